@@ -1,0 +1,4 @@
+// tools/testing/benchmark_main.cc - main() of every bench_<part>.
+#include <benchmark/benchmark.h>
+
+BENCHMARK_MAIN();
