@@ -10,7 +10,7 @@
 namespace tandem::errors {
 
 /// Every record, sorted by number.
-inline constexpr std::array<ErrorRecord, 100> kTable{{
+inline constexpr std::array<ErrorRecord, 102> kTable{{
     {.number = kInternal,
      .name = "internal",
      .family = ErrorFamily::kInternal,
@@ -263,6 +263,24 @@ inline constexpr std::array<ErrorRecord, 100> kTable{{
      .exit_code = 5,
      .meaning = "The data directory is in use by the process named.",
      .action = "Talk to that server, stop it, or use another --data directory."},
+    {.number = kNotARegularFile,
+     .name = "not_a_regular_file",
+     .family = ErrorFamily::kInvalidArgument,
+     .title = "not a regular file",
+     .retryable = false,
+     .http_status = 400,
+     .exit_code = 2,
+     .meaning = "The path names a device, pipe or socket where a file was expected.",
+     .action = "Name a regular file; pipe data in with - where standard input is read."},
+    {.number = kNotADirectory,
+     .name = "not_a_directory",
+     .family = ErrorFamily::kInvalidArgument,
+     .title = "not a directory",
+     .retryable = false,
+     .http_status = 400,
+     .exit_code = 2,
+     .meaning = "A part of the path is a file where a directory was expected.",
+     .action = "Choose another path or move the file away."},
     {.number = kCredentialMissing,
      .name = "credential_missing",
      .family = ErrorFamily::kFailedPrecondition,

@@ -1,0 +1,100 @@
+// tandem/model/circuit/circuit.h - Circuit and Pub: what a quantum computer is asked to do.
+//
+// Room: model. Not here: running (compute/*), rewriting (middleware/transpile), files (model/format).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "tandem/base/json.h"
+#include "tandem/base/result.h"
+#include "tandem/model/circuit/gate.h"
+#include "tandem/model/observable/pauli_sum.h"
+
+namespace tandem::circuit {
+
+/// factor * parameter[index] + offset; index kNone: the constant `offset`.
+struct Angle {
+  static constexpr std::uint32_t kNone = UINT32_MAX;
+  std::uint32_t parameter = kNone;
+  double factor = 0;
+  double offset = 0;
+  static Angle constant(double radians) { return {.offset = radians}; }
+  static Angle symbol(std::uint32_t parameter, double factor = 1) { return {.parameter = parameter, .factor = factor}; }
+  bool is_constant() const { return parameter == kNone; }
+  double value(std::span<const double> parameters) const {
+    return is_constant() ? offset : factor * parameters[parameter] + offset;
+  }
+  friend bool operator==(const Angle&, const Angle&) = default;
+};
+
+/// One step. Unused entries of the arrays are 0. kMeasure: qubits[0] -> clbit. kBarrier has no operands: it spans all qubits.
+struct Instruction {
+  Gate gate = Gate::kI;
+  std::array<std::uint32_t, 3> qubits{};
+  std::array<Angle, 3> angles{};
+  std::uint32_t clbit = 0;
+  friend bool operator==(const Instruction&, const Instruction&) = default;
+};
+
+/// Limits: kQubitsMax qubits and classical bits, kInstructionsMax instructions.
+/// Threads: build on one thread, then immutable.
+class Circuit {
+ public:
+  static constexpr std::uint32_t kQubitsMax = 4096;
+  static constexpr std::size_t kInstructionsMax = 50'000'000;
+
+  Circuit() = default;
+  /// Errors: 1113 too_many_qubits.
+  static Result<Circuit> create(std::uint32_t num_qubits, std::uint32_t num_clbits, std::vector<std::string> parameters = {});
+
+  /// Appends one instruction. Errors: 1111 bad_circuit (arity, repeated qubit, clbit), 1101 index_out_of_range, 1102 not_finite.
+  Result<void> append(const Instruction& instruction);
+  /// Shorthand for our own builders, where arguments are right by construction (asserted).
+  Circuit& gate(Gate gate, std::initializer_list<std::uint32_t> qubits, std::initializer_list<Angle> angles = {});
+  Circuit& measure(std::uint32_t qubit, std::uint32_t clbit);
+  Circuit& measure_all();  ///< qubit i -> clbit i
+
+  std::uint32_t num_qubits() const { return num_qubits_; }
+  std::uint32_t num_clbits() const { return num_clbits_; }
+  std::span<const std::string> parameters() const { return parameters_; }
+  std::span<const Instruction> instructions() const { return instructions_; }
+  /// True when no qubit is used after it was measured and nothing is reset: shots can be drawn from one final state.
+  bool measurements_are_terminal() const;
+  std::size_t depth() const;
+  std::size_t count_of(int num_qubits) const;  ///< unitary gates on that many qubits
+  /// The inverse circuit. Errors: 1111 bad_circuit when something is measured or reset.
+  Result<Circuit> inverse() const;
+
+  Json document() const;  ///< {"num_qubits","num_clbits","parameters","instructions":[["rx",[0],[{"p":0,"f":2}|0.5]],["measure",[0],[],0]]}
+  static Result<Circuit> parse(const Json& document, const std::string& pointer);
+  friend bool operator==(const Circuit&, const Circuit&) = default;
+
+ private:
+  std::uint32_t num_qubits_ = 0;
+  std::uint32_t num_clbits_ = 0;
+  std::vector<std::string> parameters_;
+  std::vector<Instruction> instructions_;
+};
+
+/// The unit of quantum work: a circuit, values for its parameters, and either shots or observables with a precision.
+struct Pub {
+  static constexpr std::uint64_t kShotsMax = 100'000'000;
+  Circuit circuit;
+  std::vector<std::vector<double>> parameter_values;  ///< one row a binding; empty: one empty binding
+  std::vector<observable::PauliSum> observables;      ///< empty: counts are wanted
+  std::uint64_t shots = 0;                            ///< 0 with observables: exact where the backend can
+  double precision = 0;                               ///< standard error wanted of each expectation; 0: none
+
+  std::size_t num_bindings() const { return parameter_values.empty() ? 1 : parameter_values.size(); }
+  Json document() const;
+  /// Errors: 1112 unbound_parameter, 1104 size_mismatch, 1023 value_out_of_range and those of the parts.
+  static Result<Pub> parse(const Json& document, const std::string& pointer);
+  friend bool operator==(const Pub&, const Pub&) = default;
+};
+
+}  // namespace tandem::circuit
