@@ -1,0 +1,133 @@
+// tandem/store/store.h - Store: durable rows. It knows rows, not meanings.
+//
+// Room: store. The only write is commit(batch of rows with preconditions), completed by callback; no transaction stays open
+// across calls, so group commit, pipelining and simulation follow from the shape. Implementations: memory, sqlite.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "tandem/base/bytes.h"
+#include "tandem/base/result.h"
+
+namespace tandem::store {
+
+/// The tables of the house. A new one is a migration.
+enum class Table : std::uint8_t {
+  kJob,         ///< job id -> state, fence, spec, plan, summary
+  kJobIndex,    ///< "state/<state>/<created>/<id>" and the like -> empty
+  kStep,        ///< "<job>/<number>" -> checkpoint
+  kBlob,        ///< sha256 hex -> bytes: inputs, raw results, results
+  kSubmission,  ///< attempt token -> submission record
+  kIdempotency, ///< "<tenant>/<key>" -> fingerprint, job id, response
+  kBudget,      ///< scope or hold -> amounts
+  kEvidence,    ///< "<problem class>/<method>/<time>/<id>" -> evidence record
+  kLineage,     ///< lineage id -> record
+  kMeta,        ///< schema facts of the application
+};
+inline constexpr std::size_t kNumTables = static_cast<std::size_t>(Table::kMeta) + 1;
+std::string_view to_string(Table table);  ///< "job", "job_index", ...: also the SQL name
+
+struct Row {
+  std::string key;
+  std::uint64_t version = 0;  ///< 1 on insert, +1 on every put
+  Bytes value;
+  friend bool operator==(const Row&, const Row&) = default;
+};
+
+/// What must hold of a row when the batch is applied; otherwise nothing of the batch is.
+struct Expect {
+  enum class Kind : std::uint8_t { kAny, kAbsent, kPresent, kVersion } kind = Kind::kAny;
+  std::uint64_t version = 0;
+  static Expect any() { return {}; }
+  static Expect absent() { return {Kind::kAbsent, 0}; }
+  static Expect present() { return {Kind::kPresent, 0}; }
+  static Expect at(std::uint64_t version) { return {Kind::kVersion, version}; }
+};
+
+struct Put {
+  Table table;
+  std::string key;
+  Bytes value;
+  Expect expect;
+};
+struct Erase {
+  Table table;
+  std::string key;
+  Expect expect;
+};
+/// A precondition on a row that is not written.
+struct Check {
+  Table table;
+  std::string key;
+  Expect expect;
+};
+/// Appends to the event log; sequence numbers are given at commit, gapless, in commit order.
+struct Append {
+  std::string subject;  ///< the job id
+  Bytes value;
+};
+using Operation = std::variant<Put, Erase, Check, Append>;
+
+struct Batch {
+  static constexpr std::size_t kOperationsMax = 10'000;
+  static constexpr std::size_t kBytesMax = std::size_t{1} << 30;
+  std::vector<Operation> operations;
+  Batch& put(Table table, std::string key, Bytes value, Expect expect = {});
+  Batch& erase(Table table, std::string key, Expect expect = {});
+  Batch& check(Table table, std::string key, Expect expect);
+  Batch& append(std::string subject, Bytes value);
+};
+
+struct Committed {
+  /// One for each Append of the batch, in its order.
+  std::vector<std::uint64_t> sequences;
+};
+
+struct LogEntry {
+  std::uint64_t sequence = 0;
+  std::string subject;
+  Bytes value;
+};
+
+struct Scan {
+  Table table;
+  std::string from;    ///< inclusive
+  std::string until;   ///< exclusive; empty: to the end
+  std::size_t limit = 1000;
+  bool descending = false;
+  static Scan prefix(Table table, std::string prefix, std::size_t limit = 1000);
+};
+
+using CommitDone = std::function<void(Result<Committed>)>;
+
+/// Threads: every method is safe to call concurrently. Reads see every commit whose `done` was called before.
+///
+/// Errors of commit: 3004 precondition_failed (table and key named); 3006 batch_too_large; 1041 disk_full;
+///                   1042 io_error; 3005 store_closed - after a failed sync nothing more is acknowledged.
+class Store {
+ public:
+  virtual ~Store() = default;
+  /// Applies the whole batch or nothing; `done` is called once, on a thread of the store, when the batch is durable
+  /// (synced) or refused. Batches of one thread are applied in the order of their calls.
+  virtual void commit(Batch batch, CommitDone done) = 0;
+  virtual Result<std::optional<Row>> get(Table table, std::string_view key) = 0;
+  virtual Result<std::vector<Row>> scan(const Scan& scan) = 0;
+  /// Number of rows with a prefix; O(rows) unless `prefix` is empty.
+  virtual Result<std::uint64_t> count(Table table, std::string_view prefix) = 0;
+  /// Entries after `after`, ascending; with `subject` only that subject's.
+  virtual Result<std::vector<LogEntry>> read_log(std::uint64_t after, std::size_t limit, std::string_view subject = {}) = 0;
+  virtual Result<std::uint64_t> last_sequence() = 0;
+  virtual std::string_view kind() const = 0;  ///< "memory", "sqlite"
+};
+
+/// commit() and wait. Not on a thread of the store.
+Result<Committed> commit_and_wait(Store& store, Batch batch);
+
+}  // namespace tandem::store
