@@ -1,0 +1,177 @@
+// tandem/middleware/backend/backend.h - Backend: anything the router may choose, local or remote, behind one set of verbs.
+//
+// Room: middleware. One conformance suite (testing/conformance.h) is instantiated by every backend.
+// Not here: deciding (orchestrate/route), the ledger of paid submissions (orchestrate/submit).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "tandem/base/clock.h"
+#include "tandem/base/json.h"
+#include "tandem/base/result.h"
+#include "tandem/compute/solve/solver.h"
+#include "tandem/model/circuit/circuit.h"
+#include "tandem/model/device/calibration.h"
+#include "tandem/model/job/plan.h"
+#include "tandem/model/result/pub_result.h"
+#include "tandem/model/result/sample_set.h"
+
+namespace tandem::backend {
+
+/// Optimisation work: minimise `model`.
+struct SolveWork {
+  solve::Model model;
+  solve::SolveOptions options;
+  std::int64_t time_ms = 0;  ///< 0: until the solver ends by itself or `options.work` is done
+};
+/// Quantum work.
+struct ProgramWork {
+  std::vector<circuit::Pub> pubs;
+  std::uint64_t seed = 1;  ///< for backends that can be seeded
+};
+using Work = std::variant<SolveWork, ProgramWork>;
+
+/// How a lost reply is resolved (reference/trust.md 1.2).
+enum class SubmitSafety : std::uint8_t {
+  kLocal,  ///< runs here: nothing to lose
+  kA,      ///< native de-duplication: the same token and bytes may be sent again
+  kB,      ///< the provider finds work by our token
+  kC,      ///< the provider echoes our token in listings
+  kD,      ///< opaque: never resent, held for a person
+};
+std::string_view to_string(SubmitSafety safety);
+
+struct BackendInfo {
+  BackendId id;               ///< "cpu.portfolio", "simulator.statevector", "lab.device"
+  std::string name;           ///< for people
+  std::string version;        ///< changes when the same work and seed give other bytes
+  job::Tier tier = job::Tier::kCpu;
+  job::Access access = job::Access::kLocal;
+  bool emulated = false;      ///< shown wherever the backend is shown
+  bool metered = false;       ///< costs money
+  bool takes_solve = false;
+  bool takes_program = false;
+  SubmitSafety safety = SubmitSafety::kLocal;
+  std::string conformance;    ///< "local", "L0".."L4"
+  std::string best_for;       ///< one line
+  std::uint32_t qubits_max = 0;
+  std::uint64_t shots_max = 0;
+  std::size_t variables_max = 0;
+};
+
+struct Quote {
+  job::Money cost;                 ///< at most
+  job::Basis cost_basis = job::Basis::kComputed;
+  std::optional<double> latency_ms;
+  job::Basis latency_basis = job::Basis::kUnavailable;
+  std::string source;              ///< where the price comes from, with its date
+};
+
+struct Availability {
+  bool operational = true;
+  bool accepts_work = true;
+  std::optional<double> ready_in_ms;
+  std::optional<std::uint64_t> queue_depth;
+  Timestamp observed_at;
+  std::string detail;
+};
+
+/// The backend's own name for the work.
+using Handle = std::string;
+
+enum class WorkState : std::uint8_t { kQueued, kRunning, kSucceeded, kFailed, kCancelled };
+struct PollStatus {
+  WorkState state = WorkState::kQueued;
+  std::string detail;               ///< raw vendor status or failure text
+  std::optional<double> progress;   ///< 0..1
+  std::chrono::milliseconds poll_again{50};
+};
+
+/// What came back, byte for byte. It is stored before it is decoded.
+struct RawResult {
+  Bytes bytes;
+  std::string media_type;
+  job::Money billed;
+  std::string calibration_id;
+};
+
+/// Decoded and normalised; the bytes it came from are named by hash in lineage.
+struct SolveResult {
+  solve::SolveOutcome outcome;
+};
+struct ProgramResult {
+  std::vector<result::PubResult> pubs;
+};
+using WorkResult = std::variant<SolveResult, ProgramResult>;
+
+/// Outcome of a submission that did not confirm. `ambiguous`: the provider may have accepted and will bill.
+struct SubmitFailure {
+  Error error;
+  bool ambiguous = false;
+};
+
+/// What a lookup by token said.
+struct Reconciled {
+  enum class Kind : std::uint8_t { kFound, kNotFound } kind = Kind::kNotFound;
+  Handle handle;
+};
+
+/// What runs beside a call: stop, progress, threads. Local backends honour all; remote ones the deadline.
+struct CallContext {
+  std::stop_token stop;
+  Deadline deadline = Deadline::never();
+  std::size_t threads = 0;
+  solve::IncumbentSink sink;
+};
+
+/// Threads: every method is safe to call concurrently.
+/// Errors: 1402 backend_cannot (validate, with the limit), 1403 backend_unavailable, 1404 backend_refused,
+///         1405 backend_garbage, 1406 backend_job_failed, 1408 unknown_handle, and those of the work.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual const BackendInfo& info() const = 0;
+  /// Without side effect or network: can this backend run that work?
+  virtual Result<void> validate(const Work& work) const = 0;
+  virtual Result<Quote> quote(const Work& work, const CallContext& context) = 0;
+  /// Starts the work; returns at once with a handle. `token` is echoed by remote providers and never used twice.
+  virtual tl::expected<Handle, SubmitFailure> submit(const Work& work, std::string_view token, const CallContext& context) = 0;
+  virtual Result<PollStatus> poll(const Handle& handle, const CallContext& context) = 0;
+  /// The raw bytes of finished work. May be called again until forget().
+  virtual Result<RawResult> fetch(const Handle& handle, const CallContext& context) = 0;
+  /// Pure: bytes and the work they answer -> normalised result. Repeatable in another process.
+  virtual Result<WorkResult> decode(const RawResult& raw, const Work& work) const = 0;
+  /// Asks for the end; the answer is seen by poll. Idempotent.
+  virtual Result<void> cancel(const Handle& handle, const CallContext& context) = 0;
+  /// Looks a token up at the provider. Local backends answer kNotFound.
+  virtual Result<Reconciled> reconcile(std::string_view token, const CallContext& context) = 0;
+  virtual Result<Availability> availability(const CallContext& context) = 0;
+  /// Empty for backends without one.
+  virtual Result<std::optional<device::Calibration>> calibration(const CallContext& context) = 0;
+  /// Local backends free what they keep for the handle.
+  virtual void forget(const Handle& handle) = 0;
+};
+
+/// All backends by id. Built once in main(), immutable afterwards.
+class BackendRegistry {
+ public:
+  void add(std::unique_ptr<Backend> backend);
+  Backend* find(std::string_view id) const;
+  std::vector<Backend*> all() const;  ///< in the order they were added
+
+ private:
+  std::vector<std::unique_ptr<Backend>> backends_;
+};
+
+/// Work as a document: for lineage and for replay in another process.
+Json work_document(const Work& work);
+Result<Work> parse_work(const Json& document, const std::string& pointer);
+
+}  // namespace tandem::backend

@@ -1,0 +1,119 @@
+// tandem/model/job/result_document.h - ResultDocument: what a job answers with. The names of its fields are fixed (contract).
+//
+// Room: model. Schema: contract/schemas/result.schema.json.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tandem/base/hash.h"
+#include "tandem/base/id.h"
+#include "tandem/base/json.h"
+#include "tandem/model/job/job_state.h"
+#include "tandem/model/job/money.h"
+#include "tandem/model/problem/problem.h"
+
+namespace tandem::job {
+
+/// A scored solution. `solution` prints as a string of '0'/'1' (spins: '0' is -1), character i = variable i.
+struct ScoredCandidate {
+  double objective = 0;
+  bool feasible = false;
+  problem::Assignment solution;
+  std::string source;  ///< "solve:cpu.portfolio", "refine:qaoa@lab.device", ...
+  std::uint64_t occurrences = 1;
+};
+
+struct BestCandidate {
+  ScoredCandidate candidate;
+  bool proved = false;
+  std::optional<double> bound;                ///< on the objective, in its sense
+  std::optional<double> time_to_best_ms;
+  Json answer = Json::object();               ///< in the problem's terms
+};
+
+struct BaselineSummary {
+  std::string backend;
+  double objective = 0;
+  bool feasible = false;
+  double elapsed_ms = 0;
+  bool same_run = false;  ///< the plan is classical: it is its own baseline
+};
+
+struct Comparison {
+  std::optional<double> improvement;  ///< relative, > 0: better than the baseline
+  std::string verdict;                ///< "equal", "better", "worse", "no_claim"
+  std::string text;                   ///< one plain sentence
+};
+
+/// One way of refining the core, graded against the exact shadow.
+struct ArmSummary {
+  std::string arm;      ///< "exact_shadow", "annealing_control", "random_control", "qaoa"
+  std::string backend;
+  bool emulated = false;
+  std::string status;   ///< "done", "failed", "fell_back", "skipped"
+  std::string detail;   ///< why, when not done
+  std::uint64_t samples = 0;
+  std::optional<double> best_energy;
+  std::optional<double> regret;           ///< best - optimum of the core
+  std::optional<double> p_optimum;        ///< share of samples at the optimum
+  std::optional<double> p_optimum_low;    ///< Wilson 95 % interval
+  std::optional<double> p_optimum_high;
+  std::optional<double> mean_energy;
+  std::optional<double> rank;             ///< P(sample better than a uniform random one) + half of ties
+  std::optional<double> rank_low;
+  std::optional<double> rank_high;
+  Money billed;
+  double elapsed_ms = 0;
+};
+
+struct RefinementSummary {
+  std::string status;  ///< "done", "skipped: proved", "skipped: off", "skipped: ..."
+  std::uint32_t core_size = 0;
+  std::uint32_t variables_before = 0;
+  std::uint32_t fixed_exact = 0;
+  std::uint32_t frozen = 0;
+  bool improved = false;
+  std::vector<ArmSummary> arms;
+};
+
+struct AcceptanceItem {
+  std::string criterion;
+  double limit = 0;
+  std::optional<double> actual;
+  bool met = false;
+};
+struct Acceptance {
+  bool met = true;
+  std::vector<AcceptanceItem> criteria;
+};
+
+struct ResultDocument {
+  JobId job_id;
+  JobState status = JobState::kSucceeded;
+  std::string kind;  ///< "candidates" for problems, "program" for programs
+  std::optional<BestCandidate> best;
+  std::vector<ScoredCandidate> candidates;
+  BaselineSummary baseline;
+  Comparison comparison;
+  RefinementSummary refinement;
+  Json pubs = Json::array();  ///< results of a program
+  Acceptance acceptance;
+  std::vector<std::string> explanation;
+  std::string plan_digest;
+  LineageId lineage_id;
+  Money billed;
+  double elapsed_ms = 0;
+
+  /// The document of the contract.
+  Json document() const;
+  static Result<ResultDocument> parse(const Json& document);
+};
+
+/// The result document without times, ids and money: what replay compares.
+Json canonical_result(const Json& result_document);
+std::string solution_text(problem::AssignmentView solution);
+
+}  // namespace tandem::job
