@@ -41,6 +41,9 @@ struct Instruction {
   friend bool operator==(const Instruction&, const Instruction&) = default;
 };
 
+/// The inverse of one unitary instruction (asserted); a barrier is its own inverse.
+Instruction inverse_of(const Instruction& instruction);
+
 /// Limits: kQubitsMax qubits and classical bits, kInstructionsMax instructions.
 /// Threads: build on one thread, then immutable.
 class Circuit {
@@ -49,7 +52,7 @@ class Circuit {
   static constexpr std::size_t kInstructionsMax = 50'000'000;
 
   Circuit() = default;
-  /// Errors: 1113 too_many_qubits.
+  /// Errors: 1113 too_many_qubits; 1111 bad_circuit - an empty or repeated parameter name.
   static Result<Circuit> create(std::uint32_t num_qubits, std::uint32_t num_clbits, std::vector<std::string> parameters = {});
 
   /// Appends one instruction. Errors: 1111 bad_circuit (arity, repeated qubit, clbit), 1101 index_out_of_range, 1102 not_finite.
@@ -91,6 +94,13 @@ struct Pub {
   double precision = 0;                               ///< standard error wanted of each expectation; 0: none
 
   std::size_t num_bindings() const { return parameter_values.empty() ? 1 : parameter_values.size(); }
+  std::span<const double> binding(std::size_t index) const {
+    return parameter_values.empty() ? std::span<const double>() : std::span<const double>(parameter_values[index]);
+  }
+  /// Whether the parts fit together: what parse() also checks, for PUBs built in code.
+  /// Errors: 1112 unbound_parameter - no values; 1104 size_mismatch - a row or an observable of another size;
+  ///         1102 not_finite; 1023 value_out_of_range - shots or precision.
+  Result<void> check() const;
   Json document() const;
   /// Errors: 1112 unbound_parameter, 1104 size_mismatch, 1023 value_out_of_range and those of the parts.
   static Result<Pub> parse(const Json& document, const std::string& pointer);

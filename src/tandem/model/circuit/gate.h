@@ -29,17 +29,26 @@ enum GateFlag : std::uint8_t {
   kPermutation = 4,   ///< maps basis states to basis states, up to phases
   kClifford = 8,      ///< for every parameter value
   kHermitian = 16,    ///< its own inverse
-  kSymmetric = 32,    ///< unchanged when its qubits are exchanged
+  kSymmetric = 32,    ///< two or more qubits, and unchanged when they are exchanged
 };
 
-/// How the inverse is written: another gate with the parameters negated, or (kU) its own rule.
+/// How the parameters of the inverse gate follow from those of the gate.
+enum class InverseRule : std::uint8_t {
+  kNone,         ///< not unitary: no inverse
+  kNegateAll,    ///< every parameter negated (also: no parameters)
+  kNegateFirst,  ///< theta, beta -> -theta, beta
+  kEuler,        ///< theta, phi, lambda -> -theta, -lambda, -phi
+  kPiZero,       ///< the constants pi, 0 (iswap^-1 = xx_plus_yy(pi, 0))
+};
+
 struct GateRecord {
   Gate gate;
   std::string_view name;       ///< OpenQASM spelling, lower case
   std::uint8_t num_qubits;     ///< 0: any number (barrier)
   std::uint8_t num_parameters;
   std::uint8_t flags;
-  Gate inverse;                ///< with all parameters negated (kU: theta, phi, lambda -> -theta, -lambda, -phi)
+  Gate inverse;                ///< with parameters by `inverse_rule`
+  InverseRule inverse_rule;
   /// Row-major 2^n x 2^n, n = num_qubits; null where not unitary. Angles in radians.
   void (*unitary)(std::span<const double> parameters, std::span<std::complex<double>> matrix);
   std::string_view help;

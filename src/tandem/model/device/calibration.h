@@ -22,7 +22,8 @@ struct QubitCalibration {
   friend bool operator==(const QubitCalibration&, const QubitCalibration&) = default;
 };
 
-/// A dated snapshot of device properties. Errors are depolarising probabilities per gate.
+/// A dated snapshot of device properties. Errors are depolarising probabilities per gate:
+/// with probability p the qubits of the gate become maximally mixed (compute/noise).
 struct Calibration {
   std::string id;  ///< "cal_" + first 16 hex digits of the hash of the rest
   std::string device;
@@ -33,7 +34,11 @@ struct Calibration {
   double duration_1q_us = 0;
   double duration_2q_us = 0;
   double duration_readout_us = 0;
+  /// What `id` must be; whoever makes a calibration sets id = content_id().
+  std::string content_id() const;
   Json document() const;
+  /// Errors: those of ObjectReader; 1023 value_out_of_range - a probability outside [0, 1], a negative time, an id that
+  /// is not content_id().
   static Result<Calibration> parse(const Json& document, const std::string& pointer);
   friend bool operator==(const Calibration&, const Calibration&) = default;
 };

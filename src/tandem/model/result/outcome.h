@@ -40,6 +40,9 @@ class Counts : public OutcomeTable {
   Counts() : OutcomeTable(0) {}
   /// From raw shots, one row of words each, any order.
   static Counts from_shots(std::uint32_t num_bits, std::span<const std::uint64_t> shots);
+  /// From outcomes with their counts, any order; equal outcomes are added, counts of 0 dropped. outcomes: one row of words each.
+  static Counts from_histogram(std::uint32_t num_bits, std::span<const std::uint64_t> outcomes,
+                               std::span<const std::uint64_t> counts);
   /// From text outcomes. Errors: 1030 bad_encoding, 1104 size_mismatch, 1023 value_out_of_range (a count <= 0, or the sum above 2^63).
   static Result<Counts> create(std::uint32_t num_bits, std::vector<std::pair<std::string, std::int64_t>> entries);
   std::uint64_t count(std::size_t outcome) const { return counts_[outcome]; }

@@ -1,0 +1,102 @@
+// tandem/compute/statevector/statevector.h - StateVector: the 2^n amplitudes of n qubits, in double precision.
+//
+// Room: compute. Pure: no clock, no I/O; threads only through the Executor. Running a whole PUB: run.h.
+// Not here: noise (compute/noise), rewriting circuits (middleware/transpile), QAOA angles (middleware/ansatz).
+// Source: state index bit i = qubit i, as in model/circuit/gate.h.
+#pragma once
+
+#include <complex>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <vector>
+
+#include "tandem/base/executor.h"
+#include "tandem/base/result.h"
+#include "tandem/model/circuit/circuit.h"
+#include "tandem/model/observable/pauli_sum.h"
+
+namespace tandem::statevector {
+
+/// How often one basis state was drawn. Bit i of `state` is qubit i.
+struct BasisCount {
+  std::uint64_t state = 0;
+  std::uint64_t count = 0;
+  friend bool operator==(const BasisCount&, const BasisCount&) = default;
+};
+
+/// A pure state. Same calls and seeds = same bytes, whatever the number of threads: every amplitude is updated on its
+/// own, and sums are taken over fixed blocks and added in order.
+///
+/// Limits:  kQubitsMax qubits, and the memory given to create().
+/// Threads: one caller at a time; the loops inside run on the executor given to create(), which must outlive the state.
+/// Cost:    bytes_needed(n) = 16 * 2^n bytes; a gate is one pass over the state or, where it mixes only low qubits,
+///          a share of one.
+class StateVector {
+ public:
+  static constexpr std::uint32_t kQubitsMax = 40;  ///< 16 TiB; more than any machine this runs on
+
+  /// |0...0> on `num_qubits` qubits.
+  /// Errors: 1113 too_many_qubits - above kQubitsMax;
+  ///         1004 out_of_memory - bytes_needed() is above `memory_bytes_max`, or the machine refuses it.
+  static Result<StateVector> create(std::uint32_t num_qubits, std::uint64_t memory_bytes_max, Executor& executor);
+  static std::uint64_t bytes_needed(std::uint32_t num_qubits);  ///< num_qubits <= kQubitsMax
+
+  StateVector(StateVector&&) noexcept;
+  StateVector& operator=(StateVector&&) noexcept;
+  ~StateVector();
+  /// Overwrites this state with `other`; both must have the same number of qubits (asserted).
+  void assign(const StateVector& other);
+
+  std::uint32_t num_qubits() const;
+  std::complex<double> amplitude(std::uint64_t state) const;
+  std::vector<std::complex<double>> amplitudes() const;  ///< a copy; for small states
+  double norm_squared() const;
+
+  // ---- preparing
+  void set_basis_state(std::uint64_t state);
+  void set_uniform();  ///< |+...+>
+
+  // ---- evolving
+  /// Applies the unitary instructions of `circuit`; barriers do nothing.
+  /// Errors: 1104 size_mismatch - another number of qubits or of parameter values; 1102 not_finite - an angle;
+  ///         1111 bad_circuit - a measurement or reset (run.h simulates those); 1002 cancelled.
+  Result<void> apply(const circuit::Circuit& circuit, std::span<const double> parameter_values,
+                     std::stop_token stop = {});
+  /// The same for a stretch of instructions whose operands and angles are known to be right (asserted).
+  Result<void> apply(std::span<const circuit::Instruction> instructions, std::span<const double> parameter_values,
+                     std::stop_token stop = {});
+  /// psi(z) *= exp(-i gamma costs[z]): the QAOA cost layer. costs has 2^n entries (asserted).
+  void apply_phase(std::span<const double> costs, double gamma);
+  /// exp(-i beta X) on every qubit, which is RX(2 beta): the QAOA mixer layer.
+  void apply_rx_all(double beta);
+
+  // ---- reading
+  double probability(std::uint64_t state) const;
+  /// <psi|observable|psi>. observable.num_qubits() == num_qubits() (asserted).
+  /// Cost: one pass for each distinct x mask, whatever the number of terms that share it.
+  double expectation(const observable::PauliSum& observable) const;
+  /// sum_z costs[z] |psi(z)|^2. costs has 2^n entries (asserted).
+  double expectation_diagonal(std::span<const double> costs) const;
+  /// `shots` draws by inverse CDF; ascending states, each once. Same seed, same draws.
+  std::vector<BasisCount> sample(std::uint64_t shots, std::uint64_t seed) const;
+
+  // ---- collapsing; `uniform` in [0, 1) is the dice
+  bool measure(std::uint32_t qubit, double uniform);
+  void reset(std::uint32_t qubit, double uniform);
+
+ private:
+  struct Amplitudes;
+  StateVector(std::unique_ptr<Amplitudes> amplitudes, Executor& executor);
+  std::unique_ptr<Amplitudes> amplitudes_;
+  Executor* executor_;
+};
+
+/// The table costs[z] = value of a diagonal observable on basis state z, by one Walsh-Hadamard transform.
+/// Errors: 1113 too_many_qubits; 1004 out_of_memory - 8 * 2^n bytes above `memory_bytes_max`;
+///         1023 value_out_of_range - the observable is not diagonal.
+Result<std::vector<double>> cost_table(const observable::PauliSum& diagonal, std::uint64_t memory_bytes_max,
+                                       Executor& executor);
+
+}  // namespace tandem::statevector

@@ -1,0 +1,39 @@
+// tandem/model/result/pub_result.h - PubResult: what one PUB gave, shared by every backend that runs circuits.
+//
+// Room: model. Not here: how it was obtained (compute/*, middleware/*), what it means for a problem (middleware/encode).
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "tandem/base/json.h"
+#include "tandem/base/result.h"
+#include "tandem/model/result/outcome.h"
+
+namespace tandem::result {
+
+/// One expectation an observable of the PUB, in its order.
+using Expectations = std::vector<Expectation>;
+
+/// The result of one row of parameter values: counts when the PUB has no observables, else expectations.
+using BindingResult = std::variant<Counts, Expectations>;
+
+/// Shapes: bindings has circuit::Pub::num_bindings() entries, in the order of the PUB, all of the same kind.
+/// Threads: a plain value.
+struct PubResult {
+  static constexpr std::size_t kBindingsMax = 1'000'000;  ///< more rows than any client sends; bounds a reply
+
+  std::vector<BindingResult> bindings;
+
+  const Counts& counts(std::size_t binding) const;              ///< asserts that the binding holds counts
+  const Expectations& expectations(std::size_t binding) const;  ///< asserts that the binding holds expectations
+
+  /// {"kind":"pub_result","bindings":[{"kind":"counts",...} | {"kind":"expectations","values":[{...}]}]}
+  Json document() const;
+  /// Errors: those of ObjectReader and of the parts; 1023 value_out_of_range - another kind, kinds mixed, too many.
+  static Result<PubResult> parse(const Json& document, const std::string& pointer);
+  friend bool operator==(const PubResult&, const PubResult&) = default;
+};
+
+}  // namespace tandem::result
