@@ -27,7 +27,7 @@ namespace tandem::backend {
 
 /// Optimisation work: minimise `model`.
 struct SolveWork {
-  solve::Model model;
+  std::shared_ptr<const solve::Model> model;  ///< never null; shared because it may be gigabytes
   solve::SolveOptions options;
   std::int64_t time_ms = 0;  ///< 0: until the solver ends by itself or `options.work` is done
 };
@@ -143,6 +143,7 @@ class Backend {
   virtual Result<Quote> quote(const Work& work, const CallContext& context) = 0;
   /// Starts the work; returns at once with a handle. `token` is echoed by remote providers and never used twice.
   virtual tl::expected<Handle, SubmitFailure> submit(const Work& work, std::string_view token, const CallContext& context) = 0;
+  /// May wait for a change of state until `context.deadline`; local backends do, so that nothing is polled in a loop.
   virtual Result<PollStatus> poll(const Handle& handle, const CallContext& context) = 0;
   /// The raw bytes of finished work. May be called again until forget().
   virtual Result<RawResult> fetch(const Handle& handle, const CallContext& context) = 0;
@@ -169,9 +170,5 @@ class BackendRegistry {
  private:
   std::vector<std::unique_ptr<Backend>> backends_;
 };
-
-/// Work as a document: for lineage and for replay in another process.
-Json work_document(const Work& work);
-Result<Work> parse_work(const Json& document, const std::string& pointer);
 
 }  // namespace tandem::backend

@@ -1,0 +1,52 @@
+// tandem/hybrid/refine/refine.h - refinement of one core by several arms on the same model, graded against the exact shadow.
+//
+// Room: hybrid. Arms: exact shadow (always), annealing control and uniform random control with the same number of samples,
+// QAOA on the simulator and on a device. Grades: regret, P(optimum), rank, each with an interval.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tandem/hybrid/loop.h"
+#include "tandem/hybrid/narrow/narrow.h"
+#include "tandem/middleware/encode/encode.h"
+#include "tandem/model/job/result_document.h"
+
+namespace tandem::refine {
+
+struct RefineOptions {
+  std::vector<std::string> quantum_backends;  ///< an arm each: "simulator.statevector", "lab.device"
+  std::uint32_t layers = 3;
+  std::uint64_t shots = 1000;
+  std::uint64_t seed = 1;
+  std::uint32_t qubits_max = 20;  ///< least of the quantum backends
+};
+
+/// The core encoded, and the orders of its arms, labelled "<prefix>/<arm>@<backend>".
+struct Refinement {
+  encode::Encoding encoding;
+  std::vector<hybrid::Order> orders;
+  std::string schedule;      ///< of the QAOA angles
+  std::string circuit_hash;  ///< of the QAOA circuit, for lineage
+};
+Result<Refinement> prepare(const narrow::Core& core, const RefineOptions& options, const std::string& prefix);
+
+/// Samples of one arm over the encoded core, and how good they were.
+struct ArmResult {
+  job::ArmSummary summary;
+  result::SampleSet samples;
+};
+/// Grades every arm against the shadow's optimum. An arm that failed has its reason in the summary.
+std::vector<ArmResult> grade(const Refinement& refinement, std::span<const hybrid::Reply> replies);
+
+/// Wilson score interval of a share, z = 1.96. `low <= successes / n <= high`; n = 0 gives [0, 1].
+std::pair<double, double> wilson_interval(double successes, double n);
+
+/// Steepest one-flip (and, for constrained problems, one-swap) descent judged by the problem itself: feasible first, then
+/// objective. Cost: O(passes * n^2) score evaluations are avoided by working on the statement; the score is recomputed at the end.
+problem::Assignment polish(const problem::Statement& statement, problem::Assignment start, std::uint64_t passes_max);
+
+}  // namespace tandem::refine

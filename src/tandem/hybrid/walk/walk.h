@@ -1,0 +1,23 @@
+// tandem/hybrid/walk/walk.h - the walk of a job as a Loop: formulate, reduce, solve beside the baseline, narrow, refine, lift,
+// polish, score, compare, accept. A program walks as one round.
+//
+// Room: hybrid. The engine drives it live; replay drives it from records. It holds what it derives from the job (models,
+// reductions) as a cache; its checkpointed state is complete without that.
+#pragma once
+
+#include <memory>
+
+#include "tandem/hybrid/loop.h"
+#include "tandem/model/job/job_spec.h"
+#include "tandem/model/job/plan.h"
+#include "tandem/model/job/result_document.h"
+
+namespace tandem::walk {
+
+/// `done` of the last advance is {"result": <ResultDocument without job_id, lineage_id, elapsed_ms>, "lineage": {...}}:
+/// "lineage" has formulation, encoding, trail, objective hash, circuit hash, post-processing.
+///
+/// State: {"stage": "solve" | "refine", "round": r, ...}; assignments travel as text.
+Result<std::unique_ptr<hybrid::Loop>> make_walk(const job::JobSpec& spec, const job::Plan& plan);
+
+}  // namespace tandem::walk

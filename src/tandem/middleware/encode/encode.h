@@ -1,0 +1,52 @@
+// tandem/middleware/encode/encode.h - Encoding: a statement as an unconstrained Bqm, with the decoder back.
+//
+// Room: middleware. Penalties, slack bits and quadratisation live here and nowhere else; the problem is always re-scored from
+// its own data afterwards (reference/optimisation.md 2, QUBO++'s rule).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tandem/base/json.h"
+#include "tandem/base/result.h"
+#include "tandem/model/observable/pauli_sum.h"
+#include "tandem/model/problem/problem.h"
+
+namespace tandem::encode {
+
+struct EncodeOptions {
+  /// Variables the result may have, slack bits and auxiliaries included; 0: no limit. Inequalities that would not fit with
+  /// slack bits get an unbalanced penalty (Montanez-Barrera et al., arXiv 2211.13914) that needs none and is approximate.
+  std::size_t variables_max = 0;
+};
+
+/// How one constraint was encoded.
+struct EncodedConstraint {
+  std::string name;
+  std::string method;  ///< "penalty", "slack", "unbalanced", "redundant"
+  double weight = 0;
+  std::uint32_t slack_bits = 0;
+};
+
+/// Shapes: variables 0..num_original-1 are those of the statement; the rest are slack bits and auxiliaries.
+struct Encoding {
+  problem::Bqm bqm;
+  std::size_t num_original = 0;
+  bool exact = true;  ///< a minimum of bqm, decoded, is a minimum of the statement (false with unbalanced penalties)
+  std::vector<EncodedConstraint> constraints;
+  std::string proof;  ///< why the penalty weights suffice, with figures
+  problem::Assignment decode(problem::AssignmentView encoded) const;
+  Json document() const;  ///< parameters for lineage
+};
+
+/// Errors: 1103 model_too_large, 1107 infeasible_problem (a constraint that no assignment satisfies).
+Result<Encoding> encode(const problem::Statement& statement, const EncodeOptions& options);
+
+/// The diagonal observable of a Bqm over spins s = (-1)^bit: qubit i is variable i; spin +1 is bit 0, binary 1 is bit 1.
+/// Its value on a basis state equals the energy of the decoded assignment.
+Result<observable::PauliSum> to_observable(const problem::Bqm& bqm);
+/// Bits of a basis state -> assignment of the Bqm's vartype, in the same convention.
+problem::Assignment assignment_of_bits(std::span<const std::uint64_t> bits, std::size_t num_variables, problem::Vartype vartype);
+
+}  // namespace tandem::encode
