@@ -21,7 +21,9 @@ struct Timestamp {
 struct Instant {
   std::int64_t nanos = 0;
   friend auto operator<=>(const Instant&, const Instant&) = default;
-  friend std::chrono::nanoseconds operator-(Instant a, Instant b) { return std::chrono::nanoseconds(a.nanos - b.nanos); }
+  friend std::chrono::nanoseconds operator-(Instant a, Instant b) {
+    return std::chrono::nanoseconds(a.nanos - b.nanos);
+  }
   friend Instant operator+(Instant a, std::chrono::nanoseconds d) { return Instant{a.nanos + d.count()}; }
 };
 

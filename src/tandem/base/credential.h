@@ -11,6 +11,7 @@
 
 namespace tandem {
 
+class Environment;
 class Fs;
 
 /// A secret that does not print. `reveal()` is for the last step before the wire.
@@ -32,11 +33,12 @@ class Credentials {
 
 class FileCredentials final : public Credentials {
  public:
-  explicit FileCredentials(Fs& fs) : fs_(fs) {}
+  FileCredentials(Fs& fs, const Environment& environment) : fs_(fs), environment_(environment) {}
   Result<Secret> get(std::string_view reference) override;
 
  private:
   Fs& fs_;
+  const Environment& environment_;
 };
 
 }  // namespace tandem

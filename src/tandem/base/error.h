@@ -23,8 +23,8 @@ std::string_view to_string(ErrorFamily family);
 /// to do next. `place` says where in the input ("job.yaml:12:5", "/problem/linear/3"); empty where there is none.
 struct Error {
   ErrorNumber number{};
-  std::string message;
-  std::string place;
+  std::string message{};
+  std::string place{};
   bool cost_incurred = false;  ///< money may have been spent before this error
 
   ErrorFamily family() const { return error_record(number).family; }
@@ -44,7 +44,8 @@ Error make_error(ErrorNumber number, fmt::format_string<Args...> format, Args&&.
 /// The same with a place ("file:line:column" or a JSON pointer).
 template <typename... Args>
 Error make_error_at(std::string place, ErrorNumber number, fmt::format_string<Args...> format, Args&&... args) {
-  return Error{.number = number, .message = fmt::format(format, std::forward<Args>(args)...), .place = std::move(place)};
+  return Error{
+      .number = number, .message = fmt::format(format, std::forward<Args>(args)...), .place = std::move(place)};
 }
 
 }  // namespace tandem

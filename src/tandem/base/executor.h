@@ -33,7 +33,8 @@ class Executor {
   /// At most `threads` run at once (0: as many as the pool has).
   virtual void parallel(std::size_t count, std::size_t threads, const std::function<void(std::size_t)>& body) = 0;
   /// A named thread of its own for a loop that blocks (store writer, scheduler); `body` must return when stopped.
-  [[nodiscard]] virtual std::unique_ptr<Timer> start_loop(const char* name, std::function<void(std::stop_token)> body) = 0;
+  [[nodiscard]] virtual std::unique_ptr<Timer> start_loop(const char* name,
+                                                          std::function<void(std::stop_token)> body) = 0;
   virtual std::size_t threads() const = 0;
 };
 

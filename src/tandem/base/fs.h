@@ -32,12 +32,15 @@ class FileLock {
 enum class Exclusive : std::uint8_t { kNo, kYes };
 
 /// Threads: every method is safe to call concurrently.
-/// Errors: 1040 file_not_found; 1043 permission_denied; 1044 is_a_directory; 1041 disk_full; 1042 io_error; 1003 input_too_large.
+/// Errors: 1040 file_not_found; 1043 permission_denied; 1044 is_a_directory; 1041 disk_full; 1042 io_error; 1003 input_too_large;
+/// 1046 not_a_regular_file - a device, pipe or socket; 1047 not_a_directory.
 class Fs {
  public:
   virtual ~Fs() = default;
   /// The whole file, at most `limit` bytes; a larger one is refused before it is read. "-" is standard input.
   virtual Result<Bytes> read_file(const std::string& path, std::uint64_t limit) = 0;
+  /// A file that holds a secret; its mode is checked on the opened file. Errors: 1051 credential_unsafe - group or others may read it.
+  virtual Result<Bytes> read_private_file(const std::string& path, std::uint64_t limit) = 0;
   /// Writes to a temporary beside `path`, syncs, renames: all or nothing.
   virtual Result<void> write_file_atomic(const std::string& path, std::string_view bytes) = 0;
   virtual Result<std::unique_ptr<AppendFile>> open_append(const std::string& path) = 0;
@@ -51,6 +54,7 @@ class Fs {
 class RealFs final : public Fs {
  public:
   Result<Bytes> read_file(const std::string& path, std::uint64_t limit) override;
+  Result<Bytes> read_private_file(const std::string& path, std::uint64_t limit) override;
   Result<void> write_file_atomic(const std::string& path, std::string_view bytes) override;
   Result<std::unique_ptr<AppendFile>> open_append(const std::string& path) override;
   Result<void> make_directories(const std::string& path) override;

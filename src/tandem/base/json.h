@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tandem/base/result.h"
 
@@ -28,8 +29,14 @@ struct JsonLimits {
 /// Errors: 1003 input_too_large; 1010 json_syntax; 1011 json_duplicate_key; 1012 json_too_deep; 1013 number_out_of_range.
 Result<Json> parse_json(std::string_view text, std::string_view name, const JsonLimits& limits = {});
 
-/// RFC 8785 canonical form for hashing: sorted keys, no blanks, shortest round-trip numbers.
+/// RFC 8785 canonical form for hashing: keys sorted by UTF-16 code units, no blanks, numbers as ECMAScript writes them.
+/// Beyond RFC 8785, integers above 2^53 keep all their digits, so that two seeds never share a hash. Numbers must be finite.
 std::string canonical_json(const Json& value);
+
+/// Typed reading of one value that is no member of an object, such as an element of an array.
+/// Errors: 1021 wrong_type; 1023 value_out_of_range. `place` is text: for long arrays pass {} and set the error's place.
+Result<double> json_number(const Json& value, std::string place);  ///< finite
+Result<std::int64_t> json_integer(const Json& value, std::string place, std::int64_t min, std::int64_t max);
 
 /// Typed reading of objects with good errors: unknown keys are named with the nearest known one.
 /// `pointer` is the JSON pointer of the object and becomes the place of every error.
@@ -44,7 +51,7 @@ class ObjectReader {
   Result<void> allow_only(std::initializer_list<std::string_view> known) const;
 
   bool has(std::string_view key) const;  ///< present and not null
-  const Json* find(std::string_view key) const;
+  const Json* find(std::string_view key) const;  ///< nullptr when absent or null
   std::string at(std::string_view key) const;  ///< JSON pointer of a member
 
   Result<std::string> string(std::string_view key) const;
@@ -52,7 +59,8 @@ class ObjectReader {
   Result<double> number(std::string_view key) const;  ///< finite
   Result<double> number_or(std::string_view key, double fallback) const;
   Result<std::int64_t> integer(std::string_view key, std::int64_t min, std::int64_t max) const;
-  Result<std::int64_t> integer_or(std::string_view key, std::int64_t fallback, std::int64_t min, std::int64_t max) const;
+  Result<std::int64_t> integer_or(std::string_view key, std::int64_t fallback, std::int64_t min,
+                                  std::int64_t max) const;
   Result<bool> boolean_or(std::string_view key, bool fallback) const;
   Result<const Json*> array(std::string_view key) const;
   Result<ObjectReader> object(std::string_view key) const;
@@ -60,6 +68,7 @@ class ObjectReader {
   Result<std::vector<std::string>> strings_or_empty(std::string_view key) const;
 
  private:
+  Result<const Json*> required(std::string_view key) const;
   ObjectReader(const Json& value, std::string pointer) : value_(&value), pointer_(std::move(pointer)) {}
   const Json* value_;
   std::string pointer_;

@@ -5,9 +5,14 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
+
+namespace spdlog {
+class logger;
+}
 
 namespace tandem {
 
@@ -29,7 +34,7 @@ class StderrLog final : public Log {
   void write(LogLevel level, std::string_view event, LogFields fields) override;
 
  private:
-  LogLevel level_;
+  std::shared_ptr<spdlog::logger> logger_;
 };
 
 class NullLog final : public Log {

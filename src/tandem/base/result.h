@@ -22,7 +22,8 @@ tl::unexpected<Error> fail(ErrorNumber number, fmt::format_string<Args...> forma
   return tl::unexpected<Error>(make_error(number, format, std::forward<Args>(args)...));
 }
 template <typename... Args>
-tl::unexpected<Error> fail_at(std::string place, ErrorNumber number, fmt::format_string<Args...> format, Args&&... args) {
+tl::unexpected<Error> fail_at(std::string place, ErrorNumber number, fmt::format_string<Args...> format,
+                              Args&&... args) {
   return tl::unexpected<Error>(make_error_at(std::move(place), number, format, std::forward<Args>(args)...));
 }
 
@@ -30,14 +31,14 @@ tl::unexpected<Error> fail_at(std::string place, ErrorNumber number, fmt::format
 
 #define TANDEM_CONCAT_INNER(a, b) a##b
 #define TANDEM_CONCAT(a, b) TANDEM_CONCAT_INNER(a, b)
-#define TANDEM_TRY(expression)                                                                     \
-  do {                                                                                             \
-    if (auto tandem_try_result = (expression); !tandem_try_result)                                 \
-      return ::tl::unexpected<::tandem::Error>(std::move(tandem_try_result).error());              \
+#define TANDEM_TRY(expression)                                                        \
+  do {                                                                                \
+    if (auto tandem_try_result = (expression); !tandem_try_result)                    \
+      return ::tl::unexpected<::tandem::Error>(std::move(tandem_try_result).error()); \
   } while (false)
-#define TANDEM_TRY_ASSIGN_INNER(temporary, declaration, expression)                                \
-  auto temporary = (expression);                                                                   \
-  if (!temporary) return ::tl::unexpected<::tandem::Error>(std::move(temporary).error());          \
+#define TANDEM_TRY_ASSIGN_INNER(temporary, declaration, expression)                       \
+  auto temporary = (expression);                                                          \
+  if (!temporary) return ::tl::unexpected<::tandem::Error>(std::move(temporary).error()); \
   declaration = std::move(*temporary)
 #define TANDEM_TRY_ASSIGN(declaration, expression) \
   TANDEM_TRY_ASSIGN_INNER(TANDEM_CONCAT(tandem_try_, __LINE__), declaration, expression)

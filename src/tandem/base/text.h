@@ -29,6 +29,10 @@ std::string format_duration(std::chrono::nanoseconds duration);  ///< "1.25 s", 
 Result<std::int64_t> parse_usd(std::string_view text);
 std::string format_usd(std::int64_t micros);  ///< "$1.250000" shortened to at least two decimals
 
+/// `text` from the outside, fit for a message: in single quotes, printable UTF-8, cut with "..." after 80 bytes.
+std::string quote(std::string_view text);
+/// Where the first byte that is not UTF-8 (RFC 3629) stands; npos when all is well.
+std::size_t invalid_utf8_at(std::string_view text);
 std::string_view trim(std::string_view text);
 std::vector<std::string_view> split(std::string_view text, char separator);
 std::string to_lower(std::string_view text);

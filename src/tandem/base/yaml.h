@@ -3,7 +3,7 @@
 // Room: base. Aliases, tags other than the core schema's, duplicate keys and multiple documents are refused.
 #pragma once
 
-#include <map>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -11,11 +11,18 @@
 
 namespace tandem {
 
-/// A document and where each of its values stood: JSON pointer -> "name:line:column".
+enum class Syntax : std::uint8_t { kJson, kYaml };
+
+/// A document that still knows where each of its values stood.
+///
+/// Cost: place_of() reads `text` again. It is for the one error that is reported; keeping a place for each of millions of
+///       values would cost more memory than the values.
 struct LocatedJson {
   Json value;
-  std::map<std::string, std::string, std::less<>> places;
-  /// The place of `pointer` or of its nearest ancestor; the pointer itself when nothing is known.
+  std::string text;
+  std::string name;
+  Syntax syntax = Syntax::kJson;
+  /// "name:line:column" of the value at JSON pointer `pointer`, or of its nearest ancestor that is there.
   std::string place_of(std::string_view pointer) const;
 };
 
