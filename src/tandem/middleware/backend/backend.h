@@ -13,7 +13,9 @@
 #include <variant>
 #include <vector>
 
+#include "tandem/base/bytes.h"
 #include "tandem/base/clock.h"
+#include "tandem/base/id.h"
 #include "tandem/base/json.h"
 #include "tandem/base/result.h"
 #include "tandem/compute/solve/solver.h"

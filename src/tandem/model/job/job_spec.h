@@ -27,12 +27,12 @@ struct Program {
 /// One machine-checked success criterion.
 struct Criterion {
   enum class Kind : std::uint8_t {
-    kObjective,    ///< objective at least as good as `value`
+    kObjective,  ///< objective at least as good as `value`
     kImprovement,  ///< relative improvement over the baseline >= value (0.01 = 1 %)
-    kLatency,      ///< elapsed_ms <= value
-    kCost,         ///< billed micro-USD <= value
-    kFeasible,     ///< the best candidate is feasible (value unused)
-    kProved,       ///< the best candidate is proved optimal (value unused)
+    kLatency,  ///< elapsed_ms <= value
+    kCost,  ///< billed micro-USD <= value
+    kFeasible,  ///< the best candidate is feasible (value unused)
+    kProved,  ///< the best candidate is proved optimal (value unused)
   } kind = Kind::kFeasible;
   double value = 0;
   friend bool operator==(const Criterion&, const Criterion&) = default;
@@ -40,11 +40,11 @@ struct Criterion {
 std::string_view to_string(Criterion::Kind kind);
 
 struct Business {
-  std::string objective;   ///< what the business wants, in a sentence
-  std::string reason;      ///< why this job
+  std::string objective;  ///< what the business wants, in a sentence
+  std::string reason;  ///< why this job
   std::string owner;
-  std::string consumer;    ///< who uses the result
-  std::string data_class;  ///< "public", "internal", "confidential", "restricted"; default "internal"
+  std::string consumer;  ///< who uses the result
+  std::string data_class = "internal";  ///< "public", "internal", "confidential", "restricted"
   std::vector<Criterion> success;
   friend bool operator==(const Business&, const Business&) = default;
 };
@@ -58,16 +58,16 @@ struct InputRef {
 
 struct Limits {
   static constexpr std::int64_t kTimeMsMax = 86'400'000;
-  std::int64_t time_ms = 5'000;      ///< business budget of the main solve, and again of the baseline
-  std::int64_t total_time_ms = 0;    ///< of the whole job from admission; 0: none
-  Money cost_max;                    ///< 0: no metered work
+  std::int64_t time_ms = 5'000;  ///< business budget of the main solve, and again of the baseline
+  std::int64_t total_time_ms = 0;  ///< of the whole job from admission; 0: none
+  Money cost_max;  ///< 0: no metered work
   friend bool operator==(const Limits&, const Limits&) = default;
 };
 
 /// Which tiers and backends the plan may use. Empty lists allow all.
 struct Policy {
-  std::vector<std::string> backends;   ///< only these
-  std::vector<std::string> avoid;      ///< never these
+  std::vector<std::string> backends;  ///< only these
+  std::vector<std::string> avoid;  ///< never these
   bool allow_emulated = true;
   bool allow_qpu = true;
   friend bool operator==(const Policy&, const Policy&) = default;
@@ -78,10 +78,10 @@ enum class RefineMode : std::uint8_t { kAuto, kOff, kRequired };
 /// The quantum refinement of the core.
 struct Refinement {
   RefineMode mode = RefineMode::kAuto;
-  std::uint32_t core_max = 20;         ///< variables; the device and the simulator may lower it
-  std::uint32_t layers = 3;            ///< of QAOA
-  std::uint64_t shots = 1000;          ///< a quantum arm; the controls draw the same number of samples
-  std::uint32_t rounds = 1;            ///< of rotating cores
+  std::uint32_t core_max = 20;  ///< variables; the device and the simulator may lower it
+  std::uint32_t layers = 3;  ///< of QAOA
+  std::uint64_t shots = 1000;  ///< a quantum arm; the controls draw the same number of samples
+  std::uint32_t rounds = 1;  ///< of rotating cores
   friend bool operator==(const Refinement&, const Refinement&) = default;
 };
 
@@ -93,12 +93,12 @@ struct JobSpec {
   Limits limits;
   Policy policy;
   Refinement refinement;
-  std::optional<double> target;        ///< stop when the objective is reached
-  bool proof = false;                  ///< insist on a proof
-  std::string solver;                  ///< empty: the router chooses
+  std::optional<double> target;  ///< stop when the objective is reached
+  bool proof = false;  ///< insist on a proof
+  std::string solver;  ///< empty: the router chooses
   std::vector<std::string> fallbacks;  ///< backend names in order; empty: the router's
   std::uint64_t seed = 1;
-  std::uint32_t threads = 0;           ///< 0: all
+  std::uint32_t threads = 0;  ///< 0: all
   std::optional<JobId> retry_of;
 
   bool is_program() const { return std::holds_alternative<Program>(work); }
@@ -113,7 +113,8 @@ struct JobSpec {
   /// Errors: 1020..1023 with places, 1106 unknown_problem, 1120 bad_job, and those of problem and circuit.
   static Result<JobSpec> parse(const Json& document, const problem::ProblemRegistry& registry);
   /// The same from text; places become file:line:column.
-  static Result<JobSpec> parse_text(std::string_view text, std::string_view name, const problem::ProblemRegistry& registry);
+  static Result<JobSpec> parse_text(std::string_view text, std::string_view name,
+                                    const problem::ProblemRegistry& registry);
 };
 
 }  // namespace tandem::job

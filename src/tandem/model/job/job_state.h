@@ -13,16 +13,31 @@
 namespace tandem::job {
 
 enum class JobState : std::uint8_t {
-  kQueued, kAwaitingApproval, kRunning, kSuspended, kAwaitingReview, kSucceeded, kFailed, kCancelled, kExpired,
+  kQueued,
+  kAwaitingApproval,
+  kRunning,
+  kSuspended,
+  kAwaitingReview,
+  kSucceeded,
+  kFailed,
+  kCancelled,
+  kExpired,
 };
 inline constexpr std::size_t kNumJobStates = static_cast<std::size_t>(JobState::kExpired) + 1;
 
 enum class JobEvent : std::uint8_t {
   kStart,     ///< a worker took it
-  kNeedsApproval, kApproved, kRejected,
-  kSuspend, kResume,
-  kNeedsReview, kAccepted,
-  kSucceed, kFail, kCancel, kExpire,
+  kNeedsApproval,
+  kApproved,
+  kRejected,
+  kSuspend,
+  kResume,
+  kNeedsReview,
+  kAccepted,
+  kSucceed,
+  kFail,
+  kCancel,
+  kExpire,
   kRequeue,   ///< a crash or drain: back to the queue, checkpoints kept
 };
 inline constexpr std::size_t kNumJobEvents = static_cast<std::size_t>(JobEvent::kRequeue) + 1;

@@ -40,13 +40,13 @@ struct Estimate {
 /// One way to do the main work.
 struct Candidate {
   std::string backend;  ///< "cpu.portfolio", "simulator.statevector", "lab.device"
-  std::string method;   ///< "portfolio", "qaoa", ...
+  std::string method;  ///< "portfolio", "qaoa", ...
   Tier tier = Tier::kCpu;
   Access access = Access::kLocal;
   bool emulated = false;
   Estimate estimate;
   bool feasible = true;
-  std::string reason;   ///< in plain words: why chosen, kept as fallback, or infeasible
+  std::string reason;  ///< in plain words: why chosen, kept as fallback, or infeasible
   friend bool operator==(const Candidate&, const Candidate&) = default;
 };
 
@@ -56,21 +56,21 @@ std::string_view to_string(StepKind kind);
 /// One step; `parameters` are all that execution needs beside the job and earlier checkpoints.
 struct PlanStep {
   StepKind kind = StepKind::kFormulate;
-  std::string backend;                 ///< empty: done by the engine itself
+  std::string backend;  ///< empty: done by the engine itself
   std::vector<std::string> fallbacks;  ///< tried in order when the backend fails
   Json parameters = Json::object();
   friend bool operator==(const PlanStep&, const PlanStep&) = default;
 };
 
 struct Plan {
-  std::string primary;                  ///< backend of the main work
-  std::string baseline;                 ///< backend of the classical run beside it
+  std::string primary;  ///< backend of the main work
+  std::string baseline;  ///< backend of the classical run beside it
   std::vector<PlanStep> steps;
-  std::vector<Candidate> candidates;    ///< every tier, the infeasible ones with their reason
-  std::vector<std::string> reasons;     ///< the decision in plain sentences
-  Money cost_max_needed;                ///< what the plan may spend at most
+  std::vector<Candidate> candidates;  ///< every tier, the infeasible ones with their reason
+  std::vector<std::string> reasons;  ///< the decision in plain sentences
+  Money cost_max_needed;  ///< what the plan may spend at most
   std::string policy_digest;
-  Json document() const;                ///< with "digest"
+  Json document() const;  ///< with "digest"
   /// SHA-256 hex of the canonical document without the digest.
   std::string digest() const;
   static Result<Plan> parse(const Json& document, const std::string& pointer);

@@ -29,9 +29,9 @@ struct ScoredCandidate {
 struct BestCandidate {
   ScoredCandidate candidate;
   bool proved = false;
-  std::optional<double> bound;                ///< on the objective, in its sense
+  std::optional<double> bound;  ///< on the objective, in its sense
   std::optional<double> time_to_best_ms;
-  Json answer = Json::object();               ///< in the problem's terms
+  Json answer = Json::object();  ///< in the problem's terms
 };
 
 struct BaselineSummary {
@@ -44,25 +44,25 @@ struct BaselineSummary {
 
 struct Comparison {
   std::optional<double> improvement;  ///< relative, > 0: better than the baseline
-  std::string verdict;                ///< "equal", "better", "worse", "no_claim"
-  std::string text;                   ///< one plain sentence
+  std::string verdict;  ///< "equal", "better", "worse", "no_claim"
+  std::string text;  ///< one plain sentence
 };
 
 /// One way of refining the core, graded against the exact shadow.
 struct ArmSummary {
-  std::string arm;      ///< "exact_shadow", "annealing_control", "random_control", "qaoa"
+  std::string arm;  ///< "exact_shadow", "annealing_control", "random_control", "qaoa"
   std::string backend;
   bool emulated = false;
-  std::string status;   ///< "done", "failed", "fell_back", "skipped"
-  std::string detail;   ///< why, when not done
+  std::string status;  ///< "done", "failed", "fell_back", "skipped"
+  std::string detail;  ///< why, when not done
   std::uint64_t samples = 0;
   std::optional<double> best_energy;
-  std::optional<double> regret;           ///< best - optimum of the core
-  std::optional<double> p_optimum;        ///< share of samples at the optimum
-  std::optional<double> p_optimum_low;    ///< Wilson 95 % interval
+  std::optional<double> regret;  ///< best - optimum of the core
+  std::optional<double> p_optimum;  ///< share of samples at the optimum
+  std::optional<double> p_optimum_low;  ///< Wilson 95 % interval
   std::optional<double> p_optimum_high;
   std::optional<double> mean_energy;
-  std::optional<double> rank;             ///< P(sample better than a uniform random one) + half of ties
+  std::optional<double> rank;  ///< P(sample better than a uniform random one) + half of ties
   std::optional<double> rank_low;
   std::optional<double> rank_high;
   Money billed;

@@ -1,0 +1,93 @@
+// tandem/evidence/lineage/lineage.h - Lineage: how each result came to be, complete enough to compute it again.
+//
+// Room: evidence. Schema: contract/schemas/lineage.schema.json.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tandem/base/id.h"
+#include "tandem/base/json.h"
+#include "tandem/hybrid/loop.h"
+#include "tandem/model/job/job_spec.h"
+#include "tandem/model/job/plan.h"
+
+namespace tandem::lineage {
+
+/// One order as it was carried out: enough to repeat a local one or to decode a remote one again.
+struct WorkRecord {
+  std::string label;
+  std::uint32_t round = 0;
+  std::string backend;
+  std::string backend_version;
+  bool local = true;
+  bool emulated = false;
+  std::vector<std::string> path;
+  std::vector<std::uint64_t> work_done;  ///< units a strand: the time budget as work
+  std::string unit_name;
+  std::uint64_t seed = 0;
+  std::uint64_t shots = 0;
+  std::string raw_sha256;                ///< of the raw result in the blob table; empty when failed
+  std::string raw_media_type;
+  std::string calibration_id;
+  std::string token;                     ///< of the submission; empty for local work
+  job::Money billed;
+  std::string error;                     ///< text with number; empty on success
+  std::uint16_t error_number = 0;
+  double elapsed_ms = 0;
+  std::optional<double> time_to_best_ms;
+  Json document() const;
+  static Result<WorkRecord> parse(const Json& document, const std::string& pointer);
+};
+
+/// What of this build and machine decides bytes.
+struct Versions {
+  std::string tandem;          ///< "0.1.0"
+  std::string build;           ///< compiler and flags
+  Json machine_profile;        ///< processors, isa, memory
+  std::string settings_digest;
+};
+
+/// The lineage document of one job.
+struct LineageRecord {
+  LineageId id;
+  JobId job;
+  Json spec;                   ///< canonical job document (its problem replaced by hash and blob when large)
+  std::string problem_sha256;
+  std::string spec_sha256;
+  Json plan;
+  Json walk;                   ///< formulation, encoding, trail, circuit and objective hashes, post-processing
+  std::vector<WorkRecord> work;
+  Versions versions;
+  std::string result_sha256;   ///< of the canonical result
+  std::string created_at;
+  std::string consumer;
+  Json document() const;
+  static Result<LineageRecord> parse(const Json& document);
+};
+
+/// What a fresh process needs to compute the canonical result again. The stored result is not in it.
+struct ReplayPackage {
+  Json spec;
+  Json plan;
+  std::vector<WorkRecord> work;
+  std::map<std::string, Bytes> raw;  ///< remote raw results by sha256
+  Json document() const;             ///< bytes as base64
+  static Result<ReplayPackage> parse(const Json& document);
+};
+
+struct ReplayOutcome {
+  std::string canonical_sha256;
+  Json canonical;                       ///< canonical result
+  std::vector<std::string> differences; ///< local raw results whose hash differs from the record
+};
+
+/// Drives the walk from records: local orders are computed again with the recorded work units, remote ones decoded again.
+/// Errors: 5011 replay_not_comparable - a local backend has another version or is not here.
+Result<ReplayOutcome> replay(const ReplayPackage& package, const backend::BackendRegistry& backends,
+                             const problem::ProblemRegistry& problems, std::size_t threads);
+
+/// JSON paths whose values differ between two documents, with both values; at most `limit`.
+std::vector<std::string> difference(const Json& a, const Json& b, std::size_t limit = 20);
+
+}  // namespace tandem::lineage

@@ -1,0 +1,337 @@
+#include "tandem/model/job/job_spec.h"
+
+#include <array>
+
+#include "tandem/base/bytes.h"
+
+#include "tandem/base/text.h"
+
+namespace tandem::job {
+namespace {
+
+constexpr std::array<std::string_view, 6> kCriteria = {"objective",       "improvement", "latency_ms",
+                                                       "cost_usd_micros", "feasible",    "proved"};
+constexpr std::array<std::string_view, 4> kDataClasses = {"public", "internal", "confidential", "restricted"};
+constexpr std::array<std::string_view, 3> kRefineModes = {"auto", "off", "required"};
+
+constexpr std::size_t kTextMax = 4096;      ///< a sentence or two, never a document
+constexpr std::size_t kListMax = 64;        ///< criteria, inputs, backends: more is a mistake
+constexpr std::size_t kPubsMax = 10'000;
+constexpr std::int64_t kCostMaxUsdMicros = 1'000'000'000'000;  ///< a million USD: above it is a typing error
+constexpr std::uint32_t kCoreMax = 64;      ///< bits of a basis state; the backend lowers it
+constexpr std::uint32_t kLayersMax = 1000;
+constexpr std::uint32_t kRoundsMax = 1000;
+constexpr std::uint32_t kThreadsMax = 1024;
+
+Result<std::string> bounded_text(const ObjectReader& reader, std::string_view key) {
+  TANDEM_TRY_ASSIGN(std::string text, reader.string_or(key, ""));
+  if (text.size() > kTextMax) {
+    return fail_at(reader.at(key), errors::kValueOutOfRange, "'{}' has {} bytes, the limit is {}; shorten it", key,
+                   text.size(), kTextMax);
+  }
+  return text;
+}
+
+Result<std::vector<std::string>> bounded_list(const ObjectReader& reader, std::string_view key) {
+  TANDEM_TRY_ASSIGN(std::vector<std::string> list, reader.strings_or_empty(key));
+  if (list.size() > kListMax) {
+    return fail_at(reader.at(key), errors::kValueOutOfRange, "'{}' has {} entries, the limit is {}", key, list.size(),
+                   kListMax);
+  }
+  return list;
+}
+
+/// A word out of `words`, or an error that names the nearest.
+Result<std::size_t> word_index(const ObjectReader& reader, std::string_view key, std::string_view fallback,
+                               std::span<const std::string_view> words) {
+  TANDEM_TRY_ASSIGN(const std::string word, reader.string_or(key, fallback));
+  for (std::size_t i = 0; i < words.size(); ++i)
+    if (words[i] == word) return i;
+  return fail_at(reader.at(key), errors::kValueOutOfRange, "{} is not one of {}{}", quote(word), fmt::join(words, ", "),
+                 did_you_mean(word, words));
+}
+
+/// "5s" or a whole number of milliseconds.
+Result<std::int64_t> read_time_ms(const ObjectReader& reader, std::string_view key, std::int64_t fallback,
+                                  std::int64_t min) {
+  const Json* value = reader.find(key);
+  if (value == nullptr) return fallback;
+  std::int64_t milliseconds = 0;
+  if (value->is_string()) {
+    auto duration = parse_duration(value->get_ref<const std::string&>());
+    if (!duration) {
+      duration.error().place = reader.at(key);
+      return tl::unexpected(duration.error());
+    }
+    milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(*duration).count();
+  } else {
+    TANDEM_TRY_ASSIGN(milliseconds, reader.integer(key, INT64_MIN, INT64_MAX));
+  }
+  if (milliseconds < min || milliseconds > Limits::kTimeMsMax) {
+    return fail_at(reader.at(key), errors::kValueOutOfRange, "'{}' is {} ms, the limits are {} and {} ms", key,
+                   milliseconds, min, Limits::kTimeMsMax);
+  }
+  return milliseconds;
+}
+
+Result<std::vector<Criterion>> parse_success(const ObjectReader& business) {
+  std::vector<Criterion> out;
+  if (!business.has("success")) return out;
+  TANDEM_TRY_ASSIGN(const Json* list, business.array("success"));
+  if (list->size() > kListMax) {
+    return fail_at(business.at("success"), errors::kValueOutOfRange, "'success' has {} criteria, the limit is {}",
+                   list->size(), kListMax);
+  }
+  for (std::size_t i = 0; i < list->size(); ++i) {
+    TANDEM_TRY_ASSIGN(const ObjectReader item,
+                      ObjectReader::create((*list)[i], fmt::format("{}/{}", business.at("success"), i)));
+    TANDEM_TRY(item.allow_only({"criterion", "value"}));
+    TANDEM_TRY(item.string("criterion"));
+    TANDEM_TRY_ASSIGN(const std::size_t kind, word_index(item, "criterion", "", kCriteria));
+    Criterion criterion{.kind = static_cast<Criterion::Kind>(kind)};
+    const bool has_value = criterion.kind != Criterion::Kind::kFeasible && criterion.kind != Criterion::Kind::kProved;
+    if (has_value) {
+      TANDEM_TRY_ASSIGN(criterion.value, item.number("value"));
+    } else if (item.has("value")) {
+      return fail_at(item.at("value"), errors::kUnknownKey, "criterion '{}' takes no value; remove it",
+                     kCriteria[kind]);
+    }
+    out.push_back(criterion);
+  }
+  return out;
+}
+
+Result<Business> parse_business(const ObjectReader& job) {
+  Business out;
+  if (!job.has("business")) return out;
+  TANDEM_TRY_ASSIGN(const ObjectReader reader, job.object("business"));
+  TANDEM_TRY(reader.allow_only({"objective", "reason", "owner", "consumer", "data_class", "success"}));
+  TANDEM_TRY_ASSIGN(out.objective, bounded_text(reader, "objective"));
+  TANDEM_TRY_ASSIGN(out.reason, bounded_text(reader, "reason"));
+  TANDEM_TRY_ASSIGN(out.owner, bounded_text(reader, "owner"));
+  TANDEM_TRY_ASSIGN(out.consumer, bounded_text(reader, "consumer"));
+  TANDEM_TRY_ASSIGN(const std::size_t data_class, word_index(reader, "data_class", "internal", kDataClasses));
+  out.data_class = std::string(kDataClasses[data_class]);
+  TANDEM_TRY_ASSIGN(out.success, parse_success(reader));
+  return out;
+}
+
+Result<std::vector<InputRef>> parse_inputs(const ObjectReader& job) {
+  std::vector<InputRef> out;
+  if (!job.has("inputs")) return out;
+  TANDEM_TRY_ASSIGN(const Json* list, job.array("inputs"));
+  if (list->size() > kListMax) {
+    return fail_at(job.at("inputs"), errors::kValueOutOfRange, "'inputs' has {} entries, the limit is {}", list->size(),
+                   kListMax);
+  }
+  for (std::size_t i = 0; i < list->size(); ++i) {
+    TANDEM_TRY_ASSIGN(const ObjectReader item,
+                      ObjectReader::create((*list)[i], fmt::format("{}/{}", job.at("inputs"), i)));
+    TANDEM_TRY(item.allow_only({"name", "version", "sha256"}));
+    InputRef input;
+    TANDEM_TRY_ASSIGN(input.name, item.string("name"));
+    TANDEM_TRY_ASSIGN(input.version, item.string_or("version", ""));
+    TANDEM_TRY_ASSIGN(input.sha256, item.string("sha256"));
+    if (input.sha256.size() != 64 || !from_hex(input.sha256)) {
+      return fail_at(item.at("sha256"), errors::kBadEncoding,
+                     "{} is not a SHA-256: it must be 64 lower-case hex digits", quote(input.sha256));
+    }
+    out.push_back(std::move(input));
+  }
+  return out;
+}
+
+Result<Limits> parse_limits(const ObjectReader& job) {
+  Limits out;
+  if (!job.has("limits")) return out;
+  TANDEM_TRY_ASSIGN(const ObjectReader reader, job.object("limits"));
+  TANDEM_TRY(reader.allow_only({"time", "total_time", "cost_max_usd_micros"}));
+  TANDEM_TRY_ASSIGN(out.time_ms, read_time_ms(reader, "time", out.time_ms, 1));
+  TANDEM_TRY_ASSIGN(out.total_time_ms, read_time_ms(reader, "total_time", 0, 0));
+  TANDEM_TRY_ASSIGN(out.cost_max.usd_micros, reader.integer_or("cost_max_usd_micros", 0, 0, kCostMaxUsdMicros));
+  return out;
+}
+
+Result<Policy> parse_policy(const ObjectReader& job) {
+  Policy out;
+  if (!job.has("policy")) return out;
+  TANDEM_TRY_ASSIGN(const ObjectReader reader, job.object("policy"));
+  TANDEM_TRY(reader.allow_only({"backends", "avoid", "allow_emulated", "allow_qpu"}));
+  TANDEM_TRY_ASSIGN(out.backends, bounded_list(reader, "backends"));
+  TANDEM_TRY_ASSIGN(out.avoid, bounded_list(reader, "avoid"));
+  TANDEM_TRY_ASSIGN(out.allow_emulated, reader.boolean_or("allow_emulated", true));
+  TANDEM_TRY_ASSIGN(out.allow_qpu, reader.boolean_or("allow_qpu", true));
+  return out;
+}
+
+Result<std::uint32_t> small_integer(const ObjectReader& reader, std::string_view key, std::uint32_t fallback,
+                                    std::uint32_t min, std::uint32_t max) {
+  TANDEM_TRY_ASSIGN(const std::int64_t value, reader.integer_or(key, fallback, min, max));
+  return static_cast<std::uint32_t>(value);
+}
+
+Result<Refinement> parse_refinement(const ObjectReader& job) {
+  Refinement out;
+  if (!job.has("refinement")) return out;
+  TANDEM_TRY_ASSIGN(const ObjectReader reader, job.object("refinement"));
+  TANDEM_TRY(reader.allow_only({"mode", "core_max", "layers", "shots", "rounds"}));
+  TANDEM_TRY_ASSIGN(const std::size_t mode, word_index(reader, "mode", "auto", kRefineModes));
+  out.mode = static_cast<RefineMode>(mode);
+  TANDEM_TRY_ASSIGN(out.core_max, small_integer(reader, "core_max", out.core_max, 1, kCoreMax));
+  TANDEM_TRY_ASSIGN(out.layers, small_integer(reader, "layers", out.layers, 1, kLayersMax));
+  TANDEM_TRY_ASSIGN(out.rounds, small_integer(reader, "rounds", out.rounds, 1, kRoundsMax));
+  TANDEM_TRY_ASSIGN(const std::int64_t shots,
+                    reader.integer_or("shots", static_cast<std::int64_t>(out.shots), 1, circuit::Pub::kShotsMax));
+  out.shots = static_cast<std::uint64_t>(shots);
+  return out;
+}
+
+Result<Program> parse_program(const ObjectReader& job) {
+  TANDEM_TRY_ASSIGN(const ObjectReader reader, job.object("program"));
+  TANDEM_TRY(reader.allow_only({"pubs"}));
+  TANDEM_TRY_ASSIGN(const Json* list, reader.array("pubs"));
+  if (list->empty() || list->size() > kPubsMax) {
+    return fail_at(reader.at("pubs"), errors::kValueOutOfRange, "a program has {} PUBs, the limits are 1 and {}",
+                   list->size(), kPubsMax);
+  }
+  Program out;
+  for (std::size_t i = 0; i < list->size(); ++i) {
+    TANDEM_TRY_ASSIGN(circuit::Pub pub, circuit::Pub::parse((*list)[i], fmt::format("{}/{}", reader.at("pubs"), i)));
+    out.pubs.push_back(std::move(pub));
+  }
+  return out;
+}
+
+/// Seeds are 64 bits; JSON integers above 2^63 arrive as unsigned.
+Result<std::uint64_t> read_seed(const ObjectReader& reader) {
+  const Json* value = reader.find("seed");
+  if (value == nullptr) return std::uint64_t{1};
+  if (value->is_number_unsigned()) return value->get<std::uint64_t>();
+  TANDEM_TRY_ASSIGN(const std::int64_t seed, reader.integer("seed", 0, INT64_MAX));
+  return static_cast<std::uint64_t>(seed);
+}
+
+/// Parts that fit alone but not together.
+Result<void> check_together(const JobSpec& spec) {
+  if (spec.is_program()) {
+    if (spec.target) return fail_at("/target", errors::kBadJob, "'target' is for problems; a program has no objective");
+    if (spec.proof) return fail_at("/proof", errors::kBadJob, "'proof' is for problems; a program has no optimum");
+    if (!spec.solver.empty())
+      return fail_at("/solver", errors::kBadJob, "'solver' is for problems; choose policy.backends for a program");
+  }
+  if (spec.limits.total_time_ms != 0 && spec.limits.total_time_ms < spec.limits.time_ms) {
+    return fail_at("/limits/total_time", errors::kBadJob,
+                   "total_time is {} ms but time is {} ms; the whole cannot be shorter than a part",
+                   spec.limits.total_time_ms, spec.limits.time_ms);
+  }
+  return {};
+}
+
+Json business_document(const Business& business) {
+  Json success = Json::array();
+  for (const Criterion& criterion : business.success) {
+    Json item = {{"criterion", to_string(criterion.kind)}};
+    if (criterion.kind != Criterion::Kind::kFeasible && criterion.kind != Criterion::Kind::kProved)
+      item["value"] = criterion.value;
+    success.push_back(std::move(item));
+  }
+  return {{"objective", business.objective}, {"reason", business.reason},         {"owner", business.owner},
+          {"consumer", business.consumer},   {"data_class", business.data_class}, {"success", std::move(success)}};
+}
+
+}  // namespace
+
+std::string_view to_string(Criterion::Kind kind) { return kCriteria[static_cast<std::size_t>(kind)]; }
+
+Json JobSpec::document() const {
+  Json out = {{"name", name}, {"business", business_document(business)}, {"seed", seed}, {"threads", threads}};
+  if (is_program()) {
+    Json pubs = Json::array();
+    for (const circuit::Pub& pub : program().pubs) pubs.push_back(pub.document());
+    out["program"] = {{"pubs", std::move(pubs)}};
+  } else {
+    out["problem"] = problem()->document();
+  }
+  Json inputs_list = Json::array();
+  for (const InputRef& input : inputs)
+    inputs_list.push_back({{"name", input.name}, {"version", input.version}, {"sha256", input.sha256}});
+  out["inputs"] = std::move(inputs_list);
+  out["limits"] = {{"time", fmt::format("{}ms", limits.time_ms)},
+                   {"total_time", fmt::format("{}ms", limits.total_time_ms)},
+                   {"cost_max_usd_micros", limits.cost_max.usd_micros}};
+  out["policy"] = {{"backends", policy.backends},
+                   {"avoid", policy.avoid},
+                   {"allow_emulated", policy.allow_emulated},
+                   {"allow_qpu", policy.allow_qpu}};
+  out["refinement"] = {{"mode", kRefineModes[static_cast<std::size_t>(refinement.mode)]},
+                       {"core_max", refinement.core_max},
+                       {"layers", refinement.layers},
+                       {"shots", refinement.shots},
+                       {"rounds", refinement.rounds}};
+  out["fallbacks"] = fallbacks;
+  if (target) out["target"] = *target;
+  if (proof) out["proof"] = true;
+  if (!solver.empty()) out["solver"] = solver;
+  if (retry_of) out["retry_of"] = retry_of->value;
+  return out;
+}
+
+Sha256 JobSpec::hash() const { return sha256(canonical_json(document())); }
+
+Result<JobSpec> JobSpec::parse(const Json& document, const problem::ProblemRegistry& registry) {
+  TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, ""));
+  TANDEM_TRY(reader.allow_only({"name", "problem", "program", "business", "inputs", "limits", "policy", "refinement",
+                                "target", "proof", "solver", "fallbacks", "seed", "threads", "retry_of"}));
+  if (reader.has("problem") == reader.has("program")) {
+    return fail_at("", errors::kBadJob, "a job asks for exactly one of 'problem' and 'program'; this one has {}",
+                   reader.has("problem") ? "both" : "neither");
+  }
+  JobSpec out;
+  TANDEM_TRY_ASSIGN(out.name, bounded_text(reader, "name"));
+  if (reader.has("problem")) {
+    TANDEM_TRY_ASSIGN(out.work, registry.parse(*reader.find("problem"), "/problem"));
+  } else {
+    TANDEM_TRY_ASSIGN(out.work, parse_program(reader));
+  }
+  TANDEM_TRY_ASSIGN(out.business, parse_business(reader));
+  TANDEM_TRY_ASSIGN(out.inputs, parse_inputs(reader));
+  TANDEM_TRY_ASSIGN(out.limits, parse_limits(reader));
+  TANDEM_TRY_ASSIGN(out.policy, parse_policy(reader));
+  TANDEM_TRY_ASSIGN(out.refinement, parse_refinement(reader));
+  if (reader.has("target")) {
+    TANDEM_TRY_ASSIGN(out.target, reader.number("target"));
+  }
+  TANDEM_TRY_ASSIGN(out.proof, reader.boolean_or("proof", false));
+  TANDEM_TRY_ASSIGN(out.solver, bounded_text(reader, "solver"));
+  TANDEM_TRY_ASSIGN(out.fallbacks, bounded_list(reader, "fallbacks"));
+  TANDEM_TRY_ASSIGN(out.seed, read_seed(reader));
+  TANDEM_TRY_ASSIGN(out.threads, small_integer(reader, "threads", 0, 0, kThreadsMax));
+  if (reader.has("retry_of")) {
+    TANDEM_TRY_ASSIGN(const std::string id, reader.string("retry_of"));
+    auto job_id = parse_job_id(id);
+    if (!job_id) {
+      job_id.error().place = "/retry_of";
+      return tl::unexpected(job_id.error());
+    }
+    out.retry_of = *job_id;
+  }
+  TANDEM_TRY(check_together(out));
+  return out;
+}
+
+Result<JobSpec> JobSpec::parse_text(std::string_view text, std::string_view name,
+                                    const problem::ProblemRegistry& registry) {
+  TANDEM_TRY_ASSIGN(const LocatedJson located, parse_json_or_yaml(text, name));
+  auto spec = parse(located.value, registry);
+  if (!spec) {
+    // A pointer becomes a line for the person; the pointer stays in the message, for it names the key.
+    Error error = std::move(spec).error();
+    const std::string pointer = error.place;
+    error.place = located.place_of(pointer);
+    if (!pointer.empty()) error.message = fmt::format("{}: {}", pointer, error.message);
+    return tl::unexpected(std::move(error));
+  }
+  return spec;
+}
+
+}  // namespace tandem::job

@@ -1,0 +1,160 @@
+#include "tandem/model/job/plan.h"
+
+#include <array>
+
+namespace tandem::job {
+namespace {
+
+constexpr std::array<std::string_view, 4> kTiers = {"cpu", "gpu", "simulator", "qpu"};
+constexpr std::array<std::string_view, 2> kAccesses = {"local", "cloud"};
+constexpr std::array<std::string_view, 4> kBases = {"computed", "historical", "assumed", "unavailable"};
+constexpr std::array<std::string_view, 7> kSteps = {"formulate", "reduce",   "solve", "refine",
+                                                    "run",       "baseline", "score"};
+
+template <typename Enum, std::size_t N>
+std::optional<Enum> find_name(const std::array<std::string_view, N>& names, std::string_view name) {
+  for (std::size_t i = 0; i < N; ++i)
+    if (names[i] == name) return static_cast<Enum>(i);
+  return std::nullopt;
+}
+
+/// Reads a member that names one of `names`.
+template <typename Enum, std::size_t N>
+Result<Enum> read_name(const ObjectReader& reader, std::string_view key, const std::array<std::string_view, N>& names) {
+  TANDEM_TRY_ASSIGN(const std::string text, reader.string(key));
+  if (const auto found = find_name<Enum>(names, text)) return *found;
+  return fail_at(reader.at(key), errors::kValueOutOfRange, "'{}' is not one of the {} known values of '{}'", text, N,
+                 key);
+}
+
+Json estimate_document(const Estimate& estimate) {
+  Json out = {{"cost_basis", to_string(estimate.cost_basis)},
+              {"latency_basis", to_string(estimate.latency_basis)},
+              {"quality_basis", to_string(estimate.quality_basis)}};
+  if (estimate.cost) out["cost_usd_micros"] = estimate.cost->usd_micros;
+  if (estimate.latency_ms) out["latency_ms"] = *estimate.latency_ms;
+  if (estimate.quality) out["quality"] = *estimate.quality;
+  return out;
+}
+
+Result<Estimate> parse_estimate(const ObjectReader& reader) {
+  Estimate out;
+  TANDEM_TRY_ASSIGN(out.cost_basis, read_name<Basis>(reader, "cost_basis", kBases));
+  TANDEM_TRY_ASSIGN(out.latency_basis, read_name<Basis>(reader, "latency_basis", kBases));
+  TANDEM_TRY_ASSIGN(out.quality_basis, read_name<Basis>(reader, "quality_basis", kBases));
+  if (reader.has("cost_usd_micros")) {
+    TANDEM_TRY_ASSIGN(const std::int64_t micros, reader.integer("cost_usd_micros", INT64_MIN, INT64_MAX));
+    out.cost = Money{micros};
+  }
+  if (reader.has("latency_ms")) {
+    TANDEM_TRY_ASSIGN(out.latency_ms, reader.number("latency_ms"));
+  }
+  if (reader.has("quality")) {
+    TANDEM_TRY_ASSIGN(out.quality, reader.number("quality"));
+  }
+  return out;
+}
+
+Json candidate_document(const Candidate& candidate) {
+  return {{"backend", candidate.backend},      {"method", candidate.method},
+          {"tier", to_string(candidate.tier)}, {"access", to_string(candidate.access)},
+          {"emulated", candidate.emulated},    {"estimate", estimate_document(candidate.estimate)},
+          {"feasible", candidate.feasible},    {"reason", candidate.reason}};
+}
+
+Result<Candidate> parse_candidate(const Json& value, const std::string& pointer) {
+  TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(value, pointer));
+  Candidate out;
+  TANDEM_TRY_ASSIGN(out.backend, reader.string("backend"));
+  TANDEM_TRY_ASSIGN(out.method, reader.string("method"));
+  TANDEM_TRY_ASSIGN(out.tier, read_name<Tier>(reader, "tier", kTiers));
+  TANDEM_TRY_ASSIGN(out.access, read_name<Access>(reader, "access", kAccesses));
+  TANDEM_TRY_ASSIGN(out.emulated, reader.boolean_or("emulated", false));
+  TANDEM_TRY_ASSIGN(const ObjectReader estimate, reader.object("estimate"));
+  TANDEM_TRY_ASSIGN(out.estimate, parse_estimate(estimate));
+  TANDEM_TRY_ASSIGN(out.feasible, reader.boolean_or("feasible", true));
+  TANDEM_TRY_ASSIGN(out.reason, reader.string("reason"));
+  return out;
+}
+
+Json step_document(const PlanStep& step) {
+  return {{"kind", to_string(step.kind)},
+          {"backend", step.backend},
+          {"fallbacks", step.fallbacks},
+          {"parameters", step.parameters}};
+}
+
+Result<PlanStep> parse_step(const Json& value, const std::string& pointer) {
+  TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(value, pointer));
+  PlanStep out;
+  TANDEM_TRY_ASSIGN(out.kind, read_name<StepKind>(reader, "kind", kSteps));
+  TANDEM_TRY_ASSIGN(out.backend, reader.string("backend"));
+  TANDEM_TRY_ASSIGN(out.fallbacks, reader.strings_or_empty("fallbacks"));
+  if (const Json* parameters = reader.find("parameters")) out.parameters = *parameters;
+  return out;
+}
+
+Json undigested_document(const Plan& plan) {
+  Json steps = Json::array();
+  for (const PlanStep& step : plan.steps) steps.push_back(step_document(step));
+  Json candidates = Json::array();
+  for (const Candidate& candidate : plan.candidates) candidates.push_back(candidate_document(candidate));
+  return {{"primary", plan.primary},
+          {"baseline", plan.baseline},
+          {"steps", std::move(steps)},
+          {"candidates", std::move(candidates)},
+          {"reasons", plan.reasons},
+          {"cost_max_needed_usd_micros", plan.cost_max_needed.usd_micros},
+          {"policy_digest", plan.policy_digest}};
+}
+
+}  // namespace
+
+std::string_view to_string(Tier tier) { return kTiers[static_cast<std::size_t>(tier)]; }
+std::string_view to_string(Access access) { return kAccesses[static_cast<std::size_t>(access)]; }
+std::string_view to_string(Basis basis) { return kBases[static_cast<std::size_t>(basis)]; }
+std::string_view to_string(StepKind kind) { return kSteps[static_cast<std::size_t>(kind)]; }
+std::optional<Tier> find_tier(std::string_view name) { return find_name<Tier>(kTiers, name); }
+std::optional<Access> find_access(std::string_view name) { return find_name<Access>(kAccesses, name); }
+std::optional<Basis> find_basis(std::string_view name) { return find_name<Basis>(kBases, name); }
+
+std::string Plan::digest() const { return sha256(canonical_json(undigested_document(*this))).hex(); }
+
+Json Plan::document() const {
+  Json out = undigested_document(*this);
+  out["digest"] = digest();
+  return out;
+}
+
+Result<Plan> Plan::parse(const Json& document, const std::string& pointer) {
+  TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, pointer));
+  TANDEM_TRY(reader.allow_only({"primary", "baseline", "steps", "candidates", "reasons", "cost_max_needed_usd_micros",
+                                "policy_digest", "digest"}));
+  Plan out;
+  TANDEM_TRY_ASSIGN(out.primary, reader.string("primary"));
+  TANDEM_TRY_ASSIGN(out.baseline, reader.string("baseline"));
+  TANDEM_TRY_ASSIGN(out.policy_digest, reader.string("policy_digest"));
+  TANDEM_TRY_ASSIGN(out.cost_max_needed.usd_micros, reader.integer("cost_max_needed_usd_micros", 0, INT64_MAX));
+  TANDEM_TRY_ASSIGN(out.reasons, reader.strings_or_empty("reasons"));
+  TANDEM_TRY_ASSIGN(const Json* steps, reader.array("steps"));
+  for (std::size_t i = 0; i < steps->size(); ++i) {
+    TANDEM_TRY_ASSIGN(PlanStep step, parse_step((*steps)[i], fmt::format("{}/{}", reader.at("steps"), i)));
+    out.steps.push_back(std::move(step));
+  }
+  TANDEM_TRY_ASSIGN(const Json* candidates, reader.array("candidates"));
+  for (std::size_t i = 0; i < candidates->size(); ++i) {
+    TANDEM_TRY_ASSIGN(Candidate candidate,
+                      parse_candidate((*candidates)[i], fmt::format("{}/{}", reader.at("candidates"), i)));
+    out.candidates.push_back(std::move(candidate));
+  }
+  if (reader.has("digest")) {
+    TANDEM_TRY_ASSIGN(const std::string digest, reader.string("digest"));
+    if (digest != out.digest()) {
+      return fail_at(reader.at("digest"), errors::kStoreDamaged, "the plan's digest is {} but its content hashes to {}",
+                     digest, out.digest());
+    }
+  }
+  return out;
+}
+
+}  // namespace tandem::job

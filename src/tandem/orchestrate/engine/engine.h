@@ -1,0 +1,126 @@
+// tandem/orchestrate/engine/engine.h - Engine: admits jobs, walks them step by step, and never loses one.
+//
+// Room: orchestrate. Acknowledges only what is durable. A job is one row, one event log subject, checkpoints and a result;
+// every transition is one compare-and-set on (id, version) plus one event in the same commit. One engine a store here;
+// leases and many nodes come with the durable engine.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tandem/base/clock.h"
+#include "tandem/base/executor.h"
+#include "tandem/base/id.h"
+#include "tandem/base/log.h"
+#include "tandem/base/meter.h"
+#include "tandem/base/rng.h"
+#include "tandem/base/span.h"
+#include "tandem/evidence/lineage/lineage.h"
+#include "tandem/middleware/backend/backend.h"
+#include "tandem/model/job/job_event.h"
+#include "tandem/model/job/job_spec.h"
+#include "tandem/model/job/job_state.h"
+#include "tandem/model/job/plan.h"
+#include "tandem/model/job/result_document.h"
+#include "tandem/orchestrate/submit/submit.h"
+#include "tandem/store/store.h"
+
+namespace tandem::engine {
+
+/// The row of a job as others see it.
+struct JobView {
+  JobId id;
+  job::JobState state = job::JobState::kQueued;
+  std::string name;
+  std::string problem_type;
+  std::uint64_t fence = 0;
+  Timestamp created_at;
+  Timestamp updated_at;
+  std::string plan_digest;
+  std::optional<double> objective;
+  std::string error;          ///< text with number; empty unless failed, cancelled or expired
+  std::uint16_t error_number = 0;
+  std::string lineage_id;
+  std::string tenant;
+  bool cancel_requested = false;
+  Json document() const;
+};
+
+struct EngineOptions {
+  std::size_t workers = 2;
+  std::size_t threads = 0;           ///< of the executor that one job may use; 0: all
+  std::chrono::milliseconds settle_window{2000};
+  lineage::Versions versions;
+};
+
+/// References that outlive the engine.
+struct EngineServices {
+  store::Store& store;
+  backend::BackendRegistry& backends;
+  const problem::ProblemRegistry& problems;
+  Executor& executor;
+  const Clock& clock;
+  Rng& rng;
+  Log& log;
+  Meter& meter;
+  Tracer& tracer;
+  submit::Submitter& submitter;
+};
+
+struct Admission {
+  JobId id;
+  bool replayed = false;  ///< an earlier request with the same idempotency key
+};
+
+struct JobPage {
+  std::vector<JobView> jobs;
+  std::string next_page_token;  ///< empty: no more
+};
+
+/// Progress of a running job, not durable: for terminals.
+struct Progress {
+  JobId job;
+  std::string step;
+  std::optional<double> objective;
+  double elapsed_ms = 0;
+};
+
+/// Threads: every method is safe to call concurrently.
+class Engine {
+ public:
+  /// Reconciles what a crash left, requeues what was running, and starts the workers. Errors: those of the store.
+  static Result<std::unique_ptr<Engine>> start(EngineServices services, EngineOptions options);
+  virtual ~Engine() = default;
+
+  /// Durable when it returns: one commit of job, idempotency row, hold and event.
+  /// Errors: 5007 idempotency_conflict, 5008 idempotency_in_flight, 5012 draining, and those of the store.
+  virtual Result<Admission> admit(const job::JobSpec& spec, std::string_view tenant, std::string_view idempotency_key,
+                                  std::string_view actor) = 0;
+  /// What would be planned now, without side effect.
+  virtual Result<job::Plan> plan(const job::JobSpec& spec) = 0;
+
+  virtual Result<JobView> job(const JobId& id) = 0;                          ///< 5001 job_not_found
+  virtual Result<JobPage> jobs(std::optional<job::JobState> state, std::size_t limit, std::string_view page_token) = 0;
+  virtual Result<Json> spec_document(const JobId& id) = 0;
+  virtual Result<Json> plan_document(const JobId& id) = 0;                   ///< 5004 before planning
+  virtual Result<Bytes> result(const JobId& id) = 0;                         ///< 5004 result_not_ready; canonical bytes as stored
+  virtual Result<lineage::LineageRecord> lineage(const JobId& id) = 0;
+  virtual Result<lineage::ReplayPackage> replay_package(const JobId& id) = 0;
+  virtual Result<std::vector<job::Event>> events(const JobId& id, std::uint64_t after, std::size_t limit) = 0;
+  virtual Result<void> cancel(const JobId& id, std::string_view actor, std::string_view reason) = 0;  ///< 5002 job_final
+
+  /// Calls `listener` after each durable event and on progress (progress has no sequence), from engine threads; it must not
+  /// block. Destroying the handle unsubscribes.
+  virtual std::unique_ptr<Timer> subscribe(std::function<void(const job::Event&)> on_event,
+                                           std::function<void(const Progress&)> on_progress) = 0;
+  /// Waits until the job ended or the deadline passed. Errors: 2002 peer_timeout is never used here; 5004 at the deadline.
+  virtual Result<JobView> wait(const JobId& id, Deadline deadline) = 0;
+
+  /// Takes no new jobs, asks running steps to stop at the next checkpoint, requeues them. Then the destructor is quick.
+  virtual void drain(Deadline deadline) = 0;
+};
+
+}  // namespace tandem::engine

@@ -1,0 +1,69 @@
+// tandem/orchestrate/route/route.h - Router: which tier, which backend, in what order, and why.
+//
+// Room: orchestrate. Pure: probe, backends' facts, evidence and policy in; plan out. Not here: executing (engine).
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tandem/base/json.h"
+#include "tandem/base/result.h"
+#include "tandem/middleware/backend/backend.h"
+#include "tandem/model/job/job_spec.h"
+#include "tandem/model/job/plan.h"
+
+namespace tandem::route {
+
+/// Structure of a problem, cheap to compute (a pass over the terms).
+struct Probe {
+  std::string problem_type;
+  std::size_t num_variables = 0;
+  std::size_t num_terms = 0;
+  std::size_t num_constraints = 0;
+  double density = 0;          ///< terms / possible pairs
+  std::size_t degree_max = 0;
+  double degree_mean = 0;
+  std::size_t components = 0;
+  bool integer = false;        ///< exact integer path
+  bool has_linear = false;
+  std::size_t order = 2;       ///< highest order of a term
+  std::uint32_t program_qubits = 0;
+  std::uint64_t program_shots = 0;
+  std::string instance_class;  ///< "qubo/dense/1000": the key of evidence
+  Json document() const;
+};
+Probe probe(const job::JobSpec& spec);
+
+/// What is known of a backend at planning time.
+struct BackendFacts {
+  backend::Backend* backend = nullptr;
+  std::optional<backend::Availability> availability;  ///< empty: not asked
+  std::optional<backend::Quote> quote;                ///< for the work this job would give it
+  std::string quote_error;
+};
+
+/// Earlier results on the instance class: basis "historical".
+struct Experience {
+  std::uint64_t runs = 0;
+  double share_best = 0;       ///< of runs that ended at the best known value
+  double latency_ms_median = 0;
+};
+
+struct RouteInput {
+  const job::JobSpec* spec = nullptr;
+  Probe probe;
+  std::vector<BackendFacts> backends;                 ///< every backend of the registry, absent ones too
+  std::map<std::string, Experience> experience;       ///< by backend id
+  std::size_t threads = 1;
+};
+
+/// Candidates over every tier, the infeasible with reasons; primary, fallbacks, baseline, steps, digest.
+/// Errors: 5006 no_plan (all reasons), 1121 money_needed, 1302 no_proof when a proof is insisted on and no exact backend takes it.
+Result<job::Plan> make_plan(const RouteInput& input);
+
+/// The largest metered work the plan could submit, for asking quotes before planning.
+std::optional<backend::Work> representative_work(const job::JobSpec& spec, const Probe& probe, const backend::BackendInfo& info);
+
+}  // namespace tandem::route
