@@ -6,6 +6,7 @@ export NINJA_STATUS='[%f/%t %es] '
 
 say() { printf '== %s\n' "$*"; }
 warn() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; }
+trap 'warn "stopped at line $LINENO: $BASH_COMMAND"' ERR  # nothing stops without a word
 die() { warn "$*"; exit 1; }
 usage_error() { warn "$*; see --help"; exit 2; }
 
