@@ -23,17 +23,19 @@
 
 namespace tandem::server {
 
-/// Limits are per connection unless said; whatever is above one is answered with an ErrorBody and the connection closed.
+/// Limits are per connection unless said; whatever is above one is answered with an ErrorBody and the connection
+/// closed.
 struct ServerOptions {
   std::string listen = "127.0.0.1:8642";  ///< HOST:PORT or [IPv6]:PORT; port 0 takes a free one, see address()
-  std::size_t threads = 1;                ///< io threads; handlers run on the Executor
+  std::size_t threads = 1;  ///< io threads; handlers run on the Executor
   std::uint64_t body_bytes_max = 64ull << 20;
   std::uint32_t header_bytes_max = 16u << 10;  ///< request line and headers together
   std::size_t headers_max = 100;
   std::size_t query_parameters_max = 100;
-  std::size_t connections_max = 1024;             ///< of the server; one more gets 503 with Retry-After
+  std::size_t connections_max = 1024;  ///< of the server; one more gets 503 with Retry-After
   std::uint64_t stream_bytes_max = 256ull << 10;  ///< unsent bytes a stream holds before its client counts as too slow
-  /// A request must have arrived whole this long after its first byte, and a client must take bytes of an answer this often.
+  /// A request must have arrived whole this long after its first byte, and a client must take bytes of an answer this
+  /// often.
   std::chrono::milliseconds request_timeout{30'000};
   std::chrono::milliseconds idle_timeout{60'000};  ///< between two requests of a connection
   /// Host values accepted beside those of loopback and of the address listened on, exact: "tandem.example:443".
@@ -44,9 +46,9 @@ struct ServerOptions {
 /// One request, whole, checked and decoded.
 struct ServerRequest {
   std::string method;  ///< as sent; HEAD comes as HEAD and the server drops the body of its answer
-  std::string path;    ///< percent-decoded valid UTF-8, starts with '/', no empty or dot segment inside, no encoded '/'
+  std::string path;  ///< percent-decoded valid UTF-8, starts with '/', no empty or dot segment inside, no encoded '/'
   std::map<std::string, std::string, std::less<>> query;  ///< decoded; a name that stands twice is refused
-  Headers headers;                                        ///< names as sent; read them with header_value()
+  Headers headers;  ///< names as sent; read them with header_value()
   Bytes body;
   std::string peer;  ///< "127.0.0.1:54321"
 };
@@ -56,8 +58,9 @@ struct ServerRequest {
 class Stream {
  public:
   virtual ~Stream() = default;
-  /// Takes all of `bytes` into the buffer and returns at once. False when the client is gone, was closed, or is too slow (the
-  /// buffer would exceed stream_bytes_max; the connection is dropped, and a client of events comes back with Last-Event-ID).
+  /// Takes all of `bytes` into the buffer and returns at once. False when the client is gone, was closed, or is too
+  /// slow (the buffer would exceed stream_bytes_max; the connection is dropped, and a client of events comes back with
+  /// Last-Event-ID).
   virtual bool write(std::string_view bytes) = 0;
   /// Sends what is buffered, then ends the response. Further writes return false.
   virtual void close() = 0;
@@ -70,7 +73,8 @@ class Stream {
 class Responder {
  public:
   virtual ~Responder() = default;
-  /// Sets Content-Length, Connection and Date itself; `response.headers` must not. Exactly one of send and start_stream, once.
+  /// Sets Content-Length, Connection and Date itself; `response.headers` must not. Exactly one of send and
+  /// start_stream, once.
   virtual void send(HttpResponse response) = 0;
   /// Sends status and headers, then whatever the stream is given (chunked; the connection closes after it).
   [[nodiscard]] virtual std::unique_ptr<Stream> start_stream(int status, Headers headers) = 0;
@@ -81,7 +85,8 @@ using Handler = std::function<void(ServerRequest, std::shared_ptr<Responder>)>;
 
 /// Makes the answer for a request that never reached the handler. Runs on an io thread; must not block.
 /// Numbers: 6001 bad_request; 6002 host_refused; 6003 origin_refused; 6007 server_overloaded; 6008 head_too_large;
-///          6009 request_timeout; 1003 input_too_large - the body; 1001 internal - a handler threw or dropped its responder.
+///          6009 request_timeout; 1003 input_too_large - the body; 1001 internal - a handler threw or dropped its
+///          responder.
 using ErrorBody = std::function<HttpResponse(const Error&)>;
 
 /// What the server borrows; all of it must outlive the server.
@@ -92,21 +97,24 @@ struct ServerSeams {
   Meter& meter;
 };
 
-/// Threads: every method is safe to call concurrently. Destroy it outside the Executor: the destructor waits for handlers.
+/// Threads: every method is safe to call concurrently. Destroy it outside the Executor: the destructor waits for
+///          handlers.
 class Server {
  public:
   /// Listens and serves until destroyed.
   ///
-  /// Errors: 2010 address_in_use; 2011 bad_address - the form, an unknown name, no such address here, no right to the port;
-  ///         2012 address_not_loopback - without allow_remote.
-  static Result<std::unique_ptr<Server>> start(ServerOptions options, Handler handler, ErrorBody error_body, ServerSeams seams);
+  /// Errors: 2010 address_in_use; 2011 bad_address - the form, an unknown name, no such address here, no right to the
+  ///         port; 2012 address_not_loopback - without allow_remote.
+  static Result<std::unique_ptr<Server>> start(ServerOptions options, Handler handler, ErrorBody error_body,
+                                               ServerSeams seams);
 
   virtual ~Server() = default;
   /// "127.0.0.1:43210": what it really listens on.
   virtual const std::string& address() const = 0;
   /// No new connections; idle ones are closed; every further answer closes its connection.
   virtual void stop_accepting() = 0;
-  /// stop_accepting(), then ends streams and waits for requests in progress. True when none is left, false at the deadline.
+  /// stop_accepting(), then ends streams and waits for requests in progress. True when none is left, false at the
+  /// deadline.
   virtual bool drain(Deadline deadline) = 0;
   /// Connections open now, the refused ones not counted.
   virtual std::size_t connections() const = 0;

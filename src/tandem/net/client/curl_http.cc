@@ -1,0 +1,349 @@
+#include "tandem/net/client/curl_http.h"
+
+#include <curl/curl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "tandem/base/assert.h"
+#include "tandem/base/text.h"
+#include "tandem/net/client/allow_list.h"
+#include "tandem/net/client/redact.h"
+
+namespace tandem::client {
+namespace {
+
+using Handle = std::unique_ptr<CURL, decltype(&curl_easy_cleanup)>;
+using Url = std::unique_ptr<CURLU, decltype(&curl_url_cleanup)>;
+using HeaderList = std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)>;
+
+/// Set by libcurl or by this class; a second value would let two readers of the request disagree about where it ends.
+constexpr std::array<std::string_view, 5> kOwnHeaders = {"host", "content-length", "transfer-encoding", "expect",
+                                                         "connection"};
+
+struct CheckedUrl {
+  Url url;
+  Origin origin;
+};
+
+std::string url_part(CURLU* url, CURLUPart part, unsigned flags = 0) {
+  char* text = nullptr;
+  if (curl_url_get(url, part, &text, flags) != CURLUE_OK) return {};
+  std::string copy(text);
+  curl_free(text);
+  return copy;
+}
+
+/// Parses with libcurl's own parser and hands the parsed form on, so that what was checked is what is used.
+Result<CheckedUrl> check_url(const std::string& text, const AllowList& allow_list) {
+  CheckedUrl checked{.url = Url(curl_url(), &curl_url_cleanup), .origin = {}};
+  const CURLUcode code = curl_url_set(checked.url.get(), CURLUPART_URL, text.c_str(), CURLU_NON_SUPPORT_SCHEME);
+  if (code != CURLUE_OK) {
+    return fail(errors::kEgressRefused, "'{}' is not a URL ({}), correct it", redact_url(text),
+                curl_url_strerror(code));
+  }
+  const std::string scheme = url_part(checked.url.get(), CURLUPART_SCHEME);
+  if (scheme != "http" && scheme != "https") {
+    return fail(errors::kEgressRefused, "the scheme '{}' of '{}' is neither http nor https", scheme, redact_url(text));
+  }
+  if (!url_part(checked.url.get(), CURLUPART_USER).empty() ||
+      !url_part(checked.url.get(), CURLUPART_PASSWORD).empty()) {
+    return fail(errors::kEgressRefused, "'{}' carries a user name, use a credential reference instead",
+                redact_url(text));
+  }
+  TANDEM_TRY_ASSIGN(checked.origin, parse_origin(url_part(checked.url.get(), CURLUPART_HOST) + ":" +
+                                                 url_part(checked.url.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT)));
+  TANDEM_TRY(allow_list.check_origin(checked.origin));
+  return checked;
+}
+
+bool is_token(std::string_view text) {
+  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";  // RFC 9110 5.6.2
+  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           kMarks.find(c) != std::string_view::npos;
+  });
+}
+
+bool is_read(const HttpRequest& request) {
+  return (request.method == "GET" || request.method == "HEAD") && request.body.empty();
+}
+
+Result<HeaderList> make_headers(const HttpRequest& request) {
+  HeaderList list(nullptr, &curl_slist_free_all);
+  const auto append = [&](const std::string& line) { list.reset(curl_slist_append(list.release(), line.c_str())); };
+  bool has_content_type = false;
+  for (const auto& [name, value] : request.headers) {
+    const std::string lower = to_lower(name);
+    const bool control = std::any_of(value.begin(), value.end(), [](char c) {
+      return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
+    });
+    if (!is_token(name) || control) {
+      return fail(errors::kValueOutOfRange, "header '{}' has a character that cannot stand in a header, remove it",
+                  is_token(name) ? name : "?");
+    }
+    if (std::find(kOwnHeaders.begin(), kOwnHeaders.end(), lower) != kOwnHeaders.end()) {
+      return fail(errors::kValueOutOfRange, "header '{}' is set by the HTTP client, remove it", name);
+    }
+    has_content_type = has_content_type || lower == "content-type";
+    append(value.empty() ? name + ";" : name + ": " + value);  // "name;" is libcurl's spelling of an empty value
+  }
+  append("Expect:");  // no pause for 100-continue
+  if (!has_content_type) append("Content-Type:");
+  return list;
+}
+
+/// What the callbacks of one request see.
+struct Exchange {
+  const AllowList* allow_list = nullptr;
+  Origin origin;
+  std::uint64_t body_bytes_max = 0;
+  std::uint32_t header_bytes_max = 0;
+  bool through_proxy = false;
+  bool may_repeat = false;  ///< GET and HEAD: nobody is billed for a second one
+
+  HttpResponse response = {};
+  std::uint64_t header_bytes = 0;
+  bool began_to_send = false;
+  bool address_refused = false;
+  bool body_too_large = false;
+  bool headers_too_large = false;
+};
+
+std::size_t on_body(char* data, std::size_t, std::size_t count, void* user) {
+  auto& exchange = *static_cast<Exchange*>(user);
+  if (count > exchange.body_bytes_max - exchange.response.body.size()) {
+    exchange.body_too_large = true;
+    return 0;
+  }
+  exchange.response.body.append(data, count);
+  return count;
+}
+
+std::size_t on_header(char* data, std::size_t, std::size_t count, void* user) {
+  auto& exchange = *static_cast<Exchange*>(user);
+  exchange.header_bytes += count;
+  if (exchange.header_bytes > exchange.header_bytes_max) {
+    exchange.headers_too_large = true;
+    return 0;
+  }
+  const std::string_view line(data, count);
+  if (line.starts_with("HTTP/")) {
+    exchange.response.headers.clear();  // a final status after an interim one
+  } else if (const std::size_t colon = line.find(':');
+             colon != std::string_view::npos && exchange.response.body.empty()) {
+    exchange.response.headers.emplace_back(std::string(line.substr(0, colon)),
+                                           std::string(trim(line.substr(colon + 1))));
+  }
+  return count;
+}
+
+/// libcurl calls this when the connection stands, right before the first byte of the request, and again should it want
+/// to repeat it.
+int on_before_request(void* user, char*, char*, int, int) {
+  auto& exchange = *static_cast<Exchange*>(user);
+  const bool again = std::exchange(exchange.began_to_send, true);
+  return again && !exchange.may_repeat ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
+/// The second check of the allow-list: after DNS, on the address itself.
+curl_socket_t on_open_socket(void* user, curlsocktype purpose, curl_sockaddr* address) {
+  auto& exchange = *static_cast<Exchange*>(user);
+  const bool allowed = purpose == CURLSOCKTYPE_IPCXN &&
+                       (exchange.through_proxy || exchange.allow_list->may_connect(exchange.origin, address->addr));
+  if (!allowed) {
+    exchange.address_refused = true;
+    return CURL_SOCKET_BAD;
+  }
+  return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+ErrorNumber number_of(CURLcode code) {
+  switch (code) {
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_CONNECT:
+      return errors::kPeerUnreachable;
+    case CURLE_OPERATION_TIMEDOUT:
+      return errors::kPeerTimeout;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+      return errors::kTlsFailed;
+    default:
+      return errors::kConnectionLost;
+  }
+}
+
+long whole_milliseconds(std::chrono::nanoseconds duration) {
+  const auto ms = std::chrono::ceil<std::chrono::milliseconds>(duration).count();
+  return static_cast<long>(std::clamp<std::int64_t>(ms, 1, std::numeric_limits<std::int32_t>::max()));
+}
+
+void set_policy(CURL* curl, const ClientOptions& options) {
+  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
+  curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  curl_easy_setopt(curl, CURLOPT_PROXY, options.proxy.c_str());  // "" also switches the environment's proxy off
+  curl_easy_setopt(curl, CURLOPT_NOPROXY, "");
+  curl_easy_setopt(curl, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
+  curl_easy_setopt(curl, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L);
+  curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L);
+  curl_easy_setopt(curl, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+  curl_easy_setopt(curl, CURLOPT_USERAGENT, "tandem");
+  if (!options.ca_file.empty()) curl_easy_setopt(curl, CURLOPT_CAINFO, options.ca_file.c_str());
+}
+
+void set_request(CURL* curl, const HttpRequest& request, CURLU* url, curl_slist* headers) {
+  curl_easy_setopt(curl, CURLOPT_CURLU, url);
+  curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+  if (is_read(request)) {
+    curl_easy_setopt(curl, CURLOPT_NOBODY, request.method == "HEAD" ? 1L : 0L);
+  } else {
+    curl_easy_setopt(curl, CURLOPT_POST, 1L);
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request.body.data());
+    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+    // libcurl quietly repeats a request when a kept connection turns out dead. For a paid submission that may be a
+    // second bill.
+    curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, 1L);
+  }
+}
+
+void set_callbacks(CURL* curl, Exchange& exchange) {
+  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, &on_body);
+  curl_easy_setopt(curl, CURLOPT_WRITEDATA, &exchange);
+  curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, &on_header);
+  curl_easy_setopt(curl, CURLOPT_HEADERDATA, &exchange);
+  curl_easy_setopt(curl, CURLOPT_PREREQFUNCTION, &on_before_request);
+  curl_easy_setopt(curl, CURLOPT_PREREQDATA, &exchange);
+  curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, &on_open_socket);
+  curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, &exchange);
+}
+
+Error error_of(CURLcode code, const char* detail, const Exchange& exchange) {
+  const std::string peer = exchange.origin.to_string();
+  if (exchange.body_too_large) {
+    return make_error(errors::kResponseTooLarge, "{} answered with more than {} bytes, raise the limit if it is right",
+                      peer, exchange.body_bytes_max);
+  }
+  if (exchange.headers_too_large) {
+    return make_error(errors::kResponseTooLarge, "{} answered with more than {} bytes of headers", peer,
+                      exchange.header_bytes_max);
+  }
+  if (exchange.address_refused && !exchange.began_to_send) {
+    return make_error(
+        errors::kEgressRefused,
+        "{} resolves to an address that is not allowed for it, list it as private if it is in the own network", peer);
+  }
+  return make_error(number_of(code), "{}: {}", peer, *detail != '\0' ? detail : curl_easy_strerror(code));
+}
+
+}  // namespace
+
+struct CurlHttp::State {
+  ClientOptions options;
+  AllowList allow_list;
+  const Clock* clock = nullptr;
+  std::mutex mutex;
+  std::multimap<Origin, Handle> idle;  ///< guarded by mutex; a handle keeps the connections that it opened
+
+  /// A handle that spoke to `origin` before, else a new one.
+  Handle take(const Origin& origin) {
+    {
+      const std::lock_guard lock(mutex);
+      // The last one given back has the warmest connection.
+      if (auto end = idle.upper_bound(origin); end != idle.begin() && std::prev(end)->first == origin) {
+        return std::move(idle.extract(std::prev(end)).mapped());
+      }
+    }
+    return Handle(curl_easy_init(), &curl_easy_cleanup);
+  }
+
+  void give_back(const Origin& origin, Handle handle) {
+    curl_easy_reset(handle.get());  // keeps connections and DNS cache, drops every option and pointer
+    const std::lock_guard lock(mutex);
+    if (idle.size() < options.idle_handles_max) idle.emplace(origin, std::move(handle));
+  }
+};
+
+CurlHttp::CurlHttp(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+CurlHttp::~CurlHttp() {
+  state_.reset();
+  curl_global_cleanup();  // counted by libcurl, one for each create()
+}
+
+Result<std::unique_ptr<CurlHttp>> CurlHttp::create(ClientOptions options, const Clock& clock) {
+  TANDEM_TRY_ASSIGN(AllowList allow_list, AllowList::create(options.allow, options.allow_private));
+  TANDEM_ASSERT(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
+  auto state = std::make_unique<State>();
+  state->options = std::move(options);
+  state->allow_list = std::move(allow_list);
+  state->clock = &clock;
+  return std::unique_ptr<CurlHttp>(new CurlHttp(std::move(state)));
+}
+
+tl::expected<HttpResponse, HttpFailure> CurlHttp::send(const HttpRequest& request, Deadline deadline) {
+  const auto unsent = [](Error error) {
+    return tl::make_unexpected(HttpFailure{.error = std::move(error), .sent = Sent::kNo});
+  };
+
+  auto url = check_url(request.url, state_->allow_list);
+  if (!url) return unsent(std::move(url).error());
+  auto headers = make_headers(request);
+  if (!headers) return unsent(std::move(headers).error());
+  if (!is_token(request.method))
+    return unsent(make_error(errors::kValueOutOfRange, "'{}' is not a method", request.method));
+  const auto left = deadline.left(*state_->clock);
+  if (left <= std::chrono::nanoseconds::zero()) {
+    return unsent(make_error(errors::kPeerTimeout, "{}: the deadline had passed before anything was sent",
+                             url->origin.to_string()));
+  }
+
+  Exchange exchange{.allow_list = &state_->allow_list,
+                    .origin = url->origin,
+                    .body_bytes_max = state_->options.response_bytes_max,
+                    .header_bytes_max = state_->options.response_header_bytes_max,
+                    .through_proxy = !state_->options.proxy.empty(),
+                    .may_repeat = is_read(request)};
+  std::array<char, CURL_ERROR_SIZE> detail{};
+  Handle handle = state_->take(exchange.origin);
+  CURL* const curl = handle.get();
+  if (curl == nullptr)
+    return unsent(make_error(errors::kOutOfMemory, "no memory for a connection to {}", exchange.origin.to_string()));
+
+  set_policy(curl, state_->options);
+  set_request(curl, request, url->url.get(), headers->get());
+  set_callbacks(curl, exchange);
+  curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail.data());
+  curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, whole_milliseconds(left));
+  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
+                   whole_milliseconds(std::min<std::chrono::nanoseconds>(left, state_->options.connect_timeout)));
+
+  const CURLcode code = curl_easy_perform(curl);
+  long status = 0;
+  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+  state_->give_back(exchange.origin, std::move(handle));
+  if (code != CURLE_OK) {
+    return tl::make_unexpected(HttpFailure{.error = error_of(code, detail.data(), exchange),
+                                           .sent = exchange.began_to_send ? Sent::kMaybe : Sent::kNo});
+  }
+  exchange.response.status = static_cast<int>(status);
+  return std::move(exchange.response);
+}
+
+}  // namespace tandem::client

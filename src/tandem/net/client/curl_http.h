@@ -1,0 +1,62 @@
+// tandem/net/client/curl_http.h - the only way out of the process: HTTP over libcurl, to peers named beforehand.
+//
+// Room: net. Owns the allow-list, caps, deadlines and the answer to "may the request have left?" (Sent). Not here:
+// retries (orchestrate, and of reads only), credentials (their header is in the request), redaction for logs
+// (redact.h).
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tandem/base/clock.h"
+#include "tandem/base/http.h"
+#include "tandem/base/result.h"
+
+namespace tandem::client {
+
+struct ClientOptions {
+  /// Peers that may be spoken to: "host:port", "[ipv6]:port", compared in lower case. All else is refused.
+  std::vector<std::string> allow;
+  /// Entries of `allow` whose name may also resolve to a loopback, private or link-local address (a device in the own
+  /// network). Other names are refused there after DNS: a public name that suddenly points inside is an attack. Address
+  /// literals and "localhost" need no entry here.
+  std::vector<std::string> allow_private;
+  std::uint64_t response_bytes_max = 64ull << 20;
+  std::uint32_t response_header_bytes_max = 64u << 10;
+  std::chrono::milliseconds connect_timeout{10'000};  ///< DNS, TCP and TLS together, within the request's deadline
+  std::string proxy;  ///< "http://host:port"; empty: none, and the environment's is ignored
+  std::string ca_file;  ///< PEM bundle to trust instead of the system's; verification is never off
+  std::size_t idle_handles_max = 64;  ///< kept for reuse; each keeps a few connections open
+};
+
+/// Http on libcurl: HTTP/1.1 over http and https, no redirects, no cookies, no content decoding, nothing kept on disk.
+///
+/// Sent:    kNo exactly when libcurl never began to send the request (address refused, DNS, connect, TLS, deadline
+///          before that).
+/// Reuse:   GET and HEAD may use a kept connection, and libcurl sends them once more when the peer had already closed
+///          it. All other methods always open a new connection: their bytes leave at most once.
+/// Threads: safe to call concurrently; send() blocks its thread and starts none.
+class CurlHttp final : public Http {
+ public:
+  /// Errors: 2005 egress_refused - an entry of the allow-lists is not host:port.
+  static Result<std::unique_ptr<CurlHttp>> create(ClientOptions options, const Clock& clock);
+  ~CurlHttp() override;
+  CurlHttp(const CurlHttp&) = delete;
+  CurlHttp& operator=(const CurlHttp&) = delete;
+
+  /// Errors: those of Http::send, and 1023 value_out_of_range - a method or header that cannot stand on the wire, or a
+  /// header that this class sets itself (Host, Content-Length, Transfer-Encoding, Expect, Connection).
+  tl::expected<HttpResponse, HttpFailure> send(const HttpRequest& request, Deadline deadline) override;
+
+ private:
+  struct State;
+  explicit CurlHttp(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tandem::client

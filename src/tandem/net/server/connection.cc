@@ -1,0 +1,556 @@
+// BOOST_ASSERT in Beast 1.74's chunk parser fires on "0\r\n\r" arriving alone, which any client can send; the code
+// behind it copes.
+// Our own guarantees are TANDEM_ASSERT.
+#define BOOST_DISABLE_ASSERTS
+
+#include "tandem/net/server/connection.h"
+
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/core/buffers_range.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/error.hpp>
+#include <boost/beast/http/parser.hpp>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include "tandem/base/assert.h"
+#include "tandem/net/server/listen_address.h"
+#include "tandem/net/server/stream_buffer.h"
+#include "tandem/net/server/target.h"
+
+namespace tandem::server {
+namespace {
+
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using boost::system::error_code;
+using tcp = asio::ip::tcp;
+
+constexpr std::size_t kHeadReadBytes = 4096;  // most heads fit
+constexpr std::size_t kBodyReadBytes = 64u << 10;  // one copy of this size costs less than one more system call
+constexpr std::size_t kBodyReserveBytes = 64u << 10;  // what a client announces is no reason to set memory aside
+constexpr std::chrono::seconds kLinger{2};  // for the client to read the answer before the socket is reset
+constexpr std::size_t kOverloadedMax = 64;  // connections told "503"; those beyond are closed unheard
+constexpr Instant kNever{INT64_MAX};
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+
+/// Collects a body into a string. Unlike http::string_body it sets aside no memory for bytes that are only announced.
+struct CollectedBody {
+  using value_type = Bytes;
+  static std::uint64_t size(const value_type& body) { return body.size(); }
+  class reader {
+   public:
+    template <bool is_request, class Fields>
+    reader(http::header<is_request, Fields>&, value_type& body) : body_(body) {}
+    void init(const boost::optional<std::uint64_t>& length, error_code& ec) {
+      ec = {};
+      if (length) body_.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(*length, kBodyReserveBytes)));
+    }
+    template <class Buffers>
+    std::size_t put(const Buffers& buffers, error_code& ec) {
+      ec = {};
+      const std::size_t before = body_.size();
+      for (auto buffer : beast::buffers_range_ref(buffers))
+        body_.append(static_cast<const char*>(buffer.data()), buffer.size());
+      return body_.size() - before;
+    }
+    void finish(error_code& ec) { ec = {}; }
+
+   private:
+    value_type& body_;
+  };
+};
+
+enum class Admission : bool { kAdmitted, kOverloaded };
+
+std::string_view view(boost::beast::string_view text) { return {text.data(), text.size()}; }
+
+}  // namespace
+
+/// Threads: the loop's only; responders and streams reach it through Loop::post().
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(std::shared_ptr<Core> core, Loop& loop, tcp::socket socket, Admission admission)
+      : core_(std::move(core)), loop_(loop), socket_(std::move(socket)), admission_(admission) {}
+
+  void start();
+  void on_tick(Instant now);
+  void on_ending(Ending ending);
+  void close();
+
+  void answer(HttpResponse response);
+  void begin_stream(int status, const Headers& headers, const std::shared_ptr<StreamBuffer>& stream);
+  void flush_stream();
+  /// Posts a call of `member` to the loop; false when the loop has ended.
+  bool post(std::function<void(Connection&)> member) {
+    return loop_.post([self = shared_from_this(), member = std::move(member)] { member(*self); });
+  }
+  const std::shared_ptr<Core>& core() const { return core_; }
+
+ private:
+  enum class State : std::uint8_t {
+    kIdle,
+    kHead,
+    kBody,
+    kContinuing,
+    kHandling,
+    kAnswering,
+    kStreaming,
+    kLingering,
+    kClosed
+  };
+  using Step = void (Connection::*)();
+
+  Instant now() const { return core_->seams.clock.monotonic(); }
+  bool must_go() const { return core_->stopping.load(std::memory_order_relaxed); }
+  void next_request();
+  void read();
+  void on_read(error_code ec, std::size_t count);
+  void feed();
+  Result<void> take_head();
+  bool body_awaits_continue() const;
+  void read_on_after_continue();
+  void dispatch();
+  void refuse(const Error& error);
+  void refuse(error_code ec);
+  void write(std::string first, Bytes second, Step next);
+  void write_some();
+  void on_write(error_code ec, std::size_t count);
+  void finish();
+
+  std::shared_ptr<Core> core_;  // first: the socket below must not outlive its io_context
+  Loop& loop_;
+  tcp::socket socket_;
+  Admission admission_;
+  State state_ = State::kIdle;
+  Instant deadline_ = kNever;
+  std::string peer_;
+
+  beast::flat_buffer in_;
+  bool reading_ = false;
+  std::optional<http::request_parser<CollectedBody>> parser_;
+  std::size_t head_bytes_ = 0;
+  bool head_taken_ = false;
+  Instant request_deadline_ = kNever;
+  ServerRequest request_;
+  HttpVersion version_ = HttpVersion::k11;
+  bool is_head_ = false;  ///< method HEAD: no body in the answer
+  bool keep_alive_ = false;
+  bool unread_ = false;  ///< the client may still be sending what nobody will read
+
+  std::string out_first_;
+  Bytes out_second_;
+  std::size_t out_written_ = 0;
+  bool writing_ = false;
+  Step after_write_ = nullptr;
+
+  std::shared_ptr<StreamBuffer> stream_;
+  bool stream_chunked_ = false;
+};
+
+namespace {
+
+class StreamHandle final : public Stream {
+ public:
+  StreamHandle(std::shared_ptr<Connection> connection, std::shared_ptr<StreamBuffer> buffer)
+      : connection_(std::move(connection)), buffer_(std::move(buffer)) {}
+  ~StreamHandle() override { close(); }
+
+  bool write(std::string_view bytes) override {
+    switch (buffer_->append(bytes)) {
+      case StreamBuffer::Appended::kScheduled:
+        return true;
+      case StreamBuffer::Appended::kFirst:
+        return connection_->post([](Connection& c) { c.flush_stream(); });
+      case StreamBuffer::Appended::kRefused:
+        return false;
+      case StreamBuffer::Appended::kTooSlow:
+        connection_->post([](Connection& c) { c.close(); });
+        return false;
+    }
+    return false;
+  }
+  void close() override {
+    if (buffer_->finish()) connection_->post([](Connection& c) { c.flush_stream(); });
+  }
+  void on_close(Task task) override { buffer_->on_end(std::move(task)); }
+
+ private:
+  std::shared_ptr<Connection> connection_;
+  std::shared_ptr<StreamBuffer> buffer_;
+};
+
+class ConnectionResponder final : public Responder {
+ public:
+  explicit ConnectionResponder(std::shared_ptr<Connection> connection) : connection_(std::move(connection)) {}
+  ~ConnectionResponder() override {
+    if (answered_.exchange(true)) return;
+    connection_->post([](Connection& c) {
+      c.core()->seams.log.write(LogLevel::kError, "http.unanswered");
+      c.answer(c.core()->error_body(make_error(errors::kInternal, "the request was dropped without an answer")));
+    });
+  }
+  void send(HttpResponse response) override {
+    TANDEM_ASSERT(!answered_.exchange(true));
+    auto shared = std::make_shared<HttpResponse>(std::move(response));
+    connection_->post([shared](Connection& c) { c.answer(std::move(*shared)); });
+  }
+  std::unique_ptr<Stream> start_stream(int status, Headers headers) override {
+    TANDEM_ASSERT(!answered_.exchange(true));
+    auto buffer = std::make_shared<StreamBuffer>(connection_->core()->options.stream_bytes_max);
+    const bool posted = connection_->post(
+        [status, headers = std::move(headers), buffer](Connection& c) { c.begin_stream(status, headers, buffer); });
+    if (!posted) buffer->end();
+    return std::make_unique<StreamHandle>(connection_, std::move(buffer));
+  }
+
+ private:
+  std::shared_ptr<Connection> connection_;
+  std::atomic<bool> answered_{false};
+};
+
+}  // namespace
+
+void Connection::start() {
+  error_code ec;
+  const tcp::endpoint remote = socket_.remote_endpoint(ec);
+  if (ec) return;  // gone already
+  peer_ = format_address(remote.address().to_string(), remote.port());
+  socket_.set_option(tcp::no_delay(true), ec);
+  loop_.connections.emplace(this, shared_from_this());
+  ++(admission_ == Admission::kAdmitted ? core_->connections : core_->overloaded);
+  if (admission_ == Admission::kOverloaded) {
+    refuse(make_error(errors::kServerOverloaded, "all {} connections are in use, try again in a second",
+                      core_->options.connections_max));
+    return;
+  }
+  next_request();
+}
+
+void Connection::close() {
+  if (state_ == State::kClosed) return;
+  state_ = State::kClosed;
+  error_code ignored;
+  socket_.close(ignored);
+  if (stream_) {
+    for (Task& task : stream_->end()) Core::run(core_, Core::Kind::kMustRun, std::move(task));
+    stream_.reset();
+  }
+  const auto self = shared_from_this();  // the loop may hold the last reference
+  loop_.connections.erase(this);
+  core_->remove_connection(admission_ == Admission::kAdmitted ? core_->connections : core_->overloaded);
+}
+
+void Connection::on_tick(Instant time) {
+  if (time < deadline_) return;
+  if (state_ == State::kHead || state_ == State::kBody) {
+    refuse(make_error(errors::kRequestTimeout, "the request did not arrive whole within {} ms, send it without pauses",
+                      core_->options.request_timeout.count()));
+  } else {
+    close();
+  }
+}
+
+void Connection::on_ending(Ending ending) {
+  error_code ec;
+  // A request that stands in the socket's buffer counts as having come before the end.
+  const bool idle = state_ == State::kIdle && socket_.available(ec) == 0;
+  if (idle || ending == Ending::kEverything) {
+    close();
+  } else if (ending == Ending::kStreams && stream_) {
+    stream_->finish();
+    flush_stream();
+  }
+}
+
+// --- reading a request -----------------------------------------------------------------------------------------------
+
+void Connection::next_request() {
+  if (must_go() && in_.size() == 0) return close();
+  if (in_.size() == 0 && in_.capacity() > kHeadReadBytes) in_.shrink_to_fit();
+  parser_.emplace();
+  parser_->header_limit(core_->options.header_bytes_max);
+  parser_->body_limit(core_->options.body_bytes_max);
+  head_bytes_ = 0;
+  head_taken_ = false;
+  is_head_ = false;
+  state_ = State::kIdle;
+  deadline_ = now() + core_->options.idle_timeout;
+  if (in_.size() == 0) return read();
+  state_ = State::kHead;
+  deadline_ = request_deadline_ = now() + core_->options.request_timeout;
+  feed();
+}
+
+void Connection::read() {
+  if (reading_) return;
+  reading_ = true;
+  const std::size_t count = state_ == State::kBody ? kBodyReadBytes : kHeadReadBytes;
+  socket_.async_read_some(in_.prepare(count),
+                          [self = shared_from_this()](error_code ec, std::size_t n) { self->on_read(ec, n); });
+}
+
+void Connection::on_read(error_code ec, std::size_t count) {
+  reading_ = false;
+  switch (state_) {
+    case State::kIdle:
+    case State::kHead:
+    case State::kBody:
+      if (ec) return close();
+      in_.commit(count);
+      if (state_ == State::kIdle) {
+        state_ = State::kHead;
+        deadline_ = request_deadline_ = now() + core_->options.request_timeout;
+      }
+      return feed();
+    case State::kStreaming:
+    case State::kLingering:
+      // What arrives is dropped; all that matters is when the client goes. A cancelled read belongs to a request given
+      // up before.
+      if (ec && ec != asio::error::operation_aborted) return close();
+      return read();
+    case State::kContinuing:
+    case State::kHandling:
+    case State::kAnswering:
+    case State::kClosed:
+      return;
+  }
+}
+
+void Connection::feed() {
+  for (;;) {
+    error_code ec;
+    const std::size_t used = parser_->put(in_.data(), ec);
+    in_.consume(used);
+    if (!head_taken_) head_bytes_ += used;
+    const bool need_more = ec == http::error::need_more;
+    if (ec && !need_more) return refuse(ec);
+
+    // Beast 1.74 bounds the request line and the rest of the head each; we bound their sum, and later the size of one
+    // chunk's extensions or of all trailers.
+    const std::size_t pending = need_more ? in_.size() : 0;
+    if ((head_taken_ ? 0 : head_bytes_) + pending > core_->options.header_bytes_max)
+      return refuse(http::error::header_limit);
+
+    if (!head_taken_ && parser_->is_header_done()) {
+      head_taken_ = true;
+      if (const auto taken = take_head(); !taken) return refuse(taken.error());
+      state_ = State::kBody;
+      if (body_awaits_continue()) {
+        state_ = State::kContinuing;
+        return write(std::string(kContinue), {}, &Connection::read_on_after_continue);
+      }
+    }
+    if (parser_->is_done()) return dispatch();
+    if (need_more || in_.size() == 0) return read();
+  }
+}
+
+Result<void> Connection::take_head() {
+  const auto& message = parser_->get();
+  request_ = ServerRequest{};
+  request_.method = view(message.method_string());
+  request_.peer = peer_;
+  version_ = message.version() == 10 ? HttpVersion::k10 : HttpVersion::k11;
+  is_head_ = request_.method == "HEAD";
+  keep_alive_ = parser_->keep_alive();
+  for (const auto& field : message) request_.headers.emplace_back(view(field.name_string()), view(field.value()));
+  if (request_.headers.size() > core_->options.headers_max) {
+    return fail(errors::kHeadTooLarge, "the request has {} headers, the limit is {}", request_.headers.size(),
+                core_->options.headers_max);
+  }
+  TANDEM_TRY(check_head(request_.headers, version_, core_->hosts));
+  TANDEM_TRY_ASSIGN(Target target, parse_target(view(message.target()), core_->options.query_parameters_max));
+  request_.path = std::move(target.path);
+  request_.query = std::move(target.query);
+  return {};
+}
+
+bool Connection::body_awaits_continue() const {
+  return !parser_->is_done() && in_.size() == 0 && expects_continue(request_.headers, version_);
+}
+
+void Connection::read_on_after_continue() {
+  state_ = State::kBody;
+  deadline_ = request_deadline_;
+  read();
+}
+
+void Connection::dispatch() {
+  state_ = State::kHandling;
+  deadline_ = kNever;
+  unread_ = false;
+  request_.body = std::move(parser_->get().body());
+  auto responder = std::make_shared<ConnectionResponder>(shared_from_this());
+  auto request = std::make_shared<ServerRequest>(std::move(request_));
+  Core::run(core_, Core::Kind::kDroppable, [core = core_, request, responder = std::move(responder)]() mutable {
+    try {
+      core->handler(std::move(*request), std::move(responder));
+    } catch (const std::exception& exception) {  // the responder, dropped unanswered, answers 500
+      core->seams.log.write(LogLevel::kError, "http.handler_threw", {{"what", exception.what()}});
+    }
+  });
+}
+
+// --- answering -------------------------------------------------------------------------------------------------------
+
+void Connection::refuse(error_code ec) {
+  if (ec == http::error::header_limit || ec == http::error::buffer_overflow) {
+    return refuse(make_error(errors::kHeadTooLarge, "request line and headers are longer than {} bytes, send fewer",
+                             core_->options.header_bytes_max));
+  }
+  if (ec == http::error::body_limit) {
+    return refuse(make_error(errors::kInputTooLarge,
+                             "the body is longer than {} bytes, send less or raise server.body_bytes_max",
+                             core_->options.body_bytes_max));
+  }
+  refuse(make_error(errors::kBadRequest, "this is not HTTP/1.1 as it should be: {}", ec.message()));
+}
+
+void Connection::refuse(const Error& error) {
+  keep_alive_ = false;
+  unread_ = true;
+  if (reading_) {
+    error_code ignored;
+    socket_.cancel(ignored);
+  }
+  HttpResponse response = core_->error_body(error);
+  if (response.status == 503) response.headers.emplace_back("Retry-After", "1");
+  state_ = State::kHandling;
+  answer(std::move(response));
+}
+
+void Connection::answer(HttpResponse response) {
+  if (state_ != State::kHandling) return;  // the connection ended meanwhile
+  if (response.status < 200 || response.status > 599 || !are_sendable(response.headers)) {
+    core_->seams.log.write(LogLevel::kError, "http.bad_answer", {{"status", std::to_string(response.status)}});
+    response =
+        core_->error_body(make_error(errors::kInternal, "the answer has a header or status that cannot be sent"));
+    TANDEM_ASSERT(are_sendable(response.headers));
+  }
+  state_ = State::kAnswering;
+  if (must_go()) keep_alive_ = false;
+  const bool bodiless = response.status == 204 || response.status == 304;
+  const Framing framing{.kind = bodiless ? Framing::Kind::kNone : Framing::Kind::kLength,
+                        .length = response.body.size()};
+  if (bodiless || is_head_) response.body.clear();
+  core_->seams.meter.add("tandem_http_responses_total", 1, {{"status", std::to_string(response.status)}});
+  write(response_head(response.status, response.headers, framing, keep_alive_, core_->seams.clock.now()),
+        std::move(response.body), keep_alive_ ? &Connection::next_request : &Connection::finish);
+}
+
+void Connection::write(std::string first, Bytes second, Step next) {
+  out_first_ = std::move(first);
+  out_second_ = std::move(second);
+  out_written_ = 0;
+  after_write_ = next;
+  writing_ = true;
+  write_some();
+}
+
+void Connection::write_some() {
+  deadline_ =
+      now() +
+      core_->options.request_timeout;  // renewed by progress: a large answer may take long, a stalled client not
+  const std::size_t first = std::min(out_written_, out_first_.size());
+  const std::size_t second = out_written_ - first;
+  const std::array<asio::const_buffer, 2> buffers = {asio::buffer(out_first_) + first,
+                                                     asio::buffer(out_second_) + second};
+  socket_.async_write_some(buffers,
+                           [self = shared_from_this()](error_code ec, std::size_t n) { self->on_write(ec, n); });
+}
+
+void Connection::on_write(error_code ec, std::size_t count) {
+  if (state_ == State::kClosed) return;
+  if (ec) return close();
+  out_written_ += count;
+  if (out_written_ < out_first_.size() + out_second_.size()) return write_some();
+  writing_ = false;
+  deadline_ = kNever;
+  out_first_.clear();
+  out_second_ = {};
+  (this->*after_write_)();
+}
+
+void Connection::finish() {
+  error_code ignored;
+  if (!unread_ && in_.size() == 0) {
+    socket_.shutdown(tcp::socket::shutdown_both, ignored);
+    return close();
+  }
+  // Closing with unread bytes resets the connection, and the client could lose the answer: RFC 9112 9.6.
+  socket_.shutdown(tcp::socket::shutdown_send, ignored);
+  state_ = State::kLingering;
+  in_.clear();
+  deadline_ = now() + std::min<std::chrono::nanoseconds>(kLinger, core_->options.request_timeout);
+  read();
+}
+
+// --- streams ---------------------------------------------------------------------------------------------------------
+
+void Connection::begin_stream(int status, const Headers& headers, const std::shared_ptr<StreamBuffer>& stream) {
+  const bool sendable = status >= 200 && status <= 599 && are_sendable(headers);
+  if (state_ != State::kHandling || !sendable) {
+    for (Task& task : stream->end()) Core::run(core_, Core::Kind::kMustRun, std::move(task));
+    return answer(HttpResponse{});  // status 0 cannot be sent: 500, when anybody still waits
+  }
+  stream_ = stream;
+  state_ = State::kStreaming;
+  keep_alive_ = false;
+  stream_chunked_ = version_ == HttpVersion::k11;
+  const Framing framing{.kind = stream_chunked_ ? Framing::Kind::kChunked : Framing::Kind::kUntilClose};
+  core_->seams.meter.add("tandem_http_responses_total", 1, {{"status", std::to_string(status)}});
+  in_.clear();
+  if (must_go()) stream_->finish();
+  write(response_head(status, headers, framing, false, core_->seams.clock.now()), {},
+        is_head_ ? &Connection::finish : &Connection::flush_stream);
+  read();  // only to notice when the client goes
+}
+
+void Connection::flush_stream() {
+  if (state_ != State::kStreaming || writing_) return;
+  StreamBuffer::Taken taken = stream_->take();
+  if (taken.bytes.empty()) {
+    if (!taken.finished) return;
+    state_ = State::kAnswering;
+    if (!stream_chunked_) return finish();
+    return write("0\r\n\r\n", {}, &Connection::finish);
+  }
+  if (!stream_chunked_) return write({}, std::move(taken.bytes), &Connection::flush_stream);
+  std::string size = fmt::format("{:x}\r\n", taken.bytes.size());
+  taken.bytes += "\r\n";
+  write(std::move(size), std::move(taken.bytes), &Connection::flush_stream);
+}
+
+// --- the loop's side -------------------------------------------------------------------------------------------------
+
+namespace {
+
+/// Connections remove themselves while they are visited.
+std::vector<std::shared_ptr<Connection>> snapshot(const Loop& loop) {
+  std::vector<std::shared_ptr<Connection>> connections;
+  connections.reserve(loop.connections.size());
+  for (const auto& [raw, connection] : loop.connections) connections.push_back(connection);
+  return connections;
+}
+
+}  // namespace
+
+void serve(const std::shared_ptr<Core>& core, Loop& loop, asio::ip::tcp::socket socket) {
+  const bool full = core->connections >= core->options.connections_max;
+  if (full && core->overloaded >= kOverloadedMax) return;
+  std::make_shared<Connection>(core, loop, std::move(socket), full ? Admission::kOverloaded : Admission::kAdmitted)
+      ->start();
+}
+
+void sweep(Loop& loop, Instant now) {
+  for (const auto& connection : snapshot(loop)) connection->on_tick(now);
+}
+
+void end_connections(Loop& loop, Ending ending) {
+  for (const auto& connection : snapshot(loop)) connection->on_ending(ending);
+}
+
+}  // namespace tandem::server
