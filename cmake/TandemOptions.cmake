@@ -23,7 +23,7 @@ set(CMAKE_COLOR_DIAGNOSTICS ON)
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g -D_GLIBCXX_ASSERTIONS")
 
-add_compile_options(-Wall -Wextra -Wconversion -Wshadow)
+add_compile_options(-Wall -Wextra -Wno-missing-field-initializers -Wconversion -Wshadow)
 if(TANDEM_WERROR)
   add_compile_options(-Werror)
 endif()

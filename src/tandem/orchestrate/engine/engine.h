@@ -41,7 +41,7 @@ struct JobView {
   Timestamp updated_at;
   std::string plan_digest;
   std::optional<double> objective;
-  std::string error;          ///< text with number; empty unless failed, cancelled or expired
+  std::string error;  ///< text with number; empty unless failed, cancelled or expired
   std::uint16_t error_number = 0;
   std::string lineage_id;
   std::string tenant;
@@ -51,7 +51,7 @@ struct JobView {
 
 struct EngineOptions {
   std::size_t workers = 2;
-  std::size_t threads = 0;           ///< of the executor that one job may use; 0: all
+  std::size_t threads = 0;  ///< of the executor that one job may use; 0: all
   std::chrono::milliseconds settle_window{2000};
   lineage::Versions versions;
 };
@@ -102,15 +102,16 @@ class Engine {
   /// What would be planned now, without side effect.
   virtual Result<job::Plan> plan(const job::JobSpec& spec) = 0;
 
-  virtual Result<JobView> job(const JobId& id) = 0;                          ///< 5001 job_not_found
+  virtual Result<JobView> job(const JobId& id) = 0;  ///< 5001 job_not_found
   virtual Result<JobPage> jobs(std::optional<job::JobState> state, std::size_t limit, std::string_view page_token) = 0;
   virtual Result<Json> spec_document(const JobId& id) = 0;
-  virtual Result<Json> plan_document(const JobId& id) = 0;                   ///< 5004 before planning
-  virtual Result<Bytes> result(const JobId& id) = 0;                         ///< 5004 result_not_ready; canonical bytes as stored
+  virtual Result<Json> plan_document(const JobId& id) = 0;  ///< 5004 before planning
+  virtual Result<Bytes> result(const JobId& id) = 0;  ///< 5004 result_not_ready; canonical bytes as stored
   virtual Result<lineage::LineageRecord> lineage(const JobId& id) = 0;
   virtual Result<lineage::ReplayPackage> replay_package(const JobId& id) = 0;
   virtual Result<std::vector<job::Event>> events(const JobId& id, std::uint64_t after, std::size_t limit) = 0;
-  virtual Result<void> cancel(const JobId& id, std::string_view actor, std::string_view reason) = 0;  ///< 5002 job_final
+  virtual Result<void> cancel(const JobId& id, std::string_view actor,
+                              std::string_view reason) = 0;  ///< 5002 job_final
 
   /// Calls `listener` after each durable event and on progress (progress has no sequence), from engine threads; it must not
   /// block. Destroying the handle unsubscribes.

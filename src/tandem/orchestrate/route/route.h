@@ -64,6 +64,7 @@ struct RouteInput {
 Result<job::Plan> make_plan(const RouteInput& input);
 
 /// The largest metered work the plan could submit, for asking quotes before planning.
-std::optional<backend::Work> representative_work(const job::JobSpec& spec, const Probe& probe, const backend::BackendInfo& info);
+std::optional<backend::Work> representative_work(const job::JobSpec& spec, const Probe& probe,
+                                                 const backend::BackendInfo& info);
 
 }  // namespace tandem::route

@@ -1,0 +1,416 @@
+#include "tandem/orchestrate/route/route.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "tandem/base/hash.h"
+#include "tandem/base/text.h"
+
+namespace tandem::route {
+namespace {
+
+using backend::BackendInfo;
+using job::Basis;
+using job::Candidate;
+using job::Plan;
+using job::PlanStep;
+using job::StepKind;
+using job::Tier;
+
+constexpr std::uint32_t kStrandsMin = 2;        ///< so that one and two threads walk the same streams
+constexpr std::uint64_t kCandidatesMax = 16;    ///< elite large enough to see a backbone, small enough to store
+constexpr std::uint64_t kExperienceMin = 5;     ///< runs below which history says nothing
+constexpr double kAssumedAmplitudesPerMs = 2e5; ///< one core, one gate, no profile; only an "assumed" figure
+
+/// The solver behind a backend id "cpu.<solver>".
+std::string_view method_of(const BackendInfo& info) {
+  const std::string_view id = info.id.value;
+  const std::size_t dot = id.find('.');
+  return dot == std::string_view::npos ? id : id.substr(dot + 1);
+}
+
+/// Empty when policy allows the backend, else the rule that does not.
+std::string policy_refusal(const job::JobSpec& spec, const BackendInfo& info) {
+  const auto contains = [&](const std::vector<std::string>& list) {
+    return std::find(list.begin(), list.end(), info.id.value) != list.end();
+  };
+  if (contains(spec.policy.avoid)) return "policy.avoid names it";
+  if (!spec.policy.backends.empty() && !contains(spec.policy.backends)) return "policy.backends does not name it";
+  if (info.emulated && !spec.policy.allow_emulated) return "policy.allow_emulated is false and this device is emulated";
+  if (info.tier == Tier::kQpu && !spec.policy.allow_qpu) return "policy.allow_qpu is false";
+  return {};
+}
+
+/// Empty when the backend answers and takes work, else why not.
+std::string availability_refusal(const BackendFacts& facts) {
+  if (!facts.availability) return {};
+  if (!facts.availability->operational)
+    return facts.availability->detail.empty() ? "it is not operational" : facts.availability->detail;
+  if (!facts.availability->accepts_work) return "it does not accept work now: " + facts.availability->detail;
+  return {};
+}
+
+std::string money_refusal(const job::JobSpec& spec, const BackendFacts& facts, std::uint32_t rounds) {
+  if (!facts.backend->info().metered) return {};
+  if (!facts.quote)
+    return facts.quote_error.empty() ? "it is metered and gave no quote" : "no quote: " + facts.quote_error;
+  const std::int64_t needed = facts.quote->cost.usd_micros * rounds;
+  if (needed <= spec.limits.cost_max.usd_micros) return {};
+  return fmt::format("it would cost up to {} but limits.cost_max_usd_micros allows {}", format_usd(needed),
+                     format_usd(spec.limits.cost_max.usd_micros));
+}
+
+job::Estimate estimate_of(const RouteInput& input, const BackendFacts& facts, std::uint32_t qubits) {
+  const BackendInfo& info = facts.backend->info();
+  job::Estimate out;
+  if (!info.metered) {
+    out.cost = job::Money{0};
+    out.cost_basis = Basis::kComputed;
+  } else if (facts.quote) {
+    out.cost = facts.quote->cost;
+    out.cost_basis = facts.quote->cost_basis;
+  }
+  const auto seen = input.experience.find(info.id.value);
+  const bool experienced = seen != input.experience.end() && seen->second.runs >= kExperienceMin;
+  if (experienced) {
+    out.latency_ms = seen->second.latency_ms_median;
+    out.latency_basis = Basis::kHistorical;
+    out.quality = seen->second.share_best;
+    out.quality_basis = Basis::kHistorical;
+  } else if (facts.quote && facts.quote->latency_ms) {
+    out.latency_ms = facts.quote->latency_ms;
+    out.latency_basis = facts.quote->latency_basis;
+  } else if (info.tier == Tier::kCpu) {
+    out.latency_ms = static_cast<double>(input.spec->limits.time_ms);
+    out.latency_basis = Basis::kComputed;
+  } else if (info.tier == Tier::kSimulator && qubits > 0) {
+    const double amplitudes = std::ldexp(1.0, static_cast<int>(std::min(qubits, 40u)));
+    out.latency_ms = amplitudes * qubits * input.spec->refinement.layers / kAssumedAmplitudesPerMs;
+    out.latency_basis = Basis::kAssumed;
+  }
+  return out;
+}
+
+/// How well a solver fits the probed structure; higher is better, negative: does not take it at all.
+double suitability(const RouteInput& input, const BackendInfo& info) {
+  const Probe& probe = input.probe;
+  const std::string_view method = method_of(info);
+  double score = 0;
+  if (method == "constrained")
+    score = probe.num_constraints > 0 ? 10 : -1;
+  else if (method == "portfolio")
+    score = probe.order > 2 ? -1 : 9;
+  else if (method == "annealing")
+    score = probe.order > 2 ? 9 : 5;
+  else if (method == "tabu")
+    score = probe.order > 2 ? -1 : 6;
+  else if (method == "branch_and_bound")
+    score = probe.order > 2 ? -1 : 4;
+  else if (method == "exhaustive")
+    score = 3;
+  else
+    score = 1;
+  const auto seen = input.experience.find(info.id.value);
+  if (score > 0 && seen != input.experience.end() && seen->second.runs >= kExperienceMin) {
+    score += 4 * (seen->second.share_best - 0.5);
+  }
+  return score;
+}
+
+/// Empty when the solver can take the problem; `encoded` is set when only through penalties.
+std::string shape_refusal(const RouteInput& input, const BackendInfo& info, bool& encoded) {
+  const Probe& probe = input.probe;
+  const auto* solver = solve::find_solver(method_of(info));
+  if (solver == nullptr) return "it solves no optimisation problems";
+  const solve::SolverInfo& takes = solver->info();
+  encoded = probe.num_constraints > 0 && !takes.takes_cqm;
+  if (probe.order > 2 && !takes.takes_polynomial)
+    return fmt::format("it takes quadratic models; this one has order {}", probe.order);
+  if (probe.order <= 2 && !takes.takes_bqm && !takes.takes_cqm) return "it takes no quadratic models";
+  if (probe.num_constraints == 0 && !takes.takes_bqm && probe.order <= 2)
+    return "it is for constrained problems; this one has no constraints";
+  if (probe.num_variables > takes.variables_max) {
+    return fmt::format("the problem has {} variables, it takes at most {}", probe.num_variables, takes.variables_max);
+  }
+  if (input.spec->proof && !takes.exact) return "a proof is asked for and this method cannot prove";
+  return {};
+}
+
+struct Ranked {
+  Candidate candidate;
+  double score = 0;
+  bool encoded = false;
+};
+
+std::string join_refusals(const std::vector<Candidate>& candidates) {
+  std::string out;
+  for (const Candidate& candidate : candidates) {
+    if (candidate.feasible) continue;
+    out += fmt::format("{}{}: {}", out.empty() ? "" : "; ", candidate.backend, candidate.reason);
+  }
+  return out;
+}
+
+Candidate candidate_of(const BackendFacts& facts, std::string method) {
+  const BackendInfo& info = facts.backend->info();
+  return {.backend = info.id.value,
+          .method = std::move(method),
+          .tier = info.tier,
+          .access = info.access,
+          .emulated = info.emulated,
+          .estimate = {},
+          .feasible = true,
+          .reason = {}};
+}
+
+std::vector<Ranked> rank_solvers(const RouteInput& input) {
+  std::vector<Ranked> out;
+  for (const BackendFacts& facts : input.backends) {
+    const BackendInfo& info = facts.backend->info();
+    if (!info.takes_solve) continue;
+    Ranked ranked{.candidate = candidate_of(facts, std::string(method_of(info)))};
+    std::string refusal = availability_refusal(facts);
+    if (refusal.empty()) refusal = policy_refusal(*input.spec, info);
+    if (refusal.empty()) refusal = shape_refusal(input, info, ranked.encoded);
+    if (refusal.empty() && !input.spec->solver.empty() && input.spec->solver != method_of(info))
+      refusal = "the job names another solver";
+    if (refusal.empty()) refusal = money_refusal(*input.spec, facts, 1);
+    ranked.candidate.estimate = estimate_of(input, facts, 0);
+    ranked.score = suitability(input, info);
+    if (refusal.empty() && ranked.score < 0) refusal = "it does not fit the structure of the problem";
+    if (method_of(info) == "random" && refusal.empty() && input.spec->solver.empty())
+      refusal = "it is the control that others are compared with";
+    ranked.candidate.feasible = refusal.empty();
+    ranked.candidate.reason = std::move(refusal);
+    out.push_back(std::move(ranked));
+  }
+  std::stable_sort(out.begin(), out.end(), [](const Ranked& a, const Ranked& b) {
+    if (a.candidate.feasible != b.candidate.feasible) return a.candidate.feasible;
+    return a.score > b.score;
+  });
+  return out;
+}
+
+/// Quantum backends as refiners of the core.
+std::vector<Candidate> rank_refiners(const RouteInput& input) {
+  std::vector<Candidate> out;
+  const job::Refinement& refinement = input.spec->refinement;
+  for (const BackendFacts& facts : input.backends) {
+    const BackendInfo& info = facts.backend->info();
+    if (info.takes_solve) continue;
+    Candidate candidate = candidate_of(facts, "qaoa");
+    std::string refusal = availability_refusal(facts);
+    if (refusal.empty()) refusal = policy_refusal(*input.spec, info);
+    if (refusal.empty() && refinement.mode == job::RefineMode::kOff) refusal = "refinement.mode is off";
+    if (refusal.empty() && !info.takes_program) refusal = "it runs no circuits";
+    if (refusal.empty() && input.probe.order > 2) refusal = "the core of a problem of order above 2 is not encoded yet";
+    if (refusal.empty() && info.shots_max != 0 && refinement.shots > info.shots_max) {
+      refusal = fmt::format("refinement.shots is {}, it takes at most {}", refinement.shots, info.shots_max);
+    }
+    if (refusal.empty()) refusal = money_refusal(*input.spec, facts, refinement.rounds);
+    candidate.estimate = estimate_of(input, facts, std::min(info.qubits_max, refinement.core_max));
+    candidate.feasible = refusal.empty();
+    candidate.reason = refusal.empty()
+                           ? fmt::format("refines a core of up to {} of the {} variables",
+                                         std::min(info.qubits_max, refinement.core_max), input.probe.num_variables)
+                           : std::move(refusal);
+    out.push_back(std::move(candidate));
+  }
+  return out;
+}
+
+PlanStep solve_step(StepKind kind, const std::string& backend, std::vector<std::string> fallbacks,
+                    const RouteInput& input, bool encoded, std::uint64_t stream) {
+  const auto strands = std::max<std::uint32_t>(kStrandsMin, static_cast<std::uint32_t>(input.threads));
+  return {.kind = kind,
+          .backend = backend,
+          .fallbacks = std::move(fallbacks),
+          .parameters = {{"time_ms", input.spec->limits.time_ms},
+                         {"stream", stream},
+                         {"strands", strands},
+                         {"candidates_max", kCandidatesMax},
+                         {"encode", encoded}}};
+}
+
+std::int64_t money_needed(const RouteInput& input, const std::vector<std::string>& backends, std::uint32_t rounds) {
+  std::int64_t out = 0;
+  for (const BackendFacts& facts : input.backends) {
+    const BackendInfo& info = facts.backend->info();
+    if (!info.metered || !facts.quote) continue;
+    if (std::find(backends.begin(), backends.end(), info.id.value) != backends.end())
+      out += facts.quote->cost.usd_micros * rounds;
+  }
+  return out;
+}
+
+/// The quantum arms: every free one, and the metered ones while the sum fits the cost limit.
+std::vector<std::string> choose_arms(const RouteInput& input, std::vector<Candidate>& refiners,
+                                     std::uint32_t& qubits_max) {
+  std::vector<std::string> out;
+  qubits_max = input.spec->refinement.core_max;
+  std::int64_t spent = 0;
+  for (Candidate& candidate : refiners) {
+    if (!candidate.feasible) continue;
+    const auto facts = std::find_if(input.backends.begin(), input.backends.end(), [&](const BackendFacts& f) {
+      return f.backend->info().id.value == candidate.backend;
+    });
+    const std::int64_t cost = money_needed(input, {candidate.backend}, input.spec->refinement.rounds);
+    if (spent + cost > input.spec->limits.cost_max.usd_micros) {
+      candidate.feasible = false;
+      candidate.reason =
+          fmt::format("together with the arms before it, it would cost {} but limits.cost_max_usd_micros allows {}",
+                      format_usd(spent + cost), format_usd(input.spec->limits.cost_max.usd_micros));
+      continue;
+    }
+    spent += cost;
+    qubits_max = std::min(qubits_max, facts->backend->info().qubits_max);
+    out.push_back(candidate.backend);
+  }
+  return out;
+}
+
+Result<Plan> plan_problem(const RouteInput& input) {
+  const job::JobSpec& spec = *input.spec;
+  std::vector<Ranked> solvers = rank_solvers(input);
+  std::vector<Candidate> refiners = rank_refiners(input);
+  std::uint32_t qubits_max = 0;
+  const std::vector<std::string> arms = choose_arms(input, refiners, qubits_max);
+
+  Plan plan;
+  for (const Ranked& ranked : solvers) plan.candidates.push_back(ranked.candidate);
+  for (const Candidate& refiner : refiners) plan.candidates.push_back(refiner);
+  if (solvers.empty() || !solvers.front().candidate.feasible) {
+    if (spec.proof)
+      return fail(errors::kNoProof, "no exact backend takes this problem: {}", join_refusals(plan.candidates));
+    return fail(errors::kNoPlan, "no backend can solve this problem: {}", join_refusals(plan.candidates));
+  }
+  const Ranked& primary = solvers.front();
+  std::vector<std::string> fallbacks = spec.fallbacks;
+  if (fallbacks.empty()) {
+    for (const Ranked& ranked : solvers)
+      if (&ranked != &primary && ranked.candidate.feasible && ranked.encoded == primary.encoded && fallbacks.size() < 2)
+        fallbacks.push_back(ranked.candidate.backend);
+  }
+  plan.primary = primary.candidate.backend;
+  plan.baseline = primary.candidate.backend;
+  for (Candidate& candidate : plan.candidates) {
+    if (candidate.backend == plan.primary)
+      candidate.reason = "solves the whole problem: best fit to its structure";
+    else if (candidate.feasible && candidate.reason.empty())
+      candidate.reason = "could solve it; kept behind the better fit";
+  }
+
+  plan.steps.push_back({.kind = StepKind::kFormulate});
+  plan.steps.push_back({.kind = StepKind::kReduce});
+  plan.steps.push_back(solve_step(StepKind::kSolve, plan.primary, fallbacks, input, primary.encoded, 0));
+  const bool refined = !arms.empty();
+  if (refined) {
+    plan.steps.push_back(solve_step(StepKind::kBaseline, plan.baseline, fallbacks, input, primary.encoded, 1));
+    plan.steps.push_back({.kind = StepKind::kRefine,
+                          .parameters = {{"quantum_backends", arms},
+                                         {"core_max", spec.refinement.core_max},
+                                         {"qubits_max", qubits_max},
+                                         {"layers", spec.refinement.layers},
+                                         {"shots", spec.refinement.shots},
+                                         {"rounds", spec.refinement.rounds}}});
+  } else if (spec.refinement.mode == job::RefineMode::kRequired) {
+    return fail(errors::kNoPlan, "refinement is required but no quantum backend can refine: {}",
+                join_refusals(plan.candidates));
+  }
+  plan.steps.push_back({.kind = StepKind::kScore});
+  plan.cost_max_needed.usd_micros = money_needed(input, arms, spec.refinement.rounds);
+
+  plan.reasons.push_back(fmt::format(
+      "The problem '{}' has {} variables, {} quadratic terms (density {:.3f}) and {} constraints: class {}.",
+      input.probe.problem_type, input.probe.num_variables, input.probe.num_terms, input.probe.density,
+      input.probe.num_constraints, input.probe.instance_class));
+  plan.reasons.push_back(fmt::format("{} solves it{} within {}.", plan.primary,
+                                     primary.encoded ? " with constraints as penalties" : "",
+                                     format_duration(std::chrono::milliseconds(spec.limits.time_ms))));
+  if (refined) {
+    plan.reasons.push_back(
+        fmt::format("A core of at most {} variables is then refined on {}, beside an exact shadow and two controls.",
+                    qubits_max, fmt::join(arms, " and ")));
+    plan.reasons.push_back(
+        "The baseline is the same solver on the same instance with the same time and another seed stream.");
+  } else {
+    plan.reasons.push_back("Nothing quantum takes part, so this run is its own baseline.");
+  }
+  return plan;
+}
+
+Result<Plan> plan_program(const RouteInput& input) {
+  const job::JobSpec& spec = *input.spec;
+  Plan plan;
+  std::vector<std::size_t> feasible;
+  for (const BackendFacts& facts : input.backends) {
+    const BackendInfo& info = facts.backend->info();
+    Candidate candidate = candidate_of(facts, "run");
+    std::string refusal = availability_refusal(facts);
+    if (refusal.empty()) refusal = policy_refusal(spec, info);
+    if (refusal.empty() && !info.takes_program) refusal = "it runs no circuits";
+    if (refusal.empty()) {
+      const auto valid = facts.backend->validate(backend::ProgramWork{.pubs = spec.program().pubs, .seed = spec.seed});
+      if (!valid) refusal = valid.error().message;
+    }
+    if (refusal.empty()) refusal = money_refusal(spec, facts, 1);
+    candidate.estimate = estimate_of(input, facts, input.probe.program_qubits);
+    candidate.feasible = refusal.empty();
+    candidate.reason = refusal.empty() ? "runs the program" : std::move(refusal);
+    if (candidate.feasible) feasible.push_back(plan.candidates.size());
+    plan.candidates.push_back(std::move(candidate));
+  }
+  if (feasible.empty())
+    return fail(errors::kNoPlan, "no backend can run this program: {}", join_refusals(plan.candidates));
+  // Free work first, then hardware before emulation; the order of the registry decides the rest.
+  std::stable_sort(feasible.begin(), feasible.end(), [&](std::size_t a, std::size_t b) {
+    const auto rank = [&](std::size_t i) {
+      const Candidate& c = plan.candidates[i];
+      return (c.estimate.cost.value_or(job::Money{0}).usd_micros > 0 ? 2 : 0) + (c.emulated ? 1 : 0);
+    };
+    return rank(a) < rank(b);
+  });
+  plan.primary = plan.candidates[feasible.front()].backend;
+  std::vector<std::string> fallbacks = spec.fallbacks;
+  if (fallbacks.empty())
+    for (std::size_t i = 1; i < feasible.size(); ++i) fallbacks.push_back(plan.candidates[feasible[i]].backend);
+  std::vector<std::string> used = fallbacks;
+  used.push_back(plan.primary);
+  plan.cost_max_needed.usd_micros = money_needed(input, used, 1);
+  plan.steps.push_back({.kind = StepKind::kRun, .backend = plan.primary, .fallbacks = fallbacks});
+  plan.reasons.push_back(fmt::format("The program has {} PUBs on up to {} qubits.", spec.program().pubs.size(),
+                                     input.probe.program_qubits));
+  plan.reasons.push_back(
+      fmt::format("{} runs it{}.", plan.primary,
+                  fallbacks.empty() ? "" : fmt::format("; if it fails, {}", fmt::join(fallbacks, ", then "))));
+  return plan;
+}
+
+}  // namespace
+
+Result<Plan> make_plan(const RouteInput& input) {
+  TANDEM_TRY_ASSIGN(Plan plan, input.spec->is_program() ? plan_program(input) : plan_problem(input));
+  const Json document = {{"backends", input.spec->policy.backends},
+                         {"avoid", input.spec->policy.avoid},
+                         {"allow_emulated", input.spec->policy.allow_emulated},
+                         {"allow_qpu", input.spec->policy.allow_qpu}};
+  plan.policy_digest = sha256(canonical_json(document)).hex();
+  return plan;
+}
+
+std::optional<backend::Work> representative_work(const job::JobSpec& spec, const Probe& probe,
+                                                 const BackendInfo& info) {
+  if (!info.takes_program) return std::nullopt;
+  if (spec.is_program()) return backend::ProgramWork{.pubs = spec.program().pubs, .seed = spec.seed};
+  const auto variables =
+      static_cast<std::uint32_t>(std::min<std::size_t>(probe.num_variables, spec.refinement.core_max));
+  const std::uint32_t qubits = std::min(variables, info.qubits_max);
+  auto circuit = circuit::Circuit::create(qubits, qubits);
+  if (!circuit || qubits == 0) return std::nullopt;
+  for (std::uint32_t q = 0; q < qubits; ++q) circuit->gate(circuit::Gate::kH, {q});
+  circuit->measure_all();
+  return backend::ProgramWork{.pubs = {circuit::Pub{.circuit = *std::move(circuit), .shots = spec.refinement.shots}},
+                              .seed = spec.seed};
+}
+
+}  // namespace tandem::route
