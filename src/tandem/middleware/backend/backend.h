@@ -43,37 +43,37 @@ using Work = std::variant<SolveWork, ProgramWork>;
 /// How a lost reply is resolved (reference/trust.md 1.2).
 enum class SubmitSafety : std::uint8_t {
   kLocal,  ///< runs here: nothing to lose
-  kA,      ///< native de-duplication: the same token and bytes may be sent again
-  kB,      ///< the provider finds work by our token
-  kC,      ///< the provider echoes our token in listings
-  kD,      ///< opaque: never resent, held for a person
+  kA,  ///< native de-duplication: the same token and bytes may be sent again
+  kB,  ///< the provider finds work by our token
+  kC,  ///< the provider echoes our token in listings
+  kD,  ///< opaque: never resent, held for a person
 };
 std::string_view to_string(SubmitSafety safety);
 
 struct BackendInfo {
-  BackendId id;               ///< "cpu.portfolio", "simulator.statevector", "lab.device"
-  std::string name;           ///< for people
-  std::string version;        ///< changes when the same work and seed give other bytes
+  BackendId id;  ///< "cpu.portfolio", "simulator.statevector", "lab.device"
+  std::string name;  ///< for people
+  std::string version;  ///< changes when the same work and seed give other bytes
   job::Tier tier = job::Tier::kCpu;
   job::Access access = job::Access::kLocal;
-  bool emulated = false;      ///< shown wherever the backend is shown
-  bool metered = false;       ///< costs money
+  bool emulated = false;  ///< shown wherever the backend is shown
+  bool metered = false;  ///< costs money
   bool takes_solve = false;
   bool takes_program = false;
   SubmitSafety safety = SubmitSafety::kLocal;
-  std::string conformance;    ///< "local", "L0".."L4"
-  std::string best_for;       ///< one line
+  std::string conformance;  ///< "local", "L0".."L4"
+  std::string best_for;  ///< one line
   std::uint32_t qubits_max = 0;
   std::uint64_t shots_max = 0;
   std::size_t variables_max = 0;
 };
 
 struct Quote {
-  job::Money cost;                 ///< at most
+  job::Money cost;  ///< at most
   job::Basis cost_basis = job::Basis::kComputed;
   std::optional<double> latency_ms;
   job::Basis latency_basis = job::Basis::kUnavailable;
-  std::string source;              ///< where the price comes from, with its date
+  std::string source;  ///< where the price comes from, with its date
 };
 
 struct Availability {
@@ -91,8 +91,8 @@ using Handle = std::string;
 enum class WorkState : std::uint8_t { kQueued, kRunning, kSucceeded, kFailed, kCancelled };
 struct PollStatus {
   WorkState state = WorkState::kQueued;
-  std::string detail;               ///< raw vendor status or failure text
-  std::optional<double> progress;   ///< 0..1
+  std::string detail;  ///< raw vendor status or failure text
+  std::optional<double> progress;  ///< 0..1
   std::chrono::milliseconds poll_again{50};
 };
 
@@ -144,7 +144,8 @@ class Backend {
   virtual Result<void> validate(const Work& work) const = 0;
   virtual Result<Quote> quote(const Work& work, const CallContext& context) = 0;
   /// Starts the work; returns at once with a handle. `token` is echoed by remote providers and never used twice.
-  virtual tl::expected<Handle, SubmitFailure> submit(const Work& work, std::string_view token, const CallContext& context) = 0;
+  virtual tl::expected<Handle, SubmitFailure> submit(const Work& work, std::string_view token,
+                                                     const CallContext& context) = 0;
   /// May wait for a change of state until `context.deadline`; local backends do, so that nothing is polled in a loop.
   virtual Result<PollStatus> poll(const Handle& handle, const CallContext& context) = 0;
   /// The raw bytes of finished work. May be called again until forget().

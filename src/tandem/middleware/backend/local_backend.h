@@ -15,9 +15,10 @@ namespace tandem::backend {
 std::unique_ptr<Backend> make_solver_backend(const solve::Solver& solver, Executor& executor, const Clock& clock);
 
 /// "simulator.statevector". `memory_bytes_max` decides qubits_max.
-std::unique_ptr<Backend> make_statevector_backend(Executor& executor, const Clock& clock, std::uint64_t memory_bytes_max);
+std::unique_ptr<Backend> make_statevector_backend(Executor& executor, const Clock& clock,
+                                                  std::uint64_t memory_bytes_max);
 
 /// A backend that is known but absent here ("gpu.cuda"): it validates nothing and says why. The router lists it as infeasible.
-std::unique_ptr<Backend> make_absent_backend(BackendInfo info, std::string reason);
+std::unique_ptr<Backend> make_absent_backend(BackendInfo info, std::string reason, const Clock& clock);
 
 }  // namespace tandem::backend

@@ -1,0 +1,82 @@
+#include "tandem/middleware/backend/local_task.h"
+
+namespace tandem::backend {
+
+Result<Quote> LocalBackend::quote(const Work& work, const CallContext& /*context*/) {
+  TANDEM_TRY(validate(work));
+  return Quote{.cost = {}, .cost_basis = job::Basis::kComputed, .source = "runs on this machine"};
+}
+
+tl::expected<Handle, SubmitFailure> LocalBackend::submit(const Work& work, std::string_view /*token*/,
+                                                         const CallContext& /*context*/) {
+  if (auto valid = validate(work); !valid) return tl::unexpected(SubmitFailure{.error = valid.error()});
+  auto task = std::make_shared<Task>();
+  task->work = work;
+  const std::lock_guard lock(mutex_);
+  Handle handle = fmt::format("{}/{}", info_.id.value, next_++);
+  tasks_.emplace(handle, std::move(task));
+  return handle;
+}
+
+std::shared_ptr<LocalBackend::Task> LocalBackend::find(const Handle& handle) {
+  const std::lock_guard lock(mutex_);
+  const auto found = tasks_.find(handle);
+  return found == tasks_.end() ? nullptr : found->second;
+}
+
+namespace {
+Error unknown_handle(const BackendInfo& info, const Handle& handle) {
+  return make_error(errors::kUnknownHandle, "{} knows no work '{}'", info.id.value, handle);
+}
+}  // namespace
+
+Result<PollStatus> LocalBackend::poll(const Handle& handle, const CallContext& context) {
+  const auto task = find(handle);
+  if (task == nullptr) return tl::unexpected(unknown_handle(info_, handle));
+  const std::lock_guard running(task->running);
+  if (!task->answer) {
+    const std::stop_callback forward(context.stop, [&] { task->stop.request_stop(); });
+    task->answer = compute(task->work, context, task->stop.get_token());
+  }
+  if (*task->answer) return PollStatus{.state = WorkState::kSucceeded, .detail = "done", .progress = 1.0};
+  const Error& error = task->answer->error();
+  const bool cancelled = error.number == errors::kCancelled;
+  return PollStatus{.state = cancelled ? WorkState::kCancelled : WorkState::kFailed, .detail = error.to_string()};
+}
+
+Result<RawResult> LocalBackend::fetch(const Handle& handle, const CallContext& /*context*/) {
+  const auto task = find(handle);
+  if (task == nullptr) return tl::unexpected(unknown_handle(info_, handle));
+  const std::lock_guard running(task->running);
+  if (!task->answer) {
+    return fail(errors::kResultNotReady, "{} has not finished '{}'; poll it first", info_.id.value, handle);
+  }
+  if (!*task->answer) return tl::unexpected(task->answer->error());
+  return RawResult{.bytes = **task->answer, .media_type = "application/json"};
+}
+
+Result<void> LocalBackend::cancel(const Handle& handle, const CallContext& /*context*/) {
+  const auto task = find(handle);
+  if (task == nullptr) return tl::unexpected(unknown_handle(info_, handle));
+  task->stop.request_stop();
+  return {};
+}
+
+Result<Reconciled> LocalBackend::reconcile(std::string_view /*token*/, const CallContext& /*context*/) {
+  return Reconciled{};  // local work dies with the process: there is never anything to find
+}
+
+Result<Availability> LocalBackend::availability(const CallContext& /*context*/) {
+  return Availability{.ready_in_ms = 0, .observed_at = clock_.now(), .detail = "this machine"};
+}
+
+Result<std::optional<device::Calibration>> LocalBackend::calibration(const CallContext& /*context*/) {
+  return std::optional<device::Calibration>();
+}
+
+void LocalBackend::forget(const Handle& handle) {
+  const std::lock_guard lock(mutex_);
+  tasks_.erase(handle);
+}
+
+}  // namespace tandem::backend
