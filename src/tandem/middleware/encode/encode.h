@@ -1,10 +1,11 @@
 // tandem/middleware/encode/encode.h - Encoding: a statement as an unconstrained Bqm, with the decoder back.
 //
-// Room: middleware. Penalties, slack bits and quadratisation live here and nowhere else; the problem is always re-scored from
-// its own data afterwards (reference/optimisation.md 2, QUBO++'s rule).
+// Room: middleware. Penalties and slack bits live here and nowhere else; whatever comes back is re-scored by the problem from
+// its own data. A penalty weight rests on a bound that is written down (`proof`).
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,7 @@
 namespace tandem::encode {
 
 struct EncodeOptions {
-  /// Variables the result may have, slack bits and auxiliaries included; 0: no limit. Inequalities that would not fit with
+  /// Variables the result may have, slack bits included; 0: no limit. Inequalities that would not fit with
   /// slack bits get an unbalanced penalty (Montanez-Barrera et al., arXiv 2211.13914) that needs none and is approximate.
   std::size_t variables_max = 0;
 };
@@ -29,7 +30,7 @@ struct EncodedConstraint {
   std::uint32_t slack_bits = 0;
 };
 
-/// Shapes: variables 0..num_original-1 are those of the statement; the rest are slack bits and auxiliaries.
+/// Shapes: variables 0..num_original-1 are those of the statement; the rest are slack bits.
 struct Encoding {
   problem::Bqm bqm;
   std::size_t num_original = 0;
@@ -40,13 +41,15 @@ struct Encoding {
   Json document() const;  ///< parameters for lineage
 };
 
-/// Errors: 1103 model_too_large, 1107 infeasible_problem (a constraint that no assignment satisfies).
+/// Errors: 1402 backend_cannot - a polynomial of order above 2, which no quadratic backend takes as it stands;
+///         1107 infeasible_problem - a constraint that no assignment satisfies.
 Result<Encoding> encode(const problem::Statement& statement, const EncodeOptions& options);
 
-/// The diagonal observable of a Bqm over spins s = (-1)^bit: qubit i is variable i; spin +1 is bit 0, binary 1 is bit 1.
-/// Its value on a basis state equals the energy of the decoded assignment.
+/// The diagonal observable of a Bqm: qubit i is variable i, bit 1 is binary 1 and spin +1, so s = -Z.
+/// Its value on a basis state equals the energy of the decoded assignment. Errors: 1113 too_many_qubits.
 Result<observable::PauliSum> to_observable(const problem::Bqm& bqm);
 /// Bits of a basis state -> assignment of the Bqm's vartype, in the same convention.
-problem::Assignment assignment_of_bits(std::span<const std::uint64_t> bits, std::size_t num_variables, problem::Vartype vartype);
+problem::Assignment assignment_of_bits(std::span<const std::uint64_t> bits, std::size_t num_variables,
+                                       problem::Vartype vartype);
 
 }  // namespace tandem::encode
