@@ -53,9 +53,12 @@ class Circuit {
 
   Circuit() = default;
   /// Errors: 1113 too_many_qubits; 1111 bad_circuit - an empty or repeated parameter name.
-  static Result<Circuit> create(std::uint32_t num_qubits, std::uint32_t num_clbits, std::vector<std::string> parameters = {});
+  static Result<Circuit> create(std::uint32_t num_qubits, std::uint32_t num_clbits,
+                                std::vector<std::string> parameters = {});
 
-  /// Appends one instruction. Errors: 1111 bad_circuit (arity, repeated qubit, clbit), 1101 index_out_of_range, 1102 not_finite.
+  /// Appends one instruction.
+  /// Errors: 1111 bad_circuit - a repeated qubit, an unused entry that is not 0, or above kInstructionsMax;
+  ///         1101 index_out_of_range - a qubit, classical bit or parameter; 1102 not_finite.
   Result<void> append(const Instruction& instruction);
   /// Shorthand for our own builders, where arguments are right by construction (asserted).
   Circuit& gate(Gate gate, std::initializer_list<std::uint32_t> qubits, std::initializer_list<Angle> angles = {});
@@ -68,12 +71,16 @@ class Circuit {
   std::span<const Instruction> instructions() const { return instructions_; }
   /// True when no qubit is used after it was measured and nothing is reset: shots can be drawn from one final state.
   bool measurements_are_terminal() const;
+  /// Longest chain of instructions that share qubits or classical bits; a barrier orders but does not count.
   std::size_t depth() const;
   std::size_t count_of(int num_qubits) const;  ///< unitary gates on that many qubits
   /// The inverse circuit. Errors: 1111 bad_circuit when something is measured or reset.
   Result<Circuit> inverse() const;
 
-  Json document() const;  ///< {"num_qubits","num_clbits","parameters","instructions":[["rx",[0],[{"p":0,"f":2}|0.5]],["measure",[0],[],0]]}
+  /// {"num_qubits","num_clbits","parameters","instructions":[["rx",[0],[{"p":0,"f":2,"o":0.1}|0.5]],["measure",[0],[],0]]};
+  /// "f" is 1 and "o" is 0 where they are absent, and a list of angles may be left out.
+  Json document() const;
+  /// Errors: those of ObjectReader and append(); 1110 unknown_gate.
   static Result<Circuit> parse(const Json& document, const std::string& pointer);
   friend bool operator==(const Circuit&, const Circuit&) = default;
 
@@ -87,11 +94,12 @@ class Circuit {
 /// The unit of quantum work: a circuit, values for its parameters, and either shots or observables with a precision.
 struct Pub {
   static constexpr std::uint64_t kShotsMax = 100'000'000;
-  Circuit circuit;
-  std::vector<std::vector<double>> parameter_values;  ///< one row a binding; empty: one empty binding
-  std::vector<observable::PauliSum> observables;      ///< empty: counts are wanted
-  std::uint64_t shots = 0;                            ///< 0 with observables: exact where the backend can
-  double precision = 0;                               ///< standard error wanted of each expectation; 0: none
+  static constexpr std::size_t kBindingsMax = 1'000'000;  ///< bounds the size of a result
+  Circuit circuit{};
+  std::vector<std::vector<double>> parameter_values{};  ///< one row a binding; empty: one empty binding
+  std::vector<observable::PauliSum> observables;  ///< empty: counts are wanted
+  std::uint64_t shots = 0;  ///< 0 with observables: exact where the backend can
+  double precision = 0;  ///< standard error wanted of each expectation; 0: none
 
   std::size_t num_bindings() const { return parameter_values.empty() ? 1 : parameter_values.size(); }
   std::span<const double> binding(std::size_t index) const {
@@ -99,10 +107,10 @@ struct Pub {
   }
   /// Whether the parts fit together: what parse() also checks, for PUBs built in code.
   /// Errors: 1112 unbound_parameter - no values; 1104 size_mismatch - a row or an observable of another size;
-  ///         1102 not_finite; 1023 value_out_of_range - shots or precision.
+  ///         1102 not_finite; 1023 value_out_of_range - shots, precision or the number of rows.
   Result<void> check() const;
-  Json document() const;
-  /// Errors: 1112 unbound_parameter, 1104 size_mismatch, 1023 value_out_of_range and those of the parts.
+  Json document() const;  ///< {"circuit","parameter_values","observables","shots","precision"}
+  /// Errors: those of check() and of the parts. All but "circuit" may be absent.
   static Result<Pub> parse(const Json& document, const std::string& pointer);
   friend bool operator==(const Pub&, const Pub&) = default;
 };

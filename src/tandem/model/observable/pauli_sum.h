@@ -23,7 +23,7 @@ struct PauliTerm {
   friend bool operator==(const PauliTerm&, const PauliTerm&) = default;
 };
 
-/// Shapes: terms sorted by (x, z), each string once, no zero coefficient. Limits: kQubitsMax qubits, kTermsMax terms.
+/// Shapes: terms sorted by (x, z), each string once (create() adds equal ones), no zero coefficient. Limits: kQubitsMax qubits, kTermsMax terms.
 /// Threads: immutable after create().
 class PauliSum {
  public:
@@ -33,7 +33,8 @@ class PauliSum {
   PauliSum() = default;
   /// Errors: 1101 index_out_of_range - a bit at or above num_qubits; 1102 not_finite; 1103 model_too_large.
   static Result<PauliSum> create(std::uint32_t num_qubits, std::vector<PauliTerm> terms);
-  /// "XIZY": character i acts on qubit i. Errors: 1016 bad_number for another letter; 1104 size_mismatch.
+  /// "XIZY": character i acts on qubit i.
+  /// Errors: 1030 bad_encoding - another letter than I, X, Y, Z; 1103 model_too_large - more than kQubitsMax letters.
   static Result<PauliTerm> parse_term(std::string_view paulis, double coefficient);
 
   std::uint32_t num_qubits() const { return num_qubits_; }
@@ -43,6 +44,7 @@ class PauliSum {
   double diagonal_value(std::uint64_t basis_state) const;
   static std::string to_string(const PauliTerm& term, std::uint32_t num_qubits);
   Json document() const;  ///< {"num_qubits": n, "terms": [["XIZ", 0.5], ...]}
+  /// Errors: those of ObjectReader, parse_term() and create(); 1104 size_mismatch - a string that is not num_qubits long.
   static Result<PauliSum> parse(const Json& document, const std::string& pointer);
   friend bool operator==(const PauliSum&, const PauliSum&) = default;
 
