@@ -55,11 +55,14 @@ class Counts : public OutcomeTable {
   std::vector<std::uint64_t> counts_;
 };
 
-/// Probabilities; sum to 1 within 1e-6 (or what a vendor sent, `exact` false).
+/// Probabilities. `exact`: computed, not negative, adding up to 1 within 1e-6; else what a vendor sent (quasi-probabilities).
 class Distribution : public OutcomeTable {
  public:
   Distribution() : OutcomeTable(0) {}
-  static Result<Distribution> create(std::uint32_t num_bits, std::vector<std::pair<std::string, double>> entries, bool exact);
+  /// Errors: 1030 bad_encoding, 1104 size_mismatch, 1102 not_finite; 1023 value_out_of_range - an outcome twice and, where
+  ///         `exact`, a negative probability or a sum that is not 1.
+  static Result<Distribution> create(std::uint32_t num_bits, std::vector<std::pair<std::string, double>> entries,
+                                     bool exact);
   double probability(std::size_t outcome) const { return probabilities_[outcome]; }
   bool exact() const { return exact_; }
   Json document() const;

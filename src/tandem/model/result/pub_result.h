@@ -9,6 +9,7 @@
 
 #include "tandem/base/json.h"
 #include "tandem/base/result.h"
+#include "tandem/model/circuit/circuit.h"
 #include "tandem/model/result/outcome.h"
 
 namespace tandem::result {
@@ -22,16 +23,15 @@ using BindingResult = std::variant<Counts, Expectations>;
 /// Shapes: bindings has circuit::Pub::num_bindings() entries, in the order of the PUB, all of the same kind.
 /// Threads: a plain value.
 struct PubResult {
-  static constexpr std::size_t kBindingsMax = 1'000'000;  ///< more rows than any client sends; bounds a reply
+  std::vector<BindingResult> bindings{};
 
-  std::vector<BindingResult> bindings;
-
-  const Counts& counts(std::size_t binding) const;              ///< asserts that the binding holds counts
+  const Counts& counts(std::size_t binding) const;  ///< asserts that the binding holds counts
   const Expectations& expectations(std::size_t binding) const;  ///< asserts that the binding holds expectations
 
   /// {"kind":"pub_result","bindings":[{"kind":"counts",...} | {"kind":"expectations","values":[{...}]}]}
   Json document() const;
-  /// Errors: those of ObjectReader and of the parts; 1023 value_out_of_range - another kind, kinds mixed, too many.
+  /// Errors: those of ObjectReader and of the parts; 1023 value_out_of_range - another kind, kinds mixed,
+  /// more than circuit::Pub::kBindingsMax bindings.
   static Result<PubResult> parse(const Json& document, const std::string& pointer);
   friend bool operator==(const PubResult&, const PubResult&) = default;
 };

@@ -13,7 +13,7 @@
 namespace tandem::result {
 
 struct Sample {
-  problem::Assignment values;
+  problem::Assignment values{};
   double energy = 0;
   std::uint64_t occurrences = 1;
   friend bool operator==(const Sample&, const Sample&) = default;
@@ -22,8 +22,11 @@ struct Sample {
 /// Shapes: samples sorted by (energy, values), equal assignments merged. Threads: immutable after create().
 class SampleSet {
  public:
+  static constexpr std::int64_t kVariablesMax = 10'000'000;  ///< as problem::Bqm
+
   SampleSet() = default;
-  /// Sorts and merges. Sizes and values must agree with the arguments (asserted).
+  /// Sorts and merges. Sizes and values must agree with the arguments, and energies be finite and the same for equal
+  /// assignments (asserted).
   static SampleSet create(problem::Vartype vartype, std::size_t num_variables, std::vector<Sample> samples);
   problem::Vartype vartype() const { return vartype_; }
   std::size_t num_variables() const { return num_variables_; }
@@ -36,6 +39,8 @@ class SampleSet {
   /// {"kind":"sample_set","vartype","num_variables","samples":["0110..."],"energies":[],"occurrences":[]};
   /// character i is variable i: '0'/'1', for spins '0' is -1.
   Json document() const;
+  /// Errors: those of ObjectReader; 1104 size_mismatch; 1030 bad_encoding; 1023 value_out_of_range - vartype,
+  ///         occurrences, or two energies for one assignment.
   static Result<SampleSet> parse(const Json& document, const std::string& pointer);
   friend bool operator==(const SampleSet&, const SampleSet&) = default;
 
