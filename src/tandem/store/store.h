@@ -20,16 +20,16 @@ namespace tandem::store {
 
 /// The tables of the house. A new one is a migration.
 enum class Table : std::uint8_t {
-  kJob,         ///< job id -> state, fence, spec, plan, summary
-  kJobIndex,    ///< "state/<state>/<created>/<id>" and the like -> empty
-  kStep,        ///< "<job>/<number>" -> checkpoint
-  kBlob,        ///< sha256 hex -> bytes: inputs, raw results, results
+  kJob,  ///< job id -> state, fence, spec, plan, summary
+  kJobIndex,  ///< "state/<state>/<created>/<id>" and the like -> empty
+  kStep,  ///< "<job>/<number>" -> checkpoint
+  kBlob,  ///< sha256 hex -> bytes: inputs, raw results, results
   kSubmission,  ///< attempt token -> submission record
-  kIdempotency, ///< "<tenant>/<key>" -> fingerprint, job id, response
-  kBudget,      ///< scope or hold -> amounts
-  kEvidence,    ///< "<problem class>/<method>/<time>/<id>" -> evidence record
-  kLineage,     ///< lineage id -> record
-  kMeta,        ///< schema facts of the application
+  kIdempotency,  ///< "<tenant>/<key>" -> fingerprint, job id, response
+  kBudget,  ///< scope or hold -> amounts
+  kEvidence,  ///< "<problem class>/<method>/<time>/<id>" -> evidence record
+  kLineage,  ///< lineage id -> record
+  kMeta,  ///< schema facts of the application
 };
 inline constexpr std::size_t kNumTables = static_cast<std::size_t>(Table::kMeta) + 1;
 std::string_view to_string(Table table);  ///< "job", "job_index", ...: also the SQL name
@@ -41,7 +41,8 @@ struct Row {
   friend bool operator==(const Row&, const Row&) = default;
 };
 
-/// What must hold of a row when the batch is applied; otherwise nothing of the batch is.
+/// What must hold of a row when the batch is applied; otherwise nothing of the batch is. All preconditions of a batch see
+/// the rows as they were before it; its operations are then applied in their order.
 struct Expect {
   enum class Kind : std::uint8_t { kAny, kAbsent, kPresent, kVersion } kind = Kind::kAny;
   std::uint64_t version = 0;
@@ -78,6 +79,8 @@ using Operation = std::variant<Put, Erase, Check, Append>;
 struct Batch {
   static constexpr std::size_t kOperationsMax = 10'000;
   static constexpr std::size_t kBytesMax = std::size_t{1} << 30;
+  static constexpr std::size_t kKeyBytesMax = 1024;  ///< keys may hold any bytes; B-trees like them short
+  static constexpr std::size_t kValueBytesMax = std::size_t{1} << 29;  ///< engines end a row below 10^9 bytes
   std::vector<Operation> operations;
   Batch& put(Table table, std::string key, Bytes value, Expect expect = {});
   Batch& erase(Table table, std::string key, Expect expect = {});
@@ -98,8 +101,8 @@ struct LogEntry {
 
 struct Scan {
   Table table;
-  std::string from;    ///< inclusive
-  std::string until;   ///< exclusive; empty: to the end
+  std::string from;  ///< inclusive
+  std::string until;  ///< exclusive; empty: to the end
   std::size_t limit = 1000;
   bool descending = false;
   static Scan prefix(Table table, std::string prefix, std::size_t limit = 1000);
@@ -109,20 +112,25 @@ using CommitDone = std::function<void(Result<Committed>)>;
 
 /// Threads: every method is safe to call concurrently. Reads see every commit whose `done` was called before.
 ///
-/// Errors of commit: 3004 precondition_failed (table and key named); 3006 batch_too_large; 1041 disk_full;
-///                   1042 io_error; 3005 store_closed - after a failed sync nothing more is acknowledged.
+/// Errors of commit: 3004 precondition_failed (table and key named); 3006 batch_too_large; 1041 disk_full and 1004 out_of_memory
+///                   - nothing was written and later commits may succeed; 1042 io_error, 3003 store_damaged - whether the
+///                   batch is on disk is unknown; 3005 store_closed - after one of those two nothing more is acknowledged.
+/// Errors of reads:  1042 io_error; 3003 store_damaged; 1004 out_of_memory.
 class Store {
  public:
   virtual ~Store() = default;
   /// Applies the whole batch or nothing; `done` is called once, on a thread of the store, when the batch is durable
-  /// (synced) or refused. Batches of one thread are applied in the order of their calls.
+  /// (synced) or refused. Batches of one thread are applied, and answered, in the order of their calls. `done` must be short and
+  /// must not throw; it may call commit. The store keeps what it has not answered in memory: callers bound it by waiting.
+  /// Destroying the store finishes what was handed in before and answers it; a commit called meanwhile from a `done` gets 3005.
   virtual void commit(Batch batch, CommitDone done) = 0;
   virtual Result<std::optional<Row>> get(Table table, std::string_view key) = 0;
   virtual Result<std::vector<Row>> scan(const Scan& scan) = 0;
   /// Number of rows with a prefix; O(rows) unless `prefix` is empty.
   virtual Result<std::uint64_t> count(Table table, std::string_view prefix) = 0;
   /// Entries after `after`, ascending; with `subject` only that subject's.
-  virtual Result<std::vector<LogEntry>> read_log(std::uint64_t after, std::size_t limit, std::string_view subject = {}) = 0;
+  virtual Result<std::vector<LogEntry>> read_log(std::uint64_t after, std::size_t limit,
+                                                 std::string_view subject = {}) = 0;
   virtual Result<std::uint64_t> last_sequence() = 0;
   virtual std::string_view kind() const = 0;  ///< "memory", "sqlite"
 };
