@@ -29,7 +29,7 @@ struct RefineOptions {
 struct Refinement {
   encode::Encoding encoding;
   std::vector<hybrid::Order> orders;
-  std::string schedule;      ///< of the QAOA angles
+  std::string schedule;  ///< of the QAOA angles
   std::string circuit_hash;  ///< of the QAOA circuit, for lineage
 };
 Result<Refinement> prepare(const narrow::Core& core, const RefineOptions& options, const std::string& prefix);
@@ -44,9 +44,5 @@ std::vector<ArmResult> grade(const Refinement& refinement, std::span<const hybri
 
 /// Wilson score interval of a share, z = 1.96. `low <= successes / n <= high`; n = 0 gives [0, 1].
 std::pair<double, double> wilson_interval(double successes, double n);
-
-/// Steepest one-flip (and, for constrained problems, one-swap) descent judged by the problem itself: feasible first, then
-/// objective. Cost: O(passes * n^2) score evaluations are avoided by working on the statement; the score is recomputed at the end.
-problem::Assignment polish(const problem::Statement& statement, problem::Assignment start, std::uint64_t passes_max);
 
 }  // namespace tandem::refine

@@ -14,10 +14,13 @@
 
 namespace tandem::walk {
 
-/// `done` of the last advance is {"result": <ResultDocument without job_id, lineage_id, elapsed_ms>, "lineage": {...}}:
+/// `done` of the last advance is {"result": <ResultDocument without job_id, lineage_id, elapsed_ms, acceptance>, "lineage": {...}}:
 /// "lineage" has formulation, encoding, trail, objective hash, circuit hash, post-processing.
 ///
 /// State: {"stage": "solve" | "refine", "round": r, ...}; assignments travel as text.
 Result<std::unique_ptr<hybrid::Loop>> make_walk(const job::JobSpec& spec, const job::Plan& plan);
+
+/// Checks the job's success criteria against a result whose elapsed_ms and billed are final. `proof` counts as a criterion.
+job::Acceptance evaluate_acceptance(const job::JobSpec& spec, const job::ResultDocument& result);
 
 }  // namespace tandem::walk

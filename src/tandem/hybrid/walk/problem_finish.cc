@@ -1,0 +1,179 @@
+#include <algorithm>
+
+#include "tandem/base/hash.h"
+#include "tandem/base/text.h"
+#include "tandem/hybrid/baseline/baseline.h"
+#include "tandem/hybrid/walk/problem_walk.h"
+
+namespace tandem::walk {
+namespace {
+
+constexpr std::size_t kCandidatesMax = 16;  ///< shown to the client; the rest is in the raw results
+
+Json candidate_state(const job::ScoredCandidate& candidate) {
+  return {{"objective", candidate.objective},
+          {"feasible", candidate.feasible},
+          {"solution", job::solution_text(candidate.solution)},
+          {"source", candidate.source},
+          {"occurrences", candidate.occurrences}};
+}
+
+problem::Assignment assignment_of(const std::string& text, problem::Vartype vartype) {
+  problem::Assignment out;
+  const std::int8_t low = vartype == problem::Vartype::kSpin ? -1 : 0;
+  for (const char c : text) out.push_back(c == '1' ? std::int8_t{1} : low);
+  return out;
+}
+
+problem::Vartype vartype_of(const problem::Statement& statement) {
+  if (const auto* cqm = std::get_if<problem::Cqm>(&statement)) return cqm->objective().vartype();
+  if (const auto* bqm = std::get_if<problem::Bqm>(&statement)) return bqm->vartype();
+  return std::get<problem::Polynomial>(statement).vartype();
+}
+
+std::string refinement_sentence(const job::RefinementSummary& refinement) {
+  if (refinement.status != "done") return fmt::format("Quantum refinement: {}.", refinement.status);
+  std::string out = fmt::format("{} of {} variables were left as the contested core and refined", refinement.core_size,
+                                refinement.variables_before);
+  for (const job::ArmSummary& arm : refinement.arms) {
+    if (arm.arm != "qaoa") continue;
+    out += fmt::format("; {}{}: ", arm.backend, arm.emulated ? " (emulated)" : "");
+    out += arm.p_optimum
+               ? fmt::format("{:.3g} % of {} samples at the core's optimum", 100 * *arm.p_optimum, arm.samples)
+               : (arm.status == "done" ? fmt::format("{} samples, not graded", arm.samples) : arm.detail);
+  }
+  return out + ".";
+}
+
+}  // namespace
+
+hybrid::Advance ProblemWalk::finish(Progress progress) {
+  if (progress.refinement.status.empty()) progress.refinement.status = "skipped: proved";
+  progress.refinement.fixed_exact = trail_ ? static_cast<std::uint32_t>(trail_->entries().size()) : 0;
+  std::optional<job::ScoredCandidate> hybrid_best;
+  for (const job::ScoredCandidate& candidate : progress.candidates)
+    if (!hybrid_best || better(candidate, *hybrid_best)) hybrid_best = candidate;
+  // The client gets the best there is; the comparison says where it came from.
+  std::vector<job::ScoredCandidate> all = std::move(progress.candidates);
+  if (progress.baseline) all.push_back(*progress.baseline);
+  std::stable_sort(all.begin(), all.end(), [&](const auto& a, const auto& b) { return better(a, b); });
+  job::ResultDocument out;
+  out.kind = "candidates";
+  for (job::ScoredCandidate& candidate : all) {
+    const bool seen = std::any_of(out.candidates.begin(), out.candidates.end(), [&](const job::ScoredCandidate& other) {
+      return other.solution == candidate.solution;
+    });
+    if (!seen && out.candidates.size() < kCandidatesMax) out.candidates.push_back(std::move(candidate));
+  }
+  // After a proof the baseline was stopped early: comparing with it would say nothing.
+  const bool same_run = step(job::StepKind::kBaseline) == nullptr || progress.proved;
+  out.baseline = progress.baseline_summary;
+  out.baseline.same_run = same_run;
+  const std::optional<job::ScoredCandidate>& reference = same_run ? hybrid_best : progress.baseline;
+  if (reference) {
+    out.baseline.objective = reference->objective;
+    out.baseline.feasible = reference->feasible;
+  }
+  out.comparison = baseline::compare(spec_.problem()->sense(), hybrid_best, progress.baseline, same_run);
+  out.refinement = progress.refinement;
+  out.plan_digest = plan_.digest();
+  if (!out.candidates.empty()) {
+    job::BestCandidate best{.candidate = out.candidates.front(), .proved = progress.proved};
+    if (progress.proved)
+      best.bound = best.candidate.objective;
+    else if (progress.bound && !step(job::StepKind::kSolve)->parameters.value("encode", false))
+      best.bound = objective_of_energy(*progress.bound);
+    best.time_to_best_ms = progress.time_to_best_ms;
+    best.answer = spec_.problem()->answer(best.candidate.solution);
+    out.explanation = spec_.problem()->explain(best.candidate.solution);
+    out.best = std::move(best);
+  }
+  out.explanation.push_back(refinement_sentence(out.refinement));
+  out.explanation.push_back(out.comparison.text);
+
+  Json lineage = {{"formulation",
+                   {{"problem_type", spec_.problem()->type()},
+                    {"sense", problem::to_string(spec_.problem()->sense())},
+                    {"num_variables", problem::num_variables(original_)},
+                    {"objective_sha256", spec_.problem()->hash().hex()}}},
+                  {"reduction", trail_ ? trail_->document() : Json()},
+                  {"reduced_variables", problem::num_variables(reduced_)},
+                  {"solve", progress.solve_info},
+                  {"cores", progress.cores},
+                  {"post_processing", {"lift", "one-flip polish", "rescore by the problem"}}};
+  return {.state = {{"stage", "done"}}, .done = Json{{"result", out.document()}, {"lineage", std::move(lineage)}}};
+}
+
+Json ProblemWalk::document(const Progress& progress, const char* stage) const {
+  Json elite = Json::array();
+  for (const problem::Assignment& member : progress.elite) elite.push_back(job::solution_text(member));
+  Json candidates = Json::array();
+  for (const job::ScoredCandidate& candidate : progress.candidates) candidates.push_back(candidate_state(candidate));
+  job::ResultDocument carrier;  // its document spells what the state shares with the result
+  carrier.baseline = progress.baseline_summary;
+  carrier.refinement = progress.refinement;
+  const Json spelled = carrier.document();
+  Json out = {{"stage", stage},
+              {"round", progress.round},
+              {"elite", std::move(elite)},
+              {"candidates", std::move(candidates)},
+              {"baseline_summary", spelled["baseline"]},
+              {"refinement", spelled["refinement"]},
+              {"proved", progress.proved},
+              {"recent", progress.recent},
+              {"cores", progress.cores},
+              {"solve_info", progress.solve_info}};
+  if (progress.baseline) out["baseline"] = candidate_state(*progress.baseline);
+  if (progress.bound) out["bound"] = *progress.bound;
+  if (progress.time_to_best_ms) out["time_to_best_ms"] = *progress.time_to_best_ms;
+  return out;
+}
+
+Result<Progress> ProblemWalk::parse(const Json& state) const {
+  // The result document's reader knows these parts; borrow it, so that they are spelled and checked in one place.
+  Json carrier = job::ResultDocument().document();
+  carrier["baseline"] = state.value("baseline_summary", Json());
+  carrier["refinement"] = state.value("refinement", Json());
+  carrier["candidates"] = state.value("candidates", Json::array());
+  TANDEM_TRY_ASSIGN(const job::ResultDocument spelled, job::ResultDocument::parse(carrier));
+  TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(state, "/state"));
+  Progress out;
+  out.baseline_summary = spelled.baseline;
+  out.refinement = spelled.refinement;
+  out.candidates = spelled.candidates;
+  const problem::Vartype vartype = spec_.problem()->vartype();
+  const auto restore = [&](job::ScoredCandidate& candidate) {
+    candidate.solution = assignment_of(job::solution_text(candidate.solution), vartype);
+  };
+  for (job::ScoredCandidate& candidate : out.candidates) restore(candidate);
+  if (reader.has("baseline")) {
+    carrier["candidates"] = Json::array({*reader.find("baseline")});
+    TANDEM_TRY_ASSIGN(const job::ResultDocument one, job::ResultDocument::parse(carrier));
+    out.baseline = one.candidates.front();
+    restore(*out.baseline);
+  }
+  TANDEM_TRY_ASSIGN(const std::vector<std::string> elite, reader.strings_or_empty("elite"));
+  for (const std::string& member : elite) {
+    if (member.size() != problem::num_variables(reduced_)) {
+      return fail_at("/state/elite", errors::kStoreDamaged, "an elite member has {} values, the reduced model has {}",
+                     member.size(), problem::num_variables(reduced_));
+    }
+    out.elite.push_back(assignment_of(member, vartype_of(reduced_)));
+  }
+  TANDEM_TRY_ASSIGN(const std::int64_t round, reader.integer("round", 0, UINT32_MAX));
+  out.round = static_cast<std::uint32_t>(round);
+  TANDEM_TRY_ASSIGN(out.proved, reader.boolean_or("proved", false));
+  if (reader.has("bound")) {
+    TANDEM_TRY_ASSIGN(out.bound, reader.number("bound"));
+  }
+  if (reader.has("time_to_best_ms")) {
+    TANDEM_TRY_ASSIGN(out.time_to_best_ms, reader.number("time_to_best_ms"));
+  }
+  TANDEM_TRY_ASSIGN(const std::vector<double> recent, reader.numbers("recent"));
+  for (const double variable : recent) out.recent.push_back(static_cast<std::uint32_t>(variable));
+  if (const Json* cores = reader.find("cores")) out.cores = *cores;
+  if (const Json* info = reader.find("solve_info")) out.solve_info = *info;
+  return out;
+}
+
+}  // namespace tandem::walk

@@ -1,0 +1,257 @@
+#include "tandem/hybrid/walk/problem_walk.h"
+
+#include <algorithm>
+
+#include "tandem/base/rng.h"
+#include "tandem/base/text.h"
+#include "tandem/hybrid/baseline/baseline.h"
+#include "tandem/hybrid/walk/program_walk.h"
+
+namespace tandem::walk {
+namespace {
+
+constexpr std::size_t kEliteMax = 32;         ///< enough to see a backbone
+constexpr std::uint64_t kPolishMovesMax = 10'000;
+constexpr std::uint64_t kRefineStream = 1000; ///< seeds of round r derive from the job's seed and this plus r
+
+solve::Model model_of(const problem::Statement& statement) {
+  return std::visit([](const auto& value) { return solve::Model(value); }, statement);
+}
+
+
+void remember(std::vector<problem::Assignment>& elite, problem::Assignment assignment) {
+  if (std::find(elite.begin(), elite.end(), assignment) == elite.end()) elite.push_back(std::move(assignment));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<hybrid::Loop>> make_walk(const job::JobSpec& spec, const job::Plan& plan) {
+  if (spec.is_program()) return std::make_unique<ProgramWalk>(spec, plan);
+  return std::make_unique<ProblemWalk>(spec, plan);
+}
+
+ProblemWalk::ProblemWalk(job::JobSpec spec, job::Plan plan)
+    : spec_(std::move(spec)), plan_(std::move(plan)), original_(spec_.problem()->state()) {
+  if (const auto* bqm = std::get_if<problem::Bqm>(&original_)) {
+    reduce::Reduced reduced = reduce::reduce_exact(*bqm);
+    reduced_ = std::move(reduced.model);
+    trail_ = std::move(reduced.trail);
+  } else {
+    reduced_ = original_;
+  }
+}
+
+const job::PlanStep* ProblemWalk::step(job::StepKind kind) const {
+  for (const job::PlanStep& step : plan_.steps)
+    if (step.kind == kind) return &step;
+  return nullptr;
+}
+
+double ProblemWalk::objective_of_energy(double energy) const {
+  return spec_.problem()->sense() == problem::Sense::kMax ? -energy : energy;
+}
+
+bool ProblemWalk::better(const job::ScoredCandidate& a, const job::ScoredCandidate& b) const {
+  if (a.feasible != b.feasible) return a.feasible;
+  return problem::better(spec_.problem()->sense(), a.objective, b.objective);
+}
+
+job::ScoredCandidate ProblemWalk::score_full(problem::Assignment full, std::string source,
+                                             std::uint64_t occurrences) const {
+  const problem::Score judged = spec_.problem()->score(full);
+  return {.objective = judged.objective,
+          .feasible = judged.feasible,
+          .solution = std::move(full),
+          .source = std::move(source),
+          .occurrences = occurrences};
+}
+
+job::ScoredCandidate ProblemWalk::score(problem::AssignmentView reduced, std::string source,
+                                        std::uint64_t occurrences) const {
+  problem::Assignment full = trail_ ? trail_->lift(reduced) : problem::Assignment(reduced.begin(), reduced.end());
+  return score_full(std::move(full), std::move(source), occurrences);
+}
+
+Result<hybrid::Order> ProblemWalk::solve_order(const job::PlanStep& step, std::string label,
+                                               const problem::Statement& statement, bool required) const {
+  TANDEM_TRY_ASSIGN(const ObjectReader parameters, ObjectReader::create(step.parameters, "/plan/parameters"));
+  TANDEM_TRY_ASSIGN(const std::int64_t stream, parameters.integer("stream", 0, INT64_MAX));
+  TANDEM_TRY_ASSIGN(const std::int64_t strands, parameters.integer("strands", 1, UINT32_MAX));
+  TANDEM_TRY_ASSIGN(const std::int64_t candidates, parameters.integer("candidates_max", 1, INT64_MAX));
+  TANDEM_TRY_ASSIGN(const std::int64_t time_ms, parameters.integer("time_ms", 1, INT64_MAX));
+  TANDEM_TRY_ASSIGN(const bool encoded, parameters.boolean_or("encode", false));
+  backend::SolveWork work{.options = {.seed = derive_seed(spec_.seed, static_cast<std::uint64_t>(stream)),
+                                      .strands = static_cast<std::uint32_t>(strands),
+                                      .candidates_max = static_cast<std::uint64_t>(candidates)},
+                          .time_ms = time_ms};
+  if (spec_.target) work.options.target = objective_of_energy(*spec_.target);
+  if (encoded) {
+    TANDEM_TRY_ASSIGN(encode::Encoding encoding, encode::encode(statement, {}));
+    work.model = std::make_shared<const solve::Model>(std::move(encoding.bqm));
+  } else {
+    work.model = std::make_shared<const solve::Model>(model_of(statement));
+  }
+  return hybrid::Order{.label = std::move(label),
+                       .backend = step.backend,
+                       .fallbacks = step.fallbacks,
+                       .work = std::move(work),
+                       .required = required};
+}
+
+Result<hybrid::Advance> ProblemWalk::next(const Json& state, std::span<const hybrid::Reply> replies) {
+  const std::string stage = state.value("stage", "");
+  if (stage == "start") return start();
+  if (stage == "solve") return after_solve(replies);
+  if (stage == "refine") {
+    TANDEM_TRY_ASSIGN(Progress progress, parse(state));
+    return after_refine(std::move(progress), replies);
+  }
+  return fail(errors::kStoreDamaged, "the state of the walk names the stage '{}', which does not exist", stage);
+}
+
+Result<hybrid::Advance> ProblemWalk::start() {
+  Progress progress;
+  progress.refinement.variables_before = static_cast<std::uint32_t>(problem::num_variables(original_));
+  if (problem::num_variables(reduced_) == 0) {
+    // The reductions are exact: what they leave nothing of is solved.
+    progress.candidates.push_back(score({}, "reduce", 1));
+    progress.proved = true;
+    return finish(std::move(progress));
+  }
+  const job::PlanStep* solve = step(job::StepKind::kSolve);
+  if (solve == nullptr) return fail(errors::kStoreDamaged, "the plan of a problem has no step that solves it");
+  hybrid::Advance out{.state = {{"stage", "solve"}}};
+  TANDEM_TRY_ASSIGN(hybrid::Order order, solve_order(*solve, "solve", reduced_, true));
+  out.orders.push_back(std::move(order));
+  if (const job::PlanStep* baseline = step(job::StepKind::kBaseline)) {
+    TANDEM_TRY_ASSIGN(hybrid::Order beside, solve_order(*baseline, "baseline", original_, false));
+    out.orders.push_back(std::move(beside));
+  }
+  return out;
+}
+
+Result<hybrid::Advance> ProblemWalk::after_solve(std::span<const hybrid::Reply> replies) {
+  Progress progress;
+  progress.refinement.variables_before = static_cast<std::uint32_t>(problem::num_variables(original_));
+  const std::size_t n = problem::num_variables(reduced_);
+  for (const hybrid::Reply& reply : replies) {
+    const bool main = reply.label == "solve";
+    if (!reply.result) {
+      if (main) return tl::unexpected(*reply.error);
+      progress.baseline_summary = {.backend = reply.backend, .elapsed_ms = reply.elapsed_ms};
+      continue;
+    }
+    const solve::SolveOutcome& outcome = std::get<backend::SolveResult>(*reply.result).outcome;
+    for (const result::Sample& sample : outcome.samples.samples()) {
+      // Slack bits of an encoding stand behind the statement's own variables.
+      const std::size_t own = main ? n : problem::num_variables(original_);
+      problem::Assignment values(sample.values.begin(), sample.values.begin() + static_cast<std::ptrdiff_t>(own));
+      const std::string source = fmt::format("{}:{}", reply.label, reply.backend);
+      if (main) {
+        progress.candidates.push_back(score(values, source, sample.occurrences));
+        if (progress.elite.size() < kEliteMax) remember(progress.elite, std::move(values));
+      } else {
+        job::ScoredCandidate candidate = score_full(std::move(values), source, sample.occurrences);
+        if (!progress.baseline || better(candidate, *progress.baseline)) progress.baseline = std::move(candidate);
+      }
+    }
+    if (main) {
+      const job::PlanStep& solve = *step(job::StepKind::kSolve);
+      // A proof of a penalised model is a proof of the problem only while the encoding is exact and the answer feasible.
+      progress.proved =
+          outcome.proved && !solve.parameters.value("encode", false) && progress.candidates.front().feasible;
+      progress.bound = outcome.bound;
+      progress.time_to_best_ms = reply.time_to_best_ms;
+      progress.solve_info = {{"backend", reply.backend}, {"reason", solve::to_string(outcome.reason)}};
+      if (step(job::StepKind::kBaseline) == nullptr)
+        progress.baseline_summary = {.backend = reply.backend, .elapsed_ms = reply.elapsed_ms};
+    } else {
+      progress.baseline_summary = {.backend = reply.backend, .elapsed_ms = reply.elapsed_ms};
+    }
+  }
+  return begin_round(std::move(progress));
+}
+
+Result<ProblemWalk::Round> ProblemWalk::make_round(const Progress& progress) const {
+  TANDEM_TRY_ASSIGN(const ObjectReader parameters,
+                    ObjectReader::create(step(job::StepKind::kRefine)->parameters, "/plan/parameters"));
+  TANDEM_TRY_ASSIGN(const std::int64_t core_max, parameters.integer("core_max", 1, UINT32_MAX));
+  TANDEM_TRY_ASSIGN(const std::int64_t qubits_max, parameters.integer("qubits_max", 0, UINT32_MAX));
+  TANDEM_TRY_ASSIGN(const std::int64_t layers, parameters.integer("layers", 1, UINT32_MAX));
+  TANDEM_TRY_ASSIGN(const std::int64_t shots, parameters.integer("shots", 1, INT64_MAX));
+  TANDEM_TRY_ASSIGN(std::vector<std::string> backends, parameters.strings_or_empty("quantum_backends"));
+  const std::uint64_t seed = derive_seed(spec_.seed, kRefineStream + progress.round);
+  Round out;
+  TANDEM_TRY_ASSIGN(out.core, narrow::narrow(reduced_, progress.elite,
+                                             {.core_max = static_cast<std::uint32_t>(std::min(core_max, qubits_max)),
+                                              .seed = seed,
+                                              .avoid = progress.recent}));
+  TANDEM_TRY_ASSIGN(out.refinement, refine::prepare(out.core,
+                                                    {.quantum_backends = std::move(backends),
+                                                     .layers = static_cast<std::uint32_t>(layers),
+                                                     .shots = static_cast<std::uint64_t>(shots),
+                                                     .seed = seed,
+                                                     .qubits_max = static_cast<std::uint32_t>(qubits_max)},
+                                                    fmt::format("refine/{}", progress.round)));
+  return out;
+}
+
+Result<hybrid::Advance> ProblemWalk::begin_round(Progress progress) {
+  const job::PlanStep* refine = step(job::StepKind::kRefine);
+  if (refine == nullptr) {
+    progress.refinement.status =
+        spec_.refinement.mode == job::RefineMode::kOff ? "skipped: off" : "skipped: no quantum backend in the plan";
+    return finish(std::move(progress));
+  }
+  if (progress.proved) {
+    progress.refinement.status = "skipped: proved";
+    return finish(std::move(progress));
+  }
+  TANDEM_TRY_ASSIGN(Round round, make_round(progress));
+  hybrid::Advance out{.state = document(progress, "refine")};
+  out.orders = std::move(round.refinement.orders);
+  return out;
+}
+
+Result<hybrid::Advance> ProblemWalk::after_refine(Progress progress, std::span<const hybrid::Reply> replies) {
+  TANDEM_TRY_ASSIGN(Round round, make_round(progress));
+  const std::vector<refine::ArmResult> arms = refine::grade(round.refinement, replies);
+  const refine::Polisher polisher(reduced_);
+  // Compared with the elite before the round, so that "improved" means what a reader takes it to mean.
+  job::ScoredCandidate incumbent = score(progress.elite.front(), "", 1);
+  for (const refine::ArmResult& arm : arms) {
+    job::ArmSummary summary = arm.summary;
+    if (!arm.samples.empty()) {
+      const problem::Assignment core_values = round.refinement.encoding.decode(arm.samples.best().values);
+      problem::Assignment lifted = polisher.polish(round.core.lift(core_values), kPolishMovesMax);
+      job::ScoredCandidate candidate = score(lifted, fmt::format("refine:{}@{}", arm.summary.arm, arm.summary.backend),
+                                             arm.samples.best().occurrences);
+      if (better(candidate, incumbent)) {
+        progress.refinement.improved = true;
+        incumbent = candidate;
+        progress.elite.insert(progress.elite.begin(), lifted);
+      } else {
+        remember(progress.elite, lifted);
+      }
+      progress.candidates.push_back(std::move(candidate));
+    }
+    progress.refinement.arms.push_back(std::move(summary));
+  }
+  if (progress.elite.size() > kEliteMax) progress.elite.resize(kEliteMax);
+  progress.refinement.status = "done";
+  progress.refinement.core_size = static_cast<std::uint32_t>(round.core.variables.size());
+  progress.refinement.fixed_exact = trail_ ? static_cast<std::uint32_t>(trail_->entries().size()) : 0;
+  progress.refinement.frozen = round.core.backbone + round.core.cut;
+  progress.cores.push_back({{"round", progress.round},
+                            {"trail", round.core.trail},
+                            {"encoding", round.refinement.encoding.document()},
+                            {"schedule", round.refinement.schedule},
+                            {"circuit_sha256", round.refinement.circuit_hash}});
+  progress.recent.insert(progress.recent.end(), round.core.variables.begin(), round.core.variables.end());
+  ++progress.round;
+  const std::int64_t rounds = step(job::StepKind::kRefine)->parameters.value("rounds", std::int64_t{1});
+  if (progress.round < rounds) return begin_round(std::move(progress));
+  return finish(std::move(progress));
+}
+
+}  // namespace tandem::walk

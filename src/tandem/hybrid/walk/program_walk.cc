@@ -1,0 +1,42 @@
+#include "tandem/hybrid/walk/program_walk.h"
+
+#include "tandem/base/hash.h"
+
+namespace tandem::walk {
+
+Result<hybrid::Advance> ProgramWalk::next(const Json& state, std::span<const hybrid::Reply> replies) {
+  const job::PlanStep* run = nullptr;
+  for (const job::PlanStep& step : plan_.steps)
+    if (step.kind == job::StepKind::kRun) run = &step;
+  if (run == nullptr) return fail(errors::kStoreDamaged, "the plan of a program has no step that runs it");
+
+  if (state.value("stage", "") == "run" && replies.empty()) {
+    hybrid::Order order{.label = "run",
+                        .backend = run->backend,
+                        .fallbacks = run->fallbacks,
+                        .work = backend::ProgramWork{.pubs = spec_.program().pubs, .seed = spec_.seed}};
+    return hybrid::Advance{.state = {{"stage", "run"}}, .orders = {std::move(order)}};
+  }
+  if (replies.size() != 1)
+    return fail(errors::kStoreDamaged, "a program has one order, {} replies came", replies.size());
+  const hybrid::Reply& reply = replies.front();
+  if (!reply.result) return tl::unexpected(*reply.error);
+  const auto& program = std::get<backend::ProgramResult>(*reply.result);
+
+  job::ResultDocument result;
+  result.kind = "program";
+  for (const result::PubResult& pub : program.pubs) result.pubs.push_back(pub.document());
+  result.comparison = {.verdict = "no_claim", .text = "A program has no objective, so there is nothing to compare."};
+  result.refinement.status = "skipped: program";
+  result.plan_digest = plan_.digest();
+  result.explanation.push_back(fmt::format("{} ran {} PUBs{}.", reply.backend, program.pubs.size(),
+                                           reply.emulated ? " (an emulated device, not hardware)" : ""));
+  Json circuits = Json::array();
+  for (const circuit::Pub& pub : spec_.program().pubs)
+    circuits.push_back(sha256(canonical_json(pub.circuit.document())).hex());
+  return hybrid::Advance{
+      .state = {{"stage", "done"}},
+      .done = Json{{"result", result.document()}, {"lineage", {{"circuit_sha256", std::move(circuits)}}}}};
+}
+
+}  // namespace tandem::walk
