@@ -1,0 +1,52 @@
+// tandem/orchestrate/submit/submission_record.h - the stored row of a submission: our record of work sent to a provider.
+//
+// Room: orchestrate. Key: the attempt token. Changed only by the ledger (ledger.h), one compare-and-set and one event a change.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "tandem/base/clock.h"
+#include "tandem/base/id.h"
+#include "tandem/base/json.h"
+#include "tandem/model/job/money.h"
+#include "tandem/orchestrate/submit/submission_state.h"
+#include "tandem/store/store.h"
+
+namespace tandem::submit {
+
+struct SubmissionRecord {
+  std::string token;  ///< attempt_token(tenant, job, step, attempt)
+  std::string tenant;
+  JobId job;
+  std::string step;
+  std::uint32_t attempt = 0;
+  std::uint64_t fence = 0;  ///< of the worker that owns the attempt now
+  std::string backend;
+  std::string work_sha256;  ///< fingerprint of the work: a token never stands for two of them
+  SubmissionState state = SubmissionState::kReserved;
+  std::string reason;  ///< why it is ambiguous, held, refused, failed or cancelled
+  std::string handle;  ///< the provider's name for it; empty until known
+  job::Money reserved;
+  job::Money billed;
+  bool has_bill = false;  ///< `billed` is the provider's figure
+  std::string raw_sha256;  ///< blob with the provider's bytes; empty until terminal
+  std::string media_type;
+  std::string calibration_id;
+  std::uint32_t sends = 0;  ///< times it was put on the wire; above 1 for class A only
+  Timestamp created_at;
+  Timestamp intent_at;  ///< starts the settle window
+  Timestamp updated_at;
+  std::uint64_t version = 0;  ///< of the stored row; 0: not stored yet
+
+  Json document() const;
+  static Result<SubmissionRecord> parse(const store::Row& row);  ///< 3003 store_damaged
+  friend bool operator==(const SubmissionRecord&, const SubmissionRecord&) = default;
+};
+
+/// Keys of Table::kSubmission beside the tokens: empty rows that make records findable.
+std::string open_key(std::string_view token);  ///< "open/<token>" while not final
+std::string job_key(const JobId& job, std::string_view token);  ///< "job/<job>/<token>"
+std::string step_key(const JobId& job, std::string_view step);  ///< "step/<job>/<step>" -> token of its latest attempt
+
+}  // namespace tandem::submit

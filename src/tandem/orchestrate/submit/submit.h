@@ -1,0 +1,108 @@
+// tandem/orchestrate/submit/submit.h - Submitter: the only way work goes to a backend that may bill for it.
+//
+// Room: orchestrate. Owns the ledger of submissions: reserved -> intent (durable) -> [wire, once] -> confirmed -> terminal ->
+// settled. Promise: at most once billable, at least once resolved, verifiable. Not here: what a step does next (engine),
+// prices and wire formats (middleware), the sweep after a crash (reconcile.h).
+// Source: reference/trust.md 1.2.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tandem/base/clock.h"
+#include "tandem/base/crash_point.h"
+#include "tandem/base/executor.h"
+#include "tandem/base/id.h"
+#include "tandem/base/log.h"
+#include "tandem/base/meter.h"
+#include "tandem/base/result.h"
+#include "tandem/middleware/backend/backend.h"
+#include "tandem/orchestrate/submit/submission_record.h"
+#include "tandem/store/store.h"
+
+namespace tandem::submit {
+
+class Ledger;
+
+/// One attempt of one step of one job on one remote backend. The job must have a hold (budget::hold in its admission batch).
+struct SubmissionRequest {
+  std::string tenant;
+  JobId job;
+  std::string step;  ///< unique in the job, e.g. "0/refine/0/qaoa@lab.device"
+  std::uint32_t attempt = 0;
+  std::uint64_t fence = 0;  ///< of the worker; one with a lower fence than the record's is turned away
+  backend::Backend& backend;
+  const backend::Work& work;
+  Deadline deadline = Deadline::never();  ///< when the step stops waiting and falls back
+};
+
+/// How an attempt ended for the step. Everything but kResult tells the engine to fall back.
+struct SubmissionOutcome {
+  enum class Kind : std::uint8_t {
+    kResult,  ///< `raw` decodes; settled
+    kRefused,  ///< not accepted: nothing billed
+    kFailed,  ///< the provider ended it without a usable result; `billed` says what it cost
+    kCancelled,  ///< cancelled at the provider or withdrawn before it was sent
+    kHeld,  ///< unknown or unfinished in time; its reservation stays, a late discovery becomes an orphan
+  } kind = Kind::kRefused;
+  std::string token;
+  backend::Handle handle;  ///< empty when never confirmed
+  backend::RawResult raw;  ///< kResult: the bytes as stored
+  std::string raw_sha256;  ///< their blob
+  job::Money billed;
+  std::optional<Error> error;  ///< set unless kResult: 1403, 1404, 1405, 1406 or 1407
+};
+std::string_view to_string(SubmissionOutcome::Kind kind);
+
+struct SubmitOptions {
+  /// How long a lost submission may still appear at the provider; setting lab.settle_window.
+  std::chrono::milliseconds settle_window{2000};
+  /// Between two lookups of a lost submission, and two tries of a read that failed.
+  std::chrono::milliseconds lookup_interval{50};
+};
+
+/// References that outlive the submitter.
+struct SubmitServices {
+  store::Store& store;
+  Executor& executor;
+  const Clock& clock;
+  Log& log;
+  Meter& meter;
+  const CrashPoints& crash_points;
+};
+
+/// Threads: every method is safe to call concurrently; two runs of one attempt wait for each other.
+class Submitter {
+ public:
+  Submitter(SubmitServices services, SubmitOptions options);
+  ~Submitter();
+  Submitter(const Submitter&) = delete;
+  Submitter& operator=(const Submitter&) = delete;
+
+  /// Carries one attempt to its end. Blocks; resumable: called again with the same tenant, job, step and attempt, after a
+  /// crash or a stop, it finds its record and goes on from there. What the provider answered is durable before it is decoded.
+  ///
+  /// Only class A is ever sent twice. For B, C and D a submission that a lookup does not find within the settle window is
+  /// held, and so is one that is not finished at the deadline (the provider is asked to cancel it).
+  ///
+  /// Errors: 1002 cancelled - `stop` was requested: the record stays as it is, to be resumed here or finished by the
+  ///         reconciler; 4001 budget_exceeded - with the figures; 4002 hold_unknown; 5005 stale_fence; 5003
+  ///         illegal_transition - another attempt of the step is in flight; 1023 - the token belongs to other work;
+  ///         and those of the store, of validate() and of quote() before anything was reserved.
+  Result<SubmissionOutcome> run(const SubmissionRequest& request, std::stop_token stop);
+
+  /// All submissions of a job, by token: for lineage, and for people.
+  Result<std::vector<SubmissionRecord>> submissions(const JobId& job);
+
+ private:
+  friend class Reconciler;
+  std::unique_ptr<Ledger> ledger_;
+};
+
+}  // namespace tandem::submit
