@@ -205,6 +205,10 @@ class ConnectionResponder final : public Responder {
     if (!posted) buffer->end();
     return std::make_unique<StreamHandle>(connection_, std::move(buffer));
   }
+  void abort() override {
+    TANDEM_ASSERT(!answered_.exchange(true));
+    connection_->post([](Connection& c) { c.close(); });
+  }
 
  private:
   std::shared_ptr<Connection> connection_;

@@ -73,11 +73,14 @@ class Stream {
 class Responder {
  public:
   virtual ~Responder() = default;
-  /// Sets Content-Length, Connection and Date itself; `response.headers` must not. Exactly one of send and
-  /// start_stream, once.
+  /// Sets Content-Length, Connection and Date itself; `response.headers` must not. Exactly one of send,
+  /// start_stream and abort, once.
   virtual void send(HttpResponse response) = 0;
   /// Sends status and headers, then whatever the stream is given (chunked; the connection closes after it).
   [[nodiscard]] virtual std::unique_ptr<Stream> start_stream(int status, Headers headers) = 0;
+  /// Closes the connection without a byte of an answer. For test beds that play a broken network (lab); it counts as the
+  /// one answer.
+  virtual void abort() = 0;
 };
 
 /// Runs on the Executor and may block briefly. Called for every request that passes the checks of this file.
