@@ -117,7 +117,8 @@ class EventReader final : public YAML::EventHandler {
 
   void OnDocumentStart(const YAML::Mark& mark) override {
     if (document_ended) {
-      stop(mark, make_error(errors::kYamlUnsupported, "a second document starts here; write one document a file"));
+      stop(mark, make_error(errors::kYamlUnsupported,
+                            "text follows the end of the document, or a second one starts; write one document a file"));
     }
     document_seen = true;
   }
@@ -188,6 +189,32 @@ class EventReader final : public YAML::EventHandler {
     if (anchor != YAML::NullAnchor)
       stop(mark, make_error(errors::kYamlUnsupported, "anchors are not read; remove the '&' and its name"));
   }
+  /// yaml-cpp also takes a bracket that is never closed for a key, so this looks for its end and counts the levels on the way.
+  [[noreturn]] void refuse_key(const YAML::Mark& mark) {
+    std::size_t depth = 0;
+    char quote_mark = '\0';
+    for (std::size_t at = offset(mark); at < source_.text.size(); ++at) {
+      const char c = source_.text[at];
+      const bool starts_word =
+          at > 0 && std::string_view(" \t\n,:[{").find(source_.text[at - 1]) != std::string_view::npos;
+      if (quote_mark != '\0') {
+        if (c == '\\' && quote_mark == '"') ++at;
+        if (c == quote_mark) quote_mark = '\0';
+      } else if ((c == '"' || c == '\'') && starts_word) {
+        quote_mark = c;
+      } else if (c == '[' || c == '{') {
+        forward(sink_.open_array(at));
+        ++depth;
+      } else if (c == ']' || c == '}') {
+        if (--depth == 0) break;
+        sink_.close();
+      } else if (depth == 0) {
+        break;  // not a bracket at all: a list or map after '?'
+      }
+    }
+    if (depth > 0) stop(mark, make_error(errors::kYamlSyntax, "not YAML: the bracket is never closed; close it"));
+    stop(mark, make_error(errors::kYamlUnsupported, "a key is a list or a map; keys are text"));
+  }
   /// "str" of "tag:yaml.org,2002:str".
   std::string core_type(const YAML::Mark& mark, std::string_view tag) {
     const std::string_view type =
@@ -198,7 +225,7 @@ class EventReader final : public YAML::EventHandler {
   void open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, std::string_view type,
             Container container) {
     refuse_anchor(mark, anchor);
-    if (at_key()) stop(mark, make_error(errors::kYamlUnsupported, "a key is a list or a map; keys are text"));
+    if (at_key()) refuse_key(mark);
     if (!tag.empty() && tag != kPlainTag && tag != kQuotedTag && core_type(mark, tag) != type) {
       stop(mark, make_error(errors::kYamlUnsupported, "the tag {} does not fit the value; remove it", quote(tag)));
     }

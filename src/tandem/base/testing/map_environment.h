@@ -3,6 +3,7 @@
 // Room: base, tests only.
 #pragma once
 
+#include <initializer_list>
 #include <map>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@ class MapEnvironment final : public Environment {
  public:
   MapEnvironment() = default;
   explicit MapEnvironment(std::map<std::string, std::string> initial) : variables(std::move(initial)) {}
+  MapEnvironment(std::initializer_list<std::pair<const std::string, std::string>> initial) : variables(initial) {}
 
   std::map<std::string, std::string> with_prefix(std::string_view prefix) const override {
     std::map<std::string, std::string> found;

@@ -3,6 +3,7 @@
 // Room: base, tests only.
 #pragma once
 
+#include <initializer_list>
 #include <map>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@ class MemoryCredentials final : public Credentials {
  public:
   MemoryCredentials() = default;
   explicit MemoryCredentials(std::map<std::string, std::string> initial) : secrets(std::move(initial)) {}
+  MemoryCredentials(std::initializer_list<std::pair<const std::string, std::string>> initial) : secrets(initial) {}
 
   Result<Secret> get(std::string_view reference) override {
     const auto found = secrets.find(std::string(reference));
