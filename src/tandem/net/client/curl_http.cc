@@ -111,6 +111,7 @@ struct Exchange {
 
   HttpResponse response = {};
   std::uint64_t header_bytes = 0;
+  bool head_complete = false;
   bool began_to_send = false;
   bool address_refused = false;
   bool body_too_large = false;
@@ -137,6 +138,9 @@ std::size_t on_header(char* data, std::size_t, std::size_t count, void* user) {
   const std::string_view line(data, count);
   if (line.starts_with("HTTP/")) {
     exchange.response.headers.clear();  // a final status after an interim one
+    exchange.head_complete = false;
+  } else if (line == "\r\n" || line == "\n") {
+    exchange.head_complete = true;
   } else if (const std::size_t colon = line.find(':');
              colon != std::string_view::npos && exchange.response.body.empty()) {
     exchange.response.headers.emplace_back(std::string(line.substr(0, colon)),
@@ -334,10 +338,12 @@ tl::expected<HttpResponse, HttpFailure> CurlHttp::send(const HttpRequest& reques
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
                    whole_milliseconds(std::min<std::chrono::nanoseconds>(left, state_->options.connect_timeout)));
 
-  const CURLcode code = curl_easy_perform(curl);
+  CURLcode code = curl_easy_perform(curl);
   long status = 0;
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
   state_->give_back(exchange.origin, std::move(handle));
+  if (code == CURLE_OK && !exchange.head_complete)
+    code = CURLE_RECV_ERROR;  // libcurl takes a head cut short for a whole one
   if (code != CURLE_OK) {
     return tl::make_unexpected(HttpFailure{.error = error_of(code, detail.data(), exchange),
                                            .sent = exchange.began_to_send ? Sent::kMaybe : Sent::kNo});
