@@ -3,6 +3,8 @@
 // Room: evidence. Schema: contract/schemas/lineage.schema.json.
 #pragma once
 
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +27,7 @@ struct WorkRecord {
   std::vector<std::string> path;
   std::vector<std::uint64_t> work_done;  ///< units a strand: the time budget as work
   std::string unit_name;
+  std::optional<double> best_energy;     ///< of solve work, in the model it was given
   std::uint64_t seed = 0;
   std::uint64_t shots = 0;
   std::string raw_sha256;                ///< of the raw result in the blob table; empty when failed

@@ -52,7 +52,9 @@ struct JobView {
 struct EngineOptions {
   std::size_t workers = 2;
   std::size_t threads = 0;  ///< of the executor that one job may use; 0: all
-  std::chrono::milliseconds settle_window{2000};
+  std::chrono::milliseconds remote_deadline{
+      20'000};  ///< how long a step waits for a remote backend before it falls back
+  std::chrono::milliseconds reconcile_interval{1'000};
   lineage::Versions versions;
 };
 
@@ -117,7 +119,7 @@ class Engine {
   /// block. Destroying the handle unsubscribes.
   virtual std::unique_ptr<Timer> subscribe(std::function<void(const job::Event&)> on_event,
                                            std::function<void(const Progress&)> on_progress) = 0;
-  /// Waits until the job ended or the deadline passed. Errors: 2002 peer_timeout is never used here; 5004 at the deadline.
+  /// Waits until the job ended or the deadline passed. Errors: 5004 result_not_ready at the deadline.
   virtual Result<JobView> wait(const JobId& id, Deadline deadline) = 0;
 
   /// Takes no new jobs, asks running steps to stop at the next checkpoint, requeues them. Then the destructor is quick.

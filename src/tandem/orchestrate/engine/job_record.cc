@@ -77,11 +77,6 @@ std::string state_index_key(job::JobState state, const JobId& id) {
   return fmt::format("state/{}/{}", job::to_string(state), id.value);
 }
 
-Bytes event_bytes(const JobId& id, std::string type, Timestamp at, std::string actor, Json data) {
-  job::Event event{.job = id, .type = std::move(type), .at = at, .actor = std::move(actor), .data = std::move(data)};
-  return event.document().dump();
-}
-
 void put_job(store::Batch& batch, const JobRecord& record, std::optional<job::JobState> previous_state) {
   const store::Expect expect = record.version == 0 ? store::Expect::absent() : store::Expect::at(record.version);
   batch.put(store::Table::kJob, record.view.id.value, record.value(), expect);

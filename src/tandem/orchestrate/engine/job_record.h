@@ -34,9 +34,6 @@ struct JobRecord {
 /// "state/<state>/<id>": ids sort by creation.
 std::string state_index_key(job::JobState state, const JobId& id);
 
-/// An event with its leaf hash, as the log stores it.
-Bytes event_bytes(const JobId& id, std::string type, Timestamp at, std::string actor, Json data);
-
 /// Adds the row of `record` (expecting its version) to `batch`, moving its index entry when the state changed.
 void put_job(store::Batch& batch, const JobRecord& record, std::optional<job::JobState> previous_state);
 

@@ -1,7 +1,8 @@
 // tandem/orchestrate/engine/order_runner.h - carries out the orders of one round: backends, fallbacks, raw bytes first.
 //
 // Room: orchestrate. Local work is submitted, awaited and fetched here; remote work goes through the submission ledger. What a
-// backend answered is stored (blob, record, event in one commit) before it is decoded, so a crash costs at most the running work.
+// backend answered is stored (blob, record, event in one commit) before the walk sees it, so a crash costs at most the work
+// that was running.
 #pragma once
 
 #include <functional>
@@ -12,7 +13,7 @@
 
 #include "tandem/evidence/lineage/lineage.h"
 #include "tandem/hybrid/loop.h"
-#include "tandem/orchestrate/engine/engine.h"
+#include "tandem/orchestrate/engine/job_ledger.h"
 
 namespace tandem::engine {
 
@@ -22,9 +23,10 @@ struct OrderContext {
   std::string tenant;
   std::uint64_t fence = 0;
   std::uint32_t round = 0;
-  std::size_t threads = 0;
+  std::size_t threads = 1;
   std::stop_token stop;
-  Deadline deadline = Deadline::never();
+  Deadline deadline = Deadline::never();  ///< of the whole job
+  std::chrono::milliseconds remote_deadline{20'000};
   std::function<void(const std::string& label, double energy)> on_incumbent;
 };
 
@@ -36,20 +38,26 @@ struct Carried {
 /// Threads: one call a job at a time.
 class OrderRunner {
  public:
-  OrderRunner(EngineServices& services) : services_(services) {}
+  OrderRunner(EngineServices& services, JobLedger& ledger) : services_(services), ledger_(ledger) {}
 
   /// Runs all orders side by side; an order whose record is checkpointed already is decoded from its raw bytes instead.
-  /// When an order named "solve" proves its answer, the others of the round are stopped: nothing is left to find.
-  /// Errors: those of the store; 5005 stale_fence. A failed order is a Carried with an error, not an error here.
+  /// When the order "solve" proves its answer, the others of the round are stopped: nothing is left to find.
+  /// Errors: 1002 cancelled, 5005 stale_fence, those of the store. A failed order is a Carried with an error, not an error.
   Result<std::vector<Carried>> run(std::span<const hybrid::Order> orders, const OrderContext& context);
 
  private:
-  Result<Carried> run_one(const hybrid::Order& order, const OrderContext& context, std::size_t threads,
-                          std::stop_token stop);
+  struct Attempt;  ///< what one backend gave
+  Result<Carried> carry(const hybrid::Order& order, const OrderContext& context, std::size_t threads,
+                        std::stop_token stop);
   Result<std::optional<Carried>> resume(const hybrid::Order& order, const OrderContext& context);
+  Attempt attempt_local(backend::Backend& backend, const hybrid::Order& order, const OrderContext& context,
+                        std::size_t threads, std::stop_token stop);
+  Result<Attempt> attempt_remote(backend::Backend& backend, const hybrid::Order& order, std::uint32_t number,
+                                 const OrderContext& context);
   Result<void> checkpoint(const Carried& carried, const Bytes& raw, const OrderContext& context);
 
   EngineServices& services_;
+  JobLedger& ledger_;
 };
 
 /// "<job>/<round>/<label>" in Table::kStep.

@@ -10,6 +10,7 @@
 
 #include "tandem/base/json.h"
 #include "tandem/base/result.h"
+#include "tandem/evidence/benchmark/benchmark.h"
 #include "tandem/middleware/backend/backend.h"
 #include "tandem/model/job/job_spec.h"
 #include "tandem/model/job/plan.h"
@@ -44,18 +45,11 @@ struct BackendFacts {
   std::string quote_error;
 };
 
-/// Earlier results on the instance class: basis "historical".
-struct Experience {
-  std::uint64_t runs = 0;
-  double share_best = 0;       ///< of runs that ended at the best known value
-  double latency_ms_median = 0;
-};
-
 struct RouteInput {
   const job::JobSpec* spec = nullptr;
   Probe probe;
   std::vector<BackendFacts> backends;                 ///< every backend of the registry, absent ones too
-  std::map<std::string, Experience> experience;       ///< by backend id
+  std::map<std::string, benchmark::Experience> experience;       ///< by backend id
   std::size_t threads = 1;
 };
 

@@ -1,0 +1,48 @@
+// tandem/evidence/benchmark/benchmark.h - Evidence: what each method did on each class of instances; the router reads it.
+//
+// Room: evidence. One record an attempt, written in the commit that ends the job.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "tandem/base/clock.h"
+#include "tandem/base/id.h"
+#include "tandem/base/json.h"
+#include "tandem/model/job/money.h"
+#include "tandem/store/store.h"
+
+namespace tandem::benchmark {
+
+struct EvidenceRecord {
+  std::string instance_class;  ///< "qubo/dense/1000"
+  std::string backend;
+  JobId job;
+  std::string label;  ///< of the order
+  bool succeeded = false;
+  bool reached_best = false;  ///< its best is the best of the job
+  double objective = 0;
+  double elapsed_ms = 0;
+  job::Money cost;
+  Timestamp at;
+  Json document() const;
+  static Result<EvidenceRecord> parse(const store::Row& row);
+};
+
+/// Adds the record to a batch; its key sorts by class, backend and time.
+void add(store::Batch& batch, const EvidenceRecord& record);
+
+/// Earlier attempts of one backend on one class.
+struct Experience {
+  std::uint64_t runs = 0;
+  double share_best = 0;  ///< of runs that reached the best of their job
+  double latency_ms_median = 0;
+};
+
+/// By backend; the latest kRunsMax attempts count. Errors: those of the store.
+Result<std::map<std::string, Experience>> experience(store::Store& store, const std::string& instance_class);
+
+inline constexpr std::size_t kRunsMax = 500;  ///< of one class: older attempts were made by older versions
+
+}  // namespace tandem::benchmark

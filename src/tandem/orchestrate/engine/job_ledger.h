@@ -1,0 +1,48 @@
+// tandem/orchestrate/engine/job_ledger.h - the one way a job's row changes: read, decide, compare-and-set with its events.
+//
+// Room: orchestrate.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tandem/orchestrate/engine/job_record.h"
+
+namespace tandem::engine {
+
+/// What a change adds to the commit beside the row itself.
+struct Change {
+  store::Batch batch;
+  std::vector<std::pair<std::string, Json>> events;  ///< type, data
+  bool keeps_row = false;  ///< the row is only checked, not written
+};
+
+/// Threads: safe to call concurrently.
+class JobLedger {
+ public:
+  using Publish = std::function<void(const job::Event&)>;
+  JobLedger(store::Store& store, const Clock& clock, Publish publish)
+      : store_(store), clock_(clock), publish_(std::move(publish)) {}
+
+  /// Reads the row, lets `decide` change it and name the events, commits all of it, publishes the events. When somebody else
+  /// changed the row meanwhile, everything is done again from the reading on. With `fence` the caller must still own the job.
+  /// Returns the row as committed. Errors: 5005 stale_fence, 5001 job_not_found, what `decide` says, those of the store.
+  Result<JobRecord> update(const JobId& id, std::optional<std::uint64_t> fence, const std::string& actor,
+                           const std::function<Result<void>(JobRecord&, Change&)>& decide);
+
+  /// The first row of a job.
+  Result<void> insert(const JobRecord& record, Change change);
+
+ private:
+  Result<void> commit(const JobRecord& record, std::optional<job::JobState> previous, const std::string& actor,
+                      Change change);
+
+  store::Store& store_;
+  const Clock& clock_;
+  Publish publish_;
+};
+
+}  // namespace tandem::engine

@@ -1,0 +1,293 @@
+#include "tandem/orchestrate/engine/job_runner.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "tandem/evidence/benchmark/benchmark.h"
+#include "tandem/hybrid/walk/walk.h"
+#include "tandem/orchestrate/route/route.h"
+#include "tandem/trust/budget/budget.h"
+
+namespace tandem::engine {
+namespace {
+
+constexpr auto kAskTime = std::chrono::seconds(3);  ///< for quotes and availability at planning time
+constexpr const char* kActor = "engine";
+
+double milliseconds(std::chrono::nanoseconds duration) {
+  return std::chrono::duration<double, std::milli>(duration).count();
+}
+
+constexpr double kSameObjective = 1e-9;  ///< relative; energies are sums in double
+
+bool same(double a, double b) { return std::abs(a - b) <= kSameObjective * std::max({1.0, std::abs(a), std::abs(b)}); }
+
+/// Whole-problem work is judged by the best of the job, an arm by the optimum of its core.
+void add_evidence(store::Batch& batch, const job::JobSpec& spec, const job::ResultDocument& result,
+                  const std::vector<Carried>& carried, Timestamp now) {
+  const std::string instance_class = route::probe(spec).instance_class;
+  for (const Carried& one : carried) {
+    const lineage::WorkRecord& record = one.record;
+    benchmark::EvidenceRecord out{.instance_class = instance_class,
+                                  .backend = record.backend,
+                                  .job = result.job_id,
+                                  .label = record.label,
+                                  .succeeded = record.error.empty(),
+                                  .elapsed_ms = record.elapsed_ms,
+                                  .cost = record.billed,
+                                  .at = now};
+    const bool whole = record.label == "solve" || record.label == "baseline";
+    if (whole && record.best_energy && result.best) {
+      out.objective = spec.problem()->sense() == problem::Sense::kMax ? -*record.best_energy : *record.best_energy;
+      out.reached_best = same(out.objective, result.best->candidate.objective);
+    }
+    for (const job::ArmSummary& arm : result.refinement.arms) {
+      if (whole || !record.label.ends_with(fmt::format("/{}@{}", arm.arm, arm.backend)) || !arm.best_energy) continue;
+      out.objective = *arm.best_energy;
+      out.reached_best = arm.regret && *arm.regret == 0;
+    }
+    benchmark::add(batch, out);
+  }
+}
+
+}  // namespace
+
+Result<job::JobSpec> load_spec(store::Store& store, const JobRecord& record, const problem::ProblemRegistry& problems) {
+  TANDEM_TRY_ASSIGN(const auto blob, store.get(store::Table::kBlob, record.spec_sha256));
+  if (!blob)
+    return fail(errors::kStoreDamaged, "the document {} of job {} is gone", record.spec_sha256, record.view.id.value);
+  TANDEM_TRY_ASSIGN(const Json document,
+                    parse_json(blob->value, "job " + record.view.id.value, {.bytes_max = UINT64_MAX}));
+  return job::JobSpec::parse(document, problems);
+}
+
+Result<job::Plan> JobRunner::make_plan(const job::JobSpec& spec) {
+  route::RouteInput input{.spec = &spec, .probe = route::probe(spec)};
+  input.threads = spec.threads != 0 ? spec.threads : options_.threads;
+  TANDEM_TRY_ASSIGN(input.experience, benchmark::experience(services_.store, input.probe.instance_class));
+  const backend::CallContext call{.deadline = Deadline::after(services_.clock, kAskTime)};
+  for (backend::Backend* backend : services_.backends.all()) {
+    route::BackendFacts facts{.backend = backend};
+    auto availability = backend->availability(call);
+    if (availability)
+      facts.availability = *std::move(availability);
+    else
+      facts.availability = backend::Availability{
+          .operational = false, .accepts_work = false, .detail = availability.error().to_string()};
+    const auto work = route::representative_work(spec, input.probe, backend->info());
+    if (facts.availability->operational && work) {
+      auto quote = backend->quote(*work, call);
+      if (quote)
+        facts.quote = *std::move(quote);
+      else
+        facts.quote_error = quote.error().message;
+    }
+    input.backends.push_back(std::move(facts));
+  }
+  return route::make_plan(input);
+}
+
+Result<job::Plan> JobRunner::stored_or_new_plan(const JobRecord& record, const job::JobSpec& spec,
+                                                std::uint64_t fence) {
+  if (record.plan) return job::Plan::parse(*record.plan, "/plan");
+  TANDEM_TRY_ASSIGN(job::Plan plan, make_plan(spec));
+  TANDEM_TRY(ledger_.update(record.view.id, fence, kActor, [&](JobRecord& row, Change& change) -> Result<void> {
+    row.plan = plan.document();
+    row.view.plan_digest = plan.digest();
+    change.events.push_back(
+        {"job.planned", {{"digest", plan.digest()}, {"primary", plan.primary}, {"reasons", plan.reasons}}});
+    return {};
+  }));
+  return plan;
+}
+
+Result<JobRunner::Walked> JobRunner::walk(const JobRecord& record, const job::JobSpec& spec, const job::Plan& plan,
+                                          const RunControl& control, Deadline deadline) {
+  TANDEM_TRY_ASSIGN(const std::unique_ptr<hybrid::Loop> loop, walk::make_walk(spec, plan));
+  OrderRunner orders(services_, ledger_);
+  OrderContext context{.job = record.view.id,
+                       .tenant = record.view.tenant,
+                       .fence = record.view.fence,
+                       .threads = spec.threads != 0 ? spec.threads : options_.threads,
+                       .stop = control.stop,
+                       .deadline = deadline,
+                       .remote_deadline = options_.remote_deadline};
+  const Instant begin = services_.clock.monotonic();
+  context.on_incumbent = [&](const std::string& label, double energy) {
+    if (!control.on_progress) return;
+    const double objective = !spec.is_program() && spec.problem()->sense() == problem::Sense::kMax ? -energy : energy;
+    control.on_progress({.job = record.view.id,
+                         .step = label,
+                         .objective = objective,
+                         .elapsed_ms = milliseconds(services_.clock.monotonic() - begin)});
+  };
+  Walked out;
+  Json state = loop->initial_state();
+  std::vector<hybrid::Reply> replies;
+  for (std::uint32_t round = 0;; ++round) {
+    auto span = services_.tracer.start("walk.next", record.view.id.value);
+    TANDEM_TRY_ASSIGN(hybrid::Advance advance, loop->next(state, replies));
+    span.reset();
+    state = std::move(advance.state);
+    if (advance.done) {
+      TANDEM_TRY_ASSIGN(out.result, job::ResultDocument::parse((*advance.done)["result"]));
+      out.walk_lineage = (*advance.done)["lineage"];
+      return out;
+    }
+    context.round = round;
+    TANDEM_TRY(
+        ledger_.update(record.view.id, record.view.fence, kActor, [&](JobRecord&, Change& change) -> Result<void> {
+          change.keeps_row = true;
+          change.batch.put(store::Table::kStep, step_key(record.view.id, round, "state"), state.dump());
+          Json labels = Json::array();
+          for (const hybrid::Order& order : advance.orders) labels.push_back(order.label);
+          change.events.push_back({"round.started", {{"round", round}, {"orders", std::move(labels)}}});
+          return {};
+        }));
+    if (control.on_progress) {
+      control.on_progress({.job = record.view.id,
+                           .step = advance.orders.front().label,
+                           .elapsed_ms = milliseconds(services_.clock.monotonic() - begin)});
+    }
+    TANDEM_TRY_ASSIGN(std::vector<Carried> carried, orders.run(advance.orders, context));
+    replies.clear();
+    for (Carried& one : carried) {
+      replies.push_back(one.reply);
+      one.reply.result.reset();  // only the record is needed from here on
+      out.carried.push_back(std::move(one));
+    }
+  }
+}
+
+Result<void> JobRunner::succeed(const JobRecord& record, const job::JobSpec& spec, const job::Plan& plan, Walked walked,
+                                double elapsed_ms) {
+  job::ResultDocument& result = walked.result;
+  result.job_id = record.view.id;
+  result.status = job::JobState::kSucceeded;
+  result.elapsed_ms = elapsed_ms;
+  for (const Carried& carried : walked.carried) result.billed = result.billed + carried.record.billed;
+  result.acceptance = walk::evaluate_acceptance(spec, result);
+  lineage::LineageRecord lineage{.id = LineageId("lin_" + record.view.id.value.substr(4)),
+                                 .job = record.view.id,
+                                 .spec_sha256 = record.spec_sha256,
+                                 .plan = plan.document(),
+                                 .walk = std::move(walked.walk_lineage),
+                                 .versions = options_.versions,
+                                 .created_at = format_rfc3339(services_.clock.now()),
+                                 .consumer = spec.business.consumer};
+  lineage.spec = spec.document();
+  lineage.spec.erase("problem");  // it may be millions of numbers: the blob spec_sha256 has it
+  lineage.spec.erase("program");
+  if (!spec.is_program()) lineage.problem_sha256 = spec.problem()->hash().hex();
+  for (const Carried& carried : walked.carried) lineage.work.push_back(carried.record);
+  result.lineage_id = lineage.id;
+  const Json document = result.document();
+  const Bytes bytes = document.dump();
+  const std::string result_sha256 = sha256(bytes).hex();
+  lineage.result_sha256 = sha256(canonical_json(job::canonical_result(document))).hex();
+  const budget::Budget budget(services_.store);
+  auto stored =
+      ledger_.update(record.view.id, record.view.fence, kActor, [&](JobRecord& row, Change& change) -> Result<void> {
+        TANDEM_TRY_ASSIGN(row.view.state, job::require_transition(row.view.state, job::JobEvent::kSucceed));
+        row.result_sha256 = result_sha256;
+        row.view.lineage_id = lineage.id.value;
+        if (result.best) row.view.objective = result.best->candidate.objective;
+        TANDEM_TRY(budget.release(change.batch, row.view.id));
+        change.batch.put(store::Table::kBlob, result_sha256, bytes);
+        change.batch.put(store::Table::kLineage, lineage.id.value, lineage.document().dump());
+        add_evidence(change.batch, spec, result, walked.carried, services_.clock.now());
+        change.events.push_back({"job.succeeded",
+                                 {{"objective", row.view.objective ? Json(*row.view.objective) : Json()},
+                                  {"acceptance_met", result.acceptance.met},
+                                  {"lineage_id", lineage.id.value},
+                                  {"result_sha256", result_sha256},
+                                  {"billed_usd_micros", result.billed.usd_micros}}});
+        return {};
+      });
+  return stored.map([](const JobRecord&) {});
+}
+
+Result<void> JobRunner::finish_without_result(const JobId& id, std::uint64_t fence, job::JobEvent event,
+                                              const Error& error) {
+  const budget::Budget budget(services_.store);
+  auto done = ledger_.update(id, fence, kActor, [&](JobRecord& row, Change& change) -> Result<void> {
+    TANDEM_TRY_ASSIGN(row.view.state, job::require_transition(row.view.state, event));
+    if (event != job::JobEvent::kRequeue) {
+      row.view.error = error.message;
+      row.view.error_number = static_cast<std::uint16_t>(error.number);
+      TANDEM_TRY(budget.release(change.batch, id));
+    }
+    change.events.push_back(
+        {fmt::format("job.{}", event == job::JobEvent::kRequeue ? "requeued" : job::to_string(row.view.state)),
+         {{"error", error.message}, {"number", static_cast<int>(error.number)}}});
+    return {};
+  });
+  return done.map([](const JobRecord&) {});
+}
+
+RunEnd JobRunner::end_with(const JobId& id, std::uint64_t fence, const Error& error, const RunControl& control) {
+  if (error.number == errors::kStaleFence || error.number == errors::kStoreClosed || error.number == errors::kIoError) {
+    services_.log.write(LogLevel::kWarning, "job.let_go", {{"job_id", id.value}, {"error", error.to_string()}});
+    return RunEnd::kLost;
+  }
+  job::JobEvent event = job::JobEvent::kFail;
+  Error reason = error;
+  if (control.cancelled()) {
+    event = job::JobEvent::kCancel;
+    reason = make_error(errors::kCancelled, "cancelled by the client while it was running");
+  } else if (error.number == errors::kExpired) {
+    event = job::JobEvent::kExpire;
+  } else if (control.draining() && error.number == errors::kCancelled) {
+    event = job::JobEvent::kRequeue;
+  }
+  const auto stored = finish_without_result(id, fence, event, reason);
+  if (!stored) {
+    services_.log.write(LogLevel::kError, "job.end_not_stored",
+                        {{"job_id", id.value}, {"error", stored.error().to_string()}});
+    return RunEnd::kLost;
+  }
+  return event == job::JobEvent::kRequeue ? RunEnd::kRequeued : RunEnd::kFinal;
+}
+
+RunEnd JobRunner::run(const JobId& id, std::uint64_t fence, std::shared_ptr<const job::JobSpec> spec,
+                      const RunControl& control) {
+  const Instant begin = services_.clock.monotonic();
+  // One stop for all reasons; the total time limit is a timer that adds its own.
+  std::stop_source stop;
+  const std::stop_callback forward(control.stop, [&] { stop.request_stop(); });
+  std::unique_ptr<Timer> timer;
+  const auto work = [&]() -> Result<void> {
+    TANDEM_TRY_ASSIGN(const JobRecord record, load_job(services_.store, id));
+    if (spec == nullptr) {
+      TANDEM_TRY_ASSIGN(job::JobSpec loaded, load_spec(services_.store, record, services_.problems));
+      spec = std::make_shared<const job::JobSpec>(std::move(loaded));
+    }
+    Deadline deadline = Deadline::never();
+    if (record.deadline_micros != 0) {
+      const auto left = std::chrono::microseconds(record.deadline_micros - services_.clock.now().micros);
+      if (left.count() <= 0) {
+        return fail(errors::kExpired, "the total time of {} ms was over before the job was done",
+                    spec->limits.total_time_ms);
+      }
+      deadline = Deadline::after(services_.clock, left);
+      timer = services_.executor.post_after(left, [stop]() mutable { stop.request_stop(); });
+    }
+    TANDEM_TRY_ASSIGN(const job::Plan plan, stored_or_new_plan(record, *spec, fence));
+    RunControl inner = control;
+    inner.stop = stop.get_token();
+    auto walked = walk(record, *spec, plan, inner, deadline);
+    if (!walked) {
+      if (deadline.expired(services_.clock))
+        return fail(errors::kExpired, "the total time of {} ms was over before the job was done",
+                    spec->limits.total_time_ms);
+      return tl::unexpected(std::move(walked).error());
+    }
+    return succeed(record, *spec, plan, *std::move(walked), milliseconds(services_.clock.monotonic() - begin));
+  };
+  const Result<void> done = work();
+  timer.reset();
+  if (done) return RunEnd::kFinal;
+  return end_with(id, fence, done.error(), control);
+}
+
+}  // namespace tandem::engine
