@@ -1,6 +1,6 @@
 // tandem/base/document.h - what the JSON and the YAML reader share: places, limits, duplicate keys, building the value.
 //
-// Room: base; for json.cc and yaml.cc only. Readers walk a text and tell a Sink what they see; a false answer stops them.
+// Room: base; for json.cc, yaml.cc and (places) line_scanner.cc only. Readers walk a text and tell a Sink what they see; a false answer stops them.
 #pragma once
 
 #include <optional>

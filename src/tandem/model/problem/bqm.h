@@ -46,21 +46,24 @@ struct IntegerBqm {
 /// E(x) = offset + sum_i linear[i] x_i + sum_{u<v} bias_uv x_u x_v. Lower is better.
 ///
 /// Shapes:  linear has num_variables() entries; terms sorted by (u, v), each pair once, no zero bias.
-/// Limits:  kVariablesMax variables, kTermsMax terms (checked by create()).
+/// Limits:  kVariablesMax variables, kTermsMax terms, kMagnitudeMax sum of all |coefficients| (checked by create()).
 /// Threads: immutable after create(); every method is const and safe to call concurrently.
-/// Cost:    energy() is O(num_variables + num_terms) and allocation-free.
+/// Cost:    energy() is O(num_variables + num_terms) and allocation-free; create() is linear: two counting sorts, none when
+///          the terms come sorted, with one more buffer of the terms.
 class Bqm {
  public:
   static constexpr std::size_t kVariablesMax = 10'000'000;  ///< 40 MB of indices; beyond it nothing here is tested
   static constexpr std::size_t kTermsMax = 400'000'000;     ///< 6.4 GB of terms
+  static constexpr double kMagnitudeMax = 1e300;  ///< leaves room for energies and for changes of the vartype
 
   Bqm() = default;
 
-  /// Builds a model; duplicate pairs are summed, u > v is swapped, zero sums are dropped.
+  /// Builds a model; duplicate pairs are summed in the order given, u > v is swapped, zero sums are dropped.
   ///
   /// Errors: 1101 index_out_of_range - an index >= linear.size(), or u == v;
   ///         1102 not_finite - a bias or the offset is NaN or infinite, also after summing;
-  ///         1103 model_too_large - above kVariablesMax or kTermsMax.
+  ///         1103 model_too_large - above kVariablesMax or kTermsMax;
+  ///         1108 coefficient_overflow - the sum of all |coefficients| is above kMagnitudeMax.
   static Result<Bqm> create(Vartype vartype, std::vector<double> linear, std::vector<QuadraticTerm> terms, double offset);
 
   Vartype vartype() const { return vartype_; }
@@ -77,11 +80,12 @@ class Bqm {
   /// -E: for senses.
   Bqm negated() const;
 
-  /// The exact form: every coefficient c is the double nearest to some integer m / 10^k with one k <= 9 for all of them,
-  /// and the magnitude fits. Empty otherwise.
+  /// The exact form: every coefficient c is the double nearest to some m / 10^k with one k <= 9 for all of them, and the
+  /// magnitude fits. The integer m has at most 15 digits unless c is an integer itself, for beyond 15 digits several
+  /// decimals share one double and which was meant would be a guess. Empty otherwise.
   std::optional<IntegerBqm> to_integer() const;
-  /// For search only: coefficients rounded to integers after scaling so that the magnitude is about 2^50.
-  /// Objectives found with it must be recomputed here.
+  /// For search only: coefficients times a power of two that brings the magnitude to about 2^50, rounded to integers.
+  /// `decimals` is 0 and does not lead back: objectives found with it must be recomputed here.
   IntegerBqm to_rounded_integer() const;
 
   friend bool operator==(const Bqm&, const Bqm&) = default;

@@ -40,7 +40,9 @@ inline constexpr double kFeasibilityTolerance = 1e-9;
 class Cqm {
  public:
   Cqm() = default;
-  /// Errors: 1101 index_out_of_range; 1102 not_finite; 1105 bad_vartype when constraints stand over spins.
+  /// Constraint terms are sorted and summed by variable.
+  /// Errors: 1101 index_out_of_range; 1102 not_finite (or above Bqm::kMagnitudeMax); 1105 bad_vartype when constraints stand
+  ///         over spins.
   static Result<Cqm> create(Bqm objective, std::vector<LinearConstraint> constraints);
   const Bqm& objective() const { return objective_; }
   std::span<const LinearConstraint> constraints() const { return constraints_; }

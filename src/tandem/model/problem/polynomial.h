@@ -29,10 +29,11 @@ struct Monomial {
 class Polynomial {
  public:
   static constexpr std::size_t kDegreeMax = 64;  ///< a phase on more qubits than any simulator here holds
+  static constexpr std::size_t kExpandedTermsMax = std::size_t{1} << 24;  ///< of with_vartype(): about 1 GB of monomials
 
   Polynomial() = default;
   /// Repeated variables in a term are reduced (x*x = x, s*s = 1), equal terms summed.
-  /// Errors: 1101 index_out_of_range; 1102 not_finite; 1103 model_too_large.
+  /// Errors: 1101 index_out_of_range; 1102 not_finite; 1103 model_too_large; 1108 coefficient_overflow (as Bqm::create).
   static Result<Polynomial> create(Vartype vartype, std::size_t num_variables, std::vector<Monomial> terms);
   static Polynomial from_bqm(const Bqm& bqm);
 
@@ -42,7 +43,8 @@ class Polynomial {
   std::size_t degree() const;
   double energy(AssignmentView values) const;
   Polynomial negated() const;
-  /// Errors: 1103 model_too_large - a binary term of degree d expands into 2^d spin terms, beyond the limit.
+  /// Errors: 1103 model_too_large - a term of degree d expands into 2^d terms, together beyond kExpandedTermsMax;
+  ///         1108 coefficient_overflow.
   Result<Polynomial> with_vartype(Vartype vartype) const;
   /// The Bqm of the same function; empty when degree() > 2.
   std::optional<Bqm> to_bqm() const;
