@@ -197,7 +197,8 @@ Result<Carried> OrderRunner::carry(const hybrid::Order& order, const OrderContex
   out.reply.elapsed_ms = milliseconds(services_.clock.monotonic() - begin);
   out.reply.time_to_best_ms = last.time_to_best_ms;
   out.reply.result = std::move(last.result);
-  if (!out.reply.result) out.reply.error = last.error;
+  // Only what the record keeps, so that a resumed or replayed reply is the same.
+  if (!out.reply.result) out.reply.error = Error{.number = last.error->number, .message = last.error->message};
   if (last.raw) out.reply.calibration_id = last.raw->calibration_id;
 
   out.record.path = out.reply.path;

@@ -1,0 +1,167 @@
+#include "tandem/evidence/lineage/lineage.h"
+
+namespace tandem::lineage {
+namespace {
+
+Result<std::uint64_t> unsigned_member(const ObjectReader& reader, std::string_view key) {
+  const Json* value = reader.find(key);
+  if (value == nullptr) return std::uint64_t{0};
+  if (!value->is_number_unsigned()) return fail_at(reader.at(key), errors::kWrongType, "'{}' must be a count", key);
+  return value->get<std::uint64_t>();
+}
+
+Json versions_document(const Versions& versions) {
+  return {{"tandem", versions.tandem},
+          {"build", versions.build},
+          {"machine_profile", versions.machine_profile},
+          {"settings_digest", versions.settings_digest}};
+}
+
+Result<Versions> parse_versions(const ObjectReader& document) {
+  TANDEM_TRY_ASSIGN(const ObjectReader reader, document.object("versions"));
+  Versions out;
+  TANDEM_TRY_ASSIGN(out.tandem, reader.string("tandem"));
+  TANDEM_TRY_ASSIGN(out.build, reader.string("build"));
+  TANDEM_TRY_ASSIGN(out.settings_digest, reader.string("settings_digest"));
+  if (const Json* profile = reader.find("machine_profile")) out.machine_profile = *profile;
+  return out;
+}
+
+Result<std::vector<WorkRecord>> parse_work(const ObjectReader& document) {
+  TANDEM_TRY_ASSIGN(const Json* list, document.array("work"));
+  std::vector<WorkRecord> out;
+  for (std::size_t i = 0; i < list->size(); ++i) {
+    TANDEM_TRY_ASSIGN(WorkRecord record, WorkRecord::parse((*list)[i], fmt::format("{}/{}", document.at("work"), i)));
+    out.push_back(std::move(record));
+  }
+  return out;
+}
+
+Json work_list(const std::vector<WorkRecord>& work) {
+  Json out = Json::array();
+  for (const WorkRecord& record : work) out.push_back(record.document());
+  return out;
+}
+
+}  // namespace
+
+Json WorkRecord::document() const {
+  Json out = {{"label", label},
+              {"round", round},
+              {"backend", backend},
+              {"backend_version", backend_version},
+              {"local", local},
+              {"emulated", emulated},
+              {"path", path},
+              {"work_done", work_done},
+              {"unit_name", unit_name},
+              {"seed", seed},
+              {"shots", shots},
+              {"raw_sha256", raw_sha256},
+              {"raw_media_type", raw_media_type},
+              {"calibration_id", calibration_id},
+              {"token", token},
+              {"billed_usd_micros", billed.usd_micros},
+              {"error", error},
+              {"error_number", error_number},
+              {"elapsed_ms", elapsed_ms}};
+  if (best_energy) out["best_energy"] = *best_energy;
+  if (time_to_best_ms) out["time_to_best_ms"] = *time_to_best_ms;
+  return out;
+}
+
+Result<WorkRecord> WorkRecord::parse(const Json& document, const std::string& pointer) {
+  TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, pointer));
+  WorkRecord out;
+  TANDEM_TRY_ASSIGN(out.label, reader.string("label"));
+  TANDEM_TRY_ASSIGN(const std::int64_t round, reader.integer("round", 0, UINT32_MAX));
+  out.round = static_cast<std::uint32_t>(round);
+  TANDEM_TRY_ASSIGN(out.backend, reader.string("backend"));
+  TANDEM_TRY_ASSIGN(out.backend_version, reader.string_or("backend_version", ""));
+  TANDEM_TRY_ASSIGN(out.local, reader.boolean_or("local", true));
+  TANDEM_TRY_ASSIGN(out.emulated, reader.boolean_or("emulated", false));
+  TANDEM_TRY_ASSIGN(out.path, reader.strings_or_empty("path"));
+  TANDEM_TRY_ASSIGN(const Json* work, reader.array("work_done"));
+  for (const Json& units : *work) {
+    if (!units.is_number_unsigned())
+      return fail_at(reader.at("work_done"), errors::kWrongType, "work_done holds counts");
+    out.work_done.push_back(units.get<std::uint64_t>());
+  }
+  TANDEM_TRY_ASSIGN(out.unit_name, reader.string_or("unit_name", ""));
+  if (reader.has("best_energy")) {
+    TANDEM_TRY_ASSIGN(out.best_energy, reader.number("best_energy"));
+  }
+  TANDEM_TRY_ASSIGN(out.seed, unsigned_member(reader, "seed"));
+  TANDEM_TRY_ASSIGN(out.shots, unsigned_member(reader, "shots"));
+  TANDEM_TRY_ASSIGN(out.raw_sha256, reader.string_or("raw_sha256", ""));
+  TANDEM_TRY_ASSIGN(out.raw_media_type, reader.string_or("raw_media_type", ""));
+  TANDEM_TRY_ASSIGN(out.calibration_id, reader.string_or("calibration_id", ""));
+  TANDEM_TRY_ASSIGN(out.token, reader.string_or("token", ""));
+  TANDEM_TRY_ASSIGN(out.billed.usd_micros, reader.integer_or("billed_usd_micros", 0, INT64_MIN, INT64_MAX));
+  TANDEM_TRY_ASSIGN(out.error, reader.string_or("error", ""));
+  TANDEM_TRY_ASSIGN(const std::int64_t number, reader.integer_or("error_number", 0, 0, UINT16_MAX));
+  out.error_number = static_cast<std::uint16_t>(number);
+  TANDEM_TRY_ASSIGN(out.elapsed_ms, reader.number_or("elapsed_ms", 0));
+  if (reader.has("time_to_best_ms")) {
+    TANDEM_TRY_ASSIGN(out.time_to_best_ms, reader.number("time_to_best_ms"));
+  }
+  return out;
+}
+
+Json LineageRecord::document() const {
+  return {{"lineage_id", id.value},
+          {"job_id", job.value},
+          {"spec", spec},
+          {"problem_sha256", problem_sha256},
+          {"spec_sha256", spec_sha256},
+          {"plan", plan},
+          {"walk", walk},
+          {"work", work_list(work)},
+          {"versions", versions_document(versions)},
+          {"result_sha256", result_sha256},
+          {"created_at", created_at},
+          {"consumer", consumer}};
+}
+
+Result<LineageRecord> LineageRecord::parse(const Json& document) {
+  TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, ""));
+  LineageRecord out;
+  TANDEM_TRY_ASSIGN(const std::string id, reader.string("lineage_id"));
+  out.id = LineageId(id);
+  TANDEM_TRY_ASSIGN(const std::string job, reader.string("job_id"));
+  out.job = JobId(job);
+  if (const Json* spec = reader.find("spec")) out.spec = *spec;
+  TANDEM_TRY_ASSIGN(out.problem_sha256, reader.string_or("problem_sha256", ""));
+  TANDEM_TRY_ASSIGN(out.spec_sha256, reader.string("spec_sha256"));
+  if (const Json* plan = reader.find("plan")) out.plan = *plan;
+  if (const Json* walk = reader.find("walk")) out.walk = *walk;
+  TANDEM_TRY_ASSIGN(out.work, parse_work(reader));
+  TANDEM_TRY_ASSIGN(out.versions, parse_versions(reader));
+  TANDEM_TRY_ASSIGN(out.result_sha256, reader.string("result_sha256"));
+  TANDEM_TRY_ASSIGN(out.created_at, reader.string("created_at"));
+  TANDEM_TRY_ASSIGN(out.consumer, reader.string_or("consumer", ""));
+  return out;
+}
+
+Json ReplayPackage::document() const {
+  Json bytes = Json::object();
+  for (const auto& [hash, content] : raw) bytes[hash] = to_base64(content);
+  return {{"spec", spec}, {"plan", plan}, {"work", work_list(work)}, {"raw", std::move(bytes)}};
+}
+
+Result<ReplayPackage> ReplayPackage::parse(const Json& document) {
+  TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, ""));
+  ReplayPackage out;
+  if (const Json* spec = reader.find("spec")) out.spec = *spec;
+  if (const Json* plan = reader.find("plan")) out.plan = *plan;
+  TANDEM_TRY_ASSIGN(out.work, parse_work(reader));
+  TANDEM_TRY(reader.object("raw"));
+  for (const auto& [hash, text] : reader.find("raw")->items()) {
+    if (!text.is_string()) return fail_at(reader.at("raw"), errors::kWrongType, "raw results travel as base64 text");
+    TANDEM_TRY_ASSIGN(Bytes content, from_base64(text.get_ref<const std::string&>()));
+    out.raw.emplace(hash, std::move(content));
+  }
+  return out;
+}
+
+}  // namespace tandem::lineage
