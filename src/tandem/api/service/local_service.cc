@@ -1,0 +1,127 @@
+#include "tandem/api/service/service.h"
+
+namespace tandem::service {
+namespace {
+
+constexpr auto kAskTime = std::chrono::seconds(3);  ///< for availability and calibration of a backend
+
+Json event_document(const job::Event& event) {
+  Json out = event.document();
+  out["sequence"] = event.sequence;
+  return out;
+}
+
+class LocalService final : public Service {
+ public:
+  LocalService(engine::Engine& engine, backend::BackendRegistry& backends, submit::Submitter& submitter,
+               const Clock& clock)
+      : engine_(engine), backends_(backends), submitter_(submitter), clock_(clock) {}
+
+  Result<Json> submit(const job::JobSpec& spec, std::string_view idempotency_key, std::string_view actor) override {
+    TANDEM_TRY_ASSIGN(const engine::Admission admission, engine_.admit(spec, kDefaultTenant, idempotency_key, actor));
+    return Json{{"job_id", admission.id.value}, {"replayed", admission.replayed}};
+  }
+  Result<Json> plan(const job::JobSpec& spec) override {
+    return engine_.plan(spec).map([](const job::Plan& plan) { return plan.document(); });
+  }
+  Result<Json> job(const JobId& id) override {
+    return engine_.job(id).map([](const engine::JobView& view) { return view.document(); });
+  }
+  Result<Json> jobs(const JobQuery& query) override {
+    TANDEM_TRY_ASSIGN(const engine::JobPage page, engine_.jobs(query.state, query.limit, query.page_token));
+    Json list = Json::array();
+    for (const engine::JobView& view : page.jobs) list.push_back(view.document());
+    return Json{{"jobs", std::move(list)}, {"next_page_token", page.next_page_token}};
+  }
+  Result<Json> result(const JobId& id) override {
+    TANDEM_TRY_ASSIGN(const Bytes bytes, engine_.result(id));
+    return parse_json(bytes, "result of " + id.value, {.bytes_max = UINT64_MAX});
+  }
+  Result<Json> spec(const JobId& id) override { return engine_.spec_document(id); }
+  Result<Json> plan_of(const JobId& id) override { return engine_.plan_document(id); }
+  Result<Json> lineage(const JobId& id) override {
+    return engine_.lineage(id).map([](const lineage::LineageRecord& record) { return record.document(); });
+  }
+  Result<Json> events(const JobId& id, std::uint64_t after, std::size_t limit) override {
+    TANDEM_TRY_ASSIGN(const std::vector<job::Event> events, engine_.events(id, after, limit));
+    Json list = Json::array();
+    for (const job::Event& event : events) list.push_back(event_document(event));
+    return Json{{"events", std::move(list)}};
+  }
+  Result<Json> replay_package(const JobId& id) override {
+    return engine_.replay_package(id).map([](const lineage::ReplayPackage& package) { return package.document(); });
+  }
+  Result<Json> submissions(const JobId& id) override {
+    TANDEM_TRY(engine_.job(id));
+    TANDEM_TRY_ASSIGN(const std::vector<submit::SubmissionRecord> records, submitter_.submissions(id));
+    Json list = Json::array();
+    for (const submit::SubmissionRecord& record : records) list.push_back(record.document());
+    return Json{{"submissions", std::move(list)}};
+  }
+  Result<void> cancel(const JobId& id, std::string_view actor, std::string_view reason) override {
+    return engine_.cancel(id, actor, reason);
+  }
+  Result<Json> backends() override {
+    Json list = Json::array();
+    for (backend::Backend* backend : backends_.all()) list.push_back(backend_document(*backend, clock_));
+    return Json{{"backends", std::move(list)}};
+  }
+  Result<Json> follow(const JobId& id, const Watch& watch, Deadline deadline) override {
+    const auto subscription = engine_.subscribe(
+        [&](const job::Event& event) {
+          if (event.job == id && watch.on_event) watch.on_event(event_document(event));
+        },
+        [&](const engine::Progress& progress) {
+          if (progress.job == id && watch.on_progress) watch.on_progress(progress);
+        });
+    return engine_.wait(id, deadline).map([](const engine::JobView& view) { return view.document(); });
+  }
+
+ private:
+  engine::Engine& engine_;
+  backend::BackendRegistry& backends_;
+  submit::Submitter& submitter_;
+  const Clock& clock_;
+};
+
+}  // namespace
+
+Json backend_document(backend::Backend& backend, const Clock& clock) {
+  const backend::BackendInfo& info = backend.info();
+  Json out = {{"backend", info.id.value},
+              {"name", info.name},
+              {"version", info.version},
+              {"tier", job::to_string(info.tier)},
+              {"access", job::to_string(info.access)},
+              {"emulated", info.emulated},
+              {"metered", info.metered},
+              {"takes_problems", info.takes_solve},
+              {"takes_programs", info.takes_program},
+              {"submit_safety", backend::to_string(info.safety)},
+              {"conformance", info.conformance},
+              {"best_for", info.best_for},
+              {"qubits_max", info.qubits_max},
+              {"shots_max", info.shots_max},
+              {"variables_max", info.variables_max}};
+  const backend::CallContext call{.deadline = Deadline::after(clock, kAskTime)};
+  const auto availability = backend.availability(call);
+  if (availability) {
+    out["availability"] = {{"operational", availability->operational},
+                           {"accepts_work", availability->accepts_work},
+                           {"ready_in_ms", availability->ready_in_ms ? Json(*availability->ready_in_ms) : Json()},
+                           {"queue_depth", availability->queue_depth ? Json(*availability->queue_depth) : Json()},
+                           {"observed_at", format_rfc3339(availability->observed_at)},
+                           {"detail", availability->detail}};
+  } else {
+    out["availability"] = {
+        {"operational", false}, {"accepts_work", false}, {"detail", availability.error().to_string()}};
+  }
+  return out;
+}
+
+std::unique_ptr<Service> make_local_service(engine::Engine& engine, backend::BackendRegistry& backends,
+                                            submit::Submitter& submitter, const Clock& clock) {
+  return std::make_unique<LocalService>(engine, backends, submitter, clock);
+}
+
+}  // namespace tandem::service

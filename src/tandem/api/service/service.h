@@ -1,0 +1,77 @@
+// tandem/api/service/service.h - Service: what a client can ask for, as documents. The CLI and the HTTP API speak through it.
+//
+// Room: api. LocalService answers from the engine in this process; RemoteService asks the server that holds the data directory.
+// Authentication and tenants come with the paid work: here every caller is tenant "default".
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tandem/base/clock.h"
+#include "tandem/base/http.h"
+#include "tandem/base/json.h"
+#include "tandem/model/job/job_spec.h"
+#include "tandem/model/job/job_state.h"
+#include "tandem/orchestrate/engine/engine.h"
+
+namespace tandem::service {
+
+inline constexpr std::string_view kDefaultTenant = "default";
+
+struct JobQuery {
+  std::optional<job::JobState> state;
+  std::size_t limit = 100;
+  std::string page_token;
+};
+
+/// Called with events (with a sequence) and progress (without) of one job.
+struct Watch {
+  std::function<void(const Json& event)> on_event;
+  std::function<void(const engine::Progress&)> on_progress;
+};
+
+/// Threads: every method is safe to call concurrently. Documents follow contract/schemas.
+/// Errors: those of the engine; RemoteService also 2001..2006 and whatever the server answers, with its number.
+class Service {
+ public:
+  virtual ~Service() = default;
+  /// {"job_id", "replayed"}; durable when it returns.
+  virtual Result<Json> submit(const job::JobSpec& spec, std::string_view idempotency_key, std::string_view actor) = 0;
+  virtual Result<Json> plan(const job::JobSpec& spec) = 0;
+  virtual Result<Json> job(const JobId& id) = 0;
+  virtual Result<Json> jobs(const JobQuery& query) = 0;  ///< {"jobs": [...], "next_page_token"}
+  virtual Result<Json> result(const JobId& id) = 0;
+  virtual Result<Json> spec(const JobId& id) = 0;
+  virtual Result<Json> plan_of(const JobId& id) = 0;
+  virtual Result<Json> lineage(const JobId& id) = 0;
+  virtual Result<Json> events(const JobId& id, std::uint64_t after, std::size_t limit) = 0;  ///< {"events": [...]}
+  virtual Result<Json> replay_package(const JobId& id) = 0;
+  virtual Result<Json> submissions(const JobId& id) = 0;  ///< {"submissions": [...]}
+  virtual Result<void> cancel(const JobId& id, std::string_view actor, std::string_view reason) = 0;
+  virtual Result<Json> backends() = 0;  ///< {"backends": [...]}
+  /// Follows a job until it ended or the deadline; returns its view. Errors: 5004 at the deadline.
+  virtual Result<Json> follow(const JobId& id, const Watch& watch, Deadline deadline) = 0;
+};
+
+/// References that outlive it.
+std::unique_ptr<Service> make_local_service(engine::Engine& engine, backend::BackendRegistry& backends,
+                                            submit::Submitter& submitter, const Clock& clock);
+/// `base_url`: "http://127.0.0.1:8642".
+std::unique_ptr<Service> make_remote_service(std::string base_url, Http& http, const Clock& clock);
+
+/// One backend as a document, with availability as it is now.
+Json backend_document(backend::Backend& backend, const Clock& clock);
+
+/// The plain-words explanation of a job from its plan, result and events; lines for a terminal.
+std::vector<std::string> explain(const Json& job, const Json& plan, const Json& result);
+
+/// RFC 9457 problem document of an error.
+Json problem_document(const Error& error, std::string_view instance);
+/// The error of a problem document that a server sent.
+Error error_of_problem(const HttpResponse& response);
+
+}  // namespace tandem::service
