@@ -95,7 +95,7 @@ using ErrorBody = std::function<HttpResponse(const Error&)>;
 /// What the server borrows; all of it must outlive the server.
 struct ServerSeams {
   Executor& executor;
-  Clock& clock;
+  const Clock& clock;
   Log& log;
   Meter& meter;
 };
