@@ -1,0 +1,216 @@
+// StateVector: expectations and samples; and the table of a diagonal observable.
+#include <bit>
+#include <cmath>
+
+#include "tandem/base/assert.h"
+#include "tandem/base/rng.h"
+#include "tandem/compute/statevector/amplitudes.h"
+
+namespace tandem::statevector {
+namespace {
+
+using observable::PauliSum;
+using observable::PauliTerm;
+
+/// Shots drawn and sorted at once: 8 MiB of random numbers. Fixed, because each chunk has a random stream of its own.
+constexpr std::uint64_t kShotsInAChunk = 1u << 20;
+
+bool odd(std::uint64_t bits) { return (std::popcount(bits) & 1) != 0; }
+
+/// P |z> = i^popcount(x & z_mask) (-1)^popcount(z & z_mask) |z ^ x>, for Y = i X Z. So <P> is i to that power times the
+/// signed sum of conj(psi(z ^ x)) psi(z), whose real or imaginary part is taken.
+struct Power {
+  bool imaginary;
+  double sign;
+};
+Power power_of(const PauliTerm& term) {
+  switch (std::popcount(term.x & term.z) % 4) {
+    case 0:
+      return {.imaginary = false, .sign = 1};
+    case 1:
+      return {.imaginary = true, .sign = -1};
+    case 2:
+      return {.imaginary = false, .sign = -1};
+    default:
+      return {.imaginary = true, .sign = 1};
+  }
+}
+
+/// One block's share of the terms, which have one x mask.
+class BlockOfTerms {
+ public:
+  BlockOfTerms(std::span<const PauliTerm> terms, std::uint32_t block_bits)
+      : terms_(terms), low_((std::uint64_t{1} << block_bits) - 1) {}
+
+  /// `ket` is block `index` and `bra` the block that x maps it to.
+  double share(ConstParts bra, ConstParts ket, std::uint64_t index) {
+    return part(bra, ket, index, false) + part(bra, ket, index, true);
+  }
+
+ private:
+  double part(ConstParts bra, ConstParts ket, std::uint64_t index, bool imaginary) {
+    const std::uint64_t base = index * ket.size();
+    double sum = 0;
+    bool transformed = false;
+    for (const PauliTerm& term : terms_) {
+      const Power power = power_of(term);
+      if (power.imaginary != imaginary) continue;
+      if (!transformed) {
+        // After the transform the signed sum of every z mask stands in its place.
+        values_.resize(ket.size());
+        (imaginary ? overlaps_im : overlaps_re)(bra, ket, term.x & low_, values_);
+        walsh_hadamard(values_);
+        transformed = true;
+      }
+      const double signed_sum = odd(term.z & base) ? -values_[term.z & low_] : values_[term.z & low_];
+      sum += term.coefficient * power.sign * signed_sum;
+    }
+    return sum;
+  }
+
+  std::span<const PauliTerm> terms_;
+  std::uint64_t low_;
+  std::vector<double> values_;
+};
+
+/// Adds `draws` (ascending) to what block `index` gave: walks its amplitudes from `before`, the weight of all blocks
+/// below.
+void place_draws(ConstParts block, std::uint64_t base, double before, std::span<const double> draws,
+                 std::vector<BasisCount>& out) {
+  double sum = before;
+  std::size_t next = 0;
+  std::uint64_t last_possible = block.size();
+  for (std::uint64_t i = 0; i < block.size() && next < draws.size(); ++i) {
+    const double weight = block.re[i] * block.re[i] + block.im[i] * block.im[i];
+    if (weight == 0) continue;
+    last_possible = i;
+    sum += weight;
+    const std::size_t first = next;
+    while (next < draws.size() && draws[next] < sum) ++next;
+    if (next > first) out.push_back({base + i, next - first});
+  }
+  // The block's own sum was added in another order; what rounding leaves over falls to the last state that can be.
+  if (next == draws.size()) return;
+  TANDEM_ASSERT(last_possible < block.size());
+  if (!out.empty() && out.back().state == base + last_possible) {
+    out.back().count += draws.size() - next;
+  } else {
+    out.push_back({base + last_possible, draws.size() - next});
+  }
+}
+
+/// Merges two ascending stretches that meet at `middle`, and adds equal states.
+void merge(std::vector<BasisCount>& counts, std::size_t middle) {
+  std::ranges::inplace_merge(counts, counts.begin() + static_cast<std::ptrdiff_t>(middle), {}, &BasisCount::state);
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    if (kept > 0 && counts[kept - 1].state == counts[i].state) {
+      counts[kept - 1].count += counts[i].count;
+    } else {
+      counts[kept++] = counts[i];
+    }
+  }
+  counts.resize(kept);
+}
+
+}  // namespace
+
+double StateVector::expectation(const PauliSum& observable) const {
+  TANDEM_ASSERT(observable.num_qubits() == num_qubits());
+  const Amplitudes& amplitudes = *amplitudes_;
+  const std::uint32_t block_bits = amplitudes.block_bits();
+  const auto terms = observable.terms();
+  double value = 0;
+  for (std::size_t first = 0; first < terms.size();) {
+    const std::uint64_t x = terms[first].x;
+    std::size_t last = first;
+    while (last < terms.size() && terms[last].x == x) ++last;
+    const auto group = terms.subspan(first, last - first);
+    first = last;
+    // Blocks that x exchanges give the same share, so the one with the highest exchanged bit set is left out.
+    const std::uint64_t exchanged = x >> block_bits;
+    const std::uint64_t skip = std::bit_floor(exchanged);
+    const double sum = block_sum(*executor_, amplitudes.num_blocks(), [&](std::size_t i) {
+      if ((i & skip) != 0) return 0.0;
+      return BlockOfTerms(group, block_bits).share(amplitudes.block(i ^ exchanged), amplitudes.block(i), i);
+    });
+    value += skip != 0 ? 2 * sum : sum;
+  }
+  return value;
+}
+
+std::vector<BasisCount> StateVector::sample(std::uint64_t shots, std::uint64_t seed) const {
+  const Amplitudes& amplitudes = *amplitudes_;
+  const std::uint64_t num_blocks = amplitudes.num_blocks();
+  std::vector<double> before =
+      block_values(*executor_, num_blocks, [&](std::size_t i) { return sum_of_squares(amplitudes.block(i)); });
+  double total = 0;
+  for (double& entry : before) {
+    const double weight = entry;
+    entry = total;
+    total += weight;
+  }
+  std::vector<BasisCount> counts;
+  std::vector<double> draws;
+  for (std::uint64_t chunk = 0; chunk * kShotsInAChunk < shots; ++chunk) {
+    draws.resize(std::min(kShotsInAChunk, shots - chunk * kShotsInAChunk));
+    Xoshiro256 rng(derive_seed(seed, chunk));
+    for (double& draw : draws) draw = rng.uniform() * total;
+    std::ranges::sort(draws);
+    // first_draw[b]: the first draw that falls into block b or above. Blocks without weight get none.
+    std::vector<std::size_t> first_draw(num_blocks + 1, draws.size());
+    for (std::uint64_t block = 0; block < num_blocks; ++block) {
+      first_draw[block] = static_cast<std::size_t>(std::ranges::lower_bound(draws, before[block]) - draws.begin());
+    }
+    std::vector<std::vector<BasisCount>> placed(num_blocks);
+    for_blocks(*executor_, num_blocks, [&](std::size_t i) {
+      const auto own = std::span(draws).subspan(first_draw[i], first_draw[i + 1] - first_draw[i]);
+      if (own.empty()) return;
+      place_draws(amplitudes.block(i), i << amplitudes.block_bits(), before[i], own, placed[i]);
+    });
+    const std::size_t middle = counts.size();
+    for (const auto& block : placed) counts.insert(counts.end(), block.begin(), block.end());
+    merge(counts, middle);
+  }
+  return counts;
+}
+
+Result<std::vector<double>> cost_table(const PauliSum& diagonal, std::uint64_t memory_bytes_max, Executor& executor) {
+  if (!diagonal.is_diagonal()) {
+    return fail(errors::kValueOutOfRange, "the cost has terms with X or Y; use I and Z only");
+  }
+  const std::uint32_t num_qubits = diagonal.num_qubits();
+  if (num_qubits > StateVector::kQubitsMax) {
+    return fail(errors::kTooManyQubits, "a cost table of {} qubits is above the limit of {}; use a smaller core",
+                num_qubits, StateVector::kQubitsMax);
+  }
+  const std::uint64_t size = std::uint64_t{1} << num_qubits;
+  if (size * sizeof(double) > memory_bytes_max) {
+    return fail(errors::kOutOfMemory,
+                "the cost table of {} qubits needs {} bytes and {} are available; use fewer qubits, or raise "
+                "compute.memory_bytes_max if the machine has more",
+                num_qubits, size * sizeof(double), memory_bytes_max);
+  }
+  std::vector<double> costs;
+  try {
+    costs.resize(size);
+  } catch (const std::bad_alloc&) {
+    return fail(errors::kOutOfMemory, "the machine refused {} bytes for a cost table of {} qubits; use fewer qubits",
+                size * sizeof(double), num_qubits);
+  }
+  for (const PauliTerm& term : diagonal.terms()) costs[term.z] = term.coefficient;
+  const std::uint64_t block = std::uint64_t{1} << std::min(num_qubits, kBlockBits);
+  for_blocks(executor, size / block,
+             [&](std::size_t i) { walsh_hadamard(std::span(costs).subspan(i * block, block)); });
+  for (std::uint64_t half = block; half < size; half *= 2) {
+    for_blocks(executor, size / block / 2, [&](std::size_t i) {
+      // Block i of those whose bit `half` is 0.
+      const std::uint64_t start = i * block;
+      const std::uint64_t low = (start / half) * 2 * half + start % half;
+      walsh_hadamard_stage(std::span(costs).subspan(low, block), std::span(costs).subspan(low + half, block));
+    });
+  }
+  return costs;
+}
+
+}  // namespace tandem::statevector

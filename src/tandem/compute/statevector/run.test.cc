@@ -1,0 +1,233 @@
+#include "tandem/compute/statevector/run.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "tandem/compute/statevector/testing/chi_square.h"
+#include "tandem/compute/statevector/testing/dense_reference.h"
+#include "tandem/compute/statevector/testing/random_circuit.h"
+
+namespace tandem::statevector {
+namespace {
+
+using circuit::Angle;
+using circuit::Circuit;
+using circuit::Gate;
+using circuit::Pub;
+using observable::PauliSum;
+using result::Counts;
+
+constexpr std::uint64_t kMemory = 1ull << 28;
+
+Executor& executor() {
+  static ThreadExecutor pool(2);
+  return pool;
+}
+
+result::PubResult run_pub(const Pub& pub, std::uint64_t seed = 1) {
+  return run(pub, {.seed = seed, .memory_bytes_max = kMemory}, {}, executor()).value();
+}
+
+Counts run_counts(Circuit circuit, std::uint64_t shots, std::uint64_t seed = 1) {
+  return run_pub({.circuit = std::move(circuit), .shots = shots}, seed).counts(0);
+}
+
+ErrorNumber error_of(const Pub& pub, RunOptions options = {.seed = 1, .memory_bytes_max = kMemory},
+                     std::stop_token stop = {}) {
+  return run(pub, options, stop, executor()).error().number;
+}
+
+Circuit make_circuit(std::uint32_t num_qubits) { return Circuit::create(num_qubits, num_qubits).value(); }
+
+std::vector<std::uint64_t> dense_counts(const Counts& counts) {
+  std::vector<std::uint64_t> dense(std::size_t{1} << counts.num_bits());
+  for (std::size_t i = 0; i < counts.size(); ++i) dense[counts.outcome(i)[0]] = counts.count(i);
+  return dense;
+}
+
+TEST(Run, x_on_qubit_0_of_three_reads_100) {
+  const Counts counts = run_counts(make_circuit(3).gate(Gate::kX, {0}).measure_all(), 10);
+  ASSERT_EQ(counts.size(), 1u);
+  EXPECT_EQ(counts.text(0), "100");
+  EXPECT_EQ(counts.count(0), 10u);
+}
+
+TEST(Run, measurements_go_to_the_classical_bits_they_name) {
+  Circuit circuit = Circuit::create(2, 70).value();
+  circuit.gate(Gate::kX, {1}).measure(1, 69).measure(0, 3);
+  const Counts counts = run_counts(circuit, 5);
+  std::string expected(70, '0');
+  expected[69] = '1';
+  EXPECT_EQ(counts.text(0), expected);
+  // The later of two measurements into one bit decides it.
+  Circuit twice = Circuit::create(2, 1).value();
+  twice.gate(Gate::kX, {1}).measure(1, 0).measure(0, 0);
+  EXPECT_EQ(run_counts(twice, 5).text(0), "0");
+}
+
+TEST(Run, ghz_counts_are_two_even_outcomes) {
+  Circuit ghz = make_circuit(5).gate(Gate::kH, {0});
+  for (std::uint32_t i = 1; i < 5; ++i) ghz.gate(Gate::kCx, {0, i});
+  ghz.measure_all();
+  const Counts counts = run_counts(ghz, 100'000);
+  ASSERT_EQ(counts.size(), 2u);
+  EXPECT_EQ(counts.text(0), "00000");
+  EXPECT_EQ(counts.text(1), "11111");
+  const std::vector<std::uint64_t> drawn{counts.count(0), counts.count(1)};
+  EXPECT_LT(testing::chi_square(drawn, std::vector<double>{0.5, 0.5}), testing::chi_square_limit(2));
+}
+
+TEST(Run, counts_of_random_circuits_follow_the_dense_probabilities) {
+  for (std::uint64_t seed = 0; seed < 10; ++seed) {
+    Circuit circuit = testing::random_circuit(seed, 4, 30);
+    std::vector<double> probabilities;
+    for (const auto amplitude : testing::final_state(circuit, {})) probabilities.push_back(std::norm(amplitude));
+    const Counts counts = run_counts(circuit.measure_all(), 50'000, seed);
+    EXPECT_LT(testing::chi_square(dense_counts(counts), probabilities), testing::chi_square_limit(16)) << seed;
+  }
+}
+
+TEST(Run, a_measured_qubit_stays_as_it_was_read) {
+  Circuit circuit = Circuit::create(1, 2).value();
+  circuit.gate(Gate::kH, {0}).measure(0, 0).measure(0, 1);
+  const Counts counts = run_counts(circuit, 20'000);
+  ASSERT_EQ(counts.size(), 2u);
+  EXPECT_EQ(counts.text(0), "00");
+  EXPECT_EQ(counts.text(1), "11");
+  const std::vector<std::uint64_t> drawn{counts.count(0), counts.count(1)};
+  EXPECT_LT(testing::chi_square(drawn, std::vector<double>{0.5, 0.5}), testing::chi_square_limit(2));
+}
+
+TEST(Run, measuring_midway_and_at_the_end_have_the_same_statistics) {
+  // h, measure, h: the middle bit is fair, and so is the last, whatever the middle one was.
+  Circuit circuit = Circuit::create(1, 2).value();
+  circuit.gate(Gate::kH, {0}).measure(0, 0).gate(Gate::kH, {0}).measure(0, 1);
+  const Counts counts = run_counts(circuit, 100'000);
+  EXPECT_LT(testing::chi_square(dense_counts(counts), std::vector<double>(4, 0.25)), testing::chi_square_limit(4));
+}
+
+TEST(Run, reset_gives_zero_and_leaves_the_partner_mixed) {
+  Circuit circuit = make_circuit(2);
+  circuit.gate(Gate::kH, {0}).gate(Gate::kCx, {0, 1}).gate(Gate::kReset, {0}).measure_all();
+  const Counts counts = run_counts(circuit, 20'000);
+  ASSERT_EQ(counts.size(), 2u);
+  EXPECT_EQ(counts.text(0), "00");
+  EXPECT_EQ(counts.text(1), "01");
+  const std::vector<std::uint64_t> drawn{counts.count(0), counts.count(1)};
+  EXPECT_LT(testing::chi_square(drawn, std::vector<double>{0.5, 0.5}), testing::chi_square_limit(2));
+}
+
+TEST(Run, every_binding_is_run_on_its_own) {
+  Pub pub{.circuit = Circuit::create(1, 1, {"theta"}).value(),
+          .parameter_values = {{0.0}, {M_PI}, {M_PI / 2}},
+          .shots = 100'000};
+  pub.circuit.gate(Gate::kRy, {0}, {Angle::symbol(0)}).measure_all();
+  const result::PubResult result = run_pub(pub);
+  ASSERT_EQ(result.bindings.size(), 3u);
+  EXPECT_EQ(result.counts(0).text(0), "0");
+  EXPECT_EQ(result.counts(0).count(0), 100'000u);
+  EXPECT_EQ(result.counts(1).text(0), "1");
+  EXPECT_LT(testing::chi_square(dense_counts(result.counts(2)), std::vector<double>{0.5, 0.5}),
+            testing::chi_square_limit(2));
+}
+
+Pub observable_pub(std::uint64_t shots, double precision) {
+  Pub pub{.circuit = testing::random_circuit(9, 4, 30), .shots = shots, .precision = precision};
+  std::vector<observable::PauliTerm> terms;
+  Xoshiro256 rng(6);
+  for (int i = 0; i < 12; ++i) {
+    terms.push_back({.x = rng.below(16), .z = rng.below(16), .coefficient = 2 * rng.uniform() - 1});
+  }
+  pub.observables = {PauliSum::create(4, terms).value(), PauliSum::create(4, {{.coefficient = 2.5}}).value()};
+  return pub;
+}
+
+TEST(Run, expectations_without_shots_are_exact) {
+  const Pub pub = observable_pub(0, 0);
+  const auto values = run_pub(pub).expectations(0);
+  ASSERT_EQ(values.size(), 2u);
+  EXPECT_NEAR(values[0].value, testing::expectation(pub.observables[0], testing::final_state(pub.circuit, {})), 1e-13);
+  EXPECT_EQ(values[0].shots, 0u);
+  EXPECT_EQ(values[0].standard_error, 0);
+  EXPECT_NEAR(values[1].value, 2.5, 1e-13);
+}
+
+TEST(Run, sampled_expectations_scatter_by_their_standard_error) {
+  // z = (estimate - exact) / error is close to normal: over 200 seeds its square sums to 200 +- 20 (one sigma); 300 is
+  // five sigma off, and no single |z| reaches 5.5 (4e-8 each).
+  const Pub pub = observable_pub(2'000, 0);
+  const double exact = testing::expectation(pub.observables[0], testing::final_state(pub.circuit, {}));
+  double squares = 0;
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    const auto value = run_pub(pub, seed).expectations(0)[0];
+    const double z = (value.value - exact) / value.standard_error;
+    EXPECT_LT(std::abs(z), 5.5) << seed;
+    squares += z * z;
+  }
+  EXPECT_GT(squares, 100);
+  EXPECT_LT(squares, 300);
+}
+
+TEST(Run, precision_bounds_the_standard_error) {
+  const auto values = run_pub(observable_pub(0, 0.02)).expectations(0);
+  EXPECT_LE(values[0].standard_error, 0.02);
+  EXPECT_GT(values[0].shots, 0u);
+  EXPECT_EQ(values[1].value, 2.5);
+  EXPECT_EQ(values[1].standard_error, 0);
+}
+
+TEST(Run, same_seed_same_bytes_whatever_the_number_of_threads) {
+  ThreadExecutor one(1);
+  ThreadExecutor two(2);
+  Circuit midway = testing::random_circuit(1, 4, 20);
+  midway.measure(0, 0).gate(Gate::kH, {0}).gate(Gate::kReset, {1}).measure_all();
+  const std::vector<Pub> pubs{{.circuit = testing::random_circuit(2, 15, 40).measure_all(), .shots = 5'000},
+                              {.circuit = midway, .shots = 5'000},
+                              observable_pub(3'000, 0)};
+  for (const Pub& pub : pubs) {
+    const auto first = run(pub, {.seed = 5, .memory_bytes_max = kMemory}, {}, one).value();
+    EXPECT_EQ(first, run(pub, {.seed = 5, .memory_bytes_max = kMemory}, {}, two).value());
+    EXPECT_EQ(first, run(pub, {.seed = 5, .memory_bytes_max = kMemory}, {}, two).value());
+    EXPECT_NE(first, run(pub, {.seed = 6, .memory_bytes_max = kMemory}, {}, two).value());
+  }
+}
+
+TEST(Run, what_cannot_be_run_is_refused) {
+  const Circuit measured = make_circuit(10).measure_all();
+  EXPECT_EQ(error_of({.circuit = make_circuit(2), .shots = 10}), errors::kBadCircuit);
+  EXPECT_EQ(error_of({.circuit = measured, .shots = 0}), errors::kValueOutOfRange);
+  EXPECT_EQ(error_of({.circuit = measured, .shots = 10}, {.memory_bytes_max = 16383}), errors::kOutOfMemory);
+  EXPECT_EQ(error_of({.circuit = make_circuit(41).measure_all(), .shots = 1}), errors::kTooManyQubits);
+  EXPECT_EQ(error_of({.circuit = make_circuit(41).measure_all().measure_all(), .shots = 1}), errors::kTooManyQubits);
+  // Shot by shot needs two states.
+  Circuit midway = make_circuit(10);
+  midway.measure_all().measure_all();
+  EXPECT_EQ(error_of({.circuit = midway, .shots = 10}, {.memory_bytes_max = 32767}), errors::kOutOfMemory);
+  EXPECT_TRUE(run({.circuit = midway, .shots = 10}, {.memory_bytes_max = 32768}, {}, executor()).has_value());
+  Pub with_observable{.circuit = measured};
+  with_observable.observables = {PauliSum::create(10, {{.z = 1, .coefficient = 1}}).value()};
+  EXPECT_EQ(error_of(with_observable), errors::kBadCircuit);
+  Pub symbolic{.circuit = Circuit::create(1, 1, {"a"}).value().measure_all(), .shots = 1};
+  EXPECT_EQ(error_of(symbolic), errors::kUnboundParameter);
+  symbolic.circuit = Circuit::create(1, 1, {"a"}).value();
+  symbolic.circuit.gate(Gate::kRx, {0}, {Angle::symbol(0, 1e300)}).measure(0, 0);
+  symbolic.parameter_values = {{1e300}};
+  EXPECT_EQ(error_of(symbolic), errors::kNotFinite);
+}
+
+TEST(Run, a_request_to_stop_is_seen) {
+  std::stop_source source;
+  source.request_stop();
+  const RunOptions options{.seed = 1, .memory_bytes_max = kMemory};
+  const Circuit measured = make_circuit(3).gate(Gate::kH, {0}).measure_all();
+  EXPECT_EQ(error_of({.circuit = measured, .shots = 10}, options, source.get_token()), errors::kCancelled);
+  Circuit midway = measured;
+  midway.measure_all();
+  EXPECT_EQ(error_of({.circuit = midway, .shots = 1000}, options, source.get_token()), errors::kCancelled);
+  EXPECT_EQ(error_of(observable_pub(0, 0), options, source.get_token()), errors::kCancelled);
+}
+
+}  // namespace
+}  // namespace tandem::statevector
