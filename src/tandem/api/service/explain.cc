@@ -1,0 +1,90 @@
+#include "tandem/api/service/service.h"
+#include "tandem/base/text.h"
+
+namespace tandem::service {
+namespace {
+
+std::string member(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  if (found == object.end() || found->is_null()) return "-";
+  return found->is_string() ? found->get<std::string>() : found->dump();
+}
+
+void explain_candidates(const Json& plan, std::vector<std::string>& out) {
+  out.push_back("Every tier that was considered:");
+  for (const Json& candidate : plan.value("candidates", Json::array())) {
+    const Json estimate = candidate.value("estimate", Json::object());
+    std::string figures;
+    if (estimate.contains("cost_usd_micros")) {
+      figures += fmt::format(", cost {} ({})", format_usd(estimate["cost_usd_micros"].get<std::int64_t>()),
+                             member(estimate, "cost_basis"));
+    }
+    if (estimate.contains("latency_ms")) {
+      figures += fmt::format(", latency {:.3g} ms ({})", estimate["latency_ms"].get<double>(),
+                             member(estimate, "latency_basis"));
+    }
+    if (estimate.contains("quality")) {
+      figures += fmt::format(", at the best value in {:.0f} % of runs ({})", 100 * estimate["quality"].get<double>(),
+                             member(estimate, "quality_basis"));
+    }
+    out.push_back(fmt::format("  {} {:<24} {}{}: {}{}", candidate.value("feasible", false) ? "+" : "-",
+                              member(candidate, "backend"), member(candidate, "tier"),
+                              candidate.value("emulated", false) ? ", emulated" : "", member(candidate, "reason"),
+                              figures));
+  }
+}
+
+void explain_arms(const Json& refinement, std::vector<std::string>& out) {
+  const Json arms = refinement.value("arms", Json::array());
+  if (arms.empty()) return;
+  out.push_back(fmt::format(
+      "Refinement of a core of {} variables ({} of {} fixed exactly, {} frozen):", member(refinement, "core_size"),
+      member(refinement, "fixed_exact"), member(refinement, "variables_before"), member(refinement, "frozen")));
+  for (const Json& arm : arms) {
+    std::string grade = member(arm, "detail");
+    if (arm.contains("p_optimum")) {
+      grade = fmt::format(
+          "regret {:.4g}, P(optimum) {:.3g} [{:.3g}, {:.3g}], better than random {:.3g} [{:.3g}, {:.3g}], {} samples",
+          arm["regret"].get<double>(), arm["p_optimum"].get<double>(), arm["p_optimum_low"].get<double>(),
+          arm["p_optimum_high"].get<double>(), arm.value("rank", 0.0), arm.value("rank_low", 0.0),
+          arm.value("rank_high", 0.0), member(arm, "samples"));
+    }
+    out.push_back(fmt::format("  {:<18} {:<24}{} {}: {}", member(arm, "arm"), member(arm, "backend"),
+                              arm.value("emulated", false) ? " emulated" : "", member(arm, "status"), grade));
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> explain(const Json& job, const Json& plan, const Json& result) {
+  std::vector<std::string> out;
+  out.push_back(
+      fmt::format("Job {} ({}) is {}.", member(job, "job_id"), member(job, "problem_type"), member(job, "state")));
+  if (plan.is_object()) {
+    for (const Json& reason : plan.value("reasons", Json::array())) out.push_back(reason.get<std::string>());
+    explain_candidates(plan, out);
+    out.push_back(fmt::format("Plan digest: {}", member(plan, "digest")));
+  }
+  if (!result.is_object()) {
+    if (job.contains("error") && job["error"].is_object())
+      out.push_back(fmt::format("It ended with: {}", member(job["error"], "message")));
+    return out;
+  }
+  for (const Json& sentence : result.value("explanation", Json::array())) out.push_back(sentence.get<std::string>());
+  if (result.contains("best") && result["best"].is_object()) {
+    const Json& best = result["best"];
+    out.push_back(fmt::format("Best: objective {}, {}, found by {}{}.", member(best, "objective"),
+                              best.value("feasible", false) ? "feasible" : "not feasible", member(best, "source"),
+                              best.value("proved", false) ? ", proved optimal" : ""));
+  }
+  explain_arms(result.value("refinement", Json::object()), out);
+  const Json acceptance = result.value("acceptance", Json::object());
+  for (const Json& item : acceptance.value("criteria", Json::array())) {
+    out.push_back(fmt::format("Criterion {}: limit {}, actual {}: {}.", member(item, "criterion"),
+                              member(item, "limit"), member(item, "actual"),
+                              item.value("met", false) ? "met" : "not met"));
+  }
+  return out;
+}
+
+}  // namespace tandem::service

@@ -1,0 +1,97 @@
+#include "tandem/api/service/service.h"
+
+namespace tandem::service {
+namespace {
+
+constexpr auto kRequestTime = std::chrono::seconds(60);  ///< for one request; submitting a large job takes longest
+constexpr auto kWaitStep = std::chrono::seconds(10);     ///< of one long poll
+
+class RemoteService final : public Service {
+ public:
+  RemoteService(std::string base_url, Http& http, const Clock& clock)
+      : base_url_(std::move(base_url)), http_(http), clock_(clock) {}
+
+  Result<Json> submit(const job::JobSpec& spec, std::string_view idempotency_key, std::string_view /*actor*/) override {
+    HttpRequest request{
+        .method = "POST", .url = base_url_ + "/v1/jobs", .headers = {{"Content-Type", "application/json"}}};
+    if (!idempotency_key.empty())
+      request.headers.push_back({"Idempotency-Key", fmt::format("\"{}\"", idempotency_key)});
+    request.body = spec.document().dump();
+    return ask(request);
+  }
+  Result<Json> plan(const job::JobSpec& spec) override {
+    return ask({.method = "POST",
+                .url = base_url_ + "/v1/plans",
+                .headers = {{"Content-Type", "application/json"}},
+                .body = spec.document().dump()});
+  }
+  Result<Json> job(const JobId& id) override { return get(id, ""); }
+  Result<Json> jobs(const JobQuery& query) override {
+    std::string url = fmt::format("{}/v1/jobs?limit={}", base_url_, query.limit);
+    if (query.state) url += fmt::format("&state={}", job::to_string(*query.state));
+    if (!query.page_token.empty()) url += "&page_token=" + query.page_token;
+    return ask({.url = std::move(url)});
+  }
+  Result<Json> result(const JobId& id) override { return get(id, "/result"); }
+  Result<Json> spec(const JobId& id) override { return get(id, "/spec"); }
+  Result<Json> plan_of(const JobId& id) override { return get(id, "/plan"); }
+  Result<Json> lineage(const JobId& id) override { return get(id, "/lineage"); }
+  Result<Json> events(const JobId& id, std::uint64_t after, std::size_t limit) override {
+    return get(id, fmt::format("/events?after={}&limit={}", after, limit));
+  }
+  Result<Json> replay_package(const JobId& id) override { return get(id, "/replay_package"); }
+  Result<Json> submissions(const JobId& id) override { return get(id, "/submissions"); }
+  Result<void> cancel(const JobId& id, std::string_view /*actor*/, std::string_view reason) override {
+    auto answer = ask({.method = "POST",
+                       .url = fmt::format("{}/v1/jobs/{}/cancel", base_url_, id.value),
+                       .headers = {{"Content-Type", "application/json"}},
+                       .body = Json{{"reason", reason}}.dump()});
+    return answer.map([](const Json&) {});
+  }
+  Result<Json> backends() override { return ask({.url = base_url_ + "/v1/backends"}); }
+
+  Result<Json> follow(const JobId& id, const Watch& watch, Deadline deadline) override {
+    std::uint64_t seen = 0;
+    while (true) {
+      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline.left(clock_));
+      const auto step = std::min<std::chrono::milliseconds>(left, kWaitStep);
+      TANDEM_TRY_ASSIGN(const Json view, get(id, fmt::format("?wait={}ms", step.count())));
+      TANDEM_TRY_ASSIGN(const Json page, events(id, seen, 1000));
+      for (const Json& event : page.value("events", Json::array())) {
+        seen = event.value("sequence", seen);
+        if (watch.on_event) watch.on_event(event);
+      }
+      const auto state = job::find_job_state(view.value("state", ""));
+      if (!state)
+        return fail(errors::kBackendGarbage, "the server names the state '{}', which this version does not know",
+                    view.value("state", ""));
+      if (job::is_final(*state)) return view;
+      if (deadline.expired(clock_))
+        return fail(errors::kResultNotReady, "job {} is still {}", id.value, job::to_string(*state));
+    }
+  }
+
+ private:
+  Result<Json> get(const JobId& id, std::string_view rest) {
+    return ask({.url = fmt::format("{}/v1/jobs/{}{}", base_url_, id.value, rest)});
+  }
+
+  Result<Json> ask(const HttpRequest& request) {
+    const auto response = http_.send(request, Deadline::after(clock_, kRequestTime));
+    if (!response) return tl::unexpected(response.error().error);
+    if (response->status < 200 || response->status > 299) return tl::unexpected(error_of_problem(*response));
+    return parse_json(response->body, "answer", {.bytes_max = UINT64_MAX});
+  }
+
+  std::string base_url_;
+  Http& http_;
+  const Clock& clock_;
+};
+
+}  // namespace
+
+std::unique_ptr<Service> make_remote_service(std::string base_url, Http& http, const Clock& clock) {
+  return std::make_unique<RemoteService>(std::move(base_url), http, clock);
+}
+
+}  // namespace tandem::service
