@@ -1,5 +1,5 @@
 # Shared by the scripts of tools/dev; sourced by bash. Sets `root` (the repository) and goes there.
-set -euo pipefail
+set -Eeuo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$root"
 export NINJA_STATUS='[%f/%t %es] '
