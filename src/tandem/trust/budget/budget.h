@@ -18,6 +18,9 @@
 
 namespace tandem::budget {
 
+/// A billion dollars: the largest limit, and the largest single bill that is believed. Keeps sums far from overflow.
+inline constexpr job::Money kAmountMax{1'000'000'000'000'000};
+
 /// What one job may spend, as a double entry: every amount stands in exactly one account.
 ///
 /// Always: limit + overrun == free + reserved + settled + released, and none is negative (checked on reading: 3003).
@@ -62,7 +65,7 @@ struct ReserveRequest {
   job::Money amount;
 };
 
-/// Adds the hold of a new job to its admission batch. `limit` >= 0 (asserted).
+/// Adds the hold of a new job to its admission batch. 0 <= limit <= kAmountMax (asserted).
 void hold(store::Batch& batch, const JobId& job, std::string_view tenant, job::Money limit);
 
 /// Reads the rows a verb needs and adds its operations to `batch`, with preconditions on all of them: when the commit fails
@@ -86,7 +89,7 @@ class Budget {
 
   /// Posts the provider's figure and gives the rest of the reservation back (to the free money, or released when the job
   /// has ended). A bill above the reservation takes what is free and then becomes an over-run; either stops the hold.
-  /// 0 voids the reservation. Errors: 4003 double_settlement; 4002 - no such reservation; 1023 - a negative bill.
+  /// 0 voids the reservation. Errors: 4003 double_settlement; 4002 - no such reservation; 1023 - a bill below 0 or above kAmountMax.
   Result<void> settle(store::Batch& batch, const JobId& job, std::string_view token, job::Money billed) const;
 
   /// The job ended: what is free is given back, what is reserved stays until its bill is known. Again: does nothing.
