@@ -176,6 +176,9 @@ class StreamHandle final : public Stream {
     if (buffer_->finish()) connection_->post([](Connection& c) { c.flush_stream(); });
   }
   void on_close(Task task) override { buffer_->on_end(std::move(task)); }
+  void on_drained(Task task) override {
+    if (buffer_->on_drained(std::move(task))) connection_->post([](Connection& c) { c.flush_stream(); });
+  }
 
  private:
   std::shared_ptr<Connection> connection_;
@@ -516,6 +519,7 @@ void Connection::begin_stream(int status, const Headers& headers, const std::sha
 void Connection::flush_stream() {
   if (state_ != State::kStreaming || writing_) return;
   StreamBuffer::Taken taken = stream_->take();
+  for (Task& task : taken.drained) Core::run(core_, Core::Kind::kMustRun, std::move(task));
   if (taken.bytes.empty()) {
     if (!taken.finished) return;
     state_ = State::kAnswering;

@@ -62,9 +62,13 @@ class Stream {
   /// slow (the buffer would exceed stream_bytes_max; the connection is dropped, and a client of events comes back with
   /// Last-Event-ID).
   virtual bool write(std::string_view bytes) = 0;
+  /// `task` runs once on the Executor when all that was written before has been handed to the kernel, or the response
+  /// has ended: the moment to write the next page of a long replay. When it has ended already, at once on this thread.
+  virtual void on_drained(Task task) = 0;
   /// Sends what is buffered, then ends the response. Further writes return false.
   virtual void close() = 0;
-  /// `task` runs once on the Executor when the response has ended for whatever reason; at once when it already has.
+  /// `task` runs once on the Executor when the response has ended for whatever reason; when it has already, at once on
+  /// this thread.
   virtual void on_close(Task task) = 0;
 };
 
@@ -78,8 +82,8 @@ class Responder {
   virtual void send(HttpResponse response) = 0;
   /// Sends status and headers, then whatever the stream is given (chunked; the connection closes after it).
   [[nodiscard]] virtual std::unique_ptr<Stream> start_stream(int status, Headers headers) = 0;
-  /// Closes the connection without a byte of an answer. For test beds that play a broken network (lab); it counts as the
-  /// one answer.
+  /// Closes the connection without a byte of an answer. For test beds that play a broken network (lab); it counts as
+  /// the one answer.
   virtual void abort() = 0;
 };
 

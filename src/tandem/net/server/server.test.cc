@@ -216,7 +216,7 @@ TEST(Server, a_handler_that_throws_or_forgets_to_answer_is_answered_for) {
   EXPECT_EQ(served.log().count("http.bad_answer"), 2u);
 }
 
-// --- start ------------------------------------------------------------------------------------------------------------------------
+// --- start -----------------------------------------------------------------------------------------------------------
 
 Result<std::unique_ptr<Server>> start(ServerOptions options, Served& lender) {
   return Server::start(std::move(options), &echo, &number_as_body, lender.seams());
@@ -274,7 +274,7 @@ TEST(ServerStart, all_of_127_is_loopback_and_localhost_is_a_name_for_it) {
   }
 }
 
-// --- end --------------------------------------------------------------------------------------------------------------------------
+// --- end -------------------------------------------------------------------------------------------------------------
 
 TEST(ServerEnd, stop_accepting_closes_idle_connections_and_finishes_the_others) {
   std::promise<std::shared_ptr<Responder>> arrived;

@@ -4,7 +4,9 @@
 // Room: net. Knows nothing of sockets; says when a flush must be asked for, so that no write asks twice.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <mutex>
 #include <string_view>
 #include <utility>
@@ -46,6 +48,7 @@ class StreamBuffer {
   struct Taken {
     Bytes bytes;
     bool finished = false;  ///< and nothing follows these bytes
+    std::vector<Task> drained = {};  ///< those who waited for the buffer to be empty, when it is
   };
   /// What is to be sent now; what was taken before has been sent.
   Taken take() {
@@ -53,6 +56,7 @@ class StreamBuffer {
     Taken taken{.bytes = std::exchange(pending_, {}), .finished = finished_};
     in_flight_ = taken.bytes.size();
     scheduled_ = !taken.bytes.empty();
+    if (taken.bytes.empty()) taken.drained = std::exchange(drained_, {});
     return taken;
   }
 
@@ -61,7 +65,23 @@ class StreamBuffer {
     const std::lock_guard lock(mutex_);
     ended_ = true;
     pending_ = {};
-    return std::exchange(tasks_, {});
+    std::vector<Task> tasks = std::exchange(tasks_, {});
+    std::move(drained_.begin(), drained_.end(), std::back_inserter(tasks));
+    drained_.clear();
+    return tasks;
+  }
+  /// Keeps `task` for the take() that finds nothing, or runs it here and now when the response is over. True: the
+  /// caller asks for a flush.
+  bool on_drained(Task task) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (!ended_) {
+        drained_.push_back(std::move(task));
+        return !std::exchange(scheduled_, true);
+      }
+    }
+    task();
+    return false;
   }
   /// Keeps `task` for end(), or runs it here and now when the response is over.
   void on_end(Task task) {
@@ -83,7 +103,8 @@ class StreamBuffer {
   bool scheduled_ = false;
   bool finished_ = false;
   bool ended_ = false;
-  std::vector<Task> tasks_;
+  std::vector<Task> tasks_;    ///< for the end
+  std::vector<Task> drained_;  ///< for the next empty take()
 };
 
 }  // namespace tandem::server

@@ -34,6 +34,21 @@ TEST(StreamBuffer, bytes_on_the_wire_count_until_they_are_sent) {
   EXPECT_EQ(StreamBuffer(3).append("abcd"), Appended::kTooSlow);
 }
 
+TEST(StreamBuffer, who_waits_for_the_buffer_to_drain_is_told_once_when_it_is_empty_or_over) {
+  StreamBuffer buffer(100);
+  int drained = 0;
+  EXPECT_EQ(buffer.append("a"), Appended::kFirst);
+  EXPECT_FALSE(buffer.on_drained([&] { ++drained; })) << "a flush is on its way";
+  EXPECT_TRUE(buffer.take().drained.empty()) << "the bytes are only now on the wire";
+  auto empty = buffer.take();
+  ASSERT_EQ(empty.drained.size(), 1u);
+  EXPECT_TRUE(buffer.take().drained.empty());
+  EXPECT_TRUE(buffer.on_drained([&] { ++drained; })) << "nothing is on its way, so a flush must find that out";
+  EXPECT_EQ(buffer.end().size(), 1u);
+  EXPECT_FALSE(buffer.on_drained([&] { ++drained; }));
+  EXPECT_EQ(drained, 1) << "over already: at once";
+}
+
 TEST(StreamBuffer, finish_keeps_what_was_written_and_refuses_more) {
   StreamBuffer buffer(100);
   EXPECT_EQ(buffer.append("a"), Appended::kFirst);

@@ -27,8 +27,7 @@ class Served {
  public:
   explicit Served(Handler handler, ServerOptions options = {}) {
     options.listen = "127.0.0.1:0";
-    auto started =
-        Server::start(std::move(options), std::move(handler), &number_as_body, seams());
+    auto started = Server::start(std::move(options), std::move(handler), &number_as_body, seams());
     EXPECT_TRUE(started) << started.error().to_string();
     server_ = std::move(*started);
   }
