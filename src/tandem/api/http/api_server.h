@@ -32,7 +32,7 @@ class ApiServer {
   virtual bool drain(Deadline deadline) = 0;
 };
 
-/// contract/openapi.yaml as JSON; generated into the binary.
-std::string_view openapi_json();
+/// contract/openapi.yaml as it stood when this was built; embedded by part.cmake.
+std::string_view openapi_yaml();
 
 }  // namespace tandem::http

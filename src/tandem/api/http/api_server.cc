@@ -1,0 +1,275 @@
+#include "tandem/api/http/api_server.h"
+
+#include <atomic>
+
+#include "tandem/api/http/event_session.h"
+#include "tandem/base/text.h"
+#include "tandem/base/yaml.h"
+
+namespace tandem::http {
+namespace {
+
+constexpr std::size_t kWaitMsMax = 60'000;      ///< longest ?wait=; a client asks again
+constexpr std::size_t kPageDefault = 100;
+constexpr std::size_t kPageMax = 1000;
+
+using server::Responder;
+using server::ServerRequest;
+
+HttpResponse json_response(int status, const Json& body, Headers headers = {}) {
+  headers.push_back({"Content-Type", "application/json"});
+  return {.status = status, .headers = std::move(headers), .body = body.dump()};
+}
+
+HttpResponse error_response(const Error& error, std::string_view instance) {
+  const ErrorRecord& record = error_record(error.number);
+  HttpResponse out{.status = record.http_status, .body = service::problem_document(error, instance).dump()};
+  out.headers.push_back({"Content-Type", "application/problem+json"});
+  if (record.retryable) out.headers.push_back({"Retry-After", "1"});
+  return out;
+}
+
+Result<std::size_t> number_parameter(const ServerRequest& request, std::string_view name, std::size_t fallback,
+                                     std::size_t max) {
+  const auto found = request.query.find(name);
+  if (found == request.query.end()) return fallback;
+  const auto value = parse_int64(found->second);
+  if (!value || *value < 0 || static_cast<std::uint64_t>(*value) > max) {
+    return fail_at(fmt::format("?{}", name), errors::kValueOutOfRange, "{} is not a number from 0 to {}",
+                   quote(found->second), max);
+  }
+  return static_cast<std::size_t>(*value);
+}
+
+Result<void> allow_parameters(const ServerRequest& request, std::initializer_list<std::string_view> known) {
+  for (const auto& [name, value] : request.query) {
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    return fail_at(fmt::format("?{}", name), errors::kUnknownKey, "{} is no parameter of this resource{}", quote(name),
+                   did_you_mean(name, std::vector<std::string_view>(known)));
+  }
+  return {};
+}
+
+/// A structured-field string in quotes, or a bare token.
+std::string idempotency_key(const ServerRequest& request) {
+  std::string_view value = trim(header_value(request.headers, "Idempotency-Key"));
+  if (value.size() >= 2 && value.front() == '"' && value.back() == '"') value = value.substr(1, value.size() - 2);
+  return std::string(value);
+}
+
+class ApiServerImpl final : public ApiServer {
+ public:
+  ApiServerImpl(ApiServices services, server::ServerSeams seams) : services_(services), seams_(seams) {}
+  ~ApiServerImpl() override { server_.reset(); }
+
+  Result<void> listen(server::ServerOptions options) {
+    auto started = server::Server::start(
+        std::move(options),
+        [this](ServerRequest request, std::shared_ptr<Responder> responder) { handle(request, responder); },
+        [](const Error& error) { return error_response(error, ""); }, seams_);
+    TANDEM_TRY_ASSIGN(server_, std::move(started));
+    return {};
+  }
+  const std::string& address() const override { return server_->address(); }
+  bool drain(Deadline deadline) override {
+    draining_ = true;
+    return server_->drain(deadline);
+  }
+
+ private:
+  struct Call {
+    const ServerRequest& request;
+    std::shared_ptr<Responder> responder;
+    std::vector<std::string_view> path;  ///< segments
+  };
+
+  void handle(const ServerRequest& request, const std::shared_ptr<Responder>& responder) {
+    Call call{request, responder, {}};
+    for (const std::string_view segment : split(request.path, '/'))
+      if (!segment.empty()) call.path.push_back(segment);
+    // An empty answer means that the route answers by itself, later.
+    auto answer = route(call);
+    if (!answer) return responder->send(error_response(answer.error(), request.path));
+    if (*answer) responder->send(**std::move(answer));
+  }
+
+  using Answer = Result<std::optional<HttpResponse>>;
+
+  Answer route(const Call& call) {
+    const auto& path = call.path;
+    if (path.size() == 1 && path[0] == "healthz")
+      return only_get(call, [&] { return Answer(json_response(200, {{"status", "ok"}})); });
+    if (path.size() == 1 && path[0] == "readyz") return only_get(call, [&] { return ready(); });
+    if (path.size() == 1 && path[0] == "openapi.json") return only_get(call, [&] { return openapi(); });
+    if (path.size() == 1 && path[0] == "metrics") return only_get(call, [&] { return metrics(); });
+    if (path.size() == 2 && path[0] == "v1" && path[1] == "backends")
+      return only_get(call, [&] { return as_json(services_.service.backends()); });
+    if (path.size() == 2 && path[0] == "v1" && path[1] == "plans") {
+      if (call.request.method != "POST") return wrong_method(call, "POST");
+      TANDEM_TRY_ASSIGN(const job::JobSpec spec, read_spec(call.request));
+      return as_json(services_.service.plan(spec));
+    }
+    if (path.size() == 2 && path[0] == "v1" && path[1] == "jobs") return jobs(call);
+    if (path.size() >= 3 && path[0] == "v1" && path[1] == "jobs") return job(call);
+    return fail(errors::kRouteNotFound, "there is no resource {}; /openapi.json lists them", quote(call.request.path));
+  }
+
+  template <typename Body>
+  Answer only_get(const Call& call, const Body& body) {
+    if (call.request.method != "GET" && call.request.method != "HEAD") return wrong_method(call, "GET");
+    return body();
+  }
+  Answer wrong_method(const Call& call, std::string_view allowed) {
+    HttpResponse out = error_response(make_error(errors::kMethodNotAllowed, "{} has no method {}; it has {}",
+                                                 call.request.path, call.request.method, allowed),
+                                      call.request.path);
+    out.headers.push_back({"Allow", std::string(allowed)});
+    return out;
+  }
+  static Answer as_json(Result<Json> body, int status = 200) {
+    if (!body) return tl::unexpected(std::move(body).error());
+    return json_response(status, *body);
+  }
+
+  Answer ready() {
+    if (draining_) return fail(errors::kDraining, "the server is shutting down");
+    TANDEM_TRY(services_.store.last_sequence());
+    return json_response(200, {{"status", "ready"}, {"store", services_.store.kind()}});
+  }
+  Answer openapi() {
+    TANDEM_TRY_ASSIGN(const LocatedJson document, parse_yaml(openapi_yaml(), "openapi.yaml"));
+    return json_response(200, document.value);
+  }
+  Answer metrics() {
+    return HttpResponse{
+        .status = 200, .headers = {{"Content-Type", "text/plain; version=0.0.4"}}, .body = services_.meters.text()};
+  }
+
+  Result<job::JobSpec> read_spec(const ServerRequest& request) {
+    const std::string type = to_lower(trim(split(header_value(request.headers, "Content-Type"), ';').front()));
+    if (type == "application/yaml") return job::JobSpec::parse_text(request.body, "body", services_.problems);
+    if (type != "application/json") {
+      return fail(errors::kMediaType, "the body is {}; this resource takes application/json or application/yaml",
+                  type.empty() ? "of no stated type" : quote(type));
+    }
+    TANDEM_TRY_ASSIGN(const Json document, parse_json(request.body, "body"));
+    return job::JobSpec::parse(document, services_.problems);
+  }
+
+  Answer jobs(const Call& call) {
+    if (call.request.method == "POST") {
+      TANDEM_TRY(allow_parameters(call.request, {}));
+      TANDEM_TRY_ASSIGN(const job::JobSpec spec, read_spec(call.request));
+      TANDEM_TRY_ASSIGN(const Json admitted, services_.service.submit(spec, idempotency_key(call.request), "api"));
+      const std::string id = admitted["job_id"];
+      Headers headers = {{"Location", "/v1/jobs/" + id}};
+      if (admitted["replayed"] == true) headers.push_back({"Idempotency-Replayed", "true"});
+      return json_response(202,
+                           {{"job_id", id},
+                            {"links",
+                             {{"self", "/v1/jobs/" + id},
+                              {"result", fmt::format("/v1/jobs/{}/result", id)},
+                              {"events", fmt::format("/v1/jobs/{}/events", id)}}}},
+                           std::move(headers));
+    }
+    if (call.request.method != "GET" && call.request.method != "HEAD") return wrong_method(call, "GET, POST");
+    TANDEM_TRY(allow_parameters(call.request, {"state", "limit", "page_token"}));
+    service::JobQuery query;
+    if (const auto state = call.request.query.find("state"); state != call.request.query.end()) {
+      query.state = job::find_job_state(state->second);
+      if (!query.state)
+        return fail_at("?state", errors::kValueOutOfRange, "{} is not a job state", quote(state->second));
+    }
+    TANDEM_TRY_ASSIGN(query.limit, number_parameter(call.request, "limit", kPageDefault, kPageMax));
+    if (const auto token = call.request.query.find("page_token"); token != call.request.query.end())
+      query.page_token = token->second;
+    return as_json(services_.service.jobs(query));
+  }
+
+  Answer job(const Call& call) {
+    TANDEM_TRY_ASSIGN(const JobId id, parse_job_id(call.path[2]));
+    const std::string_view part = call.path.size() == 4 ? call.path[3] : "";
+    if (call.path.size() > 4) return fail(errors::kRouteNotFound, "there is no resource {}", quote(call.request.path));
+    if (part == "cancel") return cancel(call, id);
+    if (call.request.method != "GET" && call.request.method != "HEAD") return wrong_method(call, "GET");
+    if (part.empty()) return view(call, id);
+    if (part == "events") return events(call, id);
+    TANDEM_TRY(allow_parameters(call.request, {}));
+    if (part == "result") return as_json(services_.service.result(id));
+    if (part == "lineage") return as_json(services_.service.lineage(id));
+    if (part == "plan") return as_json(services_.service.plan_of(id));
+    if (part == "spec") return as_json(services_.service.spec(id));
+    if (part == "submissions") return as_json(services_.service.submissions(id));
+    if (part == "replay_package") return as_json(services_.service.replay_package(id));
+    return fail(errors::kRouteNotFound, "a job has no part {}; /openapi.json lists them", quote(part));
+  }
+
+  Answer cancel(const Call& call, const JobId& id) {
+    if (call.request.method != "POST") return wrong_method(call, "POST");
+    std::string reason;
+    if (!call.request.body.empty()) {
+      TANDEM_TRY_ASSIGN(const Json body, parse_json(call.request.body, "body"));
+      TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(body, ""));
+      TANDEM_TRY(reader.allow_only({"reason"}));
+      TANDEM_TRY_ASSIGN(reason, reader.string_or("reason", ""));
+    }
+    TANDEM_TRY(services_.service.cancel(id, "api", reason));
+    return as_json(services_.service.job(id), 202);
+  }
+
+  Answer view(const Call& call, const JobId& id) {
+    TANDEM_TRY(allow_parameters(call.request, {"wait"}));
+    TANDEM_TRY(services_.service.job(id));
+    const auto wait = call.request.query.find("wait");
+    if (wait == call.request.query.end()) return as_json(services_.service.job(id));
+    auto duration = parse_duration(wait->second);
+    if (!duration) {
+      duration.error().place = "?wait";
+      return tl::unexpected(duration.error());
+    }
+    const auto limit = std::min(std::chrono::duration_cast<std::chrono::milliseconds>(*duration),
+                                std::chrono::milliseconds(kWaitMsMax));
+    when_ended(services_.engine, seams_.executor, id, limit,
+               [this, id, responder = call.responder, path = call.request.path] {
+                 const auto now = services_.service.job(id);
+                 responder->send(now ? json_response(200, *now) : error_response(now.error(), path));
+               });
+    return std::optional<HttpResponse>();
+  }
+
+  Answer events(const Call& call, const JobId& id) {
+    TANDEM_TRY(allow_parameters(call.request, {"after", "limit"}));
+    TANDEM_TRY_ASSIGN(std::size_t after, number_parameter(call.request, "after", 0, INT64_MAX));
+    TANDEM_TRY_ASSIGN(const std::size_t limit, number_parameter(call.request, "limit", kPageDefault, kPageMax));
+    if (header_value(call.request.headers, "Accept").find("text/event-stream") == std::string_view::npos) {
+      return as_json(services_.service.events(id, after, limit));
+    }
+    if (const std::string_view last = header_value(call.request.headers, "Last-Event-ID"); !last.empty()) {
+      const auto sequence = parse_int64(last);
+      if (!sequence || *sequence < 0)
+        return fail(errors::kBadRequest, "Last-Event-ID is {}, not the id of an event", quote(last));
+      after = static_cast<std::size_t>(*sequence);
+    }
+    TANDEM_TRY(services_.service.job(id));
+    auto stream = call.responder->start_stream(
+        200, {{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}});
+    stream_events(services_.engine, seams_.executor, id, after, std::move(stream));
+    return std::optional<HttpResponse>();
+  }
+
+  ApiServices services_;
+  server::ServerSeams seams_;
+  std::atomic<bool> draining_{false};
+  std::unique_ptr<server::Server> server_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<ApiServer>> ApiServer::start(server::ServerOptions options, ApiServices services,
+                                                    server::ServerSeams seams) {
+  auto out = std::make_unique<ApiServerImpl>(services, seams);
+  TANDEM_TRY(out->listen(std::move(options)));
+  return out;
+}
+
+}  // namespace tandem::http
