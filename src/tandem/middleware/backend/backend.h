@@ -94,6 +94,7 @@ struct PollStatus {
   std::string detail;  ///< raw vendor status or failure text
   std::optional<double> progress;  ///< 0..1
   std::chrono::milliseconds poll_again{50};
+  std::optional<job::Money> billed;  ///< the provider's figure so far, also for work that failed; empty: it names none
 };
 
 /// What came back, byte for byte. It is stored before it is decoded.

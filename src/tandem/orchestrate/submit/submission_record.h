@@ -26,6 +26,7 @@ struct SubmissionRecord {
   std::string work_sha256;  ///< fingerprint of the work: a token never stands for two of them
   SubmissionState state = SubmissionState::kReserved;
   std::string reason;  ///< why it is ambiguous, held, refused, failed or cancelled
+  std::uint16_t error_number = 0;  ///< of the error behind `reason`; 0: none
   std::string handle;  ///< the provider's name for it; empty until known
   job::Money reserved;
   job::Money billed;

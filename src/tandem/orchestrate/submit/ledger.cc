@@ -1,0 +1,216 @@
+#include "tandem/orchestrate/submit/ledger.h"
+
+#include "tandem/base/assert.h"
+#include "tandem/base/hash.h"
+#include "tandem/model/job/job_event.h"
+#include "tandem/orchestrate/submit/crash_points.h"
+
+namespace tandem::submit {
+namespace {
+
+using store::Expect;
+using store::Table;
+
+/// Every conflict on the hold means that another attempt of the job got on; a job has nowhere near as many attempts at once.
+constexpr int kConflictsMax = 1000;
+
+std::string event_type(SubmissionState state) { return fmt::format("submission.{}", to_string(state)); }
+
+Error taken_over(const SubmissionRecord& ours) {
+  return make_error(errors::kStaleFence, "attempt {} of step '{}' changed under worker {}; somebody else has it now",
+                    ours.attempt, ours.step, ours.fence);
+}
+
+}  // namespace
+
+std::vector<std::string> crash_point_names() {
+  std::vector<std::string> out;
+  const auto add = [&](std::string_view name) {
+    for (const std::string_view side : {"before", "after"}) out.push_back(fmt::format("submit.{}_{}", side, name));
+  };
+  for (std::size_t i = 0; i < kNumSubmissionStates; ++i) add(to_string(static_cast<SubmissionState>(i)));
+  for (const std::string_view call : kWireCalls) add(call);
+  return out;
+}
+
+Result<LiveSet::Claim> LiveSet::claim(const std::string& token, std::stop_token stop) {
+  std::unique_lock lock(mutex_);
+  const bool free = changed_.wait(lock, std::move(stop), [&] { return !tokens_.contains(token); });
+  if (!free) return fail(errors::kCancelled, "stopped while another run has attempt {}", token);
+  tokens_.insert(token);
+  return Claim(*this, token);
+}
+
+std::optional<LiveSet::Claim> LiveSet::try_claim(const std::string& token) {
+  const std::lock_guard lock(mutex_);
+  if (!tokens_.insert(token).second) return std::nullopt;
+  return Claim(*this, token);
+}
+
+void LiveSet::leave(const std::string& token) {
+  const std::lock_guard lock(mutex_);
+  tokens_.erase(token);
+  changed_.notify_all();
+}
+
+void Ledger::reach(std::string_view side, SubmissionState state) const {
+  if (!services_.crash_points.armed()) return;
+  services_.crash_points.reach(fmt::format("submit.{}_{}", side, to_string(state)));
+}
+
+Result<std::optional<SubmissionRecord>> Ledger::load(std::string_view token) const {
+  TANDEM_TRY_ASSIGN(const auto row, services_.store.get(Table::kSubmission, token));
+  if (!row) return std::optional<SubmissionRecord>();
+  TANDEM_TRY_ASSIGN(SubmissionRecord record, SubmissionRecord::parse(*row));
+  return std::optional<SubmissionRecord>(std::move(record));
+}
+
+void Ledger::put(store::Batch& batch, const SubmissionRecord& record, std::string_view type,
+                 std::string_view actor) const {
+  const Expect expect = record.version == 0 ? Expect::absent() : Expect::at(record.version);
+  batch.put(Table::kSubmission, record.token, record.document().dump(), expect);
+  const job::Event event{.job = record.job,
+                         .type = std::string(type),
+                         .at = record.updated_at,
+                         .actor = std::string(actor),
+                         .data = {{"token", record.token},
+                                  {"step", record.step},
+                                  {"attempt", record.attempt},
+                                  {"fence", record.fence},
+                                  {"backend", record.backend},
+                                  {"handle", record.handle},
+                                  {"reason", record.reason},
+                                  {"reserved_usd_micros", record.reserved.usd_micros},
+                                  {"billed_usd_micros", record.has_bill ? Json(record.billed.usd_micros) : Json()},
+                                  {"raw_sha256", record.raw_sha256},
+                                  {"sends", record.sends}}};
+  batch.append(record.job.value, event.document().dump());
+}
+
+Result<void> Ledger::add_index(store::Batch& batch, const SubmissionRecord& record) const {
+  batch.put(Table::kSubmission, open_key(record.token), "");
+  batch.put(Table::kSubmission, job_key(record.job, record.token), "");
+  const std::string step = step_key(record.job, record.step);
+  TANDEM_TRY_ASSIGN(const auto latest, services_.store.get(Table::kSubmission, step));
+  if (!latest) {
+    batch.put(Table::kSubmission, step, record.token, Expect::absent());
+    return {};
+  }
+  TANDEM_TRY_ASSIGN(const auto other, load(latest->value));
+  if (other && is_in_flight(other->state)) {
+    return fail(errors::kIllegalTransition, "attempt {} of step '{}' is {}; attempt {} waits until it has ended",
+                other->attempt, record.step, to_string(other->state), record.attempt);
+  }
+  batch.put(Table::kSubmission, step, record.token, Expect::at(latest->version));
+  return {};
+}
+
+Result<SubmissionRecord> Ledger::open(SubmissionRecord record) {
+  TANDEM_ASSERT(record.state == SubmissionState::kReserved && record.version == 0);
+  const budget::Budget budget(services_.store);
+  record.created_at = record.intent_at = record.updated_at = services_.clock.now();
+  reach("before", record.state);
+  for (int tries = 0;; ++tries) {
+    store::Batch batch;
+    put(batch, record, event_type(record.state), "engine");
+    TANDEM_TRY(add_index(batch, record));
+    TANDEM_TRY(budget.reserve(
+        batch, {.job = record.job, .token = record.token, .fence = record.fence, .amount = record.reserved}));
+    const auto committed = store::commit_and_wait(services_.store, std::move(batch));
+    if (committed) break;
+    TANDEM_TRY_ASSIGN(const auto existing, load(record.token));
+    if (committed.error().number != errors::kPreconditionFailed || existing || tries == kConflictsMax) {
+      return tl::unexpected(committed.error());
+    }
+  }
+  record.version = 1;
+  services_.meter.add("tandem_submissions_total", 1, {{"state", to_string(record.state)}});
+  reach("after", record.state);
+  return record;
+}
+
+Result<SubmissionRecord> Ledger::take_over(SubmissionRecord record, std::uint64_t fence) {
+  if (fence < record.fence) {
+    return fail(errors::kStaleFence, "worker {} comes back to attempt {} of step '{}', but worker {} has it; stop",
+                fence, record.attempt, record.step, record.fence);
+  }
+  if (fence == record.fence || is_final(record.state)) return record;
+  record.fence = fence;
+  record.updated_at = services_.clock.now();
+  store::Batch batch;
+  put(batch, record, "submission.taken_over", "engine");
+  const auto committed = store::commit_and_wait(services_.store, std::move(batch));
+  if (!committed && committed.error().number == errors::kPreconditionFailed) return tl::unexpected(taken_over(record));
+  if (!committed) return tl::unexpected(committed.error());
+  ++record.version;
+  return record;
+}
+
+Result<SubmissionRecord> Ledger::apply(const SubmissionRecord& from, const Change& change) {
+  SubmissionRecord next = from;
+  TANDEM_TRY_ASSIGN(next.state, require_transition(from.state, change.event));
+  next.updated_at = services_.clock.now();
+  next.reason = change.reason ? change.reason->message : "";
+  next.error_number = change.reason ? static_cast<std::uint16_t>(change.reason->number) : std::uint16_t{0};
+  if (!change.handle.empty()) next.handle = change.handle;
+  if (change.event == SubmissionEvent::kIntend) next.intent_at = next.updated_at;
+  if (change.event == SubmissionEvent::kIntend || change.event == SubmissionEvent::kResend) ++next.sends;
+  if (change.raw != nullptr) {
+    next.raw_sha256 = sha256(change.raw->bytes).hex();
+    next.media_type = change.raw->media_type;
+    next.calibration_id = change.raw->calibration_id;
+  }
+  if (change.bill || change.raw != nullptr) {
+    next.billed = change.bill ? *change.bill : change.raw->billed;
+    next.has_bill = true;
+  }
+  TANDEM_ASSERT(next.has_bill || !is_final(next.state));
+
+  const budget::Budget budget(services_.store);
+  reach("before", next.state);
+  for (int tries = 0;; ++tries) {
+    store::Batch batch;
+    put(batch, next, event_type(next.state), change.actor);
+    if (change.raw != nullptr) batch.put(Table::kBlob, next.raw_sha256, change.raw->bytes);
+    if (is_final(next.state)) {
+      TANDEM_TRY(budget.settle(batch, next.job, next.token, next.billed));
+      batch.erase(Table::kSubmission, open_key(next.token));
+    }
+    const auto committed = store::commit_and_wait(services_.store, std::move(batch));
+    if (committed) break;
+    if (committed.error().number != errors::kPreconditionFailed || tries == kConflictsMax) {
+      return tl::unexpected(committed.error());
+    }
+    TANDEM_TRY_ASSIGN(const auto now, load(next.token));  // unchanged: only the job's money moved, so once more
+    if (!now || now->version != from.version) return tl::unexpected(taken_over(from));
+  }
+  ++next.version;
+  services_.meter.add("tandem_submissions_total", 1, {{"state", to_string(next.state)}});
+  if (change.reason) {
+    services_.log.write(LogLevel::kWarning, event_type(next.state),
+                        {{"job_id", next.job.value}, {"token", next.token}, {"reason", next.reason}});
+  }
+  reach("after", next.state);
+  return next;
+}
+
+Result<backend::RawResult> Ledger::raw(const SubmissionRecord& record) const {
+  TANDEM_ASSERT(!record.raw_sha256.empty());
+  TANDEM_TRY_ASSIGN(auto row, services_.store.get(Table::kBlob, record.raw_sha256));
+  if (!row || sha256(row->value).hex() != record.raw_sha256) {
+    return fail_at("blob " + record.raw_sha256, errors::kStoreDamaged,
+                   "the raw result of submission {} is {}; restore the store from a backup", record.token,
+                   row ? "altered" : "gone");
+  }
+  return backend::RawResult{.bytes = std::move(row->value),
+                            .media_type = record.media_type,
+                            .billed = record.billed,
+                            .calibration_id = record.calibration_id};
+}
+
+Result<bool> Ledger::job_is_over(const JobId& job) const {
+  TANDEM_TRY_ASSIGN(const budget::Hold hold, budget::Budget(services_.store).load(job));
+  return hold.closed;
+}
+
+}  // namespace tandem::submit

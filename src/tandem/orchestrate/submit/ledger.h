@@ -1,0 +1,105 @@
+// tandem/orchestrate/submit/ledger.h - Ledger: the one place where submission records change.
+//
+// Room: orchestrate; for the sources of this part only. Every change is one commit: the record (compare-and-set on its
+// version), the money that moves with it, the provider's bytes, and one event of the job.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <stop_token>
+#include <string>
+#include <string_view>
+
+#include "tandem/middleware/backend/backend.h"
+#include "tandem/orchestrate/submit/submission_record.h"
+#include "tandem/orchestrate/submit/submit.h"
+#include "tandem/trust/budget/budget.h"
+
+namespace tandem::submit {
+
+/// Which attempts somebody of this process works on. Threads: safe to call concurrently.
+class LiveSet {
+ public:
+  /// Ends the claim when destroyed.
+  class Claim {
+   public:
+    Claim(LiveSet& set, std::string token) : set_(&set), token_(std::move(token)) {}
+    Claim(Claim&& other) noexcept : set_(std::exchange(other.set_, nullptr)), token_(std::move(other.token_)) {}
+    Claim& operator=(Claim&&) = delete;
+    ~Claim() {
+      if (set_ != nullptr) set_->leave(token_);
+    }
+
+   private:
+    LiveSet* set_;
+    std::string token_;
+  };
+
+  /// Waits until nobody else has `token`. Errors: 1002 cancelled.
+  Result<Claim> claim(const std::string& token, std::stop_token stop);
+  /// Empty when somebody has it.
+  std::optional<Claim> try_claim(const std::string& token);
+
+ private:
+  void leave(const std::string& token);
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::set<std::string> tokens_;
+};
+
+/// What happened to a submission.
+struct Change {
+  SubmissionEvent event = SubmissionEvent::kIntend;
+  std::string_view actor = "engine";  ///< or "reconciler"
+  std::optional<Error> reason = {};  ///< why, where it is not what was hoped for
+  std::string handle = {};  ///< newly known
+  std::optional<job::Money> bill = {};  ///< the provider's figure, newly known
+  const backend::RawResult* raw = nullptr;  ///< bytes to be stored with the change; their bill counts as the figure
+};
+
+/// Threads: safe to call concurrently.
+class Ledger {
+ public:
+  Ledger(SubmitServices services, SubmitOptions options) : services_(services), options_(options) {}
+
+  const SubmitServices& services() const { return services_; }
+  const SubmitOptions& options() const { return options_; }
+  LiveSet& live() { return live_; }
+
+  /// Empty when the token was never used. Errors: 3003 store_damaged; those of the store.
+  Result<std::optional<SubmissionRecord>> load(std::string_view token) const;
+
+  /// Stores a new record in state reserved together with the reservation of its money.
+  /// Errors: 5003 illegal_transition - another attempt of the step is in flight; 5005 stale_fence; those of
+  ///         Budget::reserve; 3004 - somebody else stored the record meanwhile: load it.
+  Result<SubmissionRecord> open(SubmissionRecord record);
+
+  /// A worker with a higher fence becomes the owner. Errors: 5005 stale_fence; those of the store.
+  Result<SubmissionRecord> take_over(SubmissionRecord record, std::uint64_t fence);
+
+  /// Moves `from` by the table; settles the money when the new state is final (the bill must be known then: asserted).
+  /// Errors: 5003 illegal_transition; 5005 stale_fence - the record is no longer what `from` says; those of the budget and
+  ///         of the store.
+  Result<SubmissionRecord> apply(const SubmissionRecord& from, const Change& change);
+
+  /// The stored bytes of a record that has some. Errors: 3003 store_damaged - gone, or of another hash.
+  Result<backend::RawResult> raw(const SubmissionRecord& record) const;
+
+  /// The hold of the job is closed: nobody waits for its submissions any more.
+  Result<bool> job_is_over(const JobId& job) const;
+
+ private:
+  /// Adds the record, its event and its index rows to `batch`.
+  void put(store::Batch& batch, const SubmissionRecord& record, std::string_view event_type,
+           std::string_view actor) const;
+  Result<void> add_index(store::Batch& batch, const SubmissionRecord& record) const;
+  void reach(std::string_view side, SubmissionState state) const;
+
+  SubmitServices services_;
+  SubmitOptions options_;
+  LiveSet live_;
+};
+
+}  // namespace tandem::submit

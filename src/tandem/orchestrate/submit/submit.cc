@@ -1,0 +1,275 @@
+#include "tandem/orchestrate/submit/submit.h"
+
+#include <algorithm>
+
+#include "tandem/base/hash.h"
+#include "tandem/base/pause.h"
+#include "tandem/orchestrate/submit/fingerprint.h"
+#include "tandem/orchestrate/submit/ledger.h"
+#include "tandem/orchestrate/submit/wire.h"
+
+namespace tandem::submit {
+namespace {
+
+using backend::WorkState;
+using enum SubmissionState;
+
+/// For the last question and the request to cancel, asked when the step's own time is over.
+constexpr std::chrono::seconds kFarewell{2};
+
+/// A result that stays unreadable that often is not damaged on its way but made like this.
+constexpr int kUnreadableMax = 20;
+
+constexpr job::Money kNothing{};
+
+/// One run of one attempt: whatever state the record is in, its next step, until the step can go on.
+class Attempt {
+ public:
+  Attempt(Ledger& ledger, const SubmissionRequest& request, SubmissionRecord record, std::stop_token stop)
+      : ledger_(ledger),
+        request_(request),
+        record_(std::move(record)),
+        stop_(std::move(stop)),
+        wire_(request.backend, ledger.services().crash_points, stop_, request.deadline) {}
+
+  Result<SubmissionOutcome> drive() {
+    while (is_in_flight(record_.state)) {
+      if (stop_.stop_requested()) return fail(errors::kCancelled, "stopped with submission {} open", record_.token);
+      TANDEM_TRY(advance());
+    }
+    return outcome();
+  }
+
+ private:
+  Result<void> advance() {
+    switch (record_.state) {
+      case kReserved:
+        return send();
+      case kIntent:  // found like this: the process died between the intent and the answer
+        return move({.event = SubmissionEvent::kDoubt,
+                     .reason = make_error(errors::kSubmissionAmbiguous,
+                                          "the process ended after the intent; the provider may have the work")});
+      case kAmbiguous:
+        return resolve();
+      case kConfirmed:
+        return follow();
+      default:
+        return judge();
+    }
+  }
+
+  /// reserved -> intent -> [wire, once] -> confirmed, refused or ambiguous
+  Result<void> send() {
+    if (out_of_time()) {
+      return move({.event = SubmissionEvent::kCancel,
+                   .reason = make_error(errors::kExpired, "the step's time was over before anything was sent"),
+                   .bill = kNothing});
+    }
+    TANDEM_TRY(move({.event = SubmissionEvent::kIntend}));
+    const auto sent = wire_.submit(request_.work, record_.token);
+    if (sent) return move({.event = SubmissionEvent::kConfirm, .handle = *sent});
+    if (sent.error().ambiguous) {
+      return move({.event = SubmissionEvent::kDoubt,
+                   .reason = make_error(errors::kSubmissionAmbiguous, "no clear answer to the submission: {}",
+                                        sent.error().error.message)});
+    }
+    return move({.event = SubmissionEvent::kRefuse, .reason = sent.error().error, .bill = kNothing});
+  }
+
+  /// ambiguous: asks the provider for the token until it is found, the settle window is over, or the step's time is.
+  Result<void> resolve() {
+    const backend::SubmitSafety safety = request_.backend.info().safety;
+    if (safety == backend::SubmitSafety::kD) {
+      return give_up("the provider cannot be asked for it; a person has to look there");
+    }
+    const bool window_over = (ledger_.services().clock.now().micros - record_.intent_at.micros) / 1000 >=
+                             ledger_.options().settle_window.count();
+    const auto found = wire_.lookup(record_.token);
+    if (found && found->kind == backend::Reconciled::Kind::kFound) {
+      return move({.event = SubmissionEvent::kConfirm, .handle = found->handle});
+    }
+    if (found && safety == backend::SubmitSafety::kA && !window_over && !out_of_time()) return resend();
+    if (found && window_over) {
+      return give_up(fmt::format("the provider does not know it {} ms after the intent; it may still appear",
+                                 ledger_.options().settle_window.count()));
+    }
+    if (out_of_time()) {
+      return give_up(found ? "the step's time was over before the settle window was"
+                           : "the provider could not be asked: " + found.error().message);
+    }
+    return wait(ledger_.options().lookup_interval);
+  }
+
+  /// Class A: the provider recognises the token, so the same bytes may go out again.
+  Result<void> resend() {
+    TANDEM_TRY(move({.event = SubmissionEvent::kResend}));
+    const auto sent = wire_.submit(request_.work, record_.token);
+    if (sent) return move({.event = SubmissionEvent::kConfirm, .handle = *sent});
+    return wait(ledger_.options().lookup_interval);
+  }
+
+  /// confirmed: polls until the work has ended or the step's time is over.
+  Result<void> follow() {
+    const auto status = wire_.poll(record_.handle);
+    if (status && status->state == WorkState::kSucceeded) {
+      const auto raw = wire_.fetch(record_.handle);
+      if (raw) return move({.event = SubmissionEvent::kFinish, .raw = &*raw});
+      if (out_of_time()) return leave(raw.error().message);
+      return wait(ledger_.options().lookup_interval);
+    }
+    if (status && (status->state == WorkState::kFailed || status->state == WorkState::kCancelled)) {
+      return end(*status);
+    }
+    if (out_of_time()) return leave(status ? "it is " + status->detail : status.error().message);
+    return wait(status ? status->poll_again : ledger_.options().lookup_interval);
+  }
+
+  /// confirmed, and the provider ended it without a result. Failed is never assumed to be free.
+  Result<void> end(const backend::PollStatus& status) {
+    const bool failed = status.state == WorkState::kFailed;
+    Error reason = make_error(errors::kBackendJobFailed, "the provider reports it {}: {}",
+                              failed ? "failed" : "cancelled", status.detail);
+    if (!status.billed) {
+      reason.message += "; it names no bill, so the reservation stays";
+      return move({.event = SubmissionEvent::kHold, .reason = std::move(reason)});
+    }
+    return move({.event = failed ? SubmissionEvent::kFail : SubmissionEvent::kCancel,
+                 .reason = std::move(reason),
+                 .bill = status.billed});
+  }
+
+  /// confirmed, but the step waits no longer: asks for its end, and looks once more.
+  Result<void> leave(const std::string& why) {
+    const Clock& clock = ledger_.services().clock;
+    Wire farewell(request_.backend, ledger_.services().crash_points, {}, Deadline::after(clock, kFarewell));
+    const auto asked = farewell.cancel(record_.handle);
+    const auto status = farewell.poll(record_.handle);
+    if (status && status->billed && status->state == WorkState::kCancelled) return end(*status);
+    return move({.event = SubmissionEvent::kHold,
+                 .reason = make_error(errors::kBackendJobFailed, "no result within the step's time ({}); {}", why,
+                                      asked ? "the provider was asked to cancel" : "cancelling failed as well")});
+  }
+
+  /// terminal: the bytes are on disk; they count when they can be decoded. What arrived damaged is fetched again.
+  Result<void> judge() {
+    TANDEM_TRY_ASSIGN(const backend::RawResult raw, ledger_.raw(record_));
+    const auto decoded = request_.backend.decode(raw, request_.work);
+    if (decoded) return move({.event = SubmissionEvent::kSettle});
+    if (out_of_time() || ++unreadable_ > kUnreadableMax) {
+      Error reason = decoded.error();
+      reason.message = "the result cannot be read: " + reason.message;
+      return move({.event = SubmissionEvent::kFail, .reason = std::move(reason)});
+    }
+    TANDEM_TRY(wait(ledger_.options().lookup_interval));
+    const auto again = wire_.fetch(record_.handle);
+    if (again && again->bytes != raw.bytes) return move({.event = SubmissionEvent::kFinish, .raw = &*again});
+    return {};
+  }
+
+  Result<void> give_up(std::string why) {
+    return move(
+        {.event = SubmissionEvent::kHold, .reason = make_error(errors::kSubmissionAmbiguous, "{}", std::move(why))});
+  }
+
+  Result<void> move(const Change& change) {
+    TANDEM_TRY_ASSIGN(record_, ledger_.apply(record_, change));
+    return {};
+  }
+
+  bool out_of_time() const { return request_.deadline.expired(ledger_.services().clock); }
+
+  Result<void> wait(std::chrono::nanoseconds interval) {
+    const auto left = request_.deadline.left(ledger_.services().clock);
+    return pause(ledger_.services().executor, std::min(interval, left), stop_);
+  }
+
+  Result<SubmissionOutcome> outcome() const {
+    using Kind = SubmissionOutcome::Kind;
+    SubmissionOutcome out{
+        .token = record_.token, .handle = record_.handle, .raw_sha256 = record_.raw_sha256, .billed = record_.billed};
+    if (record_.state == kSettled) {
+      out.kind = Kind::kResult;
+      TANDEM_TRY_ASSIGN(out.raw, ledger_.raw(record_));
+      return out;
+    }
+    const bool held = record_.state == kHeld || record_.state == kOrphan;
+    if (held) out.kind = Kind::kHeld;
+    if (record_.state == kFailed) out.kind = Kind::kFailed;
+    if (record_.state == kCancelled) out.kind = Kind::kCancelled;
+    out.error = Error{.number = ErrorNumber{record_.error_number},
+                      .message = record_.reason,
+                      .cost_incurred = held || record_.billed > kNothing};
+    return out;
+  }
+
+  Ledger& ledger_;
+  const SubmissionRequest& request_;
+  SubmissionRecord record_;
+  std::stop_token stop_;
+  Wire wire_;
+  int unreadable_ = 0;  ///< results that could not be decoded so far
+};
+
+/// The record of the attempt, made and paid for if it is new.
+Result<SubmissionRecord> open_or_resume(Ledger& ledger, const SubmissionRequest& request, const std::string& token) {
+  const std::string work_sha256 = fingerprint(request.work).hex();
+  TANDEM_TRY_ASSIGN(auto existing, ledger.load(token));
+  if (!existing) {
+    TANDEM_TRY(request.backend.validate(request.work));
+    TANDEM_TRY_ASSIGN(const backend::Quote quote, request.backend.quote(request.work, {.deadline = request.deadline}));
+    auto opened = ledger.open({.token = token,
+                               .tenant = request.tenant,
+                               .job = request.job,
+                               .step = request.step,
+                               .attempt = request.attempt,
+                               .fence = request.fence,
+                               .backend = request.backend.info().id.value,
+                               .work_sha256 = work_sha256,
+                               .reserved = quote.cost});
+    if (opened || opened.error().number != errors::kPreconditionFailed) return opened;
+    TANDEM_TRY_ASSIGN(existing, ledger.load(token));  // another process was faster
+    if (!existing) return opened;
+  }
+  if (existing->work_sha256 != work_sha256) {
+    return fail(
+        errors::kValueOutOfRange,
+        "attempt {} of step '{}' was made for work {} and comes back with work {}; give changed work a new attempt",
+        request.attempt, request.step, existing->work_sha256, work_sha256);
+  }
+  return ledger.take_over(std::move(*existing), request.fence);
+}
+
+}  // namespace
+
+std::string_view to_string(SubmissionOutcome::Kind kind) {
+  constexpr std::string_view kNames[] = {"result", "refused", "failed", "cancelled", "held"};
+  return kNames[static_cast<std::size_t>(kind)];
+}
+
+Submitter::Submitter(SubmitServices services, SubmitOptions options)
+    : ledger_(std::make_unique<Ledger>(services, options)) {}
+Submitter::~Submitter() = default;
+
+Result<SubmissionOutcome> Submitter::run(const SubmissionRequest& request, std::stop_token stop) {
+  const std::string token = attempt_token(request.tenant, request.job.value, request.step, request.attempt);
+  TANDEM_TRY_ASSIGN(const LiveSet::Claim claim, ledger_->live().claim(token, stop));
+  TANDEM_TRY_ASSIGN(SubmissionRecord record, open_or_resume(*ledger_, request, token));
+  return Attempt(*ledger_, request, std::move(record), std::move(stop)).drive();
+}
+
+Result<std::vector<SubmissionRecord>> Submitter::submissions(const JobId& job) {
+  std::vector<SubmissionRecord> out;
+  const std::string prefix = job_key(job, "");
+  store::Scan scan = store::Scan::prefix(store::Table::kSubmission, prefix);
+  while (true) {
+    TANDEM_TRY_ASSIGN(const auto rows, ledger_->services().store.scan(scan));
+    for (const store::Row& row : rows) {
+      TANDEM_TRY_ASSIGN(auto record, ledger_->load(std::string_view(row.key).substr(prefix.size())));
+      if (record) out.push_back(std::move(*record));
+    }
+    if (rows.size() < scan.limit) return out;
+    scan.from = rows.back().key + '\0';
+  }
+}
+
+}  // namespace tandem::submit

@@ -1,0 +1,55 @@
+// tandem/orchestrate/submit/wire.h - Wire: the calls to a backend that a submission makes, each between two crash points.
+//
+// Room: orchestrate; for the sources of this part only.
+#pragma once
+
+#include <stop_token>
+#include <string>
+
+#include "tandem/orchestrate/submit/submit.h"
+
+namespace tandem::submit {
+
+/// Threads: as the backend.
+class Wire {
+  backend::CallContext context() const { return {.stop = stop_, .deadline = deadline_}; }
+  template <typename Call>
+  auto between(std::string_view name, Call call) {
+    reach("before", name);
+    auto answer = call();
+    reach("after", name);
+    return answer;
+  }
+
+ public:
+  Wire(backend::Backend& backend, const CrashPoints& crash_points, std::stop_token stop, Deadline deadline)
+      : backend_(backend), crash_points_(crash_points), stop_(std::move(stop)), deadline_(deadline) {}
+
+  tl::expected<backend::Handle, backend::SubmitFailure> submit(const backend::Work& work, const std::string& token) {
+    return between("wire_submit", [&] { return backend_.submit(work, token, context()); });
+  }
+  Result<backend::PollStatus> poll(const backend::Handle& handle) {
+    return between("wire_poll", [&] { return backend_.poll(handle, context()); });
+  }
+  Result<backend::RawResult> fetch(const backend::Handle& handle) {
+    return between("wire_fetch", [&] { return backend_.fetch(handle, context()); });
+  }
+  Result<backend::Reconciled> lookup(const std::string& token) {
+    return between("wire_lookup", [&] { return backend_.reconcile(token, context()); });
+  }
+  Result<void> cancel(const backend::Handle& handle) {
+    return between("wire_cancel", [&] { return backend_.cancel(handle, context()); });
+  }
+
+ private:
+  void reach(std::string_view side, std::string_view name) const {
+    if (crash_points_.armed()) crash_points_.reach(fmt::format("submit.{}_{}", side, name));
+  }
+
+  backend::Backend& backend_;
+  const CrashPoints& crash_points_;
+  std::stop_token stop_;
+  Deadline deadline_;
+};
+
+}  // namespace tandem::submit
