@@ -50,7 +50,7 @@ struct JobView {
 };
 
 struct EngineOptions {
-  std::size_t workers = 2;
+  std::size_t workers = 2;  ///< 0: admits and reads only; nothing is recovered or run
   std::size_t threads = 0;  ///< of the executor that one job may use; 0: all
   std::chrono::milliseconds remote_deadline{
       20'000};  ///< how long a step waits for a remote backend before it falls back

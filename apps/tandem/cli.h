@@ -1,0 +1,85 @@
+// apps/tandem/cli.h - what all commands share: global options, how a service is reached, how results are printed.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "house.h"
+
+namespace tandem::app {
+
+/// The job is done but its own success criteria are not met.
+inline constexpr int kExitNotAccepted = 20;
+/// A replay gave another result, or could not be compared.
+inline constexpr int kExitDifferent = 21;
+inline constexpr int kExitNotComparable = 22;
+
+/// Global options and the command that was chosen.
+struct Cli {
+  Machine machine;
+  std::map<std::string, std::string> flags;  ///< setting -> value, from flags
+  std::string config_file;
+  bool json = false;
+  std::function<Result<int>()> action;  ///< set by the command's callback; its value is the exit code
+
+  Result<Settings> settings() const;
+};
+
+/// A service and what must live as long: the house of this process, or a client of the server that holds the directory.
+struct Reached {
+  std::unique_ptr<Log> log;
+  std::unique_ptr<House> house;  ///< empty when a server answers
+  std::unique_ptr<Http> http;
+  std::unique_ptr<service::Service> remote;
+  std::string server;  ///< address, when a server answers
+  service::Service& service() { return house != nullptr ? house->service() : *remote; }
+};
+/// Opens the data directory, or talks to the server that holds it.
+Result<Reached> reach(Cli& cli, Role role);
+
+/// Prints a document for machines.
+void print_json(const Json& document);
+/// Prints rows with aligned columns; the first row is the heading.
+void print_table(const std::vector<std::vector<std::string>>& rows);
+bool stdout_is_terminal();
+bool stderr_is_terminal();
+
+/// Replaces one line on a terminal; silent in a pipe.
+class ProgressLine {
+ public:
+  explicit ProgressLine(bool quiet);
+  ~ProgressLine();
+  void show(const std::string& text);
+  void clear();
+
+ private:
+  bool enabled_;
+  bool shown_ = false;
+};
+
+/// The screen that a person sees when a job is done.
+void print_result(const Json& spec, const Json& result);
+
+/// Follows a job with progress on a terminal, then prints it; the exit code of the job.
+Result<int> follow_and_print(Cli& cli, service::Service& service, const JobId& id);
+
+void add_run(CLI::App& app, Cli& cli);
+void add_submit(CLI::App& app, Cli& cli);
+void add_plan(CLI::App& app, Cli& cli);
+void add_jobs(CLI::App& app, Cli& cli);
+void add_explain(CLI::App& app, Cli& cli);
+void add_replay(CLI::App& app, Cli& cli);
+void add_backends(CLI::App& app, Cli& cli);
+void add_convert(CLI::App& app, Cli& cli);
+void add_generate(CLI::App& app, Cli& cli);
+void add_init(CLI::App& app, Cli& cli);
+void add_config(CLI::App& app, Cli& cli);
+void add_doctor(CLI::App& app, Cli& cli);
+void add_serve(CLI::App& app, Cli& cli);
+void add_emulate(CLI::App& app, Cli& cli);
+void add_completion(CLI::App& app, Cli& cli);
+
+}  // namespace tandem::app

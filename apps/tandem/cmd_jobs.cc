@@ -1,0 +1,195 @@
+// apps/tandem/cmd_jobs.cc - jobs, explain, backends: looking things up.
+#include "cli.h"
+#include "tandem/base/text.h"
+
+namespace tandem::app {
+namespace {
+
+/// A positional job id of a subcommand, kept alive by the callback that uses it.
+std::shared_ptr<std::string> job_argument(CLI::App* command) {
+  auto id = std::make_shared<std::string>();
+  command->add_option("JOB", *id, "job id, as `tandem jobs` shows it")->required();
+  return id;
+}
+
+std::string cell(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  if (found == object.end() || found->is_null()) return "-";
+  return found->is_string() ? found->get<std::string>() : found->dump();
+}
+
+Result<int> list_jobs(Cli& cli, const std::string& state, std::size_t limit) {
+  service::JobQuery query{.limit = limit};
+  if (!state.empty()) {
+    query.state = job::find_job_state(state);
+    if (!query.state) return fail_at("--state", errors::kValueOutOfRange, "{} is not a job state", quote(state));
+  }
+  TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kReader));
+  TANDEM_TRY_ASSIGN(const Json page, reached.service().jobs(query));
+  if (cli.json) {
+    print_json(page);
+    return 0;
+  }
+  std::vector<std::vector<std::string>> rows = {{"job", "state", "problem", "name", "objective", "created"}};
+  for (const Json& job : page["jobs"])
+    rows.push_back({cell(job, "job_id"), cell(job, "state"), cell(job, "problem_type"), cell(job, "name"),
+                    cell(job, "objective"), cell(job, "created_at")});
+  if (rows.size() == 1)
+    fmt::print("no jobs yet; `tandem init max_cut > job.yaml` writes a first one\n");
+  else
+    print_table(rows);
+  if (!page.value("next_page_token", "").empty()) fmt::print("  ... more: --limit {}\n", 2 * limit);
+  return 0;
+}
+
+/// A document of one job, printed as JSON whatever --json says: it is for machines.
+Result<int> print_part(Cli& cli, const std::string& text, Result<Json> (service::Service::*part)(const JobId&)) {
+  TANDEM_TRY_ASSIGN(const JobId id, parse_job_id(text));
+  TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kReader));
+  TANDEM_TRY_ASSIGN(const Json document, (reached.service().*part)(id));
+  print_json(document);
+  return 0;
+}
+
+Result<int> show_result(Cli& cli, const std::string& text) {
+  TANDEM_TRY_ASSIGN(const JobId id, parse_job_id(text));
+  TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kReader));
+  TANDEM_TRY_ASSIGN(const Json result, reached.service().result(id));
+  if (cli.json) {
+    print_json(result);
+    return 0;
+  }
+  TANDEM_TRY_ASSIGN(const Json spec, reached.service().spec(id));
+  print_result(spec, result);
+  return 0;
+}
+
+Result<int> show_events(Cli& cli, const std::string& text) {
+  constexpr std::size_t kPage = 500;
+  TANDEM_TRY_ASSIGN(const JobId id, parse_job_id(text));
+  TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kReader));
+  std::uint64_t after = 0;
+  while (true) {
+    TANDEM_TRY_ASSIGN(const Json page, reached.service().events(id, after, kPage));
+    for (const Json& event : page["events"]) {
+      after = event.value("sequence", after);
+      if (cli.json)
+        fmt::print("{}\n", event.dump());
+      else
+        fmt::print("{:>8}  {}  {:<24} {}\n", after, cell(event, "at"), cell(event, "type"),
+                   event.value("data", Json::object()).dump());
+    }
+    if (page["events"].size() < kPage) return 0;
+  }
+}
+
+Result<int> cancel_job(Cli& cli, const std::string& text, const std::string& reason) {
+  TANDEM_TRY_ASSIGN(const JobId id, parse_job_id(text));
+  TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kReader));
+  TANDEM_TRY(reached.service().cancel(id, "user:local", reason));
+  TANDEM_TRY_ASSIGN(const Json view, reached.service().job(id));
+  if (cli.json)
+    print_json(view);
+  else
+    fmt::print("{} is {}{}\n", id.value, cell(view, "state"),
+               view.value("cancel_requested", false) ? ", cancel requested" : "");
+  return 0;
+}
+
+Result<int> watch_job(Cli& cli, const std::string& text) {
+  TANDEM_TRY_ASSIGN(const JobId id, parse_job_id(text));
+  TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kWorker));
+  return follow_and_print(cli, reached.service(), id);
+}
+
+Result<int> explain_job(Cli& cli, const std::string& text) {
+  TANDEM_TRY_ASSIGN(const JobId id, parse_job_id(text));
+  TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kReader));
+  TANDEM_TRY_ASSIGN(const Json view, reached.service().job(id));
+  // A job that has not been planned or has no result is explained as far as it got.
+  const Json plan = reached.service().plan_of(id).value_or(Json());
+  const Json result = reached.service().result(id).value_or(Json());
+  const std::vector<std::string> lines = service::explain(view, plan, result);
+  if (cli.json) {
+    const Json lineage = reached.service().lineage(id).value_or(Json());
+    print_json({{"job", view}, {"plan", plan}, {"result", result}, {"lineage", lineage}, {"explanation", lines}});
+    return 0;
+  }
+  for (const std::string& line : lines) fmt::print("{}\n", line);
+  return 0;
+}
+
+Result<int> list_backends(Cli& cli) {
+  TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kReader));
+  TANDEM_TRY_ASSIGN(const Json document, reached.service().backends());
+  if (cli.json) {
+    print_json(document);
+    return 0;
+  }
+  std::vector<std::vector<std::string>> rows = {{"backend", "tier", "access", "state", "level", "best for"}};
+  for (const Json& backend : document["backends"]) {
+    const Json availability = backend.value("availability", Json::object());
+    const bool up = availability.value("operational", false);
+    rows.push_back({cell(backend, "backend"),
+                    cell(backend, "tier") + (backend.value("emulated", false) ? " (emulated)" : ""),
+                    cell(backend, "access"), up ? "ready" : "absent: " + cell(availability, "detail"),
+                    cell(backend, "conformance"), cell(backend, "best_for")});
+  }
+  print_table(rows);
+  return 0;
+}
+
+}  // namespace
+
+void add_jobs(CLI::App& app, Cli& cli) {
+  CLI::App* jobs = app.add_subcommand("jobs", "list jobs; show, watch, cancel or read one");
+  auto state = std::make_shared<std::string>();
+  auto limit = std::make_shared<std::size_t>(50);
+  jobs->add_option("--state", *state, "only jobs in this state");
+  jobs->add_option("--limit", *limit, "at most so many")->check(CLI::Range(1, 1000));
+  jobs->callback([jobs, &cli, state, limit] {
+    if (jobs->get_subcommands().empty()) cli.action = [&cli, state, limit] { return list_jobs(cli, *state, *limit); };
+  });
+  struct Part {
+    const char* name;
+    const char* help;
+    Result<Json> (service::Service::*part)(const JobId&);
+  };
+  constexpr Part kParts[] = {
+      {"show", "state of a job", &service::Service::job},
+      {"plan", "the plan that was decided", &service::Service::plan_of},
+      {"lineage", "how the result came to be", &service::Service::lineage},
+      {"spec", "the job document as it was admitted", &service::Service::spec},
+      {"submissions", "work sent to providers, and what became of it", &service::Service::submissions}};
+  for (const Part& part : kParts) {
+    CLI::App* command = jobs->add_subcommand(part.name, part.help);
+    const auto id = job_argument(command);
+    command->callback([&cli, id, part] { cli.action = [&cli, id, part] { return print_part(cli, *id, part.part); }; });
+  }
+  const auto simple = [&](const char* name, const char* help, Result<int> (*run)(Cli&, const std::string&)) {
+    CLI::App* command = jobs->add_subcommand(name, help);
+    const auto id = job_argument(command);
+    command->callback([&cli, id, run] { cli.action = [&cli, id, run] { return run(cli, *id); }; });
+  };
+  simple("result", "the result of a job", show_result);
+  simple("events", "everything that happened to a job", show_events);
+  simple("watch", "follow a job to its end", watch_job);
+  CLI::App* cancel = jobs->add_subcommand("cancel", "ask for a job to end");
+  const auto id = job_argument(cancel);
+  auto reason = std::make_shared<std::string>();
+  cancel->add_option("--reason", *reason, "kept with the job");
+  cancel->callback([&cli, id, reason] { cli.action = [&cli, id, reason] { return cancel_job(cli, *id, *reason); }; });
+}
+
+void add_explain(CLI::App& app, Cli& cli) {
+  CLI::App* command = app.add_subcommand("explain", "say in plain words why a job was planned and ended as it was");
+  const auto id = job_argument(command);
+  command->callback([&cli, id] { cli.action = [&cli, id] { return explain_job(cli, *id); }; });
+}
+
+void add_backends(CLI::App& app, Cli& cli) {
+  CLI::App* command = app.add_subcommand("backends", "everything the router may choose, and what is absent");
+  command->callback([&cli] { cli.action = [&cli] { return list_backends(cli); }; });
+}
+
+}  // namespace tandem::app

@@ -1,0 +1,97 @@
+// apps/tandem/cmd_replay.cc - replay: the recorded job again, in a fresh process that cannot read the stored result.
+#include "child.h"
+#include "cli.h"
+#include "tandem/base/hash.h"
+
+namespace tandem::app {
+namespace {
+
+/// The child: a package on standard input, the canonical result on standard output.
+Result<int> replay_worker(Cli& cli, std::size_t threads) {
+  TANDEM_TRY_ASSIGN(const Bytes input, cli.machine.fs.read_file("-", UINT64_MAX));
+  TANDEM_TRY_ASSIGN(const Json document,
+                    parse_json(input, "package", {.bytes_max = UINT64_MAX, .values_max = UINT64_MAX}));
+  TANDEM_TRY_ASSIGN(const lineage::ReplayPackage package, lineage::ReplayPackage::parse(document));
+  TANDEM_TRY_ASSIGN(const Settings settings, cli.settings());
+  ThreadExecutor executor(threads);
+  FileCredentials credentials(cli.machine.fs);
+  TANDEM_TRY_ASSIGN(const auto http, make_http(settings, cli.machine));
+  TANDEM_TRY_ASSIGN(const auto backends, make_backends(settings, executor, cli.machine, *http, credentials));
+  const auto problems = problem::ProblemRegistry::with_builtin_types();
+  TANDEM_TRY_ASSIGN(const lineage::ReplayOutcome outcome, lineage::replay(package, *backends, problems, threads));
+  fmt::print("{}\n", Json{{"canonical", outcome.canonical},
+                          {"canonical_sha256", outcome.canonical_sha256},
+                          {"differences", outcome.differences}}
+                         .dump());
+  return 0;
+}
+
+Result<int> replay_job(Cli& cli, const std::string& text, std::size_t threads) {
+  TANDEM_TRY_ASSIGN(const JobId id, parse_job_id(text));
+  TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kReader));
+  TANDEM_TRY_ASSIGN(const Json lineage, reached.service().lineage(id));
+  TANDEM_TRY_ASSIGN(const Json package, reached.service().replay_package(id));
+  TANDEM_TRY_ASSIGN(const Settings settings, cli.settings());
+  std::vector<std::string> arguments = {"replay-worker", "--threads", std::to_string(threads)};
+  // Decoding device results needs the device's codec, not the device: its address is only a name here.
+  if (const std::string device = settings.string("lab.device_url"); !device.empty()) {
+    arguments.push_back("--device");
+    arguments.push_back(device);
+  }
+  TANDEM_TRY_ASSIGN(const ChildOutput child, run_self(arguments, package.dump()));
+  const std::string recorded = lineage.value("result_sha256", "");
+  Json report = {{"job_id", id.value}, {"recorded_sha256", recorded}, {"threads", threads}};
+  if (child.exit_code != 0) {
+    report["verdict"] = "not_comparable";
+    report["replay_exit_code"] = child.exit_code;
+    if (cli.json)
+      print_json(report);
+    else
+      fmt::print("not comparable: the replay ended with exit code {}; its message stands above\n", child.exit_code);
+    return kExitNotComparable;
+  }
+  TANDEM_TRY_ASSIGN(const Json outcome, parse_json(child.standard_output, "replay", {.bytes_max = UINT64_MAX}));
+  const std::string now = outcome.value("canonical_sha256", "");
+  const bool identical = now == recorded;
+  report["replayed_sha256"] = now;
+  report["verdict"] = identical ? "identical" : "different";
+  Json differences = outcome.value("differences", Json::array());
+  if (!identical) {
+    TANDEM_TRY_ASSIGN(const Json stored, reached.service().result(id));
+    for (const std::string& line : lineage::difference(job::canonical_result(stored), outcome["canonical"]))
+      differences.push_back(line);
+  }
+  report["differences"] = differences;
+  if (cli.json) {
+    print_json(report);
+  } else {
+    fmt::print("{}: recorded {}, replayed {} with {} threads\n", identical ? "identical" : "DIFFERENT",
+               recorded.substr(0, 16), now.substr(0, 16), threads);
+    for (const Json& line : differences) fmt::print("  {}\n", line.get<std::string>());
+  }
+  return identical ? 0 : kExitDifferent;
+}
+
+}  // namespace
+
+void add_replay(CLI::App& app, Cli& cli) {
+  CLI::App* command = app.add_subcommand(
+      "replay", "compute a job again from its record and compare: exit 0 identical, 21 different, 22 not comparable");
+  auto id = std::make_shared<std::string>();
+  auto threads = std::make_shared<std::size_t>(1);
+  command->add_option("JOB", *id, "job id")->required();
+  command->add_option("--threads", *threads, "threads of the replay; the answer does not depend on it")
+      ->check(CLI::Range(1, 1024));
+  command->callback(
+      [&cli, id, threads] { cli.action = [&cli, id, threads] { return replay_job(cli, *id, *threads); }; });
+
+  CLI::App* worker = app.add_subcommand("replay-worker", "")->group("");  // hidden: the child of replay
+  auto worker_threads = std::make_shared<std::size_t>(1);
+  worker->add_option("--threads", *worker_threads);
+  worker->add_option_function<std::string>("--device",
+                                           [&cli](const std::string& url) { cli.flags["lab.device_url"] = url; });
+  worker->callback(
+      [&cli, worker_threads] { cli.action = [&cli, worker_threads] { return replay_worker(cli, *worker_threads); }; });
+}
+
+}  // namespace tandem::app

@@ -1,0 +1,113 @@
+#include "house.h"
+
+#include <thread>
+
+#include "tandem/base/text.h"
+#include "tandem/middleware/backend/local_backend.h"
+#include "tandem/store/sqlite/sqlite_store.h"
+
+namespace tandem::app {
+namespace {
+
+constexpr std::uint64_t kSmallFile = 1u << 20;  ///< /proc and our own small files
+constexpr double kMemoryShare = 0.75;           ///< of the machine, left to plan with when no limit is set
+
+/// The value behind "name:" in a /proc file; empty when absent.
+std::string proc_value(Fs& fs, const std::string& path, std::string_view name) {
+  const auto text = fs.read_file(path, kSmallFile);
+  if (!text) return {};
+  for (const std::string_view line : split(*text, '\n')) {
+    const std::size_t colon = line.find(':');
+    if (colon != std::string_view::npos && trim(line.substr(0, colon)) == name)
+      return std::string(trim(line.substr(colon + 1)));
+  }
+  return {};
+}
+
+std::uint64_t machine_memory(Fs& fs) {
+  const std::string text = proc_value(fs, "/proc/meminfo", "MemTotal");  // "24579876 kB"
+  const auto kilobytes = parse_int64(split(text, ' ').front());
+  return kilobytes ? static_cast<std::uint64_t>(*kilobytes) * 1024 : std::uint64_t{4} << 30;
+}
+
+}  // namespace
+
+std::string data_dir_of(const Settings& settings, const Environment& environment) {
+  if (const std::string set = settings.string("data.dir"); !set.empty()) return set;
+  if (const std::string xdg = environment.get("XDG_DATA_HOME"); !xdg.empty()) return xdg + "/tandem";
+  const std::string home = environment.get("HOME");
+  return (home.empty() ? std::string(".") : home) + "/.local/share/tandem";
+}
+
+std::string server_file(const std::string& data_dir) { return data_dir + "/server.json"; }
+
+std::string server_address(const std::string& data_dir, Fs& fs) {
+  const auto text = fs.read_file(server_file(data_dir), kSmallFile);
+  if (!text) return {};
+  const auto document = parse_json(*text, server_file(data_dir));
+  return document && document->is_object() ? document->value("address", "") : std::string();
+}
+
+std::uint64_t memory_limit(const Settings& settings, Fs& fs) {
+  if (const std::int64_t set = settings.integer("compute.memory_bytes_max"); set > 0)
+    return static_cast<std::uint64_t>(set);
+  return static_cast<std::uint64_t>(kMemoryShare * static_cast<double>(machine_memory(fs)));
+}
+
+lineage::Versions versions(const Settings& settings, Fs& fs, std::size_t processors) {
+  return {.tandem = TANDEM_VERSION,
+          .build = fmt::format("g++ {}.{}", __GNUC__, __GNUC_MINOR__),
+          .machine_profile = {{"processors", processors},
+                              {"model", proc_value(fs, "/proc/cpuinfo", "model name")},
+                              {"memory_bytes", machine_memory(fs)}},
+          .settings_digest = settings.digest()};
+}
+
+Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& machine, Log& log, Role role,
+                                           std::size_t workers) {
+  std::unique_ptr<House> out(new House());
+  out->data_dir_ = data_dir_of(settings, machine.environment);
+  TANDEM_TRY(machine.fs.make_directories(out->data_dir_));
+  TANDEM_TRY_ASSIGN(out->lock_, machine.fs.lock(out->data_dir_ + "/tandem.lock"));
+  TANDEM_TRY_ASSIGN(out->crash_points_, CrashPoints::arm(machine.environment));
+  out->executor_ = std::make_unique<ThreadExecutor>(static_cast<std::size_t>(settings.integer("compute.threads")));
+  out->credentials_ = std::make_unique<FileCredentials>(machine.fs);
+  out->tracer_ = std::make_unique<telemetry::LogTracer>(log, machine.clock);
+  TANDEM_TRY_ASSIGN(out->http_, make_http(settings, machine));
+  const sqlite::SqliteOptions store_options{
+      .commit_batch_max = static_cast<std::size_t>(settings.integer("store.commit_batch_max")),
+      .commit_wait = std::chrono::milliseconds(settings.integer("store.commit_wait"))};
+  TANDEM_TRY_ASSIGN(out->store_, sqlite::SqliteStore::open(out->data_dir_ + "/tandem.db", store_options,
+                                                           *out->executor_, machine.clock, out->meters_));
+  TANDEM_TRY_ASSIGN(out->backends_, make_backends(settings, *out->executor_, machine, *out->http_, *out->credentials_));
+  out->submitter_ = std::make_unique<submit::Submitter>(
+      submit::SubmitServices{.store = *out->store_,
+                             .executor = *out->executor_,
+                             .clock = machine.clock,
+                             .log = log,
+                             .meter = out->meters_,
+                             .crash_points = out->crash_points_},
+      submit::SubmitOptions{.settle_window = std::chrono::milliseconds(settings.integer("lab.settle_window"))});
+  const engine::EngineServices services{.store = *out->store_,
+                                        .backends = *out->backends_,
+                                        .problems = out->problems_,
+                                        .executor = *out->executor_,
+                                        .clock = machine.clock,
+                                        .rng = machine.rng,
+                                        .log = log,
+                                        .meter = out->meters_,
+                                        .tracer = *out->tracer_,
+                                        .submitter = *out->submitter_};
+  TANDEM_TRY_ASSIGN(
+      out->engine_,
+      engine::Engine::start(services,
+                            {.workers = role == Role::kReader ? 0 : workers,
+                             .remote_deadline = std::chrono::milliseconds(settings.integer("lab.device_deadline")),
+                             .versions = versions(settings, machine.fs, out->executor_->threads())}));
+  out->service_ = service::make_local_service(*out->engine_, *out->backends_, *out->submitter_, machine.clock);
+  return out;
+}
+
+House::~House() = default;
+
+}  // namespace tandem::app

@@ -1,0 +1,84 @@
+// apps/tandem/house.h - the composition root: every seam, store, backend and engine of one process, built from the settings.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "tandem/api/service/service.h"
+#include "tandem/base/crash_point.h"
+#include "tandem/base/credential.h"
+#include "tandem/base/fs.h"
+#include "tandem/base/log.h"
+#include "tandem/base/setting.h"
+#include "tandem/evidence/telemetry/telemetry.h"
+#include "tandem/net/client/curl_http.h"
+
+namespace tandem::app {
+
+/// What the machine gives; one of each a process.
+struct Machine {
+  SystemClock clock;
+  SystemRng rng;
+  RealFs fs;
+  SystemEnvironment environment;
+};
+
+enum class Role : std::uint8_t {
+  kReader,  ///< looks things up, or admits for a server to come
+  kWorker,  ///< runs jobs
+};
+
+/// Everything behind one data directory, held under its lock.
+/// Threads: open and destroy on one thread; what it hands out is thread-safe.
+class House {
+ public:
+  /// Errors: 1045 lock_held - a server or another command has the directory; those of the store.
+  static Result<std::unique_ptr<House>> open(const Settings& settings, Machine& machine, Log& log, Role role,
+                                             std::size_t workers);
+  ~House();
+
+  service::Service& service() { return *service_; }
+  engine::Engine& engine() { return *engine_; }
+  store::Store& store() { return *store_; }
+  Executor& executor() { return *executor_; }
+  telemetry::MeterRegistry& meters() { return meters_; }
+  const problem::ProblemRegistry& problems() const { return problems_; }
+  const std::string& data_dir() const { return data_dir_; }
+
+ private:
+  House() = default;
+
+  std::string data_dir_;
+  telemetry::MeterRegistry meters_;
+  problem::ProblemRegistry problems_ = problem::ProblemRegistry::with_builtin_types();
+  CrashPoints crash_points_;
+  std::unique_ptr<FileLock> lock_;
+  std::unique_ptr<Executor> executor_;
+  std::unique_ptr<Http> http_;
+  std::unique_ptr<Credentials> credentials_;
+  std::unique_ptr<Tracer> tracer_;
+  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<backend::BackendRegistry> backends_;
+  std::unique_ptr<submit::Submitter> submitter_;
+  std::unique_ptr<engine::Engine> engine_;
+  std::unique_ptr<service::Service> service_;
+};
+
+/// Settings data.dir, else $XDG_DATA_HOME/tandem, else ~/.local/share/tandem.
+std::string data_dir_of(const Settings& settings, const Environment& environment);
+/// The address that `tandem serve` left in the data directory; empty when there is none.
+std::string server_address(const std::string& data_dir, Fs& fs);
+std::string server_file(const std::string& data_dir);
+
+/// All backends that the settings describe; the absent ones too, so that the router can say why.
+Result<std::unique_ptr<backend::BackendRegistry>> make_backends(const Settings& settings, Executor& executor,
+                                                                Machine& machine, Http& http, Credentials& credentials);
+/// The only way out of this process: to the servers and devices that the settings name, and nowhere else.
+Result<std::unique_ptr<Http>> make_http(const Settings& settings, Machine& machine,
+                                        const std::vector<std::string>& servers = {});
+/// What of this build and machine decides bytes.
+lineage::Versions versions(const Settings& settings, Fs& fs, std::size_t processors);
+/// Bytes of memory that one step may plan for.
+std::uint64_t memory_limit(const Settings& settings, Fs& fs);
+
+}  // namespace tandem::app

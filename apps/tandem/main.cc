@@ -1,0 +1,67 @@
+// apps/tandem/main.cc - the one binary and its subcommands.
+#include <cstdio>
+
+#include "cli.h"
+
+namespace {
+
+using namespace tandem;
+
+/// One message with place, value, limit and what to do; as a problem document with --json.
+int report(const Error& error, bool json) {
+  if (json) app::print_json(service::problem_document(error, ""));
+  fmt::print(stderr, "tandem: {}\n", error.to_string());
+  const std::string_view action = error_record(error.number).action;
+  if (!action.empty()) fmt::print(stderr, "  {}\n", action);
+  return error_record(error.number).exit_code;
+}
+
+void add_globals(CLI::App& app, app::Cli& cli) {
+  app.add_flag("--json", cli.json, "print documents for machines");
+  app.add_option("--config", cli.config_file, "settings file (YAML)")->type_name("FILE");
+  app.add_option_function<std::string>(
+         "--data", [&](const std::string& value) { cli.flags["data.dir"] = value; },
+         "data directory (default: XDG data home)")
+      ->type_name("DIR")
+      ->envname("TANDEM_DATA_DIR");
+  app.add_option_function<std::string>(
+      "--log-level", [&](const std::string& value) { cli.flags["log.level"] = value; },
+      "debug, info, warning, error or off");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  app::Cli cli;
+  CLI::App app{"Tandem: hybrid quantum-classical work beside its classical baseline, with lineage."};
+  app.set_version_flag("--version", std::string("tandem ") + TANDEM_VERSION);
+  app.require_subcommand(1);
+  app.fallthrough();  // global options may stand behind the command
+  add_globals(app, cli);
+  app::add_run(app, cli);
+  app::add_submit(app, cli);
+  app::add_plan(app, cli);
+  app::add_jobs(app, cli);
+  app::add_explain(app, cli);
+  app::add_replay(app, cli);
+  app::add_backends(app, cli);
+  app::add_convert(app, cli);
+  app::add_generate(app, cli);
+  app::add_init(app, cli);
+  app::add_config(app, cli);
+  app::add_doctor(app, cli);
+  app::add_serve(app, cli);
+  app::add_emulate(app, cli);
+  app::add_completion(app, cli);
+  app.footer("Exit codes: 0 done; 20 done, success criteria not met; others as in docs/guide/errors.md.");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    return app.exit(success);  // --help, --version
+  } catch (const CLI::ParseError& error) {
+    app.exit(error, std::cerr, std::cerr);
+    return error_record(errors::kUsage).exit_code;
+  }
+  const Result<int> done = cli.action();
+  return done ? *done : report(done.error(), cli.json);
+}

@@ -1,0 +1,66 @@
+#include "cli.h"
+#include "tandem/base/text.h"
+
+namespace tandem::app {
+namespace {
+
+constexpr std::uint64_t kConfigBytesMax = 1u << 20;
+
+LogLevel level_of(const std::string& name) {
+  constexpr std::string_view kNames[] = {"debug", "info", "warning", "error", "off"};
+  for (std::size_t i = 0; i < std::size(kNames); ++i)
+    if (kNames[i] == name) return static_cast<LogLevel>(i);
+  return LogLevel::kWarning;
+}
+
+}  // namespace
+
+Result<Settings> Cli::settings() const {
+  std::string text;
+  if (!config_file.empty()) {
+    RealFs fs;
+    TANDEM_TRY_ASSIGN(text, fs.read_file(config_file, kConfigBytesMax));
+  }
+  return Settings::load(text, config_file, machine.environment, flags);
+}
+
+Result<Reached> reach(Cli& cli, Role role) {
+  TANDEM_TRY_ASSIGN(const Settings settings, cli.settings());
+  Reached out;
+  out.log = std::make_unique<StderrLog>(level_of(settings.string("log.level")));
+  auto house =
+      House::open(settings, cli.machine, *out.log, role, static_cast<std::size_t>(settings.integer("engine.workers")));
+  if (house) {
+    out.house = *std::move(house);
+    return out;
+  }
+  if (house.error().number != errors::kLockHeld) return tl::unexpected(std::move(house).error());
+  out.server = server_address(data_dir_of(settings, cli.machine.environment), cli.machine.fs);
+  if (out.server.empty()) return tl::unexpected(std::move(house).error());
+  TANDEM_TRY_ASSIGN(out.http, make_http(settings, cli.machine, {out.server}));
+  out.remote = service::make_remote_service("http://" + out.server, *out.http, cli.machine.clock);
+  return out;
+}
+
+Result<int> follow_and_print(Cli& cli, service::Service& service, const JobId& id) {
+  ProgressLine line(cli.json);
+  const service::Watch watch{
+      .on_event = [&](const Json& event) { line.show(fmt::format("{}  {}", id.value, event.value("type", ""))); },
+      .on_progress =
+          [&](const engine::Progress& progress) {
+            line.show(fmt::format("{:>8.1f} s  {:<28} {}", progress.elapsed_ms / 1000, progress.step,
+                                  progress.objective ? "incumbent " + shortest(*progress.objective) : ""));
+          }};
+  TANDEM_TRY_ASSIGN(const Json view, service.follow(id, watch, Deadline::never()));
+  line.clear();
+  TANDEM_TRY_ASSIGN(const Json result, service.result(id));
+  if (cli.json) {
+    print_json(result);
+  } else {
+    TANDEM_TRY_ASSIGN(const Json spec, service.spec(id));
+    print_result(spec, result);
+  }
+  return result["acceptance"].value("met", true) ? 0 : kExitNotAccepted;
+}
+
+}  // namespace tandem::app

@@ -1,0 +1,136 @@
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "cli.h"
+#include "tandem/base/text.h"
+
+namespace tandem::app {
+namespace {
+
+constexpr std::size_t kColumnGap = 2;
+
+/// Terminal columns of UTF-8 text, near enough for names: one a code point.
+std::size_t columns(std::string_view text) {
+  std::size_t out = 0;
+  for (const char c : text) out += (static_cast<unsigned char>(c) & 0xc0) != 0x80 ? 1 : 0;
+  return out;
+}
+
+std::string text_of(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  if (found == object.end() || found->is_null()) return "-";
+  if (found->is_string()) return found->get<std::string>();
+  if (found->is_number_float()) return fmt::format("{:.6g}", found->get<double>());
+  return found->dump();
+}
+
+std::string percent(const Json& arm, const char* key) {
+  const auto found = arm.find(key);
+  return found == arm.end() || !found->is_number() ? "-" : fmt::format("{:.2f} %", 100 * found->get<double>());
+}
+
+void print_arms(const Json& refinement) {
+  const Json arms = refinement.value("arms", Json::array());
+  if (arms.empty()) return;
+  fmt::print(
+      "\nThe core: {} of {} variables ({} fixed by proof, {} frozen because good solutions agree or the device is "
+      "small)\n",
+      text_of(refinement, "core_size"), text_of(refinement, "variables_before"), text_of(refinement, "fixed_exact"),
+      text_of(refinement, "frozen"));
+  std::vector<std::vector<std::string>> rows = {
+      {"arm", "ran on", "samples", "regret", "at optimum", "95 % interval", "beats random", "billed"}};
+  for (const Json& arm : arms) {
+    if (arm.value("status", "") != "done") {
+      rows.push_back({text_of(arm, "arm"), text_of(arm, "backend"), "-", arm.value("status", ""),
+                      text_of(arm, "detail").substr(0, 60), "", "", ""});
+      continue;
+    }
+    const std::string where = text_of(arm, "backend") + (arm.value("emulated", false) ? " (emulated)" : "");
+    const std::int64_t billed = arm.value("billed_usd_micros", std::int64_t{0});
+    rows.push_back(
+        {text_of(arm, "arm"), where, text_of(arm, "samples"), text_of(arm, "regret"), percent(arm, "p_optimum"),
+         fmt::format("{} .. {}", percent(arm, "p_optimum_low"), percent(arm, "p_optimum_high")), percent(arm, "rank"),
+         billed == 0 ? "-" : format_usd(billed) + (arm.value("emulated", false) ? " (emulated)" : "")});
+  }
+  print_table(rows);
+}
+
+void print_acceptance(const Json& acceptance) {
+  const Json criteria = acceptance.value("criteria", Json::array());
+  if (criteria.empty()) return;
+  fmt::print("\nSuccess criteria: {}\n", acceptance.value("met", false) ? "all met" : "NOT all met");
+  for (const Json& item : criteria) {
+    fmt::print("  {} {} (limit {}, actual {})\n", item.value("met", false) ? "met    " : "NOT met",
+               text_of(item, "criterion"), text_of(item, "limit"), text_of(item, "actual"));
+  }
+}
+
+}  // namespace
+
+void print_json(const Json& document) { fmt::print("{}\n", document.dump(2)); }
+
+void print_table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()), 0);
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], columns(row[i]));
+  }
+  for (const auto& row : rows) {
+    std::string line = "  ";
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      line += row[i];
+      if (i + 1 < row.size()) line += std::string(widths[i] - columns(row[i]) + kColumnGap, ' ');
+    }
+    fmt::print("{}\n", line);
+  }
+}
+
+bool stdout_is_terminal() { return isatty(STDOUT_FILENO) == 1; }
+bool stderr_is_terminal() { return isatty(STDERR_FILENO) == 1; }
+
+ProgressLine::ProgressLine(bool quiet) : enabled_(!quiet && stderr_is_terminal()) {}
+ProgressLine::~ProgressLine() { clear(); }
+
+void ProgressLine::show(const std::string& text) {
+  if (!enabled_) return;
+  fmt::print(stderr, "\r\x1b[K{}", text);
+  std::fflush(stderr);
+  shown_ = true;
+}
+
+void ProgressLine::clear() {
+  if (!shown_) return;
+  fmt::print(stderr, "\r\x1b[K");
+  std::fflush(stderr);
+  shown_ = false;
+}
+
+void print_result(const Json& spec, const Json& result) {
+  const std::string name = spec.value("name", "");
+  if (!name.empty()) fmt::print("{}\n", name);
+  const Json business = spec.value("business", Json::object());
+  if (!business.value("objective", "").empty()) fmt::print("{}\n", business.value("objective", ""));
+  if (result.contains("best") && result["best"].is_object()) {
+    const Json& best = result["best"];
+    fmt::print("\nBest: {}{}{}\n", text_of(best, "objective"), best.value("feasible", false) ? "" : "  NOT FEASIBLE",
+               best.value("proved", false) ? "  (proved optimal)" : "");
+    fmt::print("  found by {}{}\n", text_of(best, "source"),
+               best.contains("time_to_best_ms") && best["time_to_best_ms"].is_number()
+                   ? fmt::format(" after {}", format_duration(std::chrono::nanoseconds(static_cast<std::int64_t>(
+                                                  1e6 * best["time_to_best_ms"].get<double>()))))
+                   : "");
+  }
+  for (const Json& sentence : result.value("explanation", Json::array()))
+    fmt::print("  {}\n", sentence.get<std::string>());
+  print_arms(result.value("refinement", Json::object()));
+  for (const Json& pub : result.value("pubs", Json::array())) fmt::print("  {}\n", pub.dump());
+  print_acceptance(result.value("acceptance", Json::object()));
+  const std::int64_t billed = result.value("billed_usd_micros", std::int64_t{0});
+  fmt::print(
+      "\n{}  {}  {}  `tandem explain {}`\n", text_of(result, "job_id"),
+      format_duration(std::chrono::nanoseconds(static_cast<std::int64_t>(1e6 * result.value("elapsed_ms", 0.0)))),
+      billed == 0 ? "nothing billed" : "billed " + format_usd(billed), text_of(result, "job_id"));
+}
+
+}  // namespace tandem::app
