@@ -135,6 +135,11 @@ class EventReader final : public YAML::EventHandler {
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& text) override {
     refuse_anchor(mark, anchor);
+    // The text was UTF-8, so this is yaml-cpp's answer to two escapes: one byte where the character takes two.
+    if (invalid_utf8_at(text) != std::string_view::npos) {
+      stop(mark,
+           make_error(errors::kYamlUnsupported, "the escapes \\N and \\_ are not read; write the character itself"));
+    }
     if (at_key()) {
       if (tag == kPlainTag && text == "<<")
         stop(mark, make_error(errors::kYamlUnsupported, "merge keys are not read; write the keys out"));
@@ -255,8 +260,10 @@ Result<void> document::read_yaml(const Source& source, Sink& sink) {
     if (reader.error) return tl::unexpected<Error>(std::move(*reader.error));
     return {};
   } catch (const YAML::Exception& failure) {
+    // The library puts bytes of the text into its words.
+    const std::string words = quote(failure.msg);
     return fail_at(source.place(reader.offset(failure.mark)), errors::kYamlSyntax,
-                   "not YAML: {}; correct the text here", failure.msg);
+                   "not YAML: {}; correct the text here", std::string_view(words).substr(1, words.size() - 2));
   }
   if (!reader.document_seen)
     return fail_at(std::string(source.name), errors::kYamlSyntax, "the document is empty; write at least one key");

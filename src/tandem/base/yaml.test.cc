@@ -135,6 +135,8 @@ TEST(ParseYaml, refuses_with_number_and_place) {
                                       {"- {a: ']}', b: [1", errors::kYamlSyntax, "t.yaml:1:3"},
                                       {"{[a, b]: 1}", errors::kYamlUnsupported, "t.yaml:1:2"},
                                       {"? - a\n: 1", errors::kYamlUnsupported, "t.yaml:1:3"},
+                                      {"a: \"\\_\"", errors::kYamlUnsupported, "t.yaml:1:4"},
+                                      {"{\"\\N\": 1}", errors::kYamlUnsupported, "t.yaml:1:2"},
                                       {"[1] 2", errors::kYamlUnsupported, "t.yaml:1:5"},
                                       {"a: 'open", errors::kYamlSyntax, "t.yaml:1:9"},
                                       {"a: b: c", errors::kYamlSyntax, "t.yaml:1:5"},
@@ -147,6 +149,12 @@ TEST(ParseYaml, refuses_with_number_and_place) {
                                        errors::kYamlSyntax, "t.yaml:2:1"},  // yaml-cpp would take U+0004 for the end
                                       {"a: \xff", errors::kYamlSyntax, "t.yaml:1:4"}};
   for (const Refused& c : cases) EXPECT_THAT(parse(c.text), FailsAt(c.place, c.number)) << c.text;
+}
+
+TEST(ParseYaml, no_message_holds_half_a_character) {
+  const auto result = parse("a: \"\\€\"");  // the library would quote the first byte of the sign
+  EXPECT_THAT(result, FailsWith(errors::kYamlSyntax));
+  EXPECT_EQ(result.error().message, "not YAML: unknown escape character: \\xe2; correct the text here");
 }
 
 TEST(ParseYaml, holds_each_limit_exactly) {
