@@ -63,6 +63,13 @@ class CheckLayers(PlantedTestCase):
         self.write("apps/tandem/main.cc", '#include "tandem/base/testing/fake.h"\n')
         self.assert_found("check_layers", "apps/tandem/main.cc:1:")
 
+    def test_an_application_includes_its_own_headers_from_beside(self):
+        self.write("apps/tandem/cli.h", "#pragma once\n")
+        self.write("apps/tandem/main.cc", '#include "cli.h"\n')
+        self.assert_clean("check_layers")
+        self.write("apps/tandem/main.cc", '#include "gone.h"\n')
+        self.assert_found("check_layers", '"gone.h" does not exist beside it')
+
     def test_a_cycle_of_headers_is_found(self):
         self.write("src/tandem/base/a.h", header("base/a.h", "tandem", includes=("tandem/base/b.h",)))
         self.write("src/tandem/base/b.h", header("base/b.h", "tandem", includes=("tandem/base/c.h",)))
