@@ -14,7 +14,7 @@ Result<int> replay_worker(Cli& cli, std::size_t threads) {
   TANDEM_TRY_ASSIGN(const lineage::ReplayPackage package, lineage::ReplayPackage::parse(document));
   TANDEM_TRY_ASSIGN(const Settings settings, cli.settings());
   ThreadExecutor executor(threads);
-  FileCredentials credentials(cli.machine.fs);
+  FileCredentials credentials(cli.machine.fs, cli.machine.environment);
   TANDEM_TRY_ASSIGN(const auto http, make_http(settings, cli.machine));
   TANDEM_TRY_ASSIGN(const auto backends, make_backends(settings, executor, cli.machine, *http, credentials));
   const auto problems = problem::ProblemRegistry::with_builtin_types();

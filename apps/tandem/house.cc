@@ -71,7 +71,7 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
   TANDEM_TRY_ASSIGN(out->lock_, machine.fs.lock(out->data_dir_ + "/tandem.lock"));
   TANDEM_TRY_ASSIGN(out->crash_points_, CrashPoints::arm(machine.environment));
   out->executor_ = std::make_unique<ThreadExecutor>(static_cast<std::size_t>(settings.integer("compute.threads")));
-  out->credentials_ = std::make_unique<FileCredentials>(machine.fs);
+  out->credentials_ = std::make_unique<FileCredentials>(machine.fs, machine.environment);
   out->tracer_ = std::make_unique<telemetry::LogTracer>(log, machine.clock);
   TANDEM_TRY_ASSIGN(out->http_, make_http(settings, machine));
   const sqlite::SqliteOptions store_options{

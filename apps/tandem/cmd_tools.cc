@@ -1,0 +1,208 @@
+// apps/tandem/cmd_tools.cc - init, config, doctor, completion: around the work.
+#include "cli.h"
+#include "tandem/base/settings_table.h"
+#include "tandem/base/text.h"
+
+namespace tandem::app {
+namespace {
+
+std::string_view origin_name(SettingOrigin origin) {
+  constexpr std::string_view kNames[] = {"default", "file", "environment", "flag"};
+  return kNames[static_cast<std::size_t>(origin)];
+}
+
+constexpr std::string_view kInitTail = R"(
+# Why this job exists; everything here is optional and travels into the lineage.
+business:
+  objective: ""          # what the business wants, in a sentence
+  owner: ""
+  consumer: ""           # who uses the result
+  data_class: internal   # public, internal, confidential, restricted
+  success:               # machine-checked; the exit code says whether all are met
+    - criterion: feasible
+    # - {criterion: objective, value: 0}
+    # - {criterion: improvement, value: 0.0}    # relative, over the classical baseline
+    # - {criterion: latency_ms, value: 60000}
+    # - {criterion: cost_usd_micros, value: 0}
+
+limits:
+  time: 5s                  # of the solve, and again of the baseline beside it
+  cost_max_usd_micros: 0    # 0: no metered work
+
+refinement:
+  mode: auto     # auto, off, required
+  core_max: 20   # variables left for the quantum arms
+  layers: 3      # of QAOA
+  shots: 1000    # a quantum arm; the controls draw as many samples
+
+seed: 1
+)";
+
+Result<int> init(Cli& cli, const std::string& type, bool list) {
+  const auto problems = problem::ProblemRegistry::with_builtin_types();
+  if (list || type.empty()) {
+    Json names = Json::array();
+    std::vector<std::vector<std::string>> rows = {{"problem", "what it is"}};
+    for (const std::string_view name : problems.names()) {
+      names.push_back({{"problem", name}, {"summary", problems.find(name)->summary}});
+      rows.push_back({std::string(name), std::string(problems.find(name)->summary)});
+    }
+    if (cli.json)
+      print_json({{"problems", names}});
+    else
+      print_table(rows);
+    return 0;
+  }
+  const problem::ProblemType* found = problems.find(type);
+  if (found == nullptr) {
+    return fail(errors::kUnknownProblem, "there is no problem {}{}", quote(type), did_you_mean(type, problems.names()));
+  }
+  fmt::print("# A job document: `tandem run job.yaml` solves it.\nname: my first {}\n\n{}{}", found->name,
+             found->template_yaml, kInitTail);
+  return 0;
+}
+
+Result<int> show_config(Cli& cli) {
+  TANDEM_TRY_ASSIGN(const Settings settings, cli.settings());
+  Json document = Json::array();
+  std::vector<std::vector<std::string>> rows = {{"setting", "value", "from", "meaning"}};
+  for (const SettingRecord& record : settings::kTable) {
+    const SettingValue& value = settings.value(record.name);
+    const std::string from = value.source.empty() ? std::string(origin_name(value.origin))
+                                                  : fmt::format("{} {}", origin_name(value.origin), value.source);
+    document.push_back({{"name", record.name},
+                        {"value", value.text},
+                        {"origin", origin_name(value.origin)},
+                        {"source", value.source},
+                        {"meaning", record.meaning}});
+    rows.push_back(
+        {std::string(record.name), value.text.empty() ? "-" : value.text, from, std::string(record.meaning)});
+  }
+  if (cli.json)
+    print_json({{"settings", document}});
+  else
+    print_table(rows);
+  return 0;
+}
+
+Result<int> doctor(Cli& cli) {
+  TANDEM_TRY_ASSIGN(const Settings settings, cli.settings());
+  const std::string dir = data_dir_of(settings, cli.machine.environment);
+  std::vector<std::vector<std::string>> rows = {{"check", "", "detail"}};
+  Json checks = Json::array();
+  bool well = true;
+  const auto add = [&](const char* check, bool ok, const std::string& detail) {
+    rows.push_back({check, ok ? "ok" : "PROBLEM", detail});
+    checks.push_back({{"check", check}, {"ok", ok}, {"detail", detail}});
+    well = well && ok;
+  };
+  ThreadExecutor executor(static_cast<std::size_t>(settings.integer("compute.threads")));
+  const lineage::Versions facts = versions(settings, cli.machine.fs, executor.threads());
+  add("version", true, fmt::format("tandem {}, {}", facts.tandem, facts.build));
+  add("machine", true,
+      fmt::format("{} threads, {}", facts.machine_profile.value("processors", 0),
+                  facts.machine_profile.value("model", "")));
+  add("memory for one step", true, fmt::format("{} MiB", memory_limit(settings, cli.machine.fs) >> 20));
+  auto reached = reach(cli, Role::kReader);
+  if (!reached) {
+    add("data directory", false, reached.error().to_string());
+  } else if (reached->house != nullptr) {
+    add("data directory", true, dir);
+    const auto last = reached->house->store().last_sequence();
+    add("store", last.has_value(),
+        last ? fmt::format("{}, {} events", reached->house->store().kind(), *last) : last.error().to_string());
+  } else {
+    add("data directory", true, fmt::format("{} is held by the server at {}", dir, reached->server));
+  }
+  if (reached) {
+    const auto backends = reached->service().backends();
+    if (!backends)
+      add("backends", false, backends.error().to_string());
+    else
+      for (const Json& backend : (*backends)["backends"]) {
+        const Json availability = backend["availability"];
+        // An absent tier is a fact, not a problem.
+        add("backend", true,
+            fmt::format(
+                "{}: {}", backend.value("backend", ""),
+                availability.value("operational", false) ? "ready" : "absent, " + availability.value("detail", "")));
+      }
+  }
+  if (cli.json)
+    print_json({{"ok", well}, {"checks", checks}});
+  else
+    print_table(rows);
+  return well ? 0 : error_record(errors::kInternal).exit_code;
+}
+
+constexpr std::string_view kBashCompletion = R"(# bash completion of tandem: source <(tandem completion bash)
+_tandem() {
+  local words
+  words=$(tandem completion words "${COMP_WORDS[@]:1:COMP_CWORD-1}" 2>/dev/null)
+  COMPREPLY=($(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}"))
+  [ ${#COMPREPLY[@]} -eq 0 ] && COMPREPLY=($(compgen -f -- "${COMP_WORDS[COMP_CWORD]}"))
+}
+complete -F _tandem tandem
+)";
+
+/// Subcommands and options that may follow `before`.
+void print_completion_words(const CLI::App& root, const std::vector<std::string>& before) {
+  const CLI::App* command = &root;
+  for (const std::string& word : before) {
+    const auto named = command->get_subcommands([&](const CLI::App* sub) { return sub->get_name() == word; });
+    if (!named.empty()) command = named.front();
+  }
+  for (const CLI::App* child : command->get_subcommands([](const CLI::App* sub) { return !sub->get_group().empty(); }))
+    fmt::print("{}\n", child->get_name());
+  for (const CLI::App* level : {command, &root})
+    for (const CLI::Option* option : level->get_options())
+      for (const std::string& name : option->get_lnames()) fmt::print("--{}\n", name);
+}
+
+}  // namespace
+
+void add_init(CLI::App& app, Cli& cli) {
+  CLI::App* command =
+      app.add_subcommand("init", "write a commented job document for a problem type to standard output");
+  auto type = std::make_shared<std::string>();
+  auto list = std::make_shared<bool>(false);
+  command->add_option("PROBLEM", *type, "problem type; see --list");
+  command->add_flag("--list", *list, "list the problem types");
+  command->callback([&cli, type, list] { cli.action = [&cli, type, list] { return init(cli, *type, *list); }; });
+}
+
+void add_config(CLI::App& app, Cli& cli) {
+  CLI::App* command = app.add_subcommand("config", "settings: file < environment TANDEM_* < flag");
+  command->require_subcommand(1);
+  command->add_subcommand("show", "every setting, its value and where it came from")->callback([&cli] {
+    cli.action = [&cli] { return show_config(cli); };
+  });
+}
+
+void add_doctor(CLI::App& app, Cli& cli) {
+  CLI::App* command = app.add_subcommand("doctor", "check machine, data directory, store and backends");
+  command->callback([&cli] { cli.action = [&cli] { return doctor(cli); }; });
+}
+
+void add_completion(CLI::App& app, Cli& cli) {
+  CLI::App* command = app.add_subcommand("completion", "shell completion: source <(tandem completion bash)");
+  command->require_subcommand(1);
+  command->add_subcommand("bash", "for bash")->callback([&cli] {
+    cli.action = [] {
+      fmt::print("{}", kBashCompletion);
+      return Result<int>(0);
+    };
+  });
+  CLI::App* words = command->add_subcommand("words", "")->group("");
+  auto before = std::make_shared<std::vector<std::string>>();
+  words->prefix_command();
+  words->callback([&cli, words, before, &app] {
+    *before = words->remaining();
+    cli.action = [before, &app] {
+      print_completion_words(app, *before);
+      return Result<int>(0);
+    };
+  });
+}
+
+}  // namespace tandem::app
