@@ -53,7 +53,7 @@ struct IntegerBqm {
 class Bqm {
  public:
   static constexpr std::size_t kVariablesMax = 10'000'000;  ///< 40 MB of indices; beyond it nothing here is tested
-  static constexpr std::size_t kTermsMax = 400'000'000;     ///< 6.4 GB of terms
+  static constexpr std::size_t kTermsMax = 400'000'000;  ///< 6.4 GB of terms
   static constexpr double kMagnitudeMax = 1e300;  ///< leaves room for energies and for changes of the vartype
 
   Bqm() = default;
@@ -64,7 +64,8 @@ class Bqm {
   ///         1102 not_finite - a bias or the offset is NaN or infinite, also after summing;
   ///         1103 model_too_large - above kVariablesMax or kTermsMax;
   ///         1108 coefficient_overflow - the sum of all |coefficients| is above kMagnitudeMax.
-  static Result<Bqm> create(Vartype vartype, std::vector<double> linear, std::vector<QuadraticTerm> terms, double offset);
+  static Result<Bqm> create(Vartype vartype, std::vector<double> linear, std::vector<QuadraticTerm> terms,
+                            double offset);
 
   Vartype vartype() const { return vartype_; }
   std::size_t num_variables() const { return linear_.size(); }

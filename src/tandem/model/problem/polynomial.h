@@ -29,7 +29,8 @@ struct Monomial {
 class Polynomial {
  public:
   static constexpr std::size_t kDegreeMax = 64;  ///< a phase on more qubits than any simulator here holds
-  static constexpr std::size_t kExpandedTermsMax = std::size_t{1} << 24;  ///< of with_vartype(): about 1 GB of monomials
+  static constexpr std::size_t kExpandedTermsMax = std::size_t{1}
+                                                   << 24;  ///< of with_vartype(): about 1 GB of monomials
 
   Polynomial() = default;
   /// Repeated variables in a term are reduced (x*x = x, s*s = 1), equal terms summed.

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -38,6 +39,8 @@ class Problem {
   virtual Sense sense() const = 0;
   virtual Vartype vartype() const = 0;
   virtual std::size_t num_variables() const = 0;
+  /// What the variables stand for, one name each; empty where they are only numbered.
+  virtual std::span<const std::string> names() const { return {}; }
   /// The document form, as it stands under "problem" in a job; parse(document()) is an equal problem.
   virtual Json document() const = 0;
   /// The mathematics, minimised: state().energy(x) = objective(x) for kMin, -objective(x) for kMax, on feasible x.
@@ -57,7 +60,7 @@ using ProblemPtr = std::shared_ptr<const Problem>;
 
 struct ProblemType {
   std::string_view name;
-  std::string_view summary;   ///< one line
+  std::string_view summary;  ///< one line
   std::string_view template_yaml;  ///< a commented "problem:" block for `tandem init`, valid as it stands
   /// Reads the object under "problem". Errors: those of ObjectReader and of the model; places are JSON pointers.
   Result<ProblemPtr> (*parse)(const Json& document, const std::string& pointer);
@@ -81,7 +84,7 @@ class ProblemRegistry {
 std::vector<ProblemType> builtin_problem_types();
 
 /// Makers for readers and generators (the same classes that parse() makes).
-ProblemPtr make_qubo(Bqm binary_bqm, Sense sense);   ///< coefficients as the user gave them, in `sense`
+ProblemPtr make_qubo(Bqm binary_bqm, Sense sense);  ///< coefficients as the user gave them, in `sense`
 ProblemPtr make_ising(Bqm spin_bqm, Sense sense);
 /// Weighted edges; maximise the weight cut.
 Result<ProblemPtr> make_max_cut(std::size_t num_nodes, std::vector<QuadraticTerm> edges);
