@@ -1,0 +1,98 @@
+// Plan, Event and ResultDocument: values with documents.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tandem/model/job/job_event.h"
+#include "tandem/model/job/plan.h"
+#include "tandem/model/job/result_document.h"
+
+namespace tandem::job {
+namespace {
+
+Plan sample_plan() {
+  Plan plan{.primary = "cpu.portfolio", .baseline = "cpu.portfolio"};
+  plan.steps = {{.kind = StepKind::kSolve,
+                 .backend = "cpu.portfolio",
+                 .fallbacks = {"cpu.tabu"},
+                 .parameters = {{"time_ms", 5}}}};
+  plan.candidates = {
+      {.backend = "gpu.cuda", .method = "qaoa", .tier = Tier::kGpu, .feasible = false, .reason = "absent"}};
+  plan.candidates[0].estimate = {
+      .cost = Money{3}, .cost_basis = Basis::kComputed, .latency_ms = 1.5, .latency_basis = Basis::kAssumed};
+  plan.reasons = {"because"};
+  return plan;
+}
+
+TEST(Plan, reads_back_to_itself) {
+  const auto again = Plan::parse(sample_plan().document(), "");
+  ASSERT_TRUE(again) << again.error().to_string();
+  EXPECT_EQ(*again, sample_plan());
+}
+
+TEST(Plan, the_digest_changes_with_every_decision_and_a_changed_plan_is_refused) {
+  const std::string digest = sample_plan().digest();
+  Plan other = sample_plan();
+  other.steps[0].fallbacks.clear();
+  EXPECT_NE(other.digest(), digest);
+  Json document = sample_plan().document();
+  document["primary"] = "cpu.random";
+  const auto forged = Plan::parse(document, "");
+  ASSERT_FALSE(forged);
+  EXPECT_EQ(forged.error().number, errors::kStoreDamaged);
+}
+
+TEST(Event, carries_its_leaf_hash_and_an_altered_one_is_noticed) {
+  const Event event{.job = JobId("job_x"), .type = "job.queued", .at = Timestamp{1}, .actor = "a", .data = {{"k", 1}}};
+  Json document = event.document();
+  ASSERT_TRUE(Event::parse(document));
+  document["data"]["k"] = 2;
+  const auto altered = Event::parse(document);
+  ASSERT_FALSE(altered);
+  EXPECT_EQ(altered.error().number, errors::kStoreDamaged);
+}
+
+ResultDocument sample_result() {
+  ResultDocument out{.job_id = JobId("job_x"), .kind = "candidates"};
+  ScoredCandidate candidate{.objective = 3, .feasible = true, .solution = {1, 0, 1}, .source = "solve:cpu.portfolio"};
+  out.best = BestCandidate{
+      .candidate = candidate, .proved = true, .bound = 3.0, .time_to_best_ms = 12.0, .answer = {{"a", 1}}};
+  out.candidates = {candidate};
+  out.comparison = {.improvement = 0.0, .verdict = "equal", .text = "t"};
+  out.refinement = {.status = "done", .core_size = 2};
+  out.refinement.arms = {{.arm = "qaoa",
+                          .backend = "lab.device",
+                          .emulated = true,
+                          .status = "done",
+                          .samples = 9,
+                          .p_optimum = 0.5,
+                          .elapsed_ms = 7}};
+  out.acceptance.criteria = {{.criterion = "latency_ms", .limit = 5, .actual = 4.0, .met = true},
+                             {.criterion = "feasible", .met = true}};
+  out.explanation = {"one"};
+  out.elapsed_ms = 99;
+  return out;
+}
+
+TEST(ResultDocument, reads_back_to_itself) {
+  const auto again = ResultDocument::parse(sample_result().document());
+  ASSERT_TRUE(again) << again.error().to_string();
+  EXPECT_EQ(again->document(), sample_result().document());
+}
+
+TEST(ResultDocument, the_canonical_form_forgets_times_ids_and_money_and_nothing_else) {
+  ResultDocument later = sample_result();
+  later.job_id = JobId("job_y");
+  later.lineage_id = LineageId("lin_y");
+  later.elapsed_ms = 1;
+  later.billed = Money{5};
+  later.best->time_to_best_ms = 1.0;
+  later.refinement.arms[0].elapsed_ms = 1;
+  later.acceptance.criteria[0] = {.criterion = "latency_ms", .limit = 5, .actual = 6.0, .met = false};
+  later.acceptance.met = false;
+  EXPECT_EQ(canonical_result(later.document()), canonical_result(sample_result().document()));
+  later.best->candidate.solution = {1, 1, 1};
+  EXPECT_NE(canonical_result(later.document()), canonical_result(sample_result().document()));
+}
+
+}  // namespace
+}  // namespace tandem::job

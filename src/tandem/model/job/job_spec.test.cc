@@ -1,0 +1,127 @@
+#include "tandem/model/job/job_spec.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace tandem::job {
+namespace {
+
+using testing::HasSubstr;
+
+const problem::ProblemRegistry& registry() {
+  static const auto instance = problem::ProblemRegistry::with_builtin_types();
+  return instance;
+}
+
+constexpr std::string_view kQubo =
+    R"({"problem": {"type": "qubo", "num_variables": 2, "linear": [1, -1], "quadratic": [[0, 1, 2.0]], "sense": "min"}})";
+
+TEST(JobSpec, the_document_of_the_contract_is_read_with_every_default) {
+  const auto spec = JobSpec::parse_text(kQubo, "job.json", registry());
+  ASSERT_TRUE(spec) << spec.error().to_string();
+  EXPECT_FALSE(spec->is_program());
+  EXPECT_EQ(spec->problem()->type(), "qubo");
+  EXPECT_EQ(spec->problem()->num_variables(), 2u);
+  EXPECT_EQ(spec->limits, Limits{});
+  EXPECT_EQ(spec->limits.cost_max.usd_micros, 0);
+  EXPECT_EQ(spec->business.data_class, "internal");
+  EXPECT_EQ(spec->seed, 1u);
+}
+
+TEST(JobSpec, yaml_and_json_give_the_same_job) {
+  const auto json = JobSpec::parse_text(kQubo, "job.json", registry());
+  const auto yaml = JobSpec::parse_text(
+      "problem:\n  type: qubo\n  num_variables: 2\n  linear: [1, -1]\n  quadratic: [[0, 1, 2.0]]\n  sense: min\n",
+      "job.yaml", registry());
+  ASSERT_TRUE(json && yaml);
+  EXPECT_EQ(json->hash(), yaml->hash());
+}
+
+TEST(JobSpec, the_canonical_document_reads_back_to_itself) {
+  const std::string text = R"(
+name: n
+problem: {type: max_cut, num_nodes: 3, edges: [[0, 1, 1], [1, 2, 2]]}
+business: {objective: o, reason: r, owner: w, consumer: c, data_class: public, success: [{criterion: improvement, value: 0.5}, {criterion: proved}]}
+inputs: [{name: i, version: "2", sha256: "0000000000000000000000000000000000000000000000000000000000000000"}]
+limits: {time: 1.5s, total_time: 1m, cost_max_usd_micros: 7}
+policy: {backends: [cpu.portfolio], avoid: [lab.device], allow_emulated: false, allow_qpu: false}
+refinement: {mode: off, core_max: 9, layers: 2, shots: 77, rounds: 3}
+target: 2.5
+proof: true
+solver: tabu
+fallbacks: [cpu.annealing]
+seed: 18446744073709551615
+threads: 2
+)";
+  const auto spec = JobSpec::parse_text(text, "job.yaml", registry());
+  ASSERT_TRUE(spec) << spec.error().to_string();
+  EXPECT_EQ(spec->limits.time_ms, 1500);
+  EXPECT_EQ(spec->limits.total_time_ms, 60'000);
+  EXPECT_EQ(spec->seed, UINT64_MAX);
+  EXPECT_EQ(spec->business.success,
+            (std::vector<Criterion>{{Criterion::Kind::kImprovement, 0.5}, {Criterion::Kind::kProved, 0}}));
+  const auto again = JobSpec::parse(spec->document(), registry());
+  ASSERT_TRUE(again) << again.error().to_string();
+  EXPECT_EQ(again->document(), spec->document());
+  EXPECT_EQ(again->hash(), spec->hash());
+}
+
+struct BadCase {
+  const char* name;
+  const char* text;
+  ErrorNumber number;
+  const char* place;
+  const char* says;
+};
+
+class BadJob : public testing::TestWithParam<BadCase> {};
+
+TEST_P(BadJob, is_refused_with_place_value_and_what_to_do) {
+  const auto spec = JobSpec::parse_text(GetParam().text, "job.yaml", registry());
+  ASSERT_FALSE(spec);
+  EXPECT_EQ(spec.error().number, GetParam().number) << spec.error().to_string();
+  EXPECT_THAT(spec.error().place, HasSubstr(GetParam().place)) << spec.error().to_string();
+  EXPECT_THAT(spec.error().message, HasSubstr(GetParam().says));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    JobSpec, BadJob,
+    testing::Values(
+        BadCase{"unknown_key", "problem: {type: max_cut, num_nodes: 1, edges: []}\nsolvr: tabu\n", errors::kUnknownKey,
+                "job.yaml:2:", "solver"},
+        BadCase{"both", "problem: {type: max_cut, num_nodes: 1, edges: []}\nprogram: {pubs: []}\n", errors::kBadJob,
+                "job.yaml", "both"},
+        BadCase{"neither", "name: x\n", errors::kBadJob, "job.yaml", "neither"},
+        BadCase{"unknown_problem", "problem: {type: max_cutt, num_nodes: 1, edges: []}\n", errors::kUnknownProblem,
+                "job.yaml:1:", "max_cut"},
+        BadCase{"time_without_unit", "problem: {type: max_cut, num_nodes: 1, edges: []}\nlimits: {time: '5'}\n",
+                errors::kBadDuration, "job.yaml:2:", "5"},
+        BadCase{"time_too_long", "problem: {type: max_cut, num_nodes: 1, edges: []}\nlimits: {time: 48h}\n",
+                errors::kValueOutOfRange, "job.yaml:2:", "86400000"},
+        BadCase{"total_shorter",
+                "problem: {type: max_cut, num_nodes: 1, edges: []}\nlimits: {time: 5s, total_time: 1s}\n",
+                errors::kBadJob, "job.yaml:2:", "1000 ms"},
+        BadCase{"data_class", "problem: {type: max_cut, num_nodes: 1, edges: []}\nbusiness: {data_class: secret}\n",
+                errors::kValueOutOfRange, "job.yaml:2:", "confidential"},
+        BadCase{"criterion_value",
+                "problem: {type: max_cut, num_nodes: 1, edges: []}\nbusiness: {success: [{criterion: objective}]}\n",
+                errors::kMissingKey, "job.yaml:2:", "value"},
+        BadCase{
+            "criterion_no_value",
+            "problem: {type: max_cut, num_nodes: 1, edges: []}\nbusiness: {success: [{criterion: proved, value: 1}]}\n",
+            errors::kUnknownKey, "job.yaml:2:", "takes no value"},
+        BadCase{"hash", "problem: {type: max_cut, num_nodes: 1, edges: []}\ninputs: [{name: a, sha256: xyz}]\n",
+                errors::kBadEncoding, "job.yaml:2:", "64"},
+        BadCase{"negative_cost",
+                "problem: {type: max_cut, num_nodes: 1, edges: []}\nlimits: {cost_max_usd_micros: -1}\n",
+                errors::kValueOutOfRange, "job.yaml:2:", "-1"},
+        BadCase{"program_target",
+                "program: {pubs: [{circuit: {num_qubits: 1, num_clbits: 1, parameters: [], instructions: "
+                "[[\"h\", [0]], [\"measure\", [0], [], 0]]}, shots: 5}]}\ntarget: 1\n",
+                errors::kBadJob, "job.yaml:2:", "objective"},
+        BadCase{"wrong_type", "problem: {type: max_cut, num_nodes: 1, edges: []}\nseed: soon\n", errors::kWrongType,
+                "job.yaml:2:", "seed"}),
+    [](const testing::TestParamInfo<BadCase>& bad) { return bad.param.name; });
+
+}  // namespace
+}  // namespace tandem::job
