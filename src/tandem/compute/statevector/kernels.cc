@@ -92,6 +92,15 @@ void run_of_pairs(double* __restrict a_re, double* __restrict a_im, double* __re
   for (std::uint64_t i = 0; i < count; ++i) step(a_re[i], a_im[i], b_re[i], b_im[i]);
 }
 
+/// A gate on one low qubit: pairs lie within a cache line, and a fixed distance lets the compiler shuffle them.
+template <std::uint64_t distance, typename Step>
+void near_pairs(double* __restrict re, double* __restrict im, std::uint64_t first, std::uint64_t last,
+                const Step step) {
+  for (std::uint64_t i = 2 * first; i < 2 * last; i += 2 * distance) {
+    for (std::uint64_t j = i; j < i + distance; ++j) step(re[j], im[j], re[j + distance], im[j + distance]);
+  }
+}
+
 template <typename Step>
 void apply_pairs(const Pair& pair, std::uint64_t operands, Parts parts, std::uint64_t first, std::uint64_t last,
                  const Step step) {
@@ -99,7 +108,14 @@ void apply_pairs(const Pair& pair, std::uint64_t operands, Parts parts, std::uin
   double* const im = parts.im.data();
   const std::uint64_t a = pair.a;
   const std::uint64_t b = pair.b;
-  if (runs_pay(operands)) {
+  const bool alone = a == 0 && b == operands && (first | last) % kRunMin == 0;
+  if (alone && operands == 1) {
+    near_pairs<1>(re, im, first, last, step);
+  } else if (alone && operands == 2) {
+    near_pairs<2>(re, im, first, last, step);
+  } else if (alone && operands == 4) {
+    near_pairs<4>(re, im, first, last, step);
+  } else if (runs_pay(operands)) {
     for_runs(operands, first, last, [=](std::uint64_t state, std::uint64_t run) {
       run_of_pairs(re + (state | a), im + (state | a), re + (state | b), im + (state | b), run, step);
     });

@@ -97,7 +97,7 @@ struct Pub {
   static constexpr std::size_t kBindingsMax = 1'000'000;  ///< bounds the size of a result
   Circuit circuit{};
   std::vector<std::vector<double>> parameter_values{};  ///< one row a binding; empty: one empty binding
-  std::vector<observable::PauliSum> observables;  ///< empty: counts are wanted
+  std::vector<observable::PauliSum> observables{};  ///< empty: counts are wanted
   std::uint64_t shots = 0;  ///< 0 with observables: exact where the backend can
   double precision = 0;  ///< standard error wanted of each expectation; 0: none
 

@@ -1,0 +1,139 @@
+// Speed of the plain state vector, as time per amplitude and gate, beside what the memory allows in the same run.
+//
+// Goals, on any machine: a gate on one qubit at n = 24 takes at most twice the time of `sweep` (the same arrays read and
+// written in place, which is what the gate must move), four times on qubits 6 to 9, where pairs lie 0.5 to 4 KiB apart and
+// defeat the prefetcher; a gate of the brickwork at n = 20 takes at most a `sweep`, because most of its gates share a pass;
+// a QAOA layer at n = 24 costs at most n + 1 sweeps. Every case checks its answer.
+//   ./dev bench compute/statevector
+#include <benchmark/benchmark.h>
+
+#include <cmath>
+
+#include "tandem/base/assert.h"
+#include "tandem/base/executor.h"
+#include "tandem/base/rng.h"
+#include "tandem/compute/statevector/statevector.h"
+#include "tandem/compute/statevector/testing/random_circuit.h"
+
+namespace tandem::statevector {
+namespace {
+
+using circuit::Angle;
+using circuit::Circuit;
+using circuit::Gate;
+using circuit::Instruction;
+
+constexpr std::uint64_t kMemory = 4ull << 30;
+
+Executor& executor() {
+  static ThreadExecutor pool(0);
+  return pool;
+}
+
+StateVector make_state(std::uint32_t num_qubits) {
+  return StateVector::create(num_qubits, kMemory, executor()).value();
+}
+
+void report(benchmark::State& run, std::uint32_t num_qubits, std::size_t gates) {
+  const double updates = std::ldexp(static_cast<double>(gates), static_cast<int>(num_qubits));
+  run.counters["ns/amp/gate"] =
+      benchmark::Counter(updates * 1e-9, benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
+  run.counters["bytes"] =
+      benchmark::Counter(updates * 2 * sizeof(std::complex<double>), benchmark::Counter::kIsIterationInvariantRate);
+}
+
+/// What every pass over the state must do at least: read and write 16 bytes an amplitude.
+void sweep(benchmark::State& run) {
+  const auto num_qubits = static_cast<std::uint32_t>(run.range(0));
+  const std::size_t doubles = std::size_t{2} << num_qubits;
+  std::vector<double> values(doubles, 1.0);
+  constexpr std::size_t kBlock = 1 << 15;
+  for (auto _ : run) {
+    executor().parallel(doubles / kBlock, 0, [&](std::size_t i) {
+      double* const block = values.data() + i * kBlock;
+      for (std::size_t j = 0; j < kBlock; ++j) block[j] = -block[j];
+    });
+  }
+  TANDEM_ASSERT(std::abs(values[doubles / 3]) == 1.0);
+  report(run, num_qubits, 1);
+}
+BENCHMARK(sweep)->Arg(20)->Arg(24)->UseRealTime()->Unit(benchmark::kMillisecond);
+
+/// One gate on one qubit; twice is the identity for h, and u has no structure that helps.
+void one_qubit_gate(benchmark::State& run) {
+  const auto num_qubits = static_cast<std::uint32_t>(run.range(0));
+  const auto qubit = static_cast<std::uint32_t>(run.range(1));
+  const Instruction gate{.gate = Gate::kU,
+                         .qubits = {qubit},
+                         .angles = {Angle::constant(0.3), Angle::constant(0.7), Angle::constant(-0.2)}};
+  const std::array<Instruction, 1> there{gate};
+  const std::array<Instruction, 1> back{circuit::inverse_of(gate)};
+  StateVector state = make_state(num_qubits);
+  state.set_uniform();
+  std::size_t applied = 0;
+  for (auto _ : run) TANDEM_ASSERT(state.apply(applied++ % 2 == 0 ? there : back, {}).has_value());
+  if (applied % 2 == 1) TANDEM_ASSERT(state.apply(back, {}).has_value());
+  TANDEM_ASSERT(std::abs(state.probability(1) * std::ldexp(1.0, static_cast<int>(num_qubits)) - 1) < 1e-9);
+  report(run, num_qubits, 1);
+}
+BENCHMARK(one_qubit_gate)
+    ->ArgsProduct({{24}, {0, 1, 2, 3, 5, 8, 13, 14, 19, 23}})
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
+
+/// Layers of u on every qubit and cz on neighbours, alternately even and odd pairs.
+Circuit brickwork(std::uint32_t num_qubits, std::size_t layers) {
+  Xoshiro256 rng(1);
+  Circuit circuit = Circuit::create(num_qubits, 0).value();
+  for (std::size_t layer = 0; layer < layers; ++layer) {
+    for (std::uint32_t qubit = 0; qubit < num_qubits; ++qubit) {
+      circuit.gate(Gate::kU, {qubit},
+                   {testing::random_angle(rng), testing::random_angle(rng), testing::random_angle(rng)});
+    }
+    for (std::uint32_t qubit = layer % 2; qubit + 1 < num_qubits; qubit += 2)
+      circuit.gate(Gate::kCz, {qubit, qubit + 1});
+  }
+  return circuit;
+}
+
+void random_brickwork(benchmark::State& run) {
+  const auto num_qubits = static_cast<std::uint32_t>(run.range(0));
+  const Circuit circuit = brickwork(num_qubits, 10);
+  StateVector state = make_state(num_qubits);
+  for (auto _ : run) {
+    state.set_basis_state(0);
+    TANDEM_ASSERT(state.apply(circuit, {}).has_value());
+  }
+  TANDEM_ASSERT(state.apply(circuit.inverse().value(), {}).has_value());
+  TANDEM_ASSERT(std::abs(state.probability(0) - 1) < 1e-9);
+  report(run, num_qubits, circuit.instructions().size());
+}
+BENCHMARK(random_brickwork)->Arg(20)->UseRealTime()->Unit(benchmark::kMillisecond);
+
+/// A max-cut cost on a ring with chords, one phase and one mixer layer; counted as n + 1 gates.
+void qaoa_layer(benchmark::State& run) {
+  const auto num_qubits = static_cast<std::uint32_t>(run.range(0));
+  std::vector<observable::PauliTerm> terms;
+  for (std::uint32_t i = 0; i < num_qubits; ++i) {
+    for (const std::uint32_t step : {1u, 5u}) {
+      terms.push_back({.z = (1ull << i) | (1ull << ((i + step) % num_qubits)), .coefficient = 0.5});
+    }
+  }
+  const auto cost = observable::PauliSum::create(num_qubits, std::move(terms)).value();
+  const std::vector<double> costs = cost_table(cost, kMemory, executor()).value();
+  StateVector state = make_state(num_qubits);
+  for (auto _ : run) {
+    state.set_uniform();
+    state.apply_phase(costs, 0.4);
+    state.apply_rx_all(0.3);
+  }
+  TANDEM_ASSERT(std::abs(state.expectation_diagonal(costs) - state.expectation(cost)) < 1e-9);
+  state.apply_rx_all(-0.3);
+  state.apply_phase(costs, -0.4);
+  TANDEM_ASSERT(std::abs(state.probability(3) * std::ldexp(1.0, static_cast<int>(num_qubits)) - 1) < 1e-9);
+  report(run, num_qubits, num_qubits + 1);
+}
+BENCHMARK(qaoa_layer)->Arg(16)->Arg(20)->Arg(24)->UseRealTime()->Unit(benchmark::kMillisecond);
+
+}  // namespace
+}  // namespace tandem::statevector
