@@ -23,8 +23,12 @@ class CrashPoints {
   /// TANDEM_CRASH_POINT=NAME or NAME:N arms the Nth arrival (1: the first) at point NAME.
   /// Errors: 1061 bad_setting - N is no number from 1, or TANDEM_PROD=1 is set as well.
   static Result<CrashPoints> arm(const Environment& environment);
-  CrashPoints(CrashPoints&& other) noexcept
-      : name_(std::move(other.name_)), arrivals_left_(other.arrivals_left_.load()) {}
+  CrashPoints(CrashPoints&& other) noexcept { *this = std::move(other); }
+  CrashPoints& operator=(CrashPoints&& other) noexcept {
+    name_ = std::move(other.name_);
+    arrivals_left_ = other.arrivals_left_.load();
+    return *this;
+  }
 
   /// Ends the process as `kill -9` does when `name` is armed and its turn has come; else costs one comparison.
   void reach(std::string_view name) const {

@@ -1,0 +1,69 @@
+// tandem/middleware/remote/codec.h - Codec: what an adapter is. Pure: values to requests, answers to values; no I/O, no clock.
+//
+// Room: middleware. So every fact about a provider's wire is a test without a socket. Not here: sending (remote_backend.h).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "tandem/base/http.h"
+#include "tandem/middleware/backend/backend.h"
+#include "tandem/middleware/remote/manifest.h"
+
+namespace tandem::remote {
+
+/// What the provider says about its device now.
+struct DeviceFacts {
+  std::uint32_t qubits_max = 0;
+  std::uint64_t shots_max = 0;
+  job::Money price_per_job;
+  job::Money price_per_shot;
+  std::string price_source;  ///< with its date
+  std::string calibration_id;
+  backend::Availability availability;  ///< observed_at is the caller's to fill
+};
+
+struct Classified {
+  Verdict verdict = Verdict::kGarbage;
+  std::string detail;  ///< the provider's own words, for messages
+  std::optional<std::chrono::milliseconds> retry_after;
+};
+
+/// Requests carry a path below the provider's base URL in `url`, and no credential.
+/// Threads: immutable; every method is const and safe to call concurrently.
+/// Errors of decode_*: 1405 backend_garbage - also when an answer belongs to another token or handle.
+class Codec {
+ public:
+  virtual ~Codec() = default;
+  virtual const Manifest& manifest() const = 0;
+
+  /// Whether the work can be said to the provider. `facts`: what is known of the device; nullptr: the manifest's limits.
+  /// Errors: 1402 backend_cannot; 1113 too_many_qubits; those of Pub::check().
+  virtual Result<void> validate(const backend::Work& work, const DeviceFacts* facts) const = 0;
+  virtual Result<backend::Quote> quote(const backend::Work& work, const DeviceFacts& facts) const = 0;
+
+  virtual HttpRequest encode_device() const = 0;
+  virtual HttpRequest encode_calibration() const = 0;
+  /// Same work and token, same bytes. Errors: 1402 backend_cannot - larger than the provider takes.
+  virtual Result<HttpRequest> encode_submit(const backend::Work& work, std::string_view token) const = 0;
+  virtual HttpRequest encode_poll(const backend::Handle& handle) const = 0;
+  virtual HttpRequest encode_fetch(const backend::Handle& handle) const = 0;
+  virtual HttpRequest encode_cancel(const backend::Handle& handle) const = 0;
+  virtual HttpRequest encode_lookup(std::string_view token) const = 0;
+
+  /// Never fails: what it cannot make sense of is garbage. The body of a good result is not looked into.
+  virtual Classified classify(const HttpResponse& response) const = 0;
+
+  virtual Result<DeviceFacts> decode_device(const Bytes& body) const = 0;
+  virtual Result<device::Calibration> decode_calibration(const Bytes& body) const = 0;
+  virtual Result<backend::Handle> decode_submit(const Bytes& body, std::string_view token) const = 0;
+  /// An unknown status is no error: it counts as running, and `detail` names it.
+  virtual Result<backend::PollStatus> decode_poll(const Bytes& body, const backend::Handle& handle) const = 0;
+  virtual Result<backend::Reconciled> decode_lookup(const Bytes& body, std::string_view token) const = 0;
+  /// Which calibration and bill belong to a result, from the status of its work.
+  virtual Result<backend::RawResult> decode_receipt(const Bytes& status_body, const backend::Handle& handle) const = 0;
+  virtual Result<backend::WorkResult> decode_result(const backend::RawResult& raw, const backend::Work& work) const = 0;
+};
+
+}  // namespace tandem::remote

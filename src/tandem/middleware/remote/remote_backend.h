@@ -1,0 +1,48 @@
+// tandem/middleware/remote/remote_backend.h - the one transport of all providers: a codec, a wire, and rules between them.
+//
+// Room: middleware. Reads are repeated with decorrelated jitter until they succeed or the deadline passes; a submission goes
+// out once. Not here: whether a submission may be repeated (orchestrate/submit).
+// Source: M. Brooker, "Exponential Backoff and Jitter" (2015): sleep = min(cap, uniform(base, 3 * previous sleep)).
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "tandem/base/clock.h"
+#include "tandem/base/credential.h"
+#include "tandem/base/executor.h"
+#include "tandem/base/http.h"
+#include "tandem/base/log.h"
+#include "tandem/base/rng.h"
+#include "tandem/middleware/remote/codec.h"
+
+namespace tandem::remote {
+
+struct RemoteOptions {
+  std::string base_url;  ///< "http://127.0.0.1:9641"
+  std::string credential;  ///< reference, sent as a bearer token; empty: none
+  std::chrono::milliseconds request_timeout{5000};  ///< of one exchange, within the caller's deadline
+  std::chrono::milliseconds poll_interval{50};  ///< setting lab.device_poll for the emulated device
+  std::chrono::milliseconds facts_max_age{2000};  ///< prices and limits older than this are asked for again
+  std::chrono::milliseconds backoff_base{20};
+  std::chrono::milliseconds backoff_cap{1000};
+  std::size_t tries_max = 5;  ///< of one read
+};
+
+/// References that outlive the backend.
+struct RemoteServices {
+  Http& http;
+  Credentials& credentials;
+  const Clock& clock;
+  Executor& executor;
+  Rng& rng;  ///< for jitter
+  Log& log;
+};
+
+/// Threads: as Backend says; every call blocks its thread. Nothing is asked before the first call.
+std::unique_ptr<backend::Backend> make_remote_backend(std::unique_ptr<const Codec> codec, RemoteServices services,
+                                                      RemoteOptions options);
+
+}  // namespace tandem::remote
