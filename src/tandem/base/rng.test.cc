@@ -63,7 +63,8 @@ TEST(DeriveSeed, gives_the_reference_values_and_different_streams) {
 
 TEST(Below, gives_the_reference_values) {
   Xoshiro256 small(42);
-  for (const std::uint64_t expected : {0, 3, 6, 9, 9, 7, 7, 8, 7, 5, 6, 2}) EXPECT_EQ(small.below(10), expected);
+  for (const std::uint64_t expected : {0u, 3u, 6u, 9u, 9u, 7u, 7u, 8u, 7u, 5u, 6u, 2u})
+    EXPECT_EQ(small.below(10), expected);
   Xoshiro256 large(42);  // a bound that throws away half of the draws
   for (const std::uint64_t expected : {9147776489032658738u, 7099593415032875292u, 6633989454467100377u,
                                        7022439175346172479u, 2681029139591840946u, 7388145106668446555u}) {
