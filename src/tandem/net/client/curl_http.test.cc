@@ -178,7 +178,7 @@ TEST_F(CurlHttpTest, sent_is_no_only_when_the_request_cannot_have_left) {
          s.read_request("body");
          s.wait_for_end();
        },
-       errors::kPeerTimeout, Sent::kMaybe, "http", milliseconds(150)},
+       errors::kPeerTimeout, Sent::kMaybe, "http", milliseconds(700)},
       {"does not speak TLS",
        [](Session& s) {
          s.send("HTTP/1.1 400 Bad Request\r\n\r\n");
@@ -186,7 +186,7 @@ TEST_F(CurlHttpTest, sent_is_no_only_when_the_request_cannot_have_left) {
        },
        errors::kTlsFailed, Sent::kNo, "https"},
       {"never shakes hands", [](Session& s) { s.wait_for_end(); }, errors::kPeerTimeout, Sent::kNo, "https",
-       milliseconds(150)},
+       milliseconds(700)},
   };
   for (const Failure& failure : failures) {
     SCOPED_TRACE(failure.name);

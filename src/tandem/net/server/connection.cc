@@ -5,7 +5,6 @@
 
 #include "tandem/net/server/connection.h"
 
-#include <boost/asio/buffer.hpp>
 #include <boost/beast/core/buffers_range.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/error.hpp>

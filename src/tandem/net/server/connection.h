@@ -3,12 +3,9 @@
 // Room: net. Idle -> head -> body -> handling -> answering or streaming -> idle again, or lingering -> closed.
 #pragma once
 
-#include <utility>  // before Asio 1.74, which uses std::exchange without it
-
-#include <boost/asio/ip/tcp.hpp>
-
 #include <memory>
 
+#include "tandem/net/server/asio.h"
 #include "tandem/net/server/core.h"
 
 namespace tandem::server {

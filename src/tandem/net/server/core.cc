@@ -1,7 +1,5 @@
 #include "tandem/net/server/core.h"
 
-#include <boost/asio/post.hpp>
-
 #include <algorithm>
 
 #include "tandem/base/assert.h"

@@ -4,26 +4,20 @@
 // calls neither the handler nor any seam.
 #pragma once
 
-#include <utility>  // before Asio 1.74, which uses std::exchange without it
-
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
-
 #include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
+#include "tandem/net/server/asio.h"
 #include "tandem/net/server/head.h"
 #include "tandem/net/server/server.h"
 
 namespace tandem::server {
-
-namespace asio = boost::asio;
 
 class Connection;
 

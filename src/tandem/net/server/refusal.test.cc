@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <future>
 
 #include "tandem/net/server/testing/served.h"
 
@@ -303,7 +304,7 @@ TEST_F(Refusal, dripping_bytes_does_not_extend_the_time) {
 }
 
 TEST_F(Refusal, an_idle_connection_is_closed_without_a_word) {
-  serve({.idle_timeout = milliseconds(50)});
+  serve({.idle_timeout = milliseconds(500)});
   RawClient fresh = served_->connect();
   EXPECT_TRUE(fresh.at_end());
   RawClient used = served_->connect();
@@ -313,32 +314,34 @@ TEST_F(Refusal, an_idle_connection_is_closed_without_a_word) {
 }
 
 TEST_F(Refusal, a_client_that_does_not_take_its_answer_is_dropped) {
+  std::promise<void> answered;
   Served served(
-      [](const ServerRequest&, const std::shared_ptr<Responder>& responder) {
+      [&](const ServerRequest&, const std::shared_ptr<Responder>& responder) {
         responder->send({.status = 200, .headers = {}, .body = std::string(64u << 20, 'x')});
+        answered.set_value();
       },
       {.request_timeout = milliseconds(100)});
   RawClient client = served.connect(4096);
   client.send(served.get());
-  while (served.server().connections() == 0) client.readable_within(1);
+  answered.get_future().wait();
   EXPECT_TRUE(served.server().drain(Deadline::after(served.clock(), seconds(20))))
       << "only its removal can end the drain";
   EXPECT_FALSE(client.read_response()) << "cut off in the middle";
 }
 
 TEST_F(Refusal, a_client_that_is_slow_but_takes_bytes_gets_all_of_them) {
-  // 4 MiB through a small window, read in small steps, takes many times the 100 ms in which each step must show
-  // progress.
+  // So much through so small a window takes longer than the half second in which each step must show progress.
+  constexpr std::size_t kBytes = 16u << 20;
   Served served(
       [](const ServerRequest&, const std::shared_ptr<Responder>& responder) {
-        responder->send({.status = 200, .headers = {}, .body = std::string(4u << 20, 'x')});
+        responder->send({.status = 200, .headers = {}, .body = std::string(kBytes, 'x')});
       },
-      {.request_timeout = milliseconds(100)});
+      {.request_timeout = milliseconds(500)});
   RawClient client = served.connect(4096);
   client.send(served.get());
   const auto response = client.read_response();
   ASSERT_TRUE(response);
-  EXPECT_EQ(response->body.size(), 4u << 20);
+  EXPECT_EQ(response->body.size(), kBytes);
 }
 
 }  // namespace

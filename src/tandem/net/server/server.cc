@@ -1,8 +1,5 @@
 #include "tandem/net/server/server.h"
 
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ip/v6_only.hpp>
-
 #include <algorithm>
 #include <utility>
 

@@ -1,6 +1,6 @@
 // tandem/net/server/testing/raw_client.h - a client on a raw socket: any bytes in any pieces, and what comes back.
 //
-// Room: net, tests only. Every blocking call gives up after kPatienceSeconds: a wrong server fails a test, it does not hang it.
+// Room: net, tests only. Every blocking call gives up after kPatienceSeconds: a wrong server fails, it does not hang a test.
 #pragma once
 
 #include <arpa/inet.h>
