@@ -14,9 +14,10 @@ Result<int> replay_worker(Cli& cli, std::size_t threads) {
   TANDEM_TRY_ASSIGN(const lineage::ReplayPackage package, lineage::ReplayPackage::parse(document));
   TANDEM_TRY_ASSIGN(const Settings settings, cli.settings());
   ThreadExecutor executor(threads);
+  NullLog log;
   FileCredentials credentials(cli.machine.fs, cli.machine.environment);
   TANDEM_TRY_ASSIGN(const auto http, make_http(settings, cli.machine));
-  TANDEM_TRY_ASSIGN(const auto backends, make_backends(settings, executor, cli.machine, *http, credentials));
+  TANDEM_TRY_ASSIGN(const auto backends, make_backends(settings, executor, cli.machine, *http, credentials, log));
   const auto problems = problem::ProblemRegistry::with_builtin_types();
   TANDEM_TRY_ASSIGN(const lineage::ReplayOutcome outcome, lineage::replay(package, *backends, problems, threads));
   fmt::print("{}\n", Json{{"canonical", outcome.canonical},

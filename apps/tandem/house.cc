@@ -79,7 +79,8 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
       .commit_wait = std::chrono::milliseconds(settings.integer("store.commit_wait"))};
   TANDEM_TRY_ASSIGN(out->store_, sqlite::SqliteStore::open(out->data_dir_ + "/tandem.db", store_options,
                                                            *out->executor_, machine.clock, out->meters_));
-  TANDEM_TRY_ASSIGN(out->backends_, make_backends(settings, *out->executor_, machine, *out->http_, *out->credentials_));
+  TANDEM_TRY_ASSIGN(out->backends_,
+                    make_backends(settings, *out->executor_, machine, *out->http_, *out->credentials_, log));
   out->submitter_ = std::make_unique<submit::Submitter>(
       submit::SubmitServices{.store = *out->store_,
                              .executor = *out->executor_,

@@ -72,7 +72,8 @@ std::string server_file(const std::string& data_dir);
 
 /// All backends that the settings describe; the absent ones too, so that the router can say why.
 Result<std::unique_ptr<backend::BackendRegistry>> make_backends(const Settings& settings, Executor& executor,
-                                                                Machine& machine, Http& http, Credentials& credentials);
+                                                                Machine& machine, Http& http, Credentials& credentials,
+                                                                Log& log);
 /// The only way out of this process: to the servers and devices that the settings name, and nowhere else.
 Result<std::unique_ptr<Http>> make_http(const Settings& settings, Machine& machine,
                                         const std::vector<std::string>& servers = {});

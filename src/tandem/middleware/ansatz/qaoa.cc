@@ -11,7 +11,8 @@ using problem::Bqm;
 using problem::QuadraticTerm;
 using problem::Vartype;
 
-/// Fixed angles of unweighted d-regular Max-Cut for H = sum over edges of (1 - ZZ)/2, to four decimals (arXiv 2107.00677).
+/// Fixed angles of unweighted d-regular Max-Cut, to four decimals (arXiv 2107.00677). The table's phase is exp(-i gamma C / 2)
+/// with C the cut, so a coupling is 1/4.
 struct FixedAngles {
   std::uint32_t degree;
   std::uint32_t layers;
@@ -37,8 +38,8 @@ constexpr FixedAngles kFixedAngles[] = {
 };
 
 // The ramp in units of qaoa_scale, over t = (layer + 1/2) / layers.
-constexpr double kGammaStart = 0.5;
-constexpr double kGammaRise = 1.0;
+constexpr double kGammaStart = 0.25;
+constexpr double kGammaRise = 0.5;
 constexpr double kBetaStart = 0.78;
 constexpr double kBetaFall = 0.70;
 
@@ -83,8 +84,8 @@ QaoaAngles choose_angles(const Bqm& bqm, std::uint32_t layers) {
   for (const FixedAngles& fixed : kFixedAngles) {
     if (fixed.degree != degree || fixed.layers != layers) continue;
     QaoaAngles out{.schedule = fmt::format("fixed_angles(d={},p={})", degree, layers)};
-    // The table's couplings are 1/2, so its local field is sqrt(d)/2; ours is one unit.
-    const double unit = std::sqrt(static_cast<double>(degree)) / 2;
+    // The table's local field is sqrt(d)/4; ours is one unit.
+    const double unit = std::sqrt(static_cast<double>(degree)) / 4;
     for (std::uint32_t l = 0; l < layers; ++l) {
       out.gammas.push_back(fixed.gammas[l] * unit);
       out.betas.push_back(fixed.betas[l]);

@@ -1,0 +1,180 @@
+// apps/tandem/cmd_files.cc - convert and generate: instances as files.
+#include "cli.h"
+#include "tandem/base/text.h"
+#include "tandem/model/format/dimod.h"
+#include "tandem/model/format/format.h"
+#include "tandem/model/format/generate.h"
+#include "tandem/model/result/sample_set.h"
+
+namespace tandem::app {
+namespace {
+
+struct ConvertFlags {
+  std::string in;
+  std::string out;
+  std::string from;
+  std::string to;
+  std::string problem;
+  std::string sense;
+};
+
+/// Writes a file whole, or standard output for "-".
+Result<void> write_output(Cli& cli, const std::string& path, const std::string& text) {
+  if (!path.empty() && path != "-") return cli.machine.fs.write_file_atomic(path, text);
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
+    return fail(errors::kIoError, "standard output took only a part of {} bytes", text.size());
+  }
+  return {};
+}
+
+/// A result document as a dimod SampleSet: the candidates with their objectives as energies.
+Result<std::string> result_to_dimod(const Json& document) {
+  TANDEM_TRY_ASSIGN(const job::ResultDocument result, job::ResultDocument::parse(document));
+  if (result.candidates.empty()) return fail(errors::kFormatCannotExpress, "the result has no candidates");
+  std::vector<result::Sample> samples;
+  for (const job::ScoredCandidate& candidate : result.candidates)
+    samples.push_back(
+        {.values = candidate.solution, .energy = candidate.objective, .occurrences = candidate.occurrences});
+  const auto set = result::SampleSet::create(problem::Vartype::kBinary, result.candidates.front().solution.size(),
+                                             std::move(samples));
+  return format::dimod_sample_set(set, {},
+                                  {{"job_id", result.job_id.value}, {"objectives", "as scored by the problem"}})
+             .dump() +
+         "\n";
+}
+
+Result<int> convert(Cli& cli, const ConvertFlags& flags) {
+  TANDEM_TRY_ASSIGN(const Settings settings, cli.settings());
+  format::ReadOptions options;
+  options.limits.bytes_max = static_cast<std::uint64_t>(settings.integer("input.file_bytes_max"));
+  if (!flags.problem.empty()) options.problem = flags.problem;
+  if (!flags.sense.empty()) {
+    TANDEM_TRY_ASSIGN(options.sense, problem::parse_sense(flags.sense));
+  }
+  if (!flags.from.empty()) {
+    TANDEM_TRY_ASSIGN(options.format, format::parse_file_format(flags.from));
+  }
+  const std::string name = flags.in == "-" ? "standard input" : flags.in;
+  TANDEM_TRY_ASSIGN(Bytes raw, cli.machine.fs.read_file(flags.in, options.limits.bytes_max));
+  TANDEM_TRY_ASSIGN(const Bytes text, format::unpack(std::move(raw), options.limits));
+  if (flags.to == "dimod") {
+    TANDEM_TRY_ASSIGN(const Json document, parse_json(text, name));
+    TANDEM_TRY_ASSIGN(const std::string out, result_to_dimod(document));
+    TANDEM_TRY(write_output(cli, flags.out, out));
+    return 0;
+  }
+  TANDEM_TRY_ASSIGN(const format::FileFormat to, format::parse_file_format(flags.to));
+  const auto problems = problem::ProblemRegistry::with_builtin_types();
+  TANDEM_TRY_ASSIGN(const problem::ProblemPtr problem, format::read_problem(text, name, options, problems));
+  TANDEM_TRY_ASSIGN(const std::string out, format::write_problem(*problem, to));
+  TANDEM_TRY(write_output(cli, flags.out, out));
+  return 0;
+}
+
+struct GenerateFlags {
+  std::string name;
+  std::uint32_t variables = 0;
+  std::uint32_t density = 100;
+  std::uint32_t nodes = 0;
+  std::uint32_t degree = 3;
+  std::uint32_t rows = 0;
+  std::uint32_t columns = 0;
+  double probability = 0.5;
+  std::string weights;
+  std::uint64_t seed = 1;
+  std::string out;
+};
+
+Result<int> write_generated(Cli& cli, const GenerateFlags& flags, Result<format::Generated> generated) {
+  TANDEM_TRY(generated);
+  const std::vector<std::string> comments = {generated->command};
+  TANDEM_TRY_ASSIGN(const std::string text, format::write_problem(*generated->problem, generated->format, comments));
+  TANDEM_TRY(write_output(cli, flags.out, text));
+  return 0;
+}
+
+Result<format::EdgeWeights> weights_of(const GenerateFlags& flags, format::EdgeWeights fallback) {
+  if (flags.weights.empty()) return fallback;
+  return format::parse_edge_weights(flags.weights);
+}
+
+Result<int> palubeckis(Cli& cli, const GenerateFlags& flags) {
+  format::PalubeckisOptions options{
+      .variables = flags.variables, .density = flags.density, .seed = static_cast<std::uint32_t>(flags.seed)};
+  if (!flags.name.empty()) {
+    const auto found = format::find_palubeckis(flags.name);
+    if (!found)
+      return fail_at("--name", errors::kValueOutOfRange, "{} is none of p3000.1 .. p7000.3", quote(flags.name));
+    options = *found;
+  }
+  return write_generated(cli, flags, format::generate_palubeckis(options));
+}
+
+Result<int> regular(Cli& cli, const GenerateFlags& flags) {
+  TANDEM_TRY_ASSIGN(const format::EdgeWeights weights, weights_of(flags, format::EdgeWeights::kOne));
+  return write_generated(
+      cli, flags,
+      format::generate_regular({.nodes = flags.nodes, .degree = flags.degree, .weights = weights, .seed = flags.seed}));
+}
+
+Result<int> gnp(Cli& cli, const GenerateFlags& flags) {
+  TANDEM_TRY_ASSIGN(const format::EdgeWeights weights, weights_of(flags, format::EdgeWeights::kOne));
+  return write_generated(
+      cli, flags,
+      format::generate_gnp(
+          {.nodes = flags.nodes, .probability = flags.probability, .weights = weights, .seed = flags.seed}));
+}
+
+Result<int> torus(Cli& cli, const GenerateFlags& flags) {
+  TANDEM_TRY_ASSIGN(const format::EdgeWeights weights, weights_of(flags, format::EdgeWeights::kPlusMinusOne));
+  return write_generated(
+      cli, flags,
+      format::generate_torus({.rows = flags.rows, .columns = flags.columns, .weights = weights, .seed = flags.seed}));
+}
+
+}  // namespace
+
+void add_convert(CLI::App& app, Cli& cli) {
+  CLI::App* command = app.add_subcommand("convert", "read a file in one format and write it in another");
+  auto flags = std::make_shared<ConvertFlags>();
+  command->add_option("IN", flags->in, "file; - reads standard input")->required();
+  command->add_option("OUT", flags->out, "file; without it, or with -, standard output");
+  command->add_option("--from", flags->from, "json, rudy, sparse, qbsolv; found out where it can be");
+  command->add_option("--to", flags->to, "json, rudy, sparse, qbsolv; dimod: a result document as a dimod SampleSet")
+      ->required();
+  command->add_option("--problem", flags->problem, "max_cut or qubo, where the file does not say");
+  command->add_option("--sense", flags->sense, "min or max, where the file does not say");
+  command->callback([&cli, flags] { cli.action = [&cli, flags] { return convert(cli, *flags); }; });
+}
+
+void add_generate(CLI::App& app, Cli& cli) {
+  CLI::App* command =
+      app.add_subcommand("generate", "make an instance; the command that makes it again stands in the file");
+  command->require_subcommand(1);
+  const auto add = [&](const char* name, const char* help, Result<int> (*run)(Cli&, const GenerateFlags&)) {
+    CLI::App* kind = command->add_subcommand(name, help);
+    auto flags = std::make_shared<GenerateFlags>();
+    kind->add_option("--seed", flags->seed, "same seed, same instance");
+    kind->add_option("--out", flags->out, "file; without it standard output");
+    kind->callback([&cli, flags, run] { cli.action = [&cli, flags, run] { return run(cli, *flags); }; });
+    return std::pair{kind, flags};
+  };
+  const auto [dense, dense_flags] = add("palubeckis", "QUBO instances p3000.1 .. p7000.3 and their like", palubeckis);
+  dense->add_option("--name", dense_flags->name, "a published one: p3000.1");
+  dense->add_option("--variables", dense_flags->variables);
+  dense->add_option("--density", dense_flags->density, "percent of pairs");
+  const auto [fixed, fixed_flags] = add("regular", "random regular graph, max-cut", regular);
+  fixed->add_option("--nodes", fixed_flags->nodes)->required();
+  fixed->add_option("--degree", fixed_flags->degree);
+  fixed->add_option("--weights", fixed_flags->weights, "one or pm1");
+  const auto [random, random_flags] = add("gnp", "Erdos-Renyi graph, max-cut", gnp);
+  random->add_option("--nodes", random_flags->nodes)->required();
+  random->add_option("--probability", random_flags->probability);
+  random->add_option("--weights", random_flags->weights, "one or pm1");
+  const auto [grid, grid_flags] = add("torus", "grid with joined sides, max-cut", torus);
+  grid->add_option("--rows", grid_flags->rows)->required();
+  grid->add_option("--columns", grid_flags->columns)->required();
+  grid->add_option("--weights", grid_flags->weights, "one or pm1");
+}
+
+}  // namespace tandem::app
