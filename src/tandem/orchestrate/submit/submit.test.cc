@@ -1,0 +1,414 @@
+#include "tandem/orchestrate/submit/submit.h"
+
+#include <map>
+
+#include "tandem/base/fs.h"
+#include "tandem/base/setting.h"
+#include "tandem/orchestrate/submit/testing/submit_fixture.h"
+
+namespace tandem::submit {
+namespace {
+
+using backend::SubmitSafety;
+using job::Money;
+using std::chrono::milliseconds;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+using Kind = SubmissionOutcome::Kind;
+using enum SubmissionState;
+
+class SubmitTest : public SubmitFixture {};
+
+TEST_F(SubmitTest, good_work_is_sent_once_and_paid_by_the_providers_figure) {
+  const auto outcome = run(request());
+  ASSERT_THAT(outcome, Succeeds());
+  EXPECT_EQ(outcome->kind, Kind::kResult);
+  EXPECT_EQ(outcome->raw.bytes, "result");
+  EXPECT_EQ(outcome->raw.calibration_id, "cal_1");
+  EXPECT_EQ(outcome->raw_sha256, sha256("result").hex());
+  EXPECT_EQ(outcome->billed, Money{700});
+  EXPECT_EQ(outcome->error, std::nullopt);
+  EXPECT_THAT(provider_->book(), ElementsAre(token()));
+  EXPECT_EQ(hold().settled, Money{700});
+  EXPECT_EQ(hold().free, Money{9300});
+  EXPECT_EQ(hold().reserved, Money{0});
+  EXPECT_THAT(event_types(), ElementsAre("submission.reserved", "submission.intent", "submission.confirmed",
+                                         "submission.terminal", "submission.settled"));
+}
+
+TEST_F(SubmitTest, the_intent_and_its_money_are_on_disk_before_the_wire_is_touched) {
+  int looked = 0;
+  provider_->plan.during_submit = [&] {
+    ++looked;
+    EXPECT_EQ(state(), kIntent);
+    EXPECT_EQ(hold().reserved, Money{1000});
+  };
+  ASSERT_THAT(run(request()), Succeeds());
+  EXPECT_EQ(looked, 1);
+}
+
+TEST_F(SubmitTest, raw_bytes_are_on_disk_before_they_are_decoded) {
+  int looked = 0;
+  provider_->plan.during_decode = [&](const backend::RawResult& raw) {
+    ++looked;
+    EXPECT_EQ(state(), kTerminal);
+    EXPECT_EQ(store_.get(store::Table::kBlob, sha256(raw.bytes).hex()).value()->value, raw.bytes);
+  };
+  ASSERT_THAT(run(request()), Succeeds());
+  EXPECT_EQ(looked, 1);
+}
+
+TEST_F(SubmitTest, a_second_run_of_a_settled_attempt_returns_the_stored_bytes_without_asking_anybody) {
+  ASSERT_THAT(run(request()), Succeeds());
+  provider_->plan.answers_reads = false;
+  const auto again = run(request());
+  ASSERT_THAT(again, Succeeds());
+  EXPECT_EQ(again->kind, Kind::kResult);
+  EXPECT_EQ(again->raw.bytes, "result");
+  EXPECT_EQ(again->billed, Money{700});
+  EXPECT_EQ(provider_->submissions(), 1);
+}
+
+TEST_F(SubmitTest, a_lost_reply_is_found_by_its_token_and_not_sent_again) {
+  provider_->plan.on_submit = {OnSubmit::kLoseReply};
+  const auto outcome = run(request());
+  ASSERT_THAT(outcome, Succeeds());
+  EXPECT_EQ(outcome->kind, Kind::kResult);
+  EXPECT_EQ(provider_->submissions(), 1);
+  EXPECT_THAT(provider_->book(), SizeIs(1));
+  EXPECT_THAT(event_types(), ElementsAre("submission.reserved", "submission.intent", "submission.ambiguous",
+                                         "submission.confirmed", "submission.terminal", "submission.settled"));
+}
+
+TEST_F(SubmitTest, work_that_appears_within_the_settle_window_is_adopted) {
+  provider_->plan.on_submit = {OnSubmit::kAcceptLate};
+  provider_->plan.late = milliseconds(1500);
+  const auto outcome = run(request());
+  ASSERT_THAT(outcome, Succeeds());
+  EXPECT_EQ(outcome->kind, Kind::kResult);
+  EXPECT_EQ(provider_->submissions(), 1);
+}
+
+TEST_F(SubmitTest, a_lost_request_is_held_with_its_money_and_never_sent_again) {
+  provider_->plan.on_submit = {OnSubmit::kLoseRequest};
+  const auto outcome = run(request());
+  ASSERT_THAT(outcome, Succeeds());
+  EXPECT_EQ(outcome->kind, Kind::kHeld);
+  ASSERT_TRUE(outcome->error);
+  EXPECT_EQ(outcome->error->number, errors::kSubmissionAmbiguous);
+  EXPECT_TRUE(outcome->error->cost_incurred);
+  EXPECT_THAT(outcome->error->message, HasSubstr("does not know it 2000 ms after the intent"));
+  EXPECT_EQ(provider_->submissions(), 1);
+  EXPECT_EQ(hold().reserved, Money{1000});
+  // And so it stays, whoever asks again.
+  EXPECT_EQ(run(request())->kind, Kind::kHeld);
+  EXPECT_EQ(provider_->submissions(), 1);
+}
+
+TEST_F(SubmitTest, the_settle_window_is_waited_for_in_full) {
+  provider_->plan.on_submit = {OnSubmit::kLoseRequest};
+  const Instant before = clock_.monotonic();
+  ASSERT_THAT(run(request()), Succeeds());
+  EXPECT_GE(clock_.monotonic() - before, options_.settle_window);
+  EXPECT_LE(clock_.monotonic() - before, options_.settle_window + 2 * options_.lookup_interval);
+  EXPECT_GE(provider_->lookups(), 40);
+}
+
+TEST_F(SubmitTest, the_steps_deadline_ends_the_search_but_not_the_doubt) {
+  provider_->plan.on_submit = {OnSubmit::kAcceptLate};
+  provider_->plan.late = milliseconds(1500);
+  const auto outcome = run(request_within(milliseconds(500)));
+  ASSERT_THAT(outcome, Succeeds());
+  EXPECT_EQ(outcome->kind, Kind::kHeld);
+  EXPECT_EQ(hold().reserved, Money{1000});
+}
+
+TEST_F(SubmitTest, an_unreachable_provider_leaves_the_submission_held_with_that_reason) {
+  provider_->plan.on_submit = {OnSubmit::kLoseReply};
+  provider_->plan.answers_reads = false;
+  const auto outcome = run(request_within(milliseconds(5000)));
+  ASSERT_THAT(outcome, Succeeds());
+  EXPECT_EQ(outcome->kind, Kind::kHeld);
+  EXPECT_THAT(record().reason, HasSubstr("could not be asked"));
+}
+
+TEST_F(SubmitTest, a_refusal_costs_nothing) {
+  provider_->plan.on_submit = {OnSubmit::kRefuse};
+  const auto outcome = run(request());
+  ASSERT_THAT(outcome, Succeeds());
+  EXPECT_EQ(outcome->kind, Kind::kRefused);
+  EXPECT_EQ(outcome->error->number, errors::kBackendRefused);
+  EXPECT_FALSE(outcome->error->cost_incurred);
+  EXPECT_EQ(hold().free, Money{10'000});
+  EXPECT_EQ(state(), kRefused);
+}
+
+TEST_F(SubmitTest, without_the_money_nothing_is_recorded_and_nothing_is_sent) {
+  provider_->plan.price = Money{10'001};
+  const auto outcome = run(request());
+  ASSERT_THAT(outcome, FailsWith(errors::kBudgetExceeded));
+  EXPECT_THAT(outcome.error().message, HasSubstr("$0.010001 are needed and $0.01 are free"));
+  EXPECT_EQ(provider_->submissions(), 0);
+  EXPECT_THAT(submitter_.submissions(job_).value(), IsEmpty());
+}
+
+TEST_F(SubmitTest, work_that_the_backend_cannot_run_reserves_nothing) {
+  const backend::Work solve = backend::SolveWork{.model = std::make_shared<const solve::Model>()};
+  const SubmissionRequest bad{
+      .tenant = "tenant", .job = job_, .step = "refine", .fence = 1, .backend = *provider_, .work = solve};
+  EXPECT_THAT(run(bad), FailsWith(errors::kBackendCannot));
+  EXPECT_EQ(hold().free, Money{10'000});
+}
+
+TEST_F(SubmitTest, a_bill_above_the_quote_is_posted_and_stops_the_next_attempt) {
+  provider_->plan.bill = Money{1200};
+  ASSERT_THAT(run(request()), Succeeds());
+  EXPECT_EQ(hold().settled, Money{1200});
+  EXPECT_TRUE(hold().stopped);
+  SubmissionRequest next = request();
+  next.step = "refine again";
+  EXPECT_THAT(run(next), FailsWith(errors::kBudgetExceeded));
+}
+
+TEST_F(SubmitTest, failed_work_is_billed_as_the_provider_says) {
+  provider_->plan.end = backend::WorkState::kFailed;
+  provider_->plan.bill = Money{300};
+  const auto outcome = run(request());
+  ASSERT_THAT(outcome, Succeeds());
+  EXPECT_EQ(outcome->kind, Kind::kFailed);
+  EXPECT_EQ(outcome->error->number, errors::kBackendJobFailed);
+  EXPECT_TRUE(outcome->error->cost_incurred);
+  EXPECT_EQ(outcome->billed, Money{300});
+  EXPECT_EQ(hold().settled, Money{300});
+}
+
+TEST_F(SubmitTest, failed_work_without_a_bill_is_not_assumed_to_be_free) {
+  provider_->plan.end = backend::WorkState::kFailed;
+  provider_->plan.bill.reset();
+  const auto outcome = run(request());
+  ASSERT_THAT(outcome, Succeeds());
+  EXPECT_EQ(outcome->kind, Kind::kHeld);
+  EXPECT_EQ(hold().reserved, Money{1000});
+}
+
+TEST_F(SubmitTest, a_result_that_arrived_damaged_is_fetched_again) {
+  provider_->plan.garbage_fetches = 3;
+  const auto outcome = run(request());
+  ASSERT_THAT(outcome, Succeeds());
+  EXPECT_EQ(outcome->kind, Kind::kResult);
+  EXPECT_EQ(outcome->raw.bytes, "result");
+  EXPECT_EQ(outcome->raw_sha256, sha256("result").hex());
+}
+
+TEST_F(SubmitTest, a_result_that_stays_unreadable_is_a_failure_that_was_paid) {
+  provider_->plan.garbage_fetches = 1'000'000;
+  const auto outcome = run(request());
+  ASSERT_THAT(outcome, Succeeds());
+  EXPECT_EQ(outcome->kind, Kind::kFailed);
+  EXPECT_EQ(outcome->error->number, errors::kBackendGarbage);
+  EXPECT_EQ(outcome->billed, Money{700});
+  EXPECT_EQ(hold().settled, Money{700});
+  EXPECT_THAT(outcome->raw_sha256, SizeIs(64));  // what came is kept
+}
+
+TEST_F(SubmitTest, unfinished_work_is_cancelled_at_the_deadline_and_billed_as_the_provider_says) {
+  provider_->plan.polls_until_done = 1'000'000;
+  provider_->plan.bill = Money{100};
+  const auto outcome = run(request_within(milliseconds(1000)));
+  ASSERT_THAT(outcome, Succeeds());
+  EXPECT_EQ(outcome->kind, Kind::kCancelled);
+  EXPECT_EQ(provider_->cancels(), 1);
+  EXPECT_EQ(hold().settled, Money{100});
+}
+
+TEST_F(SubmitTest, a_result_that_is_gone_leaves_the_submission_held_at_the_deadline) {
+  provider_->plan.result_missing = true;
+  const auto outcome = run(request_within(milliseconds(1000)));
+  ASSERT_THAT(outcome, Succeeds());
+  EXPECT_EQ(outcome->kind, Kind::kHeld);
+  EXPECT_EQ(outcome->error->number, errors::kBackendJobFailed);
+  EXPECT_EQ(hold().reserved, Money{1000});
+}
+
+TEST_F(SubmitTest, when_the_time_is_over_before_sending_nothing_is_sent) {
+  const auto outcome = run(request_within(milliseconds(0)));
+  ASSERT_THAT(outcome, Succeeds());
+  EXPECT_EQ(outcome->kind, Kind::kCancelled);
+  EXPECT_EQ(provider_->submissions(), 0);
+  EXPECT_EQ(hold().free, Money{10'000});
+}
+
+TEST_F(SubmitTest, a_stop_leaves_the_record_open_and_the_next_run_finishes_it) {
+  std::stop_source stop;
+  provider_->plan.during_submit = [&] { stop.request_stop(); };
+  EXPECT_THAT(submitter_.run(request(), stop.get_token()), FailsWith(errors::kCancelled));
+  EXPECT_EQ(state(), kConfirmed);
+  EXPECT_EQ(run(request())->kind, Kind::kResult);
+  EXPECT_EQ(provider_->submissions(), 1);
+}
+
+/// A commit that is refused after the wire was used leaves what a crash leaves: an intent, and a provider that has the work.
+TEST_F(SubmitTest, after_a_crash_between_wire_and_commit_the_token_finds_the_work) {
+  provider_->plan.during_submit = [&] { store_.fail_commits(1, 1, make_error(errors::kIoError, "crash")); };
+  EXPECT_THAT(run(request()), FailsWith(errors::kIoError));
+  provider_->plan.during_submit = nullptr;
+  EXPECT_EQ(state(), kIntent);
+  const auto outcome = run(request());
+  ASSERT_THAT(outcome, Succeeds());
+  EXPECT_EQ(outcome->kind, Kind::kResult);
+  EXPECT_EQ(provider_->submissions(), 1);
+  EXPECT_THAT(provider_->book(), SizeIs(1));
+}
+
+/// The same crash, but the request never left: nothing tells that from the other, so it is held, not sent.
+TEST_F(SubmitTest, after_a_crash_before_the_wire_the_work_is_held_not_sent) {
+  provider_->plan.on_submit = {OnSubmit::kLoseRequest};
+  provider_->plan.during_submit = [&] { store_.fail_commits(1, 1, make_error(errors::kIoError, "crash")); };
+  EXPECT_THAT(run(request()), FailsWith(errors::kIoError));
+  provider_->plan.during_submit = nullptr;
+  EXPECT_EQ(run(request())->kind, Kind::kHeld);
+  EXPECT_EQ(provider_->submissions(), 1);
+}
+
+TEST_F(SubmitTest, a_worker_with_an_older_fence_is_turned_away_without_touching_the_wire) {
+  std::stop_source stop;
+  provider_->plan.during_submit = [&] { stop.request_stop(); };
+  SubmissionRequest newer = request();
+  newer.fence = 2;
+  EXPECT_THAT(submitter_.run(newer, stop.get_token()), FailsWith(errors::kCancelled));
+  const int submissions = provider_->submissions();
+  EXPECT_THAT(run(request()), FailsWith(errors::kStaleFence));
+  EXPECT_EQ(provider_->submissions(), submissions);
+  EXPECT_EQ(state(), kConfirmed);
+}
+
+TEST_F(SubmitTest, an_older_worker_starts_no_new_attempt_once_a_newer_one_has_spent) {
+  SubmissionRequest newer = request();
+  newer.fence = 2;
+  ASSERT_THAT(run(newer), Succeeds());
+  SubmissionRequest older = request();
+  older.step = "another step";
+  EXPECT_THAT(run(older), FailsWith(errors::kStaleFence));
+  EXPECT_EQ(provider_->submissions(), 1);
+}
+
+/// Worker 1 hangs on the wire; worker 2, in another process, takes the job over meanwhile and finishes it. Worker 1 then
+/// comes back with an answer that nobody may use any more.
+TEST_F(SubmitTest, a_worker_that_lost_the_attempt_while_on_the_wire_writes_nothing) {
+  Submitter other_process(services_, options_);
+  Result<SubmissionOutcome> taken = fail(errors::kInternal, "not run");
+  provider_->plan.on_submit = {OnSubmit::kLoseReply};
+  provider_->plan.during_submit = [&] {
+    provider_->plan.during_submit = nullptr;
+    SubmissionRequest newer = request();
+    newer.fence = 2;
+    taken = other_process.run(newer, {});
+  };
+  EXPECT_THAT(run(request()), FailsWith(errors::kStaleFence));
+  ASSERT_THAT(taken, Succeeds());
+  EXPECT_EQ(taken->kind, Kind::kHeld);  // it looked, found nothing in the window, and let go
+  EXPECT_EQ(record().fence, 2u);
+  EXPECT_EQ(state(), kHeld);
+  EXPECT_EQ(provider_->submissions(), 1);
+  EXPECT_THAT(provider_->book(), SizeIs(1));  // found by the reconciler later: an orphan, not a second bill
+}
+
+TEST_F(SubmitTest, two_runs_of_one_attempt_send_it_once) {
+  Result<SubmissionOutcome> second = fail(errors::kInternal, "not run");
+  ThreadExecutor threads(1);
+  std::unique_ptr<Timer> loop;
+  provider_->plan.during_submit = [&] {
+    loop = threads.start_loop("second", [&](std::stop_token) { second = run(request()); });
+  };
+  const auto first = run(request());
+  loop.reset();  // joins
+  ASSERT_THAT(first, Succeeds());
+  ASSERT_THAT(second, Succeeds());
+  EXPECT_EQ(first->raw.bytes, second->raw.bytes);
+  EXPECT_EQ(provider_->submissions(), 1);
+}
+
+TEST_F(SubmitTest, another_attempt_of_the_step_waits_until_the_first_has_ended) {
+  std::stop_source stop;
+  provider_->plan.during_submit = [&] { stop.request_stop(); };
+  EXPECT_THAT(submitter_.run(request(), stop.get_token()), FailsWith(errors::kCancelled));
+  SubmissionRequest second = request();
+  second.attempt = 1;
+  EXPECT_THAT(run(second), FailsWith(errors::kIllegalTransition));
+  ASSERT_THAT(run(request()), Succeeds());
+  EXPECT_EQ(run(second)->kind, Kind::kResult);
+  EXPECT_THAT(provider_->book(), SizeIs(2));
+}
+
+TEST_F(SubmitTest, a_token_never_stands_for_other_work) {
+  ASSERT_THAT(run(request()), Succeeds());
+  std::get<backend::ProgramWork>(work_).pubs[0].shots = 11;
+  EXPECT_THAT(run(request()), FailsWith(errors::kValueOutOfRange));
+}
+
+TEST_F(SubmitTest, stored_bytes_that_were_altered_are_reported_as_damage) {
+  ASSERT_THAT(run(request()), Succeeds());
+  store::Batch batch;
+  batch.put(store::Table::kBlob, sha256("result").hex(), "resulT");
+  ASSERT_THAT(store::commit_and_wait(store_, std::move(batch)), Succeeds());
+  EXPECT_THAT(run(request()), FailsWith(errors::kStoreDamaged));
+}
+
+/// contract/events.json names every event that the ledger writes, with exactly the fields of its data.
+TEST_F(SubmitTest, every_event_of_the_ledger_stands_in_the_catalogue_with_its_fields) {
+  const SystemEnvironment environment;
+  RealFs fs;
+  const std::string path = environment.get("TANDEM_SOURCE_DIR") + "/contract/events.json";
+  const auto text = fs.read_file(path, 1u << 20);
+  ASSERT_THAT(text, Succeeds());
+  const auto catalogue = parse_json(*text, path);
+  ASSERT_THAT(catalogue, Succeeds());
+  std::map<std::string, Json> entries;
+  for (const Json& entry : (*catalogue)["events"]) entries[entry["type"]] = entry["data"];
+
+  ASSERT_THAT(run(request()), Succeeds());
+  ASSERT_THAT(events(), SizeIs(5));
+  for (const job::Event& event : events()) {
+    ASSERT_TRUE(entries.contains(event.type)) << event.type;
+    EXPECT_EQ(event.data.size(), entries[event.type].size()) << event.type;
+    for (const auto& [field, value] : event.data.items()) EXPECT_TRUE(entries[event.type].contains(field)) << field;
+  }
+  for (std::size_t s = 0; s < kNumSubmissionStates; ++s) {
+    EXPECT_TRUE(entries.contains(fmt::format("submission.{}", to_string(static_cast<SubmissionState>(s)))));
+  }
+}
+
+class SubmitClassA : public SubmitFixture {
+ protected:
+  SubmitClassA() : SubmitFixture(SubmitSafety::kA) {}
+};
+
+TEST_F(SubmitClassA, a_lost_request_is_sent_again_with_the_same_token_and_billed_once) {
+  provider_->plan.on_submit = {OnSubmit::kLoseRequest, OnSubmit::kLoseRequest};
+  const auto outcome = run(request());
+  ASSERT_THAT(outcome, Succeeds());
+  EXPECT_EQ(outcome->kind, Kind::kResult);
+  EXPECT_EQ(provider_->submissions(), 3);
+  EXPECT_EQ(record().sends, 3u);
+  EXPECT_THAT(provider_->book(), ElementsAre(token()));
+}
+
+class SubmitClassD : public SubmitFixture {
+ protected:
+  SubmitClassD() : SubmitFixture(SubmitSafety::kD) {}
+};
+
+TEST_F(SubmitClassD, doubt_goes_straight_to_a_person) {
+  provider_->plan.on_submit = {OnSubmit::kLoseReply};
+  const auto outcome = run(request());
+  ASSERT_THAT(outcome, Succeeds());
+  EXPECT_EQ(outcome->kind, Kind::kHeld);
+  EXPECT_EQ(provider_->submissions(), 1);
+  EXPECT_EQ(provider_->lookups(), 0);
+  EXPECT_THAT(record().reason, HasSubstr("a person has to look there"));
+}
+
+}  // namespace
+}  // namespace tandem::submit

@@ -1,0 +1,173 @@
+// tandem/orchestrate/submit/testing/fake_provider.h - a provider in memory that loses, delays and spoils what the test says.
+//
+// Room: orchestrate, tests only. It keeps a book as a real one would: one entry a submission that it accepted and will bill.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tandem/base/clock.h"
+#include "tandem/middleware/backend/backend.h"
+
+namespace tandem::submit {
+
+/// What becomes of one submission on its way.
+enum class OnSubmit : std::uint8_t {
+  kAccept,
+  kRefuse,
+  kLoseRequest,  ///< never arrives; the sender cannot know
+  kLoseReply,  ///< accepted; the sender cannot know
+  kAcceptLate,  ///< the sender gets nothing; accepted after `late`
+};
+
+/// Threads: safe to call concurrently; the plan must not change while a run uses it.
+class FakeProvider final : public backend::Backend {
+ public:
+  struct Plan {
+    std::deque<OnSubmit> on_submit;  ///< one entry a submission; then all are accepted
+    std::chrono::milliseconds late{0};
+    int polls_until_done = 1;
+    backend::WorkState end = backend::WorkState::kSucceeded;
+    std::optional<job::Money> bill{job::Money{700}};
+    job::Money price{1000};
+    int garbage_fetches = 0;  ///< results that cannot be decoded before a good one comes
+    bool result_missing = false;  ///< done, but the result is gone
+    bool answers_reads = true;  ///< polls, lookups and fetches
+    std::function<void()> during_submit;
+    std::function<void(const backend::RawResult&)> during_decode;
+  };
+
+  FakeProvider(const Clock& clock, backend::SubmitSafety safety) : clock_(clock) {
+    info_ = {.id = BackendId("fake.provider"),
+             .name = "provider of the tests",
+             .version = "1",
+             .tier = job::Tier::kQpu,
+             .access = job::Access::kCloud,
+             .emulated = true,
+             .metered = true,
+             .takes_program = true,
+             .safety = safety,
+             .conformance = "L0"};
+  }
+
+  Plan plan;
+
+  /// Tokens that were accepted and billed, in order.
+  std::vector<std::string> book() {
+    const std::lock_guard lock(mutex_);
+    accept_what_is_due();
+    return book_;
+  }
+  int submissions() const { return submissions_; }
+  int lookups() const { return lookups_; }
+  int cancels() const { return cancels_; }
+
+  const backend::BackendInfo& info() const override { return info_; }
+  Result<void> validate(const backend::Work& work) const override {
+    if (std::holds_alternative<backend::ProgramWork>(work)) return {};
+    return fail(errors::kBackendCannot, "only programs");
+  }
+  Result<backend::Quote> quote(const backend::Work&, const backend::CallContext&) override {
+    return backend::Quote{.cost = plan.price, .source = "the test"};
+  }
+  tl::expected<backend::Handle, backend::SubmitFailure> submit(const backend::Work&, std::string_view token,
+                                                               const backend::CallContext&) override {
+    if (const auto hook = plan.during_submit) hook();  // a copy: the hook may replace itself
+    const std::lock_guard lock(mutex_);
+    ++submissions_;
+    OnSubmit fate = OnSubmit::kAccept;
+    if (!plan.on_submit.empty()) {
+      fate = plan.on_submit.front();
+      plan.on_submit.pop_front();
+    }
+    if (fate == OnSubmit::kRefuse) {
+      return tl::unexpected(backend::SubmitFailure{.error = make_error(errors::kBackendRefused, "not today")});
+    }
+    if (fate == OnSubmit::kAcceptLate) late_.emplace_back(clock_.monotonic() + plan.late, token);
+    const auto known = handle_of(token);
+    if (fate == OnSubmit::kLoseReply || fate == OnSubmit::kAccept) {
+      if (!known || info_.safety != backend::SubmitSafety::kA) book_.emplace_back(token);
+    }
+    if (fate == OnSubmit::kAccept) return *handle_of(token);
+    return tl::unexpected(
+        backend::SubmitFailure{.error = make_error(errors::kConnectionLost, "the line broke"), .ambiguous = true});
+  }
+  Result<backend::PollStatus> poll(const backend::Handle& handle, const backend::CallContext&) override {
+    const std::lock_guard lock(mutex_);
+    if (!plan.answers_reads) return fail(errors::kBackendUnavailable, "no answer");
+    if (cancelled_.contains(handle)) {
+      return backend::PollStatus{.state = backend::WorkState::kCancelled, .detail = "cancelled", .billed = plan.bill};
+    }
+    if (++polls_[handle] < plan.polls_until_done) {
+      return backend::PollStatus{.state = backend::WorkState::kQueued, .detail = "queued"};
+    }
+    return backend::PollStatus{.state = plan.end, .detail = "ended", .billed = plan.bill};
+  }
+  Result<backend::RawResult> fetch(const backend::Handle&, const backend::CallContext&) override {
+    const std::lock_guard lock(mutex_);
+    if (!plan.answers_reads) return fail(errors::kBackendUnavailable, "no answer");
+    if (plan.result_missing) return fail(errors::kUnknownHandle, "gone");
+    const bool garbage = plan.garbage_fetches > 0 && plan.garbage_fetches-- > 0;
+    return backend::RawResult{.bytes = garbage ? fmt::format("<html>{}", plan.garbage_fetches) : "result",
+                              .media_type = "text/plain",
+                              .billed = plan.bill.value_or(job::Money{}),
+                              .calibration_id = "cal_1"};
+  }
+  Result<backend::WorkResult> decode(const backend::RawResult& raw, const backend::Work&) const override {
+    if (plan.during_decode) plan.during_decode(raw);
+    if (raw.bytes == "result") return backend::WorkResult(backend::ProgramResult{});
+    return fail(errors::kBackendGarbage, "a web page instead of a result");
+  }
+  Result<void> cancel(const backend::Handle& handle, const backend::CallContext&) override {
+    const std::lock_guard lock(mutex_);
+    ++cancels_;
+    if (polls_[handle] < plan.polls_until_done) cancelled_.insert(handle);
+    return {};
+  }
+  Result<backend::Reconciled> reconcile(std::string_view token, const backend::CallContext&) override {
+    const std::lock_guard lock(mutex_);
+    ++lookups_;
+    if (!plan.answers_reads) return fail(errors::kBackendUnavailable, "no answer");
+    accept_what_is_due();
+    const auto handle = handle_of(token);
+    if (!handle) return backend::Reconciled{};
+    return backend::Reconciled{.kind = backend::Reconciled::Kind::kFound, .handle = *handle};
+  }
+  Result<backend::Availability> availability(const backend::CallContext&) override { return backend::Availability{}; }
+  Result<std::optional<device::Calibration>> calibration(const backend::CallContext&) override {
+    return std::optional<device::Calibration>();
+  }
+  void forget(const backend::Handle&) override {}
+
+ private:
+  std::optional<backend::Handle> handle_of(std::string_view token) const {
+    for (std::size_t i = 0; i < book_.size(); ++i)
+      if (book_[i] == token) return fmt::format("work-{}", i + 1);
+    return std::nullopt;
+  }
+  void accept_what_is_due() {
+    std::erase_if(late_, [&](const auto& entry) {
+      if (clock_.monotonic() < entry.first) return false;
+      book_.push_back(entry.second);
+      return true;
+    });
+  }
+
+  const Clock& clock_;
+  backend::BackendInfo info_;
+  std::mutex mutex_;
+  std::vector<std::string> book_;
+  std::vector<std::pair<Instant, std::string>> late_;
+  std::map<backend::Handle, int> polls_;
+  std::set<backend::Handle> cancelled_;
+  std::atomic<int> submissions_{0};
+  std::atomic<int> lookups_{0};
+  std::atomic<int> cancels_{0};
+};
+
+}  // namespace tandem::submit
