@@ -5,6 +5,8 @@
 namespace tandem::lineage {
 namespace {
 
+constexpr std::size_t kBriefMax = 60;  ///< of a value in a line of differences
+
 using hybrid::Order;
 using hybrid::Reply;
 
@@ -94,7 +96,10 @@ void compare(const Json& a, const Json& b, const std::string& path, std::size_t 
   if (!objects && !arrays) {
     const auto brief = [](const Json& value) {
       std::string text = value.dump();
-      if (text.size() > 60) text = text.substr(0, 57) + "...";
+      if (text.size() > kBriefMax) {
+        text.resize(kBriefMax);
+        text += "...";
+      }
       return text;
     };
     out.push_back(fmt::format("{}: {} / {}", path.empty() ? "/" : path, brief(a), brief(b)));

@@ -1,0 +1,182 @@
+#include "tandem/hybrid/refine/refine.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tandem/base/rng.h"
+#include "tandem/hybrid/refine/polish.h"
+
+namespace tandem::refine {
+namespace {
+
+using problem::Assignment;
+using problem::Bqm;
+using problem::Vartype;
+
+TEST(WilsonInterval, agrees_with_published_values) {
+  // Wilson 1927; values as in Brown, Cai, DasGupta 2001 for n = 10 (z = 1.96), to three decimals.
+  const auto none = wilson_interval(0, 10);
+  EXPECT_NEAR(none.first, 0, 1e-12);
+  EXPECT_NEAR(none.second, 0.278, 5e-4);
+  const auto half = wilson_interval(5, 10);
+  EXPECT_NEAR(half.first, 0.237, 5e-4);
+  EXPECT_NEAR(half.second, 0.763, 5e-4);
+  EXPECT_EQ(wilson_interval(0, 0), (std::pair<double, double>(0, 1)));
+}
+
+/// E(x) = -x0 - 2 x1 + 4 x0 x1: energies of 00, 10, 01, 11 are 0, -1, -2, 1.
+Bqm small() { return *Bqm::create(Vartype::kBinary, {-1, -2}, {{0, 1, 4}}, 0); }
+
+hybrid::Reply solve_reply(std::string label, std::vector<result::Sample> samples, bool proved) {
+  solve::SolveOutcome outcome{.samples = result::SampleSet::create(Vartype::kBinary, 2, std::move(samples)),
+                              .proved = proved};
+  return {.label = std::move(label), .backend = "cpu.x", .result = backend::WorkResult(backend::SolveResult{outcome})};
+}
+
+hybrid::Reply counts_reply(std::string label, std::vector<std::pair<std::string, std::int64_t>> counts) {
+  result::PubResult pub{.bindings = {*result::Counts::create(2, std::move(counts))}};
+  return {.label = std::move(label),
+          .backend = "lab.device",
+          .emulated = true,
+          .result = backend::WorkResult(backend::ProgramResult{{pub}})};
+}
+
+Refinement small_refinement() {
+  Refinement out;
+  out.encoding = *encode::encode(small(), {});
+  return out;
+}
+
+TEST(Grade, counts_are_scored_by_the_model_and_graded_against_the_proved_optimum) {
+  const Refinement refinement = small_refinement();
+  const std::vector<hybrid::Reply> replies = {
+      solve_reply("refine/0/exact_shadow@cpu.x", {{.values = {0, 1}, .energy = -2}}, true),
+      solve_reply("refine/0/random_control@cpu.x",
+                  {{.values = {0, 0}, .energy = 0},
+                   {.values = {1, 0}, .energy = -1},
+                   {.values = {0, 1}, .energy = -2},
+                   {.values = {1, 1}, .energy = 1}},
+                  false),
+      counts_reply("refine/0/qaoa@lab.device", {{"01", 30}, {"10", 50}, {"11", 20}})};
+  const auto arms = grade(refinement, replies);
+  ASSERT_EQ(arms.size(), 3u);
+  const job::ArmSummary& qaoa = arms[2].summary;
+  EXPECT_EQ(qaoa.arm, "qaoa");
+  EXPECT_TRUE(qaoa.emulated);
+  EXPECT_EQ(qaoa.samples, 100u);
+  EXPECT_EQ(qaoa.best_energy, -2);
+  EXPECT_EQ(qaoa.regret, 0);
+  EXPECT_DOUBLE_EQ(*qaoa.p_optimum, 0.3);
+  EXPECT_DOUBLE_EQ(*qaoa.mean_energy, 0.3 * -2 + 0.5 * -1 + 0.2 * 1);
+  // Against uniform {0, -1, -2, 1}: -2 wins 3.5/4, -1 wins 2.5/4, 1 wins 0.5/4.
+  EXPECT_DOUBLE_EQ(*qaoa.rank, 0.3 * 0.875 + 0.5 * 0.625 + 0.2 * 0.125);
+  EXPECT_DOUBLE_EQ(*arms[1].summary.rank, 0.5);
+  EXPECT_LE(*qaoa.rank_low, *qaoa.rank);
+  EXPECT_GE(*qaoa.rank_high, *qaoa.rank);
+}
+
+TEST(Grade, a_backend_that_lies_about_energies_is_not_believed) {
+  const auto arms =
+      grade(small_refinement(), std::vector<hybrid::Reply>{solve_reply("refine/0/annealing_control@cpu.x",
+                                                                       {{.values = {1, 1}, .energy = -99}}, false)});
+  EXPECT_EQ(arms[0].summary.best_energy, 1);
+}
+
+TEST(Grade, without_a_proved_shadow_nothing_is_graded_against_it) {
+  const auto arms = grade(
+      small_refinement(),
+      std::vector<hybrid::Reply>{solve_reply("refine/0/exact_shadow@cpu.x", {{.values = {0, 1}, .energy = -2}}, false),
+                                 counts_reply("refine/0/qaoa@lab.device", {{"01", 1}})});
+  EXPECT_FALSE(arms[1].summary.regret);
+  EXPECT_THAT(arms[0].summary.detail, testing::HasSubstr("proof"));
+}
+
+TEST(Grade, a_failed_arm_keeps_its_reason) {
+  hybrid::Reply reply{.label = "refine/0/qaoa@lab.device",
+                      .backend = "lab.device",
+                      .error = make_error(errors::kBackendUnavailable, "closed")};
+  const auto arms = grade(small_refinement(), std::vector<hybrid::Reply>{reply});
+  EXPECT_EQ(arms[0].summary.status, "failed");
+  EXPECT_THAT(arms[0].summary.detail, testing::HasSubstr("closed"));
+}
+
+TEST(Grade, an_answer_with_too_few_bits_is_a_failure_and_not_a_crash) {
+  result::PubResult pub{.bindings = {*result::Counts::create(1, {{"1", 3}})}};
+  const hybrid::Reply reply{
+      .label = "refine/0/qaoa@x", .backend = "x", .result = backend::WorkResult(backend::ProgramResult{{pub}})};
+  EXPECT_EQ(grade(small_refinement(), std::vector<hybrid::Reply>{reply})[0].summary.status, "failed");
+}
+
+TEST(Prepare, every_sampling_arm_draws_the_same_number_of_samples) {
+  const narrow::Core core{.statement = small(), .variables = {0, 1}, .incumbent = {0, 0}};
+  const auto refinement = prepare(
+      core, {.quantum_backends = {"simulator.statevector", "lab.device"}, .shots = 77, .qubits_max = 4}, "refine/0");
+  ASSERT_TRUE(refinement);
+  ASSERT_EQ(refinement->orders.size(), 5u);
+  std::size_t sampling = 0;
+  for (const hybrid::Order& order : refinement->orders) {
+    EXPECT_TRUE(order.fallbacks.empty()) << "a graded arm never quietly runs elsewhere";
+    if (const auto* program = std::get_if<backend::ProgramWork>(&order.work)) {
+      EXPECT_EQ(program->pubs.at(0).shots, 77u);
+      ++sampling;
+    } else if (const auto& options = std::get<backend::SolveWork>(order.work).options; options.num_samples != 0) {
+      EXPECT_EQ(options.num_samples, 77u);
+      ++sampling;
+    }
+  }
+  EXPECT_EQ(sampling, 4u);
+}
+
+Bqm random_bqm(Xoshiro256& rng, std::uint32_t n, Vartype vartype) {
+  std::vector<double> linear(n);
+  for (double& c : linear) c = static_cast<double>(rng.below(21)) - 10;
+  std::vector<problem::QuadraticTerm> terms;
+  for (std::uint32_t u = 0; u < n; ++u)
+    for (std::uint32_t v = u + 1; v < n; ++v) terms.push_back({u, v, static_cast<double>(rng.below(21)) - 10});
+  return *Bqm::create(vartype, std::move(linear), std::move(terms), 0);
+}
+
+TEST(Polisher, ends_where_no_flip_helps_and_never_above_its_start) {
+  Xoshiro256 rng(1);
+  for (const Vartype vartype : {Vartype::kBinary, Vartype::kSpin}) {
+    for (int round = 0; round < 50; ++round) {
+      const problem::Statement statement = random_bqm(rng, 12, vartype);
+      const Bqm& bqm = std::get<Bqm>(statement);
+      Assignment start(12);
+      for (auto& value : start)
+        value = rng.below(2) == 1 ? std::int8_t{1} : (vartype == Vartype::kSpin ? std::int8_t{-1} : std::int8_t{0});
+      const Assignment end = Polisher(statement).polish(start, 1000);
+      EXPECT_LE(bqm.energy(end), bqm.energy(start));
+      for (std::size_t i = 0; i < 12; ++i) {
+        Assignment flipped = end;
+        flipped[i] = static_cast<std::int8_t>(vartype == Vartype::kSpin ? -flipped[i] : 1 - flipped[i]);
+        EXPECT_GE(bqm.energy(flipped), bqm.energy(end) - 1e-9);
+      }
+    }
+  }
+}
+
+TEST(Polisher, makes_a_constrained_solution_feasible_first_and_then_no_swap_helps) {
+  Xoshiro256 rng(2);
+  for (int round = 0; round < 50; ++round) {
+    problem::LinearConstraint choose{.name = "choose", .comparison = problem::Comparison::kEqual, .bound = 4};
+    for (std::uint32_t i = 0; i < 10; ++i) choose.terms.push_back({i, 1});
+    const problem::Statement statement = *problem::Cqm::create(random_bqm(rng, 10, Vartype::kBinary), {choose});
+    const auto& cqm = std::get<problem::Cqm>(statement);
+    Assignment start(10);
+    for (auto& value : start) value = static_cast<std::int8_t>(rng.below(2));
+    const Assignment end = Polisher(statement).polish(start, 1000);
+    ASSERT_TRUE(cqm.feasible(end));
+    for (std::size_t i = 0; i < 10; ++i)
+      for (std::size_t j = 0; j < 10; ++j) {
+        if (end[i] == 0 || end[j] == 1) continue;
+        Assignment swapped = end;
+        swapped[i] = 0;
+        swapped[j] = 1;
+        EXPECT_GE(cqm.objective().energy(swapped), cqm.objective().energy(end) - 1e-9);
+      }
+  }
+}
+
+}  // namespace
+}  // namespace tandem::refine
