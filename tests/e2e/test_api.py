@@ -1,0 +1,164 @@
+"""The HTTP API against its own contract, with an independent validator."""
+
+import json
+import re
+import unittest
+import urllib.request
+
+import jsonschema
+from openapi_spec_validator import validate as validate_openapi
+
+from support import QUBO, Workplace, validate
+
+
+class Api(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.place = Workplace()
+        cls.context = cls.place.serve()
+        cls.server = cls.context.__enter__()
+        cls.openapi = cls.server.request("GET", "/openapi.json")[2]
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.context.__exit__(None, None, None)
+        cls.place.close()
+
+    def answer(self, method, path, body=None, headers=None, status=200):
+        """Sends, and holds the answer to the contract's schema for that operation and status."""
+        got, answered, document = self.server.request(method, path, body, headers)
+        self.assertEqual(got, status, document)
+        bare = path.split("?")[0]
+        template = next(t for t in self.openapi["paths"] if re.fullmatch(re.sub(r"\{[^}]*\}", "[^/]+", t), bare))
+        responses = self.openapi["paths"][template][method.lower()]["responses"]
+        declared = responses.get(str(status)) or responses["default"]
+        if "$ref" in declared:
+            declared = self.openapi["components"]["responses"][declared["$ref"].split("/")[-1]]
+        media = answered["Content-Type"].split(";")[0]
+        self.assertIn(media, declared["content"])
+        if "json" in media:
+            root = {**declared["content"][media]["schema"], "components": self.openapi["components"]}
+            jsonschema.Draft202012Validator(root).validate(document)
+        return answered, document
+
+    def submit(self, document=None, headers=None):
+        answered, body = self.answer("POST", "/v1/jobs", document or QUBO, headers, 202)
+        self.assertEqual(answered["Location"], f"/v1/jobs/{body['job_id']}")
+        return body["job_id"]
+
+    def test_the_contract_is_valid_openapi(self):
+        validate_openapi(self.openapi)
+
+    def test_a_job_walks_through_every_resource(self):
+        job = self.submit()
+        self.assertEqual(self.server.finished(job)["state"], "succeeded")
+        for part in ("", "/result", "/events", "/lineage", "/plan", "/spec", "/submissions", "/replay_package"):
+            with self.subTest(part):
+                self.answer("GET", f"/v1/jobs/{job}{part}")
+        self.assertEqual(self.answer("GET", f"/v1/jobs/{job}/result")[1]["best"]["objective"], -1)
+        self.assertIn(job, [j["job_id"] for j in self.answer("GET", "/v1/jobs?limit=1000")[1]["jobs"]])
+        self.assertIn(job, [j["job_id"] for j in self.answer("GET", "/v1/jobs?state=succeeded")[1]["jobs"]])
+
+    def test_pages_have_no_gap_and_no_repetition(self):
+        made = {self.submit({**QUBO, "seed": 100 + i}) for i in range(7)}
+        seen, token = [], ""
+        while True:
+            page = self.answer("GET", f"/v1/jobs?limit=3{'&page_token=' + token if token else ''}")[1]
+            seen += [j["job_id"] for j in page["jobs"]]
+            token = page["next_page_token"]
+            if not token:
+                break
+        self.assertEqual(len(seen), len(set(seen)))
+        self.assertLessEqual(made, set(seen))
+
+    def test_an_idempotency_key_gives_the_same_job_and_refuses_another_document(self):
+        first = self.submit(headers={"Idempotency-Key": '"abc"'})
+        answered, body = self.answer("POST", "/v1/jobs", QUBO, {"Idempotency-Key": "abc"}, 202)
+        self.assertEqual(body["job_id"], first)
+        self.assertEqual(answered["Idempotency-Replayed"], "true")
+        self.answer("POST", "/v1/jobs", {**QUBO, "seed": 5}, {"Idempotency-Key": '"abc"'}, 422)
+
+    def test_yaml_is_taken_too(self):
+        body = b"problem: {type: max_cut, num_nodes: 2, edges: [[0, 1, 3]]}\n"
+        status, _, document = self.server.request("POST", "/v1/jobs", body, {"Content-Type": "application/yaml"})
+        self.assertEqual(status, 202, document)
+        self.assertEqual(self.server.finished(document["job_id"])["objective"], 3)
+
+    def test_events_stream_to_the_end_and_resume_after_an_id(self):
+        job = self.submit({**QUBO, "seed": 55})
+        events = self.stream(job)
+        self.assertEqual(events[0][1], "job.queued")
+        self.assertEqual(events[-1][1], "job.succeeded")
+        middle = events[len(events) // 2]
+        self.assertEqual(self.stream(job, middle[0]), events[events.index(middle) + 1:])
+        for _, _, data in events:
+            validate({**json.loads(data), "sequence": 1}, "event")
+
+    def stream(self, job, last=None):
+        headers = {"Accept": "text/event-stream", **({"Last-Event-ID": last} if last else {})}
+        request = urllib.request.Request(f"{self.server.url}/v1/jobs/{job}/events", headers=headers)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            text = answer.read().decode()
+        blocks = [dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":")) for block in text.split("\n\n") if block.strip()]
+        return [(b["id"], b["event"], b["data"]) for b in blocks if "id" in b]
+
+    def test_a_running_job_can_be_cancelled(self):
+        edges = [[i, (i * 7 + k) % 200, 1.0] for i in range(200) for k in range(1, 4) if i < (i * 7 + k) % 200]
+        job = self.submit({"problem": {"type": "max_cut", "num_nodes": 200, "edges": [list(e) for e in {tuple(e) for e in edges}]}, "limits": {"time": "60s"}})
+        self.answer("POST", f"/v1/jobs/{job}/cancel", {"reason": "test"}, status=202)
+        self.assertEqual(self.server.finished(job, 10)["state"], "cancelled")
+        self.answer("POST", f"/v1/jobs/{job}/cancel", {}, status=409)
+        self.answer("GET", f"/v1/jobs/{job}/result", status=409)
+
+    def test_errors_are_problem_documents(self):
+        cases = [("GET", "/v1/jobs/job_01890a5d-ac96-774b-bcce-b302099a8057", None, {}, 404),
+                 ("GET", "/v1/jobs/nonsense", None, {}, 400),
+                 ("POST", "/v1/jobs", {}, {}, 400),
+                 ("POST", "/v1/jobs", b"{", {}, 400),
+                 ("POST", "/v1/jobs", b"x", {"Content-Type": "text/plain"}, 415),
+                 ("GET", "/v1/jobs?state=asleep", None, {}, 400),
+                 ("GET", "/v1/jobs?limt=3", None, {}, 400),
+                 ("GET", "/v1/jobs?limit=-3", None, {}, 400)]
+        for method, path, body, headers, status in cases:
+            with self.subTest(path=path, body=body):
+                self.answer(method, path, body, headers, status)
+        for method, path, status in (("GET", "/v2/jobs", 404), ("DELETE", "/v1/jobs", 405), ("POST", "/healthz", 405)):
+            got, _, document = self.server.request(method, path)
+            self.assertEqual(got, status)
+            validate(document, "problem")
+
+    def test_foreign_hosts_and_web_pages_are_refused(self):
+        for headers, status in (({"Host": "evil.example"}, 403), ({"Origin": "http://evil.example"}, 403)):
+            got, _, document = self.server.request("GET", "/v1/jobs", headers=headers)
+            self.assertEqual(got, status)
+            validate(document, "problem")
+
+    def test_health_readiness_backends_and_metrics(self):
+        self.answer("GET", "/healthz")
+        self.answer("GET", "/readyz")
+        self.answer("GET", "/v1/backends")
+        self.submit({**QUBO, "seed": 77})
+        self.assertIn(b"tandem_jobs_admitted_total", self.server.request("GET", "/metrics")[2])
+
+    def test_a_plan_has_no_side_effect(self):
+        before = len(self.answer("GET", "/v1/jobs?limit=1000")[1]["jobs"])
+        self.answer("POST", "/v1/plans", QUBO)
+        self.assertEqual(len(self.answer("GET", "/v1/jobs?limit=1000")[1]["jobs"]), before)
+
+
+class Draining(unittest.TestCase):
+    def test_sigterm_drains_and_the_job_goes_on_in_the_next_server(self):
+        place = Workplace()
+        self.addCleanup(place.close)
+        graph = {"problem": {"type": "max_cut", "num_nodes": 120, "edges": [[i, j, 1.0] for i in range(120) for j in range(i + 1, 120) if (i * j) % 5 == 1]},
+                 "limits": {"time": "3s"}, "refinement": {"mode": "off"}}
+        with place.serve(environment={"TANDEM_SERVER_DRAIN_TIMEOUT": "100ms"}) as server:
+            status, _, body = server.request("POST", "/v1/jobs", graph)
+            self.assertEqual(status, 202)
+            self.assertEqual(server.stop(), 0)
+        with place.serve() as server:
+            self.assertEqual(server.finished(body["job_id"], 30)["state"], "succeeded")
+
+
+if __name__ == "__main__":
+    unittest.main()
