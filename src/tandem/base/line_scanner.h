@@ -22,6 +22,8 @@ class LineScanner {
   bool next_line();
   /// True when another word stands in this line.
   bool has_token();
+  /// The first character of the next word; call it only after has_token() said yes.
+  char peek() const { return *at_; }
   /// The next word of this line; empty at its end.
   std::string_view token();
   /// Reads the next word of this line as a number. False, with the word as the place of errors, when there is none or it is

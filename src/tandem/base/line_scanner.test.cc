@@ -13,7 +13,11 @@ TEST(LineScanner, words_of_each_line_whatever_the_blanks_and_line_ends) {
   std::vector<std::vector<std::string>> lines;
   while (scanner.next_line()) {
     lines.emplace_back();
-    while (scanner.has_token()) lines.back().emplace_back(scanner.token());
+    while (scanner.has_token()) {
+      const char first = scanner.peek();
+      lines.back().emplace_back(scanner.token());
+      EXPECT_EQ(lines.back().back()[0], first);
+    }
     EXPECT_EQ(scanner.token(), "");
   }
   EXPECT_EQ(lines, (std::vector<std::vector<std::string>>{{"a", "b"}, {}, {"c", "d"}}));

@@ -42,7 +42,8 @@ std::string_view to_string(EdgeWeights weights);  ///< "one", "pm1"
 /// Errors: 1023 value_out_of_range.
 Result<EdgeWeights> parse_edge_weights(std::string_view text);
 
-/// A random graph in which every node has `degree` neighbours: pairing model, repaired by switching edges (McKay, Wormald 1990).
+/// A random graph in which every node has `degree` neighbours: the pairing model (Bollobas 1980), whose loops and double edges
+/// are switched away; nearly, not exactly, uniform. Above half the nodes the complement is drawn.
 /// `tandem generate regular --nodes N --degree D --weights one|pm1 --seed SEED`
 struct RegularOptions {
   std::uint32_t nodes = 0;

@@ -1,0 +1,314 @@
+#include "tandem/model/format/generate.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "tandem/base/rng.h"
+#include "tandem/base/text.h"
+#include "tandem/model/problem/term_document.h"
+
+namespace tandem::format {
+namespace {
+
+using problem::Bqm;
+using problem::QuadraticTerm;
+
+constexpr std::uint64_t kEdgesMax = 50'000'000;  // 800 MB of terms
+constexpr std::uint64_t kNodesMax = Bqm::kVariablesMax;
+constexpr std::uint64_t kStructureStream = 0;  // of derive_seed: edges and weights are drawn apart
+constexpr std::uint64_t kWeightStream = 1;
+
+struct Named {
+  std::string_view name;
+  PalubeckisOptions options;
+};
+constexpr std::array kPalubeckis{
+    Named{"p3000.1", {3000, 50, 31000}},  Named{"p3000.2", {3000, 80, 32000}},  Named{"p3000.3", {3000, 80, 33000}},
+    Named{"p3000.4", {3000, 100, 34000}}, Named{"p3000.5", {3000, 100, 35000}}, Named{"p4000.1", {4000, 50, 41000}},
+    Named{"p4000.2", {4000, 80, 42000}},  Named{"p4000.3", {4000, 80, 43000}},  Named{"p4000.4", {4000, 100, 44000}},
+    Named{"p4000.5", {4000, 100, 45000}}, Named{"p5000.1", {5000, 50, 51000}},  Named{"p5000.2", {5000, 80, 52000}},
+    Named{"p5000.3", {5000, 80, 53000}},  Named{"p5000.4", {5000, 100, 54000}}, Named{"p5000.5", {5000, 100, 55000}},
+    Named{"p6000.1", {6000, 50, 61000}},  Named{"p6000.2", {6000, 80, 62000}},  Named{"p6000.3", {6000, 100, 64000}},
+    Named{"p7000.1", {7000, 50, 71000}},  Named{"p7000.2", {7000, 80, 72000}},  Named{"p7000.3", {7000, 100, 74000}}};
+
+class Lehmer {
+ public:
+  explicit Lehmer(std::uint32_t seed) : state_(seed) {}
+  /// In (0, 1): the state over 2^31, although the modulus is 2^31 - 1.
+  double next() {
+    state_ = state_ * 16807 % 2147483647;
+    return static_cast<double>(state_) * 0x1p-31;
+  }
+
+ private:
+  std::uint64_t state_;
+};
+
+Result<void> check_range(std::string_view flag, std::uint64_t value, std::uint64_t min, std::uint64_t max) {
+  if (value >= min && value <= max) return {};
+  return fail_at(fmt::format("--{}", flag), errors::kValueOutOfRange,
+                 "{} is outside the limits; use an integer from {} to {}", value, min, max);
+}
+
+Result<void> check_edges(std::uint64_t edges) {
+  if (edges <= kEdgesMax) return {};
+  return fail(errors::kModelTooLarge, "the graph would have about {} edges, the limit is {}; make it smaller", edges,
+              kEdgesMax);
+}
+
+/// The max-cut problem of edges, whose weights are drawn in order of (u, v).
+Result<Generated> make_graph(std::size_t nodes, std::vector<QuadraticTerm> edges, EdgeWeights weights,
+                             std::uint64_t seed, std::string command) {
+  std::sort(edges.begin(), edges.end(),
+            [](const QuadraticTerm& a, const QuadraticTerm& b) { return std::pair(a.u, a.v) < std::pair(b.u, b.v); });
+  Xoshiro256 rng(derive_seed(seed, kWeightStream));
+  for (QuadraticTerm& edge : edges) {
+    edge.bias = weights == EdgeWeights::kPlusMinusOne && rng.below(2) == 0 ? -1 : 1;
+  }
+  TANDEM_TRY_ASSIGN(auto problem, problem::make_max_cut(nodes, std::move(edges)));
+  command += fmt::format(" --weights {} --seed {}", to_string(weights), seed);
+  return Generated{.problem = std::move(problem), .format = FileFormat::kRudy, .command = std::move(command)};
+}
+
+// ---- random regular graphs -----------------------------------------------------------------------------------------
+
+/// A pairing of nodes x degree points; point p belongs to node p / degree, and each pair of points is an edge.
+class Pairing {
+ public:
+  Pairing(std::uint32_t nodes, std::uint32_t degree, Xoshiro256& rng)
+      : degree_(degree), mate_(std::size_t{nodes} * degree), rng_(rng) {}
+
+  /// Pairs at random, then switches away loops and double edges. False when that gets stuck.
+  bool draw() {
+    std::vector<std::uint32_t> points(mate_.size());
+    for (std::size_t p = 0; p < points.size(); ++p) points[p] = static_cast<std::uint32_t>(p);
+    for (std::size_t left = points.size(); left > 1; --left) std::swap(points[left - 1], points[rng_.below(left)]);
+    for (std::size_t k = 0; k + 1 < points.size(); k += 2) join(points[k], points[k + 1]);
+    for (std::size_t p = 0; p < mate_.size(); ++p) {
+      const auto point = static_cast<std::uint32_t>(p);
+      for (int attempt = 0; is_bad(point); ++attempt) {
+        if (attempt == kSwitchesMax) return false;
+        switch_with(point, static_cast<std::uint32_t>(rng_.below(mate_.size())));
+      }
+    }
+    return true;
+  }
+
+  std::vector<QuadraticTerm> edges() const {
+    std::vector<QuadraticTerm> edges;
+    for (std::size_t p = 0; p < mate_.size(); ++p) {
+      const auto point = static_cast<std::uint32_t>(p);
+      if (node(point) < node(mate_[p])) edges.push_back({node(point), node(mate_[p]), 1});
+    }
+    return edges;
+  }
+
+ private:
+  static constexpr int kSwitchesMax = 1000;  // a random switch works nearly always unless the graph is tiny
+
+  std::uint32_t node(std::uint32_t point) const { return point / degree_; }
+  void join(std::uint32_t p, std::uint32_t q) {
+    mate_[p] = q;
+    mate_[q] = p;
+  }
+  /// How many edges join two nodes (loops count twice).
+  std::uint32_t count(std::uint32_t u, std::uint32_t v) const {
+    std::uint32_t found = 0;
+    for (std::uint32_t k = 0; k < degree_; ++k) found += node(mate_[std::size_t{u} * degree_ + k]) == v ? 1 : 0;
+    return found;
+  }
+  bool is_bad(std::uint32_t p) const { return node(p) == node(mate_[p]) || count(node(p), node(mate_[p])) > 1; }
+  /// Replaces the edges p-q and r-s by p-r and q-s where both are new: every switch removes a bad edge and makes none.
+  void switch_with(std::uint32_t p, std::uint32_t r) {
+    const std::uint32_t q = mate_[p];
+    const std::uint32_t s = mate_[r];
+    if (p == r || q == r) return;
+    const std::uint32_t a = node(p);
+    const std::uint32_t b = node(q);
+    const std::uint32_t c = node(r);
+    const std::uint32_t d = node(s);
+    if (a == c || b == d || count(a, c) > 0 || count(b, d) > 0 || (a == d && b == c) || (a == b && c == d)) return;
+    join(p, r);
+    join(q, s);
+  }
+
+  std::uint32_t degree_;
+  std::vector<std::uint32_t> mate_;
+  Xoshiro256& rng_;
+};
+
+/// All pairs of nodes that `edges` lacks.
+std::vector<QuadraticTerm> complement(std::uint32_t nodes, const std::vector<QuadraticTerm>& edges) {
+  std::vector<std::vector<std::uint32_t>> above(nodes);
+  for (const QuadraticTerm& edge : edges) above[edge.u].push_back(edge.v);
+  std::vector<QuadraticTerm> out;
+  for (std::uint32_t u = 0; u < nodes; ++u) {
+    std::sort(above[u].begin(), above[u].end());
+    auto skip = above[u].begin();
+    for (std::uint32_t v = u + 1; v < nodes; ++v) {
+      if (skip != above[u].end() && *skip == v) {
+        ++skip;
+      } else {
+        out.push_back({u, v, 1});
+      }
+    }
+  }
+  return out;
+}
+
+// ---- Erdos-Renyi ---------------------------------------------------------------------------------------------------
+
+/// Draws how many pairs to skip before the next edge: P(skip = g) = p q^g with q = 1 - p.
+///
+/// The binary digits of a geometric number are independent, digit k being 1 with probability q^(2^k) / (1 + q^(2^k)): the
+/// product over all digits telescopes to p q^g. Only products and quotients, so every machine draws the same.
+class GeometricSkip {
+ public:
+  explicit GeometricSkip(double p) {
+    double power = 1 - p;
+    for (int digit = 0; digit < kDigitsMax && power > 0x1p-60; ++digit, power *= power) {
+      chance_.push_back(power / (1 + power));
+    }
+  }
+  std::uint64_t draw(Xoshiro256& rng) const {
+    std::uint64_t skip = 0;
+    for (std::size_t digit = 0; digit < chance_.size(); ++digit) {
+      skip |= static_cast<std::uint64_t>(rng.uniform() < chance_[digit] ? 1 : 0) << digit;
+    }
+    return skip;
+  }
+
+ private:
+  static constexpr int kDigitsMax = 48;  // more pairs than 10 million nodes have
+  std::vector<double> chance_;
+};
+
+}  // namespace
+
+std::string_view to_string(EdgeWeights weights) { return weights == EdgeWeights::kOne ? "one" : "pm1"; }
+
+Result<EdgeWeights> parse_edge_weights(std::string_view text) {
+  for (const EdgeWeights weights : {EdgeWeights::kOne, EdgeWeights::kPlusMinusOne}) {
+    if (text == to_string(weights)) return weights;
+  }
+  return fail_at("--weights", errors::kValueOutOfRange, "{} is no kind of weights; use 'one', or 'pm1' for +1 and -1",
+                 quote(text));
+}
+
+std::optional<PalubeckisOptions> find_palubeckis(std::string_view name) {
+  for (const Named& named : kPalubeckis) {
+    if (named.name == name) return named.options;
+  }
+  return std::nullopt;
+}
+
+Result<Generated> generate_palubeckis(const PalubeckisOptions& options) {
+  TANDEM_TRY(check_range("variables", options.variables, 1, PalubeckisOptions::kVariablesMax));
+  TANDEM_TRY(check_range("density", options.density, 1, 100));
+  TANDEM_TRY(check_range("seed", options.seed, 1, 2147483646));
+  Lehmer lehmer(options.seed);
+  const auto coefficient = [&] { return std::trunc(201 * lehmer.next()) - 100; };
+  const auto density = static_cast<float>(options.density);
+  const std::uint64_t pairs = std::uint64_t{options.variables} * (options.variables - 1) / 2;
+  std::vector<double> linear(options.variables);
+  std::vector<QuadraticTerm> terms;
+  terms.reserve(pairs * options.density / 100 + pairs / 100);
+  for (std::uint32_t i = 0; i < options.variables; ++i) {
+    linear[i] = coefficient();
+    for (std::uint32_t j = i + 1; j < options.variables; ++j) {
+      if (static_cast<float>(100 * lehmer.next()) > density) continue;
+      if (const double q = coefficient(); q != 0) terms.push_back({i, j, 2 * q});  // x'Qx holds q_ij and q_ji
+    }
+  }
+  TANDEM_TRY_ASSIGN(Bqm bqm, Bqm::create(problem::Vartype::kBinary, std::move(linear), std::move(terms), 0));
+  return Generated{.problem = problem::make_qubo(std::move(bqm), problem::Sense::kMax),
+                   .format = FileFormat::kSparse,
+                   .command = fmt::format("tandem generate palubeckis --variables {} --density {} --seed {}",
+                                          options.variables, options.density, options.seed)};
+}
+
+Result<Generated> generate_regular(const RegularOptions& options) {
+  const std::uint32_t nodes = options.nodes;
+  TANDEM_TRY(check_range("nodes", nodes, 1, kNodesMax));
+  TANDEM_TRY(check_range("degree", options.degree, 0, nodes - 1));
+  if (std::uint64_t{nodes} * options.degree % 2 != 0) {
+    return fail_at("--degree", errors::kValueOutOfRange,
+                   "{} nodes of degree {} have an odd number of ends; make one of the two even", nodes, options.degree);
+  }
+  TANDEM_TRY(check_edges(std::uint64_t{nodes} * options.degree / 2));
+  // Above half the nodes, the graph that is left out is the sparser one.
+  const bool inverted = options.degree > (nodes - 1) / 2;
+  const std::uint32_t degree = inverted ? nodes - 1 - options.degree : options.degree;
+  std::vector<QuadraticTerm> edges;
+  if (degree > 0) {
+    Xoshiro256 rng(derive_seed(options.seed, kStructureStream));
+    Pairing pairing(nodes, degree, rng);
+    while (!pairing.draw()) {
+    }
+    edges = pairing.edges();
+  }
+  if (inverted) edges = complement(nodes, edges);
+  return make_graph(nodes, std::move(edges), options.weights, options.seed,
+                    fmt::format("tandem generate regular --nodes {} --degree {}", nodes, options.degree));
+}
+
+Result<Generated> generate_gnp(const GnpOptions& options) {
+  const std::uint64_t nodes = options.nodes;
+  constexpr double kProbabilityMin = 1e-12;  // below it no graph within the limits has an edge
+  TANDEM_TRY(check_range("nodes", nodes, 1, kNodesMax));
+  const double p = options.probability;
+  if (!(p == 0 || (p >= kProbabilityMin && p <= 1))) {
+    return fail_at("--probability", errors::kValueOutOfRange,
+                   "{} is outside the limits; use 0, or a number from {} to 1", p, kProbabilityMin);
+  }
+  const std::uint64_t pairs = nodes * (nodes - 1) / 2;
+  TANDEM_TRY(check_edges(static_cast<std::uint64_t>(static_cast<double>(pairs) * p)));
+  std::vector<QuadraticTerm> edges;
+  if (p > 0) {
+    Xoshiro256 rng(derive_seed(options.seed, kStructureStream));
+    const GeometricSkip skip(p);
+    std::uint64_t u = 0;
+    std::uint64_t in_row = 0;  // the pair (u, u + 1 + in_row) is the next candidate
+    while (true) {
+      in_row += skip.draw(rng);
+      while (u + 1 < nodes && in_row >= nodes - 1 - u) in_row -= nodes - 1 - u++;
+      if (u + 1 >= nodes) break;
+      edges.push_back({static_cast<std::uint32_t>(u), static_cast<std::uint32_t>(u + 1 + in_row), 1});
+      ++in_row;
+    }
+  }
+  return make_graph(nodes, std::move(edges), options.weights, options.seed,
+                    fmt::format("tandem generate gnp --nodes {} --probability {}", nodes, problem::plain_number(p)));
+}
+
+Result<Generated> generate_torus(const TorusOptions& options) {
+  const std::uint64_t rows = options.rows;
+  const std::uint64_t columns = options.columns;
+  TANDEM_TRY(check_range("rows", rows, 3, kNodesMax));
+  TANDEM_TRY(check_range("columns", columns, 3, kNodesMax));
+  if (rows * columns > kNodesMax) {
+    return fail(errors::kModelTooLarge, "{} x {} nodes are more than the limit of {}; make the grid smaller", rows,
+                columns, kNodesMax);
+  }
+  TANDEM_TRY(check_edges(2 * rows * columns));
+  std::vector<QuadraticTerm> edges;
+  edges.reserve(2 * rows * columns);
+  const auto node = [&](std::uint64_t row, std::uint64_t column) {
+    return static_cast<std::uint32_t>(row % rows * columns + column % columns);
+  };
+  for (std::uint64_t row = 0; row < rows; ++row) {
+    for (std::uint64_t column = 0; column < columns; ++column) {
+      const std::uint32_t here = node(row, column);
+      for (const std::uint32_t other : {node(row, column + 1), node(row + 1, column)}) {
+        edges.push_back({std::min(here, other), std::max(here, other), 1});
+      }
+    }
+  }
+  return make_graph(rows * columns, std::move(edges), options.weights, options.seed,
+                    fmt::format("tandem generate torus --rows {} --columns {}", rows, columns));
+}
+
+}  // namespace tandem::format

@@ -1,0 +1,32 @@
+// tandem/model/format/matrix_text.h - the text "n m", then m lines "i j w" from 1: rudy graphs and sparse QUBO matrices.
+//
+// Room: model. For format.cc only. Sources: rudy (Rinaldi), Gset (Helmberg, Rendl), Biq Mac Library (Wiegele 2007).
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "tandem/model/format/format.h"
+
+namespace tandem::format {
+
+/// Errors: 1201 format_syntax; 1202 format_ambiguous; 1103 model_too_large; those of make_max_cut.
+Result<problem::ProblemPtr> read_rudy(std::string_view text, std::string_view name, const ReadOptions& options);
+/// Errors: 1201 format_syntax - also a pair that stands in both halves; 1202 format_ambiguous - no sense; 1103 model_too_large.
+Result<problem::ProblemPtr> read_sparse(std::string_view text, std::string_view name, const ReadOptions& options);
+
+/// Errors: 1204 format_cannot_express - not max_cut, or names.
+Result<std::string> write_rudy(const problem::Problem& problem, std::span<const std::string> comments);
+/// Errors: those of qubo_of().
+Result<std::string> write_sparse(const problem::Problem& problem, std::span<const std::string> comments);
+
+/// A problem as a QUBO for files that hold nothing else.
+struct QuboOf {
+  problem::Bqm bqm;  ///< binary, offset 0
+  problem::Sense sense = problem::Sense::kMin;
+};
+/// Errors: 1204 format_cannot_express - constraints, order above 2, an offset, or names.
+Result<QuboOf> qubo_of(const problem::Problem& problem);
+
+}  // namespace tandem::format
