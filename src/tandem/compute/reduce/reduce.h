@@ -18,10 +18,10 @@ namespace tandem::reduce {
 enum class ProofClass : std::uint8_t { kExact, kHeuristic };
 
 enum class TrailKind : std::uint8_t {
-  kFix,       ///< value_[variable] = value
-  kEqual,     ///< value_[variable] = value_[partner]
-  kOpposite,  ///< value_[variable] = opposite of value_[partner]
-  kLeaf,      ///< value_[variable] follows its only neighbour: value when partner is low, value_high when it is high
+  kFix,  ///< value_[variable] = value
+  kEqual,  ///< value_[variable] = value_[partner]
+  kOpposite,  ///< value_[variable] = opposite of value_[partner]: value (high) where that is low, value_high (low) else
+  kLeaf,  ///< value_[variable] follows its only neighbour: value when partner is low, value_high when it is high
 };
 
 /// One variable removed. Variables are those of the original model; values are of its vartype (low: 0 or -1, high: 1).
@@ -36,10 +36,16 @@ struct TrailEntry {
   friend bool operator==(const TrailEntry&, const TrailEntry&) = default;
 };
 
+/// The rules that a trail may name; all but "backbone" are exact.
+std::span<const std::string_view> trail_rules();
+
 /// The way back from a reduced model to the original one.
 class Trail {
  public:
   explicit Trail(std::size_t num_variables = 0);
+  /// Entries in the order of removal: a partner is removed later than the variable that follows it, or never.
+  Trail(std::size_t num_variables, std::vector<TrailEntry> entries);
+  /// Cost: O(num_variables); many entries at once belong into the constructor.
   void push(TrailEntry entry);
   std::span<const TrailEntry> entries() const { return entries_; }
   std::size_t num_variables() const { return num_variables_; }
@@ -48,9 +54,14 @@ class Trail {
   /// The original assignment of a reduced one.
   problem::Assignment lift(problem::AssignmentView reduced) const;
   bool exact() const;  ///< no heuristic entry
-  /// {"num_variables", "remaining", "entries": n, "by_rule": {...}, "steps": [...]} - complete, so that lift can be repeated.
+  /// {"num_variables", "remaining", "entries": n, "by_rule": {...}, "steps": [["fix", rule, variable, value],
+  /// ["equal", rule, variable, partner], ["opposite" | "leaf", rule, variable, partner, value, value_high], ...]} - complete,
+  /// so that lift can be repeated.
   Json document() const;
+  /// Errors: those of ObjectReader; 1023 value_out_of_range - a step that removes twice, follows a removed partner, or has
+  ///         an unknown rule or value; "remaining" that does not follow from the steps.
   static Result<Trail> parse(const Json& document, const std::string& pointer);
+  friend bool operator==(const Trail&, const Trail&) = default;
 
  private:
   std::size_t num_variables_;
@@ -64,7 +75,16 @@ struct Reduced {
   Trail trail;
 };
 
-/// Applies all exact rules until none fires. Cost: near-linear in terms a round.
+/// Applies all exact rules until none fires. With the field of a variable between lo and hi over all values of the others:
+///   isolated       no couplings: takes its better value;
+///   dominance      lo >= 0 or hi <= 0, which for spins is |linear| >= sum |biases|;
+///   leaf           one coupling: follows its neighbour;
+///   equal_pair     both unequal pairs of values are never better than one of the equal pairs;
+///   opposite_pair  both equal pairs of values are never better than one of the unequal pairs.
+/// Rounding: none where the coefficients are integers after scaling (Bqm::to_integer); elsewhere that of the sums.
+/// Cost: one pass over the terms where nothing fires; near-linear in terms a round where something does.
+/// Source: Glover, Lewis, Kochenberger 2018, "Logical and inequality implications for reducing the size and difficulty of
+/// quadratic unconstrained binary optimization problems" (EJOR 265), rules 1 to 3; the pairs are stated here by dominance.
 Reduced reduce_exact(const problem::Bqm& bqm);
 
 /// Fixes `variables` (of `reduced.model`) at `values` as heuristic entries and substitutes.

@@ -1,0 +1,303 @@
+#include "tandem/compute/reduce/reduce.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <set>
+
+#include "tandem/base/rng.h"
+
+namespace tandem::reduce {
+namespace {
+
+using problem::Assignment;
+using problem::Bqm;
+using problem::QuadraticTerm;
+using problem::Vartype;
+using testing::ElementsAre;
+
+Bqm make(Vartype vartype, std::vector<double> linear, std::vector<QuadraticTerm> terms, double offset = 0) {
+  auto bqm = Bqm::create(vartype, std::move(linear), std::move(terms), offset);
+  EXPECT_TRUE(bqm.has_value());
+  return *bqm;
+}
+
+Assignment nth_assignment(std::size_t n, std::uint64_t index, Vartype vartype) {
+  Assignment values(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    const bool high = ((index >> i) & 1) != 0;
+    values[i] = static_cast<std::int8_t>(high ? 1 : (vartype == Vartype::kBinary ? 0 : -1));
+  }
+  return values;
+}
+
+double swept_optimum(const Bqm& bqm) {
+  double best = HUGE_VAL;
+  for (std::uint64_t index = 0; index < (std::uint64_t{1} << bqm.num_variables()); ++index) {
+    best = std::min(best, bqm.energy(nth_assignment(bqm.num_variables(), index, bqm.vartype())));
+  }
+  return best;
+}
+
+/// The families that the rules must survive: what the weights are drawn from, and how many couplings there are.
+enum class Weights { kSmallIntegers, kTies, kNegative, kTenths, kThirds, kWide };
+
+double draw(Weights weights, Xoshiro256& rng) {
+  const auto integer = [&](int range) {
+    return static_cast<double>(rng.below(static_cast<std::uint64_t>(2 * range + 1))) - range;
+  };
+  switch (weights) {
+    case Weights::kSmallIntegers:
+      return integer(5);
+    case Weights::kTies:
+      return integer(1);
+    case Weights::kNegative:
+      return -static_cast<double>(rng.below(4));
+    case Weights::kTenths:
+      return integer(20) / 10;
+    case Weights::kThirds:
+      return integer(9) / 3.0;
+    case Weights::kWide:
+      return integer(100) * std::ldexp(1.0, static_cast<int>(rng.below(20)));
+  }
+  return 0;
+}
+
+Bqm random_bqm(Xoshiro256& rng, std::size_t n, Weights weights, double density) {
+  const Vartype vartype = rng.below(2) == 0 ? Vartype::kBinary : Vartype::kSpin;
+  std::vector<double> linear(n);
+  for (double& value : linear) value = draw(weights, rng);
+  std::vector<QuadraticTerm> terms;
+  for (std::uint32_t u = 0; u < n; ++u) {
+    for (std::uint32_t v = u + 1; v < n; ++v) {
+      if (rng.uniform() < density) terms.push_back({u, v, draw(weights, rng)});
+    }
+  }
+  return make(vartype, std::move(linear), std::move(terms), draw(weights, rng));
+}
+
+/// Energy kept for every reduced assignment, and the optimum kept. Returns the number of variables removed.
+std::size_t check_reduction(const Bqm& bqm, const Reduced& reduced) {
+  double magnitude = std::abs(bqm.offset()) + 1;
+  for (const double value : bqm.linear()) magnitude += std::abs(value);
+  for (const QuadraticTerm& term : bqm.terms()) magnitude += std::abs(term.bias);
+  const double tolerance = 1e-13 * magnitude;
+  const std::size_t left = reduced.model.num_variables();
+  EXPECT_EQ(left, reduced.trail.remaining().size());
+  EXPECT_EQ(reduced.model.vartype(), bqm.vartype());
+  double best = HUGE_VAL;
+  for (std::uint64_t index = 0; index < (std::uint64_t{1} << left); ++index) {
+    const Assignment values = nth_assignment(left, index, bqm.vartype());
+    const Assignment lifted = reduced.trail.lift(values);
+    EXPECT_TRUE(problem::check_assignment(lifted, bqm.num_variables(), bqm.vartype()).has_value());
+    EXPECT_NEAR(bqm.energy(lifted), reduced.model.energy(values), tolerance);
+    best = std::min(best, bqm.energy(lifted));
+  }
+  EXPECT_NEAR(best, swept_optimum(bqm), tolerance);
+  return bqm.num_variables() - left;
+}
+
+TEST(Reduce, lifted_optimum_is_the_optimum_on_ten_thousand_random_models) {
+  Xoshiro256 rng(20240801);
+  std::size_t removed = 0;
+  std::set<std::string_view> fired;
+  for (int round = 0; round < 10'000; ++round) {
+    const auto weights = static_cast<Weights>(round % 6);
+    const std::size_t n = rng.below(10);
+    const double density = std::array{0.15, 0.4, 1.0}[rng.below(3)];
+    const Bqm bqm = random_bqm(rng, n, weights, density);
+    const Reduced reduced = reduce_exact(bqm);
+    EXPECT_TRUE(reduced.trail.exact());
+    removed += check_reduction(bqm, reduced);
+    for (const TrailEntry& entry : reduced.trail.entries()) fired.insert(entry.rule);
+    ASSERT_FALSE(testing::Test::HasFailure()) << "round " << round;
+  }
+  EXPECT_THAT(fired, ElementsAre("dominance", "equal_pair", "isolated", "leaf", "opposite_pair"));
+  EXPECT_GT(removed, 10'000u);
+}
+
+TEST(Reduce, what_is_left_has_nothing_that_a_rule_fires_on) {
+  Xoshiro256 rng(7);
+  for (int round = 0; round < 500; ++round) {
+    const Reduced once = reduce_exact(random_bqm(rng, 4 + rng.below(12), Weights::kSmallIntegers, 0.4));
+    const Reduced twice = reduce_exact(once.model);
+    EXPECT_EQ(twice.model, once.model);
+    EXPECT_TRUE(twice.trail.entries().empty());
+  }
+}
+
+TEST(Reduce, decimals_stay_decimals) {
+  Xoshiro256 rng(11);
+  for (int round = 0; round < 200; ++round) {
+    const Bqm bqm = random_bqm(rng, 12, Weights::kTenths, 0.4);
+    ASSERT_TRUE(bqm.to_integer().has_value());
+    EXPECT_TRUE(reduce_exact(bqm).model.to_integer().has_value());
+  }
+}
+
+TEST(Reduce, one_rule_at_a_time) {
+  const auto only_step = [](const Bqm& bqm) {
+    const Reduced reduced = reduce_exact(bqm);
+    check_reduction(bqm, reduced);
+    return reduced.trail.entries().empty() ? TrailEntry{} : reduced.trail.entries()[0];
+  };
+  // Alone: -3 x.
+  EXPECT_EQ(only_step(make(Vartype::kBinary, {-3}, {})),
+            (TrailEntry{.kind = TrailKind::kFix, .variable = 0, .value = 1, .rule = "isolated"}));
+  // A tie takes the low value.
+  EXPECT_EQ(only_step(make(Vartype::kSpin, {0}, {})),
+            (TrailEntry{.kind = TrailKind::kFix, .variable = 0, .value = -1, .rule = "isolated"}));
+  // |4| >= |-3| + |1|: the first spin goes against its field.
+  EXPECT_EQ(only_step(make(Vartype::kSpin, {4, 0, 0}, {{0, 1, -3}, {0, 2, 1}})),
+            (TrailEntry{.kind = TrailKind::kFix, .variable = 0, .value = -1, .rule = "dominance"}));
+  // -x0 + 3 x0 x1: x0 is 1 where x1 is 0 and the other way round. Variable 1 alone would not decide: -x1.
+  EXPECT_EQ(
+      only_step(make(Vartype::kBinary, {-1, -1}, {{0, 1, 3}})),
+      (TrailEntry{.kind = TrailKind::kLeaf, .variable = 0, .partner = 1, .value = 1, .value_high = 0, .rule = "leaf"}));
+  // A triangle of spins with one coupling stronger than the rest around it.
+  EXPECT_EQ(only_step(make(Vartype::kSpin, {0, 0, 0}, {{0, 1, -5}, {0, 2, 2}, {1, 2, 1}})),
+            (TrailEntry{.kind = TrailKind::kEqual, .variable = 0, .partner = 1, .rule = "equal_pair"}));
+  EXPECT_EQ(only_step(make(Vartype::kSpin, {0, 0, 0}, {{0, 1, 5}, {0, 2, 2}, {1, 2, 1}})),
+            (TrailEntry{.kind = TrailKind::kOpposite,
+                        .variable = 0,
+                        .partner = 1,
+                        .value = 1,
+                        .value_high = -1,
+                        .rule = "opposite_pair"}));
+}
+
+TEST(Reduce, a_tree_is_solved_to_nothing) {
+  std::vector<QuadraticTerm> terms;
+  const std::uint32_t n = 200'000;
+  Xoshiro256 rng(3);
+  double expected = 0;
+  for (std::uint32_t v = 1; v < n; ++v) {
+    const double bias = rng.below(2) == 0 ? 1 : -2;
+    terms.push_back({static_cast<std::uint32_t>(rng.below(v)), v, bias});
+    expected -= std::abs(bias);  // no fields, no cycle: every coupling can be satisfied
+  }
+  const Reduced reduced = reduce_exact(make(Vartype::kSpin, std::vector<double>(n), std::move(terms), 10));
+  EXPECT_EQ(reduced.model.num_variables(), 0u);
+  EXPECT_EQ(reduced.model.offset(), expected + 10);
+}
+
+TEST(Reduce, nothing_is_lost_where_nothing_fires) {
+  // An odd cycle of equal antiferromagnetic spins plus chords of the same strength: every range reaches past zero.
+  const Bqm k5 = make(
+      Vartype::kSpin, std::vector<double>(5),
+      {{0, 1, 1}, {0, 2, 1}, {0, 3, 1}, {0, 4, 1}, {1, 2, 1}, {1, 3, 1}, {1, 4, 1}, {2, 3, 1}, {2, 4, 1}, {3, 4, 1}});
+  const Reduced reduced = reduce_exact(k5);
+  EXPECT_EQ(reduced.model, k5);
+  EXPECT_TRUE(reduced.trail.entries().empty());
+  EXPECT_THAT(reduced.trail.remaining(), ElementsAre(0, 1, 2, 3, 4));
+}
+
+TEST(Reduce, empty_model_stays_empty) {
+  const Reduced reduced = reduce_exact(make(Vartype::kBinary, {}, {}, 2.5));
+  EXPECT_EQ(reduced.model.offset(), 2.5);
+  EXPECT_THAT(reduced.trail.lift({}), ElementsAre());
+}
+
+TEST(Reduce, a_model_at_the_limit_of_coefficients_is_solved_or_stays) {
+  const double huge = Bqm::kMagnitudeMax / 20;
+  Xoshiro256 rng(12);
+  for (int round = 0; round < 200; ++round) {
+    std::vector<double> linear(4);
+    std::vector<QuadraticTerm> terms;
+    for (double& value : linear) value = huge * (static_cast<double>(rng.below(3)) - 1);
+    for (std::uint32_t u = 0; u < 4; ++u) {
+      for (std::uint32_t v = u + 1; v < 4; ++v)
+        terms.push_back({u, v, 2 * huge * (static_cast<double>(rng.below(3)) - 1)});
+    }
+    const Bqm bqm = make(Vartype::kBinary, linear, terms);
+    check_reduction(bqm, reduce_exact(bqm));
+  }
+}
+
+TEST(Freeze, energy_is_that_of_the_lifted_assignment) {
+  Xoshiro256 rng(5);
+  for (int round = 0; round < 500; ++round) {
+    const Bqm bqm = random_bqm(rng, 10, static_cast<Weights>(round % 6), 0.7);
+    const Reduced reduced = reduce_exact(bqm);
+    std::vector<std::uint32_t> variables;
+    Assignment values;
+    for (std::uint32_t i = 0; i < reduced.model.num_variables(); ++i) {
+      if (rng.below(2) == 0) continue;
+      variables.push_back(i);
+      values.push_back(nth_assignment(1, rng.below(2), bqm.vartype())[0]);
+    }
+    const Reduced frozen = freeze(reduced, variables, values);
+    EXPECT_EQ(frozen.trail.exact(), variables.empty());
+    const std::size_t left = frozen.model.num_variables();
+    ASSERT_EQ(left + variables.size(), reduced.model.num_variables());
+    for (std::uint64_t index = 0; index < (std::uint64_t{1} << left); ++index) {
+      const Assignment rest = nth_assignment(left, index, bqm.vartype());
+      EXPECT_NEAR(frozen.model.energy(rest), bqm.energy(frozen.trail.lift(rest)), 1e-6);
+    }
+  }
+}
+
+TEST(Trail, document_carries_everything_that_lift_needs) {
+  Xoshiro256 rng(6);
+  for (int round = 0; round < 200; ++round) {
+    const Bqm bqm = random_bqm(rng, 8, Weights::kTies, 0.4);
+    Reduced reduced = reduce_exact(bqm);
+    if (reduced.model.num_variables() > 0) {
+      reduced = freeze(reduced, std::vector<std::uint32_t>{0}, Assignment{1});
+    }
+    const auto parsed = Trail::parse(reduced.trail.document(), "/trail");
+    ASSERT_TRUE(parsed.has_value()) << parsed.error().to_string();
+    EXPECT_EQ(*parsed, reduced.trail);
+  }
+}
+
+TEST(Trail, counts_its_rules) {
+  const Reduced reduced = reduce_exact(make(Vartype::kBinary, {-3, 1, -1, -1}, {{2, 3, 3}}));
+  const Json document = reduced.trail.document();
+  EXPECT_EQ(document.at("num_variables"), 4);
+  EXPECT_EQ(document.at("remaining"), 0);
+  EXPECT_EQ(document.at("by_rule").at("leaf"), 1);
+  EXPECT_EQ(document.at("by_rule").at("isolated"), 3);  // 0, 1, and 3 once its leaf is gone
+}
+
+TEST(Trail, push_removes_one_variable) {
+  Trail trail(3);
+  trail.push({.kind = TrailKind::kFix, .proof = ProofClass::kHeuristic, .variable = 1, .value = 1, .rule = "backbone"});
+  EXPECT_THAT(trail.remaining(), ElementsAre(0, 2));
+  EXPECT_FALSE(trail.exact());
+  EXPECT_THAT(trail.lift(Assignment{0, 1}), ElementsAre(0, 1, 1));
+}
+
+TEST(Trail, bad_documents_are_named_errors) {
+  const auto error_of = [](const char* steps, int remaining) {
+    Json document{{"num_variables", 3}, {"remaining", remaining}, {"entries", 0}, {"by_rule", Json::object()}};
+    document["steps"] = Json::parse(steps);
+    const auto parsed = Trail::parse(document, "/trail");
+    return parsed ? std::string("accepted") : parsed.error().to_string();
+  };
+  EXPECT_EQ(error_of(R"([["fix", "dominance", 0, 1]])", 2), "accepted");
+  const std::vector<std::pair<const char*, int>> bad = {
+      {R"([["fix", "dominance", 3, 1]])", 2},
+      {R"([["fix", "dominance", 0, 2]])", 2},
+      {R"([["fix", "dominance", 0, 1], ["fix", "dominance", 0, 1]])", 1},
+      {R"([["equal", "equal_pair", 0, 0]])", 2},
+      {R"([["fix", "dominance", 0, 1], ["equal", "equal_pair", 1, 0]])", 1},
+      {R"([["fix", "guess", 0, 1]])", 2},
+      {R"([["jump", "dominance", 0, 1]])", 2},
+      {R"([["fix", "dominance", 0]])", 2},
+      {R"([["fix", "dominance", -1, 1]])", 2},
+      {R"([["fix", "dominance", 18446744073709551615, 1]])", 2},
+      {R"([["fix", "dominance", 0, 1]])", 3},
+  };
+  for (const auto& [steps, remaining] : bad) {
+    const std::string message = error_of(steps, remaining);
+    EXPECT_THAT(message, testing::HasSubstr("/trail/steps")) << steps;
+    EXPECT_THAT(message, testing::HasSubstr("[1023 value_out_of_range]")) << steps;
+  }
+  EXPECT_THAT(error_of(R"([["fix", "dominance", 0.5, 1]])", 2), testing::HasSubstr("[1021 wrong_type]"));
+  EXPECT_THAT(error_of(R"([7])", 2), testing::HasSubstr("[1021 wrong_type]"));
+}
+
+}  // namespace
+}  // namespace tandem::reduce
