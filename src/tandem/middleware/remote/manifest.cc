@@ -1,0 +1,145 @@
+#include "tandem/middleware/remote/manifest.h"
+
+#include <algorithm>
+#include <array>
+
+#include "tandem/base/json.h"
+#include "tandem/base/text.h"
+#include "tandem/base/yaml.h"
+
+namespace tandem::remote {
+namespace {
+
+using backend::SubmitSafety;
+using backend::WorkState;
+
+constexpr std::array<std::string_view, 10> kVerdictNames = {"ok",        "unauthenticated", "forbidden", "invalid",
+                                                            "not_found", "conflict",        "throttled", "unavailable",
+                                                            "transient", "garbage"};
+constexpr std::array<std::string_view, 5> kStateNames = {"queued", "running", "succeeded", "failed", "cancelled"};
+constexpr std::array<std::string_view, 5> kSafetyNames = {"local", "A", "B", "C", "D"};
+
+template <typename Enum, std::size_t N>
+Result<Enum> read_word(const ObjectReader& reader, std::string_view key, const std::array<std::string_view, N>& words) {
+  TANDEM_TRY_ASSIGN(const std::string text, reader.string(key));
+  const auto found = std::find(words.begin(), words.end(), text);
+  if (found != words.end()) return static_cast<Enum>(found - words.begin());
+  return fail_at(reader.at(key), errors::kValueOutOfRange, "'{}' is not one of {}", text, fmt::join(words, ", "));
+}
+
+Result<void> read_limits(const ObjectReader& reader, Manifest& out) {
+  TANDEM_TRY_ASSIGN(const ObjectReader limits, reader.object("limits"));
+  TANDEM_TRY(limits.allow_only({"qubits_max", "shots_max", "pubs_max", "request_bytes_max", "response_bytes_max"}));
+  TANDEM_TRY_ASSIGN(const std::int64_t qubits, limits.integer("qubits_max", 1, circuit::Circuit::kQubitsMax));
+  TANDEM_TRY_ASSIGN(const std::int64_t shots, limits.integer("shots_max", 1, INT64_MAX));
+  TANDEM_TRY_ASSIGN(const std::int64_t pubs, limits.integer("pubs_max", 1, INT32_MAX));
+  TANDEM_TRY_ASSIGN(const std::int64_t request, limits.integer("request_bytes_max", 1, INT64_MAX));
+  TANDEM_TRY_ASSIGN(const std::int64_t response, limits.integer("response_bytes_max", 1, INT64_MAX));
+  out.info.qubits_max = static_cast<std::uint32_t>(qubits);
+  out.info.shots_max = static_cast<std::uint64_t>(shots);
+  out.pubs_max = static_cast<std::size_t>(pubs);
+  out.request_bytes_max = static_cast<std::uint64_t>(request);
+  out.response_bytes_max = static_cast<std::uint64_t>(response);
+  return {};
+}
+
+Result<void> read_notes(const ObjectReader& reader, Manifest& out) {
+  TANDEM_TRY_ASSIGN(const ObjectReader safety, reader.object("safety"));
+  TANDEM_TRY(safety.allow_only({"class", "note"}));
+  TANDEM_TRY_ASSIGN(out.info.safety, read_word<SubmitSafety>(safety, "class", kSafetyNames));
+  TANDEM_TRY_ASSIGN(out.safety_note, safety.string("note"));
+  TANDEM_TRY_ASSIGN(const ObjectReader conformance, reader.object("conformance"));
+  TANDEM_TRY(conformance.allow_only({"level", "note"}));
+  TANDEM_TRY_ASSIGN(out.info.conformance, conformance.string("level"));
+  TANDEM_TRY_ASSIGN(out.conformance_note, conformance.string("note"));
+  TANDEM_TRY_ASSIGN(const ObjectReader price, reader.object("price"));
+  TANDEM_TRY(price.allow_only({"source", "note"}));
+  TANDEM_TRY_ASSIGN(out.price_source, price.string("source"));
+  TANDEM_TRY_ASSIGN(out.price_note, price.string("note"));
+  return {};
+}
+
+Result<void> read_words(const ObjectReader& reader, Manifest& out) {
+  TANDEM_TRY_ASSIGN(const ObjectReader states, reader.object("states"));
+  for (const auto& [word, meaning] : reader.find("states")->items()) {
+    TANDEM_TRY_ASSIGN(out.states[word], read_word<WorkState>(states, word, kStateNames));
+  }
+  TANDEM_TRY_ASSIGN(const ObjectReader errors, reader.object("errors"));
+  for (const auto& [word, meaning] : reader.find("errors")->items()) {
+    const auto status = parse_int64(word);
+    if (!status || *status < 300 || *status > 599) {
+      return fail_at(errors.at(word), errors::kValueOutOfRange, "'{}' is no HTTP status of an error (300 to 599)",
+                     word);
+    }
+    TANDEM_TRY_ASSIGN(out.errors[static_cast<int>(*status)], read_word<Verdict>(errors, word, kVerdictNames));
+  }
+  return {};
+}
+
+Result<Manifest> read(const ObjectReader& reader) {
+  TANDEM_TRY(
+      reader.allow_only({"adapter", "api_version", "backend", "name", "version", "tier", "access", "emulated",
+                         "metered", "best_for", "safety", "conformance", "limits", "price", "states", "errors"}));
+  Manifest out;
+  TANDEM_TRY_ASSIGN(out.api_version, reader.string("api_version"));
+  TANDEM_TRY_ASSIGN(std::string id, reader.string("backend"));
+  out.info.id = BackendId(std::move(id));
+  TANDEM_TRY_ASSIGN(out.info.name, reader.string("name"));
+  TANDEM_TRY_ASSIGN(out.info.version, reader.string("version"));
+  TANDEM_TRY_ASSIGN(const std::string tier, reader.string("tier"));
+  TANDEM_TRY_ASSIGN(const std::string access, reader.string("access"));
+  const auto known_tier = job::find_tier(tier);
+  const auto known_access = job::find_access(access);
+  if (!known_tier) return fail_at("/tier", errors::kValueOutOfRange, "'{}' is not a tier", tier);
+  if (!known_access) return fail_at("/access", errors::kValueOutOfRange, "'{}' is not an access", access);
+  out.info.tier = *known_tier;
+  out.info.access = *known_access;
+  TANDEM_TRY_ASSIGN(out.info.emulated, reader.boolean_or("emulated", false));
+  TANDEM_TRY_ASSIGN(out.info.metered, reader.boolean_or("metered", true));
+  TANDEM_TRY_ASSIGN(out.info.best_for, reader.string("best_for"));
+  out.info.takes_program = true;
+  TANDEM_TRY(read_limits(reader, out));
+  TANDEM_TRY(read_notes(reader, out));
+  TANDEM_TRY(read_words(reader, out));
+  return out;
+}
+
+}  // namespace
+
+std::string_view to_string(Verdict verdict) { return kVerdictNames[static_cast<std::size_t>(verdict)]; }
+
+bool surely_not_accepted(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kUnauthenticated:
+    case Verdict::kForbidden:
+    case Verdict::kInvalid:
+    case Verdict::kNotFound:
+    case Verdict::kConflict:
+    case Verdict::kThrottled:
+      return true;
+    case Verdict::kOk:
+    case Verdict::kUnavailable:  // said on the way back as well as at the door
+    case Verdict::kTransient:
+    case Verdict::kGarbage:
+      return false;
+  }
+  return false;
+}
+
+Result<Manifest> Manifest::parse(std::string_view yaml, std::string_view name) {
+  TANDEM_TRY_ASSIGN(const LocatedJson document, parse_yaml(yaml, name));
+  const auto place = [&](Error error) {
+    if (!error.place.empty()) error.place = document.place_of(error.place);
+    return error;
+  };
+  TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document.value, "").map_error(place));
+  return read(reader).map_error(place);
+}
+
+Verdict Manifest::verdict_of(int status) const {
+  if (status >= 200 && status < 300) return Verdict::kOk;
+  if (const auto found = errors.find(status); found != errors.end()) return found->second;
+  return status == 408 || (status >= 500 && status < 600) ? Verdict::kTransient : Verdict::kGarbage;
+}
+
+}  // namespace tandem::remote

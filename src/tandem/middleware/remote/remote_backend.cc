@@ -1,0 +1,270 @@
+#include "tandem/middleware/remote/remote_backend.h"
+
+#include <algorithm>
+#include <cmath>
+#include <mutex>
+
+#include "tandem/base/assert.h"
+#include "tandem/base/pause.h"
+#include "tandem/base/text.h"
+
+namespace tandem::remote {
+namespace {
+
+using backend::CallContext;
+using backend::Handle;
+using backend::SubmitFailure;
+using std::chrono::nanoseconds;
+
+bool worth_repeating(Verdict verdict) {
+  return verdict == Verdict::kThrottled || verdict == Verdict::kUnavailable || verdict == Verdict::kTransient ||
+         verdict == Verdict::kGarbage;
+}
+
+ErrorNumber number_of(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kNotFound:
+      return errors::kUnknownHandle;
+    case Verdict::kConflict:
+      return errors::kResultNotReady;
+    case Verdict::kThrottled:
+    case Verdict::kUnavailable:
+    case Verdict::kTransient:
+      return errors::kBackendUnavailable;
+    case Verdict::kOk:
+    case Verdict::kGarbage:
+      return errors::kBackendGarbage;
+    case Verdict::kUnauthenticated:
+    case Verdict::kForbidden:
+    case Verdict::kInvalid:
+      break;
+  }
+  return errors::kBackendRefused;
+}
+
+class RemoteBackend final : public backend::Backend {
+ public:
+  RemoteBackend(std::unique_ptr<const Codec> codec, RemoteServices services, RemoteOptions options)
+      : codec_(std::move(codec)), services_(services), options_(std::move(options)) {}
+
+  const backend::BackendInfo& info() const override { return codec_->manifest().info; }
+
+  Result<void> validate(const backend::Work& work) const override {
+    const std::lock_guard lock(mutex_);
+    return codec_->validate(work, facts_ ? &facts_->values : nullptr);
+  }
+
+  Result<backend::Quote> quote(const backend::Work& work, const CallContext& context) override {
+    TANDEM_TRY_ASSIGN(const DeviceFacts facts, facts_not_older_than(options_.facts_max_age, context));
+    TANDEM_TRY(codec_->validate(work, &facts));
+    return codec_->quote(work, facts);
+  }
+
+  tl::expected<Handle, SubmitFailure> submit(const backend::Work& work, std::string_view token,
+                                             const CallContext& context) override {
+    const auto unsent = [](Error error) { return tl::unexpected(SubmitFailure{.error = std::move(error)}); };
+    const auto doubtful = [](Error error) {
+      return tl::unexpected(SubmitFailure{.error = std::move(error), .ambiguous = true});
+    };
+    auto request = codec_->encode_submit(work, token);
+    if (!request) return unsent(std::move(request.error()));
+    if (auto ready = complete(*request); !ready) return unsent(std::move(ready.error()));
+    const auto response = services_.http.send(*request, exchange_deadline(context));  // the one send of this submission
+    if (!response) {
+      Error error = response.error().error;
+      error.number = errors::kBackendUnavailable;
+      return response.error().sent == Sent::kNo ? unsent(std::move(error)) : doubtful(std::move(error));
+    }
+    const Classified said = classify(*response);
+    if (said.verdict == Verdict::kOk) {
+      auto handle = codec_->decode_submit(response->body, token);
+      if (!handle) return doubtful(std::move(handle.error()));
+      return *std::move(handle);
+    }
+    Error error = error_of(said, *response, "the submission");
+    if (!surely_not_accepted(said.verdict)) return doubtful(std::move(error));
+    error.number = errors::kBackendRefused;
+    return unsent(std::move(error));
+  }
+
+  Result<backend::PollStatus> poll(const Handle& handle, const CallContext& context) override {
+    TANDEM_TRY_ASSIGN(auto status,
+                      read(codec_->encode_poll(handle), "the status of " + handle, context,
+                           [&](const HttpResponse& response) { return codec_->decode_poll(response.body, handle); }));
+    status.poll_again = options_.poll_interval;
+    return status;
+  }
+
+  /// Status first, for bill and calibration: the result itself is stored before anybody looks into it.
+  Result<backend::RawResult> fetch(const Handle& handle, const CallContext& context) override {
+    TANDEM_TRY_ASSIGN(
+        auto raw, read(codec_->encode_poll(handle), "the status of " + handle, context,
+                       [&](const HttpResponse& response) { return codec_->decode_receipt(response.body, handle); }));
+    TANDEM_TRY_ASSIGN(auto response, read(codec_->encode_fetch(handle), "the result of " + handle, context,
+                                          [](const HttpResponse& whole) { return Result<HttpResponse>(whole); }));
+    raw.bytes = std::move(response.body);
+    raw.media_type = header_value(response.headers, "Content-Type");
+    return raw;
+  }
+
+  Result<backend::WorkResult> decode(const backend::RawResult& raw, const backend::Work& work) const override {
+    return codec_->decode_result(raw, work);
+  }
+
+  /// Repeating a cancel changes nothing, so it is repeated like a read. Work that has ended already needs none.
+  Result<void> cancel(const Handle& handle, const CallContext& context) override {
+    auto asked = read(codec_->encode_cancel(handle), "the request to cancel " + handle, context,
+                      [](const HttpResponse&) { return Result<bool>(true); });
+    if (!asked && asked.error().number != errors::kResultNotReady) return tl::unexpected(asked.error());
+    return {};
+  }
+
+  Result<backend::Reconciled> reconcile(std::string_view token, const CallContext& context) override {
+    return read(codec_->encode_lookup(token), fmt::format("the lookup of {}", token), context,
+                [&](const HttpResponse& response) { return codec_->decode_lookup(response.body, token); });
+  }
+
+  Result<backend::Availability> availability(const CallContext& context) override {
+    auto facts = ask_facts(context);
+    if (facts) return facts->availability;
+    return backend::Availability{.operational = false,
+                                 .accepts_work = false,
+                                 .observed_at = services_.clock.now(),
+                                 .detail = facts.error().message};
+  }
+
+  Result<std::optional<device::Calibration>> calibration(const CallContext& context) override {
+    TANDEM_TRY_ASSIGN(auto calibration,
+                      read(codec_->encode_calibration(), "the calibration", context,
+                           [&](const HttpResponse& response) { return codec_->decode_calibration(response.body); }));
+    return std::optional<device::Calibration>(std::move(calibration));
+  }
+
+  void forget(const Handle&) override {}  // nothing is kept for a handle here
+
+ private:
+  struct KnownFacts {
+    DeviceFacts values;
+    Instant asked_at;
+  };
+
+  Result<DeviceFacts> facts_not_older_than(nanoseconds age, const CallContext& context) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (facts_ && services_.clock.monotonic() - facts_->asked_at <= age) return facts_->values;
+    }
+    return ask_facts(context);
+  }
+
+  Result<DeviceFacts> ask_facts(const CallContext& context) {
+    TANDEM_TRY_ASSIGN(DeviceFacts facts,
+                      read(codec_->encode_device(), "the description of the device", context,
+                           [&](const HttpResponse& response) { return codec_->decode_device(response.body); }));
+    facts.availability.observed_at = services_.clock.now();
+    const std::lock_guard lock(mutex_);
+    facts_ = KnownFacts{.values = facts, .asked_at = services_.clock.monotonic()};
+    return facts;
+  }
+
+  Deadline exchange_deadline(const CallContext& context) const {
+    return Deadline(std::min(context.deadline.at(), services_.clock.monotonic() + options_.request_timeout));
+  }
+
+  /// Adds the base URL and the credential, whose value is read at the last moment and kept nowhere.
+  Result<void> complete(HttpRequest& request) const {
+    request.url.insert(0, options_.base_url);
+    request.headers.emplace_back("Accept", "application/json");
+    if (options_.credential.empty()) return {};
+    TANDEM_TRY_ASSIGN(const Secret secret, services_.credentials.get(options_.credential));
+    request.headers.emplace_back("Authorization", "Bearer " + secret.reveal());
+    return {};
+  }
+
+  Classified classify(const HttpResponse& response) const {
+    if (response.body.size() > codec_->manifest().response_bytes_max) {
+      return {.verdict = Verdict::kGarbage,
+              .detail = fmt::format("an answer of {} bytes; the limit is {}", response.body.size(),
+                                    codec_->manifest().response_bytes_max)};
+    }
+    return codec_->classify(response);
+  }
+
+  Error error_of(const Classified& said, const HttpResponse& response, std::string_view what) const {
+    return make_error(number_of(said.verdict), "{} answered {} with status {} ({}): {}", info().id.value, what,
+                      response.status, to_string(said.verdict), said.detail.empty() ? "no reason given" : said.detail);
+  }
+
+  /// Sends until `decode` accepts an answer, the deadline passes, the tries are used up, or the answer is final.
+  template <typename Decode>
+  auto read(HttpRequest request, const std::string& what, const CallContext& context, Decode decode)
+      -> decltype(decode(std::declval<const HttpResponse&>())) {
+    TANDEM_TRY(complete(request));
+    nanoseconds sleep = options_.backoff_base;
+    for (std::size_t tries = 1;; ++tries) {
+      nanoseconds wanted{0};
+      auto answer = ask(request, what, context, decode, wanted);
+      if (answer) return *std::move(answer);
+      auto [error, repeat] = std::move(answer).error();
+      sleep = next_sleep(sleep);
+      const nanoseconds wait = std::max(sleep, wanted);
+      if (!repeat || tries >= options_.tries_max || context.deadline.left(services_.clock) <= wait) {
+        return tl::unexpected(std::move(error));
+      }
+      services_.log.write(LogLevel::kDebug, "remote.repeat",
+                          {{"backend", info().id.value}, {"what", what}, {"error", error.message}});
+      TANDEM_TRY(pause(services_.executor, wait, context.stop));
+    }
+  }
+
+  struct Failed {
+    Error error;
+    bool repeat = false;
+  };
+
+  /// One exchange of a read.
+  template <typename Decode, typename Value = typename std::invoke_result_t<Decode, const HttpResponse&>::value_type>
+  tl::expected<Value, Failed> ask(const HttpRequest& request, const std::string& what, const CallContext& context,
+                                  Decode& decode, nanoseconds& wanted) {
+    const auto response = services_.http.send(request, exchange_deadline(context));
+    if (!response) {
+      Error error = response.error().error;
+      const bool repeat = error.number != errors::kEgressRefused && error.number != errors::kTlsFailed;
+      error.message = fmt::format("{} did not answer {}: {}", info().id.value, what, error.message);
+      error.number = errors::kBackendUnavailable;
+      return tl::unexpected(Failed{.error = std::move(error), .repeat = repeat});
+    }
+    const Classified said = classify(*response);
+    if (said.verdict != Verdict::kOk) {
+      wanted = said.retry_after.value_or(std::chrono::milliseconds(0));
+      return tl::unexpected(Failed{.error = error_of(said, *response, what), .repeat = worth_repeating(said.verdict)});
+    }
+    auto value = decode(*response);
+    if (!value) return tl::unexpected(Failed{.error = std::move(value).error(), .repeat = true});
+    return *std::move(value);
+  }
+
+  nanoseconds next_sleep(nanoseconds previous) const {
+    const auto base = static_cast<double>(nanoseconds(options_.backoff_base).count());
+    const double highest = std::max(base, 3.0 * static_cast<double>(previous.count()));
+    const double uniform = static_cast<double>(services_.rng.next_u64() >> 11) * 0x1.0p-53;
+    const auto drawn = nanoseconds(std::llround(base + uniform * (highest - base)));
+    return std::min<nanoseconds>(options_.backoff_cap, drawn);
+  }
+
+  std::unique_ptr<const Codec> codec_;
+  RemoteServices services_;
+  RemoteOptions options_;
+  mutable std::mutex mutex_;
+  std::optional<KnownFacts> facts_;  ///< guarded by mutex_
+};
+
+}  // namespace
+
+std::unique_ptr<backend::Backend> make_remote_backend(std::unique_ptr<const Codec> codec, RemoteServices services,
+                                                      RemoteOptions options) {
+  TANDEM_ASSERT(codec != nullptr);
+  while (options.base_url.ends_with('/')) options.base_url.pop_back();
+  return std::make_unique<RemoteBackend>(std::move(codec), services, std::move(options));
+}
+
+}  // namespace tandem::remote
