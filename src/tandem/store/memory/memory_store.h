@@ -31,7 +31,7 @@ class MemoryStore final : public store::Store {
   Result<std::vector<store::Row>> scan(const store::Scan& scan) override;
   Result<std::uint64_t> count(store::Table table, std::string_view prefix) override;
   Result<std::vector<store::LogEntry>> read_log(std::uint64_t after, std::size_t limit,
-                                                std::string_view subject) override;
+                                                std::string_view subject = {}) override;
   Result<std::uint64_t> last_sequence() override;
   std::string_view kind() const override { return "memory"; }
 

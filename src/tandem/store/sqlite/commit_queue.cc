@@ -56,7 +56,7 @@ void CommitQueue::run(const std::stop_token& stop) {
     if (group.empty()) return;
     Answers answers = commit(group);
     give(group, answers);
-    if (!failure_ && writer_->checkpoint_due()) checkpoint();
+    if (!failure_ && (writer_->checkpoint_due() || out_of_space_)) checkpoint();
   }
 }
 
@@ -94,6 +94,7 @@ CommitQueue::Answers CommitQueue::commit(const Group& group) {
     written = fail(errors::kStoreClosed, "the store stopped acknowledging: {}", failure_->to_string());
   } else {
     written = transact(group, answers);
+    out_of_space_ = !written && written.error().number == errors::kDiskFull;
     if (!written && !is_transient(written.error())) fail_for_ever(written.error());
   }
   if (!written) {

@@ -64,6 +64,7 @@ class CommitQueue {
   // Only the writer thread uses these.
   std::unique_ptr<Writer> writer_;
   std::optional<Error> failure_;
+  bool out_of_space_ = false;  // the last group was; copying the log may make room in it
 
   std::unique_ptr<Timer> thread_;  // last: its body uses all of the above
 };

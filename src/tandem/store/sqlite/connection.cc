@@ -131,13 +131,17 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, co
   // A library built without mutexes would corrupt memory as soon as there is a second connection.
   TANDEM_ASSERT(sqlite3_threadsafe() != 0);
   const int common = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE;
-  const int mode = access == Access::kWriter ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
+  const int mode = access == Access::kReader ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
   sqlite3* handle = nullptr;
   const int opened =
       sqlite3_open_v2(literal(path).c_str(), &handle, common | mode, vfs.empty() ? nullptr : vfs.c_str());
   if (handle == nullptr) return fail(errors::kOutOfMemory, "not enough memory to open '{}'", path);
   std::unique_ptr<Connection> connection(new Connection(handle, path));
   if (opened != SQLITE_OK) return unexpected<Error>(connection->error(opened));
+  if (access == Access::kLock) {
+    TANDEM_TRY(connection->execute("PRAGMA journal_mode = MEMORY"));
+    return connection;
+  }
   sqlite3_busy_timeout(handle, kBusyTimeoutMs);
   sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
   TANDEM_TRY(connection->execute("PRAGMA temp_store = MEMORY"));

@@ -38,12 +38,16 @@ class Use {
   sqlite3_stmt* statement_;
 };
 
-enum class Access : std::uint8_t { kWriter, kReader };
+enum class Access : std::uint8_t {
+  kWriter,
+  kReader,
+  kLock,  ///< a file of no content that is there to be locked
+};
 
 /// Threads: one at a time.
 class Connection {
  public:
-  /// The writer creates the file when it is missing. Neither writes anything yet. Paths are taken literally, never as URIs.
+  /// Writer and lock create the file when it is missing; none writes anything yet. Paths are taken literally, never as URIs.
   ///
   /// Errors: 1040 file_not_found - the folder is missing; 1043 permission_denied; 1044 is_a_directory; 1047 not_a_directory;
   ///         1041 disk_full; 1042 io_error.

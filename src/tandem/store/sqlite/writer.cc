@@ -20,11 +20,15 @@ using store::Table;
 
 namespace {
 
-/// Holds an exclusive lock on the otherwise unused file "<path>-writer" for as long as it is open.
+/// Holds an exclusive lock on the empty file "<path>-writer" for as long as it is open.
 Result<std::unique_ptr<Connection>> lock_out_other_writers(const std::string& path, const std::string& vfs) {
-  TANDEM_TRY_ASSIGN(std::unique_ptr<Connection> lock, Connection::open(path + "-writer", vfs, Access::kWriter));
-  sqlite3_busy_timeout(lock->handle(), 0);
-  TANDEM_TRY(lock->execute("BEGIN EXCLUSIVE"));
+  TANDEM_TRY_ASSIGN(std::unique_ptr<Connection> lock, Connection::open(path + "-writer", vfs, Access::kLock));
+  const auto locked = lock->execute("BEGIN EXCLUSIVE");
+  if (!locked && locked.error().number == errors::kLockHeld) {
+    return fail(errors::kLockHeld, "'{}' is open in another store: close that one or choose another data directory",
+                path);
+  }
+  TANDEM_TRY(locked);
   return lock;
 }
 
@@ -54,9 +58,25 @@ Result<void> Writer::load(std::uint64_t checkpoint_bytes) {
   sqlite3_wal_hook(connection_->handle(), &Writer::on_commit, this);
   // What a crash left in the log belongs into the database before there are readers: recovery stays short next time. On a full
   // disk it stays where it is, and the store can at least be read.
-  if (auto copied = checkpoint(); !copied && !is_transient(copied.error()))
-    return unexpected<Error>(std::move(copied).error());
-  return {};
+  const auto copied = checkpoint();
+  if (!copied && !is_transient(copied.error())) return unexpected<Error>(copied.error());
+  return copied && copied->complete ? check_length() : Result<void>();
+}
+
+Result<void> Writer::check_length() {
+  // SQLite notices when whole pages are missing; a page that is cut reads as if it ended in zeros.
+  TANDEM_TRY_ASSIGN(const std::int64_t pages, connection_->integer("PRAGMA page_count"));
+  sqlite3_file* file = nullptr;
+  sqlite3_int64 bytes = 0;
+  sqlite3_file_control(connection_->handle(), "main", SQLITE_FCNTL_FILE_POINTER, &file);
+  TANDEM_ASSERT(file != nullptr && file->pMethods != nullptr);
+  if (const int code = file->pMethods->xFileSize(file, &bytes); code != SQLITE_OK) {
+    return unexpected<Error>(connection_->error(code));
+  }
+  const std::int64_t expected = pages * static_cast<std::int64_t>(page_bytes_);
+  if (bytes >= expected) return {};
+  return fail(errors::kStoreDamaged, "'{}' has {} bytes and should have {}: it was truncated, restore the last backup",
+              connection_->path(), bytes, expected);
 }
 
 int Writer::on_commit(void* self, sqlite3*, const char*, int log_pages) {

@@ -50,6 +50,7 @@ class Writer {
  private:
   Writer(std::unique_ptr<Connection> lock, std::unique_ptr<Connection> connection);
   Result<void> load(std::uint64_t checkpoint_bytes);
+  Result<void> check_length();
   static int on_commit(void* self, sqlite3* handle, const char* schema, int log_pages);
 
   struct Precondition;

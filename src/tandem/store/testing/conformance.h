@@ -209,13 +209,13 @@ TYPED_TEST_P(StoreConformance, tables_are_separate_and_keys_are_bytes) {
 }
 
 TYPED_TEST_P(StoreConformance, scans_and_counts_agree_with_a_sorted_map) {
-  Xoshiro256 random(7);
+  Xoshiro256 generator(7);
   const auto random_key = [&] {
     std::string key;
-    for (std::uint64_t i = random.below(4); i > 0; --i)
+    for (std::uint64_t i = generator.below(4); i > 0; --i)
       key.push_back(
           "\x00\x01"
-          "a\xfe\xff"[random.below(5)]);
+          "a\xfe\xff"[generator.below(5)]);
     return key;
   };
   std::map<std::string, std::string> reference;
@@ -235,8 +235,8 @@ TYPED_TEST_P(StoreConformance, scans_and_counts_agree_with_a_sorted_map) {
     const Scan scan{.table = Table::kJobIndex,
                     .from = random_key(),
                     .until = random_key(),
-                    .limit = random.below(3) == 0 ? random.below(6) : 1000,
-                    .descending = random.below(2) == 0};
+                    .limit = generator.below(3) == 0 ? generator.below(6) : 1000,
+                    .descending = generator.below(2) == 0};
     std::vector<std::pair<std::string, std::string>> expected;
     for (const auto& [key, value] : reference) {
       if (key >= scan.from && (scan.until.empty() || key < scan.until)) expected.emplace_back(key, value);
@@ -264,8 +264,8 @@ TYPED_TEST_P(StoreConformance, values_of_any_bytes_and_64_mebibytes_come_back_wh
   Bytes every_byte;
   for (int i = 0; i < 256; ++i) every_byte.push_back(static_cast<char>(i));
   Bytes large(std::size_t{64} << 20, '\0');
-  Xoshiro256 random(3);
-  for (std::size_t i = 0; i < large.size(); i += 997) large[i] = static_cast<char>(random());
+  Xoshiro256 generator(3);
+  for (std::size_t i = 0; i < large.size(); i += 997) large[i] = static_cast<char>(generator());
   ASSERT_THAT(this->commit(Batch()
                                .put(Table::kBlob, "empty", "")
                                .put(Table::kBlob, "bytes", every_byte)
@@ -328,8 +328,8 @@ TYPED_TEST_P(StoreConformance, the_log_is_read_by_position_and_by_subject) {
 
 TYPED_TEST_P(StoreConformance, sixteen_threads_counting_by_compare_and_set_lose_nothing) {
   constexpr int kThreads = 16;
-  constexpr int kEach = 40;
-  constexpr std::uint64_t kCounters = 4;
+  constexpr int kEach = 25;
+  constexpr std::uint64_t kCounters = 8;
   std::atomic<int> refused = 0;
   run_threads(kThreads, [&](int thread) {
     for (int i = 0; i < kEach; ++i) {
