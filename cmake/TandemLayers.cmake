@@ -37,6 +37,13 @@ function(tandem_link_parts target scope)
   target_link_libraries(${target} ${scope} ${parts})
 endfunction()
 
+# For part.cmake: the names of the members <kind>_<name>.cc of the part whose part.cmake is being read, into the list `out`.
+macro(tandem_list_members kind out)
+  file(GLOB ${out} CONFIGURE_DEPENDS "${CMAKE_CURRENT_LIST_DIR}/${kind}_*.cc")
+  list(FILTER ${out} EXCLUDE REGEX "\\.(test|bench|fuzz)\\.cc$")
+  list(TRANSFORM ${out} REPLACE "^.*/${kind}_([a-z0-9_]+)\\.cc$" "\\1")
+endmacro()
+
 # Declares the library of `part` when its folder has sources.
 function(tandem_add_part part)
   set(folder "${CMAKE_SOURCE_DIR}/src/tandem/${part}")

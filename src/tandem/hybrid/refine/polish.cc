@@ -8,9 +8,7 @@ namespace tandem::refine {
 
 using problem::Assignment;
 using problem::Bqm;
-using problem::Comparison;
 using problem::Cqm;
-using problem::LinearConstraint;
 using problem::LinearTerm;
 using problem::QuadraticTerm;
 using problem::Vartype;
@@ -19,15 +17,6 @@ namespace {
 
 constexpr double kGainMin = 1e-12;           ///< relative; smaller gains are rounding
 constexpr std::size_t kSwapVariablesMax = 2000;  ///< above it a swap scan costs more than it finds
-
-double violation_at(const LinearConstraint& constraint, double activity) {
-  const double excess = activity - constraint.bound;
-  double amount = 0;
-  if (constraint.comparison == Comparison::kEqual) amount = std::abs(excess);
-  if (constraint.comparison == Comparison::kLessEqual) amount = excess;
-  if (constraint.comparison == Comparison::kGreaterEqual) amount = -excess;
-  return amount > problem::kFeasibilityTolerance * std::max(1.0, std::abs(constraint.bound)) ? amount : 0;
-}
 
 }  // namespace
 
@@ -89,7 +78,7 @@ struct Polisher::Walker {
     const auto constraints = owner.constrained_->constraints();
     double out = 0;
     for (const auto& [c, amount] : delta)
-      out += violation_at(constraints[c], activity[c] + amount) - violation_at(constraints[c], activity[c]);
+      out += constraints[c].violation_at(activity[c] + amount) - constraints[c].violation_at(activity[c]);
     return out;
   }
   double flip_violation(std::size_t i) const {

@@ -30,8 +30,8 @@ double LinearConstraint::activity(AssignmentView values) const {
   return sum;
 }
 
-double LinearConstraint::violation(AssignmentView values) const {
-  const double excess = activity(values) - bound;
+double LinearConstraint::violation_at(double activity) const {
+  const double excess = activity - bound;
   const double size = comparison == Comparison::kEqual       ? std::abs(excess)
                       : comparison == Comparison::kLessEqual ? excess
                                                              : -excess;

@@ -30,7 +30,9 @@ struct LinearConstraint {
 
   double activity(AssignmentView values) const;
   /// How far the constraint is violated; 0 when satisfied within kFeasibilityTolerance * max(1, |bound|).
-  double violation(AssignmentView values) const;
+  double violation(AssignmentView values) const { return violation_at(activity(values)); }
+  /// The same for a left side that is known: searches keep it up to date.
+  double violation_at(double activity) const;
   friend bool operator==(const LinearConstraint&, const LinearConstraint&) = default;
 };
 
