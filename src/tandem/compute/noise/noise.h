@@ -25,23 +25,26 @@ namespace tandem::noise {
 
 /// Amplitude updates (gates * 2^n, summed over trajectories) one circuit may cost: some seconds on one core.
 inline constexpr std::uint64_t kAmplitudeUpdatesMax = 1ull << 32;
+/// Error patterns held and simulated for one circuit, however small its state is: bounds their memory.
+inline constexpr std::uint64_t kTrajectoriesMax = 1ull << 18;
 
 struct NoiseOptions {
   std::uint64_t seed = 0;
   std::uint64_t memory_bytes_max = 0;  ///< for all states held at once
-  /// When the shots draw more distinct error patterns than this allows (at least one), the patterns drawn first are
-  /// simulated and the shots left over are dealt to them in turn. Each shot alone is then still distributed as the
-  /// noise says, but shots that share a pattern are correlated: averages vary as if only `trajectories` error patterns
-  /// had been drawn.
+  /// With kTrajectoriesMax this bounds the distinct error patterns that are simulated; at least one is. Patterns are kept
+  /// in the order the shots draw them. The first shot whose pattern would be one too many, and every erring shot behind
+  /// it, takes the pattern of a kept shot instead, chosen at random. Each shot alone is then still distributed as the
+  /// noise says (whether a kept shot is kept does not depend on its place among them), but shots that share a pattern
+  /// are correlated: averages vary as if only the kept shots had been drawn.
   std::uint64_t amplitude_updates_max = kAmplitudeUpdatesMax;
 };
 
 /// Counts of one circuit and how they were obtained.
 struct NoisyCounts {
   result::Counts counts;
-  std::uint64_t trajectories = 0;      ///< states simulated, the error-free one included
+  std::uint64_t trajectories = 0;  ///< states simulated, the error-free one included
   std::uint64_t error_free_shots = 0;  ///< shots that drew no error
-  std::uint64_t shared_shots = 0;      ///< shots dealt to a pattern that they did not draw; 0: every shot is exact
+  std::uint64_t shared_shots = 0;  ///< shots dealt to a pattern that they did not draw; 0: every shot is exact
   friend bool operator==(const NoisyCounts&, const NoisyCounts&) = default;
 };
 

@@ -37,7 +37,7 @@ std::uint64_t StateVector::bytes_needed(std::uint32_t num_qubits) {
   return (std::uint64_t{1} << num_qubits) * sizeof(std::complex<double>);
 }
 
-Result<StateVector> StateVector::create(std::uint32_t num_qubits, std::uint64_t memory_bytes_max, Executor& executor) {
+Result<void> StateVector::fits(std::uint32_t num_qubits, std::uint64_t memory_bytes_max) {
   if (num_qubits > kQubitsMax) {
     return fail(errors::kTooManyQubits,
                 "a state vector of {} qubits is above the limit of {}; use a smaller core or another backend",
@@ -50,12 +50,17 @@ Result<StateVector> StateVector::create(std::uint32_t num_qubits, std::uint64_t 
                 "compute.memory_bytes_max if the machine has more",
                 num_qubits, bytes, memory_bytes_max);
   }
+  return {};
+}
+
+Result<StateVector> StateVector::create(std::uint32_t num_qubits, std::uint64_t memory_bytes_max, Executor& executor) {
+  TANDEM_TRY(fits(num_qubits, memory_bytes_max));
   auto amplitudes = std::make_unique<Amplitudes>();
   amplitudes->num_qubits = num_qubits;
   amplitudes->memory = allocate_doubles(2 * amplitudes->size() + kSkew);
   if (!amplitudes->memory) {
     return fail(errors::kOutOfMemory, "the machine refused {} bytes for a state vector of {} qubits; use fewer qubits",
-                bytes, num_qubits);
+                bytes_needed(num_qubits), num_qubits);
   }
   amplitudes->re = amplitudes->memory.get();
   amplitudes->im = amplitudes->re + amplitudes->size() + kSkew;

@@ -41,6 +41,9 @@ class StateVector {
   /// Errors: 1113 too_many_qubits - above kQubitsMax;
   ///         1004 out_of_memory - bytes_needed() is above `memory_bytes_max`, or the machine refuses it.
   static Result<StateVector> create(std::uint32_t num_qubits, std::uint64_t memory_bytes_max, Executor& executor);
+  /// Whether create() may succeed, without allocating: for validation before anything is paid.
+  /// Errors: 1113 and 1004 as create().
+  static Result<void> fits(std::uint32_t num_qubits, std::uint64_t memory_bytes_max);
   static std::uint64_t bytes_needed(std::uint32_t num_qubits);  ///< num_qubits <= kQubitsMax
 
   StateVector(StateVector&&) noexcept;

@@ -3,6 +3,7 @@
 // Room: compute; tests and benchmarks only.
 #pragma once
 
+#include <array>
 #include <numbers>
 
 #include "tandem/base/assert.h"
