@@ -36,6 +36,8 @@ struct DeviceOptions {
   std::uint64_t shots_max = 1'000'000;  ///< of one job, all its PUBs and bindings together
   std::string api_key;  ///< wanted as "Authorization: Bearer KEY"; empty: none
   std::uint64_t memory_bytes_max = std::uint64_t{2} << 30;  ///< for simulating
+  /// Effort of simulating one circuit, about two seconds on one core: noise::NoiseOptions says what more shots than that share.
+  std::uint64_t amplitude_updates_max = std::uint64_t{1} << 31;
 };
 
 /// What it borrows; all of it must outlive the server.
