@@ -1,10 +1,10 @@
-// tandem/net/server/asio.h - Asio as this part uses it; every file here includes it through this header. Internal to this part.
+// tandem/net/server/asio.h - Asio as this part uses it, included nowhere else. Internal to this part.
 //
 // Room: net.
 #pragma once
 
-// One thread runs each io_context and everything from outside comes through post(), which locks: the fences around every
-// handler would only cost time, and the thread sanitizer cannot see through them.
+// One thread runs each io_context and everything from outside comes through post(), which locks: fences around handlers
+// would only cost time, and the thread sanitizer cannot see through them.
 #define BOOST_ASIO_DISABLE_FENCED_BLOCK
 
 #include <utility>  // before Asio 1.74, which uses std::exchange without it

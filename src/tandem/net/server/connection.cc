@@ -166,7 +166,7 @@ class StreamHandle final : public Stream {
       case StreamBuffer::Appended::kRefused:
         return false;
       case StreamBuffer::Appended::kTooSlow:
-        connection_->post([](Connection& c) { c.close(); });
+        connection_->post([](Connection& c) { c.flush_stream(); });
         return false;
     }
     return false;
@@ -522,6 +522,7 @@ void Connection::flush_stream() {
   if (taken.bytes.empty()) {
     if (!taken.finished) return;
     state_ = State::kAnswering;
+    if (taken.cut) return close();  // without the last chunk: the client must not take this for the whole
     if (!stream_chunked_) return finish();
     return write("0\r\n\r\n", {}, &Connection::finish);
   }

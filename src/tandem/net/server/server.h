@@ -58,9 +58,9 @@ struct ServerRequest {
 class Stream {
  public:
   virtual ~Stream() = default;
-  /// Takes all of `bytes` into the buffer and returns at once. False when the client is gone, was closed, or is too
-  /// slow (the buffer would exceed stream_bytes_max; the connection is dropped, and a client of events comes back with
-  /// Last-Event-ID).
+  /// Takes all of `bytes` into the buffer and returns at once. False when the client is gone, the stream was closed, or
+  /// the client is too slow: the buffer would exceed stream_bytes_max. Then what was taken before is still sent and the
+  /// response breaks off, so that a reader of events, who comes back with Last-Event-ID, always gets further.
   virtual bool write(std::string_view bytes) = 0;
   /// `task` runs once on the Executor when all that was written before has been handed to the kernel, or the response
   /// has ended: the moment to write the next page of a long replay. When it has ended already, at once on this thread.

@@ -26,13 +26,13 @@ class StreamBuffer {
     kFirst,  ///< taken; the caller asks for a flush
     kScheduled,  ///< taken; a flush is on its way
     kRefused,  ///< the stream is finished or ended
-    kTooSlow,  ///< the buffer is full: the caller drops the connection
+    kTooSlow,  ///< the buffer is full and the stream takes no more; the caller asks for a flush
   };
   Appended append(std::string_view bytes) {
     const std::lock_guard lock(mutex_);
     if (finished_ || ended_) return Appended::kRefused;
     if (bytes.size() > bytes_max_ - pending_.size() - in_flight_) {
-      finished_ = true;
+      finished_ = cut_ = true;
       return Appended::kTooSlow;
     }
     pending_ += bytes;
@@ -48,12 +48,13 @@ class StreamBuffer {
   struct Taken {
     Bytes bytes;
     bool finished = false;  ///< and nothing follows these bytes
+    bool cut = false;  ///< because the reader was too slow: what should follow is missing
     std::vector<Task> drained = {};  ///< those who waited for the buffer to be empty, when it is
   };
   /// What is to be sent now; what was taken before has been sent.
   Taken take() {
     const std::lock_guard lock(mutex_);
-    Taken taken{.bytes = std::exchange(pending_, {}), .finished = finished_};
+    Taken taken{.bytes = std::exchange(pending_, {}), .finished = finished_, .cut = cut_};
     in_flight_ = taken.bytes.size();
     scheduled_ = !taken.bytes.empty();
     if (taken.bytes.empty()) taken.drained = std::exchange(drained_, {});
@@ -102,6 +103,7 @@ class StreamBuffer {
   std::uint64_t in_flight_ = 0;
   bool scheduled_ = false;
   bool finished_ = false;
+  bool cut_ = false;
   bool ended_ = false;
   std::vector<Task> tasks_;    ///< for the end
   std::vector<Task> drained_;  ///< for the next empty take()

@@ -26,6 +26,11 @@ TEST(StreamBuffer, bytes_on_the_wire_count_until_they_are_sent) {
   EXPECT_EQ(buffer.append("d"), Appended::kTooSlow);
   EXPECT_EQ(buffer.append("d"), Appended::kRefused) << "a stream with a hole must not go on";
 
+  EXPECT_EQ(buffer.take().bytes, "c") << "what was taken is still sent";
+  const auto last = buffer.take();
+  EXPECT_TRUE(last.finished);
+  EXPECT_TRUE(last.cut);
+
   StreamBuffer sent(3);
   EXPECT_EQ(sent.append("abc"), Appended::kFirst);
   EXPECT_EQ(sent.take().bytes, "abc");
@@ -58,6 +63,7 @@ TEST(StreamBuffer, finish_keeps_what_was_written_and_refuses_more) {
   const auto last = buffer.take();
   EXPECT_EQ(last.bytes, "a");
   EXPECT_TRUE(last.finished);
+  EXPECT_FALSE(last.cut);
 }
 
 TEST(StreamBuffer, every_end_task_runs_once_whether_registered_before_or_after_the_end) {
