@@ -168,8 +168,19 @@ Result<std::vector<JobId>> jobs_in_state(store::Store& store, job::JobState stat
 
 Result<void> EngineImpl::requeue_running() {
   TANDEM_TRY_ASSIGN(const std::vector<JobId> interrupted, jobs_in_state(services_.store, job::JobState::kRunning));
+  const budget::Budget budget(services_.store);
   for (const JobId& id : interrupted) {
     auto done = ledger_.update(id, std::nullopt, "engine", [&](JobRecord& record, Change& change) -> Result<void> {
+      if (record.view.cancel_requested) {
+        // The client was told so: the job ends here, and the reconciler follows what is under way at a provider.
+        TANDEM_TRY_ASSIGN(record.view.state, job::require_transition(record.view.state, job::JobEvent::kCancel));
+        record.view.error = "cancelled by the client; the process that ran it ended";
+        record.view.error_number = static_cast<std::uint16_t>(errors::kCancelled);
+        TANDEM_TRY(budget.release(change.batch, id));
+        change.events.push_back(
+            {"job.cancelled", {{"error", record.view.error}, {"number", record.view.error_number}}});
+        return {};
+      }
       TANDEM_TRY_ASSIGN(record.view.state, job::require_transition(record.view.state, job::JobEvent::kRequeue));
       change.events.push_back({"job.requeued", {{"error", "the process that ran it ended"}, {"number", 0}}});
       return {};

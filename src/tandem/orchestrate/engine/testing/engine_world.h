@@ -1,0 +1,170 @@
+// tandem/orchestrate/engine/testing/engine_world.h - everything an engine borrows, around a disk that outlives it.
+//
+// Room: orchestrate, tests only. close() and open() are a crash and a restart: the contents of the store and the provider stay.
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tandem/base/testing/fake_clock.h"
+#include "tandem/base/testing/matchers.h"
+#include "tandem/base/testing/recording_log.h"
+#include "tandem/base/testing/seeded_rng.h"
+#include "tandem/base/testing/skipping_executor.h"
+#include "tandem/middleware/backend/local_backend.h"
+#include "tandem/orchestrate/engine/engine.h"
+#include "tandem/orchestrate/engine/testing/fake_tier.h"
+#include "tandem/orchestrate/submit/testing/fake_provider.h"
+#include "tandem/store/memory/memory_store.h"
+#include "tandem/trust/budget/budget.h"
+
+namespace tandem::engine {
+
+/// "cpu.tabu" is the router's first choice among the fakes, "cpu.annealing" its fallback; the others serve as arms.
+class EngineWorld {
+ public:
+  EngineWorld() {
+    for (const char* id : {"cpu.tabu", "cpu.annealing", "cpu.branch_and_bound", "cpu.random"}) {
+      auto tier = std::make_unique<FakeTier>(id, clock);
+      tiers_.push_back(tier.get());
+      backends.add(std::move(tier));
+    }
+    backends.add(backend::make_statevector_backend(executor, clock, std::uint64_t{1} << 20));
+    auto provider_owned = std::make_unique<submit::FakeProvider>(clock, submit_safety_);
+    provider = provider_owned.get();
+    backends.add(std::move(provider_owned));
+    store = std::make_unique<memory::MemoryStore>(store_threads, contents);
+  }
+  ~EngineWorld() { close(); }
+
+  FakeTier& tier(std::string_view id) {
+    for (FakeTier* tier : tiers_)
+      if (tier->info().id.value == id) return *tier;
+    ADD_FAILURE() << "no fake tier " << id;
+    return *tiers_.front();
+  }
+  FakeTier& main() { return tier("cpu.tabu"); }
+  int computed() const {
+    int out = 0;
+    for (const FakeTier* tier : tiers_) out += tier->computed();
+    return out;
+  }
+
+  Engine& open(std::size_t workers = 2) {
+    if (store == nullptr) store = std::make_unique<memory::MemoryStore>(store_threads, contents);
+    submitter = std::make_unique<submit::Submitter>(submit::SubmitServices{.store = *store,
+                                                                           .executor = skipping,
+                                                                           .clock = clock,
+                                                                           .log = log,
+                                                                           .meter = meter,
+                                                                           .crash_points = crash_points},
+                                                    submit::SubmitOptions{});
+    auto started = Engine::start(services(), {.workers = workers});
+    EXPECT_THAT(started, Succeeds());
+    engine = *std::move(started);
+    return *engine;
+  }
+  EngineServices services() {
+    return {.store = *store,
+            .backends = backends,
+            .problems = problems,
+            .executor = executor,
+            .clock = clock,
+            .rng = rng,
+            .log = log,
+            .meter = meter,
+            .tracer = tracer,
+            .submitter = *submitter};
+  }
+  /// The process ends; what was committed stays.
+  void close() {
+    engine.reset();
+    submitter.reset();
+    store.reset();
+  }
+
+  job::JobSpec spec(Json document) {
+    auto parsed = job::JobSpec::parse(document, problems);
+    EXPECT_THAT(parsed, Succeeds());
+    return *std::move(parsed);
+  }
+  /// The cut of a complete graph on `num_nodes` nodes with weights 1, 2 and 3, so mixed that no exact reduction applies.
+  static Json max_cut(std::uint32_t num_nodes = 8) {
+    Json edges = Json::array();
+    for (std::uint32_t u = 0; u < num_nodes; ++u)
+      for (std::uint32_t v = u + 1; v < num_nodes; ++v) edges.push_back({u, v, 1 + (u * u + 3 * v) % 3});
+    return {{"type", "max_cut"}, {"num_nodes", num_nodes}, {"edges", std::move(edges)}};
+  }
+  /// One round: solve, which is its own baseline.
+  job::JobSpec classical_job(const std::string& name = "classical") {
+    return spec({{"name", name}, {"problem", max_cut()}, {"refinement", {{"mode", "off"}}}});
+  }
+  /// Solve and baseline, then two rounds of four arms, one of them on the simulator.
+  job::JobSpec hybrid_job() {
+    return spec({{"name", "hybrid"},
+                 {"problem", max_cut()},
+                 {"policy", {{"avoid", {"fake.provider"}}}},
+                 {"refinement", {{"core_max", 4}, {"layers", 1}, {"shots", 30}, {"rounds", 2}}}});
+  }
+  /// One order on the metered provider, which costs 1000 at most and bills 700.
+  job::JobSpec paid_job() {
+    circuit::Pub pub{.circuit = circuit::Circuit::create(1, 1).value(), .shots = 10};
+    pub.circuit.measure_all();
+    return spec({{"name", "paid"},
+                 {"program", {{"pubs", Json::array({pub.document()})}}},
+                 {"policy", {{"backends", {"fake.provider"}}}},
+                 {"limits", {{"cost_max_usd_micros", 5000}}}});
+  }
+
+  JobId admit(const job::JobSpec& job, std::string_view key = "") {
+    auto admission = engine->admit(job, "default", key, "user:test");
+    EXPECT_THAT(admission, Succeeds());
+    return admission ? admission->id : JobId();
+  }
+  JobView wait(const JobId& id) {
+    auto view = engine->wait(id, Deadline::never());
+    EXPECT_THAT(view, Succeeds());
+    return view ? *view : JobView{};
+  }
+  JobView run(const job::JobSpec& job) { return wait(admit(job)); }
+  std::vector<job::Event> events(const JobId& id) { return engine->events(id, 0, 1000).value(); }
+  std::vector<std::string> event_types(const JobId& id) {
+    std::vector<std::string> out;
+    for (const job::Event& event : events(id)) out.push_back(event.type);
+    return out;
+  }
+  budget::Hold hold(const JobId& id) { return budget::Budget(*store).load(id).value(); }
+  /// The result without what differs from run to run.
+  Json canonical_result(const JobId& id) {
+    return job::canonical_result(parse_json(engine->result(id).value(), "result").value());
+  }
+
+ private:
+  static constexpr backend::SubmitSafety submit_safety_ = backend::SubmitSafety::kB;
+  std::vector<FakeTier*> tiers_;
+
+ public:
+  FakeClock clock;
+  SkippingExecutor skipping{clock};
+  ThreadExecutor executor{4};
+  ThreadExecutor store_threads{1};
+  std::shared_ptr<memory::Contents> contents = memory::new_contents();
+  SeededRng rng{7};
+  RecordingLog log;
+  NullMeter meter;
+  NullTracer tracer;
+  CrashPoints crash_points;
+  problem::ProblemRegistry problems = problem::ProblemRegistry::with_builtin_types();
+  backend::BackendRegistry backends;
+  submit::FakeProvider* provider = nullptr;
+  std::unique_ptr<memory::MemoryStore> store;
+  std::unique_ptr<submit::Submitter> submitter;
+  std::unique_ptr<Engine> engine;
+};
+
+}  // namespace tandem::engine
