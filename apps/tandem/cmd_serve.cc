@@ -10,6 +10,8 @@
 namespace tandem::app {
 namespace {
 
+constexpr std::size_t kHandlerThreads = 4;  ///< they mostly wait for the store's next sync
+
 /// Blocks the signals that end a server, for this thread and all that it starts.
 sigset_t block_ending_signals() {
   sigset_t signals;
@@ -45,7 +47,7 @@ Result<int> serve(Cli& cli) {
            .problems = house.problems(),
            .store = house.store(),
            .meters = house.meters()},
-          {.executor = house.executor(), .clock = cli.machine.clock, .log = *reached.log, .meter = house.meters()}));
+          {.executor = handlers, .clock = cli.machine.clock, .log = *reached.log, .meter = house.meters()}));
   const Json facts = {{"address", api->address()}, {"pid", ::getpid()}, {"version", TANDEM_VERSION}};
   TANDEM_TRY(cli.machine.fs.write_file_atomic(server_file(house.data_dir()), facts.dump()));
   fmt::print("serving http://{} on {}\n", api->address(), house.data_dir());

@@ -1,0 +1,69 @@
+#include "tandem/base/rng.h"
+#include "tandem/compute/solve/outcome.h"
+#include "tandem/compute/solve/solver.h"
+
+namespace tandem::solve {
+
+namespace {
+
+constexpr std::uint64_t kSamplesByItself = 1000;
+
+/// Uniform draws: the control that every sampler must beat. One stream whatever the number of strands.
+class RandomSolver final : public Solver {
+ public:
+  const SolverInfo& info() const override {
+    static constexpr SolverInfo kInfo{.name = "random",
+                                      .summary = "uniform random sampling: the control that others are compared with",
+                                      .version = "1",
+                                      .takes_bqm = true,
+                                      .takes_polynomial = true,
+                                      .takes_cqm = true,
+                                      .variables_max = problem::Bqm::kVariablesMax};
+    return kInfo;
+  }
+
+  Result<SolveOutcome> solve(const Model& model, const SolveOptions& options,
+                             const SolveContext& context) const override {
+    TANDEM_TRY(check_input(info(), model, options, 1));
+    const std::size_t n = num_variables(model);
+    if (n == 0) return empty_outcome(model, 1, "samples");
+    const std::uint64_t wanted = options.num_samples != 0 ? options.num_samples : kSamplesByItself;
+    const std::uint64_t count = options.work.units.empty() ? wanted : std::min(wanted, options.work.units.front());
+    TANDEM_TRY(check_memory(count * (n + sizeof(result::Sample)), options));
+    return with_memory(options, [&]() -> Result<SolveOutcome> {
+      Xoshiro256 rng(options.seed);
+      std::vector<result::Sample> samples;
+      const std::int8_t low = vartype(model) == problem::Vartype::kSpin ? std::int8_t{-1} : std::int8_t{0};
+      std::optional<double> best;
+      while (samples.size() < count && !context.stop.stop_requested()) {
+        problem::Assignment values(n);
+        std::uint64_t bits = 0;
+        for (std::size_t i = 0; i < n; ++i, bits >>= 1) {
+          if (i % 64 == 0) bits = rng();
+          values[i] = (bits & 1u) != 0 ? std::int8_t{1} : low;
+        }
+        const double value = energy(model, values);
+        samples.push_back({.values = std::move(values), .energy = value});
+        if (best && value >= *best) continue;
+        best = value;
+        if (context.sink) context.sink({.energy = value, .units = samples.size()});
+      }
+      if (samples.empty()) return fail(errors::kCancelled, "stopped before any assignment was found; allow more time");
+      SolveOutcome outcome;
+      outcome.work_done = {samples.size()};
+      outcome.reason = samples.size() == wanted ? StopReason::kFinished : StopReason::kStopped;
+      outcome.unit_name = "samples";
+      outcome.samples = result::SampleSet::create(vartype(model), n, std::move(samples));
+      return outcome;
+    });
+  }
+};
+
+}  // namespace
+
+const Solver& random_solver() {
+  static const RandomSolver solver;
+  return solver;
+}
+
+}  // namespace tandem::solve
