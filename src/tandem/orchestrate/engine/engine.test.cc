@@ -363,6 +363,16 @@ std::uint64_t commits_of(const std::function<job::JobSpec(EngineWorld&)>& make, 
   return world.store->last_sequence().value();  // each commit has an event, or more
 }
 
+/// Returns when the worker has ended the job, or met the crash and is idle.
+void run_into_crash(EngineWorld& world, const JobId& id) {
+  const auto met = [&] {
+    return world.log.count("job.not_started") + world.log.count("job.let_go") + world.log.count("job.end_not_stored") >
+           0;
+  };
+  while (!met() && !job::is_final(world.engine->job(id)->state)) std::this_thread::yield();
+  world.engine->drain(Deadline::never());
+}
+
 TEST(EngineCrash, a_crash_between_any_two_commits_changes_nothing_and_repeats_no_checkpointed_order) {
   const auto make = [](EngineWorld& world) { return world.hybrid_job(); };
   Json expected;
@@ -374,8 +384,7 @@ TEST(EngineCrash, a_crash_between_any_two_commits_changes_nothing_and_repeats_no
     world.open(1);
     world.store->fail_commits(n, 1'000'000, make_error(errors::kStoreClosed, "planted crash"));
     const JobId id = world.admit(make(world));
-    // Draining waits for the worker, which either ends the job or meets the crash.
-    world.engine->drain(Deadline::never());
+    run_into_crash(world, id);
     const job::JobState at_crash = world.engine->job(id)->state;
     finished_before_the_crash = finished_before_the_crash || at_crash == job::JobState::kSucceeded;
     std::uint64_t checkpoints = 0;
@@ -407,7 +416,7 @@ TEST(EngineCrash, a_crash_between_any_two_commits_of_paid_work_bills_once) {
     world.open(1);
     world.store->fail_commits(n, 1'000'000, make_error(errors::kStoreClosed, "planted crash"));
     const JobId id = world.admit(make(world));
-    world.engine->drain(Deadline::never());
+    run_into_crash(world, id);
     world.close();
 
     world.open(1);
