@@ -70,8 +70,8 @@ class MatrixReader {
     std::int64_t count = 0;
     if (!scanner_.read_integer(count) || count < 0) return expected(what);
     if (static_cast<std::size_t>(count) > max) {
-      return fail_at(scanner_.place(), errors::kModelTooLarge, "{} {} is above the limit of {}; reduce the model",
-                     count, what, max);
+      return fail_at(scanner_.place(), errors::kModelTooLarge, "{} is {}, the limit is {}; reduce the model", what,
+                     count, max);
     }
     if (static_cast<std::size_t>(count) < min) return expected(what);
     return static_cast<std::size_t>(count);

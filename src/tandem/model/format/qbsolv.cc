@@ -59,8 +59,8 @@ class QbsolvReader {
     std::int64_t count = 0;
     if (!scanner_.read_integer(count) || count < static_cast<std::int64_t>(min)) return expected(what);
     if (static_cast<std::size_t>(count) > max) {
-      return fail_at(scanner_.place(), errors::kModelTooLarge, "{} {} is above the limit of {}; reduce the model",
-                     count, what, max);
+      return fail_at(scanner_.place(), errors::kModelTooLarge, "{} is {}, the limit is {}; reduce the model", what,
+                     count, max);
     }
     return static_cast<std::size_t>(count);
   }
