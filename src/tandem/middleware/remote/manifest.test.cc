@@ -1,0 +1,94 @@
+#include "tandem/middleware/remote/manifest.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tandem/base/testing/matchers.h"
+
+namespace tandem::remote {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr std::string_view kGood = R"(adapter: test
+api_version: "4"
+backend: test.device
+name: a device
+version: "2"
+tier: qpu
+access: cloud
+emulated: false
+metered: true
+best_for: tests
+safety: {class: C, note: echoes}
+conformance: {level: L1, note: schema of 2026-01}
+limits: {qubits_max: 7, shots_max: 100, pubs_max: 3, request_bytes_max: 1000, response_bytes_max: 2000}
+price: {source: a page, note: per shot}
+states: {waiting: queued, done: succeeded}
+errors: {"402": forbidden, "503": unavailable}
+)";
+
+std::string with(std::string_view from, std::string_view to) {
+  std::string text(kGood);
+  text.replace(text.find(from), from.size(), to);
+  return text;
+}
+
+TEST(Manifest, carries_what_the_file_says) {
+  const auto manifest = Manifest::parse(kGood, "adapter.yaml");
+  ASSERT_THAT(manifest, Succeeds());
+  EXPECT_EQ(manifest->info.id, BackendId("test.device"));
+  EXPECT_EQ(manifest->info.tier, job::Tier::kQpu);
+  EXPECT_EQ(manifest->info.access, job::Access::kCloud);
+  EXPECT_FALSE(manifest->info.emulated);
+  EXPECT_TRUE(manifest->info.metered);
+  EXPECT_EQ(manifest->info.safety, backend::SubmitSafety::kC);
+  EXPECT_EQ(manifest->info.conformance, "L1");
+  EXPECT_EQ(manifest->info.qubits_max, 7u);
+  EXPECT_EQ(manifest->info.shots_max, 100u);
+  EXPECT_EQ(manifest->pubs_max, 3u);
+  EXPECT_EQ(manifest->states.at("waiting"), backend::WorkState::kQueued);
+}
+
+TEST(Manifest, a_status_that_the_file_does_not_name_is_judged_by_its_class) {
+  const auto manifest = Manifest::parse(kGood, "adapter.yaml");
+  ASSERT_THAT(manifest, Succeeds());
+  const std::pair<int, Verdict> cases[] = {
+      {200, Verdict::kOk},        {201, Verdict::kOk},        {402, Verdict::kForbidden}, {503, Verdict::kUnavailable},
+      {500, Verdict::kTransient}, {504, Verdict::kTransient}, {408, Verdict::kTransient}, {302, Verdict::kGarbage},
+      {404, Verdict::kGarbage},   {199, Verdict::kGarbage},   {600, Verdict::kGarbage}};
+  for (const auto& [status, verdict] : cases) EXPECT_EQ(manifest->verdict_of(status), verdict) << status;
+}
+
+TEST(Manifest, only_the_providers_own_no_before_the_work_is_taken_removes_doubt) {
+  for (const Verdict verdict : {Verdict::kOk, Verdict::kUnavailable, Verdict::kTransient, Verdict::kGarbage}) {
+    EXPECT_FALSE(surely_not_accepted(verdict)) << to_string(verdict);
+  }
+  for (const Verdict verdict : {Verdict::kUnauthenticated, Verdict::kForbidden, Verdict::kInvalid, Verdict::kNotFound,
+                                Verdict::kConflict, Verdict::kThrottled}) {
+    EXPECT_TRUE(surely_not_accepted(verdict)) << to_string(verdict);
+  }
+}
+
+TEST(Manifest, mistakes_are_reported_with_their_place) {
+  struct Case {
+    std::string text;
+    std::string place;
+    ErrorNumber number;
+  };
+  const Case cases[] = {
+      {with("tier: qpu", "tier: abacus"), "adapter.yaml:6:7", errors::kValueOutOfRange},
+      {with("class: C", "class: E"), "adapter.yaml:11:17", errors::kValueOutOfRange},
+      {with("qubits_max: 7", "qubits_max: 0"), "adapter.yaml:13:22", errors::kValueOutOfRange},
+      {with("\"402\": forbidden", "\"42\": forbidden"), "adapter.yaml:16:16", errors::kValueOutOfRange},
+      {with("waiting: queued", "waiting: asleep"), "adapter.yaml:15:19", errors::kValueOutOfRange},
+      {with("pubs_max: 3, ", ""), "adapter.yaml:13:9", errors::kMissingKey},
+  };
+  for (const Case& c : cases) {
+    EXPECT_THAT(Manifest::parse(c.text, "adapter.yaml"), FailsAt(c.place, c.number)) << c.text;
+  }
+  EXPECT_THAT(Manifest::parse(with("price:", "prize:"), "adapter.yaml"), FailsWith(errors::kUnknownKey));
+}
+
+}  // namespace
+}  // namespace tandem::remote
