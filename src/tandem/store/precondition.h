@@ -1,4 +1,5 @@
-// tandem/store/precondition.h - what every Store checks alike, so that one batch gets one answer and one message everywhere.
+// tandem/store/precondition.h - what every Store checks alike, so that one batch gets one answer and one message
+// everywhere.
 //
 // Room: store. For implementations of Store only.
 #pragma once

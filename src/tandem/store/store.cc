@@ -38,8 +38,8 @@ Batch& Batch::append(std::string subject, Bytes value) {
 }
 
 Scan Scan::prefix(Table table, std::string prefix, std::size_t limit) {
-  // The first key after all keys with the prefix: its last byte below 0xff, plus one, the rest cut off. There is none after
-  // a prefix of 0xff bytes only, and an empty `until` says just that.
+  // The first key after all keys with the prefix: its last byte below 0xff, plus one, the rest cut off. There is none
+  // after a prefix of 0xff bytes only, and an empty `until` says just that.
   std::string until = prefix;
   while (!until.empty() && static_cast<unsigned char>(until.back()) == 0xff) until.pop_back();
   if (!until.empty()) until.back() = static_cast<char>(static_cast<unsigned char>(until.back()) + 1);
@@ -51,7 +51,8 @@ Result<Committed> commit_and_wait(Store& store, Batch batch) {
   std::condition_variable answered;
   std::optional<Result<Committed>> answer;
   store.commit(std::move(batch), [&](Result<Committed> result) {
-    // Notified under the lock: the waiter's frame, and with it the condition variable, lives until the lock is released.
+    // Notified under the lock: the waiter's frame, and with it the condition variable, lives until the lock is
+    // released.
     const std::lock_guard lock(mutex);
     answer = std::move(result);
     answered.notify_one();

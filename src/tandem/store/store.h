@@ -1,7 +1,7 @@
 // tandem/store/store.h - Store: durable rows. It knows rows, not meanings.
 //
-// Room: store. The only write is commit(batch of rows with preconditions), completed by callback; no transaction stays open
-// across calls, so group commit, pipelining and simulation follow from the shape. Implementations: memory, sqlite.
+// Room: store. The only write is commit(batch of rows with preconditions), completed by callback; no transaction stays
+// open across calls, so group commit, pipelining and simulation follow from the shape. Implementations: memory, sqlite.
 #pragma once
 
 #include <cstdint>
@@ -41,8 +41,8 @@ struct Row {
   friend bool operator==(const Row&, const Row&) = default;
 };
 
-/// What must hold of a row when the batch is applied; otherwise nothing of the batch is. All preconditions of a batch see
-/// the rows as they were before it; its operations are then applied in their order.
+/// What must hold of a row when the batch is applied; otherwise nothing of the batch is. All preconditions of a batch
+/// see the rows as they were before it; its operations are then applied in their order.
 struct Expect {
   enum class Kind : std::uint8_t { kAny, kAbsent, kPresent, kVersion } kind = Kind::kAny;
   std::uint64_t version = 0;
@@ -112,17 +112,19 @@ using CommitDone = std::function<void(Result<Committed>)>;
 
 /// Threads: every method is safe to call concurrently. Reads see every commit whose `done` was called before.
 ///
-/// Errors of commit: 3004 precondition_failed (table and key named); 3006 batch_too_large; 1041 disk_full and 1004 out_of_memory
-///                   - nothing was written and later commits may succeed; 1042 io_error, 3003 store_damaged - whether the
-///                   batch is on disk is unknown; 3005 store_closed - after one of those two nothing more is acknowledged.
+/// Errors of commit: 3004 precondition_failed (table and key named); 3006 batch_too_large; 1041 disk_full and 1004
+///                   out_of_memory - nothing was written and later commits may succeed; 1042 io_error, 3003
+///                   store_damaged - whether the batch is on disk is unknown; 3005 store_closed - after one of those
+///                   two nothing more is acknowledged.
 /// Errors of reads:  1042 io_error; 3003 store_damaged; 1004 out_of_memory.
 class Store {
  public:
   virtual ~Store() = default;
   /// Applies the whole batch or nothing; `done` is called once, on a thread of the store, when the batch is durable
-  /// (synced) or refused. Batches of one thread are applied, and answered, in the order of their calls. `done` must be short and
-  /// must not throw; it may call commit. The store keeps what it has not answered in memory: callers bound it by waiting.
-  /// Destroying the store finishes what was handed in before and answers it; a commit called meanwhile from a `done` gets 3005.
+  /// (synced) or refused. Batches of one thread are applied, and answered, in the order of their calls. `done` must be
+  /// short and must not throw; it may call commit. The store keeps what it has not answered in memory: callers bound it
+  /// by waiting. Destroying the store finishes what was handed in before and answers it; a commit called meanwhile from
+  /// a `done` gets 3005.
   virtual void commit(Batch batch, CommitDone done) = 0;
   virtual Result<std::optional<Row>> get(Table table, std::string_view key) = 0;
   virtual Result<std::vector<Row>> scan(const Scan& scan) = 0;

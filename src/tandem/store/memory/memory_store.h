@@ -10,14 +10,14 @@
 
 namespace tandem::memory {
 
-/// What a MemoryStore has stored. It may outlive the store, as a disk outlives a process: a store opened on the same contents
-/// sees every batch that was applied. Used by one store at a time.
+/// What a MemoryStore has stored. It may outlive the store, as a disk outlives a process: a store opened on the same
+/// contents sees every batch that was applied. Used by one store at a time.
 class Contents;
 std::shared_ptr<Contents> new_contents();
 
-/// Threads: as Store says. Batches are applied and answered by tasks of the executor, one at a time, never by the caller of
-/// commit: with an executor that runs tasks when told, nothing happens until it is told. The destructor answers what is left
-/// on its own thread; it must not run inside a `done`.
+/// Threads: as Store says. Batches are applied and answered by tasks of the executor, one at a time, never by the
+/// caller of commit: with an executor that runs tasks when told, nothing happens until it is told. The destructor
+/// answers what is left on its own thread; it must not run inside a `done`.
 /// Cost: O(log rows) an operation; values are copied once on reading.
 class MemoryStore final : public store::Store {
  public:
@@ -35,8 +35,8 @@ class MemoryStore final : public store::Store {
   Result<std::uint64_t> last_sequence() override;
   std::string_view kind() const override { return "memory"; }
 
-  /// Planted fault: of the commits called from now on, counted from 1, those numbered first .. first + count - 1 are answered
-  /// with `error` and leave nothing. A second call replaces the first.
+  /// Planted fault: of the commits called from now on, counted from 1, those numbered first .. first + count - 1 are
+  /// answered with `error` and leave nothing. A second call replaces the first.
   void fail_commits(std::uint64_t first, std::uint64_t count, Error error);
   /// Planted fault: commits are applied but not answered until release_answers() or the end of the store.
   void hold_answers();

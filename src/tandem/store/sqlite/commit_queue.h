@@ -1,4 +1,5 @@
-// tandem/store/sqlite/commit_queue.h - the writer thread: what waits together is synced together, then answered in order.
+// tandem/store/sqlite/commit_queue.h - the writer thread: what waits together is synced together, then answered in
+// order.
 //
 // Room: store. Not here: what a transaction does (writer.h), reading (sqlite_store.cc).
 #pragma once

@@ -47,10 +47,11 @@ enum class Access : std::uint8_t {
 /// Threads: one at a time.
 class Connection {
  public:
-  /// Writer and lock create the file when it is missing; none writes anything yet. Paths are taken literally, never as URIs.
+  /// Writer and lock create the file when it is missing; none writes anything yet. Paths are taken literally, never as
+  /// URIs.
   ///
-  /// Errors: 1040 file_not_found - the folder is missing; 1043 permission_denied; 1044 is_a_directory; 1047 not_a_directory;
-  ///         1041 disk_full; 1042 io_error.
+  /// Errors: 1040 file_not_found - the folder is missing; 1043 permission_denied; 1044 is_a_directory; 1047
+  ///         not_a_directory; 1041 disk_full; 1042 io_error.
   static Result<std::unique_ptr<Connection>> open(const std::string& path, const std::string& vfs, Access access);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -92,7 +93,8 @@ class Connection {
   std::array<StatementPtr, kNumLogQueries> log_statements_;
 };
 
-/// True when the store may go on after this error: nothing of the transaction reached the disk, and no bytes are in doubt.
+/// True when the store may go on after this error: nothing of the transaction reached the disk, and no bytes are in
+/// doubt.
 bool is_transient(const Error& error);
 
 }  // namespace tandem::sqlite

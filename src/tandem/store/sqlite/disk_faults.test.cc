@@ -168,6 +168,17 @@ TEST_F(DiskFaults, after_a_failed_sync_nothing_is_acknowledged_and_nothing_ackno
   EXPECT_GT(failed_in_a_checkpoint, 2);
 }
 
+TEST_F(DiskFaults, after_a_failed_sync_the_disk_is_left_as_it_is) {
+  ASSERT_THAT(store.commit(job(0)), Succeeds());
+  disk.fail_one_sync_after(0);
+  ASSERT_THAT(store.commit(job(1)), FailsWith(errors::kIoError));
+  const std::uint64_t changes = disk.changes();
+  ASSERT_THAT(store.commit(job(2)), FailsWith(errors::kStoreClosed));
+  store.close();  // otherwise the last connection would copy the log into the database and remove it
+  EXPECT_EQ(disk.changes(), changes);
+  expect_after_power_loss({true});
+}
+
 TEST_F(DiskFaults, a_failed_write_stops_the_store_with_its_reason) {
   ASSERT_THAT(store.commit(job(0)), Succeeds());
   disk.fail_writes_after(1);

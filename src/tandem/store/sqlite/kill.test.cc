@@ -1,4 +1,5 @@
-// kill -9 of a process that commits: the next process finds every acknowledged batch, whole. TANDEM_KILLS sets the number of kills.
+// kill -9 of a process that commits: the next process finds every acknowledged batch, whole. TANDEM_KILLS sets the
+// number of kills.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>

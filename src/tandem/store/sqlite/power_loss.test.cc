@@ -1,4 +1,5 @@
-// Power loss at any change of the disk, again and again on the same disk: what was acknowledged is there, and nothing is there in part.
+// Power loss at any change of the disk, again and again on the same disk: what was acknowledged is there, and nothing
+// is there in part.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -14,7 +15,8 @@ namespace {
 using store::Batch;
 using store::Ledger;
 
-/// One disk and the life on it: batches are committed until the power goes, the disk keeps what it keeps, the store is opened again.
+/// One disk and the life on it: batches are committed until the power goes, the disk keeps what it keeps, the store is
+/// opened again.
 class World {
  public:
   explicit World(std::uint64_t seed) : generator_(seed) {}

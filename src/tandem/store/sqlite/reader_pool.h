@@ -14,8 +14,8 @@
 
 namespace tandem::sqlite {
 
-/// Threads: take() is safe to call concurrently; when all connections are in use it waits for one. A read is one statement, so the
-/// wait is short.
+/// Threads: take() is safe to call concurrently; when all connections are in use it waits for one. A read is one
+/// statement, so the wait is short.
 class ReaderPool {
  public:
   /// A connection of the pool, given back when destroyed.

@@ -5,27 +5,29 @@
 namespace tandem::sqlite {
 namespace {
 
-// Rows of about a kilobyte stay whole in a page of this size (a WITHOUT ROWID row leaves the page above a quarter of it).
+// Rows of about a kilobyte stay whole in a page of this size (a WITHOUT ROWID row leaves the page above a quarter of
+// it).
 constexpr const char* kPageSize = "PRAGMA page_size = 8192";
 
-// Keys are blobs so that they compare as bytes, whatever they hold. `version` stands before `value` so that reading it never
-// follows the overflow pages of a large value. row_count is kept because counting a B-tree reads all of it.
+// Keys are blobs so that they compare as bytes, whatever they hold; a key WITHOUT ROWID is never null. `version` stands
+// before `value` so that reading it never follows the overflow pages of a large value. row_count is kept because
+// counting a B-tree reads all of it.
 constexpr const char* kCreate = R"sql(
-  CREATE TABLE job         (key BLOB NOT NULL PRIMARY KEY, version INTEGER NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
-  CREATE TABLE job_index   (key BLOB NOT NULL PRIMARY KEY, version INTEGER NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
-  CREATE TABLE step        (key BLOB NOT NULL PRIMARY KEY, version INTEGER NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
-  CREATE TABLE blob        (key BLOB NOT NULL PRIMARY KEY, version INTEGER NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
-  CREATE TABLE submission  (key BLOB NOT NULL PRIMARY KEY, version INTEGER NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
-  CREATE TABLE idempotency (key BLOB NOT NULL PRIMARY KEY, version INTEGER NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
-  CREATE TABLE budget      (key BLOB NOT NULL PRIMARY KEY, version INTEGER NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
-  CREATE TABLE evidence    (key BLOB NOT NULL PRIMARY KEY, version INTEGER NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
-  CREATE TABLE lineage     (key BLOB NOT NULL PRIMARY KEY, version INTEGER NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
-  CREATE TABLE meta        (key BLOB NOT NULL PRIMARY KEY, version INTEGER NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE job         (key BLOB PRIMARY KEY, version INTEGER NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE job_index   (key BLOB PRIMARY KEY, version INTEGER NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE step        (key BLOB PRIMARY KEY, version INTEGER NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE blob        (key BLOB PRIMARY KEY, version INTEGER NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE submission  (key BLOB PRIMARY KEY, version INTEGER NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE idempotency (key BLOB PRIMARY KEY, version INTEGER NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE budget      (key BLOB PRIMARY KEY, version INTEGER NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE evidence    (key BLOB PRIMARY KEY, version INTEGER NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE lineage     (key BLOB PRIMARY KEY, version INTEGER NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE meta        (key BLOB PRIMARY KEY, version INTEGER NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE event_log   (sequence INTEGER PRIMARY KEY, subject BLOB NOT NULL, value BLOB NOT NULL) STRICT;
-  CREATE INDEX event_log_by_subject ON event_log(subject, sequence);
+  CREATE INDEX event_log_by_subject ON event_log(subject);  -- and by sequence, which every index ends with
   CREATE TABLE row_count   (name TEXT NOT NULL PRIMARY KEY, rows INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-  INSERT INTO row_count VALUES ('job', 0), ('job_index', 0), ('step', 0), ('blob', 0), ('submission', 0), ('idempotency', 0),
-                               ('budget', 0), ('evidence', 0), ('lineage', 0), ('meta', 0);
+  INSERT INTO row_count VALUES ('job', 0), ('job_index', 0), ('step', 0), ('blob', 0), ('submission', 0),
+                               ('idempotency', 0), ('budget', 0), ('evidence', 0), ('lineage', 0), ('meta', 0);
 )sql";
 
 constexpr std::array<const char*, 1> kMigrations = {kCreate};

@@ -1,7 +1,8 @@
 // Durable commits beside plain fdatasync loops, on the same disk in the same run.
 //
-// A job admission is one batch: a job row of 800 bytes, an index row and an event of 200 bytes. Goal: >= 5 jobs a sync with 64
-// writers. The counters to read: jobs_per_s, jobs_per_sync, p50_ms, p99_ms, max_ms. TANDEM_BENCH_DIR chooses the disk.
+// A job admission is one batch: a job row of 800 bytes, an index row and an event of 200 bytes. Goal: >= 5 jobs a sync
+// with 64 writers. The counters to read: jobs_per_s, jobs_per_sync, p50_ms, p99_ms, max_ms. TANDEM_BENCH_DIR chooses
+// the disk.
 #include "tandem/store/sqlite/sqlite_store.h"
 
 #include <benchmark/benchmark.h>
@@ -76,8 +77,8 @@ void report_latency(benchmark::State& state, std::vector<std::chrono::nanosecond
   state.counters["max_ms"] = percentile_ms(latencies, 1);
 }
 
-/// One block of 4 KiB a sync; `appends`: at the end of a growing file, else over a file that was written before, as a log that has
-/// started again from its beginning.
+/// One block of 4 KiB a sync; `appends`: at the end of a growing file, else over a file that was written before, as a
+/// log that has started again from its beginning.
 void fdatasync_loop(benchmark::State& state, bool appends) {
   constexpr off_t kBlocks = 2048;
   const BenchFolder folder;

@@ -27,24 +27,27 @@ struct SqliteOptions {
   std::string vfs;                          ///< the name of a registered SQLite VFS; empty: the system's. For tests
 };
 
-/// One thread of the store writes: it takes what waits in the queue, puts it into one transaction, syncs once, and answers. The
-/// longer a sync takes, the more batches share the next one. Conflicts inside a group see each other's effects in order.
+/// One thread of the store writes: it takes what waits in the queue, puts it into one transaction, syncs once, and
+/// answers. The longer a sync takes, the more batches share the next one. Conflicts inside a group see each other's
+/// effects in order.
 ///
-/// When the disk is full, the batches of the group get 1041 and nothing is written; later commits succeed once there is space.
-/// After an I/O error or a failed sync the group gets 1042 and everything later 3005: what the disk holds is then known only after
-/// a restart, which recovers every acknowledged batch. Reads go on.
+/// When the disk is full, the batches of the group get 1041 and nothing is written; later commits succeed once there is
+/// space. After an I/O error or a failed sync the group gets 1042 and everything later 3005: what the disk holds is
+/// then known only after a restart, which recovers every acknowledged batch. Reads go on.
 ///
-/// Threads: as Store says; `done` runs on the writer thread, the executor's loop "store-writer". The executor outlives the store.
+/// Threads: as Store says; `done` runs on the writer thread, the executor's loop "store-writer". The executor outlives
+///          the store.
 /// Files:   <path>, <path>-wal, <path>-shm while open or after a crash; <path>-writer keeps a second writer out.
-/// Cost:    a commit is one fdatasync shared by its group and a few microseconds an operation; a checkpoint follows the answers of
-///          the group that filled the log, so it delays the next group, not this one.
+/// Cost:    a commit is one fdatasync shared by its group and a few microseconds an operation; a checkpoint follows the
+///          answers of the group that filled the log, so it delays the next group, not this one.
 /// Source:  SQLite write-ahead log with synchronous=FULL; group commit as in DeWitt et al., SIGMOD 1984.
 class SqliteStore final : public store::Store {
  public:
   /// Opens or creates the file. The folder must exist.
   ///
-  /// Errors: 3001 store_newer; 3002 store_foreign; 3003 store_damaged; 1045 lock_held - another SqliteStore has the file;
-  ///         1040 file_not_found; 1043 permission_denied; 1044 is_a_directory; 1047 not_a_directory; 1041 disk_full; 1042 io_error.
+  /// Errors: 3001 store_newer; 3002 store_foreign; 3003 store_damaged; 1045 lock_held - another SqliteStore has the
+  ///         file; 1040 file_not_found; 1043 permission_denied; 1044 is_a_directory; 1047 not_a_directory; 1041
+  ///         disk_full; 1042 io_error.
   static Result<std::unique_ptr<SqliteStore>> open(const std::string& path, SqliteOptions options, Executor& executor,
                                                    Clock& clock, Meter& meter);
   ~SqliteStore() override;

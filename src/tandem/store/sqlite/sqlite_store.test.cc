@@ -23,8 +23,8 @@ struct SqliteHarness {
   }
 };
 
-/// The other end of every option: groups of two that wait for company, one reader, a checkpoint after every commit. In memory, where
-/// that many syncs cost nothing.
+/// The other end of every option: groups of two that wait for company, one reader, a checkpoint after every commit. In
+/// memory, where that many syncs cost nothing.
 struct SmallSqliteHarness {
   sqlite::FaultDisk disk{"small"};
   const sqlite::SqliteOptions options{.commit_batch_max = 2,

@@ -56,8 +56,8 @@ Result<void> Writer::load(std::uint64_t checkpoint_bytes) {
   TANDEM_TRY_ASSIGN(const std::int64_t last, connection_->integer(sql_of(LogQuery::kLastSequence)));
   committed_sequence_ = sequence_ = static_cast<std::uint64_t>(last);
   sqlite3_wal_hook(connection_->handle(), &Writer::on_commit, this);
-  // What a crash left in the log belongs into the database before there are readers: recovery stays short next time. On a full
-  // disk it stays where it is, and the store can at least be read.
+  // What a crash left in the log belongs into the database before there are readers: recovery stays short next time. On
+  // a full disk it stays where it is, and the store can at least be read.
   const auto copied = checkpoint();
   if (!copied && !is_transient(copied.error())) return unexpected<Error>(copied.error());
   return copied && copied->complete ? check_length() : Result<void>();
@@ -102,7 +102,8 @@ struct Writer::Effect {
   Committed& committed;
 
   Result<void> operator()(const Put& put) const {
-    // The likelier statement first. The other one follows where an operation before this one in the batch changed the row.
+    // The likelier statement first. The other one follows where an operation before this one in the batch changed the
+    // row.
     const bool likely_new = put.expect.kind == Expect::Kind::kAbsent;
     TANDEM_TRY_ASSIGN(bool done,
                       writer.change(likely_new ? Query::kInsert : Query::kUpdate, put.table, put.key, &put.value));
@@ -133,7 +134,8 @@ struct Writer::Effect {
 };
 
 Result<Committed> Writer::apply(const Batch& batch) {
-  // Every precondition before any effect: a refused batch leaves nothing, so no other batch of the group is undone with it.
+  // Every precondition before any effect: a refused batch leaves nothing, so no other batch of the group is undone with
+  // it.
   for (const store::Operation& operation : batch.operations) TANDEM_TRY(std::visit(Precondition{*this}, operation));
   Committed committed;
   for (const store::Operation& operation : batch.operations)
@@ -158,8 +160,8 @@ Result<void> Writer::commit() {
 }
 
 void Writer::rollback() {
-  // SQLite may have rolled back by itself (a full disk does). A rollback writes nothing, so it cannot fail for want of space;
-  // if it fails for another reason, the next begin() says so.
+  // SQLite may have rolled back by itself (a full disk does). A rollback writes nothing, so it cannot fail for want of
+  // space; if it fails for another reason, the next begin() says so.
   if (connection_->in_transaction()) (void)connection_->execute("ROLLBACK");
   added_rows_.fill(0);
   sequence_ = committed_sequence_;
@@ -171,7 +173,8 @@ Result<Checkpoint> Writer::checkpoint() {
   const int code =
       sqlite3_wal_checkpoint_v2(connection_->handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &log_pages, &copied_pages);
   const bool complete = code == SQLITE_OK && log_pages == copied_pages;
-  // Incomplete: a reader still needs older pages. Another try is due once the log has grown by a quarter of its usual size.
+  // Incomplete: a reader still needs older pages. Another try is due once the log has grown by a quarter of its usual
+  // size.
   checkpoint_at_pages_ = complete ? checkpoint_pages_ : log_pages_ + std::max<std::uint64_t>(1, checkpoint_pages_ / 4);
   if (complete) log_pages_ = 0;
   if (code != SQLITE_OK && code != SQLITE_BUSY) return unexpected<Error>(connection_->error(code));

@@ -20,9 +20,10 @@ struct Checkpoint {
 
 /// begin(), apply() any number of times, commit(); or rollback(). Between transactions, checkpoint_if_due().
 ///
-/// Why one connection: Debian 12's SQLite (3.40.1) can corrupt a database when one connection resets the log while another
-/// checkpoints (fixed in 3.51.3). A second Writer on the same file is refused through a lock on "<path>-writer", which the
-/// kernel drops with the process. Nothing else in the process may open the file itself: closing it would drop SQLite's locks.
+/// Why one connection: Debian 12's SQLite (3.40.1) can corrupt a database when one connection resets the log while
+/// another checkpoints (fixed in 3.51.3). A second Writer on the same file is refused through a lock on
+/// "<path>-writer", which the kernel drops with the process. Nothing else in the process may open the file itself:
+/// closing it would drop SQLite's locks.
 /// Threads: one at a time.
 class Writer {
  public:
@@ -32,7 +33,8 @@ class Writer {
                                               std::uint64_t checkpoint_bytes);
 
   Result<void> begin();
-  /// Refusals leave no trace and the transaction goes on: 3004 precondition_failed. After any other error only rollback() is left.
+  /// Refusals leave no trace and the transaction goes on: 3004 precondition_failed. After any other error only
+  /// rollback() is left.
   Result<store::Committed> apply(const store::Batch& batch);
   /// Durable when it returns. After an error nothing of the transaction can be read, and it has been rolled back.
   Result<void> commit();
@@ -44,7 +46,8 @@ class Writer {
   Result<Checkpoint> checkpoint();
   std::uint64_t log_bytes() const { return log_pages_ * page_bytes_; }
 
-  /// After a failed sync the log on the disk may differ from the log that we read: leave it for recovery, copy nothing more.
+  /// After a failed sync the log on the disk may differ from the log that we read: leave it for recovery, copy nothing
+  /// more.
   void abandon() { connection_->keep_log_on_close(); }
 
  private:

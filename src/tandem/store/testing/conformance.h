@@ -2,7 +2,8 @@
 //
 // Room: store, tests only. An implementation writes a Harness and one line:
 //   INSTANTIATE_TYPED_TEST_SUITE_P(Memory, StoreConformance, MemoryHarness);
-// Harness: default constructible; open() gives a store on the harness's one set of rows, which outlives the store; one at a time.
+// Harness: default constructible; open() gives a store on the harness's one set of rows, which outlives the store; one
+// at a time.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -498,6 +499,36 @@ TYPED_TEST_P(StoreConformance, closing_answers_every_commit_exactly_once_and_kee
             static_cast<std::uint64_t>(std::count(late_answers.begin(), late_answers.end(), 1)));
 }
 
+TYPED_TEST_P(StoreConformance, closing_ends_a_chain_of_commits_that_each_ask_for_the_next) {
+  Store& closing = *this->store;
+  std::mutex mutex;
+  std::condition_variable grown;
+  int length = 0;
+  std::optional<ErrorNumber> end;
+  std::function<void(Result<Committed>)> next = [&](Result<Committed> done) {
+    {
+      const std::lock_guard lock(mutex);
+      ++length;
+      grown.notify_one();
+    }
+    if (done) {
+      closing.commit(Batch().append("chain", ""), next);
+    } else {
+      end = done.error().number;
+    }
+  };
+  this->store->commit(Batch(), next);
+  {
+    std::unique_lock lock(mutex);
+    grown.wait(lock, [&] { return length >= 10; });
+  }
+  this->store.reset();
+  EXPECT_EQ(end, errors::kStoreClosed);
+  this->store = this->harness.open();
+  // The first batch logged nothing and the last was refused.
+  EXPECT_EQ(this->store->last_sequence().value(), static_cast<std::uint64_t>(length - 2));
+}
+
 REGISTER_TYPED_TEST_SUITE_P(StoreConformance, a_row_starts_at_version_one_and_every_put_adds_one,
                             every_expectation_holds_exactly_when_it_says, a_refused_batch_leaves_nothing,
                             preconditions_see_the_rows_before_the_batch_and_operations_run_in_order,
@@ -510,6 +541,7 @@ REGISTER_TYPED_TEST_SUITE_P(StoreConformance, a_row_starts_at_version_one_and_ev
                             batches_of_one_thread_are_applied_and_answered_in_order,
                             a_conflict_refuses_only_the_later_batch, a_read_after_the_answer_sees_the_commit,
                             a_done_may_read_and_commit_again, everything_is_there_after_reopening,
-                            closing_answers_every_commit_exactly_once_and_keeps_what_it_acknowledged);
+                            closing_answers_every_commit_exactly_once_and_keeps_what_it_acknowledged,
+                            closing_ends_a_chain_of_commits_that_each_ask_for_the_next);
 
 }  // namespace tandem::store

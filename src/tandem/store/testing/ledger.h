@@ -1,4 +1,5 @@
-// tandem/store/testing/ledger.h - what a test has committed and what was acknowledged, to hold a store to it after a crash.
+// tandem/store/testing/ledger.h - what a test has committed and what was acknowledged, to hold a store to it after a
+// crash.
 //
 // Room: store, tests only.
 #pragma once
@@ -12,7 +13,8 @@
 
 namespace tandem::store {
 
-/// Numbered batches that each write a job, its index row, a shared counter and an event: whole or not at all. Threads: one.
+/// Numbered batches that each write a job, its index row, a shared counter and an event: whole or not at all. Threads:
+/// one.
 class Ledger {
  public:
   static Batch batch(int number) {
@@ -26,7 +28,8 @@ class Ledger {
   void hand_in(int number) { states_.try_emplace(number, State::kUnknown); }
   void acknowledge(int number) { states_[number] = State::kPresent; }
 
-  /// What is wrong with the store after a crash, or "". What it holds is the truth from then on: it may neither vanish nor appear later.
+  /// What is wrong with the store after a crash, or "". What it holds is the truth from then on: it may neither vanish
+  /// nor appear later.
   std::string compare(Store& store) {
     constexpr std::size_t kAll = 10'000'000;
     const auto rows = store.scan({.table = Table::kJob, .from = "", .until = "", .limit = kAll});

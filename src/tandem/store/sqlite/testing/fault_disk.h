@@ -1,8 +1,11 @@
-// tandem/store/sqlite/testing/fault_disk.h - a disk in memory, as an SQLite VFS, that fills up, fails and loses power when told.
+// tandem/store/sqlite/testing/fault_disk.h - a disk in memory, as an SQLite VFS, that fills up, fails and loses power
+// when told.
 //
-// Room: store, tests only. Files behave as POSIX promises and no better: a write is on the disk after a sync of its file, a name after
-// a sync of its directory. What was not synced when the power went may be there whole, in part (sectors), or not at all.
-// Source: the crash tests of SQLite (test6.c) and Pillai et al., "All file systems are not created equal", OSDI 2014, for the model.
+// Room: store, tests only. Files behave as POSIX promises and no better: a write is on the disk after a sync of its
+// file, a name after a sync of its directory. What was not synced when the power went may be there whole, in part
+// (sectors), or not at all.
+// Source: the crash tests of SQLite (test6.c) and Pillai et al., "All file systems are not created equal", OSDI 2014,
+//         for the model.
 #pragma once
 
 #include <sqlite3.h>
@@ -69,7 +72,8 @@ class FaultDisk {
   FaultDisk& operator=(const FaultDisk&) = delete;
   const std::string& name() const { return name_; }
 
-  /// After `writes` more writes, each further one stores half of its bytes and fails with SQLITE_FULL, until free_space().
+  /// After `writes` more writes, each further one stores half of its bytes and fails with SQLITE_FULL, until
+  /// free_space().
   void full_after(std::uint64_t writes) { set(full_in_, writes); }
   /// All files together hold at most `bytes`; what would make them larger fails with SQLITE_FULL.
   void limit_capacity(std::uint64_t bytes) { set(capacity_bytes_, bytes); }
@@ -79,20 +83,28 @@ class FaultDisk {
   }
   /// After `writes` more writes, each further one fails with SQLITE_IOERR_WRITE.
   void fail_writes_after(std::uint64_t writes) { set(fail_write_in_, writes); }
-  /// After `syncs` more syncs, the next one fails, and the kernel drops what it would have written; later syncs succeed.
+  /// After `syncs` more syncs, the next one fails, and the kernel drops what it would have written; later syncs
+  /// succeed.
   void fail_one_sync_after(std::uint64_t syncs) { set(fail_sync_in_, syncs); }
   /// Planted fault: a sync answers at once and does nothing, as if commits were acknowledged before their sync.
   void lie_about_syncs(bool lie) {
     const std::lock_guard lock(mutex_);
     lying_ = lie;
   }
-  /// The power goes at the change of the disk (write, truncate, sync, create, remove) after `changes` more; then everything fails.
+  /// The power goes at the change of the disk (write, truncate, sync, create, remove) after `changes` more; then
+  /// everything fails.
   void power_off_after(std::uint64_t changes) { set(power_off_in_, changes); }
   bool powered_off() const {
     const std::lock_guard lock(mutex_);
     return off_;
   }
-  /// Turns the power on again: files hold what was synced and what `generator` chooses of the rest. No file may be open.
+  /// How often the disk was changed: writes, truncations, syncs, files created and removed.
+  std::uint64_t changes() const {
+    const std::lock_guard lock(mutex_);
+    return changes_;
+  }
+  /// Turns the power on again: files hold what was synced and what `generator` chooses of the rest. No file may be
+  /// open.
   void reboot(Xoshiro256& generator) {
     const std::lock_guard lock(mutex_);
     TANDEM_ASSERT(open_files_ == 0);
@@ -104,7 +116,8 @@ class FaultDisk {
         if (same || generator.below(2) == 0) kept[path] = inode;
       }
     }
-    // How much survives differs from loss to loss: a cache that held everything, one that wrote all but the last, anything between.
+    // How much survives differs from loss to loss: a cache that held everything, one that wrote all but the last,
+    // anything between.
     const std::uint64_t survivors_of_4 = generator.below(5);
     for (auto& [path, inode] : kept) {
       for (Change& change : inode->pending) {
@@ -191,7 +204,9 @@ class FaultDisk {
     for (const auto& [path, other] : names_) used += other->view.size();
     return used > capacity_bytes_;
   }
+  /// Called at every change.
   bool power_goes() {
+    ++changes_;
     off_ = off_ || due(power_off_in_);
     return off_;
   }
@@ -268,8 +283,9 @@ class FaultDisk {
     if (off_) return SQLITE_IOERR_WRITE;
     const bool full = due(full_in_) || grows_too_large(*file.inode, static_cast<std::uint64_t>(offset) + size);
     change(*file.inode, {.offset = offset, .bytes = std::string(bytes, full ? size / 2 : size)});
+    if (power_goes()) return SQLITE_IOERR_WRITE;
     if (full) return SQLITE_FULL;
-    return power_goes() || due(fail_write_in_) ? SQLITE_IOERR_WRITE : SQLITE_OK;
+    return due(fail_write_in_) ? SQLITE_IOERR_WRITE : SQLITE_OK;
   }
 
   int truncate(File& file, std::uint64_t size) {
@@ -419,6 +435,7 @@ class FaultDisk {
   std::map<std::string, std::shared_ptr<Inode>> durable_names_;
   std::map<std::string, SharedMemory> shared_memory_;
   int open_files_ = 0;
+  std::uint64_t changes_ = 0;
   bool off_ = false;
   bool lying_ = false;
   std::uint64_t full_in_ = kNever;

@@ -1,6 +1,7 @@
 // tandem/store/sqlite/testing/stepped_store.h - a SqliteStore on a FaultDisk whose writer runs when the test says so.
 //
-// Room: store, tests only. What is pushed between two run() calls is one group, so a test decides what shares a transaction.
+// Room: store, tests only. What is pushed between two run() calls is one group, so a test decides what shares a
+// transaction.
 #pragma once
 
 #include <memory>
