@@ -59,8 +59,12 @@ std::string idempotency_key(const ServerRequest& request) {
 
 class ApiServerImpl final : public ApiServer {
  public:
-  ApiServerImpl(ApiServices services, server::ServerSeams seams) : services_(services), seams_(seams) {}
-  ~ApiServerImpl() override { server_.reset(); }
+  ApiServerImpl(ApiServices services, server::ServerSeams seams)
+      : services_(services), seams_(seams), engine_(std::make_shared<ServedEngine>(services.engine)) {}
+  ~ApiServerImpl() override {
+    server_.reset();
+    engine_->end();
+  }
 
   Result<void> listen(server::ServerOptions options) {
     auto started = server::Server::start(
@@ -229,11 +233,10 @@ class ApiServerImpl final : public ApiServer {
     }
     const auto limit = std::min(std::chrono::duration_cast<std::chrono::milliseconds>(*duration),
                                 std::chrono::milliseconds(kWaitMsMax));
-    when_ended(services_.engine, seams_.executor, id, limit,
-               [this, id, responder = call.responder, path = call.request.path] {
-                 const auto now = services_.service.job(id);
-                 responder->send(now ? json_response(200, *now) : error_response(now.error(), path));
-               });
+    when_ended(engine_, seams_.executor, id, limit, [this, id, responder = call.responder, path = call.request.path] {
+      const auto now = services_.service.job(id);
+      responder->send(now ? json_response(200, *now) : error_response(now.error(), path));
+    });
     return std::optional<HttpResponse>();
   }
 
@@ -253,12 +256,13 @@ class ApiServerImpl final : public ApiServer {
     TANDEM_TRY(services_.service.job(id));
     auto stream = call.responder->start_stream(
         200, {{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}});
-    stream_events(services_.engine, seams_.executor, id, after, std::move(stream));
+    stream_events(engine_, seams_.executor, id, after, std::move(stream));
     return std::optional<HttpResponse>();
   }
 
   ApiServices services_;
   server::ServerSeams seams_;
+  std::shared_ptr<ServedEngine> engine_;
   std::atomic<bool> draining_{false};
   std::unique_ptr<server::Server> server_;
 };

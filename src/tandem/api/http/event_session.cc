@@ -1,13 +1,12 @@
 #include "tandem/api/http/event_session.h"
 
 #include <mutex>
-#include <vector>
 
 namespace tandem::http {
 namespace {
 
 constexpr auto kHeartbeat = std::chrono::seconds(15);  ///< a comment that keeps proxies from closing an idle stream
-constexpr std::size_t kCatchUpPage = 500;
+constexpr std::size_t kPage = 100;  ///< events written at once; well below what a stream may buffer
 
 bool ends_job(const std::string& type) {
   return type == "job.succeeded" || type == "job.failed" || type == "job.cancelled" || type == "job.expired";
@@ -17,68 +16,97 @@ std::string event_text(const job::Event& event) {
   return fmt::format("id: {}\nevent: {}\ndata: {}\n\n", event.sequence, event.type, event.document().dump());
 }
 
+/// Follows the log of one job. The engine's events only say that there is something to read: they are published by the threads
+/// that made them, in no order, and what others append (the ledger of submissions) is not among them.
 class EventSession : public std::enable_shared_from_this<EventSession> {
  public:
-  EventSession(engine::Engine& engine, Executor& executor, JobId job, std::uint64_t after,
+  EventSession(std::shared_ptr<ServedEngine> engine, Executor& executor, JobId job, std::uint64_t after,
                std::unique_ptr<server::Stream> stream)
-      : engine_(engine), executor_(executor), job_(std::move(job)), last_(after), stream_(std::move(stream)) {}
+      : engine_(std::move(engine)),
+        executor_(executor),
+        job_(std::move(job)),
+        last_(after),
+        stream_(std::move(stream)) {}
 
   void begin() {
-    // Subscribed before the log is read: what happens meanwhile is kept aside, so nothing falls between the two.
-    auto self = shared_from_this();
-    auto subscription = engine_.subscribe(
-        [weak = weak_from_this()](const job::Event& event) {
-          if (const auto session = weak.lock()) session->on_event(event);
-        },
-        nullptr);
+    std::unique_ptr<Timer> subscription;
+    engine_->with([&](engine::Engine& engine) {
+      subscription = engine.subscribe(
+          [weak = weak_from_this()](const job::Event& event) {
+            const auto session = weak.lock();
+            if (session != nullptr && event.job == session->job_) session->wake();
+          },
+          nullptr);
+    });
     {
       const std::lock_guard lock(mutex_);
       subscription_ = std::move(subscription);
     }
-    stream_->on_close([self] { self->end(); });
-    catch_up();
+    stream_->on_close([self = shared_from_this()] { self->end(); });
+    wake();
     beat();
   }
 
  private:
-  void catch_up() {
-    while (true) {
-      const auto events = engine_.events(job_, last_, kCatchUpPage);
-      if (!events) return end();
+  /// Reads on, unless somebody does already: then that one looks once more. Short: the reading is done on the pool.
+  void wake() {
+    {
       const std::lock_guard lock(mutex_);
-      for (const job::Event& event : *events)
-        if (!send(event)) return close();
-      if (events->size() < kCatchUpPage) {
-        live_ = true;
-        for (const job::Event& event : aside_)
-          if (!send(event)) return close();
-        aside_.clear();
-        return;
+      again_ = true;
+      if (ended_ || reading_) return;
+      reading_ = true;
+    }
+    executor_.post([self = shared_from_this()] { self->read_on(); });
+  }
+
+  enum class Page : std::uint8_t { kFull, kLast, kEnd };
+
+  /// One reader at a time, so `last_` needs no lock.
+  void read_on() {
+    while (true) {
+      {
+        const std::lock_guard lock(mutex_);
+        if (ended_ || !again_) {
+          reading_ = false;
+          return;
+        }
+        again_ = false;
+      }
+      Page page = Page::kEnd;
+      engine_->with([&](engine::Engine& engine) { page = write_page(engine); });
+      if (page == Page::kEnd) return close();
+      if (page == Page::kFull) {
+        // The next page when this one is on its way: a long replay goes at the speed of its reader.
+        return stream_->on_drained([self = shared_from_this()] {
+          {
+            const std::lock_guard lock(self->mutex_);
+            self->again_ = true;
+          }
+          self->read_on();
+        });
       }
     }
   }
 
-  void on_event(const job::Event& event) {
-    if (event.job != job_) return;
-    const std::lock_guard lock(mutex_);
-    if (!live_)
-      aside_.push_back(event);
-    else if (!send(event))
-      close();
+  Page write_page(engine::Engine& engine) {
+    // Asked before the log is read: the event that ends a job is in the log when its row says so.
+    const auto view = engine.job(job_);
+    const auto events = engine.events(job_, last_, kPage);
+    if (!view || !events) return Page::kEnd;
+    for (const job::Event& event : *events) {
+      last_ = event.sequence;
+      if (!stream_->write(event_text(event)) || ends_job(event.type)) return Page::kEnd;
+    }
+    if (events->size() == kPage) return Page::kFull;
+    // A client that has seen the end already gets nothing more.
+    return job::is_final(view->state) ? Page::kEnd : Page::kLast;
   }
 
-  /// False when the stream is over. Under the lock.
-  bool send(const job::Event& event) {
-    if (ended_) return false;
-    if (event.sequence <= last_) return true;
-    last_ = event.sequence;
-    return stream_->write(event_text(event)) && !ends_job(event.type);
-  }
-
-  /// Under the lock.
   void close() {
-    if (ended_) return;
-    ended_ = true;
+    {
+      const std::lock_guard lock(mutex_);
+      ended_ = true;
+    }
     stream_->close();
   }
 
@@ -90,10 +118,8 @@ class EventSession : public std::enable_shared_from_this<EventSession> {
       if (session == nullptr) return;
       // Timers must be short: the write and the next timer go to the pool.
       session->executor_.post([session] {
-        {
-          const std::lock_guard inner(session->mutex_);
-          if (!session->ended_ && !session->stream_->write(": alive\n\n")) session->close();
-        }
+        session->stream_->write(": alive\n\n");
+        session->wake();
         session->beat();
       });
     });
@@ -108,17 +134,17 @@ class EventSession : public std::enable_shared_from_this<EventSession> {
       subscription = std::move(subscription_);
       timer = std::move(timer_);
     }
-    // Destroyed outside the lock: the subscription waits for a call of on_event that may want it.
+    // Destroyed outside the lock: the subscription waits for a call under way that may want it.
   }
 
-  engine::Engine& engine_;
+  const std::shared_ptr<ServedEngine> engine_;
   Executor& executor_;
   const JobId job_;
+  std::uint64_t last_;  ///< sequence; the reader's
   std::mutex mutex_;
-  std::uint64_t last_;
-  bool live_ = false;
+  bool reading_ = false;
+  bool again_ = false;  ///< there may be more in the log
   bool ended_ = false;
-  std::vector<job::Event> aside_;
   std::unique_ptr<server::Stream> stream_;
   std::unique_ptr<Timer> subscription_;
   std::unique_ptr<Timer> timer_;
@@ -126,14 +152,21 @@ class EventSession : public std::enable_shared_from_this<EventSession> {
 
 class Wait : public std::enable_shared_from_this<Wait> {
  public:
-  Wait(engine::Engine& engine, Executor& executor, JobId job, std::function<void()> answer)
-      : engine_(engine), executor_(executor), job_(std::move(job)), answer_(std::move(answer)) {}
+  Wait(std::shared_ptr<ServedEngine> engine, Executor& executor, JobId job, std::function<void()> answer)
+      : engine_(std::move(engine)), executor_(executor), job_(std::move(job)), answer_(std::move(answer)) {}
 
   void begin(std::chrono::milliseconds limit) {
+    engine_->with([&](engine::Engine& engine) { listen(engine, limit); });
+  }
+
+ private:
+  void listen(engine::Engine& engine, std::chrono::milliseconds limit) {
+    // The timer keeps this alive until the limit, the engine does not.
     auto self = shared_from_this();
-    auto subscription = engine_.subscribe(
-        [self](const job::Event& event) {
-          if (event.job == self->job_ && ends_job(event.type)) self->finish();
+    auto subscription = engine.subscribe(
+        [weak = weak_from_this()](const job::Event& event) {
+          const auto wait = weak.lock();
+          if (wait != nullptr && event.job == wait->job_ && ends_job(event.type)) wait->finish();
         },
         nullptr);
     auto timer = executor_.post_after(limit, [self] { self->finish(); });
@@ -147,11 +180,10 @@ class Wait : public std::enable_shared_from_this<Wait> {
     }
     if (early) return reply();
     // It may have ended before we listened.
-    const auto view = engine_.job(job_);
+    const auto view = engine.job(job_);
     if (!view || job::is_final(view->state)) finish();
   }
 
- private:
   void finish() {
     {
       const std::lock_guard lock(mutex_);
@@ -168,11 +200,11 @@ class Wait : public std::enable_shared_from_this<Wait> {
     executor_.post([self = shared_from_this()] {
       self->subscription_.reset();
       self->timer_.reset();
-      self->answer_();
+      self->engine_->with([&](engine::Engine&) { self->answer_(); });
     });
   }
 
-  engine::Engine& engine_;
+  const std::shared_ptr<ServedEngine> engine_;
   Executor& executor_;
   const JobId job_;
   std::function<void()> answer_;
@@ -185,13 +217,13 @@ class Wait : public std::enable_shared_from_this<Wait> {
 
 }  // namespace
 
-void stream_events(engine::Engine& engine, Executor& executor, const JobId& job, std::uint64_t after,
-                   std::unique_ptr<server::Stream> stream) {
+void stream_events(const std::shared_ptr<ServedEngine>& engine, Executor& executor, const JobId& job,
+                   std::uint64_t after, std::unique_ptr<server::Stream> stream) {
   std::make_shared<EventSession>(engine, executor, job, after, std::move(stream))->begin();
 }
 
-void when_ended(engine::Engine& engine, Executor& executor, const JobId& job, std::chrono::milliseconds limit,
-                std::function<void()> answer) {
+void when_ended(const std::shared_ptr<ServedEngine>& engine, Executor& executor, const JobId& job,
+                std::chrono::milliseconds limit, std::function<void()> answer) {
   std::make_shared<Wait>(engine, executor, job, std::move(answer))->begin(limit);
 }
 

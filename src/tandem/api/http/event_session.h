@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <shared_mutex>
 
 #include "tandem/base/executor.h"
 #include "tandem/net/server/server.h"
@@ -14,13 +15,37 @@
 
 namespace tandem::http {
 
-/// Streams the events of `job` after `after` as server-sent events, first from the log, then as they come, and closes after
-/// the one that ends the job. No gap and no repetition. The stream keeps what it needs alive.
-void stream_events(engine::Engine& engine, Executor& executor, const JobId& job, std::uint64_t after,
-                   std::unique_ptr<server::Stream> stream);
+/// The engine for as long as its server lives: streams and waits go on from the pool, where the server's destructor cannot see
+/// them. Threads: safe to call concurrently.
+class ServedEngine {
+ public:
+  explicit ServedEngine(engine::Engine& engine) : engine_(engine) {}
+  /// Runs `use` with the engine, unless the server is gone.
+  template <typename Use>
+  void with(const Use& use) {
+    const std::shared_lock lock(mutex_);
+    if (!ended_) use(engine_);
+  }
+  /// Waits for what is using it; nothing uses it afterwards.
+  void end() {
+    const std::unique_lock lock(mutex_);
+    ended_ = true;
+  }
 
-/// Calls `answer` once: when the job has ended, or after `limit`. On any thread.
-void when_ended(engine::Engine& engine, Executor& executor, const JobId& job, std::chrono::milliseconds limit,
-                std::function<void()> answer);
+ private:
+  engine::Engine& engine_;
+  std::shared_mutex mutex_;
+  bool ended_ = false;
+};
+
+/// Streams the events of `job` after `after` as server-sent events, first from the log, then as they come, and closes after
+/// the one that ends the job; at once when that one is not after `after`. No gap and no repetition. The stream keeps what it
+/// needs alive.
+void stream_events(const std::shared_ptr<ServedEngine>& engine, Executor& executor, const JobId& job,
+                   std::uint64_t after, std::unique_ptr<server::Stream> stream);
+
+/// Calls `answer` once, unless the server is gone by then: when the job has ended, or after `limit`. On the pool.
+void when_ended(const std::shared_ptr<ServedEngine>& engine, Executor& executor, const JobId& job,
+                std::chrono::milliseconds limit, std::function<void()> answer);
 
 }  // namespace tandem::http

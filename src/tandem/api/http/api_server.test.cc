@@ -1,0 +1,368 @@
+#include "tandem/api/http/api_server.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "tandem/base/text.h"
+#include "tandem/net/client/curl_http.h"
+#include "tandem/net/server/testing/raw_client.h"
+#include "tandem/orchestrate/engine/testing/engine_world.h"
+
+namespace tandem::http {
+namespace {
+
+using engine::Gate;
+using testing::Contains;
+using testing::ElementsAreArray;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::SizeIs;
+
+constexpr auto kPatience = std::chrono::seconds(60);
+
+/// A real server on a real socket, asked by the real client.
+class ApiServerTest : public testing::Test {
+ protected:
+  ApiServerTest() {
+    world_.open(2);
+    service_ = service::make_local_service(*world_.engine, world_.backends, *world_.submitter, clock_);
+    auto started = ApiServer::start(
+        {.listen = "127.0.0.1:0"}, {*service_, *world_.engine, world_.problems, *world_.store, meters_},
+        {.executor = world_.executor, .clock = clock_, .log = world_.log, .meter = world_.meter});
+    EXPECT_THAT(started, Succeeds());
+    server_ = *std::move(started);
+    address_ = server_->address();
+    auto client = client::CurlHttp::create({.allow = {address_}}, clock_);
+    EXPECT_THAT(client, Succeeds());
+    client_ = *std::move(client);
+  }
+  ~ApiServerTest() override {
+    gate_.open();
+    server_.reset();
+  }
+
+  HttpResponse send(std::string method, const std::string& path, Headers headers = {}, Bytes body = {}) {
+    auto answer = client_->send(
+        {.method = std::move(method), .url = "http://" + address_ + path, .headers = std::move(headers), .body = body},
+        Deadline::after(clock_, kPatience));
+    if (answer) return *std::move(answer);
+    ADD_FAILURE() << answer.error().error.to_string();
+    return {};
+  }
+  HttpResponse get(const std::string& path, Headers headers = {}) { return send("GET", path, std::move(headers)); }
+  Json get_json(const std::string& path) {
+    const HttpResponse answer = get(path);
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    return parse_json(answer.body, path).value_or(Json());
+  }
+  HttpResponse post_job(const job::JobSpec& spec, Headers headers = {}) {
+    headers.push_back({"Content-Type", "application/json"});
+    return send("POST", "/v1/jobs", std::move(headers), spec.document().dump());
+  }
+  std::string post_and_wait(const job::JobSpec& spec) {
+    const std::string id = parse_json(post_job(spec).body, "answer").value()["job_id"];
+    world_.wait(JobId(id));
+    return id;
+  }
+  /// Work on the main tier waits until gate_ is opened.
+  void close_gate() {
+    world_.main().before = [this](std::stop_token stop) -> std::optional<Error> {
+      gate_.pass(stop);
+      return std::nullopt;
+    };
+  }
+  /// Ids of the events in a stream, in order.
+  static std::vector<std::uint64_t> ids_of(const Bytes& stream) {
+    std::vector<std::uint64_t> out;
+    for (const std::string_view line : split(stream, '\n'))
+      if (line.starts_with("id: ")) out.push_back(static_cast<std::uint64_t>(*parse_int64(line.substr(4))));
+    return out;
+  }
+  std::vector<std::uint64_t> logged(const std::string& id) {
+    std::vector<std::uint64_t> out;
+    for (const job::Event& event : world_.events(JobId(id))) out.push_back(event.sequence);
+    return out;
+  }
+
+  SystemClock clock_;
+  engine::EngineWorld world_;
+  Gate gate_;
+  telemetry::MeterRegistry meters_;
+  std::unique_ptr<service::Service> service_;
+  std::unique_ptr<ApiServer> server_;
+  std::string address_;
+  std::unique_ptr<client::CurlHttp> client_;
+};
+
+const Headers kStream = {{"Accept", "text/event-stream"}};
+
+TEST_F(ApiServerTest, a_job_is_accepted_with_202_and_a_location_that_answers) {
+  const HttpResponse answer = post_job(world_.classical_job());
+  EXPECT_EQ(answer.status, 202);
+  const std::string location(header_value(answer.headers, "Location"));
+  const Json body = parse_json(answer.body, "answer").value();
+  EXPECT_EQ(location, "/v1/jobs/" + body["job_id"].get<std::string>());
+  EXPECT_EQ(body["links"]["self"], location);
+  EXPECT_EQ(body["links"]["result"], location + "/result");
+  EXPECT_EQ(body["links"]["events"], location + "/events");
+  EXPECT_EQ(header_value(answer.headers, "Idempotency-Replayed"), "");
+  EXPECT_EQ(get_json(location)["job_id"], body["job_id"]);
+}
+
+TEST_F(ApiServerTest, a_job_may_be_written_in_yaml) {
+  const Bytes yaml = "problem: {type: qubo, num_variables: 2, quadratic: [[0, 1, 1]]}\nname: from yaml\n";
+  const HttpResponse answer = send("POST", "/v1/jobs", {{"Content-Type", "application/yaml; charset=utf-8"}}, yaml);
+  EXPECT_EQ(answer.status, 202) << answer.body;
+}
+
+TEST_F(ApiServerTest, an_idempotency_key_makes_a_repeated_request_answer_with_the_first_job) {
+  const Headers key = {{"Idempotency-Key", "\"order-17\""}};
+  const HttpResponse first = post_job(world_.classical_job(), key);
+  const HttpResponse again = post_job(world_.classical_job(), {{"Idempotency-Key", "order-17"}});
+  EXPECT_EQ(again.status, 202);
+  EXPECT_EQ(again.body, first.body);
+  EXPECT_EQ(header_value(again.headers, "Idempotency-Replayed"), "true");
+  const HttpResponse other = post_job(world_.classical_job("another document"), key);
+  EXPECT_EQ(other.status, error_record(errors::kIdempotencyConflict).http_status);
+}
+
+TEST_F(ApiServerTest, every_part_of_a_finished_job_can_be_read) {
+  const std::string id = post_and_wait(world_.paid_job());
+  const std::string job = "/v1/jobs/" + id;
+  EXPECT_EQ(get_json(job)["state"], "succeeded");
+  EXPECT_EQ(get_json(job + "/result")["job_id"], id);
+  EXPECT_EQ(get_json(job + "/spec"), world_.paid_job().document());
+  EXPECT_EQ(get_json(job + "/plan")["primary"], "fake.provider");
+  EXPECT_EQ(get_json(job + "/lineage")["job_id"], id);
+  EXPECT_THAT(get_json(job + "/submissions")["submissions"], SizeIs(1));
+  EXPECT_EQ(get_json(job + "/replay_package")["spec"], world_.paid_job().document());
+  const Json events = get_json(job + "/events")["events"];
+  EXPECT_EQ(events.size(), logged(id).size());
+  EXPECT_EQ(get_json(job + "/events?after=2&limit=1")["events"][0]["sequence"], 3);
+  EXPECT_THAT(get_json("/v1/jobs")["jobs"], SizeIs(1));
+  EXPECT_THAT(get_json("/v1/jobs?state=succeeded&limit=5")["jobs"], SizeIs(1));
+  EXPECT_THAT(get_json("/v1/jobs?state=queued")["jobs"], IsEmpty());
+  EXPECT_EQ(get_json("/v1/backends")["backends"].size(), world_.backends.all().size());
+}
+
+TEST_F(ApiServerTest, a_plan_can_be_asked_for_without_a_job) {
+  const HttpResponse answer =
+      send("POST", "/v1/plans", {{"Content-Type", "application/json"}}, world_.classical_job().document().dump());
+  EXPECT_EQ(answer.status, 200) << answer.body;
+  EXPECT_EQ(parse_json(answer.body, "plan").value()["primary"], "cpu.tabu");
+  EXPECT_THAT(get_json("/v1/jobs")["jobs"], IsEmpty());
+}
+
+TEST_F(ApiServerTest, health_readiness_metrics_and_the_contract_are_served) {
+  meters_.add("tandem_test_total", 2, {});
+  EXPECT_EQ(get_json("/healthz")["status"], "ok");
+  EXPECT_EQ(get_json("/readyz"), Json({{"status", "ready"}, {"store", "memory"}}));
+  const HttpResponse metrics = get("/metrics");
+  EXPECT_THAT(metrics.body, HasSubstr("tandem_test_total 2"));
+  EXPECT_THAT(std::string(header_value(metrics.headers, "Content-Type")), HasSubstr("text/plain"));
+  EXPECT_TRUE(get_json("/openapi.json")["paths"].contains("/v1/jobs"));
+}
+
+TEST_F(ApiServerTest, head_answers_as_get_without_a_body) {
+  const HttpResponse answer = send("HEAD", "/healthz");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.body, "");
+}
+
+TEST_F(ApiServerTest, every_refusal_is_a_problem_document_with_its_number) {
+  close_gate();
+  const std::string running = parse_json(post_job(world_.classical_job()).body, "answer").value()["job_id"];
+  const std::string job = "/v1/jobs/" + running;
+  const std::string unknown = "/v1/jobs/job_01900000-0000-7000-8000-00000000dead";
+  const Headers json = {{"Content-Type", "application/json"}};
+  struct Case {
+    std::string method;
+    std::string path;
+    Headers headers;
+    Bytes body;
+    ErrorNumber number;
+    std::string place;
+  };
+  const std::vector<Case> cases = {
+      {"GET", "/v2/jobs", {}, "", errors::kRouteNotFound, ""},
+      {"GET", "/", {}, "", errors::kRouteNotFound, ""},
+      {"GET", job + "/nothing", {}, "", errors::kRouteNotFound, ""},
+      {"GET", job + "/result/deeper", {}, "", errors::kRouteNotFound, ""},
+      {"DELETE", "/v1/jobs", {}, "", errors::kMethodNotAllowed, ""},
+      {"POST", job, {}, "", errors::kMethodNotAllowed, ""},
+      {"GET", job + "/cancel", {}, "", errors::kMethodNotAllowed, ""},
+      {"GET", "/v1/plans", {}, "", errors::kMethodNotAllowed, ""},
+      {"POST", "/healthz", {}, "", errors::kMethodNotAllowed, ""},
+      {"POST", "/v1/jobs", {{"Content-Type", "text/csv"}}, "a,b", errors::kMediaType, ""},
+      {"POST", "/v1/jobs", json, "{", errors::kJsonSyntax, ""},
+      {"POST", "/v1/jobs", json, R"({"problem": {}, "program": {}})", errors::kBadJob, ""},
+      {"POST", "/v1/jobs", json, R"({"problem": {"type": "qubo"}, "sed": 1})", errors::kUnknownKey, "/sed"},
+      {"POST", "/v1/jobs", json, R"({"problem": {"type": "quboo"}})", errors::kUnknownProblem, "/problem/type"},
+      {"POST", "/v1/jobs?when=now", json, "{}", errors::kUnknownKey, "?when"},
+      {"GET", "/v1/jobs?stat=queued", {}, "", errors::kUnknownKey, "?stat"},
+      {"GET", "/v1/jobs?state=asleep", {}, "", errors::kValueOutOfRange, "?state"},
+      {"GET", "/v1/jobs?limit=1001", {}, "", errors::kValueOutOfRange, "?limit"},
+      {"GET", "/v1/jobs?limit=many", {}, "", errors::kValueOutOfRange, "?limit"},
+      {"GET", "/v1/jobs?page_token=nonsense", {}, "", errors::kBadId, ""},
+      {"GET", "/v1/jobs/nonsense", {}, "", errors::kBadId, ""},
+      {"GET", unknown, {}, "", errors::kJobNotFound, ""},
+      {"GET", unknown + "/events", kStream, "", errors::kJobNotFound, ""},
+      {"GET", unknown + "?wait=1s", {}, "", errors::kJobNotFound, ""},
+      {"GET", unknown + "/submissions", {}, "", errors::kJobNotFound, ""},
+      {"POST", unknown + "/cancel", {}, "", errors::kJobNotFound, ""},
+      {"GET", job + "/result", {}, "", errors::kResultNotReady, ""},
+      {"GET", job + "/lineage", {}, "", errors::kResultNotReady, ""},
+      {"GET", job + "?wait=soon", {}, "", errors::kBadDuration, "?wait"},
+      {"GET", job + "/events", {{"Accept", "text/event-stream"}, {"Last-Event-ID", "x"}}, "", errors::kBadRequest, ""},
+      {"POST", job + "/cancel", json, R"({"why": "x"})", errors::kUnknownKey, "/why"},
+  };
+  for (const Case& one : cases) {
+    SCOPED_TRACE(one.method + " " + one.path + " " + one.body);
+    const HttpResponse answer = send(one.method, one.path, one.headers, one.body);
+    const ErrorRecord& record = error_record(one.number);
+    EXPECT_EQ(header_value(answer.headers, "Content-Type"), "application/problem+json");
+    const auto problem = parse_json(answer.body, "answer");
+    ASSERT_THAT(problem, Succeeds());
+    EXPECT_EQ((*problem)["number"], static_cast<int>(one.number)) << answer.body;
+    EXPECT_EQ(answer.status, record.http_status);
+    EXPECT_EQ((*problem)["status"], record.http_status);
+    EXPECT_EQ((*problem)["type"], "/problems/" + std::string(record.name));
+    EXPECT_EQ((*problem)["instance"], one.path.substr(0, one.path.find('?')));
+    EXPECT_EQ(header_value(answer.headers, "Retry-After"), record.retryable ? "1" : "");
+    if (one.place.empty()) continue;
+    EXPECT_EQ((*problem)["errors"][0]["pointer"], one.place) << answer.body;
+  }
+  EXPECT_EQ(header_value(send("DELETE", "/v1/jobs").headers, "Allow"), "GET, POST");
+  EXPECT_EQ(header_value(send("POST", job).headers, "Allow"), "GET");
+}
+
+TEST_F(ApiServerTest, a_running_job_is_cancelled_and_a_final_one_is_not) {
+  close_gate();
+  const std::string id = parse_json(post_job(world_.classical_job()).body, "answer").value()["job_id"];
+  gate_.wait_for_arrivals(1);
+  const HttpResponse answer =
+      send("POST", "/v1/jobs/" + id + "/cancel", {{"Content-Type", "application/json"}}, R"({"reason": "test"})");
+  EXPECT_EQ(answer.status, 202) << answer.body;
+  EXPECT_EQ(get_json("/v1/jobs/" + id + "?wait=60s")["state"], "cancelled");
+  EXPECT_EQ(send("POST", "/v1/jobs/" + id + "/cancel").status, error_record(errors::kJobFinal).http_status);
+  EXPECT_EQ(get("/v1/jobs/" + id + "/result").status, error_record(errors::kCancelled).http_status);
+}
+
+TEST_F(ApiServerTest, a_wait_is_answered_when_the_job_ends) {
+  close_gate();
+  const std::string id = parse_json(post_job(world_.classical_job()).body, "answer").value()["job_id"];
+  Json waited;
+  std::thread waiting([&] { waited = get_json("/v1/jobs/" + id + "?wait=60s"); });
+  gate_.wait_for_arrivals(1);
+  gate_.open();
+  waiting.join();
+  EXPECT_EQ(waited["state"], "succeeded");
+  EXPECT_EQ(get_json("/v1/jobs/" + id + "?wait=60s")["state"], "succeeded");  // at once
+}
+
+TEST_F(ApiServerTest, a_wait_is_answered_at_its_limit_with_the_state_as_it_is) {
+  close_gate();
+  const std::string id = parse_json(post_job(world_.classical_job()).body, "answer").value()["job_id"];
+  gate_.wait_for_arrivals(1);
+  EXPECT_EQ(get_json("/v1/jobs/" + id + "?wait=1ms")["state"], "running");
+}
+
+TEST_F(ApiServerTest, streams_opened_before_the_job_ends_have_every_event_once_and_close) {
+  close_gate();
+  // Parallel orders write events of one job at the same time.
+  const std::string id = parse_json(post_job(world_.hybrid_job()).body, "answer").value()["job_id"];
+  std::vector<HttpResponse> streams(3);
+  std::vector<std::thread> readers;
+  for (HttpResponse& stream : streams)
+    readers.emplace_back([&] { stream = get("/v1/jobs/" + id + "/events", kStream); });
+  gate_.wait_for_arrivals(1);
+  gate_.open();
+  for (std::thread& reader : readers) reader.join();
+  for (const HttpResponse& stream : streams) {
+    EXPECT_EQ(header_value(stream.headers, "Content-Type"), "text/event-stream");
+    EXPECT_THAT(ids_of(stream.body), ElementsAreArray(logged(id)));
+    EXPECT_THAT(stream.body, HasSubstr("event: job.succeeded\ndata: {"));
+  }
+}
+
+TEST_F(ApiServerTest, a_stream_has_what_the_ledger_of_submissions_writes) {
+  world_.provider->plan.during_submit = [this] { gate_.pass({}); };
+  const std::string id = parse_json(post_job(world_.paid_job()).body, "answer").value()["job_id"];
+  gate_.wait_for_arrivals(1);
+  server::RawClient reader(address_);
+  reader.send("GET /v1/jobs/" + id + "/events HTTP/1.1\r\nHost: " + address_ + "\r\nAccept: text/event-stream\r\n\r\n");
+  Bytes stream = reader.read_until("submission.intent").value_or("");  // all that is there while the wire is held
+  gate_.open();
+  stream += reader.read_to_end();
+  EXPECT_THAT(ids_of(stream), ElementsAreArray(logged(id)));
+  EXPECT_THAT(stream, HasSubstr("submission.settled"));
+}
+
+TEST_F(ApiServerTest, a_stream_resumes_after_the_last_event_id_without_gap_or_repetition) {
+  const std::string id = post_and_wait(world_.hybrid_job());
+  const std::vector<std::uint64_t> all = logged(id);
+  for (std::size_t seen = 0; seen <= all.size(); ++seen) {
+    Headers headers = kStream;
+    if (seen > 0) headers.push_back({"Last-Event-ID", std::to_string(all[seen - 1])});
+    const HttpResponse rest = get("/v1/jobs/" + id + "/events", headers);
+    EXPECT_THAT(ids_of(rest.body), ElementsAreArray(all.begin() + static_cast<std::ptrdiff_t>(seen), all.end()));
+  }
+}
+
+TEST_F(ApiServerTest, a_long_log_is_streamed_whole) {
+  close_gate();
+  const std::string id = parse_json(post_job(world_.classical_job()).body, "answer").value()["job_id"];
+  gate_.wait_for_arrivals(1);
+  // 700 events of 1 KiB: several pages, and more than a stream may hold unsent.
+  for (int i = 0; i < 700; ++i) {
+    job::Event event{.job = JobId(id), .type = "step.noted", .at = clock_.now(), .actor = "test"};
+    event.data["text"] = std::string(1024, 'x');
+    store::Batch batch;
+    batch.append(id, event.document().dump());
+    ASSERT_THAT(store::commit_and_wait(*world_.store, std::move(batch)), Succeeds());
+  }
+  gate_.open();
+  world_.wait(JobId(id));
+  EXPECT_THAT(ids_of(get("/v1/jobs/" + id + "/events", kStream).body), ElementsAreArray(logged(id)));
+}
+
+TEST_F(ApiServerTest, a_draining_engine_takes_no_job_and_says_when_to_come_back) {
+  world_.engine->drain(Deadline::never());
+  const HttpResponse answer = post_job(world_.classical_job());
+  EXPECT_EQ(answer.status, error_record(errors::kDraining).http_status);
+  EXPECT_EQ(header_value(answer.headers, "Retry-After"), "1");
+}
+
+TEST_F(ApiServerTest, a_drained_server_ends_its_streams_and_takes_no_more_connections) {
+  close_gate();
+  const std::string id = parse_json(post_job(world_.classical_job()).body, "answer").value()["job_id"];
+  gate_.wait_for_arrivals(1);
+  // The client is given the first bytes of the stream, so it is open when the drain begins.
+  server::RawClient reader(address_);
+  reader.send("GET /v1/jobs/" + id + "/events HTTP/1.1\r\nHost: " + address_ + "\r\nAccept: text/event-stream\r\n\r\n");
+  EXPECT_THAT(reader.read_until("job.queued").value_or(""), HasSubstr("200"));
+  EXPECT_TRUE(server_->drain(Deadline::after(clock_, kPatience)));
+  // Ended without the event that ends a job: the client comes back with Last-Event-ID.
+  EXPECT_THAT(reader.read_to_end(), Not(HasSubstr("job.succeeded")));
+  const auto refused = client_->send({.url = "http://" + address_ + "/healthz"}, Deadline::after(clock_, kPatience));
+  EXPECT_FALSE(refused.has_value());
+}
+
+TEST_F(ApiServerTest, the_server_may_be_destroyed_while_clients_wait) {
+  close_gate();
+  const std::string id = parse_json(post_job(world_.classical_job()).body, "answer").value()["job_id"];
+  gate_.wait_for_arrivals(1);
+  std::thread waiting([&] {
+    static_cast<void>(client_->send({.url = "http://" + address_ + "/v1/jobs/" + id + "?wait=60s"},
+                                    Deadline::after(clock_, kPatience)));
+  });
+  get_json("/healthz");
+  server_.reset();
+  waiting.join();
+}
+
+}  // namespace
+}  // namespace tandem::http
