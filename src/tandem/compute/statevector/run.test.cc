@@ -119,18 +119,31 @@ TEST(Run, reset_gives_zero_and_leaves_the_partner_mixed) {
   EXPECT_LT(testing::chi_square(drawn, std::vector<double>{0.5, 0.5}), testing::chi_square_limit(2));
 }
 
-TEST(Run, every_binding_is_run_on_its_own) {
-  Pub pub{.circuit = Circuit::create(1, 1, {"theta"}).value(),
-          .parameter_values = {{0.0}, {M_PI}, {M_PI / 2}},
+TEST(Run, every_binding_starts_afresh) {
+  // pi twice: a state left over from the first row would be turned back to 0 by the second.
+  Pub pub{.circuit = Circuit::create(1, 2, {"theta"}).value(),
+          .parameter_values = {{M_PI}, {M_PI}, {M_PI / 2}},
           .shots = 100'000};
-  pub.circuit.gate(Gate::kRy, {0}, {Angle::symbol(0)}).measure_all();
-  const result::PubResult result = run_pub(pub);
-  ASSERT_EQ(result.bindings.size(), 3u);
-  EXPECT_EQ(result.counts(0).text(0), "0");
-  EXPECT_EQ(result.counts(0).count(0), 100'000u);
-  EXPECT_EQ(result.counts(1).text(0), "1");
-  EXPECT_LT(testing::chi_square(dense_counts(result.counts(2)), std::vector<double>{0.5, 0.5}),
-            testing::chi_square_limit(2));
+  pub.circuit.gate(Gate::kRy, {0}, {Angle::symbol(0)}).measure(0, 0);
+  for (const bool midway : {false, true}) {
+    if (midway) pub.circuit.measure(0, 0);
+    const result::PubResult result = run_pub(pub);
+    ASSERT_EQ(result.bindings.size(), 3u);
+    EXPECT_EQ(result.counts(0).text(0), "10");
+    EXPECT_EQ(result.counts(0).count(0), 100'000u);
+    EXPECT_EQ(result.counts(1).text(0), "10");
+    const std::vector<std::uint64_t> drawn{result.counts(2).count(0), result.counts(2).count(1)};
+    EXPECT_LT(testing::chi_square(drawn, std::vector<double>{0.5, 0.5}), testing::chi_square_limit(2));
+  }
+}
+
+TEST(Run, rounds_of_shots_are_drawn_independently) {
+  // Shots are simulated in rounds of 2^16; a second round with the dice of the first would double every count.
+  Circuit circuit = Circuit::create(1, 1).value();
+  circuit.gate(Gate::kH, {0}).measure(0, 0).measure(0, 0);
+  const auto once = dense_counts(run_counts(circuit, 1 << 16));
+  const auto twice = dense_counts(run_counts(circuit, 1 << 17));
+  EXPECT_NE(twice[0], 2 * once[0]);
 }
 
 Pub observable_pub(std::uint64_t shots, double precision) {

@@ -422,6 +422,10 @@ TEST(StateVector, samples_beyond_one_chunk_are_still_a_histogram) {
   EXPECT_EQ(std::accumulate(counts.begin(), counts.end(), std::uint64_t{0}), 2'500'000u);
   EXPECT_LT(testing::chi_square(counts, std::vector<double>(8, 0.125)), testing::chi_square_limit(8));
   EXPECT_TRUE(state.sample(0, 5).empty());
+  // A second chunk with the dice of the first would double every count.
+  const auto once = dense_counts(state.sample(1 << 20, 5), 8);
+  const auto twice = dense_counts(state.sample(1 << 21, 5), 8);
+  for (std::size_t i = 0; i < 8; ++i) EXPECT_NE(twice[i], 2 * once[i]);
 }
 
 TEST(StateVector, samples_of_a_wide_state_find_its_few_basis_states) {
