@@ -18,7 +18,6 @@ solve::Model model_of(const problem::Statement& statement) {
   return std::visit([](const auto& value) { return solve::Model(value); }, statement);
 }
 
-
 void remember(std::vector<problem::Assignment>& elite, problem::Assignment assignment) {
   if (std::find(elite.begin(), elite.end(), assignment) == elite.end()) elite.push_back(std::move(assignment));
 }
@@ -162,7 +161,7 @@ Result<hybrid::Advance> ProblemWalk::after_solve(std::span<const hybrid::Reply> 
           outcome.proved && !solve.parameters.value("encode", false) && progress.candidates.front().feasible;
       progress.bound = outcome.bound;
       progress.time_to_best_ms = reply.time_to_best_ms;
-      progress.solve_info = {{"backend", reply.backend}, {"reason", solve::to_string(outcome.reason)}};
+      progress.solve_info = {{"backend", reply.backend}};
       if (step(job::StepKind::kBaseline) == nullptr)
         progress.baseline_summary = {.backend = reply.backend, .elapsed_ms = reply.elapsed_ms};
     } else {
@@ -207,9 +206,15 @@ Result<hybrid::Advance> ProblemWalk::begin_round(Progress progress) {
     progress.refinement.status = "skipped: proved";
     return finish(std::move(progress));
   }
-  TANDEM_TRY_ASSIGN(Round round, make_round(progress));
+  auto round = make_round(progress);
+  if (!round) {
+    // A core that cannot be encoded costs the refinement, not the answer that is there already.
+    if (spec_.refinement.mode == job::RefineMode::kRequired) return tl::unexpected(std::move(round).error());
+    if (progress.round == 0) progress.refinement.status = "skipped: " + round.error().message;
+    return finish(std::move(progress));
+  }
   hybrid::Advance out{.state = document(progress, "refine")};
-  out.orders = std::move(round.refinement.orders);
+  out.orders = std::move(round->refinement.orders);
   return out;
 }
 

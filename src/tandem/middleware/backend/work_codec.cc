@@ -17,13 +17,6 @@ Result<ObjectReader> open(const Json& document, std::string_view kind) {
   return reader;
 }
 
-Result<solve::StopReason> parse_reason(const std::string& text) {
-  using enum solve::StopReason;
-  for (const auto reason : {kProved, kTarget, kWork, kStopped, kFinished})
-    if (solve::to_string(reason) == text) return reason;
-  return fail(errors::kBackendGarbage, "'{}' is not a stop reason", text);
-}
-
 Result<SolveResult> parse_outcome(const Bytes& bytes) {
   TANDEM_TRY_ASSIGN(const Json document, parse_json(bytes, "result"));
   TANDEM_TRY_ASSIGN(const ObjectReader reader, open(document, kOutcomeKind));
@@ -39,8 +32,6 @@ Result<SolveResult> parse_outcome(const Bytes& bytes) {
     if (!units.is_number_unsigned()) return fail(errors::kBackendGarbage, "work_done holds something else than counts");
     out.work_done.push_back(units.get<std::uint64_t>());
   }
-  TANDEM_TRY_ASSIGN(const std::string reason, reader.string("reason"));
-  TANDEM_TRY_ASSIGN(out.reason, parse_reason(reason));
   TANDEM_TRY_ASSIGN(out.unit_name, reader.string("unit_name"));
   return SolveResult{std::move(out)};
 }
@@ -61,9 +52,11 @@ Result<ProgramResult> parse_pubs(const Bytes& bytes) {
 }  // namespace
 
 Bytes encode_outcome(const solve::SolveOutcome& outcome) {
-  Json out = {
-      {"kind", kOutcomeKind},           {"samples", outcome.samples.document()},      {"proved", outcome.proved},
-      {"work_done", outcome.work_done}, {"reason", solve::to_string(outcome.reason)}, {"unit_name", outcome.unit_name}};
+  Json out = {{"kind", kOutcomeKind},
+              {"samples", outcome.samples.document()},
+              {"proved", outcome.proved},
+              {"work_done", outcome.work_done},
+              {"unit_name", outcome.unit_name}};
   if (outcome.bound) out["bound"] = *outcome.bound;
   return canonical_json(out);
 }

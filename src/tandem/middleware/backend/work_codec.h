@@ -7,6 +7,7 @@
 
 namespace tandem::backend {
 
+/// Without the reason of the stop: the same work gives the same bytes, whether time or a limit ended it.
 Bytes encode_outcome(const solve::SolveOutcome& outcome);
 /// Errors: 1405 backend_garbage.
 Result<SolveResult> decode_outcome(const Bytes& bytes);

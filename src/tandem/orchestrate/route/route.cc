@@ -106,8 +106,6 @@ double suitability(const RouteInput& input, const BackendInfo& info) {
     score = probe.order > 2 ? -1 : 6;
   else if (method == "branch_and_bound")
     score = probe.order > 2 ? -1 : 4;
-  else if (method == "exhaustive")
-    score = 3;
   else
     score = 1;
   const auto seen = input.experience.find(info.id.value);

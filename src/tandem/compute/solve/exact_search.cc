@@ -1,0 +1,225 @@
+#include "tandem/compute/solve/exact_search.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "tandem/base/assert.h"
+
+namespace tandem::solve {
+
+namespace {
+
+constexpr std::uint64_t kFirstFlips = 5000;
+constexpr std::uint64_t kFirstFlipsPerVariable = 100;
+
+/// Calls visit(column, weight) for every coupling of row i.
+template <class Visit>
+void for_each_coupling(const SearchModel& model, std::size_t i, Visit visit) {
+  std::visit(
+      [&](const auto& rows) {
+        if constexpr (requires { rows.entries; }) {
+          for (const auto& entry : rows.row(i)) visit(entry.column, static_cast<std::int64_t>(entry.weight));
+        } else {
+          const auto* row = rows.row(i);
+          for (std::uint32_t j = 0; j < model.size(); ++j) {
+            if (row[j] != 0) visit(j, static_cast<std::int64_t>(row[j]));
+          }
+        }
+      },
+      model.rows());
+}
+
+std::vector<std::vector<std::uint32_t>> components_of(const SearchModel& model) {
+  std::vector<std::vector<std::uint32_t>> out;
+  std::vector<bool> seen(model.size());
+  for (std::uint32_t root = 0; root < model.size(); ++root) {
+    if (seen[root]) continue;
+    seen[root] = true;
+    std::vector<std::uint32_t> members{root};
+    for (std::size_t next = 0; next < members.size(); ++next) {
+      for_each_coupling(model, members[next], [&](std::uint32_t j, std::int64_t) {
+        if (!seen[j]) members.push_back(j);
+        seen[j] = true;
+      });
+    }
+    std::ranges::sort(members);
+    out.push_back(std::move(members));
+  }
+  return out;
+}
+
+/// x = (1 + s) / 2: the field of a spin is linear / 2 + sum of weights / 4, its couplings are weights / 4.
+SpinModel spin_model(const SearchModel& model, std::span<const std::uint32_t> members) {
+  SpinModel out;
+  const std::size_t size = members.size();
+  out.fields.resize(size);
+  out.couplings.resize(size * size);
+  for (std::size_t a = 0; a < size; ++a) {
+    out.fields[a] = static_cast<double>(model.linear()[members[a]]) / 2;
+    for_each_coupling(model, members[a], [&](std::uint32_t j, std::int64_t weight) {
+      const auto b = static_cast<std::size_t>(std::ranges::lower_bound(members, j) - members.begin());
+      out.couplings[a * size + b] = static_cast<double>(weight) / 4;
+      out.fields[a] += static_cast<double>(weight) / 4;
+    });
+  }
+  return out;
+}
+
+/// Energy of the members at `bits` above the sum of all their terms at their lowest, each for itself.
+double loose_gap(const SearchModel& model, std::span<const std::uint32_t> members, problem::AssignmentView bits) {
+  double gap = 0;
+  for (const std::uint32_t i : members) {
+    double field = static_cast<double>(model.linear()[i]) / 2;
+    const double spin = bits[i] != 0 ? 1 : -1;
+    for_each_coupling(model, i, [&](std::uint32_t j, std::int64_t weight) {
+      const double coupling = static_cast<double>(weight) / 4;
+      field += coupling;
+      const double other = bits[j] != 0 ? 1 : -1;
+      if (i < j) gap += coupling * spin * other + std::abs(coupling);
+    });
+    gap += field * spin + std::abs(field);
+  }
+  return gap;
+}
+
+problem::Assignment spins_of(std::span<const std::uint32_t> members, problem::AssignmentView bits) {
+  problem::Assignment out;
+  for (const std::uint32_t i : members) out.push_back(static_cast<std::int8_t>(2 * bits[i] - 1));
+  return out;
+}
+
+}  // namespace
+
+ExactSearch::ExactSearch(const SearchModel& model, ExactOptions options)
+    : model_(model),
+      options_(std::move(options)),
+      first_(model, {.seed = options_.seed, .candidates_max = options_.candidates_max, .starts = options_.starts}),
+      first_end_(kFirstFlips + kFirstFlipsPerVariable * model.size()),
+      components_(components_of(model)),
+      archive_(options_.candidates_max) {}
+
+std::uint64_t ExactSearch::bytes(const SearchModel& model, std::size_t candidates_max) {
+  return MemeticSearch::bytes(model, candidates_max) + model.size() * (candidates_max + 40) +
+         SpinTree::bytes(std::min(largest_component(model), kTreeMax));
+}
+
+std::size_t ExactSearch::largest_component(const SearchModel& model) {
+  std::size_t largest = 0;
+  for (const auto& members : components_of(model)) largest = std::max(largest, members.size());
+  return largest;
+}
+
+void ExactSearch::advance(std::uint64_t units_end, const Watch& watch) {
+  const auto stop = [&] { return watch.stopped(); };
+  while (!done_ && !reached_target_ && units_ < units_end && !stop()) {
+    if (first_.units() < first_end_) {
+      search_first(units_end, watch);
+      continue;
+    }
+    if (tree_ == nullptr) begin_component();
+    if (tree_ != nullptr) {
+      if (!tree_->step(stop)) return;
+      if (tree_->best_energy() < tree_energy_) take_best_of_tree();
+    }
+    units_ += options_.node_units;
+    report(watch);
+    if (tree_ == nullptr) {
+      done_ = true;
+    } else if (tree_->done()) {
+      gap_ += tree_gap();
+      tree_.reset();
+      ++current_;
+    }
+  }
+}
+
+void ExactSearch::search_first(std::uint64_t units_end, const Watch& watch) {
+  const std::uint64_t before = first_.units();
+  const std::uint64_t flips = (units_end - units_ + options_.flip_units - 1) / options_.flip_units;
+  first_.advance(std::min(first_end_, before + flips), watch);
+  units_ += (first_.units() - before) * options_.flip_units;
+  reached_target_ = first_.reached_target();
+  Archive found(1);
+  first_.collect(found);
+  if (!found.empty()) offer(found.candidates()[0]);
+  reported_ = std::min(reported_, first_.best_energy());
+}
+
+void ExactSearch::report(const Watch& watch) {
+  if (best_energy_ >= reported_) return;
+  reported_ = best_energy_;
+  archive_.offer(best_energy_, best_bits_);
+  reached_target_ = watch.found(best_energy_, units_);
+}
+
+/// Opens the tree of the next component that needs one, or moves past those that need none.
+void ExactSearch::begin_component() {
+  while (current_ < components_.size()) {
+    const auto& members = components_[current_];
+    if (members.size() > kTreeMax) {
+      ++skipped_;
+      gap_ += loose_gap(model_, members, best_bits_);
+    } else if (members.size() == 1) {
+      const std::uint32_t i = members[0];
+      const bool high = model_.linear()[i] < 0;
+      if ((best_bits_[i] != 0) != high && model_.linear()[i] != 0) {
+        best_energy_ -= std::abs(model_.linear()[i]);
+        best_bits_[i] = static_cast<std::int8_t>(high ? 1 : 0);
+      }
+    } else {
+      const SpinModel spins = spin_model(model_, members);
+      double magnitude = 0;
+      for (const double field : spins.fields) magnitude += std::abs(field);
+      for (const double coupling : spins.couplings) magnitude += std::abs(coupling);
+      tree_rounding_ = kRounding * magnitude;
+      // Energies are integers: what is not below the best by one is not better.
+      tree_exact_ = model_.exact() && tree_rounding_ < 0.1;
+      const double gain = tree_exact_ ? 1 - 2 * tree_rounding_ : 2 * tree_rounding_;
+      tree_ = std::make_unique<SpinTree>(spins, spins_of(members, best_bits_), gain);
+      tree_energy_ = tree_->best_energy();
+      return;
+    }
+    ++current_;
+  }
+}
+
+void ExactSearch::take_best_of_tree() {
+  const auto& members = components_[current_];
+  for (std::size_t a = 0; a < members.size(); ++a) best_bits_[members[a]] = static_cast<std::int8_t>(tree_->best()[a] > 0 ? 1 : 0);
+  best_energy_ = model_.energy(best_bits_);
+  tree_energy_ = tree_->best_energy();
+}
+
+/// How far below its best assignment the component of the tree may still be.
+double ExactSearch::tree_gap() const {
+  if (tree_exact_ && tree_->done()) return 0;
+  return tree_->best_energy() - tree_->lower_bound() + tree_rounding_;
+}
+
+void ExactSearch::offer(const Candidate& candidate) {
+  if (candidate.energy >= best_energy_) return;
+  if (tree_ != nullptr) tree_->offer(spins_of(components_[current_], candidate.bits));
+  // Components that are done or ahead are not worse in what is known already than their best here; only the sum is compared.
+  best_energy_ = candidate.energy;
+  best_bits_ = candidate.bits;
+}
+
+void ExactSearch::collect(Archive& into) const {
+  into.offer(archive_);
+  if (first_.units() > 0) first_.collect(into);
+  if (best_energy_ != INT64_MAX) into.offer(best_energy_, best_bits_);
+}
+
+std::optional<std::int64_t> ExactSearch::bound() const {
+  if (best_energy_ == INT64_MAX) return std::nullopt;
+  double gap = gap_;
+  std::size_t next = current_;
+  if (tree_ != nullptr) {
+    gap += tree_gap();
+    ++next;
+  }
+  for (; next < components_.size(); ++next) gap += loose_gap(model_, components_[next], best_bits_);
+  return best_energy_ - static_cast<std::int64_t>(std::ceil(gap));
+}
+
+}  // namespace tandem::solve

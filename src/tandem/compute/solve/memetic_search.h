@@ -1,0 +1,80 @@
+// tandem/compute/solve/memetic_search.h - tabu runs from random starts, then from children of the best ones found.
+//
+// Room: compute, inside solve. Source: Lu, Glover, Hao 2010, "A hybrid metaheuristic approach to solving the UBQP problem"
+// (EJOR 207): uniform crossover of two elite parents keeps what they share, tabu search improves the child.
+#pragma once
+
+#include <memory>
+
+#include "tandem/compute/solve/archive.h"
+#include "tandem/compute/solve/race.h"
+#include "tandem/compute/solve/tabu_search.h"
+
+namespace tandem::solve {
+
+struct MemeticOptions {
+  std::uint64_t seed = 1;
+  std::uint64_t step_units = 1;  ///< units that a flip counts
+  std::size_t candidates_max = 16;
+  std::vector<problem::Assignment> starts{};  ///< bits; the first runs go from here
+};
+
+/// A population of elite assignments and one tabu search. When it has converged it starts afresh beside its best.
+///
+/// Threads: one. Cost: a flip a step; between runs O(population * n).
+class MemeticSearch {
+ public:
+  static constexpr std::size_t kPopulation = 10;
+
+  MemeticSearch(const SearchModel& model, MemeticOptions options);
+  static std::uint64_t bytes(const SearchModel& model, std::size_t candidates_max);
+
+  /// As Strand::advance().
+  void advance(std::uint64_t units_end, const Watch& watch);
+  std::uint64_t units() const { return units_; }
+  bool reached_target() const { return reached_target_; }
+  /// Best of everything seen; needs at least one step.
+  std::int64_t best_energy() const { return best_energy_; }
+  /// What has been found up to the last step.
+  void collect(Archive& into) const;
+  /// Takes a candidate from elsewhere into the population.
+  void immigrate(const Candidate& candidate);
+  std::span<const Candidate> population() const { return population_; }
+
+ private:
+  void begin_run();
+  void end_run();
+  bool join(std::int64_t energy, problem::AssignmentView bits);
+  bool converged() const;
+
+  MemeticOptions options_;
+  std::unique_ptr<TabuSearch> search_;
+  Xoshiro256 rng_;
+  std::size_t n_;
+  std::uint64_t patience_;
+  std::uint64_t units_ = 0;
+  bool running_ = false;
+  bool reached_target_ = false;
+  std::size_t next_start_ = 0;
+  std::size_t population_goal_ = kPopulation;
+  std::size_t barren_ = 0;  ///< children in a row that did not join
+  std::vector<Candidate> population_;  ///< best first
+  Archive archive_;
+  problem::Assignment goal_;
+  std::int64_t best_energy_ = INT64_MAX;
+};
+
+/// A race's strand of nothing but memetic search.
+class MemeticStrand final : public Strand {
+ public:
+  MemeticStrand(const SearchModel& model, MemeticOptions options) : search_(model, std::move(options)) {}
+  void advance(std::uint64_t units_end, const Watch& watch) override { search_.advance(units_end, watch); }
+  std::uint64_t units() const override { return search_.units(); }
+  StrandState state() const override { return search_.reached_target() ? StrandState::kTarget : StrandState::kWorking; }
+  MemeticSearch& search() { return search_; }
+
+ private:
+  MemeticSearch search_;
+};
+
+}  // namespace tandem::solve

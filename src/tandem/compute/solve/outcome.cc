@@ -1,0 +1,89 @@
+#include "tandem/compute/solve/outcome.h"
+
+#include <algorithm>
+
+namespace tandem::solve {
+
+namespace {
+
+constexpr std::uint32_t kStrandsMax = 1024;             // each has its own state of the whole model
+constexpr std::uint64_t kCandidatesMax = 1'000'000;     // distinct samples of one outcome
+
+}  // namespace
+
+Result<void> check_input(const SolverInfo& info, const Model& model, const SolveOptions& options,
+                         std::size_t num_strands) {
+  TANDEM_TRY(check_accepts(info, model));
+  if (options.strands > kStrandsMax) {
+    return fail(errors::kValueOutOfRange, "{} strands are above the limit of {}; use a few for each thread",
+                options.strands, kStrandsMax);
+  }
+  if (options.candidates_max > kCandidatesMax) {
+    return fail(errors::kValueOutOfRange, "{} candidates are above the limit of {}; ask for fewer",
+                options.candidates_max, kCandidatesMax);
+  }
+  if (!options.work.units.empty() && options.work.units.size() != num_strands) {
+    return fail(errors::kSizeMismatch,
+                "the work limit has {} entries for {} strands; give one a strand, as work_done has",
+                options.work.units.size(), num_strands);
+  }
+  for (const problem::Assignment& start : options.start) {
+    TANDEM_TRY(problem::check_assignment(start, num_variables(model), vartype(model)));
+  }
+  return {};
+}
+
+std::size_t num_strands(const SolveOptions& options) { return std::max<std::size_t>(1, options.strands); }
+
+std::uint64_t rounds_allowed(const SolveOptions& options, const SolveContext& context, std::uint64_t by_itself) {
+  const bool ends = context.stop.stop_possible() || !options.work.units.empty();
+  return ends ? UINT64_MAX : by_itself;
+}
+
+std::vector<problem::Assignment> start_bits(const Model& model, const SolveOptions& options) {
+  std::vector<problem::Assignment> out;
+  for (const problem::Assignment& start : options.start) {
+    out.push_back(problem::convert(start, vartype(model), problem::Vartype::kBinary));
+  }
+  return out;
+}
+
+std::vector<std::uint64_t> work_done(std::span<const std::unique_ptr<Strand>> strands) {
+  std::vector<std::uint64_t> out;
+  for (const auto& strand : strands) out.push_back(strand->units());
+  return out;
+}
+
+result::SampleSet make_samples(const Model& model, std::span<const Candidate> candidates, const SearchModel* known) {
+  const bool trust = known != nullptr && known->objectives_are_doubles();
+  std::vector<result::Sample> samples;
+  samples.reserve(candidates.size());
+  for (const Candidate& candidate : candidates) {
+    problem::Assignment values = problem::convert(candidate.bits, problem::Vartype::kBinary, vartype(model));
+    const double objective = trust ? known->objective(candidate.energy) : energy(model, values);
+    samples.push_back({.values = std::move(values), .energy = objective});
+  }
+  return result::SampleSet::create(vartype(model), num_variables(model), std::move(samples));
+}
+
+SolveOutcome empty_outcome(const Model& model, std::size_t num_strands, std::string_view unit_name) {
+  const double objective = energy(model, {});
+  SolveOutcome outcome;
+  outcome.samples = result::SampleSet::create(vartype(model), 0, {{.values = {}, .energy = objective}});
+  outcome.proved = true;
+  outcome.bound = objective;
+  outcome.work_done.assign(num_strands, 0);
+  outcome.reason = StopReason::kProved;
+  outcome.unit_name = unit_name;
+  return outcome;
+}
+
+Result<void> check_memory(std::uint64_t needed, const SolveOptions& options) {
+  if (needed <= options.memory_bytes_max) return {};
+  return fail(errors::kOutOfMemory,
+              "the search needs {} bytes and {} are available; use fewer strands, raise memory_bytes_max or narrow the "
+              "model first",
+              needed, options.memory_bytes_max);
+}
+
+}  // namespace tandem::solve

@@ -1,0 +1,50 @@
+// tandem/compute/solve/outcome.h - what solvers share around their search: options checked, samples scored, memory kept.
+//
+// Room: compute, inside solve.
+#pragma once
+
+#include <new>
+
+#include "tandem/compute/solve/archive.h"
+#include "tandem/compute/solve/race.h"
+#include "tandem/compute/solve/search_model.h"
+
+namespace tandem::solve {
+
+/// Errors: 1301 solver_refused; 1104 size_mismatch - `work` does not have one entry a strand, or a start has another size;
+///         1105 bad_vartype - a start has other values; 1023 value_out_of_range - too many strands or candidates.
+Result<void> check_input(const SolverInfo& info, const Model& model, const SolveOptions& options, std::size_t num_strands);
+
+/// Strands asked for, at least one.
+std::size_t num_strands(const SolveOptions& options);
+
+/// Rounds that a race may take: without a stop token or limits nothing else would end it.
+std::uint64_t rounds_allowed(const SolveOptions& options, const SolveContext& context, std::uint64_t by_itself);
+
+/// The starts of `options` as bits.
+std::vector<problem::Assignment> start_bits(const Model& model, const SolveOptions& options);
+
+std::vector<std::uint64_t> work_done(std::span<const std::unique_ptr<Strand>> strands);
+
+/// Candidates as samples of the model's vartype; their energies are recomputed from `model`, but for those that the search
+/// knows exactly as doubles.
+result::SampleSet make_samples(const Model& model, std::span<const Candidate> candidates, const SearchModel* known);
+
+/// A model without variables has one assignment: proved, no work.
+SolveOutcome empty_outcome(const Model& model, std::size_t num_strands, std::string_view unit_name);
+
+/// Errors: 1004 out_of_memory with both figures.
+Result<void> check_memory(std::uint64_t needed, const SolveOptions& options);
+
+/// Runs `body`; memory that was promised but is not there becomes 1004 out_of_memory.
+template <class Body>
+Result<SolveOutcome> with_memory(const SolveOptions& options, const Body& body) {
+  try {
+    return body();
+  } catch (const std::bad_alloc&) {
+    return fail(errors::kOutOfMemory, "the system refused memory below the limit of {} bytes; lower memory_bytes_max",
+                options.memory_bytes_max);
+  }
+}
+
+}  // namespace tandem::solve
