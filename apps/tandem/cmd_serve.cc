@@ -38,6 +38,8 @@ Result<int> serve(Cli& cli) {
       .header_bytes_max = static_cast<std::uint32_t>(settings.integer("server.header_bytes_max")),
       .connections_max = static_cast<std::size_t>(settings.integer("server.connections_max")),
       .request_timeout = std::chrono::milliseconds(settings.integer("server.request_timeout"))};
+  // Requests have threads of their own: solvers may fill the house's pool for minutes.
+  ThreadExecutor handlers(kHandlerThreads);
   TANDEM_TRY_ASSIGN(
       const auto api,
       http::ApiServer::start(

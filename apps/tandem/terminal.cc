@@ -21,7 +21,7 @@ std::string text_of(const Json& object, const char* key) {
   const auto found = object.find(key);
   if (found == object.end() || found->is_null()) return "-";
   if (found->is_string()) return found->get<std::string>();
-  if (found->is_number_float()) return fmt::format("{:.6g}", found->get<double>());
+  if (found->is_number_float()) return shortest(found->get<double>());
   return found->dump();
 }
 
