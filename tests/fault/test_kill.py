@@ -111,7 +111,7 @@ class KillLoop(unittest.TestCase):
                     else:
                         status, _, _ = server.request("GET", f"/v1/jobs/{view['job_id']}/result")
                         self.assertEqual(status, 200)
-        billed = collections.Counter(line["token"] for line in book_lines(device.book) if line.get("event") == "accepted")
+        billed = collections.Counter(line["token"] for line in book_lines(device.book) if line.get("line") == "accepted")
         self.assertGreater(len(billed), 0)
         self.assertEqual({token: n for token, n in billed.items() if n > 1}, {})
         states = collections.Counter(view["state"] for view in views.values())
