@@ -105,22 +105,31 @@ Result<void> Ledger::add_index(store::Batch& batch, const SubmissionRecord& reco
   return {};
 }
 
+Result<void> Ledger::store_new(const SubmissionRecord& record) const {
+  store::Batch batch;
+  put(batch, record, event_type(record.state), "engine");
+  TANDEM_TRY(add_index(batch, record));
+  TANDEM_TRY(
+      budget::Budget(services_.store)
+          .reserve(batch,
+                   {.job = record.job, .token = record.token, .fence = record.fence, .amount = record.reserved}));
+  TANDEM_TRY(store::commit_and_wait(services_.store, std::move(batch)));
+  return {};
+}
+
 Result<SubmissionRecord> Ledger::open(SubmissionRecord record) {
   TANDEM_ASSERT(record.state == SubmissionState::kReserved && record.version == 0);
-  const budget::Budget budget(services_.store);
   record.created_at = record.intent_at = record.updated_at = services_.clock.now();
   reach("before", record.state);
   for (int tries = 0;; ++tries) {
-    store::Batch batch;
-    put(batch, record, event_type(record.state), "engine");
-    TANDEM_TRY(add_index(batch, record));
-    TANDEM_TRY(budget.reserve(
-        batch, {.job = record.job, .token = record.token, .fence = record.fence, .amount = record.reserved}));
-    const auto committed = store::commit_and_wait(services_.store, std::move(batch));
-    if (committed) break;
+    const auto stored = store_new(record);
+    if (stored) break;
     TANDEM_TRY_ASSIGN(const auto existing, load(record.token));
-    if (committed.error().number != errors::kPreconditionFailed || existing || tries == kConflictsMax) {
-      return tl::unexpected(committed.error());
+    if (existing) {
+      return fail(errors::kPreconditionFailed, "somebody else stored attempt {} meanwhile; load it", record.token);
+    }
+    if (stored.error().number != errors::kPreconditionFailed || tries == kConflictsMax) {
+      return tl::unexpected(stored.error());
     }
   }
   record.version = 1;

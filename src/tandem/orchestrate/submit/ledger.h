@@ -72,8 +72,8 @@ class Ledger {
   Result<std::optional<SubmissionRecord>> load(std::string_view token) const;
 
   /// Stores a new record in state reserved together with the reservation of its money.
-  /// Errors: 5003 illegal_transition - another attempt of the step is in flight; 5005 stale_fence; those of
-  ///         Budget::reserve; 3004 - somebody else stored the record meanwhile: load it.
+  /// Errors: 3004 precondition_failed - somebody else stored the record meanwhile: load it; 5003 illegal_transition -
+  ///         another attempt of the step is in flight; 5005 stale_fence; those of Budget::reserve.
   Result<SubmissionRecord> open(SubmissionRecord record);
 
   /// A worker with a higher fence becomes the owner. Errors: 5005 stale_fence; those of the store.
@@ -94,6 +94,8 @@ class Ledger {
   /// Adds the record, its event and its index rows to `batch`.
   void put(store::Batch& batch, const SubmissionRecord& record, std::string_view event_type,
            std::string_view actor) const;
+  /// One try of open().
+  Result<void> store_new(const SubmissionRecord& record) const;
   Result<void> add_index(store::Batch& batch, const SubmissionRecord& record) const;
   void reach(std::string_view side, SubmissionState state) const;
 
