@@ -40,20 +40,27 @@ void print_arms(const Json& refinement) {
       text_of(refinement, "frozen"));
   std::vector<std::vector<std::string>> rows = {
       {"arm", "ran on", "samples", "regret", "at optimum", "95 % interval", "beats random", "billed"}};
+  std::vector<std::string> reasons;
   for (const Json& arm : arms) {
     if (arm.value("status", "") != "done") {
-      rows.push_back({text_of(arm, "arm"), text_of(arm, "backend"), "-", arm.value("status", ""),
-                      text_of(arm, "detail").substr(0, 60), "", "", ""});
+      rows.push_back({text_of(arm, "arm"), text_of(arm, "backend"), "-", arm.value("status", "")});
+      reasons.push_back(
+          fmt::format("  {} on {}: {}\n", text_of(arm, "arm"), text_of(arm, "backend"), text_of(arm, "detail")));
       continue;
     }
     const std::string where = text_of(arm, "backend") + (arm.value("emulated", false) ? " (emulated)" : "");
     const std::int64_t billed = arm.value("billed_usd_micros", std::int64_t{0});
-    rows.push_back(
-        {text_of(arm, "arm"), where, text_of(arm, "samples"), text_of(arm, "regret"), percent(arm, "p_optimum"),
-         fmt::format("{} .. {}", percent(arm, "p_optimum_low"), percent(arm, "p_optimum_high")), percent(arm, "rank"),
-         billed == 0 ? "-" : format_usd(billed) + (arm.value("emulated", false) ? " (emulated)" : "")});
+    rows.push_back({text_of(arm, "arm"), where, text_of(arm, "samples"),
+                    arm.contains("regret") ? fmt::format("{:.4g}", arm["regret"].get<double>()) : "-",
+                    percent(arm, "p_optimum"),
+                    arm.contains("p_optimum")
+                        ? fmt::format("{} .. {}", percent(arm, "p_optimum_low"), percent(arm, "p_optimum_high"))
+                        : "-",
+                    percent(arm, "rank"),
+                    billed == 0 ? "-" : format_usd(billed) + (arm.value("emulated", false) ? " (emulated)" : "")});
   }
   print_table(rows);
+  for (const std::string& reason : reasons) fmt::print("{}", reason);
 }
 
 void print_acceptance(const Json& acceptance) {

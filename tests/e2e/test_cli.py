@@ -56,6 +56,8 @@ class CommandLine(unittest.TestCase):
         for name, arm in arms.items():
             self.assertEqual(arm["status"], "done", (name, arm))
             self.assertGreaterEqual(arm["regret"], 0)
+            if name == "exact_shadow":
+                continue  # it computes, it does not sample
             self.assertLessEqual(arm["p_optimum_low"], arm["p_optimum"])
             self.assertLessEqual(arm["p_optimum"], arm["p_optimum_high"])
         self.assertEqual(arms["exact_shadow"]["regret"], 0)

@@ -156,11 +156,11 @@ class Wait : public std::enable_shared_from_this<Wait> {
       : engine_(std::move(engine)), executor_(executor), job_(std::move(job)), answer_(std::move(answer)) {}
 
   void begin(std::chrono::milliseconds limit) {
-    engine_->with([&](engine::Engine& engine) { listen(engine, limit); });
+    engine_->with([&](engine::Engine& engine) { arm(engine, limit); });
   }
 
  private:
-  void listen(engine::Engine& engine, std::chrono::milliseconds limit) {
+  void arm(engine::Engine& engine, std::chrono::milliseconds limit) {
     // The timer keeps this alive until the limit, the engine does not.
     auto self = shared_from_this();
     auto subscription = engine.subscribe(

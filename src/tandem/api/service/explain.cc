@@ -41,7 +41,8 @@ void explain_arms(const Json& refinement, std::vector<std::string>& out) {
       "Refinement of a core of {} variables ({} of {} fixed exactly, {} frozen):", member(refinement, "core_size"),
       member(refinement, "fixed_exact"), member(refinement, "variables_before"), member(refinement, "frozen")));
   for (const Json& arm : arms) {
-    std::string grade = member(arm, "detail");
+    std::string grade = arm.value("arm", "") == "exact_shadow" && arm.contains("regret") ? "the core's optimum, proved"
+                                                                                         : member(arm, "detail");
     if (arm.contains("p_optimum")) {
       grade = fmt::format(
           "regret {:.4g}, P(optimum) {:.3g} [{:.3g}, {:.3g}], better than random {:.3g} [{:.3g}, {:.3g}], {} samples",

@@ -149,8 +149,17 @@ std::vector<ArmResult> grade(const Refinement& refinement, std::span<const hybri
     if (arm.summary.arm == "random_control") random = arm.samples;
     out.push_back(std::move(arm));
   }
-  for (ArmResult& arm : out)
-    if (!arm.samples.empty()) grade_against(arm.summary, arm.samples, optimum, random);
+  for (ArmResult& arm : out) {
+    if (arm.samples.empty()) continue;
+    if (arm.summary.arm != "exact_shadow") {
+      grade_against(arm.summary, arm.samples, optimum, random);
+      continue;
+    }
+    // The shadow computes, it does not sample: shares and ranks of its by-products would say nothing.
+    arm.summary.samples = 1;
+    arm.summary.best_energy = arm.samples.best().energy;
+    if (optimum) arm.summary.regret = 0;
+  }
   return out;
 }
 

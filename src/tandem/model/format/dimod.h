@@ -1,4 +1,4 @@
-// tandem/model/format/dimod.h - results for D-Wave's Ocean: dimod SampleSet as JSON.
+// tandem/model/format/dimod.h - results as dimod SampleSets in JSON.
 //
 // Room: model. dimod.SampleSet.from_serializable(json.load(file)) reads it.
 #pragma once
