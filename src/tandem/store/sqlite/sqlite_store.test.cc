@@ -182,6 +182,7 @@ TEST_F(SqliteStoreTest, reading_a_damaged_page_is_an_error_and_not_an_answer) {
 TEST_F(SqliteStoreTest, paths_that_cannot_be_a_store_are_named) {
   EXPECT_THAT(open(folder / "missing/store.db"), FailsWith(errors::kFileNotFound));
   EXPECT_THAT(open(folder.path()), FailsWith(errors::kIsADirectory));
+  EXPECT_FALSE(std::filesystem::exists(folder.path() + "-writer"));
   write_bytes(folder / "file", "x");
   EXPECT_THAT(open(folder / "file/store.db"), FailsWith(errors::kNotADirectory));
 }

@@ -39,8 +39,10 @@ Writer::Writer(std::unique_ptr<Connection> lock, std::unique_ptr<Connection> con
 
 Result<std::unique_ptr<Writer>> Writer::open(const std::string& path, const std::string& vfs,
                                              std::uint64_t checkpoint_bytes) {
-  TANDEM_TRY_ASSIGN(auto lock, lock_out_other_writers(path, vfs));
+  // The file first: a path that cannot be a store gets no lock file beside it. Nothing is written before there is a
+  // lock.
   TANDEM_TRY_ASSIGN(auto connection, Connection::open(path, vfs, Access::kWriter));
+  TANDEM_TRY_ASSIGN(auto lock, lock_out_other_writers(path, vfs));
   std::unique_ptr<Writer> writer(new Writer(std::move(lock), std::move(connection)));
   TANDEM_TRY(prepare_schema(*writer->connection_));
   TANDEM_TRY(writer->load(checkpoint_bytes));
