@@ -32,6 +32,8 @@ struct Cell {
   milliseconds deadline{3000};
 };
 
+void PrintTo(const Cell& cell, std::ostream* out) { *out << cell.name; }
+
 const Cell kCells[] = {
     {"no_fault", "faults: []"},
     {"refuse", "faults: [{on: submit, action: refuse, probability: 0.5}]"},
@@ -88,6 +90,7 @@ void expect_right_counts(OurProcess& process, const SubmissionOutcome& outcome) 
 }
 
 enum class StoreKind : std::uint8_t { kMemory, kSqlite };
+void PrintTo(StoreKind kind, std::ostream* out) { *out << (kind == StoreKind::kMemory ? "memory" : "sqlite"); }
 
 class FaultMatrix : public testing::TestWithParam<std::tuple<Cell, StoreKind>> {};
 
