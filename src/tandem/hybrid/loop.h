@@ -18,19 +18,20 @@ namespace tandem::hybrid {
 
 /// Work wanted. Orders of one round run side by side.
 struct Order {
-  std::string label;                   ///< unique in the job: "solve", "baseline", "refine/0/qaoa@lab.device"
+  std::string label;  ///< unique in the job: "solve", "baseline", "refine/0/qaoa@lab.device"
   std::string backend;
   std::vector<std::string> fallbacks;  ///< tried in order when the backend fails; never for arms that are graded
   backend::Work work;
-  bool required = true;                ///< false: the loop goes on without it
+  bool required = true;  ///< false: the loop goes on without it
 };
 
 /// What became of an order. Exactly one of `result` and `error` is set.
 struct Reply {
   std::string label;
-  std::string backend;                 ///< the one that answered last
+  std::string backend;  ///< the one that answered last
   bool emulated = false;
-  std::vector<std::string> path;       ///< "lab.device: submission_ambiguous", ...: backends tried before, and why each was left
+  std::vector<std::string>
+      path;  ///< "lab.device: submission_ambiguous", ...: backends tried before, and why each was left
   std::optional<backend::WorkResult> result;
   std::optional<Error> error;
   job::Money billed;
@@ -40,9 +41,9 @@ struct Reply {
 };
 
 struct Advance {
-  Json state;                  ///< to be checkpointed before the orders are run
-  std::vector<Order> orders;   ///< empty exactly when `done` is set
-  std::optional<Json> done;    ///< the loop's result
+  Json state;  ///< to be checkpointed before the orders are run
+  std::vector<Order> orders;  ///< empty exactly when `done` is set
+  std::optional<Json> done;  ///< the loop's result
 };
 
 /// Threads: one driver at a time.

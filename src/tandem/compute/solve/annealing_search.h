@@ -23,7 +23,7 @@ struct Temperatures {
 struct AnnealingOptions {
   std::uint64_t seed = 1;
   std::uint64_t visit_units = 1;  ///< units that a visit counts
-  std::uint64_t flip_units = 0;   ///< units that a flip counts beyond its visit, for each visit it is worth
+  std::uint64_t flip_units = 0;  ///< units that a flip counts beyond its visit, for each visit it is worth
   std::size_t candidates_max = 16;
 };
 

@@ -37,7 +37,7 @@ class ConvexBound {
  private:
   struct Level {
     std::vector<double> factor;  ///< rows of R with A = R'R, packed; the inverse on the diagonal
-    double half_shift = 0;       ///< sum u / 2
+    double half_shift = 0;  ///< sum u / 2
   };
   double coupling(std::size_t i, std::size_t j) const { return couplings_[i * size_ + j]; }
   /// One damped Newton step on the shift of the current level; false when stopped. `settled`: it was a short one.
@@ -47,7 +47,7 @@ class ConvexBound {
 
   std::size_t size_;
   std::vector<double> couplings_;
-  std::vector<double> mean_;    ///< fields of the variables from level_ on, with the others at the incumbent
+  std::vector<double> mean_;  ///< fields of the variables from level_ on, with the others at the incumbent
   std::vector<double> spread_;  ///< size_ rows of size_: covariance of those fields with the others at random
   problem::Assignment incumbent_;
   std::vector<double> shift_;  ///< of the variables from level_ on

@@ -13,7 +13,8 @@ namespace tandem::solve {
 
 /// Errors: 1301 solver_refused; 1104 size_mismatch - `work` does not have one entry a strand, or a start has another size;
 ///         1105 bad_vartype - a start has other values; 1023 value_out_of_range - too many strands or candidates.
-Result<void> check_input(const SolverInfo& info, const Model& model, const SolveOptions& options, std::size_t num_strands);
+Result<void> check_input(const SolverInfo& info, const Model& model, const SolveOptions& options,
+                         std::size_t num_strands);
 
 /// Strands asked for, at least one.
 std::size_t num_strands(const SolveOptions& options);

@@ -46,7 +46,7 @@ class PolynomialModel {
   std::vector<std::uint64_t> terms_of_begin_{0};
   std::vector<std::uint32_t> terms_of_;
   double constant_ = 0;
-  double unit_ = 1;   ///< objective of one integer step
+  double unit_ = 1;  ///< objective of one integer step
   double slack_ = 0;  ///< steps that rounding may hide
   std::uint64_t bytes_ = 0;
 };

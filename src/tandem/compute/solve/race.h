@@ -40,8 +40,8 @@ class Watch {
 enum class StrandState : std::uint8_t {
   kWorking,
   kFinished,  ///< nothing left to do; the others go on
-  kTarget,    ///< reached the target
-  kProved,    ///< its best is optimal
+  kTarget,  ///< reached the target
+  kProved,  ///< its best is optimal
 };
 
 /// One stream of search.

@@ -28,9 +28,7 @@ struct SparseRows {
   std::vector<std::uint64_t> begin;
   std::vector<Entry> entries;
 
-  std::span<const Entry> row(std::size_t i) const {
-    return {entries.data() + begin[i], entries.data() + begin[i + 1]};
-  }
+  std::span<const Entry> row(std::size_t i) const { return {entries.data() + begin[i], entries.data() + begin[i + 1]}; }
 };
 
 /// Couplings of a dense model: row i is weights[i * stride] .. , zero on the diagonal and beyond the variables.
@@ -90,7 +88,7 @@ class SearchModel {
   std::uint64_t num_entries_ = 0;
   std::int64_t quantum_ = 1;  ///< the greatest common divisor taken out
   problem::IntegerBqm scale_;  ///< decimals and offset only
-  double unit_ = 1;            ///< objective of one integer step where exact() is false
+  double unit_ = 1;  ///< objective of one integer step where exact() is false
   bool exact_ = true;
   std::int64_t magnitude_ = 0;  ///< sum of all |coefficients| of the integer form
   std::uint64_t bytes_ = 0;

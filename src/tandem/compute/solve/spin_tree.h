@@ -43,7 +43,7 @@ class SpinTree {
   };
   struct Node {
     std::vector<double> fields;  ///< of the variables from its depth on
-    Child children[2];           ///< better bound first
+    Child children[2];  ///< better bound first
     int next_child = 2;
     double energy = 0;
   };
@@ -51,7 +51,7 @@ class SpinTree {
   void found();
 
   std::vector<std::size_t> order_;  ///< depth -> variable
-  SpinModel model_;                 ///< in the order of the tree
+  SpinModel model_;  ///< in the order of the tree
   double gain_;
   problem::Assignment best_;  ///< in the order given
   double best_energy_;
