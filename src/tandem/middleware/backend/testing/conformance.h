@@ -170,8 +170,9 @@ TYPED_TEST_P(BackendConformance, forgetting_frees_the_handle_where_the_work_is_k
   this->poll_to_the_end(handle);
   this->backend().forget(handle);
   this->backend().forget(handle);
-  if (this->backend().info().safety == SubmitSafety::kLocal)
+  if (this->backend().info().safety == SubmitSafety::kLocal) {
     EXPECT_THAT(this->backend().fetch(handle, {}), FailsWith(errors::kUnknownHandle));
+  }
 }
 
 REGISTER_TYPED_TEST_SUITE_P(BackendConformance, says_who_it_is_and_what_it_takes,

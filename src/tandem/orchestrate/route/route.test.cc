@@ -1,0 +1,345 @@
+#include "tandem/orchestrate/route/route.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <set>
+
+#include "tandem/base/testing/fake_clock.h"
+#include "tandem/base/testing/matchers.h"
+#include "tandem/middleware/backend/local_task.h"
+
+namespace tandem::route {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+/// Facts only: the router never runs anything.
+class Described final : public backend::LocalBackend {
+ public:
+  Described(backend::BackendInfo info, const Clock& clock) : LocalBackend(std::move(info), clock) {}
+  Result<void> validate(const backend::Work& work) const override {
+    const bool program = std::holds_alternative<backend::ProgramWork>(work);
+    if (program == info().takes_program) return {};
+    return fail(errors::kBackendCannot, "{} does not take that", info().id.value);
+  }
+  Result<backend::WorkResult> decode(const backend::RawResult&, const backend::Work&) const override {
+    return fail(errors::kInternal, "the router decodes nothing");
+  }
+
+ private:
+  Result<Bytes> compute(const backend::Work&, const backend::CallContext&, std::stop_token) override {
+    ADD_FAILURE() << "the router runs nothing";
+    return Bytes();
+  }
+};
+
+/// Two solvers, a GPU that is not here, a simulator, an emulated metered device.
+class RouteTest : public testing::Test {
+ protected:
+  RouteTest() {
+    add({.id = BackendId("cpu.annealing"), .tier = job::Tier::kCpu, .takes_solve = true});
+    add({.id = BackendId("cpu.tabu"), .tier = job::Tier::kCpu, .takes_solve = true});
+    add({.id = BackendId("gpu.cuda"), .tier = job::Tier::kGpu, .takes_program = true, .qubits_max = 30});
+    facts("gpu.cuda").availability =
+        backend::Availability{.operational = false, .accepts_work = false, .detail = "no driver is here"};
+    add({.id = BackendId("simulator.statevector"),
+         .tier = job::Tier::kSimulator,
+         .takes_program = true,
+         .qubits_max = 20,
+         .shots_max = 1'000'000});
+    add({.id = BackendId("lab.device"),
+         .tier = job::Tier::kQpu,
+         .access = job::Access::kCloud,
+         .emulated = true,
+         .metered = true,
+         .takes_program = true,
+         .qubits_max = 16,
+         .shots_max = 10'000});
+    facts("lab.device").quote = backend::Quote{.cost = job::Money{40'000}, .source = "price list"};
+  }
+
+  void add(backend::BackendInfo info) {
+    info.name = info.id.value;
+    info.version = "1";
+    info.conformance = "L0";
+    backends_.push_back(std::make_unique<Described>(std::move(info), clock_));
+    input_.backends.push_back({.backend = backends_.back().get(), .availability = backend::Availability{}});
+  }
+  BackendFacts& facts(std::string_view id) {
+    for (BackendFacts& one : input_.backends)
+      if (one.backend->info().id.value == id) return one;
+    ADD_FAILURE() << "no backend " << id;
+    return input_.backends.front();
+  }
+
+  static job::JobSpec spec_of(Json document) {
+    auto parsed = job::JobSpec::parse(document, problem::ProblemRegistry::with_builtin_types());
+    EXPECT_THAT(parsed, Succeeds());
+    return *std::move(parsed);
+  }
+  /// A ring of five, and enough money for the device.
+  static job::JobSpec ring() {
+    return spec_of(
+        {{"problem",
+          {{"type", "max_cut"}, {"num_nodes", 5}, {"edges", {{0, 1, 1}, {1, 2, 1}, {2, 3, 1}, {3, 4, 1}, {4, 0, 1}}}}},
+         {"limits", {{"cost_max_usd_micros", 100'000}}}});
+  }
+  static job::JobSpec program(std::uint32_t qubits = 2) {
+    circuit::Pub pub{.circuit = circuit::Circuit::create(qubits, qubits).value(), .shots = 100};
+    pub.circuit.measure_all();
+    return spec_of(
+        {{"program", {{"pubs", Json::array({pub.document()})}}}, {"limits", {{"cost_max_usd_micros", 100'000}}}});
+  }
+  Result<job::Plan> plan(const job::JobSpec& spec) {
+    input_.spec = &spec;
+    input_.probe = probe(spec);
+    return make_plan(input_);
+  }
+  static const job::Candidate& candidate(const job::Plan& plan, std::string_view id) {
+    for (const job::Candidate& one : plan.candidates)
+      if (one.backend == id) return one;
+    ADD_FAILURE() << "no candidate " << id;
+    return plan.candidates.front();
+  }
+  static const job::PlanStep* step(const job::Plan& plan, job::StepKind kind) {
+    for (const job::PlanStep& one : plan.steps)
+      if (one.kind == kind) return &one;
+    return nullptr;
+  }
+
+  FakeClock clock_;
+  std::vector<std::unique_ptr<backend::Backend>> backends_;
+  RouteInput input_{.threads = 2};
+};
+
+TEST_F(RouteTest, every_backend_of_every_tier_is_a_candidate_with_a_reason) {
+  const job::JobSpec spec = ring();
+  const auto plan = this->plan(spec);
+  ASSERT_THAT(plan, Succeeds());
+  EXPECT_EQ(plan->candidates.size(), input_.backends.size());
+  std::set<job::Tier> tiers;
+  for (const job::Candidate& one : plan->candidates) {
+    tiers.insert(one.tier);
+    EXPECT_FALSE(one.reason.empty()) << one.backend;
+  }
+  EXPECT_EQ(tiers.size(), 4u);
+  EXPECT_FALSE(candidate(*plan, "gpu.cuda").feasible);
+  EXPECT_EQ(candidate(*plan, "gpu.cuda").reason, "no driver is here");
+  EXPECT_TRUE(candidate(*plan, "lab.device").emulated);
+}
+
+TEST_F(RouteTest, a_problem_is_solved_beside_a_baseline_and_refined_on_every_quantum_backend) {
+  const job::JobSpec spec = ring();
+  const auto plan = this->plan(spec);
+  ASSERT_THAT(plan, Succeeds());
+  EXPECT_EQ(plan->primary, "cpu.tabu");
+  EXPECT_EQ(plan->baseline, plan->primary);
+  EXPECT_THAT(step(*plan, job::StepKind::kSolve)->fallbacks, ElementsAre("cpu.annealing"));
+  const Json& solve = step(*plan, job::StepKind::kSolve)->parameters;
+  const Json& baseline = step(*plan, job::StepKind::kBaseline)->parameters;
+  // The same business budget, another stream of the seed.
+  EXPECT_EQ(solve["time_ms"], baseline["time_ms"]);
+  EXPECT_NE(solve["stream"], baseline["stream"]);
+  const Json& refine = step(*plan, job::StepKind::kRefine)->parameters;
+  EXPECT_EQ(refine["quantum_backends"], Json({"simulator.statevector", "lab.device"}));
+  EXPECT_EQ(refine["qubits_max"], 16);  // the least of 20 and 16, and of core_max 20
+  EXPECT_EQ(plan->cost_max_needed.usd_micros, 40'000);
+}
+
+TEST_F(RouteTest, without_anything_quantum_the_run_is_its_own_baseline) {
+  job::JobSpec spec = ring();
+  spec.refinement.mode = job::RefineMode::kOff;
+  const auto plan = this->plan(spec);
+  ASSERT_THAT(plan, Succeeds());
+  EXPECT_EQ(step(*plan, job::StepKind::kBaseline), nullptr);
+  EXPECT_EQ(step(*plan, job::StepKind::kRefine), nullptr);
+  EXPECT_EQ(plan->cost_max_needed.usd_micros, 0);
+}
+
+TEST_F(RouteTest, metered_work_needs_a_quote_and_a_cost_limit_that_covers_all_rounds) {
+  struct Case {
+    std::int64_t cost_max;
+    std::uint32_t rounds;
+    bool quoted;
+    bool feasible;
+  };
+  for (const Case& one : {Case{0, 1, true, false}, Case{39'999, 1, true, false}, Case{40'000, 1, true, true},
+                          Case{79'999, 2, true, false}, Case{80'000, 2, true, true}, Case{80'000, 1, false, false}}) {
+    SCOPED_TRACE(fmt::format("{} for {} rounds", one.cost_max, one.rounds));
+    job::JobSpec spec = ring();
+    spec.limits.cost_max.usd_micros = one.cost_max;
+    spec.refinement.rounds = one.rounds;
+    facts("lab.device").quote.reset();
+    if (one.quoted) facts("lab.device").quote = backend::Quote{.cost = job::Money{40'000}};
+    const auto plan = this->plan(spec);
+    ASSERT_THAT(plan, Succeeds());
+    EXPECT_EQ(candidate(*plan, "lab.device").feasible, one.feasible);
+    EXPECT_EQ(plan->cost_max_needed.usd_micros, one.feasible ? 40'000 * one.rounds : 0);
+    if (one.quoted && !one.feasible) {
+      EXPECT_THAT(candidate(*plan, "lab.device").reason, HasSubstr("limits.cost_max_usd_micros"));
+    }
+  }
+}
+
+TEST_F(RouteTest, two_metered_arms_share_one_cost_limit) {
+  add({.id = BackendId("other.device"),
+       .tier = job::Tier::kQpu,
+       .metered = true,
+       .takes_program = true,
+       .qubits_max = 5});
+  facts("other.device").quote = backend::Quote{.cost = job::Money{70'000}};
+  const job::JobSpec spec = ring();  // 100'000: either alone, not both
+  const auto plan = this->plan(spec);
+  ASSERT_THAT(plan, Succeeds());
+  EXPECT_TRUE(candidate(*plan, "lab.device").feasible);
+  EXPECT_FALSE(candidate(*plan, "other.device").feasible);
+  EXPECT_EQ(step(*plan, job::StepKind::kRefine)->parameters["qubits_max"], 16);  // that of a left arm does not count
+  EXPECT_EQ(plan->cost_max_needed.usd_micros, 40'000);
+}
+
+TEST_F(RouteTest, policy_decides_before_fitness) {
+  struct Case {
+    const char* rule;
+    std::function<void(job::JobSpec&)> set;
+    const char* backend;
+  };
+  for (const Case& one :
+       {Case{"policy.avoid", [](job::JobSpec& s) { s.policy.avoid = {"cpu.tabu"}; }, "cpu.tabu"},
+        Case{"policy.backends", [](job::JobSpec& s) { s.policy.backends = {"cpu.annealing"}; }, "cpu.tabu"},
+        Case{"policy.allow_emulated", [](job::JobSpec& s) { s.policy.allow_emulated = false; }, "lab.device"},
+        Case{"policy.allow_qpu", [](job::JobSpec& s) { s.policy.allow_qpu = false; }, "lab.device"}}) {
+    SCOPED_TRACE(one.rule);
+    job::JobSpec spec = ring();
+    one.set(spec);
+    const auto plan = this->plan(spec);
+    ASSERT_THAT(plan, Succeeds());
+    EXPECT_FALSE(candidate(*plan, one.backend).feasible);
+    EXPECT_THAT(candidate(*plan, one.backend).reason, HasSubstr(one.rule));
+    EXPECT_NE(plan->primary, one.backend);
+  }
+}
+
+TEST_F(RouteTest, the_job_may_name_its_solver_and_its_fallbacks) {
+  job::JobSpec spec = ring();
+  spec.solver = "annealing";
+  spec.fallbacks = {"cpu.tabu"};
+  const auto plan = this->plan(spec);
+  ASSERT_THAT(plan, Succeeds());
+  EXPECT_EQ(plan->primary, "cpu.annealing");
+  EXPECT_THAT(step(*plan, job::StepKind::kSolve)->fallbacks, ElementsAre("cpu.tabu"));
+  EXPECT_THAT(candidate(*plan, "cpu.tabu").reason, HasSubstr("names another solver"));
+}
+
+TEST_F(RouteTest, evidence_shifts_the_choice_once_there_is_enough_of_it) {
+  const job::JobSpec spec = ring();
+  input_.experience["cpu.annealing"] = {.runs = 4, .share_best = 1, .latency_ms_median = 12};
+  input_.experience["cpu.tabu"] = {.runs = 4, .share_best = 0, .latency_ms_median = 900};
+  EXPECT_EQ(plan(spec)->primary, "cpu.tabu");  // four runs say nothing yet
+  input_.experience["cpu.annealing"].runs = 5;
+  input_.experience["cpu.tabu"].runs = 5;
+  const auto plan = this->plan(spec);
+  ASSERT_THAT(plan, Succeeds());
+  EXPECT_EQ(plan->primary, "cpu.annealing");
+  const job::Estimate& estimate = candidate(*plan, "cpu.annealing").estimate;
+  EXPECT_EQ(estimate.latency_ms, 12);
+  EXPECT_EQ(estimate.latency_basis, job::Basis::kHistorical);
+  EXPECT_EQ(estimate.quality, 1);
+}
+
+TEST_F(RouteTest, an_estimate_says_what_it_rests_on) {
+  const job::JobSpec spec = ring();
+  const auto plan = this->plan(spec);
+  ASSERT_THAT(plan, Succeeds());
+  const job::Estimate& solver = candidate(*plan, "cpu.tabu").estimate;
+  EXPECT_EQ(solver.latency_basis, job::Basis::kComputed);
+  EXPECT_EQ(solver.latency_ms, static_cast<double>(spec.limits.time_ms));
+  EXPECT_EQ(solver.quality_basis, job::Basis::kUnavailable);
+  EXPECT_FALSE(solver.quality);
+  EXPECT_EQ(candidate(*plan, "simulator.statevector").estimate.latency_basis, job::Basis::kAssumed);
+  EXPECT_EQ(candidate(*plan, "lab.device").estimate.cost, job::Money{40'000});
+}
+
+TEST_F(RouteTest, the_digest_is_stable_survives_the_document_and_follows_the_decision) {
+  const job::JobSpec spec = ring();
+  const auto first = plan(spec);
+  const auto again = plan(spec);
+  ASSERT_THAT(first, Succeeds());
+  EXPECT_EQ(first->digest(), again->digest());
+  const auto read = job::Plan::parse(parse_json(first->document().dump(), "plan").value(), "/plan");
+  ASSERT_THAT(read, Succeeds());
+  EXPECT_EQ(*read, *first);
+  EXPECT_EQ(read->digest(), first->digest());
+  job::JobSpec other = ring();
+  other.policy.avoid = {"cpu.tabu"};
+  EXPECT_NE(plan(other)->digest(), first->digest());
+}
+
+TEST_F(RouteTest, without_a_plan_every_reason_is_given) {
+  job::JobSpec spec = ring();
+  spec.policy.avoid = {"cpu.tabu"};
+  facts("cpu.annealing").availability->operational = false;
+  facts("cpu.annealing").availability->detail = "switched off";
+  const auto refused = plan(spec);
+  ASSERT_THAT(refused, FailsWith(errors::kNoPlan));
+  EXPECT_THAT(refused.error().message, AllOf(HasSubstr("cpu.tabu: policy.avoid"), HasSubstr("cpu.annealing: switched"),
+                                             HasSubstr("gpu.cuda: no driver")));
+}
+
+TEST_F(RouteTest, a_proof_that_no_backend_can_give_is_refused) {
+  job::JobSpec spec = ring();
+  spec.proof = true;
+  spec.policy.backends = {"cpu.annealing"};
+  const auto refused = plan(spec);
+  ASSERT_THAT(refused, FailsWith(errors::kNoProof));
+  EXPECT_THAT(refused.error().message, HasSubstr("cannot prove"));
+}
+
+TEST_F(RouteTest, required_refinement_without_a_quantum_backend_is_no_plan) {
+  job::JobSpec spec = ring();
+  spec.refinement.mode = job::RefineMode::kRequired;
+  spec.policy.avoid = {"simulator.statevector", "lab.device"};
+  EXPECT_THAT(plan(spec), FailsWith(errors::kNoPlan));
+}
+
+TEST_F(RouteTest, a_program_runs_where_it_is_free_and_falls_back_to_what_it_may_pay_for) {
+  const job::JobSpec spec = program();
+  const auto plan = this->plan(spec);
+  ASSERT_THAT(plan, Succeeds());
+  EXPECT_EQ(plan->primary, "simulator.statevector");
+  EXPECT_THAT(step(*plan, job::StepKind::kRun)->fallbacks, ElementsAre("lab.device"));
+  EXPECT_EQ(plan->cost_max_needed.usd_micros, 40'000);
+  EXPECT_FALSE(candidate(*plan, "cpu.tabu").feasible);
+  EXPECT_EQ(candidate(*plan, "cpu.tabu").reason, "it runs no circuits");
+}
+
+TEST_F(RouteTest, the_probe_sees_the_structure) {
+  const Probe seen = probe(ring());
+  EXPECT_EQ(seen.num_variables, 5u);
+  EXPECT_EQ(seen.num_terms, 5u);
+  EXPECT_EQ(seen.components, 1u);
+  EXPECT_EQ(seen.degree_max, 2u);
+  EXPECT_DOUBLE_EQ(seen.degree_mean, 2);
+  EXPECT_DOUBLE_EQ(seen.density, 0.5);  // 5 of 10 pairs
+  EXPECT_EQ(seen.instance_class, "max_cut/dense/10");
+  const Probe circuits = probe(program(3));
+  EXPECT_EQ(circuits.program_qubits, 3u);
+  EXPECT_EQ(circuits.program_shots, 100u);
+  EXPECT_EQ(circuits.instance_class, "program/3");
+}
+
+TEST_F(RouteTest, quotes_are_asked_for_the_largest_work_that_the_plan_could_submit) {
+  const job::JobSpec spec = ring();
+  const auto work = representative_work(spec, probe(spec), facts("lab.device").backend->info());
+  ASSERT_TRUE(work.has_value());
+  const circuit::Pub& pub = std::get<backend::ProgramWork>(*work).pubs.at(0);
+  EXPECT_EQ(pub.circuit.num_qubits(), 5u);  // of 5 variables, core_max 20 and 16 qubits
+  EXPECT_EQ(pub.shots, spec.refinement.shots);
+  EXPECT_FALSE(representative_work(spec, probe(spec), facts("cpu.tabu").backend->info()));
+}
+
+}  // namespace
+}  // namespace tandem::route
