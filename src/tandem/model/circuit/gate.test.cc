@@ -1,14 +1,18 @@
 #include "tandem/model/circuit/gate.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
+#include <fstream>
+#include <iterator>
 #include <numbers>
 #include <set>
 
 #include "tandem/base/rng.h"
+#include "tandem/base/setting.h"
 #include "tandem/model/circuit/circuit.h"
 
 namespace tandem::circuit {
@@ -297,6 +301,59 @@ TEST(GateTable, controls_come_first) {
   EXPECT_EQ(distance(of(Gate::kSwap), 0.5 * half_sum), 0);
   EXPECT_LT(distance(of(Gate::kIswap), rotation(-kPi / 2, kron(kX2, kX2)) * rotation(-kPi / 2, kron(kY2, kY2))),
             kTolerance);
+}
+
+/// docs/guide/gates.md, from the table.
+std::string gate_page() {
+  std::string page =
+      "<!-- GENERATED from the gate table (src/tandem/model/circuit/gate.cc). A test compares it and prints what it\n"
+      "should be. -->\n# Gates\n\n"
+      "The first qubit of an instruction is the least significant bit of the matrix index; controls come first. Angles "
+      "are\n"
+      "in radians. In a job document an instruction is `[name, [qubits], [angles]]`; `measure` adds the classical "
+      "bit.\n\n"
+      "| name | qubits | angles | inverse | properties | meaning |\n|---|---|---|---|---|---|\n";
+  const std::array<std::pair<GateFlag, std::string_view>, 5> properties{{{kDiagonal, "diagonal"},
+                                                                         {kPermutation, "permutation"},
+                                                                         {kClifford, "Clifford"},
+                                                                         {kHermitian, "own inverse"},
+                                                                         {kSymmetric, "symmetric"}}};
+  for (const GateRecord& record : gate_table()) {
+    std::vector<std::string_view> names;
+    for (const auto& [flag, name] : properties) {
+      if ((record.flags & flag) != 0) names.push_back(name);
+    }
+    std::string inverse(gate_record(record.inverse).name);
+    switch (record.inverse_rule) {
+      case InverseRule::kNone:
+        inverse = "none";
+        break;
+      case InverseRule::kNegateAll:
+        inverse += record.num_parameters > 0 ? ", angle negated" : "";
+        break;
+      case InverseRule::kNegateFirst:
+        inverse += ", first angle negated";
+        break;
+      case InverseRule::kEuler:
+        inverse += "(-theta, -lambda, -phi)";
+        break;
+      case InverseRule::kPiZero:
+        inverse += "(pi, 0)";
+        break;
+    }
+    const std::string qubits = record.num_qubits == 0 ? "all" : std::to_string(record.num_qubits);
+    page += fmt::format("| `{}` | {} | {} | {} | {} | {} |\n", record.name, qubits, record.num_parameters, inverse,
+                        fmt::join(names, ", "), record.help);
+  }
+  return page;
+}
+
+TEST(GateTable, the_guide_shows_this_table) {
+  const std::string root = SystemEnvironment().get("TANDEM_SOURCE_DIR");
+  if (root.empty()) GTEST_SKIP() << "TANDEM_SOURCE_DIR is not set; ctest sets it";
+  std::ifstream file(root + "/docs/guide/gates.md");
+  const std::string found((std::istreambuf_iterator<char>(file)), {});
+  EXPECT_EQ(found, gate_page());
 }
 
 }  // namespace
