@@ -66,6 +66,7 @@ class RemoteBackend final : public backend::Backend {
     const auto doubtful = [](Error error) {
       return tl::unexpected(SubmitFailure{.error = std::move(error), .ambiguous = true});
     };
+    if (auto valid = validate(work); !valid) return unsent(std::move(valid.error()));
     auto request = codec_->encode_submit(work, token);
     if (!request) return unsent(std::move(request.error()));
     if (auto ready = complete(*request); !ready) return unsent(std::move(ready.error()));
