@@ -111,10 +111,11 @@ TEST(Encode, a_feasible_assignment_keeps_its_energy_with_the_right_slack) {
     for (std::uint64_t s = 0; s < (std::uint64_t{1} << slack); ++s)
       best.offer(encoding->bqm.energy(bits_of(x | (s << 4), 4 + slack)));
     const Assignment values = bits_of(x, 4);
-    if (cqm.feasible(values))
+    if (cqm.feasible(values)) {
       EXPECT_NEAR(best.energy, cqm.objective().energy(values), 1e-9);
-    else
+    } else {
       EXPECT_GT(best.energy, cqm.objective().energy(values));
+    }
   }
 }
 
