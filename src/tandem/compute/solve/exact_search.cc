@@ -185,7 +185,8 @@ void ExactSearch::begin_component() {
 
 void ExactSearch::take_best_of_tree() {
   const auto& members = components_[current_];
-  for (std::size_t a = 0; a < members.size(); ++a) best_bits_[members[a]] = static_cast<std::int8_t>(tree_->best()[a] > 0 ? 1 : 0);
+  for (std::size_t a = 0; a < members.size(); ++a)
+    best_bits_[members[a]] = static_cast<std::int8_t>(tree_->best()[a] > 0 ? 1 : 0);
   best_energy_ = model_.energy(best_bits_);
   tree_energy_ = tree_->best_energy();
 }

@@ -24,7 +24,7 @@ struct ExactOptions {
 /// proofs hold within kRounding of the sum of all |coefficients|.
 class ExactSearch {
  public:
-  static constexpr std::size_t kTreeMax = 256;   ///< a step of preparation takes 50 ms there
+  static constexpr std::size_t kTreeMax = 256;  ///< a step of preparation takes 50 ms there
   static constexpr double kRounding = 1e-11;
 
   ExactSearch(const SearchModel& model, ExactOptions options);
@@ -63,7 +63,7 @@ class ExactSearch {
   double tree_rounding_ = 0;
   double tree_energy_ = 0;  ///< best of the tree that is in best_bits_ already
   bool tree_exact_ = false;
-  double gap_ = 0;           ///< of the components done that were not proved exactly
+  double gap_ = 0;  ///< of the components done that were not proved exactly
   std::size_t skipped_ = 0;
   std::uint64_t units_ = 0;
   bool done_ = false;
