@@ -141,7 +141,6 @@ struct Failure {
 TEST_F(CurlHttpTest, sent_is_no_only_when_the_request_cannot_have_left) {
   const Failure failures[] = {
       {"closes at once", [](Session&) {}, errors::kConnectionLost, Sent::kMaybe},
-      {"resets at once", [](Session& s) { s.reset(); }, errors::kConnectionLost, Sent::kMaybe},
       {"reads and closes", [](Session& s) { s.read_request("body"); }, errors::kConnectionLost, Sent::kMaybe},
       {"reads and resets",
        [](Session& s) {
@@ -201,6 +200,19 @@ TEST_F(CurlHttpTest, sent_is_no_only_when_the_request_cannot_have_left) {
     EXPECT_EQ(response.error().sent, failure.sent);
     EXPECT_EQ(peer.connections(), 1u);
   }
+}
+
+// The reset can arrive before the client has seen its connection: then nothing was sent, and it says so. Otherwise it
+// cannot know.
+TEST_F(CurlHttpTest, a_reset_at_once_was_either_before_the_connection_or_may_have_been_after_the_request) {
+  TcpPeer peer(executor_, [](Session& s) { s.reset(); });
+  const auto response =
+      client_of(peer)->send({.method = "POST", .url = peer.url(), .headers = {}, .body = "body"}, soon());
+  ASSERT_FALSE(response);
+  const Sent sent = response.error().sent;
+  EXPECT_EQ(response.error().error.number, sent == Sent::kNo ? errors::kPeerUnreachable : errors::kConnectionLost)
+      << response.error().error.to_string();
+  EXPECT_EQ(peer.connections(), 1u);
 }
 
 TEST_F(CurlHttpTest, a_port_that_nobody_listens_on_is_unreachable_and_nothing_was_sent) {
