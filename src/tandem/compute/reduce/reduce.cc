@@ -334,6 +334,11 @@ Reduced reduce_exact(const Bqm& bqm) {
   return {bqm, Trail(bqm.num_variables())};
 }
 
+bool reducible(const Bqm& bqm) {
+  const Scale scale = Scale::of(bqm);
+  return anything_fires(bqm, scale, coupling_sums(bqm, scale));
+}
+
 Reduced freeze(const Reduced& reduced, std::span<const std::uint32_t> variables, problem::AssignmentView values) {
   TANDEM_ASSERT(variables.size() == values.size());
   const Bqm& model = reduced.model;

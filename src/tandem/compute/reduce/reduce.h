@@ -87,6 +87,9 @@ struct Reduced {
 /// quadratic unconstrained binary optimization problems" (EJOR 265), rules 1 to 3; the pairs are stated here by dominance.
 Reduced reduce_exact(const problem::Bqm& bqm);
 
+/// Whether reduce_exact() would remove anything. Cost: one pass over the terms, and no copy of the model.
+bool reducible(const problem::Bqm& bqm);
+
 /// Fixes `variables` (of `reduced.model`) at `values` as heuristic entries and substitutes.
 Reduced freeze(const Reduced& reduced, std::span<const std::uint32_t> variables, problem::AssignmentView values);
 

@@ -56,6 +56,7 @@ class Search final : public AnnealingSearch {
   Search(Landscape landscape, const AnnealingOptions& options)
       : land_(std::move(landscape)), options_(options), archive_(options.candidates_max), best_bits_(land_.size()) {
     flip_units_ = options.flip_units * land_.flip_cost();
+    energy_ = land_.first_energy();
   }
 
   problem::AssignmentView bits() const override { return land_.bits(); }
@@ -95,12 +96,18 @@ class Search final : public AnnealingSearch {
 
   void collect(Archive& into) const override {
     into.offer(archive_);
-    if (best_of_read_ != INT64_MAX) into.offer(best_of_read_, best_bits_);
+    // A read under way is still hot: it counts only where it has what the finished ones have not.
+    const bool better = archive_.empty() || best_of_read_ < archive_.candidates().front().energy;
+    if (better && best_of_read_ != INT64_MAX) into.offer(best_of_read_, best_bits_);
     if (units_ > 0 && energy_ < best_energy_) into.offer(energy_, land_.bits());
   }
 
   /// Measured at a random assignment and at the local optimum below it: the same for every strand.
-  void calibrate() {
+  void calibrate(const std::optional<Temperatures>& known) {
+    if (known) {
+      temperatures_ = *known;
+      return;
+    }
     Landscape land = land_;
     Xoshiro256 rng(kCalibrationSeed);
     for (std::size_t i = 0; i < land.size(); ++i) {
@@ -234,11 +241,19 @@ class Search final : public AnnealingSearch {
 template <class Landscape>
 std::unique_ptr<AnnealingSearch> make(Landscape landscape, const AnnealingOptions& options) {
   auto search = std::make_unique<Search<Landscape>>(std::move(landscape), options);
-  search->calibrate();
+  search->calibrate(options.temperatures);
   return search;
 }
 
 }  // namespace
+
+Read lengthening_read(std::uint64_t seed, std::uint64_t number, std::uint64_t done, std::uint64_t sweeps_first) {
+  constexpr std::uint64_t kReadsPerLength = 4;
+  constexpr std::uint64_t kDoublingsMax = 30;
+  const std::uint64_t doublings = std::min(done / kReadsPerLength, kDoublingsMax);
+  return {.seed = derive_seed(seed, number),
+          .sweeps = std::min(sweeps_first, UINT64_MAX >> kDoublingsMax) << doublings};
+}
 
 std::unique_ptr<AnnealingSearch> AnnealingSearch::create(const SearchModel& model, const AnnealingOptions& options) {
   return std::visit(

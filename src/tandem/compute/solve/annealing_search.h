@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "tandem/compute/solve/archive.h"
 #include "tandem/compute/solve/polynomial_model.h"
@@ -25,6 +26,7 @@ struct AnnealingOptions {
   std::uint64_t visit_units = 1;  ///< units that a visit counts
   std::uint64_t flip_units = 0;  ///< units that a flip counts beyond its visit, for each visit it is worth
   std::size_t candidates_max = 16;
+  std::optional<Temperatures> temperatures{};  ///< those of another strand on the same model; empty: measured
 };
 
 /// One read: from an assignment through falling temperatures to a local optimum.
@@ -33,6 +35,11 @@ struct Read {
   std::uint64_t sweeps = 1;
   const problem::Assignment* start = nullptr;  ///< bits; random where null
 };
+
+/// Read `number` of a search that goes on until stopped, after `done` reads of the same strand: a few of `sweeps_first`, then
+/// of twice as many, and so on, so that the longest take about half of the time however long it is.
+Read lengthening_read(std::uint64_t seed, std::uint64_t number, std::uint64_t done, std::uint64_t sweeps_first);
+inline constexpr std::uint64_t kSweepsFirst = 64;
 
 /// Threads: one; the model may be shared. Cost: O(1) a visit, a row a flip.
 class AnnealingSearch {

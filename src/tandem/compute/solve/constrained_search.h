@@ -1,82 +1,95 @@
 // tandem/compute/solve/constrained_search.h - tabu search that keeps linear constraints natively: flips and swaps, with a
-// weight on the violation that follows the search (strategic oscillation, Glover 1977).
+// weight on each violation that follows the search.
 //
 // Room: compute, inside solve. No penalty reaches the objective: what is kept is feasible, or the least violated so far.
+// Source: strategic oscillation (Glover 1977, Decision Sciences 8): a weight grows while its constraint stays violated and
+// falls while all are satisfied, so that the search moves along the border of what is feasible, where the optima are.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
 #include "tandem/base/rng.h"
 #include "tandem/compute/solve/archive.h"
+#include "tandem/compute/solve/constraint_model.h"
+#include "tandem/compute/solve/objective_state.h"
 #include "tandem/compute/solve/race.h"
-#include "tandem/model/problem/cqm.h"
 
 namespace tandem::solve {
 
-/// A Cqm as this search works on it: integer objective in dense rows, constraint coefficients by variable.
-///
-/// Limits:  kVariablesMax variables, so that the rows fit in 32 MiB. Threads: immutable.
-struct ConstrainedModel {
-  static constexpr std::size_t kVariablesMax = 2000;
-
-  explicit ConstrainedModel(const problem::Cqm& source);
-  std::size_t size() const { return linear.size(); }
-  std::int64_t energy(problem::AssignmentView bits) const;
-  double violation(problem::AssignmentView bits) const;
-
-  const problem::Cqm* cqm;
-  problem::IntegerBqm objective;
-  std::vector<std::int64_t> linear;
-  std::vector<std::int64_t> weights;  ///< size x size, symmetric, zero diagonal
-  std::vector<double> coefficients;  ///< size x constraints: row i has variable i's coefficient in each
-  std::int64_t flip_max = 1;  ///< upper bound of |change of energy| of one flip
+/// The parts of a Cqm; all outlive the searches on it.
+struct ConstrainedForm {
+  const problem::Cqm& cqm;
+  const SearchModel& objective;
+  const ConstraintModel& constraints;
 };
 
-/// One strand. A unit is a move.
-class ConstrainedSearch final : public Strand {
+struct ConstrainedOptions {
+  std::uint64_t seed = 1;
+  std::size_t candidates_max = 16;
+  std::vector<problem::Assignment> starts{};  ///< bits
+};
+
+/// One stream. A unit is a move: a flip, or a swap of a one with a zero.
+///
+/// Threads: one. Cost: a move is O(n + kPairsMax) looks at the constraints of a variable and two rows of the objective.
+class ConstrainedSearch {
  public:
-  ConstrainedSearch(const ConstrainedModel& model, std::uint64_t seed, std::size_t candidates_max,
-                    std::optional<std::int64_t> target, const problem::Assignment* start);
-  void advance(std::uint64_t units_end, const Watch& watch) override;
-  std::uint64_t units() const override { return units_; }
-  StrandState state() const override { return reached_target_ ? StrandState::kTarget : StrandState::kWorking; }
-  /// Feasible assignments; when there are none, the least violated one alone.
+  static constexpr std::size_t kPairsMax =
+      4096;  ///< swaps looked at; beyond it the best ones and zeros, and some others
+
+  ConstrainedSearch(const ConstrainedForm& form, ConstrainedOptions options);
+  static std::uint64_t bytes(std::size_t num_variables, std::size_t candidates_max);
+
+  /// As Strand::advance().
+  void advance(std::uint64_t units_end, const Watch& watch);
+  std::uint64_t units() const { return units_; }
+  bool reached_target() const { return reached_target_; }
+  /// Feasible assignments.
   const Archive& feasible() const { return feasible_; }
-  const problem::Assignment& least_violated() const { return least_violated_; }
+  /// The assignment of least violation, and among those of least energy, where none was feasible. After the first step.
+  const Candidate& least_violated() const { return least_violated_; }
   double least_violation() const { return least_violation_; }
 
  private:
   struct Move {
-    double cost = 0;
     std::size_t first = 0;
     std::size_t second = 0;  ///< equal to first: a flip
+    double cost = 0;
   };
-  void restart();
-  std::optional<Move> best_move();
-  double violation_after(std::size_t i, std::size_t j) const;
-  double step(std::size_t i) const { return bits_[i] != 0 ? -1.0 : 1.0; }
+  Move best_move();
+  void list_swaps();
+  double penalty_change(std::size_t i, std::size_t j);
+  void consider(std::size_t i, std::size_t j, Move& best, bool& any);
+  void make(const Move& move);
   void flip(std::size_t i);
   void note(const Watch& watch);
+  void move_weights();
+  void restart();
+  double violation() const;
 
-  const ConstrainedModel& model_;
+  ConstrainedForm form_;
+  ConstrainedOptions options_;
   Xoshiro256 rng_;
-  std::optional<std::int64_t> target_;
-  problem::Assignment bits_;
-  std::vector<std::int64_t> field_;  ///< linear + couplings to ones
-  std::vector<double> activity_;  ///< by constraint
+  std::unique_ptr<ObjectiveState> objective_;
+  ConstraintState state_;
+  std::vector<double> first_weights_;  ///< energy a step of each violation costs at first
+  std::vector<double> weights_;
   std::vector<std::uint64_t> tabu_until_;
-  std::int64_t energy_ = 0;
-  double violation_ = 0;
-  double weight_ = 1;  ///< energy units a unit of violation costs now
+  std::vector<std::uint32_t> ones_;
+  std::vector<std::uint32_t> zeros_;
+  std::vector<std::int64_t> pending_;  ///< scratch of penalty_change(): by constraint, 0 between calls
   std::uint64_t units_ = 0;
   std::uint64_t last_gain_ = 0;
-  std::uint64_t feasible_run_ = 0;
-  std::uint64_t infeasible_run_ = 0;
+  std::uint64_t moves_on_side_ = 0;  ///< since the search last crossed the border of what is feasible
+  bool was_feasible_ = false;
+  std::size_t next_start_ = 0;
   Archive feasible_;
-  std::optional<std::int64_t> best_energy_;
-  problem::Assignment least_violated_;
+  std::int64_t best_energy_ = INT64_MAX;
+  std::int64_t best_of_run_ = INT64_MAX;
+  Candidate least_violated_;
   double least_violation_ = 0;
   bool reached_target_ = false;
 };

@@ -26,7 +26,8 @@ class ConvexBound {
   ConvexBound(std::vector<double> couplings, std::vector<double> fields, problem::Assignment incumbent);
 
   bool prepared() const { return level_ == size_; }
-  /// One step towards prepared(). `stop` may end it at any point: then nothing has changed and the answer is false.
+  /// One step towards prepared(). `stop`, which stays true once it is, may end it at any point: then nothing has changed and
+  /// the answer is false.
   bool prepare(const std::function<bool()>& stop);
 
   /// At most the least energy h's + s'Js / 2 over the variables from `level` on, for their fields h. The level is prepared.

@@ -136,7 +136,7 @@ void ExactSearch::advance(std::uint64_t units_end, const Watch& watch) {
 void ExactSearch::search_first(std::uint64_t units_end, const Watch& watch) {
   const std::uint64_t before = first_.units();
   const std::uint64_t flips = (units_end - units_ + options_.flip_units - 1) / options_.flip_units;
-  first_.advance(std::min(first_end_, before + flips), watch);
+  first_.advance(std::min(first_end_, before + flips), watch.after(units_ - before));
   units_ += (first_.units() - before) * options_.flip_units;
   reached_target_ = first_.reached_target();
   Archive found(1);
@@ -198,29 +198,41 @@ double ExactSearch::tree_gap() const {
 }
 
 void ExactSearch::offer(const Candidate& candidate) {
-  if (candidate.energy >= best_energy_) return;
-  if (tree_ != nullptr) tree_->offer(spins_of(components_[current_], candidate.bits));
-  // Components that are done or ahead are not worse in what is known already than their best here; only the sum is compared.
-  best_energy_ = candidate.energy;
-  best_bits_ = candidate.bits;
+  if (best_bits_.empty()) {
+    best_bits_ = candidate.bits;
+  } else {
+    // Components do not touch each other: each takes the better of the two.
+    for (const auto& members : components_) {
+      if (loose_gap(model_, members, candidate.bits) >= loose_gap(model_, members, best_bits_)) continue;
+      for (const std::uint32_t i : members) best_bits_[i] = candidate.bits[i];
+    }
+  }
+  best_energy_ = model_.energy(best_bits_);
+  if (tree_ != nullptr) {
+    tree_->offer(spins_of(components_[current_], best_bits_));
+    tree_energy_ = tree_->best_energy();
+  }
 }
 
 void ExactSearch::collect(Archive& into) const {
+  first_.collect(into);
   into.offer(archive_);
-  if (first_.units() > 0) first_.collect(into);
-  if (best_energy_ != INT64_MAX) into.offer(best_energy_, best_bits_);
 }
 
 std::optional<std::int64_t> ExactSearch::bound() const {
-  if (best_energy_ == INT64_MAX) return std::nullopt;
+  if (best_bits_.empty()) return std::nullopt;
   double gap = gap_;
-  std::size_t next = current_;
+  std::size_t ahead = current_;
   if (tree_ != nullptr) {
     gap += tree_gap();
-    ++next;
+    ++ahead;
   }
-  for (; next < components_.size(); ++next) gap += loose_gap(model_, components_[next], best_bits_);
-  return best_energy_ - static_cast<std::int64_t>(std::ceil(gap));
+  for (; ahead < components_.size(); ++ahead) gap += loose_gap(model_, components_[ahead], best_bits_);
+  // A double holds no more digits than this; beyond int64 there is nothing left to say.
+  const double bound = static_cast<double>(best_energy_) - gap;
+  if (gap < 1) return best_energy_;
+  if (!(bound > -9.2e18)) return std::nullopt;
+  return best_energy_ - static_cast<std::int64_t>(std::floor(gap));
 }
 
 }  // namespace tandem::solve

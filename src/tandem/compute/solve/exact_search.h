@@ -38,7 +38,6 @@ class ExactSearch {
   bool done() const { return done_; }
   bool proved() const { return done_ && skipped_ == 0; }
   bool reached_target() const { return reached_target_; }
-  /// Every search is done or can gain nothing: best and bound agree.
   std::int64_t best_energy() const { return best_energy_; }
   void collect(Archive& into) const;
   /// An assignment found elsewhere.
@@ -61,10 +60,10 @@ class ExactSearch {
   std::size_t current_ = 0;  ///< component whose tree is open, or next to be begun
   std::unique_ptr<SpinTree> tree_;
   double tree_rounding_ = 0;
-  double tree_energy_ = 0;  ///< best of the tree that is in best_bits_ already
-  bool tree_exact_ = false;
-  double gap_ = 0;  ///< of the components done that were not proved exactly
-  std::size_t skipped_ = 0;
+  bool tree_exact_ = true;  ///< energies are told apart by whole steps
+  double tree_energy_ = 0;  ///< best of the tree when last looked at
+  double gap_ = 0;  ///< of the components done: what was not searched, and what rounding hides
+  std::size_t skipped_ = 0;  ///< components that were too large
   std::uint64_t units_ = 0;
   bool done_ = false;
   bool reached_target_ = false;

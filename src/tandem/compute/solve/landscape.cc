@@ -17,6 +17,7 @@ PolynomialLandscape::PolynomialLandscape(const PolynomialModel& model)
       flip_energies_[factors[0]] += model.coefficient(t);
     }
   }
+  first_energy_ = model.energy(bits_);
   std::uint64_t work = 0;
   for (std::size_t t = 0; t < model.num_terms(); ++t) work += model.factors(t).size() * model.factors(t).size();
   if (model.size() > 0) flip_cost_ = work / (2 * model.size()) + 1;

@@ -1,9 +1,10 @@
 // tandem/compute/solve/landscape.h - what annealing walks on: flip energies kept up to date under flips.
 //
-// Room: compute, inside solve. A landscape has size(), flip_energy(i), flip(i), bits() and flip_cost(): the work of a flip in
-// visits. Sparse and dense quadratic models and polynomials of any order.
+// Room: compute, inside solve. A landscape begins with all bits low at first_energy() and has size(), flip_energy(i), flip(i),
+// bits() and flip_cost(), the work of a flip in visits. Sparse and dense quadratic models and polynomials of any order.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -24,11 +25,13 @@ class QuadraticLandscape {
   QuadraticLandscape(const SearchModel& model, const Rows& rows) : rows_(&rows), bits_(model.size()) {
     fields_.assign(kSparse ? model.size() : padded(model.size()), 0);
     for (std::size_t i = 0; i < model.size(); ++i) fields_[i] = static_cast<Energy>(model.linear()[i]);
-    // A list costs about a visit for two neighbours, a dense row one for thirty-two.
-    flip_cost_ = kSparse ? model.num_entries() / (2 * model.size()) + 1 : fields_.size() / 32;
+    // Measured: a list costs about a visit for two neighbours, a dense row one for sixteen.
+    const std::uint64_t degree = model.num_entries() / std::max<std::size_t>(1, model.size());
+    flip_cost_ = kSparse ? degree / 2 + 1 : fields_.size() / 16;
   }
 
   std::size_t size() const { return bits_.size(); }
+  std::int64_t first_energy() const { return 0; }
   const problem::Assignment& bits() const { return bits_; }
   std::uint64_t flip_cost() const { return flip_cost_; }
   Energy flip_energy(std::size_t i) const { return bits_[i] != 0 ? -fields_[i] : fields_[i]; }
@@ -72,6 +75,7 @@ class PolynomialLandscape {
 
   explicit PolynomialLandscape(const PolynomialModel& model);
   std::size_t size() const { return bits_.size(); }
+  std::int64_t first_energy() const { return first_energy_; }
   const problem::Assignment& bits() const { return bits_; }
   std::uint64_t flip_cost() const { return flip_cost_; }
   Energy flip_energy(std::size_t i) const { return flip_energies_[i]; }
@@ -85,6 +89,7 @@ class PolynomialLandscape {
   std::vector<std::int32_t> low_factors_;  ///< binary: per term, how many factors are 0; spins: parity of the low ones
   std::vector<Energy> flip_energies_;
   problem::Assignment bits_;
+  std::int64_t first_energy_ = 0;
   std::uint64_t flip_cost_ = 1;
 };
 

@@ -16,7 +16,7 @@ bool Watch::found(std::int64_t energy, std::uint64_t units) const {
   const std::lock_guard lock(race_->mutex_);
   if (race_->best_ && energy >= *race_->best_) return target;
   race_->best_ = energy;
-  race_->context_.sink({.energy = race_->goal_.objective(energy), .strand = strand_, .units = units});
+  race_->context_.sink({.energy = race_->goal_.objective(energy), .strand = strand_, .units = units_before_ + units});
   return target;
 }
 

@@ -31,10 +31,17 @@ class Watch {
   /// A new best of this strand; passed on to the sink when it is the best of all. True when it reaches the target: the
   /// strand must not do another step.
   bool found(std::int64_t energy, std::uint64_t units) const;
+  /// For one of several engines of a strand: counts its units from what the others have done.
+  Watch after(std::uint64_t units) const {
+    Watch out = *this;
+    out.units_before_ += units;
+    return out;
+  }
 
  private:
   Race* race_;
   std::uint32_t strand_;
+  std::uint64_t units_before_ = 0;
 };
 
 enum class StrandState : std::uint8_t {

@@ -19,6 +19,9 @@ constexpr std::int64_t kSpinMagnitudeMax = IntegerBqm::kMagnitudeMax / 8;  // 4J
 constexpr double kDenseShare = 0.1;            // from this density on a dense row is faster than a list
 constexpr std::size_t kAlwaysDenseMax = 64;    // one block: a dense row costs no more than a short list
 constexpr double kInt64Max = 9.2e18;
+// How far below an energy a target may be and count as reached: sums of the same decimals differ by that in another order.
+constexpr double kTargetStep = 1e-6;
+constexpr double kTargetShare = 1e-15;
 
 std::int64_t magnitude(const IntegerBqm& bqm) {
   std::int64_t sum = std::abs(bqm.offset);
@@ -227,7 +230,7 @@ std::optional<std::int64_t> SearchModel::energy_at_most(double objective) const 
   double steps = objective;
   if (exact_) {
     for (int i = 0; i < scale_.decimals; ++i) steps *= 10;
-    steps += 0.25;
+    steps += kTargetStep + std::abs(steps) * kTargetShare;
   } else {
     steps = (objective + error_max()) / unit_;
   }

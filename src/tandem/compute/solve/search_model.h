@@ -77,8 +77,8 @@ class SearchModel {
   double error_max() const;
   /// Whether every objective is the double that Bqm::energy() gives, so that it need not be recomputed.
   bool objectives_are_doubles() const;
-  /// The largest energy whose objective counts as <= `objective`: within a quarter of a decimal step, or within rounding where
-  /// exact() is false. Empty when there can be none.
+  /// The largest energy whose objective counts as <= `objective`, up to the rounding of sums of the same decimals, or
+  /// error_max() where exact() is false. Empty when there can be none.
   std::optional<std::int64_t> energy_at_most(double objective) const;
 
  private:

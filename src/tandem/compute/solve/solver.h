@@ -42,10 +42,10 @@ struct SolveOptions {
   std::uint32_t strands = 2;  ///< ignored by exact solvers
   WorkLimit work;  ///< for exact repetition: the `work_done` of an earlier outcome
   std::optional<double> target;  ///< stop once an energy <= target is found
-  std::uint64_t num_samples = 0;  ///< 0: the solver's choice; annealing: exactly that many reads
+  std::uint64_t num_samples = 0;  ///< annealing and random draw and return exactly that many; 0: their choice
   std::uint64_t sweeps = 0;  ///< annealing: sweeps a read; 0: the solver's choice
-  std::uint64_t candidates_max = 16;  ///< distinct samples to return, best first
-  std::vector<problem::Assignment> start;  ///< assignments to start from
+  std::uint64_t candidates_max = 16;  ///< distinct samples to return, best first, where num_samples does not decide
+  std::vector<problem::Assignment> start;  ///< assignments to start from; the answer is never worse
   std::uint64_t memory_bytes_max = std::uint64_t{4} << 30;
 };
 
@@ -69,7 +69,7 @@ enum class StopReason : std::uint8_t { kProved, kTarget, kWork, kStopped, kFinis
 std::string_view to_string(StopReason reason);
 
 struct SolveOutcome {
-  result::SampleSet samples;  ///< never empty on success
+  result::SampleSet samples;  ///< never empty on success; of a Cqm feasible ones only, or else the least violated one
   bool proved = false;  ///< samples.best() is optimal
   std::optional<double> bound;  ///< proved lower bound on the energy
   std::vector<std::uint64_t> work_done;  ///< a strand: give it back as WorkLimit to get the same samples
@@ -93,8 +93,13 @@ class Solver {
  public:
   virtual ~Solver() = default;
   virtual const SolverInfo& info() const = 0;
-  /// Errors: 1301 solver_refused, 1004 out_of_memory (needed, available), 1108 coefficient_overflow,
-  ///         1002 cancelled only when stopped before any assignment was found.
+  /// Runs until a StopReason. Without a stop token and a work limit every solver ends by itself, after little work.
+  ///
+  /// Threads: `context.executor` runs the strands; the call returns when all have ended, within some 20 ms of a stop.
+  /// Errors: 1301 solver_refused; 1004 out_of_memory (needed, available); 1023 value_out_of_range - too many strands or
+  ///         candidates; 1104 size_mismatch, 1105 bad_vartype - a work limit or a start that does not fit; 1107
+  ///         infeasible_problem - proved that no assignment satisfies all constraints; 1002 cancelled only when stopped
+  ///         before any assignment was found.
   virtual Result<SolveOutcome> solve(const Model& model, const SolveOptions& options,
                                      const SolveContext& context) const = 0;
 };

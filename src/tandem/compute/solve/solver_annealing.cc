@@ -7,8 +7,6 @@ namespace tandem::solve {
 
 namespace {
 
-constexpr std::uint64_t kSweepsFirst = 64;      // of the first reads without num_samples; then doubling
-constexpr std::uint64_t kReadsPerLength = 4;
 constexpr std::uint64_t kSweepsOfRead = 1000;   // of num_samples reads where sweeps is 0
 constexpr std::uint64_t kRoundsByItself = 1;
 
@@ -48,10 +46,9 @@ class AnnealingStrand final : public Strand {
 
  private:
   void begin_read() {
-    const std::uint64_t done = (next_ - reads_.first) / reads_.stride;
-    const std::uint64_t doublings = reads_.end != 0 ? 0 : std::min<std::uint64_t>(done / kReadsPerLength, 40);
-    Read read{.seed = derive_seed(reads_.seed, next_), .sweeps = reads_.sweeps << doublings};
     const bool counted = reads_.end != 0;
+    Read read = lengthening_read(reads_.seed, next_, (next_ - reads_.first) / reads_.stride, reads_.sweeps);
+    if (counted) read.sweeps = reads_.sweeps;
     if (!starts_.empty() && (counted || next_ < starts_.size())) read.start = &starts_[next_ % starts_.size()];
     search_->begin(read);
     next_ += reads_.stride;
@@ -107,10 +104,13 @@ class AnnealingSolver final : public Solver {
     TANDEM_TRY(check_memory(search.bytes() + count * AnnealingSearch::bytes(search.size(), kept), options));
     const std::vector<problem::Assignment> starts = start_bits(model, options);
     std::vector<std::unique_ptr<Strand>> strands;
+    AnnealingOptions own{.candidates_max = options.candidates_max};
     for (std::size_t i = 0; i < count; ++i) {
       const std::uint64_t by_choice = options.num_samples != 0 ? kSweepsOfRead : kSweepsFirst;
+      auto annealing = AnnealingSearch::create(search, own);
+      own.temperatures = annealing->temperatures();
       strands.push_back(std::make_unique<AnnealingStrand>(
-          AnnealingSearch::create(search, {.candidates_max = options.candidates_max}),
+          std::move(annealing),
           AnnealingStrand::Reads{.seed = options.seed,
                                  .first = i,
                                  .stride = count,

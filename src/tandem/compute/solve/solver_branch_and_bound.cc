@@ -1,19 +1,20 @@
 #include "tandem/compute/solve/exact_strand.h"
 #include "tandem/compute/solve/outcome.h"
+#include "tandem/compute/solve/reduced_model.h"
 #include "tandem/compute/solve/solver.h"
 
 namespace tandem::solve {
 
 namespace {
 
-constexpr std::uint64_t kRound = 1u << 12;  // nodes between two looks at the other ends of a race of one
+constexpr std::uint64_t kRound = 1'000'000;  // one strand: rounds only bound how long the race looks away
 
 class BranchAndBoundSolver final : public Solver {
  public:
   const SolverInfo& info() const override {
     static constexpr SolverInfo kInfo{
         .name = "branch_and_bound",
-        .summary = "branch and bound with convex bounds: proves dense models of 60 variables",
+        .summary = "exact reductions, then branch and bound with convex bounds, one component at a time",
         .version = "1",
         .takes_bqm = true,
         .exact = true,
@@ -24,38 +25,33 @@ class BranchAndBoundSolver final : public Solver {
   Result<SolveOutcome> solve(const Model& model, const SolveOptions& options,
                              const SolveContext& context) const override {
     TANDEM_TRY(check_input(info(), model, options, 1));
-    if (num_variables(model) == 0) return empty_outcome(model, 1, "nodes");
-    return with_memory(options, [&]() -> Result<SolveOutcome> {
-      const auto& bqm = std::get<problem::Bqm>(model);
-      TANDEM_TRY_ASSIGN(const SearchModel search, SearchModel::create(bqm, options.memory_bytes_max));
-      TANDEM_TRY(check_memory(search.bytes() + ExactSearch::bytes(search, options.candidates_max), options));
-      return run(model, search, options, context);
-    });
+    return with_memory(options, [&] { return run(model, options, context); });
   }
 
  private:
-  static Result<SolveOutcome> run(const Model& model, const SearchModel& search, const SolveOptions& options,
-                                  const SolveContext& context) {
+  static Result<SolveOutcome> run(const Model& model, const SolveOptions& options, const SolveContext& context) {
+    const ReducedModel reduced(std::get<problem::Bqm>(model));
+    if (reduced.bqm().num_variables() == 0) return reduced.solved_outcome(model, 1, "nodes");
+    TANDEM_TRY_ASSIGN(const SearchModel search, SearchModel::create(reduced.bqm(), options.memory_bytes_max));
+    TANDEM_TRY(check_memory(search.bytes() + ExactSearch::bytes(search, options.candidates_max), options));
     std::vector<std::unique_ptr<Strand>> strands;
-    strands.push_back(std::make_unique<ExactStrand>(
-        search, ExactOptions{.seed = options.seed,
-                             .candidates_max = std::max<std::uint64_t>(1, options.candidates_max),
-                             .starts = start_bits(model, options)}));
-    ExactSearch& exact = static_cast<ExactStrand&>(*strands[0]).search();
+    strands.push_back(
+        std::make_unique<ExactStrand>(search, ExactOptions{.seed = options.seed,
+                                                           .candidates_max = options.candidates_max,
+                                                           .starts = reduced.restrict(start_bits(model, options))}));
+    const ExactSearch& tree = static_cast<ExactStrand&>(*strands[0]).search();
     Race race({.objective = [&](std::int64_t energy) { return search.objective(energy); },
                .target = options.target ? search.energy_at_most(*options.target) : std::nullopt},
               options.work, context);
     const StopReason reason = race.run(strands, {.first = kRound, .max = kRound}, [](std::uint64_t) {});
+
     Archive archive(std::max<std::uint64_t>(1, options.candidates_max));
-    exact.collect(archive);
+    tree.collect(archive);
     if (archive.empty()) return fail(errors::kCancelled, "stopped before any assignment was found; allow more time");
     SolveOutcome outcome;
-    outcome.samples = make_samples(model, archive.candidates(), &search);
-    outcome.proved = exact.proved();
-    if (outcome.proved)
-      outcome.bound = outcome.samples.best().energy;
-    else if (const auto bound = exact.bound())
-      outcome.bound = search.objective(*bound);
+    outcome.samples = make_samples(model, reduced.lift(archive.candidates()), &search);
+    outcome.proved = tree.proved();
+    if (const auto bound = tree.bound()) outcome.bound = search.objective(*bound) - search.error_max();
     outcome.work_done = work_done(strands);
     outcome.reason = reason;
     outcome.unit_name = "nodes";

@@ -1,5 +1,6 @@
 #include "tandem/base/rng.h"
 #include "tandem/compute/solve/constrained_search.h"
+#include "tandem/compute/solve/gray_sweep.h"
 #include "tandem/compute/solve/outcome.h"
 #include "tandem/compute/solve/solver.h"
 
@@ -7,106 +8,138 @@ namespace tandem::solve {
 
 namespace {
 
-constexpr std::size_t kSweptMax = 20;  // variables up to which every assignment is looked at: a second at most
-constexpr std::uint64_t kRoundFirst = 256;  // moves
-constexpr std::uint64_t kRoundMax = 1u << 14;
-constexpr std::uint64_t kRoundsByItself = 4;
-constexpr std::uint64_t kStopEvery = 1u << 12;  // assignments between two looks at the stop token
+constexpr std::size_t kSweptMax = 24;          // variables up to which one strand also looks at every assignment
+constexpr std::uint64_t kMovesBeforeSweep = 512;
+constexpr std::uint64_t kRoundFirst = 256;     // moves
+constexpr std::uint64_t kRoundMax = 1 << 12;
+constexpr std::uint64_t kRoundsByItself = 8;
+constexpr std::string_view kUnitName = "moves";
+
+/// A search; the first strand of a small model then sweeps for the proof, a batch of assignments in place of a move.
+class ConstrainedStrand final : public Strand {
+ public:
+  ConstrainedStrand(const ConstrainedForm& form, ConstrainedOptions options, bool sweeps) {
+    if (sweeps) {
+      sweep_ = make_sweep(form.objective, {.candidates_max = options.candidates_max,
+                                           .batch_units = 1,
+                                           .cqm = &form.cqm,
+                                           .constraints = &form.constraints});
+    }
+    search_.emplace(form, std::move(options));
+  }
+
+  void advance(std::uint64_t units_end, const Watch& watch) override {
+    while (units() < units_end && state() == StrandState::kWorking && !watch.stopped()) {
+      const bool sweeps = sweep_ != nullptr && search_->units() >= kMovesBeforeSweep;
+      if (sweeps) {
+        sweep_->advance(units_end - search_->units(), watch.after(search_->units()));
+      } else {
+        const std::uint64_t own = units_end - sweep_units();
+        search_->advance(sweep_ != nullptr ? std::min(own, kMovesBeforeSweep) : own, watch);
+      }
+    }
+  }
+  std::uint64_t units() const override { return search_->units() + sweep_units(); }
+  StrandState state() const override {
+    if (sweep_ != nullptr && sweep_->done()) return StrandState::kProved;
+    const bool target = search_->reached_target() || (sweep_ != nullptr && sweep_->reached_target());
+    return target ? StrandState::kTarget : StrandState::kWorking;
+  }
+  const ConstrainedSearch& search() const { return *search_; }
+  const GraySweep* sweep() const { return sweep_.get(); }
+
+ private:
+  std::uint64_t sweep_units() const { return sweep_ != nullptr ? sweep_->units() : 0; }
+
+  std::optional<ConstrainedSearch> search_;
+  std::unique_ptr<GraySweep> sweep_;
+};
 
 class ConstrainedSolver final : public Solver {
  public:
   const SolverInfo& info() const override {
     static constexpr SolverInfo kInfo{
         .name = "constrained",
-        .summary = "tabu search that keeps constraints natively; proves up to 20 variables",
-        .version = "1",
+        .summary = "tabu search that keeps constraints natively; proves up to 24 variables",
+        .version = "2",
         .takes_cqm = true,
         .exact = true,
-        .variables_max = ConstrainedModel::kVariablesMax};
+        .variables_max = 100'000};
     return kInfo;
   }
 
   Result<SolveOutcome> solve(const Model& model, const SolveOptions& options,
                              const SolveContext& context) const override {
-    const std::size_t count = num_strands(options);
-    TANDEM_TRY(check_input(info(), model, options, count));
-    const std::size_t n = num_variables(model);
-    if (n == 0) return empty_outcome(model, count, "moves");
-    TANDEM_TRY(check_memory(n * n * sizeof(std::int64_t), options));
-    const auto& cqm = std::get<problem::Cqm>(model);
-    return with_memory(options, [&]() -> Result<SolveOutcome> {
-      const ConstrainedModel search(cqm);
-      if (n <= kSweptMax) {
-        if (auto swept = sweep(model, search, options, context, count)) return *std::move(swept);
-      }
-      return run(model, search, options, context, count);
-    });
+    TANDEM_TRY(check_input(info(), model, options, num_strands(options)));
+    return with_memory(options, [&] { return run(model, options, context); });
   }
 
  private:
-  /// Every assignment, in Gray-code order so that each is one flip from the last. Empty when stopped, or nothing is feasible.
-  static std::optional<SolveOutcome> sweep(const Model& model, const ConstrainedModel& search,
-                                           const SolveOptions& options, const SolveContext& context,
-                                           std::size_t count) {
-    const std::size_t n = search.size();
-    Archive archive(std::max<std::uint64_t>(1, options.candidates_max));
-    problem::Assignment bits(n, 0);
-    const std::uint64_t all = std::uint64_t{1} << n;
-    for (std::uint64_t k = 0; k < all; ++k) {
-      if (k % kStopEvery == 0 && context.stop.stop_requested()) return std::nullopt;
-      if (k != 0) {
-        const auto i = static_cast<std::size_t>(std::countr_zero(k));
-        bits[i] = static_cast<std::int8_t>(1 - bits[i]);
-      }
-      if (search.violation(bits) == 0) archive.offer(search.energy(bits), bits);
+  static Result<SolveOutcome> run(const Model& model, const SolveOptions& options, const SolveContext& context) {
+    const auto& cqm = std::get<problem::Cqm>(model);
+    const std::size_t count = num_strands(options);
+    if (cqm.num_variables() == 0 && !cqm.feasible({})) {
+      return fail(errors::kInfeasibleProblem,
+                  "the model has no variables and a constraint that does not hold; remove it");
     }
-    if (archive.empty()) return std::nullopt;
-    SolveOutcome outcome;
-    outcome.samples = make_samples(model, archive.candidates(), nullptr);
-    if (context.sink) context.sink({.energy = outcome.samples.best().energy});
-    // A rounded objective orders only what it can tell apart: the proof is for exact ones.
-    outcome.proved = std::get<problem::Cqm>(model).objective().to_integer().has_value();
-    if (outcome.proved) outcome.bound = outcome.samples.best().energy;
-    outcome.work_done.assign(count, 0);
-    outcome.reason = outcome.proved ? StopReason::kProved : StopReason::kFinished;
-    outcome.unit_name = "moves";
-    return outcome;
-  }
-
-  static Result<SolveOutcome> run(const Model& model, const ConstrainedModel& search, const SolveOptions& options,
-                                  const SolveContext& context, std::size_t count) {
-    std::optional<std::int64_t> target;
-    const double scale = search.objective.to_objective(1) - search.objective.to_objective(0);
-    if (options.target)
-      target = static_cast<std::int64_t>(std::floor((*options.target - search.objective.to_objective(0)) / scale));
+    if (cqm.num_variables() == 0) return empty_outcome(model, count, kUnitName);
+    const std::size_t kept = std::max<std::uint64_t>(1, options.candidates_max);
+    TANDEM_TRY_ASSIGN(const SearchModel objective, SearchModel::create(cqm.objective(), options.memory_bytes_max));
+    TANDEM_TRY(
+        check_memory(objective.bytes() + ConstraintModel::bytes(cqm) +
+                         count * (ConstrainedSearch::bytes(objective.size(), kept) + ObjectiveState::bytes(objective)),
+                     options));
+    const ConstraintModel constraints(cqm);
+    const ConstrainedForm form{.cqm = cqm, .objective = objective, .constraints = constraints};
     const std::vector<problem::Assignment> starts = start_bits(model, options);
     std::vector<std::unique_ptr<Strand>> strands;
     for (std::size_t i = 0; i < count; ++i) {
-      strands.push_back(std::make_unique<ConstrainedSearch>(search, derive_seed(options.seed, i),
-                                                            options.candidates_max, target,
-                                                            i < starts.size() ? &starts[i] : nullptr));
+      ConstrainedOptions own{.seed = derive_seed(options.seed, i), .candidates_max = kept};
+      for (std::size_t k = i; k < starts.size(); k += count) own.starts.push_back(starts[k]);
+      strands.push_back(
+          std::make_unique<ConstrainedStrand>(form, std::move(own), i == 0 && objective.size() <= kSweptMax));
     }
-    Race race(
-        {.objective = [&](std::int64_t energy) { return search.objective.to_objective(energy); }, .target = target},
-        options.work, context);
-    const StopReason reason = race.run(
-        strands,
-        {.first = kRoundFirst, .max = kRoundMax, .rounds_max = rounds_allowed(options, context, kRoundsByItself)},
-        [](std::uint64_t) {});
-    Archive archive(std::max<std::uint64_t>(1, options.candidates_max));
-    const ConstrainedSearch* nearest = nullptr;
-    for (const auto& strand : strands) {
-      const auto& done = static_cast<const ConstrainedSearch&>(*strand);
-      archive.offer(done.feasible());
-      if (nearest == nullptr || done.least_violation() < nearest->least_violation()) nearest = &done;
+    const auto of = [&](std::size_t i) -> const ConstrainedStrand& {
+      return static_cast<ConstrainedStrand&>(*strands[i]);
+    };
+    Race race({.objective = [&](std::int64_t energy) { return objective.objective(energy); },
+               .target = options.target ? objective.energy_at_most(*options.target) : std::nullopt},
+              options.work, context);
+    const RoundLengths lengths{
+        .first = kRoundFirst, .max = kRoundMax, .rounds_max = rounds_allowed(options, context, kRoundsByItself)};
+    const StopReason reason = race.run(strands, lengths, [](std::uint64_t) {});
+
+    Archive found(kept);
+    for (std::size_t i = 0; i < count; ++i) {
+      found.offer(of(i).search().feasible());
+      if (of(i).sweep() != nullptr) found.offer(of(i).sweep()->found());
     }
-    if (archive.empty()) archive.offer(search.energy(nearest->least_violated()), nearest->least_violated());
+    const bool proved = of(0).state() == StrandState::kProved;
+    if (found.empty() && proved) {
+      return fail(errors::kInfeasibleProblem,
+                  "no assignment of the {} variables satisfies all {} constraints; relax one", objective.size(),
+                  constraints.ranges().size());
+    }
+    if (found.empty()) offer_least_violated(strands, found);
+    if (found.empty()) return fail(errors::kCancelled, "stopped before any assignment was found; allow more time");
     SolveOutcome outcome;
-    outcome.samples = make_samples(model, archive.candidates(), nullptr);
+    outcome.samples = make_samples(model, found.candidates(), &objective);
+    outcome.proved = proved;
+    if (proved) outcome.bound = outcome.samples.best().energy;
     outcome.work_done = work_done(strands);
     outcome.reason = reason;
-    outcome.unit_name = "moves";
+    outcome.unit_name = kUnitName;
     return outcome;
+  }
+
+  static void offer_least_violated(std::span<const std::unique_ptr<Strand>> strands, Archive& into) {
+    const ConstrainedSearch* nearest = nullptr;
+    for (const auto& strand : strands) {
+      const ConstrainedSearch& search = static_cast<const ConstrainedStrand&>(*strand).search();
+      if (search.least_violated().bits.empty()) continue;
+      if (nearest == nullptr || search.least_violation() < nearest->least_violation()) nearest = &search;
+    }
+    if (nearest != nullptr) into.offer(nearest->least_violated().energy, nearest->least_violated().bits);
   }
 };
 

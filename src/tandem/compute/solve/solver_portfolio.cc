@@ -1,174 +1,163 @@
+#include <algorithm>
+
 #include "tandem/base/rng.h"
-#include "tandem/compute/solve/annealing_search.h"
-#include "tandem/compute/solve/exact_strand.h"
+#include "tandem/compute/solve/mixed_strand.h"
 #include "tandem/compute/solve/outcome.h"
+#include "tandem/compute/solve/reduced_model.h"
 #include "tandem/compute/solve/solver.h"
 
 namespace tandem::solve {
 
+const Solver& annealing_solver();
+const Solver& constrained_solver();
+
 namespace {
 
-constexpr std::size_t kProvableMax = 64;         // variables up to which branch and bound takes part
-constexpr double kDenseFrom = 0.1;  // share of pairs coupled; above it tabu alone is best (reference 0.2)
-constexpr std::uint64_t kSweepsFirst = 64;
-constexpr std::uint64_t kReadsPerLength = 4;
-constexpr std::uint64_t kLengthsMax = 14;  // doublings of a read
-constexpr std::uint64_t kFlipVisits = 32;  // variables that a vector scan passes in the time of one visit
-constexpr std::uint64_t kRoundSweeps = 256;  // of the first round, a strand
-constexpr std::uint64_t kRoundsByItself = 4;
-constexpr std::size_t kSharedMax = 4;  // candidates a strand shows the others at a border
+constexpr double kDenseFrom = 0.1;         // share of pairs coupled from which tabu leads
+constexpr std::size_t kProvedSoon = 64;    // variables in a component up to which the proof has most of its strand
+constexpr std::size_t kProvableMax = 128;  // and up to which it has a part
+constexpr std::uint64_t kRoundFirst = 1 << 19;  // units: 2 ms
+constexpr std::uint64_t kRoundMax = 1 << 24;    // 60 ms
+constexpr std::uint64_t kRoundsByItself = 24;   // a second a strand
+constexpr std::uint64_t kTrialRounds = 3;       // before the engines' results move their shares
+constexpr std::uint32_t kLead = 15;             // share of the engine that leads, against 1
 
-/// Reads of annealing, longer and longer, without end.
-class LengtheningAnnealing final : public Strand {
+/// The race on a quadratic model: every strand shares its time among tabu and annealing, the first one also with a proof.
+class Portfolio {
  public:
-  LengtheningAnnealing(const SearchModel& model, std::uint64_t seed, std::size_t candidates_max)
-      : search_(AnnealingSearch::create(model, {.seed = seed, .candidates_max = candidates_max})), seed_(seed) {}
-  void advance(std::uint64_t units_end, const Watch& watch) override {
-    while (units() < units_end && !search_->reached_target() && !watch.stopped()) {
-      if (search_->done()) {
-        const std::uint64_t length = std::min(reads_ / kReadsPerLength, kLengthsMax);
-        search_->begin({.seed = derive_seed(seed_, reads_++), .sweeps = kSweepsFirst << length});
-      }
-      search_->advance(units_end, watch);
+  Portfolio(const SearchModel& search, const SolveOptions& options, std::vector<problem::Assignment> starts)
+      : largest_(ExactSearch::largest_component(search)) {
+    const auto pairs = static_cast<double>(search.size()) * static_cast<double>(search.size());
+    const bool dense = static_cast<double>(search.num_entries()) >= kDenseFrom * pairs;
+    shares_ = dense ? Shares{.tabu = kLead, .annealing = 1} : Shares{.tabu = 2, .annealing = 3};
+    if (largest_ <= kProvableMax) shares_.exact = largest_ <= kProvedSoon ? 4 * kLead : kLead / 2;
+    first_shares_ = shares_;
+    std::optional<Temperatures> temperatures;
+    for (std::size_t i = 0; i < num_strands(options); ++i) {
+      MixedOptions own{.seed = derive_seed(options.seed, i),
+                       .candidates_max = kept(options),
+                       .exact = i == 0 && shares_.exact > 0,
+                       .shares = shares_,
+                       .temperatures = temperatures};
+      for (std::size_t k = i; k < starts.size(); k += num_strands(options)) own.starts.push_back(starts[k]);
+      auto strand = std::make_unique<MixedStrand>(search, std::move(own));
+      temperatures = strand->temperatures();
+      mixed_.push_back(strand.get());
+      strands_.push_back(std::move(strand));
     }
   }
-  std::uint64_t units() const override { return search_->units(); }
-  StrandState state() const override {
-    return search_->reached_target() ? StrandState::kTarget : StrandState::kWorking;
+
+  static std::size_t kept(const SolveOptions& options) { return std::max<std::uint64_t>(1, options.candidates_max); }
+  static std::uint64_t bytes(const SearchModel& search, const SolveOptions& options) {
+    const bool exact = ExactSearch::largest_component(search) <= kProvableMax;
+    return num_strands(options) * MixedStrand::bytes(search, kept(options), false) +
+           (exact ? ExactSearch::bytes(search, kept(options)) : 0);
   }
-  const AnnealingSearch& search() const { return *search_; }
+
+  std::span<const std::unique_ptr<Strand>> strands() const { return strands_; }
+  const ExactSearch* exact() const { return mixed_[0]->exact(); }
+
+  /// Each strand hears of the best of all others, and of its own engines; engines that found less get less time.
+  void exchange(std::uint64_t round) {
+    std::vector<Archive> best;
+    for (const MixedStrand* strand : mixed_) best.push_back(strand->best(1));
+    for (MixedStrand* strand : mixed_) {
+      for (const Archive& one : best) {
+        for (const Candidate& candidate : one.candidates()) strand->offer(candidate);
+      }
+    }
+    if (round < kTrialRounds) return;
+    std::int64_t tabu = INT64_MAX;
+    std::int64_t annealing = INT64_MAX;
+    for (const MixedStrand* strand : mixed_) {
+      tabu = std::min(tabu, strand->tabu_best());
+      annealing = std::min(annealing, strand->annealing_best());
+    }
+    if (tabu != annealing) {
+      shares_.tabu = tabu < annealing ? kLead : 1;
+      shares_.annealing = tabu < annealing ? 1 : kLead;
+    } else {
+      shares_ = first_shares_;
+    }
+    for (MixedStrand* strand : mixed_) strand->set_shares(shares_);
+  }
+
+  Archive collect(const SolveOptions& options) const {
+    Archive out(kept(options));
+    for (const MixedStrand* strand : mixed_) strand->collect(out);
+    return out;
+  }
 
  private:
-  std::unique_ptr<AnnealingSearch> search_;
-  std::uint64_t seed_;
-  std::uint64_t reads_ = 0;
+  std::size_t largest_;
+  Shares shares_;
+  Shares first_shares_;
+  std::vector<std::unique_ptr<Strand>> strands_;
+  std::vector<MixedStrand*> mixed_;
 };
 
-/// The strands of one race, by kind; null where a strand is of another kind.
-struct Runners {
-  std::vector<std::unique_ptr<Strand>> strands;
-  std::vector<MemeticStrand*> memetic;
-  std::vector<LengtheningAnnealing*> annealing;
-  ExactStrand* exact = nullptr;
-
-  void collect(std::size_t strand, Archive& into) const {
-    if (memetic[strand] != nullptr)
-      memetic[strand]->search().collect(into);
-    else if (annealing[strand] != nullptr)
-      annealing[strand]->search().collect(into);
-    else
-      exact->search().collect(into);
-  }
-  /// At a border every strand shows its best; those with a population take them in, and so does the proof.
-  void exchange() {
-    for (std::size_t from = 0; from < strands.size(); ++from) {
-      if (strands[from]->units() == 0) continue;
-      Archive shown(kSharedMax);
-      collect(from, shown);
-      for (const Candidate& candidate : shown.candidates()) {
-        for (std::size_t to = 0; to < strands.size(); ++to)
-          if (to != from && memetic[to] != nullptr) memetic[to]->search().immigrate(candidate);
-      }
-      if (exact != nullptr && strands[from].get() != exact && !shown.empty())
-        exact->search().offer(shown.candidates()[0]);
-    }
-  }
-};
-
-/// Races what fits the model: tabu with elite crossover, annealing on sparse models, branch and bound on small ones.
 class PortfolioSolver final : public Solver {
  public:
   const SolverInfo& info() const override {
-    static constexpr SolverInfo kInfo{.name = "portfolio",
-                                      .summary = "races tabu, annealing and, on small models, branch and bound",
-                                      .version = "1",
-                                      .takes_bqm = true,
-                                      .exact = true,
-                                      .variables_max = problem::Bqm::kVariablesMax};
+    static constexpr SolverInfo kInfo{
+        .name = "portfolio",
+        .summary = "reduces the model, then races tabu and annealing, and proves what is small",
+        .version = "2",
+        .takes_bqm = true,
+        .takes_polynomial = true,
+        .takes_cqm = true,
+        .exact = true,
+        .variables_max = problem::Bqm::kVariablesMax};
     return kInfo;
   }
 
   Result<SolveOutcome> solve(const Model& model, const SolveOptions& options,
                              const SolveContext& context) const override {
-    const bool provable = num_variables(model) <= kProvableMax;
-    const std::size_t count = num_strands(options) + (provable ? 1 : 0);
+    const std::size_t count = num_strands(options);
     TANDEM_TRY(check_input(info(), model, options, count));
-    if (num_variables(model) == 0) return empty_outcome(model, count, "visits");
     return with_memory(options, [&]() -> Result<SolveOutcome> {
-      const auto& bqm = std::get<problem::Bqm>(model);
-      TANDEM_TRY_ASSIGN(const SearchModel search, SearchModel::create(bqm, options.memory_bytes_max));
-      const std::size_t kept = std::max<std::uint64_t>(1, options.candidates_max);
-      TANDEM_TRY(check_memory(
-          search.bytes() + count * (MemeticSearch::bytes(search, kept) + AnnealingSearch::bytes(search.size(), kept)),
-          options));
-      return run(model, search, options, context, count, provable);
+      if (const auto* bqm = std::get_if<problem::Bqm>(&model)) return run(model, *bqm, options, context);
+      if (const auto* cqm = std::get_if<problem::Cqm>(&model)) {
+        if (cqm->constraints().empty()) return run(model, cqm->objective(), options, context);
+        return constrained_solver().solve(model, options, context);
+      }
+      if (const auto bqm = std::get<problem::Polynomial>(model).to_bqm()) return run(model, *bqm, options, context);
+      return annealing_solver().solve(model, options, context);
     });
   }
 
  private:
-  static Runners make_runners(const Model& model, const SearchModel& search, const SolveOptions& options,
-                              std::size_t count, bool provable) {
-    const std::size_t n = search.size();
-    const std::size_t kept = std::max<std::uint64_t>(1, options.candidates_max);
-    const auto pairs = static_cast<double>(n) * static_cast<double>(n > 1 ? n - 1 : 1);
-    const bool dense = static_cast<double>(search.num_entries()) / pairs >= kDenseFrom;
-    const std::uint64_t flip_units = n / kFlipVisits + 1;
-    Runners out;
-    out.memetic.assign(count, nullptr);
-    out.annealing.assign(count, nullptr);
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::uint64_t seed = derive_seed(options.seed, i);
-      if (provable && i == 0) {
-        auto strand = std::make_unique<ExactStrand>(
-            search,
-            ExactOptions{
-                .seed = seed, .flip_units = flip_units, .candidates_max = kept, .starts = start_bits(model, options)});
-        out.exact = strand.get();
-        out.strands.push_back(std::move(strand));
-      } else if (!dense && i % 2 == 0) {
-        auto strand = std::make_unique<LengtheningAnnealing>(search, seed, kept);
-        out.annealing[i] = strand.get();
-        out.strands.push_back(std::move(strand));
-      } else {
-        auto strand = std::make_unique<MemeticStrand>(
-            search,
-            MemeticOptions{
-                .seed = seed, .step_units = flip_units, .candidates_max = kept, .starts = start_bits(model, options)});
-        out.memetic[i] = strand.get();
-        out.strands.push_back(std::move(strand));
-      }
-    }
-    return out;
-  }
-
-  static Result<SolveOutcome> run(const Model& model, const SearchModel& search, const SolveOptions& options,
-                                  const SolveContext& context, std::size_t count, bool provable) {
-    Runners runners = make_runners(model, search, options, count, provable);
-    const std::uint64_t first = kRoundSweeps * search.size();
+  static Result<SolveOutcome> run(const Model& model, const problem::Bqm& bqm, const SolveOptions& options,
+                                  const SolveContext& context) {
+    const ReducedModel reduced(bqm);
+    const std::size_t count = num_strands(options);
+    if (reduced.bqm().num_variables() == 0) return reduced.solved_outcome(model, count, kUnitName);
+    TANDEM_TRY_ASSIGN(const SearchModel search, SearchModel::create(reduced.bqm(), options.memory_bytes_max));
+    TANDEM_TRY(check_memory(search.bytes() + Portfolio::bytes(search, options), options));
+    Portfolio portfolio(search, options, reduced.restrict(start_bits(model, options)));
     Race race({.objective = [&](std::int64_t energy) { return search.objective(energy); },
                .target = options.target ? search.energy_at_most(*options.target) : std::nullopt},
               options.work, context);
-    const std::uint64_t rounds = provable ? UINT64_MAX : rounds_allowed(options, context, kRoundsByItself);
-    const StopReason reason = race.run(runners.strands, {.first = first, .max = 64 * first, .rounds_max = rounds},
-                                       [&](std::uint64_t) { runners.exchange(); });
-    Archive archive(std::max<std::uint64_t>(1, options.candidates_max));
-    for (std::size_t i = 0; i < count; ++i)
-      if (runners.strands[i]->units() > 0) runners.collect(i, archive);
-    if (archive.empty()) return fail(errors::kCancelled, "stopped before any assignment was found; allow more time");
+    const RoundLengths lengths{
+        .first = kRoundFirst, .max = kRoundMax, .rounds_max = rounds_allowed(options, context, kRoundsByItself)};
+    const StopReason reason =
+        race.run(portfolio.strands(), lengths, [&](std::uint64_t round) { portfolio.exchange(round); });
+
+    const Archive found = portfolio.collect(options);
+    if (found.empty()) return fail(errors::kCancelled, "stopped before any assignment was found; allow more time");
     SolveOutcome outcome;
-    outcome.samples = make_samples(model, archive.candidates(), &search);
-    if (runners.exact != nullptr) {
-      outcome.proved = runners.exact->search().proved();
-      if (outcome.proved)
-        outcome.bound = outcome.samples.best().energy;
-      else if (const auto bound = runners.exact->search().bound())
-        outcome.bound = search.objective(*bound);
+    outcome.samples = make_samples(model, reduced.lift(found.candidates()), &search);
+    if (const ExactSearch* exact = portfolio.exact()) {
+      outcome.proved = exact->proved();
+      if (const auto bound = exact->bound()) outcome.bound = search.objective(*bound) - search.error_max();
     }
-    outcome.work_done = work_done(runners.strands);
+    outcome.work_done = work_done(portfolio.strands());
     outcome.reason = reason;
-    outcome.unit_name = "visits";
+    outcome.unit_name = kUnitName;
     return outcome;
   }
+
+  static constexpr std::string_view kUnitName = "visits";
 };
 
 }  // namespace

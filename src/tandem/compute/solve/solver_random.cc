@@ -51,7 +51,9 @@ class RandomSolver final : public Solver {
       if (samples.empty()) return fail(errors::kCancelled, "stopped before any assignment was found; allow more time");
       SolveOutcome outcome;
       outcome.work_done = {samples.size()};
-      outcome.reason = samples.size() == wanted ? StopReason::kFinished : StopReason::kStopped;
+      outcome.reason = samples.size() == wanted  ? StopReason::kFinished
+                       : samples.size() == count ? StopReason::kWork
+                                                 : StopReason::kStopped;
       outcome.unit_name = "samples";
       outcome.samples = result::SampleSet::create(vartype(model), n, std::move(samples));
       return outcome;

@@ -1,0 +1,191 @@
+// The same seed and the same work give the same bytes, whatever stopped the first run and however many threads do it again.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "tandem/base/executor.h"
+#include "tandem/base/testing/matchers.h"
+#include "tandem/compute/solve/solver.h"
+#include "tandem/model/problem/testing/random_models.h"
+
+namespace tandem::solve {
+namespace {
+
+using problem::Bqm;
+using problem::Comparison;
+using problem::Cqm;
+using problem::LinearConstraint;
+using problem::Monomial;
+using problem::Polynomial;
+using problem::Vartype;
+
+struct Case {
+  const char* name;
+  const char* solver;
+  Model model;
+};
+
+Cqm choose_half(std::uint32_t n) {
+  LinearConstraint half{.name = "half", .terms = {}, .comparison = Comparison::kEqual, .bound = n / 2.0};
+  for (std::uint32_t i = 0; i < n; ++i) half.terms.push_back({i, 1});
+  return Cqm::create(problem::random_bqm(Vartype::kBinary, n, 0.5, n), {half}).value();
+}
+
+Polynomial cubic(std::uint32_t n) {
+  Xoshiro256 rng(n);
+  std::vector<Monomial> terms;
+  for (std::uint32_t t = 0; t < 5 * n; ++t) {
+    Monomial term{.variables = {}, .coefficient = static_cast<double>(rng.below(21)) - 10};
+    for (int k = 0; k < 3; ++k) term.variables.push_back(static_cast<std::uint32_t>(rng.below(n)));
+    terms.push_back(std::move(term));
+  }
+  return Polynomial::create(Vartype::kSpin, n, std::move(terms)).value();
+}
+
+std::vector<Case> cases() {
+  const Bqm dense = problem::random_bqm(Vartype::kBinary, 300, 1, 1);
+  const Bqm sparse = problem::random_bqm(Vartype::kSpin, 500, 0.01, 2);
+  const Bqm provable = problem::random_bqm(Vartype::kBinary, 50, 1, 3);
+  return {
+      {"tabu, dense", "tabu", dense},
+      {"tabu, sparse", "tabu", sparse},
+      {"annealing, dense", "annealing", dense},
+      {"annealing, sparse", "annealing", sparse},
+      {"annealing, polynomial", "annealing", cubic(60)},
+      {"portfolio, dense", "portfolio", dense},
+      {"portfolio, sparse", "portfolio", sparse},
+      {"portfolio, proof", "portfolio", provable},
+      {"portfolio, constrained", "portfolio", choose_half(40)},
+      {"branch and bound", "branch_and_bound", provable},
+      {"exhaustive", "exhaustive", problem::random_bqm(Vartype::kBinary, 20, 1, 4)},
+      {"constrained", "constrained", choose_half(60)},
+      {"constrained, swept", "constrained", choose_half(20)},
+      {"random", "random", sparse},
+  };
+}
+
+/// Solvers of one stream, whatever SolveOptions::strands says.
+bool single(const Case& one) {
+  return std::set<std::string_view>{"branch_and_bound", "exhaustive", "random"}.contains(one.solver);
+}
+
+/// Bytes of what must repeat.
+std::string bytes_of(const SolveOutcome& outcome) {
+  Json document = outcome.samples.document();
+  document["proved"] = outcome.proved;
+  if (outcome.bound) document["bound"] = *outcome.bound;
+  document["work_done"] = outcome.work_done;
+  document["unit_name"] = outcome.unit_name;
+  return document.dump();
+}
+
+Result<SolveOutcome> run(const Case& one, const SolveOptions& options, std::size_t threads, std::stop_token stop = {},
+                         IncumbentSink sink = {}) {
+  ThreadExecutor executor(threads);
+  return find_solver(one.solver)->solve(one.model, options, {executor, std::move(stop), std::move(sink), threads});
+}
+
+void expect_repeats(const Case& one, const SolveOptions& options, const SolveOutcome& outcome, const std::string& how) {
+  SolveOptions again = options;
+  again.work.units = outcome.work_done;
+  for (const std::size_t threads : {1u, 2u}) {
+    const auto repeated = run(one, again, threads);
+    ASSERT_TRUE(repeated.has_value()) << one.name << ", " << how << ": " << repeated.error().to_string();
+    EXPECT_EQ(bytes_of(*repeated), bytes_of(outcome)) << one.name << ", " << how << ", " << threads << " threads";
+  }
+}
+
+TEST(Repeat, a_run_stopped_after_some_incumbents_repeats_from_its_work) {
+  for (const Case& one : cases()) {
+    for (const std::size_t threads : {1u, 2u}) {
+      for (const int incumbents : {1, 2, 5, 9}) {
+        std::stop_source stop;
+        int seen = 0;  // the sink is never called twice at once
+        // Where there are not so many, the last word has a limit far beyond them.
+        const SolveOptions options{.seed = 11};
+        ThreadExecutor timers(1);
+        const auto fallback = timers.post_after(std::chrono::milliseconds(60), [&] { stop.request_stop(); });
+        const auto outcome = run(one, options, threads, stop.get_token(), [&](const Incumbent&) {
+          if (++seen == incumbents) stop.request_stop();
+        });
+        ASSERT_TRUE(outcome.has_value()) << one.name << ": " << outcome.error().to_string();
+        expect_repeats(one, options, *outcome, fmt::format("{} incumbents", incumbents));
+      }
+    }
+  }
+}
+
+TEST(Repeat, a_run_stopped_by_time_repeats_from_its_work) {
+  for (const Case& one : cases()) {
+    for (const int time_ms : {1, 3, 8, 21}) {
+      std::stop_source stop;
+      ThreadExecutor timers(1);
+      const auto timer = timers.post_after(std::chrono::milliseconds(time_ms), [&] { stop.request_stop(); });
+      const SolveOptions options{.seed = 5, .strands = 3};
+      const auto outcome = run(one, options, 2, stop.get_token());
+      if (!outcome) {  // a loaded machine may not have come to the first step
+        EXPECT_THAT(outcome, FailsWith(errors::kCancelled));
+        continue;
+      }
+      expect_repeats(one, options, *outcome, fmt::format("{} ms", time_ms));
+    }
+  }
+}
+
+TEST(Repeat, a_run_that_reached_its_target_repeats_from_its_work) {
+  for (const Case& one : cases()) {
+    if (std::string_view(one.solver) == "random") continue;  // it has no target
+    // What a first run of little work has found, a second one of another seed reaches sooner or later.
+    SolveOptions options{.seed = 1};
+    options.work.units.assign(single(one) ? 1 : 2, std::string_view(one.solver) == "portfolio" ? 300'000 : 3'000);
+    const auto first = run(one, options, 1);
+    ASSERT_TRUE(first.has_value()) << one.name;
+    for (const std::size_t threads : {1u, 2u}) {
+      options = {.seed = 2, .target = first->samples.best().energy};
+      std::stop_source never;
+      const auto outcome = run(one, options, threads, never.get_token());
+      ASSERT_TRUE(outcome.has_value()) << one.name;
+      EXPECT_LE(outcome->samples.best().energy, *options.target) << one.name;
+      EXPECT_THAT(outcome->reason, testing::AnyOf(StopReason::kTarget, StopReason::kProved)) << one.name;
+      expect_repeats(one, options, *outcome, "target");
+    }
+  }
+}
+
+TEST(Repeat, limits_decide_the_answer_and_threads_do_not) {
+  for (const Case& one : cases()) {
+    for (const std::uint64_t units : {17u, 3'000u, 20'001u}) {
+      SolveOptions options{.seed = 3, .strands = 2};
+      options.work.units = {units};
+      if (!single(one)) options.work.units.push_back(2 * units + 5);
+      const auto alone = run(one, options, 1);
+      const auto both = run(one, options, 2);
+      ASSERT_TRUE(alone.has_value()) << one.name;
+      ASSERT_TRUE(both.has_value()) << one.name;
+      EXPECT_EQ(bytes_of(*alone), bytes_of(*both)) << one.name;
+      expect_repeats(one, options, *alone, "limits");
+    }
+  }
+}
+
+TEST(Repeat, every_solver_is_held_to_it) {
+  std::set<std::string_view> held;
+  for (const Case& one : cases()) held.insert(one.solver);
+  for (const Solver* one : builtin_solvers()) EXPECT_TRUE(held.contains(one->info().name)) << one->info().name;
+}
+
+TEST(Repeat, another_seed_is_another_run) {
+  const Case one{"tabu", "tabu", problem::random_bqm(Vartype::kBinary, 300, 1, 1)};
+  SolveOptions options;
+  options.work.units = {700, 700};
+  options.seed = 1;
+  const auto first = run(one, options, 1);
+  options.seed = 2;
+  const auto second = run(one, options, 1);
+  ASSERT_TRUE(first.has_value() && second.has_value());
+  EXPECT_NE(first->samples, second->samples);
+}
+
+}  // namespace
+}  // namespace tandem::solve

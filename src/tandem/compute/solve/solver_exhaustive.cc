@@ -1,0 +1,88 @@
+#include "tandem/compute/solve/gray_sweep.h"
+#include "tandem/compute/solve/outcome.h"
+#include "tandem/compute/solve/solver.h"
+
+namespace tandem::solve {
+
+namespace {
+
+constexpr std::uint64_t kRound = 1 << 20;
+constexpr std::string_view kUnitName = "assignments";
+
+class ExhaustiveSolver final : public Solver {
+ public:
+  const SolverInfo& info() const override {
+    static constexpr SolverInfo kInfo{.name = "exhaustive",
+                                      .summary = "looks at every assignment, 100 million a second",
+                                      .version = "1",
+                                      .takes_bqm = true,
+                                      .takes_polynomial = true,
+                                      .takes_cqm = true,
+                                      .exact = true,
+                                      .variables_max = GraySweep::kVariablesMax};
+    return kInfo;
+  }
+
+  Result<SolveOutcome> solve(const Model& model, const SolveOptions& options,
+                             const SolveContext& context) const override {
+    TANDEM_TRY(check_input(info(), model, options, 1));
+    return with_memory(options, [&]() -> Result<SolveOutcome> {
+      if (const auto* cqm = std::get_if<problem::Cqm>(&model)) {
+        const ConstraintModel constraints(*cqm);
+        SweepOptions own{.candidates_max = kept(options), .cqm = cqm, .constraints = &constraints};
+        return run_quadratic(model, cqm->objective(), own, options, context);
+      }
+      const SweepOptions own{.candidates_max = kept(options)};
+      if (const auto* bqm = std::get_if<problem::Bqm>(&model)) return run_quadratic(model, *bqm, own, options, context);
+      TANDEM_TRY_ASSIGN(const PolynomialModel search,
+                        PolynomialModel::create(std::get<problem::Polynomial>(model), options.memory_bytes_max));
+      return run(model, search, nullptr, own, options, context);
+    });
+  }
+
+ private:
+  static std::size_t kept(const SolveOptions& options) { return std::max<std::uint64_t>(1, options.candidates_max); }
+
+  static Result<SolveOutcome> run_quadratic(const Model& model, const problem::Bqm& bqm, const SweepOptions& own,
+                                            const SolveOptions& options, const SolveContext& context) {
+    TANDEM_TRY_ASSIGN(const SearchModel search, SearchModel::create(bqm, options.memory_bytes_max));
+    return run(model, search, &search, own, options, context);
+  }
+
+  template <class Form>
+  static Result<SolveOutcome> run(const Model& model, const Form& search, const SearchModel* known,
+                                  const SweepOptions& own, const SolveOptions& options, const SolveContext& context) {
+    TANDEM_TRY(check_memory(search.bytes() + own.candidates_max * (search.size() + sizeof(Candidate)), options));
+    std::vector<std::unique_ptr<Strand>> strands;
+    strands.push_back(std::make_unique<SweepStrand>(make_sweep(search, own)));
+    const GraySweep& sweep = static_cast<SweepStrand&>(*strands[0]).sweep();
+    Race race({.objective = [&](std::int64_t energy) { return search.objective(energy); },
+               .target = options.target ? search.energy_at_most(*options.target) : std::nullopt},
+              options.work, context);
+    const StopReason reason = race.run(strands, {.first = kRound, .max = kRound}, [](std::uint64_t) {});
+    if (sweep.found().empty()) {
+      if (sweep.done()) {
+        return fail(errors::kInfeasibleProblem, "none of the {} assignments satisfies all constraints; relax one",
+                    sweep.units());
+      }
+      return fail(errors::kCancelled, "stopped before any feasible assignment was found; allow more time");
+    }
+    SolveOutcome outcome;
+    outcome.samples = make_samples(model, sweep.found().candidates(), known);
+    outcome.proved = sweep.done();
+    if (outcome.proved) outcome.bound = outcome.samples.best().energy;
+    outcome.work_done = work_done(strands);
+    outcome.reason = reason;
+    outcome.unit_name = kUnitName;
+    return outcome;
+  }
+};
+
+}  // namespace
+
+const Solver& exhaustive_solver() {
+  static const ExhaustiveSolver solver;
+  return solver;
+}
+
+}  // namespace tandem::solve
