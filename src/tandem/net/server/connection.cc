@@ -109,6 +109,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void on_read(error_code ec, std::size_t count);
   void feed();
   Result<void> take_head();
+  bool bare_line_feed();
   bool body_awaits_continue() const;
   void read_on_after_continue();
   void dispatch();
@@ -131,6 +132,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool reading_ = false;
   std::optional<http::request_parser<CollectedBody>> parser_;
   std::size_t head_bytes_ = 0;
+  std::size_t lines_checked_ = 0;  ///< bytes of in_ that bare_line_feed() has seen
   bool head_taken_ = false;
   Instant request_deadline_ = kNever;
   ServerRequest request_;
@@ -280,6 +282,7 @@ void Connection::next_request() {
   parser_->header_limit(core_->options.header_bytes_max);
   parser_->body_limit(core_->options.body_bytes_max);
   head_bytes_ = 0;
+  lines_checked_ = 0;
   head_taken_ = false;
   is_head_ = false;
   state_ = State::kIdle;
@@ -330,9 +333,11 @@ void Connection::feed() {
     error_code ec;
     const std::size_t used = parser_->put(in_.data(), ec);
     in_.consume(used);
+    lines_checked_ -= std::min(used, lines_checked_);
     if (!head_taken_) head_bytes_ += used;
     const bool need_more = ec == http::error::need_more;
     if (ec && !need_more) return refuse(ec);
+    if (need_more && !parser_->is_header_done() && bare_line_feed()) return refuse(http::error::bad_line_ending);
 
     // Beast 1.74 bounds the request line and the rest of the head each; we bound their sum, and later the size of one
     // chunk's extensions or of all trailers.
@@ -352,6 +357,16 @@ void Connection::feed() {
     if (parser_->is_done()) return dispatch();
     if (need_more || in_.size() == 0) return read();
   }
+}
+
+/// Whether a line of a head that is not whole yet ends without CR. Beast says so only once it has seen a CR LF, and a
+/// client that sends none would wait for its answer until the request's time is over.
+bool Connection::bare_line_feed() {
+  const auto* bytes = static_cast<const char*>(in_.data().data());
+  for (; lines_checked_ < in_.size(); ++lines_checked_) {
+    if (bytes[lines_checked_] == '\n' && (lines_checked_ == 0 || bytes[lines_checked_ - 1] != '\r')) return true;
+  }
+  return false;
 }
 
 Result<void> Connection::take_head() {

@@ -56,6 +56,8 @@ TEST_F(Refusal, malformed_requests_are_400_however_they_are_cut) {
       "GET\r\n\r\n",
       "GET /\r\n\r\n",
       "GET / HTTP/1.1\n" + host() + "\n",
+      "GET / HTTP/1.1\nHost: " + served_->address() + "\n\n",
+      "GET / HTTP/1.1\r\nHost: " + served_->address() + "\n\n",
       "GET / HTTP/2.0\r\n" + host() + "\r\n",
       "GET / HTTP/0.9\r\n" + host() + "\r\n",
       "GET / HTTP/1.2\r\n" + host() + "\r\n",
