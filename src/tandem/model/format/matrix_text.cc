@@ -141,16 +141,16 @@ Result<void> check_half(const std::vector<QuadraticTerm>& entries, std::string_v
   return {};
 }
 
-void append_entry(std::string& text, std::size_t u, std::size_t v, double value) {
-  problem::append_number(text, static_cast<double>(u + 1));
+}  // namespace
+
+void append_entry(std::string& text, std::size_t row, std::size_t column, double value) {
+  problem::append_number(text, static_cast<double>(row));
   text += ' ';
-  problem::append_number(text, static_cast<double>(v + 1));
+  problem::append_number(text, static_cast<double>(column));
   text += ' ';
   problem::append_number(text, value);
   text += '\n';
 }
-
-}  // namespace
 
 Result<ProblemPtr> read_rudy(std::string_view text, std::string_view name, const ReadOptions& options) {
   TANDEM_TRY_ASSIGN(const Notes file_notes, read_notes(text, name, FileFormat::kRudy));
@@ -205,7 +205,7 @@ Result<std::string> write_rudy(const problem::Problem& problem, std::span<const 
   std::string text = notes_line({.problem = "max_cut"}, FileFormat::kRudy) + comment_lines(comments, FileFormat::kRudy);
   text += fmt::format("{} {}\n", bqm.num_variables(), bqm.terms().size());
   text.reserve(text.size() + bqm.terms().size() * 16);
-  for (const QuadraticTerm& term : bqm.terms()) append_entry(text, term.u, term.v, term.bias / 2);
+  for (const QuadraticTerm& term : bqm.terms()) append_entry(text, term.u + 1, term.v + 1, term.bias / 2);
   return text;
 }
 
@@ -220,9 +220,9 @@ Result<std::string> write_sparse(const problem::Problem& problem, std::span<cons
   text.reserve(text.size() + bqm.terms().size() * 16);
   std::size_t next = 0;  // row by row: each diagonal entry before its row
   for (std::size_t u = 0; u < linear.size(); ++u) {
-    if (linear[u] != 0) append_entry(text, u, u, linear[u]);
+    if (linear[u] != 0) append_entry(text, u + 1, u + 1, linear[u]);
     for (; next < bqm.terms().size() && bqm.terms()[next].u == u; ++next) {
-      append_entry(text, u, bqm.terms()[next].v, bqm.terms()[next].bias / 2);
+      append_entry(text, u + 1, bqm.terms()[next].v + 1, bqm.terms()[next].bias / 2);
     }
   }
   return text;

@@ -1,8 +1,9 @@
 // tandem/model/format/matrix_text.h - the text "n m", then m lines "i j w" from 1: rudy graphs and sparse QUBO matrices.
 //
-// Room: model. For format.cc only. Sources: rudy (Rinaldi), Gset (Helmberg, Rendl), Biq Mac Library (Wiegele 2007).
+// Room: model. For this part only. Sources: rudy (Rinaldi), Gset (Helmberg, Rendl), Biq Mac Library (Wiegele 2007).
 #pragma once
 
+#include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,5 +29,8 @@ struct QuboOf {
 };
 /// Errors: 1204 format_cannot_express - constraints, order above 2, an offset, or names.
 Result<QuboOf> qubo_of(const problem::Problem& problem);
+
+/// Appends "row column value" and a line end; indices as they are to stand in the file.
+void append_entry(std::string& text, std::size_t row, std::size_t column, double value);
 
 }  // namespace tandem::format

@@ -124,15 +124,6 @@ class QbsolvReader {
   std::vector<QuadraticTerm> couplers_;
 };
 
-void append_entry(std::string& text, std::size_t u, std::size_t v, double value) {
-  problem::append_number(text, static_cast<double>(u));
-  text += ' ';
-  problem::append_number(text, static_cast<double>(v));
-  text += ' ';
-  problem::append_number(text, value);
-  text += '\n';
-}
-
 }  // namespace
 
 Result<ProblemPtr> read_qbsolv(std::string_view text, std::string_view name, const ReadOptions& options) {
