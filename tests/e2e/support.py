@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 
 import jsonschema
+import referencing
 
 ROOT = pathlib.Path(os.environ.get("TANDEM_SOURCE_DIR", pathlib.Path(__file__).resolve().parents[2]))
 BINARY = os.environ.get("TANDEM_BINARY", str(ROOT / "build" / "release" / "tandem"))
@@ -22,13 +23,24 @@ DATA = pathlib.Path(os.environ.get("TANDEM_TEST_DATA", ROOT.parent / "shared" / 
 QUBO = {"problem": {"type": "qubo", "num_variables": 2, "linear": [1, -1], "quadratic": [[0, 1, 2.0]], "sense": "min"}}
 
 
-def schema(name):
-    return json.loads((ROOT / "contract" / "schemas" / f"{name}.schema.json").read_text())
+SCHEMAS = {path.name: json.loads(path.read_text()) for path in (ROOT / "contract" / "schemas").glob("*.schema.json")}
+REGISTRY = referencing.Registry().with_contents(SCHEMAS.items())
+CATALOGUE = json.loads((ROOT / "contract" / "events.json").read_text())
+EVENTS = {event["type"]: event["data"] for event in CATALOGUE["events"]}
 
 
 def validate(document, name):
     """Checks a document against the contract with an independent validator."""
-    jsonschema.Draft202012Validator(schema(name)).validate(document)
+    jsonschema.Draft202012Validator(SCHEMAS[f"{name}.schema.json"], registry=REGISTRY, format_checker=jsonschema.FormatChecker()).validate(document)
+
+
+def validate_event(event):
+    """Checks an event and its data against the contract: the data has all members of its type, and no other."""
+    validate(event, "event")
+    data = EVENTS[event["type"]]
+    members = CATALOGUE["data_sets"][data] if isinstance(data, str) else data
+    jsonschema.Draft202012Validator({"properties": {name: {"type": member["type"]} for name, member in members.items()},
+                                     "required": list(members), "additionalProperties": False}).validate(event["data"])
 
 
 class Workplace:

@@ -27,19 +27,21 @@ Result<Versions> parse_versions(const ObjectReader& document) {
   return out;
 }
 
-Result<std::vector<WorkRecord>> parse_work(const ObjectReader& document) {
-  TANDEM_TRY_ASSIGN(const Json* list, document.array("work"));
-  std::vector<WorkRecord> out;
+template <typename Record>
+Result<std::vector<Record>> parse_list(const ObjectReader& document, std::string_view key) {
+  TANDEM_TRY_ASSIGN(const Json* list, document.array(key));
+  std::vector<Record> out;
   for (std::size_t i = 0; i < list->size(); ++i) {
-    TANDEM_TRY_ASSIGN(WorkRecord record, WorkRecord::parse((*list)[i], fmt::format("{}/{}", document.at("work"), i)));
+    TANDEM_TRY_ASSIGN(Record record, Record::parse((*list)[i], fmt::format("{}/{}", document.at(key), i)));
     out.push_back(std::move(record));
   }
   return out;
 }
 
-Json work_list(const std::vector<WorkRecord>& work) {
+template <typename Record>
+Json list_of(const std::vector<Record>& records) {
   Json out = Json::array();
-  for (const WorkRecord& record : work) out.push_back(record.document());
+  for (const Record& record : records) out.push_back(record.document());
   return out;
 }
 
@@ -108,6 +110,40 @@ Result<WorkRecord> WorkRecord::parse(const Json& document, const std::string& po
   return out;
 }
 
+Json OrphanRecord::document() const {
+  return {{"token", token},
+          {"step", step},
+          {"attempt", attempt},
+          {"backend", backend},
+          {"handle", handle},
+          {"reason", reason},
+          {"billed_usd_micros", billed.usd_micros},
+          {"raw_sha256", raw_sha256},
+          {"raw_media_type", raw_media_type},
+          {"calibration_id", calibration_id},
+          {"intent_at", intent_at},
+          {"found_at", found_at}};
+}
+
+Result<OrphanRecord> OrphanRecord::parse(const Json& document, const std::string& pointer) {
+  TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, pointer));
+  OrphanRecord out;
+  TANDEM_TRY_ASSIGN(out.token, reader.string("token"));
+  TANDEM_TRY_ASSIGN(out.step, reader.string("step"));
+  TANDEM_TRY_ASSIGN(const std::int64_t attempt, reader.integer("attempt", 0, UINT32_MAX));
+  out.attempt = static_cast<std::uint32_t>(attempt);
+  TANDEM_TRY_ASSIGN(out.backend, reader.string("backend"));
+  TANDEM_TRY_ASSIGN(out.handle, reader.string("handle"));
+  TANDEM_TRY_ASSIGN(out.reason, reader.string("reason"));
+  TANDEM_TRY_ASSIGN(out.billed.usd_micros, reader.integer("billed_usd_micros", 0, INT64_MAX));
+  TANDEM_TRY_ASSIGN(out.raw_sha256, reader.string("raw_sha256"));
+  TANDEM_TRY_ASSIGN(out.raw_media_type, reader.string("raw_media_type"));
+  TANDEM_TRY_ASSIGN(out.calibration_id, reader.string("calibration_id"));
+  TANDEM_TRY_ASSIGN(out.intent_at, reader.string("intent_at"));
+  TANDEM_TRY_ASSIGN(out.found_at, reader.string("found_at"));
+  return out;
+}
+
 Json LineageRecord::document() const {
   return {{"lineage_id", id.value},
           {"job_id", job.value},
@@ -116,11 +152,12 @@ Json LineageRecord::document() const {
           {"spec_sha256", spec_sha256},
           {"plan", plan},
           {"walk", walk},
-          {"work", work_list(work)},
+          {"work", list_of(work)},
           {"versions", versions_document(versions)},
           {"result_sha256", result_sha256},
           {"created_at", created_at},
-          {"consumer", consumer}};
+          {"consumer", consumer},
+          {"orphans", list_of(orphans)}};
 }
 
 Result<LineageRecord> LineageRecord::parse(const Json& document) {
@@ -135,7 +172,10 @@ Result<LineageRecord> LineageRecord::parse(const Json& document) {
   TANDEM_TRY_ASSIGN(out.spec_sha256, reader.string("spec_sha256"));
   if (const Json* plan = reader.find("plan")) out.plan = *plan;
   if (const Json* walk = reader.find("walk")) out.walk = *walk;
-  TANDEM_TRY_ASSIGN(out.work, parse_work(reader));
+  TANDEM_TRY_ASSIGN(out.work, parse_list<WorkRecord>(reader, "work"));
+  if (reader.has("orphans")) {
+    TANDEM_TRY_ASSIGN(out.orphans, parse_list<OrphanRecord>(reader, "orphans"));
+  }
   TANDEM_TRY_ASSIGN(out.versions, parse_versions(reader));
   TANDEM_TRY_ASSIGN(out.result_sha256, reader.string("result_sha256"));
   TANDEM_TRY_ASSIGN(out.created_at, reader.string("created_at"));
@@ -146,7 +186,7 @@ Result<LineageRecord> LineageRecord::parse(const Json& document) {
 Json ReplayPackage::document() const {
   Json bytes = Json::object();
   for (const auto& [hash, content] : raw) bytes[hash] = to_base64(content);
-  return {{"spec", spec}, {"plan", plan}, {"work", work_list(work)}, {"raw", std::move(bytes)}};
+  return {{"spec", spec}, {"plan", plan}, {"work", list_of(work)}, {"raw", std::move(bytes)}};
 }
 
 Result<ReplayPackage> ReplayPackage::parse(const Json& document) {
@@ -154,7 +194,7 @@ Result<ReplayPackage> ReplayPackage::parse(const Json& document) {
   ReplayPackage out;
   if (const Json* spec = reader.find("spec")) out.spec = *spec;
   if (const Json* plan = reader.find("plan")) out.plan = *plan;
-  TANDEM_TRY_ASSIGN(out.work, parse_work(reader));
+  TANDEM_TRY_ASSIGN(out.work, parse_list<WorkRecord>(reader, "work"));
   TANDEM_TRY(reader.object("raw"));
   for (const auto& [hash, text] : reader.find("raw")->items()) {
     if (!text.is_string()) return fail_at(reader.at("raw"), errors::kWrongType, "raw results travel as base64 text");

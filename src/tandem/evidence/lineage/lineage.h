@@ -43,11 +43,31 @@ struct WorkRecord {
   static Result<WorkRecord> parse(const Json& document, const std::string& pointer);
 };
 
+/// A submission whose outcome came after its step had moved on: billed and recorded, used by nobody. Not part of the walk, so a
+/// replay does not know it.
+struct OrphanRecord {
+  std::string token;
+  std::string step;
+  std::uint32_t attempt = 0;
+  std::string backend;
+  std::string handle;  ///< the provider's name for it
+  std::string reason;
+  job::Money billed;  ///< not in the result's sum
+  std::string raw_sha256;  ///< of the bytes in the blob table; empty where the provider no longer had them
+  std::string raw_media_type;
+  std::string calibration_id;
+  std::string intent_at;  ///< when it was about to be sent
+  std::string found_at;  ///< when its outcome was recorded
+  Json document() const;
+  static Result<OrphanRecord> parse(const Json& document, const std::string& pointer);
+  friend bool operator==(const OrphanRecord&, const OrphanRecord&) = default;
+};
+
 /// What of this build and machine decides bytes.
 struct Versions {
-  std::string tandem;          ///< "0.1.0"
-  std::string build;           ///< compiler and flags
-  Json machine_profile;        ///< processors, isa, memory
+  std::string tandem;  ///< "0.1.0"
+  std::string build;  ///< compiler and flags
+  Json machine_profile;  ///< processors, isa, memory
   std::string settings_digest;
 };
 
@@ -55,16 +75,19 @@ struct Versions {
 struct LineageRecord {
   LineageId id;
   JobId job;
-  Json spec;                   ///< canonical job document (its problem replaced by hash and blob when large)
+  Json spec;  ///< canonical job document (its problem replaced by hash and blob when large)
   std::string problem_sha256;
   std::string spec_sha256;
   Json plan;
-  Json walk;                   ///< formulation, encoding, trail, circuit and objective hashes, post-processing
+  Json walk;  ///< formulation, encoding, trail, circuit and objective hashes, post-processing
   std::vector<WorkRecord> work;
   Versions versions;
-  std::string result_sha256;   ///< of the canonical result
+  std::string result_sha256;  ///< of the canonical result
   std::string created_at;
   std::string consumer;
+  /// Filled by whoever reads the record, from the ledger of submissions: they may appear long after the job has ended, when
+  /// what is stored does not change any more.
+  std::vector<OrphanRecord> orphans;
   Json document() const;
   static Result<LineageRecord> parse(const Json& document);
 };
@@ -75,14 +98,14 @@ struct ReplayPackage {
   Json plan;
   std::vector<WorkRecord> work;
   std::map<std::string, Bytes> raw;  ///< remote raw results by sha256
-  Json document() const;             ///< bytes as base64
+  Json document() const;  ///< bytes as base64
   static Result<ReplayPackage> parse(const Json& document);
 };
 
 struct ReplayOutcome {
   std::string canonical_sha256;
-  Json canonical;                       ///< canonical result
-  std::vector<std::string> differences; ///< local raw results whose hash differs from the record
+  Json canonical;  ///< canonical result
+  std::vector<std::string> differences;  ///< local raw results whose hash differs from the record
 };
 
 /// Drives the walk from records: local orders are computed again with the recorded work units, remote ones decoded again.

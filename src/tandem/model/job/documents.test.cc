@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+#include <set>
+
 #include "tandem/model/job/job_event.h"
 #include "tandem/model/job/plan.h"
 #include "tandem/model/job/result_document.h"
@@ -49,6 +52,61 @@ TEST(Event, carries_its_leaf_hash_and_an_altered_one_is_noticed) {
   const auto altered = Event::parse(document);
   ASSERT_FALSE(altered);
   EXPECT_EQ(altered.error().number, errors::kStoreDamaged);
+}
+
+TEST(Event, is_numbered_by_its_place_in_the_log_outside_of_the_hashed_bytes) {
+  Event event{.job = JobId("job_x"), .type = "job.queued", .actor = "a"};
+  Json expected = event.document();
+  event.sequence = 7;
+  EXPECT_EQ(event.document(), expected);
+  expected["sequence"] = 7;
+  EXPECT_EQ(event.numbered_document(), expected);
+}
+
+TEST(Event, the_catalogue_names_every_way_to_differ_from_it) {
+  const auto violation = [](std::string type, Json data) {
+    return catalogue_violation({.job = JobId("job_x"), .type = std::move(type), .data = std::move(data)});
+  };
+  const Json whole = {
+      {"name", ""}, {"problem_type", "qubo"}, {"spec_sha256", "00"}, {"cost_max_usd_micros", 3}, {"retry_of", nullptr}};
+  EXPECT_EQ(violation("job.queued", whole), "");
+  EXPECT_EQ(violation("job.cueued", whole), "contract/events.json has no event 'job.cueued'");
+  Json lacking = whole;
+  lacking.erase("name");
+  EXPECT_EQ(violation("job.queued", lacking), "'job.queued' lacks 'name'");
+  Json more = whole;
+  more["colour"] = "red";
+  EXPECT_EQ(violation("job.queued", more), "contract/events.json has no 'colour' for 'job.queued'");
+  // By the JSON types string, integer, and string or null.
+  for (const auto& [member, wrong] :
+       std::vector<std::pair<std::string, Json>>{{"name", nullptr}, {"cost_max_usd_micros", 0.5}, {"retry_of", 3}}) {
+    Json other = whole;
+    other[member] = wrong;
+    EXPECT_THAT(violation("job.queued", other), testing::HasSubstr("'" + member + "' of 'job.queued' is")) << other;
+  }
+}
+
+/// Every type with members of the right types stands, and with any one of them of no type does not.
+TEST(Event, every_entry_of_the_catalogue_is_held_to) {
+  const std::map<std::string_view, Json> values = {{"string", ""},           {"integer", 1},
+                                                   {"number", 0.5},          {"boolean", true},
+                                                   {"array", Json::array()}, {"object", Json::object()},
+                                                   {"null", nullptr}};
+  std::set<std::string_view> types;
+  for (const EventRecord& record : event_catalogue()) {
+    SCOPED_TRACE(record.type);
+    EXPECT_TRUE(types.insert(record.type).second);
+    Event event{.job = JobId("job_x"), .type = std::string(record.type)};
+    for (const EventMember& member : record.members)
+      event.data[std::string(member.name)] = values.at(member.types.substr(0, member.types.find('|')));
+    EXPECT_EQ(catalogue_violation(event), "");
+    for (const EventMember& member : record.members) {
+      Event other = event;
+      // No event has a member that is an object.
+      other.data[std::string(member.name)] = Json::object();
+      EXPECT_NE(catalogue_violation(other), "") << member.name;
+    }
+  }
 }
 
 ResultDocument sample_result() {

@@ -1,9 +1,11 @@
 // tandem/model/job/job_event.h - Event: one entry of the log from which everything else is projected.
 //
-// Room: model. The catalogue of types stands in contract/events.json.
+// Room: model. The catalogue of types and of what their data holds is contract/events.json (event_table.h is made from it).
 #pragma once
 
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "tandem/base/clock.h"
 #include "tandem/base/id.h"
@@ -19,8 +21,24 @@ struct Event {
   Timestamp at;
   std::string actor;  ///< "user:local", "engine", "reconciler"
   Json data = Json::object();
-  Json document() const;           ///< with leaf_hash, without sequence
+  Json document() const;  ///< as it is stored: with leaf_hash, without sequence
+  Json numbered_document() const;  ///< contract/schemas/event.schema.json: with sequence as well
   static Result<Event> parse(const Json& document);  ///< checks leaf_hash: 3003 store_damaged
 };
+
+/// A member of an event's data; `types` are JSON's, "integer|null". An integer is a number, too.
+struct EventMember {
+  std::string_view name;
+  std::string_view types;
+};
+struct EventRecord {
+  std::string_view type;
+  std::span<const EventMember> members;  ///< all of them, always there
+};
+/// contract/events.json.
+std::span<const EventRecord> event_catalogue();
+/// Where type and data of `event` are not as the catalogue says, in words; empty: nowhere. Whoever appends to the log asserts
+/// that, so an event that the contract does not name cannot be written.
+std::string catalogue_violation(const Event& event);
 
 }  // namespace tandem::job

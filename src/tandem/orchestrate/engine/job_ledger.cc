@@ -1,5 +1,7 @@
 #include "tandem/orchestrate/engine/job_ledger.h"
 
+#include "tandem/base/assert.h"
+
 namespace tandem::engine {
 
 Result<JobRecord> JobLedger::update(const JobId& id, std::optional<std::uint64_t> fence, const std::string& actor,
@@ -38,6 +40,7 @@ Result<void> JobLedger::commit(const JobRecord& record, std::optional<job::JobSt
                      .at = record.view.updated_at,
                      .actor = actor,
                      .data = std::move(data)};
+    TANDEM_ASSERT(job::catalogue_violation(event) == "");
     change.batch.append(event.job.value, event.document().dump());
     events.push_back(std::move(event));
   }

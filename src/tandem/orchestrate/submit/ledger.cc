@@ -2,7 +2,6 @@
 
 #include "tandem/base/assert.h"
 #include "tandem/base/hash.h"
-#include "tandem/model/job/job_event.h"
 #include "tandem/orchestrate/submit/crash_points.h"
 
 namespace tandem::submit {
@@ -65,26 +64,46 @@ Result<std::optional<SubmissionRecord>> Ledger::load(std::string_view token) con
   return std::optional<SubmissionRecord>(std::move(record));
 }
 
-void Ledger::put(store::Batch& batch, const SubmissionRecord& record, std::string_view type,
-                 std::string_view actor) const {
+void Ledger::publish_to(std::function<void(const job::Event&)> listener) {
+  const std::lock_guard lock(mutex_);
+  listener_ = std::move(listener);
+}
+
+Result<void> Ledger::commit(store::Batch batch, job::Event event) const {
+  TANDEM_TRY_ASSIGN(const store::Committed committed, store::commit_and_wait(services_.store, std::move(batch)));
+  event.sequence = committed.sequences.front();
+  std::function<void(const job::Event&)> listener;
+  {
+    const std::lock_guard lock(mutex_);
+    listener = listener_;
+  }
+  if (listener) listener(event);
+  return {};
+}
+
+job::Event Ledger::put(store::Batch& batch, const SubmissionRecord& record, std::string_view type,
+                       std::string_view actor) {
+  TANDEM_ASSERT(batch.operations.empty());
   const Expect expect = record.version == 0 ? Expect::absent() : Expect::at(record.version);
   batch.put(Table::kSubmission, record.token, record.document().dump(), expect);
-  const job::Event event{.job = record.job,
-                         .type = std::string(type),
-                         .at = record.updated_at,
-                         .actor = std::string(actor),
-                         .data = {{"token", record.token},
-                                  {"step", record.step},
-                                  {"attempt", record.attempt},
-                                  {"fence", record.fence},
-                                  {"backend", record.backend},
-                                  {"handle", record.handle},
-                                  {"reason", record.reason},
-                                  {"reserved_usd_micros", record.reserved.usd_micros},
-                                  {"billed_usd_micros", record.has_bill ? Json(record.billed.usd_micros) : Json()},
-                                  {"raw_sha256", record.raw_sha256},
-                                  {"sends", record.sends}}};
+  job::Event event{.job = record.job,
+                   .type = std::string(type),
+                   .at = record.updated_at,
+                   .actor = std::string(actor),
+                   .data = {{"token", record.token},
+                            {"step", record.step},
+                            {"attempt", record.attempt},
+                            {"fence", record.fence},
+                            {"backend", record.backend},
+                            {"handle", record.handle},
+                            {"reason", record.reason},
+                            {"reserved_usd_micros", record.reserved.usd_micros},
+                            {"billed_usd_micros", record.has_bill ? Json(record.billed.usd_micros) : Json()},
+                            {"raw_sha256", record.raw_sha256},
+                            {"sends", record.sends}}};
+  TANDEM_ASSERT(job::catalogue_violation(event) == "");
   batch.append(record.job.value, event.document().dump());
+  return event;
 }
 
 Result<void> Ledger::add_index(store::Batch& batch, const SubmissionRecord& record) const {
@@ -107,14 +126,13 @@ Result<void> Ledger::add_index(store::Batch& batch, const SubmissionRecord& reco
 
 Result<void> Ledger::store_new(const SubmissionRecord& record) const {
   store::Batch batch;
-  put(batch, record, event_type(record.state), "engine");
+  job::Event event = put(batch, record, event_type(record.state), "engine");
   TANDEM_TRY(add_index(batch, record));
   TANDEM_TRY(
       budget::Budget(services_.store)
           .reserve(batch,
                    {.job = record.job, .token = record.token, .fence = record.fence, .amount = record.reserved}));
-  TANDEM_TRY(store::commit_and_wait(services_.store, std::move(batch)));
-  return {};
+  return commit(std::move(batch), std::move(event));
 }
 
 Result<SubmissionRecord> Ledger::open(SubmissionRecord record) {
@@ -147,8 +165,8 @@ Result<SubmissionRecord> Ledger::take_over(SubmissionRecord record, std::uint64_
   record.fence = fence;
   record.updated_at = services_.clock.now();
   store::Batch batch;
-  put(batch, record, "submission.taken_over", "engine");
-  const auto committed = store::commit_and_wait(services_.store, std::move(batch));
+  job::Event event = put(batch, record, "submission.taken_over", "engine");
+  const auto committed = commit(std::move(batch), std::move(event));
   if (!committed && committed.error().number == errors::kPreconditionFailed) return tl::unexpected(taken_over(record));
   if (!committed) return tl::unexpected(committed.error());
   ++record.version;
@@ -179,13 +197,13 @@ Result<SubmissionRecord> Ledger::apply(const SubmissionRecord& from, const Chang
   reach("before", next.state);
   for (int tries = 0;; ++tries) {
     store::Batch batch;
-    put(batch, next, event_type(next.state), change.actor);
+    job::Event event = put(batch, next, event_type(next.state), change.actor);
     if (change.raw != nullptr) batch.put(Table::kBlob, next.raw_sha256, change.raw->bytes);
     if (is_final(next.state)) {
       TANDEM_TRY(budget.settle(batch, next.job, next.token, next.billed));
       batch.erase(Table::kSubmission, open_key(next.token));
     }
-    const auto committed = store::commit_and_wait(services_.store, std::move(batch));
+    const auto committed = commit(std::move(batch), std::move(event));
     if (committed) break;
     if (committed.error().number != errors::kPreconditionFailed || tries == kConflictsMax) {
       return tl::unexpected(committed.error());

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -13,6 +14,7 @@
 #include <string_view>
 
 #include "tandem/middleware/backend/backend.h"
+#include "tandem/model/job/job_event.h"
 #include "tandem/orchestrate/submit/submission_record.h"
 #include "tandem/orchestrate/submit/submit.h"
 #include "tandem/trust/budget/budget.h"
@@ -67,6 +69,7 @@ class Ledger {
   const SubmitServices& services() const { return services_; }
   const SubmitOptions& options() const { return options_; }
   LiveSet& live() { return live_; }
+  void publish_to(std::function<void(const job::Event&)> listener);
 
   /// Empty when the token was never used. Errors: 3003 store_damaged; those of the store.
   Result<std::optional<SubmissionRecord>> load(std::string_view token) const;
@@ -91,9 +94,11 @@ class Ledger {
   Result<bool> job_is_over(const JobId& job) const;
 
  private:
-  /// Adds the record, its event and its index rows to `batch`.
-  void put(store::Batch& batch, const SubmissionRecord& record, std::string_view event_type,
-           std::string_view actor) const;
+  /// Adds the record and its event to `batch`, which is empty: commit() finds the event's sequence in the first place.
+  static job::Event put(store::Batch& batch, const SubmissionRecord& record, std::string_view event_type,
+                        std::string_view actor);
+  /// Commits the batch that `event` was put into, and publishes it.
+  Result<void> commit(store::Batch batch, job::Event event) const;
   /// One try of open().
   Result<void> store_new(const SubmissionRecord& record) const;
   Result<void> add_index(store::Batch& batch, const SubmissionRecord& record) const;
@@ -102,6 +107,8 @@ class Ledger {
   SubmitServices services_;
   SubmitOptions options_;
   LiveSet live_;
+  mutable std::mutex mutex_;  ///< guards listener_
+  std::function<void(const job::Event&)> listener_;
 };
 
 }  // namespace tandem::submit

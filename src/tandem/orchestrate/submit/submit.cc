@@ -250,6 +250,10 @@ Submitter::Submitter(SubmitServices services, SubmitOptions options)
     : ledger_(std::make_unique<Ledger>(services, options)) {}
 Submitter::~Submitter() = default;
 
+void Submitter::publish_to(std::function<void(const job::Event&)> listener) {
+  ledger_->publish_to(std::move(listener));
+}
+
 Result<SubmissionOutcome> Submitter::run(const SubmissionRequest& request, std::stop_token stop) {
   const std::string token = attempt_token(request.tenant, request.job.value, request.step, request.attempt);
   TANDEM_TRY_ASSIGN(const LiveSet::Claim claim, ledger_->live().claim(token, stop));

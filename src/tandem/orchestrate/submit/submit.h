@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -23,6 +24,7 @@
 #include "tandem/base/meter.h"
 #include "tandem/base/result.h"
 #include "tandem/middleware/backend/backend.h"
+#include "tandem/model/job/job_event.h"
 #include "tandem/orchestrate/submit/submission_record.h"
 #include "tandem/store/store.h"
 
@@ -96,6 +98,10 @@ class Submitter {
   ///         illegal_transition - another attempt of the step is in flight; 1023 - the token belongs to other work;
   ///         and those of the store, of validate() and of quote() before anything was reserved.
   Result<SubmissionOutcome> run(const SubmissionRequest& request, std::stop_token stop);
+
+  /// Calls `listener` (instead of an earlier one) after each event of the ledger is durable, on the thread that made it; it
+  /// must not block.
+  void publish_to(std::function<void(const job::Event&)> listener);
 
   /// All submissions of a job, by token: for lineage, and for people.
   Result<std::vector<SubmissionRecord>> submissions(const JobId& job);

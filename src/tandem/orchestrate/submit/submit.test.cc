@@ -1,9 +1,7 @@
 #include "tandem/orchestrate/submit/submit.h"
 
-#include <map>
+#include <set>
 
-#include "tandem/base/fs.h"
-#include "tandem/base/setting.h"
 #include "tandem/orchestrate/submit/testing/submit_fixture.h"
 
 namespace tandem::submit {
@@ -356,28 +354,30 @@ TEST_F(SubmitTest, stored_bytes_that_were_altered_are_reported_as_damage) {
   EXPECT_THAT(run(request()), FailsWith(errors::kStoreDamaged));
 }
 
-/// contract/events.json names every event that the ledger writes, with exactly the fields of its data.
-TEST_F(SubmitTest, every_event_of_the_ledger_stands_in_the_catalogue_with_its_fields) {
-  const SystemEnvironment environment;
-  RealFs fs;
-  const std::string path = environment.get("TANDEM_SOURCE_DIR") + "/contract/events.json";
-  const auto text = fs.read_file(path, 1u << 20);
-  ASSERT_THAT(text, Succeeds());
-  const auto catalogue = parse_json(*text, path);
-  ASSERT_THAT(catalogue, Succeeds());
-  std::map<std::string, Json> entries;
-  for (const Json& entry : (*catalogue)["events"]) entries[entry["type"]] = entry["data"];
-
+TEST_F(SubmitTest, every_state_has_its_event_in_the_catalogue) {
+  std::set<std::string> types;
+  for (const job::EventRecord& entry : job::event_catalogue()) types.emplace(entry.type);
+  for (std::size_t s = 0; s < kNumSubmissionStates; ++s)
+    EXPECT_TRUE(types.contains(fmt::format("submission.{}", to_string(static_cast<SubmissionState>(s)))));
   ASSERT_THAT(run(request()), Succeeds());
   ASSERT_THAT(events(), SizeIs(5));
-  for (const job::Event& event : events()) {
-    ASSERT_TRUE(entries.contains(event.type)) << event.type;
-    EXPECT_EQ(event.data.size(), entries[event.type].size()) << event.type;
-    for (const auto& [field, value] : event.data.items()) EXPECT_TRUE(entries[event.type].contains(field)) << field;
-  }
-  for (std::size_t s = 0; s < kNumSubmissionStates; ++s) {
-    EXPECT_TRUE(entries.contains(fmt::format("submission.{}", to_string(static_cast<SubmissionState>(s)))));
-  }
+  for (const job::Event& event : events()) EXPECT_EQ(job::catalogue_violation(event), "");
+}
+
+TEST_F(SubmitTest, what_the_ledger_writes_is_published_with_its_place_in_the_log) {
+  std::vector<std::pair<std::uint64_t, Json>> heard;
+  submitter_.publish_to([&](const job::Event& event) { heard.emplace_back(event.sequence, event.document()); });
+  ASSERT_THAT(run(request()), Succeeds());
+  std::vector<std::pair<std::uint64_t, Json>> logged;
+  const auto log = store_.read_log(0, 1000, job_.value);
+  for (const store::LogEntry& entry : log.value())
+    logged.emplace_back(entry.sequence, parse_json(entry.value, "event").value());
+  EXPECT_EQ(heard, logged);
+  submitter_.publish_to(nullptr);
+  auto second = request();
+  second.attempt = 1;
+  ASSERT_THAT(run(second), Succeeds());
+  EXPECT_EQ(heard.size(), logged.size());
 }
 
 class SubmitClassA : public SubmitFixture {

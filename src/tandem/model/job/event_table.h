@@ -1,0 +1,50 @@
+// GENERATED from contract/events.json by tools/contract/generate. Do not edit.
+// tandem/model/job/event_table.h - the catalogue of events; read by job_event.cc only.
+#pragma once
+
+#include <array>
+
+#include "tandem/model/job/job_event.h"
+
+namespace tandem::job {
+
+// Members of the data of each type, with their JSON types.
+inline constexpr std::array<EventMember, 5> kJobQueuedMembers{{{"name", "string"}, {"problem_type", "string"}, {"spec_sha256", "string"}, {"cost_max_usd_micros", "integer"}, {"retry_of", "string|null"}}};
+inline constexpr std::array<EventMember, 2> kJobStartedMembers{{{"fence", "integer"}, {"start", "integer"}}};
+inline constexpr std::array<EventMember, 3> kJobPlannedMembers{{{"digest", "string"}, {"primary", "string"}, {"reasons", "array"}}};
+inline constexpr std::array<EventMember, 2> kRoundStartedMembers{{{"round", "integer"}, {"orders", "array"}}};
+inline constexpr std::array<EventMember, 8> kStepFinishedMembers{{{"label", "string"}, {"round", "integer"}, {"backend", "string"}, {"emulated", "boolean"}, {"path", "array"}, {"elapsed_ms", "number"}, {"billed_usd_micros", "integer"}, {"error", "string"}}};
+inline constexpr std::array<EventMember, 2> kJobRequeuedMembers{{{"error", "string"}, {"number", "integer"}}};
+inline constexpr std::array<EventMember, 1> kJobCancelRequestedMembers{{{"reason", "string"}}};
+inline constexpr std::array<EventMember, 5> kJobSucceededMembers{{{"objective", "number|null"}, {"acceptance_met", "boolean"}, {"lineage_id", "string"}, {"result_sha256", "string"}, {"billed_usd_micros", "integer"}}};
+inline constexpr std::array<EventMember, 11> kSubmissionReservedMembers{{{"token", "string"}, {"step", "string"}, {"attempt", "integer"}, {"fence", "integer"}, {"backend", "string"}, {"handle", "string"}, {"reason", "string"}, {"reserved_usd_micros", "integer"}, {"billed_usd_micros", "integer|null"}, {"raw_sha256", "string"}, {"sends", "integer"}}};
+
+/// Every type, in the order of contract/events.json.
+inline constexpr std::array<EventRecord, 24> kEventTable{{
+    {.type = "job.queued", .members = kJobQueuedMembers},
+    {.type = "job.started", .members = kJobStartedMembers},
+    {.type = "job.planned", .members = kJobPlannedMembers},
+    {.type = "round.started", .members = kRoundStartedMembers},
+    {.type = "step.finished", .members = kStepFinishedMembers},
+    {.type = "step.failed", .members = kStepFinishedMembers},
+    {.type = "job.requeued", .members = kJobRequeuedMembers},
+    {.type = "job.cancel_requested", .members = kJobCancelRequestedMembers},
+    {.type = "job.succeeded", .members = kJobSucceededMembers},
+    {.type = "job.failed", .members = kJobRequeuedMembers},
+    {.type = "job.cancelled", .members = kJobRequeuedMembers},
+    {.type = "job.expired", .members = kJobRequeuedMembers},
+    {.type = "submission.reserved", .members = kSubmissionReservedMembers},
+    {.type = "submission.intent", .members = kSubmissionReservedMembers},
+    {.type = "submission.ambiguous", .members = kSubmissionReservedMembers},
+    {.type = "submission.confirmed", .members = kSubmissionReservedMembers},
+    {.type = "submission.terminal", .members = kSubmissionReservedMembers},
+    {.type = "submission.settled", .members = kSubmissionReservedMembers},
+    {.type = "submission.held", .members = kSubmissionReservedMembers},
+    {.type = "submission.refused", .members = kSubmissionReservedMembers},
+    {.type = "submission.failed", .members = kSubmissionReservedMembers},
+    {.type = "submission.cancelled", .members = kSubmissionReservedMembers},
+    {.type = "submission.orphan", .members = kSubmissionReservedMembers},
+    {.type = "submission.taken_over", .members = kSubmissionReservedMembers},
+}};
+
+}  // namespace tandem::job
