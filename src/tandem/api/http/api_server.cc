@@ -137,6 +137,7 @@ class ApiServerImpl final : public ApiServer {
 
   Answer ready() {
     if (draining_) return fail(errors::kDraining, "the server is shutting down");
+    TANDEM_TRY(services_.engine.ready());
     TANDEM_TRY(services_.store.last_sequence());
     return json_response(200, {{"status", "ready"}, {"store", services_.store.kind()}});
   }
@@ -234,6 +235,9 @@ class ApiServerImpl final : public ApiServer {
     const auto limit = std::min(std::chrono::duration_cast<std::chrono::milliseconds>(*duration),
                                 std::chrono::milliseconds(kWaitMsMax));
     when_ended(engine_, seams_.executor, id, limit, [this, id, responder = call.responder, path = call.request.path] {
+      const auto ended = services_.engine.wait(id, Deadline(Instant{0}));
+      if (!ended && ended.error().number != errors::kResultNotReady)
+        return responder->send(error_response(ended.error(), path));
       const auto now = services_.service.job(id);
       responder->send(now ? json_response(200, *now) : error_response(now.error(), path));
     });

@@ -270,6 +270,34 @@ TEST_F(ApiServerTest, a_wait_is_answered_at_its_limit_with_the_state_as_it_is) {
   EXPECT_EQ(get_json("/v1/jobs/" + id + "?wait=1ms")["state"], "running");
 }
 
+TEST_F(ApiServerTest, a_full_disk_is_said_to_whoever_waits_submits_or_balances_and_the_job_ends_when_there_is_room) {
+  close_gate();
+  const std::string id = parse_json(post_job(world_.classical_job()).body, "answer").value()["job_id"];
+  gate_.wait_for_arrivals(1);
+  const auto expect_full = [](const HttpResponse& answer, std::string_view says) {
+    EXPECT_EQ(answer.status, 507) << answer.body;
+    EXPECT_EQ(header_value(answer.headers, "Content-Type"), "application/problem+json");
+    const Json problem = parse_json(answer.body, "problem").value_or(Json());
+    EXPECT_EQ(problem["number"], static_cast<int>(errors::kDiskFull));
+    EXPECT_THAT(problem.value("detail", ""), HasSubstr(says));
+  };
+  HttpResponse waited;
+  std::thread waiting([&] { waited = get("/v1/jobs/" + id + "?wait=60s"); });
+  world_.store->fail_commits(1, 1'000'000, make_error(errors::kDiskFull, "planted full disk"));
+  gate_.open();
+  waiting.join();
+  expect_full(waited, id);
+  expect_full(get("/v1/jobs/" + id + "?wait=60s"), "planted full disk");  // at once
+  expect_full(get("/readyz"), "planted full disk");
+  expect_full(post_job(world_.classical_job()), "planted full disk");
+  EXPECT_EQ(get_json("/healthz")["status"], "ok");
+  EXPECT_EQ(get_json("/v1/jobs/" + id)["state"], "running");  // what is stored can be read
+  EXPECT_THAT(get_json("/v1/jobs")["jobs"], SizeIs(1));
+  world_.store->fail_commits(0, 0, {});
+  while (get("/readyz").status != 200) std::this_thread::yield();
+  EXPECT_EQ(get_json("/v1/jobs/" + id + "?wait=60s")["state"], "succeeded");
+}
+
 TEST_F(ApiServerTest, streams_opened_before_the_job_ends_have_every_event_once_and_close) {
   close_gate();
   // Parallel orders write events of one job at the same time.

@@ -36,7 +36,7 @@ class EventSession : public std::enable_shared_from_this<EventSession> {
             const auto session = weak.lock();
             if (session != nullptr && event.job == session->job_) session->wake();
           },
-          nullptr);
+          nullptr, nullptr);
     });
     {
       const std::lock_guard lock(mutex_);
@@ -168,7 +168,10 @@ class Wait : public std::enable_shared_from_this<Wait> {
           const auto wait = weak.lock();
           if (wait != nullptr && event.job == wait->job_ && ends_job(event.type)) wait->finish();
         },
-        nullptr);
+        nullptr,
+        [weak = weak_from_this()] {
+          if (const auto wait = weak.lock()) wait->finish();
+        });
     auto timer = executor_.post_after(limit, [self] { self->finish(); });
     bool early = false;
     {
@@ -179,9 +182,9 @@ class Wait : public std::enable_shared_from_this<Wait> {
       early = finished_;
     }
     if (early) return reply();
-    // It may have ended before we listened.
-    const auto view = engine.job(job_);
-    if (!view || job::is_final(view->state)) finish();
+    // It may have ended, or stopped being able to, before we listened.
+    const auto now = engine.wait(job_, Deadline(Instant{0}));
+    if (now || now.error().number != errors::kResultNotReady) finish();
   }
 
   void finish() {

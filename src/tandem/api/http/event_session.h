@@ -45,7 +45,8 @@ class ServedEngine {
 void stream_events(const std::shared_ptr<ServedEngine>& engine, Executor& executor, const JobId& job,
                    std::uint64_t after, std::unique_ptr<server::Stream> stream);
 
-/// Calls `answer` once, unless the server is gone by then: when the job has ended, or after `limit`. On the pool.
+/// Calls `answer` once, unless the server is gone by then: when the job has ended, when it cannot end because nothing can be
+/// stored, or after `limit`. On the pool.
 void when_ended(const std::shared_ptr<ServedEngine>& engine, Executor& executor, const JobId& job,
                 std::chrono::milliseconds limit, std::function<void()> answer);
 

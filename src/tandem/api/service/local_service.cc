@@ -73,7 +73,8 @@ class LocalService final : public Service {
         },
         [&](const engine::Progress& progress) {
           if (progress.job == id && watch.on_progress) watch.on_progress(progress);
-        });
+        },
+        nullptr);
     return engine_.wait(id, deadline).map([](const engine::JobView& view) { return view.document(); });
   }
 

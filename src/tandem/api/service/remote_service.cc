@@ -65,7 +65,7 @@ class RemoteService final : public Service {
       if (!state)
         return fail(errors::kBackendGarbage, "the server names the state '{}', which this version does not know",
                     view.value("state", ""));
-      if (job::is_final(*state)) return view;
+      if (job::is_final(*state) || *state == job::JobState::kAwaitingReview) return view;
       if (deadline.expired(clock_))
         return fail(errors::kResultNotReady, "job {} is still {}", id.value, job::to_string(*state));
     }

@@ -5,9 +5,11 @@
 #include <deque>
 #include <map>
 #include <mutex>
-#include <set>
 
+#include "tandem/base/pause.h"
 #include "tandem/orchestrate/engine/job_runner.h"
+#include "tandem/orchestrate/engine/listeners.h"
+#include "tandem/orchestrate/engine/store_watch.h"
 #include "tandem/orchestrate/submit/reconcile.h"
 #include "tandem/trust/budget/budget.h"
 
@@ -17,66 +19,7 @@ namespace {
 constexpr std::size_t kPageMax = 1000;           ///< jobs in one answer
 constexpr std::size_t kRecoverPage = 1000;       ///< queued jobs read at once at start-up
 constexpr std::size_t kIdempotencyKeyMax = 255;  ///< bytes; the header's usual limit
-
-/// Listeners of one engine. A listener that unsubscribes is not called any more once its handle is gone.
-class Listeners {
- public:
-  struct Entry {
-    std::function<void(const job::Event&)> on_event;
-    std::function<void(const Progress&)> on_progress;
-    std::mutex mutex;  ///< held while calling, so that removing waits for a call under way
-    bool removed = false;
-  };
-  std::shared_ptr<Entry> add(std::function<void(const job::Event&)> on_event,
-                             std::function<void(const Progress&)> on_progress) {
-    auto entry = std::make_shared<Entry>();
-    entry->on_event = std::move(on_event);
-    entry->on_progress = std::move(on_progress);
-    const std::lock_guard lock(mutex_);
-    entries_.insert(entry);
-    return entry;
-  }
-  void remove(const std::shared_ptr<Entry>& entry) {
-    {
-      const std::lock_guard lock(mutex_);
-      entries_.erase(entry);
-    }
-    const std::lock_guard lock(entry->mutex);
-    entry->removed = true;
-  }
-  template <typename Call>
-  void each(const Call& call) {
-    std::vector<std::shared_ptr<Entry>> copy;
-    {
-      const std::lock_guard lock(mutex_);
-      copy.assign(entries_.begin(), entries_.end());
-    }
-    for (const auto& entry : copy) {
-      const std::lock_guard lock(entry->mutex);
-      if (!entry->removed) call(*entry);
-    }
-  }
-
- private:
-  std::mutex mutex_;
-  std::set<std::shared_ptr<Entry>> entries_;
-};
-
-class Subscription final : public Timer {
- public:
-  Subscription(std::shared_ptr<Listeners> listeners, std::shared_ptr<Listeners::Entry> entry)
-      : listeners_(std::move(listeners)), entry_(std::move(entry)) {}
-  ~Subscription() override { cancel(); }
-  void cancel() override {
-    if (entry_ == nullptr) return;
-    listeners_->remove(entry_);
-    entry_ = nullptr;
-  }
-
- private:
-  std::shared_ptr<Listeners> listeners_;
-  std::shared_ptr<Listeners::Entry> entry_;
-};
+constexpr std::uint32_t kBackOffMax = 6;  ///< doublings of the time between two tries to store what one job does
 
 class EngineImpl final : public Engine {
  public:
@@ -85,20 +28,18 @@ class EngineImpl final : public Engine {
         options_(std::move(options)),
         listeners_(std::make_shared<Listeners>()),
         ledger_(services_.store, services_.clock,
-                [listeners = listeners_](const job::Event& event) {
-                  listeners->each([&](const Listeners::Entry& entry) {
-                    if (entry.on_event) entry.on_event(event);
-                  });
-                }),
+                [listeners = listeners_](const job::Event& event) { listeners->publish(event); }),
         runner_(services_, ledger_,
                 {.threads = options_.threads == 0 ? services_.executor.threads() : options_.threads,
                  .remote_deadline = options_.remote_deadline,
                  .versions = options_.versions}),
-        reconciler_(services_.submitter, services_.backends) {}
+        reconciler_(services_.submitter, services_.backends),
+        watch_(services_.store, services_.log, services_.meter) {}
 
   ~EngineImpl() override {
     drain(Deadline::after(services_.clock, std::chrono::nanoseconds(0)));
     sweeping_.reset();
+    healing_.reset();
     workers_.clear();
   }
 
@@ -119,10 +60,13 @@ class EngineImpl final : public Engine {
   Result<std::vector<job::Event>> events(const JobId& id, std::uint64_t after, std::size_t limit) override;
   Result<void> cancel(const JobId& id, std::string_view actor, std::string_view reason) override;
   std::unique_ptr<Timer> subscribe(std::function<void(const job::Event&)> on_event,
-                                   std::function<void(const Progress&)> on_progress) override {
-    return std::make_unique<Subscription>(listeners_, listeners_->add(std::move(on_event), std::move(on_progress)));
+                                   std::function<void(const Progress&)> on_progress,
+                                   std::function<void()> on_unstored) override {
+    return std::make_unique<Subscription>(
+        listeners_, listeners_->add(std::move(on_event), std::move(on_progress), std::move(on_unstored)));
   }
   Result<JobView> wait(const JobId& id, Deadline deadline) override;
+  Result<void> ready() override;
   void drain(Deadline deadline) override;
 
  private:
@@ -133,8 +77,14 @@ class EngineImpl final : public Engine {
   Result<std::optional<Admission>> earlier_admission(const std::string& key, const std::string& fingerprint);
   void enqueue(const JobId& id, std::shared_ptr<const job::JobSpec> spec);
   void work(std::stop_token stop);
-  void run_one(const JobId& id, std::shared_ptr<const job::JobSpec> spec);
-  Result<void> requeue_running();
+  /// The error that kept its start, a checkpoint or its end from being stored.
+  std::optional<Error> run_one(const JobId& id, std::shared_ptr<const job::JobSpec> spec);
+  Result<void> requeue(const JobId& id, const std::string& reason);
+  /// Called when `error` kept something from being stored: jobs wait now, and whoever waits for them hears it.
+  void cannot_store(const Error& error);
+  void park(const JobId& id, std::shared_ptr<const job::JobSpec> spec);  ///< under the lock
+  void heal(const std::stop_token& stop);
+  void unpark();
 
   EngineServices services_;
   EngineOptions options_;
@@ -142,15 +92,25 @@ class EngineImpl final : public Engine {
   JobLedger ledger_;
   JobRunner runner_;
   submit::Reconciler reconciler_;
+  StoreWatch watch_;
+
+  /// A job whose start, checkpoint or end could not be stored.
+  struct Parked {
+    std::shared_ptr<const job::JobSpec> spec;
+    std::uint32_t looks_left = 0;  ///< of heal(), before it is tried again
+  };
 
   std::mutex mutex_;
-  std::condition_variable changed_;  ///< queue, running, draining, ended jobs
+  std::condition_variable changed_;  ///< queue, running, draining, ended jobs, what can be stored
   std::deque<std::pair<JobId, std::shared_ptr<const job::JobSpec>>> queue_;
   std::map<JobId, std::shared_ptr<Running>> running_;
-  std::uint64_t ended_ = 0;  ///< counts jobs that reached a final state here, so that waiters look again
+  std::map<JobId, Parked> parked_;
+  std::map<JobId, std::uint32_t> parkings_;  ///< how often in a row; a job that keeps failing is tried less and less
+  std::uint64_t ended_ = 0;  ///< counts jobs that ended or were parked here, so that waiters look again
   bool draining_ = false;
   std::vector<std::unique_ptr<Timer>> workers_;
   std::unique_ptr<Timer> sweeping_;
+  std::unique_ptr<Timer> healing_;
 };
 
 /// Ids of all jobs in a state, oldest first.
@@ -166,40 +126,38 @@ Result<std::vector<JobId>> jobs_in_state(store::Store& store, job::JobState stat
   }
 }
 
-Result<void> EngineImpl::requeue_running() {
-  TANDEM_TRY_ASSIGN(const std::vector<JobId> interrupted, jobs_in_state(services_.store, job::JobState::kRunning));
+/// From "running" back to "queued", or to its end when the client was promised that.
+Result<void> EngineImpl::requeue(const JobId& id, const std::string& reason) {
   const budget::Budget budget(services_.store);
-  for (const JobId& id : interrupted) {
-    auto done = ledger_.update(id, std::nullopt, "engine", [&](JobRecord& record, Change& change) -> Result<void> {
-      if (record.view.cancel_requested) {
-        // The client was told so: the job ends here, and the reconciler follows what is under way at a provider.
-        TANDEM_TRY_ASSIGN(record.view.state, job::require_transition(record.view.state, job::JobEvent::kCancel));
-        record.view.error = "cancelled by the client; the process that ran it ended";
-        record.view.error_number = static_cast<std::uint16_t>(errors::kCancelled);
-        TANDEM_TRY(budget.release(change.batch, id));
-        change.events.push_back(
-            {"job.cancelled", {{"error", record.view.error}, {"number", record.view.error_number}}});
-        return {};
-      }
-      TANDEM_TRY_ASSIGN(record.view.state, job::require_transition(record.view.state, job::JobEvent::kRequeue));
-      change.events.push_back({"job.requeued", {{"error", "the process that ran it ended"}, {"number", 0}}});
+  auto done = ledger_.update(id, std::nullopt, "engine", [&](JobRecord& record, Change& change) -> Result<void> {
+    if (record.view.cancel_requested) {
+      // The client was told so: the job ends here, and the reconciler follows what is under way at a provider.
+      TANDEM_TRY_ASSIGN(record.view.state, job::require_transition(record.view.state, job::JobEvent::kCancel));
+      record.view.error = "cancelled by the client; " + reason;
+      record.view.error_number = static_cast<std::uint16_t>(errors::kCancelled);
+      TANDEM_TRY(budget.release(change.batch, id));
+      change.events.push_back({"job.cancelled", {{"error", record.view.error}, {"number", record.view.error_number}}});
       return {};
-    });
-    TANDEM_TRY(done);
-  }
-  return {};
+    }
+    TANDEM_TRY_ASSIGN(record.view.state, job::require_transition(record.view.state, job::JobEvent::kRequeue));
+    change.events.push_back({"job.requeued", {{"error", reason}, {"number", 0}}});
+    return {};
+  });
+  return done.map([](const JobRecord&) {});
 }
 
 Result<void> EngineImpl::recover_and_start() {
   if (options_.workers == 0) return {};  // a reader: it must not touch what it does not mean to run
   TANDEM_TRY(reconciler_.sweep(std::stop_token()));
-  TANDEM_TRY(requeue_running());
+  TANDEM_TRY_ASSIGN(const std::vector<JobId> interrupted, jobs_in_state(services_.store, job::JobState::kRunning));
+  for (const JobId& id : interrupted) TANDEM_TRY(requeue(id, "the process that ran it ended"));
   TANDEM_TRY_ASSIGN(const std::vector<JobId> queued, jobs_in_state(services_.store, job::JobState::kQueued));
   for (const JobId& id : queued) queue_.push_back({id, nullptr});
   for (std::size_t i = 0; i < options_.workers; ++i)
     workers_.push_back(
         services_.executor.start_loop("worker", [this](std::stop_token stop) { work(std::move(stop)); }));
   sweeping_ = reconciler_.start(services_.executor, options_.reconcile_interval);
+  healing_ = services_.executor.start_loop("store-watch", [this](const std::stop_token& stop) { heal(stop); });
   return {};
 }
 
@@ -257,8 +215,11 @@ Result<Admission> EngineImpl::admit(const job::JobSpec& spec, std::string_view t
                             {"spec_sha256", fingerprint},
                             {"cost_max_usd_micros", spec.limits.cost_max.usd_micros},
                             {"retry_of", spec.retry_of ? Json(spec.retry_of->value) : Json()}}});
+  // Refused as long as the jobs that were taken before cannot go on; one without workers finds out by trying.
+  if (options_.workers != 0) TANDEM_TRY(watch_.writable());
   auto stored = ledger_.insert(record, std::move(change));
   if (!stored) {
+    if (is_store_trouble(stored.error())) cannot_store(stored.error());
     // Two requests with one key at the same time: the other one won, and its job is the answer.
     if (stored.error().number == errors::kPreconditionFailed && !idempotency_key.empty()) {
       TANDEM_TRY_ASSIGN(const std::optional<Admission> earlier, earlier_admission(key, fingerprint));
@@ -286,21 +247,30 @@ void EngineImpl::work(std::stop_token stop) {
     std::pair<JobId, std::shared_ptr<const job::JobSpec>> next;
     {
       std::unique_lock lock(mutex_);
-      changed_.wait(lock, [&] { return stop.stop_requested() || draining_ || !queue_.empty(); });
+      changed_.wait(lock, [&] {
+        return stop.stop_requested() || draining_ || (!queue_.empty() && watch_.writable().has_value());
+      });
       if (stop.stop_requested() || draining_) return;
       next = std::move(queue_.front());
       queue_.pop_front();
       running_.emplace(next.first, std::make_shared<Running>());
     }
-    run_one(next.first, std::move(next.second));
-    const std::lock_guard lock(mutex_);
-    running_.erase(next.first);
-    ++ended_;
-    changed_.notify_all();
+    const std::optional<Error> unstored = run_one(next.first, next.second);
+    {
+      const std::lock_guard lock(mutex_);
+      running_.erase(next.first);
+      if (unstored)
+        park(next.first, std::move(next.second));
+      else
+        parkings_.erase(next.first);
+      ++ended_;
+      changed_.notify_all();
+    }
+    if (unstored) cannot_store(*unstored);
   }
 }
 
-void EngineImpl::run_one(const JobId& id, std::shared_ptr<const job::JobSpec> spec) {
+std::optional<Error> EngineImpl::run_one(const JobId& id, std::shared_ptr<const job::JobSpec> spec) {
   std::shared_ptr<Running> running;
   {
     const std::lock_guard lock(mutex_);
@@ -318,7 +288,8 @@ void EngineImpl::run_one(const JobId& id, std::shared_ptr<const job::JobSpec> sp
     if (started.error().number != errors::kJobFinal)
       services_.log.write(LogLevel::kWarning, "job.not_started",
                           {{"job_id", id.value}, {"error", started.error().to_string()}});
-    return;
+    if (is_store_trouble(started.error())) return started.error();
+    return std::nullopt;
   }
   const RunControl control{.stop = running->stop.get_token(),
                            .cancelled =
@@ -337,8 +308,72 @@ void EngineImpl::run_one(const JobId& id, std::shared_ptr<const job::JobSpec> sp
                                    if (entry.on_progress) entry.on_progress(progress);
                                  });
                                }};
-  const RunEnd end = runner_.run(id, started->view.fence, std::move(spec), control);
-  services_.meter.add("tandem_jobs_ended_total", end == RunEnd::kFinal ? 1 : 0);
+  RunOutcome outcome = runner_.run(id, started->view.fence, std::move(spec), control);
+  services_.meter.add("tandem_jobs_ended_total", outcome.end == RunEnd::kFinal ? 1 : 0);
+  if (outcome.end == RunEnd::kUnstored) return std::move(outcome.error);
+  return std::nullopt;
+}
+
+void EngineImpl::cannot_store(const Error& error) {
+  watch_.note(error);
+  {
+    const std::lock_guard lock(mutex_);
+    ++ended_;
+    changed_.notify_all();
+  }
+  listeners_->each([](const Listeners::Entry& entry) {
+    if (entry.on_unstored) entry.on_unstored();
+  });
+}
+
+void EngineImpl::park(const JobId& id, std::shared_ptr<const job::JobSpec> spec) {
+  const std::uint32_t times = parkings_[id]++;
+  parked_[id] = {.spec = std::move(spec), .looks_left = 1u << std::min(times, kBackOffMax)};
+}
+
+void EngineImpl::heal(const std::stop_token& stop) {
+  while (pause(services_.executor, options_.store_retry_interval, stop)) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (draining_) return;
+    }
+    if (watch_.may_recover() && watch_.probe()) {
+      const std::lock_guard lock(mutex_);
+      changed_.notify_all();
+    }
+    if (watch_.writable()) unpark();
+  }
+}
+
+void EngineImpl::unpark() {
+  std::vector<std::pair<JobId, Parked>> due;
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto it = parked_.begin(); it != parked_.end();) {
+      if (--it->second.looks_left > 0) {
+        ++it;
+        continue;
+      }
+      due.emplace_back(it->first, std::move(it->second));
+      it = parked_.erase(it);
+    }
+  }
+  for (auto& [id, parked] : due) {
+    const auto view = job(id);
+    if (view && view->state == job::JobState::kRunning) {
+      const auto done = requeue(id, "its progress could not be stored");
+      if (!done && is_store_trouble(done.error())) {
+        {
+          const std::lock_guard lock(mutex_);
+          park(id, std::move(parked.spec));
+        }
+        cannot_store(done.error());
+        continue;
+      }
+    }
+    // One that is cancelled or gone by now says so when it is started.
+    enqueue(id, std::move(parked.spec));
+  }
 }
 
 Result<JobPage> EngineImpl::jobs(std::optional<job::JobState> state, std::size_t limit, std::string_view page_token) {
@@ -451,6 +486,7 @@ Result<void> EngineImpl::cancel(const JobId& id, std::string_view actor, std::st
             {"job.cancelled", {{"error", record.view.error}, {"number", record.view.error_number}}});
         return {};
       });
+  if (!done && is_store_trouble(done.error())) cannot_store(done.error());
   TANDEM_TRY(done);
   std::shared_ptr<Running> running;
   {
@@ -476,12 +512,28 @@ Result<JobView> EngineImpl::wait(const JobId& id, Deadline deadline) {
     }
     TANDEM_TRY_ASSIGN(const JobView view, job(id));
     if (job::is_final(view.state) || view.state == job::JobState::kAwaitingReview) return view;
+    if (const auto writable = watch_.writable(); !writable) {
+      Error error = writable.error();
+      error.message =
+          fmt::format("job {} is {} and goes on from its last checkpoint {}: {}", id.value, job::to_string(view.state),
+                      watch_.may_recover() ? "when there is room" : "after a restart", error.message);
+      return tl::unexpected(std::move(error));
+    }
     const auto left = std::min<std::chrono::nanoseconds>(deadline.left(services_.clock), std::chrono::hours(1));
     if (left.count() <= 0)
       return fail(errors::kResultNotReady, "job {} is still {}", id.value, job::to_string(view.state));
     std::unique_lock lock(mutex_);
     changed_.wait_for(lock, left, [&] { return ended_ != seen; });
   }
+}
+
+Result<void> EngineImpl::ready() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (draining_)
+      return fail(errors::kDraining, "the server is shutting down and takes no new jobs; send it again in a moment");
+  }
+  return watch_.writable();
 }
 
 void EngineImpl::drain(Deadline deadline) {

@@ -55,6 +55,7 @@ struct EngineOptions {
   std::chrono::milliseconds remote_deadline{
       20'000};  ///< how long a step waits for a remote backend before it falls back
   std::chrono::milliseconds reconcile_interval{1'000};
+  std::chrono::milliseconds store_retry_interval{1'000};  ///< between looks whether a full disk has room again
   lineage::Versions versions;
 };
 
@@ -90,6 +91,10 @@ struct Progress {
   double elapsed_ms = 0;
 };
 
+/// What cannot be stored is not acknowledged and not forgotten. When a disk is full, running jobs stop at their last checkpoint,
+/// new ones are refused, ready() and wait() say why, and the jobs go on when there is room; when the store stopped (3005),
+/// after a restart.
+///
 /// Threads: every method is safe to call concurrently.
 class Engine {
  public:
@@ -98,7 +103,7 @@ class Engine {
   virtual ~Engine() = default;
 
   /// Durable when it returns: one commit of job, idempotency row, hold and event.
-  /// Errors: 5007 idempotency_conflict, 5008 idempotency_in_flight, 5012 draining, and those of the store.
+  /// Errors: 5007 idempotency_conflict, 5008 idempotency_in_flight, those of ready() and of the store.
   virtual Result<Admission> admit(const job::JobSpec& spec, std::string_view tenant, std::string_view idempotency_key,
                                   std::string_view actor) = 0;
   /// What would be planned now, without side effect.
@@ -111,16 +116,23 @@ class Engine {
   virtual Result<Bytes> result(const JobId& id) = 0;  ///< 5004 result_not_ready; canonical bytes as stored
   virtual Result<lineage::LineageRecord> lineage(const JobId& id) = 0;
   virtual Result<lineage::ReplayPackage> replay_package(const JobId& id) = 0;
+  /// Entries of the job's log after sequence `after`, in order, without gap; at most `limit` and 1000.
   virtual Result<std::vector<job::Event>> events(const JobId& id, std::uint64_t after, std::size_t limit) = 0;
   virtual Result<void> cancel(const JobId& id, std::string_view actor,
                               std::string_view reason) = 0;  ///< 5002 job_final
 
-  /// Calls `listener` after each durable event and on progress (progress has no sequence), from engine threads; it must not
-  /// block. Destroying the handle unsubscribes.
+  /// Calls the listener after each durable event of any job and its submissions, on progress (which has no sequence) and when
+  /// jobs cannot go on because nothing can be stored, on the threads that made them; it must not block. Events come in no
+  /// promised order: events() has that of the log. Destroying the handle unsubscribes.
   virtual std::unique_ptr<Timer> subscribe(std::function<void(const job::Event&)> on_event,
-                                           std::function<void(const Progress&)> on_progress) = 0;
-  /// Waits until the job ended or the deadline passed. Errors: 5004 result_not_ready at the deadline.
+                                           std::function<void(const Progress&)> on_progress,
+                                           std::function<void()> on_unstored) = 0;
+  /// Waits until the job ended or the deadline passed. Errors: 5004 result_not_ready at the deadline; 1041 disk_full, 3005
+  /// store_closed - it has not ended and cannot, because nothing can be stored.
   virtual Result<JobView> wait(const JobId& id, Deadline deadline) = 0;
+
+  /// Whether new jobs are taken. Errors: 5012 draining; 1041 disk_full, 1004 out_of_memory, 3005 store_closed.
+  virtual Result<void> ready() = 0;
 
   /// Takes no new jobs, asks running steps to stop at the next checkpoint, requeues them. Then the destructor is quick.
   virtual void drain(Deadline deadline) = 0;

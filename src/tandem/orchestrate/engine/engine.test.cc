@@ -580,7 +580,8 @@ TEST_F(EngineTest, listeners_hear_every_event_once_and_nothing_after_they_unsubs
       [&](const Progress& progress) {
         const std::lock_guard lock(mutex);
         steps.push_back(progress.step);
-      });
+      },
+      nullptr);
   const JobView view = world_.run(world_.classical_job());
   world_.engine->drain(Deadline::never());
   subscription.reset();

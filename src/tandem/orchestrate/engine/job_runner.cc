@@ -5,6 +5,7 @@
 
 #include "tandem/evidence/benchmark/benchmark.h"
 #include "tandem/hybrid/walk/walk.h"
+#include "tandem/orchestrate/engine/store_watch.h"
 #include "tandem/orchestrate/route/route.h"
 #include "tandem/trust/budget/budget.h"
 
@@ -225,10 +226,10 @@ Result<void> JobRunner::finish_without_result(const JobId& id, std::uint64_t fen
   return done.map([](const JobRecord&) {});
 }
 
-RunEnd JobRunner::end_with(const JobId& id, std::uint64_t fence, const Error& error, const RunControl& control) {
-  if (error.number == errors::kStaleFence || error.number == errors::kStoreClosed || error.number == errors::kIoError) {
+RunOutcome JobRunner::end_with(const JobId& id, std::uint64_t fence, const Error& error, const RunControl& control) {
+  if (error.number == errors::kStaleFence || is_store_trouble(error)) {
     services_.log.write(LogLevel::kWarning, "job.let_go", {{"job_id", id.value}, {"error", error.to_string()}});
-    return RunEnd::kLost;
+    return {error.number == errors::kStaleFence ? RunEnd::kLost : RunEnd::kUnstored, error};
   }
   job::JobEvent event = job::JobEvent::kFail;
   Error reason = error;
@@ -244,13 +245,13 @@ RunEnd JobRunner::end_with(const JobId& id, std::uint64_t fence, const Error& er
   if (!stored) {
     services_.log.write(LogLevel::kError, "job.end_not_stored",
                         {{"job_id", id.value}, {"error", stored.error().to_string()}});
-    return RunEnd::kLost;
+    return {stored.error().number == errors::kStaleFence ? RunEnd::kLost : RunEnd::kUnstored, stored.error()};
   }
-  return event == job::JobEvent::kRequeue ? RunEnd::kRequeued : RunEnd::kFinal;
+  return {event == job::JobEvent::kRequeue ? RunEnd::kRequeued : RunEnd::kFinal, std::nullopt};
 }
 
-RunEnd JobRunner::run(const JobId& id, std::uint64_t fence, std::shared_ptr<const job::JobSpec> spec,
-                      const RunControl& control) {
+RunOutcome JobRunner::run(const JobId& id, std::uint64_t fence, std::shared_ptr<const job::JobSpec> spec,
+                          const RunControl& control) {
   const Instant begin = services_.clock.monotonic();
   // One stop for all reasons; the total time limit is a timer that adds its own.
   std::stop_source stop;
@@ -286,7 +287,7 @@ RunEnd JobRunner::run(const JobId& id, std::uint64_t fence, std::shared_ptr<cons
   };
   const Result<void> done = work();
   timer.reset();
-  if (done) return RunEnd::kFinal;
+  if (done) return {};
   return end_with(id, fence, done.error(), control);
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <stop_token>
 
 #include "tandem/orchestrate/engine/job_ledger.h"
@@ -15,7 +16,13 @@ namespace tandem::engine {
 enum class RunEnd : std::uint8_t {
   kFinal,  ///< a final state is stored
   kRequeued,  ///< stopped by a drain: back in the queue, checkpoints kept
-  kLost,  ///< somebody else owns it now, or the store is gone: nothing was written
+  kLost,  ///< somebody else owns it now: nothing was written
+  kUnstored,  ///< what it came to could not be stored: still running in the store, checkpoints kept
+};
+
+struct RunOutcome {
+  RunEnd end = RunEnd::kFinal;
+  std::optional<Error> error;  ///< of kLost and kUnstored
 };
 
 struct RunOptions {
@@ -38,7 +45,8 @@ class JobRunner {
       : services_(services), ledger_(ledger), options_(std::move(options)) {}
 
   /// `spec` may be null: it is then read from the store.
-  RunEnd run(const JobId& id, std::uint64_t fence, std::shared_ptr<const job::JobSpec> spec, const RunControl& control);
+  RunOutcome run(const JobId& id, std::uint64_t fence, std::shared_ptr<const job::JobSpec> spec,
+                 const RunControl& control);
 
   /// The plan for a job, with quotes, availability and evidence as they are now.
   Result<job::Plan> make_plan(const job::JobSpec& spec);
@@ -55,7 +63,7 @@ class JobRunner {
   Result<void> succeed(const JobRecord& record, const job::JobSpec& spec, const job::Plan& plan, Walked walked,
                        double elapsed_ms);
   Result<void> finish_without_result(const JobId& id, std::uint64_t fence, job::JobEvent event, const Error& error);
-  RunEnd end_with(const JobId& id, std::uint64_t fence, const Error& error, const RunControl& control);
+  RunOutcome end_with(const JobId& id, std::uint64_t fence, const Error& error, const RunControl& control);
 
   EngineServices& services_;
   JobLedger& ledger_;

@@ -64,7 +64,7 @@ class EngineWorld {
                                                                            .meter = meter,
                                                                            .crash_points = crash_points},
                                                     submit::SubmitOptions{});
-    auto started = Engine::start(services(), {.workers = workers});
+    auto started = Engine::start(services(), {.workers = workers, .store_retry_interval = store_retry_interval});
     EXPECT_THAT(started, Succeeds());
     engine = *std::move(started);
     return *engine;
@@ -162,6 +162,7 @@ class EngineWorld {
   problem::ProblemRegistry problems = problem::ProblemRegistry::with_builtin_types();
   backend::BackendRegistry backends;
   submit::FakeProvider* provider = nullptr;
+  std::chrono::milliseconds store_retry_interval{1'000};
   std::unique_ptr<memory::MemoryStore> store;
   std::unique_ptr<submit::Submitter> submitter;
   std::unique_ptr<Engine> engine;
