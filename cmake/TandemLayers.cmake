@@ -1,5 +1,5 @@
 # layers.txt -> CMake. A part is a folder under src/tandem/ with sources directly in it; it becomes the static library tandem_<part>
-# (headers only: an interface library) linked to every part above its line. tools/check_layers holds the includes to the same order.
+# (headers only: an interface library) linked to the parts that it includes. tools/check_layers holds the includes to the order.
 
 # Reads `file` into the list `out` of part names; the externals of a part land in TANDEM_EXTERNALS_OF_<part>.
 function(tandem_read_layers file out)
@@ -30,11 +30,25 @@ function(tandem_part_target part out)
   set(${out} "tandem_${name}" PARENT_SCOPE)
 endfunction()
 
-# Links `target` with every part that exists so far, topmost first as static linking wants it.
+# Links `target` with the parts that `ARGN`, its files, include; the libraries of those bring what they include. So a test of a low
+# part builds nothing of a high one.
 function(tandem_link_parts target scope)
-  get_property(parts GLOBAL PROPERTY TANDEM_PART_TARGETS)
-  list(REVERSE parts)
-  target_link_libraries(${target} ${scope} ${parts})
+  set(includes "")
+  foreach(file IN LISTS ARGN)
+    file(STRINGS "${file}" lines REGEX "^#include \"tandem/")
+    list(APPEND includes ${lines})
+  endforeach()
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${ARGN})  # an include may come or go
+  list(TRANSFORM includes REPLACE "^#include \"tandem/(.*)/[^/]*\".*$" "\\1")
+  list(TRANSFORM includes REPLACE "/testing$" "")
+  list(REMOVE_DUPLICATES includes)
+  get_property(known GLOBAL PROPERTY TANDEM_PART_TARGETS)
+  foreach(part IN LISTS includes)
+    tandem_part_target("${part}" library)
+    if(library IN_LIST known AND NOT library STREQUAL target)
+      target_link_libraries(${target} ${scope} ${library})
+    endif()
+  endforeach()
 endfunction()
 
 # For part.cmake: the names of the members <kind>_<name>.cc of the part whose part.cmake is being read, into the list `out`.
@@ -53,6 +67,7 @@ function(tandem_add_part part)
   if(NOT sources AND NOT headers)
     return()
   endif()
+  set(own_sources ${sources})
   # A part whose list of members is open (problem types, solvers, adapters) generates that list in its part.cmake.
   set(PART_SOURCES "")
   include("${folder}/part.cmake" OPTIONAL)
@@ -75,7 +90,7 @@ function(tandem_add_part part)
     target_sources(${target} ${scope} FILE_SET HEADERS BASE_DIRS "${CMAKE_SOURCE_DIR}/src" FILES ${headers})
   endif()
   target_include_directories(${target} ${scope} "${CMAKE_SOURCE_DIR}/src")
-  tandem_link_parts(${target} ${scope})
+  tandem_link_parts(${target} ${scope} ${own_sources} ${headers})
   foreach(external IN LISTS TANDEM_EXTERNALS_OF_${part})
     tandem_require_external(${external})
     target_link_libraries(${target} ${scope} ${external})
@@ -93,7 +108,8 @@ function(tandem_add_app name)
   add_executable(${name} ${sources})
   target_include_directories(${name} PRIVATE "${CMAKE_SOURCE_DIR}/src" "${CMAKE_SOURCE_DIR}")
   target_compile_definitions(${name} PRIVATE TANDEM_VERSION="${PROJECT_VERSION}")
-  tandem_link_parts(${name} PRIVATE)
+  file(GLOB headers CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/apps/${name}/*.h")
+  tandem_link_parts(${name} PRIVATE ${sources} ${headers})
   foreach(external IN LISTS ARGN)
     tandem_require_external(${external})
     target_link_libraries(${name} PRIVATE ${external})
