@@ -109,7 +109,8 @@ Result<int> explain_job(Cli& cli, const std::string& text) {
   // A job that has not been planned or has no result is explained as far as it got.
   const Json plan = reached.service().plan_of(id).value_or(Json());
   const Json result = reached.service().result(id).value_or(Json());
-  const std::vector<std::string> lines = service::explain(view, plan, result);
+  TANDEM_TRY_ASSIGN(const Json submissions, reached.service().submissions(id));
+  const std::vector<std::string> lines = service::explain(view, plan, result, submissions);
   if (cli.json) {
     const Json lineage = reached.service().lineage(id).value_or(Json());
     print_json({{"job", view}, {"plan", plan}, {"result", result}, {"lineage", lineage}, {"explanation", lines}});

@@ -44,7 +44,7 @@ Result<int> plan_job(Cli& cli, const JobFlags& flags) {
   const Json view = {{"job_id", "(not submitted)"},
                      {"problem_type", spec.is_program() ? "program" : spec.problem()->type()},
                      {"state", "only planned"}};
-  for (const std::string& line : service::explain(view, plan, Json())) fmt::print("{}\n", line);
+  for (const std::string& line : service::explain(view, plan, Json(), Json())) fmt::print("{}\n", line);
   return 0;
 }
 

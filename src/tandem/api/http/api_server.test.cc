@@ -229,7 +229,7 @@ TEST_F(ApiServerTest, every_refusal_is_a_problem_document_with_its_number) {
     EXPECT_EQ((*problem)["number"], static_cast<int>(one.number)) << answer.body;
     EXPECT_EQ(answer.status, record.http_status);
     EXPECT_EQ((*problem)["status"], record.http_status);
-    EXPECT_EQ((*problem)["type"], "/problems/" + std::string(record.name));
+    EXPECT_EQ((*problem)["type"], "urn:tandem:error:" + std::string(record.name));
     EXPECT_EQ((*problem)["instance"], one.path.substr(0, one.path.find('?')));
     EXPECT_EQ(header_value(answer.headers, "Retry-After"), record.retryable ? "1" : "");
     if (one.place.empty()) continue;
@@ -338,6 +338,49 @@ TEST_F(ApiServerTest, a_stream_resumes_after_the_last_event_id_without_gap_or_re
     const HttpResponse rest = get("/v1/jobs/" + id + "/events", headers);
     EXPECT_THAT(ids_of(rest.body), ElementsAreArray(all.begin() + static_cast<std::ptrdiff_t>(seen), all.end()));
   }
+}
+
+TEST_F(ApiServerTest, a_stream_has_what_came_after_the_end_of_the_job_too) {
+  const std::string id = post_and_wait(world_.classical_job());
+  const std::uint64_t end = logged(id).back();
+  // As the reconciler does when it finds a submission that nobody waits for any more.
+  store::Batch batch;
+  batch.append(id, job::Event{.job = JobId(id), .type = "submission.orphan", .at = clock_.now(), .actor = "reconciler"}
+                       .document()
+                       .dump());
+  ASSERT_THAT(store::commit_and_wait(*world_.store, std::move(batch)), Succeeds());
+  EXPECT_THAT(ids_of(get("/v1/jobs/" + id + "/events", kStream).body), ElementsAreArray(logged(id)));
+  const HttpResponse rest =
+      get("/v1/jobs/" + id + "/events", {{"Accept", "text/event-stream"}, {"Last-Event-ID", std::to_string(end)}});
+  EXPECT_THAT(rest.body, HasSubstr("submission.orphan"));
+  EXPECT_THAT(ids_of(rest.body), SizeIs(1));
+}
+
+/// A stream that stands at the end of the log is woken by what the ledger of submissions writes, not by the next heartbeat.
+TEST_F(ApiServerTest, a_stream_is_told_of_submissions_as_they_come) {
+  Gate decoding;
+  world_.provider->plan.during_submit = [this] { gate_.pass({}); };
+  world_.provider->plan.during_decode = [&](const backend::RawResult&) { decoding.pass({}); };
+  const std::string first = parse_json(post_job(world_.paid_job()).body, "answer").value()["job_id"];
+  gate_.wait_for_arrivals(1);
+  server::RawClient reader(address_);
+  reader.send("GET /v1/jobs/" + first + "/events HTTP/1.1\r\nHost: " + address_ +
+              "\r\nAccept: text/event-stream\r\n\r\n");
+  EXPECT_NE(reader.read_until("submission.intent"), std::nullopt);
+  gate_.open();
+  // The engine writes nothing until the result is decoded.
+  EXPECT_NE(reader.read_until("submission.terminal"), std::nullopt);
+  decoding.open();
+  reader.read_to_end();
+}
+
+TEST_F(ApiServerTest, an_event_in_a_stream_is_the_event_of_the_log) {
+  const std::string id = post_and_wait(world_.paid_job());
+  std::vector<Json> streamed;
+  const Bytes body = get("/v1/jobs/" + id + "/events", kStream).body;
+  for (const std::string_view line : split(body, '\n'))
+    if (line.starts_with("data: ")) streamed.push_back(parse_json(line.substr(6), "data").value());
+  EXPECT_EQ(Json(streamed), get_json("/v1/jobs/" + id + "/events?limit=1000")["events"]);
 }
 
 TEST_F(ApiServerTest, a_long_log_is_streamed_whole) {

@@ -13,11 +13,11 @@ bool ends_job(const std::string& type) {
 }
 
 std::string event_text(const job::Event& event) {
-  return fmt::format("id: {}\nevent: {}\ndata: {}\n\n", event.sequence, event.type, event.document().dump());
+  return fmt::format("id: {}\nevent: {}\ndata: {}\n\n", event.sequence, event.type, event.numbered_document().dump());
 }
 
 /// Follows the log of one job. The engine's events only say that there is something to read: they are published by the threads
-/// that made them, in no order, and what others append (the ledger of submissions) is not among them.
+/// that made them, in no order.
 class EventSession : public std::enable_shared_from_this<EventSession> {
  public:
   EventSession(std::shared_ptr<ServedEngine> engine, Executor& executor, JobId job, std::uint64_t after,
@@ -95,10 +95,10 @@ class EventSession : public std::enable_shared_from_this<EventSession> {
     if (!view || !events) return Page::kEnd;
     for (const job::Event& event : *events) {
       last_ = event.sequence;
-      if (!stream_->write(event_text(event)) || ends_job(event.type)) return Page::kEnd;
+      if (!stream_->write(event_text(event))) return Page::kEnd;
     }
     if (events->size() == kPage) return Page::kFull;
-    // A client that has seen the end already gets nothing more.
+    // All that the log has by now was written, also what came after the end of the job: an orphan.
     return job::is_final(view->state) ? Page::kEnd : Page::kLast;
   }
 

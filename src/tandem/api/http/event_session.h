@@ -39,9 +39,8 @@ class ServedEngine {
   bool ended_ = false;
 };
 
-/// Streams the events of `job` after `after` as server-sent events, first from the log, then as they come, and closes after
-/// the one that ends the job; at once when that one is not after `after`. No gap and no repetition. The stream keeps what it
-/// needs alive.
+/// Streams the events of `job` after `after` as server-sent events, first from the log, then as they come, and closes when the
+/// job has ended and all that its log has by then was written. No gap and no repetition. The stream keeps what it needs alive.
 void stream_events(const std::shared_ptr<ServedEngine>& engine, Executor& executor, const JobId& job,
                    std::uint64_t after, std::unique_ptr<server::Stream> stream);
 

@@ -55,9 +55,30 @@ void explain_arms(const Json& refinement, std::vector<std::string>& out) {
   }
 }
 
+/// What was sent to a provider and is not in the result: paid for nothing, or still in doubt.
+void explain_unused(const Json& submissions, std::vector<std::string>& out) {
+  for (const Json& submission : submissions.value("submissions", Json::array())) {
+    const std::string state = submission.value("state", "");
+    if (state == "orphan") {
+      out.push_back(
+          fmt::format("Orphan: attempt {} of step {} at {} ({}) was found done after the job had gone on without it: "
+                      "billed {}, {}, "
+                      "not part of the result.",
+                      member(submission, "attempt"), member(submission, "step"), member(submission, "backend"),
+                      member(submission, "handle"), format_usd(submission.value("billed_usd_micros", std::int64_t{0})),
+                      submission.value("raw_sha256", "").empty() ? "its bytes were gone" : "its bytes are kept"));
+    } else if (state == "held") {
+      out.push_back(fmt::format("In doubt: attempt {} of step {} at {}: {}. {} stays reserved until that is known.",
+                                member(submission, "attempt"), member(submission, "step"),
+                                member(submission, "backend"), member(submission, "reason"),
+                                format_usd(submission.value("reserved_usd_micros", std::int64_t{0}))));
+    }
+  }
+}
+
 }  // namespace
 
-std::vector<std::string> explain(const Json& job, const Json& plan, const Json& result) {
+std::vector<std::string> explain(const Json& job, const Json& plan, const Json& result, const Json& submissions) {
   std::vector<std::string> out;
   out.push_back(
       fmt::format("Job {} ({}) is {}.", member(job, "job_id"), member(job, "problem_type"), member(job, "state")));
@@ -69,6 +90,7 @@ std::vector<std::string> explain(const Json& job, const Json& plan, const Json& 
   if (!result.is_object()) {
     if (job.contains("error") && job["error"].is_object())
       out.push_back(fmt::format("It ended with: {}", member(job["error"], "message")));
+    if (submissions.is_object()) explain_unused(submissions, out);
     return out;
   }
   for (const Json& sentence : result.value("explanation", Json::array())) out.push_back(sentence.get<std::string>());
@@ -85,6 +107,7 @@ std::vector<std::string> explain(const Json& job, const Json& plan, const Json& 
                               member(item, "limit"), member(item, "actual"),
                               item.value("met", false) ? "met" : "not met"));
   }
+  if (submissions.is_object()) explain_unused(submissions, out);
   return out;
 }
 

@@ -1,3 +1,7 @@
+#include <condition_variable>
+#include <mutex>
+
+#include "tandem/api/service/event_reader.h"
 #include "tandem/api/service/service.h"
 
 namespace tandem::service {
@@ -5,11 +9,26 @@ namespace {
 
 constexpr auto kAskTime = std::chrono::seconds(3);  ///< for availability and calibration of a backend
 
-Json event_document(const job::Event& event) {
-  Json out = event.document();
-  out["sequence"] = event.sequence;
-  return out;
-}
+/// Rung by the threads of the engine when there may be something to read. Threads: safe to call concurrently.
+class Bell {
+ public:
+  void ring() {
+    const std::lock_guard lock(mutex_);
+    rung_ = true;
+    changed_.notify_all();
+  }
+  /// Until it was rung since the last time, or `time` has passed.
+  void wait_for(std::chrono::nanoseconds time) {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, time, [&] { return rung_; });
+    rung_ = false;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool rung_ = false;
+};
 
 class LocalService final : public Service {
  public:
@@ -45,7 +64,7 @@ class LocalService final : public Service {
   Result<Json> events(const JobId& id, std::uint64_t after, std::size_t limit) override {
     TANDEM_TRY_ASSIGN(const std::vector<job::Event> events, engine_.events(id, after, limit));
     Json list = Json::array();
-    for (const job::Event& event : events) list.push_back(event_document(event));
+    for (const job::Event& event : events) list.push_back(event.numbered_document());
     return Json{{"events", std::move(list)}};
   }
   Result<Json> replay_package(const JobId& id) override {
@@ -67,15 +86,26 @@ class LocalService final : public Service {
     return Json{{"backends", std::move(list)}};
   }
   Result<Json> follow(const JobId& id, const Watch& watch, Deadline deadline) override {
+    // What is published only says that there is something to read: it comes in no order.
+    Bell bell;
     const auto subscription = engine_.subscribe(
         [&](const job::Event& event) {
-          if (event.job == id && watch.on_event) watch.on_event(event_document(event));
+          if (event.job == id) bell.ring();
         },
         [&](const engine::Progress& progress) {
           if (progress.job == id && watch.on_progress) watch.on_progress(progress);
         },
-        nullptr);
-    return engine_.wait(id, deadline).map([](const engine::JobView& view) { return view.document(); });
+        [&] { bell.ring(); });
+    EventReader reader(*this, id, watch);
+    while (true) {
+      // Asked before the log is read: the event that ends a job is in the log when its row says so.
+      const auto ended = engine_.wait(id, Deadline(Instant{0}));
+      TANDEM_TRY(reader.read_on());
+      if (ended) return ended->document();
+      if (ended.error().number != errors::kResultNotReady || deadline.expired(clock_))
+        return tl::unexpected(ended.error());
+      bell.wait_for(std::min<std::chrono::nanoseconds>(deadline.left(clock_), std::chrono::hours(1)));
+    }
   }
 
  private:

@@ -5,7 +5,7 @@ namespace tandem::service {
 
 Json problem_document(const Error& error, std::string_view instance) {
   const ErrorRecord& record = error_record(error.number);
-  Json out = {{"type", fmt::format("/problems/{}", record.name)},
+  Json out = {{"type", fmt::format("urn:tandem:error:{}", record.name)},
               {"title", record.title},
               {"status", record.http_status},
               {"detail", error.message},

@@ -1,3 +1,4 @@
+#include "tandem/api/service/event_reader.h"
 #include "tandem/api/service/service.h"
 
 namespace tandem::service {
@@ -51,16 +52,12 @@ class RemoteService final : public Service {
   Result<Json> backends() override { return ask({.url = base_url_ + "/v1/backends"}); }
 
   Result<Json> follow(const JobId& id, const Watch& watch, Deadline deadline) override {
-    std::uint64_t seen = 0;
+    EventReader reader(*this, id, watch);
     while (true) {
       const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline.left(clock_));
       const auto step = std::min<std::chrono::milliseconds>(left, kWaitStep);
       TANDEM_TRY_ASSIGN(const Json view, get(id, fmt::format("?wait={}ms", step.count())));
-      TANDEM_TRY_ASSIGN(const Json page, events(id, seen, 1000));
-      for (const Json& event : page.value("events", Json::array())) {
-        seen = event.value("sequence", seen);
-        if (watch.on_event) watch.on_event(event);
-      }
+      TANDEM_TRY(reader.read_on());
       const auto state = job::find_job_state(view.value("state", ""));
       if (!state)
         return fail(errors::kBackendGarbage, "the server names the state '{}', which this version does not know",

@@ -28,9 +28,11 @@ struct JobQuery {
   std::string page_token;
 };
 
-/// Called with events (with a sequence) and progress (without) of one job.
+/// Called with events and progress of one job.
 struct Watch {
+  /// Every event from the log, by its sequence: none missed, none twice. On the thread that follows.
   std::function<void(const Json& event)> on_event;
+  /// As it comes, on the threads of the engine; not by RemoteService. It must not block.
   std::function<void(const engine::Progress&)> on_progress;
 };
 
@@ -53,7 +55,8 @@ class Service {
   virtual Result<Json> submissions(const JobId& id) = 0;  ///< {"submissions": [...]}
   virtual Result<void> cancel(const JobId& id, std::string_view actor, std::string_view reason) = 0;
   virtual Result<Json> backends() = 0;  ///< {"backends": [...]}
-  /// Follows a job until it ended or the deadline; returns its view. Errors: 5004 at the deadline.
+  /// Follows a job until it ended or the deadline; returns its view. All that the log has by then was reported before.
+  /// Errors: 5004 at the deadline; those of Engine::wait.
   virtual Result<Json> follow(const JobId& id, const Watch& watch, Deadline deadline) = 0;
 };
 
@@ -66,8 +69,8 @@ std::unique_ptr<Service> make_remote_service(std::string base_url, Http& http, c
 /// One backend as a document, with availability as it is now.
 Json backend_document(backend::Backend& backend, const Clock& clock);
 
-/// The plain-words explanation of a job from its plan, result and events; lines for a terminal.
-std::vector<std::string> explain(const Json& job, const Json& plan, const Json& result);
+/// The plain-words explanation of a job from its plan, result and submissions (null where there is none); lines for a terminal.
+std::vector<std::string> explain(const Json& job, const Json& plan, const Json& result, const Json& submissions);
 
 /// RFC 9457 problem document of an error.
 Json problem_document(const Error& error, std::string_view instance);

@@ -34,7 +34,9 @@ class EngineImpl final : public Engine {
                  .remote_deadline = options_.remote_deadline,
                  .versions = options_.versions}),
         reconciler_(services_.submitter, services_.backends),
-        watch_(services_.store, services_.log, services_.meter) {}
+        watch_(services_.store, services_.log, services_.meter) {
+    services_.submitter.publish_to([listeners = listeners_](const job::Event& event) { listeners->publish(event); });
+  }
 
   ~EngineImpl() override {
     drain(Deadline::after(services_.clock, std::chrono::nanoseconds(0)));
@@ -112,6 +114,21 @@ class EngineImpl final : public Engine {
   std::unique_ptr<Timer> sweeping_;
   std::unique_ptr<Timer> healing_;
 };
+
+lineage::OrphanRecord orphan_record(const submit::SubmissionRecord& submission) {
+  return {.token = submission.token,
+          .step = submission.step,
+          .attempt = submission.attempt,
+          .backend = submission.backend,
+          .handle = submission.handle,
+          .reason = submission.reason,
+          .billed = submission.billed,
+          .raw_sha256 = submission.raw_sha256,
+          .raw_media_type = submission.media_type,
+          .calibration_id = submission.calibration_id,
+          .intent_at = format_rfc3339(submission.intent_at),
+          .found_at = format_rfc3339(submission.updated_at)};
+}
 
 /// Ids of all jobs in a state, oldest first.
 Result<std::vector<JobId>> jobs_in_state(store::Store& store, job::JobState state) {
@@ -438,7 +455,11 @@ Result<lineage::LineageRecord> EngineImpl::lineage(const JobId& id) {
   TANDEM_TRY_ASSIGN(const auto row, services_.store.get(store::Table::kLineage, record.view.lineage_id));
   if (!row) return fail(errors::kStoreDamaged, "the lineage of job {} is gone", id.value);
   TANDEM_TRY_ASSIGN(const Json document, parse_json(row->value, "lineage " + row->key));
-  return lineage::LineageRecord::parse(document);
+  TANDEM_TRY_ASSIGN(lineage::LineageRecord out, lineage::LineageRecord::parse(document));
+  TANDEM_TRY_ASSIGN(const std::vector<submit::SubmissionRecord> submissions, services_.submitter.submissions(id));
+  for (const submit::SubmissionRecord& submission : submissions)
+    if (submission.state == submit::SubmissionState::kOrphan) out.orphans.push_back(orphan_record(submission));
+  return out;
 }
 
 Result<lineage::ReplayPackage> EngineImpl::replay_package(const JobId& id) {

@@ -114,6 +114,7 @@ class Engine {
   virtual Result<Json> spec_document(const JobId& id) = 0;
   virtual Result<Json> plan_document(const JobId& id) = 0;  ///< 5004 before planning
   virtual Result<Bytes> result(const JobId& id) = 0;  ///< 5004 result_not_ready; canonical bytes as stored
+  /// 5004 until the job has a result. Its orphans are those that the ledger of submissions has by now.
   virtual Result<lineage::LineageRecord> lineage(const JobId& id) = 0;
   virtual Result<lineage::ReplayPackage> replay_package(const JobId& id) = 0;
   /// Entries of the job's log after sequence `after`, in order, without gap; at most `limit` and 1000.

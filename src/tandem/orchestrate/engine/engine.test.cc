@@ -3,10 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <thread>
 
+#include "tandem/base/hash.h"
 #include "tandem/orchestrate/engine/job_ledger.h"
 #include "tandem/orchestrate/engine/testing/engine_world.h"
+#include "tandem/orchestrate/submit/reconcile.h"
 
 namespace tandem::engine {
 namespace {
@@ -441,7 +444,7 @@ TEST_F(EngineTest, a_worker_with_an_old_fence_writes_nothing) {
   const auto start = [&] {
     return ledger.update(id, std::nullopt, "engine", [](JobRecord& record, Change& change) -> Result<void> {
       ++record.view.fence;
-      change.events.push_back({"job.started", Json::object()});
+      change.events.push_back({"job.started", {{"fence", record.view.fence}, {"start", 1}}});
       return {};
     });
   };
@@ -451,14 +454,14 @@ TEST_F(EngineTest, a_worker_with_an_old_fence_writes_nothing) {
     return ledger.update(id, fence, "engine", [](JobRecord&, Change& change) -> Result<void> {
       change.keeps_row = true;
       change.batch.put(store::Table::kStep, "checkpoint", "bytes");
-      change.events.push_back({"step.finished", Json::object()});
+      change.events.push_back({"round.started", {{"round", 0}, {"orders", Json::array()}}});
       return {};
     });
   };
   EXPECT_THAT(write(old_fence), FailsWith(errors::kStaleFence));
   EXPECT_FALSE(world_.store->get(store::Table::kStep, "checkpoint").value());
   EXPECT_THAT(write(new_fence), Succeeds());
-  EXPECT_THAT(published, ElementsAre("job.started", "job.started", "step.finished"));
+  EXPECT_THAT(published, ElementsAre("job.started", "job.started", "round.started"));
 }
 
 TEST_F(EngineTest, a_worker_that_lost_its_job_lets_go_and_leaves_the_new_owner_alone) {
@@ -474,7 +477,7 @@ TEST_F(EngineTest, a_worker_that_lost_its_job_lets_go_and_leaves_the_new_owner_a
   ASSERT_THAT(ledger.update(id, std::nullopt, "another node",
                             [](JobRecord& record, Change& change) -> Result<void> {
                               ++record.view.fence;
-                              change.events.push_back({"job.started", Json::object()});
+                              change.events.push_back({"job.started", {{"fence", record.view.fence}, {"start", 1}}});
                               return {};
                             }),
               Succeeds());
@@ -588,6 +591,64 @@ TEST_F(EngineTest, listeners_hear_every_event_once_and_nothing_after_they_unsubs
   EXPECT_THAT(heard, ElementsAre(1, 2, 3, 4, 5, 6));
   EXPECT_THAT(steps, testing::Each("solve"));
   EXPECT_THAT(steps, Not(IsEmpty()));
+}
+
+TEST_F(EngineTest, listeners_hear_of_submissions_too) {
+  world_.open(1);
+  std::mutex mutex;
+  std::map<std::uint64_t, std::string> heard;
+  auto subscription = world_.engine->subscribe(
+      [&](const job::Event& event) {
+        const std::lock_guard lock(mutex);
+        EXPECT_TRUE(heard.emplace(event.sequence, event.type).second);
+      },
+      nullptr, nullptr);
+  const JobView view = world_.run(world_.paid_job());
+  world_.engine->drain(Deadline::never());
+  subscription.reset();
+  std::map<std::uint64_t, std::string> logged;
+  for (const job::Event& event : world_.events(view.id)) logged.emplace(event.sequence, event.type);
+  EXPECT_EQ(heard, logged);
+  EXPECT_THAT(world_.event_types(view.id), testing::Contains("submission.settled"));
+}
+
+// Lineage
+
+TEST_F(EngineTest, a_submission_that_is_found_after_the_job_went_on_is_an_orphan_of_its_lineage) {
+  world_.provider->plan.on_submit = {submit::OnSubmit::kAcceptLate};
+  world_.provider->plan.late = std::chrono::hours(1);  // long after the settle window
+  world_.open();
+  job::JobSpec spec = world_.paid_job();
+  spec.fallbacks = {"simulator.statevector"};
+  const JobView view = world_.run(spec);
+  ASSERT_EQ(view.state, job::JobState::kSucceeded) << view.error;
+  EXPECT_THAT(world_.engine->lineage(view.id)->orphans, IsEmpty());
+  const Json before = world_.engine->lineage(view.id)->document();
+
+  world_.clock.advance(std::chrono::hours(2));
+  submit::Reconciler reconciler(*world_.submitter, world_.backends);
+  // The engine's own sweep may have the submission at this moment; then it is left alone and looked at again.
+  for (int i = 0; i < 1000 && world_.engine->lineage(view.id)->orphans.empty(); ++i)
+    ASSERT_THAT(reconciler.sweep({}), Succeeds());
+  const lineage::LineageRecord after = *world_.engine->lineage(view.id);
+  ASSERT_THAT(after.orphans, SizeIs(1));
+  const lineage::OrphanRecord& orphan = after.orphans[0];
+  EXPECT_EQ(orphan.token, world_.provider->book().at(0));
+  EXPECT_EQ(orphan.step, "0/run");
+  EXPECT_EQ(orphan.backend, "fake.provider");
+  EXPECT_EQ(orphan.handle, "work-1");
+  EXPECT_EQ(orphan.billed.usd_micros, 700);
+  EXPECT_EQ(orphan.raw_sha256, sha256("result").hex());
+  EXPECT_EQ(orphan.calibration_id, "cal_1");
+  EXPECT_LT(orphan.intent_at, orphan.found_at);
+  // Its bytes are kept, its bill is posted, and what was recorded of the job itself stays as it was.
+  EXPECT_TRUE(world_.store->get(store::Table::kBlob, orphan.raw_sha256).value());
+  EXPECT_EQ(world_.hold(view.id).settled.usd_micros, 700);
+  Json without = after.document();
+  without["orphans"] = Json::array();
+  EXPECT_EQ(without, before);
+  EXPECT_EQ(parse_json(world_.engine->result(view.id).value(), "result").value()["billed_usd_micros"], 0);
+  EXPECT_EQ(world_.event_types(view.id).back(), "submission.orphan");
 }
 
 // Replay

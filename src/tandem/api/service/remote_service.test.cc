@@ -1,0 +1,142 @@
+// RemoteService against a script: what it puts on the wire, and what it makes of answers. Against a server: api/http.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tandem/api/service/service.h"
+#include "tandem/base/testing/fake_clock.h"
+#include "tandem/base/testing/matchers.h"
+#include "tandem/base/testing/scripted_http.h"
+
+namespace tandem::service {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::SizeIs;
+
+const JobId kJob("job_01900000-0000-7000-8000-000000000001");
+
+class RemoteServiceTest : public testing::Test {
+ protected:
+  job::JobSpec spec() {
+    return job::JobSpec::parse({{"problem", {{"type", "qubo"}, {"num_variables", 2}}}},
+                               problem::ProblemRegistry::with_builtin_types())
+        .value();
+  }
+  std::vector<std::string> asked() const {
+    std::vector<std::string> out;
+    for (const HttpRequest& request : http_.requests()) out.push_back(request.method + " " + request.url);
+    return out;
+  }
+  static Bytes view(const std::string& state) { return Json{{"job_id", kJob.value}, {"state", state}}.dump(); }
+  static Bytes page(std::initializer_list<int> sequences) {
+    Json events = Json::array();
+    for (const int sequence : sequences) events.push_back({{"sequence", sequence}, {"type", "step.finished"}});
+    return Json{{"events", events}}.dump();
+  }
+  Result<Json> follow(Deadline deadline = Deadline::never()) {
+    return service_->follow(
+        kJob, {.on_event = [this](const Json& event) { heard_.push_back(event["sequence"]); }, .on_progress = {}},
+        deadline);
+  }
+
+  FakeClock clock_;
+  ScriptedHttp http_;
+  std::unique_ptr<Service> service_ = make_remote_service("http://127.0.0.1:1", http_, clock_);
+  std::vector<int> heard_;
+};
+
+TEST_F(RemoteServiceTest, each_question_is_one_request) {
+  http_.otherwise([](const HttpRequest&, Deadline) { return HttpResponse{.status = 200, .body = R"({"a": 1})"}; });
+  const std::string base = "http://127.0.0.1:1/v1/jobs/" + kJob.value;
+  EXPECT_EQ(*service_->job(kJob), Json({{"a", 1}}));
+  EXPECT_THAT(service_->result(kJob), Succeeds());
+  EXPECT_THAT(service_->spec(kJob), Succeeds());
+  EXPECT_THAT(service_->plan_of(kJob), Succeeds());
+  EXPECT_THAT(service_->lineage(kJob), Succeeds());
+  EXPECT_THAT(service_->submissions(kJob), Succeeds());
+  EXPECT_THAT(service_->replay_package(kJob), Succeeds());
+  EXPECT_THAT(service_->events(kJob, 7, 20), Succeeds());
+  EXPECT_THAT(service_->jobs({.state = job::JobState::kQueued, .limit = 5, .page_token = "p"}), Succeeds());
+  EXPECT_THAT(service_->jobs({}), Succeeds());
+  EXPECT_THAT(service_->backends(), Succeeds());
+  EXPECT_THAT(asked(), ElementsAre("GET " + base, "GET " + base + "/result", "GET " + base + "/spec",
+                                   "GET " + base + "/plan", "GET " + base + "/lineage", "GET " + base + "/submissions",
+                                   "GET " + base + "/replay_package", "GET " + base + "/events?after=7&limit=20",
+                                   "GET http://127.0.0.1:1/v1/jobs?limit=5&state=queued&page_token=p",
+                                   "GET http://127.0.0.1:1/v1/jobs?limit=100", "GET http://127.0.0.1:1/v1/backends"));
+}
+
+TEST_F(RemoteServiceTest, what_changes_something_is_posted_as_json) {
+  http_.then(202, R"({"job_id": "x"})").then(202, R"({"job_id": "x"})").then(200, "{}").then(202, "{}");
+  EXPECT_THAT(service_->submit(spec(), "order-17", "user:local"), Succeeds());
+  EXPECT_THAT(service_->submit(spec(), "", "user:local"), Succeeds());
+  EXPECT_THAT(service_->plan(spec()), Succeeds());
+  EXPECT_THAT(service_->cancel(kJob, "user:local", "no \"need\""), Succeeds());
+  const std::vector<HttpRequest> requests = http_.requests();
+  EXPECT_THAT(asked(), ElementsAre("POST http://127.0.0.1:1/v1/jobs", "POST http://127.0.0.1:1/v1/jobs",
+                                   "POST http://127.0.0.1:1/v1/plans",
+                                   "POST http://127.0.0.1:1/v1/jobs/" + kJob.value + "/cancel"));
+  for (const HttpRequest& request : requests)
+    EXPECT_EQ(header_value(request.headers, "Content-Type"), "application/json");
+  EXPECT_EQ(header_value(requests[0].headers, "Idempotency-Key"), "\"order-17\"");
+  EXPECT_EQ(header_value(requests[1].headers, "Idempotency-Key"), "");
+  EXPECT_EQ(parse_json(requests[0].body, "body").value(), spec().document());
+  EXPECT_EQ(parse_json(requests[3].body, "body").value(), Json({{"reason", "no \"need\""}}));
+}
+
+TEST_F(RemoteServiceTest, an_error_of_the_server_keeps_its_number_place_and_words) {
+  const Error sent{.number = errors::kUnknownKey, .message = "unknown key 'x'", .place = "/limits"};
+  http_.then(400, problem_document(sent, "/v1/jobs").dump());
+  const auto answer = service_->submit(spec(), "", "user:local");
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error(), sent);
+}
+
+TEST_F(RemoteServiceTest, a_broken_line_and_a_web_page_are_errors_and_nothing_is_sent_twice) {
+  http_.then_fail(errors::kConnectionLost, Sent::kMaybe).then(200, "<html>");
+  EXPECT_THAT(service_->submit(spec(), "", "user:local"), FailsWith(errors::kConnectionLost));
+  EXPECT_THAT(service_->job(kJob), FailsWith(errors::kJsonSyntax));
+  EXPECT_THAT(asked(), SizeIs(2));
+}
+
+TEST_F(RemoteServiceTest, a_follower_reads_the_log_on_until_it_has_nothing_more_and_then_asks_for_the_end) {
+  http_.then(200, view("running")).then(200, page({3, 4})).then(200, page({9})).then(200, page({}));
+  http_.then(200, view("succeeded")).then(200, page({12})).then(200, page({}));
+  const auto end = follow();
+  ASSERT_THAT(end, Succeeds());
+  EXPECT_EQ((*end)["state"], "succeeded");
+  EXPECT_THAT(heard_, ElementsAre(3, 4, 9, 12));
+  const std::string base = "GET http://127.0.0.1:1/v1/jobs/" + kJob.value;
+  EXPECT_THAT(asked(), ElementsAre(base + "?wait=10000ms", base + "/events?after=0&limit=1000",
+                                   base + "/events?after=4&limit=1000", base + "/events?after=9&limit=1000",
+                                   base + "?wait=10000ms", base + "/events?after=9&limit=1000",
+                                   base + "/events?after=12&limit=1000"));
+}
+
+TEST_F(RemoteServiceTest, a_log_that_does_not_rise_is_garbage_and_is_not_told_twice) {
+  for (const auto& second : {page({4}), page({3}), Bytes(R"({"events": [{"type": "step.finished"}]})")}) {
+    heard_.clear();
+    http_.then(200, view("running")).then(200, page({4})).then(200, second);
+    EXPECT_THAT(follow(), FailsWith(errors::kBackendGarbage));
+    EXPECT_THAT(heard_, ElementsAre(4));
+  }
+}
+
+TEST_F(RemoteServiceTest, at_the_deadline_a_follower_says_how_far_the_job_is) {
+  http_.then(200, view("running")).then(200, page({1})).then(200, page({}));
+  const auto end = follow(Deadline::after(clock_, std::chrono::nanoseconds(0)));
+  EXPECT_THAT(end, FailsWith(errors::kResultNotReady));
+  EXPECT_THAT(end.error().message, HasSubstr("is still running"));
+  EXPECT_THAT(heard_, ElementsAre(1));
+}
+
+TEST_F(RemoteServiceTest, a_state_from_a_newer_server_is_named) {
+  http_.then(200, view("dreaming")).then(200, page({}));
+  const auto end = follow();
+  EXPECT_THAT(end, FailsWith(errors::kBackendGarbage));
+  EXPECT_THAT(end.error().message, HasSubstr("'dreaming'"));
+}
+
+}  // namespace
+}  // namespace tandem::service

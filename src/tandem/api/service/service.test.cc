@@ -1,0 +1,215 @@
+// LocalService, the explanation and problem documents. RemoteService: remote_service.test.cc, and api/http with a server.
+#include "tandem/api/service/service.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "tandem/orchestrate/engine/testing/engine_world.h"
+
+namespace tandem::service {
+namespace {
+
+using testing::Contains;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::SizeIs;
+
+class LocalServiceTest : public testing::Test {
+ protected:
+  LocalServiceTest() {
+    world_.open(2);
+    service_ = make_local_service(*world_.engine, world_.backends, *world_.submitter, world_.clock);
+  }
+  ~LocalServiceTest() override { gate_.open(); }
+
+  void close_gate() {
+    world_.main().before = [this](std::stop_token stop) -> std::optional<Error> {
+      gate_.pass(stop);
+      return std::nullopt;
+    };
+  }
+  std::vector<Json> logged(const JobId& id) {
+    std::vector<Json> out;
+    for (const job::Event& event : world_.events(id)) out.push_back(event.numbered_document());
+    return out;
+  }
+  /// The events that a follower heard.
+  std::vector<Json> follow(const JobId& id, Deadline deadline = Deadline::never()) {
+    std::vector<Json> heard;
+    followed_ = service_->follow(
+        id, {.on_event = [&](const Json& event) { heard.push_back(event); }, .on_progress = {}}, deadline);
+    return heard;
+  }
+
+  engine::EngineWorld world_;
+  engine::Gate gate_;
+  std::unique_ptr<Service> service_;
+  Result<Json> followed_ = Json();
+};
+
+TEST_F(LocalServiceTest, a_follower_hears_every_event_of_the_job_and_its_submissions_once_and_in_order) {
+  world_.provider->plan.during_submit = [this] { gate_.pass({}); };
+  const JobId id = world_.admit(world_.paid_job());
+  std::vector<Json> heard;
+  std::thread follower([&] { heard = follow(id); });
+  gate_.wait_for_arrivals(1);
+  gate_.open();
+  follower.join();
+  ASSERT_THAT(followed_, Succeeds());
+  EXPECT_EQ((*followed_)["state"], "succeeded");
+  EXPECT_EQ(heard, logged(id));
+  EXPECT_EQ(heard.front()["type"], "job.queued");
+  EXPECT_EQ(heard.back()["type"], "job.succeeded");
+  std::vector<std::string> types;
+  for (const Json& event : heard) types.push_back(event["type"]);
+  for (const char* type : {"submission.reserved", "submission.intent", "submission.confirmed", "submission.settled"})
+    EXPECT_THAT(types, Contains(type));
+}
+
+/// Orders of a round end on several threads at once, and other jobs write to the log between their events.
+TEST_F(LocalServiceTest, followers_of_jobs_side_by_side_hear_their_own_events_only) {
+  std::vector<JobId> ids;
+  for (int i = 0; i < 6; ++i) ids.push_back(world_.admit(world_.hybrid_job()));
+  std::vector<std::vector<Json>> heard(ids.size());
+  std::vector<std::thread> followers;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    followers.emplace_back([&, i] {
+      const Watch watch{.on_event = [&, i](const Json& event) { heard[i].push_back(event); }, .on_progress = {}};
+      EXPECT_THAT(service_->follow(ids[i], watch, Deadline::never()), Succeeds());
+    });
+  }
+  for (std::thread& follower : followers) follower.join();
+  for (std::size_t i = 0; i < ids.size(); ++i) EXPECT_EQ(heard[i], logged(ids[i]));
+}
+
+TEST_F(LocalServiceTest, a_job_that_has_ended_is_told_from_its_log) {
+  const JobId id = world_.run(world_.hybrid_job()).id;
+  EXPECT_EQ(follow(id), logged(id));
+  EXPECT_THAT(followed_, Succeeds());
+}
+
+TEST_F(LocalServiceTest, a_log_of_several_pages_is_told_whole) {
+  close_gate();
+  const JobId id = world_.admit(world_.classical_job());
+  gate_.wait_for_arrivals(1);
+  store::Batch batch;
+  for (int i = 0; i < 2500; ++i) {
+    const job::Event event{.job = id, .type = "step.noted", .at = world_.clock.now(), .actor = "test"};
+    batch.append(id.value, event.document().dump());
+  }
+  ASSERT_THAT(store::commit_and_wait(*world_.store, std::move(batch)), Succeeds());
+  gate_.open();
+  std::vector<std::uint64_t> sequences;
+  for (const Json& event : follow(id)) sequences.push_back(event["sequence"]);
+  ASSERT_THAT(followed_, Succeeds());
+  // Nobody else wrote: the log has this job's events only.
+  std::vector<std::uint64_t> all(world_.store->last_sequence().value());
+  for (std::size_t i = 0; i < all.size(); ++i) all[i] = i + 1;
+  EXPECT_GT(all.size(), 2500u);
+  EXPECT_EQ(sequences, all);
+}
+
+TEST_F(LocalServiceTest, at_the_deadline_all_that_happened_was_told) {
+  close_gate();
+  const JobId id = world_.admit(world_.classical_job());
+  gate_.wait_for_arrivals(1);
+  EXPECT_EQ(follow(id, Deadline::after(world_.clock, std::chrono::nanoseconds(0))), logged(id));
+  EXPECT_THAT(followed_, FailsWith(errors::kResultNotReady));
+  EXPECT_THAT(logged(id), Not(IsEmpty()));
+}
+
+TEST_F(LocalServiceTest, a_follower_who_wants_nothing_told_still_waits_for_the_end) {
+  const JobId id = world_.admit(world_.classical_job());
+  const auto view = service_->follow(id, {}, Deadline::never());
+  ASSERT_THAT(view, Succeeds());
+  EXPECT_EQ((*view)["state"], "succeeded");
+}
+
+TEST_F(LocalServiceTest, progress_of_the_followed_job_and_no_other_is_passed_on) {
+  close_gate();
+  const JobId id = world_.admit(world_.classical_job());
+  const JobId other = world_.admit(world_.classical_job());
+  gate_.wait_for_arrivals(2);
+  std::mutex mutex;
+  std::set<std::string> jobs;
+  // The work goes on when the follower listens.
+  const Watch watch{.on_event = [&](const Json&) { gate_.open(); },
+                    .on_progress =
+                        [&](const engine::Progress& progress) {
+                          const std::lock_guard lock(mutex);
+                          jobs.insert(progress.job.value);
+                        }};
+  ASSERT_THAT(service_->follow(id, watch, Deadline::never()), Succeeds());
+  world_.wait(other);
+  EXPECT_THAT(jobs, testing::ElementsAre(id.value));
+}
+
+TEST_F(LocalServiceTest, a_job_that_is_not_there_cannot_be_followed) {
+  follow(JobId("job_01900000-0000-7000-8000-00000000dead"));
+  EXPECT_THAT(followed_, FailsWith(errors::kJobNotFound));
+}
+
+// Explanation
+
+Json submission(const std::string& state, Json more = Json::object()) {
+  Json out = {{"token", "t"},
+              {"step", "0/run"},
+              {"attempt", 1},
+              {"backend", "lab.device"},
+              {"handle", "h-7"},
+              {"state", state},
+              {"reason", "no answer"},
+              {"reserved_usd_micros", 1'500'000},
+              {"billed_usd_micros", nullptr},
+              {"raw_sha256", ""}};
+  out.update(more);
+  return out;
+}
+
+TEST(Explain, money_that_bought_nothing_and_money_in_doubt_are_named) {
+  const Json job = {
+      {"job_id", "job_1"}, {"problem_type", "qubo"}, {"state", "failed"}, {"error", {{"message", "gone"}}}};
+  const Json submissions = {{"submissions",
+                             {submission("settled", {{"billed_usd_micros", 3}}),
+                              submission("orphan", {{"billed_usd_micros", 700'000}, {"raw_sha256", "ab"}}),
+                              submission("orphan", {{"billed_usd_micros", 200'000}}), submission("held")}}};
+  const Json result = {{"explanation", Json::array()}};
+  // A job without a result may have orphans as well.
+  for (const Json& one : {Json(), result}) {
+    const std::vector<std::string> lines = explain(job, Json(), one, submissions);
+    std::vector<std::string> last(lines.end() - 3, lines.end());
+    EXPECT_THAT(last[0], HasSubstr("Orphan: attempt 1 of step 0/run at lab.device (h-7)"));
+    EXPECT_THAT(last[0], HasSubstr("billed $0.70, its bytes are kept, not part of the result"));
+    EXPECT_THAT(last[1], HasSubstr("billed $0.20, its bytes were gone"));
+    EXPECT_THAT(last[2], HasSubstr("In doubt: attempt 1 of step 0/run at lab.device: no answer. $1.50 stays"));
+  }
+  EXPECT_THAT(explain(job, Json(), Json(), Json()), SizeIs(2));
+  EXPECT_THAT(explain(job, Json(), Json(), {{"submissions", Json::array({submission("settled")})}}), SizeIs(2));
+}
+
+// Problem documents
+
+TEST(ProblemDocument, an_error_that_travelled_is_the_error_that_was_sent) {
+  for (const Error& error :
+       {Error{.number = errors::kUnknownKey, .message = "unknown key 'x'", .place = "/limits"},
+        Error{.number = errors::kSubmissionAmbiguous, .message = "perhaps", .place = "", .cost_incurred = true}}) {
+    const Json document = problem_document(error, "/v1/jobs");
+    EXPECT_EQ(document["type"], fmt::format("urn:tandem:error:{}", error_record(error.number).name));
+    const HttpResponse response{.status = document["status"].get<int>(), .body = document.dump()};
+    EXPECT_EQ(error_of_problem(response), error);
+  }
+}
+
+TEST(ProblemDocument, an_answer_that_is_none_is_quoted_with_its_status) {
+  for (const char* body : {"<html>bad gateway</html>", "{}", R"({"number": "x"})", R"({"number": -3})", ""}) {
+    const Error error = error_of_problem({.status = 502, .body = body});
+    EXPECT_EQ(error.number, errors::kBackendGarbage) << body;
+    EXPECT_THAT(error.message, HasSubstr("502")) << body;
+  }
+}
+
+}  // namespace
+}  // namespace tandem::service
