@@ -42,7 +42,9 @@ struct HttpFailure {
   Sent sent = Sent::kMaybe;
 };
 
-/// Threads: safe to call concurrently. Never retries, never follows a redirect.
+/// Threads: safe to call concurrently. Never follows a redirect.
+/// Retries: none of what may have an effect: its bytes leave at most once. A GET or HEAD without a body may be put on the wire
+///          once more, unseen, when a connection that was kept from an earlier request turns out to be dead.
 class Http {
  public:
   virtual ~Http() = default;

@@ -38,8 +38,8 @@ struct ClientOptions {
 ///
 /// Sent:    kNo exactly when libcurl never began to send the request (address refused, DNS, connect, TLS, deadline
 ///          before that).
-/// Reuse:   GET and HEAD may use a kept connection, and libcurl sends them once more when the peer had already closed
-///          it. All other methods always open a new connection: their bytes leave at most once.
+/// Retries: as Http says. libcurl repeats what meets a dead kept connection and has no switch for that, so a GET or HEAD without
+///          a body may use a kept one, and everything else always opens a new one.
 /// Threads: safe to call concurrently; send() blocks its thread and starts none.
 class CurlHttp final : public Http {
  public:
