@@ -32,7 +32,7 @@ limits:
 refinement:
   mode: auto     # auto, off, required
   core_max: 20   # variables left for the quantum arms
-  layers: 3      # of QAOA
+  layers: 10     # of QAOA, at most; a device whose gates err gets fewer
   shots: 1000    # a quantum arm; the controls draw as many samples
 
 seed: 1

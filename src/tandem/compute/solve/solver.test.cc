@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
 
 #include "tandem/base/testing/manual_executor.h"
 #include "tandem/base/testing/matchers.h"
@@ -107,6 +108,22 @@ TEST(Solvers, reach_the_swept_optimum_on_random_models) {
     const Bqm bqm = problem::random_bqm(vartype, n, density, rng());
     for (const char* name : kSearches) expect_optimum(name, bqm);
   }
+}
+
+TEST(Random, of_a_cqm_draws_keep_the_cardinalities_and_are_uniform_among_what_keeps_them) {
+  // Choose 2 of 4: six assignments, 1000 draws each on average; four standard deviations of a binomial are 115.
+  LinearConstraint choose{.terms = {{0, 1}, {1, 1}, {3, 1}, {4, 1}}, .comparison = Comparison::kEqual, .bound = 2};
+  const Cqm cqm = Cqm::create(Bqm::create(Vartype::kBinary, {1, 2, 0, 4, 8}, {}, 0).value(), {choose}).value();
+  Bench bench;
+  const auto outcome = solver("random").solve(cqm, {.seed = 3, .num_samples = 6000}, bench.context());
+  ASSERT_THAT(outcome, Succeeds());
+  std::map<double, std::uint64_t> counts;  // the energy names the choice: variable 2 is free and weighs nothing
+  for (const result::Sample& sample : outcome->samples.samples()) {
+    EXPECT_TRUE(cqm.feasible(sample.values));
+    counts[sample.energy] += sample.occurrences;
+  }
+  EXPECT_THAT(counts, SizeIs(6));
+  for (const auto& [energy, count] : counts) EXPECT_NEAR(static_cast<double>(count), 1000, 115) << energy;
 }
 
 TEST(Solvers, reach_the_swept_optimum_on_the_edges) {

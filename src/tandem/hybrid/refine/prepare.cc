@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <limits>
+
 #include "tandem/base/hash.h"
 #include "tandem/base/rng.h"
 #include "tandem/hybrid/refine/refine.h"
@@ -21,11 +24,64 @@ hybrid::Order classical(const std::string& label, const char* backend, std::shar
           .required = false};
 }
 
+/// What uniform sampling is uniform over: everything, or what keeps the cardinalities that the circuits keep.
+Result<std::shared_ptr<const solve::Model>> random_model(const encode::Encoding& encoding) {
+  if (encoding.cardinalities.empty()) return std::make_shared<const solve::Model>(encoding.bqm);
+  std::vector<problem::LinearConstraint> rows;
+  for (const problem::Cardinality& one : encoding.cardinalities) {
+    problem::LinearConstraint row{.name = "kept by the sampler", .bound = static_cast<double>(one.ones)};
+    for (const std::uint32_t variable : one.variables) row.terms.push_back({variable, 1});
+    rows.push_back(std::move(row));
+  }
+  TANDEM_TRY_ASSIGN(problem::Cqm cqm,
+                    problem::Cqm::create(encoding.bqm.with_vartype(problem::Vartype::kBinary), std::move(rows)));
+  return std::make_shared<const solve::Model>(std::move(cqm));
+}
+
+std::uint64_t gates_2q(const circuit::Circuit& circuit) { return circuit.count_of(2) + circuit.count_of(3); }
+
+struct Built {
+  circuit::Circuit circuit;
+  ArmCircuit facts;
+};
+
+Result<Built> build(const encode::Encoding& encoding, std::uint32_t layers, ansatz::Depth depth) {
+  const ansatz::QaoaAngles angles =
+      encoding.cardinalities.empty() ? ansatz::choose_angles(encoding.bqm, layers) : ansatz::linear_ramp(layers);
+  Built out;
+  TANDEM_TRY_ASSIGN(out.circuit, ansatz::qaoa_circuit(encoding.bqm, angles,
+                                                      {.cardinalities = encoding.cardinalities, .depth = depth}));
+  out.facts = {.schedule = angles.schedule,
+               .mixer = encoding.cardinalities.empty()  ? "x"
+                        : depth == ansatz::Depth::kFree ? "xy_complete"
+                                                        : "xy_ring",
+               .layers = layers,
+               .gates_2q = gates_2q(out.circuit)};
+  return out;
+}
+
+/// The deepest circuit within `gates_max`, of at least one and at most `layers` layers; every layer has the same gates.
+Result<Built> build_within(const encode::Encoding& encoding, std::uint32_t layers, std::uint64_t gates_max) {
+  TANDEM_TRY_ASSIGN(const Built start, build(encoding, 0, ansatz::Depth::kShallow));
+  TANDEM_TRY_ASSIGN(const Built one, build(encoding, 1, ansatz::Depth::kShallow));
+  const std::uint64_t a_layer = one.facts.gates_2q - start.facts.gates_2q;
+  const std::uint64_t left = gates_max - std::min(gates_max, start.facts.gates_2q);
+  const std::uint64_t fitting = a_layer == 0 ? layers : std::clamp<std::uint64_t>(left / a_layer, 1, layers);
+  return build(encoding, static_cast<std::uint32_t>(fitting), ansatz::Depth::kShallow);
+}
+
 }  // namespace
+
+Json ArmCircuit::document() const {
+  return {{"backend", backend}, {"schedule", schedule}, {"mixer", mixer},
+          {"layers", layers},   {"gates_2q", gates_2q}, {"sha256", sha256}};
+}
 
 Result<Refinement> prepare(const narrow::Core& core, const RefineOptions& options, const std::string& prefix) {
   Refinement out;
-  TANDEM_TRY_ASSIGN(out.encoding, encode::encode(core.statement, {.variables_max = options.qubits_max}));
+  TANDEM_TRY_ASSIGN(out.encoding,
+                    encode::encode(core.statement, {.variables_max = options.qubits_max,
+                                                    .sweep_variables_max = std::numeric_limits<std::size_t>::max()}));
   const auto model = std::make_shared<const solve::Model>(out.encoding.bqm);
   out.orders.push_back(classical(prefix + "/exact_shadow", "cpu.branch_and_bound", model,
                                  {.seed = derive_seed(options.seed, kShadow)}, kShadowTimeMs));
@@ -35,20 +91,25 @@ Result<Refinement> prepare(const narrow::Core& core, const RefineOptions& option
                                   .sweeps = kControlSweeps,
                                   .candidates_max = options.shots},
                                  0));
+  TANDEM_TRY_ASSIGN(auto uniform, random_model(out.encoding));
   out.orders.push_back(classical(
-      prefix + "/random_control", "cpu.random", model,
+      prefix + "/random_control", "cpu.random", std::move(uniform),
       {.seed = derive_seed(options.seed, kRandom), .num_samples = options.shots, .candidates_max = options.shots}, 0));
-  const ansatz::QaoaAngles angles = ansatz::choose_angles(out.encoding.bqm, options.layers);
-  TANDEM_TRY_ASSIGN(circuit::Circuit circuit, ansatz::qaoa_circuit(out.encoding.bqm, angles));
-  out.schedule = angles.schedule;
-  out.circuit_hash = sha256(canonical_json(circuit.document())).hex();
   for (std::size_t i = 0; i < options.quantum_backends.size(); ++i) {
-    out.orders.push_back(
-        {.label = fmt::format("{}/qaoa@{}", prefix, options.quantum_backends[i]),
-         .backend = options.quantum_backends[i],
-         .work = backend::ProgramWork{.pubs = {circuit::Pub{.circuit = circuit, .shots = options.shots}},
-                                      .seed = derive_seed(options.seed, kQuantum + i)},
-         .required = false});
+    const std::string& backend = options.quantum_backends[i];
+    const auto limit = options.gates_2q_max.find(backend);
+    TANDEM_TRY_ASSIGN(Built built, limit == options.gates_2q_max.end()
+                                       ? build(out.encoding, options.layers, ansatz::Depth::kFree)
+                                       : build_within(out.encoding, options.layers, limit->second));
+    built.facts.backend = backend;
+    built.facts.sha256 = sha256(canonical_json(built.circuit.document())).hex();
+    out.circuits.push_back(std::move(built.facts));
+    out.orders.push_back({.label = fmt::format("{}/qaoa@{}", prefix, backend),
+                          .backend = backend,
+                          .work = backend::ProgramWork{.pubs = {circuit::Pub{.circuit = std::move(built.circuit),
+                                                                             .shots = options.shots}},
+                                                       .seed = derive_seed(options.seed, kQuantum + i)},
+                          .required = false});
   }
   return out;
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -19,19 +20,34 @@ namespace tandem::refine {
 
 struct RefineOptions {
   std::vector<std::string> quantum_backends;  ///< an arm each: "simulator.statevector", "lab.device"
-  std::uint32_t layers = 3;
+  std::uint32_t layers = 10;  ///< at most
+  /// Gates on two qubits that a backend carries in one circuit; a backend that is not named here carries any number.
+  std::map<std::string, std::uint64_t> gates_2q_max;
   std::uint64_t shots = 1000;
   std::uint64_t seed = 1;
   std::uint32_t qubits_max = 20;  ///< least of the quantum backends
+};
+
+/// The circuit of a quantum arm, for lineage.
+struct ArmCircuit {
+  std::string backend;
+  std::string schedule;  ///< of the QAOA angles
+  std::string mixer;  ///< "x", "xy_complete", "xy_ring"
+  std::uint32_t layers = 0;
+  std::uint64_t gates_2q = 0;  ///< on two qubits or more
+  std::string sha256;
+  Json document() const;
 };
 
 /// The core encoded, and the orders of its arms, labelled "<prefix>/<arm>@<backend>".
 struct Refinement {
   encode::Encoding encoding;
   std::vector<hybrid::Order> orders;
-  std::string schedule;  ///< of the QAOA angles
-  std::string circuit_hash;  ///< of the QAOA circuit, for lineage
+  std::vector<ArmCircuit> circuits;  ///< one a quantum backend, in their order
 };
+/// Every sampling arm draws `shots` samples. Circuits keep the cardinalities of the core, so the random control draws
+/// uniformly among the assignments that do; annealing flips freely and pays the penalties. A backend whose gates err gets
+/// as many layers as its gates carry, at least one.
 Result<Refinement> prepare(const narrow::Core& core, const RefineOptions& options, const std::string& prefix);
 
 /// Samples of one arm over the encoded core, and how good they were.

@@ -127,6 +127,62 @@ TEST(Prepare, every_sampling_arm_draws_the_same_number_of_samples) {
   EXPECT_EQ(sampling, 4u);
 }
 
+/// Choose 3 of 8, with every pair coupled.
+narrow::Core choice_core() {
+  std::vector<problem::QuadraticTerm> terms;
+  for (std::uint32_t u = 0; u < 8; ++u)
+    for (std::uint32_t v = u + 1; v < 8; ++v) terms.push_back({u, v, 0.1 * (u + 2 * v)});
+  problem::LinearConstraint choose{.name = "choose", .comparison = problem::Comparison::kEqual, .bound = 3};
+  for (std::uint32_t v = 0; v < 8; ++v) choose.terms.push_back({v, 1});
+  return {.statement = *problem::Cqm::create(
+              *Bqm::create(Vartype::kBinary, {-3, -1, -4, -1, -5, -9, -2, -6}, std::move(terms), 0), {choose}),
+          .variables = {0, 1, 2, 3, 4, 5, 6, 7},
+          .incumbent = {1, 1, 1, 0, 0, 0, 0, 0}};
+}
+
+const circuit::Circuit& circuit_of(const hybrid::Order& order) {
+  return std::get<backend::ProgramWork>(order.work).pubs.at(0).circuit;
+}
+
+TEST(Prepare, a_backend_with_a_limit_gets_the_deepest_circuit_within_it_and_at_least_one_layer) {
+  const auto device = [](std::uint64_t gates) {
+    const auto refinement = prepare(choice_core(),
+                                    {.quantum_backends = {"simulator.statevector", "lab.device"},
+                                     .layers = 6,
+                                     .gates_2q_max = {{"lab.device", gates}},
+                                     .qubits_max = 8},
+                                    "refine/0");
+    EXPECT_TRUE(refinement);
+    EXPECT_EQ(refinement->circuits.at(0).layers, 6u) << "depth is free on the simulator";
+    EXPECT_EQ(refinement->circuits.at(0).mixer, "xy_complete");
+    EXPECT_EQ(refinement->circuits.at(1).mixer, "xy_ring");
+    const circuit::Circuit& shallow = circuit_of(refinement->orders.at(4));
+    EXPECT_EQ(shallow.count_of(2), refinement->circuits.at(1).gates_2q);
+    EXPECT_EQ(shallow.count_of(3), 0u);
+    return refinement->circuits.at(1);
+  };
+  const ArmCircuit one = device(0);
+  EXPECT_EQ(one.layers, 1u);
+  EXPECT_EQ(device(1'000'000).layers, 6u);
+  // Blocks of 3, 3, 2 with 1, 1, 1 ones start with 2 + 2 + 1 gates; the rest is the layer.
+  const std::uint64_t layer = one.gates_2q - 5;
+  EXPECT_GE(layer, 8u) << "a ring of eight pairs";
+  for (std::uint32_t layers = 2; layers <= 5; ++layers) {
+    EXPECT_EQ(device(5 + layers * layer).layers, layers);
+    EXPECT_EQ(device(5 + layers * layer - 1).layers, layers - 1);
+  }
+}
+
+TEST(Prepare, the_random_control_draws_from_what_the_circuits_keep) {
+  const auto refinement = prepare(choice_core(), {.quantum_backends = {"x"}, .qubits_max = 8}, "refine/0");
+  ASSERT_TRUE(refinement);
+  const auto& model = *std::get<backend::SolveWork>(refinement->orders.at(2).work).model;
+  ASSERT_TRUE(std::holds_alternative<problem::Cqm>(model));
+  const auto kept = problem::disjoint_cardinalities(std::get<problem::Cqm>(model).constraints(), 8);
+  EXPECT_EQ(kept, refinement->encoding.cardinalities);
+  EXPECT_EQ(std::get<problem::Cqm>(model).objective(), refinement->encoding.bqm) << "graded by the same energies";
+}
+
 Bqm random_bqm(Xoshiro256& rng, std::uint32_t n, Vartype vartype) {
   std::vector<double> linear(n);
   for (double& c : linear) c = static_cast<double>(rng.below(21)) - 10;

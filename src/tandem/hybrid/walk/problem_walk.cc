@@ -179,6 +179,15 @@ Result<ProblemWalk::Round> ProblemWalk::make_round(const Progress& progress) con
   TANDEM_TRY_ASSIGN(const std::int64_t layers, parameters.integer("layers", 1, UINT32_MAX));
   TANDEM_TRY_ASSIGN(const std::int64_t shots, parameters.integer("shots", 1, INT64_MAX));
   TANDEM_TRY_ASSIGN(std::vector<std::string> backends, parameters.strings_or_empty("quantum_backends"));
+  std::map<std::string, std::uint64_t> gates_2q_max;
+  if (parameters.has("gates_2q_max")) {
+    TANDEM_TRY_ASSIGN(const ObjectReader limits, parameters.object("gates_2q_max"));
+    for (const std::string& backend : backends) {
+      if (!limits.has(backend)) continue;
+      TANDEM_TRY_ASSIGN(const std::int64_t gates, limits.integer(backend, 0, INT64_MAX));
+      gates_2q_max.emplace(backend, static_cast<std::uint64_t>(gates));
+    }
+  }
   const std::uint64_t seed = derive_seed(spec_.seed, kRefineStream + progress.round);
   Round out;
   TANDEM_TRY_ASSIGN(out.core, narrow::narrow(reduced_, progress.elite,
@@ -188,6 +197,7 @@ Result<ProblemWalk::Round> ProblemWalk::make_round(const Progress& progress) con
   TANDEM_TRY_ASSIGN(out.refinement, refine::prepare(out.core,
                                                     {.quantum_backends = std::move(backends),
                                                      .layers = static_cast<std::uint32_t>(layers),
+                                                     .gates_2q_max = std::move(gates_2q_max),
                                                      .shots = static_cast<std::uint64_t>(shots),
                                                      .seed = seed,
                                                      .qubits_max = static_cast<std::uint32_t>(qubits_max)},
@@ -247,11 +257,12 @@ Result<hybrid::Advance> ProblemWalk::after_refine(Progress progress, std::span<c
   progress.refinement.core_size = static_cast<std::uint32_t>(round.core.variables.size());
   progress.refinement.fixed_exact = trail_ ? static_cast<std::uint32_t>(trail_->entries().size()) : 0;
   progress.refinement.frozen = round.core.backbone + round.core.cut;
+  Json circuits = Json::array();
+  for (const refine::ArmCircuit& circuit : round.refinement.circuits) circuits.push_back(circuit.document());
   progress.cores.push_back({{"round", progress.round},
                             {"trail", round.core.trail},
                             {"encoding", round.refinement.encoding.document()},
-                            {"schedule", round.refinement.schedule},
-                            {"circuit_sha256", round.refinement.circuit_hash}});
+                            {"circuits", std::move(circuits)}});
   progress.recent.insert(progress.recent.end(), round.core.variables.begin(), round.core.variables.end());
   ++progress.round;
   const std::int64_t rounds = step(job::StepKind::kRefine)->parameters.value("rounds", std::int64_t{1});

@@ -3,6 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
+#include <tuple>
+#include <utility>
+
+#include "tandem/base/assert.h"
+#include "tandem/middleware/ansatz/fixed_weight.h"
 
 namespace tandem::ansatz {
 namespace {
@@ -37,11 +43,12 @@ constexpr FixedAngles kFixedAngles[] = {
     {6, 3, {0.5628, 1.0081, 1.1536}, {0.5726, 0.3989, 0.2169}},
 };
 
-// The ramp in units of qaoa_scale, over t = (layer + 1/2) / layers.
-constexpr double kGammaStart = 0.25;
-constexpr double kGammaRise = 0.5;
-constexpr double kBetaStart = 0.78;
-constexpr double kBetaFall = 0.70;
+// The ramp in natural units, over t = (layer + 1/2) / layers.
+constexpr double kGammaSlope = 1.2;
+constexpr double kBetaSlope = 0.8;
+
+/// Share of the variation of the couplings that a shallow circuit does without: half of the gates of a dense model.
+constexpr double kDroppedShare = 0.1;
 
 /// The degree when the spin form is sum of one and the same positive coupling over a regular graph, else 0.
 std::uint32_t regular_degree(const Bqm& spins) {
@@ -59,10 +66,202 @@ std::uint32_t regular_degree(const Bqm& spins) {
   return regular ? degree.front() : 0;
 }
 
+/// Mean and covariances of spins that are uniform over all assignments which keep the cardinalities.
+struct Moments {
+  /// Of each qubit: the cardinality that holds it, or -1.
+  std::vector<int> group;
+  std::span<const problem::Cardinality> cardinalities;
+
+  /// E[(field + sum_k weights[k] s_k)^2]. Of `moved_group` (-1: none) one that is 1 and one that is 0 are taken out.
+  double mean_square(double field, const std::vector<double>& weights, int moved_group) const {
+    std::vector<double> sum(cardinalities.size(), 0);
+    std::vector<double> squares(cardinalities.size(), 0);
+    double variance = 0;
+    for (std::size_t k = 0; k < weights.size(); ++k) {
+      if (weights[k] == 0) continue;
+      if (group[k] < 0) {
+        variance += weights[k] * weights[k];
+        continue;
+      }
+      sum[static_cast<std::size_t>(group[k])] += weights[k];
+      squares[static_cast<std::size_t>(group[k])] += weights[k] * weights[k];
+    }
+    double mean = field;
+    for (std::size_t g = 0; g < cardinalities.size(); ++g) {
+      const bool here = static_cast<int>(g) == moved_group;
+      const double size = static_cast<double>(cardinalities[g].variables.size()) - (here ? 2.0 : 0.0);
+      const double ones = static_cast<double>(cardinalities[g].ones) - (here ? 1.0 : 0.0);
+      if (size <= 0) continue;
+      const double mu = 2 * ones / size - 1;
+      mean += mu * sum[g];
+      // Drawing without putting back: any two spins of the group have covariance -(1 - mu^2) / (size - 1).
+      if (size > 1) variance += (1 - mu * mu) * (squares[g] - (sum[g] * sum[g] - squares[g]) / (size - 1));
+    }
+    return mean * mean + variance;
+  }
+};
+
+double scale_with_cardinalities(const Bqm& spins, std::span<const problem::Cardinality> cardinalities) {
+  const std::size_t n = spins.num_variables();
+  std::vector<double> coupling(n * n, 0);
+  for (const QuadraticTerm& term : spins.terms())
+    coupling[term.u * n + term.v] = coupling[term.v * n + term.u] = term.bias;
+  Moments moments{.group = std::vector<int>(n, -1), .cardinalities = cardinalities};
+  for (std::size_t g = 0; g < cardinalities.size(); ++g)
+    for (const std::uint32_t v : cardinalities[g].variables) moments.group[v] = static_cast<int>(g);
+  double sum = 0;
+  double moving = 0;
+  std::vector<double> weights(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    if (moments.group[i] >= 0) continue;
+    for (std::size_t k = 0; k < n; ++k) weights[k] = coupling[i * n + k];
+    sum += moments.mean_square(spins.linear()[i], weights, -1);
+    moving += 1;
+  }
+  for (const problem::Cardinality& one : cardinalities) {
+    const std::size_t size = one.variables.size();
+    if (one.ones == 0 || one.ones == size) continue;
+    double pairs = 0;
+    for (std::size_t a = 0; a < size; ++a)
+      for (std::size_t b = a + 1; b < size; ++b) {
+        const std::size_t i = one.variables[a];
+        const std::size_t j = one.variables[b];
+        for (std::size_t k = 0; k < n; ++k)
+          weights[k] = k == i || k == j ? 0 : coupling[i * n + k] - coupling[j * n + k];
+        pairs += moments.mean_square(spins.linear()[i] - spins.linear()[j], weights, moments.group[i]);
+      }
+    const auto count = static_cast<double>(size);
+    sum += count * pairs / (count * (count - 1) / 2);
+    moving += count;
+  }
+  return sum > 0 ? std::sqrt(sum / moving) : 1.0;
+}
+
+/// The couplings among the variables of a cardinality, dense and symmetric, and the fields that go with them.
+struct Inner {
+  std::size_t size;
+  std::vector<double> couplings;  ///< size x size
+  std::vector<double> fields;  ///< to be added to the linear terms
+
+  double& at(std::size_t a, std::size_t b) { return couplings[a * size + b]; }
+  template <typename Body>
+  void for_pairs(const Body& body) {
+    for (std::size_t a = 0; a < size; ++a)
+      for (std::size_t b = a + 1; b < size; ++b) body(a, b);
+  }
+  void set(std::size_t a, std::size_t b, double value) { at(a, b) = at(b, a) = value; }
+  std::size_t gates() {
+    std::size_t out = 0;
+    for_pairs([&](std::size_t a, std::size_t b) { out += at(a, b) != 0 ? 1 : 0; });
+    return out;
+  }
+};
+
+/// Takes from every pair the coupling that most pairs have: where the number of ones is fixed this is a constant.
+void subtract_common(Inner& inner) {
+  std::map<double, std::size_t> counts;
+  inner.for_pairs([&](std::size_t a, std::size_t b) { ++counts[inner.at(a, b)]; });
+  const auto common =
+      std::max_element(counts.begin(), counts.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  if (common == counts.end() || common->second < 2) return;
+  inner.for_pairs([&](std::size_t a, std::size_t b) { inner.set(a, b, inner.at(a, b) - common->first); });
+}
+
+/// Takes r_a + r_b from every pair, r fitted by least squares: where the spins sum to S, sum (r_a + r_b) s_a s_b is
+/// S sum r_a s_a and a constant. A common factor in the couplings, as markets have one, goes into the fields that way.
+void subtract_rows(Inner& inner, double spin_sum) {
+  const auto n = static_cast<double>(inner.size);
+  std::vector<double> rows(inner.size, 0);
+  double total = 0;
+  for (std::size_t a = 0; a < inner.size; ++a) {
+    for (std::size_t b = 0; b < inner.size; ++b) rows[a] += inner.at(a, b);
+    total += rows[a];
+  }
+  // Normal equations: row sum = (n - 2) r_a + sum r, and sum r = total / (2 (n - 1)).
+  for (double& row : rows) row = (row - total / (2 * (n - 1))) / (n - 2);
+  inner.for_pairs([&](std::size_t a, std::size_t b) { inner.set(a, b, inner.at(a, b) - rows[a] - rows[b]); });
+  for (std::size_t a = 0; a < inner.size; ++a) inner.fields[a] += spin_sum * rows[a];
+}
+
+/// Leaves the smallest couplings out, as long as their squares sum to no more than a share of all.
+void drop_smallest(Inner& inner, double share) {
+  std::vector<std::tuple<double, std::size_t, std::size_t>> order;
+  double left = 0;
+  inner.for_pairs([&](std::size_t a, std::size_t b) {
+    const double square = inner.at(a, b) * inner.at(a, b);
+    order.emplace_back(square, a, b);
+    left += share * square;
+  });
+  std::sort(order.begin(), order.end());
+  for (const auto& [square, a, b] : order) {
+    left -= square;
+    if (left < 0) return;
+    inner.set(a, b, 0);
+  }
+}
+
+/// The spin form as the circuit applies it: what is constant under the cardinalities costs no gates and, where gates err,
+/// neither does what hardly matters. Samples are always scored with the whole model.
+Bqm applied_form(Bqm spins, const QaoaOptions& options) {
+  for (const problem::Cardinality& one : options.cardinalities) {
+    const std::size_t size = one.variables.size();
+    std::vector<std::int64_t> place(spins.num_variables(), -1);
+    for (std::size_t a = 0; a < size; ++a) place[one.variables[a]] = static_cast<std::int64_t>(a);
+    Inner inner{.size = size, .couplings = std::vector<double>(size * size, 0), .fields = std::vector<double>(size, 0)};
+    std::vector<QuadraticTerm> terms;
+    for (const QuadraticTerm& term : spins.terms()) {
+      if (place[term.u] >= 0 && place[term.v] >= 0)
+        inner.set(static_cast<std::size_t>(place[term.u]), static_cast<std::size_t>(place[term.v]), term.bias);
+      else
+        terms.push_back(term);
+    }
+    Inner lean = inner;
+    subtract_common(inner);
+    if (options.depth == Depth::kShallow && size >= 3) {
+      subtract_rows(lean, 2.0 * one.ones - static_cast<double>(size));
+      drop_smallest(lean, kDroppedShare);
+    }
+    Inner& chosen = lean.gates() < inner.gates() ? lean : inner;
+    std::vector<double> linear(spins.linear().begin(), spins.linear().end());
+    for (std::size_t a = 0; a < size; ++a) linear[one.variables[a]] += chosen.fields[a];
+    chosen.for_pairs([&](std::size_t a, std::size_t b) {
+      if (chosen.at(a, b) != 0) terms.push_back({one.variables[a], one.variables[b], chosen.at(a, b)});
+    });
+    auto applied = Bqm::create(Vartype::kSpin, std::move(linear), std::move(terms), 0);
+    TANDEM_ASSERT(applied.has_value());  // sums of few coefficients that were there
+    spins = *std::move(applied);
+  }
+  return spins;
+}
+
+/// Pairs that are mixed, in their order; `degree` is how many a qubit has.
+struct Pairs {
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> list;
+  double degree = 0;
+};
+
+Pairs pairs_of(const problem::Cardinality& one, Depth depth) {
+  const std::vector<std::uint32_t>& v = one.variables;
+  Pairs out;
+  if (one.ones == 0 || one.ones == v.size()) return out;
+  if (depth == Depth::kFree || v.size() <= 3) {
+    out.degree = static_cast<double>(v.size() - 1);
+    for (std::size_t d = 1; d < v.size(); ++d)
+      for (std::size_t a = 0; a + d < v.size(); ++a) out.list.emplace_back(v[a], v[a + d]);
+    return out;
+  }
+  out.degree = 2;
+  for (const std::size_t first : {std::size_t{0}, std::size_t{1}})
+    for (std::size_t a = first; a + 1 < v.size(); a += 2) out.list.emplace_back(v[a], v[a + 1]);
+  out.list.emplace_back(v.front(), v.back());
+  return out;
+}
+
 }  // namespace
 
-double qaoa_scale(const Bqm& bqm) {
+double qaoa_scale(const Bqm& bqm, std::span<const problem::Cardinality> cardinalities) {
   const Bqm spins = bqm.with_vartype(Vartype::kSpin);
+  if (!cardinalities.empty()) return scale_with_cardinalities(spins, cardinalities);
   double sum = 0;
   for (const double h : spins.linear()) sum += h * h;
   for (const QuadraticTerm& term : spins.terms()) sum += 2 * term.bias * term.bias;
@@ -73,8 +272,8 @@ QaoaAngles linear_ramp(std::uint32_t layers) {
   QaoaAngles out{.schedule = fmt::format("linear_ramp(p={})", layers)};
   for (std::uint32_t l = 0; l < layers; ++l) {
     const double t = (l + 0.5) / layers;
-    out.gammas.push_back(kGammaStart + kGammaRise * t);
-    out.betas.push_back(kBetaStart - kBetaFall * t);
+    out.gammas.push_back(kGammaSlope * t);
+    out.betas.push_back(kBetaSlope * (1 - t));
   }
   return out;
 }
@@ -95,18 +294,32 @@ QaoaAngles choose_angles(const Bqm& bqm, std::uint32_t layers) {
   return linear_ramp(layers);
 }
 
-Result<circuit::Circuit> qaoa_circuit(const Bqm& bqm, const QaoaAngles& angles) {
+Result<circuit::Circuit> qaoa_circuit(const Bqm& bqm, const QaoaAngles& angles, const QaoaOptions& options) {
   if (angles.gammas.size() != angles.betas.size()) {
     return fail(errors::kSizeMismatch, "{} gammas but {} betas; a layer has one of each", angles.gammas.size(),
                 angles.betas.size());
   }
   const auto n = static_cast<std::uint32_t>(bqm.num_variables());
   TANDEM_TRY_ASSIGN(circuit::Circuit out, circuit::Circuit::create(n, n));
-  const Bqm spins = bqm.with_vartype(Vartype::kSpin);
-  const double scale = qaoa_scale(bqm);
+  const Bqm spins = applied_form(bqm.with_vartype(Vartype::kSpin), options);
+  const double scale = qaoa_scale(bqm, options.cardinalities);
   using circuit::Angle;
   using circuit::Gate;
-  for (std::uint32_t q = 0; q < n; ++q) out.gate(Gate::kH, {q});
+  std::vector<char> free(n, 1);
+  std::vector<Pairs> mixed;
+  for (const problem::Cardinality& one : options.cardinalities) {
+    for (const std::uint32_t v : one.variables) {
+      TANDEM_ASSERT(v < n && free[v] != 0);
+      free[v] = 0;
+    }
+    if (options.depth == Depth::kFree)
+      append_uniform_weight(out, one.variables, one.ones);
+    else
+      append_block_weight(out, one.variables, one.ones);
+    mixed.push_back(pairs_of(one, options.depth));
+  }
+  for (std::uint32_t q = 0; q < n; ++q)
+    if (free[q] != 0) out.gate(Gate::kH, {q});
   for (std::size_t l = 0; l < angles.gammas.size(); ++l) {
     // s = -Z: exp(-i g h s) = RZ(-2 g h), exp(-i g J s s) = RZZ(2 g J).
     const double gamma = angles.gammas[l] / scale;
@@ -114,7 +327,11 @@ Result<circuit::Circuit> qaoa_circuit(const Bqm& bqm, const QaoaAngles& angles) 
       out.gate(Gate::kRzz, {term.u, term.v}, {Angle::constant(2 * gamma * term.bias)});
     for (std::uint32_t q = 0; q < n; ++q)
       if (spins.linear()[q] != 0) out.gate(Gate::kRz, {q}, {Angle::constant(-2 * gamma * spins.linear()[q])});
-    for (std::uint32_t q = 0; q < n; ++q) out.gate(Gate::kRx, {q}, {Angle::constant(-2 * angles.betas[l])});
+    for (std::uint32_t q = 0; q < n; ++q)
+      if (free[q] != 0) out.gate(Gate::kRx, {q}, {Angle::constant(-2 * angles.betas[l])});
+    for (const Pairs& pairs : mixed)
+      for (const auto& [u, v] : pairs.list)
+        out.gate(Gate::kXxPlusYy, {u, v}, {Angle::constant(-4 * angles.betas[l] / pairs.degree), Angle::constant(0)});
   }
   out.measure_all();
   return out;

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <complex>
 
@@ -73,6 +75,14 @@ std::vector<Complex> state_of_circuit(const circuit::Circuit& circuit) {
     psi = std::move(next);
   }
   return psi;
+}
+
+bool keeps(std::uint64_t z, std::span<const problem::Cardinality> kept) {
+  return std::all_of(kept.begin(), kept.end(), [&](const problem::Cardinality& one) {
+    std::uint32_t ones = 0;
+    for (const std::uint32_t v : one.variables) ones += (z >> v & 1u) != 0 ? 1 : 0;
+    return ones == one.ones;
+  });
 }
 
 Bqm random_spins(Xoshiro256& rng, std::uint32_t n) {
@@ -177,6 +187,178 @@ TEST(QaoaScale, does_not_change_with_the_vartype_and_follows_the_unit_of_the_coe
   for (QuadraticTerm& term : terms) term.bias *= 1000;
   EXPECT_NEAR(qaoa_scale(*Bqm::create(Vartype::kSpin, linear, terms, 0)), 1000 * qaoa_scale(spins), 1e-9);
   EXPECT_EQ(qaoa_scale(*Bqm::create(Vartype::kSpin, {0, 0}, {}, 1)), 1);
+}
+
+/// The state with cardinalities by its definition, independent of circuits: uniform over the kept states, phases, then each
+/// pair exp(+i (2 beta / d) (XX + YY)/2), which rotates 01 and 10 into each other.
+std::vector<Complex> kept_state_by_definition(const Bqm& spins, const QaoaAngles& angles,
+                                              std::span<const problem::Cardinality> kept) {
+  const std::size_t n = spins.num_variables();
+  const double scale = qaoa_scale(spins, kept);
+  std::uint64_t inside = 0;
+  for (const problem::Cardinality& one : kept)
+    for (const std::uint32_t v : one.variables) inside |= std::uint64_t{1} << v;
+  std::vector<Complex> psi(std::size_t{1} << n, 0);
+  double states = 0;
+  for (std::uint64_t z = 0; z < psi.size(); ++z) {
+    psi[z] = keeps(z, kept) ? 1 : 0;
+    states += keeps(z, kept) ? 1 : 0;
+  }
+  for (Complex& amplitude : psi) amplitude /= std::sqrt(states);
+  const auto rotate = [&](std::uint64_t from, std::uint64_t to, double angle) {
+    const Complex a = psi[from];
+    psi[from] = std::cos(angle) * a + Complex(0, std::sin(angle)) * psi[to];
+    psi[to] = std::cos(angle) * psi[to] + Complex(0, std::sin(angle)) * a;
+  };
+  for (std::size_t l = 0; l < angles.gammas.size(); ++l) {
+    for (std::uint64_t z = 0; z < psi.size(); ++z)
+      psi[z] *= std::exp(Complex(0, -angles.gammas[l] / scale * (spins.energy(spins_of(z, n)) - spins.offset())));
+    for (std::size_t q = 0; q < n; ++q) {
+      if ((inside >> q & 1u) != 0) continue;
+      for (std::uint64_t z = 0; z < psi.size(); ++z)
+        if ((z >> q & 1u) == 0) rotate(z, z | std::uint64_t{1} << q, angles.betas[l]);
+    }
+    for (const problem::Cardinality& one : kept) {
+      const std::vector<std::uint32_t>& v = one.variables;
+      for (std::size_t d = 1; d < v.size(); ++d)
+        for (std::size_t a = 0; a + d < v.size(); ++a)
+          for (std::uint64_t z = 0; z < psi.size(); ++z)
+            if ((z >> v[a] & 1u) == 1 && (z >> v[a + d] & 1u) == 0)
+              rotate(z, z ^ (std::uint64_t{1} << v[a]) ^ (std::uint64_t{1} << v[a + d]),
+                     2 * angles.betas[l] / static_cast<double>(v.size() - 1));
+    }
+  }
+  return psi;
+}
+
+const std::vector<problem::Cardinality> kKept = {{.variables = {0, 2, 3, 5}, .ones = 2},
+                                                 {.variables = {1, 6}, .ones = 1}};
+
+TEST(QaoaWithCardinalities, the_circuit_prepares_the_state_of_the_definition) {
+  Xoshiro256 rng(5);
+  for (int round = 0; round < 10; ++round) {
+    const Bqm spins = random_spins(rng, 7);  // qubit 4 is free
+    const QaoaAngles angles{.gammas = {rng.uniform(), rng.uniform()}, .betas = {rng.uniform(), rng.uniform()}};
+    const auto expected = kept_state_by_definition(spins, angles, kKept);
+    const auto got = state_of_circuit(*qaoa_circuit(spins, angles, {.cardinalities = kKept}));
+    Complex overlap = 0;
+    for (std::size_t z = 0; z < got.size(); ++z) overlap += std::conj(expected[z]) * got[z];
+    EXPECT_NEAR(std::abs(overlap), 1, 1e-10);
+  }
+}
+
+TEST(QaoaWithCardinalities, every_depth_keeps_the_numbers_of_ones) {
+  Xoshiro256 rng(6);
+  for (const Depth depth : {Depth::kFree, Depth::kShallow})
+    for (std::uint32_t ones = 0; ones <= 6; ++ones) {
+      const std::vector<problem::Cardinality> kept = {{.variables = {0, 1, 2, 4, 5, 6}, .ones = ones}};
+      const auto circuit = qaoa_circuit(random_spins(rng, 7), linear_ramp(2), {.cardinalities = kept, .depth = depth});
+      ASSERT_TRUE(circuit);
+      EXPECT_TRUE(depth == Depth::kFree || circuit->count_of(3) == 0);
+      double outside = 0;
+      const auto psi = state_of_circuit(*circuit);
+      for (std::uint64_t z = 0; z < psi.size(); ++z) outside += keeps(z, kept) ? 0 : std::norm(psi[z]);
+      EXPECT_NEAR(outside, 0, 1e-12) << ones;
+    }
+}
+
+TEST(QaoaWithCardinalities, a_penalty_on_the_kept_rows_changes_nothing_and_costs_no_gates) {
+  // A chain of couplings, and the same with 3 (x0 + ... + x5 - 2)^2 on top, which couples every pair.
+  const std::vector<problem::Cardinality> kept = {{.variables = {0, 1, 2, 3, 4, 5}, .ones = 2}};
+  std::vector<QuadraticTerm> chain;
+  for (std::uint32_t u = 0; u < 5; ++u) chain.push_back({u, u + 1, 0.5 + u});
+  std::vector<QuadraticTerm> penalised = chain;
+  for (std::uint32_t u = 0; u < 6; ++u)
+    for (std::uint32_t v = u + 1; v < 6; ++v) penalised.push_back({u, v, 6});
+  const Bqm plain = *Bqm::create(Vartype::kBinary, {1, -2, 0, 2, 1, -1}, chain, 0);
+  std::vector<double> linear(plain.linear().begin(), plain.linear().end());
+  for (double& a : linear) a += 3 - 12;
+  const Bqm full = *Bqm::create(Vartype::kBinary, linear, penalised, 12);
+  EXPECT_NEAR(qaoa_scale(full, kept), qaoa_scale(plain, kept), 1e-12);
+  const auto a = *qaoa_circuit(plain, linear_ramp(2), {.cardinalities = kept});
+  const auto b = *qaoa_circuit(full, linear_ramp(2), {.cardinalities = kept});
+  EXPECT_EQ(a.count_of(2), b.count_of(2));
+  const auto before = state_of_circuit(a);
+  const auto after = state_of_circuit(b);
+  for (std::size_t z = 0; z < before.size(); ++z) EXPECT_NEAR(std::norm(before[z]), std::norm(after[z]), 1e-12);
+}
+
+TEST(QaoaWithCardinalities, a_shallow_circuit_of_a_common_factor_needs_no_couplings_and_is_exact) {
+  // J_ab = r_a + r_b, which under a fixed number of ones is a field.
+  const std::vector<problem::Cardinality> kept = {{.variables = {0, 1, 2, 3, 4, 5}, .ones = 2}};
+  const std::array<double, 6> r = {0.3, -0.7, 1.1, 0.2, -0.4, 0.9};
+  std::vector<QuadraticTerm> terms;
+  for (std::uint32_t u = 0; u < 6; ++u)
+    for (std::uint32_t v = u + 1; v < 6; ++v) terms.push_back({u, v, r[u] + r[v]});
+  const Bqm spins = *Bqm::create(Vartype::kSpin, {0.1, 0.2, -0.3, 0.4, 0, 0.5}, terms, 0);
+  // s sums to 2 - 4 = -2, so the couplings are the fields -2 r_a.
+  std::vector<double> fields(spins.linear().begin(), spins.linear().end());
+  for (std::size_t a = 0; a < 6; ++a) fields[a] -= 2 * r[a];
+  const Bqm equal = *Bqm::create(Vartype::kSpin, fields, {}, 0);
+  EXPECT_NEAR(qaoa_scale(equal, kept), qaoa_scale(spins, kept), 1e-12);
+  const QaoaOptions options{.cardinalities = kept, .depth = Depth::kShallow};
+  const auto expected = state_of_circuit(*qaoa_circuit(equal, linear_ramp(2), options));
+  const auto got = state_of_circuit(*qaoa_circuit(spins, linear_ramp(2), options));
+  for (std::size_t z = 0; z < got.size(); ++z) EXPECT_NEAR(std::norm(got[z]), std::norm(expected[z]), 1e-9);
+}
+
+TEST(QaoaWithCardinalities, a_shallow_circuit_has_fewer_gates_and_still_finds_better_samples_than_uniform_ones) {
+  Xoshiro256 rng(9);
+  const std::vector<problem::Cardinality> kept = {{.variables = {0, 1, 2, 3, 4, 5, 6, 7}, .ones = 4}};
+  for (int round = 0; round < 10; ++round) {
+    const Bqm spins = random_spins(rng, 8);
+    double uniform = 0;
+    for (std::uint64_t z = 0; z < 256; ++z) uniform += keeps(z, kept) ? spins.energy(spins_of(z, 8)) / 70 : 0;
+    const auto shallow = qaoa_circuit(spins, linear_ramp(3), {.cardinalities = kept, .depth = Depth::kShallow});
+    EXPECT_LT(shallow->count_of(2), 3 * (28u + 8u)) << "28 couplings and a ring of 8";
+    EXPECT_LT(mean_energy(state_of_circuit(*shallow), spins), uniform);
+  }
+}
+
+TEST(QaoaScale, with_cardinalities_is_half_the_energy_change_of_a_move_over_all_moves_and_states) {
+  Xoshiro256 rng(7);
+  for (int round = 0; round < 10; ++round) {
+    const Bqm spins = random_spins(rng, 7);
+    double sum = 0;
+    const auto energy = [&](std::uint64_t z) { return spins.energy(spins_of(z, 7)); };
+    const auto mean_square = [&](std::uint64_t moved, bool exchange) {
+      double squares = 0;
+      double count = 0;
+      for (std::uint64_t z = 0; z < 128; ++z) {
+        if (!keeps(z, kKept) || (exchange && !keeps(z ^ moved, kKept))) continue;
+        squares += std::pow((energy(z) - energy(z ^ moved)) / 2, 2);
+        count += 1;
+      }
+      return squares / count;
+    };
+    sum += mean_square(1u << 4, false);
+    for (const problem::Cardinality& one : kKept) {
+      const std::size_t size = one.variables.size();
+      double pairs = 0;
+      for (std::size_t a = 0; a < size; ++a)
+        for (std::size_t b = a + 1; b < size; ++b)
+          pairs += mean_square((1u << one.variables[a]) | (1u << one.variables[b]), true);
+      sum += pairs / (static_cast<double>(size - 1) / 2);
+    }
+    EXPECT_NEAR(qaoa_scale(spins, kKept), std::sqrt(sum / 7), 1e-9);
+  }
+}
+
+TEST(LinearRamp, with_cardinalities_finds_the_optimum_far_more_often_than_uniform_sampling_that_keeps_them) {
+  Xoshiro256 rng(8);
+  const std::vector<problem::Cardinality> kept = {{.variables = {0, 1, 2, 3, 4, 5, 6, 7}, .ones = 3}};
+  double ten = 0;
+  double one = 0;
+  for (int round = 0; round < 20; ++round) {
+    const Bqm spins = random_spins(rng, 8);
+    std::uint64_t best = 7;
+    for (std::uint64_t z = 0; z < 256; ++z)
+      if (keeps(z, kept) && spins.energy(spins_of(z, 8)) < spins.energy(spins_of(best, 8))) best = z;
+    ten += std::norm(state_of_circuit(*qaoa_circuit(spins, linear_ramp(10), {.cardinalities = kept}))[best]) / 20;
+    one += std::norm(state_of_circuit(*qaoa_circuit(spins, linear_ramp(1), {.cardinalities = kept}))[best]) / 20;
+  }
+  EXPECT_GT(one, 1.0 / 56);  // 56 states have three ones
+  EXPECT_GT(ten, 10.0 / 56);
 }
 
 TEST(Qaoa, unequal_numbers_of_angles_are_refused) {

@@ -6,6 +6,7 @@
 
 #include "tandem/base/assert.h"
 #include "tandem/base/text.h"
+#include "tandem/middleware/encode/sweep.h"
 
 namespace tandem::encode {
 namespace {
@@ -153,76 +154,165 @@ void append_slack(std::vector<LinearTerm>& row, double width, double unit, std::
   }
 }
 
-Result<Encoding> encode_cqm(const Cqm& cqm, const EncodeOptions& options) {
+/// A row with its way into the Bqm.
+struct PlannedRow {
+  Row row;
+  EncodedConstraint done;
+  bool kept = false;  ///< a cardinality that a sampler may keep by itself
+  double unit = 0;  ///< of its numbers; 0: they have none
+};
+
+bool is_active(const Row& row) {
+  const double tolerance = problem::kFeasibilityTolerance * std::max(1.0, std::abs(row.bound));
+  return row.equality || row.activity_max > row.bound + tolerance;
+}
+
+std::uint32_t bits_of(const PlannedRow& planned) {
+  return planned.unit == 0 ? kSlackBitsMax + 1 : slack_bits(planned.row.bound - planned.row.activity_min, planned.unit);
+}
+
+/// Weights from the coefficients alone. One row of unit coefficients is repaired by as many flips as it is violated, each
+/// worth at most bounds.flip, and its penalty grows at least as fast. With several rows a repair may break another, so the
+/// whole range is charged.
+Result<std::vector<PlannedRow>> plan_rows(const Cqm& cqm, const ObjectiveBounds& bounds) {
   const std::size_t n = cqm.num_variables();
-  const Bqm objective = cqm.objective().with_vartype(problem::Vartype::kBinary);
   const std::size_t cardinality = cardinality_of(cqm);
-  const ObjectiveBounds bounds = bounds_of(objective);
-
-  std::vector<Row> rows;
-  for (const LinearConstraint& constraint : cqm.constraints()) rows.push_back(make_row(constraint, n, cardinality));
-  Encoding out{.num_original = n};
-  Builder builder{.linear = {objective.linear().begin(), objective.linear().end()},
-                  .terms = {objective.terms().begin(), objective.terms().end()},
-                  .offset = objective.offset()};
-
-  // One row of unit coefficients is repaired by as many flips as it is violated, each worth at most bounds.flip, and its
-  // penalty grows at least as fast. With several rows a repair may break another, so the whole range is charged.
+  std::vector<char> taken(n, 0);
+  std::vector<PlannedRow> out;
   std::size_t active = 0;
-  for (const Row& row : rows)
-    active += row.equality || row.activity_max > row.bound + problem::kFeasibilityTolerance ? 1 : 0;
-  for (const Row& row : rows) {
-    EncodedConstraint done{.name = row.source->name};
+  for (const LinearConstraint& constraint : cqm.constraints()) {
+    PlannedRow planned{.row = make_row(constraint, n, cardinality), .done = {.name = constraint.name}};
+    const Row& row = planned.row;
     const double tolerance = problem::kFeasibilityTolerance * std::max(1.0, std::abs(row.bound));
     if (row.activity_min > row.bound + tolerance || (row.equality && row.activity_max < row.bound - tolerance)) {
       return fail(errors::kInfeasibleProblem,
                   "no assignment satisfies '{}': the left side is between {} and {}, the bound is {}", row.source->name,
                   shortest(row.activity_min), shortest(row.activity_max), shortest(row.bound));
     }
-    if (!row.equality && row.activity_max <= row.bound + tolerance) {
-      done.method = "redundant";
-      out.constraints.push_back(std::move(done));
-      continue;
-    }
-    const double unit = common_unit(row.terms, row.bound);
-    const bool unit_coefficients =
-        unit == 1 && std::all_of(row.terms.begin(), row.terms.end(),
-                                 [](const LinearTerm& t) { return std::abs(t.coefficient) == 1; });
-    const bool tight = unit_coefficients && active == 1;
-    const double least = unit == 0 ? 1 : unit;
-    done.weight = kWeightMargin * (tight ? bounds.flip : bounds.range / (least * least));
-    if (row.equality) {
-      done.method = "penalty";
-      builder.add_square(row.terms, row.bound, done.weight);
-      if (unit == 0) out.exact = false;
-    } else {
-      const double width = row.bound - row.activity_min;
-      const std::uint32_t bits = unit == 0 ? kSlackBitsMax + 1 : slack_bits(width, unit);
-      const bool fits = options.variables_max == 0 || builder.linear.size() + bits <= options.variables_max;
-      if (bits <= kSlackBitsMax && fits) {
-        done.method = "slack";
-        done.slack_bits = bits;
-        std::vector<LinearTerm> terms = row.terms;
-        append_slack(terms, width, unit, bits, static_cast<std::uint32_t>(builder.linear.size()));
-        builder.linear.resize(builder.linear.size() + bits, 0);
-        builder.add_square(terms, row.bound, done.weight);
-      } else {
-        // exp(-h/u) ~ 1 - h/u + (h/u)^2/2 with slack h = b - a.x.
-        done.method = "unbalanced";
-        done.weight = kWeightMargin * bounds.flip;
-        const double span = std::max(row.bound - row.activity_min, row.activity_max - row.bound);
-        const double u = kUnbalancedUnit * span;
-        builder.add_linear(row.terms, u - row.bound, done.weight / u);
-        builder.add_square(row.terms, row.bound, done.weight / (2 * u * u));
-        out.exact = false;
-      }
-    }
-    out.constraints.push_back(std::move(done));
+    planned.kept = problem::is_cardinality(constraint) &&
+                   std::none_of(constraint.terms.begin(), constraint.terms.end(),
+                                [&](const LinearTerm& term) { return taken[term.variable] != 0; });
+    if (planned.kept)
+      for (const LinearTerm& term : constraint.terms) taken[term.variable] = 1;
+    planned.unit = common_unit(row.terms, row.bound);
+    active += is_active(row) ? 1 : 0;
+    out.push_back(std::move(planned));
   }
-  out.proof = fmt::format(
+  for (PlannedRow& planned : out) {
+    if (!is_active(planned.row)) continue;
+    const bool unit_coefficients =
+        planned.unit == 1 && std::all_of(planned.row.terms.begin(), planned.row.terms.end(),
+                                         [](const LinearTerm& t) { return std::abs(t.coefficient) == 1; });
+    const double least = planned.unit == 0 ? 1 : planned.unit;
+    planned.done.weight =
+        kWeightMargin * (unit_coefficients && active == 1 ? bounds.flip : bounds.range / (least * least));
+  }
+  return out;
+}
+
+/// Decides how each row is encoded; slack bits go to inequalities in their order while they fit.
+void choose_methods(std::vector<PlannedRow>& rows, const ObjectiveBounds& bounds, std::size_t variables,
+                    std::size_t variables_max) {
+  for (PlannedRow& planned : rows) {
+    planned.done.slack_bits = 0;
+    if (!is_active(planned.row)) {
+      planned.done.method = "redundant";
+    } else if (planned.row.equality) {
+      planned.done.method = "penalty";
+    } else if (const std::uint32_t bits = bits_of(planned);
+               bits <= kSlackBitsMax && (variables_max == 0 || variables + bits <= variables_max)) {
+      planned.done.method = "slack";
+      planned.done.slack_bits = bits;
+      variables += bits;
+    } else {
+      planned.done.method = "unbalanced";
+      planned.done.weight = kWeightMargin * bounds.flip;
+    }
+  }
+}
+
+void add_row(Builder& builder, const PlannedRow& planned) {
+  const Row& row = planned.row;
+  const EncodedConstraint& done = planned.done;
+  if (done.method == "penalty") {
+    builder.add_square(row.terms, row.bound, done.weight);
+  } else if (done.method == "slack") {
+    std::vector<LinearTerm> terms = row.terms;
+    append_slack(terms, row.bound - row.activity_min, planned.unit, done.slack_bits,
+                 static_cast<std::uint32_t>(builder.linear.size()));
+    builder.linear.resize(builder.linear.size() + done.slack_bits, 0);
+    builder.add_square(terms, row.bound, done.weight);
+  } else if (done.method == "unbalanced") {
+    // exp(-h/u) ~ 1 - h/u + (h/u)^2/2 with slack h = b - a.x.
+    const double span = std::max(row.bound - row.activity_min, row.activity_max - row.bound);
+    const double u = kUnbalancedUnit * span;
+    builder.add_linear(row.terms, u - row.bound, done.weight / u);
+    builder.add_square(row.terms, row.bound, done.weight / (2 * u * u));
+  }
+}
+
+/// The penalties of the kept rows, or of the others, alone.
+Result<Bqm> penalty_of(std::span<const PlannedRow> rows, bool kept, std::size_t num_variables) {
+  Builder builder{.linear = std::vector<double>(num_variables, 0)};
+  for (const PlannedRow& planned : rows)
+    if (planned.kept == kept) add_row(builder, planned);
+  return Bqm::create(problem::Vartype::kBinary, std::move(builder.linear), std::move(builder.terms), builder.offset);
+}
+
+/// Multiplies the weights by what a sweep of all assignments says. Inequalities are unbalanced: no slack bits.
+Result<std::optional<SweptWeights>> sweep_rows(const Cqm& cqm, std::vector<PlannedRow>& rows,
+                                               const ObjectiveBounds& bounds) {
+  choose_methods(rows, bounds, cqm.num_variables(), cqm.num_variables());
+  TANDEM_TRY_ASSIGN(const Bqm kept, penalty_of(rows, true, cqm.num_variables()));
+  TANDEM_TRY_ASSIGN(const Bqm other, penalty_of(rows, false, cqm.num_variables()));
+  const std::optional<SweptWeights> swept = sweep_weights(cqm, kept, other);
+  if (!swept) return swept;
+  for (PlannedRow& planned : rows) planned.done.weight *= planned.kept ? swept->kept : swept->other;
+  return swept;
+}
+
+std::string bound_proof(std::span<const PlannedRow> rows, const ObjectiveBounds& bounds) {
+  const auto active = std::count_if(rows.begin(), rows.end(), [](const PlannedRow& p) { return is_active(p.row); });
+  return fmt::format(
       "one flip changes the objective by at most {}, all together by at most {}; every weight exceeds the {} by {} %",
       shortest(bounds.flip), shortest(bounds.range), active <= 1 ? "first" : "second over the square of the unit",
       shortest(std::round((kWeightMargin - 1) * 100)));
+}
+
+Result<Encoding> encode_cqm(const Cqm& cqm, const EncodeOptions& options) {
+  const std::size_t n = cqm.num_variables();
+  const Bqm objective = cqm.objective().with_vartype(problem::Vartype::kBinary);
+  const ObjectiveBounds bounds = bounds_of(objective);
+  TANDEM_TRY_ASSIGN(std::vector<PlannedRow> rows, plan_rows(cqm, bounds));
+  Encoding out{.num_original = n};
+  out.cardinalities = problem::disjoint_cardinalities(cqm.constraints(), n);
+
+  const std::vector<PlannedRow> bounded = rows;
+  std::optional<SweptWeights> swept;
+  if (n <= std::min(options.sweep_variables_max, kSweepVariablesMax)) {
+    TANDEM_TRY_ASSIGN(swept, sweep_rows(cqm, rows, bounds));
+  }
+  if (swept) {
+    out.proof = fmt::format(
+        "a sweep of all 2^{} assignments found the least weights that keep the optimum lowest and every infeasible "
+        "state "
+        "above it; the weights are up to twice as large, {} and {} of what the coefficients alone would ask for",
+        n, shortest(swept->kept), shortest(swept->other));
+  } else {
+    rows = bounded;
+    choose_methods(rows, bounds, n, options.variables_max);
+    out.proof = bound_proof(rows, bounds);
+    out.exact = std::none_of(rows.begin(), rows.end(), [](const PlannedRow& planned) {
+      return planned.done.method == "unbalanced" || (planned.done.method == "penalty" && planned.unit == 0);
+    });
+  }
+  Builder builder{.linear = {objective.linear().begin(), objective.linear().end()},
+                  .terms = {objective.terms().begin(), objective.terms().end()},
+                  .offset = objective.offset()};
+  for (PlannedRow& planned : rows) {
+    add_row(builder, planned);
+    out.constraints.push_back(std::move(planned.done));
+  }
   TANDEM_TRY_ASSIGN(out.bqm, Bqm::create(problem::Vartype::kBinary, std::move(builder.linear), std::move(builder.terms),
                                          builder.offset));
   return out;

@@ -1,7 +1,7 @@
 // tandem/middleware/encode/encode.h - Encoding: a statement as an unconstrained Bqm, with the decoder back.
 //
 // Room: middleware. Penalties and slack bits live here and nowhere else; whatever comes back is re-scored by the problem from
-// its own data. A penalty weight rests on a bound that is written down (`proof`).
+// its own data. A penalty weight rests on a bound or on a sweep of all assignments, and `proof` says on which.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,7 @@
 #include "tandem/base/json.h"
 #include "tandem/base/result.h"
 #include "tandem/model/observable/pauli_sum.h"
+#include "tandem/model/problem/cardinality.h"
 #include "tandem/model/problem/problem.h"
 
 namespace tandem::encode {
@@ -20,6 +21,9 @@ struct EncodeOptions {
   /// Variables the result may have, slack bits included; 0: no limit. Inequalities that would not fit with
   /// slack bits get an unbalanced penalty (Montanez-Barrera et al., arXiv 2211.13914) that needs none and is approximate.
   std::size_t variables_max = 0;
+  /// Statements of at most so many variables (and kSweepVariablesMax of sweep.h) are looked at whole: weights become the
+  /// least ones that keep the optimum lowest, and inequalities do without slack bits where that is exact. 0: never.
+  std::size_t sweep_variables_max = 0;
 };
 
 /// How one constraint was encoded.
@@ -34,8 +38,11 @@ struct EncodedConstraint {
 struct Encoding {
   problem::Bqm bqm;
   std::size_t num_original = 0;
-  bool exact = true;  ///< a minimum of bqm, decoded, is a minimum of the statement (false with unbalanced penalties)
+  bool exact =
+      true;  ///< a minimum of bqm, decoded, is a minimum of the statement; unbalanced penalties need a sweep for it
   std::vector<EncodedConstraint> constraints;
+  /// Rows that a sampler may keep by itself instead of paying for them; their penalty is in `bqm` for those that do not.
+  std::vector<problem::Cardinality> cardinalities;
   std::string proof;  ///< why the penalty weights suffice, with figures
   problem::Assignment decode(problem::AssignmentView encoded) const;
   Json document() const;  ///< parameters for lineage

@@ -79,7 +79,7 @@ enum class RefineMode : std::uint8_t { kAuto, kOff, kRequired };
 struct Refinement {
   RefineMode mode = RefineMode::kAuto;
   std::uint32_t core_max = 20;  ///< variables; the device and the simulator may lower it
-  std::uint32_t layers = 3;  ///< of QAOA
+  std::uint32_t layers = 10;  ///< of QAOA, at most; a device whose gates err gets fewer
   std::uint64_t shots = 1000;  ///< a quantum arm; the controls draw the same number of samples
   std::uint32_t rounds = 1;  ///< of rotating cores
   friend bool operator==(const Refinement&, const Refinement&) = default;
@@ -112,7 +112,9 @@ struct JobSpec {
 
   /// Errors: 1020..1023 with places, 1106 unknown_problem, 1120 bad_job, and those of problem and circuit.
   static Result<JobSpec> parse(const Json& document, const problem::ProblemRegistry& registry);
-  /// The same from text; places become file:line:column.
+  /// The same from a document that was read from text; places become file:line:column.
+  static Result<JobSpec> parse_located(const LocatedJson& located, const problem::ProblemRegistry& registry);
+  /// The same from text within the usual limits of a document.
   static Result<JobSpec> parse_text(std::string_view text, std::string_view name,
                                     const problem::ProblemRegistry& registry);
 };

@@ -82,6 +82,8 @@ Result<job::Plan> JobRunner::make_plan(const job::JobSpec& spec) {
         facts.quote = *std::move(quote);
       else
         facts.quote_error = quote.error().message;
+      // Without one the router assumes an error; a device that is busy need not lose its arm for that.
+      if (auto calibration = backend->calibration(call)) facts.calibration = *std::move(calibration);
     }
     input.backends.push_back(std::move(facts));
   }

@@ -20,6 +20,9 @@ using job::Tier;
 constexpr std::uint32_t kStrandsMin = 2;        ///< so that one and two threads walk the same streams
 constexpr std::uint64_t kCandidatesMax = 16;    ///< elite large enough to see a backbone, small enough to store
 constexpr std::uint64_t kExperienceMin = 5;     ///< runs below which history says nothing
+/// Gate errors expected in one circuit of a device: at one, a third of the shots are still free of any.
+constexpr double kGateErrorsMax = 1;
+constexpr double kAssumedError2q = 0.01;  ///< of a device that gave no calibration
 constexpr double kAssumedAmplitudesPerMs = 2e5; ///< one core, one gate, no profile; only an "assumed" figure
 
 /// The solver behind a backend id "cpu.<solver>".
@@ -267,6 +270,31 @@ std::vector<std::string> choose_arms(const RouteInput& input, std::vector<Candid
   return out;
 }
 
+/// How deep circuits may be, and why arms differ.
+struct DepthLimits {
+  /// Gates on two qubits that an arm carries before kGateErrorsMax errors are expected. Simulators carry any number.
+  std::map<std::string, std::uint64_t> gates_2q_max;
+  std::string reason;
+};
+
+DepthLimits depth_limits(const RouteInput& input, const std::vector<std::string>& arms) {
+  DepthLimits out;
+  out.reason = fmt::format("QAOA has {} layers where depth is free", input.spec->refinement.layers);
+  for (const BackendFacts& facts : input.backends) {
+    const BackendInfo& info = facts.backend->info();
+    if (info.tier != Tier::kQpu || std::find(arms.begin(), arms.end(), info.id.value) == arms.end()) continue;
+    const bool known = facts.calibration && facts.calibration->error_2q > 0;
+    const double error = known ? facts.calibration->error_2q : kAssumedError2q;
+    const auto gates = static_cast<std::uint64_t>(kGateErrorsMax / error);
+    out.gates_2q_max.emplace(info.id.value, gates);
+    out.reason += fmt::format(
+        "; {} {} with {} in a gate on two qubits, so it gets the layers that fit into {} of them, at least one",
+        info.id.value, known ? "errs" : "is assumed to err", shortest(error), gates);
+  }
+  out.reason += ".";
+  return out;
+}
+
 Result<Plan> plan_problem(const RouteInput& input) {
   const job::JobSpec& spec = *input.spec;
   std::vector<Ranked> solvers = rank_solvers(input);
@@ -302,6 +330,7 @@ Result<Plan> plan_problem(const RouteInput& input) {
   plan.steps.push_back({.kind = StepKind::kReduce});
   plan.steps.push_back(solve_step(StepKind::kSolve, plan.primary, fallbacks, input, primary.encoded, 0));
   const bool refined = !arms.empty();
+  const DepthLimits depth = depth_limits(input, arms);
   if (refined) {
     plan.steps.push_back(solve_step(StepKind::kBaseline, plan.baseline, fallbacks, input, primary.encoded, 1));
     plan.steps.push_back({.kind = StepKind::kRefine,
@@ -309,6 +338,7 @@ Result<Plan> plan_problem(const RouteInput& input) {
                                          {"core_max", spec.refinement.core_max},
                                          {"qubits_max", qubits_max},
                                          {"layers", spec.refinement.layers},
+                                         {"gates_2q_max", depth.gates_2q_max},
                                          {"shots", spec.refinement.shots},
                                          {"rounds", spec.refinement.rounds}}});
   } else if (spec.refinement.mode == job::RefineMode::kRequired) {
@@ -329,6 +359,7 @@ Result<Plan> plan_problem(const RouteInput& input) {
     plan.reasons.push_back(
         fmt::format("A core of at most {} variables is then refined on {}, beside an exact shadow and two controls.",
                     qubits_max, fmt::join(arms, " and ")));
+    plan.reasons.push_back(depth.reason);
     plan.reasons.push_back(
         "The baseline is the same solver on the same instance with the same time and another seed stream.");
   } else {

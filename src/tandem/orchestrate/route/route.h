@@ -42,6 +42,7 @@ struct BackendFacts {
   backend::Backend* backend = nullptr;
   std::optional<backend::Availability> availability;  ///< empty: not asked
   std::optional<backend::Quote> quote;                ///< for the work this job would give it
+  std::optional<device::Calibration> calibration;     ///< empty: it has none, or did not say
   std::string quote_error;
 };
 

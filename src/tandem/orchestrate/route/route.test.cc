@@ -298,6 +298,21 @@ TEST_F(RouteTest, a_proof_that_no_backend_can_give_is_refused) {
   EXPECT_THAT(refused.error().message, HasSubstr("cannot prove"));
 }
 
+TEST_F(RouteTest, a_device_gets_as_many_gates_as_err_once_on_average_and_the_plan_says_so) {
+  const job::JobSpec spec = ring();
+  facts("lab.device").calibration = device::Calibration{.error_2q = 0.004};
+  auto planned = plan(spec);
+  ASSERT_THAT(planned, Succeeds());
+  // 250 gates that err with 0.004 each: one expected error. The simulator is not limited.
+  EXPECT_EQ(step(*planned, job::StepKind::kRefine)->parameters["gates_2q_max"], Json({{"lab.device", 250}}));
+  EXPECT_THAT(planned->reasons, testing::Contains(AllOf(HasSubstr("lab.device errs with 0.004"), HasSubstr("250"))));
+  facts("lab.device").calibration.reset();
+  planned = plan(spec);
+  ASSERT_THAT(planned, Succeeds());
+  EXPECT_EQ(step(*planned, job::StepKind::kRefine)->parameters["gates_2q_max"], Json({{"lab.device", 100}}));
+  EXPECT_THAT(planned->reasons, testing::Contains(HasSubstr("lab.device is assumed to err with 0.01")));
+}
+
 TEST_F(RouteTest, required_refinement_without_a_quantum_backend_is_no_plan) {
   job::JobSpec spec = ring();
   spec.refinement.mode = job::RefineMode::kRequired;

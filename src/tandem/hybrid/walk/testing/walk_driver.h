@@ -62,17 +62,17 @@ class WalkDriver {
       replies.clear();
       for (const hybrid::Order& order : advance.orders) {
         out.rounds.back().push_back(order.label);
-        replies.push_back(answer(spec, order));
+        replies.push_back(answer(order));
         if (change_reply) change_reply(replies.back());
       }
     }
   }
 
  private:
-  hybrid::Reply answer(const job::JobSpec& spec, const hybrid::Order& order) {
+  hybrid::Reply answer(const hybrid::Order& order) {
     hybrid::Reply out{.label = order.label, .backend = order.backend, .elapsed_ms = 1};
     if (const auto* solve = std::get_if<backend::SolveWork>(&order.work)) {
-      out.result = backend::SolveResult{enumerate(spec, *solve)};
+      out.result = backend::SolveResult{enumerate(*solve)};
       return out;
     }
     const auto handle = simulator_->submit(order.work, "", {});
@@ -82,7 +82,7 @@ class WalkDriver {
     return out;
   }
 
-  solve::SolveOutcome enumerate(const job::JobSpec& spec, const backend::SolveWork& work) const {
+  solve::SolveOutcome enumerate(const backend::SolveWork& work) const {
     const solve::Model& model = *work.model;
     const std::size_t n = solve::num_variables(model);
     EXPECT_LE(n, kVariablesMax);
@@ -92,7 +92,7 @@ class WalkDriver {
       problem::Assignment values(n);
       for (std::size_t i = 0; i < n; ++i) values[i] = (bits >> i & 1u) != 0 ? std::int8_t{1} : low;
       // A solver that keeps constraints returns what satisfies them.
-      if (std::holds_alternative<problem::Cqm>(model) && !spec.problem()->score(values).feasible) continue;
+      if (const auto* cqm = std::get_if<problem::Cqm>(&model); cqm != nullptr && !cqm->feasible(values)) continue;
       const double energy = solve::energy(model, values);
       samples.push_back({.values = std::move(values), .energy = energy});
     }
