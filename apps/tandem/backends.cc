@@ -6,6 +6,9 @@
 namespace tandem::app {
 namespace {
 
+/// A replay package holds the whole job and the raw results in base64: four times what a server may be set to take.
+constexpr std::uint64_t kServerAnswerBytesMax = 4ull << 30;
+
 /// "http://127.0.0.1:9641" -> "127.0.0.1:9641": what the allow-list of the client compares.
 std::string host_and_port(const std::string& url) {
   const std::size_t scheme = url.find("://");
@@ -41,6 +44,7 @@ backend::BackendInfo absent_device() {
 Result<std::unique_ptr<Http>> make_http(const Settings& settings, Machine& machine,
                                         const std::vector<std::string>& servers) {
   client::ClientOptions options{.allow = servers};
+  if (!servers.empty()) options.response_bytes_max = kServerAnswerBytesMax;
   if (const std::string device = settings.string("lab.device_url"); !device.empty())
     options.allow.push_back(host_and_port(device));
   return client::CurlHttp::create(std::move(options), machine.clock).map([](std::unique_ptr<client::CurlHttp> http) {

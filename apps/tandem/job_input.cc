@@ -104,12 +104,12 @@ Result<job::JobSpec> read_job(const JobFlags& flags, Fs& fs, const Settings& set
   TANDEM_TRY_ASSIGN(const format::FileFormat detected, format::detect(name, text, options));
 
   job::JobSpec spec;
-  bool bare = true;
+  std::optional<LocatedJson> document;
   if (detected == format::FileFormat::kDocument) {
-    TANDEM_TRY_ASSIGN(const LocatedJson located, parse_json_or_yaml(text, name, {.bytes_max = bytes_max}));
-    bare = !is_job_document(located);
+    TANDEM_TRY_ASSIGN(document, parse_json_or_yaml(text, name, {.bytes_max = bytes_max}));
+    if (!is_job_document(*document)) document.reset();
   }
-  if (bare) {
+  if (!document) {
     TANDEM_TRY_ASSIGN(spec.work, format::read_problem(text, name, options, problems));
     spec.name = name;
   } else {
@@ -117,7 +117,7 @@ Result<job::JobSpec> read_job(const JobFlags& flags, Fs& fs, const Settings& set
       return fail_at(flags.problem.empty() ? "--sense" : "--problem", errors::kUsage,
                      "the file is a job document, which says that itself; remove the flag");
     }
-    TANDEM_TRY_ASSIGN(spec, job::JobSpec::parse_text(text, name, problems));
+    TANDEM_TRY_ASSIGN(spec, job::JobSpec::parse_located(*document, problems));
   }
   if (spec.inputs.empty()) spec.inputs.push_back({.name = name, .version = "", .sha256 = digest});
   TANDEM_TRY(apply_flags(flags, spec));

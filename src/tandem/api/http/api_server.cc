@@ -152,12 +152,17 @@ class ApiServerImpl final : public ApiServer {
 
   Result<job::JobSpec> read_spec(const ServerRequest& request) {
     const std::string type = to_lower(trim(split(header_value(request.headers, "Content-Type"), ';').front()));
-    if (type == "application/yaml") return job::JobSpec::parse_text(request.body, "body", services_.problems);
+    // The server has bounded the body already, by a setting that may be above the usual limit of a document.
+    const JsonLimits limits{.bytes_max = UINT64_MAX};
+    if (type == "application/yaml") {
+      TANDEM_TRY_ASSIGN(const LocatedJson document, parse_json_or_yaml(request.body, "body", limits));
+      return job::JobSpec::parse_located(document, services_.problems);
+    }
     if (type != "application/json") {
       return fail(errors::kMediaType, "the body is {}; this resource takes application/json or application/yaml",
                   type.empty() ? "of no stated type" : quote(type));
     }
-    TANDEM_TRY_ASSIGN(const Json document, parse_json(request.body, "body"));
+    TANDEM_TRY_ASSIGN(const Json document, parse_json(request.body, "body", limits));
     return job::JobSpec::parse(document, services_.problems);
   }
 

@@ -322,6 +322,10 @@ Result<JobSpec> JobSpec::parse(const Json& document, const problem::ProblemRegis
 Result<JobSpec> JobSpec::parse_text(std::string_view text, std::string_view name,
                                     const problem::ProblemRegistry& registry) {
   TANDEM_TRY_ASSIGN(const LocatedJson located, parse_json_or_yaml(text, name));
+  return parse_located(located, registry);
+}
+
+Result<JobSpec> JobSpec::parse_located(const LocatedJson& located, const problem::ProblemRegistry& registry) {
   auto spec = parse(located.value, registry);
   if (!spec) {
     // A pointer becomes a line for the person; the pointer stays in the message, for it names the key.
