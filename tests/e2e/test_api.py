@@ -2,13 +2,19 @@
 
 import json
 import re
+import time
 import unittest
 import urllib.request
 
 import jsonschema
+import yaml
 from openapi_spec_validator import validate as validate_openapi
 
-from support import QUBO, Workplace, validate
+from support import EVENTS, QUBO, ROOT, Workplace, validate, validate_event
+
+PROBLEM_TYPES = {row["number"]: row for row in json.loads((ROOT / "contract" / "problem_types.json").read_text())["problem_types"]}
+BELL = {"circuit": {"num_qubits": 2, "num_clbits": 2, "parameters": [],
+                    "instructions": [["h", [0]], ["cx", [0, 1]], ["measure", [0], [], 0], ["measure", [1], [], 1]]}, "shots": 100}
 
 
 class Api(unittest.TestCase):
@@ -39,6 +45,9 @@ class Api(unittest.TestCase):
         if "json" in media:
             root = {**declared["content"][media]["schema"], "components": self.openapi["components"]}
             jsonschema.Draft202012Validator(root).validate(document)
+        if media == "application/problem+json":
+            row = PROBLEM_TYPES[document["number"]]
+            self.assertEqual({key: document[key] for key in row}, row)
         return answered, document
 
     def submit(self, document=None, headers=None):
@@ -46,8 +55,9 @@ class Api(unittest.TestCase):
         self.assertEqual(answered["Location"], f"/v1/jobs/{body['job_id']}")
         return body["job_id"]
 
-    def test_the_contract_is_valid_openapi(self):
+    def test_the_contract_that_is_served_is_the_one_that_is_kept(self):
         validate_openapi(self.openapi)
+        self.assertEqual(self.openapi, yaml.safe_load((ROOT / "contract" / "openapi.yaml").read_text()))
 
     def test_a_job_walks_through_every_resource(self):
         job = self.submit()
@@ -91,8 +101,11 @@ class Api(unittest.TestCase):
         self.assertEqual(events[-1][1], "job.succeeded")
         middle = events[len(events) // 2]
         self.assertEqual(self.stream(job, middle[0]), events[events.index(middle) + 1:])
-        for _, _, data in events:
-            validate({**json.loads(data), "sequence": 1}, "event")
+        logged = self.answer("GET", f"/v1/jobs/{job}/events?limit=1000")[1]["events"]
+        self.assertEqual([json.loads(data) for _, _, data in events], logged)
+        self.assertEqual([(int(number), kind) for number, kind, _ in events], [(e["sequence"], e["type"]) for e in logged])
+        for event in logged:
+            validate_event(event)
 
     def stream(self, job, last=None):
         headers = {"Accept": "text/event-stream", **({"Last-Event-ID": last} if last else {})}
@@ -144,6 +157,106 @@ class Api(unittest.TestCase):
         before = len(self.answer("GET", "/v1/jobs?limit=1000")[1]["jobs"])
         self.answer("POST", "/v1/plans", QUBO)
         self.assertEqual(len(self.answer("GET", "/v1/jobs?limit=1000")[1]["jobs"]), before)
+
+
+class Events(unittest.TestCase):
+    """Whatever happens to jobs, local and on a device: each event stands in contract/events.json, with exactly its members."""
+
+    def setUp(self):
+        self.place = Workplace()
+        self.addCleanup(self.place.close)
+
+    def job(self, **more):
+        return {"program": {"pubs": [BELL]}, "policy": {"backends": ["lab.device"]}, "fallbacks": ["simulator.statevector"],
+                "limits": {"cost_max_usd_micros": 10_000_000}, **more}
+
+    def submit(self, server, document):
+        status, _, body = server.request("POST", "/v1/jobs", document)
+        self.assertEqual(status, 202, body)
+        return body["job_id"]
+
+    def events(self, server, job):
+        events = server.request("GET", f"/v1/jobs/{job}/events?limit=1000")[2]["events"]
+        for event in events:
+            validate_event(event)
+        self.assertEqual(sorted({e["sequence"] for e in events}), [e["sequence"] for e in events])
+        return [e["type"] for e in events]
+
+    def test_every_event_of_jobs_of_every_kind_is_in_the_catalogue(self):
+        faults = [{"on": "submit", "action": "refuse", "nth": 2}, {"on": "submit", "action": "accept_late", "delay_ms": 2500, "nth": 3}]
+        edges = [[i, j, 1 + (i * 7 + j * 13) % 5] for i in range(300) for j in range(i + 1, 300) if (i * j + i) % 7 == 1]
+        long = {"problem": {"type": "max_cut", "num_nodes": 300, "edges": edges}, "limits": {"time": "60s"}}
+        with self.place.device(faults=faults) as device:
+            environment = {"TANDEM_LAB_DEVICE_URL": device.url, "TANDEM_LAB_SETTLE_WINDOW": "300ms"}
+            with self.place.serve(environment=environment) as server:
+                seen = set()
+                for name, document, state, wanted in (
+                        ("local", {**long, "limits": {"time": "100ms"}}, "succeeded", {"job.queued", "job.started", "job.planned", "round.started", "step.finished", "job.succeeded"}),
+                        ("device", self.job(name="device"), "succeeded", {"submission.reserved", "submission.intent", "submission.confirmed",
+                                                                         "submission.terminal", "submission.settled"}),
+                        ("refused", self.job(name="refused"), "succeeded", {"submission.refused"}),
+                        ("lost", self.job(name="lost"), "succeeded", {"submission.ambiguous", "submission.held"}),
+                        ("no plan", self.job(name="no plan", limits={}, fallbacks=[]), "failed", {"job.failed"}),
+                        ("too slow", {**long, "limits": {"time": "1s", "total_time": "1s"}}, "expired", {"job.expired"})):
+                    with self.subTest(name):
+                        job = self.submit(server, document)
+                        self.assertEqual(server.finished(job)["state"], state)
+                        types = self.events(server, job)
+                        self.assertLessEqual(wanted, set(types))
+                        seen |= set(types)
+                        if name == "lost":
+                            self.orphan(server, job)
+                job = self.submit(server, long)
+                while "job.started" not in self.events(server, job):
+                    pass
+                self.assertEqual(server.request("POST", f"/v1/jobs/{job}/cancel", {"reason": "enough"})[0], 202)
+                server.finished(job)
+                self.assertLessEqual({"job.cancel_requested", "job.cancelled"}, set(self.events(server, job)))
+                self.assertLessEqual(seen, set(EVENTS))
+
+    def orphan(self, server, job):
+        """What the device accepted after the job had gone on is found, and lineage and explanation name it."""
+        end = time.monotonic() + 30
+        while "submission.orphan" not in self.events(server, job):
+            self.assertLess(time.monotonic(), end, "the orphan was not found")
+        lineage = server.request("GET", f"/v1/jobs/{job}/lineage")[2]
+        validate(lineage, "lineage")
+        submission = next(s for s in server.request("GET", f"/v1/jobs/{job}/submissions")[2]["submissions"] if s["state"] == "orphan")
+        self.assertEqual([o["token"] for o in lineage["orphans"]], [submission["token"]])
+        self.assertGreater(lineage["orphans"][0]["billed_usd_micros"], 0)
+        explanation = self.place.json("explain", job)["explanation"]
+        self.assertTrue(any(line.startswith("Orphan: ") and "lab.device" in line for line in explanation), explanation)
+
+
+class TooLarge(unittest.TestCase):
+    def setUp(self):
+        self.place = Workplace()
+        self.addCleanup(self.place.close)
+
+    def test_the_command_line_is_told_the_limit_of_the_server_and_the_setting_that_raises_it(self):
+        edges = [[i, j, 1.0] for i in range(40) for j in range(i + 1, 40)]
+        job = self.place.file("job.json", {"problem": {"type": "max_cut", "num_nodes": 40, "edges": edges}, "limits": {"time": "50ms"}})
+        with self.place.serve(environment={"TANDEM_SERVER_BODY_BYTES_MAX": "2048"}) as server:
+            for command in ("submit", "run"):
+                done = self.place.run(command, job, check=False)
+                self.assertEqual(done.returncode, 8, done.stderr)
+                for words in ("2048 bytes", "server.body_bytes_max", "[1003 input_too_large]"):
+                    self.assertIn(words, done.stderr)
+            self.assertEqual(server.request("GET", "/v1/jobs")[2]["jobs"], [])
+        with self.place.serve(environment={"TANDEM_SERVER_BODY_BYTES_MAX": "65536"}) as server:
+            self.assertEqual(self.place.json("run", job)["status"], "succeeded")
+
+    def test_the_settings_are_the_limits_also_above_the_usual_ones(self):
+        padded = json.dumps(QUBO).encode() + b" " * (65 << 20)  # a document is read up to 64 MiB where nothing else is said
+        with self.place.serve(environment={"TANDEM_SERVER_BODY_BYTES_MAX": str(100 << 20)}) as server:
+            for kind in ("json", "yaml"):
+                status, _, body = server.request("POST", "/v1/jobs", padded, {"Content-Type": f"application/{kind}"}, timeout=120)
+                self.assertEqual(status, 202, body)
+        path = self.place.file("padded.json", padded)
+        self.assertEqual(self.place.json("run", path, environment={"TANDEM_INPUT_FILE_BYTES_MAX": str(100 << 20)})["best"]["objective"], -1)
+        done = self.place.run("run", path, check=False, environment={"TANDEM_INPUT_FILE_BYTES_MAX": str(64 << 20)})
+        self.assertEqual(done.returncode, 8)
+        self.assertIn(str(64 << 20), done.stderr)
 
 
 class Draining(unittest.TestCase):
