@@ -152,6 +152,9 @@ class Portfolio(unittest.TestCase):
             self.assertGreaterEqual(result["refinement"]["core_size"], 16)
             quantum = {arm["backend"]: arm for arm in result["refinement"]["arms"] if arm["arm"] == "qaoa"}
             self.assertEqual({b: a["status"] for b, a in quantum.items()}, {"simulator.statevector": "done", "lab.device": "done"})
+            # Far above uniform sampling of the core, with its interval; the device may do as badly as its noise wants.
+            uniform = 2.0 ** -result["refinement"]["core_size"]
+            self.assertGreater(quantum["simulator.statevector"]["p_optimum_low"], 100 * uniform)
             self.assertTrue(quantum["lab.device"]["emulated"])
             self.assertGreater(quantum["lab.device"]["billed_usd_micros"], 0)
             self.assertEqual(place.json("replay", result["job_id"], environment=environment)["verdict"], "identical")
