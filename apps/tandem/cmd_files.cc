@@ -56,7 +56,7 @@ Result<int> convert(Cli& cli, const ConvertFlags& flags) {
   }
   const std::string name = flags.in == "-" ? "standard input" : flags.in;
   TANDEM_TRY_ASSIGN(Bytes raw, cli.machine.fs.read_file(flags.in, options.limits.bytes_max));
-  TANDEM_TRY_ASSIGN(const Bytes text, format::unpack(std::move(raw), options.limits));
+  TANDEM_TRY_ASSIGN(const Bytes text, format::unpack(std::move(raw), name, options.limits));
   if (flags.to == "dimod") {
     TANDEM_TRY_ASSIGN(const Json document, parse_json(text, name));
     TANDEM_TRY_ASSIGN(const std::string out, result_to_dimod(document));

@@ -87,7 +87,7 @@ Result<int> show_config(Cli& cli) {
 
 Result<int> doctor(Cli& cli) {
   TANDEM_TRY_ASSIGN(const Settings settings, cli.settings());
-  const std::string dir = data_dir_of(settings, cli.machine.environment);
+  TANDEM_TRY_ASSIGN(const std::string dir, data_dir_of(settings, cli.machine.environment));
   std::vector<std::vector<std::string>> rows = {{"check", "", "detail"}};
   Json checks = Json::array();
   bool well = true;

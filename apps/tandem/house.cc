@@ -32,11 +32,12 @@ std::uint64_t machine_memory(Fs& fs) {
 
 }  // namespace
 
-std::string data_dir_of(const Settings& settings, const Environment& environment) {
+Result<std::string> data_dir_of(const Settings& settings, const Environment& environment) {
   if (const std::string set = settings.string("data.dir"); !set.empty()) return set;
   if (const std::string xdg = environment.get("XDG_DATA_HOME"); !xdg.empty()) return xdg + "/tandem";
-  const std::string home = environment.get("HOME");
-  return (home.empty() ? std::string(".") : home) + "/.local/share/tandem";
+  if (const std::string home = environment.get("HOME"); !home.empty()) return home + "/.local/share/tandem";
+  // Not the working directory: what is stored would then be found or lost by where a command was started.
+  return fail(errors::kBadSetting, "there is no place for data: HOME is not set; give --data DIR or set data.dir");
 }
 
 std::string server_file(const std::string& data_dir) { return data_dir + "/server.json"; }
@@ -66,7 +67,7 @@ lineage::Versions versions(const Settings& settings, Fs& fs, std::size_t process
 Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& machine, Log& log, Role role,
                                            std::size_t workers) {
   std::unique_ptr<House> out(new House());
-  out->data_dir_ = data_dir_of(settings, machine.environment);
+  TANDEM_TRY_ASSIGN(out->data_dir_, data_dir_of(settings, machine.environment));
   TANDEM_TRY(machine.fs.make_directories(out->data_dir_));
   TANDEM_TRY_ASSIGN(out->lock_, machine.fs.lock(out->data_dir_ + "/tandem.lock"));
   TANDEM_TRY_ASSIGN(out->crash_points_, CrashPoints::arm(machine.environment));

@@ -65,7 +65,8 @@ class House {
 };
 
 /// Settings data.dir, else $XDG_DATA_HOME/tandem, else ~/.local/share/tandem.
-std::string data_dir_of(const Settings& settings, const Environment& environment);
+/// Errors: 1061 bad_setting - none of the three is set.
+Result<std::string> data_dir_of(const Settings& settings, const Environment& environment);
 /// The address that `tandem serve` left in the data directory; empty when there is none.
 std::string server_address(const std::string& data_dir, Fs& fs);
 std::string server_file(const std::string& data_dir);

@@ -100,7 +100,7 @@ Result<job::JobSpec> read_job(const JobFlags& flags, Fs& fs, const Settings& set
   TANDEM_TRY_ASSIGN(Bytes raw, fs.read_file(flags.file, bytes_max));
   const std::string digest = sha256(raw).hex();
   TANDEM_TRY_ASSIGN(const format::ReadOptions options, read_options(flags, bytes_max));
-  TANDEM_TRY_ASSIGN(const Bytes text, format::unpack(std::move(raw), options.limits));
+  TANDEM_TRY_ASSIGN(const Bytes text, format::unpack(std::move(raw), name, options.limits));
   TANDEM_TRY_ASSIGN(const format::FileFormat detected, format::detect(name, text, options));
 
   job::JobSpec spec;

@@ -1,5 +1,9 @@
 // apps/tandem/main.cc - the one binary and its subcommands.
+#include <cerrno>
+#include <csignal>
 #include <cstdio>
+#include <new>
+#include <system_error>
 
 #include "cli.h"
 
@@ -29,9 +33,32 @@ void add_globals(CLI::App& app, app::Cli& cli) {
       "debug, info, warning, error or off");
 }
 
+Error output_error(int code) {
+  const std::string reason = std::system_category().message(code);
+  return make_error(code == ENOSPC || code == EDQUOT || code == EFBIG ? errors::kDiskFull : errors::kIoError,
+                    "standard output cannot be written: {}; what was printed is not complete", reason);
+}
+
+/// Runs the command; what it printed has arrived, or it failed.
+Result<int> act(const app::Cli& cli) {
+  try {
+    Result<int> done = cli.action();
+    errno = 0;
+    if (done && (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)) return tl::unexpected(output_error(errno));
+    return done;
+  } catch (const std::system_error& error) {
+    return tl::unexpected(output_error(error.code().value()));  // of printing; nothing else of ours throws it
+  } catch (const std::bad_alloc&) {
+    return fail(errors::kOutOfMemory, "there is not enough memory for this; nothing of it was stored");
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  hold_standard_streams();
+  // A write beyond the limit of a file's size (ulimit -f) gets its error and its message, not the end of the process.
+  std::signal(SIGXFSZ, SIG_IGN);
   app::Cli cli;
   CLI::App app{"Tandem: hybrid quantum-classical work beside its classical baseline, with lineage."};
   app.set_version_flag("--version", std::string("tandem ") + TANDEM_VERSION);
@@ -62,6 +89,6 @@ int main(int argc, char** argv) {
     app.exit(error, std::cerr, std::cerr);
     return error_record(errors::kUsage).exit_code;
   }
-  const Result<int> done = cli.action();
+  const Result<int> done = act(cli);
   return done ? *done : report(done.error(), cli.json);
 }

@@ -35,7 +35,8 @@ Result<Reached> reach(Cli& cli, Role role) {
     return out;
   }
   if (house.error().number != errors::kLockHeld) return tl::unexpected(std::move(house).error());
-  out.server = server_address(data_dir_of(settings, cli.machine.environment), cli.machine.fs);
+  TANDEM_TRY_ASSIGN(const std::string data_dir, data_dir_of(settings, cli.machine.environment));
+  out.server = server_address(data_dir, cli.machine.fs);
   if (out.server.empty()) return tl::unexpected(std::move(house).error());
   TANDEM_TRY_ASSIGN(out.http, make_http(settings, cli.machine, {out.server}));
   out.remote = service::make_remote_service("http://" + out.server, *out.http, cli.machine.clock);

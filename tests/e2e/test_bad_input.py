@@ -3,9 +3,14 @@
 import gzip
 import json
 import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import time
 import unittest
 
-from support import QUBO, Workplace
+from support import BINARY, QUBO, Workplace
 
 
 def qubo(**changes):
@@ -75,6 +80,97 @@ class BadInput(unittest.TestCase):
         os.mkfifo(self.place.folder / "fifo.json")
         self.refused("run", self.place.folder / "fifo.json", timeout=20)
 
+    def test_files_that_are_no_files_and_texts_that_are_no_texts(self):
+        (self.place.folder / "loop.json").symlink_to("loop.json")
+        text = json.dumps(QUBO).encode()
+        cases = {
+            "zeros without end": (["/dev/zero"], ["/dev/zero"]),
+            "a link to itself": (["loop.json"], ["loop.json", "symbolic links"]),
+            "a name that is too long": (["a" * 5000], ["too long"]),
+            "no name": ([""], ["check the path"]),
+            "a file as a folder": ([self.place.file("plain.json", QUBO) + "/x"], ["not a directory"]),
+            "binary": ([self.place.file("binary.json", bytes(range(256)) * 99)], ["binary.json:", "UTF-8"]),
+            "UTF-16": ([self.place.file("wide.json", json.dumps(QUBO).encode("utf-16"))], ["wide.json:1:1", "UTF-8"]),
+            "nothing": ([self.place.file("nothing.json", "")], ["nothing.json", "empty"]),
+            "null": ([self.place.file("null.json", "null")], ["null.json", "null"]),
+            "the start of gzip": ([self.place.file("start.gz", b"\x1f\x8b")], ["start.gz", "gzip"]),
+            "gzip and more": ([self.place.file("more.gz", gzip.compress(text) + b"junk")], ["more.gz", "gzip"]),
+            "gzip of gzip": ([self.place.file("twice.gz", gzip.compress(gzip.compress(text)))], ["twice.gz"]),
+        }
+        for name, (arguments, says) in cases.items():
+            with self.subTest(name):
+                self.refused("run", *arguments, says=says, timeout=20)
+        done = subprocess.run([BINARY, "run", "-"], env=self.place.environment, capture_output=True, text=True, timeout=20,
+                              preexec_fn=lambda: os.close(0))
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("standard input", done.stderr)
+
+    def test_marks_and_line_ends_of_other_systems_are_read(self):
+        yaml = "problem:\n  type: qubo\n  num_variables: 1\n  linear: [1]\n  quadratic: []\n  sense: min\n"
+        for name, content in {"bom.json": b"\xef\xbb\xbf" + json.dumps(QUBO).encode(), "bom.yaml": b"\xef\xbb\xbf" + yaml.encode(),
+                              "crlf.yaml": yaml.replace("\n", "\r\n").encode(), "crlf.txt": b"3 2\r\n1 2 1\r\n2 3 1\r\n",
+                              "bom.txt": b"\xef\xbb\xbf3 2\n1 2 1\n2 3 1\n"}.items():
+            with self.subTest(name):
+                extra = ["--problem", "max_cut"] if name.endswith("txt") else []
+                self.assertTrue(self.place.json("run", self.place.file(name, content), *extra)["best"]["proved"])
+
+    def test_output_that_does_not_arrive_is_an_error(self):
+        job = self.place.file("job.json", QUBO)
+        for _ in range(40):  # more lines than a buffer holds
+            self.place.run("submit", job)
+        for arguments in (["run", job, "--json"], ["jobs"], ["jobs", "--json"], ["init", "max_cut"], ["config", "show"]):
+            with self.subTest(arguments), open("/dev/full", "w") as full:
+                done = subprocess.run([BINARY, *arguments], env=self.place.environment, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+                self.assertEqual(done.returncode, 8, done.stderr)
+                self.assertIn("[1041 disk_full]", done.stderr)
+        # A closed standard output: its number must not become that of a file of ours.
+        done = subprocess.run([BINARY, "jobs"], env=self.place.environment, stderr=subprocess.PIPE, text=True, timeout=60,
+                              preexec_fn=lambda: os.close(1))
+        self.assertEqual(done.returncode, 13, done.stderr)
+        self.assertIn("standard output", done.stderr)
+        self.assertEqual((self.place.data / "tandem.lock").read_bytes(), b"")
+        # A reader that has seen enough ends the writer quietly, by convention.
+        done = subprocess.run(f"'{BINARY}' jobs --json | head -1", shell=True, env=self.place.environment, capture_output=True, text=True, timeout=60)
+        self.assertEqual((done.stdout, done.stderr), ("{\n", ""))
+
+    def test_an_interrupted_run_keeps_its_job_for_the_next_process(self):
+        graph = self.place.file("g.txt", self.place.run("generate", "regular", "--nodes", "200", "--degree", "3", "--seed", "5").stdout)
+        run = subprocess.Popen([BINARY, "run", graph, "--refine", "off", "--time", "600s"], env=self.place.environment,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        log = self.place.data / "tandem.db-wal"
+        while not (log.exists() and log.stat().st_size > 0):
+            time.sleep(0.01)
+        time.sleep(0.3)
+        run.send_signal(signal.SIGINT)
+        out, _ = run.communicate(timeout=20)
+        self.assertEqual(run.returncode, -signal.SIGINT)  # a shell says 130
+        self.assertEqual(out, b"")
+        (job,) = self.place.json("jobs")["jobs"]
+        self.assertIn(job["state"], ("queued", "running"))
+        with self.place.serve() as server:
+            self.assertEqual(server.request("POST", f"/v1/jobs/{job['job_id']}/cancel")[0], 202)
+            self.assertEqual(server.finished(job["job_id"])["state"], "cancelled")
+
+    def test_a_client_whose_server_is_killed_says_so(self):
+        graph = self.place.file("g.txt", self.place.run("generate", "regular", "--nodes", "200", "--degree", "3", "--seed", "5").stdout)
+        with self.place.serve() as server:
+            client = subprocess.Popen([BINARY, "run", graph, "--refine", "off", "--time", "600s"], env=self.place.environment,
+                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            while not server.request("GET", "/v1/jobs?state=running")[2]["jobs"]:
+                time.sleep(0.01)
+            server.kill()
+            _, err = client.communicate(timeout=30)
+            self.assertGreater(client.returncode, 0)
+            self.assertLess(client.returncode, 126)
+            self.assertRegex(err, r"\[200[13] [a-z_]+\]")
+        # What the dead server left, its address, keeps nobody from using the directory.
+        self.assertEqual(len(self.place.json("jobs")["jobs"]), 1)
+
+    def test_a_directory_has_one_server(self):
+        with self.place.serve() as server:
+            done = self.refused("serve", "--listen", "127.0.0.1:0", says=[server.url.removeprefix("http://"), "lock_held"])
+            self.assertEqual(server.request("GET", "/readyz")[0], 200, done.stderr)
+
     def test_gzip_bomb_is_stopped_at_the_limit(self):
         bomb = self.place.file("bomb.txt.gz", gzip.compress(b"0" * (64 << 20)))
         self.refused("run", bomb, "--problem", "max_cut", environment={"TANDEM_INPUT_FILE_BYTES_MAX": str(1 << 20)}, says=["1048576"])
@@ -101,10 +197,60 @@ class BadInput(unittest.TestCase):
         foreign.mkdir()
         (foreign / "tandem.db").write_bytes(b"this is not a database, not at all" * 200)
         self.refused("run", job, "--data", foreign, says=["tandem.db"])
-        if os.geteuid() != 0:
-            locked = self.place.folder / "locked"
-            locked.mkdir(mode=0o500)
-            self.refused("run", job, "--data", locked / "data", says=["locked"])
+        self.refused("run", job, "--data", "/proc/none", says=["/proc/none"])
+        self.refused("run", job, environment={"TANDEM_DATA_DIR": "", "XDG_DATA_HOME": "", "HOME": ""}, says=["HOME", "--data"])
+        self.assertFalse((self.place.folder / ".local").exists())
+
+    def test_a_store_of_a_newer_version_is_left_alone(self):
+        job = self.place.file("job.json", QUBO)
+        self.place.run("run", job)
+        store = self.place.data / "tandem.db"
+        with sqlite3.connect(store) as connection:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            connection.execute(f"PRAGMA user_version = {version + 1}")
+        connection.close()
+        before = store.read_bytes()
+        for arguments in (["run", job], ["jobs"], ["serve", "--listen", "127.0.0.1:0"]):
+            self.refused(*arguments, says=["tandem.db", str(version + 1), "store_newer"])
+        self.assertEqual(store.read_bytes(), before)
+
+    def as_nobody(self, *arguments):
+        """Runs tandem without any privilege. As root through setpriv, from a copy: nobody may not enter a home."""
+        command = [BINARY, *map(str, arguments)]
+        if os.geteuid() == 0:
+            copy = self.place.folder / "tandem"
+            shutil.copy(BINARY, copy)
+            copy.chmod(0o755)
+            command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", str(copy), *map(str, arguments)]
+        done = subprocess.run(command, env={**self.place.environment, "HOME": "/nonexistent"}, capture_output=True, text=True, timeout=60, cwd="/")
+        self.assertEqual(done.returncode, 6, (command, done.stdout, done.stderr))
+        self.assertIn("[1043 file_permission_denied]", done.stderr)
+        return done
+
+    def test_without_permission(self):
+        self.place.folder.chmod(0o755)
+        job = self.place.folder / "job.json"
+        self.place.file("job.json", QUBO)
+        job.chmod(0o644)
+        self.place.run("run", job)  # a directory with a store, of another user where we are root
+        locked = self.place.folder / "locked"
+        locked.mkdir(mode=0o500)
+        self.assertIn("locked", self.as_nobody("run", job, "--data", locked / "data").stderr)
+        self.assertEqual(list(locked.iterdir()), [])
+        if os.geteuid() == 0:
+            for arguments in (["jobs"], ["run", job], ["serve", "--listen", "127.0.0.1:0"]):
+                self.assertIn(str(self.place.data), self.as_nobody(*arguments).stderr)
+        # A directory that may be read and not written.
+        files = [self.place.data, *self.place.data.iterdir()]
+        for path in files:
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        for arguments in (["jobs"], ["run", job]):
+            self.assertIn(str(self.place.data), self.as_nobody(*arguments).stderr)
+        for path in files:
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        job.chmod(0)
+        self.assertIn("job.json", self.as_nobody("run", job).stderr)
+        self.assertEqual(len(self.place.json("jobs")["jobs"]), 1)
 
     def test_a_port_in_use_and_an_address_that_is_not_loopback(self):
         with self.place.serve() as server:

@@ -31,6 +31,10 @@ class FileLock {
 
 enum class Exclusive : std::uint8_t { kNo, kYes };
 
+/// Opens those of the three standard streams that are closed, the wrong way round, so that using them is still an error: the
+/// next file that is opened would otherwise get the number, and what is printed would be written into it. First in main().
+void hold_standard_streams();
+
 /// Threads: every method is safe to call concurrently.
 /// Errors: 1040 file_not_found; 1043 permission_denied; 1044 is_a_directory; 1041 disk_full; 1042 io_error; 1003 input_too_large;
 /// 1046 not_a_regular_file - a device, pipe or socket; 1047 not_a_directory.

@@ -54,6 +54,9 @@ tl::unexpected<Error> system_error(int code, std::string_view verb, const std::s
     case ENAMETOOLONG:
     case ELOOP:
       return fail(errors::kFileNotFound, "cannot {} {}: {}; check the path", verb, quote(path), reason);
+    case EBADF:
+      return fail(errors::kFileNotFound, "cannot {} {}: it is closed; name a file, or pipe the data in", verb,
+                  quote(path));
     case ENOTDIR:
       return fail(errors::kNotADirectory, "cannot {} {}: a part of the path is a file, not a directory; check the path",
                   verb, quote(path));
@@ -234,6 +237,14 @@ Result<void> fill_and_sync(Descriptor file, std::string_view bytes, std::optiona
 }
 
 }  // namespace
+
+void hold_standard_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(stream, F_GETFD) != -1 || errno != EBADF) continue;
+    // The lowest free number is this one. Without /dev/null there is nothing better to do.
+    [[maybe_unused]] const int held = ::open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+  }
+}
 
 Result<Bytes> RealFs::read_file(const std::string& path, std::uint64_t limit) {
   if (path == "-") {

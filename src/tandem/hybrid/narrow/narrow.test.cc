@@ -51,6 +51,30 @@ TEST(Narrow, the_core_has_the_energy_of_what_it_lifts_to) {
   }
 }
 
+TEST(PlantedFault, a_lift_that_does_not_put_the_core_back_is_caught_by_the_energy) {
+  Xoshiro256 rng(3);
+  const Bqm bqm = random_bqm(rng, 12, Vartype::kBinary);
+  const std::vector<Assignment> elite = {random_assignment(rng, 12, Vartype::kBinary)};
+  const auto core = narrow(bqm, elite, {.core_max = 6});
+  ASSERT_TRUE(core);
+  const auto wrong_lifts = [&](const Core& one) {
+    int out = 0;
+    for (std::uint64_t x = 0; x < 64; ++x) {
+      Assignment values(6);
+      for (std::size_t i = 0; i < 6; ++i) values[i] = static_cast<std::int8_t>((x >> i) & 1u);
+      out += std::abs(std::get<Bqm>(core->statement).energy(values) - bqm.energy(one.lift(values))) > 1e-9 ? 1 : 0;
+    }
+    return out;
+  };
+  EXPECT_EQ(wrong_lifts(*core), 0);
+  Core nothing_fixed = *core;
+  nothing_fixed.incumbent.assign(12, 0);
+  EXPECT_GT(wrong_lifts(nothing_fixed), 0);
+  Core elsewhere = *core;  // the core's values at the first variables, wherever they came from
+  for (std::uint32_t i = 0; i < 6; ++i) elsewhere.variables[i] = i;
+  EXPECT_GT(wrong_lifts(elsewhere), 0);
+}
+
 TEST(Narrow, a_constrained_core_is_feasible_exactly_when_what_it_lifts_to_is) {
   Xoshiro256 rng(2);
   for (int round = 0; round < 50; ++round) {

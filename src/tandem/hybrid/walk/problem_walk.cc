@@ -175,7 +175,7 @@ Result<ProblemWalk::Round> ProblemWalk::make_round(const Progress& progress) con
   TANDEM_TRY_ASSIGN(const ObjectReader parameters,
                     ObjectReader::create(step(job::StepKind::kRefine)->parameters, "/plan/parameters"));
   TANDEM_TRY_ASSIGN(const std::int64_t core_max, parameters.integer("core_max", 1, UINT32_MAX));
-  TANDEM_TRY_ASSIGN(const std::int64_t qubits_max, parameters.integer("qubits_max", 0, UINT32_MAX));
+  TANDEM_TRY_ASSIGN(const std::int64_t qubits_max, parameters.integer("qubits_max", 1, UINT32_MAX));
   TANDEM_TRY_ASSIGN(const std::int64_t layers, parameters.integer("layers", 1, UINT32_MAX));
   TANDEM_TRY_ASSIGN(const std::int64_t shots, parameters.integer("shots", 1, INT64_MAX));
   TANDEM_TRY_ASSIGN(std::vector<std::string> backends, parameters.strings_or_empty("quantum_backends"));

@@ -111,18 +111,32 @@ problem::Assignment solution_of(const problem::Problem& problem, const std::stri
   return out;
 }
 
-/// Every candidate is a solution of the whole problem, judged by the problem.
-void expect_judged(const job::JobSpec& spec, const Driven& driven) {
+/// Why a candidate is no solution of the whole problem, judged by the problem; empty when all are. A refined one is also at
+/// least as good as the sample of the core that it was lifted from: lifting keeps the energy, polishing lowers it.
+std::string misjudged(const job::JobSpec& spec, const Driven& driven) {
   const problem::Problem& problem = *spec.problem();
-  ASSERT_FALSE(driven.document["candidates"].empty());
+  if (driven.document["candidates"].empty()) return "no candidates";
   for (const Json& candidate : driven.document["candidates"]) {
     const std::string text = candidate["solution"];
-    ASSERT_EQ(text.size(), problem.num_variables());
+    if (text.size() != problem.num_variables())
+      return fmt::format("'{}' has not the {} variables of the problem", text, problem.num_variables());
     const problem::Score score = problem.score(solution_of(problem, text));
-    EXPECT_DOUBLE_EQ(candidate["objective"].get<double>(), score.objective);
-    EXPECT_EQ(candidate["feasible"], score.feasible);
+    const double objective = candidate["objective"];
+    if (std::abs(objective - score.objective) > kTolerance || candidate["feasible"] != score.feasible)
+      return fmt::format("'{}' is said to have {}, it has {}", text, objective, score.objective);
+    if (!std::holds_alternative<problem::Bqm>(problem.state())) continue;  // penalties stand in the core's energy
+    std::optional<double> promised;  // the worst of the rounds: the candidate does not say which was its own
+    for (const job::ArmSummary& arm : driven.result.refinement.arms)
+      if (arm.best_energy && candidate["source"] == fmt::format("refine:{}@{}", arm.arm, arm.backend))
+        promised = std::max(promised.value_or(*arm.best_energy), *arm.best_energy);
+    const double energy = problem.sense() == problem::Sense::kMax ? -objective : objective;
+    if (promised && energy > *promised + kTolerance)
+      return fmt::format("'{}' has energy {}, its core's sample had {}", text, energy, *promised);
   }
+  return {};
 }
+
+void expect_judged(const job::JobSpec& spec, const Driven& driven) { EXPECT_EQ(misjudged(spec, driven), ""); }
 
 TEST(ProblemWalk, a_reduced_problem_is_answered_in_full_length_and_judged_by_the_problem) {
   const job::JobSpec spec = graph_job();
@@ -133,6 +147,41 @@ TEST(ProblemWalk, a_reduced_problem_is_answered_in_full_length_and_judged_by_the
   EXPECT_THAT(driven->result.best->candidate.objective, DoubleNear(optimum(*spec.problem()), kTolerance));
   EXPECT_EQ(driven->result.comparison.verdict, "equal");
   EXPECT_FALSE(driven->result.baseline.same_run);
+}
+
+/// What the walk would say if it returned solutions of the core without lifting them.
+enum class SkippedLift { kAsTheyAre, kFilledUp, kFilledUpAndScored };
+
+Driven drive_without_lift(const job::JobSpec& spec, SkippedLift fault) {
+  const problem::Problem& problem = *spec.problem();
+  WalkDriver driver;
+  driver.change_end = [&](Json& done, const std::vector<hybrid::Reply>& told) {
+    for (const hybrid::Reply& reply : told) {
+      if (!reply.label.starts_with("refine/0/annealing_control") || !reply.result) continue;
+      const result::Sample& sample = std::get<backend::SolveResult>(*reply.result).outcome.samples.best();
+      std::string text = job::solution_text(sample.values);
+      double objective = -sample.energy;  // max-cut
+      if (fault != SkippedLift::kAsTheyAre) text.resize(problem.num_variables(), '0');
+      if (fault == SkippedLift::kFilledUpAndScored) objective = problem.score(solution_of(problem, text)).objective;
+      done["result"]["candidates"].push_back({{"objective", objective},
+                                              {"feasible", true},
+                                              {"solution", text},
+                                              {"source", "refine:annealing_control@cpu.annealing"},
+                                              {"occurrences", 1}});
+    }
+  };
+  auto driven = driver.drive(spec, plan_of({.rounds = 1}));
+  EXPECT_THAT(driven, Succeeds());
+  return driven.value_or(Driven());
+}
+
+TEST(PlantedFault, a_skipped_lift_is_caught_by_what_judges_the_candidates) {
+  const job::JobSpec spec = graph_job();
+  EXPECT_THAT(misjudged(spec, drive_without_lift(spec, SkippedLift::kAsTheyAre)),
+              HasSubstr("variables of the problem"));
+  EXPECT_THAT(misjudged(spec, drive_without_lift(spec, SkippedLift::kFilledUp)), HasSubstr("is said to have"));
+  EXPECT_THAT(misjudged(spec, drive_without_lift(spec, SkippedLift::kFilledUpAndScored)),
+              HasSubstr("its core's sample"));
 }
 
 TEST(ProblemWalk, rounds_ask_for_solve_beside_baseline_and_then_for_the_arms) {

@@ -111,11 +111,17 @@ Result<FileFormat> parse_file_format(std::string_view text) {
               hint.empty() ? "; use json, rudy, sparse or qbsolv" : hint);
 }
 
-Result<Bytes> unpack(Bytes bytes, const ReadLimits& limits) {
-  if (is_gzip(bytes)) return gunzip(bytes, limits.bytes_max);
+Result<Bytes> unpack(Bytes bytes, std::string_view name, const ReadLimits& limits) {
+  if (is_gzip(bytes)) {
+    return gunzip(bytes, limits.bytes_max).map_error([&](Error error) {
+      error.place = name;
+      return error;
+    });
+  }
   if (bytes.size() > limits.bytes_max) {
-    return fail(errors::kInputTooLarge, "the file has {} bytes, the limit is {}; split it or raise the limit",
-                bytes.size(), limits.bytes_max);
+    return fail_at(std::string(name), errors::kInputTooLarge,
+                   "the file has {} bytes, the limit is {}; split it or raise the limit", bytes.size(),
+                   limits.bytes_max);
   }
   return bytes;
 }

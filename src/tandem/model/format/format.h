@@ -41,8 +41,8 @@ struct ReadOptions {
   ReadLimits limits;
 };
 
-/// The text of a file that may be gzip. Errors: 1003 input_too_large; 1031 bad_gzip.
-Result<Bytes> unpack(Bytes bytes, const ReadLimits& limits);
+/// The text of a file that may be gzip; `name` stands in places. Errors: 1003 input_too_large; 1031 bad_gzip.
+Result<Bytes> unpack(Bytes bytes, std::string_view name, const ReadLimits& limits);
 
 /// Tells the format from what the user said, what the file says (a comment of ours), its name without ".gz", and its first
 /// lines, in this order. Job documents are kDocument too.

@@ -245,11 +245,12 @@ TEST(Readers, the_limits_of_the_caller_hold) {
 TEST(Readers, gzip_is_unpacked_within_the_limit) {
   // printf '3 2\n1 2 1\n2 3 -1\n' | gzip -n | base64
   const Bytes packed = from_base64("H4sIAAAAAAAAAzNWMOIyVDBSMOQyUjBW0DXkAgAkgV8/EQAAAA==").value();
-  EXPECT_EQ(unpack(packed, {}).value(), "3 2\n1 2 1\n2 3 -1\n");
-  EXPECT_EQ(unpack("plain", {}).value(), "plain");
-  EXPECT_THAT(unpack(packed, {.bytes_max = 16}), FailsWith(errors::kInputTooLarge));
-  EXPECT_THAT(unpack("plain", {.bytes_max = 4}), FailsWith(errors::kInputTooLarge));
-  EXPECT_THAT(unpack(packed.substr(0, 30), {}), FailsWith(errors::kBadGzip));
+  EXPECT_EQ(unpack(packed, "graph.gz", {}).value(), "3 2\n1 2 1\n2 3 -1\n");
+  EXPECT_EQ(unpack("plain", "plain", {}).value(), "plain");
+  EXPECT_THAT(unpack(packed, "graph.gz", {.bytes_max = 16}), FailsWith(errors::kInputTooLarge));
+  EXPECT_THAT(unpack("plain", "plain", {.bytes_max = 4}), FailsWith(errors::kInputTooLarge));
+  EXPECT_THAT(unpack(packed.substr(0, 30), "graph.gz", {}), FailsWith(errors::kBadGzip));
+  EXPECT_EQ(unpack(packed.substr(0, 30), "graph.gz", {}).error().place, "graph.gz");
 }
 
 // ---- writers -------------------------------------------------------------------------------------------------------

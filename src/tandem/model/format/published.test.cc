@@ -36,7 +36,7 @@ class Published : public testing::Test {
     std::ifstream stream(path, std::ios::binary);
     std::stringstream bytes;
     bytes << stream.rdbuf();
-    return unpack(bytes.str(), {}).value();
+    return unpack(bytes.str(), "", {}).value();
   }
 
   std::vector<fs::path> files_in(std::string_view folder) const {

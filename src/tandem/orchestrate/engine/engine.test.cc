@@ -165,6 +165,14 @@ TEST_F(EngineTest, a_proof_stops_the_baseline_beside_it) {
   const Json result = parse_json(world_.engine->result(view.id).value(), "result").value();
   EXPECT_EQ(result["best"]["proved"], true);
   EXPECT_EQ(result["refinement"]["status"], "skipped: proved");
+  // Stopped is not failed: nobody else tried, and the record says why it has no result.
+  const lineage::WorkRecord stopped = world_.engine->lineage(view.id)->work.at(1);
+  EXPECT_EQ(stopped.backend, "cpu.tabu");
+  EXPECT_THAT(stopped.path, IsEmpty());
+  EXPECT_EQ(stopped.error_number, static_cast<std::uint16_t>(errors::kCancelled));
+  EXPECT_THAT(stopped.error, HasSubstr("proved"));
+  EXPECT_EQ(world_.computed(), 2);
+  EXPECT_EQ(result["baseline"]["same_run"], true);
 }
 
 TEST_F(EngineTest, a_failing_backend_is_left_for_the_next_and_the_record_says_why) {

@@ -192,6 +192,11 @@ Result<Carried> OrderRunner::carry(const hybrid::Order& order, const OrderContex
     }
     out.record.token = last.token;
     if (last.result || context.stop.stop_requested()) break;
+    if (stop.stop_requested()) {
+      // It did not fail, it is not needed any more: nobody else has to try.
+      last.error = make_error(errors::kCancelled, "stopped: the solve beside it proved its answer");
+      break;
+    }
     out.reply.path.push_back(fmt::format("{}: {}", chain[i], last.error->to_string()));
   }
   out.reply.elapsed_ms = milliseconds(services_.clock.monotonic() - begin);

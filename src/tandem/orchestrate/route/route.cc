@@ -204,6 +204,7 @@ std::vector<Candidate> rank_refiners(const RouteInput& input) {
     if (refusal.empty()) refusal = policy_refusal(*input.spec, info);
     if (refusal.empty() && refinement.mode == job::RefineMode::kOff) refusal = "refinement.mode is off";
     if (refusal.empty() && !info.takes_program) refusal = "it runs no circuits";
+    if (refusal.empty() && info.qubits_max == 0) refusal = "it has no qubits now: no core fits on it";
     if (refusal.empty() && input.probe.order > 2) refusal = "the core of a problem of order above 2 is not encoded yet";
     if (refusal.empty() && info.shots_max != 0 && refinement.shots > info.shots_max) {
       refusal = fmt::format("refinement.shots is {}, it takes at most {}", refinement.shots, info.shots_max);

@@ -116,6 +116,24 @@ class RouteTest : public testing::Test {
   RouteInput input_{.threads = 2};
 };
 
+TEST_F(RouteTest, a_backend_without_a_qubit_refines_nothing_and_takes_no_qubits_from_the_others) {
+  add({.id = BackendId("simulator.tiny"), .tier = job::Tier::kSimulator, .takes_program = true, .qubits_max = 0});
+  const auto planned = plan(ring());
+  ASSERT_THAT(planned, Succeeds());
+  EXPECT_FALSE(candidate(*planned, "simulator.tiny").feasible);
+  EXPECT_THAT(candidate(*planned, "simulator.tiny").reason, HasSubstr("no qubits"));
+  const Json& refine = step(*planned, job::StepKind::kRefine)->parameters;
+  EXPECT_EQ(refine["quantum_backends"], Json({"simulator.statevector", "lab.device"}));
+  EXPECT_EQ(refine["qubits_max"], 16);
+  job::JobSpec only = ring();
+  only.policy.backends = {"cpu.tabu", "simulator.tiny"};
+  EXPECT_EQ(step(*plan(only), job::StepKind::kRefine), nullptr);
+  only.refinement.mode = job::RefineMode::kRequired;
+  const auto refused = plan(only);
+  ASSERT_THAT(refused, FailsWith(errors::kNoPlan));
+  EXPECT_THAT(refused.error().message, HasSubstr("no qubits"));
+}
+
 TEST_F(RouteTest, every_backend_of_every_tier_is_a_candidate_with_a_reason) {
   const job::JobSpec spec = ring();
   const auto plan = this->plan(spec);

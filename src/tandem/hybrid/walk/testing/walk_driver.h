@@ -36,6 +36,8 @@ class WalkDriver {
 
   bool proves = false;
   std::function<void(hybrid::Reply&)> change_reply;  ///< before the walk sees it
+  /// What the walk says in the end, with all that it was told.
+  std::function<void(Json& done, const std::vector<hybrid::Reply>& told)> change_end;
 
   /// With kEveryRound each round is done by a walk of its own, made from the job and the plan, from the state as text.
   Result<Driven> drive(const job::JobSpec& spec, const job::Plan& plan, Restart restart = Restart::kNever) {
@@ -43,13 +45,15 @@ class WalkDriver {
     TANDEM_TRY_ASSIGN(auto loop, make_walk(spec, plan));
     Json state = loop->initial_state();
     std::vector<hybrid::Reply> replies;
+    std::vector<hybrid::Reply> told;
     while (true) {
       if (restart == Restart::kEveryRound) {
         TANDEM_TRY_ASSIGN(loop, make_walk(spec, plan));
         TANDEM_TRY_ASSIGN(state, parse_json(state.dump(), "state"));
       }
-      TANDEM_TRY_ASSIGN(const hybrid::Advance advance, loop->next(state, replies));
+      TANDEM_TRY_ASSIGN(hybrid::Advance advance, loop->next(state, replies));
       state = advance.state;
+      if (advance.done && change_end) change_end(*advance.done, told);
       EXPECT_EQ(advance.orders.empty(), advance.done.has_value());
       if (advance.done) {
         out.document = (*advance.done)["result"];
@@ -64,6 +68,7 @@ class WalkDriver {
         out.rounds.back().push_back(order.label);
         replies.push_back(answer(order));
         if (change_reply) change_reply(replies.back());
+        told.push_back(replies.back());
       }
     }
   }
