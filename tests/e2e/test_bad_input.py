@@ -166,6 +166,36 @@ class BadInput(unittest.TestCase):
         # What the dead server left, its address, keeps nobody from using the directory.
         self.assertEqual(len(self.place.json("jobs")["jobs"]), 1)
 
+    def test_the_api_refuses_the_same_texts(self):
+        def qubo_text(linear):
+            return f'{{"problem": {{"type": "qubo", "num_variables": 1, "linear": [{linear}], "quadratic": [], "sense": "min"}}}}'.encode()
+
+        deep = b"[" * 100_000 + b"]" * 100_000
+        text = json.dumps(QUBO).encode()
+        cases = {
+            "nested": (deep, {}, "json_too_deep"),
+            "nested YAML": (b"problem: " + deep, {"Content-Type": "application/yaml"}, "json_too_deep"),
+            "twice": (b'{"problem": {"type": "qubo", "type": "ising"}}', {}, "json_duplicate_key"),
+            "NaN": (qubo_text("NaN"), {}, "json_syntax"),
+            "overflow": (qubo_text("1e999"), {}, "number_out_of_range"),
+            "wrong type": (qubo_text('"x"'), {}, "wrong_type"),
+            "empty": (b"", {}, "json_syntax"),
+            "cut": (text[:40], {}, "json_syntax"),
+            "binary": (bytes(range(256)), {}, "json_syntax"),
+            "UTF-16": (json.dumps(QUBO).encode("utf-16"), {}, "json_syntax"),
+            "gzip": (gzip.compress(text), {"Content-Encoding": "gzip"}, "json_syntax"),
+            "index": (json.dumps(qubo(quadratic=[[0, 7, 1]])).encode(), {}, "value_out_of_range"),
+            "unknown key": (json.dumps({**QUBO, "sede": 3}).encode(), {}, "unknown_key"),
+        }
+        with self.place.serve() as server:
+            for name, (body, headers, expected) in cases.items():
+                with self.subTest(name):
+                    status, answered, problem = server.request("POST", "/v1/jobs", body, headers)
+                    self.assertEqual((status, problem["name"]), (400, expected), problem)
+                    self.assertEqual(answered["Content-Type"], "application/problem+json")
+            self.assertEqual(server.request("GET", "/v1/jobs")[2]["jobs"], [])
+            self.assertEqual(server.request("GET", "/readyz")[0], 200)
+
     def test_a_directory_has_one_server(self):
         with self.place.serve() as server:
             done = self.refused("serve", "--listen", "127.0.0.1:0", says=[server.url.removeprefix("http://"), "lock_held"])
