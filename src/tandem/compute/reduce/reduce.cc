@@ -1,10 +1,10 @@
 #include "tandem/compute/reduce/reduce.h"
 
 #include <algorithm>
-#include <cmath>
 #include <deque>
 
 #include "tandem/base/assert.h"
+#include "tandem/compute/reduce/fixed_point.h"
 
 namespace tandem::reduce {
 
@@ -14,62 +14,44 @@ using problem::Bqm;
 using problem::QuadraticTerm;
 using problem::Vartype;
 
-constexpr double kExactMax = 0x1.0p53;  // doubles add integers exactly up to here
-
-/// Coefficients as sums are made on them: integers where the model has an exact form, so that sums of 0.1 stay decimals.
-struct Scale {
-  double factor = 1;
-
-  static Scale of(const Bqm& bqm) {
-    const auto whole = [](double value) { return std::trunc(value) == value && std::abs(value) <= kExactMax; };
-    if (whole(bqm.offset()) && std::ranges::all_of(bqm.linear(), whole) &&
-        std::ranges::all_of(bqm.terms(), whole, &QuadraticTerm::bias)) {
-      return {};
-    }
-    const auto exact = bqm.to_integer();
-    if (!exact) return {};
-    Scale scale;
-    for (int i = 0; i < exact->decimals; ++i) scale.factor *= 10;
-    double magnitude = std::abs(bqm.offset());
-    for (const double value : bqm.linear()) magnitude += std::abs(value);
-    for (const QuadraticTerm& term : bqm.terms()) magnitude += std::abs(term.bias);
-    return magnitude * scale.factor < kExactMax / 4 ? scale : Scale{};
-  }
-  double up(double value) const { return factor == 1 ? value : std::nearbyint(value * factor); }
-  double down(double value) const { return value / factor; }
-};
-
 /// Sums of the negative and of the positive couplings of one variable.
+template <class Integer>
 struct Couplings {
-  double negative = 0;
-  double positive = 0;
-  void add(double bias) { (bias < 0 ? negative : positive) += bias; }
-  void remove(double bias) { (bias < 0 ? negative : positive) -= bias; }
+  Integer negative = 0;
+  Integer positive = 0;
+  void add(Integer bias) { (bias < 0 ? negative : positive) += bias; }
+  void remove(Integer bias) { (bias < 0 ? negative : positive) -= bias; }
 };
 
 /// What raising one variable from low to high adds to the energy lies in [lo, hi], whatever the others do.
+template <class Integer>
 struct Range {
-  double lo = 0;
-  double hi = 0;
+  Integer lo = 0;
+  Integer hi = 0;
 };
 
-Range field_range(Vartype vartype, double linear, const Couplings& couplings) {
+template <class Integer>
+Range<Integer> field_range(Vartype vartype, Integer linear, const Couplings<Integer>& couplings) {
   if (vartype == Vartype::kBinary) return {linear + couplings.negative, linear + couplings.positive};
-  const double sum = couplings.positive - couplings.negative;
+  const Integer sum = couplings.positive - couplings.negative;
   return {2 * (linear - sum), 2 * (linear + sum)};
 }
 
 /// How the field of one variable changes when its neighbour is raised.
-double coupling(Vartype vartype, double bias) { return vartype == Vartype::kBinary ? bias : 4 * bias; }
+template <class Integer>
+Integer coupling(Vartype vartype, Integer bias) {
+  return vartype == Vartype::kBinary ? bias : 4 * bias;
+}
 
 enum class Relation : std::uint8_t { kNone, kEqual, kOpposite };
 
 /// The pair rules: with the fields of i and j apart from each other in [i.lo, i.hi] and [j.lo, j.hi], and coupling q, a pair
 /// of values (x_i, x_j) is never better than another one of which one value differs. Both unequal pairs: equal; both equal
 /// pairs: opposite.
-Relation relation(Range i, Range j, double q) {
-  const double negative = std::min(0.0, q);
-  const double positive = std::max(0.0, q);
+template <class Integer>
+Relation relation(Range<Integer> i, Range<Integer> j, Integer q) {
+  const Integer negative = std::min<Integer>(0, q);
+  const Integer positive = std::max<Integer>(0, q);
   i = {i.lo - negative, i.hi - positive};
   j = {j.lo - negative, j.hi - positive};
   const bool high_low_worse = i.lo >= 0 || j.hi + q <= 0;  // (1,0) -> (0,0) or (1,1)
@@ -80,49 +62,54 @@ Relation relation(Range i, Range j, double q) {
   return low_low_worse && high_high_worse ? Relation::kOpposite : Relation::kNone;
 }
 
-std::vector<Couplings> coupling_sums(const Bqm& bqm, const Scale& scale) {
-  std::vector<Couplings> sums(bqm.num_variables());
-  for (const QuadraticTerm& term : bqm.terms()) {
-    const double bias = scale.up(term.bias);
-    sums[term.u].add(bias);
-    sums[term.v].add(bias);
+template <class Integer>
+std::vector<Couplings<Integer>> coupling_sums(const Bqm& bqm, const FixedPoint& grid) {
+  std::vector<Couplings<Integer>> sums(bqm.num_variables());
+  for (std::size_t t = 0; t < bqm.terms().size(); ++t) {
+    const auto bias = grid.bias<Integer>(t);
+    sums[bqm.terms()[t].u].add(bias);
+    sums[bqm.terms()[t].v].add(bias);
   }
   return sums;
 }
 
 /// True when some rule fires on the model as it is. One pass over the terms: models that cannot be reduced cost no more.
-bool anything_fires(const Bqm& bqm, const Scale& scale, const std::vector<Couplings>& sums) {
+template <class Integer>
+bool anything_fires(const Bqm& bqm, const FixedPoint& grid, const std::vector<Couplings<Integer>>& sums) {
   const std::size_t n = bqm.num_variables();
-  std::vector<Range> ranges(n);
+  std::vector<Range<Integer>> ranges(n);
   std::vector<std::uint32_t> degrees(n);
   for (const QuadraticTerm& term : bqm.terms()) {
     ++degrees[term.u];
     ++degrees[term.v];
   }
   for (std::size_t i = 0; i < n; ++i) {
-    ranges[i] = field_range(bqm.vartype(), scale.up(bqm.linear()[i]), sums[i]);
+    ranges[i] = field_range(bqm.vartype(), grid.linear<Integer>(i), sums[i]);
     if (degrees[i] <= 1 || ranges[i].lo >= 0 || ranges[i].hi <= 0) return true;
   }
-  return std::ranges::any_of(bqm.terms(), [&](const QuadraticTerm& term) {
-    const double q = coupling(bqm.vartype(), scale.up(term.bias));
-    return relation(ranges[term.u], ranges[term.v], q) != Relation::kNone;
-  });
+  for (std::size_t t = 0; t < bqm.terms().size(); ++t) {
+    const QuadraticTerm& term = bqm.terms()[t];
+    const Integer q = coupling(bqm.vartype(), grid.bias<Integer>(t));
+    if (relation(ranges[term.u], ranges[term.v], q) != Relation::kNone) return true;
+  }
+  return false;
 }
 
 /// The model under reduction: couplings as edges that die or change an end, and a queue of variables to look at again.
+template <class Integer>
 class Reducer {
  public:
-  Reducer(const Bqm& bqm, const Scale& scale, std::vector<Couplings> sums)
+  Reducer(const Bqm& bqm, const FixedPoint& grid, std::vector<Couplings<Integer>> sums)
       : vartype_(bqm.vartype()),
-        scale_(scale),
+        grid_(grid),
         linear_(bqm.num_variables()),
         sums_(std::move(sums)),
         edges_of_(bqm.num_variables()),
         removed_(bqm.num_variables()),
         queued_(bqm.num_variables()),
         edge_to_(bqm.num_variables(), kNoEdge),
-        offset_(scale.up(bqm.offset())) {
-    std::ranges::transform(bqm.linear(), linear_.begin(), [&](double value) { return scale.up(value); });
+        offset_(grid.offset<Integer>()) {
+    for (std::size_t i = 0; i < linear_.size(); ++i) linear_[i] = grid.linear<Integer>(i);
     std::vector<std::uint32_t> degrees(bqm.num_variables());
     for (const QuadraticTerm& term : bqm.terms()) {
       ++degrees[term.u];
@@ -130,16 +117,17 @@ class Reducer {
     }
     for (std::size_t i = 0; i < degrees.size(); ++i) edges_of_[i].reserve(degrees[i]);
     edges_.reserve(bqm.terms().size());
-    for (const QuadraticTerm& term : bqm.terms()) {
-      edges_of_[term.u].push_back(static_cast<std::uint32_t>(edges_.size()));
-      edges_of_[term.v].push_back(static_cast<std::uint32_t>(edges_.size()));
-      edges_.push_back({term.u, term.v, scale.up(term.bias)});
+    for (std::size_t t = 0; t < bqm.terms().size(); ++t) {
+      const QuadraticTerm& term = bqm.terms()[t];
+      edges_of_[term.u].push_back(static_cast<std::uint32_t>(t));
+      edges_of_[term.v].push_back(static_cast<std::uint32_t>(t));
+      edges_.push_back({term.u, term.v, grid.bias<Integer>(t)});
     }
   }
 
-  void run() {
+  void run(const std::stop_token& stop) {
     for (std::uint32_t i = 0; i < linear_.size(); ++i) enqueue(i);
-    while (!queue_.empty()) {
+    while (!queue_.empty() && !stop.stop_requested()) {
       const std::uint32_t i = queue_.front();
       queue_.pop_front();
       queued_[i] = false;
@@ -149,22 +137,44 @@ class Reducer {
 
   Result<Reduced> finish() && {
     Trail trail(linear_.size(), std::move(entries_));
+    double error_max = grid_.error(offset_);
+    const auto value = [&](Integer integer) {
+      error_max += grid_.error(integer);
+      return grid_.value(integer);
+    };
     std::vector<std::uint32_t> index(linear_.size());
     std::vector<double> linear;
     for (const std::uint32_t i : trail.remaining()) {
       index[i] = static_cast<std::uint32_t>(linear.size());
-      linear.push_back(scale_.down(linear_[i]));
+      linear.push_back(value(linear_[i]));
     }
     std::vector<QuadraticTerm> terms;
-    for (const QuadraticTerm& edge : edges_) {
-      if (edge.bias != 0) terms.push_back({index[edge.u], index[edge.v], scale_.down(edge.bias)});
+    for (const Edge& edge : edges_) {
+      if (edge.bias != 0) terms.push_back({index[edge.u], index[edge.v], value(edge.bias)});
     }
-    TANDEM_TRY_ASSIGN(Bqm model, Bqm::create(vartype_, std::move(linear), std::move(terms), scale_.down(offset_)));
-    return Reduced{std::move(model), std::move(trail)};
+    TANDEM_TRY_ASSIGN(Bqm model, Bqm::create(vartype_, std::move(linear), std::move(terms), grid_.value(offset_)));
+    if (!grid_.decimal()) error_max += misreading(model);
+    return Reduced{.model = std::move(model), .trail = std::move(trail), .error_max = error_max};
   }
 
  private:
   static constexpr std::uint32_t kNoEdge = UINT32_MAX;
+
+  struct Edge {
+    std::uint32_t u = 0;
+    std::uint32_t v = 0;
+    Integer bias = 0;  ///< 0: dead
+  };
+
+  /// What is left of doubles that are no decimals together may by itself be read as decimals: how much that changes.
+  static double misreading(const Bqm& model) {
+    const auto decimals = model.to_integer();
+    if (!decimals || decimals->decimals == 0) return 0;
+    double magnitude = std::abs(model.offset());
+    for (const double linear : model.linear()) magnitude += std::abs(linear);
+    for (const QuadraticTerm& term : model.terms()) magnitude += std::abs(term.bias);
+    return magnitude * 0x1.0p-52;
+  }
 
   std::int8_t low() const { return vartype_ == Vartype::kBinary ? 0 : -1; }
   std::uint32_t other_end(std::uint32_t edge, std::uint32_t i) const {
@@ -177,18 +187,15 @@ class Reducer {
     queue_.push_back(i);
   }
 
-  /// Drops dead edges of i and sums its couplings afresh, so that rounding does not pile up.
-  void refresh(std::uint32_t i) {
+  void drop_dead_edges(std::uint32_t i) {
     std::erase_if(edges_of_[i], [&](std::uint32_t edge) { return edges_[edge].bias == 0; });
-    sums_[i] = {};
-    for (const std::uint32_t edge : edges_of_[i]) sums_[i].add(edges_[edge].bias);
   }
 
-  Range range(std::uint32_t i) const { return field_range(vartype_, linear_[i], sums_[i]); }
+  Range<Integer> range(std::uint32_t i) const { return field_range(vartype_, linear_[i], sums_[i]); }
 
   void look_at(std::uint32_t i) {
-    refresh(i);
-    const Range mine = range(i);
+    drop_dead_edges(i);
+    const Range<Integer> mine = range(i);
     if (mine.lo >= 0 || mine.hi <= 0) {
       const std::int8_t value = mine.lo >= 0 ? low() : std::int8_t{1};
       fix(i, value, edges_of_[i].empty() ? "isolated" : "dominance");
@@ -200,9 +207,7 @@ class Reducer {
     }
     for (const std::uint32_t edge : edges_of_[i]) {
       const std::uint32_t j = other_end(edge, i);
-      const double q = coupling(vartype_, edges_[edge].bias);
-      if (relation(mine, range(j), q) == Relation::kNone) continue;
-      refresh(j);
+      const Integer q = coupling(vartype_, edges_[edge].bias);
       const Relation found = relation(mine, range(j), q);
       if (found == Relation::kNone) continue;
       merge(i, j, edge, found);
@@ -211,8 +216,8 @@ class Reducer {
   }
 
   /// Sets the bias of an edge and keeps the sums of both ends; 0 kills it.
-  void set_bias(std::uint32_t edge, double bias) {
-    QuadraticTerm& e = edges_[edge];
+  void set_bias(std::uint32_t edge, Integer bias) {
+    Edge& e = edges_[edge];
     for (const std::uint32_t end : {e.u, e.v}) {
       sums_[end].remove(e.bias);
       sums_[end].add(bias);
@@ -239,15 +244,19 @@ class Reducer {
   void fold_leaf(std::uint32_t i) {
     const std::uint32_t edge = edges_of_[i].front();
     const std::uint32_t j = other_end(edge, i);
-    const double bias = edges_[edge].bias;
-    const double at_low = linear_[i] + low() * bias;  // coefficient of the leaf's value when its neighbour is low
-    const double at_high = linear_[i] + bias;
-    const auto best = [&](double coefficient) { return coefficient < 0 ? std::int8_t{1} : low(); };
-    const double energy_low = at_low * best(at_low);
-    const double energy_high = at_high * best(at_high);
-    const double half = vartype_ == Vartype::kBinary ? 1 : 0.5;
-    linear_[j] += half * (energy_high - energy_low);
-    offset_ += vartype_ == Vartype::kBinary ? energy_low : half * (energy_high + energy_low);
+    const Integer bias = edges_[edge].bias;
+    const Integer at_low = linear_[i] + low() * bias;  // coefficient of the leaf's value when its neighbour is low
+    const Integer at_high = linear_[i] + bias;
+    const auto best = [&](Integer coefficient) { return coefficient < 0 ? std::int8_t{1} : low(); };
+    const Integer energy_low = at_low * best(at_low);
+    const Integer energy_high = at_high * best(at_high);
+    if (vartype_ == Vartype::kBinary) {
+      linear_[j] += energy_high - energy_low;
+      offset_ += energy_low;
+    } else {  // -|h - J| and -|h + J| are both even or both odd
+      linear_[j] += (energy_high - energy_low) / 2;
+      offset_ += (energy_high + energy_low) / 2;
+    }
     set_bias(edge, 0);
     enqueue(j);
     remove({.kind = TrailKind::kLeaf,
@@ -261,8 +270,8 @@ class Reducer {
   /// Substitutes x_i = x_j or its opposite.
   void merge(std::uint32_t i, std::uint32_t j, std::uint32_t joining, Relation relation) {
     const bool equal = relation == Relation::kEqual;
-    const double sign = equal ? 1 : -1;
-    const double joint = edges_[joining].bias;
+    const Integer sign = equal ? 1 : -1;
+    const Integer joint = edges_[joining].bias;
     set_bias(joining, 0);
     linear_[j] += sign * linear_[i];
     if (vartype_ == Vartype::kSpin) {
@@ -276,7 +285,7 @@ class Reducer {
       if (edges_[edge].bias != 0) edge_to_[other_end(edge, j)] = edge;
     }
     for (const std::uint32_t edge : edges_of_[i]) {
-      const double bias = edges_[edge].bias;
+      const Integer bias = edges_[edge].bias;
       if (bias == 0) continue;
       const std::uint32_t k = other_end(edge, i);
       if (!equal && vartype_ == Vartype::kBinary) linear_[k] += bias;  // b (1 - x_j) x_k
@@ -306,87 +315,48 @@ class Reducer {
   }
 
   Vartype vartype_;
-  Scale scale_;
-  std::vector<double> linear_;
-  std::vector<Couplings> sums_;
-  std::vector<QuadraticTerm> edges_;  // bias 0: dead
-  std::vector<std::vector<std::uint32_t>> edges_of_;  // with dead ones, until refresh()
+  const FixedPoint& grid_;
+  std::vector<Integer> linear_;
+  std::vector<Couplings<Integer>> sums_;
+  std::vector<Edge> edges_;
+  std::vector<std::vector<std::uint32_t>> edges_of_;  // with dead ones, until drop_dead_edges()
   std::vector<bool> removed_;
   std::vector<bool> queued_;
   std::deque<std::uint32_t> queue_;
   std::vector<std::uint32_t> edge_to_;  // scratch of merge(): the edge from j to each variable
   std::vector<std::uint32_t> moved_;  // scratch of merge()
   std::vector<TrailEntry> entries_;
-  double offset_;
+  Integer offset_;
 };
+
+template <class Integer>
+std::optional<Reduced> reduced_on(const FixedPoint& grid, const Bqm& bqm, const std::stop_token& stop) {
+  std::vector<Couplings<Integer>> sums = coupling_sums<Integer>(bqm, grid);
+  if (!anything_fires(bqm, grid, sums)) return std::nullopt;
+  Reducer<Integer> reducer(bqm, grid, std::move(sums));
+  reducer.run(stop);
+  // b (1 - x)(1 - y) has four coefficients of size b: a model at Bqm::kMagnitudeMax may outgrow it, and stays as it is.
+  auto reduced = std::move(reducer).finish();
+  if (!reduced) return std::nullopt;
+  return *std::move(reduced);
+}
 
 }  // namespace
 
-Reduced reduce_exact(const Bqm& bqm) {
-  const Scale scale = Scale::of(bqm);
-  std::vector<Couplings> sums = coupling_sums(bqm, scale);
-  if (anything_fires(bqm, scale, sums)) {
-    Reducer reducer(bqm, scale, std::move(sums));
-    reducer.run();
-    // b (1 - x)(1 - y) has four coefficients of size b: a model at Bqm::kMagnitudeMax may outgrow it, and stays as it is.
-    if (auto reduced = std::move(reducer).finish()) return *std::move(reduced);
+Reduced reduce_exact(const Bqm& bqm, Rounding rounding, const std::stop_token& stop) {
+  std::optional<Reduced> reduced;
+  if (const auto grid = FixedPoint::create(bqm)) {
+    reduced = grid->narrow() ? reduced_on<std::int64_t>(*grid, bqm, stop) : reduced_on<Wide>(*grid, bqm, stop);
   }
-  return {bqm, Trail(bqm.num_variables())};
+  const bool keep = reduced && (rounding == Rounding::kAllowed || reduced->error_max == 0);
+  return keep ? *std::move(reduced) : Reduced{.model = bqm, .trail = Trail(bqm.num_variables())};
 }
 
 bool reducible(const Bqm& bqm) {
-  const Scale scale = Scale::of(bqm);
-  return anything_fires(bqm, scale, coupling_sums(bqm, scale));
-}
-
-Reduced freeze(const Reduced& reduced, std::span<const std::uint32_t> variables, problem::AssignmentView values) {
-  TANDEM_ASSERT(variables.size() == values.size());
-  const Bqm& model = reduced.model;
-  const Scale scale = Scale::of(model);
-  std::vector<std::int8_t> value_of(model.num_variables());
-  std::vector<bool> frozen(model.num_variables());
-  std::vector<TrailEntry> entries(reduced.trail.entries().begin(), reduced.trail.entries().end());
-  for (std::size_t k = 0; k < variables.size(); ++k) {
-    const std::uint32_t i = variables[k];
-    TANDEM_ASSERT(i < model.num_variables() && !frozen[i]);
-    frozen[i] = true;
-    value_of[i] = values[k];
-    entries.push_back({.kind = TrailKind::kFix,
-                       .proof = ProofClass::kHeuristic,
-                       .variable = reduced.trail.remaining()[i],
-                       .value = values[k],
-                       .rule = "backbone"});
-  }
-  double offset = scale.up(model.offset());
-  std::vector<double> linear(model.num_variables());
-  std::ranges::transform(model.linear(), linear.begin(), [&](double value) { return scale.up(value); });
-  std::vector<QuadraticTerm> terms;
-  for (const QuadraticTerm& term : model.terms()) {
-    const double bias = scale.up(term.bias);
-    if (frozen[term.u] && frozen[term.v]) {
-      offset += bias * value_of[term.u] * value_of[term.v];
-    } else if (frozen[term.u]) {
-      linear[term.v] += bias * value_of[term.u];
-    } else if (frozen[term.v]) {
-      linear[term.u] += bias * value_of[term.v];
-    } else {
-      terms.push_back(term);
-    }
-  }
-  std::vector<std::uint32_t> index(model.num_variables());
-  std::vector<double> left;
-  for (std::size_t i = 0; i < linear.size(); ++i) {
-    if (frozen[i]) {
-      offset += linear[i] * value_of[i];
-    } else {
-      index[i] = static_cast<std::uint32_t>(left.size());
-      left.push_back(scale.down(linear[i]));
-    }
-  }
-  for (QuadraticTerm& term : terms) term = {index[term.u], index[term.v], term.bias};
-  auto smaller = Bqm::create(model.vartype(), std::move(left), std::move(terms), scale.down(offset));
-  TANDEM_ASSERT(smaller.has_value());  // fixing only moves coefficients together
-  return {*std::move(smaller), Trail(reduced.trail.num_variables(), std::move(entries))};
+  const auto grid = FixedPoint::create(bqm);
+  if (!grid) return false;
+  return grid->narrow() ? anything_fires(bqm, *grid, coupling_sums<std::int64_t>(bqm, *grid))
+                        : anything_fires(bqm, *grid, coupling_sums<Wide>(bqm, *grid));
 }
 
 }  // namespace tandem::reduce

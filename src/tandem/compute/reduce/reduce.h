@@ -1,10 +1,11 @@
 // tandem/compute/reduce/reduce.h - exact reductions of a Bqm to a fixpoint, and the reversible trail that lifts solutions back.
 //
-// Room: compute. Every rule keeps at least one optimum. Heuristic freezing (hybrid/narrow) writes into the same trail.
+// Room: compute. Every rule keeps at least one optimum. Not here: heuristic freezing (hybrid/narrow).
 #pragma once
 
 #include <cstdint>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,9 +14,6 @@
 #include "tandem/model/problem/bqm.h"
 
 namespace tandem::reduce {
-
-/// What a trail entry rests on.
-enum class ProofClass : std::uint8_t { kExact, kHeuristic };
 
 enum class TrailKind : std::uint8_t {
   kFix,  ///< value_[variable] = value
@@ -27,39 +25,35 @@ enum class TrailKind : std::uint8_t {
 /// One variable removed. Variables are those of the original model; values are of its vartype (low: 0 or -1, high: 1).
 struct TrailEntry {
   TrailKind kind = TrailKind::kFix;
-  ProofClass proof = ProofClass::kExact;
   std::uint32_t variable = 0;
   std::uint32_t partner = 0;
   std::int8_t value = 0;
   std::int8_t value_high = 0;
-  std::string_view rule;  ///< "dominance", "leaf", "equal_pair", "opposite_pair", "isolated", "backbone"
+  std::string_view rule;  ///< "dominance", "leaf", "equal_pair", "opposite_pair", "isolated"
   friend bool operator==(const TrailEntry&, const TrailEntry&) = default;
 };
-
-/// The rules that a trail may name; all but "backbone" are exact.
-std::span<const std::string_view> trail_rules();
 
 /// The way back from a reduced model to the original one.
 class Trail {
  public:
+  static constexpr std::size_t kStepsMax = 100'000;  ///< in a document as arrays, of some 300 bytes each in memory
   explicit Trail(std::size_t num_variables = 0);
   /// Entries in the order of removal: a partner is removed later than the variable that follows it, or never.
   Trail(std::size_t num_variables, std::vector<TrailEntry> entries);
-  /// Cost: O(num_variables); many entries at once belong into the constructor.
-  void push(TrailEntry entry);
   std::span<const TrailEntry> entries() const { return entries_; }
   std::size_t num_variables() const { return num_variables_; }
   /// Original variables that are left, ascending: reduced variable i is remaining()[i].
   std::span<const std::uint32_t> remaining() const { return remaining_; }
   /// The original assignment of a reduced one.
   problem::Assignment lift(problem::AssignmentView reduced) const;
-  bool exact() const;  ///< no heuristic entry
   /// {"num_variables", "remaining", "entries": n, "by_rule": {...}, "steps": [["fix", rule, variable, value],
   /// ["equal", rule, variable, partner], ["opposite" | "leaf", rule, variable, partner, value, value_high], ...]} - complete,
-  /// so that lift can be repeated.
+  /// so that lift can be repeated. More than kStepsMax steps are one text, a line a step with its parts apart by a space; there
+  /// "fix rule variable value count" stands for that many steps with variables in a row.
   Json document() const;
   /// Errors: those of ObjectReader; 1023 value_out_of_range - a step that removes twice, follows a removed partner, or has
-  ///         an unknown rule or value; "remaining" that does not follow from the steps.
+  ///         an unknown rule or value; "remaining" that does not follow from the steps; 1201 format_syntax - a line of the
+  ///         text form, with its number.
   static Result<Trail> parse(const Json& document, const std::string& pointer);
   friend bool operator==(const Trail&, const Trail&) = default;
 
@@ -69,10 +63,14 @@ class Trail {
   std::vector<std::uint32_t> remaining_;
 };
 
-/// Energy is kept: reduced.energy(y) = original.energy(trail.lift(y)).
+/// What a reduced model may be where doubles cannot hold it.
+enum class Rounding : std::uint8_t { kRefused, kAllowed };
+
+/// Energy is kept: reduced.energy(y) = original.energy(trail.lift(y)), within error_max.
 struct Reduced {
   problem::Bqm model;
   Trail trail;
+  double error_max = 0;  ///< 0: the same function to the last digit
 };
 
 /// Applies all exact rules until none fires. With the field of a variable between lo and hi over all values of the others:
@@ -81,16 +79,15 @@ struct Reduced {
 ///   leaf           one coupling: follows its neighbour;
 ///   equal_pair     both unequal pairs of values are never better than one of the equal pairs;
 ///   opposite_pair  both equal pairs of values are never better than one of the unequal pairs.
-/// Rounding: none where the coefficients are integers after scaling (Bqm::to_integer); elsewhere that of the sums.
+/// Rounding: all decisions are made on integers (fixed_point.h); a model that fits no such grid stays as it is. What is left is
+/// given back in doubles: where those cannot hold it, `rounding` says whether it may be rounded or the model stays as it is.
+/// A stop leaves what has been removed so far.
 /// Cost: one pass over the terms where nothing fires; near-linear in terms a round where something does.
 /// Source: Glover, Lewis, Kochenberger 2018, "Logical and inequality implications for reducing the size and difficulty of
 /// quadratic unconstrained binary optimization problems" (EJOR 265), rules 1 to 3; the pairs are stated here by dominance.
-Reduced reduce_exact(const problem::Bqm& bqm);
+Reduced reduce_exact(const problem::Bqm& bqm, Rounding rounding = Rounding::kRefused, const std::stop_token& stop = {});
 
-/// Whether reduce_exact() would remove anything. Cost: one pass over the terms, and no copy of the model.
+/// Whether some rule fires. Cost: one pass over the terms, and no copy of a model of whole numbers.
 bool reducible(const problem::Bqm& bqm);
-
-/// Fixes `variables` (of `reduced.model`) at `values` as heuristic entries and substitutes.
-Reduced freeze(const Reduced& reduced, std::span<const std::uint32_t> variables, problem::AssignmentView values);
 
 }  // namespace tandem::reduce

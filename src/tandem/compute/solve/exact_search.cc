@@ -65,6 +65,19 @@ SpinModel spin_model(const SearchModel& model, std::span<const std::uint32_t> me
   return out;
 }
 
+/// Energy of the members at `bits`.
+std::int64_t energy_of(const SearchModel& model, std::span<const std::uint32_t> members, problem::AssignmentView bits) {
+  std::int64_t sum = 0;
+  for (const std::uint32_t i : members) {
+    if (bits[i] == 0) continue;
+    sum += model.linear()[i];
+    for_each_coupling(model, i, [&](std::uint32_t j, std::int64_t weight) {
+      if (j < i && bits[j] != 0) sum += weight;
+    });
+  }
+  return sum;
+}
+
 /// Energy of the members at `bits` above the sum of all their terms at their lowest, each for itself.
 double loose_gap(const SearchModel& model, std::span<const std::uint32_t> members, problem::AssignmentView bits) {
   double gap = 0;
@@ -119,14 +132,13 @@ void ExactSearch::advance(std::uint64_t units_end, const Watch& watch) {
     if (tree_ == nullptr) begin_component();
     if (tree_ != nullptr) {
       if (!tree_->step(stop)) return;
-      if (tree_->best_energy() < tree_energy_) take_best_of_tree();
+      if (tree_->revision() != tree_revision_) take_best_of_tree();
     }
     units_ += options_.node_units;
     report(watch);
     if (tree_ == nullptr) {
       done_ = true;
     } else if (tree_->done()) {
-      gap_ += tree_gap();
       tree_.reset();
       ++current_;
     }
@@ -160,27 +172,62 @@ void ExactSearch::begin_component() {
       ++skipped_;
       gap_ += loose_gap(model_, members, best_bits_);
     } else if (members.size() == 1) {
-      const std::uint32_t i = members[0];
-      const bool high = model_.linear()[i] < 0;
-      if ((best_bits_[i] != 0) != high && model_.linear()[i] != 0) {
-        best_energy_ -= std::abs(model_.linear()[i]);
-        best_bits_[i] = static_cast<std::int8_t>(high ? 1 : 0);
-      }
+      settle_single(members[0]);
     } else {
-      const SpinModel spins = spin_model(model_, members);
-      double magnitude = 0;
-      for (const double field : spins.fields) magnitude += std::abs(field);
-      for (const double coupling : spins.couplings) magnitude += std::abs(coupling);
-      tree_rounding_ = kRounding * magnitude;
-      // Energies are integers: what is not below the best by one is not better.
-      tree_exact_ = model_.exact() && tree_rounding_ < 0.1;
-      const double gain = tree_exact_ ? 1 - 2 * tree_rounding_ : 2 * tree_rounding_;
-      tree_ = std::make_unique<SpinTree>(spins, spins_of(members, best_bits_), gain);
-      tree_energy_ = tree_->best_energy();
+      open_tree(members);
       return;
     }
     ++current_;
   }
+}
+
+void ExactSearch::settle_single(std::uint32_t i) {
+  const std::int64_t rise = best_bits_[i] != 0 ? -model_.linear()[i] : model_.linear()[i];
+  const auto flip = [&](problem::Assignment& bits) { bits[i] = static_cast<std::int8_t>(1 - bits[i]); };
+  if (std::abs(static_cast<double>(rise)) <= options_.order.window) {
+    problem::Assignment flipped = best_bits_;
+    flip(flipped);
+    if (!options_.order.better(flipped, best_bits_)) return;
+  } else if (rise >= 0) {
+    return;
+  }
+  flip(best_bits_);
+  best_energy_ += rise;
+}
+
+void ExactSearch::open_tree(std::span<const std::uint32_t> members) {
+  const SpinModel spins = spin_model(model_, members);
+  double magnitude = 0;
+  for (const double field : spins.fields) magnitude += std::abs(field);
+  for (const double coupling : spins.couplings) magnitude += std::abs(coupling);
+  tree_rounding_ = kRounding * magnitude;
+  problem::Assignment best = spins_of(members, best_bits_);
+  if (options_.order.window == 0 && tree_rounding_ < 0.1) {
+    // Energies are integers: what is not below the best by one is not better.
+    tree_ = std::make_unique<SpinTree>(spins, std::move(best), 1 - 2 * tree_rounding_);
+  } else {
+    const auto with = [this, members](problem::AssignmentView of_members) {
+      problem::Assignment bits = best_bits_;
+      for (std::size_t a = 0; a < members.size(); ++a)
+        bits[members[a]] = static_cast<std::int8_t>(of_members[a] > 0 ? 1 : 0);
+      return bits;
+    };
+    tree_ = std::make_unique<SpinTree>(spins, std::move(best), -2 * tree_rounding_ - options_.order.window,
+                                       [this, members, with](problem::AssignmentView a, problem::AssignmentView b) {
+                                         return better(members, with(a), with(b));
+                                       });
+  }
+  tree_revision_ = tree_->revision();
+}
+
+bool ExactSearch::better(std::span<const std::uint32_t> members, problem::AssignmentView a,
+                         problem::AssignmentView b) const {
+  const std::int64_t rise = energy_of(model_, members, a) - energy_of(model_, members, b);
+  const bool told_apart = std::abs(static_cast<double>(rise)) > options_.order.window;
+  if (told_apart || options_.order.window == 0) return rise < 0;
+  problem::Assignment taken(b.begin(), b.end());
+  for (const std::uint32_t i : members) taken[i] = a[i];
+  return options_.order.better(taken, b);
 }
 
 void ExactSearch::take_best_of_tree() {
@@ -188,13 +235,12 @@ void ExactSearch::take_best_of_tree() {
   for (std::size_t a = 0; a < members.size(); ++a)
     best_bits_[members[a]] = static_cast<std::int8_t>(tree_->best()[a] > 0 ? 1 : 0);
   best_energy_ = model_.energy(best_bits_);
-  tree_energy_ = tree_->best_energy();
+  tree_revision_ = tree_->revision();
 }
 
 /// How far below its best assignment the component of the tree may still be.
 double ExactSearch::tree_gap() const {
-  if (tree_exact_ && tree_->done()) return 0;
-  return tree_->best_energy() - tree_->lower_bound() + tree_rounding_;
+  return tree_->done() ? 0 : tree_->best_energy() - tree_->lower_bound() + tree_rounding_;
 }
 
 void ExactSearch::offer(const Candidate& candidate) {
@@ -203,14 +249,15 @@ void ExactSearch::offer(const Candidate& candidate) {
   } else {
     // Components do not touch each other: each takes the better of the two.
     for (const auto& members : components_) {
-      if (loose_gap(model_, members, candidate.bits) >= loose_gap(model_, members, best_bits_)) continue;
+      if (std::ranges::all_of(members, [&](std::uint32_t i) { return candidate.bits[i] == best_bits_[i]; })) continue;
+      if (!better(members, candidate.bits, best_bits_)) continue;
       for (const std::uint32_t i : members) best_bits_[i] = candidate.bits[i];
     }
   }
   best_energy_ = model_.energy(best_bits_);
   if (tree_ != nullptr) {
     tree_->offer(spins_of(components_[current_], best_bits_));
-    tree_energy_ = tree_->best_energy();
+    tree_revision_ = tree_->revision();
   }
 }
 

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 
+#include "tandem/compute/solve/exact_order.h"
 #include "tandem/compute/solve/memetic_search.h"
 #include "tandem/compute/solve/spin_tree.h"
 
@@ -18,10 +19,13 @@ struct ExactOptions {
   std::uint64_t node_units = 1;  ///< units that a node, or a step of its preparation, counts
   std::size_t candidates_max = 16;
   std::vector<problem::Assignment> starts{};  ///< bits
+  FineOrder order{};
 };
 
-/// Threads: one. Where the model has no exact integers, or they are so large that bounds round by more than a tenth of a step,
-/// proofs hold within kRounding of the sum of all |coefficients|.
+/// A proof holds to the last digit: bounds may round by kRounding of the sum of all |coefficients|, and where that, or the order
+/// of the options, leaves assignments that cannot be told apart, all of them are looked at and compared exactly.
+///
+/// Threads: one.
 class ExactSearch {
  public:
   static constexpr std::size_t kTreeMax = 256;  ///< a step of preparation takes 50 ms there
@@ -40,6 +44,8 @@ class ExactSearch {
   bool reached_target() const { return reached_target_; }
   std::int64_t best_energy() const { return best_energy_; }
   void collect(Archive& into) const;
+  /// The best assignment, as bits; empty before one was found. The optimum where proved().
+  const problem::Assignment& best_bits() const { return best_bits_; }
   /// An assignment found elsewhere.
   void offer(const Candidate& candidate);
   /// A lower bound on every energy; empty before an assignment was found.
@@ -48,7 +54,11 @@ class ExactSearch {
  private:
   void search_first(std::uint64_t units_end, const Watch& watch);
   void begin_component();
+  void open_tree(std::span<const std::uint32_t> members);
+  void settle_single(std::uint32_t i);
   void take_best_of_tree();
+  /// Whether `b` becomes better by taking these members from `a`.
+  bool better(std::span<const std::uint32_t> members, problem::AssignmentView a, problem::AssignmentView b) const;
   void report(const Watch& watch);
   double tree_gap() const;
 
@@ -60,9 +70,8 @@ class ExactSearch {
   std::size_t current_ = 0;  ///< component whose tree is open, or next to be begun
   std::unique_ptr<SpinTree> tree_;
   double tree_rounding_ = 0;
-  bool tree_exact_ = true;  ///< energies are told apart by whole steps
-  double tree_energy_ = 0;  ///< best of the tree when last looked at
-  double gap_ = 0;  ///< of the components done: what was not searched, and what rounding hides
+  std::uint64_t tree_revision_ = 0;  ///< of the tree when last looked at
+  double gap_ = 0;  ///< of the components done: what was not searched
   std::size_t skipped_ = 0;  ///< components that were too large
   std::uint64_t units_ = 0;
   bool done_ = false;

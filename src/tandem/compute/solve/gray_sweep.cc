@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <optional>
 
 #include "tandem/compute/solve/landscape.h"
@@ -17,6 +18,7 @@ class SweepOf final : public GraySweep {
   SweepOf(Landscape landscape, const SweepOptions& options)
       : GraySweep(options.candidates_max), land_(std::move(landscape)), options_(options) {
     energy_ = land_.first_energy();
+    window_ = static_cast<std::int64_t>(std::ceil(options.order.window));
     if (options.constraints != nullptr) state_.emplace(*options.constraints);
   }
 
@@ -48,8 +50,19 @@ class SweepOf final : public GraySweep {
     if (state_ && !state_->feasible()) return;
     if (options_.cqm != nullptr && !options_.cqm->feasible(land_.bits())) return;
     archive_.offer(energy_, land_.bits());
+    if (options_.order.window > 0) compare();
     const auto kept = archive_.candidates();
-    if (kept.size() == options_.candidates_max) worst_ = kept.back().energy;
+    if (kept.size() < options_.candidates_max) return;
+    worst_ = kept.back().energy;
+    if (options_.order.window > 0) worst_ = std::max(worst_, best_energy_ + window_);
+  }
+
+  /// Takes what lies close to the best by what it is, not by its rounded energy.
+  void compare() {
+    const bool far = best_bits_.empty() || energy_ < best_energy_ - window_;
+    if (!far && (energy_ > best_energy_ + window_ || !options_.order.better(land_.bits(), best_bits_))) return;
+    best_energy_ = energy_;
+    best_bits_.assign(land_.bits().begin(), land_.bits().end());
   }
 
   Landscape land_;
@@ -57,6 +70,8 @@ class SweepOf final : public GraySweep {
   std::optional<ConstraintState> state_;
   std::uint64_t next_ = 0;
   std::int64_t energy_ = 0;
+  std::int64_t window_ = 0;  ///< of the order, rounded up
+  std::int64_t best_energy_ = 0;  ///< of best_bits_
   std::int64_t worst_ = INT64_MAX;  ///< what is above it does not enter the archive
   std::int64_t best_ = INT64_MAX;
 };

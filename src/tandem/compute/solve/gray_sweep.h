@@ -8,6 +8,7 @@
 
 #include "tandem/compute/solve/archive.h"
 #include "tandem/compute/solve/constraint_model.h"
+#include "tandem/compute/solve/exact_order.h"
 #include "tandem/compute/solve/polynomial_model.h"
 #include "tandem/compute/solve/race.h"
 #include "tandem/compute/solve/search_model.h"
@@ -19,6 +20,7 @@ struct SweepOptions {
   std::uint64_t batch_units = 0;  ///< units that a batch counts; 0: one for each of its assignments
   const problem::Cqm* cqm = nullptr;  ///< whose constraints are kept
   const ConstraintModel* constraints = nullptr;
+  FineOrder order{};
 };
 
 /// Threads: one. Cost: a flip an assignment.
@@ -34,6 +36,10 @@ class GraySweep {
   bool done() const { return done_; }
   bool reached_target() const { return reached_target_; }
   const Archive& found() const { return archive_; }
+  /// The best of found(), to the last digit; the optimum where done(). found() is not empty.
+  const problem::Assignment& best_bits() const {
+    return best_bits_.empty() ? archive_.candidates().front().bits : best_bits_;
+  }
 
  protected:
   explicit GraySweep(std::size_t candidates_max) : archive_(candidates_max) {}
@@ -41,6 +47,7 @@ class GraySweep {
   bool done_ = false;
   bool reached_target_ = false;
   Archive archive_;
+  problem::Assignment best_bits_;  ///< empty where the archive tells energies apart
 };
 
 std::unique_ptr<GraySweep> make_sweep(const SearchModel& model, const SweepOptions& options);

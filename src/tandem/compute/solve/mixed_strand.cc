@@ -38,7 +38,8 @@ MixedStrand::MixedStrand(const SearchModel& model, MixedOptions options)
                                                                .flip_units = units.tabu_flip,
                                                                .node_units = units.node,
                                                                .candidates_max = options.candidates_max,
-                                                               .starts = std::move(options.starts)});
+                                                               .starts = std::move(options.starts),
+                                                               .order = std::move(options.order)});
   }
 }
 

@@ -34,6 +34,7 @@ struct MixedOptions {
   Shares shares;
   std::optional<Temperatures> temperatures{};
   std::vector<problem::Assignment> starts{};  ///< bits
+  FineOrder order{};  ///< for the proof
 };
 
 /// Threads: one at a time; between rounds whoever holds the race.

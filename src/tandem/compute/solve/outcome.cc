@@ -66,6 +66,66 @@ result::SampleSet make_samples(const Model& model, std::span<const Candidate> ca
   return result::SampleSet::create(vartype(model), num_variables(model), std::move(samples));
 }
 
+result::SampleSet make_proved_samples(const Model& model, std::span<const Candidate> candidates,
+                                      const problem::Assignment& best, const ExactOrder& order, std::size_t count) {
+  const problem::Assignment optimum = problem::convert(best, problem::Vartype::kBinary, vartype(model));
+  const double least = energy(model, optimum);
+  std::vector<Candidate> kept;
+  for (const Candidate& candidate : candidates) {
+    if (candidate.bits == best) continue;
+    const problem::Assignment values = problem::convert(candidate.bits, problem::Vartype::kBinary, vartype(model));
+    const double objective = energy(model, values);
+    const bool goes_first = objective < least || (objective == least && values < optimum);
+    if (!goes_first || order.compare(values, optimum) <= 0) kept.push_back(candidate);
+  }
+  if (kept.size() >= count) kept.resize(count - 1);
+  kept.push_back({.bits = best});
+  return make_samples(model, kept, nullptr);
+}
+
+FineOrder fine_order(double window, problem::Vartype vartype, const ExactOrder& order,
+                     std::function<problem::Assignment(problem::AssignmentView)> lift) {
+  if (window == 0) return {};
+  const auto values = [vartype, lift = std::move(lift)](problem::AssignmentView bits) {
+    const problem::Assignment all = lift ? lift(bits) : problem::Assignment(bits.begin(), bits.end());
+    return problem::convert(all, problem::Vartype::kBinary, vartype);
+  };
+  return {.window = window, .better = [&order, values](problem::AssignmentView a, problem::AssignmentView b) {
+            return order.compare(values(a), values(b)) < 0;
+          }};
+}
+
+bool no_work_allowed(const SolveOptions& options) {
+  const auto& units = options.work.units;
+  return !units.empty() && std::ranges::all_of(units, [](std::uint64_t limit) { return limit == 0; });
+}
+
+SolveOutcome unsearched_outcome(const Model& model, const SolveOptions& options, const SolveContext& context,
+                                std::vector<std::uint64_t> work_done, std::string_view unit_name) {
+  std::vector<problem::Assignment> known = options.start;
+  if (known.empty()) {
+    const std::int8_t low = vartype(model) == problem::Vartype::kSpin ? std::int8_t{-1} : std::int8_t{0};
+    known.emplace_back(num_variables(model), low);
+  }
+  const auto badness = [&](const problem::Assignment& values) {
+    double violation = 0;
+    if (const auto* cqm = std::get_if<problem::Cqm>(&model)) {
+      for (const problem::LinearConstraint& one : cqm->constraints()) violation += one.violation(values);
+    }
+    return std::pair(violation, energy(model, values));
+  };
+  const problem::Assignment& best = *std::ranges::min_element(known, {}, badness);
+  const double objective = badness(best).second;
+  if (context.sink) context.sink({.energy = objective});
+  SolveOutcome outcome;
+  outcome.samples =
+      result::SampleSet::create(vartype(model), num_variables(model), {{.values = best, .energy = objective}});
+  outcome.work_done = std::move(work_done);
+  outcome.reason = context.stop.stop_requested() ? StopReason::kStopped : StopReason::kWork;
+  outcome.unit_name = unit_name;
+  return outcome;
+}
+
 SolveOutcome empty_outcome(const Model& model, std::size_t num_strands, std::string_view unit_name) {
   const double objective = energy(model, {});
   SolveOutcome outcome;

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "tandem/compute/solve/archive.h"
+#include "tandem/compute/solve/exact_order.h"
 #include "tandem/compute/solve/race.h"
 #include "tandem/compute/solve/search_model.h"
 
@@ -30,6 +31,22 @@ std::vector<std::uint64_t> work_done(std::span<const std::unique_ptr<Strand>> st
 /// Candidates as samples of the model's vartype; their energies are recomputed from `model`, but for those that the search
 /// knows exactly as doubles.
 result::SampleSet make_samples(const Model& model, std::span<const Candidate> candidates, const SearchModel* known);
+
+/// The samples of a proof: `best`, bits of the optimum, comes first. Where energies in doubles put another candidate before it
+/// that is not better, that one is left out, and so is the last of more than `count`.
+result::SampleSet make_proved_samples(const Model& model, std::span<const Candidate> candidates,
+                                      const problem::Assignment& best, const ExactOrder& order, std::size_t count);
+
+/// How bits are told apart whose energies differ by at most `window`: by `order`, which is over `vartype` and must outlive it.
+/// `lift` leads from the bits of a reduced model to those of the original.
+FineOrder fine_order(double window, problem::Vartype vartype, const ExactOrder& order,
+                     std::function<problem::Assignment(problem::AssignmentView)> lift = {});
+
+/// True when the work limit allows not a single step, as after a stop that came before the first one.
+bool no_work_allowed(const SolveOptions& options);
+/// Where no step was done: the best of the starts, or all variables low. Of a Cqm the least violated one.
+SolveOutcome unsearched_outcome(const Model& model, const SolveOptions& options, const SolveContext& context,
+                                std::vector<std::uint64_t> work_done, std::string_view unit_name);
 
 /// A model without variables has one assignment: proved, no work.
 SolveOutcome empty_outcome(const Model& model, std::size_t num_strands, std::string_view unit_name);

@@ -56,6 +56,7 @@ Result<PolynomialModel> PolynomialModel::create(const Polynomial& polynomial, st
   const Scale scale = scale_of(polynomial);
   model.vartype_ = polynomial.vartype();
   model.unit_ = 1 / scale.factor;
+  model.exact_ = scale.exact;
   model.slack_ = scale.exact ? 1e-6 : static_cast<double>(polynomial.terms().size());
   model.factors_.reserve(num_factors);
   model.factors_begin_.push_back(0);

@@ -32,6 +32,8 @@ class PolynomialModel {
   }
   std::uint64_t num_factors() const { return factors_.size(); }
   std::uint64_t bytes() const { return bytes_; }
+  /// How far the difference of two energies may be from its true value: 0 where all coefficients are integers after scaling.
+  double error_max() const { return exact_ ? 0 : static_cast<double>(num_terms()); }
 
   std::int64_t energy(problem::AssignmentView bits) const;
   double objective(std::int64_t energy) const { return constant_ + static_cast<double>(energy) * unit_; }
@@ -47,6 +49,7 @@ class PolynomialModel {
   std::vector<std::uint32_t> terms_of_;
   double constant_ = 0;
   double unit_ = 1;  ///< objective of one integer step
+  bool exact_ = true;
   double slack_ = 0;  ///< steps that rounding may hide
   std::uint64_t bytes_ = 0;
 };

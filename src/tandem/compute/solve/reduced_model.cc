@@ -8,17 +8,20 @@ using problem::Assignment;
 using problem::convert;
 using problem::Vartype;
 
-ReducedModel::ReducedModel(const problem::Bqm& bqm) : bqm_(bqm) {
-  if (reduce::reducible(bqm)) reduced_ = reduce::reduce_exact(bqm);
+ReducedModel::ReducedModel(const problem::Bqm& bqm, const std::stop_token& stop) : bqm_(bqm) {
+  if (reduce::reducible(bqm)) reduced_ = reduce::reduce_exact(bqm, reduce::Rounding::kAllowed, stop);
+}
+
+Assignment ReducedModel::lift(problem::AssignmentView bits) const {
+  if (!reduced_) return {bits.begin(), bits.end()};
+  const Assignment values = reduced_->trail.lift(convert(bits, Vartype::kBinary, bqm_.vartype()));
+  return convert(values, bqm_.vartype(), Vartype::kBinary);
 }
 
 std::vector<Candidate> ReducedModel::lift(std::span<const Candidate> candidates) const {
   std::vector<Candidate> out(candidates.begin(), candidates.end());
   if (!reduced_) return out;
-  for (Candidate& candidate : out) {
-    const Assignment values = reduced_->trail.lift(convert(candidate.bits, Vartype::kBinary, bqm_.vartype()));
-    candidate.bits = convert(values, bqm_.vartype(), Vartype::kBinary);
-  }
+  for (Candidate& candidate : out) candidate.bits = lift(candidate.bits);
   return out;
 }
 
@@ -38,10 +41,27 @@ SolveOutcome ReducedModel::solved_outcome(const Model& model, std::size_t num_st
   outcome.samples = make_samples(model, lift(std::vector<Candidate>{{.energy = 0, .bits = {}}}), nullptr);
   outcome.proved = true;
   outcome.bound = outcome.samples.best().energy;
-  outcome.work_done.assign(num_strands, 0);
+  outcome.work_done.assign(num_strands, 1);  // none at all means that nothing was looked at
   outcome.reason = StopReason::kProved;
   outcome.unit_name = unit_name;
   return outcome;
+}
+
+void settle(SolveOutcome& outcome, const Model& model, const ReducedModel& reduced, const SearchModel& search,
+            const Archive& found, const ExactSearch* proof, const ExactOrder& exact) {
+  const std::vector<Candidate> candidates = reduced.lift(found.candidates());
+  outcome.proved = proof != nullptr && proof->proved();
+  if (outcome.proved) {
+    outcome.samples = make_proved_samples(model, candidates, reduced.lift(proof->best_bits()), exact,
+                                          std::max<std::size_t>(1, candidates.size()));
+    outcome.bound = outcome.samples.best().energy;
+    return;
+  }
+  outcome.samples = make_samples(model, candidates, &search);
+  if (proof == nullptr) return;
+  if (const auto bound = proof->bound()) {
+    outcome.bound = search.objective(*bound) - search.error_max() - reduced.error_max();
+  }
 }
 
 }  // namespace tandem::solve

@@ -9,6 +9,7 @@
 
 #include "tandem/compute/reduce/reduce.h"
 #include "tandem/compute/solve/archive.h"
+#include "tandem/compute/solve/exact_search.h"
 #include "tandem/compute/solve/solver.h"
 
 namespace tandem::solve {
@@ -16,11 +17,15 @@ namespace tandem::solve {
 /// Holds the model by reference where nothing can be reduced.
 class ReducedModel {
  public:
-  explicit ReducedModel(const problem::Bqm& bqm);
+  /// A stop ends the reductions early.
+  ReducedModel(const problem::Bqm& bqm, const std::stop_token& stop);
   const problem::Bqm& bqm() const { return reduced_ ? reduced_->model : bqm_; }
   /// Bits of the original model for those of the reduced one, and the other way round.
+  problem::Assignment lift(problem::AssignmentView bits) const;
   std::vector<Candidate> lift(std::span<const Candidate> candidates) const;
   std::vector<problem::Assignment> restrict(std::vector<problem::Assignment> assignments) const;
+  /// How far the energy of bqm() may be from that of the original.
+  double error_max() const { return reduced_ ? reduced_->error_max : 0; }
   /// When no variable is left: the optimum, without work.
   SolveOutcome solved_outcome(const Model& model, std::size_t num_strands, std::string_view unit_name) const;
 
@@ -28,5 +33,9 @@ class ReducedModel {
   const problem::Bqm& bqm_;
   std::optional<reduce::Reduced> reduced_;
 };
+
+/// Samples, proof and bound of what a search on the reduced model found. `proof`: none, or the search that may have proved it.
+void settle(SolveOutcome& outcome, const Model& model, const ReducedModel& reduced, const SearchModel& search,
+            const Archive& found, const ExactSearch* proof, const ExactOrder& exact);
 
 }  // namespace tandem::solve

@@ -184,6 +184,7 @@ Result<SearchModel> SearchModel::create(const problem::Bqm& bqm, std::uint64_t m
   to_binary(integers);
   model.quantum_ = take_out_divisor(integers);
   model.vartype_ = bqm.vartype();
+  model.coefficients_ = static_cast<double>(n + num_terms + 1);
   model.scale_.decimals = integers.decimals;
   model.scale_.offset = integers.offset;
   model.num_entries_ = 2 * integers.terms.size();
@@ -218,8 +219,13 @@ double SearchModel::objective(std::int64_t energy) const {
 }
 
 double SearchModel::error_max() const {
-  // Each of the coefficients is off by half a step, in the spin form by up to four of those.
-  return exact_ ? 0 : unit_ * (4 * static_cast<double>(num_entries_ / 2 + size()) + 2);
+  // Each coefficient of the Bqm is off by half a step, also those that became zero; the rest is exact.
+  return exact_ ? 0 : unit_ * coefficients_;
+}
+
+double SearchModel::steps(double objective) const {
+  if (!exact_) return objective / unit_ / static_cast<double>(quantum_);
+  return objective * std::pow(10.0, scale_.decimals) / static_cast<double>(quantum_);
 }
 
 bool SearchModel::objectives_are_doubles() const {

@@ -75,6 +75,8 @@ class SearchModel {
   /// The objective of an energy: exact, or within error_max() where exact() is false.
   double objective(std::int64_t energy) const;
   double error_max() const;
+  /// A difference of objectives in steps of energy.
+  double steps(double objective) const;
   /// Whether every objective is the double that Bqm::energy() gives, so that it need not be recomputed.
   bool objectives_are_doubles() const;
   /// The largest energy whose objective counts as <= `objective`, up to the rounding of sums of the same decimals, or
@@ -86,6 +88,7 @@ class SearchModel {
   std::vector<std::int64_t> linear_;
   Rows rows_;
   std::uint64_t num_entries_ = 0;
+  double coefficients_ = 0;  ///< of the Bqm, each rounded once where exact() is false
   std::int64_t quantum_ = 1;  ///< the greatest common divisor taken out
   problem::IntegerBqm scale_;  ///< decimals and offset only
   double unit_ = 1;  ///< objective of one integer step where exact() is false

@@ -396,15 +396,53 @@ TEST(Solvers, memory_beyond_the_limit_is_refused_before_it_is_taken) {
   }
 }
 
-TEST(Solvers, stopped_before_the_first_step_there_is_nothing_to_give) {
+TEST(Solvers, stopped_before_the_first_step_give_the_best_start_or_all_low_and_repeat_it) {
   const Bqm bqm = problem::random_bqm(Vartype::kBinary, 30, 1, 3);
   const Cqm cqm =
       Cqm::create(bqm, {{.name = "any", .terms = {{0, 1}}, .comparison = Comparison::kLessEqual, .bound = 1}}).value();
+  const Assignment low(30, 0);
+  Assignment start = low;
+  start[0] = 1;
   for (const Solver* one : builtin_solvers()) {
-    Bench bench;
-    bench.stop.request_stop();
     const Model model = one->info().takes_bqm ? Model(bqm) : Model(cqm);
-    EXPECT_THAT(one->solve(model, {}, bench.context()), FailsWith(errors::kCancelled)) << one->info().name;
+    for (const bool with_start : {false, true}) {
+      SolveOptions options;
+      if (with_start) options.start = {start};
+      Bench bench;
+      bench.stop.request_stop();
+      const auto outcome = one->solve(model, options, bench.context());
+      ASSERT_TRUE(outcome.has_value()) << one->info().name << ": " << outcome.error().to_string();
+      EXPECT_EQ(outcome->samples.best().values, with_start ? start : low) << one->info().name;
+      EXPECT_FALSE(outcome->proved);
+      EXPECT_EQ(outcome->reason, StopReason::kStopped);
+      EXPECT_THAT(outcome->work_done, testing::Each(0u));
+      options.work.units = outcome->work_done;
+      Bench again;
+      const auto repeated = one->solve(model, options, again.context());
+      ASSERT_TRUE(repeated.has_value()) << one->info().name << ": " << repeated.error().to_string();
+      EXPECT_EQ(repeated->samples, outcome->samples) << one->info().name;
+      EXPECT_EQ(repeated->work_done, outcome->work_done) << one->info().name;
+    }
+  }
+}
+
+TEST(Solvers, stopped_before_a_reduction_that_would_prove_repeat_what_they_gave) {
+  const Bqm isolated = Bqm::create(Vartype::kBinary, std::vector<double>(40, -1.0), {}, 0).value();
+  for (const char* name : {"portfolio", "branch_and_bound"}) {
+    Bench stopped;
+    stopped.stop.request_stop();
+    SolveOptions options;
+    const auto outcome = solver(name).solve(isolated, options, stopped.context());
+    ASSERT_TRUE(outcome.has_value());
+    Bench again;
+    options.work.units = outcome->work_done;
+    EXPECT_EQ(solver(name).solve(isolated, options, again.context())->samples, outcome->samples) << name;
+    Bench unstopped;
+    const auto proved = solver(name).solve(isolated, {}, unstopped.context());
+    ASSERT_TRUE(proved.has_value() && proved->proved);
+    options.work.units = proved->work_done;
+    Bench third;
+    EXPECT_TRUE(solver(name).solve(isolated, options, third.context())->proved) << name;
   }
 }
 

@@ -137,7 +137,7 @@ class AnnealingSolver final : public Solver {
       for (std::size_t i = 0; i < count; ++i) of(i).search().collect(archive);
       found.assign(archive.candidates().begin(), archive.candidates().end());
     }
-    if (found.empty()) return fail(errors::kCancelled, "stopped before any assignment was found; allow more time");
+    if (found.empty()) return unsearched_outcome(model, options, context, work_done(strands), "visits");
     SolveOutcome outcome;
     outcome.samples = make_samples(model, found, known);
     outcome.work_done = work_done(strands);

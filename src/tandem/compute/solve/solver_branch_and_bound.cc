@@ -7,6 +7,7 @@ namespace tandem::solve {
 
 namespace {
 
+constexpr std::string_view kUnitName = "nodes";
 constexpr std::uint64_t kRound = 1'000'000;  // one strand: rounds only bound how long the race looks away
 
 class BranchAndBoundSolver final : public Solver {
@@ -15,7 +16,7 @@ class BranchAndBoundSolver final : public Solver {
     static constexpr SolverInfo kInfo{
         .name = "branch_and_bound",
         .summary = "exact reductions, then branch and bound with convex bounds, one component at a time",
-        .version = "1",
+        .version = "2",
         .takes_bqm = true,
         .exact = true,
         .variables_max = ExactSearch::kTreeMax};
@@ -30,15 +31,21 @@ class BranchAndBoundSolver final : public Solver {
 
  private:
   static Result<SolveOutcome> run(const Model& model, const SolveOptions& options, const SolveContext& context) {
-    const ReducedModel reduced(std::get<problem::Bqm>(model));
-    if (reduced.bqm().num_variables() == 0) return reduced.solved_outcome(model, 1, "nodes");
+    const auto& bqm = std::get<problem::Bqm>(model);
+    if (no_work_allowed(options)) return unsearched_outcome(model, options, context, {0}, kUnitName);
+    const ReducedModel reduced(bqm, context.stop);
+    if (reduced.bqm().num_variables() == 0) return reduced.solved_outcome(model, 1, kUnitName);
     TANDEM_TRY_ASSIGN(const SearchModel search, SearchModel::create(reduced.bqm(), options.memory_bytes_max));
     TANDEM_TRY(check_memory(search.bytes() + ExactSearch::bytes(search, options.candidates_max), options));
+    const ExactOrder exact(bqm);
+    const auto lift = [&](problem::AssignmentView bits) { return reduced.lift(bits); };
+    const double window = search.steps(2 * (search.error_max() + reduced.error_max()));
     std::vector<std::unique_ptr<Strand>> strands;
     strands.push_back(
         std::make_unique<ExactStrand>(search, ExactOptions{.seed = options.seed,
                                                            .candidates_max = options.candidates_max,
-                                                           .starts = reduced.restrict(start_bits(model, options))}));
+                                                           .starts = reduced.restrict(start_bits(model, options)),
+                                                           .order = fine_order(window, bqm.vartype(), exact, lift)}));
     const ExactSearch& tree = static_cast<ExactStrand&>(*strands[0]).search();
     Race race({.objective = [&](std::int64_t energy) { return search.objective(energy); },
                .target = options.target ? search.energy_at_most(*options.target) : std::nullopt},
@@ -47,14 +54,12 @@ class BranchAndBoundSolver final : public Solver {
 
     Archive archive(std::max<std::uint64_t>(1, options.candidates_max));
     tree.collect(archive);
-    if (archive.empty()) return fail(errors::kCancelled, "stopped before any assignment was found; allow more time");
+    if (archive.empty()) return unsearched_outcome(model, options, context, work_done(strands), kUnitName);
     SolveOutcome outcome;
-    outcome.samples = make_samples(model, reduced.lift(archive.candidates()), &search);
-    outcome.proved = tree.proved();
-    if (const auto bound = tree.bound()) outcome.bound = search.objective(*bound) - search.error_max();
+    settle(outcome, model, reduced, search, archive, &tree, exact);
     outcome.work_done = work_done(strands);
     outcome.reason = reason;
-    outcome.unit_name = "nodes";
+    outcome.unit_name = kUnitName;
     return outcome;
   }
 };

@@ -18,12 +18,14 @@ constexpr std::string_view kUnitName = "moves";
 /// A search; the first strand of a small model then sweeps for the proof, a batch of assignments in place of a move.
 class ConstrainedStrand final : public Strand {
  public:
-  ConstrainedStrand(const ConstrainedForm& form, ConstrainedOptions options, bool sweeps) {
-    if (sweeps) {
+  /// With an order it also sweeps.
+  ConstrainedStrand(const ConstrainedForm& form, ConstrainedOptions options, const FineOrder* order) {
+    if (order != nullptr) {
       sweep_ = make_sweep(form.objective, {.candidates_max = options.candidates_max,
                                            .batch_units = 1,
                                            .cqm = &form.cqm,
-                                           .constraints = &form.constraints});
+                                           .constraints = &form.constraints,
+                                           .order = *order});
     }
     search_.emplace(form, std::move(options));
   }
@@ -61,7 +63,7 @@ class ConstrainedSolver final : public Solver {
     static constexpr SolverInfo kInfo{
         .name = "constrained",
         .summary = "tabu search that keeps constraints natively; proves up to 24 variables",
-        .version = "2",
+        .version = "3",
         .takes_cqm = true,
         .exact = true,
         .variables_max = 100'000};
@@ -91,13 +93,15 @@ class ConstrainedSolver final : public Solver {
                      options));
     const ConstraintModel constraints(cqm);
     const ConstrainedForm form{.cqm = cqm, .objective = objective, .constraints = constraints};
+    const ExactOrder exact(cqm.objective());
+    const FineOrder order = fine_order(objective.steps(2 * objective.error_max()), vartype(model), exact);
     const std::vector<problem::Assignment> starts = start_bits(model, options);
     std::vector<std::unique_ptr<Strand>> strands;
     for (std::size_t i = 0; i < count; ++i) {
       ConstrainedOptions own{.seed = derive_seed(options.seed, i), .candidates_max = kept};
       for (std::size_t k = i; k < starts.size(); k += count) own.starts.push_back(starts[k]);
-      strands.push_back(
-          std::make_unique<ConstrainedStrand>(form, std::move(own), i == 0 && objective.size() <= kSweptMax));
+      strands.push_back(std::make_unique<ConstrainedStrand>(
+          form, std::move(own), i == 0 && objective.size() <= kSweptMax ? &order : nullptr));
     }
     const auto of = [&](std::size_t i) -> const ConstrainedStrand& {
       return static_cast<ConstrainedStrand&>(*strands[i]);
@@ -121,9 +125,10 @@ class ConstrainedSolver final : public Solver {
                   constraints.ranges().size());
     }
     if (found.empty()) offer_least_violated(strands, found);
-    if (found.empty()) return fail(errors::kCancelled, "stopped before any assignment was found; allow more time");
+    if (found.empty()) return unsearched_outcome(model, options, context, work_done(strands), kUnitName);
     SolveOutcome outcome;
-    outcome.samples = make_samples(model, found.candidates(), &objective);
+    outcome.samples = proved ? make_proved_samples(model, found.candidates(), of(0).sweep()->best_bits(), exact, kept)
+                             : make_samples(model, found.candidates(), &objective);
     outcome.proved = proved;
     if (proved) outcome.bound = outcome.samples.best().energy;
     outcome.work_done = work_done(strands);

@@ -14,7 +14,7 @@ class ExhaustiveSolver final : public Solver {
   const SolverInfo& info() const override {
     static constexpr SolverInfo kInfo{.name = "exhaustive",
                                       .summary = "looks at every assignment, 100 million a second",
-                                      .version = "1",
+                                      .version = "2",
                                       .takes_bqm = true,
                                       .takes_polynomial = true,
                                       .takes_cqm = true,
@@ -30,27 +30,33 @@ class ExhaustiveSolver final : public Solver {
       if (const auto* cqm = std::get_if<problem::Cqm>(&model)) {
         const ConstraintModel constraints(*cqm);
         SweepOptions own{.candidates_max = kept(options), .cqm = cqm, .constraints = &constraints};
-        return run_quadratic(model, cqm->objective(), own, options, context);
+        return run_quadratic(model, cqm->objective(), std::move(own), options, context);
       }
-      const SweepOptions own{.candidates_max = kept(options)};
-      if (const auto* bqm = std::get_if<problem::Bqm>(&model)) return run_quadratic(model, *bqm, own, options, context);
-      TANDEM_TRY_ASSIGN(const PolynomialModel search,
-                        PolynomialModel::create(std::get<problem::Polynomial>(model), options.memory_bytes_max));
-      return run(model, search, nullptr, own, options, context);
+      SweepOptions own{.candidates_max = kept(options)};
+      if (const auto* bqm = std::get_if<problem::Bqm>(&model)) {
+        return run_quadratic(model, *bqm, std::move(own), options, context);
+      }
+      const auto& polynomial = std::get<problem::Polynomial>(model);
+      TANDEM_TRY_ASSIGN(const PolynomialModel search, PolynomialModel::create(polynomial, options.memory_bytes_max));
+      const ExactOrder order(polynomial);
+      own.order = fine_order(search.error_max(), vartype(model), order);
+      return run(model, search, order, own, options, context);
     });
   }
 
  private:
   static std::size_t kept(const SolveOptions& options) { return std::max<std::uint64_t>(1, options.candidates_max); }
 
-  static Result<SolveOutcome> run_quadratic(const Model& model, const problem::Bqm& bqm, const SweepOptions& own,
+  static Result<SolveOutcome> run_quadratic(const Model& model, const problem::Bqm& bqm, SweepOptions own,
                                             const SolveOptions& options, const SolveContext& context) {
     TANDEM_TRY_ASSIGN(const SearchModel search, SearchModel::create(bqm, options.memory_bytes_max));
-    return run(model, search, &search, own, options, context);
+    const ExactOrder order(bqm);
+    own.order = fine_order(search.steps(2 * search.error_max()), vartype(model), order);
+    return run(model, search, order, own, options, context);
   }
 
   template <class Form>
-  static Result<SolveOutcome> run(const Model& model, const Form& search, const SearchModel* known,
+  static Result<SolveOutcome> run(const Model& model, const Form& search, const ExactOrder& order,
                                   const SweepOptions& own, const SolveOptions& options, const SolveContext& context) {
     TANDEM_TRY(check_memory(search.bytes() + own.candidates_max * (search.size() + sizeof(Candidate)), options));
     std::vector<std::unique_ptr<Strand>> strands;
@@ -65,10 +71,11 @@ class ExhaustiveSolver final : public Solver {
         return fail(errors::kInfeasibleProblem, "none of the {} assignments satisfies all constraints; relax one",
                     sweep.units());
       }
-      return fail(errors::kCancelled, "stopped before any feasible assignment was found; allow more time");
+      return unsearched_outcome(model, options, context, work_done(strands), kUnitName);
     }
     SolveOutcome outcome;
-    outcome.samples = make_samples(model, sweep.found().candidates(), known);
+    outcome.samples =
+        make_proved_samples(model, sweep.found().candidates(), sweep.best_bits(), order, own.candidates_max);
     outcome.proved = sweep.done();
     if (outcome.proved) outcome.bound = outcome.samples.best().energy;
     outcome.work_done = work_done(strands);

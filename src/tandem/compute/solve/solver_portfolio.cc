@@ -25,7 +25,8 @@ constexpr std::uint32_t kLead = 15;             // share of the engine that lead
 /// The race on a quadratic model: every strand shares its time among tabu and annealing, the first one also with a proof.
 class Portfolio {
  public:
-  Portfolio(const SearchModel& search, const SolveOptions& options, std::vector<problem::Assignment> starts)
+  Portfolio(const SearchModel& search, const SolveOptions& options, std::vector<problem::Assignment> starts,
+            const FineOrder& order)
       : largest_(ExactSearch::largest_component(search)) {
     const auto pairs = static_cast<double>(search.size()) * static_cast<double>(search.size());
     const bool dense = static_cast<double>(search.num_entries()) >= kDenseFrom * pairs;
@@ -38,7 +39,8 @@ class Portfolio {
                        .candidates_max = kept(options),
                        .exact = i == 0 && shares_.exact > 0,
                        .shares = shares_,
-                       .temperatures = temperatures};
+                       .temperatures = temperatures,
+                       .order = order};
       for (std::size_t k = i; k < starts.size(); k += num_strands(options)) own.starts.push_back(starts[k]);
       auto strand = std::make_unique<MixedStrand>(search, std::move(own));
       temperatures = strand->temperatures();
@@ -102,7 +104,7 @@ class PortfolioSolver final : public Solver {
     static constexpr SolverInfo kInfo{
         .name = "portfolio",
         .summary = "reduces the model, then races tabu and annealing, and proves what is small",
-        .version = "2",
+        .version = "3",
         .takes_bqm = true,
         .takes_polynomial = true,
         .takes_cqm = true,
@@ -129,12 +131,21 @@ class PortfolioSolver final : public Solver {
  private:
   static Result<SolveOutcome> run(const Model& model, const problem::Bqm& bqm, const SolveOptions& options,
                                   const SolveContext& context) {
-    const ReducedModel reduced(bqm);
     const std::size_t count = num_strands(options);
+    std::vector<std::uint64_t> no_work(count);
+    if (no_work_allowed(options)) return unsearched_outcome(model, options, context, std::move(no_work), kUnitName);
+    const ReducedModel reduced(bqm, context.stop);
     if (reduced.bqm().num_variables() == 0) return reduced.solved_outcome(model, count, kUnitName);
     TANDEM_TRY_ASSIGN(const SearchModel search, SearchModel::create(reduced.bqm(), options.memory_bytes_max));
     TANDEM_TRY(check_memory(search.bytes() + Portfolio::bytes(search, options), options));
-    Portfolio portfolio(search, options, reduced.restrict(start_bits(model, options)));
+    if (context.stop.stop_requested()) {  // before the preparation of the engines, which may take seconds too
+      return unsearched_outcome(model, options, context, std::move(no_work), kUnitName);
+    }
+    const ExactOrder exact(bqm);
+    const double window = search.steps(2 * (search.error_max() + reduced.error_max()));
+    const auto lift = [&](problem::AssignmentView bits) { return reduced.lift(bits); };
+    Portfolio portfolio(search, options, reduced.restrict(start_bits(model, options)),
+                        fine_order(window, bqm.vartype(), exact, lift));
     Race race({.objective = [&](std::int64_t energy) { return search.objective(energy); },
                .target = options.target ? search.energy_at_most(*options.target) : std::nullopt},
               options.work, context);
@@ -144,13 +155,9 @@ class PortfolioSolver final : public Solver {
         race.run(portfolio.strands(), lengths, [&](std::uint64_t round) { portfolio.exchange(round); });
 
     const Archive found = portfolio.collect(options);
-    if (found.empty()) return fail(errors::kCancelled, "stopped before any assignment was found; allow more time");
+    if (found.empty()) return unsearched_outcome(model, options, context, work_done(portfolio.strands()), kUnitName);
     SolveOutcome outcome;
-    outcome.samples = make_samples(model, reduced.lift(found.candidates()), &search);
-    if (const ExactSearch* exact = portfolio.exact()) {
-      outcome.proved = exact->proved();
-      if (const auto bound = exact->bound()) outcome.bound = search.objective(*bound) - search.error_max();
-    }
+    settle(outcome, model, reduced, search, found, portfolio.exact(), exact);
     outcome.work_done = work_done(portfolio.strands());
     outcome.reason = reason;
     outcome.unit_name = kUnitName;

@@ -66,7 +66,7 @@ class RandomSolver final : public Solver {
         best = value;
         if (context.sink) context.sink({.energy = value, .units = samples.size()});
       }
-      if (samples.empty()) return fail(errors::kCancelled, "stopped before any assignment was found; allow more time");
+      if (samples.empty()) return unsearched_outcome(model, options, context, {0}, "samples");
       SolveOutcome outcome;
       outcome.work_done = {samples.size()};
       outcome.reason = samples.size() == wanted  ? StopReason::kFinished

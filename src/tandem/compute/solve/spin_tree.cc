@@ -55,10 +55,11 @@ double SpinModel::energy(problem::AssignmentView spins) const {
   return sum;
 }
 
-SpinTree::SpinTree(const SpinModel& model, problem::Assignment incumbent, double gain)
+SpinTree::SpinTree(const SpinModel& model, problem::Assignment incumbent, double gain, Better better)
     : order_(strongest_first(model)),
       model_(reordered(model, order_)),
       gain_(gain),
+      better_(std::move(better)),
       best_(std::move(incumbent)),
       best_energy_(model_.energy(reordered(best_, order_))),
       bound_(model_.couplings, model_.fields, reordered(best_, order_)),
@@ -117,7 +118,7 @@ void SpinTree::evaluate(std::size_t depth) {
     child.bound = child.energy;
     if (left == 0) {
       spins_[depth] = child.spin;
-      if (child.energy < best_energy_) found();
+      consider_leaf(child.energy);
       continue;
     }
     std::vector<double>& fields = nodes_[depth + 1].fields;
@@ -129,21 +130,28 @@ void SpinTree::evaluate(std::size_t depth) {
   if (node.children[1].bound < node.children[0].bound) std::swap(node.children[0], node.children[1]);
 }
 
-void SpinTree::found() {
-  for (std::size_t depth = 0; depth < order_.size(); ++depth) best_[order_[depth]] = spins_[depth];
-  best_energy_ = model_.energy(spins_);
+void SpinTree::consider_leaf(double energy) {
+  if (energy >= best_energy_ - std::min(gain_, 0.0)) return;
+  problem::Assignment spins(spins_.size());
+  for (std::size_t depth = 0; depth < order_.size(); ++depth) spins[order_[depth]] = spins_[depth];
+  if (better_ && !better_(spins, best_)) return;
+  take(spins, model_.energy(spins_));
 }
 
 void SpinTree::offer(problem::AssignmentView spins) {
   const double energy = model_.energy(reordered(spins, order_));
-  if (energy >= best_energy_) return;
-  best_energy_ = energy;
+  if (better_ ? better_(spins, best_) : energy < best_energy_) take(spins, energy);
+}
+
+void SpinTree::take(problem::AssignmentView spins, double energy) {
   best_.assign(spins.begin(), spins.end());
+  best_energy_ = energy;
+  ++revision_;
 }
 
 double SpinTree::lower_bound() const {
   if (!started_) return root_bound_;
-  double open = best_energy_ - gain_;  // what was cut off
+  double open = best_energy_ - std::max(gain_, 0.0);  // what was cut off
   if (done_) return open;
   for (std::size_t depth = 0; depth <= depth_; ++depth) {
     const Node& node = nodes_[depth];

@@ -4,6 +4,7 @@
 // one with the lower bound goes first.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "tandem/compute/solve/convex_bound.h"
@@ -21,8 +22,12 @@ struct SpinModel {
 /// Threads: one. Cost: a node is two bounds, (variables left)^2 operations.
 class SpinTree {
  public:
+  /// Whether spins `a` are better than `b`, both in the order given.
+  using Better = std::function<bool(problem::AssignmentView a, problem::AssignmentView b)>;
+
   /// Looks for energies below energy(incumbent) - `gain`: what lies above that is cut off. Two variables at least, coupled.
-  SpinTree(const SpinModel& model, problem::Assignment incumbent, double gain);
+  /// With a negative gain `better` decides between the best and every leaf that lies less than -gain above it.
+  SpinTree(const SpinModel& model, problem::Assignment incumbent, double gain, Better better = {});
   static std::uint64_t bytes(std::size_t size) { return ConvexBound::bytes(size) + 8 * size * (4 * size + 8); }
 
   /// Next node, or one step of preparation. False when `stop` ended it before anything changed. done() is false.
@@ -30,9 +35,10 @@ class SpinTree {
   bool done() const { return done_; }
   double best_energy() const { return best_energy_; }
   const problem::Assignment& best() const { return best_; }  ///< spins
+  std::uint64_t revision() const { return revision_; }  ///< how often best() has changed
   /// An assignment found elsewhere.
   void offer(problem::AssignmentView spins);
-  /// No assignment has an energy below this, but for rounding; best_energy() - gain when done.
+  /// No assignment has an energy below this, but for rounding; best_energy() - gain when done, at most best_energy().
   double lower_bound() const;
 
  private:
@@ -48,11 +54,14 @@ class SpinTree {
     double energy = 0;
   };
   void evaluate(std::size_t depth);
-  void found();
+  void consider_leaf(double energy);
+  void take(problem::AssignmentView spins, double energy);
 
   std::vector<std::size_t> order_;  ///< depth -> variable
   SpinModel model_;  ///< in the order of the tree
   double gain_;
+  Better better_;
+  std::uint64_t revision_ = 0;
   problem::Assignment best_;  ///< in the order given
   double best_energy_;
   ConvexBound bound_;
