@@ -44,7 +44,6 @@ Result<Reached> reach(Cli& cli, Role role);
 void print_json(const Json& document);
 /// Prints rows with aligned columns; the first row is the heading.
 void print_table(const std::vector<std::vector<std::string>>& rows);
-bool stdout_is_terminal();
 bool stderr_is_terminal();
 
 /// Replaces one line on a terminal; silent in a pipe.

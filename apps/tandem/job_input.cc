@@ -1,5 +1,7 @@
 #include "job_input.h"
 
+#include <cmath>
+
 #include "tandem/base/hash.h"
 #include "tandem/base/text.h"
 #include "tandem/base/yaml.h"
@@ -45,7 +47,12 @@ Result<void> apply_flags(const JobFlags& flags, job::JobSpec& spec) {
   }
   if (flags.seed) spec.seed = *flags.seed;
   if (flags.threads != 0) spec.threads = flags.threads;
-  if (flags.target) spec.target = flags.target;
+  if (flags.target) {
+    if (!std::isfinite(*flags.target))
+      return fail_at("--target", errors::kValueOutOfRange, "{} is not a number that an objective can reach",
+                     *flags.target);
+    spec.target = flags.target;
+  }
   if (flags.proof) spec.proof = true;
   if (!flags.solver.empty()) spec.solver = flags.solver;
   if (!flags.backends.empty()) spec.policy.backends = flags.backends;

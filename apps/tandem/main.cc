@@ -1,11 +1,17 @@
 // apps/tandem/main.cc - the one binary and its subcommands.
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <new>
+#include <string>
+#include <string_view>
 #include <system_error>
 
 #include "cli.h"
+#include "tandem/base/text.h"
 
 namespace {
 
@@ -25,12 +31,25 @@ void add_globals(CLI::App& app, app::Cli& cli) {
   app.add_option("--config", cli.config_file, "settings file (YAML)")->type_name("FILE");
   app.add_option_function<std::string>(
          "--data", [&](const std::string& value) { cli.flags["data.dir"] = value; },
-         "data directory (default: XDG data home)")
-      ->type_name("DIR")
-      ->envname("TANDEM_DATA_DIR");
+         "data directory (default: $TANDEM_DATA_DIR, else XDG data home)")
+      ->type_name("DIR");
   app.add_option_function<std::string>(
       "--log-level", [&](const std::string& value) { cli.flags["log.level"] = value; },
       "debug, info, warning, error or off");
+}
+
+/// What CLI11 reads as an unsigned number may be "-1" or longer than 64 bits: it wraps around without a word.
+void refuse_wrapped_numbers(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    if (option->get_type_name() != "UINT") continue;
+    option->check([](const std::string& text) {
+      std::uint64_t value = 0;
+      const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
+      const bool whole = failed == std::errc() && end == text.data() + text.size();
+      return whole ? std::string() : fmt::format("{} is not a whole number from 0 to {}", quote(text), UINT64_MAX);
+    });
+  }
+  for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) refuse_wrapped_numbers(*command);
 }
 
 Error output_error(int code) {
@@ -80,14 +99,15 @@ int main(int argc, char** argv) {
   app::add_serve(app, cli);
   app::add_emulate(app, cli);
   app::add_completion(app, cli);
+  refuse_wrapped_numbers(app);
   app.footer("Exit codes: 0 done; 20 done, success criteria not met; others as in docs/guide/errors.md.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {
     return app.exit(success);  // --help, --version
   } catch (const CLI::ParseError& error) {
-    app.exit(error, std::cerr, std::cerr);
-    return error_record(errors::kUsage).exit_code;
+    const bool json = std::any_of(argv, argv + argc, [](std::string_view argument) { return argument == "--json"; });
+    return report(make_error(errors::kUsage, "{}", trim(error.what())), json);
   }
   const Result<int> done = act(cli);
   return done ? *done : report(done.error(), cli.json);

@@ -93,7 +93,6 @@ void print_table(const std::vector<std::vector<std::string>>& rows) {
   }
 }
 
-bool stdout_is_terminal() { return isatty(STDOUT_FILENO) == 1; }
 bool stderr_is_terminal() { return isatty(STDERR_FILENO) == 1; }
 
 ProgressLine::ProgressLine(bool quiet) : enabled_(!quiet && stderr_is_terminal()) {}
@@ -134,10 +133,16 @@ void print_result(const Json& spec, const Json& result) {
   for (const Json& pub : result.value("pubs", Json::array())) fmt::print("  {}\n", pub.dump());
   print_acceptance(result.value("acceptance", Json::object()));
   const std::int64_t billed = result.value("billed_usd_micros", std::int64_t{0});
+  const std::int64_t emulated = result.value("billed_emulated_usd_micros", std::int64_t{0});
   fmt::print(
       "\n{}  {}  {}  `tandem explain {}`\n", text_of(result, "job_id"),
       format_duration(std::chrono::nanoseconds(static_cast<std::int64_t>(1e6 * result.value("elapsed_ms", 0.0)))),
-      billed == 0 ? "nothing billed" : "billed " + format_usd(billed), text_of(result, "job_id"));
+      billed == 0 ? "nothing billed"
+                  : "billed " + format_usd(billed) +
+                        (emulated == 0        ? ""
+                         : emulated == billed ? " (emulated)"
+                                              : ", of it " + format_usd(emulated) + " emulated"),
+      text_of(result, "job_id"));
 }
 
 }  // namespace tandem::app

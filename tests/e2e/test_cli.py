@@ -99,6 +99,12 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(shown["engine.workers"]["origin"], "environment")
         self.assertEqual(shown["compute.threads"]["origin"], "default")
 
+    def test_the_data_directory_says_that_it_came_from_its_variable(self):
+        done = subprocess.run([support.TANDEM, "config", "show", "--json"], capture_output=True, text=True, check=True,
+                              env={**os.environ, "TANDEM_DATA_DIR": "/somewhere"})
+        shown = {s["name"]: s for s in json.loads(done.stdout)["settings"]}["data.dir"]
+        self.assertEqual((shown["value"], shown["origin"], shown["source"]), ("/somewhere", "environment", "TANDEM_DATA_DIR"))
+
     def test_a_queued_job_waits_for_a_server_and_then_runs(self):
         queued = self.place.json("submit", self.place.file("job.json", QUBO))
         self.assertEqual(self.place.json("jobs", "show", queued["job_id"])["state"], "queued")
@@ -157,6 +163,7 @@ class Portfolio(unittest.TestCase):
             self.assertGreater(quantum["simulator.statevector"]["p_optimum_low"], 100 * uniform)
             self.assertTrue(quantum["lab.device"]["emulated"])
             self.assertGreater(quantum["lab.device"]["billed_usd_micros"], 0)
+            self.assertEqual(result["billed_emulated_usd_micros"], result["billed_usd_micros"])
             self.assertEqual(place.json("replay", result["job_id"], environment=environment)["verdict"], "identical")
             submissions = place.json("jobs", "submissions", result["job_id"], environment=environment)["submissions"]
             self.assertEqual([s["state"] for s in submissions], ["settled"])

@@ -43,6 +43,7 @@ class Clients:
         self.number = 0
         self.lock = threading.Lock()
         self.stopping = threading.Event()
+        self.wrong = []  # answers that no client should get
         self.threads = [threading.Thread(target=self.work, daemon=True) for _ in range(CLIENTS)]
 
     def work(self):
@@ -65,7 +66,8 @@ class Clients:
                         self.acknowledged[number] = body["job_id"]
                     break
                 if status not in (409, 503):
-                    raise AssertionError((status, body))
+                    self.wrong.append((number, status, body))
+                    break
             self.stopping.wait(0.02)  # two cores: leave room for the work itself
 
 
@@ -97,6 +99,7 @@ class KillLoop(unittest.TestCase):
                 clients.stopping.set()
                 for thread in clients.threads:
                     thread.join()
+                self.assertEqual(clients.wrong, [])
                 views = {}
                 for number, job in clients.acknowledged.items():
                     views[number] = server.finished(job, seconds=180)
@@ -107,7 +110,7 @@ class KillLoop(unittest.TestCase):
                     self.assertEqual(len(ends), 1, (view, ends))
                     if view["state"] == "failed":
                         # Only a device job whose submission stayed in doubt may fail: it has no other backend.
-                        self.assertEqual(number % 2, 1, view)
+                        self.assertEqual((number % 2, view["error"]["number"]), (1, 1407), view)
                     else:
                         status, _, _ = server.request("GET", f"/v1/jobs/{view['job_id']}/result")
                         self.assertEqual(status, 200)
@@ -118,6 +121,7 @@ class KillLoop(unittest.TestCase):
         print(f"\n{KILLS} kills: {len(views)} acknowledged jobs ({dict(states)}), {len(billed)} tokens billed once, "
               f"restart median {sorted(restarts)[len(restarts) // 2] * 1000:.0f} ms, max {max(restarts) * 1000:.0f} ms, seed {seed}", flush=True)
         self.assertGreater(len(views), KILLS // 2)
+        self.assertLess(states["failed"], len(views) / 10)
 
 
 if __name__ == "__main__":

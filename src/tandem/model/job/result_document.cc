@@ -203,6 +203,7 @@ Json ResultDocument::document() const {
           {"plan", {{"digest", plan_digest}}},
           {"lineage_id", lineage_id.value},
           {"billed_usd_micros", billed.usd_micros},
+          {"billed_emulated_usd_micros", billed_emulated.usd_micros},
           {"elapsed_ms", elapsed_ms}};
 }
 
@@ -245,13 +246,17 @@ Result<ResultDocument> ResultDocument::parse(const Json& document) {
   TANDEM_TRY_ASSIGN(const std::string lineage, reader.string("lineage_id"));
   out.lineage_id = LineageId(lineage);
   TANDEM_TRY_ASSIGN(out.billed.usd_micros, reader.integer_or("billed_usd_micros", 0, 0, INT64_MAX));
+  TANDEM_TRY_ASSIGN(out.billed_emulated.usd_micros,
+                    reader.integer_or("billed_emulated_usd_micros", 0, 0, out.billed.usd_micros));
   TANDEM_TRY_ASSIGN(out.elapsed_ms, reader.number_or("elapsed_ms", 0));
   return out;
 }
 
 Json canonical_result(const Json& result_document) {
   Json out = result_document;
-  for (const char* key : {"job_id", "lineage_id", "elapsed_ms", "billed_usd_micros", "status"}) out.erase(key);
+  for (const char* key :
+       {"job_id", "lineage_id", "elapsed_ms", "billed_usd_micros", "billed_emulated_usd_micros", "status"})
+    out.erase(key);
   if (out.contains("best") && out["best"].is_object()) out["best"].erase("time_to_best_ms");
   if (out.contains("baseline")) out["baseline"].erase("elapsed_ms");
   if (out.contains("refinement") && out["refinement"].contains("arms")) {

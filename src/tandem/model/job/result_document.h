@@ -105,6 +105,7 @@ struct ResultDocument {
   std::string plan_digest;
   LineageId lineage_id;
   Money billed;
+  Money billed_emulated;  ///< the part of it that emulations billed: play money
   double elapsed_ms = 0;
 
   /// The document of the contract.

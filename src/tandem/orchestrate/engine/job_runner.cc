@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <new>
 
 #include "tandem/evidence/benchmark/benchmark.h"
 #include "tandem/hybrid/walk/walk.h"
@@ -168,7 +169,10 @@ Result<void> JobRunner::succeed(const JobRecord& record, const job::JobSpec& spe
   result.job_id = record.view.id;
   result.status = job::JobState::kSucceeded;
   result.elapsed_ms = elapsed_ms;
-  for (const Carried& carried : walked.carried) result.billed = result.billed + carried.record.billed;
+  for (const Carried& carried : walked.carried) {
+    result.billed = result.billed + carried.record.billed;
+    if (carried.record.emulated) result.billed_emulated = result.billed_emulated + carried.record.billed;
+  }
   result.acceptance = walk::evaluate_acceptance(spec, result);
   lineage::LineageRecord lineage{.id = LineageId("lin_" + record.view.id.value.substr(4)),
                                  .job = record.view.id,
@@ -287,7 +291,14 @@ RunOutcome JobRunner::run(const JobId& id, std::uint64_t fence, std::shared_ptr<
     }
     return succeed(record, *spec, plan, *std::move(walked), milliseconds(services_.clock.monotonic() - begin));
   };
-  const Result<void> done = work();
+  const auto within_memory = [&]() -> Result<void> {
+    try {
+      return work();
+    } catch (const std::bad_alloc&) {  // the job ends, not the server, and no later start tries it again
+      return fail(errors::kOutOfMemory, "there is not enough memory for this job; use a smaller problem");
+    }
+  };
+  const Result<void> done = within_memory();
   timer.reset();
   if (done) return {};
   return end_with(id, fence, done.error(), control);
