@@ -181,6 +181,17 @@ double sum_in_lanes(std::size_t size, Term term) {
   return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
 }
 
+/// One stage between two halves: (a, b) -> (a + b, a - b).
+void walsh_hadamard_stage(std::span<double> a, std::span<double> b) {
+  double* __restrict x = a.data();
+  double* __restrict y = b.data();
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const double sum = x[i] + y[i];
+    y[i] = x[i] - y[i];
+    x[i] = sum;
+  }
+}
+
 }  // namespace
 
 std::uint64_t num_groups(const PreparedGate& gate, std::size_t num_amplitudes) {
@@ -192,37 +203,10 @@ void apply_gate(const PreparedGate& gate, Parts parts, std::uint64_t first, std:
   for (std::size_t i = 0; i < gate.num_pairs; ++i) apply_pair(gate.pairs[i], gate.operands, parts, first, last);
 }
 
-void apply_phases(std::span<const double> costs, double gamma, Parts parts) {
-  TANDEM_ASSERT(costs.size() == parts.size());
-  const double* const cost = costs.data();
-  double* __restrict re = parts.re.data();
-  double* __restrict im = parts.im.data();
-  const auto rotate = [=](std::size_t i, SinCos angle) {
-    const double r = re[i];
-    re[i] = angle.cos * r + angle.sin * im[i];  // exp(-i x) = cos x - i sin x
-    im[i] = angle.cos * im[i] - angle.sin * r;
-  };
-  unsigned beyond = 0;  // an or-reduction vectorises, a maximum of doubles does not
-  for (std::size_t i = 0; i < costs.size(); ++i) beyond |= std::abs(gamma * cost[i]) <= kTrigReducedMax ? 0u : 1u;
-  if (beyond == 0) {
-    for (std::size_t i = 0; i < costs.size(); ++i) rotate(i, sin_cos_reduced(gamma * cost[i]));
-  } else {
-    for (std::size_t i = 0; i < costs.size(); ++i) rotate(i, sin_cos(gamma * cost[i]));
-  }
-}
-
 double sum_of_squares(ConstParts parts) {
   const double* const re = parts.re.data();
   const double* const im = parts.im.data();
   return sum_in_lanes(parts.size(), [=](std::size_t i) { return re[i] * re[i] + im[i] * im[i]; });
-}
-
-double weighted_sum_of_squares(std::span<const double> costs, ConstParts parts) {
-  TANDEM_ASSERT(costs.size() == parts.size());
-  const double* const cost = costs.data();
-  const double* const re = parts.re.data();
-  const double* const im = parts.im.data();
-  return sum_in_lanes(parts.size(), [=](std::size_t i) { return cost[i] * (re[i] * re[i] + im[i] * im[i]); });
 }
 
 void overlaps_re(ConstParts bra, ConstParts ket, std::uint64_t flip, std::span<double> out) {
@@ -231,16 +215,6 @@ void overlaps_re(ConstParts bra, ConstParts ket, std::uint64_t flip, std::span<d
 
 void overlaps_im(ConstParts bra, ConstParts ket, std::uint64_t flip, std::span<double> out) {
   for (std::size_t i = 0; i < out.size(); ++i) out[i] = bra.re[i ^ flip] * ket.im[i] - bra.im[i ^ flip] * ket.re[i];
-}
-
-void walsh_hadamard_stage(std::span<double> a, std::span<double> b) {
-  double* __restrict x = a.data();
-  double* __restrict y = b.data();
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    const double sum = x[i] + y[i];
-    y[i] = x[i] - y[i];
-    x[i] = sum;
-  }
 }
 
 void walsh_hadamard(std::span<double> values) {

@@ -34,20 +34,12 @@ std::uint64_t num_groups(const PreparedGate& gate, std::size_t num_amplitudes);
 /// Applies `gate` to the groups [first, last), numbered by their states with the operand bits left out.
 void apply_gate(const PreparedGate& gate, Parts parts, std::uint64_t first, std::uint64_t last);
 
-/// amplitude[z] *= exp(-i gamma costs[z]).
-void apply_phases(std::span<const double> costs, double gamma, Parts parts);
-
 double sum_of_squares(ConstParts parts);
-/// sum_z costs[z] |amplitude[z]|^2.
-double weighted_sum_of_squares(std::span<const double> costs, ConstParts parts);
-
 /// Re and Im of conj(bra[z ^ flip]) ket[z] for every z; flip is below the size.
 void overlaps_re(ConstParts bra, ConstParts ket, std::uint64_t flip, std::span<double> out);
 void overlaps_im(ConstParts bra, ConstParts ket, std::uint64_t flip, std::span<double> out);
 
 /// out[m] = sum_z (-1)^popcount(m & z) in[z], in place; the size is a power of two.
 void walsh_hadamard(std::span<double> values);
-/// One stage of it between two halves: (a, b) -> (a + b, a - b).
-void walsh_hadamard_stage(std::span<double> a, std::span<double> b);
 
 }  // namespace tandem::statevector

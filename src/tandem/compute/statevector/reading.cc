@@ -1,4 +1,4 @@
-// StateVector: expectations and samples; and the table of a diagonal observable.
+// StateVector: expectations and samples.
 #include <bit>
 #include <cmath>
 
@@ -173,44 +173,6 @@ std::vector<BasisCount> StateVector::sample(std::uint64_t shots, std::uint64_t s
     merge(counts, middle);
   }
   return counts;
-}
-
-Result<std::vector<double>> cost_table(const PauliSum& diagonal, std::uint64_t memory_bytes_max, Executor& executor) {
-  if (!diagonal.is_diagonal()) {
-    return fail(errors::kValueOutOfRange, "the cost has terms with X or Y; use I and Z only");
-  }
-  const std::uint32_t num_qubits = diagonal.num_qubits();
-  if (num_qubits > StateVector::kQubitsMax) {
-    return fail(errors::kTooManyQubits, "a cost table of {} qubits is above the limit of {}; use a smaller core",
-                num_qubits, StateVector::kQubitsMax);
-  }
-  const std::uint64_t size = std::uint64_t{1} << num_qubits;
-  if (size * sizeof(double) > memory_bytes_max) {
-    return fail(errors::kOutOfMemory,
-                "the cost table of {} qubits needs {} bytes and {} are available; use fewer qubits, or raise "
-                "compute.memory_bytes_max if the machine has more",
-                num_qubits, size * sizeof(double), memory_bytes_max);
-  }
-  std::vector<double> costs;
-  try {
-    costs.resize(size);
-  } catch (const std::bad_alloc&) {
-    return fail(errors::kOutOfMemory, "the machine refused {} bytes for a cost table of {} qubits; use fewer qubits",
-                size * sizeof(double), num_qubits);
-  }
-  for (const PauliTerm& term : diagonal.terms()) costs[term.z] = term.coefficient;
-  const std::uint64_t block = std::uint64_t{1} << std::min(num_qubits, kBlockBits);
-  for_blocks(executor, size / block,
-             [&](std::size_t i) { walsh_hadamard(std::span(costs).subspan(i * block, block)); });
-  for (std::uint64_t half = block; half < size; half *= 2) {
-    for_blocks(executor, size / block / 2, [&](std::size_t i) {
-      // Block i of those whose bit `half` is 0.
-      const std::uint64_t start = i * block;
-      const std::uint64_t low = (start / half) * 2 * half + start % half;
-      walsh_hadamard_stage(std::span(costs).subspan(low, block), std::span(costs).subspan(low + half, block));
-    });
-  }
-  return costs;
 }
 
 }  // namespace tandem::statevector

@@ -90,17 +90,6 @@ std::complex<double> StateVector::amplitude(std::uint64_t state) const {
   return {amplitudes_->re[state], amplitudes_->im[state]};
 }
 
-std::vector<std::complex<double>> StateVector::amplitudes() const {
-  std::vector<std::complex<double>> copy(amplitudes_->size());
-  for (std::uint64_t i = 0; i < copy.size(); ++i) copy[i] = {amplitudes_->re[i], amplitudes_->im[i]};
-  return copy;
-}
-
-double StateVector::norm_squared() const {
-  return block_sum(*executor_, amplitudes_->num_blocks(),
-                   [&](std::size_t i) { return sum_of_squares(std::as_const(*amplitudes_).block(i)); });
-}
-
 void StateVector::set_basis_state(std::uint64_t state) {
   TANDEM_ASSERT(state < amplitudes_->size());
   for_blocks(*executor_, amplitudes_->num_blocks(), [&](std::size_t i) {
@@ -108,15 +97,6 @@ void StateVector::set_basis_state(std::uint64_t state) {
     std::ranges::fill(amplitudes_->block(i).im, 0.0);
   });
   amplitudes_->re[state] = 1;
-}
-
-void StateVector::set_uniform() {
-  // An odd number of qubits has an irrational amplitude; sqrt is rounded correctly on every machine.
-  const double amplitude = std::sqrt(std::ldexp(1.0, -static_cast<int>(num_qubits())));
-  for_blocks(*executor_, amplitudes_->num_blocks(), [&](std::size_t i) {
-    std::ranges::fill(amplitudes_->block(i).re, amplitude);
-    std::ranges::fill(amplitudes_->block(i).im, 0.0);
-  });
 }
 
 Result<void> StateVector::apply(const circuit::Circuit& circuit, std::span<const double> parameter_values,
@@ -176,31 +156,6 @@ Result<void> StateVector::apply(std::span<const circuit::Instruction> instructio
   if (stop.stop_requested()) return fail(errors::kCancelled, "the simulation was stopped on request");
   flush();
   return {};
-}
-
-void StateVector::apply_phase(std::span<const double> costs, double gamma) {
-  TANDEM_ASSERT(costs.size() == amplitudes_->size());
-  const std::uint64_t block = amplitudes_->block_size();
-  for_blocks(*executor_, amplitudes_->num_blocks(),
-             [&](std::size_t i) { apply_phases(costs.subspan(i * block, block), gamma, amplitudes_->block(i)); });
-}
-
-void StateVector::apply_rx_all(double beta) {
-  std::vector<circuit::Instruction> layer(num_qubits());
-  for (std::uint32_t qubit = 0; qubit < num_qubits(); ++qubit) {
-    layer[qubit] = {.gate = Gate::kRx, .qubits = {qubit}, .angles = {circuit::Angle::constant(2 * beta)}};
-  }
-  TANDEM_ASSERT(apply(layer, {}).has_value());  // fails only when stopped
-}
-
-double StateVector::probability(std::uint64_t state) const { return std::norm(amplitude(state)); }
-
-double StateVector::expectation_diagonal(std::span<const double> costs) const {
-  TANDEM_ASSERT(costs.size() == amplitudes_->size());
-  const std::uint64_t block = amplitudes_->block_size();
-  return block_sum(*executor_, amplitudes_->num_blocks(), [&](std::size_t i) {
-    return weighted_sum_of_squares(costs.subspan(i * block, block), std::as_const(*amplitudes_).block(i));
-  });
 }
 
 bool StateVector::measure(std::uint32_t qubit, double uniform) {

@@ -54,12 +54,9 @@ class StateVector {
 
   std::uint32_t num_qubits() const;
   std::complex<double> amplitude(std::uint64_t state) const;
-  std::vector<std::complex<double>> amplitudes() const;  ///< a copy; for small states
-  double norm_squared() const;
 
   // ---- preparing
   void set_basis_state(std::uint64_t state);
-  void set_uniform();  ///< |+...+>
 
   // ---- evolving
   /// Applies the unitary instructions of `circuit`; barriers do nothing.
@@ -70,18 +67,11 @@ class StateVector {
   /// The same for a stretch of instructions whose operands and angles are known to be right (asserted).
   Result<void> apply(std::span<const circuit::Instruction> instructions, std::span<const double> parameter_values,
                      std::stop_token stop = {});
-  /// psi(z) *= exp(-i gamma costs[z]): the QAOA cost layer. costs has 2^n entries (asserted).
-  void apply_phase(std::span<const double> costs, double gamma);
-  /// exp(-i beta X) on every qubit, which is RX(2 beta): the QAOA mixer layer.
-  void apply_rx_all(double beta);
 
   // ---- reading
-  double probability(std::uint64_t state) const;
   /// <psi|observable|psi>. observable.num_qubits() == num_qubits() (asserted).
   /// Cost: one pass for each distinct x mask, whatever the number of terms that share it.
   double expectation(const observable::PauliSum& observable) const;
-  /// sum_z costs[z] |psi(z)|^2. costs has 2^n entries (asserted).
-  double expectation_diagonal(std::span<const double> costs) const;
   /// `shots` draws by inverse CDF; ascending states, each once. Same seed, same draws.
   std::vector<BasisCount> sample(std::uint64_t shots, std::uint64_t seed) const;
 
@@ -95,11 +85,5 @@ class StateVector {
   std::unique_ptr<Amplitudes> amplitudes_;
   Executor* executor_;
 };
-
-/// The table costs[z] = value of a diagonal observable on basis state z, by one Walsh-Hadamard transform.
-/// Errors: 1113 too_many_qubits; 1004 out_of_memory - 8 * 2^n bytes above `memory_bytes_max`;
-///         1023 value_out_of_range - the observable is not diagonal.
-Result<std::vector<double>> cost_table(const observable::PauliSum& diagonal, std::uint64_t memory_bytes_max,
-                                       Executor& executor);
 
 }  // namespace tandem::statevector

@@ -43,7 +43,7 @@ std::string_view to_string(EdgeWeights weights);  ///< "one", "pm1"
 Result<EdgeWeights> parse_edge_weights(std::string_view text);
 
 /// A random graph in which every node has `degree` neighbours: the pairing model (Bollobas 1980), whose loops and double edges
-/// are switched away; nearly, not exactly, uniform. Above half the nodes the complement is drawn.
+/// are switched away; nearly, not exactly, uniform. Above half the nodes the complement is drawn. Cost: O(edges + degree^2).
 /// `tandem generate regular --nodes N --degree D --weights one|pm1 --seed SEED`
 struct RegularOptions {
   std::uint32_t nodes = 0;
