@@ -352,6 +352,14 @@ Reduced reduce_exact(const Bqm& bqm, Rounding rounding, const std::stop_token& s
   return keep ? *std::move(reduced) : Reduced{.model = bqm, .trail = Trail(bqm.num_variables())};
 }
 
+std::uint64_t bytes_needed(const Bqm& bqm) {
+  // Per variable: coefficient, two sums, a list, flags, its place in the queue, an index and its trail entry; per term: the
+  // integer, the edge, its place in two lists, and what is left of it.
+  constexpr std::uint64_t kVariable = 3 * sizeof(Wide) + sizeof(std::vector<std::uint32_t>) + 24 + sizeof(TrailEntry);
+  constexpr std::uint64_t kTerm = sizeof(problem::IntegerTerm) + 2 * sizeof(Wide) + 8 + 2 * sizeof(QuadraticTerm);
+  return bqm.num_variables() * kVariable + bqm.terms().size() * kTerm;
+}
+
 bool reducible(const Bqm& bqm) {
   const auto grid = FixedPoint::create(bqm);
   if (!grid) return false;

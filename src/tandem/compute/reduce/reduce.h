@@ -87,6 +87,9 @@ struct Reduced {
 /// quadratic unconstrained binary optimization problems" (EJOR 265), rules 1 to 3; the pairs are stated here by dominance.
 Reduced reduce_exact(const problem::Bqm& bqm, Rounding rounding = Rounding::kRefused, const std::stop_token& stop = {});
 
+/// Memory that reduce_exact() needs beside the model at most; the trail, which stays, is a third of it.
+std::uint64_t bytes_needed(const problem::Bqm& bqm);
+
 /// Whether some rule fires. Cost: one pass over the terms, and no copy of a model of whole numbers.
 bool reducible(const problem::Bqm& bqm);
 

@@ -78,6 +78,7 @@ TEST(Proof, is_true_to_the_last_digit_whatever_the_coefficients) {
       const SolveOutcome outcome = solved(name, bqm);
       ASSERT_TRUE(outcome.proved) << name << " round " << round;
       ASSERT_TRUE(problem::true_energy(bqm, outcome.samples.best().values) == optimum) << name << " round " << round;
+      EXPECT_DOUBLE_EQ(outcome.samples.best().energy, std::ldexp(static_cast<double>(optimum), -problem::kHardBits));
     }
   }
 }
@@ -95,6 +96,33 @@ TEST(Proof, is_true_to_the_last_digit_under_constraints) {
     const Int128 optimum = problem::true_optimum(bqm, [&](const Assignment& values) { return cqm.feasible(values); });
     for (const char* name : {"constrained", "exhaustive", "portfolio"}) {
       const SolveOutcome outcome = solved(name, cqm);
+      ASSERT_TRUE(outcome.proved) << name << " round " << round;
+      ASSERT_TRUE(problem::true_energy(bqm, outcome.samples.best().values) == optimum) << name << " round " << round;
+      EXPECT_DOUBLE_EQ(outcome.samples.best().energy, std::ldexp(static_cast<double>(optimum), -problem::kHardBits));
+    }
+  }
+}
+
+TEST(Proof, holds_for_small_couplings_that_rounding_makes_zero) {
+  // Small numbers over the first seven variables beside 10^17 times a square over the last four, and nothing between them.
+  Xoshiro256 rng(11);
+  for (int round = 0; round < 60; ++round) {
+    const auto small = [&] { return static_cast<double>(rng.below(19)) - 9; };
+    const Vartype vartype = round % 2 == 0 ? Vartype::kBinary : Vartype::kSpin;
+    const std::array weights{3.0, -2.0, 1.0, -2.0};
+    std::vector<double> linear(11);
+    std::vector<QuadraticTerm> terms;
+    for (std::uint32_t u = 0; u < 11; ++u) {
+      linear[u] = u < 7 ? small() : 1e17 * weights[u - 7] * weights[u - 7];
+      for (std::uint32_t v = u + 1; v < 11; ++v) {
+        if (v < 7) terms.push_back({u, v, small()});
+        if (u >= 7) terms.push_back({u, v, 2e17 * weights[u - 7] * weights[v - 7]});
+      }
+    }
+    const Bqm bqm = Bqm::create(vartype, std::move(linear), std::move(terms), 0).value();
+    const Int128 optimum = problem::true_optimum(bqm, [](const Assignment&) { return true; });
+    for (const char* name : {"branch_and_bound", "exhaustive", "portfolio"}) {
+      const SolveOutcome outcome = solved(name, bqm);
       ASSERT_TRUE(outcome.proved) << name << " round " << round;
       ASSERT_TRUE(problem::true_energy(bqm, outcome.samples.best().values) == optimum) << name << " round " << round;
     }

@@ -32,15 +32,23 @@ void for_each_coupling(const SearchModel& model, std::size_t i, Visit visit) {
 std::vector<std::vector<std::uint32_t>> components_of(const SearchModel& model) {
   std::vector<std::vector<std::uint32_t>> out;
   std::vector<bool> seen(model.size());
+  std::vector<std::vector<std::uint32_t>> lost(model.lost_pairs().empty() ? 0 : model.size());
+  for (const auto& [u, v] : model.lost_pairs()) {
+    lost[u].push_back(v);
+    lost[v].push_back(u);
+  }
   for (std::uint32_t root = 0; root < model.size(); ++root) {
     if (seen[root]) continue;
     seen[root] = true;
     std::vector<std::uint32_t> members{root};
     for (std::size_t next = 0; next < members.size(); ++next) {
-      for_each_coupling(model, members[next], [&](std::uint32_t j, std::int64_t) {
+      const std::uint32_t i = members[next];
+      const auto reach = [&](std::uint32_t j) {
         if (!seen[j]) members.push_back(j);
         seen[j] = true;
-      });
+      };
+      for_each_coupling(model, i, [&](std::uint32_t j, std::int64_t) { reach(j); });
+      if (!lost.empty()) std::ranges::for_each(lost[i], reach);
     }
     std::ranges::sort(members);
     out.push_back(std::move(members));
@@ -196,11 +204,13 @@ void ExactSearch::settle_single(std::uint32_t i) {
 }
 
 void ExactSearch::open_tree(std::span<const std::uint32_t> members) {
-  const SpinModel spins = spin_model(model_, members);
+  SpinModel spins = spin_model(model_, members);
   double magnitude = 0;
-  for (const double field : spins.fields) magnitude += std::abs(field);
   for (const double coupling : spins.couplings) magnitude += std::abs(coupling);
-  tree_rounding_ = kRounding * magnitude;
+  const bool lost = magnitude == 0;  // to rounding, all of them; the tree needs one, and room for what it changes
+  if (lost) spins.couplings[1] = spins.couplings[members.size()] = 0.25;
+  for (const double field : spins.fields) magnitude += std::abs(field);
+  tree_rounding_ = kRounding * magnitude + (lost ? 1 : 0);
   problem::Assignment best = spins_of(members, best_bits_);
   if (options_.order.window == 0 && tree_rounding_ < 0.1) {
     // Energies are integers: what is not below the best by one is not better.

@@ -8,7 +8,9 @@ using problem::Assignment;
 using problem::convert;
 using problem::Vartype;
 
-ReducedModel::ReducedModel(const problem::Bqm& bqm, const std::stop_token& stop) : bqm_(bqm) {
+ReducedModel::ReducedModel(const problem::Bqm& bqm, std::uint64_t memory_bytes_max, const std::stop_token& stop)
+    : bqm_(bqm) {
+  if (reduce::bytes_needed(bqm) > memory_bytes_max) return;
   if (reduce::reducible(bqm)) reduced_ = reduce::reduce_exact(bqm, reduce::Rounding::kAllowed, stop);
 }
 

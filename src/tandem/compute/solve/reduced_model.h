@@ -17,8 +17,8 @@ namespace tandem::solve {
 /// Holds the model by reference where nothing can be reduced.
 class ReducedModel {
  public:
-  /// A stop ends the reductions early.
-  ReducedModel(const problem::Bqm& bqm, const std::stop_token& stop);
+  /// A stop ends the reductions early; where they need more than `memory_bytes_max` there are none.
+  ReducedModel(const problem::Bqm& bqm, std::uint64_t memory_bytes_max, const std::stop_token& stop);
   const problem::Bqm& bqm() const { return reduced_ ? reduced_->model : bqm_; }
   /// Bits of the original model for those of the reduced one, and the other way round.
   problem::Assignment lift(problem::AssignmentView bits) const;

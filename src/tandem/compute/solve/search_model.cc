@@ -51,6 +51,20 @@ double unit_of(const problem::Bqm& bqm, const IntegerBqm& rounded) {
   return std::ldexp(1.0, std::ilogb(1.5 * largest / static_cast<double>(digits)));
 }
 
+std::vector<SearchModel::Pair> pairs_lost(const problem::Bqm& bqm, const IntegerBqm& rounded) {
+  std::vector<SearchModel::Pair> out;
+  std::size_t next = 0;
+  for (const problem::QuadraticTerm& term : bqm.terms()) {
+    const bool kept = next < rounded.terms.size() && rounded.terms[next].u == term.u && rounded.terms[next].v == term.v;
+    if (kept) {
+      ++next;
+    } else {
+      out.push_back({term.u, term.v});
+    }
+  }
+  return out;
+}
+
 /// s = 2x - 1: h s + J s s = 2h x - h, 4J x x - 2J x - 2J x + J.
 void to_binary(IntegerBqm& bqm) {
   if (bqm.vartype == Vartype::kBinary) return;
@@ -180,6 +194,7 @@ Result<SearchModel> SearchModel::create(const problem::Bqm& bqm, std::uint64_t m
   if (!model.exact_) {
     integers = bqm.to_rounded_integer();
     model.unit_ = unit_of(bqm, integers);
+    model.lost_pairs_ = pairs_lost(bqm, integers);
   }
   to_binary(integers);
   model.quantum_ = take_out_divisor(integers);

@@ -70,6 +70,12 @@ class SearchModel {
   /// Every energy is exactly that of the Bqm.
   bool exact() const { return exact_; }
   std::uint64_t bytes() const { return bytes_; }
+  /// Pairs whose coupling became zero by rounding: variables that look apart and are not.
+  struct Pair {
+    std::uint32_t u = 0;
+    std::uint32_t v = 0;
+  };
+  std::span<const Pair> lost_pairs() const { return lost_pairs_; }
 
   std::int64_t energy(problem::AssignmentView bits) const;
   /// The objective of an energy: exact, or within error_max() where exact() is false.
@@ -88,6 +94,7 @@ class SearchModel {
   std::vector<std::int64_t> linear_;
   Rows rows_;
   std::uint64_t num_entries_ = 0;
+  std::vector<Pair> lost_pairs_;
   double coefficients_ = 0;  ///< of the Bqm, each rounded once where exact() is false
   std::int64_t quantum_ = 1;  ///< the greatest common divisor taken out
   problem::IntegerBqm scale_;  ///< decimals and offset only

@@ -134,7 +134,7 @@ class PortfolioSolver final : public Solver {
     const std::size_t count = num_strands(options);
     std::vector<std::uint64_t> no_work(count);
     if (no_work_allowed(options)) return unsearched_outcome(model, options, context, std::move(no_work), kUnitName);
-    const ReducedModel reduced(bqm, context.stop);
+    const ReducedModel reduced(bqm, options.memory_bytes_max, context.stop);
     if (reduced.bqm().num_variables() == 0) return reduced.solved_outcome(model, count, kUnitName);
     TANDEM_TRY_ASSIGN(const SearchModel search, SearchModel::create(reduced.bqm(), options.memory_bytes_max));
     TANDEM_TRY(check_memory(search.bytes() + Portfolio::bytes(search, options), options));

@@ -7,6 +7,7 @@
 
 #include "tandem/base/assert.h"
 #include "tandem/base/text.h"
+#include "tandem/model/problem/compensated_sum.h"
 
 namespace tandem::problem {
 namespace {
@@ -174,10 +175,10 @@ Result<Bqm> Bqm::create(Vartype vartype, std::vector<double> linear, std::vector
 
 double Bqm::energy(AssignmentView values) const {
   TANDEM_ASSERT(values.size() == linear_.size());
-  double sum = offset_;
-  for (std::size_t i = 0; i < linear_.size(); ++i) sum += linear_[i] * values[i];
-  for (const QuadraticTerm& term : terms_) sum += term.bias * (values[term.u] * values[term.v]);
-  return sum;
+  CompensatedSum sum(offset_);
+  for (std::size_t i = 0; i < linear_.size(); ++i) sum.add(linear_[i] * values[i]);
+  for (const QuadraticTerm& term : terms_) sum.add(term.bias * (values[term.u] * values[term.v]));
+  return sum.value();
 }
 
 Bqm Bqm::with_vartype(Vartype vartype) const {

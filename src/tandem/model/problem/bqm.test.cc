@@ -9,6 +9,7 @@
 
 #include "tandem/base/rng.h"
 #include "tandem/base/testing/matchers.h"
+#include "tandem/model/problem/polynomial.h"
 #include "tandem/model/problem/testing/random_models.h"
 
 namespace tandem::problem {
@@ -58,6 +59,18 @@ TEST(Bqm, energy_is_the_formula_by_hand) {
   EXPECT_EQ(binary.energy(Assignment{1, 1, 1}), 10 + 1 - 2 + 0.5 + 3 - 4);
   const Bqm spin = Bqm::create(Vartype::kSpin, {1, -2, 0.5}, {{0, 1, 3}, {1, 2, -4}}, 10).value();
   EXPECT_EQ(spin.energy(Assignment{-1, 1, -1}), 10 - 1 - 2 - 0.5 - 3 + 4);
+}
+
+TEST(Bqm, energy_keeps_small_terms_beside_penalties_that_cancel) {
+  // 10^18 (x0 + x1 - 1)^2 without its square of 1, and 1/4: a plain sum loses the quarter.
+  const Bqm bqm = Bqm::create(Vartype::kBinary, {-1e18, -1e18, 0.25}, {{0, 1, 2e18}}, 0).value();
+  EXPECT_EQ(bqm.energy(Assignment{1, 1, 1}), 0.25);
+  const Polynomial cubic = Polynomial::create(Vartype::kBinary, 3,
+                                              {{.variables = {0}, .coefficient = 1e18},
+                                               {.variables = {1}, .coefficient = 0.25},
+                                               {.variables = {0, 1, 2}, .coefficient = -1e18}})
+                               .value();
+  EXPECT_EQ(cubic.energy(Assignment{1, 1, 1}), 0.25);
 }
 
 TEST(Bqm, energy_is_invariant_under_vartype_change) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "tandem/base/assert.h"
+#include "tandem/model/problem/compensated_sum.h"
 
 namespace tandem::problem {
 namespace {
@@ -111,13 +112,13 @@ std::size_t Polynomial::degree() const { return terms_.empty() ? 0 : terms_.back
 
 double Polynomial::energy(AssignmentView values) const {
   TANDEM_ASSERT(values.size() == num_variables_);
-  double sum = 0;
+  CompensatedSum sum;
   for (const Monomial& term : terms_) {
     int product = 1;
     for (const std::uint32_t variable : term.variables) product *= values[variable];
-    sum += term.coefficient * product;
+    sum.add(term.coefficient * product);
   }
-  return sum;
+  return sum.value();
 }
 
 Polynomial Polynomial::negated() const {
