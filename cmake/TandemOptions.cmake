@@ -28,7 +28,7 @@ if(TANDEM_WERROR)
   add_compile_options(-Werror)
 endif()
 
-# Portable baseline; wider instruction sets are chosen at run time by function table, never by a build flag.
+# Portable baseline: one binary for every x86-64 of the last fifteen years.
 # No contraction to fused multiply-add: same seed + same version = same bytes on every machine.
 add_compile_options(-march=x86-64-v2 -ffp-contract=off)
 

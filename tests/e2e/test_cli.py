@@ -1,9 +1,11 @@
 """The command line as a person and a script use it."""
 
 import json
+import os
+import subprocess
 import unittest
 
-from support import DATA, QUBO, ROOT, Workplace, validate
+from support import BINARY, DATA, QUBO, ROOT, Workplace, validate
 
 
 class CommandLine(unittest.TestCase):
@@ -100,7 +102,7 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(shown["compute.threads"]["origin"], "default")
 
     def test_the_data_directory_says_that_it_came_from_its_variable(self):
-        done = subprocess.run([support.TANDEM, "config", "show", "--json"], capture_output=True, text=True, check=True,
+        done = subprocess.run([BINARY, "config", "show", "--json"], capture_output=True, text=True, check=True,
                               env={**os.environ, "TANDEM_DATA_DIR": "/somewhere"})
         shown = {s["name"]: s for s in json.loads(done.stdout)["settings"]}["data.dir"]
         self.assertEqual((shown["value"], shown["origin"], shown["source"]), ("/somewhere", "environment", "TANDEM_DATA_DIR"))

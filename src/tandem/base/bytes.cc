@@ -17,8 +17,7 @@ namespace {
 constexpr std::string_view kHexDigits = "0123456789abcdef";
 constexpr std::string_view kBase32Digits = "abcdefghijklmnopqrstuvwxyz234567";
 constexpr std::string_view kBase64Digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-constexpr std::size_t kInflateStep =
-    256u << 10;  // output per inflate() call: large enough to be rare, small enough for any limit
+constexpr std::size_t kInflateStep = 256u << 10;  // output per inflate() call: large enough to be rare
 
 constexpr std::array<std::int8_t, 256> values_of(std::string_view digits) {
   std::array<std::int8_t, 256> values{};
@@ -63,6 +62,15 @@ std::string_view reason_of(const z_stream& stream, int code) {
   return code == Z_BUF_ERROR ? "the data ends too early" : "damaged data";
 }
 
+/// Room in `out` for `needed` bytes, never more than `most`. The sizes are `most` halved: while bytes move from half of it
+/// to all of it, no more than `most` of them exist.
+void make_room(Bytes& out, std::size_t needed, std::size_t most) {
+  if (needed <= out.capacity()) return;
+  std::size_t room = most;
+  while (room / 2 >= needed) room /= 2;
+  out.reserve(room);
+}
+
 Result<Bytes> inflate_members(std::string_view compressed, std::uint64_t limit) {
   z_stream stream{};
   constexpr int kGzipOnly = 15 + 16;  // the largest window, gzip framing with its CRC checked
@@ -71,7 +79,9 @@ Result<Bytes> inflate_members(std::string_view compressed, std::uint64_t limit) 
   }
   const std::unique_ptr<z_stream, InflateEnd> guard(&stream);
   Bytes out;
-  std::size_t used = 0;   // input handed to zlib so far
+  // One byte beyond the limit tells that there is more.
+  const auto most = static_cast<std::size_t>(std::min<std::uint64_t>(limit, out.max_size() - 1)) + 1;
+  std::size_t used = 0;  // input handed to zlib so far
   const auto consumed = [&] { return used - stream.avail_in; };
   int code = Z_OK;
   while (true) {
@@ -82,12 +92,14 @@ Result<Bytes> inflate_members(std::string_view compressed, std::uint64_t limit) 
       used += piece;
     }
     const std::size_t before = out.size();
-    out.resize(before + kInflateStep);
+    const std::size_t step = std::min(kInflateStep, most - before);
+    make_room(out, before + step, most);
+    out.resize(before + step);
     stream.next_out = reinterpret_cast<Bytef*>(out.data() + before);
-    stream.avail_out = static_cast<uInt>(kInflateStep);
+    stream.avail_out = static_cast<uInt>(step);
     code = inflate(&stream, Z_NO_FLUSH);
-    out.resize(before + kInflateStep - stream.avail_out);
-    if (out.size() > limit) {
+    out.resize(before + step - stream.avail_out);
+    if (out.size() == most) {
       return fail(errors::kInputTooLarge, "the decompressed data is larger than the limit of {} bytes; split the input",
                   limit);
     }

@@ -24,8 +24,9 @@ std::string to_base64(std::string_view bytes);
 /// Errors: 1030 bad_encoding.
 Result<Bytes> from_base64(std::string_view text);
 
-/// Inflates gzip (RFC 1952) up to `limit` bytes of output.
-/// Errors: 1031 bad_gzip - damaged or truncated; 1003 input_too_large - the output would exceed `limit`.
+/// Inflates gzip (RFC 1952) up to `limit` bytes of output; never holds more than that of it in memory.
+/// Errors: 1031 bad_gzip - damaged or truncated; 1003 input_too_large - the output would exceed `limit`;
+///         1004 out_of_memory.
 Result<Bytes> gunzip(std::string_view compressed, std::uint64_t limit);
 /// True for the two magic bytes of gzip.
 bool is_gzip(std::string_view bytes);

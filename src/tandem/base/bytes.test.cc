@@ -114,7 +114,9 @@ TEST(Gunzip, stops_at_the_limit_of_output) {
   const Bytes bomb = compress_zeros(64u << 20);
   EXPECT_LT(bomb.size(), 100'000u);
   EXPECT_THAT(gunzip(bomb, 1u << 20), FailsWith(errors::kInputTooLarge));
-  EXPECT_EQ(gunzip(bomb, 64u << 20)->size(), 64u << 20);
+  const auto whole = gunzip(bomb, 64u << 20);
+  EXPECT_EQ(whole->size(), 64u << 20);
+  EXPECT_LE(whole->capacity(), (64u << 20) + 2);  // one byte tells whether there is more; std::string rounds up by one
 }
 
 TEST(Gunzip, is_gzip_looks_at_the_magic_bytes_only) {

@@ -14,8 +14,6 @@ using std::chrono::microseconds;
 constexpr std::string_view kShape = "0000-00-00T00:00:00";
 constexpr std::size_t kFractionDigitsMax = 9;  // peers write nanoseconds; digits beyond microseconds are dropped
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
 bool has_shape(std::string_view text) {
   for (std::size_t i = 0; i < kShape.size(); ++i) {
     if (kShape[i] == '0' ? !is_digit(text[i]) : text[i] != kShape[i]) return false;

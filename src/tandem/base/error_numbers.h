@@ -36,6 +36,7 @@ inline constexpr ErrorNumber kIsADirectory{1044};  ///< a directory where a file
 inline constexpr ErrorNumber kLockHeld{1045};  ///< another process holds the data directory
 inline constexpr ErrorNumber kNotARegularFile{1046};  ///< not a regular file
 inline constexpr ErrorNumber kNotADirectory{1047};  ///< not a directory
+inline constexpr ErrorNumber kTooManyOpenFiles{1048};  ///< too many open files
 inline constexpr ErrorNumber kCredentialMissing{1050};  ///< no such credential
 inline constexpr ErrorNumber kCredentialUnsafe{1051};  ///< others may read the credential
 inline constexpr ErrorNumber kBadCredentialReference{1052};  ///< not a credential reference
@@ -54,7 +55,6 @@ inline constexpr ErrorNumber kBadCircuit{1111};  ///< the circuit is not well fo
 inline constexpr ErrorNumber kUnboundParameter{1112};  ///< a parameter has no value
 inline constexpr ErrorNumber kTooManyQubits{1113};  ///< more qubits than the backend has
 inline constexpr ErrorNumber kBadJob{1120};  ///< the job document contradicts itself
-inline constexpr ErrorNumber kMoneyNeeded{1121};  ///< metered work without a cost limit
 inline constexpr ErrorNumber kFormatSyntax{1201};  ///< the file breaks its format
 inline constexpr ErrorNumber kFormatAmbiguous{1202};  ///< the file could be read in two ways
 inline constexpr ErrorNumber kFormatUnknown{1203};  ///< unknown file format
@@ -77,13 +77,14 @@ inline constexpr ErrorNumber kEgressRefused{2005};  ///< the address is not on t
 inline constexpr ErrorNumber kTlsFailed{2006};  ///< the secure connection failed
 inline constexpr ErrorNumber kAddressInUse{2010};  ///< the address is in use
 inline constexpr ErrorNumber kBadAddress{2011};  ///< not an address to listen on
-inline constexpr ErrorNumber kAddressNotLoopback{2012};  ///< only loopback without tokens
+inline constexpr ErrorNumber kAddressNotLoopback{2012};  ///< only loopback
 inline constexpr ErrorNumber kStoreNewer{3001};  ///< the store is from a newer version
 inline constexpr ErrorNumber kStoreForeign{3002};  ///< not a Tandem store
 inline constexpr ErrorNumber kStoreDamaged{3003};  ///< the store is damaged
 inline constexpr ErrorNumber kPreconditionFailed{3004};  ///< a precondition of the commit does not hold
 inline constexpr ErrorNumber kStoreClosed{3005};  ///< the store stopped accepting commits
 inline constexpr ErrorNumber kBatchTooLarge{3006};  ///< the commit is larger than the limit
+inline constexpr ErrorNumber kStoreOutOfMemory{3007};  ///< the store got no memory
 inline constexpr ErrorNumber kBudgetExceeded{4001};  ///< the budget does not allow it
 inline constexpr ErrorNumber kHoldUnknown{4002};  ///< no such hold
 inline constexpr ErrorNumber kDoubleSettlement{4003};  ///< settled before
@@ -94,7 +95,6 @@ inline constexpr ErrorNumber kResultNotReady{5004};  ///< the job has no result 
 inline constexpr ErrorNumber kStaleFence{5005};  ///< somebody else owns the attempt now
 inline constexpr ErrorNumber kNoPlan{5006};  ///< no backend can do this
 inline constexpr ErrorNumber kIdempotencyConflict{5007};  ///< the idempotency key was used for another body
-inline constexpr ErrorNumber kIdempotencyInFlight{5008};  ///< the same request is being worked on
 inline constexpr ErrorNumber kExpired{5009};  ///< the job's time is over
 inline constexpr ErrorNumber kReplayDifferent{5010};  ///< the replay gave another result
 inline constexpr ErrorNumber kReplayNotComparable{5011};  ///< the replay cannot be compared

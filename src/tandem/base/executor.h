@@ -30,7 +30,8 @@ class Executor {
   /// Runs `task` on the timer thread once `delay` has passed; the task must be short.
   [[nodiscard]] virtual std::unique_ptr<Timer> post_after(std::chrono::nanoseconds delay, Task task) = 0;
   /// Runs body(0..count-1), the caller taking part, and returns when all are done. Nested calls are allowed.
-  /// At most `threads` run at once (0: as many as the pool has).
+  /// At most `threads` run at once (0: as many as the pool has). What a body throws, which only a lack of memory may make it do,
+  /// the call throws when all are done.
   virtual void parallel(std::size_t count, std::size_t threads, const std::function<void(std::size_t)>& body) = 0;
   /// A named thread of its own for a loop that blocks (store writer, scheduler); `body` must return when stopped.
   [[nodiscard]] virtual std::unique_ptr<Timer> start_loop(const char* name,

@@ -218,6 +218,17 @@ TEST(Timer, many_threads_make_and_cancel_timers) {
   EXPECT_EQ(fired, kept);
 }
 
+TEST(Parallel, what_a_body_throws_reaches_the_caller_when_all_are_done) {
+  ThreadExecutor executor(3);
+  std::atomic<int> done = 0;
+  const auto body = [&](std::size_t i) {
+    ++done;
+    if (i % 2 == 0) throw std::bad_alloc();
+  };
+  EXPECT_THROW(executor.parallel(100, 0, body), std::bad_alloc);
+  EXPECT_EQ(done, 100);
+}
+
 TEST(Loop, runs_on_a_thread_of_its_own_until_its_handle_goes) {
   ThreadExecutor executor(1);
   std::promise<std::string> name;

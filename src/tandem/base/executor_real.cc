@@ -5,6 +5,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <map>
 #include <mutex>
 #include <string>
@@ -97,11 +98,17 @@ struct Parallel {
   std::mutex mutex;
   std::condition_variable all_done;
   std::size_t done = 0;  // under mutex
+  std::exception_ptr thrown;  // the first; under mutex
 
-  void work() noexcept {
+  void work() {
     std::size_t mine = 0;
     for (std::size_t i = next.fetch_add(1); i < count; i = next.fetch_add(1)) {
-      (*body)(i);
+      try {
+        (*body)(i);
+      } catch (...) {
+        const std::lock_guard lock(mutex);
+        if (!thrown) thrown = std::current_exception();
+      }
       ++mine;
     }
     if (mine == 0) return;
@@ -112,6 +119,7 @@ struct Parallel {
   void wait() {
     std::unique_lock lock(mutex);
     all_done.wait(lock, [&] { return done == count; });
+    if (thrown) std::rethrow_exception(thrown);
   }
 };
 

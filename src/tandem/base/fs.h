@@ -37,7 +37,8 @@ void hold_standard_streams();
 
 /// Threads: every method is safe to call concurrently.
 /// Errors: 1040 file_not_found; 1043 permission_denied; 1044 is_a_directory; 1041 disk_full; 1042 io_error; 1003 input_too_large;
-/// 1046 not_a_regular_file - a device, pipe or socket; 1047 not_a_directory.
+/// 1046 not_a_regular_file - a device, pipe or socket; 1047 not_a_directory;
+/// 1048 too_many_open_files.
 class Fs {
  public:
   virtual ~Fs() = default;

@@ -206,6 +206,24 @@ class AsNobody {
   AsNobody& operator=(const AsNobody&) = delete;
 };
 
+TEST_F(RealFsTest, a_write_names_the_path_it_was_given_and_not_its_temporary) {
+  const auto written = fs_.write_file_atomic(folder_ / "none/x.json", "x");
+  ASSERT_THAT(written, FailsWith(errors::kFileNotFound));
+  EXPECT_THAT(written.error().message, HasSubstr("/none/x.json':"));
+}
+
+TEST_F(RealFsTest, too_many_open_files_are_called_that) {
+  ASSERT_THAT(fs_.write_file_atomic(folder_ / "a", "x"), Succeeds());
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit none = before;
+  none.rlim_cur = 0;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const auto read = fs_.read_file(folder_ / "a", kLimit);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_THAT(read, FailsWith(errors::kTooManyOpenFiles));
+}
+
 TEST_F(RealFsTest, what_others_own_is_refused) {
   ASSERT_THAT(fs_.write_file_atomic(path("secret"), "x"), Succeeds());
   ASSERT_EQ(::chmod(path("secret").c_str(), 0), 0);

@@ -71,6 +71,10 @@ tl::unexpected<Error> system_error(int code, std::string_view verb, const std::s
     case EDQUOT:
     case EFBIG:
       return fail(errors::kDiskFull, "cannot {} {}: {}; free some space and try again", verb, quote(path), reason);
+    case EMFILE:
+    case ENFILE:
+      return fail(errors::kTooManyOpenFiles, "cannot {} {}: {}; raise the limit (ulimit -n) or close some connections",
+                  verb, quote(path), reason);
     case ENOMEM:
       return fail(errors::kOutOfMemory, "cannot {} {}: {}; free some memory and try again", verb, quote(path), reason);
     default:
@@ -85,19 +89,24 @@ auto retried(Call call) {
   return result;
 }
 
-Result<Descriptor> open_file(const std::string& path, int flags, std::string_view verb) {
+/// Opens `path`. Messages name `shown`, which the caller knows.
+Result<Descriptor> open_file(const std::string& path, int flags, std::string_view verb, const std::string& shown) {
   // The system would read the name only up to the zero byte: another file.
   if (path.find('\0') != std::string::npos)
-    return fail(errors::kFileNotFound, "cannot {} {}: a path has no zero byte", verb, quote(path));
+    return fail(errors::kFileNotFound, "cannot {} {}: a path has no zero byte", verb, quote(shown));
   Descriptor file(retried([&] { return ::open(path.c_str(), flags | O_CLOEXEC | O_NOCTTY, kFileMode); }));
   if (!file.open()) {
     // ENXIO: a socket, or a pipe that nobody reads.
     if (errno == ENXIO)
       return fail(errors::kNotARegularFile, "cannot {} {}: it is a pipe, socket or device; name a regular file", verb,
-                  quote(path));
-    return system_error(errno, verb, path);
+                  quote(shown));
+    return system_error(errno, verb, shown);
   }
   return file;
+}
+
+Result<Descriptor> open_file(const std::string& path, int flags, std::string_view verb) {
+  return open_file(path, flags, verb, path);
 }
 
 Result<struct stat> status_of_regular(const Descriptor& file, std::string_view verb, const std::string& path) {
@@ -283,7 +292,7 @@ Result<void> RealFs::write_file_atomic(const std::string& path, std::string_view
   // Unique while this call runs: a thread writes one file at a time. A left-over of a crashed process may be replaced.
   const std::string temporary = fmt::format("{}.tmp.{}.{}", target, ::getpid(), ::gettid());
   ::unlink(temporary.c_str());
-  TANDEM_TRY_ASSIGN(Descriptor file, open_file(temporary, O_WRONLY | O_CREAT | O_EXCL, "write"));
+  TANDEM_TRY_ASSIGN(Descriptor file, open_file(temporary, O_WRONLY | O_CREAT | O_EXCL, "write", path));
   auto written = fill_and_sync(std::move(file), bytes, mode, path);
   if (written && ::rename(temporary.c_str(), target.c_str()) != 0) written = system_error(errno, "write", path);
   if (!written) {

@@ -18,6 +18,9 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 /// The first value of a header, names compared without case; empty when absent.
 std::string_view header_value(const Headers& headers, std::string_view name);
 
+/// A token of RFC 9110 5.6.2: what methods and names of headers are made of.
+bool is_http_token(std::string_view text);
+
 struct HttpRequest {
   std::string method = "GET";
   std::string url;

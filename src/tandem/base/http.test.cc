@@ -16,6 +16,12 @@ TEST(HeaderValue, compares_names_without_case_and_takes_the_first) {
   EXPECT_EQ(header_value(headers, "Location"), "");
 }
 
+TEST(Token, is_what_rfc_9110_lets_a_method_and_a_name_be) {
+  for (const char* token : {"GET", "x-y", "a1", "!#$%&'*+-.^_`|~"}) EXPECT_TRUE(is_http_token(token)) << token;
+  for (const char* other : {"", "a b", "a:b", "G<T", "\xc3\xa9", "a\n", "(", "\""})
+    EXPECT_FALSE(is_http_token(other)) << other;
+}
+
 TEST(ScriptedHttp, answers_in_order_then_by_the_handler_and_remembers_what_it_was_asked) {
   ScriptedHttp http;
   http.then(200, "first").then_fail(errors::kConnectionLost, Sent::kMaybe);

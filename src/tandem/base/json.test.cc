@@ -123,6 +123,18 @@ TEST(CanonicalJson, writes_the_number_samples_of_rfc_8785) {
 }
 
 // From a JavaScript engine: JSON.stringify(x).
+TEST(JsonNumber, integers_that_a_double_would_round_are_refused_with_both) {
+  for (const char* text : {"9007199254740993", "-9007199254740993", "9223372036854775807", "18446744073709551615"}) {
+    const auto number = json_number(Json::parse(text), "/x");
+    ASSERT_THAT(number, FailsAt("/x", errors::kValueOutOfRange)) << text;
+    EXPECT_THAT(number.error().message, testing::HasSubstr(text));
+  }
+  EXPECT_EQ(json_number(Json::parse("9007199254740994"), "").value(), 0x1p53 + 2);
+  EXPECT_EQ(json_number(Json::parse("9223372036854775808"), "").value(), 0x1p63);
+  EXPECT_EQ(json_number(Json::parse("-9223372036854775808"), "").value(), -0x1p63);
+  EXPECT_EQ(json_number(Json::parse("9007199254740993.0"), "").value(), 0x1p53);
+}
+
 TEST(CanonicalJson, writes_other_numbers_as_ecmascript_does) {
   const std::vector<std::pair<double, const char*>> samples = {{0.1 + 0.2, "0.30000000000000004"},
                                                                {1.0 / 3, "0.3333333333333333"},

@@ -1,6 +1,6 @@
 #include "tandem/base/line_scanner.h"
 
-#include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "tandem/base/document.h"
@@ -13,7 +13,6 @@ constexpr int kFastDigitsMax = 15;  // as many are exact in a double and cannot 
 
 bool is_blank(char c) { return c == ' ' || c == '\r' || c == '\t' || c == '\v' || c == '\f'; }
 bool ends_token(char c) { return is_blank(c) || c == '\n'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 /// Reads a plain integer of at most kFastDigitsMax digits that ends with the word. Its end, or nullptr when the word is
 /// something else.
@@ -26,6 +25,15 @@ const char* read_plain_integer(const char* at, const char* end, std::int64_t& va
   if (at == digits || (at < end && !ends_token(*at))) return nullptr;
   value = negative ? -size : size;
   return at;
+}
+
+/// Whether `word`, an integer that fits 64 bits, is not what was read. Longer ones are as rounded as all doubles of their size.
+bool is_rounded_integer(std::string_view word, double read) {
+  constexpr double kExactMax = 9007199254740992.0;  // 2^53
+  constexpr double kTwo63 = 9223372036854775808.0;
+  if (std::abs(read) < kExactMax) return false;
+  const auto integer = parse_int64(word);
+  return integer && (read >= kTwo63 || static_cast<std::int64_t>(read) != *integer);
 }
 
 }  // namespace
@@ -84,24 +92,21 @@ bool LineScanner::read_number(double& value) {
     value = static_cast<double>(integer);
     return true;
   }
-  const auto parsed = parse_double(token());
+  const std::string_view word = token();
+  const auto parsed = parse_double(word);
   if (parsed) value = *parsed;
-  return parsed.has_value();
+  rounded_ = parsed && is_rounded_integer(word, *parsed);
+  return parsed && !rounded_;
 }
 
-std::string_view LineScanner::rest_of_line() {
-  skip_blanks();
-  token_ = at_;
-  while (at_ < end_ && *at_ != '\n') ++at_;
-  return trim({token_, static_cast<std::size_t>(at_ - token_)});
+std::string_view LineScanner::number_expected() const {
+  return rounded_ ? "an integer that a double holds, as all up to 2^53 are" : "a finite number";
 }
 
 std::string LineScanner::place() const {
   const std::string_view text(begin_, static_cast<std::size_t>(end_ - begin_));
   return document::Source{text, name_}.place(static_cast<std::size_t>(token_ - begin_));
 }
-
-std::size_t LineScanner::line_number() const { return 1 + static_cast<std::size_t>(std::count(begin_, token_, '\n')); }
 
 Error LineScanner::unexpected_token(ErrorNumber number, std::string_view expected, std::string_view advice) const {
   const char* after = token_;

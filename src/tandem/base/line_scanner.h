@@ -27,15 +27,15 @@ class LineScanner {
   /// The next word of this line; empty at its end.
   std::string_view token();
   /// Reads the next word of this line as a number. False, with the word as the place of errors, when there is none or it is
-  /// no such number. read_number() takes finite decimals; too small ones become 0.
+  /// no such number. read_number() takes finite decimals; too small ones become 0, integers that a double would round are
+  /// refused.
   bool read_integer(std::int64_t& value);
   bool read_number(double& value);
-  /// What is left of this line without blanks at its ends.
-  std::string_view rest_of_line();
 
+  /// What read_number() wanted, for unexpected_token().
+  std::string_view number_expected() const;
   /// "name:line:column" of the word last read.
   std::string place() const;
-  std::size_t line_number() const;  ///< of the word last read, counted from 1; cost: linear in the text before it
   /// "expected <expected>, found 'x'; <advice>" at the word last read.
   Error unexpected_token(ErrorNumber number, std::string_view expected, std::string_view advice) const;
 
@@ -48,6 +48,7 @@ class LineScanner {
   const char* token_;  ///< start of the word last read
   std::string_view name_;
   bool started_ = false;
+  bool rounded_ = false;  ///< the number last read is an integer that a double would round
 };
 
 }  // namespace tandem

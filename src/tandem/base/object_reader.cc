@@ -36,6 +36,14 @@ tl::unexpected<Error> wrong_type(std::string place, const Json& value, std::stri
   return fail_at(std::move(place), errors::kWrongType, "expected {}, found {}", expected, describe(value));
 }
 
+/// Whether `number`, read from the integer `value`, is equal to it.
+bool holds(double number, const Json& value) {
+  constexpr double kTwo63 = 9223372036854775808.0;
+  if (value.is_number_unsigned())
+    return number < 2 * kTwo63 && static_cast<std::uint64_t>(number) == value.get<std::uint64_t>();
+  return number < kTwo63 && static_cast<std::int64_t>(number) == value.get<std::int64_t>();
+}
+
 }  // namespace
 
 Result<double> json_number(const Json& value, std::string place) {
@@ -43,6 +51,12 @@ Result<double> json_number(const Json& value, std::string place) {
   const double number = value.get<double>();
   if (!std::isfinite(number))
     return fail_at(std::move(place), errors::kValueOutOfRange, "the number is not finite; use a finite one");
+  if (value.is_number_integer() && !holds(number, value)) {
+    return fail_at(
+        std::move(place), errors::kValueOutOfRange,
+        "the integer {} would be rounded to {:.0f}; integers are exact up to 2^53, so scale it down or write that",
+        value.dump(), number);
+  }
   return number;
 }
 

@@ -69,7 +69,9 @@ Result<std::string> normal_form(const Given& given, const SettingRecord& record)
     case SettingType::kDuration: {
       const auto value = parse_duration(given.text);
       if (!value) return bad_setting(given, "a duration with a unit, such as 250ms, 5s or 2m");
-      return within_limits(given, record, std::chrono::duration_cast<std::chrono::milliseconds>(*value).count(), "ms");
+      const auto whole = std::chrono::duration_cast<std::chrono::milliseconds>(*value);
+      if (whole != *value) return bad_setting(given, "a duration of whole milliseconds, such as 1ms");
+      return within_limits(given, record, whole.count(), "ms");
     }
     case SettingType::kAddress: {
       const std::size_t colon = given.text.rfind(':');

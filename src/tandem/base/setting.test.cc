@@ -99,6 +99,8 @@ TEST(Settings, bad_values_are_refused_with_value_limit_and_place) {
                                                {"engine.workers", "99999999999999999999", "write an integer"},
                                                {"server.drain_timeout", "5", "write a duration with a unit"},
                                                {"server.drain_timeout", "11m", "write a value from 0ms to 600000ms"},
+                                               {"store.commit_wait", "0.4ms", "write a duration of whole milliseconds"},
+                                               {"server.drain_timeout", "1.0005s", "whole milliseconds"},
                                                {"server.listen", "8642", "write HOST:PORT"},
                                                {"server.listen", ":8642", "write HOST:PORT"},
                                                {"server.listen", "localhost:", "write HOST:PORT"},

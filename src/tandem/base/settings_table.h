@@ -9,7 +9,7 @@
 namespace tandem::settings {
 
 /// Every setting, in the order of contract/settings.json.
-inline constexpr std::array<SettingRecord, 19> kTable{{
+inline constexpr std::array<SettingRecord, 18> kTable{{
     {.name = "data.dir",
      .type = SettingType::kPath,
      .default_value = "",
@@ -70,12 +70,6 @@ inline constexpr std::array<SettingRecord, 19> kTable{{
      .min = 1,
      .max = 256,
      .meaning = "Jobs worked on at once."},
-    {.name = "engine.default_time",
-     .type = SettingType::kDuration,
-     .default_value = "5000ms",
-     .min = 1,
-     .max = 86400000,
-     .meaning = "Time limit of a job that names none."},
     {.name = "store.commit_batch_max",
      .type = SettingType::kInteger,
      .default_value = "1024",

@@ -16,8 +16,6 @@ namespace {
 constexpr std::size_t kSuggestionLengthMax = 64;  // longer words are not misspelt keys, and the distance is quadratic
 constexpr std::size_t kQuotedBytesMax = 80;  // enough to find the place, short enough for one line
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
 /// Edits (insert, delete, replace, swap of neighbours) between two short words: optimal string alignment.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::array<std::array<std::size_t, kSuggestionLengthMax + 1>, 3> rows{};

@@ -33,6 +33,7 @@ std::string format_usd(std::int64_t micros);  ///< "$1.250000" shortened to at l
 std::string quote(std::string_view text);
 /// Where the first byte that is not UTF-8 (RFC 3629) stands; npos when all is well.
 std::size_t invalid_utf8_at(std::string_view text);
+constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }  ///< ASCII, whatever the locale
 std::string_view trim(std::string_view text);
 std::vector<std::string_view> split(std::string_view text, char separator);
 std::string to_lower(std::string_view text);

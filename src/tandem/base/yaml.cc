@@ -25,7 +25,6 @@ constexpr std::string_view kQuotedTag = "!";  // yaml-cpp: a quoted or block sca
 /// Leaves yaml-cpp, which has no other way to stop; caught in read_yaml() and never beyond.
 struct Stopped {};
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool all_digits(std::string_view text) { return !text.empty() && std::all_of(text.begin(), text.end(), is_digit); }
 bool is_one_of(std::string_view text, std::initializer_list<std::string_view> words) {
   return std::find(words.begin(), words.end(), text) != words.end();

@@ -112,11 +112,12 @@ using CommitDone = std::function<void(Result<Committed>)>;
 
 /// Threads: every method is safe to call concurrently. Reads see every commit whose `done` was called before.
 ///
-/// Errors of commit: 3004 precondition_failed (table and key named); 3006 batch_too_large; 1041 disk_full and 1004
-///                   out_of_memory - nothing was written and later commits may succeed; 1042 io_error, 3003
+/// Errors of commit: 3004 precondition_failed (table and key named); 3006 batch_too_large; 1041 disk_full and 3007
+///                   store_out_of_memory, 1045 lock_held (a person's database shell) - nothing was written and later
+///                   commits may succeed; 1042 io_error, 3003
 ///                   store_damaged - whether the batch is on disk is unknown; 3005 store_closed - after one of those
 ///                   two nothing more is acknowledged.
-/// Errors of reads:  1042 io_error; 3003 store_damaged; 1004 out_of_memory.
+/// Errors of reads:  1042 io_error; 3003 store_damaged; 3007 store_out_of_memory.
 class Store {
  public:
   virtual ~Store() = default;

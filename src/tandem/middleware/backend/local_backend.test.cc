@@ -47,6 +47,20 @@ class TinySolver final : public solve::Solver {
                           .variables_max = 8};
 };
 
+TEST(SolverBackend, work_that_gets_no_memory_fails_with_1004_and_the_process_lives) {
+  FakeClock clock;
+  ManualExecutor executor{clock};
+  TinySolver solver;
+  solver.during = [](const solve::SolveContext&) { throw std::bad_alloc(); };
+  const auto backend = make_solver_backend(solver, executor, clock);
+  const auto handle = backend->submit(two_variables(), "", {});
+  ASSERT_TRUE(handle);
+  EXPECT_EQ(backend->poll(*handle, {})->state, WorkState::kFailed);
+  const auto raw = backend->fetch(*handle, {});
+  ASSERT_FALSE(raw);
+  EXPECT_EQ(raw.error().number, errors::kOutOfMemory);
+}
+
 struct SolverHarness {
   static constexpr bool kRunsWhenPolled = true;
   Backend& backend() { return *backend_; }

@@ -1,5 +1,7 @@
 #include "tandem/middleware/backend/local_task.h"
 
+#include <new>
+
 namespace tandem::backend {
 
 Result<Quote> LocalBackend::quote(const Work& work, const CallContext& /*context*/) {
@@ -36,7 +38,12 @@ Result<PollStatus> LocalBackend::poll(const Handle& handle, const CallContext& c
   const std::lock_guard running(task->running);
   if (!task->answer) {
     const std::stop_callback forward(context.stop, [&] { task->stop.request_stop(); });
-    task->answer = compute(task->work, context, task->stop.get_token());
+    try {
+      task->answer = compute(task->work, context, task->stop.get_token());
+    } catch (const std::bad_alloc&) {
+      task->answer = fail(errors::kOutOfMemory,
+                          "{} got no memory for this work; use a smaller problem or free some memory", info_.id.value);
+    }
   }
   if (*task->answer) return PollStatus{.state = WorkState::kSucceeded, .detail = "done", .progress = 1.0};
   const Error& error = task->answer->error();

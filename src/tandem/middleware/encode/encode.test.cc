@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tandem/base/rng.h"
+#include "tandem/model/observable/testing/diagonal_value.h"
 
 namespace tandem::encode {
 namespace {
@@ -178,7 +179,7 @@ TEST(ToObservable, its_value_on_every_basis_state_is_the_energy_of_the_decoded_a
     ASSERT_TRUE(observable);
     for (std::uint64_t z = 0; z < 64; ++z) {
       const Assignment values = assignment_of_bits({&z, 1}, 6, vartype);
-      EXPECT_NEAR(observable->diagonal_value(z), bqm.energy(values), 1e-9);
+      EXPECT_NEAR(observable::diagonal_value(*observable, z), bqm.energy(values), 1e-9);
     }
   }
 }

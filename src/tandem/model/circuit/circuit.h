@@ -94,7 +94,9 @@ class Circuit {
 /// The unit of quantum work: a circuit, values for its parameters, and either shots or observables with a precision.
 struct Pub {
   static constexpr std::uint64_t kShotsMax = 100'000'000;
-  static constexpr std::size_t kBindingsMax = 1'000'000;  ///< bounds the size of a result
+  static constexpr std::size_t kBindingsMax = 100'000;
+  /// Bounds the size of a result; all outcomes of 20 qubits fit. An entry takes some hundred bytes until it is stored.
+  static constexpr std::uint64_t kEntriesMax = std::uint64_t{1} << 20;
   Circuit circuit{};
   std::vector<std::vector<double>> parameter_values{};  ///< one row a binding; empty: one empty binding
   std::vector<observable::PauliSum> observables{};  ///< empty: counts are wanted
@@ -105,9 +107,12 @@ struct Pub {
   std::span<const double> binding(std::size_t index) const {
     return parameter_values.empty() ? std::span<const double>() : std::span<const double>(parameter_values[index]);
   }
+  /// How many outcomes or expectations a result may hold, over all bindings.
+  std::uint64_t entries_max() const;
   /// Whether the parts fit together: what parse() also checks, for PUBs built in code.
   /// Errors: 1112 unbound_parameter - no values; 1104 size_mismatch - a row or an observable of another size;
-  ///         1102 not_finite; 1023 value_out_of_range - shots, precision or the number of rows.
+  ///         1102 not_finite; 1023 value_out_of_range - shots, precision, the number of rows or the size of
+  ///         the result.
   Result<void> check() const;
   Json document() const;  ///< {"circuit","parameter_values","observables","shots","precision"}
   /// Errors: those of check() and of the parts. All but "circuit" may be absent.

@@ -198,6 +198,13 @@ TEST(Pub, parts_that_do_not_fit_are_refused_with_their_place) {
          p.precision = 0.1;
        },
        errors::kValueOutOfRange, "/precision"},
+      {[](Pub& p) { p.parameter_values.resize(Pub::kBindingsMax + 1, p.parameter_values[0]); },
+       errors::kValueOutOfRange, "/parameter_values"},
+      {[&](Pub& p) {  // 50,000 * 21 expectations are 1,050,000, the limit is 1,048,576
+         p.parameter_values.resize(50'000, p.parameter_values[0]);
+         p.observables.assign(21, z(2));
+       },
+       errors::kValueOutOfRange, ""},
       {[](Pub& p) { p.precision = -0.1; }, errors::kValueOutOfRange, "/precision"},
   };
   for (const Case& c : cases) {

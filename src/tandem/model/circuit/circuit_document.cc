@@ -136,6 +136,11 @@ Result<Circuit> Circuit::parse(const Json& document, const std::string& pointer)
   return circuit;
 }
 
+std::uint64_t Pub::entries_max() const {
+  const std::uint64_t outcomes = circuit.num_clbits() < 64 ? std::uint64_t{1} << circuit.num_clbits() : UINT64_MAX;
+  return num_bindings() * (observables.empty() ? std::min(shots, outcomes) : observables.size());
+}
+
 Result<void> Pub::check() const {
   const std::size_t num_parameters = circuit.parameters().size();
   if (parameter_values.empty() && num_parameters != 0) {
@@ -168,6 +173,12 @@ Result<void> Pub::check() const {
   if (shots > kShotsMax || (observables.empty() && shots == 0)) {
     return fail_at("/shots", errors::kValueOutOfRange, "{} shots are outside the limits; use 1 to {}{}", shots,
                    kShotsMax, observables.empty() ? "" : ", or 0 for exact expectations");
+  }
+  if (entries_max() > kEntriesMax) {
+    return fail_at("", errors::kValueOutOfRange,
+                   "the result may have {} entries, of {} bindings, and the limit is {}; take fewer shots, bindings or "
+                   "observables",
+                   entries_max(), num_bindings(), kEntriesMax);
   }
   if (!std::isfinite(precision) || precision < 0) {
     return fail_at("/precision", errors::kValueOutOfRange, "a precision of {} is not a standard error; use 0 or more",

@@ -66,8 +66,24 @@ TEST(Sparse, either_half_of_the_matrix_but_not_both) {
             read("3 2\n1 2 5\n1 3 1\n", kQuboMin).value()->hash());
   EXPECT_THAT(read("3 2\n2 1 5\n2 3 1\n", kQuboMin), Succeeds());
   const auto both = read("3 3\n1 2 5\n2 3 1\n2 1 5\n", kQuboMin);
-  EXPECT_THAT(both, FailsAt("data.txt", errors::kFormatSyntax));
+  EXPECT_THAT(both, FailsAt("data.txt:4:3", errors::kFormatSyntax));
   EXPECT_THAT(both.error().message, HasSubstr("(1, 2) stands in both halves"));
+}
+
+TEST(Readers, numbers_that_are_too_large_together_are_refused_at_the_line_where_they_become_so) {
+  EXPECT_THAT(read("3 3\n1 2 1\n1 3 1e300\n2 3 1\n", {.problem = "max_cut"}),
+              FailsAt("data.txt:3:5", errors::kCoefficientOverflow));
+  EXPECT_THAT(read("3 3\n1 2 1\n1 3 1e300\n2 3 1\n", kQuboMin), FailsAt("data.txt:3:5", errors::kCoefficientOverflow));
+  EXPECT_THAT(read("p qubo 0 2 1 1\n0 0 1e300\n0 1 1e300\n", {}),
+              FailsAt("data.txt:3:5", errors::kCoefficientOverflow));
+  EXPECT_THAT(read("2 2\n1 1 1.7e308\n1 1 1.7e308\n", kQuboMin), FailsAt("data.txt:2:5", errors::kNotFinite));
+}
+
+TEST(Readers, an_integer_that_a_double_would_round_is_refused_where_it_stands) {
+  EXPECT_THAT(read("2 1\n1 2 9007199254740993\n", kQuboMin), FailsAt("data.txt:2:5", errors::kFormatSyntax));
+  EXPECT_THAT(read("p qubo 0 2 0 1\n0 1 9007199254740993\n", {}), FailsAt("data.txt:2:5", errors::kFormatSyntax));
+  EXPECT_THAT(read("{\"type\": \"qubo\", \"num_variables\": 1,\n\"linear\": [9007199254740993]}", {}),
+              FailsAt("data.txt:2:12", errors::kValueOutOfRange));
 }
 
 TEST(Qbsolv, entries_count_once_from_zero_and_are_minimised) {
@@ -203,7 +219,7 @@ TEST(Readers, errors_name_line_column_value_and_limit) {
     }
   }
   EXPECT_THAT(read("3 1\n2 2 1\n", kMaxCut), FailsAt("data.txt:2:5", errors::kFormatSyntax));
-  EXPECT_THAT(read("3 1\n1 2 1e308\n", kQuboMin), FailsAt("data.txt", errors::kNotFinite));
+  EXPECT_THAT(read("3 1\n1 2 1e308\n", kQuboMin), FailsAt("data.txt:2:5", errors::kNotFinite));
   const std::vector<Case> qbsolv{
       {"", "data.txt:1:1", errors::kFormatSyntax, "the line 'p qubo"},
       {"0 0 1\n", "data.txt:1:1", errors::kFormatSyntax, "the line 'p qubo"},

@@ -20,11 +20,14 @@ using problem::Sense;
 
 constexpr std::size_t kEntryBytesMin = 6;  // "1 2 3\n": a file cannot promise more entries than it has room for
 
+constexpr double kMagnitudeMax = Bqm::kMagnitudeMax / 4;  // a cut states each weight four times, a matrix entry twice
+
 /// The numbers of one file.
 struct Matrix {
   std::size_t size = 0;
   std::vector<double> diagonal;
   std::vector<QuadraticTerm> entries;  ///< as they stand, indices from 0
+  std::string too_large_at;  ///< place of the entry with which the |numbers| pass what a model may hold; empty: none
 };
 
 class MatrixReader {
@@ -95,11 +98,12 @@ class MatrixReader {
     if (!scanner_.read_integer(u) || u < 1 || u > size || !scanner_.read_integer(v) || v < 1 || v > size) {
       return expected(fmt::format("an index from 1 to {}", size));
     }
-    if (!scanner_.read_number(value)) return expected("a finite number");
+    if (!scanner_.read_number(value)) return expected(scanner_.number_expected());
     if (scanner_.has_token()) {
       scanner_.token();
       return expected("the end of the line");
     }
+    note_magnitude(value);
     if (u != v) {
       matrix_.entries.push_back({static_cast<std::uint32_t>(u - 1), static_cast<std::uint32_t>(v - 1), value});
       return {};
@@ -112,8 +116,15 @@ class MatrixReader {
     return {};
   }
 
+  /// Only create() of the model decides; should it refuse the sum, this is the line to look at.
+  void note_magnitude(double value) {
+    magnitude_ += std::abs(value);
+    if (magnitude_ > kMagnitudeMax && matrix_.too_large_at.empty()) matrix_.too_large_at = scanner_.place();
+  }
+
   std::size_t text_size_;
   LineScanner scanner_;
+  double magnitude_ = 0;
   FileFormat format_;
   ReadLimits limits_;
   bool in_header_ = true;
@@ -121,9 +132,32 @@ class MatrixReader {
   Matrix matrix_;
 };
 
+/// Where the entry (u, v) stands, in a text that was read before.
+std::string place_of_entry(std::string_view text, std::string_view name, const QuadraticTerm& entry) {
+  LineScanner scanner(text, name);
+  bool in_header = true;
+  while (scanner.next_line()) {
+    if (!scanner.has_token() || scanner.peek() == '#' || scanner.peek() == '%') continue;
+    if (std::exchange(in_header, false)) continue;
+    std::int64_t u = 0;
+    std::int64_t v = 0;
+    if (scanner.read_integer(u) && u == std::int64_t{entry.u} + 1 && scanner.read_integer(v) &&
+        v == std::int64_t{entry.v} + 1) {
+      return scanner.place();
+    }
+  }
+  return std::string(name);
+}
+
+/// The error of building a model from a file: at the entry where its numbers grew too large, else at the file.
+tl::unexpected<Error> refused(Error error, const Matrix& matrix, std::string_view name) {
+  return tl::unexpected<Error>(
+      problem::placed(std::move(error), matrix.too_large_at.empty() ? std::string(name) : matrix.too_large_at));
+}
+
 /// Half of a symmetric matrix names each pair in one order only. When a pair stands in both, whether the file holds the whole
 /// matrix or an entry too many would be a guess.
-Result<void> check_half(const std::vector<QuadraticTerm>& entries, std::string_view name) {
+Result<void> check_half(const std::vector<QuadraticTerm>& entries, std::string_view text, std::string_view name) {
   const auto is_lower = [](const QuadraticTerm& entry) { return entry.u > entry.v; };
   const auto lower = std::count_if(entries.begin(), entries.end(), is_lower);
   if (lower == 0 || lower == std::ssize(entries)) return {};
@@ -134,7 +168,7 @@ Result<void> check_half(const std::vector<QuadraticTerm>& entries, std::string_v
   std::sort(upper_pairs.begin(), upper_pairs.end());
   for (const QuadraticTerm& entry : entries) {
     if (is_lower(entry) && std::binary_search(upper_pairs.begin(), upper_pairs.end(), std::pair(entry.v, entry.u))) {
-      return fail_at(std::string(name), errors::kFormatSyntax,
+      return fail_at(place_of_entry(text, name, entry), errors::kFormatSyntax,
                      "the pair ({}, {}) stands in both halves of the matrix; keep one half", entry.v + 1, entry.u + 1);
     }
   }
@@ -166,7 +200,7 @@ Result<ProblemPtr> read_rudy(std::string_view text, std::string_view name, const
   MatrixReader reader(text, name, FileFormat::kRudy, options.limits);
   TANDEM_TRY_ASSIGN(Matrix matrix, reader.read());
   auto made = problem::make_max_cut(matrix.size, std::move(matrix.entries));
-  if (!made) return tl::unexpected<Error>(problem::placed(std::move(made).error(), std::string(name)));
+  if (!made) return refused(std::move(made).error(), matrix, name);
   return made;
 }
 
@@ -185,10 +219,10 @@ Result<ProblemPtr> read_sparse(std::string_view text, std::string_view name, con
   }
   MatrixReader reader(text, name, FileFormat::kSparse, options.limits);
   TANDEM_TRY_ASSIGN(Matrix matrix, reader.read());
-  TANDEM_TRY(check_half(matrix.entries, name));
+  TANDEM_TRY(check_half(matrix.entries, text, name));
   for (QuadraticTerm& entry : matrix.entries) entry.bias *= 2;  // x'Qx holds q_uv and q_vu
   auto bqm = Bqm::create(problem::Vartype::kBinary, std::move(matrix.diagonal), std::move(matrix.entries), 0);
-  if (!bqm) return tl::unexpected<Error>(problem::placed(std::move(bqm).error(), std::string(name)));
+  if (!bqm) return refused(std::move(bqm).error(), matrix, name);
   return problem::make_qubo(*std::move(bqm), *notes.sense);
 }
 

@@ -1,6 +1,7 @@
 #include "tandem/model/format/qbsolv.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -45,7 +46,10 @@ class QbsolvReader {
           "the text ends after {} of {} diagonals and {} of {} couplers; it may be truncated, fetch it again",
           diagonals_, diagonals_promised_, couplers_.size(), couplers_promised_);
     }
-    return Bqm::create(problem::Vartype::kBinary, std::move(linear_), std::move(couplers_), 0);
+    auto bqm = Bqm::create(problem::Vartype::kBinary, std::move(linear_), std::move(couplers_), 0);
+    if (!bqm && !too_large_at_.empty())
+      return tl::unexpected<Error>(problem::placed(std::move(bqm).error(), too_large_at_));
+    return bqm;
   }
 
  private:
@@ -97,8 +101,10 @@ class QbsolvReader {
     if (!scanner_.read_integer(u) || u < 0 || u > index_max || !scanner_.read_integer(v) || v < 0 || v > index_max) {
       return expected(fmt::format("an index from 0 to {}", index_max));
     }
-    if (!scanner_.read_number(value)) return expected("a finite number");
+    if (!scanner_.read_number(value)) return expected(scanner_.number_expected());
     TANDEM_TRY(end_of_line());
+    magnitude_ += std::abs(value);
+    if (magnitude_ > Bqm::kMagnitudeMax && too_large_at_.empty()) too_large_at_ = scanner_.place();
     if ((u == v ? diagonals_ : couplers_.size()) == (u == v ? diagonals_promised_ : couplers_promised_)) {
       return fail_at(scanner_.place(), errors::kFormatSyntax,
                      "the 'p' line promises {} {}, here is one more; correct the count",
@@ -120,6 +126,8 @@ class QbsolvReader {
   std::size_t diagonals_promised_ = 0;
   std::size_t couplers_promised_ = 0;
   std::size_t diagonals_ = 0;
+  double magnitude_ = 0;
+  std::string too_large_at_;  // place of the entry with which the |numbers| pass what a model may hold
   std::vector<double> linear_;
   std::vector<QuadraticTerm> couplers_;
 };

@@ -42,6 +42,10 @@ TEST(Plan, the_digest_changes_with_every_decision_and_a_changed_plan_is_refused)
   const auto forged = Plan::parse(document, "");
   ASSERT_FALSE(forged);
   EXPECT_EQ(forged.error().number, errors::kStoreDamaged);
+  document.erase("digest");
+  const auto bare = Plan::parse(document, "");
+  ASSERT_FALSE(bare);
+  EXPECT_EQ(bare.error().number, errors::kMissingKey);
 }
 
 TEST(Event, carries_its_leaf_hash_and_an_altered_one_is_noticed) {

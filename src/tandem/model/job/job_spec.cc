@@ -195,9 +195,20 @@ Result<Program> parse_program(const ObjectReader& job) {
                    list->size(), kPubsMax);
   }
   Program out;
+  std::size_t bindings = 0;
+  std::uint64_t entries = 0;
   for (std::size_t i = 0; i < list->size(); ++i) {
     TANDEM_TRY_ASSIGN(circuit::Pub pub, circuit::Pub::parse((*list)[i], fmt::format("{}/{}", reader.at("pubs"), i)));
+    bindings += pub.num_bindings();
+    entries += pub.entries_max();
     out.pubs.push_back(std::move(pub));
+  }
+  if (bindings > circuit::Pub::kBindingsMax || entries > circuit::Pub::kEntriesMax) {
+    return fail_at(
+        reader.at("pubs"), errors::kValueOutOfRange,
+        "the PUBs together have {} bindings and a result of up to {} entries, the limits are {} and {}; split the "
+        "job",
+        bindings, entries, circuit::Pub::kBindingsMax, circuit::Pub::kEntriesMax);
   }
   return out;
 }

@@ -116,7 +116,6 @@ std::string_view to_string(Basis basis) { return kBases[static_cast<std::size_t>
 std::string_view to_string(StepKind kind) { return kSteps[static_cast<std::size_t>(kind)]; }
 std::optional<Tier> find_tier(std::string_view name) { return find_name<Tier>(kTiers, name); }
 std::optional<Access> find_access(std::string_view name) { return find_name<Access>(kAccesses, name); }
-std::optional<Basis> find_basis(std::string_view name) { return find_name<Basis>(kBases, name); }
 
 std::string Plan::digest() const { return sha256(canonical_json(undigested_document(*this))).hex(); }
 
@@ -147,12 +146,10 @@ Result<Plan> Plan::parse(const Json& document, const std::string& pointer) {
                       parse_candidate((*candidates)[i], fmt::format("{}/{}", reader.at("candidates"), i)));
     out.candidates.push_back(std::move(candidate));
   }
-  if (reader.has("digest")) {
-    TANDEM_TRY_ASSIGN(const std::string digest, reader.string("digest"));
-    if (digest != out.digest()) {
-      return fail_at(reader.at("digest"), errors::kStoreDamaged, "the plan's digest is {} but its content hashes to {}",
-                     digest, out.digest());
-    }
+  TANDEM_TRY_ASSIGN(const std::string digest, reader.string("digest"));
+  if (digest != out.digest()) {
+    return fail_at(reader.at("digest"), errors::kStoreDamaged, "the plan's digest is {} but its content hashes to {}",
+                   digest, out.digest());
   }
   return out;
 }

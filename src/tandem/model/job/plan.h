@@ -24,7 +24,6 @@ std::string_view to_string(Access access);
 std::string_view to_string(Basis basis);
 std::optional<Tier> find_tier(std::string_view name);
 std::optional<Access> find_access(std::string_view name);
-std::optional<Basis> find_basis(std::string_view name);
 
 /// Each figure carries its basis; unavailable figures are absent.
 struct Estimate {

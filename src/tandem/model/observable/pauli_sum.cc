@@ -84,15 +84,6 @@ bool PauliSum::is_diagonal() const {
   return std::ranges::all_of(terms_, [](const PauliTerm& term) { return term.x == 0; });
 }
 
-double PauliSum::diagonal_value(std::uint64_t basis_state) const {
-  double value = 0;
-  for (const PauliTerm& term : terms_) {
-    TANDEM_ASSERT(term.x == 0);
-    value += (std::popcount(term.z & basis_state) & 1) != 0 ? -term.coefficient : term.coefficient;
-  }
-  return value;
-}
-
 std::string PauliSum::to_string(const PauliTerm& term, std::uint32_t num_qubits) {
   constexpr std::string_view kLetters = "IXZY";
   std::string text(num_qubits, 'I');

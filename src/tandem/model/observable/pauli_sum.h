@@ -40,8 +40,6 @@ class PauliSum {
   std::uint32_t num_qubits() const { return num_qubits_; }
   std::span<const PauliTerm> terms() const { return terms_; }
   bool is_diagonal() const;  ///< only I and Z
-  /// Value of a diagonal sum on one basis state (bit i = qubit i); asserts is_diagonal().
-  double diagonal_value(std::uint64_t basis_state) const;
   static std::string to_string(const PauliTerm& term, std::uint32_t num_qubits);
   Json document() const;  ///< {"num_qubits": n, "terms": [["XIZ", 0.5], ...]}
   /// Errors: those of ObjectReader, parse_term() and create(); 1104 size_mismatch - a string that is not num_qubits long.

@@ -5,6 +5,8 @@
 
 #include <limits>
 
+#include "tandem/model/observable/testing/diagonal_value.h"
+
 namespace tandem::observable {
 namespace {
 
@@ -44,10 +46,10 @@ TEST(PauliSum, diagonal_value_is_the_signed_sum) {
           {{.coefficient = 1}, {.z = 1, .coefficient = 2}, {.z = 2, .coefficient = -3}, {.z = 3, .coefficient = 0.5}})
           .value();
   EXPECT_TRUE(sum.is_diagonal());
-  EXPECT_EQ(sum.diagonal_value(0b00), 1 + 2 - 3 + 0.5);
-  EXPECT_EQ(sum.diagonal_value(0b01), 1 - 2 - 3 - 0.5);
-  EXPECT_EQ(sum.diagonal_value(0b10), 1 + 2 + 3 - 0.5);
-  EXPECT_EQ(sum.diagonal_value(0b11), 1 - 2 + 3 + 0.5);
+  EXPECT_EQ(diagonal_value(sum, 0b00), 1 + 2 - 3 + 0.5);
+  EXPECT_EQ(diagonal_value(sum, 0b01), 1 - 2 - 3 - 0.5);
+  EXPECT_EQ(diagonal_value(sum, 0b10), 1 + 2 + 3 - 0.5);
+  EXPECT_EQ(diagonal_value(sum, 0b11), 1 - 2 + 3 + 0.5);
   EXPECT_FALSE(PauliSum::create(1, {{.x = 1, .z = 1, .coefficient = 1}}).value().is_diagonal());
 }
 

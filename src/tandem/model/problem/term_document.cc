@@ -91,7 +91,7 @@ Result<std::vector<QuadraticTerm>> read_text(std::string_view text, std::int64_t
     if (pair[0] == pair[1]) return same_variable(scanner.place(), pair[0]);
     double bias = 1;
     if ((weight == PairWeight::kRequired || scanner.has_token()) && !scanner.read_number(bias)) {
-      return tl::unexpected<Error>(scanner.unexpected_token(errors::kFormatSyntax, "a finite number", kAdvice));
+      return tl::unexpected<Error>(scanner.unexpected_token(errors::kFormatSyntax, scanner.number_expected(), kAdvice));
     }
     if (scanner.has_token()) {
       scanner.token();

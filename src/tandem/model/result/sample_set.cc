@@ -82,12 +82,6 @@ std::uint64_t SampleSet::occurrences() const {
   return sum;
 }
 
-SampleSet SampleSet::truncated(std::size_t count) const {
-  SampleSet set = *this;
-  if (count < set.samples_.size()) set.samples_.resize(count);
-  return set;
-}
-
 Json SampleSet::document() const {
   Json texts = Json::array();
   Json energies = Json::array();

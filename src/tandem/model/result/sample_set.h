@@ -34,8 +34,6 @@ class SampleSet {
   bool empty() const { return samples_.empty(); }
   const Sample& best() const { return samples_.front(); }
   std::uint64_t occurrences() const;
-  /// Keeps the `count` best.
-  SampleSet truncated(std::size_t count) const;
   /// {"kind":"sample_set","vartype","num_variables","samples":["0110..."],"energies":[],"occurrences":[]};
   /// character i is variable i: '0'/'1', for spins '0' is -1.
   Json document() const;

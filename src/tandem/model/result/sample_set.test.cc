@@ -17,8 +17,6 @@ TEST(SampleSet, samples_stand_best_first_and_equal_ones_are_merged) {
               testing::ElementsAre(Sample{{0, 1}, -1.0, 7}, Sample{{1, 0}, -1.0, 1}, Sample{{1, 1}, 3.0, 1}));
   EXPECT_EQ(set.best(), (Sample{{0, 1}, -1.0, 7}));
   EXPECT_EQ(set.occurrences(), 9u);
-  EXPECT_THAT(set.truncated(1).samples(), testing::ElementsAre(Sample{{0, 1}, -1.0, 7}));
-  EXPECT_EQ(set.truncated(10), set);
 }
 
 TEST(SampleSet, the_order_of_the_samples_given_does_not_matter) {

@@ -64,14 +64,6 @@ Result<CheckedUrl> check_url(const std::string& text, const AllowList& allow_lis
   return checked;
 }
 
-bool is_token(std::string_view text) {
-  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";  // RFC 9110 5.6.2
-  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           kMarks.find(c) != std::string_view::npos;
-  });
-}
-
 bool is_read(const HttpRequest& request) {
   return (request.method == "GET" || request.method == "HEAD") && request.body.empty();
 }
@@ -85,9 +77,9 @@ Result<HeaderList> make_headers(const HttpRequest& request) {
     const bool control = std::any_of(value.begin(), value.end(), [](char c) {
       return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
     });
-    if (!is_token(name) || control) {
+    if (!is_http_token(name) || control) {
       return fail(errors::kValueOutOfRange, "header '{}' has a character that cannot stand in a header, remove it",
-                  is_token(name) ? name : "?");
+                  is_http_token(name) ? name : "?");
     }
     if (std::find(kOwnHeaders.begin(), kOwnHeaders.end(), lower) != kOwnHeaders.end()) {
       return fail(errors::kValueOutOfRange, "header '{}' is set by the HTTP client, remove it", name);
@@ -310,7 +302,7 @@ tl::expected<HttpResponse, HttpFailure> CurlHttp::send(const HttpRequest& reques
   if (!url) return unsent(std::move(url).error());
   auto headers = make_headers(request);
   if (!headers) return unsent(std::move(headers).error());
-  if (!is_token(request.method))
+  if (!is_http_token(request.method))
     return unsent(make_error(errors::kValueOutOfRange, "'{}' is not a method", request.method));
   const auto left = deadline.left(*state_->clock);
   if (left <= std::chrono::nanoseconds::zero()) {

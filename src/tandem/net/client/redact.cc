@@ -20,14 +20,6 @@ bool is_secret_name(std::string_view name) {
                      [&](std::string_view part) { return lower.find(part) != std::string::npos; });
 }
 
-Headers redact_headers(const Headers& headers) {
-  Headers redacted = headers;
-  for (auto& [name, value] : redacted) {
-    if (is_secret_name(name)) value = kRedacted;
-  }
-  return redacted;
-}
-
 std::string redact_url(std::string_view url) {
   url = url.substr(0, url.find('#'));
   const std::string_view before_query = url.substr(0, url.find('?'));

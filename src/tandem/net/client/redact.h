@@ -6,8 +6,6 @@
 #include <string>
 #include <string_view>
 
-#include "tandem/base/http.h"
-
 namespace tandem::client {
 
 inline constexpr std::string_view kRedacted = "[redacted]";
@@ -15,9 +13,6 @@ inline constexpr std::string_view kRedacted = "[redacted]";
 /// True for Authorization, X-Auth-Token, Service-CRN, Cookie and every name that contains sig, token, key, secret,
 /// password, credential or session, whatever the case. Over-cautious on purpose.
 bool is_secret_name(std::string_view name);
-
-/// The headers with the values of secret names replaced.
-Headers redact_headers(const Headers& headers);
 
 /// The URL without user information and with the values of secret query parameters replaced; the fragment is dropped.
 std::string redact_url(std::string_view url);

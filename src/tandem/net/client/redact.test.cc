@@ -5,15 +5,10 @@
 namespace tandem::client {
 namespace {
 
-TEST(Redact, secret_headers_lose_their_value_and_nothing_else_changes) {
-  const Headers headers = {
-      {"Authorization", "Bearer abc"}, {"X-Auth-Token", "abc"}, {"Service-CRN", "crn:v1:abc"},  {"cookie", "a=b"},
-      {"Set-Cookie", "a=b"},           {"X-API-Key", "abc"},    {"Content-Type", "text/plain"}, {"Accept", "*/*"}};
-  const std::string gone(kRedacted);
-  const Headers expected = {
-      {"Authorization", gone}, {"X-Auth-Token", gone}, {"Service-CRN", gone},          {"cookie", gone},
-      {"Set-Cookie", gone},    {"X-API-Key", gone},    {"Content-Type", "text/plain"}, {"Accept", "*/*"}};
-  EXPECT_EQ(redact_headers(headers), expected);
+TEST(Redact, secret_names_are_known_whatever_their_case) {
+  for (const char* name : {"Authorization", "X-Auth-Token", "Service-CRN", "cookie", "Set-Cookie", "X-API-Key"})
+    EXPECT_TRUE(is_secret_name(name)) << name;
+  for (const char* name : {"Content-Type", "Accept", ""}) EXPECT_FALSE(is_secret_name(name)) << name;
 }
 
 TEST(Redact, urls_lose_user_information_secret_parameters_and_fragment) {

@@ -337,7 +337,7 @@ void Connection::feed() {
     if (!head_taken_) head_bytes_ += used;
     const bool need_more = ec == http::error::need_more;
     if (ec && !need_more) return refuse(ec);
-    if (need_more && !parser_->is_header_done() && bare_line_feed()) return refuse(http::error::bad_line_ending);
+    if (need_more && bare_line_feed()) return refuse(http::error::bad_line_ending);
 
     // Beast 1.74 bounds the request line and the rest of the head each; we bound their sum, and later the size of one
     // chunk's extensions or of all trailers.
@@ -359,8 +359,9 @@ void Connection::feed() {
   }
 }
 
-/// Whether a line of a head that is not whole yet ends without CR. Beast says so only once it has seen a CR LF, and a
-/// client that sends none would wait for its answer until the request's time is over.
+/// Whether a line of a head, of a chunk's size or of trailers that is not whole yet ends without CR; the bytes of a body never
+/// stay behind unparsed. Beast says so only once it has seen a CR LF, and a client that sends none would wait for its answer
+/// until the request's time is over.
 bool Connection::bare_line_feed() {
   const auto* bytes = static_cast<const char*>(in_.data().data());
   for (; lines_checked_ < in_.size(); ++lines_checked_) {

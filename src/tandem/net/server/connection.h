@@ -18,8 +18,7 @@ void sweep(Loop& loop, Instant now);
 
 /// How the connections of a loop are told that the server goes down.
 enum class Ending : std::uint8_t {
-  kIdle,  ///< close those that wait for a request
-  kStreams,  ///< also end streams after what they have buffered
+  kStreams,  ///< close those that wait for a request, end streams after what they have buffered
   kEverything,  ///< close all at once
 };
 void end_connections(Loop& loop, Ending ending);

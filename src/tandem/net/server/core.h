@@ -58,7 +58,7 @@ struct Core {
   ServerSeams seams;
   std::vector<std::unique_ptr<Loop>> loops;
 
-  std::atomic<bool> stopping{false};  ///< stop_accepting() was called
+  std::atomic<bool> stopping{false};  ///< drain() was called, or the server goes
   std::atomic<std::size_t> connections{0};
   std::atomic<std::size_t> overloaded{0};  ///< connections that are only told "503"
 

@@ -23,14 +23,6 @@ Result<std::optional<std::string_view>> only_value(const Headers& headers, std::
   return found;
 }
 
-bool is_token(std::string_view text) {
-  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
-  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           kMarks.find(c) != std::string_view::npos;
-  });
-}
-
 Result<void> check_length(const Headers& headers, HttpVersion version) {
   TANDEM_TRY_ASSIGN(const auto length, only_value(headers, "content-length"));
   TANDEM_TRY_ASSIGN(const auto coding, only_value(headers, "transfer-encoding"));
@@ -93,7 +85,7 @@ bool are_sendable(const Headers& headers) {
     const bool control = std::any_of(value.begin(), value.end(), [](char c) {
       return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
     });
-    return is_token(name) && !control &&
+    return is_http_token(name) && !control &&
            std::find(kOwnHeaders.begin(), kOwnHeaders.end(), to_lower(name)) == kOwnHeaders.end();
   });
 }

@@ -216,6 +216,16 @@ TEST_F(Refusal, chunk_extensions_and_trailers_without_end_are_cut_off) {
   expect_refused(start + "0\r\nX: " + std::string(100'000, 'x'), errors::kHeadTooLarge);
 }
 
+TEST_F(Refusal, lines_of_chunks_and_trailers_that_end_without_cr_are_400_at_once) {
+  serve();
+  const std::string start = "POST / HTTP/1.1\r\n" + host() + "Transfer-Encoding: chunked\r\n\r\n";
+  for (const std::size_t piece : {std::string::npos, std::size_t{1}}) {
+    expect_refused(start + "2\n{}\n", errors::kBadRequest, piece);
+    expect_refused(start + "2\r\n{}\r\n0\n", errors::kBadRequest, piece);
+    expect_refused(start + "0\r\nX: y\n", errors::kBadRequest, piece);
+  }
+}
+
 TEST_F(Refusal, a_trailer_is_never_taken_for_a_header) {
   Headers seen;
   Served served([&](const ServerRequest& request, const std::shared_ptr<Responder>& responder) {

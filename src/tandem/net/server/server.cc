@@ -57,7 +57,6 @@ class AsioServer final : public Server {
 
   void run();
   const std::string& address() const override { return address_; }
-  void stop_accepting() override { end(Ending::kIdle); }
   bool drain(Deadline deadline) override {
     end(Ending::kStreams);
     return core_->wait_for_connections(deadline);

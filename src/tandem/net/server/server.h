@@ -118,10 +118,8 @@ class Server {
   virtual ~Server() = default;
   /// "127.0.0.1:43210": what it really listens on.
   virtual const std::string& address() const = 0;
-  /// No new connections; idle ones are closed; every further answer closes its connection.
-  virtual void stop_accepting() = 0;
-  /// stop_accepting(), then ends streams and waits for requests in progress. True when none is left, false at the
-  /// deadline.
+  /// No new connections; idle ones are closed; every further answer closes its connection. Ends streams and waits for
+  /// requests in progress. True when none is left, false at the deadline.
   virtual bool drain(Deadline deadline) = 0;
   /// Connections open now, the refused ones not counted.
   virtual std::size_t connections() const = 0;

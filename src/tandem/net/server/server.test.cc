@@ -276,7 +276,7 @@ TEST(ServerStart, all_of_127_is_loopback_and_localhost_is_a_name_for_it) {
 
 // --- end -------------------------------------------------------------------------------------------------------------
 
-TEST(ServerEnd, stop_accepting_closes_idle_connections_and_finishes_the_others) {
+TEST(ServerEnd, drain_closes_idle_connections_and_finishes_the_others) {
   std::promise<std::shared_ptr<Responder>> arrived;
   Served served(
       [&](const ServerRequest&, std::shared_ptr<Responder> responder) { arrived.set_value(std::move(responder)); });
@@ -284,7 +284,7 @@ TEST(ServerEnd, stop_accepting_closes_idle_connections_and_finishes_the_others) 
   busy.send(served.get());
   const auto responder = arrived.get_future().get();
   RawClient idle = served.connect();
-  served.server().stop_accepting();
+  EXPECT_FALSE(served.server().drain(Deadline::after(served.clock(), milliseconds(1))));
   EXPECT_TRUE(idle.at_end());
   responder->send({.status = 200, .headers = {}, .body = "late"});
   const auto response = busy.read_response();

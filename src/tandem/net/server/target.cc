@@ -18,34 +18,6 @@ int hex_digit(char c) {
 
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
-/// RFC 3629: shortest forms only, no surrogates, nothing above U+10FFFF.
-bool is_utf8(std::string_view text) {
-  std::size_t i = 0;
-  const auto byte = [&](std::size_t at) -> unsigned {
-    return at < text.size() ? static_cast<unsigned char>(text[at]) : 0u;
-  };
-  const auto tail = [&](std::size_t at, unsigned low = 0x80, unsigned high = 0xbf) {
-    return byte(at) >= low && byte(at) <= high;
-  };
-  while (i < text.size()) {
-    const unsigned lead = byte(i);
-    if (lead < 0x80) {
-      i += 1;
-    } else if (lead >= 0xc2 && lead <= 0xdf && tail(i + 1)) {
-      i += 2;
-    } else if (lead >= 0xe0 && lead <= 0xef && tail(i + 1, lead == 0xe0 ? 0xa0 : 0x80, lead == 0xed ? 0x9f : 0xbf) &&
-               tail(i + 2)) {
-      i += 3;
-    } else if (lead >= 0xf0 && lead <= 0xf4 && tail(i + 1, lead == 0xf0 ? 0x90 : 0x80, lead == 0xf4 ? 0x8f : 0xbf) &&
-               tail(i + 2) && tail(i + 3)) {
-      i += 4;
-    } else {
-      return false;
-    }
-  }
-  return true;
-}
-
 Result<std::string> decode_path(std::string_view text) {
   std::string path;
   const auto segments = split(text.substr(1), '/');
@@ -106,7 +78,8 @@ Result<std::string> percent_decode(std::string_view text, Plus plus) {
     if (is_control(c)) return fail(errors::kBadRequest, "the request target encodes a control character, remove it");
     decoded += c;
   }
-  if (!is_utf8(decoded)) return fail(errors::kBadRequest, "the request target does not decode to UTF-8");
+  if (invalid_utf8_at(decoded) != std::string_view::npos)
+    return fail(errors::kBadRequest, "the request target does not decode to UTF-8");
   return decoded;
 }
 

@@ -178,12 +178,17 @@ MemoryStore::MemoryStore(Executor& executor, std::shared_ptr<Contents> contents)
 
 MemoryStore::~MemoryStore() {
   {
-    std::unique_lock lock(state_->mutex);
+    const std::lock_guard lock(state_->mutex);
     state_->closing = true;
     state_->holding = false;
-    state_->stopped_running.wait(lock, [this] { return !state_->running; });
   }
-  state_->work();
+  // A posted task may be faster to the queue than this thread: only when nothing runs and nothing is left has all been answered.
+  while (true) {
+    state_->work();
+    std::unique_lock lock(state_->mutex);
+    state_->stopped_running.wait(lock, [this] { return !state_->running; });
+    if (state_->queue.empty() && state_->answers.empty()) return;
+  }
 }
 
 void MemoryStore::commit(Batch batch, store::CommitDone done) {

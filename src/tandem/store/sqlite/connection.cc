@@ -30,16 +30,20 @@ ErrorNumber number_of_open_failure(int system_error) {
     case ENOSPC:
     case EDQUOT:
       return errors::kDiskFull;
+    case EMFILE:
+    case ENFILE:
+      return errors::kTooManyOpenFiles;
     default:
       return errors::kIoError;
   }
 }
 
 ErrorNumber number_of_io_error(int code, int system_error) {
-  if (code == SQLITE_IOERR_NOMEM) return errors::kOutOfMemory;
+  if (code == SQLITE_IOERR_NOMEM) return errors::kStoreOutOfMemory;
   // After a failed sync the kernel may have dropped the pages, whatever the reason: that is never only a full disk.
   const bool sync = code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC;
   if (!sync && (system_error == ENOSPC || system_error == EDQUOT)) return errors::kDiskFull;
+  if (!sync && (system_error == EMFILE || system_error == ENFILE)) return errors::kTooManyOpenFiles;
   return errors::kIoError;
 }
 
@@ -52,7 +56,7 @@ ErrorNumber number_of(int code, int system_error) {
     case SQLITE_CANTOPEN:
       return number_of_open_failure(code == SQLITE_CANTOPEN_ISDIR ? EISDIR : system_error);
     case SQLITE_NOMEM:
-      return errors::kOutOfMemory;
+      return errors::kStoreOutOfMemory;
     case SQLITE_CORRUPT:
       return errors::kStoreDamaged;
     case SQLITE_NOTADB:
@@ -78,7 +82,8 @@ std::string_view advice(ErrorNumber number) {
     return "give this user read and write permission on the file and its folder";
   if (number == errors::kIsADirectory) return "name a file";
   if (number == errors::kNotADirectory) return "choose another data directory";
-  if (number == errors::kOutOfMemory) return "free memory and try again";
+  if (number == errors::kStoreOutOfMemory) return "free memory and try again";
+  if (number == errors::kTooManyOpenFiles) return "raise the limit of open files (ulimit -n) or close some connections";
   if (number == errors::kStoreDamaged) return "restore the last backup";
   if (number == errors::kStoreForeign)
     return "it is no database of ours, or its first page is damaged: check the data directory";
@@ -135,7 +140,7 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, co
   sqlite3* handle = nullptr;
   const int opened =
       sqlite3_open_v2(literal(path).c_str(), &handle, common | mode, vfs.empty() ? nullptr : vfs.c_str());
-  if (handle == nullptr) return fail(errors::kOutOfMemory, "not enough memory to open '{}'", path);
+  if (handle == nullptr) return fail(errors::kStoreOutOfMemory, "not enough memory to open '{}'", path);
   std::unique_ptr<Connection> connection(new Connection(handle, path));
   if (opened != SQLITE_OK) return unexpected<Error>(connection->error(opened));
   if (access == Access::kLock) {
@@ -226,7 +231,8 @@ Error Connection::error(int code) const {
 void Connection::keep_log_on_close() { sqlite3_db_config(handle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr); }
 
 bool is_transient(const Error& error) {
-  return error.number == errors::kDiskFull || error.number == errors::kOutOfMemory || error.number == errors::kLockHeld;
+  return error.number == errors::kDiskFull || error.number == errors::kStoreOutOfMemory ||
+         error.number == errors::kLockHeld;
 }
 
 }  // namespace tandem::sqlite

@@ -142,20 +142,6 @@ Result<Hold> Budget::load(const JobId& job) const {
   return Hold::parse(*row);
 }
 
-Result<std::vector<Reservation>> Budget::reservations(const JobId& job) const {
-  std::vector<Reservation> out;
-  store::Scan scan = store::Scan::prefix(Table::kBudget, reservation_prefix(job));
-  while (true) {
-    TANDEM_TRY_ASSIGN(const auto rows, store_.scan(scan));
-    for (const store::Row& row : rows) {
-      TANDEM_TRY_ASSIGN(Reservation reservation, Reservation::parse(row));
-      out.push_back(std::move(reservation));
-    }
-    if (rows.size() < scan.limit) return out;
-    scan.from = rows.back().key + '\0';
-  }
-}
-
 Result<void> Budget::reserve(store::Batch& batch, const ReserveRequest& request) const {
   TANDEM_ASSERT(request.amount.usd_micros >= 0);
   TANDEM_TRY_ASSIGN(Hold hold, load(request.job));

@@ -79,8 +79,6 @@ class Budget {
   explicit Budget(store::Store& store) : store_(store) {}
 
   Result<Hold> load(const JobId& job) const;
-  /// All reservations of a job, by token.
-  Result<std::vector<Reservation>> reservations(const JobId& job) const;
 
   /// Takes the amount from the free money.
   /// Errors: 4001 budget_exceeded - with limit, reserved, settled and free, or because the hold is closed or stopped;

@@ -102,8 +102,10 @@ class WalkDriver {
       samples.push_back({.values = std::move(values), .energy = energy});
     }
     solve::SolveOutcome out;
-    out.samples = result::SampleSet::create(solve::vartype(model), n, std::move(samples))
-                      .truncated(static_cast<std::size_t>(work.options.candidates_max));
+    const auto all = result::SampleSet::create(solve::vartype(model), n, std::move(samples));
+    const auto best =
+        all.samples().first(std::min(all.samples().size(), static_cast<std::size_t>(work.options.candidates_max)));
+    out.samples = result::SampleSet::create(solve::vartype(model), n, {best.begin(), best.end()});
     out.proved = proves;
     if (proves) out.bound = out.samples.best().energy;
     out.work_done = {1};

@@ -95,8 +95,10 @@ class FakeTier final : public backend::LocalBackend {
       samples.push_back({.values = std::move(values), .energy = energy});
     }
     solve::SolveOutcome out;
-    out.samples = result::SampleSet::create(solve::vartype(model), n, std::move(samples))
-                      .truncated(static_cast<std::size_t>(order.options.candidates_max));
+    const auto all = result::SampleSet::create(solve::vartype(model), n, std::move(samples));
+    const auto best =
+        all.samples().first(std::min(all.samples().size(), static_cast<std::size_t>(order.options.candidates_max)));
+    out.samples = result::SampleSet::create(solve::vartype(model), n, {best.begin(), best.end()});
     out.proved = proves;
     out.work_done = {1u << n};
     out.reason = proves ? solve::StopReason::kProved : solve::StopReason::kFinished;
