@@ -1,5 +1,6 @@
 #include "tandem/orchestrate/engine/engine.h"
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -17,7 +18,6 @@ namespace tandem::engine {
 namespace {
 
 constexpr std::size_t kPageMax = 1000;           ///< jobs in one answer
-constexpr std::size_t kRecoverPage = 1000;       ///< queued jobs read at once at start-up
 constexpr std::size_t kIdempotencyKeyMax = 255;  ///< bytes; the header's usual limit
 constexpr std::uint32_t kBackOffMax = 6;  ///< doublings of the time between two tries to store what one job does
 
@@ -67,6 +67,7 @@ class EngineImpl final : public Engine {
     return std::make_unique<Subscription>(
         listeners_, listeners_->add(std::move(on_event), std::move(on_progress), std::move(on_unstored)));
   }
+  Result<std::size_t> attend(const JobId& id) override;
   Result<JobView> wait(const JobId& id, Deadline deadline) override;
   Result<void> ready() override;
   void drain(Deadline deadline) override;
@@ -130,46 +131,26 @@ lineage::OrphanRecord orphan_record(const submit::SubmissionRecord& submission) 
           .found_at = format_rfc3339(submission.updated_at)};
 }
 
-/// Ids of all jobs in a state, oldest first.
-Result<std::vector<JobId>> jobs_in_state(store::Store& store, job::JobState state) {
-  const std::string prefix = fmt::format("state/{}/", job::to_string(state));
-  store::Scan scan = store::Scan::prefix(store::Table::kJobIndex, prefix, kRecoverPage);
-  std::vector<JobId> out;
-  while (true) {
-    TANDEM_TRY_ASSIGN(const std::vector<store::Row> rows, store.scan(scan));
-    for (const store::Row& row : rows) out.emplace_back(row.key.substr(prefix.size()));
-    if (rows.size() < kRecoverPage) return out;
-    scan.from = rows.back().key + '\0';
-  }
-}
-
 /// From "running" back to "queued", or to its end when the client was promised that.
 Result<void> EngineImpl::requeue(const JobId& id, const std::string& reason) {
-  const budget::Budget budget(services_.store);
   auto done = ledger_.update(id, std::nullopt, "engine", [&](JobRecord& record, Change& change) -> Result<void> {
-    if (record.view.cancel_requested) {
-      // The client was told so: the job ends here, and the reconciler follows what is under way at a provider.
-      TANDEM_TRY_ASSIGN(record.view.state, job::require_transition(record.view.state, job::JobEvent::kCancel));
-      record.view.error = "cancelled by the client; " + reason;
-      record.view.error_number = static_cast<std::uint16_t>(errors::kCancelled);
-      TANDEM_TRY(budget.release(change.batch, id));
-      change.events.push_back({"job.cancelled", {{"error", record.view.error}, {"number", record.view.error_number}}});
-      return {};
-    }
-    TANDEM_TRY_ASSIGN(record.view.state, job::require_transition(record.view.state, job::JobEvent::kRequeue));
-    change.events.push_back({"job.requeued", {{"error", reason}, {"number", 0}}});
-    return {};
+    if (!record.view.cancel_requested)
+      return move_without_result(services_.store, record, change, job::JobEvent::kRequeue, Error{.message = reason});
+    // The client was told so: the job ends here, and the reconciler follows what is under way at a provider.
+    return move_without_result(services_.store, record, change, job::JobEvent::kCancel,
+                               make_error(errors::kCancelled, "cancelled by the client; {}", reason));
   });
   return done.map([](const JobRecord&) {});
 }
 
 Result<void> EngineImpl::recover_and_start() {
   if (options_.workers == 0) return {};  // a reader: it must not touch what it does not mean to run
-  TANDEM_TRY(reconciler_.sweep(std::stop_token()));
   TANDEM_TRY_ASSIGN(const std::vector<JobId> interrupted, jobs_in_state(services_.store, job::JobState::kRunning));
   for (const JobId& id : interrupted) TANDEM_TRY(requeue(id, "the process that ran it ended"));
-  TANDEM_TRY_ASSIGN(const std::vector<JobId> queued, jobs_in_state(services_.store, job::JobState::kQueued));
-  for (const JobId& id : queued) queue_.push_back({id, nullptr});
+  if (options_.runs == Runs::kEveryJob) {
+    TANDEM_TRY_ASSIGN(const std::vector<JobId> queued, jobs_in_state(services_.store, job::JobState::kQueued));
+    for (const JobId& id : queued) queue_.push_back({id, nullptr});
+  }
   for (std::size_t i = 0; i < options_.workers; ++i)
     workers_.push_back(
         services_.executor.start_loop("worker", [this](std::stop_token stop) { work(std::move(stop)); }));
@@ -207,6 +188,13 @@ Result<Admission> EngineImpl::admit(const job::JobSpec& spec, std::string_view t
     if (earlier) return *earlier;
   }
 
+  if (spec.retry_of) {
+    auto original = load_job(services_.store, *spec.retry_of);
+    if (!original) {
+      original.error().place = "/retry_of";
+      return tl::unexpected(std::move(original).error());
+    }
+  }
   JobRecord record;
   record.view = {.id = new_job_id(services_.clock, services_.rng), .name = spec.name, .tenant = std::string(tenant)};
   record.view.problem_type = spec.is_program() ? "program" : std::string(spec.problem()->type());
@@ -245,7 +233,7 @@ Result<Admission> EngineImpl::admit(const job::JobSpec& spec, std::string_view t
     return tl::unexpected(std::move(stored).error());
   }
   services_.meter.add("tandem_jobs_admitted_total", 1);
-  enqueue(record.view.id, std::make_shared<const job::JobSpec>(spec));
+  if (options_.runs == Runs::kEveryJob) enqueue(record.view.id, std::make_shared<const job::JobSpec>(spec));
   return Admission{.id = record.view.id};
 }
 
@@ -253,6 +241,22 @@ void EngineImpl::enqueue(const JobId& id, std::shared_ptr<const job::JobSpec> sp
   const std::lock_guard lock(mutex_);
   queue_.push_back({id, std::move(spec)});
   changed_.notify_all();
+}
+
+Result<std::size_t> EngineImpl::attend(const JobId& id) {
+  TANDEM_TRY_ASSIGN(const JobView view, job(id));
+  if (view.state == job::JobState::kQueued) {
+    const std::lock_guard lock(mutex_);
+    const auto waits = std::find_if(queue_.begin(), queue_.end(), [&](const auto& entry) { return entry.first == id; });
+    if (waits != queue_.end()) {
+      std::rotate(queue_.begin(), waits, waits + 1);
+    } else if (options_.runs == Runs::kAttended && !running_.contains(id) && !parked_.contains(id)) {
+      queue_.push_front({id, nullptr});
+      changed_.notify_all();
+    }
+  }
+  TANDEM_TRY_ASSIGN(const std::vector<JobId> queued, jobs_in_state(services_.store, job::JobState::kQueued));
+  return queued.size() - static_cast<std::size_t>(std::count(queued.begin(), queued.end(), id));
 }
 
 void EngineImpl::work(std::stop_token stop) {
@@ -490,22 +494,19 @@ Result<std::vector<job::Event>> EngineImpl::events(const JobId& id, std::uint64_
 }
 
 Result<void> EngineImpl::cancel(const JobId& id, std::string_view actor, std::string_view reason) {
-  const budget::Budget budget(services_.store);
-  bool was_running = false;
   auto done =
       ledger_.update(id, std::nullopt, std::string(actor), [&](JobRecord& record, Change& change) -> Result<void> {
-        was_running = record.view.state == job::JobState::kRunning;
+        const bool was_running = record.view.state == job::JobState::kRunning;
         record.view.cancel_requested = true;
         record.cancel_reason = std::string(reason);
         change.events.push_back({"job.cancel_requested", {{"reason", std::string(reason)}}});
-        if (was_running) return {};  // its worker ends it, so that what is under way at a provider is seen to
-        TANDEM_TRY_ASSIGN(record.view.state, job::require_transition(record.view.state, job::JobEvent::kCancel));
-        record.view.error = "cancelled by the client before it ran";
-        record.view.error_number = static_cast<std::uint16_t>(errors::kCancelled);
-        TANDEM_TRY(budget.release(change.batch, id));
-        change.events.push_back(
-            {"job.cancelled", {{"error", record.view.error}, {"number", record.view.error_number}}});
-        return {};
+        // Its worker ends it, so that what is under way at a provider is seen to. Without workers here it has none: its process
+        // ended, and what it left at a provider is the next reconciler's.
+        if (was_running && options_.workers != 0) return {};
+        return move_without_result(
+            services_.store, record, change, job::JobEvent::kCancel,
+            make_error(errors::kCancelled, "cancelled by the client {}",
+                       was_running ? "after the process that ran it had ended" : "before it ran"));
       });
   if (!done && is_store_trouble(done.error())) cannot_store(done.error());
   TANDEM_TRY(done);

@@ -49,8 +49,16 @@ struct JobView {
   Json document() const;
 };
 
+/// Which of the queued jobs an engine with workers runs.
+enum class Runs : std::uint8_t {
+  kEveryJob,  ///< in the order in which they came
+  kAttended,  ///< those that attend() names; the others stay in the queue for an engine that runs every job
+};
+
 struct EngineOptions {
-  std::size_t workers = 2;  ///< 0: admits and reads only; nothing is recovered or run
+  /// 0: admits, reads and cancels only; nothing is recovered or run, and no other process runs anything either.
+  std::size_t workers = 2;
+  Runs runs = Runs::kEveryJob;
   std::size_t threads = 0;  ///< of the executor that one job may use; 0: all
   std::chrono::milliseconds remote_deadline{
       20'000};  ///< how long a step waits for a remote backend before it falls back
@@ -98,12 +106,13 @@ struct Progress {
 /// Threads: every method is safe to call concurrently.
 class Engine {
  public:
-  /// Reconciles what a crash left, requeues what was running, and starts the workers. Errors: those of the store.
+  /// Requeues what was running when a process ended, and starts the workers and, beside them, the reconciler: no provider is
+  /// waited for. Errors: those of the store.
   static Result<std::unique_ptr<Engine>> start(EngineServices services, EngineOptions options);
   virtual ~Engine() = default;
 
   /// Durable when it returns: one commit of job, idempotency row, hold and event.
-  /// Errors: 5007 idempotency_conflict, 5008 idempotency_in_flight, those of ready() and of the store.
+  /// Errors: 5007 idempotency_conflict, 5001 job_not_found - what it is a retry of; those of ready() and of the store.
   virtual Result<Admission> admit(const job::JobSpec& spec, std::string_view tenant, std::string_view idempotency_key,
                                   std::string_view actor) = 0;
   /// What would be planned now, without side effect.
@@ -122,17 +131,20 @@ class Engine {
   virtual Result<void> cancel(const JobId& id, std::string_view actor,
                               std::string_view reason) = 0;  ///< 5002 job_final
 
+  /// Puts a queued job before all others. Returns how many others are queued. Errors: 5001 job_not_found; those of the store.
+  virtual Result<std::size_t> attend(const JobId& id) = 0;
+
   /// Calls the listener after each durable event of any job and its submissions, on progress (which has no sequence) and when
   /// jobs cannot go on because nothing can be stored, on the threads that made them; it must not block. Events come in no
   /// promised order: events() has that of the log. Destroying the handle unsubscribes.
   virtual std::unique_ptr<Timer> subscribe(std::function<void(const job::Event&)> on_event,
                                            std::function<void(const Progress&)> on_progress,
                                            std::function<void()> on_unstored) = 0;
-  /// Waits until the job ended or the deadline passed. Errors: 5004 result_not_ready at the deadline; 1041 disk_full, 3005
-  /// store_closed - it has not ended and cannot, because nothing can be stored.
+  /// Waits until the job ended or the deadline passed. Errors: 5004 result_not_ready at the deadline; 1041 disk_full,
+  /// 3007 store_out_of_memory, 3005 store_closed - it has not ended and cannot, because nothing can be stored.
   virtual Result<JobView> wait(const JobId& id, Deadline deadline) = 0;
 
-  /// Whether new jobs are taken. Errors: 5012 draining; 1041 disk_full, 1004 out_of_memory, 3005 store_closed.
+  /// Whether new jobs are taken. Errors: 5012 draining; 1041 disk_full, 3007 store_out_of_memory, 3005 store_closed.
   virtual Result<void> ready() = 0;
 
   /// Takes no new jobs, asks running steps to stop at the next checkpoint, requeues them. Then the destructor is quick.

@@ -1,8 +1,24 @@
 #include "tandem/orchestrate/engine/job_ledger.h"
 
 #include "tandem/base/assert.h"
+#include "tandem/trust/budget/budget.h"
 
 namespace tandem::engine {
+
+Result<void> move_without_result(store::Store& store, JobRecord& row, Change& change, job::JobEvent event,
+                                 const Error& reason) {
+  TANDEM_TRY_ASSIGN(row.view.state, job::require_transition(row.view.state, event));
+  const auto number = static_cast<std::uint16_t>(reason.number);
+  const bool ends = job::is_final(row.view.state);
+  if (ends) {
+    row.view.error = reason.message;
+    row.view.error_number = number;
+    TANDEM_TRY(budget::Budget(store).release(change.batch, row.view.id));
+  }
+  change.events.push_back({fmt::format("job.{}", ends ? job::to_string(row.view.state) : "requeued"),
+                           {{"error", reason.message}, {"number", number}}});
+  return {};
+}
 
 Result<JobRecord> JobLedger::update(const JobId& id, std::optional<std::uint64_t> fence, const std::string& actor,
                                     const std::function<Result<void>(JobRecord&, Change&)>& decide) {

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "tandem/model/job/job_state.h"
 #include "tandem/orchestrate/engine/job_record.h"
 
 namespace tandem::engine {
@@ -19,6 +20,11 @@ struct Change {
   std::vector<std::pair<std::string, Json>> events;  ///< type, data
   bool keeps_row = false;  ///< the row is only checked, not written
 };
+
+/// Moves a job on that has no result, for the `decide` of an update: to its end, when `reason` stays in its row and its hold is
+/// released, or back into the queue. Errors: those of require_transition() and of the store.
+Result<void> move_without_result(store::Store& store, JobRecord& row, Change& change, job::JobEvent event,
+                                 const Error& reason);
 
 /// Threads: safe to call concurrently.
 class JobLedger {

@@ -1,6 +1,11 @@
 #include "tandem/orchestrate/engine/job_record.h"
 
 namespace tandem::engine {
+namespace {
+
+constexpr std::size_t kIndexPage = 1000;  ///< ids read at once
+
+}  // namespace
 
 Json JobView::document() const {
   Json out = {{"job_id", id.value},
@@ -89,6 +94,18 @@ Result<JobRecord> load_job(store::Store& store, const JobId& id) {
   TANDEM_TRY_ASSIGN(const auto row, store.get(store::Table::kJob, id.value));
   if (!row) return fail(errors::kJobNotFound, "there is no job '{}'; `tandem jobs` lists them", id.value);
   return JobRecord::parse(*row);
+}
+
+Result<std::vector<JobId>> jobs_in_state(store::Store& store, job::JobState state) {
+  const std::string prefix = fmt::format("state/{}/", job::to_string(state));
+  store::Scan scan = store::Scan::prefix(store::Table::kJobIndex, prefix, kIndexPage);
+  std::vector<JobId> out;
+  while (true) {
+    TANDEM_TRY_ASSIGN(const std::vector<store::Row> rows, store.scan(scan));
+    for (const store::Row& row : rows) out.emplace_back(row.key.substr(prefix.size()));
+    if (rows.size() < kIndexPage) return out;
+    scan.from = rows.back().key + '\0';
+  }
 }
 
 }  // namespace tandem::engine

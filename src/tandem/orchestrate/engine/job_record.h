@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "tandem/base/clock.h"
 #include "tandem/base/json.h"
@@ -39,5 +40,8 @@ void put_job(store::Batch& batch, const JobRecord& record, std::optional<job::Jo
 
 /// Errors: 5001 job_not_found.
 Result<JobRecord> load_job(store::Store& store, const JobId& id);
+
+/// Ids of all jobs in a state, oldest first.
+Result<std::vector<JobId>> jobs_in_state(store::Store& store, job::JobState state);
 
 }  // namespace tandem::engine

@@ -216,18 +216,8 @@ Result<void> JobRunner::succeed(const JobRecord& record, const job::JobSpec& spe
 
 Result<void> JobRunner::finish_without_result(const JobId& id, std::uint64_t fence, job::JobEvent event,
                                               const Error& error) {
-  const budget::Budget budget(services_.store);
-  auto done = ledger_.update(id, fence, kActor, [&](JobRecord& row, Change& change) -> Result<void> {
-    TANDEM_TRY_ASSIGN(row.view.state, job::require_transition(row.view.state, event));
-    if (event != job::JobEvent::kRequeue) {
-      row.view.error = error.message;
-      row.view.error_number = static_cast<std::uint16_t>(error.number);
-      TANDEM_TRY(budget.release(change.batch, id));
-    }
-    change.events.push_back(
-        {fmt::format("job.{}", event == job::JobEvent::kRequeue ? "requeued" : job::to_string(row.view.state)),
-         {{"error", error.message}, {"number", static_cast<int>(error.number)}}});
-    return {};
+  auto done = ledger_.update(id, fence, kActor, [&](JobRecord& row, Change& change) {
+    return move_without_result(services_.store, row, change, event, error);
   });
   return done.map([](const JobRecord&) {});
 }

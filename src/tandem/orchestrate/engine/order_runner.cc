@@ -1,6 +1,9 @@
 #include "tandem/orchestrate/engine/order_runner.h"
 
 #include <mutex>
+#include <new>
+
+#include "tandem/orchestrate/engine/store_watch.h"
 
 namespace tandem::engine {
 namespace {
@@ -59,7 +62,12 @@ Result<std::vector<Carried>> OrderRunner::run(std::span<const hybrid::Order> ord
   const std::size_t threads = std::max<std::size_t>(1, context.threads / std::max<std::size_t>(1, local.size()));
   const auto one = [&](std::size_t i) {
     const bool main = orders[i].label == "solve";
-    answers[i] = carry(orders[i], context, threads, main ? context.stop : proved.get_token());
+    try {
+      answers[i] = carry(orders[i], context, threads, main ? context.stop : proved.get_token());
+    } catch (const std::bad_alloc&) {  // on a thread of its own nobody else would catch it
+      answers[i] = fail(errors::kOutOfMemory, "there is not enough memory for {} on {}; use a smaller problem",
+                        orders[i].label, orders[i].backend);
+    }
     if (!main || !*answers[i]) return;
     const solve::SolveOutcome* outcome = outcome_of((**answers[i]).reply);
     if (outcome != nullptr && outcome->proved) proved.request_stop();
@@ -138,8 +146,7 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backe
   if (!outcome) {
     const ErrorNumber number_of = outcome.error().number;
     // These end the job or the worker; everything else is a reason to fall back.
-    if (number_of == errors::kCancelled || number_of == errors::kStaleFence || number_of == errors::kStoreClosed ||
-        number_of == errors::kIoError || number_of == errors::kDiskFull) {
+    if (number_of == errors::kCancelled || number_of == errors::kStaleFence || is_store_trouble(outcome.error())) {
       return tl::unexpected(std::move(outcome).error());
     }
     out.error = std::move(outcome).error();

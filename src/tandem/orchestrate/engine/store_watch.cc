@@ -12,7 +12,8 @@ bool is_final_trouble(ErrorNumber number) { return number == errors::kStoreClose
 }  // namespace
 
 bool is_store_trouble(const Error& error) {
-  return error.number == errors::kDiskFull || error.number == errors::kIoError || error.number == errors::kStoreClosed;
+  return error.number == errors::kDiskFull || error.number == errors::kStoreOutOfMemory ||
+         error.number == errors::kLockHeld || error.number == errors::kIoError || error.number == errors::kStoreClosed;
 }
 
 void StoreWatch::note(const Error& error) {

@@ -89,13 +89,18 @@ TEST(StoreWatch, when_there_is_room_again_the_same_process_goes_on) {
   }
 }
 
-TEST(StoreWatch, paid_work_that_could_not_be_stored_is_billed_once) {
+class StoreTroubleThatPasses : public testing::TestWithParam<ErrorNumber> {};
+
+INSTANTIATE_TEST_SUITE_P(StoreWatch, StoreTroubleThatPasses,
+                         testing::Values(errors::kDiskFull, errors::kStoreOutOfMemory, errors::kLockHeld));
+
+TEST_P(StoreTroubleThatPasses, paid_work_that_could_not_be_stored_is_billed_once_and_its_job_does_not_fail) {
   for (std::uint64_t n = 2; n < 14; ++n) {
     SCOPED_TRACE(n);
     EngineWorld world;
     world.store_retry_interval = std::chrono::milliseconds(1);
     world.open(1);
-    world.store->fail_commits(n, 3, full());
+    world.store->fail_commits(n, 3, make_error(GetParam(), "planted trouble"));
     const JobId id = world.admit(world.paid_job());
     auto view = world.engine->wait(id, Deadline::never());
     while (!view) {
@@ -107,6 +112,17 @@ TEST(StoreWatch, paid_work_that_could_not_be_stored_is_billed_once) {
     EXPECT_EQ(world.hold(id).settled.usd_micros, 700);
     EXPECT_EQ(world.hold(id).reserved.usd_micros, 0);
   }
+}
+
+TEST(StoreWatch, memory_that_a_job_does_not_get_is_its_own_trouble) {
+  EngineWorld world;
+  world.open(1);
+  for (const char* id : {"cpu.tabu", "cpu.annealing", "cpu.branch_and_bound", "cpu.random"})
+    world.tier(id).before = [](std::stop_token) { return make_error(errors::kOutOfMemory, "planted large work"); };
+  const JobView view = world.run(world.classical_job());
+  EXPECT_EQ(view.state, job::JobState::kFailed);
+  EXPECT_THAT(view.error, HasSubstr("planted large work"));
+  EXPECT_THAT(world.engine->ready(), Succeeds());
 }
 
 TEST(StoreWatch, a_store_that_stopped_is_said_at_once_and_a_restart_goes_on) {

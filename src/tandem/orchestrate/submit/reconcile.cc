@@ -19,12 +19,13 @@ enum class Seen : std::uint8_t { kConfirmed, kHeld, kOrphaned, kFinished, kWaiti
 /// One look at one submission that nobody runs.
 class Look {
  public:
-  Look(Ledger& ledger, backend::Backend& backend, SubmissionRecord record, bool job_is_over)
+  Look(Ledger& ledger, backend::Backend& backend, SubmissionRecord record, bool job_is_over, std::stop_token stop)
       : ledger_(ledger),
         backend_(backend),
         record_(std::move(record)),
         job_is_over_(job_is_over),
-        wire_(backend, ledger.services().crash_points, {}, Deadline::after(ledger.services().clock, kAskTime)) {}
+        wire_(backend, ledger.services().crash_points, std::move(stop),
+              Deadline::after(ledger.services().clock, kAskTime)) {}
 
   Result<Seen> take() {
     switch (record_.state) {
@@ -194,7 +195,7 @@ Result<SweepReport> Reconciler::sweep(std::stop_token stop) {
         continue;
       }
       TANDEM_TRY_ASSIGN(const bool over, ledger.job_is_over(record->job));
-      const auto seen = Look(ledger, *backend, std::move(*record), over).take();
+      const auto seen = Look(ledger, *backend, std::move(*record), over, stop).take();
       if (seen) {
         count(report, *seen);
       } else if (seen.error().number == errors::kStaleFence) {
@@ -212,12 +213,12 @@ Result<SweepReport> Reconciler::sweep(std::stop_token stop) {
 
 std::unique_ptr<Timer> Reconciler::start(Executor& executor, std::chrono::milliseconds interval) {
   return executor.start_loop("reconciler", [this, &executor, interval](std::stop_token stop) {
-    while (pause(executor, interval, stop)) {
+    do {
       const auto report = sweep(stop);
       if (report || report.error().number == errors::kCancelled) continue;
       submitter_.ledger_->services().log.write(LogLevel::kError, "reconciler.sweep_failed",
                                                {{"error", report.error().to_string()}});
-    }
+    } while (pause(executor, interval, stop));
   });
 }
 

@@ -35,12 +35,13 @@ class Reconciler {
   Reconciler(Submitter& submitter, const backend::BackendRegistry& backends)
       : submitter_(submitter), backends_(backends) {}
 
-  /// One pass over all open submissions; each is asked about once. Call it once before the workers start (after a crash every
-  /// intent is in doubt) and then periodically. A record is crash-safe at every point: a sweep that dies is simply repeated.
+  /// One pass over all open submissions; each is asked about once. After a crash every intent is in doubt; the run that comes
+  /// back to one knows that as well, so workers need not wait for the first sweep. A record is crash-safe at every point: a sweep that dies is simply repeated.
+  /// `stop` ends it before the next submission, and asks the backend to end a question under way.
   /// Errors: 1002 cancelled; those of the store. A provider that does not answer is counted, not an error.
   Result<SweepReport> sweep(std::stop_token stop);
 
-  /// Sweeps every `interval` on a thread of its own until the handle is destroyed.
+  /// Sweeps at once and then every `interval`, on a thread of its own until the handle is destroyed.
   [[nodiscard]] std::unique_ptr<Timer> start(Executor& executor, std::chrono::milliseconds interval);
 
  private:

@@ -55,7 +55,7 @@ class EngineWorld {
     return out;
   }
 
-  Engine& open(std::size_t workers = 2) {
+  Engine& open(std::size_t workers = 2, Runs runs = Runs::kEveryJob) {
     if (store == nullptr) store = std::make_unique<memory::MemoryStore>(store_threads, contents);
     submitter = std::make_unique<submit::Submitter>(submit::SubmitServices{.store = *store,
                                                                            .executor = skipping,
@@ -64,7 +64,7 @@ class EngineWorld {
                                                                            .meter = meter,
                                                                            .crash_points = crash_points},
                                                     submit::SubmitOptions{});
-    auto started = Engine::start(services(), {.workers = workers, .store_retry_interval = store_retry_interval});
+    auto started = Engine::start(services(), {.workers = workers, .runs = runs, .store_retry_interval = store_retry_interval});
     EXPECT_THAT(started, Succeeds());
     engine = *std::move(started);
     return *engine;

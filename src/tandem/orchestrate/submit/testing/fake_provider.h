@@ -8,6 +8,7 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,6 +41,7 @@ class FakeProvider final : public backend::Backend {
     bool result_missing = false;  ///< done, but the result is gone
     bool answers_reads = true;  ///< polls, lookups and fetches
     std::function<void()> during_submit;
+    std::function<void(const std::stop_token&)> during_lookup;
     std::function<void(const backend::RawResult&)> during_decode;
   };
 
@@ -130,7 +132,8 @@ class FakeProvider final : public backend::Backend {
     if (polls_[handle] < plan.polls_until_done) cancelled_.insert(handle);
     return {};
   }
-  Result<backend::Reconciled> reconcile(std::string_view token, const backend::CallContext&) override {
+  Result<backend::Reconciled> reconcile(std::string_view token, const backend::CallContext& context) override {
+    if (plan.during_lookup) plan.during_lookup(context.stop);
     const std::lock_guard lock(mutex_);
     ++lookups_;
     if (!plan.answers_reads) return fail(errors::kBackendUnavailable, "no answer");
