@@ -16,10 +16,10 @@ constexpr std::int64_t kShadowTimeMs = 10'000;  ///< an exact core of this size 
 /// Streams of the job's seed, one an arm; quantum backends follow.
 enum Stream : std::uint64_t { kShadow = 100, kAnnealing = 101, kRandom = 102, kQuantum = 103 };
 
-hybrid::Order classical(const std::string& label, const char* backend, std::shared_ptr<const solve::Model> model,
+hybrid::Order classical(const std::string& prefix, const Control& control, std::shared_ptr<const solve::Model> model,
                         solve::SolveOptions options, std::int64_t time_ms) {
-  return {.label = fmt::format("{}@{}", label, backend),
-          .backend = backend,
+  return {.label = fmt::format("{}/{}@{}", prefix, control.arm, control.backend),
+          .backend = std::string(control.backend),
           .work = backend::SolveWork{.model = std::move(model), .options = std::move(options), .time_ms = time_ms},
           .required = false};
 }
@@ -72,6 +72,10 @@ Result<Built> build_within(const encode::Encoding& encoding, std::uint32_t layer
 
 }  // namespace
 
+bool is_control(std::string_view arm) {
+  return std::any_of(kControls.begin(), kControls.end(), [&](const Control& control) { return control.arm == arm; });
+}
+
 Json ArmCircuit::document() const {
   return {{"backend", backend}, {"schedule", schedule}, {"mixer", mixer},
           {"layers", layers},   {"gates_2q", gates_2q}, {"sha256", sha256}};
@@ -83,18 +87,23 @@ Result<Refinement> prepare(const narrow::Core& core, const RefineOptions& option
                     encode::encode(core.statement, {.variables_max = options.qubits_max,
                                                     .sweep_variables_max = std::numeric_limits<std::size_t>::max()}));
   const auto model = std::make_shared<const solve::Model>(out.encoding.bqm);
-  out.orders.push_back(classical(prefix + "/exact_shadow", "cpu.branch_and_bound", model,
-                                 {.seed = derive_seed(options.seed, kShadow)}, kShadowTimeMs));
-  out.orders.push_back(classical(prefix + "/annealing_control", "cpu.annealing", model,
-                                 {.seed = derive_seed(options.seed, kAnnealing),
-                                  .num_samples = options.shots,
-                                  .sweeps = kControlSweeps,
-                                  .candidates_max = options.shots},
-                                 0));
+  const auto& [shadow, annealing, random] = kControls;
+  const auto add = [&](const Control& control, std::shared_ptr<const solve::Model> work, solve::SolveOptions how,
+                       std::int64_t time_ms) {
+    const auto& left_out = options.controls_left_out;
+    if (std::find(left_out.begin(), left_out.end(), control.backend) != left_out.end()) return;
+    out.orders.push_back(classical(prefix, control, std::move(work), std::move(how), time_ms));
+  };
+  add(shadow, model, {.seed = derive_seed(options.seed, kShadow)}, kShadowTimeMs);
+  add(annealing, model,
+      {.seed = derive_seed(options.seed, kAnnealing),
+       .num_samples = options.shots,
+       .sweeps = kControlSweeps,
+       .candidates_max = options.shots},
+      0);
   TANDEM_TRY_ASSIGN(auto uniform, random_model(out.encoding));
-  out.orders.push_back(classical(
-      prefix + "/random_control", "cpu.random", std::move(uniform),
-      {.seed = derive_seed(options.seed, kRandom), .num_samples = options.shots, .candidates_max = options.shots}, 0));
+  add(random, std::move(uniform),
+      {.seed = derive_seed(options.seed, kRandom), .num_samples = options.shots, .candidates_max = options.shots}, 0);
   for (std::size_t i = 0; i < options.quantum_backends.size(); ++i) {
     const std::string& backend = options.quantum_backends[i];
     const auto limit = options.gates_2q_max.find(backend);

@@ -1,14 +1,16 @@
 // tandem/hybrid/refine/refine.h - refinement of one core by several arms on the same model, graded against the exact shadow.
 //
-// Room: hybrid. Arms: exact shadow (always), annealing control and uniform random control with the same number of samples,
+// Room: hybrid. Arms: exact shadow, annealing control and uniform random control with the same number of samples,
 // QAOA on the simulator and on a device. Grades: regret, P(optimum), rank, each with an interval.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tandem/hybrid/loop.h"
@@ -18,8 +20,23 @@
 
 namespace tandem::refine {
 
+/// The classical arms: an instrument that the quantum arms are graded with, not a choice of the router. What they find may be
+/// shown to the client, but it is no merit of the hybrid run and later rounds do not build on it.
+struct Control {
+  std::string_view arm;
+  std::string_view backend;
+  std::string_view shown;  ///< to people
+};
+inline constexpr std::array<Control, 3> kControls = {{
+    {"exact_shadow", "cpu.branch_and_bound", "the exact shadow"},
+    {"annealing_control", "cpu.annealing", "the annealing control"},
+    {"random_control", "cpu.random", "the random control"},
+}};
+bool is_control(std::string_view arm);
+
 struct RefineOptions {
   std::vector<std::string> quantum_backends;  ///< an arm each: "simulator.statevector", "lab.device"
+  std::vector<std::string> controls_left_out;  ///< backends of controls that must not run
   std::uint32_t layers = 10;  ///< at most
   /// Gates on two qubits that a backend carries in one circuit; a backend that is not named here carries any number.
   std::map<std::string, std::uint64_t> gates_2q_max;

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
+#include "tandem/base/assert.h"
 #include "tandem/base/hash.h"
 #include "tandem/base/text.h"
+#include "tandem/hybrid/refine/refine.h"
 
 namespace tandem::route {
 namespace {
@@ -52,6 +55,9 @@ std::string availability_refusal(const BackendFacts& facts) {
   if (!facts.availability->accepts_work) return "it does not accept work now: " + facts.availability->detail;
   return {};
 }
+
+/// As people read it: an emulation is never shown without the word.
+std::string shown(const BackendInfo& info) { return info.id.value + (info.emulated ? " (emulated)" : ""); }
 
 std::string money_refusal(const job::JobSpec& spec, const BackendFacts& facts, std::uint32_t rounds) {
   if (!facts.backend->info().metered) return {};
@@ -143,7 +149,7 @@ struct Ranked {
   bool encoded = false;
 };
 
-std::string join_refusals(const std::vector<Candidate>& candidates) {
+std::string join_refusals(std::span<const Candidate> candidates) {
   std::string out;
   for (const Candidate& candidate : candidates) {
     if (candidate.feasible) continue;
@@ -164,21 +170,69 @@ Candidate candidate_of(const BackendFacts& facts, std::string method) {
           .reason = {}};
 }
 
+/// Empty when the backend can do the whole problem, wherever it stands in the chain.
+std::string solver_refusal(const RouteInput& input, const BackendFacts& facts, bool& encoded) {
+  const BackendInfo& info = facts.backend->info();
+  if (!info.takes_solve) return "it solves no optimisation problems";
+  std::string refusal = policy_refusal(*input.spec, info);
+  if (refusal.empty()) refusal = availability_refusal(facts);
+  if (refusal.empty()) refusal = shape_refusal(input, info, encoded);
+  if (refusal.empty()) refusal = money_refusal(*input.spec, facts, 1);
+  if (refusal.empty() && suitability(input, info) < 0) refusal = "it does not fit the structure of the problem";
+  return refusal;
+}
+
+/// Empty when the backend can run the program.
+std::string program_refusal(const RouteInput& input, const BackendFacts& facts) {
+  const BackendInfo& info = facts.backend->info();
+  if (!info.takes_program) return "it runs no circuits";
+  std::string refusal = policy_refusal(*input.spec, info);
+  if (refusal.empty()) refusal = availability_refusal(facts);
+  if (refusal.empty()) {
+    const backend::ProgramWork work{.pubs = input.spec->program().pubs, .seed = input.spec->seed};
+    if (const auto valid = facts.backend->validate(work); !valid) refusal = valid.error().message;
+  }
+  if (refusal.empty()) refusal = money_refusal(*input.spec, facts, 1);
+  return refusal;
+}
+
+/// The fallbacks that the job names, in its order, held to the same rules as any candidate. What may never take the work
+/// contradicts the job; what only cannot now (out of service, no quote) is left out, and `reasons` says so.
+Result<std::vector<std::string>> named_fallbacks(const RouteInput& input, const std::string& primary,
+                                                 const std::function<std::string(const BackendFacts&)>& refusal_of,
+                                                 std::vector<std::string>& reasons) {
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < input.spec->fallbacks.size(); ++i) {
+    const std::string& name = input.spec->fallbacks[i];
+    const auto facts = std::find_if(input.backends.begin(), input.backends.end(),
+                                    [&](const BackendFacts& one) { return one.backend->info().id.value == name; });
+    TANDEM_ASSERT(facts != input.backends.end());  // check_names came before
+    const std::string refusal = refusal_of(*facts);
+    const bool only_now =
+        !availability_refusal(*facts).empty() || (facts->backend->info().metered && !facts->quote.has_value());
+    if (refusal.empty()) {
+      if (name != primary && std::find(out.begin(), out.end(), name) == out.end()) out.push_back(name);
+    } else if (only_now && policy_refusal(*input.spec, facts->backend->info()).empty()) {
+      reasons.push_back(fmt::format("The fallback {} is left out: {}.", shown(facts->backend->info()), refusal));
+    } else {
+      return fail_at(fmt::format("/fallbacks/{}", i), errors::kNoPlan,
+                     "the fallback '{}' cannot take this work: {}; name another, or relax that rule", name, refusal);
+    }
+  }
+  return out;
+}
+
 std::vector<Ranked> rank_solvers(const RouteInput& input) {
   std::vector<Ranked> out;
   for (const BackendFacts& facts : input.backends) {
     const BackendInfo& info = facts.backend->info();
     if (!info.takes_solve) continue;
     Ranked ranked{.candidate = candidate_of(facts, std::string(method_of(info)))};
-    std::string refusal = availability_refusal(facts);
-    if (refusal.empty()) refusal = policy_refusal(*input.spec, info);
-    if (refusal.empty()) refusal = shape_refusal(input, info, ranked.encoded);
+    std::string refusal = solver_refusal(input, facts, ranked.encoded);
     if (refusal.empty() && !input.spec->solver.empty() && input.spec->solver != method_of(info))
       refusal = "the job names another solver";
-    if (refusal.empty()) refusal = money_refusal(*input.spec, facts, 1);
     ranked.candidate.estimate = estimate_of(input, facts, 0);
     ranked.score = suitability(input, info);
-    if (refusal.empty() && ranked.score < 0) refusal = "it does not fit the structure of the problem";
     if (method_of(info) == "random" && refusal.empty() && input.spec->solver.empty())
       refusal = "it is the control that others are compared with";
     ranked.candidate.feasible = refusal.empty();
@@ -200,8 +254,8 @@ std::vector<Candidate> rank_refiners(const RouteInput& input) {
     const BackendInfo& info = facts.backend->info();
     if (info.takes_solve) continue;
     Candidate candidate = candidate_of(facts, "qaoa");
-    std::string refusal = availability_refusal(facts);
-    if (refusal.empty()) refusal = policy_refusal(*input.spec, info);
+    std::string refusal = policy_refusal(*input.spec, info);
+    if (refusal.empty()) refusal = availability_refusal(facts);
     if (refusal.empty() && refinement.mode == job::RefineMode::kOff) refusal = "refinement.mode is off";
     if (refusal.empty() && !info.takes_program) refusal = "it runs no circuits";
     if (refusal.empty() && info.qubits_max == 0) refusal = "it has no qubits now: no core fits on it";
@@ -290,9 +344,51 @@ DepthLimits depth_limits(const RouteInput& input, const std::vector<std::string>
     out.gates_2q_max.emplace(info.id.value, gates);
     out.reason += fmt::format(
         "; {} {} with {} in a gate on two qubits, so it gets the layers that fit into {} of them, at least one",
-        info.id.value, known ? "errs" : "is assumed to err", shortest(error), gates);
+        shown(info), known ? "errs" : "is assumed to err", shortest(error), gates);
   }
   out.reason += ".";
+  return out;
+}
+
+std::vector<std::string> shown(const RouteInput& input, const std::vector<std::string>& ids) {
+  std::vector<std::string> out;
+  for (const std::string& id : ids)
+    for (const BackendFacts& facts : input.backends)
+      if (facts.backend->info().id.value == id) out.push_back(shown(facts.backend->info()));
+  return out;
+}
+
+/// The controls of the refinement are no choice of the router: without them nothing is graded. policy.backends does not take
+/// them away, policy.avoid does.
+struct Controls {
+  std::vector<std::string> left_out;  ///< backends
+  std::string sentence;
+};
+
+Controls controls_of(const job::JobSpec& spec, std::vector<Candidate>& candidates) {
+  Controls out;
+  std::vector<std::string> kept;
+  for (const refine::Control& control : refine::kControls) {
+    const std::string backend(control.backend);
+    const std::string name = fmt::format("{} ({})", control.shown, backend);
+    const bool avoided =
+        std::find(spec.policy.avoid.begin(), spec.policy.avoid.end(), backend) != spec.policy.avoid.end();
+    if (avoided) {
+      out.left_out.push_back(backend);
+      continue;
+    }
+    kept.push_back(name);
+    for (Candidate& candidate : candidates)
+      if (candidate.backend == backend && !candidate.feasible)
+        candidate.reason += fmt::format("; as {} of the refinement it runs all the same", control.shown);
+  }
+  out.sentence = kept.empty()
+                     ? "Nothing grades the samples"
+                     : fmt::format("Beside them run {}, whatever policy.backends says: nothing is graded without",
+                                   fmt::join(kept, " and "));
+  if (!out.left_out.empty())
+    out.sentence += fmt::format("; policy.avoid takes away {}", fmt::join(out.left_out, " and "));
+  out.sentence += ".";
   return out;
 }
 
@@ -312,8 +408,20 @@ Result<Plan> plan_problem(const RouteInput& input) {
     return fail(errors::kNoPlan, "no backend can solve this problem: {}", join_refusals(plan.candidates));
   }
   const Ranked& primary = solvers.front();
-  std::vector<std::string> fallbacks = spec.fallbacks;
-  if (fallbacks.empty()) {
+  std::vector<std::string> left_out;
+  TANDEM_TRY_ASSIGN(std::vector<std::string> fallbacks,
+                    named_fallbacks(
+                        input, primary.candidate.backend,
+                        [&](const BackendFacts& facts) -> std::string {
+                          bool encoded = false;
+                          std::string refusal = solver_refusal(input, facts, encoded);
+                          if (refusal.empty() && encoded != primary.encoded)
+                            return fmt::format("it takes constraints in another form than {}, which solves the problem",
+                                               primary.candidate.backend);
+                          return refusal;
+                        },
+                        left_out));
+  if (spec.fallbacks.empty()) {
     for (const Ranked& ranked : solvers)
       if (&ranked != &primary && ranked.candidate.feasible && ranked.encoded == primary.encoded && fallbacks.size() < 2)
         fallbacks.push_back(ranked.candidate.backend);
@@ -332,6 +440,7 @@ Result<Plan> plan_problem(const RouteInput& input) {
   plan.steps.push_back(solve_step(StepKind::kSolve, plan.primary, fallbacks, input, primary.encoded, 0));
   const bool refined = !arms.empty();
   const DepthLimits depth = depth_limits(input, arms);
+  const Controls controls = refined ? controls_of(spec, plan.candidates) : Controls();
   if (refined) {
     plan.steps.push_back(solve_step(StepKind::kBaseline, plan.baseline, fallbacks, input, primary.encoded, 1));
     plan.steps.push_back({.kind = StepKind::kRefine,
@@ -340,11 +449,12 @@ Result<Plan> plan_problem(const RouteInput& input) {
                                          {"qubits_max", qubits_max},
                                          {"layers", spec.refinement.layers},
                                          {"gates_2q_max", depth.gates_2q_max},
+                                         {"controls_left_out", controls.left_out},
                                          {"shots", spec.refinement.shots},
                                          {"rounds", spec.refinement.rounds}}});
   } else if (spec.refinement.mode == job::RefineMode::kRequired) {
     return fail(errors::kNoPlan, "refinement is required but no quantum backend can refine: {}",
-                join_refusals(plan.candidates));
+                join_refusals(refiners));
   }
   plan.steps.push_back({.kind = StepKind::kScore});
   plan.cost_max_needed.usd_micros = money_needed(input, arms, spec.refinement.rounds);
@@ -356,10 +466,11 @@ Result<Plan> plan_problem(const RouteInput& input) {
   plan.reasons.push_back(fmt::format("{} solves it{} within {}.", plan.primary,
                                      primary.encoded ? " with constraints as penalties" : "",
                                      format_duration(std::chrono::milliseconds(spec.limits.time_ms))));
+  plan.reasons.insert(plan.reasons.end(), left_out.begin(), left_out.end());
   if (refined) {
-    plan.reasons.push_back(
-        fmt::format("A core of at most {} variables is then refined on {}, beside an exact shadow and two controls.",
-                    qubits_max, fmt::join(arms, " and ")));
+    plan.reasons.push_back(fmt::format("A core of at most {} variables is then refined on {}.", qubits_max,
+                                       fmt::join(shown(input, arms), " and ")));
+    plan.reasons.push_back(controls.sentence);
     plan.reasons.push_back(depth.reason);
     plan.reasons.push_back(
         "The baseline is the same solver on the same instance with the same time and another seed stream.");
@@ -374,16 +485,8 @@ Result<Plan> plan_program(const RouteInput& input) {
   Plan plan;
   std::vector<std::size_t> feasible;
   for (const BackendFacts& facts : input.backends) {
-    const BackendInfo& info = facts.backend->info();
     Candidate candidate = candidate_of(facts, "run");
-    std::string refusal = availability_refusal(facts);
-    if (refusal.empty()) refusal = policy_refusal(spec, info);
-    if (refusal.empty() && !info.takes_program) refusal = "it runs no circuits";
-    if (refusal.empty()) {
-      const auto valid = facts.backend->validate(backend::ProgramWork{.pubs = spec.program().pubs, .seed = spec.seed});
-      if (!valid) refusal = valid.error().message;
-    }
-    if (refusal.empty()) refusal = money_refusal(spec, facts, 1);
+    std::string refusal = program_refusal(input, facts);
     candidate.estimate = estimate_of(input, facts, input.probe.program_qubits);
     candidate.feasible = refusal.empty();
     candidate.reason = refusal.empty() ? "runs the program" : std::move(refusal);
@@ -401,8 +504,12 @@ Result<Plan> plan_program(const RouteInput& input) {
     return rank(a) < rank(b);
   });
   plan.primary = plan.candidates[feasible.front()].backend;
-  std::vector<std::string> fallbacks = spec.fallbacks;
-  if (fallbacks.empty())
+  std::vector<std::string> left_out;
+  TANDEM_TRY_ASSIGN(
+      std::vector<std::string> fallbacks,
+      named_fallbacks(
+          input, plan.primary, [&](const BackendFacts& facts) { return program_refusal(input, facts); }, left_out));
+  if (spec.fallbacks.empty())
     for (std::size_t i = 1; i < feasible.size(); ++i) fallbacks.push_back(plan.candidates[feasible[i]].backend);
   std::vector<std::string> used = fallbacks;
   used.push_back(plan.primary);
@@ -410,15 +517,45 @@ Result<Plan> plan_program(const RouteInput& input) {
   plan.steps.push_back({.kind = StepKind::kRun, .backend = plan.primary, .fallbacks = fallbacks});
   plan.reasons.push_back(fmt::format("The program has {} PUBs on up to {} qubits.", spec.program().pubs.size(),
                                      input.probe.program_qubits));
-  plan.reasons.push_back(
-      fmt::format("{} runs it{}.", plan.primary,
-                  fallbacks.empty() ? "" : fmt::format("; if it fails, {}", fmt::join(fallbacks, ", then "))));
+  plan.reasons.push_back(fmt::format(
+      "{} runs it{}.", shown(input, {plan.primary}).front(),
+      fallbacks.empty() ? "" : fmt::format("; if it fails, {}", fmt::join(shown(input, fallbacks), ", then "))));
+  plan.reasons.insert(plan.reasons.end(), left_out.begin(), left_out.end());
   return plan;
 }
 
 }  // namespace
 
+Result<void> check_names(const job::JobSpec& spec, std::span<backend::Backend* const> backends) {
+  std::vector<std::string_view> ids;
+  std::vector<std::string_view> solvers;
+  for (const backend::Backend* backend : backends) {
+    ids.push_back(backend->info().id.value);
+    if (backend->info().takes_solve) solvers.push_back(method_of(backend->info()));
+  }
+  const auto known = [&](const std::vector<std::string>& names, const char* place) -> Result<void> {
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      if (std::find(ids.begin(), ids.end(), names[i]) != ids.end()) continue;
+      return fail_at(fmt::format("{}/{}", place, i), errors::kUnknownBackend,
+                     "there is no backend {} here{}; see `tandem backends`", quote(names[i]),
+                     did_you_mean(names[i], ids));
+    }
+    return {};
+  };
+  TANDEM_TRY(known(spec.policy.backends, "/policy/backends"));
+  TANDEM_TRY(known(spec.policy.avoid, "/policy/avoid"));
+  TANDEM_TRY(known(spec.fallbacks, "/fallbacks"));
+  if (!spec.solver.empty() && std::find(solvers.begin(), solvers.end(), spec.solver) == solvers.end()) {
+    return fail_at("/solver", errors::kValueOutOfRange, "there is no solver {} here{}; there are {}",
+                   quote(spec.solver), did_you_mean(spec.solver, solvers), fmt::join(solvers, ", "));
+  }
+  return {};
+}
+
 Result<Plan> make_plan(const RouteInput& input) {
+  std::vector<backend::Backend*> backends;
+  for (const BackendFacts& facts : input.backends) backends.push_back(facts.backend);
+  TANDEM_TRY(check_names(*input.spec, backends));
   TANDEM_TRY_ASSIGN(Plan plan, input.spec->is_program() ? plan_program(input) : plan_problem(input));
   const Json document = {{"backends", input.spec->policy.backends},
                          {"avoid", input.spec->policy.avoid},

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -54,8 +55,14 @@ struct RouteInput {
   std::size_t threads = 1;
 };
 
+/// Refuses a job that names what is not here: a word that no backend answers to would otherwise decide in silence.
+/// Errors: 1401 unknown_backend - in policy or fallbacks; 1023 value_out_of_range - the solver. Both say what was meant.
+Result<void> check_names(const job::JobSpec& spec, std::span<backend::Backend* const> backends);
+
 /// Candidates over every tier, the infeasible with reasons; primary, fallbacks, baseline, steps, digest.
-/// Errors: 5006 no_plan (all reasons), 1121 money_needed, 1302 no_proof when a proof is insisted on and no exact backend takes it.
+/// A fallback that the job names is held to the same rules as any candidate.
+/// Errors: 5006 no_plan (all reasons), 1302 no_proof when a proof is insisted on and no exact backend takes it, those of
+/// check_names.
 Result<job::Plan> make_plan(const RouteInput& input);
 
 /// The largest metered work the plan could submit, for asking quotes before planning.

@@ -252,6 +252,100 @@ TEST_F(RouteTest, the_job_may_name_its_solver_and_its_fallbacks) {
   EXPECT_THAT(candidate(*plan, "cpu.tabu").reason, HasSubstr("names another solver"));
 }
 
+TEST_F(RouteTest, a_named_fallback_keeps_every_rule_of_a_candidate) {
+  struct Case {
+    const char* name;
+    job::JobSpec spec;
+    std::function<void(job::JobSpec&)> set;
+    const char* fallback;
+    const char* why;
+  };
+  const auto nothing = [](job::JobSpec&) {};
+  for (Case one :
+       {Case{"avoid", program(), [](auto& s) { s.policy.avoid = {"lab.device"}; }, "lab.device", "policy.avoid"},
+        Case{"list", program(), [](auto& s) { s.policy.backends = {"simulator.statevector"}; }, "lab.device",
+             "policy.backends"},
+        Case{"qpu", program(), [](auto& s) { s.policy.allow_qpu = false; }, "lab.device", "allow_qpu"},
+        Case{"emulated", program(), [](auto& s) { s.policy.allow_emulated = false; }, "lab.device", "allow_emulated"},
+        Case{"money", program(), [](auto& s) { s.limits.cost_max.usd_micros = 39'999; }, "lab.device",
+             "limits.cost_max_usd_micros"},
+        Case{"no circuits", program(), nothing, "cpu.tabu", "runs no circuits"},
+        Case{"no problems", ring(), nothing, "lab.device", "solves no optimisation problems"},
+        Case{"avoided solver", ring(), [](auto& s) { s.policy.avoid = {"cpu.annealing"}; }, "cpu.annealing",
+             "policy.avoid"}}) {
+    SCOPED_TRACE(one.name);
+    one.set(one.spec);
+    one.spec.fallbacks = {one.fallback};
+    const auto refused = plan(one.spec);
+    ASSERT_THAT(refused, FailsAt("/fallbacks/0", errors::kNoPlan));
+    EXPECT_THAT(refused.error().message, AllOf(HasSubstr(one.fallback), HasSubstr(one.why)));
+  }
+}
+
+TEST_F(RouteTest, a_named_fallback_that_is_out_of_service_is_left_out_and_the_plan_says_so) {
+  job::JobSpec spec = program();
+  spec.fallbacks = {"lab.device", "simulator.statevector"};  // the second is the primary already
+  facts("lab.device").availability->operational = false;
+  facts("lab.device").availability->detail = "switched off";
+  const auto planned = plan(spec);
+  ASSERT_THAT(planned, Succeeds());
+  EXPECT_TRUE(step(*planned, job::StepKind::kRun)->fallbacks.empty());
+  EXPECT_EQ(planned->cost_max_needed.usd_micros, 0);
+  EXPECT_THAT(planned->reasons,
+              testing::Contains(AllOf(HasSubstr("lab.device (emulated)"), HasSubstr("switched off"))));
+}
+
+TEST_F(RouteTest, a_name_that_nothing_answers_to_is_refused_with_the_nearest_one) {
+  struct Case {
+    const char* place;
+    std::function<void(job::JobSpec&)> set;
+    ErrorNumber number;
+    const char* meant;
+  };
+  for (const Case& one :
+       {Case{"/policy/backends/0", [](auto& s) { s.policy.backends = {"cpu.tabo"}; }, errors::kUnknownBackend,
+             "cpu.tabu"},
+        Case{"/policy/avoid/1", [](auto& s) { s.policy.avoid = {"cpu.tabu", "lab.devise"}; }, errors::kUnknownBackend,
+             "lab.device"},
+        Case{"/fallbacks/0", [](auto& s) { s.fallbacks = {"cpu.anealing"}; }, errors::kUnknownBackend, "cpu.annealing"},
+        Case{"/solver", [](auto& s) { s.solver = "tabo"; }, errors::kValueOutOfRange, "tabu"}}) {
+    SCOPED_TRACE(one.place);
+    job::JobSpec spec = ring();
+    one.set(spec);
+    const auto refused = plan(spec);
+    ASSERT_THAT(refused, FailsAt(one.place, one.number));
+    EXPECT_THAT(refused.error().message, HasSubstr(fmt::format("did you mean '{}'", one.meant)));
+  }
+}
+
+TEST_F(RouteTest, the_plan_says_emulated_wherever_it_names_an_emulation) {
+  for (const job::JobSpec& spec : {ring(), program()}) {
+    const auto planned = plan(spec);
+    ASSERT_THAT(planned, Succeeds());
+    for (const std::string& reason : planned->reasons) {
+      for (std::size_t at = reason.find("lab.device"); at != std::string::npos; at = reason.find("lab.device", at + 1))
+        EXPECT_EQ(reason.substr(at, 21), "lab.device (emulated)") << reason;
+    }
+  }
+}
+
+TEST_F(RouteTest, controls_run_outside_the_list_of_backends_but_never_where_policy_avoids_them_and_the_plan_says_both) {
+  job::JobSpec spec = ring();
+  spec.policy.backends = {"cpu.tabu", "simulator.statevector"};
+  auto planned = plan(spec);
+  ASSERT_THAT(planned, Succeeds());
+  EXPECT_EQ(step(*planned, job::StepKind::kRefine)->parameters["controls_left_out"], Json::array());
+  EXPECT_THAT(candidate(*planned, "cpu.annealing").reason,
+              AllOf(HasSubstr("policy.backends"), HasSubstr("the annealing control")));
+  EXPECT_THAT(planned->reasons, testing::Contains(AllOf(HasSubstr("the exact shadow (cpu.branch_and_bound)"),
+                                                        HasSubstr("whatever policy.backends says"))));
+  spec.policy.avoid = {"cpu.annealing"};
+  planned = plan(spec);
+  ASSERT_THAT(planned, Succeeds());
+  EXPECT_EQ(step(*planned, job::StepKind::kRefine)->parameters["controls_left_out"], Json({"cpu.annealing"}));
+  EXPECT_THAT(planned->reasons, testing::Contains(HasSubstr("policy.avoid takes away cpu.annealing")));
+}
+
 TEST_F(RouteTest, evidence_shifts_the_choice_once_there_is_enough_of_it) {
   const job::JobSpec spec = ring();
   input_.experience["cpu.annealing"] = {.runs = 4, .share_best = 1, .latency_ms_median = 12};
@@ -323,19 +417,23 @@ TEST_F(RouteTest, a_device_gets_as_many_gates_as_err_once_on_average_and_the_pla
   ASSERT_THAT(planned, Succeeds());
   // 250 gates that err with 0.004 each: one expected error. The simulator is not limited.
   EXPECT_EQ(step(*planned, job::StepKind::kRefine)->parameters["gates_2q_max"], Json({{"lab.device", 250}}));
-  EXPECT_THAT(planned->reasons, testing::Contains(AllOf(HasSubstr("lab.device errs with 0.004"), HasSubstr("250"))));
+  EXPECT_THAT(planned->reasons,
+              testing::Contains(AllOf(HasSubstr("lab.device (emulated) errs with 0.004"), HasSubstr("250"))));
   facts("lab.device").calibration.reset();
   planned = plan(spec);
   ASSERT_THAT(planned, Succeeds());
   EXPECT_EQ(step(*planned, job::StepKind::kRefine)->parameters["gates_2q_max"], Json({{"lab.device", 100}}));
-  EXPECT_THAT(planned->reasons, testing::Contains(HasSubstr("lab.device is assumed to err with 0.01")));
+  EXPECT_THAT(planned->reasons, testing::Contains(HasSubstr("lab.device (emulated) is assumed to err with 0.01")));
 }
 
 TEST_F(RouteTest, required_refinement_without_a_quantum_backend_is_no_plan) {
   job::JobSpec spec = ring();
   spec.refinement.mode = job::RefineMode::kRequired;
   spec.policy.avoid = {"simulator.statevector", "lab.device"};
-  EXPECT_THAT(plan(spec), FailsWith(errors::kNoPlan));
+  const auto refused = plan(spec);
+  ASSERT_THAT(refused, FailsWith(errors::kNoPlan));
+  // Solvers refine nothing: why they are not used says nothing here.
+  EXPECT_THAT(refused.error().message, AllOf(HasSubstr("lab.device"), testing::Not(HasSubstr("cpu."))));
 }
 
 TEST_F(RouteTest, a_program_runs_where_it_is_free_and_falls_back_to_what_it_may_pay_for) {
