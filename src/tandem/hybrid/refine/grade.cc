@@ -10,7 +10,6 @@ using result::Sample;
 using result::SampleSet;
 
 constexpr double kZ95 = 1.959963984540054;      ///< 97.5 % quantile of the normal distribution
-constexpr double kOptimumTolerance = 1e-9;      ///< relative; energies are sums in double
 
 SampleSet samples_of_counts(const result::Counts& counts, const problem::Bqm& bqm) {
   std::vector<Sample> samples;
@@ -89,12 +88,13 @@ void grade_against(job::ArmSummary& summary, const SampleSet& samples, std::opti
   summary.best_energy = samples.best().energy;
   summary.mean_energy = mean;
   if (optimum) {
-    const double tolerance = kOptimumTolerance * std::max(1.0, std::abs(*optimum));
-    summary.regret = std::max(0.0, samples.best().energy - *optimum);
-    if (*summary.regret <= tolerance) summary.regret = 0;
+    const auto at_optimum = [&](double energy) {
+      return energy <= *optimum || problem::same_objective(energy, *optimum);
+    };
+    summary.regret = at_optimum(samples.best().energy) ? 0 : samples.best().energy - *optimum;
     double hits = 0;
     for (const Sample& sample : samples.samples())
-      if (sample.energy <= *optimum + tolerance) hits += static_cast<double>(sample.occurrences);
+      if (at_optimum(sample.energy)) hits += static_cast<double>(sample.occurrences);
     summary.p_optimum = hits / n;
     const auto [low, high] = wilson_interval(hits, n);
     summary.p_optimum_low = low;

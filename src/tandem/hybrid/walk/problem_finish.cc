@@ -31,6 +31,14 @@ problem::Vartype vartype_of(const problem::Statement& statement) {
   return std::get<problem::Polynomial>(statement).vartype();
 }
 
+/// "refine:exact_shadow@cpu.branch_and_bound": found by a classical arm beside the quantum ones.
+bool found_by_control(const job::ScoredCandidate& candidate) {
+  constexpr std::string_view kPrefix = "refine:";
+  const std::string_view source = candidate.source;
+  return source.starts_with(kPrefix) &&
+         refine::is_control(source.substr(kPrefix.size(), source.find('@') - kPrefix.size()));
+}
+
 std::string refinement_sentence(const job::RefinementSummary& refinement) {
   if (refinement.status != "done") return fmt::format("Quantum refinement: {}.", refinement.status);
   std::string out = fmt::format("{} of {} variables were left as the contested core and refined", refinement.core_size,
@@ -51,8 +59,11 @@ hybrid::Advance ProblemWalk::finish(Progress progress) {
   if (progress.refinement.status.empty()) progress.refinement.status = "skipped: proved";
   progress.refinement.fixed_exact = trail_ ? static_cast<std::uint32_t>(trail_->entries().size()) : 0;
   std::optional<job::ScoredCandidate> hybrid_best;
-  for (const job::ScoredCandidate& candidate : progress.candidates)
-    if (!hybrid_best || better(candidate, *hybrid_best)) hybrid_best = candidate;
+  std::optional<job::ScoredCandidate> control_best;
+  for (const job::ScoredCandidate& candidate : progress.candidates) {
+    std::optional<job::ScoredCandidate>& best = found_by_control(candidate) ? control_best : hybrid_best;
+    if (!best || better(candidate, *best)) best = candidate;
+  }
   // The client gets the best there is; the comparison says where it came from.
   std::vector<job::ScoredCandidate> all = std::move(progress.candidates);
   if (progress.baseline) all.push_back(*progress.baseline);
@@ -74,7 +85,9 @@ hybrid::Advance ProblemWalk::finish(Progress progress) {
     out.baseline.objective = reference->objective;
     out.baseline.feasible = reference->feasible;
   }
-  out.comparison = baseline::compare(spec_.problem()->sense(), hybrid_best, progress.baseline, same_run);
+  out.comparison =
+      baseline::compare(spec_.problem()->sense(),
+                        {.hybrid = hybrid_best, .baseline = progress.baseline, .control = control_best}, same_run);
   out.refinement = progress.refinement;
   out.plan_digest = plan_.digest();
   if (!out.candidates.empty()) {
@@ -83,7 +96,9 @@ hybrid::Advance ProblemWalk::finish(Progress progress) {
       best.bound = best.candidate.objective;
     else if (progress.bound && !step(job::StepKind::kSolve)->parameters.value("encode", false))
       best.bound = objective_of_energy(*progress.bound);
-    best.time_to_best_ms = progress.time_to_best_ms;
+    // Known of the run that found it, counted from that run's start; an arm of the refinement has none.
+    if (best.candidate.source.starts_with("solve:")) best.time_to_best_ms = progress.time_to_best_ms;
+    if (best.candidate.source.starts_with("baseline:")) best.time_to_best_ms = progress.baseline_time_to_best_ms;
     best.answer = spec_.problem()->answer(best.candidate.solution);
     out.explanation = spec_.problem()->explain(best.candidate.solution);
     out.best = std::move(best);
@@ -126,6 +141,7 @@ Json ProblemWalk::document(const Progress& progress, const char* stage) const {
   if (progress.baseline) out["baseline"] = candidate_state(*progress.baseline);
   if (progress.bound) out["bound"] = *progress.bound;
   if (progress.time_to_best_ms) out["time_to_best_ms"] = *progress.time_to_best_ms;
+  if (progress.baseline_time_to_best_ms) out["baseline_time_to_best_ms"] = *progress.baseline_time_to_best_ms;
   return out;
 }
 
@@ -168,6 +184,9 @@ Result<Progress> ProblemWalk::parse(const Json& state) const {
   }
   if (reader.has("time_to_best_ms")) {
     TANDEM_TRY_ASSIGN(out.time_to_best_ms, reader.number("time_to_best_ms"));
+  }
+  if (reader.has("baseline_time_to_best_ms")) {
+    TANDEM_TRY_ASSIGN(out.baseline_time_to_best_ms, reader.number("baseline_time_to_best_ms"));
   }
   TANDEM_TRY_ASSIGN(const std::vector<double> recent, reader.numbers("recent"));
   for (const double variable : recent) out.recent.push_back(static_cast<std::uint32_t>(variable));

@@ -166,6 +166,7 @@ Result<hybrid::Advance> ProblemWalk::after_solve(std::span<const hybrid::Reply> 
         progress.baseline_summary = {.backend = reply.backend, .elapsed_ms = reply.elapsed_ms};
     } else {
       progress.baseline_summary = {.backend = reply.backend, .elapsed_ms = reply.elapsed_ms};
+      progress.baseline_time_to_best_ms = reply.time_to_best_ms;
     }
   }
   return begin_round(std::move(progress));
@@ -179,6 +180,7 @@ Result<ProblemWalk::Round> ProblemWalk::make_round(const Progress& progress) con
   TANDEM_TRY_ASSIGN(const std::int64_t layers, parameters.integer("layers", 1, UINT32_MAX));
   TANDEM_TRY_ASSIGN(const std::int64_t shots, parameters.integer("shots", 1, INT64_MAX));
   TANDEM_TRY_ASSIGN(std::vector<std::string> backends, parameters.strings_or_empty("quantum_backends"));
+  TANDEM_TRY_ASSIGN(std::vector<std::string> controls_left_out, parameters.strings_or_empty("controls_left_out"));
   std::map<std::string, std::uint64_t> gates_2q_max;
   if (parameters.has("gates_2q_max")) {
     TANDEM_TRY_ASSIGN(const ObjectReader limits, parameters.object("gates_2q_max"));
@@ -196,6 +198,7 @@ Result<ProblemWalk::Round> ProblemWalk::make_round(const Progress& progress) con
                                               .avoid = progress.recent}));
   TANDEM_TRY_ASSIGN(out.refinement, refine::prepare(out.core,
                                                     {.quantum_backends = std::move(backends),
+                                                     .controls_left_out = std::move(controls_left_out),
                                                      .layers = static_cast<std::uint32_t>(layers),
                                                      .gates_2q_max = std::move(gates_2q_max),
                                                      .shots = static_cast<std::uint64_t>(shots),
@@ -232,15 +235,22 @@ Result<hybrid::Advance> ProblemWalk::after_refine(Progress progress, std::span<c
   TANDEM_TRY_ASSIGN(Round round, make_round(progress));
   const std::vector<refine::ArmResult> arms = refine::grade(round.refinement, replies);
   const refine::Polisher polisher(reduced_);
-  // Compared with the elite before the round, so that "improved" means what a reader takes it to mean.
+  // Compared with the elite before the round, so that "improved" means what a reader takes it to mean. What a control finds
+  // is shown to the client, but it neither improves nor feeds the next round: the hybrid run would live on its opponent.
   job::ScoredCandidate incumbent = score(progress.elite.front(), "", 1);
   for (const refine::ArmResult& arm : arms) {
     job::ArmSummary summary = arm.summary;
+    summary.round = progress.round;
     if (!arm.samples.empty()) {
       const problem::Assignment core_values = round.refinement.encoding.decode(arm.samples.best().values);
       problem::Assignment lifted = polisher.polish(round.core.lift(core_values), kPolishMovesMax);
       job::ScoredCandidate candidate = score(lifted, fmt::format("refine:{}@{}", arm.summary.arm, arm.summary.backend),
                                              arm.samples.best().occurrences);
+      if (refine::is_control(arm.summary.arm)) {
+        progress.candidates.push_back(std::move(candidate));
+        progress.refinement.arms.push_back(std::move(summary));
+        continue;
+      }
       if (better(candidate, incumbent)) {
         progress.refinement.improved = true;
         incumbent = candidate;

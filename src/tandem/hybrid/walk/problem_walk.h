@@ -22,7 +22,8 @@ struct Progress {
   job::BaselineSummary baseline_summary;
   bool proved = false;
   std::optional<double> bound;  ///< energy
-  std::optional<double> time_to_best_ms;
+  std::optional<double> time_to_best_ms;  ///< of the main solve
+  std::optional<double> baseline_time_to_best_ms;
   job::RefinementSummary refinement;
   std::uint32_t round = 0;
   std::vector<std::uint32_t> recent;  ///< variables of earlier cores

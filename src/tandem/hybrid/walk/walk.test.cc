@@ -265,15 +265,71 @@ TEST(ProblemWalk, a_constrained_problem_walks_to_its_feasible_optimum) {
   }
 }
 
-TEST(ProblemWalk, refinement_that_finds_something_better_is_taken_and_said) {
-  // The solver and the baseline only know the worst of what they found; the arms on the core improve on it.
+/// The solver and the baseline only know the worst of what they found; the arms on the core improve on it.
+void know_the_worst_only(hybrid::Reply& reply) {
+  if (reply.label != "solve" && reply.label != "baseline") return;
+  auto& outcome = std::get<backend::SolveResult>(*reply.result).outcome;
+  const result::Sample worst = outcome.samples.samples().back();
+  outcome.samples = result::SampleSet::create(outcome.samples.vartype(), outcome.samples.num_variables(), {worst});
+  reply.time_to_best_ms = reply.label == "solve" ? 3 : 4;
+}
+
+TEST(ProblemWalk, what_only_a_classical_control_finds_goes_to_the_client_but_is_no_gain_of_the_hybrid_run) {
   WalkDriver driver;
   driver.change_reply = [](hybrid::Reply& reply) {
-    if (reply.label != "solve" && reply.label != "baseline") return;
-    auto& outcome = std::get<backend::SolveResult>(*reply.result).outcome;
-    const result::Sample worst = outcome.samples.samples().back();
-    outcome.samples = result::SampleSet::create(outcome.samples.vartype(), outcome.samples.num_variables(), {worst});
+    know_the_worst_only(reply);
+    if (reply.label.find("/qaoa@") == std::string::npos) return;
+    reply.result.reset();
+    reply.error = make_error(errors::kBackendJobFailed, "planted");
   };
+  job::JobSpec spec = graph_job(0);  // nothing to reduce: the baseline knows the same worst
+  spec.business.success = {{.kind = job::Criterion::Kind::kImprovement, .value = 0.01}};
+  const auto driven = driver.drive(spec, plan_of({.rounds = 2}), Restart::kEveryRound);
+  ASSERT_THAT(driven, Succeeds());
+  EXPECT_THAT(driven->result.best->candidate.source, HasSubstr("refine:"));
+  EXPECT_FALSE(driven->result.best->time_to_best_ms);
+  EXPECT_EQ(driven->result.comparison.verdict, "equal");
+  EXPECT_EQ(driven->result.comparison.improvement, 0);
+  EXPECT_THAT(driven->result.comparison.text, HasSubstr("which counts for neither"));
+  EXPECT_FALSE(driven->result.refinement.improved);
+  EXPECT_FALSE(evaluate_acceptance(spec, driven->result).met);
+}
+
+TEST(ProblemWalk, the_time_to_the_best_is_that_of_the_run_that_found_it) {
+  WalkDriver driver;
+  driver.change_reply = [](hybrid::Reply& reply) {
+    if (reply.label == "solve") know_the_worst_only(reply);
+    if (reply.label == "baseline") reply.time_to_best_ms = 4;
+  };
+  const PlanOptions unrefined{.rounds = 0};
+  auto driven = driver.drive(graph_job(0), plan_of(unrefined));
+  ASSERT_THAT(driven, Succeeds());
+  EXPECT_THAT(driven->result.best->candidate.source, HasSubstr("baseline:"));
+  EXPECT_EQ(driven->result.best->time_to_best_ms, 4);
+  driver.change_reply = [](hybrid::Reply& reply) {
+    if (reply.label == "solve") reply.time_to_best_ms = 3;
+    if (reply.label == "baseline") know_the_worst_only(reply);
+  };
+  driven = driver.drive(graph_job(0), plan_of(unrefined));
+  ASSERT_THAT(driven, Succeeds());
+  EXPECT_THAT(driven->result.best->candidate.source, HasSubstr("solve:"));
+  EXPECT_EQ(driven->result.best->time_to_best_ms, 3);
+}
+
+TEST(ProblemWalk, a_control_that_the_plan_leaves_out_is_not_asked_for) {
+  job::Plan plan = plan_of({.rounds = 1});
+  plan.steps.back().parameters["controls_left_out"] = {"cpu.annealing"};
+  const auto driven = WalkDriver().drive(graph_job(), plan);
+  ASSERT_THAT(driven, Succeeds());
+  ASSERT_THAT(driven->rounds, SizeIs(2));
+  EXPECT_THAT(driven->rounds[1],
+              ElementsAre("refine/0/exact_shadow@cpu.branch_and_bound", "refine/0/random_control@cpu.random",
+                          "refine/0/qaoa@simulator.statevector"));
+}
+
+TEST(ProblemWalk, refinement_that_finds_something_better_is_taken_and_said) {
+  WalkDriver driver;
+  driver.change_reply = know_the_worst_only;
   const job::JobSpec spec = graph_job();
   const auto driven = driver.drive(spec, plan_of({.rounds = 3}));
   ASSERT_THAT(driven, Succeeds());
@@ -386,6 +442,18 @@ TEST(Acceptance, each_criterion_is_met_at_its_limit_and_not_beyond) {
     EXPECT_TRUE(acceptance.criteria[0].met);
     EXPECT_FALSE(acceptance.criteria[1].met);
   }
+}
+
+TEST(Acceptance, a_run_that_is_its_own_baseline_improves_on_it_by_nothing_and_that_meets_a_limit_of_zero) {
+  job::JobSpec spec = graph_job();
+  spec.business.success = {{.kind = job::Criterion::Kind::kImprovement, .value = 0}};
+  const auto driven = WalkDriver().drive(spec, plan_of({.baseline = false, .rounds = 0}));
+  ASSERT_THAT(driven, Succeeds());
+  const job::Acceptance acceptance = evaluate_acceptance(spec, driven->result);
+  EXPECT_TRUE(acceptance.met);
+  EXPECT_EQ(acceptance.criteria.at(0).actual, 0);
+  spec.business.success[0].value = 0.01;
+  EXPECT_FALSE(evaluate_acceptance(spec, driven->result).met);
 }
 
 TEST(Acceptance, a_proof_that_was_insisted_on_counts_once_and_an_infeasible_best_meets_nothing) {

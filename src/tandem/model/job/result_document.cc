@@ -71,13 +71,10 @@ Result<BestCandidate> parse_best(const ObjectReader& document) {
 }
 
 Json arm_document(const ArmSummary& arm) {
-  Json out = {{"arm", arm.arm},
-              {"backend", arm.backend},
-              {"emulated", arm.emulated},
-              {"status", arm.status},
-              {"detail", arm.detail},
-              {"samples", arm.samples},
-              {"billed_usd_micros", arm.billed.usd_micros},
+  Json out = {{"round", arm.round},          {"arm", arm.arm},
+              {"backend", arm.backend},      {"emulated", arm.emulated},
+              {"status", arm.status},        {"detail", arm.detail},
+              {"samples", arm.samples},      {"billed_usd_micros", arm.billed.usd_micros},
               {"elapsed_ms", arm.elapsed_ms}};
   set_optional(out, "best_energy", arm.best_energy);
   set_optional(out, "regret", arm.regret);
@@ -94,6 +91,8 @@ Json arm_document(const ArmSummary& arm) {
 Result<ArmSummary> parse_arm(const Json& value, const std::string& pointer) {
   TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(value, pointer));
   ArmSummary out;
+  TANDEM_TRY_ASSIGN(const std::int64_t round, reader.integer_or("round", 0, 0, UINT32_MAX));
+  out.round = static_cast<std::uint32_t>(round);
   TANDEM_TRY_ASSIGN(out.arm, reader.string("arm"));
   TANDEM_TRY_ASSIGN(out.backend, reader.string("backend"));
   TANDEM_TRY_ASSIGN(out.emulated, reader.boolean_or("emulated", false));

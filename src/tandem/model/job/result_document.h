@@ -30,7 +30,7 @@ struct BestCandidate {
   ScoredCandidate candidate;
   bool proved = false;
   std::optional<double> bound;  ///< on the objective, in its sense
-  std::optional<double> time_to_best_ms;
+  std::optional<double> time_to_best_ms;  ///< from the start of the solve or baseline that found it; empty: an arm did
   Json answer = Json::object();  ///< in the problem's terms
 };
 
@@ -43,13 +43,14 @@ struct BaselineSummary {
 };
 
 struct Comparison {
-  std::optional<double> improvement;  ///< relative, > 0: better than the baseline
+  std::optional<double> improvement;  ///< relative, > 0: main solve and quantum arms did better than the baseline
   std::string verdict;  ///< "equal", "better", "worse", "no_claim"
   std::string text;  ///< one plain sentence
 };
 
 /// One way of refining the core, graded against the exact shadow.
 struct ArmSummary {
+  std::uint32_t round = 0;  ///< of the refinement, from 0
   std::string arm;  ///< "exact_shadow", "annealing_control", "random_control", "qaoa"
   std::string backend;
   bool emulated = false;
@@ -75,7 +76,7 @@ struct RefinementSummary {
   std::uint32_t variables_before = 0;
   std::uint32_t fixed_exact = 0;
   std::uint32_t frozen = 0;
-  bool improved = false;
+  bool improved = false;  ///< a quantum arm found better than what stood before its round
   std::vector<ArmSummary> arms;
 };
 
@@ -106,7 +107,7 @@ struct ResultDocument {
   LineageId lineage_id;
   Money billed;
   Money billed_emulated;  ///< the part of it that emulations billed: play money
-  double elapsed_ms = 0;
+  double elapsed_ms = 0;  ///< from admission to the end: waiting and restarts count
 
   /// The document of the contract.
   Json document() const;

@@ -3,6 +3,7 @@
 // Room: model.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -33,5 +34,12 @@ Result<void> check_assignment(AssignmentView values, std::size_t num_variables, 
 
 /// True when `a` is strictly better than `b`.
 constexpr bool better(Sense sense, double a, double b) { return sense == Sense::kMin ? a < b : a > b; }
+
+/// Relative to the larger of the two, and to 1: objectives are sums in double, below it two of them are the same number.
+inline constexpr double kSameObjective = 1e-9;
+constexpr bool same_objective(double a, double b) {
+  const auto size = [](double value) { return value < 0 ? -value : value; };
+  return size(a - b) <= kSameObjective * std::max({1.0, size(a), size(b)});
+}
 
 }  // namespace tandem::problem
