@@ -62,8 +62,9 @@ class ProgressLine {
 /// The screen that a person sees when a job is done.
 void print_result(const Json& spec, const Json& result);
 
-/// Follows a job with progress on a terminal, then prints it; the exit code of the job.
-Result<int> follow_and_print(Cli& cli, service::Service& service, const JobId& id);
+/// Runs a queued job where this process has the house, and says how many others wait; follows it with progress on a terminal,
+/// then prints it. The exit code of the job.
+Result<int> attend_and_print(Cli& cli, Reached& reached, const JobId& id);
 
 void add_run(CLI::App& app, Cli& cli);
 void add_submit(CLI::App& app, Cli& cli);

@@ -98,8 +98,8 @@ Result<int> cancel_job(Cli& cli, const std::string& text, const std::string& rea
 
 Result<int> watch_job(Cli& cli, const std::string& text) {
   TANDEM_TRY_ASSIGN(const JobId id, parse_job_id(text));
-  TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kWorker));
-  return follow_and_print(cli, reached.service(), id);
+  TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kRunner));
+  return attend_and_print(cli, reached, id);
 }
 
 Result<int> explain_job(Cli& cli, const std::string& text) {

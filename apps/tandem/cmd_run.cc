@@ -10,10 +10,10 @@ Result<int> run_job(Cli& cli, const JobFlags& flags) {
   // Everything that can be wrong with the input is said before anything is opened.
   const auto problems = problem::ProblemRegistry::with_builtin_types();
   TANDEM_TRY_ASSIGN(const job::JobSpec spec, read_job(flags, cli.machine.fs, settings, problems));
-  TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kWorker));
+  TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kRunner));
   TANDEM_TRY_ASSIGN(const Json admitted, reached.service().submit(spec, flags.idempotency_key, "user:local"));
   TANDEM_TRY_ASSIGN(const JobId id, parse_job_id(admitted.value("job_id", "")));
-  return follow_and_print(cli, reached.service(), id);
+  return attend_and_print(cli, reached, id);
 }
 
 Result<int> submit_job(Cli& cli, const JobFlags& flags) {

@@ -42,11 +42,19 @@ Result<std::string> data_dir_of(const Settings& settings, const Environment& env
 
 std::string server_file(const std::string& data_dir) { return data_dir + "/server.json"; }
 
+std::string lock_file(const std::string& data_dir) { return data_dir + "/tandem.lock"; }
+
 std::string server_address(const std::string& data_dir, Fs& fs) {
+  const auto holder = fs.read_file(lock_file(data_dir), kSmallFile);
   const auto text = fs.read_file(server_file(data_dir), kSmallFile);
-  if (!text) return {};
+  if (!holder || !text) return {};
   const auto document = parse_json(*text, server_file(data_dir));
-  return document && document->is_object() ? document->value("address", "") : std::string();
+  if (!document) return {};
+  const auto facts = ObjectReader::create(*document, "");
+  if (!facts) return {};
+  const auto pid = facts->integer("pid", 0, INT64_MAX);
+  if (!pid || parse_int64(trim(*holder)) != *pid) return {};
+  return facts->string("address").value_or("");
 }
 
 std::uint64_t memory_limit(const Settings& settings, Fs& fs) {
@@ -69,7 +77,9 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
   std::unique_ptr<House> out(new House());
   TANDEM_TRY_ASSIGN(out->data_dir_, data_dir_of(settings, machine.environment));
   TANDEM_TRY(machine.fs.make_directories(out->data_dir_));
-  TANDEM_TRY_ASSIGN(out->lock_, machine.fs.lock(out->data_dir_ + "/tandem.lock"));
+  TANDEM_TRY_ASSIGN(out->lock_, machine.fs.lock(lock_file(out->data_dir_)));
+  // Whoever wrote it is gone, or it would hold the lock.
+  if (machine.fs.exists(server_file(out->data_dir_))) TANDEM_TRY(machine.fs.remove_file(server_file(out->data_dir_)));
   TANDEM_TRY_ASSIGN(out->crash_points_, CrashPoints::arm(machine.environment));
   out->executor_ = std::make_unique<ThreadExecutor>(static_cast<std::size_t>(settings.integer("compute.threads")));
   out->credentials_ = std::make_unique<FileCredentials>(machine.fs, machine.environment);
@@ -104,6 +114,7 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
       out->engine_,
       engine::Engine::start(services,
                             {.workers = role == Role::kReader ? 0 : workers,
+                             .runs = role == Role::kRunner ? engine::Runs::kAttended : engine::Runs::kEveryJob,
                              .remote_deadline = std::chrono::milliseconds(settings.integer("lab.device_deadline")),
                              .versions = versions(settings, machine.fs, out->executor_->threads())}));
   out->service_ = service::make_local_service(*out->engine_, *out->backends_, *out->submitter_, machine.clock);

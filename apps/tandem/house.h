@@ -25,7 +25,8 @@ struct Machine {
 
 enum class Role : std::uint8_t {
   kReader,  ///< looks things up, or admits for a server to come
-  kWorker,  ///< runs jobs
+  kRunner,  ///< runs the one job that it attends to, and leaves the others in the queue
+  kWorker,  ///< runs every job
 };
 
 /// Everything behind one data directory, held under its lock.
@@ -67,7 +68,8 @@ class House {
 /// Settings data.dir, else $XDG_DATA_HOME/tandem, else ~/.local/share/tandem.
 /// Errors: 1061 bad_setting - none of the three is set.
 Result<std::string> data_dir_of(const Settings& settings, const Environment& environment);
-/// The address that `tandem serve` left in the data directory; empty when there is none.
+/// The address that `tandem serve` left in the data directory; empty when there is none, or when it was left by another process
+/// than the one that holds the directory now: its port may belong to anybody by then.
 std::string server_address(const std::string& data_dir, Fs& fs);
 std::string server_file(const std::string& data_dir);
 

@@ -37,13 +37,24 @@ Result<Reached> reach(Cli& cli, Role role) {
   if (house.error().number != errors::kLockHeld) return tl::unexpected(std::move(house).error());
   TANDEM_TRY_ASSIGN(const std::string data_dir, data_dir_of(settings, cli.machine.environment));
   out.server = server_address(data_dir, cli.machine.fs);
-  if (out.server.empty()) return tl::unexpected(std::move(house).error());
+  if (out.server.empty()) {
+    return fail(errors::kLockHeld,
+                "{}; it serves nobody, as a `tandem run` does: wait until it ends, or use another --data",
+                house.error().message);
+  }
   TANDEM_TRY_ASSIGN(out.http, make_http(settings, cli.machine, {out.server}));
   out.remote = service::make_remote_service("http://" + out.server, *out.http, cli.machine.clock);
   return out;
 }
 
-Result<int> follow_and_print(Cli& cli, service::Service& service, const JobId& id) {
+Result<int> attend_and_print(Cli& cli, Reached& reached, const JobId& id) {
+  if (reached.house != nullptr) {
+    TANDEM_TRY_ASSIGN(const std::size_t others, reached.house->engine().attend(id));
+    if (others != 0)
+      fmt::print(stderr, "{} other job{} wait{} in {} and run{} when `tandem serve` holds it\n", others,
+                 others == 1 ? "" : "s", others == 1 ? "s" : "", reached.house->data_dir(), others == 1 ? "s" : "");
+  }
+  service::Service& service = reached.service();
   ProgressLine line(cli.json);
   const service::Watch watch{
       .on_event = [&](const Json& event) { line.show(fmt::format("{}  {}", id.value, event.value("type", ""))); },

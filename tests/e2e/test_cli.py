@@ -117,6 +117,41 @@ class CommandLine(unittest.TestCase):
             result = self.place.json("run", self.place.file("other.json", {**QUBO, "seed": 9}))
             self.assertEqual(result["best"]["objective"], -1)
 
+    def test_a_directory_whose_server_was_killed_is_not_looked_for_at_its_port(self):
+        with self.place.serve() as dead:
+            dead.kill()
+        left = self.place.data / "server.json"
+        self.assertTrue(left.exists())
+        stale = left.read_text()
+        graph = self.place.file("g.txt", self.place.run("generate", "regular", "--nodes", "200", "--degree", "3", "--seed", "5").stdout)
+        run = subprocess.Popen([BINARY, "run", graph, "--refine", "off", "--time", "600s"], env=self.place.environment,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            log = self.place.data / "tandem.db-wal"
+            while not log.exists() or b"job.started" not in log.read_bytes():
+                self.assertIsNone(run.poll())
+            self.assertFalse(left.exists())
+            left.write_text(stale)  # as if it had been left a moment later
+            done = self.place.run("jobs", check=False)
+            self.assertIn("lock_held", done.stderr)
+            self.assertIn(f"process {run.pid}", done.stderr)
+            self.assertIn("tandem run", done.stderr)
+        finally:
+            run.kill()
+            run.wait()
+        # What the killed run leaves behind is cancelled at once, and nobody else's run takes it up.
+        (left_running,) = self.place.json("jobs")["jobs"]
+        self.assertEqual(left_running["state"], "running")
+        self.assertEqual(self.place.json("jobs", "cancel", left_running["job_id"])["state"], "cancelled")
+
+    def test_a_run_runs_its_own_job_and_says_how_many_wait(self):
+        queued = [self.place.json("submit", self.place.file("job.json", {**QUBO, "seed": seed}))["job_id"] for seed in (2, 3)]
+        done = self.place.run("run", self.place.file("job.json", QUBO))
+        self.assertIn("2 other jobs wait", done.stderr)
+        self.assertEqual([self.place.json("jobs", "show", job)["state"] for job in queued], ["queued", "queued"])
+        self.assertEqual(self.place.json("jobs", "watch", queued[0])["best"]["objective"], -1)
+        self.assertEqual(self.place.json("jobs", "show", queued[1])["state"], "queued")
+
     def test_help_version_and_completion(self):
         self.assertRegex(self.place.run("--version").stdout, r"^tandem \d+\.\d+\.\d+")
         words = self.place.run("completion", "words").stdout.split()
