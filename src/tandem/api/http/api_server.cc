@@ -30,13 +30,13 @@ HttpResponse error_response(const Error& error, std::string_view instance) {
 }
 
 Result<std::size_t> number_parameter(const ServerRequest& request, std::string_view name, std::size_t fallback,
-                                     std::size_t max) {
+                                     std::size_t min, std::size_t max) {
   const auto found = request.query.find(name);
   if (found == request.query.end()) return fallback;
   const auto value = parse_int64(found->second);
-  if (!value || *value < 0 || static_cast<std::uint64_t>(*value) > max) {
-    return fail_at(fmt::format("?{}", name), errors::kValueOutOfRange, "{} is not a number from 0 to {}",
-                   quote(found->second), max);
+  if (!value || *value < 0 || static_cast<std::uint64_t>(*value) < min || static_cast<std::uint64_t>(*value) > max) {
+    return fail_at(fmt::format("?{}", name), errors::kValueOutOfRange, "{} is not a number from {} to {}",
+                   quote(found->second), min, max);
   }
   return static_cast<std::size_t>(*value);
 }
@@ -190,7 +190,7 @@ class ApiServerImpl final : public ApiServer {
       if (!query.state)
         return fail_at("?state", errors::kValueOutOfRange, "{} is not a job state", quote(state->second));
     }
-    TANDEM_TRY_ASSIGN(query.limit, number_parameter(call.request, "limit", kPageDefault, kPageMax));
+    TANDEM_TRY_ASSIGN(query.limit, number_parameter(call.request, "limit", kPageDefault, 1, kPageMax));
     if (const auto token = call.request.query.find("page_token"); token != call.request.query.end())
       query.page_token = token->second;
     return as_json(services_.service.jobs(query));
@@ -251,8 +251,8 @@ class ApiServerImpl final : public ApiServer {
 
   Answer events(const Call& call, const JobId& id) {
     TANDEM_TRY(allow_parameters(call.request, {"after", "limit"}));
-    TANDEM_TRY_ASSIGN(std::size_t after, number_parameter(call.request, "after", 0, INT64_MAX));
-    TANDEM_TRY_ASSIGN(const std::size_t limit, number_parameter(call.request, "limit", kPageDefault, kPageMax));
+    TANDEM_TRY_ASSIGN(std::size_t after, number_parameter(call.request, "after", 0, 0, INT64_MAX));
+    TANDEM_TRY_ASSIGN(const std::size_t limit, number_parameter(call.request, "limit", kPageDefault, 1, kPageMax));
     if (header_value(call.request.headers, "Accept").find("text/event-stream") == std::string_view::npos) {
       return as_json(services_.service.events(id, after, limit));
     }

@@ -205,6 +205,7 @@ TEST_F(ApiServerTest, every_refusal_is_a_problem_document_with_its_number) {
       {"GET", "/v1/jobs?stat=queued", {}, "", errors::kUnknownKey, "?stat"},
       {"GET", "/v1/jobs?state=asleep", {}, "", errors::kValueOutOfRange, "?state"},
       {"GET", "/v1/jobs?limit=1001", {}, "", errors::kValueOutOfRange, "?limit"},
+      {"GET", "/v1/jobs?limit=0", {}, "", errors::kValueOutOfRange, "?limit"},
       {"GET", "/v1/jobs?limit=many", {}, "", errors::kValueOutOfRange, "?limit"},
       {"GET", "/v1/jobs?page_token=nonsense", {}, "", errors::kBadId, ""},
       {"GET", "/v1/jobs/nonsense", {}, "", errors::kBadId, ""},
