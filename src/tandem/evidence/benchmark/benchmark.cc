@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tandem/base/text.h"
+
 namespace tandem::benchmark {
 namespace {
 
@@ -10,8 +12,11 @@ constexpr char kSeparator = '\x1f';
 
 }  // namespace
 
+std::string_view to_string(Role role) { return role == Role::kWhole ? "whole" : "core"; }
+
 Json EvidenceRecord::document() const {
   return {{"instance_class", instance_class},
+          {"role", to_string(role)},
           {"backend", backend},
           {"job_id", job.value},
           {"label", label},
@@ -28,6 +33,10 @@ Result<EvidenceRecord> EvidenceRecord::parse(const store::Row& row) {
   TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, ""));
   EvidenceRecord out;
   TANDEM_TRY_ASSIGN(out.instance_class, reader.string("instance_class"));
+  TANDEM_TRY_ASSIGN(const std::string role, reader.string("role"));
+  if (role != to_string(Role::kWhole) && role != to_string(Role::kCore))
+    return fail_at("/role", errors::kStoreDamaged, "{} is no role of evidence", quote(role));
+  out.role = role == to_string(Role::kWhole) ? Role::kWhole : Role::kCore;
   TANDEM_TRY_ASSIGN(out.backend, reader.string("backend"));
   TANDEM_TRY_ASSIGN(const std::string job, reader.string("job_id"));
   out.job = JobId(job);
@@ -44,13 +53,16 @@ Result<EvidenceRecord> EvidenceRecord::parse(const store::Row& row) {
 
 void add(store::Batch& batch, const EvidenceRecord& record) {
   // Job ids sort by time, so the newest attempts of a class stand last.
-  std::string key = fmt::format("{}{}{}{}{}{}", record.instance_class, kSeparator, record.job.value, kSeparator,
-                                record.label, kSeparator);
+  std::string key = fmt::format("{}{}{}{}{}{}{}{}", record.instance_class, kSeparator, to_string(record.role),
+                                kSeparator, record.job.value, kSeparator, record.label, kSeparator);
   batch.put(store::Table::kEvidence, key + record.backend, record.document().dump());
 }
 
-Result<std::map<std::string, Experience>> experience(store::Store& store, const std::string& instance_class) {
-  store::Scan scan = store::Scan::prefix(store::Table::kEvidence, instance_class + kSeparator, kRunsMax);
+Result<std::map<std::string, Experience>> experience(store::Store& store, const std::string& instance_class,
+                                                     Role role) {
+  store::Scan scan =
+      store::Scan::prefix(store::Table::kEvidence,
+                          fmt::format("{}{}{}{}", instance_class, kSeparator, to_string(role), kSeparator), kRunsMax);
   scan.descending = true;
   TANDEM_TRY_ASSIGN(const std::vector<store::Row> rows, store.scan(scan));
   std::map<std::string, std::vector<EvidenceRecord>> by_backend;

@@ -15,8 +15,13 @@
 
 namespace tandem::benchmark {
 
+/// What an attempt worked on. Each has a history of its own: a core solved in a millisecond says nothing of whole problems.
+enum class Role : std::uint8_t { kWhole, kCore };
+std::string_view to_string(Role role);
+
 struct EvidenceRecord {
   std::string instance_class;  ///< "qubo/dense/1000"
+  Role role = Role::kWhole;
   std::string backend;
   JobId job;
   std::string label;  ///< of the order
@@ -30,7 +35,7 @@ struct EvidenceRecord {
   static Result<EvidenceRecord> parse(const store::Row& row);
 };
 
-/// Adds the record to a batch; its key sorts by class, backend and time.
+/// Adds the record to a batch; its key sorts by class, role and time.
 void add(store::Batch& batch, const EvidenceRecord& record);
 
 /// Earlier attempts of one backend on one class.
@@ -41,7 +46,7 @@ struct Experience {
 };
 
 /// By backend; the latest kRunsMax attempts count. Errors: those of the store.
-Result<std::map<std::string, Experience>> experience(store::Store& store, const std::string& instance_class);
+Result<std::map<std::string, Experience>> experience(store::Store& store, const std::string& instance_class, Role role);
 
 inline constexpr std::size_t kRunsMax = 500;  ///< of one class: older attempts were made by older versions
 

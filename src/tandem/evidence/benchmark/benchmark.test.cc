@@ -36,7 +36,7 @@ class BenchmarkTest : public testing::Test {
            .elapsed_ms = elapsed_ms});
   }
   std::map<std::string, Experience> experience_of(const std::string& instance_class = kClass) {
-    auto out = experience(store_, instance_class);
+    auto out = experience(store_, instance_class, Role::kWhole);
     EXPECT_THAT(out, Succeeds());
     return out.value_or(std::map<std::string, Experience>());
   }
@@ -68,9 +68,9 @@ TEST_F(BenchmarkTest, a_record_is_stored_and_read_with_every_member) {
 
 TEST_F(BenchmarkTest, a_damaged_row_is_an_error_and_no_experience) {
   store::Batch batch;
-  batch.put(store::Table::kEvidence, std::string(kClass) + "\x1f" + "x", R"({"instance_class": 3})");
+  batch.put(store::Table::kEvidence, std::string(kClass) + "\x1f" + "whole" + "\x1f" + "x", R"({"instance_class": 3})");
   ASSERT_THAT(store::commit_and_wait(store_, std::move(batch)), Succeeds());
-  EXPECT_THAT(experience(store_, kClass), FailsAt("/instance_class", errors::kWrongType));
+  EXPECT_THAT(experience(store_, kClass, Role::kWhole), FailsAt("/instance_class", errors::kWrongType));
 }
 
 TEST_F(BenchmarkTest, nothing_is_known_of_a_class_that_was_never_seen) {
@@ -110,6 +110,24 @@ TEST_F(BenchmarkTest, every_attempt_of_a_job_is_kept_and_a_repeated_commit_chang
   store(record);
   EXPECT_EQ(experience_of().at("cpu.tabu").runs, 2u);
   EXPECT_EQ(experience_of().at("cpu.random").runs, 1u);
+}
+
+TEST_F(BenchmarkTest, what_was_done_on_cores_is_no_history_of_whole_problems) {
+  store({.instance_class = kClass,
+         .role = Role::kCore,
+         .backend = "cpu.branch_and_bound",
+         .job = job_of(1),
+         .label = "refine/0/exact_shadow@cpu.branch_and_bound",
+         .succeeded = true,
+         .reached_best = true,
+         .elapsed_ms = 0.1});
+  store(1, "cpu.tabu", 10, true);
+  EXPECT_THAT(experience_of(), SizeIs(1));
+  EXPECT_TRUE(experience_of().contains("cpu.tabu"));
+  const auto cores = experience(store_, kClass, Role::kCore);
+  ASSERT_THAT(cores, Succeeds());
+  EXPECT_THAT(*cores, SizeIs(1));
+  EXPECT_EQ(cores->at("cpu.branch_and_bound").runs, 1u);
 }
 
 TEST_F(BenchmarkTest, only_the_latest_attempts_of_a_class_count) {

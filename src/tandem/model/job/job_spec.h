@@ -66,7 +66,7 @@ struct Limits {
 
 /// Which tiers and backends the plan may use. Empty lists allow all.
 struct Policy {
-  std::vector<std::string> backends;  ///< only these
+  std::vector<std::string> backends;  ///< only these, the fallbacks that the job names and the controls of the refinement
   std::vector<std::string> avoid;  ///< never these
   bool allow_emulated = true;
   bool allow_qpu = true;
@@ -96,7 +96,7 @@ struct JobSpec {
   std::optional<double> target;  ///< stop when the objective is reached
   bool proof = false;  ///< insist on a proof
   std::string solver;  ///< empty: the router chooses
-  std::vector<std::string> fallbacks;  ///< backend names in order; empty: the router's
+  std::vector<std::string> fallbacks;  ///< backends in order, beside policy.backends; empty: the router's
   std::uint64_t seed = 1;
   std::uint32_t threads = 0;  ///< 0: all
   std::optional<JobId> retry_of;

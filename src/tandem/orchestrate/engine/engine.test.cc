@@ -215,7 +215,7 @@ TEST_F(EngineTest, an_arm_that_fails_does_not_fail_the_job) {
 TEST_F(EngineTest, work_that_no_backend_takes_fails_with_the_reasons) {
   world_.open();
   job::JobSpec spec = world_.classical_job();
-  spec.policy.backends = {"cpu.nowhere"};
+  spec.policy.backends = {"fake.provider"};
   const JobView view = world_.run(spec);
   EXPECT_EQ(view.state, job::JobState::kFailed);
   EXPECT_EQ(view.error_number, static_cast<std::uint16_t>(errors::kNoPlan));

@@ -20,31 +20,30 @@ double milliseconds(std::chrono::nanoseconds duration) {
   return std::chrono::duration<double, std::milli>(duration).count();
 }
 
-constexpr double kSameObjective = 1e-9;  ///< relative; energies are sums in double
-
-bool same(double a, double b) { return std::abs(a - b) <= kSameObjective * std::max({1.0, std::abs(a), std::abs(b)}); }
-
 /// Whole-problem work is judged by the best of the job, an arm by the optimum of its core.
 void add_evidence(store::Batch& batch, const job::JobSpec& spec, const job::ResultDocument& result,
                   const std::vector<Carried>& carried, Timestamp now) {
   const std::string instance_class = route::probe(spec).instance_class;
   for (const Carried& one : carried) {
     const lineage::WorkRecord& record = one.record;
-    benchmark::EvidenceRecord out{.instance_class = instance_class,
-                                  .backend = record.backend,
-                                  .job = result.job_id,
-                                  .label = record.label,
-                                  .succeeded = record.error.empty(),
-                                  .elapsed_ms = record.elapsed_ms,
-                                  .cost = record.billed,
-                                  .at = now};
+    benchmark::EvidenceRecord out{
+        .instance_class = instance_class,
+        .role = record.label.starts_with("refine/") ? benchmark::Role::kCore : benchmark::Role::kWhole,
+        .backend = record.backend,
+        .job = result.job_id,
+        .label = record.label,
+        .succeeded = record.error.empty(),
+        .elapsed_ms = record.elapsed_ms,
+        .cost = record.billed,
+        .at = now};
     const bool whole = record.label == "solve" || record.label == "baseline";
     if (whole && record.best_energy && result.best) {
       out.objective = spec.problem()->sense() == problem::Sense::kMax ? -*record.best_energy : *record.best_energy;
-      out.reached_best = same(out.objective, result.best->candidate.objective);
+      out.reached_best = problem::same_objective(out.objective, result.best->candidate.objective);
     }
     for (const job::ArmSummary& arm : result.refinement.arms) {
-      if (whole || !record.label.ends_with(fmt::format("/{}@{}", arm.arm, arm.backend)) || !arm.best_energy) continue;
+      if (whole || record.label != fmt::format("refine/{}/{}@{}", arm.round, arm.arm, arm.backend) || !arm.best_energy)
+        continue;
       out.objective = *arm.best_energy;
       out.reached_best = arm.regret && *arm.regret == 0;
     }
@@ -66,7 +65,10 @@ Result<job::JobSpec> load_spec(store::Store& store, const JobRecord& record, con
 Result<job::Plan> JobRunner::make_plan(const job::JobSpec& spec) {
   route::RouteInput input{.spec = &spec, .probe = route::probe(spec)};
   input.threads = spec.threads != 0 ? spec.threads : options_.threads;
-  TANDEM_TRY_ASSIGN(input.experience, benchmark::experience(services_.store, input.probe.instance_class));
+  TANDEM_TRY_ASSIGN(input.experience,
+                    benchmark::experience(services_.store, input.probe.instance_class, benchmark::Role::kWhole));
+  TANDEM_TRY_ASSIGN(input.core_experience,
+                    benchmark::experience(services_.store, input.probe.instance_class, benchmark::Role::kCore));
   const backend::CallContext call{.deadline = Deadline::after(services_.clock, kAskTime)};
   for (backend::Backend* backend : services_.backends.all()) {
     route::BackendFacts facts{.backend = backend};
@@ -248,7 +250,6 @@ RunOutcome JobRunner::end_with(const JobId& id, std::uint64_t fence, const Error
 
 RunOutcome JobRunner::run(const JobId& id, std::uint64_t fence, std::shared_ptr<const job::JobSpec> spec,
                           const RunControl& control) {
-  const Instant begin = services_.clock.monotonic();
   // One stop for all reasons; the total time limit is a timer that adds its own.
   std::stop_source stop;
   const std::stop_callback forward(control.stop, [&] { stop.request_stop(); });
@@ -270,6 +271,12 @@ RunOutcome JobRunner::run(const JobId& id, std::uint64_t fence, std::shared_ptr<
       timer = services_.executor.post_after(left, [stop]() mutable { stop.request_stop(); });
     }
     TANDEM_TRY_ASSIGN(const job::Plan plan, stored_or_new_plan(record, *spec, fence));
+    // Waiting and earlier starts count; a wall clock that was set back counts nothing.
+    const auto since_admission = [&] {
+      return static_cast<double>(
+                 std::max<std::int64_t>(0, services_.clock.now().micros - record.view.created_at.micros)) /
+             1000;
+    };
     RunControl inner = control;
     inner.stop = stop.get_token();
     auto walked = walk(record, *spec, plan, inner, deadline);
@@ -279,7 +286,7 @@ RunOutcome JobRunner::run(const JobId& id, std::uint64_t fence, std::shared_ptr<
                     spec->limits.total_time_ms);
       return tl::unexpected(std::move(walked).error());
     }
-    return succeed(record, *spec, plan, *std::move(walked), milliseconds(services_.clock.monotonic() - begin));
+    return succeed(record, *spec, plan, *std::move(walked), since_admission());
   };
   const auto within_memory = [&]() -> Result<void> {
     try {

@@ -35,13 +35,17 @@ std::string_view method_of(const BackendInfo& info) {
   return dot == std::string_view::npos ? id : id.substr(dot + 1);
 }
 
+/// A job that names a fallback has put it beside policy.backends itself; every other rule holds for it too.
+enum class Place : std::uint8_t { kAny, kNamedFallback };
+
 /// Empty when policy allows the backend, else the rule that does not.
-std::string policy_refusal(const job::JobSpec& spec, const BackendInfo& info) {
+std::string policy_refusal(const job::JobSpec& spec, const BackendInfo& info, Place place = Place::kAny) {
   const auto contains = [&](const std::vector<std::string>& list) {
     return std::find(list.begin(), list.end(), info.id.value) != list.end();
   };
   if (contains(spec.policy.avoid)) return "policy.avoid names it";
-  if (!spec.policy.backends.empty() && !contains(spec.policy.backends)) return "policy.backends does not name it";
+  const bool listed = spec.policy.backends.empty() || contains(spec.policy.backends);
+  if (!listed && place == Place::kAny) return "policy.backends does not name it";
   if (info.emulated && !spec.policy.allow_emulated) return "policy.allow_emulated is false and this device is emulated";
   if (info.tier == Tier::kQpu && !spec.policy.allow_qpu) return "policy.allow_qpu is false";
   return {};
@@ -79,8 +83,10 @@ job::Estimate estimate_of(const RouteInput& input, const BackendFacts& facts, st
     out.cost = facts.quote->cost;
     out.cost_basis = facts.quote->cost_basis;
   }
-  const auto seen = input.experience.find(info.id.value);
-  const bool experienced = seen != input.experience.end() && seen->second.runs >= kExperienceMin;
+  const bool refines = !info.takes_solve && !input.spec->is_program();
+  const auto& history = refines ? input.core_experience : input.experience;
+  const auto seen = history.find(info.id.value);
+  const bool experienced = seen != history.end() && seen->second.runs >= kExperienceMin;
   if (experienced) {
     out.latency_ms = seen->second.latency_ms_median;
     out.latency_basis = Basis::kHistorical;
@@ -171,10 +177,11 @@ Candidate candidate_of(const BackendFacts& facts, std::string method) {
 }
 
 /// Empty when the backend can do the whole problem, wherever it stands in the chain.
-std::string solver_refusal(const RouteInput& input, const BackendFacts& facts, bool& encoded) {
+std::string solver_refusal(const RouteInput& input, const BackendFacts& facts, bool& encoded,
+                           Place place = Place::kAny) {
   const BackendInfo& info = facts.backend->info();
   if (!info.takes_solve) return "it solves no optimisation problems";
-  std::string refusal = policy_refusal(*input.spec, info);
+  std::string refusal = policy_refusal(*input.spec, info, place);
   if (refusal.empty()) refusal = availability_refusal(facts);
   if (refusal.empty()) refusal = shape_refusal(input, info, encoded);
   if (refusal.empty()) refusal = money_refusal(*input.spec, facts, 1);
@@ -183,10 +190,10 @@ std::string solver_refusal(const RouteInput& input, const BackendFacts& facts, b
 }
 
 /// Empty when the backend can run the program.
-std::string program_refusal(const RouteInput& input, const BackendFacts& facts) {
+std::string program_refusal(const RouteInput& input, const BackendFacts& facts, Place place = Place::kAny) {
   const BackendInfo& info = facts.backend->info();
   if (!info.takes_program) return "it runs no circuits";
-  std::string refusal = policy_refusal(*input.spec, info);
+  std::string refusal = policy_refusal(*input.spec, info, place);
   if (refusal.empty()) refusal = availability_refusal(facts);
   if (refusal.empty()) {
     const backend::ProgramWork work{.pubs = input.spec->program().pubs, .seed = input.spec->seed};
@@ -212,7 +219,7 @@ Result<std::vector<std::string>> named_fallbacks(const RouteInput& input, const 
         !availability_refusal(*facts).empty() || (facts->backend->info().metered && !facts->quote.has_value());
     if (refusal.empty()) {
       if (name != primary && std::find(out.begin(), out.end(), name) == out.end()) out.push_back(name);
-    } else if (only_now && policy_refusal(*input.spec, facts->backend->info()).empty()) {
+    } else if (only_now && policy_refusal(*input.spec, facts->backend->info(), Place::kNamedFallback).empty()) {
       reasons.push_back(fmt::format("The fallback {} is left out: {}.", shown(facts->backend->info()), refusal));
     } else {
       return fail_at(fmt::format("/fallbacks/{}", i), errors::kNoPlan,
@@ -414,7 +421,7 @@ Result<Plan> plan_problem(const RouteInput& input) {
                         input, primary.candidate.backend,
                         [&](const BackendFacts& facts) -> std::string {
                           bool encoded = false;
-                          std::string refusal = solver_refusal(input, facts, encoded);
+                          std::string refusal = solver_refusal(input, facts, encoded, Place::kNamedFallback);
                           if (refusal.empty() && encoded != primary.encoded)
                             return fmt::format("it takes constraints in another form than {}, which solves the problem",
                                                primary.candidate.backend);
@@ -508,7 +515,8 @@ Result<Plan> plan_program(const RouteInput& input) {
   TANDEM_TRY_ASSIGN(
       std::vector<std::string> fallbacks,
       named_fallbacks(
-          input, plan.primary, [&](const BackendFacts& facts) { return program_refusal(input, facts); }, left_out));
+          input, plan.primary,
+          [&](const BackendFacts& facts) { return program_refusal(input, facts, Place::kNamedFallback); }, left_out));
   if (spec.fallbacks.empty())
     for (std::size_t i = 1; i < feasible.size(); ++i) fallbacks.push_back(plan.candidates[feasible[i]].backend);
   std::vector<std::string> used = fallbacks;

@@ -51,7 +51,8 @@ struct RouteInput {
   const job::JobSpec* spec = nullptr;
   Probe probe;
   std::vector<BackendFacts> backends;                 ///< every backend of the registry, absent ones too
-  std::map<std::string, benchmark::Experience> experience;       ///< by backend id
+  std::map<std::string, benchmark::Experience> core_experience;  ///< of refiners on cores of this class, by backend id
+  std::map<std::string, benchmark::Experience> experience;  ///< by backend id
   std::size_t threads = 1;
 };
 

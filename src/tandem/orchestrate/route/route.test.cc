@@ -263,8 +263,6 @@ TEST_F(RouteTest, a_named_fallback_keeps_every_rule_of_a_candidate) {
   const auto nothing = [](job::JobSpec&) {};
   for (Case one :
        {Case{"avoid", program(), [](auto& s) { s.policy.avoid = {"lab.device"}; }, "lab.device", "policy.avoid"},
-        Case{"list", program(), [](auto& s) { s.policy.backends = {"simulator.statevector"}; }, "lab.device",
-             "policy.backends"},
         Case{"qpu", program(), [](auto& s) { s.policy.allow_qpu = false; }, "lab.device", "allow_qpu"},
         Case{"emulated", program(), [](auto& s) { s.policy.allow_emulated = false; }, "lab.device", "allow_emulated"},
         Case{"money", program(), [](auto& s) { s.limits.cost_max.usd_micros = 39'999; }, "lab.device",
@@ -280,6 +278,16 @@ TEST_F(RouteTest, a_named_fallback_keeps_every_rule_of_a_candidate) {
     ASSERT_THAT(refused, FailsAt("/fallbacks/0", errors::kNoPlan));
     EXPECT_THAT(refused.error().message, AllOf(HasSubstr(one.fallback), HasSubstr(one.why)));
   }
+}
+
+TEST_F(RouteTest, a_named_fallback_stands_beside_the_list_of_backends_and_is_never_the_first_choice) {
+  job::JobSpec spec = program();
+  spec.policy.backends = {"lab.device"};
+  spec.fallbacks = {"simulator.statevector"};
+  const auto planned = plan(spec);
+  ASSERT_THAT(planned, Succeeds());
+  EXPECT_EQ(planned->primary, "lab.device");
+  EXPECT_THAT(step(*planned, job::StepKind::kRun)->fallbacks, ElementsAre("simulator.statevector"));
 }
 
 TEST_F(RouteTest, a_named_fallback_that_is_out_of_service_is_left_out_and_the_plan_says_so) {
