@@ -30,6 +30,8 @@ std::uint64_t machine_memory(Fs& fs) {
   return kilobytes ? static_cast<std::uint64_t>(*kilobytes) * 1024 : std::uint64_t{4} << 30;
 }
 
+std::string lock_file(const std::string& data_dir) { return data_dir + "/tandem.lock"; }
+
 }  // namespace
 
 Result<std::string> data_dir_of(const Settings& settings, const Environment& environment) {
@@ -41,8 +43,6 @@ Result<std::string> data_dir_of(const Settings& settings, const Environment& env
 }
 
 std::string server_file(const std::string& data_dir) { return data_dir + "/server.json"; }
-
-std::string lock_file(const std::string& data_dir) { return data_dir + "/tandem.lock"; }
 
 std::string server_address(const std::string& data_dir, Fs& fs) {
   const auto holder = fs.read_file(lock_file(data_dir), kSmallFile);

@@ -77,6 +77,7 @@ class ApiServerImpl final : public ApiServer {
   const std::string& address() const override { return server_->address(); }
   bool drain(Deadline deadline) override {
     draining_ = true;
+    streams_->wind_up(deadline, seams_.clock);
     return server_->drain(deadline);
   }
 
@@ -265,13 +266,14 @@ class ApiServerImpl final : public ApiServer {
     TANDEM_TRY(services_.service.job(id));
     auto stream = call.responder->start_stream(
         200, {{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}});
-    stream_events(engine_, seams_.executor, id, after, std::move(stream));
+    stream_events(engine_, streams_, seams_.executor, id, after, std::move(stream));
     return std::optional<HttpResponse>();
   }
 
   ApiServices services_;
   server::ServerSeams seams_;
   std::shared_ptr<ServedEngine> engine_;
+  std::shared_ptr<OpenStreams> streams_ = std::make_shared<OpenStreams>();
   std::atomic<bool> draining_{false};
   std::unique_ptr<server::Server> server_;
 };

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <future>
 #include <thread>
 
 #include "tandem/base/text.h"
@@ -421,6 +422,34 @@ TEST_F(ApiServerTest, a_drained_server_ends_its_streams_and_takes_no_more_connec
   EXPECT_THAT(reader.read_to_end(), Not(HasSubstr("job.succeeded")));
   const auto refused = client_->send({.url = "http://" + address_ + "/healthz"}, Deadline::after(clock_, kPatience));
   EXPECT_FALSE(refused.has_value());
+}
+
+TEST_F(ApiServerTest, a_drain_lets_streams_write_what_is_in_the_log_first) {
+  close_gate();
+  for (int i = 1; i <= 2; ++i) world_.admit(world_.classical_job());
+  gate_.wait_for_arrivals(2);  // both workers: the next one stays in the queue
+  const JobId id = world_.admit(world_.classical_job());
+  ThreadExecutor one(1);
+  auto server =
+      ApiServer::start({.listen = "127.0.0.1:0"}, {*service_, *world_.engine, world_.problems, *world_.store, meters_},
+                       {.executor = one, .clock = clock_, .log = world_.log, .meter = world_.meter});
+  ASSERT_THAT(server, Succeeds());
+  const std::string address = (*server)->address();
+  server::RawClient reader(address);
+  reader.send("GET /v1/jobs/" + id.value + "/events HTTP/1.1\r\nHost: " + address +
+              "\r\nAccept: text/event-stream\r\n\r\n");
+  EXPECT_THAT(reader.read_until("job.queued").value_or(""), HasSubstr("200"));
+  // The only thread that could read the log is busy while the last event is stored and the drain begins.
+  Gate busy;
+  one.post([&] { busy.pass({}); });
+  busy.wait_for_arrivals(1);
+  ASSERT_THAT(world_.engine->cancel(id, "user", ""), Succeeds());
+  auto rest = std::async(std::launch::async, [&] { return reader.read_to_end(); });
+  auto drained = std::async(std::launch::async, [&] { return (*server)->drain(Deadline::after(clock_, kPatience)); });
+  EXPECT_EQ(rest.wait_for(std::chrono::milliseconds(200)), std::future_status::timeout) << "the stream was cut off";
+  busy.open();
+  EXPECT_THAT(rest.get(), HasSubstr("job.cancelled"));
+  EXPECT_TRUE(drained.get());
 }
 
 TEST_F(ApiServerTest, the_server_may_be_destroyed_while_clients_wait) {

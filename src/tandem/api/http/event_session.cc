@@ -1,5 +1,6 @@
 #include "tandem/api/http/event_session.h"
 
+#include <algorithm>
 #include <mutex>
 
 namespace tandem::http {
@@ -20,9 +21,10 @@ std::string event_text(const job::Event& event) {
 /// that made them, in no order.
 class EventSession : public std::enable_shared_from_this<EventSession> {
  public:
-  EventSession(std::shared_ptr<ServedEngine> engine, Executor& executor, JobId job, std::uint64_t after,
-               std::unique_ptr<server::Stream> stream)
+  EventSession(std::shared_ptr<ServedEngine> engine, std::shared_ptr<OpenStreams> streams, Executor& executor,
+               JobId job, std::uint64_t after, std::unique_ptr<server::Stream> stream)
       : engine_(std::move(engine)),
+        streams_(std::move(streams)),
         executor_(executor),
         job_(std::move(job)),
         last_(after),
@@ -42,6 +44,9 @@ class EventSession : public std::enable_shared_from_this<EventSession> {
       const std::lock_guard lock(mutex_);
       subscription_ = std::move(subscription);
     }
+    streams_->add(this, [weak = weak_from_this()] {
+      if (const auto session = weak.lock()) session->wake();
+    });
     stream_->on_close([self = shared_from_this()] { self->end(); });
     wake();
     beat();
@@ -90,6 +95,7 @@ class EventSession : public std::enable_shared_from_this<EventSession> {
 
   Page write_page(engine::Engine& engine) {
     // Asked before the log is read: the event that ends a job is in the log when its row says so.
+    const bool winding_up = streams_->winding_up();
     const auto view = engine.job(job_);
     const auto events = engine.events(job_, last_, kPage);
     if (!view || !events) return Page::kEnd;
@@ -99,7 +105,7 @@ class EventSession : public std::enable_shared_from_this<EventSession> {
     }
     if (events->size() == kPage) return Page::kFull;
     // All that the log has by now was written, also what came after the end of the job: an orphan.
-    return job::is_final(view->state) ? Page::kEnd : Page::kLast;
+    return winding_up || job::is_final(view->state) ? Page::kEnd : Page::kLast;
   }
 
   void close() {
@@ -108,6 +114,7 @@ class EventSession : public std::enable_shared_from_this<EventSession> {
       ended_ = true;
     }
     stream_->close();
+    streams_->remove(this);
   }
 
   void beat() {
@@ -126,6 +133,7 @@ class EventSession : public std::enable_shared_from_this<EventSession> {
   }
 
   void end() {
+    streams_->remove(this);
     std::unique_ptr<Timer> subscription;
     std::unique_ptr<Timer> timer;
     {
@@ -138,6 +146,7 @@ class EventSession : public std::enable_shared_from_this<EventSession> {
   }
 
   const std::shared_ptr<ServedEngine> engine_;
+  const std::shared_ptr<OpenStreams> streams_;
   Executor& executor_;
   const JobId job_;
   std::uint64_t last_;  ///< sequence; the reader's
@@ -220,9 +229,23 @@ class Wait : public std::enable_shared_from_this<Wait> {
 
 }  // namespace
 
-void stream_events(const std::shared_ptr<ServedEngine>& engine, Executor& executor, const JobId& job,
-                   std::uint64_t after, std::unique_ptr<server::Stream> stream) {
-  std::make_shared<EventSession>(engine, executor, job, after, std::move(stream))->begin();
+void OpenStreams::wind_up(Deadline deadline, const Clock& clock) {
+  std::unique_lock lock(mutex_);
+  winding_up_ = true;
+  const auto open = open_;
+  lock.unlock();
+  for (const auto& [stream, wake] : open) wake();
+  lock.lock();
+  while (!open_.empty()) {
+    const auto left = deadline.left(clock);
+    if (left <= std::chrono::nanoseconds::zero()) return;
+    changed_.wait_for(lock, std::min<std::chrono::nanoseconds>(left, std::chrono::hours(1)));
+  }
+}
+
+void stream_events(const std::shared_ptr<ServedEngine>& engine, const std::shared_ptr<OpenStreams>& streams,
+                   Executor& executor, const JobId& job, std::uint64_t after, std::unique_ptr<server::Stream> stream) {
+  std::make_shared<EventSession>(engine, streams, executor, job, after, std::move(stream))->begin();
 }
 
 void when_ended(const std::shared_ptr<ServedEngine>& engine, Executor& executor, const JobId& job,
