@@ -6,12 +6,16 @@
 namespace tandem::app {
 namespace {
 
+constexpr const char* kNoDevice = "http://device.invalid:1";  ///< RFC 2606: nothing answers to it
+
 /// The child: a package on standard input, the canonical result on standard output.
 Result<int> replay_worker(Cli& cli, std::size_t threads) {
   TANDEM_TRY_ASSIGN(const Bytes input, cli.machine.fs.read_file("-", UINT64_MAX));
   TANDEM_TRY_ASSIGN(const Json document,
                     parse_json(input, "package", {.bytes_max = UINT64_MAX, .values_max = UINT64_MAX}));
   TANDEM_TRY_ASSIGN(const lineage::ReplayPackage package, lineage::ReplayPackage::parse(document));
+  // Results of the device are decoded with its codec from the recorded bytes: the device need not be there, nor configured.
+  cli.flags["lab.device_url"] = kNoDevice;
   TANDEM_TRY_ASSIGN(const Settings settings, cli.settings());
   ThreadExecutor executor(threads);
   NullLog log;
@@ -32,13 +36,7 @@ Result<int> replay_job(Cli& cli, const std::string& text, std::size_t threads) {
   TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kReader));
   TANDEM_TRY_ASSIGN(const Json lineage, reached.service().lineage(id));
   TANDEM_TRY_ASSIGN(const Json package, reached.service().replay_package(id));
-  TANDEM_TRY_ASSIGN(const Settings settings, cli.settings());
-  std::vector<std::string> arguments = {"replay-worker", "--threads", std::to_string(threads)};
-  // Decoding device results needs the device's codec, not the device: its address is only a name here.
-  if (const std::string device = settings.string("lab.device_url"); !device.empty()) {
-    arguments.push_back("--device");
-    arguments.push_back(device);
-  }
+  const std::vector<std::string> arguments = {"replay-worker", "--threads", std::to_string(threads)};
   TANDEM_TRY_ASSIGN(const ChildOutput child, run_self(arguments, package.dump()));
   const std::string recorded = lineage.value("result_sha256", "");
   Json report = {{"job_id", id.value}, {"recorded_sha256", recorded}, {"threads", threads}};
@@ -89,8 +87,6 @@ void add_replay(CLI::App& app, Cli& cli) {
   CLI::App* worker = app.add_subcommand("replay-worker", "")->group("");  // hidden: the child of replay
   auto worker_threads = std::make_shared<std::size_t>(1);
   worker->add_option("--threads", *worker_threads);
-  worker->add_option_function<std::string>("--device",
-                                           [&cli](const std::string& url) { cli.flags["lab.device_url"] = url; });
   worker->callback(
       [&cli, worker_threads] { cli.action = [&cli, worker_threads] { return replay_worker(cli, *worker_threads); }; });
 }

@@ -202,6 +202,8 @@ class Portfolio(unittest.TestCase):
             self.assertGreater(quantum["lab.device"]["billed_usd_micros"], 0)
             self.assertEqual(result["billed_emulated_usd_micros"], result["billed_usd_micros"])
             self.assertEqual(place.json("replay", result["job_id"], environment=environment)["verdict"], "identical")
+            # Decoding needs the recorded bytes, not the address of the device.
+            self.assertEqual(place.json("replay", result["job_id"])["verdict"], "identical")
             submissions = place.json("jobs", "submissions", result["job_id"], environment=environment)["submissions"]
             self.assertEqual([s["state"] for s in submissions], ["settled"])
 
