@@ -66,7 +66,8 @@ struct Limits {
 
 /// Which tiers and backends the plan may use. Empty lists allow all.
 struct Policy {
-  std::vector<std::string> backends;  ///< only these, the fallbacks that the job names and the controls of the refinement
+  std::vector<std::string>
+      backends;  ///< only these, the fallbacks that the job names and the controls of the refinement
   std::vector<std::string> avoid;  ///< never these
   bool allow_emulated = true;
   bool allow_qpu = true;

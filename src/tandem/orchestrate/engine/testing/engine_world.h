@@ -64,7 +64,8 @@ class EngineWorld {
                                                                            .meter = meter,
                                                                            .crash_points = crash_points},
                                                     submit::SubmitOptions{});
-    auto started = Engine::start(services(), {.workers = workers, .runs = runs, .store_retry_interval = store_retry_interval});
+    auto started =
+        Engine::start(services(), {.workers = workers, .runs = runs, .store_retry_interval = store_retry_interval});
     EXPECT_THAT(started, Succeeds());
     engine = *std::move(started);
     return *engine;
