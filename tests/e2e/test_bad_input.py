@@ -209,7 +209,7 @@ class BadInput(unittest.TestCase):
         job = self.place.file("job.json", QUBO)
         self.refused("run", job, "--time", "5", says=["--time"])
         self.refused("run", job, "--refine", "maybe", says=["--refine"])
-        self.refused("run", job, "--solver", "magic", says=["no backend"])
+        self.refused("run", job, "--solver", "magic", says=["no solver", "magic", "tabu"])
         self.refused("jobs", "show", "job_1", says=["job_1"])
         self.refused("explain", "job_01890a5d-ac96-774b-bcce-b302099a8057", says=["no job"])
         done = self.place.run("run", job, "--tiem", "5s", check=False)

@@ -119,7 +119,8 @@ class FullDisk(unittest.TestCase):
             _, err = follower.communicate(timeout=30)
             self.assertEqual(follower.returncode, 8)
             self.assertIn("goes on from its last checkpoint", err)
-            self.assertEqual(set(self.states().values()), {"running"})  # reading goes on
+            # Reading goes on; a job whose start found no room is still queued.
+            self.assertLessEqual(set(self.states().values()), {"running", "queued"})
             self.disk.free()
             for one in self.states():
                 while True:
