@@ -8,38 +8,10 @@
 #include <numeric>
 #include <vector>
 
+#include "tandem/middleware/ansatz/testing/circuit_state.h"
+
 namespace tandem::ansatz {
 namespace {
-
-using Complex = std::complex<double>;
-
-/// The circuit on |0...0>, gate by gate with the table's matrices.
-std::vector<Complex> state_of(const circuit::Circuit& circuit) {
-  std::vector<Complex> psi(std::size_t{1} << circuit.num_qubits(), 0);
-  psi[0] = 1;
-  for (const circuit::Instruction& step : circuit.instructions()) {
-    const circuit::GateRecord& record = circuit::gate_record(step.gate);
-    std::vector<double> parameters;
-    for (std::size_t p = 0; p < record.num_parameters; ++p) parameters.push_back(step.angles[p].offset);
-    const std::vector<Complex> matrix = circuit::gate_unitary(step.gate, parameters);
-    const std::size_t dim = std::size_t{1} << record.num_qubits;
-    std::vector<Complex> next(psi.size(), 0);
-    for (std::uint64_t z = 0; z < psi.size(); ++z) {
-      std::size_t column = 0;
-      for (std::size_t k = 0; k < record.num_qubits; ++k) column |= ((z >> step.qubits[k]) & 1u) << k;
-      for (std::size_t row = 0; row < dim; ++row) {
-        std::uint64_t target = z;
-        for (std::size_t k = 0; k < record.num_qubits; ++k) {
-          target &= ~(std::uint64_t{1} << step.qubits[k]);
-          target |= static_cast<std::uint64_t>((row >> k) & 1u) << step.qubits[k];
-        }
-        next[target] += matrix[row * dim + column] * psi[z];
-      }
-    }
-    psi = std::move(next);
-  }
-  return psi;
-}
 
 std::vector<std::uint32_t> first_qubits(std::uint32_t n) {
   std::vector<std::uint32_t> out(n);
@@ -58,7 +30,7 @@ TEST(UniformWeight, every_state_with_that_many_ones_has_the_same_amplitude_and_n
     for (std::uint32_t ones = 0; ones <= n; ++ones) {
       circuit::Circuit circuit = *circuit::Circuit::create(n, 0);
       append_uniform_weight(circuit, first_qubits(n), ones);
-      const auto psi = state_of(circuit);
+      const auto psi = state_of_circuit(circuit);
       const double expected = 1 / std::sqrt(binomial(n, ones));
       for (std::uint64_t z = 0; z < psi.size(); ++z) {
         const bool inside = static_cast<std::uint32_t>(std::popcount(z)) == ones;
@@ -71,7 +43,7 @@ TEST(UniformWeight, leaves_other_qubits_alone) {
   circuit::Circuit circuit = *circuit::Circuit::create(6, 0);
   const std::vector<std::uint32_t> qubits = {5, 0, 3, 2};
   append_uniform_weight(circuit, qubits, 2);
-  const auto psi = state_of(circuit);
+  const auto psi = state_of_circuit(circuit);
   for (std::uint64_t z = 0; z < psi.size(); ++z) {
     const bool inside = (z & 0b010010u) == 0 && std::popcount(z) == 2;
     EXPECT_NEAR(std::abs(psi[z]), inside ? 1 / std::sqrt(6.0) : 0, 1e-12) << z;
@@ -86,7 +58,7 @@ TEST(BlockWeight, has_that_many_ones_in_every_state_with_less_than_one_gate_on_t
       EXPECT_LT(circuit.count_of(2), n);
       EXPECT_EQ(circuit.count_of(3), 0u);
       double inside = 0;
-      const auto psi = state_of(circuit);
+      const auto psi = state_of_circuit(circuit);
       for (std::uint64_t z = 0; z < psi.size(); ++z)
         if (static_cast<std::uint32_t>(std::popcount(z)) == ones) inside += std::norm(psi[z]);
       EXPECT_NEAR(inside, 1, 1e-12) << n << " " << ones;

@@ -9,6 +9,7 @@
 #include <complex>
 
 #include "tandem/base/rng.h"
+#include "tandem/middleware/ansatz/testing/circuit_state.h"
 
 namespace tandem::ansatz {
 namespace {
@@ -16,7 +17,6 @@ namespace {
 using problem::Bqm;
 using problem::QuadraticTerm;
 using problem::Vartype;
-using Complex = std::complex<double>;
 
 problem::Assignment spins_of(std::uint64_t z, std::size_t n) {
   problem::Assignment out(n);
@@ -42,37 +42,6 @@ std::vector<Complex> state_by_definition(const Bqm& spins, const QaoaAngles& ang
         psi[z] = c * a + is * psi[w];
         psi[w] = is * a + c * psi[w];
       }
-  }
-  return psi;
-}
-
-/// A circuit's unitary part on |0...0>, gate by gate with the table's matrices.
-std::vector<Complex> state_of_circuit(const circuit::Circuit& circuit) {
-  std::vector<Complex> psi(std::size_t{1} << circuit.num_qubits(), 0);
-  psi[0] = 1;
-  for (const circuit::Instruction& step : circuit.instructions()) {
-    const circuit::GateRecord& record = circuit::gate_record(step.gate);
-    if ((record.flags & circuit::kUnitary) == 0) continue;
-    std::vector<double> parameters;
-    for (std::size_t p = 0; p < record.num_parameters; ++p) parameters.push_back(step.angles[p].offset);
-    const std::vector<Complex> matrix = circuit::gate_unitary(step.gate, parameters);
-    const std::size_t dim = std::size_t{1} << record.num_qubits;
-    std::vector<Complex> next(psi.size(), 0);
-    for (std::uint64_t z = 0; z < psi.size(); ++z) {
-      std::size_t column = 0;
-      std::uint64_t rest = z;
-      for (std::size_t k = 0; k < record.num_qubits; ++k) {
-        column |= ((z >> step.qubits[k]) & 1u) << k;
-        rest &= ~(std::uint64_t{1} << step.qubits[k]);
-      }
-      for (std::size_t row = 0; row < dim; ++row) {
-        std::uint64_t target = rest;
-        for (std::size_t k = 0; k < record.num_qubits; ++k)
-          target |= static_cast<std::uint64_t>((row >> k) & 1u) << step.qubits[k];
-        next[target] += matrix[row * dim + column] * psi[z];
-      }
-    }
-    psi = std::move(next);
   }
   return psi;
 }

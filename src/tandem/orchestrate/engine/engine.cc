@@ -77,6 +77,7 @@ class EngineImpl final : public Engine {
     std::stop_source stop;
     bool cancel_requested = false;
   };
+  Result<void> refuse_when_draining();
   Result<std::optional<Admission>> earlier_admission(const std::string& key, const std::string& fingerprint);
   void enqueue(const JobId& id, std::shared_ptr<const job::JobSpec> spec);
   void work(std::stop_token stop);
@@ -169,13 +170,15 @@ Result<std::optional<Admission>> EngineImpl::earlier_admission(const std::string
   return std::optional<Admission>(Admission{.id = JobId(document.value("job_id", "")), .replayed = true});
 }
 
+Result<void> EngineImpl::refuse_when_draining() {
+  const std::lock_guard lock(mutex_);
+  if (!draining_) return {};
+  return fail(errors::kDraining, "the server is shutting down and takes no new jobs; send it again in a moment");
+}
+
 Result<Admission> EngineImpl::admit(const job::JobSpec& spec, std::string_view tenant, std::string_view idempotency_key,
                                     std::string_view actor) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (draining_)
-      return fail(errors::kDraining, "the server is shutting down and takes no new jobs; send it again in a moment");
-  }
+  TANDEM_TRY(refuse_when_draining());
   if (idempotency_key.size() > kIdempotencyKeyMax) {
     return fail(errors::kValueOutOfRange, "the idempotency key has {} bytes, the limit is {}", idempotency_key.size(),
                 kIdempotencyKeyMax);
@@ -550,11 +553,7 @@ Result<JobView> EngineImpl::wait(const JobId& id, Deadline deadline) {
 }
 
 Result<void> EngineImpl::ready() {
-  {
-    const std::lock_guard lock(mutex_);
-    if (draining_)
-      return fail(errors::kDraining, "the server is shutting down and takes no new jobs; send it again in a moment");
-  }
+  TANDEM_TRY(refuse_when_draining());
   return watch_.writable();
 }
 

@@ -16,10 +16,6 @@ namespace {
 constexpr auto kAskTime = std::chrono::seconds(3);  ///< for quotes and availability at planning time
 constexpr const char* kActor = "engine";
 
-double milliseconds(std::chrono::nanoseconds duration) {
-  return std::chrono::duration<double, std::milli>(duration).count();
-}
-
 /// Whole-problem work is judged by the best of the job, an arm by the optimum of its core.
 void add_evidence(store::Batch& batch, const job::JobSpec& spec, const job::ResultDocument& result,
                   const std::vector<Carried>& carried, Timestamp now) {

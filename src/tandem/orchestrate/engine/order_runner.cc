@@ -8,10 +8,6 @@
 namespace tandem::engine {
 namespace {
 
-double milliseconds(std::chrono::nanoseconds duration) {
-  return std::chrono::duration<double, std::milli>(duration).count();
-}
-
 const solve::SolveOutcome* outcome_of(const hybrid::Reply& reply) {
   if (!reply.result) return nullptr;
   const auto* solve = std::get_if<backend::SolveResult>(&*reply.result);

@@ -5,6 +5,7 @@
 // that was running.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <span>
 #include <stop_token>
@@ -16,6 +17,11 @@
 #include "tandem/orchestrate/engine/job_ledger.h"
 
 namespace tandem::engine {
+
+/// As records and documents tell a duration.
+inline double milliseconds(std::chrono::nanoseconds duration) {
+  return std::chrono::duration<double, std::milli>(duration).count();
+}
 
 /// Whose orders these are.
 struct OrderContext {
