@@ -1,5 +1,6 @@
 // apps/tandem/cmd_files.cc - convert and generate: instances as files.
 #include "cli.h"
+#include "tandem/base/hash.h"
 #include "tandem/base/text.h"
 #include "tandem/model/format/dimod.h"
 #include "tandem/model/format/format.h"
@@ -18,13 +19,19 @@ struct ConvertFlags {
   std::string sense;
 };
 
-/// Writes a file whole, or standard output for "-".
-Result<void> write_output(Cli& cli, const std::string& path, const std::string& text) {
-  if (!path.empty() && path != "-") return cli.machine.fs.write_file_atomic(path, text);
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
+/// Writes a file whole, or standard output without a path or for "-". With --json a document says what was written; what would go
+/// to standard output is its "text".
+Result<int> write_output(Cli& cli, const std::string& path, const std::string& text) {
+  const bool to_file = !path.empty() && path != "-";
+  if (to_file) TANDEM_TRY(cli.machine.fs.write_file_atomic(path, text));
+  if (cli.json) {
+    Json document = {{"file", to_file ? Json(path) : Json()}, {"bytes", text.size()}, {"sha256", sha256(text).hex()}};
+    if (!to_file) document["text"] = text;
+    print_json(document);
+  } else if (!to_file && std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) {
     return fail(errors::kIoError, "standard output took only a part of {} bytes", text.size());
   }
-  return {};
+  return 0;
 }
 
 /// A result document as a dimod SampleSet: the candidates with their objectives as energies.
@@ -60,15 +67,13 @@ Result<int> convert(Cli& cli, const ConvertFlags& flags) {
   if (flags.to == "dimod") {
     TANDEM_TRY_ASSIGN(const Json document, parse_json(text, name));
     TANDEM_TRY_ASSIGN(const std::string out, result_to_dimod(document));
-    TANDEM_TRY(write_output(cli, flags.out, out));
-    return 0;
+    return write_output(cli, flags.out, out);
   }
   TANDEM_TRY_ASSIGN(const format::FileFormat to, format::parse_file_format(flags.to));
   const auto problems = problem::ProblemRegistry::with_builtin_types();
   TANDEM_TRY_ASSIGN(const problem::ProblemPtr problem, format::read_problem(text, name, options, problems));
   TANDEM_TRY_ASSIGN(const std::string out, format::write_problem(*problem, to));
-  TANDEM_TRY(write_output(cli, flags.out, out));
-  return 0;
+  return write_output(cli, flags.out, out);
 }
 
 struct GenerateFlags {
@@ -89,8 +94,7 @@ Result<int> write_generated(Cli& cli, const GenerateFlags& flags, Result<format:
   TANDEM_TRY(generated);
   const std::vector<std::string> comments = {generated->command};
   TANDEM_TRY_ASSIGN(const std::string text, format::write_problem(*generated->problem, generated->format, comments));
-  TANDEM_TRY(write_output(cli, flags.out, text));
-  return 0;
+  return write_output(cli, flags.out, text);
 }
 
 Result<format::EdgeWeights> weights_of(const GenerateFlags& flags, format::EdgeWeights fallback) {

@@ -57,8 +57,12 @@ Result<int> init(Cli& cli, const std::string& type, bool list) {
   if (found == nullptr) {
     return fail(errors::kUnknownProblem, "there is no problem {}{}", quote(type), did_you_mean(type, problems.names()));
   }
-  fmt::print("# A job document: `tandem run job.yaml` solves it.\nname: my first {}\n\n{}{}", found->name,
-             found->template_yaml, kInitTail);
+  const std::string text = fmt::format("# A job document: `tandem run job.yaml` solves it.\nname: my first {}\n\n{}{}",
+                                       found->name, found->template_yaml, kInitTail);
+  if (cli.json)
+    print_json({{"problem", type}, {"text", text}});
+  else
+    fmt::print("{}", text);
   return 0;
 }
 
@@ -188,8 +192,11 @@ void add_completion(CLI::App& app, Cli& cli) {
   CLI::App* command = app.add_subcommand("completion", "shell completion: source <(tandem completion bash)");
   command->require_subcommand(1);
   command->add_subcommand("bash", "for bash")->callback([&cli] {
-    cli.action = [] {
-      fmt::print("{}", kBashCompletion);
+    cli.action = [&cli] {
+      if (cli.json)
+        print_json({{"shell", "bash"}, {"text", kBashCompletion}});
+      else
+        fmt::print("{}", kBashCompletion);
       return Result<int>(0);
     };
   });

@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::uint64_t kSmallFile = 1u << 20;  ///< /proc and our own small files
 constexpr double kMemoryShare = 0.75;           ///< of the machine, left to plan with when no limit is set
+/// Plans name the limit, and a kernel that keeps a page more for itself must not change their digests.
+constexpr std::uint64_t kMemoryStep = std::uint64_t{256} << 20;
 
 /// The value behind "name:" in a /proc file; empty when absent.
 std::string proc_value(Fs& fs, const std::string& path, std::string_view name) {
@@ -60,7 +62,8 @@ std::string server_address(const std::string& data_dir, Fs& fs) {
 std::uint64_t memory_limit(const Settings& settings, Fs& fs) {
   if (const std::int64_t set = settings.integer("compute.memory_bytes_max"); set > 0)
     return static_cast<std::uint64_t>(set);
-  return static_cast<std::uint64_t>(kMemoryShare * static_cast<double>(machine_memory(fs)));
+  const auto share = static_cast<std::uint64_t>(kMemoryShare * static_cast<double>(machine_memory(fs)));
+  return share < kMemoryStep ? share : share / kMemoryStep * kMemoryStep;
 }
 
 lineage::Versions versions(const Settings& settings, Fs& fs, std::size_t processors) {
@@ -115,6 +118,7 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
       engine::Engine::start(services,
                             {.workers = role == Role::kReader ? 0 : workers,
                              .runs = role == Role::kRunner ? engine::Runs::kAttended : engine::Runs::kEveryJob,
+                             .memory_bytes_max = memory_limit(settings, machine.fs),
                              .remote_deadline = std::chrono::milliseconds(settings.integer("lab.device_deadline")),
                              .versions = versions(settings, machine.fs, out->executor_->threads())}));
   out->service_ = service::make_local_service(*out->engine_, *out->backends_, *out->submitter_, machine.clock);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <new>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -103,8 +104,15 @@ int main(int argc, char** argv) {
   app.footer("Exit codes: 0 done; 20 done, success criteria not met; others as in docs/guide/errors.md.");
   try {
     app.parse(argc, argv);
-  } catch (const CLI::Success& success) {
-    return app.exit(success);  // --help, --version
+  } catch (const CLI::Success& success) {  // --help, --version
+    cli.action = [&]() -> Result<int> {
+      std::ostringstream text;
+      const int code = app.exit(success, text, text);
+      fmt::print("{}", text.str());
+      return code;
+    };
+    const Result<int> shown = act(cli);
+    return shown ? *shown : report(shown.error(), cli.json);
   } catch (const CLI::ParseError& error) {
     const bool json = std::any_of(argv, argv + argc, [](std::string_view argument) { return argument == "--json"; });
     return report(make_error(errors::kUsage, "{}", trim(error.what())), json);

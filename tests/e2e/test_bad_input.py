@@ -118,7 +118,8 @@ class BadInput(unittest.TestCase):
         job = self.place.file("job.json", QUBO)
         for _ in range(40):  # more lines than a buffer holds
             self.place.run("submit", job)
-        for arguments in (["run", job, "--json"], ["jobs"], ["jobs", "--json"], ["init", "max_cut"], ["config", "show"]):
+        for arguments in (["run", job, "--json"], ["jobs"], ["jobs", "--json"], ["init", "max_cut"], ["config", "show"],
+                          ["--version"], ["--help"], ["run", "--help"]):
             with self.subTest(arguments), open("/dev/full", "w") as full:
                 done = subprocess.run([BINARY, *arguments], env=self.place.environment, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
                 self.assertEqual(done.returncode, 8, done.stderr)
@@ -204,6 +205,10 @@ class BadInput(unittest.TestCase):
     def test_gzip_bomb_is_stopped_at_the_limit(self):
         bomb = self.place.file("bomb.txt.gz", gzip.compress(b"0" * (64 << 20)))
         self.refused("run", bomb, "--problem", "max_cut", environment={"TANDEM_INPUT_FILE_BYTES_MAX": str(1 << 20)}, says=["1048576"])
+
+    def test_a_small_document_cannot_ask_for_more_memory_than_there_is(self):
+        job = self.place.file("huge.json", json.dumps({"problem": {"type": "qubo", "num_variables": 1_000_000, "quadratic": [[0, 1, 1.0]], "sense": "min"}}))
+        self.refused("run", job, environment={"TANDEM_COMPUTE_MEMORY_BYTES_MAX": str(16 << 20)}, says=["/problem", "1000000 variables", "16777216"])
 
     def test_flags(self):
         job = self.place.file("job.json", QUBO)

@@ -1,5 +1,6 @@
 """The command line as a person and a script use it."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -151,6 +152,17 @@ class CommandLine(unittest.TestCase):
         self.assertEqual([self.place.json("jobs", "show", job)["state"] for job in queued], ["queued", "queued"])
         self.assertEqual(self.place.json("jobs", "watch", queued[0])["best"]["objective"], -1)
         self.assertEqual(self.place.json("jobs", "show", queued[1])["state"], "queued")
+
+    def test_text_that_a_command_prints_comes_as_a_document_too(self):
+        plain = self.place.run("generate", "torus", "--rows", "4", "--columns", "4").stdout
+        for arguments in (("generate", "torus", "--rows", "4", "--columns", "4"), ("init", "qubo"), ("completion", "bash")):
+            self.assertEqual(self.place.json(*arguments)["text"], self.place.run(*arguments).stdout)
+        out = self.place.file("torus.txt", "")
+        said = self.place.json("generate", "torus", "--rows", "4", "--columns", "4", "--out", out)
+        with open(out, "rb") as file:
+            written = file.read()
+        self.assertEqual(written.decode(), plain)
+        self.assertEqual(said, {"file": out, "bytes": len(written), "sha256": hashlib.sha256(written).hexdigest()})
 
     def test_help_version_and_completion(self):
         self.assertRegex(self.place.run("--version").stdout, r"^tandem \d+\.\d+\.\d+")

@@ -55,22 +55,26 @@ void explain_arms(const Json& refinement, std::vector<std::string>& out) {
   }
 }
 
+/// "attempt 0 of step 0/refine at lab.device (emulated)"
+std::string attempt_name(const Json& submission) {
+  return fmt::format("attempt {} of step {} at {}{}", member(submission, "attempt"), member(submission, "step"),
+                     member(submission, "backend"), submission.value("emulated", false) ? " (emulated)" : "");
+}
+
 /// What was sent to a provider and is not in the result: paid for nothing, or still in doubt.
 void explain_unused(const Json& submissions, std::vector<std::string>& out) {
   for (const Json& submission : submissions.value("submissions", Json::array())) {
     const std::string state = submission.value("state", "");
     if (state == "orphan") {
-      out.push_back(
-          fmt::format("Orphan: attempt {} of step {} at {} ({}) was found done after the job had gone on without it: "
-                      "billed {}, {}, "
-                      "not part of the result.",
-                      member(submission, "attempt"), member(submission, "step"), member(submission, "backend"),
-                      member(submission, "handle"), format_usd(submission.value("billed_usd_micros", std::int64_t{0})),
-                      submission.value("raw_sha256", "").empty() ? "its bytes were gone" : "its bytes are kept"));
+      out.push_back(fmt::format(
+          "Orphan: {}, there {}, was found done after the job had gone on without it: billed {}, {}, not part of the "
+          "result.",
+          attempt_name(submission), member(submission, "handle"),
+          format_usd(submission.value("billed_usd_micros", std::int64_t{0})),
+          submission.value("raw_sha256", "").empty() ? "its bytes were gone" : "its bytes are kept"));
     } else if (state == "held") {
-      out.push_back(fmt::format("In doubt: attempt {} of step {} at {}: {}. {} stays reserved until that is known.",
-                                member(submission, "attempt"), member(submission, "step"),
-                                member(submission, "backend"), member(submission, "reason"),
+      out.push_back(fmt::format("In doubt: {}: {}. {} stays reserved until that is known.", attempt_name(submission),
+                                member(submission, "reason"),
                                 format_usd(submission.value("reserved_usd_micros", std::int64_t{0}))));
     }
   }

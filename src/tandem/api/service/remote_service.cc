@@ -5,7 +5,8 @@ namespace tandem::service {
 namespace {
 
 constexpr auto kRequestTime = std::chrono::seconds(60);  ///< for one request; submitting a large job takes longest
-constexpr auto kWaitStep = std::chrono::seconds(10);     ///< of one long poll
+constexpr auto kWaitStep = std::chrono::milliseconds(10'000);  ///< of one long poll for the end of a job
+constexpr auto kEventStep = std::chrono::milliseconds(500);  ///< the same where somebody wants its events meanwhile
 
 class RemoteService final : public Service {
  public:
@@ -55,7 +56,7 @@ class RemoteService final : public Service {
     EventReader reader(*this, id, watch);
     while (true) {
       const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline.left(clock_));
-      const auto step = std::min<std::chrono::milliseconds>(left, kWaitStep);
+      const auto step = std::min(left, watch.on_event ? kEventStep : kWaitStep);
       TANDEM_TRY_ASSIGN(const Json view, get(id, fmt::format("?wait={}ms", step.count())));
       TANDEM_TRY(reader.read_on());
       const auto state = job::find_job_state(view.value("state", ""));

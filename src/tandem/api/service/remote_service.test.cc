@@ -108,10 +108,17 @@ TEST_F(RemoteServiceTest, a_follower_reads_the_log_on_until_it_has_nothing_more_
   EXPECT_EQ((*end)["state"], "succeeded");
   EXPECT_THAT(heard_, ElementsAre(3, 4, 9, 12));
   const std::string base = "GET http://127.0.0.1:1/v1/jobs/" + kJob.value;
-  EXPECT_THAT(asked(), ElementsAre(base + "?wait=10000ms", base + "/events?after=0&limit=1000",
+  EXPECT_THAT(asked(), ElementsAre(base + "?wait=500ms", base + "/events?after=0&limit=1000",
                                    base + "/events?after=4&limit=1000", base + "/events?after=9&limit=1000",
-                                   base + "?wait=10000ms", base + "/events?after=9&limit=1000",
+                                   base + "?wait=500ms", base + "/events?after=9&limit=1000",
                                    base + "/events?after=12&limit=1000"));
+}
+
+TEST_F(RemoteServiceTest, a_follower_that_wants_no_events_asks_seldom) {
+  http_.then(200, view("running")).then(200, view("succeeded"));
+  EXPECT_THAT(service_->follow(kJob, {}, Deadline::never()), Succeeds());
+  const std::string base = "GET http://127.0.0.1:1/v1/jobs/" + kJob.value;
+  EXPECT_THAT(asked(), ElementsAre(base + "?wait=10000ms", base + "?wait=10000ms"));
 }
 
 TEST_F(RemoteServiceTest, a_log_that_does_not_rise_is_garbage_and_is_not_told_twice) {

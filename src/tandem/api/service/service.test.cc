@@ -159,6 +159,7 @@ Json submission(const std::string& state, Json more = Json::object()) {
               {"step", "0/run"},
               {"attempt", 1},
               {"backend", "lab.device"},
+              {"emulated", true},
               {"handle", "h-7"},
               {"state", state},
               {"reason", "no answer"},
@@ -181,11 +182,14 @@ TEST(Explain, money_that_bought_nothing_and_money_in_doubt_are_named) {
   for (const Json& one : {Json(), result}) {
     const std::vector<std::string> lines = explain(job, Json(), one, submissions);
     std::vector<std::string> last(lines.end() - 3, lines.end());
-    EXPECT_THAT(last[0], HasSubstr("Orphan: attempt 1 of step 0/run at lab.device (h-7)"));
+    EXPECT_THAT(last[0], HasSubstr("Orphan: attempt 1 of step 0/run at lab.device (emulated), there h-7, was found"));
     EXPECT_THAT(last[0], HasSubstr("billed $0.70, its bytes are kept, not part of the result"));
     EXPECT_THAT(last[1], HasSubstr("billed $0.20, its bytes were gone"));
-    EXPECT_THAT(last[2], HasSubstr("In doubt: attempt 1 of step 0/run at lab.device: no answer. $1.50 stays"));
+    EXPECT_THAT(last[2],
+                HasSubstr("In doubt: attempt 1 of step 0/run at lab.device (emulated): no answer. $1.50 stays"));
   }
+  const Json real = {{"submissions", {submission("held", {{"emulated", false}})}}};
+  EXPECT_THAT(explain(job, Json(), Json(), real).back(), HasSubstr("at lab.device: no answer"));
   EXPECT_THAT(explain(job, Json(), Json(), Json()), SizeIs(2));
   EXPECT_THAT(explain(job, Json(), Json(), {{"submissions", Json::array({submission("settled")})}}), SizeIs(2));
 }

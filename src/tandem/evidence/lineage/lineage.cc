@@ -115,6 +115,7 @@ Json OrphanRecord::document() const {
           {"step", step},
           {"attempt", attempt},
           {"backend", backend},
+          {"emulated", emulated},
           {"handle", handle},
           {"reason", reason},
           {"billed_usd_micros", billed.usd_micros},
@@ -133,6 +134,7 @@ Result<OrphanRecord> OrphanRecord::parse(const Json& document, const std::string
   TANDEM_TRY_ASSIGN(const std::int64_t attempt, reader.integer("attempt", 0, UINT32_MAX));
   out.attempt = static_cast<std::uint32_t>(attempt);
   TANDEM_TRY_ASSIGN(out.backend, reader.string("backend"));
+  TANDEM_TRY_ASSIGN(out.emulated, reader.boolean_or("emulated", false));
   TANDEM_TRY_ASSIGN(out.handle, reader.string("handle"));
   TANDEM_TRY_ASSIGN(out.reason, reader.string("reason"));
   TANDEM_TRY_ASSIGN(out.billed.usd_micros, reader.integer("billed_usd_micros", 0, INT64_MAX));

@@ -50,6 +50,7 @@ struct OrphanRecord {
   std::string step;
   std::uint32_t attempt = 0;
   std::string backend;
+  bool emulated = false;
   std::string handle;  ///< the provider's name for it
   std::string reason;
   job::Money billed;  ///< not in the result's sum

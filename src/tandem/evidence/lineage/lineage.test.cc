@@ -42,6 +42,7 @@ OrphanRecord whole_orphan() {
           .step = "0/run",
           .attempt = 2,
           .backend = "lab.device",
+          .emulated = true,
           .handle = "h",
           .reason = "late",
           .billed = job::Money{9},

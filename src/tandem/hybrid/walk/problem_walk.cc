@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kEliteMax = 32;         ///< enough to see a backbone
 constexpr std::uint64_t kPolishMovesMax = 10'000;
+constexpr std::uint64_t kMemoryDefault = solve::SolveOptions{}.memory_bytes_max;  ///< where the plan does not say
 constexpr std::uint64_t kRefineStream = 1000; ///< seeds of round r derive from the job's seed and this plus r
 
 solve::Model model_of(const problem::Statement& statement) {
@@ -24,6 +25,14 @@ void remember(std::vector<problem::Assignment>& elite, problem::Assignment assig
 
 }  // namespace
 
+std::uint64_t bytes_needed(std::size_t num_variables) {
+  // Coefficients of the problem, the original and the reduced statement; twice a search with its integers, fields, tables and
+  // the assignments that it keeps. The reduction comes before those and is smaller.
+  constexpr std::uint64_t kStatements = 3 * sizeof(double);
+  constexpr std::uint64_t kSearch = 2 * (6 * sizeof(std::int64_t) + kEliteMax);
+  return num_variables * (kStatements + kSearch);
+}
+
 Result<std::unique_ptr<hybrid::Loop>> make_walk(const job::JobSpec& spec, const job::Plan& plan) {
   if (spec.is_program()) return std::make_unique<ProgramWalk>(spec, plan);
   return std::make_unique<ProblemWalk>(spec, plan);
@@ -31,7 +40,11 @@ Result<std::unique_ptr<hybrid::Loop>> make_walk(const job::JobSpec& spec, const 
 
 ProblemWalk::ProblemWalk(job::JobSpec spec, job::Plan plan)
     : spec_(std::move(spec)), plan_(std::move(plan)), original_(spec_.problem()->state()) {
-  if (const auto* bqm = std::get_if<problem::Bqm>(&original_)) {
+  const auto* bqm = std::get_if<problem::Bqm>(&original_);
+  const job::PlanStep* reduction = step(job::StepKind::kReduce);
+  const std::uint64_t memory =
+      reduction == nullptr ? kMemoryDefault : reduction->parameters.value("memory_bytes_max", kMemoryDefault);
+  if (bqm != nullptr && reduce::bytes_needed(*bqm) <= memory) {
     reduce::Reduced reduced = reduce::reduce_exact(*bqm);
     reduced_ = std::move(reduced.model);
     trail_ = std::move(reduced.trail);
@@ -78,10 +91,12 @@ Result<hybrid::Order> ProblemWalk::solve_order(const job::PlanStep& step, std::s
   TANDEM_TRY_ASSIGN(const std::int64_t strands, parameters.integer("strands", 1, UINT32_MAX));
   TANDEM_TRY_ASSIGN(const std::int64_t candidates, parameters.integer("candidates_max", 1, INT64_MAX));
   TANDEM_TRY_ASSIGN(const std::int64_t time_ms, parameters.integer("time_ms", 1, INT64_MAX));
+  TANDEM_TRY_ASSIGN(const std::int64_t memory, parameters.integer_or("memory_bytes_max", kMemoryDefault, 1, INT64_MAX));
   TANDEM_TRY_ASSIGN(const bool encoded, parameters.boolean_or("encode", false));
   backend::SolveWork work{.options = {.seed = derive_seed(spec_.seed, static_cast<std::uint64_t>(stream)),
                                       .strands = static_cast<std::uint32_t>(strands),
-                                      .candidates_max = static_cast<std::uint64_t>(candidates)},
+                                      .candidates_max = static_cast<std::uint64_t>(candidates),
+                                      .memory_bytes_max = static_cast<std::uint64_t>(memory)},
                           .time_ms = time_ms};
   if (spec_.target) work.options.target = objective_of_energy(*spec_.target);
   if (encoded) {

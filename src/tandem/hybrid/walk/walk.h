@@ -20,6 +20,10 @@ namespace tandem::walk {
 /// State: {"stage": "solve" | "refine", "round": r, ...}; assignments travel as text.
 Result<std::unique_ptr<hybrid::Loop>> make_walk(const job::JobSpec& spec, const job::Plan& plan);
 
+/// Memory that the walk of a problem of so many variables takes whatever its terms are: its copies of the model, the reduction,
+/// and a solver beside the baseline. A document of a hundred bytes can ask for it.
+std::uint64_t bytes_needed(std::size_t num_variables);
+
 /// Checks the job's success criteria against a result whose elapsed_ms and billed are final. `proof` counts as a criterion.
 job::Acceptance evaluate_acceptance(const job::JobSpec& spec, const job::ResultDocument& result);
 

@@ -149,6 +149,19 @@ TEST(ProblemWalk, a_reduced_problem_is_answered_in_full_length_and_judged_by_the
   EXPECT_FALSE(driven->result.baseline.same_run);
 }
 
+TEST(ProblemWalk, without_the_memory_for_them_there_are_no_reductions_and_the_solver_is_told_its_limit) {
+  const job::JobSpec spec = graph_job();
+  job::Plan plan = plan_of({.rounds = 0});
+  plan.steps.push_back({.kind = job::StepKind::kReduce, .parameters = {{"memory_bytes_max", 100}}});
+  plan.steps[0].parameters["memory_bytes_max"] = 1'000'000;
+  const auto walk = make_walk(spec, plan).value();
+  const auto first = walk->next(walk->initial_state(), {});
+  ASSERT_THAT(first, Succeeds());
+  const auto& work = std::get<backend::SolveWork>(first->orders.at(0).work);
+  EXPECT_EQ(solve::num_variables(*work.model), spec.problem()->num_variables());
+  EXPECT_EQ(work.options.memory_bytes_max, 1'000'000u);
+}
+
 /// What the walk would say if it returned solutions of the core without lifting them.
 enum class SkippedLift { kAsTheyAre, kFilledUp, kFilledUpAndScored };
 

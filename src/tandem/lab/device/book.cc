@@ -49,12 +49,4 @@ Result<Book> Book::open(Fs& fs, const std::string& path) {
 
 Result<void> Book::append(const Json& line) { return file_->append_durable(line.dump() + "\n"); }
 
-std::map<std::string, int> times_billed(const std::vector<Json>& lines) {
-  std::map<std::string, int> out;
-  for (const Json& line : lines) {
-    if (line.value("line", "") == "accepted") ++out[line.value("token", "")];
-  }
-  return out;
-}
-
 }  // namespace tandem::lab

@@ -6,7 +6,6 @@
 //   {"line":"ended","at","id","token","status","billed_usd_micros","error","result"}
 #pragma once
 
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -39,8 +38,5 @@ class Book {
 /// All whole lines of a book. A torn last line, which a crash leaves of an append that was never acknowledged, is left out.
 /// Errors: 3003 store_damaged - another line that is no JSON object; those of Fs.
 Result<std::vector<Json>> read_book(Fs& fs, const std::string& path);
-
-/// token -> how often it was accepted.
-std::map<std::string, int> times_billed(const std::vector<Json>& lines);
 
 }  // namespace tandem::lab

@@ -11,8 +11,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::IsEmpty;
-using testing::Pair;
-using testing::SizeIs;
 
 const std::string kPath = "/book.jsonl";
 
@@ -71,11 +69,6 @@ TEST(Book, a_line_that_the_disk_did_not_take_was_not_written) {
   EXPECT_THAT(book->append(accepted("a")), FailsWith(errors::kDiskFull));
   fs.free_disk();
   EXPECT_THAT(book->append(accepted("b")), FailsWith(errors::kIoError));  // after an error nothing more
-}
-
-TEST(Book, counts_how_often_each_token_was_billed) {
-  const std::vector<Json> lines = {accepted("a"), accepted("b"), {{"line", "ended"}, {"token", "a"}}, accepted("a")};
-  EXPECT_THAT(times_billed(lines), ElementsAre(Pair("a", 2), Pair("b", 1)));
 }
 
 }  // namespace

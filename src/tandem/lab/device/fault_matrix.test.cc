@@ -267,7 +267,7 @@ int wake_up_late(HangingStore::Preconditions preconditions) {
   if (preconditions == HangingStore::Preconditions::kKept) {
     EXPECT_THAT(late, FailsWith(errors::kStaleFence));
   }
-  return times_billed(device.book()).begin()->second;
+  return device.times_billed().begin()->second;
 }
 
 TEST(PlantedFault, a_worker_that_wakes_up_late_sends_nothing) {

@@ -52,6 +52,8 @@ std::string_view to_string(SubmitSafety safety);
 
 struct BackendInfo {
   BackendId id;  ///< "cpu.portfolio", "simulator.statevector", "lab.device"
+  /// What follows the first dot of the id: "portfolio".
+  std::string_view method() const { return std::string_view(id.value).substr(id.value.find('.') + 1); }
   std::string name;  ///< for people
   std::string version;  ///< changes when the same work and seed give other bytes
   job::Tier tier = job::Tier::kCpu;
@@ -71,8 +73,6 @@ struct BackendInfo {
 struct Quote {
   job::Money cost;  ///< at most
   job::Basis cost_basis = job::Basis::kComputed;
-  std::optional<double> latency_ms;
-  job::Basis latency_basis = job::Basis::kUnavailable;
   std::string source;  ///< where the price comes from, with its date
 };
 

@@ -355,21 +355,6 @@ Result<Encoding> encode(const problem::Statement& statement, const EncodeOptions
               polynomial.degree());
 }
 
-Result<observable::PauliSum> to_observable(const Bqm& bqm) {
-  if (bqm.num_variables() > observable::PauliSum::kQubitsMax) {
-    return fail(errors::kTooManyQubits, "the model has {} variables, an observable has at most {} qubits",
-                bqm.num_variables(), observable::PauliSum::kQubitsMax);
-  }
-  const Bqm spins = bqm.with_vartype(problem::Vartype::kSpin);
-  std::vector<observable::PauliTerm> terms;
-  if (spins.offset() != 0) terms.push_back({.coefficient = spins.offset()});
-  for (std::size_t i = 0; i < spins.num_variables(); ++i)
-    if (spins.linear()[i] != 0) terms.push_back({.z = std::uint64_t{1} << i, .coefficient = -spins.linear()[i]});
-  for (const QuadraticTerm& term : spins.terms())
-    terms.push_back({.z = (std::uint64_t{1} << term.u) | (std::uint64_t{1} << term.v), .coefficient = term.bias});
-  return observable::PauliSum::create(static_cast<std::uint32_t>(bqm.num_variables()), std::move(terms));
-}
-
 problem::Assignment assignment_of_bits(std::span<const std::uint64_t> bits, std::size_t num_variables,
                                        problem::Vartype vartype) {
   problem::Assignment out(num_variables);

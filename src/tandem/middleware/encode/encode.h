@@ -11,7 +11,6 @@
 
 #include "tandem/base/json.h"
 #include "tandem/base/result.h"
-#include "tandem/model/observable/pauli_sum.h"
 #include "tandem/model/problem/cardinality.h"
 #include "tandem/model/problem/problem.h"
 
@@ -52,10 +51,7 @@ struct Encoding {
 ///         1107 infeasible_problem - a constraint that no assignment satisfies.
 Result<Encoding> encode(const problem::Statement& statement, const EncodeOptions& options);
 
-/// The diagonal observable of a Bqm: qubit i is variable i, bit 1 is binary 1 and spin +1, so s = -Z.
-/// Its value on a basis state equals the energy of the decoded assignment. Errors: 1113 too_many_qubits.
-Result<observable::PauliSum> to_observable(const problem::Bqm& bqm);
-/// Bits of a basis state -> assignment of the Bqm's vartype, in the same convention.
+/// Bits of a basis state -> assignment of the Bqm's vartype: qubit i is variable i, bit 1 is binary 1 and spin +1.
 problem::Assignment assignment_of_bits(std::span<const std::uint64_t> bits, std::size_t num_variables,
                                        problem::Vartype vartype);
 

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include "tandem/base/rng.h"
-#include "tandem/model/observable/testing/diagonal_value.h"
 
 namespace tandem::encode {
 namespace {
@@ -169,19 +168,6 @@ TEST(Encode, a_polynomial_of_order_three_is_not_quietly_made_quadratic) {
   ASSERT_TRUE(encoding);
   for (std::uint64_t x = 0; x < 8; ++x)
     EXPECT_EQ(encoding->bqm.energy(bits_of(x, 3)), quadratic->energy(bits_of(x, 3)));
-}
-
-TEST(ToObservable, its_value_on_every_basis_state_is_the_energy_of_the_decoded_assignment) {
-  Xoshiro256 rng(7);
-  for (const Vartype vartype : {Vartype::kBinary, Vartype::kSpin}) {
-    const Bqm bqm = random_bqm(rng, 6, vartype);
-    const auto observable = to_observable(bqm);
-    ASSERT_TRUE(observable);
-    for (std::uint64_t z = 0; z < 64; ++z) {
-      const Assignment values = assignment_of_bits({&z, 1}, 6, vartype);
-      EXPECT_NEAR(observable::diagonal_value(*observable, z), bqm.energy(values), 1e-9);
-    }
-  }
 }
 
 TEST(AssignmentOfBits, bit_i_is_variable_i_and_one_is_high) {

@@ -20,13 +20,14 @@ inline constexpr std::array<EventMember, 5> kJobSucceededMembers{{{"objective", 
 inline constexpr std::array<EventMember, 11> kSubmissionReservedMembers{{{"token", "string"}, {"step", "string"}, {"attempt", "integer"}, {"fence", "integer"}, {"backend", "string"}, {"handle", "string"}, {"reason", "string"}, {"reserved_usd_micros", "integer"}, {"billed_usd_micros", "integer|null"}, {"raw_sha256", "string"}, {"sends", "integer"}}};
 
 /// Every type, in the order of contract/events.json.
-inline constexpr std::array<EventRecord, 24> kEventTable{{
+inline constexpr std::array<EventRecord, 25> kEventTable{{
     {.type = "job.queued", .members = kJobQueuedMembers},
     {.type = "job.started", .members = kJobStartedMembers},
     {.type = "job.planned", .members = kJobPlannedMembers},
     {.type = "round.started", .members = kRoundStartedMembers},
     {.type = "step.finished", .members = kStepFinishedMembers},
     {.type = "step.failed", .members = kStepFinishedMembers},
+    {.type = "step.stopped", .members = kStepFinishedMembers},
     {.type = "job.requeued", .members = kJobRequeuedMembers},
     {.type = "job.cancel_requested", .members = kJobCancelRequestedMembers},
     {.type = "job.succeeded", .members = kJobSucceededMembers},

@@ -5,8 +5,6 @@
 
 #include <limits>
 
-#include "tandem/model/observable/testing/diagonal_value.h"
-
 namespace tandem::observable {
 namespace {
 
@@ -36,21 +34,6 @@ TEST(PauliSum, equal_strings_are_added_sorted_and_dropped_at_zero) {
                        .value();
   EXPECT_THAT(sum.terms(), testing::ElementsAre(PauliTerm{.x = 0, .z = 1, .coefficient = 2},
                                                 PauliTerm{.x = 0, .z = 3, .coefficient = 0.75}));
-}
-
-TEST(PauliSum, diagonal_value_is_the_signed_sum) {
-  // C = 1 + 2 Z0 - 3 Z1 + 0.5 Z0 Z1; by hand for 00, 10, 01, 11 (qubit 0 first).
-  const auto sum =
-      PauliSum::create(
-          2,
-          {{.coefficient = 1}, {.z = 1, .coefficient = 2}, {.z = 2, .coefficient = -3}, {.z = 3, .coefficient = 0.5}})
-          .value();
-  EXPECT_TRUE(sum.is_diagonal());
-  EXPECT_EQ(diagonal_value(sum, 0b00), 1 + 2 - 3 + 0.5);
-  EXPECT_EQ(diagonal_value(sum, 0b01), 1 - 2 - 3 - 0.5);
-  EXPECT_EQ(diagonal_value(sum, 0b10), 1 + 2 + 3 - 0.5);
-  EXPECT_EQ(diagonal_value(sum, 0b11), 1 - 2 + 3 + 0.5);
-  EXPECT_FALSE(PauliSum::create(1, {{.x = 1, .z = 1, .coefficient = 1}}).value().is_diagonal());
 }
 
 TEST(PauliSum, document_reads_back) {

@@ -31,6 +31,7 @@ class EngineImpl final : public Engine {
                 [listeners = listeners_](const job::Event& event) { listeners->publish(event); }),
         runner_(services_, ledger_,
                 {.threads = options_.threads == 0 ? services_.executor.threads() : options_.threads,
+                 .memory_bytes_max = options_.memory_bytes_max,
                  .remote_deadline = options_.remote_deadline,
                  .versions = options_.versions}),
         reconciler_(services_.submitter, services_.backends),
@@ -122,6 +123,7 @@ lineage::OrphanRecord orphan_record(const submit::SubmissionRecord& submission) 
           .step = submission.step,
           .attempt = submission.attempt,
           .backend = submission.backend,
+          .emulated = submission.emulated,
           .handle = submission.handle,
           .reason = submission.reason,
           .billed = submission.billed,
@@ -198,6 +200,8 @@ Result<Admission> EngineImpl::admit(const job::JobSpec& spec, std::string_view t
       return tl::unexpected(std::move(original).error());
     }
   }
+  TANDEM_TRY(route::check_names(spec, services_.backends.all()));
+  TANDEM_TRY(route::check_memory(spec, options_.memory_bytes_max));
   JobRecord record;
   record.view = {.id = new_job_id(services_.clock, services_.rng), .name = spec.name, .tenant = std::string(tenant)};
   record.view.problem_type = spec.is_program() ? "program" : std::string(spec.problem()->type());

@@ -25,6 +25,7 @@
 #include "tandem/model/job/job_state.h"
 #include "tandem/model/job/plan.h"
 #include "tandem/model/job/result_document.h"
+#include "tandem/orchestrate/route/route.h"
 #include "tandem/orchestrate/submit/submit.h"
 #include "tandem/store/store.h"
 
@@ -60,6 +61,7 @@ struct EngineOptions {
   std::size_t workers = 2;
   Runs runs = Runs::kEveryJob;
   std::size_t threads = 0;  ///< of the executor that one job may use; 0: all
+  std::uint64_t memory_bytes_max = route::RouteInput{}.memory_bytes_max;  ///< that one step may plan for
   std::chrono::milliseconds remote_deadline{
       20'000};  ///< how long a step waits for a remote backend before it falls back
   std::chrono::milliseconds reconcile_interval{1'000};
@@ -112,7 +114,8 @@ class Engine {
   virtual ~Engine() = default;
 
   /// Durable when it returns: one commit of job, idempotency row, hold and event.
-  /// Errors: 5007 idempotency_conflict, 5001 job_not_found - what it is a retry of; those of ready() and of the store.
+  /// Errors: 5007 idempotency_conflict, 5001 job_not_found - what it is a retry of; 1004 out_of_memory - a problem too large
+  ///         for this machine; those of route::check_names, of ready() and of the store.
   virtual Result<Admission> admit(const job::JobSpec& spec, std::string_view tenant, std::string_view idempotency_key,
                                   std::string_view actor) = 0;
   /// What would be planned now, without side effect.

@@ -60,6 +60,7 @@ Result<job::JobSpec> load_spec(store::Store& store, const JobRecord& record, con
 
 Result<job::Plan> JobRunner::make_plan(const job::JobSpec& spec) {
   route::RouteInput input{.spec = &spec, .probe = route::probe(spec)};
+  input.memory_bytes_max = options_.memory_bytes_max;
   input.threads = spec.threads != 0 ? spec.threads : options_.threads;
   TANDEM_TRY_ASSIGN(input.experience,
                     benchmark::experience(services_.store, input.probe.instance_class, benchmark::Role::kWhole));

@@ -27,6 +27,7 @@ struct RunOutcome {
 
 struct RunOptions {
   std::size_t threads = 1;
+  std::uint64_t memory_bytes_max = 0;
   std::chrono::milliseconds remote_deadline{20'000};
   lineage::Versions versions;
 };

@@ -28,6 +28,12 @@ void describe_work(lineage::WorkRecord& record, const backend::Work& work) {
   for (const circuit::Pub& pub : program.pubs) record.shots += pub.shots * pub.num_bindings();
 }
 
+/// What a record that is stored with a checkpoint tells followers. Stopped with its job it is not stored at all.
+std::string event_of(const lineage::WorkRecord& record) {
+  if (record.error.empty()) return "step.finished";
+  return record.error_number == static_cast<std::uint16_t>(errors::kCancelled) ? "step.stopped" : "step.failed";
+}
+
 }  // namespace
 
 std::string step_key(const JobId& job, std::uint32_t round, std::string_view label) {
@@ -238,7 +244,7 @@ Result<void> OrderRunner::checkpoint(const Carried& carried, const Bytes& raw, c
     change.keeps_row = true;
     if (!raw.empty()) change.batch.put(store::Table::kBlob, record.raw_sha256, raw);
     change.batch.put(store::Table::kStep, step_key(context.job, record.round, record.label), record.document().dump());
-    change.events.push_back({record.error.empty() ? "step.finished" : "step.failed",
+    change.events.push_back({event_of(record),
                              {{"label", record.label},
                               {"round", record.round},
                               {"backend", record.backend},

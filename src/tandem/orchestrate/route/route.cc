@@ -29,12 +29,6 @@ constexpr double kAssumedError2q = 0.01;  ///< of a device that gave no calibrat
 constexpr double kAssumedAmplitudesPerMs = 2e5; ///< one core, one gate, no profile; only an "assumed" figure
 
 /// The solver behind a backend id "cpu.<solver>".
-std::string_view method_of(const BackendInfo& info) {
-  const std::string_view id = info.id.value;
-  const std::size_t dot = id.find('.');
-  return dot == std::string_view::npos ? id : id.substr(dot + 1);
-}
-
 /// A job that names a fallback has put it beside policy.backends itself; every other rule holds for it too.
 enum class Place : std::uint8_t { kAny, kNamedFallback };
 
@@ -92,9 +86,6 @@ job::Estimate estimate_of(const RouteInput& input, const BackendFacts& facts, st
     out.latency_basis = Basis::kHistorical;
     out.quality = seen->second.share_best;
     out.quality_basis = Basis::kHistorical;
-  } else if (facts.quote && facts.quote->latency_ms) {
-    out.latency_ms = facts.quote->latency_ms;
-    out.latency_basis = facts.quote->latency_basis;
   } else if (info.tier == Tier::kCpu) {
     out.latency_ms = static_cast<double>(input.spec->limits.time_ms);
     out.latency_basis = Basis::kComputed;
@@ -109,7 +100,7 @@ job::Estimate estimate_of(const RouteInput& input, const BackendFacts& facts, st
 /// How well a solver fits the probed structure; higher is better, negative: does not take it at all.
 double suitability(const RouteInput& input, const BackendInfo& info) {
   const Probe& probe = input.probe;
-  const std::string_view method = method_of(info);
+  const std::string_view method = info.method();
   double score = 0;
   if (method == "constrained")
     score = probe.num_constraints > 0 ? 10 : -1;
@@ -133,7 +124,7 @@ double suitability(const RouteInput& input, const BackendInfo& info) {
 /// Empty when the solver can take the problem; `encoded` is set when only through penalties.
 std::string shape_refusal(const RouteInput& input, const BackendInfo& info, bool& encoded) {
   const Probe& probe = input.probe;
-  const auto* solver = solve::find_solver(method_of(info));
+  const auto* solver = solve::find_solver(info.method());
   if (solver == nullptr) return "it solves no optimisation problems";
   const solve::SolverInfo& takes = solver->info();
   encoded = probe.num_constraints > 0 && !takes.takes_cqm;
@@ -234,13 +225,13 @@ std::vector<Ranked> rank_solvers(const RouteInput& input) {
   for (const BackendFacts& facts : input.backends) {
     const BackendInfo& info = facts.backend->info();
     if (!info.takes_solve) continue;
-    Ranked ranked{.candidate = candidate_of(facts, std::string(method_of(info)))};
+    Ranked ranked{.candidate = candidate_of(facts, std::string(info.method()))};
     std::string refusal = solver_refusal(input, facts, ranked.encoded);
-    if (refusal.empty() && !input.spec->solver.empty() && input.spec->solver != method_of(info))
+    if (refusal.empty() && !input.spec->solver.empty() && input.spec->solver != info.method())
       refusal = "the job names another solver";
     ranked.candidate.estimate = estimate_of(input, facts, 0);
     ranked.score = suitability(input, info);
-    if (method_of(info) == "random" && refusal.empty() && input.spec->solver.empty())
+    if (info.method() == "random" && refusal.empty() && input.spec->solver.empty())
       refusal = "it is the control that others are compared with";
     ranked.candidate.feasible = refusal.empty();
     ranked.candidate.reason = std::move(refusal);
@@ -292,6 +283,7 @@ PlanStep solve_step(StepKind kind, const std::string& backend, std::vector<std::
                          {"stream", stream},
                          {"strands", strands},
                          {"candidates_max", kCandidatesMax},
+                         {"memory_bytes_max", input.memory_bytes_max},
                          {"encode", encoded}}};
 }
 
@@ -443,7 +435,7 @@ Result<Plan> plan_problem(const RouteInput& input) {
   }
 
   plan.steps.push_back({.kind = StepKind::kFormulate});
-  plan.steps.push_back({.kind = StepKind::kReduce});
+  plan.steps.push_back({.kind = StepKind::kReduce, .parameters = {{"memory_bytes_max", input.memory_bytes_max}}});
   plan.steps.push_back(solve_step(StepKind::kSolve, plan.primary, fallbacks, input, primary.encoded, 0));
   const bool refined = !arms.empty();
   const DepthLimits depth = depth_limits(input, arms);
@@ -533,32 +525,6 @@ Result<Plan> plan_program(const RouteInput& input) {
 }
 
 }  // namespace
-
-Result<void> check_names(const job::JobSpec& spec, std::span<backend::Backend* const> backends) {
-  std::vector<std::string_view> ids;
-  std::vector<std::string_view> solvers;
-  for (const backend::Backend* backend : backends) {
-    ids.push_back(backend->info().id.value);
-    if (backend->info().takes_solve) solvers.push_back(method_of(backend->info()));
-  }
-  const auto known = [&](const std::vector<std::string>& names, const char* place) -> Result<void> {
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      if (std::find(ids.begin(), ids.end(), names[i]) != ids.end()) continue;
-      return fail_at(fmt::format("{}/{}", place, i), errors::kUnknownBackend,
-                     "there is no backend {} here{}; see `tandem backends`", quote(names[i]),
-                     did_you_mean(names[i], ids));
-    }
-    return {};
-  };
-  TANDEM_TRY(known(spec.policy.backends, "/policy/backends"));
-  TANDEM_TRY(known(spec.policy.avoid, "/policy/avoid"));
-  TANDEM_TRY(known(spec.fallbacks, "/fallbacks"));
-  if (!spec.solver.empty() && std::find(solvers.begin(), solvers.end(), spec.solver) == solvers.end()) {
-    return fail_at("/solver", errors::kValueOutOfRange, "there is no solver {} here{}; there are {}",
-                   quote(spec.solver), did_you_mean(spec.solver, solvers), fmt::join(solvers, ", "));
-  }
-  return {};
-}
 
 Result<Plan> make_plan(const RouteInput& input) {
   std::vector<backend::Backend*> backends;

@@ -54,11 +54,15 @@ struct RouteInput {
   std::map<std::string, benchmark::Experience> core_experience;  ///< of refiners on cores of this class, by backend id
   std::map<std::string, benchmark::Experience> experience;  ///< by backend id
   std::size_t threads = 1;
+  std::uint64_t memory_bytes_max = solve::SolveOptions{}.memory_bytes_max;  ///< that one step may plan for
 };
 
 /// Refuses a job that names what is not here: a word that no backend answers to would otherwise decide in silence.
 /// Errors: 1401 unknown_backend - in policy or fallbacks; 1023 value_out_of_range - the solver. Both say what was meant.
 Result<void> check_names(const job::JobSpec& spec, std::span<backend::Backend* const> backends);
+
+/// Refuses a problem whose walk cannot fit, before it is taken. Errors: 1004 out_of_memory, with both figures.
+Result<void> check_memory(const job::JobSpec& spec, std::uint64_t memory_bytes_max);
 
 /// Candidates over every tier, the infeasible with reasons; primary, fallbacks, baseline, steps, digest.
 /// A fallback that the job names is held to the same rules as any candidate.

@@ -370,6 +370,31 @@ TEST_F(RouteTest, evidence_shifts_the_choice_once_there_is_enough_of_it) {
   EXPECT_EQ(estimate.quality, 1);
 }
 
+TEST_F(RouteTest, refiners_are_judged_by_cores_and_solvers_by_whole_problems) {
+  const job::JobSpec spec = ring();
+  const benchmark::Experience best{.runs = 5, .share_best = 1, .latency_ms_median = 3};
+  input_.core_experience["cpu.annealing"] = best;
+  input_.experience["lab.device"] = best;
+  auto planned = plan(spec);
+  ASSERT_THAT(planned, Succeeds());
+  EXPECT_EQ(planned->primary, "cpu.tabu");
+  EXPECT_FALSE(candidate(*planned, "cpu.annealing").estimate.quality);
+  EXPECT_FALSE(candidate(*planned, "lab.device").estimate.latency_ms);
+  std::swap(input_.core_experience, input_.experience);
+  planned = plan(spec);
+  ASSERT_THAT(planned, Succeeds());
+  EXPECT_EQ(planned->primary, "cpu.annealing");
+  EXPECT_EQ(candidate(*planned, "lab.device").estimate.latency_ms, 3);
+}
+
+TEST_F(RouteTest, what_a_step_may_plan_for_stands_in_the_plan) {
+  input_.memory_bytes_max = 12'345;
+  const auto planned = plan(ring());
+  ASSERT_THAT(planned, Succeeds());
+  for (const job::StepKind kind : {job::StepKind::kReduce, job::StepKind::kSolve, job::StepKind::kBaseline})
+    EXPECT_EQ(step(*planned, kind)->parameters["memory_bytes_max"], 12'345);
+}
+
 TEST_F(RouteTest, an_estimate_says_what_it_rests_on) {
   const job::JobSpec spec = ring();
   const auto plan = this->plan(spec);

@@ -31,6 +31,7 @@ Result<SubmissionRecord> parse_document(const Json& document) {
   TANDEM_TRY_ASSIGN(out.attempt, read_unsigned<std::uint32_t>(reader, "attempt"));
   TANDEM_TRY_ASSIGN(out.fence, read_unsigned<std::uint64_t>(reader, "fence"));
   TANDEM_TRY_ASSIGN(out.backend, reader.string("backend"));
+  TANDEM_TRY_ASSIGN(out.emulated, reader.boolean_or("emulated", false));
   TANDEM_TRY_ASSIGN(out.work_sha256, reader.string("work_sha256"));
   TANDEM_TRY_ASSIGN(const std::string state, reader.string("state"));
   const auto known = find_submission_state(state);
@@ -64,6 +65,7 @@ Json SubmissionRecord::document() const {
           {"attempt", attempt},
           {"fence", fence},
           {"backend", backend},
+          {"emulated", emulated},
           {"work_sha256", work_sha256},
           {"state", to_string(state)},
           {"reason", reason},

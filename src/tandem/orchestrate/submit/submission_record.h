@@ -23,6 +23,7 @@ struct SubmissionRecord {
   std::uint32_t attempt = 0;
   std::uint64_t fence = 0;  ///< of the worker that owns the attempt now
   std::string backend;
+  bool emulated = false;  ///< the backend is no real hardware, and its bills are play money
   std::string work_sha256;  ///< fingerprint of the work: a token never stands for two of them
   SubmissionState state = SubmissionState::kReserved;
   std::string reason;  ///< why it is ambiguous, held, refused, failed or cancelled

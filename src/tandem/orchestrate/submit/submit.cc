@@ -224,6 +224,7 @@ Result<SubmissionRecord> open_or_resume(Ledger& ledger, const SubmissionRequest&
                                .attempt = request.attempt,
                                .fence = request.fence,
                                .backend = request.backend.info().id.value,
+                               .emulated = request.backend.info().emulated,
                                .work_sha256 = work_sha256,
                                .reserved = quote.cost});
     if (opened || opened.error().number != errors::kPreconditionFailed) return opened;

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -61,6 +62,13 @@ class DeviceBench {
   const std::string& origin() const { return server_->address(); }
   DeviceOptions& options() { return options_; }
   std::vector<Json> book() { return read_book(fs_, options_.book).value(); }
+  /// token -> how often it was accepted, and so billed.
+  std::map<std::string, int> times_billed() {
+    std::map<std::string, int> out;
+    for (const Json& line : book())
+      if (line.value("line", "") == "accepted") ++out[line.value("token", "")];
+    return out;
+  }
 
  private:
   ScratchFolder folder_;

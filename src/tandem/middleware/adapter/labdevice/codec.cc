@@ -133,12 +133,7 @@ class LabDeviceCodec final : public remote::Codec {
     }
     const job::Money cost =
         facts.price_per_job + job::Money{facts.price_per_shot.usd_micros * static_cast<std::int64_t>(shots)};
-    return backend::Quote{
-        .cost = cost,
-        .cost_basis = job::Basis::kComputed,
-        .latency_ms = facts.availability.ready_in_ms,
-        .latency_basis = facts.availability.ready_in_ms ? job::Basis::kComputed : job::Basis::kUnavailable,
-        .source = facts.price_source};
+    return backend::Quote{.cost = cost, .cost_basis = job::Basis::kComputed, .source = facts.price_source};
   }
 
   HttpRequest encode_device() const override { return {.url = "/v1/device"}; }

@@ -64,8 +64,10 @@ class EngineWorld {
                                                                            .meter = meter,
                                                                            .crash_points = crash_points},
                                                     submit::SubmitOptions{});
-    auto started =
-        Engine::start(services(), {.workers = workers, .runs = runs, .store_retry_interval = store_retry_interval});
+    auto started = Engine::start(services(), {.workers = workers,
+                                              .runs = runs,
+                                              .memory_bytes_max = memory_bytes_max,
+                                              .store_retry_interval = store_retry_interval});
     EXPECT_THAT(started, Succeeds());
     engine = *std::move(started);
     return *engine;
@@ -164,6 +166,7 @@ class EngineWorld {
   backend::BackendRegistry backends;
   submit::FakeProvider* provider = nullptr;
   std::chrono::milliseconds store_retry_interval{1'000};
+  std::uint64_t memory_bytes_max = EngineOptions{}.memory_bytes_max;
   std::unique_ptr<memory::MemoryStore> store;
   std::unique_ptr<submit::Submitter> submitter;
   std::unique_ptr<Engine> engine;

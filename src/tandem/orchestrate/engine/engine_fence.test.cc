@@ -1,0 +1,115 @@
+// Who may write, and whose money it is.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tandem/orchestrate/engine/job_ledger.h"
+#include "tandem/orchestrate/engine/testing/engine_world.h"
+
+namespace tandem::engine {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::SizeIs;
+
+class EngineFence : public testing::Test {
+ protected:
+  EngineWorld world_;
+};
+
+// Fences
+
+TEST_F(EngineFence, a_worker_with_an_old_fence_writes_nothing) {
+  world_.open(0);
+  const JobId id = world_.admit(world_.classical_job());
+  std::vector<std::string> published;
+  JobLedger ledger(*world_.store, world_.clock, [&](const job::Event& event) { published.push_back(event.type); });
+  const auto start = [&] {
+    return ledger.update(id, std::nullopt, "engine", [](JobRecord& record, Change& change) -> Result<void> {
+      ++record.view.fence;
+      change.events.push_back({"job.started", {{"fence", record.view.fence}, {"start", 1}}});
+      return {};
+    });
+  };
+  const std::uint64_t old_fence = start()->view.fence;
+  const std::uint64_t new_fence = start()->view.fence;
+  const auto write = [&](std::uint64_t fence) {
+    return ledger.update(id, fence, "engine", [](JobRecord&, Change& change) -> Result<void> {
+      change.keeps_row = true;
+      change.batch.put(store::Table::kStep, "checkpoint", "bytes");
+      change.events.push_back({"round.started", {{"round", 0}, {"orders", Json::array()}}});
+      return {};
+    });
+  };
+  EXPECT_THAT(write(old_fence), FailsWith(errors::kStaleFence));
+  EXPECT_FALSE(world_.store->get(store::Table::kStep, "checkpoint").value());
+  EXPECT_THAT(write(new_fence), Succeeds());
+  EXPECT_THAT(published, ElementsAre("job.started", "job.started", "round.started"));
+}
+
+TEST_F(EngineFence, a_worker_that_lost_its_job_lets_go_and_leaves_the_new_owner_alone) {
+  Gate gate;
+  world_.main().before = [&](std::stop_token stop) -> std::optional<Error> {
+    gate.pass(stop);
+    return std::nullopt;
+  };
+  world_.open(1);
+  const JobId id = world_.admit(world_.classical_job());
+  gate.wait_for_arrivals(1);
+  JobLedger ledger(*world_.store, world_.clock, [](const job::Event&) {});
+  ASSERT_THAT(ledger.update(id, std::nullopt, "another node",
+                            [](JobRecord& record, Change& change) -> Result<void> {
+                              ++record.view.fence;
+                              change.events.push_back({"job.started", {{"fence", record.view.fence}, {"start", 1}}});
+                              return {};
+                            }),
+              Succeeds());
+  gate.open();
+  world_.engine->drain(Deadline::never());
+  EXPECT_EQ(world_.engine->job(id)->state, job::JobState::kRunning);
+  EXPECT_EQ(world_.event_types(id).back(), "job.started");
+  EXPECT_EQ(world_.log.count("job.let_go"), 1u);
+}
+
+// Money
+
+TEST_F(EngineFence, paid_work_is_settled_by_the_bill_and_the_rest_of_the_hold_is_given_back) {
+  world_.open();
+  const JobView view = world_.run(world_.paid_job());
+  ASSERT_EQ(view.state, job::JobState::kSucceeded) << view.error;
+  const budget::Hold hold = world_.hold(view.id);
+  EXPECT_EQ(hold.settled.usd_micros, 700);
+  EXPECT_EQ(hold.released.usd_micros, 4300);
+  EXPECT_TRUE(hold.closed);
+  const Json result = parse_json(world_.engine->result(view.id).value(), "result").value();
+  EXPECT_EQ(result["billed_usd_micros"], 700);
+  EXPECT_THAT(world_.provider->book(), SizeIs(1));
+}
+
+TEST_F(EngineFence, a_metered_backend_without_money_is_no_plan) {
+  world_.open();
+  job::JobSpec spec = world_.paid_job();
+  spec.limits.cost_max = {};
+  const JobView view = world_.run(spec);
+  EXPECT_EQ(view.state, job::JobState::kFailed);
+  EXPECT_THAT(view.error, HasSubstr("cost_max_usd_micros"));
+  EXPECT_EQ(world_.provider->submissions(), 0);
+}
+
+TEST_F(EngineFence, paid_work_that_is_refused_falls_back_to_the_simulator_for_nothing) {
+  world_.provider->plan.on_submit = {submit::OnSubmit::kRefuse};
+  world_.open();
+  job::JobSpec spec = world_.paid_job();
+  spec.fallbacks = {"simulator.statevector"};
+  const JobView view = world_.run(spec);
+  ASSERT_EQ(view.state, job::JobState::kSucceeded) << view.error;
+  const lineage::WorkRecord record = world_.engine->lineage(view.id)->work.at(0);
+  EXPECT_EQ(record.backend, "simulator.statevector");
+  ASSERT_THAT(record.path, SizeIs(1));
+  EXPECT_THAT(record.path[0], HasSubstr("fake.provider"));
+  EXPECT_EQ(world_.hold(view.id).settled.usd_micros, 0);
+  EXPECT_EQ(world_.hold(view.id).released.usd_micros, 5000);
+}
+
+}  // namespace
+}  // namespace tandem::engine
