@@ -85,6 +85,8 @@ inline constexpr ErrorNumber kPreconditionFailed{3004};  ///< a precondition of 
 inline constexpr ErrorNumber kStoreClosed{3005};  ///< the store stopped accepting commits
 inline constexpr ErrorNumber kBatchTooLarge{3006};  ///< the commit is larger than the limit
 inline constexpr ErrorNumber kStoreOutOfMemory{3007};  ///< the store got no memory
+inline constexpr ErrorNumber kStoreUnreachable{3008};  ///< the store cannot be reached
+inline constexpr ErrorNumber kBadStoreAddress{3009};  ///< bad address of a store
 inline constexpr ErrorNumber kBudgetExceeded{4001};  ///< the budget does not allow it
 inline constexpr ErrorNumber kHoldUnknown{4002};  ///< no such hold
 inline constexpr ErrorNumber kDoubleSettlement{4003};  ///< settled before

@@ -10,7 +10,7 @@
 namespace tandem::errors {
 
 /// Every record, sorted by number.
-inline constexpr std::array<ErrorRecord, 102> kTable{{
+inline constexpr std::array<ErrorRecord, 104> kTable{{
     {.number = kInternal,
      .name = "internal",
      .family = ErrorFamily::kInternal,
@@ -722,6 +722,24 @@ inline constexpr std::array<ErrorRecord, 102> kTable{{
      .exit_code = 9,
      .meaning = "The store had no memory for a read or a commit; nothing of it was written, and jobs go on when there is memory again.",
      .action = "Free memory on this machine; the same request can be sent again."},
+    {.number = kStoreUnreachable,
+     .name = "store_unreachable",
+     .family = ErrorFamily::kUnavailable,
+     .title = "the store cannot be reached",
+     .retryable = true,
+     .http_status = 503,
+     .exit_code = 9,
+     .meaning = "The database server of the store gives no connection or no answer; nothing of the request was written, and jobs go on when it answers again.",
+     .action = "Check that the server runs and can be reached from here; the same request can be sent again."},
+    {.number = kBadStoreAddress,
+     .name = "bad_store_address",
+     .family = ErrorFamily::kInvalidArgument,
+     .title = "bad address of a store",
+     .retryable = false,
+     .http_status = 400,
+     .exit_code = 2,
+     .meaning = "The address names no store, holds a secret, or would reach another machine without checking who answers.",
+     .action = "Write postgresql://user@host:5432/name; another machine needs sslmode=verify-full, a password belongs into a password file."},
     {.number = kBudgetExceeded,
      .name = "budget_exceeded",
      .family = ErrorFamily::kResourceExhausted,

@@ -238,7 +238,6 @@ TEST(Solvers, constraints_are_kept_and_the_swept_optimum_is_proved_or_shown_to_b
 
 TEST(Constrained, search_alone_finds_the_optimum_of_a_choice_of_assets) {
   // 30 assets, 6 to choose: beyond the sweep, so the search is on its own; the optimum comes from all 593,775 choices.
-  Xoshiro256 rng(4);
   const Bqm objective = problem::random_bqm(Vartype::kBinary, 30, 1, 5);
   LinearConstraint choose{.name = "choose 6", .terms = {}, .comparison = Comparison::kEqual, .bound = 6};
   for (std::uint32_t i = 0; i < 30; ++i) choose.terms.push_back({i, 1});

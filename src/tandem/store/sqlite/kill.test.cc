@@ -14,15 +14,15 @@
 #include "tandem/base/testing/matchers.h"
 #include "tandem/store/sqlite/connection.h"
 #include "tandem/store/sqlite/sqlite_store.h"
-#include "tandem/store/sqlite/testing/temp_folder.h"
 #include "tandem/store/testing/ledger.h"
+#include "tandem/store/testing/temp_folder.h"
 
 namespace tandem::sqlite {
 namespace {
 
 using store::Ledger;
 
-constexpr SqliteOptions kOptions{.checkpoint_bytes = 128 << 10, .vfs = {}};  // several checkpoints a life
+const SqliteOptions kOptions{.checkpoint_bytes = 128 << 10, .vfs = {}};  // several checkpoints a life
 constexpr int kThreads = 6;
 
 /// Commits for ever, one batch a thread at a time, and tells each acknowledged number through `pipe`.
@@ -50,7 +50,7 @@ constexpr int kThreads = 6;
 TEST(Kill, loses_nothing_acknowledged_and_leaves_nothing_in_part) {
   const char* chosen = std::getenv("TANDEM_KILLS");
   const int kills = chosen != nullptr ? std::max(1, std::atoi(chosen)) : 50;
-  const TempFolder folder;
+  const store::TempFolder folder;
   const std::string path = folder / "store.db";
   Xoshiro256 generator(5);
   Ledger ledger;

@@ -5,12 +5,13 @@
 #include <utility>
 
 #include "tandem/base/assert.h"
-#include "tandem/store/sqlite/commit_queue.h"
-#include "tandem/store/sqlite/reader_pool.h"
+#include "tandem/store/connection_pool.h"
+#include "tandem/store/sqlite/group_writer.h"
 #include "tandem/store/sqlite/writer.h"
 
 namespace tandem::sqlite {
 
+using Readers = store::ConnectionPool<Connection>;
 using store::LogEntry;
 using store::Row;
 using store::Scan;
@@ -38,12 +39,16 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& path, 
                                                        Executor& executor, Clock& clock, Meter& meter) {
   TANDEM_ASSERT(options.commit_batch_max > 0 && options.readers_max > 0);
   TANDEM_TRY_ASSIGN(auto writer, Writer::open(path, options.vfs, options.checkpoint_bytes));
-  auto readers = std::make_unique<ReaderPool>(path, options.vfs, options.readers_max);
-  auto queue = std::make_unique<CommitQueue>(std::move(writer), options, executor, clock, meter);
+  auto readers = std::make_unique<Readers>(
+      [path, vfs = options.vfs] { return Connection::open(path, vfs, Access::kReader); }, options.readers_max);
+  auto queue = std::make_unique<store::CommitQueue>(
+      std::make_unique<SqliteGroups>(std::move(writer), clock, meter),
+      store::CommitQueueOptions{.batches_max = options.commit_batch_max, .wait = options.commit_wait}, executor, clock,
+      meter);
   return std::unique_ptr<SqliteStore>(new SqliteStore(std::move(readers), std::move(queue)));
 }
 
-SqliteStore::SqliteStore(std::unique_ptr<ReaderPool> readers, std::unique_ptr<CommitQueue> queue)
+SqliteStore::SqliteStore(std::unique_ptr<Readers> readers, std::unique_ptr<store::CommitQueue> queue)
     : readers_(std::move(readers)), queue_(std::move(queue)) {}
 
 SqliteStore::~SqliteStore() {
@@ -56,7 +61,7 @@ void SqliteStore::commit(store::Batch batch, store::CommitDone done) {
 }
 
 Result<std::optional<Row>> SqliteStore::get(Table table, std::string_view key) {
-  TANDEM_TRY_ASSIGN(const ReaderPool::Lease reader, readers_->take());
+  TANDEM_TRY_ASSIGN(const Readers::Lease reader, readers_->take());
   TANDEM_TRY_ASSIGN(sqlite3_stmt* const statement, reader->statement(Query::kGet, table));
   Use use(statement);
   std::optional<Row> row;
@@ -70,7 +75,7 @@ Result<std::vector<Row>> SqliteStore::scan(const Scan& scan) {
   const bool bounded = !scan.until.empty();
   const Query up = bounded ? Query::kUpUntil : Query::kUp;
   const Query down = bounded ? Query::kDownUntil : Query::kDown;
-  TANDEM_TRY_ASSIGN(const ReaderPool::Lease reader, readers_->take());
+  TANDEM_TRY_ASSIGN(const Readers::Lease reader, readers_->take());
   TANDEM_TRY_ASSIGN(sqlite3_stmt* const statement, reader->statement(scan.descending ? down : up, scan.table));
   Use use(statement);
   use.blob(1, scan.from).integer(2, as_limit(scan.limit));
@@ -83,7 +88,7 @@ Result<std::vector<Row>> SqliteStore::scan(const Scan& scan) {
 }
 
 Result<std::uint64_t> SqliteStore::count(Table table, std::string_view prefix) {
-  TANDEM_TRY_ASSIGN(const ReaderPool::Lease reader, readers_->take());
+  TANDEM_TRY_ASSIGN(const Readers::Lease reader, readers_->take());
   std::uint64_t rows = 0;
   const auto take = [&](const Use& found) { rows = found.integer_at(0); };
   if (prefix.empty()) {
@@ -104,7 +109,7 @@ Result<std::uint64_t> SqliteStore::count(Table table, std::string_view prefix) {
 }
 
 Result<std::vector<LogEntry>> SqliteStore::read_log(std::uint64_t after, std::size_t limit, std::string_view subject) {
-  TANDEM_TRY_ASSIGN(const ReaderPool::Lease reader, readers_->take());
+  TANDEM_TRY_ASSIGN(const Readers::Lease reader, readers_->take());
   TANDEM_TRY_ASSIGN(sqlite3_stmt* const statement,
                     reader->statement(subject.empty() ? LogQuery::kAfter : LogQuery::kAfterOf));
   Use use(statement);
@@ -118,7 +123,7 @@ Result<std::vector<LogEntry>> SqliteStore::read_log(std::uint64_t after, std::si
 }
 
 Result<std::uint64_t> SqliteStore::last_sequence() {
-  TANDEM_TRY_ASSIGN(const ReaderPool::Lease reader, readers_->take());
+  TANDEM_TRY_ASSIGN(const Readers::Lease reader, readers_->take());
   TANDEM_TRY_ASSIGN(sqlite3_stmt* const statement, reader->statement(LogQuery::kLastSequence));
   Use use(statement);
   std::uint64_t sequence = 0;

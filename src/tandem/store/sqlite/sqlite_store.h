@@ -14,10 +14,15 @@
 #include "tandem/base/meter.h"
 #include "tandem/store/store.h"
 
+namespace tandem::store {
+class CommitQueue;
+template <typename Connection>
+class ConnectionPool;
+}  // namespace tandem::store
+
 namespace tandem::sqlite {
 
-class CommitQueue;
-class ReaderPool;
+class Connection;
 
 struct SqliteOptions {
   std::size_t commit_batch_max = 1024;      ///< batches in one group commit; setting store.commit_batch_max
@@ -64,10 +69,10 @@ class SqliteStore final : public store::Store {
   std::string_view kind() const override { return "sqlite"; }
 
  private:
-  SqliteStore(std::unique_ptr<ReaderPool> readers, std::unique_ptr<CommitQueue> queue);
+  SqliteStore(std::unique_ptr<store::ConnectionPool<Connection>> readers, std::unique_ptr<store::CommitQueue> queue);
 
-  std::unique_ptr<ReaderPool> readers_;
-  std::unique_ptr<CommitQueue> queue_;
+  std::unique_ptr<store::ConnectionPool<Connection>> readers_;
+  std::unique_ptr<store::CommitQueue> queue_;
 };
 
 }  // namespace tandem::sqlite

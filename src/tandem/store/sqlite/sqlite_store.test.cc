@@ -8,13 +8,13 @@
 #include "tandem/store/sqlite/connection.h"
 #include "tandem/store/sqlite/schema.h"
 #include "tandem/store/sqlite/testing/fault_disk.h"
-#include "tandem/store/sqlite/testing/temp_folder.h"
 #include "tandem/store/testing/conformance.h"
+#include "tandem/store/testing/temp_folder.h"
 
 namespace tandem::store {
 
 struct SqliteHarness {
-  sqlite::TempFolder folder;
+  TempFolder folder;
   ThreadExecutor executor{1};
   SystemClock clock;
   NullMeter meter;
@@ -82,7 +82,7 @@ class SqliteStoreTest : public testing::Test {
     ASSERT_THAT(store::commit_and_wait(*store, std::move(batch)), Succeeds());
   }
 
-  TempFolder folder;
+  store::TempFolder folder;
   const std::string path = folder / "store.db";
   ThreadExecutor executor{1};
   SystemClock clock;

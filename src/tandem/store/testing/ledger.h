@@ -27,6 +27,8 @@ class Ledger {
   }
   void hand_in(int number) { states_.try_emplace(number, State::kUnknown); }
   void acknowledge(int number) { states_[number] = State::kPresent; }
+  /// The store said that nothing of it was written.
+  void refuse(int number) { states_[number] = State::kAbsent; }
 
   /// What is wrong with the store after a crash, or "". What it holds is the truth from then on: it may neither vanish
   /// nor appear later.

@@ -1,4 +1,4 @@
-// tandem/store/sqlite/testing/temp_folder.h - a folder of its own for a test, removed with everything in it.
+// tandem/store/testing/temp_folder.h - a folder of its own for a test, removed with everything in it.
 //
 // Room: store, tests only.
 #pragma once
@@ -9,7 +9,7 @@
 
 #include "tandem/base/assert.h"
 
-namespace tandem::sqlite {
+namespace tandem::store {
 
 class TempFolder {
  public:
@@ -29,4 +29,4 @@ class TempFolder {
   std::string path_;
 };
 
-}  // namespace tandem::sqlite
+}  // namespace tandem::store

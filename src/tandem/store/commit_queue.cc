@@ -1,15 +1,12 @@
-#include "tandem/store/sqlite/commit_queue.h"
+#include "tandem/store/commit_queue.h"
 
 #include <algorithm>
 #include <utility>
 
+#include "tandem/base/assert.h"
 #include "tandem/store/precondition.h"
 
-namespace tandem::sqlite {
-
-using store::Batch;
-using store::CommitDone;
-using store::Committed;
+namespace tandem::store {
 
 namespace {
 
@@ -20,8 +17,8 @@ double seconds(std::chrono::nanoseconds duration) { return std::chrono::duration
 
 }  // namespace
 
-CommitQueue::CommitQueue(std::unique_ptr<Writer> writer, const SqliteOptions& options, Executor& executor, Clock& clock,
-                         Meter& meter)
+CommitQueue::CommitQueue(std::unique_ptr<GroupWriter> writer, CommitQueueOptions options, Executor& executor,
+                         const Clock& clock, Meter& meter)
     : options_(options), clock_(clock), meter_(meter), writer_(std::move(writer)) {
   thread_ = executor.start_loop("store-writer", [this](const std::stop_token& stop) { run(stop); });
 }
@@ -30,8 +27,8 @@ CommitQueue::~CommitQueue() { stop(); }
 
 void CommitQueue::push(Batch batch, CommitDone done) {
   Pending pending{.batch = std::move(batch), .done = std::move(done), .refusal = {}, .pushed = clock_.monotonic()};
-  if (auto fits = store::check_limits(pending.batch); !fits) pending.refusal = std::move(fits).error();
-  pending.size_bytes = store::size_bytes(pending.batch);
+  if (auto fits = check_limits(pending.batch); !fits) pending.refusal = std::move(fits).error();
+  pending.size_bytes = size_bytes(pending.batch);
   const std::lock_guard lock(mutex_);
   if (stopping_) pending.refusal = make_error(errors::kStoreClosed, "the store is being closed: commit before that");
   queue_.push_back(std::move(pending));
@@ -56,7 +53,9 @@ void CommitQueue::run(const std::stop_token& stop) {
     if (group.empty()) return;
     Answers answers = commit(group);
     give(group, answers);
-    if (!failure_ && (writer_->checkpoint_due() || out_of_space_)) checkpoint();
+    if (failure_) continue;
+    const auto maintained = writer_->maintain(out_of_space_);
+    if (!maintained && !writer_->may_go_on(maintained.error())) fail_for_ever(maintained.error());
   }
 }
 
@@ -68,15 +67,15 @@ CommitQueue::Group CommitQueue::take(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
   waiting_ = true;
   pushed_.wait(lock, [&] { return !queue_.empty() || stop.stop_requested(); });
-  if (options_.commit_wait.count() > 0) {
-    pushed_.wait_for(lock, options_.commit_wait,
-                     [&] { return queue_.size() >= options_.commit_batch_max || stop.stop_requested(); });
+  if (options_.wait.count() > 0) {
+    pushed_.wait_for(lock, options_.wait,
+                     [&] { return queue_.size() >= options_.batches_max || stop.stop_requested(); });
   }
   waiting_ = false;
   Group group;
-  group.reserve(std::min(queue_.size(), options_.commit_batch_max));
+  group.reserve(std::min(queue_.size(), options_.batches_max));
   std::size_t size_bytes = 0;
-  while (!queue_.empty() && group.size() < options_.commit_batch_max && size_bytes < kGroupBytesMax) {
+  while (!queue_.empty() && group.size() < options_.batches_max && size_bytes < kGroupBytesMax) {
     size_bytes += queue_.front().size_bytes;
     group.push_back(std::move(queue_.front()));
     queue_.pop_front();
@@ -85,48 +84,36 @@ CommitQueue::Group CommitQueue::take(const std::stop_token& stop) {
   return group;
 }
 
-CommitQueue::Answers CommitQueue::commit(const Group& group) {
+Answers CommitQueue::commit(const Group& group) {
   const Instant started = clock_.monotonic();
+  std::vector<const Batch*> admitted;
+  for (const Pending& pending : group)
+    if (!pending.refusal) admitted.push_back(&pending.batch);
+  Answers written;
+  Result<void> done;
+  if (failure_) {
+    done = fail(errors::kStoreClosed, "the store stopped acknowledging: {}", failure_->to_string());
+  } else if (!admitted.empty()) {
+    done = writer_->write(admitted, written);
+    out_of_space_ = !done && done.error().number == errors::kDiskFull;
+    if (!done && !writer_->may_go_on(done.error())) fail_for_ever(done.error());
+  }
+  // After an error refusals of this transaction go too: they may rest on batches before them that are now undone.
+  TANDEM_ASSERT(!done || written.size() == admitted.size());
   Answers answers;
   answers.reserve(group.size());
-  Result<void> written;
-  if (failure_) {
-    written = fail(errors::kStoreClosed, "the store stopped acknowledging: {}", failure_->to_string());
-  } else {
-    written = transact(group, answers);
-    out_of_space_ = !written && written.error().number == errors::kDiskFull;
-    if (!written && !is_transient(written.error())) fail_for_ever(written.error());
-  }
-  if (!written) {
-    // Refusals of this transaction go too: they may rest on batches before them that are now undone.
-    answers.clear();
-    for (const Pending& pending : group)
-      answers.emplace_back(unexpected<Error>(pending.refusal.value_or(written.error())));
+  auto next = written.begin();
+  for (const Pending& pending : group) {
+    if (pending.refusal)
+      answers.emplace_back(unexpected<Error>(*pending.refusal));
+    else if (done)
+      answers.push_back(std::move(*next++));
+    else
+      answers.emplace_back(unexpected<Error>(done.error()));
   }
   meter_.observe("tandem_store_group_seconds", seconds(clock_.monotonic() - started));
   meter_.observe("tandem_store_group_batches", static_cast<double>(group.size()));
   return answers;
-}
-
-Result<void> CommitQueue::transact(const Group& group, Answers& answers) {
-  TANDEM_TRY(writer_->begin());
-  bool applied_any = false;
-  for (const Pending& pending : group) {
-    if (pending.refusal) {
-      answers.emplace_back(unexpected<Error>(*pending.refusal));
-      continue;
-    }
-    Result<Committed> applied = writer_->apply(pending.batch);
-    if (!applied && applied.error().number != errors::kPreconditionFailed) {
-      writer_->rollback();
-      return unexpected<Error>(std::move(applied).error());
-    }
-    applied_any = applied_any || applied.has_value();
-    answers.push_back(std::move(applied));
-  }
-  if (applied_any) return writer_->commit();
-  writer_->rollback();
-  return {};
 }
 
 void CommitQueue::give(Group& group, Answers& answers) {
@@ -141,17 +128,9 @@ void CommitQueue::give(Group& group, Answers& answers) {
   meter_.add("tandem_store_batches_total", static_cast<double>(group.size() - committed), {{"outcome", "refused"}});
 }
 
-void CommitQueue::checkpoint() {
-  const Instant started = clock_.monotonic();
-  const auto done = writer_->checkpoint();
-  meter_.observe("tandem_store_checkpoint_seconds", seconds(clock_.monotonic() - started));
-  meter_.set("tandem_store_log_bytes", static_cast<double>(writer_->log_bytes()));
-  if (!done && !is_transient(done.error())) fail_for_ever(done.error());
-}
-
 void CommitQueue::fail_for_ever(const Error& error) {
   failure_ = error;
   writer_->abandon();
 }
 
-}  // namespace tandem::sqlite
+}  // namespace tandem::store

@@ -1,0 +1,187 @@
+#include "tandem/store/postgres/connection.h"
+
+#include <poll.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "tandem/base/assert.h"
+#include "tandem/base/text.h"
+
+namespace tandem::postgres {
+namespace {
+
+/// How a session differs from the server's defaults.
+/// enable_seqscan: the plans of prepared statements are made while tables may be empty, and must not rest on that.
+/// jit: it compiles what looks expensive, and a scan that is off looks most expensive of all.
+/// idle_in_transaction_session_timeout: a stopped process must not hold the head of the store for longer.
+constexpr const char* kSession = R"sql(
+  SET search_path = tandem, pg_catalog;
+  SET synchronous_commit = on;
+  SET enable_seqscan = off;
+  SET jit = off;
+  SET plan_cache_mode = force_generic_plan;
+  SET idle_in_transaction_session_timeout = '10s';
+  SET lock_timeout = '20s';
+  SET client_min_messages = warning;
+)sql";
+
+ErrorNumber number_of(std::string_view state) {
+  if (state == "53100") return errors::kDiskFull;
+  if (state == "53200" || state == "54000") return errors::kStoreOutOfMemory;
+  if (state == "55P03") return errors::kLockHeld;
+  if (state == "58030") return errors::kIoError;
+  if (state == "42501" || state == "28000" || state == "28P01") return errors::kFilePermissionDenied;
+  if (state.starts_with("XX")) return errors::kStoreDamaged;
+  // Connections that end, servers that stop or start, too many sessions, sessions ended by a time limit or an administrator.
+  for (const std::string_view unreachable : {"08", "57", "53", "25P03", "40"})
+    if (state.starts_with(unreachable)) return errors::kStoreUnreachable;
+  return errors::kInternal;
+}
+
+std::string first_line(const char* text) { return std::string(trim(split(text == nullptr ? "" : text, '\n').front())); }
+
+}  // namespace
+
+Result<std::unique_ptr<Connection>> Connection::open(const Address& address, std::chrono::milliseconds answer_wait,
+                                                     const Clock& clock) {
+  const std::string seconds =
+      std::to_string(std::max<std::int64_t>(2, std::chrono::ceil<std::chrono::seconds>(answer_wait).count()));
+  const std::string milliseconds = std::to_string(answer_wait.count());
+  std::map<std::string, std::string> options = {{"application_name", "tandem"},
+                                                {"client_encoding", "UTF8"},
+                                                {"connect_timeout", seconds},
+                                                {"tcp_user_timeout", milliseconds}};
+  for (const auto& [key, value] : address.options) options[key] = value;
+  std::vector<const char*> keys;
+  std::vector<const char*> values;
+  for (const auto& [key, value] : options) {
+    keys.push_back(key.c_str());
+    values.push_back(value.c_str());
+  }
+  keys.push_back(nullptr);
+  values.push_back(nullptr);
+  PGconn* handle = PQconnectdbParams(keys.data(), values.data(), 0);
+  if (handle == nullptr) return fail(errors::kStoreOutOfMemory, "not enough memory to reach {}", address.shown);
+  std::unique_ptr<Connection> out(new Connection(handle, address.shown, answer_wait, clock));
+  if (PQstatus(handle) != CONNECTION_OK) {
+    return fail(errors::kStoreUnreachable, "{} cannot be reached: {}", address.shown,
+                first_line(PQerrorMessage(handle)));
+  }
+  PQsetNoticeProcessor(handle, [](void*, const char*) {}, nullptr);  // libpq would print them
+  PQsetnonblocking(handle, 1);
+  TANDEM_TRY(out->script(kSession));
+  return out;
+}
+
+Error Connection::lost(std::string_view why) {
+  broken_ = true;
+  return make_error(errors::kStoreUnreachable, "{} does not answer: {}", shown_, why);
+}
+
+Error Connection::ended(const PGresult* result) {
+  broken_ = true;
+  const char* state = result == nullptr ? nullptr : PQresultErrorField(result, PG_DIAG_SQLSTATE);
+  return state == nullptr ? lost(first_line(PQerrorMessage(handle_.get()))) : error_of(result);
+}
+
+Error Connection::error_of(const PGresult* result) const {
+  const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+  const char* message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+  return make_error(number_of(state == nullptr ? "08000" : state), "{}: {} [SQLSTATE {}]", shown_,
+                    message == nullptr ? first_line(PQresultErrorMessage(result)) : message,
+                    state == nullptr ? "none" : state);
+}
+
+void Connection::send(const Statement& statement, const Params& params) {
+  if (broken_) return;  // finish() says so
+  if (PQpipelineStatus(handle_.get()) == PQ_PIPELINE_OFF) PQenterPipelineMode(handle_.get());
+  bool sent = true;
+  if (prepared_.insert(&statement).second) {
+    sent = PQsendPrepare(handle_.get(), statement.name.c_str(), statement.sql.c_str(), 0, nullptr) == 1;
+    sent_.push_back({&statement, true});
+  }
+  sent = sent && PQsendQueryPrepared(handle_.get(), statement.name.c_str(), params.count(), params.values(),
+                                     params.lengths(), params.formats(), 1) == 1;
+  sent_.push_back({&statement, false});
+  if (!sent) (void)lost(first_line(PQerrorMessage(handle_.get())));
+}
+
+Result<void> Connection::wait_until_answered(Deadline deadline) {
+  while (true) {
+    const int unsent = PQflush(handle_.get());
+    if (unsent < 0) return unexpected<Error>(lost(first_line(PQerrorMessage(handle_.get()))));
+    if (PQisBusy(handle_.get()) == 0) return {};
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline.left(clock_));
+    if (left.count() <= 0) return unexpected<Error>(lost(fmt::format("nothing within {} ms", answer_wait_.count())));
+    pollfd waiting{.fd = PQsocket(handle_.get()),
+                   .events = static_cast<short>(unsent == 0 ? POLLIN : POLLIN | POLLOUT),
+                   .revents = 0};
+    const int ready = poll(&waiting, 1, static_cast<int>(std::min<std::int64_t>(left.count(), 60'000)));
+    if (ready < 0 && errno != EINTR) return unexpected<Error>(lost(std::strerror(errno)));
+    if (ready > 0 && (waiting.revents & ~POLLOUT) != 0 && PQconsumeInput(handle_.get()) == 0)
+      return unexpected<Error>(lost(first_line(PQerrorMessage(handle_.get()))));
+  }
+}
+
+Result<PGresult*> Connection::next(Deadline deadline) {
+  TANDEM_TRY(wait_until_answered(deadline));
+  PGresult* result = PQgetResult(handle_.get());
+  if (PQstatus(handle_.get()) != CONNECTION_BAD) return result;
+  const Answer owned(result);
+  return unexpected<Error>(ended(result));
+}
+
+Result<std::vector<Answer>> Connection::finish() {
+  const std::vector<Sent> sent = std::exchange(sent_, {});
+  if (broken_) return unexpected<Error>(lost("the session was lost before"));
+  if (PQpipelineSync(handle_.get()) != 1) return unexpected<Error>(lost(first_line(PQerrorMessage(handle_.get()))));
+  const Deadline deadline = Deadline::after(clock_, answer_wait_);
+  std::vector<Answer> answers;
+  std::optional<Error> failure;
+  for (const Sent& one : sent) {
+    TANDEM_TRY_ASSIGN(PGresult* const result, next(deadline));
+    Answer answer(result);
+    const ExecStatusType status = PQresultStatus(result);
+    const bool good = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+    if (!good && !failure && status != PGRES_PIPELINE_ABORTED) failure = error_of(result);
+    if (!good && one.prepares) prepared_.erase(one.statement);
+    if (good && !one.prepares) answers.push_back(std::move(answer));
+    TANDEM_TRY_ASSIGN(PGresult* const end, next(deadline));  // null: no more of this statement
+    if (const Answer unexpected_result(end); end != nullptr) return unexpected<Error>(ended(end));
+  }
+  TANDEM_TRY_ASSIGN(PGresult* const last, next(deadline));
+  const Answer synced(last);
+  if (PQresultStatus(last) != PGRES_PIPELINE_SYNC) return unexpected<Error>(ended(last));
+  if (failure) return unexpected<Error>(*std::move(failure));
+  return answers;
+}
+
+Result<Answer> Connection::run(const Statement& statement, const Params& params) {
+  send(statement, params);
+  TANDEM_TRY_ASSIGN(std::vector<Answer> answers, finish());
+  return std::move(answers.front());
+}
+
+Result<void> Connection::script(const std::string& sql) {
+  TANDEM_ASSERT(sent_.empty());
+  if (PQpipelineStatus(handle_.get()) != PQ_PIPELINE_OFF) {
+    while (PGresult* left = PQgetResult(handle_.get())) PQclear(left);
+    PQexitPipelineMode(handle_.get());
+  }
+  if (PQsendQuery(handle_.get(), sql.c_str()) != 1)
+    return unexpected<Error>(lost(first_line(PQerrorMessage(handle_.get()))));
+  const Deadline deadline = Deadline::after(clock_, answer_wait_);
+  std::optional<Error> failure;
+  while (true) {
+    TANDEM_TRY_ASSIGN(PGresult* const result, next(deadline));
+    if (result == nullptr) break;
+    const Answer owned(result);
+    const ExecStatusType status = PQresultStatus(result);
+    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK && !failure) failure = error_of(result);
+  }
+  if (failure) return unexpected<Error>(*std::move(failure));
+  return {};
+}
+
+}  // namespace tandem::postgres

@@ -1,0 +1,73 @@
+// tandem/store/postgres/connection.h - one PostgreSQL session: statements go out together, answers come back together.
+//
+// Room: store. Not here: which statements there are (statements.h), who may write (group_writer.h).
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tandem/base/clock.h"
+#include "tandem/base/result.h"
+#include "tandem/store/postgres/address.h"
+#include "tandem/store/postgres/statements.h"
+#include "tandem/store/postgres/wire.h"
+
+namespace tandem::postgres {
+
+/// In pipeline mode, never blocking in libpq. After 3008 the session is of no more use (broken()).
+///
+/// Errors: 3008 store_unreachable - no connection, a server that goes down, or no answer in time; 3001..3003, 1041 disk_full, 3007
+///         store_out_of_memory, 1042 io_error, 1043, 1045 by what the server says (SQLSTATE).
+/// Threads: one at a time.
+class Connection {
+ public:
+  /// `answer_wait`: for each finish(), and to connect.
+  static Result<std::unique_ptr<Connection>> open(const Address& address, std::chrono::milliseconds answer_wait,
+                                                  const Clock& clock);
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  /// Adds a statement to what goes out; prepared on first use and kept.
+  void send(const Statement& statement, const Params& params = {});
+  /// Everything since the last call is on the server and answered, one answer a statement. After an error in one statement the
+  /// server skips the others.
+  Result<std::vector<Answer>> finish();
+  /// send() and finish().
+  Result<Answer> run(const Statement& statement, const Params& params = {});
+  /// SQL without parameters, several statements at once, as one transaction. Nothing may be waiting for finish().
+  Result<void> script(const std::string& sql);
+
+  bool broken() const { return broken_; }
+  bool in_transaction() const { return PQtransactionStatus(handle_.get()) != PQTRANS_IDLE; }
+
+ private:
+  struct Close {
+    void operator()(PGconn* connection) const { PQfinish(connection); }
+  };
+  struct Sent {
+    const Statement* statement;
+    bool prepares;
+  };
+  Connection(PGconn* handle, std::string shown, std::chrono::milliseconds answer_wait, const Clock& clock)
+      : handle_(handle), shown_(std::move(shown)), answer_wait_(answer_wait), clock_(clock) {}
+  Result<void> wait_until_answered(Deadline deadline);
+  /// The next result, which may be null; waits for it.
+  Result<PGresult*> next(Deadline deadline);
+  Error lost(std::string_view why);
+  /// The session is over, as the server's last words say, or without any.
+  Error ended(const PGresult* result);
+  Error error_of(const PGresult* result) const;
+
+  std::unique_ptr<PGconn, Close> handle_;
+  const std::string shown_;
+  const std::chrono::milliseconds answer_wait_;
+  const Clock& clock_;
+  std::vector<Sent> sent_;
+  std::set<const Statement*> prepared_;
+  bool broken_ = false;
+};
+
+}  // namespace tandem::postgres

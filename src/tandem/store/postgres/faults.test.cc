@@ -1,0 +1,156 @@
+// Sessions that are cut, servers that crash, and a server that says nothing: every answer of the store stays true.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "tandem/base/executor.h"
+#include "tandem/base/testing/matchers.h"
+#include "tandem/store/postgres/postgres_store.h"
+#include "tandem/store/postgres/testing/cluster.h"
+#include "tandem/store/testing/ledger.h"
+
+namespace tandem::postgres {
+namespace {
+
+using store::Batch;
+using store::Ledger;
+using store::Table;
+
+constexpr const char* kDurable = "fsync = on\nfull_page_writes = on";
+
+struct World {
+  explicit World(const char* settings = kDurable) : cluster(settings) {}
+  Cluster cluster;
+  ThreadExecutor executor{1};
+  SystemClock clock;
+  SystemRng rng;
+  NullMeter meter;
+  std::unique_ptr<PostgresStore> open(PostgresOptions options = {}) {
+    return PostgresStore::open(cluster.address(), options, executor, clock, rng, meter).value();
+  }
+};
+
+/// Commits numbered batches on several threads until told to stop, and keeps what it was told of each.
+class Committing {
+ public:
+  Committing(store::Store& store, int threads) {
+    for (int i = 0; i < threads; ++i) {
+      running_.emplace_back([this, &store] {
+        while (!stopping_) {
+          const int number = next_++;
+          const auto done = store::commit_and_wait(store, Ledger::batch(number));
+          const std::lock_guard lock(mutex_);
+          answers_.emplace(number, done ? ErrorNumber{} : done.error().number);
+        }
+      });
+    }
+  }
+  std::size_t acknowledged() {
+    const std::lock_guard lock(mutex_);
+    std::size_t out = 0;
+    for (const auto& [number, error] : answers_) out += error == ErrorNumber{} ? 1 : 0;
+    return out;
+  }
+  void wait_for_more(std::size_t more) {
+    const std::size_t until = acknowledged() + more;
+    while (acknowledged() < until) std::this_thread::yield();
+  }
+  /// Ends, and puts every answer into the ledger. Returns the errors that are neither "acknowledged" nor "unreachable".
+  std::set<ErrorNumber> end(Ledger& ledger) {
+    stopping_ = true;
+    for (std::thread& thread : running_) thread.join();
+    std::set<ErrorNumber> others;
+    for (const auto& [number, error] : answers_) {
+      if (error == ErrorNumber{})
+        ledger.acknowledge(number);
+      else
+        ledger.refuse(number);
+      if (error != ErrorNumber{} && error != errors::kStoreUnreachable) others.insert(error);
+    }
+    return others;
+  }
+
+ private:
+  std::atomic<bool> stopping_ = false;
+  std::atomic<int> next_ = 0;
+  std::mutex mutex_;
+  std::map<int, ErrorNumber> answers_;
+  std::vector<std::thread> running_;
+};
+
+TEST(PostgresFaults, sessions_that_are_cut_at_any_moment_make_no_answer_untrue) {
+  World world;
+  const auto store = world.open();
+  Committing committing(*store, 6);
+  for (int i = 0; i < 60; ++i) {
+    committing.wait_for_more(5);
+    world.cluster.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tandem'");
+  }
+  Ledger ledger;
+  EXPECT_THAT(committing.end(ledger), testing::IsEmpty());
+  EXPECT_EQ(ledger.compare(*store), "");
+  EXPECT_GT(ledger.num_present(), 300u);
+}
+
+TEST(PostgresFaults, a_server_that_crashes_loses_nothing_acknowledged_and_the_store_goes_on) {
+  World world;
+  const auto store = world.open();
+  Committing committing(*store, 6);
+  for (const int signal : {SIGKILL, SIGQUIT, SIGINT, SIGKILL, SIGQUIT}) {
+    committing.wait_for_more(40);
+    world.cluster.kill(signal);
+    world.cluster.start();
+  }
+  committing.wait_for_more(20);
+  Ledger ledger;
+  EXPECT_THAT(committing.end(ledger), testing::IsEmpty());
+  EXPECT_EQ(ledger.compare(*store), "");
+}
+
+TEST(PostgresFaults, while_the_server_is_away_commits_and_reads_say_so_and_succeed_again_later) {
+  World world;
+  const auto store = world.open();
+  ASSERT_THAT(store::commit_and_wait(*store, Batch().put(Table::kMeta, "k", "1")), Succeeds());
+  world.cluster.kill(SIGINT);
+  EXPECT_THAT(store::commit_and_wait(*store, Batch().put(Table::kMeta, "k", "2")),
+              FailsWith(errors::kStoreUnreachable));
+  EXPECT_THAT(store->get(Table::kMeta, "k"), FailsWith(errors::kStoreUnreachable));
+  world.cluster.start();
+  ASSERT_THAT(store::commit_and_wait(*store, Batch().put(Table::kMeta, "k", "3")), Succeeds());
+  EXPECT_EQ(store->get(Table::kMeta, "k").value()->value, "3");
+  EXPECT_EQ(store->get(Table::kMeta, "k").value()->version, 2u);
+}
+
+TEST(PostgresFaults, a_server_that_says_nothing_counts_as_gone_after_the_wait) {
+  World world;
+  const auto store = world.open({.answer_wait = std::chrono::milliseconds(300)});
+  ASSERT_THAT(store->get(Table::kMeta, "k"), Succeeds());
+  // The session's worker stops, not the server: nobody closes the connection.
+  world.cluster.sql("SELECT 1");
+  const std::string worker = world.cluster.sql(
+      "SELECT pid FROM pg_stat_activity WHERE application_name = 'tandem' AND query LIKE 'SELECT version, value%'");
+  ASSERT_NE(worker, "");
+  ASSERT_EQ(::kill(std::stoi(worker), SIGSTOP), 0);
+  EXPECT_THAT(store->get(Table::kMeta, "k"), Succeeds());  // tried once more, on a new session
+  ASSERT_EQ(::kill(std::stoi(worker), SIGCONT), 0);
+}
+
+TEST(PostgresFaults, a_process_that_stops_inside_its_transaction_does_not_stop_the_others) {
+  World world("fsync = off");
+  const auto store = world.open();
+  PGconn* stopped = PQconnectdb(world.cluster.address().c_str());
+  PQclear(PQexec(stopped, "SET idle_in_transaction_session_timeout = '1s'"));  // ours has ten
+  PQclear(PQexec(stopped, "BEGIN"));
+  PQclear(PQexec(stopped, "SELECT * FROM tandem.store_head FOR UPDATE"));
+  EXPECT_THAT(store::commit_and_wait(*store, Batch().put(Table::kMeta, "k", "1")), Succeeds());
+  PGresult* late = PQexec(stopped, "UPDATE tandem.store_head SET sequence = 77");
+  EXPECT_EQ(PQresultStatus(late), PGRES_FATAL_ERROR);
+  PQclear(late);
+  PQfinish(stopped);
+  EXPECT_EQ(store->last_sequence().value(), 0u);
+}
+
+}  // namespace
+}  // namespace tandem::postgres

@@ -1,0 +1,132 @@
+#include "tandem/store/postgres/postgres_store.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "tandem/base/assert.h"
+#include "tandem/store/connection_pool.h"
+#include "tandem/store/postgres/group_writer.h"
+
+namespace tandem::postgres {
+
+using store::LogEntry;
+using store::Row;
+using store::Scan;
+using store::Table;
+
+namespace {
+
+constexpr std::size_t kWriterIdBytes = 16;
+
+std::int64_t as_integer(std::uint64_t value) {
+  return static_cast<std::int64_t>(
+      std::min<std::uint64_t>(value, static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())));
+}
+
+/// One statement on a session of the pool. Reading twice is harmless, so a session that was lost meanwhile gets a second try.
+Result<Answer> read(store::ConnectionPool<Connection>& readers, const Statement& statement, const Params& params) {
+  for (bool again = false;; again = true) {
+    TANDEM_TRY_ASSIGN(auto session, readers.take());
+    auto answer = session->run(statement, params);
+    if (answer || !session->broken()) return answer;
+    session.drop();
+    if (again) return answer;
+  }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<PostgresStore>> PostgresStore::open(const std::string& address, PostgresOptions options,
+                                                           Executor& executor, const Clock& clock, Rng& rng,
+                                                           Meter& meter) {
+  TANDEM_ASSERT(options.commit_batch_max > 0 && options.readers_max > 0);
+  TANDEM_TRY_ASSIGN(const Address where, Address::parse(address));
+  std::array<std::uint8_t, kWriterIdBytes> id{};
+  rng.fill(id);
+  TANDEM_TRY_ASSIGN(auto writer,
+                    PostgresGroups::open(where, options, std::string(id.begin(), id.end()), executor, clock));
+  auto readers = std::make_unique<Readers>(
+      [where, wait = options.answer_wait, &clock] { return Connection::open(where, wait, clock); },
+      options.readers_max);
+  auto queue = std::make_unique<store::CommitQueue>(
+      std::move(writer),
+      store::CommitQueueOptions{.batches_max = options.commit_batch_max, .wait = options.commit_wait}, executor, clock,
+      meter);
+  return std::unique_ptr<PostgresStore>(new PostgresStore(std::move(readers), std::move(queue)));
+}
+
+PostgresStore::PostgresStore(std::unique_ptr<Readers> readers, std::unique_ptr<store::CommitQueue> queue)
+    : readers_(std::move(readers)), queue_(std::move(queue)) {}
+
+PostgresStore::~PostgresStore() {
+  queue_->stop();  // the last answers may still read
+}
+
+void PostgresStore::commit(store::Batch batch, store::CommitDone done) {
+  queue_->push(std::move(batch), std::move(done));
+}
+
+Result<std::optional<Row>> PostgresStore::get(Table table, std::string_view key) {
+  TANDEM_TRY_ASSIGN(const Answer answer, read(*readers_, statement(Query::kGet, table), Params().bytes(key)));
+  if (answer.num_rows() == 0) return std::optional<Row>();
+  return std::optional<Row>(
+      Row{std::string(key), static_cast<std::uint64_t>(answer.integer(0, 0)), Bytes(answer.bytes(0, 1))});
+}
+
+Result<std::vector<Row>> PostgresStore::scan(const Scan& scan) {
+  const bool bounded = !scan.until.empty();
+  const Query up = bounded ? Query::kUpUntil : Query::kUp;
+  const Query down = bounded ? Query::kDownUntil : Query::kDown;
+  Params params;
+  params.bytes(scan.from).integer(as_integer(scan.limit));
+  if (bounded) params.bytes(scan.until);
+  TANDEM_TRY_ASSIGN(const Answer answer, read(*readers_, statement(scan.descending ? down : up, scan.table), params));
+  std::vector<Row> rows;
+  rows.reserve(answer.num_rows());
+  for (std::size_t i = 0; i < answer.num_rows(); ++i) {
+    rows.push_back(
+        {std::string(answer.bytes(i, 0)), static_cast<std::uint64_t>(answer.integer(i, 1)), Bytes(answer.bytes(i, 2))});
+  }
+  return rows;
+}
+
+Result<std::uint64_t> PostgresStore::count(Table table, std::string_view prefix) {
+  Params params;
+  const Statement* counting = &statement(CommonQuery::kRows);
+  const Scan range = Scan::prefix(table, std::string(prefix));
+  if (prefix.empty()) {
+    params.integer(static_cast<std::int64_t>(table) + 1);
+  } else {
+    params.bytes(range.from);
+    if (!range.until.empty()) params.bytes(range.until);
+    counting = &statement(range.until.empty() ? Query::kCount : Query::kCountUntil, table);
+  }
+  TANDEM_TRY_ASSIGN(const Answer answer, read(*readers_, *counting, params));
+  if (answer.num_rows() != 1) return fail(errors::kStoreDamaged, "the store has no head: restore the last backup");
+  return static_cast<std::uint64_t>(answer.integer(0, 0));
+}
+
+Result<std::vector<LogEntry>> PostgresStore::read_log(std::uint64_t after, std::size_t limit,
+                                                      std::string_view subject) {
+  Params params;
+  params.integer(as_integer(after)).integer(as_integer(limit));
+  if (!subject.empty()) params.bytes(subject);
+  TANDEM_TRY_ASSIGN(const Answer answer,
+                    read(*readers_, statement(subject.empty() ? CommonQuery::kAfter : CommonQuery::kAfterOf), params));
+  std::vector<LogEntry> entries;
+  entries.reserve(answer.num_rows());
+  for (std::size_t i = 0; i < answer.num_rows(); ++i) {
+    entries.push_back(
+        {static_cast<std::uint64_t>(answer.integer(i, 0)), std::string(answer.bytes(i, 1)), Bytes(answer.bytes(i, 2))});
+  }
+  return entries;
+}
+
+Result<std::uint64_t> PostgresStore::last_sequence() {
+  TANDEM_TRY_ASSIGN(const Answer answer, read(*readers_, statement(CommonQuery::kLastSequence), Params()));
+  if (answer.num_rows() != 1) return fail(errors::kStoreDamaged, "the store has no head: restore the last backup");
+  return static_cast<std::uint64_t>(answer.integer(0, 0));
+}
+
+}  // namespace tandem::postgres

@@ -1,0 +1,164 @@
+#include "tandem/store/postgres/postgres_store.h"
+
+#include "tandem/base/testing/matchers.h"
+#include "tandem/store/postgres/address.h"
+#include "tandem/store/postgres/schema.h"
+#include "tandem/store/postgres/testing/cluster.h"
+#include "tandem/store/testing/conformance.h"
+
+namespace tandem::store {
+
+/// A database of its own on the one server of this process.
+class Database {
+ public:
+  Database() : name_("t" + std::to_string(++made_)) { server().sql("CREATE DATABASE " + name_); }
+  static postgres::Cluster& server() {
+    static postgres::Cluster cluster;
+    return cluster;
+  }
+  std::string address() const { return server().address(name_); }
+  std::string sql(const std::string& text) const { return server().sql(text, name_); }
+  Result<std::unique_ptr<postgres::PostgresStore>> try_open(postgres::PostgresOptions options = {}) {
+    return postgres::PostgresStore::open(address(), options, executor_, clock_, rng_, meter_);
+  }
+
+ private:
+  static inline int made_ = 0;
+  std::string name_;
+  ThreadExecutor executor_{1};
+  SystemClock clock_;
+  SystemRng rng_;
+  NullMeter meter_;
+};
+
+struct PostgresHarness {
+  Database database;
+  std::unique_ptr<Store> open() { return database.try_open().value(); }
+};
+/// The other end of every option: groups of two that wait for company, and one session that reads.
+struct SmallPostgresHarness {
+  Database database;
+  std::unique_ptr<Store> open() {
+    return database.try_open({.commit_batch_max = 2, .commit_wait = std::chrono::microseconds(50), .readers_max = 1})
+        .value();
+  }
+};
+
+INSTANTIATE_TYPED_TEST_SUITE_P(Postgres, StoreConformance, PostgresHarness);
+INSTANTIATE_TYPED_TEST_SUITE_P(SmallPostgres, StoreConformance, SmallPostgresHarness);
+
+}  // namespace tandem::store
+
+namespace tandem::postgres {
+namespace {
+
+using store::Batch;
+using store::Database;
+using store::Expect;
+using store::Table;
+using testing::HasSubstr;
+using testing::Not;
+
+TEST(Postgres, two_processes_share_one_log_without_gaps_and_no_change_is_lost) {
+  Database database;
+  const auto one = database.try_open().value();
+  const auto two = database.try_open().value();
+  constexpr int kThreads = 6;
+  constexpr int kChanges = 40;
+  std::atomic<int> refused = 0;
+  store::run_threads(kThreads, [&](int thread) {
+    store::Store& store = thread % 2 == 0 ? *one : *two;
+    for (int i = 0; i < kChanges; ++i) {
+      while (true) {
+        const auto row = store.get(Table::kBudget, "counter").value();
+        const int value = row ? std::stoi(row->value) : 0;
+        const auto done = store::commit_and_wait(store, Batch()
+                                                            .put(Table::kBudget, "counter", std::to_string(value + 1),
+                                                                 row ? Expect::at(row->version) : Expect::absent())
+                                                            .append("counter", std::to_string(value + 1)));
+        if (done) break;
+        ASSERT_EQ(done.error().number, errors::kPreconditionFailed) << done.error().to_string();
+        ++refused;
+      }
+    }
+  });
+  EXPECT_EQ(two->get(Table::kBudget, "counter").value()->value, std::to_string(kThreads * kChanges));
+  const auto log = store::log_of(*one, 0, 1000);
+  ASSERT_EQ(log.size(), static_cast<std::size_t>(kThreads * kChanges));
+  for (std::size_t i = 0; i < log.size(); ++i) {
+    EXPECT_EQ(log[i].sequence, i + 1);
+    EXPECT_EQ(log[i].value, std::to_string(i + 1));  // the order of the log is that of the changes
+  }
+  EXPECT_GT(refused, 0);  // else they never met
+}
+
+TEST(Postgres, two_processes_that_start_at_once_make_one_schema) {
+  Database database;
+  std::vector<Result<std::unique_ptr<PostgresStore>>> opened(4);
+  store::run_threads(4, [&](int i) { opened[static_cast<std::size_t>(i)] = database.try_open(); });
+  for (const auto& store : opened) EXPECT_THAT(store, Succeeds());
+  EXPECT_EQ(database.sql("SELECT version FROM tandem.schema_version"), std::to_string(migrations().size()));
+}
+
+TEST(Postgres, only_one_store_that_wants_to_be_alone_writes) {
+  Database database;
+  auto first = database.try_open({.exclusive = true}).value();
+  const auto refused = database.try_open({.exclusive = true});
+  ASSERT_THAT(refused, FailsWith(errors::kLockHeld));
+  EXPECT_THAT(refused.error().message, HasSubstr("another process"));
+  EXPECT_THAT(database.try_open(), Succeeds());  // one that does not ask for it
+  first.reset();
+  EXPECT_THAT(database.try_open({.exclusive = true}), Succeeds());
+}
+
+TEST(Postgres, a_schema_of_a_newer_version_and_one_of_others_are_left_alone) {
+  Database newer;
+  newer.try_open().value().reset();
+  newer.sql("UPDATE tandem.schema_version SET version = 99");
+  EXPECT_THAT(newer.try_open(), FailsWith(errors::kStoreNewer));
+  Database foreign;
+  foreign.sql("CREATE SCHEMA tandem; CREATE TABLE tandem.songs (title text)");
+  EXPECT_THAT(foreign.try_open(), FailsWith(errors::kStoreForeign));
+  EXPECT_EQ(foreign.sql("SELECT count(*) FROM pg_class WHERE relnamespace = 'tandem'::regnamespace AND relkind = 'r'"),
+            "1");
+  Database damaged;
+  damaged.try_open().value().reset();
+  damaged.sql("DELETE FROM tandem.store_head");
+  const auto store = damaged.try_open().value();
+  EXPECT_THAT(store::commit_and_wait(*store, Batch().put(Table::kMeta, "k", "v")), FailsWith(errors::kStoreDamaged));
+  EXPECT_THAT(store->last_sequence(), FailsWith(errors::kStoreDamaged));
+}
+
+TEST(Postgres, a_server_that_is_not_there_is_said_with_its_address_and_no_secret) {
+  ThreadExecutor executor(1);
+  SystemClock clock;
+  SystemRng rng;
+  NullMeter meter;
+  const auto store = PostgresStore::open("postgresql://anna@127.0.0.1:1/none", {}, executor, clock, rng, meter);
+  ASSERT_THAT(store, FailsWith(errors::kStoreUnreachable));
+  EXPECT_THAT(store.error().message, HasSubstr("postgresql://anna@127.0.0.1:1/none"));
+}
+
+TEST(PostgresAddress, another_machine_must_prove_who_it_is_and_passwords_stay_out) {
+  for (const char* good :
+       {"postgresql://u@localhost/db", "postgresql:///db?host=/run/postgresql", "host=127.0.0.1 dbname=db",
+        "postgresql://u@db.example/db?sslmode=verify-full", "postgresql://u@[::1]:5433/db"})
+    EXPECT_THAT(Address::parse(good), Succeeds()) << good;
+  for (const char* bad : {"postgresql://u@db.example/db", "postgresql://u@db.example/db?sslmode=require",
+                          "host=localhost,db.example dbname=db", "host=localhost hostaddr=10.0.0.1 dbname=db",
+                          "postgresql://u@db.example/db?sslmode=verify-ca"}) {
+    const auto address = Address::parse(bad);
+    ASSERT_THAT(address, FailsWith(errors::kBadStoreAddress)) << bad;
+    EXPECT_THAT(address.error().message, HasSubstr("verify-full"));
+  }
+  const auto secret = Address::parse("postgresql://u:hunter2@localhost/db");
+  ASSERT_THAT(secret, FailsWith(errors::kBadStoreAddress));
+  EXPECT_THAT(secret.error().message, testing::AllOf(HasSubstr("PGPASSFILE"), Not(HasSubstr("hunter2"))));
+  const auto nonsense = Address::parse("postgresql://u:hunter2@localhost:port:port/db");
+  ASSERT_THAT(nonsense, FailsWith(errors::kBadStoreAddress));
+  EXPECT_THAT(nonsense.error().message, Not(HasSubstr("hunter2")));
+  EXPECT_THAT(Address::parse("/var/lib/tandem.db"), FailsWith(errors::kBadStoreAddress));
+}
+
+}  // namespace
+}  // namespace tandem::postgres

@@ -1,0 +1,86 @@
+#include "tandem/store/postgres/schema.h"
+
+#include <array>
+
+namespace tandem::postgres {
+namespace {
+
+constexpr const char* kMigrationLock =
+    "7884949621034182125";  // of pg_advisory_lock(): ours by agreement of all versions
+
+// store_head and writer change with every transaction: room on their page for the new version of the row.
+constexpr const char* kCreate = R"sql(
+  CREATE SCHEMA IF NOT EXISTS tandem;
+  CREATE TABLE tandem.schema_version (version int8 NOT NULL);
+  INSERT INTO tandem.schema_version VALUES (0);
+  CREATE TABLE tandem.job         (key bytea PRIMARY KEY, version int8 NOT NULL, value bytea NOT NULL);
+  CREATE TABLE tandem.job_index   (key bytea PRIMARY KEY, version int8 NOT NULL, value bytea NOT NULL);
+  CREATE TABLE tandem.step        (key bytea PRIMARY KEY, version int8 NOT NULL, value bytea NOT NULL);
+  CREATE TABLE tandem.blob        (key bytea PRIMARY KEY, version int8 NOT NULL, value bytea NOT NULL);
+  CREATE TABLE tandem.submission  (key bytea PRIMARY KEY, version int8 NOT NULL, value bytea NOT NULL);
+  CREATE TABLE tandem.idempotency (key bytea PRIMARY KEY, version int8 NOT NULL, value bytea NOT NULL);
+  CREATE TABLE tandem.budget      (key bytea PRIMARY KEY, version int8 NOT NULL, value bytea NOT NULL);
+  CREATE TABLE tandem.evidence    (key bytea PRIMARY KEY, version int8 NOT NULL, value bytea NOT NULL);
+  CREATE TABLE tandem.lineage     (key bytea PRIMARY KEY, version int8 NOT NULL, value bytea NOT NULL);
+  CREATE TABLE tandem.meta        (key bytea PRIMARY KEY, version int8 NOT NULL, value bytea NOT NULL);
+  CREATE TABLE tandem.event_log   (sequence int8 PRIMARY KEY, subject bytea NOT NULL, value bytea NOT NULL);
+  CREATE INDEX event_log_by_subject ON tandem.event_log (subject, sequence);
+  CREATE TABLE tandem.store_head  (one bool PRIMARY KEY DEFAULT true CHECK (one), sequence int8 NOT NULL,
+                                   rows int8[] NOT NULL) WITH (fillfactor = 20);
+  INSERT INTO tandem.store_head (sequence, rows) VALUES (0, array_fill(0::int8, ARRAY[10]));
+  CREATE TABLE tandem.writer      (id bytea PRIMARY KEY, mark int8 NOT NULL, seen timestamptz NOT NULL) WITH (fillfactor = 20);
+)sql";
+
+constexpr std::array<const char*, 1> kMigrations = {kCreate};
+
+const Statement kState = {
+    .name = "schema_state",
+    .sql =
+        "SELECT (SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE n.nspname = 'tandem'), "
+        "(SELECT count(*) FROM pg_catalog.pg_class WHERE oid = to_regclass('tandem.schema_version'))"};
+const Statement kVersion = {.name = "schema_version", .sql = "SELECT version FROM tandem.schema_version"};
+
+Result<void> migrate(Connection& connection, std::size_t number) {
+  auto done = connection.script(
+      fmt::format("BEGIN; {} UPDATE tandem.schema_version SET version = {}; COMMIT", kMigrations[number], number + 1));
+  // The first error is the one to tell; the end of the session would roll back just the same.
+  if (!done && !connection.broken()) (void)connection.script("ROLLBACK");
+  return done;
+}
+
+Result<void> check_and_migrate(Connection& connection, const std::string& shown) {
+  TANDEM_TRY_ASSIGN(const Answer state, connection.run(kState));
+  std::size_t version = 0;
+  if (state.integer(0, 1) != 0) {
+    TANDEM_TRY_ASSIGN(const Answer row, connection.run(kVersion));
+    if (row.num_rows() != 1 || row.integer(0, 0) < 1) {
+      return fail(errors::kStoreDamaged,
+                  "{} has a schema 'tandem' whose version no version wrote: restore the last backup", shown);
+    }
+    version = static_cast<std::size_t>(row.integer(0, 0));
+  } else if (state.integer(0, 0) != 0) {
+    return fail(errors::kStoreForeign, "{} has a schema 'tandem' of another application: name another database", shown);
+  }
+  if (version > kMigrations.size()) {
+    return fail(errors::kStoreNewer,
+                "{} has schema version {}, this binary knows versions up to {}: use the newer binary", shown, version,
+                kMigrations.size());
+  }
+  for (std::size_t number = version; number < kMigrations.size(); ++number) TANDEM_TRY(migrate(connection, number));
+  return {};
+}
+
+}  // namespace
+
+std::span<const char* const> migrations() { return kMigrations; }
+
+Result<void> prepare_schema(Connection& connection, const std::string& shown) {
+  TANDEM_TRY(connection.script(fmt::format("SELECT pg_advisory_lock({})", kMigrationLock)));
+  auto done = check_and_migrate(connection, shown);
+  if (connection.broken()) return done;
+  TANDEM_TRY(connection.script(fmt::format("SELECT pg_advisory_unlock({})", kMigrationLock)));
+  return done;
+}
+
+}  // namespace tandem::postgres
