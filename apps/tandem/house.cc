@@ -4,7 +4,6 @@
 
 #include "tandem/base/text.h"
 #include "tandem/middleware/backend/local_backend.h"
-#include "tandem/store/sqlite/sqlite_store.h"
 
 namespace tandem::app {
 namespace {
@@ -88,11 +87,7 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
   out->credentials_ = std::make_unique<FileCredentials>(machine.fs, machine.environment);
   out->tracer_ = std::make_unique<telemetry::LogTracer>(log, machine.clock);
   TANDEM_TRY_ASSIGN(out->http_, make_http(settings, machine));
-  const sqlite::SqliteOptions store_options{
-      .commit_batch_max = static_cast<std::size_t>(settings.integer("store.commit_batch_max")),
-      .commit_wait = std::chrono::milliseconds(settings.integer("store.commit_wait"))};
-  TANDEM_TRY_ASSIGN(out->store_, sqlite::SqliteStore::open(out->data_dir_ + "/tandem.db", store_options,
-                                                           *out->executor_, machine.clock, out->meters_));
+  TANDEM_TRY_ASSIGN(out->store_, open_store(settings, out->data_dir_, *out->executor_, machine, out->meters_));
   TANDEM_TRY_ASSIGN(out->backends_,
                     make_backends(settings, *out->executor_, machine, *out->http_, *out->credentials_, log));
   out->submitter_ = std::make_unique<submit::Submitter>(

@@ -150,5 +150,50 @@ def start(arguments, environment, pattern):
     return Process(process, match.group(1))
 
 
+class Cluster:
+    """A PostgreSQL 15 server of the test's own, on a socket in a scratch folder, with its default durability."""
+
+    PROGRAMS = pathlib.Path("/usr/lib/postgresql/15/bin")
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix="tandem-pg-")
+        self.owner = ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--clear-groups"] if os.geteuid() == 0 else []
+        if self.owner:
+            shutil.chown(self.folder, "postgres", "postgres")
+        self.data = f"{self.folder}/data"
+        self.address = f"postgresql://postgres@/postgres?host={self.folder}"
+        self.process = None
+        subprocess.run([*self.owner, self.PROGRAMS / "initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
+                        "--locale=C.UTF-8", "--no-sync"], check=True, stdout=subprocess.DEVNULL)
+        self.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.crash()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def start(self):
+        for _ in range(600):
+            if self.process is None or self.process.poll() is not None:  # it refuses while workers of a killed one are there
+                self.process = subprocess.Popen(
+                    [*self.owner, *(["--pdeathsig", "QUIT"] if self.owner else []), self.PROGRAMS / "postgres", "-D", self.data,
+                     "-c", "listen_addresses=", "-c", f"unix_socket_directories={self.folder}", "-c", "log_min_messages=fatal"],
+                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            if subprocess.run([self.PROGRAMS / "pg_isready", "-q", "-h", self.folder, "-U", "postgres"]).returncode == 0:
+                return
+            time.sleep(0.05)
+        raise AssertionError("PostgreSQL does not start; ./dev setup test installs it")
+
+    def crash(self):
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+
+    def sql(self, text):
+        return subprocess.run([self.PROGRAMS / "psql", "-qAt", self.address, "-c", text], check=True, capture_output=True, text=True).stdout.strip()
+
+
 def book_lines(path):
     return [json.loads(line) for line in pathlib.Path(path).read_text().splitlines() if line.strip()]

@@ -15,7 +15,7 @@ import unittest
 import urllib.error
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
-from support import QUBO, Workplace, book_lines  # noqa: E402
+from support import QUBO, Cluster, Workplace, book_lines  # noqa: E402
 
 KILLS = int(os.environ.get("TANDEM_KILLS", "50"))
 CLIENTS = 3
@@ -73,24 +73,36 @@ class Clients:
 
 class KillLoop(unittest.TestCase):
     def test_nothing_acknowledged_is_lost_and_no_token_is_billed_twice(self):
+        self.loop(KILLS, {})
+
+    def test_the_same_on_postgresql_whose_server_crashes_too(self):
+        with Cluster() as cluster:
+            self.loop(max(5, KILLS // 5), {"TANDEM_STORE_ADDRESS": cluster.address}, cluster)
+
+    def loop(self, kills, settings, cluster=None):
+        """Kills the server again and again, and where there is one every fifth time the database below it."""
         seed = int(os.environ.get("TANDEM_KILL_SEED", "1"))
         dice = random.Random(seed)
         place = Workplace()
         self.addCleanup(place.close)
         faults = [{"on": "submit", "action": "drop_reply", "from": 5, "count": 0, "probability": 0.1}]
-        settings = {"TANDEM_LAB_DEVICE_POLL": "5ms", "TANDEM_LAB_SETTLE_WINDOW": "300ms"}
+        settings = {**settings, "TANDEM_LAB_DEVICE_POLL": "5ms", "TANDEM_LAB_SETTLE_WINDOW": "300ms"}
         restarts = []
         with place.device(faults=faults) as device:
             settings["TANDEM_LAB_DEVICE_URL"] = device.url
             clients = Clients()
             for thread in clients.threads:
                 thread.start()
-            for _ in range(KILLS):
+            for kill in range(kills):
                 begin = time.monotonic()
                 with place.serve(environment=settings) as server:
                     restarts.append(time.monotonic() - begin)
                     clients.server = server
                     time.sleep(dice.uniform(0.02, 0.4))
+                    if cluster and kill % 5 == 4:
+                        cluster.crash()
+                        cluster.start()
+                        time.sleep(dice.uniform(0.02, 0.4))
                     clients.server = None
                     server.kill()
             with place.serve(environment=settings) as server:
@@ -118,9 +130,9 @@ class KillLoop(unittest.TestCase):
         self.assertGreater(len(billed), 0)
         self.assertEqual({token: n for token, n in billed.items() if n > 1}, {})
         states = collections.Counter(view["state"] for view in views.values())
-        print(f"\n{KILLS} kills: {len(views)} acknowledged jobs ({dict(states)}), {len(billed)} tokens billed once, "
+        print(f"\n{kills} kills{' on PostgreSQL' if cluster else ''}: {len(views)} acknowledged jobs ({dict(states)}), {len(billed)} tokens billed once, "
               f"restart median {sorted(restarts)[len(restarts) // 2] * 1000:.0f} ms, max {max(restarts) * 1000:.0f} ms, seed {seed}", flush=True)
-        self.assertGreater(len(views), KILLS // 2)
+        self.assertGreater(len(views), kills // 2)
         self.assertLess(states["failed"], len(views) / 10)
 
 

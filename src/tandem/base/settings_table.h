@@ -9,7 +9,7 @@
 namespace tandem::settings {
 
 /// Every setting, in the order of contract/settings.json.
-inline constexpr std::array<SettingRecord, 18> kTable{{
+inline constexpr std::array<SettingRecord, 19> kTable{{
     {.name = "data.dir",
      .type = SettingType::kPath,
      .default_value = "",
@@ -70,6 +70,12 @@ inline constexpr std::array<SettingRecord, 18> kTable{{
      .min = 1,
      .max = 256,
      .meaning = "Jobs worked on at once."},
+    {.name = "store.address",
+     .type = SettingType::kString,
+     .default_value = "",
+     .min = 0,
+     .max = 0,
+     .meaning = "PostgreSQL database that holds the store, such as postgresql://user@host:5432/name without a password; empty: a file in the data directory."},
     {.name = "store.commit_batch_max",
      .type = SettingType::kInteger,
      .default_value = "1024",

@@ -545,7 +545,7 @@ Result<JobView> EngineImpl::wait(const JobId& id, Deadline deadline) {
       Error error = writable.error();
       error.message =
           fmt::format("job {} is {} and goes on from its last checkpoint {}: {}", id.value, job::to_string(view.state),
-                      watch_.may_recover() ? "when there is room" : "after a restart", error.message);
+                      watch_.may_recover() ? "when the store takes it again" : "after a restart", error.message);
       return tl::unexpected(std::move(error));
     }
     const auto left = std::min<std::chrono::nanoseconds>(deadline.left(services_.clock), std::chrono::hours(1));

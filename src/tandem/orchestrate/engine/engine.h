@@ -101,7 +101,7 @@ struct Progress {
   double elapsed_ms = 0;
 };
 
-/// What cannot be stored is not acknowledged and not forgotten. When a disk is full, running jobs stop at their last checkpoint,
+/// What cannot be stored is not acknowledged and not forgotten. When a disk is full or a database away, running jobs stop at their last checkpoint,
 /// new ones are refused, ready() and wait() say why, and the jobs go on when there is room; when the store stopped (3005),
 /// after a restart.
 ///
@@ -144,10 +144,10 @@ class Engine {
                                            std::function<void(const Progress&)> on_progress,
                                            std::function<void()> on_unstored) = 0;
   /// Waits until the job ended or the deadline passed. Errors: 5004 result_not_ready at the deadline; 1041 disk_full,
-  /// 3007 store_out_of_memory, 3005 store_closed - it has not ended and cannot, because nothing can be stored.
+  /// 3007 store_out_of_memory, 3008 store_unreachable, 3005 store_closed - it has not ended and cannot, because nothing can be stored.
   virtual Result<JobView> wait(const JobId& id, Deadline deadline) = 0;
 
-  /// Whether new jobs are taken. Errors: 5012 draining; 1041 disk_full, 3007 store_out_of_memory, 3005 store_closed.
+  /// Whether new jobs are taken. Errors: 5012 draining; 1041 disk_full, 3007 store_out_of_memory, 3008 store_unreachable, 3005 store_closed.
   virtual Result<void> ready() = 0;
 
   /// Takes no new jobs, asks running steps to stop at the next checkpoint, requeues them. Then the destructor is quick.

@@ -1,5 +1,8 @@
 #include "tandem/orchestrate/engine/store_watch.h"
 
+#include <algorithm>
+#include <iterator>
+
 namespace tandem::engine {
 namespace {
 
@@ -12,8 +15,9 @@ bool is_final_trouble(ErrorNumber number) { return number == errors::kStoreClose
 }  // namespace
 
 bool is_store_trouble(const Error& error) {
-  return error.number == errors::kDiskFull || error.number == errors::kStoreOutOfMemory ||
-         error.number == errors::kLockHeld || error.number == errors::kIoError || error.number == errors::kStoreClosed;
+  constexpr ErrorNumber kTroubles[] = {errors::kDiskFull,         errors::kStoreOutOfMemory, errors::kLockHeld,
+                                       errors::kStoreUnreachable, errors::kIoError,          errors::kStoreClosed};
+  return std::find(std::begin(kTroubles), std::end(kTroubles), error.number) != std::end(kTroubles);
 }
 
 void StoreWatch::note(const Error& error) {

@@ -13,7 +13,7 @@
 namespace tandem::engine {
 
 /// True for errors that say something about the store and nothing about the job: a full disk, a store without memory or locked
-/// by a database shell, a failed or closed one. Memory that a job itself does not get (1004 out_of_memory) is the job's trouble.
+/// by a database shell, one that cannot be reached, a failed or closed one. Memory that a job itself does not get (1004 out_of_memory) is the job's trouble.
 bool is_store_trouble(const Error& error);
 
 /// The trouble that the last failed write met. A full disk passes: probe() finds out when. A store that stopped acknowledging
@@ -26,7 +26,7 @@ class StoreWatch {
 
   /// Remembers why something could not be stored.
   void note(const Error& error);
-  /// Errors: 1041 disk_full or 3007 store_out_of_memory or 1045 lock_held - it may pass; 3005 store_closed - restart needed.
+  /// Errors: 1041 disk_full, 3007 store_out_of_memory, 1045 lock_held, 3008 store_unreachable - it may pass; 3005 store_closed - restart needed.
   Result<void> writable() const;
   /// True while there is trouble that may pass.
   bool may_recover() const;

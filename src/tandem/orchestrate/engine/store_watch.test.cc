@@ -47,7 +47,7 @@ TEST(StoreWatch, a_disk_that_is_full_at_any_commit_is_said_at_once_and_the_job_g
     const auto heard = world.engine->wait(id, Deadline::never());
     ASSERT_THAT(heard, FailsWith(errors::kDiskFull));
     EXPECT_THAT(heard.error().message,
-                AllOf(HasSubstr(id.value), HasSubstr("when there is room"), HasSubstr("planted full disk")));
+                AllOf(HasSubstr(id.value), HasSubstr("when the store takes it again"), HasSubstr("planted full disk")));
     EXPECT_THAT(world.engine->ready(), FailsWith(errors::kDiskFull));
     // Nothing is acknowledged that is not stored.
     EXPECT_THAT(world.engine->admit(world.classical_job(), "default", "", "user"), FailsWith(errors::kDiskFull));
