@@ -1,5 +1,7 @@
 #include "house.h"
 
+#include <unistd.h>
+
 #include <thread>
 
 #include "tandem/base/text.h"
@@ -29,6 +31,11 @@ std::uint64_t machine_memory(Fs& fs) {
   const std::string text = proc_value(fs, "/proc/meminfo", "MemTotal");  // "24579876 kB"
   const auto kilobytes = parse_int64(split(text, ' ').front());
   return kilobytes ? static_cast<std::uint64_t>(*kilobytes) * 1024 : std::uint64_t{4} << 30;
+}
+
+Json node_facts(Fs& fs) {
+  const auto host = fs.read_file("/proc/sys/kernel/hostname", kSmallFile);
+  return {{"host", host ? std::string(trim(*host)) : ""}, {"pid", ::getpid()}, {"version", TANDEM_VERSION}};
 }
 
 std::string lock_file(const std::string& data_dir) { return data_dir + "/tandem.lock"; }
@@ -115,6 +122,9 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
                              .runs = role == Role::kRunner ? engine::Runs::kAttended : engine::Runs::kEveryJob,
                              .memory_bytes_max = memory_limit(settings, machine.fs),
                              .remote_deadline = std::chrono::milliseconds(settings.integer("lab.device_deadline")),
+                             .lease_ttl = std::chrono::milliseconds(settings.integer("engine.lease_ttl")),
+                             .node_id = "node_" + new_uuid7(machine.clock, machine.rng),
+                             .node_facts = node_facts(machine.fs),
                              .versions = versions(settings, machine.fs, out->executor_->threads())}));
   out->service_ = service::make_local_service(*out->engine_, *out->backends_, *out->submitter_, machine.clock);
   return out;

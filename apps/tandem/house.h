@@ -84,9 +84,9 @@ Result<std::unique_ptr<Http>> make_http(const Settings& settings, Machine& machi
 /// What of this build and machine decides bytes.
 lineage::Versions versions(const Settings& settings, Fs& fs, std::size_t processors);
 /// Bytes of memory that one step may plan for.
+std::uint64_t memory_limit(const Settings& settings, Fs& fs);
 /// The file in the data directory, or the database of store.address.
 Result<std::unique_ptr<store::Store>> open_store(const Settings& settings, const std::string& data_dir,
                                                  Executor& executor, Machine& machine, Meter& meter);
-std::uint64_t memory_limit(const Settings& settings, Fs& fs);
 
 }  // namespace tandem::app

@@ -10,10 +10,8 @@ Result<std::unique_ptr<store::Store>> open_store(const Settings& settings, const
   const auto batch_max = static_cast<std::size_t>(settings.integer("store.commit_batch_max"));
   const auto wait = std::chrono::milliseconds(settings.integer("store.commit_wait"));
   if (const std::string address = settings.string("store.address"); !address.empty()) {
-    // Alone: an engine knows its queue from what it admitted itself, until jobs are claimed under leases.
-    return postgres::PostgresStore::open(address,
-                                         {.commit_batch_max = batch_max, .commit_wait = wait, .exclusive = true},
-                                         executor, machine.clock, machine.rng, meter);
+    return postgres::PostgresStore::open(address, {.commit_batch_max = batch_max, .commit_wait = wait}, executor,
+                                         machine.clock, machine.rng, meter);
   }
   return sqlite::SqliteStore::open(data_dir + "/tandem.db", {.commit_batch_max = batch_max, .commit_wait = wait},
                                    executor, machine.clock, meter);

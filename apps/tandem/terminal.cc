@@ -75,7 +75,10 @@ void print_acceptance(const Json& acceptance) {
 
 }  // namespace
 
-void print_json(const Json& document) { fmt::print("{}\n", document.dump(2)); }
+void print_json(const Json& document) {
+  // Names of files may be any bytes; where they are not UTF-8 a sign stands for them.
+  fmt::print("{}\n", document.dump(2, ' ', false, Json::error_handler_t::replace));
+}
 
 void print_table(const std::vector<std::vector<std::string>>& rows) {
   std::vector<std::size_t> widths;

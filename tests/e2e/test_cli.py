@@ -164,6 +164,13 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(written.decode(), plain)
         self.assertEqual(said, {"file": out, "bytes": len(written), "sha256": hashlib.sha256(written).hexdigest()})
 
+    def test_a_name_that_is_not_utf8_is_written_and_shown(self):
+        name = b"caf\xe9.txt"
+        done = subprocess.run([BINARY, "generate", "torus", "--rows", "3", "--columns", "3", "--json", "--out", name],
+                              env=self.place.environment, cwd=self.place.folder, capture_output=True, check=True)
+        self.assertEqual(json.loads(done.stdout)["file"], "caf\ufffd.txt")
+        self.assertTrue(os.path.exists(os.path.join(os.fsencode(self.place.folder), name)))
+
     def test_help_version_and_completion(self):
         self.assertRegex(self.place.run("--version").stdout, r"^tandem \d+\.\d+\.\d+")
         words = self.place.run("completion", "words").stdout.split()

@@ -29,15 +29,33 @@ class OnPostgres(unittest.TestCase):
         checks = {check["check"]: check for check in self.place.json("doctor")["checks"]}
         self.assertIn("postgres", checks["store"]["detail"])
 
-    def test_another_data_directory_cannot_use_the_same_database_at_the_same_time(self):
+    def test_two_servers_share_the_jobs_and_either_can_be_asked(self):
         other = Workplace()
         self.addCleanup(other.close)
-        with self.place.serve() as server:
-            done = other.run("jobs", check=False, environment={"TANDEM_STORE_ADDRESS": self.cluster.address})
-            self.assertIn("in use by another process", done.stderr)
-            self.assertIn("[1045 lock_held]", done.stderr)
-            self.assertEqual(server.request("GET", "/readyz")[0], 200)
-        self.assertEqual(other.json("jobs", environment={"TANDEM_STORE_ADDRESS": self.cluster.address})["jobs"], [])
+        other.environment["TANDEM_STORE_ADDRESS"] = self.cluster.address
+        with self.place.serve() as one, other.serve() as two:
+            jobs = [server.request("POST", "/v1/jobs", QUBO)[2]["job_id"] for server in (one, two) * 5]
+            for job in jobs:
+                self.assertEqual(two.finished(job)["state"], "succeeded")
+                self.assertEqual(one.request("GET", f"/v1/jobs/{job}/result")[0], 200)
+            self.assertEqual(len(one.request("GET", "/v1/jobs")[2]["jobs"]), 10)
+
+    def test_the_job_of_a_killed_server_is_finished_by_the_other(self):
+        other = Workplace()
+        self.addCleanup(other.close)
+        lease = {"TANDEM_STORE_ADDRESS": self.cluster.address, "TANDEM_ENGINE_LEASE_TTL": "1s"}
+        with self.place.serve(environment=lease) as one:
+            graph = self.place.run("generate", "torus", "--rows", "30", "--columns", "30").stdout
+            job = self.place.json("submit", self.place.file("graph.txt", graph), "--refine", "off", "--time", "2s")["job_id"]
+            while one.request("GET", f"/v1/jobs/{job}")[2]["state"] != "running":
+                pass
+            with other.serve(environment=lease) as two:
+                one.kill()
+                view = two.finished(job)
+                self.assertEqual(view["state"], "succeeded")
+                types = [e["type"] for e in two.request("GET", f"/v1/jobs/{job}/events")[2]["events"]]
+                self.assertEqual(types.count("job.started"), 2)
+                self.assertEqual(types.count("job.succeeded"), 1)
 
     def test_a_server_without_its_database_says_so_loses_nothing_and_goes_on(self):
         with self.place.serve() as server:

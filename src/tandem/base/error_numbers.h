@@ -101,6 +101,8 @@ inline constexpr ErrorNumber kExpired{5009};  ///< the job's time is over
 inline constexpr ErrorNumber kReplayDifferent{5010};  ///< the replay gave another result
 inline constexpr ErrorNumber kReplayNotComparable{5011};  ///< the replay cannot be compared
 inline constexpr ErrorNumber kDraining{5012};  ///< the server is shutting down
+inline constexpr ErrorNumber kLeaseLost{5013};  ///< the lease of this process ran out
+inline constexpr ErrorNumber kPoisonJob{5014};  ///< the job takes its processes down
 inline constexpr ErrorNumber kBadRequest{6001};  ///< the request is not HTTP as expected
 inline constexpr ErrorNumber kHostRefused{6002};  ///< the Host is not ours
 inline constexpr ErrorNumber kOriginRefused{6003};  ///< requests from web pages are refused

@@ -10,7 +10,7 @@
 namespace tandem::errors {
 
 /// Every record, sorted by number.
-inline constexpr std::array<ErrorRecord, 104> kTable{{
+inline constexpr std::array<ErrorRecord, 106> kTable{{
     {.number = kInternal,
      .name = "internal",
      .family = ErrorFamily::kInternal,
@@ -866,6 +866,24 @@ inline constexpr std::array<ErrorRecord, 104> kTable{{
      .exit_code = 9,
      .meaning = "The server finishes what it has and takes nothing new.",
      .action = "Send it again in a moment."},
+    {.number = kLeaseLost,
+     .name = "lease_lost",
+     .family = ErrorFamily::kAborted,
+     .title = "the lease of this process ran out",
+     .retryable = true,
+     .http_status = 409,
+     .exit_code = 12,
+     .meaning = "The process could not renew its lease at the store in time; others take its jobs over, and what it still writes for them is refused.",
+     .action = "Nothing is lost: the jobs go on elsewhere or here. If it happens often, raise engine.lease_ttl or look at the store and the load of the machine."},
+    {.number = kPoisonJob,
+     .name = "poison_job",
+     .family = ErrorFamily::kFailedPrecondition,
+     .title = "the job takes its processes down",
+     .retryable = false,
+     .http_status = 409,
+     .exit_code = 5,
+     .meaning = "Five processes were lost while they ran this job, so it is not given to another one.",
+     .action = "Look at the logs of those processes and at the memory that the job needs; submit it again when the cause is gone."},
     {.number = kBadRequest,
      .name = "bad_request",
      .family = ErrorFamily::kInvalidArgument,

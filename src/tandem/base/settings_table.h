@@ -9,7 +9,7 @@
 namespace tandem::settings {
 
 /// Every setting, in the order of contract/settings.json.
-inline constexpr std::array<SettingRecord, 19> kTable{{
+inline constexpr std::array<SettingRecord, 20> kTable{{
     {.name = "data.dir",
      .type = SettingType::kPath,
      .default_value = "",
@@ -70,6 +70,12 @@ inline constexpr std::array<SettingRecord, 19> kTable{{
      .min = 1,
      .max = 256,
      .meaning = "Jobs worked on at once."},
+    {.name = "engine.lease_ttl",
+     .type = SettingType::kDuration,
+     .default_value = "10000ms",
+     .min = 1000,
+     .max = 600000,
+     .meaning = "How long a process that shares its store with others keeps its jobs without a sign of life; the others take them over after it."},
     {.name = "store.address",
      .type = SettingType::kString,
      .default_value = "",

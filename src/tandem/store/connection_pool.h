@@ -65,6 +65,14 @@ class ConnectionPool {
     return Lease(*this, *std::move(connection));
   }
 
+  /// Closes what nobody uses now: after one session was lost, the others are likely to be.
+  void drop_idle() {
+    const std::lock_guard lock(mutex_);
+    opened_ -= idle_.size();
+    idle_.clear();
+    given_back_.notify_all();
+  }
+
  private:
   void give_back(std::unique_ptr<Connection> connection) {
     const std::lock_guard lock(mutex_);

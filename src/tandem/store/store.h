@@ -1,7 +1,7 @@
 // tandem/store/store.h - Store: durable rows. It knows rows, not meanings.
 //
 // Room: store. The only write is commit(batch of rows with preconditions), completed by callback; no transaction stays
-// open across calls, so group commit, pipelining and simulation follow from the shape. Implementations: memory, sqlite.
+// open across calls, so group commit, pipelining and simulation follow from the shape. Implementations: memory, sqlite, postgres.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "tandem/base/bytes.h"
+#include "tandem/base/clock.h"
+#include "tandem/base/executor.h"
 #include "tandem/base/result.h"
 
 namespace tandem::store {
@@ -29,7 +31,7 @@ enum class Table : std::uint8_t {
   kBudget,  ///< scope or hold -> amounts
   kEvidence,  ///< "<problem class>/<method>/<time>/<id>" -> evidence record
   kLineage,  ///< lineage id -> record
-  kMeta,  ///< schema facts of the application
+  kMeta,  ///< facts of the application itself: "node/<id>" of the processes that share the store, probes
 };
 inline constexpr std::size_t kNumTables = static_cast<std::size_t>(Table::kMeta) + 1;
 std::string_view to_string(Table table);  ///< "job", "job_index", ...: also the SQL name
@@ -117,7 +119,8 @@ using CommitDone = std::function<void(Result<Committed>)>;
 ///                   commits may succeed; 1042 io_error, 3003
 ///                   store_damaged - whether the batch is on disk is unknown; 3005 store_closed - after one of those
 ///                   two nothing more is acknowledged.
-/// Errors of reads:  1042 io_error; 3003 store_damaged; 3007 store_out_of_memory.
+///                   A store behind a server also gives 3008 store_unreachable: nothing was written.
+/// Errors of reads:  1042 io_error; 3008 store_unreachable; 3003 store_damaged; 3007 store_out_of_memory.
 class Store {
  public:
   virtual ~Store() = default;
@@ -135,7 +138,14 @@ class Store {
   virtual Result<std::vector<LogEntry>> read_log(std::uint64_t after, std::size_t limit,
                                                  std::string_view subject = {}) = 0;
   virtual Result<std::uint64_t> last_sequence() = 0;
-  virtual std::string_view kind() const = 0;  ///< "memory", "sqlite"
+  /// Other processes may write to it as well. Where this is false, this process has the store alone as long as it is open.
+  virtual bool shared() const { return false; }
+  /// The clock that all who share the store agree on; only of a shared one. Errors: those of reads.
+  virtual Result<Timestamp> now() { return fail(errors::kInternal, "a store of one process has no clock"); }
+  /// Calls `on_change` on a thread of the store when another process may have committed. Calls may be missed and come together:
+  /// whoever must know looks by himself now and then. Destroying the handle ends it. Null where nobody else writes.
+  virtual std::unique_ptr<Timer> watch(std::function<void()> /*on_change*/) { return nullptr; }
+  virtual std::string_view kind() const = 0;  ///< "memory", "sqlite", "postgres"
 };
 
 /// commit() and wait. Not on a thread of the store.

@@ -6,18 +6,24 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <set>
 
+#include "tandem/base/assert.h"
 #include "tandem/base/pause.h"
+#include "tandem/orchestrate/engine/job_reads.h"
 #include "tandem/orchestrate/engine/job_runner.h"
 #include "tandem/orchestrate/engine/listeners.h"
+#include "tandem/orchestrate/engine/log_follower.h"
+#include "tandem/orchestrate/engine/membership.h"
+#include "tandem/orchestrate/engine/outlet.h"
 #include "tandem/orchestrate/engine/store_watch.h"
+#include "tandem/orchestrate/engine/take_over.h"
 #include "tandem/orchestrate/submit/reconcile.h"
 #include "tandem/trust/budget/budget.h"
 
 namespace tandem::engine {
 namespace {
 
-constexpr std::size_t kPageMax = 1000;           ///< jobs in one answer
 constexpr std::size_t kIdempotencyKeyMax = 255;  ///< bytes; the header's usual limit
 constexpr std::uint32_t kBackOffMax = 6;  ///< doublings of the time between two tries to store what one job does
 
@@ -27,16 +33,21 @@ class EngineImpl final : public Engine {
       : services_(services),
         options_(std::move(options)),
         listeners_(std::make_shared<Listeners>()),
+        outlet_(std::make_shared<Outlet>(listeners_)),
         ledger_(services_.store, services_.clock,
-                [listeners = listeners_](const job::Event& event) { listeners->publish(event); }),
+                [outlet = outlet_](const job::Event& event) { outlet->publish(event); }),
         runner_(services_, ledger_,
                 {.threads = options_.threads == 0 ? services_.executor.threads() : options_.threads,
                  .memory_bytes_max = options_.memory_bytes_max,
                  .remote_deadline = options_.remote_deadline,
                  .versions = options_.versions}),
-        reconciler_(services_.submitter, services_.backends),
+        reads_(services_.store, services_.submitter),
+        reconciler_(services_.submitter, services_.backends,
+                    [this](const JobId& id, std::uint64_t fence) {
+                      return membership_ != nullptr && owned_by_another(services_.store, id, fence, membership_->id());
+                    }),
         watch_(services_.store, services_.log, services_.meter) {
-    services_.submitter.publish_to([listeners = listeners_](const job::Event& event) { listeners->publish(event); });
+    services_.submitter.publish_to([outlet = outlet_](const job::Event& event) { outlet->publish(event); });
   }
 
   ~EngineImpl() override {
@@ -44,6 +55,12 @@ class EngineImpl final : public Engine {
     sweeping_.reset();
     healing_.reset();
     workers_.clear();
+    beating_.reset();
+    guard_.reset();
+    // Its jobs are back in the queue; without a row nobody waits for the lease to run out.
+    if (membership_ != nullptr) (void)membership_->leave();
+    if (follower_ != nullptr) outlet_->follow(nullptr);
+    follower_.reset();
   }
 
   Result<void> recover_and_start();
@@ -51,16 +68,18 @@ class EngineImpl final : public Engine {
   Result<Admission> admit(const job::JobSpec& spec, std::string_view tenant, std::string_view idempotency_key,
                           std::string_view actor) override;
   Result<job::Plan> plan(const job::JobSpec& spec) override { return runner_.make_plan(spec); }
-  Result<JobView> job(const JobId& id) override {
-    return load_job(services_.store, id).map([](const JobRecord& record) { return record.view; });
+  Result<JobView> job(const JobId& id) override { return reads_.job(id); }
+  Result<JobPage> jobs(std::optional<job::JobState> state, std::size_t limit, std::string_view page_token) override {
+    return reads_.jobs(state, limit, page_token);
   }
-  Result<JobPage> jobs(std::optional<job::JobState> state, std::size_t limit, std::string_view page_token) override;
-  Result<Json> spec_document(const JobId& id) override;
-  Result<Json> plan_document(const JobId& id) override;
-  Result<Bytes> result(const JobId& id) override;
-  Result<lineage::LineageRecord> lineage(const JobId& id) override;
-  Result<lineage::ReplayPackage> replay_package(const JobId& id) override;
-  Result<std::vector<job::Event>> events(const JobId& id, std::uint64_t after, std::size_t limit) override;
+  Result<Json> spec_document(const JobId& id) override { return reads_.spec_document(id); }
+  Result<Json> plan_document(const JobId& id) override { return reads_.plan_document(id); }
+  Result<Bytes> result(const JobId& id) override { return reads_.result(id); }
+  Result<lineage::LineageRecord> lineage(const JobId& id) override { return reads_.lineage(id); }
+  Result<lineage::ReplayPackage> replay_package(const JobId& id) override { return reads_.replay_package(id); }
+  Result<std::vector<job::Event>> events(const JobId& id, std::uint64_t after, std::size_t limit) override {
+    return reads_.events(id, after, limit);
+  }
   Result<void> cancel(const JobId& id, std::string_view actor, std::string_view reason) override;
   std::unique_ptr<Timer> subscribe(std::function<void(const job::Event&)> on_event,
                                    std::function<void(const Progress&)> on_progress,
@@ -77,14 +96,21 @@ class EngineImpl final : public Engine {
   struct Running {
     std::stop_source stop;
     bool cancel_requested = false;
+    bool lost = false;
   };
   Result<void> refuse_when_draining();
-  Result<std::optional<Admission>> earlier_admission(const std::string& key, const std::string& fingerprint);
   void enqueue(const JobId& id, std::shared_ptr<const job::JobSpec> spec);
   void work(std::stop_token stop);
   /// The error that kept its start, a checkpoint or its end from being stored.
   std::optional<Error> run_one(const JobId& id, std::shared_ptr<const job::JobSpec> spec);
   Result<void> requeue(const JobId& id, const std::string& reason);
+  Result<void> join_others();
+  void beat(const std::stop_token& stop);
+  void look_for_work();
+  void stop_cancelled(const JobId& id);
+  void let_go();  ///< of all running jobs: the lease is over
+  void heard(const job::Event& event);  ///< by any process, in the order of the log
+  bool may_start() const { return membership_ == nullptr || membership_->holds(); }
   /// Called when `error` kept something from being stored: jobs wait now, and whoever waits for them hears it.
   void cannot_store(const Error& error);
   void park(const JobId& id, std::shared_ptr<const job::JobSpec> spec);  ///< under the lock
@@ -94,8 +120,10 @@ class EngineImpl final : public Engine {
   EngineServices services_;
   EngineOptions options_;
   std::shared_ptr<Listeners> listeners_;
+  std::shared_ptr<Outlet> outlet_;
   JobLedger ledger_;
   JobRunner runner_;
+  JobReads reads_;
   submit::Reconciler reconciler_;
   StoreWatch watch_;
 
@@ -107,7 +135,9 @@ class EngineImpl final : public Engine {
 
   std::mutex mutex_;
   std::condition_variable changed_;  ///< queue, running, draining, ended jobs, what can be stored
+  /// What may be queued in the store: whoever starts it finds out.
   std::deque<std::pair<JobId, std::shared_ptr<const job::JobSpec>>> queue_;
+  std::set<JobId> waiting_;  ///< the ids in queue_
   std::map<JobId, std::shared_ptr<Running>> running_;
   std::map<JobId, Parked> parked_;
   std::map<JobId, std::uint32_t> parkings_;  ///< how often in a row; a job that keeps failing is tried less and less
@@ -116,27 +146,18 @@ class EngineImpl final : public Engine {
   std::vector<std::unique_ptr<Timer>> workers_;
   std::unique_ptr<Timer> sweeping_;
   std::unique_ptr<Timer> healing_;
+  // Of a shared store only.
+  std::unique_ptr<Membership> membership_;  ///< of a process with workers
+  std::unique_ptr<LogFollower> follower_;
+  std::unique_ptr<Timer> beating_;
+  std::unique_ptr<Timer> guard_;  ///< fires when the lease is over; of the thread that beats
 };
-
-lineage::OrphanRecord orphan_record(const submit::SubmissionRecord& submission) {
-  return {.token = submission.token,
-          .step = submission.step,
-          .attempt = submission.attempt,
-          .backend = submission.backend,
-          .emulated = submission.emulated,
-          .handle = submission.handle,
-          .reason = submission.reason,
-          .billed = submission.billed,
-          .raw_sha256 = submission.raw_sha256,
-          .raw_media_type = submission.media_type,
-          .calibration_id = submission.calibration_id,
-          .intent_at = format_rfc3339(submission.intent_at),
-          .found_at = format_rfc3339(submission.updated_at)};
-}
 
 /// From "running" back to "queued", or to its end when the client was promised that.
 Result<void> EngineImpl::requeue(const JobId& id, const std::string& reason) {
   auto done = ledger_.update(id, std::nullopt, "engine", [&](JobRecord& record, Change& change) -> Result<void> {
+    if (membership_ != nullptr && record.owner != membership_->id())
+      return fail(errors::kStaleFence, "job {} has another owner by now", id.value);
     if (!record.view.cancel_requested)
       return move_without_result(services_.store, record, change, job::JobEvent::kRequeue, Error{.message = reason});
     // The client was told so: the job ends here, and the reconciler follows what is under way at a provider.
@@ -147,29 +168,26 @@ Result<void> EngineImpl::requeue(const JobId& id, const std::string& reason) {
 }
 
 Result<void> EngineImpl::recover_and_start() {
+  if (services_.store.shared()) TANDEM_TRY(join_others());
   if (options_.workers == 0) return {};  // a reader: it must not touch what it does not mean to run
-  TANDEM_TRY_ASSIGN(const std::vector<JobId> interrupted, jobs_in_state(services_.store, job::JobState::kRunning));
-  for (const JobId& id : interrupted) TANDEM_TRY(requeue(id, "the process that ran it ended"));
+  if (membership_ != nullptr) {
+    TANDEM_TRY(take_over(*membership_, services_.store, ledger_, services_.log));
+  } else {
+    TANDEM_TRY_ASSIGN(const std::vector<JobId> interrupted, jobs_in_state(services_.store, job::JobState::kRunning));
+    for (const JobId& id : interrupted) TANDEM_TRY(requeue(id, "the process that ran it ended"));
+  }
   if (options_.runs == Runs::kEveryJob) {
     TANDEM_TRY_ASSIGN(const std::vector<JobId> queued, jobs_in_state(services_.store, job::JobState::kQueued));
-    for (const JobId& id : queued) queue_.push_back({id, nullptr});
+    for (const JobId& id : queued) enqueue(id, nullptr);
   }
   for (std::size_t i = 0; i < options_.workers; ++i)
     workers_.push_back(
         services_.executor.start_loop("worker", [this](std::stop_token stop) { work(std::move(stop)); }));
   sweeping_ = reconciler_.start(services_.executor, options_.reconcile_interval);
   healing_ = services_.executor.start_loop("store-watch", [this](const std::stop_token& stop) { heal(stop); });
+  if (membership_ != nullptr)
+    beating_ = services_.executor.start_loop("membership", [this](const std::stop_token& stop) { beat(stop); });
   return {};
-}
-
-Result<std::optional<Admission>> EngineImpl::earlier_admission(const std::string& key, const std::string& fingerprint) {
-  TANDEM_TRY_ASSIGN(const auto row, services_.store.get(store::Table::kIdempotency, key));
-  if (!row) return std::optional<Admission>();
-  TANDEM_TRY_ASSIGN(const Json document, parse_json(row->value, "idempotency row"));
-  if (document.value("fingerprint", "") != fingerprint) {
-    return fail(errors::kIdempotencyConflict, "this idempotency key was used for another job document; use a new key");
-  }
-  return std::optional<Admission>(Admission{.id = JobId(document.value("job_id", "")), .replayed = true});
 }
 
 Result<void> EngineImpl::refuse_when_draining() {
@@ -189,7 +207,7 @@ Result<Admission> EngineImpl::admit(const job::JobSpec& spec, std::string_view t
   const std::string fingerprint = sha256(document).hex();
   const std::string key = fmt::format("{}/{}", tenant, idempotency_key);
   if (!idempotency_key.empty()) {
-    TANDEM_TRY_ASSIGN(const std::optional<Admission> earlier, earlier_admission(key, fingerprint));
+    TANDEM_TRY_ASSIGN(const std::optional<Admission> earlier, reads_.earlier_admission(key, fingerprint));
     if (earlier) return *earlier;
   }
 
@@ -234,7 +252,7 @@ Result<Admission> EngineImpl::admit(const job::JobSpec& spec, std::string_view t
     if (is_store_trouble(stored.error())) cannot_store(stored.error());
     // Two requests with one key at the same time: the other one won, and its job is the answer.
     if (stored.error().number == errors::kPreconditionFailed && !idempotency_key.empty()) {
-      TANDEM_TRY_ASSIGN(const std::optional<Admission> earlier, earlier_admission(key, fingerprint));
+      TANDEM_TRY_ASSIGN(const std::optional<Admission> earlier, reads_.earlier_admission(key, fingerprint));
       if (earlier) return *earlier;
     }
     return tl::unexpected(std::move(stored).error());
@@ -246,6 +264,7 @@ Result<Admission> EngineImpl::admit(const job::JobSpec& spec, std::string_view t
 
 void EngineImpl::enqueue(const JobId& id, std::shared_ptr<const job::JobSpec> spec) {
   const std::lock_guard lock(mutex_);
+  if (running_.contains(id) || parked_.contains(id) || !waiting_.insert(id).second) return;
   queue_.push_back({id, std::move(spec)});
   changed_.notify_all();
 }
@@ -259,6 +278,7 @@ Result<std::size_t> EngineImpl::attend(const JobId& id) {
       std::rotate(queue_.begin(), waits, waits + 1);
     } else if (options_.runs == Runs::kAttended && !running_.contains(id) && !parked_.contains(id)) {
       queue_.push_front({id, nullptr});
+      waiting_.insert(id);
       changed_.notify_all();
     }
   }
@@ -276,11 +296,12 @@ void EngineImpl::work(std::stop_token stop) {
     {
       std::unique_lock lock(mutex_);
       changed_.wait(lock, [&] {
-        return stop.stop_requested() || draining_ || (!queue_.empty() && watch_.writable().has_value());
+        return stop.stop_requested() || draining_ || (!queue_.empty() && watch_.writable().has_value() && may_start());
       });
       if (stop.stop_requested() || draining_) return;
       next = std::move(queue_.front());
       queue_.pop_front();
+      waiting_.erase(next.first);
       running_.emplace(next.first, std::make_shared<Running>());
     }
     const std::optional<Error> unstored = run_one(next.first, next.second);
@@ -308,12 +329,15 @@ std::optional<Error> EngineImpl::run_one(const JobId& id, std::shared_ptr<const 
     TANDEM_TRY_ASSIGN(record.view.state, job::require_transition(record.view.state, job::JobEvent::kStart));
     ++record.view.fence;
     ++record.starts;
+    if (membership_ != nullptr) record.owner = membership_->id();
     change.events.push_back({"job.started", {{"fence", record.view.fence}, {"start", record.starts}}});
     return {};
   });
   if (!started) {
-    // Cancelled while it waited: nothing to do. Anything else is worth a line.
-    if (started.error().number != errors::kJobFinal)
+    // Ended while it waited, or another process was faster: nothing to do. Anything else is worth a line.
+    const bool usual = started.error().number == errors::kJobFinal ||
+                       (membership_ != nullptr && started.error().number == errors::kIllegalTransition);
+    if (!usual)
       services_.log.write(LogLevel::kWarning, "job.not_started",
                           {{"job_id", id.value}, {"error", started.error().to_string()}});
     if (is_store_trouble(started.error())) return started.error();
@@ -330,6 +354,11 @@ std::optional<Error> EngineImpl::run_one(const JobId& id, std::shared_ptr<const 
                                  const std::lock_guard lock(mutex_);
                                  return draining_;
                                },
+                           .lost =
+                               [&] {
+                                 const std::lock_guard lock(mutex_);
+                                 return running->lost;
+                               },
                            .on_progress =
                                [&](const Progress& progress) {
                                  listeners_->each([&](const Listeners::Entry& entry) {
@@ -340,6 +369,77 @@ std::optional<Error> EngineImpl::run_one(const JobId& id, std::shared_ptr<const 
   services_.meter.add("tandem_jobs_ended_total", outcome.end == RunEnd::kFinal ? 1 : 0);
   if (outcome.end == RunEnd::kUnstored) return std::move(outcome.error);
   return std::nullopt;
+}
+
+Result<void> EngineImpl::join_others() {
+  TANDEM_TRY_ASSIGN(follower_,
+                    LogFollower::start(services_.store, services_.executor, services_.log, options_.log_interval,
+                                       [this](const job::Event& event) { heard(event); }));
+  outlet_->follow(follower_.get());
+  if (options_.workers == 0) return {};
+  TANDEM_ASSERT(!options_.node_id.empty());
+  membership_ = std::make_unique<Membership>(services_.store, services_.clock, options_.node_id, options_.lease_ttl,
+                                             options_.node_facts);
+  return membership_->join();
+}
+
+void EngineImpl::beat(const std::stop_token& stop) {
+  bool well = true;
+  while (true) {
+    if (well) guard_ = services_.executor.post_after(membership_->good_for(), [this] { let_go(); });
+    // A failing store is asked more often: there is not much of the lease left.
+    if (!pause(services_.executor, options_.lease_ttl / (well ? 3 : 10), stop)) return;
+    auto done = membership_->beat();
+    if (!done && done.error().number == errors::kLeaseLost) {
+      services_.log.write(LogLevel::kWarning, "node.lease_lost", {{"node", membership_->id()}});
+      let_go();
+      done = membership_->join();
+    }
+    if (done) done = take_over(*membership_, services_.store, ledger_, services_.log);
+    if (!done && well)
+      services_.log.write(LogLevel::kWarning, "node.beat_failed", {{"error", done.error().to_string()}});
+    well = done.has_value();
+    if (well) look_for_work();
+  }
+}
+
+void EngineImpl::look_for_work() {
+  {
+    const std::lock_guard lock(mutex_);
+    changed_.notify_all();  // whoever waited for the lease
+    if (!queue_.empty() || options_.runs != Runs::kEveryJob) return;
+  }
+  // What the log told while it could not be taken, such as a job that this process was still running for nobody.
+  const std::string prefix = state_index_key(job::JobState::kQueued, JobId());
+  const auto rows = services_.store.scan(store::Scan::prefix(store::Table::kJobIndex, prefix));
+  if (!rows) return;
+  for (const store::Row& row : *rows) enqueue(JobId(row.key.substr(prefix.size())), nullptr);
+}
+
+void EngineImpl::let_go() {
+  if (may_start()) return;
+  std::vector<std::shared_ptr<Running>> running;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [id, one] : running_) {
+      one->lost = true;
+      running.push_back(one);
+    }
+  }
+  for (const auto& one : running) one->stop.request_stop();
+}
+
+void EngineImpl::heard(const job::Event& event) {
+  if ((event.type == "job.queued" || event.type == "job.requeued") && options_.workers != 0 &&
+      options_.runs == Runs::kEveryJob)
+    enqueue(event.job, nullptr);
+  if (event.type == "job.cancel_requested") stop_cancelled(event.job);
+  {
+    const std::lock_guard lock(mutex_);
+    ++ended_;  // whoever waits for a job looks again
+    changed_.notify_all();
+  }
+  listeners_->publish(event);
 }
 
 void EngineImpl::cannot_store(const Error& error) {
@@ -390,6 +490,7 @@ void EngineImpl::unpark() {
     const auto view = job(id);
     if (view && view->state == job::JobState::kRunning) {
       const auto done = requeue(id, "its progress could not be stored");
+      if (!done && done.error().number == errors::kStaleFence) continue;  // another process has it by now
       if (!done && is_store_trouble(done.error())) {
         {
           const std::lock_guard lock(mutex_);
@@ -404,102 +505,6 @@ void EngineImpl::unpark() {
   }
 }
 
-Result<JobPage> EngineImpl::jobs(std::optional<job::JobState> state, std::size_t limit, std::string_view page_token) {
-  limit = std::clamp<std::size_t>(limit, 1, kPageMax);
-  const std::string prefix = state ? fmt::format("state/{}/", job::to_string(*state)) : "";
-  store::Scan scan = store::Scan::prefix(state ? store::Table::kJobIndex : store::Table::kJob, prefix, limit + 1);
-  scan.descending = true;
-  if (!page_token.empty()) {
-    TANDEM_TRY_ASSIGN(const JobId last, parse_job_id(page_token));
-    scan.until = prefix + last.value;
-  }
-  TANDEM_TRY_ASSIGN(const std::vector<store::Row> rows, services_.store.scan(scan));
-  JobPage out;
-  for (const store::Row& row : rows) {
-    if (out.jobs.size() == limit) {
-      out.next_page_token = out.jobs.back().id.value;
-      break;
-    }
-    auto record = state ? load_job(services_.store, JobId(row.key.substr(prefix.size()))) : JobRecord::parse(row);
-    TANDEM_TRY(record);
-    out.jobs.push_back(std::move(record->view));
-  }
-  return out;
-}
-
-Result<Json> EngineImpl::spec_document(const JobId& id) {
-  TANDEM_TRY_ASSIGN(const JobRecord record, load_job(services_.store, id));
-  TANDEM_TRY_ASSIGN(const auto blob, services_.store.get(store::Table::kBlob, record.spec_sha256));
-  if (!blob) return fail(errors::kStoreDamaged, "the document of job {} is gone", id.value);
-  return parse_json(blob->value, "job " + id.value, {.bytes_max = UINT64_MAX});
-}
-
-Result<Json> EngineImpl::plan_document(const JobId& id) {
-  TANDEM_TRY_ASSIGN(const JobRecord record, load_job(services_.store, id));
-  if (!record.plan)
-    return fail(errors::kResultNotReady, "job {} is {} and has no plan yet", id.value,
-                job::to_string(record.view.state));
-  return *record.plan;
-}
-
-Result<Bytes> EngineImpl::result(const JobId& id) {
-  TANDEM_TRY_ASSIGN(const JobRecord record, load_job(services_.store, id));
-  if (record.result_sha256.empty()) {
-    if (!record.view.error.empty()) {
-      return tl::unexpected(Error{
-          .number = static_cast<ErrorNumber>(record.view.error_number),
-          .message = fmt::format("job {} {}: {}", id.value, job::to_string(record.view.state), record.view.error)});
-    }
-    return fail(errors::kResultNotReady, "job {} is {} and has no result", id.value, job::to_string(record.view.state));
-  }
-  TANDEM_TRY_ASSIGN(const auto blob, services_.store.get(store::Table::kBlob, record.result_sha256));
-  if (!blob) return fail(errors::kStoreDamaged, "the result {} of job {} is gone", record.result_sha256, id.value);
-  return blob->value;
-}
-
-Result<lineage::LineageRecord> EngineImpl::lineage(const JobId& id) {
-  TANDEM_TRY_ASSIGN(const JobRecord record, load_job(services_.store, id));
-  if (record.view.lineage_id.empty()) {
-    return fail(errors::kResultNotReady, "job {} is {}: lineage is written with the result", id.value,
-                job::to_string(record.view.state));
-  }
-  TANDEM_TRY_ASSIGN(const auto row, services_.store.get(store::Table::kLineage, record.view.lineage_id));
-  if (!row) return fail(errors::kStoreDamaged, "the lineage of job {} is gone", id.value);
-  TANDEM_TRY_ASSIGN(const Json document, parse_json(row->value, "lineage " + row->key));
-  TANDEM_TRY_ASSIGN(lineage::LineageRecord out, lineage::LineageRecord::parse(document));
-  TANDEM_TRY_ASSIGN(const std::vector<submit::SubmissionRecord> submissions, services_.submitter.submissions(id));
-  for (const submit::SubmissionRecord& submission : submissions)
-    if (submission.state == submit::SubmissionState::kOrphan) out.orphans.push_back(orphan_record(submission));
-  return out;
-}
-
-Result<lineage::ReplayPackage> EngineImpl::replay_package(const JobId& id) {
-  TANDEM_TRY_ASSIGN(lineage::LineageRecord record, lineage(id));
-  lineage::ReplayPackage out{.plan = std::move(record.plan), .work = std::move(record.work)};
-  TANDEM_TRY_ASSIGN(out.spec, spec_document(id));
-  for (const lineage::WorkRecord& work : out.work) {
-    if (work.local || work.raw_sha256.empty()) continue;
-    TANDEM_TRY_ASSIGN(const auto blob, services_.store.get(store::Table::kBlob, work.raw_sha256));
-    if (!blob) return fail(errors::kStoreDamaged, "the raw result {} of job {} is gone", work.raw_sha256, id.value);
-    out.raw.emplace(work.raw_sha256, blob->value);
-  }
-  return out;
-}
-
-Result<std::vector<job::Event>> EngineImpl::events(const JobId& id, std::uint64_t after, std::size_t limit) {
-  TANDEM_TRY(load_job(services_.store, id));
-  TANDEM_TRY_ASSIGN(const std::vector<store::LogEntry> entries,
-                    services_.store.read_log(after, std::clamp<std::size_t>(limit, 1, kPageMax), id.value));
-  std::vector<job::Event> out;
-  for (const store::LogEntry& entry : entries) {
-    TANDEM_TRY_ASSIGN(const Json document, parse_json(entry.value, fmt::format("event {}", entry.sequence)));
-    TANDEM_TRY_ASSIGN(job::Event event, job::Event::parse(document));
-    event.sequence = entry.sequence;
-    out.push_back(std::move(event));
-  }
-  return out;
-}
-
 Result<void> EngineImpl::cancel(const JobId& id, std::string_view actor, std::string_view reason) {
   auto done =
       ledger_.update(id, std::nullopt, std::string(actor), [&](JobRecord& record, Change& change) -> Result<void> {
@@ -509,7 +514,7 @@ Result<void> EngineImpl::cancel(const JobId& id, std::string_view actor, std::st
         change.events.push_back({"job.cancel_requested", {{"reason", std::string(reason)}}});
         // Its worker ends it, so that what is under way at a provider is seen to. Without workers here it has none: its process
         // ended, and what it left at a provider is the next reconciler's.
-        if (was_running && options_.workers != 0) return {};
+        if (was_running && (options_.workers != 0 || services_.store.shared())) return {};
         return move_without_result(
             services_.store, record, change, job::JobEvent::kCancel,
             make_error(errors::kCancelled, "cancelled by the client {}",
@@ -517,6 +522,11 @@ Result<void> EngineImpl::cancel(const JobId& id, std::string_view actor, std::st
       });
   if (!done && is_store_trouble(done.error())) cannot_store(done.error());
   TANDEM_TRY(done);
+  stop_cancelled(id);
+  return {};
+}
+
+void EngineImpl::stop_cancelled(const JobId& id) {
   std::shared_ptr<Running> running;
   {
     const std::lock_guard lock(mutex_);
@@ -529,7 +539,6 @@ Result<void> EngineImpl::cancel(const JobId& id, std::string_view actor, std::st
     changed_.notify_all();
   }
   if (running != nullptr) running->stop.request_stop();
-  return {};
 }
 
 Result<JobView> EngineImpl::wait(const JobId& id, Deadline deadline) {

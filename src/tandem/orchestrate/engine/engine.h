@@ -1,8 +1,8 @@
 // tandem/orchestrate/engine/engine.h - Engine: admits jobs, walks them step by step, and never loses one.
 //
 // Room: orchestrate. Acknowledges only what is durable. A job is one row, one event log subject, checkpoints and a result;
-// every transition is one compare-and-set on (id, version) plus one event in the same commit. One engine a store here;
-// leases and many nodes come with the durable engine.
+// every transition is one compare-and-set on (id, version) plus one event in the same commit. Several processes may share a
+// store: each holds a lease (membership.h), jobs go to who starts them first, and every write of a worker carries its fence.
 #pragma once
 
 #include <functional>
@@ -66,6 +66,10 @@ struct EngineOptions {
       20'000};  ///< how long a step waits for a remote backend before it falls back
   std::chrono::milliseconds reconcile_interval{1'000};
   std::chrono::milliseconds store_retry_interval{1'000};  ///< between looks whether a full disk has room again
+  std::chrono::milliseconds lease_ttl{10'000};  ///< of this process where others share the store
+  std::chrono::milliseconds log_interval{1'000};  ///< between looks at a shared log when nothing said that it grew
+  std::string node_id;  ///< of this process and no other, ever; needed where the store is shared
+  Json node_facts = Json::object();  ///< for people: host, pid
   lineage::Versions versions;
 };
 
@@ -108,8 +112,8 @@ struct Progress {
 /// Threads: every method is safe to call concurrently.
 class Engine {
  public:
-  /// Requeues what was running when a process ended, and starts the workers and, beside them, the reconciler: no provider is
-  /// waited for. Errors: those of the store.
+  /// Requeues what was running when a process ended (of a shared store: whose lease ran out), and starts the workers and, beside
+  /// them, the reconciler: no provider is waited for. Errors: those of the store.
   static Result<std::unique_ptr<Engine>> start(EngineServices services, EngineOptions options);
   virtual ~Engine() = default;
 

@@ -28,9 +28,10 @@ Result<JobRecord> JobLedger::update(const JobId& id, std::optional<std::uint64_t
       return fail(errors::kStaleFence, "job {} is owned under fence {}, this worker has {}; it stops", id.value,
                   record.view.fence, *fence);
     }
-    const job::JobState previous = record.view.state;
+    const Indexed previous{.state = record.view.state, .owner = record.owner};
     Change change;
     TANDEM_TRY(decide(record, change));
+    if (record.view.state != job::JobState::kRunning) record.owner.clear();
     record.view.updated_at = clock_.now();
     auto done = commit(record, previous, actor, std::move(change));
     if (done) return record;
@@ -43,8 +44,8 @@ Result<void> JobLedger::insert(const JobRecord& record, Change change) {
   return commit(record, std::nullopt, record.actor, std::move(change));
 }
 
-Result<void> JobLedger::commit(const JobRecord& record, std::optional<job::JobState> previous, const std::string& actor,
-                               Change change) {
+Result<void> JobLedger::commit(const JobRecord& record, const std::optional<Indexed>& previous,
+                               const std::string& actor, Change change) {
   if (change.keeps_row)
     change.batch.check(store::Table::kJob, record.view.id.value, store::Expect::at(record.version));
   else

@@ -43,7 +43,7 @@ class JobLedger {
   Result<void> insert(const JobRecord& record, Change change);
 
  private:
-  Result<void> commit(const JobRecord& record, std::optional<job::JobState> previous, const std::string& actor,
+  Result<void> commit(const JobRecord& record, const std::optional<Indexed>& previous, const std::string& actor,
                       Change change);
 
   store::Store& store_;

@@ -33,6 +33,8 @@ Bytes JobRecord::value() const {
   out["cancel_reason"] = cancel_reason;
   out["deadline_micros"] = deadline_micros;
   out["starts"] = starts;
+  out["owner"] = owner;
+  out["lost_leases"] = lost_leases;
   return out.dump();
 }
 
@@ -75,6 +77,9 @@ Result<JobRecord> JobRecord::parse(const store::Row& row) {
   TANDEM_TRY_ASSIGN(out.deadline_micros, reader.integer("deadline_micros", 0, INT64_MAX));
   TANDEM_TRY_ASSIGN(const std::int64_t starts, reader.integer("starts", 0, UINT32_MAX));
   out.starts = static_cast<std::uint32_t>(starts);
+  TANDEM_TRY_ASSIGN(out.owner, reader.string_or("owner", ""));
+  TANDEM_TRY_ASSIGN(const std::int64_t lost, reader.integer_or("lost_leases", 0, 0, UINT32_MAX));
+  out.lost_leases = static_cast<std::uint32_t>(lost);
   return out;
 }
 
@@ -82,12 +87,22 @@ std::string state_index_key(job::JobState state, const JobId& id) {
   return fmt::format("state/{}/{}", job::to_string(state), id.value);
 }
 
-void put_job(store::Batch& batch, const JobRecord& record, std::optional<job::JobState> previous_state) {
+std::string owner_index_key(std::string_view node, const JobId& id) {
+  return fmt::format("owner/{}/{}", node, id.value);
+}
+
+void put_job(store::Batch& batch, const JobRecord& record, const std::optional<Indexed>& previous) {
+  const JobId& id = record.view.id;
   const store::Expect expect = record.version == 0 ? store::Expect::absent() : store::Expect::at(record.version);
-  batch.put(store::Table::kJob, record.view.id.value, record.value(), expect);
-  if (previous_state == record.view.state) return;
-  if (previous_state) batch.erase(store::Table::kJobIndex, state_index_key(*previous_state, record.view.id));
-  batch.put(store::Table::kJobIndex, state_index_key(record.view.state, record.view.id), "");
+  batch.put(store::Table::kJob, id.value, record.value(), expect);
+  if (!previous || previous->state != record.view.state) {
+    if (previous) batch.erase(store::Table::kJobIndex, state_index_key(previous->state, id));
+    batch.put(store::Table::kJobIndex, state_index_key(record.view.state, id), "");
+  }
+  const std::string before = previous ? previous->owner : "";
+  if (before == record.owner) return;
+  if (!before.empty()) batch.erase(store::Table::kJobIndex, owner_index_key(before, id));
+  if (!record.owner.empty()) batch.put(store::Table::kJobIndex, owner_index_key(record.owner, id), "");
 }
 
 Result<JobRecord> load_job(store::Store& store, const JobId& id) {
@@ -96,8 +111,15 @@ Result<JobRecord> load_job(store::Store& store, const JobId& id) {
   return JobRecord::parse(*row);
 }
 
-Result<std::vector<JobId>> jobs_in_state(store::Store& store, job::JobState state) {
-  const std::string prefix = fmt::format("state/{}/", job::to_string(state));
+bool owned_by_another(store::Store& store, const JobId& id, std::uint64_t fence, std::string_view node) {
+  const auto record = load_job(store, id);
+  return record && record->view.state == job::JobState::kRunning && record->view.fence == fence &&
+         record->owner != node;
+}
+
+namespace {
+
+Result<std::vector<JobId>> jobs_under(store::Store& store, const std::string& prefix) {
   store::Scan scan = store::Scan::prefix(store::Table::kJobIndex, prefix, kIndexPage);
   std::vector<JobId> out;
   while (true) {
@@ -106,6 +128,16 @@ Result<std::vector<JobId>> jobs_in_state(store::Store& store, job::JobState stat
     if (rows.size() < kIndexPage) return out;
     scan.from = rows.back().key + '\0';
   }
+}
+
+}  // namespace
+
+Result<std::vector<JobId>> jobs_in_state(store::Store& store, job::JobState state) {
+  return jobs_under(store, fmt::format("state/{}/", job::to_string(state)));
+}
+
+Result<std::vector<JobId>> jobs_of_owner(store::Store& store, std::string_view node) {
+  return jobs_under(store, fmt::format("owner/{}/", node));
 }
 
 }  // namespace tandem::engine

@@ -27,6 +27,8 @@ struct JobRecord {
   std::string cancel_reason;
   std::int64_t deadline_micros = 0;  ///< of total_time; 0: none
   std::uint32_t starts = 0;  ///< times a worker took it
+  std::string owner;  ///< the node that runs it, where several share the store; empty unless it is running
+  std::uint32_t lost_leases = 0;  ///< processes that were lost while they ran it
 
   Bytes value() const;
   static Result<JobRecord> parse(const store::Row& row);
@@ -35,13 +37,28 @@ struct JobRecord {
 /// "state/<state>/<id>": ids sort by creation.
 std::string state_index_key(job::JobState state, const JobId& id);
 
-/// Adds the row of `record` (expecting its version) to `batch`, moving its index entry when the state changed.
-void put_job(store::Batch& batch, const JobRecord& record, std::optional<job::JobState> previous_state);
+/// "owner/<node>/<id>" of running jobs that have an owner.
+std::string owner_index_key(std::string_view node, const JobId& id);
+
+/// What the index has of a job before a change.
+struct Indexed {
+  job::JobState state = job::JobState::kQueued;
+  std::string owner;
+};
+
+/// Adds the row of `record` (expecting its version) to `batch`, and moves its index entries where they changed.
+void put_job(store::Batch& batch, const JobRecord& record, const std::optional<Indexed>& previous);
 
 /// Errors: 5001 job_not_found.
 Result<JobRecord> load_job(store::Store& store, const JobId& id);
 
 /// Ids of all jobs in a state, oldest first.
 Result<std::vector<JobId>> jobs_in_state(store::Store& store, job::JobState state);
+
+/// Whether another process than `node` runs the job, under this fence. False also where that cannot be read.
+bool owned_by_another(store::Store& store, const JobId& id, std::uint64_t fence, std::string_view node);
+
+/// Ids of the jobs that a node runs, oldest first.
+Result<std::vector<JobId>> jobs_of_owner(store::Store& store, std::string_view node);
 
 }  // namespace tandem::engine

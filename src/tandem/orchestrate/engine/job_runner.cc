@@ -226,6 +226,9 @@ RunOutcome JobRunner::end_with(const JobId& id, std::uint64_t fence, const Error
     services_.log.write(LogLevel::kWarning, "job.let_go", {{"job_id", id.value}, {"error", error.to_string()}});
     return {error.number == errors::kStaleFence ? RunEnd::kLost : RunEnd::kUnstored, error};
   }
+  if (control.lost())
+    return {RunEnd::kUnstored,
+            make_error(errors::kLeaseLost, "the lease of this process was over; the job goes on later")};
   job::JobEvent event = job::JobEvent::kFail;
   Error reason = error;
   if (control.cancelled()) {

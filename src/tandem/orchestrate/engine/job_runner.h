@@ -37,6 +37,7 @@ struct RunControl {
   std::stop_token stop;  ///< any reason
   std::function<bool()> cancelled;  ///< the client asked
   std::function<bool()> draining;  ///< the server goes down
+  std::function<bool()> lost;  ///< this process may not work on it any more: its lease is over
   std::function<void(const Progress&)> on_progress;
 };
 

@@ -21,10 +21,13 @@ bool is_store_trouble(const Error& error) {
 }
 
 void StoreWatch::note(const Error& error) {
-  // After a failed write or sync the store acknowledges nothing more (store.h): the next caller would hear that.
   Error trouble = error;
-  if (error.number == errors::kIoError)
-    trouble = make_error(errors::kStoreClosed, "the store stopped acknowledging: {}", error.to_string());
+  if (error.number == errors::kIoError) {
+    // After a failed write or sync the store acknowledges nothing more (store.h); after a failed read it may well.
+    const auto asked = store::commit_and_wait(store_, store::Batch());
+    if (asked) return;
+    trouble = asked.error();
+  }
   bool news = false;
   {
     const std::lock_guard lock(mutex_);

@@ -28,7 +28,6 @@ constexpr double kGateErrorsMax = 1;
 constexpr double kAssumedError2q = 0.01;  ///< of a device that gave no calibration
 constexpr double kAssumedAmplitudesPerMs = 2e5; ///< one core, one gate, no profile; only an "assumed" figure
 
-/// The solver behind a backend id "cpu.<solver>".
 /// A job that names a fallback has put it beside policy.backends itself; every other rule holds for it too.
 enum class Place : std::uint8_t { kAny, kNamedFallback };
 

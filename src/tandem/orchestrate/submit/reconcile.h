@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <stop_token>
 
@@ -31,9 +32,12 @@ struct SweepReport {
 /// Threads: sweep() is safe to call concurrently with runs and with itself.
 class Reconciler {
  public:
+  /// Whether a worker of another process has this job under this fence: its submissions are then in good hands.
+  using RunsElsewhere = std::function<bool(const JobId& job, std::uint64_t fence)>;
+
   /// Both must outlive it.
-  Reconciler(Submitter& submitter, const backend::BackendRegistry& backends)
-      : submitter_(submitter), backends_(backends) {}
+  Reconciler(Submitter& submitter, const backend::BackendRegistry& backends, RunsElsewhere runs_elsewhere = nullptr)
+      : submitter_(submitter), backends_(backends), runs_elsewhere_(std::move(runs_elsewhere)) {}
 
   /// One pass over all open submissions; each is asked about once. After a crash every intent is in doubt; the run that comes
   /// back to one knows that as well, so workers need not wait for the first sweep. A record is crash-safe at every point: a sweep that dies is simply repeated.
@@ -47,6 +51,7 @@ class Reconciler {
  private:
   Submitter& submitter_;
   const backend::BackendRegistry& backends_;
+  const RunsElsewhere runs_elsewhere_;
 };
 
 }  // namespace tandem::submit

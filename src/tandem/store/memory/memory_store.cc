@@ -254,6 +254,11 @@ Result<std::uint64_t> MemoryStore::last_sequence() {
   return state_->contents->log().size();
 }
 
+Result<Timestamp> MemoryStore::now() {
+  TANDEM_ASSERT(clock_ != nullptr);
+  return clock_->now();
+}
+
 void MemoryStore::fail_commits(std::uint64_t first, std::uint64_t count, Error error) {
   const std::lock_guard lock(state_->mutex);
   state_->commits = 0;

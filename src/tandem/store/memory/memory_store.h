@@ -34,6 +34,11 @@ class MemoryStore final : public store::Store {
                                                 std::string_view subject = {}) override;
   Result<std::uint64_t> last_sequence() override;
   std::string_view kind() const override { return "memory"; }
+  bool shared() const override { return clock_ != nullptr; }
+  Result<Timestamp> now() override;
+
+  /// From now on it says that it is shared, by this clock: several engines of one test stand for several processes.
+  void share(const Clock& clock) { clock_ = &clock; }
 
   /// Planted fault: of the commits called from now on, counted from 1, those numbered first .. first + count - 1 are
   /// answered with `error` and leave nothing. A second call replaces the first.
@@ -45,6 +50,7 @@ class MemoryStore final : public store::Store {
  private:
   struct State;
   std::shared_ptr<State> state_;
+  const Clock* clock_ = nullptr;
 };
 
 }  // namespace tandem::memory

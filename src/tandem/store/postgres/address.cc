@@ -1,5 +1,6 @@
 #include "tandem/store/postgres/address.h"
 
+#include <arpa/inet.h>
 #include <libpq-fe.h>
 
 #include <memory>
@@ -16,8 +17,10 @@ struct FreeOptions {
 using Options = std::unique_ptr<PQconninfoOption, FreeOptions>;
 
 bool is_this_machine(std::string_view host) {
-  return host.empty() || host.front() == '/' || host.front() == '@' || host == "localhost" || host == "::1" ||
-         host.starts_with("127.");
+  if (host.empty() || host.front() == '/' || host.front() == '@' || host == "localhost" || host == "::1") return true;
+  in_addr address{};
+  const bool numeric = inet_pton(AF_INET, std::string(host).c_str(), &address) == 1;
+  return numeric && (ntohl(address.s_addr) >> 24) == 127;
 }
 
 /// A value that the address gives, or else the one that libpq takes from its variables and defaults.
@@ -44,6 +47,12 @@ Result<Address> Address::parse(const std::string& text) {
   Address out;
   for (const PQconninfoOption* option = parsed.get(); option->keyword != nullptr; ++option)
     if (option->val != nullptr && *option->val != '\0') out.options.emplace(option->keyword, option->val);
+  if (out.options.contains("service")) {
+    return fail(
+        errors::kBadStoreAddress,
+        "the address of the store names a service, whose file decides what is checked; write host, port and name, "
+        "or set PGSERVICE");
+  }
   for (const char* secret : {"password", "sslpassword"}) {
     if (out.options.contains(secret)) {
       return fail(

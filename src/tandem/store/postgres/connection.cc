@@ -14,7 +14,9 @@ namespace {
 /// How a session differs from the server's defaults.
 /// enable_seqscan: the plans of prepared statements are made while tables may be empty, and must not rest on that.
 /// jit: it compiles what looks expensive, and a scan that is off looks most expensive of all.
-/// idle_in_transaction_session_timeout: a stopped process must not hold the head of the store for longer.
+/// idle_in_transaction_session_timeout: a stopped process must not hold the head of the store for longer; group_writer.cc ends
+/// sessions that wait for their client inside a statement.
+/// tcp_keepalives, client_connection_check_interval: the server lets go of what a lost client holds.
 constexpr const char* kSession = R"sql(
   SET search_path = tandem, pg_catalog;
   SET synchronous_commit = on;
@@ -22,9 +24,15 @@ constexpr const char* kSession = R"sql(
   SET jit = off;
   SET plan_cache_mode = force_generic_plan;
   SET idle_in_transaction_session_timeout = '10s';
-  SET lock_timeout = '20s';
+  SET lock_timeout = '12s';
+  SET tcp_keepalives_idle = 10;
+  SET tcp_keepalives_interval = 5;
+  SET tcp_keepalives_count = 3;
+  SET client_connection_check_interval = '5s';
   SET client_min_messages = warning;
 )sql";
+
+constexpr std::string_view kReadOnly = "25006";
 
 ErrorNumber number_of(std::string_view state) {
   if (state == "53100") return errors::kDiskFull;
@@ -32,9 +40,11 @@ ErrorNumber number_of(std::string_view state) {
   if (state == "55P03") return errors::kLockHeld;
   if (state == "58030") return errors::kIoError;
   if (state == "42501" || state == "28000" || state == "28P01") return errors::kFilePermissionDenied;
-  if (state.starts_with("XX")) return errors::kStoreDamaged;
+  // Damaged pages; tables or the whole schema that are gone.
+  if (state.starts_with("XX") || state == "42P01" || state == "3F000") return errors::kStoreDamaged;
   // Connections that end, servers that stop or start, too many sessions, sessions ended by a time limit or an administrator.
-  for (const std::string_view unreachable : {"08", "57", "53", "25P03", "40"})
+  // 25006: the server became a standby.
+  for (const std::string_view unreachable : {"08", "57", "53", "25P03", "25006", "40"})
     if (state.starts_with(unreachable)) return errors::kStoreUnreachable;
   return errors::kInternal;
 }
@@ -51,7 +61,8 @@ Result<std::unique_ptr<Connection>> Connection::open(const Address& address, std
   std::map<std::string, std::string> options = {{"application_name", "tandem"},
                                                 {"client_encoding", "UTF8"},
                                                 {"connect_timeout", seconds},
-                                                {"tcp_user_timeout", milliseconds}};
+                                                {"tcp_user_timeout", milliseconds},
+                                                {"target_session_attrs", "read-write"}};
   for (const auto& [key, value] : address.options) options[key] = value;
   std::vector<const char*> keys;
   std::vector<const char*> values;
@@ -107,25 +118,28 @@ void Connection::send(const Statement& statement, const Params& params) {
   if (!sent) (void)lost(first_line(PQerrorMessage(handle_.get())));
 }
 
-Result<void> Connection::wait_until_answered(Deadline deadline) {
+Result<void> Connection::wait_until_answered() {
+  Deadline silence = Deadline::after(clock_, answer_wait_);
   while (true) {
     const int unsent = PQflush(handle_.get());
     if (unsent < 0) return unexpected<Error>(lost(first_line(PQerrorMessage(handle_.get()))));
     if (PQisBusy(handle_.get()) == 0) return {};
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline.left(clock_));
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(silence.left(clock_));
     if (left.count() <= 0) return unexpected<Error>(lost(fmt::format("nothing within {} ms", answer_wait_.count())));
     pollfd waiting{.fd = PQsocket(handle_.get()),
                    .events = static_cast<short>(unsent == 0 ? POLLIN : POLLIN | POLLOUT),
                    .revents = 0};
     const int ready = poll(&waiting, 1, static_cast<int>(std::min<std::int64_t>(left.count(), 60'000)));
     if (ready < 0 && errno != EINTR) return unexpected<Error>(lost(std::strerror(errno)));
-    if (ready > 0 && (waiting.revents & ~POLLOUT) != 0 && PQconsumeInput(handle_.get()) == 0)
+    if (ready <= 0) continue;
+    silence = Deadline::after(clock_, answer_wait_);  // something moves: large values take their time
+    if ((waiting.revents & ~POLLOUT) != 0 && PQconsumeInput(handle_.get()) == 0)
       return unexpected<Error>(lost(first_line(PQerrorMessage(handle_.get()))));
   }
 }
 
-Result<PGresult*> Connection::next(Deadline deadline) {
-  TANDEM_TRY(wait_until_answered(deadline));
+Result<PGresult*> Connection::next() {
+  TANDEM_TRY(wait_until_answered());
   PGresult* result = PQgetResult(handle_.get());
   if (PQstatus(handle_.get()) != CONNECTION_BAD) return result;
   const Answer owned(result);
@@ -136,21 +150,23 @@ Result<std::vector<Answer>> Connection::finish() {
   const std::vector<Sent> sent = std::exchange(sent_, {});
   if (broken_) return unexpected<Error>(lost("the session was lost before"));
   if (PQpipelineSync(handle_.get()) != 1) return unexpected<Error>(lost(first_line(PQerrorMessage(handle_.get()))));
-  const Deadline deadline = Deadline::after(clock_, answer_wait_);
   std::vector<Answer> answers;
   std::optional<Error> failure;
   for (const Sent& one : sent) {
-    TANDEM_TRY_ASSIGN(PGresult* const result, next(deadline));
+    TANDEM_TRY_ASSIGN(PGresult* const result, next());
     Answer answer(result);
     const ExecStatusType status = PQresultStatus(result);
     const bool good = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
     if (!good && !failure && status != PGRES_PIPELINE_ABORTED) failure = error_of(result);
+    const char* state = good ? nullptr : PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    if (state != nullptr && std::string_view(state) == kReadOnly)
+      broken_ = true;  // the next session looks for a server that writes
     if (!good && one.prepares) prepared_.erase(one.statement);
     if (good && !one.prepares) answers.push_back(std::move(answer));
-    TANDEM_TRY_ASSIGN(PGresult* const end, next(deadline));  // null: no more of this statement
+    TANDEM_TRY_ASSIGN(PGresult* const end, next());  // null: no more of this statement
     if (const Answer unexpected_result(end); end != nullptr) return unexpected<Error>(ended(end));
   }
-  TANDEM_TRY_ASSIGN(PGresult* const last, next(deadline));
+  TANDEM_TRY_ASSIGN(PGresult* const last, next());
   const Answer synced(last);
   if (PQresultStatus(last) != PGRES_PIPELINE_SYNC) return unexpected<Error>(ended(last));
   if (failure) return unexpected<Error>(*std::move(failure));
@@ -163,6 +179,21 @@ Result<Answer> Connection::run(const Statement& statement, const Params& params)
   return std::move(answers.front());
 }
 
+Result<bool> Connection::wait_for_notification(std::chrono::milliseconds wait, int own) {
+  TANDEM_ASSERT(sent_.empty());
+  pollfd waiting{.fd = PQsocket(handle_.get()), .events = POLLIN, .revents = 0};
+  const int ready = poll(&waiting, 1, static_cast<int>(wait.count()));
+  if (ready < 0 && errno != EINTR) return unexpected<Error>(lost(std::strerror(errno)));
+  if (ready > 0 && PQconsumeInput(handle_.get()) == 0)
+    return unexpected<Error>(lost(first_line(PQerrorMessage(handle_.get()))));
+  bool by_another = false;
+  while (PGnotify* notification = PQnotifies(handle_.get())) {
+    by_another = by_another || notification->be_pid != own;
+    PQfreemem(notification);
+  }
+  return by_another;
+}
+
 Result<void> Connection::script(const std::string& sql) {
   TANDEM_ASSERT(sent_.empty());
   if (PQpipelineStatus(handle_.get()) != PQ_PIPELINE_OFF) {
@@ -171,10 +202,9 @@ Result<void> Connection::script(const std::string& sql) {
   }
   if (PQsendQuery(handle_.get(), sql.c_str()) != 1)
     return unexpected<Error>(lost(first_line(PQerrorMessage(handle_.get()))));
-  const Deadline deadline = Deadline::after(clock_, answer_wait_);
   std::optional<Error> failure;
   while (true) {
-    TANDEM_TRY_ASSIGN(PGresult* const result, next(deadline));
+    TANDEM_TRY_ASSIGN(PGresult* const result, next());
     if (result == nullptr) break;
     const Answer owned(result);
     const ExecStatusType status = PQresultStatus(result);

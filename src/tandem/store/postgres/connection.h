@@ -24,7 +24,7 @@ namespace tandem::postgres {
 /// Threads: one at a time.
 class Connection {
  public:
-  /// `answer_wait`: for each finish(), and to connect.
+  /// `answer_wait`: how long the server may say nothing, and to connect.
   static Result<std::unique_ptr<Connection>> open(const Address& address, std::chrono::milliseconds answer_wait,
                                                   const Clock& clock);
   Connection(const Connection&) = delete;
@@ -40,6 +40,11 @@ class Connection {
   /// SQL without parameters, several statements at once, as one transaction. Nothing may be waiting for finish().
   Result<void> script(const std::string& sql);
 
+  /// Waits at most `wait` for notifications of channels that this session listens to; true when one came from another session
+  /// than `own`. Nothing may be waiting for finish().
+  Result<bool> wait_for_notification(std::chrono::milliseconds wait, int own);
+  int server_process() const { return PQbackendPID(handle_.get()); }
+
   bool broken() const { return broken_; }
   bool in_transaction() const { return PQtransactionStatus(handle_.get()) != PQTRANS_IDLE; }
 
@@ -53,9 +58,9 @@ class Connection {
   };
   Connection(PGconn* handle, std::string shown, std::chrono::milliseconds answer_wait, const Clock& clock)
       : handle_(handle), shown_(std::move(shown)), answer_wait_(answer_wait), clock_(clock) {}
-  Result<void> wait_until_answered(Deadline deadline);
+  Result<void> wait_until_answered();
   /// The next result, which may be null; waits for it.
-  Result<PGresult*> next(Deadline deadline);
+  Result<PGresult*> next();
   Error lost(std::string_view why);
   /// The session is over, as the server's last words say, or without any.
   Error ended(const PGresult* result);

@@ -137,6 +137,49 @@ TEST(PostgresFaults, a_server_that_says_nothing_counts_as_gone_after_the_wait) {
   ASSERT_EQ(::kill(std::stoi(worker), SIGCONT), 0);
 }
 
+TEST(PostgresFaults, all_sessions_that_a_restart_cut_are_replaced_without_a_word) {
+  World world("fsync = off");
+  const auto store = world.open({.readers_max = 4});
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 4; ++i) {
+    readers.emplace_back([&] {
+      for (int k = 0; k < 50; ++k) EXPECT_THAT(store->get(Table::kMeta, "k"), Succeeds());
+    });
+  }
+  for (std::thread& reader : readers) reader.join();
+  world.cluster.kill(SIGINT);
+  world.cluster.start();
+  EXPECT_THAT(store->get(Table::kMeta, "k"), Succeeds());
+  EXPECT_THAT(store::commit_and_wait(*store, Batch().put(Table::kMeta, "k", "1")), Succeeds());
+}
+
+TEST(PostgresFaults, tables_that_somebody_locks_stop_commits_for_as_long_as_that_takes) {
+  World world("fsync = off");
+  const auto store = world.open();
+  PGconn* person = PQconnectdb(world.cluster.address().c_str());
+  PQclear(PQexec(person, "BEGIN; LOCK TABLE tandem.meta"));
+  EXPECT_THAT(store::commit_and_wait(*store, Batch().put(Table::kMeta, "k", "1")), FailsWith(errors::kLockHeld));
+  PQfinish(person);
+  EXPECT_THAT(store::commit_and_wait(*store, Batch().put(Table::kMeta, "k", "2")), Succeeds());
+  EXPECT_EQ(store->get(Table::kMeta, "k").value()->version, 1u);
+}
+
+TEST(PostgresFaults, a_process_that_stops_in_the_middle_of_a_statement_is_ended_by_who_waits_for_it) {
+  World world("fsync = off");
+  const auto store = world.open();
+  PGconn* stopped = PQconnectdb((world.cluster.address() + "&application_name=tandem").c_str());
+  PQclear(PQexec(stopped, "BEGIN"));
+  PQclear(PQexec(stopped, "SELECT * FROM tandem.store_head FOR UPDATE"));
+  // A message without a Sync: the server waits for the rest, and no time limit of its own runs.
+  PQenterPipelineMode(stopped);
+  PQsendQueryParams(stopped, "SELECT 1", 0, nullptr, nullptr, nullptr, nullptr, 0);
+  PQsendFlushRequest(stopped);
+  PQflush(stopped);
+  EXPECT_THAT(store::commit_and_wait(*store, Batch().put(Table::kMeta, "k", "1")), FailsWith(errors::kLockHeld));
+  EXPECT_THAT(store::commit_and_wait(*store, Batch().put(Table::kMeta, "k", "1")), Succeeds());
+  PQfinish(stopped);
+}
+
 TEST(PostgresFaults, a_process_that_stops_inside_its_transaction_does_not_stop_the_others) {
   World world("fsync = off");
   const auto store = world.open();

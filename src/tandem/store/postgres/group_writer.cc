@@ -2,6 +2,7 @@
 
 #include <array>
 #include <deque>
+#include <new>
 #include <unordered_map>
 
 #include "tandem/base/assert.h"
@@ -22,8 +23,6 @@ using store::Table;
 
 namespace {
 
-constexpr const char* kExclusiveLock = "7884949621034182126";  // of pg_advisory_lock(), held as long as the session
-constexpr const char* kExclusiveWait = "5s";  // the server may need a moment to see that a killed process is gone
 constexpr std::size_t kStatementBytesMax = std::size_t{32}
                                            << 20;  // values in one statement, unless one alone is larger
 constexpr auto kResolvePause = std::chrono::milliseconds(100);
@@ -104,8 +103,10 @@ struct PostgresGroups::Changes {
 };
 
 Result<std::unique_ptr<PostgresGroups>> PostgresGroups::open(Address address, const PostgresOptions& options,
-                                                             std::string id, Executor& executor, const Clock& clock) {
-  std::unique_ptr<PostgresGroups> out(new PostgresGroups(std::move(address), options, std::move(id), executor, clock));
+                                                             std::string id, Executor& executor, const Clock& clock,
+                                                             Signals& signals) {
+  std::unique_ptr<PostgresGroups> out(
+      new PostgresGroups(std::move(address), options, std::move(id), executor, clock, signals));
   TANDEM_TRY(out->connect());
   return out;
 }
@@ -116,28 +117,44 @@ Result<void> PostgresGroups::connect() {
   TANDEM_TRY_ASSIGN(connection_, Connection::open(address_, options_.answer_wait, clock_));
   // Again on every connect: a server that was restored from a backup may have another schema than the one we knew.
   auto ready = prepare_schema(*connection_, address_.shown);
-  if (ready && options_.exclusive) ready = lock_out_other_writers();
+  if (ready) ready = connection_->run(statement(CommonQuery::kForgetWriters)).map([](const Answer&) {});
   if (!ready) connection_.reset();
   return ready;
 }
 
-Result<void> PostgresGroups::lock_out_other_writers() {
-  auto locked =
-      connection_->script(fmt::format("SET lock_timeout = '{}'; SELECT pg_advisory_lock({}); "
-                                      "SET lock_timeout = DEFAULT",
-                                      kExclusiveWait, kExclusiveLock));
-  if (locked || locked.error().number != errors::kLockHeld) return locked;
-  return fail(errors::kLockHeld, "{} is in use by another process: stop it, or submit to it", address_.shown);
+Result<void> PostgresGroups::write(std::span<const Batch* const> group, store::Answers& answers) {
+  std::size_t bytes = 0;
+  for (const Batch* batch : group) bytes += store::size_bytes(*batch);
+  auto done = attempt(group, answers);
+  // A session that was lost while nothing was asked of it is no reason to refuse anybody.
+  if (!done && !committing_ && connection_ != nullptr && connection_->broken()) {
+    answers.clear();
+    done = attempt(group, answers);
+  }
+  if (!done && done.error().number == errors::kLockHeld) end_stopped_sessions();
+  if (bytes > kStatementBytesMax) connection_.reset();  // libpq keeps its buffer as large as it ever was
+  return done;
 }
 
-Result<void> PostgresGroups::write(std::span<const Batch* const> group, store::Answers& answers) {
+Result<void> PostgresGroups::attempt(std::span<const Batch* const> group, store::Answers& answers) {
+  committing_ = false;
   TANDEM_TRY(connect());
-  Changes changes;
-  for (const Batch* batch : group) changes.name_rows(*batch);
-  auto done = transact(changes, group, answers);
-  // The end of the session rolls back just the same.
-  if (!done) roll_back();
-  return done;
+  try {
+    Changes changes;
+    for (const Batch* batch : group) changes.name_rows(*batch);
+    auto done = transact(changes, group, answers);
+    if (!done) roll_back();  // the end of the session does the same
+    return done;
+  } catch (const std::bad_alloc&) {
+    connection_.reset();
+    Error error = make_error(errors::kStoreOutOfMemory, "not enough memory to send {} batches", group.size());
+    return committing_ ? resolve(error) : Result<void>(unexpected<Error>(std::move(error)));
+  }
+}
+
+void PostgresGroups::end_stopped_sessions() {
+  if (connection_ == nullptr || connection_->broken()) return;
+  (void)connection_->run(statement(CommonQuery::kEndStopped));
 }
 
 void PostgresGroups::roll_back() {
@@ -161,6 +178,9 @@ Result<void> PostgresGroups::transact(Changes& changes, std::span<const Batch* c
   const Answer& head = known.at(1);
   if (head.num_rows() != 1)
     return fail(errors::kStoreDamaged, "{} has no head: restore the last backup", address_.shown);
+  if (head.null(0, 2) || head.integer(0, 2) != static_cast<std::int64_t>(migrations().size()))
+    return fail(errors::kStoreNewer, "{} was migrated by another version while this one ran: start this one again",
+                address_.shown);
   changes.sequence = head.integer(0, 0);
   changes.counts = head.integers(0, 1);
   if (changes.counts.size() != store::kNumTables)
@@ -189,6 +209,7 @@ Result<void> PostgresGroups::transact(Changes& changes, std::span<const Batch* c
   connection_->send(statement(CommonQuery::kSetHead), Params().integer(changes.sequence).integers(changes.counts));
   connection_->send(statement(CommonQuery::kSetMark), Params().bytes(id_).integer(mark_));
   connection_->send(statement(CommonQuery::kCommit));
+  committing_ = true;
   const auto committed = connection_->finish();
   if (committed) return {};
   return connection_->broken() ? resolve(committed.error()) : Result<void>(unexpected<Error>(committed.error()));
@@ -277,10 +298,12 @@ Result<void> PostgresGroups::resolve(const Error& lost) {
 bool PostgresGroups::may_go_on(const Error& error) const {
   for (const ErrorNumber number : {errors::kStoreUnreachable, errors::kDiskFull, errors::kStoreOutOfMemory})
     if (error.number == number) return true;
-  // Somebody holds a lock on our tables; but not the place of the only writer.
-  return error.number == errors::kLockHeld && connection_ != nullptr;
+  return error.number == errors::kLockHeld;  // somebody holds a lock on our tables
 }
 
-Result<void> PostgresGroups::maintain(bool /*out_of_space*/) { return {}; }
+Result<void> PostgresGroups::maintain(bool /*out_of_space*/) {
+  signals_.changed();
+  return {};
+}
 
 }  // namespace tandem::postgres

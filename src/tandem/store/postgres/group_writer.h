@@ -12,6 +12,7 @@
 #include "tandem/store/commit_queue.h"
 #include "tandem/store/postgres/connection.h"
 #include "tandem/store/postgres/postgres_store.h"
+#include "tandem/store/postgres/signals.h"
 
 namespace tandem::postgres {
 
@@ -20,9 +21,9 @@ namespace tandem::postgres {
 /// mark of this writer by which a commit whose answer was lost is found again.
 class PostgresGroups final : public store::GroupWriter {
  public:
-  /// Errors: those of Connection::open, prepare_schema and of being the only one.
+  /// Errors: those of Connection::open and prepare_schema.
   static Result<std::unique_ptr<PostgresGroups>> open(Address address, const PostgresOptions& options, std::string id,
-                                                      Executor& executor, const Clock& clock);
+                                                      Executor& executor, const Clock& clock, Signals& signals);
 
   Result<void> write(std::span<const store::Batch* const> group, store::Answers& answers) override;
   bool may_go_on(const Error& error) const override;
@@ -32,10 +33,16 @@ class PostgresGroups final : public store::GroupWriter {
  private:
   struct Changes;
   PostgresGroups(Address address, const PostgresOptions& options, std::string id, Executor& executor,
-                 const Clock& clock)
-      : address_(std::move(address)), options_(options), id_(std::move(id)), executor_(executor), clock_(clock) {}
+                 const Clock& clock, Signals& signals)
+      : address_(std::move(address)),
+        options_(options),
+        id_(std::move(id)),
+        executor_(executor),
+        clock_(clock),
+        signals_(signals) {}
   Result<void> connect();
-  Result<void> lock_out_other_writers();
+  Result<void> attempt(std::span<const store::Batch* const> group, store::Answers& answers);
+  void end_stopped_sessions();
   Result<void> transact(Changes& changes, std::span<const store::Batch* const> group, store::Answers& answers);
   void roll_back();
   Result<void> write_rows(const Changes& changes);
@@ -47,8 +54,10 @@ class PostgresGroups final : public store::GroupWriter {
   const std::string id_;  ///< of this writer in the table `writer`
   Executor& executor_;
   const Clock& clock_;
+  Signals& signals_;
   std::unique_ptr<Connection> connection_;
   std::int64_t mark_ = 0;
+  bool committing_ = false;  ///< the commit of the last attempt was on its way
 };
 
 }  // namespace tandem::postgres

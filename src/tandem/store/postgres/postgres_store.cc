@@ -7,6 +7,7 @@
 #include "tandem/base/assert.h"
 #include "tandem/store/connection_pool.h"
 #include "tandem/store/postgres/group_writer.h"
+#include "tandem/store/postgres/signals.h"
 
 namespace tandem::postgres {
 
@@ -18,6 +19,7 @@ using store::Table;
 namespace {
 
 constexpr std::size_t kWriterIdBytes = 16;
+constexpr std::size_t kSessionBytesMax = std::size_t{32} << 20;
 
 std::int64_t as_integer(std::uint64_t value) {
   return static_cast<std::int64_t>(
@@ -29,9 +31,12 @@ Result<Answer> read(store::ConnectionPool<Connection>& readers, const Statement&
   for (bool again = false;; again = true) {
     TANDEM_TRY_ASSIGN(auto session, readers.take());
     auto answer = session->run(statement, params);
+    // libpq keeps its buffer as large as the largest answer was.
+    if (answer && answer->memory_bytes() > kSessionBytesMax) session.drop();
     if (answer || !session->broken()) return answer;
     session.drop();
     if (again) return answer;
+    readers.drop_idle();
   }
 }
 
@@ -44,8 +49,9 @@ Result<std::unique_ptr<PostgresStore>> PostgresStore::open(const std::string& ad
   TANDEM_TRY_ASSIGN(const Address where, Address::parse(address));
   std::array<std::uint8_t, kWriterIdBytes> id{};
   rng.fill(id);
+  auto signals = std::make_unique<Signals>(where, options.answer_wait, executor, clock);
   TANDEM_TRY_ASSIGN(auto writer,
-                    PostgresGroups::open(where, options, std::string(id.begin(), id.end()), executor, clock));
+                    PostgresGroups::open(where, options, std::string(id.begin(), id.end()), executor, clock, *signals));
   auto readers = std::make_unique<Readers>(
       [where, wait = options.answer_wait, &clock] { return Connection::open(where, wait, clock); },
       options.readers_max);
@@ -53,11 +59,16 @@ Result<std::unique_ptr<PostgresStore>> PostgresStore::open(const std::string& ad
       std::move(writer),
       store::CommitQueueOptions{.batches_max = options.commit_batch_max, .wait = options.commit_wait}, executor, clock,
       meter);
-  return std::unique_ptr<PostgresStore>(new PostgresStore(std::move(readers), std::move(queue)));
+  return std::unique_ptr<PostgresStore>(new PostgresStore(std::move(signals), std::move(readers), std::move(queue)));
 }
 
-PostgresStore::PostgresStore(std::unique_ptr<Readers> readers, std::unique_ptr<store::CommitQueue> queue)
-    : readers_(std::move(readers)), queue_(std::move(queue)) {}
+PostgresStore::PostgresStore(std::unique_ptr<Signals> signals, std::unique_ptr<Readers> readers,
+                             std::unique_ptr<store::CommitQueue> queue)
+    : signals_(std::move(signals)), readers_(std::move(readers)), queue_(std::move(queue)) {}
+
+std::unique_ptr<Timer> PostgresStore::watch(std::function<void()> on_change) {
+  return signals_->watch(std::move(on_change));
+}
 
 PostgresStore::~PostgresStore() {
   queue_->stop();  // the last answers may still read
@@ -103,7 +114,8 @@ Result<std::uint64_t> PostgresStore::count(Table table, std::string_view prefix)
     counting = &statement(range.until.empty() ? Query::kCount : Query::kCountUntil, table);
   }
   TANDEM_TRY_ASSIGN(const Answer answer, read(*readers_, *counting, params));
-  if (answer.num_rows() != 1) return fail(errors::kStoreDamaged, "the store has no head: restore the last backup");
+  if (answer.num_rows() != 1 || answer.null(0, 0))
+    return fail(errors::kStoreDamaged, "the store has no count of its rows: restore the last backup");
   return static_cast<std::uint64_t>(answer.integer(0, 0));
 }
 
@@ -127,6 +139,11 @@ Result<std::uint64_t> PostgresStore::last_sequence() {
   TANDEM_TRY_ASSIGN(const Answer answer, read(*readers_, statement(CommonQuery::kLastSequence), Params()));
   if (answer.num_rows() != 1) return fail(errors::kStoreDamaged, "the store has no head: restore the last backup");
   return static_cast<std::uint64_t>(answer.integer(0, 0));
+}
+
+Result<Timestamp> PostgresStore::now() {
+  TANDEM_TRY_ASSIGN(const Answer answer, read(*readers_, statement(CommonQuery::kNow), Params()));
+  return Timestamp{answer.integer(0, 0)};
 }
 
 }  // namespace tandem::postgres

@@ -23,6 +23,7 @@ class ConnectionPool;
 namespace tandem::postgres {
 
 class Connection;
+class Signals;
 
 struct PostgresOptions {
   std::size_t commit_batch_max = 1024;      ///< batches in one group commit; setting store.commit_batch_max
@@ -31,7 +32,6 @@ struct PostgresOptions {
   std::chrono::milliseconds answer_wait{30'000};  ///< for one answer of the server before it counts as gone
   std::chrono::milliseconds doubt_wait{
       60'000};   ///< how long the fate of a commit is asked for when its answer was lost
-  bool exclusive = false;  ///< refuse to write while another store that says so does
 };
 
 /// Each process groups its commits as the embedded store does; groups of all processes go through one locked row, so that
@@ -47,7 +47,7 @@ struct PostgresOptions {
 class PostgresStore final : public store::Store {
  public:
   /// Connects and migrates. Errors: 3009 bad_store_address; 3008; 3001 store_newer; 3002 store_foreign; 3003 store_damaged; 1043
-  /// permission; 1045 lock_held - with `exclusive`, another one writes.
+  /// permission.
   static Result<std::unique_ptr<PostgresStore>> open(const std::string& address, PostgresOptions options,
                                                      Executor& executor, const Clock& clock, Rng& rng, Meter& meter);
   ~PostgresStore() override;
@@ -62,11 +62,16 @@ class PostgresStore final : public store::Store {
                                                 std::string_view subject = {}) override;
   Result<std::uint64_t> last_sequence() override;
   std::string_view kind() const override { return "postgres"; }
+  bool shared() const override { return true; }
+  Result<Timestamp> now() override;
+  std::unique_ptr<Timer> watch(std::function<void()> on_change) override;
 
  private:
   using Readers = store::ConnectionPool<Connection>;
-  PostgresStore(std::unique_ptr<Readers> readers, std::unique_ptr<store::CommitQueue> queue);
+  PostgresStore(std::unique_ptr<Signals> signals, std::unique_ptr<Readers> readers,
+                std::unique_ptr<store::CommitQueue> queue);
 
+  std::unique_ptr<Signals> signals_;  // the queue has it
   std::unique_ptr<Readers> readers_;
   std::unique_ptr<store::CommitQueue> queue_;
 };

@@ -100,15 +100,49 @@ TEST(Postgres, two_processes_that_start_at_once_make_one_schema) {
   EXPECT_EQ(database.sql("SELECT version FROM tandem.schema_version"), std::to_string(migrations().size()));
 }
 
-TEST(Postgres, only_one_store_that_wants_to_be_alone_writes) {
+TEST(Postgres, a_role_without_the_right_to_create_schemas_can_be_given_one) {
   Database database;
-  auto first = database.try_open({.exclusive = true}).value();
-  const auto refused = database.try_open({.exclusive = true});
-  ASSERT_THAT(refused, FailsWith(errors::kLockHeld));
-  EXPECT_THAT(refused.error().message, HasSubstr("another process"));
-  EXPECT_THAT(database.try_open(), Succeeds());  // one that does not ask for it
-  first.reset();
-  EXPECT_THAT(database.try_open({.exclusive = true}), Succeeds());
+  database.sql("CREATE ROLE modest LOGIN");
+  database.sql("CREATE SCHEMA tandem AUTHORIZATION modest");
+  ThreadExecutor executor(1);
+  SystemClock clock;
+  SystemRng rng;
+  NullMeter meter;
+  std::string address = database.address();
+  address.replace(address.find("postgres@"), 8, "modest");
+  EXPECT_THAT(PostgresStore::open(address, {}, executor, clock, rng, meter), Succeeds());
+}
+
+TEST(Postgres, a_store_that_a_newer_version_migrates_takes_nothing_more) {
+  Database database;
+  const auto store = database.try_open().value();
+  database.sql("UPDATE tandem.schema_version SET version = version + 1");
+  EXPECT_THAT(store::commit_and_wait(*store, Batch().put(Table::kMeta, "k", "v")), FailsWith(errors::kStoreNewer));
+  EXPECT_THAT(store::commit_and_wait(*store, Batch().put(Table::kMeta, "k", "v")), FailsWith(errors::kStoreClosed));
+}
+
+TEST(Postgres, a_process_hears_of_the_commits_of_others_and_not_of_its_own) {
+  Database database;
+  const auto one = database.try_open().value();
+  const auto two = database.try_open().value();
+  std::atomic<int> heard_by_one = 0;
+  std::atomic<int> heard_by_two = 0;
+  const auto first = one->watch([&] { ++heard_by_one; });
+  const auto second = two->watch([&] { ++heard_by_two; });
+  while (heard_by_one == 0 || heard_by_two == 0) std::this_thread::yield();  // each begins by looking once
+  const int before = heard_by_one;
+  for (int i = 0; heard_by_two < 2; ++i)
+    ASSERT_THAT(store::commit_and_wait(*one, Batch().put(Table::kMeta, "k", std::to_string(i))), Succeeds());
+  EXPECT_EQ(heard_by_one, before);
+}
+
+TEST(Postgres, its_clock_is_that_of_the_server) {
+  Database database;
+  const auto store = database.try_open().value();
+  const std::int64_t before = std::stoll(database.sql("SELECT (extract(epoch FROM now()) * 1000000)::int8"));
+  const std::int64_t said = store->now().value().micros;
+  EXPECT_LE(before, said);
+  EXPECT_LE(said, std::stoll(database.sql("SELECT (extract(epoch FROM now()) * 1000000)::int8")));
 }
 
 TEST(Postgres, a_schema_of_a_newer_version_and_one_of_others_are_left_alone) {
@@ -127,6 +161,16 @@ TEST(Postgres, a_schema_of_a_newer_version_and_one_of_others_are_left_alone) {
   const auto store = damaged.try_open().value();
   EXPECT_THAT(store::commit_and_wait(*store, Batch().put(Table::kMeta, "k", "v")), FailsWith(errors::kStoreDamaged));
   EXPECT_THAT(store->last_sequence(), FailsWith(errors::kStoreDamaged));
+  Database short_of_counts;
+  short_of_counts.try_open().value().reset();
+  short_of_counts.sql("UPDATE tandem.store_head SET rows = array_fill(NULL::int8, ARRAY[10])");
+  const auto counting = short_of_counts.try_open().value();
+  EXPECT_THAT(counting->count(Table::kJob, ""), FailsWith(errors::kStoreDamaged));
+  EXPECT_THAT(store::commit_and_wait(*counting, Batch().put(Table::kMeta, "k", "v")), FailsWith(errors::kStoreDamaged));
+  Database gone;
+  const auto dropped = gone.try_open().value();
+  gone.sql("DROP SCHEMA tandem CASCADE");
+  EXPECT_THAT(store::commit_and_wait(*dropped, Batch().put(Table::kMeta, "k", "v")), FailsWith(errors::kStoreDamaged));
 }
 
 TEST(Postgres, a_server_that_is_not_there_is_said_with_its_address_and_no_secret) {
@@ -146,7 +190,7 @@ TEST(PostgresAddress, another_machine_must_prove_who_it_is_and_passwords_stay_ou
     EXPECT_THAT(Address::parse(good), Succeeds()) << good;
   for (const char* bad : {"postgresql://u@db.example/db", "postgresql://u@db.example/db?sslmode=require",
                           "host=localhost,db.example dbname=db", "host=localhost hostaddr=10.0.0.1 dbname=db",
-                          "postgresql://u@db.example/db?sslmode=verify-ca"}) {
+                          "postgresql://u@db.example/db?sslmode=verify-ca", "host=127.evil.example dbname=db"}) {
     const auto address = Address::parse(bad);
     ASSERT_THAT(address, FailsWith(errors::kBadStoreAddress)) << bad;
     EXPECT_THAT(address.error().message, HasSubstr("verify-full"));
@@ -158,6 +202,7 @@ TEST(PostgresAddress, another_machine_must_prove_who_it_is_and_passwords_stay_ou
   ASSERT_THAT(nonsense, FailsWith(errors::kBadStoreAddress));
   EXPECT_THAT(nonsense.error().message, Not(HasSubstr("hunter2")));
   EXPECT_THAT(Address::parse("/var/lib/tandem.db"), FailsWith(errors::kBadStoreAddress));
+  EXPECT_THAT(Address::parse("postgresql:///?service=prod"), FailsWith(errors::kBadStoreAddress));
 }
 
 }  // namespace

@@ -10,7 +10,6 @@ constexpr const char* kMigrationLock =
 
 // store_head and writer change with every transaction: room on their page for the new version of the row.
 constexpr const char* kCreate = R"sql(
-  CREATE SCHEMA IF NOT EXISTS tandem;
   CREATE TABLE tandem.schema_version (version int8 NOT NULL);
   INSERT INTO tandem.schema_version VALUES (0);
   CREATE TABLE tandem.job         (key bytea PRIMARY KEY, version int8 NOT NULL, value bytea NOT NULL);
@@ -38,12 +37,14 @@ const Statement kState = {
     .sql =
         "SELECT (SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
         "WHERE n.nspname = 'tandem'), "
-        "(SELECT count(*) FROM pg_catalog.pg_class WHERE oid = to_regclass('tandem.schema_version'))"};
+        "(SELECT count(*) FROM pg_catalog.pg_class WHERE oid = to_regclass('tandem.schema_version')), "
+        "(SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = 'tandem')"};
 const Statement kVersion = {.name = "schema_version", .sql = "SELECT version FROM tandem.schema_version"};
 
-Result<void> migrate(Connection& connection, std::size_t number) {
-  auto done = connection.script(
-      fmt::format("BEGIN; {} UPDATE tandem.schema_version SET version = {}; COMMIT", kMigrations[number], number + 1));
+/// `before`: SQL that comes first in the same transaction.
+Result<void> migrate(Connection& connection, std::size_t number, std::string_view before) {
+  auto done = connection.script(fmt::format("BEGIN; {} {} UPDATE tandem.schema_version SET version = {}; COMMIT",
+                                            before, kMigrations[number], number + 1));
   // The first error is the one to tell; the end of the session would roll back just the same.
   if (!done && !connection.broken()) (void)connection.script("ROLLBACK");
   return done;
@@ -67,7 +68,10 @@ Result<void> check_and_migrate(Connection& connection, const std::string& shown)
                 "{} has schema version {}, this binary knows versions up to {}: use the newer binary", shown, version,
                 kMigrations.size());
   }
-  for (std::size_t number = version; number < kMigrations.size(); ++number) TANDEM_TRY(migrate(connection, number));
+  // A role that may not create schemas can be given one.
+  const std::string_view before = state.integer(0, 2) == 0 ? "CREATE SCHEMA tandem;" : "";
+  for (std::size_t number = version; number < kMigrations.size(); ++number)
+    TANDEM_TRY(migrate(connection, number, number == 0 ? before : ""));
   return {};
 }
 

@@ -26,8 +26,8 @@ constexpr std::array<const char*, kNumQueries> kSql = {
 
 // Index = CommonQuery.
 constexpr std::array<const char*, kNumCommonQueries> kCommonSql = {
-    "BEGIN",
-    "SELECT sequence, rows FROM store_head FOR UPDATE",
+    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+    "SELECT sequence, rows, (SELECT version FROM schema_version) FROM store_head FOR UPDATE",
     "INSERT INTO event_log (sequence, subject, value) SELECT * FROM unnest($1::int8[], $2::bytea[], $3::bytea[])",
     "UPDATE store_head SET sequence = $1::int8, rows = $2::int8[]",
     "INSERT INTO writer (id, mark, seen) VALUES ($1, $2, now()) "
@@ -39,6 +39,11 @@ constexpr std::array<const char*, kNumCommonQueries> kCommonSql = {
     "SELECT sequence, subject, value FROM event_log WHERE subject = $3 AND sequence > $1 ORDER BY sequence LIMIT $2",
     "SELECT sequence FROM store_head",
     "SELECT rows[($1::int8)::int4] FROM store_head",
+    "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::int8",
+    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'tandem' "
+    "AND datname = current_database() AND usename = current_user AND pid <> pg_backend_pid() "
+    "AND xact_start < clock_timestamp() - interval '10 seconds' AND wait_event_type = 'Client'",
+    "DELETE FROM writer WHERE seen < now() - interval '30 days'",
 };
 
 }  // namespace

@@ -35,7 +35,7 @@ inline constexpr std::size_t kNumQueries = static_cast<std::size_t>(Query::kEras
 /// Statements on the event log and on what every transaction goes through.
 enum class CommonQuery : std::uint8_t {
   kBegin,
-  kHead,          ///< -> sequence, rows of each table; nobody else writes until the transaction ends
+  kHead,          ///< -> sequence, rows of each table, schema version; nobody else writes until the transaction ends
   kAppend,        ///< $1 sequences, $2 subjects, $3 values
   kSetHead,       ///< $1 sequence, $2 rows of each table
   kSetMark,       ///< $1 writer, $2 mark
@@ -46,8 +46,11 @@ enum class CommonQuery : std::uint8_t {
   kAfterOf,       ///< $1 after, $2 limit, $3 subject -> sequence, subject, value
   kLastSequence,  ///< -> sequence, 0 when empty
   kRows,          ///< $1 number of the table from 1 -> its rows
+  kNow,           ///< -> microseconds since 1970
+  kEndStopped,    ///< ends sessions of ours that hold on to a transaction while their client is silent
+  kForgetWriters, ///< drops marks of writers that are long gone
 };
-inline constexpr std::size_t kNumCommonQueries = static_cast<std::size_t>(CommonQuery::kRows) + 1;
+inline constexpr std::size_t kNumCommonQueries = static_cast<std::size_t>(CommonQuery::kForgetWriters) + 1;
 
 const Statement& statement(Query query, store::Table table);
 const Statement& statement(CommonQuery query);

@@ -48,7 +48,9 @@ class Answer {
   std::string_view bytes(std::size_t row, int column) const;
   std::int64_t integer(std::size_t row, int column) const;  ///< of an int8
   bool null(std::size_t row, int column) const;
-  std::vector<std::int64_t> integers(std::size_t row, int column) const;  ///< of an int8[] without nulls
+  /// Of an int8[]; empty when one of them is null, or all.
+  std::vector<std::int64_t> integers(std::size_t row, int column) const;
+  std::size_t memory_bytes() const { return PQresultMemorySize(result_.get()); }
   const PGresult* get() const { return result_.get(); }
 
  private:

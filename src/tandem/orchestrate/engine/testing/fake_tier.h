@@ -37,12 +37,20 @@ class Gate {
     ++arrivals_;
     changed_.notify_all();
     changed_.wait(lock, stop, [&] { return open_; });
+    ++departures_;
+    changed_.notify_all();
+  }
+  /// Work that went on from the door, let through or told to stop.
+  void wait_for_departures(int count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return departures_ >= count; });
   }
 
  private:
   std::mutex mutex_;
   std::condition_variable_any changed_;
   int arrivals_ = 0;
+  int departures_ = 0;
   bool open_ = false;
 };
 

@@ -1,0 +1,142 @@
+#include "tandem/orchestrate/engine/job_reads.h"
+
+#include <algorithm>
+
+#include "tandem/orchestrate/engine/job_record.h"
+
+namespace tandem::engine {
+namespace {
+
+constexpr std::size_t kPageMax = 1000;  ///< jobs, or events, in one answer
+
+lineage::OrphanRecord orphan_record(const submit::SubmissionRecord& submission) {
+  return {.token = submission.token,
+          .step = submission.step,
+          .attempt = submission.attempt,
+          .backend = submission.backend,
+          .emulated = submission.emulated,
+          .handle = submission.handle,
+          .reason = submission.reason,
+          .billed = submission.billed,
+          .raw_sha256 = submission.raw_sha256,
+          .raw_media_type = submission.media_type,
+          .calibration_id = submission.calibration_id,
+          .intent_at = format_rfc3339(submission.intent_at),
+          .found_at = format_rfc3339(submission.updated_at)};
+}
+
+}  // namespace
+
+Result<JobView> JobReads::job(const JobId& id) const {
+  return load_job(store_, id).map([](const JobRecord& record) { return record.view; });
+}
+
+Result<std::optional<Admission>> JobReads::earlier_admission(const std::string& key,
+                                                             const std::string& fingerprint) const {
+  TANDEM_TRY_ASSIGN(const auto row, store_.get(store::Table::kIdempotency, key));
+  if (!row) return std::optional<Admission>();
+  TANDEM_TRY_ASSIGN(const Json document, parse_json(row->value, "idempotency row"));
+  if (document.value("fingerprint", "") != fingerprint) {
+    return fail(errors::kIdempotencyConflict, "this idempotency key was used for another job document; use a new key");
+  }
+  return std::optional<Admission>(Admission{.id = JobId(document.value("job_id", "")), .replayed = true});
+}
+
+Result<JobPage> JobReads::jobs(std::optional<job::JobState> state, std::size_t limit,
+                               std::string_view page_token) const {
+  limit = std::clamp<std::size_t>(limit, 1, kPageMax);
+  const std::string prefix = state ? fmt::format("state/{}/", job::to_string(*state)) : "";
+  store::Scan scan = store::Scan::prefix(state ? store::Table::kJobIndex : store::Table::kJob, prefix, limit + 1);
+  scan.descending = true;
+  if (!page_token.empty()) {
+    TANDEM_TRY_ASSIGN(const JobId last, parse_job_id(page_token));
+    scan.until = prefix + last.value;
+  }
+  TANDEM_TRY_ASSIGN(const std::vector<store::Row> rows, store_.scan(scan));
+  JobPage out;
+  for (const store::Row& row : rows) {
+    if (out.jobs.size() == limit) {
+      out.next_page_token = out.jobs.back().id.value;
+      break;
+    }
+    auto record = state ? load_job(store_, JobId(row.key.substr(prefix.size()))) : JobRecord::parse(row);
+    TANDEM_TRY(record);
+    out.jobs.push_back(std::move(record->view));
+  }
+  return out;
+}
+
+Result<Json> JobReads::spec_document(const JobId& id) const {
+  TANDEM_TRY_ASSIGN(const JobRecord record, load_job(store_, id));
+  TANDEM_TRY_ASSIGN(const auto blob, store_.get(store::Table::kBlob, record.spec_sha256));
+  if (!blob) return fail(errors::kStoreDamaged, "the document of job {} is gone", id.value);
+  return parse_json(blob->value, "job " + id.value, {.bytes_max = UINT64_MAX});
+}
+
+Result<Json> JobReads::plan_document(const JobId& id) const {
+  TANDEM_TRY_ASSIGN(const JobRecord record, load_job(store_, id));
+  if (!record.plan)
+    return fail(errors::kResultNotReady, "job {} is {} and has no plan yet", id.value,
+                job::to_string(record.view.state));
+  return *record.plan;
+}
+
+Result<Bytes> JobReads::result(const JobId& id) const {
+  TANDEM_TRY_ASSIGN(const JobRecord record, load_job(store_, id));
+  if (record.result_sha256.empty()) {
+    if (!record.view.error.empty()) {
+      return tl::unexpected(Error{
+          .number = static_cast<ErrorNumber>(record.view.error_number),
+          .message = fmt::format("job {} {}: {}", id.value, job::to_string(record.view.state), record.view.error)});
+    }
+    return fail(errors::kResultNotReady, "job {} is {} and has no result", id.value, job::to_string(record.view.state));
+  }
+  TANDEM_TRY_ASSIGN(const auto blob, store_.get(store::Table::kBlob, record.result_sha256));
+  if (!blob) return fail(errors::kStoreDamaged, "the result {} of job {} is gone", record.result_sha256, id.value);
+  return blob->value;
+}
+
+Result<lineage::LineageRecord> JobReads::lineage(const JobId& id) const {
+  TANDEM_TRY_ASSIGN(const JobRecord record, load_job(store_, id));
+  if (record.view.lineage_id.empty()) {
+    return fail(errors::kResultNotReady, "job {} is {}: lineage is written with the result", id.value,
+                job::to_string(record.view.state));
+  }
+  TANDEM_TRY_ASSIGN(const auto row, store_.get(store::Table::kLineage, record.view.lineage_id));
+  if (!row) return fail(errors::kStoreDamaged, "the lineage of job {} is gone", id.value);
+  TANDEM_TRY_ASSIGN(const Json document, parse_json(row->value, "lineage " + row->key));
+  TANDEM_TRY_ASSIGN(lineage::LineageRecord out, lineage::LineageRecord::parse(document));
+  TANDEM_TRY_ASSIGN(const std::vector<submit::SubmissionRecord> submissions, submitter_.submissions(id));
+  for (const submit::SubmissionRecord& submission : submissions)
+    if (submission.state == submit::SubmissionState::kOrphan) out.orphans.push_back(orphan_record(submission));
+  return out;
+}
+
+Result<lineage::ReplayPackage> JobReads::replay_package(const JobId& id) const {
+  TANDEM_TRY_ASSIGN(lineage::LineageRecord record, lineage(id));
+  lineage::ReplayPackage out{.plan = std::move(record.plan), .work = std::move(record.work)};
+  TANDEM_TRY_ASSIGN(out.spec, spec_document(id));
+  for (const lineage::WorkRecord& work : out.work) {
+    if (work.local || work.raw_sha256.empty()) continue;
+    TANDEM_TRY_ASSIGN(const auto blob, store_.get(store::Table::kBlob, work.raw_sha256));
+    if (!blob) return fail(errors::kStoreDamaged, "the raw result {} of job {} is gone", work.raw_sha256, id.value);
+    out.raw.emplace(work.raw_sha256, blob->value);
+  }
+  return out;
+}
+
+Result<std::vector<job::Event>> JobReads::events(const JobId& id, std::uint64_t after, std::size_t limit) const {
+  TANDEM_TRY(load_job(store_, id));
+  TANDEM_TRY_ASSIGN(const std::vector<store::LogEntry> entries,
+                    store_.read_log(after, std::clamp<std::size_t>(limit, 1, kPageMax), id.value));
+  std::vector<job::Event> out;
+  for (const store::LogEntry& entry : entries) {
+    TANDEM_TRY_ASSIGN(const Json document, parse_json(entry.value, fmt::format("event {}", entry.sequence)));
+    TANDEM_TRY_ASSIGN(job::Event event, job::Event::parse(document));
+    event.sequence = entry.sequence;
+    out.push_back(std::move(event));
+  }
+  return out;
+}
+
+}  // namespace tandem::engine

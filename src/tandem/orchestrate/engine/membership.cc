@@ -1,0 +1,111 @@
+#include "tandem/orchestrate/engine/membership.h"
+
+#include <map>
+#include <set>
+
+namespace tandem::engine {
+namespace {
+
+constexpr std::string_view kPrefix = "node/";
+constexpr std::string_view kOwners = "owner/";
+constexpr std::size_t kPage = 1000;
+constexpr int kMarginShare = 5;  ///< a fifth of the lease is left to clocks that run apart and to stopping
+constexpr int kForgottenAfter = 60;  ///< leases; a row without jobs is then dropped as well
+
+std::string key_of(std::string_view node) { return std::string(kPrefix).append(node); }
+
+Result<std::vector<store::Row>> rows_under(store::Store& store, store::Table table, std::string_view prefix) {
+  store::Scan scan = store::Scan::prefix(table, std::string(prefix), kPage);
+  std::vector<store::Row> out;
+  while (true) {
+    TANDEM_TRY_ASSIGN(std::vector<store::Row> rows, store.scan(scan));
+    const bool last = rows.size() < kPage;
+    for (store::Row& row : rows) out.push_back(std::move(row));
+    if (last) return out;
+    scan.from = out.back().key + '\0';
+  }
+}
+
+Result<std::int64_t> until_of(const store::Row& row) {
+  TANDEM_TRY_ASSIGN(const Json document, parse_json(row.value, row.key));
+  TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, ""));
+  return reader.integer("until_micros", 0, INT64_MAX);
+}
+
+}  // namespace
+
+Membership::Membership(store::Store& store, const Clock& clock, std::string id, std::chrono::milliseconds ttl,
+                       Json facts)
+    : store_(store), clock_(clock), id_(std::move(id)), ttl_(ttl), facts_(std::move(facts)) {}
+
+Result<void> Membership::write(store::Expect expect) {
+  const Instant begin = clock_.monotonic();
+  TANDEM_TRY_ASSIGN(const Timestamp now, store_.now());
+  Json row = facts_;
+  row["until_micros"] = now.micros + std::chrono::microseconds(ttl_).count();
+  TANDEM_TRY(store::commit_and_wait(store_, store::Batch().put(store::Table::kMeta, key_of(id_), row.dump(), expect)));
+  ++version_;
+  good_until_ns_ = (begin + good_for()).nanos;
+  return {};
+}
+
+std::chrono::nanoseconds Membership::good_for() const { return ttl_ - ttl_ / kMarginShare; }
+
+Result<void> Membership::join() {
+  TANDEM_TRY_ASSIGN(const auto row, store_.get(store::Table::kMeta, key_of(id_)));
+  version_ = row ? row->version : 0;
+  return write(row ? store::Expect::at(version_) : store::Expect::absent());
+}
+
+Result<void> Membership::beat() {
+  auto done = write(store::Expect::at(version_));
+  if (done || done.error().number != errors::kPreconditionFailed) return done;
+  good_until_ns_ = 0;
+  return fail(errors::kLeaseLost, "the lease of {} ran out and others took its jobs over", id_);
+}
+
+Result<void> Membership::leave() {
+  good_until_ns_ = 0;
+  auto done = store::commit_and_wait(
+      store_, store::Batch().erase(store::Table::kMeta, key_of(id_), store::Expect::at(version_)));
+  return done.map([](const store::Committed&) {});
+}
+
+bool Membership::holds() const { return clock_.monotonic().nanos < good_until_ns_; }
+
+Result<std::vector<std::string>> Membership::lapsed() {
+  // The rows first: who joins and starts a job between the two readings would look lapsed the other way round.
+  TANDEM_TRY_ASSIGN(const auto owned, rows_under(store_, store::Table::kJobIndex, kOwners));
+  TANDEM_TRY_ASSIGN(const auto nodes, rows_under(store_, store::Table::kMeta, kPrefix));
+  TANDEM_TRY_ASSIGN(const Timestamp now, store_.now());
+  std::map<std::string, std::int64_t> until;
+  for (const store::Row& row : nodes) {
+    TANDEM_TRY_ASSIGN(until[row.key.substr(kPrefix.size())], until_of(row));
+  }
+  std::set<std::string> out;
+  for (const store::Row& row : owned) {
+    const std::string rest = row.key.substr(kOwners.size());
+    const std::string node = rest.substr(0, rest.find('/'));
+    const auto known = until.find(node);
+    if (node != id_ && (known == until.end() || known->second < now.micros)) out.insert(node);
+  }
+  const std::int64_t forgotten = now.micros - kForgottenAfter * std::chrono::microseconds(ttl_).count();
+  for (const auto& [node, micros] : until)
+    if (node != id_ && micros < forgotten) out.insert(node);
+  return std::vector<std::string>(out.begin(), out.end());
+}
+
+Result<bool> Membership::bury(const std::string& node) {
+  TANDEM_TRY_ASSIGN(const auto row, store_.get(store::Table::kMeta, key_of(node)));
+  if (!row) return true;
+  TANDEM_TRY_ASSIGN(const std::int64_t until, until_of(*row));
+  TANDEM_TRY_ASSIGN(const Timestamp now, store_.now());
+  if (until >= now.micros) return false;
+  const auto done = store::commit_and_wait(
+      store_, store::Batch().erase(store::Table::kMeta, key_of(node), store::Expect::at(row->version)));
+  if (done) return true;
+  if (done.error().number == errors::kPreconditionFailed) return false;
+  return tl::unexpected(done.error());
+}
+
+}  // namespace tandem::engine

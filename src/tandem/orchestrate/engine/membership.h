@@ -1,0 +1,57 @@
+// tandem/orchestrate/engine/membership.h - Membership: this process among those that share a store. It holds a lease by beating;
+// whose lease ran out is buried, and his jobs go to others.
+//
+// Room: orchestrate. One row a process, not one a job: a beat costs the same however many jobs run. All times are the store's; how
+// long a lease is good for oneself is measured on one's own monotonic clock, from before the beat was sent. Not here: jobs
+// (engine.cc), which are safe from the buried by their fences.
+// Source: Gray and Cheriton 1989, "Leases"; fencing as in reference/orchestration.md 5.3.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tandem/base/clock.h"
+#include "tandem/base/json.h"
+#include "tandem/store/store.h"
+
+namespace tandem::engine {
+
+/// Threads: holds() is safe to call concurrently; the rest on one thread at a time.
+class Membership {
+ public:
+  /// `id`: of this process and no other, ever. `facts`: for people, such as host and pid.
+  Membership(store::Store& store, const Clock& clock, std::string id, std::chrono::milliseconds ttl, Json facts);
+
+  const std::string& id() const { return id_; }
+  /// Writes the row of this process, a new one when it had been buried. Errors: those of the store.
+  Result<void> join();
+  /// Extends the lease. Errors: 5013 lease_lost - somebody buried this process; those of the store.
+  Result<void> beat();
+  /// Gives the lease up. Errors: those of the store.
+  Result<void> leave();
+  /// False from some time before others may take the lease for over.
+  bool holds() const;
+  /// How long a lease holds from the beginning of the beat that got it.
+  std::chrono::nanoseconds good_for() const;
+
+  /// Processes without a lease that have jobs, or a row that is long out of date. Errors: those of the store.
+  Result<std::vector<std::string>> lapsed();
+  /// From now on a beat of that process fails. False when it has beaten meanwhile. Errors: those of the store.
+  Result<bool> bury(const std::string& node);
+
+ private:
+  Result<void> write(store::Expect expect);
+
+  store::Store& store_;
+  const Clock& clock_;
+  const std::string id_;
+  const std::chrono::milliseconds ttl_;
+  Json facts_;
+  std::uint64_t version_ = 0;
+  std::atomic<std::int64_t> good_until_ns_ = 0;  ///< on the monotonic clock
+};
+
+}  // namespace tandem::engine

@@ -1,0 +1,279 @@
+// Several processes on one store: each job has one worker, whoever is lost is replaced, and what the lost one still does is refused.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tandem/orchestrate/engine/job_ledger.h"
+#include "tandem/orchestrate/engine/take_over.h"
+#include "tandem/orchestrate/engine/testing/cut_store.h"
+#include "tandem/orchestrate/engine/testing/engine_world.h"
+
+namespace tandem::engine {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+/// Engines that stand for processes; they share the store, the providers and the clock of one world.
+class Nodes : public testing::Test {
+ protected:
+  struct Node {
+    explicit Node(store::Store& shared) : store(shared) {}
+    CutStore store;
+    std::unique_ptr<submit::Submitter> submitter;
+    std::unique_ptr<Engine> engine;
+  };
+
+  Nodes() { world_.store->share(world_.clock); }
+
+  std::unique_ptr<Node> node(const std::string& name, std::size_t workers = 1) {
+    auto out = std::make_unique<Node>(*world_.store);
+    out->submitter = std::make_unique<submit::Submitter>(submit::SubmitServices{.store = out->store,
+                                                                                .executor = world_.skipping,
+                                                                                .clock = world_.clock,
+                                                                                .log = world_.log,
+                                                                                .meter = world_.meter,
+                                                                                .crash_points = world_.crash_points},
+                                                         submit::SubmitOptions{});
+    auto started = Engine::start({.store = out->store,
+                                  .backends = world_.backends,
+                                  .problems = world_.problems,
+                                  .executor = world_.executor,
+                                  .clock = world_.clock,
+                                  .rng = world_.rng,
+                                  .log = world_.log,
+                                  .meter = world_.meter,
+                                  .tracer = world_.tracer,
+                                  .submitter = *out->submitter},
+                                 {.workers = workers,
+                                  .store_retry_interval = std::chrono::milliseconds(5),
+                                  .lease_ttl = kLease,
+                                  .log_interval = std::chrono::milliseconds(2),
+                                  .node_id = name});
+    EXPECT_THAT(started, Succeeds());
+    out->engine = *std::move(started);
+    return out;
+  }
+  JobId admit(Node& at, const job::JobSpec& spec) { return at.engine->admit(spec, "default", "", "user").value().id; }
+  JobView wait(Node& at, const JobId& id) { return at.engine->wait(id, Deadline::never()).value(); }
+  std::vector<std::string> event_types(Node& at, const JobId& id) {
+    std::vector<std::string> out;
+    const auto events = at.engine->events(id, 0, 1000);
+    for (const job::Event& event : events.value()) out.push_back(event.type);
+    return out;
+  }
+
+  static constexpr std::chrono::milliseconds kLease{200};
+  EngineWorld world_;
+};
+
+TEST_F(Nodes, a_job_that_one_process_takes_is_run_by_another_and_both_see_its_end) {
+  const auto front = node("front", 0);
+  const auto back = node("back");
+  std::mutex mutex;
+  std::vector<std::string> heard;
+  const auto subscription = front->engine->subscribe(
+      [&](const job::Event& event) {
+        const std::lock_guard lock(mutex);
+        heard.push_back(event.type);
+      },
+      nullptr, nullptr);
+  const JobId id = admit(*front, world_.classical_job());
+  EXPECT_EQ(wait(*front, id).state, job::JobState::kSucceeded);
+  EXPECT_EQ(back->engine->result(id), front->engine->result(id));
+  const std::lock_guard lock(mutex);
+  EXPECT_EQ(heard, event_types(*front, id));  // of the other process, in the order of the log
+}
+
+TEST_F(Nodes, every_job_is_started_once_however_many_processes_there_are) {
+  const auto one = node("one", 2);
+  const auto two = node("two", 2);
+  const auto three = node("three", 2);
+  std::vector<JobId> jobs;
+  for (int i = 0; i < 30; ++i)
+    jobs.push_back(admit(i % 2 == 0 ? *one : *two, world_.classical_job(fmt::format("job {}", i))));
+  for (const JobId& id : jobs) {
+    EXPECT_EQ(wait(*three, id).state, job::JobState::kSucceeded);
+    EXPECT_THAT(event_types(*three, id), Contains("job.started").Times(1));
+  }
+  EXPECT_EQ(world_.main().computed(), 30);
+  EXPECT_THAT(jobs_of_owner(*world_.store, "one").value(), IsEmpty());
+}
+
+TEST_F(Nodes, the_jobs_of_a_lost_process_go_to_another_and_its_late_completion_is_refused) {
+  Gate gate;
+  std::atomic<int> runs = 0;
+  world_.main().before = [&](std::stop_token) -> std::optional<Error> {
+    if (runs++ == 0) gate.pass({});  // the first one hears no stop: it is a process that was frozen
+    return std::nullopt;
+  };
+  const auto lost = node("lost");
+  const JobId id = admit(*lost, world_.classical_job());
+  gate.wait_for_arrivals(1);
+  EXPECT_THAT(jobs_of_owner(*world_.store, "lost").value(), ElementsAre(id));
+  lost->store.cut();
+  const auto other = node("other");
+  world_.clock.advance(2 * kLease);
+  EXPECT_EQ(wait(*other, id).state, job::JobState::kSucceeded);
+  const auto result = other->engine->result(id);
+  lost->store.mend();
+  gate.open();
+  // It finds out by itself and takes part again.
+  const JobId next = admit(*lost, world_.classical_job("next"));
+  EXPECT_EQ(wait(*lost, next).state, job::JobState::kSucceeded);
+  lost->engine->drain(Deadline::never());
+  EXPECT_EQ(other->engine->result(id), result);
+  EXPECT_THAT(event_types(*other, id), Contains("job.succeeded").Times(1));
+  EXPECT_THAT(event_types(*other, id), Contains("job.started").Times(2));
+  EXPECT_EQ(other->engine->job(id)->fence, 3u);  // started, taken over, started
+}
+
+TEST_F(Nodes, a_process_that_is_cut_off_alone_goes_on_with_its_jobs_when_the_store_is_back) {
+  Gate gate;
+  std::atomic<int> runs = 0;
+  world_.main().before = [&](std::stop_token stop) -> std::optional<Error> {
+    if (runs++ == 0) gate.pass(stop);
+    return std::nullopt;
+  };
+  const auto alone = node("alone");
+  const JobId id = admit(*alone, world_.classical_job());
+  gate.wait_for_arrivals(1);
+  alone->store.cut();
+  world_.clock.advance(2 * kLease);
+  gate.wait_for_departures(1);  // its lease was over: it stopped by itself
+  alone->store.mend();
+  EXPECT_EQ(wait(*alone, id).state, job::JobState::kSucceeded);
+  EXPECT_THAT(event_types(*alone, id), Contains("job.started").Times(2));
+}
+
+TEST_F(Nodes, a_cancellation_reaches_the_process_that_runs_the_job) {
+  Gate gate;
+  world_.main().before = [&](std::stop_token stop) -> std::optional<Error> {
+    gate.pass(stop);
+    return std::nullopt;
+  };
+  const auto runner = node("runner");
+  const auto asker = node("asker", 0);
+  const JobId id = admit(*asker, world_.classical_job());
+  gate.wait_for_arrivals(1);
+  ASSERT_THAT(asker->engine->cancel(id, "user", "changed my mind"), Succeeds());
+  EXPECT_EQ(wait(*asker, id).state, job::JobState::kCancelled);
+}
+
+TEST_F(Nodes, a_process_that_leaves_properly_is_not_waited_for) {
+  auto leaving = node("leaving", 1);
+  Gate gate;
+  std::atomic<int> runs = 0;
+  world_.main().before = [&](std::stop_token stop) -> std::optional<Error> {
+    if (runs++ == 0) gate.pass(stop);
+    return std::nullopt;
+  };
+  const JobId id = admit(*leaving, world_.classical_job());
+  gate.wait_for_arrivals(1);
+  leaving.reset();  // without a lease that has to run out
+  const auto other = node("other");
+  EXPECT_EQ(wait(*other, id).state, job::JobState::kSucceeded);
+}
+
+// Taking over, without engines
+
+class TakeOver : public testing::Test {
+ protected:
+  TakeOver() {
+    world_.store->share(world_.clock);
+    world_.open(0);
+  }
+  /// A job that a process of that name has started and not ended.
+  void start(const JobId& id, const std::string& node) {
+    Membership membership(*world_.store, world_.clock, node, std::chrono::seconds(10), Json::object());
+    ASSERT_THAT(membership.join(), Succeeds());
+    ASSERT_THAT(ledger_.update(id, std::nullopt, "engine",
+                               [&](JobRecord& record, Change&) -> Result<void> {
+                                 TANDEM_TRY_ASSIGN(record.view.state,
+                                                   job::require_transition(record.view.state, job::JobEvent::kStart));
+                                 ++record.view.fence;
+                                 record.owner = node;
+                                 return {};
+                               }),
+                Succeeds());
+  }
+  Result<void> take_over() {
+    EXPECT_THAT(survivor_.join(), Succeeds());
+    return engine::take_over(survivor_, *world_.store, ledger_, world_.log);
+  }
+
+  EngineWorld world_;
+  JobLedger ledger_{*world_.store, world_.clock, [](const job::Event&) {}};
+  Membership survivor_{*world_.store, world_.clock, "survivor", std::chrono::seconds(10), Json::object()};
+};
+
+TEST_F(TakeOver, a_lease_is_kept_until_it_runs_out_and_then_whoever_had_it_cannot_beat) {
+  Membership membership(*world_.store, world_.clock, "one", std::chrono::seconds(10), Json::object());
+  ASSERT_THAT(membership.join(), Succeeds());
+  EXPECT_TRUE(membership.holds());
+  const JobId id = world_.admit(world_.classical_job());
+  ASSERT_THAT(ledger_.update(id, std::nullopt, "engine",
+                             [&](JobRecord& record, Change&) -> Result<void> {
+                               record.view.state = job::JobState::kRunning;
+                               record.owner = "one";
+                               return {};
+                             }),
+              Succeeds());
+  world_.clock.advance(std::chrono::milliseconds(8001));
+  EXPECT_FALSE(membership.holds());  // for itself it is over before it is for others
+  ASSERT_THAT(take_over(), Succeeds());
+  EXPECT_EQ(world_.engine->job(id)->state, job::JobState::kRunning);
+  ASSERT_THAT(membership.beat(), Succeeds());
+  EXPECT_TRUE(membership.holds());
+  world_.clock.advance(std::chrono::seconds(11));
+  ASSERT_THAT(take_over(), Succeeds());
+  EXPECT_EQ(world_.engine->job(id)->state, job::JobState::kQueued);
+  EXPECT_EQ(world_.engine->job(id)->fence, 1u);
+  EXPECT_THAT(membership.beat(), FailsWith(errors::kLeaseLost));
+  EXPECT_FALSE(membership.holds());
+  EXPECT_THAT(membership.join(), Succeeds());
+  EXPECT_TRUE(membership.holds());
+}
+
+TEST_F(TakeOver, a_job_that_takes_five_processes_down_is_given_to_no_other) {
+  const JobId id = world_.admit(world_.classical_job());
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_EQ(world_.engine->job(id)->state, job::JobState::kQueued);
+    start(id, fmt::format("victim {}", i));
+    world_.clock.advance(std::chrono::seconds(11));
+    ASSERT_THAT(take_over(), Succeeds());
+  }
+  const JobView view = *world_.engine->job(id);
+  EXPECT_EQ(view.state, job::JobState::kFailed);
+  EXPECT_EQ(view.error_number, static_cast<std::uint16_t>(errors::kPoisonJob));
+  EXPECT_THAT(jobs_of_owner(*world_.store, "victim 4").value(), IsEmpty());
+  EXPECT_TRUE(world_.hold(id).closed);
+}
+
+TEST_F(TakeOver, a_job_that_its_client_cancelled_ends_there) {
+  const JobId id = world_.admit(world_.classical_job());
+  start(id, "victim");
+  ASSERT_THAT(world_.engine->cancel(id, "user", ""), Succeeds());
+  EXPECT_EQ(world_.engine->job(id)->state, job::JobState::kRunning);  // its process is asked first
+  world_.clock.advance(std::chrono::seconds(11));
+  ASSERT_THAT(take_over(), Succeeds());
+  EXPECT_EQ(world_.engine->job(id)->state, job::JobState::kCancelled);
+}
+
+TEST_F(TakeOver, what_one_that_died_half_way_left_is_done_by_the_next) {
+  const JobId first = world_.admit(world_.classical_job("first"));
+  const JobId second = world_.admit(world_.classical_job("second"));
+  start(first, "victim");
+  start(second, "victim");
+  world_.clock.advance(std::chrono::seconds(11));
+  ASSERT_THAT(survivor_.join(), Succeeds());
+  EXPECT_THAT(survivor_.bury("victim"), testing::Eq(Result<bool>(true)));  // and dies before it moved a job
+  ASSERT_THAT(take_over(), Succeeds());
+  EXPECT_EQ(world_.engine->job(first)->state, job::JobState::kQueued);
+  EXPECT_EQ(world_.engine->job(second)->state, job::JobState::kQueued);
+}
+
+}  // namespace
+}  // namespace tandem::engine

@@ -1,0 +1,19 @@
+// tandem/orchestrate/engine/take_over.h - what becomes of the jobs of a process whose lease ran out.
+//
+// Room: orchestrate.
+#pragma once
+
+#include "tandem/base/log.h"
+#include "tandem/orchestrate/engine/job_ledger.h"
+#include "tandem/orchestrate/engine/membership.h"
+
+namespace tandem::engine {
+
+inline constexpr std::uint32_t kLostLeasesMax = 5;  ///< processes that one job may take down
+
+/// Buries the processes that lapsed and puts what they ran back into the queue under a higher fence, so that whatever they still
+/// write is refused; a job that its client had cancelled ends, and so does one that took down too many. Any process may do it, also
+/// several at once; one that dies half way leaves the rest to the next. Errors: those of the store.
+Result<void> take_over(Membership& membership, store::Store& store, JobLedger& ledger, Log& log);
+
+}  // namespace tandem::engine

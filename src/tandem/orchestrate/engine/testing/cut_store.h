@@ -1,0 +1,49 @@
+// tandem/orchestrate/engine/testing/cut_store.h - CutStore: the shared store as a process sees it whose cable can be pulled.
+//
+// Room: orchestrate, tests only.
+#pragma once
+
+#include <atomic>
+
+#include "tandem/store/store.h"
+
+namespace tandem::engine {
+
+class CutStore final : public store::Store {
+ public:
+  explicit CutStore(store::Store& store) : store_(store) {}
+  void cut() { cut_ = true; }
+  void mend() { cut_ = false; }
+
+  void commit(store::Batch batch, store::CommitDone done) override {
+    if (cut_)
+      done(tl::unexpected(gone()));
+    else
+      store_.commit(std::move(batch), std::move(done));
+  }
+  Result<std::optional<store::Row>> get(store::Table table, std::string_view key) override {
+    return cut_ ? tl::unexpected(gone()) : store_.get(table, key);
+  }
+  Result<std::vector<store::Row>> scan(const store::Scan& scan) override {
+    return cut_ ? tl::unexpected(gone()) : store_.scan(scan);
+  }
+  Result<std::uint64_t> count(store::Table table, std::string_view prefix) override {
+    return cut_ ? tl::unexpected(gone()) : store_.count(table, prefix);
+  }
+  Result<std::vector<store::LogEntry>> read_log(std::uint64_t after, std::size_t limit,
+                                                std::string_view subject) override {
+    return cut_ ? tl::unexpected(gone()) : store_.read_log(after, limit, subject);
+  }
+  Result<std::uint64_t> last_sequence() override { return cut_ ? tl::unexpected(gone()) : store_.last_sequence(); }
+  std::string_view kind() const override { return store_.kind(); }
+  bool shared() const override { return store_.shared(); }
+  Result<Timestamp> now() override { return cut_ ? tl::unexpected(gone()) : store_.now(); }
+
+ private:
+  static Error gone() { return make_error(errors::kStoreUnreachable, "the cable is pulled"); }
+
+  store::Store& store_;
+  std::atomic<bool> cut_ = false;
+};
+
+}  // namespace tandem::engine

@@ -1,0 +1,108 @@
+#include "tandem/store/postgres/signals.h"
+
+#include "tandem/base/pause.h"
+#include "tandem/store/postgres/connection.h"
+
+namespace tandem::postgres {
+namespace {
+
+constexpr auto kRetry = std::chrono::milliseconds(500);  ///< between two tries to get a session
+constexpr auto kLook = std::chrono::milliseconds(200);   ///< between two looks whether to stop
+
+}  // namespace
+
+class Signals::Watch final : public Timer {
+ public:
+  Watch(std::shared_ptr<Watchers> watchers, std::list<std::function<void()>>::iterator call)
+      : watchers_(std::move(watchers)), call_(call) {}
+  ~Watch() override { cancel(); }
+  void cancel() override {
+    if (watchers_ == nullptr) return;
+    {
+      const std::lock_guard lock(watchers_->mutex);
+      watchers_->calls.erase(call_);
+    }
+    watchers_ = nullptr;
+  }
+
+ private:
+  std::shared_ptr<Watchers> watchers_;
+  std::list<std::function<void()>>::iterator call_;
+};
+
+Signals::Signals(Address address, std::chrono::milliseconds answer_wait, Executor& executor, const Clock& clock)
+    : address_(std::move(address)), answer_wait_(answer_wait), executor_(executor), clock_(clock) {}
+
+Signals::~Signals() {
+  listening_.reset();
+  notifying_.reset();
+}
+
+std::unique_ptr<Timer> Signals::watch(std::function<void()> on_change) {
+  std::unique_ptr<Timer> out;
+  {
+    const std::lock_guard lock(watchers_->mutex);
+    out = std::make_unique<Watch>(watchers_, watchers_->calls.insert(watchers_->calls.end(), std::move(on_change)));
+  }
+  const std::lock_guard lock(mutex_);
+  if (listening_ == nullptr) {
+    listening_ = executor_.start_loop("store-listen", [this](const std::stop_token& stop) { hear(stop); });
+    notifying_ = executor_.start_loop("store-notify", [this](const std::stop_token& stop) { notify(stop); });
+  }
+  return out;
+}
+
+void Signals::changed() {
+  const std::lock_guard lock(mutex_);
+  dirty_ = true;
+  dirtied_.notify_one();
+}
+
+void Signals::tell() {
+  const std::lock_guard lock(watchers_->mutex);
+  for (const auto& call : watchers_->calls) call();
+}
+
+void Signals::hear(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    auto session = Connection::open(address_, answer_wait_, clock_);
+    if (session && !(*session)->script("LISTEN tandem")) session = unexpected<Error>(Error{});
+    if (!session) {
+      if (!pause(executor_, kRetry, stop)) return;
+      continue;
+    }
+    tell();  // what was said while nobody listened
+    while (!stop.stop_requested()) {
+      const auto news = (*session)->wait_for_notification(kLook, notifier_);
+      if (!news) break;
+      if (*news) tell();
+    }
+  }
+}
+
+void Signals::notify(const std::stop_token& stop) {
+  const std::stop_callback wake(stop, [this] { changed(); });
+  std::unique_ptr<Connection> session;
+  while (true) {
+    {
+      std::unique_lock lock(mutex_);
+      dirtied_.wait(lock, [this] { return dirty_; });
+      dirty_ = false;
+    }
+    if (stop.stop_requested()) return;
+    if (session == nullptr) {
+      auto opened = Connection::open(address_, answer_wait_, clock_);
+      if (opened && (*opened)->script("SET synchronous_commit = off")) session = *std::move(opened);
+    }
+    if (session != nullptr) notifier_ = session->server_process();
+    if (session == nullptr || !session->script("NOTIFY tandem")) {
+      session.reset();
+      changed();  // said when there is a session again
+      if (!pause(executor_, kRetry, stop)) return;
+    } else if (!pause(executor_, kQuiet, stop)) {
+      return;
+    }
+  }
+}
+
+}  // namespace tandem::postgres

@@ -1,0 +1,58 @@
+// tandem/store/postgres/signals.h - Signals: processes that share a store tell each other that they committed.
+//
+// Room: store. A hint, not a promise: who must know looks by himself now and then.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+
+#include "tandem/base/clock.h"
+#include "tandem/base/executor.h"
+#include "tandem/store/postgres/address.h"
+
+namespace tandem::postgres {
+
+/// Two sessions of its own, one that listens and one that notifies: a notification takes a lock that all commits of the server go
+/// through, so there is none in the transactions that matter, and at most one in kQuiet. Nothing is opened before somebody watches.
+/// Threads: safe to call concurrently.
+class Signals {
+ public:
+  static constexpr std::chrono::milliseconds kQuiet{2};
+
+  Signals(Address address, std::chrono::milliseconds answer_wait, Executor& executor, const Clock& clock);
+  ~Signals();
+
+  /// This process has committed.
+  void changed();
+  /// See Store::watch().
+  std::unique_ptr<Timer> watch(std::function<void()> on_change);
+
+ private:
+  struct Watchers {
+    std::mutex mutex;  ///< held while calling, so that ending waits for a call under way
+    std::list<std::function<void()>> calls;
+  };
+  class Watch;
+  void hear(const std::stop_token& stop);
+  void notify(const std::stop_token& stop);
+  void tell();
+
+  const Address address_;
+  const std::chrono::milliseconds answer_wait_;
+  Executor& executor_;
+  const Clock& clock_;
+  std::shared_ptr<Watchers> watchers_ = std::make_shared<Watchers>();
+  std::atomic<int> notifier_ = 0;  ///< the server's process of our notifying session: what it says is no news to us
+  std::mutex mutex_;
+  std::condition_variable dirtied_;
+  bool dirty_ = false;
+  std::unique_ptr<Timer> listening_;
+  std::unique_ptr<Timer> notifying_;
+};
+
+}  // namespace tandem::postgres
