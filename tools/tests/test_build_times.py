@@ -25,7 +25,7 @@ class BuildTimes(unittest.TestCase):
         (self.folder / name).write_bytes(b"x" * size)
         program = self.folder / f"{name}.py"
         program.write_text(compiler)
-        self.commands.append({"directory": str(self.folder), "command": f"{sys.executable} {program} -o {name}", "file": name, "output": name})
+        self.commands.append({"directory": str(self.folder), "command": f"{sys.executable} {program} -o {name}", "file": name})
 
     def run_tool(self, *flags):
         (self.folder / ".ninja_log").write_text(self.log)
@@ -56,7 +56,7 @@ class BuildTimes(unittest.TestCase):
         self.assertEqual(self.run_tool("--max", "20").returncode, 2)
 
     def test_a_folder_that_is_not_built_is_said(self):
-        self.commands.append({"directory": str(self.folder), "command": "true", "file": "a.cc", "output": "a.o"})
+        self.commands.append({"directory": str(self.folder), "command": "true -o a.o", "file": "a.cc"})
         self.assertIn("build it first", self.run_tool("--again", "1", "--max", "20").stderr)
 
     def test_the_check_has_a_limit_and_clang_treats_warnings_as_errors(self):
