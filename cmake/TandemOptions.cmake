@@ -23,6 +23,7 @@ set(CMAKE_COLOR_DIAGNOSTICS ON)
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g -D_GLIBCXX_ASSERTIONS")
 
+# No warning for members that a designated initialiser leaves out: they keep the defaults that their struct states.
 add_compile_options(-Wall -Wextra -Wno-missing-field-initializers -Wconversion -Wshadow)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   add_compile_options(-Wno-deprecated-declarations)  # std::stable_sort of GCC 12's library uses what it declares deprecated

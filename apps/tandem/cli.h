@@ -13,7 +13,7 @@ namespace tandem::app {
 
 /// The job is done but its own success criteria are not met.
 inline constexpr int kExitNotAccepted = 20;
-/// A replay gave another result, or could not be compared.
+/// Two jobs, or a job and its replay, differ; a replay could not be compared.
 inline constexpr int kExitDifferent = 21;
 inline constexpr int kExitNotComparable = 22;
 
@@ -71,6 +71,7 @@ void add_submit(CLI::App& app, Cli& cli);
 void add_plan(CLI::App& app, Cli& cli);
 void add_jobs(CLI::App& app, Cli& cli);
 void add_explain(CLI::App& app, Cli& cli);
+void add_diff(CLI::App& app, Cli& cli);
 void add_replay(CLI::App& app, Cli& cli);
 void add_backends(CLI::App& app, Cli& cli);
 void add_convert(CLI::App& app, Cli& cli);

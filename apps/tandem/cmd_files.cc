@@ -1,7 +1,9 @@
 // apps/tandem/cmd_files.cc - convert and generate: instances as files.
 #include "cli.h"
+#include "job_input.h"
 #include "tandem/base/hash.h"
 #include "tandem/base/text.h"
+#include "tandem/base/yaml_writer.h"
 #include "tandem/model/format/dimod.h"
 #include "tandem/model/format/format.h"
 #include "tandem/model/format/generate.h"
@@ -15,6 +17,7 @@ struct ConvertFlags {
   std::string out;
   std::string from;
   std::string to;
+  std::string as = "problem";
   std::string problem;
   std::string sense;
 };
@@ -50,8 +53,23 @@ Result<std::string> result_to_dimod(const Json& document) {
          "\n";
 }
 
+/// The whole job that `tandem run` of the file would admit, every default written out.
+Result<int> convert_to_job(Cli& cli, const ConvertFlags& flags, const Settings& settings) {
+  if (flags.to != "json" && flags.to != "yaml")
+    return fail_at("--to", errors::kUsage, "a job document is json or yaml, not {}; leave out --as job",
+                   quote(flags.to));
+  const JobFlags job{.file = flags.in, .problem = flags.problem, .sense = flags.sense, .format = flags.from};
+  const auto problems = problem::ProblemRegistry::with_builtin_types();
+  TANDEM_TRY_ASSIGN(const job::JobSpec spec, read_job(job, cli.machine.fs, settings, problems));
+  const Json document = spec.document();
+  const std::string json = document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return write_output(cli, flags.out, flags.to == "yaml" ? write_yaml(document) : json);
+}
+
 Result<int> convert(Cli& cli, const ConvertFlags& flags) {
   TANDEM_TRY_ASSIGN(const Settings settings, cli.settings());
+  if (flags.as == "job") return convert_to_job(cli, flags, settings);
+  if (flags.as != "problem") return fail_at("--as", errors::kUsage, "{} is not problem or job", quote(flags.as));
   format::ReadOptions options;
   options.limits.bytes_max = static_cast<std::uint64_t>(settings.integer("input.file_bytes_max"));
   if (!flags.problem.empty()) options.problem = flags.problem;
@@ -69,9 +87,11 @@ Result<int> convert(Cli& cli, const ConvertFlags& flags) {
     TANDEM_TRY_ASSIGN(const std::string out, result_to_dimod(document));
     return write_output(cli, flags.out, out);
   }
-  TANDEM_TRY_ASSIGN(const format::FileFormat to, format::parse_file_format(flags.to));
+  const bool yaml = flags.to == "yaml";  // a way to write documents, not a format of its own
+  TANDEM_TRY_ASSIGN(const format::FileFormat to, format::parse_file_format(yaml ? "json" : flags.to));
   const auto problems = problem::ProblemRegistry::with_builtin_types();
   TANDEM_TRY_ASSIGN(const problem::ProblemPtr problem, format::read_problem(text, name, options, problems));
+  if (yaml) return write_output(cli, flags.out, write_yaml(problem->document()));
   TANDEM_TRY_ASSIGN(const std::string out, format::write_problem(*problem, to));
   return write_output(cli, flags.out, out);
 }
@@ -144,8 +164,10 @@ void add_convert(CLI::App& app, Cli& cli) {
   command->add_option("IN", flags->in, "file; - reads standard input")->required();
   command->add_option("OUT", flags->out, "file; without it, or with -, standard output");
   command->add_option("--from", flags->from, "json, rudy, sparse, qbsolv; found out where it can be");
-  command->add_option("--to", flags->to, "json, rudy, sparse, qbsolv; dimod: a result document as a dimod SampleSet")
+  command
+      ->add_option("--to", flags->to, "json, yaml, rudy, sparse, qbsolv; dimod: a result document as a dimod SampleSet")
       ->required();
+  command->add_option("--as", flags->as, "problem: the instance alone; job: a whole job document, as json or yaml");
   command->add_option("--problem", flags->problem, "max_cut or qubo, where the file does not say");
   command->add_option("--sense", flags->sense, "min or max, where the file does not say");
   command->callback([&cli, flags] { cli.action = [&cli, flags] { return convert(cli, *flags); }; });

@@ -1,4 +1,4 @@
-// apps/tandem/cmd_jobs.cc - jobs, explain, backends: looking things up.
+// apps/tandem/cmd_jobs.cc - jobs, explain, diff, backends: looking things up.
 #include "cli.h"
 #include "tandem/base/text.h"
 
@@ -120,6 +120,45 @@ Result<int> explain_job(Cli& cli, const std::string& text) {
   return 0;
 }
 
+/// A part of a job, or null while there is none.
+Result<Json> if_ready(Result<Json> part) {
+  if (!part && part.error().number == errors::kResultNotReady) return Json();
+  return part;
+}
+
+Result<service::JobDocuments> documents_of(service::Service& service, const JobId& id) {
+  service::JobDocuments out;
+  TANDEM_TRY_ASSIGN(out.job, service.job(id));
+  TANDEM_TRY_ASSIGN(out.spec, service.spec(id));
+  TANDEM_TRY_ASSIGN(out.plan, if_ready(service.plan_of(id)));
+  // Asked for its result, a job that failed answers with its own error, which stands in its view, too.
+  if (out.job.value("error", Json()).is_null()) {
+    TANDEM_TRY_ASSIGN(out.result, if_ready(service.result(id)));
+  }
+  return out;
+}
+
+Result<int> diff_jobs(Cli& cli, const std::string& first_text, const std::string& second_text) {
+  TANDEM_TRY_ASSIGN(const JobId first, parse_job_id(first_text));
+  TANDEM_TRY_ASSIGN(const JobId second, parse_job_id(second_text));
+  TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kReader));
+  TANDEM_TRY_ASSIGN(const service::JobDocuments first_documents, documents_of(reached.service(), first));
+  TANDEM_TRY_ASSIGN(const service::JobDocuments second_documents, documents_of(reached.service(), second));
+  const Json report = service::diff(first_documents, second_documents);
+  const bool same = report["differences"].empty();
+  if (cli.json) {
+    print_json(report);
+  } else {
+    fmt::print("{}\n", same ? "the same, but for ids and times" : "DIFFERENT");
+    for (const Json& difference : report["differences"]) {
+      fmt::print("  {}: {}\n", cell(difference, "part"), cell(difference, "text"));
+      for (const Json& place : difference["places"]) fmt::print("    {}\n", place.get<std::string>());
+    }
+    for (const Json& timing : report["timings"]) fmt::print("  not counted: {}\n", timing.get<std::string>());
+  }
+  return same ? 0 : kExitDifferent;
+}
+
 Result<int> list_backends(Cli& cli) {
   TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kReader));
   TANDEM_TRY_ASSIGN(const Json document, reached.service().backends());
@@ -186,6 +225,17 @@ void add_explain(CLI::App& app, Cli& cli) {
   CLI::App* command = app.add_subcommand("explain", "say in plain words why a job was planned and ended as it was");
   const auto id = job_argument(command);
   command->callback([&cli, id] { cli.action = [&cli, id] { return explain_job(cli, *id); }; });
+}
+
+void add_diff(CLI::App& app, Cli& cli) {
+  CLI::App* command = app.add_subcommand(
+      "diff", "say in plain words what differs between two jobs: exit 0 nothing but ids and times, 21 different");
+  auto first = std::make_shared<std::string>();
+  auto second = std::make_shared<std::string>();
+  command->add_option("FIRST", *first, "job id")->required();
+  command->add_option("SECOND", *second, "job id")->required();
+  command->callback(
+      [&cli, first, second] { cli.action = [&cli, first, second] { return diff_jobs(cli, *first, *second); }; });
 }
 
 void add_backends(CLI::App& app, Cli& cli) {

@@ -90,6 +90,7 @@ int main(int argc, char** argv) {
   app::add_plan(app, cli);
   app::add_jobs(app, cli);
   app::add_explain(app, cli);
+  app::add_diff(app, cli);
   app::add_replay(app, cli);
   app::add_backends(app, cli);
   app::add_convert(app, cli);
@@ -101,7 +102,9 @@ int main(int argc, char** argv) {
   app::add_emulate(app, cli);
   app::add_completion(app, cli);
   refuse_wrapped_numbers(app);
-  app.footer("Exit codes: 0 done; 20 done, success criteria not met; others as in docs/guide/errors.md.");
+  app.footer(
+      "Exit codes: 0 done; 20 done, success criteria not met; 21, 22 of diff and replay; others as in "
+      "docs/guide/errors.md.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {  // --help, --version

@@ -1,6 +1,10 @@
-"""What the end-to-end tests share: the binary, data directories, a server, an emulated device, and the contract's schemas."""
+"""What the end-to-end and fault tests share: the binary, data directories, a server, an emulated device, and the contract.
+
+Every document that a command prints for --json, and every answer of a server, is held to the contract on its way to the test.
+"""
 
 import contextlib
+import functools
 import json
 import os
 import pathlib
@@ -15,6 +19,7 @@ import urllib.request
 
 import jsonschema
 import referencing
+import yaml
 
 ROOT = pathlib.Path(os.environ.get("TANDEM_SOURCE_DIR", pathlib.Path(__file__).resolve().parents[2]))
 BINARY = os.environ.get("TANDEM_BINARY", str(ROOT / "build" / "release" / "tandem"))
@@ -27,11 +32,26 @@ SCHEMAS = {path.name: json.loads(path.read_text()) for path in (ROOT / "contract
 REGISTRY = referencing.Registry().with_contents(SCHEMAS.items())
 CATALOGUE = json.loads((ROOT / "contract" / "events.json").read_text())
 EVENTS = {event["type"]: event["data"] for event in CATALOGUE["events"]}
+PROBLEM_TYPES = {row["number"]: row for row in json.loads((ROOT / "contract" / "problem_types.json").read_text())["problem_types"]}
+OPENAPI = yaml.load((ROOT / "contract" / "openapi.yaml").read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+# What a command prints for --json when it did what was asked, by its first words.
+PRINTED = {("run",): "result", ("plan",): "plan", ("backends",): "backend_page", ("jobs",): "job_page",
+           ("jobs", "show"): "job_view", ("jobs", "cancel"): "job_view", ("jobs", "result"): "result", ("jobs", "watch"): "result",
+           ("jobs", "plan"): "plan", ("jobs", "lineage"): "lineage", ("jobs", "spec"): "job", ("jobs", "submissions"): "submission_page"}
+EXPLAINED = {"job": "job_view", "plan": "plan", "result": "result", "lineage": "lineage"}  # members of what explain prints
+DONE = (0, 20)  # exit codes; 20: done, and not accepted by its own criteria
+
+
+def hold_to(validator, document):
+    try:
+        validator.validate(document)
+    except jsonschema.ValidationError as broken:
+        raise AssertionError(f"a document breaks the contract: {broken}") from broken
 
 
 def validate(document, name):
     """Checks a document against the contract with an independent validator."""
-    jsonschema.Draft202012Validator(SCHEMAS[f"{name}.schema.json"], registry=REGISTRY, format_checker=jsonschema.FormatChecker()).validate(document)
+    hold_to(jsonschema.Draft202012Validator(SCHEMAS[f"{name}.schema.json"], registry=REGISTRY, format_checker=jsonschema.FormatChecker()), document)
 
 
 def validate_event(event):
@@ -39,8 +59,65 @@ def validate_event(event):
     validate(event, "event")
     data = EVENTS[event["type"]]
     members = CATALOGUE["data_sets"][data] if isinstance(data, str) else data
-    jsonschema.Draft202012Validator({"properties": {name: {"type": member["type"]} for name, member in members.items()},
-                                     "required": list(members), "additionalProperties": False}).validate(event["data"])
+    hold_to(jsonschema.Draft202012Validator({"properties": {name: {"type": member["type"]} for name, member in members.items()},
+                                             "required": list(members), "additionalProperties": False}), event["data"])
+
+
+def validate_problem(document):
+    """Checks a problem document, and that it says what is said of its number."""
+    validate(document, "problem")
+    row = PROBLEM_TYPES[document["number"]]
+    assert {key: document[key] for key in row} == row, (document, row)
+
+
+def validate_output(arguments, code, text):
+    """Checks what a command printed for --json; commands whose documents have no schema only when they fail."""
+    words = [str(word) for word in arguments]
+    words = tuple(words[: next((i for i, word in enumerate(words) if word.startswith("-")), len(words))])
+    if code < 0 or "--help" in arguments or "--version" in arguments:
+        return
+    if words[:2] == ("jobs", "events") and code == 0:
+        for line in text.splitlines():
+            validate_event(json.loads(line))
+    elif code in DONE:
+        name = PRINTED.get(words[:2]) or PRINTED.get(words[:1])
+        if name:
+            validate(json.loads(text), name)
+        elif words[:1] == ("explain",):
+            document = json.loads(text)
+            for member, name in EXPLAINED.items():
+                if document[member] is not None:
+                    validate(document[member], name)
+    elif code not in (21, 22) and text:  # not the verdict of diff or replay
+        validate_problem(json.loads(text))
+
+
+@functools.cache
+def answer_validator(template, method, status, media):
+    """Of an answer of an operation; fails where the contract does not have it."""
+    responses = OPENAPI["paths"][template][method.lower()]["responses"] if template else {}
+    declared = responses.get(str(status)) or responses.get("default") or {"$ref": "#/components/responses/Problem"}
+    if "$ref" in declared:
+        declared = OPENAPI["components"]["responses"][declared["$ref"].split("/")[-1]]
+    assert media in declared["content"], f"{method} {template} answers {status} with {media}, the contract has {list(declared['content'])}"
+    return jsonschema.Draft202012Validator({**declared["content"][media]["schema"], "components": OPENAPI["components"]})
+
+
+def validate_answer(method, path, status, headers, document):
+    """Checks an answer of a server against the contract's operation. What no operation is, is a problem."""
+    bare = path.split("?")[0]
+    template = next((t for t in OPENAPI["paths"] if re.fullmatch(re.sub(r"\{[^}]*\}", "[^/]+", t), bare)), None)
+    if template and method.lower() not in OPENAPI["paths"][template]:
+        template = None
+    media = (headers["Content-Type"] or "").split(";")[0]
+    validator = answer_validator(template, method, status, media)
+    if "json" in media:
+        hold_to(validator, document)
+    if media == "application/problem+json":
+        validate_problem(document)
+    elif template == "/v1/jobs/{job_id}/events" and "json" in media:
+        for event in document["events"]:
+            validate_event(event)
 
 
 class Workplace:
@@ -66,6 +143,8 @@ class Workplace:
     def run(self, *arguments, check=True, timeout=120, stdin=None, environment=None):
         done = subprocess.run([BINARY, *map(str, arguments)], capture_output=True, text=True, timeout=timeout, input=stdin,
                               env={**self.environment, **(environment or {})}, cwd=self.folder)
+        if "--json" in arguments:
+            validate_output(arguments, done.returncode, done.stdout)
         if check and done.returncode != 0:
             raise AssertionError(f"tandem {arguments} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done
@@ -94,9 +173,10 @@ class Workplace:
 
 
 class Process:
-    def __init__(self, process, url):
+    def __init__(self, process, url, has_contract):
         self.process = process
         self.url = url
+        self.has_contract = has_contract  # else an emulated device, which has its own
 
     def stop(self, timeout=30):
         if self.process.poll() is None:
@@ -116,15 +196,18 @@ class Process:
         self.process.stdout.close()
 
     def request(self, method, path, body=None, headers=None, timeout=30):
-        """(status, headers, parsed body)"""
+        """(status, headers, parsed body), held to the contract"""
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data=data, method=method,
                                          headers={"Content-Type": "application/json", **(headers or {})})
         try:
             with urllib.request.urlopen(request, timeout=timeout) as answer:
-                return answer.status, answer.headers, parse(answer.read(), answer.headers)
+                status, answered, document = answer.status, answer.headers, parse(answer.read(), answer.headers)
         except urllib.error.HTTPError as error:
-            return error.code, error.headers, parse(error.read(), error.headers)
+            status, answered, document = error.code, error.headers, parse(error.read(), error.headers)
+        if self.has_contract:
+            validate_answer(method, path, status, answered, document)
+        return status, answered, document
 
     def finished(self, job_id, seconds=60):
         end = time.monotonic() + seconds
@@ -147,7 +230,7 @@ def start(arguments, environment, pattern):
     if not match:
         process.kill()
         raise AssertionError(f"tandem {arguments} said {line!r}")
-    return Process(process, match.group(1))
+    return Process(process, match.group(1), has_contract=arguments[0] == "serve")
 
 
 class Cluster:

@@ -1,18 +1,15 @@
 """The HTTP API against its own contract, with an independent validator."""
 
 import json
-import re
 import time
 import unittest
 import urllib.request
 
-import jsonschema
 import yaml
 from openapi_spec_validator import validate as validate_openapi
 
-from support import EVENTS, QUBO, ROOT, Workplace, validate, validate_event
+from support import EVENTS, QUBO, ROOT, Workplace, validate_event
 
-PROBLEM_TYPES = {row["number"]: row for row in json.loads((ROOT / "contract" / "problem_types.json").read_text())["problem_types"]}
 BELL = {"circuit": {"num_qubits": 2, "num_clbits": 2, "parameters": [],
                     "instructions": [["h", [0]], ["cx", [0, 1]], ["measure", [0], [], 0], ["measure", [1], [], 1]]}, "shots": 100}
 
@@ -31,23 +28,9 @@ class Api(unittest.TestCase):
         cls.place.close()
 
     def answer(self, method, path, body=None, headers=None, status=200):
-        """Sends, and holds the answer to the contract's schema for that operation and status."""
+        """Sends, and expects the status; request() holds the answer to the contract."""
         got, answered, document = self.server.request(method, path, body, headers)
         self.assertEqual(got, status, document)
-        bare = path.split("?")[0]
-        template = next(t for t in self.openapi["paths"] if re.fullmatch(re.sub(r"\{[^}]*\}", "[^/]+", t), bare))
-        responses = self.openapi["paths"][template][method.lower()]["responses"]
-        declared = responses.get(str(status)) or responses["default"]
-        if "$ref" in declared:
-            declared = self.openapi["components"]["responses"][declared["$ref"].split("/")[-1]]
-        media = answered["Content-Type"].split(";")[0]
-        self.assertIn(media, declared["content"])
-        if "json" in media:
-            root = {**declared["content"][media]["schema"], "components": self.openapi["components"]}
-            jsonschema.Draft202012Validator(root).validate(document)
-        if media == "application/problem+json":
-            row = PROBLEM_TYPES[document["number"]]
-            self.assertEqual({key: document[key] for key in row}, row)
         return answered, document
 
     def submit(self, document=None, headers=None):
@@ -136,15 +119,13 @@ class Api(unittest.TestCase):
             with self.subTest(path=path, body=body):
                 self.answer(method, path, body, headers, status)
         for method, path, status in (("GET", "/v2/jobs", 404), ("DELETE", "/v1/jobs", 405), ("POST", "/healthz", 405)):
-            got, _, document = self.server.request(method, path)
+            got, _, _ = self.server.request(method, path)
             self.assertEqual(got, status)
-            validate(document, "problem")
 
     def test_foreign_hosts_and_web_pages_are_refused(self):
         for headers, status in (({"Host": "evil.example"}, 403), ({"Origin": "http://evil.example"}, 403)):
-            got, _, document = self.server.request("GET", "/v1/jobs", headers=headers)
+            got, _, _ = self.server.request("GET", "/v1/jobs", headers=headers)
             self.assertEqual(got, status)
-            validate(document, "problem")
 
     def test_health_readiness_backends_and_metrics(self):
         self.answer("GET", "/healthz")
@@ -220,7 +201,6 @@ class Events(unittest.TestCase):
         while "submission.orphan" not in self.events(server, job):
             self.assertLess(time.monotonic(), end, "the orphan was not found")
         lineage = server.request("GET", f"/v1/jobs/{job}/lineage")[2]
-        validate(lineage, "lineage")
         submission = next(s for s in server.request("GET", f"/v1/jobs/{job}/submissions")[2]["submissions"] if s["state"] == "orphan")
         self.assertEqual([o["token"] for o in lineage["orphans"]], [submission["token"]])
         self.assertGreater(lineage["orphans"][0]["billed_usd_micros"], 0)

@@ -15,7 +15,7 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
-from support import BINARY, QUBO, Workplace  # noqa: E402
+from support import BINARY, QUBO, Workplace, validate_output  # noqa: E402
 
 SIZE_KIB = 6144
 
@@ -116,7 +116,8 @@ class FullDisk(unittest.TestCase):
             status, _, problem = server.request("POST", "/v1/jobs", QUBO)
             self.assertEqual((status, problem["name"]), (507, "disk_full"))
             # Who follows a job from the command line hears it too, instead of waiting for ever.
-            _, err = follower.communicate(timeout=30)
+            out, err = follower.communicate(timeout=30)
+            validate_output(follower.args[1:], follower.returncode, out)
             self.assertEqual(follower.returncode, 8)
             self.assertIn("goes on from its last checkpoint", err)
             # Reading goes on; a job whose start found no room is still queued.
@@ -166,6 +167,7 @@ class StoppedStore(unittest.TestCase):
             done = subprocess.run([BINARY, "run", graph, "--refine", "off", "--time", "50ms", "--json"], env=place.environment, timeout=30,
                                   capture_output=True, text=True,
                                   preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit << 10, limit << 10)))
+            validate_output(done.args[1:], done.returncode, done.stdout)
             self.assertLess(done.returncode, 126)
             self.assertGreaterEqual(done.returncode, 0, "killed by a signal")
             if done.returncode != 0:

@@ -13,6 +13,9 @@ VIOLATIONS = [
     ("clock", "clock_gettime(CLOCK_MONOTONIC, &ts);"),
     ("sleep", "std::this_thread::sleep_for(1ms);"),
     ("sleep", "usleep(10);"),
+    ("wait", "changed_.wait_for(lock, left);"),
+    ("wait", "changed->wait_until(lock, end, [&] { return done; });"),
+    ("wait", "future.wait_for (left);"),
     ("thread", "std::thread t([] {});"),
     ("thread", "std::jthread t([] {});"),
     ("thread", "auto f = std::async(g);"),
@@ -53,6 +56,8 @@ VIOLATIONS = [
 ]
 
 HONEST = [
+    "void wait_for(Duration left);",
+    "gate.wait_for_arrivals(1); changed_.wait(lock);",
     "// std::thread, time(nullptr), fopen( and std::cout stand in a comment",
     'const char* kText = "std::getenv(HOME) and printf(x) stand in a string";',
     'const char* kRaw = R"(socket(1) " rand() )";',

@@ -72,6 +72,17 @@ Json backend_document(backend::Backend& backend, const Clock& clock);
 /// The plain-words explanation of a job from its plan, result and submissions (null where there is none); lines for a terminal.
 std::vector<std::string> explain(const Json& job, const Json& plan, const Json& result, const Json& submissions);
 
+/// What two jobs are compared by. A job that is not planned or has no result has null there.
+struct JobDocuments {
+  Json job;
+  Json spec;
+  Json plan;
+  Json result;
+};
+/// What differs between two jobs: {"jobs", "verdict": "same" or "different", "differences": [{"part", "text", "places"}],
+/// "timings": [text]}. Ids and measured times differ in any two jobs and count for nothing; money and verdicts count.
+Json diff(const JobDocuments& first, const JobDocuments& second);
+
 /// RFC 9457 problem document of an error.
 Json problem_document(const Error& error, std::string_view instance);
 /// The error of a problem document that a server sent.

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tandem/base/testing/matchers.h"
+#include "tandem/base/text.h"
 
 namespace tandem::lineage {
 namespace {
@@ -172,6 +173,14 @@ TEST(Difference, stays_short_whatever_is_compared) {
   ASSERT_THAT(lines, SizeIs(7));
   // The quote and 59 characters of the text, and the rest is left out.
   EXPECT_EQ(lines[3], "/3: \"" + std::string(59, 'a') + "... / 3");
+}
+
+TEST(Difference, a_long_value_is_not_cut_inside_a_character) {
+  for (std::size_t shift = 0; shift < 4; ++shift) {
+    std::string text(shift, 'x');
+    for (int i = 0; i < 30; ++i) text += "\xE2\x82\xAC";  // the euro sign, three bytes
+    for (const std::string& line : difference(text, 1)) EXPECT_EQ(invalid_utf8_at(line), std::string::npos);
+  }
 }
 
 }  // namespace

@@ -97,7 +97,9 @@ void compare(const Json& a, const Json& b, const std::string& path, std::size_t 
     const auto brief = [](const Json& value) {
       std::string text = value.dump();
       if (text.size() > kBriefMax) {
-        text.resize(kBriefMax);
+        std::size_t end = kBriefMax;
+        while ((static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // not inside a character
+        text.resize(end);
         text += "...";
       }
       return text;

@@ -1,7 +1,9 @@
-// Plan, Event and ResultDocument: values with documents.
+// Plan, Event and ResultDocument: values with documents. tests/contract/test_documents.py holds them to their schemas.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <fstream>
 #include <map>
 #include <set>
 
@@ -11,6 +13,8 @@
 
 namespace tandem::job {
 namespace {
+
+const JobId kJob("job_01890a5d-ac96-774b-bcce-b302099a8057");
 
 Plan sample_plan() {
   Plan plan{.primary = "cpu.portfolio", .baseline = "cpu.portfolio"};
@@ -23,6 +27,7 @@ Plan sample_plan() {
   plan.candidates[0].estimate = {
       .cost = Money{3}, .cost_basis = Basis::kComputed, .latency_ms = 1.5, .latency_basis = Basis::kAssumed};
   plan.reasons = {"because"};
+  plan.policy_digest = std::string(64, '0');
   return plan;
 }
 
@@ -114,7 +119,9 @@ TEST(Event, every_entry_of_the_catalogue_is_held_to) {
 }
 
 ResultDocument sample_result() {
-  ResultDocument out{.job_id = JobId("job_x"), .kind = "candidates"};
+  ResultDocument out{.job_id = kJob, .status = JobState::kSucceeded, .kind = "candidates"};
+  out.plan_digest = sample_plan().digest();
+  out.lineage_id = LineageId("lin_01890a5d-ac96-774b-bcce-b302099a8057");
   ScoredCandidate candidate{.objective = 3, .feasible = true, .solution = {1, 0, 1}, .source = "solve:cpu.portfolio"};
   out.best = BestCandidate{
       .candidate = candidate, .proved = true, .bound = 3.0, .time_to_best_ms = 12.0, .answer = {{"a", 1}}};
@@ -154,6 +161,26 @@ TEST(ResultDocument, the_canonical_form_forgets_times_ids_and_money_and_nothing_
   EXPECT_EQ(canonical_result(later.document()), canonical_result(sample_result().document()));
   later.best->candidate.solution = {1, 1, 1};
   EXPECT_NE(canonical_result(later.document()), canonical_result(sample_result().document()));
+}
+
+/// For an independent validator, which names a folder and reads what it finds there.
+TEST(Documents, are_written_out_where_a_folder_is_named) {
+  const char* folder = std::getenv("TANDEM_DOCUMENTS_DIR");
+  if (folder == nullptr) GTEST_SKIP() << "TANDEM_DOCUMENTS_DIR names no folder";
+  Event event{.job = kJob, .type = "job.queued", .at = Timestamp{1}, .actor = "a"};
+  event.data = {
+      {"name", ""}, {"problem_type", "qubo"}, {"spec_sha256", "00"}, {"cost_max_usd_micros", 3}, {"retry_of", nullptr}};
+  event.sequence = 7;
+  ResultDocument bare = sample_result();
+  bare.best.reset();
+  bare.candidates.clear();
+  bare.refinement.arms.clear();
+  bare.acceptance.criteria.clear();
+  const std::pair<const char*, Json> documents[] = {{"plan.sample", sample_plan().document()},
+                                                    {"event.sample", event.numbered_document()},
+                                                    {"result.sample", sample_result().document()},
+                                                    {"result.bare", bare.document()}};
+  for (const auto& [name, document] : documents) std::ofstream(fmt::format("{}/{}.json", folder, name)) << document;
 }
 
 }  // namespace

@@ -144,5 +144,33 @@ TEST_F(EngineRead, a_submission_that_is_found_after_the_job_went_on_is_an_orphan
   EXPECT_EQ(world_.event_types(view.id).back(), "submission.orphan");
 }
 
+// Meter and tracer
+
+TEST_F(EngineRead, jobs_and_submissions_are_counted_by_what_became_of_them) {
+  world_.open(1);
+  world_.run(world_.classical_job());
+  world_.run(world_.paid_job());
+  world_.close();
+  EXPECT_EQ(world_.meter.total("tandem_jobs_admitted_total"), 2);
+  EXPECT_EQ(world_.meter.total("tandem_jobs_ended_total"), 2);
+  for (const char* state : {"reserved", "intent", "confirmed", "settled"})
+    EXPECT_EQ(world_.meter.total(fmt::format("tandem_submissions_total{{state={}}}", state)), 1) << state;
+  EXPECT_EQ(world_.meter.total("tandem_submissions_total{state=held}"), 0);
+}
+
+/// Solve with its baseline, two rounds of arms, and the end: the walk is asked what comes next before each and after the last.
+TEST_F(EngineRead, each_step_of_the_walk_is_a_span_of_its_job) {
+  world_.open(1);
+  const std::string classical = world_.run(world_.classical_job()).id.value;
+  const std::string hybrid = world_.run(world_.hybrid_job()).id.value;
+  world_.close();
+  std::map<std::string, int> spans;
+  for (const RecordingTracer::Entry& span : world_.tracer.ended()) {
+    EXPECT_EQ(span.name, "walk.next");
+    ++spans[span.job_id];
+  }
+  EXPECT_EQ(spans, (std::map<std::string, int>{{classical, 2}, {hybrid, 4}}));
+}
+
 }  // namespace
 }  // namespace tandem::engine

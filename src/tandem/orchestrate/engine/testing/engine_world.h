@@ -14,6 +14,8 @@
 #include "tandem/base/testing/fake_clock.h"
 #include "tandem/base/testing/matchers.h"
 #include "tandem/base/testing/recording_log.h"
+#include "tandem/base/testing/recording_meter.h"
+#include "tandem/base/testing/recording_tracer.h"
 #include "tandem/base/testing/seeded_rng.h"
 #include "tandem/base/testing/skipping_executor.h"
 #include "tandem/middleware/backend/local_backend.h"
@@ -159,8 +161,8 @@ class EngineWorld {
   std::shared_ptr<memory::Contents> contents = memory::new_contents();
   SeededRng rng{7};
   RecordingLog log;
-  NullMeter meter;
-  NullTracer tracer;
+  RecordingMeter meter;
+  RecordingTracer tracer;
   CrashPoints crash_points;
   problem::ProblemRegistry problems = problem::ProblemRegistry::with_builtin_types();
   backend::BackendRegistry backends;
