@@ -5,7 +5,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "house.h"
 
@@ -81,5 +83,9 @@ void add_doctor(CLI::App& app, Cli& cli);
 void add_serve(CLI::App& app, Cli& cli);
 void add_emulate(CLI::App& app, Cli& cli);
 void add_completion(CLI::App& app, Cli& cli);
+
+/// The words before the cursor when the shell asks what may follow them (`tandem completion words WORDS...`). Not a subcommand:
+/// the words are those of a command line that is not finished, and its options are not ours to follow.
+std::optional<std::vector<std::string>> completion_question(const std::vector<std::string>& words);
 
 }  // namespace tandem::app

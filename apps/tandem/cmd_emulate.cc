@@ -66,8 +66,9 @@ void add_emulate(CLI::App& app, Cli& cli) {
   auto flags = std::make_shared<EmulateFlags>();
   device->add_option("--listen", flags->options.listen, "HOST:PORT, loopback only; port 0 takes a free one")
       ->capture_default_str();
-  device->add_option("--book", flags->options.book, "append-only file of billed work")->required();
-  device->add_option("--faults", flags->faults, "fault script (YAML or JSON), see docs/guide/lab_device.md");
+  device->add_option("--book", flags->options.book, "append-only file of billed work")->required()->type_name("FILE");
+  device->add_option("--faults", flags->faults, "fault script (YAML or JSON), see docs/guide/lab_device.md")
+      ->type_name("FILE");
   device->add_option("--seed", flags->options.seed, "same seed, token and program: same counts")->capture_default_str();
   device->add_option("--qubits", flags->options.qubits)
       ->check(CLI::Range(1u, lab::DeviceOptions::kQubitsMax))

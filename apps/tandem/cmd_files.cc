@@ -141,8 +141,8 @@ Result<int> torus(Cli& cli, const GenerateFlags& flags) {
 void add_convert(CLI::App& app, Cli& cli) {
   CLI::App* command = app.add_subcommand("convert", "read a file in one format and write it in another");
   auto flags = std::make_shared<ConvertFlags>();
-  command->add_option("IN", flags->in, "file; - reads standard input")->required();
-  command->add_option("OUT", flags->out, "file; without it, or with -, standard output");
+  command->add_option("IN", flags->in, "file; - reads standard input")->required()->type_name("FILE");
+  command->add_option("OUT", flags->out, "file; without it, or with -, standard output")->type_name("FILE");
   command->add_option("--from", flags->from, "json, rudy, sparse, qbsolv; found out where it can be");
   command->add_option("--to", flags->to, "json, rudy, sparse, qbsolv; dimod: a result document as a dimod SampleSet")
       ->required();
@@ -159,7 +159,7 @@ void add_generate(CLI::App& app, Cli& cli) {
     CLI::App* kind = command->add_subcommand(name, help);
     auto flags = std::make_shared<GenerateFlags>();
     kind->add_option("--seed", flags->seed, "same seed, same instance");
-    kind->add_option("--out", flags->out, "file; without it standard output");
+    kind->add_option("--out", flags->out, "file; without it standard output")->type_name("FILE");
     kind->callback([&cli, flags, run] { cli.action = [&cli, flags, run] { return run(cli, *flags); }; });
     return std::pair{kind, flags};
   };

@@ -141,27 +141,22 @@ Result<int> doctor(Cli& cli) {
 
 constexpr std::string_view kBashCompletion = R"(# bash completion of tandem: source <(tandem completion bash)
 _tandem() {
-  local words
+  local current=${COMP_WORDS[COMP_CWORD]} words
+  [ "$current" = = ] && current=
   words=$(tandem completion words "${COMP_WORDS[@]:1:COMP_CWORD-1}" 2>/dev/null)
-  COMPREPLY=($(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}"))
-  [ ${#COMPREPLY[@]} -eq 0 ] && COMPREPLY=($(compgen -f -- "${COMP_WORDS[COMP_CWORD]}"))
+  COMPREPLY=()
+  case $words in
+    *'<files>'*)
+      compopt -o filenames 2>/dev/null
+      mapfile -t COMPREPLY < <(compgen -f -- "$current")
+      words=${words//'<files>'/}
+      [ -z "$current" ] && return  # options stand out only once a dash is there
+      ;;
+  esac
+  mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W "$words" -- "$current")
 }
 complete -F _tandem tandem
 )";
-
-/// Subcommands and options that may follow `before`.
-void print_completion_words(const CLI::App& root, const std::vector<std::string>& before) {
-  const CLI::App* command = &root;
-  for (const std::string& word : before) {
-    const auto named = command->get_subcommands([&](const CLI::App* sub) { return sub->get_name() == word; });
-    if (!named.empty()) command = named.front();
-  }
-  for (const CLI::App* child : command->get_subcommands([](const CLI::App* sub) { return !sub->get_group().empty(); }))
-    fmt::print("{}\n", child->get_name());
-  for (const CLI::App* level : {command, &root})
-    for (const CLI::Option* option : level->get_options())
-      for (const std::string& name : option->get_lnames()) fmt::print("--{}\n", name);
-}
 
 }  // namespace
 
@@ -200,16 +195,11 @@ void add_completion(CLI::App& app, Cli& cli) {
       return Result<int>(0);
     };
   });
-  CLI::App* words = command->add_subcommand("words", "")->group("");
-  auto before = std::make_shared<std::vector<std::string>>();
-  words->prefix_command();
-  words->callback([&cli, words, before, &app] {
-    *before = words->remaining();
-    cli.action = [before, &app] {
-      print_completion_words(app, *before);
-      return Result<int>(0);
-    };
-  });
+}
+
+std::optional<std::vector<std::string>> completion_question(const std::vector<std::string>& words) {
+  if (words.size() < 2 || words[0] != "completion" || words[1] != "words") return std::nullopt;
+  return std::vector<std::string>(words.begin() + 2, words.end());
 }
 
 }  // namespace tandem::app

@@ -83,7 +83,8 @@ void add_job_flags(CLI::App* command, JobFlags& flags) {
       ->add_option("FILE", flags.file,
                    "job document (YAML, JSON) or bare instance (rudy, qbsolv, sparse, problem document; gzip too); - "
                    "reads standard input")
-      ->required();
+      ->required()
+      ->type_name("FILE");
   command->add_option("--problem", flags.problem, "problem type of a bare instance: max_cut or qubo");
   command->add_option("--sense", flags.sense, "min or max, where the file does not say");
   command->add_option("--from", flags.format, "format of the file: json, rudy, sparse, qbsolv");

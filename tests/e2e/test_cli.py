@@ -172,6 +172,39 @@ class CommandLine(unittest.TestCase):
             self.assertIn("Usage", self.place.run(command, "--help").stdout)
         self.assertIn("complete -F", self.place.run("completion", "bash").stdout)
 
+    def test_completion_knows_the_words_of_each_level(self):
+        words = lambda *before: self.place.run("completion", "words", *before).stdout.split()
+        self.assertLessEqual({"show", "result", "--state", "--limit", "--json"}, set(words("jobs")))
+        self.assertLessEqual({"<files>", "--time", "--json"}, set(words("run")))
+        self.assertLessEqual({"--book", "--queue-ms", "--json"}, set(words("emulate", "device")))
+        self.assertIn("show", words("--data", "run", "jobs"), "the value of an option is no command")
+        self.assertEqual(words("emulate", "device", "--book"), ["<files>"])
+        self.assertNotIn("run", words("jobs"))
+        self.assertNotIn("<files>", words("init"))
+
+    def test_bash_completes_commands_options_files_and_problem_types(self):
+        self.place.file("graph.txt", "")
+        cases = {("jobs", "sh"): "show", ("run", "--ti"): "--time", ("run", "gra"): "graph.txt", ("emulate", "device", "--boo"): "--book",
+                 ("ru",): "run", ("init", "max"): "max_cut", ("init", "gra"): "", ("run", "--config", "gra"): "graph.txt",
+                 ("run", "--config", "=", "gra"): "graph.txt", ("run", "graph.txt", "gra"): ""}
+        script = 'source <(tandem completion bash); COMP_WORDS=(tandem "$@"); COMP_CWORD=$#; _tandem; echo "${COMPREPLY[*]}"'
+        path = f"{os.path.dirname(BINARY)}:{os.environ['PATH']}"
+        for words, expected in cases.items():
+            with self.subTest(words):
+                done = subprocess.run(["bash", "-c", script, "bash", *words], cwd=self.place.folder, capture_output=True, text=True, timeout=60,
+                                      env={**self.place.environment, "PATH": path})
+                self.assertEqual((done.stdout, done.stderr), (expected + "\n", ""))
+
+    def test_a_wrong_word_is_named_with_the_nearest_known_one(self):
+        cases = {("runn", "x"): "no command 'runn', did you mean 'run'?", ("generate", "foo"): "no command 'foo' of 'generate'; there are palubeckis",
+                 ("completion", "zsh"): "no command 'zsh' of 'completion'; there are bash", ("jobs", "shwo", "x"): "'shwo' of 'jobs', did you mean 'show'?",
+                 ("run", "x", "--tiem", "5s"): "no option '--tiem' of 'run', did you mean '--time'?"}
+        for words, says in cases.items():
+            with self.subTest(words):
+                done = self.place.run(*words, check=False)
+                self.assertEqual(done.returncode, 2)
+                self.assertIn(says, done.stderr)
+
     def test_doctor_finds_a_healthy_place(self):
         report = self.place.json("doctor")
         self.assertTrue(report["ok"], report)
