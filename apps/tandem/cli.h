@@ -44,6 +44,8 @@ Result<Reached> reach(Cli& cli, Role role);
 
 /// Prints a document for machines.
 void print_json(const Json& document);
+/// The same as one line, for what prints several.
+void print_json_line(const Json& document);
 /// Prints rows with aligned columns; the first row is the heading.
 void print_table(const std::vector<std::vector<std::string>>& rows);
 bool stderr_is_terminal();

@@ -1,5 +1,6 @@
 // apps/tandem/cmd_files.cc - convert and generate: instances as files.
 #include "cli.h"
+#include "job_input.h"
 #include "tandem/base/hash.h"
 #include "tandem/base/text.h"
 #include "tandem/model/format/dimod.h"
@@ -148,7 +149,8 @@ void add_convert(CLI::App& app, Cli& cli) {
       ->required();
   command->add_option("--problem", flags->problem, "max_cut or qubo, where the file does not say");
   command->add_option("--sense", flags->sense, "min or max, where the file does not say");
-  command->callback([&cli, flags] { cli.action = [&cli, flags] { return convert(cli, *flags); }; });
+  command->callback(
+      [&cli, flags] { cli.action = [&cli, flags] { return convert(cli, *flags).map_error(name_input_limit); }; });
 }
 
 void add_generate(CLI::App& app, Cli& cli) {

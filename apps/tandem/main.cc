@@ -112,19 +112,24 @@ int main(int argc, char** argv) {
     const Result<int> answered = act(cli);
     return answered ? *answered : report(answered.error(), cli.json);
   }
+  // A command line that cannot be read, or ends at --version, has not set it.
+  const bool json = std::find(words.begin(), words.end(), "--json") != words.end();
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {  // --help, --version
     cli.action = [&]() -> Result<int> {
+      if (json && dynamic_cast<const CLI::CallForVersion*>(&success) != nullptr) {
+        app::print_json({{"version", TANDEM_VERSION}});
+        return 0;
+      }
       std::ostringstream text;
       const int code = app.exit(success, text, text);
       fmt::print("{}", text.str());
       return code;
     };
     const Result<int> shown = act(cli);
-    return shown ? *shown : report(shown.error(), cli.json);
+    return shown ? *shown : report(shown.error(), json);
   } catch (const CLI::ParseError& error) {
-    const bool json = std::find(words.begin(), words.end(), "--json") != words.end();
     const std::string stray = app::stray_word(app, words);
     return report(make_error(errors::kUsage, "{}", stray.empty() ? trim(error.what()) : stray), json);
   }

@@ -68,14 +68,14 @@ void print_acceptance(const Json& acceptance) {
   if (criteria.empty()) return;
   fmt::print("\nSuccess criteria: {}\n", acceptance.value("met", false) ? "all met" : "NOT all met");
   for (const Json& item : criteria) {
-    fmt::print("  {} {} (limit {}, actual {})\n", item.value("met", false) ? "met    " : "NOT met",
-               text_of(item, "criterion"), text_of(item, "limit"), text_of(item, "actual"));
+    fmt::print("  {} {}\n", item.value("met", false) ? "met    " : "NOT met", service::criterion_words(item));
   }
 }
 
 }  // namespace
 
 void print_json(const Json& document) { fmt::print("{}\n", document.dump(2)); }
+void print_json_line(const Json& document) { fmt::print("{}\n", document.dump()); }
 
 void print_table(const std::vector<std::vector<std::string>>& rows) {
   std::vector<std::size_t> widths;

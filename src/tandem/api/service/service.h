@@ -71,6 +71,8 @@ Json backend_document(backend::Backend& backend, const Clock& clock);
 
 /// The plain-words explanation of a job from its plan, result and submissions (null where there is none); lines for a terminal.
 std::vector<std::string> explain(const Json& job, const Json& plan, const Json& result, const Json& submissions);
+/// One criterion of a result's acceptance, in words: "time 5.02 s, allowed 2 min 00 s".
+std::string criterion_words(const Json& item);
 
 /// RFC 9457 problem document of an error.
 Json problem_document(const Error& error, std::string_view instance);
