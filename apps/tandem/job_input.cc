@@ -118,7 +118,9 @@ Error at_flag(Error error, const JobFlags& flags) {
                             {"/policy/backends", !flags.backends.empty(), "--backend"}};
   for (const auto& [pointer, given, flag] : members) {
     const bool there = error.place == pointer || error.place.starts_with(fmt::format("{}/", pointer));
-    if (given && there) error.place = flag;
+    if (!given || !there) continue;
+    error.place = flag;
+    if (pointer == "/limits/cost_max_usd_micros") error.message += " micro-USD";
   }
   return error;
 }

@@ -228,7 +228,7 @@ class BadInput(unittest.TestCase):
         circuit = {"num_qubits": 1, "num_clbits": 1, "parameters": [], "instructions": [["h", [0]], ["measure", [0], [], 0]]}
         program = self.place.file("program.json", {"program": {"pubs": [{"circuit": circuit, "shots": 5}]}})
         cases = [(job, "--threads", "100000", "1024"), (job, "--time", "0s", "86400000"), (job, "--time", "", "duration"),
-                 (job, "--cost-max-usd", "99999999", "1000000000000"), (job, "--target", "nan", "nan"), (job, "--refine", "maybe", "required"),
+                 (job, "--cost-max-usd", "99999999", "1000000000000 micro-USD"), (job, "--target", "nan", "nan"), (job, "--refine", "maybe", "required"),
                  (job, "--solver", "magic", "tabu"), (job, "--backend", "cpu.tab", "cpu.tabu"), (program, "--solver", "tabu", "program"),
                  (program, "--target", "1", "program")]
         for command in ("submit", "run", "plan"):

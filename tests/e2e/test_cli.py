@@ -221,11 +221,13 @@ class CommandLine(unittest.TestCase):
             self.assertIn(says, err)
 
     def test_the_process_of_a_replay_tells_another_version_from_other_errors(self):
+        graph = self.place.run("generate", "regular", "--nodes", "80", "--degree", "3", "--seed", "5").stdout
         with self.place.serve() as server:
-            job = self.place.json("run", self.place.file("job.json", QUBO))["job_id"]
+            job = self.place.json("run", self.place.file("g.txt", graph), "--time", "200ms", "--refine", "off")["job_id"]
             package = server.request("GET", f"/v1/jobs/{job}/replay_package")[2]
         ask = lambda text: self.place.run("replay-worker", "--json", stdin=text, check=False)
         self.assertEqual(ask(json.dumps(package)).returncode, 0)
+        self.assertTrue(package["work"])
         for work in package["work"]:
             work["backend_version"] = "another"
         done = ask(json.dumps(package))

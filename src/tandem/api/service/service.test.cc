@@ -200,9 +200,9 @@ TEST(Explain, times_and_shares_are_written_as_a_person_says_them) {
                       {{{"backend", "lab.device"},
                         {"feasible", true},
                         {"estimate", {{"latency_ms", 12'000.0}, {"latency_basis", "measured"}}}}}}};
-  const Json arm = {{"arm", "qaoa"},    {"backend", "lab.device"}, {"status", "done"},       {"regret", 0.5},
-                    {"samples", 1000},  {"p_optimum", 0.009},      {"p_optimum_low", 0.00474}, {"p_optimum_high", 0.017},
-                    {"rank", 0.61},     {"rank_low", 0.6},         {"rank_high", 0.625}};
+  const Json arm = {{"arm", "qaoa"},   {"backend", "lab.device"}, {"status", "done"},         {"regret", 0.5},
+                    {"samples", 1000}, {"p_optimum", 0.009},      {"p_optimum_low", 0.00474}, {"p_optimum_high", 0.017},
+                    {"rank", 0.61},    {"rank_low", 0.6},         {"rank_high", 0.625}};
   const Json result = {{"refinement", {{"arms", {arm}}}}};
   std::string text;
   for (const std::string& line : explain(job, plan, result, Json())) text += line + "\n";
