@@ -236,6 +236,8 @@ class BadInput(unittest.TestCase):
                 with self.subTest((command, flag, value)):
                     self.refused(command, file, flag, value, says=[f"tandem: {flag}: ", says])
         self.assertEqual(self.place.json("jobs")["jobs"], [])
+        self.place.run("submit", job, "--idempotency-key", "k")
+        self.refused("submit", job, "--seed", "2", "--idempotency-key", "k", says=["tandem: --idempotency-key: "])
 
     def test_settings(self):
         self.refused("config", "show", environment={"TANDEM_ENGINE_WORKERS": "many"}, says=["engine.workers", "TANDEM_ENGINE_WORKERS", "many"])
