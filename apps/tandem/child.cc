@@ -43,12 +43,25 @@ Result<void> fill(int fd, const std::string& input) {
   return {};
 }
 
+/// Reads to the end.
+void drain(int fd, std::string& out) {
+  char buffer[1 << 16];
+  while (true) {
+    const ssize_t n = ::read(fd, buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return;
+    out.append(buffer, static_cast<std::size_t>(n));
+  }
+}
+
 }  // namespace
 
 Result<ChildOutput> run_self(const std::vector<std::string>& arguments, const std::string& input) {
   Descriptor in(::memfd_create("tandem-input", MFD_CLOEXEC));
   if (in.value < 0) return system_error("memfd_create");
   TANDEM_TRY(fill(in.value, input));
+  Descriptor err(::memfd_create("tandem-error", MFD_CLOEXEC));
+  if (err.value < 0) return system_error("memfd_create");
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return system_error("pipe");
   Descriptor read_end(ends[0]);
@@ -58,6 +71,7 @@ Result<ChildOutput> run_self(const std::vector<std::string>& arguments, const st
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, in.value, STDIN_FILENO);
   posix_spawn_file_actions_adddup2(&actions, write_end.value, STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, err.value, STDERR_FILENO);
   std::vector<std::string> words = {"tandem"};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
@@ -75,17 +89,14 @@ Result<ChildOutput> run_self(const std::vector<std::string>& arguments, const st
   write_end.reset();
 
   ChildOutput out;
-  char buffer[1 << 16];
-  while (true) {
-    const ssize_t n = ::read(read_end.value, buffer, sizeof buffer);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) break;
-    out.standard_output.append(buffer, static_cast<std::size_t>(n));
-  }
+  drain(read_end.value, out.standard_output);
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0)
     if (errno != EINTR) return system_error("waitpid");
-  out.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  out.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+  out.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+  if (::lseek(err.value, 0, SEEK_SET) < 0) return system_error("lseek");
+  drain(err.value, out.standard_error);
   return out;
 }
 

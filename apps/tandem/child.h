@@ -10,7 +10,9 @@ namespace tandem::app {
 
 struct ChildOutput {
   int exit_code = 0;
+  int signal = 0;  ///< that ended it; 0: it ended itself
   std::string standard_output;
+  std::string standard_error;
 };
 
 /// Runs /proc/self/exe with `arguments`, an environment of PATH alone, `input` on standard input; waits for its end.

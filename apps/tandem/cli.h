@@ -5,7 +5,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "house.h"
 
@@ -42,6 +44,8 @@ Result<Reached> reach(Cli& cli, Role role);
 
 /// Prints a document for machines.
 void print_json(const Json& document);
+/// The same as one line, for what prints several.
+void print_json_line(const Json& document);
 /// Prints rows with aligned columns; the first row is the heading.
 void print_table(const std::vector<std::vector<std::string>>& rows);
 bool stderr_is_terminal();
@@ -82,5 +86,9 @@ void add_doctor(CLI::App& app, Cli& cli);
 void add_serve(CLI::App& app, Cli& cli);
 void add_emulate(CLI::App& app, Cli& cli);
 void add_completion(CLI::App& app, Cli& cli);
+
+/// The words before the cursor when the shell asks what may follow them (`tandem completion words WORDS...`). Not a subcommand:
+/// the words are those of a command line that is not finished, and its options are not ours to follow.
+std::optional<std::vector<std::string>> completion_question(const std::vector<std::string>& words);
 
 }  // namespace tandem::app

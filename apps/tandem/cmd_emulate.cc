@@ -1,5 +1,6 @@
 // apps/tandem/cmd_emulate.cc - emulate device: the emulated device as a process of its own.
 #include <pthread.h>
+#include <unistd.h>
 
 #include <csignal>
 
@@ -47,10 +48,20 @@ Result<int> emulate_device(Cli& cli, EmulateFlags flags) {
       lab::DeviceServer::start(
           flags.options,
           {.executor = executor, .clock = cli.machine.clock, .fs = cli.machine.fs, .log = log, .meter = meters}));
-  fmt::print("emulated device (not hardware) at http://{}, book {}\n", device->address(), flags.options.book);
+  if (cli.json) {
+    print_json_line({{"state", "listening"},
+                     {"address", device->address()},
+                     {"book", flags.options.book},
+                     {"pid", ::getpid()},
+                     {"emulated", true}});
+  } else {
+    fmt::print("emulated device (not hardware) at http://{}, book {}\n", device->address(), flags.options.book);
+  }
   std::fflush(stdout);
   int signal = 0;
   sigwait(&signals, &signal);
+  if (cli.json) print_json_line({{"state", "draining"}, {"pid", ::getpid()}});
+  std::fflush(stdout);
   device->drain(Deadline::after(cli.machine.clock, std::chrono::seconds(2)));
   return 0;
 }
@@ -66,8 +77,9 @@ void add_emulate(CLI::App& app, Cli& cli) {
   auto flags = std::make_shared<EmulateFlags>();
   device->add_option("--listen", flags->options.listen, "HOST:PORT, loopback only; port 0 takes a free one")
       ->capture_default_str();
-  device->add_option("--book", flags->options.book, "append-only file of billed work")->required();
-  device->add_option("--faults", flags->faults, "fault script (YAML or JSON), see docs/guide/lab_device.md");
+  device->add_option("--book", flags->options.book, "append-only file of billed work")->required()->type_name("FILE");
+  device->add_option("--faults", flags->faults, "fault script (YAML or JSON), see docs/guide/lab_device.md")
+      ->type_name("FILE");
   device->add_option("--seed", flags->options.seed, "same seed, token and program: same counts")->capture_default_str();
   device->add_option("--qubits", flags->options.qubits)
       ->check(CLI::Range(1u, lab::DeviceOptions::kQubitsMax))

@@ -161,8 +161,8 @@ Result<int> torus(Cli& cli, const GenerateFlags& flags) {
 void add_convert(CLI::App& app, Cli& cli) {
   CLI::App* command = app.add_subcommand("convert", "read a file in one format and write it in another");
   auto flags = std::make_shared<ConvertFlags>();
-  command->add_option("IN", flags->in, "file; - reads standard input")->required();
-  command->add_option("OUT", flags->out, "file; without it, or with -, standard output");
+  command->add_option("IN", flags->in, "file; - reads standard input")->required()->type_name("FILE");
+  command->add_option("OUT", flags->out, "file; without it, or with -, standard output")->type_name("FILE");
   command->add_option("--from", flags->from, "json, rudy, sparse, qbsolv; found out where it can be");
   command
       ->add_option("--to", flags->to, "json, yaml, rudy, sparse, qbsolv; dimod: a result document as a dimod SampleSet")
@@ -170,7 +170,8 @@ void add_convert(CLI::App& app, Cli& cli) {
   command->add_option("--as", flags->as, "problem: the instance alone; job: a whole job document, as json or yaml");
   command->add_option("--problem", flags->problem, "max_cut or qubo, where the file does not say");
   command->add_option("--sense", flags->sense, "min or max, where the file does not say");
-  command->callback([&cli, flags] { cli.action = [&cli, flags] { return convert(cli, *flags); }; });
+  command->callback(
+      [&cli, flags] { cli.action = [&cli, flags] { return convert(cli, *flags).map_error(name_input_limit); }; });
 }
 
 void add_generate(CLI::App& app, Cli& cli) {
@@ -181,7 +182,7 @@ void add_generate(CLI::App& app, Cli& cli) {
     CLI::App* kind = command->add_subcommand(name, help);
     auto flags = std::make_shared<GenerateFlags>();
     kind->add_option("--seed", flags->seed, "same seed, same instance");
-    kind->add_option("--out", flags->out, "file; without it standard output");
+    kind->add_option("--out", flags->out, "file; without it standard output")->type_name("FILE");
     kind->callback([&cli, flags, run] { cli.action = [&cli, flags, run] { return run(cli, *flags); }; });
     return std::pair{kind, flags};
   };

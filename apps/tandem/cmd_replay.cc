@@ -1,7 +1,10 @@
 // apps/tandem/cmd_replay.cc - replay: the recorded job again, in a fresh process that cannot read the stored result.
+#include <csignal>
+
 #include "child.h"
 #include "cli.h"
 #include "tandem/base/hash.h"
+#include "tandem/base/text.h"
 
 namespace tandem::app {
 namespace {
@@ -31,22 +34,44 @@ Result<int> replay_worker(Cli& cli, std::size_t threads) {
   return 0;
 }
 
+/// Why a child ended without a result: its own error where it could still say one.
+Error failure_of(const ChildOutput& child) {
+  if (child.signal == SIGKILL) {
+    return make_error(errors::kOutOfMemory,
+                      "the process of the replay was killed (signal {}), as a machine does that has run out of memory",
+                      child.signal);
+  }
+  if (child.signal != 0) {
+    return make_error(errors::kInternal, "the process of the replay ended by signal {}: {}", child.signal,
+                      quote(trim(child.standard_error)));
+  }
+  const auto document = parse_json(child.standard_output, "replay");
+  if (document && document->is_object() && document->contains("number")) {
+    return Error{.number = static_cast<ErrorNumber>(document->value("number", std::uint16_t{0})),
+                 .message = document->value("detail", "")};
+  }
+  return make_error(errors::kInternal, "the process of the replay ended with exit code {}: {}", child.exit_code,
+                    quote(trim(child.standard_error)));
+}
+
 Result<int> replay_job(Cli& cli, const std::string& text, std::size_t threads) {
   TANDEM_TRY_ASSIGN(const JobId id, parse_job_id(text));
   TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kReader));
   TANDEM_TRY_ASSIGN(const Json lineage, reached.service().lineage(id));
   TANDEM_TRY_ASSIGN(const Json package, reached.service().replay_package(id));
-  const std::vector<std::string> arguments = {"replay-worker", "--threads", std::to_string(threads)};
+  const std::vector<std::string> arguments = {"replay-worker", "--json", "--threads", std::to_string(threads)};
   TANDEM_TRY_ASSIGN(const ChildOutput child, run_self(arguments, package.dump()));
   const std::string recorded = lineage.value("result_sha256", "");
   Json report = {{"job_id", id.value}, {"recorded_sha256", recorded}, {"threads", threads}};
-  if (child.exit_code != 0) {
+  if (child.exit_code != 0 || child.signal != 0) {
+    const Error failure = failure_of(child);
+    if (failure.number != errors::kReplayNotComparable) return tl::unexpected(failure);
     report["verdict"] = "not_comparable";
-    report["replay_exit_code"] = child.exit_code;
+    report["reason"] = failure.message;
     if (cli.json)
       print_json(report);
     else
-      fmt::print("not comparable: the replay ended with exit code {}; its message stands above\n", child.exit_code);
+      fmt::print("not comparable: {}\n", failure.message);
     return kExitNotComparable;
   }
   TANDEM_TRY_ASSIGN(const Json outcome, parse_json(child.standard_output, "replay", {.bytes_max = UINT64_MAX}));

@@ -5,13 +5,20 @@
 namespace tandem::app {
 namespace {
 
+/// A flag that only the backends here can judge is the place of their error.
+template <typename T>
+Result<T> told(Result<T> result, const JobFlags& flags) {
+  return std::move(result).map_error([&](Error error) { return at_flag(std::move(error), flags); });
+}
+
 Result<int> run_job(Cli& cli, const JobFlags& flags) {
   TANDEM_TRY_ASSIGN(const Settings settings, cli.settings());
   // Everything that can be wrong with the input is said before anything is opened.
   const auto problems = problem::ProblemRegistry::with_builtin_types();
   TANDEM_TRY_ASSIGN(const job::JobSpec spec, read_job(flags, cli.machine.fs, settings, problems));
   TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kRunner));
-  TANDEM_TRY_ASSIGN(const Json admitted, reached.service().submit(spec, flags.idempotency_key, "user:local"));
+  TANDEM_TRY_ASSIGN(const Json admitted,
+                    told(reached.service().submit(spec, flags.idempotency_key, "user:local"), flags));
   TANDEM_TRY_ASSIGN(const JobId id, parse_job_id(admitted.value("job_id", "")));
   return attend_and_print(cli, reached, id);
 }
@@ -21,7 +28,8 @@ Result<int> submit_job(Cli& cli, const JobFlags& flags) {
   const auto problems = problem::ProblemRegistry::with_builtin_types();
   TANDEM_TRY_ASSIGN(const job::JobSpec spec, read_job(flags, cli.machine.fs, settings, problems));
   TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kReader));
-  TANDEM_TRY_ASSIGN(const Json admitted, reached.service().submit(spec, flags.idempotency_key, "user:local"));
+  TANDEM_TRY_ASSIGN(const Json admitted,
+                    told(reached.service().submit(spec, flags.idempotency_key, "user:local"), flags));
   if (cli.json)
     print_json(admitted);
   else
@@ -36,7 +44,7 @@ Result<int> plan_job(Cli& cli, const JobFlags& flags) {
   const auto problems = problem::ProblemRegistry::with_builtin_types();
   TANDEM_TRY_ASSIGN(const job::JobSpec spec, read_job(flags, cli.machine.fs, settings, problems));
   TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kReader));
-  TANDEM_TRY_ASSIGN(const Json plan, reached.service().plan(spec));
+  TANDEM_TRY_ASSIGN(const Json plan, told(reached.service().plan(spec), flags));
   if (cli.json) {
     print_json(plan);
     return 0;

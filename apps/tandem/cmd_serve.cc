@@ -52,14 +52,25 @@ Result<int> serve(Cli& cli) {
           {.executor = handlers, .clock = cli.machine.clock, .log = *reached.log, .meter = house.meters()}));
   const Json facts = {{"address", api->address()}, {"pid", ::getpid()}, {"version", TANDEM_VERSION}};
   TANDEM_TRY(cli.machine.fs.write_file_atomic(server_file(house.data_dir()), facts.dump()));
-  fmt::print("serving http://{} on {}\n", api->address(), house.data_dir());
+  if (cli.json) {
+    print_json_line({{"state", "listening"},
+                     {"address", api->address()},
+                     {"data_dir", house.data_dir()},
+                     {"pid", ::getpid()},
+                     {"version", TANDEM_VERSION}});
+  } else {
+    fmt::print("serving http://{} on {}\n", api->address(), house.data_dir());
+  }
   std::fflush(stdout);
 
   int signal = 0;
   sigwait(&signals, &signal);
   const Deadline deadline =
       Deadline::after(cli.machine.clock, std::chrono::milliseconds(settings.integer("server.drain_timeout")));
-  fmt::print("draining\n");
+  if (cli.json)
+    print_json_line({{"state", "draining"}, {"pid", ::getpid()}});
+  else
+    fmt::print("draining\n");
   std::fflush(stdout);
   house.engine().drain(deadline);
   api->drain(Deadline::after(cli.machine.clock, std::chrono::seconds(1)));
@@ -74,7 +85,7 @@ void add_serve(CLI::App& app, Cli& cli) {
   command
       ->add_option_function<std::string>(
           "--listen", [&cli](const std::string& value) { cli.flags["server.listen"] = value; },
-          "HOST:PORT; only loopback without tokens")
+          "HOST:PORT, loopback only; port 0 takes a free one")
       ->type_name("HOST:PORT");
   command->add_option_function<std::string>(
       "--workers", [&cli](const std::string& value) { cli.flags["engine.workers"] = value; }, "jobs at once");

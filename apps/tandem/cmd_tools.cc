@@ -89,79 +89,98 @@ Result<int> show_config(Cli& cli) {
   return 0;
 }
 
-Result<int> doctor(Cli& cli) {
-  TANDEM_TRY_ASSIGN(const Settings settings, cli.settings());
-  TANDEM_TRY_ASSIGN(const std::string dir, data_dir_of(settings, cli.machine.environment));
+/// What doctor looked at. The first problem decides the exit code.
+struct Checks {
   std::vector<std::vector<std::string>> rows = {{"check", "", "detail"}};
-  Json checks = Json::array();
-  bool well = true;
-  const auto add = [&](const char* check, bool ok, const std::string& detail) {
-    rows.push_back({check, ok ? "ok" : "PROBLEM", detail});
-    checks.push_back({{"check", check}, {"ok", ok}, {"detail", detail}});
-    well = well && ok;
-  };
+  Json list = Json::array();
+  int exit_code = 0;
+
+  void well(const std::string& check, const std::string& detail) { add(check, detail, nullptr); }
+  void problem(const std::string& check, const Error& error) { add(check, error.to_string(), &error); }
+
+ private:
+  void add(const std::string& check, const std::string& detail, const Error* error) {
+    rows.push_back({check, error == nullptr ? "ok" : "PROBLEM", detail});
+    list.push_back({{"check", check},
+                    {"ok", error == nullptr},
+                    {"detail", detail},
+                    {"error", error == nullptr ? Json() : Json(static_cast<int>(error->number))}});
+    if (error != nullptr && exit_code == 0) exit_code = error_record(error->number).exit_code;
+  }
+};
+
+void check_machine(Cli& cli, const Settings& settings, Checks& checks) {
   ThreadExecutor executor(static_cast<std::size_t>(settings.integer("compute.threads")));
   const lineage::Versions facts = versions(settings, cli.machine.fs, executor.threads());
-  add("version", true, fmt::format("tandem {}, {}", facts.tandem, facts.build));
-  add("machine", true,
-      fmt::format("{} threads, {}", facts.machine_profile.value("processors", 0),
-                  facts.machine_profile.value("model", "")));
-  add("memory for one step", true, fmt::format("{} MiB", memory_limit(settings, cli.machine.fs) >> 20));
+  checks.well("version", fmt::format("tandem {}, {}", facts.tandem, facts.build));
+  checks.well("machine", fmt::format("{} threads, {}", facts.machine_profile.value("processors", 0),
+                                     facts.machine_profile.value("model", "")));
+  checks.well("memory for one step", fmt::format("{} MiB", memory_limit(settings, cli.machine.fs) >> 20));
+}
+
+void check_place(Cli& cli, const Settings& settings, Checks& checks) {
+  const auto dir = data_dir_of(settings, cli.machine.environment);
+  if (!dir) return checks.problem("data directory", dir.error());
   auto reached = reach(cli, Role::kReader);
   if (!reached) {
-    add("data directory", false, reached.error().to_string());
-  } else if (reached->house != nullptr) {
-    add("data directory", true, dir);
-    const auto last = reached->house->store().last_sequence();
-    add("store", last.has_value(),
-        last ? fmt::format("{}, {} events", reached->house->store().kind(), *last) : last.error().to_string());
-  } else {
-    add("data directory", true, fmt::format("{} is held by the server at {}", dir, reached->server));
+    const bool of_address = reached.error().number == errors::kBadStoreAddress;
+    return checks.problem(of_address ? "settings" : "data directory", reached.error());
   }
-  if (reached) {
-    const auto backends = reached->service().backends();
-    if (!backends)
-      add("backends", false, backends.error().to_string());
+  if (reached->house != nullptr) {
+    checks.well("data directory", *dir);
+    const auto last = reached->house->store().last_sequence();
+    if (last)
+      checks.well("store", fmt::format("{}, {} events", reached->house->store().kind(), *last));
     else
-      for (const Json& backend : (*backends)["backends"]) {
-        const Json availability = backend["availability"];
-        // An absent tier is a fact, not a problem.
-        add("backend", true,
-            fmt::format(
-                "{}: {}", backend.value("backend", ""),
-                availability.value("operational", false) ? "ready" : "absent, " + availability.value("detail", "")));
-      }
+      checks.problem("store", last.error());
+  } else {
+    checks.well("data directory", fmt::format("{} is held by the server at {}", *dir, reached->server));
+  }
+  const auto backends = reached->service().backends();
+  if (!backends) return checks.problem("backends", backends.error());
+  for (const Json& backend : (*backends)["backends"]) {
+    const Json availability = backend["availability"];
+    // An absent tier is a fact, not a problem.
+    const bool ready = availability.value("operational", false);
+    checks.well("backend", fmt::format("{}: {}", backend.value("backend", ""),
+                                       ready ? "ready" : "absent, " + availability.value("detail", "")));
+  }
+}
+
+Result<int> doctor(Cli& cli) {
+  Checks checks;
+  if (const auto settings = cli.settings(); !settings) {
+    checks.problem("settings", settings.error());
+  } else {
+    checks.well("settings", "see `tandem config show`");
+    check_machine(cli, *settings, checks);
+    check_place(cli, *settings, checks);
   }
   if (cli.json)
-    print_json({{"ok", well}, {"checks", checks}});
+    print_json({{"ok", checks.exit_code == 0}, {"checks", checks.list}});
   else
-    print_table(rows);
-  return well ? 0 : error_record(errors::kInternal).exit_code;
+    print_table(checks.rows);
+  return checks.exit_code;
 }
 
 constexpr std::string_view kBashCompletion = R"(# bash completion of tandem: source <(tandem completion bash)
 _tandem() {
-  local words
+  local current=${COMP_WORDS[COMP_CWORD]} words
+  [ "$current" = = ] && current=
   words=$(tandem completion words "${COMP_WORDS[@]:1:COMP_CWORD-1}" 2>/dev/null)
-  COMPREPLY=($(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}"))
-  [ ${#COMPREPLY[@]} -eq 0 ] && COMPREPLY=($(compgen -f -- "${COMP_WORDS[COMP_CWORD]}"))
+  COMPREPLY=()
+  case $words in
+    *'<files>'*)
+      compopt -o filenames 2>/dev/null
+      mapfile -t COMPREPLY < <(compgen -f -- "$current")
+      words=${words//'<files>'/}
+      [ -z "$current" ] && return  # options stand out only once a dash is there
+      ;;
+  esac
+  mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W "$words" -- "$current")
 }
 complete -F _tandem tandem
 )";
-
-/// Subcommands and options that may follow `before`.
-void print_completion_words(const CLI::App& root, const std::vector<std::string>& before) {
-  const CLI::App* command = &root;
-  for (const std::string& word : before) {
-    const auto named = command->get_subcommands([&](const CLI::App* sub) { return sub->get_name() == word; });
-    if (!named.empty()) command = named.front();
-  }
-  for (const CLI::App* child : command->get_subcommands([](const CLI::App* sub) { return !sub->get_group().empty(); }))
-    fmt::print("{}\n", child->get_name());
-  for (const CLI::App* level : {command, &root})
-    for (const CLI::Option* option : level->get_options())
-      for (const std::string& name : option->get_lnames()) fmt::print("--{}\n", name);
-}
 
 }  // namespace
 
@@ -200,16 +219,11 @@ void add_completion(CLI::App& app, Cli& cli) {
       return Result<int>(0);
     };
   });
-  CLI::App* words = command->add_subcommand("words", "")->group("");
-  auto before = std::make_shared<std::vector<std::string>>();
-  words->prefix_command();
-  words->callback([&cli, words, before, &app] {
-    *before = words->remaining();
-    cli.action = [before, &app] {
-      print_completion_words(app, *before);
-      return Result<int>(0);
-    };
-  });
+}
+
+std::optional<std::vector<std::string>> completion_question(const std::vector<std::string>& words) {
+  if (words.size() < 2 || words[0] != "completion" || words[1] != "words") return std::nullopt;
+  return std::vector<std::string>(words.begin() + 2, words.end());
 }
 
 }  // namespace tandem::app

@@ -1,5 +1,6 @@
 #include "job_input.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "tandem/base/hash.h"
@@ -15,75 +16,128 @@ bool is_job_document(const LocatedJson& located) {
   return located.value.is_object() && (located.value.contains("problem") || located.value.contains("program"));
 }
 
-Error at_flag(Error error, const char* flag) {
+Error placed(Error error, const char* flag) {
   error.place = flag;
   return error;
 }
 
-/// Flags stand above what the document says.
-Result<void> apply_flags(const JobFlags& flags, job::JobSpec& spec) {
-  if (!flags.time.empty()) {
-    const auto duration = parse_duration(flags.time);
-    if (!duration) return tl::unexpected(at_flag(duration.error(), "--time"));
-    spec.limits.time_ms = std::chrono::duration_cast<std::chrono::milliseconds>(*duration).count();
-    if (spec.limits.time_ms < 1 || spec.limits.time_ms > job::Limits::kTimeMsMax) {
-      return fail_at("--time", errors::kValueOutOfRange, "the time is {} ms, the limits are 1 and {}",
-                     spec.limits.time_ms, job::Limits::kTimeMsMax);
+/// Flags stand above what the document says: the members that they give, in the form of the document.
+Result<Json> changes_of(const JobFlags& flags, const job::JobSpec& spec) {
+  Json out = Json::object();
+  if (flags.time) {
+    out["limits"]["time"] = *flags.time;
+    const auto time = parse_duration(*flags.time);
+    if (time && spec.limits.total_time_ms != 0) {
+      const std::int64_t time_ms = std::chrono::duration_cast<std::chrono::milliseconds>(*time).count();
+      out["limits"]["total_time"] = std::clamp(time_ms, spec.limits.total_time_ms, job::Limits::kTimeMsMax);
     }
-    if (spec.limits.total_time_ms != 0)
-      spec.limits.total_time_ms = std::max(spec.limits.total_time_ms, spec.limits.time_ms);
   }
-  if (!flags.cost_max_usd.empty()) {
-    const auto micros = parse_usd(flags.cost_max_usd);
-    if (!micros) return tl::unexpected(at_flag(micros.error(), "--cost-max-usd"));
-    spec.limits.cost_max.usd_micros = *micros;
+  if (flags.cost_max_usd) {
+    const auto micros = parse_usd(*flags.cost_max_usd);
+    if (!micros) return tl::unexpected(placed(micros.error(), "--cost-max-usd"));
+    out["limits"]["cost_max_usd_micros"] = *micros;
   }
-  if (!flags.refine.empty()) {
-    constexpr std::string_view kModes[] = {"auto", "off", "required"};
-    const auto found = std::find(std::begin(kModes), std::end(kModes), flags.refine);
-    if (found == std::end(kModes))
-      return fail_at("--refine", errors::kValueOutOfRange, "{} is not auto, off or required", quote(flags.refine));
-    spec.refinement.mode = static_cast<job::RefineMode>(found - std::begin(kModes));
+  if (flags.target && !std::isfinite(*flags.target)) {
+    return fail_at("--target", errors::kValueOutOfRange, "{} is not a number that an objective can reach",
+                   *flags.target);
   }
-  if (flags.seed) spec.seed = *flags.seed;
-  if (flags.threads != 0) spec.threads = flags.threads;
-  if (flags.target) {
-    if (!std::isfinite(*flags.target))
-      return fail_at("--target", errors::kValueOutOfRange, "{} is not a number that an objective can reach",
-                     *flags.target);
-    spec.target = flags.target;
-  }
-  if (flags.proof) spec.proof = true;
-  if (!flags.solver.empty()) spec.solver = flags.solver;
-  if (!flags.backends.empty()) spec.policy.backends = flags.backends;
-  return {};
+  if (flags.refine) out["refinement"]["mode"] = *flags.refine;
+  if (flags.seed) out["seed"] = *flags.seed;
+  if (flags.threads) out["threads"] = *flags.threads;
+  if (flags.target) out["target"] = *flags.target;
+  if (flags.proof) out["proof"] = true;
+  if (flags.solver) out["solver"] = *flags.solver;
+  if (!flags.backends.empty()) out["policy"]["backends"] = flags.backends;
+  return out;
 }
 
 Result<format::ReadOptions> read_options(const JobFlags& flags, std::uint64_t bytes_max) {
   format::ReadOptions options;
   options.limits.bytes_max = bytes_max;
-  if (!flags.problem.empty()) options.problem = flags.problem;
-  if (!flags.sense.empty()) {
-    auto sense = problem::parse_sense(flags.sense);
-    if (!sense) return tl::unexpected(at_flag(sense.error(), "--sense"));
+  if (flags.problem) options.problem = *flags.problem;
+  if (flags.sense) {
+    auto sense = problem::parse_sense(*flags.sense);
+    if (!sense) return tl::unexpected(placed(sense.error(), "--sense"));
     options.sense = *sense;
   }
-  if (!flags.format.empty()) {
-    auto known = format::parse_file_format(flags.format);
-    if (!known) return tl::unexpected(at_flag(known.error(), "--from"));
+  if (flags.format) {
+    auto known = format::parse_file_format(*flags.format);
+    if (!known) return tl::unexpected(placed(known.error(), "--from"));
     options.format = *known;
   }
   return options;
 }
 
+Result<job::JobSpec> read_job(const JobFlags& flags, Fs& fs, std::uint64_t bytes_max,
+                              const problem::ProblemRegistry& problems) {
+  const std::string name = flags.file == "-" ? "standard input" : flags.file;
+  TANDEM_TRY_ASSIGN(Bytes raw, fs.read_file(flags.file, bytes_max));
+  const std::string digest = sha256(raw).hex();
+  TANDEM_TRY_ASSIGN(const format::ReadOptions options, read_options(flags, bytes_max));
+  TANDEM_TRY_ASSIGN(const Bytes text, format::unpack(std::move(raw), name, options.limits));
+  TANDEM_TRY_ASSIGN(const format::FileFormat detected, format::detect(name, text, options));
+
+  job::JobSpec spec;
+  std::optional<LocatedJson> document;
+  if (detected == format::FileFormat::kDocument) {
+    TANDEM_TRY_ASSIGN(document, parse_json_or_yaml(text, name, {.bytes_max = bytes_max}));
+    if (!is_job_document(*document)) document.reset();
+  }
+  if (!document) {
+    TANDEM_TRY_ASSIGN(spec.work, format::read_problem(text, name, options, problems));
+    spec.name = name;
+  } else {
+    if (flags.problem || flags.sense) {
+      return fail_at(flags.problem ? "--problem" : "--sense", errors::kUsage,
+                     "the file is a job document, which says that itself; remove the flag");
+    }
+    TANDEM_TRY_ASSIGN(spec, job::JobSpec::parse_located(*document, problems));
+  }
+  if (spec.inputs.empty()) spec.inputs.push_back({.name = name, .version = "", .sha256 = digest});
+  TANDEM_TRY_ASSIGN(const Json changes, changes_of(flags, spec));
+  return spec.with(changes).map_error([&](Error error) { return at_flag(std::move(error), flags); });
+}
+
 }  // namespace
+
+Error at_flag(Error error, const JobFlags& flags) {
+  if (error.number == errors::kIdempotencyConflict) error.place = "--idempotency-key";
+  struct Member {
+    std::string_view pointer;
+    bool given;
+    const char* flag;
+  };
+  const Member members[] = {{"/limits/time", flags.time.has_value(), "--time"},
+                            {"/limits/total_time", flags.time.has_value(), "--time"},
+                            {"/limits/cost_max_usd_micros", flags.cost_max_usd.has_value(), "--cost-max-usd"},
+                            {"/refinement/mode", flags.refine.has_value(), "--refine"},
+                            {"/seed", flags.seed.has_value(), "--seed"},
+                            {"/threads", flags.threads.has_value(), "--threads"},
+                            {"/target", flags.target.has_value(), "--target"},
+                            {"/proof", flags.proof, "--proof"},
+                            {"/solver", flags.solver.has_value(), "--solver"},
+                            {"/policy/backends", !flags.backends.empty(), "--backend"}};
+  for (const auto& [pointer, given, flag] : members) {
+    const bool there = error.place == pointer || error.place.starts_with(fmt::format("{}/", pointer));
+    if (!given || !there) continue;
+    error.place = flag;
+    if (pointer == "/limits/cost_max_usd_micros") error.message += " micro-USD";
+  }
+  return error;
+}
+
+Error name_input_limit(Error error) {
+  if (error.number == errors::kInputTooLarge) error.message += "; it is the setting input.file_bytes_max";
+  return error;
+}
 
 void add_job_flags(CLI::App* command, JobFlags& flags) {
   command
       ->add_option("FILE", flags.file,
                    "job document (YAML, JSON) or bare instance (rudy, qbsolv, sparse, problem document; gzip too); - "
                    "reads standard input")
-      ->required();
+      ->required()
+      ->type_name("FILE");
   command->add_option("--problem", flags.problem, "problem type of a bare instance: max_cut or qubo");
   command->add_option("--sense", flags.sense, "min or max, where the file does not say");
   command->add_option("--from", flags.format, "format of the file: json, rudy, sparse, qbsolv");
@@ -103,32 +157,7 @@ void add_job_flags(CLI::App* command, JobFlags& flags) {
 Result<job::JobSpec> read_job(const JobFlags& flags, Fs& fs, const Settings& settings,
                               const problem::ProblemRegistry& problems) {
   const auto bytes_max = static_cast<std::uint64_t>(settings.integer("input.file_bytes_max"));
-  const std::string name = flags.file == "-" ? "standard input" : flags.file;
-  TANDEM_TRY_ASSIGN(Bytes raw, fs.read_file(flags.file, bytes_max));
-  const std::string digest = sha256(raw).hex();
-  TANDEM_TRY_ASSIGN(const format::ReadOptions options, read_options(flags, bytes_max));
-  TANDEM_TRY_ASSIGN(const Bytes text, format::unpack(std::move(raw), name, options.limits));
-  TANDEM_TRY_ASSIGN(const format::FileFormat detected, format::detect(name, text, options));
-
-  job::JobSpec spec;
-  std::optional<LocatedJson> document;
-  if (detected == format::FileFormat::kDocument) {
-    TANDEM_TRY_ASSIGN(document, parse_json_or_yaml(text, name, {.bytes_max = bytes_max}));
-    if (!is_job_document(*document)) document.reset();
-  }
-  if (!document) {
-    TANDEM_TRY_ASSIGN(spec.work, format::read_problem(text, name, options, problems));
-    spec.name = name;
-  } else {
-    if (!flags.problem.empty() || !flags.sense.empty()) {
-      return fail_at(flags.problem.empty() ? "--sense" : "--problem", errors::kUsage,
-                     "the file is a job document, which says that itself; remove the flag");
-    }
-    TANDEM_TRY_ASSIGN(spec, job::JobSpec::parse_located(*document, problems));
-  }
-  if (spec.inputs.empty()) spec.inputs.push_back({.name = name, .version = "", .sha256 = digest});
-  TANDEM_TRY(apply_flags(flags, spec));
-  return spec;
+  return read_job(flags, fs, bytes_max, problems).map_error(name_input_limit);
 }
 
 }  // namespace tandem::app

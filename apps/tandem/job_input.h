@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,29 +12,35 @@
 
 namespace tandem::app {
 
-/// Flags of run, submit and plan. Empty strings and zeros: not given.
+/// Flags of run, submit and plan.
 struct JobFlags {
   std::string file;
-  std::string problem;  ///< type of a bare instance
-  std::string sense;
-  std::string format;
-  std::string time;
-  std::string solver;
+  std::optional<std::string> problem;  ///< type of a bare instance
+  std::optional<std::string> sense;
+  std::optional<std::string> format;
+  std::optional<std::string> time;
+  std::optional<std::string> solver;
   std::vector<std::string> backends;
-  std::string refine;
-  std::string cost_max_usd;
-  std::string idempotency_key;
+  std::optional<std::string> refine;
+  std::optional<std::string> cost_max_usd;
+  std::string idempotency_key;  ///< empty: none
   std::optional<std::uint64_t> seed;
   std::optional<double> target;
-  std::uint32_t threads = 0;
+  std::optional<std::uint64_t> threads;
   bool proof = false;
 };
 
 void add_job_flags(CLI::App* command, JobFlags& flags);
 
+/// An input that is too large, with the name of the setting that is its limit.
+Error name_input_limit(Error error);
+
 /// Reads the file ("-": standard input), tells a job document from a bare instance, applies the flags.
 /// Errors: those of the readers and of JobSpec; places name the file, or the flag.
 Result<job::JobSpec> read_job(const JobFlags& flags, Fs& fs, const Settings& settings,
                               const problem::ProblemRegistry& problems);
+
+/// The error with a flag as its place, where its pointer is that of a member which the flag gave.
+Error at_flag(Error error, const JobFlags& flags);
 
 }  // namespace tandem::app

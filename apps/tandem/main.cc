@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "cli.h"
+#include "command_words.h"
 #include "tandem/base/text.h"
 
 namespace {
@@ -105,20 +106,35 @@ int main(int argc, char** argv) {
   app.footer(
       "Exit codes: 0 done; 20 done, success criteria not met; 21, 22 of diff and replay; others as in "
       "docs/guide/errors.md.");
+  const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  if (const auto before = app::completion_question(words)) {
+    cli.action = [&]() -> Result<int> {
+      for (const std::string& word : app::words_after(app, *before)) fmt::print("{}\n", word);
+      return 0;
+    };
+    const Result<int> answered = act(cli);
+    return answered ? *answered : report(answered.error(), cli.json);
+  }
+  // A command line that cannot be read, or ends at --version, has not set it.
+  const bool json = std::find(words.begin(), words.end(), "--json") != words.end();
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {  // --help, --version
     cli.action = [&]() -> Result<int> {
+      if (json && dynamic_cast<const CLI::CallForVersion*>(&success) != nullptr) {
+        app::print_json({{"version", TANDEM_VERSION}});
+        return 0;
+      }
       std::ostringstream text;
       const int code = app.exit(success, text, text);
       fmt::print("{}", text.str());
       return code;
     };
     const Result<int> shown = act(cli);
-    return shown ? *shown : report(shown.error(), cli.json);
+    return shown ? *shown : report(shown.error(), json);
   } catch (const CLI::ParseError& error) {
-    const bool json = std::any_of(argv, argv + argc, [](std::string_view argument) { return argument == "--json"; });
-    return report(make_error(errors::kUsage, "{}", trim(error.what())), json);
+    const std::string stray = app::stray_word(app, words);
+    return report(make_error(errors::kUsage, "{}", stray.empty() ? trim(error.what()) : stray), json);
   }
   const Result<int> done = act(cli);
   return done ? *done : report(done.error(), cli.json);

@@ -34,6 +34,10 @@ Result<Reached> reach(Cli& cli, Role role) {
     out.house = *std::move(house);
     return out;
   }
+  if (house.error().number == errors::kBadStoreAddress) {
+    house.error().place = settings.value("store.address").source;
+    house.error().message = fmt::format("the setting 'store.address': {}", house.error().message);
+  }
   if (house.error().number != errors::kLockHeld) return tl::unexpected(std::move(house).error());
   TANDEM_TRY_ASSIGN(const std::string data_dir, data_dir_of(settings, cli.machine.environment));
   out.server = server_address(data_dir, cli.machine.fs);

@@ -68,8 +68,7 @@ void print_acceptance(const Json& acceptance) {
   if (criteria.empty()) return;
   fmt::print("\nSuccess criteria: {}\n", acceptance.value("met", false) ? "all met" : "NOT all met");
   for (const Json& item : criteria) {
-    fmt::print("  {} {} (limit {}, actual {})\n", item.value("met", false) ? "met    " : "NOT met",
-               text_of(item, "criterion"), text_of(item, "limit"), text_of(item, "actual"));
+    fmt::print("  {} {}\n", item.value("met", false) ? "met    " : "NOT met", service::criterion_words(item));
   }
 }
 
@@ -78,6 +77,9 @@ void print_acceptance(const Json& acceptance) {
 void print_json(const Json& document) {
   // Names of files may be any bytes; where they are not UTF-8 a sign stands for them.
   fmt::print("{}\n", document.dump(2, ' ', false, Json::error_handler_t::replace));
+}
+void print_json_line(const Json& document) {
+  fmt::print("{}\n", document.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 void print_table(const std::vector<std::vector<std::string>>& rows) {

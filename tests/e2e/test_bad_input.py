@@ -41,7 +41,8 @@ class BadInput(unittest.TestCase):
             "huge number of variables": (qubo(num_variables=10**15), []),
             "negative": (qubo(num_variables=-1), ["-1"]),
             "bad sense": (qubo(sense="most"), ["most"]),
-            "empty": ({}, ["type"]),
+            "empty": ({}, ["job.json:1:1", "problem", "program", "type"]),
+            "no problem": ({"name": "x", "limits": {"time": "5s"}}, ["job.json:1:1", "problem", "program", "type"]),
             "list": ([], []),
         }
         for name, (document, says) in cases.items():
@@ -76,7 +77,8 @@ class BadInput(unittest.TestCase):
         big = self.place.folder / "big.json"
         with open(big, "wb") as file:
             file.truncate(2 << 30)
-        self.refused("run", big, says=["big.json", str(2 << 30)])
+        self.refused("run", big, says=["big.json", str(2 << 30), "input.file_bytes_max"])
+        self.refused("convert", big, "--to", "json", says=["big.json", "input.file_bytes_max"])
         os.mkfifo(self.place.folder / "fifo.json")
         self.refused("run", self.place.folder / "fifo.json", timeout=20)
 
@@ -221,9 +223,46 @@ class BadInput(unittest.TestCase):
         self.assertEqual(done.returncode, 2)
         self.refused("init", "max_cutt", says=["max_cut"])
 
+    def test_a_bad_flag_is_refused_with_its_name_before_anything_is_stored(self):
+        job = self.place.file("job.json", QUBO)
+        circuit = {"num_qubits": 1, "num_clbits": 1, "parameters": [], "instructions": [["h", [0]], ["measure", [0], [], 0]]}
+        program = self.place.file("program.json", {"program": {"pubs": [{"circuit": circuit, "shots": 5}]}})
+        cases = [(job, "--threads", "100000", "1024"), (job, "--time", "0s", "86400000"), (job, "--time", "", "duration"),
+                 (job, "--cost-max-usd", "99999999", "1000000000000 micro-USD"), (job, "--target", "nan", "nan"), (job, "--refine", "maybe", "required"),
+                 (job, "--solver", "magic", "tabu"), (job, "--backend", "cpu.tab", "cpu.tabu"), (program, "--solver", "tabu", "program"),
+                 (program, "--target", "1", "program")]
+        for command in ("submit", "run", "plan"):
+            for file, flag, value, says in cases:
+                with self.subTest((command, flag, value)):
+                    self.refused(command, file, flag, value, says=[f"tandem: {flag}: ", says])
+        self.assertEqual(self.place.json("jobs")["jobs"], [])
+        self.place.run("submit", job, "--idempotency-key", "k")
+        self.refused("submit", job, "--seed", "2", "--idempotency-key", "k", says=["tandem: --idempotency-key: "])
+
     def test_settings(self):
         self.refused("config", "show", environment={"TANDEM_ENGINE_WORKERS": "many"}, says=["engine.workers", "TANDEM_ENGINE_WORKERS", "many"])
         self.refused("config", "show", environment={"TANDEM_ENGINE_WROKERS": "2"}, says=["TANDEM_ENGINE_WROKERS"])
+        for command in (["jobs"], ["run", self.place.file("job.json", QUBO)], ["doctor"]):
+            for url in ("garbage", "ftp://x", "http://x"):
+                done = self.place.run(*command, check=False, environment={"TANDEM_LAB_DEVICE_URL": url})
+                self.assertEqual(done.returncode, 2, done.stderr)
+                for says in ("TANDEM_LAB_DEVICE_URL: the setting 'lab.device_url'", f"'{url}'", "http://HOST:PORT", "bad_setting"):
+                    self.assertIn(says, done.stdout + done.stderr)
+        self.refused("jobs", "--log-level", "silly", says=["log.level", "'silly'", "debug, info, warning, error, off", "command line"])
+        self.refused("jobs", environment={"TANDEM_STORE_ADDRESS": "nowhere"}, says=["TANDEM_STORE_ADDRESS: the setting 'store.address'"])
+
+    def test_doctor_names_the_first_problem_and_ends_with_its_code(self):
+        def problems(code, *arguments, **environment):
+            done = self.place.run("doctor", "--json", *arguments, check=False, environment=environment)
+            self.assertEqual(done.returncode, code, done.stdout)
+            report = json.loads(done.stdout)
+            self.assertFalse(report["ok"])
+            return [(check["check"], check["error"]) for check in report["checks"] if not check["ok"]]
+
+        self.assertEqual(problems(2, TANDEM_LAB_DEVICE_URL="garbage"), [("settings", 1061)])
+        self.assertEqual(problems(2, TANDEM_STORE_ADDRESS="nowhere"), [("settings", 3009)])
+        self.assertEqual(problems(2, "--data", self.place.file("plain", "x")), [("data directory", 1047)])
+        self.assertEqual(problems(2, TANDEM_DATA_DIR="", XDG_DATA_HOME="", HOME=""), [("data directory", 1061)])
 
     def test_places_that_cannot_hold_data(self):
         job = self.place.file("job.json", QUBO)
@@ -294,7 +333,8 @@ class BadInput(unittest.TestCase):
             done = other.run("serve", "--listen", server.url.removeprefix("http://"), check=False)
             self.assertGreater(done.returncode, 0)
             self.assertIn("address_in_use", done.stderr)
-        self.refused("serve", "--listen", "0.0.0.0:0", says=["loopback"])
+        done = self.refused("serve", "--listen", "0.0.0.0:0", says=["loopback"])
+        self.assertNotIn("token", done.stderr)
         self.refused("serve", "--listen", "nowhere", says=["nowhere"])
 
     def test_a_refused_document_leaves_no_job_behind(self):

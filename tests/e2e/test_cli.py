@@ -4,7 +4,10 @@ import contextlib
 import hashlib
 import json
 import os
+import pathlib
+import signal
 import subprocess
+import time
 import unittest
 
 import yaml
@@ -158,6 +161,12 @@ class CommandLine(unittest.TestCase):
         shown = {s["name"]: s for s in json.loads(done.stdout)["settings"]}["data.dir"]
         self.assertEqual((shown["value"], shown["origin"], shown["source"]), ("/somewhere", "environment", "TANDEM_DATA_DIR"))
 
+    def test_a_flag_stands_above_the_document_even_where_it_is_zero(self):
+        job = self.place.file("job.json", {**QUBO, "threads": 2, "limits": {"time": "1s", "total_time": "2s"}})
+        queued = self.place.json("submit", job, "--threads", "0", "--time", "3s", "--refine", "off")
+        spec = self.place.json("jobs", "spec", queued["job_id"])
+        self.assertEqual((spec["threads"], spec["limits"]["time"], spec["limits"]["total_time"], spec["refinement"]["mode"]), (0, "3000ms", "3000ms", "off"))
+
     def test_a_queued_job_waits_for_a_server_and_then_runs(self):
         queued = self.place.json("submit", self.place.file("job.json", QUBO))
         self.assertEqual(self.place.json("jobs", "show", queued["job_id"])["state"], "queued")
@@ -228,6 +237,92 @@ class CommandLine(unittest.TestCase):
             self.assertIn(command, words)
             self.assertIn("Usage", self.place.run(command, "--help").stdout)
         self.assertIn("complete -F", self.place.run("completion", "bash").stdout)
+
+    def test_with_json_a_server_and_a_device_say_where_they_are_in_one_line_each(self):
+        for arguments, says in ((["serve", "--listen", "127.0.0.1:0"], {"data_dir": str(self.place.data)}),
+                                (["emulate", "device", "--listen", "127.0.0.1:0", "--book", "book"], {"book": "book", "emulated": True})):
+            with self.subTest(arguments):
+                process = subprocess.Popen([BINARY, *arguments, "--json"], stdout=subprocess.PIPE, text=True, env=self.place.environment, cwd=self.place.folder)
+                listening = json.loads(process.stdout.readline())
+                self.assertEqual({**listening, **says, "state": "listening", "pid": process.pid}, listening)
+                self.assertRegex(listening["address"], r"^127\.0\.0\.1:[1-9][0-9]*$")
+                process.terminate()
+                rest, _ = process.communicate(timeout=30)
+                self.assertEqual([json.loads(line) for line in rest.splitlines()], [{"state": "draining", "pid": process.pid}])
+
+    def test_the_version_is_a_document_with_json(self):
+        version = self.place.run("--version").stdout.split()[1]
+        for arguments in (["--version", "--json"], ["--json", "--version"]):
+            self.assertEqual(json.loads(self.place.run(*arguments).stdout), {"version": version})
+
+    def test_a_result_and_its_explanation_are_plain_words(self):
+        job = {**QUBO, "business": {"success": [{"criterion": "feasible"}, {"criterion": "latency_ms", "value": 60000}]}}
+        out = self.place.run("run", self.place.file("job.json", job)).stdout
+        self.assertIn("met     the best candidate is feasible\n", out)
+        self.assertRegex(out, r"met     time [0-9.]+ m?s, allowed 1 min 00 s\n")
+        explanation = self.place.run("explain", self.place.json("jobs")["jobs"][0]["job_id"]).stdout
+        self.assertIn("Criterion met: the best candidate is feasible.", explanation)
+        self.assertNotRegex(explanation, r"e\+0\d|P\(optimum\)")
+
+    def test_a_replay_whose_process_dies_is_no_verdict(self):
+        graph = self.place.run("generate", "regular", "--nodes", "400", "--degree", "3", "--seed", "5").stdout
+        job = self.place.json("run", self.place.file("g.txt", graph), "--time", "2s", "--refine", "off")["job_id"]
+        for sent, code, says in ((signal.SIGKILL, 8, "run out of memory"), (signal.SIGABRT, 70, "signal 6")):
+            replay = subprocess.Popen([BINARY, "replay", job], env=self.place.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            children = pathlib.Path(f"/proc/{replay.pid}/task/{replay.pid}/children")
+            while not (child := children.read_text().split()):
+                time.sleep(0.01)
+            os.kill(int(child[0]), sent)
+            out, err = replay.communicate(timeout=60)
+            self.assertEqual((replay.returncode, out), (code, ""), err)
+            self.assertIn(says, err)
+
+    def test_the_process_of_a_replay_tells_another_version_from_other_errors(self):
+        graph = self.place.run("generate", "regular", "--nodes", "80", "--degree", "3", "--seed", "5").stdout
+        with self.place.serve() as server:
+            job = self.place.json("run", self.place.file("g.txt", graph), "--time", "200ms", "--refine", "off")["job_id"]
+            package = server.request("GET", f"/v1/jobs/{job}/replay_package")[2]
+        ask = lambda text: self.place.run("replay-worker", "--json", stdin=text, check=False)
+        self.assertEqual(ask(json.dumps(package)).returncode, 0)
+        self.assertTrue(package["work"])
+        for work in package["work"]:
+            work["backend_version"] = "another"
+        done = ask(json.dumps(package))
+        self.assertEqual((done.returncode, json.loads(done.stdout)["name"]), (5, "replay_not_comparable"))
+        self.assertEqual(json.loads(ask("{").stdout)["name"], "json_syntax")
+
+    def test_completion_knows_the_words_of_each_level(self):
+        words = lambda *before: self.place.run("completion", "words", *before).stdout.split()
+        self.assertLessEqual({"show", "result", "--state", "--limit", "--json"}, set(words("jobs")))
+        self.assertLessEqual({"<files>", "--time", "--json"}, set(words("run")))
+        self.assertLessEqual({"--book", "--queue-ms", "--json"}, set(words("emulate", "device")))
+        self.assertIn("show", words("--data", "run", "jobs"), "the value of an option is no command")
+        self.assertEqual(words("emulate", "device", "--book"), ["<files>"])
+        self.assertNotIn("run", words("jobs"))
+        self.assertNotIn("<files>", words("init"))
+
+    def test_bash_completes_commands_options_files_and_problem_types(self):
+        self.place.file("graph.txt", "")
+        cases = {("jobs", "sh"): "show", ("run", "--ti"): "--time", ("run", "gra"): "graph.txt", ("emulate", "device", "--boo"): "--book",
+                 ("ru",): "run", ("init", "max"): "max_cut", ("init", "gra"): "", ("run", "--config", "gra"): "graph.txt",
+                 ("run", "--config", "=", "gra"): "graph.txt", ("run", "graph.txt", "gra"): ""}
+        script = 'source <(tandem completion bash); COMP_WORDS=(tandem "$@"); COMP_CWORD=$#; _tandem; echo "${COMPREPLY[*]}"'
+        path = f"{os.path.dirname(BINARY)}:{os.environ['PATH']}"
+        for words, expected in cases.items():
+            with self.subTest(words):
+                done = subprocess.run(["bash", "-c", script, "bash", *words], cwd=self.place.folder, capture_output=True, text=True, timeout=60,
+                                      env={**self.place.environment, "PATH": path})
+                self.assertEqual((done.stdout, done.stderr), (expected + "\n", ""))
+
+    def test_a_wrong_word_is_named_with_the_nearest_known_one(self):
+        cases = {("runn", "x"): "no command 'runn', did you mean 'run'?", ("generate", "foo"): "no command 'foo' of 'generate'; there are palubeckis",
+                 ("completion", "zsh"): "no command 'zsh' of 'completion'; there are bash", ("jobs", "shwo", "x"): "'shwo' of 'jobs', did you mean 'show'?",
+                 ("run", "x", "--tiem", "5s"): "no option '--tiem' of 'run', did you mean '--time'?"}
+        for words, says in cases.items():
+            with self.subTest(words):
+                done = self.place.run(*words, check=False)
+                self.assertEqual(done.returncode, 2)
+                self.assertIn(says, done.stderr)
 
     def test_doctor_finds_a_healthy_place(self):
         report = self.place.json("doctor")

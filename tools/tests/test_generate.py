@@ -82,6 +82,14 @@ class Generate(PlantedTestCase):
         self.save()
         self.assert_found("contract/generate", "numbers must rise")
 
+    def test_the_values_of_a_setting_reach_every_output(self):
+        level = next(s for s in self.settings["settings"] if s["name"] == "log.level")
+        level["values"].append("planted")
+        self.save()
+        self.assert_clean("contract/generate")
+        self.assertIn("|planted\"", self.read("src/tandem/base/settings_table.h"))
+        self.assertIn(", planted |", self.read("docs/guide/settings.md"))
+
     def test_broken_settings_are_refused(self):
         index = next(i for i, s in enumerate(self.settings["settings"]) if s["type"] == "duration")
         for change, message in [
@@ -92,6 +100,10 @@ class Generate(PlantedTestCase):
             ({"type": "colour"}, "unknown type colour"),
             ({"default": 5}, "the default must be a text"),
             ({"meaning": "no stop"}, "meaning is not a sentence"),
+            ({"values": ["a"]}, "values are for the types string and url"),
+            ({"type": "url"}, "a url needs its schemes"),
+            ({"type": "string", "values": ["Two Words"]}, "values are not different lower-case words"),
+            ({"type": "string", "values": ["a", "b"]}, "the default is none of its values"),
         ]:
             with self.subTest(message):
                 saved = dict(self.settings["settings"][index])

@@ -52,10 +52,40 @@ Result<std::string> within_limits(const Given& given, const SettingRecord& recor
   return fmt::format("{}{}", value, unit);
 }
 
+bool is_host_and_port(std::string_view text, std::int64_t port_min) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) return false;
+  const auto port = parse_int64(text.substr(colon + 1));
+  return port && *port >= port_min && *port <= kPortMax && text.find_first_of(" /?#@") == std::string_view::npos;
+}
+
+/// A text of a few allowed ones; the nearest is named.
+Result<std::string> one_of_values(const Given& given, const SettingRecord& record) {
+  const std::vector<std::string_view> values = split(record.values, '|');
+  if (record.values.empty() || std::find(values.begin(), values.end(), given.text) != values.end()) return given.text;
+  return bad_setting(given, fmt::format("one of {}{}", fmt::join(values, ", "), did_you_mean(given.text, values)));
+}
+
+/// SCHEME://HOST:PORT, maybe with a path; empty where that is the default.
+Result<std::string> url(const Given& given, const SettingRecord& record) {
+  if (given.text.empty() && record.default_value.empty()) return given.text;
+  const std::vector<std::string_view> schemes = split(record.values, '|');
+  const std::size_t end = given.text.find("://");
+  const std::string_view scheme = std::string_view(given.text).substr(0, end);
+  const bool known = end != std::string::npos && std::find(schemes.begin(), schemes.end(), scheme) != schemes.end();
+  const std::string_view rest = known ? std::string_view(given.text).substr(end + 3) : std::string_view();
+  if (is_host_and_port(rest.substr(0, rest.find('/')), 1)) return given.text;
+  return bad_setting(
+      given, fmt::format("{}://HOST:PORT with a port from 1 to {}", fmt::join(schemes, "://HOST:PORT or "), kPortMax));
+}
+
 /// The value in its one spelling, so that equal settings have equal digests: integers in digits, durations in ms.
 Result<std::string> normal_form(const Given& given, const SettingRecord& record) {
   switch (record.type) {
     case SettingType::kString:
+      return one_of_values(given, record);
+    case SettingType::kUrl:
+      return url(given, record);
     case SettingType::kPath:
       return given.text;
     case SettingType::kBoolean:
@@ -73,14 +103,9 @@ Result<std::string> normal_form(const Given& given, const SettingRecord& record)
       if (whole != *value) return bad_setting(given, "a duration of whole milliseconds, such as 1ms");
       return within_limits(given, record, whole.count(), "ms");
     }
-    case SettingType::kAddress: {
-      const std::size_t colon = given.text.rfind(':');
-      const auto port =
-          parse_int64(colon == std::string::npos ? std::string_view() : std::string_view(given.text).substr(colon + 1));
-      if (colon == 0 || !port || *port < 0 || *port > kPortMax)
-        return bad_setting(given, "HOST:PORT with a port from 0 to 65535");
+    case SettingType::kAddress:
+      if (!is_host_and_port(given.text, 0)) return bad_setting(given, "HOST:PORT with a port from 0 to 65535");
       return given.text;
-    }
   }
   return given.text;
 }

@@ -13,7 +13,7 @@
 
 namespace tandem {
 
-enum class SettingType : std::uint8_t { kString, kInteger, kBoolean, kDuration, kPath, kAddress };
+enum class SettingType : std::uint8_t { kString, kInteger, kBoolean, kDuration, kPath, kAddress, kUrl };
 
 /// One row of contract/settings.json. `name` is dotted ("server.listen"); the variable is TANDEM_SERVER_LISTEN.
 struct SettingRecord {
@@ -22,6 +22,7 @@ struct SettingRecord {
   std::string_view default_value;  ///< as text
   std::int64_t min;                ///< integers and durations (ms)
   std::int64_t max;
+  std::string_view values;  ///< of a string: "debug|info", the words it may be; of a URL: its schemes; empty: any
   std::string_view meaning;
 };
 

@@ -1,3 +1,6 @@
+#include <chrono>
+#include <cmath>
+
 #include "tandem/api/service/service.h"
 #include "tandem/base/text.h"
 
@@ -10,6 +13,16 @@ std::string member(const Json& object, const char* key) {
   return found->is_string() ? found->get<std::string>() : found->dump();
 }
 
+std::string milliseconds(double value) { return format_duration(std::chrono::nanoseconds(std::llround(1e6 * value))); }
+
+std::string percent(double share) { return fmt::format("{:.3g} %", 100 * share); }
+
+/// "0.9 % (0.474 % to 1.7 %)"
+std::string percent_between(const Json& arm, const char* value, const char* low, const char* high) {
+  return fmt::format("{} ({} to {})", percent(arm.value(value, 0.0)), percent(arm.value(low, 0.0)),
+                     percent(arm.value(high, 0.0)));
+}
+
 void explain_candidates(const Json& plan, std::vector<std::string>& out) {
   out.push_back("Every tier that was considered:");
   for (const Json& candidate : plan.value("candidates", Json::array())) {
@@ -20,7 +33,7 @@ void explain_candidates(const Json& plan, std::vector<std::string>& out) {
                              member(estimate, "cost_basis"));
     }
     if (estimate.contains("latency_ms")) {
-      figures += fmt::format(", latency {:.3g} ms ({})", estimate["latency_ms"].get<double>(),
+      figures += fmt::format(", latency {} ({})", milliseconds(estimate["latency_ms"].get<double>()),
                              member(estimate, "latency_basis"));
     }
     if (estimate.contains("quality")) {
@@ -44,11 +57,10 @@ void explain_arms(const Json& refinement, std::vector<std::string>& out) {
     std::string grade = arm.value("arm", "") == "exact_shadow" && arm.contains("regret") ? "the core's optimum, proved"
                                                                                          : member(arm, "detail");
     if (arm.contains("p_optimum")) {
-      grade = fmt::format(
-          "regret {:.4g}, P(optimum) {:.3g} [{:.3g}, {:.3g}], better than random {:.3g} [{:.3g}, {:.3g}], {} samples",
-          arm["regret"].get<double>(), arm["p_optimum"].get<double>(), arm["p_optimum_low"].get<double>(),
-          arm["p_optimum_high"].get<double>(), arm.value("rank", 0.0), arm.value("rank_low", 0.0),
-          arm.value("rank_high", 0.0), member(arm, "samples"));
+      grade =
+          fmt::format("regret {:.4g}, at the optimum {}, better than random {}, {} samples",
+                      arm["regret"].get<double>(), percent_between(arm, "p_optimum", "p_optimum_low", "p_optimum_high"),
+                      percent_between(arm, "rank", "rank_low", "rank_high"), member(arm, "samples"));
     }
     out.push_back(fmt::format("  {:<18} {:<24}{} {}: {}", member(arm, "arm"), member(arm, "backend"),
                               arm.value("emulated", false) ? " emulated" : "", member(arm, "status"), grade));
@@ -82,6 +94,26 @@ void explain_unused(const Json& submissions, std::vector<std::string>& out) {
 
 }  // namespace
 
+std::string criterion_words(const Json& item) {
+  const std::string kind = member(item, "criterion");
+  const bool met = item.value("met", false);
+  if (kind == "feasible") return met ? "the best candidate is feasible" : "no candidate is feasible";
+  if (kind == "proved")
+    return met ? "the best candidate is proved optimal" : "the best candidate is not proved optimal";
+  const double limit = item.value("limit", 0.0);
+  const auto actual = item.find("actual");
+  const bool known = actual != item.end() && actual->is_number();
+  const auto said = [&](auto in_words, const char* what, const char* asked) {
+    return fmt::format("{} {}, {} {}", what, known ? in_words(actual->template get<double>()) : "unknown", asked,
+                       in_words(limit));
+  };
+  const auto dollars = [](double micros) { return format_usd(std::llround(micros)); };
+  if (kind == "latency_ms") return said(milliseconds, "time", "allowed");
+  if (kind == "cost_usd_micros") return said(dollars, "billed", "allowed");
+  if (kind == "improvement") return said(percent, "improvement over the baseline", "asked for at least");
+  return said(shortest, kind.c_str(), "asked for as good as");
+}
+
 std::vector<std::string> explain(const Json& job, const Json& plan, const Json& result, const Json& submissions) {
   std::vector<std::string> out;
   out.push_back(
@@ -107,9 +139,8 @@ std::vector<std::string> explain(const Json& job, const Json& plan, const Json& 
   explain_arms(result.value("refinement", Json::object()), out);
   const Json acceptance = result.value("acceptance", Json::object());
   for (const Json& item : acceptance.value("criteria", Json::array())) {
-    out.push_back(fmt::format("Criterion {}: limit {}, actual {}: {}.", member(item, "criterion"),
-                              member(item, "limit"), member(item, "actual"),
-                              item.value("met", false) ? "met" : "not met"));
+    out.push_back(
+        fmt::format("Criterion {}: {}.", item.value("met", false) ? "met" : "not met", criterion_words(item)));
   }
   if (submissions.is_object()) explain_unused(submissions, out);
   return out;

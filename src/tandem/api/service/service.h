@@ -71,6 +71,8 @@ Json backend_document(backend::Backend& backend, const Clock& clock);
 
 /// The plain-words explanation of a job from its plan, result and submissions (null where there is none); lines for a terminal.
 std::vector<std::string> explain(const Json& job, const Json& plan, const Json& result, const Json& submissions);
+/// One criterion of a result's acceptance, in words: "time 5.02 s, allowed 2 min 00 s".
+std::string criterion_words(const Json& item);
 
 /// What two jobs are compared by. A job that is not planned or has no result has null there.
 struct JobDocuments {

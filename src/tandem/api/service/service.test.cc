@@ -194,6 +194,36 @@ TEST(Explain, money_that_bought_nothing_and_money_in_doubt_are_named) {
   EXPECT_THAT(explain(job, Json(), Json(), {{"submissions", Json::array({submission("settled")})}}), SizeIs(2));
 }
 
+TEST(Explain, times_and_shares_are_written_as_a_person_says_them) {
+  const Json job = {{"job_id", "job_1"}, {"problem_type", "qubo"}, {"state", "succeeded"}};
+  const Json plan = {{"candidates",
+                      {{{"backend", "lab.device"},
+                        {"feasible", true},
+                        {"estimate", {{"latency_ms", 12'000.0}, {"latency_basis", "measured"}}}}}}};
+  const Json arm = {{"arm", "qaoa"},   {"backend", "lab.device"}, {"status", "done"},         {"regret", 0.5},
+                    {"samples", 1000}, {"p_optimum", 0.009},      {"p_optimum_low", 0.00474}, {"p_optimum_high", 0.017},
+                    {"rank", 0.61},    {"rank_low", 0.6},         {"rank_high", 0.625}};
+  const Json result = {{"refinement", {{"arms", {arm}}}}};
+  std::string text;
+  for (const std::string& line : explain(job, plan, result, Json())) text += line + "\n";
+  EXPECT_THAT(text, HasSubstr("latency 12 s (measured)"));
+  EXPECT_THAT(text, HasSubstr("at the optimum 0.9 % (0.474 % to 1.7 %), better than random 61 % (60 % to 62.5 %)"));
+}
+
+TEST(Explain, a_criterion_is_a_sentence) {
+  const auto item = [](const char* kind, bool met, Json limit, Json actual) {
+    return criterion_words({{"criterion", kind}, {"met", met}, {"limit", limit}, {"actual", actual}});
+  };
+  EXPECT_EQ(item("feasible", true, 0, nullptr), "the best candidate is feasible");
+  EXPECT_EQ(item("feasible", false, 0, nullptr), "no candidate is feasible");
+  EXPECT_EQ(item("proved", false, 0, nullptr), "the best candidate is not proved optimal");
+  EXPECT_EQ(item("latency_ms", true, 120'000, 5023.842), "time 5.02 s, allowed 2 min 00 s");
+  EXPECT_EQ(item("cost_usd_micros", true, 1'000'000, 40'000), "billed $0.04, allowed $1.00");
+  EXPECT_EQ(item("improvement", true, 0.01, 0.5), "improvement over the baseline 50 %, asked for at least 1 %");
+  EXPECT_EQ(item("objective", false, -5, -1), "objective -1, asked for as good as -5");
+  EXPECT_EQ(item("objective", false, -5, nullptr), "objective unknown, asked for as good as -5");
+}
+
 // Problem documents
 
 TEST(ProblemDocument, an_error_that_travelled_is_the_error_that_was_sent) {

@@ -65,6 +65,12 @@ Result<ProblemPtr> read_document(std::string_view text, std::string_view name, c
   // A job document holds its problem one level deeper.
   const bool is_job =
       document.value.is_object() && !document.value.contains("type") && document.value.contains("problem");
+  if (document.value.is_object() && !is_job && !document.value.contains("type")) {
+    return fail_at(
+        document.place_of(""), errors::kMissingKey,
+        "there is neither 'problem' nor 'program', one of which a job document has, nor the 'type' that a bare "
+        "problem has; add one");
+  }
   const std::string pointer = is_job ? "/problem" : "";
   auto parsed = registry.parse(is_job ? document.value["problem"] : document.value, pointer);
   if (!parsed) {

@@ -250,60 +250,39 @@ Json business_document(const Business& business) {
           {"consumer", business.consumer},   {"data_class", business.data_class}, {"success", std::move(success)}};
 }
 
-}  // namespace
-
-std::string_view to_string(Criterion::Kind kind) { return kCriteria[static_cast<std::size_t>(kind)]; }
-
-Json JobSpec::document() const {
-  Json out = {{"name", name}, {"business", business_document(business)}, {"seed", seed}, {"threads", threads}};
-  if (is_program()) {
-    Json pubs = Json::array();
-    for (const circuit::Pub& pub : program().pubs) pubs.push_back(pub.document());
-    out["program"] = {{"pubs", std::move(pubs)}};
-  } else {
-    out["problem"] = problem()->document();
-  }
+/// Everything but the work.
+Json options_document(const JobSpec& spec) {
+  Json out = {{"name", spec.name},
+              {"business", business_document(spec.business)},
+              {"seed", spec.seed},
+              {"threads", spec.threads}};
   Json inputs_list = Json::array();
-  for (const InputRef& input : inputs)
+  for (const InputRef& input : spec.inputs)
     inputs_list.push_back({{"name", input.name}, {"version", input.version}, {"sha256", input.sha256}});
   out["inputs"] = std::move(inputs_list);
-  out["limits"] = {{"time", fmt::format("{}ms", limits.time_ms)},
-                   {"total_time", fmt::format("{}ms", limits.total_time_ms)},
-                   {"cost_max_usd_micros", limits.cost_max.usd_micros}};
-  out["policy"] = {{"backends", policy.backends},
-                   {"avoid", policy.avoid},
-                   {"allow_emulated", policy.allow_emulated},
-                   {"allow_qpu", policy.allow_qpu}};
-  out["refinement"] = {{"mode", kRefineModes[static_cast<std::size_t>(refinement.mode)]},
-                       {"core_max", refinement.core_max},
-                       {"layers", refinement.layers},
-                       {"shots", refinement.shots},
-                       {"rounds", refinement.rounds}};
-  out["fallbacks"] = fallbacks;
-  if (target) out["target"] = *target;
-  if (proof) out["proof"] = true;
-  if (!solver.empty()) out["solver"] = solver;
-  if (retry_of) out["retry_of"] = retry_of->value;
+  out["limits"] = {{"time", fmt::format("{}ms", spec.limits.time_ms)},
+                   {"total_time", fmt::format("{}ms", spec.limits.total_time_ms)},
+                   {"cost_max_usd_micros", spec.limits.cost_max.usd_micros}};
+  out["policy"] = {{"backends", spec.policy.backends},
+                   {"avoid", spec.policy.avoid},
+                   {"allow_emulated", spec.policy.allow_emulated},
+                   {"allow_qpu", spec.policy.allow_qpu}};
+  out["refinement"] = {{"mode", kRefineModes[static_cast<std::size_t>(spec.refinement.mode)]},
+                       {"core_max", spec.refinement.core_max},
+                       {"layers", spec.refinement.layers},
+                       {"shots", spec.refinement.shots},
+                       {"rounds", spec.refinement.rounds}};
+  out["fallbacks"] = spec.fallbacks;
+  if (spec.target) out["target"] = *spec.target;
+  if (spec.proof) out["proof"] = true;
+  if (!spec.solver.empty()) out["solver"] = spec.solver;
+  if (spec.retry_of) out["retry_of"] = spec.retry_of->value;
   return out;
 }
 
-Sha256 JobSpec::hash() const { return sha256(canonical_json(document())); }
-
-Result<JobSpec> JobSpec::parse(const Json& document, const problem::ProblemRegistry& registry) {
-  TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, ""));
-  TANDEM_TRY(reader.allow_only({"name", "problem", "program", "business", "inputs", "limits", "policy", "refinement",
-                                "target", "proof", "solver", "fallbacks", "seed", "threads", "retry_of"}));
-  if (reader.has("problem") == reader.has("program")) {
-    return fail_at("", errors::kBadJob, "a job asks for exactly one of 'problem' and 'program'; this one has {}",
-                   reader.has("problem") ? "both" : "neither");
-  }
-  JobSpec out;
+/// Everything but the work, and how it goes together with the work.
+Result<void> parse_options(const ObjectReader& reader, JobSpec& out) {
   TANDEM_TRY_ASSIGN(out.name, bounded_text(reader, "name"));
-  if (reader.has("problem")) {
-    TANDEM_TRY_ASSIGN(out.work, registry.parse(*reader.find("problem"), "/problem"));
-  } else {
-    TANDEM_TRY_ASSIGN(out.work, parse_program(reader));
-  }
   TANDEM_TRY_ASSIGN(out.business, parse_business(reader));
   TANDEM_TRY_ASSIGN(out.inputs, parse_inputs(reader));
   TANDEM_TRY_ASSIGN(out.limits, parse_limits(reader));
@@ -326,7 +305,52 @@ Result<JobSpec> JobSpec::parse(const Json& document, const problem::ProblemRegis
     }
     out.retry_of = *job_id;
   }
-  TANDEM_TRY(check_together(out));
+  return check_together(out);
+}
+
+}  // namespace
+
+std::string_view to_string(Criterion::Kind kind) { return kCriteria[static_cast<std::size_t>(kind)]; }
+
+Json JobSpec::document() const {
+  Json out = options_document(*this);
+  if (is_program()) {
+    Json pubs = Json::array();
+    for (const circuit::Pub& pub : program().pubs) pubs.push_back(pub.document());
+    out["program"] = {{"pubs", std::move(pubs)}};
+  } else {
+    out["problem"] = problem()->document();
+  }
+  return out;
+}
+
+Sha256 JobSpec::hash() const { return sha256(canonical_json(document())); }
+
+Result<JobSpec> JobSpec::parse(const Json& document, const problem::ProblemRegistry& registry) {
+  TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, ""));
+  TANDEM_TRY(reader.allow_only({"name", "problem", "program", "business", "inputs", "limits", "policy", "refinement",
+                                "target", "proof", "solver", "fallbacks", "seed", "threads", "retry_of"}));
+  if (reader.has("problem") == reader.has("program")) {
+    return fail_at("", errors::kBadJob, "a job asks for exactly one of 'problem' and 'program'; this one has {}",
+                   reader.has("problem") ? "both" : "neither");
+  }
+  JobSpec out;
+  if (reader.has("problem")) {
+    TANDEM_TRY_ASSIGN(out.work, registry.parse(*reader.find("problem"), "/problem"));
+  } else {
+    TANDEM_TRY_ASSIGN(out.work, parse_program(reader));
+  }
+  TANDEM_TRY(parse_options(reader, out));
+  return out;
+}
+
+Result<JobSpec> JobSpec::with(const Json& changes) const {
+  Json document = options_document(*this);
+  document.merge_patch(changes);
+  TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, ""));
+  JobSpec out;
+  out.work = work;
+  TANDEM_TRY(parse_options(reader, out));
   return out;
 }
 

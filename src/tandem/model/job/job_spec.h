@@ -111,6 +111,10 @@ struct JobSpec {
   /// SHA-256 of the canonical document: the fingerprint of idempotency.
   Sha256 hash() const;
 
+  /// This job with the members of `changes`, as a job document has them, in the place of its own (RFC 7396). The work stays.
+  /// Errors: as parse(), places are pointers.
+  Result<JobSpec> with(const Json& changes) const;
+
   /// Errors: 1020..1023 with places, 1106 unknown_problem, 1120 bad_job, and those of problem and circuit.
   static Result<JobSpec> parse(const Json& document, const problem::ProblemRegistry& registry);
   /// The same from a document that was read from text; places become file:line:column.

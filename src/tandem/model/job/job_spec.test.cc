@@ -66,6 +66,26 @@ threads: 2
   EXPECT_EQ(again->hash(), spec->hash());
 }
 
+TEST(JobSpec, changes_stand_above_its_own_members_and_are_held_to_the_same_limits) {
+  const auto spec = *JobSpec::parse_text(kQubo, "job.json", registry());
+  const auto changed = spec.with({{"threads", 0}, {"limits", {{"time", "7s"}}}, {"proof", true}});
+  ASSERT_TRUE(changed) << changed.error().to_string();
+  Json expected = spec.document();
+  expected["threads"] = 0;
+  expected["limits"]["time"] = "7000ms";
+  expected["proof"] = true;
+  EXPECT_EQ(changed->document(), expected);
+  EXPECT_EQ(spec.with(Json::object())->hash(), spec.hash());
+
+  const auto threads = spec.with({{"threads", 100'000}});
+  ASSERT_FALSE(threads);
+  EXPECT_EQ(threads.error().place, "/threads");
+  EXPECT_THAT(threads.error().message, HasSubstr("1024"));
+  const auto shorter = spec.with({{"limits", {{"time", "7s"}, {"total_time", "1s"}}}});
+  ASSERT_FALSE(shorter);
+  EXPECT_EQ(shorter.error().place, "/limits/total_time");
+}
+
 struct BadCase {
   const char* name;
   const char* text;

@@ -58,9 +58,7 @@ Result<void> check_head(const Headers& headers, HttpVersion version, const HostS
   TANDEM_TRY_ASSIGN(const auto host, only_value(headers, "host"));
   if (!host) return fail(errors::kBadRequest, "the header Host is missing");
   if (!hosts.contains(to_lower(*host))) {
-    return fail(errors::kHostRefused,
-                "this server does not answer for the host '{}', use the address it listens on or add the host to "
-                "its allowed hosts",
+    return fail(errors::kHostRefused, "this server does not answer for the host '{}', use the address it listens on",
                 host->substr(0, 100));
   }
   // A page of any other origin must not drive this server through its visitor's browser (DNS rebinding, CSRF).

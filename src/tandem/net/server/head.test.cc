@@ -27,6 +27,13 @@ TEST(CheckHead, heads_of_ordinary_clients_pass) {
   }
 }
 
+TEST(CheckHead, a_refused_host_is_told_what_it_can_do) {
+  const auto refused = check_head({{"Host", "evil.example"}}, HttpVersion::k11, kHosts);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message,
+            "this server does not answer for the host 'evil.example', use the address it listens on");
+}
+
 TEST(CheckHead, every_other_head_is_refused_with_its_own_number) {
   struct Case {
     Headers headers;

@@ -150,8 +150,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, Handler han
 
   TANDEM_TRY_ASSIGN(const tcp::endpoint endpoint, resolve(io, wanted, options.listen));
   if (!endpoint.address().is_loopback() && !options.allow_remote) {
-    return fail(errors::kAddressNotLoopback,
-                "'{}' is not a loopback address, listen on 127.0.0.1 or configure tokens first", options.listen);
+    return fail(errors::kAddressNotLoopback, "'{}' is not a loopback address, listen on 127.0.0.1", options.listen);
   }
   TANDEM_TRY_ASSIGN(tcp::acceptor acceptor, listen(io, endpoint, options.listen));
   error_code ec;
