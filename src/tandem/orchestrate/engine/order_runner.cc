@@ -111,11 +111,12 @@ OrderRunner::Attempt OrderRunner::attempt_local(backend::Backend& backend, const
     out.error = handle.error().error;
     return out;
   }
-  auto status = backend.poll(*handle, call);
+  const backend::WorkRef work{.handle = *handle, .token = ""};
+  auto status = backend.poll(work, call);
   while (status && (status->state == backend::WorkState::kQueued || status->state == backend::WorkState::kRunning)) {
-    status = backend.poll(*handle, call);
+    status = backend.poll(work, call);
   }
-  auto raw = status ? backend.fetch(*handle, call) : tl::unexpected(status.error());
+  auto raw = status ? backend.fetch(work, call) : tl::unexpected(status.error());
   backend.forget(*handle);
   if (!raw) {
     out.error = raw.error();
