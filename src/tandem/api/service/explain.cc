@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "tandem/api/service/service.h"
 #include "tandem/base/text.h"
 
@@ -113,6 +115,18 @@ std::vector<std::string> explain(const Json& job, const Json& plan, const Json& 
   }
   if (submissions.is_object()) explain_unused(submissions, out);
   return out;
+}
+
+std::string progress_line(const engine::Progress& progress) {
+  std::string out = fmt::format("{:>8.1f} s  {:<28}", progress.elapsed_ms / 1000, progress.step);
+  if (!progress.objective) return out;
+  std::string gap = "-";
+  if (progress.bound) {
+    const double open = std::abs(*progress.objective - *progress.bound);
+    const double size = std::abs(*progress.objective);
+    if (open == 0 || size > 0) gap = fmt::format("{:.1f} %", open == 0 ? 0.0 : 100 * open / size);
+  }
+  return out + fmt::format(" incumbent {}  gap {}", shortest(*progress.objective), gap);
 }
 
 }  // namespace tandem::service
