@@ -60,13 +60,15 @@ Result<int> attend_and_print(Cli& cli, Reached& reached, const JobId& id) {
   }
   service::Service& service = reached.service();
   ProgressLine line(cli.json);
+  const Instant begin = cli.machine.clock.monotonic();
   const service::Watch watch{
-      .on_event = [&](const Json& event) { line.show(fmt::format("{}  {}", id.value, event.value("type", ""))); },
-      .on_progress =
-          [&](const engine::Progress& progress) {
-            line.show(fmt::format("{:>8.1f} s  {:<28} {}", progress.elapsed_ms / 1000, progress.step,
-                                  progress.objective ? "incumbent " + shortest(*progress.objective) : ""));
-          }};
+      .on_event =
+          [&](const Json& event) {
+            const auto elapsed = std::chrono::duration<double, std::milli>(cli.machine.clock.monotonic() - begin);
+            line.show(
+                service::progress_line({.job = id, .step = event.value("type", ""), .elapsed_ms = elapsed.count()}));
+          },
+      .on_progress = [&](const engine::Progress& progress) { line.show(service::progress_line(progress)); }};
   TANDEM_TRY_ASSIGN(const Json view, service.follow(id, watch, Deadline::never()));
   line.clear();
   TANDEM_TRY_ASSIGN(const Json result, service.result(id));

@@ -30,6 +30,16 @@ std::string percent(const Json& arm, const char* key) {
   return found == arm.end() || !found->is_number() ? "-" : fmt::format("{:.2f} %", 100 * found->get<double>());
 }
 
+/// Where an arm ran, and what that was.
+std::string where(const Json& arm) {
+  return text_of(arm, "backend") + (arm.value("emulated", false) ? " (emulated)" : "");
+}
+
+std::string bill_of(const Json& arm) {
+  const std::int64_t billed = arm.value("billed_usd_micros", std::int64_t{0});
+  return billed == 0 ? "-" : format_usd(billed) + (arm.value("emulated", false) ? " (emulated)" : "");
+}
+
 void print_arms(const Json& refinement) {
   const Json arms = refinement.value("arms", Json::array());
   if (arms.empty()) return;
@@ -43,21 +53,17 @@ void print_arms(const Json& refinement) {
   std::vector<std::string> reasons;
   for (const Json& arm : arms) {
     if (arm.value("status", "") != "done") {
-      rows.push_back({text_of(arm, "arm"), text_of(arm, "backend"), "-", arm.value("status", "")});
-      reasons.push_back(
-          fmt::format("  {} on {}: {}\n", text_of(arm, "arm"), text_of(arm, "backend"), text_of(arm, "detail")));
+      rows.push_back({text_of(arm, "arm"), where(arm), "-", arm.value("status", ""), "-", "-", "-", bill_of(arm)});
+      reasons.push_back(fmt::format("  {} on {}: {}\n", text_of(arm, "arm"), where(arm), text_of(arm, "detail")));
       continue;
     }
-    const std::string where = text_of(arm, "backend") + (arm.value("emulated", false) ? " (emulated)" : "");
-    const std::int64_t billed = arm.value("billed_usd_micros", std::int64_t{0});
-    rows.push_back({text_of(arm, "arm"), where, text_of(arm, "samples"),
+    rows.push_back({text_of(arm, "arm"), where(arm), text_of(arm, "samples"),
                     arm.contains("regret") ? fmt::format("{:.4g}", arm["regret"].get<double>()) : "-",
                     percent(arm, "p_optimum"),
                     arm.contains("p_optimum")
                         ? fmt::format("{} .. {}", percent(arm, "p_optimum_low"), percent(arm, "p_optimum_high"))
                         : "-",
-                    percent(arm, "rank"),
-                    billed == 0 ? "-" : format_usd(billed) + (arm.value("emulated", false) ? " (emulated)" : "")});
+                    percent(arm, "rank"), bill_of(arm)});
   }
   print_table(rows);
   for (const std::string& reason : reasons) fmt::print("{}", reason);

@@ -370,6 +370,17 @@ class Portfolio(unittest.TestCase):
             submissions = place.json("jobs", "submissions", result["job_id"], environment=environment)["submissions"]
             self.assertEqual([s["state"] for s in submissions], ["settled"])
 
+    def test_an_arm_that_failed_says_that_it_is_emulated_and_what_it_cost(self):
+        place = Workplace()
+        self.addCleanup(place.close)
+        unreadable = [{"on": "result", "action": "garbage_truncated", "from": 1, "count": 0}]
+        with place.device(faults=unreadable) as device:
+            environment = {"TANDEM_LAB_DEVICE_URL": device.url}
+            shown = place.run("run", ROOT / "examples" / "portfolio.yaml", "--time", "1s", environment=environment).stdout.splitlines()
+        row = next(line for line in shown if "lab.device" in line and "failed" in line)
+        self.assertRegex(row, r"qaoa +lab\.device \(emulated\) .*failed .*\$\d[\d.]* \(emulated\)$")
+        self.assertTrue(any(line.startswith("  qaoa on lab.device (emulated): ") for line in shown), shown)
+
 
 if __name__ == "__main__":
     unittest.main()

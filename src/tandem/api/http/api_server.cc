@@ -5,6 +5,7 @@
 #include "tandem/api/http/event_session.h"
 #include "tandem/base/text.h"
 #include "tandem/base/yaml.h"
+#include "tandem/net/server/head.h"
 
 namespace tandem::http {
 namespace {
@@ -50,10 +51,22 @@ Result<void> allow_parameters(const ServerRequest& request, std::initializer_lis
   return {};
 }
 
-/// A structured-field string in quotes, or a bare token.
-std::string idempotency_key(const ServerRequest& request) {
-  std::string_view value = trim(header_value(request.headers, "Idempotency-Key"));
+constexpr std::size_t kIdempotencyKeyMax = 255;  // bytes, without quotes
+
+/// A structured-field string in quotes, or the same bare; empty without the header.
+/// Errors: 6001 bad_request - two of them, or not 1 to 255 bytes without a quote.
+Result<std::string> idempotency_key(const ServerRequest& request) {
+  TANDEM_TRY_ASSIGN(const auto header, server::only_value(request.headers, "Idempotency-Key"));
+  if (!header) return std::string();
+  std::string_view value = trim(*header);
   if (value.size() >= 2 && value.front() == '"' && value.back() == '"') value = value.substr(1, value.size() - 2);
+  if (value.empty() || value.size() > kIdempotencyKeyMax || value.find('"') != std::string_view::npos) {
+    return fail(
+        errors::kBadRequest,
+        "Idempotency-Key has {} bytes; send 1 to {} bytes without a quote in them, in quotes or bare, or no such "
+        "header",
+        value.size(), kIdempotencyKeyMax);
+  }
   return std::string(value);
 }
 
@@ -152,7 +165,13 @@ class ApiServerImpl final : public ApiServer {
   }
 
   Result<job::JobSpec> read_spec(const ServerRequest& request) {
-    const std::string type = to_lower(trim(split(header_value(request.headers, "Content-Type"), ';').front()));
+    TANDEM_TRY_ASSIGN(const auto stated, server::only_value(request.headers, "Content-Type"));
+    TANDEM_TRY_ASSIGN(const auto coding, server::only_value(request.headers, "Content-Encoding"));
+    if (coding && to_lower(trim(*coding)) != "identity") {
+      return fail(errors::kMediaType, "the body is encoded as {}; send it as it is, without Content-Encoding",
+                  quote(*coding));
+    }
+    const std::string type = to_lower(trim(split(stated.value_or(""), ';').front()));
     // The server has bounded the body already, by a setting that may be above the usual limit of a document.
     const JsonLimits limits{.bytes_max = UINT64_MAX};
     if (type == "application/yaml") {
@@ -170,8 +189,9 @@ class ApiServerImpl final : public ApiServer {
   Answer jobs(const Call& call) {
     if (call.request.method == "POST") {
       TANDEM_TRY(allow_parameters(call.request, {}));
+      TANDEM_TRY_ASSIGN(const std::string key, idempotency_key(call.request));
       TANDEM_TRY_ASSIGN(const job::JobSpec spec, read_spec(call.request));
-      TANDEM_TRY_ASSIGN(const Json admitted, services_.service.submit(spec, idempotency_key(call.request), "api"));
+      TANDEM_TRY_ASSIGN(const Json admitted, services_.service.submit(spec, key, "api"));
       const std::string id = admitted["job_id"];
       Headers headers = {{"Location", "/v1/jobs/" + id}};
       if (admitted["replayed"] == true) headers.push_back({"Idempotency-Replayed", "true"});

@@ -130,6 +130,29 @@ TEST_F(ApiServerTest, an_idempotency_key_makes_a_repeated_request_answer_with_th
   EXPECT_EQ(other.status, error_record(errors::kIdempotencyConflict).http_status);
 }
 
+TEST_F(ApiServerTest, an_idempotency_key_stands_once_and_has_1_to_255_bytes) {
+  const auto status = [&](const Headers& headers) { return post_job(world_.classical_job(), headers).status; };
+  const std::string longest(255, 'k');
+  EXPECT_EQ(status({{"Idempotency-Key", longest}}), 202);
+  EXPECT_EQ(status({{"Idempotency-Key", '"' + longest + '"'}}), 202);
+  EXPECT_EQ(status({{"Idempotency-Key", longest + "k"}}), 400);
+  EXPECT_EQ(status({{"Idempotency-Key", '"' + longest + "k\""}}), 400);
+  EXPECT_EQ(status({{"Idempotency-Key", ""}}), 400);
+  EXPECT_EQ(status({{"Idempotency-Key", "\"\""}}), 400);
+  EXPECT_EQ(status({{"Idempotency-Key", "\"open"}}), 400);
+  const HttpResponse twice = post_job(world_.classical_job(), {{"Idempotency-Key", "a"}, {"idempotency-key", "b"}});
+  EXPECT_EQ(twice.status, 400);
+  EXPECT_THAT(twice.body, HasSubstr("stands twice"));
+}
+
+TEST_F(ApiServerTest, a_body_with_two_types_or_an_encoding_is_refused) {
+  const Bytes body = world_.classical_job().document().dump();
+  const auto status = [&](Headers headers) { return send("POST", "/v1/jobs", std::move(headers), body).status; };
+  EXPECT_EQ(status({{"Content-Type", "application/json"}, {"Content-Type", "application/yaml"}}), 400);
+  EXPECT_EQ(status({{"Content-Type", "application/json"}, {"Content-Encoding", "gzip"}}), 415);
+  EXPECT_EQ(status({{"Content-Type", "application/json"}, {"Content-Encoding", "Identity"}}), 202);
+}
+
 TEST_F(ApiServerTest, every_part_of_a_finished_job_can_be_read) {
   const std::string id = post_and_wait(world_.paid_job());
   const std::string job = "/v1/jobs/" + id;

@@ -146,4 +146,16 @@ std::vector<std::string> explain(const Json& job, const Json& plan, const Json& 
   return out;
 }
 
+std::string progress_line(const engine::Progress& progress) {
+  std::string out = fmt::format("{:>8.1f} s  {:<28}", progress.elapsed_ms / 1000, progress.step);
+  if (!progress.objective) return out;
+  std::string gap = "-";
+  if (progress.bound) {
+    const double open = std::abs(*progress.objective - *progress.bound);
+    const double size = std::abs(*progress.objective);
+    if (open == 0 || size > 0) gap = fmt::format("{:.1f} %", open == 0 ? 0.0 : 100 * open / size);
+  }
+  return out + fmt::format(" incumbent {}  gap {}", shortest(*progress.objective), gap);
+}
+
 }  // namespace tandem::service

@@ -53,12 +53,23 @@ class RemoteService final : public Service {
   Result<Json> backends() override { return ask({.url = base_url_ + "/v1/backends"}); }
 
   Result<Json> follow(const JobId& id, const Watch& watch, Deadline deadline) override {
-    EventReader reader(*this, id, watch);
+    engine::Progress progress{.job = id, .step = ""};
+    const Instant begin = clock_.monotonic();
+    Watch listening = watch;
+    if (watch.on_event) {
+      listening.on_event = [&](const Json& event) {
+        progress.step = event.value("type", "");
+        watch.on_event(event);
+      };
+    }
+    EventReader reader(*this, id, listening);
     while (true) {
       const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline.left(clock_));
       const auto step = std::min(left, watch.on_event ? kEventStep : kWaitStep);
       TANDEM_TRY_ASSIGN(const Json view, get(id, fmt::format("?wait={}ms", step.count())));
       TANDEM_TRY(reader.read_on());
+      progress.elapsed_ms = std::chrono::duration<double, std::milli>(clock_.monotonic() - begin).count();
+      if (watch.on_progress) watch.on_progress(progress);
       const auto state = job::find_job_state(view.value("state", ""));
       if (!state)
         return fail(errors::kBackendGarbage, "the server names the state '{}', which this version does not know",

@@ -114,6 +114,20 @@ TEST_F(RemoteServiceTest, a_follower_reads_the_log_on_until_it_has_nothing_more_
                                    base + "/events?after=12&limit=1000"));
 }
 
+TEST_F(RemoteServiceTest, a_follower_hears_how_long_it_takes_and_which_event_came_last) {
+  http_.then(200, view("running")).then(200, page({3})).then(200, page({}));
+  http_.otherwise([&](const HttpRequest& request, Deadline) {
+    clock_.advance(std::chrono::milliseconds(500));
+    const bool asks_events = request.url.find("/events") != std::string::npos;
+    return HttpResponse{.status = 200, .body = asks_events ? page({}) : view("succeeded")};
+  });
+  std::vector<std::pair<std::string, double>> told;
+  const Watch watch{.on_event = [](const Json&) {},
+                    .on_progress = [&](const engine::Progress& now) { told.emplace_back(now.step, now.elapsed_ms); }};
+  ASSERT_THAT(service_->follow(kJob, watch, Deadline::never()), Succeeds());
+  EXPECT_THAT(told, ElementsAre(std::pair("step.finished", 0.0), std::pair("step.finished", 1000.0)));
+}
+
 TEST_F(RemoteServiceTest, a_follower_that_wants_no_events_asks_seldom) {
   http_.then(200, view("running")).then(200, view("succeeded"));
   EXPECT_THAT(service_->follow(kJob, {}, Deadline::never()), Succeeds());

@@ -32,7 +32,8 @@ struct JobQuery {
 struct Watch {
   /// Every event from the log, by its sequence: none missed, none twice. On the thread that follows.
   std::function<void(const Json& event)> on_event;
-  /// As it comes, on the threads of the engine; not by RemoteService. It must not block.
+  /// As it comes, on the threads of the engine; by RemoteService the time and the last event, on the thread that follows. It
+  /// must not block.
   std::function<void(const engine::Progress&)> on_progress;
 };
 
@@ -84,6 +85,9 @@ struct JobDocuments {
 /// What differs between two jobs: {"jobs", "verdict": "same" or "different", "differences": [{"part", "text", "places"}],
 /// "timings": [text]}. Ids and measured times differ in any two jobs and count for nothing; money and verdicts count.
 Json diff(const JobDocuments& first, const JobDocuments& second);
+
+/// Time, step, incumbent and gap (|objective - bound| / |objective|; "-" where there is none) in one line for a terminal.
+std::string progress_line(const engine::Progress& progress);
 
 /// RFC 9457 problem document of an error.
 Json problem_document(const Error& error, std::string_view instance);

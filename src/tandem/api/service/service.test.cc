@@ -152,6 +152,20 @@ TEST_F(LocalServiceTest, a_job_that_is_not_there_cannot_be_followed) {
   EXPECT_THAT(followed_, FailsWith(errors::kJobNotFound));
 }
 
+TEST(ProgressLine, shows_time_step_incumbent_and_gap) {
+  const auto line = [](std::optional<double> objective, std::optional<double> bound) {
+    return progress_line(
+        {.job = JobId(""), .step = "solve", .objective = objective, .bound = bound, .elapsed_ms = 1500});
+  };
+  const std::string begin = "     1.5 s  solve                       ";
+  EXPECT_EQ(line(std::nullopt, std::nullopt), begin);
+  EXPECT_EQ(line(-250, std::nullopt), begin + " incumbent -250  gap -");
+  EXPECT_EQ(line(-250, -253), begin + " incumbent -250  gap 1.2 %");
+  EXPECT_EQ(line(200, 210), begin + " incumbent 200  gap 5.0 %");
+  EXPECT_EQ(line(0, 0), begin + " incumbent 0  gap 0.0 %");
+  EXPECT_EQ(line(0, -1), begin + " incumbent 0  gap -");
+}
+
 // Explanation
 
 Json submission(const std::string& state, Json more = Json::object()) {

@@ -16,8 +16,20 @@ bool Watch::found(std::int64_t energy, std::uint64_t units) const {
   const std::lock_guard lock(race_->mutex_);
   if (race_->best_ && energy >= *race_->best_) return target;
   race_->best_ = energy;
-  race_->context_.sink({.energy = race_->goal_.objective(energy), .strand = strand_, .units = units_before_ + units});
+  race_->context_.sink({.energy = race_->goal_.objective(energy),
+                        .strand = strand_,
+                        .units = units_before_ + units,
+                        .bound = race_->bound_});
   return target;
+}
+
+void Race::tell_bound(std::span<const std::unique_ptr<Strand>> strands) {
+  if (!context_.sink || !goal_.bound) return;
+  const std::optional<double> bound = goal_.bound();
+  const std::lock_guard lock(mutex_);
+  if (!bound || !best_ || (bound_ && *bound <= *bound_)) return;
+  bound_ = bound;
+  context_.sink({.energy = goal_.objective(*best_), .strand = 0, .units = strands[0]->units(), .bound = bound});
 }
 
 StopReason Race::run(std::span<const std::unique_ptr<Strand>> strands, const RoundLengths& lengths,
@@ -38,6 +50,7 @@ StopReason Race::run(std::span<const std::unique_ptr<Strand>> strands, const Rou
       strand.advance(end, Watch(*this, static_cast<std::uint32_t>(i)));
       if (strand.state() == StrandState::kProved) over_.store(true, std::memory_order_relaxed);
     });
+    tell_bound(strands);
     if (any(StrandState::kProved)) return StopReason::kProved;
     if (any(StrandState::kTarget)) return StopReason::kTarget;
     if (!any(StrandState::kWorking)) return StopReason::kFinished;

@@ -66,6 +66,8 @@ class Strand {
 struct RaceGoal {
   std::function<double(std::int64_t)> objective;
   std::optional<std::int64_t> target;  ///< stop at an energy <= this
+  /// Proved lower bound on the objective, where there is one; asked between rounds.
+  std::function<std::optional<double>()> bound = nullptr;
 };
 
 /// Lengths of rounds in units: the first one short, so that all strands have something early; then doubling.
@@ -87,6 +89,7 @@ class Race {
 
  private:
   friend class Watch;
+  void tell_bound(std::span<const std::unique_ptr<Strand>> strands);
   bool limited() const { return !limit_.units.empty(); }
 
   RaceGoal goal_;
@@ -95,6 +98,7 @@ class Race {
   std::atomic<bool> over_ = false;  ///< target or proof; only read where no limits are given
   std::mutex mutex_;
   std::optional<std::int64_t> best_;  ///< under mutex_
+  std::optional<double> bound_;  ///< under mutex_; the best the sink has heard of
 };
 
 }  // namespace tandem::solve

@@ -49,6 +49,12 @@ SolveOutcome ReducedModel::solved_outcome(const Model& model, std::size_t num_st
   return outcome;
 }
 
+std::optional<double> proved_bound(const ExactSearch& proof, const SearchModel& search, const ReducedModel& reduced) {
+  const auto bound = proof.bound();
+  if (!bound) return std::nullopt;
+  return search.objective(*bound) - search.error_max() - reduced.error_max();
+}
+
 void settle(SolveOutcome& outcome, const Model& model, const ReducedModel& reduced, const SearchModel& search,
             const Archive& found, const ExactSearch* proof, const ExactOrder& exact) {
   const std::vector<Candidate> candidates = reduced.lift(found.candidates());
@@ -60,10 +66,7 @@ void settle(SolveOutcome& outcome, const Model& model, const ReducedModel& reduc
     return;
   }
   outcome.samples = make_samples(model, candidates, &search);
-  if (proof == nullptr) return;
-  if (const auto bound = proof->bound()) {
-    outcome.bound = search.objective(*bound) - search.error_max() - reduced.error_max();
-  }
+  if (proof != nullptr) outcome.bound = proved_bound(*proof, search, reduced);
 }
 
 }  // namespace tandem::solve

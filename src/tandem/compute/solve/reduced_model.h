@@ -34,6 +34,9 @@ class ReducedModel {
   std::optional<reduce::Reduced> reduced_;
 };
 
+/// Lower bound on the energy of the original model that `proof` has proved so far; empty before it found an assignment.
+std::optional<double> proved_bound(const ExactSearch& proof, const SearchModel& search, const ReducedModel& reduced);
+
 /// Samples, proof and bound of what a search on the reduced model found. `proof`: none, or the search that may have proved it.
 void settle(SolveOutcome& outcome, const Model& model, const ReducedModel& reduced, const SearchModel& search,
             const Archive& found, const ExactSearch* proof, const ExactOrder& exact);

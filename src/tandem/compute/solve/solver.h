@@ -49,11 +49,13 @@ struct SolveOptions {
   std::uint64_t memory_bytes_max = std::uint64_t{4} << 30;
 };
 
-/// An improvement, as it happens, on any thread (never two calls at once). The sink stamps the time.
+/// An improvement, as it happens, on any thread (never two calls at once): of the energy, or of the bound beside the same
+/// energy. The sink stamps the time.
 struct Incumbent {
   double energy = 0;
   std::uint32_t strand = 0;
   std::uint64_t units = 0;  ///< done by that strand so far
+  std::optional<double> bound = std::nullopt;  ///< proved lower bound on the energy, where one is known
 };
 using IncumbentSink = std::function<void(const Incumbent&)>;
 

@@ -292,6 +292,27 @@ TEST(BranchAndBound, a_search_cut_off_anywhere_bounds_the_optimum_from_below) {
   }
 }
 
+TEST(BranchAndBound, tells_bounds_that_rise_to_the_optimum_beside_its_incumbents) {
+  for (const char* name : {"branch_and_bound", "portfolio"}) {
+    SCOPED_TRACE(name);
+    const Bqm bqm = problem::random_bqm(Vartype::kSpin, 40, 1, 5);
+    std::vector<Incumbent> told;
+    Bench bench;
+    const auto outcome = solver(name).solve(bqm, {}, bench.context([&](const Incumbent& one) { told.push_back(one); }));
+    ASSERT_TRUE(outcome && outcome->proved);
+    double bound = -HUGE_VAL;
+    double energy = HUGE_VAL;
+    for (const Incumbent& one : told) {
+      EXPECT_LE(one.bound.value_or(bound), outcome->samples.best().energy + 1e-9);
+      EXPECT_GE(one.bound.value_or(bound), bound);
+      EXPECT_LE(one.energy, energy);
+      bound = one.bound.value_or(bound);
+      energy = one.energy;
+    }
+    EXPECT_NEAR(bound, outcome->samples.best().energy, 1e-6);
+  }
+}
+
 TEST(BranchAndBound, proves_dense_models_of_40_variables_that_an_independent_search_agrees_with) {
   for (std::uint64_t seed = 1; seed <= 3; ++seed) {
     const Bqm bqm = problem::random_bqm(Vartype::kBinary, 40, 1, seed);

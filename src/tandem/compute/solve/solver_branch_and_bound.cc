@@ -8,7 +8,8 @@ namespace tandem::solve {
 namespace {
 
 constexpr std::string_view kUnitName = "nodes";
-constexpr std::uint64_t kRound = 1'000'000;  // one strand: rounds only bound how long the race looks away
+// One strand: rounds only say how often the sink hears of the bound. The longest take half a second.
+constexpr RoundLengths kRounds{.first = 1'000, .max = 16'000};
 
 class BranchAndBoundSolver final : public Solver {
  public:
@@ -48,9 +49,10 @@ class BranchAndBoundSolver final : public Solver {
                                                            .order = fine_order(window, bqm.vartype(), exact, lift)}));
     const ExactSearch& tree = static_cast<ExactStrand&>(*strands[0]).search();
     Race race({.objective = [&](std::int64_t energy) { return search.objective(energy); },
-               .target = options.target ? search.energy_at_most(*options.target) : std::nullopt},
+               .target = options.target ? search.energy_at_most(*options.target) : std::nullopt,
+               .bound = [&] { return proved_bound(tree, search, reduced); }},
               options.work, context);
-    const StopReason reason = race.run(strands, {.first = kRound, .max = kRound}, [](std::uint64_t) {});
+    const StopReason reason = race.run(strands, kRounds, [](std::uint64_t) {});
 
     Archive archive(std::max<std::uint64_t>(1, options.candidates_max));
     tree.collect(archive);

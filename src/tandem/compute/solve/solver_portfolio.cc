@@ -147,7 +147,11 @@ class PortfolioSolver final : public Solver {
     Portfolio portfolio(search, options, reduced.restrict(start_bits(model, options)),
                         fine_order(window, bqm.vartype(), exact, lift));
     Race race({.objective = [&](std::int64_t energy) { return search.objective(energy); },
-               .target = options.target ? search.energy_at_most(*options.target) : std::nullopt},
+               .target = options.target ? search.energy_at_most(*options.target) : std::nullopt,
+               .bound = [&]() -> std::optional<double> {
+                 if (portfolio.exact() == nullptr) return std::nullopt;
+                 return proved_bound(*portfolio.exact(), search, reduced);
+               }},
               options.work, context);
     const RoundLengths lengths{
         .first = kRoundFirst, .max = kRoundMax, .rounds_max = rounds_allowed(options, context, kRoundsByItself)};

@@ -78,8 +78,8 @@ class Replayer {
     const backend::CallContext call{.threads = threads_};
     const auto handle = backend.submit(work, "", call);
     if (!handle) return tl::unexpected(handle.error().error);
-    TANDEM_TRY(backend.poll(*handle, call));
-    auto raw = backend.fetch(*handle, call);
+    TANDEM_TRY(backend.poll({.handle = *handle, .token = ""}, call));
+    auto raw = backend.fetch({.handle = *handle, .token = ""}, call);
     backend.forget(*handle);
     return raw;
   }

@@ -38,13 +38,13 @@ class DecodeOnly final : public backend::Backend {
                                                                const backend::CallContext&) override {
     return tl::unexpected(backend::SubmitFailure{.error = touched().error()});
   }
-  Result<backend::PollStatus> poll(const backend::Handle&, const backend::CallContext&) override { return touched(); }
-  Result<backend::RawResult> fetch(const backend::Handle&, const backend::CallContext&) override { return touched(); }
+  Result<backend::PollStatus> poll(const backend::WorkRef&, const backend::CallContext&) override { return touched(); }
+  Result<backend::RawResult> fetch(const backend::WorkRef&, const backend::CallContext&) override { return touched(); }
   Result<backend::WorkResult> decode(const backend::RawResult& raw, const backend::Work&) const override {
     TANDEM_TRY_ASSIGN(backend::ProgramResult out, backend::decode_pubs(raw.bytes));
     return backend::WorkResult(std::move(out));
   }
-  Result<void> cancel(const backend::Handle&, const backend::CallContext&) override { return touched(); }
+  Result<void> cancel(const backend::WorkRef&, const backend::CallContext&) override { return touched(); }
   Result<backend::Reconciled> reconcile(std::string_view, const backend::CallContext&) override { return touched(); }
   Result<backend::Availability> availability(const backend::CallContext&) override { return touched(); }
   Result<std::optional<device::Calibration>> calibration(const backend::CallContext&) override { return touched(); }
@@ -142,9 +142,9 @@ class ReplayTest : public testing::Test {
         const bool far = order.backend == kFar;
         backend::Backend& worker = *here_.find(far ? "simulator.statevector" : order.backend);
         backend::Backend& named = *here_.find(order.backend);
-        const backend::Handle handle = worker.submit(order.work, "", {}).value();
-        EXPECT_THAT(worker.poll(handle, {}), Succeeds());
-        const backend::RawResult raw = worker.fetch(handle, {}).value();
+        const backend::WorkRef ref{.handle = worker.submit(order.work, "", {}).value(), .token = ""};
+        EXPECT_THAT(worker.poll(ref, {}), Succeeds());
+        const backend::RawResult raw = worker.fetch(ref, {}).value();
         WorkRecord work{.label = order.label,
                         .round = round,
                         .backend = order.backend,

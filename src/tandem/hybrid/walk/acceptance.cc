@@ -21,7 +21,8 @@ job::AcceptanceItem check(const job::Criterion& criterion, const job::JobSpec& s
     case Kind::kImprovement:
       out.actual = result.comparison.improvement;
       // A run that is its own baseline is exactly as good as that.
-      if (result.baseline.same_run && result.best && result.best->candidate.feasible) out.actual = 0;
+      if (result.baseline && result.baseline->same_run && result.best && result.best->candidate.feasible)
+        out.actual = 0;
       out.met = out.actual && *out.actual >= criterion.value;
       break;
     case Kind::kLatency:

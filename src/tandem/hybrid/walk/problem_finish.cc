@@ -78,12 +78,12 @@ hybrid::Advance ProblemWalk::finish(Progress progress) {
   }
   // After a proof the baseline was stopped early: comparing with it would say nothing.
   const bool same_run = step(job::StepKind::kBaseline) == nullptr || progress.proved;
-  out.baseline = progress.baseline_summary;
-  out.baseline.same_run = same_run;
   const std::optional<job::ScoredCandidate>& reference = same_run ? hybrid_best : progress.baseline;
   if (reference) {
-    out.baseline.objective = reference->objective;
-    out.baseline.feasible = reference->feasible;
+    out.baseline = progress.baseline_summary;
+    out.baseline->objective = reference->objective;
+    out.baseline->feasible = reference->feasible;
+    out.baseline->same_run = same_run;
   }
   out.comparison =
       baseline::compare(spec_.problem()->sense(),
@@ -154,7 +154,7 @@ Result<Progress> ProblemWalk::parse(const Json& state) const {
   TANDEM_TRY_ASSIGN(const job::ResultDocument spelled, job::ResultDocument::parse(carrier));
   TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(state, "/state"));
   Progress out;
-  out.baseline_summary = spelled.baseline;
+  out.baseline_summary = spelled.baseline.value_or(job::BaselineSummary{});
   out.refinement = spelled.refinement;
   out.candidates = spelled.candidates;
   const problem::Vartype vartype = spec_.problem()->vartype();

@@ -1,7 +1,7 @@
 // tandem/lab/device/book.h - Book: the provider's own record of billed work, one JSON line each, synced before any answer.
 //
 // Room: lab. It is the oracle of fault tests: whoever was billed twice stands in it twice. Lines ("line" says which):
-//   {"line":"opened","at","seed","qubits","calibration"}               the device, once
+//   {"line":"opened","at","seed","qubits","handles","calibration"}     the device, once; how its handles begin
 //   {"line":"accepted","at","id","token","shots","billed_usd_micros","pubs"}   billed from here on
 //   {"line":"ended","at","id","token","status","billed_usd_micros","error","result"}
 #pragma once

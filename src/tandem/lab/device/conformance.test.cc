@@ -22,5 +22,6 @@ struct DeviceHarness {
 }  // namespace tandem::lab
 
 namespace tandem::backend {
+INSTANTIATE_TYPED_TEST_SUITE_P(EmulatedDevice, BackendEssentials, lab::DeviceHarness);
 INSTANTIATE_TYPED_TEST_SUITE_P(EmulatedDevice, BackendConformance, lab::DeviceHarness);
 }  // namespace tandem::backend

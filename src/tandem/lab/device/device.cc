@@ -111,6 +111,7 @@ struct Device::State : std::enable_shared_from_this<State> {
   DeviceOptions options;
   DeviceSeams seams;
   device::Calibration calibration;
+  std::string handles;  ///< how ids begin; differs between books, so that no handle ever names other work
 
   mutable std::mutex mutex;
   std::condition_variable changed;
@@ -135,10 +136,13 @@ struct Device::State : std::enable_shared_from_this<State> {
 Result<void> Device::State::restore(std::vector<Json> lines) {
   if (lines.empty()) {
     calibration = make_calibration(options.qubits, options.seed, seams.clock.now());
+    const std::string origin = fmt::format("{}\x1f{}", calibration.taken_at.micros, options.seed);
+    handles = fmt::format("dev_{}_", sha256(origin).hex().substr(0, 8));
     return book->append({{"line", "opened"},
                          {"at", format_rfc3339(calibration.taken_at)},
                          {"seed", options.seed},
                          {"qubits", options.qubits},
+                         {"handles", handles},
                          {"calibration", calibration.document()}});
   }
   for (std::size_t i = 0; i < lines.size(); ++i) {
@@ -162,6 +166,7 @@ Result<void> Device::State::restore_line(const Json& line) {
   if (kind != "opened") return fail(errors::kStoreDamaged, "'{}' is no kind of line", kind);
   TANDEM_TRY(reader.object("calibration"));
   TANDEM_TRY_ASSIGN(calibration, device::Calibration::parse(*reader.find("calibration"), "/calibration"));
+  TANDEM_TRY_ASSIGN(handles, reader.string_or("handles", "dev_"));  // books of older versions do not say it
   const Json* seed = reader.find("seed");
   if (seed == nullptr || *seed != options.seed || calibration.qubits.size() != options.qubits) {
     return fail(errors::kValueOutOfRange,
@@ -346,7 +351,7 @@ Result<DeviceJob> Device::accept(std::string token, std::vector<circuit::Pub> pu
     return fail(errors::kServerOverloaded, "{} jobs are queued, the limit is {}; try again later", state_->queue.size(),
                 options.queue_max);
   }
-  job->view.id = fmt::format("dev_{:08}", state_->jobs.size() + 1);
+  job->view.id = fmt::format("{}{:08}", state_->handles, state_->jobs.size() + 1);
   job->view.queue_position = state_->queue.size();
   TANDEM_TRY(state_->book->append({{"line", "accepted"},
                                    {"at", format_rfc3339(job->view.accepted_at)},

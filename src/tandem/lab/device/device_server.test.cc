@@ -252,9 +252,9 @@ TEST(DeviceServer, x_on_qubit_0_reads_alike_through_device_and_simulator) {
   const ProgramWork work{.pubs = {x_on_qubit_0(2000)}};
   const auto handle = backend->submit(work, "token", {});
   ASSERT_TRUE(handle.has_value());
-  while (backend->poll(*handle, {})->state != WorkState::kSucceeded) {
+  while (backend->poll({*handle, "token"}, {})->state != WorkState::kSucceeded) {
   }
-  const auto raw = backend->fetch(*handle, {});
+  const auto raw = backend->fetch({*handle, "token"}, {});
   ASSERT_THAT(raw, Succeeds());
   EXPECT_EQ(raw->billed, Money{10'000 + 30 * 2000});
   EXPECT_EQ(raw->calibration_id, backend->calibration({}).value()->id);
@@ -288,9 +288,9 @@ TEST(DeviceServer, the_quote_is_the_bill) {
   EXPECT_EQ(quote->cost, Money{10'000 + 30 * (100 + 2 * 50)});
   const auto handle = backend->submit(work, "token", {});
   ASSERT_TRUE(handle.has_value());
-  while (backend->poll(*handle, {})->state != WorkState::kSucceeded) {
+  while (backend->poll({*handle, "token"}, {})->state != WorkState::kSucceeded) {
   }
-  const auto raw = backend->fetch(*handle, {});
+  const auto raw = backend->fetch({*handle, "token"}, {});
   ASSERT_THAT(raw, Succeeds());
   EXPECT_EQ(raw->billed, quote->cost);
   const auto decoded = backend->decode(*raw, work);
@@ -298,6 +298,51 @@ TEST(DeviceServer, the_quote_is_the_bill) {
   const auto& values = std::get<backend::ProgramResult>(*decoded).pubs.at(1).expectations(0);
   EXPECT_EQ(values.at(0).shots, 100u);
   EXPECT_GT(values.at(0).value, 1.2);  // a Bell pair: <ZZ> + <XX> = 2 without noise
+}
+
+TEST(DeviceServer, handles_of_two_books_never_meet) {
+  DeviceBench device;
+  std::vector<std::string> ids;
+  for (int i = 0; i < 2; ++i) {
+    ClientBench client(device);
+    ids.push_back(body_of(client.send("POST", "/v1/jobs", submission("token")))["id"]);
+    device.stop();
+    std::filesystem::remove(device.options().book);
+    device.restart();
+  }
+  EXPECT_NE(ids[0], ids[1]);
+}
+
+/// The book is set back to its first line, so that even its handles begin anew.
+TEST(DeviceServer, after_a_loss_of_its_records_an_old_handle_reaches_nobody_elses_job) {
+  DeviceOptions options = DeviceBench::quick();
+  options.queue_time = milliseconds(60'000);
+  DeviceBench device("faults: []", options);
+  ThreadExecutor executor(2);
+  const ProgramWork work{.pubs = {x_on_qubit_0(100)}};
+  backend::WorkRef ours{.handle = "", .token = "ours"};
+  {
+    ClientBench client(device);
+    ours.handle = client.backend({}, executor)->submit(work, ours.token, {}).value();
+  }
+  const std::string first_line = device.book().front().dump() + "\n";
+  device.stop();
+  RealFs fs;
+  std::filesystem::remove(device.options().book);
+  ASSERT_THAT(fs.open_append(device.options().book).value()->append_durable(first_line), Succeeds());
+  device.options().queue_time = milliseconds(1);
+  device.restart();
+
+  ClientBench client(device);
+  const auto backend = client.backend({}, executor);
+  const backend::WorkRef theirs{.handle = backend->submit(work, "theirs", {}).value(), .token = "theirs"};
+  ASSERT_EQ(theirs.handle, ours.handle);
+  EXPECT_THAT(backend->cancel(ours, {}), FailsWith(errors::kUnknownHandle));
+  EXPECT_THAT(backend->poll(ours, {}), FailsWith(errors::kUnknownHandle));
+  while (backend->poll(theirs, {})->state != WorkState::kSucceeded) {
+  }
+  EXPECT_THAT(backend->fetch(ours, {}), FailsWith(errors::kUnknownHandle));
+  EXPECT_THAT(backend->fetch(theirs, {}), Succeeds());
 }
 
 }  // namespace

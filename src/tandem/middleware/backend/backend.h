@@ -87,6 +87,12 @@ struct Availability {
 
 /// The backend's own name for the work.
 using Handle = std::string;
+/// Work that was submitted. A provider may give a handle of ours to somebody else's work, say after it lost its records:
+/// only the token says that the work is ours.
+struct WorkRef {
+  Handle handle;
+  std::string token;  ///< of the submission
+};
 
 enum class WorkState : std::uint8_t { kQueued, kRunning, kSucceeded, kFailed, kCancelled };
 struct PollStatus {
@@ -136,7 +142,8 @@ struct CallContext {
 
 /// Threads: every method is safe to call concurrently.
 /// Errors: 1402 backend_cannot (validate, with the limit), 1403 backend_unavailable, 1404 backend_refused,
-///         1405 backend_garbage, 1406 backend_job_failed, 1408 unknown_handle, and those of the work.
+///         1405 backend_garbage, 1406 backend_job_failed, 1408 unknown_handle (also: the handle names work with another
+///         token), and those of the work.
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -148,13 +155,13 @@ class Backend {
   virtual tl::expected<Handle, SubmitFailure> submit(const Work& work, std::string_view token,
                                                      const CallContext& context) = 0;
   /// May wait for a change of state until `context.deadline`; local backends do, so that nothing is polled in a loop.
-  virtual Result<PollStatus> poll(const Handle& handle, const CallContext& context) = 0;
+  virtual Result<PollStatus> poll(const WorkRef& work, const CallContext& context) = 0;
   /// The raw bytes of finished work. May be called again until forget().
-  virtual Result<RawResult> fetch(const Handle& handle, const CallContext& context) = 0;
+  virtual Result<RawResult> fetch(const WorkRef& work, const CallContext& context) = 0;
   /// Pure: bytes and the work they answer -> normalised result. Repeatable in another process.
   virtual Result<WorkResult> decode(const RawResult& raw, const Work& work) const = 0;
-  /// Asks for the end; the answer is seen by poll. Idempotent.
-  virtual Result<void> cancel(const Handle& handle, const CallContext& context) = 0;
+  /// Asks for the end; the answer is seen by poll. Idempotent. Never reaches work with another token.
+  virtual Result<void> cancel(const WorkRef& work, const CallContext& context) = 0;
   /// Looks a token up at the provider. Local backends answer kNotFound.
   virtual Result<Reconciled> reconcile(std::string_view token, const CallContext& context) = 0;
   virtual Result<Availability> availability(const CallContext& context) = 0;

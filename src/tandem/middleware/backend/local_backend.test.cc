@@ -55,8 +55,8 @@ TEST(SolverBackend, work_that_gets_no_memory_fails_with_1004_and_the_process_liv
   const auto backend = make_solver_backend(solver, executor, clock);
   const auto handle = backend->submit(two_variables(), "", {});
   ASSERT_TRUE(handle);
-  EXPECT_EQ(backend->poll(*handle, {})->state, WorkState::kFailed);
-  const auto raw = backend->fetch(*handle, {});
+  EXPECT_EQ(backend->poll({*handle, ""}, {})->state, WorkState::kFailed);
+  const auto raw = backend->fetch({*handle, ""}, {});
   ASSERT_FALSE(raw);
   EXPECT_EQ(raw.error().number, errors::kOutOfMemory);
 }
@@ -72,7 +72,69 @@ struct SolverHarness {
   TinySolver solver;
   std::unique_ptr<Backend> backend_ = make_solver_backend(solver, executor, clock);
 };
-INSTANTIATE_TYPED_TEST_SUITE_P(Solver, BackendConformance, SolverHarness);
+
+/// The solvers that ship, each as the backend that it becomes.
+constexpr std::array kShipped = {"annealing", "branch_and_bound", "constrained", "exhaustive",
+                                 "portfolio", "random",           "tabu"};
+template <std::size_t kIndex>
+struct ShippedHarness {
+  static constexpr bool kRunsWhenPolled = true;
+  Backend& backend() { return *backend_; }
+  Work work() const {
+    SolveWork out = two_variables();
+    out.options.strands = 1;
+    out.options.work.units = {10'000};  // the clock stands still: nothing else would end a heuristic
+    if (!solver_.info().takes_bqm) {
+      auto model = problem::Cqm::create(std::get<problem::Bqm>(*out.model), {});
+      out.model = std::make_shared<const solve::Model>(*std::move(model));
+    }
+    return out;
+  }
+  Work foreign_work() const { return x_on_qubit_0_of_three(10); }
+
+  FakeClock clock;
+  ManualExecutor executor{clock};
+  const solve::Solver& solver_ = *solve::find_solver(kShipped[kIndex]);
+  std::unique_ptr<Backend> backend_ = make_solver_backend(solver_, executor, clock);
+};
+struct ShippedName {
+  template <typename Harness>
+  static std::string GetName(int index) {
+    return kShipped.at(static_cast<std::size_t>(index));
+  }
+};
+template <typename Indices>
+struct ShippedTypes;
+template <std::size_t... kIndex>
+struct ShippedTypes<std::index_sequence<kIndex...>> {
+  using Types = testing::Types<ShippedHarness<kIndex>...>;
+};
+using AllShipped = ShippedTypes<std::make_index_sequence<kShipped.size()>>::Types;
+INSTANTIATE_TYPED_TEST_SUITE_P(Shipped, BackendEssentials, AllShipped, ShippedName);
+INSTANTIATE_TYPED_TEST_SUITE_P(Shipped, BackendConformance, AllShipped, ShippedName);
+
+TEST(SolverBackend, every_solver_that_ships_is_held_to_the_conformance_suite) {
+  std::vector<std::string> names;
+  for (const solve::Solver* solver : solve::builtin_solvers()) names.emplace_back(solver->info().name);
+  EXPECT_THAT(names, testing::UnorderedElementsAreArray(kShipped));
+}
+
+struct AbsentHarness {
+  Backend& backend() { return *backend_; }
+  Work foreign_work() const { return x_on_qubit_0_of_three(1); }
+
+  FakeClock clock;
+  std::unique_ptr<Backend> backend_ = make_absent_backend({.id = BackendId("gpu.cuda"),
+                                                           .name = "GPU",
+                                                           .version = "1",
+                                                           .tier = job::Tier::kGpu,
+                                                           .takes_program = true,
+                                                           .conformance = "local",
+                                                           .best_for = "wide circuits",
+                                                           .qubits_max = 30},
+                                                          "no driver", clock);
+};
+INSTANTIATE_TYPED_TEST_SUITE_P(Absent, BackendEssentials, AbsentHarness);
 
 struct StateVectorHarness {
   static constexpr bool kRunsWhenPolled = true;
@@ -84,6 +146,7 @@ struct StateVectorHarness {
   ManualExecutor executor{clock};
   std::unique_ptr<Backend> backend_ = make_statevector_backend(executor, clock, std::uint64_t{1} << 16);
 };
+INSTANTIATE_TYPED_TEST_SUITE_P(StateVector, BackendEssentials, StateVectorHarness);
 INSTANTIATE_TYPED_TEST_SUITE_P(StateVector, BackendConformance, StateVectorHarness);
 
 TEST(SolverBackend, its_time_is_a_timer_that_stops_the_solver) {
@@ -99,7 +162,7 @@ TEST(SolverBackend, its_time_is_a_timer_that_stops_the_solver) {
     stopped_late = context.stop.stop_requested();
   };
   const auto handle = harness.backend().submit(work, "", {});
-  EXPECT_EQ(harness.backend().poll(*handle, {})->state, WorkState::kCancelled);
+  EXPECT_EQ(harness.backend().poll({*handle, ""}, {})->state, WorkState::kCancelled);
   EXPECT_FALSE(stopped_early);
   EXPECT_TRUE(stopped_late);
   EXPECT_EQ(harness.executor.timers_waiting(), 0u);
@@ -109,7 +172,7 @@ TEST(SolverBackend, computes_in_the_first_poll_and_never_twice) {
   SolverHarness harness;
   const auto handle = harness.backend().submit(two_variables(), "", {});
   EXPECT_EQ(harness.solver.runs, 0);
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(harness.backend().poll(*handle, {})->state, WorkState::kSucceeded);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(harness.backend().poll({*handle, ""}, {})->state, WorkState::kSucceeded);
   EXPECT_EQ(harness.solver.runs, 1);
 }
 
@@ -122,8 +185,8 @@ TEST(SolverBackend, a_stop_of_the_caller_reaches_the_solver) {
     EXPECT_TRUE(context.stop.stop_requested());
   };
   const auto handle = harness.backend().submit(two_variables(), "", {});
-  EXPECT_EQ(harness.backend().poll(*handle, {.stop = stop.get_token()})->state, WorkState::kCancelled);
-  EXPECT_THAT(harness.backend().fetch(*handle, {}), FailsWith(errors::kCancelled));
+  EXPECT_EQ(harness.backend().poll({*handle, ""}, {.stop = stop.get_token()})->state, WorkState::kCancelled);
+  EXPECT_THAT(harness.backend().fetch({*handle, ""}, {}), FailsWith(errors::kCancelled));
 }
 
 TEST(SolverBackend, a_model_that_is_too_large_is_refused_with_the_limit) {
@@ -150,8 +213,8 @@ TEST(StateVectorBackend, the_same_seed_gives_the_same_bytes_and_each_pub_its_own
   pub.circuit.measure_all();
   const auto bytes = [&](std::uint64_t seed) {
     const auto handle = harness.backend().submit(ProgramWork{.pubs = {pub, pub}, .seed = seed}, "", {});
-    EXPECT_THAT(harness.backend().poll(*handle, {}), Succeeds());
-    return harness.backend().fetch(*handle, {})->bytes;
+    EXPECT_THAT(harness.backend().poll({*handle, ""}, {}), Succeeds());
+    return harness.backend().fetch({*handle, ""}, {})->bytes;
   };
   EXPECT_EQ(bytes(1), bytes(1));
   // 200 shots over 16 outcomes agree by chance with a probability below 1e-9.

@@ -9,32 +9,27 @@ Result<Quote> LocalBackend::quote(const Work& work, const CallContext& /*context
   return Quote{.cost = {}, .cost_basis = job::Basis::kComputed, .source = "runs on this machine"};
 }
 
-tl::expected<Handle, SubmitFailure> LocalBackend::submit(const Work& work, std::string_view /*token*/,
+tl::expected<Handle, SubmitFailure> LocalBackend::submit(const Work& work, std::string_view token,
                                                          const CallContext& /*context*/) {
   if (auto valid = validate(work); !valid) return tl::unexpected(SubmitFailure{.error = valid.error()});
   auto task = std::make_shared<Task>();
   task->work = work;
+  task->token = token;
   const std::lock_guard lock(mutex_);
   Handle handle = fmt::format("{}/{}", info_.id.value, next_++);
   tasks_.emplace(handle, std::move(task));
   return handle;
 }
 
-std::shared_ptr<LocalBackend::Task> LocalBackend::find(const Handle& handle) {
+Result<std::shared_ptr<LocalBackend::Task>> LocalBackend::find(const WorkRef& work) {
   const std::lock_guard lock(mutex_);
-  const auto found = tasks_.find(handle);
-  return found == tasks_.end() ? nullptr : found->second;
+  const auto found = tasks_.find(work.handle);
+  if (found != tasks_.end() && found->second->token == work.token) return found->second;
+  return fail(errors::kUnknownHandle, "{} knows no work '{}' of this submission", info_.id.value, work.handle);
 }
 
-namespace {
-Error unknown_handle(const BackendInfo& info, const Handle& handle) {
-  return make_error(errors::kUnknownHandle, "{} knows no work '{}'", info.id.value, handle);
-}
-}  // namespace
-
-Result<PollStatus> LocalBackend::poll(const Handle& handle, const CallContext& context) {
-  const auto task = find(handle);
-  if (task == nullptr) return tl::unexpected(unknown_handle(info_, handle));
+Result<PollStatus> LocalBackend::poll(const WorkRef& work, const CallContext& context) {
+  TANDEM_TRY_ASSIGN(const auto task, find(work));
   const std::lock_guard running(task->running);
   if (!task->answer) {
     const std::stop_callback forward(context.stop, [&] { task->stop.request_stop(); });
@@ -51,20 +46,18 @@ Result<PollStatus> LocalBackend::poll(const Handle& handle, const CallContext& c
   return PollStatus{.state = cancelled ? WorkState::kCancelled : WorkState::kFailed, .detail = error.to_string()};
 }
 
-Result<RawResult> LocalBackend::fetch(const Handle& handle, const CallContext& /*context*/) {
-  const auto task = find(handle);
-  if (task == nullptr) return tl::unexpected(unknown_handle(info_, handle));
+Result<RawResult> LocalBackend::fetch(const WorkRef& work, const CallContext& /*context*/) {
+  TANDEM_TRY_ASSIGN(const auto task, find(work));
   const std::lock_guard running(task->running);
   if (!task->answer) {
-    return fail(errors::kResultNotReady, "{} has not finished '{}'; poll it first", info_.id.value, handle);
+    return fail(errors::kResultNotReady, "{} has not finished '{}'; poll it first", info_.id.value, work.handle);
   }
   if (!*task->answer) return tl::unexpected(task->answer->error());
   return RawResult{.bytes = **task->answer, .media_type = "application/json"};
 }
 
-Result<void> LocalBackend::cancel(const Handle& handle, const CallContext& /*context*/) {
-  const auto task = find(handle);
-  if (task == nullptr) return tl::unexpected(unknown_handle(info_, handle));
+Result<void> LocalBackend::cancel(const WorkRef& work, const CallContext& /*context*/) {
+  TANDEM_TRY_ASSIGN(const auto task, find(work));
   task->stop.request_stop();
   return {};
 }

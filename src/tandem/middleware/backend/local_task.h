@@ -19,9 +19,9 @@ class LocalBackend : public Backend {
   Result<Quote> quote(const Work& work, const CallContext& context) override;
   tl::expected<Handle, SubmitFailure> submit(const Work& work, std::string_view token,
                                              const CallContext& context) override;
-  Result<PollStatus> poll(const Handle& handle, const CallContext& context) override;
-  Result<RawResult> fetch(const Handle& handle, const CallContext& context) override;
-  Result<void> cancel(const Handle& handle, const CallContext& context) override;
+  Result<PollStatus> poll(const WorkRef& work, const CallContext& context) override;
+  Result<RawResult> fetch(const WorkRef& work, const CallContext& context) override;
+  Result<void> cancel(const WorkRef& work, const CallContext& context) override;
   Result<Reconciled> reconcile(std::string_view token, const CallContext& context) override;
   Result<Availability> availability(const CallContext& context) override;
   Result<std::optional<device::Calibration>> calibration(const CallContext& context) override;
@@ -35,10 +35,11 @@ class LocalBackend : public Backend {
   struct Task {
     std::mutex running;  ///< held while computing, so that a second poller waits for the first
     Work work;
+    std::string token;
     std::stop_source stop;
     std::optional<Result<Bytes>> answer;
   };
-  std::shared_ptr<Task> find(const Handle& handle);
+  Result<std::shared_ptr<Task>> find(const WorkRef& work);  ///< 1408 unknown_handle
 
   BackendInfo info_;
   const Clock& clock_;

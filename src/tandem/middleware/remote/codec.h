@@ -32,7 +32,8 @@ struct Classified {
 
 /// Requests carry a path below the provider's base URL in `url`, and no credential.
 /// Threads: immutable; every method is const and safe to call concurrently.
-/// Errors of decode_*: 1405 backend_garbage - also when an answer belongs to another token or handle.
+/// Errors of decode_*: 1405 backend_garbage - also when an answer is not about what was asked for;
+///         1408 unknown_handle - the handle names work that does not bear our token.
 class Codec {
  public:
   virtual ~Codec() = default;
@@ -59,10 +60,12 @@ class Codec {
   virtual Result<device::Calibration> decode_calibration(const Bytes& body) const = 0;
   virtual Result<backend::Handle> decode_submit(const Bytes& body, std::string_view token) const = 0;
   /// An unknown status is no error: it counts as running, and `detail` names it.
-  virtual Result<backend::PollStatus> decode_poll(const Bytes& body, const backend::Handle& handle) const = 0;
+  virtual Result<backend::PollStatus> decode_poll(const Bytes& body, const backend::WorkRef& work) const = 0;
   virtual Result<backend::Reconciled> decode_lookup(const Bytes& body, std::string_view token) const = 0;
   /// Which calibration and bill belong to a result, from the status of its work.
-  virtual Result<backend::RawResult> decode_receipt(const Bytes& status_body, const backend::Handle& handle) const = 0;
+  virtual Result<backend::RawResult> decode_receipt(const Bytes& status_body, const backend::WorkRef& work) const = 0;
+  /// Whether a result names another submission than `work`. Bytes that cannot be read name none.
+  virtual bool is_foreign_result(const Bytes& body, const backend::WorkRef& work) const = 0;
   virtual Result<backend::WorkResult> decode_result(const backend::RawResult& raw, const backend::Work& work) const = 0;
 };
 

@@ -14,6 +14,7 @@ namespace {
 using backend::CallContext;
 using backend::Handle;
 using backend::SubmitFailure;
+using backend::WorkRef;
 using std::chrono::nanoseconds;
 
 bool worth_repeating(Verdict verdict) {
@@ -88,21 +89,25 @@ class RemoteBackend final : public backend::Backend {
     return unsent(std::move(error));
   }
 
-  Result<backend::PollStatus> poll(const Handle& handle, const CallContext& context) override {
+  Result<backend::PollStatus> poll(const WorkRef& work, const CallContext& context) override {
     TANDEM_TRY_ASSIGN(auto status,
-                      read(codec_->encode_poll(handle), "the status of " + handle, context,
-                           [&](const HttpResponse& response) { return codec_->decode_poll(response.body, handle); }));
+                      read(codec_->encode_poll(work.handle), "the status of " + work.handle, context,
+                           [&](const HttpResponse& response) { return codec_->decode_poll(response.body, work); }));
     status.poll_again = options_.poll_interval;
     return status;
   }
 
-  /// Status first, for bill and calibration: the result itself is stored before anybody looks into it.
-  Result<backend::RawResult> fetch(const Handle& handle, const CallContext& context) override {
-    TANDEM_TRY_ASSIGN(
-        auto raw, read(codec_->encode_poll(handle), "the status of " + handle, context,
-                       [&](const HttpResponse& response) { return codec_->decode_receipt(response.body, handle); }));
-    TANDEM_TRY_ASSIGN(auto response, read(codec_->encode_fetch(handle), "the result of " + handle, context,
+  /// Status first, for bill and calibration: of the result only its owner is looked at before it is stored.
+  Result<backend::RawResult> fetch(const WorkRef& work, const CallContext& context) override {
+    TANDEM_TRY_ASSIGN(auto raw,
+                      read(codec_->encode_poll(work.handle), "the status of " + work.handle, context,
+                           [&](const HttpResponse& response) { return codec_->decode_receipt(response.body, work); }));
+    TANDEM_TRY_ASSIGN(auto response, read(codec_->encode_fetch(work.handle), "the result of " + work.handle, context,
                                           [](const HttpResponse& whole) { return Result<HttpResponse>(whole); }));
+    if (codec_->is_foreign_result(response.body, work)) {
+      return fail(errors::kUnknownHandle, "{} answered the result of {} with that of other work", info().id.value,
+                  work.handle);
+    }
     raw.bytes = std::move(response.body);
     raw.media_type = header_value(response.headers, "Content-Type");
     return raw;
@@ -112,9 +117,11 @@ class RemoteBackend final : public backend::Backend {
     return codec_->decode_result(raw, work);
   }
 
-  /// Repeating a cancel changes nothing, so it is repeated like a read. Work that has ended already needs none.
-  Result<void> cancel(const Handle& handle, const CallContext& context) override {
-    auto asked = read(codec_->encode_cancel(handle), "the request to cancel " + handle, context,
+  /// Status first: only work that is surely ours is cancelled. Repeating a cancel changes nothing, so it is repeated like
+  /// a read. Work that has ended already needs none.
+  Result<void> cancel(const WorkRef& work, const CallContext& context) override {
+    TANDEM_TRY(poll(work, context));
+    auto asked = read(codec_->encode_cancel(work.handle), "the request to cancel " + work.handle, context,
                       [](const HttpResponse&) { return Result<bool>(true); });
     if (!asked && asked.error().number != errors::kResultNotReady) return tl::unexpected(asked.error());
     return {};
@@ -240,7 +247,10 @@ class RemoteBackend final : public backend::Backend {
       return tl::unexpected(Failed{.error = error_of(said, *response, what), .repeat = worth_repeating(said.verdict)});
     }
     auto value = decode(*response);
-    if (!value) return tl::unexpected(Failed{.error = std::move(value).error(), .repeat = true});
+    if (!value) {
+      const bool repeat = value.error().number != errors::kUnknownHandle;
+      return tl::unexpected(Failed{.error = std::move(value).error(), .repeat = repeat});
+    }
     return *std::move(value);
   }
 

@@ -183,5 +183,19 @@ TEST(Documents, are_written_out_where_a_folder_is_named) {
   for (const auto& [name, document] : documents) std::ofstream(fmt::format("{}/{}.json", folder, name)) << document;
 }
 
+TEST(ResultDocument, a_program_has_no_baseline_and_older_documents_that_say_zeros_replay_all_the_same) {
+  ResultDocument program;
+  program.kind = "program";
+  const Json document = program.document();
+  EXPECT_TRUE(document["baseline"].is_null());
+  const auto again = ResultDocument::parse(document);
+  ASSERT_TRUE(again) << again.error().to_string();
+  EXPECT_FALSE(again->baseline);
+  Json older = document;
+  older["baseline"] = {
+      {"backend", ""}, {"objective", 0.0}, {"feasible", false}, {"elapsed_ms", 0.0}, {"same_run", false}};
+  EXPECT_EQ(canonical_result(older), canonical_result(document));
+}
+
 }  // namespace
 }  // namespace tandem::job

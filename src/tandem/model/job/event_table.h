@@ -17,7 +17,7 @@ inline constexpr std::array<EventMember, 8> kStepFinishedMembers{{{"label", "str
 inline constexpr std::array<EventMember, 2> kJobRequeuedMembers{{{"error", "string"}, {"number", "integer"}}};
 inline constexpr std::array<EventMember, 1> kJobCancelRequestedMembers{{{"reason", "string"}}};
 inline constexpr std::array<EventMember, 5> kJobSucceededMembers{{{"objective", "number|null"}, {"acceptance_met", "boolean"}, {"lineage_id", "string"}, {"result_sha256", "string"}, {"billed_usd_micros", "integer"}}};
-inline constexpr std::array<EventMember, 11> kSubmissionReservedMembers{{{"token", "string"}, {"step", "string"}, {"attempt", "integer"}, {"fence", "integer"}, {"backend", "string"}, {"handle", "string"}, {"reason", "string"}, {"reserved_usd_micros", "integer"}, {"billed_usd_micros", "integer|null"}, {"raw_sha256", "string"}, {"sends", "integer"}}};
+inline constexpr std::array<EventMember, 12> kSubmissionReservedMembers{{{"token", "string"}, {"step", "string"}, {"attempt", "integer"}, {"fence", "integer"}, {"backend", "string"}, {"emulated", "boolean"}, {"handle", "string"}, {"reason", "string"}, {"reserved_usd_micros", "integer"}, {"billed_usd_micros", "integer|null"}, {"raw_sha256", "string"}, {"sends", "integer"}}};
 
 /// Every type, in the order of contract/events.json.
 inline constexpr std::array<EventRecord, 25> kEventTable{{

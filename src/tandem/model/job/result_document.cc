@@ -70,6 +70,25 @@ Result<BestCandidate> parse_best(const ObjectReader& document) {
   return out;
 }
 
+Json baseline_document(const BaselineSummary& baseline) {
+  return {{"backend", baseline.backend},
+          {"objective", baseline.objective},
+          {"feasible", baseline.feasible},
+          {"elapsed_ms", baseline.elapsed_ms},
+          {"same_run", baseline.same_run}};
+}
+
+Result<BaselineSummary> parse_baseline(const ObjectReader& document) {
+  TANDEM_TRY_ASSIGN(const ObjectReader reader, document.object("baseline"));
+  BaselineSummary out;
+  TANDEM_TRY_ASSIGN(out.backend, reader.string("backend"));
+  TANDEM_TRY_ASSIGN(out.objective, reader.number_or("objective", 0));
+  TANDEM_TRY_ASSIGN(out.feasible, reader.boolean_or("feasible", false));
+  TANDEM_TRY_ASSIGN(out.elapsed_ms, reader.number_or("elapsed_ms", 0));
+  TANDEM_TRY_ASSIGN(out.same_run, reader.boolean_or("same_run", false));
+  return out;
+}
+
 Json arm_document(const ArmSummary& arm) {
   Json out = {{"round", arm.round},          {"arm", arm.arm},
               {"backend", arm.backend},      {"emulated", arm.emulated},
@@ -181,12 +200,7 @@ Json ResultDocument::document() const {
           {"kind", kind},
           {"best", best ? best_document(*best) : Json()},
           {"candidates", std::move(candidate_list)},
-          {"baseline",
-           {{"backend", baseline.backend},
-            {"objective", baseline.objective},
-            {"feasible", baseline.feasible},
-            {"elapsed_ms", baseline.elapsed_ms},
-            {"same_run", baseline.same_run}}},
+          {"baseline", baseline ? baseline_document(*baseline) : Json()},
           {"comparison", std::move(comparison_document)},
           {"refinement",
            {{"status", refinement.status},
@@ -225,12 +239,9 @@ Result<ResultDocument> ResultDocument::parse(const Json& document) {
                       parse_candidate((*candidates)[i], fmt::format("{}/{}", reader.at("candidates"), i)));
     out.candidates.push_back(std::move(candidate));
   }
-  TANDEM_TRY_ASSIGN(const ObjectReader baseline, reader.object("baseline"));
-  TANDEM_TRY_ASSIGN(out.baseline.backend, baseline.string("backend"));
-  TANDEM_TRY_ASSIGN(out.baseline.objective, baseline.number_or("objective", 0));
-  TANDEM_TRY_ASSIGN(out.baseline.feasible, baseline.boolean_or("feasible", false));
-  TANDEM_TRY_ASSIGN(out.baseline.elapsed_ms, baseline.number_or("elapsed_ms", 0));
-  TANDEM_TRY_ASSIGN(out.baseline.same_run, baseline.boolean_or("same_run", false));
+  if (reader.has("baseline")) {
+    TANDEM_TRY_ASSIGN(out.baseline, parse_baseline(reader));
+  }
   TANDEM_TRY_ASSIGN(const ObjectReader comparison, reader.object("comparison"));
   TANDEM_TRY_ASSIGN(out.comparison.verdict, comparison.string("verdict"));
   TANDEM_TRY_ASSIGN(out.comparison.text, comparison.string_or("text", ""));
@@ -257,7 +268,8 @@ Json canonical_result(const Json& result_document) {
        {"job_id", "lineage_id", "elapsed_ms", "billed_usd_micros", "billed_emulated_usd_micros", "status"})
     out.erase(key);
   if (out.contains("best") && out["best"].is_object()) out["best"].erase("time_to_best_ms");
-  if (out.contains("baseline")) out["baseline"].erase("elapsed_ms");
+  if (out.value("kind", "") == "program") out.erase("baseline");  // it has none; older documents say zeros instead
+  if (out.contains("baseline") && out["baseline"].is_object()) out["baseline"].erase("elapsed_ms");
   if (out.contains("refinement") && out["refinement"].contains("arms")) {
     for (Json& arm : out["refinement"]["arms"]) {
       arm.erase("elapsed_ms");

@@ -97,7 +97,7 @@ struct ResultDocument {
   std::string kind;  ///< "candidates" for problems, "program" for programs
   std::optional<BestCandidate> best;
   std::vector<ScoredCandidate> candidates;
-  BaselineSummary baseline;
+  std::optional<BaselineSummary> baseline;  ///< empty for programs, and when no run found anything to compare with
   Comparison comparison;
   RefinementSummary refinement;
   Json pubs = Json::array();  ///< results of a program

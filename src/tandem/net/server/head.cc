@@ -13,16 +13,6 @@ constexpr std::array<std::string_view, 5> kOwnHeaders = {"content-length", "tran
                                                          "trailer"};
 
 /// The one value of `name`; nullopt when it is absent, an error when it stands more than once.
-Result<std::optional<std::string_view>> only_value(const Headers& headers, std::string_view name) {
-  std::optional<std::string_view> found;
-  for (const auto& [key, value] : headers) {
-    if (to_lower(key) != name) continue;
-    if (found) return fail(errors::kBadRequest, "the header '{}' stands twice, send it once", name);
-    found = value;
-  }
-  return found;
-}
-
 Result<void> check_length(const Headers& headers, HttpVersion version) {
   TANDEM_TRY_ASSIGN(const auto length, only_value(headers, "content-length"));
   TANDEM_TRY_ASSIGN(const auto coding, only_value(headers, "transfer-encoding"));
@@ -39,6 +29,16 @@ Result<void> check_length(const Headers& headers, HttpVersion version) {
 }
 
 }  // namespace
+
+Result<std::optional<std::string_view>> only_value(const Headers& headers, std::string_view name) {
+  std::optional<std::string_view> found;
+  for (const auto& [key, value] : headers) {
+    if (to_lower(key) != to_lower(name)) continue;
+    if (found) return fail(errors::kBadRequest, "the header '{}' stands twice, send it once", name);
+    found = value;
+  }
+  return found;
+}
 
 HostSet allowed_hosts(std::string_view listen_host, std::uint16_t port, const std::vector<std::string>& extra) {
   HostSet hosts;

@@ -30,6 +30,9 @@ HostSet allowed_hosts(std::string_view listen_host, std::uint16_t port, const st
 ///         no Host or several, an expectation other than 100-continue; 6002 host_refused; 6003 origin_refused.
 Result<void> check_head(const Headers& headers, HttpVersion version, const HostSet& hosts);
 
+/// The value of a header that may stand once; empty when it is absent. Errors: 6001 bad_request - it stands twice.
+Result<std::optional<std::string_view>> only_value(const Headers& headers, std::string_view name);
+
 /// True when the client waits for "100 Continue" before it sends the body.
 bool expects_continue(const Headers& headers, HttpVersion version);
 

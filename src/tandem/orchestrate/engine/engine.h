@@ -102,6 +102,7 @@ struct Progress {
   JobId job;
   std::string step;
   std::optional<double> objective;
+  std::optional<double> bound = std::nullopt;  ///< proved, on the objective in its sense
   double elapsed_ms = 0;
 };
 

@@ -116,12 +116,13 @@ Result<JobRunner::Walked> JobRunner::walk(const JobRecord& record, const job::Jo
                        .deadline = deadline,
                        .remote_deadline = options_.remote_deadline};
   const Instant begin = services_.clock.monotonic();
-  context.on_incumbent = [&](const std::string& label, double energy) {
+  context.on_incumbent = [&](const std::string& label, const solve::Incumbent& incumbent) {
     if (!control.on_progress) return;
-    const double objective = !spec.is_program() && spec.problem()->sense() == problem::Sense::kMax ? -energy : energy;
+    const double sign = !spec.is_program() && spec.problem()->sense() == problem::Sense::kMax ? -1 : 1;
     control.on_progress({.job = record.view.id,
                          .step = label,
-                         .objective = objective,
+                         .objective = sign * incumbent.energy,
+                         .bound = incumbent.bound ? std::optional(sign * *incumbent.bound) : std::nullopt,
                          .elapsed_ms = milliseconds(services_.clock.monotonic() - begin)});
   };
   Walked out;

@@ -98,24 +98,29 @@ OrderRunner::Attempt OrderRunner::attempt_local(backend::Backend& backend, const
   Attempt out;
   const Instant begin = services_.clock.monotonic();
   std::mutex mutex;
+  std::optional<double> best;
   const backend::CallContext call{.stop = std::move(stop),
                                   .deadline = context.deadline,
                                   .threads = threads,
                                   .sink = [&](const solve::Incumbent& incumbent) {
                                     const std::lock_guard lock(mutex);
-                                    out.time_to_best_ms = milliseconds(services_.clock.monotonic() - begin);
-                                    if (context.on_incumbent) context.on_incumbent(order.label, incumbent.energy);
+                                    if (!best || incumbent.energy < *best) {  // else only its bound is better
+                                      best = incumbent.energy;
+                                      out.time_to_best_ms = milliseconds(services_.clock.monotonic() - begin);
+                                    }
+                                    if (context.on_incumbent) context.on_incumbent(order.label, incumbent);
                                   }};
   const auto handle = backend.submit(order.work, "", call);
   if (!handle) {
     out.error = handle.error().error;
     return out;
   }
-  auto status = backend.poll(*handle, call);
+  const backend::WorkRef work{.handle = *handle, .token = ""};
+  auto status = backend.poll(work, call);
   while (status && (status->state == backend::WorkState::kQueued || status->state == backend::WorkState::kRunning)) {
-    status = backend.poll(*handle, call);
+    status = backend.poll(work, call);
   }
-  auto raw = status ? backend.fetch(*handle, call) : tl::unexpected(status.error());
+  auto raw = status ? backend.fetch(work, call) : tl::unexpected(status.error());
   backend.forget(*handle);
   if (!raw) {
     out.error = raw.error();

@@ -33,7 +33,7 @@ struct OrderContext {
   std::stop_token stop;
   Deadline deadline = Deadline::never();  ///< of the whole job
   std::chrono::milliseconds remote_deadline{20'000};
-  std::function<void(const std::string& label, double energy)> on_incumbent;
+  std::function<void(const std::string& label, const solve::Incumbent&)> on_incumbent;
 };
 
 struct Carried {

@@ -95,6 +95,7 @@ job::Event Ledger::put(store::Batch& batch, const SubmissionRecord& record, std:
                             {"attempt", record.attempt},
                             {"fence", record.fence},
                             {"backend", record.backend},
+                            {"emulated", record.emulated},
                             {"handle", record.handle},
                             {"reason", record.reason},
                             {"reserved_usd_micros", record.reserved.usd_micros},
@@ -215,7 +216,11 @@ Result<SubmissionRecord> Ledger::apply(const SubmissionRecord& from, const Chang
   services_.meter.add("tandem_submissions_total", 1, {{"state", to_string(next.state)}});
   if (change.reason) {
     services_.log.write(LogLevel::kWarning, event_type(next.state),
-                        {{"job_id", next.job.value}, {"token", next.token}, {"reason", next.reason}});
+                        {{"job_id", next.job.value},
+                         {"token", next.token},
+                         {"backend", next.backend},
+                         {"emulated", next.emulated ? "true" : "false"},
+                         {"reason", next.reason}});
   }
   reach("after", next.state);
   return next;

@@ -84,12 +84,12 @@ class Look {
       if (found->kind == backend::Reconciled::Kind::kNotFound) return Seen::kWaiting;
       TANDEM_TRY(move({.event = SubmissionEvent::kConfirm, .reason = unused(), .handle = found->handle}));
     }
-    const auto status = wire_.poll(record_.handle);
+    const auto status = wire_.poll(record_.work());
     if (!status) return Seen::kUnanswered;
     switch (status->state) {
       case WorkState::kQueued:
       case WorkState::kRunning: {
-        const auto asked = wire_.cancel(record_.handle);  // nobody waits for it: it need not cost more
+        const auto asked = wire_.cancel(record_.work());  // nobody waits for it: it need not cost more
         return asked ? Seen::kWaiting : Seen::kUnanswered;
       }
       case WorkState::kSucceeded:
@@ -109,7 +109,7 @@ class Look {
 
   /// Done after the step had moved on: the bill is posted and the bytes are kept, where the provider still has them.
   Result<Seen> discover(const backend::PollStatus& status) {
-    const auto raw = wire_.fetch(record_.handle);
+    const auto raw = wire_.fetch(record_.work());
     if (!raw && (raw.error().number != errors::kUnknownHandle || !status.billed)) return Seen::kUnanswered;
     Change change{.event = SubmissionEvent::kDiscover, .reason = unused(), .bill = status.billed};
     if (raw) change.raw = &*raw;

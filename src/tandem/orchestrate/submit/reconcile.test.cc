@@ -151,6 +151,21 @@ TEST_F(ReconcileTest, a_provider_that_does_not_answer_is_asked_again_later) {
   EXPECT_EQ(sweep()->confirmed, 1u);
 }
 
+TEST_F(ReconcileTest, a_handle_that_the_provider_gave_to_somebody_else_costs_us_nothing_and_cancels_nothing) {
+  stop_when_confirmed();
+  provider_->lose_book();
+  end_job(job_);
+  for (const int polls_until_done : {1'000'000, 1}) {  // the other work runs, then it is done
+    SCOPED_TRACE(polls_until_done);
+    provider_->plan.polls_until_done = polls_until_done;
+    EXPECT_EQ(sweep()->failed, 1u);
+    EXPECT_EQ(state(), kHeld);
+    EXPECT_EQ(provider_->cancels(), 0);
+    EXPECT_EQ(hold().settled, Money{0});
+    EXPECT_THAT(record().raw_sha256, IsEmpty());
+  }
+}
+
 TEST_F(ReconcileTest, a_submission_of_an_unknown_backend_is_counted_and_kept) {
   crash_after_wire(OnSubmit::kAccept);
   const backend::BackendRegistry none;

@@ -9,6 +9,7 @@
 #include "tandem/base/clock.h"
 #include "tandem/base/id.h"
 #include "tandem/base/json.h"
+#include "tandem/middleware/backend/backend.h"
 #include "tandem/model/job/money.h"
 #include "tandem/orchestrate/submit/submission_state.h"
 #include "tandem/store/store.h"
@@ -41,6 +42,7 @@ struct SubmissionRecord {
   Timestamp updated_at;
   std::uint64_t version = 0;  ///< of the stored row; 0: not stored yet
 
+  backend::WorkRef work() const { return {.handle = handle, .token = token}; }
   Json document() const;
   static Result<SubmissionRecord> parse(const store::Row& row);  ///< 3003 store_damaged
   friend bool operator==(const SubmissionRecord&, const SubmissionRecord&) = default;

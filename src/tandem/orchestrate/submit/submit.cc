@@ -110,9 +110,9 @@ class Attempt {
 
   /// confirmed: polls until the work has ended or the step's time is over.
   Result<void> follow() {
-    const auto status = wire_.poll(record_.handle);
+    const auto status = wire_.poll(record_.work());
     if (status && status->state == WorkState::kSucceeded) {
-      const auto raw = wire_.fetch(record_.handle);
+      const auto raw = wire_.fetch(record_.work());
       if (raw) return move({.event = SubmissionEvent::kFinish, .raw = &*raw});
       if (out_of_time()) return leave(raw.error().message);
       return wait(ledger_.options().lookup_interval);
@@ -142,8 +142,8 @@ class Attempt {
   Result<void> leave(const std::string& why) {
     const Clock& clock = ledger_.services().clock;
     Wire farewell(request_.backend, ledger_.services().crash_points, {}, Deadline::after(clock, kFarewell));
-    const auto asked = farewell.cancel(record_.handle);
-    const auto status = farewell.poll(record_.handle);
+    const auto asked = farewell.cancel(record_.work());
+    const auto status = farewell.poll(record_.work());
     if (status && status->billed && status->state == WorkState::kCancelled) return end(*status);
     return move({.event = SubmissionEvent::kHold,
                  .reason = make_error(errors::kBackendJobFailed, "no result within the step's time ({}); {}", why,
@@ -161,7 +161,7 @@ class Attempt {
       return move({.event = SubmissionEvent::kFail, .reason = std::move(reason)});
     }
     TANDEM_TRY(wait(ledger_.options().lookup_interval));
-    const auto again = wire_.fetch(record_.handle);
+    const auto again = wire_.fetch(record_.work());
     if (again && again->bytes != raw.bytes) return move({.event = SubmissionEvent::kFinish, .raw = &*again});
     return {};
   }

@@ -36,6 +36,17 @@ TEST_F(SubmitTest, good_work_is_sent_once_and_paid_by_the_providers_figure) {
                                          "submission.terminal", "submission.settled"));
 }
 
+TEST_F(SubmitTest, events_and_warnings_say_that_the_provider_is_emulated) {
+  provider_->plan.on_submit = {OnSubmit::kLoseReply};
+  ASSERT_THAT(run(request()), Succeeds());
+  for (const job::Event& event : events()) EXPECT_EQ(event.data["emulated"], true) << event.type;
+  const auto entries = log_.entries();
+  ASSERT_THAT(entries, SizeIs(1));
+  EXPECT_EQ(entries[0].event, "submission.ambiguous");
+  EXPECT_EQ(entries[0].fields.at("emulated"), "true");
+  EXPECT_EQ(entries[0].fields.at("backend"), "fake.provider");
+}
+
 TEST_F(SubmitTest, the_intent_and_its_money_are_on_disk_before_the_wire_is_touched) {
   int looked = 0;
   provider_->plan.during_submit = [&] {

@@ -28,17 +28,17 @@ class Wire {
   tl::expected<backend::Handle, backend::SubmitFailure> submit(const backend::Work& work, const std::string& token) {
     return between("wire_submit", [&] { return backend_.submit(work, token, context()); });
   }
-  Result<backend::PollStatus> poll(const backend::Handle& handle) {
-    return between("wire_poll", [&] { return backend_.poll(handle, context()); });
+  Result<backend::PollStatus> poll(const backend::WorkRef& work) {
+    return between("wire_poll", [&] { return backend_.poll(work, context()); });
   }
-  Result<backend::RawResult> fetch(const backend::Handle& handle) {
-    return between("wire_fetch", [&] { return backend_.fetch(handle, context()); });
+  Result<backend::RawResult> fetch(const backend::WorkRef& work) {
+    return between("wire_fetch", [&] { return backend_.fetch(work, context()); });
   }
   Result<backend::Reconciled> lookup(const std::string& token) {
     return between("wire_lookup", [&] { return backend_.reconcile(token, context()); });
   }
-  Result<void> cancel(const backend::Handle& handle) {
-    return between("wire_cancel", [&] { return backend_.cancel(handle, context()); });
+  Result<void> cancel(const backend::WorkRef& work) {
+    return between("wire_cancel", [&] { return backend_.cancel(work, context()); });
   }
 
  private:

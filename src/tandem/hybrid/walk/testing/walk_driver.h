@@ -82,8 +82,9 @@ class WalkDriver {
     }
     const auto handle = simulator_->submit(order.work, "", {});
     EXPECT_TRUE(handle.has_value());
-    EXPECT_THAT(simulator_->poll(*handle, {}), Succeeds());
-    out.result = simulator_->decode(simulator_->fetch(*handle, {}).value(), order.work).value();
+    const backend::WorkRef ref{.handle = *handle, .token = ""};
+    EXPECT_THAT(simulator_->poll(ref, {}), Succeeds());
+    out.result = simulator_->decode(simulator_->fetch(ref, {}).value(), order.work).value();
     return out;
   }
 

@@ -10,6 +10,7 @@ namespace tandem::labdevice {
 namespace {
 
 using backend::Handle;
+using backend::WorkRef;
 using backend::WorkState;
 using remote::Classified;
 using remote::DeviceFacts;
@@ -40,7 +41,8 @@ auto decode(const Bytes& body, Read read) -> std::invoke_result_t<Read, const Ob
   if (!document) return tl::unexpected(garbage(document.error()));
   const auto reader = ObjectReader::create(*document, "");
   TANDEM_ASSERT(reader.has_value());
-  return read(*reader).map_error(garbage);
+  return read(*reader).map_error(
+      [](const Error& error) { return error.number == errors::kUnknownHandle ? error : garbage(error); });
 }
 
 /// A handle becomes part of a path, so it must be a plain word.
@@ -60,6 +62,15 @@ Result<void> require_text(const ObjectReader& reader, std::string_view key, std:
   if (found == expected) return {};
   return fail_at(reader.at(key), errors::kValueOutOfRange, "the answer is about {}, asked was for {}", quote(found),
                  expected);
+}
+
+/// The answer is about the job that was asked for, and that job is ours.
+Result<void> require_ours(const ObjectReader& reader, const WorkRef& work) {
+  TANDEM_TRY(require_text(reader, "id", work.handle));
+  TANDEM_TRY_ASSIGN(const std::string token, reader.string("token"));
+  if (token == work.token) return {};
+  return fail(errors::kUnknownHandle, "the device gave the handle {} to a job of somebody else; ours it does not have",
+              work.handle);
 }
 
 Result<job::Money> read_money(const ObjectReader& reader, std::string_view key) {
@@ -195,20 +206,25 @@ class LabDeviceCodec final : public remote::Codec {
       return read_handle(reader);
     });
   }
-  Result<backend::PollStatus> decode_poll(const Bytes& body, const Handle& handle) const override {
-    return decode(body, [&](const ObjectReader& reader) { return read_status(reader, handle); });
+  Result<backend::PollStatus> decode_poll(const Bytes& body, const WorkRef& work) const override {
+    return decode(body, [&](const ObjectReader& reader) { return read_status(reader, work); });
   }
   Result<backend::Reconciled> decode_lookup(const Bytes& body, std::string_view token) const override {
     return decode(body, [&](const ObjectReader& reader) { return read_lookup(reader, token); });
   }
-  Result<backend::RawResult> decode_receipt(const Bytes& status_body, const Handle& handle) const override {
+  Result<backend::RawResult> decode_receipt(const Bytes& status_body, const WorkRef& work) const override {
     return decode(status_body, [&](const ObjectReader& reader) -> Result<backend::RawResult> {
-      TANDEM_TRY(require_text(reader, "id", handle));
+      TANDEM_TRY(require_ours(reader, work));
       backend::RawResult out;
       TANDEM_TRY_ASSIGN(out.billed, read_money(reader, "billed_usd_micros"));
       TANDEM_TRY_ASSIGN(out.calibration_id, reader.string("calibration_id"));
       return out;
     });
+  }
+  bool is_foreign_result(const Bytes& body, const WorkRef& work) const override {
+    const auto owned =
+        decode(body, [&](const ObjectReader& reader) -> Result<void> { return require_ours(reader, work); });
+    return !owned && owned.error().number == errors::kUnknownHandle;
   }
   Result<backend::WorkResult> decode_result(const backend::RawResult& raw, const backend::Work& work) const override {
     const auto* program = std::get_if<backend::ProgramWork>(&work);
@@ -268,8 +284,8 @@ class LabDeviceCodec final : public remote::Codec {
     return out;
   }
 
-  Result<backend::PollStatus> read_status(const ObjectReader& reader, const Handle& handle) const {
-    TANDEM_TRY(require_text(reader, "id", handle));
+  Result<backend::PollStatus> read_status(const ObjectReader& reader, const WorkRef& work) const {
+    TANDEM_TRY(require_ours(reader, work));
     TANDEM_TRY_ASSIGN(const std::string status, reader.string("status"));
     TANDEM_TRY_ASSIGN(const job::Money billed, read_money(reader, "billed_usd_micros"));
     TANDEM_TRY_ASSIGN(const std::string error, reader.string_or("error", ""));

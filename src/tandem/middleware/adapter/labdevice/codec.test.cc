@@ -20,6 +20,7 @@ using remote::Verdict;
 using testing::HasSubstr;
 
 constexpr std::string_view kToken = "abcdefghijklmnopqrstuvwxyz";
+const backend::WorkRef kWork{.handle = "dev_1", .token = std::string(kToken)};
 
 Pub x_on_qubit_0_of_three() {
   Pub pub{.circuit = Circuit::create(3, 3).value(), .shots = 100};
@@ -34,6 +35,12 @@ HttpResponse json_response(int status, std::string body, std::string media_type 
 std::string result_body(std::string_view counts, int num_bits = 3) {
   return fmt::format(R"({{"emulated":true,"pubs":[{{"bindings":[{{"num_bits":{},"counts":{}}}]}}]}})", num_bits,
                      counts);
+}
+
+std::string status_body(std::string_view id, std::string_view token, std::string_view word = "queued") {
+  return fmt::format(R"({{"emulated":true,"id":"{}","token":"{}","status":"{}","billed_usd_micros":12,)"
+                     R"("calibration_id":"c"}})",
+                     id, token, word);
 }
 
 class LabDeviceCodecTest : public testing::Test {
@@ -152,19 +159,19 @@ TEST_F(LabDeviceCodecTest, a_result_that_does_not_answer_the_question_is_garbage
 TEST_F(LabDeviceCodecTest, no_answer_that_breaks_off_is_taken_for_a_whole_one) {
   const std::string submit = fmt::format(R"({{"emulated":true,"id":"dev_1","token":"{}","status":"queued"}})", kToken);
   const std::string status =
-      R"({"emulated":true,"id":"dev_1","token":"t","status":"queued","billed_usd_micros":5,"calibration_id":"c"})";
+      R"({"emulated":true,"id":"dev_1","token":"abcdefghijklmnopqrstuvwxyz","status":"queued","billed_usd_micros":5,"calibration_id":"c"})";
   const std::string lookup = fmt::format(R"({{"emulated":true,"jobs":[{{"id":"dev_1","token":"{}"}}]}})", kToken);
   const std::string result = result_body(R"({"0x1":100})");
   ASSERT_THAT(codec_->decode_submit(submit, kToken), Succeeds());
-  ASSERT_THAT(codec_->decode_poll(status, "dev_1"), Succeeds());
-  ASSERT_THAT(codec_->decode_receipt(status, "dev_1"), Succeeds());
+  ASSERT_THAT(codec_->decode_poll(status, kWork), Succeeds());
+  ASSERT_THAT(codec_->decode_receipt(status, kWork), Succeeds());
   ASSERT_THAT(codec_->decode_lookup(lookup, kToken), Succeeds());
   ASSERT_THAT(decode_counts(x_on_qubit_0_of_three(), result), Succeeds());
   for (std::size_t n = 0; n < submit.size(); ++n)
     EXPECT_THAT(codec_->decode_submit(submit.substr(0, n), kToken), FailsWith(errors::kBackendGarbage));
   for (std::size_t n = 0; n < status.size(); ++n) {
-    EXPECT_THAT(codec_->decode_poll(status.substr(0, n), "dev_1"), FailsWith(errors::kBackendGarbage));
-    EXPECT_THAT(codec_->decode_receipt(status.substr(0, n), "dev_1"), FailsWith(errors::kBackendGarbage));
+    EXPECT_THAT(codec_->decode_poll(status.substr(0, n), kWork), FailsWith(errors::kBackendGarbage));
+    EXPECT_THAT(codec_->decode_receipt(status.substr(0, n), kWork), FailsWith(errors::kBackendGarbage));
   }
   for (std::size_t n = 0; n < lookup.size(); ++n)
     EXPECT_THAT(codec_->decode_lookup(lookup.substr(0, n), kToken), FailsWith(errors::kBackendGarbage));
@@ -175,9 +182,19 @@ TEST_F(LabDeviceCodecTest, no_answer_that_breaks_off_is_taken_for_a_whole_one) {
 TEST_F(LabDeviceCodecTest, an_answer_about_other_work_is_garbage) {
   EXPECT_THAT(codec_->decode_submit(R"({"emulated":true,"id":"dev_1","token":"other"})", kToken),
               FailsWith(errors::kBackendGarbage));
-  EXPECT_THAT(codec_->decode_poll(R"({"emulated":true,"id":"dev_2","status":"queued","billed_usd_micros":0})", "dev_1"),
-              FailsWith(errors::kBackendGarbage));
+  EXPECT_THAT(codec_->decode_poll(status_body("dev_2", kToken), kWork), FailsWith(errors::kBackendGarbage));
   EXPECT_THAT(codec_->decode_lookup(R"({"emulated":true,"jobs":[{"id":"dev_1","token":"other"}]})", kToken),
+              FailsWith(errors::kBackendGarbage));
+}
+
+TEST_F(LabDeviceCodecTest, a_handle_of_ours_on_a_job_of_somebody_else_is_unknown) {
+  const std::string foreign = status_body("dev_1", "zyxwvutsrqponmlkjihgfedcba");
+  EXPECT_THAT(codec_->decode_poll(foreign, kWork), FailsWith(errors::kUnknownHandle));
+  EXPECT_THAT(codec_->decode_receipt(foreign, kWork), FailsWith(errors::kUnknownHandle));
+  EXPECT_TRUE(codec_->is_foreign_result(foreign, kWork));
+  EXPECT_FALSE(codec_->is_foreign_result(status_body("dev_1", kToken), kWork));
+  EXPECT_FALSE(codec_->is_foreign_result(foreign.substr(0, 60), kWork));  // names nobody
+  EXPECT_THAT(codec_->decode_poll(R"({"emulated":true,"id":"dev_1","status":"queued","billed_usd_micros":0})", kWork),
               FailsWith(errors::kBackendGarbage));
 }
 
@@ -207,8 +224,7 @@ TEST_F(LabDeviceCodecTest, every_status_word_has_its_meaning_and_an_unknown_one_
       {"failed", WorkState::kFailed},    {"cancelled", WorkState::kCancelled}, {"recalibrating", WorkState::kRunning},
       {"SUCCEEDED", WorkState::kRunning}};
   for (const auto& [word, state] : cases) {
-    const auto status = codec_->decode_poll(
-        fmt::format(R"({{"emulated":true,"id":"dev_1","status":"{}","billed_usd_micros":12}})", word), "dev_1");
+    const auto status = codec_->decode_poll(status_body("dev_1", kToken, word), kWork);
     ASSERT_THAT(status, Succeeds());
     EXPECT_EQ(status->state, state) << word;
     EXPECT_EQ(status->billed, Money{12});

@@ -25,6 +25,7 @@ using testing::HasSubstr;
 using testing::SizeIs;
 
 constexpr std::string_view kToken = "abcdefghijklmnopqrstuvwxyz";
+const backend::WorkRef kWork{.handle = "dev_1", .token = std::string(kToken)};
 constexpr std::string_view kProblem = R"({"emulated":true,"detail":"the reason"})";
 
 class TransportTest : public testing::Test {
@@ -49,9 +50,10 @@ class TransportTest : public testing::Test {
   static std::string accepted() {
     return fmt::format(R"({{"emulated":true,"id":"dev_1","token":"{}","status":"queued"}})", kToken);
   }
-  static std::string status(std::string_view word) {
+  static std::string status(std::string_view word, std::string_view token = kToken) {
     return fmt::format(
-        R"({{"emulated":true,"id":"dev_1","status":"{}","billed_usd_micros":300,"calibration_id":"cal_1"}})", word);
+        R"({{"emulated":true,"id":"dev_1","token":"{}","status":"{}","billed_usd_micros":300,"calibration_id":"cal_1"}})",
+        token, word);
   }
   static ProgramWork work(std::uint32_t qubits = 3) {
     circuit::Pub pub{.circuit = circuit::Circuit::create(qubits, qubits).value(), .shots = 10};
@@ -111,7 +113,7 @@ TEST_F(TransportTest, a_read_is_repeated_until_it_succeeds) {
       .then({.status = 200, .headers = {{"Content-Type", "text/html"}}, .body = "<html>"})
       .then(200, status("running").substr(0, 30))
       .then(200, status("running"));
-  const auto polled = backend_->poll("dev_1", within(milliseconds(60'000)));
+  const auto polled = backend_->poll(kWork, within(milliseconds(60'000)));
   ASSERT_THAT(polled, Succeeds());
   EXPECT_EQ(polled->state, backend::WorkState::kRunning);
   EXPECT_EQ(polled->billed, Money{300});
@@ -121,10 +123,10 @@ TEST_F(TransportTest, a_read_is_repeated_until_it_succeeds) {
 
 TEST_F(TransportTest, repeating_ends_with_the_tries_and_with_the_deadline) {
   for (int i = 0; i < 20; ++i) http_.then(own_error(503));
-  EXPECT_THAT(backend_->poll("dev_1", within(milliseconds(3'600'000))), FailsWith(errors::kBackendUnavailable));
+  EXPECT_THAT(backend_->poll(kWork, within(milliseconds(3'600'000))), FailsWith(errors::kBackendUnavailable));
   EXPECT_THAT(http_.requests(), SizeIs(5));
   const Instant before = clock_.monotonic();
-  EXPECT_THAT(backend_->poll("dev_1", within(milliseconds(30))), FailsWith(errors::kBackendUnavailable));
+  EXPECT_THAT(backend_->poll(kWork, within(milliseconds(30))), FailsWith(errors::kBackendUnavailable));
   EXPECT_LE(clock_.monotonic() - before, milliseconds(30));
 }
 
@@ -137,7 +139,7 @@ TEST_F(TransportTest, pauses_between_repeats_stay_within_their_bounds) {
     sent.push_back(clock_.monotonic());
     return ScriptedHttp::Reply(own_error(503));
   });
-  EXPECT_THAT(backend_->poll("dev_1", {}), FailsWith(errors::kBackendUnavailable));
+  EXPECT_THAT(backend_->poll(kWork, {}), FailsWith(errors::kBackendUnavailable));
   ASSERT_THAT(sent, SizeIs(50));
   std::set<std::int64_t> distinct;
   for (std::size_t i = 1; i < sent.size(); ++i) {
@@ -154,15 +156,15 @@ TEST_F(TransportTest, a_retry_after_is_honoured) {
   throttled.headers.emplace_back("Retry-After", "7");
   http_.then(throttled).then(200, status("running"));
   const Instant before = clock_.monotonic();
-  ASSERT_THAT(backend_->poll("dev_1", within(milliseconds(60'000))), Succeeds());
+  ASSERT_THAT(backend_->poll(kWork, within(milliseconds(60'000))), Succeeds());
   EXPECT_GE(clock_.monotonic() - before, std::chrono::seconds(7));
 }
 
 TEST_F(TransportTest, a_final_answer_to_a_read_is_not_asked_for_again) {
   http_.then(own_error(404));
-  EXPECT_THAT(backend_->poll("dev_1", {}), FailsWith(errors::kUnknownHandle));
+  EXPECT_THAT(backend_->poll(kWork, {}), FailsWith(errors::kUnknownHandle));
   http_.then(own_error(401));
-  const auto refused = backend_->poll("dev_1", {});
+  const auto refused = backend_->poll(kWork, {});
   ASSERT_THAT(refused, FailsWith(errors::kBackendRefused));
   EXPECT_THAT(refused.error().message, HasSubstr("the reason"));
   EXPECT_THAT(http_.requests(), SizeIs(2));
@@ -171,7 +173,7 @@ TEST_F(TransportTest, a_final_answer_to_a_read_is_not_asked_for_again) {
 TEST_F(TransportTest, a_result_is_handed_over_byte_for_byte_with_its_bill_and_calibration) {
   const std::string body = R"( {"emulated":true,  "whatever": "order and blanks stay" } )";
   http_.then(200, status("succeeded")).then(200, body);
-  const auto raw = backend_->fetch("dev_1", {});
+  const auto raw = backend_->fetch(kWork, {});
   ASSERT_THAT(raw, Succeeds());
   EXPECT_EQ(raw->bytes, body);
   EXPECT_EQ(raw->media_type, "application/json");
@@ -181,7 +183,7 @@ TEST_F(TransportTest, a_result_is_handed_over_byte_for_byte_with_its_bill_and_ca
 
 TEST_F(TransportTest, a_truncated_result_is_handed_over_too_for_it_is_stored_before_it_is_judged) {
   http_.then(200, status("succeeded")).then(200, R"({"emulated":tr)");
-  const auto raw = backend_->fetch("dev_1", {});
+  const auto raw = backend_->fetch(kWork, {});
   ASSERT_THAT(raw, Succeeds());
   EXPECT_THAT(backend_->decode(*raw, work()), FailsWith(errors::kBackendGarbage));
 }
@@ -189,7 +191,7 @@ TEST_F(TransportTest, a_truncated_result_is_handed_over_too_for_it_is_stored_bef
 TEST_F(TransportTest, an_oversized_answer_is_refused) {
   http_.then(200, std::string((64u << 20) + 1, ' '));
   remake({.base_url = "http://h:1", .tries_max = 1});
-  EXPECT_THAT(backend_->poll("dev_1", {}), FailsWith(errors::kBackendGarbage));
+  EXPECT_THAT(backend_->poll(kWork, {}), FailsWith(errors::kBackendGarbage));
 }
 
 TEST_F(TransportTest, facts_are_asked_for_once_while_they_are_fresh) {
@@ -222,8 +224,21 @@ TEST_F(TransportTest, a_device_that_does_not_answer_is_not_operational_and_that_
 }
 
 TEST_F(TransportTest, cancelling_work_that_has_ended_is_no_error) {
-  http_.then(own_error(409));
-  EXPECT_THAT(backend_->cancel("dev_1", {}), Succeeds());
+  http_.then(200, status("running")).then(own_error(409));
+  EXPECT_THAT(backend_->cancel(kWork, {}), Succeeds());
+}
+
+TEST_F(TransportTest, work_of_somebody_else_behind_our_handle_is_never_cancelled_and_its_result_never_taken) {
+  const std::string foreign = status("running", "zyxwvutsrqponmlkjihgfedcba");
+  http_.then(200, foreign);
+  EXPECT_THAT(backend_->cancel(kWork, {}), FailsWith(errors::kUnknownHandle));
+  EXPECT_THAT(http_.requests(), SizeIs(1));  // asked for the status, and only once
+  EXPECT_EQ(http_.requests().front().method, "GET");
+  http_.then(200, foreign);
+  EXPECT_THAT(backend_->fetch(kWork, {}), FailsWith(errors::kUnknownHandle));
+  EXPECT_THAT(http_.requests(), SizeIs(2));
+  http_.then(200, status("succeeded")).then(200, foreign);  // the provider changed between the two
+  EXPECT_THAT(backend_->fetch(kWork, {}), FailsWith(errors::kUnknownHandle));
 }
 
 TEST_F(TransportTest, the_credential_goes_out_by_reference_and_never_into_a_log) {
@@ -232,7 +247,7 @@ TEST_F(TransportTest, the_credential_goes_out_by_reference_and_never_into_a_log)
   EXPECT_THAT(http_.requests(), SizeIs(0));
   credentials_.secrets["file:/key"] = "s3cret";
   http_.then(own_error(503)).then(200, status("running"));
-  ASSERT_THAT(backend_->poll("dev_1", {}), Succeeds());
+  ASSERT_THAT(backend_->poll(kWork, {}), Succeeds());
   EXPECT_EQ(header_value(http_.requests().back().headers, "Authorization"), "Bearer s3cret");
   for (const auto& line : log_.entries()) {
     for (const auto& [name, value] : line.fields) EXPECT_THAT(value, testing::Not(HasSubstr("s3cret")));
@@ -246,8 +261,8 @@ TEST_F(TransportTest, every_exchange_ends_within_the_request_timeout_and_the_cal
     return ScriptedHttp::Reply(
         HttpResponse{.status = 200, .headers = {{"Content-Type", "application/json"}}, .body = status("running")});
   });
-  ASSERT_THAT(backend_->poll("dev_1", {}), Succeeds());
-  ASSERT_THAT(backend_->poll("dev_1", within(milliseconds(100))), Succeeds());
+  ASSERT_THAT(backend_->poll(kWork, {}), Succeeds());
+  ASSERT_THAT(backend_->poll(kWork, within(milliseconds(100))), Succeeds());
   EXPECT_THAT(allowed, testing::ElementsAre(milliseconds(5000), milliseconds(100)));
 }
 

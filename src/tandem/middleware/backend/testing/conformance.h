@@ -1,7 +1,9 @@
 // tandem/middleware/backend/testing/conformance.h - what every Backend must show, whatever is behind it.
 //
-// Room: middleware, tests only. An implementation writes a Harness and one line:
+// Room: middleware, tests only. An implementation writes a Harness and two lines:
+//   INSTANTIATE_TYPED_TEST_SUITE_P(Solver, BackendEssentials, SolverHarness);
 //   INSTANTIATE_TYPED_TEST_SUITE_P(Solver, BackendConformance, SolverHarness);
+// One that is known but not here shows the essentials alone.
 // Harness: default constructible; backend(), work() that it takes, foreign_work() that it does not; kRunsWhenPolled says that
 // nothing happens before the first poll.
 #pragma once
@@ -31,19 +33,21 @@ inline SolveWork two_variables() {
 }
 
 template <typename Harness>
-class BackendConformance : public testing::Test {
+class BackendEssentials : public testing::Test {
  protected:
   static constexpr int kPollsMax = 100'000;
 
   Backend& backend() { return harness_.backend(); }
-  Handle submit() {
-    auto handle = backend().submit(harness_.work(), fmt::format("token-{}", ++tokens_), {});
+  WorkRef submit() {
+    WorkRef out{.handle = {}, .token = fmt::format("token-{}", ++tokens_)};
+    auto handle = backend().submit(harness_.work(), out.token, {});
     EXPECT_TRUE(handle.has_value()) << (handle ? "" : handle.error().error.to_string());
-    return handle.value_or(Handle());
+    out.handle = handle.value_or(Handle());
+    return out;
   }
-  WorkState poll_to_the_end(const Handle& handle) {
+  WorkState poll_to_the_end(const WorkRef& work) {
     for (int i = 0; i < kPollsMax; ++i) {
-      const auto status = backend().poll(handle, {});
+      const auto status = backend().poll(work, {});
       EXPECT_THAT(status, Succeeds());
       if (!status) break;
       if (status->state != WorkState::kQueued && status->state != WorkState::kRunning) return status->state;
@@ -54,9 +58,9 @@ class BackendConformance : public testing::Test {
   Harness harness_;
   int tokens_ = 0;
 };
-TYPED_TEST_SUITE_P(BackendConformance);
+TYPED_TEST_SUITE_P(BackendEssentials);
 
-TYPED_TEST_P(BackendConformance, says_who_it_is_and_what_it_takes) {
+TYPED_TEST_P(BackendEssentials, says_who_it_is_and_what_it_takes) {
   const BackendInfo& info = this->backend().info();
   EXPECT_NE(info.id.value.find('.'), std::string::npos);
   EXPECT_FALSE(info.name.empty());
@@ -70,8 +74,7 @@ TYPED_TEST_P(BackendConformance, says_who_it_is_and_what_it_takes) {
   EXPECT_EQ(info.access == job::Access::kLocal && !info.metered, info.safety == SubmitSafety::kLocal);
 }
 
-TYPED_TEST_P(BackendConformance, refuses_foreign_work_before_anything_happens) {
-  EXPECT_THAT(this->backend().validate(this->harness_.work()), Succeeds());
+TYPED_TEST_P(BackendEssentials, refuses_foreign_work_before_anything_happens) {
   EXPECT_THAT(this->backend().validate(this->harness_.foreign_work()), testing::Not(Succeeds()));
   const auto handle = this->backend().submit(this->harness_.foreign_work(), "token", {});
   ASSERT_FALSE(handle.has_value());
@@ -81,7 +84,23 @@ TYPED_TEST_P(BackendConformance, refuses_foreign_work_before_anything_happens) {
   EXPECT_EQ(found->kind, Reconciled::Kind::kNotFound);
 }
 
+TYPED_TEST_P(BackendEssentials, a_handle_that_it_never_gave_is_unknown) {
+  const WorkRef work{.handle = "never-given", .token = "token"};
+  EXPECT_THAT(this->backend().poll(work, {}), FailsWith(errors::kUnknownHandle));
+  EXPECT_THAT(this->backend().fetch(work, {}), FailsWith(errors::kUnknownHandle));
+  EXPECT_THAT(this->backend().cancel(work, {}), FailsWith(errors::kUnknownHandle));
+}
+
+REGISTER_TYPED_TEST_SUITE_P(BackendEssentials, says_who_it_is_and_what_it_takes,
+                            refuses_foreign_work_before_anything_happens, a_handle_that_it_never_gave_is_unknown);
+
+/// Of backends that can take work here and now.
+template <typename Harness>
+class BackendConformance : public BackendEssentials<Harness> {};
+TYPED_TEST_SUITE_P(BackendConformance);
+
 TYPED_TEST_P(BackendConformance, quotes_what_it_takes) {
+  EXPECT_THAT(this->backend().validate(this->harness_.work()), Succeeds());
   const auto quote = this->backend().quote(this->harness_.work(), {});
   ASSERT_THAT(quote, Succeeds());
   EXPECT_EQ(quote->cost.usd_micros > 0, this->backend().info().metered);
@@ -97,9 +116,9 @@ TYPED_TEST_P(BackendConformance, is_available_here_and_now) {
 }
 
 TYPED_TEST_P(BackendConformance, work_goes_from_submit_to_a_result_of_its_kind) {
-  const Handle handle = this->submit();
-  ASSERT_EQ(this->poll_to_the_end(handle), WorkState::kSucceeded);
-  const auto raw = this->backend().fetch(handle, {});
+  const WorkRef work = this->submit();
+  ASSERT_EQ(this->poll_to_the_end(work), WorkState::kSucceeded);
+  const auto raw = this->backend().fetch(work, {});
   ASSERT_THAT(raw, Succeeds());
   EXPECT_FALSE(raw->media_type.empty());
   const auto result = this->backend().decode(*raw, this->harness_.work());
@@ -120,14 +139,14 @@ TYPED_TEST_P(BackendConformance, work_goes_from_submit_to_a_result_of_its_kind) 
 }
 
 TYPED_TEST_P(BackendConformance, a_result_can_be_fetched_and_decoded_again_and_again) {
-  const Handle handle = this->submit();
-  ASSERT_EQ(this->poll_to_the_end(handle), WorkState::kSucceeded);
-  const auto first = this->backend().fetch(handle, {});
-  const auto second = this->backend().fetch(handle, {});
+  const WorkRef work = this->submit();
+  ASSERT_EQ(this->poll_to_the_end(work), WorkState::kSucceeded);
+  const auto first = this->backend().fetch(work, {});
+  const auto second = this->backend().fetch(work, {});
   ASSERT_THAT(first, Succeeds());
   ASSERT_THAT(second, Succeeds());
   EXPECT_EQ(first->bytes, second->bytes);
-  EXPECT_EQ(this->poll_to_the_end(handle), WorkState::kSucceeded);
+  EXPECT_EQ(this->poll_to_the_end(work), WorkState::kSucceeded);
   const auto document = [&] {
     const auto result = this->backend().decode(*first, this->harness_.work());
     EXPECT_THAT(result, Succeeds());
@@ -147,39 +166,42 @@ TYPED_TEST_P(BackendConformance, bytes_that_are_no_result_are_garbage) {
 
 TYPED_TEST_P(BackendConformance, a_result_is_not_there_before_the_work_is_done) {
   if (!TypeParam::kRunsWhenPolled) GTEST_SKIP() << "it runs by itself";
-  const Handle handle = this->submit();
-  EXPECT_THAT(this->backend().fetch(handle, {}), FailsWith(errors::kResultNotReady));
+  const WorkRef work = this->submit();
+  EXPECT_THAT(this->backend().fetch(work, {}), FailsWith(errors::kResultNotReady));
 }
 
-TYPED_TEST_P(BackendConformance, a_handle_that_it_never_gave_is_unknown) {
-  EXPECT_THAT(this->backend().poll("never-given", {}), FailsWith(errors::kUnknownHandle));
-  EXPECT_THAT(this->backend().fetch("never-given", {}), FailsWith(errors::kUnknownHandle));
-  EXPECT_THAT(this->backend().cancel("never-given", {}), FailsWith(errors::kUnknownHandle));
+TYPED_TEST_P(BackendConformance, a_handle_with_the_token_of_other_work_is_unknown_and_that_work_goes_on) {
+  const WorkRef work = this->submit();
+  const WorkRef foreign{.handle = work.handle, .token = "token-of-other-work"};
+  EXPECT_THAT(this->backend().poll(foreign, {}), FailsWith(errors::kUnknownHandle));
+  EXPECT_THAT(this->backend().cancel(foreign, {}), FailsWith(errors::kUnknownHandle));
+  EXPECT_EQ(this->poll_to_the_end(work), WorkState::kSucceeded);  // nobody cancelled it
+  EXPECT_THAT(this->backend().fetch(foreign, {}), FailsWith(errors::kUnknownHandle));
 }
 
 TYPED_TEST_P(BackendConformance, cancelling_twice_is_as_good_as_once) {
-  const Handle handle = this->submit();
-  EXPECT_THAT(this->backend().cancel(handle, {}), Succeeds());
-  EXPECT_THAT(this->backend().cancel(handle, {}), Succeeds());
-  const WorkState state = this->poll_to_the_end(handle);
+  const WorkRef work = this->submit();
+  EXPECT_THAT(this->backend().cancel(work, {}), Succeeds());
+  EXPECT_THAT(this->backend().cancel(work, {}), Succeeds());
+  const WorkState state = this->poll_to_the_end(work);
   EXPECT_TRUE(state == WorkState::kCancelled || state == WorkState::kSucceeded);
 }
 
 TYPED_TEST_P(BackendConformance, forgetting_frees_the_handle_where_the_work_is_kept_here) {
-  const Handle handle = this->submit();
-  this->poll_to_the_end(handle);
-  this->backend().forget(handle);
-  this->backend().forget(handle);
+  const WorkRef work = this->submit();
+  this->poll_to_the_end(work);
+  this->backend().forget(work.handle);
+  this->backend().forget(work.handle);
   if (this->backend().info().safety == SubmitSafety::kLocal) {
-    EXPECT_THAT(this->backend().fetch(handle, {}), FailsWith(errors::kUnknownHandle));
+    EXPECT_THAT(this->backend().fetch(work, {}), FailsWith(errors::kUnknownHandle));
   }
 }
 
-REGISTER_TYPED_TEST_SUITE_P(BackendConformance, says_who_it_is_and_what_it_takes,
-                            refuses_foreign_work_before_anything_happens, quotes_what_it_takes,
-                            is_available_here_and_now, work_goes_from_submit_to_a_result_of_its_kind,
+REGISTER_TYPED_TEST_SUITE_P(BackendConformance, quotes_what_it_takes, is_available_here_and_now,
+                            work_goes_from_submit_to_a_result_of_its_kind,
                             a_result_can_be_fetched_and_decoded_again_and_again, bytes_that_are_no_result_are_garbage,
-                            a_result_is_not_there_before_the_work_is_done, a_handle_that_it_never_gave_is_unknown,
+                            a_result_is_not_there_before_the_work_is_done,
+                            a_handle_with_the_token_of_other_work_is_unknown_and_that_work_goes_on,
                             cancelling_twice_is_as_good_as_once,
                             forgetting_frees_the_handle_where_the_work_is_kept_here);
 

@@ -66,6 +66,13 @@ class FakeProvider final : public backend::Backend {
     accept_what_is_due();
     return book_;
   }
+  /// Starts over with an empty book in which somebody else's work gets the first handle.
+  void lose_book() {
+    const std::lock_guard lock(mutex_);
+    book_ = {"token-of-somebody-else"};
+    polls_.clear();
+    cancelled_.clear();
+  }
   int submissions() const { return submissions_; }
   int lookups() const { return lookups_; }
   int cancels() const { return cancels_; }
@@ -100,9 +107,11 @@ class FakeProvider final : public backend::Backend {
     return tl::unexpected(
         backend::SubmitFailure{.error = make_error(errors::kConnectionLost, "the line broke"), .ambiguous = true});
   }
-  Result<backend::PollStatus> poll(const backend::Handle& handle, const backend::CallContext&) override {
+  Result<backend::PollStatus> poll(const backend::WorkRef& work, const backend::CallContext&) override {
     const std::lock_guard lock(mutex_);
+    const backend::Handle& handle = work.handle;
     if (!plan.answers_reads) return fail(errors::kBackendUnavailable, "no answer");
+    TANDEM_TRY(require_ours(work));
     if (cancelled_.contains(handle)) {
       return backend::PollStatus{.state = backend::WorkState::kCancelled, .detail = "cancelled", .billed = plan.bill};
     }
@@ -111,9 +120,10 @@ class FakeProvider final : public backend::Backend {
     }
     return backend::PollStatus{.state = plan.end, .detail = "ended", .billed = plan.bill};
   }
-  Result<backend::RawResult> fetch(const backend::Handle&, const backend::CallContext&) override {
+  Result<backend::RawResult> fetch(const backend::WorkRef& work, const backend::CallContext&) override {
     const std::lock_guard lock(mutex_);
     if (!plan.answers_reads) return fail(errors::kBackendUnavailable, "no answer");
+    TANDEM_TRY(require_ours(work));
     if (plan.result_missing) return fail(errors::kUnknownHandle, "gone");
     const bool garbage = plan.garbage_fetches > 0 && plan.garbage_fetches-- > 0;
     return backend::RawResult{.bytes = garbage ? fmt::format("<html>{}", plan.garbage_fetches) : "result",
@@ -126,10 +136,11 @@ class FakeProvider final : public backend::Backend {
     if (raw.bytes == "result") return backend::WorkResult(backend::ProgramResult{});
     return fail(errors::kBackendGarbage, "a web page instead of a result");
   }
-  Result<void> cancel(const backend::Handle& handle, const backend::CallContext&) override {
+  Result<void> cancel(const backend::WorkRef& work, const backend::CallContext&) override {
     const std::lock_guard lock(mutex_);
+    TANDEM_TRY(require_ours(work));
     ++cancels_;
-    if (polls_[handle] < plan.polls_until_done) cancelled_.insert(handle);
+    if (polls_[work.handle] < plan.polls_until_done) cancelled_.insert(work.handle);
     return {};
   }
   Result<backend::Reconciled> reconcile(std::string_view token, const backend::CallContext& context) override {
@@ -149,6 +160,11 @@ class FakeProvider final : public backend::Backend {
   void forget(const backend::Handle&) override {}
 
  private:
+  Result<void> require_ours(const backend::WorkRef& work) const {
+    for (std::size_t i = 0; i < book_.size(); ++i)
+      if (book_[i] == work.token && fmt::format("work-{}", i + 1) == work.handle) return {};
+    return fail(errors::kUnknownHandle, "no work '{}' of this submission", work.handle);
+  }
   std::optional<backend::Handle> handle_of(std::string_view token) const {
     for (std::size_t i = 0; i < book_.size(); ++i)
       if (book_[i] == token) return fmt::format("work-{}", i + 1);
