@@ -58,7 +58,9 @@ Result<int> convert_to_job(Cli& cli, const ConvertFlags& flags, const Settings& 
   if (flags.to != "json" && flags.to != "yaml")
     return fail_at("--to", errors::kUsage, "a job document is json or yaml, not {}; leave out --as job",
                    quote(flags.to));
-  const JobFlags job{.file = flags.in, .problem = flags.problem, .sense = flags.sense, .format = flags.from};
+  const auto given = [](const std::string& flag) { return flag.empty() ? std::nullopt : std::optional(flag); };
+  const JobFlags job{
+      .file = flags.in, .problem = given(flags.problem), .sense = given(flags.sense), .format = given(flags.from)};
   const auto problems = problem::ProblemRegistry::with_builtin_types();
   TANDEM_TRY_ASSIGN(const job::JobSpec spec, read_job(job, cli.machine.fs, settings, problems));
   const Json document = spec.document();

@@ -6,6 +6,7 @@
 
 #include "cli.h"
 #include "tandem/api/http/api_server.h"
+#include "tandem/base/text.h"
 
 namespace tandem::app {
 namespace {
@@ -22,46 +23,81 @@ sigset_t block_ending_signals() {
   return signals;
 }
 
-Result<int> serve(Cli& cli) {
-  const sigset_t signals = block_ending_signals();
-  TANDEM_TRY_ASSIGN(const Settings settings, cli.settings());
-  TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kWorker));
-  if (reached.house == nullptr) {
-    return fail(errors::kLockHeld,
-                "a server at {} already holds this data directory; use it, stop it, or give another --data",
-                reached.server);
+struct Roles {
+  bool api = true;
+  bool worker = true;
+};
+
+Result<Roles> parse_roles(const std::string& text) {
+  Roles out{.api = false, .worker = false};
+  for (const std::string_view role : split(text, ',')) {
+    if (role != "api" && role != "worker") {
+      return fail_at("--role", errors::kValueOutOfRange, "there is no role {}{}; there are api and worker", quote(role),
+                     did_you_mean(role, std::vector<std::string_view>{"api", "worker"}));
+    }
+    (role == "api" ? out.api : out.worker) = true;
   }
-  House& house = *reached.house;
+  return out;
+}
+
+void say_listening(const Cli& cli, const House& house, const std::string& address) {
+  if (cli.json) {
+    print_json_line({{"state", "listening"},
+                     {"address", address.empty() ? Json() : Json(address)},
+                     {"data_dir", house.data_dir()},
+                     {"pid", ::getpid()},
+                     {"version", TANDEM_VERSION}});
+  } else if (address.empty()) {
+    fmt::print("working on the jobs of {}\n", house.data_dir());
+  } else {
+    fmt::print("serving http://{} on {}\n", address, house.data_dir());
+  }
+  std::fflush(stdout);
+}
+
+Result<std::unique_ptr<http::ApiServer>> start_api(Cli& cli, const Settings& settings, House& house, Log& log,
+                                                   Executor& handlers) {
   const server::ServerOptions options{
       .listen = settings.string("server.listen"),
       .body_bytes_max = static_cast<std::uint64_t>(settings.integer("server.body_bytes_max")),
       .header_bytes_max = static_cast<std::uint32_t>(settings.integer("server.header_bytes_max")),
       .connections_max = static_cast<std::size_t>(settings.integer("server.connections_max")),
       .request_timeout = std::chrono::milliseconds(settings.integer("server.request_timeout"))};
-  // Requests have threads of their own: solvers may fill the house's pool for minutes.
-  ThreadExecutor handlers(kHandlerThreads);
   TANDEM_TRY_ASSIGN(
-      const auto api,
-      http::ApiServer::start(
-          options,
-          {.service = house.service(),
-           .engine = house.engine(),
-           .problems = house.problems(),
-           .store = house.store(),
-           .meters = house.meters()},
-          {.executor = handlers, .clock = cli.machine.clock, .log = *reached.log, .meter = house.meters()}));
+      auto api,
+      http::ApiServer::start(options,
+                             {.service = house.service(),
+                              .engine = house.engine(),
+                              .problems = house.problems(),
+                              .store = house.store(),
+                              .meters = house.meters()},
+                             {.executor = handlers, .clock = cli.machine.clock, .log = log, .meter = house.meters()}));
   const Json facts = {{"address", api->address()}, {"pid", ::getpid()}, {"version", TANDEM_VERSION}};
   TANDEM_TRY(cli.machine.fs.write_file_atomic(server_file(house.data_dir()), facts.dump()));
-  if (cli.json) {
-    print_json_line({{"state", "listening"},
-                     {"address", api->address()},
-                     {"data_dir", house.data_dir()},
-                     {"pid", ::getpid()},
-                     {"version", TANDEM_VERSION}});
-  } else {
-    fmt::print("serving http://{} on {}\n", api->address(), house.data_dir());
+  return api;
+}
+
+Result<int> serve(Cli& cli, const Roles& roles) {
+  const sigset_t signals = block_ending_signals();
+  TANDEM_TRY_ASSIGN(const Settings settings, cli.settings());
+  TANDEM_TRY_ASSIGN(Reached reached, reach(cli, roles.worker ? Role::kWorker : Role::kReader));
+  if (reached.house == nullptr) {
+    return fail(errors::kLockHeld,
+                "a server at {} already holds this data directory; use it, stop it, or give another --data",
+                reached.server);
   }
-  std::fflush(stdout);
+  House& house = *reached.house;
+  if (!(roles.api && roles.worker) && !house.store().shared()) {
+    return fail_at("--role", errors::kUsage,
+                   "one role alone needs a store that processes share, and this one is a file; set store.address");
+  }
+  // Requests have threads of their own: solvers may fill the house's pool for minutes.
+  ThreadExecutor handlers(kHandlerThreads);
+  std::unique_ptr<http::ApiServer> api;
+  if (roles.api) {
+    TANDEM_TRY_ASSIGN(api, start_api(cli, settings, house, *reached.log, handlers));
+  }
+  say_listening(cli, house, api != nullptr ? api->address() : "");
 
   int signal = 0;
   sigwait(&signals, &signal);
@@ -73,9 +109,18 @@ Result<int> serve(Cli& cli) {
     fmt::print("draining\n");
   std::fflush(stdout);
   house.engine().drain(deadline);
+  if (api == nullptr) return 0;
   api->drain(Deadline::after(cli.machine.clock, std::chrono::seconds(1)));
   TANDEM_TRY(cli.machine.fs.remove_file(server_file(house.data_dir())));
   return 0;
+}
+
+void add_worker_options(CLI::App& command, Cli& cli) {
+  command.add_option_function<std::string>(
+      "--workers", [&cli](const std::string& value) { cli.flags["engine.workers"] = value; }, "jobs at once");
+  command.add_option_function<std::string>(
+      "--device", [&cli](const std::string& value) { cli.flags["lab.device_url"] = value; },
+      "URL of an emulated device to use as a backend");
 }
 
 }  // namespace
@@ -87,12 +132,20 @@ void add_serve(CLI::App& app, Cli& cli) {
           "--listen", [&cli](const std::string& value) { cli.flags["server.listen"] = value; },
           "HOST:PORT, loopback only; port 0 takes a free one")
       ->type_name("HOST:PORT");
-  command->add_option_function<std::string>(
-      "--workers", [&cli](const std::string& value) { cli.flags["engine.workers"] = value; }, "jobs at once");
-  command->add_option_function<std::string>(
-      "--device", [&cli](const std::string& value) { cli.flags["lab.device_url"] = value; },
-      "URL of an emulated device to use as a backend");
-  command->callback([&cli] { cli.action = [&cli] { return serve(cli); }; });
+  add_worker_options(*command, cli);
+  auto roles = std::make_shared<std::string>("api,worker");
+  command->add_option("--role", *roles, "api, worker or both; one alone where processes share a store (store.address)");
+  command->callback([&cli, roles] {
+    cli.action = [&cli, roles]() -> Result<int> {
+      TANDEM_TRY_ASSIGN(const Roles parsed, parse_roles(*roles));
+      return serve(cli, parsed);
+    };
+  });
+
+  CLI::App* worker =
+      app.add_subcommand("worker", "run jobs of a shared store (store.address) until SIGTERM, without an API");
+  add_worker_options(*worker, cli);
+  worker->callback([&cli] { cli.action = [&cli] { return serve(cli, {.api = false, .worker = true}); }; });
 }
 
 }  // namespace tandem::app

@@ -186,7 +186,7 @@ class BadInput(unittest.TestCase):
             "cut": (text[:40], {}, "json_syntax"),
             "binary": (bytes(range(256)), {}, "json_syntax"),
             "UTF-16": (json.dumps(QUBO).encode("utf-16"), {}, "json_syntax"),
-            "gzip": (gzip.compress(text), {"Content-Encoding": "gzip"}, "json_syntax"),
+            "gzip": (gzip.compress(text), {}, "json_syntax"),
             "index": (json.dumps(qubo(quadratic=[[0, 7, 1]])).encode(), {}, "value_out_of_range"),
             "unknown key": (json.dumps({**QUBO, "sede": 3}).encode(), {}, "unknown_key"),
         }

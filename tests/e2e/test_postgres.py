@@ -39,6 +39,19 @@ class OnPostgres(unittest.TestCase):
                 self.assertEqual(one.request("GET", f"/v1/jobs/{job}/result")[0], 200)
             self.assertEqual(len(one.request("GET", "/v1/jobs")[2]["jobs"]), 10)
 
+    def test_an_api_without_workers_and_a_worker_without_an_api_make_a_server(self):
+        other = Workplace()
+        self.addCleanup(other.close)
+        other.environment["TANDEM_STORE_ADDRESS"] = self.cluster.address
+        with self.place.serve("--role", "api") as front:
+            job = front.request("POST", "/v1/jobs", QUBO)[2]["job_id"]
+            self.assertEqual(front.request("GET", f"/v1/jobs/{job}?wait=300ms")[2]["state"], "queued")
+            with other.worker():
+                self.assertEqual(front.finished(job)["state"], "succeeded")
+        done = self.place.run("worker", check=False, environment={"TANDEM_STORE_ADDRESS": ""})
+        self.assertIn("store.address", done.stderr)
+        self.assertEqual(done.returncode, 2)
+
     def test_the_job_of_a_killed_server_is_finished_by_the_other(self):
         other = Workplace()
         self.addCleanup(other.close)

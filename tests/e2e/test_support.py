@@ -26,7 +26,7 @@ class Contract(unittest.TestCase):
                                           (["explain", self.job], 0, {**self.explained, "plan": {}}),
                                           (["jobs", "events", self.job], 0, {**self.events[0], "data": {}}),
                                           (["jobs", "show", "nonsense"], 2, {**self.problem, "title": "another"}),
-                                          (["doctor"], 1, {"ok": False})):
+                                          (["backends"], 1, {"ok": False})):
             with self.subTest(arguments), self.assertRaises(AssertionError):
                 validate_output([*arguments, "--json"], code, json.dumps(document))
 

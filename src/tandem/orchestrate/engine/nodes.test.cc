@@ -2,7 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "tandem/orchestrate/engine/job_ledger.h"
+#include "tandem/orchestrate/engine/store_watch.h"
 #include "tandem/orchestrate/engine/take_over.h"
 #include "tandem/orchestrate/engine/testing/cut_store.h"
 #include "tandem/orchestrate/engine/testing/engine_world.h"
@@ -83,8 +86,12 @@ TEST_F(Nodes, a_job_that_one_process_takes_is_run_by_another_and_both_see_its_en
   const JobId id = admit(*front, world_.classical_job());
   EXPECT_EQ(wait(*front, id).state, job::JobState::kSucceeded);
   EXPECT_EQ(back->engine->result(id), front->engine->result(id));
-  const std::lock_guard lock(mutex);
-  EXPECT_EQ(heard, event_types(*front, id));  // of the other process, in the order of the log
+  // Of the other process, in the order of the log; its last words come when they come.
+  const auto all_heard = [&] {
+    const std::lock_guard lock(mutex);
+    return heard == event_types(*front, id);
+  };
+  while (!all_heard()) std::this_thread::yield();
 }
 
 TEST_F(Nodes, every_job_is_started_once_however_many_processes_there_are) {
@@ -144,7 +151,12 @@ TEST_F(Nodes, a_process_that_is_cut_off_alone_goes_on_with_its_jobs_when_the_sto
   world_.clock.advance(2 * kLease);
   gate.wait_for_departures(1);  // its lease was over: it stopped by itself
   alone->store.mend();
-  EXPECT_EQ(wait(*alone, id).state, job::JobState::kSucceeded);
+  // Whoever waits meanwhile is told that the job cannot go on now.
+  Result<JobView> end;
+  do end = alone->engine->wait(id, Deadline::never());
+  while (!end && is_store_trouble(end.error()));
+  ASSERT_THAT(end, Succeeds());
+  EXPECT_EQ(end->state, job::JobState::kSucceeded);
   EXPECT_THAT(event_types(*alone, id), Contains("job.started").Times(2));
 }
 

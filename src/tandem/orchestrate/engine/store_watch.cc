@@ -16,7 +16,8 @@ bool is_final_trouble(ErrorNumber number) { return number == errors::kStoreClose
 
 bool is_store_trouble(const Error& error) {
   constexpr ErrorNumber kTroubles[] = {errors::kDiskFull,         errors::kStoreOutOfMemory, errors::kLockHeld,
-                                       errors::kStoreUnreachable, errors::kIoError,          errors::kStoreClosed};
+                                       errors::kStoreUnreachable, errors::kIoError,          errors::kStoreClosed,
+                                       errors::kLeaseLost};
   return std::find(std::begin(kTroubles), std::end(kTroubles), error.number) != std::end(kTroubles);
 }
 
@@ -26,7 +27,7 @@ void StoreWatch::note(const Error& error) {
     // After a failed write or sync the store acknowledges nothing more (store.h); after a failed read it may well.
     const auto asked = store::commit_and_wait(store_, store::Batch());
     if (asked) return;
-    trouble = asked.error();
+    trouble = make_error(errors::kStoreClosed, "the store stopped acknowledging: {}", error.to_string());
   }
   bool news = false;
   {

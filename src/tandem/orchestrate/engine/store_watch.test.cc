@@ -129,7 +129,7 @@ TEST(StoreWatch, a_store_that_stopped_is_said_at_once_and_a_restart_goes_on) {
   EngineWorld world;
   world.store_retry_interval = std::chrono::milliseconds(1);
   world.open(1);
-  world.store->fail_commits(5, 1, broken());
+  world.store->fail_commits(5, 1000, broken());
   const JobId id = world.admit(world.hybrid_job());
   const auto heard = world.engine->wait(id, Deadline::never());
   ASSERT_THAT(heard, FailsWith(errors::kStoreClosed));

@@ -179,7 +179,7 @@ Result<Answer> Connection::run(const Statement& statement, const Params& params)
   return std::move(answers.front());
 }
 
-Result<bool> Connection::wait_for_notification(std::chrono::milliseconds wait, int own) {
+Result<bool> Connection::wait_for_notification(std::chrono::milliseconds wait, const std::atomic<int>& own) {
   TANDEM_ASSERT(sent_.empty());
   pollfd waiting{.fd = PQsocket(handle_.get()), .events = POLLIN, .revents = 0};
   const int ready = poll(&waiting, 1, static_cast<int>(wait.count()));

@@ -3,6 +3,7 @@
 // Room: store. Not here: which statements there are (statements.h), who may write (group_writer.h).
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <set>
@@ -41,8 +42,8 @@ class Connection {
   Result<void> script(const std::string& sql);
 
   /// Waits at most `wait` for notifications of channels that this session listens to; true when one came from another session
-  /// than `own`. Nothing may be waiting for finish().
-  Result<bool> wait_for_notification(std::chrono::milliseconds wait, int own);
+  /// than `own` is by then. Nothing may be waiting for finish().
+  Result<bool> wait_for_notification(std::chrono::milliseconds wait, const std::atomic<int>& own);
   int server_process() const { return PQbackendPID(handle_.get()); }
 
   bool broken() const { return broken_; }
