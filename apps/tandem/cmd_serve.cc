@@ -80,6 +80,12 @@ Result<std::unique_ptr<http::ApiServer>> start_api(Cli& cli, const Settings& set
 Result<int> serve(Cli& cli, const Roles& roles) {
   const sigset_t signals = block_ending_signals();
   TANDEM_TRY_ASSIGN(const Settings settings, cli.settings());
+  if (!(roles.api && roles.worker) && settings.string("store.address").empty()) {
+    return fail(
+        errors::kUsage,
+        "workers and an API apart need a store that they share, and here it is a file in the data directory; set "
+        "store.address");
+  }
   TANDEM_TRY_ASSIGN(Reached reached, reach(cli, roles.worker ? Role::kWorker : Role::kReader));
   if (reached.house == nullptr) {
     return fail(errors::kLockHeld,
@@ -87,10 +93,6 @@ Result<int> serve(Cli& cli, const Roles& roles) {
                 reached.server);
   }
   House& house = *reached.house;
-  if (!(roles.api && roles.worker) && !house.store().shared()) {
-    return fail_at("--role", errors::kUsage,
-                   "one role alone needs a store that processes share, and this one is a file; set store.address");
-  }
   // Requests have threads of their own: solvers may fill the house's pool for minutes.
   ThreadExecutor handlers(kHandlerThreads);
   std::unique_ptr<http::ApiServer> api;

@@ -1,8 +1,12 @@
 """Tandem with its store in PostgreSQL, as a platform team would run it."""
 
+import json
+import signal
+import subprocess
+import time
 import unittest
 
-from support import QUBO, Cluster, Workplace
+from support import BINARY, QUBO, Cluster, Workplace
 
 
 class OnPostgres(unittest.TestCase):
@@ -51,6 +55,20 @@ class OnPostgres(unittest.TestCase):
         done = self.place.run("worker", check=False, environment={"TANDEM_STORE_ADDRESS": ""})
         self.assertIn("store.address", done.stderr)
         self.assertEqual(done.returncode, 2)
+
+    def test_a_run_that_is_stopped_longer_than_its_lease_goes_on_with_its_job(self):
+        graph = self.place.file("graph.txt", self.place.run("generate", "torus", "--rows", "30", "--columns", "30").stdout)
+        run = subprocess.Popen([BINARY, "run", graph, "--problem", "max_cut", "--refine", "off", "--time", "2s", "--json"],
+                               env={**self.place.environment, "TANDEM_ENGINE_LEASE_TTL": "1s"}, stdout=subprocess.PIPE, text=True)
+        while self.cluster.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'tandem'") == "0" or \
+                self.cluster.sql("SELECT count(*) FROM tandem.job_index WHERE convert_from(key, 'UTF8') LIKE 'owner/%'") == "0":
+            time.sleep(0.01)
+        run.send_signal(signal.SIGSTOP)
+        time.sleep(2)
+        run.send_signal(signal.SIGCONT)
+        out, _ = run.communicate(timeout=60)
+        self.assertEqual(run.returncode, 0)
+        self.assertEqual(json.loads(out)["status"], "succeeded")
 
     def test_the_job_of_a_killed_server_is_finished_by_the_other(self):
         other = Workplace()

@@ -1,24 +1,11 @@
 #include "tandem/orchestrate/engine/engine.h"
 
 #include <algorithm>
-#include <atomic>
-#include <condition_variable>
-#include <deque>
-#include <map>
-#include <mutex>
-#include <set>
 
-#include "tandem/base/assert.h"
 #include "tandem/base/pause.h"
-#include "tandem/orchestrate/engine/job_reads.h"
-#include "tandem/orchestrate/engine/job_runner.h"
-#include "tandem/orchestrate/engine/listeners.h"
-#include "tandem/orchestrate/engine/log_follower.h"
-#include "tandem/orchestrate/engine/membership.h"
-#include "tandem/orchestrate/engine/outlet.h"
-#include "tandem/orchestrate/engine/store_watch.h"
+#include "tandem/orchestrate/engine/engine_impl.h"
 #include "tandem/orchestrate/engine/take_over.h"
-#include "tandem/orchestrate/submit/reconcile.h"
+#include "tandem/orchestrate/route/route.h"
 #include "tandem/trust/budget/budget.h"
 
 namespace tandem::engine {
@@ -27,131 +14,7 @@ namespace {
 constexpr std::size_t kIdempotencyKeyMax = 255;  ///< bytes; the header's usual limit
 constexpr std::uint32_t kBackOffMax = 6;  ///< doublings of the time between two tries to store what one job does
 
-class EngineImpl final : public Engine {
- public:
-  EngineImpl(EngineServices services, EngineOptions options)
-      : services_(services),
-        options_(std::move(options)),
-        listeners_(std::make_shared<Listeners>()),
-        outlet_(std::make_shared<Outlet>(listeners_)),
-        ledger_(services_.store, services_.clock,
-                [outlet = outlet_](const job::Event& event) { outlet->publish(event); }),
-        runner_(services_, ledger_,
-                {.threads = options_.threads == 0 ? services_.executor.threads() : options_.threads,
-                 .memory_bytes_max = options_.memory_bytes_max,
-                 .remote_deadline = options_.remote_deadline,
-                 .versions = options_.versions}),
-        reads_(services_.store, services_.submitter),
-        reconciler_(services_.submitter, services_.backends,
-                    [this](const JobId& id, std::uint64_t fence) {
-                      return membership_ != nullptr && owned_by_another(services_.store, id, fence, membership_->id());
-                    }),
-        watch_(services_.store, services_.log, services_.meter) {
-    services_.submitter.publish_to([outlet = outlet_](const job::Event& event) { outlet->publish(event); });
-  }
-
-  ~EngineImpl() override {
-    drain(Deadline::after(services_.clock, std::chrono::nanoseconds(0)));
-    sweeping_.reset();
-    healing_.reset();
-    workers_.clear();
-    beating_.reset();
-    guard_.reset();
-    // Its jobs are back in the queue; without a row nobody waits for the lease to run out.
-    if (membership_ != nullptr) (void)membership_->leave();
-    if (follower_ != nullptr) outlet_->follow(nullptr);
-    follower_.reset();
-  }
-
-  Result<void> recover_and_start();
-
-  Result<Admission> admit(const job::JobSpec& spec, std::string_view tenant, std::string_view idempotency_key,
-                          std::string_view actor) override;
-  Result<job::Plan> plan(const job::JobSpec& spec) override { return runner_.make_plan(spec); }
-  Result<JobView> job(const JobId& id) override { return reads_.job(id); }
-  Result<JobPage> jobs(std::optional<job::JobState> state, std::size_t limit, std::string_view page_token) override {
-    return reads_.jobs(state, limit, page_token);
-  }
-  Result<Json> spec_document(const JobId& id) override { return reads_.spec_document(id); }
-  Result<Json> plan_document(const JobId& id) override { return reads_.plan_document(id); }
-  Result<Bytes> result(const JobId& id) override { return reads_.result(id); }
-  Result<lineage::LineageRecord> lineage(const JobId& id) override { return reads_.lineage(id); }
-  Result<lineage::ReplayPackage> replay_package(const JobId& id) override { return reads_.replay_package(id); }
-  Result<std::vector<job::Event>> events(const JobId& id, std::uint64_t after, std::size_t limit) override {
-    return reads_.events(id, after, limit);
-  }
-  Result<void> cancel(const JobId& id, std::string_view actor, std::string_view reason) override;
-  std::unique_ptr<Timer> subscribe(std::function<void(const job::Event&)> on_event,
-                                   std::function<void(const Progress&)> on_progress,
-                                   std::function<void()> on_unstored) override {
-    return std::make_unique<Subscription>(
-        listeners_, listeners_->add(std::move(on_event), std::move(on_progress), std::move(on_unstored)));
-  }
-  Result<std::size_t> attend(const JobId& id) override;
-  Result<JobView> wait(const JobId& id, Deadline deadline) override;
-  Result<void> ready() override;
-  void drain(Deadline deadline) override;
-
- private:
-  struct Running {
-    std::stop_source stop;
-    bool cancel_requested = false;
-    bool lost = false;
-  };
-  Result<void> refuse_when_draining();
-  void enqueue(const JobId& id, std::shared_ptr<const job::JobSpec> spec);
-  void work(std::stop_token stop);
-  /// The error that kept its start, a checkpoint or its end from being stored.
-  std::optional<Error> run_one(const JobId& id, std::shared_ptr<const job::JobSpec> spec);
-  Result<void> requeue(const JobId& id, const std::string& reason);
-  Result<void> join_others();
-  void beat(const std::stop_token& stop);
-  void look_for_work();
-  void stop_cancelled(const JobId& id);
-  void let_go();  ///< of all running jobs: the lease is over
-  void heard(const job::Event& event);  ///< by any process, in the order of the log
-  bool may_start() const { return membership_ == nullptr || membership_->holds(); }
-  /// Called when `error` kept something from being stored: jobs wait now, and whoever waits for them hears it.
-  void cannot_store(const Error& error);
-  void park(const JobId& id, std::shared_ptr<const job::JobSpec> spec);  ///< under the lock
-  void heal(const std::stop_token& stop);
-  void unpark();
-
-  EngineServices services_;
-  EngineOptions options_;
-  std::shared_ptr<Listeners> listeners_;
-  std::shared_ptr<Outlet> outlet_;
-  JobLedger ledger_;
-  JobRunner runner_;
-  JobReads reads_;
-  submit::Reconciler reconciler_;
-  StoreWatch watch_;
-
-  /// A job whose start, checkpoint or end could not be stored.
-  struct Parked {
-    std::shared_ptr<const job::JobSpec> spec;
-    std::uint32_t looks_left = 0;  ///< of heal(), before it is tried again
-  };
-
-  std::mutex mutex_;
-  std::condition_variable changed_;  ///< queue, running, draining, ended jobs, what can be stored
-  /// What may be queued in the store: whoever starts it finds out.
-  std::deque<std::pair<JobId, std::shared_ptr<const job::JobSpec>>> queue_;
-  std::set<JobId> waiting_;  ///< the ids in queue_
-  std::map<JobId, std::shared_ptr<Running>> running_;
-  std::map<JobId, Parked> parked_;
-  std::map<JobId, std::uint32_t> parkings_;  ///< how often in a row; a job that keeps failing is tried less and less
-  std::uint64_t ended_ = 0;  ///< counts jobs that ended or were parked here, so that waiters look again
-  bool draining_ = false;
-  std::vector<std::unique_ptr<Timer>> workers_;
-  std::unique_ptr<Timer> sweeping_;
-  std::unique_ptr<Timer> healing_;
-  // Of a shared store only.
-  std::unique_ptr<Membership> membership_;  ///< of a process with workers
-  std::unique_ptr<LogFollower> follower_;
-  std::unique_ptr<Timer> beating_;
-  std::unique_ptr<Timer> guard_;  ///< fires when the lease is over; of the thread that beats
-};
+}  // namespace
 
 /// From "running" back to "queued", or to its end when the client was promised that.
 Result<void> EngineImpl::requeue(const JobId& id, const std::string& reason) {
@@ -169,7 +32,11 @@ Result<void> EngineImpl::requeue(const JobId& id, const std::string& reason) {
 
 Result<void> EngineImpl::recover_and_start() {
   if (services_.store.shared()) TANDEM_TRY(join_others());
-  if (options_.workers == 0) return {};  // a reader: it must not touch what it does not mean to run
+  if (options_.workers == 0) {  // it must not touch what it does not mean to run
+    if (follower_ != nullptr)  // an API for other workers, whose readiness depends on the store
+      healing_ = services_.executor.start_loop("store-watch", [this](const std::stop_token& stop) { heal(stop); });
+    return {};
+  }
   if (membership_ != nullptr) {
     TANDEM_TRY(take_over(*membership_, services_.store, ledger_, services_.log));
   } else {
@@ -185,8 +52,10 @@ Result<void> EngineImpl::recover_and_start() {
         services_.executor.start_loop("worker", [this](std::stop_token stop) { work(std::move(stop)); }));
   sweeping_ = reconciler_.start(services_.executor, options_.reconcile_interval);
   healing_ = services_.executor.start_loop("store-watch", [this](const std::stop_token& stop) { heal(stop); });
-  if (membership_ != nullptr)
+  if (membership_ != nullptr) {
     beating_ = services_.executor.start_loop("membership", [this](const std::stop_token& stop) { beat(stop); });
+    guarding_ = services_.executor.start_loop("lease-guard", [this](const std::stop_token& stop) { guard(stop); });
+  }
   return {};
 }
 
@@ -264,22 +133,25 @@ Result<Admission> EngineImpl::admit(const job::JobSpec& spec, std::string_view t
 
 void EngineImpl::enqueue(const JobId& id, std::shared_ptr<const job::JobSpec> spec) {
   const std::lock_guard lock(mutex_);
-  if (running_.contains(id) || parked_.contains(id) || !waiting_.insert(id).second) return;
-  queue_.push_back({id, std::move(spec)});
+  enqueue_locked(id, std::move(spec));
+}
+
+void EngineImpl::enqueue_locked(const JobId& id, std::shared_ptr<const job::JobSpec> spec) {
+  if (options_.workers == 0 || running_.contains(id) || parked_.contains(id)) return;
+  if (!waiting_.emplace(id, std::move(spec)).second) return;
+  queue_.push_back(id);
   changed_.notify_all();
 }
 
 Result<std::size_t> EngineImpl::attend(const JobId& id) {
   TANDEM_TRY_ASSIGN(const JobView view, job(id));
-  if (view.state == job::JobState::kQueued) {
+  {
     const std::lock_guard lock(mutex_);
-    const auto waits = std::find_if(queue_.begin(), queue_.end(), [&](const auto& entry) { return entry.first == id; });
-    if (waits != queue_.end()) {
-      std::rotate(queue_.begin(), waits, waits + 1);
-    } else if (options_.runs == Runs::kAttended && !running_.contains(id) && !parked_.contains(id)) {
-      queue_.push_front({id, nullptr});
-      waiting_.insert(id);
-      changed_.notify_all();
+    if (!job::is_final(view.state)) attended_.insert(id);
+    if (view.state == job::JobState::kQueued) {
+      if (options_.runs == Runs::kAttended) enqueue_locked(id, nullptr);
+      const auto waits = std::find(queue_.begin(), queue_.end(), id);
+      if (waits != queue_.end()) std::rotate(queue_.begin(), waits, waits + 1);
     }
   }
   TANDEM_TRY_ASSIGN(const std::vector<JobId> queued, jobs_in_state(services_.store, job::JobState::kQueued));
@@ -296,10 +168,12 @@ void EngineImpl::work(std::stop_token stop) {
     {
       std::unique_lock lock(mutex_);
       changed_.wait(lock, [&] {
-        return stop.stop_requested() || draining_ || (!queue_.empty() && watch_.writable().has_value() && may_start());
+        return stop.stop_requested() || draining_ ||
+               (!waiting_.empty() && watch_.writable().has_value() && may_start());
       });
       if (stop.stop_requested() || draining_) return;
-      next = std::move(queue_.front());
+      while (!waiting_.contains(queue_.front())) queue_.pop_front();
+      next = {queue_.front(), std::move(waiting_.at(queue_.front()))};
       queue_.pop_front();
       waiting_.erase(next.first);
       running_.emplace(next.first, std::make_shared<Running>());
@@ -315,7 +189,9 @@ void EngineImpl::work(std::stop_token stop) {
       ++ended_;
       changed_.notify_all();
     }
-    if (unstored) cannot_store(*unstored);
+    // A lease that ran out says nothing of the store: the job waits until there is one again.
+    if (unstored && unstored->number != errors::kLeaseLost && unstored->number != errors::kStaleFence)
+      cannot_store(*unstored);
   }
 }
 
@@ -326,6 +202,9 @@ std::optional<Error> EngineImpl::run_one(const JobId& id, std::shared_ptr<const 
     running = running_.at(id);
   }
   auto started = ledger_.update(id, std::nullopt, "engine", [&](JobRecord& record, Change& change) -> Result<void> {
+    if (record.view.cancel_requested && record.view.state == job::JobState::kQueued)
+      return move_without_result(services_.store, record, change, job::JobEvent::kCancel,
+                                 make_error(errors::kCancelled, "cancelled by the client before it ran"));
     TANDEM_TRY_ASSIGN(record.view.state, job::require_transition(record.view.state, job::JobEvent::kStart));
     ++record.view.fence;
     ++record.starts;
@@ -343,6 +222,7 @@ std::optional<Error> EngineImpl::run_one(const JobId& id, std::shared_ptr<const 
     if (is_store_trouble(started.error())) return started.error();
     return std::nullopt;
   }
+  if (started->view.state != job::JobState::kRunning) return std::nullopt;
   const RunControl control{.stop = running->stop.get_token(),
                            .cancelled =
                                [&] {
@@ -368,78 +248,11 @@ std::optional<Error> EngineImpl::run_one(const JobId& id, std::shared_ptr<const 
   RunOutcome outcome = runner_.run(id, started->view.fence, std::move(spec), control);
   services_.meter.add("tandem_jobs_ended_total", outcome.end == RunEnd::kFinal ? 1 : 0);
   if (outcome.end == RunEnd::kUnstored) return std::move(outcome.error);
-  return std::nullopt;
-}
-
-Result<void> EngineImpl::join_others() {
-  TANDEM_TRY_ASSIGN(follower_,
-                    LogFollower::start(services_.store, services_.executor, services_.log, options_.log_interval,
-                                       [this](const job::Event& event) { heard(event); }));
-  outlet_->follow(follower_.get());
-  if (options_.workers == 0) return {};
-  TANDEM_ASSERT(!options_.node_id.empty());
-  membership_ = std::make_unique<Membership>(services_.store, services_.clock, options_.node_id, options_.lease_ttl,
-                                             options_.node_facts);
-  return membership_->join();
-}
-
-void EngineImpl::beat(const std::stop_token& stop) {
-  bool well = true;
-  while (true) {
-    if (well) guard_ = services_.executor.post_after(membership_->good_for(), [this] { let_go(); });
-    // A failing store is asked more often: there is not much of the lease left.
-    if (!pause(services_.executor, options_.lease_ttl / (well ? 3 : 10), stop)) return;
-    auto done = membership_->beat();
-    if (!done && done.error().number == errors::kLeaseLost) {
-      services_.log.write(LogLevel::kWarning, "node.lease_lost", {{"node", membership_->id()}});
-      let_go();
-      done = membership_->join();
-    }
-    if (done) done = take_over(*membership_, services_.store, ledger_, services_.log);
-    if (!done && well)
-      services_.log.write(LogLevel::kWarning, "node.beat_failed", {{"error", done.error().to_string()}});
-    well = done.has_value();
-    if (well) look_for_work();
-  }
-}
-
-void EngineImpl::look_for_work() {
-  {
-    const std::lock_guard lock(mutex_);
-    changed_.notify_all();  // whoever waited for the lease
-    if (!queue_.empty() || options_.runs != Runs::kEveryJob) return;
-  }
-  // What the log told while it could not be taken, such as a job that this process was still running for nobody.
-  const std::string prefix = state_index_key(job::JobState::kQueued, JobId());
-  const auto rows = services_.store.scan(store::Scan::prefix(store::Table::kJobIndex, prefix));
-  if (!rows) return;
-  for (const store::Row& row : *rows) enqueue(JobId(row.key.substr(prefix.size())), nullptr);
-}
-
-void EngineImpl::let_go() {
-  if (may_start()) return;
-  std::vector<std::shared_ptr<Running>> running;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [id, one] : running_) {
-      one->lost = true;
-      running.push_back(one);
-    }
-  }
-  for (const auto& one : running) one->stop.request_stop();
-}
-
-void EngineImpl::heard(const job::Event& event) {
-  if ((event.type == "job.queued" || event.type == "job.requeued") && options_.workers != 0 &&
-      options_.runs == Runs::kEveryJob)
-    enqueue(event.job, nullptr);
-  if (event.type == "job.cancel_requested") stop_cancelled(event.job);
-  {
-    const std::lock_guard lock(mutex_);
-    ++ended_;  // whoever waits for a job looks again
-    changed_.notify_all();
-  }
-  listeners_->publish(event);
+  if (outcome.end != RunEnd::kLost) return std::nullopt;
+  // Somebody else's by now, as a rule. If it still is ours nobody else would ever come back to it.
+  const auto owner = owner_under(services_.store, id, started->view.fence);
+  const bool ours = !owner || (*owner && **owner == (membership_ != nullptr ? membership_->id() : ""));
+  return ours ? std::move(outcome.error) : std::nullopt;
 }
 
 void EngineImpl::cannot_store(const Error& error) {
@@ -587,8 +400,6 @@ void EngineImpl::drain(Deadline deadline) {
   lock.lock();
   changed_.wait(lock, idle);
 }
-
-}  // namespace
 
 Result<std::unique_ptr<Engine>> Engine::start(EngineServices services, EngineOptions options) {
   auto engine = std::make_unique<EngineImpl>(services, std::move(options));

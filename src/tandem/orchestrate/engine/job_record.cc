@@ -111,10 +111,10 @@ Result<JobRecord> load_job(store::Store& store, const JobId& id) {
   return JobRecord::parse(*row);
 }
 
-bool owned_by_another(store::Store& store, const JobId& id, std::uint64_t fence, std::string_view node) {
-  const auto record = load_job(store, id);
-  return record && record->view.state == job::JobState::kRunning && record->view.fence == fence &&
-         record->owner != node;
+Result<std::optional<std::string>> owner_under(store::Store& store, const JobId& id, std::uint64_t fence) {
+  TANDEM_TRY_ASSIGN(JobRecord record, load_job(store, id));
+  const bool runs = record.view.state == job::JobState::kRunning && record.view.fence == fence;
+  return runs ? std::optional<std::string>(std::move(record.owner)) : std::nullopt;
 }
 
 namespace {

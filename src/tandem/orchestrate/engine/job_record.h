@@ -55,8 +55,8 @@ Result<JobRecord> load_job(store::Store& store, const JobId& id);
 /// Ids of all jobs in a state, oldest first.
 Result<std::vector<JobId>> jobs_in_state(store::Store& store, job::JobState state);
 
-/// Whether another process than `node` runs the job, under this fence. False also where that cannot be read.
-bool owned_by_another(store::Store& store, const JobId& id, std::uint64_t fence, std::string_view node);
+/// The owner under whom the job is running with this fence; empty when it is not. Errors: those of the store.
+Result<std::optional<std::string>> owner_under(store::Store& store, const JobId& id, std::uint64_t fence);
 
 /// Ids of the jobs that a node runs, oldest first.
 Result<std::vector<JobId>> jobs_of_owner(store::Store& store, std::string_view node);

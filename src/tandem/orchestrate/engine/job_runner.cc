@@ -217,6 +217,10 @@ Result<void> JobRunner::succeed(const JobRecord& record, const job::JobSpec& spe
 Result<void> JobRunner::finish_without_result(const JobId& id, std::uint64_t fence, job::JobEvent event,
                                               const Error& error) {
   auto done = ledger_.update(id, fence, kActor, [&](JobRecord& row, Change& change) {
+    // Another process may have promised the client its end while this one was stopping.
+    if (event == job::JobEvent::kRequeue && row.view.cancel_requested)
+      return move_without_result(services_.store, row, change, job::JobEvent::kCancel,
+                                 make_error(errors::kCancelled, "cancelled by the client while it was running"));
     return move_without_result(services_.store, row, change, event, error);
   });
   return done.map([](const JobRecord&) {});

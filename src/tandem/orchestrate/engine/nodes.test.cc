@@ -174,6 +174,37 @@ TEST_F(Nodes, a_cancellation_reaches_the_process_that_runs_the_job) {
   EXPECT_EQ(wait(*asker, id).state, job::JobState::kCancelled);
 }
 
+TEST_F(Nodes, a_cancellation_that_comes_while_its_process_drains_is_kept) {
+  Gate gate;
+  world_.main().before = [&](std::stop_token stop) -> std::optional<Error> {
+    gate.pass(stop);
+    return std::nullopt;
+  };
+  const auto runner = node("runner");
+  const JobId id = admit(*runner, world_.classical_job());
+  gate.wait_for_arrivals(1);
+  // Another process has promised it to the client, and this one has not heard of it yet.
+  JobLedger other(*world_.store, world_.clock, [](const job::Event&) {});
+  ASSERT_THAT(other.update(id, std::nullopt, "user",
+                           [](JobRecord& record, Change&) -> Result<void> {
+                             record.view.cancel_requested = true;
+                             return {};
+                           }),
+              Succeeds());
+  runner->engine->drain(Deadline::after(world_.clock, std::chrono::nanoseconds(0)));
+  EXPECT_EQ(runner->engine->job(id)->state, job::JobState::kCancelled);
+}
+
+TEST_F(Nodes, a_process_without_workers_is_ready_again_when_the_store_is) {
+  const auto front = node("front", 0);
+  front->store.cut();
+  EXPECT_THAT(front->engine->admit(world_.classical_job(), "default", "", "user"),
+              FailsWith(errors::kStoreUnreachable));
+  EXPECT_THAT(front->engine->ready(), FailsWith(errors::kStoreUnreachable));
+  front->store.mend();
+  while (!front->engine->ready()) std::this_thread::yield();
+}
+
 TEST_F(Nodes, a_process_that_leaves_properly_is_not_waited_for) {
   auto leaving = node("leaving", 1);
   Gate gate;

@@ -16,8 +16,7 @@ bool is_final_trouble(ErrorNumber number) { return number == errors::kStoreClose
 
 bool is_store_trouble(const Error& error) {
   constexpr ErrorNumber kTroubles[] = {errors::kDiskFull,         errors::kStoreOutOfMemory, errors::kLockHeld,
-                                       errors::kStoreUnreachable, errors::kIoError,          errors::kStoreClosed,
-                                       errors::kLeaseLost};
+                                       errors::kStoreUnreachable, errors::kIoError,          errors::kStoreClosed};
   return std::find(std::begin(kTroubles), std::end(kTroubles), error.number) != std::end(kTroubles);
 }
 

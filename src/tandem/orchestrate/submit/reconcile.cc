@@ -189,9 +189,10 @@ Result<SweepReport> Reconciler::sweep(std::stop_token stop) {
       }
       TANDEM_TRY_ASSIGN(auto record, ledger.load(token));
       if (!record || is_final(record->state)) continue;  // ended since the scan
-      if (runs_elsewhere_ && runs_elsewhere_(record->job, record->fence)) {
-        ++report.busy;
-        continue;
+      if (runs_elsewhere_) {
+        TANDEM_TRY_ASSIGN(const bool elsewhere, runs_elsewhere_(record->job, record->fence));
+        report.busy += elsewhere ? 1 : 0;
+        if (elsewhere) continue;
       }
       backend::Backend* backend = backends_.find(record->backend);
       if (backend == nullptr) {

@@ -33,7 +33,7 @@ struct SweepReport {
 class Reconciler {
  public:
   /// Whether a worker of another process has this job under this fence: its submissions are then in good hands.
-  using RunsElsewhere = std::function<bool(const JobId& job, std::uint64_t fence)>;
+  using RunsElsewhere = std::function<Result<bool>(const JobId& job, std::uint64_t fence)>;
 
   /// Both must outlive it.
   Reconciler(Submitter& submitter, const backend::BackendRegistry& backends, RunsElsewhere runs_elsewhere = nullptr)

@@ -237,7 +237,13 @@ Result<SubmissionRecord> open_or_resume(Ledger& ledger, const SubmissionRequest&
         "attempt {} of step '{}' was made for work {} and comes back with work {}; give changed work a new attempt",
         request.attempt, request.step, existing->work_sha256, work_sha256);
   }
-  return ledger.take_over(std::move(*existing), request.fence);
+  while (true) {
+    auto taken = ledger.take_over(*existing, request.fence);
+    if (taken || taken.error().number != errors::kStaleFence) return taken;
+    // Either a later worker has it, or a reconciler changed it between the reading and the writing.
+    TANDEM_TRY_ASSIGN(existing, ledger.load(token));
+    if (!existing || existing->fence > request.fence) return taken;
+  }
 }
 
 }  // namespace

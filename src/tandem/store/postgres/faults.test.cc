@@ -184,7 +184,7 @@ TEST(PostgresFaults, a_process_that_stops_inside_its_transaction_does_not_stop_t
   World world("fsync = off");
   const auto store = world.open();
   PGconn* stopped = PQconnectdb(world.cluster.address().c_str());
-  PQclear(PQexec(stopped, "SET idle_in_transaction_session_timeout = '1s'"));  // ours has ten
+  PQclear(PQexec(stopped, "SET idle_in_transaction_session_timeout = '1s'"));  // ours has five
   PQclear(PQexec(stopped, "BEGIN"));
   PQclear(PQexec(stopped, "SELECT * FROM tandem.store_head FOR UPDATE"));
   EXPECT_THAT(store::commit_and_wait(*store, Batch().put(Table::kMeta, "k", "1")), Succeeds());

@@ -42,7 +42,7 @@ constexpr std::array<const char*, kNumCommonQueries> kCommonSql = {
     "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::int8",
     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'tandem' "
     "AND datname = current_database() AND usename = current_user AND pid <> pg_backend_pid() "
-    "AND xact_start < clock_timestamp() - interval '10 seconds' AND wait_event_type = 'Client'",
+    "AND xact_start < clock_timestamp() - interval '4 seconds' AND wait_event_type = 'Client'",
     "DELETE FROM writer WHERE seen < now() - interval '30 days'",
 };
 
