@@ -86,15 +86,22 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
   std::unique_ptr<House> out(new House());
   TANDEM_TRY_ASSIGN(out->data_dir_, data_dir_of(settings, machine.environment));
   TANDEM_TRY(machine.fs.make_directories(out->data_dir_));
-  TANDEM_TRY_ASSIGN(out->lock_, machine.fs.lock(lock_file(out->data_dir_)));
-  // Whoever wrote it is gone, or it would hold the lock.
-  if (machine.fs.exists(server_file(out->data_dir_))) TANDEM_TRY(machine.fs.remove_file(server_file(out->data_dir_)));
+  auto lock = machine.fs.lock(lock_file(out->data_dir_));
+  if (lock) {
+    out->lock_ = *std::move(lock);
+    // Whoever wrote it is gone, or it would hold the lock.
+    if (machine.fs.exists(server_file(out->data_dir_))) TANDEM_TRY(machine.fs.remove_file(server_file(out->data_dir_)));
+  } else if (role != Role::kReader || lock.error().number != errors::kLockHeld ||
+             !server_address(out->data_dir_, machine.fs).empty()) {
+    return tl::unexpected(std::move(lock).error());
+  }
   TANDEM_TRY_ASSIGN(out->crash_points_, CrashPoints::arm(machine.environment));
   out->executor_ = std::make_unique<ThreadExecutor>(static_cast<std::size_t>(settings.integer("compute.threads")));
   out->credentials_ = std::make_unique<FileCredentials>(machine.fs, machine.environment);
   out->tracer_ = std::make_unique<telemetry::LogTracer>(log, machine.clock);
   TANDEM_TRY_ASSIGN(out->http_, make_http(settings, machine));
-  TANDEM_TRY_ASSIGN(out->store_, open_store(settings, out->data_dir_, *out->executor_, machine, out->meters_));
+  TANDEM_TRY_ASSIGN(
+      out->store_, open_store(settings, out->data_dir_, *out->executor_, machine, out->meters_, out->lock_ != nullptr));
   TANDEM_TRY_ASSIGN(out->backends_,
                     make_backends(settings, *out->executor_, machine, *out->http_, *out->credentials_, log));
   out->submitter_ = std::make_unique<submit::Submitter>(

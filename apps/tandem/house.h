@@ -33,6 +33,7 @@ enum class Role : std::uint8_t {
 /// Threads: open and destroy on one thread; what it hands out is thread-safe.
 class House {
  public:
+  /// A reader of a directory that another command has, and no server, gets a house all the same, whose store it can only read.
   /// Errors: 1045 lock_held - a server or another command has the directory; those of the store.
   static Result<std::unique_ptr<House>> open(const Settings& settings, Machine& machine, Log& log, Role role,
                                              std::size_t workers);
@@ -85,8 +86,9 @@ Result<std::unique_ptr<Http>> make_http(const Settings& settings, Machine& machi
 lineage::Versions versions(const Settings& settings, Fs& fs, std::size_t processors);
 /// Bytes of memory that one step may plan for.
 std::uint64_t memory_limit(const Settings& settings, Fs& fs);
-/// The file in the data directory, or the database of store.address.
+/// The file in the data directory, or the database of store.address. `alone`: this process holds the directory; else the file
+/// can only be read.
 Result<std::unique_ptr<store::Store>> open_store(const Settings& settings, const std::string& data_dir,
-                                                 Executor& executor, Machine& machine, Meter& meter);
+                                                 Executor& executor, Machine& machine, Meter& meter, bool alone);
 
 }  // namespace tandem::app

@@ -192,10 +192,14 @@ class CommandLine(unittest.TestCase):
                 self.assertIsNone(run.poll())
             self.assertFalse(left.exists())
             left.write_text(stale)  # as if it had been left a moment later
-            done = self.place.run("jobs", check=False)
-            self.assertIn("lock_held", done.stderr)
-            self.assertIn(f"process {run.pid}", done.stderr)
-            self.assertIn("tandem run", done.stderr)
+            # Looking is possible beside it, changing something is not.
+            (job,) = self.place.json("jobs")["jobs"]
+            self.assertEqual(job["state"], "running")
+            self.assertIn(job["job_id"], self.place.run("explain", job["job_id"]).stdout)
+            for arguments in (["submit", graph, "--problem", "max_cut"], ["jobs", "cancel", job["job_id"]]):
+                done = self.place.run(*arguments, check=False)
+                self.assertIn("[1045 lock_held]", done.stderr)
+                self.assertIn("tandem run", done.stderr)
         finally:
             run.kill()
             run.wait()

@@ -79,4 +79,17 @@ Result<void> prepare_schema(Connection& writer) {
   return {};
 }
 
+Result<void> check_schema(Connection& reader) {
+  TANDEM_TRY_ASSIGN(const std::int64_t application, reader.integer("PRAGMA application_id"));
+  TANDEM_TRY_ASSIGN(const std::int64_t version, reader.integer("PRAGMA user_version"));
+  if (application == kApplicationId && static_cast<std::size_t>(version) == kMigrations.size()) return {};
+  if (application == kApplicationId && static_cast<std::size_t>(version) > kMigrations.size())
+    return fail(errors::kStoreNewer,
+                "'{}' has schema version {}, this binary knows versions up to {}: use the newer binary", reader.path(),
+                version, kMigrations.size());
+  return fail(errors::kStoreForeign,
+              "'{}' cannot be read as it is (id {:#x}, version {}): wait until its process is done", reader.path(),
+              application, version);
+}
+
 }  // namespace tandem::sqlite

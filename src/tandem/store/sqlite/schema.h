@@ -23,4 +23,8 @@ std::span<const char* const> migrations();
 /// Errors: 3001 store_newer; 3002 store_foreign; 3003 store_damaged; and those of writing (connection.h).
 Result<void> prepare_schema(Connection& writer);
 
+/// The same question without touching anything: whether this version can read the file as it is.
+/// Errors: 3001 store_newer; 3002 store_foreign - also where nothing was stored yet, or an older version's migration is due.
+Result<void> check_schema(Connection& reader);
+
 }  // namespace tandem::sqlite

@@ -7,6 +7,7 @@
 #include "tandem/base/assert.h"
 #include "tandem/store/connection_pool.h"
 #include "tandem/store/sqlite/group_writer.h"
+#include "tandem/store/sqlite/schema.h"
 #include "tandem/store/sqlite/writer.h"
 
 namespace tandem::sqlite {
@@ -48,16 +49,28 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& path, 
   return std::unique_ptr<SqliteStore>(new SqliteStore(std::move(readers), std::move(queue)));
 }
 
+Result<std::unique_ptr<SqliteStore>> SqliteStore::open_for_reading(const std::string& path, SqliteOptions options) {
+  TANDEM_TRY_ASSIGN(const auto first, Connection::open(path, options.vfs, Access::kReader));
+  TANDEM_TRY(check_schema(*first));
+  auto readers = std::make_unique<Readers>(
+      [path, vfs = options.vfs] { return Connection::open(path, vfs, Access::kReader); }, options.readers_max);
+  return std::unique_ptr<SqliteStore>(new SqliteStore(std::move(readers), nullptr));
+}
+
 SqliteStore::SqliteStore(std::unique_ptr<Readers> readers, std::unique_ptr<store::CommitQueue> queue)
     : readers_(std::move(readers)), queue_(std::move(queue)) {}
 
 SqliteStore::~SqliteStore() {
-  queue_->stop();    // the last answers may still read
+  if (queue_ != nullptr) queue_->stop();  // the last answers may still read
   readers_.reset();  // before the writer, which as the last connection puts the whole log into the database
 }
 
 void SqliteStore::commit(store::Batch batch, store::CommitDone done) {
-  queue_->push(std::move(batch), std::move(done));
+  if (queue_ != nullptr) return queue_->push(std::move(batch), std::move(done));
+  done(fail(
+      errors::kLockHeld,
+      "another process has the store and serves nobody, as a `tandem run` does: wait until it ends, or use another "
+      "--data"));
 }
 
 Result<std::optional<Row>> SqliteStore::get(Table table, std::string_view key) {

@@ -55,6 +55,8 @@ class SqliteStore final : public store::Store {
   ///         disk_full; 1042 io_error.
   static Result<std::unique_ptr<SqliteStore>> open(const std::string& path, SqliteOptions options, Executor& executor,
                                                    Clock& clock, Meter& meter);
+  /// Opens an existing file to read beside the process that writes it. Commits get 1045 lock_held. Errors: those of open().
+  static Result<std::unique_ptr<SqliteStore>> open_for_reading(const std::string& path, SqliteOptions options);
   ~SqliteStore() override;
   SqliteStore(const SqliteStore&) = delete;
   SqliteStore& operator=(const SqliteStore&) = delete;
@@ -72,7 +74,7 @@ class SqliteStore final : public store::Store {
   SqliteStore(std::unique_ptr<store::ConnectionPool<Connection>> readers, std::unique_ptr<store::CommitQueue> queue);
 
   std::unique_ptr<store::ConnectionPool<Connection>> readers_;
-  std::unique_ptr<store::CommitQueue> queue_;
+  std::unique_ptr<store::CommitQueue> queue_;  ///< null when it only reads
 };
 
 }  // namespace tandem::sqlite

@@ -271,5 +271,23 @@ TEST_F(SqliteStoreTest, opening_and_a_first_scan_of_100000_jobs_take_less_than_a
                  std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(elapsed).count()));
 }
 
+TEST(SqliteReading, a_second_process_sees_what_the_first_commits_and_can_change_nothing) {
+  store::TempFolder folder;
+  const std::string path = folder / "store.db";
+  EXPECT_THAT(SqliteStore::open_for_reading(path, {}), FailsWith(errors::kFileNotFound));
+  ThreadExecutor executor(1);
+  SystemClock clock;
+  NullMeter meter;
+  const auto writing = SqliteStore::open(path, {}, executor, clock, meter).value();
+  const auto reading = SqliteStore::open_for_reading(path, {}).value();
+  for (const char* value : {"1", "2"}) {
+    ASSERT_THAT(store::commit_and_wait(*writing, Batch().put(Table::kMeta, "k", value).append("k", value)), Succeeds());
+    EXPECT_EQ(reading->get(Table::kMeta, "k").value()->value, value);
+  }
+  EXPECT_EQ(reading->last_sequence().value(), 2u);
+  EXPECT_THAT(store::commit_and_wait(*reading, Batch().put(Table::kMeta, "k", "3")), FailsWith(errors::kLockHeld));
+  EXPECT_EQ(writing->get(Table::kMeta, "k").value()->value, "2");
+}
+
 }  // namespace
 }  // namespace tandem::sqlite
