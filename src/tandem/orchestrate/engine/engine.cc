@@ -69,8 +69,8 @@ Result<Admission> EngineImpl::admit(const job::JobSpec& spec, std::string_view t
                                     std::string_view actor) {
   TANDEM_TRY(refuse_when_draining());
   if (idempotency_key.size() > kIdempotencyKeyMax) {
-    return fail(errors::kValueOutOfRange, "the idempotency key has {} bytes, the limit is {}", idempotency_key.size(),
-                kIdempotencyKeyMax);
+    return fail_at("Idempotency-Key", errors::kValueOutOfRange, "the idempotency key has {} bytes, the limit is {}",
+                   idempotency_key.size(), kIdempotencyKeyMax);
   }
   const Bytes document = canonical_json(spec.document());
   const std::string fingerprint = sha256(document).hex();

@@ -67,7 +67,7 @@ TEST_F(EngineAdmission, a_key_belongs_to_one_document_and_one_tenant) {
               FailsWith(errors::kIdempotencyConflict));
   EXPECT_THAT(world_.engine->admit(world_.classical_job("two"), "other", "key", "user"), Succeeds());
   EXPECT_THAT(world_.engine->admit(world_.classical_job(), "default", std::string(256, 'k'), "user"),
-              FailsWith(errors::kValueOutOfRange));
+              FailsAt("Idempotency-Key", errors::kValueOutOfRange));
   EXPECT_EQ(num_jobs(world_), 2u);
 }
 
