@@ -305,6 +305,8 @@ Device::~Device() {
   timer = std::move(state_->head_timer);
   for (const auto& job : state_->queue) job->stop.request_stop();
   state_->changed.wait(lock, [&] { return !state_->running; });
+  state_->book
+      .reset();  // a task that ends just now may keep the state for a moment; the next device must not wait for that
   lock.unlock();
 }
 
