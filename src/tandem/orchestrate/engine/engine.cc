@@ -127,7 +127,8 @@ Result<Admission> EngineImpl::admit(const job::JobSpec& spec, std::string_view t
     return tl::unexpected(std::move(stored).error());
   }
   services_.meter.add("tandem_jobs_admitted_total", 1);
-  if (options_.runs == Runs::kEveryJob) enqueue(record.view.id, std::make_shared<const job::JobSpec>(spec));
+  if (options_.runs == Runs::kEveryJob && options_.workers != 0)
+    enqueue(record.view.id, std::make_shared<const job::JobSpec>(spec));
   return Admission{.id = record.view.id};
 }
 

@@ -86,6 +86,7 @@ void EngineImpl::heard(const job::Event& event) {
       enqueue_locked(event.job, nullptr);
     else if (event.type.starts_with("job.") && !queued && event.type != "job.cancel_requested")
       waiting_.erase(event.job);  // somebody has it, or it is over
+    if (waiting_.empty()) queue_.clear();  // only a worker that takes something would pass them over
     ++ended_;  // whoever waits for a job looks again
     changed_.notify_all();
   }

@@ -3,7 +3,7 @@
 namespace tandem::engine {
 namespace {
 
-constexpr std::size_t kIndexPage = 1000;  ///< ids read at once
+constexpr std::size_t kPage = 1000;  ///< rows read at once
 
 }  // namespace
 
@@ -117,17 +117,25 @@ Result<std::optional<std::string>> owner_under(store::Store& store, const JobId&
   return runs ? std::optional<std::string>(std::move(record.owner)) : std::nullopt;
 }
 
+Result<std::vector<store::Row>> rows_under(store::Store& store, store::Table table, std::string_view prefix) {
+  store::Scan scan = store::Scan::prefix(table, std::string(prefix), kPage);
+  std::vector<store::Row> out;
+  while (true) {
+    TANDEM_TRY_ASSIGN(std::vector<store::Row> rows, store.scan(scan));
+    const bool last = rows.size() < kPage;
+    for (store::Row& row : rows) out.push_back(std::move(row));
+    if (last) return out;
+    scan.from = out.back().key + '\0';
+  }
+}
+
 namespace {
 
 Result<std::vector<JobId>> jobs_under(store::Store& store, const std::string& prefix) {
-  store::Scan scan = store::Scan::prefix(store::Table::kJobIndex, prefix, kIndexPage);
+  TANDEM_TRY_ASSIGN(const std::vector<store::Row> rows, rows_under(store, store::Table::kJobIndex, prefix));
   std::vector<JobId> out;
-  while (true) {
-    TANDEM_TRY_ASSIGN(const std::vector<store::Row> rows, store.scan(scan));
-    for (const store::Row& row : rows) out.emplace_back(row.key.substr(prefix.size()));
-    if (rows.size() < kIndexPage) return out;
-    scan.from = rows.back().key + '\0';
-  }
+  for (const store::Row& row : rows) out.emplace_back(row.key.substr(prefix.size()));
+  return out;
 }
 
 }  // namespace

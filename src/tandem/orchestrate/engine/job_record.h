@@ -52,6 +52,9 @@ void put_job(store::Batch& batch, const JobRecord& record, const std::optional<I
 /// Errors: 5001 job_not_found.
 Result<JobRecord> load_job(store::Store& store, const JobId& id);
 
+/// Every row under a prefix, read page by page.
+Result<std::vector<store::Row>> rows_under(store::Store& store, store::Table table, std::string_view prefix);
+
 /// Ids of all jobs in a state, oldest first.
 Result<std::vector<JobId>> jobs_in_state(store::Store& store, job::JobState state);
 

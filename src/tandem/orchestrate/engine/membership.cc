@@ -3,28 +3,17 @@
 #include <map>
 #include <set>
 
+#include "tandem/orchestrate/engine/job_record.h"
+
 namespace tandem::engine {
 namespace {
 
 constexpr std::string_view kPrefix = "node/";
 constexpr std::string_view kOwners = "owner/";
-constexpr std::size_t kPage = 1000;
 constexpr int kMarginShare = 5;  ///< a fifth of the lease is left to clocks that run apart and to stopping
 constexpr int kForgottenAfter = 60;  ///< leases; a row without jobs is then dropped as well
 
 std::string key_of(std::string_view node) { return std::string(kPrefix).append(node); }
-
-Result<std::vector<store::Row>> rows_under(store::Store& store, store::Table table, std::string_view prefix) {
-  store::Scan scan = store::Scan::prefix(table, std::string(prefix), kPage);
-  std::vector<store::Row> out;
-  while (true) {
-    TANDEM_TRY_ASSIGN(std::vector<store::Row> rows, store.scan(scan));
-    const bool last = rows.size() < kPage;
-    for (store::Row& row : rows) out.push_back(std::move(row));
-    if (last) return out;
-    scan.from = out.back().key + '\0';
-  }
-}
 
 Result<std::int64_t> until_of(const store::Row& row) {
   TANDEM_TRY_ASSIGN(const Json document, parse_json(row.value, row.key));

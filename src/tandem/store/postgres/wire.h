@@ -51,7 +51,6 @@ class Answer {
   /// Of an int8[]; empty when one of them is null, or all.
   std::vector<std::int64_t> integers(std::size_t row, int column) const;
   std::size_t memory_bytes() const { return PQresultMemorySize(result_.get()); }
-  const PGresult* get() const { return result_.get(); }
 
  private:
   struct Clear {

@@ -62,8 +62,6 @@ class Cluster {
     int status = 0;
     waitpid(std::exchange(process_, 0), &status, 0);
   }
-  void pause() { ::kill(process_, SIGSTOP); }
-  void go_on() { ::kill(process_, SIGCONT); }
 
   /// Runs SQL and returns the first column of its first row as text; empty when there is none.
   std::string sql(const std::string& text, const std::string& name = "postgres") const {
