@@ -87,6 +87,9 @@ inline constexpr ErrorNumber kBatchTooLarge{3006};  ///< the commit is larger th
 inline constexpr ErrorNumber kStoreOutOfMemory{3007};  ///< the store got no memory
 inline constexpr ErrorNumber kStoreUnreachable{3008};  ///< the store cannot be reached
 inline constexpr ErrorNumber kBadStoreAddress{3009};  ///< bad address of a store
+inline constexpr ErrorNumber kStoreNotEmpty{3010};  ///< the store holds something already
+inline constexpr ErrorNumber kBackupDamaged{3011};  ///< the backup cannot be used
+inline constexpr ErrorNumber kRestoreUnfinished{3012};  ///< a restore into this store did not finish
 inline constexpr ErrorNumber kBudgetExceeded{4001};  ///< the budget does not allow it
 inline constexpr ErrorNumber kHoldUnknown{4002};  ///< no such hold
 inline constexpr ErrorNumber kDoubleSettlement{4003};  ///< settled before
@@ -103,6 +106,18 @@ inline constexpr ErrorNumber kReplayNotComparable{5011};  ///< the replay cannot
 inline constexpr ErrorNumber kDraining{5012};  ///< the server is shutting down
 inline constexpr ErrorNumber kLeaseLost{5013};  ///< the lease of this process ran out
 inline constexpr ErrorNumber kPoisonJob{5014};  ///< the job takes its processes down
+inline constexpr ErrorNumber kQueueDelayExceeded{5015};  ///< jobs wait too long already
+inline constexpr ErrorNumber kQueueWaitExpired{5016};  ///< the job waited too long for a worker
+inline constexpr ErrorNumber kRunExpired{5017};  ///< the run took too long
+inline constexpr ErrorNumber kCircuitOpen{5018};  ///< calls to this backend are held back
+inline constexpr ErrorNumber kBackendBusy{5019};  ///< as many calls to this backend are under way as may be
+inline constexpr ErrorNumber kQueueWaitPredicted{5020};  ///< the queue of the backend is too long
+inline constexpr ErrorNumber kLowConfidence{5021};  ///< the result is not trusted enough
+inline constexpr ErrorNumber kReviewRejected{5022};  ///< the result was rejected
+inline constexpr ErrorNumber kIdempotencyInFlight{5023};  ///< the same request is being carried out
+inline constexpr ErrorNumber kNoCachedResult{5024};  ///< no earlier result fits
+inline constexpr ErrorNumber kJobNotFinal{5025};  ///< the job has not ended
+inline constexpr ErrorNumber kPartialResult{5026};  ///< the backend gave only a part
 inline constexpr ErrorNumber kBadRequest{6001};  ///< the request is not HTTP as expected
 inline constexpr ErrorNumber kHostRefused{6002};  ///< the Host is not ours
 inline constexpr ErrorNumber kOriginRefused{6003};  ///< requests from web pages are refused

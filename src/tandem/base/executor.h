@@ -4,10 +4,12 @@
 #pragma once
 
 #include <chrono>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <stop_token>
 
 namespace tandem {
@@ -19,6 +21,40 @@ class Timer {
  public:
   virtual ~Timer() = default;
   virtual void cancel() = 0;
+};
+
+/// What a thread waits on until another one has news, with the rules of std::condition_variable. Code that a simulation runs waits
+/// on nothing else.
+class Condition {
+ public:
+  virtual ~Condition() = default;
+  virtual void notify_one() = 0;
+  virtual void notify_all() = 0;
+  /// May return early.
+  virtual void wait(std::unique_lock<std::mutex>& lock) = 0;
+  /// The same, until `duration` has passed at the latest; false when it has.
+  virtual bool wait_for(std::unique_lock<std::mutex>& lock, std::chrono::nanoseconds duration) = 0;
+
+  template <typename Predicate>
+  void wait(std::unique_lock<std::mutex>& lock, const Predicate& predicate) {
+    while (!predicate()) wait(lock);
+  }
+  /// Also ends when `stop` is requested; whether `predicate` holds.
+  template <typename Predicate>
+  bool wait(std::unique_lock<std::mutex>& lock, const std::stop_token& stop, const Predicate& predicate) {
+    lock.unlock();  // the callback takes the mutex, here or on the thread that stops
+    {
+      const std::stop_callback wake(stop, [&] {
+        const std::lock_guard guard(*lock.mutex());
+        notify_all();
+      });
+      lock.lock();
+      wait(lock, [&] { return stop.stop_requested() || predicate(); });
+      lock.unlock();
+    }
+    lock.lock();
+    return predicate();
+  }
 };
 
 /// Threads: every method is safe to call concurrently. Tasks must not throw.
@@ -37,6 +73,8 @@ class Executor {
   [[nodiscard]] virtual std::unique_ptr<Timer> start_loop(const char* name,
                                                           std::function<void(std::stop_token)> body) = 0;
   virtual std::size_t threads() const = 0;
+  virtual std::unique_ptr<Condition>
+  make_condition();  ///< for threads of the operating system, unless a simulation says otherwise
 };
 
 /// A pool of `threads` threads (0: one per processor) and one timer thread. The destructor runs what is queued and joins.

@@ -125,6 +125,25 @@ struct Parallel {
 
 }  // namespace
 
+namespace {
+
+class ThreadCondition final : public Condition {
+ public:
+  void notify_one() override { changed_.notify_one(); }
+  void notify_all() override { changed_.notify_all(); }
+  void wait(std::unique_lock<std::mutex>& lock) override { changed_.wait(lock); }
+  bool wait_for(std::unique_lock<std::mutex>& lock, std::chrono::nanoseconds duration) override {
+    return changed_.wait_for(lock, duration) == std::cv_status::no_timeout;
+  }
+
+ private:
+  std::condition_variable changed_;
+};
+
+}  // namespace
+
+std::unique_ptr<Condition> Executor::make_condition() { return std::make_unique<ThreadCondition>(); }
+
 struct ThreadExecutor::State {
   std::mutex mutex;
   std::condition_variable changed;

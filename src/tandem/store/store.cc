@@ -46,11 +46,11 @@ Scan Scan::prefix(Table table, std::string prefix, std::size_t limit) {
   return Scan{.table = table, .from = std::move(prefix), .until = std::move(until), .limit = limit};
 }
 
-Result<Committed> commit_and_wait(Store& store, Batch batch) {
+Result<Committed> Store::commit_and_wait(Batch batch) {
   std::mutex mutex;
   std::condition_variable answered;
   std::optional<Result<Committed>> answer;
-  store.commit(std::move(batch), [&](Result<Committed> result) {
+  commit(std::move(batch), [&](Result<Committed> result) {
     // Notified under the lock: the waiter's frame, and with it the condition variable, lives until the lock is
     // released.
     const std::lock_guard lock(mutex);

@@ -130,6 +130,8 @@ class Store {
   /// by waiting. Destroying the store finishes what was handed in before and answers it; a commit called meanwhile from
   /// a `done` gets 3005.
   virtual void commit(Batch batch, CommitDone done) = 0;
+  /// commit() and wait for its answer. Not on a thread of the store.
+  virtual Result<Committed> commit_and_wait(Batch batch);
   virtual Result<std::optional<Row>> get(Table table, std::string_view key) = 0;
   virtual Result<std::vector<Row>> scan(const Scan& scan) = 0;
   /// Number of rows with a prefix; O(rows) unless `prefix` is empty.
@@ -147,8 +149,5 @@ class Store {
   virtual std::unique_ptr<Timer> watch(std::function<void()> /*on_change*/) { return nullptr; }
   virtual std::string_view kind() const = 0;  ///< "memory", "sqlite", "postgres"
 };
-
-/// commit() and wait. Not on a thread of the store.
-Result<Committed> commit_and_wait(Store& store, Batch batch);
 
 }  // namespace tandem::store

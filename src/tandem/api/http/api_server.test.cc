@@ -373,7 +373,7 @@ TEST_F(ApiServerTest, a_stream_has_what_came_after_the_end_of_the_job_too) {
   batch.append(id, job::Event{.job = JobId(id), .type = "submission.orphan", .at = clock_.now(), .actor = "reconciler"}
                        .document()
                        .dump());
-  ASSERT_THAT(store::commit_and_wait(*world_.store, std::move(batch)), Succeeds());
+  ASSERT_THAT(world_.store->commit_and_wait(std::move(batch)), Succeeds());
   EXPECT_THAT(ids_of(get("/v1/jobs/" + id + "/events", kStream).body), ElementsAreArray(logged(id)));
   const HttpResponse rest =
       get("/v1/jobs/" + id + "/events", {{"Accept", "text/event-stream"}, {"Last-Event-ID", std::to_string(end)}});
@@ -418,7 +418,7 @@ TEST_F(ApiServerTest, a_long_log_is_streamed_whole) {
     event.data["text"] = std::string(1024, 'x');
     store::Batch batch;
     batch.append(id, event.document().dump());
-    ASSERT_THAT(store::commit_and_wait(*world_.store, std::move(batch)), Succeeds());
+    ASSERT_THAT(world_.store->commit_and_wait(std::move(batch)), Succeeds());
   }
   gate_.open();
   world_.wait(JobId(id));

@@ -100,7 +100,7 @@ TEST_F(LocalServiceTest, a_log_of_several_pages_is_told_whole) {
     const job::Event event{.job = id, .type = "step.noted", .at = world_.clock.now(), .actor = "test"};
     batch.append(id.value, event.document().dump());
   }
-  ASSERT_THAT(store::commit_and_wait(*world_.store, std::move(batch)), Succeeds());
+  ASSERT_THAT(world_.store->commit_and_wait(std::move(batch)), Succeeds());
   gate_.open();
   std::vector<std::uint64_t> sequences;
   for (const Json& event : follow(id)) sequences.push_back(event["sequence"]);

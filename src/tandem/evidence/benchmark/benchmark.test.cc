@@ -23,7 +23,7 @@ class BenchmarkTest : public testing::Test {
   void store(const EvidenceRecord& record) {
     store::Batch batch;
     add(batch, record);
-    ASSERT_THAT(store::commit_and_wait(store_, std::move(batch)), Succeeds());
+    ASSERT_THAT(store_.commit_and_wait(std::move(batch)), Succeeds());
   }
   void store(std::size_t number, const std::string& backend, double elapsed_ms, bool reached_best,
              const std::string& instance_class = kClass) {
@@ -69,7 +69,7 @@ TEST_F(BenchmarkTest, a_record_is_stored_and_read_with_every_member) {
 TEST_F(BenchmarkTest, a_damaged_row_is_an_error_and_no_experience) {
   store::Batch batch;
   batch.put(store::Table::kEvidence, std::string(kClass) + "\x1f" + "whole" + "\x1f" + "x", R"({"instance_class": 3})");
-  ASSERT_THAT(store::commit_and_wait(store_, std::move(batch)), Succeeds());
+  ASSERT_THAT(store_.commit_and_wait(std::move(batch)), Succeeds());
   EXPECT_THAT(experience(store_, kClass, Role::kWhole), FailsAt("/instance_class", errors::kWrongType));
 }
 
@@ -142,7 +142,7 @@ TEST_F(BenchmarkTest, only_the_latest_attempts_of_a_class_count) {
   // Old and slow first, then as many fast ones as count; in the batch the other way round, for the key decides.
   for (std::size_t i = 0; i < kRunsMax; ++i) put(1000 + i, 1);
   for (std::size_t i = 0; i < 100; ++i) put(i, 1'000'000);
-  ASSERT_THAT(store::commit_and_wait(store_, std::move(batch)), Succeeds());
+  ASSERT_THAT(store_.commit_and_wait(std::move(batch)), Succeeds());
   const auto known = experience_of().at("cpu.tabu");
   EXPECT_EQ(known.runs, kRunsMax);
   EXPECT_DOUBLE_EQ(known.latency_ms_median, 1);

@@ -141,7 +141,7 @@ void EngineImpl::enqueue_locked(const JobId& id, std::shared_ptr<const job::JobS
   if (options_.workers == 0 || running_.contains(id) || parked_.contains(id)) return;
   if (!waiting_.emplace(id, std::move(spec)).second) return;
   queue_.push_back(id);
-  changed_.notify_all();
+  changed_->notify_all();
 }
 
 Result<std::size_t> EngineImpl::attend(const JobId& id) {
@@ -162,13 +162,13 @@ Result<std::size_t> EngineImpl::attend(const JobId& id) {
 void EngineImpl::work(std::stop_token stop) {
   const std::stop_callback wake(stop, [this] {
     const std::lock_guard lock(mutex_);
-    changed_.notify_all();
+    changed_->notify_all();
   });
   while (true) {
     std::pair<JobId, std::shared_ptr<const job::JobSpec>> next;
     {
       std::unique_lock lock(mutex_);
-      changed_.wait(lock, [&] {
+      changed_->wait(lock, [&] {
         return stop.stop_requested() || draining_ ||
                (!waiting_.empty() && watch_.writable().has_value() && may_start());
       });
@@ -188,7 +188,7 @@ void EngineImpl::work(std::stop_token stop) {
       else
         parkings_.erase(next.first);
       ++ended_;
-      changed_.notify_all();
+      changed_->notify_all();
     }
     // A lease that ran out says nothing of the store: the job waits until there is one again.
     if (unstored && unstored->number != errors::kLeaseLost && unstored->number != errors::kStaleFence)
@@ -261,7 +261,7 @@ void EngineImpl::cannot_store(const Error& error) {
   {
     const std::lock_guard lock(mutex_);
     ++ended_;
-    changed_.notify_all();
+    changed_->notify_all();
   }
   listeners_->each([](const Listeners::Entry& entry) {
     if (entry.on_unstored) entry.on_unstored();
@@ -281,7 +281,7 @@ void EngineImpl::heal(const std::stop_token& stop) {
     }
     if (watch_.may_recover() && watch_.probe()) {
       const std::lock_guard lock(mutex_);
-      changed_.notify_all();
+      changed_->notify_all();
     }
     if (watch_.writable()) unpark();
   }
@@ -350,7 +350,7 @@ void EngineImpl::stop_cancelled(const JobId& id) {
       running = found->second;
     }
     ++ended_;
-    changed_.notify_all();
+    changed_->notify_all();
   }
   if (running != nullptr) running->stop.request_stop();
 }
@@ -375,7 +375,7 @@ Result<JobView> EngineImpl::wait(const JobId& id, Deadline deadline) {
     if (left.count() <= 0)
       return fail(errors::kResultNotReady, "job {} is still {}", id.value, job::to_string(view.state));
     std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, left, [&] { return ended_ != seen; });
+    if (ended_ == seen) changed_->wait_for(lock, left);
   }
 }
 
@@ -388,18 +388,19 @@ void EngineImpl::drain(Deadline deadline) {
   std::unique_lock lock(mutex_);
   const bool first = !draining_;
   draining_ = true;
-  changed_.notify_all();
+  changed_->notify_all();
   // Running steps get until the deadline; what is not done by then goes back into the queue with its checkpoints.
   const auto idle = [&] { return running_.empty(); };
-  const auto left = std::min<std::chrono::nanoseconds>(deadline.left(services_.clock), std::chrono::hours(1));
-  if (changed_.wait_for(lock, left, idle)) return;
+  while (!idle() && !deadline.expired(services_.clock))
+    changed_->wait_for(lock, std::min<std::chrono::nanoseconds>(deadline.left(services_.clock), std::chrono::hours(1)));
+  if (idle()) return;
   std::vector<std::shared_ptr<Running>> rest;
   for (const auto& [id, running] : running_) rest.push_back(running);
   lock.unlock();
   if (first) services_.log.write(LogLevel::kInfo, "engine.draining", {{"running", std::to_string(rest.size())}});
   for (const auto& running : rest) running->stop.request_stop();
   lock.lock();
-  changed_.wait(lock, idle);
+  changed_->wait(lock, idle);
 }
 
 Result<std::unique_ptr<Engine>> Engine::start(EngineServices services, EngineOptions options) {

@@ -4,7 +4,6 @@
 // Room: orchestrate; for the sources of this part only.
 #pragma once
 
-#include <condition_variable>
 #include <deque>
 #include <map>
 #include <memory>
@@ -44,7 +43,8 @@ class EngineImpl final : public Engine {
         reads_(services_.store, services_.submitter),
         reconciler_(services_.submitter, services_.backends,
                     [this](const JobId& id, std::uint64_t fence) { return runs_elsewhere(id, fence); }),
-        watch_(services_.store, services_.log, services_.meter) {
+        watch_(services_.store, services_.log, services_.meter),
+        changed_(services_.executor.make_condition()) {
     services_.submitter.publish_to([outlet = outlet_](const job::Event& event) { outlet->publish(event); });
   }
 
@@ -135,7 +135,7 @@ class EngineImpl final : public Engine {
   };
 
   std::mutex mutex_;
-  std::condition_variable changed_;  ///< queue, running, draining, ended jobs, what can be stored
+  const std::unique_ptr<Condition> changed_;  ///< queue, running, draining, ended jobs, what can be stored
   std::deque<JobId> queue_;  ///< their order; those that do not wait any more are passed over
   /// What may be queued in the store: whoever starts it finds out. A spec is null where this process did not admit it.
   std::map<JobId, std::shared_ptr<const job::JobSpec>> waiting_;

@@ -63,7 +63,7 @@ void EngineImpl::look_for_work() {
   std::set<JobId> attended;
   {
     const std::lock_guard lock(mutex_);
-    changed_.notify_all();  // whoever waited for the lease
+    changed_->notify_all();  // whoever waited for the lease
     if (!waiting_.empty()) return;
     attended = attended_;
   }
@@ -88,7 +88,7 @@ void EngineImpl::heard(const job::Event& event) {
       waiting_.erase(event.job);  // somebody has it, or it is over
     if (waiting_.empty()) queue_.clear();  // only a worker that takes something would pass them over
     ++ended_;  // whoever waits for a job looks again
-    changed_.notify_all();
+    changed_->notify_all();
   }
   listeners_->publish(event);
 }

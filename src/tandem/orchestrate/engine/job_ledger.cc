@@ -61,7 +61,7 @@ Result<void> JobLedger::commit(const JobRecord& record, const std::optional<Inde
     change.batch.append(event.job.value, event.document().dump());
     events.push_back(std::move(event));
   }
-  TANDEM_TRY_ASSIGN(const store::Committed committed, store::commit_and_wait(store_, std::move(change.batch)));
+  TANDEM_TRY_ASSIGN(const store::Committed committed, store_.commit_and_wait(std::move(change.batch)));
   // The batch may carry events of others (money) before ours: ours are the last ones.
   const std::size_t first = committed.sequences.size() - events.size();
   for (std::size_t i = 0; i < events.size(); ++i) {

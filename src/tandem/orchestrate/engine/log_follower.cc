@@ -8,7 +8,7 @@ constexpr std::size_t kPage = 1000;
 Result<std::unique_ptr<LogFollower>> LogFollower::start(store::Store& store, Executor& executor, Log& log,
                                                         std::chrono::milliseconds interval,
                                                         std::function<void(const job::Event&)> on_event) {
-  std::unique_ptr<LogFollower> out(new LogFollower(store, log, interval, std::move(on_event)));
+  std::unique_ptr<LogFollower> out(new LogFollower(store, executor, log, interval, std::move(on_event)));
   TANDEM_TRY_ASSIGN(out->seen_, store.last_sequence());
   out->watching_ = store.watch([follower = out.get()] { follower->poke(); });
   out->thread_ =
@@ -24,7 +24,7 @@ LogFollower::~LogFollower() {
 void LogFollower::poke() {
   const std::lock_guard lock(mutex_);
   look_ = true;
-  poked_.notify_all();
+  poked_->notify_all();
 }
 
 void LogFollower::run(const std::stop_token& stop) {
@@ -32,7 +32,7 @@ void LogFollower::run(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     {
       std::unique_lock lock(mutex_);
-      poked_.wait_for(lock, interval_, [this] { return look_; });
+      if (!look_) poked_->wait_for(lock, interval_);
       look_ = false;
     }
     if (stop.stop_requested()) return;

@@ -3,7 +3,6 @@
 // Room: orchestrate.
 #pragma once
 
-#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -28,9 +27,13 @@ class LogFollower {
   void poke();
 
  private:
-  LogFollower(store::Store& store, Log& log, std::chrono::milliseconds interval,
+  LogFollower(store::Store& store, Executor& executor, Log& log, std::chrono::milliseconds interval,
               std::function<void(const job::Event&)> on_event)
-      : store_(store), log_(log), interval_(interval), on_event_(std::move(on_event)) {}
+      : store_(store),
+        log_(log),
+        interval_(interval),
+        on_event_(std::move(on_event)),
+        poked_(executor.make_condition()) {}
   void run(const std::stop_token& stop);
   Result<void> read_on();
 
@@ -40,7 +43,7 @@ class LogFollower {
   const std::function<void(const job::Event&)> on_event_;
   std::uint64_t seen_ = 0;
   std::mutex mutex_;
-  std::condition_variable poked_;
+  std::unique_ptr<Condition> poked_;
   bool look_ = false;
   std::unique_ptr<Timer> watching_;
   std::unique_ptr<Timer> thread_;

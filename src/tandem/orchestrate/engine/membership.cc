@@ -32,7 +32,7 @@ Result<void> Membership::write(store::Expect expect) {
   TANDEM_TRY_ASSIGN(const Timestamp now, store_.now());
   Json row = facts_;
   row["until_micros"] = now.micros + std::chrono::microseconds(ttl_).count();
-  TANDEM_TRY(store::commit_and_wait(store_, store::Batch().put(store::Table::kMeta, key_of(id_), row.dump(), expect)));
+  TANDEM_TRY(store_.commit_and_wait(store::Batch().put(store::Table::kMeta, key_of(id_), row.dump(), expect)));
   ++version_;
   good_until_ns_ = (begin + good_for()).nanos;
   return {};
@@ -55,8 +55,8 @@ Result<void> Membership::beat() {
 
 Result<void> Membership::leave() {
   good_until_ns_ = 0;
-  auto done = store::commit_and_wait(
-      store_, store::Batch().erase(store::Table::kMeta, key_of(id_), store::Expect::at(version_)));
+  auto done =
+      store_.commit_and_wait(store::Batch().erase(store::Table::kMeta, key_of(id_), store::Expect::at(version_)));
   return done.map([](const store::Committed&) {});
 }
 
@@ -90,8 +90,8 @@ Result<bool> Membership::bury(const std::string& node) {
   TANDEM_TRY_ASSIGN(const std::int64_t until, until_of(*row));
   TANDEM_TRY_ASSIGN(const Timestamp now, store_.now());
   if (until >= now.micros) return false;
-  const auto done = store::commit_and_wait(
-      store_, store::Batch().erase(store::Table::kMeta, key_of(node), store::Expect::at(row->version)));
+  const auto done =
+      store_.commit_and_wait(store::Batch().erase(store::Table::kMeta, key_of(node), store::Expect::at(row->version)));
   if (done) return true;
   if (done.error().number == errors::kPreconditionFailed) return false;
   return tl::unexpected(done.error());

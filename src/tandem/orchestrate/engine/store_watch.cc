@@ -24,7 +24,7 @@ void StoreWatch::note(const Error& error) {
   Error trouble = error;
   if (error.number == errors::kIoError) {
     // After a failed write or sync the store acknowledges nothing more (store.h); after a failed read it may well.
-    const auto asked = store::commit_and_wait(store_, store::Batch());
+    const auto asked = store_.commit_and_wait(store::Batch());
     if (asked) return;
     trouble = make_error(errors::kStoreClosed, "the store stopped acknowledging: {}", error.to_string());
   }
@@ -52,7 +52,7 @@ bool StoreWatch::may_recover() const {
 
 Result<void> StoreWatch::probe() {
   const auto write = [&](store::Batch batch) -> Result<void> {
-    auto done = store::commit_and_wait(store_, std::move(batch));
+    auto done = store_.commit_and_wait(std::move(batch));
     if (done) return {};
     note(done.error());
     return tl::unexpected(std::move(done).error());

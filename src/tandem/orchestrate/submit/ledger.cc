@@ -32,9 +32,9 @@ std::vector<std::string> crash_point_names() {
   return out;
 }
 
-Result<LiveSet::Claim> LiveSet::claim(const std::string& token, std::stop_token stop) {
+Result<LiveSet::Claim> LiveSet::claim(const std::string& token, const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
-  const bool free = changed_.wait(lock, std::move(stop), [&] { return !tokens_.contains(token); });
+  const bool free = changed_->wait(lock, stop, [&] { return !tokens_.contains(token); });
   if (!free) return fail(errors::kCancelled, "stopped while another run has attempt {}", token);
   tokens_.insert(token);
   return Claim(*this, token);
@@ -49,7 +49,7 @@ std::optional<LiveSet::Claim> LiveSet::try_claim(const std::string& token) {
 void LiveSet::leave(const std::string& token) {
   const std::lock_guard lock(mutex_);
   tokens_.erase(token);
-  changed_.notify_all();
+  changed_->notify_all();
 }
 
 void Ledger::reach(std::string_view side, SubmissionState state) const {
@@ -70,7 +70,7 @@ void Ledger::publish_to(std::function<void(const job::Event&)> listener) {
 }
 
 Result<void> Ledger::commit(store::Batch batch, job::Event event) const {
-  TANDEM_TRY_ASSIGN(const store::Committed committed, store::commit_and_wait(services_.store, std::move(batch)));
+  TANDEM_TRY_ASSIGN(const store::Committed committed, services_.store.commit_and_wait(std::move(batch)));
   event.sequence = committed.sequences.front();
   std::function<void(const job::Event&)> listener;
   {

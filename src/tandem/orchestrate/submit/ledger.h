@@ -4,7 +4,6 @@
 // version), the money that moves with it, the provider's bytes, and one event of the job.
 #pragma once
 
-#include <condition_variable>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -24,6 +23,8 @@ namespace tandem::submit {
 /// Which attempts somebody of this process works on. Threads: safe to call concurrently.
 class LiveSet {
  public:
+  explicit LiveSet(Executor& executor) : changed_(executor.make_condition()) {}
+
   /// Ends the claim when destroyed.
   class Claim {
    public:
@@ -40,14 +41,14 @@ class LiveSet {
   };
 
   /// Waits until nobody else has `token`. Errors: 1002 cancelled.
-  Result<Claim> claim(const std::string& token, std::stop_token stop);
+  Result<Claim> claim(const std::string& token, const std::stop_token& stop);
   /// Empty when somebody has it.
   std::optional<Claim> try_claim(const std::string& token);
 
  private:
   void leave(const std::string& token);
   std::mutex mutex_;
-  std::condition_variable_any changed_;
+  std::unique_ptr<Condition> changed_;
   std::set<std::string> tokens_;
 };
 
@@ -64,7 +65,8 @@ struct Change {
 /// Threads: safe to call concurrently.
 class Ledger {
  public:
-  Ledger(SubmitServices services, SubmitOptions options) : services_(services), options_(options) {}
+  Ledger(SubmitServices services, SubmitOptions options)
+      : services_(services), options_(options), live_(services.executor) {}
 
   const SubmitServices& services() const { return services_; }
   const SubmitOptions& options() const { return options_; }

@@ -361,7 +361,7 @@ TEST_F(SubmitTest, stored_bytes_that_were_altered_are_reported_as_damage) {
   ASSERT_THAT(run(request()), Succeeds());
   store::Batch batch;
   batch.put(store::Table::kBlob, sha256("result").hex(), "resulT");
-  ASSERT_THAT(store::commit_and_wait(store_, std::move(batch)), Succeeds());
+  ASSERT_THAT(store_.commit_and_wait(std::move(batch)), Succeeds());
   EXPECT_THAT(run(request()), FailsWith(errors::kStoreDamaged));
 }
 

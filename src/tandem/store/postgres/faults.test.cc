@@ -40,7 +40,7 @@ class Committing {
       running_.emplace_back([this, &store] {
         while (!stopping_) {
           const int number = next_++;
-          const auto done = store::commit_and_wait(store, Ledger::batch(number));
+          const auto done = store.commit_and_wait(Ledger::batch(number));
           const std::lock_guard lock(mutex_);
           answers_.emplace(number, done ? ErrorNumber{} : done.error().number);
         }
@@ -112,13 +112,12 @@ TEST(PostgresFaults, a_server_that_crashes_loses_nothing_acknowledged_and_the_st
 TEST(PostgresFaults, while_the_server_is_away_commits_and_reads_say_so_and_succeed_again_later) {
   World world;
   const auto store = world.open();
-  ASSERT_THAT(store::commit_and_wait(*store, Batch().put(Table::kMeta, "k", "1")), Succeeds());
+  ASSERT_THAT(store->commit_and_wait(Batch().put(Table::kMeta, "k", "1")), Succeeds());
   world.cluster.kill(SIGINT);
-  EXPECT_THAT(store::commit_and_wait(*store, Batch().put(Table::kMeta, "k", "2")),
-              FailsWith(errors::kStoreUnreachable));
+  EXPECT_THAT(store->commit_and_wait(Batch().put(Table::kMeta, "k", "2")), FailsWith(errors::kStoreUnreachable));
   EXPECT_THAT(store->get(Table::kMeta, "k"), FailsWith(errors::kStoreUnreachable));
   world.cluster.start();
-  ASSERT_THAT(store::commit_and_wait(*store, Batch().put(Table::kMeta, "k", "3")), Succeeds());
+  ASSERT_THAT(store->commit_and_wait(Batch().put(Table::kMeta, "k", "3")), Succeeds());
   EXPECT_EQ(store->get(Table::kMeta, "k").value()->value, "3");
   EXPECT_EQ(store->get(Table::kMeta, "k").value()->version, 2u);
 }
@@ -150,7 +149,7 @@ TEST(PostgresFaults, all_sessions_that_a_restart_cut_are_replaced_without_a_word
   world.cluster.kill(SIGINT);
   world.cluster.start();
   EXPECT_THAT(store->get(Table::kMeta, "k"), Succeeds());
-  EXPECT_THAT(store::commit_and_wait(*store, Batch().put(Table::kMeta, "k", "1")), Succeeds());
+  EXPECT_THAT(store->commit_and_wait(Batch().put(Table::kMeta, "k", "1")), Succeeds());
 }
 
 TEST(PostgresFaults, tables_that_somebody_locks_stop_commits_for_as_long_as_that_takes) {
@@ -158,9 +157,9 @@ TEST(PostgresFaults, tables_that_somebody_locks_stop_commits_for_as_long_as_that
   const auto store = world.open();
   PGconn* person = PQconnectdb(world.cluster.address().c_str());
   PQclear(PQexec(person, "BEGIN; LOCK TABLE tandem.meta"));
-  EXPECT_THAT(store::commit_and_wait(*store, Batch().put(Table::kMeta, "k", "1")), FailsWith(errors::kLockHeld));
+  EXPECT_THAT(store->commit_and_wait(Batch().put(Table::kMeta, "k", "1")), FailsWith(errors::kLockHeld));
   PQfinish(person);
-  EXPECT_THAT(store::commit_and_wait(*store, Batch().put(Table::kMeta, "k", "2")), Succeeds());
+  EXPECT_THAT(store->commit_and_wait(Batch().put(Table::kMeta, "k", "2")), Succeeds());
   EXPECT_EQ(store->get(Table::kMeta, "k").value()->version, 1u);
 }
 
@@ -175,8 +174,8 @@ TEST(PostgresFaults, a_process_that_stops_in_the_middle_of_a_statement_is_ended_
   PQsendQueryParams(stopped, "SELECT 1", 0, nullptr, nullptr, nullptr, nullptr, 0);
   PQsendFlushRequest(stopped);
   PQflush(stopped);
-  EXPECT_THAT(store::commit_and_wait(*store, Batch().put(Table::kMeta, "k", "1")), FailsWith(errors::kLockHeld));
-  EXPECT_THAT(store::commit_and_wait(*store, Batch().put(Table::kMeta, "k", "1")), Succeeds());
+  EXPECT_THAT(store->commit_and_wait(Batch().put(Table::kMeta, "k", "1")), FailsWith(errors::kLockHeld));
+  EXPECT_THAT(store->commit_and_wait(Batch().put(Table::kMeta, "k", "1")), Succeeds());
   PQfinish(stopped);
 }
 
@@ -187,7 +186,7 @@ TEST(PostgresFaults, a_process_that_stops_inside_its_transaction_does_not_stop_t
   PQclear(PQexec(stopped, "SET idle_in_transaction_session_timeout = '1s'"));  // ours has five
   PQclear(PQexec(stopped, "BEGIN"));
   PQclear(PQexec(stopped, "SELECT * FROM tandem.store_head FOR UPDATE"));
-  EXPECT_THAT(store::commit_and_wait(*store, Batch().put(Table::kMeta, "k", "1")), Succeeds());
+  EXPECT_THAT(store->commit_and_wait(Batch().put(Table::kMeta, "k", "1")), Succeeds());
   PGresult* late = PQexec(stopped, "UPDATE tandem.store_head SET sequence = 77");
   EXPECT_EQ(PQresultStatus(late), PGRES_FATAL_ERROR);
   PQclear(late);

@@ -72,10 +72,10 @@ TEST(Postgres, two_processes_share_one_log_without_gaps_and_no_change_is_lost) {
       while (true) {
         const auto row = store.get(Table::kBudget, "counter").value();
         const int value = row ? std::stoi(row->value) : 0;
-        const auto done = store::commit_and_wait(store, Batch()
-                                                            .put(Table::kBudget, "counter", std::to_string(value + 1),
-                                                                 row ? Expect::at(row->version) : Expect::absent())
-                                                            .append("counter", std::to_string(value + 1)));
+        const auto done = store.commit_and_wait(Batch()
+                                                    .put(Table::kBudget, "counter", std::to_string(value + 1),
+                                                         row ? Expect::at(row->version) : Expect::absent())
+                                                    .append("counter", std::to_string(value + 1)));
         if (done) break;
         ASSERT_EQ(done.error().number, errors::kPreconditionFailed) << done.error().to_string();
         ++refused;
@@ -117,8 +117,8 @@ TEST(Postgres, a_store_that_a_newer_version_migrates_takes_nothing_more) {
   Database database;
   const auto store = database.try_open().value();
   database.sql("UPDATE tandem.schema_version SET version = version + 1");
-  EXPECT_THAT(store::commit_and_wait(*store, Batch().put(Table::kMeta, "k", "v")), FailsWith(errors::kStoreNewer));
-  EXPECT_THAT(store::commit_and_wait(*store, Batch().put(Table::kMeta, "k", "v")), FailsWith(errors::kStoreClosed));
+  EXPECT_THAT(store->commit_and_wait(Batch().put(Table::kMeta, "k", "v")), FailsWith(errors::kStoreNewer));
+  EXPECT_THAT(store->commit_and_wait(Batch().put(Table::kMeta, "k", "v")), FailsWith(errors::kStoreClosed));
 }
 
 TEST(Postgres, a_process_hears_of_the_commits_of_others_and_not_of_its_own) {
@@ -132,7 +132,7 @@ TEST(Postgres, a_process_hears_of_the_commits_of_others_and_not_of_its_own) {
   while (heard_by_one == 0 || heard_by_two == 0) std::this_thread::yield();  // each begins by looking once
   const int before = heard_by_one;
   for (int i = 0; heard_by_two < 2; ++i)
-    ASSERT_THAT(store::commit_and_wait(*one, Batch().put(Table::kMeta, "k", std::to_string(i))), Succeeds());
+    ASSERT_THAT(one->commit_and_wait(Batch().put(Table::kMeta, "k", std::to_string(i))), Succeeds());
   EXPECT_EQ(heard_by_one, before);
 }
 
@@ -159,18 +159,18 @@ TEST(Postgres, a_schema_of_a_newer_version_and_one_of_others_are_left_alone) {
   damaged.try_open().value().reset();
   damaged.sql("DELETE FROM tandem.store_head");
   const auto store = damaged.try_open().value();
-  EXPECT_THAT(store::commit_and_wait(*store, Batch().put(Table::kMeta, "k", "v")), FailsWith(errors::kStoreDamaged));
+  EXPECT_THAT(store->commit_and_wait(Batch().put(Table::kMeta, "k", "v")), FailsWith(errors::kStoreDamaged));
   EXPECT_THAT(store->last_sequence(), FailsWith(errors::kStoreDamaged));
   Database short_of_counts;
   short_of_counts.try_open().value().reset();
   short_of_counts.sql("UPDATE tandem.store_head SET rows = array_fill(NULL::int8, ARRAY[10])");
   const auto counting = short_of_counts.try_open().value();
   EXPECT_THAT(counting->count(Table::kJob, ""), FailsWith(errors::kStoreDamaged));
-  EXPECT_THAT(store::commit_and_wait(*counting, Batch().put(Table::kMeta, "k", "v")), FailsWith(errors::kStoreDamaged));
+  EXPECT_THAT(counting->commit_and_wait(Batch().put(Table::kMeta, "k", "v")), FailsWith(errors::kStoreDamaged));
   Database gone;
   const auto dropped = gone.try_open().value();
   gone.sql("DROP SCHEMA tandem CASCADE");
-  EXPECT_THAT(store::commit_and_wait(*dropped, Batch().put(Table::kMeta, "k", "v")), FailsWith(errors::kStoreDamaged));
+  EXPECT_THAT(dropped->commit_and_wait(Batch().put(Table::kMeta, "k", "v")), FailsWith(errors::kStoreDamaged));
 }
 
 TEST(Postgres, a_server_that_is_not_there_is_said_with_its_address_and_no_secret) {

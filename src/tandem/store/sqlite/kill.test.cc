@@ -38,7 +38,7 @@ constexpr int kThreads = 6;
     threads.emplace_back([&] {
       while (true) {
         const int number = next++;
-        if (!store::commit_and_wait(**store, Ledger::batch(number))) _exit(3);
+        if (!(*store)->commit_and_wait(Ledger::batch(number))) _exit(3);
         if (write(pipe, &number, sizeof number) != sizeof number) _exit(4);  // at once or not at all: below PIPE_BUF
       }
     });

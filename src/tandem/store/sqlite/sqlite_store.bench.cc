@@ -136,7 +136,7 @@ void durable_commits(benchmark::State& state) {
         while (!end.expired(clock)) {
           Batch batch = admission(writer, next++);
           const Instant started = clock.monotonic();
-          TANDEM_ASSERT(store::commit_and_wait(*store, std::move(batch)).has_value());
+          TANDEM_ASSERT(store->commit_and_wait(std::move(batch)).has_value());
           own.push_back(clock.monotonic() - started);
         }
       });

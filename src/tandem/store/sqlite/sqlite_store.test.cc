@@ -79,7 +79,7 @@ class SqliteStoreTest : public testing::Test {
     const auto store = open(path).value();
     Batch batch;
     for (int i = 0; i < jobs; ++i) batch.put(Table::kJob, "job/" + std::to_string(i), Bytes(1000, 'j'));
-    ASSERT_THAT(store::commit_and_wait(*store, std::move(batch)), Succeeds());
+    ASSERT_THAT(store->commit_and_wait(std::move(batch)), Succeeds());
   }
 
   store::TempFolder folder;
@@ -216,7 +216,7 @@ TEST_F(SqliteStoreTest, the_log_stays_short_under_load_and_reads) {
   store::run_threads(8, [&](int thread) {
     for (int i = 0; i < 60; ++i) {
       const std::string key = std::to_string(thread) + "/" + std::to_string(i);
-      ASSERT_THAT(store::commit_and_wait(*store, Batch().put(Table::kJob, key, Bytes(20'000, 'x'))), Succeeds());
+      ASSERT_THAT(store->commit_and_wait(Batch().put(Table::kJob, key, Bytes(20'000, 'x'))), Succeeds());
       ASSERT_EQ(store->scan({.table = Table::kJob, .from = key, .until = "", .limit = 3}).value().at(0).key, key);
       if (thread == 0) longest = std::max(longest, std::filesystem::file_size(path + "-wal"));
     }
@@ -227,7 +227,7 @@ TEST_F(SqliteStoreTest, the_log_stays_short_under_load_and_reads) {
 TEST_F(SqliteStoreTest, a_long_read_delays_the_checkpoint_and_not_the_commits) {
   const auto store = open(path, {.checkpoint_bytes = 64 << 10, .vfs = {}}).value();
   const auto put = [&](int i) {
-    return store::commit_and_wait(*store, Batch().put(Table::kJob, std::to_string(i), Bytes(8'000, 'x')));
+    return store->commit_and_wait(Batch().put(Table::kJob, std::to_string(i), Bytes(8'000, 'x')));
   };
   ASSERT_THAT(put(0), Succeeds());
   const auto reader = Connection::open(path, "", Access::kReader).value();
@@ -281,11 +281,11 @@ TEST(SqliteReading, a_second_process_sees_what_the_first_commits_and_can_change_
   const auto writing = SqliteStore::open(path, {}, executor, clock, meter).value();
   const auto reading = SqliteStore::open_for_reading(path, {}).value();
   for (const char* value : {"1", "2"}) {
-    ASSERT_THAT(store::commit_and_wait(*writing, Batch().put(Table::kMeta, "k", value).append("k", value)), Succeeds());
+    ASSERT_THAT(writing->commit_and_wait(Batch().put(Table::kMeta, "k", value).append("k", value)), Succeeds());
     EXPECT_EQ(reading->get(Table::kMeta, "k").value()->value, value);
   }
   EXPECT_EQ(reading->last_sequence().value(), 2u);
-  EXPECT_THAT(store::commit_and_wait(*reading, Batch().put(Table::kMeta, "k", "3")), FailsWith(errors::kLockHeld));
+  EXPECT_THAT(reading->commit_and_wait(Batch().put(Table::kMeta, "k", "3")), FailsWith(errors::kLockHeld));
   EXPECT_EQ(writing->get(Table::kMeta, "k").value()->value, "2");
 }
 

@@ -77,7 +77,7 @@ class StoreConformance : public testing::Test {
     store.reset();
     store = harness.open();
   }
-  Result<Committed> commit(Batch batch) { return commit_and_wait(*store, std::move(batch)); }
+  Result<Committed> commit(Batch batch) { return store->commit_and_wait(std::move(batch)); }
   Row row(Table table, std::string_view key) {
     const auto found = store->get(table, key).value();
     return found ? *found : Row{};

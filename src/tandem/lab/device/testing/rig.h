@@ -24,7 +24,7 @@ inline JobId job_number(std::size_t number) { return JobId(fmt::format("job_0190
 inline void admit(store::Store& store, const JobId& job) {
   store::Batch batch;
   budget::hold(batch, job, "tenant", job::Money{1'000'000});
-  ASSERT_TRUE(store::commit_and_wait(store, std::move(batch)).has_value());
+  ASSERT_TRUE(store.commit_and_wait(std::move(batch)).has_value());
 }
 
 /// What one process of ours holds: a backend for the device, a ledger on a store, a reconciler.

@@ -38,12 +38,12 @@ class SubmitFixture : public testing::Test {
   void admit(const JobId& job, job::Money limit) {
     store::Batch batch;
     budget::hold(batch, job, "tenant", limit);
-    ASSERT_THAT(store::commit_and_wait(store_, std::move(batch)), Succeeds());
+    ASSERT_THAT(store_.commit_and_wait(std::move(batch)), Succeeds());
   }
   void end_job(const JobId& job) {
     store::Batch batch;
     ASSERT_THAT(budget::Budget(store_).release(batch, job), Succeeds());
-    ASSERT_THAT(store::commit_and_wait(store_, std::move(batch)), Succeeds());
+    ASSERT_THAT(store_.commit_and_wait(std::move(batch)), Succeeds());
   }
 
   SubmissionRequest request(Deadline deadline = Deadline::never()) {
