@@ -42,7 +42,7 @@ struct Reply {
 
 struct Advance {
   Json state;  ///< to be checkpointed before the orders are run
-  std::vector<Order> orders;  ///< empty exactly when `done` is set
+  std::vector<Order> orders;  ///< empty: the state alone is the step
   std::optional<Json> done;  ///< the loop's result
 };
 

@@ -5,7 +5,9 @@
 #include "tandem/base/rng.h"
 #include "tandem/base/text.h"
 #include "tandem/hybrid/baseline/baseline.h"
+#include "tandem/hybrid/walk/noop_walk.h"
 #include "tandem/hybrid/walk/program_walk.h"
+#include "tandem/model/problem/noop.h"
 
 namespace tandem::walk {
 namespace {
@@ -35,6 +37,7 @@ std::uint64_t bytes_needed(std::size_t num_variables) {
 
 Result<std::unique_ptr<hybrid::Loop>> make_walk(const job::JobSpec& spec, const job::Plan& plan) {
   if (spec.is_program()) return std::make_unique<ProgramWalk>(spec, plan);
+  if (problem::noop_steps(*spec.problem())) return std::make_unique<NoopWalk>(spec, plan.digest());
   return std::make_unique<ProblemWalk>(spec, plan);
 }
 

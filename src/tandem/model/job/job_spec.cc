@@ -15,6 +15,7 @@ constexpr std::array<std::string_view, 4> kDataClasses = {"public", "internal", 
 constexpr std::array<std::string_view, 3> kRefineModes = {"auto", "off", "required"};
 
 constexpr std::size_t kTextMax = 4096;      ///< a sentence or two, never a document
+constexpr std::size_t kShortNameMax = 64;  ///< of projects and keys
 constexpr std::size_t kListMax = 64;        ///< criteria, inputs, backends: more is a mistake
 constexpr std::size_t kPubsMax = 10'000;
 constexpr std::int64_t kCostMaxUsdMicros = 1'000'000'000'000;  ///< a million USD: above it is a typing error
@@ -145,10 +146,39 @@ Result<Limits> parse_limits(const ObjectReader& job) {
   Limits out;
   if (!job.has("limits")) return out;
   TANDEM_TRY_ASSIGN(const ObjectReader reader, job.object("limits"));
-  TANDEM_TRY(reader.allow_only({"time", "total_time", "cost_max_usd_micros"}));
+  TANDEM_TRY(reader.allow_only({"time", "total_time", "queue_wait", "run_time", "cost_max_usd_micros"}));
   TANDEM_TRY_ASSIGN(out.time_ms, read_time_ms(reader, "time", out.time_ms, 1));
   TANDEM_TRY_ASSIGN(out.total_time_ms, read_time_ms(reader, "total_time", 0, 0));
+  TANDEM_TRY_ASSIGN(out.queue_wait_ms, read_time_ms(reader, "queue_wait", 0, 0));
+  TANDEM_TRY_ASSIGN(out.run_time_ms, read_time_ms(reader, "run_time", 0, 0));
   TANDEM_TRY_ASSIGN(out.cost_max.usd_micros, reader.integer_or("cost_max_usd_micros", 0, 0, kCostMaxUsdMicros));
+  return out;
+}
+
+/// A name that keys and documents can carry: bounded, without control characters.
+Result<std::string> short_name(const ObjectReader& reader, std::string_view key) {
+  TANDEM_TRY_ASSIGN(std::string name, reader.string_or(key, ""));
+  if (name.size() > kShortNameMax) {
+    return fail_at(reader.at(key), errors::kValueOutOfRange, "'{}' has {} bytes, the limit is {}", key, name.size(),
+                   kShortNameMax);
+  }
+  if (std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f || c == '/'; })) {
+    return fail_at(reader.at(key), errors::kValueOutOfRange, "'{}' has a slash or a control character; leave it out",
+                   key);
+  }
+  return name;
+}
+
+Result<Schedule> parse_schedule(const ObjectReader& job) {
+  Schedule out;
+  if (!job.has("schedule")) return out;
+  TANDEM_TRY_ASSIGN(const ObjectReader reader, job.object("schedule"));
+  TANDEM_TRY(reader.allow_only({"project", "priority", "serial_key"}));
+  TANDEM_TRY_ASSIGN(out.project, short_name(reader, "project"));
+  TANDEM_TRY_ASSIGN(const std::int64_t priority,
+                    reader.integer_or("priority", 0, -Schedule::kPriorityMax, Schedule::kPriorityMax));
+  out.priority = static_cast<int>(priority);
+  TANDEM_TRY_ASSIGN(out.serial_key, short_name(reader, "serial_key"));
   return out;
 }
 
@@ -250,42 +280,13 @@ Json business_document(const Business& business) {
           {"consumer", business.consumer},   {"data_class", business.data_class}, {"success", std::move(success)}};
 }
 
-/// Everything but the work.
-Json options_document(const JobSpec& spec) {
-  Json out = {{"name", spec.name},
-              {"business", business_document(spec.business)},
-              {"seed", spec.seed},
-              {"threads", spec.threads}};
-  Json inputs_list = Json::array();
-  for (const InputRef& input : spec.inputs)
-    inputs_list.push_back({{"name", input.name}, {"version", input.version}, {"sha256", input.sha256}});
-  out["inputs"] = std::move(inputs_list);
-  out["limits"] = {{"time", fmt::format("{}ms", spec.limits.time_ms)},
-                   {"total_time", fmt::format("{}ms", spec.limits.total_time_ms)},
-                   {"cost_max_usd_micros", spec.limits.cost_max.usd_micros}};
-  out["policy"] = {{"backends", spec.policy.backends},
-                   {"avoid", spec.policy.avoid},
-                   {"allow_emulated", spec.policy.allow_emulated},
-                   {"allow_qpu", spec.policy.allow_qpu}};
-  out["refinement"] = {{"mode", kRefineModes[static_cast<std::size_t>(spec.refinement.mode)]},
-                       {"core_max", spec.refinement.core_max},
-                       {"layers", spec.refinement.layers},
-                       {"shots", spec.refinement.shots},
-                       {"rounds", spec.refinement.rounds}};
-  out["fallbacks"] = spec.fallbacks;
-  if (spec.target) out["target"] = *spec.target;
-  if (spec.proof) out["proof"] = true;
-  if (!spec.solver.empty()) out["solver"] = spec.solver;
-  if (spec.retry_of) out["retry_of"] = spec.retry_of->value;
-  return out;
-}
-
 /// Everything but the work, and how it goes together with the work.
 Result<void> parse_options(const ObjectReader& reader, JobSpec& out) {
   TANDEM_TRY_ASSIGN(out.name, bounded_text(reader, "name"));
   TANDEM_TRY_ASSIGN(out.business, parse_business(reader));
   TANDEM_TRY_ASSIGN(out.inputs, parse_inputs(reader));
   TANDEM_TRY_ASSIGN(out.limits, parse_limits(reader));
+  TANDEM_TRY_ASSIGN(out.schedule, parse_schedule(reader));
   TANDEM_TRY_ASSIGN(out.policy, parse_policy(reader));
   TANDEM_TRY_ASSIGN(out.refinement, parse_refinement(reader));
   if (reader.has("target")) {
@@ -312,8 +313,43 @@ Result<void> parse_options(const ObjectReader& reader, JobSpec& out) {
 
 std::string_view to_string(Criterion::Kind kind) { return kCriteria[static_cast<std::size_t>(kind)]; }
 
+Json JobSpec::options_document() const {
+  const JobSpec& spec = *this;
+  Json out = {{"name", spec.name},
+              {"business", business_document(spec.business)},
+              {"seed", spec.seed},
+              {"threads", spec.threads}};
+  Json inputs_list = Json::array();
+  for (const InputRef& input : spec.inputs)
+    inputs_list.push_back({{"name", input.name}, {"version", input.version}, {"sha256", input.sha256}});
+  out["inputs"] = std::move(inputs_list);
+  out["limits"] = {{"time", fmt::format("{}ms", spec.limits.time_ms)},
+                   {"total_time", fmt::format("{}ms", spec.limits.total_time_ms)},
+                   {"queue_wait", fmt::format("{}ms", spec.limits.queue_wait_ms)},
+                   {"run_time", fmt::format("{}ms", spec.limits.run_time_ms)},
+                   {"cost_max_usd_micros", spec.limits.cost_max.usd_micros}};
+  out["schedule"] = {{"project", spec.schedule.project},
+                     {"priority", spec.schedule.priority},
+                     {"serial_key", spec.schedule.serial_key}};
+  out["policy"] = {{"backends", spec.policy.backends},
+                   {"avoid", spec.policy.avoid},
+                   {"allow_emulated", spec.policy.allow_emulated},
+                   {"allow_qpu", spec.policy.allow_qpu}};
+  out["refinement"] = {{"mode", kRefineModes[static_cast<std::size_t>(spec.refinement.mode)]},
+                       {"core_max", spec.refinement.core_max},
+                       {"layers", spec.refinement.layers},
+                       {"shots", spec.refinement.shots},
+                       {"rounds", spec.refinement.rounds}};
+  out["fallbacks"] = spec.fallbacks;
+  if (spec.target) out["target"] = *spec.target;
+  if (spec.proof) out["proof"] = true;
+  if (!spec.solver.empty()) out["solver"] = spec.solver;
+  if (spec.retry_of) out["retry_of"] = spec.retry_of->value;
+  return out;
+}
+
 Json JobSpec::document() const {
-  Json out = options_document(*this);
+  Json out = options_document();
   if (is_program()) {
     Json pubs = Json::array();
     for (const circuit::Pub& pub : program().pubs) pubs.push_back(pub.document());
@@ -328,7 +364,7 @@ Sha256 JobSpec::hash() const { return sha256(canonical_json(document())); }
 
 Result<JobSpec> JobSpec::parse(const Json& document, const problem::ProblemRegistry& registry) {
   TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, ""));
-  TANDEM_TRY(reader.allow_only({"name", "problem", "program", "business", "inputs", "limits", "policy", "refinement",
+  TANDEM_TRY(reader.allow_only({"name", "problem", "program", "business", "inputs", "limits", "schedule", "policy", "refinement",
                                 "target", "proof", "solver", "fallbacks", "seed", "threads", "retry_of"}));
   if (reader.has("problem") == reader.has("program")) {
     return fail_at("", errors::kBadJob, "a job asks for exactly one of 'problem' and 'program'; this one has {}",
@@ -345,7 +381,7 @@ Result<JobSpec> JobSpec::parse(const Json& document, const problem::ProblemRegis
 }
 
 Result<JobSpec> JobSpec::with(const Json& changes) const {
-  Json document = options_document(*this);
+  Json document = options_document();
   document.merge_patch(changes);
   TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, ""));
   JobSpec out;

@@ -60,8 +60,19 @@ struct Limits {
   static constexpr std::int64_t kTimeMsMax = 86'400'000;
   std::int64_t time_ms = 5'000;  ///< business budget of the main solve, and again of the baseline
   std::int64_t total_time_ms = 0;  ///< of the whole job from admission; 0: none
+  std::int64_t queue_wait_ms = 0;  ///< from admission to its first start; 0: none
+  std::int64_t run_time_ms = 0;  ///< of one start; 0: none
   Money cost_max;  ///< 0: no metered work
   friend bool operator==(const Limits&, const Limits&) = default;
+};
+
+/// Where a job stands among others.
+struct Schedule {
+  static constexpr int kPriorityMax = 100;
+  std::string project;  ///< shares what its tenant gets with the other projects
+  int priority = 0;  ///< -kPriorityMax..kPriorityMax, among the jobs of its project; higher runs earlier
+  std::string serial_key;  ///< of a tenant's jobs with the same one, one runs at a time; empty: none
+  friend bool operator==(const Schedule&, const Schedule&) = default;
 };
 
 /// Which tiers and backends the plan may use. Empty lists allow all.
@@ -92,6 +103,7 @@ struct JobSpec {
   Business business;
   std::vector<InputRef> inputs;
   Limits limits;
+  Schedule schedule;
   Policy policy;
   Refinement refinement;
   std::optional<double> target;  ///< stop when the objective is reached
@@ -108,6 +120,8 @@ struct JobSpec {
 
   /// The canonical document: every default written out; parse(document()) is equal.
   Json document() const;
+  /// document() without the work.
+  Json options_document() const;
   /// SHA-256 of the canonical document: the fingerprint of idempotency.
   Sha256 hash() const;
 

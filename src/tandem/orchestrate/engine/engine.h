@@ -26,6 +26,7 @@
 #include "tandem/model/job/plan.h"
 #include "tandem/model/job/result_document.h"
 #include "tandem/orchestrate/route/route.h"
+#include "tandem/orchestrate/schedule/fair_queue.h"
 #include "tandem/orchestrate/submit/submit.h"
 #include "tandem/store/store.h"
 
@@ -46,6 +47,8 @@ struct JobView {
   std::uint16_t error_number = 0;
   std::string lineage_id;
   std::string tenant;
+  std::string project;
+  int priority = 0;
   bool cancel_requested = false;
   Json document() const;
 };
@@ -68,6 +71,8 @@ struct EngineOptions {
   std::chrono::milliseconds store_retry_interval{1'000};  ///< between looks whether a full disk has room again
   std::chrono::milliseconds lease_ttl{10'000};  ///< of this process where others share the store
   std::chrono::milliseconds log_interval{1'000};  ///< between looks at a shared log when nothing said that it grew
+  schedule::Weights weights;  ///< of tenants, and of "tenant/project"; 1 where none is given
+  std::chrono::milliseconds queue_delay_max{0};  ///< of the oldest waiting job, beyond which new ones are refused; 0: none is
   std::string node_id;  ///< of this process and no other, ever; needed where the store is shared
   Json node_facts = Json::object();  ///< for people: host, pid
   lineage::Versions versions;
@@ -119,7 +124,7 @@ class Engine {
   virtual ~Engine() = default;
 
   /// Durable when it returns: one commit of job, idempotency row, hold and event.
-  /// Errors: 5007 idempotency_conflict, 5001 job_not_found - what it is a retry of; 1004 out_of_memory - a problem too large
+  /// Errors: 5007 idempotency_conflict; 5015 queue_delay_exceeded; 5001 job_not_found - what it is a retry of; 1004 out_of_memory - a problem too large
   ///         for this machine; those of route::check_names, of ready() and of the store.
   virtual Result<Admission> admit(const job::JobSpec& spec, std::string_view tenant, std::string_view idempotency_key,
                                   std::string_view actor) = 0;
@@ -138,6 +143,13 @@ class Engine {
   virtual Result<std::vector<job::Event>> events(const JobId& id, std::uint64_t after, std::size_t limit) = 0;
   virtual Result<void> cancel(const JobId& id, std::string_view actor,
                               std::string_view reason) = 0;  ///< 5002 job_final
+  /// A queued job leaves the queue; a running one stops at its next checkpoint. What a provider has is stopped as by a cancel.
+  /// Errors: 5002 job_final; 5003 illegal_transition - it is neither.
+  virtual Result<void> suspend(const JobId& id, std::string_view actor, std::string_view reason) = 0;
+  /// Back into the queue. Errors: 5003 illegal_transition - it is not suspended; 5002 job_final.
+  virtual Result<void> resume(const JobId& id, std::string_view actor) = 0;
+  /// A new job with the document of one that has ended. Errors: 5025 job_not_final; those of admit().
+  virtual Result<Admission> retry(const JobId& id, std::string_view actor) = 0;
 
   /// Puts a queued job before all others. Returns how many others are queued. Errors: 5001 job_not_found; those of the store.
   virtual Result<std::size_t> attend(const JobId& id) = 0;

@@ -1,16 +1,20 @@
-// tandem/orchestrate/engine/engine_impl.h - EngineImpl: the one Engine. Its methods stand in engine.cc, and in engine_nodes.cc those
-// that are about other processes.
+// tandem/orchestrate/engine/engine_impl.h - EngineImpl: the one Engine. Its methods stand in engine.cc; in engine_work.cc how jobs
+// get to workers and from them to their end; in engine_verbs.cc what clients do to a job; in engine_nodes.cc what is about other
+// processes.
 //
 // Room: orchestrate; for the sources of this part only.
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "tandem/orchestrate/engine/engine.h"
@@ -44,6 +48,8 @@ class EngineImpl final : public Engine {
         reconciler_(services_.submitter, services_.backends,
                     [this](const JobId& id, std::uint64_t fence) { return runs_elsewhere(id, fence); }),
         watch_(services_.store, services_.log, services_.meter),
+        queue_(options_.weights),
+        work_(services_.executor.make_condition()),
         changed_(services_.executor.make_condition()) {
     services_.submitter.publish_to([outlet = outlet_](const job::Event& event) { outlet->publish(event); });
   }
@@ -79,6 +85,9 @@ class EngineImpl final : public Engine {
     return reads_.events(id, after, limit);
   }
   Result<void> cancel(const JobId& id, std::string_view actor, std::string_view reason) override;
+  Result<void> suspend(const JobId& id, std::string_view actor, std::string_view reason) override;
+  Result<void> resume(const JobId& id, std::string_view actor) override;
+  Result<Admission> retry(const JobId& id, std::string_view actor) override;
   std::unique_ptr<Timer> subscribe(std::function<void(const job::Event&)> on_event,
                                    std::function<void(const Progress&)> on_progress,
                                    std::function<void()> on_unstored) override {
@@ -91,32 +100,73 @@ class EngineImpl final : public Engine {
   void drain(Deadline deadline) override;
 
  private:
+  using SpecPtr = std::shared_ptr<const job::JobSpec>;
+  /// A job from its claim until its end is stored.
   struct Running {
     std::stop_source stop;
-    bool cancel_requested = false;
-    bool lost = false;
+    StopReason reason = StopReason::kNone;
+    schedule::Ticket ticket;
+    double charged_s = 0;
   };
+  /// One whose start is stored and that a worker may walk.
+  struct Claimed {
+    JobRecord record;
+    SpecPtr spec;  ///< null: to be read
+    std::shared_ptr<Running> running;
+  };
+  /// What this process knows of a job that it admitted a moment ago.
+  struct Fresh {
+    JobRecord record;
+    SpecPtr spec;
+  };
+  /// What a worker does next.
+  struct Turn {
+    std::vector<std::pair<schedule::Ticket, std::shared_ptr<Running>>> claims;
+    std::optional<Claimed> job;
+    std::function<void()> chore;
+    bool leave = false;
+  };
+  class Waiter;
+
   Result<void> refuse_when_draining();
-  void enqueue(const JobId& id, std::shared_ptr<const job::JobSpec> spec);
-  void work(std::stop_token stop);
-  /// The error that kept its start, a checkpoint or its end from being stored.
-  std::optional<Error> run_one(const JobId& id, std::shared_ptr<const job::JobSpec> spec);
+  Result<void> refuse_when_slow();
+  void enqueue(const Queued& queued);
+  /// Under the lock; an engine that runs nothing keeps nothing.
+  void enqueue_locked(const Queued& queued);
+  Result<void> enqueue_queued();  ///< all that the store has
+  void wake(const JobId& id);  ///< whoever waits for it looks again
+  void wake_all();
+
+  // Workers.
+  void work(const std::stop_token& stop);
+  Turn take(const std::stop_token& stop);
+  bool may_claim_locked(std::size_t free) const;
+  void claim(const schedule::Ticket& ticket, const std::shared_ptr<Running>& running);
+  void claim_with(JobRecord record, SpecPtr spec, const std::shared_ptr<Running>& running, bool is_fresh);
+  void claimed(Result<JobRecord> row, SpecPtr spec, const std::shared_ptr<Running>& running, bool is_fresh);
+  void claim_refused(const schedule::Ticket& ticket, const std::shared_ptr<Running>& running, const Error& error);
+  void walk(Claimed claimed);
+  void end(RunOutcome outcome, SpecPtr spec, const std::shared_ptr<Running>& running);
+  void end_again(RunOutcome outcome, SpecPtr spec, const std::shared_ptr<Running>& running, bool was_refused);
+  /// The job is out of this process's hands; `unstored`: it has to come back to it.
+  void let_go(const JobId& id, const std::shared_ptr<Running>& running, SpecPtr spec, std::optional<Error> unstored);
+  void chore(std::function<void()> work);
+  void stop_running(const JobId& id, StopReason reason);
+
   Result<void> requeue(const JobId& id, const std::string& reason);
   Result<void> join_others();
   void beat(const std::stop_token& stop);
   Result<bool> runs_elsewhere(const JobId& id, std::uint64_t fence);
-  /// Under the lock; an engine that runs nothing keeps nothing.
-  void enqueue_locked(const JobId& id, std::shared_ptr<const job::JobSpec> spec);
   void look_for_work();
-  void stop_cancelled(const JobId& id);
   void guard(const std::stop_token& stop);
   void heard(const job::Event& event);  ///< by any process, in the order of the log
   bool may_start() const { return membership_ == nullptr || membership_->holds(); }
   /// Called when `error` kept something from being stored: jobs wait now, and whoever waits for them hears it.
   void cannot_store(const Error& error);
-  void park(const JobId& id, std::shared_ptr<const job::JobSpec> spec);  ///< under the lock
+  void park_locked(const JobId& id, SpecPtr spec);
   void heal(const std::stop_token& stop);
   void unpark();
+  void expire_waiting();
 
   EngineServices services_;
   EngineOptions options_;
@@ -130,20 +180,30 @@ class EngineImpl final : public Engine {
 
   /// A job whose start, checkpoint or end could not be stored.
   struct Parked {
-    std::shared_ptr<const job::JobSpec> spec;
+    SpecPtr spec;
     std::uint32_t looks_left = 0;  ///< of heal(), before it is tried again
   };
 
   std::mutex mutex_;
-  const std::unique_ptr<Condition> changed_;  ///< queue, running, draining, ended jobs, what can be stored
-  std::deque<JobId> queue_;  ///< their order; those that do not wait any more are passed over
-  /// What may be queued in the store: whoever starts it finds out. A spec is null where this process did not admit it.
-  std::map<JobId, std::shared_ptr<const job::JobSpec>> waiting_;
+  /// What may be queued in the store: whoever starts it finds out.
+  schedule::FairQueue queue_;
+  std::unordered_map<std::string, Fresh> fresh_;  ///< of what waits; a part of it
+  std::set<std::pair<std::int64_t, std::string>> waiting_until_;  ///< microseconds, job: whose wait has a limit
+  std::set<std::pair<std::int64_t, std::string>> waiting_since_;  ///< kept where queue_delay_max is set
+  std::vector<schedule::Ticket> held_elsewhere_;  ///< another process has their serial key
+  std::deque<Claimed> claimed_;
+  std::deque<std::function<void()>> chores_;
+  std::size_t claiming_ = 0;  ///< claims that the store has not answered
+  std::size_t ending_ = 0;  ///< ends that it has not answered
+  std::size_t idle_ = 0;  ///< workers without a job
+  double mean_run_s_ = 1;  ///< of late; high at first, so that nothing is claimed ahead before it is known to be short
   std::set<JobId> attended_;
   std::map<JobId, std::shared_ptr<Running>> running_;
   std::map<JobId, Parked> parked_;
   std::map<JobId, std::uint32_t> parkings_;  ///< how often in a row; a job that keeps failing is tried less and less
-  std::uint64_t ended_ = 0;  ///< counts jobs that ended or were parked here, so that waiters look again
+  std::multimap<JobId, Waiter*> waiters_;
+  const std::unique_ptr<Condition> work_;  ///< whatever take() looks at
+  const std::unique_ptr<Condition> changed_;  ///< running_ got smaller
   bool draining_ = false;
   std::vector<std::unique_ptr<Timer>> workers_;
   std::unique_ptr<Timer> sweeping_;

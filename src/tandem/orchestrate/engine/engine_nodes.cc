@@ -51,7 +51,7 @@ void EngineImpl::guard(const std::stop_token& stop) {
     {
       const std::lock_guard lock(mutex_);
       for (const auto& [id, one] : running_) {
-        one->lost = true;
+        one->reason = StopReason::kLost;
         running.push_back(one);
       }
     }
@@ -63,33 +63,43 @@ void EngineImpl::look_for_work() {
   std::set<JobId> attended;
   {
     const std::lock_guard lock(mutex_);
-    changed_->notify_all();  // whoever waited for the lease
-    if (!waiting_.empty()) return;
+    work_->notify_all();  // whoever waited for the lease
+    if (queue_.size() != 0) return;
     attended = attended_;
   }
   // What the log told while it could not be taken, such as a job that this process was still running for nobody.
-  const std::string prefix = state_index_key(job::JobState::kQueued, JobId());
-  const auto rows = services_.store.scan(store::Scan::prefix(store::Table::kJobIndex, prefix));
-  if (!rows) return;
-  for (const store::Row& row : *rows) {
-    const JobId id(row.key.substr(prefix.size()));
-    if (options_.runs == Runs::kEveryJob || attended.contains(id)) enqueue(id, nullptr);
-  }
+  (void)each_queued(services_.store, [&](const Queued& queued) {
+    if (options_.runs == Runs::kEveryJob || attended.contains(JobId(queued.ticket.job))) enqueue(queued);
+  });
 }
 
 void EngineImpl::heard(const job::Event& event) {
-  const bool queued = event.type == "job.queued" || event.type == "job.requeued";
-  if (event.type == "job.cancel_requested") stop_cancelled(event.job);
+  const JobId& id = event.job;
+  if (event.type == "job.cancel_requested") stop_running(id, StopReason::kCancelled);
+  if (event.type == "job.suspend_requested") stop_running(id, StopReason::kSuspended);
+  const bool asks = event.type.ends_with("_requested");
+  bool runs_here = options_.runs == Runs::kEveryJob;
   {
     const std::lock_guard lock(mutex_);
-    if (queued && (options_.runs == Runs::kEveryJob || attended_.contains(event.job)))
-      enqueue_locked(event.job, nullptr);
-    else if (event.type.starts_with("job.") && !queued && event.type != "job.cancel_requested")
-      waiting_.erase(event.job);  // somebody has it, or it is over
-    if (waiting_.empty()) queue_.clear();  // only a worker that takes something would pass them over
-    ++ended_;  // whoever waits for a job looks again
-    changed_->notify_all();
+    runs_here = options_.workers != 0 && (runs_here || attended_.contains(id));
   }
+  if (event.type == "job.queued") {
+    if (runs_here) enqueue(queued_of(event));
+  } else if (event.type == "job.requeued" || event.type == "job.resumed") {
+    if (runs_here) {
+      const auto record = load_job(services_.store, id);
+      if (record && record->view.state == job::JobState::kQueued) enqueue(queued_of(*record));
+    }
+  } else if (event.type.starts_with("job.") && !asks) {  // somebody has it, or it is over
+    const std::lock_guard lock(mutex_);
+    queue_.erase(id.value);
+    fresh_.erase(id.value);
+    // A serial key may be free by now; whoever claims finds out.
+    for (const schedule::Ticket& ticket : held_elsewhere_) queue_.push(ticket);
+    if (!held_elsewhere_.empty()) work_->notify_one();
+    held_elsewhere_.clear();
+  }
+  wake(id);
   listeners_->publish(event);
 }
 

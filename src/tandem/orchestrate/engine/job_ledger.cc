@@ -15,60 +15,84 @@ Result<void> move_without_result(store::Store& store, JobRecord& row, Change& ch
     row.view.error_number = number;
     TANDEM_TRY(budget::Budget(store).release(change.batch, row.view.id));
   }
-  change.events.push_back({fmt::format("job.{}", ends ? job::to_string(row.view.state) : "requeued"),
+  if (row.view.state == job::JobState::kSuspended) row.suspend_requested = false;
+  const bool queued = row.view.state == job::JobState::kQueued;
+  change.events.push_back({fmt::format("job.{}", queued ? "requeued" : job::to_string(row.view.state)),
                            {{"error", reason.message}, {"number", number}}});
   return {};
 }
 
 Result<JobRecord> JobLedger::update(const JobId& id, std::optional<std::uint64_t> fence, const std::string& actor,
-                                    const std::function<Result<void>(JobRecord&, Change&)>& decide) {
+                                    const Decide& decide) {
   while (true) {
     TANDEM_TRY_ASSIGN(JobRecord record, load_job(store_, id));
     if (fence && record.view.fence != *fence) {
       return fail(errors::kStaleFence, "job {} is owned under fence {}, this worker has {}; it stops", id.value,
                   record.view.fence, *fence);
     }
-    const Indexed previous{.state = record.view.state, .owner = record.owner};
+    const Indexed previous(record);
     Change change;
     TANDEM_TRY(decide(record, change));
-    if (record.view.state != job::JobState::kRunning) record.owner.clear();
-    record.view.updated_at = clock_.now();
-    auto done = commit(record, previous, actor, std::move(change));
-    if (done) return record;
+    Prepared prepared = prepare(std::move(record), previous, actor, std::move(change));
+    const auto done = store_.commit_and_wait(std::move(prepared.batch));
+    if (done) return finish(std::move(prepared.record), std::move(prepared.events), *done);
     // Another writer won; every loss means that somebody else made progress, so this ends.
-    if (done.error().number != errors::kPreconditionFailed) return tl::unexpected(std::move(done).error());
+    if (done.error().number != errors::kPreconditionFailed) return tl::unexpected(done.error());
   }
 }
 
-Result<void> JobLedger::insert(const JobRecord& record, Change change) {
-  return commit(record, std::nullopt, record.actor, std::move(change));
+void JobLedger::change(JobRecord record, const std::string& actor, const Decide& decide,
+                       std::function<void(Result<JobRecord>)> done) {
+  const Indexed previous(record);
+  Change change;
+  if (auto decided = decide(record, change); !decided) return done(tl::unexpected(std::move(decided).error()));
+  Prepared prepared = prepare(std::move(record), previous, actor, std::move(change));
+  store_.commit(std::move(prepared.batch),
+                [this, row = std::move(prepared.record), events = std::move(prepared.events),
+                 done = std::move(done)](Result<store::Committed> committed) mutable {
+                  if (!committed) return done(tl::unexpected(std::move(committed).error()));
+                  done(finish(std::move(row), std::move(events), *committed));
+                });
 }
 
-Result<void> JobLedger::commit(const JobRecord& record, const std::optional<Indexed>& previous,
-                               const std::string& actor, Change change) {
+Result<JobRecord> JobLedger::insert(JobRecord record, Change change) {
+  const std::string actor = record.actor;
+  Prepared prepared = prepare(std::move(record), std::nullopt, actor, std::move(change));
+  TANDEM_TRY_ASSIGN(const store::Committed committed, store_.commit_and_wait(std::move(prepared.batch)));
+  return finish(std::move(prepared.record), std::move(prepared.events), committed);
+}
+
+JobLedger::Prepared JobLedger::prepare(JobRecord record, const std::optional<Indexed>& previous,
+                                       const std::string& actor, Change change) {
+  if (record.view.state != job::JobState::kRunning) record.owner.clear();
+  if (previous) record.view.updated_at = clock_.now();
+  Prepared out{.record = std::move(record), .batch = std::move(change.batch), .events = {}};
   if (change.keeps_row)
-    change.batch.check(store::Table::kJob, record.view.id.value, store::Expect::at(record.version));
+    out.batch.check(store::Table::kJob, out.record.view.id.value, store::Expect::at(out.record.version));
   else
-    put_job(change.batch, record, previous);
-  std::vector<job::Event> events;
+    put_job(out.batch, out.record, previous);
   for (auto& [type, data] : change.events) {
-    job::Event event{.job = record.view.id,
+    job::Event event{.job = out.record.view.id,
                      .type = std::move(type),
-                     .at = record.view.updated_at,
+                     .at = out.record.view.updated_at,
                      .actor = actor,
                      .data = std::move(data)};
     TANDEM_ASSERT(job::catalogue_violation(event) == "");
-    change.batch.append(event.job.value, event.document().dump());
-    events.push_back(std::move(event));
+    out.batch.append(event.job.value, event.document().dump());
+    out.events.push_back(std::move(event));
   }
-  TANDEM_TRY_ASSIGN(const store::Committed committed, store_.commit_and_wait(std::move(change.batch)));
+  if (!change.keeps_row) ++out.record.version;  // as the store counts it
+  return out;
+}
+
+JobRecord JobLedger::finish(JobRecord record, std::vector<job::Event> events, const store::Committed& committed) {
   // The batch may carry events of others (money) before ours: ours are the last ones.
   const std::size_t first = committed.sequences.size() - events.size();
   for (std::size_t i = 0; i < events.size(); ++i) {
     events[i].sequence = committed.sequences[first + i];
     publish_(events[i]);
   }
-  return {};
+  return record;
 }
 
 }  // namespace tandem::engine

@@ -26,6 +26,9 @@ struct Change {
 Result<void> move_without_result(store::Store& store, JobRecord& row, Change& change, job::JobEvent event,
                                  const Error& reason);
 
+/// Changes a row and names the events; called again when another writer was faster.
+using Decide = std::function<Result<void>(JobRecord&, Change&)>;
+
 /// Threads: safe to call concurrently.
 class JobLedger {
  public:
@@ -37,14 +40,25 @@ class JobLedger {
   /// changed the row meanwhile, everything is done again from the reading on. With `fence` the caller must still own the job.
   /// Returns the row as committed. Errors: 5005 stale_fence, 5001 job_not_found, what `decide` says, those of the store.
   Result<JobRecord> update(const JobId& id, std::optional<std::uint64_t> fence, const std::string& actor,
-                           const std::function<Result<void>(JobRecord&, Change&)>& decide);
+                           const Decide& decide);
 
-  /// The first row of a job.
-  Result<void> insert(const JobRecord& record, Change change);
+  /// The same without reading and without waiting, once, on a row that the caller has. `done` is called when it is committed or
+  /// refused, on a thread of the store, or at once with what `decide` says; it must be short. 3004 precondition_failed: somebody
+  /// else changed the row, or took its serial key.
+  void change(JobRecord record, const std::string& actor, const Decide& decide,
+              std::function<void(Result<JobRecord>)> done);
+
+  /// The first row of a job. Returns it as committed.
+  Result<JobRecord> insert(JobRecord record, Change change);
 
  private:
-  Result<void> commit(const JobRecord& record, const std::optional<Indexed>& previous, const std::string& actor,
-                      Change change);
+  struct Prepared {
+    JobRecord record;  ///< as it will be
+    store::Batch batch;
+    std::vector<job::Event> events;
+  };
+  Prepared prepare(JobRecord record, const std::optional<Indexed>& previous, const std::string& actor, Change change);
+  JobRecord finish(JobRecord record, std::vector<job::Event> events, const store::Committed& committed);
 
   store::Store& store_;
   const Clock& clock_;

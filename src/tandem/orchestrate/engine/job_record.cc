@@ -1,5 +1,7 @@
 #include "tandem/orchestrate/engine/job_record.h"
 
+#include "tandem/base/text.h"
+
 namespace tandem::engine {
 namespace {
 
@@ -18,6 +20,8 @@ Json JobView::document() const {
               {"plan_digest", plan_digest},
               {"lineage_id", lineage_id},
               {"tenant", tenant},
+              {"project", project},
+              {"priority", priority},
               {"cancel_requested", cancel_requested}};
   out["objective"] = objective ? Json(*objective) : Json();
   out["error"] = error.empty() ? Json() : Json{{"number", error_number}, {"message", error}};
@@ -35,6 +39,10 @@ Bytes JobRecord::value() const {
   out["starts"] = starts;
   out["owner"] = owner;
   out["lost_leases"] = lost_leases;
+  out["rank"] = rank;
+  out["serial_key"] = serial_key;
+  out["suspend_requested"] = suspend_requested;
+  out["queue_until_micros"] = queue_until_micros;
   return out.dump();
 }
 
@@ -59,6 +67,9 @@ Result<JobRecord> JobRecord::parse(const store::Row& row) {
   TANDEM_TRY_ASSIGN(out.view.plan_digest, reader.string("plan_digest"));
   TANDEM_TRY_ASSIGN(out.view.lineage_id, reader.string("lineage_id"));
   TANDEM_TRY_ASSIGN(out.view.tenant, reader.string("tenant"));
+  TANDEM_TRY_ASSIGN(out.view.project, reader.string_or("project", ""));
+  TANDEM_TRY_ASSIGN(const std::int64_t priority, reader.integer_or("priority", 0, INT32_MIN, INT32_MAX));
+  out.view.priority = static_cast<int>(priority);
   TANDEM_TRY_ASSIGN(out.view.cancel_requested, reader.boolean_or("cancel_requested", false));
   if (reader.has("objective")) {
     TANDEM_TRY_ASSIGN(out.view.objective, reader.number("objective"));
@@ -80,6 +91,10 @@ Result<JobRecord> JobRecord::parse(const store::Row& row) {
   TANDEM_TRY_ASSIGN(out.owner, reader.string_or("owner", ""));
   TANDEM_TRY_ASSIGN(const std::int64_t lost, reader.integer_or("lost_leases", 0, 0, UINT32_MAX));
   out.lost_leases = static_cast<std::uint32_t>(lost);
+  TANDEM_TRY_ASSIGN(out.rank, reader.integer_or("rank", out.view.created_at.micros / 1000, INT64_MIN, INT64_MAX));
+  TANDEM_TRY_ASSIGN(out.serial_key, reader.string_or("serial_key", ""));
+  TANDEM_TRY_ASSIGN(out.suspend_requested, reader.boolean_or("suspend_requested", false));
+  TANDEM_TRY_ASSIGN(out.queue_until_micros, reader.integer_or("queue_until_micros", 0, 0, INT64_MAX));
   return out;
 }
 
@@ -91,13 +106,96 @@ std::string owner_index_key(std::string_view node, const JobId& id) {
   return fmt::format("owner/{}/{}", node, id.value);
 }
 
+schedule::Ticket JobRecord::ticket() const {
+  return {.job = view.id.value,
+          .tenant = view.tenant,
+          .project = view.project,
+          .rank = rank,
+          .serial_key = serial_key};
+}
+
+Queued queued_of(const JobRecord& record) {
+  Queued out{.ticket = record.ticket(), .until_micros = record.starts == 0 ? record.queue_until_micros : 0};
+  if (record.deadline_micros != 0 && (out.until_micros == 0 || record.deadline_micros < out.until_micros))
+    out.until_micros = record.deadline_micros;
+  return out;
+}
+
+Queued queued_of(const job::Event& event) {
+  const Json& data = event.data;
+  return {.ticket = {.job = event.job.value,
+                     .tenant = data.value("tenant", ""),
+                     .project = data.value("project", ""),
+                     .rank = data.value("rank", event.at.micros / 1000),
+                     .serial_key = data.value("serial_key", "")},
+          .until_micros = data.value("start_by", std::int64_t{0})};
+}
+
+std::string serial_index_key(std::string_view tenant, std::string_view key) {
+  return fmt::format("serial/{}/{}", tenant, key);
+}
+
+namespace {
+
+constexpr char kBetween = '\n';  // of the parts of an index entry; no name has it
+
+Bytes index_value(const JobRecord& record) {
+  if (record.view.state != job::JobState::kQueued) return {};
+  const Queued queued = queued_of(record);
+  return fmt::format("{1}{0}{2}{0}{3}{0}{4}{0}{5}", kBetween, queued.ticket.rank, queued.until_micros,
+                     queued.ticket.tenant, queued.ticket.project, queued.ticket.serial_key);
+}
+
+Result<Queued> parse_queued(store::Store& store, const store::Row& row, std::string job) {
+  if (row.value.empty()) {  // of an earlier version
+    TANDEM_TRY_ASSIGN(const JobRecord record, load_job(store, JobId(std::move(job))));
+    return queued_of(record);
+  }
+  const std::vector<std::string_view> parts = split(row.value, kBetween);
+  const auto rank = parse_int64(parts.front());
+  const auto until = parts.size() == 5 ? parse_int64(parts[1]) : rank;
+  if (parts.size() != 5 || !rank || !until)
+    return fail_at("job_index " + row.key, errors::kStoreDamaged, "the entry of a queued job cannot be read");
+  return Queued{.ticket = {.job = std::move(job),
+                           .tenant = std::string(parts[2]),
+                           .project = std::string(parts[3]),
+                           .rank = *rank,
+                           .serial_key = std::string(parts[4])},
+                .until_micros = *until};
+}
+
+}  // namespace
+
+Result<void> each_queued(store::Store& store, const std::function<void(const Queued&)>& take) {
+  const std::string prefix = state_index_key(job::JobState::kQueued, JobId());
+  store::Scan scan = store::Scan::prefix(store::Table::kJobIndex, prefix, kPage);
+  while (true) {
+    TANDEM_TRY_ASSIGN(const std::vector<store::Row> rows, store.scan(scan));
+    for (const store::Row& row : rows) {
+      TANDEM_TRY_ASSIGN(const Queued queued, parse_queued(store, row, row.key.substr(prefix.size())));
+      take(queued);
+    }
+    if (rows.size() < kPage) return {};
+    scan.from = rows.back().key + '\0';
+  }
+}
+
 void put_job(store::Batch& batch, const JobRecord& record, const std::optional<Indexed>& previous) {
   const JobId& id = record.view.id;
+  const bool ran = previous && previous->state == job::JobState::kRunning;
+  const bool runs = record.view.state == job::JobState::kRunning;
+  if (ran != runs && !record.serial_key.empty()) {
+    const std::string key = serial_index_key(record.view.tenant, record.serial_key);
+    if (runs)
+      batch.put(store::Table::kJobIndex, key, id.value, store::Expect::absent());
+    else
+      batch.erase(store::Table::kJobIndex, key);
+  }
   const store::Expect expect = record.version == 0 ? store::Expect::absent() : store::Expect::at(record.version);
   batch.put(store::Table::kJob, id.value, record.value(), expect);
   if (!previous || previous->state != record.view.state) {
     if (previous) batch.erase(store::Table::kJobIndex, state_index_key(previous->state, id));
-    batch.put(store::Table::kJobIndex, state_index_key(record.view.state, id), "");
+    batch.put(store::Table::kJobIndex, state_index_key(record.view.state, id), index_value(record));
   }
   const std::string before = previous ? previous->owner : "";
   if (before == record.owner) return;

@@ -4,6 +4,7 @@
 // a worker also checks its fence.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "tandem/model/job/job_event.h"
 #include "tandem/model/job/job_state.h"
 #include "tandem/orchestrate/engine/engine.h"
+#include "tandem/orchestrate/schedule/fair_queue.h"
 #include "tandem/store/store.h"
 
 namespace tandem::engine {
@@ -29,7 +31,12 @@ struct JobRecord {
   std::uint32_t starts = 0;  ///< times a worker took it
   std::string owner;  ///< the node that runs it, where several share the store; empty unless it is running
   std::uint32_t lost_leases = 0;  ///< processes that were lost while they ran it
+  std::int64_t rank = 0;  ///< among what waits: schedule::rank_of
+  std::string serial_key;
+  bool suspend_requested = false;
+  std::int64_t queue_until_micros = 0;  ///< latest first start; 0: none
 
+  schedule::Ticket ticket() const;
   Bytes value() const;
   static Result<JobRecord> parse(const store::Row& row);
 };
@@ -44,7 +51,11 @@ std::string owner_index_key(std::string_view node, const JobId& id);
 struct Indexed {
   job::JobState state = job::JobState::kQueued;
   std::string owner;
+  explicit Indexed(const JobRecord& record) : state(record.view.state), owner(record.owner) {}
 };
+
+/// "serial/<tenant>/<key>" while a job with the key is running.
+std::string serial_index_key(std::string_view tenant, std::string_view key);
 
 /// Adds the row of `record` (expecting its version) to `batch`, and moves its index entries where they changed.
 void put_job(store::Batch& batch, const JobRecord& record, const std::optional<Indexed>& previous);
@@ -57,6 +68,17 @@ Result<std::vector<store::Row>> rows_under(store::Store& store, store::Table tab
 
 /// Ids of all jobs in a state, oldest first.
 Result<std::vector<JobId>> jobs_in_state(store::Store& store, job::JobState state);
+
+/// A job in the queue.
+struct Queued {
+  schedule::Ticket ticket;
+  std::int64_t until_micros = 0;  ///< it ends as expired when it has not started by then; 0: it waits for ever
+};
+Queued queued_of(const JobRecord& record);
+Queued queued_of(const job::Event& event);  ///< "job.queued"
+
+/// All queued jobs, oldest first, page by page; what is needed stands in the index. Errors: 3003 store_damaged; those of reads.
+Result<void> each_queued(store::Store& store, const std::function<void(const Queued&)>& take);
 
 /// The owner under whom the job is running with this fence; empty when it is not. Errors: those of the store.
 Result<std::optional<std::string>> owner_under(store::Store& store, const JobId& id, std::uint64_t fence);

@@ -47,6 +47,14 @@ void add_evidence(store::Batch& batch, const job::JobSpec& spec, const job::Resu
   }
 }
 
+void add_plan(JobRecord& row, Change& change, const job::Plan& plan) {
+  if (row.plan) return;
+  row.plan = plan.document();
+  row.view.plan_digest = (*row.plan)["digest"].get<std::string>();
+  change.events.push_back(
+      {"job.planned", {{"digest", row.view.plan_digest}, {"primary", plan.primary}, {"reasons", plan.reasons}}});
+}
+
 }  // namespace
 
 Result<job::JobSpec> load_spec(store::Store& store, const JobRecord& record, const problem::ProblemRegistry& problems) {
@@ -90,21 +98,12 @@ Result<job::Plan> JobRunner::make_plan(const job::JobSpec& spec) {
   return route::make_plan(input);
 }
 
-Result<job::Plan> JobRunner::stored_or_new_plan(const JobRecord& record, const job::JobSpec& spec,
-                                                std::uint64_t fence) {
+Result<job::Plan> JobRunner::stored_or_new_plan(const JobRecord& record, const job::JobSpec& spec) {
   if (record.plan) return job::Plan::parse(*record.plan, "/plan");
-  TANDEM_TRY_ASSIGN(job::Plan plan, make_plan(spec));
-  TANDEM_TRY(ledger_.update(record.view.id, fence, kActor, [&](JobRecord& row, Change& change) -> Result<void> {
-    row.plan = plan.document();
-    row.view.plan_digest = plan.digest();
-    change.events.push_back(
-        {"job.planned", {{"digest", plan.digest()}, {"primary", plan.primary}, {"reasons", plan.reasons}}});
-    return {};
-  }));
-  return plan;
+  return make_plan(spec);
 }
 
-Result<JobRunner::Walked> JobRunner::walk(const JobRecord& record, const job::JobSpec& spec, const job::Plan& plan,
+Result<JobRunner::Walked> JobRunner::walk(JobRecord& record, const job::JobSpec& spec, const job::Plan& plan,
                                           const RunControl& control, Deadline deadline) {
   TANDEM_TRY_ASSIGN(const std::unique_ptr<hybrid::Loop> loop, walk::make_walk(spec, plan));
   OrderRunner orders(services_, ledger_);
@@ -139,22 +138,26 @@ Result<JobRunner::Walked> JobRunner::walk(const JobRecord& record, const job::Jo
       return out;
     }
     context.round = round;
-    TANDEM_TRY(
-        ledger_.update(record.view.id, record.view.fence, kActor, [&](JobRecord&, Change& change) -> Result<void> {
-          change.keeps_row = true;
+    TANDEM_TRY_ASSIGN(
+        record,
+        ledger_.update(record.view.id, record.view.fence, kActor, [&](JobRecord& row, Change& change) -> Result<void> {
+          change.keeps_row = row.plan.has_value();
+          add_plan(row, change, plan);
           change.batch.put(store::Table::kStep, step_key(record.view.id, round, "state"), state.dump());
           Json labels = Json::array();
           for (const hybrid::Order& order : advance.orders) labels.push_back(order.label);
           change.events.push_back({"round.started", {{"round", round}, {"orders", std::move(labels)}}});
           return {};
         }));
-    if (control.on_progress) {
+    if (control.stop.stop_requested()) return fail(errors::kCancelled, "stopped before round {}", round);
+    if (control.on_progress && !advance.orders.empty()) {
       control.on_progress({.job = record.view.id,
                            .step = advance.orders.front().label,
                            .elapsed_ms = milliseconds(services_.clock.monotonic() - begin)});
     }
-    TANDEM_TRY_ASSIGN(std::vector<Carried> carried, orders.run(advance.orders, context));
     replies.clear();
+    if (advance.orders.empty()) continue;
+    TANDEM_TRY_ASSIGN(std::vector<Carried> carried, orders.run(advance.orders, context));
     for (Carried& one : carried) {
       replies.push_back(one.reply);
       one.reply.result.reset();  // only the record is needed from here on
@@ -163,8 +166,8 @@ Result<JobRunner::Walked> JobRunner::walk(const JobRecord& record, const job::Jo
   }
 }
 
-Result<void> JobRunner::succeed(const JobRecord& record, const job::JobSpec& spec, const job::Plan& plan, Walked walked,
-                                double elapsed_ms) {
+Result<Decide> JobRunner::succeed(const JobRecord& record, const job::JobSpec& spec, const job::Plan& plan,
+                                  Walked walked, double elapsed_ms) {
   job::ResultDocument& result = walked.result;
   result.job_id = record.view.id;
   result.status = job::JobState::kSucceeded;
@@ -177,105 +180,111 @@ Result<void> JobRunner::succeed(const JobRecord& record, const job::JobSpec& spe
   lineage::LineageRecord lineage{.id = LineageId("lin_" + record.view.id.value.substr(4)),
                                  .job = record.view.id,
                                  .spec_sha256 = record.spec_sha256,
-                                 .plan = plan.document(),
+                                 .plan = record.plan ? *record.plan : plan.document(),
                                  .walk = std::move(walked.walk_lineage),
                                  .versions = options_.versions,
                                  .created_at = format_rfc3339(services_.clock.now()),
                                  .consumer = spec.business.consumer};
-  lineage.spec = spec.document();
-  lineage.spec.erase("problem");  // it may be millions of numbers: the blob spec_sha256 has it
-  lineage.spec.erase("program");
+  lineage.spec = spec.options_document();  // the problem may be millions of numbers: the blob spec_sha256 has it
   if (!spec.is_program()) lineage.problem_sha256 = spec.problem()->hash().hex();
   for (const Carried& carried : walked.carried) lineage.work.push_back(carried.record);
   result.lineage_id = lineage.id;
   const Json document = result.document();
-  const Bytes bytes = document.dump();
-  const std::string result_sha256 = sha256(bytes).hex();
   lineage.result_sha256 = sha256(canonical_json(job::canonical_result(document))).hex();
-  const budget::Budget budget(services_.store);
-  auto stored =
-      ledger_.update(record.view.id, record.view.fence, kActor, [&](JobRecord& row, Change& change) -> Result<void> {
-        TANDEM_TRY_ASSIGN(row.view.state, job::require_transition(row.view.state, job::JobEvent::kSucceed));
-        row.result_sha256 = result_sha256;
-        row.view.lineage_id = lineage.id.value;
-        if (result.best) row.view.objective = result.best->candidate.objective;
-        TANDEM_TRY(budget.release(change.batch, row.view.id));
-        change.batch.put(store::Table::kBlob, result_sha256, bytes);
-        change.batch.put(store::Table::kLineage, lineage.id.value, lineage.document().dump());
-        add_evidence(change.batch, spec, result, walked.carried, services_.clock.now());
-        change.events.push_back({"job.succeeded",
-                                 {{"objective", row.view.objective ? Json(*row.view.objective) : Json()},
-                                  {"acceptance_met", result.acceptance.met},
-                                  {"lineage_id", lineage.id.value},
-                                  {"result_sha256", result_sha256},
-                                  {"billed_usd_micros", result.billed.usd_micros}}});
-        return {};
-      });
-  return stored.map([](const JobRecord&) {});
+  // All that the commit writes beside the row is made once; the row itself is decided on whatever it is by then.
+  store::Batch batch;
+  Bytes bytes = document.dump();
+  const std::string result_sha256 = sha256(bytes).hex();
+  batch.put(store::Table::kBlob, result_sha256, std::move(bytes));
+  batch.put(store::Table::kLineage, lineage.id.value, lineage.document().dump());
+  add_evidence(batch, spec, result, walked.carried, services_.clock.now());
+  const std::optional<double> objective =
+      result.best ? std::optional(result.best->candidate.objective) : std::nullopt;
+  Json event = {{"objective", objective ? Json(*objective) : Json()},
+                {"acceptance_met", result.acceptance.met},
+                {"lineage_id", lineage.id.value},
+                {"result_sha256", result_sha256},
+                {"billed_usd_micros", result.billed.usd_micros}};
+  return [&store = services_.store, plan, batch = std::move(batch), objective, event = std::move(event), result_sha256,
+          lineage_id = lineage.id.value](JobRecord& row, Change& change) -> Result<void> {
+    TANDEM_TRY_ASSIGN(row.view.state, job::require_transition(row.view.state, job::JobEvent::kSucceed));
+    add_plan(row, change, plan);
+    row.result_sha256 = result_sha256;
+    row.view.lineage_id = lineage_id;
+    if (objective) row.view.objective = objective;
+    TANDEM_TRY(budget::Budget(store).release(change.batch, row.view.id));
+    change.batch.operations.insert(change.batch.operations.end(), batch.operations.begin(), batch.operations.end());
+    change.events.push_back({"job.succeeded", event});
+    return {};
+  };
 }
 
-Result<void> JobRunner::finish_without_result(const JobId& id, std::uint64_t fence, job::JobEvent event,
-                                              const Error& error) {
-  auto done = ledger_.update(id, fence, kActor, [&](JobRecord& row, Change& change) {
-    // Another process may have promised the client its end while this one was stopping.
-    if (event == job::JobEvent::kRequeue && row.view.cancel_requested)
-      return move_without_result(services_.store, row, change, job::JobEvent::kCancel,
-                                 make_error(errors::kCancelled, "cancelled by the client while it was running"));
-    return move_without_result(services_.store, row, change, event, error);
-  });
-  return done.map([](const JobRecord&) {});
-}
-
-RunOutcome JobRunner::end_with(const JobId& id, std::uint64_t fence, const Error& error, const RunControl& control) {
+RunOutcome JobRunner::end_with(JobRecord record, const Error& error, StopReason why) {
   if (error.number == errors::kStaleFence || is_store_trouble(error)) {
-    services_.log.write(LogLevel::kWarning, "job.let_go", {{"job_id", id.value}, {"error", error.to_string()}});
-    return {error.number == errors::kStaleFence ? RunEnd::kLost : RunEnd::kUnstored, error};
+    services_.log.write(LogLevel::kWarning, "job.let_go",
+                        {{"job_id", record.view.id.value}, {"error", error.to_string()}});
+    return {.decide = {}, .error = error, .record = std::move(record)};
   }
-  if (control.lost())
-    return {RunEnd::kUnstored,
-            make_error(errors::kLeaseLost, "the lease of this process was over; the job goes on later")};
+  if (why == StopReason::kLost) {
+    return {.decide = {},
+            .error = make_error(errors::kLeaseLost, "the lease of this process was over; the job goes on later"),
+            .record = std::move(record)};
+  }
   job::JobEvent event = job::JobEvent::kFail;
   Error reason = error;
-  if (control.cancelled()) {
+  if (why == StopReason::kCancelled) {
     event = job::JobEvent::kCancel;
     reason = make_error(errors::kCancelled, "cancelled by the client while it was running");
-  } else if (error.number == errors::kExpired) {
+  } else if (error.number == errors::kExpired || error.number == errors::kRunExpired) {
     event = job::JobEvent::kExpire;
-  } else if (control.draining() && error.number == errors::kCancelled) {
+  } else if (error.number == errors::kCancelled && why == StopReason::kSuspended) {
+    event = job::JobEvent::kSuspend;
+    reason = make_error(errors::kCancelled, "suspended by the client; its checkpoints are kept");
+  } else if (error.number == errors::kCancelled && why == StopReason::kDraining) {
     event = job::JobEvent::kRequeue;
   }
-  const auto stored = finish_without_result(id, fence, event, reason);
-  if (!stored) {
-    services_.log.write(LogLevel::kError, "job.end_not_stored",
-                        {{"job_id", id.value}, {"error", stored.error().to_string()}});
-    return {stored.error().number == errors::kStaleFence ? RunEnd::kLost : RunEnd::kUnstored, stored.error()};
-  }
-  return {event == job::JobEvent::kRequeue ? RunEnd::kRequeued : RunEnd::kFinal, std::nullopt};
+  Decide decide = [&store = services_.store, event, reason](JobRecord& row, Change& change) {
+    // Another process may have promised the client its end while this one was stopping.
+    const bool goes_on = event == job::JobEvent::kRequeue || event == job::JobEvent::kSuspend;
+    if (goes_on && row.view.cancel_requested)
+      return move_without_result(store, row, change, job::JobEvent::kCancel,
+                                 make_error(errors::kCancelled, "cancelled by the client while it was running"));
+    return move_without_result(store, row, change, event, reason);
+  };
+  return {.decide = std::move(decide), .error = {}, .record = std::move(record)};
 }
 
-RunOutcome JobRunner::run(const JobId& id, std::uint64_t fence, std::shared_ptr<const job::JobSpec> spec,
-                          const RunControl& control) {
-  // One stop for all reasons; the total time limit is a timer that adds its own.
+RunOutcome JobRunner::run(JobRecord record, std::shared_ptr<const job::JobSpec> spec, const RunControl& control) {
+  // One stop for all reasons; a time limit is a timer that adds its own.
   std::stop_source stop;
   const std::stop_callback forward(control.stop, [&] { stop.request_stop(); });
   std::unique_ptr<Timer> timer;
-  const auto work = [&]() -> Result<void> {
-    TANDEM_TRY_ASSIGN(const JobRecord record, load_job(services_.store, id));
+  const auto work = [&]() -> Result<Decide> {
+    if (control.stop.stop_requested()) return fail(errors::kCancelled, "stopped before it began");
     if (spec == nullptr) {
       TANDEM_TRY_ASSIGN(job::JobSpec loaded, load_spec(services_.store, record, services_.problems));
       spec = std::make_shared<const job::JobSpec>(std::move(loaded));
     }
+    const Instant begin = services_.clock.monotonic();
     Deadline deadline = Deadline::never();
+    const bool limited = spec->limits.run_time_ms != 0;
+    if (limited) deadline = Deadline(begin + std::chrono::milliseconds(spec->limits.run_time_ms));
+    bool total_first = false;
     if (record.deadline_micros != 0) {
       const auto left = std::chrono::microseconds(record.deadline_micros - services_.clock.now().micros);
-      if (left.count() <= 0) {
-        return fail(errors::kExpired, "the total time of {} ms was over before the job was done",
-                    spec->limits.total_time_ms);
-      }
-      deadline = Deadline::after(services_.clock, left);
-      timer = services_.executor.post_after(left, [stop]() mutable { stop.request_stop(); });
+      total_first = !limited || left <= std::chrono::milliseconds(spec->limits.run_time_ms);
+      if (total_first) deadline = Deadline::after(services_.clock, std::max(left, std::chrono::microseconds(0)));
     }
-    TANDEM_TRY_ASSIGN(const job::Plan plan, stored_or_new_plan(record, *spec, fence));
+    const auto expired = [&] {
+      return total_first ? fail(errors::kExpired, "the total time of {} ms was over before the job was done",
+                                spec->limits.total_time_ms)
+                         : fail(errors::kRunExpired, "the run took longer than the {} ms of limits.run_time",
+                                spec->limits.run_time_ms);
+    };
+    if (deadline.expired(services_.clock)) return expired();
+    if (limited || record.deadline_micros != 0)
+      timer = services_.executor.post_after(deadline.left(services_.clock), [stop]() mutable { stop.request_stop(); });
+    TANDEM_TRY_ASSIGN(const job::Plan plan, stored_or_new_plan(record, *spec));
     // Waiting and earlier starts count; a wall clock that was set back counts nothing.
     const auto since_admission = [&] {
       return static_cast<double>(
@@ -286,24 +295,22 @@ RunOutcome JobRunner::run(const JobId& id, std::uint64_t fence, std::shared_ptr<
     inner.stop = stop.get_token();
     auto walked = walk(record, *spec, plan, inner, deadline);
     if (!walked) {
-      if (deadline.expired(services_.clock))
-        return fail(errors::kExpired, "the total time of {} ms was over before the job was done",
-                    spec->limits.total_time_ms);
+      if (deadline.expired(services_.clock)) return expired();
       return tl::unexpected(std::move(walked).error());
     }
     return succeed(record, *spec, plan, *std::move(walked), since_admission());
   };
-  const auto within_memory = [&]() -> Result<void> {
+  const auto within_memory = [&]() -> Result<Decide> {
     try {
       return work();
     } catch (const std::bad_alloc&) {  // the job ends, not the server, and no later start tries it again
       return fail(errors::kOutOfMemory, "there is not enough memory for this job; use a smaller problem");
     }
   };
-  const Result<void> done = within_memory();
+  Result<Decide> done = within_memory();
   timer.reset();
-  if (done) return {};
-  return end_with(id, fence, done.error(), control);
+  if (done) return {.decide = *std::move(done), .error = {}, .record = std::move(record)};
+  return end_with(std::move(record), done.error(), control.reason());
 }
 
 }  // namespace tandem::engine

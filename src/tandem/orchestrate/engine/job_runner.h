@@ -12,17 +12,14 @@
 
 namespace tandem::engine {
 
-/// Why the runner let go of a job.
-enum class RunEnd : std::uint8_t {
-  kFinal,  ///< a final state is stored
-  kRequeued,  ///< stopped by a drain: back in the queue, checkpoints kept
-  kLost,  ///< somebody else owns it now: nothing was written
-  kUnstored,  ///< what it came to could not be stored: still running in the store, checkpoints kept
-};
-
+/// How the walk of a job came out.
 struct RunOutcome {
-  RunEnd end = RunEnd::kFinal;
-  std::optional<Error> error;  ///< of kLost and kUnstored
+  /// What the row becomes; empty: nothing is written, for the reason in `error`.
+  Decide decide;
+  /// 5005 stale_fence: somebody else owns it. Others: what it came to could not be stored or may not be written; it is still
+  /// running in the store, with its checkpoints.
+  std::optional<Error> error;
+  JobRecord record;  ///< the row as this worker last saw it
 };
 
 struct RunOptions {
@@ -32,12 +29,18 @@ struct RunOptions {
   lineage::Versions versions;
 };
 
-/// What stops a running job.
+/// Why a running job is to stop.
+enum class StopReason : std::uint8_t {
+  kNone,
+  kDraining,  ///< the server goes down
+  kSuspended,  ///< the client asked, and may resume it
+  kCancelled,  ///< the client asked
+  kLost,  ///< this process may not work on it any more: its lease is over
+};
+
 struct RunControl {
   std::stop_token stop;  ///< any reason
-  std::function<bool()> cancelled;  ///< the client asked
-  std::function<bool()> draining;  ///< the server goes down
-  std::function<bool()> lost;  ///< this process may not work on it any more: its lease is over
+  std::function<StopReason()> reason;
   std::function<void(const Progress&)> on_progress;
 };
 
@@ -46,9 +49,10 @@ class JobRunner {
   JobRunner(EngineServices& services, JobLedger& ledger, RunOptions options)
       : services_(services), ledger_(ledger), options_(std::move(options)) {}
 
-  /// `spec` may be null: it is then read from the store.
-  RunOutcome run(const JobId& id, std::uint64_t fence, std::shared_ptr<const job::JobSpec> spec,
-                 const RunControl& control);
+  /// `record` is the row as this worker committed it when it took the job; `spec` may be null: it is then read from the store.
+  RunOutcome run(JobRecord record, std::shared_ptr<const job::JobSpec> spec, const RunControl& control);
+  /// What becomes of a job that cannot go on because of `error`.
+  RunOutcome end_with(JobRecord record, const Error& error, StopReason reason);
 
   /// The plan for a job, with quotes, availability and evidence as they are now.
   Result<job::Plan> make_plan(const job::JobSpec& spec);
@@ -59,13 +63,12 @@ class JobRunner {
     Json walk_lineage;
     std::vector<Carried> carried;
   };
-  Result<job::Plan> stored_or_new_plan(const JobRecord& record, const job::JobSpec& spec, std::uint64_t fence);
-  Result<Walked> walk(const JobRecord& record, const job::JobSpec& spec, const job::Plan& plan,
-                      const RunControl& control, Deadline deadline);
-  Result<void> succeed(const JobRecord& record, const job::JobSpec& spec, const job::Plan& plan, Walked walked,
-                       double elapsed_ms);
-  Result<void> finish_without_result(const JobId& id, std::uint64_t fence, job::JobEvent event, const Error& error);
-  RunOutcome end_with(const JobId& id, std::uint64_t fence, const Error& error, const RunControl& control);
+  /// A new plan is written with the first change of the row: nothing is ordered before.
+  Result<job::Plan> stored_or_new_plan(const JobRecord& record, const job::JobSpec& spec);
+  Result<Walked> walk(JobRecord& record, const job::JobSpec& spec, const job::Plan& plan, const RunControl& control,
+                      Deadline deadline);
+  Result<Decide> succeed(const JobRecord& record, const job::JobSpec& spec, const job::Plan& plan, Walked walked,
+                         double elapsed_ms);
 
   EngineServices& services_;
   JobLedger& ledger_;

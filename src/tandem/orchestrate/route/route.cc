@@ -8,6 +8,7 @@
 #include "tandem/base/hash.h"
 #include "tandem/base/text.h"
 #include "tandem/hybrid/refine/refine.h"
+#include "tandem/model/problem/noop.h"
 
 namespace tandem::route {
 namespace {
@@ -523,13 +524,26 @@ Result<Plan> plan_program(const RouteInput& input) {
   return plan;
 }
 
+Plan plan_noop(std::uint32_t steps) {
+  Plan plan;
+  plan.primary = plan.baseline = "engine";
+  plan.steps.push_back({.kind = StepKind::kScore});
+  plan.reasons.push_back(fmt::format("There is nothing to compute: the engine itself records {} steps.", steps));
+  return plan;
+}
+
 }  // namespace
 
 Result<Plan> make_plan(const RouteInput& input) {
   std::vector<backend::Backend*> backends;
   for (const BackendFacts& facts : input.backends) backends.push_back(facts.backend);
   TANDEM_TRY(check_names(*input.spec, backends));
-  TANDEM_TRY_ASSIGN(Plan plan, input.spec->is_program() ? plan_program(input) : plan_problem(input));
+  const auto plan_work = [&]() -> Result<Plan> {
+    if (input.spec->is_program()) return plan_program(input);
+    if (const auto steps = problem::noop_steps(*input.spec->problem())) return plan_noop(*steps);
+    return plan_problem(input);
+  };
+  TANDEM_TRY_ASSIGN(Plan plan, plan_work());
   const Json document = {{"backends", input.spec->policy.backends},
                          {"avoid", input.spec->policy.avoid},
                          {"allow_emulated", input.spec->policy.allow_emulated},

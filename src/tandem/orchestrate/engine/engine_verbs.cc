@@ -1,0 +1,85 @@
+// What clients do to a job.
+#include "tandem/orchestrate/engine/engine_impl.h"
+
+namespace tandem::engine {
+
+Result<void> EngineImpl::cancel(const JobId& id, std::string_view actor, std::string_view reason) {
+  auto done =
+      ledger_.update(id, std::nullopt, std::string(actor), [&](JobRecord& record, Change& change) -> Result<void> {
+        const bool was_running = record.view.state == job::JobState::kRunning;
+        record.view.cancel_requested = true;
+        record.cancel_reason = std::string(reason);
+        change.events.push_back({"job.cancel_requested", {{"reason", std::string(reason)}}});
+        // Its worker ends it, so that what is under way at a provider is seen to. Without workers here it has none: its process
+        // ended, and what it left at a provider is the next reconciler's.
+        if (was_running && (options_.workers != 0 || services_.store.shared())) return {};
+        return move_without_result(
+            services_.store, record, change, job::JobEvent::kCancel,
+            make_error(errors::kCancelled, "cancelled by the client {}",
+                       was_running ? "after the process that ran it had ended" : "before it ran"));
+      });
+  if (!done && is_store_trouble(done.error())) cannot_store(done.error());
+  TANDEM_TRY(done);
+  stop_running(id, StopReason::kCancelled);
+  return {};
+}
+
+Result<void> EngineImpl::suspend(const JobId& id, std::string_view actor, std::string_view reason) {
+  auto done =
+      ledger_.update(id, std::nullopt, std::string(actor), [&](JobRecord& record, Change& change) -> Result<void> {
+        const bool was_running = record.view.state == job::JobState::kRunning;
+        TANDEM_TRY(job::require_transition(record.view.state, job::JobEvent::kSuspend));
+        change.events.push_back({"job.suspend_requested", {{"reason", std::string(reason)}}});
+        record.suspend_requested = true;
+        if (was_running && (options_.workers != 0 || services_.store.shared())) return {};
+        return move_without_result(services_.store, record, change, job::JobEvent::kSuspend,
+                                   make_error(errors::kCancelled, "suspended by the client before it ran"));
+      });
+  if (!done && is_store_trouble(done.error())) cannot_store(done.error());
+  TANDEM_TRY(done);
+  stop_running(id, StopReason::kSuspended);
+  return {};
+}
+
+Result<void> EngineImpl::resume(const JobId& id, std::string_view actor) {
+  auto done =
+      ledger_.update(id, std::nullopt, std::string(actor), [&](JobRecord& record, Change& change) -> Result<void> {
+        TANDEM_TRY_ASSIGN(record.view.state, job::require_transition(record.view.state, job::JobEvent::kResume));
+        record.suspend_requested = false;
+        change.events.push_back({"job.resumed", {{"starts", record.starts}}});
+        return {};
+      });
+  if (!done && is_store_trouble(done.error())) cannot_store(done.error());
+  TANDEM_TRY(done);
+  if (options_.runs == Runs::kEveryJob) enqueue(queued_of(*done));
+  return {};
+}
+
+Result<Admission> EngineImpl::retry(const JobId& id, std::string_view actor) {
+  TANDEM_TRY_ASSIGN(const JobRecord record, load_job(services_.store, id));
+  if (!job::is_final(record.view.state)) {
+    return fail(errors::kJobNotFinal, "job {} is {}; only a job that has ended can be tried again", id.value,
+                job::to_string(record.view.state));
+  }
+  TANDEM_TRY_ASSIGN(job::JobSpec spec, load_spec(services_.store, record, services_.problems));
+  spec.retry_of = id;
+  return admit(spec, record.view.tenant, "", actor);
+}
+
+void EngineImpl::stop_running(const JobId& id, StopReason reason) {
+  std::shared_ptr<Running> running;
+  {
+    const std::lock_guard lock(mutex_);
+    queue_.erase(id.value);
+    fresh_.erase(id.value);
+    const auto found = running_.find(id);
+    if (found != running_.end()) {
+      running = found->second;
+      running->reason = std::max(running->reason, reason);
+    }
+  }
+  if (running != nullptr) running->stop.request_stop();
+  wake(id);
+}
+
+}  // namespace tandem::engine

@@ -1,0 +1,402 @@
+// How jobs get to workers, and from them to their end.
+//
+// A worker takes a turn: it claims jobs ahead where they are known to be short, walks one that is claimed, and hands its end to the
+// store without waiting for the answer. So commits of many jobs are under way at once, and the store syncs them together.
+#include <algorithm>
+
+#include "tandem/base/pause.h"
+#include "tandem/orchestrate/engine/engine_impl.h"
+
+namespace tandem::engine {
+namespace {
+
+constexpr std::size_t kClaimedAheadMax = 64;
+constexpr double kClaimedAheadS = 0.005;  ///< work that may lie claimed and not begun
+constexpr std::size_t kEndingMax = 512;  ///< ends under way to the store; beyond it workers wait
+constexpr double kMeanShare = 0.1;  ///< weight of the last run in the mean
+constexpr std::uint32_t kBackOffMax = 6;  ///< doublings of the time between two tries to store what one job does
+
+double seconds(std::chrono::nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
+
+/// Of a claim: why the job was not started, where that is no trouble.
+bool is_usual(const Error& error, bool shared) {
+  return error.number == errors::kJobFinal || error.number == errors::kIllegalTransition ||
+         (shared && error.number == errors::kPreconditionFailed);
+}
+
+}  // namespace
+
+/// From "running" back to "queued", or to its end when the client was promised that.
+Result<void> EngineImpl::requeue(const JobId& id, const std::string& reason) {
+  auto done = ledger_.update(id, std::nullopt, "engine", [&](JobRecord& record, Change& change) -> Result<void> {
+    if (membership_ != nullptr && record.owner != membership_->id())
+      return fail(errors::kStaleFence, "job {} has another owner by now", id.value);
+    if (!record.view.cancel_requested)
+      return move_without_result(services_.store, record, change, job::JobEvent::kRequeue, Error{.message = reason});
+    // The client was told so: the job ends here, and the reconciler follows what is under way at a provider.
+    return move_without_result(services_.store, record, change, job::JobEvent::kCancel,
+                               make_error(errors::kCancelled, "cancelled by the client; {}", reason));
+  });
+  return done.map([](const JobRecord&) {});
+}
+
+bool EngineImpl::may_claim_locked(std::size_t free) const {
+  if (!queue_.ready()) return false;
+  const auto ahead = std::min(kClaimedAheadMax, static_cast<std::size_t>(kClaimedAheadS / mean_run_s_));
+  return claiming_ + claimed_.size() < free + ahead && may_start() && watch_.writable().has_value();
+}
+
+EngineImpl::Turn EngineImpl::take(const std::stop_token& stop) {
+  const std::stop_callback wake(stop, [this] {
+    const std::lock_guard lock(mutex_);
+    work_->notify_all();
+  });
+  std::unique_lock lock(mutex_);
+  ++idle_;
+  Turn turn;
+  while (true) {
+    const bool ends = draining_ || stop.stop_requested();
+    if (!chores_.empty()) {
+      turn.chore = std::move(chores_.front());
+      chores_.pop_front();
+      break;
+    }
+    if (ends && claimed_.empty() && claiming_ == 0 && ending_ == 0) {
+      turn.leave = true;
+      break;
+    }
+    if (!claimed_.empty() && (ending_ < kEndingMax || ends)) {
+      turn.job = std::move(claimed_.front());
+      claimed_.pop_front();
+    }
+    const std::size_t free = idle_ - (turn.job ? 1 : 0);
+    while (!ends && may_claim_locked(free)) {
+      std::optional<schedule::Ticket> ticket = queue_.pop(mean_run_s_);
+      auto running = std::make_shared<Running>();
+      running->ticket = *ticket;
+      running->charged_s = mean_run_s_;
+      running_.emplace(JobId(ticket->job), running);
+      ++claiming_;
+      turn.claims.emplace_back(*std::move(ticket), std::move(running));
+    }
+    if (turn.job || !turn.claims.empty()) break;
+    work_->wait(lock);
+  }
+  --idle_;
+  return turn;
+}
+
+void EngineImpl::work(const std::stop_token& stop) {
+  while (true) {
+    Turn turn = take(stop);
+    if (turn.leave) {
+      const std::lock_guard lock(mutex_);
+      work_->notify_all();  // the others may leave as well
+      return;
+    }
+    if (turn.chore) turn.chore();
+    for (const auto& [ticket, running] : turn.claims) claim(ticket, running);
+    if (turn.job) walk(*std::move(turn.job));
+  }
+}
+
+void EngineImpl::chore(std::function<void()> work) {
+  const std::lock_guard lock(mutex_);
+  chores_.push_back(std::move(work));
+  work_->notify_one();
+}
+
+void EngineImpl::claim(const schedule::Ticket& ticket, const std::shared_ptr<Running>& running) {
+  std::optional<Fresh> fresh;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = fresh_.find(ticket.job); found != fresh_.end()) {
+      fresh = std::move(found->second);
+      fresh_.erase(found);
+    }
+  }
+  if (fresh) return claim_with(std::move(fresh->record), std::move(fresh->spec), running, true);
+  auto record = load_job(services_.store, JobId(ticket.job));
+  if (!record) return claim_refused(ticket, running, record.error());
+  claim_with(*std::move(record), nullptr, running, false);
+}
+
+void EngineImpl::claim_with(JobRecord record, SpecPtr spec, const std::shared_ptr<Running>& running, bool is_fresh) {
+  const auto start = [this](JobRecord& row, Change& change) -> Result<void> {
+    const bool queued = row.view.state == job::JobState::kQueued;
+    if (row.view.cancel_requested && queued)
+      return move_without_result(services_.store, row, change, job::JobEvent::kCancel,
+                                 make_error(errors::kCancelled, "cancelled by the client before it ran"));
+    if (row.suspend_requested && queued)
+      return move_without_result(services_.store, row, change, job::JobEvent::kSuspend,
+                                 make_error(errors::kCancelled, "suspended by the client"));
+    TANDEM_TRY_ASSIGN(row.view.state, job::require_transition(row.view.state, job::JobEvent::kStart));
+    ++row.view.fence;
+    ++row.starts;
+    if (membership_ != nullptr) row.owner = membership_->id();
+    change.events.push_back({"job.started", {{"fence", row.view.fence}, {"start", row.starts}}});
+    return {};
+  };
+  ledger_.change(std::move(record), "engine", start,
+                 [this, spec = std::move(spec), running, is_fresh](Result<JobRecord> row) mutable {
+                   claimed(std::move(row), std::move(spec), running, is_fresh);
+                 });
+}
+
+/// On a thread of the store.
+void EngineImpl::claimed(Result<JobRecord> row, SpecPtr spec, const std::shared_ptr<Running>& running, bool is_fresh) {
+  if (!row) {
+    if (row.error().number == errors::kPreconditionFailed) {
+      // Somebody changed the row, or has the serial key: only a look at the store tells, and this is no thread to look from.
+      return chore([this, running, is_fresh, spec = std::move(spec), error = std::move(row).error()]() mutable {
+        auto record = load_job(services_.store, JobId(running->ticket.job));
+        const bool waits = record && record->view.state == job::JobState::kQueued;
+        if (waits && is_fresh) return claim_with(*std::move(record), std::move(spec), running, false);
+        claim_refused(running->ticket, running, record ? error : record.error());
+      });
+    }
+    return claim_refused(running->ticket, running, row.error());
+  }
+  const JobId id = row->view.id;
+  if (row->view.state != job::JobState::kRunning) {  // it ended here
+    {
+      const std::lock_guard lock(mutex_);
+      --claiming_;
+    }
+    return let_go(id, running, nullptr, std::nullopt);
+  }
+  const std::lock_guard lock(mutex_);
+  --claiming_;
+  claimed_.push_back({.record = *std::move(row), .spec = std::move(spec), .running = running});
+  work_->notify_one();
+}
+
+void EngineImpl::claim_refused(const schedule::Ticket& ticket, const std::shared_ptr<Running>& running,
+                               const Error& error) {
+  const JobId id(ticket.job);
+  const bool key_is_taken = error.number == errors::kPreconditionFailed && !ticket.serial_key.empty();
+  {
+    const std::lock_guard lock(mutex_);
+    --claiming_;
+    if (key_is_taken) held_elsewhere_.push_back(ticket);
+  }
+  // Ended while it waited, or another process was faster: nothing to do. Anything else is worth a line.
+  if (!is_usual(error, services_.store.shared()))
+    services_.log.write(LogLevel::kWarning, "job.not_started", {{"job_id", id.value}, {"error", error.to_string()}});
+  const bool trouble = is_store_trouble(error);
+  let_go(id, running, nullptr, trouble ? std::optional(error) : std::nullopt);
+}
+
+void EngineImpl::walk(Claimed claimed) {
+  const std::shared_ptr<Running> running = claimed.running;
+  const RunControl control{.stop = running->stop.get_token(),
+                           .reason =
+                               [&] {
+                                 const std::lock_guard lock(mutex_);
+                                 return running->reason;
+                               },
+                           .on_progress =
+                               [&](const Progress& progress) {
+                                 listeners_->each([&](const Listeners::Entry& entry) {
+                                   if (entry.on_progress) entry.on_progress(progress);
+                                 });
+                               }};
+  {
+    const std::lock_guard lock(mutex_);
+    if (draining_) {
+      running->reason = std::max(running->reason, StopReason::kDraining);
+      running->stop.request_stop();
+    }
+  }
+  const Instant begin = services_.clock.monotonic();
+  RunOutcome outcome = runner_.run(std::move(claimed.record), claimed.spec, control);
+  const double took_s = seconds(services_.clock.monotonic() - begin);
+  {
+    const std::lock_guard lock(mutex_);
+    mean_run_s_ += kMeanShare * (took_s - mean_run_s_);
+    queue_.charge(running->ticket, took_s - running->charged_s);
+    ++ending_;
+  }
+  end(std::move(outcome), std::move(claimed.spec), running);
+}
+
+void EngineImpl::end(RunOutcome outcome, SpecPtr spec, const std::shared_ptr<Running>& running) {
+  if (!outcome.decide) return end_again(std::move(outcome), std::move(spec), running, false);
+  const JobRecord& record = outcome.record;
+  ledger_.change(record, "engine", outcome.decide,
+                 [this, outcome, spec = std::move(spec), running](Result<JobRecord> row) mutable {
+                   if (row) {
+                     if (job::is_final(row->view.state)) services_.meter.add("tandem_jobs_ended_total", 1);
+                     {
+                       const std::lock_guard lock(mutex_);
+                       --ending_;
+                     }
+                     return let_go(row->view.id, running, nullptr, std::nullopt);
+                   }
+                   outcome.error = std::move(row).error();
+                   chore([this, outcome = std::move(outcome), spec = std::move(spec), running]() mutable {
+                     end_again(std::move(outcome), std::move(spec), running, true);
+                   });
+                 });
+}
+
+/// The slow way, with reading and waiting: where the row was changed meanwhile, or the end could not be stored.
+void EngineImpl::end_again(RunOutcome outcome, SpecPtr spec, const std::shared_ptr<Running>& running,
+                           bool was_refused) {
+  const JobId id = outcome.record.view.id;
+  const std::uint64_t fence = outcome.record.view.fence;
+  while (was_refused) {
+    const ErrorNumber number = outcome.error->number;
+    if (number != errors::kPreconditionFailed) {
+      StopReason reason = StopReason::kNone;
+      {
+        const std::lock_guard lock(mutex_);
+        reason = running->reason;
+      }
+      const Error error = *outcome.error;
+      outcome = runner_.end_with(std::move(outcome.record), error, reason);
+    }
+    if (!outcome.decide) break;
+    auto row = ledger_.update(id, fence, "engine", outcome.decide);
+    if (row) {
+      if (job::is_final(row->view.state)) services_.meter.add("tandem_jobs_ended_total", 1);
+      outcome.error.reset();
+      break;
+    }
+    services_.log.write(LogLevel::kError, "job.end_not_stored",
+                        {{"job_id", id.value}, {"error", row.error().to_string()}});
+    const bool again = row.error().number != errors::kStaleFence && !is_store_trouble(row.error()) &&
+                       number == errors::kPreconditionFailed;
+    outcome.error = std::move(row).error();
+    if (!again) break;  // what cannot be stored as it is, such as a result that is too large, fails the job
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    --ending_;
+  }
+  std::optional<Error> unstored = std::move(outcome.error);
+  if (unstored && unstored->number == errors::kStaleFence) {
+    // Somebody else's by now, as a rule. If it still is ours nobody else would ever come back to it.
+    const auto owner = owner_under(services_.store, id, fence);
+    const bool ours = !owner || (*owner && **owner == (membership_ != nullptr ? membership_->id() : ""));
+    if (!ours) unstored.reset();
+  }
+  let_go(id, running, std::move(spec), std::move(unstored));
+}
+
+void EngineImpl::let_go(const JobId& id, const std::shared_ptr<Running>& running, SpecPtr spec,
+                        std::optional<Error> unstored) {
+  {
+    const std::lock_guard lock(mutex_);
+    running_.erase(id);
+    queue_.release(running->ticket);
+    if (unstored)
+      park_locked(id, std::move(spec));
+    else
+      parkings_.erase(id);
+    if (draining_) changed_->notify_all();
+    work_->notify_one();
+  }
+  wake(id);
+  // A lease that ran out says nothing of the store: the job waits until there is one again.
+  if (unstored && unstored->number != errors::kLeaseLost && unstored->number != errors::kStaleFence)
+    cannot_store(*unstored);
+}
+
+void EngineImpl::cannot_store(const Error& error) {
+  watch_.note(error);
+  wake_all();
+  listeners_->each([](const Listeners::Entry& entry) {
+    if (entry.on_unstored) entry.on_unstored();
+  });
+}
+
+void EngineImpl::park_locked(const JobId& id, SpecPtr spec) {
+  const std::uint32_t times = parkings_[id]++;
+  parked_[id] = {.spec = std::move(spec), .looks_left = 1u << std::min(times, kBackOffMax)};
+}
+
+void EngineImpl::heal(const std::stop_token& stop) {
+  while (pause(services_.executor, options_.store_retry_interval, stop)) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (draining_) return;
+    }
+    if (watch_.may_recover() && watch_.probe()) {
+      const std::lock_guard lock(mutex_);
+      work_->notify_all();
+    }
+    if (!watch_.writable()) continue;
+    unpark();
+    expire_waiting();
+  }
+}
+
+void EngineImpl::unpark() {
+  std::vector<std::pair<JobId, Parked>> due;
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto it = parked_.begin(); it != parked_.end();) {
+      if (--it->second.looks_left > 0) {
+        ++it;
+        continue;
+      }
+      due.emplace_back(it->first, std::move(it->second));
+      it = parked_.erase(it);
+    }
+  }
+  for (auto& [id, parked] : due) {
+    auto record = load_job(services_.store, id);
+    if (record && record->view.state == job::JobState::kRunning) {
+      const auto done = requeue(id, "its progress could not be stored");
+      if (!done && done.error().number == errors::kStaleFence) continue;  // another process has it by now
+      if (!done && is_store_trouble(done.error())) {
+        {
+          const std::lock_guard lock(mutex_);
+          park_locked(id, std::move(parked.spec));
+        }
+        cannot_store(done.error());
+        continue;
+      }
+      record = load_job(services_.store, id);
+    }
+    if (!record || record->view.state != job::JobState::kQueued) continue;  // cancelled or gone by now
+    const std::lock_guard lock(mutex_);
+    const Queued queued = queued_of(*record);
+    if (parked.spec != nullptr) fresh_.emplace(id.value, Fresh{.record = *std::move(record), .spec = parked.spec});
+    enqueue_locked(queued);
+  }
+}
+
+void EngineImpl::expire_waiting() {
+  const std::int64_t now_micros = services_.clock.now().micros;
+  while (true) {
+    JobId id;
+    {
+      const std::lock_guard lock(mutex_);
+      if (waiting_until_.empty() || waiting_until_.begin()->first > now_micros) return;
+      id = JobId(waiting_until_.begin()->second);
+      waiting_until_.erase(waiting_until_.begin());
+      if (!queue_.contains(id.value)) continue;
+    }
+    const auto done = ledger_.update(id, std::nullopt, "engine", [&](JobRecord& row, Change& change) -> Result<void> {
+      if (row.view.state != job::JobState::kQueued) return fail(errors::kIllegalTransition, "it does not wait any more");
+      const bool never_ran = row.starts == 0 && row.queue_until_micros != 0 && row.queue_until_micros <= now_micros;
+      return move_without_result(
+          services_.store, row, change, job::JobEvent::kExpire,
+          never_ran ? make_error(errors::kQueueWaitExpired, "no worker took it within the {} ms of limits.queue_wait",
+                                 (row.queue_until_micros - row.view.created_at.micros) / 1000)
+                    : make_error(errors::kExpired, "the total time was over before the job was done"));
+    });
+    if (!done && is_store_trouble(done.error())) return cannot_store(done.error());
+    if (!done) continue;
+    {
+      const std::lock_guard lock(mutex_);
+      queue_.erase(id.value);
+      fresh_.erase(id.value);
+    }
+    wake(id);
+  }
+}
+
+}  // namespace tandem::engine
