@@ -1,5 +1,7 @@
 #include "tandem/base/json.h"
 
+#include "tandem/base/json_writer.h"
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -142,7 +144,12 @@ bool less_by_utf16(std::string_view a, std::string_view b) {
 
 void write_string(std::string_view text, std::string& out) {
   out += '"';
-  for (const char c : text) {
+  std::size_t plain = 0;  // what needs no escape is appended at once
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c != '"' && c != '\\' && static_cast<unsigned char>(c) >= 0x20) continue;
+    out += text.substr(plain, i - plain);
+    plain = i + 1;
     switch (c) {
       case '"':
         out += "\\\"";
@@ -166,13 +173,10 @@ void write_string(std::string_view text, std::string& out) {
         out += "\\r";
         break;
       default:
-        if (static_cast<unsigned char>(c) < 0x20) {
-          out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-        } else {
-          out += c;
-        }
+        out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
     }
   }
+  out += text.substr(plain);
   out += '"';
 }
 
@@ -245,8 +249,13 @@ void write_canonical(const Json& value, std::string& out) {
     case Json::value_t::object: {
       std::vector<std::pair<std::string_view, const Json*>> members;
       for (const auto& [key, member] : value.items()) members.emplace_back(key, &member);
-      std::sort(members.begin(), members.end(),
-                [](const auto& a, const auto& b) { return less_by_utf16(a.first, b.first); });
+      const bool ascii = std::all_of(members.begin(), members.end(), [](const auto& member) {
+        return std::all_of(member.first.begin(), member.first.end(), [](char c) { return (c & 0x80) == 0; });
+      });
+      if (!ascii) {  // else they are in order already
+        std::sort(members.begin(), members.end(),
+                  [](const auto& a, const auto& b) { return less_by_utf16(a.first, b.first); });
+      }
       out += '{';
       const char* separator = "";
       for (const auto& [key, member] : members) {
@@ -291,6 +300,35 @@ std::string canonical_json(const Json& value) {
   std::string out;
   write_canonical(value, out);
   return out;
+}
+
+void JsonWriter::begin(std::string_view key) {
+  if (out_.size() > 1) out_ += ',';
+  write_string(key, out_);
+  out_ += ':';
+}
+
+JsonWriter& JsonWriter::member(std::string_view key, std::string_view text) {
+  begin(key);
+  write_string(text, out_);
+  return *this;
+}
+
+JsonWriter& JsonWriter::member(std::string_view key, double value) {
+  begin(key);
+  write_double(value, out_);
+  return *this;
+}
+
+JsonWriter& JsonWriter::raw(std::string_view key, std::string_view json) {
+  begin(key);
+  out_ += json;
+  return *this;
+}
+
+std::string JsonWriter::finish() {
+  out_ += '}';
+  return std::move(out_);
 }
 
 }  // namespace tandem

@@ -13,6 +13,7 @@
 #include "tandem/base/json.h"
 #include "tandem/base/result.h"
 #include "tandem/middleware/backend/backend.h"
+#include "tandem/model/job/result_document.h"
 
 namespace tandem::hybrid {
 
@@ -40,10 +41,16 @@ struct Reply {
   std::optional<double> time_to_best_ms;
 };
 
+/// What a loop came to.
+struct Done {
+  job::ResultDocument result;  ///< without job_id, lineage_id, elapsed_ms, billed and acceptance
+  Json lineage;
+};
+
 struct Advance {
   Json state;  ///< to be checkpointed before the orders are run
   std::vector<Order> orders;  ///< empty: the state alone is the step
-  std::optional<Json> done;  ///< the loop's result
+  std::optional<Done> done;
 };
 
 /// Threads: one driver at a time.

@@ -417,7 +417,7 @@ TEST_F(ApiServerTest, a_long_log_is_streamed_whole) {
     job::Event event{.job = JobId(id), .type = "step.noted", .at = clock_.now(), .actor = "test"};
     event.data["text"] = std::string(1024, 'x');
     store::Batch batch;
-    batch.append(id, event.document().dump());
+    batch.append(id, event.stored());
     ASSERT_THAT(world_.store->commit_and_wait(std::move(batch)), Succeeds());
   }
   gate_.open();

@@ -98,7 +98,7 @@ TEST_F(LocalServiceTest, a_log_of_several_pages_is_told_whole) {
   store::Batch batch;
   for (int i = 0; i < 2500; ++i) {
     const job::Event event{.job = id, .type = "step.noted", .at = world_.clock.now(), .actor = "test"};
-    batch.append(id.value, event.document().dump());
+    batch.append(id.value, event.stored());
   }
   ASSERT_THAT(world_.store->commit_and_wait(std::move(batch)), Succeeds());
   gate_.open();

@@ -129,7 +129,7 @@ Result<ReplayOutcome> replay(const ReplayPackage& package, const backend::Backen
   for (std::uint32_t round = 0;; ++round) {
     TANDEM_TRY_ASSIGN(hybrid::Advance advance, loop->next(state, replies));
     if (advance.done) {
-      TANDEM_TRY_ASSIGN(job::ResultDocument result, job::ResultDocument::parse((*advance.done)["result"]));
+      job::ResultDocument& result = advance.done->result;
       result.acceptance = walk::evaluate_acceptance(spec, result);
       ReplayOutcome out{.canonical = job::canonical_result(result.document()),
                         .differences = std::move(replayer.differences)};

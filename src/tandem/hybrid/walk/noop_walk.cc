@@ -28,7 +28,7 @@ Result<hybrid::Advance> NoopWalk::next(const Json& state, std::span<const hybrid
   result.plan_digest = plan_digest_;
   result.explanation = problem_->explain({});
   return hybrid::Advance{.state = {{"stage", "done"}},
-                         .done = Json{{"result", result.document()}, {"lineage", Json::object()}}};
+                         .done = hybrid::Done{.result = std::move(result), .lineage = Json::object()}};
 }
 
 }  // namespace tandem::walk

@@ -116,7 +116,7 @@ hybrid::Advance ProblemWalk::finish(Progress progress) {
                   {"solve", progress.solve_info},
                   {"cores", progress.cores},
                   {"post_processing", {"lift", "one-flip polish", "rescore by the problem"}}};
-  return {.state = {{"stage", "done"}}, .done = Json{{"result", out.document()}, {"lineage", std::move(lineage)}}};
+  return {.state = {{"stage", "done"}}, .done = hybrid::Done{.result = std::move(out), .lineage = std::move(lineage)}};
 }
 
 Json ProblemWalk::document(const Progress& progress, const char* stage) const {

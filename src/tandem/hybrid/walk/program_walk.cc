@@ -36,7 +36,7 @@ Result<hybrid::Advance> ProgramWalk::next(const Json& state, std::span<const hyb
     circuits.push_back(sha256(canonical_json(pub.circuit.document())).hex());
   return hybrid::Advance{
       .state = {{"stage", "done"}},
-      .done = Json{{"result", result.document()}, {"lineage", {{"circuit_sha256", std::move(circuits)}}}}};
+      .done = hybrid::Done{.result = std::move(result), .lineage = {{"circuit_sha256", std::move(circuits)}}}};
 }
 
 }  // namespace tandem::walk

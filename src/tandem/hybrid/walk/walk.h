@@ -14,8 +14,7 @@
 
 namespace tandem::walk {
 
-/// `done` of the last advance is {"result": <ResultDocument without job_id, lineage_id, elapsed_ms, acceptance>, "lineage": {...}}:
-/// "lineage" has formulation, encoding, trail, objective hash, circuit hash, post-processing.
+/// The lineage of the last advance has formulation, encoding, trail, objective hash, circuit hash, post-processing.
 ///
 /// State: {"stage": "solve" | "refine", "round": r, ...}; assignments travel as text.
 Result<std::unique_ptr<hybrid::Loop>> make_walk(const job::JobSpec& spec, const job::Plan& plan);

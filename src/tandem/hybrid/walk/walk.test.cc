@@ -168,7 +168,7 @@ enum class SkippedLift { kAsTheyAre, kFilledUp, kFilledUpAndScored };
 Driven drive_without_lift(const job::JobSpec& spec, SkippedLift fault) {
   const problem::Problem& problem = *spec.problem();
   WalkDriver driver;
-  driver.change_end = [&](Json& done, const std::vector<hybrid::Reply>& told) {
+  driver.change_end = [&](hybrid::Done& done, const std::vector<hybrid::Reply>& told) {
     for (const hybrid::Reply& reply : told) {
       if (!reply.label.starts_with("refine/0/annealing_control") || !reply.result) continue;
       const result::Sample& sample = std::get<backend::SolveResult>(*reply.result).outcome.samples.best();
@@ -176,11 +176,12 @@ Driven drive_without_lift(const job::JobSpec& spec, SkippedLift fault) {
       double objective = -sample.energy;  // max-cut
       if (fault != SkippedLift::kAsTheyAre) text.resize(problem.num_variables(), '0');
       if (fault == SkippedLift::kFilledUpAndScored) objective = problem.score(solution_of(problem, text)).objective;
-      done["result"]["candidates"].push_back({{"objective", objective},
-                                              {"feasible", true},
-                                              {"solution", text},
-                                              {"source", "refine:annealing_control@cpu.annealing"},
-                                              {"occurrences", 1}});
+      problem::Assignment solution(text.size());
+      std::transform(text.begin(), text.end(), solution.begin(), [](char c) { return c == '1' ? 1 : 0; });
+      done.result.candidates.push_back({.objective = objective,
+                                        .feasible = true,
+                                        .solution = std::move(solution),
+                                        .source = "refine:annealing_control@cpu.annealing"});
     }
   };
   auto driven = driver.drive(spec, plan_of({.rounds = 1}));

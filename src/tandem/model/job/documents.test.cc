@@ -68,6 +68,7 @@ TEST(Event, is_numbered_by_its_place_in_the_log_outside_of_the_hashed_bytes) {
   Json expected = event.document();
   event.sequence = 7;
   EXPECT_EQ(event.document(), expected);
+  EXPECT_EQ(parse_json(event.stored(), "event").value(), expected);
   expected["sequence"] = 7;
   EXPECT_EQ(event.numbered_document(), expected);
 }

@@ -32,6 +32,14 @@ bool has_type(const Json& value, std::string_view types) {
 
 }  // namespace
 
+Bytes Event::stored() const {
+  Bytes out = canonical_json(unhashed_document(*this));
+  const std::string hash = merkle_leaf_hash(out).hex();
+  out.pop_back();  // the brace
+  out += fmt::format(R"(,"leaf_hash":"{}"}})", hash);
+  return out;
+}
+
 Json Event::document() const {
   Json out = unhashed_document(*this);
   out["leaf_hash"] = merkle_leaf_hash(canonical_json(out)).hex();

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "tandem/base/bytes.h"
 #include "tandem/base/clock.h"
 #include "tandem/base/id.h"
 #include "tandem/base/json.h"
@@ -21,7 +22,8 @@ struct Event {
   Timestamp at;
   std::string actor;  ///< "user:local", "engine", "reconciler"
   Json data = Json::object();
-  Json document() const;  ///< as it is stored: with leaf_hash, without sequence
+  Json document() const;  ///< with leaf_hash, without sequence
+  Bytes stored() const;  ///< the same as text
   Json numbered_document() const;  ///< contract/schemas/event.schema.json: with sequence as well
   static Result<Event> parse(const Json& document);  ///< checks leaf_hash: 3003 store_damaged
 };

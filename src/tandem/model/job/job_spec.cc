@@ -364,8 +364,9 @@ Sha256 JobSpec::hash() const { return sha256(canonical_json(document())); }
 
 Result<JobSpec> JobSpec::parse(const Json& document, const problem::ProblemRegistry& registry) {
   TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, ""));
-  TANDEM_TRY(reader.allow_only({"name", "problem", "program", "business", "inputs", "limits", "schedule", "policy", "refinement",
-                                "target", "proof", "solver", "fallbacks", "seed", "threads", "retry_of"}));
+  TANDEM_TRY(
+      reader.allow_only({"name", "problem", "program", "business", "inputs", "limits", "schedule", "policy",
+                         "refinement", "target", "proof", "solver", "fallbacks", "seed", "threads", "retry_of"}));
   if (reader.has("problem") == reader.has("program")) {
     return fail_at("", errors::kBadJob, "a job asks for exactly one of 'problem' and 'program'; this one has {}",
                    reader.has("problem") ? "both" : "neither");

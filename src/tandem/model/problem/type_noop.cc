@@ -29,9 +29,7 @@ class Noop final : public Problem {
     return {};
   }
   Json answer(AssignmentView) const override { return {{"steps", steps_}}; }
-  std::vector<std::string> explain(AssignmentView) const override {
-    return {"There was nothing to compute."};
-  }
+  std::vector<std::string> explain(AssignmentView) const override { return {"There was nothing to compute."}; }
 
  private:
   std::uint32_t steps_;

@@ -38,8 +38,7 @@ Result<void> EngineImpl::recover_and_start() {
   }
   if (options_.runs == Runs::kEveryJob) TANDEM_TRY(enqueue_queued());
   for (std::size_t i = 0; i < options_.workers; ++i)
-    workers_.push_back(
-        services_.executor.start_loop("worker", [this](const std::stop_token& stop) { work(stop); }));
+    workers_.push_back(services_.executor.start_loop("worker", [this](const std::stop_token& stop) { work(stop); }));
   sweeping_ = reconciler_.start(services_.executor, options_.reconcile_interval);
   healing_ = services_.executor.start_loop("store-watch", [this](const std::stop_token& stop) { heal(stop); });
   if (membership_ != nullptr) {
@@ -168,8 +167,7 @@ void EngineImpl::enqueue_locked(const Queued& queued) {
   if (options_.workers == 0 || running_.contains(id) || parked_.contains(id)) return;
   if (!queue_.push(queued.ticket)) return;
   if (queued.until_micros != 0) waiting_until_.emplace(queued.until_micros, queued.ticket.job);
-  if (options_.queue_delay_max.count() != 0)
-    waiting_since_.emplace(services_.clock.now().micros, queued.ticket.job);
+  if (options_.queue_delay_max.count() != 0) waiting_since_.emplace(services_.clock.now().micros, queued.ticket.job);
   work_->notify_one();
 }
 

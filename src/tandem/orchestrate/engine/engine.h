@@ -72,7 +72,8 @@ struct EngineOptions {
   std::chrono::milliseconds lease_ttl{10'000};  ///< of this process where others share the store
   std::chrono::milliseconds log_interval{1'000};  ///< between looks at a shared log when nothing said that it grew
   schedule::Weights weights;  ///< of tenants, and of "tenant/project"; 1 where none is given
-  std::chrono::milliseconds queue_delay_max{0};  ///< of the oldest waiting job, beyond which new ones are refused; 0: none is
+  std::chrono::milliseconds queue_delay_max{
+      0};  ///< of the oldest waiting job, beyond which new ones are refused; 0: none is
   std::string node_id;  ///< of this process and no other, ever; needed where the store is shared
   Json node_facts = Json::object();  ///< for people: host, pid
   lineage::Versions versions;

@@ -24,6 +24,21 @@ bool is_usual(const Error& error, bool shared) {
          (shared && error.number == errors::kPreconditionFailed);
 }
 
+bool waited_too_long(const JobRecord& row, std::int64_t now_micros) {
+  const std::int64_t until = queued_of(row).until_micros;
+  return until != 0 && until <= now_micros;
+}
+
+Result<void> expire(store::Store& store, JobRecord& row, Change& change) {
+  const bool of_queue = row.starts == 0 && row.queue_until_micros == queued_of(row).until_micros;
+  const std::int64_t until = of_queue ? row.queue_until_micros : row.deadline_micros;
+  return move_without_result(
+      store, row, change, job::JobEvent::kExpire,
+      make_error(of_queue ? errors::kQueueWaitExpired : errors::kExpired,
+                 "no worker took it within the {} ms of limits.{}", (until - row.view.created_at.micros) / 1000,
+                 of_queue ? "queue_wait" : "total_time"));
+}
+
 }  // namespace
 
 /// From "running" back to "queued", or to its end when the client was promised that.
@@ -130,6 +145,7 @@ void EngineImpl::claim_with(JobRecord record, SpecPtr spec, const std::shared_pt
     if (row.suspend_requested && queued)
       return move_without_result(services_.store, row, change, job::JobEvent::kSuspend,
                                  make_error(errors::kCancelled, "suspended by the client"));
+    if (queued && waited_too_long(row, services_.clock.now().micros)) return expire(services_.store, row, change);
     TANDEM_TRY_ASSIGN(row.view.state, job::require_transition(row.view.state, job::JobEvent::kStart));
     ++row.view.fence;
     ++row.starts;
@@ -222,9 +238,9 @@ void EngineImpl::walk(Claimed claimed) {
 
 void EngineImpl::end(RunOutcome outcome, SpecPtr spec, const std::shared_ptr<Running>& running) {
   if (!outcome.decide) return end_again(std::move(outcome), std::move(spec), running, false);
-  const JobRecord& record = outcome.record;
-  ledger_.change(record, "engine", outcome.decide,
-                 [this, outcome, spec = std::move(spec), running](Result<JobRecord> row) mutable {
+  const auto kept = std::make_shared<RunOutcome>(std::move(outcome));  // for a second try
+  ledger_.change(kept->record, "engine", kept->decide,
+                 [this, kept, spec = std::move(spec), running](Result<JobRecord> row) mutable {
                    if (row) {
                      if (job::is_final(row->view.state)) services_.meter.add("tandem_jobs_ended_total", 1);
                      {
@@ -233,9 +249,9 @@ void EngineImpl::end(RunOutcome outcome, SpecPtr spec, const std::shared_ptr<Run
                      }
                      return let_go(row->view.id, running, nullptr, std::nullopt);
                    }
-                   outcome.error = std::move(row).error();
-                   chore([this, outcome = std::move(outcome), spec = std::move(spec), running]() mutable {
-                     end_again(std::move(outcome), std::move(spec), running, true);
+                   kept->error = std::move(row).error();
+                   chore([this, kept, spec = std::move(spec), running]() mutable {
+                     end_again(std::move(*kept), std::move(spec), running, true);
                    });
                  });
 }
@@ -380,13 +396,9 @@ void EngineImpl::expire_waiting() {
       if (!queue_.contains(id.value)) continue;
     }
     const auto done = ledger_.update(id, std::nullopt, "engine", [&](JobRecord& row, Change& change) -> Result<void> {
-      if (row.view.state != job::JobState::kQueued) return fail(errors::kIllegalTransition, "it does not wait any more");
-      const bool never_ran = row.starts == 0 && row.queue_until_micros != 0 && row.queue_until_micros <= now_micros;
-      return move_without_result(
-          services_.store, row, change, job::JobEvent::kExpire,
-          never_ran ? make_error(errors::kQueueWaitExpired, "no worker took it within the {} ms of limits.queue_wait",
-                                 (row.queue_until_micros - row.view.created_at.micros) / 1000)
-                    : make_error(errors::kExpired, "the total time was over before the job was done"));
+      if (row.view.state != job::JobState::kQueued || !waited_too_long(row, now_micros))
+        return fail(errors::kIllegalTransition, "it does not wait any more");
+      return expire(services_.store, row, change);
     });
     if (!done && is_store_trouble(done.error())) return cannot_store(done.error());
     if (!done) continue;

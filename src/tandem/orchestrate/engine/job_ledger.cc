@@ -47,12 +47,11 @@ void JobLedger::change(JobRecord record, const std::string& actor, const Decide&
   Change change;
   if (auto decided = decide(record, change); !decided) return done(tl::unexpected(std::move(decided).error()));
   Prepared prepared = prepare(std::move(record), previous, actor, std::move(change));
-  store_.commit(std::move(prepared.batch),
-                [this, row = std::move(prepared.record), events = std::move(prepared.events),
-                 done = std::move(done)](Result<store::Committed> committed) mutable {
-                  if (!committed) return done(tl::unexpected(std::move(committed).error()));
-                  done(finish(std::move(row), std::move(events), *committed));
-                });
+  store_.commit(std::move(prepared.batch), [this, row = std::move(prepared.record), events = std::move(prepared.events),
+                                            done = std::move(done)](Result<store::Committed> committed) mutable {
+    if (!committed) return done(tl::unexpected(std::move(committed).error()));
+    done(finish(std::move(row), std::move(events), *committed));
+  });
 }
 
 Result<JobRecord> JobLedger::insert(JobRecord record, Change change) {
@@ -78,7 +77,7 @@ JobLedger::Prepared JobLedger::prepare(JobRecord record, const std::optional<Ind
                      .actor = actor,
                      .data = std::move(data)};
     TANDEM_ASSERT(job::catalogue_violation(event) == "");
-    out.batch.append(event.job.value, event.document().dump());
+    out.batch.append(event.job.value, event.stored());
     out.events.push_back(std::move(event));
   }
   if (!change.keeps_row) ++out.record.version;  // as the store counts it

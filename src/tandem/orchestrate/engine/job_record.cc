@@ -1,5 +1,6 @@
 #include "tandem/orchestrate/engine/job_record.h"
 
+#include "tandem/base/json_writer.h"
 #include "tandem/base/text.h"
 
 namespace tandem::engine {
@@ -29,21 +30,36 @@ Json JobView::document() const {
 }
 
 Bytes JobRecord::value() const {
-  Json out = view.document();
-  out["spec_sha256"] = spec_sha256;
-  out["result_sha256"] = result_sha256;
-  out["plan"] = plan ? *plan : Json();
-  out["actor"] = actor;
-  out["cancel_reason"] = cancel_reason;
-  out["deadline_micros"] = deadline_micros;
-  out["starts"] = starts;
-  out["owner"] = owner;
-  out["lost_leases"] = lost_leases;
-  out["rank"] = rank;
-  out["serial_key"] = serial_key;
-  out["suspend_requested"] = suspend_requested;
-  out["queue_until_micros"] = queue_until_micros;
-  return out.dump();
+  JsonWriter out;
+  out.member("state", job::to_string(view.state))
+      .member("name", view.name)
+      .member("problem_type", view.problem_type)
+      .member("fence", view.fence)
+      .member("created_at", format_rfc3339(view.created_at))
+      .member("updated_at", format_rfc3339(view.updated_at))
+      .member("plan_digest", view.plan_digest)
+      .member("lineage_id", view.lineage_id)
+      .member("tenant", view.tenant)
+      .member("project", view.project)
+      .member("priority", view.priority)
+      .member("cancel_requested", view.cancel_requested)
+      .member("spec_sha256", spec_sha256)
+      .member("result_sha256", result_sha256)
+      .member("actor", actor)
+      .member("cancel_reason", cancel_reason)
+      .member("deadline_micros", deadline_micros)
+      .member("starts", starts)
+      .member("owner", owner)
+      .member("lost_leases", lost_leases)
+      .member("rank", rank)
+      .member("serial_key", serial_key)
+      .member("suspend_requested", suspend_requested)
+      .member("queue_until_micros", queue_until_micros);
+  if (view.objective) out.member("objective", *view.objective);
+  if (!view.error.empty())
+    out.raw("error", JsonWriter().member("number", view.error_number).member("message", view.error).finish());
+  if (plan) out.raw("plan", plan->dump());
+  return out.finish();
 }
 
 Result<JobRecord> JobRecord::parse(const store::Row& row) {
@@ -107,11 +123,7 @@ std::string owner_index_key(std::string_view node, const JobId& id) {
 }
 
 schedule::Ticket JobRecord::ticket() const {
-  return {.job = view.id.value,
-          .tenant = view.tenant,
-          .project = view.project,
-          .rank = rank,
-          .serial_key = serial_key};
+  return {.job = view.id.value, .tenant = view.tenant, .project = view.project, .rank = rank, .serial_key = serial_key};
 }
 
 Queued queued_of(const JobRecord& record) {

@@ -6,6 +6,7 @@
 
 #include "tandem/evidence/benchmark/benchmark.h"
 #include "tandem/hybrid/walk/walk.h"
+#include "tandem/model/problem/noop.h"
 #include "tandem/orchestrate/engine/store_watch.h"
 #include "tandem/orchestrate/route/route.h"
 #include "tandem/trust/budget/budget.h"
@@ -47,9 +48,9 @@ void add_evidence(store::Batch& batch, const job::JobSpec& spec, const job::Resu
   }
 }
 
-void add_plan(JobRecord& row, Change& change, const job::Plan& plan) {
+void add_plan(JobRecord& row, Change& change, const job::Plan& plan, const Json& document) {
   if (row.plan) return;
-  row.plan = plan.document();
+  row.plan = document;
   row.view.plan_digest = (*row.plan)["digest"].get<std::string>();
   change.events.push_back(
       {"job.planned", {{"digest", row.view.plan_digest}, {"primary", plan.primary}, {"reasons", plan.reasons}}});
@@ -68,6 +69,7 @@ Result<job::JobSpec> load_spec(store::Store& store, const JobRecord& record, con
 
 Result<job::Plan> JobRunner::make_plan(const job::JobSpec& spec) {
   route::RouteInput input{.spec = &spec, .probe = route::probe(spec)};
+  if (!spec.is_program() && problem::noop_steps(*spec.problem())) return route::make_plan(input);
   input.memory_bytes_max = options_.memory_bytes_max;
   input.threads = spec.threads != 0 ? spec.threads : options_.threads;
   TANDEM_TRY_ASSIGN(input.experience,
@@ -98,14 +100,19 @@ Result<job::Plan> JobRunner::make_plan(const job::JobSpec& spec) {
   return route::make_plan(input);
 }
 
-Result<job::Plan> JobRunner::stored_or_new_plan(const JobRecord& record, const job::JobSpec& spec) {
-  if (record.plan) return job::Plan::parse(*record.plan, "/plan");
-  return make_plan(spec);
+Result<JobRunner::Planned> JobRunner::stored_or_new_plan(const JobRecord& record, const job::JobSpec& spec) {
+  if (record.plan) {
+    TANDEM_TRY_ASSIGN(job::Plan stored, job::Plan::parse(*record.plan, "/plan"));
+    return Planned{.plan = std::move(stored), .document = *record.plan};
+  }
+  TANDEM_TRY_ASSIGN(job::Plan plan, make_plan(spec));
+  Json document = plan.document();
+  return Planned{.plan = std::move(plan), .document = std::move(document)};
 }
 
-Result<JobRunner::Walked> JobRunner::walk(JobRecord& record, const job::JobSpec& spec, const job::Plan& plan,
+Result<JobRunner::Walked> JobRunner::walk(JobRecord& record, const job::JobSpec& spec, const Planned& planned,
                                           const RunControl& control, Deadline deadline) {
-  TANDEM_TRY_ASSIGN(const std::unique_ptr<hybrid::Loop> loop, walk::make_walk(spec, plan));
+  TANDEM_TRY_ASSIGN(const std::unique_ptr<hybrid::Loop> loop, walk::make_walk(spec, planned.plan));
   OrderRunner orders(services_, ledger_);
   OrderContext context{.job = record.view.id,
                        .tenant = record.view.tenant,
@@ -133,8 +140,8 @@ Result<JobRunner::Walked> JobRunner::walk(JobRecord& record, const job::JobSpec&
     span.reset();
     state = std::move(advance.state);
     if (advance.done) {
-      TANDEM_TRY_ASSIGN(out.result, job::ResultDocument::parse((*advance.done)["result"]));
-      out.walk_lineage = (*advance.done)["lineage"];
+      out.result = std::move(advance.done->result);
+      out.walk_lineage = std::move(advance.done->lineage);
       return out;
     }
     context.round = round;
@@ -142,7 +149,7 @@ Result<JobRunner::Walked> JobRunner::walk(JobRecord& record, const job::JobSpec&
         record,
         ledger_.update(record.view.id, record.view.fence, kActor, [&](JobRecord& row, Change& change) -> Result<void> {
           change.keeps_row = row.plan.has_value();
-          add_plan(row, change, plan);
+          add_plan(row, change, planned.plan, planned.document);
           change.batch.put(store::Table::kStep, step_key(record.view.id, round, "state"), state.dump());
           Json labels = Json::array();
           for (const hybrid::Order& order : advance.orders) labels.push_back(order.label);
@@ -166,7 +173,7 @@ Result<JobRunner::Walked> JobRunner::walk(JobRecord& record, const job::JobSpec&
   }
 }
 
-Result<Decide> JobRunner::succeed(const JobRecord& record, const job::JobSpec& spec, const job::Plan& plan,
+Result<Decide> JobRunner::succeed(const JobRecord& record, const job::JobSpec& spec, const Planned& planned,
                                   Walked walked, double elapsed_ms) {
   job::ResultDocument& result = walked.result;
   result.job_id = record.view.id;
@@ -180,7 +187,7 @@ Result<Decide> JobRunner::succeed(const JobRecord& record, const job::JobSpec& s
   lineage::LineageRecord lineage{.id = LineageId("lin_" + record.view.id.value.substr(4)),
                                  .job = record.view.id,
                                  .spec_sha256 = record.spec_sha256,
-                                 .plan = record.plan ? *record.plan : plan.document(),
+                                 .plan = planned.document,
                                  .walk = std::move(walked.walk_lineage),
                                  .versions = options_.versions,
                                  .created_at = format_rfc3339(services_.clock.now()),
@@ -198,17 +205,16 @@ Result<Decide> JobRunner::succeed(const JobRecord& record, const job::JobSpec& s
   batch.put(store::Table::kBlob, result_sha256, std::move(bytes));
   batch.put(store::Table::kLineage, lineage.id.value, lineage.document().dump());
   add_evidence(batch, spec, result, walked.carried, services_.clock.now());
-  const std::optional<double> objective =
-      result.best ? std::optional(result.best->candidate.objective) : std::nullopt;
+  const std::optional<double> objective = result.best ? std::optional(result.best->candidate.objective) : std::nullopt;
   Json event = {{"objective", objective ? Json(*objective) : Json()},
                 {"acceptance_met", result.acceptance.met},
                 {"lineage_id", lineage.id.value},
                 {"result_sha256", result_sha256},
                 {"billed_usd_micros", result.billed.usd_micros}};
-  return [&store = services_.store, plan, batch = std::move(batch), objective, event = std::move(event), result_sha256,
-          lineage_id = lineage.id.value](JobRecord& row, Change& change) -> Result<void> {
+  return [&store = services_.store, planned, batch = std::move(batch), objective, event = std::move(event),
+          result_sha256, lineage_id = lineage.id.value](JobRecord& row, Change& change) -> Result<void> {
     TANDEM_TRY_ASSIGN(row.view.state, job::require_transition(row.view.state, job::JobEvent::kSucceed));
-    add_plan(row, change, plan);
+    add_plan(row, change, planned.plan, planned.document);
     row.result_sha256 = result_sha256;
     row.view.lineage_id = lineage_id;
     if (objective) row.view.objective = objective;
@@ -284,7 +290,7 @@ RunOutcome JobRunner::run(JobRecord record, std::shared_ptr<const job::JobSpec> 
     if (deadline.expired(services_.clock)) return expired();
     if (limited || record.deadline_micros != 0)
       timer = services_.executor.post_after(deadline.left(services_.clock), [stop]() mutable { stop.request_stop(); });
-    TANDEM_TRY_ASSIGN(const job::Plan plan, stored_or_new_plan(record, *spec));
+    TANDEM_TRY_ASSIGN(const Planned planned, stored_or_new_plan(record, *spec));
     // Waiting and earlier starts count; a wall clock that was set back counts nothing.
     const auto since_admission = [&] {
       return static_cast<double>(
@@ -293,12 +299,12 @@ RunOutcome JobRunner::run(JobRecord record, std::shared_ptr<const job::JobSpec> 
     };
     RunControl inner = control;
     inner.stop = stop.get_token();
-    auto walked = walk(record, *spec, plan, inner, deadline);
+    auto walked = walk(record, *spec, planned, inner, deadline);
     if (!walked) {
       if (deadline.expired(services_.clock)) return expired();
       return tl::unexpected(std::move(walked).error());
     }
-    return succeed(record, *spec, plan, *std::move(walked), since_admission());
+    return succeed(record, *spec, planned, *std::move(walked), since_admission());
   };
   const auto within_memory = [&]() -> Result<Decide> {
     try {

@@ -63,11 +63,15 @@ class JobRunner {
     Json walk_lineage;
     std::vector<Carried> carried;
   };
+  struct Planned {
+    job::Plan plan;
+    Json document;  ///< of the plan
+  };
   /// A new plan is written with the first change of the row: nothing is ordered before.
-  Result<job::Plan> stored_or_new_plan(const JobRecord& record, const job::JobSpec& spec);
-  Result<Walked> walk(JobRecord& record, const job::JobSpec& spec, const job::Plan& plan, const RunControl& control,
+  Result<Planned> stored_or_new_plan(const JobRecord& record, const job::JobSpec& spec);
+  Result<Walked> walk(JobRecord& record, const job::JobSpec& spec, const Planned& planned, const RunControl& control,
                       Deadline deadline);
-  Result<Decide> succeed(const JobRecord& record, const job::JobSpec& spec, const job::Plan& plan, Walked walked,
+  Result<Decide> succeed(const JobRecord& record, const job::JobSpec& spec, const Planned& planned, Walked walked,
                          double elapsed_ms);
 
   EngineServices& services_;

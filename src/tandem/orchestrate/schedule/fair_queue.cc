@@ -80,7 +80,8 @@ bool FairQueue::push(const Ticket& ticket) {
 
 Ticket FairQueue::take_out(const Node& node) {
   const Entry& entry = node.second;
-  Ticket out{.job = node.first, .tenant = entry.project->tenant->name, .project = entry.project->name, .rank = entry.rank};
+  Ticket out{
+      .job = node.first, .tenant = entry.project->tenant->name, .project = entry.project->name, .rank = entry.rank};
   leave(node);
   if (Line* line = entry.line) {
     out.serial_key = line->key;

@@ -103,7 +103,7 @@ job::Event Ledger::put(store::Batch& batch, const SubmissionRecord& record, std:
                             {"raw_sha256", record.raw_sha256},
                             {"sends", record.sends}}};
   TANDEM_ASSERT(job::catalogue_violation(event) == "");
-  batch.append(record.job.value, event.document().dump());
+  batch.append(record.job.value, event.stored());
   return event;
 }
 

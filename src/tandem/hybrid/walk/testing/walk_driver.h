@@ -37,7 +37,7 @@ class WalkDriver {
   bool proves = false;
   std::function<void(hybrid::Reply&)> change_reply;  ///< before the walk sees it
   /// What the walk says in the end, with all that it was told.
-  std::function<void(Json& done, const std::vector<hybrid::Reply>& told)> change_end;
+  std::function<void(hybrid::Done& done, const std::vector<hybrid::Reply>& told)> change_end;
 
   /// With kEveryRound each round is done by a walk of its own, made from the job and the plan, from the state as text.
   Result<Driven> drive(const job::JobSpec& spec, const job::Plan& plan, Restart restart = Restart::kNever) {
@@ -54,11 +54,12 @@ class WalkDriver {
       TANDEM_TRY_ASSIGN(hybrid::Advance advance, loop->next(state, replies));
       state = advance.state;
       if (advance.done && change_end) change_end(*advance.done, told);
-      EXPECT_EQ(advance.orders.empty(), advance.done.has_value());
+      EXPECT_TRUE(advance.orders.empty() || !advance.done);
       if (advance.done) {
-        out.document = (*advance.done)["result"];
-        out.lineage = (*advance.done)["lineage"];
+        out.document = advance.done->result.document();
+        out.lineage = advance.done->lineage;
         TANDEM_TRY_ASSIGN(out.result, job::ResultDocument::parse(out.document));
+        EXPECT_EQ(out.result.document(), out.document);
         return out;
       }
       out.states.push_back(state);

@@ -69,7 +69,8 @@ class EngineWorld {
     auto started = Engine::start(services(), {.workers = workers,
                                               .runs = runs,
                                               .memory_bytes_max = memory_bytes_max,
-                                              .store_retry_interval = store_retry_interval});
+                                              .store_retry_interval = store_retry_interval,
+                                              .queue_delay_max = queue_delay_max});
     EXPECT_THAT(started, Succeeds());
     engine = *std::move(started);
     return *engine;
@@ -168,6 +169,7 @@ class EngineWorld {
   backend::BackendRegistry backends;
   submit::FakeProvider* provider = nullptr;
   std::chrono::milliseconds store_retry_interval{1'000};
+  std::chrono::milliseconds queue_delay_max{0};
   std::uint64_t memory_bytes_max = EngineOptions{}.memory_bytes_max;
   std::unique_ptr<memory::MemoryStore> store;
   std::unique_ptr<submit::Submitter> submitter;

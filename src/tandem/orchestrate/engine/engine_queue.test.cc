@@ -1,0 +1,274 @@
+// What happens to a job beside its work: put aside, resumed, tried again, out of time, held back by others.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "tandem/orchestrate/engine/testing/engine_world.h"
+
+namespace tandem::engine {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+/// Names of the jobs in the order in which they were started.
+std::string started_names(EngineWorld& world) {
+  std::string out;
+  const std::vector<store::LogEntry> entries = world.store->read_log(0, 1000).value();
+  for (const store::LogEntry& entry : entries)
+    if (parse_json(entry.value, "event").value()["type"] == "job.started")
+      out += world.engine->job(JobId(entry.subject))->name;
+  return out;
+}
+
+class EngineQueue : public testing::Test {
+ protected:
+  EngineQueue() { world_.store_retry_interval = std::chrono::milliseconds(2); }
+  /// Work of the main tier waits at the gate.
+  void close_gate() {
+    world_.main().before = [this](std::stop_token stop) -> std::optional<Error> {
+      gate_.pass(stop);
+      return std::nullopt;
+    };
+  }
+  job::JobSpec scheduled(const std::string& name, Json schedule, Json limits = Json::object()) {
+    return world_.spec({{"name", name},
+                        {"problem", EngineWorld::max_cut()},
+                        {"refinement", {{"mode", "off"}}},
+                        {"schedule", std::move(schedule)},
+                        {"limits", std::move(limits)}});
+  }
+  job::JobSpec noop(int steps) { return world_.spec({{"problem", {{"type", "noop"}, {"steps", steps}}}}); }
+  Gate gate_;
+  EngineWorld world_;
+};
+
+TEST_F(EngineQueue, a_suspended_job_leaves_the_queue_and_goes_on_when_it_is_resumed) {
+  close_gate();
+  world_.open(1);
+  const JobId running = world_.admit(world_.classical_job("first"));
+  gate_.wait_for_arrivals(1);
+  const JobId id = world_.admit(world_.classical_job("second"));
+  ASSERT_THAT(world_.engine->suspend(id, "user", "later"), Succeeds());
+  EXPECT_EQ(world_.engine->job(id)->state, job::JobState::kSuspended);
+  gate_.open();
+  EXPECT_EQ(world_.wait(running).state, job::JobState::kSucceeded);
+  EXPECT_EQ(world_.engine->job(id)->state, job::JobState::kSuspended);
+  ASSERT_THAT(world_.engine->resume(id, "user"), Succeeds());
+  EXPECT_EQ(world_.wait(id).state, job::JobState::kSucceeded);
+  const std::vector<std::string> types = world_.event_types(id);
+  EXPECT_THAT(std::vector(types.begin(), types.begin() + 5),
+              ElementsAre("job.queued", "job.suspend_requested", "job.suspended", "job.resumed", "job.started"));
+  EXPECT_THAT(world_.engine->resume(id, "user"), FailsWith(errors::kJobFinal));
+  EXPECT_THAT(world_.engine->suspend(id, "user", ""), FailsWith(errors::kJobFinal));
+}
+
+TEST_F(EngineQueue, a_running_job_that_is_suspended_stops_and_survives_a_restart_aside) {
+  close_gate();
+  world_.open(1);
+  const JobId id = world_.admit(world_.classical_job());
+  gate_.wait_for_arrivals(1);
+  ASSERT_THAT(world_.engine->suspend(id, "user", ""), Succeeds());
+  for (int i = 0; i < 2000 && world_.engine->job(id)->state == job::JobState::kRunning; ++i) std::this_thread::yield();
+  world_.engine->drain(Deadline::never());
+  EXPECT_EQ(world_.engine->job(id)->state, job::JobState::kSuspended);
+  world_.close();
+  world_.open(1);
+  EXPECT_EQ(world_.engine->job(id)->state, job::JobState::kSuspended);
+  EXPECT_THAT(world_.engine->resume(id, "user"), Succeeds());
+  gate_.open();
+  EXPECT_EQ(world_.wait(id).state, job::JobState::kSucceeded);
+  EXPECT_THAT(world_.engine->resume(id, "user"), FailsWith(errors::kJobFinal));
+}
+
+TEST_F(EngineQueue, a_suspended_job_can_be_cancelled) {
+  close_gate();
+  world_.open(1);
+  world_.admit(world_.classical_job("first"));
+  gate_.wait_for_arrivals(1);
+  const JobId id = world_.admit(world_.classical_job("second"));
+  ASSERT_THAT(world_.engine->suspend(id, "user", ""), Succeeds());
+  EXPECT_THAT(world_.engine->cancel(id, "user", ""), Succeeds());
+  EXPECT_EQ(world_.wait(id).state, job::JobState::kCancelled);
+  gate_.open();
+}
+
+TEST_F(EngineQueue, a_retry_is_a_new_job_with_the_same_document) {
+  world_.open();
+  const JobView first = world_.run(world_.classical_job("mine"));
+  const auto retried = world_.engine->retry(first.id, "user:retry");
+  ASSERT_THAT(retried, Succeeds());
+  EXPECT_NE(retried->id, first.id);
+  EXPECT_EQ(world_.wait(retried->id).state, job::JobState::kSucceeded);
+  Json document = world_.engine->spec_document(retried->id).value();
+  EXPECT_EQ(document["retry_of"], first.id.value);
+  document.erase("retry_of");
+  EXPECT_EQ(document, world_.engine->spec_document(first.id).value());
+  EXPECT_EQ(world_.canonical_result(retried->id)["best"], world_.canonical_result(first.id)["best"]);
+}
+
+TEST_F(EngineQueue, only_a_job_that_has_ended_is_tried_again) {
+  close_gate();
+  world_.open(1);
+  const JobId id = world_.admit(world_.classical_job());
+  EXPECT_THAT(world_.engine->retry(id, "user"), FailsWith(errors::kJobNotFinal));
+  EXPECT_THAT(world_.engine->retry(JobId("job_none"), "user"), FailsWith(errors::kJobNotFound));
+  gate_.open();
+}
+
+TEST_F(EngineQueue, a_job_that_no_worker_takes_in_time_expires_in_the_queue) {
+  close_gate();
+  world_.open(1);
+  world_.admit(world_.classical_job("first"));
+  gate_.wait_for_arrivals(1);
+  const JobId id = world_.admit(scheduled("late", Json::object(), {{"queue_wait", "2s"}}));
+  const JobId patient = world_.admit(scheduled("patient", Json::object(), {{"queue_wait", "1h"}}));
+  world_.clock.advance(std::chrono::seconds(3));
+  const JobView view = world_.wait(id);
+  EXPECT_EQ(view.state, job::JobState::kExpired);
+  EXPECT_EQ(view.error_number, static_cast<std::uint16_t>(errors::kQueueWaitExpired));
+  EXPECT_THAT(view.error, HasSubstr("2000 ms"));
+  EXPECT_TRUE(world_.hold(id).closed);
+  gate_.open();
+  EXPECT_EQ(world_.wait(patient).state, job::JobState::kSucceeded);
+}
+
+TEST_F(EngineQueue, a_wait_that_is_over_when_the_process_starts_ends_the_job) {
+  world_.open(0);
+  const JobId id = world_.admit(scheduled("late", Json::object(), {{"queue_wait", "2s"}}));
+  world_.close();
+  world_.clock.advance(std::chrono::seconds(3));
+  world_.open(1);
+  const JobView view = world_.wait(id);
+  EXPECT_EQ(view.state, job::JobState::kExpired);
+  EXPECT_EQ(view.error_number, static_cast<std::uint16_t>(errors::kQueueWaitExpired));
+}
+
+TEST_F(EngineQueue, a_run_that_takes_too_long_expires) {
+  close_gate();
+  world_.open(1);
+  const JobId id = world_.admit(scheduled("long", Json::object(), {{"time", "1ms"}, {"run_time", "5ms"}}));
+  gate_.wait_for_arrivals(1);
+  world_.clock.advance(std::chrono::seconds(1));
+  const JobView view = world_.wait(id);
+  EXPECT_EQ(view.state, job::JobState::kExpired);
+  EXPECT_EQ(view.error_number, static_cast<std::uint16_t>(errors::kRunExpired));
+}
+
+TEST_F(EngineQueue, jobs_with_one_serial_key_run_one_after_the_other) {
+  close_gate();
+  world_.open(2);
+  const Json key = {{"serial_key", "ledger"}};
+  const JobId first = world_.admit(scheduled("a", key));
+  gate_.wait_for_arrivals(1);
+  const JobId second = world_.admit(scheduled("b", key));
+  const JobId other = world_.admit(scheduled("c", Json::object()));
+  gate_.wait_for_arrivals(2);
+  EXPECT_EQ(world_.engine->job(second)->state, job::JobState::kQueued);
+  EXPECT_EQ(world_.engine->job(other)->state, job::JobState::kRunning);
+  EXPECT_EQ(world_.store->count(store::Table::kJobIndex, "serial/").value(), 1u);
+  gate_.open();
+  EXPECT_EQ(world_.wait(second).state, job::JobState::kSucceeded);
+  EXPECT_EQ(world_.wait(first).state, job::JobState::kSucceeded);
+  EXPECT_EQ(world_.store->count(store::Table::kJobIndex, "serial/").value(), 0u);
+}
+
+TEST_F(EngineQueue, a_higher_priority_overtakes_and_so_it_does_after_a_restart) {
+  for (const bool restart : {false, true}) {
+    EngineWorld world;
+    Gate gate;
+    world.main().before = [&](std::stop_token stop) -> std::optional<Error> {
+      gate.pass(stop);
+      return std::nullopt;
+    };
+    world.open(restart ? 0 : 1);
+    const auto admit = [&](const std::string& name, int priority) {
+      return world.admit(world.spec({{"name", name},
+                                     {"problem", EngineWorld::max_cut()},
+                                     {"refinement", {{"mode", "off"}}},
+                                     {"schedule", {{"priority", priority}}}}));
+    };
+    std::vector<JobId> ids = {admit("0", 100)};
+    if (!restart) gate.wait_for_arrivals(1);
+    ids.push_back(admit("3", -1));
+    ids.push_back(admit("2", 0));
+    ids.push_back(admit("1", 7));
+    if (restart) {
+      world.close();
+      world.open(1);
+    }
+    gate.open();
+    for (const JobId& id : ids) world.wait(id);
+    EXPECT_EQ(started_names(world), "0123") << (restart ? "restarted" : "");
+  }
+}
+
+TEST_F(EngineQueue, when_jobs_wait_too_long_new_ones_are_refused_until_they_do_not) {
+  close_gate();
+  world_.queue_delay_max = std::chrono::seconds(5);
+  world_.open(1);
+  world_.admit(world_.classical_job("running"));
+  gate_.wait_for_arrivals(1);
+  const JobId waiting = world_.admit(world_.classical_job("waiting"));
+  world_.clock.advance(std::chrono::seconds(4));
+  world_.admit(world_.classical_job("taken"));
+  world_.clock.advance(std::chrono::seconds(2));
+  const auto refused = world_.engine->admit(world_.classical_job("shed"), "default", "", "user");
+  EXPECT_THAT(refused, FailsWith(errors::kQueueDelayExceeded));
+  EXPECT_THAT(refused.error().message, HasSubstr("6000 ms"));
+  gate_.open();
+  world_.wait(waiting);
+  world_.run(world_.classical_job("again"));
+}
+
+TEST_F(EngineQueue, a_noop_records_its_steps_and_has_a_result_and_a_lineage) {
+  world_.open();
+  const JobView view = world_.run(noop(3));
+  EXPECT_EQ(view.state, job::JobState::kSucceeded);
+  EXPECT_THAT(world_.event_types(view.id), ElementsAre("job.queued", "job.started", "job.planned", "round.started",
+                                                       "round.started", "round.started", "job.succeeded"));
+  EXPECT_EQ(world_.engine->plan_document(view.id).value()["primary"], "engine");
+  EXPECT_THAT(world_.engine->lineage(view.id), Succeeds());
+  const JobView empty = world_.run(noop(0));
+  EXPECT_THAT(world_.event_types(empty.id), ElementsAre("job.queued", "job.started", "job.planned", "job.succeeded"));
+}
+
+TEST_F(EngineQueue, many_short_jobs_at_once_all_end_and_each_is_started_once) {
+  world_.open(2);
+  std::vector<std::thread> clients;
+  std::mutex mutex;
+  std::vector<JobId> ids;
+  for (int client = 0; client < 8; ++client) {
+    clients.emplace_back([&] {
+      for (int i = 0; i < 100; ++i) {
+        const JobId id = world_.admit(noop(i % 3));
+        const std::lock_guard lock(mutex);
+        ids.push_back(id);
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  for (const JobId& id : ids) {
+    EXPECT_EQ(world_.wait(id).state, job::JobState::kSucceeded);
+    const std::vector<std::string> types = world_.event_types(id);
+    EXPECT_EQ(std::count(types.begin(), types.end(), "job.started"), 1);
+  }
+  EXPECT_EQ(world_.store->count(store::Table::kJobIndex, "state/succeeded/").value(), 800u);
+  EXPECT_EQ(world_.store->count(store::Table::kJobIndex, "state/running/").value(), 0u);
+}
+
+TEST_F(EngineQueue, draining_gives_back_what_was_claimed_ahead) {
+  world_.open(2);
+  std::vector<JobId> ids;
+  for (int i = 0; i < 300; ++i) ids.push_back(world_.admit(noop(1)));
+  world_.engine->drain(Deadline(Instant{0}));
+  const auto running = world_.store->count(store::Table::kJobIndex, "state/running/").value();
+  EXPECT_EQ(running, 0u);
+  world_.close();
+  world_.open(2);
+  for (const JobId& id : ids) EXPECT_EQ(world_.wait(id).state, job::JobState::kSucceeded);
+}
+
+}  // namespace
+}  // namespace tandem::engine
