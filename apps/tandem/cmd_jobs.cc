@@ -83,10 +83,8 @@ Result<int> show_events(Cli& cli, const std::string& text) {
   }
 }
 
-Result<int> cancel_job(Cli& cli, const std::string& text, const std::string& reason) {
-  TANDEM_TRY_ASSIGN(const JobId id, parse_job_id(text));
-  TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kReader));
-  TANDEM_TRY(reached.service().cancel(id, "user:local", reason));
+/// Prints the job as it is after somebody acted on it.
+Result<int> print_view(Cli& cli, Reached& reached, const JobId& id) {
   TANDEM_TRY_ASSIGN(const Json view, reached.service().job(id));
   if (cli.json)
     print_json(view);
@@ -94,6 +92,29 @@ Result<int> cancel_job(Cli& cli, const std::string& text, const std::string& rea
     fmt::print("{} is {}{}\n", id.value, cell(view, "state"),
                view.value("cancel_requested", false) ? ", cancel requested" : "");
   return 0;
+}
+
+using Stop = Result<void> (service::Service::*)(const JobId&, std::string_view, std::string_view);
+
+Result<int> stop_job(Cli& cli, const std::string& text, const std::string& reason, Stop stop) {
+  TANDEM_TRY_ASSIGN(const JobId id, parse_job_id(text));
+  TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kReader));
+  TANDEM_TRY((reached.service().*stop)(id, "user:local", reason));
+  return print_view(cli, reached, id);
+}
+
+Result<int> resume_job(Cli& cli, const std::string& text) {
+  TANDEM_TRY_ASSIGN(const JobId id, parse_job_id(text));
+  TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kReader));
+  TANDEM_TRY(reached.service().resume(id, "user:local"));
+  return print_view(cli, reached, id);
+}
+
+Result<int> retry_job(Cli& cli, const std::string& text) {
+  TANDEM_TRY_ASSIGN(const JobId id, parse_job_id(text));
+  TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kReader));
+  TANDEM_TRY_ASSIGN(const Json admitted, reached.service().retry(id, "user:local"));
+  return print_view(cli, reached, JobId(admitted["job_id"].get<std::string>()));
 }
 
 Result<int> watch_job(Cli& cli, const std::string& text) {
@@ -182,7 +203,7 @@ Result<int> list_backends(Cli& cli) {
 }  // namespace
 
 void add_jobs(CLI::App& app, Cli& cli) {
-  CLI::App* jobs = app.add_subcommand("jobs", "list jobs; show, watch, cancel or read one");
+  CLI::App* jobs = app.add_subcommand("jobs", "list jobs; read, watch, cancel, suspend, resume or retry one");
   auto state = std::make_shared<std::string>();
   auto limit = std::make_shared<std::size_t>(50);
   jobs->add_option("--state", *state, "only jobs in this state");
@@ -214,11 +235,19 @@ void add_jobs(CLI::App& app, Cli& cli) {
   simple("result", "the result of a job", show_result);
   simple("events", "everything that happened to a job", show_events);
   simple("watch", "follow a job to its end", watch_job);
-  CLI::App* cancel = jobs->add_subcommand("cancel", "ask for a job to end");
-  const auto id = job_argument(cancel);
-  auto reason = std::make_shared<std::string>();
-  cancel->add_option("--reason", *reason, "kept with the job");
-  cancel->callback([&cli, id, reason] { cli.action = [&cli, id, reason] { return cancel_job(cli, *id, *reason); }; });
+  simple("resume", "put a suspended job back into the queue", resume_job);
+  simple("retry", "submit the document of a job that has ended as a new job", retry_job);
+  const auto stopping = [&](const char* name, const char* help, Stop stop) {
+    CLI::App* command = jobs->add_subcommand(name, help);
+    const auto id = job_argument(command);
+    auto reason = std::make_shared<std::string>();
+    command->add_option("--reason", *reason, "kept with the job");
+    command->callback([&cli, id, reason, stop] {
+      cli.action = [&cli, id, reason, stop] { return stop_job(cli, *id, *reason, stop); };
+    });
+  };
+  stopping("cancel", "ask for a job to end", &service::Service::cancel);
+  stopping("suspend", "put a job aside until it is resumed", &service::Service::suspend);
 }
 
 void add_explain(CLI::App& app, Cli& cli) {

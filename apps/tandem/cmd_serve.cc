@@ -25,17 +25,18 @@ sigset_t block_ending_signals() {
 
 struct Roles {
   bool api = true;
+  bool scheduler = true;
   bool worker = true;
 };
 
 Result<Roles> parse_roles(const std::string& text) {
-  Roles out{.api = false, .worker = false};
+  Roles out{.api = false, .scheduler = false, .worker = false};
   for (const std::string_view role : split(text, ',')) {
-    if (role != "api" && role != "worker") {
-      return fail_at("--role", errors::kValueOutOfRange, "there is no role {}{}; there are api and worker", quote(role),
-                     did_you_mean(role, std::vector<std::string_view>{"api", "worker"}));
+    if (role != "api" && role != "scheduler" && role != "worker") {
+      return fail_at("--role", errors::kValueOutOfRange, "there is no role {}{}; there are api, scheduler and worker",
+                     quote(role), did_you_mean(role, std::vector<std::string_view>{"api", "scheduler", "worker"}));
     }
-    (role == "api" ? out.api : out.worker) = true;
+    (role == "api" ? out.api : role == "worker" ? out.worker : out.scheduler) = true;
   }
   return out;
 }
@@ -77,16 +78,21 @@ Result<std::unique_ptr<http::ApiServer>> start_api(Cli& cli, const Settings& set
   return api;
 }
 
+Role role_of(const Roles& roles) {
+  if (roles.worker) return roles.scheduler ? Role::kWorker : Role::kOnlyWorker;
+  return roles.scheduler ? Role::kScheduler : Role::kReader;
+}
+
 Result<int> serve(Cli& cli, const Roles& roles) {
   const sigset_t signals = block_ending_signals();
   TANDEM_TRY_ASSIGN(const Settings settings, cli.settings());
-  if (!(roles.api && roles.worker) && settings.string("store.address").empty()) {
+  if (!(roles.api && roles.scheduler && roles.worker) && settings.string("store.address").empty()) {
     return fail(
         errors::kUsage,
         "workers and an API apart need a store that they share, and here it is a file in the data directory; set "
         "store.address");
   }
-  TANDEM_TRY_ASSIGN(Reached reached, reach(cli, roles.worker ? Role::kWorker : Role::kReader));
+  TANDEM_TRY_ASSIGN(Reached reached, reach(cli, role_of(roles)));
   if (reached.house == nullptr) {
     return fail(errors::kLockHeld,
                 "a server at {} already holds this data directory; use it, stop it, or give another --data",
@@ -135,8 +141,9 @@ void add_serve(CLI::App& app, Cli& cli) {
           "HOST:PORT, loopback only; port 0 takes a free one")
       ->type_name("HOST:PORT");
   add_worker_options(*command, cli);
-  auto roles = std::make_shared<std::string>("api,worker");
-  command->add_option("--role", *roles, "api, worker or both; one alone where processes share a store (store.address)");
+  auto roles = std::make_shared<std::string>("api,scheduler,worker");
+  command->add_option("--role", *roles,
+                      "of api, scheduler and worker; fewer than all where processes share a store (store.address)");
   command->callback([&cli, roles] {
     cli.action = [&cli, roles]() -> Result<int> {
       TANDEM_TRY_ASSIGN(const Roles parsed, parse_roles(*roles));
@@ -147,7 +154,8 @@ void add_serve(CLI::App& app, Cli& cli) {
   CLI::App* worker =
       app.add_subcommand("worker", "run jobs of a shared store (store.address) until SIGTERM, without an API");
   add_worker_options(*worker, cli);
-  worker->callback([&cli] { cli.action = [&cli] { return serve(cli, {.api = false, .worker = true}); }; });
+  worker->callback(
+      [&cli] { cli.action = [&cli] { return serve(cli, {.api = false, .scheduler = true, .worker = true}); }; });
 }
 
 }  // namespace tandem::app

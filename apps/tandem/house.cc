@@ -125,11 +125,13 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
   TANDEM_TRY_ASSIGN(
       out->engine_,
       engine::Engine::start(services,
-                            {.workers = role == Role::kReader ? 0 : workers,
+                            {.workers = role == Role::kReader || role == Role::kScheduler ? 0 : workers,
                              .runs = role == Role::kRunner ? engine::Runs::kAttended : engine::Runs::kEveryJob,
                              .memory_bytes_max = memory_limit(settings, machine.fs),
                              .remote_deadline = std::chrono::milliseconds(settings.integer("lab.device_deadline")),
                              .lease_ttl = std::chrono::milliseconds(settings.integer("engine.lease_ttl")),
+                             .queue_delay_max = std::chrono::milliseconds(settings.integer("engine.queue_delay_max")),
+                             .schedules = role != Role::kReader && role != Role::kOnlyWorker,
                              .node_id = "node_" + new_uuid7(machine.clock, machine.rng),
                              .node_facts = node_facts(machine.fs),
                              .versions = versions(settings, machine.fs, out->executor_->threads())}));

@@ -26,7 +26,9 @@ struct Machine {
 enum class Role : std::uint8_t {
   kReader,  ///< looks things up, or admits for a server to come
   kRunner,  ///< runs the one job that it attends to, and leaves the others in the queue
-  kWorker,  ///< runs every job
+  kWorker,  ///< runs every job, and may look after those of lost processes
+  kOnlyWorker,  ///< runs every job
+  kScheduler,  ///< runs none, and may look after those of lost processes
 };
 
 /// Everything behind one data directory, held under its lock.

@@ -106,6 +106,33 @@ class Api(unittest.TestCase):
         self.answer("POST", f"/v1/jobs/{job}/cancel", {}, status=409)
         self.answer("GET", f"/v1/jobs/{job}/result", status=409)
 
+    def test_a_job_is_put_aside_resumed_and_tried_again(self):
+        edges = [[i, (i * 7 + k) % 200, 1.0] for i in range(200) for k in range(1, 4) if i < (i * 7 + k) % 200]
+        job = self.submit({"problem": {"type": "max_cut", "num_nodes": 200, "edges": [list(e) for e in {tuple(e) for e in edges}]}, "limits": {"time": "60s"}})
+        self.answer("POST", f"/v1/jobs/{job}/retry", status=409)
+        self.answer("POST", f"/v1/jobs/{job}/suspend", {"reason": "test"}, status=202)
+        for _ in range(100):
+            if self.answer("GET", f"/v1/jobs/{job}")[1]["state"] == "suspended":
+                break
+            time.sleep(0.1)
+        self.assertEqual(self.answer("GET", f"/v1/jobs/{job}")[1]["state"], "suspended")
+        self.answer("POST", f"/v1/jobs/{job}/suspend", {}, status=409)
+        self.answer("POST", f"/v1/jobs/{job}/resume", {"reason": "no such member"}, status=400)
+        self.answer("POST", f"/v1/jobs/{job}/resume", status=202)
+        self.answer("POST", f"/v1/jobs/{job}/cancel", {}, status=202)
+        self.assertEqual(self.server.finished(job, 10)["state"], "cancelled")
+        again = self.answer("POST", f"/v1/jobs/{job}/retry", status=202)[1]["job_id"]
+        self.assertEqual(self.answer("GET", f"/v1/jobs/{again}/spec")[1]["retry_of"], job)
+        self.answer("POST", f"/v1/jobs/{again}/cancel", {}, status=202)
+        self.assertEqual(self.server.finished(again, 10)["state"], "cancelled")
+
+    def test_a_noop_goes_the_whole_way(self):
+        job = self.submit({"problem": {"type": "noop", "steps": 2}, "schedule": {"project": "rehearsal", "priority": 3}})
+        done = self.server.finished(job, 10)
+        self.assertEqual((done["state"], done["project"], done["priority"]), ("succeeded", "rehearsal", 3))
+        for part in ("result", "plan", "lineage", "spec", "events", "replay_package"):
+            self.answer("GET", f"/v1/jobs/{job}/{part}")
+
     def test_errors_are_problem_documents(self):
         cases = [("GET", "/v1/jobs/job_01890a5d-ac96-774b-bcce-b302099a8057", None, {}, 404),
                  ("GET", "/v1/jobs/nonsense", None, {}, 400),

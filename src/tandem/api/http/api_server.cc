@@ -192,16 +192,7 @@ class ApiServerImpl final : public ApiServer {
       TANDEM_TRY_ASSIGN(const std::string key, idempotency_key(call.request));
       TANDEM_TRY_ASSIGN(const job::JobSpec spec, read_spec(call.request));
       TANDEM_TRY_ASSIGN(const Json admitted, services_.service.submit(spec, key, "api"));
-      const std::string id = admitted["job_id"];
-      Headers headers = {{"Location", "/v1/jobs/" + id}};
-      if (admitted["replayed"] == true) headers.push_back({"Idempotency-Replayed", "true"});
-      return json_response(202,
-                           {{"job_id", id},
-                            {"links",
-                             {{"self", "/v1/jobs/" + id},
-                              {"result", fmt::format("/v1/jobs/{}/result", id)},
-                              {"events", fmt::format("/v1/jobs/{}/events", id)}}}},
-                           std::move(headers));
+      return admitted_response(admitted);
     }
     if (call.request.method != "GET" && call.request.method != "HEAD") return wrong_method(call, "GET, POST");
     TANDEM_TRY(allow_parameters(call.request, {"state", "limit", "page_token"}));
@@ -217,11 +208,24 @@ class ApiServerImpl final : public ApiServer {
     return as_json(services_.service.jobs(query));
   }
 
+  static HttpResponse admitted_response(const Json& admitted) {
+    const std::string id = admitted["job_id"];
+    Headers headers = {{"Location", "/v1/jobs/" + id}};
+    if (admitted["replayed"] == true) headers.push_back({"Idempotency-Replayed", "true"});
+    return json_response(202,
+                         {{"job_id", id},
+                          {"links",
+                           {{"self", "/v1/jobs/" + id},
+                            {"result", fmt::format("/v1/jobs/{}/result", id)},
+                            {"events", fmt::format("/v1/jobs/{}/events", id)}}}},
+                         std::move(headers));
+  }
+
   Answer job(const Call& call) {
     TANDEM_TRY_ASSIGN(const JobId id, parse_job_id(call.path[2]));
     const std::string_view part = call.path.size() == 4 ? call.path[3] : "";
     if (call.path.size() > 4) return fail(errors::kRouteNotFound, "there is no resource {}", quote(call.request.path));
-    if (part == "cancel") return cancel(call, id);
+    if (part == "cancel" || part == "suspend" || part == "resume" || part == "retry") return act(call, id, part);
     if (call.request.method != "GET" && call.request.method != "HEAD") return wrong_method(call, "GET");
     if (part.empty()) return view(call, id);
     if (part == "events") return events(call, id);
@@ -235,16 +239,25 @@ class ApiServerImpl final : public ApiServer {
     return fail(errors::kRouteNotFound, "a job has no part {}; /openapi.json lists them", quote(part));
   }
 
-  Answer cancel(const Call& call, const JobId& id) {
+  Answer act(const Call& call, const JobId& id, std::string_view verb) {
     if (call.request.method != "POST") return wrong_method(call, "POST");
     std::string reason;
     if (!call.request.body.empty()) {
       TANDEM_TRY_ASSIGN(const Json body, parse_json(call.request.body, "body"));
       TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(body, ""));
-      TANDEM_TRY(reader.allow_only({"reason"}));
+      if (verb == "cancel" || verb == "suspend")
+        TANDEM_TRY(reader.allow_only({"reason"}));
+      else
+        TANDEM_TRY(reader.allow_only({}));
       TANDEM_TRY_ASSIGN(reason, reader.string_or("reason", ""));
     }
-    TANDEM_TRY(services_.service.cancel(id, "api", reason));
+    if (verb == "retry") {
+      TANDEM_TRY_ASSIGN(const Json admitted, services_.service.retry(id, "api"));
+      return admitted_response(admitted);
+    }
+    if (verb == "cancel") TANDEM_TRY(services_.service.cancel(id, "api", reason));
+    if (verb == "suspend") TANDEM_TRY(services_.service.suspend(id, "api", reason));
+    if (verb == "resume") TANDEM_TRY(services_.service.resume(id, "api"));
     return as_json(services_.service.job(id), 202);
   }
 

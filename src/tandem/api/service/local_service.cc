@@ -30,6 +30,10 @@ class Bell {
   bool rung_ = false;
 };
 
+Json admission_document(const engine::Admission& admission) {
+  return {{"job_id", admission.id.value}, {"replayed", admission.replayed}};
+}
+
 class LocalService final : public Service {
  public:
   LocalService(engine::Engine& engine, backend::BackendRegistry& backends, submit::Submitter& submitter,
@@ -38,7 +42,7 @@ class LocalService final : public Service {
 
   Result<Json> submit(const job::JobSpec& spec, std::string_view idempotency_key, std::string_view actor) override {
     TANDEM_TRY_ASSIGN(const engine::Admission admission, engine_.admit(spec, kDefaultTenant, idempotency_key, actor));
-    return Json{{"job_id", admission.id.value}, {"replayed", admission.replayed}};
+    return admission_document(admission);
   }
   Result<Json> plan(const job::JobSpec& spec) override {
     return engine_.plan(spec).map([](const job::Plan& plan) { return plan.document(); });
@@ -79,6 +83,13 @@ class LocalService final : public Service {
   }
   Result<void> cancel(const JobId& id, std::string_view actor, std::string_view reason) override {
     return engine_.cancel(id, actor, reason);
+  }
+  Result<void> suspend(const JobId& id, std::string_view actor, std::string_view reason) override {
+    return engine_.suspend(id, actor, reason);
+  }
+  Result<void> resume(const JobId& id, std::string_view actor) override { return engine_.resume(id, actor); }
+  Result<Json> retry(const JobId& id, std::string_view actor) override {
+    return engine_.retry(id, actor).map(admission_document);
   }
   Result<Json> backends() override {
     Json list = Json::array();

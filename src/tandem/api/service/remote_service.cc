@@ -44,11 +44,18 @@ class RemoteService final : public Service {
   Result<Json> replay_package(const JobId& id) override { return get(id, "/replay_package"); }
   Result<Json> submissions(const JobId& id) override { return get(id, "/submissions"); }
   Result<void> cancel(const JobId& id, std::string_view /*actor*/, std::string_view reason) override {
-    auto answer = ask({.method = "POST",
-                       .url = fmt::format("{}/v1/jobs/{}/cancel", base_url_, id.value),
-                       .headers = {{"Content-Type", "application/json"}},
-                       .body = Json{{"reason", reason}}.dump()});
-    return answer.map([](const Json&) {});
+    return post(id, "cancel", {{"reason", reason}}).map([](const Json&) {});
+  }
+  Result<void> suspend(const JobId& id, std::string_view /*actor*/, std::string_view reason) override {
+    return post(id, "suspend", {{"reason", reason}}).map([](const Json&) {});
+  }
+  Result<void> resume(const JobId& id, std::string_view /*actor*/) override {
+    return post(id, "resume", Json()).map([](const Json&) {});
+  }
+  Result<Json> retry(const JobId& id, std::string_view /*actor*/) override {
+    return post(id, "retry", Json()).map([](const Json& answer) {
+      return Json{{"job_id", answer.value("job_id", "")}, {"replayed", false}};
+    });
   }
   Result<Json> backends() override { return ask({.url = base_url_ + "/v1/backends"}); }
 
@@ -81,6 +88,13 @@ class RemoteService final : public Service {
   }
 
  private:
+  /// `body` null: none.
+  Result<Json> post(const JobId& id, std::string_view verb, const Json& body) {
+    return ask({.method = "POST",
+                .url = fmt::format("{}/v1/jobs/{}/{}", base_url_, id.value, verb),
+                .headers = {{"Content-Type", "application/json"}},
+                .body = body.is_null() ? "" : body.dump()});
+  }
   Result<Json> get(const JobId& id, std::string_view rest) {
     return ask({.url = fmt::format("{}/v1/jobs/{}{}", base_url_, id.value, rest)});
   }

@@ -55,6 +55,9 @@ class Service {
   virtual Result<Json> replay_package(const JobId& id) = 0;
   virtual Result<Json> submissions(const JobId& id) = 0;  ///< {"submissions": [...]}
   virtual Result<void> cancel(const JobId& id, std::string_view actor, std::string_view reason) = 0;
+  virtual Result<void> suspend(const JobId& id, std::string_view actor, std::string_view reason) = 0;
+  virtual Result<void> resume(const JobId& id, std::string_view actor) = 0;
+  virtual Result<Json> retry(const JobId& id, std::string_view actor) = 0;  ///< as submit()
   virtual Result<Json> backends() = 0;  ///< {"backends": [...]}
   /// Follows a job until it ended or the deadline; returns its view. All that the log has by then was reported before.
   /// Errors: 5004 at the deadline; those of Engine::wait.

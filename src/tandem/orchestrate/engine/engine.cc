@@ -25,13 +25,13 @@ class EngineImpl::Waiter {
 
 Result<void> EngineImpl::recover_and_start() {
   if (services_.store.shared()) TANDEM_TRY(join_others());
-  if (options_.workers == 0) {  // it must not touch what it does not mean to run
+  if (!takes_part()) {  // it must not touch what it does not mean to run
     if (follower_ != nullptr)  // an API for other workers, whose readiness depends on the store
       healing_ = services_.executor.start_loop("store-watch", [this](const std::stop_token& stop) { heal(stop); });
     return {};
   }
   if (membership_ != nullptr) {
-    TANDEM_TRY(take_over(*membership_, services_.store, ledger_, services_.log));
+    TANDEM_TRY(lead());
   } else {
     TANDEM_TRY_ASSIGN(const std::vector<JobId> interrupted, jobs_in_state(services_.store, job::JobState::kRunning));
     for (const JobId& id : interrupted) TANDEM_TRY(requeue(id, "the process that ran it ended"));
@@ -39,7 +39,7 @@ Result<void> EngineImpl::recover_and_start() {
   if (options_.runs == Runs::kEveryJob) TANDEM_TRY(enqueue_queued());
   for (std::size_t i = 0; i < options_.workers; ++i)
     workers_.push_back(services_.executor.start_loop("worker", [this](const std::stop_token& stop) { work(stop); }));
-  sweeping_ = reconciler_.start(services_.executor, options_.reconcile_interval);
+  if (options_.workers != 0) sweeping_ = reconciler_.start(services_.executor, options_.reconcile_interval);
   healing_ = services_.executor.start_loop("store-watch", [this](const std::stop_token& stop) { heal(stop); });
   if (membership_ != nullptr) {
     beating_ = services_.executor.start_loop("membership", [this](const std::stop_token& stop) { beat(stop); });
@@ -164,7 +164,7 @@ void EngineImpl::enqueue(const Queued& queued) {
 
 void EngineImpl::enqueue_locked(const Queued& queued) {
   const JobId id(queued.ticket.job);
-  if (options_.workers == 0 || running_.contains(id) || parked_.contains(id)) return;
+  if (!takes_part() || running_.contains(id) || parked_.contains(id)) return;
   if (!queue_.push(queued.ticket)) return;
   if (queued.until_micros != 0) waiting_until_.emplace(queued.until_micros, queued.ticket.job);
   if (options_.queue_delay_max.count() != 0) waiting_since_.emplace(services_.clock.now().micros, queued.ticket.job);

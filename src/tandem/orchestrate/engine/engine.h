@@ -74,6 +74,8 @@ struct EngineOptions {
   schedule::Weights weights;  ///< of tenants, and of "tenant/project"; 1 where none is given
   std::chrono::milliseconds queue_delay_max{
       0};  ///< of the oldest waiting job, beyond which new ones are refused; 0: none is
+  /// Of a shared store: this process may be the one that takes over from lost ones and ends what waited too long. One of all is.
+  bool schedules = true;
   std::string node_id;  ///< of this process and no other, ever; needed where the store is shared
   Json node_facts = Json::object();  ///< for people: host, pid
   lineage::Versions versions;

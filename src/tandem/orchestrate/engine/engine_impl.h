@@ -154,6 +154,9 @@ class EngineImpl final : public Engine {
   void stop_running(const JobId& id, StopReason reason);
 
   Result<void> requeue(const JobId& id, const std::string& reason);
+  /// Runs jobs, or looks after those of others.
+  bool takes_part() const { return options_.workers != 0 || (options_.schedules && services_.store.shared()); }
+  Result<void> lead();  ///< what the leader does, if this process is it
   Result<void> join_others();
   void beat(const std::stop_token& stop);
   Result<bool> runs_elsewhere(const JobId& id, std::uint64_t fence);
@@ -204,6 +207,7 @@ class EngineImpl final : public Engine {
   std::multimap<JobId, Waiter*> waiters_;
   const std::unique_ptr<Condition> work_;  ///< whatever take() looks at
   const std::unique_ptr<Condition> changed_;  ///< running_ got smaller
+  bool leads_ = true;  ///< false where another process looks after what waits
   bool draining_ = false;
   std::vector<std::unique_ptr<Timer>> workers_;
   std::unique_ptr<Timer> sweeping_;

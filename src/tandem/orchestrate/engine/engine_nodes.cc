@@ -17,11 +17,24 @@ Result<void> EngineImpl::join_others() {
                     LogFollower::start(services_.store, services_.executor, services_.log, options_.log_interval,
                                        [this](const job::Event& event) { heard(event); }));
   outlet_->follow(follower_.get());
-  if (options_.workers == 0) return {};
+  if (!takes_part()) return {};
   TANDEM_ASSERT(!options_.node_id.empty());
   membership_ = std::make_unique<Membership>(services_.store, services_.clock, options_.node_id, options_.lease_ttl,
                                              options_.node_facts);
   return membership_->join();
+}
+
+Result<void> EngineImpl::lead() {
+  bool leads = false;
+  if (options_.schedules) {
+    TANDEM_TRY_ASSIGN(leads, membership_->lead());
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    leads_ = leads;
+  }
+  if (!leads) return {};
+  return take_over(*membership_, services_.store, ledger_, services_.log);
 }
 
 void EngineImpl::beat(const std::stop_token& stop) {
@@ -37,7 +50,7 @@ void EngineImpl::beat(const std::stop_token& stop) {
       services_.log.write(LogLevel::kWarning, "node.beat_failed", {{"error", done.error().to_string()}});
     well = done.has_value();
     if (!well) continue;
-    if (const auto taken = take_over(*membership_, services_.store, ledger_, services_.log); !taken)
+    if (const auto taken = lead(); !taken)
       services_.log.write(LogLevel::kWarning, "node.take_over_failed", {{"error", taken.error().to_string()}});
     look_for_work();
   }
@@ -81,7 +94,7 @@ void EngineImpl::heard(const job::Event& event) {
   bool runs_here = options_.runs == Runs::kEveryJob;
   {
     const std::lock_guard lock(mutex_);
-    runs_here = options_.workers != 0 && (runs_here || attended_.contains(id));
+    runs_here = takes_part() && (runs_here || attended_.contains(id));
   }
   if (event.type == "job.queued") {
     if (runs_here) enqueue(queued_of(event));

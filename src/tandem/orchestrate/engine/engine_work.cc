@@ -390,7 +390,7 @@ void EngineImpl::expire_waiting() {
     JobId id;
     {
       const std::lock_guard lock(mutex_);
-      if (waiting_until_.empty() || waiting_until_.begin()->first > now_micros) return;
+      if (!leads_ || waiting_until_.empty() || waiting_until_.begin()->first > now_micros) return;
       id = JobId(waiting_until_.begin()->second);
       waiting_until_.erase(waiting_until_.begin());
       if (!queue_.contains(id.value)) continue;

@@ -9,6 +9,7 @@ namespace tandem::engine {
 namespace {
 
 constexpr std::string_view kPrefix = "node/";
+constexpr std::string_view kLeader = "leader";
 constexpr std::string_view kOwners = "owner/";
 constexpr int kMarginShare = 5;  ///< a fifth of the lease is left to clocks that run apart and to stopping
 constexpr int kForgottenAfter = 60;  ///< leases; a row without jobs is then dropped as well
@@ -61,6 +62,37 @@ Result<void> Membership::leave() {
 }
 
 bool Membership::holds() const { return clock_.monotonic().nanos < good_until_ns_; }
+
+Result<bool> Membership::has_lease(const std::string& node) {
+  TANDEM_TRY_ASSIGN(const auto row, store_.get(store::Table::kMeta, key_of(node)));
+  if (!row) return false;
+  TANDEM_TRY_ASSIGN(const std::int64_t until, until_of(*row));
+  TANDEM_TRY_ASSIGN(const Timestamp now, store_.now());
+  return until >= now.micros;
+}
+
+Result<bool> Membership::lead() {
+  TANDEM_TRY_ASSIGN(const auto row, store_.get(store::Table::kMeta, kLeader));
+  std::int64_t term = 1;
+  if (row) {
+    TANDEM_TRY_ASSIGN(const Json document, parse_json(row->value, row->key));
+    TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, ""));
+    TANDEM_TRY_ASSIGN(const std::string node, reader.string("node"));
+    if (node == id_) return holds();
+    TANDEM_TRY_ASSIGN(const bool well, has_lease(node));
+    if (well) return false;
+    TANDEM_TRY_ASSIGN(term, reader.integer("term", 1, INT64_MAX - 1));
+    ++term;
+  }
+  const auto done = store_.commit_and_wait(store::Batch()
+                                               .check(store::Table::kMeta, key_of(id_), store::Expect::at(version_))
+                                               .put(store::Table::kMeta, std::string(kLeader),
+                                                    Json{{"node", id_}, {"term", term}}.dump(),
+                                                    row ? store::Expect::at(row->version) : store::Expect::absent()));
+  if (done) return true;
+  if (done.error().number == errors::kPreconditionFailed) return false;
+  return tl::unexpected(done.error());
+}
 
 Result<std::vector<std::string>> Membership::lapsed() {
   // The rows first: who joins and starts a job between the two readings would look lapsed the other way round.

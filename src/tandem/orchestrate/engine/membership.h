@@ -37,6 +37,10 @@ class Membership {
   /// How long a lease holds from the beginning of the beat that got it.
   std::chrono::nanoseconds good_for() const;
 
+  /// Whether this is the one process that takes over from lost ones and looks after what waits: it has the row "leader", whose term
+  /// rises with each holder. A leader loses it with its lease. Errors: those of the store.
+  Result<bool> lead();
+
   /// Processes without a lease that have jobs, or a row that is long out of date. Errors: those of the store.
   Result<std::vector<std::string>> lapsed();
   /// From now on a beat of that process fails. False when it has beaten meanwhile. Errors: those of the store.
@@ -44,6 +48,7 @@ class Membership {
 
  private:
   Result<void> write(store::Expect expect);
+  Result<bool> has_lease(const std::string& node);
 
   store::Store& store_;
   const Clock& clock_;

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <thread>
 
 #include "tandem/orchestrate/engine/job_ledger.h"
@@ -54,6 +55,7 @@ class Nodes : public testing::Test {
                                   .store_retry_interval = std::chrono::milliseconds(5),
                                   .lease_ttl = kLease,
                                   .log_interval = std::chrono::milliseconds(2),
+                                  .schedules = workers != 0,
                                   .node_id = name});
     EXPECT_THAT(started, Succeeds());
     out->engine = *std::move(started);
@@ -316,6 +318,56 @@ TEST_F(TakeOver, what_one_that_died_half_way_left_is_done_by_the_next) {
   ASSERT_THAT(take_over(), Succeeds());
   EXPECT_EQ(world_.engine->job(first)->state, job::JobState::kQueued);
   EXPECT_EQ(world_.engine->job(second)->state, job::JobState::kQueued);
+}
+
+TEST_F(TakeOver, one_leads_until_its_lease_is_over_and_the_next_has_a_higher_term) {
+  Membership second(*world_.store, world_.clock, "second", std::chrono::seconds(10), Json::object());
+  ASSERT_THAT(survivor_.join(), Succeeds());
+  ASSERT_THAT(second.join(), Succeeds());
+  EXPECT_THAT(survivor_.lead(), testing::Eq(Result<bool>(true)));
+  EXPECT_THAT(second.lead(), testing::Eq(Result<bool>(false)));
+  EXPECT_THAT(survivor_.lead(), testing::Eq(Result<bool>(true)));
+  world_.clock.advance(std::chrono::seconds(6));
+  ASSERT_THAT(second.beat(), Succeeds());
+  EXPECT_THAT(second.lead(), testing::Eq(Result<bool>(false)));
+  world_.clock.advance(std::chrono::seconds(5));
+  EXPECT_THAT(second.lead(), testing::Eq(Result<bool>(true)));
+  EXPECT_THAT(survivor_.lead(), testing::Eq(Result<bool>(false)));
+  const auto row = world_.store->get(store::Table::kMeta, "leader").value();
+  EXPECT_EQ(parse_json(row->value, "row").value(), Json({{"node", "second"}, {"term", 2}}));
+}
+
+TEST_F(TakeOver, who_was_buried_cannot_become_the_leader) {
+  ASSERT_THAT(survivor_.join(), Succeeds());
+  world_.clock.advance(std::chrono::seconds(11));
+  Membership second(*world_.store, world_.clock, "second", std::chrono::seconds(10), Json::object());
+  ASSERT_THAT(second.join(), Succeeds());
+  EXPECT_THAT(second.bury("survivor"), testing::Eq(Result<bool>(true)));
+  EXPECT_THAT(survivor_.lead(), testing::Eq(Result<bool>(false)));
+  EXPECT_THAT(second.lead(), testing::Eq(Result<bool>(true)));
+}
+
+TEST_F(Nodes, jobs_with_one_serial_key_run_one_after_the_other_on_two_processes) {
+  const auto spec = [&](const std::string& name) {
+    return world_.spec({{"name", name},
+                        {"problem", EngineWorld::max_cut()},
+                        {"refinement", {{"mode", "off"}}},
+                        {"schedule", {{"serial_key", "k"}}}});
+  };
+  std::atomic<int> inside = 0;
+  std::atomic<int> most = 0;
+  world_.main().before = [&](std::stop_token) -> std::optional<Error> {
+    most = std::max<int>(most, ++inside);
+    std::this_thread::yield();
+    --inside;
+    return std::nullopt;
+  };
+  const auto one = node("one", 2);
+  const auto two = node("two", 2);
+  std::vector<JobId> ids;
+  for (int i = 0; i < 20; ++i) ids.push_back(admit(i % 2 == 0 ? *one : *two, spec(std::to_string(i))));
+  for (const JobId& id : ids) EXPECT_EQ(wait(*one, id).state, job::JobState::kSucceeded);
+  EXPECT_EQ(most, 1);
 }
 
 }  // namespace

@@ -70,7 +70,8 @@ class EngineWorld {
                                               .runs = runs,
                                               .memory_bytes_max = memory_bytes_max,
                                               .store_retry_interval = store_retry_interval,
-                                              .queue_delay_max = queue_delay_max});
+                                              .queue_delay_max = queue_delay_max,
+                                              .schedules = workers != 0});
     EXPECT_THAT(started, Succeeds());
     engine = *std::move(started);
     return *engine;
