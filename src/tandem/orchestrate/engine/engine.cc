@@ -176,16 +176,15 @@ Result<void> EngineImpl::enqueue_queued() {
 }
 
 Result<std::size_t> EngineImpl::attend(const JobId& id) {
-  TANDEM_TRY_ASSIGN(const JobRecord record, load_job(services_.store, id));
-  const bool queued = record.view.state == job::JobState::kQueued;
-  {
-    const std::lock_guard lock(mutex_);
-    if (!job::is_final(record.view.state)) attended_.insert(id);
-    if (queued && options_.runs == Runs::kAttended) enqueue_locked(queued_of(record));
-    queue_.hurry(id.value);
-  }
+  // Counted before it can start, so that it is either in both figures or in none.
   TANDEM_TRY_ASSIGN(const std::uint64_t all,
                     services_.store.count(store::Table::kJobIndex, state_index_key(job::JobState::kQueued, JobId())));
+  TANDEM_TRY_ASSIGN(const JobRecord record, load_job(services_.store, id));
+  const bool queued = record.view.state == job::JobState::kQueued;
+  const std::lock_guard lock(mutex_);
+  if (!job::is_final(record.view.state)) attended_.insert(id);
+  if (queued && options_.runs == Runs::kAttended) enqueue_locked(queued_of(record));
+  queue_.hurry(id.value);
   return all - std::min<std::uint64_t>(all, queued ? 1 : 0);
 }
 
