@@ -56,7 +56,7 @@ class Process : public std::enable_shared_from_this<Process> {
   /// A request to the server and its answer. Errors: 1202 peer_unreachable - nobody there; 1205 connection_lost - no answer, whatever
   /// became of the request; those of `request`, which is copied and may run twice.
   template <typename T>
-  static Result<T> call(const std::shared_ptr<Process>& process, Scheduler::Nanos time_out,
+  static Result<T> call(std::shared_ptr<Process> process, Scheduler::Nanos time_out,
                         std::function<Result<T>(engine::Engine&)> request) {
     if (process == nullptr || !process->serves()) return fail(errors::kPeerUnreachable, "nobody listens");
     const auto answer = std::make_shared<std::optional<Result<T>>>();

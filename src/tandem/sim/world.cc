@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tandem/model/job/job_spec.h"
+#include "tandem/orchestrate/engine/store_watch.h"
 #include "tandem/sim/process.h"
 
 namespace tandem::sim {
@@ -195,7 +196,7 @@ void World::run_client(std::size_t index) {
         oracle_.acknowledged(key, admitted->id);
         if (id) again = false;
         id = admitted->id;
-      } else if (!admitted.error().retryable() && admitted.error().number != errors::kStoreClosed) {
+      } else if (!admitted.error().retryable() && !engine::is_store_trouble(admitted.error())) {
         return oracle_.violate("an admission was refused: " + admitted.error().to_string());
       }
       scheduler_.sleep(scheduler_.between(0, 50 * kMilli));
