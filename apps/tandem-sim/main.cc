@@ -16,6 +16,7 @@ struct Wanted {
   sim::Plant plant = sim::Plant::kNone;
   bool json = false;
   bool keep_going = false;
+  bool trace = false;
 };
 
 /// "7" or "1..2000".
@@ -51,9 +52,11 @@ int run(const Wanted& wanted) {
   std::uint64_t jobs = 0;
   std::uint64_t seeds = 0;
   std::vector<std::pair<std::uint64_t, std::string>> violations;
+  sim::Oracle::Trace trace;
+  if (wanted.trace) trace = [](const std::string& line) { fmt::print("{}\n", line); };
   const bool one = wanted.first == wanted.last;
   for (std::uint64_t seed = wanted.first; seed <= wanted.last; ++seed) {
-    const sim::Report report = sim::simulate(sim::Options::expand(seed, wanted.plant));
+    const sim::Report report = sim::simulate(sim::Options::expand(seed, wanted.plant), trace);
     ++seeds;
     steps += report.steps;
     jobs += report.jobs;
@@ -112,6 +115,7 @@ int main(int argc, char** argv) {
       });
   app.add_flag("--json", wanted.json, "a document for each seed, and one for all of them");
   app.add_flag("--keep-going", wanted.keep_going, "do not stop at the first seed with a violation");
+  app.add_flag("--trace", wanted.trace, "print each change of a row and each fault as it happens");
   CLI11_PARSE(app, argc, argv);
   if (count > 0) wanted.last = wanted.first + count - 1;
   return run(wanted);

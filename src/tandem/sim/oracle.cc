@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "tandem/model/job/job_event.h"
-#include "tandem/orchestrate/engine/job_record.h"
 #include "tandem/trust/budget/budget.h"
 
 namespace tandem::sim {
@@ -16,6 +14,7 @@ using submit::SubmissionEvent;
 using submit::SubmissionRecord;
 using submit::SubmissionState;
 
+constexpr std::size_t kShownMax = 600;  ///< bytes of a value in the trace
 constexpr std::string_view kHoldPrefix = "hold/";
 constexpr std::string_view kReservationPrefix = "reservation/";
 constexpr std::string_view kNodePrefix = "node/";
@@ -80,12 +79,46 @@ std::vector<std::string> job_transitions() {
   return out;
 }
 
-Oracle::Oracle(const Scheduler& scheduler, Disk& disk, const SimDevice& device, std::int64_t lease_ttl_ms)
-    : scheduler_(scheduler), disk_(disk), device_(device), lease_ttl_ms_(lease_ttl_ms) {
+Oracle::Oracle(const Scheduler& scheduler, Disk& disk, const SimDevice& device, std::int64_t lease_ttl_ms,
+               Trace trace)
+    : scheduler_(scheduler), disk_(disk), device_(device), lease_ttl_ms_(lease_ttl_ms), trace_(std::move(trace)) {
   disk_.observe([this](const std::string& process, const Changed& changed) { on_change(process, changed); });
 }
 
+const Oracle::Job* Oracle::job(const std::string& id, const Cell& cell) const {
+  const auto known = jobs_.find(id);
+  if (known != jobs_.end() && known->second.version == cell.version) return &known->second;
+  const Json row = Json::parse(cell.value, nullptr, false);
+  if (!row.is_object()) return nullptr;
+  const auto state = job::find_job_state(row.value("state", ""));
+  if (!state) return nullptr;
+  return &jobs_.insert_or_assign(id, Job{.version = cell.version,
+                                         .state = *state,
+                                         .fence = row.value("fence", std::uint64_t{0}),
+                                         .cancel_requested = row.value("cancel_requested", false)})
+              .first->second;
+}
+
+const SubmissionRecord* Oracle::submission(const std::string& token, const Cell& cell) const {
+  const auto known = submissions_.find(token);
+  if (known != submissions_.end() && known->second.version == cell.version) return &known->second;
+  auto record = SubmissionRecord::parse({token, cell.version, cell.value});
+  if (!record) return nullptr;
+  return &submissions_.insert_or_assign(token, *std::move(record)).first->second;
+}
+
+void Oracle::write_trace(const std::string& process, const std::string& what) const {
+  trace_(fmt::format("{:12.3f} {:8} {:10} {}", static_cast<double>(scheduler_.now()) / 1e6, scheduler_.steps(), process,
+                     what));
+}
+
+void Oracle::fault(const std::string& process, const std::string& name) {
+  ++coverage_.faults[name];
+  tell(process, name);
+}
+
 void Oracle::violate(std::string what) {
+  tell("", what);
   if (violation_.empty())
     violation_ = fmt::format("at {:.3f} ms, step {}: {}", static_cast<double>(scheduler_.now()) / 1e6,
                              scheduler_.steps(), what);
@@ -108,14 +141,17 @@ void Oracle::accepted_by_device(const std::string& token) {
   const auto& rows = disk_.rows(Table::kSubmission);
   const auto found = rows.find(token);
   if (found == rows.end()) return violate(fmt::format("the device got {}, of which nothing is on disk", token));
-  const auto record = SubmissionRecord::parse(row_of(token, found->second));
-  if (record && record->sends == 0)
+  const SubmissionRecord* record = submission(token, found->second);
+  if (record != nullptr && record->sends == 0)
     violate(fmt::format("the device got {} before the intent was on disk", token));
 }
 
 void Oracle::billed_twice(const std::string& token) { violate(fmt::format("the device billed {} twice", token)); }
 
 void Oracle::on_change(const std::string& process, const Changed& changed) {
+  if (trace_)
+    tell(process, fmt::format("{} {} {}", store::to_string(changed.table), changed.key,
+                              changed.after != nullptr ? changed.after->value.substr(0, kShownMax) : "erased"));
   if (changed.table == Table::kJob) return on_job(process, changed);
   if (changed.table == Table::kSubmission) return on_submission(changed);
   if (changed.table == Table::kMeta && changed.key.starts_with(kNodePrefix)) return on_node(process, changed);
@@ -129,24 +165,25 @@ void Oracle::on_change(const std::string& process, const Changed& changed) {
 
 void Oracle::on_job(const std::string& process, const Changed& changed) {
   if (changed.after == nullptr) return violate(fmt::format("{} erased job {}", process, changed.key));
-  const auto after = engine::JobRecord::parse(row_of(changed.key, *changed.after));
-  if (!after) return violate(after.error().to_string());
-  if (changed.before == nullptr) {
-    if (after->view.state != JobState::kQueued) violate(fmt::format("job {} was not queued first", changed.key));
+  std::unique_ptr<Job> before;
+  if (changed.before != nullptr)
+    if (const Job* read = job(changed.key, *changed.before)) before = std::make_unique<Job>(*read);
+  const Job* after = job(changed.key, *changed.after);
+  if (after == nullptr) return violate(fmt::format("{} wrote a row of {} that cannot be read", process, changed.key));
+  if (before == nullptr) {
+    if (after->state != JobState::kQueued) violate(fmt::format("job {} was not queued first", changed.key));
     return;
   }
-  const auto before = engine::JobRecord::parse(row_of(changed.key, *changed.before));
-  if (!before) return violate(before.error().to_string());
-  const JobState from = before->view.state;
-  const JobState to = after->view.state;
-  if (after->view.fence < before->view.fence)
-    violate(fmt::format("{} took the fence of {} back from {} to {}", process, changed.key, before->view.fence,
-                        after->view.fence));
+  const JobState from = before->state;
+  const JobState to = after->state;
+  if (after->fence < before->fence)
+    violate(fmt::format("{} took the fence of {} back from {} to {}", process, changed.key, before->fence,
+                        after->fence));
   if (job::is_final(from)) violate(fmt::format("{} wrote to {}, which is {}", process, changed.key, to_string(from)));
-  if (before->view.cancel_requested && !after->view.cancel_requested)
+  if (before->cancel_requested && !after->cancel_requested)
     violate(fmt::format("{} forgot that {} is to be cancelled", process, changed.key));
   if (from == to) {
-    if (from == JobState::kRunning && before->view.fence != after->view.fence)
+    if (from == JobState::kRunning && before->fence != after->fence)
       violate(fmt::format("{} started {}, which was running", process, changed.key));
     return;
   }
@@ -158,15 +195,16 @@ void Oracle::on_job(const std::string& process, const Changed& changed) {
 
 void Oracle::on_submission(const Changed& changed) {
   if (changed.after == nullptr || changed.after->value.empty() || changed.key.find('/') != std::string::npos) return;
-  const auto after = SubmissionRecord::parse(row_of(changed.key, *changed.after));
-  if (!after) return violate(after.error().to_string());
-  if (changed.before == nullptr) {
+  std::unique_ptr<SubmissionRecord> before;
+  if (changed.before != nullptr)
+    if (const auto* read = submission(changed.key, *changed.before)) before = std::make_unique<SubmissionRecord>(*read);
+  const SubmissionRecord* after = submission(changed.key, *changed.after);
+  if (after == nullptr) return violate(fmt::format("the row of submission {} cannot be read", changed.key));
+  if (before == nullptr) {
     if (after->state != SubmissionState::kReserved)
       violate(fmt::format("submission {} was not reserved first", changed.key));
     return;
   }
-  const auto before = SubmissionRecord::parse(row_of(changed.key, *changed.before));
-  if (!before) return violate(before.error().to_string());
   if (after->fence < before->fence) violate(fmt::format("the fence of submission {} went back", changed.key));
   if (submit::is_final(before->state)) violate(fmt::format("submission {} changed after its end", changed.key));
   if (is_take_over(*before, *after)) return;
@@ -179,11 +217,9 @@ void Oracle::on_submission(const Changed& changed) {
 
 void Oracle::on_node(const std::string& process, const Changed& changed) {
   const std::string node = changed.key.substr(kNodePrefix.size());
-  if (changed.after != nullptr) {  // its lease counts from its last look at the clock
+  if (node == process) {  // its lease counts from its last look at the clock
     lease_until_[node] = clock_read_[process] + lease_ttl_ms_ * 1'000'000;
-    return;
-  }
-  if (node != process && scheduler_.now() < lease_until_[node])
+  } else if (scheduler_.now() < lease_until_[node])
     violate(fmt::format("{} buried {}, whose lease has {:.3f} ms left by the store's clock", process, node,
                         static_cast<double>(lease_until_[node] - scheduler_.now()) / 1e6));
 }
@@ -195,18 +231,18 @@ void Oracle::check_acknowledged(const std::string& when) {
   for (const auto& [id, state] : told_) {
     const auto found = disk_.rows(Table::kJob).find(id.value);
     if (found == disk_.rows(Table::kJob).end()) continue;
-    const auto record = engine::JobRecord::parse(row_of(id.value, found->second));
-    if (record && record->view.state != state)
+    const Job* now = job(id.value, found->second);
+    if (now != nullptr && now->state != state)
       violate(fmt::format("a client was told that {} is {}, it is {} ({})", id.value, job::to_string(state),
-                          job::to_string(record->view.state), when));
+                          job::to_string(now->state), when));
   }
 }
 
 bool Oracle::settled(std::string* what_is_open) const {
   for (const auto& [id, cell] : disk_.rows(Table::kJob)) {
-    const auto record = engine::JobRecord::parse(row_of(id, cell));
-    if (record && job::is_final(record->view.state)) continue;
-    *what_is_open = fmt::format("job {} is {}", id, record ? job::to_string(record->view.state) : "unreadable");
+    const Job* now = job(id, cell);
+    if (now != nullptr && job::is_final(now->state)) continue;
+    *what_is_open = fmt::format("job {} is {}", id, now != nullptr ? job::to_string(now->state) : "unreadable");
     return false;
   }
   const auto& rows = disk_.rows(Table::kSubmission);
@@ -215,13 +251,14 @@ bool Oracle::settled(std::string* what_is_open) const {
     const std::string token = row->first.substr(begin.size());
     const auto found = rows.find(token);
     if (found == rows.end()) continue;
-    const auto record = SubmissionRecord::parse(row_of(token, found->second));
+    const SubmissionRecord* record = submission(token, found->second);
     const auto handle = device_.find(token);
     // A person has to look, the device does not know it, or it names no bill: nothing that we can end.
-    const bool waits = record && record->state == SubmissionState::kHeld &&
+    const bool waits = record != nullptr && record->state == SubmissionState::kHeld &&
                        (device_.opaque() || !handle || !device_.book().at(*handle).names_bill);
     if (waits) continue;
-    *what_is_open = fmt::format("submission {} is {}", token, record ? submit::to_string(record->state) : "unreadable");
+    *what_is_open = fmt::format("submission {} is {}", token,
+                                record != nullptr ? submit::to_string(record->state) : "unreadable");
     return false;
   }
   return true;
@@ -247,31 +284,32 @@ void Oracle::check_log() {
     std::set<std::string> steps;
   };
   std::map<std::string, Told> jobs;
-  const auto follow = [&](Told& job, const job::Event& event, JobEvent by) {
-    const auto to = job::transition(job.state, by);
-    if (!to)
-      return violate(fmt::format("the log has {} of {}, which is {} there", event.type, event.job.value,
-                                 job::to_string(job.state)));
-    job.state = *to;
-  };
+  const std::map<std::string, JobEvent> moves = {{"job.started", JobEvent::kStart},
+                                                 {"job.requeued", JobEvent::kRequeue},
+                                                 {"job.succeeded", JobEvent::kSucceed},
+                                                 {"job.failed", JobEvent::kFail},
+                                                 {"job.cancelled", JobEvent::kCancel},
+                                                 {"job.expired", JobEvent::kExpire}};
   for (const store::LogEntry& entry : disk_.log()) {
-    const auto document = parse_json(entry.value, "event");
-    const auto event = document ? job::Event::parse(*document) : tl::unexpected(document.error());
-    if (!event) return violate(event.error().to_string());
+    const Json event = Json::parse(entry.value, nullptr, false);
+    if (!event.is_object()) return violate(fmt::format("event {} cannot be read", entry.sequence));
+    const std::string type = event.value("type", "");
     Told& job = jobs[entry.subject];
-    if (event->type == "job.queued") {
+    if (type == "job.queued") {
       if (job.seen) violate(fmt::format("the log has {} queued twice", entry.subject));
       job.seen = true;
     }
-    if (!job.seen) return violate(fmt::format("the log has {} of {} before it was queued", event->type, entry.subject));
-    if (event->type == "job.started") follow(job, *event, JobEvent::kStart);
-    if (event->type == "job.requeued") follow(job, *event, JobEvent::kRequeue);
-    if (event->type == "job.succeeded") follow(job, *event, JobEvent::kSucceed);
-    if (event->type == "job.failed") follow(job, *event, JobEvent::kFail);
-    if (event->type == "job.cancelled") follow(job, *event, JobEvent::kCancel);
-    if (event->type == "job.expired") follow(job, *event, JobEvent::kExpire);
-    if (event->type.starts_with("step.")) {
-      const std::string step = fmt::format("{}/{}", event->data.value("round", 0), event->data.value("label", ""));
+    if (!job.seen) return violate(fmt::format("the log has {} of {} before it was queued", type, entry.subject));
+    if (const auto move = moves.find(type); move != moves.end()) {
+      const auto to = job::transition(job.state, move->second);
+      if (!to)
+        return violate(
+            fmt::format("the log has {} of {}, which is {} there", type, entry.subject, job::to_string(job.state)));
+      job.state = *to;
+    }
+    if (type.starts_with("step.")) {
+      const Json& data = event["data"];
+      const std::string step = fmt::format("{}/{}", data.value("round", 0), data.value("label", ""));
       if (!job.steps.insert(step).second)
         violate(fmt::format("step {} of {} was completed twice", step, entry.subject));
       if (job.state != JobState::kRunning)
@@ -280,9 +318,9 @@ void Oracle::check_log() {
     }
   }
   for (const auto& [id, cell] : disk_.rows(Table::kJob)) {
-    const auto record = engine::JobRecord::parse(row_of(id, cell));
-    if (record && record->view.state != jobs[id].state)
-      violate(fmt::format("job {} is {}, by its log it is {}", id, job::to_string(record->view.state),
+    const Job* now = job(id, cell);
+    if (now != nullptr && now->state != jobs[id].state)
+      violate(fmt::format("job {} is {}, by its log it is {}", id, job::to_string(now->state),
                           job::to_string(jobs[id].state)));
   }
 }
@@ -311,18 +349,18 @@ void Oracle::check_money() {
     if (hold->reserved.usd_micros != sums[id].reserved || hold->settled.usd_micros != sums[id].settled)
       violate(fmt::format("the hold of {} has {} reserved and {} settled, its reservations say {} and {}", id,
                           hold->reserved.usd_micros, hold->settled.usd_micros, sums[id].reserved, sums[id].settled));
-    const auto record = engine::JobRecord::parse(row_of(id, cell));
-    if (record && hold->closed != job::is_final(record->view.state))
+    const Job* now = job(id, cell);
+    if (now != nullptr && hold->closed != job::is_final(now->state))
       violate(fmt::format("the hold of {} is {}, the job is {}", id, hold->closed ? "closed" : "open",
-                          job::to_string(record->view.state)));
+                          job::to_string(now->state)));
   }
   // What the device billed is what was posted, for each submission that has ended.
   for (const auto& [handle, entry] : device_.book()) {
     const auto row = disk_.rows(Table::kSubmission).find(entry.token);
     if (row == disk_.rows(Table::kSubmission).end())
       return violate(fmt::format("the device billed {}, of which nothing is on disk", entry.token));
-    const auto record = SubmissionRecord::parse(row_of(entry.token, row->second));
-    if (!record) return violate(record.error().to_string());
+    const SubmissionRecord* record = submission(entry.token, row->second);
+    if (record == nullptr) return violate(fmt::format("the row of submission {} cannot be read", entry.token));
     if (submit::is_final(record->state) && record->billed != entry.bill)
       violate(fmt::format("the device billed {} for {}, {} were posted", entry.bill.usd_micros, entry.token,
                           record->billed.usd_micros));

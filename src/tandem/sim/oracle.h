@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -33,14 +34,20 @@ std::vector<std::string> job_transitions();
 /// Threads: one.
 class Oracle {
  public:
-  Oracle(const Scheduler& scheduler, Disk& disk, const SimDevice& device, std::int64_t lease_ttl_ms);
+  /// Called with each change of a row and each fault, in words; for people.
+  using Trace = std::function<void(const std::string& line)>;
+
+  Oracle(const Scheduler& scheduler, Disk& disk, const SimDevice& device, std::int64_t lease_ttl_ms, Trace trace);
 
   /// The first thing that did not hold; empty: none so far.
   const std::string& violation() const { return violation_; }
   void violate(std::string what);
 
   // What the world saw.
-  void fault(const std::string& name) { ++coverage_.faults[name]; }
+  void tell(const std::string& process, const std::string& what) const {
+    if (trace_) write_trace(process, what);
+  }
+  void fault(const std::string& process, const std::string& name);
   void acknowledged(const std::string& key, const JobId& id);
   void told_final(const JobId& id, job::JobState state);
   void read_clock(const std::string& process) { clock_read_[process] = scheduler_.now(); }
@@ -57,6 +64,17 @@ class Oracle {
   const Coverage& coverage() const { return coverage_; }
 
  private:
+  /// What counts of a job's row.
+  struct Job {
+    std::uint64_t version = 0;
+    job::JobState state = job::JobState::kQueued;
+    std::uint64_t fence = 0;
+    bool cancel_requested = false;
+  };
+  /// Reads the row, or remembers it. Null: it is no job's.
+  const Job* job(const std::string& id, const Cell& cell) const;
+  const submit::SubmissionRecord* submission(const std::string& token, const Cell& cell) const;
+  void write_trace(const std::string& process, const std::string& what) const;
   void on_change(const std::string& process, const Changed& changed);
   void on_job(const std::string& process, const Changed& changed);
   void on_submission(const Changed& changed);
@@ -68,8 +86,11 @@ class Oracle {
   Disk& disk_;
   const SimDevice& device_;
   const std::int64_t lease_ttl_ms_;
+  const Trace trace_;
   std::string violation_;
   Coverage coverage_;
+  mutable std::map<std::string, Job, std::less<>> jobs_;  ///< as last read
+  mutable std::map<std::string, submit::SubmissionRecord, std::less<>> submissions_;
   std::map<std::string, JobId> acknowledged_;
   std::map<JobId, job::JobState> told_;
   std::map<std::string, Scheduler::Nanos> clock_read_;

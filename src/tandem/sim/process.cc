@@ -27,7 +27,7 @@ Process::Process(Surroundings& around, std::string name, std::size_t workers)
 
 bool Process::happens(double chance, const char* fault) {
   if (around_.calm || dead_ || !around_.scheduler.chance(chance)) return false;
-  around_.oracle.fault(fault);
+  around_.oracle.fault(name_, fault);
   return true;
 }
 
@@ -61,7 +61,7 @@ Line Process::line() {
           .world = around_.world,
           .dead = [this] { return dead_; },
           .calm = [this] { return around_.calm; },
-          .fault = [this](const std::string& fault) { around_.oracle.fault(fault); }};
+          .fault = [this](const std::string& fault) { around_.oracle.fault(name_, fault); }};
 }
 
 bool Process::wait(const std::function<bool()>& predicate, Scheduler::Nanos time_out) {

@@ -50,6 +50,7 @@ class Process : public std::enable_shared_from_this<Process> {
 
   bool serves() const { return engine_ != nullptr && !dead_ && !stopping_; }
   bool dead() const { return dead_; }
+  const std::string& name() const { return name_; }
   SimClock& clock() { return clock_; }
   SimStore& store() { return store_; }
 
@@ -59,6 +60,10 @@ class Process : public std::enable_shared_from_this<Process> {
   static Result<T> call(std::shared_ptr<Process> process, Scheduler::Nanos time_out,
                         std::function<Result<T>(engine::Engine&)> request) {
     if (process == nullptr || !process->serves()) return fail(errors::kPeerUnreachable, "nobody listens");
+    const auto told = [&](Result<T> out) {
+      process->around_.oracle.tell(process->name_, out ? "answers a client" : out.error().to_string());
+      return out;
+    };
     const auto answer = std::make_shared<std::optional<Result<T>>>();
     const auto serve = [process, answer, request = std::move(request)] {
       Result<T> out = request(*process->engine_);
@@ -72,8 +77,8 @@ class Process : public std::enable_shared_from_this<Process> {
       if (process->happens(process->around_.options.request_doubled, "request doubled")) process->receive(serve);
     }
     process->wait([&] { return answer->has_value() || process->dead_; }, time_out);
-    if (answer->has_value()) return **answer;
-    return fail(errors::kConnectionLost, "no answer");
+    if (answer->has_value()) return told(**answer);
+    return told(fail(errors::kConnectionLost, "no answer"));
   }
 
  private:

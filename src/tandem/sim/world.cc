@@ -20,12 +20,12 @@ constexpr std::uint64_t kScheduleStream = 2;
 
 class World {
  public:
-  explicit World(const Options& options)
+  World(const Options& options, Oracle::Trace trace)
       : options_(options),
         scheduler_(derive_seed(options.seed, kScheduleStream)),
         group_(scheduler_),
         device_(scheduler_, options_),
-        oracle_(scheduler_, disk_, device_, options_.lease_ttl),
+        oracle_(scheduler_, disk_, device_, options_.lease_ttl, std::move(trace)),
         around_{.options = options_,
                 .scheduler = scheduler_,
                 .world = group_,
@@ -238,7 +238,7 @@ void World::strike() {
   const std::shared_ptr<Process> process = node.process;
   if (process == nullptr || process->dead()) return;
   const auto hit = [&](bool wanted, const char* name) {
-    if (wanted) oracle_.fault(name);
+    if (wanted) oracle_.fault(process->name(), name);
     return wanted;
   };
   const Scheduler::Nanos some_time = scheduler_.between(1, 2 * options_.lease_ttl) * kMilli;
@@ -292,8 +292,8 @@ Json Report::document() const {
           {"faults", table(coverage.faults)}};
 }
 
-Report simulate(const Options& options) {
-  auto world = std::make_unique<World>(options);
+Report simulate(const Options& options, Oracle::Trace trace) {
+  auto world = std::make_unique<World>(options, std::move(trace));
   const bool ended = world->run();
   Report report = world->report();
   if (!ended) (void)world.release();  // engines stand in the middle of their work on stacks that will not go on

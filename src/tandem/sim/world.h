@@ -25,6 +25,6 @@ struct Report {
 };
 
 /// Same options, same report, on every machine. Cost: milliseconds to a second. Threads: one; several calls may run side by side.
-Report simulate(const Options& options);
+Report simulate(const Options& options, Oracle::Trace trace = nullptr);
 
 }  // namespace tandem::sim

@@ -302,17 +302,16 @@ void EngineImpl::unpark() {
   }
   for (auto& [id, parked] : due) {
     const auto view = job(id);
-    if (view && view->state == job::JobState::kRunning) {
-      const auto done = requeue(id, "its progress could not be stored");
-      if (!done && done.error().number == errors::kStaleFence) continue;  // another process has it by now
-      if (!done && is_store_trouble(done.error())) {
-        {
-          const std::lock_guard lock(mutex_);
-          park(id, std::move(parked.spec));
-        }
-        cannot_store(done.error());
-        continue;
+    Result<void> done = view.map([](const JobView&) {});
+    if (view && view->state == job::JobState::kRunning) done = requeue(id, "its progress could not be stored");
+    if (!done && done.error().number == errors::kStaleFence) continue;  // another process has it by now
+    if (!done && is_store_trouble(done.error())) {
+      {
+        const std::lock_guard lock(mutex_);
+        park(id, std::move(parked.spec));
       }
+      cannot_store(done.error());
+      continue;
     }
     // One that is cancelled or gone by now says so when it is started.
     enqueue(id, std::move(parked.spec));

@@ -44,6 +44,7 @@ class Membership {
 
  private:
   Result<void> write(store::Expect expect);
+  std::int64_t forgotten_before(Timestamp now) const;  ///< rows that ended before it are dropped
 
   store::Store& store_;
   const Clock& clock_;
