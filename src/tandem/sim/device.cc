@@ -41,11 +41,13 @@ class SimBackend final : public backend::Backend {
     TANDEM_TRY(ask(context));
     return backend::Quote{.cost = SimDevice::kPrice, .source = "the simulation"};
   }
-  tl::expected<backend::Handle, backend::SubmitFailure> submit(const backend::Work& /*work*/, std::string_view token_view,
+  tl::expected<backend::Handle, backend::SubmitFailure> submit(const backend::Work& /*work*/,
+                                                               std::string_view token_view,
                                                                const backend::CallContext& context) override {
     const std::string token(token_view);
     auto answer = send(token, context);
-    if (line_.options.plant == Plant::kRetryOnAmbiguous && !answer && answer.error().ambiguous) return send(token, context);
+    if (line_.options.plant == Plant::kRetryOnAmbiguous && !answer && answer.error().ambiguous)
+      return send(token, context);
     return answer;
   }
   Result<backend::PollStatus> poll(const backend::WorkRef& work, const backend::CallContext& context) override {

@@ -60,8 +60,8 @@ Options Options::expand(std::uint64_t seed, Plant plant) {
   out.reply_lost = sometimes(0.3, 0.2);
   out.request_doubled = sometimes(0.3, 0.2);
 
-  out.safety = static_cast<backend::SubmitSafety>(between(static_cast<int>(backend::SubmitSafety::kA),
-                                                          static_cast<int>(backend::SubmitSafety::kD)));
+  out.safety = static_cast<backend::SubmitSafety>(
+      between(static_cast<int>(backend::SubmitSafety::kA), static_cast<int>(backend::SubmitSafety::kD)));
   out.device_refuses = sometimes(0.3, 0.2);
   out.device_fails = sometimes(0.3, 0.3);
   out.device_names_no_bill = sometimes(0.2, 0.3);

@@ -69,9 +69,9 @@ std::vector<std::string> submission_transitions() {
 std::vector<std::string> job_transitions() {
   // What the engine does today; the table of model/job allows more.
   constexpr std::pair<JobState, JobEvent> kMade[] = {
-      {JobState::kQueued, JobEvent::kStart},     {JobState::kQueued, JobEvent::kCancel},
-      {JobState::kRunning, JobEvent::kSucceed},  {JobState::kRunning, JobEvent::kFail},
-      {JobState::kRunning, JobEvent::kCancel},   {JobState::kRunning, JobEvent::kExpire},
+      {JobState::kQueued, JobEvent::kStart},    {JobState::kQueued, JobEvent::kCancel},
+      {JobState::kRunning, JobEvent::kSucceed}, {JobState::kRunning, JobEvent::kFail},
+      {JobState::kRunning, JobEvent::kCancel},  {JobState::kRunning, JobEvent::kExpire},
       {JobState::kRunning, JobEvent::kRequeue},
   };
   std::vector<std::string> out;
@@ -79,8 +79,7 @@ std::vector<std::string> job_transitions() {
   return out;
 }
 
-Oracle::Oracle(const Scheduler& scheduler, Disk& disk, const SimDevice& device, std::int64_t lease_ttl_ms,
-               Trace trace)
+Oracle::Oracle(const Scheduler& scheduler, Disk& disk, const SimDevice& device, std::int64_t lease_ttl_ms, Trace trace)
     : scheduler_(scheduler), disk_(disk), device_(device), lease_ttl_ms_(lease_ttl_ms), trace_(std::move(trace)) {
   disk_.observe([this](const std::string& process, const Changed& changed) { on_change(process, changed); });
 }
@@ -92,10 +91,11 @@ const Oracle::Job* Oracle::job(const std::string& id, const Cell& cell) const {
   if (!row.is_object()) return nullptr;
   const auto state = job::find_job_state(row.value("state", ""));
   if (!state) return nullptr;
-  return &jobs_.insert_or_assign(id, Job{.version = cell.version,
-                                         .state = *state,
-                                         .fence = row.value("fence", std::uint64_t{0}),
-                                         .cancel_requested = row.value("cancel_requested", false)})
+  return &jobs_
+              .insert_or_assign(id, Job{.version = cell.version,
+                                        .state = *state,
+                                        .fence = row.value("fence", std::uint64_t{0}),
+                                        .cancel_requested = row.value("cancel_requested", false)})
               .first->second;
 }
 
@@ -120,8 +120,8 @@ void Oracle::fault(const std::string& process, const std::string& name) {
 void Oracle::violate(std::string what) {
   tell("", what);
   if (violation_.empty())
-    violation_ = fmt::format("at {:.3f} ms, step {}: {}", static_cast<double>(scheduler_.now()) / 1e6,
-                             scheduler_.steps(), what);
+    violation_ =
+        fmt::format("at {:.3f} ms, step {}: {}", static_cast<double>(scheduler_.now()) / 1e6, scheduler_.steps(), what);
 }
 
 void Oracle::acknowledged(const std::string& key, const JobId& id) {
@@ -177,8 +177,8 @@ void Oracle::on_job(const std::string& process, const Changed& changed) {
   const JobState from = before->state;
   const JobState to = after->state;
   if (after->fence < before->fence)
-    violate(fmt::format("{} took the fence of {} back from {} to {}", process, changed.key, before->fence,
-                        after->fence));
+    violate(
+        fmt::format("{} took the fence of {} back from {} to {}", process, changed.key, before->fence, after->fence));
   if (job::is_final(from)) violate(fmt::format("{} wrote to {}, which is {}", process, changed.key, to_string(from)));
   if (before->cancel_requested && !after->cancel_requested)
     violate(fmt::format("{} forgot that {} is to be cancelled", process, changed.key));
@@ -257,8 +257,8 @@ bool Oracle::settled(std::string* what_is_open) const {
     const bool waits = record != nullptr && record->state == SubmissionState::kHeld &&
                        (device_.opaque() || !handle || !device_.book().at(*handle).names_bill);
     if (waits) continue;
-    *what_is_open = fmt::format("submission {} is {}", token,
-                                record != nullptr ? submit::to_string(record->state) : "unreadable");
+    *what_is_open =
+        fmt::format("submission {} is {}", token, record != nullptr ? submit::to_string(record->state) : "unreadable");
     return false;
   }
   return true;
@@ -284,12 +284,9 @@ void Oracle::check_log() {
     std::set<std::string> steps;
   };
   std::map<std::string, Told> jobs;
-  const std::map<std::string, JobEvent> moves = {{"job.started", JobEvent::kStart},
-                                                 {"job.requeued", JobEvent::kRequeue},
-                                                 {"job.succeeded", JobEvent::kSucceed},
-                                                 {"job.failed", JobEvent::kFail},
-                                                 {"job.cancelled", JobEvent::kCancel},
-                                                 {"job.expired", JobEvent::kExpire}};
+  const std::map<std::string, JobEvent> moves = {
+      {"job.started", JobEvent::kStart}, {"job.requeued", JobEvent::kRequeue}, {"job.succeeded", JobEvent::kSucceed},
+      {"job.failed", JobEvent::kFail},   {"job.cancelled", JobEvent::kCancel}, {"job.expired", JobEvent::kExpire}};
   for (const store::LogEntry& entry : disk_.log()) {
     const Json event = Json::parse(entry.value, nullptr, false);
     if (!event.is_object()) return violate(fmt::format("event {} cannot be read", entry.sequence));

@@ -51,7 +51,7 @@ class Process : public std::enable_shared_from_this<Process> {
   bool serves() const { return engine_ != nullptr && !dead_ && !stopping_; }
   bool dead() const { return dead_; }
   const std::string& name() const { return name_; }
-  SimClock& clock() { return clock_; }
+  SimClock& wall() { return clock_; }
   SimStore& store() { return store_; }
 
   /// A request to the server and its answer. Errors: 1202 peer_unreachable - nobody there; 1205 connection_lost - no answer, whatever

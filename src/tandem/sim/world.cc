@@ -12,7 +12,8 @@ namespace tandem::sim {
 namespace {
 
 constexpr Scheduler::Nanos kMilli = 1'000'000;
-constexpr Scheduler::Nanos kFaultsMax = 15'000 * kMilli;  ///< of a history; clients that are not done by then go on in the calm
+constexpr Scheduler::Nanos kFaultsMax =
+    15'000 * kMilli;  ///< of a history; clients that are not done by then go on in the calm
 constexpr Scheduler::Nanos kCalmMax = 120'000 * kMilli;  ///< in which everything must come to its end
 constexpr Scheduler::Nanos kLookEvery = 200 * kMilli;
 constexpr std::uint64_t kStepsMax = 20'000'000;  ///< a history that needs more is one that runs in a circle
@@ -166,7 +167,7 @@ void World::run_node(std::size_t index) {
   while (!over_) {
     auto process = std::make_shared<Process>(around_, fmt::format("node-{}-{}", index, ++node.starts),
                                              options_.api_node && index == 0 ? 0 : options_.workers);
-    process->clock().set_offset(node.clock_offset_micros);
+    process->wall().set_offset(node.clock_offset_micros);
     node.process = process;
     if (process->start()) process->wait_until_over([this] { return over_; });
     if (process->dead())
@@ -215,8 +216,8 @@ void World::run_client(std::size_t index) {
 
 void World::follow(const JobId& id) {
   while (!over_) {
-    const auto view = Process::call<engine::JobView>(
-        any_node().process, 2000 * kMilli, [id, this](engine::Engine& engine) {
+    const auto view =
+        Process::call<engine::JobView>(any_node().process, 2000 * kMilli, [id, this](engine::Engine& engine) {
           return engine.wait(id, Deadline(Instant{scheduler_.now() + 1'000'000'000 + 700 * kMilli}));
         });
     if (view) return oracle_.told_final(id, view->state);
@@ -255,7 +256,7 @@ void World::strike() {
     case 3:
       if (!hit(options_.clock_jumps, "clock jump")) return;
       node.clock_offset_micros = scheduler_.between(-5'000'000, 5'000'000);
-      return process->clock().set_offset(node.clock_offset_micros);
+      return process->wall().set_offset(node.clock_offset_micros);
     case 4:
       if (hit(options_.disk_fills, "disk full")) weather_.full_until = scheduler_.now() + some_time;
       return;
