@@ -20,7 +20,6 @@ Process::Process(Surroundings& around, std::string name, std::size_t workers)
       store_(around.disk, around.weather, around.options, name_, around.scheduler, group_, clock_, hooks()),
       changed_(around.scheduler) {
   backends_.add(make_sim_tier("cpu.tabu", true, clock_, executor_, line()));
-  backends_.add(make_sim_tier("cpu.annealing", true, clock_, executor_, line()));
   backends_.add(make_sim_tier("simulator.sim", false, clock_, executor_, line()));
   backends_.add(make_sim_backend(around.device, line()));
 }
@@ -98,7 +97,7 @@ bool Process::start() {
                                           .submitter = *submitter_},
                                          {.workers = workers_,
                                           .remote_deadline = std::chrono::milliseconds(around_.options.remote_deadline),
-                                          .reconcile_interval = std::chrono::milliseconds(300),
+                                          .reconcile_interval = std::chrono::milliseconds(500),
                                           .store_retry_interval = std::chrono::milliseconds(200),
                                           .lease_ttl = std::chrono::milliseconds(around_.options.lease_ttl),
                                           .log_interval = std::chrono::milliseconds(200),

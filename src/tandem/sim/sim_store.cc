@@ -120,11 +120,17 @@ Result<void> SimStore::enter() {
   return {};
 }
 
+template <typename Answer>
+Answer SimStore::travel(Answer answer) {
+  if (!dead_) scheduler_.yield();
+  return answer;
+}
+
 Result<std::optional<store::Row>> SimStore::get(store::Table table, std::string_view key) {
   TANDEM_TRY(enter());
   const Disk::Rows& rows = disk_.rows(table);
   const auto found = rows.find(key);
-  return found == rows.end() ? std::nullopt : std::optional(row_of(*found));
+  return travel(found == rows.end() ? std::nullopt : std::optional(row_of(*found)));
 }
 
 Result<std::vector<store::Row>> SimStore::scan(const store::Scan& scan) {
@@ -139,7 +145,7 @@ Result<std::vector<store::Row>> SimStore::scan(const store::Scan& scan) {
   } else {
     for (auto row = begin; row != end && out.size() < scan.limit; ++row) out.push_back(row_of(*row));
   }
-  return out;
+  return travel(std::move(out));
 }
 
 Result<std::uint64_t> SimStore::count(store::Table table, std::string_view prefix) {
@@ -154,19 +160,19 @@ Result<std::vector<store::LogEntry>> SimStore::read_log(std::uint64_t after, std
   const auto& log = disk_.log();
   for (std::uint64_t i = after; i < log.size() && out.size() < limit; ++i)
     if (subject.empty() || log[i].subject == subject) out.push_back(log[i]);
-  return out;
+  return travel(std::move(out));
 }
 
 Result<std::uint64_t> SimStore::last_sequence() {
   TANDEM_TRY(enter());
-  return disk_.log().size();
+  return travel(std::uint64_t{disk_.log().size()});
 }
 
 Result<Timestamp> SimStore::now() {
   TANDEM_TRY(enter());
   hooks_.read_clock();
   if (options_.plant == Plant::kLeaseByLocalClock) return clock_.now();
-  return Timestamp{SimClock::kStartMicros + scheduler_.now() / 1000};
+  return travel(Timestamp{SimClock::kStartMicros + scheduler_.now() / 1000});
 }
 
 std::unique_ptr<Timer> SimStore::watch(std::function<void()> on_change) {

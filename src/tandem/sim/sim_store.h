@@ -58,6 +58,8 @@ class SimStore final : public store::Store {
     store::CommitDone done;
   };
   Result<void> enter();  ///< every read
+  template <typename Answer>
+  Answer travel(Answer answer);  ///< back from the store; what it says may be out of date on arrival
   void work();
   void work_on(std::deque<Pending> group);
   std::optional<Error> trouble() const;
