@@ -70,7 +70,8 @@ struct Total {
             {"faults", coverage.faults},
             {"not_covered",
              {{"job", missing(sim::job_transitions(), coverage.job_transitions)},
-              {"submission", missing(sim::submission_transitions(), coverage.submission_transitions)}}}};
+              {"submission", missing(sim::submission_transitions(), coverage.submission_transitions)},
+              {"fault", missing(sim::faults(), coverage.faults)}}}};
   }
   void print() const {
     print_counts("transitions of jobs", coverage.job_transitions);
@@ -80,6 +81,7 @@ struct Total {
       fmt::print("not covered: job {}\n", name);
     for (const std::string& name : missing(sim::submission_transitions(), coverage.submission_transitions))
       fmt::print("not covered: submission {}\n", name);
+    for (const std::string& name : missing(sim::faults(), coverage.faults)) fmt::print("not covered: fault {}\n", name);
     fmt::print("{} seeds, {} jobs, {} events (steps of the scheduler) in {:.1f} s: {:.0f} events/s, {} violations\n",
                seeds, jobs, events, seconds, events_per_s(), violations);
   }

@@ -203,12 +203,19 @@ backend::Handle SimDevice::accept(const std::string& token) {
   Entry entry{.token = token, .bill = {scheduler_.between(100, kPrice.usd_micros)}};
   entry.starts_at = scheduler_.now() + scheduler_.between(0, 200 * kMilli);
   entry.ends_at = entry.starts_at + scheduler_.between(kMilli, 400 * kMilli);
-  if (scheduler_.chance(options_.device_fails))
+  if (happens(options_.device_fails, "device fails"))
     entry.end = scheduler_.chance(0.5) ? WorkState::kFailed : WorkState::kCancelled;
-  if (entry.end != WorkState::kSucceeded) entry.names_bill = !scheduler_.chance(options_.device_names_no_bill);
-  if (scheduler_.chance(options_.device_garbage)) entry.garbage_left = scheduler_.chance(0.2) ? 1'000'000 : 2;
-  entry.result_lost = scheduler_.chance(options_.device_loses_result);
+  if (entry.end != WorkState::kSucceeded)
+    entry.names_bill = !happens(options_.device_names_no_bill, "device names no bill");
+  if (happens(options_.device_garbage, "result damaged")) entry.garbage_left = scheduler_.chance(0.2) ? 1'000'000 : 2;
+  entry.result_lost = happens(options_.device_loses_result, "result lost");
   return book_.emplace(fmt::format("work-{}", book_.size() + 1), std::move(entry)).first->first;
+}
+
+bool SimDevice::happens(double chance, const char* fault) {
+  const bool out = scheduler_.chance(chance);
+  if (out && on_fault) on_fault(fault);
+  return out;
 }
 
 std::optional<backend::Handle> SimDevice::find(std::string_view token) const {

@@ -36,6 +36,7 @@ class SimDevice {
 
   std::function<void(const std::string& token)> on_accept;
   std::function<void(const std::string& token)> on_billed_twice;
+  std::function<void(const std::string& fault)> on_fault;
   Scheduler::Nanos down_until = 0;
 
   bool down() const { return scheduler_.now() < down_until; }
@@ -51,6 +52,7 @@ class SimDevice {
 
  private:
   Result<Entry*> entry(const backend::WorkRef& work);
+  bool happens(double chance, const char* fault);
 
   Scheduler& scheduler_;
   const Options& options_;

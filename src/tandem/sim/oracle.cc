@@ -79,6 +79,34 @@ std::vector<std::string> job_transitions() {
   return out;
 }
 
+std::vector<std::string> faults() {
+  return {"clock jump",
+          "commit failed",
+          "crash",
+          "crash after a commit",
+          "crash before a commit",
+          "device fails",
+          "device names no bill",
+          "device refuses",
+          "device unreachable",
+          "disk full",
+          "local work fails",
+          "pause",
+          "pause after a commit",
+          "pause before a commit",
+          "reply lost",
+          "request doubled",
+          "request lost",
+          "restart",
+          "result damaged",
+          "result lost",
+          "store unreachable",
+          "submission doubled",
+          "submission late",
+          "submission lost",
+          "submission's reply lost"};
+}
+
 Oracle::Oracle(const Scheduler& scheduler, Disk& disk, const SimDevice& device, std::int64_t lease_ttl_ms, Trace trace)
     : scheduler_(scheduler), disk_(disk), device_(device), lease_ttl_ms_(lease_ttl_ms), trace_(std::move(trace)) {
   disk_.observe([this](const std::string& process, const Changed& changed) { on_change(process, changed); });
@@ -135,6 +163,18 @@ void Oracle::told_final(const JobId& id, JobState state) {
   if (!is_new && known->second != state)
     violate(fmt::format("a client was told that {} is {} and then that it is {}", id.value,
                         job::to_string(known->second), job::to_string(state)));
+}
+
+void Oracle::told_events(const JobId& id, const std::vector<job::Event>& events) {
+  std::vector<std::uint64_t> told;
+  for (const job::Event& event : events) told.push_back(event.sequence);
+  std::vector<std::uint64_t> written;
+  for (const store::LogEntry& entry : disk_.log())
+    if (entry.subject == id.value) written.push_back(entry.sequence);
+  // Of a submission that nobody waits for more may follow the end of its job.
+  if (told.empty() || told.size() > written.size() || !std::equal(told.begin(), told.end(), written.begin()))
+    violate(fmt::format("a client was told {} events of {}, the log has {} or others", told.size(), id.value,
+                        written.size()));
 }
 
 void Oracle::accepted_by_device(const std::string& token) {

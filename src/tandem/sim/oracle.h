@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tandem/base/id.h"
+#include "tandem/model/job/job_event.h"
 #include "tandem/model/job/job_state.h"
 #include "tandem/orchestrate/submit/submission_record.h"
 #include "tandem/sim/device.h"
@@ -30,6 +31,8 @@ struct Coverage {
 /// All transitions of submissions that the table allows, and those of jobs that the engine can make today, as Coverage names them.
 std::vector<std::string> submission_transitions();
 std::vector<std::string> job_transitions();
+/// All kinds of fault that a history can have.
+std::vector<std::string> faults();
 
 /// Threads: one.
 class Oracle {
@@ -49,6 +52,8 @@ class Oracle {
   }
   void fault(const std::string& process, const std::string& name);
   void acknowledged(const std::string& key, const JobId& id);
+  /// The events of a job that has ended, as a client reads them.
+  void told_events(const JobId& id, const std::vector<job::Event>& events);
   void told_final(const JobId& id, job::JobState state);
   void read_clock(const std::string& process) { clock_read_[process] = scheduler_.now(); }
   void accepted_by_device(const std::string& token);  ///< before the device has it

@@ -39,6 +39,7 @@ class World {
         nodes_(options_.nodes) {
     if (options_.plant == Plant::kReplyBeforeSync) disk_.keep_history();
     device_.on_accept = [this](const std::string& token) { oracle_.accepted_by_device(token); };
+    device_.on_fault = [this](const std::string& fault) { oracle_.fault("device", fault); };
     device_.on_billed_twice = [this](const std::string& token) { oracle_.billed_twice(token); };
     make_specs();
   }
@@ -73,6 +74,7 @@ class World {
   void run_node(std::size_t index);
   void run_client(std::size_t index);
   void follow(const JobId& id);
+  void read_events(const JobId& id);
   void plan_faults();
   void strike();
 
@@ -222,10 +224,29 @@ void World::follow(const JobId& id) {
           if (!waits) return engine.job(id);
           return engine.wait(id, Deadline(Instant{scheduler_.now() + 1'000'000'000 + 700 * kMilli}));
         });
-    if (view && job::is_final(view->state)) return oracle_.told_final(id, view->state);
+    if (view && job::is_final(view->state)) {
+      oracle_.told_final(id, view->state);
+      if (scheduler_.chance(0.2)) read_events(id);
+      return;
+    }
     if (!view && view.error().number == errors::kJobNotFound)
       return oracle_.violate("lost: " + view.error().to_string());
     scheduler_.sleep(scheduler_.between(kMilli, (waits ? 50 : 200) * kMilli));
+  }
+}
+
+/// In pages, as a client does that follows a job.
+void World::read_events(const JobId& id) {
+  constexpr std::size_t kPage = 4;
+  std::vector<job::Event> all;
+  while (!over_) {
+    const std::uint64_t after = all.empty() ? 0 : all.back().sequence;
+    const auto page = Process::call<std::vector<job::Event>>(
+        any_node().process, 2000 * kMilli,
+        [id, after](engine::Engine& engine) { return engine.events(id, after, kPage); });
+    if (page) all.insert(all.end(), page->begin(), page->end());
+    if (page && page->size() < kPage) return oracle_.told_events(id, all);
+    if (!page) scheduler_.sleep(scheduler_.between(kMilli, 50 * kMilli));
   }
 }
 

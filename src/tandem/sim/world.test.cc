@@ -27,7 +27,7 @@ TEST(Simulation, a_trace_changes_nothing) {
   EXPECT_GT(lines, 100u);
 }
 
-TEST(Simulation, a_short_list_of_seeds_holds_and_covers_what_the_engine_can_do) {
+TEST(Simulation, a_short_list_of_seeds_holds_and_covers_what_the_engine_can_do_and_what_can_fail) {
   Coverage coverage;
   for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
     const Report report = simulate(Options::expand(seed, Plant::kNone));
@@ -35,6 +35,8 @@ TEST(Simulation, a_short_list_of_seeds_holds_and_covers_what_the_engine_can_do) 
     coverage.add(report.coverage);
   }
   for (const std::string& name : job_transitions()) EXPECT_TRUE(coverage.job_transitions.contains(name)) << name;
+  for (const std::string& name : faults()) EXPECT_TRUE(coverage.faults.contains(name)) << name;
+  for (const auto& [name, count] : coverage.faults) EXPECT_THAT(faults(), testing::Contains(name));
   EXPECT_GE(coverage.submission_transitions.size(), submission_transitions().size() - 3);  // rare ones need more seeds
 }
 
