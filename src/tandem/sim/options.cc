@@ -93,6 +93,7 @@ Options Options::expand(std::uint64_t seed, Plant plant) {
       out.nodes = 1;
       out.shared = false;
       out.api_node = false;
+      out.crash_after_commit = std::max(out.crash_after_commit, 0.01);
       break;
     case Plant::kRetryOnAmbiguous:
       if (out.safety == backend::SubmitSafety::kA) out.safety = backend::SubmitSafety::kB;

@@ -86,8 +86,8 @@ void SimStore::work_on(std::deque<Pending> group) {
     };
     if (options_.plant == Plant::kReplyBeforeSync) {
       answer();
+      scheduler_.sleep(scheduler_.between(0, 3 * kMilli));
       hooks_.after_commit();
-      scheduler_.sleep(scheduler_.between(0, options_.commit_micros * kMicro));
       if (!dead_) disk_.sync();
       return;
     }
