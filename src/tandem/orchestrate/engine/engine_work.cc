@@ -366,15 +366,15 @@ void EngineImpl::unpark() {
     if (record && record->view.state == job::JobState::kRunning) {
       const auto done = requeue(id, "its progress could not be stored");
       if (!done && done.error().number == errors::kStaleFence) continue;  // another process has it by now
-      if (!done && is_store_trouble(done.error())) {
-        {
-          const std::lock_guard lock(mutex_);
-          park_locked(id, std::move(parked.spec));
-        }
-        cannot_store(done.error());
-        continue;
+      record = done ? load_job(services_.store, id) : tl::unexpected(done.error());
+    }
+    if (!record && is_store_trouble(record.error())) {
+      {
+        const std::lock_guard lock(mutex_);
+        park_locked(id, std::move(parked.spec));
       }
-      record = load_job(services_.store, id);
+      cannot_store(record.error());
+      continue;
     }
     if (!record || record->view.state != job::JobState::kQueued) continue;  // cancelled or gone by now
     const std::lock_guard lock(mutex_);

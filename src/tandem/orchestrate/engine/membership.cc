@@ -110,9 +110,8 @@ Result<std::vector<std::string>> Membership::lapsed() {
     const auto known = until.find(node);
     if (node != id_ && (known == until.end() || known->second < now.micros)) out.insert(node);
   }
-  const std::int64_t forgotten = now.micros - kForgottenAfter * std::chrono::microseconds(ttl_).count();
   for (const auto& [node, micros] : until)
-    if (node != id_ && micros < forgotten) out.insert(node);
+    if (node != id_ && micros < forgotten_before(now)) out.insert(node);
   return std::vector<std::string>(out.begin(), out.end());
 }
 
@@ -122,11 +121,22 @@ Result<bool> Membership::bury(const std::string& node) {
   TANDEM_TRY_ASSIGN(const std::int64_t until, until_of(*row));
   TANDEM_TRY_ASSIGN(const Timestamp now, store_.now());
   if (until >= now.micros) return false;
-  const auto done =
-      store_.commit_and_wait(store::Batch().erase(store::Table::kMeta, key_of(node), store::Expect::at(row->version)));
+  // The row stays for a while, at a new version: if it went, its versions would begin anew when the process comes back, and who looked
+  // at it long ago could bury him again.
+  store::Batch batch;
+  const store::Expect unchanged = store::Expect::at(row->version);
+  if (until < forgotten_before(now))
+    batch.erase(store::Table::kMeta, row->key, unchanged);
+  else
+    batch.put(store::Table::kMeta, row->key, row->value, unchanged);
+  const auto done = store_.commit_and_wait(std::move(batch));
   if (done) return true;
   if (done.error().number == errors::kPreconditionFailed) return false;
   return tl::unexpected(done.error());
+}
+
+std::int64_t Membership::forgotten_before(Timestamp now) const {
+  return now.micros - kForgottenAfter * std::chrono::microseconds(ttl_).count();
 }
 
 }  // namespace tandem::engine

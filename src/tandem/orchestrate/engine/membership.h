@@ -49,6 +49,7 @@ class Membership {
  private:
   Result<void> write(store::Expect expect);
   Result<bool> has_lease(const std::string& node);
+  std::int64_t forgotten_before(Timestamp now) const;  ///< rows that ended before it are dropped
 
   store::Store& store_;
   const Clock& clock_;

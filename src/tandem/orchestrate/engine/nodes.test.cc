@@ -63,6 +63,13 @@ class Nodes : public testing::Test {
   }
   JobId admit(Node& at, const job::JobSpec& spec) { return at.engine->admit(spec, "default", "", "user").value().id; }
   JobView wait(Node& at, const JobId& id) { return at.engine->wait(id, Deadline::never()).value(); }
+  /// The job's end, however often it is said in between that nothing can be stored.
+  JobView wait_through_trouble(Node& at, const JobId& id) {
+    auto end = at.engine->wait(id, Deadline::never());
+    while (!end && is_store_trouble(end.error())) end = at.engine->wait(id, Deadline::never());
+    EXPECT_THAT(end, Succeeds());
+    return end.value_or(JobView{});
+  }
   std::vector<std::string> event_types(Node& at, const JobId& id) {
     std::vector<std::string> out;
     const auto events = at.engine->events(id, 0, 1000);
@@ -222,6 +229,24 @@ TEST_F(Nodes, a_process_that_leaves_properly_is_not_waited_for) {
   EXPECT_EQ(wait(*other, id).state, job::JobState::kSucceeded);
 }
 
+TEST_F(Nodes, a_job_whose_row_cannot_be_read_when_the_store_is_back_is_not_forgotten) {
+  Gate gate;
+  world_.main().before = [&](std::stop_token stop) -> std::optional<Error> {
+    gate.pass(stop);
+    return std::nullopt;
+  };
+  const auto one = node("one");
+  const JobId id = admit(*one, world_.classical_job());
+  gate.wait_for_arrivals(1);
+  one->store.cut();
+  gate.open();
+  while (one->engine->ready()) std::this_thread::yield();  // its end could not be stored
+  one->store.lose_job_reads(1);
+  one->store.mend();
+  while (one->store.job_reads_to_lose() > 0) std::this_thread::yield();
+  EXPECT_EQ(wait_through_trouble(*one, id).state, job::JobState::kSucceeded);
+}
+
 // Taking over, without engines
 
 class TakeOver : public testing::Test {
@@ -368,6 +393,33 @@ TEST_F(Nodes, jobs_with_one_serial_key_run_one_after_the_other_on_two_processes)
   for (int i = 0; i < 20; ++i) ids.push_back(admit(i % 2 == 0 ? *one : *two, spec(std::to_string(i))));
   for (const JobId& id : ids) EXPECT_EQ(wait(*one, id).state, job::JobState::kSucceeded);
   EXPECT_EQ(most, 1);
+}
+
+TEST_F(TakeOver, who_looked_before_a_process_came_back_cannot_bury_it_again) {
+  CutStore slow(*world_.store);
+  Membership late(slow, world_.clock, "late", std::chrono::seconds(10), Json::object());
+  Membership victim(*world_.store, world_.clock, "victim", std::chrono::seconds(10), Json::object());
+  ASSERT_THAT(late.join(), Succeeds());
+  ASSERT_THAT(victim.join(), Succeeds());
+  world_.clock.advance(std::chrono::seconds(11));
+  slow.before_commit([&] {  // between its look and its burial
+    EXPECT_THAT(survivor_.bury("victim"), testing::Eq(Result<bool>(true)));
+    EXPECT_THAT(victim.beat(), FailsWith(errors::kLeaseLost));
+    EXPECT_THAT(victim.join(), Succeeds());
+  });
+  EXPECT_THAT(late.bury("victim"), testing::Eq(Result<bool>(false)));
+  EXPECT_THAT(victim.beat(), Succeeds());
+}
+
+TEST_F(TakeOver, the_row_of_a_process_that_never_comes_back_is_dropped_in_the_end) {
+  Membership victim(*world_.store, world_.clock, "victim", std::chrono::seconds(10), Json::object());
+  ASSERT_THAT(victim.join(), Succeeds());
+  world_.clock.advance(std::chrono::seconds(11));
+  ASSERT_THAT(survivor_.bury("victim"), testing::Eq(Result<bool>(true)));
+  EXPECT_EQ(world_.store->count(store::Table::kMeta, "node/victim").value(), 1u);
+  world_.clock.advance(std::chrono::seconds(600));
+  ASSERT_THAT(take_over(), Succeeds());
+  EXPECT_EQ(world_.store->count(store::Table::kMeta, "node/victim").value(), 0u);
 }
 
 }  // namespace

@@ -4,6 +4,9 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
+#include <mutex>
+#include <utility>
 
 #include "tandem/store/store.h"
 
@@ -14,15 +17,25 @@ class CutStore final : public store::Store {
   explicit CutStore(store::Store& store) : store_(store) {}
   void cut() { cut_ = true; }
   void mend() { cut_ = false; }
+  /// So many readings of a job's row fail from now on.
+  void lose_job_reads(int count) { job_reads_to_lose_ = count; }
+  int job_reads_to_lose() const { return job_reads_to_lose_; }
+  /// Called before the next commit goes out: what others do between a reading and the write that rests on it.
+  void before_commit(std::function<void()> hook) {
+    const std::lock_guard lock(mutex_);
+    before_commit_ = std::move(hook);
+  }
 
   void commit(store::Batch batch, store::CommitDone done) override {
+    if (const auto hook = take_hook()) hook();
     if (cut_)
       done(tl::unexpected(gone()));
     else
       store_.commit(std::move(batch), std::move(done));
   }
   Result<std::optional<store::Row>> get(store::Table table, std::string_view key) override {
-    return cut_ ? tl::unexpected(gone()) : store_.get(table, key);
+    const bool lost = table == store::Table::kJob && job_reads_to_lose_ > 0 && job_reads_to_lose_-- > 0;
+    return cut_ || lost ? tl::unexpected(gone()) : store_.get(table, key);
   }
   Result<std::vector<store::Row>> scan(const store::Scan& scan) override {
     return cut_ ? tl::unexpected(gone()) : store_.scan(scan);
@@ -40,10 +53,17 @@ class CutStore final : public store::Store {
   Result<Timestamp> now() override { return cut_ ? tl::unexpected(gone()) : store_.now(); }
 
  private:
+  std::function<void()> take_hook() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(before_commit_, nullptr);
+  }
   static Error gone() { return make_error(errors::kStoreUnreachable, "the cable is pulled"); }
 
   store::Store& store_;
   std::atomic<bool> cut_ = false;
+  std::atomic<int> job_reads_to_lose_ = 0;
+  std::mutex mutex_;
+  std::function<void()> before_commit_;
 };
 
 }  // namespace tandem::engine

@@ -1,0 +1,151 @@
+// apps/tandem-sim/main.cc - runs simulated histories of the orchestrator by seed, and says what did not hold in them.
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <cstdio>
+
+#include "tandem/base/clock.h"
+#include "tandem/sim/world.h"
+
+namespace {
+
+using namespace tandem;
+
+constexpr std::uint64_t kSeedsPerLine = 1000;  ///< of progress, for people
+
+struct Wanted {
+  std::uint64_t first = 1;
+  std::uint64_t last = 2000;
+  sim::Plant plant = sim::Plant::kNone;
+  bool json = false;
+  bool keep_going = false;
+  bool trace = false;
+  std::uint64_t seconds = 0;  ///< 0: until all seeds are done
+};
+
+/// "7" or "1..2000".
+std::string read_seeds(const std::string& text, Wanted& wanted) {
+  const std::size_t dots = text.find("..");
+  const auto number = [](const std::string& digits, std::uint64_t& out) {
+    const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), out);
+    return failed == std::errc() && end == digits.data() + digits.size();
+  };
+  const bool read = number(text.substr(0, dots), wanted.first) &&
+                    number(dots == std::string::npos ? text : text.substr(dots + 2), wanted.last);
+  if (read && wanted.first <= wanted.last) return "";
+  return "expected a seed or a range as 1..2000, not '" + text + "'";
+}
+
+std::vector<std::string> missing(const std::vector<std::string>& all,
+                                 const std::map<std::string, std::uint64_t>& seen) {
+  std::vector<std::string> out;
+  for (const std::string& name : all)
+    if (!seen.contains(name)) out.push_back(name);
+  return out;
+}
+
+void print_counts(const char* title, const std::map<std::string, std::uint64_t>& counts) {
+  fmt::print("{}\n", title);
+  for (const auto& [name, count] : counts) fmt::print("  {:>10}  {}\n", count, name);
+}
+
+/// All histories together.
+struct Total {
+  sim::Coverage coverage;
+  std::uint64_t seeds = 0;
+  std::uint64_t jobs = 0;
+  std::uint64_t events = 0;
+  std::uint64_t violations = 0;
+  double seconds = 0;
+
+  double events_per_s() const { return seconds > 0 ? static_cast<double>(events) / seconds : 0; }
+  Json document() const {
+    return {{"seeds", seeds},
+            {"jobs", jobs},
+            {"events", events},
+            {"seconds", seconds},
+            {"events_per_s", events_per_s()},
+            {"violations", violations},
+            {"job_transitions", coverage.job_transitions},
+            {"submission_transitions", coverage.submission_transitions},
+            {"faults", coverage.faults},
+            {"not_covered",
+             {{"job", missing(sim::job_transitions(), coverage.job_transitions)},
+              {"submission", missing(sim::submission_transitions(), coverage.submission_transitions)},
+              {"fault", missing(sim::faults(), coverage.faults)}}}};
+  }
+  void print() const {
+    print_counts("transitions of jobs", coverage.job_transitions);
+    print_counts("transitions of submissions", coverage.submission_transitions);
+    print_counts("faults", coverage.faults);
+    for (const std::string& name : missing(sim::job_transitions(), coverage.job_transitions))
+      fmt::print("not covered: job {}\n", name);
+    for (const std::string& name : missing(sim::submission_transitions(), coverage.submission_transitions))
+      fmt::print("not covered: submission {}\n", name);
+    for (const std::string& name : missing(sim::faults(), coverage.faults)) fmt::print("not covered: fault {}\n", name);
+    fmt::print("{} seeds, {} jobs, {} events (steps of the scheduler) in {:.1f} s: {:.0f} events/s, {} violations\n",
+               seeds, jobs, events, seconds, events_per_s(), violations);
+  }
+};
+
+void print(const sim::Report& report, const Wanted& wanted) {
+  const bool one = wanted.first == wanted.last;
+  if (wanted.json || one) fmt::print("{}\n", report.document().dump(wanted.json ? -1 : 2));
+  if (!wanted.json && !report.violation.empty()) fmt::print("seed {}: {}\n", report.options.seed, report.violation);
+  std::fflush(stdout);
+}
+
+int run(const Wanted& wanted) {
+  const SystemClock clock;
+  const Instant begin = clock.monotonic();
+  sim::Oracle::Trace trace;
+  if (wanted.trace) trace = [](const std::string& line) { fmt::print("{}\n", line); };
+  Total total;
+  for (std::uint64_t seed = wanted.first;; ++seed) {
+    const sim::Report report = sim::simulate(sim::Options::expand(seed, wanted.plant), trace);
+    print(report, wanted);
+    ++total.seeds;
+    total.jobs += report.jobs;
+    total.events += report.steps;
+    total.coverage.add(report.coverage);
+    total.seconds = std::chrono::duration<double>(clock.monotonic() - begin).count();
+    if (!report.violation.empty() && (++total.violations, !wanted.keep_going)) break;
+    if (seed == wanted.last || (wanted.seconds > 0 && total.seconds >= static_cast<double>(wanted.seconds))) break;
+    if (total.seeds % kSeedsPerLine == 0)
+      fmt::print(stderr, "{} seeds up to {}, {:.0f} events/s\n", total.seeds, seed, total.events_per_s());
+  }
+  if (wanted.json)
+    fmt::print("{}\n", total.document().dump());
+  else
+    total.print();
+  return total.violations == 0 ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{
+      "Runs the orchestrator under a seeded scheduler, on simulated machines that fail. The same seed gives the same "
+      "history."};
+  Wanted wanted;
+  std::string seeds;
+  std::uint64_t count = 0;
+  app.add_option("--seed,--seeds", seeds, "a seed, or the seeds A..B; default 1..2000")
+      ->type_name("A[..B]")
+      ->check([&](const std::string& text) { return read_seeds(text, wanted); });
+  app.add_option("--count", count, "so many seeds from the first on");
+  std::string plant;
+  app.add_option("--plant", plant, "a mistake that the simulation makes on purpose")
+      ->check([&](const std::string& text) {
+        const auto found = sim::find_plant(text);
+        if (found) wanted.plant = *found;
+        return found ? std::string()
+                     : "expected fence-dropped, reply-before-sync, retry-on-ambiguous or lease-by-local-clock";
+      });
+  app.add_option("--seconds", wanted.seconds, "end after the seed that is under way then");
+  app.add_flag("--json", wanted.json, "a document for each seed, and one for all of them");
+  app.add_flag("--keep-going", wanted.keep_going, "do not stop at the first seed with a violation");
+  app.add_flag("--trace", wanted.trace, "print each change of a row and each fault as it happens");
+  CLI11_PARSE(app, argc, argv);
+  if (count > 0) wanted.last = wanted.first + count - 1;
+  return run(wanted);
+}

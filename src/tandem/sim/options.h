@@ -1,0 +1,86 @@
+// tandem/sim/options.h - Options: what one seed expands to: the machines, the load and the faults of one simulated history.
+//
+// Room: sim. Each seed turns most kinds of fault off, so that those that are on are not drowned by the others (Groce et al. 2012,
+// "Swarm testing").
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "tandem/base/json.h"
+#include "tandem/middleware/backend/backend.h"
+
+namespace tandem::sim {
+
+/// A fault that the simulation itself commits, so that it can be seen whether the invariants would notice such a mistake of ours.
+enum class Plant : std::uint8_t {
+  kNone,
+  kFenceDropped,  ///< the store does not look at the version of a job's row
+  kReplyBeforeSync,  ///< the store answers before the batch is safe
+  kRetryOnAmbiguous,  ///< the client of the device sends again when no answer came
+  kLeaseByLocalClock,  ///< the shared clock is each machine's own
+};
+inline constexpr Plant kPlants[] = {Plant::kFenceDropped, Plant::kReplyBeforeSync, Plant::kRetryOnAmbiguous,
+                                    Plant::kLeaseByLocalClock};
+std::string_view to_string(Plant plant);  ///< "none", "fence-dropped", ...
+std::optional<Plant> find_plant(std::string_view name);
+
+/// Times in virtual milliseconds unless said, chances from 0 to 1.
+struct Options {
+  std::uint64_t seed = 0;
+  Plant plant = Plant::kNone;
+
+  std::uint32_t nodes = 1;
+  bool shared = false;  ///< several processes on one store, with leases; else one process that has it alone
+  bool api_node = false;  ///< the first node runs no jobs
+  std::uint32_t workers = 2;
+  std::int64_t lease_ttl = 1000;
+  std::int64_t remote_deadline = 1000;
+  std::int64_t settle_window = 300;
+
+  std::uint32_t clients = 3;
+  std::uint32_t jobs_per_client = 4;
+  double cancels = 0;
+  double problems = 0;  ///< share of jobs that are problems; the others are programs
+  double short_of_time = 0;
+  double short_of_money = 0;
+
+  std::int64_t commit_micros = 300;  ///< a commit takes up to that, mostly
+  double commit_slow = 0;  ///< a commit takes up to a second
+  double crash_before_commit = 0;
+  double crash_after_commit = 0;
+  double pause_at_commit = 0;  ///< for longer than a lease
+  double commit_failed = 0;  ///< an error of the disk after which nobody knows whether it is written
+
+  double request_lost = 0;  ///< between client and server
+  double reply_lost = 0;
+  double request_doubled = 0;
+
+  backend::SubmitSafety safety = backend::SubmitSafety::kB;
+  double device_refuses = 0;
+  double device_fails = 0;
+  double device_names_no_bill = 0;
+  double device_garbage = 0;
+  double device_loses_result = 0;
+  double submit_lost = 0;  ///< the request to the device never arrives
+  double submit_reply_lost = 0;
+  double submit_late = 0;  ///< arrives after the sender gave up
+  double submit_doubled = 0;  ///< arrives twice; only where the device knows it again
+  double local_fails = 0;
+
+  std::int64_t faults_every = 0;  ///< mean time between planned faults; 0: none
+  bool crashes = false;
+  bool restarts = false;
+  bool pauses = false;
+  bool clock_jumps = false;
+  bool disk_fills = false;
+  bool store_cuts = false;
+  bool device_outages = false;
+
+  /// Draws everything from the seed. A plant narrows it to histories in which such a mistake can matter.
+  static Options expand(std::uint64_t seed, Plant plant);
+  Json document() const;
+};
+
+}  // namespace tandem::sim

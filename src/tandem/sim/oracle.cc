@@ -1,0 +1,407 @@
+#include "tandem/sim/oracle.h"
+
+#include <algorithm>
+
+#include "tandem/trust/budget/budget.h"
+
+namespace tandem::sim {
+namespace {
+
+using job::JobEvent;
+using job::JobState;
+using store::Table;
+using submit::SubmissionEvent;
+using submit::SubmissionRecord;
+using submit::SubmissionState;
+
+constexpr std::size_t kShownMax = 600;  ///< bytes of a value in the trace
+constexpr std::string_view kHoldPrefix = "hold/";
+constexpr std::string_view kReservationPrefix = "reservation/";
+constexpr std::string_view kNodePrefix = "node/";
+constexpr std::string_view kOpenPrefix = "open/";
+
+store::Row row_of(const std::string& key, const Cell& cell) { return {key, cell.version, cell.value}; }
+
+template <typename State, typename Event>
+std::string name_of(State from, Event event, State to) {
+  return fmt::format("{} {} {}", to_string(from), to_string(event), to_string(to));
+}
+
+/// The event that explains the change; two events never lead from one state to the same other one, but for those named here.
+std::optional<JobEvent> event_between(JobState from, JobState to) {
+  for (std::size_t i = 0; i < job::kNumJobEvents; ++i)
+    if (job::transition(from, static_cast<JobEvent>(i)) == to) return static_cast<JobEvent>(i);
+  return std::nullopt;
+}
+
+std::optional<SubmissionEvent> event_between(const SubmissionRecord& from, const SubmissionRecord& to) {
+  for (std::size_t i = 0; i < submit::kNumSubmissionEvents; ++i)
+    if (submit::transition(from.state, static_cast<SubmissionEvent>(i)) == to.state)
+      return static_cast<SubmissionEvent>(i);
+  return std::nullopt;
+}
+
+/// A submission keeps its state when a worker takes it over; that is no transition.
+bool is_take_over(const SubmissionRecord& from, const SubmissionRecord& to) {
+  return from.state == to.state && from.sends == to.sends && from.handle == to.handle &&
+         from.raw_sha256 == to.raw_sha256;
+}
+
+}  // namespace
+
+void Coverage::add(const Coverage& other) {
+  for (const auto& [name, count] : other.job_transitions) job_transitions[name] += count;
+  for (const auto& [name, count] : other.submission_transitions) submission_transitions[name] += count;
+  for (const auto& [name, count] : other.faults) faults[name] += count;
+}
+
+std::vector<std::string> submission_transitions() {
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < submit::kNumSubmissionStates; ++i)
+    for (std::size_t k = 0; k < submit::kNumSubmissionEvents; ++k) {
+      const auto from = static_cast<SubmissionState>(i);
+      const auto event = static_cast<SubmissionEvent>(k);
+      if (const auto to = submit::transition(from, event)) out.push_back(name_of(from, event, *to));
+    }
+  return out;
+}
+
+std::vector<std::string> job_transitions() {
+  // What the engine does today; the table of model/job allows more.
+  constexpr std::pair<JobState, JobEvent> kMade[] = {
+      {JobState::kQueued, JobEvent::kStart},    {JobState::kQueued, JobEvent::kCancel},
+      {JobState::kRunning, JobEvent::kSucceed}, {JobState::kRunning, JobEvent::kFail},
+      {JobState::kRunning, JobEvent::kCancel},  {JobState::kRunning, JobEvent::kExpire},
+      {JobState::kRunning, JobEvent::kRequeue},
+  };
+  std::vector<std::string> out;
+  for (const auto& [from, event] : kMade) out.push_back(name_of(from, event, *job::transition(from, event)));
+  return out;
+}
+
+std::vector<std::string> faults() {
+  return {"clock jump",
+          "commit failed",
+          "crash",
+          "crash after a commit",
+          "crash before a commit",
+          "device fails",
+          "device names no bill",
+          "device refuses",
+          "device unreachable",
+          "disk full",
+          "local work fails",
+          "pause",
+          "pause after a commit",
+          "pause before a commit",
+          "reply lost",
+          "request doubled",
+          "request lost",
+          "restart",
+          "result damaged",
+          "result lost",
+          "store unreachable",
+          "submission doubled",
+          "submission late",
+          "submission lost",
+          "submission's reply lost"};
+}
+
+Oracle::Oracle(const Scheduler& scheduler, Disk& disk, const SimDevice& device, std::int64_t lease_ttl_ms, Trace trace)
+    : scheduler_(scheduler), disk_(disk), device_(device), lease_ttl_ms_(lease_ttl_ms), trace_(std::move(trace)) {
+  disk_.observe([this](const std::string& process, const Changed& changed) { on_change(process, changed); });
+}
+
+const Oracle::Job* Oracle::job(const std::string& id, const Cell& cell) const {
+  const auto known = jobs_.find(id);
+  if (known != jobs_.end() && known->second.version == cell.version) return &known->second;
+  const Json row = Json::parse(cell.value, nullptr, false);
+  if (!row.is_object()) return nullptr;
+  const auto state = job::find_job_state(row.value("state", ""));
+  if (!state) return nullptr;
+  return &jobs_
+              .insert_or_assign(id, Job{.version = cell.version,
+                                        .state = *state,
+                                        .fence = row.value("fence", std::uint64_t{0}),
+                                        .cancel_requested = row.value("cancel_requested", false)})
+              .first->second;
+}
+
+const SubmissionRecord* Oracle::submission(const std::string& token, const Cell& cell) const {
+  const auto known = submissions_.find(token);
+  if (known != submissions_.end() && known->second.version == cell.version) return &known->second;
+  auto record = SubmissionRecord::parse({token, cell.version, cell.value});
+  if (!record) return nullptr;
+  return &submissions_.insert_or_assign(token, *std::move(record)).first->second;
+}
+
+void Oracle::write_trace(const std::string& process, const std::string& what) const {
+  trace_(fmt::format("{:12.3f} {:8} {:10} {}", static_cast<double>(scheduler_.now()) / 1e6, scheduler_.steps(), process,
+                     what));
+}
+
+void Oracle::fault(const std::string& process, const std::string& name) {
+  ++coverage_.faults[name];
+  tell(process, name);
+}
+
+void Oracle::violate(std::string what) {
+  tell("", what);
+  if (violation_.empty())
+    violation_ =
+        fmt::format("at {:.3f} ms, step {}: {}", static_cast<double>(scheduler_.now()) / 1e6, scheduler_.steps(), what);
+}
+
+void Oracle::acknowledged(const std::string& key, const JobId& id) {
+  const auto [known, is_new] = acknowledged_.emplace(key, id);
+  if (!is_new && known->second != id)
+    violate(fmt::format("idempotency key {} was acknowledged as {} and as {}", key, known->second.value, id.value));
+}
+
+void Oracle::told_final(const JobId& id, JobState state) {
+  const auto [known, is_new] = told_.emplace(id, state);
+  if (!is_new && known->second != state)
+    violate(fmt::format("a client was told that {} is {} and then that it is {}", id.value,
+                        job::to_string(known->second), job::to_string(state)));
+}
+
+void Oracle::told_events(const JobId& id, const std::vector<job::Event>& events) {
+  std::vector<std::uint64_t> told;
+  for (const job::Event& event : events) told.push_back(event.sequence);
+  std::vector<std::uint64_t> written;
+  for (const store::LogEntry& entry : disk_.log())
+    if (entry.subject == id.value) written.push_back(entry.sequence);
+  // Of a submission that nobody waits for more may follow the end of its job.
+  if (told.empty() || told.size() > written.size() || !std::equal(told.begin(), told.end(), written.begin()))
+    violate(fmt::format("a client was told {} events of {}, the log has {} or others", told.size(), id.value,
+                        written.size()));
+}
+
+void Oracle::accepted_by_device(const std::string& token) {
+  const auto& rows = disk_.rows(Table::kSubmission);
+  const auto found = rows.find(token);
+  if (found == rows.end()) return violate(fmt::format("the device got {}, of which nothing is on disk", token));
+  const SubmissionRecord* record = submission(token, found->second);
+  if (record != nullptr && record->sends == 0)
+    violate(fmt::format("the device got {} before the intent was on disk", token));
+}
+
+void Oracle::billed_twice(const std::string& token) { violate(fmt::format("the device billed {} twice", token)); }
+
+void Oracle::on_change(const std::string& process, const Changed& changed) {
+  if (trace_)
+    tell(process, fmt::format("{} {} {}", store::to_string(changed.table), changed.key,
+                              changed.after != nullptr ? changed.after->value.substr(0, kShownMax) : "erased"));
+  if (changed.table == Table::kJob) return on_job(process, changed);
+  if (changed.table == Table::kSubmission) return on_submission(changed);
+  if (changed.table == Table::kMeta && changed.key.starts_with(kNodePrefix)) return on_node(process, changed);
+  if (changed.table == Table::kBudget && changed.key.starts_with(kHoldPrefix) && changed.after != nullptr) {
+    if (const auto hold = budget::Hold::parse(row_of(changed.key, *changed.after)); !hold)
+      violate(hold.error().to_string());
+  }
+  if (changed.table == Table::kIdempotency && changed.before != nullptr)
+    violate(fmt::format("the idempotency key {} was written again", changed.key));
+}
+
+void Oracle::on_job(const std::string& process, const Changed& changed) {
+  if (changed.after == nullptr) return violate(fmt::format("{} erased job {}", process, changed.key));
+  std::unique_ptr<Job> before;
+  if (changed.before != nullptr)
+    if (const Job* read = job(changed.key, *changed.before)) before = std::make_unique<Job>(*read);
+  const Job* after = job(changed.key, *changed.after);
+  if (after == nullptr) return violate(fmt::format("{} wrote a row of {} that cannot be read", process, changed.key));
+  if (before == nullptr) {
+    if (after->state != JobState::kQueued) violate(fmt::format("job {} was not queued first", changed.key));
+    return;
+  }
+  const JobState from = before->state;
+  const JobState to = after->state;
+  if (after->fence < before->fence)
+    violate(
+        fmt::format("{} took the fence of {} back from {} to {}", process, changed.key, before->fence, after->fence));
+  if (job::is_final(from)) violate(fmt::format("{} wrote to {}, which is {}", process, changed.key, to_string(from)));
+  if (before->cancel_requested && !after->cancel_requested)
+    violate(fmt::format("{} forgot that {} is to be cancelled", process, changed.key));
+  if (from == to) {
+    if (from == JobState::kRunning && before->fence != after->fence)
+      violate(fmt::format("{} started {}, which was running", process, changed.key));
+    return;
+  }
+  const auto event = event_between(from, to);
+  if (!event)
+    return violate(fmt::format("{} moved {} from {} to {}", process, changed.key, to_string(from), to_string(to)));
+  ++coverage_.job_transitions[name_of(from, *event, to)];
+}
+
+void Oracle::on_submission(const Changed& changed) {
+  if (changed.after == nullptr || changed.after->value.empty() || changed.key.find('/') != std::string::npos) return;
+  std::unique_ptr<SubmissionRecord> before;
+  if (changed.before != nullptr)
+    if (const auto* read = submission(changed.key, *changed.before)) before = std::make_unique<SubmissionRecord>(*read);
+  const SubmissionRecord* after = submission(changed.key, *changed.after);
+  if (after == nullptr) return violate(fmt::format("the row of submission {} cannot be read", changed.key));
+  if (before == nullptr) {
+    if (after->state != SubmissionState::kReserved)
+      violate(fmt::format("submission {} was not reserved first", changed.key));
+    return;
+  }
+  if (after->fence < before->fence) violate(fmt::format("the fence of submission {} went back", changed.key));
+  if (submit::is_final(before->state)) violate(fmt::format("submission {} changed after its end", changed.key));
+  if (is_take_over(*before, *after)) return;
+  const auto event = event_between(*before, *after);
+  if (!event)
+    return violate(fmt::format("submission {} moved from {} to {}", changed.key, to_string(before->state),
+                               to_string(after->state)));
+  ++coverage_.submission_transitions[name_of(before->state, *event, after->state)];
+}
+
+void Oracle::on_node(const std::string& process, const Changed& changed) {
+  const std::string node = changed.key.substr(kNodePrefix.size());
+  if (node == process) {  // its lease counts from its last look at the clock
+    lease_until_[node] = clock_read_[process] + lease_ttl_ms_ * 1'000'000;
+  } else if (scheduler_.now() < lease_until_[node])
+    violate(fmt::format("{} buried {}, whose lease has {:.3f} ms left by the store's clock", process, node,
+                        static_cast<double>(lease_until_[node] - scheduler_.now()) / 1e6));
+}
+
+void Oracle::check_acknowledged(const std::string& when) {
+  for (const auto& [key, id] : acknowledged_)
+    if (!disk_.rows(Table::kJob).contains(id.value))
+      violate(fmt::format("job {} was acknowledged and is lost ({})", id.value, when));
+  for (const auto& [id, state] : told_) {
+    const auto found = disk_.rows(Table::kJob).find(id.value);
+    if (found == disk_.rows(Table::kJob).end()) continue;
+    const Job* now = job(id.value, found->second);
+    if (now != nullptr && now->state != state)
+      violate(fmt::format("a client was told that {} is {}, it is {} ({})", id.value, job::to_string(state),
+                          job::to_string(now->state), when));
+  }
+}
+
+bool Oracle::settled(std::string* what_is_open) const {
+  for (const auto& [id, cell] : disk_.rows(Table::kJob)) {
+    const Job* now = job(id, cell);
+    if (now != nullptr && job::is_final(now->state)) continue;
+    *what_is_open = fmt::format("job {} is {}", id, now != nullptr ? job::to_string(now->state) : "unreadable");
+    return false;
+  }
+  const auto& rows = disk_.rows(Table::kSubmission);
+  const std::string begin(kOpenPrefix);
+  for (auto row = rows.lower_bound(begin); row != rows.end() && row->first.starts_with(begin); ++row) {
+    const std::string token = row->first.substr(begin.size());
+    const auto found = rows.find(token);
+    if (found == rows.end()) continue;
+    const SubmissionRecord* record = submission(token, found->second);
+    const auto handle = device_.find(token);
+    // A person has to look, the device does not know it, or it names no bill: nothing that we can end.
+    const bool waits = record != nullptr && record->state == SubmissionState::kHeld &&
+                       (device_.opaque() || !handle || !device_.book().at(*handle).names_bill);
+    if (waits) continue;
+    *what_is_open =
+        fmt::format("submission {} is {}", token, record != nullptr ? submit::to_string(record->state) : "unreadable");
+    return false;
+  }
+  return true;
+}
+
+void Oracle::check_end() {
+  check_acknowledged("at the end");
+  for (const auto& [key, id] : acknowledged_) {
+    const auto& rows = disk_.rows(Table::kIdempotency);
+    if (std::none_of(rows.begin(), rows.end(), [&, job = id.value](const auto& row) {
+          return row.first.ends_with("/" + key) && row.second.value.find(job) != Bytes::npos;
+        }))
+      violate(fmt::format("the idempotency key {} does not stand for {}", key, id.value));
+  }
+  check_log();
+  check_money();
+}
+
+void Oracle::check_log() {
+  struct Told {
+    JobState state = JobState::kQueued;
+    bool seen = false;
+    std::set<std::string> steps;
+  };
+  std::map<std::string, Told> jobs;
+  const std::map<std::string, JobEvent> moves = {
+      {"job.started", JobEvent::kStart}, {"job.requeued", JobEvent::kRequeue}, {"job.succeeded", JobEvent::kSucceed},
+      {"job.failed", JobEvent::kFail},   {"job.cancelled", JobEvent::kCancel}, {"job.expired", JobEvent::kExpire}};
+  for (const store::LogEntry& entry : disk_.log()) {
+    const Json event = Json::parse(entry.value, nullptr, false);
+    if (!event.is_object()) return violate(fmt::format("event {} cannot be read", entry.sequence));
+    const std::string type = event.value("type", "");
+    Told& job = jobs[entry.subject];
+    if (type == "job.queued") {
+      if (job.seen) violate(fmt::format("the log has {} queued twice", entry.subject));
+      job.seen = true;
+    }
+    if (!job.seen) return violate(fmt::format("the log has {} of {} before it was queued", type, entry.subject));
+    if (const auto move = moves.find(type); move != moves.end()) {
+      const auto to = job::transition(job.state, move->second);
+      if (!to)
+        return violate(
+            fmt::format("the log has {} of {}, which is {} there", type, entry.subject, job::to_string(job.state)));
+      job.state = *to;
+    }
+    if (type.starts_with("step.")) {
+      const Json& data = event["data"];
+      const std::string step = fmt::format("{}/{}", data.value("round", 0), data.value("label", ""));
+      if (!job.steps.insert(step).second)
+        violate(fmt::format("step {} of {} was completed twice", step, entry.subject));
+      if (job.state != JobState::kRunning)
+        violate(fmt::format("step {} of {} was completed while the job was {}", step, entry.subject,
+                            job::to_string(job.state)));
+    }
+  }
+  for (const auto& [id, cell] : disk_.rows(Table::kJob)) {
+    const Job* now = job(id, cell);
+    if (now != nullptr && now->state != jobs[id].state)
+      violate(fmt::format("job {} is {}, by its log it is {}", id, job::to_string(now->state),
+                          job::to_string(jobs[id].state)));
+  }
+}
+
+void Oracle::check_money() {
+  struct Sums {
+    std::int64_t reserved = 0;
+    std::int64_t settled = 0;
+  };
+  std::map<std::string, Sums> sums;
+  const auto& budget = disk_.rows(Table::kBudget);
+  for (const auto& [key, cell] : budget) {
+    if (!key.starts_with(kReservationPrefix)) continue;
+    const auto reservation = budget::Reservation::parse(row_of(key, cell));
+    if (!reservation) return violate(reservation.error().to_string());
+    const std::string job = key.substr(kReservationPrefix.size(), key.rfind('/') - kReservationPrefix.size());
+    const bool done = reservation->state == budget::ReservationState::kSettled;
+    (done ? sums[job].settled : sums[job].reserved) +=
+        done ? reservation->billed.usd_micros : reservation->amount.usd_micros;
+  }
+  for (const auto& [id, cell] : disk_.rows(Table::kJob)) {
+    const auto row = budget.find(std::string(kHoldPrefix) + id);
+    if (row == budget.end()) return violate(fmt::format("job {} has no hold", id));
+    const auto hold = budget::Hold::parse(row_of(row->first, row->second));
+    if (!hold) return violate(hold.error().to_string());
+    if (hold->reserved.usd_micros != sums[id].reserved || hold->settled.usd_micros != sums[id].settled)
+      violate(fmt::format("the hold of {} has {} reserved and {} settled, its reservations say {} and {}", id,
+                          hold->reserved.usd_micros, hold->settled.usd_micros, sums[id].reserved, sums[id].settled));
+    const Job* now = job(id, cell);
+    if (now != nullptr && hold->closed != job::is_final(now->state))
+      violate(fmt::format("the hold of {} is {}, the job is {}", id, hold->closed ? "closed" : "open",
+                          job::to_string(now->state)));
+  }
+  // What the device billed is what was posted, for each submission that has ended.
+  for (const auto& [handle, entry] : device_.book()) {
+    const auto row = disk_.rows(Table::kSubmission).find(entry.token);
+    if (row == disk_.rows(Table::kSubmission).end())
+      return violate(fmt::format("the device billed {}, of which nothing is on disk", entry.token));
+    const SubmissionRecord* record = submission(entry.token, row->second);
+    if (record == nullptr) return violate(fmt::format("the row of submission {} cannot be read", entry.token));
+    if (submit::is_final(record->state) && record->billed != entry.bill)
+      violate(fmt::format("the device billed {} for {}, {} were posted", entry.bill.usd_micros, entry.token,
+                          record->billed.usd_micros));
+  }
+}
+
+}  // namespace tandem::sim

@@ -1,0 +1,105 @@
+// tandem/sim/oracle.h - Oracle: what must hold of every history, whatever failed in it; and what histories have covered.
+//
+// Room: sim. It looks at the rows that processes write, at the log and at the device's book, never into the engine.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tandem/base/id.h"
+#include "tandem/model/job/job_event.h"
+#include "tandem/model/job/job_state.h"
+#include "tandem/orchestrate/submit/submission_record.h"
+#include "tandem/sim/device.h"
+#include "tandem/sim/disk.h"
+#include "tandem/sim/scheduler.h"
+
+namespace tandem::sim {
+
+/// Counts by name: "queued start running", "crash before commit". Of one history or of many.
+struct Coverage {
+  std::map<std::string, std::uint64_t> job_transitions;
+  std::map<std::string, std::uint64_t> submission_transitions;
+  std::map<std::string, std::uint64_t> faults;
+  void add(const Coverage& other);
+};
+
+/// All transitions of submissions that the table allows, and those of jobs that the engine can make today, as Coverage names them.
+std::vector<std::string> submission_transitions();
+std::vector<std::string> job_transitions();
+/// All kinds of fault that a history can have.
+std::vector<std::string> faults();
+
+/// Threads: one.
+class Oracle {
+ public:
+  /// Called with each change of a row and each fault, in words; for people.
+  using Trace = std::function<void(const std::string& line)>;
+
+  Oracle(const Scheduler& scheduler, Disk& disk, const SimDevice& device, std::int64_t lease_ttl_ms, Trace trace);
+
+  /// The first thing that did not hold; empty: none so far.
+  const std::string& violation() const { return violation_; }
+  void violate(std::string what);
+
+  // What the world saw.
+  void tell(const std::string& process, const std::string& what) const {
+    if (trace_) write_trace(process, what);
+  }
+  void fault(const std::string& process, const std::string& name);
+  void acknowledged(const std::string& key, const JobId& id);
+  /// The events of a job that has ended, as a client reads them.
+  void told_events(const JobId& id, const std::vector<job::Event>& events);
+  void told_final(const JobId& id, job::JobState state);
+  void read_clock(const std::string& process) { clock_read_[process] = scheduler_.now(); }
+  void accepted_by_device(const std::string& token);  ///< before the device has it
+  void billed_twice(const std::string& token);
+
+  /// What must hold at any time; `when` is for people.
+  void check_acknowledged(const std::string& when);
+  /// Whether all jobs have ended and nothing but the device's or a person's word is missing.
+  bool settled(std::string* what_is_open) const;
+  /// What must hold when nothing happens any more.
+  void check_end();
+
+  const Coverage& coverage() const { return coverage_; }
+
+ private:
+  /// What counts of a job's row.
+  struct Job {
+    std::uint64_t version = 0;
+    job::JobState state = job::JobState::kQueued;
+    std::uint64_t fence = 0;
+    bool cancel_requested = false;
+  };
+  /// Reads the row, or remembers it. Null: it is no job's.
+  const Job* job(const std::string& id, const Cell& cell) const;
+  const submit::SubmissionRecord* submission(const std::string& token, const Cell& cell) const;
+  void write_trace(const std::string& process, const std::string& what) const;
+  void on_change(const std::string& process, const Changed& changed);
+  void on_job(const std::string& process, const Changed& changed);
+  void on_submission(const Changed& changed);
+  void on_node(const std::string& process, const Changed& changed);
+  void check_log();
+  void check_money();
+
+  const Scheduler& scheduler_;
+  Disk& disk_;
+  const SimDevice& device_;
+  const std::int64_t lease_ttl_ms_;
+  const Trace trace_;
+  std::string violation_;
+  Coverage coverage_;
+  mutable std::map<std::string, Job, std::less<>> jobs_;  ///< as last read
+  mutable std::map<std::string, submit::SubmissionRecord, std::less<>> submissions_;
+  std::map<std::string, JobId> acknowledged_;
+  std::map<JobId, job::JobState> told_;
+  std::map<std::string, Scheduler::Nanos> clock_read_;
+  std::map<std::string, Scheduler::Nanos> lease_until_;
+};
+
+}  // namespace tandem::sim

@@ -1,0 +1,158 @@
+#include "tandem/sim/process.h"
+
+#include <utility>
+
+namespace tandem::sim {
+namespace {
+
+constexpr Scheduler::Nanos kMilli = 1'000'000;
+
+}  // namespace
+
+Process::Process(Surroundings& around, std::string name, std::size_t workers)
+    : around_(around),
+      name_(std::move(name)),
+      workers_(workers),
+      group_(around.scheduler),
+      clock_(around.scheduler),
+      executor_(around.scheduler, group_, 2),
+      rng_(around.scheduler.rng()()),
+      store_(around.disk, around.weather, around.options, name_, around.scheduler, group_, clock_, hooks()),
+      changed_(around.scheduler) {
+  backends_.add(make_sim_tier("cpu.tabu", true, clock_, executor_, line()));
+  backends_.add(make_sim_tier("simulator.sim", false, clock_, executor_, line()));
+  backends_.add(make_sim_backend(around.device, line()));
+}
+
+bool Process::happens(double chance, const char* fault) {
+  if (around_.calm || dead_ || !around_.scheduler.chance(chance)) return false;
+  around_.oracle.fault(name_, fault);
+  return true;
+}
+
+StoreHooks Process::hooks() {
+  return {.before_commit =
+              [this] {
+                if (happens(around_.options.crash_before_commit, "crash before a commit")) kill();
+                if (happens(around_.options.pause_at_commit, "pause before a commit"))
+                  pause(around_.scheduler.between(1, 3) * around_.options.lease_ttl * kMilli);
+              },
+          .after_commit =
+              [this] {
+                if (happens(around_.options.crash_after_commit, "crash after a commit")) kill();
+                if (happens(around_.options.pause_at_commit, "pause after a commit"))
+                  pause(around_.scheduler.between(1, 3) * around_.options.lease_ttl * kMilli);
+              },
+          .commit_fails = [this] { return happens(around_.options.commit_failed, "commit failed"); },
+          .stopped =
+              [this] {  // somebody starts it again some time
+                around_.scheduler.after(around_.world, around_.scheduler.between(10, 1000) * kMilli,
+                                        [self = weak_from_this()] {
+                                          if (const auto process = self.lock()) process->kill();
+                                        });
+              },
+          .read_clock = [this] { around_.oracle.read_clock(name_); }};
+}
+
+Line Process::line() {
+  return {.scheduler = around_.scheduler,
+          .options = around_.options,
+          .world = around_.world,
+          .dead = [this] { return dead_; },
+          .calm = [this] { return around_.calm; },
+          .fault = [this](const std::string& fault) { around_.oracle.fault(name_, fault); }};
+}
+
+bool Process::wait(const std::function<bool()>& predicate, Scheduler::Nanos time_out) {
+  const Scheduler::Nanos until = time_out == Scheduler::kNever ? time_out : around_.scheduler.now() + time_out;
+  std::unique_lock lock(mutex_);
+  while (!predicate()) {
+    if (around_.scheduler.now() >= until) return false;
+    changed_.wait_for(lock, std::chrono::nanoseconds(until - around_.scheduler.now()));
+  }
+  return true;
+}
+
+bool Process::start() {
+  starting_ = true;
+  executor_.post([this] {
+    submitter_ = std::make_unique<submit::Submitter>(
+        submit::SubmitServices{.store = store_,
+                               .executor = executor_,
+                               .clock = clock_,
+                               .log = log_,
+                               .meter = meter_,
+                               .crash_points = crash_points_},
+        submit::SubmitOptions{.settle_window = std::chrono::milliseconds(around_.options.settle_window),
+                              .lookup_interval = std::chrono::milliseconds(20)});
+    auto started = engine::Engine::start({.store = store_,
+                                          .backends = backends_,
+                                          .problems = around_.problems,
+                                          .executor = executor_,
+                                          .clock = clock_,
+                                          .rng = rng_,
+                                          .log = log_,
+                                          .meter = meter_,
+                                          .tracer = tracer_,
+                                          .submitter = *submitter_},
+                                         {.workers = workers_,
+                                          .remote_deadline = std::chrono::milliseconds(around_.options.remote_deadline),
+                                          .reconcile_interval = std::chrono::milliseconds(500),
+                                          .store_retry_interval = std::chrono::milliseconds(200),
+                                          .lease_ttl = std::chrono::milliseconds(around_.options.lease_ttl),
+                                          .log_interval = std::chrono::milliseconds(200),
+                                          .node_id = around_.options.shared ? name_ : ""});
+    if (started) engine_ = *std::move(started);
+    starting_ = false;
+    changed_.notify_all();
+  });
+  wait([this] { return !starting_; }, Scheduler::kNever);
+  if (engine_ == nullptr) kill();
+  return !dead_;
+}
+
+void Process::kill() {
+  if (dead_) return;
+  dead_ = true;
+  store_.kill();
+  group_.resume();
+  if (around_.options.plant == Plant::kReplyBeforeSync) around_.disk.lose_unsynced();
+  around_.oracle.check_acknowledged("after the death of " + name_);
+  changed_.notify_all();
+}
+
+void Process::ask_to_stop() {
+  stopping_ = true;
+  changed_.notify_all();
+}
+
+void Process::wait_until_over(const std::function<bool()>& other) {
+  wait([&] { return dead_ || stopping_ || other(); }, Scheduler::kNever);
+}
+
+void Process::end() {
+  stopping_ = true;
+  wait([this] { return !starting_; }, Scheduler::kNever);
+  if (engine_ != nullptr)
+    engine_->drain(Deadline::after(clock_, dead_ ? std::chrono::milliseconds(0) : std::chrono::milliseconds(100)));
+  wait([this] { return calls_ == 0; }, Scheduler::kNever);
+  engine_.reset();
+  submitter_.reset();
+  while (group_.fibres() > 0) around_.scheduler.sleep(kMilli);
+  around_.scheduler.forget(group_);
+}
+
+void Process::pause(Scheduler::Nanos duration) {
+  if (dead_ || group_.paused()) return;
+  group_.pause();
+  around_.scheduler.after(around_.world, duration, [self = weak_from_this()] {
+    if (const auto process = self.lock()) process->group_.resume();
+  });
+}
+
+void Process::receive(std::function<void()> serve) {
+  ++calls_;
+  around_.scheduler.after(group_, around_.scheduler.between(0, kMilli), std::move(serve));
+}
+
+}  // namespace tandem::sim

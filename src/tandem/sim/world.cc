@@ -1,0 +1,328 @@
+#include "tandem/sim/world.h"
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "tandem/model/job/job_spec.h"
+#include "tandem/orchestrate/engine/store_watch.h"
+#include "tandem/sim/process.h"
+
+namespace tandem::sim {
+namespace {
+
+constexpr Scheduler::Nanos kMilli = 1'000'000;
+constexpr Scheduler::Nanos kFaultsMax =
+    15'000 * kMilli;  ///< of a history; clients that are not done by then go on in the calm
+constexpr Scheduler::Nanos kCalmMax = 120'000 * kMilli;  ///< in which everything must come to its end
+constexpr Scheduler::Nanos kLookEvery = 200 * kMilli;
+constexpr std::uint64_t kStepsMax = 20'000'000;  ///< a history that needs more is one that runs in a circle
+constexpr std::uint64_t kScheduleStream = 2;
+
+class World {
+ public:
+  World(const Options& options, Oracle::Trace trace)
+      : options_(options),
+        scheduler_(derive_seed(options.seed, kScheduleStream)),
+        group_(scheduler_),
+        device_(scheduler_, options_),
+        oracle_(scheduler_, disk_, device_, options_.lease_ttl, std::move(trace)),
+        around_{.options = options_,
+                .scheduler = scheduler_,
+                .world = group_,
+                .disk = disk_,
+                .weather = weather_,
+                .device = device_,
+                .oracle = oracle_,
+                .problems = problems_},
+        changed_(scheduler_),
+        nodes_(options_.nodes) {
+    if (options_.plant == Plant::kReplyBeforeSync) disk_.keep_history();
+    device_.on_accept = [this](const std::string& token) { oracle_.accepted_by_device(token); };
+    device_.on_fault = [this](const std::string& fault) { oracle_.fault("device", fault); };
+    device_.on_billed_twice = [this](const std::string& token) { oracle_.billed_twice(token); };
+    make_specs();
+  }
+
+  /// False when it could not be brought to an end: then it cannot be destroyed either.
+  bool run() {
+    scheduler_.spawn(group_, [this] { direct(); });
+    if (scheduler_.run(kStepsMax)) return true;
+    oracle_.violate(scheduler_.steps() < kStepsMax ? "nobody can run any more" : "it does not come to an end");
+    return false;
+  }
+  Report report() const {
+    return {.options = options_,
+            .violation = oracle_.violation(),
+            .steps = scheduler_.steps(),
+            .hash = scheduler_.hash(),
+            .jobs = disk_.rows(store::Table::kJob).size(),
+            .commits = disk_.batches(),
+            .virtual_ms = static_cast<double>(scheduler_.now()) / static_cast<double>(kMilli),
+            .coverage = oracle_.coverage()};
+  }
+
+ private:
+  struct Node {
+    std::shared_ptr<Process> process;
+    std::uint32_t starts = 0;
+    std::int64_t clock_offset_micros = 0;
+  };
+
+  void make_specs();
+  void direct();
+  void run_node(std::size_t index);
+  void run_client(std::size_t index);
+  void follow(const JobId& id);
+  void read_events(const JobId& id);
+  void plan_faults();
+  void strike();
+
+  bool happens(double chance) { return !around_.calm && scheduler_.chance(chance); }
+  Node& any_node() { return nodes_[scheduler_.rng().below(nodes_.size())]; }
+  void begin(std::function<void()> body) {
+    ++parts_;
+    scheduler_.spawn(group_, [this, body = std::move(body)] {
+      body();
+      --parts_;
+      changed_.notify_all();
+    });
+  }
+  bool violated() const { return !oracle_.violation().empty(); }
+
+  const Options options_;
+  Scheduler scheduler_;
+  Group group_;
+  Disk disk_;
+  StoreWeather weather_;
+  SimDevice device_;
+  Oracle oracle_;
+  const problem::ProblemRegistry problems_ = problem::ProblemRegistry::with_builtin_types();
+  Surroundings around_;
+  std::mutex mutex_;
+  SimCondition changed_;
+  std::vector<Node> nodes_;
+  std::shared_ptr<const job::JobSpec> local_, paid_, poor_, hurried_, hasty_, problem_;
+  std::size_t clients_left_ = 0;
+  std::size_t parts_ = 0;  ///< nodes and clients, and processes that end
+  bool over_ = false;
+};
+
+void World::make_specs() {
+  circuit::Pub pub{.circuit = circuit::Circuit::create(1, 1).value(), .shots = 10};
+  pub.circuit.measure_all();
+  const auto program = [&](const char* backend, Json limits) {
+    Json document = {{"name", "sim"},
+                     {"program", {{"pubs", Json::array({pub.document()})}}},
+                     {"policy", {{"backends", {backend}}}},
+                     {"fallbacks", {"simulator.sim"}},
+                     {"limits", std::move(limits)}};
+    return std::make_shared<const job::JobSpec>(job::JobSpec::parse(document, problems_).value());
+  };
+  local_ = program("simulator.sim", Json::object());
+  paid_ = program("qpu.sim", {{"cost_max_usd_micros", 5000}});
+  poor_ = program("qpu.sim", {{"cost_max_usd_micros", 500}});
+  hurried_ = program("qpu.sim", {{"cost_max_usd_micros", 5000}, {"time", "10ms"}, {"total_time", "300ms"}});
+  hasty_ = program("qpu.sim", {{"cost_max_usd_micros", 5000}, {"time", "10ms"}, {"total_time", "20ms"}});
+  const Json edges = Json::array({{0, 1, 1}, {0, 2, 2}, {0, 3, 3}, {1, 2, 3}, {1, 3, 1}, {2, 3, 2}});
+  const Json cut = {{"name", "sim"},
+                    {"problem", {{"type", "max_cut"}, {"num_nodes", 4}, {"edges", edges}}},
+                    {"refinement", {{"mode", "off"}}}};
+  problem_ = std::make_shared<const job::JobSpec>(job::JobSpec::parse(cut, problems_).value());
+}
+
+void World::direct() {
+  for (std::size_t i = 0; i < nodes_.size(); ++i) begin([this, i] { run_node(i); });
+  for (std::size_t i = 0; i < options_.clients; ++i) {
+    ++clients_left_;
+    begin([this, i] { run_client(i); });
+  }
+  if (options_.faults_every > 0) scheduler_.spawn(group_, [this] { plan_faults(); });
+  while (clients_left_ > 0 && scheduler_.now() < kFaultsMax && !violated()) scheduler_.sleep(kLookEvery);
+  around_.calm = true;
+  weather_.full_until = 0;
+  device_.down_until = 0;
+  const Scheduler::Nanos until = scheduler_.now() + kCalmMax;
+  std::string open;
+  while (!violated() && (clients_left_ > 0 || !oracle_.settled(&open))) {
+    if (scheduler_.now() > until)
+      oracle_.violate(clients_left_ > 0 ? "a client waits in vain" : fmt::format("{} for ever", open));
+    scheduler_.sleep(kLookEvery);
+  }
+  over_ = true;
+  for (Node& node : nodes_) {
+    if (node.process == nullptr) continue;
+    if (violated()) node.process->kill();
+    node.process->news();
+  }
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return parts_ == 0; });
+  }
+  if (!violated()) oracle_.check_end();
+  scheduler_.stop();
+}
+
+void World::run_node(std::size_t index) {
+  Node& node = nodes_[index];
+  if (options_.clock_jumps) node.clock_offset_micros = scheduler_.between(-3'000'000, 3'000'000);
+  while (!over_) {
+    auto process = std::make_shared<Process>(around_, fmt::format("node-{}-{}", index, ++node.starts),
+                                             options_.api_node && index == 0 ? 0 : options_.workers);
+    process->wall().set_offset(node.clock_offset_micros);
+    node.process = process;
+    if (process->start()) process->wait_until_over([this] { return over_; });
+    if (process->dead())
+      begin([process] { process->end(); });  // whatever is left of it, beside the next one
+    else
+      process->end();
+    if (!over_) scheduler_.sleep(scheduler_.between(kMilli, 300 * kMilli));
+  }
+  node.process = nullptr;
+}
+
+void World::run_client(std::size_t index) {
+  for (std::uint32_t number = 0; number < options_.jobs_per_client; ++number) {
+    scheduler_.sleep(scheduler_.between(0, 300 * kMilli));
+    std::shared_ptr<const job::JobSpec> spec = scheduler_.chance(0.4) ? local_ : paid_;
+    if (scheduler_.chance(options_.problems)) spec = problem_;
+    if (scheduler_.chance(options_.short_of_money)) spec = poor_;
+    if (scheduler_.chance(options_.short_of_time)) spec = scheduler_.chance(0.5) ? hurried_ : hasty_;
+    const std::string key = fmt::format("{}-{}", index, number);
+    std::optional<JobId> id;
+    bool again = happens(options_.request_doubled);
+    while (!over_ && (!id || again)) {
+      const auto admitted = Process::call<engine::Admission>(
+          any_node().process, 2000 * kMilli,
+          [spec, key](engine::Engine& engine) { return engine.admit(*spec, "tenant", key, "user:sim"); });
+      if (admitted) {
+        oracle_.acknowledged(key, admitted->id);
+        if (id) again = false;
+        id = admitted->id;
+      } else if (!admitted.error().retryable() && !engine::is_store_trouble(admitted.error())) {
+        return oracle_.violate("an admission was refused: " + admitted.error().to_string());
+      }
+      scheduler_.sleep(scheduler_.between(0, 50 * kMilli));
+    }
+    if (over_) return;
+    if (happens(options_.cancels)) {
+      scheduler_.sleep(scheduler_.between(0, 200 * kMilli));
+      (void)Process::call<void>(any_node().process, 2000 * kMilli, [job = *id](engine::Engine& engine) {
+        return engine.cancel(job, "user:sim", "the simulation wants it");
+      });
+    }
+    follow(*id);
+  }
+  --clients_left_;
+}
+
+void World::follow(const JobId& id) {
+  const bool waits = scheduler_.chance(0.5);  // or looks now and then
+  while (!over_) {
+    const auto view =
+        Process::call<engine::JobView>(any_node().process, 2000 * kMilli, [id, waits, this](engine::Engine& engine) {
+          if (!waits) return engine.job(id);
+          return engine.wait(id, Deadline(Instant{scheduler_.now() + 1'000'000'000 + 700 * kMilli}));
+        });
+    if (view && job::is_final(view->state)) {
+      oracle_.told_final(id, view->state);
+      if (scheduler_.chance(0.2)) read_events(id);
+      return;
+    }
+    if (!view && view.error().number == errors::kJobNotFound)
+      return oracle_.violate("lost: " + view.error().to_string());
+    scheduler_.sleep(scheduler_.between(kMilli, (waits ? 50 : 200) * kMilli));
+  }
+}
+
+/// In pages, as a client does that follows a job.
+void World::read_events(const JobId& id) {
+  constexpr std::size_t kPage = 4;
+  std::vector<job::Event> all;
+  while (!over_) {
+    const std::uint64_t after = all.empty() ? 0 : all.back().sequence;
+    const auto page = Process::call<std::vector<job::Event>>(
+        any_node().process, 2000 * kMilli,
+        [id, after](engine::Engine& engine) { return engine.events(id, after, kPage); });
+    if (page) all.insert(all.end(), page->begin(), page->end());
+    if (page && page->size() < kPage) return oracle_.told_events(id, all);
+    if (!page) scheduler_.sleep(scheduler_.between(kMilli, 50 * kMilli));
+  }
+}
+
+void World::plan_faults() {
+  while (true) {
+    scheduler_.sleep(scheduler_.between(1, 2 * options_.faults_every) * kMilli);
+    if (around_.calm) return;
+    strike();
+  }
+}
+
+void World::strike() {
+  Node& node = any_node();
+  const std::shared_ptr<Process> process = node.process;
+  if (process == nullptr || process->dead()) return;
+  const auto hit = [&](bool wanted, const char* name) {
+    if (wanted) oracle_.fault(process->name(), name);
+    return wanted;
+  };
+  const Scheduler::Nanos some_time = scheduler_.between(1, 2 * options_.lease_ttl) * kMilli;
+  switch (scheduler_.rng().below(7)) {
+    case 0:
+      if (hit(options_.crashes, "crash")) process->kill();
+      return;
+    case 1:
+      if (hit(options_.restarts, "restart")) process->ask_to_stop();
+      return;
+    case 2:
+      if (hit(options_.pauses, "pause")) process->pause(some_time);
+      return;
+    case 3:
+      if (!hit(options_.clock_jumps, "clock jump")) return;
+      node.clock_offset_micros = scheduler_.between(-5'000'000, 5'000'000);
+      return process->wall().set_offset(node.clock_offset_micros);
+    case 4:
+      if (hit(options_.disk_fills, "disk full")) weather_.full_until = scheduler_.now() + some_time;
+      return;
+    case 5:
+      if (!options_.shared || !hit(options_.store_cuts, "store unreachable")) return;
+      for (Node& other : nodes_)  // the server of the store, or the line of one process
+        if (other.process != nullptr && (other.process == process || scheduler_.chance(0.5)))
+          other.process->store().cut_until(scheduler_.now() + some_time);
+      return;
+    default:
+      if (hit(options_.device_outages, "device unreachable")) device_.down_until = scheduler_.now() + some_time;
+      return;
+  }
+}
+
+Json table(const std::map<std::string, std::uint64_t>& counts) {
+  Json out = Json::object();
+  for (const auto& [name, count] : counts) out[name] = count;
+  return out;
+}
+
+}  // namespace
+
+Json Report::document() const {
+  return {{"options", options.document()},
+          {"violation", violation},
+          {"steps", steps},
+          {"hash", fmt::format("{:016x}", hash)},
+          {"jobs", jobs},
+          {"commits", commits},
+          {"virtual_ms", virtual_ms},
+          {"job_transitions", table(coverage.job_transitions)},
+          {"submission_transitions", table(coverage.submission_transitions)},
+          {"faults", table(coverage.faults)}};
+}
+
+Report simulate(const Options& options, Oracle::Trace trace) {
+  auto world = std::make_unique<World>(options, std::move(trace));
+  const bool ended = world->run();
+  Report report = world->report();
+  if (!ended) (void)world.release();  // engines stand in the middle of their work on stacks that will not go on
+  return report;
+}
+
+}  // namespace tandem::sim

@@ -1,0 +1,55 @@
+"""The program tandem-sim: the same seed gives the same history, a planted mistake is found, wrong words are refused."""
+
+import json
+import os
+import pathlib
+import subprocess
+import unittest
+
+PROGRAM = pathlib.Path(os.environ["TANDEM_BINARY"]).with_name("tandem-sim")
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, timeout=300)
+
+
+class Simulation(unittest.TestCase):
+    def test_a_seed_replays_in_another_process_and_prints_what_it_expands_to(self):
+        first, second = run("--seed", "7", "--json"), run("--seed", "7", "--json")
+        self.assertEqual((first.returncode, first.stderr), (0, ""))
+        report = json.loads(first.stdout.splitlines()[0])
+        self.assertEqual(report, json.loads(second.stdout.splitlines()[0]))
+        self.assertEqual((report["options"]["seed"], report["options"]["plant"], report["violation"]), (7, "none", ""))
+        self.assertGreater(report["steps"], report["commits"])
+
+    def test_seeds_can_be_counted_and_the_last_document_is_of_all_of_them(self):
+        done = run("--seeds", "11..13", "--json")
+        again = run("--seed", "11", "--count", "3", "--json")
+        reports = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual([one["options"]["seed"] for one in reports[:-1]], [11, 12, 13])
+        self.assertEqual(reports[:-1], [json.loads(line) for line in again.stdout.splitlines()[:-1]])
+        total = reports[-1]
+        self.assertEqual((total["seeds"], total["violations"]), (3, 0))
+        self.assertEqual(total["events"], sum(one["steps"] for one in reports[:-1]))
+        self.assertGreater(total["events_per_s"], 0)
+
+    def test_a_planted_mistake_is_found_and_its_seed_finds_it_again(self):
+        done = run("--plant", "retry-on-ambiguous", "--json")
+        self.assertEqual(done.returncode, 1)
+        found = json.loads(done.stdout.splitlines()[-2])
+        self.assertIn("billed", found["violation"])
+        again = run("--plant", "retry-on-ambiguous", "--seed", str(found["options"]["seed"]), "--trace")
+        self.assertEqual(again.returncode, 1)
+        self.assertIn(found["violation"], again.stdout)
+
+    def test_wrong_words_are_refused(self):
+        for arguments in (["--seed", "x"], ["--seeds", "5..4"], ["--seeds", "1.."], ["--plant", "tree"], ["--lunch"]):
+            with self.subTest(arguments):
+                done = run(*arguments)
+                self.assertNotEqual(done.returncode, 0)
+                self.assertEqual(done.stdout, "")
+                self.assertNotEqual(done.stderr, "")
+
+
+if __name__ == "__main__":
+    unittest.main()
