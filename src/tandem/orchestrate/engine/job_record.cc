@@ -91,6 +91,13 @@ std::string owner_index_key(std::string_view node, const JobId& id) {
   return fmt::format("owner/{}/{}", node, id.value);
 }
 
+Result<std::vector<std::string>> job_index_keys(const store::Row& row) {
+  TANDEM_TRY_ASSIGN(const JobRecord record, JobRecord::parse(row));
+  std::vector<std::string> keys = {state_index_key(record.view.state, record.view.id)};
+  if (!record.owner.empty()) keys.push_back(owner_index_key(record.owner, record.view.id));
+  return keys;
+}
+
 void put_job(store::Batch& batch, const JobRecord& record, const std::optional<Indexed>& previous) {
   const JobId& id = record.view.id;
   const store::Expect expect = record.version == 0 ? store::Expect::absent() : store::Expect::at(record.version);
