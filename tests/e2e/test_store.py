@@ -229,6 +229,12 @@ class StoreCommands(unittest.TestCase):
         places = {finding["place"] for finding in report["findings"]}
         self.assertLessEqual({f"job_index/state/succeeded/{job}", "log/1", "sqlite"}, places)
         self.assertIn("DAMAGED", self.place.run("store", "check", check=False).stdout)
+        self.place.run("store", "migrate", *self.server_store)
+        self.cluster.sql("UPDATE tandem.store_head SET sequence = 3, rows[1] = 5")
+        done = self.place.run("store", "check", *self.server_store, "--json", check=False)
+        self.assertEqual(done.returncode, 13)
+        self.assertEqual([f["what"] for f in json.loads(done.stdout)["findings"] if f["place"] == "postgres"],
+                         ["table job has 0 rows and counts 5", "the log has 0 entries and its head says 3"])
         # A backup says the same of what it holds.
         self.place.run("store", "backup", self.file)
         copied = self.place.run("store", "check", self.file, "--json", check=False)

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "tandem/base/assert.h"
+#include "tandem/base/hash.h"
 
 namespace {
 
@@ -111,16 +112,21 @@ void fdatasync_loop(benchmark::State& state, bool appends) {
   report_latency(state, std::move(latencies));
 }
 
-Batch admission(int writer, std::uint64_t number) {
+/// kScattered: with the document as a blob, whose key is its hash: every commit touches a page somewhere in a growing table.
+enum class Keys : std::uint8_t { kAscending, kScattered };
+
+Batch admission(int writer, std::uint64_t number, Keys keys) {
   // Ids sort by time, as UUIDv7 do.
   const std::string id = fmt::format("job_{:012}-{:04}-0000-0000-000000000000", number, writer);
-  return Batch()
-      .put(Table::kJob, id, Bytes(800, 'j'), Expect::absent())
+  Batch batch;
+  batch.put(Table::kJob, id, Bytes(800, 'j'), Expect::absent())
       .put(Table::kJobIndex, "state/queued/2026-01-01T00:00:00.000000Z/" + id, "")
       .append(id, Bytes(200, 'e'));
+  if (keys == Keys::kScattered) batch.put(Table::kBlob, sha256(id).hex(), Bytes(800, 'b'));
+  return batch;
 }
 
-void durable_commits(benchmark::State& state) {
+void durable_commits(benchmark::State& state, Keys keys) {
   const auto writers = static_cast<int>(state.range(0));
   const BenchFolder folder;
   ThreadExecutor executor(1);
@@ -136,7 +142,7 @@ void durable_commits(benchmark::State& state) {
       threads.emplace_back([&, writer] {
         auto& own = latencies[static_cast<std::size_t>(writer)];
         while (!end.expired(clock)) {
-          Batch batch = admission(writer, next++);
+          Batch batch = admission(writer, next++, keys);
           const Instant started = clock.monotonic();
           TANDEM_ASSERT(store->commit_and_wait(std::move(batch)).has_value());
           own.push_back(clock.monotonic() - started);
@@ -164,9 +170,14 @@ void durable_commits(benchmark::State& state) {
 
 BENCHMARK_CAPTURE(fdatasync_loop, append, true)->Iterations(1)->UseRealTime()->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(fdatasync_loop, overwrite, false)->Iterations(1)->UseRealTime()->Unit(benchmark::kMillisecond);
-BENCHMARK(durable_commits)
+BENCHMARK_CAPTURE(durable_commits, ascending, Keys::kAscending)
     ->Arg(1)
     ->Arg(8)
+    ->Arg(kWritersMax)
+    ->Iterations(1)
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(durable_commits, scattered, Keys::kScattered)
     ->Arg(kWritersMax)
     ->Iterations(1)
     ->UseRealTime()

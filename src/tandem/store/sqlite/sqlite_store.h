@@ -29,7 +29,8 @@ struct SqliteOptions {
   std::size_t commit_batch_max = 1024;      ///< batches in one group commit; setting store.commit_batch_max
   std::chrono::nanoseconds commit_wait{0};  ///< how long a group waits for company; setting store.commit_wait
   std::size_t readers_max = 4;              ///< read-only connections
-  std::uint64_t checkpoint_bytes = 8u << 20;  ///< size of the log from which it is copied into the database
+  /// Size of the log from which it is copied into the database: the larger, the longer one group waits for that.
+  std::uint64_t checkpoint_bytes = 4u << 20;
   std::string vfs;                          ///< the name of a registered SQLite VFS; empty: the system's. For tests
 };
 
