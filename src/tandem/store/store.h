@@ -117,7 +117,7 @@ struct Scan {
 /// to what it shows until it is destroyed (the log of a file grows, a server keeps old rows), so it is read at once and let go.
 ///
 /// Threads: one at a time. It does not outlive its store.
-/// Cost:    memory of about one row, or of some MiB of small ones; MemoryStore copies everything.
+/// Cost:    some MiB of memory and twice the largest row; MemoryStore copies everything.
 /// Errors:  those of reads, and what the function it was given says, which ends the reading.
 class Snapshot {
  public:
