@@ -83,6 +83,7 @@ void add_generate(CLI::App& app, Cli& cli);
 void add_init(CLI::App& app, Cli& cli);
 void add_config(CLI::App& app, Cli& cli);
 void add_doctor(CLI::App& app, Cli& cli);
+void add_store(CLI::App& app, Cli& cli);
 void add_serve(CLI::App& app, Cli& cli);
 void add_emulate(CLI::App& app, Cli& cli);
 void add_completion(CLI::App& app, Cli& cli);

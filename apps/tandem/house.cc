@@ -38,9 +38,9 @@ Json node_facts(Fs& fs) {
   return {{"host", host ? std::string(trim(*host)) : ""}, {"pid", ::getpid()}, {"version", TANDEM_VERSION}};
 }
 
-std::string lock_file(const std::string& data_dir) { return data_dir + "/tandem.lock"; }
-
 }  // namespace
+
+std::string lock_file(const std::string& data_dir) { return data_dir + "/tandem.lock"; }
 
 Result<std::string> data_dir_of(const Settings& settings, const Environment& environment) {
   if (const std::string set = settings.string("data.dir"); !set.empty()) return set;

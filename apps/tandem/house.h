@@ -89,8 +89,16 @@ lineage::Versions versions(const Settings& settings, Fs& fs, std::size_t process
 /// Bytes of memory that one step may plan for.
 std::uint64_t memory_limit(const Settings& settings, Fs& fs);
 /// The file in the data directory, or the database of store.address. `alone`: this process holds the directory; else the file
-/// can only be read.
+/// can only be read. Errors: 3012 restore_unfinished; those of the store.
 Result<std::unique_ptr<store::Store>> open_store(const Settings& settings, const std::string& data_dir,
                                                  Executor& executor, Machine& machine, Meter& meter, bool alone);
+/// The same store only to be read, whoever writes it meanwhile; nothing is created or migrated.
+Result<std::unique_ptr<store::Store>> open_store_to_read(const Settings& settings, const std::string& data_dir,
+                                                         Machine& machine);
+/// Brings the store to the schema of this version. The process holds the directory.
+Result<store::Migration> migrate_store(const Settings& settings, const std::string& data_dir, Machine& machine);
+/// The newest schema version of stores of a kind that this binary can read; 0: it does not know the kind.
+std::uint64_t newest_schema(std::string_view kind);
+std::string lock_file(const std::string& data_dir);
 
 }  // namespace tandem::app

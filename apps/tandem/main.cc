@@ -99,6 +99,7 @@ int main(int argc, char** argv) {
   app::add_init(app, cli);
   app::add_config(app, cli);
   app::add_doctor(app, cli);
+  app::add_store(app, cli);
   app::add_serve(app, cli);
   app::add_emulate(app, cli);
   app::add_completion(app, cli);

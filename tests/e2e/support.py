@@ -38,7 +38,9 @@ OPENAPI = yaml.load((ROOT / "contract" / "openapi.yaml").read_text(), getattr(ya
 PRINTED = {("run",): "result", ("plan",): "plan", ("backends",): "backend_page", ("jobs",): "job_page",
            ("jobs", "show"): "job_view", ("jobs", "cancel"): "job_view", ("jobs", "suspend"): "job_view", ("jobs", "resume"): "job_view",
            ("jobs", "retry"): "job_view", ("jobs", "result"): "result", ("jobs", "watch"): "result",
-           ("jobs", "plan"): "plan", ("jobs", "lineage"): "lineage", ("jobs", "spec"): "job", ("jobs", "submissions"): "submission_page"}
+           ("jobs", "plan"): "plan", ("jobs", "lineage"): "lineage", ("jobs", "spec"): "job", ("jobs", "submissions"): "submission_page",
+           ("store", "check"): "store_check", ("store", "backup"): "store_backup", ("store", "restore"): "store_backup",
+           ("store", "migrate"): "store_migration"}
 EXPLAINED = {"job": "job_view", "plan": "plan", "result": "result", "lineage": "lineage"}  # members of what explain prints
 DONE = (0, 20)  # exit codes; 20: done, and not accepted by its own criteria
 
@@ -80,6 +82,11 @@ def validate_output(arguments, code, text):
     if words[:2] == ("jobs", "events") and code == 0:
         for line in text.splitlines():
             validate_event(json.loads(line))
+    elif words[:2] == ("store", "export") and code == 0:
+        for line in text.splitlines():
+            validate(json.loads(line), "store_line")
+    elif words[:2] == ("store", "check") and code == 13 and "findings" in json.loads(text):
+        validate(json.loads(text), "store_check")
     elif code in DONE:
         name = PRINTED.get(words[:2]) or PRINTED.get(words[:1])
         if name:

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,24 @@ class AppendFile {
   virtual ~AppendFile() = default;
   /// Errors: 1041 disk_full; 1042 io_error. After an error nothing more is accepted.
   virtual Result<void> append_durable(std::string_view bytes) = 0;
+};
+
+/// A file that appears under its name when it is complete; destroyed before that, nothing is left of it. Threads: one at a time.
+class NewFile {
+ public:
+  virtual ~NewFile() = default;
+  /// Errors: 1041 disk_full; 1042 io_error.
+  virtual Result<void> write(std::string_view bytes) = 0;
+  /// Synced and renamed, in place of what had the name. Once. Errors: those of write().
+  virtual Result<void> publish() = 0;
+};
+
+/// A file read from its beginning, piece by piece. Threads: one at a time.
+class ReadFile {
+ public:
+  virtual ~ReadFile() = default;
+  /// Fills `into`, less only at the end of the file; gives how much. Errors: 1042 io_error.
+  virtual Result<std::size_t> read(std::span<char> into) = 0;
 };
 
 /// Holds an advisory lock until destroyed.
@@ -48,6 +67,9 @@ class Fs {
   virtual Result<Bytes> read_private_file(const std::string& path, std::uint64_t limit) = 0;
   /// Writes to a temporary beside `path`, syncs, renames: all or nothing.
   virtual Result<void> write_file_atomic(const std::string& path, std::string_view bytes) = 0;
+  /// The same for what is larger than memory.
+  virtual Result<std::unique_ptr<NewFile>> create(const std::string& path) = 0;
+  virtual Result<std::unique_ptr<ReadFile>> open_read(const std::string& path) = 0;
   virtual Result<std::unique_ptr<AppendFile>> open_append(const std::string& path) = 0;
   virtual Result<void> make_directories(const std::string& path) = 0;
   virtual bool exists(const std::string& path) = 0;
@@ -61,6 +83,8 @@ class RealFs final : public Fs {
   Result<Bytes> read_file(const std::string& path, std::uint64_t limit) override;
   Result<Bytes> read_private_file(const std::string& path, std::uint64_t limit) override;
   Result<void> write_file_atomic(const std::string& path, std::string_view bytes) override;
+  Result<std::unique_ptr<NewFile>> create(const std::string& path) override;
+  Result<std::unique_ptr<ReadFile>> open_read(const std::string& path) override;
   Result<std::unique_ptr<AppendFile>> open_append(const std::string& path) override;
   Result<void> make_directories(const std::string& path) override;
   bool exists(const std::string& path) override;

@@ -78,6 +78,29 @@ TYPED_TEST(FsContract, a_file_reads_back_as_written) {
   }
 }
 
+TYPED_TEST(FsContract, a_file_written_in_pieces_appears_whole_and_reads_back_in_pieces) {
+  ASSERT_THAT(this->fs_.write_file_atomic(this->path("f"), "old"), Succeeds());
+  auto file = this->fs_.create(this->path("f")).value();
+  ASSERT_THAT(file->write("one "), Succeeds());
+  ASSERT_THAT(file->write("two"), Succeeds());
+  EXPECT_EQ(*this->fs_.read_file(this->path("f"), kLimit), "old");
+  ASSERT_THAT(file->publish(), Succeeds());
+  EXPECT_EQ(*this->fs_.read_file(this->path("f"), kLimit), "one two");
+  const auto reading = this->fs_.open_read(this->path("f")).value();
+  std::array<char, 5> piece{};
+  EXPECT_EQ(reading->read(piece).value(), 5u);
+  EXPECT_EQ(std::string(piece.data(), 5), "one t");
+  EXPECT_EQ(reading->read(piece).value(), 2u);
+  EXPECT_EQ(reading->read(piece).value(), 0u);
+  EXPECT_THAT(this->fs_.open_read(this->path("none")), FailsWith(errors::kFileNotFound));
+  EXPECT_THAT(this->fs_.open_read(this->disk_.root()), FailsWith(errors::kIsADirectory));
+}
+
+TYPED_TEST(FsContract, a_file_that_was_not_completed_leaves_nothing) {
+  ASSERT_THAT(this->fs_.create(this->path("f")).value()->write("half"), Succeeds());
+  EXPECT_FALSE(this->fs_.exists(this->path("f")));
+}
+
 TYPED_TEST(FsContract, a_file_over_the_limit_is_refused) {
   ASSERT_THAT(this->fs_.write_file_atomic(this->path("f"), "12345"), Succeeds());
   EXPECT_EQ(*this->fs_.read_file(this->path("f"), 5), "12345");
@@ -292,6 +315,7 @@ class FileSizeLimit {
 
 TEST_F(RealFsTest, a_write_that_finds_no_space_leaves_the_old_file_and_nothing_else) {
   ASSERT_THAT(fs_.write_file_atomic(path("f"), "old"), Succeeds());
+  EXPECT_THAT(fs_.create(path("unfinished")).value()->write("half"), Succeeds());
   {
     const FileSizeLimit full(4096);
     EXPECT_THAT(fs_.write_file_atomic(path("f"), Bytes(10'000, 'x')), FailsWith(errors::kDiskFull));

@@ -236,14 +236,52 @@ std::string resolved(const std::string& path) {
   return real ? std::string(real.get()) : path;
 }
 
-Result<void> fill_and_sync(Descriptor file, std::string_view bytes, std::optional<mode_t> mode,
-                           const std::string& path) {
-  if (mode && ::fchmod(file.get(), *mode) != 0) return system_error(errno, "write", path);
-  if (const int code = write_all(file.get(), bytes); code != 0) return system_error(code, "write", path);
-  if (::fsync(file.get()) != 0) return system_error(errno, "sync", path);
-  if (file.close() != 0) return system_error(errno, "write", path);
-  return {};
-}
+class RealNewFile final : public NewFile {
+ public:
+  /// `path` as the caller named it, for messages.
+  RealNewFile(Descriptor file, std::string temporary, std::string target, std::string path)
+      : file_(std::move(file)), temporary_(std::move(temporary)), target_(std::move(target)), path_(std::move(path)) {}
+  ~RealNewFile() override {
+    if (!temporary_.empty()) ::unlink(temporary_.c_str());
+  }
+
+  Result<void> write(std::string_view bytes) override {
+    if (const int code = write_all(file_.get(), bytes); code != 0) return system_error(code, "write", path_);
+    return {};
+  }
+  Result<void> publish() override {
+    if (::fsync(file_.get()) != 0) return system_error(errno, "sync", path_);
+    if (file_.close() != 0) return system_error(errno, "write", path_);
+    if (::rename(temporary_.c_str(), target_.c_str()) != 0) return system_error(errno, "write", path_);
+    temporary_.clear();
+    return sync_directory(parent_of(target_));
+  }
+
+ private:
+  Descriptor file_;
+  std::string temporary_;  // empty once it has its name
+  const std::string target_;
+  const std::string path_;
+};
+
+class RealReadFile final : public ReadFile {
+ public:
+  RealReadFile(Descriptor file, std::string path) : file_(std::move(file)), path_(std::move(path)) {}
+  Result<std::size_t> read(std::span<char> into) override {
+    std::size_t filled = 0;
+    while (filled < into.size()) {
+      const ssize_t got = retried([&] { return ::read(file_.get(), into.data() + filled, into.size() - filled); });
+      if (got < 0) return system_error(errno, "read", path_);
+      if (got == 0) break;
+      filled += static_cast<std::size_t>(got);
+    }
+    return filled;
+  }
+
+ private:
+  Descriptor file_;
+  const std::string path_;
+};
 
 }  // namespace
 
@@ -277,6 +315,12 @@ Result<Bytes> RealFs::read_private_file(const std::string& path, std::uint64_t l
 }
 
 Result<void> RealFs::write_file_atomic(const std::string& path, std::string_view bytes) {
+  TANDEM_TRY_ASSIGN(const std::unique_ptr<NewFile> file, create(path));
+  TANDEM_TRY(file->write(bytes));
+  return file->publish();
+}
+
+Result<std::unique_ptr<NewFile>> RealFs::create(const std::string& path) {
   const std::string target = resolved(path);
   std::optional<mode_t> mode;
   struct stat status{};
@@ -289,17 +333,20 @@ Result<void> RealFs::write_file_atomic(const std::string& path, std::string_view
     }
     mode = status.st_mode & kPermissionBits;
   }
-  // Unique while this call runs: a thread writes one file at a time. A left-over of a crashed process may be replaced.
+  // Unique as long as a thread writes a file at a time. A left-over of a crashed process may be replaced.
   const std::string temporary = fmt::format("{}.tmp.{}.{}", target, ::getpid(), ::gettid());
   ::unlink(temporary.c_str());
   TANDEM_TRY_ASSIGN(Descriptor file, open_file(temporary, O_WRONLY | O_CREAT | O_EXCL, "write", path));
-  auto written = fill_and_sync(std::move(file), bytes, mode, path);
-  if (written && ::rename(temporary.c_str(), target.c_str()) != 0) written = system_error(errno, "write", path);
-  if (!written) {
-    ::unlink(temporary.c_str());
-    return written;
-  }
-  return sync_directory(parent_of(target));
+  const int descriptor = file.get();
+  auto out = std::make_unique<RealNewFile>(std::move(file), temporary, target, path);
+  if (mode && ::fchmod(descriptor, *mode) != 0) return system_error(errno, "write", path);
+  return out;
+}
+
+Result<std::unique_ptr<ReadFile>> RealFs::open_read(const std::string& path) {
+  TANDEM_TRY_ASSIGN(Descriptor file, open_to_read(path));
+  TANDEM_TRY(status_of_regular(file, "read", path));
+  return std::make_unique<RealReadFile>(std::move(file), path);
 }
 
 Result<std::unique_ptr<AppendFile>> RealFs::open_append(const std::string& path) {

@@ -18,7 +18,7 @@ std::string_view to_string(Table table) {
 }
 
 Batch& Batch::put(Table table, std::string key, Bytes value, Expect expect) {
-  operations.emplace_back(Put{table, std::move(key), std::move(value), expect});
+  operations.emplace_back(Put{table, std::move(key), std::move(value), expect, 0});
   return *this;
 }
 
@@ -29,6 +29,11 @@ Batch& Batch::erase(Table table, std::string key, Expect expect) {
 
 Batch& Batch::check(Table table, std::string key, Expect expect) {
   operations.emplace_back(Check{table, std::move(key), expect});
+  return *this;
+}
+
+Batch& Batch::restore(Table table, Row row) {
+  operations.emplace_back(Put{table, std::move(row.key), std::move(row.value), Expect::absent(), row.version});
   return *this;
 }
 

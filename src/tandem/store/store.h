@@ -59,6 +59,7 @@ struct Put {
   std::string key;
   Bytes value;
   Expect expect;
+  std::uint64_t version = 0;  ///< that the row gets; 0: one more than it has. For restoring
 };
 struct Erase {
   Table table;
@@ -88,6 +89,8 @@ struct Batch {
   Batch& erase(Table table, std::string key, Expect expect = {});
   Batch& check(Table table, std::string key, Expect expect);
   Batch& append(std::string subject, Bytes value);
+  /// Puts a row that must not be there, at its version.
+  Batch& restore(Table table, Row row);
 };
 
 struct Committed {
@@ -108,6 +111,34 @@ struct Scan {
   std::size_t limit = 1000;
   bool descending = false;
   static Scan prefix(Table table, std::string prefix, std::size_t limit = 1000);
+};
+
+/// A whole store as of one moment: every commit is in it entirely or not at all, whatever is written meanwhile. An engine holds on
+/// to what it shows until it is destroyed (the log of a file grows, a server keeps old rows), so it is read at once and let go.
+///
+/// Threads: one at a time. It does not outlive its store.
+/// Cost:    some MiB of memory and twice the largest row; MemoryStore copies everything.
+/// Errors:  those of reads, and what the function it was given says, which ends the reading.
+class Snapshot {
+ public:
+  using TakeRow = std::function<Result<void>(Row)>;
+  using TakeEntry = std::function<Result<void>(LogEntry)>;
+  virtual ~Snapshot() = default;
+  virtual std::uint64_t last_sequence() const = 0;
+  /// Of the engine's tables: how many migrations they have been through; 0 where there is nothing to migrate.
+  virtual std::uint64_t schema_version() const = 0;
+  /// Every row of the table, keys ascending.
+  virtual Result<void> read_rows(Table table, const TakeRow& take) = 0;
+  /// The whole log in its order.
+  virtual Result<void> read_log(const TakeEntry& take) = 0;
+  /// What the engine finds wrong with its own files and counts, in words. Reads everything.
+  virtual Result<std::vector<std::string>> faults() = 0;
+};
+
+/// What bringing a store to the schema of this version did; equal where nothing was due. 0: there was no store.
+struct Migration {
+  std::uint64_t from = 0;
+  std::uint64_t to = 0;
 };
 
 using CommitDone = std::function<void(Result<Committed>)>;
@@ -140,6 +171,10 @@ class Store {
   virtual Result<std::vector<LogEntry>> read_log(std::uint64_t after, std::size_t limit,
                                                  std::string_view subject = {}) = 0;
   virtual Result<std::uint64_t> last_sequence() = 0;
+  /// Sees every commit whose `done` was called before. Errors: those of reads.
+  virtual Result<std::unique_ptr<Snapshot>> snapshot() {
+    return fail(errors::kInternal, "a {} store has no snapshots", kind());
+  }
   /// Other processes may write to it as well. Where this is false, this process has the store alone as long as it is open.
   virtual bool shared() const { return false; }
   /// The clock that all who share the store agree on; only of a shared one. Errors: those of reads.

@@ -60,6 +60,16 @@ class MemoryFs final : public Fs {
     disk_->files[path].bytes = Bytes(bytes);
     return {};
   }
+  Result<std::unique_ptr<NewFile>> create(const std::string& path) override {
+    const std::lock_guard lock(disk_->mutex);
+    TANDEM_TRY(check_target(path));
+    return std::make_unique<MemoryNewFile>(disk_, path);
+  }
+  Result<std::unique_ptr<ReadFile>> open_read(const std::string& path) override {
+    const std::lock_guard lock(disk_->mutex);
+    TANDEM_TRY_ASSIGN(Bytes bytes, read(path, UINT64_MAX, 0));
+    return std::make_unique<MemoryReadFile>(disk_, path, std::move(bytes));
+  }
   Result<std::unique_ptr<AppendFile>> open_append(const std::string& path) override {
     const std::lock_guard lock(disk_->mutex);
     TANDEM_TRY(check_target(path));
@@ -114,6 +124,52 @@ class MemoryFs final : public Fs {
     void use(std::uint64_t bytes) {
       if (space != UINT64_MAX) space -= bytes;
     }
+  };
+  class MemoryNewFile final : public NewFile {
+   public:
+    MemoryNewFile(std::shared_ptr<Disk> disk, std::string path) : disk_(std::move(disk)), path_(std::move(path)) {}
+    ~MemoryNewFile() override {
+      const std::lock_guard lock(disk_->mutex);
+      if (!published_ && disk_->space != UINT64_MAX) disk_->space += bytes_.size();
+    }
+    Result<void> write(std::string_view bytes) override {
+      const std::lock_guard lock(disk_->mutex);
+      if (bytes.size() > disk_->space) return disk_full(path_);
+      disk_->use(bytes.size());
+      bytes_ += bytes;
+      return {};
+    }
+    Result<void> publish() override {
+      const std::lock_guard lock(disk_->mutex);
+      if (disk_->fault == Fault::kSync) return io_error(path_);
+      disk_->files[path_].bytes = std::move(bytes_);
+      published_ = true;
+      return {};
+    }
+
+   private:
+    std::shared_ptr<Disk> disk_;
+    std::string path_;
+    Bytes bytes_;
+    bool published_ = false;
+  };
+  class MemoryReadFile final : public ReadFile {
+   public:
+    MemoryReadFile(std::shared_ptr<Disk> disk, std::string path, Bytes bytes)
+        : disk_(std::move(disk)), path_(std::move(path)), bytes_(std::move(bytes)) {}
+    Result<std::size_t> read(std::span<char> into) override {
+      const std::lock_guard lock(disk_->mutex);
+      if (disk_->fault == Fault::kRead) return io_error(path_);
+      const std::size_t size = bytes_.copy(into.data(), into.size(), at_);
+      at_ += size;
+      return size;
+    }
+
+   private:
+    std::shared_ptr<Disk> disk_;
+    std::string path_;
+    const Bytes bytes_;
+    std::size_t at_ = 0;
   };
   class MemoryAppendFile final : public AppendFile {
    public:

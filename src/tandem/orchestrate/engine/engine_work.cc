@@ -162,16 +162,15 @@ void EngineImpl::claim_with(JobRecord record, SpecPtr spec, const std::shared_pt
 /// On a thread of the store.
 void EngineImpl::claimed(Result<JobRecord> row, SpecPtr spec, const std::shared_ptr<Running>& running, bool is_fresh) {
   if (!row) {
-    if (row.error().number == errors::kPreconditionFailed) {
-      // Somebody changed the row, or has the serial key: only a look at the store tells, and this is no thread to look from.
-      return chore([this, running, is_fresh, spec = std::move(spec), error = std::move(row).error()]() mutable {
-        auto record = load_job(services_.store, JobId(running->ticket.job));
-        const bool waits = record && record->view.state == job::JobState::kQueued;
-        if (waits && is_fresh) return claim_with(*std::move(record), std::move(spec), running, false);
-        claim_refused(running->ticket, running, record ? error : record.error());
-      });
-    }
-    return claim_refused(running->ticket, running, row.error());
+    // What it means takes a look at the store, and this is no thread to look from.
+    return chore([this, running, is_fresh, spec = std::move(spec), error = std::move(row).error()]() mutable {
+      if (error.number != errors::kPreconditionFailed) return claim_refused(running->ticket, running, error);
+      // Somebody changed the row, or has the serial key.
+      auto record = load_job(services_.store, JobId(running->ticket.job));
+      const bool waits = record && record->view.state == job::JobState::kQueued;
+      if (waits && is_fresh) return claim_with(*std::move(record), std::move(spec), running, false);
+      claim_refused(running->ticket, running, record ? error : record.error());
+    });
   }
   const JobId id = row->view.id;
   if (row->view.state != job::JobState::kRunning) {  // it ended here

@@ -192,6 +192,15 @@ Result<void> each_queued(store::Store& store, const std::function<void(const Que
   }
 }
 
+Result<std::vector<std::string>> job_index_keys(const store::Row& row) {
+  TANDEM_TRY_ASSIGN(const JobRecord record, JobRecord::parse(row));
+  std::vector<std::string> keys = {state_index_key(record.view.state, record.view.id)};
+  if (!record.owner.empty()) keys.push_back(owner_index_key(record.owner, record.view.id));
+  if (record.view.state == job::JobState::kRunning && !record.serial_key.empty())
+    keys.push_back(serial_index_key(record.view.tenant, record.serial_key));
+  return keys;
+}
+
 void put_job(store::Batch& batch, const JobRecord& record, const std::optional<Indexed>& previous) {
   const JobId& id = record.view.id;
   const bool ran = previous && previous->state == job::JobState::kRunning;

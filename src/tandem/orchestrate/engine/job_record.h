@@ -47,6 +47,9 @@ std::string state_index_key(job::JobState state, const JobId& id);
 /// "owner/<node>/<id>" of running jobs that have an owner.
 std::string owner_index_key(std::string_view node, const JobId& id);
 
+/// Every index entry that a stored job has. Errors: why the row cannot be read.
+Result<std::vector<std::string>> job_index_keys(const store::Row& row);
+
 /// What the index has of a job before a change.
 struct Indexed {
   job::JobState state = job::JobState::kQueued;

@@ -322,6 +322,15 @@ TEST_F(TakeOver, a_job_that_takes_five_processes_down_is_given_to_no_other) {
   EXPECT_TRUE(world_.hold(id).closed);
 }
 
+TEST_F(TakeOver, a_running_job_of_no_process_as_a_backup_of_one_machine_has_it_goes_back) {
+  const JobId id = world_.admit(world_.classical_job());
+  start(id, "");
+  ASSERT_EQ(world_.engine->job(id)->state, job::JobState::kRunning);
+  ASSERT_THAT(take_over(), Succeeds());
+  EXPECT_EQ(world_.engine->job(id)->state, job::JobState::kQueued);
+  EXPECT_EQ(world_.engine->job(id)->fence, 2u);
+}
+
 TEST_F(TakeOver, a_job_that_its_client_cancelled_ends_there) {
   const JobId id = world_.admit(world_.classical_job());
   start(id, "victim");

@@ -10,7 +10,8 @@ Result<void> requeue(const JobId& id, const std::string& node, store::Store& sto
     ++record.view.fence;
     ++record.lost_leases;
     job::JobEvent event = job::JobEvent::kRequeue;
-    Error reason = make_error(errors::kLeaseLost, "the process that ran it ({}) was lost", node);
+    Error reason =
+        make_error(errors::kLeaseLost, "the process that ran it ({}) was lost", node.empty() ? "unknown" : node);
     if (record.view.cancel_requested) {
       event = job::JobEvent::kCancel;
       reason = make_error(errors::kCancelled, "cancelled by the client; the process that ran it was lost");
@@ -34,6 +35,12 @@ Result<void> take_over(Membership& membership, store::Store& store, JobLedger& l
     TANDEM_TRY_ASSIGN(const std::vector<JobId> jobs, jobs_of_owner(store, node));
     for (const JobId& id : jobs) TANDEM_TRY(requeue(id, node, store, ledger));
     log.write(LogLevel::kWarning, "node.buried", {{"node", node}, {"jobs", std::to_string(jobs.size())}});
+  }
+  TANDEM_TRY_ASSIGN(const std::vector<JobId> running, jobs_in_state(store, job::JobState::kRunning));
+  for (const JobId& id : running) {
+    TANDEM_TRY_ASSIGN(const JobRecord record, load_job(store, id));
+    if (record.view.state == job::JobState::kRunning && record.owner.empty())
+      TANDEM_TRY(requeue(id, "", store, ledger));
   }
   return {};
 }

@@ -13,7 +13,8 @@ inline constexpr std::uint32_t kLostLeasesMax = 5;  ///< processes that one job 
 
 /// Buries the processes that lapsed and puts what they ran back into the queue under a higher fence, so that whatever they still
 /// write is refused; a job that its client had cancelled ends, and so does one that took down too many. Any process may do it, also
-/// several at once; one that dies half way leaves the rest to the next. Errors: those of the store.
+/// several at once; one that dies half way leaves the rest to the next. A running job of no process, as the backup of a store that was not shared has it, goes
+/// back as well. Errors: those of the store.
 Result<void> take_over(Membership& membership, store::Store& store, JobLedger& ledger, Log& log);
 
 }  // namespace tandem::engine

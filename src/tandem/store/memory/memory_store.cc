@@ -49,6 +49,8 @@ class Contents {
     return found == by_subject_.end() ? kNone : found->second;
   }
 
+  const std::array<Rows, store::kNumTables>& tables() const { return tables_; }
+
   std::mutex mutex;  ///< guards everything above and below
 
  private:
@@ -71,7 +73,7 @@ class Contents {
     Committed& committed;
     void operator()(Put& put) const {
       Cell& cell = contents.mutable_rows(put.table)[std::move(put.key)];
-      ++cell.version;
+      cell.version = put.version != 0 ? put.version : cell.version + 1;
       cell.value = std::move(put.value);
     }
     void operator()(Erase& erase) const { contents.mutable_rows(erase.table).erase(erase.key); }
@@ -90,6 +92,31 @@ class Contents {
 };
 
 std::shared_ptr<Contents> new_contents() { return std::make_shared<Contents>(); }
+
+namespace {
+
+class MemorySnapshot final : public store::Snapshot {
+ public:
+  explicit MemorySnapshot(const Contents& contents) : tables_(contents.tables()), log_(contents.log()) {}
+  std::uint64_t last_sequence() const override { return log_.size(); }
+  std::uint64_t schema_version() const override { return 0; }
+  Result<void> read_rows(Table table, const TakeRow& take) override {
+    for (const auto& [key, cell] : tables_[static_cast<std::size_t>(table)])
+      TANDEM_TRY(take({key, cell.version, cell.value}));
+    return {};
+  }
+  Result<void> read_log(const TakeEntry& take) override {
+    for (const LogEntry& entry : log_) TANDEM_TRY(take(entry));
+    return {};
+  }
+  Result<std::vector<std::string>> faults() override { return std::vector<std::string>(); }
+
+ private:
+  const std::array<Rows, store::kNumTables> tables_;
+  const std::vector<LogEntry> log_;
+};
+
+}  // namespace
 
 /// Shared with the posted tasks, which may run after the store is gone.
 struct MemoryStore::State {
@@ -252,6 +279,11 @@ Result<std::vector<LogEntry>> MemoryStore::read_log(std::uint64_t after, std::si
 Result<std::uint64_t> MemoryStore::last_sequence() {
   const std::lock_guard lock(state_->contents->mutex);
   return state_->contents->log().size();
+}
+
+Result<std::unique_ptr<store::Snapshot>> MemoryStore::snapshot() {
+  const std::lock_guard lock(state_->contents->mutex);
+  return std::make_unique<MemorySnapshot>(*state_->contents);
 }
 
 Result<Timestamp> MemoryStore::now() {

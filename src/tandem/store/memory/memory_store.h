@@ -33,6 +33,7 @@ class MemoryStore final : public store::Store {
   Result<std::vector<store::LogEntry>> read_log(std::uint64_t after, std::size_t limit,
                                                 std::string_view subject = {}) override;
   Result<std::uint64_t> last_sequence() override;
+  Result<std::unique_ptr<store::Snapshot>> snapshot() override;
   std::string_view kind() const override { return "memory"; }
   bool shared() const override { return clock_ != nullptr; }
   Result<Timestamp> now() override;

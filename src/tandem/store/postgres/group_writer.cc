@@ -77,7 +77,7 @@ struct PostgresGroups::Changes {
     void operator()(const Put& put) const {
       RowState& row = find(changes.rows, put.table, put.key)->second;
       if (!row.now) ++changes.counts[static_cast<std::size_t>(put.table)];
-      row.now = row.now.value_or(0) + 1;
+      row.now = put.version != 0 ? put.version : row.now.value_or(0) + 1;
       row.value = &put.value;
       row.changed = true;
     }
@@ -116,7 +116,7 @@ Result<void> PostgresGroups::connect() {
   connection_.reset();
   TANDEM_TRY_ASSIGN(connection_, Connection::open(address_, options_.answer_wait, clock_));
   // Again on every connect: a server that was restored from a backup may have another schema than the one we knew.
-  auto ready = prepare_schema(*connection_, address_.shown);
+  auto ready = prepare_schema(*connection_, address_.shown).map([](const store::Migration&) {});
   if (ready) ready = connection_->run(statement(CommonQuery::kForgetWriters)).map([](const Answer&) {});
   if (!ready) connection_.reset();
   return ready;

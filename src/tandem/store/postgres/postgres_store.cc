@@ -7,7 +7,9 @@
 #include "tandem/base/assert.h"
 #include "tandem/store/connection_pool.h"
 #include "tandem/store/postgres/group_writer.h"
+#include "tandem/store/postgres/schema.h"
 #include "tandem/store/postgres/signals.h"
+#include "tandem/store/postgres/snapshot.h"
 
 namespace tandem::postgres {
 
@@ -40,6 +42,19 @@ Result<Answer> read(store::ConnectionPool<Connection>& readers, const Statement&
   }
 }
 
+std::unique_ptr<store::ConnectionPool<Connection>> readers_of(const Address& where, const PostgresOptions& options,
+                                                              const Clock& clock) {
+  return std::make_unique<store::ConnectionPool<Connection>>(
+      [where, wait = options.answer_wait, &clock] { return Connection::open(where, wait, clock); },
+      options.readers_max);
+}
+
+std::function<Result<std::unique_ptr<store::Snapshot>>()> snapshots_of(const Address& where,
+                                                                       const PostgresOptions& options,
+                                                                       const Clock& clock) {
+  return [where, wait = options.answer_wait, &clock] { return begin_snapshot(where, wait, clock); };
+}
+
 }  // namespace
 
 Result<std::unique_ptr<PostgresStore>> PostgresStore::open(const std::string& address, PostgresOptions options,
@@ -52,30 +67,48 @@ Result<std::unique_ptr<PostgresStore>> PostgresStore::open(const std::string& ad
   auto signals = std::make_unique<Signals>(where, options.answer_wait, executor, clock);
   TANDEM_TRY_ASSIGN(auto writer,
                     PostgresGroups::open(where, options, std::string(id.begin(), id.end()), executor, clock, *signals));
-  auto readers = std::make_unique<Readers>(
-      [where, wait = options.answer_wait, &clock] { return Connection::open(where, wait, clock); },
-      options.readers_max);
   auto queue = std::make_unique<store::CommitQueue>(
       std::move(writer),
       store::CommitQueueOptions{.batches_max = options.commit_batch_max, .wait = options.commit_wait}, executor, clock,
       meter);
-  return std::unique_ptr<PostgresStore>(new PostgresStore(std::move(signals), std::move(readers), std::move(queue)));
+  return std::unique_ptr<PostgresStore>(new PostgresStore(std::move(signals), readers_of(where, options, clock),
+                                                          snapshots_of(where, options, clock), std::move(queue)));
+}
+
+Result<std::unique_ptr<PostgresStore>> PostgresStore::open_for_reading(const std::string& address,
+                                                                       PostgresOptions options, const Clock& clock) {
+  TANDEM_TRY_ASSIGN(const Address where, Address::parse(address));
+  TANDEM_TRY_ASSIGN(const auto first, Connection::open(where, options.answer_wait, clock));
+  TANDEM_TRY(check_schema(*first, where.shown));
+  return std::unique_ptr<PostgresStore>(
+      new PostgresStore(nullptr, readers_of(where, options, clock), snapshots_of(where, options, clock), nullptr));
+}
+
+Result<store::Migration> PostgresStore::migrate(const std::string& address, PostgresOptions options,
+                                                const Clock& clock) {
+  TANDEM_TRY_ASSIGN(const Address where, Address::parse(address));
+  TANDEM_TRY_ASSIGN(const auto session, Connection::open(where, options.answer_wait, clock));
+  return prepare_schema(*session, where.shown);
 }
 
 PostgresStore::PostgresStore(std::unique_ptr<Signals> signals, std::unique_ptr<Readers> readers,
-                             std::unique_ptr<store::CommitQueue> queue)
-    : signals_(std::move(signals)), readers_(std::move(readers)), queue_(std::move(queue)) {}
+                             OpenSnapshot open_snapshot, std::unique_ptr<store::CommitQueue> queue)
+    : signals_(std::move(signals)),
+      readers_(std::move(readers)),
+      open_snapshot_(std::move(open_snapshot)),
+      queue_(std::move(queue)) {}
 
 std::unique_ptr<Timer> PostgresStore::watch(std::function<void()> on_change) {
-  return signals_->watch(std::move(on_change));
+  return signals_ == nullptr ? nullptr : signals_->watch(std::move(on_change));
 }
 
 PostgresStore::~PostgresStore() {
-  queue_->stop();  // the last answers may still read
+  if (queue_ != nullptr) queue_->stop();  // the last answers may still read
 }
 
 void PostgresStore::commit(store::Batch batch, store::CommitDone done) {
-  queue_->push(std::move(batch), std::move(done));
+  if (queue_ != nullptr) return queue_->push(std::move(batch), std::move(done));
+  done(fail(errors::kStoreClosed, "the store was opened to be read"));
 }
 
 Result<std::optional<Row>> PostgresStore::get(Table table, std::string_view key) {
@@ -140,6 +173,8 @@ Result<std::uint64_t> PostgresStore::last_sequence() {
   if (answer.num_rows() != 1) return fail(errors::kStoreDamaged, "the store has no head: restore the last backup");
   return static_cast<std::uint64_t>(answer.integer(0, 0));
 }
+
+Result<std::unique_ptr<store::Snapshot>> PostgresStore::snapshot() { return open_snapshot_(); }
 
 Result<Timestamp> PostgresStore::now() {
   TANDEM_TRY_ASSIGN(const Answer answer, read(*readers_, statement(CommonQuery::kNow), Params()));

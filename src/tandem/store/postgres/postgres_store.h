@@ -1,10 +1,11 @@
 // tandem/store/postgres/postgres_store.h - PostgresStore: the store of many processes, in a PostgreSQL database.
 //
-// Room: store. Not here: who runs which job (orchestrate), backups of the server.
+// Room: store. Not here: who runs which job (orchestrate), backups (store/backup.h).
 #pragma once
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -50,6 +51,12 @@ class PostgresStore final : public store::Store {
   /// permission.
   static Result<std::unique_ptr<PostgresStore>> open(const std::string& address, PostgresOptions options,
                                                      Executor& executor, const Clock& clock, Rng& rng, Meter& meter);
+  /// Reads beside the processes that write, and touches nothing. Commits get 3005 store_closed, and nobody is watched. Errors:
+  /// those of open(); 3002 also where there is no store or its migration is due.
+  static Result<std::unique_ptr<PostgresStore>> open_for_reading(const std::string& address, PostgresOptions options,
+                                                                 const Clock& clock);
+  /// Brings the schema to this version, and makes it where there is none. Errors: those of open().
+  static Result<store::Migration> migrate(const std::string& address, PostgresOptions options, const Clock& clock);
   ~PostgresStore() override;
   PostgresStore(const PostgresStore&) = delete;
   PostgresStore& operator=(const PostgresStore&) = delete;
@@ -61,6 +68,7 @@ class PostgresStore final : public store::Store {
   Result<std::vector<store::LogEntry>> read_log(std::uint64_t after, std::size_t limit,
                                                 std::string_view subject = {}) override;
   Result<std::uint64_t> last_sequence() override;
+  Result<std::unique_ptr<store::Snapshot>> snapshot() override;
   std::string_view kind() const override { return "postgres"; }
   bool shared() const override { return true; }
   Result<Timestamp> now() override;
@@ -68,12 +76,14 @@ class PostgresStore final : public store::Store {
 
  private:
   using Readers = store::ConnectionPool<Connection>;
-  PostgresStore(std::unique_ptr<Signals> signals, std::unique_ptr<Readers> readers,
+  using OpenSnapshot = std::function<Result<std::unique_ptr<store::Snapshot>>()>;
+  PostgresStore(std::unique_ptr<Signals> signals, std::unique_ptr<Readers> readers, OpenSnapshot open_snapshot,
                 std::unique_ptr<store::CommitQueue> queue);
 
   std::unique_ptr<Signals> signals_;  // the queue has it
   std::unique_ptr<Readers> readers_;
-  std::unique_ptr<store::CommitQueue> queue_;
+  const OpenSnapshot open_snapshot_;
+  std::unique_ptr<store::CommitQueue> queue_;  // it and signals_: null when it only reads
 };
 
 }  // namespace tandem::postgres

@@ -50,7 +50,12 @@ Result<void> migrate(Connection& connection, std::size_t number, std::string_vie
   return done;
 }
 
-Result<void> check_and_migrate(Connection& connection, const std::string& shown) {
+struct Found {
+  std::size_t version = 0;  ///< 0: there is no store
+  bool schema = false;      ///< the empty schema, at least
+};
+
+Result<Found> look(Connection& connection, const std::string& shown) {
   TANDEM_TRY_ASSIGN(const Answer state, connection.run(kState));
   std::size_t version = 0;
   if (state.integer(0, 1) != 0) {
@@ -68,18 +73,32 @@ Result<void> check_and_migrate(Connection& connection, const std::string& shown)
                 "{} has schema version {}, this binary knows versions up to {}: use the newer binary", shown, version,
                 kMigrations.size());
   }
+  return Found{.version = version, .schema = state.integer(0, 2) != 0};
+}
+
+Result<store::Migration> check_and_migrate(Connection& connection, const std::string& shown) {
+  TANDEM_TRY_ASSIGN(const Found found, look(connection, shown));
   // A role that may not create schemas can be given one.
-  const std::string_view before = state.integer(0, 2) == 0 ? "CREATE SCHEMA tandem;" : "";
-  for (std::size_t number = version; number < kMigrations.size(); ++number)
+  const std::string_view before = found.schema ? "" : "CREATE SCHEMA tandem;";
+  for (std::size_t number = found.version; number < kMigrations.size(); ++number)
     TANDEM_TRY(migrate(connection, number, number == 0 ? before : ""));
-  return {};
+  return store::Migration{.from = found.version, .to = kMigrations.size()};
 }
 
 }  // namespace
 
 std::span<const char* const> migrations() { return kMigrations; }
 
-Result<void> prepare_schema(Connection& connection, const std::string& shown) {
+Result<void> check_schema(Connection& connection, const std::string& shown) {
+  TANDEM_TRY_ASSIGN(const Found found, look(connection, shown));
+  if (found.version == kMigrations.size()) return {};
+  if (found.version == 0) return fail(errors::kStoreForeign, "{} holds no store yet", shown);
+  return fail(errors::kStoreForeign,
+              "{} has the older schema version {}, this binary reads {}: bring it up with `tandem store migrate`",
+              shown, found.version, kMigrations.size());
+}
+
+Result<store::Migration> prepare_schema(Connection& connection, const std::string& shown) {
   TANDEM_TRY(connection.script(fmt::format("SELECT pg_advisory_lock({})", kMigrationLock)));
   auto done = check_and_migrate(connection, shown);
   if (connection.broken()) return done;

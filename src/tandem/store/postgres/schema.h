@@ -7,6 +7,7 @@
 #include <span>
 
 #include "tandem/store/postgres/connection.h"
+#include "tandem/store/store.h"
 
 namespace tandem::postgres {
 
@@ -18,6 +19,11 @@ std::span<const char* const> migrations();
 ///
 /// Errors: 3001 store_newer; 3002 store_foreign; 3003 store_damaged; 1043 - this role may not create the schema; those of
 ///         Connection.
-Result<void> prepare_schema(Connection& connection, const std::string& shown);
+Result<store::Migration> prepare_schema(Connection& connection, const std::string& shown);
+
+/// The same question without touching anything: whether this version can read the schema as it is.
+/// Errors: 3001 store_newer; 3002 store_foreign - also where there is no store, or an older version's migration is due; 3003;
+///         those of Connection.
+Result<void> check_schema(Connection& connection, const std::string& shown);
 
 }  // namespace tandem::postgres

@@ -16,6 +16,10 @@ constexpr std::array<const char*, kNumQueries> kSql = {
     "SELECT key, version, value FROM {0} WHERE key >= $1 AND key < $3 ORDER BY key LIMIT $2",
     "SELECT key, version, value FROM {0} WHERE key >= $1 ORDER BY key DESC LIMIT $2",
     "SELECT key, version, value FROM {0} WHERE key >= $1 AND key < $3 ORDER BY key DESC LIMIT $2",
+    "SELECT key, version, value FROM (SELECT *, sum(octet_length(value)) OVER (ORDER BY key ROWS UNBOUNDED PRECEDING) "
+    "AS total "
+    "FROM (SELECT key, version, value FROM {0} WHERE key >= $1 ORDER BY key LIMIT $2) AS first) AS summed "
+    "WHERE total - octet_length(value) < $3 ORDER BY key",
     "SELECT count(*) FROM {0} WHERE key >= $1",
     "SELECT count(*) FROM {0} WHERE key >= $1 AND key < $2",
     "SELECT key, version FROM {0} WHERE key = ANY($1::bytea[])",
@@ -37,6 +41,14 @@ constexpr std::array<const char*, kNumCommonQueries> kCommonSql = {
     "ROLLBACK",
     "SELECT sequence, subject, value FROM event_log WHERE sequence > $1 ORDER BY sequence LIMIT $2",
     "SELECT sequence, subject, value FROM event_log WHERE subject = $3 AND sequence > $1 ORDER BY sequence LIMIT $2",
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+    "SELECT sequence, rows, (SELECT version FROM schema_version) FROM store_head",
+    "SELECT sequence, subject, value FROM (SELECT *, sum(octet_length(value)) OVER (ORDER BY sequence ROWS UNBOUNDED "
+    "PRECEDING) "
+    "AS total FROM (SELECT sequence, subject, value FROM event_log WHERE sequence > $1 ORDER BY sequence LIMIT $2) AS "
+    "first) "
+    "AS summed WHERE total - octet_length(value) < $3 ORDER BY sequence",
+    "SELECT count(*) FROM event_log",
     "SELECT sequence FROM store_head",
     "SELECT rows[($1::int8)::int4] FROM store_head",
     "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::int8",

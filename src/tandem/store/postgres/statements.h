@@ -24,6 +24,7 @@ enum class Query : std::uint8_t {
   kUpUntil,     ///< $1 from, $2 limit, $3 until -> the same below `until`
   kDown,        ///< as kUp, descending
   kDownUntil,   ///< as kUpUntil, descending
+  kPage,        ///< $1 from, $2 limit, $3 bytes -> as kUp; ends when the values before a row have that many bytes
   kCount,       ///< $1 from -> number of rows
   kCountUntil,  ///< $1 from, $2 until -> number of rows
   kVersions,    ///< $1 keys -> key, version of those that exist
@@ -44,6 +45,10 @@ enum class CommonQuery : std::uint8_t {
   kRollback,
   kAfter,         ///< $1 after, $2 limit -> sequence, subject, value
   kAfterOf,       ///< $1 after, $2 limit, $3 subject -> sequence, subject, value
+  kBeginSnapshot,
+  kSnapshotHead,  ///< as kHead, without holding anybody up
+  kLogPage,       ///< $1 after, $2 limit, $3 bytes -> as kAfter; ends as kPage
+  kLogSize,       ///< -> number of entries
   kLastSequence,  ///< -> sequence, 0 when empty
   kRows,          ///< $1 number of the table from 1 -> its rows
   kNow,           ///< -> microseconds since 1970

@@ -177,13 +177,21 @@ Result<void> Connection::execute(const char* sql) {
 }
 
 Result<std::string> Connection::text(const char* sql) {
+  TANDEM_TRY_ASSIGN(std::vector<std::string> rows, texts(sql));
+  return rows.empty() ? std::string() : std::move(rows.front());
+}
+
+Result<std::vector<std::string>> Connection::texts(const char* sql) {
   TANDEM_TRY_ASSIGN(const StatementPtr statement, prepare(sql, 0));
-  const int code = sqlite3_step(statement.get());
-  if (code == SQLITE_DONE) return std::string();
-  if (code != SQLITE_ROW) return unexpected<Error>(error(code));
-  const unsigned char* value = sqlite3_column_text(statement.get(), 0);
-  const int size = sqlite3_column_bytes(statement.get(), 0);
-  return value == nullptr ? std::string() : std::string(value, value + size);
+  std::vector<std::string> rows;
+  int code = sqlite3_step(statement.get());
+  for (; code == SQLITE_ROW; code = sqlite3_step(statement.get())) {
+    const unsigned char* value = sqlite3_column_text(statement.get(), 0);
+    const int size = sqlite3_column_bytes(statement.get(), 0);
+    rows.push_back(value == nullptr ? std::string() : std::string(value, value + size));
+  }
+  if (code != SQLITE_DONE) return unexpected<Error>(error(code));
+  return rows;
 }
 
 Result<std::int64_t> Connection::integer(const char* sql) {

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tandem/base/result.h"
 #include "tandem/store/sqlite/queries.h"
@@ -61,6 +62,8 @@ class Connection {
   /// The first column of the first row of `sql` as text; empty when there is no row.
   Result<std::string> text(const char* sql);
   Result<std::int64_t> integer(const char* sql);
+  /// The first column of every row of `sql` as text.
+  Result<std::vector<std::string>> texts(const char* sql);
 
   /// The prepared statement of `query`, prepared on first use and kept.
   Result<sqlite3_stmt*> statement(Query query, store::Table table);

@@ -13,6 +13,7 @@ std::string sql_of(Query query, store::Table table) {
   static constexpr std::array<const char*, kNumQueries> kSql = {
       "SELECT version FROM {0} WHERE key = ?1",
       "INSERT INTO {0}(key, version, value) VALUES (?1, 1, ?2) ON CONFLICT(key) DO NOTHING",
+      "INSERT INTO {0}(key, version, value) VALUES (?1, ?3, ?2)",
       "UPDATE {0} SET version = version + 1, value = ?2 WHERE key = ?1",
       "DELETE FROM {0} WHERE key = ?1",
       "SELECT version, value FROM {0} WHERE key = ?1",

@@ -15,6 +15,7 @@ namespace tandem::sqlite {
 enum class Query : std::uint8_t {
   kVersion,     ///< ?1 key -> version
   kInsert,      ///< ?1 key, ?2 value; at version 1; changes nothing where the row exists
+  kInsertAt,    ///< ?1 key, ?2 value, ?3 version; there must be no row
   kUpdate,      ///< ?1 key, ?2 value; the version grows by one; changes nothing where there is no row
   kErase,       ///< ?1 key
   kGet,         ///< ?1 key -> version, value
@@ -37,6 +38,9 @@ enum class LogQuery : std::uint8_t {
   kAddRows,       ///< ?1 table name as text, ?2 signed change
 };
 inline constexpr std::size_t kNumLogQueries = static_cast<std::size_t>(LogQuery::kAddRows) + 1;
+
+/// As a limit: all rows. SQLite's integers are signed.
+inline constexpr std::uint64_t kNoLimit = INT64_MAX;
 
 std::string sql_of(Query query, store::Table table);
 const char* sql_of(LogQuery query);

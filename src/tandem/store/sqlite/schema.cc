@@ -49,7 +49,7 @@ Result<void> migrate(Connection& writer, std::size_t number) {
 
 std::span<const char* const> migrations() { return kMigrations; }
 
-Result<void> prepare_schema(Connection& writer) {
+Result<store::Migration> prepare_schema(Connection& writer) {
   TANDEM_TRY_ASSIGN(const std::int64_t application, writer.integer("PRAGMA application_id"));
   TANDEM_TRY_ASSIGN(const std::int64_t version, writer.integer("PRAGMA user_version"));
   if (application != kApplicationId) {
@@ -76,7 +76,7 @@ Result<void> prepare_schema(Connection& writer) {
   }
   for (auto number = static_cast<std::size_t>(version); number < kMigrations.size(); ++number)
     TANDEM_TRY(migrate(writer, number));
-  return {};
+  return store::Migration{.from = static_cast<std::uint64_t>(version), .to = kMigrations.size()};
 }
 
 Result<void> check_schema(Connection& reader) {
@@ -87,6 +87,10 @@ Result<void> check_schema(Connection& reader) {
     return fail(errors::kStoreNewer,
                 "'{}' has schema version {}, this binary knows versions up to {}: use the newer binary", reader.path(),
                 version, kMigrations.size());
+  if (application == kApplicationId && version > 0)
+    return fail(errors::kStoreForeign,
+                "'{}' has the older schema version {}, this binary reads {}: bring it up with `tandem store migrate`",
+                reader.path(), version, kMigrations.size());
   return fail(errors::kStoreForeign,
               "'{}' cannot be read as it is (id {:#x}, version {}): wait until its process is done", reader.path(),
               application, version);

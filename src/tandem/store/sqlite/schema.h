@@ -21,7 +21,7 @@ std::span<const char* const> migrations();
 /// nothing: a crash leaves an empty file or a store of some version, and the next call goes on from there.
 ///
 /// Errors: 3001 store_newer; 3002 store_foreign; 3003 store_damaged; and those of writing (connection.h).
-Result<void> prepare_schema(Connection& writer);
+Result<store::Migration> prepare_schema(Connection& writer);
 
 /// The same question without touching anything: whether this version can read the file as it is.
 /// Errors: 3001 store_newer; 3002 store_foreign - also where nothing was stored yet, or an older version's migration is due.

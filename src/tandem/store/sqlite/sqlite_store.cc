@@ -1,13 +1,13 @@
 #include "tandem/store/sqlite/sqlite_store.h"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "tandem/base/assert.h"
 #include "tandem/store/connection_pool.h"
 #include "tandem/store/sqlite/group_writer.h"
 #include "tandem/store/sqlite/schema.h"
+#include "tandem/store/sqlite/snapshot.h"
 #include "tandem/store/sqlite/writer.h"
 
 namespace tandem::sqlite {
@@ -21,9 +21,7 @@ using store::Table;
 namespace {
 
 /// SQLite takes a negative limit as none.
-std::uint64_t as_limit(std::size_t limit) {
-  return std::min<std::uint64_t>(limit, static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()));
-}
+std::uint64_t as_limit(std::size_t limit) { return std::min<std::uint64_t>(limit, kNoLimit); }
 
 /// Steps through all rows of `use`.
 template <typename TakeRow>
@@ -34,31 +32,40 @@ Result<void> for_each_row(const Connection& connection, Use& use, TakeRow take) 
   return {};
 }
 
+std::function<Result<std::unique_ptr<Connection>>()> reader_of(const std::string& path, const SqliteOptions& options) {
+  return [path, vfs = options.vfs] { return Connection::open(path, vfs, Access::kReader); };
+}
+
 }  // namespace
 
 Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& path, SqliteOptions options,
                                                        Executor& executor, Clock& clock, Meter& meter) {
   TANDEM_ASSERT(options.commit_batch_max > 0 && options.readers_max > 0);
   TANDEM_TRY_ASSIGN(auto writer, Writer::open(path, options.vfs, options.checkpoint_bytes));
-  auto readers = std::make_unique<Readers>(
-      [path, vfs = options.vfs] { return Connection::open(path, vfs, Access::kReader); }, options.readers_max);
   auto queue = std::make_unique<store::CommitQueue>(
       std::make_unique<SqliteGroups>(std::move(writer), clock, meter),
       store::CommitQueueOptions{.batches_max = options.commit_batch_max, .wait = options.commit_wait}, executor, clock,
       meter);
-  return std::unique_ptr<SqliteStore>(new SqliteStore(std::move(readers), std::move(queue)));
+  return std::unique_ptr<SqliteStore>(new SqliteStore(reader_of(path, options), options.readers_max, std::move(queue)));
 }
 
 Result<std::unique_ptr<SqliteStore>> SqliteStore::open_for_reading(const std::string& path, SqliteOptions options) {
-  TANDEM_TRY_ASSIGN(const auto first, Connection::open(path, options.vfs, Access::kReader));
+  const auto open_reader = reader_of(path, options);
+  TANDEM_TRY_ASSIGN(const auto first, open_reader());
   TANDEM_TRY(check_schema(*first));
-  auto readers = std::make_unique<Readers>(
-      [path, vfs = options.vfs] { return Connection::open(path, vfs, Access::kReader); }, options.readers_max);
-  return std::unique_ptr<SqliteStore>(new SqliteStore(std::move(readers), nullptr));
+  return std::unique_ptr<SqliteStore>(new SqliteStore(open_reader, options.readers_max, nullptr));
 }
 
-SqliteStore::SqliteStore(std::unique_ptr<Readers> readers, std::unique_ptr<store::CommitQueue> queue)
-    : readers_(std::move(readers)), queue_(std::move(queue)) {}
+Result<store::Migration> SqliteStore::migrate(const std::string& path, const SqliteOptions& options) {
+  TANDEM_TRY_ASSIGN(const auto writer, Writer::open(path, options.vfs, options.checkpoint_bytes));
+  return writer->migration();
+}
+
+SqliteStore::SqliteStore(const OpenReader& open_reader, std::size_t readers_max,
+                         std::unique_ptr<store::CommitQueue> queue)
+    : open_reader_(open_reader),
+      readers_(std::make_unique<Readers>(open_reader, readers_max)),
+      queue_(std::move(queue)) {}
 
 SqliteStore::~SqliteStore() {
   if (queue_ != nullptr) queue_->stop();  // the last answers may still read
@@ -133,6 +140,11 @@ Result<std::vector<LogEntry>> SqliteStore::read_log(std::uint64_t after, std::si
     entries.push_back({found.integer_at(0), std::string(found.blob_at(1)), Bytes(found.blob_at(2))});
   }));
   return entries;
+}
+
+Result<std::unique_ptr<store::Snapshot>> SqliteStore::snapshot() {
+  TANDEM_TRY_ASSIGN(auto connection, open_reader_());
+  return begin_snapshot(std::move(connection));
 }
 
 Result<std::uint64_t> SqliteStore::last_sequence() {

@@ -1,11 +1,12 @@
 // tandem/store/sqlite/sqlite_store.h - SqliteStore: the embedded store, one file, group commit.
 //
-// Room: store. Not here: the data directory and its lock (the application's), backups.
+// Room: store. Not here: the data directory and its lock (the application's), backups (store/backup.h).
 #pragma once
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -28,7 +29,8 @@ struct SqliteOptions {
   std::size_t commit_batch_max = 1024;      ///< batches in one group commit; setting store.commit_batch_max
   std::chrono::nanoseconds commit_wait{0};  ///< how long a group waits for company; setting store.commit_wait
   std::size_t readers_max = 4;              ///< read-only connections
-  std::uint64_t checkpoint_bytes = 8u << 20;  ///< size of the log from which it is copied into the database
+  /// Size of the log from which it is copied into the database: the larger, the longer one group waits for that.
+  std::uint64_t checkpoint_bytes = 4u << 20;
   std::string vfs;                          ///< the name of a registered SQLite VFS; empty: the system's. For tests
 };
 
@@ -57,6 +59,8 @@ class SqliteStore final : public store::Store {
                                                    Clock& clock, Meter& meter);
   /// Opens an existing file to read beside the process that writes it. Commits get 1045 lock_held. Errors: those of open().
   static Result<std::unique_ptr<SqliteStore>> open_for_reading(const std::string& path, SqliteOptions options);
+  /// Brings the file to the schema of this version, and makes it where there is none. Errors: those of open().
+  static Result<store::Migration> migrate(const std::string& path, const SqliteOptions& options);
   ~SqliteStore() override;
   SqliteStore(const SqliteStore&) = delete;
   SqliteStore& operator=(const SqliteStore&) = delete;
@@ -68,11 +72,14 @@ class SqliteStore final : public store::Store {
   Result<std::vector<store::LogEntry>> read_log(std::uint64_t after, std::size_t limit,
                                                 std::string_view subject = {}) override;
   Result<std::uint64_t> last_sequence() override;
+  Result<std::unique_ptr<store::Snapshot>> snapshot() override;
   std::string_view kind() const override { return "sqlite"; }
 
  private:
-  SqliteStore(std::unique_ptr<store::ConnectionPool<Connection>> readers, std::unique_ptr<store::CommitQueue> queue);
+  using OpenReader = std::function<Result<std::unique_ptr<Connection>>()>;
+  SqliteStore(const OpenReader& open_reader, std::size_t readers_max, std::unique_ptr<store::CommitQueue> queue);
 
+  const OpenReader open_reader_;
   std::unique_ptr<store::ConnectionPool<Connection>> readers_;
   std::unique_ptr<store::CommitQueue> queue_;  ///< null when it only reads
 };

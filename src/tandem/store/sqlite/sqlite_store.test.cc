@@ -242,6 +242,43 @@ TEST_F(SqliteStoreTest, a_long_read_delays_the_checkpoint_and_not_the_commits) {
   EXPECT_EQ(store->count(Table::kJob, "").value(), 200);
 }
 
+TEST_F(SqliteStoreTest, a_snapshot_holds_the_log_up_only_until_it_is_let_go) {
+  const auto store = open(path, {.checkpoint_bytes = 64 << 10, .vfs = {}}).value();
+  const auto put = [&](int i) {
+    return store->commit_and_wait(Batch().put(Table::kJob, std::to_string(i), Bytes(8'000, 'x')));
+  };
+  ASSERT_THAT(put(0), Succeeds());
+  auto snapshot = store->snapshot().value();
+  for (int i = 1; i < 100; ++i) ASSERT_THAT(put(i), Succeeds());
+  const auto held = std::filesystem::file_size(path + "-wal");
+  EXPECT_GT(held, 99 * 8'000);
+  EXPECT_EQ(store::contents_of(*snapshot).tables.at("job").size(), 1u);
+  snapshot.reset();
+  for (int i = 100; i < 200; ++i) ASSERT_THAT(put(i), Succeeds());
+  EXPECT_LT(std::filesystem::file_size(path + "-wal"), held + 500'000);  // started again from its beginning
+}
+
+TEST_F(SqliteStoreTest, a_snapshot_names_the_faults_of_its_file) {
+  make_store(200);
+  EXPECT_THAT(open(path).value()->snapshot().value()->faults().value(), testing::IsEmpty());
+  {
+    const auto hand = Connection::open(path, "", Access::kWriter).value();
+    ASSERT_THAT(hand->execute("UPDATE row_count SET rows = 7 WHERE name = 'job'"), Succeeds());
+  }
+  EXPECT_THAT(open(path).value()->snapshot().value()->faults().value(),
+              testing::ElementsAre("table job has 200 rows and counts 7"));
+  std::string bytes = bytes_of(path);
+  bytes.replace(8192 * 3, 64, std::string(64, '\x5a'));
+  write_bytes(path, bytes);
+  const auto damaged = SqliteStore::open_for_reading(path, {}).value()->snapshot();
+  const auto faults =
+      damaged ? (*damaged)->faults() : Result<std::vector<std::string>>(unexpected<Error>(damaged.error()));
+  if (faults)
+    EXPECT_THAT(*faults, testing::Not(testing::IsEmpty()));
+  else
+    EXPECT_THAT(faults, FailsWith(errors::kStoreDamaged));
+}
+
 TEST_F(SqliteStoreTest, opening_and_a_first_scan_of_100000_jobs_take_less_than_a_second) {
   constexpr int kJobs = 100'000;
   {

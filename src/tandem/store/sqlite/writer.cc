@@ -44,7 +44,7 @@ Result<std::unique_ptr<Writer>> Writer::open(const std::string& path, const std:
   TANDEM_TRY_ASSIGN(auto connection, Connection::open(path, vfs, Access::kWriter));
   TANDEM_TRY_ASSIGN(auto lock, lock_out_other_writers(path, vfs));
   std::unique_ptr<Writer> writer(new Writer(std::move(lock), std::move(connection)));
-  TANDEM_TRY(prepare_schema(*writer->connection_));
+  TANDEM_TRY_ASSIGN(writer->migration_, prepare_schema(*writer->connection_));
   TANDEM_TRY(writer->load(checkpoint_bytes));
   return writer;
 }
@@ -104,6 +104,7 @@ struct Writer::Effect {
   Committed& committed;
 
   Result<void> operator()(const Put& put) const {
+    if (put.version != 0) return put_at_version(put);
     // The likelier statement first. The other one follows where an operation before this one in the batch changed the
     // row.
     const bool likely_new = put.expect.kind == Expect::Kind::kAbsent;
@@ -117,6 +118,15 @@ struct Writer::Effect {
     }
     TANDEM_ASSERT(done);
     if (inserted) ++writer.added_rows_[static_cast<std::size_t>(put.table)];
+    return {};
+  }
+  Result<void> put_at_version(const Put& put) const {
+    TANDEM_TRY((*this)(Erase{put.table, put.key, {}}));
+    TANDEM_TRY_ASSIGN(sqlite3_stmt* const statement, writer.connection_->statement(Query::kInsertAt, put.table));
+    Use use(statement);
+    use.blob(1, put.key).blob(2, put.value).integer(3, put.version);
+    TANDEM_TRY(writer.run(use));
+    ++writer.added_rows_[static_cast<std::size_t>(put.table)];
     return {};
   }
   Result<void> operator()(const Erase& erase) const {

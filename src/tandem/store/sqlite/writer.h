@@ -32,6 +32,9 @@ class Writer {
   static Result<std::unique_ptr<Writer>> open(const std::string& path, const std::string& vfs,
                                               std::uint64_t checkpoint_bytes);
 
+  /// What opening did to the schema.
+  store::Migration migration() const { return migration_; }
+
   Result<void> begin();
   /// Refusals leave no trace and the transaction goes on: 3004 precondition_failed. After any other error only
   /// rollback() is left.
@@ -66,6 +69,7 @@ class Writer {
 
   std::unique_ptr<Connection> lock_;  // outlives the connection below
   std::unique_ptr<Connection> connection_;
+  store::Migration migration_;
   std::uint64_t page_bytes_ = 0;
   std::uint64_t log_pages_ = 0;
   std::uint64_t checkpoint_pages_ = 0;  // a checkpoint is due from here ...

@@ -63,6 +63,29 @@ inline Contents contents_of(Store& store) {
   return contents;
 }
 
+/// The same of a snapshot.
+inline Contents contents_of(Snapshot& snapshot) {
+  Contents contents;
+  for (const Table table : all_tables()) {
+    auto& rows = contents.tables[std::string(to_string(table))];
+    EXPECT_THAT(snapshot.read_rows(table,
+                                   [&](Row row) -> Result<void> {
+                                     rows.push_back(std::move(row));
+                                     return {};
+                                   }),
+                Succeeds());
+    contents.counts[std::string(to_string(table))] = rows.size();
+  }
+  EXPECT_THAT(snapshot.read_log([&](LogEntry entry) -> Result<void> {
+    EXPECT_EQ(entry.sequence, contents.log.size() + 1);
+    contents.log.emplace_back(std::move(entry.subject), std::move(entry.value));
+    return {};
+  }),
+              Succeeds());
+  EXPECT_EQ(snapshot.last_sequence(), contents.log.size());
+  return contents;
+}
+
 inline void run_threads(int threads, const std::function<void(int)>& body) {
   std::vector<std::thread> running;
   for (int i = 0; i < threads; ++i) running.emplace_back(body, i);
@@ -468,6 +491,92 @@ TYPED_TEST_P(StoreConformance, everything_is_there_after_reopening) {
   EXPECT_THAT(next->sequences, testing::ElementsAre(3));
 }
 
+TYPED_TEST_P(StoreConformance, a_snapshot_is_the_whole_store_of_its_moment_whatever_is_written_after_it) {
+  for (const Table table : all_tables()) {
+    Batch batch;
+    for (int i = 0; i < 1500; ++i) batch.put(table, i == 0 ? "" : "k" + std::to_string(i), std::to_string(i));
+    batch.put(table, std::string("\0\xff", 2), Bytes(3u << 20, '\0')).put(table, "k7", "again");
+    for (int i = 0; i < 150; ++i) batch.append("s" + std::to_string(i), std::to_string(i));
+    ASSERT_THAT(this->commit(std::move(batch)), Succeeds());
+  }
+  const Contents before = contents_of(*this->store);
+  const auto snapshot = this->store->snapshot().value();
+  Batch later;
+  for (const Table table : all_tables()) later.put(table, "k3", "later").erase(table, "k4").put(table, "new", "");
+  later.append("later", "");
+  ASSERT_THAT(this->commit(std::move(later)), Succeeds());
+  EXPECT_EQ(contents_of(*snapshot), before);
+  EXPECT_EQ(contents_of(*snapshot), before);
+  EXPECT_THAT(snapshot->faults().value(), testing::IsEmpty());
+  EXPECT_NE(contents_of(*this->store), before);
+}
+
+TYPED_TEST_P(StoreConformance, a_snapshot_under_load_has_every_commit_entirely_or_not_at_all) {
+  std::atomic<bool> stop = false;
+  std::atomic<std::uint64_t> written = 0;
+  std::thread load([&] {
+    run_threads(4, [&](int thread) {
+      for (int i = 0; !stop; ++i) {
+        const std::string key = std::to_string(thread) + "/" + std::to_string(i);
+        ASSERT_THAT(this->commit(Batch()
+                                     .put(Table::kJob, key, "")
+                                     .put(Table::kMeta, key, "")
+                                     .put(Table::kBudget, std::to_string(thread), std::to_string(i))
+                                     .append(key, "")
+                                     .append(key, "")),
+                    Succeeds());
+        ++written;
+      }
+    });
+  });
+  while (written < 20) std::this_thread::yield();
+  for (int round = 0; round < 5; ++round) {
+    const std::uint64_t acknowledged = written;
+    const Contents contents = contents_of(*this->store->snapshot().value());
+    const auto& jobs = contents.tables.at("job");
+    EXPECT_GE(jobs.size(), acknowledged);
+    EXPECT_EQ(contents.tables.at("meta"), jobs);
+    EXPECT_EQ(contents.log.size(), 2 * jobs.size());
+    std::map<std::string, int> entries;
+    for (const auto& [subject, value] : contents.log) ++entries[subject];
+    for (const Row& job : jobs) EXPECT_EQ(entries[job.key], 2);
+    std::uint64_t commits = 0;
+    for (const Row& counter : contents.tables.at("budget")) {
+      EXPECT_EQ(counter.value, std::to_string(counter.version - 1));
+      commits += counter.version;
+    }
+    EXPECT_EQ(commits, jobs.size());
+  }
+  stop = true;
+  load.join();
+}
+
+TYPED_TEST_P(StoreConformance, a_function_that_fails_ends_the_reading_of_a_snapshot) {
+  ASSERT_THAT(this->commit(Batch().put(Table::kJob, "a", "").put(Table::kJob, "b", "").append("s", "").append("s", "")),
+              Succeeds());
+  const auto snapshot = this->store->snapshot().value();
+  int calls = 0;
+  const auto fails = [&](const auto&) -> Result<void> {
+    ++calls;
+    return fail(errors::kDiskFull, "full");
+  };
+  EXPECT_THAT(snapshot->read_rows(Table::kJob, fails), FailsWith(errors::kDiskFull));
+  EXPECT_THAT(snapshot->read_log(fails), FailsWith(errors::kDiskFull));
+  EXPECT_EQ(calls, 2);
+  EXPECT_EQ(contents_of(*snapshot).log.size(), 2u);
+}
+
+TYPED_TEST_P(StoreConformance, a_restored_row_has_its_version_and_goes_on_from_it) {
+  ASSERT_THAT(this->commit(Batch().restore(Table::kJob, {"a", 7, "x"}).restore(Table::kJob, {"b", 1, "y"})),
+              Succeeds());
+  EXPECT_EQ(this->row(Table::kJob, "a"), (Row{"a", 7, "x"}));
+  EXPECT_THAT(this->commit(Batch().restore(Table::kJob, {"a", 9, "z"})), FailsWith(errors::kPreconditionFailed));
+  ASSERT_THAT(this->commit(Batch().put(Table::kJob, "a", "next", Expect::at(7))), Succeeds());
+  EXPECT_EQ(this->row(Table::kJob, "a"), (Row{"a", 8, "next"}));
+  EXPECT_EQ(this->store->count(Table::kJob, "").value(), 2u);
+  EXPECT_THAT(this->store->snapshot().value()->faults().value(), testing::IsEmpty());
+}
+
 TYPED_TEST_P(StoreConformance, closing_answers_every_commit_exactly_once_and_keeps_what_it_acknowledged) {
   constexpr std::size_t kBatches = 400;
   std::vector<int> answers(kBatches, 0);
@@ -529,19 +638,20 @@ TYPED_TEST_P(StoreConformance, closing_ends_a_chain_of_commits_that_each_ask_for
   EXPECT_EQ(this->store->last_sequence().value(), static_cast<std::uint64_t>(length - 2));
 }
 
-REGISTER_TYPED_TEST_SUITE_P(StoreConformance, a_row_starts_at_version_one_and_every_put_adds_one,
-                            every_expectation_holds_exactly_when_it_says, a_refused_batch_leaves_nothing,
-                            preconditions_see_the_rows_before_the_batch_and_operations_run_in_order,
-                            an_empty_batch_and_one_of_checks_only_succeed, tables_are_separate_and_keys_are_bytes,
-                            scans_and_counts_agree_with_a_sorted_map,
-                            values_of_any_bytes_and_64_mebibytes_come_back_whole,
-                            what_is_above_a_limit_is_refused_by_name, the_log_is_read_by_position_and_by_subject,
-                            sixteen_threads_counting_by_compare_and_set_lose_nothing,
-                            sequences_are_gapless_and_batches_of_the_log_are_not_interleaved,
-                            batches_of_one_thread_are_applied_and_answered_in_order,
-                            a_conflict_refuses_only_the_later_batch, a_read_after_the_answer_sees_the_commit,
-                            a_done_may_read_and_commit_again, everything_is_there_after_reopening,
-                            closing_answers_every_commit_exactly_once_and_keeps_what_it_acknowledged,
-                            closing_ends_a_chain_of_commits_that_each_ask_for_the_next);
+REGISTER_TYPED_TEST_SUITE_P(
+    StoreConformance, a_row_starts_at_version_one_and_every_put_adds_one, every_expectation_holds_exactly_when_it_says,
+    a_refused_batch_leaves_nothing, preconditions_see_the_rows_before_the_batch_and_operations_run_in_order,
+    an_empty_batch_and_one_of_checks_only_succeed, tables_are_separate_and_keys_are_bytes,
+    scans_and_counts_agree_with_a_sorted_map, values_of_any_bytes_and_64_mebibytes_come_back_whole,
+    what_is_above_a_limit_is_refused_by_name, the_log_is_read_by_position_and_by_subject,
+    sixteen_threads_counting_by_compare_and_set_lose_nothing,
+    sequences_are_gapless_and_batches_of_the_log_are_not_interleaved,
+    batches_of_one_thread_are_applied_and_answered_in_order, a_conflict_refuses_only_the_later_batch,
+    a_read_after_the_answer_sees_the_commit, a_done_may_read_and_commit_again,
+    a_snapshot_is_the_whole_store_of_its_moment_whatever_is_written_after_it,
+    a_snapshot_under_load_has_every_commit_entirely_or_not_at_all, a_function_that_fails_ends_the_reading_of_a_snapshot,
+    a_restored_row_has_its_version_and_goes_on_from_it, everything_is_there_after_reopening,
+    closing_answers_every_commit_exactly_once_and_keeps_what_it_acknowledged,
+    closing_ends_a_chain_of_commits_that_each_ask_for_the_next);
 
 }  // namespace tandem::store

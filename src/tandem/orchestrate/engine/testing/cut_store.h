@@ -48,6 +48,9 @@ class CutStore final : public store::Store {
     return cut_ ? tl::unexpected(gone()) : store_.read_log(after, limit, subject);
   }
   Result<std::uint64_t> last_sequence() override { return cut_ ? tl::unexpected(gone()) : store_.last_sequence(); }
+  Result<std::unique_ptr<store::Snapshot>> snapshot() override {
+    return cut_ ? tl::unexpected(gone()) : store_.snapshot();
+  }
   std::string_view kind() const override { return store_.kind(); }
   bool shared() const override { return store_.shared(); }
   Result<Timestamp> now() override { return cut_ ? tl::unexpected(gone()) : store_.now(); }

@@ -1,0 +1,116 @@
+#include "tandem/orchestrate/engine/store_check.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tandem/base/hash.h"
+#include "tandem/orchestrate/engine/job_record.h"
+#include "tandem/orchestrate/engine/testing/engine_world.h"
+
+namespace tandem::engine {
+namespace {
+
+using store::Batch;
+using store::Table;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+class StoreChecked : public testing::Test {
+ protected:
+  StoreChecked() { world_.open(); }
+
+  StoreCheck check() {
+    StoreCheck out;
+    const auto snapshot = world_.store->snapshot().value();
+    for (std::size_t i = 0; i < store::kNumTables; ++i) {
+      const auto table = static_cast<Table>(i);
+      EXPECT_THAT(snapshot->read_rows(table,
+                                      [&](const store::Row& row) -> Result<void> {
+                                        out.row(table, row);
+                                        return {};
+                                      }),
+                  Succeeds());
+    }
+    EXPECT_THAT(snapshot->read_log([&](const store::LogEntry& entry) -> Result<void> {
+      out.entry(entry);
+      return {};
+    }),
+                Succeeds());
+    out.finish();
+    return out;
+  }
+  std::vector<std::string> places() {
+    std::vector<std::string> out;
+    const StoreCheck done = check();
+    for (const Finding& finding : done.findings()) out.push_back(finding.place);
+    return out;
+  }
+  void plant(Batch batch) { ASSERT_THAT(world_.store->commit_and_wait(std::move(batch)), Succeeds()); }
+
+  EngineWorld world_;
+};
+
+TEST_F(StoreChecked, what_an_engine_leaves_makes_sense_and_is_counted) {
+  EXPECT_EQ(world_.run(world_.classical_job()).state, job::JobState::kSucceeded);
+  EXPECT_EQ(world_.run(world_.paid_job()).state, job::JobState::kSucceeded);
+  const StoreCheck done = check();
+  EXPECT_THAT(done.findings(), IsEmpty());
+  EXPECT_EQ(done.rows()[static_cast<std::size_t>(Table::kJob)], 2u);
+  EXPECT_EQ(done.entries(), world_.store->last_sequence().value());
+}
+
+TEST_F(StoreChecked, every_contradiction_is_found_where_it_is) {
+  const JobId id = world_.run(world_.classical_job()).id;
+  const std::string index = state_index_key(job::JobState::kSucceeded, id);
+  ASSERT_THAT(places(), IsEmpty());
+
+  plant(Batch().erase(Table::kJobIndex, index));
+  EXPECT_THAT(places(), ElementsAre("job_index/" + index));
+  plant(Batch().put(Table::kJobIndex, index, ""));
+  const std::string stray = state_index_key(job::JobState::kQueued, id);
+  plant(Batch().put(Table::kJobIndex, stray, ""));
+  EXPECT_THAT(places(), ElementsAre("job_index/" + stray));
+  plant(Batch().erase(Table::kJobIndex, stray));
+
+  const std::string key = sha256("abc").hex();
+  plant(Batch().put(Table::kBlob, key, "abc"));
+  EXPECT_THAT(places(), IsEmpty());
+  plant(Batch().put(Table::kBlob, key, "abd"));
+  EXPECT_THAT(places(), ElementsAre("blob/" + key));
+  plant(Batch().erase(Table::kBlob, key));
+
+  const Bytes row = world_.store->get(Table::kJob, id.value).value()->value;
+  plant(Batch().put(Table::kJob, id.value, row.substr(1)));
+  EXPECT_THAT(places(), ElementsAre("job/" + id.value, "job_index/" + index));
+  plant(Batch().put(Table::kJob, id.value, row));
+  EXPECT_THAT(places(), IsEmpty());
+}
+
+TEST_F(StoreChecked, an_event_that_was_altered_or_misfiled_and_a_gap_in_the_log_are_found) {
+  world_.run(world_.classical_job());
+  const store::LogEntry event = world_.store->read_log(0, 1).value().at(0);
+  const auto wrong = [](std::vector<store::LogEntry> entries) {
+    StoreCheck check;
+    for (const store::LogEntry& entry : entries) check.entry(entry);
+    check.finish();
+    return check.findings().size();
+  };
+  EXPECT_EQ(wrong({event}), 0u);
+  store::LogEntry altered = event;
+  altered.value.replace(altered.value.find("queued"), 6, "sueued");
+  EXPECT_EQ(wrong({altered}), 1u);
+  EXPECT_EQ(wrong({{1, "job_of_another", event.value}}), 1u);
+  EXPECT_EQ(wrong({event, {3, event.subject, event.value}}), 1u);
+  EXPECT_EQ(wrong({{2, event.subject, event.value}}), 1u);
+  EXPECT_EQ(wrong({{1, event.subject, "no JSON"}}), 1u);
+}
+
+TEST(StoreCheck, findings_without_end_are_counted_and_not_all_kept) {
+  StoreCheck check;
+  for (int i = 0; i < 2000; ++i) check.row(Table::kBlob, {std::to_string(i), 1, ""});
+  EXPECT_EQ(check.findings().size(), StoreCheck::kFindingsMax);
+  EXPECT_EQ(check.findings_total(), 2000u);
+}
+
+}  // namespace
+}  // namespace tandem::engine
