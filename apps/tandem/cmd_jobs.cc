@@ -96,6 +96,19 @@ Result<int> cancel_job(Cli& cli, const std::string& text, const std::string& rea
   return 0;
 }
 
+Result<int> review_job(Cli& cli, const std::string& text, engine::Verdict verdict, const std::string& reason) {
+  TANDEM_TRY_ASSIGN(const JobId id, parse_job_id(text));
+  TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kReader));
+  TANDEM_TRY(reached.service().review(id, verdict, "user:local", reason));
+  TANDEM_TRY_ASSIGN(const Json view, reached.service().job(id));
+  if (cli.json)
+    print_json(view);
+  else
+    fmt::print("{} was {} and is {}\n", id.value, verdict == engine::Verdict::kAccept ? "accepted" : "rejected",
+               cell(view, "state"));
+  return 0;
+}
+
 Result<int> watch_job(Cli& cli, const std::string& text) {
   TANDEM_TRY_ASSIGN(const JobId id, parse_job_id(text));
   TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kRunner));
@@ -182,7 +195,7 @@ Result<int> list_backends(Cli& cli) {
 }  // namespace
 
 void add_jobs(CLI::App& app, Cli& cli) {
-  CLI::App* jobs = app.add_subcommand("jobs", "list jobs; show, watch, cancel or read one");
+  CLI::App* jobs = app.add_subcommand("jobs", "list jobs; show, watch, cancel, review or read one");
   auto state = std::make_shared<std::string>();
   auto limit = std::make_shared<std::size_t>(50);
   jobs->add_option("--state", *state, "only jobs in this state");
@@ -214,11 +227,25 @@ void add_jobs(CLI::App& app, Cli& cli) {
   simple("result", "the result of a job", show_result);
   simple("events", "everything that happened to a job", show_events);
   simple("watch", "follow a job to its end", watch_job);
-  CLI::App* cancel = jobs->add_subcommand("cancel", "ask for a job to end");
-  const auto id = job_argument(cancel);
-  auto reason = std::make_shared<std::string>();
-  cancel->add_option("--reason", *reason, "kept with the job");
-  cancel->callback([&cli, id, reason] { cli.action = [&cli, id, reason] { return cancel_job(cli, *id, *reason); }; });
+  const auto reasoned = [&](const char* name, const char* help,
+                            std::function<Result<int>(Cli&, const std::string& job, const std::string& reason)> run) {
+    CLI::App* command = jobs->add_subcommand(name, help);
+    const auto id = job_argument(command);
+    auto reason = std::make_shared<std::string>();
+    command->add_option("--reason", *reason, "kept with the job");
+    command->callback([&cli, id, reason, run = std::move(run)] {
+      cli.action = [&cli, id, reason, run] { return run(cli, *id, *reason); };
+    });
+  };
+  reasoned("cancel", "ask for a job to end", cancel_job);
+  const auto with = [](engine::Verdict verdict) {
+    return [verdict](Cli& at, const std::string& job, const std::string& reason) {
+      return review_job(at, job, verdict, reason);
+    };
+  };
+  reasoned("accept", "accept the result of a job that awaits review", with(engine::Verdict::kAccept));
+  reasoned("reject", "reject the result of a job that awaits review: the job has failed",
+           with(engine::Verdict::kReject));
 }
 
 void add_explain(CLI::App& app, Cli& cli) {

@@ -78,6 +78,14 @@ Result<int> attend_and_print(Cli& cli, Reached& reached, const JobId& id) {
     TANDEM_TRY_ASSIGN(const Json spec, service.spec(id));
     print_result(spec, result);
   }
+  if (const Json& error = view["error"]; error.is_object()) {
+    // It has a result, which does not count.
+    return fail(static_cast<ErrorNumber>(error.value("number", 0)), "{}", error.value("message", ""));
+  }
+  if (view.value("state", "") == job::to_string(job::JobState::kAwaitingReview)) {
+    if (!cli.json) fmt::print("It awaits review: `tandem jobs accept {0}` or `tandem jobs reject {0}`\n", id.value);
+    return kExitNotAccepted;
+  }
   return result["acceptance"].value("met", true) ? 0 : kExitNotAccepted;
 }
 

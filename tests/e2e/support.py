@@ -36,7 +36,7 @@ PROBLEM_TYPES = {row["number"]: row for row in json.loads((ROOT / "contract" / "
 OPENAPI = yaml.load((ROOT / "contract" / "openapi.yaml").read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 # What a command prints for --json when it did what was asked, by its first words.
 PRINTED = {("run",): "result", ("plan",): "plan", ("backends",): "backend_page", ("jobs",): "job_page",
-           ("jobs", "show"): "job_view", ("jobs", "cancel"): "job_view", ("jobs", "result"): "result", ("jobs", "watch"): "result",
+           ("jobs", "show"): "job_view", ("jobs", "cancel"): "job_view", ("jobs", "accept"): "job_view", ("jobs", "reject"): "job_view", ("jobs", "result"): "result", ("jobs", "watch"): "result",
            ("jobs", "plan"): "plan", ("jobs", "lineage"): "lineage", ("jobs", "spec"): "job", ("jobs", "submissions"): "submission_page"}
 EXPLAINED = {"job": "job_view", "plan": "plan", "result": "result", "lineage": "lineage"}  # members of what explain prints
 DONE = (0, 20)  # exit codes; 20: done, and not accepted by its own criteria

@@ -79,6 +79,7 @@ class EngineImpl final : public Engine {
     return reads_.events(id, after, limit);
   }
   Result<void> cancel(const JobId& id, std::string_view actor, std::string_view reason) override;
+  Result<void> review(const JobId& id, Verdict verdict, std::string_view actor, std::string_view reason) override;
   std::unique_ptr<Timer> subscribe(std::function<void(const job::Event&)> on_event,
                                    std::function<void(const Progress&)> on_progress,
                                    std::function<void()> on_unstored) override {

@@ -6,6 +6,7 @@
 
 #include "tandem/evidence/benchmark/benchmark.h"
 #include "tandem/hybrid/walk/walk.h"
+#include "tandem/orchestrate/engine/answer_index.h"
 #include "tandem/orchestrate/engine/store_watch.h"
 #include "tandem/orchestrate/route/route.h"
 #include "tandem/trust/budget/budget.h"
@@ -22,6 +23,7 @@ void add_evidence(store::Batch& batch, const job::JobSpec& spec, const job::Resu
   const std::string instance_class = route::probe(spec).instance_class;
   for (const Carried& one : carried) {
     const lineage::WorkRecord& record = one.record;
+    if (record.cached) continue;  // the backend did nothing this time
     benchmark::EvidenceRecord out{
         .instance_class = instance_class,
         .role = record.label.starts_with("refine/") ? benchmark::Role::kCore : benchmark::Role::kWhole,
@@ -47,7 +49,43 @@ void add_evidence(store::Batch& batch, const job::JobSpec& spec, const job::Resu
   }
 }
 
+/// Why a result does not simply count.
+struct Distrust {
+  Error why;
+  bool reviewed = false;  ///< the plan names a person for that
+};
+
+/// Errors in `why`: 5021 low_confidence; 5026 partial_result. A partial answer that nobody is to look at counts as what it is.
+std::optional<Distrust> distrust_of(const job::JobSpec& spec, const job::Plan& plan,
+                                    const job::ResultDocument& result) {
+  const auto reviewed = [&](job::FallbackCause cause) {
+    for (const job::PlanStep& step : plan.steps)
+      for (const job::Fallback& entry : step.fallbacks)
+        if (entry.backend == job::Fallback::kManualReview && entry.answers(cause)) return true;
+    return false;
+  };
+  if (result.confidence.value < spec.review.confidence_min) {
+    return Distrust{.why = make_error(errors::kLowConfidence, "confidence {:.3f} is below review.confidence_min {}",
+                                      result.confidence.value, spec.review.confidence_min),
+                    .reviewed = reviewed(job::FallbackCause::kLowConfidence)};
+  }
+  if (result.provenance.partial() && reviewed(job::FallbackCause::kPartial)) {
+    return Distrust{.why = make_error(errors::kPartialResult, "the result rests on a part: {:.3g} % came back",
+                                      100 * result.confidence.share_returned),
+                    .reviewed = true};
+  }
+  return std::nullopt;
+}
+
 }  // namespace
+
+Json succeeded_data(const JobRecord& row, const job::ResultDocument& result) {
+  return {{"objective", row.view.objective ? Json(*row.view.objective) : Json()},
+          {"acceptance_met", result.acceptance.met},
+          {"lineage_id", row.view.lineage_id},
+          {"result_sha256", row.result_sha256},
+          {"billed_usd_micros", result.billed.usd_micros}};
+}
 
 Result<job::JobSpec> load_spec(store::Store& store, const JobRecord& record, const problem::ProblemRegistry& problems) {
   TANDEM_TRY_ASSIGN(const auto blob, store.get(store::Table::kBlob, record.spec_sha256));
@@ -61,6 +99,7 @@ Result<job::JobSpec> load_spec(store::Store& store, const JobRecord& record, con
 Result<job::Plan> JobRunner::make_plan(const job::JobSpec& spec) {
   route::RouteInput input{.spec = &spec, .probe = route::probe(spec)};
   input.memory_bytes_max = options_.memory_bytes_max;
+  input.backend_wait_max = options_.remote_deadline;
   input.threads = spec.threads != 0 ? spec.threads : options_.threads;
   TANDEM_TRY_ASSIGN(input.experience,
                     benchmark::experience(services_.store, input.probe.instance_class, benchmark::Role::kWhole));
@@ -110,6 +149,7 @@ Result<JobRunner::Walked> JobRunner::walk(const JobRecord& record, const job::Jo
   OrderRunner orders(services_, ledger_);
   OrderContext context{.job = record.view.id,
                        .tenant = record.view.tenant,
+                       .data_class = spec.business.data_class,
                        .fence = record.view.fence,
                        .threads = spec.threads != 0 ? spec.threads : options_.threads,
                        .stop = control.stop,
@@ -163,11 +203,15 @@ Result<JobRunner::Walked> JobRunner::walk(const JobRecord& record, const job::Jo
   }
 }
 
-Result<void> JobRunner::succeed(const JobRecord& record, const job::JobSpec& spec, const job::Plan& plan, Walked walked,
-                                double elapsed_ms) {
+Result<void> JobRunner::end_with_result(const JobRecord& record, const job::JobSpec& spec, const job::Plan& plan,
+                                        Walked walked, double elapsed_ms) {
   job::ResultDocument& result = walked.result;
+  const std::optional<Distrust> distrust = distrust_of(spec, plan, result);
+  const job::JobEvent end = !distrust            ? job::JobEvent::kSucceed
+                            : distrust->reviewed ? job::JobEvent::kNeedsReview
+                                                 : job::JobEvent::kFail;
+  TANDEM_TRY_ASSIGN(result.status, job::require_transition(job::JobState::kRunning, end));
   result.job_id = record.view.id;
-  result.status = job::JobState::kSucceeded;
   result.elapsed_ms = elapsed_ms;
   for (const Carried& carried : walked.carried) {
     result.billed = result.billed + carried.record.billed;
@@ -195,7 +239,7 @@ Result<void> JobRunner::succeed(const JobRecord& record, const job::JobSpec& spe
   const budget::Budget budget(services_.store);
   auto stored =
       ledger_.update(record.view.id, record.view.fence, kActor, [&](JobRecord& row, Change& change) -> Result<void> {
-        TANDEM_TRY_ASSIGN(row.view.state, job::require_transition(row.view.state, job::JobEvent::kSucceed));
+        TANDEM_TRY_ASSIGN(row.view.state, job::require_transition(row.view.state, end));
         row.result_sha256 = result_sha256;
         row.view.lineage_id = lineage.id.value;
         if (result.best) row.view.objective = result.best->candidate.objective;
@@ -203,12 +247,21 @@ Result<void> JobRunner::succeed(const JobRecord& record, const job::JobSpec& spe
         change.batch.put(store::Table::kBlob, result_sha256, bytes);
         change.batch.put(store::Table::kLineage, lineage.id.value, lineage.document().dump());
         add_evidence(change.batch, spec, result, walked.carried, services_.clock.now());
-        change.events.push_back({"job.succeeded",
-                                 {{"objective", row.view.objective ? Json(*row.view.objective) : Json()},
-                                  {"acceptance_met", result.acceptance.met},
-                                  {"lineage_id", lineage.id.value},
-                                  {"result_sha256", result_sha256},
-                                  {"billed_usd_micros", result.billed.usd_micros}}});
+        if (!distrust) {
+          put_answers(change.batch, {.tenant = row.view.tenant, .data_class = spec.business.data_class}, row.view.id,
+                      lineage.work, services_.clock.now());
+          change.events.push_back({"job.succeeded", succeeded_data(row, result)});
+          return {};
+        }
+        const auto number = static_cast<std::uint16_t>(distrust->why.number);
+        Json said = {{"error", distrust->why.message}, {"number", number}};
+        if (distrust->reviewed) {
+          said.update({{"confidence", result.confidence.value}, {"result_sha256", result_sha256}});
+        } else {
+          row.view.error = distrust->why.message;
+          row.view.error_number = number;
+        }
+        change.events.push_back({fmt::format("job.{}", job::to_string(row.view.state)), std::move(said)});
         return {};
       });
   return stored.map([](const JobRecord&) {});
@@ -291,7 +344,7 @@ RunOutcome JobRunner::run(const JobId& id, std::uint64_t fence, std::shared_ptr<
                     spec->limits.total_time_ms);
       return tl::unexpected(std::move(walked).error());
     }
-    return succeed(record, *spec, plan, *std::move(walked), since_admission());
+    return end_with_result(record, *spec, plan, *std::move(walked), since_admission());
   };
   const auto within_memory = [&]() -> Result<void> {
     try {

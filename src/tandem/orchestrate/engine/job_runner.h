@@ -62,8 +62,9 @@ class JobRunner {
   Result<job::Plan> stored_or_new_plan(const JobRecord& record, const job::JobSpec& spec, std::uint64_t fence);
   Result<Walked> walk(const JobRecord& record, const job::JobSpec& spec, const job::Plan& plan,
                       const RunControl& control, Deadline deadline);
-  Result<void> succeed(const JobRecord& record, const job::JobSpec& spec, const job::Plan& plan, Walked walked,
-                       double elapsed_ms);
+  /// To succeeded, or, where the result is not trusted enough, to whoever the plan names for that.
+  Result<void> end_with_result(const JobRecord& record, const job::JobSpec& spec, const job::Plan& plan, Walked walked,
+                               double elapsed_ms);
   Result<void> finish_without_result(const JobId& id, std::uint64_t fence, job::JobEvent event, const Error& error);
   RunOutcome end_with(const JobId& id, std::uint64_t fence, const Error& error, const RunControl& control);
 
@@ -71,6 +72,9 @@ class JobRunner {
   JobLedger& ledger_;
   RunOptions options_;
 };
+
+/// What the event "job.succeeded" tells of a row that names its result.
+Json succeeded_data(const JobRecord& row, const job::ResultDocument& result);
 
 /// Reads the job document back. Errors: 3003 store_damaged.
 Result<job::JobSpec> load_spec(store::Store& store, const JobRecord& record, const problem::ProblemRegistry& problems);
