@@ -169,9 +169,9 @@ class Workplace:
             worker.stop()
 
     @contextlib.contextmanager
-    def device(self, *arguments, faults=None, book="device.book"):
+    def device(self, *arguments, faults=None, book="device.book", queue_ms=1):
         extra = ["--faults", self.file("faults.json", {"faults": faults})] if faults is not None else []
-        device = start(["emulate", "device", "--listen", "127.0.0.1:0", "--book", str(self.folder / book), "--queue-ms", "1", *extra, *arguments],
+        device = start(["emulate", "device", "--listen", "127.0.0.1:0", "--book", str(self.folder / book), "--queue-ms", str(queue_ms), *extra, *arguments],
                        self.environment, r"at (http://\S+),")
         device.book = self.folder / book
         try:

@@ -42,7 +42,7 @@ class Fallback(unittest.TestCase):
     def test_a_device_with_a_long_queue_is_left_for_the_simulator(self):
         job = program(fallbacks=[{"backend": "cached_result", "on": ["timeout"]}, {"backend": "simulator.statevector", "on": ["queue_wait"]}])
         expected = [("lab.device", "left", "queue_wait"), ("cached_result", "passed_over", "queue_wait"), ("simulator.statevector", "answered", "queue_wait")]
-        with self.place.device("--queue-ms", "60000") as device:
+        with self.place.device(queue_ms=60000) as device:
             # Nobody waits, so the queue is joined; the work is withdrawn when it does not move.
             seen = self.run_here(job, self.settings(device))
             self.assertEqual(self.way(seen), expected)
@@ -57,8 +57,9 @@ class Fallback(unittest.TestCase):
             self.assertIn("simulator.statevector answered (queue_wait)", explanation)
 
     def test_a_device_that_is_down_leaves_the_problem_to_the_classical_heuristic(self):
-        edges = [[i, j, 1 + (i * 7 + j * 13) % 5] for i in range(60) for j in range(i + 1, 60) if (i * j + i) % 3 == 1]
-        job = {"problem": {"type": "max_cut", "num_nodes": 60, "edges": edges}, "limits": {"time": "300ms", "cost_max_usd_micros": 10_000_000},
+        graph = self.place.file("g.txt", self.place.run("generate", "gnp", "--nodes", "70", "--probability", "0.3", "--seed", "3").stdout)
+        problem = json.loads(self.place.run("convert", graph, "--problem", "max_cut", "--to", "json").stdout)
+        job = {"problem": problem, "limits": {"time": "300ms", "cost_max_usd_micros": 10_000_000},
                "refinement": {"core_max": 8, "layers": 1, "shots": 100}}
         with self.place.device(faults=[{"on": "submit", "action": "refuse", "from": 1}]) as device:
             result = self.run_here(job, self.settings(device))

@@ -52,7 +52,7 @@ struct Fallback {
 
   Fallback() = default;
   /// For every cause that it can answer.
-  Fallback(std::string name);  // NOLINT(google-explicit-constructor): a name is an entry
+  Fallback(std::string name);  // implicit: a name is an entry
   Fallback(const char* name) : Fallback(std::string(name)) {}
   Fallback(std::string name, std::vector<FallbackCause> causes) : Fallback(std::move(name)) { on = std::move(causes); }
 

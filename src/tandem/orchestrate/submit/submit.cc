@@ -120,13 +120,15 @@ class Attempt {
     if (status && (status->state == WorkState::kFailed || status->state == WorkState::kCancelled)) {
       return end(*status);
     }
-    const bool bounded = status && status->state == WorkState::kQueued && request_.queue_wait_max;
+    // A question that the end of the step's time cut off says nothing of the work: the answer before it does.
+    if (status || !out_of_time()) known_ = status ? std::optional(*status) : std::nullopt;
+    const bool bounded = known_ && known_->state == WorkState::kQueued && request_.queue_wait_max;
     if (bounded && (queued_for() > *request_.queue_wait_max || out_of_time())) {
       return leave(
           make_error(errors::kQueueWaitPredicted, "it is still in the queue after {} ms", queued_for().count()));
     }
     if (out_of_time())
-      return leave(status ? make_error(errors::kPeerTimeout, "it is {}", status->detail) : status.error());
+      return leave(known_ ? make_error(errors::kPeerTimeout, "it is {}", known_->detail) : status.error());
     return wait(status ? status->poll_again : ledger_.options().lookup_interval);
   }
 
@@ -222,6 +224,7 @@ class Attempt {
   std::stop_token stop_;
   Wire wire_;
   int unreadable_ = 0;  ///< results that could not be decoded so far
+  std::optional<backend::PollStatus> known_;  ///< of confirmed work, by the last question that was answered
 };
 
 /// Errors: 5020 queue_wait_predicted. A provider that states no wait, or does not answer, is asked by the submission itself.
