@@ -95,6 +95,28 @@ class Fallback(unittest.TestCase):
             status, _, body = server.request("POST", "/v1/jobs", program(business={"data_class": "restricted"}))
             self.assertEqual(server.finished(body["job_id"])["error"]["number"], 2002)
 
+    def test_half_an_answer_is_completed_elsewhere_or_says_what_it_is(self):
+        half = [{"on": "result", "action": "partial_result", "from": 1}]
+        with self.place.device(faults=half) as device:
+            whole = self.run_here(program(fallbacks=["simulator.statevector"]), self.settings(device, "20s"))
+            part = self.run_here(program(fallbacks=[{"backend": "simulator.statevector", "on": ["timeout"]}]), self.settings(device, "20s"))
+            reviewed = self.run_here(program(fallbacks=["manual_review"]), self.settings(device, "20s"), code=20)
+        self.assertEqual(self.way(whole), [("lab.device", "left", "partial"), ("simulator.statevector", "answered", "partial")])
+        self.assertFalse(whole["partial"])
+        self.assertEqual(sum(self.shots(whole)), 100)
+        self.assertEqual([p["used"] for p in whole["partial_work"]], [False])
+        self.assertEqual(self.way(part), [("lab.device", "left", "partial"), ("simulator.statevector", "passed_over", "partial"), ("lab.device", "answered", "partial")])
+        self.assertTrue(part["partial"])
+        (figures,) = part["partial_work"]
+        self.assertEqual((figures["asked"], figures["got"], figures["used"]), (100, sum(self.shots(part)), True))
+        self.assertAlmostEqual(part["confidence"]["share_returned"], figures["got"] / 100)
+        self.assertIn(f"lab.device gave {figures['got']} of 100 samples of run; the result rests on them.", self.place.run("explain", part["job_id"]).stdout)
+        self.assertEqual(reviewed["status"], "awaiting_review")
+        self.assertEqual(self.place.json("replay", part["job_id"])["verdict"], "identical")
+
+    def shots(self, result):
+        return [count for pub in result["pubs"] for binding in pub["bindings"] for count in binding["counts"].values()]
+
     def test_low_confidence_is_reviewed_over_the_command_line_and_the_api(self):
         doubtful = program(review={"confidence_min": 0.9})
         with self.place.device() as device:

@@ -156,7 +156,7 @@ class ReplayTest : public testing::Test {
         if (const auto* solved = std::get_if<backend::SolveResult>(&result)) work.work_done = solved->outcome.work_done;
         if (far) out.package.raw.emplace(work.raw_sha256, raw.bytes);
         out.package.work.push_back(std::move(work));
-        replies.push_back({.label = order.label, .backend = order.backend, .result = std::move(result)});
+        replies.push_back({.label = order.label, .backend = order.backend, .local = !far, .result = std::move(result)});
       }
     }
   }
