@@ -95,6 +95,20 @@ class Fallback(unittest.TestCase):
             status, _, body = server.request("POST", "/v1/jobs", program(business={"data_class": "restricted"}))
             self.assertEqual(server.finished(body["job_id"])["error"]["number"], 2002)
 
+    def test_a_device_that_is_switched_off_leaves_a_program_to_whoever_the_job_names(self):
+        with self.place.device() as device:
+            environment = self.settings(device)
+        result = self.run_here(program(fallbacks=[{"backend": "simulator.statevector", "on": ["unavailable"]}]), environment)
+        self.assertEqual(self.way(result), [("lab.device", "left", "unavailable"), ("simulator.statevector", "answered", "unavailable")])
+
+    def test_low_confidence_that_nobody_is_named_for_is_an_error_with_a_result_that_can_be_read(self):
+        with self.place.device() as device:
+            failed = self.run_here(program(review={"confidence_min": 0.9}, fallbacks=["cached_result"]), self.settings(device, "20s"), code=5)
+        self.assertEqual(failed["number"], 5021)
+        (job,) = self.place.json("jobs")["jobs"]
+        self.assertEqual(job["state"], "failed")
+        self.assertEqual(self.place.json("jobs", "result", job["job_id"])["status"], "failed")
+
     def test_half_an_answer_is_completed_elsewhere_or_says_what_it_is(self):
         half = [{"on": "result", "action": "partial_result", "from": 1}]
         with self.place.device(faults=half) as device:

@@ -427,6 +427,22 @@ Result<Plan> plan_problem(const RouteInput& input) {
   return plan;
 }
 
+/// The first backend that could run the program but is not there now, where the job names who answers that. It stays the first
+/// choice: it may be back when the work gets to it.
+std::optional<std::size_t> absent_with_fallback(const RouteInput& input) {
+  const job::JobSpec& spec = *input.spec;
+  const bool answered = std::any_of(spec.fallbacks.begin(), spec.fallbacks.end(), [](const job::Fallback& entry) {
+    return entry.answers(job::FallbackCause::kUnavailable);
+  });
+  if (!answered) return std::nullopt;
+  for (std::size_t i = 0; i < input.backends.size(); ++i) {
+    const BackendInfo& info = input.backends[i].backend->info();
+    const bool allowed = info.takes_program && policy_refusal(spec, info).empty();
+    if (allowed && !availability_refusal(input.backends[i]).empty()) return i;
+  }
+  return std::nullopt;
+}
+
 Result<Plan> plan_program(const RouteInput& input) {
   const job::JobSpec& spec = *input.spec;
   Plan plan;
@@ -440,6 +456,12 @@ Result<Plan> plan_program(const RouteInput& input) {
     if (candidate.feasible) feasible.push_back(plan.candidates.size());
     plan.candidates.push_back(std::move(candidate));
   }
+  std::vector<std::string> left_out;
+  if (const auto absent = feasible.empty() ? absent_with_fallback(input) : std::nullopt) {
+    feasible.push_back(*absent);
+    left_out.push_back(fmt::format("{} is not there now; what the job names for that comes next.",
+                                   shown(input.backends[*absent].backend->info())));
+  }
   if (feasible.empty())
     return fail(errors::kNoPlan, "no backend can run this program: {}", join_refusals(plan.candidates));
   // Free work first, then hardware before emulation; the order of the registry decides the rest.
@@ -451,7 +473,6 @@ Result<Plan> plan_program(const RouteInput& input) {
     return rank(a) < rank(b);
   });
   plan.primary = plan.candidates[feasible.front()].backend;
-  std::vector<std::string> left_out;
   TANDEM_TRY_ASSIGN(
       std::vector<job::Fallback> fallbacks,
       named_fallbacks(

@@ -500,6 +500,25 @@ TEST_F(RouteTest, a_program_on_a_device_falls_back_by_cause_within_its_policy) {
   EXPECT_EQ(step(*alone, job::StepKind::kScore), nullptr);
 }
 
+TEST_F(RouteTest, a_device_that_is_down_stays_the_first_choice_where_the_job_names_who_comes_next) {
+  job::JobSpec spec = program();
+  spec.policy.backends = {"lab.device"};
+  facts("lab.device").availability =
+      backend::Availability{.operational = false, .accepts_work = false, .detail = "switched off"};
+  facts("lab.device").quote.reset();
+  EXPECT_THAT(plan(spec), FailsWith(errors::kNoPlan));
+  spec.fallbacks = {{"simulator.statevector", {job::FallbackCause::kTimeout}}};
+  EXPECT_THAT(plan(spec), FailsWith(errors::kNoPlan));
+  spec.fallbacks = {"simulator.statevector"};
+  const auto planned = plan(spec);
+  ASSERT_THAT(planned, Succeeds());
+  EXPECT_EQ(planned->primary, "lab.device");
+  EXPECT_FALSE(candidate(*planned, "lab.device").feasible);
+  EXPECT_EQ(planned->cost_max_needed.usd_micros, 0);
+  EXPECT_THAT(step(*planned, job::StepKind::kRun)->fallbacks, ElementsAre("simulator.statevector"));
+  EXPECT_THAT(planned->reasons, testing::Contains(HasSubstr("lab.device (emulated) is not there now")));
+}
+
 TEST_F(RouteTest, a_cached_result_that_a_job_names_is_held_to_its_policy) {
   job::JobSpec spec = program();
   spec.policy.backends = {"lab.device"};

@@ -269,6 +269,13 @@ TEST_F(SubmitTest, work_that_waits_longer_than_the_plan_allows_is_cancelled_at_t
   EXPECT_EQ(state(), SubmissionState::kCancelled);
 }
 
+TEST_F(SubmitTest, a_provider_that_falls_silent_is_unavailable_and_not_late) {
+  provider_->plan.during_submit = [&] { provider_->plan.answers_reads = false; };
+  SubmissionRequest silent = request_within(milliseconds(1000));
+  silent.queue_wait_max = milliseconds(500);
+  EXPECT_EQ(run(silent)->error->number, errors::kBackendUnavailable);
+}
+
 TEST_F(SubmitTest, work_that_runs_too_long_is_late_and_not_queued) {
   provider_->plan.polls_until_done = 1'000'000;
   provider_->plan.until_done = backend::WorkState::kRunning;
