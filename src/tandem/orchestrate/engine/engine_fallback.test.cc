@@ -141,17 +141,6 @@ TEST_F(EngineFallback, no_earlier_answer_leaves_tenant_data_class_policy_questio
   job::JobSpec secret = spec;
   secret.business.data_class = "restricted";
   EXPECT_FALSE(cached(secret, "default"));
-  // The simulator is slow here as well, in its way: it refuses, and what the provider said may not be used.
-  job::JobSpec other = spec;
-  other.fallbacks = {"cached_result"};
-  other.policy.backends = {"fake.provider", "simulator.statevector"};
-  EXPECT_TRUE(cached(
-      [&] {
-        job::JobSpec simulated = other;
-        simulated.policy.backends = {"fake.provider"};
-        return simulated;
-      }(),
-      "default"));
   job::Fallback elsewhere("cached_result");
   elsewhere.from = {"simulator.statevector"};
   job::JobSpec narrow = spec;
