@@ -117,6 +117,19 @@ Result<int> retry_job(Cli& cli, const std::string& text) {
   return print_view(cli, reached, JobId(admitted["job_id"].get<std::string>()));
 }
 
+Result<int> review_job(Cli& cli, const std::string& text, engine::Verdict verdict, const std::string& reason) {
+  TANDEM_TRY_ASSIGN(const JobId id, parse_job_id(text));
+  TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kReader));
+  TANDEM_TRY(reached.service().review(id, verdict, "user:local", reason));
+  TANDEM_TRY_ASSIGN(const Json view, reached.service().job(id));
+  if (cli.json)
+    print_json(view);
+  else
+    fmt::print("{} was {} and is {}\n", id.value, verdict == engine::Verdict::kAccept ? "accepted" : "rejected",
+               cell(view, "state"));
+  return 0;
+}
+
 Result<int> watch_job(Cli& cli, const std::string& text) {
   TANDEM_TRY_ASSIGN(const JobId id, parse_job_id(text));
   TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kRunner));
@@ -203,7 +216,7 @@ Result<int> list_backends(Cli& cli) {
 }  // namespace
 
 void add_jobs(CLI::App& app, Cli& cli) {
-  CLI::App* jobs = app.add_subcommand("jobs", "list jobs; read, watch, cancel, suspend, resume or retry one");
+  CLI::App* jobs = app.add_subcommand("jobs", "list jobs; read, watch, cancel, suspend, resume, retry or review one");
   auto state = std::make_shared<std::string>();
   auto limit = std::make_shared<std::size_t>(50);
   jobs->add_option("--state", *state, "only jobs in this state");
@@ -237,17 +250,30 @@ void add_jobs(CLI::App& app, Cli& cli) {
   simple("watch", "follow a job to its end", watch_job);
   simple("resume", "put a suspended job back into the queue", resume_job);
   simple("retry", "submit the document of a job that has ended as a new job", retry_job);
-  const auto stopping = [&](const char* name, const char* help, Stop stop) {
+  const auto reasoned = [&](const char* name, const char* help,
+                            std::function<Result<int>(Cli&, const std::string& job, const std::string& reason)> run) {
     CLI::App* command = jobs->add_subcommand(name, help);
     const auto id = job_argument(command);
     auto reason = std::make_shared<std::string>();
     command->add_option("--reason", *reason, "kept with the job");
-    command->callback([&cli, id, reason, stop] {
-      cli.action = [&cli, id, reason, stop] { return stop_job(cli, *id, *reason, stop); };
+    command->callback([&cli, id, reason, run = std::move(run)] {
+      cli.action = [&cli, id, reason, run] { return run(cli, *id, *reason); };
     });
   };
-  stopping("cancel", "ask for a job to end", &service::Service::cancel);
-  stopping("suspend", "put a job aside until it is resumed", &service::Service::suspend);
+  const auto stopping = [](Stop stop) {
+    return
+        [stop](Cli& at, const std::string& job, const std::string& reason) { return stop_job(at, job, reason, stop); };
+  };
+  reasoned("cancel", "ask for a job to end", stopping(&service::Service::cancel));
+  reasoned("suspend", "put a job aside until it is resumed", stopping(&service::Service::suspend));
+  const auto with = [](engine::Verdict verdict) {
+    return [verdict](Cli& at, const std::string& job, const std::string& reason) {
+      return review_job(at, job, verdict, reason);
+    };
+  };
+  reasoned("accept", "accept the result of a job that awaits review", with(engine::Verdict::kAccept));
+  reasoned("reject", "reject the result of a job that awaits review: the job has failed",
+           with(engine::Verdict::kReject));
 }
 
 void add_explain(CLI::App& app, Cli& cli) {

@@ -72,11 +72,20 @@ Result<int> attend_and_print(Cli& cli, Reached& reached, const JobId& id) {
   TANDEM_TRY_ASSIGN(const Json view, service.follow(id, watch, Deadline::never()));
   line.clear();
   TANDEM_TRY_ASSIGN(const Json result, service.result(id));
-  if (cli.json) {
-    print_json(result);
-  } else {
+  const Json& error = view["error"];
+  if (!cli.json) {
     TANDEM_TRY_ASSIGN(const Json spec, service.spec(id));
     print_result(spec, result);
+  } else if (!error.is_object()) {
+    print_json(result);
+  }
+  if (error.is_object()) {
+    // It has a result, which does not count.
+    return fail(static_cast<ErrorNumber>(error.value("number", 0)), "{}", error.value("message", ""));
+  }
+  if (view.value("state", "") == job::to_string(job::JobState::kAwaitingReview)) {
+    if (!cli.json) fmt::print("It awaits review: `tandem jobs accept {0}` or `tandem jobs reject {0}`\n", id.value);
+    return kExitNotAccepted;
   }
   return result["acceptance"].value("met", true) ? 0 : kExitNotAccepted;
 }

@@ -142,6 +142,9 @@ void print_result(const Json& spec, const Json& result) {
     fmt::print("  {}\n", sentence.get<std::string>());
   print_arms(result.value("refinement", Json::object()));
   for (const Json& pub : result.value("pubs", Json::array())) fmt::print("  {}\n", pub.dump());
+  for (const std::string& line : service::path_words(result)) fmt::print("  {}\n", line);
+  fmt::print("\n");
+  for (const std::string& line : service::confidence_words(result)) fmt::print("{}\n", line);
   print_acceptance(result.value("acceptance", Json::object()));
   const std::int64_t billed = result.value("billed_usd_micros", std::int64_t{0});
   const std::int64_t emulated = result.value("billed_emulated_usd_micros", std::int64_t{0});

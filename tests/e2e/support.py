@@ -37,7 +37,8 @@ OPENAPI = yaml.load((ROOT / "contract" / "openapi.yaml").read_text(), getattr(ya
 # What a command prints for --json when it did what was asked, by its first words.
 PRINTED = {("run",): "result", ("plan",): "plan", ("backends",): "backend_page", ("jobs",): "job_page",
            ("jobs", "show"): "job_view", ("jobs", "cancel"): "job_view", ("jobs", "suspend"): "job_view", ("jobs", "resume"): "job_view",
-           ("jobs", "retry"): "job_view", ("jobs", "result"): "result", ("jobs", "watch"): "result",
+           ("jobs", "retry"): "job_view", ("jobs", "accept"): "job_view", ("jobs", "reject"): "job_view",
+           ("jobs", "result"): "result", ("jobs", "watch"): "result",
            ("jobs", "plan"): "plan", ("jobs", "lineage"): "lineage", ("jobs", "spec"): "job", ("jobs", "submissions"): "submission_page",
            ("store", "check"): "store_check", ("store", "backup"): "store_backup", ("store", "restore"): "store_backup",
            ("store", "migrate"): "store_migration"}
@@ -177,9 +178,9 @@ class Workplace:
             worker.stop()
 
     @contextlib.contextmanager
-    def device(self, *arguments, faults=None, book="device.book"):
+    def device(self, *arguments, faults=None, book="device.book", queue_ms=1):
         extra = ["--faults", self.file("faults.json", {"faults": faults})] if faults is not None else []
-        device = start(["emulate", "device", "--listen", "127.0.0.1:0", "--book", str(self.folder / book), "--queue-ms", "1", *extra, *arguments],
+        device = start(["emulate", "device", "--listen", "127.0.0.1:0", "--book", str(self.folder / book), "--queue-ms", str(queue_ms), *extra, *arguments],
                        self.environment, r"at (http://\S+),")
         device.book = self.folder / book
         try:

@@ -5,6 +5,7 @@
 // its state and the replies.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <span>
 #include <string>
@@ -13,6 +14,7 @@
 #include "tandem/base/json.h"
 #include "tandem/base/result.h"
 #include "tandem/middleware/backend/backend.h"
+#include "tandem/model/job/fallback.h"
 #include "tandem/model/job/result_document.h"
 
 namespace tandem::hybrid {
@@ -21,8 +23,10 @@ namespace tandem::hybrid {
 struct Order {
   std::string label;  ///< unique in the job: "solve", "baseline", "refine/0/qaoa@lab.device"
   std::string backend;
-  std::vector<std::string> fallbacks;  ///< tried in order when the backend fails; never for arms that are graded
+  std::vector<job::Fallback> fallbacks;  ///< by the cause of the last failure; never for arms that are graded
   backend::Work work;
+  /// A queue that is stated to be longer, or is seen to be, is a reason to leave; empty: none is too long.
+  std::optional<std::chrono::milliseconds> backend_wait_max = std::nullopt;
   bool required = true;  ///< false: the loop goes on without it
 };
 
@@ -31,12 +35,15 @@ struct Reply {
   std::string label;
   std::string backend;  ///< the one that answered last
   bool emulated = false;
-  std::vector<std::string>
-      path;  ///< "lab.device: submission_ambiguous", ...: backends tried before, and why each was left
+  bool local = true;  ///< whether that is this machine
+  std::vector<job::PathEntry> path;  ///< empty when the first backend answered whole
+  std::vector<job::PartialAnswer> partial;  ///< that came on the way; `result` is one of them where `used` says so
+  std::optional<job::CachedAnswer> cached;  ///< `result` was given to another job
   std::optional<backend::WorkResult> result;
   std::optional<Error> error;
   job::Money billed;
   std::string calibration_id;
+  std::optional<double> calibration_age_ms;  ///< when the answer was taken
   double elapsed_ms = 0;
   std::optional<double> time_to_best_ms;
 };

@@ -226,6 +226,7 @@ class ApiServerImpl final : public ApiServer {
     const std::string_view part = call.path.size() == 4 ? call.path[3] : "";
     if (call.path.size() > 4) return fail(errors::kRouteNotFound, "there is no resource {}", quote(call.request.path));
     if (part == "cancel" || part == "suspend" || part == "resume" || part == "retry") return act(call, id, part);
+    if (part == "review") return review(call, id);
     if (call.request.method != "GET" && call.request.method != "HEAD") return wrong_method(call, "GET");
     if (part.empty()) return view(call, id);
     if (part == "events") return events(call, id);
@@ -259,6 +260,20 @@ class ApiServerImpl final : public ApiServer {
     if (verb == "suspend") TANDEM_TRY(services_.service.suspend(id, "api", reason));
     if (verb == "resume") TANDEM_TRY(services_.service.resume(id, "api"));
     return as_json(services_.service.job(id), 202);
+  }
+
+  Answer review(const Call& call, const JobId& id) {
+    if (call.request.method != "POST") return wrong_method(call, "POST");
+    TANDEM_TRY_ASSIGN(const Json body, parse_json(call.request.body, "body"));
+    TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(body, ""));
+    TANDEM_TRY(reader.allow_only({"decision", "reason"}));
+    TANDEM_TRY_ASSIGN(const std::string decision, reader.string("decision"));
+    if (decision != "accept" && decision != "reject")
+      return fail_at("/decision", errors::kValueOutOfRange, "{} is not one of accept, reject", quote(decision));
+    TANDEM_TRY_ASSIGN(const std::string reason, reader.string_or("reason", ""));
+    const engine::Verdict verdict = decision == "accept" ? engine::Verdict::kAccept : engine::Verdict::kReject;
+    TANDEM_TRY(services_.service.review(id, verdict, "api", reason));
+    return as_json(services_.service.job(id));
   }
 
   Answer view(const Call& call, const JobId& id) {

@@ -94,6 +94,50 @@ void explain_unused(const Json& submissions, std::vector<std::string>& out) {
 
 }  // namespace
 
+std::vector<std::string> path_words(const Json& result) {
+  std::vector<std::string> out;
+  const Json path = result.value("path", Json::array());
+  for (const Json& one : path) {
+    if (const auto entry = job::PathEntry::parse(one, ""))
+      out.push_back(fmt::format("Path of {}: {}.", entry->step, entry->words()));
+  }
+  for (const Json& one : result.value("cached", Json::array())) {
+    out.push_back(fmt::format("The answer of {} is not new: {} gave it to {}, {} before it was used here.",
+                              member(one, "step"), member(one, "backend"), member(one, "job_id"),
+                              milliseconds(one.value("age_ms", 0.0))));
+  }
+  for (const Json& one : result.value("partial_work", Json::array())) {
+    out.push_back(fmt::format("{} gave {} of {} samples of {}{}.", member(one, "backend"), member(one, "got"),
+                              member(one, "asked"), member(one, "step"),
+                              one.value("used", false) ? "; the result rests on them" : ""));
+  }
+  return out;
+}
+
+std::vector<std::string> confidence_words(const Json& result) {
+  std::vector<std::string> out;
+  const Json confidence = result.value("confidence", Json::object());
+  if (confidence.value("parts", Json::array()).empty()) return out;  // of an older version
+  const double share = confidence.value("share_returned", 1.0);
+  out.push_back(fmt::format("Confidence {:.2f} of 1{}:", confidence.value("value", 0.0),
+                            share < 1 ? fmt::format(", of which {} came back", percent(share)) : ""));
+  for (const Json& part : confidence["parts"]) {
+    const std::string state = part.value("state", "");
+    const std::string value = state == "known"     ? fmt::format("{:.2f}", part.value("value", 0.0))
+                              : state == "unknown" ? "unknown, counts as 0"
+                                                   : "does not apply";
+    out.push_back(fmt::format("  {:<12} {} (weight {:.2f}): {}", member(part, "part"), value, part.value("weight", 0.0),
+                              member(part, "detail")));
+  }
+  const Json review = result.value("review", Json());
+  if (review.is_object()) {
+    out.push_back(fmt::format("Review: {} by {} at {}{}.", member(review, "decision"), member(review, "actor"),
+                              member(review, "at"),
+                              review.value("reason", "").empty() ? "" : ": " + review.value("reason", "")));
+  }
+  return out;
+}
+
 std::string criterion_words(const Json& item) {
   const std::string kind = member(item, "criterion");
   const bool met = item.value("met", false);
@@ -136,6 +180,8 @@ std::vector<std::string> explain(const Json& job, const Json& plan, const Json& 
                               best.value("feasible", false) ? "feasible" : "not feasible", member(best, "source"),
                               best.value("proved", false) ? ", proved optimal" : ""));
   }
+  for (const std::string& line : path_words(result)) out.push_back(line);
+  for (const std::string& line : confidence_words(result)) out.push_back(line);
   explain_arms(result.value("refinement", Json::object()), out);
   const Json acceptance = result.value("acceptance", Json::object());
   for (const Json& item : acceptance.value("criteria", Json::array())) {

@@ -91,6 +91,10 @@ class LocalService final : public Service {
   Result<Json> retry(const JobId& id, std::string_view actor) override {
     return engine_.retry(id, actor).map(admission_document);
   }
+  Result<void> review(const JobId& id, engine::Verdict verdict, std::string_view actor,
+                      std::string_view reason) override {
+    return engine_.review(id, verdict, actor, reason);
+  }
   Result<Json> backends() override {
     Json list = Json::array();
     for (backend::Backend* backend : backends_.all()) list.push_back(backend_document(*backend, clock_));

@@ -57,6 +57,15 @@ class RemoteService final : public Service {
       return Json{{"job_id", answer.value("job_id", "")}, {"replayed", false}};
     });
   }
+  Result<void> review(const JobId& id, engine::Verdict verdict, std::string_view /*actor*/,
+                      std::string_view reason) override {
+    const char* decision = verdict == engine::Verdict::kAccept ? "accept" : "reject";
+    auto answer = ask({.method = "POST",
+                       .url = fmt::format("{}/v1/jobs/{}/review", base_url_, id.value),
+                       .headers = {{"Content-Type", "application/json"}},
+                       .body = Json{{"decision", decision}, {"reason", reason}}.dump()});
+    return answer.map([](const Json&) {});
+  }
   Result<Json> backends() override { return ask({.url = base_url_ + "/v1/backends"}); }
 
   Result<Json> follow(const JobId& id, const Watch& watch, Deadline deadline) override {

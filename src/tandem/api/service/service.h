@@ -58,6 +58,9 @@ class Service {
   virtual Result<void> suspend(const JobId& id, std::string_view actor, std::string_view reason) = 0;
   virtual Result<void> resume(const JobId& id, std::string_view actor) = 0;
   virtual Result<Json> retry(const JobId& id, std::string_view actor) = 0;  ///< as submit()
+  /// A person's word on a job that awaits review.
+  virtual Result<void> review(const JobId& id, engine::Verdict verdict, std::string_view actor,
+                              std::string_view reason) = 0;
   virtual Result<Json> backends() = 0;  ///< {"backends": [...]}
   /// Follows a job until it ended or the deadline; returns its view. All that the log has by then was reported before.
   /// Errors: 5004 at the deadline; those of Engine::wait.
@@ -75,6 +78,11 @@ Json backend_document(backend::Backend& backend, const Clock& clock);
 
 /// The plain-words explanation of a job from its plan, result and submissions (null where there is none); lines for a terminal.
 std::vector<std::string> explain(const Json& job, const Json& plan, const Json& result, const Json& submissions);
+/// Which way the orders took, and what of the answer is old or partial; nothing when every order was answered whole by its first
+/// backend.
+std::vector<std::string> path_words(const Json& result);
+/// The confidence, its parts and the review, a line each.
+std::vector<std::string> confidence_words(const Json& result);
 /// One criterion of a result's acceptance, in words: "time 5.02 s, allowed 2 min 00 s".
 std::string criterion_words(const Json& item);
 

@@ -47,6 +47,21 @@ Json list_of(const std::vector<Record>& records) {
 
 }  // namespace
 
+hybrid::Reply WorkRecord::reply() const {
+  return {.label = label,
+          .backend = backend,
+          .emulated = emulated,
+          .local = local,
+          .path = path,
+          .partial = partial,
+          .cached = cached,
+          .billed = billed,
+          .calibration_id = calibration_id,
+          .calibration_age_ms = calibration_age_ms,
+          .elapsed_ms = elapsed_ms,
+          .time_to_best_ms = time_to_best_ms};
+}
+
 Json WorkRecord::document() const {
   Json out = {{"label", label},
               {"round", round},
@@ -54,7 +69,10 @@ Json WorkRecord::document() const {
               {"backend_version", backend_version},
               {"local", local},
               {"emulated", emulated},
-              {"path", path},
+              {"path", job::list_document(path)},
+              {"partial", job::list_document(partial)},
+              {"cached", cached ? cached->document() : Json()},
+              {"question_sha256", question_sha256},
               {"work_done", work_done},
               {"unit_name", unit_name},
               {"seed", seed},
@@ -68,6 +86,7 @@ Json WorkRecord::document() const {
               {"error_number", error_number},
               {"elapsed_ms", elapsed_ms}};
   if (best_energy) out["best_energy"] = *best_energy;
+  if (calibration_age_ms) out["calibration_age_ms"] = *calibration_age_ms;
   if (time_to_best_ms) out["time_to_best_ms"] = *time_to_best_ms;
   return out;
 }
@@ -82,7 +101,15 @@ Result<WorkRecord> WorkRecord::parse(const Json& document, const std::string& po
   TANDEM_TRY_ASSIGN(out.backend_version, reader.string_or("backend_version", ""));
   TANDEM_TRY_ASSIGN(out.local, reader.boolean_or("local", true));
   TANDEM_TRY_ASSIGN(out.emulated, reader.boolean_or("emulated", false));
-  TANDEM_TRY_ASSIGN(out.path, reader.strings_or_empty("path"));
+  TANDEM_TRY_ASSIGN(out.path, job::parse_list_or_empty<job::PathEntry>(reader, "path"));
+  TANDEM_TRY_ASSIGN(out.partial, job::parse_list_or_empty<job::PartialAnswer>(reader, "partial"));
+  if (reader.has("cached")) {
+    TANDEM_TRY_ASSIGN(out.cached, job::CachedAnswer::parse(*reader.find("cached"), reader.at("cached")));
+  }
+  TANDEM_TRY_ASSIGN(out.question_sha256, reader.string_or("question_sha256", ""));
+  if (reader.has("calibration_age_ms")) {
+    TANDEM_TRY_ASSIGN(out.calibration_age_ms, reader.number("calibration_age_ms"));
+  }
   TANDEM_TRY_ASSIGN(const Json* work, reader.array("work_done"));
   for (const Json& units : *work) {
     if (!units.is_number_unsigned())
@@ -159,6 +186,7 @@ Json LineageRecord::document() const {
           {"result_sha256", result_sha256},
           {"created_at", created_at},
           {"consumer", consumer},
+          {"review", review ? review->document() : Json()},
           {"orphans", list_of(orphans)}};
 }
 
@@ -175,6 +203,9 @@ Result<LineageRecord> LineageRecord::parse(const Json& document) {
   if (const Json* plan = reader.find("plan")) out.plan = *plan;
   if (const Json* walk = reader.find("walk")) out.walk = *walk;
   TANDEM_TRY_ASSIGN(out.work, parse_list<WorkRecord>(reader, "work"));
+  if (reader.has("review")) {
+    TANDEM_TRY_ASSIGN(out.review, job::ReviewNote::parse(*reader.find("review"), reader.at("review")));
+  }
   if (reader.has("orphans")) {
     TANDEM_TRY_ASSIGN(out.orphans, parse_list<OrphanRecord>(reader, "orphans"));
   }

@@ -13,6 +13,7 @@
 #include "tandem/hybrid/loop.h"
 #include "tandem/model/job/job_spec.h"
 #include "tandem/model/job/plan.h"
+#include "tandem/model/job/result_document.h"
 
 namespace tandem::lineage {
 
@@ -24,21 +25,30 @@ struct WorkRecord {
   std::string backend_version;
   bool local = true;
   bool emulated = false;
-  std::vector<std::string> path;
+  std::vector<job::PathEntry> path;
+  std::vector<job::PartialAnswer> partial;  ///< answers that were not whole
+  std::optional<job::CachedAnswer> cached;  ///< the answer was given to another job: raw_sha256 names its bytes
+  /// Of whole problems and programs: hash over what decides the answer (submit::question), by which cached_result finds it.
+  std::string question_sha256;
   std::vector<std::uint64_t> work_done;  ///< units a strand: the time budget as work
   std::string unit_name;
-  std::optional<double> best_energy;     ///< of solve work, in the model it was given
+  std::optional<double> best_energy;  ///< of solve work, in the model it was given
   std::uint64_t seed = 0;
   std::uint64_t shots = 0;
-  std::string raw_sha256;                ///< of the raw result in the blob table; empty when failed
+  std::string raw_sha256;  ///< of the raw result in the blob table; empty when failed
   std::string raw_media_type;
   std::string calibration_id;
-  std::string token;                     ///< of the submission; empty for local work
+  std::optional<double> calibration_age_ms;  ///< when the answer was taken
+  std::string token;  ///< of the submission; empty for local work
   job::Money billed;
-  std::string error;                     ///< text with number; empty on success
+  std::string error;  ///< text with number; empty on success
   std::uint16_t error_number = 0;
   double elapsed_ms = 0;
   std::optional<double> time_to_best_ms;
+  /// Whether a replay computes it again; else it decodes the recorded bytes.
+  bool recomputed() const { return local && !cached; }
+  /// The reply of this order without its result and error.
+  hybrid::Reply reply() const;
   Json document() const;
   static Result<WorkRecord> parse(const Json& document, const std::string& pointer);
 };
@@ -86,6 +96,7 @@ struct LineageRecord {
   std::string result_sha256;  ///< of the canonical result
   std::string created_at;
   std::string consumer;
+  std::optional<job::ReviewNote> review;  ///< of a result that waited for a person
   /// Filled by whoever reads the record, from the ledger of submissions: they may appear long after the job has ended, when
   /// what is stored does not change any more.
   std::vector<OrphanRecord> orphans;

@@ -21,7 +21,15 @@ WorkRecord whole_work() {
           .backend_version = "2",
           .local = false,
           .emulated = true,
-          .path = {"cpu.x: away"},
+          .path = {{.step = "solve",
+                    .backend = "cpu.x",
+                    .outcome = job::PathEntry::Outcome::kLeft,
+                    .cause = job::FallbackCause::kTimeout,
+                    .number = 2002,
+                    .reason = "away"}},
+          .partial = {{.step = "solve", .backend = "cpu.x", .asked = 5, .got = 2, .raw_sha256 = "ef", .used = true}},
+          .cached = job::CachedAnswer{.step = "solve", .source = JobId("job_2"), .backend = "cpu.tabu", .age_ms = 12},
+          .question_sha256 = "aa",
           .work_done = {10, 18446744073709551615u},
           .unit_name = "flips",
           .best_energy = -1.5,
@@ -30,6 +38,7 @@ WorkRecord whole_work() {
           .raw_sha256 = "ab",
           .raw_media_type = "text/plain",
           .calibration_id = "cal_1",
+          .calibration_age_ms = 3.5,
           .token = "token",
           .billed = job::Money{700},
           .error = "none",
@@ -55,19 +64,22 @@ OrphanRecord whole_orphan() {
 }
 
 LineageRecord whole_lineage() {
-  return {.id = LineageId("lin_1"),
-          .job = JobId("job_1"),
-          .spec = {{"name", "n"}},
-          .problem_sha256 = "p",
-          .spec_sha256 = "s",
-          .plan = {{"digest", "d"}},
-          .walk = {{"trail", Json::array()}},
-          .work = {whole_work(), WorkRecord{.label = "baseline"}},
-          .versions = {.tandem = "0.1.0", .build = "g++", .machine_profile = {{"isa", "x"}}, .settings_digest = "e"},
-          .result_sha256 = "r",
-          .created_at = "2026-01-01T00:00:00.000000Z",
-          .consumer = "treasury",
-          .orphans = {whole_orphan()}};
+  return {
+      .id = LineageId("lin_1"),
+      .job = JobId("job_1"),
+      .spec = {{"name", "n"}},
+      .problem_sha256 = "p",
+      .spec_sha256 = "s",
+      .plan = {{"digest", "d"}},
+      .walk = {{"trail", Json::array()}},
+      .work = {whole_work(), WorkRecord{.label = "baseline"}},
+      .versions = {.tandem = "0.1.0", .build = "g++", .machine_profile = {{"isa", "x"}}, .settings_digest = "e"},
+      .result_sha256 = "r",
+      .created_at = "2026-01-01T00:00:00.000000Z",
+      .consumer = "treasury",
+      .review =
+          job::ReviewNote{.accepted = true, .reason = "fine", .actor = "user:x", .at = "2026-01-03T00:00:00.000000Z"},
+      .orphans = {whole_orphan()}};
 }
 
 /// `document` without each member in turn, and with each member of another type.

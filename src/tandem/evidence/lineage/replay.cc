@@ -21,12 +21,7 @@ class Replayer {
       return fail(errors::kReplayDifferent, "the replayed walk asks for '{}' in round {}, the recorded one never did",
                   order.label, round);
     }
-    Reply out{.label = order.label,
-              .backend = record->backend,
-              .emulated = record->emulated,
-              .path = record->path,
-              .billed = record->billed,
-              .calibration_id = record->calibration_id};
+    Reply out = record->reply();
     if (record->raw_sha256.empty()) {
       out.error = Error{.number = static_cast<ErrorNumber>(record->error_number), .message = record->error};
       return out;
@@ -38,7 +33,7 @@ class Replayer {
                   backend == nullptr ? "absent" : fmt::format("version '{}'", backend->info().version));
     }
     TANDEM_TRY_ASSIGN(const backend::RawResult raw,
-                      record->local ? compute(*backend, order, *record) : stored(*record));
+                      record->recomputed() ? compute(*backend, order, *record) : stored(*record));
     const std::string hash = sha256(raw.bytes).hex();
     if (hash != record->raw_sha256)
       differences.push_back(

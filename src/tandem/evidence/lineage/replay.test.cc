@@ -127,7 +127,7 @@ class ReplayTest : public testing::Test {
     for (std::uint32_t round = 0;; ++round) {
       hybrid::Advance advance = loop->next(state, replies).value();
       if (advance.done) {
-        job::ResultDocument result = job::ResultDocument::parse((*advance.done)["result"]).value();
+        job::ResultDocument result = std::move(advance.done->result);
         result.acceptance = walk::evaluate_acceptance(spec, result);
         out.canonical_sha256 = sha256(canonical_json(job::canonical_result(result.document()))).hex();
         return out;
@@ -156,7 +156,7 @@ class ReplayTest : public testing::Test {
         if (const auto* solved = std::get_if<backend::SolveResult>(&result)) work.work_done = solved->outcome.work_done;
         if (far) out.package.raw.emplace(work.raw_sha256, raw.bytes);
         out.package.work.push_back(std::move(work));
-        replies.push_back({.label = order.label, .backend = order.backend, .result = std::move(result)});
+        replies.push_back({.label = order.label, .backend = order.backend, .local = !far, .result = std::move(result)});
       }
     }
   }

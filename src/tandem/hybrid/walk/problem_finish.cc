@@ -64,11 +64,20 @@ hybrid::Advance ProblemWalk::finish(Progress progress) {
     std::optional<job::ScoredCandidate>& best = found_by_control(candidate) ? control_best : hybrid_best;
     if (!best || better(candidate, *best)) best = candidate;
   }
+  job::ResultDocument out;
   // The client gets the best there is; the comparison says where it came from.
+  const Evidence evidence{.sense = spec_.problem()->sense(),
+                          .seed = spec_.seed,
+                          .proved = progress.proved,
+                          .candidates = progress.candidates,
+                          .from_control = found_by_control,
+                          .baseline = progress.baseline,
+                          .baseline_objectives = progress.baseline_objectives,
+                          .calibration = progress.calibration};
+  out.confidence = problem_confidence(evidence, progress.provenance);
   std::vector<job::ScoredCandidate> all = std::move(progress.candidates);
   if (progress.baseline) all.push_back(*progress.baseline);
   std::stable_sort(all.begin(), all.end(), [&](const auto& a, const auto& b) { return better(a, b); });
-  job::ResultDocument out;
   out.kind = "candidates";
   for (job::ScoredCandidate& candidate : all) {
     const bool seen = std::any_of(out.candidates.begin(), out.candidates.end(), [&](const job::ScoredCandidate& other) {
@@ -89,6 +98,7 @@ hybrid::Advance ProblemWalk::finish(Progress progress) {
       baseline::compare(spec_.problem()->sense(),
                         {.hybrid = hybrid_best, .baseline = progress.baseline, .control = control_best}, same_run);
   out.refinement = progress.refinement;
+  out.provenance = progress.provenance;
   out.plan_digest = plan_.digest();
   if (!out.candidates.empty()) {
     job::BestCandidate best{.candidate = out.candidates.front(), .proved = progress.proved};
@@ -127,6 +137,7 @@ Json ProblemWalk::document(const Progress& progress, const char* stage) const {
   job::ResultDocument carrier;  // its document spells what the state shares with the result
   carrier.baseline = progress.baseline_summary;
   carrier.refinement = progress.refinement;
+  carrier.provenance = progress.provenance;
   const Json spelled = carrier.document();
   Json out = {{"stage", stage},
               {"round", progress.round},
@@ -137,7 +148,12 @@ Json ProblemWalk::document(const Progress& progress, const char* stage) const {
               {"proved", progress.proved},
               {"recent", progress.recent},
               {"cores", progress.cores},
-              {"solve_info", progress.solve_info}};
+              {"solve_info", progress.solve_info},
+              {"path", spelled["path"]},
+              {"partial_work", spelled["partial_work"]},
+              {"cached", spelled["cached"]},
+              {"baseline_objectives", progress.baseline_objectives},
+              {"calibration", progress.calibration.document()}};
   if (progress.baseline) out["baseline"] = candidate_state(*progress.baseline);
   if (progress.bound) out["bound"] = *progress.bound;
   if (progress.time_to_best_ms) out["time_to_best_ms"] = *progress.time_to_best_ms;
@@ -150,13 +166,15 @@ Result<Progress> ProblemWalk::parse(const Json& state) const {
   Json carrier = job::ResultDocument().document();
   carrier["baseline"] = state.value("baseline_summary", Json());
   carrier["refinement"] = state.value("refinement", Json());
-  carrier["candidates"] = state.value("candidates", Json::array());
+  for (const char* list : {"candidates", "path", "partial_work", "cached"})
+    carrier[list] = state.value(list, Json::array());
   TANDEM_TRY_ASSIGN(const job::ResultDocument spelled, job::ResultDocument::parse(carrier));
   TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(state, "/state"));
   Progress out;
   out.baseline_summary = spelled.baseline.value_or(job::BaselineSummary{});
   out.refinement = spelled.refinement;
   out.candidates = spelled.candidates;
+  out.provenance = spelled.provenance;
   const problem::Vartype vartype = spec_.problem()->vartype();
   const auto restore = [&](job::ScoredCandidate& candidate) {
     candidate.solution = assignment_of(job::solution_text(candidate.solution), vartype);
@@ -190,6 +208,12 @@ Result<Progress> ProblemWalk::parse(const Json& state) const {
   }
   TANDEM_TRY_ASSIGN(const std::vector<double> recent, reader.numbers("recent"));
   for (const double variable : recent) out.recent.push_back(static_cast<std::uint32_t>(variable));
+  if (reader.has("baseline_objectives")) {
+    TANDEM_TRY_ASSIGN(out.baseline_objectives, reader.numbers("baseline_objectives"));
+  }
+  if (reader.has("calibration")) {
+    TANDEM_TRY_ASSIGN(out.calibration, CalibrationAge::parse(*reader.find("calibration"), reader.at("calibration")));
+  }
   if (const Json* cores = reader.find("cores")) out.cores = *cores;
   if (const Json* info = reader.find("solve_info")) out.solve_info = *info;
   return out;

@@ -35,6 +35,12 @@ std::uint64_t bytes_needed(std::size_t num_variables) {
   return num_variables * (kStatements + kSearch);
 }
 
+std::optional<std::chrono::milliseconds> backend_wait_max(const job::PlanStep& step) {
+  const auto found = step.parameters.find("backend_wait_ms_max");
+  if (found == step.parameters.end() || !found->is_number_integer()) return std::nullopt;
+  return std::chrono::milliseconds(found->get<std::int64_t>());
+}
+
 Result<std::unique_ptr<hybrid::Loop>> make_walk(const job::JobSpec& spec, const job::Plan& plan) {
   if (spec.is_program()) return std::make_unique<ProgramWalk>(spec, plan);
   if (problem::noop_steps(*spec.problem())) return std::make_unique<NoopWalk>(spec, plan.digest());
@@ -152,6 +158,7 @@ Result<hybrid::Advance> ProblemWalk::after_solve(std::span<const hybrid::Reply> 
   progress.refinement.variables_before = static_cast<std::uint32_t>(problem::num_variables(original_));
   const std::size_t n = problem::num_variables(reduced_);
   for (const hybrid::Reply& reply : replies) {
+    add_provenance(progress.provenance, reply);
     const bool main = reply.label == "solve";
     if (!reply.result) {
       if (main) return tl::unexpected(*reply.error);
@@ -169,6 +176,7 @@ Result<hybrid::Advance> ProblemWalk::after_solve(std::span<const hybrid::Reply> 
         if (progress.elite.size() < kEliteMax) remember(progress.elite, std::move(values));
       } else {
         job::ScoredCandidate candidate = score_full(std::move(values), source, sample.occurrences);
+        if (candidate.feasible) progress.baseline_objectives.push_back(candidate.objective);
         if (!progress.baseline || better(candidate, *progress.baseline)) progress.baseline = std::move(candidate);
       }
     }
@@ -246,11 +254,17 @@ Result<hybrid::Advance> ProblemWalk::begin_round(Progress progress) {
   }
   hybrid::Advance out{.state = document(progress, "refine")};
   out.orders = std::move(round->refinement.orders);
+  for (hybrid::Order& order : out.orders) order.backend_wait_max = backend_wait_max(*refine);
   return out;
 }
 
 Result<hybrid::Advance> ProblemWalk::after_refine(Progress progress, std::span<const hybrid::Reply> replies) {
   TANDEM_TRY_ASSIGN(Round round, make_round(progress));
+  for (const hybrid::Reply& reply : replies) {
+    add_provenance(progress.provenance, reply);
+    add_stand_in(progress.provenance, reply, replies, *step(job::StepKind::kRefine));
+    progress.calibration.add(reply);
+  }
   const std::vector<refine::ArmResult> arms = refine::grade(round.refinement, replies);
   const refine::Polisher polisher(reduced_);
   // Compared with the elite before the round, so that "improved" means what a reader takes it to mean. What a control finds

@@ -9,6 +9,7 @@
 #include "tandem/compute/reduce/reduce.h"
 #include "tandem/hybrid/refine/polish.h"
 #include "tandem/hybrid/refine/refine.h"
+#include "tandem/hybrid/walk/confidence.h"
 #include "tandem/hybrid/walk/walk.h"
 #include "tandem/middleware/encode/encode.h"
 
@@ -29,6 +30,9 @@ struct Progress {
   std::vector<std::uint32_t> recent;  ///< variables of earlier cores
   Json cores = Json::array();  ///< trail of each round, for lineage
   Json solve_info = Json::object();  ///< backend, work, reason
+  job::Provenance provenance;
+  std::vector<double> baseline_objectives;  ///< of its feasible solutions
+  CalibrationAge calibration;
 };
 
 class ProblemWalk final : public hybrid::Loop {

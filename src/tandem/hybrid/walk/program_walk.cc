@@ -1,6 +1,7 @@
 #include "tandem/hybrid/walk/program_walk.h"
 
 #include "tandem/base/hash.h"
+#include "tandem/hybrid/walk/confidence.h"
 
 namespace tandem::walk {
 
@@ -14,7 +15,8 @@ Result<hybrid::Advance> ProgramWalk::next(const Json& state, std::span<const hyb
     hybrid::Order order{.label = "run",
                         .backend = run->backend,
                         .fallbacks = run->fallbacks,
-                        .work = backend::ProgramWork{.pubs = spec_.program().pubs, .seed = spec_.seed}};
+                        .work = backend::ProgramWork{.pubs = spec_.program().pubs, .seed = spec_.seed},
+                        .backend_wait_max = backend_wait_max(*run)};
     return hybrid::Advance{.state = {{"stage", "run"}}, .orders = {std::move(order)}};
   }
   if (replies.size() != 1)
@@ -31,6 +33,8 @@ Result<hybrid::Advance> ProgramWalk::next(const Json& state, std::span<const hyb
   result.plan_digest = plan_.digest();
   result.explanation.push_back(fmt::format("{} ran {} PUBs{}.", reply.backend, program.pubs.size(),
                                            reply.emulated ? " (an emulated device, not hardware)" : ""));
+  add_provenance(result.provenance, reply);
+  result.confidence = program_confidence(reply, result.provenance);
   Json circuits = Json::array();
   for (const circuit::Pub& pub : spec_.program().pubs)
     circuits.push_back(sha256(canonical_json(pub.circuit.document())).hex());

@@ -5,7 +5,9 @@
 // reductions) as a cache; its checkpointed state is complete without that.
 #pragma once
 
+#include <chrono>
 #include <memory>
+#include <optional>
 
 #include "tandem/hybrid/loop.h"
 #include "tandem/model/job/job_spec.h"
@@ -22,6 +24,9 @@ Result<std::unique_ptr<hybrid::Loop>> make_walk(const job::JobSpec& spec, const 
 /// Memory that the walk of a problem of so many variables takes whatever its terms are: its copies of the model, the reduction,
 /// and a solver beside the baseline. A document of a hundred bytes can ask for it.
 std::uint64_t bytes_needed(std::size_t num_variables);
+
+/// How long an order of the step may wait in the queue of a backend; empty where the plan does not say.
+std::optional<std::chrono::milliseconds> backend_wait_max(const job::PlanStep& step);
 
 /// Checks the job's success criteria against a result whose elapsed_ms and billed are final. `proof` counts as a criterion.
 job::Acceptance evaluate_acceptance(const job::JobSpec& spec, const job::ResultDocument& result);

@@ -124,6 +124,8 @@ class EmulatedDevice final : public DeviceServer {
         return send_slowly(work(), fault.delay, *responder);
       case FaultAction::kResultMissing:
         return responder->send(problem(404, "result_missing", "the result is gone; the fault script says so"));
+      case FaultAction::kPartialResult:
+        return responder->send(with_half_of_the_shots(work()));
       case FaultAction::kCancelRace:
         return responder->send(problem(409, "already_ended", "the job ended in the same moment"));
       case FaultAction::kUnknownStatus:
@@ -138,6 +140,23 @@ class EmulatedDevice final : public DeviceServer {
     for (std::size_t i = 1; i <= kSlowPieces; ++i) {
       delays_.add(over * static_cast<int>(i) / static_cast<int>(kSlowPieces), [slow] { slow->send_piece(); });
     }
+  }
+
+  static HttpResponse with_half_of_the_shots(HttpResponse response) {
+    auto document = parse_json(response.body, "result");
+    if (!document || !document->contains("pubs")) return response;
+    for (Json& pub : (*document)["pubs"])
+      for (Json& binding : pub["bindings"]) {
+        if (!binding.contains("counts")) continue;
+        Json rest = Json::object();
+        for (const auto& [outcome, count] : binding["counts"].items()) {
+          const auto all = count.get<std::uint64_t>();
+          if (all - all / 2 > 0) rest[outcome] = all - all / 2;
+        }
+        binding["counts"] = std::move(rest);
+      }
+    response.body = document->dump();
+    return response;
   }
 
   static HttpResponse with_unknown_status(HttpResponse response) {

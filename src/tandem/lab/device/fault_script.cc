@@ -37,6 +37,7 @@ constexpr std::array<ActionRecord, kNumFaultActions> kActions = {{
     {kGarbageTruncated, "garbage_truncated", std::nullopt, false, false},
     {kSlowBody, "slow_body", std::nullopt, true, false},
     {kResultMissing, "result_missing", kResult, false, false},
+    {kPartialResult, "partial_result", kResult, false, false},
     {kCancelRace, "cancel_race", kCancel, false, false},
     {kUnknownStatus, "unknown_status", kStatus, false, false},
 }};

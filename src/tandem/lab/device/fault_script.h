@@ -30,6 +30,7 @@ enum class FaultAction : std::uint8_t {
   kGarbageTruncated, ///< does it, then answers with the first half of the JSON
   kSlowBody,         ///< does it, then sends the answer in pieces over `delay`
   kResultMissing,    ///< result: 404 although the job succeeded
+  kPartialResult,    ///< result: half of the shots of every outcome, rounded down, are missing
   kCancelRace,       ///< cancel: the job ends in the same moment: 409
   kUnknownStatus,    ///< status: a status that no document mentions
 };

@@ -138,6 +138,20 @@ ResultDocument sample_result() {
                           .elapsed_ms = 7}};
   out.acceptance.criteria = {{.criterion = "latency_ms", .limit = 5, .actual = 4.0, .met = true},
                              {.criterion = "feasible", .met = true}};
+  out.confidence = {.value = 0.5,
+                    .share_returned = 0.75,
+                    .parts = {{.part = "feasible",
+                               .state = ConfidencePart::State::kKnown,
+                               .value = 1,
+                               .weight = 0.25,
+                               .low = 0.5,
+                               .high = 1.0,
+                               .detail = "d"},
+                              {.part = "agreement", .state = ConfidencePart::State::kUnknown, .weight = 0.25}}};
+  out.provenance.path = {{.step = "solve", .backend = "a", .cause = FallbackCause::kPartial, .number = 5026}};
+  out.provenance.partial_work = {{.step = "solve", .backend = "a", .asked = 4, .got = 3, .used = true}};
+  out.provenance.cached = {{.step = "solve", .source = kJob, .backend = "a", .age_ms = 5}};
+  out.review = ReviewNote{.accepted = true, .reason = "r", .actor = "user:x", .at = "2026-01-01T00:00:00.000000Z"};
   out.explanation = {"one"};
   out.elapsed_ms = 99;
   return out;
@@ -159,6 +173,7 @@ TEST(ResultDocument, the_canonical_form_forgets_times_ids_and_money_and_nothing_
   later.refinement.arms[0].elapsed_ms = 1;
   later.acceptance.criteria[0] = {.criterion = "latency_ms", .limit = 5, .actual = 6.0, .met = false};
   later.acceptance.met = false;
+  later.review.reset();
   EXPECT_EQ(canonical_result(later.document()), canonical_result(sample_result().document()));
   later.best->candidate.solution = {1, 1, 1};
   EXPECT_NE(canonical_result(later.document()), canonical_result(sample_result().document()));

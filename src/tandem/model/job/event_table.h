@@ -13,15 +13,16 @@ inline constexpr std::array<EventMember, 10> kJobQueuedMembers{{{"name", "string
 inline constexpr std::array<EventMember, 2> kJobStartedMembers{{{"fence", "integer"}, {"start", "integer"}}};
 inline constexpr std::array<EventMember, 3> kJobPlannedMembers{{{"digest", "string"}, {"primary", "string"}, {"reasons", "array"}}};
 inline constexpr std::array<EventMember, 2> kRoundStartedMembers{{{"round", "integer"}, {"orders", "array"}}};
-inline constexpr std::array<EventMember, 8> kStepFinishedMembers{{{"label", "string"}, {"round", "integer"}, {"backend", "string"}, {"emulated", "boolean"}, {"path", "array"}, {"elapsed_ms", "number"}, {"billed_usd_micros", "integer"}, {"error", "string"}}};
+inline constexpr std::array<EventMember, 10> kStepFinishedMembers{{{"label", "string"}, {"round", "integer"}, {"backend", "string"}, {"emulated", "boolean"}, {"path", "array"}, {"cached_from", "string"}, {"cached_age_ms", "integer|null"}, {"elapsed_ms", "number"}, {"billed_usd_micros", "integer"}, {"error", "string"}}};
 inline constexpr std::array<EventMember, 2> kJobRequeuedMembers{{{"error", "string"}, {"number", "integer"}}};
 inline constexpr std::array<EventMember, 1> kJobCancelRequestedMembers{{{"reason", "string"}}};
 inline constexpr std::array<EventMember, 1> kJobResumedMembers{{{"starts", "integer"}}};
 inline constexpr std::array<EventMember, 5> kJobSucceededMembers{{{"objective", "number|null"}, {"acceptance_met", "boolean"}, {"lineage_id", "string"}, {"result_sha256", "string"}, {"billed_usd_micros", "integer"}}};
+inline constexpr std::array<EventMember, 4> kJobAwaitingReviewMembers{{{"error", "string"}, {"number", "integer"}, {"confidence", "number"}, {"result_sha256", "string"}}};
 inline constexpr std::array<EventMember, 12> kSubmissionReservedMembers{{{"token", "string"}, {"step", "string"}, {"attempt", "integer"}, {"fence", "integer"}, {"backend", "string"}, {"emulated", "boolean"}, {"handle", "string"}, {"reason", "string"}, {"reserved_usd_micros", "integer"}, {"billed_usd_micros", "integer|null"}, {"raw_sha256", "string"}, {"sends", "integer"}}};
 
 /// Every type, in the order of contract/events.json.
-inline constexpr std::array<EventRecord, 28> kEventTable{{
+inline constexpr std::array<EventRecord, 31> kEventTable{{
     {.type = "job.queued", .members = kJobQueuedMembers},
     {.type = "job.started", .members = kJobStartedMembers},
     {.type = "job.planned", .members = kJobPlannedMembers},
@@ -35,6 +36,9 @@ inline constexpr std::array<EventRecord, 28> kEventTable{{
     {.type = "job.suspended", .members = kJobRequeuedMembers},
     {.type = "job.resumed", .members = kJobResumedMembers},
     {.type = "job.succeeded", .members = kJobSucceededMembers},
+    {.type = "job.awaiting_review", .members = kJobAwaitingReviewMembers},
+    {.type = "job.accepted", .members = kJobCancelRequestedMembers},
+    {.type = "job.rejected", .members = kJobCancelRequestedMembers},
     {.type = "job.failed", .members = kJobRequeuedMembers},
     {.type = "job.cancelled", .members = kJobRequeuedMembers},
     {.type = "job.expired", .members = kJobRequeuedMembers},

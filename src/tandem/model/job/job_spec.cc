@@ -200,6 +200,28 @@ Result<std::uint32_t> small_integer(const ObjectReader& reader, std::string_view
   return static_cast<std::uint32_t>(value);
 }
 
+Result<Review> parse_review(const ObjectReader& job) {
+  Review out;
+  if (!job.has("review")) return out;
+  TANDEM_TRY_ASSIGN(const ObjectReader reader, job.object("review"));
+  TANDEM_TRY(reader.allow_only({"confidence_min"}));
+  TANDEM_TRY_ASSIGN(out.confidence_min, reader.number_or("confidence_min", 0));
+  if (out.confidence_min < 0 || out.confidence_min > 1) {
+    return fail_at(reader.at("confidence_min"), errors::kValueOutOfRange, "{} is no confidence; it is from 0 to 1",
+                   out.confidence_min);
+  }
+  return out;
+}
+
+Result<std::vector<Fallback>> parse_fallbacks(const ObjectReader& job) {
+  TANDEM_TRY_ASSIGN(std::vector<Fallback> out, parse_list_or_empty<Fallback>(job, "fallbacks"));
+  if (out.size() > kListMax) {
+    return fail_at(job.at("fallbacks"), errors::kValueOutOfRange, "'fallbacks' has {} entries, the limit is {}",
+                   out.size(), kListMax);
+  }
+  return out;
+}
+
 Result<Refinement> parse_refinement(const ObjectReader& job) {
   Refinement out;
   if (!job.has("refinement")) return out;
@@ -294,7 +316,8 @@ Result<void> parse_options(const ObjectReader& reader, JobSpec& out) {
   }
   TANDEM_TRY_ASSIGN(out.proof, reader.boolean_or("proof", false));
   TANDEM_TRY_ASSIGN(out.solver, bounded_text(reader, "solver"));
-  TANDEM_TRY_ASSIGN(out.fallbacks, bounded_list(reader, "fallbacks"));
+  TANDEM_TRY_ASSIGN(out.fallbacks, parse_fallbacks(reader));
+  TANDEM_TRY_ASSIGN(out.review, parse_review(reader));
   TANDEM_TRY_ASSIGN(out.seed, read_seed(reader));
   TANDEM_TRY_ASSIGN(out.threads, small_integer(reader, "threads", 0, 0, kThreadsMax));
   if (reader.has("retry_of")) {
@@ -340,7 +363,8 @@ Json JobSpec::options_document() const {
                        {"layers", spec.refinement.layers},
                        {"shots", spec.refinement.shots},
                        {"rounds", spec.refinement.rounds}};
-  out["fallbacks"] = spec.fallbacks;
+  out["fallbacks"] = list_document(spec.fallbacks);
+  out["review"] = {{"confidence_min", spec.review.confidence_min}};
   if (spec.target) out["target"] = *spec.target;
   if (spec.proof) out["proof"] = true;
   if (!spec.solver.empty()) out["solver"] = spec.solver;
@@ -364,9 +388,9 @@ Sha256 JobSpec::hash() const { return sha256(canonical_json(document())); }
 
 Result<JobSpec> JobSpec::parse(const Json& document, const problem::ProblemRegistry& registry) {
   TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, ""));
-  TANDEM_TRY(
-      reader.allow_only({"name", "problem", "program", "business", "inputs", "limits", "schedule", "policy",
-                         "refinement", "target", "proof", "solver", "fallbacks", "seed", "threads", "retry_of"}));
+  TANDEM_TRY(reader.allow_only({"name", "problem", "program", "business", "inputs", "limits", "schedule", "policy",
+                                "refinement", "target", "proof", "solver", "fallbacks", "review", "seed", "threads",
+                                "retry_of"}));
   if (reader.has("problem") == reader.has("program")) {
     return fail_at("", errors::kBadJob, "a job asks for exactly one of 'problem' and 'program'; this one has {}",
                    reader.has("problem") ? "both" : "neither");

@@ -14,6 +14,7 @@
 #include "tandem/base/json.h"
 #include "tandem/base/yaml.h"
 #include "tandem/model/circuit/circuit.h"
+#include "tandem/model/job/fallback.h"
 #include "tandem/model/job/money.h"
 #include "tandem/model/problem/problem.h"
 
@@ -97,6 +98,12 @@ struct Refinement {
   friend bool operator==(const Refinement&, const Refinement&) = default;
 };
 
+/// When a person has to look at the result before it counts.
+struct Review {
+  double confidence_min = 0;  ///< below it; 0: never
+  friend bool operator==(const Review&, const Review&) = default;
+};
+
 struct JobSpec {
   std::string name;
   std::variant<problem::ProblemPtr, Program> work;
@@ -109,7 +116,9 @@ struct JobSpec {
   std::optional<double> target;  ///< stop when the objective is reached
   bool proof = false;  ///< insist on a proof
   std::string solver;  ///< empty: the router chooses
-  std::vector<std::string> fallbacks;  ///< backends in order, beside policy.backends; empty: the router's
+  std::vector<Fallback>
+      fallbacks;  ///< in order; naming a backend allows it beside policy.backends; empty: the router's
+  Review review;
   std::uint64_t seed = 1;
   std::uint32_t threads = 0;  ///< 0: all
   std::optional<JobId> retry_of;

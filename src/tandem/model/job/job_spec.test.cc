@@ -143,5 +143,34 @@ INSTANTIATE_TEST_SUITE_P(
                 "job.yaml:2:", "seed"}),
     [](const testing::TestParamInfo<BadCase>& bad) { return bad.param.name; });
 
+TEST(JobSpec, fallbacks_are_names_or_entries_and_the_document_writes_every_one_out) {
+  const Json work = {{"type", "qubo"}, {"num_variables", 1}, {"linear", {1}}, {"sense", "min"}};
+  const auto parsed = [&](Json more) {
+    more["problem"] = work;
+    return JobSpec::parse(more, registry());
+  };
+  const auto spec = parsed({{"fallbacks",
+                             {"cpu.tabu",
+                              {{"backend", "cached_result"}, {"on", {"timeout"}}, {"age_max_ms", 5}},
+                              {{"backend", "manual_review"}}}},
+                            {"review", {{"confidence_min", 0.25}}}});
+  ASSERT_TRUE(spec) << spec.error().to_string();
+  EXPECT_EQ(spec->fallbacks[0], Fallback("cpu.tabu"));
+  EXPECT_EQ(spec->fallbacks[1].age_max_ms, 5);
+  EXPECT_EQ(spec->document()["fallbacks"][0],
+            Json({{"backend", "cpu.tabu"}, {"on", {"queue_wait", "unavailable", "timeout", "partial"}}}));
+  EXPECT_EQ(spec->document()["fallbacks"][2],
+            Json({{"backend", "manual_review"}, {"on", {"partial", "low_confidence"}}}));
+  EXPECT_EQ(spec->document()["review"], Json({{"confidence_min", 0.25}}));
+  EXPECT_EQ(JobSpec::parse(spec->document(), registry())->document(), spec->document());
+  EXPECT_EQ(parsed(Json::object())->review.confidence_min, 0);
+  const auto above = parsed({{"review", {{"confidence_min", 1.5}}}});
+  ASSERT_FALSE(above);
+  EXPECT_EQ(above.error().place, "/review/confidence_min");
+  const auto wrong = parsed({{"fallbacks", {"cpu.tabu", {{"backend", "cpu.tabu"}, {"on", {"late"}}}}}});
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().place, "/fallbacks/1/on/0");
+}
+
 }  // namespace
 }  // namespace tandem::job

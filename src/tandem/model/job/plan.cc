@@ -80,7 +80,7 @@ Result<Candidate> parse_candidate(const Json& value, const std::string& pointer)
 Json step_document(const PlanStep& step) {
   return {{"kind", to_string(step.kind)},
           {"backend", step.backend},
-          {"fallbacks", step.fallbacks},
+          {"fallbacks", list_document(step.fallbacks)},
           {"parameters", step.parameters}};
 }
 
@@ -89,7 +89,7 @@ Result<PlanStep> parse_step(const Json& value, const std::string& pointer) {
   PlanStep out;
   TANDEM_TRY_ASSIGN(out.kind, read_name<StepKind>(reader, "kind", kSteps));
   TANDEM_TRY_ASSIGN(out.backend, reader.string("backend"));
-  TANDEM_TRY_ASSIGN(out.fallbacks, reader.strings_or_empty("fallbacks"));
+  TANDEM_TRY_ASSIGN(out.fallbacks, parse_list_or_empty<Fallback>(reader, "fallbacks"));
   if (const Json* parameters = reader.find("parameters")) out.parameters = *parameters;
   return out;
 }
@@ -147,9 +147,13 @@ Result<Plan> Plan::parse(const Json& document, const std::string& pointer) {
     out.candidates.push_back(std::move(candidate));
   }
   TANDEM_TRY_ASSIGN(const std::string digest, reader.string("digest"));
-  if (digest != out.digest()) {
+  // Of the document as it stands: an older one may say the same in other words.
+  Json undigested = document;
+  undigested.erase("digest");
+  const std::string actual = sha256(canonical_json(undigested)).hex();
+  if (digest != actual) {
     return fail_at(reader.at("digest"), errors::kStoreDamaged, "the plan's digest is {} but its content hashes to {}",
-                   digest, out.digest());
+                   digest, actual);
   }
   return out;
 }

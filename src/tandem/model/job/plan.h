@@ -11,6 +11,7 @@
 
 #include "tandem/base/hash.h"
 #include "tandem/base/json.h"
+#include "tandem/model/job/fallback.h"
 #include "tandem/model/job/money.h"
 
 namespace tandem::job {
@@ -56,7 +57,9 @@ std::string_view to_string(StepKind kind);
 struct PlanStep {
   StepKind kind = StepKind::kFormulate;
   std::string backend;  ///< empty: done by the engine itself
-  std::vector<std::string> fallbacks;  ///< tried in order when the backend fails
+  /// Followed by cause when the backend gives no answer. Of the refinement: who stands in for an arm, for arms never run
+  /// elsewhere. Of the score: who answers a result that is not trusted enough.
+  std::vector<Fallback> fallbacks;
   Json parameters = Json::object();
   friend bool operator==(const PlanStep&, const PlanStep&) = default;
 };
@@ -72,6 +75,7 @@ struct Plan {
   Json document() const;  ///< with "digest"
   /// SHA-256 hex of the canonical document without the digest.
   std::string digest() const;
+  /// Errors: 1020..1023; 3003 store_damaged - the digest is not that of the document.
   static Result<Plan> parse(const Json& document, const std::string& pointer);
   friend bool operator==(const Plan&, const Plan&) = default;
 };

@@ -1,5 +1,8 @@
 #include "tandem/model/job/result_document.h"
 
+#include <algorithm>
+#include <array>
+
 namespace tandem::job {
 namespace {
 
@@ -173,7 +176,85 @@ Result<Acceptance> parse_acceptance(const ObjectReader& document) {
   return out;
 }
 
+constexpr std::array<std::string_view, 3> kPartStates = {"known", "unknown", "not_applicable"};
+
+Json confidence_document(const Confidence& confidence) {
+  Json parts = Json::array();
+  Json unknown = Json::array();
+  for (const ConfidencePart& part : confidence.parts) {
+    const bool known = part.state == ConfidencePart::State::kKnown;
+    Json entry = {{"part", part.part},
+                  {"state", kPartStates[static_cast<std::size_t>(part.state)]},
+                  {"value", known ? Json(part.value) : Json()},
+                  {"weight", part.weight},
+                  {"detail", part.detail}};
+    set_optional(entry, "low", part.low);
+    set_optional(entry, "high", part.high);
+    parts.push_back(std::move(entry));
+    if (part.state == ConfidencePart::State::kUnknown) unknown.push_back(part.part);
+  }
+  return {{"value", confidence.value},
+          {"share_returned", confidence.share_returned},
+          {"parts", std::move(parts)},
+          {"unknown", std::move(unknown)}};
+}
+
+Result<Confidence> parse_confidence(const ObjectReader& document) {
+  Confidence out;
+  if (!document.has("confidence")) return out;  // of an older version
+  TANDEM_TRY_ASSIGN(const ObjectReader reader, document.object("confidence"));
+  TANDEM_TRY_ASSIGN(out.value, reader.number("value"));
+  TANDEM_TRY_ASSIGN(out.share_returned, reader.number("share_returned"));
+  TANDEM_TRY_ASSIGN(const Json* parts, reader.array("parts"));
+  for (std::size_t i = 0; i < parts->size(); ++i) {
+    TANDEM_TRY_ASSIGN(const ObjectReader item,
+                      ObjectReader::create((*parts)[i], fmt::format("{}/{}", reader.at("parts"), i)));
+    ConfidencePart part;
+    TANDEM_TRY_ASSIGN(part.part, item.string("part"));
+    TANDEM_TRY_ASSIGN(const std::string state, item.string("state"));
+    const auto known = std::find(kPartStates.begin(), kPartStates.end(), state);
+    if (known == kPartStates.end())
+      return fail_at(item.at("state"), errors::kValueOutOfRange, "'{}' is not one of {}", state,
+                     fmt::join(kPartStates, ", "));
+    part.state = static_cast<ConfidencePart::State>(known - kPartStates.begin());
+    TANDEM_TRY_ASSIGN(part.value, item.number_or("value", 0));
+    TANDEM_TRY_ASSIGN(part.weight, item.number("weight"));
+    TANDEM_TRY_ASSIGN(part.low, optional_number(item, "low"));
+    TANDEM_TRY_ASSIGN(part.high, optional_number(item, "high"));
+    TANDEM_TRY_ASSIGN(part.detail, item.string_or("detail", ""));
+    out.parts.push_back(std::move(part));
+  }
+  return out;
+}
+
+Result<Provenance> parse_provenance(const ObjectReader& reader) {
+  Provenance out;
+  TANDEM_TRY_ASSIGN(out.path, parse_list_or_empty<PathEntry>(reader, "path"));
+  TANDEM_TRY_ASSIGN(out.partial_work, parse_list_or_empty<PartialAnswer>(reader, "partial_work"));
+  TANDEM_TRY_ASSIGN(out.cached, parse_list_or_empty<CachedAnswer>(reader, "cached"));
+  return out;
+}
+
 }  // namespace
+
+bool Provenance::partial() const {
+  return std::any_of(partial_work.begin(), partial_work.end(), [](const PartialAnswer& one) { return one.used; });
+}
+
+Json ReviewNote::document() const {
+  return {{"decision", accepted ? "accepted" : "rejected"}, {"reason", reason}, {"actor", actor}, {"at", at}};
+}
+
+Result<ReviewNote> ReviewNote::parse(const Json& value, const std::string& pointer) {
+  TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(value, pointer));
+  ReviewNote out;
+  TANDEM_TRY_ASSIGN(const std::string decision, reader.string("decision"));
+  out.accepted = decision == "accepted";
+  TANDEM_TRY_ASSIGN(out.reason, reader.string("reason"));
+  TANDEM_TRY_ASSIGN(out.actor, reader.string("actor"));
+  TANDEM_TRY_ASSIGN(out.at, reader.string("at"));
+  return out;
+}
 
 std::string solution_text(problem::AssignmentView solution) {
   std::string out;
@@ -212,6 +293,12 @@ Json ResultDocument::document() const {
             {"arms", std::move(arms)}}},
           {"pubs", pubs},
           {"acceptance", {{"met", acceptance.met}, {"criteria", std::move(criteria)}}},
+          {"confidence", confidence_document(confidence)},
+          {"path", list_document(provenance.path)},
+          {"partial", provenance.partial()},
+          {"partial_work", list_document(provenance.partial_work)},
+          {"cached", list_document(provenance.cached)},
+          {"review", review ? review->document() : Json()},
           {"explanation", explanation},
           {"plan", {{"digest", plan_digest}}},
           {"lineage_id", lineage_id.value},
@@ -250,6 +337,11 @@ Result<ResultDocument> ResultDocument::parse(const Json& document) {
   TANDEM_TRY_ASSIGN(const Json* pubs, reader.array("pubs"));
   out.pubs = *pubs;
   TANDEM_TRY_ASSIGN(out.acceptance, parse_acceptance(reader));
+  TANDEM_TRY_ASSIGN(out.confidence, parse_confidence(reader));
+  TANDEM_TRY_ASSIGN(out.provenance, parse_provenance(reader));
+  if (reader.has("review")) {
+    TANDEM_TRY_ASSIGN(out.review, ReviewNote::parse(*reader.find("review"), reader.at("review")));
+  }
   TANDEM_TRY_ASSIGN(out.explanation, reader.strings_or_empty("explanation"));
   TANDEM_TRY_ASSIGN(const ObjectReader plan, reader.object("plan"));
   TANDEM_TRY_ASSIGN(out.plan_digest, plan.string("digest"));
@@ -265,7 +357,7 @@ Result<ResultDocument> ResultDocument::parse(const Json& document) {
 Json canonical_result(const Json& result_document) {
   Json out = result_document;
   for (const char* key :
-       {"job_id", "lineage_id", "elapsed_ms", "billed_usd_micros", "billed_emulated_usd_micros", "status"})
+       {"job_id", "lineage_id", "elapsed_ms", "billed_usd_micros", "billed_emulated_usd_micros", "status", "review"})
     out.erase(key);
   if (out.contains("best") && out["best"].is_object()) out["best"].erase("time_to_best_ms");
   if (out.value("kind", "") == "program") out.erase("baseline");  // it has none; older documents say zeros instead

@@ -11,6 +11,7 @@
 #include "tandem/base/hash.h"
 #include "tandem/base/id.h"
 #include "tandem/base/json.h"
+#include "tandem/model/job/fallback.h"
 #include "tandem/model/job/job_state.h"
 #include "tandem/model/job/money.h"
 #include "tandem/model/problem/problem.h"
@@ -91,6 +92,45 @@ struct Acceptance {
   std::vector<AcceptanceItem> criteria;
 };
 
+/// One part of a confidence; docs/guide/confidence.md has the formulas.
+struct ConfidencePart {
+  enum class State : std::uint8_t { kKnown, kUnknown, kNotApplicable };
+  std::string part;  ///< "improvement", "feasible", "agreement", "calibration", "delta"
+  State state = State::kUnknown;
+  double value = 0;  ///< 0..1 when known
+  double weight = 0;
+  std::optional<double> low;  ///< 95 % interval of the figure behind it, where there is one
+  std::optional<double> high;
+  std::string detail;  ///< the figure behind it, or why it is unknown or does not apply, in words
+};
+
+/// How far the result is trusted: the weighted mean of the parts that apply, an unknown one counting as 0, times the share of
+/// the samples asked for that came back.
+struct Confidence {
+  double value = 0;
+  double share_returned = 1;
+  std::vector<ConfidencePart> parts;
+};
+
+/// How the work found its way: empty lists when every order was answered whole by its first backend.
+struct Provenance {
+  std::vector<PathEntry> path;
+  std::vector<PartialAnswer> partial_work;
+  std::vector<CachedAnswer> cached;
+  /// Whether the result rests on a partial answer.
+  bool partial() const;
+};
+
+/// What a person said of a result that waited for it.
+struct ReviewNote {
+  bool accepted = false;
+  std::string reason;
+  std::string actor;
+  std::string at;  ///< RFC 3339
+  Json document() const;
+  static Result<ReviewNote> parse(const Json& value, const std::string& pointer);
+};
+
 struct ResultDocument {
   JobId job_id;
   JobState status = JobState::kSucceeded;
@@ -102,6 +142,9 @@ struct ResultDocument {
   RefinementSummary refinement;
   Json pubs = Json::array();  ///< results of a program
   Acceptance acceptance;
+  Confidence confidence;
+  Provenance provenance;  ///< its lists are members of the document itself
+  std::optional<ReviewNote> review;
   std::vector<std::string> explanation;
   std::string plan_digest;
   LineageId lineage_id;
@@ -114,7 +157,7 @@ struct ResultDocument {
   static Result<ResultDocument> parse(const Json& document);
 };
 
-/// The result document without times, ids and money: what replay compares.
+/// The result document without times, ids, money and reviews: what replay compares.
 Json canonical_result(const Json& result_document);
 std::string solution_text(problem::AssignmentView solution);
 

@@ -53,6 +53,8 @@ struct JobView {
   Json document() const;
 };
 
+enum class Verdict : std::uint8_t { kAccept, kReject };
+
 /// Which of the queued jobs an engine with workers runs.
 enum class Runs : std::uint8_t {
   kEveryJob,  ///< in the order in which they came
@@ -153,6 +155,11 @@ class Engine {
   virtual Result<void> resume(const JobId& id, std::string_view actor) = 0;
   /// A new job with the document of one that has ended. Errors: 5025 job_not_final; those of admit().
   virtual Result<Admission> retry(const JobId& id, std::string_view actor) = 0;
+
+  /// A person's word on a job that awaits review: accepted, it has succeeded; rejected, it has failed with 5022. Result and
+  /// lineage say so. Errors: 5001 job_not_found; 5002 job_final; 5003 illegal_transition - it does not await review; 1023 - a
+  /// reason too long; those of the store.
+  virtual Result<void> review(const JobId& id, Verdict verdict, std::string_view actor, std::string_view reason) = 0;
 
   /// Puts a queued job before all others. Returns how many others are queued. Errors: 5001 job_not_found; those of the store.
   virtual Result<std::size_t> attend(const JobId& id) = 0;

@@ -105,8 +105,9 @@ TEST_F(EngineFence, paid_work_that_is_refused_falls_back_to_the_simulator_for_no
   ASSERT_EQ(view.state, job::JobState::kSucceeded) << view.error;
   const lineage::WorkRecord record = world_.engine->lineage(view.id)->work.at(0);
   EXPECT_EQ(record.backend, "simulator.statevector");
-  ASSERT_THAT(record.path, SizeIs(1));
-  EXPECT_THAT(record.path[0], HasSubstr("fake.provider"));
+  ASSERT_THAT(record.path, SizeIs(2));
+  EXPECT_EQ(record.path[0].backend, "fake.provider");
+  EXPECT_EQ(record.path[1].backend, "simulator.statevector");
   EXPECT_EQ(world_.hold(view.id).settled.usd_micros, 0);
   EXPECT_EQ(world_.hold(view.id).released.usd_micros, 5000);
 }

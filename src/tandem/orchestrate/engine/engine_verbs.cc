@@ -7,16 +7,18 @@ Result<void> EngineImpl::cancel(const JobId& id, std::string_view actor, std::st
   auto done =
       ledger_.update(id, std::nullopt, std::string(actor), [&](JobRecord& record, Change& change) -> Result<void> {
         const bool was_running = record.view.state == job::JobState::kRunning;
+        const bool awaited_review = record.view.state == job::JobState::kAwaitingReview;
         record.view.cancel_requested = true;
         record.cancel_reason = std::string(reason);
         change.events.push_back({"job.cancel_requested", {{"reason", std::string(reason)}}});
         // Its worker ends it, so that what is under way at a provider is seen to. Without workers here it has none: its process
         // ended, and what it left at a provider is the next reconciler's.
         if (was_running && (options_.workers != 0 || services_.store.shared())) return {};
-        return move_without_result(
-            services_.store, record, change, job::JobEvent::kCancel,
-            make_error(errors::kCancelled, "cancelled by the client {}",
-                       was_running ? "after the process that ran it had ended" : "before it ran"));
+        return move_without_result(services_.store, record, change, job::JobEvent::kCancel,
+                                   make_error(errors::kCancelled, "cancelled by the client {}",
+                                              was_running      ? "after the process that ran it had ended"
+                                              : awaited_review ? "while it awaited review"
+                                                               : "before it ran"));
       });
   if (!done && is_store_trouble(done.error())) cannot_store(done.error());
   TANDEM_TRY(done);

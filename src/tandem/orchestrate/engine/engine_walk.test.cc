@@ -140,8 +140,10 @@ TEST_F(EngineWalk, a_failing_backend_is_left_for_the_next_and_the_record_says_wh
   ASSERT_EQ(view.state, job::JobState::kSucceeded) << view.error;
   const lineage::WorkRecord record = world_.engine->lineage(view.id)->work.at(0);
   EXPECT_EQ(record.backend, "cpu.annealing");
-  ASSERT_THAT(record.path, SizeIs(1));
-  EXPECT_THAT(record.path[0], testing::AllOf(HasSubstr("cpu.tabu: "), HasSubstr("planted refusal")));
+  ASSERT_THAT(record.path, SizeIs(2));
+  EXPECT_EQ(record.path[0].backend, "cpu.tabu");
+  EXPECT_THAT(record.path[0].reason, HasSubstr("planted refusal"));
+  EXPECT_EQ(record.path[1].words(), "cpu.annealing answered (unavailable)");
   EXPECT_EQ(world_.main().computed(), 1);
 }
 

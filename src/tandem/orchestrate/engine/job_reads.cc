@@ -117,7 +117,7 @@ Result<lineage::ReplayPackage> JobReads::replay_package(const JobId& id) const {
   lineage::ReplayPackage out{.plan = std::move(record.plan), .work = std::move(record.work)};
   TANDEM_TRY_ASSIGN(out.spec, spec_document(id));
   for (const lineage::WorkRecord& work : out.work) {
-    if (work.local || work.raw_sha256.empty()) continue;
+    if (work.recomputed() || work.raw_sha256.empty()) continue;
     TANDEM_TRY_ASSIGN(const auto blob, store_.get(store::Table::kBlob, work.raw_sha256));
     if (!blob) return fail(errors::kStoreDamaged, "the raw result {} of job {} is gone", work.raw_sha256, id.value);
     out.raw.emplace(work.raw_sha256, blob->value);

@@ -7,6 +7,7 @@
 #include "tandem/evidence/benchmark/benchmark.h"
 #include "tandem/hybrid/walk/walk.h"
 #include "tandem/model/problem/noop.h"
+#include "tandem/orchestrate/engine/answer_index.h"
 #include "tandem/orchestrate/engine/store_watch.h"
 #include "tandem/orchestrate/route/route.h"
 #include "tandem/trust/budget/budget.h"
@@ -23,6 +24,7 @@ void add_evidence(store::Batch& batch, const job::JobSpec& spec, const job::Resu
   const std::string instance_class = route::probe(spec).instance_class;
   for (const Carried& one : carried) {
     const lineage::WorkRecord& record = one.record;
+    if (record.cached) continue;  // the backend did nothing this time
     benchmark::EvidenceRecord out{
         .instance_class = instance_class,
         .role = record.label.starts_with("refine/") ? benchmark::Role::kCore : benchmark::Role::kWhole,
@@ -56,7 +58,43 @@ void add_plan(JobRecord& row, Change& change, const job::Plan& plan, const Json&
       {"job.planned", {{"digest", row.view.plan_digest}, {"primary", plan.primary}, {"reasons", plan.reasons}}});
 }
 
+/// Why a result does not simply count.
+struct Distrust {
+  Error why;
+  bool reviewed = false;  ///< the plan names a person for that
+};
+
+/// Errors in `why`: 5021 low_confidence; 5026 partial_result. A partial answer that nobody is to look at counts as what it is.
+std::optional<Distrust> distrust_of(const job::JobSpec& spec, const job::Plan& plan,
+                                    const job::ResultDocument& result) {
+  const auto reviewed = [&](job::FallbackCause cause) {
+    for (const job::PlanStep& step : plan.steps)
+      for (const job::Fallback& entry : step.fallbacks)
+        if (entry.backend == job::Fallback::kManualReview && entry.answers(cause)) return true;
+    return false;
+  };
+  if (result.confidence.value < spec.review.confidence_min) {
+    return Distrust{.why = make_error(errors::kLowConfidence, "confidence {:.3f} is below review.confidence_min {}",
+                                      result.confidence.value, spec.review.confidence_min),
+                    .reviewed = reviewed(job::FallbackCause::kLowConfidence)};
+  }
+  if (result.provenance.partial() && reviewed(job::FallbackCause::kPartial)) {
+    return Distrust{.why = make_error(errors::kPartialResult, "the result rests on a part: {:.3g} % came back",
+                                      100 * result.confidence.share_returned),
+                    .reviewed = true};
+  }
+  return std::nullopt;
+}
+
 }  // namespace
+
+Json succeeded_data(const JobRecord& row, const job::ResultDocument& result) {
+  return {{"objective", row.view.objective ? Json(*row.view.objective) : Json()},
+          {"acceptance_met", result.acceptance.met},
+          {"lineage_id", row.view.lineage_id},
+          {"result_sha256", row.result_sha256},
+          {"billed_usd_micros", result.billed.usd_micros}};
+}
 
 Result<job::JobSpec> load_spec(store::Store& store, const JobRecord& record, const problem::ProblemRegistry& problems) {
   TANDEM_TRY_ASSIGN(const auto blob, store.get(store::Table::kBlob, record.spec_sha256));
@@ -71,6 +109,7 @@ Result<job::Plan> JobRunner::make_plan(const job::JobSpec& spec) {
   route::RouteInput input{.spec = &spec, .probe = route::probe(spec)};
   if (!spec.is_program() && problem::noop_steps(*spec.problem())) return route::make_plan(input);
   input.memory_bytes_max = options_.memory_bytes_max;
+  input.backend_wait_max = options_.remote_deadline;
   input.threads = spec.threads != 0 ? spec.threads : options_.threads;
   TANDEM_TRY_ASSIGN(input.experience,
                     benchmark::experience(services_.store, input.probe.instance_class, benchmark::Role::kWhole));
@@ -116,6 +155,7 @@ Result<JobRunner::Walked> JobRunner::walk(JobRecord& record, const job::JobSpec&
   OrderRunner orders(services_, ledger_);
   OrderContext context{.job = record.view.id,
                        .tenant = record.view.tenant,
+                       .data_class = spec.business.data_class,
                        .fence = record.view.fence,
                        .threads = spec.threads != 0 ? spec.threads : options_.threads,
                        .stop = control.stop,
@@ -173,11 +213,15 @@ Result<JobRunner::Walked> JobRunner::walk(JobRecord& record, const job::JobSpec&
   }
 }
 
-Result<Decide> JobRunner::succeed(const JobRecord& record, const job::JobSpec& spec, const Planned& planned,
-                                  Walked walked, double elapsed_ms) {
+Result<Decide> JobRunner::end_with_result(const JobRecord& record, const job::JobSpec& spec, const Planned& planned,
+                                          Walked walked, double elapsed_ms) {
   job::ResultDocument& result = walked.result;
+  const std::optional<Distrust> distrust = distrust_of(spec, planned.plan, result);
+  const job::JobEvent end = !distrust            ? job::JobEvent::kSucceed
+                            : distrust->reviewed ? job::JobEvent::kNeedsReview
+                                                 : job::JobEvent::kFail;
+  TANDEM_TRY_ASSIGN(result.status, job::require_transition(job::JobState::kRunning, end));
   result.job_id = record.view.id;
-  result.status = job::JobState::kSucceeded;
   result.elapsed_ms = elapsed_ms;
   for (const Carried& carried : walked.carried) {
     result.billed = result.billed + carried.record.billed;
@@ -206,21 +250,34 @@ Result<Decide> JobRunner::succeed(const JobRecord& record, const job::JobSpec& s
   batch.put(store::Table::kLineage, lineage.id.value, lineage.document().dump());
   add_evidence(batch, spec, result, walked.carried, services_.clock.now());
   const std::optional<double> objective = result.best ? std::optional(result.best->candidate.objective) : std::nullopt;
-  Json event = {{"objective", objective ? Json(*objective) : Json()},
-                {"acceptance_met", result.acceptance.met},
-                {"lineage_id", lineage.id.value},
-                {"result_sha256", result_sha256},
-                {"billed_usd_micros", result.billed.usd_micros}};
-  return [&store = services_.store, planned, batch = std::move(batch), objective, event = std::move(event),
-          result_sha256, lineage_id = lineage.id.value](JobRecord& row, Change& change) -> Result<void> {
-    TANDEM_TRY_ASSIGN(row.view.state, job::require_transition(row.view.state, job::JobEvent::kSucceed));
+  JobRecord told = record;  // what the event tells of the row
+  told.result_sha256 = result_sha256;
+  told.view.lineage_id = lineage.id.value;
+  told.view.objective = objective;
+  Json said = succeeded_data(told, result);
+  Error why;
+  if (distrust) {
+    why = distrust->why;
+    said = {{"error", why.message}, {"number", static_cast<std::uint16_t>(why.number)}};
+    if (distrust->reviewed) said.update({{"confidence", result.confidence.value}, {"result_sha256", result_sha256}});
+  } else {
+    put_answers(batch, {.tenant = record.view.tenant, .data_class = spec.business.data_class}, record.view.id,
+                lineage.work, services_.clock.now());
+  }
+  return [&store = services_.store, planned, batch = std::move(batch), objective, said = std::move(said), result_sha256,
+          why = std::move(why), end, lineage_id = lineage.id.value](JobRecord& row, Change& change) -> Result<void> {
+    TANDEM_TRY_ASSIGN(row.view.state, job::require_transition(row.view.state, end));
     add_plan(row, change, planned.plan, planned.document);
     row.result_sha256 = result_sha256;
     row.view.lineage_id = lineage_id;
     if (objective) row.view.objective = objective;
+    if (end == job::JobEvent::kFail) {
+      row.view.error = why.message;
+      row.view.error_number = static_cast<std::uint16_t>(why.number);
+    }
     TANDEM_TRY(budget::Budget(store).release(change.batch, row.view.id));
     change.batch.operations.insert(change.batch.operations.end(), batch.operations.begin(), batch.operations.end());
-    change.events.push_back({"job.succeeded", event});
+    change.events.push_back({fmt::format("job.{}", job::to_string(row.view.state)), said});
     return {};
   };
 }
@@ -304,7 +361,7 @@ RunOutcome JobRunner::run(JobRecord record, std::shared_ptr<const job::JobSpec> 
       if (deadline.expired(services_.clock)) return expired();
       return tl::unexpected(std::move(walked).error());
     }
-    return succeed(record, *spec, planned, *std::move(walked), since_admission());
+    return end_with_result(record, *spec, planned, *std::move(walked), since_admission());
   };
   const auto within_memory = [&]() -> Result<Decide> {
     try {

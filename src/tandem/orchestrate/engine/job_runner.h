@@ -71,13 +71,17 @@ class JobRunner {
   Result<Planned> stored_or_new_plan(const JobRecord& record, const job::JobSpec& spec);
   Result<Walked> walk(JobRecord& record, const job::JobSpec& spec, const Planned& planned, const RunControl& control,
                       Deadline deadline);
-  Result<Decide> succeed(const JobRecord& record, const job::JobSpec& spec, const Planned& planned, Walked walked,
-                         double elapsed_ms);
+  /// To succeeded, or, where the result is not trusted enough, to whoever the plan names for that.
+  Result<Decide> end_with_result(const JobRecord& record, const job::JobSpec& spec, const Planned& planned,
+                                 Walked walked, double elapsed_ms);
 
   EngineServices& services_;
   JobLedger& ledger_;
   RunOptions options_;
 };
+
+/// What the event "job.succeeded" tells of a row that names its result.
+Json succeeded_data(const JobRecord& row, const job::ResultDocument& result);
 
 /// Reads the job document back. Errors: 3003 store_damaged.
 Result<job::JobSpec> load_spec(store::Store& store, const JobRecord& record, const problem::ProblemRegistry& problems);

@@ -3,10 +3,14 @@
 #include <mutex>
 #include <new>
 
+#include "tandem/base/text.h"
+#include "tandem/orchestrate/engine/answer_index.h"
 #include "tandem/orchestrate/engine/store_watch.h"
 
 namespace tandem::engine {
 namespace {
+
+constexpr auto kAskTime = std::chrono::seconds(3);  ///< for the calibration that an answer was taken with
 
 const solve::SolveOutcome* outcome_of(const hybrid::Reply& reply) {
   if (!reply.result) return nullptr;
@@ -15,6 +19,32 @@ const solve::SolveOutcome* outcome_of(const hybrid::Reply& reply) {
 }
 
 bool is_local(const backend::Backend& backend) { return backend.info().safety == backend::SubmitSafety::kLocal; }
+
+/// What came of how much, where it is less than was asked for. Bits of expectations are the backend's own business.
+std::optional<job::PartialAnswer> shortfall(const backend::Work& work, const backend::WorkResult& result) {
+  job::PartialAnswer out;
+  if (const auto* solve = std::get_if<backend::SolveWork>(&work)) {
+    out.asked = solve->options.num_samples;
+    out.got = std::get<backend::SolveResult>(result).outcome.samples.occurrences();
+  } else {
+    const std::vector<circuit::Pub>& asked = std::get<backend::ProgramWork>(work).pubs;
+    const std::vector<result::PubResult>& got = std::get<backend::ProgramResult>(result).pubs;
+    for (std::size_t i = 0; i < asked.size(); ++i) {
+      if (!asked[i].observables.empty()) continue;
+      out.asked += asked[i].shots * asked[i].num_bindings();
+      if (i >= got.size()) continue;
+      for (std::size_t k = 0; k < got[i].bindings.size(); ++k) out.got += got[i].counts(k).shots();
+    }
+  }
+  if (out.got >= out.asked) return std::nullopt;
+  return out;
+}
+
+double share_used(const std::vector<job::PartialAnswer>& parts) {
+  for (const job::PartialAnswer& part : parts)
+    if (part.used) return part.share();
+  return 0;
+}
 
 /// Seed and shots of the work, as lineage names them.
 void describe_work(lineage::WorkRecord& record, const backend::Work& work) {
@@ -41,6 +71,10 @@ std::string step_key(const JobId& job, std::uint32_t round, std::string_view lab
 }
 
 struct OrderRunner::Attempt {
+  std::string backend;
+  std::string backend_version;
+  bool local = true;
+  bool emulated = false;
   std::optional<backend::RawResult> raw;
   std::optional<backend::WorkResult> result;
   std::optional<Error> error;
@@ -48,7 +82,22 @@ struct OrderRunner::Attempt {
   std::string token;
   job::Money billed;
   std::optional<double> time_to_best_ms;
+  std::optional<double> calibration_age_ms;
+  std::optional<job::CachedAnswer> cached;
   bool stored = false;  ///< the raw bytes are in the blob table already
+};
+
+struct OrderRunner::Way {
+  std::uint32_t stations = 0;  ///< tried or passed over: the number of the next attempt
+  std::optional<job::FallbackCause> cause;  ///< of the last failure of a backend
+  std::optional<Error> error;  ///< that failure
+  Attempt last;
+  std::optional<Attempt> partial;  ///< the fullest of those that gave a part
+  job::Money billed;
+  std::vector<job::PathEntry> path;
+  std::vector<job::PartialAnswer> parts;
+  store::Batch blobs;  ///< raw bytes that no other commit holds
+  std::string question_sha256;
 };
 
 Result<std::vector<Carried>> OrderRunner::run(std::span<const hybrid::Order> orders, const OrderContext& context) {
@@ -147,7 +196,8 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backe
                                           .fence = context.fence,
                                           .backend = backend,
                                           .work = order.work,
-                                          .deadline = deadline};
+                                          .deadline = deadline,
+                                          .queue_wait_max = order.backend_wait_max};
   auto outcome = services_.submitter.run(request, context.stop);
   Attempt out;
   if (!outcome) {
@@ -167,11 +217,123 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backe
   out.raw_sha256 = outcome->raw_sha256;
   out.stored = true;
   auto result = backend.decode(*out.raw, order.work);
-  if (result)
-    out.result = *std::move(result);
-  else
+  if (!result) {
     out.error = result.error();
+    return out;
+  }
+  out.result = *std::move(result);
+  if (out.raw->calibration_id.empty()) return out;
+  // A provider that has calibrated again, or does not say, leaves the age unknown.
+  const auto calibration = backend.calibration({.deadline = Deadline::after(services_.clock, kAskTime)});
+  if (calibration && *calibration && (*calibration)->id == out.raw->calibration_id) {
+    const std::int64_t age = services_.clock.now().micros - (*calibration)->taken_at.micros;
+    out.calibration_age_ms = static_cast<double>(std::max<std::int64_t>(0, age)) / 1000;
+  }
   return out;
+}
+
+Result<OrderRunner::Attempt> OrderRunner::attempt_cached(const job::Fallback& entry, const hybrid::Order& order,
+                                                         Way& way, const OrderContext& context) {
+  Attempt out;
+  out.backend = entry.backend;
+  const Timestamp now = services_.clock.now();
+  auto found = find_answer(services_.store, {.tenant = context.tenant, .data_class = context.data_class}, order.label,
+                           way.question_sha256, entry, now);
+  if (!found) {
+    if (is_store_trouble(found.error())) return tl::unexpected(std::move(found).error());
+    out.error = std::move(found).error();
+    return out;
+  }
+  const lineage::WorkRecord& work = found->work;
+  const backend::Backend* backend = services_.backends.find(work.backend);
+  out.raw = backend::RawResult{.bytes = std::move(found->raw),
+                               .media_type = work.raw_media_type,
+                               .billed = {},
+                               .calibration_id = work.calibration_id};
+  auto result = backend == nullptr
+                    ? fail(errors::kNoCachedResult, "the answer is one of {}, which is not here", work.backend)
+                    : backend->decode(*out.raw, order.work);
+  if (!result) {
+    out.error = make_error(errors::kNoCachedResult, "{}", result.error().message);
+    return out;
+  }
+  const std::int64_t age_ms = std::max<std::int64_t>(0, (now.micros - found->finished_at.micros) / 1000);
+  out.result = *std::move(result);
+  out.cached = job::CachedAnswer{.step = order.label, .source = found->job, .backend = work.backend, .age_ms = age_ms};
+  out.backend = work.backend;
+  out.backend_version = work.backend_version;
+  out.local = work.local;
+  out.emulated = work.emulated;
+  out.raw_sha256 = work.raw_sha256;
+  if (work.calibration_age_ms) out.calibration_age_ms = *work.calibration_age_ms + static_cast<double>(age_ms);
+  out.stored = true;
+  return out;
+}
+
+Result<void> OrderRunner::try_entry(const job::Fallback& entry, const hybrid::Order& order, Way& way,
+                                    const OrderContext& context, std::size_t threads, const std::stop_token& stop) {
+  using enum job::PathEntry::Outcome;
+  const std::uint32_t number = way.stations++;
+  backend::Backend* backend = services_.backends.find(entry.backend);
+  Attempt attempt;
+  if (entry.backend == job::Fallback::kCachedResult) {
+    TANDEM_TRY_ASSIGN(attempt, attempt_cached(entry, order, way, context));
+  } else if (backend == nullptr) {
+    attempt.backend = entry.backend;
+    attempt.error = make_error(errors::kUnknownBackend, "there is no backend '{}' here", entry.backend);
+  } else {
+    if (is_local(*backend)) {
+      attempt = attempt_local(*backend, order, context, threads, stop);
+    } else {
+      TANDEM_TRY_ASSIGN(attempt, attempt_remote(*backend, order, number, context));
+    }
+    const backend::BackendInfo& info = backend->info();
+    attempt.backend = info.id.value;
+    attempt.backend_version = info.version;
+    attempt.local = is_local(*backend);
+    attempt.emulated = info.emulated;
+  }
+  way.billed = way.billed + attempt.billed;
+  job::PathEntry station{.step = order.label, .backend = entry.backend, .outcome = kLeft, .cause = way.cause};
+  if (auto part = attempt.result ? shortfall(order.work, *attempt.result) : std::nullopt) {
+    attempt.error = make_error(errors::kPartialResult, "{} of {} came back", part->got, part->asked);
+    part->step = order.label;
+    part->backend = attempt.backend;
+    part->raw_sha256 = attempt.raw_sha256;
+    if (!attempt.stored) way.blobs.put(store::Table::kBlob, attempt.raw_sha256, attempt.raw->bytes);
+    attempt.stored = true;
+    way.parts.push_back(*std::move(part));
+    const auto fuller = [&] { return way.parts.back().share() > share_used(way.parts); };
+    if (!way.partial || fuller()) {
+      for (job::PartialAnswer& other : way.parts) other.used = false;
+      way.parts.back().used = true;
+      way.partial = attempt;
+    }
+    attempt.result.reset();
+  }
+  way.last = std::move(attempt);
+  if (way.last.result) {
+    if (way.path.empty()) return {};
+    station.outcome = kAnswered;
+    if (way.last.cached) {
+      station.reason =
+          fmt::format("the answer of {} to {}, {} old", way.last.cached->backend, way.last.cached->source.value,
+                      format_duration(std::chrono::milliseconds(way.last.cached->age_ms)));
+    }
+    way.path.push_back(std::move(station));
+    return {};
+  }
+  // It did not fail, it is not needed any more: nobody else has to try.
+  if (stop.stop_requested()) return {};
+  // That nothing earlier fits says nothing of the backend that was left: its cause still is the one to answer.
+  if (entry.backend != job::Fallback::kCachedResult) {
+    way.cause = station.cause = job::cause_of(*way.last.error);
+    way.error = way.last.error;
+  }
+  station.number = static_cast<std::uint16_t>(way.last.error->number);
+  station.reason = way.last.error->message;
+  way.path.push_back(std::move(station));
+  return {};
 }
 
 Result<Carried> OrderRunner::carry(const hybrid::Order& order, const OrderContext& context, std::size_t threads,
@@ -180,81 +342,93 @@ Result<Carried> OrderRunner::carry(const hybrid::Order& order, const OrderContex
   if (earlier) return *std::move(earlier);
 
   const Instant begin = services_.clock.monotonic();
-  Carried out;
-  out.reply.label = out.record.label = order.label;
-  out.record.round = context.round;
-  describe_work(out.record, order.work);
-  std::vector<std::string> chain = {order.backend};
-  chain.insert(chain.end(), order.fallbacks.begin(), order.fallbacks.end());
-  Attempt last;
-  for (std::size_t i = 0; i < chain.size(); ++i) {
-    backend::Backend* backend = services_.backends.find(chain[i]);
-    out.reply.backend = out.record.backend = chain[i];
-    last = Attempt();
-    if (backend == nullptr) {
-      last.error = make_error(errors::kUnknownBackend, "there is no backend '{}' here", chain[i]);
-    } else if (is_local(*backend)) {
-      last = attempt_local(*backend, order, context, threads, stop);
-    } else {
-      TANDEM_TRY_ASSIGN(last, attempt_remote(*backend, order, static_cast<std::uint32_t>(i), context));
+  Way way;
+  if (asks_whole(order.label)) way.question_sha256 = submit::question(order.work).hex();
+  TANDEM_TRY(try_entry(job::Fallback(order.backend), order, way, context, threads, stop));
+  for (const job::Fallback& entry : order.fallbacks) {
+    if (way.last.result || stop.stop_requested() || context.stop.stop_requested()) break;
+    if (entry.answers(*way.cause)) {
+      TANDEM_TRY(try_entry(entry, order, way, context, threads, stop));
+      continue;
     }
-    out.reply.billed = out.reply.billed + last.billed;
-    if (backend != nullptr) {
-      out.record.local = is_local(*backend);
-      out.reply.emulated = out.record.emulated = backend->info().emulated;
-      out.record.backend_version = backend->info().version;
-    }
-    out.record.token = last.token;
-    if (last.result || context.stop.stop_requested()) break;
-    if (stop.stop_requested()) {
-      // It did not fail, it is not needed any more: nobody else has to try.
-      last.error = make_error(errors::kCancelled, "stopped: the solve beside it proved its answer");
-      break;
-    }
-    out.reply.path.push_back(fmt::format("{}: {}", chain[i], last.error->to_string()));
+    ++way.stations;
+    way.path.push_back({.step = order.label,
+                        .backend = entry.backend,
+                        .outcome = job::PathEntry::Outcome::kPassedOver,
+                        .cause = way.cause,
+                        .reason = "it is for " + job::cause_words(entry.on)});
   }
-  out.reply.elapsed_ms = milliseconds(services_.clock.monotonic() - begin);
-  out.reply.time_to_best_ms = last.time_to_best_ms;
-  out.reply.result = std::move(last.result);
-  // Only what the record keeps, so that a resumed or replayed reply is the same.
-  if (!out.reply.result) out.reply.error = Error{.number = last.error->number, .message = last.error->message};
-  if (last.raw) out.reply.calibration_id = last.raw->calibration_id;
+  if (!way.last.result && stop.stop_requested()) {
+    way.error = make_error(errors::kCancelled, "stopped: the solve beside it proved its answer");
+  } else if (!way.last.result && way.partial) {
+    way.last = *std::move(way.partial);
+    way.path.push_back({.step = order.label,
+                        .backend = way.last.backend,
+                        .outcome = job::PathEntry::Outcome::kAnswered,
+                        .cause = job::FallbackCause::kPartial,
+                        .reason = "nobody gave more, so the result rests on a part"});
+  }
+  if (way.last.result && !way.last.error) {
+    for (job::PartialAnswer& part : way.parts) part.used = false;
+  }
 
-  out.record.path = out.reply.path;
-  out.record.elapsed_ms = out.reply.elapsed_ms;
-  out.record.time_to_best_ms = out.reply.time_to_best_ms;
-  out.record.billed = out.reply.billed;
-  out.record.calibration_id = out.reply.calibration_id;
+  Carried out{.reply = {},
+              .record = {.label = order.label,
+                         .round = context.round,
+                         .backend = way.last.backend,
+                         .backend_version = way.last.backend_version,
+                         .local = way.last.local,
+                         .emulated = way.last.emulated,
+                         .path = std::move(way.path),
+                         .partial = std::move(way.parts),
+                         .cached = way.last.cached,
+                         .question_sha256 = way.question_sha256,
+                         .calibration_id = way.last.raw ? way.last.raw->calibration_id : "",
+                         .calibration_age_ms = way.last.calibration_age_ms,
+                         .token = way.last.token,
+                         .billed = way.billed,
+                         .elapsed_ms = milliseconds(services_.clock.monotonic() - begin),
+                         .time_to_best_ms = way.last.time_to_best_ms}};
+  describe_work(out.record, order.work);
+  out.reply = out.record.reply();
+  out.reply.result = std::move(way.last.result);
   if (out.reply.result) {
-    out.record.raw_sha256 = last.raw_sha256;
-    out.record.raw_media_type = last.raw->media_type;
+    out.record.raw_sha256 = way.last.raw_sha256;
+    out.record.raw_media_type = way.last.raw->media_type;
     if (const solve::SolveOutcome* outcome = outcome_of(out.reply)) {
       out.record.work_done = outcome->work_done;
       out.record.unit_name = outcome->unit_name;
       out.record.best_energy = outcome->samples.best().energy;
     }
   } else {
-    out.record.error = out.reply.error->message;
-    out.record.error_number = static_cast<std::uint16_t>(out.reply.error->number);
+    const Error& error = way.error ? *way.error : *way.last.error;
+    // Only what the record keeps, so that a resumed or replayed reply is the same.
+    out.reply.error = Error{.number = error.number, .message = error.message};
+    out.record.error = error.message;
+    out.record.error_number = static_cast<std::uint16_t>(error.number);
   }
   // Work cut short by a stop of the job is not a result of the order: it will be done again.
   if (context.stop.stop_requested()) return out;
-  TANDEM_TRY(checkpoint(out, last.raw && !last.stored ? last.raw->bytes : Bytes(), context));
+  if (way.last.raw && !way.last.stored)
+    way.blobs.put(store::Table::kBlob, way.last.raw_sha256, std::move(way.last.raw->bytes));
+  TANDEM_TRY(checkpoint(out, std::move(way.blobs), context));
   return out;
 }
 
-Result<void> OrderRunner::checkpoint(const Carried& carried, const Bytes& raw, const OrderContext& context) {
+Result<void> OrderRunner::checkpoint(const Carried& carried, store::Batch blobs, const OrderContext& context) {
   const lineage::WorkRecord& record = carried.record;
   auto done = ledger_.update(context.job, context.fence, "engine", [&](JobRecord&, Change& change) -> Result<void> {
     change.keeps_row = true;
-    if (!raw.empty()) change.batch.put(store::Table::kBlob, record.raw_sha256, raw);
+    change.batch = blobs;
     change.batch.put(store::Table::kStep, step_key(context.job, record.round, record.label), record.document().dump());
     change.events.push_back({event_of(record),
                              {{"label", record.label},
                               {"round", record.round},
                               {"backend", record.backend},
                               {"emulated", record.emulated},
-                              {"path", record.path},
+                              {"path", job::list_document(record.path)},
+                              {"cached_from", record.cached ? record.cached->source.value : ""},
+                              {"cached_age_ms", record.cached ? Json(record.cached->age_ms) : Json()},
                               {"elapsed_ms", record.elapsed_ms},
                               {"billed_usd_micros", record.billed.usd_micros},
                               {"error", record.error}}});
@@ -270,14 +444,7 @@ Result<std::optional<Carried>> OrderRunner::resume(const hybrid::Order& order, c
   TANDEM_TRY_ASSIGN(const Json document, parse_json(row->value, "checkpoint " + row->key));
   Carried out;
   TANDEM_TRY_ASSIGN(out.record, lineage::WorkRecord::parse(document, ""));
-  out.reply = {.label = order.label,
-               .backend = out.record.backend,
-               .emulated = out.record.emulated,
-               .path = out.record.path,
-               .billed = out.record.billed,
-               .calibration_id = out.record.calibration_id,
-               .elapsed_ms = out.record.elapsed_ms,
-               .time_to_best_ms = out.record.time_to_best_ms};
+  out.reply = out.record.reply();
   if (out.record.raw_sha256.empty()) {
     out.reply.error = Error{.number = static_cast<ErrorNumber>(out.record.error_number), .message = out.record.error};
     return std::optional<Carried>(std::move(out));

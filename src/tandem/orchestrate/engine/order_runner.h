@@ -27,6 +27,7 @@ inline double milliseconds(std::chrono::nanoseconds duration) {
 struct OrderContext {
   JobId job;
   std::string tenant;
+  std::string data_class;
   std::uint64_t fence = 0;
   std::uint32_t round = 0;
   std::size_t threads = 1;
@@ -53,6 +54,7 @@ class OrderRunner {
 
  private:
   struct Attempt;  ///< what one backend gave
+  struct Way;  ///< of one order along its chain
   Result<Carried> carry(const hybrid::Order& order, const OrderContext& context, std::size_t threads,
                         std::stop_token stop);
   Result<std::optional<Carried>> resume(const hybrid::Order& order, const OrderContext& context);
@@ -60,7 +62,12 @@ class OrderRunner {
                         std::size_t threads, std::stop_token stop);
   Result<Attempt> attempt_remote(backend::Backend& backend, const hybrid::Order& order, std::uint32_t number,
                                  const OrderContext& context);
-  Result<void> checkpoint(const Carried& carried, const Bytes& raw, const OrderContext& context);
+  Result<Attempt> attempt_cached(const job::Fallback& entry, const hybrid::Order& order, Way& way,
+                                 const OrderContext& context);
+  /// One station: tries it, and notes on the way what came of it.
+  Result<void> try_entry(const job::Fallback& entry, const hybrid::Order& order, Way& way, const OrderContext& context,
+                         std::size_t threads, const std::stop_token& stop);
+  Result<void> checkpoint(const Carried& carried, store::Batch blobs, const OrderContext& context);
 
   EngineServices& services_;
   JobLedger& ledger_;

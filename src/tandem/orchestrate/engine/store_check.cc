@@ -5,6 +5,7 @@
 #include "tandem/base/hash.h"
 #include "tandem/base/text.h"
 #include "tandem/model/job/job_event.h"
+#include "tandem/orchestrate/engine/answer_index.h"
 #include "tandem/orchestrate/engine/job_record.h"
 
 namespace tandem::engine {
@@ -30,7 +31,8 @@ void StoreCheck::row(store::Table table, const store::Row& row) {
     if (!keys) return finding(place, keys.error().to_string());
     index_.insert(keys->begin(), keys->end());
   } else if (table == store::Table::kJobIndex) {
-    if (index_.erase(row.key) == 0) finding(place, "there is no job that this index entry is of");
+    const bool of_a_job = !row.key.starts_with(kAnswerIndex);
+    if (of_a_job && index_.erase(row.key) == 0) finding(place, "there is no job that this index entry is of");
   } else if (table == store::Table::kBlob) {
     if (const std::string computed = sha256(row.value).hex(); computed != row.key)
       finding(place, fmt::format("its {} bytes hash to {}", row.value.size(), computed));

@@ -13,18 +13,22 @@ Result<void> check_names(const job::JobSpec& spec, std::span<backend::Backend* c
     ids.push_back(backend->info().id.value);
     if (backend->info().takes_solve) solvers.push_back(backend->info().method());
   }
-  const auto known = [&](const std::vector<std::string>& names, const char* place) -> Result<void> {
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      if (std::find(ids.begin(), ids.end(), names[i]) != ids.end()) continue;
-      return fail_at(fmt::format("{}/{}", place, i), errors::kUnknownBackend,
-                     "there is no backend {} here{}; see `tandem backends`", quote(names[i]),
-                     did_you_mean(names[i], ids));
-    }
+  const auto known_at = [&](const std::string& name, const std::string& place) -> Result<void> {
+    if (std::find(ids.begin(), ids.end(), name) != ids.end()) return {};
+    return fail_at(place, errors::kUnknownBackend, "there is no backend {} here{}; see `tandem backends`", quote(name),
+                   did_you_mean(name, ids));
+  };
+  const auto known = [&](const std::vector<std::string>& names, const std::string& place) -> Result<void> {
+    for (std::size_t i = 0; i < names.size(); ++i) TANDEM_TRY(known_at(names[i], fmt::format("{}/{}", place, i)));
     return {};
   };
   TANDEM_TRY(known(spec.policy.backends, "/policy/backends"));
   TANDEM_TRY(known(spec.policy.avoid, "/policy/avoid"));
-  TANDEM_TRY(known(spec.fallbacks, "/fallbacks"));
+  for (std::size_t i = 0; i < spec.fallbacks.size(); ++i) {
+    const job::Fallback& entry = spec.fallbacks[i];
+    if (entry.is_backend()) TANDEM_TRY(known_at(entry.backend, fmt::format("/fallbacks/{}", i)));
+    TANDEM_TRY(known(entry.from, fmt::format("/fallbacks/{}/from", i)));
+  }
   if (!spec.solver.empty() && std::find(solvers.begin(), solvers.end(), spec.solver) == solvers.end()) {
     return fail_at("/solver", errors::kValueOutOfRange, "there is no solver {} here{}; there are {}",
                    quote(spec.solver), did_you_mean(spec.solver, solvers), fmt::join(solvers, ", "));

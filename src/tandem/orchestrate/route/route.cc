@@ -9,6 +9,7 @@
 #include "tandem/base/text.h"
 #include "tandem/hybrid/refine/refine.h"
 #include "tandem/model/problem/noop.h"
+#include "tandem/orchestrate/route/chain.h"
 
 namespace tandem::route {
 namespace {
@@ -28,34 +29,6 @@ constexpr std::uint64_t kExperienceMin = 5;     ///< runs below which history sa
 constexpr double kGateErrorsMax = 1;
 constexpr double kAssumedError2q = 0.01;  ///< of a device that gave no calibration
 constexpr double kAssumedAmplitudesPerMs = 2e5; ///< one core, one gate, no profile; only an "assumed" figure
-
-/// A job that names a fallback has put it beside policy.backends itself; every other rule holds for it too.
-enum class Place : std::uint8_t { kAny, kNamedFallback };
-
-/// Empty when policy allows the backend, else the rule that does not.
-std::string policy_refusal(const job::JobSpec& spec, const BackendInfo& info, Place place = Place::kAny) {
-  const auto contains = [&](const std::vector<std::string>& list) {
-    return std::find(list.begin(), list.end(), info.id.value) != list.end();
-  };
-  if (contains(spec.policy.avoid)) return "policy.avoid names it";
-  const bool listed = spec.policy.backends.empty() || contains(spec.policy.backends);
-  if (!listed && place == Place::kAny) return "policy.backends does not name it";
-  if (info.emulated && !spec.policy.allow_emulated) return "policy.allow_emulated is false and this device is emulated";
-  if (info.tier == Tier::kQpu && !spec.policy.allow_qpu) return "policy.allow_qpu is false";
-  return {};
-}
-
-/// Empty when the backend answers and takes work, else why not.
-std::string availability_refusal(const BackendFacts& facts) {
-  if (!facts.availability) return {};
-  if (!facts.availability->operational)
-    return facts.availability->detail.empty() ? "it is not operational" : facts.availability->detail;
-  if (!facts.availability->accepts_work) return "it does not accept work now: " + facts.availability->detail;
-  return {};
-}
-
-/// As people read it: an emulation is never shown without the word.
-std::string shown(const BackendInfo& info) { return info.id.value + (info.emulated ? " (emulated)" : ""); }
 
 std::string money_refusal(const job::JobSpec& spec, const BackendFacts& facts, std::uint32_t rounds) {
   if (!facts.backend->info().metered) return {};
@@ -194,32 +167,6 @@ std::string program_refusal(const RouteInput& input, const BackendFacts& facts, 
   return refusal;
 }
 
-/// The fallbacks that the job names, in its order, held to the same rules as any candidate. What may never take the work
-/// contradicts the job; what only cannot now (out of service, no quote) is left out, and `reasons` says so.
-Result<std::vector<std::string>> named_fallbacks(const RouteInput& input, const std::string& primary,
-                                                 const std::function<std::string(const BackendFacts&)>& refusal_of,
-                                                 std::vector<std::string>& reasons) {
-  std::vector<std::string> out;
-  for (std::size_t i = 0; i < input.spec->fallbacks.size(); ++i) {
-    const std::string& name = input.spec->fallbacks[i];
-    const auto facts = std::find_if(input.backends.begin(), input.backends.end(),
-                                    [&](const BackendFacts& one) { return one.backend->info().id.value == name; });
-    TANDEM_ASSERT(facts != input.backends.end());  // check_names came before
-    const std::string refusal = refusal_of(*facts);
-    const bool only_now =
-        !availability_refusal(*facts).empty() || (facts->backend->info().metered && !facts->quote.has_value());
-    if (refusal.empty()) {
-      if (name != primary && std::find(out.begin(), out.end(), name) == out.end()) out.push_back(name);
-    } else if (only_now && policy_refusal(*input.spec, facts->backend->info(), Place::kNamedFallback).empty()) {
-      reasons.push_back(fmt::format("The fallback {} is left out: {}.", shown(facts->backend->info()), refusal));
-    } else {
-      return fail_at(fmt::format("/fallbacks/{}", i), errors::kNoPlan,
-                     "the fallback '{}' cannot take this work: {}; name another, or relax that rule", name, refusal);
-    }
-  }
-  return out;
-}
-
 std::vector<Ranked> rank_solvers(const RouteInput& input) {
   std::vector<Ranked> out;
   for (const BackendFacts& facts : input.backends) {
@@ -273,7 +220,7 @@ std::vector<Candidate> rank_refiners(const RouteInput& input) {
   return out;
 }
 
-PlanStep solve_step(StepKind kind, const std::string& backend, std::vector<std::string> fallbacks,
+PlanStep solve_step(StepKind kind, const std::string& backend, std::vector<job::Fallback> fallbacks,
                     const RouteInput& input, bool encoded, std::uint64_t stream) {
   const auto strands = std::max<std::uint32_t>(kStrandsMin, static_cast<std::uint32_t>(input.threads));
   return {.kind = kind,
@@ -349,7 +296,7 @@ DepthLimits depth_limits(const RouteInput& input, const std::vector<std::string>
   return out;
 }
 
-std::vector<std::string> shown(const RouteInput& input, const std::vector<std::string>& ids) {
+std::vector<std::string> shown_all(const RouteInput& input, const std::vector<std::string>& ids) {
   std::vector<std::string> out;
   for (const std::string& id : ids)
     for (const BackendFacts& facts : input.backends)
@@ -408,7 +355,7 @@ Result<Plan> plan_problem(const RouteInput& input) {
   }
   const Ranked& primary = solvers.front();
   std::vector<std::string> left_out;
-  TANDEM_TRY_ASSIGN(std::vector<std::string> fallbacks,
+  TANDEM_TRY_ASSIGN(std::vector<job::Fallback> fallbacks,
                     named_fallbacks(
                         input, primary.candidate.backend,
                         [&](const BackendFacts& facts) -> std::string {
@@ -443,7 +390,9 @@ Result<Plan> plan_problem(const RouteInput& input) {
   if (refined) {
     plan.steps.push_back(solve_step(StepKind::kBaseline, plan.baseline, fallbacks, input, primary.encoded, 1));
     plan.steps.push_back({.kind = StepKind::kRefine,
+                          .fallbacks = stand_ins(input, plan.primary, arms),
                           .parameters = {{"quantum_backends", arms},
+                                         {"backend_wait_ms_max", input.backend_wait_max.count()},
                                          {"core_max", spec.refinement.core_max},
                                          {"qubits_max", qubits_max},
                                          {"layers", spec.refinement.layers},
@@ -455,7 +404,7 @@ Result<Plan> plan_problem(const RouteInput& input) {
     return fail(errors::kNoPlan, "refinement is required but no quantum backend can refine: {}",
                 join_refusals(refiners));
   }
-  plan.steps.push_back({.kind = StepKind::kScore});
+  plan.steps.push_back({.kind = StepKind::kScore, .fallbacks = review_chain(spec)});
   plan.cost_max_needed.usd_micros = money_needed(input, arms, spec.refinement.rounds);
 
   plan.reasons.push_back(fmt::format(
@@ -468,7 +417,7 @@ Result<Plan> plan_problem(const RouteInput& input) {
   plan.reasons.insert(plan.reasons.end(), left_out.begin(), left_out.end());
   if (refined) {
     plan.reasons.push_back(fmt::format("A core of at most {} variables is then refined on {}.", qubits_max,
-                                       fmt::join(shown(input, arms), " and ")));
+                                       fmt::join(shown_all(input, arms), " and ")));
     plan.reasons.push_back(controls.sentence);
     plan.reasons.push_back(depth.reason);
     plan.reasons.push_back(
@@ -477,6 +426,22 @@ Result<Plan> plan_problem(const RouteInput& input) {
     plan.reasons.push_back("Nothing quantum takes part, so this run is its own baseline.");
   }
   return plan;
+}
+
+/// The first backend that could run the program but is not there now, where the job names who answers that. It stays the first
+/// choice: it may be back when the work gets to it.
+std::optional<std::size_t> absent_with_fallback(const RouteInput& input) {
+  const job::JobSpec& spec = *input.spec;
+  const bool answered = std::any_of(spec.fallbacks.begin(), spec.fallbacks.end(), [](const job::Fallback& entry) {
+    return entry.answers(job::FallbackCause::kUnavailable);
+  });
+  if (!answered) return std::nullopt;
+  for (std::size_t i = 0; i < input.backends.size(); ++i) {
+    const BackendInfo& info = input.backends[i].backend->info();
+    const bool allowed = info.takes_program && policy_refusal(spec, info).empty();
+    if (allowed && !availability_refusal(input.backends[i]).empty()) return i;
+  }
+  return std::nullopt;
 }
 
 Result<Plan> plan_program(const RouteInput& input) {
@@ -492,6 +457,12 @@ Result<Plan> plan_program(const RouteInput& input) {
     if (candidate.feasible) feasible.push_back(plan.candidates.size());
     plan.candidates.push_back(std::move(candidate));
   }
+  std::vector<std::string> left_out;
+  if (const auto absent = feasible.empty() ? absent_with_fallback(input) : std::nullopt) {
+    feasible.push_back(*absent);
+    left_out.push_back(fmt::format("{} is not there now; what the job names for that comes next.",
+                                   shown(input.backends[*absent].backend->info())));
+  }
   if (feasible.empty())
     return fail(errors::kNoPlan, "no backend can run this program: {}", join_refusals(plan.candidates));
   // Free work first, then hardware before emulation; the order of the registry decides the rest.
@@ -503,23 +474,29 @@ Result<Plan> plan_program(const RouteInput& input) {
     return rank(a) < rank(b);
   });
   plan.primary = plan.candidates[feasible.front()].backend;
-  std::vector<std::string> left_out;
   TANDEM_TRY_ASSIGN(
-      std::vector<std::string> fallbacks,
+      std::vector<job::Fallback> fallbacks,
       named_fallbacks(
           input, plan.primary,
           [&](const BackendFacts& facts) { return program_refusal(input, facts, Place::kNamedFallback); }, left_out));
-  if (spec.fallbacks.empty())
-    for (std::size_t i = 1; i < feasible.size(); ++i) fallbacks.push_back(plan.candidates[feasible[i]].backend);
-  std::vector<std::string> used = fallbacks;
-  used.push_back(plan.primary);
+  if (spec.fallbacks.empty()) {
+    const Candidate& primary = plan.candidates[feasible.front()];
+    if (primary.access == job::Access::kCloud) fallbacks.push_back(cached_result(input));
+    for (std::size_t i = 1; i < feasible.size(); ++i) fallbacks.emplace_back(plan.candidates[feasible[i]].backend);
+  }
+  std::vector<std::string> used = {plan.primary};
+  for (const job::Fallback& entry : fallbacks) used.push_back(entry.backend);
   plan.cost_max_needed.usd_micros = money_needed(input, used, 1);
-  plan.steps.push_back({.kind = StepKind::kRun, .backend = plan.primary, .fallbacks = fallbacks});
+  plan.steps.push_back({.kind = StepKind::kRun,
+                        .backend = plan.primary,
+                        .fallbacks = fallbacks,
+                        .parameters = {{"backend_wait_ms_max", input.backend_wait_max.count()}}});
+  if (auto review = review_chain(spec); !review.empty())
+    plan.steps.push_back({.kind = StepKind::kScore, .fallbacks = std::move(review)});
   plan.reasons.push_back(fmt::format("The program has {} PUBs on up to {} qubits.", spec.program().pubs.size(),
                                      input.probe.program_qubits));
-  plan.reasons.push_back(fmt::format(
-      "{} runs it{}.", shown(input, {plan.primary}).front(),
-      fallbacks.empty() ? "" : fmt::format("; if it fails, {}", fmt::join(shown(input, fallbacks), ", then "))));
+  plan.reasons.push_back(fmt::format("{} runs it{}.", shown_all(input, {plan.primary}).front(),
+                                     fallbacks.empty() ? "" : fmt::format("; else {}", shown_chain(input, fallbacks))));
   plan.reasons.insert(plan.reasons.end(), left_out.begin(), left_out.end());
   return plan;
 }

@@ -3,6 +3,7 @@
 // Room: orchestrate. Pure: probe, backends' facts, evidence and policy in; plan out. Not here: executing (engine).
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <optional>
 #include <span>
@@ -54,6 +55,8 @@ struct RouteInput {
   std::map<std::string, benchmark::Experience> core_experience;  ///< of refiners on cores of this class, by backend id
   std::map<std::string, benchmark::Experience> experience;  ///< by backend id
   std::size_t threads = 1;
+  std::chrono::milliseconds backend_wait_max{
+      20'000};  ///< in the queue of a remote backend, before somebody else gets the work
   std::uint64_t memory_bytes_max = solve::SolveOptions{}.memory_bytes_max;  ///< that one step may plan for
 };
 

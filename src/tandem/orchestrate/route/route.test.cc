@@ -315,6 +315,12 @@ TEST_F(RouteTest, a_name_that_nothing_answers_to_is_refused_with_the_nearest_one
              "cpu.tabu"},
         Case{"/policy/avoid/1", [](auto& s) { s.policy.avoid = {"cpu.tabu", "lab.devise"}; }, errors::kUnknownBackend,
              "lab.device"},
+        Case{"/fallbacks/0/from/0",
+             [](auto& s) {
+               s.fallbacks = {"cached_result"};
+               s.fallbacks[0].from = {"cpu.tabbu"};
+             },
+             errors::kUnknownBackend, "cpu.tabu"},
         Case{"/fallbacks/0", [](auto& s) { s.fallbacks = {"cpu.anealing"}; }, errors::kUnknownBackend, "cpu.annealing"},
         Case{"/solver", [](auto& s) { s.solver = "tabo"; }, errors::kValueOutOfRange, "tabu"}}) {
     SCOPED_TRACE(one.place);
@@ -478,6 +484,83 @@ TEST_F(RouteTest, a_program_runs_where_it_is_free_and_falls_back_to_what_it_may_
   EXPECT_EQ(plan->cost_max_needed.usd_micros, 40'000);
   EXPECT_FALSE(candidate(*plan, "cpu.tabu").feasible);
   EXPECT_EQ(candidate(*plan, "cpu.tabu").reason, "it runs no circuits");
+}
+
+TEST_F(RouteTest, a_program_on_a_device_falls_back_by_cause_within_its_policy) {
+  job::JobSpec spec = program();
+  spec.policy.avoid = {"simulator.statevector"};
+  const auto alone = plan(spec);
+  ASSERT_THAT(alone, Succeeds());
+  EXPECT_EQ(alone->primary, "lab.device");
+  job::Fallback cached("cached_result", {job::FallbackCause::kTimeout});
+  cached.from = {"cpu.annealing", "cpu.tabu", "gpu.cuda",
+                 "lab.device"};  // whatever policy allows, and nothing that it avoids
+  EXPECT_THAT(step(*alone, job::StepKind::kRun)->fallbacks, ElementsAre(cached));
+  EXPECT_EQ(step(*alone, job::StepKind::kRun)->parameters["backend_wait_ms_max"], 20'000);
+  EXPECT_EQ(step(*alone, job::StepKind::kScore), nullptr);
+}
+
+TEST_F(RouteTest, a_device_that_is_down_stays_the_first_choice_where_the_job_names_who_comes_next) {
+  job::JobSpec spec = program();
+  spec.policy.backends = {"lab.device"};
+  facts("lab.device").availability =
+      backend::Availability{.operational = false, .accepts_work = false, .detail = "switched off"};
+  facts("lab.device").quote.reset();
+  EXPECT_THAT(plan(spec), FailsWith(errors::kNoPlan));
+  spec.fallbacks = {{"simulator.statevector", {job::FallbackCause::kTimeout}}};
+  EXPECT_THAT(plan(spec), FailsWith(errors::kNoPlan));
+  spec.fallbacks = {"simulator.statevector"};
+  const auto planned = plan(spec);
+  ASSERT_THAT(planned, Succeeds());
+  EXPECT_EQ(planned->primary, "lab.device");
+  EXPECT_FALSE(candidate(*planned, "lab.device").feasible);
+  EXPECT_EQ(planned->cost_max_needed.usd_micros, 0);
+  EXPECT_THAT(step(*planned, job::StepKind::kRun)->fallbacks, ElementsAre("simulator.statevector"));
+  EXPECT_THAT(planned->reasons, testing::Contains(HasSubstr("lab.device (emulated) is not there now")));
+}
+
+TEST_F(RouteTest, a_cached_result_that_a_job_names_is_held_to_its_policy) {
+  job::JobSpec spec = program();
+  spec.policy.backends = {"lab.device"};
+  spec.fallbacks = {"cached_result", "simulator.statevector"};
+  const auto planned = plan(spec);
+  ASSERT_THAT(planned, Succeeds());
+  const std::vector<job::Fallback> chain = step(*planned, job::StepKind::kRun)->fallbacks;
+  ASSERT_EQ(chain.size(), 2u);
+  // The simulator is named as a fallback, so its answers are allowed, too; the solvers are not.
+  EXPECT_THAT(chain[0].from, ElementsAre("simulator.statevector", "lab.device"));
+  spec.policy.allow_emulated = false;
+  spec.policy.backends = {"simulator.statevector"};
+  spec.fallbacks = {"cached_result"};
+  EXPECT_THAT(step(*plan(spec), job::StepKind::kRun)->fallbacks.at(0).from, ElementsAre("simulator.statevector"));
+  job::Fallback narrow("cached_result");
+  narrow.from = {"lab.device"};
+  spec.fallbacks = {narrow};
+  EXPECT_THAT(step(*plan(spec), job::StepKind::kRun)->fallbacks.at(0).from, testing::IsEmpty());
+}
+
+TEST_F(RouteTest, an_arm_on_a_device_has_stand_ins_and_a_classical_refinement_has_none) {
+  const auto planned = plan(ring());
+  ASSERT_THAT(planned, Succeeds());
+  EXPECT_THAT(
+      step(*planned, job::StepKind::kRefine)->fallbacks,
+      ElementsAre(job::Fallback("simulator.statevector", {job::FallbackCause::kQueueWait}), job::Fallback("cpu.tabu")));
+  job::JobSpec local = ring();
+  local.policy.avoid = {"lab.device"};
+  EXPECT_THAT(step(*plan(local), job::StepKind::kRefine)->fallbacks, testing::IsEmpty());
+}
+
+TEST_F(RouteTest, a_person_answers_low_confidence_where_the_job_asks_for_one) {
+  const job::Fallback person("manual_review", {job::FallbackCause::kLowConfidence});
+  job::JobSpec spec = ring();
+  EXPECT_THAT(step(*plan(spec), job::StepKind::kScore)->fallbacks, testing::IsEmpty());
+  spec.review.confidence_min = 0.5;
+  EXPECT_THAT(step(*plan(spec), job::StepKind::kScore)->fallbacks, ElementsAre(person));
+  spec.fallbacks = {"cpu.annealing"};  // its own chain, in which nobody is asked
+  EXPECT_THAT(step(*plan(spec), job::StepKind::kScore)->fallbacks, testing::IsEmpty());
+  spec.fallbacks = {"cpu.annealing", "manual_review"};
+  EXPECT_THAT(step(*plan(spec), job::StepKind::kScore)->fallbacks, ElementsAre(job::Fallback("manual_review")));
+  EXPECT_THAT(step(*plan(spec), job::StepKind::kSolve)->fallbacks, ElementsAre("cpu.annealing"));
 }
 
 TEST_F(RouteTest, the_probe_sees_the_structure) {

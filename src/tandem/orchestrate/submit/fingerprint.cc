@@ -3,6 +3,8 @@
 #include <bit>
 #include <span>
 
+#include "tandem/orchestrate/submit/submit.h"
+
 namespace tandem::submit {
 namespace {
 
@@ -69,27 +71,33 @@ void feed(Feed& out, const problem::Cqm& model) {
   }
 }
 
-void feed(Feed& out, const backend::SolveWork& work) {
+/// Seed and time say how an answer is looked for, not what is asked.
+enum class Covers : bool { kQuestion, kEverything };
+
+void feed(Feed& out, const backend::SolveWork& work, Covers covers) {
   out.text("solve");
   std::visit([&](const auto& model) { feed(out, model); }, *work.model);
-  out.number(work.options.seed);
+  if (covers == Covers::kEverything) out.number(work.options.seed);
   out.number(work.options.num_samples);
-  out.number(static_cast<std::uint64_t>(work.time_ms));
+  if (covers == Covers::kEverything) out.number(static_cast<std::uint64_t>(work.time_ms));
 }
 
-void feed(Feed& out, const backend::ProgramWork& work) {
+void feed(Feed& out, const backend::ProgramWork& work, Covers covers) {
   out.text("program");
-  out.number(work.seed);
+  if (covers == Covers::kEverything) out.number(work.seed);
   out.number(work.pubs.size());
   for (const circuit::Pub& pub : work.pubs) out.text(canonical_json(pub.document()));
 }
 
-}  // namespace
-
-Sha256 fingerprint(const backend::Work& work) {
+Sha256 hash_of(const backend::Work& work, Covers covers) {
   Feed out;
-  std::visit([&](const auto& kind) { feed(out, kind); }, work);
+  std::visit([&](const auto& kind) { feed(out, kind, covers); }, work);
   return out.finish();
 }
+
+}  // namespace
+
+Sha256 fingerprint(const backend::Work& work) { return hash_of(work, Covers::kEverything); }
+Sha256 question(const backend::Work& work) { return hash_of(work, Covers::kQuestion); }
 
 }  // namespace tandem::submit

@@ -114,21 +114,32 @@ class Attempt {
     if (status && status->state == WorkState::kSucceeded) {
       const auto raw = wire_.fetch(record_.work());
       if (raw) return move({.event = SubmissionEvent::kFinish, .raw = &*raw});
-      if (out_of_time()) return leave(raw.error().message);
+      if (out_of_time()) return leave(raw.error());
       return wait(ledger_.options().lookup_interval);
     }
     if (status && (status->state == WorkState::kFailed || status->state == WorkState::kCancelled)) {
       return end(*status);
     }
-    if (out_of_time()) return leave(status ? "it is " + status->detail : status.error().message);
+    // A question that the end of the step's time cut off says nothing of the work: the answer before it does.
+    if (status || !out_of_time()) known_ = status ? std::optional(*status) : std::nullopt;
+    const bool bounded = known_ && known_->state == WorkState::kQueued && request_.queue_wait_max;
+    if (bounded && (queued_for() > *request_.queue_wait_max || out_of_time())) {
+      return leave(
+          make_error(errors::kQueueWaitPredicted, "it is still in the queue after {} ms", queued_for().count()));
+    }
+    if (out_of_time())
+      return leave(known_ ? make_error(errors::kPeerTimeout, "it is {}", known_->detail) : status.error());
     return wait(status ? status->poll_again : ledger_.options().lookup_interval);
   }
 
   /// confirmed, and the provider ended it without a result. Failed is never assumed to be free.
   Result<void> end(const backend::PollStatus& status) {
     const bool failed = status.state == WorkState::kFailed;
-    Error reason = make_error(errors::kBackendJobFailed, "the provider reports it {}: {}",
-                              failed ? "failed" : "cancelled", status.detail);
+    return end(status, make_error(errors::kBackendJobFailed, "the provider reports it {}: {}",
+                                  failed ? "failed" : "cancelled", status.detail));
+  }
+  Result<void> end(const backend::PollStatus& status, Error reason) {
+    const bool failed = status.state == WorkState::kFailed;
     if (!status.billed) {
       reason.message += "; it names no bill, so the reservation stays";
       return move({.event = SubmissionEvent::kHold, .reason = std::move(reason)});
@@ -138,16 +149,16 @@ class Attempt {
                  .bill = status.billed});
   }
 
-  /// confirmed, but the step waits no longer: asks for its end, and looks once more.
-  Result<void> leave(const std::string& why) {
+  /// confirmed, but the step waits no longer: asks for its end, and looks once more. What `why` is decides who comes next.
+  Result<void> leave(const Error& why) {
     const Clock& clock = ledger_.services().clock;
     Wire farewell(request_.backend, ledger_.services().crash_points, {}, Deadline::after(clock, kFarewell));
     const auto asked = farewell.cancel(record_.work());
     const auto status = farewell.poll(record_.work());
-    if (status && status->billed && status->state == WorkState::kCancelled) return end(*status);
-    return move({.event = SubmissionEvent::kHold,
-                 .reason = make_error(errors::kBackendJobFailed, "no result within the step's time ({}); {}", why,
-                                      asked ? "the provider was asked to cancel" : "cancelling failed as well")});
+    Error reason = make_error(why.number, "no result within the step's time ({}); {}", why.message,
+                              asked ? "the provider was asked to cancel" : "cancelling failed as well");
+    if (status && status->billed && status->state == WorkState::kCancelled) return end(*status, std::move(reason));
+    return move({.event = SubmissionEvent::kHold, .reason = std::move(reason)});
   }
 
   /// terminal: the bytes are on disk; they count when they can be decoded. What arrived damaged is fetched again.
@@ -174,6 +185,11 @@ class Attempt {
   Result<void> move(const Change& change) {
     TANDEM_TRY_ASSIGN(record_, ledger_.apply(record_, change));
     return {};
+  }
+
+  /// By the wall clock since the intent, so that a restart does not start the wait anew.
+  std::chrono::milliseconds queued_for() const {
+    return std::chrono::milliseconds((ledger_.services().clock.now().micros - record_.intent_at.micros) / 1000);
   }
 
   bool out_of_time() const { return request_.deadline.expired(ledger_.services().clock); }
@@ -208,7 +224,19 @@ class Attempt {
   std::stop_token stop_;
   Wire wire_;
   int unreadable_ = 0;  ///< results that could not be decoded so far
+  std::optional<backend::PollStatus> known_;  ///< of confirmed work, by the last question that was answered
 };
+
+/// Errors: 5020 queue_wait_predicted. A provider that states no wait, or does not answer, is asked by the submission itself.
+Result<void> refuse_long_queue(const SubmissionRequest& request) {
+  if (!request.queue_wait_max) return {};
+  const auto said = request.backend.availability({.deadline = request.deadline});
+  if (!said || !said->ready_in_ms) return {};
+  const auto limit = static_cast<double>(request.queue_wait_max->count());
+  if (*said->ready_in_ms <= limit) return {};
+  return fail(errors::kQueueWaitPredicted, "{} states a wait of {:.0f} ms, the plan allows {:.0f} ms; nothing was sent",
+              request.backend.info().id.value, *said->ready_in_ms, limit);
+}
 
 /// The record of the attempt, made and paid for if it is new.
 Result<SubmissionRecord> open_or_resume(Ledger& ledger, const SubmissionRequest& request, const std::string& token) {
@@ -216,6 +244,7 @@ Result<SubmissionRecord> open_or_resume(Ledger& ledger, const SubmissionRequest&
   TANDEM_TRY_ASSIGN(auto existing, ledger.load(token));
   if (!existing) {
     TANDEM_TRY(request.backend.validate(request.work));
+    TANDEM_TRY(refuse_long_queue(request));
     TANDEM_TRY_ASSIGN(const backend::Quote quote, request.backend.quote(request.work, {.deadline = request.deadline}));
     auto opened = ledger.open({.token = token,
                                .tenant = request.tenant,

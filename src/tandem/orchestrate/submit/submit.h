@@ -19,6 +19,7 @@
 #include "tandem/base/clock.h"
 #include "tandem/base/crash_point.h"
 #include "tandem/base/executor.h"
+#include "tandem/base/hash.h"
 #include "tandem/base/id.h"
 #include "tandem/base/log.h"
 #include "tandem/base/meter.h"
@@ -42,6 +43,9 @@ struct SubmissionRequest {
   backend::Backend& backend;
   const backend::Work& work;
   Deadline deadline = Deadline::never();  ///< when the step stops waiting and falls back
+  /// A longer wait in the provider's queue is not waited for. Stated before anything was sent: error 5020, and nothing is sent
+  /// or reserved. Seen afterwards: the provider is asked to cancel, and the outcome carries 5020.
+  std::optional<std::chrono::milliseconds> queue_wait_max = std::nullopt;
 };
 
 /// How an attempt ended for the step. Everything but kResult tells the engine to fall back.
@@ -79,6 +83,10 @@ struct SubmitServices {
   const CrashPoints& crash_points;
 };
 
+/// What work asks, without seed and time: two answers to one question may stand for each other.
+/// Cost: linear in the size of the model or of the PUBs.
+Sha256 question(const backend::Work& work);
+
 /// Threads: every method is safe to call concurrently; two runs of one attempt wait for each other.
 class Submitter {
  public:
@@ -95,7 +103,7 @@ class Submitter {
   ///
   /// Errors: 1002 cancelled - `stop` was requested: the record stays as it is, to be resumed here or finished by the
   ///         reconciler; 4001 budget_exceeded - with the figures; 4002 hold_unknown; 5005 stale_fence; 5003
-  ///         illegal_transition - another attempt of the step is in flight; 1023 - the token belongs to other work;
+  ///         illegal_transition - another attempt of the step is in flight; 5020 queue_wait_predicted; 1023 - the token belongs to other work;
   ///         and those of the store, of validate() and of quote() before anything was reserved.
   Result<SubmissionOutcome> run(const SubmissionRequest& request, std::stop_token stop);
 

@@ -237,8 +237,51 @@ TEST_F(SubmitTest, a_result_that_is_gone_leaves_the_submission_held_at_the_deadl
   const auto outcome = run(request_within(milliseconds(1000)));
   ASSERT_THAT(outcome, Succeeds());
   EXPECT_EQ(outcome->kind, Kind::kHeld);
-  EXPECT_EQ(outcome->error->number, errors::kBackendJobFailed);
+  EXPECT_EQ(outcome->error->number, errors::kUnknownHandle);
   EXPECT_EQ(hold().reserved, Money{1000});
+}
+
+TEST_F(SubmitTest, a_queue_that_is_stated_to_be_too_long_is_not_joined) {
+  provider_->plan.ready_in_ms = 501;
+  SubmissionRequest queued = request();
+  queued.queue_wait_max = milliseconds(500);
+  EXPECT_THAT(run(queued), FailsWith(errors::kQueueWaitPredicted));
+  EXPECT_EQ(provider_->submissions(), 0);
+  EXPECT_EQ(hold().reserved, Money{0});
+  EXPECT_TRUE(event_types().empty());
+  provider_->plan.ready_in_ms = 500;
+  EXPECT_EQ(run(queued)->kind, Kind::kResult);
+}
+
+TEST_F(SubmitTest, work_that_waits_longer_than_the_plan_allows_is_cancelled_at_the_provider) {
+  provider_->plan.polls_until_done = 1'000'000;
+  provider_->plan.bill = Money{100};
+  SubmissionRequest queued = request_within(milliseconds(60'000));
+  queued.queue_wait_max = milliseconds(500);
+  const Instant begin = clock_.monotonic();
+  const auto outcome = run(queued);
+  ASSERT_THAT(outcome, Succeeds());
+  EXPECT_EQ(outcome->kind, Kind::kCancelled);
+  EXPECT_EQ(outcome->error->number, errors::kQueueWaitPredicted);
+  EXPECT_LT(clock_.monotonic() - begin, milliseconds(1000));
+  EXPECT_EQ(provider_->cancels(), 1);
+  EXPECT_EQ(hold().settled, Money{100});
+  EXPECT_EQ(state(), SubmissionState::kCancelled);
+}
+
+TEST_F(SubmitTest, a_provider_that_falls_silent_is_unavailable_and_not_late) {
+  provider_->plan.during_submit = [&] { provider_->plan.answers_reads = false; };
+  SubmissionRequest silent = request_within(milliseconds(1000));
+  silent.queue_wait_max = milliseconds(500);
+  EXPECT_EQ(run(silent)->error->number, errors::kBackendUnavailable);
+}
+
+TEST_F(SubmitTest, work_that_runs_too_long_is_late_and_not_queued) {
+  provider_->plan.polls_until_done = 1'000'000;
+  provider_->plan.until_done = backend::WorkState::kRunning;
+  SubmissionRequest slow = request_within(milliseconds(1000));
+  slow.queue_wait_max = milliseconds(500);
+  EXPECT_EQ(run(slow)->error->number, errors::kPeerTimeout);
 }
 
 TEST_F(SubmitTest, when_the_time_is_over_before_sending_nothing_is_sent) {

@@ -136,7 +136,7 @@ TEST_F(LabDeviceCodecTest, outcomes_wider_than_a_word_keep_their_bits) {
 TEST_F(LabDeviceCodecTest, a_result_that_does_not_answer_the_question_is_garbage) {
   const Pub pub = x_on_qubit_0_of_three();
   const std::string bodies[] = {
-      result_body(R"({"0x1":99})"),            // a shot is missing
+      result_body(R"({"0x1":101})"),           // a shot too many
       result_body(R"({"0x8":100})"),           // bit 3 of three
       result_body(R"({"1":100})"),             // no hexadecimal number
       result_body(R"({"0xg":100})"),           //
@@ -154,6 +154,15 @@ TEST_F(LabDeviceCodecTest, a_result_that_does_not_answer_the_question_is_garbage
   };
   for (const std::string& body : bodies)
     EXPECT_THAT(decode_counts(pub, body), FailsWith(errors::kBackendGarbage)) << body;
+}
+
+TEST_F(LabDeviceCodecTest, fewer_shots_than_asked_for_are_an_answer_that_the_engine_sees_to) {
+  Pub pub{.circuit = Circuit::create(3, 3).value(), .shots = 100};
+  pub.circuit.measure_all();
+  const auto counts = decode_counts(pub, result_body(R"({"0x1":40,"0x2":20})"));
+  ASSERT_THAT(counts, Succeeds());
+  EXPECT_EQ(counts->shots(), 60u);
+  EXPECT_THAT(decode_counts(pub, result_body("{}")), FailsWith(errors::kBackendGarbage));
 }
 
 TEST_F(LabDeviceCodecTest, no_answer_that_breaks_off_is_taken_for_a_whole_one) {

@@ -45,7 +45,7 @@ Result<result::Counts> read_counts(const ObjectReader& reader, const circuit::Pu
     occurrences.push_back(static_cast<std::uint64_t>(count));
     total += static_cast<std::uint64_t>(count);
   }
-  if (total != asked.shots) {
+  if (total == 0 || total > asked.shots) {  // fewer are a partial answer, which is the engine's to judge
     return fail_at(reader.at("counts"), errors::kSizeMismatch, "the counts add up to {} shots, asked were {}", total,
                    asked.shots);
   }

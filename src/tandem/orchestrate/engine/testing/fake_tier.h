@@ -106,7 +106,10 @@ class FakeTier final : public backend::LocalBackend {
     const auto all = result::SampleSet::create(solve::vartype(model), n, std::move(samples));
     const auto best =
         all.samples().first(std::min(all.samples().size(), static_cast<std::size_t>(order.options.candidates_max)));
-    out.samples = result::SampleSet::create(solve::vartype(model), n, {best.begin(), best.end()});
+    std::vector<result::Sample> given(best.begin(), best.end());
+    // Asked for samples it draws the best one as often as it takes.
+    if (order.options.num_samples > given.size()) given.front().occurrences += order.options.num_samples - given.size();
+    out.samples = result::SampleSet::create(solve::vartype(model), n, std::move(given));
     out.proved = proves;
     out.work_done = {1u << n};
     out.reason = proves ? solve::StopReason::kProved : solve::StopReason::kFinished;

@@ -34,6 +34,10 @@ class FakeProvider final : public backend::Backend {
     std::deque<OnSubmit> on_submit;  ///< one entry a submission; then all are accepted
     std::chrono::milliseconds late{0};
     int polls_until_done = 1;
+    backend::WorkState until_done = backend::WorkState::kQueued;
+    std::optional<double> ready_in_ms;  ///< the wait that it states
+    std::optional<std::uint64_t> shots_given;  ///< fewer than were asked for
+    std::optional<Timestamp> calibrated_at;  ///< empty: it does not say
     backend::WorkState end = backend::WorkState::kSucceeded;
     std::optional<job::Money> bill{job::Money{700}};
     job::Money price{1000};
@@ -116,7 +120,8 @@ class FakeProvider final : public backend::Backend {
       return backend::PollStatus{.state = backend::WorkState::kCancelled, .detail = "cancelled", .billed = plan.bill};
     }
     if (++polls_[handle] < plan.polls_until_done) {
-      return backend::PollStatus{.state = backend::WorkState::kQueued, .detail = "queued"};
+      const bool queued = plan.until_done == backend::WorkState::kQueued;
+      return backend::PollStatus{.state = plan.until_done, .detail = queued ? "queued" : "running"};
     }
     return backend::PollStatus{.state = plan.end, .detail = "ended", .billed = plan.bill};
   }
@@ -126,14 +131,25 @@ class FakeProvider final : public backend::Backend {
     TANDEM_TRY(require_ours(work));
     if (plan.result_missing) return fail(errors::kUnknownHandle, "gone");
     const bool garbage = plan.garbage_fetches > 0 && plan.garbage_fetches-- > 0;
-    return backend::RawResult{.bytes = garbage ? fmt::format("<html>{}", plan.garbage_fetches) : "result",
+    const Bytes good = plan.shots_given ? fmt::format("part {}", *plan.shots_given) : "result";
+    return backend::RawResult{.bytes = garbage ? fmt::format("<html>{}", plan.garbage_fetches) : good,
                               .media_type = "text/plain",
                               .billed = plan.bill.value_or(job::Money{}),
                               .calibration_id = "cal_1"};
   }
-  Result<backend::WorkResult> decode(const backend::RawResult& raw, const backend::Work&) const override {
+  /// Every shot read zeros.
+  Result<backend::WorkResult> decode(const backend::RawResult& raw, const backend::Work& work) const override {
     if (plan.during_decode) plan.during_decode(raw);
-    if (raw.bytes == "result") return backend::WorkResult(backend::ProgramResult{});
+    const bool part = raw.bytes.starts_with("part ");
+    if (raw.bytes == "result" || part) {
+      backend::ProgramResult out;
+      for (const circuit::Pub& pub : std::get<backend::ProgramWork>(work).pubs) {
+        const std::uint64_t shots[] = {part ? std::stoull(raw.bytes.substr(5)) : pub.shots};
+        const std::vector<std::uint64_t> zeros((pub.circuit.num_clbits() + 63) / 64, 0);
+        out.pubs.push_back({.bindings = {result::Counts::from_histogram(pub.circuit.num_clbits(), zeros, shots)}});
+      }
+      return backend::WorkResult(std::move(out));
+    }
     return fail(errors::kBackendGarbage, "a web page instead of a result");
   }
   Result<void> cancel(const backend::WorkRef& work, const backend::CallContext&) override {
@@ -153,9 +169,12 @@ class FakeProvider final : public backend::Backend {
     if (!handle) return backend::Reconciled{};
     return backend::Reconciled{.kind = backend::Reconciled::Kind::kFound, .handle = *handle};
   }
-  Result<backend::Availability> availability(const backend::CallContext&) override { return backend::Availability{}; }
+  Result<backend::Availability> availability(const backend::CallContext&) override {
+    return backend::Availability{.ready_in_ms = plan.ready_in_ms};
+  }
   Result<std::optional<device::Calibration>> calibration(const backend::CallContext&) override {
-    return std::optional<device::Calibration>();
+    if (!plan.calibrated_at) return std::optional<device::Calibration>();
+    return std::optional(device::Calibration{.id = "cal_1", .taken_at = *plan.calibrated_at});
   }
   void forget(const backend::Handle&) override {}
 

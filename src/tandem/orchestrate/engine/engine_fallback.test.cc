@@ -1,0 +1,210 @@
+// The way of an order along its chain, by cause; earlier answers; answers that are a part.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tandem/orchestrate/engine/testing/engine_world.h"
+
+namespace tandem::engine {
+namespace {
+
+using enum job::FallbackCause;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+class EngineFallback : public testing::Test {
+ protected:
+  job::JobSpec paid(std::vector<job::Fallback> fallbacks) {
+    job::JobSpec out = world_.paid_job();
+    out.fallbacks = std::move(fallbacks);
+    return out;
+  }
+  void never_done(backend::WorkState meanwhile) {
+    world_.provider->plan.polls_until_done = 1'000'000'000;
+    world_.provider->plan.until_done = meanwhile;
+  }
+  Json result(const JobId& id) { return parse_json(world_.engine->result(id).value(), "result").value(); }
+  std::vector<std::string> path(const JobId& id) {
+    std::vector<std::string> out;
+    const Json told = result(id);
+    for (const Json& entry : told["path"])
+      out.push_back(fmt::format("{} {} {}", entry["backend"].get<std::string>(), entry["outcome"].get<std::string>(),
+                                entry["cause"].is_null() ? "-" : entry["cause"].get<std::string>()));
+    return out;
+  }
+  JobView run_as(const job::JobSpec& spec, std::string_view tenant) {
+    const auto admitted = world_.engine->admit(spec, tenant, "", "user:test");
+    EXPECT_THAT(admitted, Succeeds());
+    return world_.wait(admitted->id);
+  }
+  std::string replayed(const JobId& id) {
+    const auto package = lineage::ReplayPackage::parse(world_.engine->replay_package(id)->document());
+    EXPECT_THAT(package, Succeeds());
+    const auto out = lineage::replay(*package, world_.backends, world_.problems, 1);
+    EXPECT_THAT(out, Succeeds());
+    return out ? out->canonical_sha256 : "";
+  }
+
+  EngineWorld world_;
+};
+
+TEST_F(EngineFallback, a_queue_that_is_stated_to_be_too_long_goes_to_the_simulator_and_nothing_is_sent) {
+  world_.provider->plan.ready_in_ms = 3'600'000;
+  world_.open();
+  const JobView view = world_.run(paid({"cached_result", {"simulator.statevector", {kQueueWait}}}));
+  ASSERT_EQ(view.state, job::JobState::kSucceeded) << view.error;
+  EXPECT_EQ(world_.provider->submissions(), 0);
+  EXPECT_THAT(path(view.id), ElementsAre("fake.provider left queue_wait", "cached_result left queue_wait",
+                                         "simulator.statevector answered queue_wait"));
+  EXPECT_EQ(result(view.id)["path"][0]["number"], 5020);
+  EXPECT_EQ(result(view.id)["path"][1]["number"], 5024);
+  EXPECT_EQ(replayed(view.id), world_.engine->lineage(view.id)->result_sha256);
+}
+
+TEST_F(EngineFallback, an_entry_that_does_not_name_the_cause_is_passed_over) {
+  never_done(backend::WorkState::kQueued);
+  world_.open();
+  const JobView view = world_.run(
+      paid({{"cached_result", {kTimeout}}, {"cpu.tabu", {kUnavailable}}, {"simulator.statevector", {kQueueWait}}}));
+  // A solver runs no circuits whatever the cause is, so the plan refuses to name it.
+  EXPECT_EQ(view.error_number, static_cast<std::uint16_t>(errors::kNoPlan));
+  const JobView other = world_.run(paid({{"cached_result", {kTimeout}}, {"simulator.statevector", {kQueueWait}}}));
+  ASSERT_EQ(other.state, job::JobState::kSucceeded) << other.error;
+  EXPECT_THAT(path(other.id), ElementsAre("fake.provider left queue_wait", "cached_result passed_over queue_wait",
+                                          "simulator.statevector answered queue_wait"));
+  EXPECT_EQ(world_.provider->cancels(), 1);
+  EXPECT_EQ(world_.submitter->submissions(other.id)->at(0).state, submit::SubmissionState::kCancelled);
+  // The step's event tells the same way.
+  for (const job::Event& event : world_.events(other.id))
+    if (event.type == "step.finished") {
+      EXPECT_EQ(event.data["path"], result(other.id)["path"]);
+    }
+}
+
+TEST_F(EngineFallback, where_no_entry_names_the_cause_the_job_fails_with_the_error_of_the_backend) {
+  world_.provider->plan.on_submit = {submit::OnSubmit::kRefuse};
+  world_.open();
+  const JobView view = world_.run(paid({{"simulator.statevector", {kTimeout}}}));
+  EXPECT_EQ(view.state, job::JobState::kFailed);
+  EXPECT_EQ(view.error_number, static_cast<std::uint16_t>(errors::kBackendRefused));
+}
+
+TEST_F(EngineFallback, a_backend_that_takes_too_long_is_answered_by_an_earlier_answer_whose_age_is_shown) {
+  world_.provider->plan.calibrated_at = Timestamp{world_.clock.now().micros - 1'000'000};
+  world_.open();
+  const JobView first = world_.run(world_.paid_job());
+  ASSERT_EQ(first.state, job::JobState::kSucceeded) << first.error;
+  never_done(backend::WorkState::kRunning);
+  world_.clock.advance(std::chrono::seconds(100));
+  job::JobSpec again = world_.paid_job();
+  again.seed = 99;  // says how the answer is looked for, not what is asked
+  const JobView view = world_.run(again);
+  ASSERT_EQ(view.state, job::JobState::kSucceeded) << view.error;
+  EXPECT_THAT(path(view.id), ElementsAre("fake.provider left timeout", "cached_result answered timeout"));
+  const Json told = result(view.id);
+  EXPECT_EQ(told["pubs"], result(first.id)["pubs"]);
+  ASSERT_THAT(told["cached"], SizeIs(1));
+  EXPECT_EQ(told["cached"][0]["job_id"], first.id.value);
+  EXPECT_EQ(told["cached"][0]["backend"], "fake.provider");
+  EXPECT_GE(told["cached"][0]["age_ms"], 100'000);
+  EXPECT_LT(told["cached"][0]["age_ms"], 130'000);  // the step waited for its 20 s meanwhile
+  EXPECT_THAT(told["path"][1]["reason"].get<std::string>(), HasSubstr(first.id.value));
+  const lineage::WorkRecord work = world_.engine->lineage(view.id)->work.at(0);
+  EXPECT_EQ(work.cached->source, first.id);
+  EXPECT_GT(*work.calibration_age_ms, 100'000);
+  for (const job::Event& event : world_.events(view.id))
+    if (event.type == "step.finished") {
+      EXPECT_EQ(event.data["cached_from"], first.id.value);
+      EXPECT_EQ(event.data["cached_age_ms"], told["cached"][0]["age_ms"]);
+    }
+  // What is replayed is the answer as it was given, decoded again.
+  EXPECT_EQ(replayed(view.id), world_.engine->lineage(view.id)->result_sha256);
+  // An answer that was one already does not become young again.
+  world_.clock.advance(std::chrono::hours(24));
+  const JobView late = world_.run(again);
+  EXPECT_EQ(late.state, job::JobState::kFailed);
+  EXPECT_EQ(late.error_number, static_cast<std::uint16_t>(errors::kPeerTimeout));
+}
+
+TEST_F(EngineFallback, no_earlier_answer_leaves_tenant_data_class_policy_question_or_age) {
+  world_.open();
+  ASSERT_EQ(world_.run(world_.paid_job()).state, job::JobState::kSucceeded);
+  never_done(backend::WorkState::kRunning);
+  const auto cached = [&](const job::JobSpec& spec, std::string_view tenant) {
+    const JobView view = run_as(spec, tenant);
+    return view.state == job::JobState::kSucceeded && !result(view.id)["cached"].empty();
+  };
+  job::JobSpec spec = world_.paid_job();
+  EXPECT_TRUE(cached(spec, "default"));
+  EXPECT_FALSE(cached(spec, "somebody else"));
+  job::JobSpec secret = spec;
+  secret.business.data_class = "restricted";
+  EXPECT_FALSE(cached(secret, "default"));
+  job::Fallback elsewhere("cached_result");
+  elsewhere.from = {"simulator.statevector"};
+  job::JobSpec narrow = spec;
+  narrow.fallbacks = {elsewhere};
+  EXPECT_FALSE(cached(narrow, "default"));
+  job::JobSpec more = spec;
+  std::get<job::Program>(more.work).pubs[0].shots = 11;
+  EXPECT_FALSE(cached(more, "default"));
+  job::Fallback young("cached_result");
+  young.age_max_ms = 1;
+  job::JobSpec fresh = spec;
+  fresh.fallbacks = {young};
+  EXPECT_FALSE(cached(fresh, "default"));
+}
+
+TEST_F(EngineFallback, what_a_backend_that_is_avoided_said_is_not_used) {
+  world_.open();
+  job::JobSpec simulated = world_.paid_job();
+  simulated.policy.backends = {"simulator.statevector"};
+  ASSERT_EQ(world_.run(simulated).state, job::JobState::kSucceeded);
+  never_done(backend::WorkState::kRunning);
+  job::JobSpec free = world_.paid_job();
+  free.policy.backends = {};
+  free.policy.avoid = {"simulator.statevector"};
+  const JobView view = world_.run(free);
+  EXPECT_EQ(view.state, job::JobState::kFailed);  // it would have fitted, were it not avoided
+  EXPECT_EQ(view.error_number, static_cast<std::uint16_t>(errors::kPeerTimeout));
+}
+
+TEST_F(EngineFallback, a_part_is_kept_and_the_whole_answer_of_another_is_used) {
+  world_.provider->plan.shots_given = 4;
+  world_.open();
+  const JobView view = world_.run(paid({{"simulator.statevector", {kPartial}}}));
+  ASSERT_EQ(view.state, job::JobState::kSucceeded) << view.error;
+  EXPECT_THAT(path(view.id), ElementsAre("fake.provider left partial", "simulator.statevector answered partial"));
+  const Json told = result(view.id);
+  EXPECT_EQ(told["partial"], false);
+  EXPECT_EQ(told["confidence"]["share_returned"], 1);
+  const lineage::WorkRecord work = world_.engine->lineage(view.id)->work.at(0);
+  ASSERT_THAT(work.partial, SizeIs(1));
+  EXPECT_EQ(work.partial[0].got, 4u);
+  EXPECT_EQ(work.partial[0].asked, 10u);
+  EXPECT_TRUE(world_.store->get(store::Table::kBlob, work.partial[0].raw_sha256)->has_value());
+}
+
+TEST_F(EngineFallback, half_an_answer_that_nobody_completes_says_so_with_figures_and_counts_less) {
+  world_.provider->plan.shots_given = 4;
+  world_.provider->plan.calibrated_at = world_.clock.now();
+  world_.open();
+  const JobView view = world_.run(paid({{"simulator.statevector", {kTimeout}}}));
+  ASSERT_EQ(view.state, job::JobState::kSucceeded) << view.error;
+  EXPECT_THAT(path(view.id), ElementsAre("fake.provider left partial", "simulator.statevector passed_over partial",
+                                         "fake.provider answered partial"));
+  const Json told = result(view.id);
+  EXPECT_EQ(told["partial"], true);
+  EXPECT_EQ(told["partial_work"][0]["got"], 4);
+  EXPECT_EQ(told["partial_work"][0]["asked"], 10);
+  EXPECT_DOUBLE_EQ(told["confidence"]["share_returned"], 0.4);
+  EXPECT_LE(told["confidence"]["value"], 0.4);
+  EXPECT_EQ(replayed(view.id), world_.engine->lineage(view.id)->result_sha256);
+  // It answers no later job: half an answer is none.
+  never_done(backend::WorkState::kRunning);
+  EXPECT_EQ(world_.run(paid({"cached_result"})).error_number, static_cast<std::uint16_t>(errors::kPeerTimeout));
+}
+
+}  // namespace
+}  // namespace tandem::engine
