@@ -2,6 +2,7 @@
 #include "tandem/middleware/adapter/labdevice/labdevice.h"
 #include "tandem/middleware/backend/local_backend.h"
 #include "tandem/middleware/remote/remote_backend.h"
+#include "tandem/orchestrate/resilience/breaker.h"
 
 namespace tandem::app {
 namespace {
@@ -54,7 +55,7 @@ Result<std::unique_ptr<Http>> make_http(const Settings& settings, Machine& machi
 
 Result<std::unique_ptr<backend::BackendRegistry>> make_backends(const Settings& settings, Executor& executor,
                                                                 Machine& machine, Http& http, Credentials& credentials,
-                                                                Log& log) {
+                                                                Log& log, Meter& meter) {
   auto out = std::make_unique<backend::BackendRegistry>();
   for (const solve::Solver* solver : solve::builtin_solvers())
     out->add(backend::make_solver_backend(*solver, executor, machine.clock));
@@ -69,14 +70,15 @@ Result<std::unique_ptr<backend::BackendRegistry>> make_backends(const Settings& 
   }
   remote::RemoteOptions options{.base_url = device,
                                 .poll_interval = std::chrono::milliseconds(settings.integer("lab.device_poll"))};
-  out->add(remote::make_remote_backend(labdevice::make_codec(),
-                                       {.http = http,
-                                        .credentials = credentials,
-                                        .clock = machine.clock,
-                                        .executor = executor,
-                                        .rng = machine.rng,
-                                        .log = log},
-                                       std::move(options)));
+  out->add(resilience::guard(remote::make_remote_backend(labdevice::make_codec(),
+                                                         {.http = http,
+                                                          .credentials = credentials,
+                                                          .clock = machine.clock,
+                                                          .executor = executor,
+                                                          .rng = machine.rng,
+                                                          .log = log},
+                                                         std::move(options)),
+                             machine.clock, log, meter));
   return out;
 }
 

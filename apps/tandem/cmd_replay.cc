@@ -22,9 +22,11 @@ Result<int> replay_worker(Cli& cli, std::size_t threads) {
   TANDEM_TRY_ASSIGN(const Settings settings, cli.settings());
   ThreadExecutor executor(threads);
   NullLog log;
+  telemetry::MeterRegistry meters;
   FileCredentials credentials(cli.machine.fs, cli.machine.environment);
   TANDEM_TRY_ASSIGN(const auto http, make_http(settings, cli.machine));
-  TANDEM_TRY_ASSIGN(const auto backends, make_backends(settings, executor, cli.machine, *http, credentials, log));
+  TANDEM_TRY_ASSIGN(const auto backends,
+                    make_backends(settings, executor, cli.machine, *http, credentials, log, meters));
   const auto problems = problem::ProblemRegistry::with_builtin_types();
   TANDEM_TRY_ASSIGN(const lineage::ReplayOutcome outcome, lineage::replay(package, *backends, problems, threads));
   fmt::print("{}\n", Json{{"canonical", outcome.canonical},

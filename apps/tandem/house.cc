@@ -102,8 +102,8 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
   TANDEM_TRY_ASSIGN(out->http_, make_http(settings, machine));
   TANDEM_TRY_ASSIGN(
       out->store_, open_store(settings, out->data_dir_, *out->executor_, machine, out->meters_, out->lock_ != nullptr));
-  TANDEM_TRY_ASSIGN(out->backends_,
-                    make_backends(settings, *out->executor_, machine, *out->http_, *out->credentials_, log));
+  TANDEM_TRY_ASSIGN(out->backends_, make_backends(settings, *out->executor_, machine, *out->http_, *out->credentials_,
+                                                  log, out->meters_));
   out->submitter_ = std::make_unique<submit::Submitter>(
       submit::SubmitServices{.store = *out->store_,
                              .executor = *out->executor_,
@@ -112,6 +112,12 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
                              .meter = out->meters_,
                              .crash_points = out->crash_points_},
       submit::SubmitOptions{.settle_window = std::chrono::milliseconds(settings.integer("lab.settle_window"))});
+  out->gates_ = std::make_unique<resilience::Gates>(
+      *out->executor_, machine.clock,
+      std::map<std::string, resilience::GateLimits, std::less<>>{
+          {"lab.device",
+           {.calls_max = static_cast<std::size_t>(settings.integer("lab.device_calls_max")),
+            .starts_per_minute_max = static_cast<std::size_t>(settings.integer("lab.device_rate_max"))}}});
   const engine::EngineServices services{.store = *out->store_,
                                         .backends = *out->backends_,
                                         .problems = out->problems_,
@@ -121,7 +127,8 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
                                         .log = log,
                                         .meter = out->meters_,
                                         .tracer = *out->tracer_,
-                                        .submitter = *out->submitter_};
+                                        .submitter = *out->submitter_,
+                                        .gates = out->gates_.get()};
   TANDEM_TRY_ASSIGN(
       out->engine_,
       engine::Engine::start(services,

@@ -12,6 +12,7 @@
 #include "tandem/base/setting.h"
 #include "tandem/evidence/telemetry/telemetry.h"
 #include "tandem/net/client/curl_http.h"
+#include "tandem/orchestrate/resilience/gates.h"
 
 namespace tandem::app {
 
@@ -60,6 +61,7 @@ class House {
   std::unique_ptr<Executor> executor_;
   std::unique_ptr<Http> http_;
   std::unique_ptr<Credentials> credentials_;
+  std::unique_ptr<resilience::Gates> gates_;
   std::unique_ptr<Tracer> tracer_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<backend::BackendRegistry> backends_;
@@ -79,7 +81,7 @@ std::string server_file(const std::string& data_dir);
 /// All backends that the settings describe; the absent ones too, so that the router can say why.
 Result<std::unique_ptr<backend::BackendRegistry>> make_backends(const Settings& settings, Executor& executor,
                                                                 Machine& machine, Http& http, Credentials& credentials,
-                                                                Log& log);
+                                                                Log& log, Meter& meter);
 /// The only way out of this process: to the servers and devices that the settings name, and nowhere else.
 /// `servers` are ours: what they answer may be as large as the jobs that they took.
 Result<std::unique_ptr<Http>> make_http(const Settings& settings, Machine& machine,

@@ -9,7 +9,7 @@
 namespace tandem::settings {
 
 /// Every setting, in the order of contract/settings.json.
-inline constexpr std::array<SettingRecord, 25> kTable{{
+inline constexpr std::array<SettingRecord, 23> kTable{{
     {.name = "data.dir",
      .type = SettingType::kPath,
      .default_value = "",
@@ -94,20 +94,6 @@ inline constexpr std::array<SettingRecord, 25> kTable{{
      .max = 86400000,
      .values = "",
      .meaning = "How long the oldest waiting job may have waited before new ones are refused with 503; 0: none is refused."},
-    {.name = "engine.retention_age",
-     .type = SettingType::kDuration,
-     .default_value = "0ms",
-     .min = 0,
-     .max = 315360000000,
-     .values = "",
-     .meaning = "How long jobs are kept after their end; 0: for ever. The log of events stays."},
-    {.name = "engine.retention_jobs",
-     .type = SettingType::kInteger,
-     .default_value = "0",
-     .min = 0,
-     .max = 1000000000,
-     .values = "",
-     .meaning = "How many ended jobs are kept, the youngest; 0: all."},
     {.name = "store.address",
      .type = SettingType::kString,
      .default_value = "",

@@ -55,7 +55,7 @@ std::optional<FallbackCause> find_fallback_cause(std::string_view name) {
 }
 
 FallbackCause cause_of(const Error& error) {
-  if (error.number == errors::kQueueWaitPredicted) return kQueueWait;
+  if (error.number == errors::kQueueWaitPredicted || error.number == errors::kBackendBusy) return kQueueWait;
   if (error.number == errors::kPartialResult) return kPartial;
   if (error.number == errors::kLowConfidence) return kLowConfidence;
   if (error.number == errors::kPeerTimeout) return kTimeout;

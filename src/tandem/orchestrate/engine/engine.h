@@ -25,6 +25,7 @@
 #include "tandem/model/job/job_state.h"
 #include "tandem/model/job/plan.h"
 #include "tandem/model/job/result_document.h"
+#include "tandem/orchestrate/resilience/gates.h"
 #include "tandem/orchestrate/route/route.h"
 #include "tandem/orchestrate/schedule/fair_queue.h"
 #include "tandem/orchestrate/submit/submit.h"
@@ -95,6 +96,7 @@ struct EngineServices {
   Meter& meter;
   Tracer& tracer;
   submit::Submitter& submitter;
+  resilience::Gates* gates = nullptr;  ///< of the remote backends; null: there are no limits
 };
 
 struct Admission {

@@ -198,8 +198,19 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backe
                                           .work = order.work,
                                           .deadline = deadline,
                                           .queue_wait_max = order.backend_wait_max};
-  auto outcome = services_.submitter.run(request, context.stop);
   Attempt out;
+  std::optional<resilience::Gates::Pass> pass;
+  if (services_.gates != nullptr) {
+    const Instant patience = services_.clock.monotonic() + order.backend_wait_max.value_or(context.remote_deadline);
+    auto turn = services_.gates->enter(order.backend, context.stop, Deadline(std::min(deadline.at(), patience)));
+    if (!turn && turn.error().number == errors::kCancelled) return tl::unexpected(std::move(turn).error());
+    if (!turn) {
+      out.error = std::move(turn).error();
+      return out;
+    }
+    pass.emplace(*std::move(turn));
+  }
+  auto outcome = services_.submitter.run(request, context.stop);
   if (!outcome) {
     const ErrorNumber number_of = outcome.error().number;
     // These end the job or the worker; everything else is a reason to fall back.

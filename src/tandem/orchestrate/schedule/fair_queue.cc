@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tandem/base/assert.h"
+
 namespace tandem::schedule {
 
 std::int64_t rank_of(std::int64_t admitted_ms, int priority, std::optional<std::int64_t> latest_start_ms) {
@@ -99,6 +101,7 @@ std::optional<Ticket> FairQueue::pop(double cost) {
     if (urgent->second.project->waiting.contains(&*urgent)) next = &*urgent;
   if (next == nullptr) next = *(*(*ready_.begin())->ready.begin())->waiting.begin();
   Project& project = *next->second.project;
+  TANDEM_ASSERT(next->second.line == nullptr || !next->second.line->taken);
   project.tenant->time = std::max(project.tenant->time, project.start);
   time_ = std::max(time_, project.tenant->start);
   if (next->second.line != nullptr) next->second.line->taken = true;

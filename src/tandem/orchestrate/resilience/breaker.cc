@@ -1,0 +1,138 @@
+#include "tandem/orchestrate/resilience/breaker.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace tandem::resilience {
+namespace {
+
+using backend::CallContext;
+
+enum class Verb : std::uint8_t { kQuote, kSubmit, kPoll, kFetch, kCancel, kReconcile, kAvailability, kCalibration };
+constexpr std::array<std::string_view, 8> kVerbs = {"quote",  "submit",    "poll",         "fetch",
+                                                    "cancel", "reconcile", "availability", "calibration"};
+
+class GuardedBackend final : public backend::Backend {
+ public:
+  GuardedBackend(std::unique_ptr<backend::Backend> inner, const Clock& clock, Log& log, Meter& meter,
+                 BreakerOptions options)
+      : inner_(std::move(inner)), log_(log), meter_(meter) {
+    for (auto& circuit : circuits_) circuit = std::make_unique<Circuit>(clock, options);
+  }
+
+  const backend::BackendInfo& info() const override { return inner_->info(); }
+  Result<void> validate(const backend::Work& work) const override { return inner_->validate(work); }
+  Result<backend::Quote> quote(const backend::Work& work, const CallContext& context) override {
+    return call(Verb::kQuote, context, [&] { return inner_->quote(work, context); });
+  }
+  tl::expected<backend::Handle, backend::SubmitFailure> submit(const backend::Work& work, std::string_view token,
+                                                               const CallContext& context) override {
+    if (!circuit(Verb::kSubmit).enter())
+      return tl::unexpected(backend::SubmitFailure{.error = held_back(Verb::kSubmit), .ambiguous = false});
+    auto out = inner_->submit(work, token, context);
+    const bool failed = !out && (out.error().ambiguous || is_outage(out.error().error));
+    leave(Verb::kSubmit, failed ? Outcome::kFailed : Outcome::kWorked);
+    return out;
+  }
+  Result<backend::PollStatus> poll(const backend::WorkRef& work, const CallContext& context) override {
+    return call(Verb::kPoll, context, [&] { return inner_->poll(work, context); });
+  }
+  Result<backend::RawResult> fetch(const backend::WorkRef& work, const CallContext& context) override {
+    return call(Verb::kFetch, context, [&] { return inner_->fetch(work, context); });
+  }
+  Result<backend::WorkResult> decode(const backend::RawResult& raw, const backend::Work& work) const override {
+    return inner_->decode(raw, work);
+  }
+  Result<void> cancel(const backend::WorkRef& work, const CallContext& context) override {
+    return call(Verb::kCancel, context, [&] { return inner_->cancel(work, context); });
+  }
+  Result<backend::Reconciled> reconcile(std::string_view token, const CallContext& context) override {
+    return call(Verb::kReconcile, context, [&] { return inner_->reconcile(token, context); });
+  }
+  Result<backend::Availability> availability(const CallContext& context) override {
+    return call(Verb::kAvailability, context, [&] { return inner_->availability(context); });
+  }
+  Result<std::optional<device::Calibration>> calibration(const CallContext& context) override {
+    return call(Verb::kCalibration, context, [&] { return inner_->calibration(context); });
+  }
+  void forget(const backend::Handle& handle) override { inner_->forget(handle); }
+
+ private:
+  Circuit& circuit(Verb verb) { return *circuits_[static_cast<std::size_t>(verb)]; }
+  Error held_back(Verb verb) {
+    meter_.add("tandem_backend_calls_held_back_total", 1, {{"backend", info().id.value}});
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(circuit(verb).left());
+    return make_error(errors::kCircuitOpen, "{} of {} failed again and again; the next probe is made in {} ms",
+                      kVerbs[static_cast<std::size_t>(verb)], info().id.value, left.count());
+  }
+  void leave(Verb verb, Outcome outcome) {
+    if (!circuit(verb).leave(outcome)) return;
+    log_.write(LogLevel::kWarning, "backend.circuit_open",
+               {{"backend", info().id.value}, {"verb", std::string(kVerbs[static_cast<std::size_t>(verb)])}});
+  }
+  template <typename Call>
+  auto call(Verb verb, const CallContext& context, const Call& inner) -> decltype(inner()) {
+    if (!circuit(verb).enter()) return tl::unexpected(held_back(verb));
+    auto out = inner();
+    if (out || !is_outage(out.error()))
+      leave(verb, Outcome::kWorked);
+    else
+      leave(verb, context.stop.stop_requested() ? Outcome::kCutShort : Outcome::kFailed);
+    return out;
+  }
+
+  std::unique_ptr<backend::Backend> inner_;
+  Log& log_;
+  Meter& meter_;
+  std::array<std::unique_ptr<Circuit>, kVerbs.size()> circuits_;
+};
+
+}  // namespace
+
+bool Circuit::enter() {
+  const std::lock_guard lock(mutex_);
+  if (!open_) return true;
+  if (probing_ || clock_.monotonic() < probe_at_) return false;
+  probing_ = true;
+  return true;
+}
+
+bool Circuit::leave(Outcome outcome) {
+  const std::lock_guard lock(mutex_);
+  if (outcome == Outcome::kCutShort) {
+    probing_ = false;
+    return false;
+  }
+  if (outcome == Outcome::kWorked) {
+    failures_ = 0;
+    open_ = probing_ = false;
+    pause_ = std::chrono::milliseconds(0);
+    return false;
+  }
+  if (open_ && !probing_) return false;  // it began before the circuit opened
+  if (!open_ && ++failures_ < options_.failures_max) return false;
+  const bool opened = !open_;
+  open_ = true;
+  probing_ = false;
+  pause_ = opened ? options_.pause_min : std::min(2 * pause_, options_.pause_max);
+  probe_at_ = clock_.monotonic() + pause_;
+  return opened;
+}
+
+std::chrono::nanoseconds Circuit::left() const {
+  const std::lock_guard lock(mutex_);
+  return std::max<std::chrono::nanoseconds>(std::chrono::nanoseconds(0), probe_at_ - clock_.monotonic());
+}
+
+bool is_outage(const Error& error) {
+  constexpr ErrorNumber kOutages[] = {errors::kBackendUnavailable, errors::kPeerUnreachable, errors::kPeerTimeout,
+                                      errors::kConnectionLost, errors::kTlsFailed};
+  return std::find(std::begin(kOutages), std::end(kOutages), error.number) != std::end(kOutages);
+}
+
+std::unique_ptr<backend::Backend> guard(std::unique_ptr<backend::Backend> inner, const Clock& clock, Log& log,
+                                        Meter& meter, BreakerOptions options) {
+  return std::make_unique<GuardedBackend>(std::move(inner), clock, log, meter, options);
+}
+
+}  // namespace tandem::resilience

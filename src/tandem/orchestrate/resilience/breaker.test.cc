@@ -1,0 +1,188 @@
+#include "tandem/orchestrate/resilience/breaker.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tandem/base/testing/fake_clock.h"
+#include "tandem/base/testing/matchers.h"
+#include "tandem/base/testing/recording_log.h"
+#include "tandem/base/testing/recording_meter.h"
+#include "tandem/middleware/backend/backend.h"
+
+namespace tandem::resilience {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr std::chrono::milliseconds kPause{1'000};
+
+class CircuitTest : public testing::Test {
+ protected:
+  void fail_times(int times) {
+    for (int i = 0; i < times; ++i) {
+      ASSERT_TRUE(circuit_.enter());
+      circuit_.leave(Outcome::kFailed);
+    }
+  }
+  FakeClock clock_;
+  Circuit circuit_{clock_, {.failures_max = 3, .pause_min = kPause, .pause_max = 4 * kPause}};
+};
+
+TEST_F(CircuitTest, opens_after_so_many_failures_in_a_row_and_not_before) {
+  fail_times(2);
+  ASSERT_TRUE(circuit_.enter());
+  circuit_.leave(Outcome::kWorked);
+  fail_times(2);
+  ASSERT_TRUE(circuit_.enter());
+  EXPECT_TRUE(circuit_.leave(Outcome::kFailed));
+  EXPECT_FALSE(circuit_.enter());
+}
+
+TEST_F(CircuitTest, lets_one_probe_through_when_the_pause_is_over_and_closes_when_that_worked) {
+  fail_times(3);
+  clock_.advance(kPause - std::chrono::milliseconds(1));
+  EXPECT_FALSE(circuit_.enter());
+  clock_.advance(std::chrono::milliseconds(1));
+  EXPECT_TRUE(circuit_.enter());
+  EXPECT_FALSE(circuit_.enter());
+  circuit_.leave(Outcome::kWorked);
+  EXPECT_TRUE(circuit_.enter());
+  EXPECT_TRUE(circuit_.enter());
+}
+
+TEST_F(CircuitTest, waits_twice_as_long_after_each_probe_that_failed_up_to_a_limit) {
+  fail_times(3);
+  for (const int pauses : {1, 2, 4, 4}) {
+    EXPECT_EQ(circuit_.left(), pauses * kPause);
+    clock_.advance(pauses * kPause);
+    ASSERT_TRUE(circuit_.enter());
+    EXPECT_FALSE(circuit_.leave(Outcome::kFailed));
+  }
+}
+
+TEST_F(CircuitTest, a_probe_that_was_cut_short_decides_nothing_and_another_follows) {
+  fail_times(3);
+  clock_.advance(kPause);
+  ASSERT_TRUE(circuit_.enter());
+  circuit_.leave(Outcome::kCutShort);
+  EXPECT_TRUE(circuit_.enter());
+  EXPECT_FALSE(circuit_.enter());
+}
+
+TEST_F(CircuitTest, a_call_that_began_before_it_opened_moves_no_pause) {
+  ASSERT_TRUE(circuit_.enter());
+  fail_times(3);
+  clock_.advance(kPause / 2);
+  circuit_.leave(Outcome::kFailed);
+  EXPECT_EQ(circuit_.left(), kPause / 2);
+}
+
+/// Answers every call with what the test says.
+class Sick final : public backend::Backend {
+ public:
+  explicit Sick(std::optional<Error>& error, int& calls) : error_(error), calls_(calls) {}
+  const backend::BackendInfo& info() const override { return info_; }
+  Result<void> validate(const backend::Work&) const override { return {}; }
+  Result<backend::Quote> quote(const backend::Work&, const backend::CallContext&) override {
+    return answer(backend::Quote{});
+  }
+  tl::expected<backend::Handle, backend::SubmitFailure> submit(const backend::Work&, std::string_view,
+                                                               const backend::CallContext&) override {
+    ++calls_;
+    if (error_) return tl::unexpected(backend::SubmitFailure{.error = *error_, .ambiguous = ambiguous});
+    return "handle";
+  }
+  Result<backend::PollStatus> poll(const backend::WorkRef&, const backend::CallContext&) override {
+    return answer(backend::PollStatus{});
+  }
+  Result<backend::RawResult> fetch(const backend::WorkRef&, const backend::CallContext&) override {
+    return answer(backend::RawResult{});
+  }
+  Result<backend::WorkResult> decode(const backend::RawResult&, const backend::Work&) const override {
+    return fail(errors::kBackendGarbage, "not asked for");
+  }
+  Result<void> cancel(const backend::WorkRef&, const backend::CallContext&) override {
+    return answer(0).map([](int) {});
+  }
+  Result<backend::Reconciled> reconcile(std::string_view, const backend::CallContext&) override {
+    return answer(backend::Reconciled{});
+  }
+  Result<backend::Availability> availability(const backend::CallContext&) override {
+    return answer(backend::Availability{});
+  }
+  Result<std::optional<device::Calibration>> calibration(const backend::CallContext&) override {
+    return answer(std::optional<device::Calibration>());
+  }
+  void forget(const backend::Handle&) override {}
+  bool ambiguous = false;
+
+ private:
+  template <typename T>
+  Result<T> answer(T value) {
+    ++calls_;
+    if (error_) return tl::unexpected(*error_);
+    return value;
+  }
+  std::optional<Error>& error_;
+  int& calls_;
+  backend::BackendInfo info_{.id = BackendId("sick")};
+};
+
+class GuardTest : public testing::Test {
+ protected:
+  static constexpr int kFailures = 5;  // the default
+  const backend::WorkRef work_{.handle = "h", .token = "t"};
+  std::optional<Error> error_ = make_error(errors::kBackendUnavailable, "down");
+  int calls_ = 0;
+  FakeClock clock_;
+  RecordingLog log_;
+  RecordingMeter meter_;
+  std::unique_ptr<backend::Backend> backend_ = guard(std::make_unique<Sick>(error_, calls_), clock_, log_, meter_);
+};
+
+TEST_F(GuardTest, calls_of_a_verb_that_keeps_failing_are_held_back_until_the_probe) {
+  for (int i = 0; i < kFailures; ++i) EXPECT_THAT(backend_->poll(work_, {}), FailsWith(errors::kBackendUnavailable));
+  const auto held = backend_->poll(work_, {});
+  EXPECT_THAT(held, FailsWith(errors::kCircuitOpen));
+  EXPECT_THAT(held.error().message, HasSubstr("1000 ms"));
+  EXPECT_EQ(calls_, kFailures);
+  clock_.advance(std::chrono::seconds(1));
+  error_.reset();
+  EXPECT_THAT(backend_->poll(work_, {}), Succeeds());
+  EXPECT_THAT(backend_->poll(work_, {}), Succeeds());
+}
+
+TEST_F(GuardTest, the_other_verbs_have_circuits_of_their_own) {
+  for (int i = 0; i <= kFailures; ++i) (void)backend_->poll(work_, {});
+  error_.reset();
+  EXPECT_THAT(backend_->poll(work_, {}), FailsWith(errors::kCircuitOpen));
+  EXPECT_THAT(backend_->cancel(work_, {}), Succeeds());
+  EXPECT_THAT(backend_->fetch(work_, {}), Succeeds());
+  EXPECT_THAT(backend_->reconcile("t", {}), Succeeds());
+  EXPECT_THAT(backend_->availability({}), Succeeds());
+}
+
+TEST_F(GuardTest, a_submission_that_is_held_back_was_not_sent_and_is_not_in_doubt) {
+  const backend::Work work = backend::ProgramWork{};
+  for (int i = 0; i < kFailures; ++i) EXPECT_FALSE(backend_->submit(work, "t", {}).has_value());
+  const auto held = backend_->submit(work, "t", {});
+  ASSERT_FALSE(held.has_value());
+  EXPECT_EQ(held.error().error.number, errors::kCircuitOpen);
+  EXPECT_FALSE(held.error().ambiguous);
+  EXPECT_EQ(calls_, kFailures);
+}
+
+TEST_F(GuardTest, refusals_of_the_work_open_nothing) {
+  error_ = make_error(errors::kBackendRefused, "not this one");
+  for (int i = 0; i < 3 * kFailures; ++i) EXPECT_THAT(backend_->poll(work_, {}), FailsWith(errors::kBackendRefused));
+}
+
+TEST_F(GuardTest, calls_that_their_caller_cut_short_open_nothing) {
+  std::stop_source stop;
+  stop.request_stop();
+  for (int i = 0; i < 3 * kFailures; ++i)
+    EXPECT_THAT(backend_->poll(work_, {.stop = stop.get_token()}), FailsWith(errors::kBackendUnavailable));
+}
+
+}  // namespace
+}  // namespace tandem::resilience

@@ -1,0 +1,66 @@
+// tandem/orchestrate/resilience/gates.h - Gates: how many submissions to a backend are under way at once, and begin in a minute.
+//
+// Room: orchestrate. One provider that is slow or strict holds up its own work and nobody else's. Not here: whether a backend that
+// fails is called at all (breaker.h).
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <string>
+
+#include "tandem/base/clock.h"
+#include "tandem/base/executor.h"
+#include "tandem/base/result.h"
+
+namespace tandem::resilience {
+
+struct GateLimits {
+  std::size_t calls_max = 0;  ///< under way at once; 0: no limit
+  std::size_t starts_per_minute_max = 0;  ///< in any 60 s; 0: no limit
+};
+
+/// Of this process. Threads: every method is safe to call concurrently.
+class Gates {
+ public:
+  /// `limits` by backend id; who is not named has none.
+  Gates(Executor& executor, const Clock& clock, std::map<std::string, GateLimits, std::less<>> limits);
+
+  /// A submission under way, until it is destroyed.
+  class Pass {
+   public:
+    Pass(Gates* gates, std::string backend) : gates_(gates), backend_(std::move(backend)) {}
+    Pass(Pass&& other) noexcept : gates_(std::exchange(other.gates_, nullptr)), backend_(std::move(other.backend_)) {}
+    Pass& operator=(Pass&&) = delete;
+    ~Pass() {
+      if (gates_ != nullptr) gates_->leave(backend_);
+    }
+
+   private:
+    Gates* gates_;
+    std::string backend_;
+  };
+
+  /// Waits for its turn. Errors: 1002 cancelled; 5019 backend_busy - there was none before the deadline.
+  Result<Pass> enter(const std::string& backend, const std::stop_token& stop, Deadline deadline);
+
+ private:
+  struct Gate {
+    GateLimits limits;
+    std::size_t under_way = 0;
+    std::deque<Instant> starts;  ///< of the last minute
+  };
+  void leave(const std::string& backend);
+  /// How long until one more may start; 0: now. Under the lock.
+  std::chrono::nanoseconds wait_of(Gate& gate) const;
+
+  const Clock& clock_;
+  std::mutex mutex_;
+  const std::unique_ptr<Condition> changed_;
+  std::map<std::string, Gate, std::less<>> gates_;
+};
+
+}  // namespace tandem::resilience
