@@ -1,4 +1,8 @@
 // apps/tandem/cmd_store.cc - store: check, backup, restore, export and migrate what is kept, on either store.
+#include <sys/stat.h>
+
+#include <filesystem>
+
 #include "cli.h"
 #include "tandem/base/text.h"
 #include "tandem/orchestrate/engine/store_check.h"
@@ -167,8 +171,18 @@ void print_summary(const Cli& cli, const store::BackupSummary& summary, const st
   }
 }
 
+/// The files of the data directory are replaced by nobody but the store itself.
+Result<void> refuse_inside(const std::string& file, const std::string& data_dir) {
+  std::error_code unknown;
+  const std::filesystem::path parent = std::filesystem::weakly_canonical(file, unknown).parent_path();
+  if (unknown || !std::filesystem::equivalent(parent, data_dir, unknown) || unknown) return {};
+  return fail(errors::kUsage, "{} stands in the data directory itself; name a file elsewhere", quote(file));
+}
+
 Result<int> backup(Cli& cli, const std::string& file, bool plain) {
   TANDEM_TRY_ASSIGN(const Place place, place_of(cli, Use::kRead));
+  TANDEM_TRY(refuse_inside(file, place.data_dir));
+  ::umask(S_IRWXG | S_IRWXO);  // it holds what the data directory shows to nobody else
   TANDEM_TRY_ASSIGN(const auto store, open_store_to_read(place.settings, place.data_dir, cli.machine));
   const store::BackupOptions options{.compression = plain ? store::Compression::kNone : store::Compression::kZlib,
                                      .tandem = TANDEM_VERSION};

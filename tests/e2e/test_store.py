@@ -270,6 +270,25 @@ class StoreCommands(unittest.TestCase):
         self.assertFalse(self.place.data.exists() or self.file.exists())
         self.assertEqual(self.cluster.sql("SELECT count(*) FROM pg_namespace WHERE nspname = 'tandem'"), "0")
 
+    def test_a_backup_never_replaces_a_file_of_the_data_directory_and_is_private(self):
+        self.some_jobs(2)
+        for name in ("tandem.db", "tandem.db-wal", "tandem.lock", "new"):
+            refused = self.place.run("store", "backup", self.place.data / name, check=False)
+            self.assertEqual(refused.returncode, 2, (name, refused.stderr))
+        self.place.run("store", "check")
+        self.place.run("store", "backup", self.file)
+        self.assertEqual(self.file.stat().st_mode & 0o777, 0o600)
+
+    def test_a_backup_of_a_log_with_a_gap_is_none_and_leaves_the_old_one(self):
+        self.some_jobs(2)
+        self.file.write_bytes(b"the last one")
+        database = next(self.place.data.glob("*.db"))
+        with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+            connection.execute("DELETE FROM event_log WHERE sequence = 3")
+        refused = self.place.run("store", "backup", self.file, check=False)
+        self.assertIn("[3003 store_damaged]", refused.stderr)
+        self.assertEqual(self.file.read_bytes(), b"the last one")
+
     def test_a_backup_that_finds_no_room_says_so_and_leaves_the_old_one(self):
         room = 40_000  # for what SQLite shares beside its file, and not for the backup
         self.some_jobs(8)

@@ -88,7 +88,16 @@ Result<BackupSummary> back_up(Store& store, Fs& fs, const std::string& path, con
       return file->add(table, row);
     }));
   }
-  TANDEM_TRY(snapshot->read_log([&](const LogEntry& entry) { return file->add(entry); }));
+  std::uint64_t entries = 0;
+  TANDEM_TRY(snapshot->read_log([&](const LogEntry& entry) -> Result<void> {
+    if (entry.sequence != ++entries)
+      return fail(errors::kStoreDamaged, "entry {} of the log follows entry {}; `tandem store check` says more",
+                  entry.sequence, entries - 1);
+    return file->add(entry);
+  }));
+  if (entries != out.header.last_sequence)
+    return fail(errors::kStoreDamaged, "the log has {} entries and counts {}; `tandem store check` says more", entries,
+                out.header.last_sequence);
   TANDEM_TRY(file->finish());
   out.bytes = file->bytes();
   return out;

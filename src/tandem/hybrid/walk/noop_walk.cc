@@ -1,5 +1,6 @@
 #include "tandem/hybrid/walk/noop_walk.h"
 
+#include "tandem/hybrid/walk/confidence.h"
 #include "tandem/model/problem/noop.h"
 
 namespace tandem::walk {
@@ -24,6 +25,15 @@ Result<hybrid::Advance> NoopWalk::next(const Json& state, std::span<const hybrid
   result.baseline = job::BaselineSummary{
       .backend = "engine", .objective = score.objective, .feasible = score.feasible, .same_run = true};
   result.comparison = {.verdict = "no_claim", .text = "There was nothing to compute, so there is nothing to compare."};
+  const std::optional<job::ScoredCandidate> baseline = result.best->candidate;
+  const std::vector<double> objectives = {score.objective};
+  result.confidence = problem_confidence({.sense = problem_->sense(),
+                                          .proved = true,
+                                          .candidates = result.candidates,
+                                          .from_control = [](const job::ScoredCandidate&) { return false; },
+                                          .baseline = baseline,
+                                          .baseline_objectives = objectives},
+                                         result.provenance);
   result.refinement.status = "skipped: nothing to compute";
   result.plan_digest = plan_digest_;
   result.explanation = problem_->explain({});

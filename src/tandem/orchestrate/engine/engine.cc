@@ -37,6 +37,7 @@ Result<void> EngineImpl::recover_and_start() {
     for (const JobId& id : interrupted) TANDEM_TRY(requeue(id, "the process that ran it ended"));
   }
   if (options_.runs == Runs::kEveryJob) TANDEM_TRY(enqueue_queued());
+  doing_chores_ = services_.executor.start_loop("chores", [this](const std::stop_token& stop) { do_chores(stop); });
   for (std::size_t i = 0; i < options_.workers; ++i)
     workers_.push_back(services_.executor.start_loop("worker", [this](const std::stop_token& stop) { work(stop); }));
   if (options_.workers != 0) sweeping_ = reconciler_.start(services_.executor, options_.reconcile_interval);
@@ -57,8 +58,6 @@ Result<void> EngineImpl::refuse_when_draining() {
 Result<void> EngineImpl::refuse_when_slow() {
   if (options_.queue_delay_max.count() == 0) return {};
   const std::lock_guard lock(mutex_);
-  while (!waiting_since_.empty() && !queue_.contains(waiting_since_.begin()->second))
-    waiting_since_.erase(waiting_since_.begin());
   if (waiting_since_.empty()) return {};
   const auto delay = std::chrono::microseconds(services_.clock.now().micros - waiting_since_.begin()->first);
   if (delay <= options_.queue_delay_max) return {};
@@ -164,11 +163,27 @@ void EngineImpl::enqueue(const Queued& queued) {
 
 void EngineImpl::enqueue_locked(const Queued& queued) {
   const JobId id(queued.ticket.job);
-  if (!takes_part() || running_.contains(id) || parked_.contains(id)) return;
+  if (!takes_part() || parked_.contains(id)) return;
+  if (const auto found = running_.find(id); found != running_.end()) {
+    found->second->look_again = true;  // it is on its way out of this process's hands
+    return;
+  }
   if (!queue_.push(queued.ticket)) return;
   if (queued.until_micros != 0) waiting_until_.emplace(queued.until_micros, queued.ticket.job);
-  if (options_.queue_delay_max.count() != 0) waiting_since_.emplace(services_.clock.now().micros, queued.ticket.job);
+  if (options_.queue_delay_max.count() != 0) {
+    const std::int64_t now = services_.clock.now().micros;
+    if (since_.emplace(queued.ticket.job, now).second) waiting_since_.emplace(now, queued.ticket.job);
+  }
   work_->notify_one();
+}
+
+bool EngineImpl::unqueue_locked(const std::string& job) {
+  if (const auto since = since_.find(job); since != since_.end()) {
+    waiting_since_.erase({since->second, job});
+    since_.erase(since);
+  }
+  fresh_.erase(job);
+  return queue_.erase(job);
 }
 
 Result<void> EngineImpl::enqueue_queued() {
@@ -190,6 +205,10 @@ Result<std::size_t> EngineImpl::attend(const JobId& id) {
 
 void EngineImpl::wake(const JobId& id) {
   const std::lock_guard lock(mutex_);
+  wake_locked(id);
+}
+
+void EngineImpl::wake_locked(const JobId& id) {
   for (auto [at, end] = waiters_.equal_range(id); at != end; ++at) {
     at->second->woken = true;
     at->second->news->notify_all();

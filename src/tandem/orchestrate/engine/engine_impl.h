@@ -50,6 +50,7 @@ class EngineImpl final : public Engine {
         watch_(services_.store, services_.log, services_.meter),
         queue_(options_.weights),
         work_(services_.executor.make_condition()),
+        chore_(services_.executor.make_condition()),
         changed_(services_.executor.make_condition()) {
     services_.submitter.publish_to([outlet = outlet_](const job::Event& event) { outlet->publish(event); });
   }
@@ -59,6 +60,7 @@ class EngineImpl final : public Engine {
     sweeping_.reset();
     healing_.reset();
     workers_.clear();
+    doing_chores_.reset();
     beating_.reset();
     guarding_.reset();
     // Its jobs are back in the queue; without a row nobody waits for the lease to run out.
@@ -108,12 +110,15 @@ class EngineImpl final : public Engine {
     StopReason reason = StopReason::kNone;
     schedule::Ticket ticket;
     double charged_s = 0;
+    bool look_again = false;  ///< it may be queued anew: whoever lets go of it looks
+    bool keeps_key = false;  ///< another process has its serial key
   };
   /// One whose start is stored and that a worker may walk.
   struct Claimed {
     JobRecord record;
     SpecPtr spec;  ///< null: to be read
     std::shared_ptr<Running> running;
+    Instant at;
   };
   /// What this process knows of a job that it admitted a moment ago.
   struct Fresh {
@@ -124,7 +129,6 @@ class EngineImpl final : public Engine {
   struct Turn {
     std::vector<std::pair<schedule::Ticket, std::shared_ptr<Running>>> claims;
     std::optional<Claimed> job;
-    std::function<void()> chore;
     bool leave = false;
   };
   class Waiter;
@@ -136,6 +140,8 @@ class EngineImpl final : public Engine {
   void enqueue_locked(const Queued& queued);
   Result<void> enqueue_queued();  ///< all that the store has
   void wake(const JobId& id);  ///< whoever waits for it looks again
+  void wake_locked(const JobId& id);
+  bool unqueue_locked(const std::string& job);
   void wake_all();
 
   // Workers.
@@ -143,15 +149,20 @@ class EngineImpl final : public Engine {
   Turn take(const std::stop_token& stop);
   bool may_claim_locked(std::size_t free) const;
   void claim(const schedule::Ticket& ticket, const std::shared_ptr<Running>& running);
-  void claim_with(JobRecord record, SpecPtr spec, const std::shared_ptr<Running>& running, bool is_fresh);
-  void claimed(Result<JobRecord> row, SpecPtr spec, const std::shared_ptr<Running>& running, bool is_fresh);
-  void claim_refused(const schedule::Ticket& ticket, const std::shared_ptr<Running>& running, const Error& error);
+  void claim_with(JobRecord record, SpecPtr spec, const std::shared_ptr<Running>& running);
+  void claimed(JobRecord row, SpecPtr spec, const std::shared_ptr<Running>& running);
+  /// `version`: of the row that the claim was tried on.
+  void claim_refused(const std::shared_ptr<Running>& running, const Error& error, std::uint64_t version);
+  void give_back_claimed();  ///< what lies claimed behind long runs
   void walk(Claimed claimed);
   void end(RunOutcome outcome, SpecPtr spec, const std::shared_ptr<Running>& running);
   void end_again(RunOutcome outcome, SpecPtr spec, const std::shared_ptr<Running>& running, bool was_refused);
   /// The job is out of this process's hands; `unstored`: it has to come back to it.
   void let_go(const JobId& id, const std::shared_ptr<Running>& running, SpecPtr spec, std::optional<Error> unstored);
+  /// What takes the store's time and must not wait for a worker.
   void chore(std::function<void()> work);
+  void do_chores(const std::stop_token& stop);
+  void release_held_keys();
   void stop_running(const JobId& id, StopReason reason);
 
   Result<void> requeue(const JobId& id, const std::string& reason);
@@ -167,7 +178,7 @@ class EngineImpl final : public Engine {
   bool may_start() const { return membership_ == nullptr || membership_->holds(); }
   /// Called when `error` kept something from being stored: jobs wait now, and whoever waits for them hears it.
   void cannot_store(const Error& error);
-  void park_locked(const JobId& id, SpecPtr spec);
+  void park_locked(const JobId& id, SpecPtr spec, const schedule::Ticket& ticket);
   void heal(const std::stop_token& stop);
   void unpark();
   void expire_waiting();
@@ -185,6 +196,7 @@ class EngineImpl final : public Engine {
   /// A job whose start, checkpoint or end could not be stored.
   struct Parked {
     SpecPtr spec;
+    schedule::Ticket ticket;  ///< its serial key stays taken
     std::uint32_t looks_left = 0;  ///< of heal(), before it is tried again
   };
 
@@ -193,8 +205,10 @@ class EngineImpl final : public Engine {
   schedule::FairQueue queue_;
   std::unordered_map<std::string, Fresh> fresh_;  ///< of what waits; a part of it
   std::set<std::pair<std::int64_t, std::string>> waiting_until_;  ///< microseconds, job: whose wait has a limit
-  std::set<std::pair<std::int64_t, std::string>> waiting_since_;  ///< kept where queue_delay_max is set
-  std::vector<schedule::Ticket> held_elsewhere_;  ///< another process has their serial key
+  std::set<std::pair<std::int64_t, std::string>>
+      waiting_since_;  ///< microseconds, job; kept where queue_delay_max is set
+  std::unordered_map<std::string, std::int64_t> since_;  ///< the same by job
+  std::vector<schedule::Ticket> held_keys_;  ///< one for each serial key that another process has
   std::deque<Claimed> claimed_;
   std::deque<std::function<void()>> chores_;
   std::size_t claiming_ = 0;  ///< claims that the store has not answered
@@ -207,10 +221,12 @@ class EngineImpl final : public Engine {
   std::map<JobId, std::uint32_t> parkings_;  ///< how often in a row; a job that keeps failing is tried less and less
   std::multimap<JobId, Waiter*> waiters_;
   const std::unique_ptr<Condition> work_;  ///< whatever take() looks at
+  const std::unique_ptr<Condition> chore_;
   const std::unique_ptr<Condition> changed_;  ///< running_ got smaller
   bool leads_ = true;  ///< false where another process looks after what waits
   bool draining_ = false;
   std::vector<std::unique_ptr<Timer>> workers_;
+  std::unique_ptr<Timer> doing_chores_;
   std::unique_ptr<Timer> sweeping_;
   std::unique_ptr<Timer> healing_;
   // Of a shared store only.

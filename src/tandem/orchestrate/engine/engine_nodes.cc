@@ -72,12 +72,20 @@ void EngineImpl::guard(const std::stop_token& stop) {
   }
 }
 
+void EngineImpl::release_held_keys() {
+  const std::lock_guard lock(mutex_);
+  for (const schedule::Ticket& ticket : held_keys_) queue_.release(ticket);
+  if (!held_keys_.empty()) work_->notify_one();
+  held_keys_.clear();
+}
+
 void EngineImpl::look_for_work() {
+  release_held_keys();
   std::set<JobId> attended;
   {
     const std::lock_guard lock(mutex_);
     work_->notify_all();  // whoever waited for the lease
-    if (queue_.size() != 0) return;
+    if (queue_.ready()) return;
     attended = attended_;
   }
   // What the log told while it could not be taken, such as a job that this process was still running for nobody.
@@ -89,28 +97,36 @@ void EngineImpl::look_for_work() {
 void EngineImpl::heard(const job::Event& event) {
   const JobId& id = event.job;
   if (event.type == "job.cancel_requested") stop_running(id, StopReason::kCancelled);
-  if (event.type == "job.suspend_requested") stop_running(id, StopReason::kSuspended);
   const bool asks = event.type.ends_with("_requested");
   bool runs_here = options_.runs == Runs::kEveryJob;
+  bool is_mine = false;
   {
     const std::lock_guard lock(mutex_);
     runs_here = takes_part() && (runs_here || attended_.contains(id));
+    is_mine = running_.contains(id) || queue_.contains(id.value);
   }
-  if (event.type == "job.queued") {
+  if (event.type == "job.suspend_requested" && is_mine) {
+    // It may have been resumed since.
+    const auto record = load_job(services_.store, id);
+    if (!record || record->suspend_requested) stop_running(id, StopReason::kSuspended);
+  } else if (event.type == "job.queued") {
     if (runs_here) enqueue(queued_of(event));
   } else if (event.type == "job.requeued" || event.type == "job.resumed") {
     if (runs_here) {
       const auto record = load_job(services_.store, id);
       if (record && record->view.state == job::JobState::kQueued) enqueue(queued_of(*record));
+      if (!record && is_store_trouble(record.error())) {
+        const std::lock_guard lock(mutex_);
+        if (!running_.contains(id)) park_locked(id, nullptr, {.job = id.value});
+      }
     }
+    release_held_keys();
   } else if (event.type.starts_with("job.") && !asks) {  // somebody has it, or it is over
-    const std::lock_guard lock(mutex_);
-    queue_.erase(id.value);
-    fresh_.erase(id.value);
-    // A serial key may be free by now; whoever claims finds out.
-    for (const schedule::Ticket& ticket : held_elsewhere_) queue_.push(ticket);
-    if (!held_elsewhere_.empty()) work_->notify_one();
-    held_elsewhere_.clear();
+    {
+      const std::lock_guard lock(mutex_);
+      unqueue_locked(id.value);
+    }
+    if (event.type != "job.started" && event.type != "job.planned") release_held_keys();
   }
   wake(id);
   listeners_->publish(event);

@@ -82,6 +82,54 @@ TEST_F(EngineQueue, a_running_job_that_is_suspended_stops_and_survives_a_restart
   EXPECT_THAT(world_.engine->resume(id, "user"), FailsWith(errors::kJobFinal));
 }
 
+TEST_F(EngineQueue, a_job_that_is_resumed_while_it_still_stops_is_not_forgotten) {
+  world_.open(2);
+  for (int i = 0; i < 150; ++i) {
+    const JobId id = world_.admit(noop(50));
+    while (world_.engine->job(id)->state == job::JobState::kQueued) std::this_thread::yield();
+    if (!world_.engine->suspend(id, "user", "")) continue;  // it was faster
+    Result<void> resumed = fail(errors::kIllegalTransition, "not yet");
+    while (!resumed && resumed.error().number == errors::kIllegalTransition)
+      resumed = world_.engine->resume(id, "user");
+    const JobView view = world_.engine->wait(id, Deadline::never()).value();
+    EXPECT_EQ(view.state, job::JobState::kSucceeded);
+  }
+}
+
+TEST_F(EngineQueue, a_cancelled_job_ends_although_long_work_was_claimed_behind_it) {
+  world_.open(1);
+  for (int i = 0; i < 100; ++i) world_.run(noop(0));  // so that jobs are claimed ahead
+  close_gate();
+  const JobId first = world_.admit(world_.classical_job("first"));
+  const JobId second = world_.admit(world_.classical_job("second"));
+  gate_.wait_for_arrivals(1);
+  ASSERT_THAT(world_.engine->cancel(first, "user", ""), Succeeds());
+  EXPECT_EQ(world_.wait(first).state, job::JobState::kCancelled);
+  gate_.open();
+  EXPECT_EQ(world_.wait(second).state, job::JobState::kSucceeded);
+}
+
+TEST_F(EngineQueue, what_a_client_says_has_a_limit) {
+  world_.open(0);
+  const JobId id = world_.admit(world_.classical_job());
+  const std::string long_words(5000, 'x');
+  EXPECT_THAT(world_.engine->cancel(id, "user", long_words), FailsWith(errors::kValueOutOfRange));
+  EXPECT_THAT(world_.engine->suspend(id, "user", long_words), FailsWith(errors::kValueOutOfRange));
+}
+
+TEST_F(EngineQueue, a_noop_is_trusted_and_can_rehearse_a_review_and_may_name_backends) {
+  world_.open();
+  const auto trusted = [&](double confidence_min) {
+    return world_.run(world_.spec({{"problem", {{"type", "noop"}}},
+                                   {"policy", {{"backends", {"cpu.tabu"}}}},
+                                   {"review", {{"confidence_min", confidence_min}}},
+                                   {"fallbacks", {"manual_review"}}}));
+  };
+  EXPECT_EQ(trusted(0.1).state, job::JobState::kSucceeded);
+  const Json result = world_.canonical_result(trusted(0).id);
+  EXPECT_GT(result["confidence"]["value"].get<double>(), 0.5);
+}
+
 TEST_F(EngineQueue, a_suspended_job_can_be_cancelled) {
   close_gate();
   world_.open(1);

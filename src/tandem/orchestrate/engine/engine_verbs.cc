@@ -2,8 +2,20 @@
 #include "tandem/orchestrate/engine/engine_impl.h"
 
 namespace tandem::engine {
+namespace {
+
+constexpr std::size_t kReasonMax = 4096;  ///< a sentence or two, as in a job document
+
+Result<void> check_reason(std::string_view reason) {
+  if (reason.size() <= kReasonMax) return {};
+  return fail_at("/reason", errors::kValueOutOfRange, "the reason has {} bytes, the limit is {}", reason.size(),
+                 kReasonMax);
+}
+
+}  // namespace
 
 Result<void> EngineImpl::cancel(const JobId& id, std::string_view actor, std::string_view reason) {
+  TANDEM_TRY(check_reason(reason));
   auto done =
       ledger_.update(id, std::nullopt, std::string(actor), [&](JobRecord& record, Change& change) -> Result<void> {
         const bool was_running = record.view.state == job::JobState::kRunning;
@@ -27,6 +39,7 @@ Result<void> EngineImpl::cancel(const JobId& id, std::string_view actor, std::st
 }
 
 Result<void> EngineImpl::suspend(const JobId& id, std::string_view actor, std::string_view reason) {
+  TANDEM_TRY(check_reason(reason));
   auto done =
       ledger_.update(id, std::nullopt, std::string(actor), [&](JobRecord& record, Change& change) -> Result<void> {
         const bool was_running = record.view.state == job::JobState::kRunning;
@@ -72,16 +85,20 @@ void EngineImpl::stop_running(const JobId& id, StopReason reason) {
   std::shared_ptr<Running> running;
   {
     const std::lock_guard lock(mutex_);
-    queue_.erase(id.value);
-    fresh_.erase(id.value);
+    unqueue_locked(id.value);
     const auto found = running_.find(id);
     if (found != running_.end()) {
       running = found->second;
       running->reason = std::max(running->reason, reason);
+      running->look_again = true;  // it may be resumed while it stops
     }
   }
   if (running != nullptr) running->stop.request_stop();
   wake(id);
+  if (running != nullptr || reason != StopReason::kSuspended || options_.runs != Runs::kEveryJob) return;
+  // Somebody may have resumed it before it left the queue.
+  const auto record = load_job(services_.store, id);
+  if (record && record->view.state == job::JobState::kQueued) enqueue(queued_of(*record));
 }
 
 }  // namespace tandem::engine

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kClaimedAheadMax = 64;
 constexpr double kClaimedAheadS = 0.005;  ///< work that may lie claimed and not begun
+constexpr auto kClaimedTimeMax = std::chrono::milliseconds(200);  ///< beyond it claimed work goes back
 constexpr std::size_t kEndingMax = 512;  ///< ends under way to the store; beyond it workers wait
 constexpr double kMeanShare = 0.1;  ///< weight of the last run in the mean
 constexpr std::uint32_t kBackOffMax = 6;  ///< doublings of the time between two tries to store what one job does
@@ -19,9 +20,9 @@ constexpr std::uint32_t kBackOffMax = 6;  ///< doublings of the time between two
 double seconds(std::chrono::nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
 
 /// Of a claim: why the job was not started, where that is no trouble.
-bool is_usual(const Error& error, bool shared) {
+bool is_usual(const Error& error) {
   return error.number == errors::kJobFinal || error.number == errors::kIllegalTransition ||
-         (shared && error.number == errors::kPreconditionFailed);
+         error.number == errors::kPreconditionFailed;
 }
 
 bool waited_too_long(const JobRecord& row, std::int64_t now_micros) {
@@ -57,7 +58,8 @@ Result<void> EngineImpl::requeue(const JobId& id, const std::string& reason) {
 
 bool EngineImpl::may_claim_locked(std::size_t free) const {
   if (!queue_.ready()) return false;
-  const auto ahead = std::min(kClaimedAheadMax, static_cast<std::size_t>(kClaimedAheadS / mean_run_s_));
+  const auto ahead =
+      static_cast<std::size_t>(std::min<double>(kClaimedAheadMax, kClaimedAheadS / std::max(mean_run_s_, 1e-9)));
   return claiming_ + claimed_.size() < free + ahead && may_start() && watch_.writable().has_value();
 }
 
@@ -71,12 +73,7 @@ EngineImpl::Turn EngineImpl::take(const std::stop_token& stop) {
   Turn turn;
   while (true) {
     const bool ends = draining_ || stop.stop_requested();
-    if (!chores_.empty()) {
-      turn.chore = std::move(chores_.front());
-      chores_.pop_front();
-      break;
-    }
-    if (ends && claimed_.empty() && claiming_ == 0 && ending_ == 0) {
+    if (ends && claimed_.empty() && claiming_ == 0) {
       turn.leave = true;
       break;
     }
@@ -87,6 +84,10 @@ EngineImpl::Turn EngineImpl::take(const std::stop_token& stop) {
     const std::size_t free = idle_ - (turn.job ? 1 : 0);
     while (!ends && may_claim_locked(free)) {
       std::optional<schedule::Ticket> ticket = queue_.pop(mean_run_s_);
+      if (const auto since = since_.find(ticket->job); since != since_.end()) {
+        waiting_since_.erase({since->second, ticket->job});
+        since_.erase(since);
+      }
       auto running = std::make_shared<Running>();
       running->ticket = *ticket;
       running->charged_s = mean_run_s_;
@@ -109,7 +110,6 @@ void EngineImpl::work(const std::stop_token& stop) {
       work_->notify_all();  // the others may leave as well
       return;
     }
-    if (turn.chore) turn.chore();
     for (const auto& [ticket, running] : turn.claims) claim(ticket, running);
     if (turn.job) walk(*std::move(turn.job));
   }
@@ -118,7 +118,30 @@ void EngineImpl::work(const std::stop_token& stop) {
 void EngineImpl::chore(std::function<void()> work) {
   const std::lock_guard lock(mutex_);
   chores_.push_back(std::move(work));
-  work_->notify_one();
+  chore_->notify_one();
+}
+
+void EngineImpl::do_chores(const std::stop_token& stop) {
+  while (true) {
+    std::function<void()> next;
+    {
+      std::unique_lock lock(mutex_);
+      lock.unlock();
+      const std::stop_callback wake(stop, [this] {
+        const std::lock_guard guard(mutex_);
+        chore_->notify_all();
+      });
+      lock.lock();
+      chore_->wait(lock, [&] { return !chores_.empty() || stop.stop_requested(); });
+      if (!chores_.empty()) {
+        next = std::move(chores_.front());
+        chores_.pop_front();
+      }
+      lock.unlock();
+    }
+    if (!next) return;  // whoever stops it has waited for all jobs
+    next();
+  }
 }
 
 void EngineImpl::claim(const schedule::Ticket& ticket, const std::shared_ptr<Running>& running) {
@@ -130,13 +153,13 @@ void EngineImpl::claim(const schedule::Ticket& ticket, const std::shared_ptr<Run
       fresh_.erase(found);
     }
   }
-  if (fresh) return claim_with(std::move(fresh->record), std::move(fresh->spec), running, true);
+  if (fresh) return claim_with(std::move(fresh->record), std::move(fresh->spec), running);
   auto record = load_job(services_.store, JobId(ticket.job));
-  if (!record) return claim_refused(ticket, running, record.error());
-  claim_with(*std::move(record), nullptr, running, false);
+  if (!record) return claim_refused(running, record.error(), 0);
+  claim_with(*std::move(record), nullptr, running);
 }
 
-void EngineImpl::claim_with(JobRecord record, SpecPtr spec, const std::shared_ptr<Running>& running, bool is_fresh) {
+void EngineImpl::claim_with(JobRecord record, SpecPtr spec, const std::shared_ptr<Running>& running) {
   const auto start = [this](JobRecord& row, Change& change) -> Result<void> {
     const bool queued = row.view.state == job::JobState::kQueued;
     if (row.view.cancel_requested && queued)
@@ -153,53 +176,87 @@ void EngineImpl::claim_with(JobRecord record, SpecPtr spec, const std::shared_pt
     change.events.push_back({"job.started", {{"fence", row.view.fence}, {"start", row.starts}}});
     return {};
   };
-  ledger_.change(std::move(record), "engine", start,
-                 [this, spec = std::move(spec), running, is_fresh](Result<JobRecord> row) mutable {
-                   claimed(std::move(row), std::move(spec), running, is_fresh);
-                 });
+  const std::uint64_t version = record.version;
+  ledger_.change(
+      std::move(record), "engine", start,
+      [this, spec = std::move(spec), running, version](Result<JobRecord> row) mutable {
+        if (row) return claimed(*std::move(row), std::move(spec), running);
+        // What it means takes a look at the store, and this is no thread to look from.
+        chore([this, running, version, error = std::move(row).error()] { claim_refused(running, error, version); });
+      });
 }
 
 /// On a thread of the store.
-void EngineImpl::claimed(Result<JobRecord> row, SpecPtr spec, const std::shared_ptr<Running>& running, bool is_fresh) {
-  if (!row) {
-    // What it means takes a look at the store, and this is no thread to look from.
-    return chore([this, running, is_fresh, spec = std::move(spec), error = std::move(row).error()]() mutable {
-      if (error.number != errors::kPreconditionFailed) return claim_refused(running->ticket, running, error);
-      // Somebody changed the row, or has the serial key.
-      auto record = load_job(services_.store, JobId(running->ticket.job));
-      const bool waits = record && record->view.state == job::JobState::kQueued;
-      if (waits && is_fresh) return claim_with(*std::move(record), std::move(spec), running, false);
-      claim_refused(running->ticket, running, record ? error : record.error());
-    });
-  }
-  const JobId id = row->view.id;
-  if (row->view.state != job::JobState::kRunning) {  // it ended here
-    {
-      const std::lock_guard lock(mutex_);
-      --claiming_;
-    }
-    return let_go(id, running, nullptr, std::nullopt);
-  }
-  const std::lock_guard lock(mutex_);
-  --claiming_;
-  claimed_.push_back({.record = *std::move(row), .spec = std::move(spec), .running = running});
-  work_->notify_one();
-}
-
-void EngineImpl::claim_refused(const schedule::Ticket& ticket, const std::shared_ptr<Running>& running,
-                               const Error& error) {
-  const JobId id(ticket.job);
-  const bool key_is_taken = error.number == errors::kPreconditionFailed && !ticket.serial_key.empty();
+void EngineImpl::claimed(JobRecord row, SpecPtr spec, const std::shared_ptr<Running>& running) {
+  const JobId id = row.view.id;
+  const bool runs = row.view.state == job::JobState::kRunning;
   {
     const std::lock_guard lock(mutex_);
     --claiming_;
-    if (key_is_taken) held_elsewhere_.push_back(ticket);
+    if (runs) {
+      claimed_.push_back(
+          {.record = std::move(row), .spec = std::move(spec), .running = running, .at = services_.clock.monotonic()});
+      work_->notify_one();
+      return;
+    }
+    queue_.charge(running->ticket, -running->charged_s);
+  }
+  let_go(id, running, nullptr, std::nullopt);  // it ended here
+}
+
+void EngineImpl::claim_refused(const std::shared_ptr<Running>& running, const Error& error, std::uint64_t version) {
+  const JobId id(running->ticket.job);
+  bool look_again = false;
+  bool key_is_taken = false;
+  std::optional<Error> trouble = is_store_trouble(error) ? std::optional(error) : std::nullopt;
+  if (error.number == errors::kPreconditionFailed) {
+    // Somebody changed the row, or has the serial key.
+    const auto record = load_job(services_.store, id);
+    const bool waits = record && record->view.state == job::JobState::kQueued;
+    look_again = waits && record->version != version;
+    key_is_taken = waits && record->version == version;
+    if (!record && is_store_trouble(record.error())) trouble = record.error();
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    --claiming_;
+    queue_.charge(running->ticket, -running->charged_s);
+    running->look_again = running->look_again || look_again;
+    if (key_is_taken) {
+      running->keeps_key = true;
+      held_keys_.push_back(running->ticket);
+      running->look_again = true;
+    }
   }
   // Ended while it waited, or another process was faster: nothing to do. Anything else is worth a line.
-  if (!is_usual(error, services_.store.shared()))
+  if (!is_usual(error))
     services_.log.write(LogLevel::kWarning, "job.not_started", {{"job_id", id.value}, {"error", error.to_string()}});
-  const bool trouble = is_store_trouble(error);
-  let_go(id, running, nullptr, trouble ? std::optional(error) : std::nullopt);
+  let_go(id, running, nullptr, std::move(trouble));
+}
+
+/// A long run may have taken the workers after these were claimed: they go back to where others find them.
+void EngineImpl::give_back_claimed() {
+  std::deque<Claimed> late;
+  {
+    const std::lock_guard lock(mutex_);
+    if (idle_ != 0 || draining_) return;
+    while (!claimed_.empty() && services_.clock.monotonic() - claimed_.front().at > kClaimedTimeMax) {
+      claimed_.front().running->look_again = true;
+      late.push_back(std::move(claimed_.front()));
+      claimed_.pop_front();
+      ++ending_;
+    }
+  }
+  for (Claimed& one : late) {
+    StopReason reason = StopReason::kNone;
+    {
+      const std::lock_guard lock(mutex_);
+      reason = std::max(one.running->reason, StopReason::kDraining);
+    }
+    RunOutcome outcome = runner_.end_with(
+        std::move(one.record), make_error(errors::kCancelled, "no worker was free for it after all"), reason);
+    end(std::move(outcome), std::move(one.spec), one.running);
+  }
 }
 
 void EngineImpl::walk(Claimed claimed) {
@@ -245,6 +302,7 @@ void EngineImpl::end(RunOutcome outcome, SpecPtr spec, const std::shared_ptr<Run
                      {
                        const std::lock_guard lock(mutex_);
                        --ending_;
+                       if (row->view.state == job::JobState::kQueued) running->look_again = true;
                      }
                      return let_go(row->view.id, running, nullptr, std::nullopt);
                    }
@@ -288,6 +346,7 @@ void EngineImpl::end_again(RunOutcome outcome, SpecPtr spec, const std::shared_p
   {
     const std::lock_guard lock(mutex_);
     --ending_;
+    running->look_again = true;
   }
   std::optional<Error> unstored = std::move(outcome.error);
   if (unstored && unstored->number == errors::kStaleFence) {
@@ -301,21 +360,26 @@ void EngineImpl::end_again(RunOutcome outcome, SpecPtr spec, const std::shared_p
 
 void EngineImpl::let_go(const JobId& id, const std::shared_ptr<Running>& running, SpecPtr spec,
                         std::optional<Error> unstored) {
-  {
-    const std::lock_guard lock(mutex_);
-    running_.erase(id);
-    queue_.release(running->ticket);
-    if (unstored)
-      park_locked(id, std::move(spec));
-    else
-      parkings_.erase(id);
-    if (draining_) changed_->notify_all();
-    work_->notify_one();
-  }
-  wake(id);
   // A lease that ran out says nothing of the store: the job waits until there is one again.
-  if (unstored && unstored->number != errors::kLeaseLost && unstored->number != errors::kStaleFence)
-    cannot_store(*unstored);
+  const bool trouble = unstored && is_store_trouble(*unstored);
+  const std::lock_guard lock(mutex_);  // held to the end: nothing here is touched after an engine may be gone
+  running_.erase(id);
+  if (unstored)
+    park_locked(id, std::move(spec), running->ticket);
+  else
+    parkings_.erase(id);
+  if (!unstored && !running->keeps_key) queue_.release(running->ticket);
+  if (!unstored && running->look_again && options_.runs == Runs::kEveryJob && !draining_) {
+    chores_.push_back([this, id] {
+      const auto record = load_job(services_.store, id);
+      if (record && record->view.state == job::JobState::kQueued) enqueue(queued_of(*record));
+    });
+  }
+  if (trouble) chores_.push_back([this, error = *std::move(unstored)] { cannot_store(error); });
+  if (!chores_.empty()) chore_->notify_one();
+  wake_locked(id);
+  work_->notify_one();
+  if (draining_) changed_->notify_all();
 }
 
 void EngineImpl::cannot_store(const Error& error) {
@@ -326,9 +390,9 @@ void EngineImpl::cannot_store(const Error& error) {
   });
 }
 
-void EngineImpl::park_locked(const JobId& id, SpecPtr spec) {
+void EngineImpl::park_locked(const JobId& id, SpecPtr spec, const schedule::Ticket& ticket) {
   const std::uint32_t times = parkings_[id]++;
-  parked_[id] = {.spec = std::move(spec), .looks_left = 1u << std::min(times, kBackOffMax)};
+  parked_[id] = {.spec = std::move(spec), .ticket = ticket, .looks_left = 1u << std::min(times, kBackOffMax)};
 }
 
 void EngineImpl::heal(const std::stop_token& stop) {
@@ -343,6 +407,7 @@ void EngineImpl::heal(const std::stop_token& stop) {
     }
     if (!watch_.writable()) continue;
     unpark();
+    give_back_claimed();
     expire_waiting();
   }
 }
@@ -364,19 +429,25 @@ void EngineImpl::unpark() {
     auto record = load_job(services_.store, id);
     if (record && record->view.state == job::JobState::kRunning) {
       const auto done = requeue(id, "its progress could not be stored");
-      if (!done && done.error().number == errors::kStaleFence) continue;  // another process has it by now
+      if (!done && done.error().number == errors::kStaleFence) {  // another process has it by now
+        const std::lock_guard lock(mutex_);
+        queue_.release(parked.ticket);
+        continue;
+      }
       record = done ? load_job(services_.store, id) : tl::unexpected(done.error());
     }
     if (!record && is_store_trouble(record.error())) {
       {
         const std::lock_guard lock(mutex_);
-        park_locked(id, std::move(parked.spec));
+        park_locked(id, std::move(parked.spec), parked.ticket);
       }
       cannot_store(record.error());
       continue;
     }
-    if (!record || record->view.state != job::JobState::kQueued) continue;  // cancelled or gone by now
     const std::lock_guard lock(mutex_);
+    queue_.release(parked.ticket);
+    work_->notify_one();
+    if (!record || record->view.state != job::JobState::kQueued) continue;  // cancelled or gone by now
     const Queued queued = queued_of(*record);
     if (parked.spec != nullptr) fresh_.emplace(id.value, Fresh{.record = *std::move(record), .spec = parked.spec});
     enqueue_locked(queued);
@@ -389,22 +460,27 @@ void EngineImpl::expire_waiting() {
     JobId id;
     {
       const std::lock_guard lock(mutex_);
-      if (!leads_ || waiting_until_.empty() || waiting_until_.begin()->first > now_micros) return;
+      if (waiting_until_.empty() || waiting_until_.begin()->first > now_micros) return;
       id = JobId(waiting_until_.begin()->second);
       waiting_until_.erase(waiting_until_.begin());
-      if (!queue_.contains(id.value)) continue;
+      if (!leads_ || !queue_.contains(id.value)) continue;
     }
     const auto done = ledger_.update(id, std::nullopt, "engine", [&](JobRecord& row, Change& change) -> Result<void> {
       if (row.view.state != job::JobState::kQueued || !waited_too_long(row, now_micros))
         return fail(errors::kIllegalTransition, "it does not wait any more");
       return expire(services_.store, row, change);
     });
-    if (!done && is_store_trouble(done.error())) return cannot_store(done.error());
+    if (!done && is_store_trouble(done.error())) {
+      {
+        const std::lock_guard lock(mutex_);
+        waiting_until_.emplace(now_micros, id.value);
+      }
+      return cannot_store(done.error());
+    }
     if (!done) continue;
     {
       const std::lock_guard lock(mutex_);
-      queue_.erase(id.value);
-      fresh_.erase(id.value);
+      unqueue_locked(id.value);
     }
     wake(id);
   }

@@ -312,6 +312,9 @@ RunOutcome JobRunner::end_with(JobRecord record, const Error& error, StopReason 
     if (goes_on && row.view.cancel_requested)
       return move_without_result(store, row, change, job::JobEvent::kCancel,
                                  make_error(errors::kCancelled, "cancelled by the client while it was running"));
+    if (event == job::JobEvent::kSuspend && !row.suspend_requested)
+      return move_without_result(store, row, change, job::JobEvent::kRequeue,
+                                 Error{.message = "resumed while it stopped"});
     return move_without_result(store, row, change, event, reason);
   };
   return {.decide = std::move(decide), .error = {}, .record = std::move(record)};

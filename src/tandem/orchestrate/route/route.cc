@@ -501,11 +501,12 @@ Result<Plan> plan_program(const RouteInput& input) {
   return plan;
 }
 
-Plan plan_noop(std::uint32_t steps) {
+Plan plan_noop(const job::JobSpec& spec, std::uint32_t steps) {
   Plan plan;
   plan.primary = plan.baseline = "engine";
-  plan.steps.push_back({.kind = StepKind::kScore});
-  plan.reasons.push_back(fmt::format("There is nothing to compute: the engine itself records {} steps.", steps));
+  plan.steps.push_back({.kind = StepKind::kScore, .fallbacks = review_chain(spec)});
+  plan.reasons.push_back(
+      fmt::format("There is nothing to compute: the engine itself records {} step{}.", steps, steps == 1 ? "" : "s"));
   return plan;
 }
 
@@ -514,10 +515,11 @@ Plan plan_noop(std::uint32_t steps) {
 Result<Plan> make_plan(const RouteInput& input) {
   std::vector<backend::Backend*> backends;
   for (const BackendFacts& facts : input.backends) backends.push_back(facts.backend);
-  TANDEM_TRY(check_names(*input.spec, backends));
+  const bool noop = !input.spec->is_program() && problem::noop_steps(*input.spec->problem()).has_value();
+  if (!noop) TANDEM_TRY(check_names(*input.spec, backends));  // a no-op is planned without looking at any
   const auto plan_work = [&]() -> Result<Plan> {
     if (input.spec->is_program()) return plan_program(input);
-    if (const auto steps = problem::noop_steps(*input.spec->problem())) return plan_noop(*steps);
+    if (const auto steps = problem::noop_steps(*input.spec->problem())) return plan_noop(*input.spec, *steps);
     return plan_problem(input);
   };
   TANDEM_TRY_ASSIGN(Plan plan, plan_work());

@@ -22,6 +22,12 @@ FairQueue::Tenant& FairQueue::tenant_of(const Ticket& ticket) {
 
 FairQueue::Project& FairQueue::project_of(const Ticket& ticket) {
   Tenant& tenant = tenant_of(ticket);
+  if (tenant.projects.size() >= tenant.projects_swept_at) {
+    std::erase_if(tenant.projects, [&](const auto& one) {
+      return one.first != ticket.project && one.second.tickets == 0 && one.second.start <= tenant.time;
+    });
+    tenant.projects_swept_at = std::max<std::size_t>(64, 2 * tenant.projects.size());
+  }
   const auto [at, added] = tenant.projects.try_emplace(ticket.project);
   if (added) {
     at->second.name = ticket.project;
@@ -66,6 +72,7 @@ bool FairQueue::push(const Ticket& ticket) {
   const auto [at, added] = entries_.try_emplace(ticket.job, Entry{.rank = ticket.rank, .project = &project});
   if (!added) return false;
   const Node& node = *at;
+  ++project.tickets;
   if (ticket.serial_key.empty()) {
     stand(node);
     return true;
@@ -90,6 +97,7 @@ Ticket FairQueue::take_out(const Node& node) {
     line->waiting.erase(&node);
   }
   if (urgent_ == node.first) urgent_.clear();
+  --entry.project->tickets;
   entries_.erase(out.job);
   return out;
 }
@@ -114,22 +122,20 @@ bool FairQueue::erase(const std::string& job) {
   const auto found = entries_.find(job);
   if (found == entries_.end()) return false;
   Line* line = found->second.line;
+  Tenant& tenant = *found->second.project->tenant;
   take_out(*found);
-  if (line != nullptr && !line->taken && !line->waiting.empty()) {
-    leave(**line->waiting.begin());
-    stand(**line->waiting.begin());
+  if (line == nullptr || line->taken) return true;
+  if (line->waiting.empty()) {
+    tenant.lines.erase(tenant.lines.find(line->key));
+    return true;
   }
+  leave(**line->waiting.begin());
+  stand(**line->waiting.begin());
   return true;
 }
 
 void FairQueue::hurry(const std::string& job) {
   if (entries_.contains(job)) urgent_ = job;
-}
-
-void FairQueue::take(const Ticket& ticket) {
-  Line& line = line_of(tenant_of(ticket), ticket.serial_key);
-  line.taken = true;
-  if (!line.waiting.empty()) leave(**line.waiting.begin());
 }
 
 void FairQueue::release(const Ticket& ticket) {

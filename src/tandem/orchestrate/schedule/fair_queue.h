@@ -54,8 +54,6 @@ class FairQueue {
   void hurry(const std::string& job);
   /// The serial key of a ticket that was popped is free again.
   void release(const Ticket& ticket);
-  /// The serial key of a ticket is taken by somebody else, until release().
-  void take(const Ticket& ticket);
   /// Service that a popped ticket took beyond, or below, what pop() charged.
   void charge(const Ticket& ticket, double cost);
 
@@ -91,6 +89,7 @@ class FairQueue {
     Tenant* tenant = nullptr;
     double weight = 1;
     double start = 0;  ///< in the virtual time of its tenant
+    std::size_t tickets = 0;  ///< also those held back by a serial key
     Waiting waiting;
   };
   struct LeastServed {
@@ -105,6 +104,7 @@ class FairQueue {
     double start = 0;
     double time = 0;  ///< virtual
     std::map<std::string, Project, std::less<>> projects;
+    std::size_t projects_swept_at = 64;  ///< projects without claim to anything are dropped beyond it
     std::map<std::string, Line, std::less<>> lines;
     std::set<Project*, LeastServed> ready;
   };
