@@ -3,6 +3,7 @@
 What a backup holds is read here by the format of docs/guide/stores.md, independently of the program.
 """
 
+import contextlib
 import hashlib
 import itertools
 import json

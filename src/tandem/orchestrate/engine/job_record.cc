@@ -31,7 +31,8 @@ Json JobView::document() const {
 
 Bytes JobRecord::value() const {
   JsonWriter out;
-  out.member("state", job::to_string(view.state))
+  out.member("job_id", view.id.value)
+      .member("state", job::to_string(view.state))
       .member("name", view.name)
       .member("problem_type", view.problem_type)
       .member("fence", view.fence)
