@@ -369,7 +369,8 @@ void EngineImpl::let_go(const JobId& id, const std::shared_ptr<Running>& running
   else
     parkings_.erase(id);
   if (!unstored && !running->keeps_key) queue_.release(running->ticket);
-  if (!unstored && running->look_again && options_.runs == Runs::kEveryJob && !draining_) {
+  const bool runs_here = options_.runs == Runs::kEveryJob || attended_.contains(id);
+  if (!unstored && running->look_again && runs_here && !draining_) {
     chores_.push_back([this, id] {
       const auto record = load_job(services_.store, id);
       if (record && record->view.state == job::JobState::kQueued) enqueue(queued_of(*record));
