@@ -25,7 +25,7 @@ TEST(FallbackCause, every_error_has_one) {
                                                          {errors::kBackendJobFailed, kUnavailable},
                                                          {errors::kSubmissionAmbiguous, kUnavailable},
                                                          {errors::kCircuitOpen, kUnavailable},
-                                                         {errors::kBackendBusy, kUnavailable},
+                                                         {errors::kBackendBusy, kQueueWait},
                                                          {errors::kSolverRefused, kUnavailable},
                                                          {errors::kBudgetExceeded, kUnavailable},
                                                          {errors::kInternal, kUnavailable}};
