@@ -25,7 +25,6 @@ class JsonWriter {
     return raw(key, std::to_string(value));
   }
   JsonWriter& member(std::string_view key, double value);  ///< finite
-  JsonWriter& null(std::string_view key) { return raw(key, "null"); }
   /// `json` is JSON text already.
   JsonWriter& raw(std::string_view key, std::string_view json);
   /// The text of the object. Once.

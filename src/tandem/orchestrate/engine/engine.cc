@@ -177,13 +177,17 @@ void EngineImpl::enqueue_locked(const Queued& queued) {
   work_->notify_one();
 }
 
-bool EngineImpl::unqueue_locked(const std::string& job) {
-  if (const auto since = since_.find(job); since != since_.end()) {
-    waiting_since_.erase({since->second, job});
-    since_.erase(since);
-  }
+void EngineImpl::forget_since_locked(const std::string& job) {
+  const auto since = since_.find(job);
+  if (since == since_.end()) return;
+  waiting_since_.erase({since->second, job});
+  since_.erase(since);
+}
+
+void EngineImpl::unqueue_locked(const std::string& job) {
+  forget_since_locked(job);
   fresh_.erase(job);
-  return queue_.erase(job);
+  queue_.erase(job);
 }
 
 Result<void> EngineImpl::enqueue_queued() {

@@ -127,7 +127,7 @@ class EngineImpl final : public Engine {
   };
   /// What a worker does next.
   struct Turn {
-    std::vector<std::pair<schedule::Ticket, std::shared_ptr<Running>>> claims;
+    std::vector<std::shared_ptr<Running>> claims;
     std::optional<Claimed> job;
     bool leave = false;
   };
@@ -141,14 +141,15 @@ class EngineImpl final : public Engine {
   Result<void> enqueue_queued();  ///< all that the store has
   void wake(const JobId& id);  ///< whoever waits for it looks again
   void wake_locked(const JobId& id);
-  bool unqueue_locked(const std::string& job);
+  void unqueue_locked(const std::string& job);
+  void forget_since_locked(const std::string& job);  ///< when it began to wait
   void wake_all();
 
   // Workers.
   void work(const std::stop_token& stop);
   Turn take(const std::stop_token& stop);
   bool may_claim_locked(std::size_t free) const;
-  void claim(const schedule::Ticket& ticket, const std::shared_ptr<Running>& running);
+  void claim(const std::shared_ptr<Running>& running);
   void claim_with(JobRecord record, SpecPtr spec, const std::shared_ptr<Running>& running);
   void claimed(JobRecord row, SpecPtr spec, const std::shared_ptr<Running>& running);
   /// `version`: of the row that the claim was tried on.
@@ -235,5 +236,8 @@ class EngineImpl final : public Engine {
   std::unique_ptr<Timer> beating_;
   std::unique_ptr<Timer> guarding_;
 };
+
+/// What a client says of a job: a sentence or two. Errors: 1023 value_out_of_range.
+Result<void> check_reason(std::string_view reason);
 
 }  // namespace tandem::engine

@@ -6,8 +6,6 @@
 namespace tandem::engine {
 namespace {
 
-constexpr std::size_t kReasonMax = 4096;  ///< a sentence or two, as in a job document
-
 /// The documents of a job with what was said of it; the canonical result, which a replay compares, is the same as before.
 struct Reviewed {
   job::ResultDocument result;
@@ -31,9 +29,7 @@ Result<Reviewed> reviewed(store::Store& store, const JobRecord& row, const job::
 }  // namespace
 
 Result<void> EngineImpl::review(const JobId& id, Verdict verdict, std::string_view actor, std::string_view reason) {
-  if (reason.size() > kReasonMax)
-    return fail_at("/reason", errors::kValueOutOfRange, "the reason has {} bytes, the limit is {}", reason.size(),
-                   kReasonMax);
+  TANDEM_TRY(check_reason(reason));
   const bool accepted = verdict == Verdict::kAccept;
   auto done = ledger_.update(id, std::nullopt, std::string(actor), [&](JobRecord& row, Change& change) -> Result<void> {
     TANDEM_TRY_ASSIGN(row.view.state, job::require_transition(row.view.state, accepted ? job::JobEvent::kAccepted

@@ -6,13 +6,13 @@ namespace {
 
 constexpr std::size_t kReasonMax = 4096;  ///< a sentence or two, as in a job document
 
+}  // namespace
+
 Result<void> check_reason(std::string_view reason) {
   if (reason.size() <= kReasonMax) return {};
   return fail_at("/reason", errors::kValueOutOfRange, "the reason has {} bytes, the limit is {}", reason.size(),
                  kReasonMax);
 }
-
-}  // namespace
 
 Result<void> EngineImpl::cancel(const JobId& id, std::string_view actor, std::string_view reason) {
   TANDEM_TRY(check_reason(reason));

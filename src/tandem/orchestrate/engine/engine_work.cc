@@ -84,16 +84,13 @@ EngineImpl::Turn EngineImpl::take(const std::stop_token& stop) {
     const std::size_t free = idle_ - (turn.job ? 1 : 0);
     while (!ends && may_claim_locked(free)) {
       std::optional<schedule::Ticket> ticket = queue_.pop(mean_run_s_);
-      if (const auto since = since_.find(ticket->job); since != since_.end()) {
-        waiting_since_.erase({since->second, ticket->job});
-        since_.erase(since);
-      }
+      forget_since_locked(ticket->job);
       auto running = std::make_shared<Running>();
-      running->ticket = *ticket;
-      running->charged_s = mean_run_s_;
       running_.emplace(JobId(ticket->job), running);
+      running->ticket = *std::move(ticket);
+      running->charged_s = mean_run_s_;
       ++claiming_;
-      turn.claims.emplace_back(*std::move(ticket), std::move(running));
+      turn.claims.push_back(std::move(running));
     }
     if (turn.job || !turn.claims.empty()) break;
     work_->wait(lock);
@@ -110,7 +107,7 @@ void EngineImpl::work(const std::stop_token& stop) {
       work_->notify_all();  // the others may leave as well
       return;
     }
-    for (const auto& [ticket, running] : turn.claims) claim(ticket, running);
+    for (const auto& running : turn.claims) claim(running);
     if (turn.job) walk(*std::move(turn.job));
   }
 }
@@ -126,35 +123,27 @@ void EngineImpl::do_chores(const std::stop_token& stop) {
     std::function<void()> next;
     {
       std::unique_lock lock(mutex_);
-      lock.unlock();
-      const std::stop_callback wake(stop, [this] {
-        const std::lock_guard guard(mutex_);
-        chore_->notify_all();
-      });
-      lock.lock();
-      chore_->wait(lock, [&] { return !chores_.empty() || stop.stop_requested(); });
-      if (!chores_.empty()) {
-        next = std::move(chores_.front());
-        chores_.pop_front();
-      }
-      lock.unlock();
+      if (!chore_->wait(lock, stop, [&] { return !chores_.empty(); }))
+        return;  // whoever stops it has waited for all jobs
+      next = std::move(chores_.front());
+      chores_.pop_front();
     }
-    if (!next) return;  // whoever stops it has waited for all jobs
     next();
   }
 }
 
-void EngineImpl::claim(const schedule::Ticket& ticket, const std::shared_ptr<Running>& running) {
+void EngineImpl::claim(const std::shared_ptr<Running>& running) {
+  const std::string& job = running->ticket.job;
   std::optional<Fresh> fresh;
   {
     const std::lock_guard lock(mutex_);
-    if (const auto found = fresh_.find(ticket.job); found != fresh_.end()) {
+    if (const auto found = fresh_.find(job); found != fresh_.end()) {
       fresh = std::move(found->second);
       fresh_.erase(found);
     }
   }
   if (fresh) return claim_with(std::move(fresh->record), std::move(fresh->spec), running);
-  auto record = load_job(services_.store, JobId(ticket.job));
+  auto record = load_job(services_.store, JobId(job));
   if (!record) return claim_refused(running, record.error(), 0);
   claim_with(*std::move(record), nullptr, running);
 }
