@@ -13,8 +13,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
-#include <filesystem>
 #include <map>
 #include <mutex>
 #include <string>
@@ -26,6 +24,7 @@
 #include "tandem/base/testing/recording_log.h"
 #include "tandem/base/testing/recording_tracer.h"
 #include "tandem/store/sqlite/sqlite_store.h"
+#include "tandem/store/testing/bench_folder.h"
 
 namespace {
 
@@ -39,20 +38,6 @@ class NoMeter final : public Meter {
   void add(std::string_view, double, Labels) override {}
   void observe(std::string_view, double, Labels) override {}
   void set(std::string_view, double, Labels) override {}
-};
-
-class BenchFolder {
- public:
-  BenchFolder() {
-    const char* chosen = std::getenv("TANDEM_BENCH_DIR");
-    path_ = std::string(chosen != nullptr ? chosen : "/tmp") + "/tandem-bench-XXXXXX";
-    TANDEM_ASSERT(mkdtemp(path_.data()) != nullptr);
-  }
-  ~BenchFolder() { std::filesystem::remove_all(path_); }
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
 };
 
 using Latencies = std::vector<std::chrono::nanoseconds>;
@@ -112,7 +97,7 @@ struct Bench {
     return job::JobSpec::parse({{"problem", {{"type", "noop"}, {"steps", steps}}}}, problems).value();
   }
 
-  BenchFolder folder;
+  store::BenchFolder folder;
   SystemClock clock;
   SystemRng rng;
   ThreadExecutor executor{2};
@@ -133,7 +118,7 @@ struct Bench {
 };
 
 void fdatasync_loop(::benchmark::State& state) {
-  const BenchFolder folder;
+  const store::BenchFolder folder;
   const SystemClock clock;
   const int file = ::open((folder / "file").c_str(), O_CREAT | O_WRONLY, 0600);
   TANDEM_ASSERT(file >= 0);

@@ -13,14 +13,13 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
-#include <filesystem>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "tandem/base/assert.h"
 #include "tandem/base/hash.h"
+#include "tandem/store/testing/bench_folder.h"
 
 namespace {
 
@@ -32,20 +31,6 @@ using store::Table;
 constexpr auto kDuration = std::chrono::seconds(5);
 constexpr auto kLongDuration = std::chrono::seconds(20);  ///< of the most writers: many checkpoints
 constexpr int kWritersMax = 64;
-
-class BenchFolder {
- public:
-  BenchFolder() {
-    const char* chosen = std::getenv("TANDEM_BENCH_DIR");
-    path_ = std::string(chosen != nullptr ? chosen : "/tmp") + "/tandem-bench-XXXXXX";
-    TANDEM_ASSERT(mkdtemp(path_.data()) != nullptr);
-  }
-  ~BenchFolder() { std::filesystem::remove_all(path_); }
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
 
 /// Adds up what the store observes by name.
 class SummingMeter final : public Meter {
@@ -84,7 +69,7 @@ void report_latency(benchmark::State& state, std::vector<std::chrono::nanosecond
 /// log that has started again from its beginning.
 void fdatasync_loop(benchmark::State& state, bool appends) {
   constexpr off_t kBlocks = 2048;
-  const BenchFolder folder;
+  const store::BenchFolder folder;
   const SystemClock clock;
   const int file = ::open((folder / "file").c_str(), O_CREAT | O_WRONLY, 0600);
   TANDEM_ASSERT(file >= 0);
@@ -128,7 +113,7 @@ Batch admission(int writer, std::uint64_t number, Keys keys) {
 
 void durable_commits(benchmark::State& state, Keys keys) {
   const auto writers = static_cast<int>(state.range(0));
-  const BenchFolder folder;
+  const store::BenchFolder folder;
   ThreadExecutor executor(1);
   SystemClock clock;
   SummingMeter meter;
