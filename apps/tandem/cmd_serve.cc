@@ -90,9 +90,10 @@ Result<int> serve(Cli& cli, const Roles& roles) {
   // Of a file an API alone takes jobs in, for a server with workers to come.
   const bool admits_only = !shared && roles.api && !roles.worker;
   if (!shared && !admits_only && !(roles.api && roles.scheduler && roles.worker)) {
-    return fail(errors::kUsage,
-                "workers apart from an API need a store that they share, and here it is a file in the data directory; set "
-                "store.address");
+    return fail(
+        errors::kUsage,
+        "workers apart from an API need a store that they share, and here it is a file in the data directory; set "
+        "store.address");
   }
   TANDEM_TRY_ASSIGN(Reached reached, reach(cli, admits_only ? Role::kScheduler : role_of(roles)));
   if (reached.house == nullptr) {
@@ -147,7 +148,8 @@ void add_serve(CLI::App& app, Cli& cli) {
   add_worker_options(*command, cli);
   auto roles = std::make_shared<std::string>("api,scheduler,worker");
   command->add_option("--role", *roles,
-                      "of api, scheduler and worker; fewer where processes share a store (store.address), or api alone to take jobs in");
+                      "of api, scheduler and worker; fewer where processes share a store (store.address), or api alone "
+                      "to take jobs in");
   command->callback([&cli, roles] {
     cli.action = [&cli, roles]() -> Result<int> {
       TANDEM_TRY_ASSIGN(const Roles parsed, parse_roles(*roles));

@@ -4,147 +4,26 @@
 // jobs/s, commit-to-start p50 <= 1 ms and p99 <= 5 ms; three steps, each checkpointed, p50 <= 4 ms, p99 <= 15 ms and >= 3,000 steps/s;
 // one client alone p50 <= 1 ms for the durable admission. TANDEM_BENCH_DIR chooses the disk; read the figures beside the
 // fdatasync loop of the same run.
-#include "tandem/orchestrate/engine/engine.h"
-
 #include <benchmark/benchmark.h>
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <mutex>
 #include <string>
-#include <thread>
-#include <unordered_map>
-#include <vector>
 
-#include "tandem/base/assert.h"
-#include "tandem/base/testing/recording_log.h"
+#include "tandem/orchestrate/engine/testing/engine_bench.h"
 #include "tandem/store/sqlite/sqlite_store.h"
 #include "tandem/store/testing/bench_folder.h"
 
 namespace {
 
 using namespace tandem;
+using namespace tandem::engine;
 
 constexpr auto kDuration = std::chrono::seconds(5);
-constexpr std::size_t kBacklogMax = 2'000;  ///< jobs that have not ended; clients hold back beyond it
 
-class NoMeter final : public Meter {
- public:
-  void add(std::string_view, double, Labels) override {}
-  void observe(std::string_view, double, Labels) override {}
-  void set(std::string_view, double, Labels) override {}
-};
-
-using Latencies = std::vector<std::chrono::nanoseconds>;
-
-/// Sees when a worker begins a job whose commit was seen.
-class StartTracer final : public Tracer {
- public:
-  explicit StartTracer(const Clock& clock) : clock_(clock) {}
-  void queued(const std::string& job, Instant at) {
-    const std::lock_guard lock(mutex_);
-    queued_.emplace(job, at);
-  }
-  std::unique_ptr<Span> start(std::string_view name, std::string_view job) override {
-    if (name == "walk.next") {
-      const Instant now = clock_.monotonic();
-      const std::lock_guard lock(mutex_);
-      if (const auto found = queued_.find(std::string(job)); found != queued_.end()) {
-        to_start_.push_back(now - found->second);
-        queued_.erase(found);
-      }
-    }
-    return NullTracer().start(name, job);
-  }
-  Latencies to_start() {
-    const std::lock_guard lock(mutex_);
-    return to_start_;
-  }
-
- private:
-  const Clock& clock_;
-  std::mutex mutex_;
-  std::unordered_map<std::string, Instant> queued_;
-  Latencies to_start_;
-};
-
-void report(::benchmark::State& state, const std::string& name, Latencies latencies) {
-  if (latencies.empty()) return;
-  std::sort(latencies.begin(), latencies.end());
-  const auto at = [&](double share) {
-    const auto index = static_cast<std::size_t>(share * static_cast<double>(latencies.size() - 1));
-    return std::chrono::duration<double, std::milli>(latencies[index]).count();
-  };
-  state.counters[name + "_p50_ms"] = at(0.5);
-  state.counters[name + "_p99_ms"] = at(0.99);
+std::unique_ptr<store::Store> open_store(BenchNode& node, const store::BenchFolder& folder) {
+  return sqlite::SqliteStore::open(folder / "store.db", {}, node.executor, node.clock, node.meter).value();
 }
-
-/// An engine with its store, and when each job was seen queued, started and ended.
-struct Bench {
-  explicit Bench(std::size_t workers)
-      : store(sqlite::SqliteStore::open(folder / "store.db", {}, executor, clock, meter).value()),
-        submitter({.store = *store,
-                   .executor = executor,
-                   .clock = clock,
-                   .log = log,
-                   .meter = meter,
-                   .crash_points = crash_points},
-                  {}),
-        engine(engine::Engine::start({.store = *store,
-                                      .backends = backends,
-                                      .problems = problems,
-                                      .executor = executor,
-                                      .clock = clock,
-                                      .rng = rng,
-                                      .log = log,
-                                      .meter = meter,
-                                      .tracer = tracer,
-                                      .submitter = submitter},
-                                     {.workers = workers})
-                   .value()) {
-    subscription = engine->subscribe(
-        [this](const job::Event& event) {
-          const Instant now = clock.monotonic();
-          if (event.type == "job.queued") {
-            tracer.queued(event.job.value, now);
-          } else if (event.type == "job.succeeded") {
-            const std::lock_guard lock(mutex);
-            if (++ended + kBacklogMax / 2 == admitted) done->notify_all();
-          }
-        },
-        nullptr, nullptr);
-  }
-  /// Clients go on when half of the backlog is done, all at once: waking them is no part of what is measured.
-  void hold_back() {
-    std::unique_lock lock(mutex);
-    if (++admitted - ended <= kBacklogMax) return;
-    done->wait(lock, [&] { return admitted - ended <= kBacklogMax / 2; });
-  }
-  job::JobSpec noop(int steps) {
-    return job::JobSpec::parse({{"problem", {{"type", "noop"}, {"steps", steps}}}}, problems).value();
-  }
-
-  store::BenchFolder folder;
-  SystemClock clock;
-  SystemRng rng;
-  ThreadExecutor executor{2};
-  RecordingLog log;
-  NoMeter meter;
-  StartTracer tracer{clock};
-  CrashPoints crash_points;
-  problem::ProblemRegistry problems = problem::ProblemRegistry::with_builtin_types();
-  backend::BackendRegistry backends;
-  std::unique_ptr<store::Store> store;
-  submit::Submitter submitter;
-  std::mutex mutex;
-  const std::unique_ptr<Condition> done = executor.make_condition();
-  std::uint64_t admitted = 0;
-  std::uint64_t ended = 0;
-  std::unique_ptr<engine::Engine> engine;
-  std::unique_ptr<Timer> subscription;
-};
 
 void fdatasync_loop(::benchmark::State& state) {
   const store::BenchFolder folder;
@@ -171,60 +50,48 @@ void fdatasync_loop(::benchmark::State& state) {
 
 /// Clients that admit one job after the other, while the engine completes them.
 void full_cycle(::benchmark::State& state) {
-  const auto clients = static_cast<int>(state.range(0));
   const auto steps = static_cast<int>(state.range(1));
-  Bench bench(static_cast<std::size_t>(state.range(2)));
-  const job::JobSpec spec = bench.noop(steps);
-  std::vector<Latencies> admissions(static_cast<std::size_t>(clients));
+  const store::BenchFolder folder;
+  Starts starts;
+  BenchNode node([&](BenchNode& self) { return open_store(self, folder); }, static_cast<std::size_t>(state.range(2)),
+                 starts);
+  Backlog backlog(node);
+  Latencies admissions;
   std::uint64_t ended = 0;
   for (auto _ : state) {
-    const Deadline end = Deadline::after(bench.clock, kDuration);
-    std::vector<std::thread> threads;
-    for (int client = 0; client < clients; ++client) {
-      threads.emplace_back([&, client] {
-        auto& own = admissions[static_cast<std::size_t>(client)];
-        while (!end.expired(bench.clock)) {
-          const Instant started = bench.clock.monotonic();
-          TANDEM_ASSERT(bench.engine->admit(spec, "default", "", "user:bench").has_value());
-          own.push_back(bench.clock.monotonic() - started);
-          bench.hold_back();
-        }
-      });
-    }
-    for (std::thread& thread : threads) thread.join();
-    const std::lock_guard lock(bench.mutex);
-    ended = bench.ended;
+    admissions =
+        admit_for(kDuration, node, static_cast<int>(state.range(0)), steps, starts, [&] { backlog.hold_back(); });
+    ended = backlog.ended();
   }
-  state.counters["jobs_per_s"] = ::benchmark::Counter(static_cast<double>(ended), ::benchmark::Counter::kIsRate);
-  if (steps > 0)
-    state.counters["steps_per_s"] =
-        ::benchmark::Counter(static_cast<double>(ended) * steps, ::benchmark::Counter::kIsRate);
-  Latencies all;
-  for (const Latencies& own : admissions) all.insert(all.end(), own.begin(), own.end());
-  report(state, "admit", std::move(all));
-  report(state, "to_start", bench.tracer.to_start());
+  rate(state, "jobs_per_s", static_cast<double>(ended));
+  if (steps > 0) rate(state, "steps_per_s", static_cast<double>(ended) * steps);
+  report(state, "admit", std::move(admissions));
+  report(state, "to_start", starts.taken());
 }
 
 /// One client that waits for each job's end: how long a job alone takes.
 void one_by_one(::benchmark::State& state) {
-  const auto steps = static_cast<int>(state.range(0));
-  Bench bench(2);
-  const job::JobSpec spec = bench.noop(steps);
+  const store::BenchFolder folder;
+  Starts starts;
+  BenchNode node([&](BenchNode& self) { return open_store(self, folder); }, 2, starts);
+  const job::JobSpec spec = node.noop(static_cast<int>(state.range(0)));
   Latencies admissions;
   Latencies cycles;
   for (auto _ : state) {
-    const Deadline end = Deadline::after(bench.clock, std::chrono::seconds(3));
-    while (!end.expired(bench.clock)) {
-      const Instant started = bench.clock.monotonic();
-      const auto admission = bench.engine->admit(spec, "default", "", "user:bench");
-      admissions.push_back(bench.clock.monotonic() - started);
-      TANDEM_ASSERT(bench.engine->wait(admission->id, Deadline::never()).has_value());
-      cycles.push_back(bench.clock.monotonic() - started);
+    const Deadline end = Deadline::after(node.clock, std::chrono::seconds(3));
+    while (!end.expired(node.clock)) {
+      const Instant started = node.clock.monotonic();
+      const auto admission = node.engine->admit(spec, "default", "", "user:bench");
+      const Instant admitted = node.clock.monotonic();
+      starts.acknowledged(admission->id.value, admitted);
+      admissions.push_back(admitted - started);
+      TANDEM_ASSERT(node.engine->wait(admission->id, Deadline::never()).has_value());
+      cycles.push_back(node.clock.monotonic() - started);
     }
   }
   report(state, "admit", std::move(admissions));
   report(state, "cycle", std::move(cycles));
-  report(state, "to_start", bench.tracer.to_start());
+  report(state, "to_start", starts.taken());
 }
 
 BENCHMARK(fdatasync_loop)->Iterations(1)->UseRealTime()->Unit(::benchmark::kMillisecond);

@@ -1,0 +1,173 @@
+// No-op jobs on PostgreSQL, one server and all nodes on this machine, default durability.
+//
+// Beside pgbench of the same run. Goals: one job per acknowledgement with 8 clients >= 0.7 x pgbench's inserts with 8 clients; in bulk
+// >= 45,000/s; full cycle with 2 nodes >= 12,000/s, with default settings >= 5,000/s; pickup by another process p50 <= 3 ms, p99
+// <= 15 ms.
+#include <benchmark/benchmark.h>
+
+#include <array>
+#include <cstdio>
+#include <deque>
+#include <fstream>
+#include <future>
+#include <string>
+
+#include "tandem/orchestrate/engine/testing/engine_bench.h"
+#include "tandem/store/postgres/postgres_store.h"
+#include "tandem/store/postgres/testing/cluster.h"
+
+namespace {
+
+using namespace tandem;
+using namespace tandem::engine;
+
+constexpr auto kDuration = std::chrono::seconds(5);
+
+postgres::Cluster& cluster() {
+  static postgres::Cluster one("shared_buffers = 128MB");
+  return one;
+}
+
+/// A database of its own.
+std::string new_database() {
+  static int number = 0;
+  const std::string name = "bench_" + std::to_string(++number);
+  cluster().sql("CREATE DATABASE " + name);
+  return cluster().address(name);
+}
+
+BenchNode::Open at(const std::string& address) {
+  return [address](BenchNode& self) -> std::unique_ptr<store::Store> {
+    return postgres::PostgresStore::open(address, {}, self.executor, self.clock, self.rng, self.meter).value();
+  };
+}
+
+/// One row a transaction, as long as the row of a job.
+void pgbench_inserts(::benchmark::State& state) {
+  const std::string address = new_database();
+  cluster().sql("CREATE TABLE raw (id bigserial PRIMARY KEY, value text NOT NULL)",
+                address.substr(address.find("/bench_") + 1, address.find('?') - address.find("/bench_") - 1));
+  const std::string script = (std::filesystem::temp_directory_path() / "tandem-pgbench.sql").string();
+  std::ofstream(script) << "INSERT INTO raw(value) VALUES (repeat('x', 900));\n";
+  double per_s = 0;
+  for (auto _ : state) {
+    const std::string command = "/usr/lib/postgresql/15/bin/pgbench -n -M prepared -c 8 -j 2 -T 5 -f " + script + " '" +
+                                address + "' 2>/dev/null";
+    FILE* output = popen(command.c_str(), "r");
+    TANDEM_ASSERT(output != nullptr);
+    std::array<char, 512> line{};
+    while (fgets(line.data(), line.size(), output) != nullptr) (void)std::sscanf(line.data(), "tps = %lf", &per_s);
+    pclose(output);
+  }
+  state.counters["per_s"] = per_s;
+}
+
+void admit_only(::benchmark::State& state) {
+  const std::string address = new_database();
+  Starts starts;
+  BenchNode node(at(address), 0, starts);
+  Latencies admissions;
+  for (auto _ : state) admissions = admit_for(kDuration, node, static_cast<int>(state.range(0)), 0, starts, [] {});
+  rate(state, "jobs_per_s", static_cast<double>(admissions.size()));
+  report(state, "admit", std::move(admissions));
+}
+
+/// One client that has many admissions under way.
+void admit_in_bulk(::benchmark::State& state) {
+  constexpr std::size_t kUnderWayMax = 4096;
+  const std::string address = new_database();
+  Starts starts;
+  BenchNode node(at(address), 0, starts);
+  const auto spec = std::make_shared<const job::JobSpec>(node.noop(0));
+  std::mutex mutex;
+  const auto answered = node.executor.make_condition();
+  std::size_t under_way = 0;
+  std::size_t admitted = 0;
+  for (auto _ : state) {
+    const Deadline end = Deadline::after(node.clock, kDuration);
+    while (!end.expired(node.clock)) {
+      {
+        std::unique_lock lock(mutex);
+        answered->wait(lock, [&] { return under_way < kUnderWayMax; });
+        ++under_way;
+      }
+      node.engine->admit(spec, "default", "", "user:bench", [&](const Result<Admission>& admission) {
+        TANDEM_ASSERT(admission.has_value());
+        const std::lock_guard lock(mutex);
+        ++admitted;
+        if (--under_way == kUnderWayMax / 2 || under_way == 0) answered->notify_all();
+      });
+    }
+    std::unique_lock lock(mutex);
+    answered->wait(lock, [&] { return under_way == 0; });
+  }
+  rate(state, "jobs_per_s", static_cast<double>(admitted));
+}
+
+void full_cycle(::benchmark::State& state) {
+  const std::string address = new_database();
+  Starts starts;
+  std::vector<std::unique_ptr<BenchNode>> nodes;
+  for (int i = 0; i < state.range(1); ++i)
+    nodes.push_back(std::make_unique<BenchNode>(at(address), static_cast<std::size_t>(state.range(2)), starts));
+  Backlog backlog(*nodes.front());
+  std::uint64_t ended = 0;
+  std::vector<Latencies> admissions(nodes.size());
+  for (auto _ : state) {
+    std::vector<std::thread> threads;
+    for (std::size_t i = 0; i < nodes.size(); ++i)
+      threads.emplace_back([&, i] {
+        admissions[i] =
+            admit_for(kDuration, *nodes[i], static_cast<int>(state.range(0)) / static_cast<int>(nodes.size()), 0,
+                      starts, [&] { backlog.hold_back(); });
+      });
+    for (std::thread& thread : threads) thread.join();
+    ended = backlog.ended();
+  }
+  rate(state, "jobs_per_s", static_cast<double>(ended));
+  report(state, "admit", std::move(admissions.front()));
+  report(state, "to_start", starts.taken());
+}
+
+/// Jobs that one process admits and another one runs, one at a time.
+void pickup(::benchmark::State& state) {
+  const std::string address = new_database();
+  Starts starts;
+  BenchNode api(at(address), 0, starts);
+  BenchNode worker(at(address), 2, starts);
+  const job::JobSpec spec = api.noop(0);
+  Latencies cycles;
+  for (auto _ : state) {
+    const Deadline end = Deadline::after(api.clock, kDuration);
+    while (!end.expired(api.clock)) {
+      const Instant started = api.clock.monotonic();
+      const auto admission = api.engine->admit(spec, "default", "", "user:bench");
+      starts.acknowledged(admission->id.value, api.clock.monotonic());
+      TANDEM_ASSERT(api.engine->wait(admission->id, Deadline::never()).has_value());
+      cycles.push_back(api.clock.monotonic() - started);
+    }
+  }
+  report(state, "pickup", starts.taken());
+  report(state, "cycle", std::move(cycles));
+}
+
+BENCHMARK(pgbench_inserts)->Iterations(1)->UseRealTime()->Unit(::benchmark::kMillisecond);
+BENCHMARK(admit_only)
+    ->ArgName("clients")
+    ->Arg(8)
+    ->Arg(64)
+    ->Iterations(1)
+    ->UseRealTime()
+    ->Unit(::benchmark::kMillisecond);
+BENCHMARK(admit_in_bulk)->Iterations(1)->UseRealTime()->Unit(::benchmark::kMillisecond);
+BENCHMARK(full_cycle)
+    ->Name("postgres_cycle")
+    ->ArgNames({"clients", "nodes", "workers"})
+    ->Args({64, 1, 2})
+    ->Args({64, 2, 2})
+    ->Iterations(1)
+    ->UseRealTime()
+    ->Unit(::benchmark::kMillisecond);
+BENCHMARK(pickup)->Iterations(1)->UseRealTime()->Unit(::benchmark::kMillisecond);
+
+}  // namespace

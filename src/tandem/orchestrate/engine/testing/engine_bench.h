@@ -1,0 +1,190 @@
+// tandem/orchestrate/engine/testing/engine_bench.h - BenchNode: an engine on a store, and clients that hand it no-op jobs.
+//
+// Room: orchestrate, benchmarks only.
+#pragma once
+
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "tandem/base/assert.h"
+#include "tandem/base/testing/recording_log.h"
+#include "tandem/orchestrate/engine/engine.h"
+
+namespace tandem::engine {
+
+using Latencies = std::vector<std::chrono::nanoseconds>;
+
+inline void report(::benchmark::State& state, const std::string& name, Latencies latencies) {
+  if (latencies.empty()) return;
+  std::sort(latencies.begin(), latencies.end());
+  const auto at = [&](double share) {
+    const auto index = static_cast<std::size_t>(share * static_cast<double>(latencies.size() - 1));
+    return std::chrono::duration<double, std::milli>(latencies[index]).count();
+  };
+  state.counters[name + "_p50_ms"] = at(0.5);
+  state.counters[name + "_p99_ms"] = at(0.99);
+}
+
+class NoMeter final : public Meter {
+ public:
+  void add(std::string_view, double, Labels) override {}
+  void observe(std::string_view, double, Labels) override {}
+  void set(std::string_view, double, Labels) override {}
+};
+
+/// How long after its acknowledgement a worker, of whichever node, begins a job.
+class Starts {
+ public:
+  void acknowledged(const std::string& job, Instant at) { note(job, at, true); }
+  void began(const std::string& job, Instant at) { note(job, at, false); }
+  Latencies taken() {
+    const std::lock_guard lock(mutex_);
+    return taken_;
+  }
+
+ private:
+  void note(const std::string& job, Instant at, bool is_acknowledgement) {
+    const std::lock_guard lock(mutex_);
+    const auto [other, first] = open_.emplace(job, at);
+    if (first) return;
+    // Who began before his client had heard of it did not wait.
+    const auto waited = is_acknowledgement ? other->second - at : at - other->second;
+    taken_.push_back(std::max<std::chrono::nanoseconds>(waited, std::chrono::nanoseconds(0)));
+    open_.erase(other);
+  }
+  std::mutex mutex_;
+  std::unordered_map<std::string, Instant> open_;
+  Latencies taken_;
+};
+
+class StartTracer final : public Tracer {
+ public:
+  StartTracer(const Clock& clock, Starts& starts) : clock_(clock), starts_(starts) {}
+  std::unique_ptr<Span> start(std::string_view name, std::string_view job) override {
+    // The first of its job: a no-op without steps has no other.
+    if (name == "walk.next") starts_.began(std::string(job), clock_.monotonic());
+    return NullTracer().start(name, job);
+  }
+
+ private:
+  const Clock& clock_;
+  Starts& starts_;
+};
+
+/// One process: its threads, its store and its engine.
+struct BenchNode {
+  using Open = std::function<std::unique_ptr<store::Store>(BenchNode&)>;
+  BenchNode(const Open& open, std::size_t workers, Starts& starts)
+      : tracer(clock, starts),
+        store(open(*this)),
+        submitter({.store = *store,
+                   .executor = executor,
+                   .clock = clock,
+                   .log = log,
+                   .meter = meter,
+                   .crash_points = crash_points},
+                  {}),
+        engine(Engine::start({.store = *store,
+                              .backends = backends,
+                              .problems = problems,
+                              .executor = executor,
+                              .clock = clock,
+                              .rng = rng,
+                              .log = log,
+                              .meter = meter,
+                              .tracer = tracer,
+                              .submitter = submitter},
+                             {.workers = workers, .node_id = "node_" + new_uuid7(clock, rng)})
+                   .value()) {}
+  job::JobSpec noop(int steps) {
+    return job::JobSpec::parse({{"problem", {{"type", "noop"}, {"steps", steps}}}}, problems).value();
+  }
+
+  SystemClock clock;
+  SystemRng rng;
+  ThreadExecutor executor{2};
+  RecordingLog log;
+  NoMeter meter;
+  StartTracer tracer;
+  CrashPoints crash_points;
+  problem::ProblemRegistry problems = problem::ProblemRegistry::with_builtin_types();
+  backend::BackendRegistry backends;
+  std::unique_ptr<store::Store> store;
+  submit::Submitter submitter;
+  std::unique_ptr<Engine> engine;
+};
+
+/// Counts what is admitted and what has ended, and holds clients back when too much waits.
+class Backlog {
+ public:
+  static constexpr std::size_t kMax = 2'000;  ///< jobs that have not ended; clients hold back beyond it
+  /// `node` hears of all ends.
+  explicit Backlog(BenchNode& node)
+      : done_(node.executor.make_condition()),
+        subscription_(node.engine->subscribe(
+            [this](const job::Event& event) {
+              if (event.type != "job.succeeded") return;
+              const std::lock_guard lock(mutex_);
+              if (++ended_ + kMax / 2 == admitted_) done_->notify_all();
+            },
+            nullptr, nullptr)) {}
+  /// Called after each admission. Clients go on when half of the backlog is done, all at once: waking them is no part of what
+  /// is measured.
+  void hold_back() {
+    std::unique_lock lock(mutex_);
+    if (++admitted_ - ended_ <= kMax) return;
+    done_->wait(lock, [&] { return admitted_ - ended_ <= kMax / 2; });
+  }
+  std::uint64_t ended() {
+    const std::lock_guard lock(mutex_);
+    return ended_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::unique_ptr<Condition> done_;
+  std::uint64_t admitted_ = 0;
+  std::uint64_t ended_ = 0;
+  std::unique_ptr<Timer> subscription_;
+};
+
+/// Clients of `node` that admit one job after the other for `duration`. Returns how long each admission took.
+inline Latencies admit_for(std::chrono::nanoseconds duration, BenchNode& node, int clients, int steps, Starts& starts,
+                           const std::function<void()>& after_each) {
+  const job::JobSpec spec = node.noop(steps);
+  std::vector<Latencies> taken(static_cast<std::size_t>(clients));
+  const Deadline end = Deadline::after(node.clock, duration);
+  std::vector<std::thread> threads;
+  for (Latencies& own : taken) {
+    threads.emplace_back([&] {
+      while (!end.expired(node.clock)) {
+        const Instant started = node.clock.monotonic();
+        const auto admission = node.engine->admit(spec, "default", "", "user:bench");
+        const Instant done = node.clock.monotonic();
+        TANDEM_ASSERT(admission.has_value());
+        starts.acknowledged(admission->id.value, done);
+        own.push_back(done - started);
+        after_each();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  Latencies all;
+  for (const Latencies& own : taken) all.insert(all.end(), own.begin(), own.end());
+  return all;
+}
+
+inline void rate(::benchmark::State& state, const std::string& name, double count) {
+  state.counters[name] = ::benchmark::Counter(count, ::benchmark::Counter::kIsRate);
+}
+
+}  // namespace tandem::engine
