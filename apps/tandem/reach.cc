@@ -59,6 +59,9 @@ Result<int> attend_and_print(Cli& cli, Reached& reached, const JobId& id) {
                  others == 1 ? "" : "s", others == 1 ? "s" : "", reached.house->data_dir(), others == 1 ? "s" : "");
   }
   service::Service& service = reached.service();
+  TANDEM_TRY_ASSIGN(const Json before, service.job(id));
+  if (before.value("state", "") == job::to_string(job::JobState::kSuspended))
+    fmt::print(stderr, "{0} is suspended; it goes on after `tandem jobs resume {0}`\n", id.value);
   ProgressLine line(cli.json);
   const Instant begin = cli.machine.clock.monotonic();
   const service::Watch watch{

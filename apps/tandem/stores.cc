@@ -48,6 +48,10 @@ Result<std::unique_ptr<store::Store>> open_store_to_read(const Settings& setting
 }
 
 Result<store::Migration> migrate_store(const Settings& settings, const std::string& data_dir, Machine& machine) {
+  // What a restore left half done is no store yet. One that cannot be read by this version has none under way.
+  if (const auto readable = open_store_to_read(settings, data_dir, machine);
+      !readable && readable.error().number == errors::kRestoreUnfinished)
+    return tl::unexpected(readable.error());
   const std::string address = settings.string("store.address");
   if (address.empty()) return sqlite::SqliteStore::migrate(store_file(data_dir), {});
   return postgres::PostgresStore::migrate(address, {}, machine.clock);

@@ -175,7 +175,7 @@ class StoreCommands(unittest.TestCase):
                     forget()
                     done = self.place.run("store", "restore", self.file, *store, check=False, environment={"TANDEM_CRASH_POINT": point})
                     self.assertEqual(done.returncode, -signal.SIGKILL)
-                    for words in (("serve", "--listen", "127.0.0.1:0"), ("jobs",), ("store", "restore", self.file), ("store", "check")):
+                    for words in (("serve", "--listen", "127.0.0.1:0"), ("jobs",), ("store", "restore", self.file), ("store", "check"), ("store", "migrate")):
                         refused = self.place.run(*words, check=False, environment=environment)
                         self.assertEqual(refused.returncode, 5, (words, refused.stdout))
                         self.assertIn("[3012 restore_unfinished]", refused.stderr)

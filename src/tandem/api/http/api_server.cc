@@ -1,5 +1,7 @@
 #include "tandem/api/http/api_server.h"
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 
 #include "tandem/api/http/event_session.h"
@@ -231,6 +233,10 @@ class ApiServerImpl final : public ApiServer {
     if (call.path.size() > 4) return fail(errors::kRouteNotFound, "there is no resource {}", quote(call.request.path));
     if (part == "cancel" || part == "suspend" || part == "resume" || part == "retry") return act(call, id, part);
     if (part == "review") return review(call, id);
+    constexpr std::array<std::string_view, 8> kParts = {"",     "events", "result",      "lineage",
+                                                        "plan", "spec",   "submissions", "replay_package"};
+    if (std::find(kParts.begin(), kParts.end(), part) == kParts.end())
+      return fail(errors::kRouteNotFound, "a job has no part {}; /openapi.json lists them", quote(part));
     if (call.request.method != "GET" && call.request.method != "HEAD") return wrong_method(call, "GET");
     if (part.empty()) return view(call, id);
     if (part == "events") return events(call, id);
@@ -240,8 +246,7 @@ class ApiServerImpl final : public ApiServer {
     if (part == "plan") return as_json(services_.service.plan_of(id));
     if (part == "spec") return as_json(services_.service.spec(id));
     if (part == "submissions") return as_json(services_.service.submissions(id));
-    if (part == "replay_package") return as_json(services_.service.replay_package(id));
-    return fail(errors::kRouteNotFound, "a job has no part {}; /openapi.json lists them", quote(part));
+    return as_json(services_.service.replay_package(id));
   }
 
   Answer act(const Call& call, const JobId& id, std::string_view verb) {
@@ -282,9 +287,9 @@ class ApiServerImpl final : public ApiServer {
 
   Answer view(const Call& call, const JobId& id) {
     TANDEM_TRY(allow_parameters(call.request, {"wait"}));
-    TANDEM_TRY(services_.service.job(id));
+    Result<Json> now = services_.service.job(id);
     const auto wait = call.request.query.find("wait");
-    if (wait == call.request.query.end()) return as_json(services_.service.job(id));
+    if (!now || wait == call.request.query.end()) return as_json(std::move(now));
     auto duration = parse_duration(wait->second);
     if (!duration) {
       duration.error().place = "?wait";

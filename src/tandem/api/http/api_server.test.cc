@@ -217,6 +217,7 @@ TEST_F(ApiServerTest, every_refusal_is_a_problem_document_with_its_number) {
       {"GET", job + "/result/deeper", {}, "", errors::kRouteNotFound, ""},
       {"DELETE", "/v1/jobs", {}, "", errors::kMethodNotAllowed, ""},
       {"POST", job, {}, "", errors::kMethodNotAllowed, ""},
+      {"POST", job + "/nothing", {}, "", errors::kRouteNotFound, ""},
       {"GET", job + "/cancel", {}, "", errors::kMethodNotAllowed, ""},
       {"GET", "/v1/plans", {}, "", errors::kMethodNotAllowed, ""},
       {"POST", "/healthz", {}, "", errors::kMethodNotAllowed, ""},

@@ -167,9 +167,10 @@ std::vector<std::string> explain(const Json& job, const Json& plan, const Json& 
     explain_candidates(plan, out);
     out.push_back(fmt::format("Plan digest: {}", member(plan, "digest")));
   }
+  if (job.contains("error") && job["error"].is_object())
+    out.push_back(fmt::format("It ended with: {}{}", member(job["error"], "message"),
+                              result.is_object() ? "; the result below does not count" : ""));
   if (!result.is_object()) {
-    if (job.contains("error") && job["error"].is_object())
-      out.push_back(fmt::format("It ended with: {}", member(job["error"], "message")));
     if (submissions.is_object()) explain_unused(submissions, out);
     return out;
   }

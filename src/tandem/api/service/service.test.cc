@@ -208,6 +208,16 @@ TEST(Explain, money_that_bought_nothing_and_money_in_doubt_are_named) {
   EXPECT_THAT(explain(job, Json(), Json(), {{"submissions", Json::array({submission("settled")})}}), SizeIs(2));
 }
 
+TEST(Explain, a_job_that_failed_with_a_result_says_why_it_failed) {
+  const Json job = {{"job_id", "job_1"},
+                    {"problem_type", "qubo"},
+                    {"state", "failed"},
+                    {"error", {{"number", 5022}, {"message", "rejected by alice: not plausible"}}}};
+  const auto lines = explain(job, Json(), Json::object(), Json());
+  EXPECT_EQ(lines.at(1), "It ended with: rejected by alice: not plausible; the result below does not count");
+  EXPECT_EQ(explain(job, Json(), Json(), Json()).at(1), "It ended with: rejected by alice: not plausible");
+}
+
 TEST(Explain, times_and_shares_are_written_as_a_person_says_them) {
   const Json job = {{"job_id", "job_1"}, {"problem_type", "qubo"}, {"state", "succeeded"}};
   const Json plan = {{"candidates",
