@@ -1,0 +1,241 @@
+// The API over loopback, with a client of the bench's own on one thread: POST and GET of jobs, and event streams.
+//
+// Goals: durable POST /v1/jobs on SQLite from 64 connections with workers completing the jobs >= 6,000/s and p99 <= 25 ms, with no
+// workers >= 10,000/s, one connection p50 <= 1 ms; GET of a job >= 20,000/s; 10,000 event streams in <= 200 MiB with the fan-out of an
+// event to all at p99 <= 150 ms. Client and server share the machine: the client's part is in every figure.
+#include "tandem/api/http/api_server.h"
+
+#include <arpa/inet.h>
+#include <benchmark/benchmark.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstring>
+#include <fstream>
+
+#include "tandem/base/text.h"
+#include "tandem/orchestrate/engine/testing/engine_bench.h"
+#include "tandem/store/sqlite/sqlite_store.h"
+#include "tandem/store/testing/bench_folder.h"
+
+namespace {
+
+using namespace tandem;
+using engine::BenchNode;
+using engine::Latencies;
+
+/// Many connections, each with one request under way.
+class Client {
+ public:
+  Client(const std::string& address, int connections) : poll_(epoll_create1(EPOLL_CLOEXEC)) {
+    const std::size_t colon = address.rfind(':');
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(static_cast<std::uint16_t>(std::stoi(address.substr(colon + 1))));
+    inet_pton(AF_INET, address.substr(0, colon).c_str(), &to.sin_addr);
+    for (int i = 0; i < connections; ++i) {
+      const int one = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+      TANDEM_ASSERT(one >= 0 && connect(one, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0);
+      const int on = 1;
+      setsockopt(one, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+      epoll_event wanted{.events = EPOLLIN, .data = {.u64 = sockets_.size()}};
+      TANDEM_ASSERT(epoll_ctl(poll_, EPOLL_CTL_ADD, one, &wanted) == 0);
+      sockets_.push_back(one);
+    }
+    heard_.resize(sockets_.size());
+  }
+  ~Client() {
+    for (const int one : sockets_) close(one);
+    close(poll_);
+  }
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  /// Sends `request` on every connection, and again when it is answered, for `duration`.
+  Latencies ask(const std::string& request, const Clock& clock, std::chrono::nanoseconds duration) {
+    std::vector<Instant> sent(sockets_.size());
+    Latencies out;
+    const Deadline end = Deadline::after(clock, duration);
+    for (std::size_t i = 0; i < sockets_.size(); ++i) {
+      sent[i] = clock.monotonic();
+      send(i, request);
+    }
+    std::size_t open = sockets_.size();
+    while (open > 0) {
+      read_some([&](std::size_t i) {
+        const std::size_t head = heard_[i].find("\r\n\r\n");
+        if (head == std::string::npos) return;
+        const std::size_t length = heard_[i].find("Content-Length: ");
+        TANDEM_ASSERT(heard_[i].starts_with("HTTP/1.1 2") && length < head);
+        const auto body = static_cast<std::size_t>(std::atoll(heard_[i].c_str() + length + 16));
+        if (heard_[i].size() < head + 4 + body) return;
+        heard_[i].clear();
+        out.push_back(clock.monotonic() - sent[i]);
+        if (end.expired(clock)) {
+          --open;
+          return;
+        }
+        sent[i] = clock.monotonic();
+        send(i, request);
+      });
+    }
+    return out;
+  }
+
+  void send_all(const std::string& request) {
+    for (std::size_t i = 0; i < sockets_.size(); ++i) send(i, request);
+  }
+  /// Until every connection has heard `word` since the last call. Returns when each did.
+  std::vector<Instant> wait_for(const std::string& word, const Clock& clock) {
+    std::vector<Instant> out;
+    std::vector<bool> done(sockets_.size());
+    while (out.size() < sockets_.size()) {
+      read_some([&](std::size_t i) {
+        if (done[i] || heard_[i].find(word) == std::string::npos) return;
+        done[i] = true;
+        heard_[i].clear();
+        out.push_back(clock.monotonic());
+      });
+    }
+    return out;
+  }
+
+ private:
+  void send(std::size_t i, const std::string& request) {
+    TANDEM_ASSERT(::send(sockets_[i], request.data(), request.size(), MSG_NOSIGNAL) ==
+                  static_cast<ssize_t>(request.size()));
+  }
+  template <typename Heard>
+  void read_some(const Heard& heard) {
+    std::array<epoll_event, 256> events{};
+    const int count = epoll_wait(poll_, events.data(), events.size(), 30'000);
+    TANDEM_ASSERT(count > 0);
+    for (int k = 0; k < count; ++k) {
+      const std::size_t i = events[static_cast<std::size_t>(k)].data.u64;
+      std::array<char, 16384> buffer{};
+      const ssize_t bytes = recv(sockets_[i], buffer.data(), buffer.size(), 0);
+      TANDEM_ASSERT(bytes > 0);
+      heard_[i].append(buffer.data(), static_cast<std::size_t>(bytes));
+      heard(i);
+    }
+  }
+  int poll_;
+  std::vector<int> sockets_;
+  std::vector<std::string> heard_;
+};
+
+struct Served {
+  explicit Served(std::size_t workers)
+      : node(
+            [this](BenchNode& self) -> std::unique_ptr<store::Store> {
+              return sqlite::SqliteStore::open(folder / "store.db", {}, self.executor, self.clock, self.meter).value();
+            },
+            workers, starts),
+        service(service::make_local_service(*node.engine, node.backends, node.submitter, node.clock)),
+        server(http::ApiServer::start({.listen = "127.0.0.1:0", .connections_max = 20'000},
+                                      {*service, *node.engine, node.problems, *node.store, meters},
+                                      {.executor = handlers, .clock = node.clock, .log = node.log, .meter = meters})
+                   .value()) {}
+  std::string request(const std::string& method, const std::string& path, const std::string& headers = "",
+                      const std::string& body = "") const {
+    return fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\n{}Content-Length: {}\r\n\r\n{}", method, path, server->address(),
+                       headers, body.size(), body);
+  }
+  std::string post() const {
+    return request("POST", "/v1/jobs", "Content-Type: application/json\r\n", R"({"problem":{"type":"noop"}})");
+  }
+
+  store::BenchFolder folder;
+  engine::Starts starts;
+  telemetry::MeterRegistry meters;
+  ThreadExecutor handlers{4};
+  BenchNode node;
+  std::unique_ptr<service::Service> service;
+  std::unique_ptr<http::ApiServer> server;
+};
+
+void post_jobs(::benchmark::State& state) {
+  Served served(static_cast<std::size_t>(state.range(1)));
+  Client client(served.server->address(), static_cast<int>(state.range(0)));
+  std::atomic<std::uint64_t> ended = 0;
+  const auto subscription = served.node.engine->subscribe(
+      [&](const job::Event& event) { ended += event.type == "job.succeeded" ? 1 : 0; }, nullptr, nullptr);
+  Latencies taken;
+  for (auto _ : state)
+    taken = client.ask(served.post(), served.node.clock, std::chrono::seconds(state.range(0) == 1 ? 3 : 10));
+  engine::rate(state, "requests_per_s", static_cast<double>(taken.size()));
+  engine::rate(state, "ended_per_s", static_cast<double>(ended));
+  engine::report(state, "request", std::move(taken));
+}
+
+void get_job(::benchmark::State& state) {
+  Served served(2);
+  const auto admission = served.node.engine->admit(served.node.noop(0), "default", "", "user:bench");
+  TANDEM_ASSERT(served.node.engine->wait(admission->id, Deadline::never()).has_value());
+  Client client(served.server->address(), static_cast<int>(state.range(0)));
+  Latencies taken;
+  for (auto _ : state)
+    taken = client.ask(served.request("GET", "/v1/jobs/" + admission->id.value), served.node.clock,
+                       std::chrono::seconds(5));
+  engine::rate(state, "requests_per_s", static_cast<double>(taken.size()));
+  engine::report(state, "request", std::move(taken));
+}
+
+double resident_mib() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("VmRSS:")) return std::atof(line.c_str() + 6) / 1024;
+  return 0;
+}
+
+/// Streams of one job, which is then cancelled: how long after the acknowledgement each client has the event.
+void event_streams(::benchmark::State& state) {
+  const auto streams = static_cast<int>(state.range(0));
+  const auto wanted = 2 * static_cast<rlim_t>(streams) + 200;  // both ends are ours
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  files = {.rlim_cur = std::max(files.rlim_max, wanted), .rlim_max = std::max(files.rlim_max, wanted)};
+  if (setrlimit(RLIMIT_NOFILE, &files) != 0) {
+    state.SkipWithError("the limit of open files is too low");
+    return;
+  }
+  Served served(0);
+  Latencies taken;
+  double before = 0;
+  double after = 0;
+  for (auto _ : state) {
+    const auto admission = served.node.engine->admit(served.node.noop(0), "default", "", "user:bench");
+    before = resident_mib();
+    Client client(served.server->address(), streams);
+    client.send_all(
+        served.request("GET", "/v1/jobs/" + admission->id.value + "/events", "Accept: text/event-stream\r\n"));
+    (void)client.wait_for("job.queued", served.node.clock);
+    after = resident_mib();
+    TANDEM_ASSERT(served.node.engine->cancel(admission->id, "user:bench", "").has_value());
+    const Instant acknowledged = served.node.clock.monotonic();
+    for (const Instant at : client.wait_for("job.cancel", served.node.clock)) taken.push_back(at - acknowledged);
+  }
+  state.counters["streams_mib"] = after - before;
+  engine::report(state, "fan_out", std::move(taken));
+}
+
+BENCHMARK(post_jobs)
+    ->ArgNames({"connections", "workers"})
+    ->Args({1, 0})
+    ->Args({64, 0})
+    ->Args({64, 2})
+    ->Iterations(1)
+    ->UseRealTime()
+    ->Unit(::benchmark::kMillisecond);
+BENCHMARK(get_job)->ArgName("connections")->Arg(64)->Iterations(1)->UseRealTime()->Unit(::benchmark::kMillisecond);
+BENCHMARK(event_streams)
+    ->ArgName("streams")
+    ->Arg(10'000)
+    ->Iterations(1)
+    ->UseRealTime()
+    ->Unit(::benchmark::kMillisecond);
+
+}  // namespace
