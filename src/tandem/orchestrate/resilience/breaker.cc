@@ -30,7 +30,7 @@ class GuardedBackend final : public backend::Backend {
     if (!circuit(Verb::kSubmit).enter())
       return tl::unexpected(backend::SubmitFailure{.error = held_back(Verb::kSubmit), .ambiguous = false});
     auto out = inner_->submit(work, token, context);
-    const bool failed = !out && (out.error().ambiguous || is_outage(out.error().error));
+    const bool failed = !out && backend::may_pass(backend::class_of(out.error()));
     leave(Verb::kSubmit, failed ? Outcome::kFailed : Outcome::kWorked);
     return out;
   }
@@ -74,7 +74,7 @@ class GuardedBackend final : public backend::Backend {
   auto call(Verb verb, const CallContext& context, const Call& inner) -> decltype(inner()) {
     if (!circuit(verb).enter()) return tl::unexpected(held_back(verb));
     auto out = inner();
-    if (out || !is_outage(out.error()))
+    if (out || !backend::may_pass(backend::class_of(out.error())))
       leave(verb, Outcome::kWorked);
     else
       leave(verb, context.stop.stop_requested() ? Outcome::kCutShort : Outcome::kFailed);
@@ -122,12 +122,6 @@ bool Circuit::leave(Outcome outcome) {
 std::chrono::nanoseconds Circuit::left() const {
   const std::lock_guard lock(mutex_);
   return std::max<std::chrono::nanoseconds>(std::chrono::nanoseconds(0), probe_at_ - clock_.monotonic());
-}
-
-bool is_outage(const Error& error) {
-  constexpr ErrorNumber kOutages[] = {errors::kBackendUnavailable, errors::kPeerUnreachable, errors::kPeerTimeout,
-                                      errors::kConnectionLost, errors::kTlsFailed};
-  return std::find(std::begin(kOutages), std::end(kOutages), error.number) != std::end(kOutages);
 }
 
 std::unique_ptr<backend::Backend> guard(std::unique_ptr<backend::Backend> inner, const Clock& clock, Log& log,
