@@ -280,17 +280,18 @@ void EngineImpl::drain(Deadline deadline) {
   std::unique_lock lock(mutex_);
   const bool first = !draining_;
   draining_ = true;
+  for (const auto& [id, running] : running_) running->reason = std::max(running->reason, StopReason::kDraining);
   work_->notify_all();
+  lock.unlock();
+  drain_.request_stop();
+  lock.lock();
   // Running steps get until the deadline; what is not done by then goes back into the queue with its checkpoints.
   const auto idle = [&] { return running_.empty(); };
   while (!idle() && !deadline.expired(services_.clock))
     changed_->wait_for(lock, std::min<std::chrono::nanoseconds>(deadline.left(services_.clock), std::chrono::hours(1)));
   if (idle()) return;
   std::vector<std::shared_ptr<Running>> rest;
-  for (const auto& [id, running] : running_) {
-    running->reason = std::max(running->reason, StopReason::kDraining);
-    rest.push_back(running);
-  }
+  for (const auto& [id, running] : running_) rest.push_back(running);
   lock.unlock();
   if (first) services_.log.write(LogLevel::kInfo, "engine.draining", {{"running", std::to_string(rest.size())}});
   for (const auto& running : rest) running->stop.request_stop();

@@ -229,6 +229,7 @@ class EngineImpl final : public Engine {
   bool found_ownerless_ = false;  ///< since this process leads; of the thread that beats
   bool leads_ = true;  ///< false where another process looks after what waits
   bool draining_ = false;
+  std::stop_source drain_;  ///< requested when draining_ is set
   std::vector<std::unique_ptr<Timer>> workers_;
   std::unique_ptr<Timer> doing_chores_;
   std::unique_ptr<Timer> sweeping_;

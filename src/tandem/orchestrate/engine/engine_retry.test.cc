@@ -237,6 +237,18 @@ TEST_F(EngineRetry, a_wait_ends_at_once_when_the_job_is_cancelled_or_put_aside) 
   EXPECT_THAT(submissions(aside), ElementsAre("0 refused", "2 settled"));
 }
 
+TEST_F(EngineRetry, a_server_that_goes_down_waits_for_no_try) {
+  world_.provider->plan.on_submit = {OnSubmit::kThrottle};
+  world_.open();
+  const JobId id = world_.admit(paid(kSlow));
+  wait_for_retries(id, 1);
+  const auto begin = std::chrono::steady_clock::now();
+  world_.engine->drain(Deadline::never());
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
+  EXPECT_EQ(world_.engine->job(id)->state, job::JobState::kQueued);
+  EXPECT_EQ(world_.provider->submissions(), 1);
+}
+
 TEST_F(EngineRetry, local_work_is_tried_again_after_errors_that_are_transient_and_no_others) {
   for (const auto& [number, retries] :
        {std::pair{errors::kTooManyOpenFiles, 1}, std::pair{errors::kBackendJobFailed, 0},

@@ -251,6 +251,7 @@ void EngineImpl::give_back_claimed() {
 void EngineImpl::walk(Claimed claimed) {
   const std::shared_ptr<Running> running = claimed.running;
   const RunControl control{.stop = running->stop.get_token(),
+                           .drain = drain_.get_token(),
                            .reason =
                                [&] {
                                  const std::lock_guard lock(mutex_);

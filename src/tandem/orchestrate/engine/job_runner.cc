@@ -159,6 +159,7 @@ Result<JobRunner::Walked> JobRunner::walk(JobRecord& record, const job::JobSpec&
                        .fence = record.view.fence,
                        .threads = spec.threads != 0 ? spec.threads : options_.threads,
                        .stop = control.stop,
+                       .drain = control.drain,
                        .deadline = deadline,
                        .remote_deadline = options_.remote_deadline,
                        .retry = spec.limits.retry};

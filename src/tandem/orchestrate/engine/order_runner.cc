@@ -323,10 +323,16 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_backend(backend::Backend& back
   }
   while (true) {
     Attempt attempt;
-    // Stopped while it waits, it is as any order that is not needed any more.
-    if (last && !pause(services_.executor, tries_.left(*last), stop)) {
-      attempt.error = make_error(errors::kCancelled, "stopped before try {} of {}", tries + 1, name);
-      return attempt;
+    if (last) {
+      std::stop_source either;
+      const std::stop_callback not_needed(stop, [&] { either.request_stop(); });
+      const std::stop_callback draining(context.drain, [&] { either.request_stop(); });
+      if (!pause(services_.executor, tries_.left(*last), either.get_token())) {
+        Error why = make_error(errors::kCancelled, "stopped before try {} of {}", tries + 1, name);
+        if (!stop.stop_requested()) return tl::unexpected(std::move(why));  // the server goes down
+        attempt.error = std::move(why);
+        return attempt;
+      }
     }
     if (local) {
       attempt = attempt_local(backend, order, context, threads, stop);

@@ -33,6 +33,7 @@ struct OrderContext {
   std::uint32_t round = 0;
   std::size_t threads = 1;
   std::stop_token stop;
+  std::stop_token drain;  ///< ends waits between tries
   Deadline deadline = Deadline::never();  ///< of the whole job
   std::chrono::milliseconds remote_deadline{20'000};  ///< of a station: all tries of one backend
   job::RetryPolicy retry;
