@@ -57,7 +57,8 @@ TEST_F(RemoteServiceTest, each_question_is_one_request) {
   EXPECT_THAT(service_->submissions(kJob), Succeeds());
   EXPECT_THAT(service_->replay_package(kJob), Succeeds());
   EXPECT_THAT(service_->events(kJob, 7, 20), Succeeds());
-  EXPECT_THAT(service_->jobs({.state = job::JobState::kFailed, .error_number = 5014, .limit = 5, .page_token = "p"}), Succeeds());
+  EXPECT_THAT(service_->jobs({.state = job::JobState::kFailed, .error_number = 5014, .limit = 5, .page_token = "p"}),
+              Succeeds());
   EXPECT_THAT(service_->jobs({}), Succeeds());
   EXPECT_THAT(service_->backends(), Succeeds());
   EXPECT_THAT(asked(), ElementsAre("GET " + base, "GET " + base + "/result", "GET " + base + "/spec",

@@ -484,7 +484,7 @@ void EngineImpl::expire_waiting() {
 void EngineImpl::expire_put_aside() {
   {
     const std::lock_guard lock(mutex_);
-    if (!leads_) return;
+    if (!leads_ || !takes_part()) return;
   }
   const std::int64_t now_micros = services_.clock.now().micros;
   const auto due = due_put_aside(services_.store, now_micros);
