@@ -28,7 +28,8 @@ class GuardedBackend final : public backend::Backend {
   tl::expected<backend::Handle, backend::SubmitFailure> submit(const backend::Work& work, std::string_view token,
                                                                const CallContext& context) override {
     if (!circuit(Verb::kSubmit).enter())
-      return tl::unexpected(backend::SubmitFailure{.error = held_back(Verb::kSubmit), .ambiguous = false});
+      return tl::unexpected(
+          backend::SubmitFailure{.error = held_back(Verb::kSubmit), .retry_after = wait(Verb::kSubmit)});
     auto out = inner_->submit(work, token, context);
     const bool failed = !out && backend::may_pass(backend::class_of(out.error()));
     leave(Verb::kSubmit, failed ? Outcome::kFailed : Outcome::kWorked);
@@ -59,11 +60,13 @@ class GuardedBackend final : public backend::Backend {
 
  private:
   Circuit& circuit(Verb verb) { return *circuits_[static_cast<std::size_t>(verb)]; }
+  std::chrono::milliseconds wait(Verb verb) {
+    return std::chrono::ceil<std::chrono::milliseconds>(circuit(verb).left());
+  }
   Error held_back(Verb verb) {
     meter_.add("tandem_backend_calls_held_back_total", 1, {{"backend", info().id.value}});
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(circuit(verb).left());
     return make_error(errors::kCircuitOpen, "{} of {} failed again and again; the next probe is made in {} ms",
-                      kVerbs[static_cast<std::size_t>(verb)], info().id.value, left.count());
+                      kVerbs[static_cast<std::size_t>(verb)], info().id.value, wait(verb).count());
   }
   void leave(Verb verb, Outcome outcome) {
     if (!circuit(verb).leave(outcome)) return;

@@ -169,6 +169,8 @@ TEST_F(GuardTest, a_submission_that_is_held_back_was_not_sent_and_is_not_in_doub
   const auto held = backend_->submit(work, "t", {});
   ASSERT_FALSE(held.has_value());
   EXPECT_EQ(held.error().error.number, errors::kCircuitOpen);
+  EXPECT_EQ(held.error().retry_after,
+            std::chrono::seconds(1));  // until the probe: an earlier try would be held back, too
   EXPECT_FALSE(held.error().ambiguous);
   EXPECT_EQ(calls_, kFailures);
 }
