@@ -15,6 +15,7 @@ set(TANDEM_EXTERNAL_SQLite__SQLite3 SQLite3)
 set(TANDEM_EXTERNAL_PostgreSQL__PostgreSQL PostgreSQL 15)
 set(TANDEM_EXTERNAL_CLI11__CLI11 CLI11 2 CONFIG)
 set(TANDEM_EXTERNAL_prometheus_cpp__core prometheus-cpp CONFIG)  # Debian ships no version file
+set(TANDEM_EXTERNAL_mimalloc mimalloc CONFIG)
 set(TANDEM_EXTERNAL_GTest__gmock GTest 1.12 CONFIG)
 set(TANDEM_EXTERNAL_benchmark__benchmark benchmark CONFIG)
 

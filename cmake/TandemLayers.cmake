@@ -98,6 +98,14 @@ function(tandem_add_part part)
   set_property(GLOBAL APPEND PROPERTY TANDEM_PART_TARGETS ${target})
 endfunction()
 
+# malloc as the programs ship it (docs/adr/0009-allocator.md). A sanitizer brings its own.
+function(tandem_use_allocator target)
+  if(NOT TANDEM_SANITIZE)
+    tandem_require_external(mimalloc)
+    target_link_libraries(${target} PRIVATE mimalloc)
+  endif()
+endfunction()
+
 # Declares the executable apps/<name>, linked with the whole house, at <build>/<name>.
 function(tandem_add_app name)
   file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/apps/${name}/*.cc")
@@ -114,6 +122,7 @@ function(tandem_add_app name)
     tandem_require_external(${external})
     target_link_libraries(${name} PRIVATE ${external})
   endforeach()
+  tandem_use_allocator(${name})
   tandem_use_pch(${name} tandem_pch)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")
 endfunction()

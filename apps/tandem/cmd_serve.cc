@@ -86,13 +86,16 @@ Role role_of(const Roles& roles) {
 Result<int> serve(Cli& cli, const Roles& roles) {
   const sigset_t signals = block_ending_signals();
   TANDEM_TRY_ASSIGN(const Settings settings, cli.settings());
-  if (!(roles.api && roles.scheduler && roles.worker) && settings.string("store.address").empty()) {
+  const bool shared = !settings.string("store.address").empty();
+  // Of a file an API alone takes jobs in, for a server with workers to come.
+  const bool admits_only = !shared && roles.api && !roles.worker;
+  if (!shared && !admits_only && !(roles.api && roles.scheduler && roles.worker)) {
     return fail(
         errors::kUsage,
-        "workers and an API apart need a store that they share, and here it is a file in the data directory; set "
+        "workers apart from an API need a store that they share, and here it is a file in the data directory; set "
         "store.address");
   }
-  TANDEM_TRY_ASSIGN(Reached reached, reach(cli, role_of(roles)));
+  TANDEM_TRY_ASSIGN(Reached reached, reach(cli, admits_only ? Role::kScheduler : role_of(roles)));
   if (reached.house == nullptr) {
     return fail(errors::kLockHeld,
                 "a server at {} already holds this data directory; use it, stop it, or give another --data",
@@ -106,6 +109,8 @@ Result<int> serve(Cli& cli, const Roles& roles) {
     TANDEM_TRY_ASSIGN(api, start_api(cli, settings, house, *reached.log, handlers));
   }
   say_listening(cli, house, api != nullptr ? api->address() : "");
+  if (admits_only && !cli.json) fmt::print("jobs wait here until a server with workers has this directory\n");
+  std::fflush(stdout);
 
   int signal = 0;
   sigwait(&signals, &signal);
@@ -143,7 +148,8 @@ void add_serve(CLI::App& app, Cli& cli) {
   add_worker_options(*command, cli);
   auto roles = std::make_shared<std::string>("api,scheduler,worker");
   command->add_option("--role", *roles,
-                      "of api, scheduler and worker; fewer than all where processes share a store (store.address)");
+                      "of api, scheduler and worker; fewer where processes share a store (store.address), or api alone "
+                      "to take jobs in");
   command->callback([&cli, roles] {
     cli.action = [&cli, roles]() -> Result<int> {
       TANDEM_TRY_ASSIGN(const Roles parsed, parse_roles(*roles));

@@ -247,23 +247,26 @@ void write_canonical(const Json& value, std::string& out) {
       return;
     }
     case Json::value_t::object: {
-      std::vector<std::pair<std::string_view, const Json*>> members;
-      for (const auto& [key, member] : value.items()) members.emplace_back(key, &member);
+      const auto& members = value.get_ref<const Json::object_t&>();
       const bool ascii = std::all_of(members.begin(), members.end(), [](const auto& member) {
         return std::all_of(member.first.begin(), member.first.end(), [](char c) { return (c & 0x80) == 0; });
       });
-      if (!ascii) {  // else they are in order already
-        std::sort(members.begin(), members.end(),
-                  [](const auto& a, const auto& b) { return less_by_utf16(a.first, b.first); });
-      }
       out += '{';
-      const char* separator = "";
-      for (const auto& [key, member] : members) {
+      auto write_member = [&, separator = ""](std::string_view key, const Json& member) mutable {
         out += separator;
+        separator = ",";
         write_string(key, out);
         out += ':';
-        write_canonical(*member, out);
-        separator = ",";
+        write_canonical(member, out);
+      };
+      if (ascii) {  // in order already
+        for (const auto& [key, member] : members) write_member(key, member);
+      } else {
+        std::vector<std::pair<std::string_view, const Json*>> sorted;
+        for (const auto& [key, member] : members) sorted.emplace_back(key, &member);
+        std::sort(sorted.begin(), sorted.end(),
+                  [](const auto& a, const auto& b) { return less_by_utf16(a.first, b.first); });
+        for (const auto& [key, member] : sorted) write_member(key, *member);
       }
       out += '}';
       return;

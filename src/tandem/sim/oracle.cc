@@ -212,7 +212,11 @@ void Oracle::on_job(const std::string& process, const Changed& changed) {
   const Job* after = job(changed.key, *changed.after);
   if (after == nullptr) return violate(fmt::format("{} wrote a row of {} that cannot be read", process, changed.key));
   if (before == nullptr) {
-    if (after->state != JobState::kQueued) violate(fmt::format("job {} was not queued first", changed.key));
+    const bool starts_at_once = after->state == JobState::kRunning && after->fence == 1;
+    if (after->state != JobState::kQueued && !starts_at_once)
+      violate(fmt::format("job {} was not queued first", changed.key));
+    if (starts_at_once)
+      ++coverage_.job_transitions[name_of(JobState::kQueued, job::JobEvent::kStart, JobState::kRunning)];
     return;
   }
   const JobState from = before->state;

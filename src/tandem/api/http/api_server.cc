@@ -190,9 +190,13 @@ class ApiServerImpl final : public ApiServer {
     if (call.request.method == "POST") {
       TANDEM_TRY(allow_parameters(call.request, {}));
       TANDEM_TRY_ASSIGN(const std::string key, idempotency_key(call.request));
-      TANDEM_TRY_ASSIGN(const job::JobSpec spec, read_spec(call.request));
-      TANDEM_TRY_ASSIGN(const Json admitted, services_.service.submit(spec, key, "api"));
-      return admitted_response(admitted);
+      TANDEM_TRY_ASSIGN(job::JobSpec spec, read_spec(call.request));
+      services_.service.submit(
+          std::make_shared<const job::JobSpec>(std::move(spec)), key, "api",
+          [responder = call.responder, path = call.request.path](const Result<Json>& admitted) {
+            responder->send(admitted ? admitted_response(*admitted) : error_response(admitted.error(), path));
+          });
+      return std::nullopt;
     }
     if (call.request.method != "GET" && call.request.method != "HEAD") return wrong_method(call, "GET, POST");
     TANDEM_TRY(allow_parameters(call.request, {"state", "error", "limit", "page_token"}));

@@ -44,6 +44,12 @@ class LocalService final : public Service {
     TANDEM_TRY_ASSIGN(const engine::Admission admission, engine_.admit(spec, kDefaultTenant, idempotency_key, actor));
     return admission_document(admission);
   }
+  void submit(std::shared_ptr<const job::JobSpec> spec, std::string_view idempotency_key, std::string_view actor,
+              std::function<void(Result<Json>)> done) override {
+    engine_.admit(
+        std::move(spec), kDefaultTenant, idempotency_key, actor,
+        [done = std::move(done)](Result<engine::Admission> admission) { done(admission.map(admission_document)); });
+  }
   Result<Json> plan(const job::JobSpec& spec) override {
     return engine_.plan(spec).map([](const job::Plan& plan) { return plan.document(); });
   }

@@ -21,6 +21,10 @@ class RemoteService final : public Service {
     request.body = spec.document().dump();
     return ask(request);
   }
+  void submit(std::shared_ptr<const job::JobSpec> spec, std::string_view idempotency_key, std::string_view actor,
+              std::function<void(Result<Json>)> done) override {
+    done(submit(*spec, idempotency_key, actor));
+  }
   Result<Json> plan(const job::JobSpec& spec) override {
     return ask({.method = "POST",
                 .url = base_url_ + "/v1/plans",

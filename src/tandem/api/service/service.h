@@ -40,6 +40,9 @@ class Service {
   virtual ~Service() = default;
   /// {"job_id", "replayed"}; durable when it returns.
   virtual Result<Json> submit(const job::JobSpec& spec, std::string_view idempotency_key, std::string_view actor) = 0;
+  /// The same, for whoever has better to do than to wait: `done` is called once, here or on another thread, and must be short.
+  virtual void submit(std::shared_ptr<const job::JobSpec> spec, std::string_view idempotency_key,
+                      std::string_view actor, std::function<void(Result<Json>)> done) = 0;
   virtual Result<Json> plan(const job::JobSpec& spec) = 0;
   virtual Result<Json> job(const JobId& id) = 0;
   virtual Result<Json> jobs(const JobQuery& query) = 0;  ///< {"jobs": [...], "next_page_token"}

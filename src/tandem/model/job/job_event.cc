@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tandem/base/hash.h"
+#include "tandem/base/json_writer.h"
 #include "tandem/base/text.h"
 #include "tandem/model/job/event_table.h"
 
@@ -33,7 +34,14 @@ bool has_type(const Json& value, std::string_view types) {
 }  // namespace
 
 Bytes Event::stored() const {
-  Bytes out = canonical_json(unhashed_document(*this));
+  // The canonical form of unhashed_document(), of which only the data is a Json.
+  Bytes out = JsonWriter()
+                  .member("actor", actor)
+                  .member("at", format_rfc3339(at))
+                  .raw("data", canonical_json(data))
+                  .member("job_id", job.value)
+                  .member("type", type)
+                  .finish();
   const std::string hash = merkle_leaf_hash(out).hex();
   out.pop_back();  // the brace
   out += fmt::format(R"(,"leaf_hash":"{}"}})", hash);

@@ -121,7 +121,7 @@ std::string Plan::digest() const { return sha256(canonical_json(undigested_docum
 
 Json Plan::document() const {
   Json out = undigested_document(*this);
-  out["digest"] = digest();
+  out["digest"] = sha256(canonical_json(out)).hex();
   return out;
 }
 

@@ -354,8 +354,7 @@ Result<ResultDocument> ResultDocument::parse(const Json& document) {
   return out;
 }
 
-Json canonical_result(const Json& result_document) {
-  Json out = result_document;
+Json canonical_result(Json out) {
   for (const char* key :
        {"job_id", "lineage_id", "elapsed_ms", "billed_usd_micros", "billed_emulated_usd_micros", "status", "review"})
     out.erase(key);

@@ -158,7 +158,7 @@ struct ResultDocument {
 };
 
 /// The result document without times, ids, money and reviews: what replay compares.
-Json canonical_result(const Json& result_document);
+Json canonical_result(Json result_document);
 std::string solution_text(problem::AssignmentView solution);
 
 }  // namespace tandem::job

@@ -24,6 +24,7 @@ class EngineImpl::Waiter {
 };
 
 Result<void> EngineImpl::recover_and_start() {
+  doing_chores_ = services_.executor.start_loop("chores", [this](const std::stop_token& stop) { do_chores(stop); });
   if (services_.store.shared()) TANDEM_TRY(join_others());
   if (!takes_part()) {  // it must not touch what it does not mean to run
     if (follower_ != nullptr)  // an API for other workers, whose readiness depends on the store
@@ -37,7 +38,6 @@ Result<void> EngineImpl::recover_and_start() {
     for (const JobId& id : interrupted) TANDEM_TRY(requeue(id, "the process that ran it ended"));
   }
   if (options_.runs == Runs::kEveryJob) TANDEM_TRY(enqueue_queued());
-  doing_chores_ = services_.executor.start_loop("chores", [this](const std::stop_token& stop) { do_chores(stop); });
   for (std::size_t i = 0; i < options_.workers; ++i)
     workers_.push_back(services_.executor.start_loop("worker", [this](const std::stop_token& stop) { work(stop); }));
   if (options_.workers != 0) sweeping_ = reconciler_.start(services_.executor, options_.reconcile_interval);
@@ -70,17 +70,69 @@ Result<void> EngineImpl::refuse_when_slow() {
 
 Result<Admission> EngineImpl::admit(const job::JobSpec& spec, std::string_view tenant, std::string_view idempotency_key,
                                     std::string_view actor) {
+  struct Answer {
+    std::mutex mutex;
+    std::unique_ptr<Condition> came;
+    std::optional<Result<Admission>> result;
+  };
+  const auto answer = std::make_shared<Answer>();
+  answer->came = services_.executor.make_condition();
+  admit(std::make_shared<const job::JobSpec>(spec), tenant, idempotency_key, actor, [answer](Result<Admission> result) {
+    const std::lock_guard lock(answer->mutex);
+    answer->result = std::move(result);
+    answer->came->notify_all();
+  });
+  std::unique_lock lock(answer->mutex);
+  answer->came->wait(lock, [&] { return answer->result.has_value(); });
+  return *std::move(answer->result);
+}
+
+void EngineImpl::admit(SpecPtr spec, std::string_view tenant, std::string_view idempotency_key, std::string_view actor,
+                       Admitted done) {
+  auto made = make_candidate(*spec, tenant, idempotency_key, actor);
+  if (!made) return done(tl::unexpected(std::move(made).error()));
+  if (made->earlier) return done(*std::move(made->earlier));
+  Candidate candidate = *std::move(made);
+  {
+    const std::lock_guard lock(mutex_);
+    ++admitting_;
+  }
+  const std::shared_ptr<Running> running = start_at_once(candidate.record, candidate.change);
+  if (running != nullptr) candidate.change.events.front().second["starts_at_once"] = true;
+  ledger_.insert(
+      std::move(candidate.record), std::move(candidate.change),
+      [this, spec = std::move(spec), running, key = std::move(candidate.key),
+       fingerprint = std::move(candidate.fingerprint), done = std::move(done)](Result<JobRecord> row) mutable {
+        if (row) {
+          const JobId id = row->view.id;
+          admitted(*std::move(row), std::move(spec), running);
+          done(Admission{.id = id});
+          return admission_ended();
+        }
+        if (running != nullptr) not_started(running);
+                   // What it means takes a look at the store, and this is no thread to look from.
+        chore([this, key = std::move(key), fingerprint = std::move(fingerprint), error = std::move(row).error(),
+               done = std::move(done)] {
+          done(not_admitted(key, fingerprint, error));
+          admission_ended();
+        });
+      });
+}
+
+Result<EngineImpl::Candidate> EngineImpl::make_candidate(const job::JobSpec& spec, std::string_view tenant,
+                                                         std::string_view idempotency_key, std::string_view actor) {
   TANDEM_TRY(refuse_when_draining());
   if (idempotency_key.size() > kIdempotencyKeyMax) {
     return fail_at("Idempotency-Key", errors::kValueOutOfRange, "the idempotency key has {} bytes, the limit is {}",
                    idempotency_key.size(), kIdempotencyKeyMax);
   }
+  Candidate out;
   const Bytes document = canonical_json(spec.document());
-  const std::string fingerprint = sha256(document).hex();
-  const std::string key = fmt::format("{}/{}", tenant, idempotency_key);
+  out.fingerprint = sha256(document).hex();
   if (!idempotency_key.empty()) {
-    TANDEM_TRY_ASSIGN(const std::optional<Admission> earlier, reads_.earlier_admission(key, fingerprint));
-    if (earlier) return *earlier;
+    out.key = fmt::format("{}/{}", tenant, idempotency_key);
+    TANDEM_TRY_ASSIGN(out.earlier, reads_.earlier_admission(out.key, out.fingerprint));
+    if (out.earlier) return out;
   }
 
   if (spec.retry_of) {
@@ -93,11 +145,11 @@ Result<Admission> EngineImpl::admit(const job::JobSpec& spec, std::string_view t
   TANDEM_TRY(refuse_when_slow());
   TANDEM_TRY(route::check_names(spec, services_.backends.all()));
   TANDEM_TRY(route::check_memory(spec, options_.memory_bytes_max));
-  JobRecord record;
+  JobRecord& record = out.record;
   record.view = {.id = new_job_id(services_.clock, services_.rng), .name = spec.name, .tenant = std::string(tenant)};
   record.view.problem_type = spec.is_program() ? "program" : std::string(spec.problem()->type());
   record.view.created_at = record.view.updated_at = services_.clock.now();
-  record.spec_sha256 = fingerprint;
+  record.spec_sha256 = out.fingerprint;
   record.actor = std::string(actor);
   const std::int64_t now_micros = record.view.created_at.micros;
   if (spec.limits.total_time_ms != 0) record.deadline_micros = now_micros + spec.limits.total_time_ms * 1000;
@@ -110,50 +162,60 @@ Result<Admission> EngineImpl::admit(const job::JobSpec& spec, std::string_view t
                                 ? std::nullopt
                                 : std::optional(record.deadline_micros / 1000 - 2 * spec.limits.time_ms);
   record.rank = schedule::rank_of(now_micros / 1000, spec.schedule.priority, latest_start);
-  Change change;
-  if (!idempotency_key.empty()) {
-    change.batch.put(store::Table::kIdempotency, key,
-                     Json{{"fingerprint", fingerprint},
+  Change& change = out.change;
+  if (!out.key.empty()) {
+    change.batch.put(store::Table::kIdempotency, out.key,
+                     Json{{"fingerprint", out.fingerprint},
                           {"job_id", record.view.id.value},
                           {"created_at", format_rfc3339(record.view.created_at)}}
                          .dump(),
                      store::Expect::absent());
   }
-  change.batch.put(store::Table::kBlob, fingerprint, document);
+  change.batch.put(store::Table::kBlob, out.fingerprint, document);
   budget::hold(change.batch, record.view.id, tenant, spec.limits.cost_max);
   change.events.push_back({"job.queued",
                            {{"name", spec.name},
                             {"problem_type", record.view.problem_type},
-                            {"spec_sha256", fingerprint},
+                            {"spec_sha256", out.fingerprint},
                             {"cost_max_usd_micros", spec.limits.cost_max.usd_micros},
                             {"retry_of", spec.retry_of ? Json(spec.retry_of->value) : Json()},
                             {"tenant", record.view.tenant},
                             {"project", record.view.project},
                             {"serial_key", record.serial_key},
                             {"rank", record.rank},
-                            {"start_by", queued_of(record).until_micros}}});
+                            {"start_by", queued_of(record).until_micros},
+                            {"starts_at_once", false}}});
   // Refused as long as the jobs that were taken before cannot go on; one without workers finds out by trying.
   if (options_.workers != 0) TANDEM_TRY(watch_.writable());
-  auto stored = ledger_.insert(std::move(record), std::move(change));
-  if (!stored) {
-    if (is_store_trouble(stored.error())) cannot_store(stored.error());
-    // Two requests with one key at the same time: the other one won, and its job is the answer.
-    if (stored.error().number == errors::kPreconditionFailed && !idempotency_key.empty()) {
-      TANDEM_TRY_ASSIGN(const std::optional<Admission> earlier, reads_.earlier_admission(key, fingerprint));
-      if (earlier) return *earlier;
-    }
-    return tl::unexpected(std::move(stored).error());
-  }
+  return out;
+}
+
+/// On a thread of the store.
+void EngineImpl::admitted(JobRecord row, SpecPtr spec, const std::shared_ptr<Running>& running) {
   services_.meter.add("tandem_jobs_admitted_total", 1);
-  const JobId id = stored->view.id;
-  if (options_.runs == Runs::kEveryJob && options_.workers != 0) {
-    const Queued queued = queued_of(*stored);
-    const std::lock_guard lock(mutex_);
-    if (fresh_.size() < kFreshMax)
-      fresh_.emplace(id.value, Fresh{.record = *std::move(stored), .spec = std::make_shared<const job::JobSpec>(spec)});
-    enqueue_locked(queued);
+  if (running != nullptr) return claimed(std::move(row), std::move(spec), running);
+  if (options_.runs != Runs::kEveryJob || options_.workers == 0) return;
+  const Queued queued = queued_of(row);
+  const std::lock_guard lock(mutex_);
+  if (fresh_.size() < kFreshMax)
+    fresh_.emplace(queued.ticket.job, Fresh{.record = std::move(row), .spec = std::move(spec)});
+  enqueue_locked(queued);
+}
+
+void EngineImpl::admission_ended() {
+  const std::lock_guard lock(mutex_);  // held to the end: nothing here is touched after an engine may be gone
+  --admitting_;
+  if (draining_) changed_->notify_all();
+}
+
+Result<Admission> EngineImpl::not_admitted(const std::string& key, const std::string& fingerprint, const Error& error) {
+  if (is_store_trouble(error)) cannot_store(error);
+  // Two requests with one key at the same time: the other one won, and its job is the answer.
+  if (error.number == errors::kPreconditionFailed && !key.empty()) {
+    TANDEM_TRY_ASSIGN(const std::optional<Admission> earlier, reads_.earlier_admission(key, fingerprint));
+    if (earlier) return *earlier;
   }
-  return Admission{.id = id};
+  return tl::unexpected(error);
 }
 
 void EngineImpl::enqueue(const Queued& queued) {
@@ -286,7 +348,7 @@ void EngineImpl::drain(Deadline deadline) {
   drain_.request_stop();
   lock.lock();
   // Running steps get until the deadline; what is not done by then goes back into the queue with its checkpoints.
-  const auto idle = [&] { return running_.empty(); };
+  const auto idle = [&] { return running_.empty() && admitting_ == 0; };
   while (!idle() && !deadline.expired(services_.clock))
     changed_->wait_for(lock, std::min<std::chrono::nanoseconds>(deadline.left(services_.clock), std::chrono::hours(1)));
   if (idle()) return;

@@ -72,6 +72,8 @@ class EngineImpl final : public Engine {
 
   Result<void> recover_and_start();
 
+  void admit(std::shared_ptr<const job::JobSpec> spec, std::string_view tenant, std::string_view idempotency_key,
+             std::string_view actor, Admitted done) override;
   Result<Admission> admit(const job::JobSpec& spec, std::string_view tenant, std::string_view idempotency_key,
                           std::string_view actor) override;
   Result<job::Plan> plan(const job::JobSpec& spec) override { return runner_.make_plan(spec); }
@@ -132,6 +134,19 @@ class EngineImpl final : public Engine {
   };
   class Waiter;
 
+  /// What an admission commits; or the answer to an earlier request with the same key.
+  struct Candidate {
+    JobRecord record;
+    Change change;
+    std::string key;  ///< of the idempotency row; empty: none
+    std::string fingerprint;
+    std::optional<Admission> earlier;
+  };
+  Result<Candidate> make_candidate(const job::JobSpec& spec, std::string_view tenant, std::string_view idempotency_key,
+                                   std::string_view actor);
+  void admission_ended();
+  void admitted(JobRecord row, SpecPtr spec, const std::shared_ptr<Running>& running);
+  Result<Admission> not_admitted(const std::string& key, const std::string& fingerprint, const Error& error);
   Result<void> refuse_when_draining();
   Result<void> refuse_when_slow();
   void enqueue(const Queued& queued);
@@ -147,10 +162,16 @@ class EngineImpl final : public Engine {
   // Workers.
   void work(const std::stop_token& stop);
   Turn take(const std::stop_token& stop);
-  bool may_claim_locked(std::size_t free) const;
+  bool may_start_more_locked(std::size_t free) const;  ///< `free`: workers without a job
+  std::shared_ptr<Running> pop_locked();
+  /// Whom nobody waits before and a worker is free for need not wait either: his admission and his start are one commit. Null: he
+  /// has to wait like everybody.
+  std::shared_ptr<Running> start_at_once(JobRecord& record, Change& change);
+  void start(JobRecord& row, Change& change) const;
   void claim(const std::shared_ptr<Running>& running);
   void claim_with(JobRecord record, SpecPtr spec, const std::shared_ptr<Running>& running);
   void claimed(JobRecord row, SpecPtr spec, const std::shared_ptr<Running>& running);
+  void not_started(const std::shared_ptr<Running>& running);
   /// `version`: of the row that the claim was tried on.
   void claim_refused(const std::shared_ptr<Running>& running, const Error& error, std::uint64_t version);
   void give_back_claimed();  ///< what lies claimed behind long runs
@@ -214,6 +235,7 @@ class EngineImpl final : public Engine {
   std::vector<schedule::Ticket> held_keys_;  ///< one for each serial key that another process has
   std::deque<Claimed> claimed_;
   std::deque<std::function<void()>> chores_;
+  std::size_t admitting_ = 0;  ///< admissions that the store has not answered
   std::size_t claiming_ = 0;  ///< claims that the store has not answered
   std::size_t ending_ = 0;  ///< ends that it has not answered
   std::size_t idle_ = 0;  ///< workers without a job
@@ -225,7 +247,7 @@ class EngineImpl final : public Engine {
   std::multimap<JobId, Waiter*> waiters_;
   const std::unique_ptr<Condition> work_;  ///< whatever take() looks at
   const std::unique_ptr<Condition> chore_;
-  const std::unique_ptr<Condition> changed_;  ///< running_ got smaller
+  const std::unique_ptr<Condition> changed_;  ///< running_ or admitting_ got smaller
   bool found_ownerless_ = false;  ///< since this process leads; of the thread that beats
   bool leads_ = true;  ///< false where another process looks after what waits
   bool draining_ = false;

@@ -133,7 +133,7 @@ void EngineImpl::heard(const job::Event& event) {
     const auto record = load_job(services_.store, id);
     if (!record || record->suspend_requested) stop_running(id, StopReason::kSuspended);
   } else if (event.type == "job.queued") {
-    if (runs_here) enqueue(queued_of(event));
+    if (runs_here && !event.data.value("starts_at_once", false)) enqueue(queued_of(event));
   } else if (event.type == "job.requeued" || event.type == "job.resumed") {
     if (runs_here) {
       const auto record = load_job(services_.store, id);

@@ -56,11 +56,35 @@ Result<void> EngineImpl::requeue(const JobId& id, const std::string& reason) {
   return done.map([](const JobRecord&) {});
 }
 
-bool EngineImpl::may_claim_locked(std::size_t free) const {
-  if (!queue_.ready()) return false;
+bool EngineImpl::may_start_more_locked(std::size_t free) const {
   const auto ahead =
       static_cast<std::size_t>(std::min<double>(kClaimedAheadMax, kClaimedAheadS / std::max(mean_run_s_, 1e-9)));
   return claiming_ + claimed_.size() < free + ahead && may_start() && watch_.writable().has_value();
+}
+
+std::shared_ptr<EngineImpl::Running> EngineImpl::pop_locked() {
+  std::optional<schedule::Ticket> ticket = queue_.pop(mean_run_s_);
+  forget_since_locked(ticket->job);
+  auto running = std::make_shared<Running>();
+  running_.emplace(JobId(ticket->job), running);
+  running->ticket = *std::move(ticket);
+  running->charged_s = mean_run_s_;
+  ++claiming_;
+  return running;
+}
+
+std::shared_ptr<EngineImpl::Running> EngineImpl::start_at_once(JobRecord& record, Change& change) {
+  if (options_.runs != Runs::kEveryJob || options_.workers == 0 || !record.serial_key.empty()) return nullptr;
+  std::shared_ptr<Running> running;
+  {
+    const std::lock_guard lock(mutex_);
+    if (draining_ || queue_.ready() || !may_start_more_locked(idle_)) return nullptr;
+    queue_.push(record.ticket());
+    running = pop_locked();
+  }
+  record.view.state = *job::require_transition(record.view.state, job::JobEvent::kStart);
+  start(record, change);
+  return running;
 }
 
 EngineImpl::Turn EngineImpl::take(const std::stop_token& stop) {
@@ -82,16 +106,7 @@ EngineImpl::Turn EngineImpl::take(const std::stop_token& stop) {
       claimed_.pop_front();
     }
     const std::size_t free = idle_ - (turn.job ? 1 : 0);
-    while (!ends && may_claim_locked(free)) {
-      std::optional<schedule::Ticket> ticket = queue_.pop(mean_run_s_);
-      forget_since_locked(ticket->job);
-      auto running = std::make_shared<Running>();
-      running_.emplace(JobId(ticket->job), running);
-      running->ticket = *std::move(ticket);
-      running->charged_s = mean_run_s_;
-      ++claiming_;
-      turn.claims.push_back(std::move(running));
-    }
+    while (!ends && queue_.ready() && may_start_more_locked(free)) turn.claims.push_back(pop_locked());
     if (turn.job || !turn.claims.empty()) break;
     work_->wait(lock);
   }
@@ -148,8 +163,16 @@ void EngineImpl::claim(const std::shared_ptr<Running>& running) {
   claim_with(*std::move(record), nullptr, running);
 }
 
+/// `row` is in its new state already.
+void EngineImpl::start(JobRecord& row, Change& change) const {
+  ++row.view.fence;
+  ++row.starts;
+  if (membership_ != nullptr) row.owner = membership_->id();
+  change.events.push_back({"job.started", {{"fence", row.view.fence}, {"start", row.starts}}});
+}
+
 void EngineImpl::claim_with(JobRecord record, SpecPtr spec, const std::shared_ptr<Running>& running) {
-  const auto start = [this](JobRecord& row, Change& change) -> Result<void> {
+  const auto decide = [this](JobRecord& row, Change& change) -> Result<void> {
     const bool queued = row.view.state == job::JobState::kQueued;
     if (row.view.cancel_requested && queued)
       return move_without_result(services_.store, row, change, job::JobEvent::kCancel,
@@ -159,15 +182,12 @@ void EngineImpl::claim_with(JobRecord record, SpecPtr spec, const std::shared_pt
                                  make_error(errors::kCancelled, "suspended by the client"));
     if (queued && waited_too_long(row, services_.clock.now().micros)) return expire(services_.store, row, change);
     TANDEM_TRY_ASSIGN(row.view.state, job::require_transition(row.view.state, job::JobEvent::kStart));
-    ++row.view.fence;
-    ++row.starts;
-    if (membership_ != nullptr) row.owner = membership_->id();
-    change.events.push_back({"job.started", {{"fence", row.view.fence}, {"start", row.starts}}});
+    start(row, change);
     return {};
   };
   const std::uint64_t version = record.version;
   ledger_.change(
-      std::move(record), "engine", start,
+      std::move(record), "engine", decide,
       [this, spec = std::move(spec), running, version](Result<JobRecord> row) mutable {
         if (row) return claimed(*std::move(row), std::move(spec), running);
         // What it means takes a look at the store, and this is no thread to look from.
@@ -175,22 +195,23 @@ void EngineImpl::claim_with(JobRecord record, SpecPtr spec, const std::shared_pt
       });
 }
 
-/// On a thread of the store.
+/// On a thread of the store, or of the client whose admission started it.
 void EngineImpl::claimed(JobRecord row, SpecPtr spec, const std::shared_ptr<Running>& running) {
-  const JobId id = row.view.id;
-  const bool runs = row.view.state == job::JobState::kRunning;
+  if (row.view.state != job::JobState::kRunning) return not_started(running);  // it ended here
+  const std::lock_guard lock(mutex_);
+  --claiming_;
+  claimed_.push_back(
+      {.record = std::move(row), .spec = std::move(spec), .running = running, .at = services_.clock.monotonic()});
+  work_->notify_one();
+}
+
+void EngineImpl::not_started(const std::shared_ptr<Running>& running) {
   {
     const std::lock_guard lock(mutex_);
     --claiming_;
-    if (runs) {
-      claimed_.push_back(
-          {.record = std::move(row), .spec = std::move(spec), .running = running, .at = services_.clock.monotonic()});
-      work_->notify_one();
-      return;
-    }
     queue_.charge(running->ticket, -running->charged_s);
   }
-  let_go(id, running, nullptr, std::nullopt);  // it ended here
+  let_go(JobId(running->ticket.job), running, nullptr, std::nullopt);
 }
 
 void EngineImpl::claim_refused(const std::shared_ptr<Running>& running, const Error& error, std::uint64_t version) {

@@ -46,19 +46,20 @@ void JobLedger::change(JobRecord record, const std::string& actor, const Decide&
   const Indexed previous(record);
   Change change;
   if (auto decided = decide(record, change); !decided) return done(tl::unexpected(std::move(decided).error()));
-  Prepared prepared = prepare(std::move(record), previous, actor, std::move(change));
+  commit(prepare(std::move(record), previous, actor, std::move(change)), std::move(done));
+}
+
+void JobLedger::insert(JobRecord record, Change change, std::function<void(Result<JobRecord>)> done) {
+  const std::string actor = record.actor;
+  commit(prepare(std::move(record), std::nullopt, actor, std::move(change)), std::move(done));
+}
+
+void JobLedger::commit(Prepared prepared, std::function<void(Result<JobRecord>)> done) {
   store_.commit(std::move(prepared.batch), [this, row = std::move(prepared.record), events = std::move(prepared.events),
                                             done = std::move(done)](Result<store::Committed> committed) mutable {
     if (!committed) return done(tl::unexpected(std::move(committed).error()));
     done(finish(std::move(row), std::move(events), *committed));
   });
-}
-
-Result<JobRecord> JobLedger::insert(JobRecord record, Change change) {
-  const std::string actor = record.actor;
-  Prepared prepared = prepare(std::move(record), std::nullopt, actor, std::move(change));
-  TANDEM_TRY_ASSIGN(const store::Committed committed, store_.commit_and_wait(std::move(prepared.batch)));
-  return finish(std::move(prepared.record), std::move(prepared.events), committed);
 }
 
 JobLedger::Prepared JobLedger::prepare(JobRecord record, const std::optional<Indexed>& previous,

@@ -48,8 +48,8 @@ class JobLedger {
   void change(JobRecord record, const std::string& actor, const Decide& decide,
               std::function<void(Result<JobRecord>)> done);
 
-  /// The first row of a job. Returns it as committed.
-  Result<JobRecord> insert(JobRecord record, Change change);
+  /// The first row of a job, without waiting; `done` as in change().
+  void insert(JobRecord record, Change change, std::function<void(Result<JobRecord>)> done);
 
  private:
   struct Prepared {
@@ -58,6 +58,7 @@ class JobLedger {
     std::vector<job::Event> events;
   };
   Prepared prepare(JobRecord record, const std::optional<Indexed>& previous, const std::string& actor, Change change);
+  void commit(Prepared prepared, std::function<void(Result<JobRecord>)> done);
   JobRecord finish(JobRecord record, std::vector<job::Event> events, const store::Committed& committed);
 
   store::Store& store_;

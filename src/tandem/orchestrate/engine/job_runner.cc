@@ -21,6 +21,7 @@ constexpr const char* kActor = "engine";
 /// Whole-problem work is judged by the best of the job, an arm by the optimum of its core.
 void add_evidence(store::Batch& batch, const job::JobSpec& spec, const job::ResultDocument& result,
                   const std::vector<Carried>& carried, Timestamp now) {
+  if (carried.empty()) return;
   const std::string instance_class = route::probe(spec).instance_class;
   for (const Carried& one : carried) {
     const lineage::WorkRecord& record = one.record;
@@ -242,11 +243,11 @@ Result<Decide> JobRunner::end_with_result(const JobRecord& record, const job::Jo
   if (!spec.is_program()) lineage.problem_sha256 = spec.problem()->hash().hex();
   for (const Carried& carried : walked.carried) lineage.work.push_back(carried.record);
   result.lineage_id = lineage.id;
-  const Json document = result.document();
-  lineage.result_sha256 = sha256(canonical_json(job::canonical_result(document))).hex();
+  Json document = result.document();
   // All that the commit writes beside the row is made once; the row itself is decided on whatever it is by then.
   store::Batch batch;
   Bytes bytes = document.dump();
+  lineage.result_sha256 = sha256(canonical_json(job::canonical_result(std::move(document)))).hex();
   const std::string result_sha256 = sha256(bytes).hex();
   batch.put(store::Table::kBlob, result_sha256, std::move(bytes));
   batch.put(store::Table::kLineage, lineage.id.value, lineage.document().dump());
@@ -266,8 +267,12 @@ Result<Decide> JobRunner::end_with_result(const JobRecord& record, const job::Jo
     put_answers(batch, {.tenant = record.view.tenant, .data_class = spec.business.data_class}, record.view.id,
                 lineage.work, services_.clock.now());
   }
-  return [&store = services_.store, planned, batch = std::move(batch), objective, said = std::move(said), result_sha256,
-          why = std::move(why), end, lineage_id = lineage.id.value](JobRecord& row, Change& change) -> Result<void> {
+  // No step of its only start went to anybody who bills: the hold is what the admission wrote.
+  const bool untouched = std::all_of(walked.carried.begin(), walked.carried.end(),
+                                     [](const Carried& one) { return one.record.local && one.record.path.empty(); });
+  return [&store = services_.store, planned, untouched, cost_max = spec.limits.cost_max, batch = std::move(batch),
+          objective, said = std::move(said), result_sha256, why = std::move(why), end,
+          lineage_id = lineage.id.value](JobRecord& row, Change& change) -> Result<void> {
     TANDEM_TRY_ASSIGN(row.view.state, job::require_transition(row.view.state, end));
     add_plan(row, change, planned.plan, planned.document);
     row.result_sha256 = result_sha256;
@@ -277,7 +282,10 @@ Result<Decide> JobRunner::end_with_result(const JobRecord& record, const job::Jo
       row.view.error = why.message;
       row.view.error_number = static_cast<std::uint16_t>(why.number);
     }
-    TANDEM_TRY(budget::Budget(store).release(change.batch, row.view.id));
+    if (untouched && row.starts == 1)
+      budget::release_untouched(change.batch, row.view.id, row.view.tenant, cost_max);
+    else
+      TANDEM_TRY(budget::Budget(store).release(change.batch, row.view.id));
     change.batch.operations.insert(change.batch.operations.end(), batch.operations.begin(), batch.operations.end());
     change.events.push_back({fmt::format("job.{}", job::to_string(row.view.state)), said});
     return {};

@@ -88,6 +88,16 @@ int Writer::on_commit(void* self, sqlite3*, const char*, int log_pages) {
 
 Result<void> Writer::begin() { return connection_->execute("BEGIN IMMEDIATE"); }
 
+namespace {
+
+/// Its rows are made and erased, and rarely changed.
+bool is_written_once(Table table) {
+  return table == Table::kJobIndex || table == Table::kBlob || table == Table::kLineage || table == Table::kStep ||
+         table == Table::kEvidence;
+}
+
+}  // namespace
+
 struct Writer::Precondition {
   Writer& writer;
   template <typename RowOperation>
@@ -107,7 +117,7 @@ struct Writer::Effect {
     if (put.version != 0) return put_at_version(put);
     // The likelier statement first. The other one follows where an operation before this one in the batch changed the
     // row.
-    const bool likely_new = put.expect.kind == Expect::Kind::kAbsent;
+    const bool likely_new = put.expect.kind == Expect::Kind::kAbsent || is_written_once(put.table);
     TANDEM_TRY_ASSIGN(bool done,
                       writer.change(likely_new ? Query::kInsert : Query::kUpdate, put.table, put.key, &put.value));
     bool inserted = likely_new && done;

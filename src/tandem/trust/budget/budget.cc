@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tandem/base/assert.h"
+#include "tandem/base/json_writer.h"
 #include "tandem/base/text.h"
 
 namespace tandem::budget {
@@ -32,12 +33,12 @@ Error damaged(const store::Row& row, std::string_view what) {
 }
 
 void put_hold(store::Batch& batch, const Hold& hold) {
-  batch.put(Table::kBudget, hold_key(hold.job), hold.document().dump(), Expect::at(hold.version));
+  batch.put(Table::kBudget, hold_key(hold.job), hold.value(), Expect::at(hold.version));
 }
 
 void put_reservation(store::Batch& batch, const JobId& job, const Reservation& reservation) {
   const Expect expect = reservation.version == 0 ? Expect::absent() : Expect::at(reservation.version);
-  batch.put(Table::kBudget, reservation_key(job, reservation.token), reservation.document().dump(), expect);
+  batch.put(Table::kBudget, reservation_key(job, reservation.token), reservation.value(), expect);
 }
 
 Result<std::optional<Reservation>> load_reservation(store::Store& store, const JobId& job, std::string_view token) {
@@ -95,18 +96,20 @@ Money sum_of_accounts(const Hold& hold) { return hold.free + hold.reserved + hol
 
 }  // namespace
 
-Json Hold::document() const {
-  return {{"job_id", job.value},
-          {"tenant", tenant},
-          {"limit_usd_micros", limit.usd_micros},
-          {"free_usd_micros", free.usd_micros},
-          {"reserved_usd_micros", reserved.usd_micros},
-          {"settled_usd_micros", settled.usd_micros},
-          {"released_usd_micros", released.usd_micros},
-          {"overrun_usd_micros", overrun.usd_micros},
-          {"stopped", stopped},
-          {"closed", closed},
-          {"fence", fence}};
+Bytes Hold::value() const {
+  return JsonWriter()
+      .member("job_id", job.value)
+      .member("tenant", tenant)
+      .member("limit_usd_micros", limit.usd_micros)
+      .member("free_usd_micros", free.usd_micros)
+      .member("reserved_usd_micros", reserved.usd_micros)
+      .member("settled_usd_micros", settled.usd_micros)
+      .member("released_usd_micros", released.usd_micros)
+      .member("overrun_usd_micros", overrun.usd_micros)
+      .member("stopped", stopped)
+      .member("closed", closed)
+      .member("fence", fence)
+      .finish();
 }
 
 Result<Hold> Hold::parse(const store::Row& row) {
@@ -119,11 +122,13 @@ Result<Hold> Hold::parse(const store::Row& row) {
   return out;
 }
 
-Json Reservation::document() const {
-  return {{"token", token},
-          {"amount_usd_micros", amount.usd_micros},
-          {"billed_usd_micros", billed.usd_micros},
-          {"settled", state == ReservationState::kSettled}};
+Bytes Reservation::value() const {
+  return JsonWriter()
+      .member("token", token)
+      .member("amount_usd_micros", amount.usd_micros)
+      .member("billed_usd_micros", billed.usd_micros)
+      .member("settled", state == ReservationState::kSettled)
+      .finish();
 }
 
 Result<Reservation> Reservation::parse(const store::Row& row) { return parse_row(row, parse_reservation); }
@@ -131,7 +136,13 @@ Result<Reservation> Reservation::parse(const store::Row& row) { return parse_row
 void hold(store::Batch& batch, const JobId& job, std::string_view tenant, Money limit) {
   TANDEM_ASSERT(limit.usd_micros >= 0 && limit <= kAmountMax);
   const Hold made{.job = job, .tenant = std::string(tenant), .limit = limit, .free = limit};
-  batch.put(Table::kBudget, hold_key(job), made.document().dump(), Expect::absent());
+  batch.put(Table::kBudget, hold_key(job), made.value(), Expect::absent());
+}
+
+void release_untouched(store::Batch& batch, const JobId& job, std::string_view tenant, Money limit) {
+  Hold made{.job = job, .tenant = std::string(tenant), .limit = limit, .released = limit, .closed = true};
+  made.version = 1;
+  put_hold(batch, made);
 }
 
 Result<Hold> Budget::load(const JobId& job) const {

@@ -38,7 +38,7 @@ struct Hold {
   bool closed = false;  ///< the job has ended
   std::uint64_t fence = 0;  ///< the highest that reserved
   std::uint64_t version = 0;  ///< of the stored row
-  Json document() const;
+  Bytes value() const;  ///< of its row
   static Result<Hold> parse(const store::Row& row);  ///< 3003 store_damaged
   friend bool operator==(const Hold&, const Hold&) = default;
 };
@@ -52,7 +52,7 @@ struct Reservation {
   job::Money billed;  ///< 0 until settled
   ReservationState state = ReservationState::kReserved;
   std::uint64_t version = 0;
-  Json document() const;
+  Bytes value() const;  ///< of its row
   static Result<Reservation> parse(const store::Row& row);  ///< 3003 store_damaged
   friend bool operator==(const Reservation&, const Reservation&) = default;
 };
@@ -67,6 +67,8 @@ struct ReserveRequest {
 
 /// Adds the hold of a new job to its admission batch. 0 <= limit <= kAmountMax (asserted).
 void hold(store::Batch& batch, const JobId& job, std::string_view tenant, job::Money limit);
+/// Budget::release() of a hold that is as hold() made it, without reading it. Of another the commit fails with 3004.
+void release_untouched(store::Batch& batch, const JobId& job, std::string_view tenant, job::Money limit);
 
 /// Reads the rows a verb needs and adds its operations to `batch`, with preconditions on all of them: when the commit fails
 /// with 3004, somebody else moved money of this job meanwhile, and the caller builds the batch anew. At most one verb a job

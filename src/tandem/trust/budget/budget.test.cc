@@ -179,9 +179,37 @@ TEST_F(BudgetTest, unknown_jobs_and_attempts_and_absurd_bills_are_refused) {
   EXPECT_THAT(settle("a", kAmountMax + Money{1}), FailsWith(errors::kValueOutOfRange));
 }
 
+TEST_F(BudgetTest, a_hold_that_nobody_touched_is_released_without_being_read) {
+  admit({1000});
+  ASSERT_THAT(release(), Succeeds());
+  const Hold released = accounts();
+  const JobId other("job_2");
+  store::Batch batch;
+  hold(batch, other, "tenant", {1000});
+  ASSERT_THAT(commit(std::move(batch)), Succeeds());
+  store::Batch unread;
+  release_untouched(unread, other, "tenant", {1000});
+  ASSERT_THAT(commit(std::move(unread)), Succeeds());
+  Hold same = budget_.load(other).value();
+  EXPECT_EQ(same.version, 2u);
+  same.version = 0;
+  same.job = job_;
+  EXPECT_EQ(same, released);
+}
+
+TEST_F(BudgetTest, a_hold_that_was_touched_is_not_released_unread) {
+  admit({1000});
+  ASSERT_THAT(reserve("a", {600}), Succeeds());
+  const Hold before = budget_.load(job_).value();
+  store::Batch unread;
+  release_untouched(unread, job_, "tenant", {1000});
+  EXPECT_THAT(commit(std::move(unread)), FailsWith(errors::kPreconditionFailed));
+  EXPECT_EQ(budget_.load(job_).value(), before);
+}
+
 TEST_F(BudgetTest, books_that_do_not_balance_are_damage) {
   admit({1000});
-  Json document = budget_.load(job_)->document();
+  Json document = Json::parse(budget_.load(job_)->value());
   document["free_usd_micros"] = 1001;
   store::Batch batch;
   batch.put(store::Table::kBudget, "hold/job_1", document.dump());
