@@ -18,8 +18,9 @@ std::string cell(const Json& object, const char* key) {
   return found->is_string() ? found->get<std::string>() : found->dump();
 }
 
-Result<int> list_jobs(Cli& cli, const std::string& state, std::size_t limit) {
+Result<int> list_jobs(Cli& cli, const std::string& state, std::uint16_t error_number, std::size_t limit) {
   service::JobQuery query{.limit = limit};
+  if (error_number != 0) query.error_number = error_number;
   if (!state.empty()) {
     query.state = job::find_job_state(state);
     if (!query.state) return fail_at("--state", errors::kValueOutOfRange, "{} is not a job state", quote(state));
@@ -35,7 +36,9 @@ Result<int> list_jobs(Cli& cli, const std::string& state, std::size_t limit) {
     rows.push_back({cell(job, "job_id"), cell(job, "state"), cell(job, "problem_type"), cell(job, "name"),
                     cell(job, "objective"), cell(job, "created_at")});
   if (rows.size() == 1)
-    fmt::print("no jobs yet; `tandem init max_cut > job.yaml` writes a first one\n");
+    fmt::print("{}\n", state.empty() && error_number == 0
+                           ? "no jobs yet; `tandem init max_cut > job.yaml` writes a first one"
+                           : "no such jobs");
   else
     print_table(rows);
   if (!page.value("next_page_token", "").empty()) fmt::print("  ... more: --limit {}\n", 2 * limit);
@@ -220,9 +223,14 @@ void add_jobs(CLI::App& app, Cli& cli) {
   auto state = std::make_shared<std::string>();
   auto limit = std::make_shared<std::size_t>(50);
   jobs->add_option("--state", *state, "only jobs in this state");
+  auto error_number = std::make_shared<std::uint16_t>(0);
+  jobs->add_option("--error", *error_number,
+                   "only jobs that ended with the error of this number; 5014: those that took their processes down")
+      ->check(CLI::Range(1, 65535));
   jobs->add_option("--limit", *limit, "at most so many")->check(CLI::Range(1, 1000));
-  jobs->callback([jobs, &cli, state, limit] {
-    if (jobs->get_subcommands().empty()) cli.action = [&cli, state, limit] { return list_jobs(cli, *state, *limit); };
+  jobs->callback([jobs, &cli, state, error_number, limit] {
+    if (!jobs->get_subcommands().empty()) return;
+    cli.action = [&cli, state, error_number, limit] { return list_jobs(cli, *state, *error_number, *limit); };
   });
   struct Part {
     const char* name;

@@ -6,6 +6,7 @@
 
 #include "tandem/base/text.h"
 #include "tandem/middleware/backend/local_backend.h"
+#include "tandem/orchestrate/schedule/weights.h"
 
 namespace tandem::app {
 namespace {
@@ -36,6 +37,14 @@ std::uint64_t machine_memory(Fs& fs) {
 Json node_facts(Fs& fs) {
   const auto host = fs.read_file("/proc/sys/kernel/hostname", kSmallFile);
   return {{"host", host ? std::string(trim(*host)) : ""}, {"pid", ::getpid()}, {"version", TANDEM_VERSION}};
+}
+
+Result<schedule::Weights> tenant_weights(const Settings& settings) {
+  constexpr std::string_view kName = "engine.tenant_weights";
+  return schedule::parse_weights(settings.string(kName)).map_error([&](Error error) {
+    error.place = settings.value(kName).source;
+    return error;
+  });
 }
 
 }  // namespace
@@ -129,6 +138,7 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
                                         .tracer = *out->tracer_,
                                         .submitter = *out->submitter_,
                                         .gates = out->gates_.get()};
+  TANDEM_TRY_ASSIGN(schedule::Weights weights, tenant_weights(settings));
   TANDEM_TRY_ASSIGN(
       out->engine_,
       engine::Engine::start(services,
@@ -137,6 +147,7 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
                              .memory_bytes_max = memory_limit(settings, machine.fs),
                              .remote_deadline = std::chrono::milliseconds(settings.integer("lab.device_deadline")),
                              .lease_ttl = std::chrono::milliseconds(settings.integer("engine.lease_ttl")),
+                             .weights = std::move(weights),
                              .queue_delay_max = std::chrono::milliseconds(settings.integer("engine.queue_delay_max")),
                              .schedules = role != Role::kReader && role != Role::kOnlyWorker,
                              .node_id = "node_" + new_uuid7(machine.clock, machine.rng),

@@ -103,6 +103,9 @@ class Api(unittest.TestCase):
         job = self.submit({"problem": {"type": "max_cut", "num_nodes": 200, "edges": [list(e) for e in {tuple(e) for e in edges}]}, "limits": {"time": "60s"}})
         self.answer("POST", f"/v1/jobs/{job}/cancel", {"reason": "test"}, status=202)
         self.assertEqual(self.server.finished(job, 10)["state"], "cancelled")
+        self.assertIsNone(self.answer("GET", f"/v1/jobs/{job}")[1]["progress"])
+        self.assertIn(job, [j["job_id"] for j in self.answer("GET", "/v1/jobs?error=1002&limit=1000")[1]["jobs"]])
+        self.assertEqual(self.answer("GET", "/v1/jobs?error=5014")[1]["jobs"], [])
         self.answer("POST", f"/v1/jobs/{job}/cancel", {}, status=409)
         self.answer("GET", f"/v1/jobs/{job}/result", status=409)
 
@@ -110,6 +113,9 @@ class Api(unittest.TestCase):
         edges = [[i, (i * 7 + k) % 200, 1.0] for i in range(200) for k in range(1, 4) if i < (i * 7 + k) % 200]
         job = self.submit({"problem": {"type": "max_cut", "num_nodes": 200, "edges": [list(e) for e in {tuple(e) for e in edges}]}, "limits": {"time": "60s"}})
         self.answer("POST", f"/v1/jobs/{job}/retry", status=409)
+        while (view := self.answer("GET", f"/v1/jobs/{job}")[1])["progress"] is None:
+            time.sleep(0.01)
+        self.assertEqual(view["state"], "running")
         self.answer("POST", f"/v1/jobs/{job}/suspend", {"reason": "test"}, status=202)
         for _ in range(100):
             if self.answer("GET", f"/v1/jobs/{job}")[1]["state"] == "suspended":
@@ -140,6 +146,8 @@ class Api(unittest.TestCase):
                  ("POST", "/v1/jobs", b"{", {}, 400),
                  ("POST", "/v1/jobs", b"x", {"Content-Type": "text/plain"}, 415),
                  ("GET", "/v1/jobs?state=asleep", None, {}, 400),
+                 ("GET", "/v1/jobs?error=0", None, {}, 400),
+                 ("GET", "/v1/jobs?error=poison", None, {}, 400),
                  ("GET", "/v1/jobs?limt=3", None, {}, 400),
                  ("GET", "/v1/jobs?limit=-3", None, {}, 400)]
         for method, path, body, headers, status in cases:

@@ -56,6 +56,22 @@ class OnPostgres(unittest.TestCase):
         self.assertIn("store.address", done.stderr)
         self.assertEqual(done.returncode, 2)
 
+    def test_how_far_a_job_is_can_be_read_through_a_server_that_does_not_run_it(self):
+        other = Workplace()
+        self.addCleanup(other.close)
+        other.environment.update(TANDEM_STORE_ADDRESS=self.cluster.address, TANDEM_ENGINE_LEASE_TTL="1s")
+        graph = self.place.file("graph.txt", self.place.run("generate", "torus", "--rows", "30", "--columns", "30").stdout)
+        with self.place.serve("--role", "api") as front, other.worker():
+            job = self.place.json("submit", graph, "--refine", "off", "--time", "60s")["job_id"]
+            while (progress := front.request("GET", f"/v1/jobs/{job}")[2]["progress"]) is None or progress["objective"] is None:
+                time.sleep(0.05)
+            self.assertGreater(progress["elapsed_ms"], 0)
+            self.assertEqual(set(self.place.json("jobs", "show", job)["progress"]), {"step", "objective", "bound", "elapsed_ms"})
+            self.assertEqual(front.request("POST", f"/v1/jobs/{job}/cancel", {})[0], 202)
+            self.assertEqual(front.finished(job)["state"], "cancelled")
+            self.assertIsNone(front.request("GET", f"/v1/jobs/{job}")[2]["progress"])
+            self.assertEqual([view["job_id"] for view in self.place.json("jobs", "--error", "1002")["jobs"]], [job])
+
     def test_a_run_that_is_stopped_longer_than_its_lease_goes_on_with_its_job(self):
         graph = self.place.file("graph.txt", self.place.run("generate", "torus", "--rows", "30", "--columns", "30").stdout)
         run = subprocess.Popen([BINARY, "run", graph, "--problem", "max_cut", "--refine", "off", "--time", "2s", "--json"],

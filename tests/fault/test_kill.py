@@ -31,7 +31,8 @@ def document(number):
     if number % 2 == 0:
         return {**QUBO, "name": f"local {number}", "seed": number}
     return {"name": f"device {number}", "program": {"pubs": [BELL]}, "seed": number,
-            "policy": {"backends": ["lab.device"]}, "limits": {"cost_max_usd_micros": 1_000_000}}
+            "policy": {"backends": ["lab.device"]},
+            "limits": {"cost_max_usd_micros": 1_000_000, "retry": {"max_attempts": 10, "delay_min": "5ms", "delay_max": "100ms"}}}
 
 
 class Clients:
@@ -86,7 +87,9 @@ class KillLoop(unittest.TestCase):
     def setUp(self):
         self.dice = random.Random(int(os.environ.get("TANDEM_KILL_SEED", "1")))
         self.settings = {"TANDEM_LAB_DEVICE_POLL": "5ms", "TANDEM_LAB_SETTLE_WINDOW": "300ms"}
-        self.faults = [{"on": "submit", "action": "drop_reply", "from": 5, "count": 0, "probability": 0.1}]
+        self.faults = [{"on": "submit", "action": "drop_reply", "from": 5, "count": 0, "probability": 0.1},
+                       {"on": "submit", "action": "throttle", "from": 1, "count": 0, "probability": 0.2}]
+        self.tokens = {}  # of each device job: its submissions
 
     def place(self):
         place = Workplace()
@@ -155,6 +158,7 @@ class KillLoop(unittest.TestCase):
         for number, view in views.items():
             self.assertIn(view["state"], ("succeeded", "failed"), view)
             _, _, page = server.request("GET", f"/v1/jobs/{view['job_id']}/events?limit=1000")
+            self.tokens[view["job_id"]] = {e["data"]["token"] for e in page["events"] if e["type"] == "submission.reserved"}
             ends = [e["type"] for e in page["events"] if e["type"] in ("job.succeeded", "job.failed", "job.cancelled", "job.expired")]
             self.assertEqual(len(ends), 1, (view, ends))
             if view["state"] == "failed":
@@ -168,8 +172,12 @@ class KillLoop(unittest.TestCase):
         billed = collections.Counter(line["token"] for line in book_lines(device.book) if line.get("line") == "accepted")
         self.assertGreater(len(billed), 0)
         self.assertEqual({token: n for token, n in billed.items() if n > 1}, {})
+        tries = collections.Counter(len(tokens) for tokens in self.tokens.values())
+        self.assertEqual({job: tokens for job, tokens in self.tokens.items() if len(tokens & set(billed)) > 1}, {})  # however often it was tried
+        self.assertGreater(max(tries), 1)
         states = collections.Counter(view["state"] for view in views.values())
         print(f"\n{kills} kills: {len(views)} acknowledged jobs ({dict(states)}), {len(billed)} tokens billed once, "
+              f"at most {max(tries)} tries of a job, "
               f"restart median {sorted(restarts)[len(restarts) // 2] * 1000:.0f} ms, max {max(restarts) * 1000:.0f} ms", flush=True)
         self.assertGreater(len(views), kills // 2)
         self.assertLess(states["failed"], len(views) / 10)

@@ -106,6 +106,14 @@ class SimBackend final : public backend::Backend {
     if (auto asked = ask(context); !asked) return tl::unexpected(backend::SubmitFailure{.error = asked.error()});
     if (happens(line_.options.device_refuses, "device refuses"))
       return tl::unexpected(backend::SubmitFailure{.error = make_error(errors::kBackendRefused, "not today")});
+    if (happens(line_.options.device_throttles, "device throttles")) {
+      const bool says_when = line_.scheduler.chance(0.5);
+      return tl::unexpected(backend::SubmitFailure{
+          .error = make_error(errors::kBackendRefused, "too many requests"),
+          .said = backend::ErrorClass::kThrottled,
+          .retry_after =
+              says_when ? std::optional(std::chrono::milliseconds(line_.scheduler.between(1, 300))) : std::nullopt});
+    }
     if (happens(line_.options.submit_lost, "submission lost")) return unknown();
     if (happens(line_.options.submit_late, "submission late")) {
       const Scheduler::Nanos late = line_.scheduler.between(kMilli, 2 * line_.options.settle_window * kMilli);
@@ -158,7 +166,8 @@ class SimTier final : public backend::LocalBackend {
     if (!pause(executor_, takes, stop)) return fail(errors::kCancelled, "stopped before anything was found");
     if (!line_.calm() && line_.scheduler.chance(line_.options.local_fails)) {
       line_.fault("local work fails");
-      return fail(errors::kBackendJobFailed, "the simulation wants it to");
+      return fail(line_.scheduler.chance(0.5) ? errors::kBackendJobFailed : errors::kTooManyOpenFiles,
+                  "the simulation wants it to");
     }
     const auto* order = std::get_if<backend::SolveWork>(&work);
     return order == nullptr ? Bytes(kResult) : enumerate(*order, context);

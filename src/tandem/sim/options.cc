@@ -82,6 +82,8 @@ Options Options::expand(std::uint64_t seed, Plant plant) {
   out.store_cuts = often(0.25);
   out.device_outages = often(0.3);
 
+  out.device_throttles = sometimes(0.4, 0.6);
+
   switch (plant) {
     case Plant::kNone:
       break;
@@ -134,6 +136,7 @@ Json Options::document() const {
           {"request_doubled", request_doubled},
           {"safety", backend::to_string(safety)},
           {"device_refuses", device_refuses},
+          {"device_throttles", device_throttles},
           {"device_fails", device_fails},
           {"device_names_no_bill", device_names_no_bill},
           {"device_garbage", device_garbage},

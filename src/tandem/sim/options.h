@@ -59,6 +59,7 @@ struct Options {
 
   backend::SubmitSafety safety = backend::SubmitSafety::kB;
   double device_refuses = 0;
+  double device_throttles = 0;  ///< a submission is refused for now
   double device_fails = 0;
   double device_names_no_bill = 0;
   double device_garbage = 0;

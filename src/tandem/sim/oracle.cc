@@ -88,6 +88,7 @@ std::vector<std::string> faults() {
           "device fails",
           "device names no bill",
           "device refuses",
+          "device throttles",
           "device unreachable",
           "disk full",
           "local work fails",
@@ -326,6 +327,7 @@ void Oracle::check_log() {
     JobState state = JobState::kQueued;
     bool seen = false;
     std::set<std::string> steps;
+    std::map<std::string, std::uint32_t> tries;  ///< of a step on a backend
   };
   std::map<std::string, Told> jobs;
   const std::map<std::string, JobEvent> moves = {
@@ -351,6 +353,13 @@ void Oracle::check_log() {
     if (type.starts_with("step.")) {
       const Json& data = event["data"];
       const std::string step = fmt::format("{}/{}", data.value("round", 0), data.value("label", ""));
+      if (type == "step.retrying") {
+        const std::uint32_t number = data.value("try", 0u);
+        std::uint32_t& last = job.tries[step + " on " + data.value("backend", "")];
+        if (number != ++last || job.steps.contains(step))
+          violate(fmt::format("try {} of step {} of {} failed after try {}", number, step, entry.subject, last - 1));
+        continue;
+      }
       if (!job.steps.insert(step).second)
         violate(fmt::format("step {} of {} was completed twice", step, entry.subject));
       if (job.state != JobState::kRunning)
@@ -395,6 +404,7 @@ void Oracle::check_money() {
       violate(fmt::format("the hold of {} is {}, the job is {}", id, hold->closed ? "closed" : "open",
                           job::to_string(now->state)));
   }
+  std::map<std::string, std::string> billed;  // token by job and step
   // What the device billed is what was posted, for each submission that has ended.
   for (const auto& [handle, entry] : device_.book()) {
     const auto row = disk_.rows(Table::kSubmission).find(entry.token);
@@ -402,6 +412,10 @@ void Oracle::check_money() {
       return violate(fmt::format("the device billed {}, of which nothing is on disk", entry.token));
     const SubmissionRecord* record = submission(entry.token, row->second);
     if (record == nullptr) return violate(fmt::format("the row of submission {} cannot be read", entry.token));
+    // There is one device, so whatever it is given anew after a refusal, a step is billed once.
+    if (const auto [first, is_new] = billed.emplace(fmt::format("{} {}", record->job.value, record->step), entry.token);
+        !is_new && first->second != entry.token)
+      violate(fmt::format("the device billed {} and {} for one step", first->second, entry.token));
     if (submit::is_final(record->state) && record->billed != entry.bill)
       violate(fmt::format("the device billed {} for {}, {} were posted", entry.bill.usd_micros, entry.token,
                           record->billed.usd_micros));

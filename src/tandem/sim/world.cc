@@ -112,6 +112,7 @@ void World::make_specs() {
   circuit::Pub pub{.circuit = circuit::Circuit::create(1, 1).value(), .shots = 10};
   pub.circuit.measure_all();
   const auto program = [&](const char* backend, Json limits) {
+    limits["retry"] = {{"max_attempts", 4}, {"delay_min", "5ms"}, {"delay_max", "200ms"}, {"budget", {{"retries", 5}}}};
     Json document = {{"name", "sim"},
                      {"program", {{"pubs", Json::array({pub.document()})}}},
                      {"policy", {{"backends", {backend}}}},

@@ -14,7 +14,7 @@ constexpr bool kSlow = true;
 #else
 constexpr bool kSlow = false;
 #endif
-constexpr std::uint64_t kSeeds = kSlow ? 30 : 120;  ///< ./dev check runs 2,000, ./dev fuzz sim the others
+constexpr std::uint64_t kSeeds = kSlow ? 30 : 150;  ///< ./dev check runs 2,000, ./dev fuzz sim the others
 constexpr std::uint64_t kPlantSeedsMax = 2000;
 
 TEST(Simulation, the_same_seed_gives_the_same_history) {

@@ -201,12 +201,16 @@ class ApiServerImpl final : public ApiServer {
       return std::nullopt;
     }
     if (call.request.method != "GET" && call.request.method != "HEAD") return wrong_method(call, "GET, POST");
-    TANDEM_TRY(allow_parameters(call.request, {"state", "limit", "page_token"}));
+    TANDEM_TRY(allow_parameters(call.request, {"state", "error", "limit", "page_token"}));
     service::JobQuery query;
     if (const auto state = call.request.query.find("state"); state != call.request.query.end()) {
       query.state = job::find_job_state(state->second);
       if (!query.state)
         return fail_at("?state", errors::kValueOutOfRange, "{} is not a job state", quote(state->second));
+    }
+    if (call.request.query.contains("error")) {
+      TANDEM_TRY_ASSIGN(const auto number, number_parameter(call.request, "error", 1, 1, UINT16_MAX));
+      query.error_number = static_cast<std::uint16_t>(number);
     }
     TANDEM_TRY_ASSIGN(query.limit, number_parameter(call.request, "limit", kPageDefault, 1, kPageMax));
     if (const auto token = call.request.query.find("page_token"); token != call.request.query.end())

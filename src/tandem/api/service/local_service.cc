@@ -57,7 +57,7 @@ class LocalService final : public Service {
     return engine_.job(id).map([](const engine::JobView& view) { return view.document(); });
   }
   Result<Json> jobs(const JobQuery& query) override {
-    TANDEM_TRY_ASSIGN(const engine::JobPage page, engine_.jobs(query.state, query.limit, query.page_token));
+    TANDEM_TRY_ASSIGN(const engine::JobPage page, engine_.jobs(query));
     Json list = Json::array();
     for (const engine::JobView& view : page.jobs) list.push_back(view.document());
     return Json{{"jobs", std::move(list)}, {"next_page_token", page.next_page_token}};

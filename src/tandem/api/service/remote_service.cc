@@ -35,6 +35,7 @@ class RemoteService final : public Service {
   Result<Json> jobs(const JobQuery& query) override {
     std::string url = fmt::format("{}/v1/jobs?limit={}", base_url_, query.limit);
     if (query.state) url += fmt::format("&state={}", job::to_string(*query.state));
+    if (query.error_number) url += fmt::format("&error={}", *query.error_number);
     if (!query.page_token.empty()) url += "&page_token=" + query.page_token;
     return ask({.url = std::move(url)});
   }

@@ -57,13 +57,14 @@ TEST_F(RemoteServiceTest, each_question_is_one_request) {
   EXPECT_THAT(service_->submissions(kJob), Succeeds());
   EXPECT_THAT(service_->replay_package(kJob), Succeeds());
   EXPECT_THAT(service_->events(kJob, 7, 20), Succeeds());
-  EXPECT_THAT(service_->jobs({.state = job::JobState::kQueued, .limit = 5, .page_token = "p"}), Succeeds());
+  EXPECT_THAT(service_->jobs({.state = job::JobState::kFailed, .error_number = 5014, .limit = 5, .page_token = "p"}),
+              Succeeds());
   EXPECT_THAT(service_->jobs({}), Succeeds());
   EXPECT_THAT(service_->backends(), Succeeds());
   EXPECT_THAT(asked(), ElementsAre("GET " + base, "GET " + base + "/result", "GET " + base + "/spec",
                                    "GET " + base + "/plan", "GET " + base + "/lineage", "GET " + base + "/submissions",
                                    "GET " + base + "/replay_package", "GET " + base + "/events?after=7&limit=20",
-                                   "GET http://127.0.0.1:1/v1/jobs?limit=5&state=queued&page_token=p",
+                                   "GET http://127.0.0.1:1/v1/jobs?limit=5&state=failed&error=5014&page_token=p",
                                    "GET http://127.0.0.1:1/v1/jobs?limit=100", "GET http://127.0.0.1:1/v1/backends"));
 }
 

@@ -22,11 +22,7 @@ namespace tandem::service {
 
 inline constexpr std::string_view kDefaultTenant = "default";
 
-struct JobQuery {
-  std::optional<job::JobState> state;
-  std::size_t limit = 100;
-  std::string page_token;
-};
+using engine::JobQuery;
 
 /// Called with events and progress of one job.
 struct Watch {

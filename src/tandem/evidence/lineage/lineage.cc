@@ -71,6 +71,7 @@ Json WorkRecord::document() const {
               {"emulated", emulated},
               {"path", job::list_document(path)},
               {"partial", job::list_document(partial)},
+              {"tries", job::list_document(tries)},
               {"cached", cached ? cached->document() : Json()},
               {"question_sha256", question_sha256},
               {"work_done", work_done},
@@ -103,6 +104,7 @@ Result<WorkRecord> WorkRecord::parse(const Json& document, const std::string& po
   TANDEM_TRY_ASSIGN(out.emulated, reader.boolean_or("emulated", false));
   TANDEM_TRY_ASSIGN(out.path, job::parse_list_or_empty<job::PathEntry>(reader, "path"));
   TANDEM_TRY_ASSIGN(out.partial, job::parse_list_or_empty<job::PartialAnswer>(reader, "partial"));
+  TANDEM_TRY_ASSIGN(out.tries, job::parse_list_or_empty<job::FailedTry>(reader, "tries"));
   if (reader.has("cached")) {
     TANDEM_TRY_ASSIGN(out.cached, job::CachedAnswer::parse(*reader.find("cached"), reader.at("cached")));
   }

@@ -27,6 +27,7 @@ struct WorkRecord {
   bool emulated = false;
   std::vector<job::PathEntry> path;
   std::vector<job::PartialAnswer> partial;  ///< answers that were not whole
+  std::vector<job::FailedTry> tries;  ///< those that were followed by another of the same backend
   std::optional<job::CachedAnswer> cached;  ///< the answer was given to another job: raw_sha256 names its bytes
   /// Of whole problems and programs: hash over what decides the answer (submit::question), by which cached_result finds it.
   std::string question_sha256;

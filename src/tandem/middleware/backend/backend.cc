@@ -7,6 +7,8 @@ std::string_view to_string(SubmitSafety safety) {
   return kNames[static_cast<std::size_t>(safety)];
 }
 
+ErrorClass class_of(const SubmitFailure& failure) { return failure.said.value_or(class_of(failure.error)); }
+
 void BackendRegistry::add(std::unique_ptr<Backend> backend) { backends_.push_back(std::move(backend)); }
 
 Backend* BackendRegistry::find(std::string_view id) const {

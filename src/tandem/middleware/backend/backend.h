@@ -19,6 +19,7 @@
 #include "tandem/base/json.h"
 #include "tandem/base/result.h"
 #include "tandem/compute/solve/solver.h"
+#include "tandem/middleware/backend/error_class.h"
 #include "tandem/model/circuit/circuit.h"
 #include "tandem/model/device/calibration.h"
 #include "tandem/model/job/plan.h"
@@ -124,7 +125,10 @@ using WorkResult = std::variant<SolveResult, ProgramResult>;
 struct SubmitFailure {
   Error error;
   bool ambiguous = false;
+  std::optional<ErrorClass> said = std::nullopt;  ///< by the provider, where it says more than the error's number
+  std::optional<std::chrono::milliseconds> retry_after = std::nullopt;  ///< the provider asks for so much patience
 };
+ErrorClass class_of(const SubmitFailure& failure);
 
 /// What a lookup by token said.
 struct Reconciled {

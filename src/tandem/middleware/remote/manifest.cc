@@ -108,6 +108,32 @@ Result<Manifest> read(const ObjectReader& reader) {
 
 std::string_view to_string(Verdict verdict) { return kVerdictNames[static_cast<std::size_t>(verdict)]; }
 
+backend::ErrorClass class_of(Verdict verdict, Asked asked) {
+  using enum backend::ErrorClass;
+  switch (verdict) {
+    case Verdict::kOk:
+      return asked == Asked::kSubmission ? kAccepted : kOk;
+    case Verdict::kUnauthenticated:
+      return kAuthExpired;
+    case Verdict::kForbidden:
+      return kForbiddenOrQuota;
+    case Verdict::kInvalid:
+      return kInvalid;
+    case Verdict::kNotFound:
+      return asked == Asked::kRead ? kNotYet : kInvalid;
+    case Verdict::kConflict:
+      return asked == Asked::kSubmission ? kForbiddenOrQuota : asked == Asked::kCancel ? kNotCancellable : kNotYet;
+    case Verdict::kThrottled:
+      return kThrottled;
+    case Verdict::kUnavailable:
+      return kDeviceUnavailable;
+    case Verdict::kTransient:
+    case Verdict::kGarbage:  // not the provider's own words: something between us spoke
+      break;
+  }
+  return kTransient;
+}
+
 bool surely_not_accepted(Verdict verdict) {
   switch (verdict) {
     case Verdict::kUnauthenticated:

@@ -28,6 +28,9 @@ enum class Verdict : std::uint8_t {
   kGarbage,  ///< not what this provider answers
 };
 std::string_view to_string(Verdict verdict);  ///< "ok", "unauthenticated", ...
+/// What was asked for, where the same answer means different things.
+enum class Asked : std::uint8_t { kSubmission, kRead, kCancel };
+backend::ErrorClass class_of(Verdict verdict, Asked asked);
 /// A submission answered like this was surely not accepted. All else leaves doubt.
 bool surely_not_accepted(Verdict verdict);
 

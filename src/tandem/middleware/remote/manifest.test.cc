@@ -70,6 +70,28 @@ TEST(Manifest, only_the_providers_own_no_before_the_work_is_taken_removes_doubt)
   }
 }
 
+TEST(Manifest, what_a_verdict_means_depends_on_what_was_asked) {
+  using enum backend::ErrorClass;
+  struct Case {
+    Verdict verdict;
+    backend::ErrorClass submission, read, cancel;
+  };
+  for (const Case& one :
+       {Case{Verdict::kOk, kAccepted, kOk, kOk},
+        Case{Verdict::kUnauthenticated, kAuthExpired, kAuthExpired, kAuthExpired},
+        Case{Verdict::kForbidden, kForbiddenOrQuota, kForbiddenOrQuota, kForbiddenOrQuota},
+        Case{Verdict::kInvalid, kInvalid, kInvalid, kInvalid}, Case{Verdict::kNotFound, kInvalid, kNotYet, kInvalid},
+        Case{Verdict::kConflict, kForbiddenOrQuota, kNotYet, kNotCancellable},
+        Case{Verdict::kThrottled, kThrottled, kThrottled, kThrottled},
+        Case{Verdict::kUnavailable, kDeviceUnavailable, kDeviceUnavailable, kDeviceUnavailable},
+        Case{Verdict::kTransient, kTransient, kTransient, kTransient},
+        Case{Verdict::kGarbage, kTransient, kTransient, kTransient}}) {
+    EXPECT_EQ(class_of(one.verdict, Asked::kSubmission), one.submission) << to_string(one.verdict);
+    EXPECT_EQ(class_of(one.verdict, Asked::kRead), one.read) << to_string(one.verdict);
+    EXPECT_EQ(class_of(one.verdict, Asked::kCancel), one.cancel) << to_string(one.verdict);
+  }
+}
+
 TEST(Manifest, mistakes_are_reported_with_their_place) {
   struct Case {
     std::string text;

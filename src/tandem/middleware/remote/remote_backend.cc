@@ -1,10 +1,10 @@
 #include "tandem/middleware/remote/remote_backend.h"
 
 #include <algorithm>
-#include <cmath>
 #include <mutex>
 
 #include "tandem/base/assert.h"
+#include "tandem/base/backoff.h"
 #include "tandem/base/pause.h"
 #include "tandem/base/text.h"
 
@@ -16,11 +16,6 @@ using backend::Handle;
 using backend::SubmitFailure;
 using backend::WorkRef;
 using std::chrono::nanoseconds;
-
-bool worth_repeating(Verdict verdict) {
-  return verdict == Verdict::kThrottled || verdict == Verdict::kUnavailable || verdict == Verdict::kTransient ||
-         verdict == Verdict::kGarbage;
-}
 
 ErrorNumber number_of(Verdict verdict) {
   switch (verdict) {
@@ -83,10 +78,12 @@ class RemoteBackend final : public backend::Backend {
       if (!handle) return doubtful(std::move(handle.error()));
       return *std::move(handle);
     }
-    Error error = error_of(said, *response, "the submission");
-    if (!surely_not_accepted(said.verdict)) return doubtful(std::move(error));
-    error.number = errors::kBackendRefused;
-    return unsent(std::move(error));
+    SubmitFailure failure{.error = error_of(said, *response, "the submission"),
+                          .ambiguous = !surely_not_accepted(said.verdict),
+                          .said = class_of(said.verdict, Asked::kSubmission),
+                          .retry_after = said.retry_after};
+    if (!failure.ambiguous) failure.error.number = errors::kBackendRefused;
+    return tl::unexpected(std::move(failure));
   }
 
   Result<backend::PollStatus> poll(const WorkRef& work, const CallContext& context) override {
@@ -213,7 +210,8 @@ class RemoteBackend final : public backend::Backend {
       auto answer = ask(request, what, context, decode, wanted);
       if (answer) return *std::move(answer);
       auto [error, repeat] = std::move(answer).error();
-      sleep = next_sleep(sleep);
+      const double uniform = static_cast<double>(services_.rng.next_u64() >> 11) * 0x1.0p-53;
+      sleep = next_backoff(options_.backoff_base, options_.backoff_cap, sleep, uniform);
       const nanoseconds wait = std::max(sleep, wanted);
       if (!repeat || tries >= options_.tries_max || context.deadline.left(services_.clock) <= wait) {
         return tl::unexpected(std::move(error));
@@ -244,7 +242,8 @@ class RemoteBackend final : public backend::Backend {
     const Classified said = classify(*response);
     if (said.verdict != Verdict::kOk) {
       wanted = said.retry_after.value_or(std::chrono::milliseconds(0));
-      return tl::unexpected(Failed{.error = error_of(said, *response, what), .repeat = worth_repeating(said.verdict)});
+      return tl::unexpected(Failed{.error = error_of(said, *response, what),
+                                   .repeat = backend::may_pass(class_of(said.verdict, Asked::kRead))});
     }
     auto value = decode(*response);
     if (!value) {
@@ -252,14 +251,6 @@ class RemoteBackend final : public backend::Backend {
       return tl::unexpected(Failed{.error = std::move(value).error(), .repeat = repeat});
     }
     return *std::move(value);
-  }
-
-  nanoseconds next_sleep(nanoseconds previous) const {
-    const auto base = static_cast<double>(nanoseconds(options_.backoff_base).count());
-    const double highest = std::max(base, 3.0 * static_cast<double>(previous.count()));
-    const double uniform = static_cast<double>(services_.rng.next_u64() >> 11) * 0x1.0p-53;
-    const auto drawn = nanoseconds(std::llround(base + uniform * (highest - base)));
-    return std::min<nanoseconds>(options_.backoff_cap, drawn);
   }
 
   std::unique_ptr<const Codec> codec_;

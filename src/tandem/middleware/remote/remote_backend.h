@@ -2,7 +2,6 @@
 //
 // Room: middleware. Reads are repeated with decorrelated jitter until they succeed or the deadline passes; a submission goes
 // out once. Not here: whether a submission may be repeated (orchestrate/submit).
-// Source: M. Brooker, "Exponential Backoff and Jitter" (2015): sleep = min(cap, uniform(base, 3 * previous sleep)).
 #pragma once
 
 #include <chrono>

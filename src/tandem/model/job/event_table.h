@@ -14,6 +14,7 @@ inline constexpr std::array<EventMember, 2> kJobStartedMembers{{{"fence", "integ
 inline constexpr std::array<EventMember, 3> kJobPlannedMembers{{{"digest", "string"}, {"primary", "string"}, {"reasons", "array"}}};
 inline constexpr std::array<EventMember, 2> kRoundStartedMembers{{{"round", "integer"}, {"orders", "array"}}};
 inline constexpr std::array<EventMember, 10> kStepFinishedMembers{{{"label", "string"}, {"round", "integer"}, {"backend", "string"}, {"emulated", "boolean"}, {"path", "array"}, {"cached_from", "string"}, {"cached_age_ms", "integer|null"}, {"elapsed_ms", "number"}, {"billed_usd_micros", "integer"}, {"error", "string"}}};
+inline constexpr std::array<EventMember, 9> kStepRetryingMembers{{{"label", "string"}, {"round", "integer"}, {"backend", "string"}, {"try", "integer"}, {"tries_max", "integer"}, {"error_class", "string"}, {"delay_ms", "integer"}, {"error", "string"}, {"number", "integer"}}};
 inline constexpr std::array<EventMember, 2> kJobRequeuedMembers{{{"error", "string"}, {"number", "integer"}}};
 inline constexpr std::array<EventMember, 1> kJobCancelRequestedMembers{{{"reason", "string"}}};
 inline constexpr std::array<EventMember, 1> kJobResumedMembers{{{"starts", "integer"}}};
@@ -22,12 +23,13 @@ inline constexpr std::array<EventMember, 4> kJobAwaitingReviewMembers{{{"error",
 inline constexpr std::array<EventMember, 12> kSubmissionReservedMembers{{{"token", "string"}, {"step", "string"}, {"attempt", "integer"}, {"fence", "integer"}, {"backend", "string"}, {"emulated", "boolean"}, {"handle", "string"}, {"reason", "string"}, {"reserved_usd_micros", "integer"}, {"billed_usd_micros", "integer|null"}, {"raw_sha256", "string"}, {"sends", "integer"}}};
 
 /// Every type, in the order of contract/events.json.
-inline constexpr std::array<EventRecord, 31> kEventTable{{
+inline constexpr std::array<EventRecord, 32> kEventTable{{
     {.type = "job.queued", .members = kJobQueuedMembers},
     {.type = "job.started", .members = kJobStartedMembers},
     {.type = "job.planned", .members = kJobPlannedMembers},
     {.type = "round.started", .members = kRoundStartedMembers},
     {.type = "step.finished", .members = kStepFinishedMembers},
+    {.type = "step.retrying", .members = kStepRetryingMembers},
     {.type = "step.failed", .members = kStepFinishedMembers},
     {.type = "step.stopped", .members = kStepFinishedMembers},
     {.type = "job.requeued", .members = kJobRequeuedMembers},

@@ -1,5 +1,6 @@
 #include "tandem/model/job/job_spec.h"
 
+#include <algorithm>
 #include <array>
 
 #include "tandem/base/bytes.h"
@@ -142,16 +143,42 @@ Result<std::vector<InputRef>> parse_inputs(const ObjectReader& job) {
   return out;
 }
 
+Result<RetryPolicy> parse_retry(const ObjectReader& limits) {
+  RetryPolicy out;
+  if (!limits.has("retry")) return out;
+  TANDEM_TRY_ASSIGN(const ObjectReader reader, limits.object("retry"));
+  TANDEM_TRY(reader.allow_only({"max_attempts", "delay_min", "delay_max", "budget"}));
+  TANDEM_TRY_ASSIGN(const std::int64_t attempts,
+                    reader.integer_or("max_attempts", out.max_attempts, 1, RetryPolicy::kAttemptsMax));
+  out.max_attempts = static_cast<std::uint32_t>(attempts);
+  TANDEM_TRY_ASSIGN(out.delay_min_ms, read_time_ms(reader, "delay_min", out.delay_min_ms, 1));
+  const std::int64_t longest = std::max(out.delay_max_ms, out.delay_min_ms);
+  TANDEM_TRY_ASSIGN(out.delay_max_ms, read_time_ms(reader, "delay_max", longest, 1));
+  if (out.delay_max_ms < out.delay_min_ms) {
+    return fail_at(reader.at("delay_max"), errors::kValueOutOfRange,
+                   "'delay_max' is {} ms, less than the {} ms of 'delay_min'", out.delay_max_ms, out.delay_min_ms);
+  }
+  if (!reader.has("budget")) return out;
+  TANDEM_TRY_ASSIGN(const ObjectReader budget, reader.object("budget"));
+  TANDEM_TRY(budget.allow_only({"retries", "time"}));
+  TANDEM_TRY_ASSIGN(const std::int64_t retries,
+                    budget.integer_or("retries", out.budget_retries, 0, RetryPolicy::kRetriesMax));
+  out.budget_retries = static_cast<std::uint32_t>(retries);
+  TANDEM_TRY_ASSIGN(out.budget_time_ms, read_time_ms(budget, "time", 0, 0));
+  return out;
+}
+
 Result<Limits> parse_limits(const ObjectReader& job) {
   Limits out;
   if (!job.has("limits")) return out;
   TANDEM_TRY_ASSIGN(const ObjectReader reader, job.object("limits"));
-  TANDEM_TRY(reader.allow_only({"time", "total_time", "queue_wait", "run_time", "cost_max_usd_micros"}));
+  TANDEM_TRY(reader.allow_only({"time", "total_time", "queue_wait", "run_time", "cost_max_usd_micros", "retry"}));
   TANDEM_TRY_ASSIGN(out.time_ms, read_time_ms(reader, "time", out.time_ms, 1));
   TANDEM_TRY_ASSIGN(out.total_time_ms, read_time_ms(reader, "total_time", 0, 0));
   TANDEM_TRY_ASSIGN(out.queue_wait_ms, read_time_ms(reader, "queue_wait", 0, 0));
   TANDEM_TRY_ASSIGN(out.run_time_ms, read_time_ms(reader, "run_time", 0, 0));
   TANDEM_TRY_ASSIGN(out.cost_max.usd_micros, reader.integer_or("cost_max_usd_micros", 0, 0, kCostMaxUsdMicros));
+  TANDEM_TRY_ASSIGN(out.retry, parse_retry(reader));
   return out;
 }
 
@@ -302,6 +329,13 @@ Json business_document(const Business& business) {
           {"consumer", business.consumer},   {"data_class", business.data_class}, {"success", std::move(success)}};
 }
 
+Json retry_document(const RetryPolicy& retry) {
+  return {{"max_attempts", retry.max_attempts},
+          {"delay_min", fmt::format("{}ms", retry.delay_min_ms)},
+          {"delay_max", fmt::format("{}ms", retry.delay_max_ms)},
+          {"budget", {{"retries", retry.budget_retries}, {"time", fmt::format("{}ms", retry.budget_time_ms)}}}};
+}
+
 /// Everything but the work, and how it goes together with the work.
 Result<void> parse_options(const ObjectReader& reader, JobSpec& out) {
   TANDEM_TRY_ASSIGN(out.name, bounded_text(reader, "name"));
@@ -350,7 +384,8 @@ Json JobSpec::options_document() const {
                    {"total_time", fmt::format("{}ms", spec.limits.total_time_ms)},
                    {"queue_wait", fmt::format("{}ms", spec.limits.queue_wait_ms)},
                    {"run_time", fmt::format("{}ms", spec.limits.run_time_ms)},
-                   {"cost_max_usd_micros", spec.limits.cost_max.usd_micros}};
+                   {"cost_max_usd_micros", spec.limits.cost_max.usd_micros},
+                   {"retry", retry_document(spec.limits.retry)}};
   out["schedule"] = {{"project", spec.schedule.project},
                      {"priority", spec.schedule.priority},
                      {"serial_key", spec.schedule.serial_key}};

@@ -16,6 +16,7 @@
 #include "tandem/model/circuit/circuit.h"
 #include "tandem/model/job/fallback.h"
 #include "tandem/model/job/money.h"
+#include "tandem/model/job/retry.h"
 #include "tandem/model/problem/problem.h"
 
 namespace tandem::job {
@@ -64,6 +65,7 @@ struct Limits {
   std::int64_t queue_wait_ms = 0;  ///< from admission to its first start; 0: none
   std::int64_t run_time_ms = 0;  ///< of one start; 0: none
   Money cost_max;  ///< 0: no metered work
+  RetryPolicy retry;
   friend bool operator==(const Limits&, const Limits&) = default;
 };
 

@@ -28,6 +28,32 @@ TEST(JobSpec, the_document_of_the_contract_is_read_with_every_default) {
   EXPECT_EQ(spec->seed, 1u);
 }
 
+TEST(JobSpec, a_retry_policy_is_bounded_and_its_mistakes_have_their_place) {
+  const auto parsed = [](const Json& retry) {
+    Json document = parse_json(kQubo, "job").value();
+    document["limits"]["retry"] = retry;
+    return JobSpec::parse(document, registry());
+  };
+  EXPECT_EQ(parsed(Json::object())->limits.retry, RetryPolicy{});
+  EXPECT_EQ(parsed({{"delay_min", "1m"}})->limits.retry.delay_max_ms, 60'000);
+  const std::pair<Json, const char*> kCases[] = {
+      {{{"max_attempts", 0}}, "/limits/retry/max_attempts"},
+      {{{"max_attempts", 101}}, "/limits/retry/max_attempts"},
+      {{{"delay_min", 0}}, "/limits/retry/delay_min"},
+      {{{"delay_min", "2s"}, {"delay_max", "1s"}}, "/limits/retry/delay_max"},
+      {{{"delay_min", "soon"}}, "/limits/retry/delay_min"},
+      {{{"budget", 3}}, "/limits/retry/budget"},
+      {{{"budget", {{"retries", 1001}}}}, "/limits/retry/budget/retries"},
+      {{{"budget", {{"tries", 1}}}}, "/limits/retry/budget/tries"},
+      {{{"attempts", 3}}, "/limits/retry/attempts"},
+  };
+  for (const auto& [retry, place] : kCases) {
+    const auto spec = parsed(retry);
+    ASSERT_FALSE(spec) << retry.dump();
+    EXPECT_EQ(spec.error().place, place) << retry.dump();
+  }
+}
+
 TEST(JobSpec, yaml_and_json_give_the_same_job) {
   const auto json = JobSpec::parse_text(kQubo, "job.json", registry());
   const auto yaml = JobSpec::parse_text(
@@ -43,7 +69,7 @@ name: n
 problem: {type: max_cut, num_nodes: 3, edges: [[0, 1, 1], [1, 2, 2]]}
 business: {objective: o, reason: r, owner: w, consumer: c, data_class: public, success: [{criterion: improvement, value: 0.5}, {criterion: proved}]}
 inputs: [{name: i, version: "2", sha256: "0000000000000000000000000000000000000000000000000000000000000000"}]
-limits: {time: 1.5s, total_time: 1m, cost_max_usd_micros: 7}
+limits: {time: 1.5s, total_time: 1m, cost_max_usd_micros: 7, retry: {max_attempts: 5, delay_min: 20ms, delay_max: 2s, budget: {retries: 9, time: 1m}}}
 policy: {backends: [cpu.portfolio], avoid: [lab.device], allow_emulated: false, allow_qpu: false}
 refinement: {mode: off, core_max: 9, layers: 2, shots: 77, rounds: 3}
 target: 2.5
@@ -57,6 +83,11 @@ threads: 2
   ASSERT_TRUE(spec) << spec.error().to_string();
   EXPECT_EQ(spec->limits.time_ms, 1500);
   EXPECT_EQ(spec->limits.total_time_ms, 60'000);
+  EXPECT_EQ(spec->limits.retry, (RetryPolicy{.max_attempts = 5,
+                                             .delay_min_ms = 20,
+                                             .delay_max_ms = 2'000,
+                                             .budget_retries = 9,
+                                             .budget_time_ms = 60'000}));
   EXPECT_EQ(spec->seed, UINT64_MAX);
   EXPECT_EQ(spec->business.success,
             (std::vector<Criterion>{{Criterion::Kind::kImprovement, 0.5}, {Criterion::Kind::kProved, 0}}));

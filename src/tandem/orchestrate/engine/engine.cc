@@ -233,8 +233,8 @@ void EngineImpl::enqueue_locked(const Queued& queued) {
   if (!queue_.push(queued.ticket)) return;
   if (queued.until_micros != 0) waiting_until_.emplace(queued.until_micros, queued.ticket.job);
   if (options_.queue_delay_max.count() != 0) {
-    const std::int64_t now = services_.clock.now().micros;
-    if (since_.emplace(queued.ticket.job, now).second) waiting_since_.emplace(now, queued.ticket.job);
+    if (since_.emplace(queued.ticket.job, queued.since_micros).second)
+      waiting_since_.emplace(queued.since_micros, queued.ticket.job);
   }
   work_->notify_one();
 }
@@ -289,12 +289,24 @@ void EngineImpl::wake_all() {
   }
 }
 
+Result<JobView> EngineImpl::job(const JobId& id) {
+  TANDEM_TRY_ASSIGN(JobRecord record, load_job(services_.store, id));
+  JobView view = std::move(record.view);
+  if (view.state != job::JobState::kRunning) return view;
+  view.progress = progress_.of(id);
+  if (!view.progress && !record.owner.empty()) {
+    TANDEM_TRY_ASSIGN(const Json told, Membership::jobs_of(services_.store, record.owner));
+    view.progress = told_progress(told, id);
+  }
+  return view;
+}
+
 Result<JobView> EngineImpl::wait(const JobId& id, Deadline deadline) {
   Waiter waiter(services_.executor);
   std::unique_lock lock(mutex_);
   const auto place = waiters_.emplace(id, &waiter);
   const auto look = [&]() -> Result<std::optional<JobView>> {
-    TANDEM_TRY_ASSIGN(JobView view, job(id));
+    TANDEM_TRY_ASSIGN(JobView view, reads_.job(id));
     if (job::is_final(view.state) || view.state == job::JobState::kAwaitingReview) return view;
     if (const auto writable = watch_.writable(); !writable) {
       Error error = writable.error();
@@ -330,17 +342,18 @@ void EngineImpl::drain(Deadline deadline) {
   std::unique_lock lock(mutex_);
   const bool first = !draining_;
   draining_ = true;
+  for (const auto& [id, running] : running_) running->reason = std::max(running->reason, StopReason::kDraining);
   work_->notify_all();
+  lock.unlock();
+  drain_.request_stop();
+  lock.lock();
   // Running steps get until the deadline; what is not done by then goes back into the queue with its checkpoints.
   const auto idle = [&] { return running_.empty() && admitting_ == 0; };
   while (!idle() && !deadline.expired(services_.clock))
     changed_->wait_for(lock, std::min<std::chrono::nanoseconds>(deadline.left(services_.clock), std::chrono::hours(1)));
   if (idle()) return;
   std::vector<std::shared_ptr<Running>> rest;
-  for (const auto& [id, running] : running_) {
-    running->reason = std::max(running->reason, StopReason::kDraining);
-    rest.push_back(running);
-  }
+  for (const auto& [id, running] : running_) rest.push_back(running);
   lock.unlock();
   if (first) services_.log.write(LogLevel::kInfo, "engine.draining", {{"running", std::to_string(rest.size())}});
   for (const auto& running : rest) running->stop.request_stop();

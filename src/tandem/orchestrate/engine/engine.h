@@ -33,6 +33,16 @@
 
 namespace tandem::engine {
 
+/// Progress of a running job, not durable.
+struct Progress {
+  JobId job;
+  std::string step;
+  std::optional<double> objective = std::nullopt;
+  std::optional<double> bound = std::nullopt;  ///< proved, on the objective in its sense
+  double elapsed_ms = 0;
+  Json document() const;  ///< without the job
+};
+
 /// The row of a job as others see it.
 struct JobView {
   JobId id;
@@ -51,7 +61,16 @@ struct JobView {
   std::string project;
   int priority = 0;
   bool cancel_requested = false;
+  std::optional<Progress> progress = std::nullopt;  ///< of a running job, as its process told last; not in lists
   Json document() const;
+};
+
+/// Which jobs a page lists, newest first.
+struct JobQuery {
+  std::optional<job::JobState> state = std::nullopt;
+  std::optional<std::uint16_t> error_number = std::nullopt;  ///< that ended with this error
+  std::size_t limit = 100;
+  std::string page_token = "";  ///< of the page before
 };
 
 enum class Verdict : std::uint8_t { kAccept, kReject };
@@ -109,15 +128,6 @@ struct JobPage {
   std::string next_page_token;  ///< empty: no more
 };
 
-/// Progress of a running job, not durable: for terminals.
-struct Progress {
-  JobId job;
-  std::string step;
-  std::optional<double> objective;
-  std::optional<double> bound = std::nullopt;  ///< proved, on the objective in its sense
-  double elapsed_ms = 0;
-};
-
 /// What cannot be stored is not acknowledged and not forgotten. When a disk is full or a database away, running jobs stop at their last checkpoint,
 /// new ones are refused, ready() and wait() say why, and the jobs go on when there is room; when the store stopped (3005),
 /// after a restart.
@@ -144,7 +154,7 @@ class Engine {
   virtual Result<job::Plan> plan(const job::JobSpec& spec) = 0;
 
   virtual Result<JobView> job(const JobId& id) = 0;  ///< 5001 job_not_found
-  virtual Result<JobPage> jobs(std::optional<job::JobState> state, std::size_t limit, std::string_view page_token) = 0;
+  virtual Result<JobPage> jobs(const JobQuery& query) = 0;
   virtual Result<Json> spec_document(const JobId& id) = 0;
   virtual Result<Json> plan_document(const JobId& id) = 0;  ///< 5004 before planning
   virtual Result<Bytes> result(const JobId& id) = 0;  ///< 5004 result_not_ready; canonical bytes as stored

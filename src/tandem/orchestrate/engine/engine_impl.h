@@ -25,6 +25,7 @@
 #include "tandem/orchestrate/engine/log_follower.h"
 #include "tandem/orchestrate/engine/membership.h"
 #include "tandem/orchestrate/engine/outlet.h"
+#include "tandem/orchestrate/engine/progress_board.h"
 #include "tandem/orchestrate/engine/store_watch.h"
 #include "tandem/orchestrate/submit/reconcile.h"
 
@@ -76,10 +77,8 @@ class EngineImpl final : public Engine {
   Result<Admission> admit(const job::JobSpec& spec, std::string_view tenant, std::string_view idempotency_key,
                           std::string_view actor) override;
   Result<job::Plan> plan(const job::JobSpec& spec) override { return runner_.make_plan(spec); }
-  Result<JobView> job(const JobId& id) override { return reads_.job(id); }
-  Result<JobPage> jobs(std::optional<job::JobState> state, std::size_t limit, std::string_view page_token) override {
-    return reads_.jobs(state, limit, page_token);
-  }
+  Result<JobView> job(const JobId& id) override;
+  Result<JobPage> jobs(const JobQuery& query) override { return reads_.jobs(query); }
   Result<Json> spec_document(const JobId& id) override { return reads_.spec_document(id); }
   Result<Json> plan_document(const JobId& id) override { return reads_.plan_document(id); }
   Result<Bytes> result(const JobId& id) override { return reads_.result(id); }
@@ -191,6 +190,7 @@ class EngineImpl final : public Engine {
   /// Runs jobs, or looks after those of others.
   bool takes_part() const { return options_.workers != 0 || (options_.schedules && services_.store.shared()); }
   Result<void> lead();  ///< what the leader does, if this process is it
+  void obey();  ///< what clients asked of the jobs that this process runs, should the log not have told
   Result<void> join_others();
   void beat(const std::stop_token& stop);
   Result<bool> runs_elsewhere(const JobId& id, std::uint64_t fence);
@@ -204,6 +204,7 @@ class EngineImpl final : public Engine {
   void heal(const std::stop_token& stop);
   void unpark();
   void expire_waiting();
+  void expire_put_aside();
 
   EngineServices services_;
   EngineOptions options_;
@@ -214,6 +215,7 @@ class EngineImpl final : public Engine {
   JobReads reads_;
   submit::Reconciler reconciler_;
   StoreWatch watch_;
+  ProgressBoard progress_;
 
   /// A job whose start, checkpoint or end could not be stored.
   struct Parked {
@@ -246,8 +248,10 @@ class EngineImpl final : public Engine {
   const std::unique_ptr<Condition> work_;  ///< whatever take() looks at
   const std::unique_ptr<Condition> chore_;
   const std::unique_ptr<Condition> changed_;  ///< running_ or admitting_ got smaller
+  bool found_ownerless_ = false;  ///< since this process leads; of the thread that beats
   bool leads_ = true;  ///< false where another process looks after what waits
   bool draining_ = false;
+  std::stop_source drain_;  ///< requested when draining_ is set
   std::vector<std::unique_ptr<Timer>> workers_;
   std::unique_ptr<Timer> doing_chores_;
   std::unique_ptr<Timer> sweeping_;

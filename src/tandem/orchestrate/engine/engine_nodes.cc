@@ -33,7 +33,12 @@ Result<void> EngineImpl::lead() {
     const std::lock_guard lock(mutex_);
     leads_ = leads;
   }
+  found_ownerless_ = found_ownerless_ && leads;
   if (!leads) return {};
+  if (!found_ownerless_) {
+    TANDEM_TRY(take_over_ownerless(services_.store, ledger_));
+    found_ownerless_ = true;
+  }
   return take_over(*membership_, services_.store, ledger_, services_.log);
 }
 
@@ -41,7 +46,7 @@ void EngineImpl::beat(const std::stop_token& stop) {
   bool well = true;
   // A failing store is asked more often: there is not much of the lease left.
   while (pause(services_.executor, options_.lease_ttl / (well ? 3 : 10), stop)) {
-    auto done = membership_->beat();
+    auto done = membership_->beat(progress_.document());
     if (!done && done.error().number == errors::kLeaseLost) {
       services_.log.write(LogLevel::kWarning, "node.lease_lost", {{"node", membership_->id()}});
       done = membership_->join();
@@ -52,7 +57,25 @@ void EngineImpl::beat(const std::stop_token& stop) {
     if (!well) continue;
     if (const auto taken = lead(); !taken)
       services_.log.write(LogLevel::kWarning, "node.take_over_failed", {{"error", taken.error().to_string()}});
+    obey();
     look_for_work();
+  }
+}
+
+void EngineImpl::obey() {
+  std::vector<JobId> mine;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [id, running] : running_)
+      if (running->reason < StopReason::kCancelled) mine.push_back(id);
+  }
+  for (const JobId& id : mine) {
+    const auto record = load_job(services_.store, id);
+    if (!record || record->view.state != job::JobState::kRunning) continue;
+    if (record->view.cancel_requested)
+      stop_running(id, StopReason::kCancelled);
+    else if (record->suspend_requested)
+      stop_running(id, StopReason::kSuspended);
   }
 }
 

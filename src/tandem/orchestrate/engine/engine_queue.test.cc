@@ -270,6 +270,83 @@ TEST_F(EngineQueue, when_jobs_wait_too_long_new_ones_are_refused_until_they_do_n
   world_.run(world_.classical_job("again"));
 }
 
+TEST_F(EngineQueue, the_wait_of_a_job_counts_from_its_admission_and_not_from_a_restart) {
+  close_gate();
+  world_.queue_delay_max = std::chrono::seconds(5);
+  world_.open(1);
+  const JobId running = world_.admit(world_.classical_job("running"));
+  gate_.wait_for_arrivals(1);
+  world_.clock.advance(std::chrono::milliseconds(5));  // so that it goes on first after the restart
+  world_.admit(world_.classical_job("waiting"));
+  world_.clock.advance(std::chrono::seconds(4));
+  world_.close();
+  world_.open(1);
+  gate_.wait_for_arrivals(2);
+  world_.clock.advance(std::chrono::seconds(2));
+  const auto refused = world_.engine->admit(world_.classical_job("shed"), "default", "", "user");
+  ASSERT_THAT(refused, FailsWith(errors::kQueueDelayExceeded));
+  EXPECT_THAT(refused.error().message, HasSubstr("6000 ms"));
+  gate_.open();
+  world_.wait(running);
+}
+
+TEST_F(EngineQueue, total_time_ends_a_job_that_is_suspended_also_after_a_restart) {
+  for (const bool restart : {false, true}) {
+    EngineWorld world;
+    world.store_retry_interval = std::chrono::milliseconds(2);
+    world.open(0);
+    const Json limits = {{"time", "1s"}, {"total_time", "10s"}};
+    const auto limited = [&] {
+      return world.admit(
+          world.spec({{"problem", EngineWorld::max_cut()}, {"refinement", {{"mode", "off"}}}, {"limits", limits}}));
+    };
+    const JobId id = limited();
+    const JobId resumed = limited();
+    const JobId endless = world.admit(world.classical_job());
+    for (const JobId& one : {id, resumed, endless}) ASSERT_THAT(world.engine->suspend(one, "user", ""), Succeeds());
+    if (!restart) {
+      world.close();
+      world.open(1);
+    }
+    ASSERT_THAT(world.engine->resume(resumed, "user"), Succeeds());
+    world.clock.advance(std::chrono::milliseconds(9'999));
+    EXPECT_EQ(world.engine->job(id)->state, job::JobState::kSuspended);
+    world.clock.advance(std::chrono::milliseconds(2));
+    if (restart) {
+      world.close();
+      world.open(1);
+    }
+    const JobView view = world.wait(id);
+    EXPECT_EQ(view.state, job::JobState::kExpired);
+    EXPECT_EQ(view.error_number, static_cast<std::uint16_t>(errors::kExpired));
+    EXPECT_THAT(view.error, HasSubstr("10000 ms of limits.total_time were over while it was suspended"));
+    EXPECT_TRUE(world.hold(id).closed);
+    EXPECT_TRUE(job::is_final(world.wait(resumed).state));
+    EXPECT_EQ(world.engine->job(endless)->state, job::JobState::kSuspended);
+    EXPECT_EQ(world.store->count(store::Table::kJobIndex, "due/").value(), 0u);
+  }
+}
+
+TEST_F(EngineQueue, total_time_ends_a_job_that_awaits_review) {
+  job::JobSpec doubtful = world_.paid_job();
+  doubtful.review.confidence_min = 0.5;
+  doubtful.limits.total_time_ms = 60'000;
+  world_.open();
+  const JobId id = world_.admit(doubtful);
+  EXPECT_EQ(world_.wait(id).state, job::JobState::kAwaitingReview);
+  world_.clock.advance(std::chrono::seconds(61));
+  while (world_.engine->job(id)->state != job::JobState::kExpired) std::this_thread::yield();
+  EXPECT_EQ(world_.events(id).back().type, "job.expired");
+  EXPECT_THAT(world_.engine->job(id)->error, HasSubstr("awaiting_review"));
+  EXPECT_THAT(world_.engine->review(id, Verdict::kAccept, "user", ""), FailsWith(errors::kJobFinal));
+  EXPECT_EQ(world_.store->count(store::Table::kJobIndex, "due/").value(), 0u);
+  const JobId accepted = world_.admit(doubtful);
+  EXPECT_EQ(world_.wait(accepted).state, job::JobState::kAwaitingReview);
+  EXPECT_EQ(world_.store->count(store::Table::kJobIndex, "due/").value(), 1u);
+  ASSERT_THAT(world_.engine->review(accepted, Verdict::kAccept, "user", ""), Succeeds());
+  EXPECT_EQ(world_.store->count(store::Table::kJobIndex, "due/").value(), 0u);
+}
+
 TEST_F(EngineQueue, a_noop_records_its_steps_and_has_a_result_and_a_lineage) {
   world_.open();
   const JobView view = world_.run(noop(3));

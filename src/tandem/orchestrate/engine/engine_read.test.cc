@@ -34,19 +34,52 @@ TEST_F(EngineRead, jobs_are_listed_newest_first_by_pages_and_by_state) {
   std::vector<std::string> listed;
   std::string token;
   do {
-    const auto page = world_.engine->jobs(std::nullopt, 2, token);
+    const auto page = world_.engine->jobs({.limit = 2, .page_token = token});
     ASSERT_THAT(page, Succeeds());
     for (const JobView& view : page->jobs) listed.push_back(view.id.value);
     token = page->next_page_token;
   } while (!token.empty());
   EXPECT_THAT(listed, ElementsAre(ids[4], ids[3], ids[2], ids[1], ids[0]));
-  const auto queued = world_.engine->jobs(job::JobState::kQueued, 3, "");
+  const auto queued = world_.engine->jobs({.state = job::JobState::kQueued, .limit = 3});
   ASSERT_THAT(queued->jobs, SizeIs(3));
   EXPECT_EQ(queued->jobs[0].id.value, ids[4]);
   EXPECT_EQ(queued->jobs[1].id.value, ids[2]);
-  const auto rest = world_.engine->jobs(job::JobState::kQueued, 3, queued->next_page_token);
+  const auto rest =
+      world_.engine->jobs({.state = job::JobState::kQueued, .limit = 3, .page_token = queued->next_page_token});
   ASSERT_THAT(rest->jobs, SizeIs(1));
   EXPECT_EQ(rest->jobs[0].id.value, ids[0]);
+}
+
+TEST_F(EngineRead, jobs_are_listed_by_the_error_they_ended_with_and_pages_do_not_shift_when_others_end) {
+  world_.open(0);
+  std::vector<std::string> ids;
+  const auto admit = [&] {
+    ids.push_back(world_.admit(world_.classical_job()).value);
+    world_.clock.advance(std::chrono::milliseconds(2));
+  };
+  for (int i = 0; i < 7; ++i) admit();
+  for (const int i : {0, 1, 3, 5, 6}) ASSERT_THAT(world_.engine->cancel(JobId(ids[i]), "user", ""), Succeeds());
+  JobQuery query{.error_number = static_cast<std::uint16_t>(errors::kCancelled), .limit = 2};
+  std::vector<std::string> listed;
+  do {
+    const auto page = world_.engine->jobs(query);
+    ASSERT_THAT(page, Succeeds());
+    for (const JobView& view : page->jobs) {
+      listed.push_back(view.id.value);
+      EXPECT_EQ(view.error_number, *query.error_number);
+    }
+    query.page_token = page->next_page_token;
+    admit();  // newer ones belong before the first page
+    ASSERT_THAT(world_.engine->cancel(JobId(ids.back()), "user", ""), Succeeds());
+  } while (!query.page_token.empty());
+  EXPECT_THAT(listed, ElementsAre(ids[6], ids[5], ids[3], ids[1], ids[0]));
+  EXPECT_THAT(world_.engine->jobs({.error_number = 5014})->jobs, IsEmpty());
+  // Together with a state.
+  query.page_token.clear();
+  query.state = job::JobState::kFailed;
+  EXPECT_THAT(world_.engine->jobs(query)->jobs, IsEmpty());
+  query.state = job::JobState::kCancelled;
+  EXPECT_THAT(world_.engine->jobs(query)->jobs, SizeIs(2));
 }
 
 TEST_F(EngineRead, what_is_not_there_is_said) {

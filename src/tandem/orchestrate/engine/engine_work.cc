@@ -272,6 +272,7 @@ void EngineImpl::give_back_claimed() {
 void EngineImpl::walk(Claimed claimed) {
   const std::shared_ptr<Running> running = claimed.running;
   const RunControl control{.stop = running->stop.get_token(),
+                           .drain = drain_.get_token(),
                            .reason =
                                [&] {
                                  const std::lock_guard lock(mutex_);
@@ -279,6 +280,7 @@ void EngineImpl::walk(Claimed claimed) {
                                },
                            .on_progress =
                                [&](const Progress& progress) {
+                                 progress_.note(progress);
                                  listeners_->each([&](const Listeners::Entry& entry) {
                                    if (entry.on_progress) entry.on_progress(progress);
                                  });
@@ -372,6 +374,7 @@ void EngineImpl::let_go(const JobId& id, const std::shared_ptr<Running>& running
                         std::optional<Error> unstored) {
   // A lease that ran out says nothing of the store: the job waits until there is one again.
   const bool trouble = unstored && is_store_trouble(*unstored);
+  progress_.forget(id);
   const std::lock_guard lock(mutex_);  // held to the end: nothing here is touched after an engine may be gone
   running_.erase(id);
   if (unstored)
@@ -420,6 +423,7 @@ void EngineImpl::heal(const std::stop_token& stop) {
     unpark();
     give_back_claimed();
     expire_waiting();
+    expire_put_aside();
   }
 }
 
@@ -494,6 +498,29 @@ void EngineImpl::expire_waiting() {
       unqueue_locked(id.value);
     }
     wake(id);
+  }
+}
+
+/// The total time of a job also counts while nobody works on it.
+void EngineImpl::expire_put_aside() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!leads_ || !takes_part()) return;
+  }
+  const std::int64_t now_micros = services_.clock.now().micros;
+  const auto due = due_put_aside(services_.store, now_micros);
+  if (!due) return;  // looked at again
+  for (const JobId& id : *due) {
+    const auto done = ledger_.update(id, std::nullopt, "engine", [&](JobRecord& row, Change& change) -> Result<void> {
+      if (!is_put_aside(row.view.state) || row.deadline_micros > now_micros)
+        return fail(errors::kIllegalTransition, "it is not put aside any more");
+      return move_without_result(
+          services_.store, row, change, job::JobEvent::kExpire,
+          make_error(errors::kExpired, "the {} ms of limits.total_time were over while it was {}",
+                     (row.deadline_micros - row.view.created_at.micros) / 1000, job::to_string(row.view.state)));
+    });
+    if (!done && is_store_trouble(done.error())) return cannot_store(done.error());
+    if (done) wake(id);
   }
 }
 

@@ -42,28 +42,38 @@ Result<std::optional<Admission>> JobReads::earlier_admission(const std::string& 
   return std::optional<Admission>(Admission{.id = JobId(document.value("job_id", "")), .replayed = true});
 }
 
-Result<JobPage> JobReads::jobs(std::optional<job::JobState> state, std::size_t limit,
-                               std::string_view page_token) const {
-  limit = std::clamp<std::size_t>(limit, 1, kPageMax);
-  const std::string prefix = state ? fmt::format("state/{}/", job::to_string(*state)) : "";
-  store::Scan scan = store::Scan::prefix(state ? store::Table::kJobIndex : store::Table::kJob, prefix, limit + 1);
+Result<JobPage> JobReads::jobs(const JobQuery& query) const {
+  const std::size_t limit = std::clamp<std::size_t>(query.limit, 1, kPageMax);
+  std::string prefix;
+  if (query.error_number)
+    prefix = error_index_key(*query.error_number, JobId());
+  else if (query.state)
+    prefix = state_index_key(*query.state, JobId());
+  const bool indexed = !prefix.empty();
+  store::Scan scan = store::Scan::prefix(indexed ? store::Table::kJobIndex : store::Table::kJob, prefix, limit + 1);
   scan.descending = true;
-  if (!page_token.empty()) {
-    TANDEM_TRY_ASSIGN(const JobId last, parse_job_id(page_token));
+  if (!query.page_token.empty()) {
+    TANDEM_TRY_ASSIGN(const JobId last, parse_job_id(query.page_token));
     scan.until = prefix + last.value;
   }
-  TANDEM_TRY_ASSIGN(const std::vector<store::Row> rows, store_.scan(scan));
   JobPage out;
-  for (const store::Row& row : rows) {
-    if (out.jobs.size() == limit) {
-      out.next_page_token = out.jobs.back().id.value;
-      break;
+  while (true) {
+    TANDEM_TRY_ASSIGN(const std::vector<store::Row> rows, store_.scan(scan));
+    for (const store::Row& row : rows) {
+      auto record = indexed ? load_job(store_, JobId(row.key.substr(prefix.size()))) : JobRecord::parse(row);
+      if (!record && indexed && record.error().number == errors::kJobNotFound) continue;  // removed meanwhile
+      TANDEM_TRY(record);
+      // Of an index by error, or one that moved on since the entry was read.
+      if (query.state && record->view.state != *query.state) continue;
+      if (out.jobs.size() == limit) {
+        out.next_page_token = out.jobs.back().id.value;
+        return out;
+      }
+      out.jobs.push_back(std::move(record->view));
     }
-    auto record = state ? load_job(store_, JobId(row.key.substr(prefix.size()))) : JobRecord::parse(row);
-    TANDEM_TRY(record);
-    out.jobs.push_back(std::move(record->view));
+    if (rows.size() <= limit) return out;
+    scan.until = rows.back().key;
   }
-  return out;
 }
 
 Result<Json> JobReads::spec_document(const JobId& id) const {

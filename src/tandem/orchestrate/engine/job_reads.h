@@ -19,7 +19,7 @@ class JobReads {
   Result<JobView> job(const JobId& id) const;
   /// What an idempotency key has admitted before. Errors: 5007 idempotency_conflict - another document.
   Result<std::optional<Admission>> earlier_admission(const std::string& key, const std::string& fingerprint) const;
-  Result<JobPage> jobs(std::optional<job::JobState> state, std::size_t limit, std::string_view page_token) const;
+  Result<JobPage> jobs(const JobQuery& query) const;
   Result<Json> spec_document(const JobId& id) const;
   Result<Json> plan_document(const JobId& id) const;
   Result<Bytes> result(const JobId& id) const;

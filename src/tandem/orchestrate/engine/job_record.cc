@@ -26,7 +26,15 @@ Json JobView::document() const {
               {"cancel_requested", cancel_requested}};
   out["objective"] = objective ? Json(*objective) : Json();
   out["error"] = error.empty() ? Json() : Json{{"number", error_number}, {"message", error}};
+  out["progress"] = progress ? progress->document() : Json();
   return out;
+}
+
+Json Progress::document() const {
+  return {{"step", step},
+          {"objective", objective ? Json(*objective) : Json()},
+          {"bound", bound ? Json(*bound) : Json()},
+          {"elapsed_ms", elapsed_ms}};
 }
 
 Bytes JobRecord::value() const {
@@ -128,7 +136,9 @@ schedule::Ticket JobRecord::ticket() const {
 }
 
 Queued queued_of(const JobRecord& record) {
-  Queued out{.ticket = record.ticket(), .until_micros = record.starts == 0 ? record.queue_until_micros : 0};
+  Queued out{.ticket = record.ticket(),
+             .since_micros = record.view.updated_at.micros,
+             .until_micros = record.starts == 0 ? record.queue_until_micros : 0};
   if (record.deadline_micros != 0 && (out.until_micros == 0 || record.deadline_micros < out.until_micros))
     out.until_micros = record.deadline_micros;
   return out;
@@ -141,6 +151,7 @@ Queued queued_of(const job::Event& event) {
                      .project = data.value("project", ""),
                      .rank = data.value("rank", event.at.micros / 1000),
                      .serial_key = data.value("serial_key", "")},
+          .since_micros = event.at.micros,
           .until_micros = data.value("start_by", std::int64_t{0})};
 }
 
@@ -150,30 +161,33 @@ std::string serial_index_key(std::string_view tenant, std::string_view key) {
 
 namespace {
 
+constexpr std::size_t kQueuedParts = 6;
 constexpr char kBetween = '\n';  // of the parts of an index entry; no name has it
 
 Bytes index_value(const JobRecord& record) {
   if (record.view.state != job::JobState::kQueued) return {};
   const Queued queued = queued_of(record);
-  return fmt::format("{1}{0}{2}{0}{3}{0}{4}{0}{5}", kBetween, queued.ticket.rank, queued.until_micros,
-                     queued.ticket.tenant, queued.ticket.project, queued.ticket.serial_key);
+  return fmt::format("{1}{0}{2}{0}{3}{0}{4}{0}{5}{0}{6}", kBetween, queued.ticket.rank, queued.until_micros,
+                     queued.ticket.tenant, queued.ticket.project, queued.ticket.serial_key, queued.since_micros);
 }
 
 Result<Queued> parse_queued(store::Store& store, const store::Row& row, std::string job) {
-  if (row.value.empty()) {  // of an earlier version
+  const std::vector<std::string_view> parts = split(row.value, kBetween);
+  if (parts.size() < kQueuedParts) {  // of an earlier version
     TANDEM_TRY_ASSIGN(const JobRecord record, load_job(store, JobId(std::move(job))));
     return queued_of(record);
   }
-  const std::vector<std::string_view> parts = split(row.value, kBetween);
   const auto rank = parse_int64(parts.front());
-  const auto until = parts.size() == 5 ? parse_int64(parts[1]) : rank;
-  if (parts.size() != 5 || !rank || !until)
+  const auto until = parse_int64(parts[1]);
+  const auto since = parse_int64(parts.back());
+  if (parts.size() != kQueuedParts || !rank || !until || !since)
     return fail_at("job_index " + row.key, errors::kStoreDamaged, "the entry of a queued job cannot be read");
   return Queued{.ticket = {.job = std::move(job),
                            .tenant = std::string(parts[2]),
                            .project = std::string(parts[3]),
                            .rank = *rank,
                            .serial_key = std::string(parts[4])},
+                .since_micros = *since,
                 .until_micros = *until};
 }
 
@@ -193,12 +207,48 @@ Result<void> each_queued(store::Store& store, const std::function<void(const Que
   }
 }
 
+namespace {
+
+constexpr std::string_view kDuePrefix = "due/";
+
+std::string due_index_key(const JobRecord& record) {
+  return fmt::format("{}{:020}/{}", kDuePrefix, record.deadline_micros, record.view.id.value);
+}
+
+/// In that state it has an entry among those that are due some time.
+bool is_due(const JobRecord& record, job::JobState state) { return record.deadline_micros != 0 && is_put_aside(state); }
+
+bool ended_with_error(const JobRecord& record) {
+  return record.view.error_number != 0 && job::is_final(record.view.state);
+}
+
+}  // namespace
+
+std::string error_index_key(std::uint16_t number, const JobId& id) {
+  return fmt::format("error/{:05}/{}", number, id.value);
+}
+
+bool is_put_aside(job::JobState state) {
+  return state == job::JobState::kSuspended || state == job::JobState::kAwaitingReview;
+}
+
+Result<std::vector<JobId>> due_put_aside(store::Store& store, std::int64_t now_micros) {
+  store::Scan scan = store::Scan::prefix(store::Table::kJobIndex, std::string(kDuePrefix), kPage);
+  scan.until = fmt::format("{}{:020}/", kDuePrefix, now_micros + 1);
+  TANDEM_TRY_ASSIGN(const std::vector<store::Row> rows, store.scan(scan));
+  std::vector<JobId> out;
+  for (const store::Row& row : rows) out.emplace_back(row.key.substr(row.key.rfind('/') + 1));
+  return out;
+}
+
 Result<std::vector<std::string>> job_index_keys(const store::Row& row) {
   TANDEM_TRY_ASSIGN(const JobRecord record, JobRecord::parse(row));
   std::vector<std::string> keys = {state_index_key(record.view.state, record.view.id)};
   if (!record.owner.empty()) keys.push_back(owner_index_key(record.owner, record.view.id));
   if (record.view.state == job::JobState::kRunning && !record.serial_key.empty())
     keys.push_back(serial_index_key(record.view.tenant, record.serial_key));
+  if (is_due(record, record.view.state)) keys.push_back(due_index_key(record));
+  if (ended_with_error(record)) keys.push_back(error_index_key(record.view.error_number, record.view.id));
   return keys;
 }
 
@@ -218,6 +268,9 @@ void put_job(store::Batch& batch, const JobRecord& record, const std::optional<I
   if (!previous || previous->state != record.view.state) {
     if (previous) batch.erase(store::Table::kJobIndex, state_index_key(previous->state, id));
     batch.put(store::Table::kJobIndex, state_index_key(record.view.state, id), index_value(record));
+    if (previous && is_due(record, previous->state)) batch.erase(store::Table::kJobIndex, due_index_key(record));
+    if (is_due(record, record.view.state)) batch.put(store::Table::kJobIndex, due_index_key(record), "");
+    if (ended_with_error(record)) batch.put(store::Table::kJobIndex, error_index_key(record.view.error_number, id), "");
   }
   const std::string before = previous ? previous->owner : "";
   if (before == record.owner) return;

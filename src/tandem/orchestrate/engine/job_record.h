@@ -47,6 +47,15 @@ std::string state_index_key(job::JobState state, const JobId& id);
 /// "owner/<node>/<id>" of running jobs that have an owner.
 std::string owner_index_key(std::string_view node, const JobId& id);
 
+/// "error/<number>/<id>" of jobs that ended with an error.
+std::string error_index_key(std::uint16_t number, const JobId& id);
+
+/// Nobody works on it, and its total time goes on.
+bool is_put_aside(job::JobState state);
+
+/// Jobs that are put aside although their total time is over: the first page. "due/<micros>/<id>" in the index.
+Result<std::vector<JobId>> due_put_aside(store::Store& store, std::int64_t now_micros);
+
 /// Every index entry that a stored job has. Errors: why the row cannot be read.
 Result<std::vector<std::string>> job_index_keys(const store::Row& row);
 
@@ -75,6 +84,7 @@ Result<std::vector<JobId>> jobs_in_state(store::Store& store, job::JobState stat
 /// A job in the queue.
 struct Queued {
   schedule::Ticket ticket;
+  std::int64_t since_micros = 0;  ///< when it came into the queue
   std::int64_t until_micros = 0;  ///< it ends as expired when it has not started by then; 0: it waits for ever
 };
 Queued queued_of(const JobRecord& record);

@@ -160,8 +160,10 @@ Result<JobRunner::Walked> JobRunner::walk(JobRecord& record, const job::JobSpec&
                        .fence = record.view.fence,
                        .threads = spec.threads != 0 ? spec.threads : options_.threads,
                        .stop = control.stop,
+                       .drain = control.drain,
                        .deadline = deadline,
-                       .remote_deadline = options_.remote_deadline};
+                       .remote_deadline = options_.remote_deadline,
+                       .retry = spec.limits.retry};
   const Instant begin = services_.clock.monotonic();
   context.on_incumbent = [&](const std::string& label, const solve::Incumbent& incumbent) {
     if (!control.on_progress) return;

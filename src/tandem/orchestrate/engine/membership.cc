@@ -28,10 +28,11 @@ Membership::Membership(store::Store& store, const Clock& clock, std::string id, 
                        Json facts)
     : store_(store), clock_(clock), id_(std::move(id)), ttl_(ttl), facts_(std::move(facts)) {}
 
-Result<void> Membership::write(store::Expect expect) {
+Result<void> Membership::write(store::Expect expect, Json jobs) {
   const Instant begin = clock_.monotonic();
   TANDEM_TRY_ASSIGN(const Timestamp now, store_.now());
   Json row = facts_;
+  row["jobs"] = std::move(jobs);
   row["until_micros"] = now.micros + std::chrono::microseconds(ttl_).count();
   TANDEM_TRY(store_.commit_and_wait(store::Batch().put(store::Table::kMeta, key_of(id_), row.dump(), expect)));
   ++version_;
@@ -44,11 +45,11 @@ std::chrono::nanoseconds Membership::good_for() const { return ttl_ - ttl_ / kMa
 Result<void> Membership::join() {
   TANDEM_TRY_ASSIGN(const auto row, store_.get(store::Table::kMeta, key_of(id_)));
   version_ = row ? row->version : 0;
-  return write(row ? store::Expect::at(version_) : store::Expect::absent());
+  return write(row ? store::Expect::at(version_) : store::Expect::absent(), Json::object());
 }
 
-Result<void> Membership::beat() {
-  auto done = write(store::Expect::at(version_));
+Result<void> Membership::beat(Json jobs) {
+  auto done = write(store::Expect::at(version_), std::move(jobs));
   if (done || done.error().number != errors::kPreconditionFailed) return done;
   good_until_ns_ = 0;
   return fail(errors::kLeaseLost, "the lease of {} ran out and others took its jobs over", id_);
@@ -94,9 +95,29 @@ Result<bool> Membership::lead() {
   return tl::unexpected(done.error());
 }
 
+Result<Json> Membership::jobs_of(store::Store& store, std::string_view node) {
+  TANDEM_TRY_ASSIGN(const auto row, store.get(store::Table::kMeta, key_of(node)));
+  if (!row) return Json::object();
+  TANDEM_TRY_ASSIGN(const Json document, parse_json(row->value, row->key));
+  return document.value("jobs", Json::object());
+}
+
+Result<std::set<std::string>> Membership::owners() {
+  std::set<std::string> out;
+  store::Scan scan = store::Scan::prefix(store::Table::kJobIndex, std::string(kOwners), 1);
+  while (true) {
+    TANDEM_TRY_ASSIGN(const std::vector<store::Row> rows, store_.scan(scan));
+    if (rows.empty()) return out;
+    const std::string_view rest = std::string_view(rows.front().key).substr(kOwners.size());
+    const std::string_view node = rest.substr(0, rest.find('/'));
+    out.emplace(node);
+    scan.from = fmt::format("{}{}{}", kOwners, node, static_cast<char>('/' + 1));  // past all of this one
+  }
+}
+
 Result<std::vector<std::string>> Membership::lapsed() {
-  // The rows first: who joins and starts a job between the two readings would look lapsed the other way round.
-  TANDEM_TRY_ASSIGN(const auto owned, rows_under(store_, store::Table::kJobIndex, kOwners));
+  // The owners first: who joins and starts a job between the two readings would look lapsed the other way round.
+  TANDEM_TRY_ASSIGN(const std::set<std::string> with_jobs, owners());
   TANDEM_TRY_ASSIGN(const auto nodes, rows_under(store_, store::Table::kMeta, kPrefix));
   TANDEM_TRY_ASSIGN(const Timestamp now, store_.now());
   std::map<std::string, std::int64_t> until;
@@ -104,9 +125,7 @@ Result<std::vector<std::string>> Membership::lapsed() {
     TANDEM_TRY_ASSIGN(until[row.key.substr(kPrefix.size())], until_of(row));
   }
   std::set<std::string> out;
-  for (const store::Row& row : owned) {
-    const std::string rest = row.key.substr(kOwners.size());
-    const std::string node = rest.substr(0, rest.find('/'));
+  for (const std::string& node : with_jobs) {
     const auto known = until.find(node);
     if (node != id_ && (known == until.end() || known->second < now.micros)) out.insert(node);
   }

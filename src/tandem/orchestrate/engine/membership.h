@@ -10,6 +10,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -28,8 +29,8 @@ class Membership {
   const std::string& id() const { return id_; }
   /// Writes the row of this process, a new one when it had been buried. Errors: those of the store.
   Result<void> join();
-  /// Extends the lease. Errors: 5013 lease_lost - somebody buried this process; those of the store.
-  Result<void> beat();
+  /// Extends the lease, and tells `jobs`: what others may read of those that this process runs. Errors: 5013 lease_lost - somebody buried this process; those of the store.
+  Result<void> beat(Json jobs = Json::object());
   /// Gives the lease up. Errors: those of the store.
   Result<void> leave();
   /// False from some time before others may take the lease for over.
@@ -41,13 +42,17 @@ class Membership {
   /// rises with each holder. A leader loses it with its lease. Errors: those of the store.
   Result<bool> lead();
 
+  /// What a process told with its last beat; an empty object where it has no row. Errors: those of the store.
+  static Result<Json> jobs_of(store::Store& store, std::string_view node);
+
   /// Processes without a lease that have jobs, or a row that is long out of date. Errors: those of the store.
   Result<std::vector<std::string>> lapsed();
   /// From now on a beat of that process fails. False when it has beaten meanwhile. Errors: those of the store.
   Result<bool> bury(const std::string& node);
 
  private:
-  Result<void> write(store::Expect expect);
+  Result<void> write(store::Expect expect, Json jobs);
+  Result<std::set<std::string>> owners();  ///< of running jobs; costs a read for each, however many jobs they have
   Result<bool> has_lease(const std::string& node);
   std::int64_t forgotten_before(Timestamp now) const;  ///< rows that ended before it are dropped
 

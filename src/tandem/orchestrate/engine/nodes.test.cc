@@ -320,13 +320,71 @@ TEST_F(TakeOver, a_job_that_takes_five_processes_down_is_given_to_no_other) {
   EXPECT_EQ(view.error_number, static_cast<std::uint16_t>(errors::kPoisonJob));
   EXPECT_THAT(jobs_of_owner(*world_.store, "victim 4").value(), IsEmpty());
   EXPECT_TRUE(world_.hold(id).closed);
+  const auto poison = world_.engine->jobs({.error_number = static_cast<std::uint16_t>(errors::kPoisonJob)});
+  ASSERT_THAT(poison->jobs, SizeIs(1));
+  EXPECT_EQ(poison->jobs[0].id, id);
+}
+
+TEST_F(TakeOver, what_the_living_run_is_not_read) {
+  for (int i = 0; i < 50; ++i) start(world_.admit(world_.classical_job()), "alive");
+  const JobId lost = world_.admit(world_.classical_job());
+  start(lost, "lost");
+  world_.clock.advance(std::chrono::seconds(11));
+  Membership alive(*world_.store, world_.clock, "alive", std::chrono::seconds(10), Json::object());
+  ASSERT_THAT(alive.join(), Succeeds());
+  CutStore counted(*world_.store);
+  Membership counting(counted, world_.clock, "counting", std::chrono::seconds(10), Json::object());
+  ASSERT_THAT(counting.join(), Succeeds());
+  JobLedger ledger(counted, world_.clock, [](const job::Event&) {});
+  ASSERT_THAT(engine::take_over(counting, counted, ledger, world_.log), Succeeds());
+  EXPECT_EQ(world_.engine->job(lost)->state, job::JobState::kQueued);
+  EXPECT_EQ(counted.job_reads(), 1);
+  EXPECT_LE(counted.rows_scanned(), 6u);  // two owners, three processes, one job
+}
+
+TEST_F(Nodes, how_far_a_running_job_is_can_be_read_through_any_process) {
+  Gate gate;
+  world_.main().before = [&](std::stop_token stop) -> std::optional<Error> {
+    gate.pass(stop);
+    return std::nullopt;
+  };
+  const auto front = node("front", 0);
+  const auto back = node("back");
+  const JobId id = admit(*front, world_.classical_job());
+  gate.wait_for_arrivals(1);
+  EXPECT_EQ(back->engine->job(id)->progress->step, "solve");
+  while (!front->engine->job(id)->progress) std::this_thread::yield();  // until the next beat
+  EXPECT_EQ(front->engine->job(id)->progress->document(), back->engine->job(id)->progress->document());
+  EXPECT_EQ(front->engine->job(id)->document()["progress"]["step"], "solve");
+  gate.open();
+  EXPECT_EQ(wait(*front, id).state, job::JobState::kSucceeded);
+  EXPECT_EQ(front->engine->job(id)->progress, std::nullopt);
+  EXPECT_EQ(back->engine->job(id)->progress, std::nullopt);
+}
+
+TEST_F(Nodes, what_clients_ask_of_a_running_job_is_done_at_the_next_beat_where_the_log_did_not_tell) {
+  Gate gate;
+  world_.main().before = [&](std::stop_token stop) -> std::optional<Error> {
+    gate.pass(stop);
+    return std::nullopt;
+  };
+  const auto front = node("front", 0);
+  const auto back = node("back", 2);
+  const JobId cancelled = admit(*front, world_.classical_job());
+  const JobId suspended = admit(*front, world_.classical_job());
+  gate.wait_for_arrivals(2);
+  back->store.deafen();
+  ASSERT_THAT(front->engine->cancel(cancelled, "user", ""), Succeeds());
+  ASSERT_THAT(front->engine->suspend(suspended, "user", ""), Succeeds());
+  EXPECT_EQ(wait(*front, cancelled).state, job::JobState::kCancelled);
+  while (front->engine->job(suspended)->state != job::JobState::kSuspended) std::this_thread::yield();
 }
 
 TEST_F(TakeOver, a_running_job_of_no_process_as_a_backup_of_one_machine_has_it_goes_back) {
   const JobId id = world_.admit(world_.classical_job());
   start(id, "");
   ASSERT_EQ(world_.engine->job(id)->state, job::JobState::kRunning);
-  ASSERT_THAT(take_over(), Succeeds());
+  ASSERT_THAT(take_over_ownerless(*world_.store, ledger_), Succeeds());
   EXPECT_EQ(world_.engine->job(id)->state, job::JobState::kQueued);
   EXPECT_EQ(world_.engine->job(id)->fence, 2u);
 }

@@ -3,6 +3,7 @@
 #include <mutex>
 #include <new>
 
+#include "tandem/base/pause.h"
 #include "tandem/base/text.h"
 #include "tandem/orchestrate/engine/answer_index.h"
 #include "tandem/orchestrate/engine/store_watch.h"
@@ -85,10 +86,19 @@ struct OrderRunner::Attempt {
   std::optional<double> calibration_age_ms;
   std::optional<job::CachedAnswer> cached;
   bool stored = false;  ///< the raw bytes are in the blob table already
+  bool may_repeat = false;  ///< it failed in a way that may pass, and surely costs nothing
+  backend::ErrorClass error_class = backend::ErrorClass::kOk;
+  std::chrono::milliseconds retry_after{0};
+  std::optional<job::FallbackCause> cause;  ///< where the error does not name it
+
+  void fail_with(Error why) {
+    error_class = backend::class_of(why);
+    error = std::move(why);
+  }
 };
 
 struct OrderRunner::Way {
-  std::uint32_t stations = 0;  ///< tried or passed over: the number of the next attempt
+  std::uint32_t stations = 0;  ///< tried or passed over: the number of the next one's first attempt
   std::optional<job::FallbackCause> cause;  ///< of the last failure of a backend
   std::optional<Error> error;  ///< that failure
   Attempt last;
@@ -96,6 +106,7 @@ struct OrderRunner::Way {
   job::Money billed;
   std::vector<job::PathEntry> path;
   std::vector<job::PartialAnswer> parts;
+  std::vector<job::FailedTry> tries;  ///< that were followed by another, at all stations
   store::Batch blobs;  ///< raw bytes that no other commit holds
   std::string question_sha256;
 };
@@ -160,8 +171,12 @@ OrderRunner::Attempt OrderRunner::attempt_local(backend::Backend& backend, const
                                     if (context.on_incumbent) context.on_incumbent(order.label, incumbent);
                                   }};
   const auto handle = backend.submit(order.work, "", call);
+  const auto failed = [&out](const Error& error) {
+    out.fail_with(error);
+    out.may_repeat = out.error_class == backend::ErrorClass::kTransient;
+  };
   if (!handle) {
-    out.error = handle.error().error;
+    failed(handle.error().error);
     return out;
   }
   const backend::WorkRef work{.handle = *handle, .token = ""};
@@ -172,7 +187,7 @@ OrderRunner::Attempt OrderRunner::attempt_local(backend::Backend& backend, const
   auto raw = status ? backend.fetch(work, call) : tl::unexpected(status.error());
   backend.forget(*handle);
   if (!raw) {
-    out.error = raw.error();
+    failed(raw.error());
     return out;
   }
   auto result = backend.decode(*raw, order.work);
@@ -186,9 +201,8 @@ OrderRunner::Attempt OrderRunner::attempt_local(backend::Backend& backend, const
 }
 
 Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backend, const hybrid::Order& order,
-                                                         std::uint32_t number, const OrderContext& context) {
-  const Deadline deadline =
-      Deadline(std::min(context.deadline.at(), services_.clock.monotonic() + context.remote_deadline));
+                                                         std::uint32_t number, Deadline deadline,
+                                                         const OrderContext& context) {
   const submit::SubmissionRequest request{.tenant = context.tenant,
                                           .job = context.job,
                                           .step = fmt::format("{}/{}", context.round, order.label),
@@ -217,12 +231,18 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backe
     if (number_of == errors::kCancelled || number_of == errors::kStaleFence || is_store_trouble(outcome.error())) {
       return tl::unexpected(std::move(outcome).error());
     }
-    out.error = std::move(outcome).error();
+    // What may pass comes from validate() and quote() alone, before anything was reserved.
+    out.fail_with(std::move(outcome).error());
+    out.may_repeat = backend::may_pass(out.error_class);
     return out;
   }
   out.token = outcome->token;
   out.billed = outcome->billed;
   out.error = outcome->error;
+  out.error_class = outcome->error_class;
+  out.retry_after = outcome->retry_after;
+  // Of all ends without a result this is the only one that surely costs nothing.
+  out.may_repeat = outcome->kind == submit::SubmissionOutcome::Kind::kRefused && backend::may_pass(out.error_class);
   if (outcome->kind != submit::SubmissionOutcome::Kind::kResult) return out;
   out.raw = std::move(outcome->raw);
   out.raw_sha256 = outcome->raw_sha256;
@@ -281,6 +301,70 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_cached(const job::Fallback& en
   return out;
 }
 
+Result<OrderRunner::Attempt> OrderRunner::attempt_backend(backend::Backend& backend, std::uint32_t station,
+                                                          const hybrid::Order& order, Way& way,
+                                                          const OrderContext& context, std::size_t threads,
+                                                          const std::stop_token& stop) {
+  const bool local = is_local(backend);
+  const std::string& name = backend.info().id.value;
+  Deadline deadline = context.deadline;
+  if (!local) deadline = Deadline(std::min(deadline.at(), services_.clock.monotonic() + context.remote_deadline));
+  const TryScope scope{.job = context.job,
+                       .fence = context.fence,
+                       .policy = context.retry,
+                       .stations = static_cast<std::uint32_t>(1 + order.fallbacks.size()),
+                       .deadline = deadline};
+  std::uint32_t tries = 0;
+  std::optional<job::FailedTry> last;
+  for (const job::FailedTry& one : way.tries) {
+    if (one.station != station) continue;
+    last = one;
+    ++tries;
+  }
+  while (true) {
+    Attempt attempt;
+    if (last) {
+      std::stop_source either;
+      const std::stop_callback not_needed(stop, [&] { either.request_stop(); });
+      const std::stop_callback draining(context.drain, [&] { either.request_stop(); });
+      if (!pause(services_.executor, tries_.left(*last), either.get_token())) {
+        Error why = make_error(errors::kCancelled, "stopped before try {} of {}", tries + 1, name);
+        if (!stop.stop_requested()) return tl::unexpected(std::move(why));  // the server goes down
+        attempt.error = std::move(why);
+        return attempt;
+      }
+    }
+    if (local) {
+      attempt = attempt_local(backend, order, context, threads, stop);
+    } else {
+      TANDEM_TRY_ASSIGN(attempt,
+                        attempt_remote(backend, order, last ? last->next_attempt : station, deadline, context));
+    }
+    ++tries;
+    if (attempt.result || !attempt.may_repeat || stop.stop_requested()) return attempt;
+    TANDEM_TRY_ASSIGN(auto noted,
+                      tries_.note(scope,
+                                  {.step = order.label,
+                                   .round = context.round,
+                                   .station = station,
+                                   .backend = name,
+                                   .number = tries,
+                                   .error_class = std::string(to_string(attempt.error_class)),
+                                   .error_number = static_cast<std::uint16_t>(attempt.error->number),
+                                   .reason = attempt.error->message},
+                                  std::chrono::milliseconds(last ? last->delay_ms : 0), attempt.retry_after));
+    if (!noted) {
+      if (tries == 1) return attempt;
+      attempt.cause = job::cause_of(*attempt.error);
+      attempt.error = make_error(errors::kRetriesExhausted, "{} tries of {} failed; the last one: {}", tries, name,
+                                 attempt.error->to_string());
+      return attempt;
+    }
+    way.tries.push_back(*noted);
+    last = *std::move(noted);
+  }
+}
+
 Result<void> OrderRunner::try_entry(const job::Fallback& entry, const hybrid::Order& order, Way& way,
                                     const OrderContext& context, std::size_t threads, const std::stop_token& stop) {
   using enum job::PathEntry::Outcome;
@@ -293,11 +377,7 @@ Result<void> OrderRunner::try_entry(const job::Fallback& entry, const hybrid::Or
     attempt.backend = entry.backend;
     attempt.error = make_error(errors::kUnknownBackend, "there is no backend '{}' here", entry.backend);
   } else {
-    if (is_local(*backend)) {
-      attempt = attempt_local(*backend, order, context, threads, stop);
-    } else {
-      TANDEM_TRY_ASSIGN(attempt, attempt_remote(*backend, order, number, context));
-    }
+    TANDEM_TRY_ASSIGN(attempt, attempt_backend(*backend, number, order, way, context, threads, stop));
     const backend::BackendInfo& info = backend->info();
     attempt.backend = info.id.value;
     attempt.backend_version = info.version;
@@ -338,7 +418,7 @@ Result<void> OrderRunner::try_entry(const job::Fallback& entry, const hybrid::Or
   if (stop.stop_requested()) return {};
   // That nothing earlier fits says nothing of the backend that was left: its cause still is the one to answer.
   if (entry.backend != job::Fallback::kCachedResult) {
-    way.cause = station.cause = job::cause_of(*way.last.error);
+    way.cause = station.cause = way.last.cause.value_or(job::cause_of(*way.last.error));
     way.error = way.last.error;
   }
   station.number = static_cast<std::uint16_t>(way.last.error->number);
@@ -355,6 +435,9 @@ Result<Carried> OrderRunner::carry(const hybrid::Order& order, const OrderContex
   const Instant begin = services_.clock.monotonic();
   Way way;
   if (asks_whole(order.label)) way.question_sha256 = submit::question(order.work).hex();
+  if (context.fence > 1) {  // not the first start
+    TANDEM_TRY_ASSIGN(way.tries, tries_.of(context.job, context.round, order.label));
+  }
   TANDEM_TRY(try_entry(job::Fallback(order.backend), order, way, context, threads, stop));
   for (const job::Fallback& entry : order.fallbacks) {
     if (way.last.result || stop.stop_requested() || context.stop.stop_requested()) break;
@@ -392,6 +475,7 @@ Result<Carried> OrderRunner::carry(const hybrid::Order& order, const OrderContex
                          .emulated = way.last.emulated,
                          .path = std::move(way.path),
                          .partial = std::move(way.parts),
+                         .tries = std::move(way.tries),
                          .cached = way.last.cached,
                          .question_sha256 = way.question_sha256,
                          .calibration_id = way.last.raw ? way.last.raw->calibration_id : "",

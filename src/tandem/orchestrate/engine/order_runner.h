@@ -15,6 +15,7 @@
 #include "tandem/evidence/lineage/lineage.h"
 #include "tandem/hybrid/loop.h"
 #include "tandem/orchestrate/engine/job_ledger.h"
+#include "tandem/orchestrate/engine/step_tries.h"
 
 namespace tandem::engine {
 
@@ -32,8 +33,10 @@ struct OrderContext {
   std::uint32_t round = 0;
   std::size_t threads = 1;
   std::stop_token stop;
+  std::stop_token drain;  ///< ends waits between tries
   Deadline deadline = Deadline::never();  ///< of the whole job
-  std::chrono::milliseconds remote_deadline{20'000};
+  std::chrono::milliseconds remote_deadline{20'000};  ///< of a station: all tries of one backend
+  job::RetryPolicy retry;
   std::function<void(const std::string& label, const solve::Incumbent&)> on_incumbent;
 };
 
@@ -45,7 +48,8 @@ struct Carried {
 /// Threads: one call a job at a time.
 class OrderRunner {
  public:
-  OrderRunner(EngineServices& services, JobLedger& ledger) : services_(services), ledger_(ledger) {}
+  OrderRunner(EngineServices& services, JobLedger& ledger)
+      : services_(services), ledger_(ledger), tries_(services.store, ledger, services.clock) {}
 
   /// Runs all orders side by side; an order whose record is checkpointed already is decoded from its raw bytes instead.
   /// When the order "solve" proves its answer, the others of the round are stopped: nothing is left to find.
@@ -61,9 +65,13 @@ class OrderRunner {
   Attempt attempt_local(backend::Backend& backend, const hybrid::Order& order, const OrderContext& context,
                         std::size_t threads, std::stop_token stop);
   Result<Attempt> attempt_remote(backend::Backend& backend, const hybrid::Order& order, std::uint32_t number,
-                                 const OrderContext& context);
+                                 Deadline deadline, const OrderContext& context);
   Result<Attempt> attempt_cached(const job::Fallback& entry, const hybrid::Order& order, Way& way,
                                  const OrderContext& context);
+  /// One backend of the chain: tries it as often as the policy allows and its answers may pass.
+  Result<Attempt> attempt_backend(backend::Backend& backend, std::uint32_t station, const hybrid::Order& order,
+                                  Way& way, const OrderContext& context, std::size_t threads,
+                                  const std::stop_token& stop);
   /// One station: tries it, and notes on the way what came of it.
   Result<void> try_entry(const job::Fallback& entry, const hybrid::Order& order, Way& way, const OrderContext& context,
                          std::size_t threads, const std::stop_token& stop);
@@ -71,6 +79,7 @@ class OrderRunner {
 
   EngineServices& services_;
   JobLedger& ledger_;
+  StepTries tries_;
 };
 
 /// "<job>/<round>/<label>" in Table::kStep.

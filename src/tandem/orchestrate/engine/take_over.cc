@@ -36,6 +36,10 @@ Result<void> take_over(Membership& membership, store::Store& store, JobLedger& l
     for (const JobId& id : jobs) TANDEM_TRY(requeue(id, node, store, ledger));
     log.write(LogLevel::kWarning, "node.buried", {{"node", node}, {"jobs", std::to_string(jobs.size())}});
   }
+  return {};
+}
+
+Result<void> take_over_ownerless(store::Store& store, JobLedger& ledger) {
   TANDEM_TRY_ASSIGN(const std::vector<JobId> running, jobs_in_state(store, job::JobState::kRunning));
   for (const JobId& id : running) {
     TANDEM_TRY_ASSIGN(const JobRecord record, load_job(store, id));

@@ -13,8 +13,12 @@ inline constexpr std::uint32_t kLostLeasesMax = 5;  ///< processes that one job 
 
 /// Buries the processes that lapsed and puts what they ran back into the queue under a higher fence, so that whatever they still
 /// write is refused; a job that its client had cancelled ends, and so does one that took down too many. Any process may do it, also
-/// several at once; one that dies half way leaves the rest to the next. A running job of no process, as the backup of a store that was not shared has it, goes
-/// back as well. Errors: those of the store.
+/// several at once; one that dies half way leaves the rest to the next. It reads what the lost ones own and nothing else. Errors: those of the
+/// store.
 Result<void> take_over(Membership& membership, store::Store& store, JobLedger& ledger, Log& log);
+
+/// Puts back what runs and belongs to no process, as the backup of a store that was not shared has it. Reads every running job, so
+/// whoever begins to lead does it once. Errors: those of the store.
+Result<void> take_over_ownerless(store::Store& store, JobLedger& ledger);
 
 }  // namespace tandem::engine

@@ -28,9 +28,10 @@ class GuardedBackend final : public backend::Backend {
   tl::expected<backend::Handle, backend::SubmitFailure> submit(const backend::Work& work, std::string_view token,
                                                                const CallContext& context) override {
     if (!circuit(Verb::kSubmit).enter())
-      return tl::unexpected(backend::SubmitFailure{.error = held_back(Verb::kSubmit), .ambiguous = false});
+      return tl::unexpected(
+          backend::SubmitFailure{.error = held_back(Verb::kSubmit), .retry_after = wait(Verb::kSubmit)});
     auto out = inner_->submit(work, token, context);
-    const bool failed = !out && (out.error().ambiguous || is_outage(out.error().error));
+    const bool failed = !out && backend::may_pass(backend::class_of(out.error()));
     leave(Verb::kSubmit, failed ? Outcome::kFailed : Outcome::kWorked);
     return out;
   }
@@ -59,11 +60,13 @@ class GuardedBackend final : public backend::Backend {
 
  private:
   Circuit& circuit(Verb verb) { return *circuits_[static_cast<std::size_t>(verb)]; }
+  std::chrono::milliseconds wait(Verb verb) {
+    return std::chrono::ceil<std::chrono::milliseconds>(circuit(verb).left());
+  }
   Error held_back(Verb verb) {
     meter_.add("tandem_backend_calls_held_back_total", 1, {{"backend", info().id.value}});
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(circuit(verb).left());
     return make_error(errors::kCircuitOpen, "{} of {} failed again and again; the next probe is made in {} ms",
-                      kVerbs[static_cast<std::size_t>(verb)], info().id.value, left.count());
+                      kVerbs[static_cast<std::size_t>(verb)], info().id.value, wait(verb).count());
   }
   void leave(Verb verb, Outcome outcome) {
     if (!circuit(verb).leave(outcome)) return;
@@ -74,7 +77,7 @@ class GuardedBackend final : public backend::Backend {
   auto call(Verb verb, const CallContext& context, const Call& inner) -> decltype(inner()) {
     if (!circuit(verb).enter()) return tl::unexpected(held_back(verb));
     auto out = inner();
-    if (out || !is_outage(out.error()))
+    if (out || !backend::may_pass(backend::class_of(out.error())))
       leave(verb, Outcome::kWorked);
     else
       leave(verb, context.stop.stop_requested() ? Outcome::kCutShort : Outcome::kFailed);
@@ -122,12 +125,6 @@ bool Circuit::leave(Outcome outcome) {
 std::chrono::nanoseconds Circuit::left() const {
   const std::lock_guard lock(mutex_);
   return std::max<std::chrono::nanoseconds>(std::chrono::nanoseconds(0), probe_at_ - clock_.monotonic());
-}
-
-bool is_outage(const Error& error) {
-  constexpr ErrorNumber kOutages[] = {errors::kBackendUnavailable, errors::kPeerUnreachable, errors::kPeerTimeout,
-                                      errors::kConnectionLost, errors::kTlsFailed};
-  return std::find(std::begin(kOutages), std::end(kOutages), error.number) != std::end(kOutages);
 }
 
 std::unique_ptr<backend::Backend> guard(std::unique_ptr<backend::Backend> inner, const Clock& clock, Log& log,

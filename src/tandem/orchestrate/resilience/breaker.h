@@ -48,10 +48,7 @@ class Circuit {
   Instant probe_at_;
 };
 
-/// Whether an error says that the backend, or the way to it, does not work, and not that it does not want this work.
-bool is_outage(const Error& error);
-
-/// `inner` behind circuits; a call that is held back fails with 5018 circuit_open, and a submission that is held back was not sent.
+/// `inner` behind circuits; errors that may pass (backend::may_pass) count as failures, and no others. A call that is held back fails with 5018 circuit_open, and a submission that is held back was not sent.
 /// References outlive it.
 std::unique_ptr<backend::Backend> guard(std::unique_ptr<backend::Backend> inner, const Clock& clock, Log& log,
                                         Meter& meter, BreakerOptions options = {});

@@ -89,7 +89,7 @@ class Sick final : public backend::Backend {
   tl::expected<backend::Handle, backend::SubmitFailure> submit(const backend::Work&, std::string_view,
                                                                const backend::CallContext&) override {
     ++calls_;
-    if (error_) return tl::unexpected(backend::SubmitFailure{.error = *error_, .ambiguous = ambiguous});
+    if (error_) return tl::unexpected(backend::SubmitFailure{.error = *error_, .ambiguous = ambiguous, .said = said});
     return "handle";
   }
   Result<backend::PollStatus> poll(const backend::WorkRef&, const backend::CallContext&) override {
@@ -115,6 +115,7 @@ class Sick final : public backend::Backend {
   }
   void forget(const backend::Handle&) override {}
   bool ambiguous = false;
+  std::optional<backend::ErrorClass> said;
 
  private:
   template <typename T>
@@ -168,6 +169,8 @@ TEST_F(GuardTest, a_submission_that_is_held_back_was_not_sent_and_is_not_in_doub
   const auto held = backend_->submit(work, "t", {});
   ASSERT_FALSE(held.has_value());
   EXPECT_EQ(held.error().error.number, errors::kCircuitOpen);
+  EXPECT_EQ(held.error().retry_after,
+            std::chrono::seconds(1));  // until the probe: an earlier try would be held back, too
   EXPECT_FALSE(held.error().ambiguous);
   EXPECT_EQ(calls_, kFailures);
 }
@@ -175,6 +178,27 @@ TEST_F(GuardTest, a_submission_that_is_held_back_was_not_sent_and_is_not_in_doub
 TEST_F(GuardTest, refusals_of_the_work_open_nothing) {
   error_ = make_error(errors::kBackendRefused, "not this one");
   for (int i = 0; i < 3 * kFailures; ++i) EXPECT_THAT(backend_->poll(work_, {}), FailsWith(errors::kBackendRefused));
+}
+
+TEST_F(GuardTest, of_submissions_those_count_that_may_pass_and_no_others) {
+  const backend::Work work = backend::ProgramWork{};
+  error_ = make_error(errors::kBackendRefused, "no");
+  for (std::size_t i = 0; i < backend::kNumErrorClasses; ++i) {
+    const auto said = static_cast<backend::ErrorClass>(i);
+    if (said == backend::ErrorClass::kOk || said == backend::ErrorClass::kAccepted) continue;
+    for (const bool ambiguous : {false, true}) {
+      auto owned = std::make_unique<Sick>(error_, calls_);
+      owned->said = said;
+      owned->ambiguous = ambiguous;
+      const auto guarded = guard(std::move(owned), clock_, log_, meter_);
+      for (int k = 0; k < kFailures; ++k) EXPECT_FALSE(guarded->submit(work, "t", {}).has_value());
+      const auto next = guarded->submit(work, "t", {});
+      const bool held = next.error().error.number == errors::kCircuitOpen;
+      const bool counts = said == backend::ErrorClass::kThrottled || said == backend::ErrorClass::kTransient ||
+                          said == backend::ErrorClass::kDeviceUnavailable;
+      EXPECT_EQ(held, counts) << to_string(said);
+    }
+  }
 }
 
 TEST_F(GuardTest, calls_that_their_caller_cut_short_open_nothing) {

@@ -180,6 +180,9 @@ Result<SubmissionRecord> Ledger::apply(const SubmissionRecord& from, const Chang
   next.updated_at = services_.clock.now();
   next.reason = change.reason ? change.reason->message : "";
   next.error_number = change.reason ? static_cast<std::uint16_t>(change.reason->number) : std::uint16_t{0};
+  next.error_class = change.error_class;
+  if (change.reason && !next.error_class) next.error_class = backend::class_of(*change.reason);
+  next.retry_after = change.retry_after;
   if (!change.handle.empty()) next.handle = change.handle;
   if (change.event == SubmissionEvent::kIntend) next.intent_at = next.updated_at;
   if (change.event == SubmissionEvent::kIntend || change.event == SubmissionEvent::kResend) ++next.sends;

@@ -57,6 +57,8 @@ struct Change {
   SubmissionEvent event = SubmissionEvent::kIntend;
   std::string_view actor = "engine";  ///< or "reconciler"
   std::optional<Error> reason = {};  ///< why, where it is not what was hoped for
+  std::optional<backend::ErrorClass> error_class = {};  ///< of the reason, where its number says less
+  std::chrono::milliseconds retry_after{0};
   std::string handle = {};  ///< newly known
   std::optional<job::Money> bill = {};  ///< the provider's figure, newly known
   const backend::RawResult* raw = nullptr;  ///< bytes to be stored with the change; their bill counts as the figure

@@ -39,6 +39,10 @@ Result<SubmissionRecord> parse_document(const Json& document) {
   out.state = *known;
   TANDEM_TRY_ASSIGN(out.reason, reader.string("reason"));
   TANDEM_TRY_ASSIGN(out.error_number, read_unsigned<std::uint16_t>(reader, "error_number"));
+  TANDEM_TRY_ASSIGN(const std::string error_class, reader.string_or("error_class", ""));
+  out.error_class = backend::find_error_class(error_class);
+  TANDEM_TRY_ASSIGN(const std::int64_t retry_after, reader.integer_or("retry_after_ms", 0, 0, INT64_MAX));
+  out.retry_after = std::chrono::milliseconds(retry_after);
   TANDEM_TRY_ASSIGN(out.handle, reader.string("handle"));
   TANDEM_TRY_ASSIGN(out.reserved, read_money(reader, "reserved_usd_micros"));
   out.has_bill = reader.has("billed_usd_micros");
@@ -70,6 +74,8 @@ Json SubmissionRecord::document() const {
           {"state", to_string(state)},
           {"reason", reason},
           {"error_number", error_number},
+          {"error_class", error_class ? to_string(*error_class) : ""},
+          {"retry_after_ms", retry_after.count()},
           {"handle", handle},
           {"reserved_usd_micros", reserved.usd_micros},
           {"billed_usd_micros", has_bill ? Json(billed.usd_micros) : Json()},

@@ -3,7 +3,9 @@
 // Room: orchestrate. Key: the attempt token. Changed only by the ledger (ledger.h), one compare-and-set and one event a change.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "tandem/base/clock.h"
@@ -29,6 +31,8 @@ struct SubmissionRecord {
   SubmissionState state = SubmissionState::kReserved;
   std::string reason;  ///< why it is ambiguous, held, refused, failed or cancelled
   std::uint16_t error_number = 0;  ///< of the error behind `reason`; 0: none
+  std::optional<backend::ErrorClass> error_class;  ///< of that error
+  std::chrono::milliseconds retry_after{0};  ///< the provider asked for that much patience when it refused
   std::string handle;  ///< the provider's name for it; empty until known
   job::Money reserved;
   job::Money billed;

@@ -73,7 +73,11 @@ class Attempt {
                    .reason = make_error(errors::kSubmissionAmbiguous, "no clear answer to the submission: {}",
                                         sent.error().error.message)});
     }
-    return move({.event = SubmissionEvent::kRefuse, .reason = sent.error().error, .bill = kNothing});
+    return move({.event = SubmissionEvent::kRefuse,
+                 .reason = sent.error().error,
+                 .error_class = backend::class_of(sent.error()),
+                 .retry_after = sent.error().retry_after.value_or(std::chrono::milliseconds(0)),
+                 .bill = kNothing});
   }
 
   /// ambiguous: asks the provider for the token until it is found, the settle window is over, or the step's time is.
@@ -215,6 +219,8 @@ class Attempt {
     out.error = Error{.number = ErrorNumber{record_.error_number},
                       .message = record_.reason,
                       .cost_incurred = held || record_.billed > kNothing};
+    out.error_class = record_.error_class.value_or(backend::class_of(*out.error));
+    out.retry_after = record_.retry_after;
     return out;
   }
 

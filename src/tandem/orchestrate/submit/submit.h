@@ -63,6 +63,8 @@ struct SubmissionOutcome {
   std::string raw_sha256;  ///< their blob
   job::Money billed;
   std::optional<Error> error;  ///< set unless kResult: 1403, 1404, 1405, 1406 or 1407
+  backend::ErrorClass error_class = backend::ErrorClass::kOk;  ///< of the error
+  std::chrono::milliseconds retry_after{0};  ///< that the provider asked for when it refused
 };
 std::string_view to_string(SubmissionOutcome::Kind kind);
 

@@ -301,6 +301,21 @@ TEST_F(SubmitTest, a_stop_leaves_the_record_open_and_the_next_run_finishes_it) {
   EXPECT_EQ(provider_->submissions(), 1);
 }
 
+TEST_F(SubmitTest, what_a_refusal_means_is_kept_and_told_to_whoever_comes_back) {
+  provider_->plan.on_submit = {OnSubmit::kThrottle};
+  provider_->plan.retry_after = std::chrono::seconds(7);
+  for (int i = 0; i < 2; ++i) {  // the second one finds the record
+    const auto outcome = run(request());
+    ASSERT_THAT(outcome, Succeeds());
+    EXPECT_EQ(outcome->kind, SubmissionOutcome::Kind::kRefused);
+    EXPECT_EQ(outcome->error_class, backend::ErrorClass::kThrottled);
+    EXPECT_EQ(outcome->retry_after, std::chrono::seconds(7));
+  }
+  EXPECT_EQ(provider_->submissions(), 1);
+  EXPECT_EQ(record().document()["error_class"], "throttled");
+  EXPECT_EQ(record().document()["retry_after_ms"], 7000);
+}
+
 /// A commit that is refused after the wire was used leaves what a crash leaves: an intent, and a provider that has the work.
 TEST_F(SubmitTest, after_a_crash_between_wire_and_commit_the_token_finds_the_work) {
   provider_->plan.during_submit = [&] { store_.fail_commits(1, 1, make_error(errors::kIoError, "crash")); };

@@ -76,24 +76,30 @@ TEST_F(TransportTest, a_submission_goes_out_once_whatever_comes_back) {
     const char* what;
     std::function<void(ScriptedHttp&)> reply;
     bool ambiguous;
+    backend::ErrorClass error_class;
   };
+  using enum backend::ErrorClass;
   const Case cases[] = {
-      {"cannot connect", [](ScriptedHttp& http) { http.then_fail(errors::kPeerUnreachable, Sent::kNo); }, false},
-      {"lost on the way", [](ScriptedHttp& http) { http.then_fail(errors::kConnectionLost, Sent::kMaybe); }, true},
-      {"no answer in time", [](ScriptedHttp& http) { http.then_fail(errors::kPeerTimeout, Sent::kMaybe); }, true},
-      {"refused", [](ScriptedHttp& http) { http.then(own_error(409)); }, false},
-      {"throttled", [](ScriptedHttp& http) { http.then(own_error(429)); }, false},
-      {"invalid", [](ScriptedHttp& http) { http.then(own_error(422)); }, false},
-      {"server error", [](ScriptedHttp& http) { http.then(own_error(500)); }, true},
-      {"unavailable", [](ScriptedHttp& http) { http.then(own_error(503)); }, true},
+      {"cannot connect", [](ScriptedHttp& http) { http.then_fail(errors::kPeerUnreachable, Sent::kNo); }, false,
+       kDeviceUnavailable},
+      {"lost on the way", [](ScriptedHttp& http) { http.then_fail(errors::kConnectionLost, Sent::kMaybe); }, true,
+       kDeviceUnavailable},
+      {"no answer in time", [](ScriptedHttp& http) { http.then_fail(errors::kPeerTimeout, Sent::kMaybe); }, true,
+       kDeviceUnavailable},
+      {"refused", [](ScriptedHttp& http) { http.then(own_error(409)); }, false, kForbiddenOrQuota},
+      {"throttled", [](ScriptedHttp& http) { http.then(own_error(429)); }, false, kThrottled},
+      {"invalid", [](ScriptedHttp& http) { http.then(own_error(422)); }, false, kInvalid},
+      {"server error", [](ScriptedHttp& http) { http.then(own_error(500)); }, true, kTransient},
+      {"unavailable", [](ScriptedHttp& http) { http.then(own_error(503)); }, true, kDeviceUnavailable},
       {"a page of a proxy",
        [](ScriptedHttp& http) {
          http.then({.status = 403, .headers = {{"Content-Type", "text/html"}}, .body = "<html>"});
        },
-       true},
-      {"half an answer", [](ScriptedHttp& http) { http.then(201, accepted().substr(0, 20)); }, true},
+       true, kTransient},
+      {"half an answer", [](ScriptedHttp& http) { http.then(201, accepted().substr(0, 20)); }, true, kTransient},
       {"an answer about other work",
-       [](ScriptedHttp& http) { http.then(201, R"({"emulated":true,"id":"dev_1","token":"other"})"); }, true},
+       [](ScriptedHttp& http) { http.then(201, R"({"emulated":true,"id":"dev_1","token":"other"})"); }, true,
+       kTransient},
   };
   for (const Case& c : cases) {
     const std::size_t before = http_.requests().size();
@@ -101,6 +107,7 @@ TEST_F(TransportTest, a_submission_goes_out_once_whatever_comes_back) {
     const auto answer = backend_->submit(work(), kToken, within(milliseconds(60'000)));
     ASSERT_FALSE(answer.has_value()) << c.what;
     EXPECT_EQ(answer.error().ambiguous, c.ambiguous) << c.what;
+    EXPECT_EQ(class_of(answer.error()), c.error_class) << c.what;
     EXPECT_EQ(http_.requests().size() - before, 1u) << c.what;
   }
   http_.then(201, accepted());
@@ -158,6 +165,15 @@ TEST_F(TransportTest, a_retry_after_is_honoured) {
   const Instant before = clock_.monotonic();
   ASSERT_THAT(backend_->poll(kWork, within(milliseconds(60'000))), Succeeds());
   EXPECT_GE(clock_.monotonic() - before, std::chrono::seconds(7));
+}
+
+TEST_F(TransportTest, a_retry_after_of_a_submission_is_handed_on) {
+  HttpResponse throttled = own_error(429);
+  throttled.headers.emplace_back("Retry-After", "7");
+  http_.then(throttled);
+  const auto answer = backend_->submit(work(), kToken, within(milliseconds(60'000)));
+  ASSERT_FALSE(answer.has_value());
+  EXPECT_EQ(answer.error().retry_after, std::chrono::seconds(7));
 }
 
 TEST_F(TransportTest, a_final_answer_to_a_read_is_not_asked_for_again) {

@@ -20,6 +20,10 @@ class CutStore final : public store::Store {
   /// So many readings of a job's row fail from now on.
   void lose_job_reads(int count) { job_reads_to_lose_ = count; }
   int job_reads_to_lose() const { return job_reads_to_lose_; }
+  /// The log tells nothing new any more.
+  void deafen() { deaf_ = true; }
+  int job_reads() const { return job_reads_; }
+  std::size_t rows_scanned() const { return rows_scanned_; }
   /// Called before the next commit goes out: what others do between a reading and the write that rests on it.
   void before_commit(std::function<void()> hook) {
     const std::lock_guard lock(mutex_);
@@ -34,17 +38,22 @@ class CutStore final : public store::Store {
       store_.commit(std::move(batch), std::move(done));
   }
   Result<std::optional<store::Row>> get(store::Table table, std::string_view key) override {
+    if (table == store::Table::kJob) ++job_reads_;
     const bool lost = table == store::Table::kJob && job_reads_to_lose_ > 0 && job_reads_to_lose_-- > 0;
     return cut_ || lost ? tl::unexpected(gone()) : store_.get(table, key);
   }
   Result<std::vector<store::Row>> scan(const store::Scan& scan) override {
-    return cut_ ? tl::unexpected(gone()) : store_.scan(scan);
+    if (cut_) return tl::unexpected(gone());
+    auto rows = store_.scan(scan);
+    if (rows) rows_scanned_ += rows->size();
+    return rows;
   }
   Result<std::uint64_t> count(store::Table table, std::string_view prefix) override {
     return cut_ ? tl::unexpected(gone()) : store_.count(table, prefix);
   }
   Result<std::vector<store::LogEntry>> read_log(std::uint64_t after, std::size_t limit,
                                                 std::string_view subject) override {
+    if (deaf_ && subject.empty()) return std::vector<store::LogEntry>();
     return cut_ ? tl::unexpected(gone()) : store_.read_log(after, limit, subject);
   }
   Result<std::uint64_t> last_sequence() override { return cut_ ? tl::unexpected(gone()) : store_.last_sequence(); }
@@ -64,7 +73,10 @@ class CutStore final : public store::Store {
 
   store::Store& store_;
   std::atomic<bool> cut_ = false;
+  std::atomic<bool> deaf_ = false;
   std::atomic<int> job_reads_to_lose_ = 0;
+  std::atomic<int> job_reads_ = 0;
+  std::atomic<std::size_t> rows_scanned_ = 0;
   std::mutex mutex_;
   std::function<void()> before_commit_;
 };

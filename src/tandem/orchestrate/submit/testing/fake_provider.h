@@ -22,6 +22,7 @@ namespace tandem::submit {
 enum class OnSubmit : std::uint8_t {
   kAccept,
   kRefuse,
+  kThrottle,  ///< refused for now
   kLoseRequest,  ///< never arrives; the sender cannot know
   kLoseReply,  ///< accepted; the sender cannot know
   kAcceptLate,  ///< the sender gets nothing; accepted after `late`
@@ -33,6 +34,7 @@ class FakeProvider final : public backend::Backend {
   struct Plan {
     std::deque<OnSubmit> on_submit;  ///< one entry a submission; then all are accepted
     std::chrono::milliseconds late{0};
+    std::optional<std::chrono::milliseconds> retry_after;  ///< what it asks for when it throttles
     int polls_until_done = 1;
     backend::WorkState until_done = backend::WorkState::kQueued;
     std::optional<double> ready_in_ms;  ///< the wait that it states
@@ -44,6 +46,7 @@ class FakeProvider final : public backend::Backend {
     int garbage_fetches = 0;  ///< results that cannot be decoded before a good one comes
     bool result_missing = false;  ///< done, but the result is gone
     bool answers_reads = true;  ///< polls, lookups and fetches
+    std::function<std::optional<Error>()> during_quote;
     std::function<void()> during_submit;
     std::function<void(const std::stop_token&)> during_lookup;
     std::function<void(const backend::RawResult&)> during_decode;
@@ -87,6 +90,9 @@ class FakeProvider final : public backend::Backend {
     return fail(errors::kBackendCannot, "only programs");
   }
   Result<backend::Quote> quote(const backend::Work&, const backend::CallContext&) override {
+    if (plan.during_quote) {
+      if (auto error = plan.during_quote()) return tl::unexpected(*std::move(error));
+    }
     return backend::Quote{.cost = plan.price, .source = "the test"};
   }
   tl::expected<backend::Handle, backend::SubmitFailure> submit(const backend::Work&, std::string_view token,
@@ -101,6 +107,11 @@ class FakeProvider final : public backend::Backend {
     }
     if (fate == OnSubmit::kRefuse) {
       return tl::unexpected(backend::SubmitFailure{.error = make_error(errors::kBackendRefused, "not today")});
+    }
+    if (fate == OnSubmit::kThrottle) {
+      return tl::unexpected(backend::SubmitFailure{.error = make_error(errors::kBackendRefused, "too many requests"),
+                                                   .said = backend::ErrorClass::kThrottled,
+                                                   .retry_after = plan.retry_after});
     }
     if (fate == OnSubmit::kAcceptLate) late_.emplace_back(clock_.monotonic() + plan.late, token);
     const auto known = handle_of(token);
