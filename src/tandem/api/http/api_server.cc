@@ -227,7 +227,9 @@ class ApiServerImpl final : public ApiServer {
     if (call.path.size() > 4) return fail(errors::kRouteNotFound, "there is no resource {}", quote(call.request.path));
     if (part == "cancel" || part == "suspend" || part == "resume" || part == "retry") return act(call, id, part);
     if (part == "review") return review(call, id);
-    if (call.request.method != "GET" && call.request.method != "HEAD") return wrong_method(call, "GET");
+    if (part.empty() && call.request.method == "DELETE") return remove(call, id);
+    if (call.request.method != "GET" && call.request.method != "HEAD")
+      return wrong_method(call, part.empty() ? "GET, DELETE" : "GET");
     if (part.empty()) return view(call, id);
     if (part == "events") return events(call, id);
     TANDEM_TRY(allow_parameters(call.request, {}));
@@ -260,6 +262,13 @@ class ApiServerImpl final : public ApiServer {
     if (verb == "suspend") TANDEM_TRY(services_.service.suspend(id, "api", reason));
     if (verb == "resume") TANDEM_TRY(services_.service.resume(id, "api"));
     return as_json(services_.service.job(id), 202);
+  }
+
+  Answer remove(const Call& call, const JobId& id) {
+    TANDEM_TRY(allow_parameters(call.request, {"reason"}));
+    const auto reason = call.request.query.find("reason");
+    TANDEM_TRY(services_.service.remove(id, "api", reason == call.request.query.end() ? "" : reason->second));
+    return HttpResponse{.status = 204, .headers = {}, .body = ""};
   }
 
   Answer review(const Call& call, const JobId& id) {

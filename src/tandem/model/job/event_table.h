@@ -16,13 +16,14 @@ inline constexpr std::array<EventMember, 2> kRoundStartedMembers{{{"round", "int
 inline constexpr std::array<EventMember, 10> kStepFinishedMembers{{{"label", "string"}, {"round", "integer"}, {"backend", "string"}, {"emulated", "boolean"}, {"path", "array"}, {"cached_from", "string"}, {"cached_age_ms", "integer|null"}, {"elapsed_ms", "number"}, {"billed_usd_micros", "integer"}, {"error", "string"}}};
 inline constexpr std::array<EventMember, 2> kJobRequeuedMembers{{{"error", "string"}, {"number", "integer"}}};
 inline constexpr std::array<EventMember, 1> kJobCancelRequestedMembers{{{"reason", "string"}}};
+inline constexpr std::array<EventMember, 4> kJobRemovedMembers{{{"state", "string"}, {"reason", "string"}, {"spec_sha256", "string"}, {"result_sha256", "string"}}};
 inline constexpr std::array<EventMember, 1> kJobResumedMembers{{{"starts", "integer"}}};
 inline constexpr std::array<EventMember, 5> kJobSucceededMembers{{{"objective", "number|null"}, {"acceptance_met", "boolean"}, {"lineage_id", "string"}, {"result_sha256", "string"}, {"billed_usd_micros", "integer"}}};
 inline constexpr std::array<EventMember, 4> kJobAwaitingReviewMembers{{{"error", "string"}, {"number", "integer"}, {"confidence", "number"}, {"result_sha256", "string"}}};
 inline constexpr std::array<EventMember, 12> kSubmissionReservedMembers{{{"token", "string"}, {"step", "string"}, {"attempt", "integer"}, {"fence", "integer"}, {"backend", "string"}, {"emulated", "boolean"}, {"handle", "string"}, {"reason", "string"}, {"reserved_usd_micros", "integer"}, {"billed_usd_micros", "integer|null"}, {"raw_sha256", "string"}, {"sends", "integer"}}};
 
 /// Every type, in the order of contract/events.json.
-inline constexpr std::array<EventRecord, 31> kEventTable{{
+inline constexpr std::array<EventRecord, 32> kEventTable{{
     {.type = "job.queued", .members = kJobQueuedMembers},
     {.type = "job.started", .members = kJobStartedMembers},
     {.type = "job.planned", .members = kJobPlannedMembers},
@@ -32,6 +33,7 @@ inline constexpr std::array<EventRecord, 31> kEventTable{{
     {.type = "step.stopped", .members = kStepFinishedMembers},
     {.type = "job.requeued", .members = kJobRequeuedMembers},
     {.type = "job.cancel_requested", .members = kJobCancelRequestedMembers},
+    {.type = "job.removed", .members = kJobRemovedMembers},
     {.type = "job.suspend_requested", .members = kJobCancelRequestedMembers},
     {.type = "job.suspended", .members = kJobRequeuedMembers},
     {.type = "job.resumed", .members = kJobResumedMembers},

@@ -42,6 +42,8 @@ Result<void> EngineImpl::recover_and_start() {
     workers_.push_back(services_.executor.start_loop("worker", [this](const std::stop_token& stop) { work(stop); }));
   if (options_.workers != 0) sweeping_ = reconciler_.start(services_.executor, options_.reconcile_interval);
   healing_ = services_.executor.start_loop("store-watch", [this](const std::stop_token& stop) { heal(stop); });
+  keeping_house_ =
+      services_.executor.start_loop("retention", [this](const std::stop_token& stop) { keep_house(stop); });
   if (membership_ != nullptr) {
     beating_ = services_.executor.start_loop("membership", [this](const std::stop_token& stop) { beat(stop); });
     guarding_ = services_.executor.start_loop("lease-guard", [this](const std::stop_token& stop) { guard(stop); });
@@ -77,10 +79,12 @@ Result<Admission> EngineImpl::admit(const job::JobSpec& spec, std::string_view t
   }
   const Bytes document = canonical_json(spec.document());
   const std::string fingerprint = sha256(document).hex();
-  const std::string key = fmt::format("{}/{}", tenant, idempotency_key);
+  const std::string key = IdempotencyEntry::row_key(tenant, idempotency_key);
+  JobReads::KeyUse key_use;
   if (!idempotency_key.empty()) {
-    TANDEM_TRY_ASSIGN(const std::optional<Admission> earlier, reads_.earlier_admission(key, fingerprint));
-    if (earlier) return *earlier;
+    const Timestamp since{services_.clock.now().micros - std::chrono::microseconds(options_.idempotency_age).count()};
+    TANDEM_TRY_ASSIGN(key_use, reads_.key_use(key, fingerprint, since));
+    if (key_use.admission) return *key_use.admission;
   }
 
   if (spec.retry_of) {
@@ -112,12 +116,9 @@ Result<Admission> EngineImpl::admit(const job::JobSpec& spec, std::string_view t
   record.rank = schedule::rank_of(now_micros / 1000, spec.schedule.priority, latest_start);
   Change change;
   if (!idempotency_key.empty()) {
-    change.batch.put(store::Table::kIdempotency, key,
-                     Json{{"fingerprint", fingerprint},
-                          {"job_id", record.view.id.value},
-                          {"created_at", format_rfc3339(record.view.created_at)}}
-                         .dump(),
-                     store::Expect::absent());
+    record.idempotency_key = std::string(idempotency_key);
+    const IdempotencyEntry entry{fingerprint, record.view.id, record.view.created_at};
+    change.batch.put(store::Table::kIdempotency, key, entry.value(), key_use.row);
   }
   change.batch.put(store::Table::kBlob, fingerprint, document);
   budget::hold(change.batch, record.view.id, tenant, spec.limits.cost_max);
@@ -137,11 +138,9 @@ Result<Admission> EngineImpl::admit(const job::JobSpec& spec, std::string_view t
   auto stored = ledger_.insert(std::move(record), std::move(change));
   if (!stored) {
     if (is_store_trouble(stored.error())) cannot_store(stored.error());
-    // Two requests with one key at the same time: the other one won, and its job is the answer.
-    if (stored.error().number == errors::kPreconditionFailed && !idempotency_key.empty()) {
-      TANDEM_TRY_ASSIGN(const std::optional<Admission> earlier, reads_.earlier_admission(key, fingerprint));
-      if (earlier) return *earlier;
-    }
+    // Two requests with one key at the same time, of which the other one won: its job is the answer. Or an old key expired just now.
+    if (stored.error().number == errors::kPreconditionFailed && !idempotency_key.empty())
+      return admit(spec, tenant, idempotency_key, actor);
     return tl::unexpected(std::move(stored).error());
   }
   services_.meter.add("tandem_jobs_admitted_total", 1);

@@ -57,6 +57,7 @@ class EngineImpl final : public Engine {
 
   ~EngineImpl() override {
     drain(Deadline::after(services_.clock, std::chrono::nanoseconds(0)));
+    keeping_house_.reset();
     sweeping_.reset();
     healing_.reset();
     workers_.clear();
@@ -91,6 +92,7 @@ class EngineImpl final : public Engine {
   Result<void> resume(const JobId& id, std::string_view actor) override;
   Result<Admission> retry(const JobId& id, std::string_view actor) override;
   Result<void> review(const JobId& id, Verdict verdict, std::string_view actor, std::string_view reason) override;
+  Result<void> remove(const JobId& id, std::string_view actor, std::string_view reason) override;
   std::unique_ptr<Timer> subscribe(std::function<void(const job::Event&)> on_event,
                                    std::function<void(const Progress&)> on_progress,
                                    std::function<void()> on_unstored) override {
@@ -183,6 +185,7 @@ class EngineImpl final : public Engine {
   void heal(const std::stop_token& stop);
   void unpark();
   void expire_waiting();
+  void keep_house(const std::stop_token& stop);
 
   EngineServices services_;
   EngineOptions options_;
@@ -230,6 +233,7 @@ class EngineImpl final : public Engine {
   std::unique_ptr<Timer> doing_chores_;
   std::unique_ptr<Timer> sweeping_;
   std::unique_ptr<Timer> healing_;
+  std::unique_ptr<Timer> keeping_house_;
   // Of a shared store only.
   std::unique_ptr<Membership> membership_;  ///< of a process with workers
   std::unique_ptr<LogFollower> follower_;

@@ -1,5 +1,7 @@
 #include "tandem/orchestrate/engine/job_ledger.h"
 
+#include <iterator>
+
 #include "tandem/base/assert.h"
 #include "tandem/trust/budget/budget.h"
 
@@ -59,6 +61,19 @@ Result<JobRecord> JobLedger::insert(JobRecord record, Change change) {
   Prepared prepared = prepare(std::move(record), std::nullopt, actor, std::move(change));
   TANDEM_TRY_ASSIGN(const store::Committed committed, store_.commit_and_wait(std::move(prepared.batch)));
   return finish(std::move(prepared.record), std::move(prepared.events), committed);
+}
+
+Result<void> JobLedger::remove(std::span<Removal> removals) {
+  store::Batch batch;
+  for (Removal& removal : removals)
+    std::move(removal.batch.operations.begin(), removal.batch.operations.end(), std::back_inserter(batch.operations));
+  TANDEM_TRY_ASSIGN(const store::Committed committed, store_.commit_and_wait(std::move(batch)));
+  TANDEM_ASSERT(committed.sequences.size() == removals.size());
+  for (std::size_t i = 0; i < removals.size(); ++i) {
+    removals[i].event.sequence = committed.sequences[i];
+    publish_(removals[i].event);
+  }
+  return {};
 }
 
 JobLedger::Prepared JobLedger::prepare(JobRecord record, const std::optional<Indexed>& previous,

@@ -31,15 +31,18 @@ Result<JobView> JobReads::job(const JobId& id) const {
   return load_job(store_, id).map([](const JobRecord& record) { return record.view; });
 }
 
-Result<std::optional<Admission>> JobReads::earlier_admission(const std::string& key,
-                                                             const std::string& fingerprint) const {
-  TANDEM_TRY_ASSIGN(const auto row, store_.get(store::Table::kIdempotency, key));
-  if (!row) return std::optional<Admission>();
-  TANDEM_TRY_ASSIGN(const Json document, parse_json(row->value, "idempotency row"));
-  if (document.value("fingerprint", "") != fingerprint) {
+Result<JobReads::KeyUse> JobReads::key_use(const std::string& row_key, const std::string& fingerprint,
+                                           Timestamp since) const {
+  TANDEM_TRY_ASSIGN(const auto row, store_.get(store::Table::kIdempotency, row_key));
+  if (!row) return KeyUse{};
+  TANDEM_TRY_ASSIGN(const IdempotencyEntry entry, IdempotencyEntry::parse(*row));
+  const KeyUse anew{.admission = std::nullopt, .row = store::Expect::at(row->version)};
+  if (entry.created_at.micros < since.micros) return anew;
+  TANDEM_TRY_ASSIGN(const auto job, store_.get(store::Table::kJob, entry.job.value));
+  if (!job) return anew;
+  if (entry.fingerprint != fingerprint)
     return fail(errors::kIdempotencyConflict, "this idempotency key was used for another job document; use a new key");
-  }
-  return std::optional<Admission>(Admission{.id = JobId(document.value("job_id", "")), .replayed = true});
+  return KeyUse{.admission = Admission{.id = entry.job, .replayed = true}, .row = anew.row};
 }
 
 Result<JobPage> JobReads::jobs(std::optional<job::JobState> state, std::size_t limit,
@@ -54,12 +57,10 @@ Result<JobPage> JobReads::jobs(std::optional<job::JobState> state, std::size_t l
   }
   TANDEM_TRY_ASSIGN(const std::vector<store::Row> rows, store_.scan(scan));
   JobPage out;
-  for (const store::Row& row : rows) {
-    if (out.jobs.size() == limit) {
-      out.next_page_token = out.jobs.back().id.value;
-      break;
-    }
-    auto record = state ? load_job(store_, JobId(row.key.substr(prefix.size()))) : JobRecord::parse(row);
+  if (rows.size() > limit) out.next_page_token = rows[limit - 1].key.substr(prefix.size());
+  for (std::size_t i = 0; i < std::min(limit, rows.size()); ++i) {
+    auto record = state ? load_job(store_, JobId(rows[i].key.substr(prefix.size()))) : JobRecord::parse(rows[i]);
+    if (!record && record.error().number == errors::kJobNotFound) continue;  // removed since the index was read
     TANDEM_TRY(record);
     out.jobs.push_back(std::move(record->view));
   }

@@ -56,6 +56,7 @@ Bytes JobRecord::value() const {
       .member("serial_key", serial_key)
       .member("suspend_requested", suspend_requested)
       .member("queue_until_micros", queue_until_micros);
+  if (!idempotency_key.empty()) out.member("idempotency_key", idempotency_key);
   if (view.objective) out.member("objective", *view.objective);
   if (!view.error.empty())
     out.raw("error", JsonWriter().member("number", view.error_number).member("message", view.error).finish());
@@ -110,6 +111,7 @@ Result<JobRecord> JobRecord::parse(const store::Row& row) {
   out.lost_leases = static_cast<std::uint32_t>(lost);
   TANDEM_TRY_ASSIGN(out.rank, reader.integer_or("rank", out.view.created_at.micros / 1000, INT64_MIN, INT64_MAX));
   TANDEM_TRY_ASSIGN(out.serial_key, reader.string_or("serial_key", ""));
+  TANDEM_TRY_ASSIGN(out.idempotency_key, reader.string_or("idempotency_key", ""));
   TANDEM_TRY_ASSIGN(out.suspend_requested, reader.boolean_or("suspend_requested", false));
   TANDEM_TRY_ASSIGN(out.queue_until_micros, reader.integer_or("queue_until_micros", 0, 0, INT64_MAX));
   return out;
@@ -193,13 +195,31 @@ Result<void> each_queued(store::Store& store, const std::function<void(const Que
   }
 }
 
-Result<std::vector<std::string>> job_index_keys(const store::Row& row) {
-  TANDEM_TRY_ASSIGN(const JobRecord record, JobRecord::parse(row));
+std::vector<std::string> job_index_keys(const JobRecord& record) {
   std::vector<std::string> keys = {state_index_key(record.view.state, record.view.id)};
   if (!record.owner.empty()) keys.push_back(owner_index_key(record.owner, record.view.id));
   if (record.view.state == job::JobState::kRunning && !record.serial_key.empty())
     keys.push_back(serial_index_key(record.view.tenant, record.serial_key));
   return keys;
+}
+
+std::string IdempotencyEntry::row_key(std::string_view tenant, std::string_view key) {
+  return fmt::format("{}/{}", tenant, key);
+}
+
+Bytes IdempotencyEntry::value() const {
+  return Json{{"fingerprint", fingerprint}, {"job_id", job.value}, {"created_at", format_rfc3339(created_at)}}.dump();
+}
+
+Result<IdempotencyEntry> IdempotencyEntry::parse(const store::Row& row) {
+  TANDEM_TRY_ASSIGN(const Json document, parse_json(row.value, "idempotency row"));
+  TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, ""));
+  IdempotencyEntry out;
+  TANDEM_TRY_ASSIGN(out.fingerprint, reader.string("fingerprint"));
+  TANDEM_TRY_ASSIGN(out.job.value, reader.string("job_id"));
+  TANDEM_TRY_ASSIGN(const std::string created_at, reader.string("created_at"));
+  TANDEM_TRY_ASSIGN(out.created_at, parse_rfc3339(created_at));
+  return out;
 }
 
 void put_job(store::Batch& batch, const JobRecord& record, const std::optional<Indexed>& previous) {

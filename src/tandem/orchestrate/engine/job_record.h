@@ -33,6 +33,7 @@ struct JobRecord {
   std::uint32_t lost_leases = 0;  ///< processes that were lost while they ran it
   std::int64_t rank = 0;  ///< among what waits: schedule::rank_of
   std::string serial_key;
+  std::string idempotency_key;  ///< that it was admitted with; empty: none
   bool suspend_requested = false;
   std::int64_t queue_until_micros = 0;  ///< latest first start; 0: none
 
@@ -47,8 +48,18 @@ std::string state_index_key(job::JobState state, const JobId& id);
 /// "owner/<node>/<id>" of running jobs that have an owner.
 std::string owner_index_key(std::string_view node, const JobId& id);
 
-/// Every index entry that a stored job has. Errors: why the row cannot be read.
-Result<std::vector<std::string>> job_index_keys(const store::Row& row);
+/// Every index entry that a stored job has, but for its answers (answer_index.h).
+std::vector<std::string> job_index_keys(const JobRecord& record);
+
+/// What a key of idempotency stands for.
+struct IdempotencyEntry {
+  std::string fingerprint;  ///< of the document
+  JobId job;
+  Timestamp created_at;
+  static std::string row_key(std::string_view tenant, std::string_view key);  ///< in Table::kIdempotency
+  Bytes value() const;
+  static Result<IdempotencyEntry> parse(const store::Row& row);
+};
 
 /// What the index has of a job before a change.
 struct Indexed {
