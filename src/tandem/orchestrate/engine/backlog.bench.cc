@@ -274,10 +274,12 @@ void measure_pages(::benchmark::State& state, Machine& machine, job::JobState in
 void measure_start(::benchmark::State& state, Machine& machine, engine::EngineOptions options) {
   state.counters["rss_before_mib"] = machine.rss_mib();
   const Instant begin = machine.clock.monotonic();
+  const std::chrono::nanoseconds cpu = machine.clock.thread_cpu();
   machine.open_store();
   machine.open_engine(std::move(options));
   TANDEM_ASSERT(machine.engine->ready().has_value());
   state.counters["start_ms"] = machine.ms_since(begin);
+  state.counters["start_cpu_ms"] = std::chrono::duration<double, std::milli>(machine.clock.thread_cpu() - cpu).count();
   state.counters["rss_mib"] = machine.rss_mib();
 }
 

@@ -1,5 +1,8 @@
 #include "tandem/orchestrate/engine/job_record.h"
 
+#include <algorithm>
+#include <array>
+
 #include "tandem/base/json_writer.h"
 #include "tandem/base/text.h"
 
@@ -166,10 +169,16 @@ Result<Queued> parse_queued(store::Store& store, const store::Row& row, std::str
     TANDEM_TRY_ASSIGN(const JobRecord record, load_job(store, JobId(std::move(job))));
     return queued_of(record);
   }
-  const std::vector<std::string_view> parts = split(row.value, kBetween);
-  const auto rank = parse_int64(parts.front());
-  const auto until = parts.size() == 5 ? parse_int64(parts[1]) : rank;
-  if (parts.size() != 5 || !rank || !until)
+  std::array<std::string_view, 5> parts;  // a million of them are read when a process starts
+  std::size_t count = 0;
+  for (std::size_t begin = 0; begin <= row.value.size(); ++count) {
+    const std::size_t end = std::min(row.value.find(kBetween, begin), row.value.size());
+    if (count < parts.size()) parts[count] = std::string_view(row.value).substr(begin, end - begin);
+    begin = end + 1;
+  }
+  const auto rank = parse_int64(parts[0]);
+  const auto until = parse_int64(parts[1]);
+  if (count != parts.size() || !rank || !until)
     return fail_at("job_index " + row.key, errors::kStoreDamaged, "the entry of a queued job cannot be read");
   return Queued{.ticket = {.job = std::move(job),
                            .tenant = std::string(parts[2]),
