@@ -51,9 +51,17 @@ void leave_blobs(Batch& batch, std::string_view by, const std::vector<std::strin
   batch.put(Table::kMeta, std::string(kNames).append(by), fmt::format("{}", fmt::join(blobs, "\n")));
 }
 
+void each_raw(std::string_view document, const std::function<void(std::string_view hash)>& take) {
+  constexpr std::string_view kMember = "\"raw_sha256\":\"";
+  for (std::size_t at = document.find(kMember); at != std::string_view::npos; at = document.find(kMember, at)) {
+    at += kMember.size();
+    const std::string_view hash = document.substr(at, kHashDigits);
+    if (hash.size() == kHashDigits && std::all_of(hash.begin(), hash.end(), is_digit)) take(hash);
+  }
+}
+
 Result<Swept> BlobSweep::run() {
   TANDEM_TRY(take_named());
-  swept_.named = versions_.size();
   TANDEM_TRY(look_up());
   // From where names come to where they go: one that moves on while this looks is seen before or after.
   for (const Table table : {Table::kStep, Table::kSubmission, Table::kLineage, Table::kJob}) TANDEM_TRY(spare(table));
@@ -65,25 +73,39 @@ Result<Swept> BlobSweep::run() {
 
 Result<void> BlobSweep::take_named() {
   store::Scan scan = store::Scan::prefix(Table::kMeta, std::string(kNames), kPage);
-  while (!stopped_) {
+  while (true) {
     TANDEM_TRY_ASSIGN(const auto rows, store_.scan(scan));
     for (const store::Row& row : rows) {
       names_.push_back(row.key);
-      each_hash(row.value, [&](std::string_view hash) { versions_.emplace(packed(hash), 0); });
+      each_hash(row.value, [&](std::string_view hash) { named_.push_back({.hash = packed(hash)}); });
     }
     swept_.complete = rows.size() < kPage;
-    if (swept_.complete || versions_.size() >= kNamedMax) return {};
+    if (swept_.complete || names_.size() + named_.size() >= kNamedMax) break;
     scan.from = rows.back().key + '\0';
+    stopped_ = !housekeeping_.rest();
+    if (stopped_) return {};
   }
+  std::sort(named_.begin(), named_.end(), [](const Named& a, const Named& b) { return a.hash < b.hash; });
+  const auto same = [](const Named& a, const Named& b) { return a.hash == b.hash; };
+  named_.erase(std::unique(named_.begin(), named_.end(), same), named_.end());
+  swept_.named = named_.size();
   return {};
+}
+
+BlobSweep::Named* BlobSweep::find(std::string_view hash) {
+  const Hash wanted = packed(hash);
+  const auto at = std::lower_bound(named_.begin(), named_.end(), wanted,
+                                   [](const Named& one, const Hash& other) { return one.hash < other; });
+  return at != named_.end() && at->hash == wanted ? &*at : nullptr;
 }
 
 Result<void> BlobSweep::look_up() {
   std::size_t seen = 0;
-  for (auto it = versions_.begin(); it != versions_.end() && !stopped_;) {
-    TANDEM_TRY_ASSIGN(const auto row, store_.get(Table::kBlob, unpacked(it->first)));
-    if (row) it->second = row->version;
-    it = row ? std::next(it) : versions_.erase(it);
+  for (Named& one : named_) {
+    if (stopped_) return {};
+    TANDEM_TRY_ASSIGN(const auto row, store_.get(Table::kBlob, unpacked(one.hash)));
+    if (row) one.version = row->version;
+    unneeded_ += row ? 1 : 0;
     if (++seen % kPage == 0) stopped_ = !housekeeping_.rest();
   }
   return {};
@@ -91,10 +113,16 @@ Result<void> BlobSweep::look_up() {
 
 Result<void> BlobSweep::spare(Table table) {
   store::Scan scan{.table = table, .from = "", .until = "", .limit = kPage};
-  while (!stopped_ && !versions_.empty()) {
+  while (!stopped_ && unneeded_ != 0) {
     TANDEM_TRY_ASSIGN(const auto rows, store_.scan(scan));
-    for (const store::Row& row : rows)
-      each_hash(row.value, [&](std::string_view hash) { versions_.erase(packed(hash)); });
+    for (const store::Row& row : rows) {
+      each_hash(row.value, [&](std::string_view hash) {
+        Named* const one = find(hash);
+        if (one == nullptr || one->version == 0) return;
+        one->version = 0;
+        --unneeded_;
+      });
+    }
     if (rows.size() < kPage) return {};
     scan.from = rows.back().key + '\0';
     stopped_ = !housekeeping_.rest();
@@ -110,9 +138,10 @@ Result<bool> BlobSweep::commit(Batch batch) {
 
 Result<void> BlobSweep::erase_rest() {
   std::vector<std::pair<std::string, std::uint64_t>> some;
-  for (const auto& [hash, version] : versions_) {
+  for (const Named& one : named_) {
     if (stopped_) return {};
-    some.emplace_back(unpacked(hash), version);
+    if (one.version == 0) continue;
+    some.emplace_back(unpacked(one.hash), one.version);
     if (some.size() < kErasedAtOnce) continue;
     TANDEM_TRY(erase(some));
     some.clear();

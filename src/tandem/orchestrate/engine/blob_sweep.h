@@ -11,7 +11,6 @@
 #include <array>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +21,9 @@ namespace tandem::engine {
 
 /// Calls `take` with each run of exactly 64 lower-case hex digits.
 void each_hash(std::string_view text, const std::function<void(std::string_view hash)>& take);
+
+/// Calls `take` with the hash of each provider's or solver's answer that a stored document names.
+void each_raw(std::string_view document, const std::function<void(std::string_view hash)>& take);
 
 /// Adds to the commit that lets go of them which blobs may be needed by nobody now. `by`: who let go, once.
 void leave_blobs(store::Batch& batch, std::string_view by, const std::vector<std::string>& blobs);
@@ -41,11 +43,12 @@ struct Swept {
   bool complete = false;  ///< nothing that was let go of is left to look at
 };
 
-/// Threads: one. Cost: a scan of all checkpoints, submissions, lineages and jobs for up to kNamedMax blobs; about 100 bytes of memory for
-/// each of these and one page of rows. A row names a blob when the hash stands in it anywhere: what looks like a name keeps the blob.
+/// Threads: one. Cost: a scan of all checkpoints, submissions, lineages and jobs for up to kNamedMax blobs, shorter where all of them turn
+/// out to be needed; about 200 bytes of memory for each of these and one page of rows. A row names a blob when the hash stands in it
+/// anywhere: what looks like a name keeps the blob.
 class BlobSweep {
  public:
-  static constexpr std::size_t kNamedMax = 50'000;  ///< blobs in one sweep
+  static constexpr std::size_t kNamedMax = 200'000;  ///< blobs in one sweep
   static constexpr std::size_t kPage = 64;  ///< rows read at once; some are large
   static constexpr std::size_t kErasedAtOnce = 32;  ///< in one commit
 
@@ -67,8 +70,13 @@ class BlobSweep {
 
   store::Store& store_;
   const Housekeeping& housekeeping_;
-  std::map<std::array<char, 32>, std::uint64_t>
-      versions_;  ///< of the blobs that nobody was seen to need; 0: not read yet
+  struct Named {
+    std::array<char, 32> hash{};
+    std::uint64_t version = 0;  ///< of the blob; 0: it is needed, or there is none
+  };
+  Named* find(std::string_view hash);
+  std::vector<Named> named_;  ///< by hash
+  std::size_t unneeded_ = 0;  ///< of named_: that nobody was seen to need
   std::vector<std::string> names_;  ///< keys of the rows that named them
   bool stopped_ = false;
   Swept swept_;

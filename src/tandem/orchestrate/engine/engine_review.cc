@@ -1,7 +1,6 @@
 // What becomes of a result that waits for a person.
 #include "tandem/base/hash.h"
 #include "tandem/orchestrate/engine/answer_index.h"
-#include "tandem/orchestrate/engine/blob_sweep.h"
 #include "tandem/orchestrate/engine/engine_impl.h"
 
 namespace tandem::engine {
@@ -40,7 +39,7 @@ Result<void> EngineImpl::review(const JobId& id, Verdict verdict, std::string_vi
         .accepted = accepted, .reason = std::string(reason), .actor = std::string(actor), .at = format_rfc3339(now)};
     TANDEM_TRY_ASSIGN(const Reviewed documents, reviewed(services_.store, row, note));
     const Bytes bytes = documents.result.document().dump();
-    leave_blobs(change.batch, fmt::format("{}/review", id.value), {row.result_sha256});
+    change.batch.erase(store::Table::kBlob, row.result_sha256);
     row.result_sha256 = sha256(bytes).hex();
     change.batch.put(store::Table::kBlob, row.result_sha256, bytes);
     change.batch.put(store::Table::kLineage, row.view.lineage_id, documents.lineage.document().dump());

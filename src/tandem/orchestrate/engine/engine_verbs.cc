@@ -77,9 +77,13 @@ Result<Admission> EngineImpl::retry(const JobId& id, std::string_view actor) {
     return fail(errors::kJobNotFinal, "job {} is {}; only a job that has ended can be tried again", id.value,
                 job::to_string(record.view.state));
   }
-  TANDEM_TRY_ASSIGN(job::JobSpec spec, load_spec(services_.store, record, services_.problems));
-  spec.retry_of = id;
-  return admit(spec, record.view.tenant, "", actor);
+  auto spec = load_spec(services_.store, record, services_.problems);
+  if (!spec) {
+    TANDEM_TRY(load_job(services_.store, id));  // it may have been removed meanwhile
+    return tl::unexpected(std::move(spec).error());
+  }
+  spec->retry_of = id;
+  return admit(*spec, record.view.tenant, "", actor);
 }
 
 Result<void> EngineImpl::remove(const JobId& id, std::string_view actor, std::string_view reason) {

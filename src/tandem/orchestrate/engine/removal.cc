@@ -1,5 +1,7 @@
 #include "tandem/orchestrate/engine/removal.h"
 
+#include <algorithm>
+
 #include "tandem/base/assert.h"
 #include "tandem/orchestrate/engine/answer_index.h"
 #include "tandem/orchestrate/engine/blob_sweep.h"
@@ -24,7 +26,7 @@ Result<void> take_steps(store::Store& store, const JobRecord& record, store::Bat
     TANDEM_TRY_ASSIGN(const auto rows, store.scan(scan));
     for (const store::Row& row : rows) {
       steps.erase(Table::kStep, row.key);
-      each_hash(row.value, [&](std::string_view hash) { named.emplace_back(hash); });
+      each_raw(row.value, [&](std::string_view hash) { named.emplace_back(hash); });
     }
     if (rows.size() < kStepsPage) break;
     scan.from = rows.back().key + '\0';
@@ -50,7 +52,7 @@ Result<void> take_lineage(store::Store& store, const JobRecord& record, store::B
   const std::string data_class = lineage.spec.value("business", Json::object()).value("data_class", "");
   TANDEM_TRY(drop_answers(store, batch, {.tenant = record.view.tenant, .data_class = data_class}, record.view.id,
                           lineage.work));
-  each_hash(row->value, [&](std::string_view hash) { blobs.emplace_back(hash); });
+  each_raw(row->value, [&](std::string_view hash) { blobs.emplace_back(hash); });
   batch.erase(Table::kLineage, row->key, Expect::at(row->version));
   return {};
 }
@@ -77,13 +79,16 @@ Result<Removal> prepare_removal(store::Store& store, submit::Submitter& submitte
   store::Batch& batch = out.batch;
   batch.erase(Table::kJob, id.value, Expect::at(record.version));
   for (const std::string& key : job_index_keys(record)) batch.erase(Table::kJobIndex, key);
+  // A result names its job, so no other has the same; everything else may be shared.
+  if (!record.result_sha256.empty()) batch.erase(Table::kBlob, record.result_sha256);
   std::vector<std::string> blobs = {record.spec_sha256};
-  if (!record.result_sha256.empty()) blobs.push_back(record.result_sha256);
   TANDEM_TRY(submitter.forget(batch, id, blobs));
   TANDEM_TRY(budget::Budget(store).forget(batch, id));
   TANDEM_TRY(take_lineage(store, record, batch, blobs));
   TANDEM_TRY(take_key(store, record, batch));
   TANDEM_TRY(take_steps(store, record, batch, blobs));
+  std::sort(blobs.begin(), blobs.end());
+  blobs.erase(std::unique(blobs.begin(), blobs.end()), blobs.end());
   leave_blobs(batch, id.value, blobs);
   out.event = {.job = id,
                .type = "job.removed",

@@ -9,7 +9,9 @@
 
 #include "tandem/base/hash.h"
 #include "tandem/orchestrate/engine/blob_sweep.h"
+#include "tandem/orchestrate/engine/job_reads.h"
 #include "tandem/orchestrate/engine/store_check.h"
+#include "tandem/orchestrate/engine/testing/cut_store.h"
 #include "tandem/orchestrate/engine/testing/engine_world.h"
 #include "tandem/store/sqlite/sqlite_store.h"
 #include "tandem/store/testing/temp_folder.h"
@@ -260,6 +262,30 @@ TEST_F(Removed, a_listing_passes_over_what_was_removed_after_its_index_was_read)
   EXPECT_THAT(page.jobs, ElementsAre(Field(&JobView::id, third)));
   EXPECT_THAT(world_.engine->jobs(job::JobState::kSucceeded, 2, page.next_page_token)->jobs,
               ElementsAre(Field(&JobView::id, first)));
+}
+
+TEST_F(Removed, who_reads_a_job_while_it_goes_is_told_that_it_is_unknown_and_not_of_damage) {
+  open();
+  CutStore store(*world_.store);
+  const JobReads reads(store, *world_.submitter);
+  const std::vector<std::function<ErrorNumber(const JobId&)>> ways = {
+      [&](const JobId& id) { return reads.result(id).error().number; },
+      [&](const JobId& id) { return reads.spec_document(id).error().number; },
+      [&](const JobId& id) { return reads.lineage(id).error().number; },
+      [&](const JobId& id) { return reads.replay_package(id).error().number; }};
+  for (const auto& way : ways) {
+    const JobId id = world_.run(world_.paid_job()).id;
+    store.after_job_read([&] {
+      ASSERT_THAT(remove(id), Succeeds());
+      sweep_up();
+    });
+    EXPECT_EQ(way(id), errors::kJobNotFound);
+  }
+  // What is truly gone is damage.
+  const JobId id = world_.run(world_.paid_job()).id;
+  ASSERT_THAT(world_.store->commit_and_wait(Batch().erase(Table::kBlob, load_job(*world_.store, id)->result_sha256)),
+              Succeeds());
+  EXPECT_EQ(reads.result(id).error().number, errors::kStoreDamaged);
 }
 
 TEST_F(Removed, an_sqlite_file_loses_the_same_rows) {

@@ -103,6 +103,7 @@ Result<std::optional<Removal>> Retention::removal_of(const JobRecord& record, st
   if (removal) return std::optional<Removal>(*std::move(removal));
   const Error& error = removal.error();
   if (is_store_trouble(error)) return tl::unexpected(error);
+  if (error.number == errors::kSubmissionOpen && staying_.size() < kStayingMax) staying_.insert(record.view.id);
   // Still needed, or changed meanwhile. What cannot be read is worth a line, and does not keep the others.
   if (error.number != errors::kSubmissionOpen && error.number != errors::kPreconditionFailed)
     services_.log.write(LogLevel::kWarning, "job.not_removed",
@@ -130,6 +131,7 @@ Result<void> Retention::remove_jobs() {
   while (true) {
     TANDEM_TRY_ASSIGN(const std::optional<JobId> id, ended.next());
     if (!id) break;
+    if (staying_.contains(*id)) continue;
     auto record = load_job(services_.store, *id);
     if (!record && is_store_trouble(record.error())) return tl::unexpected(std::move(record).error());
     if (!record) continue;
@@ -190,6 +192,7 @@ Result<void> Retention::expire_keys() {
     if (!housekeeping_.rest()) return {};
   }
   keys_due_ = services_.clock.monotonic() + kKeysInterval;
+  staying_.clear();
   return {};
 }
 
@@ -198,7 +201,7 @@ Result<void> Retention::sweep_blobs() {
   TANDEM_TRY_ASSIGN(const Swept swept, BlobSweep(services_.store, housekeeping_).run());
   if (swept.erased != 0) services_.meter.add("tandem_blobs_erased_total", static_cast<double>(swept.erased));
   const Instant end = services_.clock.monotonic();
-  sweep_due_ = end + kSweepShare * (end - begin);
+  sweep_due_ = end + (swept.complete ? kSweepShare : kSweepShareBehind) * (end - begin);
   return {};
 }
 

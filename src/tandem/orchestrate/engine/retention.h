@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -24,12 +25,16 @@ struct RetentionLimits {
 
 /// Counts tandem_jobs_removed_total, tandem_idempotency_keys_expired_total, tandem_blobs_erased_total.
 ///
-/// Threads: one. Cost: jobs that must stay (an open submission) or ended later than younger ones are read at each look.
+/// Threads: one. Cost: jobs that ended later than younger ones are read at each look, those that must stay (an open submission) once an
+/// hour.
 class Retention {
  public:
   static constexpr std::size_t kJobsAtOnce = 16;  ///< removed in one commit
   static constexpr std::size_t kKeysAtOnce = 500;  ///< idempotency rows read at once, and at most erased in one commit
-  static constexpr int kSweepShare = 20;  ///< after a sweep the next one waits so many times as long as it took
+  static constexpr int kSweepShare = 20;  ///< after a sweep the next one waits so many times as long as it took,
+  static constexpr int kSweepShareBehind = 3;  ///< and so many times where it could not take all
+  static constexpr std::size_t kStayingMax =
+      10'000;  ///< jobs that are passed over for kKeysInterval, since they must stay
   static constexpr std::chrono::hours kKeysInterval{1};  ///< between two readings of all idempotency keys
 
   Retention(const EngineServices& services, JobLedger& ledger, RetentionLimits limits, Housekeeping housekeeping);
@@ -50,6 +55,7 @@ class Retention {
   JobLedger& ledger_;
   const RetentionLimits limits_;
   const Housekeeping housekeeping_;
+  std::set<JobId> staying_;  ///< whose submissions were open when last looked at
   Instant keys_due_;
   Instant sweep_due_;
 };

@@ -26,8 +26,14 @@ class CutStore final : public store::Store {
     before_commit_ = std::move(hook);
   }
 
+  /// Called once a job's row was read: what others do before the rest of it is.
+  void after_job_read(std::function<void()> hook) {
+    const std::lock_guard lock(mutex_);
+    after_job_read_ = std::move(hook);
+  }
+
   void commit(store::Batch batch, store::CommitDone done) override {
-    if (const auto hook = take_hook()) hook();
+    if (const auto hook = take(before_commit_)) hook();
     if (cut_)
       done(tl::unexpected(gone()));
     else
@@ -35,7 +41,11 @@ class CutStore final : public store::Store {
   }
   Result<std::optional<store::Row>> get(store::Table table, std::string_view key) override {
     const bool lost = table == store::Table::kJob && job_reads_to_lose_ > 0 && job_reads_to_lose_-- > 0;
-    return cut_ || lost ? tl::unexpected(gone()) : store_.get(table, key);
+    if (cut_ || lost) return tl::unexpected(gone());
+    auto row = store_.get(table, key);
+    if (table == store::Table::kJob)
+      if (const auto hook = take(after_job_read_)) hook();
+    return row;
   }
   Result<std::vector<store::Row>> scan(const store::Scan& scan) override {
     return cut_ ? tl::unexpected(gone()) : store_.scan(scan);
@@ -56,9 +66,9 @@ class CutStore final : public store::Store {
   Result<Timestamp> now() override { return cut_ ? tl::unexpected(gone()) : store_.now(); }
 
  private:
-  std::function<void()> take_hook() {
+  std::function<void()> take(std::function<void()>& hook) {
     const std::lock_guard lock(mutex_);
-    return std::exchange(before_commit_, nullptr);
+    return std::exchange(hook, nullptr);
   }
   static Error gone() { return make_error(errors::kStoreUnreachable, "the cable is pulled"); }
 
@@ -67,6 +77,7 @@ class CutStore final : public store::Store {
   std::atomic<int> job_reads_to_lose_ = 0;
   std::mutex mutex_;
   std::function<void()> before_commit_;
+  std::function<void()> after_job_read_;
 };
 
 }  // namespace tandem::engine
