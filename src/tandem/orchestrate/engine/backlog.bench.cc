@@ -200,18 +200,21 @@ std::string replaced(std::string text, const std::string& from, const std::strin
   return text;
 }
 
+/// Stands in the name of a template's document, so that each job that is made of it has a document of its own.
+constexpr std::string_view kPlaceholder = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+
 /// Everything that a store has of one job, to be written again under other ids.
 class Template {
  public:
   Template(store::Store& store, const JobId& id) : id_(id) {
-    const std::string uuid = id.value.substr(4);
     for (std::size_t i = 0; i < store::kNumTables; ++i) {
       const auto table = static_cast<Table>(i);
       const auto rows = store.scan({.table = table, .from = "", .until = "", .limit = 1000}).value();
       for (const store::Row& row : rows) {
-        const bool own_blob = table == Table::kBlob && row.value.find(uuid) != std::string::npos;
-        if (own_blob) result_ = row;
-        if (!own_blob && (row.key.find(uuid) != std::string::npos || row.value.find(uuid) != std::string::npos))
+        if (!is_own(row.key) && !is_own(row.value)) continue;
+        if (table == Table::kBlob)
+          blobs_.push_back(row);
+        else
           rows_.emplace_back(table, row);
       }
     }
@@ -220,19 +223,14 @@ class Template {
       events_.push_back(job::Event::parse(parse_json(entry.value, "event").value()).value());
   }
   void write(store::Batch& batch, const JobId& id) const {
-    const std::string from = id_.value.substr(4);
-    const std::string to = id.value.substr(4);
-    std::string result;
-    if (!result_.key.empty()) {
-      Bytes value = replaced(result_.value, from, to);
-      result = sha256(value).hex();
-      batch.put(Table::kBlob, result, std::move(value));
+    std::vector<std::pair<std::string, std::string>> names = {{id_.value.substr(4), id.value.substr(4)},
+                                                              {std::string(kPlaceholder), id.value.substr(4)}};
+    for (const store::Row& row : blobs_) {
+      Bytes value = renamed(row.value, names);
+      names.emplace_back(row.key, sha256(value).hex());
+      batch.put(Table::kBlob, names.back().second, std::move(value));
     }
-    for (const auto& [table, row] : rows_) {
-      Bytes value = replaced(row.value, from, to);
-      if (!result.empty()) value = replaced(std::move(value), result_.key, result);
-      batch.put(table, replaced(row.key, from, to), std::move(value));
-    }
+    for (const auto& [table, row] : rows_) batch.put(table, renamed(row.key, names), renamed(row.value, names));
     for (job::Event event : events_) {
       event.job = id;
       batch.append(id.value, event.stored());
@@ -240,9 +238,17 @@ class Template {
   }
 
  private:
+  bool is_own(const std::string& text) const {
+    return text.find(id_.value.substr(4)) != std::string::npos || text.find(kPlaceholder) != std::string::npos;
+  }
+  static std::string renamed(std::string text, const std::vector<std::pair<std::string, std::string>>& names) {
+    for (const auto& [from, to] : names) text = replaced(std::move(text), from, to);
+    return text;
+  }
+
   JobId id_;
   std::vector<std::pair<Table, store::Row>> rows_;
-  store::Row result_;
+  std::vector<store::Row> blobs_;
   std::vector<job::Event> events_;
 };
 
@@ -326,7 +332,9 @@ void ended(::benchmark::State& state) {
   Machine machine;
   machine.open_store();
   machine.open_engine({.workers = 2});
-  const JobId id = machine.engine->admit(machine.noop(), "default", "", "user:bench")->id;
+  job::JobSpec spec = machine.noop();
+  spec.name = kPlaceholder;
+  const JobId id = machine.engine->admit(spec, "default", "", "user:bench")->id;
   TANDEM_ASSERT(machine.engine->wait(id, Deadline::never())->state == job::JobState::kSucceeded);
   const std::vector<Template> templates = {Template(*machine.store, id)};
   fill(machine, templates, num_jobs());
@@ -347,10 +355,10 @@ void ended(::benchmark::State& state) {
     std::atomic<bool> over = false;
     Latencies beside;
     std::thread client([&] {
-      const job::JobSpec spec = machine.noop();
+      const job::JobSpec another = machine.noop();
       while (!over) {
         const Instant asked = machine.clock.monotonic();
-        TANDEM_ASSERT(machine.engine->admit(spec, "default", "", "user:bench").has_value());
+        TANDEM_ASSERT(machine.engine->admit(another, "default", "", "user:bench").has_value());
         beside.push_back(machine.ms_since(asked));
         machine.rest();
       }
@@ -358,7 +366,7 @@ void ended(::benchmark::State& state) {
     while (machine.meter.removed - removed < goes) machine.rest();
     state.counters["removed_per_s"] = static_cast<double>(goes) / machine.ms_since(begin) * 1000;
     const Instant swept_from = machine.clock.monotonic();
-    while (machine.meter.erased == 0) machine.rest();
+    while (machine.store->count(Table::kMeta, "unswept/").value() != 0) machine.rest();
     state.counters["sweep_ms"] = machine.ms_since(swept_from);
     over = true;
     client.join();

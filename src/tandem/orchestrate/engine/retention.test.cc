@@ -124,8 +124,7 @@ TEST_F(Retained, a_job_that_must_stay_is_asked_again_once_an_hour_and_goes_when_
                                                 .put(Table::kSubmission, record.token, row.dump())
                                                 .put(Table::kBudget, hold->key, money.dump())),
               Succeeds());
-  world_.clock.advance(
-      std::chrono::minutes(50));  // the keys were looked at, and those that stay forgotten, a moment ago
+  world_.clock.advance(std::chrono::minutes(50));
   ASSERT_THAT(retention.look(), Succeeds());
   EXPECT_THAT(left(), ElementsAre(held));
   world_.clock.advance(std::chrono::minutes(11));
