@@ -10,6 +10,8 @@ import unittest
 from support import BINARY, QUBO, Cluster, Workplace, validate_event
 
 NOOP = {"problem": {"type": "noop"}}
+BELL = {"circuit": {"num_qubits": 2, "num_clbits": 2, "parameters": [],
+                    "instructions": [["h", [0]], ["cx", [0, 1]], ["measure", [0], [], 0], ["measure", [1], [], 1]]}, "shots": 100}
 
 
 class Removal(unittest.TestCase):
@@ -114,6 +116,24 @@ class Removal(unittest.TestCase):
             if len(left) == 1:
                 break
         self.assertEqual(left, jobs[-1:])
+
+
+    def test_a_job_whose_submission_is_not_resolved_stays_until_it_is(self):
+        paid = {"program": {"pubs": [BELL]}, "limits": {"cost_max_usd_micros": 10_000_000},
+                "policy": {"backends": ["lab.device"]}, "fallbacks": [{"backend": "simulator.statevector"}]}
+        with self.place.device(faults=[{"on": "submit", "action": "accept_late", "delay_ms": 3000, "nth": 1}]) as device:
+            lab = {"TANDEM_LAB_DEVICE_URL": device.url, "TANDEM_LAB_SETTLE_WINDOW": "300ms"}
+            job = self.place.json("run", self.place.file("job.json", paid), environment=lab)["job_id"]
+            self.assertEqual(self.problem("jobs", "rm", job)["name"], "submission_open")
+            chosen = self.place.json("jobs", "rm", "--keep", "0")
+            self.assertEqual((chosen["removed"], [(k["job_id"], k["number"]) for k in chosen["kept"]]), ([], [(job, 5027)]))
+            with self.place.serve(environment=lab) as server:
+                end = time.monotonic() + 30
+                while server.request("GET", f"/v1/jobs/{job}/submissions")[2]["submissions"][0]["state"] != "orphan":
+                    self.assertLess(time.monotonic(), end, "the orphan was not found")
+                self.assertEqual(server.request("DELETE", f"/v1/jobs/{job}")[0], 204)
+        self.assertEqual(self.listed(), [])
+        self.sound()
 
 
 class RemovalOnPostgres(Removal):
