@@ -184,5 +184,29 @@ TYPED_TEST(Sweeps, one_that_is_stopped_anywhere_loses_nothing_and_the_next_one_e
   }
 }
 
+using SweepsInMemory = Sweeps<InMemory>;
+
+TEST_F(SweepsInMemory, what_is_too_much_for_one_sweep_is_left_to_the_next) {
+  constexpr std::size_t kNames = BlobSweep::kNamedMax / 2 + 1'000;  // a row and a blob each
+  constexpr std::size_t kBatch = 5'000;
+  for (std::size_t begin = 0; begin < kNames; begin += kBatch) {
+    Batch batch;
+    for (std::size_t i = begin; i < begin + kBatch; ++i)
+      leave_blobs(batch, fmt::format("job {:06}", i), {fmt::format("{:064x}", i)});
+    commit(std::move(batch));
+  }
+  const std::string early = blob("early");
+  const std::string late = blob("late");
+  let_go({early}, "job 000000/");
+  let_go({late}, "job 999999");
+  auto swept = sweep();
+  EXPECT_FALSE(swept->complete);
+  EXPECT_THAT(keys(Table::kBlob), ElementsAre(late));
+  swept = sweep();
+  EXPECT_TRUE(swept->complete);
+  EXPECT_THAT(keys(Table::kBlob), IsEmpty());
+  EXPECT_THAT(keys(Table::kMeta), IsEmpty());
+}
+
 }  // namespace
 }  // namespace tandem::engine
