@@ -74,6 +74,7 @@ void add_run(CLI::App& app, Cli& cli);
 void add_submit(CLI::App& app, Cli& cli);
 void add_plan(CLI::App& app, Cli& cli);
 void add_jobs(CLI::App& app, Cli& cli);
+void add_jobs_rm(CLI::App& jobs, Cli& cli);
 void add_explain(CLI::App& app, Cli& cli);
 void add_diff(CLI::App& app, Cli& cli);
 void add_replay(CLI::App& app, Cli& cli);

@@ -219,7 +219,8 @@ Result<int> list_backends(Cli& cli) {
 }  // namespace
 
 void add_jobs(CLI::App& app, Cli& cli) {
-  CLI::App* jobs = app.add_subcommand("jobs", "list jobs; read, watch, cancel, suspend, resume, retry or review one");
+  CLI::App* jobs =
+      app.add_subcommand("jobs", "list jobs; read, watch, cancel, suspend, resume, retry, review or remove one");
   auto state = std::make_shared<std::string>();
   auto limit = std::make_shared<std::size_t>(50);
   jobs->add_option("--state", *state, "only jobs in this state");
@@ -282,6 +283,7 @@ void add_jobs(CLI::App& app, Cli& cli) {
   reasoned("accept", "accept the result of a job that awaits review", with(engine::Verdict::kAccept));
   reasoned("reject", "reject the result of a job that awaits review: the job has failed",
            with(engine::Verdict::kReject));
+  add_jobs_rm(*jobs, cli);
 }
 
 void add_explain(CLI::App& app, Cli& cli) {

@@ -141,12 +141,15 @@ Result<int> check(Cli& cli, const std::string& file) {
                 {"schema_version", checked.schema_version},
                 {"last_sequence", checked.last_sequence},
                 {"rows", counts(check.rows())},
+                {"blobs_unreferenced", check.blobs_unreferenced()},
                 {"findings", findings},
                 {"findings_total", check.findings_total()}});
     return code;
   }
   fmt::print("{} ({}, schema {}): {} rows, {} events\n", checked.place, checked.store, checked.schema_version,
              total(check.rows()), check.entries());
+  if (check.blobs_unreferenced() != 0)
+    fmt::print("  {} blobs are named by no job; servers erase those of removed jobs\n", check.blobs_unreferenced());
   for (std::size_t i = 0; i < std::min(kShownFindings, check.findings().size()); ++i)
     fmt::print("  {}: {}\n", check.findings()[i].place, check.findings()[i].what);
   if (check.findings_total() > kShownFindings)

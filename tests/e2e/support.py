@@ -38,7 +38,7 @@ OPENAPI = yaml.load((ROOT / "contract" / "openapi.yaml").read_text(), getattr(ya
 PRINTED = {("run",): "result", ("plan",): "plan", ("backends",): "backend_page", ("jobs",): "job_page",
            ("jobs", "show"): "job_view", ("jobs", "cancel"): "job_view", ("jobs", "suspend"): "job_view", ("jobs", "resume"): "job_view",
            ("jobs", "retry"): "job_view", ("jobs", "accept"): "job_view", ("jobs", "reject"): "job_view",
-           ("jobs", "result"): "result", ("jobs", "watch"): "result",
+           ("jobs", "rm"): "jobs_removed", ("jobs", "result"): "result", ("jobs", "watch"): "result",
            ("jobs", "plan"): "plan", ("jobs", "lineage"): "lineage", ("jobs", "spec"): "job", ("jobs", "submissions"): "submission_page",
            ("store", "check"): "store_check", ("store", "backup"): "store_backup", ("store", "restore"): "store_backup",
            ("store", "migrate"): "store_migration"}
@@ -119,6 +119,10 @@ def validate_answer(method, path, status, headers, document):
     if template and method.lower() not in OPENAPI["paths"][template]:
         template = None
     media = (headers["Content-Type"] or "").split(";")[0]
+    responses = OPENAPI["paths"][template][method.lower()]["responses"] if template else {}
+    if status == 204:
+        assert "content" not in responses["204"] and document in (b"", None), (method, path, document)
+        return
     validator = answer_validator(template, method, status, media)
     if "json" in media:
         hold_to(validator, document)

@@ -241,7 +241,9 @@ class ApiServerImpl final : public ApiServer {
                                                         "plan", "spec",   "submissions", "replay_package"};
     if (std::find(kParts.begin(), kParts.end(), part) == kParts.end())
       return fail(errors::kRouteNotFound, "a job has no part {}; /openapi.json lists them", quote(part));
-    if (call.request.method != "GET" && call.request.method != "HEAD") return wrong_method(call, "GET");
+    if (part.empty() && call.request.method == "DELETE") return remove(call, id);
+    if (call.request.method != "GET" && call.request.method != "HEAD")
+      return wrong_method(call, part.empty() ? "GET, DELETE" : "GET");
     if (part.empty()) return view(call, id);
     if (part == "events") return events(call, id);
     TANDEM_TRY(allow_parameters(call.request, {}));
@@ -273,6 +275,13 @@ class ApiServerImpl final : public ApiServer {
     if (verb == "suspend") TANDEM_TRY(services_.service.suspend(id, "api", reason));
     if (verb == "resume") TANDEM_TRY(services_.service.resume(id, "api"));
     return as_json(services_.service.job(id), 202);
+  }
+
+  Answer remove(const Call& call, const JobId& id) {
+    TANDEM_TRY(allow_parameters(call.request, {"reason"}));
+    const auto reason = call.request.query.find("reason");
+    TANDEM_TRY(services_.service.remove(id, "api", reason == call.request.query.end() ? "" : reason->second));
+    return HttpResponse{.status = 204, .headers = {}, .body = ""};
   }
 
   Answer review(const Call& call, const JobId& id) {

@@ -262,7 +262,7 @@ TEST_F(ApiServerTest, every_refusal_is_a_problem_document_with_its_number) {
     EXPECT_EQ((*problem)["errors"][0]["pointer"], one.place) << answer.body;
   }
   EXPECT_EQ(header_value(send("DELETE", "/v1/jobs").headers, "Allow"), "GET, POST");
-  EXPECT_EQ(header_value(send("POST", job).headers, "Allow"), "GET");
+  EXPECT_EQ(header_value(send("POST", job).headers, "Allow"), "GET, DELETE");
 }
 
 TEST_F(ApiServerTest, a_running_job_is_cancelled_and_a_final_one_is_not) {
@@ -275,6 +275,20 @@ TEST_F(ApiServerTest, a_running_job_is_cancelled_and_a_final_one_is_not) {
   EXPECT_EQ(get_json("/v1/jobs/" + id + "?wait=60s")["state"], "cancelled");
   EXPECT_EQ(send("POST", "/v1/jobs/" + id + "/cancel").status, error_record(errors::kJobFinal).http_status);
   EXPECT_EQ(get("/v1/jobs/" + id + "/result").status, error_record(errors::kCancelled).http_status);
+}
+
+TEST_F(ApiServerTest, a_job_that_has_ended_is_removed_without_a_body_and_one_that_runs_is_not) {
+  const std::string ended = post_and_wait(world_.classical_job());
+  const HttpResponse answer = send("DELETE", "/v1/jobs/" + ended);
+  EXPECT_EQ(answer.status, 204);
+  EXPECT_EQ(answer.body, "");
+  EXPECT_EQ(send("DELETE", "/v1/jobs/" + ended).status, 404);
+  EXPECT_EQ(send("DELETE", "/v1/jobs/" + ended + "?because=so").status, 400);
+  close_gate();
+  const std::string runs = parse_json(post_job(world_.classical_job()).body, "answer").value()["job_id"];
+  gate_.wait_for_arrivals(1);
+  EXPECT_EQ(parse_json(send("DELETE", "/v1/jobs/" + runs).body, "answer").value()["number"],
+            static_cast<int>(errors::kJobNotFinal));
 }
 
 TEST_F(ApiServerTest, a_wait_is_answered_when_the_job_ends) {

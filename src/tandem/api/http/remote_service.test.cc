@@ -112,6 +112,19 @@ TEST_F(RemoteServiceOverHttp, a_cancellation_reaches_the_job_with_its_reason) {
   EXPECT_THAT((*local_->events(id, 0, 1000)).dump(), HasSubstr("changed my mind"));
 }
 
+TEST_F(RemoteServiceOverHttp, a_removal_reaches_the_job_and_its_reason_the_log_as_it_was_said) {
+  const std::string reason = "50 % of \"ä\" & b=c+d?#1/2";
+  const JobId id((*remote_->submit(world_.classical_job(), "", "user:test"))["job_id"]);
+  world_.wait(id);
+  ASSERT_THAT(remote_->remove(id, "user:test", reason), Succeeds());
+  EXPECT_THAT(remote_->remove(id, "user:test", ""), FailsWith(errors::kJobNotFound));
+  EXPECT_THAT(remote_->job(id), FailsWith(errors::kJobNotFound));
+  const auto log = world_.store->read_log(0, 1000, id.value).value();
+  const job::Event last = job::Event::parse(parse_json(log.back().value, "event").value()).value();
+  EXPECT_EQ(last.type, "job.removed");
+  EXPECT_EQ(last.data["reason"], reason);
+}
+
 TEST_F(RemoteServiceOverHttp, a_job_that_is_too_large_for_the_server_is_told_the_limit_and_what_to_do) {
   job::JobSpec large = world_.classical_job();
   large.name = std::string(30'000'000, 'x');  // the server answers long before it has all of it

@@ -94,6 +94,9 @@ class LocalService final : public Service {
     return engine_.suspend(id, actor, reason);
   }
   Result<void> resume(const JobId& id, std::string_view actor) override { return engine_.resume(id, actor); }
+  Result<void> remove(const JobId& id, std::string_view actor, std::string_view reason) override {
+    return engine_.remove(id, actor, reason);
+  }
   Result<Json> retry(const JobId& id, std::string_view actor) override {
     return engine_.retry(id, actor).map(admission_document);
   }

@@ -8,6 +8,19 @@ constexpr auto kRequestTime = std::chrono::seconds(60);  ///< for one request; s
 constexpr auto kWaitStep = std::chrono::milliseconds(10'000);  ///< of one long poll for the end of a job
 constexpr auto kEventStep = std::chrono::milliseconds(500);  ///< the same where somebody wants its events meanwhile
 
+/// For a query: RFC 3986, everything but the unreserved characters.
+std::string percent_encode(std::string_view text) {
+  constexpr std::string_view kUnreserved = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+  std::string out;
+  for (const char c : text) {
+    if (kUnreserved.find(c) != std::string_view::npos)
+      out += c;
+    else
+      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return out;
+}
+
 class RemoteService final : public Service {
  public:
   RemoteService(std::string base_url, Http& http, const Clock& clock)
@@ -56,6 +69,11 @@ class RemoteService final : public Service {
   }
   Result<void> resume(const JobId& id, std::string_view /*actor*/) override {
     return post(id, "resume", Json()).map([](const Json&) {});
+  }
+  Result<void> remove(const JobId& id, std::string_view /*actor*/, std::string_view reason) override {
+    const std::string query = reason.empty() ? "" : "?reason=" + percent_encode(reason);
+    return send({.method = "DELETE", .url = fmt::format("{}/v1/jobs/{}{}", base_url_, id.value, query)})
+        .map([](const HttpResponse&) {});
   }
   Result<Json> retry(const JobId& id, std::string_view /*actor*/) override {
     return post(id, "retry", Json()).map([](const Json& answer) {
@@ -113,11 +131,15 @@ class RemoteService final : public Service {
     return ask({.url = fmt::format("{}/v1/jobs/{}{}", base_url_, id.value, rest)});
   }
 
-  Result<Json> ask(const HttpRequest& request) {
-    const auto response = http_.send(request, Deadline::after(clock_, kRequestTime));
+  Result<HttpResponse> send(const HttpRequest& request) {
+    auto response = http_.send(request, Deadline::after(clock_, kRequestTime));
     if (!response) return tl::unexpected(response.error().error);
     if (response->status < 200 || response->status > 299) return tl::unexpected(error_of_problem(*response));
-    return parse_json(response->body, "answer", {.bytes_max = UINT64_MAX});
+    return *std::move(response);
+  }
+  Result<Json> ask(const HttpRequest& request) {
+    TANDEM_TRY_ASSIGN(const HttpResponse response, send(request));
+    return parse_json(response.body, "answer", {.bytes_max = UINT64_MAX});
   }
 
   std::string base_url_;

@@ -17,6 +17,7 @@ inline constexpr std::array<EventMember, 10> kStepFinishedMembers{{{"label", "st
 inline constexpr std::array<EventMember, 9> kStepRetryingMembers{{{"label", "string"}, {"round", "integer"}, {"backend", "string"}, {"try", "integer"}, {"tries_max", "integer"}, {"error_class", "string"}, {"delay_ms", "integer"}, {"error", "string"}, {"number", "integer"}}};
 inline constexpr std::array<EventMember, 2> kJobRequeuedMembers{{{"error", "string"}, {"number", "integer"}}};
 inline constexpr std::array<EventMember, 1> kJobCancelRequestedMembers{{{"reason", "string"}}};
+inline constexpr std::array<EventMember, 4> kJobRemovedMembers{{{"state", "string"}, {"reason", "string"}, {"spec_sha256", "string"}, {"result_sha256", "string"}}};
 inline constexpr std::array<EventMember, 1> kJobResumedMembers{{{"starts", "integer"}}};
 inline constexpr std::array<EventMember, 5> kJobSucceededMembers{{{"objective", "number|null"}, {"acceptance_met", "boolean"}, {"lineage_id", "string"}, {"result_sha256", "string"}, {"billed_usd_micros", "integer"}}};
 inline constexpr std::array<EventMember, 4> kJobAwaitingReviewMembers{{{"error", "string"}, {"number", "integer"}, {"confidence", "number"}, {"result_sha256", "string"}}};
@@ -34,6 +35,7 @@ inline constexpr std::array<EventRecord, 32> kEventTable{{
     {.type = "step.stopped", .members = kStepFinishedMembers},
     {.type = "job.requeued", .members = kJobRequeuedMembers},
     {.type = "job.cancel_requested", .members = kJobCancelRequestedMembers},
+    {.type = "job.removed", .members = kJobRemovedMembers},
     {.type = "job.suspend_requested", .members = kJobCancelRequestedMembers},
     {.type = "job.suspended", .members = kJobRequeuedMembers},
     {.type = "job.resumed", .members = kJobResumedMembers},

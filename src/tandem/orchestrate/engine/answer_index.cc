@@ -42,6 +42,19 @@ void put_answers(store::Batch& batch, AnswerScope scope, const JobId& job, const
   }
 }
 
+Result<void> drop_answers(store::Store& store, store::Batch& batch, AnswerScope scope, const JobId& job,
+                          const std::vector<lineage::WorkRecord>& work) {
+  for (const lineage::WorkRecord& record : work) {
+    if (record.question_sha256.empty()) continue;
+    const std::string key = answer_prefix(scope, record.label, record.question_sha256) + record.backend;
+    TANDEM_TRY_ASSIGN(const auto row, store.get(store::Table::kJobIndex, key));
+    if (!row) continue;
+    TANDEM_TRY_ASSIGN(const EarlierAnswer answer, parse_answer(*row));
+    if (answer.job == job) batch.erase(store::Table::kJobIndex, key, store::Expect::at(row->version));
+  }
+  return {};
+}
+
 Result<EarlierAnswer> find_answer(store::Store& store, AnswerScope scope, std::string_view label,
                                   const std::string& question_sha256, const job::Fallback& entry, Timestamp now) {
   TANDEM_TRY_ASSIGN(const std::vector<store::Row> rows,

@@ -38,6 +38,10 @@ bool asks_whole(std::string_view label);
 void put_answers(store::Batch& batch, AnswerScope scope, const JobId& job, const std::vector<lineage::WorkRecord>& work,
                  Timestamp finished_at);
 
+/// Adds that the entries go which are still this job's. Errors: those of the store.
+Result<void> drop_answers(store::Store& store, store::Batch& batch, AnswerScope scope, const JobId& job,
+                          const std::vector<lineage::WorkRecord>& work);
+
 /// The youngest answer that fits. Errors: 5024 no_cached_result; those of the store.
 Result<EarlierAnswer> find_answer(store::Store& store, AnswerScope scope, std::string_view label,
                                   const std::string& question_sha256, const job::Fallback& entry, Timestamp now);

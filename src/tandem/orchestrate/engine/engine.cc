@@ -42,6 +42,8 @@ Result<void> EngineImpl::recover_and_start() {
     workers_.push_back(services_.executor.start_loop("worker", [this](const std::stop_token& stop) { work(stop); }));
   if (options_.workers != 0) sweeping_ = reconciler_.start(services_.executor, options_.reconcile_interval);
   healing_ = services_.executor.start_loop("store-watch", [this](const std::stop_token& stop) { heal(stop); });
+  keeping_house_ =
+      services_.executor.start_loop("retention", [this](const std::stop_token& stop) { keep_house(stop); });
   if (membership_ != nullptr) {
     beating_ = services_.executor.start_loop("membership", [this](const std::stop_token& stop) { beat(stop); });
     guarding_ = services_.executor.start_loop("lease-guard", [this](const std::stop_token& stop) { guard(stop); });
@@ -101,8 +103,8 @@ void EngineImpl::admit(SpecPtr spec, std::string_view tenant, std::string_view i
   if (running != nullptr) candidate.change.events.front().second["starts_at_once"] = true;
   ledger_.insert(
       std::move(candidate.record), std::move(candidate.change),
-      [this, spec = std::move(spec), running, key = std::move(candidate.key),
-       fingerprint = std::move(candidate.fingerprint), done = std::move(done)](Result<JobRecord> row) mutable {
+      [this, spec = std::move(spec), running, tenant = std::string(tenant), key = std::string(idempotency_key),
+       actor = std::string(actor), done = std::move(done)](Result<JobRecord> row) mutable {
         if (row) {
           const JobId id = row->view.id;
           admitted(*std::move(row), std::move(spec), running);
@@ -110,10 +112,16 @@ void EngineImpl::admit(SpecPtr spec, std::string_view tenant, std::string_view i
           return admission_ended();
         }
         if (running != nullptr) not_started(running);
-                   // What it means takes a look at the store, and this is no thread to look from.
-        chore([this, key = std::move(key), fingerprint = std::move(fingerprint), error = std::move(row).error(),
-               done = std::move(done)] {
-          done(not_admitted(key, fingerprint, error));
+        // What it means may take a look at the store, and this is no thread to look from.
+        chore([this, spec = std::move(spec), tenant = std::move(tenant), key = std::move(key), actor = std::move(actor),
+               error = std::move(row).error(), done = std::move(done)] {
+          if (is_store_trouble(error)) cannot_store(error);
+          // Two requests with one key at the same time, of which the other one won: its job is the answer. Or an old key
+          // expired just now.
+          if (error.number == errors::kPreconditionFailed && !key.empty())
+            admit(spec, tenant, key, actor, done);
+          else
+            done(tl::unexpected(error));
           admission_ended();
         });
       });
@@ -129,9 +137,12 @@ Result<EngineImpl::Candidate> EngineImpl::make_candidate(const job::JobSpec& spe
   Candidate out;
   const Bytes document = canonical_json(spec.document());
   out.fingerprint = sha256(document).hex();
+  JobReads::KeyUse key_use;
+  const std::string key = IdempotencyEntry::row_key(tenant, idempotency_key);
   if (!idempotency_key.empty()) {
-    out.key = fmt::format("{}/{}", tenant, idempotency_key);
-    TANDEM_TRY_ASSIGN(out.earlier, reads_.earlier_admission(out.key, out.fingerprint));
+    const Timestamp since{services_.clock.now().micros - std::chrono::microseconds(options_.idempotency_age).count()};
+    TANDEM_TRY_ASSIGN(key_use, reads_.key_use(key, out.fingerprint, since));
+    out.earlier = key_use.admission;
     if (out.earlier) return out;
   }
 
@@ -163,13 +174,10 @@ Result<EngineImpl::Candidate> EngineImpl::make_candidate(const job::JobSpec& spe
                                 : std::optional(record.deadline_micros / 1000 - 2 * spec.limits.time_ms);
   record.rank = schedule::rank_of(now_micros / 1000, spec.schedule.priority, latest_start);
   Change& change = out.change;
-  if (!out.key.empty()) {
-    change.batch.put(store::Table::kIdempotency, out.key,
-                     Json{{"fingerprint", out.fingerprint},
-                          {"job_id", record.view.id.value},
-                          {"created_at", format_rfc3339(record.view.created_at)}}
-                         .dump(),
-                     store::Expect::absent());
+  if (!idempotency_key.empty()) {
+    record.idempotency_key = std::string(idempotency_key);
+    const IdempotencyEntry entry{out.fingerprint, record.view.id, record.view.created_at};
+    change.batch.put(store::Table::kIdempotency, key, entry.value(), key_use.row);
   }
   change.batch.put(store::Table::kBlob, out.fingerprint, document);
   budget::hold(change.batch, record.view.id, tenant, spec.limits.cost_max);
@@ -206,16 +214,6 @@ void EngineImpl::admission_ended() {
   const std::lock_guard lock(mutex_);  // held to the end: nothing here is touched after an engine may be gone
   --admitting_;
   if (draining_) changed_->notify_all();
-}
-
-Result<Admission> EngineImpl::not_admitted(const std::string& key, const std::string& fingerprint, const Error& error) {
-  if (is_store_trouble(error)) cannot_store(error);
-  // Two requests with one key at the same time: the other one won, and its job is the answer.
-  if (error.number == errors::kPreconditionFailed && !key.empty()) {
-    TANDEM_TRY_ASSIGN(const std::optional<Admission> earlier, reads_.earlier_admission(key, fingerprint));
-    if (earlier) return *earlier;
-  }
-  return tl::unexpected(error);
 }
 
 void EngineImpl::enqueue(const Queued& queued) {

@@ -96,6 +96,10 @@ struct EngineOptions {
   schedule::Weights weights;  ///< of tenants, and of "tenant/project"; 1 where none is given
   std::chrono::milliseconds queue_delay_max{
       0};  ///< of the oldest waiting job, beyond which new ones are refused; 0: none is
+  std::chrono::milliseconds retention_age{0};  ///< of jobs, since their end; older ones are removed. 0: never
+  std::uint64_t retention_jobs = 0;  ///< that have ended; of more, the oldest are removed. 0: no limit
+  std::chrono::milliseconds idempotency_age{std::chrono::hours(30 * 24)};  ///< of a key, after which it makes a new job
+  std::chrono::milliseconds retention_interval{60'000};  ///< between looks for what was kept long enough
   /// Of a shared store: this process may be the one that takes over from lost ones and ends what waited too long. One of all is.
   bool schedules = true;
   std::string node_id;  ///< of this process and no other, ever; needed where the store is shared
@@ -177,6 +181,11 @@ class Engine {
   /// lineage say so. Errors: 5001 job_not_found; 5002 job_final; 5003 illegal_transition - it does not await review; 1023 - a
   /// reason too long; those of the store.
   virtual Result<void> review(const JobId& id, Verdict verdict, std::string_view actor, std::string_view reason) = 0;
+
+  /// Removes a job that has ended, with everything that only it needs, in one commit; its events stay in the log, and one says so.
+  /// Of several who remove it one does, the others are told 5001. Blobs that nobody else needs are erased by the leader, later.
+  /// Errors: 5001 job_not_found; 5025 job_not_final; 5027 submission_open; 1023 - a reason too long; those of the store.
+  virtual Result<void> remove(const JobId& id, std::string_view actor, std::string_view reason) = 0;
 
   /// Puts a queued job before all others. Returns how many others are queued. Errors: 5001 job_not_found; those of the store.
   virtual Result<std::size_t> attend(const JobId& id) = 0;

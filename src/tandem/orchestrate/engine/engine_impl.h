@@ -58,6 +58,7 @@ class EngineImpl final : public Engine {
 
   ~EngineImpl() override {
     drain(Deadline::after(services_.clock, std::chrono::nanoseconds(0)));
+    keeping_house_.reset();
     sweeping_.reset();
     healing_.reset();
     workers_.clear();
@@ -92,6 +93,7 @@ class EngineImpl final : public Engine {
   Result<void> resume(const JobId& id, std::string_view actor) override;
   Result<Admission> retry(const JobId& id, std::string_view actor) override;
   Result<void> review(const JobId& id, Verdict verdict, std::string_view actor, std::string_view reason) override;
+  Result<void> remove(const JobId& id, std::string_view actor, std::string_view reason) override;
   std::unique_ptr<Timer> subscribe(std::function<void(const job::Event&)> on_event,
                                    std::function<void(const Progress&)> on_progress,
                                    std::function<void()> on_unstored) override {
@@ -138,15 +140,13 @@ class EngineImpl final : public Engine {
   struct Candidate {
     JobRecord record;
     Change change;
-    std::string key;  ///< of the idempotency row; empty: none
-    std::string fingerprint;
+    std::string fingerprint;  ///< of the document
     std::optional<Admission> earlier;
   };
   Result<Candidate> make_candidate(const job::JobSpec& spec, std::string_view tenant, std::string_view idempotency_key,
                                    std::string_view actor);
   void admission_ended();
   void admitted(JobRecord row, SpecPtr spec, const std::shared_ptr<Running>& running);
-  Result<Admission> not_admitted(const std::string& key, const std::string& fingerprint, const Error& error);
   Result<void> refuse_when_draining();
   Result<void> refuse_when_slow();
   void enqueue(const Queued& queued);
@@ -205,6 +205,7 @@ class EngineImpl final : public Engine {
   void unpark();
   void expire_waiting();
   void expire_put_aside();
+  void keep_house(const std::stop_token& stop);
 
   EngineServices services_;
   EngineOptions options_;
@@ -256,6 +257,7 @@ class EngineImpl final : public Engine {
   std::unique_ptr<Timer> doing_chores_;
   std::unique_ptr<Timer> sweeping_;
   std::unique_ptr<Timer> healing_;
+  std::unique_ptr<Timer> keeping_house_;
   // Of a shared store only.
   std::unique_ptr<Membership> membership_;  ///< of a process with workers
   std::unique_ptr<LogFollower> follower_;

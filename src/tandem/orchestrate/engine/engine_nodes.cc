@@ -2,6 +2,7 @@
 #include "tandem/base/assert.h"
 #include "tandem/base/pause.h"
 #include "tandem/orchestrate/engine/engine_impl.h"
+#include "tandem/orchestrate/engine/retention.h"
 #include "tandem/orchestrate/engine/take_over.h"
 
 namespace tandem::engine {
@@ -93,6 +94,25 @@ void EngineImpl::guard(const std::stop_token& stop) {
     }
     for (const auto& one : running) one->stop.request_stop();
   }
+}
+
+/// Removes what was kept long enough, if this is the process that does so.
+void EngineImpl::keep_house(const std::stop_token& stop) {
+  constexpr auto kRest = std::chrono::milliseconds(1);
+  const Housekeeping housekeeping{
+      .fence = [this](store::Batch& batch) { return membership_ == nullptr || membership_->require_lead(batch); },
+      .rest = [&] { return pause(services_.executor, kRest, stop).has_value() && watch_.writable().has_value(); }};
+  Retention retention(
+      services_, ledger_,
+      {.age = options_.retention_age, .jobs = options_.retention_jobs, .idempotency_age = options_.idempotency_age},
+      housekeeping);
+  do {
+    if (!watch_.writable()) continue;
+    if (const auto done = retention.look(); !done && done.error().number != errors::kPreconditionFailed) {
+      services_.log.write(LogLevel::kWarning, "retention.stopped", {{"error", done.error().to_string()}});
+      if (is_store_trouble(done.error())) cannot_store(done.error());
+    }
+  } while (pause(services_.executor, options_.retention_interval, stop));
 }
 
 void EngineImpl::release_held_keys() {

@@ -39,6 +39,7 @@ Result<void> EngineImpl::review(const JobId& id, Verdict verdict, std::string_vi
         .accepted = accepted, .reason = std::string(reason), .actor = std::string(actor), .at = format_rfc3339(now)};
     TANDEM_TRY_ASSIGN(const Reviewed documents, reviewed(services_.store, row, note));
     const Bytes bytes = documents.result.document().dump();
+    change.batch.erase(store::Table::kBlob, row.result_sha256);
     row.result_sha256 = sha256(bytes).hex();
     change.batch.put(store::Table::kBlob, row.result_sha256, bytes);
     change.batch.put(store::Table::kLineage, row.view.lineage_id, documents.lineage.document().dump());

@@ -1,5 +1,6 @@
 // What clients do to a job.
 #include "tandem/orchestrate/engine/engine_impl.h"
+#include "tandem/orchestrate/engine/removal.h"
 
 namespace tandem::engine {
 namespace {
@@ -76,9 +77,29 @@ Result<Admission> EngineImpl::retry(const JobId& id, std::string_view actor) {
     return fail(errors::kJobNotFinal, "job {} is {}; only a job that has ended can be tried again", id.value,
                 job::to_string(record.view.state));
   }
-  TANDEM_TRY_ASSIGN(job::JobSpec spec, load_spec(services_.store, record, services_.problems));
-  spec.retry_of = id;
-  return admit(spec, record.view.tenant, "", actor);
+  auto spec = load_spec(services_.store, record, services_.problems);
+  if (!spec) {
+    TANDEM_TRY(load_job(services_.store, id));  // it may have been removed meanwhile
+    return tl::unexpected(std::move(spec).error());
+  }
+  spec->retry_of = id;
+  return admit(*spec, record.view.tenant, "", actor);
+}
+
+Result<void> EngineImpl::remove(const JobId& id, std::string_view actor, std::string_view reason) {
+  TANDEM_TRY(check_reason(reason));
+  while (true) {
+    TANDEM_TRY_ASSIGN(const JobRecord record, load_job(services_.store, id));
+    auto removal = prepare_removal(services_.store, services_.submitter, record, actor, reason, services_.clock.now());
+    auto done = removal ? ledger_.remove({&*removal, 1}) : tl::unexpected(std::move(removal).error());
+    if (done) {
+      services_.meter.add("tandem_jobs_removed_total", 1);
+      return {};
+    }
+    if (is_store_trouble(done.error())) cannot_store(done.error());
+    // Another one removed it meanwhile, or a row that it shares was written.
+    if (done.error().number != errors::kPreconditionFailed) return done;
+  }
 }
 
 void EngineImpl::stop_running(const JobId& id, StopReason reason) {

@@ -1,5 +1,7 @@
 #include "tandem/orchestrate/engine/job_ledger.h"
 
+#include <iterator>
+
 #include "tandem/base/assert.h"
 #include "tandem/trust/budget/budget.h"
 
@@ -60,6 +62,19 @@ void JobLedger::commit(Prepared prepared, std::function<void(Result<JobRecord>)>
     if (!committed) return done(tl::unexpected(std::move(committed).error()));
     done(finish(std::move(row), std::move(events), *committed));
   });
+}
+
+Result<void> JobLedger::remove(std::span<Removal> removals) {
+  store::Batch batch;
+  for (Removal& removal : removals)
+    std::move(removal.batch.operations.begin(), removal.batch.operations.end(), std::back_inserter(batch.operations));
+  TANDEM_TRY_ASSIGN(const store::Committed committed, store_.commit_and_wait(std::move(batch)));
+  TANDEM_ASSERT(committed.sequences.size() == removals.size());
+  for (std::size_t i = 0; i < removals.size(); ++i) {
+    removals[i].event.sequence = committed.sequences[i];
+    publish_(removals[i].event);
+  }
+  return {};
 }
 
 JobLedger::Prepared JobLedger::prepare(JobRecord record, const std::optional<Indexed>& previous,

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,6 +26,12 @@ struct Change {
 /// released, or back into the queue. Errors: those of require_transition() and of the store.
 Result<void> move_without_result(store::Store& store, JobRecord& row, Change& change, job::JobEvent event,
                                  const Error& reason);
+
+/// What removes a job: all of it, and the event that says so, which is appended last.
+struct Removal {
+  store::Batch batch;
+  job::Event event;
+};
 
 /// Changes a row and names the events; called again when another writer was faster.
 using Decide = std::function<Result<void>(JobRecord&, Change&)>;
@@ -50,6 +57,9 @@ class JobLedger {
 
   /// The first row of a job, without waiting; `done` as in change().
   void insert(JobRecord record, Change change, std::function<void(Result<JobRecord>)> done);
+
+  /// Removes jobs, all or none of them, in one commit. Errors: 3004 precondition_failed - one of them changed; those of the store.
+  Result<void> remove(std::span<Removal> removals);
 
  private:
   struct Prepared {

@@ -25,21 +25,93 @@ lineage::OrphanRecord orphan_record(const submit::SubmissionRecord& submission) 
           .found_at = format_rfc3339(submission.updated_at)};
 }
 
+/// What `read` makes of a job's row and of what else is stored of it. What is not there although the row names it may have gone
+/// with the job, or been replaced, since the row was read: then the row is asked again.
+template <typename Read>
+auto of_one_moment(store::Store& store, const JobId& id, const Read& read) -> decltype(read(JobRecord())) {
+  TANDEM_TRY_ASSIGN(JobRecord record, load_job(store, id));
+  while (true) {
+    auto out = read(record);
+    if (out || out.error().number != errors::kStoreDamaged) return out;
+    TANDEM_TRY_ASSIGN(JobRecord now, load_job(store, id));
+    if (now.version == record.version) return out;
+    record = std::move(now);
+  }
+}
+
+Result<Json> read_spec(store::Store& store, const JobRecord& record) {
+  const std::string& id = record.view.id.value;
+  TANDEM_TRY_ASSIGN(const auto blob, store.get(store::Table::kBlob, record.spec_sha256));
+  if (!blob) return fail(errors::kStoreDamaged, "the document of job {} is gone", id);
+  return parse_json(blob->value, "job " + id, {.bytes_max = UINT64_MAX});
+}
+
+Result<Bytes> read_result(store::Store& store, const JobRecord& record) {
+  const JobView& view = record.view;
+  if (record.result_sha256.empty()) {
+    if (!view.error.empty()) {
+      return tl::unexpected(
+          Error{.number = static_cast<ErrorNumber>(view.error_number),
+                .message = fmt::format("job {} {}: {}", view.id.value, job::to_string(view.state), view.error)});
+    }
+    return fail(errors::kResultNotReady, "job {} is {} and has no result", view.id.value, job::to_string(view.state));
+  }
+  TANDEM_TRY_ASSIGN(const auto blob, store.get(store::Table::kBlob, record.result_sha256));
+  if (!blob) return fail(errors::kStoreDamaged, "the result {} of job {} is gone", record.result_sha256, view.id.value);
+  return blob->value;
+}
+
+Result<lineage::LineageRecord> read_lineage(store::Store& store, submit::Submitter& submitter,
+                                            const JobRecord& record) {
+  const JobView& view = record.view;
+  if (view.lineage_id.empty()) {
+    return fail(errors::kResultNotReady, "job {} is {}: lineage is written with the result", view.id.value,
+                job::to_string(view.state));
+  }
+  TANDEM_TRY_ASSIGN(const auto row, store.get(store::Table::kLineage, view.lineage_id));
+  if (!row) return fail(errors::kStoreDamaged, "the lineage of job {} is gone", view.id.value);
+  TANDEM_TRY_ASSIGN(const Json document, parse_json(row->value, "lineage " + row->key));
+  TANDEM_TRY_ASSIGN(lineage::LineageRecord out, lineage::LineageRecord::parse(document));
+  TANDEM_TRY_ASSIGN(const std::vector<submit::SubmissionRecord> submissions, submitter.submissions(view.id));
+  for (const submit::SubmissionRecord& submission : submissions)
+    if (submission.state == submit::SubmissionState::kOrphan) out.orphans.push_back(orphan_record(submission));
+  return out;
+}
+
+Result<lineage::ReplayPackage> read_package(store::Store& store, submit::Submitter& submitter,
+                                            const JobRecord& job_record) {
+  TANDEM_TRY_ASSIGN(lineage::LineageRecord record, read_lineage(store, submitter, job_record));
+  lineage::ReplayPackage out{.plan = std::move(record.plan), .work = std::move(record.work)};
+  TANDEM_TRY_ASSIGN(out.spec, read_spec(store, job_record));
+  for (const lineage::WorkRecord& work : out.work) {
+    if (work.recomputed() || work.raw_sha256.empty()) continue;
+    TANDEM_TRY_ASSIGN(const auto blob, store.get(store::Table::kBlob, work.raw_sha256));
+    if (!blob)
+      return fail(errors::kStoreDamaged, "the raw result {} of job {} is gone", work.raw_sha256,
+                  job_record.view.id.value);
+    out.raw.emplace(work.raw_sha256, blob->value);
+  }
+  return out;
+}
+
 }  // namespace
 
 Result<JobView> JobReads::job(const JobId& id) const {
   return load_job(store_, id).map([](const JobRecord& record) { return record.view; });
 }
 
-Result<std::optional<Admission>> JobReads::earlier_admission(const std::string& key,
-                                                             const std::string& fingerprint) const {
-  TANDEM_TRY_ASSIGN(const auto row, store_.get(store::Table::kIdempotency, key));
-  if (!row) return std::optional<Admission>();
-  TANDEM_TRY_ASSIGN(const Json document, parse_json(row->value, "idempotency row"));
-  if (document.value("fingerprint", "") != fingerprint) {
+Result<JobReads::KeyUse> JobReads::key_use(const std::string& row_key, const std::string& fingerprint,
+                                           Timestamp since) const {
+  TANDEM_TRY_ASSIGN(const auto row, store_.get(store::Table::kIdempotency, row_key));
+  if (!row) return KeyUse{};
+  TANDEM_TRY_ASSIGN(const IdempotencyEntry entry, IdempotencyEntry::parse(*row));
+  const KeyUse anew{.admission = std::nullopt, .row = store::Expect::at(row->version)};
+  if (entry.created_at.micros < since.micros) return anew;
+  TANDEM_TRY_ASSIGN(const auto job, store_.get(store::Table::kJob, entry.job.value));
+  if (!job) return anew;
+  if (entry.fingerprint != fingerprint)
     return fail(errors::kIdempotencyConflict, "this idempotency key was used for another job document; use a new key");
-  }
-  return std::optional<Admission>(Admission{.id = JobId(document.value("job_id", "")), .replayed = true});
+  return KeyUse{.admission = Admission{.id = entry.job, .replayed = true}, .row = anew.row};
 }
 
 Result<JobPage> JobReads::jobs(const JobQuery& query) const {
@@ -77,10 +149,7 @@ Result<JobPage> JobReads::jobs(const JobQuery& query) const {
 }
 
 Result<Json> JobReads::spec_document(const JobId& id) const {
-  TANDEM_TRY_ASSIGN(const JobRecord record, load_job(store_, id));
-  TANDEM_TRY_ASSIGN(const auto blob, store_.get(store::Table::kBlob, record.spec_sha256));
-  if (!blob) return fail(errors::kStoreDamaged, "the document of job {} is gone", id.value);
-  return parse_json(blob->value, "job " + id.value, {.bytes_max = UINT64_MAX});
+  return of_one_moment(store_, id, [&](const JobRecord& record) { return read_spec(store_, record); });
 }
 
 Result<Json> JobReads::plan_document(const JobId& id) const {
@@ -92,47 +161,15 @@ Result<Json> JobReads::plan_document(const JobId& id) const {
 }
 
 Result<Bytes> JobReads::result(const JobId& id) const {
-  TANDEM_TRY_ASSIGN(const JobRecord record, load_job(store_, id));
-  if (record.result_sha256.empty()) {
-    if (!record.view.error.empty()) {
-      return tl::unexpected(Error{
-          .number = static_cast<ErrorNumber>(record.view.error_number),
-          .message = fmt::format("job {} {}: {}", id.value, job::to_string(record.view.state), record.view.error)});
-    }
-    return fail(errors::kResultNotReady, "job {} is {} and has no result", id.value, job::to_string(record.view.state));
-  }
-  TANDEM_TRY_ASSIGN(const auto blob, store_.get(store::Table::kBlob, record.result_sha256));
-  if (!blob) return fail(errors::kStoreDamaged, "the result {} of job {} is gone", record.result_sha256, id.value);
-  return blob->value;
+  return of_one_moment(store_, id, [&](const JobRecord& record) { return read_result(store_, record); });
 }
 
 Result<lineage::LineageRecord> JobReads::lineage(const JobId& id) const {
-  TANDEM_TRY_ASSIGN(const JobRecord record, load_job(store_, id));
-  if (record.view.lineage_id.empty()) {
-    return fail(errors::kResultNotReady, "job {} is {}: lineage is written with the result", id.value,
-                job::to_string(record.view.state));
-  }
-  TANDEM_TRY_ASSIGN(const auto row, store_.get(store::Table::kLineage, record.view.lineage_id));
-  if (!row) return fail(errors::kStoreDamaged, "the lineage of job {} is gone", id.value);
-  TANDEM_TRY_ASSIGN(const Json document, parse_json(row->value, "lineage " + row->key));
-  TANDEM_TRY_ASSIGN(lineage::LineageRecord out, lineage::LineageRecord::parse(document));
-  TANDEM_TRY_ASSIGN(const std::vector<submit::SubmissionRecord> submissions, submitter_.submissions(id));
-  for (const submit::SubmissionRecord& submission : submissions)
-    if (submission.state == submit::SubmissionState::kOrphan) out.orphans.push_back(orphan_record(submission));
-  return out;
+  return of_one_moment(store_, id, [&](const JobRecord& record) { return read_lineage(store_, submitter_, record); });
 }
 
 Result<lineage::ReplayPackage> JobReads::replay_package(const JobId& id) const {
-  TANDEM_TRY_ASSIGN(lineage::LineageRecord record, lineage(id));
-  lineage::ReplayPackage out{.plan = std::move(record.plan), .work = std::move(record.work)};
-  TANDEM_TRY_ASSIGN(out.spec, spec_document(id));
-  for (const lineage::WorkRecord& work : out.work) {
-    if (work.recomputed() || work.raw_sha256.empty()) continue;
-    TANDEM_TRY_ASSIGN(const auto blob, store_.get(store::Table::kBlob, work.raw_sha256));
-    if (!blob) return fail(errors::kStoreDamaged, "the raw result {} of job {} is gone", work.raw_sha256, id.value);
-    out.raw.emplace(work.raw_sha256, blob->value);
-  }
-  return out;
+  return of_one_moment(store_, id, [&](const JobRecord& record) { return read_package(store_, submitter_, record); });
 }
 
 Result<std::vector<job::Event>> JobReads::events(const JobId& id, std::uint64_t after, std::size_t limit) const {

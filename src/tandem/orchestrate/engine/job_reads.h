@@ -17,8 +17,14 @@ class JobReads {
   JobReads(store::Store& store, submit::Submitter& submitter) : store_(store), submitter_(submitter) {}
 
   Result<JobView> job(const JobId& id) const;
-  /// What an idempotency key has admitted before. Errors: 5007 idempotency_conflict - another document.
-  Result<std::optional<Admission>> earlier_admission(const std::string& key, const std::string& fingerprint) const;
+  /// What a key of idempotency stands for.
+  struct KeyUse {
+    std::optional<Admission> admission;  ///< empty: the key may be used
+    store::Expect row = store::Expect::absent();  ///< what a use of it must find
+  };
+  /// `row_key`: of the key; one that was used before `since`, or whose job is gone, may be used anew.
+  /// Errors: 5007 idempotency_conflict - another document.
+  Result<KeyUse> key_use(const std::string& row_key, const std::string& fingerprint, Timestamp since) const;
   Result<JobPage> jobs(const JobQuery& query) const;
   Result<Json> spec_document(const JobId& id) const;
   Result<Json> plan_document(const JobId& id) const;

@@ -1,5 +1,8 @@
 #include "tandem/orchestrate/engine/job_record.h"
 
+#include <algorithm>
+#include <array>
+
 #include "tandem/base/json_writer.h"
 #include "tandem/base/text.h"
 
@@ -64,6 +67,7 @@ Bytes JobRecord::value() const {
       .member("serial_key", serial_key)
       .member("suspend_requested", suspend_requested)
       .member("queue_until_micros", queue_until_micros);
+  if (!idempotency_key.empty()) out.member("idempotency_key", idempotency_key);
   if (view.objective) out.member("objective", *view.objective);
   if (!view.error.empty())
     out.raw("error", JsonWriter().member("number", view.error_number).member("message", view.error).finish());
@@ -118,6 +122,7 @@ Result<JobRecord> JobRecord::parse(const store::Row& row) {
   out.lost_leases = static_cast<std::uint32_t>(lost);
   TANDEM_TRY_ASSIGN(out.rank, reader.integer_or("rank", out.view.created_at.micros / 1000, INT64_MIN, INT64_MAX));
   TANDEM_TRY_ASSIGN(out.serial_key, reader.string_or("serial_key", ""));
+  TANDEM_TRY_ASSIGN(out.idempotency_key, reader.string_or("idempotency_key", ""));
   TANDEM_TRY_ASSIGN(out.suspend_requested, reader.boolean_or("suspend_requested", false));
   TANDEM_TRY_ASSIGN(out.queue_until_micros, reader.integer_or("queue_until_micros", 0, 0, INT64_MAX));
   return out;
@@ -172,15 +177,21 @@ Bytes index_value(const JobRecord& record) {
 }
 
 Result<Queued> parse_queued(store::Store& store, const store::Row& row, std::string job) {
-  const std::vector<std::string_view> parts = split(row.value, kBetween);
-  if (parts.size() < kQueuedParts) {  // of an earlier version
+  std::array<std::string_view, kQueuedParts> parts;  // a million of them are read when a process starts
+  std::size_t count = 0;
+  for (std::size_t begin = 0; begin <= row.value.size(); ++count) {
+    const std::size_t end = std::min(row.value.find(kBetween, begin), row.value.size());
+    if (count < parts.size()) parts[count] = std::string_view(row.value).substr(begin, end - begin);
+    begin = end + 1;
+  }
+  if (count < parts.size()) {  // of an earlier version
     TANDEM_TRY_ASSIGN(const JobRecord record, load_job(store, JobId(std::move(job))));
     return queued_of(record);
   }
-  const auto rank = parse_int64(parts.front());
+  const auto rank = parse_int64(parts[0]);
   const auto until = parse_int64(parts[1]);
   const auto since = parse_int64(parts.back());
-  if (parts.size() != kQueuedParts || !rank || !until || !since)
+  if (count != parts.size() || !rank || !until || !since)
     return fail_at("job_index " + row.key, errors::kStoreDamaged, "the entry of a queued job cannot be read");
   return Queued{.ticket = {.job = std::move(job),
                            .tenant = std::string(parts[2]),
@@ -241,8 +252,7 @@ Result<std::vector<JobId>> due_put_aside(store::Store& store, std::int64_t now_m
   return out;
 }
 
-Result<std::vector<std::string>> job_index_keys(const store::Row& row) {
-  TANDEM_TRY_ASSIGN(const JobRecord record, JobRecord::parse(row));
+std::vector<std::string> job_index_keys(const JobRecord& record) {
   std::vector<std::string> keys = {state_index_key(record.view.state, record.view.id)};
   if (!record.owner.empty()) keys.push_back(owner_index_key(record.owner, record.view.id));
   if (record.view.state == job::JobState::kRunning && !record.serial_key.empty())
@@ -250,6 +260,25 @@ Result<std::vector<std::string>> job_index_keys(const store::Row& row) {
   if (is_due(record, record.view.state)) keys.push_back(due_index_key(record));
   if (ended_with_error(record)) keys.push_back(error_index_key(record.view.error_number, record.view.id));
   return keys;
+}
+
+std::string IdempotencyEntry::row_key(std::string_view tenant, std::string_view key) {
+  return fmt::format("{}/{}", tenant, key);
+}
+
+Bytes IdempotencyEntry::value() const {
+  return Json{{"fingerprint", fingerprint}, {"job_id", job.value}, {"created_at", format_rfc3339(created_at)}}.dump();
+}
+
+Result<IdempotencyEntry> IdempotencyEntry::parse(const store::Row& row) {
+  TANDEM_TRY_ASSIGN(const Json document, parse_json(row.value, "idempotency row"));
+  TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, ""));
+  IdempotencyEntry out;
+  TANDEM_TRY_ASSIGN(out.fingerprint, reader.string("fingerprint"));
+  TANDEM_TRY_ASSIGN(out.job.value, reader.string("job_id"));
+  TANDEM_TRY_ASSIGN(const std::string created_at, reader.string("created_at"));
+  TANDEM_TRY_ASSIGN(out.created_at, parse_rfc3339(created_at));
+  return out;
 }
 
 void put_job(store::Batch& batch, const JobRecord& record, const std::optional<Indexed>& previous) {

@@ -33,6 +33,7 @@ struct JobRecord {
   std::uint32_t lost_leases = 0;  ///< processes that were lost while they ran it
   std::int64_t rank = 0;  ///< among what waits: schedule::rank_of
   std::string serial_key;
+  std::string idempotency_key;  ///< that it was admitted with; empty: none
   bool suspend_requested = false;
   std::int64_t queue_until_micros = 0;  ///< latest first start; 0: none
 
@@ -56,8 +57,18 @@ bool is_put_aside(job::JobState state);
 /// Jobs that are put aside although their total time is over: the first page. "due/<micros>/<id>" in the index.
 Result<std::vector<JobId>> due_put_aside(store::Store& store, std::int64_t now_micros);
 
-/// Every index entry that a stored job has. Errors: why the row cannot be read.
-Result<std::vector<std::string>> job_index_keys(const store::Row& row);
+/// Every index entry that a stored job has, but for its answers (answer_index.h).
+std::vector<std::string> job_index_keys(const JobRecord& record);
+
+/// What a key of idempotency stands for.
+struct IdempotencyEntry {
+  std::string fingerprint;  ///< of the document
+  JobId job;
+  Timestamp created_at;
+  static std::string row_key(std::string_view tenant, std::string_view key);  ///< in Table::kIdempotency
+  Bytes value() const;
+  static Result<IdempotencyEntry> parse(const store::Row& row);
+};
 
 /// What the index has of a job before a change.
 struct Indexed {

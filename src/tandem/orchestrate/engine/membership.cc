@@ -72,6 +72,13 @@ Result<bool> Membership::has_lease(const std::string& node) {
   return until >= now.micros;
 }
 
+bool Membership::require_lead(store::Batch& batch) const {
+  const std::uint64_t version = leader_version_;
+  if (version == 0 || !holds()) return false;
+  batch.check(store::Table::kMeta, std::string(kLeader), store::Expect::at(version));
+  return true;
+}
+
 Result<bool> Membership::lead() {
   TANDEM_TRY_ASSIGN(const auto row, store_.get(store::Table::kMeta, kLeader));
   std::int64_t term = 1;
@@ -79,7 +86,11 @@ Result<bool> Membership::lead() {
     TANDEM_TRY_ASSIGN(const Json document, parse_json(row->value, row->key));
     TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, ""));
     TANDEM_TRY_ASSIGN(const std::string node, reader.string("node"));
-    if (node == id_) return holds();
+    if (node == id_) {
+      leader_version_ = row->version;
+      return holds();
+    }
+    leader_version_ = 0;
     TANDEM_TRY_ASSIGN(const bool well, has_lease(node));
     if (well) return false;
     TANDEM_TRY_ASSIGN(term, reader.integer("term", 1, INT64_MAX - 1));
@@ -90,7 +101,10 @@ Result<bool> Membership::lead() {
                                                .put(store::Table::kMeta, std::string(kLeader),
                                                     Json{{"node", id_}, {"term", term}}.dump(),
                                                     row ? store::Expect::at(row->version) : store::Expect::absent()));
-  if (done) return true;
+  if (done) {
+    leader_version_ = row ? row->version + 1 : 1;
+    return true;
+  }
   if (done.error().number == errors::kPreconditionFailed) return false;
   return tl::unexpected(done.error());
 }

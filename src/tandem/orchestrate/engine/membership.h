@@ -20,7 +20,7 @@
 
 namespace tandem::engine {
 
-/// Threads: holds() is safe to call concurrently; the rest on one thread at a time.
+/// Threads: holds() and require_lead() are safe to call concurrently; the rest on one thread at a time.
 class Membership {
  public:
   /// `id`: of this process and no other, ever. `facts`: for people, such as host and pid.
@@ -41,6 +41,8 @@ class Membership {
   /// Whether this is the one process that takes over from lost ones and looks after what waits: it has the row "leader", whose term
   /// rises with each holder. A leader loses it with its lease. Errors: those of the store.
   Result<bool> lead();
+  /// Adds that nobody else has led since this process was last seen to. False: it does not lead.
+  bool require_lead(store::Batch& batch) const;
 
   /// What a process told with its last beat; an empty object where it has no row. Errors: those of the store.
   static Result<Json> jobs_of(store::Store& store, std::string_view node);
@@ -62,6 +64,7 @@ class Membership {
   const std::chrono::milliseconds ttl_;
   Json facts_;
   std::uint64_t version_ = 0;
+  std::atomic<std::uint64_t> leader_version_ = 0;  ///< of the row "leader" while it names this process; else 0
   std::atomic<std::int64_t> good_until_ns_ = 0;  ///< on the monotonic clock
 };
 

@@ -429,6 +429,30 @@ TEST_F(TakeOver, one_leads_until_its_lease_is_over_and_the_next_has_a_higher_ter
   EXPECT_EQ(parse_json(row->value, "row").value(), Json({{"node", "second"}, {"term", 2}}));
 }
 
+TEST_F(TakeOver, what_only_a_leader_may_do_is_refused_once_another_has_led) {
+  const auto try_it = [&](const Membership& member) -> Result<bool> {
+    store::Batch batch;
+    if (!member.require_lead(batch)) return false;
+    TANDEM_TRY(world_.store->commit_and_wait(batch.put(store::Table::kMeta, "work of a leader", "done")));
+    return true;
+  };
+  Membership second(*world_.store, world_.clock, "second", std::chrono::seconds(10), Json::object());
+  ASSERT_THAT(survivor_.join(), Succeeds());
+  ASSERT_THAT(second.join(), Succeeds());
+  EXPECT_THAT(try_it(survivor_), testing::Eq(Result<bool>(false)));
+  EXPECT_THAT(survivor_.lead(), testing::Eq(Result<bool>(true)));
+  EXPECT_THAT(second.lead(), testing::Eq(Result<bool>(false)));
+  EXPECT_THAT(try_it(survivor_), testing::Eq(Result<bool>(true)));
+  EXPECT_THAT(try_it(second), testing::Eq(Result<bool>(false)));
+  world_.clock.advance(std::chrono::seconds(11));
+  EXPECT_THAT(try_it(survivor_), testing::Eq(Result<bool>(false)));  // without a lease
+  ASSERT_THAT(second.beat(), Succeeds());
+  EXPECT_THAT(second.lead(), testing::Eq(Result<bool>(true)));
+  ASSERT_THAT(survivor_.beat(), Succeeds());  // it was away, and does not know that another leads by now
+  EXPECT_THAT(try_it(survivor_), FailsWith(errors::kPreconditionFailed));
+  EXPECT_THAT(try_it(second), testing::Eq(Result<bool>(true)));
+}
+
 TEST_F(TakeOver, who_was_buried_cannot_become_the_leader) {
   ASSERT_THAT(survivor_.join(), Succeeds());
   world_.clock.advance(std::chrono::seconds(11));

@@ -297,8 +297,7 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_cached(const job::Fallback& en
   out.emulated = work.emulated;
   out.raw_sha256 = work.raw_sha256;
   if (work.calibration_age_ms) out.calibration_age_ms = *work.calibration_age_ms + static_cast<double>(age_ms);
-  out.stored = true;
-  return out;
+  return out;  // its bytes are put once more: the job that they come from may be removed at any time
 }
 
 Result<OrderRunner::Attempt> OrderRunner::attempt_backend(backend::Backend& backend, std::uint32_t station,

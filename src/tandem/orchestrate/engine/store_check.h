@@ -5,10 +5,13 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
+#include "tandem/base/json.h"
 #include "tandem/store/store.h"
 
 namespace tandem::engine {
@@ -18,10 +21,11 @@ struct Finding {
   std::string what;
 };
 
-/// Holds: each job can be read and has exactly its index entries; each blob is what its key says; the log has no gap, and each event
-/// is of the job that it is filed under and hashes to its leaf hash.
+/// Holds: each job can be read and has exactly its index entries, its plan and its lineage; each blob is what its key says, and all that
+/// jobs, checkpoints, submissions and lineages name are there; each submission can be found and each entry of theirs has one; the log has
+/// no gap, and each event is of the job that it is filed under and hashes to its leaf hash.
 ///
-/// Threads: one. Cost: memory of the index entries, about 100 bytes a job.
+/// Threads: one. Cost: memory of index entries and hashes, about 600 bytes a job.
 class StoreCheck {
  public:
   static constexpr std::size_t kFindingsMax = 1000;  ///< that are kept; the others are counted
@@ -37,12 +41,31 @@ class StoreCheck {
   std::uint64_t entries() const { return entries_; }
   const std::vector<Finding>& findings() const { return findings_; }
   std::uint64_t findings_total() const { return findings_total_; }
+  /// Nobody names them: what removed jobs left until it is swept up.
+  std::uint64_t blobs_unreferenced() const { return blobs_unreferenced_; }
 
  private:
+  void job(const store::Row& row, const std::string& place);
+  void index_entry(const store::Row& row, const std::string& place);
+  void blob(const store::Row& row, const std::string& place);
+  void submission(const store::Row& row, const std::string& place);
+  void lineage(const store::Row& row, const std::string& place);
+  /// `place` names the blob; empty: none.
+  void wants(const std::string& place, const std::string& sha256);
+  /// Every blob with provider's or solver's bytes that a document names.
+  void wants_raw(const std::string& place, const Json& document);
+
   std::array<std::uint64_t, store::kNumTables> rows_{};
   std::uint64_t entries_ = 0;
   std::uint64_t sequence_ = 0;
   std::unordered_set<std::string> index_;  ///< entries that jobs have and that did not come yet
+  std::unordered_set<std::string> lineages_;  ///< that jobs have and that did not come yet
+  std::unordered_set<std::string> tokens_;  ///< of submissions
+  std::map<std::string, std::string> submission_entries_;  ///< place, token that it is of
+  std::unordered_map<std::string, bool> blobs_;  ///< that are there, as bytes: somebody names it
+  std::unordered_map<std::string, std::size_t> wanted_;  ///< named and not there yet: by which of namers_
+  std::vector<std::string> namers_;  ///< places
+  std::uint64_t blobs_unreferenced_ = 0;
   std::vector<Finding> findings_;
   std::uint64_t findings_total_ = 0;
 };

@@ -86,6 +86,48 @@ TEST_F(StoreChecked, every_contradiction_is_found_where_it_is) {
   EXPECT_THAT(places(), IsEmpty());
 }
 
+TEST_F(StoreChecked, whatever_a_job_names_and_is_not_there_is_found_and_what_nobody_names_is_counted) {
+  const JobId id = world_.run(world_.paid_job()).id;
+  const JobRecord record = load_job(*world_.store, id).value();
+  const std::string raw = world_.engine->lineage(id)->work.at(0).raw_sha256;
+  for (const std::string& blob : {record.spec_sha256, record.result_sha256, raw}) {
+    const Bytes bytes = world_.store->get(Table::kBlob, blob).value()->value;
+    plant(Batch().erase(Table::kBlob, blob));
+    const StoreCheck done = check();
+    ASSERT_EQ(done.findings().size(), 1u);
+    EXPECT_EQ(done.findings()[0].place, "blob/" + blob);
+    const bool of_the_job = blob != raw;
+    EXPECT_THAT(done.findings()[0].what, testing::HasSubstr(of_the_job ? "job/" + id.value : "step/" + id.value + "/"));
+    plant(Batch().put(Table::kBlob, blob, bytes));
+    EXPECT_THAT(places(), IsEmpty());
+  }
+  // A lineage and a submission are each enough to need the bytes.
+  const std::string token = world_.submitter->submissions(id)->at(0).token;
+  const auto without_steps = [&] {
+    const auto rows = rows_under(*world_.store, Table::kStep, "").value();
+    Batch batch;
+    for (const store::Row& row : rows) batch.erase(Table::kStep, row.key);
+    return batch;
+  };
+  plant(without_steps().erase(Table::kBlob, raw));
+  EXPECT_THAT(places(), ElementsAre("blob/" + raw));
+  const Bytes submission = world_.store->get(Table::kSubmission, token).value()->value;
+  plant(Batch().erase(Table::kSubmission, token));
+  EXPECT_THAT(places(), testing::Contains("blob/" + raw));
+  EXPECT_THAT(places(), testing::Contains("submission/job/" + id.value + "/" + token));
+  plant(Batch().put(Table::kSubmission, token, submission));
+  const Bytes lineage = world_.store->get(Table::kLineage, record.view.lineage_id).value()->value;
+  plant(Batch().erase(Table::kLineage, record.view.lineage_id));
+  EXPECT_THAT(places(), ElementsAre("lineage/" + record.view.lineage_id, "blob/" + raw));
+  plant(Batch().put(Table::kLineage, record.view.lineage_id, lineage).put(Table::kBlob, raw, "result"));
+  EXPECT_THAT(places(), IsEmpty());
+
+  EXPECT_EQ(check().blobs_unreferenced(), 0u);
+  plant(Batch().put(Table::kBlob, sha256("nobody's").hex(), "nobody's"));
+  EXPECT_EQ(check().blobs_unreferenced(), 1u);
+  EXPECT_THAT(places(), IsEmpty());
+}
+
 TEST_F(StoreChecked, an_event_that_was_altered_or_misfiled_and_a_gap_in_the_log_are_found) {
   world_.run(world_.classical_job());
   const store::LogEntry event = world_.store->read_log(0, 1).value().at(0);

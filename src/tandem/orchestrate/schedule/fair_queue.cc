@@ -56,7 +56,7 @@ void FairQueue::stand(const Node& node) {
       ready_.insert(&tenant);
     }
   }
-  project.waiting.insert(&node);
+  project.waiting.insert(project.waiting.end(), &node);  // most come last
 }
 
 void FairQueue::leave(const Node& node) {
@@ -80,7 +80,7 @@ bool FairQueue::push(const Ticket& ticket) {
   Line& line = line_of(*project.tenant, ticket.serial_key);
   at->second.line = &line;
   const Node* before = line.waiting.empty() ? nullptr : *line.waiting.begin();
-  line.waiting.insert(&node);
+  line.waiting.insert(line.waiting.end(), &node);
   if (line.taken || *line.waiting.begin() == before) return true;
   if (before != nullptr) leave(*before);
   stand(node);

@@ -116,6 +116,10 @@ class Submitter {
   /// All submissions of a job, by token: for lineage, and for people.
   Result<std::vector<SubmissionRecord>> submissions(const JobId& job);
 
+  /// Adds to `batch` that all records of a job go, as they are now, and to `blobs` which blobs they name.
+  /// Errors: 5027 submission_open - one of them is not resolved; those of the store.
+  Result<void> forget(store::Batch& batch, const JobId& job, std::vector<std::string>& blobs);
+
  private:
   friend class Reconciler;
   std::unique_ptr<Ledger> ledger_;

@@ -229,4 +229,21 @@ Result<void> Budget::release(store::Batch& batch, const JobId& job) const {
   return {};
 }
 
+Result<void> Budget::forget(store::Batch& batch, const JobId& job) const {
+  TANDEM_TRY_ASSIGN(const auto row, store_.get(Table::kBudget, hold_key(job)));
+  if (!row) return {};
+  TANDEM_TRY_ASSIGN(const Hold hold, Hold::parse(*row));
+  if (hold.reserved.usd_micros != 0)
+    return fail(errors::kSubmissionOpen, "{} are reserved for work of job {} whose bill is not known",
+                usd(hold.reserved), job.value);
+  batch.erase(Table::kBudget, row->key, Expect::at(row->version));
+  store::Scan scan = store::Scan::prefix(Table::kBudget, reservation_prefix(job));
+  while (true) {
+    TANDEM_TRY_ASSIGN(const auto reservations, store_.scan(scan));
+    for (const store::Row& one : reservations) batch.erase(Table::kBudget, one.key, Expect::at(one.version));
+    if (reservations.size() < scan.limit) return {};
+    scan.from = reservations.back().key + '\0';
+  }
+}
+
 }  // namespace tandem::budget

@@ -75,7 +75,7 @@ void release_untouched(store::Batch& batch, const JobId& job, std::string_view t
 /// and batch.
 ///
 /// Threads: safe to call concurrently. Cost: two point reads a verb.
-/// Errors of all: 4002 hold_unknown; 3003 store_damaged; those of the store.
+/// Errors of all but forget(): 4002 hold_unknown; of all: 3003 store_damaged; those of the store.
 class Budget {
  public:
   explicit Budget(store::Store& store) : store_(store) {}
@@ -91,6 +91,10 @@ class Budget {
   /// has ended). A bill above the reservation takes what is free and then becomes an over-run; either stops the hold.
   /// 0 voids the reservation. Errors: 4003 double_settlement; 4002 - no such reservation; 1023 - a bill below 0 or above kAmountMax.
   Result<void> settle(store::Batch& batch, const JobId& job, std::string_view token, job::Money billed) const;
+
+  /// The job is removed, and its rows go with it; the log has what was billed. Without a hold nothing is added.
+  /// Errors: 5027 submission_open - money is reserved.
+  Result<void> forget(store::Batch& batch, const JobId& job) const;
 
   /// The job ended: what is free is given back, what is reserved stays until its bill is known. Again: does nothing.
   Result<void> release(store::Batch& batch, const JobId& job) const;

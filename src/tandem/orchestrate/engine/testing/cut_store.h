@@ -30,8 +30,14 @@ class CutStore final : public store::Store {
     before_commit_ = std::move(hook);
   }
 
+  /// Called once a job's row was read: what others do before the rest of it is.
+  void after_job_read(std::function<void()> hook) {
+    const std::lock_guard lock(mutex_);
+    after_job_read_ = std::move(hook);
+  }
+
   void commit(store::Batch batch, store::CommitDone done) override {
-    if (const auto hook = take_hook()) hook();
+    if (const auto hook = take(before_commit_)) hook();
     if (cut_)
       done(tl::unexpected(gone()));
     else
@@ -40,7 +46,11 @@ class CutStore final : public store::Store {
   Result<std::optional<store::Row>> get(store::Table table, std::string_view key) override {
     if (table == store::Table::kJob) ++job_reads_;
     const bool lost = table == store::Table::kJob && job_reads_to_lose_ > 0 && job_reads_to_lose_-- > 0;
-    return cut_ || lost ? tl::unexpected(gone()) : store_.get(table, key);
+    if (cut_ || lost) return tl::unexpected(gone());
+    auto row = store_.get(table, key);
+    if (table == store::Table::kJob)
+      if (const auto hook = take(after_job_read_)) hook();
+    return row;
   }
   Result<std::vector<store::Row>> scan(const store::Scan& scan) override {
     if (cut_) return tl::unexpected(gone());
@@ -65,9 +75,9 @@ class CutStore final : public store::Store {
   Result<Timestamp> now() override { return cut_ ? tl::unexpected(gone()) : store_.now(); }
 
  private:
-  std::function<void()> take_hook() {
+  std::function<void()> take(std::function<void()>& hook) {
     const std::lock_guard lock(mutex_);
-    return std::exchange(before_commit_, nullptr);
+    return std::exchange(hook, nullptr);
   }
   static Error gone() { return make_error(errors::kStoreUnreachable, "the cable is pulled"); }
 
@@ -79,6 +89,7 @@ class CutStore final : public store::Store {
   std::atomic<std::size_t> rows_scanned_ = 0;
   std::mutex mutex_;
   std::function<void()> before_commit_;
+  std::function<void()> after_job_read_;
 };
 
 }  // namespace tandem::engine

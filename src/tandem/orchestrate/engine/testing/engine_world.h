@@ -71,6 +71,10 @@ class EngineWorld {
                                               .memory_bytes_max = memory_bytes_max,
                                               .store_retry_interval = store_retry_interval,
                                               .queue_delay_max = queue_delay_max,
+                                              .retention_age = retention_age,
+                                              .retention_jobs = retention_jobs,
+                                              .idempotency_age = idempotency_age,
+                                              .retention_interval = retention_interval,
                                               .schedules = workers != 0});
     EXPECT_THAT(started, Succeeds());
     engine = *std::move(started);
@@ -171,6 +175,10 @@ class EngineWorld {
   submit::FakeProvider* provider = nullptr;
   std::chrono::milliseconds store_retry_interval{1'000};
   std::chrono::milliseconds queue_delay_max{0};
+  std::chrono::milliseconds retention_age{0};
+  std::uint64_t retention_jobs = 0;
+  std::chrono::milliseconds idempotency_age = EngineOptions{}.idempotency_age;
+  std::chrono::milliseconds retention_interval = EngineOptions{}.retention_interval;
   std::uint64_t memory_bytes_max = EngineOptions{}.memory_bytes_max;
   std::unique_ptr<memory::MemoryStore> store;
   std::unique_ptr<submit::Submitter> submitter;

@@ -1,0 +1,106 @@
+#include "tandem/orchestrate/engine/removal.h"
+
+#include <algorithm>
+
+#include "tandem/base/assert.h"
+#include "tandem/orchestrate/engine/answer_index.h"
+#include "tandem/orchestrate/engine/blob_sweep.h"
+#include "tandem/trust/budget/budget.h"
+
+namespace tandem::engine {
+namespace {
+
+using store::Expect;
+using store::Table;
+
+constexpr std::size_t kStepsMax = 2'000;  ///< rows of checkpoints in one commit
+constexpr std::size_t kStepsPage = 64;  ///< read at once; some are large
+
+/// Erases the checkpoints of a job. What is beyond one commit goes at once, as long as the job is what it was.
+Result<void> take_steps(store::Store& store, const JobRecord& record, store::Batch& batch,
+                        std::vector<std::string>& blobs) {
+  store::Scan scan = store::Scan::prefix(Table::kStep, record.view.id.value + "/", kStepsPage);
+  store::Batch steps;
+  std::vector<std::string> named;
+  while (true) {
+    TANDEM_TRY_ASSIGN(const auto rows, store.scan(scan));
+    for (const store::Row& row : rows) {
+      steps.erase(Table::kStep, row.key);
+      each_raw(row.value, [&](std::string_view hash) { named.emplace_back(hash); });
+    }
+    if (rows.size() < kStepsPage) break;
+    scan.from = rows.back().key + '\0';
+    if (steps.operations.size() < kStepsMax) continue;
+    steps.check(Table::kJob, record.view.id.value, Expect::at(record.version));
+    leave_blobs(steps, rows.back().key, named);
+    TANDEM_TRY(store.commit_and_wait(std::move(steps)));
+    steps = {};
+    named.clear();
+  }
+  batch.operations.insert(batch.operations.end(), steps.operations.begin(), steps.operations.end());
+  blobs.insert(blobs.end(), named.begin(), named.end());
+  return {};
+}
+
+Result<void> take_lineage(store::Store& store, const JobRecord& record, store::Batch& batch,
+                          std::vector<std::string>& blobs) {
+  if (record.view.lineage_id.empty()) return {};
+  TANDEM_TRY_ASSIGN(const auto row, store.get(Table::kLineage, record.view.lineage_id));
+  if (!row) return {};
+  TANDEM_TRY_ASSIGN(const Json document, parse_json(row->value, "lineage " + row->key, {.bytes_max = UINT64_MAX}));
+  TANDEM_TRY_ASSIGN(const lineage::LineageRecord lineage, lineage::LineageRecord::parse(document));
+  const std::string data_class = lineage.spec.value("business", Json::object()).value("data_class", "");
+  TANDEM_TRY(drop_answers(store, batch, {.tenant = record.view.tenant, .data_class = data_class}, record.view.id,
+                          lineage.work));
+  each_raw(row->value, [&](std::string_view hash) { blobs.emplace_back(hash); });
+  batch.erase(Table::kLineage, row->key, Expect::at(row->version));
+  return {};
+}
+
+Result<void> take_key(store::Store& store, const JobRecord& record, store::Batch& batch) {
+  if (record.idempotency_key.empty()) return {};
+  const std::string key = IdempotencyEntry::row_key(record.view.tenant, record.idempotency_key);
+  TANDEM_TRY_ASSIGN(const auto row, store.get(Table::kIdempotency, key));
+  if (!row) return {};
+  TANDEM_TRY_ASSIGN(const IdempotencyEntry entry, IdempotencyEntry::parse(*row));
+  if (entry.job == record.view.id) batch.erase(Table::kIdempotency, key, Expect::at(row->version));
+  return {};
+}
+
+}  // namespace
+
+Result<Removal> prepare_removal(store::Store& store, submit::Submitter& submitter, const JobRecord& record,
+                                std::string_view actor, std::string_view reason, Timestamp now) {
+  const JobId& id = record.view.id;
+  if (!job::is_final(record.view.state))
+    return fail(errors::kJobNotFinal, "job {} is {}; cancel it first, or wait", id.value,
+                job::to_string(record.view.state));
+  Removal out;
+  store::Batch& batch = out.batch;
+  batch.erase(Table::kJob, id.value, Expect::at(record.version));
+  for (const std::string& key : job_index_keys(record)) batch.erase(Table::kJobIndex, key);
+  // A result names its job, so no other has the same; everything else may be shared.
+  if (!record.result_sha256.empty()) batch.erase(Table::kBlob, record.result_sha256);
+  std::vector<std::string> blobs = {record.spec_sha256};
+  TANDEM_TRY(submitter.forget(batch, id, blobs));
+  TANDEM_TRY(budget::Budget(store).forget(batch, id));
+  TANDEM_TRY(take_lineage(store, record, batch, blobs));
+  TANDEM_TRY(take_key(store, record, batch));
+  TANDEM_TRY(take_steps(store, record, batch, blobs));
+  std::sort(blobs.begin(), blobs.end());
+  blobs.erase(std::unique(blobs.begin(), blobs.end()), blobs.end());
+  leave_blobs(batch, id.value, blobs);
+  out.event = {.job = id,
+               .type = "job.removed",
+               .at = now,
+               .actor = std::string(actor),
+               .data = {{"state", job::to_string(record.view.state)},
+                        {"reason", std::string(reason)},
+                        {"spec_sha256", record.spec_sha256},
+                        {"result_sha256", record.result_sha256}}};
+  TANDEM_ASSERT(job::catalogue_violation(out.event) == "");
+  batch.append(id.value, out.event.stored());
+  return out;
+}
+
+}  // namespace tandem::engine
