@@ -54,6 +54,8 @@ class Oracle {
   void acknowledged(const std::string& key, const JobId& id);
   /// The events of a job that has ended, as a client reads them.
   void told_events(const JobId& id, const std::vector<job::Event>& events);
+  /// A retry, which has no key.
+  void acknowledged_retry(const JobId& id) { retries_.insert(id); }
   void told_final(const JobId& id, job::JobState state);
   void read_clock(const std::string& process) { clock_read_[process] = scheduler_.now(); }
   void accepted_by_device(const std::string& token);  ///< before the device has it
@@ -75,6 +77,7 @@ class Oracle {
     job::JobState state = job::JobState::kQueued;
     std::uint64_t fence = 0;
     bool cancel_requested = false;
+    std::string key;  ///< tenant and serial key; empty: it has none
   };
   /// Reads the row, or remembers it. Null: it is no job's.
   const Job* job(const std::string& id, const Cell& cell) const;
@@ -97,6 +100,8 @@ class Oracle {
   mutable std::map<std::string, Job, std::less<>> jobs_;  ///< as last read
   mutable std::map<std::string, submit::SubmissionRecord, std::less<>> submissions_;
   std::map<std::string, JobId> acknowledged_;
+  std::set<JobId> retries_;
+  std::map<std::string, std::string> has_key_;  ///< tenant and serial key: the job that runs under it
   std::map<JobId, job::JobState> told_;
   std::map<std::string, Scheduler::Nanos> clock_read_;
   std::map<std::string, Scheduler::Nanos> lease_until_;

@@ -73,7 +73,8 @@ struct Bench {
                                       .log = log,
                                       .meter = meter,
                                       .tracer = tracer,
-                                      .submitter = submitter},
+                                      .submitter = submitter,
+                                      .crash_points = crash_points},
                                      {.workers = workers})
                    .value()) {
     subscription = engine->subscribe(
