@@ -17,6 +17,7 @@ class CrashPoints(crash_sweep.Files):
         points = crash_sweep.crash_points()
         self.assertGreaterEqual(len(set(points)), 40)
         self.assertEqual(len(points), len(set(points)))
+        self.assertLessEqual(crash_sweep.DOUBLES_ONLY, set(points))
         self.assertEqual({crash_sweep.load_of(point).only for point in points}, {"", "sqlite", "postgres"})
         place = crash_sweep.Workplace()
         self.addCleanup(place.close)

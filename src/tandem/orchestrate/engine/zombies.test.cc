@@ -79,6 +79,20 @@ struct Node {
 
 class Zombies : public testing::TestWithParam<std::string> {};
 
+/// So that it is seen that the wire delivers.
+TEST_P(Zombies, what_was_on_the_wire_counts_where_nobody_took_over) {
+  World world(GetParam());
+  const job::JobSpec noop =
+      job::JobSpec::parse({{"problem", {{"type", "noop"}, {"steps", 1}}}}, world.problems).value();
+  Node stopped(world, "stopped");
+  stopped.store.keep_ends();
+  constexpr std::size_t kJobs = 20;
+  for (std::size_t i = 0; i < kJobs; ++i) ASSERT_THAT(stopped.engine->admit(noop, "default", "", "user"), Succeeds());
+  stopped.store.wait_for_ends(kJobs);
+  stopped.store.freeze();
+  EXPECT_EQ(stopped.store.thaw(), kJobs);
+}
+
 TEST_P(Zombies, no_late_completion_of_a_process_that_was_stopped_is_taken) {
   const auto asked = parse_int64(SystemEnvironment().get("TANDEM_ZOMBIES"));
   const auto total = static_cast<std::size_t>(asked.value_or(1'000));
@@ -111,7 +125,8 @@ TEST_P(Zombies, no_late_completion_of_a_process_that_was_stopped_is_taken) {
       EXPECT_EQ(view.fence, 3u) << "started, taken over, started";
       EXPECT_EQ(heir.engine->result(id).value(), results[id.value]);
       std::vector<std::string> types;
-      for (const job::Event& event : heir.engine->events(id, 0, 1000).value()) types.push_back(event.type);
+      const auto events = heir.engine->events(id, 0, 1000).value();
+      for (const job::Event& event : events) types.push_back(event.type);
       EXPECT_THAT(types, testing::Contains("job.succeeded").Times(1));
       EXPECT_THAT(types, testing::Contains("job.started").Times(2));
     }
