@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <exception>
 #include <sstream>
+#include <system_error>
 
 #include "tandem/base/clock.h"
 #include "tandem/base/fs.h"
@@ -84,12 +86,15 @@ struct Total {
             {"not_covered",
              {{"job", missing(sim::job_transitions(), coverage.job_transitions)},
               {"submission", missing(sim::submission_transitions(), coverage.submission_transitions)},
-              {"fault", missing(sim::faults(), coverage.faults)}}}};
+              {"fault", missing(sim::faults(), coverage.faults)}}},
+            {"not_made", sim::job_transitions_not_made()}};
   }
   void print() const {
     print_counts("transitions of jobs", coverage.job_transitions);
     print_counts("transitions of submissions", coverage.submission_transitions);
     print_counts("faults", coverage.faults);
+    for (const std::string& name : sim::job_transitions_not_made())
+      fmt::print("legal, and not made by the engine: job {}\n", name);
     for (const std::string& name : missing(sim::job_transitions(), coverage.job_transitions))
       fmt::print("not covered: job {}\n", name);
     for (const std::string& name : missing(sim::submission_transitions(), coverage.submission_transitions))
@@ -111,10 +116,20 @@ int run(const Wanted& wanted) {
   const SystemClock clock;
   const Instant begin = clock.monotonic();
   sim::Oracle::Trace trace;
-  if (wanted.trace) trace = [](const std::string& line) { fmt::print("{}\n", line); };
+  std::exception_ptr unprinted;  // nothing is thrown through the fibres of a simulation
+  if (wanted.trace) {
+    trace = [&unprinted](const std::string& line) {
+      try {
+        if (!unprinted) fmt::print("{}\n", line);
+      } catch (const std::system_error&) {
+        unprinted = std::current_exception();
+      }
+    };
+  }
   Total total;
   for (std::uint64_t seed = wanted.first;; ++seed) {
     const sim::Report report = sim::simulate(sim::Options::expand(seed, wanted.plant), trace);
+    if (unprinted) std::rethrow_exception(unprinted);
     print(report, wanted);
     ++total.seeds;
     total.jobs += report.jobs;

@@ -47,6 +47,25 @@ bool is_take_over(const SubmissionRecord& from, const SubmissionRecord& to) {
          from.raw_sha256 == to.raw_sha256;
 }
 
+/// Nothing awaits approval, and what waits for a person is not ended by its limits.
+bool is_not_made(JobState from, JobEvent event) {
+  if (from == JobState::kAwaitingApproval || event == JobEvent::kNeedsApproval) return true;
+  if (from == JobState::kQueued) return event == JobEvent::kFail;
+  return event == JobEvent::kExpire && (from == JobState::kSuspended || from == JobState::kAwaitingReview);
+}
+
+std::vector<std::string> transitions_of_jobs(bool (*wanted)(JobState, JobEvent)) {
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < job::kNumJobStates; ++i)
+    for (std::size_t k = 0; k < job::kNumJobEvents; ++k) {
+      const auto from = static_cast<JobState>(i);
+      const auto event = static_cast<JobEvent>(k);
+      const auto to = job::transition(from, event);
+      if (to && wanted(from, event)) out.push_back(name_of(from, event, *to));
+    }
+  return out;
+}
+
 }  // namespace
 
 void Coverage::add(const Coverage& other) {
@@ -67,29 +86,10 @@ std::vector<std::string> submission_transitions() {
 }
 
 std::vector<std::string> job_transitions() {
-  // What the engine does today; the table of model/job allows more.
-  constexpr std::pair<JobState, JobEvent> kMade[] = {
-      {JobState::kQueued, JobEvent::kStart},
-      {JobState::kQueued, JobEvent::kCancel},
-      {JobState::kRunning, JobEvent::kSucceed},
-      {JobState::kRunning, JobEvent::kFail},
-      {JobState::kRunning, JobEvent::kCancel},
-      {JobState::kRunning, JobEvent::kExpire},
-      {JobState::kRunning, JobEvent::kRequeue},
-      {JobState::kQueued, JobEvent::kSuspend},
-      {JobState::kQueued, JobEvent::kExpire},
-      {JobState::kRunning, JobEvent::kSuspend},
-      {JobState::kSuspended, JobEvent::kResume},
-      {JobState::kSuspended, JobEvent::kCancel},
-      {JobState::kRunning, JobEvent::kNeedsReview},
-      {JobState::kAwaitingReview, JobEvent::kAccepted},
-      {JobState::kAwaitingReview, JobEvent::kRejected},
-      {JobState::kAwaitingReview, JobEvent::kCancel},
-  };
-  std::vector<std::string> out;
-  for (const auto& [from, event] : kMade) out.push_back(name_of(from, event, *job::transition(from, event)));
-  return out;
+  return transitions_of_jobs([](JobState from, JobEvent event) { return !is_not_made(from, event); });
 }
+
+std::vector<std::string> job_transitions_not_made() { return transitions_of_jobs(is_not_made); }
 
 std::vector<std::string> faults() {
   return {"clock jump",

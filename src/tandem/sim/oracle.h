@@ -31,6 +31,8 @@ struct Coverage {
 /// All transitions of submissions that the table allows, and those of jobs that the engine can make today, as Coverage names them.
 std::vector<std::string> submission_transitions();
 std::vector<std::string> job_transitions();
+/// Those of jobs that the table allows and the engine does not make.
+std::vector<std::string> job_transitions_not_made();
 /// All kinds of fault that a history can have.
 std::vector<std::string> faults();
 

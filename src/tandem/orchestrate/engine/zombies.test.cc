@@ -122,13 +122,14 @@ TEST_P(Zombies, no_late_completion_of_a_process_that_was_stopped_is_taken) {
     EXPECT_EQ(world.store->last_sequence().value(), before) << "the log grew";
     for (const JobId& id : jobs) {
       const auto view = heir.engine->job(id).value();
-      EXPECT_EQ(view.fence, 3u) << "started, taken over, started";
+      EXPECT_GE(view.fence, 3u) << "started, taken over, started; more where the heir was slow";
       EXPECT_EQ(heir.engine->result(id).value(), results[id.value]);
       std::vector<std::string> types;
       const auto events = heir.engine->events(id, 0, 1000).value();
       for (const job::Event& event : events) types.push_back(event.type);
       EXPECT_THAT(types, testing::Contains("job.succeeded").Times(1));
-      EXPECT_THAT(types, testing::Contains("job.started").Times(2));
+      EXPECT_THAT(types, testing::Contains("job.started").Times(testing::Ge(2)));
+      EXPECT_THAT(types, testing::Contains("job.requeued"));
     }
   }
   EXPECT_EQ(taken, 0u);
