@@ -33,7 +33,7 @@ class Zombies(unittest.TestCase):
         return place
 
     def events(self, place):
-        lines = place.run("store", "export", "--json").stdout.splitlines()
+        lines = place.run("store", "export").stdout.splitlines()
         return [line for line in map(json.loads, lines) if line["kind"] == "event"]
 
     def test_a_worker_that_was_stopped_for_longer_than_its_lease_completes_nothing(self):
