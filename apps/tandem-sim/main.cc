@@ -1,9 +1,16 @@
 // apps/tandem-sim/main.cc - runs simulated histories of the orchestrator by seed, and says what did not hold in them.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <exception>
+#include <sstream>
+#include <system_error>
 
 #include "tandem/base/clock.h"
+#include "tandem/base/fs.h"
+#include "tandem/base/printing.h"
+#include "tandem/base/text.h"
 #include "tandem/sim/world.h"
 
 namespace {
@@ -22,17 +29,25 @@ struct Wanted {
   std::uint64_t seconds = 0;  ///< 0: until all seeds are done
 };
 
+bool read_number(const std::string& digits, std::uint64_t& out) {
+  const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), out);
+  return failed == std::errc() && end == digits.data() + digits.size();
+}
+
 /// "7" or "1..2000".
 std::string read_seeds(const std::string& text, Wanted& wanted) {
   const std::size_t dots = text.find("..");
-  const auto number = [](const std::string& digits, std::uint64_t& out) {
-    const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), out);
-    return failed == std::errc() && end == digits.data() + digits.size();
-  };
-  const bool read = number(text.substr(0, dots), wanted.first) &&
-                    number(dots == std::string::npos ? text : text.substr(dots + 2), wanted.last);
+  const bool read = read_number(text.substr(0, dots), wanted.first) &&
+                    read_number(dots == std::string::npos ? text : text.substr(dots + 2), wanted.last);
   if (read && wanted.first <= wanted.last) return "";
-  return "expected a seed or a range as 1..2000, not '" + text + "'";
+  return fmt::format("expected a seed or a range as 1..2000, not {}", quote(text));
+}
+
+int report(const Error& error) {
+  fmt::print(stderr, "tandem-sim: {}\n", error.to_string());
+  const ErrorRecord& record = error_record(error.number);
+  if (!record.action.empty()) fmt::print(stderr, "  {}\n", record.action);
+  return record.exit_code;
 }
 
 std::vector<std::string> missing(const std::vector<std::string>& all,
@@ -71,12 +86,15 @@ struct Total {
             {"not_covered",
              {{"job", missing(sim::job_transitions(), coverage.job_transitions)},
               {"submission", missing(sim::submission_transitions(), coverage.submission_transitions)},
-              {"fault", missing(sim::faults(), coverage.faults)}}}};
+              {"fault", missing(sim::faults(), coverage.faults)}}},
+            {"not_made", sim::job_transitions_not_made()}};
   }
   void print() const {
     print_counts("transitions of jobs", coverage.job_transitions);
     print_counts("transitions of submissions", coverage.submission_transitions);
     print_counts("faults", coverage.faults);
+    for (const std::string& name : sim::job_transitions_not_made())
+      fmt::print("legal, and not made by the engine: job {}\n", name);
     for (const std::string& name : missing(sim::job_transitions(), coverage.job_transitions))
       fmt::print("not covered: job {}\n", name);
     for (const std::string& name : missing(sim::submission_transitions(), coverage.submission_transitions))
@@ -98,10 +116,20 @@ int run(const Wanted& wanted) {
   const SystemClock clock;
   const Instant begin = clock.monotonic();
   sim::Oracle::Trace trace;
-  if (wanted.trace) trace = [](const std::string& line) { fmt::print("{}\n", line); };
+  std::exception_ptr unprinted;  // nothing is thrown through the fibres of a simulation
+  if (wanted.trace) {
+    trace = [&unprinted](const std::string& line) {
+      try {
+        if (!unprinted) fmt::print("{}\n", line);
+      } catch (const std::system_error&) {
+        unprinted = std::current_exception();
+      }
+    };
+  }
   Total total;
   for (std::uint64_t seed = wanted.first;; ++seed) {
     const sim::Report report = sim::simulate(sim::Options::expand(seed, wanted.plant), trace);
+    if (unprinted) std::rethrow_exception(unprinted);
     print(report, wanted);
     ++total.seeds;
     total.jobs += report.jobs;
@@ -123,16 +151,24 @@ int run(const Wanted& wanted) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  hold_standard_streams();
   CLI::App app{
       "Runs the orchestrator under a seeded scheduler, on simulated machines that fail. The same seed gives the same "
       "history."};
   Wanted wanted;
   std::string seeds;
+  std::string count_text;
   std::uint64_t count = 0;
   app.add_option("--seed,--seeds", seeds, "a seed, or the seeds A..B; default 1..2000")
       ->type_name("A[..B]")
       ->check([&](const std::string& text) { return read_seeds(text, wanted); });
-  app.add_option("--count", count, "so many seeds from the first on");
+  app.add_option("--count", count_text, "so many seeds from the first on")
+      ->type_name("N")
+      ->check([&](const std::string& text) {
+        return read_number(text, count) && count > 0
+                   ? std::string()
+                   : fmt::format("expected a whole number from 1, not {}", quote(text));
+      });
   std::string plant;
   app.add_option("--plant", plant, "a mistake that the simulation makes on purpose")
       ->check([&](const std::string& text) {
@@ -141,11 +177,31 @@ int main(int argc, char** argv) {
         return found ? std::string()
                      : "expected fence-dropped, reply-before-sync, retry-on-ambiguous or lease-by-local-clock";
       });
-  app.add_option("--seconds", wanted.seconds, "end after the seed that is under way then");
+  std::string seconds;
+  app.add_option("--seconds", seconds, "end after the seed that is under way then; 0: when all are done")
+      ->type_name("N")
+      ->check([&](const std::string& text) {
+        return read_number(text, wanted.seconds)
+                   ? std::string()
+                   : fmt::format("expected a whole number of seconds, not {}", quote(text));
+      });
   app.add_flag("--json", wanted.json, "a document for each seed, and one for all of them");
   app.add_flag("--keep-going", wanted.keep_going, "do not stop at the first seed with a violation");
   app.add_flag("--trace", wanted.trace, "print each change of a row and each fault as it happens");
-  CLI11_PARSE(app, argc, argv);
-  if (count > 0) wanted.last = wanted.first + count - 1;
-  return run(wanted);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {  // --help
+    const Result<int> shown = run_printing([&]() -> Result<int> {
+      std::ostringstream text;
+      const int code = app.exit(success, text, text);
+      fmt::print("{}", text.str());
+      return code;
+    });
+    return shown ? *shown : report(shown.error());
+  } catch (const CLI::ParseError& error) {
+    return report(make_error(errors::kUsage, "{}", trim(error.what())));
+  }
+  if (count > 0) wanted.last = wanted.first + std::min(count - 1, UINT64_MAX - wanted.first);
+  const Result<int> done = run_printing([&]() -> Result<int> { return run(wanted); });
+  return done ? *done : report(done.error());
 }

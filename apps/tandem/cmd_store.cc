@@ -183,24 +183,27 @@ Result<void> refuse_inside(const std::string& file, const std::string& data_dir)
 }
 
 Result<int> backup(Cli& cli, const std::string& file, bool plain) {
+  TANDEM_TRY_ASSIGN(const CrashPoints crash_points, arm_crash_points(cli.machine.environment));
   TANDEM_TRY_ASSIGN(const Place place, place_of(cli, Use::kRead));
   TANDEM_TRY(refuse_inside(file, place.data_dir));
   ::umask(S_IRWXG | S_IRWXO);  // it holds what the data directory shows to nobody else
   TANDEM_TRY_ASSIGN(const auto store, open_store_to_read(place.settings, place.data_dir, cli.machine));
   const store::BackupOptions options{.compression = plain ? store::Compression::kNone : store::Compression::kZlib,
                                      .tandem = TANDEM_VERSION};
-  TANDEM_TRY_ASSIGN(const auto summary, store::back_up(*store, cli.machine.fs, file, options, cli.machine.clock));
+  TANDEM_TRY_ASSIGN(const auto summary,
+                    store::back_up(*store, cli.machine.fs, file, options, cli.machine.clock, crash_points));
   print_summary(cli, summary, file, place, "written to");
   return 0;
 }
 
 Result<int> restore(Cli& cli, const std::string& file) {
   TANDEM_TRY(open_backup(cli, file));  // before a store is made for it
-  TANDEM_TRY_ASSIGN(const CrashPoints crash_points, CrashPoints::arm(cli.machine.environment));
+  TANDEM_TRY_ASSIGN(const CrashPoints crash_points, arm_crash_points(cli.machine.environment));
   TANDEM_TRY_ASSIGN(const Place place, place_of(cli, Use::kWrite));
   ThreadExecutor executor(1);
   NullMeter meter;
-  TANDEM_TRY_ASSIGN(const auto store, open_store(place.settings, place.data_dir, executor, cli.machine, meter, true));
+  TANDEM_TRY_ASSIGN(const auto store,
+                    open_store(place.settings, place.data_dir, executor, cli.machine, meter, crash_points, true));
   TANDEM_TRY_ASSIGN(const auto summary, store::restore(cli.machine.fs, file, *store, crash_points));
   print_summary(cli, summary, file, place, "restored from");
   return 0;

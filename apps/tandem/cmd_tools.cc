@@ -147,6 +147,15 @@ void check_place(Cli& cli, const Settings& settings, Checks& checks) {
   }
 }
 
+Result<int> list_crash_points(Cli& cli) {
+  const std::vector<std::string> names = crash_point_names();
+  if (cli.json)
+    print_json({{"crash_points", names}});
+  else
+    for (const std::string& name : names) fmt::print("{}\n", name);
+  return 0;
+}
+
 Result<int> doctor(Cli& cli) {
   Checks checks;
   if (const auto settings = cli.settings(); !settings) {
@@ -204,7 +213,12 @@ void add_config(CLI::App& app, Cli& cli) {
 
 void add_doctor(CLI::App& app, Cli& cli) {
   CLI::App* command = app.add_subcommand("doctor", "check machine, data directory, store and backends");
-  command->callback([&cli] { cli.action = [&cli] { return doctor(cli); }; });
+  auto crash_points = std::make_shared<bool>(false);
+  command->add_flag("--crash-points", *crash_points,
+                    "list the places where TANDEM_CRASH_POINT=NAME kills a process, for tests, instead");
+  command->callback([&cli, crash_points] {
+    cli.action = [&cli, crash_points] { return *crash_points ? list_crash_points(cli) : doctor(cli); };
+  });
 }
 
 void add_completion(CLI::App& app, Cli& cli) {

@@ -104,13 +104,13 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
              !server_address(out->data_dir_, machine.fs).empty()) {
     return tl::unexpected(std::move(lock).error());
   }
-  TANDEM_TRY_ASSIGN(out->crash_points_, CrashPoints::arm(machine.environment));
+  TANDEM_TRY_ASSIGN(out->crash_points_, arm_crash_points(machine.environment));
   out->executor_ = std::make_unique<ThreadExecutor>(static_cast<std::size_t>(settings.integer("compute.threads")));
   out->credentials_ = std::make_unique<FileCredentials>(machine.fs, machine.environment);
   out->tracer_ = std::make_unique<telemetry::LogTracer>(log, machine.clock);
   TANDEM_TRY_ASSIGN(out->http_, make_http(settings, machine));
-  TANDEM_TRY_ASSIGN(
-      out->store_, open_store(settings, out->data_dir_, *out->executor_, machine, out->meters_, out->lock_ != nullptr));
+  TANDEM_TRY_ASSIGN(out->store_, open_store(settings, out->data_dir_, *out->executor_, machine, out->meters_,
+                                            out->crash_points_, out->lock_ != nullptr));
   TANDEM_TRY_ASSIGN(out->backends_, make_backends(settings, *out->executor_, machine, *out->http_, *out->credentials_,
                                                   log, out->meters_));
   out->submitter_ = std::make_unique<submit::Submitter>(
@@ -137,6 +137,7 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
                                         .meter = out->meters_,
                                         .tracer = *out->tracer_,
                                         .submitter = *out->submitter_,
+                                        .crash_points = out->crash_points_,
                                         .gates = out->gates_.get()};
   TANDEM_TRY_ASSIGN(schedule::Weights weights, tenant_weights(settings));
   TANDEM_TRY_ASSIGN(

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "tandem/api/service/service.h"
 #include "tandem/base/crash_point.h"
@@ -93,7 +94,8 @@ std::uint64_t memory_limit(const Settings& settings, Fs& fs);
 /// The file in the data directory, or the database of store.address. `alone`: this process holds the directory; else the file
 /// can only be read. Errors: 3012 restore_unfinished; those of the store.
 Result<std::unique_ptr<store::Store>> open_store(const Settings& settings, const std::string& data_dir,
-                                                 Executor& executor, Machine& machine, Meter& meter, bool alone);
+                                                 Executor& executor, Machine& machine, Meter& meter,
+                                                 const CrashPoints& crash_points, bool alone);
 /// The same store only to be read, whoever writes it meanwhile; nothing is created or migrated.
 Result<std::unique_ptr<store::Store>> open_store_to_read(const Settings& settings, const std::string& data_dir,
                                                          Machine& machine);
@@ -101,6 +103,10 @@ Result<std::unique_ptr<store::Store>> open_store_to_read(const Settings& setting
 Result<store::Migration> migrate_store(const Settings& settings, const std::string& data_dir, Machine& machine);
 /// The newest schema version of stores of a kind that this binary can read; 0: it does not know the kind.
 std::uint64_t newest_schema(std::string_view kind);
+/// Where a test may kill a process of this program: the names of all parts.
+std::vector<std::string> crash_point_names();
+/// CrashPoints::arm with a name that there is. Errors: 1061 bad_setting.
+Result<CrashPoints> arm_crash_points(const Environment& environment);
 std::string lock_file(const std::string& data_dir);
 
 }  // namespace tandem::app

@@ -1,18 +1,16 @@
 // apps/tandem/main.cc - the one binary and its subcommands.
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
-#include <new>
 #include <sstream>
 #include <string>
 #include <string_view>
-#include <system_error>
 
 #include "cli.h"
 #include "command_words.h"
+#include "tandem/base/printing.h"
 #include "tandem/base/text.h"
 
 namespace {
@@ -54,26 +52,6 @@ void refuse_wrapped_numbers(CLI::App& app) {
   for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) refuse_wrapped_numbers(*command);
 }
 
-Error output_error(int code) {
-  const std::string reason = std::system_category().message(code);
-  return make_error(code == ENOSPC || code == EDQUOT || code == EFBIG ? errors::kDiskFull : errors::kIoError,
-                    "standard output cannot be written: {}; what was printed is not complete", reason);
-}
-
-/// Runs the command; what it printed has arrived, or it failed.
-Result<int> act(const app::Cli& cli) {
-  try {
-    Result<int> done = cli.action();
-    errno = 0;
-    if (done && (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)) return tl::unexpected(output_error(errno));
-    return done;
-  } catch (const std::system_error& error) {
-    return tl::unexpected(output_error(error.code().value()));  // of printing; nothing else of ours throws it
-  } catch (const std::bad_alloc&) {
-    return fail(errors::kOutOfMemory, "there is not enough memory for this; nothing of it was stored");
-  }
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -113,7 +91,7 @@ int main(int argc, char** argv) {
       for (const std::string& word : app::words_after(app, *before)) fmt::print("{}\n", word);
       return 0;
     };
-    const Result<int> answered = act(cli);
+    const Result<int> answered = run_printing(cli.action);
     return answered ? *answered : report(answered.error(), cli.json);
   }
   // A command line that cannot be read, or ends at --version, has not set it.
@@ -131,12 +109,12 @@ int main(int argc, char** argv) {
       fmt::print("{}", text.str());
       return code;
     };
-    const Result<int> shown = act(cli);
+    const Result<int> shown = run_printing(cli.action);
     return shown ? *shown : report(shown.error(), json);
   } catch (const CLI::ParseError& error) {
     const std::string stray = app::stray_word(app, words);
     return report(make_error(errors::kUsage, "{}", stray.empty() ? trim(error.what()) : stray), json);
   }
-  const Result<int> done = act(cli);
+  const Result<int> done = run_printing(cli.action);
   return done ? *done : report(done.error(), cli.json);
 }

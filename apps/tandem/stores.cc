@@ -19,20 +19,24 @@ Result<std::unique_ptr<store::Store>> complete(std::unique_ptr<store::Store> sto
 }  // namespace
 
 Result<std::unique_ptr<store::Store>> open_store(const Settings& settings, const std::string& data_dir,
-                                                 Executor& executor, Machine& machine, Meter& meter, bool alone) {
+                                                 Executor& executor, Machine& machine, Meter& meter,
+                                                 const CrashPoints& crash_points, bool alone) {
   const auto batch_max = static_cast<std::size_t>(settings.integer("store.commit_batch_max"));
   const auto wait = std::chrono::milliseconds(settings.integer("store.commit_wait"));
   const std::string address = settings.string("store.address");
   if (address.empty() && !alone) return open_store_to_read(settings, data_dir, machine);
   if (address.empty()) {
-    TANDEM_TRY_ASSIGN(auto store, sqlite::SqliteStore::open(store_file(data_dir),
-                                                            {.commit_batch_max = batch_max, .commit_wait = wait},
-                                                            executor, machine.clock, meter));
+    TANDEM_TRY_ASSIGN(
+        auto store,
+        sqlite::SqliteStore::open(store_file(data_dir),
+                                  {.commit_batch_max = batch_max, .commit_wait = wait, .crash_points = &crash_points},
+                                  executor, machine.clock, meter));
     return complete(std::move(store));
   }
-  TANDEM_TRY_ASSIGN(
-      auto store, postgres::PostgresStore::open(address, {.commit_batch_max = batch_max, .commit_wait = wait}, executor,
-                                                machine.clock, machine.rng, meter));
+  TANDEM_TRY_ASSIGN(auto store,
+                    postgres::PostgresStore::open(
+                        address, {.commit_batch_max = batch_max, .commit_wait = wait, .crash_points = &crash_points},
+                        executor, machine.clock, machine.rng, meter));
   return complete(std::move(store));
 }
 

@@ -43,12 +43,28 @@ class Simulation(unittest.TestCase):
         self.assertIn(found["violation"], again.stdout)
 
     def test_wrong_words_are_refused(self):
-        for arguments in (["--seed", "x"], ["--seeds", "5..4"], ["--seeds", "1.."], ["--plant", "tree"], ["--lunch"]):
+        for arguments, said in ((["--seed", "x"], "--seed"), (["--seeds", "5..4"], "1..2000"), (["--seeds", "1.."], "1..2000"),
+                                (["--plant", "tree"], "fence-dropped"), (["--lunch"], "--lunch"), (["lunch"], "lunch"),
+                                (["--seed", "1", "lunch"], "lunch"), (["--count", "0"], "from 1"), (["--count", "-1"], "from 1"),
+                                (["--count", "18446744073709551616"], "from 1"), (["--count", "2x"], "from 1"), (["--count"], "--count"),
+                                (["--seconds", "-1"], "seconds"), (["--seconds", "1.5"], "seconds")):
             with self.subTest(arguments):
                 done = run(*arguments)
-                self.assertNotEqual(done.returncode, 0)
-                self.assertEqual(done.stdout, "")
-                self.assertNotEqual(done.stderr, "")
+                self.assertEqual((done.returncode, done.stdout), (2, ""))
+                self.assertRegex(done.stderr, r"^tandem-sim: .*usage.*")
+                self.assertIn(said, done.stderr)
+
+    def test_what_cannot_be_printed_is_an_error(self):
+        for arguments in (["--seed", "1"], ["--seed", "1", "--json"], ["--seed", "1", "--trace"], ["--help"]):
+            with self.subTest(arguments), open("/dev/full", "w") as full:
+                done = subprocess.run([PROGRAM, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+                self.assertEqual(done.returncode, 8)
+                self.assertIn("standard output cannot be written", done.stderr)
+
+    def test_a_count_beyond_the_last_seed_ends_with_it(self):
+        done = run("--seed", "18446744073709551614", "--count", "5", "--json")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(json.loads(done.stdout.splitlines()[-1])["seeds"], 2)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """kill -9 of the server under clients that submit local and device jobs. Oracles: the acknowledgements, and the device's own book.
 
-TANDEM_KILLS sets how often (50 here, 500 in the long check).
+TANDEM_KILLS sets how often (200 here, 500 in the long check, 2,000 in `./dev bench kills`); TANDEM_TAKE_OVERS and TANDEM_TAKE_OVER_TTL
+how often a node is lost for good, and how long a lease is.
 """
 
 import collections
+import datetime
 import json
 import os
 import pathlib
@@ -17,7 +19,10 @@ import urllib.error
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 from support import QUBO, Cluster, Workplace, book_lines  # noqa: E402
 
-KILLS = int(os.environ.get("TANDEM_KILLS", "50"))
+KILLS = int(os.environ.get("TANDEM_KILLS", "200"))
+TAKE_OVERS = int(os.environ.get("TANDEM_TAKE_OVERS", "3"))
+TAKE_OVER_TTL_S = float(os.environ.get("TANDEM_TAKE_OVER_TTL", "1"))
+WORKING_MAX_S = 0.6  # goal: from a kill to the next start of a job, 99 of 100
 CLIENTS = 3
 
 BELL = {
@@ -33,6 +38,14 @@ def document(number):
     return {"name": f"device {number}", "program": {"pubs": [BELL]}, "seed": number,
             "policy": {"backends": ["lab.device"]},
             "limits": {"cost_max_usd_micros": 1_000_000, "retry": {"max_attempts": 10, "delay_min": "5ms", "delay_max": "100ms"}}}
+
+
+def seconds_of(event):
+    return datetime.datetime.fromisoformat(event["value"]["at"]).timestamp()
+
+
+def share_of(values, share):
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
 class Clients:
@@ -87,13 +100,15 @@ class KillLoop(unittest.TestCase):
     def setUp(self):
         self.dice = random.Random(int(os.environ.get("TANDEM_KILL_SEED", "1")))
         self.settings = {"TANDEM_LAB_DEVICE_POLL": "5ms", "TANDEM_LAB_SETTLE_WINDOW": "300ms"}
+        self.places = []
         self.faults = [{"on": "submit", "action": "drop_reply", "from": 5, "count": 0, "probability": 0.1},
                        {"on": "submit", "action": "throttle", "from": 1, "count": 0, "probability": 0.2}]
-        self.tokens = {}  # of each device job: its submissions
+        self.tokens = collections.defaultdict(set)  # of each device job: its submissions
 
     def place(self):
         place = Workplace()
         self.addCleanup(place.close)
+        self.places.append(place)
         return place
 
     def started(self, place):
@@ -106,22 +121,70 @@ class KillLoop(unittest.TestCase):
             self.settings["TANDEM_LAB_DEVICE_URL"] = device.url
             clients = Clients()
             restarts = []
+            killed = []
             for _ in range(KILLS):
                 begin = time.monotonic()
                 with place.serve(environment=self.settings) as server:
                     restarts.append(time.monotonic() - begin)
                     clients.servers = [server]
-                    time.sleep(self.dice.uniform(0.02, 0.4))
+                    time.sleep(self.dice.uniform(0.02, 0.25))
                     clients.servers = []
+                    killed.append(time.time())
                     server.kill()
             with place.serve(environment=self.settings) as server:
                 clients.servers = [server]
                 time.sleep(0.3)
                 views = self.all_done(clients, server)
         self.judge(clients, views, device, KILLS, restarts)
+        # Clients never rest, so a node that works starts something: the log says when.
+        starts = sorted(seconds_of(e) for e in self.exported_events(place) if e["value"]["type"] == "job.started")
+        working = [min(at for at in starts if at > kill) - kill for kill in killed]
+        print(f"same node working again after {KILLS} kills: p50 {share_of(working, 0.5):.3f} s, p99 {share_of(working, 0.99):.3f} s, "
+              f"max {max(working):.3f} s (goal: p99 <= {WORKING_MAX_S} s on a quiet machine)", flush=True)
+
+    def exported_events(self, place):
+        """The whole log; without --json the lines are the same, and not held to the contract one by one."""
+        lines = place.run("store", "export", environment=self.settings).stdout.splitlines()
+        return [line for line in map(json.loads, lines) if line["kind"] == "event"]
+
+    def test_a_node_that_is_lost_is_replaced_when_its_lease_has_ended_and_a_second_more_at_most(self):
+        long = {"problem": {"type": "max_cut", "num_nodes": 60, "edges": [[u, v, 1 + (u * v) % 5] for u in range(60) for v in range(u)]},
+                "limits": {"time": "60s"}, "refinement": {"mode": "off"}, "name": "long"}
+        self.settings["TANDEM_ENGINE_LEASE_TTL"] = f"{int(TAKE_OVER_TTL_S * 1000)}ms"
+        places = [self.place() for _ in range(TAKE_OVERS + 1)]
+        with Cluster() as cluster:
+            self.settings["TANDEM_STORE_ADDRESS"] = cluster.address
+            lost = self.started(places[0])
+            job = lost.request("POST", "/v1/jobs", long)[2]["job_id"]
+            killed = []
+            for place in places[1:]:  # the one that takes over is the next to be lost; a job survives four
+                while (view := lost.request("GET", f"/v1/jobs/{job}")[2])["state"] != "running":
+                    self.assertEqual(view["state"], "queued", view)
+                    time.sleep(0.02)
+                heir = self.started(place)
+                time.sleep(self.dice.uniform(0.1, TAKE_OVER_TTL_S / 2))
+                killed.append(time.time())
+                lost.kill()
+                fence = view["fence"]
+                end = time.monotonic() + 3 * TAKE_OVER_TTL_S + 5
+                while (view := heir.request("GET", f"/v1/jobs/{job}")[2])["fence"] < fence + 2:
+                    self.assertLess(time.monotonic(), end, view)
+                    time.sleep(0.02)
+                lost = heir
+                if len(killed) % 4 == 0:  # a job that took down five would be given up
+                    lost.request("POST", f"/v1/jobs/{job}/cancel", {})
+                    lost.finished(job)
+                    job = lost.request("POST", "/v1/jobs", long)[2]["job_id"]
+            lost.request("POST", f"/v1/jobs/{job}/cancel", {})
+            lost.finished(job)
+            lost.stop()
+            starts = sorted(seconds_of(e) for e in self.exported_events(places[0]) if e["value"]["type"] == "job.started")
+        waits = [min(at for at in starts if at > kill) - kill for kill in killed]
+        print(f"\n{len(waits)} nodes lost at a lease of {TAKE_OVER_TTL_S:g} s: taken over after {min(waits):.2f} to {max(waits):.2f} s", flush=True)
+        self.assertLess(max(waits), 3 * TAKE_OVER_TTL_S)  # the time itself is a figure, not a promise of a busy machine
 
     def test_two_processes_on_one_database_that_crashes_too(self):
-        kills = max(6, KILLS // 5)
+        kills = max(6, KILLS // 20)
         self.settings["TANDEM_ENGINE_LEASE_TTL"] = "1s"
         places = [self.place(), self.place()]
         with Cluster() as cluster, places[0].device(faults=self.faults) as device:
@@ -155,16 +218,18 @@ class KillLoop(unittest.TestCase):
         clients.stop()
         self.assertEqual(clients.wrong, [])
         views = {number: server.finished(job, seconds=180) for number, job in clients.acknowledged.items()}
+        events = [e["value"] for e in self.exported_events(self.places[0])]
+        ends = collections.Counter(e["job_id"] for e in events if e["type"] in ("job.succeeded", "job.failed", "job.cancelled", "job.expired"))
+        for event in events:
+            if event["type"] == "submission.reserved":
+                self.tokens[event["job_id"]].add(event["data"]["token"])
         for number, view in views.items():
             self.assertIn(view["state"], ("succeeded", "failed"), view)
-            _, _, page = server.request("GET", f"/v1/jobs/{view['job_id']}/events?limit=1000")
-            self.tokens[view["job_id"]] = {e["data"]["token"] for e in page["events"] if e["type"] == "submission.reserved"}
-            ends = [e["type"] for e in page["events"] if e["type"] in ("job.succeeded", "job.failed", "job.cancelled", "job.expired")]
-            self.assertEqual(len(ends), 1, (view, ends))
+            self.assertEqual(ends[view["job_id"]], 1, view)
             if view["state"] == "failed":
                 # Only a device job whose submission stayed in doubt may fail: it has no other backend.
                 self.assertEqual((number % 2, view["error"]["number"]), (1, 1407), view)
-            else:
+            elif number % 5 == 0:
                 self.assertEqual(server.request("GET", f"/v1/jobs/{view['job_id']}/result")[0], 200)
         return views
 

@@ -35,6 +35,7 @@ class CrashPoints {
     if (name == name_) arrive();
   }
   bool armed() const { return !name_.empty(); }
+  const std::string& name() const { return name_; }  ///< empty: nothing is armed
 
  private:
   CrashPoints(std::string name, std::uint64_t arrivals) : name_(std::move(name)), arrivals_left_(arrivals) {}

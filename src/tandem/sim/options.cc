@@ -83,6 +83,13 @@ Options Options::expand(std::uint64_t seed, Plant plant) {
   out.device_outages = often(0.3);
 
   out.device_throttles = sometimes(0.4, 0.6);
+  out.runner_node = often(0.25) && !out.api_node;
+  out.tenants = static_cast<std::uint32_t>(between(1, 3));
+  out.projects = static_cast<std::uint32_t>(between(1, 3));
+  out.serial = sometimes(0.4, 0.8);
+  out.suspends = sometimes(0.4, 0.5);
+  out.doubtful = sometimes(0.3, 0.5);
+  out.retries = sometimes(0.3, 0.5);
 
   switch (plant) {
     case Plant::kNone:
@@ -115,13 +122,20 @@ Json Options::document() const {
           {"nodes", nodes},
           {"shared", shared},
           {"api_node", api_node},
+          {"runner_node", runner_node},
           {"workers", workers},
           {"lease_ttl_ms", lease_ttl},
           {"remote_deadline_ms", remote_deadline},
           {"settle_window_ms", settle_window},
           {"clients", clients},
           {"jobs_per_client", jobs_per_client},
+          {"tenants", tenants},
+          {"projects", projects},
+          {"serial", serial},
           {"cancels", cancels},
+          {"suspends", suspends},
+          {"doubtful", doubtful},
+          {"retries", retries},
           {"problems", problems},
           {"short_of_time", short_of_time},
           {"short_of_money", short_of_money},

@@ -34,6 +34,7 @@ struct Options {
   std::uint32_t nodes = 1;
   bool shared = false;  ///< several processes on one store, with leases; else one process that has it alone
   bool api_node = false;  ///< the first node runs no jobs
+  bool runner_node = false;  ///< the last node runs only what a client attends to
   std::uint32_t workers = 2;
   std::int64_t lease_ttl = 1000;
   std::int64_t remote_deadline = 1000;
@@ -41,7 +42,13 @@ struct Options {
 
   std::uint32_t clients = 3;
   std::uint32_t jobs_per_client = 4;
+  std::uint32_t tenants = 1;
+  std::uint32_t projects = 1;
+  double serial = 0;  ///< share of jobs with a key of which one runs at a time
   double cancels = 0;
+  double suspends = 0;
+  double doubtful = 0;  ///< share of jobs whose result a person has to look at
+  double retries = 0;  ///< of jobs that have ended
   double problems = 0;  ///< share of jobs that are problems; the others are programs
   double short_of_time = 0;
   double short_of_money = 0;

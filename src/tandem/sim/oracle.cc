@@ -47,6 +47,25 @@ bool is_take_over(const SubmissionRecord& from, const SubmissionRecord& to) {
          from.raw_sha256 == to.raw_sha256;
 }
 
+/// Nothing awaits approval, and what waits for a person is not ended by its limits.
+bool is_not_made(JobState from, JobEvent event) {
+  if (from == JobState::kAwaitingApproval || event == JobEvent::kNeedsApproval) return true;
+  if (from == JobState::kQueued) return event == JobEvent::kFail;
+  return event == JobEvent::kExpire && (from == JobState::kSuspended || from == JobState::kAwaitingReview);
+}
+
+std::vector<std::string> transitions_of_jobs(bool (*wanted)(JobState, JobEvent)) {
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < job::kNumJobStates; ++i)
+    for (std::size_t k = 0; k < job::kNumJobEvents; ++k) {
+      const auto from = static_cast<JobState>(i);
+      const auto event = static_cast<JobEvent>(k);
+      const auto to = job::transition(from, event);
+      if (to && wanted(from, event)) out.push_back(name_of(from, event, *to));
+    }
+  return out;
+}
+
 }  // namespace
 
 void Coverage::add(const Coverage& other) {
@@ -67,17 +86,10 @@ std::vector<std::string> submission_transitions() {
 }
 
 std::vector<std::string> job_transitions() {
-  // What the engine does today; the table of model/job allows more.
-  constexpr std::pair<JobState, JobEvent> kMade[] = {
-      {JobState::kQueued, JobEvent::kStart},    {JobState::kQueued, JobEvent::kCancel},
-      {JobState::kRunning, JobEvent::kSucceed}, {JobState::kRunning, JobEvent::kFail},
-      {JobState::kRunning, JobEvent::kCancel},  {JobState::kRunning, JobEvent::kExpire},
-      {JobState::kRunning, JobEvent::kRequeue},
-  };
-  std::vector<std::string> out;
-  for (const auto& [from, event] : kMade) out.push_back(name_of(from, event, *job::transition(from, event)));
-  return out;
+  return transitions_of_jobs([](JobState from, JobEvent event) { return !is_not_made(from, event); });
 }
+
+std::vector<std::string> job_transitions_not_made() { return transitions_of_jobs(is_not_made); }
 
 std::vector<std::string> faults() {
   return {"clock jump",
@@ -120,11 +132,14 @@ const Oracle::Job* Oracle::job(const std::string& id, const Cell& cell) const {
   if (!row.is_object()) return nullptr;
   const auto state = job::find_job_state(row.value("state", ""));
   if (!state) return nullptr;
+  std::string key = row.value("serial_key", "");
+  if (!key.empty()) key = row.value("tenant", "") + "/" + key;
   return &jobs_
               .insert_or_assign(id, Job{.version = cell.version,
                                         .state = *state,
                                         .fence = row.value("fence", std::uint64_t{0}),
-                                        .cancel_requested = row.value("cancel_requested", false)})
+                                        .cancel_requested = row.value("cancel_requested", false),
+                                        .key = std::move(key)})
               .first->second;
 }
 
@@ -236,6 +251,12 @@ void Oracle::on_job(const std::string& process, const Changed& changed) {
   if (!event)
     return violate(fmt::format("{} moved {} from {} to {}", process, changed.key, to_string(from), to_string(to)));
   ++coverage_.job_transitions[name_of(from, *event, to)];
+  if (after->key.empty()) return;
+  if (from == JobState::kRunning) has_key_.erase(after->key);
+  if (to != JobState::kRunning) return;
+  if (const auto [other, is_free] = has_key_.emplace(after->key, changed.key); !is_free)
+    violate(
+        fmt::format("{} started {} while {} runs under the key {}", process, changed.key, other->second, after->key));
 }
 
 void Oracle::on_submission(const Changed& changed) {
@@ -273,6 +294,9 @@ void Oracle::check_acknowledged(const std::string& when) {
   for (const auto& [key, id] : acknowledged_)
     if (!disk_.rows(Table::kJob).contains(id.value))
       violate(fmt::format("job {} was acknowledged and is lost ({})", id.value, when));
+  for (const JobId& id : retries_)
+    if (!disk_.rows(Table::kJob).contains(id.value))
+      violate(fmt::format("job {} was acknowledged as a retry and is lost ({})", id.value, when));
   for (const auto& [id, state] : told_) {
     const auto found = disk_.rows(Table::kJob).find(id.value);
     if (found == disk_.rows(Table::kJob).end()) continue;
@@ -330,9 +354,15 @@ void Oracle::check_log() {
     std::map<std::string, std::uint32_t> tries;  ///< of a step on a backend
   };
   std::map<std::string, Told> jobs;
-  const std::map<std::string, JobEvent> moves = {
-      {"job.started", JobEvent::kStart}, {"job.requeued", JobEvent::kRequeue}, {"job.succeeded", JobEvent::kSucceed},
-      {"job.failed", JobEvent::kFail},   {"job.cancelled", JobEvent::kCancel}, {"job.expired", JobEvent::kExpire}};
+  const std::map<std::string, JobState> moves = {{"job.started", JobState::kRunning},
+                                                 {"job.requeued", JobState::kQueued},
+                                                 {"job.succeeded", JobState::kSucceeded},
+                                                 {"job.failed", JobState::kFailed},
+                                                 {"job.cancelled", JobState::kCancelled},
+                                                 {"job.expired", JobState::kExpired},
+                                                 {"job.suspended", JobState::kSuspended},
+                                                 {"job.resumed", JobState::kQueued},
+                                                 {"job.awaiting_review", JobState::kAwaitingReview}};
   for (const store::LogEntry& entry : disk_.log()) {
     const Json event = Json::parse(entry.value, nullptr, false);
     if (!event.is_object()) return violate(fmt::format("event {} cannot be read", entry.sequence));
@@ -344,11 +374,10 @@ void Oracle::check_log() {
     }
     if (!job.seen) return violate(fmt::format("the log has {} of {} before it was queued", type, entry.subject));
     if (const auto move = moves.find(type); move != moves.end()) {
-      const auto to = job::transition(job.state, move->second);
-      if (!to)
+      if (!event_between(job.state, move->second))
         return violate(
             fmt::format("the log has {} of {}, which is {} there", type, entry.subject, job::to_string(job.state)));
-      job.state = *to;
+      job.state = move->second;
     }
     if (type.starts_with("step.")) {
       const Json& data = event["data"];

@@ -31,6 +31,8 @@ struct Coverage {
 /// All transitions of submissions that the table allows, and those of jobs that the engine can make today, as Coverage names them.
 std::vector<std::string> submission_transitions();
 std::vector<std::string> job_transitions();
+/// Those of jobs that the table allows and the engine does not make.
+std::vector<std::string> job_transitions_not_made();
 /// All kinds of fault that a history can have.
 std::vector<std::string> faults();
 
@@ -54,6 +56,8 @@ class Oracle {
   void acknowledged(const std::string& key, const JobId& id);
   /// The events of a job that has ended, as a client reads them.
   void told_events(const JobId& id, const std::vector<job::Event>& events);
+  /// A retry, which has no key.
+  void acknowledged_retry(const JobId& id) { retries_.insert(id); }
   void told_final(const JobId& id, job::JobState state);
   void read_clock(const std::string& process) { clock_read_[process] = scheduler_.now(); }
   void accepted_by_device(const std::string& token);  ///< before the device has it
@@ -75,6 +79,7 @@ class Oracle {
     job::JobState state = job::JobState::kQueued;
     std::uint64_t fence = 0;
     bool cancel_requested = false;
+    std::string key;  ///< tenant and serial key; empty: it has none
   };
   /// Reads the row, or remembers it. Null: it is no job's.
   const Job* job(const std::string& id, const Cell& cell) const;
@@ -97,6 +102,8 @@ class Oracle {
   mutable std::map<std::string, Job, std::less<>> jobs_;  ///< as last read
   mutable std::map<std::string, submit::SubmissionRecord, std::less<>> submissions_;
   std::map<std::string, JobId> acknowledged_;
+  std::set<JobId> retries_;
+  std::map<std::string, std::string> has_key_;  ///< tenant and serial key: the job that runs under it
   std::map<JobId, job::JobState> told_;
   std::map<std::string, Scheduler::Nanos> clock_read_;
   std::map<std::string, Scheduler::Nanos> lease_until_;

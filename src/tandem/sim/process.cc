@@ -9,10 +9,11 @@ constexpr Scheduler::Nanos kMilli = 1'000'000;
 
 }  // namespace
 
-Process::Process(Surroundings& around, std::string name, std::size_t workers)
+Process::Process(Surroundings& around, std::string name, std::size_t workers, engine::Runs runs)
     : around_(around),
       name_(std::move(name)),
       workers_(workers),
+      runs_(runs),
       group_(around.scheduler),
       clock_(around.scheduler),
       executor_(around.scheduler, group_, 2),
@@ -94,8 +95,10 @@ bool Process::start() {
                                           .log = log_,
                                           .meter = meter_,
                                           .tracer = tracer_,
-                                          .submitter = *submitter_},
+                                          .submitter = *submitter_,
+                                          .crash_points = crash_points_},
                                          {.workers = workers_,
+                                          .runs = runs_,
                                           .remote_deadline = std::chrono::milliseconds(around_.options.remote_deadline),
                                           .reconcile_interval = std::chrono::milliseconds(500),
                                           .store_retry_interval = std::chrono::milliseconds(200),

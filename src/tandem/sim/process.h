@@ -32,7 +32,7 @@ struct Surroundings {
 /// Threads: one, that of the scheduler; start(), call() and end() block, so they are called from a fibre of the world.
 class Process : public std::enable_shared_from_this<Process> {
  public:
-  Process(Surroundings& around, std::string name, std::size_t workers);
+  Process(Surroundings& around, std::string name, std::size_t workers, engine::Runs runs);
 
   /// Starts the engine. False when it could not, or the process died meanwhile.
   bool start();
@@ -91,6 +91,7 @@ class Process : public std::enable_shared_from_this<Process> {
   Surroundings& around_;
   const std::string name_;
   const std::size_t workers_;
+  const engine::Runs runs_;
   Group group_;
   SimClock clock_;
   SimExecutor executor_;

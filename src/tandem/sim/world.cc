@@ -73,7 +73,16 @@ class World {
   void direct();
   void run_node(std::size_t index);
   void run_client(std::size_t index);
+  std::shared_ptr<const job::JobSpec> any_spec();
   void follow(const JobId& id);
+  void review(const JobId& id);
+  void retry(const JobId& id);
+  void attend(const JobId& id);
+  bool attends_to_all() const { return options_.runner_node && nodes_.size() == 1; }
+  /// A verb of a client: whether it was carried out shows in the job.
+  void ask(std::function<Result<void>(engine::Engine&)> request) {
+    (void)Process::call<void>(any_node().process, 2000 * kMilli, std::move(request));
+  }
   void read_events(const JobId& id);
   void plan_faults();
   void strike();
@@ -102,7 +111,7 @@ class World {
   std::mutex mutex_;
   SimCondition changed_;
   std::vector<Node> nodes_;
-  std::shared_ptr<const job::JobSpec> local_, paid_, poor_, hurried_, hasty_, problem_;
+  std::shared_ptr<const job::JobSpec> local_, paid_, poor_, hurried_, hasty_, impatient_, doubtful_, problem_;
   std::size_t clients_left_ = 0;
   std::size_t parts_ = 0;  ///< nodes and clients, and processes that end
   bool over_ = false;
@@ -111,16 +120,18 @@ class World {
 void World::make_specs() {
   circuit::Pub pub{.circuit = circuit::Circuit::create(1, 1).value(), .shots = 10};
   pub.circuit.measure_all();
-  const auto program = [&](const char* backend, Json limits) {
+  const auto program = [&](const char* backend, Json limits, Json fallbacks = {"simulator.sim"}) {
     limits["retry"] = {{"max_attempts", 4}, {"delay_min", "5ms"}, {"delay_max", "200ms"}, {"budget", {{"retries", 5}}}};
-    Json document = {{"name", "sim"},
+    Json document = {{"name", fmt::format("{} {}", backend, fallbacks.dump())},
                      {"program", {{"pubs", Json::array({pub.document()})}}},
                      {"policy", {{"backends", {backend}}}},
-                     {"fallbacks", {"simulator.sim"}},
+                     {"fallbacks", std::move(fallbacks)},
                      {"limits", std::move(limits)}};
     return std::make_shared<const job::JobSpec>(job::JobSpec::parse(document, problems_).value());
   };
   local_ = program("simulator.sim", Json::object());
+  impatient_ = program("simulator.sim", {{"queue_wait", "30ms"}});
+  doubtful_ = program("simulator.sim", Json::object(), {"manual_review"});  // its results are partial
   paid_ = program("qpu.sim", {{"cost_max_usd_micros", 5000}});
   poor_ = program("qpu.sim", {{"cost_max_usd_micros", 500}});
   hurried_ = program("qpu.sim", {{"cost_max_usd_micros", 5000}, {"time", "10ms"}, {"total_time", "300ms"}});
@@ -168,8 +179,10 @@ void World::run_node(std::size_t index) {
   Node& node = nodes_[index];
   if (options_.clock_jumps) node.clock_offset_micros = scheduler_.between(-3'000'000, 3'000'000);
   while (!over_) {
-    auto process = std::make_shared<Process>(around_, fmt::format("node-{}-{}", index, ++node.starts),
-                                             options_.api_node && index == 0 ? 0 : options_.workers);
+    auto process = std::make_shared<Process>(
+        around_, fmt::format("node-{}-{}", index, ++node.starts),
+        options_.api_node && index == 0 ? 0 : options_.workers,
+        options_.runner_node && index + 1 == nodes_.size() ? engine::Runs::kAttended : engine::Runs::kEveryJob);
     process->wall().set_offset(node.clock_offset_micros);
     node.process = process;
     if (process->start()) process->wait_until_over([this] { return over_; });
@@ -185,17 +198,15 @@ void World::run_node(std::size_t index) {
 void World::run_client(std::size_t index) {
   for (std::uint32_t number = 0; number < options_.jobs_per_client; ++number) {
     scheduler_.sleep(scheduler_.between(0, 300 * kMilli));
-    std::shared_ptr<const job::JobSpec> spec = scheduler_.chance(0.4) ? local_ : paid_;
-    if (scheduler_.chance(options_.problems)) spec = problem_;
-    if (scheduler_.chance(options_.short_of_money)) spec = poor_;
-    if (scheduler_.chance(options_.short_of_time)) spec = scheduler_.chance(0.5) ? hurried_ : hasty_;
+    const std::shared_ptr<const job::JobSpec> spec = any_spec();
+    const std::string tenant = fmt::format("tenant-{}", index % options_.tenants);
     const std::string key = fmt::format("{}-{}", index, number);
     std::optional<JobId> id;
     bool again = happens(options_.request_doubled);
     while (!over_ && (!id || again)) {
       const auto admitted = Process::call<engine::Admission>(
           any_node().process, 2000 * kMilli,
-          [spec, key](engine::Engine& engine) { return engine.admit(*spec, "tenant", key, "user:sim"); });
+          [spec, tenant, key](engine::Engine& engine) { return engine.admit(*spec, tenant, key, "user:sim"); });
       if (admitted) {
         oracle_.acknowledged(key, admitted->id);
         if (id) again = false;
@@ -208,18 +219,40 @@ void World::run_client(std::size_t index) {
     if (over_) return;
     if (happens(options_.cancels)) {
       scheduler_.sleep(scheduler_.between(0, 200 * kMilli));
-      (void)Process::call<void>(any_node().process, 2000 * kMilli, [job = *id](engine::Engine& engine) {
-        return engine.cancel(job, "user:sim", "the simulation wants it");
-      });
+      ask([job = *id](engine::Engine& engine) { return engine.cancel(job, "user:sim", "the simulation wants it"); });
+    }
+    if (happens(options_.suspends)) {
+      scheduler_.sleep(scheduler_.between(0, 200 * kMilli));
+      ask([job = *id](engine::Engine& engine) { return engine.suspend(job, "user:sim", "the simulation wants it"); });
     }
     follow(*id);
+    if (happens(options_.retries) && !attends_to_all() && spec->name != doubtful_->name) retry(*id);
   }
   --clients_left_;
 }
 
+/// What a client wants to have done.
+std::shared_ptr<const job::JobSpec> World::any_spec() {
+  std::shared_ptr<const job::JobSpec> base = scheduler_.chance(0.4) ? local_ : paid_;
+  if (scheduler_.chance(options_.problems)) base = problem_;
+  if (scheduler_.chance(options_.short_of_money)) base = poor_;
+  if (scheduler_.chance(options_.short_of_time))
+    base = scheduler_.chance(0.3) ? impatient_ : scheduler_.chance(0.5) ? hurried_ : hasty_;
+  if (scheduler_.chance(options_.doubtful)) base = doubtful_;
+  if (options_.projects == 1 && options_.serial == 0) return base;
+  auto out = std::make_shared<job::JobSpec>(*base);
+  out->schedule.project = fmt::format("project-{}", scheduler_.between(1, options_.projects));
+  out->schedule.priority =
+      static_cast<int>(scheduler_.between(-job::Schedule::kPriorityMax, job::Schedule::kPriorityMax));
+  if (scheduler_.chance(options_.serial)) out->schedule.serial_key = fmt::format("key-{}", scheduler_.between(1, 2));
+  return out;
+}
+
+/// Until it has ended. A client that looks now and then resumes what is suspended, by itself or by another's late request.
 void World::follow(const JobId& id) {
-  const bool waits = scheduler_.chance(0.5);  // or looks now and then
+  const bool waits = options_.suspends == 0 && scheduler_.chance(0.5);  // or looks now and then
   while (!over_) {
+    if (attends_to_all() || (options_.runner_node && scheduler_.chance(0.3))) attend(id);
     const auto view =
         Process::call<engine::JobView>(any_node().process, 2000 * kMilli, [id, waits, this](engine::Engine& engine) {
           if (!waits) return engine.job(id);
@@ -232,8 +265,40 @@ void World::follow(const JobId& id) {
     }
     if (!view && view.error().number == errors::kJobNotFound)
       return oracle_.violate("lost: " + view.error().to_string());
+    if (view && view->state == job::JobState::kAwaitingReview) review(id);
+    if (view && view->state == job::JobState::kSuspended) {
+      scheduler_.sleep(scheduler_.between(0, 300 * kMilli));
+      if (happens(0.2))
+        ask([id](engine::Engine& engine) { return engine.cancel(id, "user:sim", "not after all"); });
+      else
+        ask([id](engine::Engine& engine) { return engine.resume(id, "user:sim"); });
+    }
     scheduler_.sleep(scheduler_.between(kMilli, (waits ? 50 : 200) * kMilli));
   }
+}
+
+void World::review(const JobId& id) {
+  scheduler_.sleep(scheduler_.between(0, 300 * kMilli));
+  const auto word = scheduler_.between(0, 2);
+  ask([id, word](engine::Engine& engine) -> Result<void> {
+    if (word == 0) return engine.cancel(id, "user:sim", "it is not wanted any more");
+    return engine.review(id, word == 1 ? engine::Verdict::kAccept : engine::Verdict::kReject, "user:sim", "seen");
+  });
+}
+
+/// Once: an answer that is lost leaves a job that nobody follows, and that ends all the same.
+void World::retry(const JobId& id) {
+  const auto again = Process::call<engine::Admission>(
+      any_node().process, 2000 * kMilli, [id](engine::Engine& engine) { return engine.retry(id, "user:sim"); });
+  if (!again) return;
+  oracle_.acknowledged_retry(again->id);
+  follow(again->id);
+}
+
+/// As the command does that runs one job: it asks the process that it is.
+void World::attend(const JobId& id) {
+  (void)Process::call<std::size_t>(nodes_.back().process, 2000 * kMilli,
+                                   [id](engine::Engine& engine) { return engine.attend(id); });
 }
 
 /// In pages, as a client does that follows a job.

@@ -14,7 +14,7 @@ constexpr bool kSlow = true;
 #else
 constexpr bool kSlow = false;
 #endif
-constexpr std::uint64_t kSeeds = kSlow ? 30 : 150;  ///< ./dev check runs 2,000, ./dev fuzz sim the others
+constexpr std::uint64_t kSeeds = kSlow ? 30 : 250;  ///< ./dev check runs 2,000, ./dev fuzz sim the others
 constexpr std::uint64_t kPlantSeedsMax = 2000;
 
 TEST(Simulation, the_same_seed_gives_the_same_history) {
@@ -41,6 +41,8 @@ TEST(Simulation, a_short_list_of_seeds_holds_and_covers_what_the_engine_can_do_a
   }
   if (kSlow) return;
   for (const std::string& name : job_transitions()) EXPECT_TRUE(coverage.job_transitions.contains(name)) << name;
+  for (const std::string& name : job_transitions_not_made())
+    EXPECT_FALSE(coverage.job_transitions.contains(name)) << name << " is made, and not asked for";
   for (const std::string& name : faults()) EXPECT_TRUE(coverage.faults.contains(name)) << name;
   for (const auto& [name, count] : coverage.faults) EXPECT_THAT(faults(), testing::Contains(name));
   EXPECT_GE(coverage.submission_transitions.size(), submission_transitions().size() - 3);  // rare ones need more seeds

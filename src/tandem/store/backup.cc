@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "tandem/base/text.h"
+#include "tandem/store/crash_points.h"
 #include "tandem/store/precondition.h"
 
 namespace tandem::store {
@@ -58,7 +59,7 @@ class Loader {
       return fail(errors::kStoreNotEmpty, "somebody else writes to the store: entry {} of the log became {}", sequence_,
                   sequence);
     }
-    crash_points_.reach("restore.batch");
+    crash_points_.reach(one_of(kPoints, "restore.batch"));
     return {};
   }
 
@@ -73,7 +74,7 @@ class Loader {
 }  // namespace
 
 Result<BackupSummary> back_up(Store& store, Fs& fs, const std::string& path, const BackupOptions& options,
-                              const Clock& clock) {
+                              const Clock& clock, const CrashPoints& crash_points) {
   TANDEM_TRY_ASSIGN(const auto snapshot, store.snapshot());
   BackupSummary out{.header = {.store = std::string(store.kind()),
                                .schema_version = snapshot->schema_version(),
@@ -81,6 +82,7 @@ Result<BackupSummary> back_up(Store& store, Fs& fs, const std::string& path, con
                                .created_at = clock.now(),
                                .tandem = options.tandem}};
   TANDEM_TRY_ASSIGN(const auto file, BackupWriter::create(fs, path, out.header, options.compression));
+  crash_points.reach(one_of(kPoints, "backup.begun"));
   for (std::size_t i = 0; i < kNumTables; ++i) {
     const auto table = static_cast<Table>(i);
     TANDEM_TRY(snapshot->read_rows(table, [&](const Row& row) {
@@ -98,7 +100,9 @@ Result<BackupSummary> back_up(Store& store, Fs& fs, const std::string& path, con
   if (entries != out.header.last_sequence)
     return fail(errors::kStoreDamaged, "the log has {} entries and counts {}; `tandem store check` says more", entries,
                 out.header.last_sequence);
+  crash_points.reach(one_of(kPoints, "backup.before_end"));
   TANDEM_TRY(file->finish());
+  crash_points.reach(one_of(kPoints, "backup.after_end"));
   out.bytes = file->bytes();
   return out;
 }
@@ -107,7 +111,7 @@ Result<BackupSummary> restore(Fs& fs, const std::string& path, Store& store, con
   TANDEM_TRY(require_empty(store));
   TANDEM_TRY_ASSIGN(BackupSummary summary, verify(fs, path));
   TANDEM_TRY(store.commit_and_wait(Batch().put(Table::kMeta, kMark, path, Expect::absent())));
-  crash_points.reach("restore.begun");
+  crash_points.reach(one_of(kPoints, "restore.begun"));
   TANDEM_TRY_ASSIGN(const auto reader, BackupReader::open(fs, path));
   Loader loader(store, crash_points);
   while (true) {
@@ -124,8 +128,9 @@ Result<BackupSummary> restore(Fs& fs, const std::string& path, Store& store, con
       return fail(errors::kStoreNotEmpty, "somebody else writes to the store: the table {} has {} rows instead of {}",
                   to_string(table), rows, expected);
   }
-  crash_points.reach("restore.before_end");
+  crash_points.reach(one_of(kPoints, "restore.before_end"));
   TANDEM_TRY(store.commit_and_wait(Batch().erase(Table::kMeta, kMark, Expect::at(1))));
+  crash_points.reach(one_of(kPoints, "restore.after_end"));
   return summary;
 }
 

@@ -24,14 +24,13 @@ struct BackupOptions {
   std::string tandem;  ///< version of the binary, for the header
 };
 
-/// Writes what the store holds at this moment. Errors: those of Store::snapshot() and of BackupWriter.
+/// Writes what the store holds at this moment. A process that ends half way leaves no file of that name, or the older one. Errors: those of Store::snapshot() and of BackupWriter.
 Result<BackupSummary> back_up(Store& store, Fs& fs, const std::string& path, const BackupOptions& options,
-                              const Clock& clock);
+                              const Clock& clock, const CrashPoints& crash_points);
 
 /// Fills an empty store, versions and log as they were. The whole file is checked before anything is written. A process that ends
 /// half way leaves a store that refuse_unfinished_restore() knows. Nobody else may write to the store.
 ///
-/// Crash points: "restore.begun", "restore.batch", "restore.before_end".
 /// Errors: 3010 store_not_empty; 3011 backup_damaged; 3001 store_newer; those of commits.
 Result<BackupSummary> restore(Fs& fs, const std::string& path, Store& store, const CrashPoints& crash_points);
 

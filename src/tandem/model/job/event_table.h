@@ -24,7 +24,7 @@ inline constexpr std::array<EventMember, 4> kJobAwaitingReviewMembers{{{"error",
 inline constexpr std::array<EventMember, 12> kSubmissionReservedMembers{{{"token", "string"}, {"step", "string"}, {"attempt", "integer"}, {"fence", "integer"}, {"backend", "string"}, {"emulated", "boolean"}, {"handle", "string"}, {"reason", "string"}, {"reserved_usd_micros", "integer"}, {"billed_usd_micros", "integer|null"}, {"raw_sha256", "string"}, {"sends", "integer"}}};
 
 /// Every type, in the order of contract/events.json.
-inline constexpr std::array<EventRecord, 32> kEventTable{{
+inline constexpr std::array<EventRecord, 33> kEventTable{{
     {.type = "job.queued", .members = kJobQueuedMembers},
     {.type = "job.started", .members = kJobStartedMembers},
     {.type = "job.planned", .members = kJobPlannedMembers},

@@ -31,12 +31,14 @@ Result<void> EngineImpl::recover_and_start() {
       healing_ = services_.executor.start_loop("store-watch", [this](const std::stop_token& stop) { heal(stop); });
     return {};
   }
+  reach(one_of(kPoints, "engine.before_recovery"));
   if (membership_ != nullptr) {
     TANDEM_TRY(lead());
   } else {
     TANDEM_TRY_ASSIGN(const std::vector<JobId> interrupted, jobs_in_state(services_.store, job::JobState::kRunning));
     for (const JobId& id : interrupted) TANDEM_TRY(requeue(id, "the process that ran it ended"));
   }
+  reach(one_of(kPoints, "engine.after_recovery"));
   if (options_.runs == Runs::kEveryJob) TANDEM_TRY(enqueue_queued());
   for (std::size_t i = 0; i < options_.workers; ++i)
     workers_.push_back(services_.executor.start_loop("worker", [this](const std::stop_token& stop) { work(stop); }));
@@ -337,6 +339,12 @@ Result<void> EngineImpl::ready() {
 }
 
 void EngineImpl::drain(Deadline deadline) {
+  reach(one_of(kPoints, "engine.before_drain"));
+  drain_all(deadline);
+  reach(one_of(kPoints, "engine.after_drain"));
+}
+
+void EngineImpl::drain_all(Deadline deadline) {
   std::unique_lock lock(mutex_);
   const bool first = !draining_;
   draining_ = true;

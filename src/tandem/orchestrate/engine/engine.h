@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tandem/base/clock.h"
+#include "tandem/base/crash_point.h"
 #include "tandem/base/executor.h"
 #include "tandem/base/id.h"
 #include "tandem/base/log.h"
@@ -119,6 +120,7 @@ struct EngineServices {
   Meter& meter;
   Tracer& tracer;
   submit::Submitter& submitter;
+  const CrashPoints& crash_points;
   resilience::Gates* gates = nullptr;  ///< of the remote backends; null: there are no limits
 };
 

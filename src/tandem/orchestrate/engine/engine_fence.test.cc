@@ -23,7 +23,8 @@ TEST_F(EngineFence, a_worker_with_an_old_fence_writes_nothing) {
   world_.open(0);
   const JobId id = world_.admit(world_.classical_job());
   std::vector<std::string> published;
-  JobLedger ledger(*world_.store, world_.clock, [&](const job::Event& event) { published.push_back(event.type); });
+  JobLedger ledger(*world_.store, world_.clock, world_.crash_points,
+                   [&](const job::Event& event) { published.push_back(event.type); });
   const auto start = [&] {
     return ledger.update(id, std::nullopt, "engine", [](JobRecord& record, Change& change) -> Result<void> {
       ++record.view.fence;
@@ -56,7 +57,7 @@ TEST_F(EngineFence, a_worker_that_lost_its_job_lets_go_and_leaves_the_new_owner_
   world_.open(1);
   const JobId id = world_.admit(world_.classical_job());
   gate.wait_for_arrivals(1);
-  JobLedger ledger(*world_.store, world_.clock, [](const job::Event&) {});
+  JobLedger ledger(*world_.store, world_.clock, world_.crash_points, [](const job::Event&) {});
   ASSERT_THAT(ledger.update(id, std::nullopt, "another node",
                             [](JobRecord& record, Change& change) -> Result<void> {
                               ++record.view.fence;

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "tandem/orchestrate/engine/crash_points.h"
 #include "tandem/orchestrate/engine/engine.h"
 #include "tandem/orchestrate/engine/job_ledger.h"
 #include "tandem/orchestrate/engine/job_reads.h"
@@ -38,7 +39,7 @@ class EngineImpl final : public Engine {
         options_(std::move(options)),
         listeners_(std::make_shared<Listeners>()),
         outlet_(std::make_shared<Outlet>(listeners_)),
-        ledger_(services_.store, services_.clock,
+        ledger_(services_.store, services_.clock, services_.crash_points,
                 [outlet = outlet_](const job::Event& event) { outlet->publish(event); }),
         runner_(services_, ledger_,
                 {.threads = options_.threads == 0 ? services_.executor.threads() : options_.threads,
@@ -147,6 +148,8 @@ class EngineImpl final : public Engine {
                                    std::string_view actor);
   void admission_ended();
   void admitted(JobRecord row, SpecPtr spec, const std::shared_ptr<Running>& running);
+  void reach(std::string_view point) const { services_.crash_points.reach(point); }
+  void drain_all(Deadline deadline);
   Result<void> refuse_when_draining();
   Result<void> refuse_when_slow();
   void enqueue(const Queued& queued);

@@ -1,4 +1,6 @@
 // What an engine does because other processes share its store.
+#include <algorithm>
+
 #include "tandem/base/assert.h"
 #include "tandem/base/pause.h"
 #include "tandem/orchestrate/engine/engine_impl.h"
@@ -6,6 +8,11 @@
 #include "tandem/orchestrate/engine/take_over.h"
 
 namespace tandem::engine {
+namespace {
+
+constexpr auto kAfterLapse = std::chrono::milliseconds(20);
+
+}  // namespace
 
 Result<bool> EngineImpl::runs_elsewhere(const JobId& id, std::uint64_t fence) {
   if (membership_ == nullptr) return false;
@@ -20,8 +27,8 @@ Result<void> EngineImpl::join_others() {
   outlet_->follow(follower_.get());
   if (!takes_part()) return {};
   TANDEM_ASSERT(!options_.node_id.empty());
-  membership_ = std::make_unique<Membership>(services_.store, services_.clock, options_.node_id, options_.lease_ttl,
-                                             options_.node_facts);
+  membership_ = std::make_unique<Membership>(services_.store, services_.clock, services_.crash_points, options_.node_id,
+                                             options_.lease_ttl, options_.node_facts);
   return membership_->join();
 }
 
@@ -45,8 +52,13 @@ Result<void> EngineImpl::lead() {
 
 void EngineImpl::beat(const std::stop_token& stop) {
   bool well = true;
-  // A failing store is asked more often: there is not much of the lease left.
-  while (pause(services_.executor, options_.lease_ttl / (well ? 3 : 10), stop)) {
+  // A failing store is asked more often: there is not much of the lease left. The lease of somebody else may end before the next
+  // beat is due: who is lost then is lost for no longer.
+  const auto until_next = [&]() -> std::chrono::nanoseconds {
+    if (!well) return options_.lease_ttl / 10;
+    return std::min<std::chrono::nanoseconds>(options_.lease_ttl / 3, membership_->next_lapse() + kAfterLapse);
+  };
+  while (pause(services_.executor, until_next(), stop)) {
     auto done = membership_->beat(progress_.document());
     if (!done && done.error().number == errors::kLeaseLost) {
       services_.log.write(LogLevel::kWarning, "node.lease_lost", {{"node", membership_->id()}});

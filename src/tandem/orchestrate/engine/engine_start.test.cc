@@ -16,7 +16,7 @@ using testing::HasSubstr;
 /// A job as a process leaves it that dies while it runs.
 JobId interrupted(EngineWorld& world, const job::JobSpec& spec) {
   const JobId id = world.admit(spec);
-  JobLedger ledger(*world.store, world.clock, [](const job::Event&) {});
+  JobLedger ledger(*world.store, world.clock, world.crash_points, [](const job::Event&) {});
   const auto started = ledger.update(id, std::nullopt, "engine", [](JobRecord& record, Change&) -> Result<void> {
     TANDEM_TRY_ASSIGN(record.view.state, job::require_transition(record.view.state, job::JobEvent::kStart));
     return {};

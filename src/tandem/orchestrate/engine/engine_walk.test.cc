@@ -2,9 +2,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <map>
 
+#include "tandem/base/crash_point.h"
 #include "tandem/base/hash.h"
+#include "tandem/base/testing/map_environment.h"
 #include "tandem/evidence/benchmark/benchmark.h"
 #include "tandem/orchestrate/engine/testing/engine_world.h"
 
@@ -104,19 +107,36 @@ TEST_F(EngineWalk, a_hybrid_job_carries_out_each_order_once_and_reports_every_ar
   EXPECT_THAT(result["refinement"]["arms"], SizeIs(8));
 }
 
-TEST_F(EngineWalk, a_proof_stops_the_baseline_beside_it) {
+/// A job whose solve proves its answer before the baseline has one.
+JobView run_with_proof(EngineWorld& world) {
   Gate baseline;
   std::atomic<int> begun = 0;
-  world_.main().proves = true;
+  world.main().proves = true;
   // Whichever begins second waits to be stopped when it is the baseline; the solve passes by its own proof.
-  world_.main().before = [&](std::stop_token stop) -> std::optional<Error> {
+  world.main().before = [&](std::stop_token stop) -> std::optional<Error> {
     if (begun++ == 1) baseline.pass(stop);
     return std::nullopt;
   };
-  world_.open();
-  job::JobSpec spec = world_.hybrid_job();
+  world.open();
+  job::JobSpec spec = world.hybrid_job();
   spec.threads = 1;  // one after the other, the solve first
-  const JobView view = world_.run(spec);
+  return world.run(spec);
+}
+
+TEST(EngineWalkDeathTest, the_crash_points_around_a_stopped_step_are_reached) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  for (const char* point : {"step.before_stopped", "step.after_stopped"}) {
+    const auto die = [&] {
+      EngineWorld world;
+      world.crash_points = CrashPoints::arm(MapEnvironment({{"TANDEM_CRASH_POINT", point}})).value();
+      run_with_proof(world);
+    };
+    EXPECT_EXIT(die(), testing::KilledBySignal(SIGKILL), "") << point;
+  }
+}
+
+TEST_F(EngineWalk, a_proof_stops_the_baseline_beside_it) {
+  const JobView view = run_with_proof(world_);
   ASSERT_EQ(view.state, job::JobState::kSucceeded) << view.error;
   const Json result = parse_json(world_.engine->result(view.id).value(), "result").value();
   EXPECT_EQ(result["best"]["proved"], true);

@@ -405,6 +405,7 @@ void EngineImpl::cannot_store(const Error& error) {
 }
 
 void EngineImpl::park_locked(const JobId& id, SpecPtr spec, const schedule::Ticket& ticket) {
+  reach(one_of(kPoints, "engine.parked"));
   const std::uint32_t times = parkings_[id]++;
   parked_[id] = {.spec = std::move(spec), .ticket = ticket, .looks_left = 1u << std::min(times, kBackOffMax)};
 }
@@ -441,6 +442,7 @@ void EngineImpl::unpark() {
     }
   }
   for (auto& [id, parked] : due) {
+    reach(one_of(kPoints, "engine.unparked"));
     auto record = load_job(services_.store, id);
     if (record && record->view.state == job::JobState::kRunning) {
       const auto done = requeue(id, "its progress could not be stored");

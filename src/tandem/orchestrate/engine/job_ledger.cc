@@ -3,9 +3,30 @@
 #include <iterator>
 
 #include "tandem/base/assert.h"
+#include "tandem/orchestrate/engine/crash_points.h"
 #include "tandem/trust/budget/budget.h"
 
 namespace tandem::engine {
+namespace {
+
+constexpr std::string_view kSides[] = {"before", "after"};
+
+/// "job.after_queued" of "job.queued".
+std::string crash_point_of(std::string_view side, std::string_view event_type) {
+  const std::size_t dot = event_type.find('.');
+  return fmt::format("{}.{}_{}", event_type.substr(0, dot), side, event_type.substr(dot + 1));
+}
+
+}  // namespace
+
+std::vector<std::string> crash_point_names() {
+  std::vector<std::string> out(kPoints.begin(), kPoints.end());
+  for (const job::EventRecord& event : job::event_catalogue()) {
+    if (event.type.starts_with("submission.")) continue;  // orchestrate/submit has its own
+    for (const std::string_view side : kSides) out.push_back(crash_point_of(side, event.type));
+  }
+  return out;
+}
 
 Result<void> move_without_result(store::Store& store, JobRecord& row, Change& change, job::JobEvent event,
                                  const Error& reason) {
@@ -97,10 +118,17 @@ JobLedger::Prepared JobLedger::prepare(JobRecord record, const std::optional<Ind
     out.events.push_back(std::move(event));
   }
   if (!change.keeps_row) ++out.record.version;  // as the store counts it
+  reach("before", out.events);
   return out;
 }
 
+void JobLedger::reach(std::string_view side, const std::vector<job::Event>& events) const {
+  if (!crash_points_.armed()) return;
+  for (const job::Event& event : events) crash_points_.reach(crash_point_of(side, event.type));
+}
+
 JobRecord JobLedger::finish(JobRecord record, std::vector<job::Event> events, const store::Committed& committed) {
+  reach("after", events);
   // The batch may carry events of others (money) before ours: ours are the last ones.
   const std::size_t first = committed.sequences.size() - events.size();
   for (std::size_t i = 0; i < events.size(); ++i) {

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "tandem/base/crash_point.h"
 #include "tandem/model/job/job_state.h"
 #include "tandem/orchestrate/engine/job_record.h"
 
@@ -40,8 +41,8 @@ using Decide = std::function<Result<void>(JobRecord&, Change&)>;
 class JobLedger {
  public:
   using Publish = std::function<void(const job::Event&)>;
-  JobLedger(store::Store& store, const Clock& clock, Publish publish)
-      : store_(store), clock_(clock), publish_(std::move(publish)) {}
+  JobLedger(store::Store& store, const Clock& clock, const CrashPoints& crash_points, Publish publish)
+      : store_(store), clock_(clock), crash_points_(crash_points), publish_(std::move(publish)) {}
 
   /// Reads the row, lets `decide` change it and name the events, commits all of it, publishes the events. When somebody else
   /// changed the row meanwhile, everything is done again from the reading on. With `fence` the caller must still own the job.
@@ -69,10 +70,13 @@ class JobLedger {
   };
   Prepared prepare(JobRecord record, const std::optional<Indexed>& previous, const std::string& actor, Change change);
   void commit(Prepared prepared, std::function<void(Result<JobRecord>)> done);
+  /// The crash points on this side of the commit of these events.
+  void reach(std::string_view side, const std::vector<job::Event>& events) const;
   JobRecord finish(JobRecord record, std::vector<job::Event> events, const store::Committed& committed);
 
   store::Store& store_;
   const Clock& clock_;
+  const CrashPoints& crash_points_;
   Publish publish_;
 };
 

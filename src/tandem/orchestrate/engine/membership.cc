@@ -1,8 +1,10 @@
 #include "tandem/orchestrate/engine/membership.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 
+#include "tandem/orchestrate/engine/crash_points.h"
 #include "tandem/orchestrate/engine/job_record.h"
 
 namespace tandem::engine {
@@ -24,9 +26,15 @@ Result<std::int64_t> until_of(const store::Row& row) {
 
 }  // namespace
 
-Membership::Membership(store::Store& store, const Clock& clock, std::string id, std::chrono::milliseconds ttl,
-                       Json facts)
-    : store_(store), clock_(clock), id_(std::move(id)), ttl_(ttl), facts_(std::move(facts)) {}
+Membership::Membership(store::Store& store, const Clock& clock, const CrashPoints& crash_points, std::string id,
+                       std::chrono::milliseconds ttl, Json facts)
+    : store_(store),
+      clock_(clock),
+      crash_points_(crash_points),
+      id_(std::move(id)),
+      ttl_(ttl),
+      facts_(std::move(facts)),
+      next_lapse_(ttl) {}
 
 Result<void> Membership::write(store::Expect expect, Json jobs) {
   const Instant begin = clock_.monotonic();
@@ -45,11 +53,16 @@ std::chrono::nanoseconds Membership::good_for() const { return ttl_ - ttl_ / kMa
 Result<void> Membership::join() {
   TANDEM_TRY_ASSIGN(const auto row, store_.get(store::Table::kMeta, key_of(id_)));
   version_ = row ? row->version : 0;
-  return write(row ? store::Expect::at(version_) : store::Expect::absent(), Json::object());
+  crash_points_.reach(one_of(kPoints, "node.before_join"));
+  TANDEM_TRY(write(row ? store::Expect::at(version_) : store::Expect::absent(), Json::object()));
+  crash_points_.reach(one_of(kPoints, "node.after_join"));
+  return {};
 }
 
 Result<void> Membership::beat(Json jobs) {
+  crash_points_.reach(one_of(kPoints, "node.before_beat"));
   auto done = write(store::Expect::at(version_), std::move(jobs));
+  crash_points_.reach(one_of(kPoints, "node.after_beat"));
   if (done || done.error().number != errors::kPreconditionFailed) return done;
   good_until_ns_ = 0;
   return fail(errors::kLeaseLost, "the lease of {} ran out and others took its jobs over", id_);
@@ -57,8 +70,10 @@ Result<void> Membership::beat(Json jobs) {
 
 Result<void> Membership::leave() {
   good_until_ns_ = 0;
+  crash_points_.reach(one_of(kPoints, "node.before_leave"));
   auto done =
       store_.commit_and_wait(store::Batch().erase(store::Table::kMeta, key_of(id_), store::Expect::at(version_)));
+  crash_points_.reach(one_of(kPoints, "node.after_leave"));
   return done.map([](const store::Committed&) {});
 }
 
@@ -69,6 +84,7 @@ Result<bool> Membership::has_lease(const std::string& node) {
   if (!row) return false;
   TANDEM_TRY_ASSIGN(const std::int64_t until, until_of(*row));
   TANDEM_TRY_ASSIGN(const Timestamp now, store_.now());
+  saw_lease(until, now);
   return until >= now.micros;
 }
 
@@ -79,7 +95,13 @@ bool Membership::require_lead(store::Batch& batch) const {
   return true;
 }
 
+void Membership::saw_lease(std::int64_t until_micros, Timestamp now) {
+  if (until_micros >= now.micros)
+    next_lapse_ = std::min<std::chrono::nanoseconds>(next_lapse_, std::chrono::microseconds(until_micros - now.micros));
+}
+
 Result<bool> Membership::lead() {
+  next_lapse_ = ttl_;
   TANDEM_TRY_ASSIGN(const auto row, store_.get(store::Table::kMeta, kLeader));
   std::int64_t term = 1;
   if (row) {
@@ -96,11 +118,13 @@ Result<bool> Membership::lead() {
     TANDEM_TRY_ASSIGN(term, reader.integer("term", 1, INT64_MAX - 1));
     ++term;
   }
+  crash_points_.reach(one_of(kPoints, "node.before_lead"));
   const auto done = store_.commit_and_wait(store::Batch()
                                                .check(store::Table::kMeta, key_of(id_), store::Expect::at(version_))
                                                .put(store::Table::kMeta, std::string(kLeader),
                                                     Json{{"node", id_}, {"term", term}}.dump(),
                                                     row ? store::Expect::at(row->version) : store::Expect::absent()));
+  crash_points_.reach(one_of(kPoints, "node.after_lead"));
   if (done) {
     leader_version_ = row ? row->version + 1 : 1;
     return true;
@@ -143,8 +167,11 @@ Result<std::vector<std::string>> Membership::lapsed() {
     const auto known = until.find(node);
     if (node != id_ && (known == until.end() || known->second < now.micros)) out.insert(node);
   }
-  for (const auto& [node, micros] : until)
-    if (node != id_ && micros < forgotten_before(now)) out.insert(node);
+  for (const auto& [node, micros] : until) {
+    if (node == id_) continue;
+    saw_lease(micros, now);
+    if (micros < forgotten_before(now)) out.insert(node);
+  }
   return std::vector<std::string>(out.begin(), out.end());
 }
 
@@ -162,7 +189,9 @@ Result<bool> Membership::bury(const std::string& node) {
     batch.erase(store::Table::kMeta, row->key, unchanged);
   else
     batch.put(store::Table::kMeta, row->key, row->value, unchanged);
+  crash_points_.reach(one_of(kPoints, "node.before_bury"));
   const auto done = store_.commit_and_wait(std::move(batch));
+  crash_points_.reach(one_of(kPoints, "node.after_bury"));
   if (done) return true;
   if (done.error().number == errors::kPreconditionFailed) return false;
   return tl::unexpected(done.error());

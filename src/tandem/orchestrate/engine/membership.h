@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "tandem/base/clock.h"
+#include "tandem/base/crash_point.h"
 #include "tandem/base/json.h"
 #include "tandem/store/store.h"
 
@@ -24,7 +25,8 @@ namespace tandem::engine {
 class Membership {
  public:
   /// `id`: of this process and no other, ever. `facts`: for people, such as host and pid.
-  Membership(store::Store& store, const Clock& clock, std::string id, std::chrono::milliseconds ttl, Json facts);
+  Membership(store::Store& store, const Clock& clock, const CrashPoints& crash_points, std::string id,
+             std::chrono::milliseconds ttl, Json facts);
 
   const std::string& id() const { return id_; }
   /// Writes the row of this process, a new one when it had been buried. Errors: those of the store.
@@ -49,6 +51,8 @@ class Membership {
 
   /// Processes without a lease that have jobs, or a row that is long out of date. Errors: those of the store.
   Result<std::vector<std::string>> lapsed();
+  /// From the last look of lead() and lapsed() until the first lease that they saw ends; a whole lease where they saw none.
+  std::chrono::nanoseconds next_lapse() const { return next_lapse_; }
   /// From now on a beat of that process fails. False when it has beaten meanwhile. Errors: those of the store.
   Result<bool> bury(const std::string& node);
 
@@ -56,15 +60,18 @@ class Membership {
   Result<void> write(store::Expect expect, Json jobs);
   Result<std::set<std::string>> owners();  ///< of running jobs; costs a read for each, however many jobs they have
   Result<bool> has_lease(const std::string& node);
+  void saw_lease(std::int64_t until_micros, Timestamp now);
   std::int64_t forgotten_before(Timestamp now) const;  ///< rows that ended before it are dropped
 
   store::Store& store_;
   const Clock& clock_;
+  const CrashPoints& crash_points_;
   const std::string id_;
   const std::chrono::milliseconds ttl_;
   Json facts_;
   std::uint64_t version_ = 0;
   std::atomic<std::uint64_t> leader_version_ = 0;  ///< of the row "leader" while it names this process; else 0
+  std::chrono::nanoseconds next_lapse_;
   std::atomic<std::int64_t> good_until_ns_ = 0;  ///< on the monotonic clock
 };
 

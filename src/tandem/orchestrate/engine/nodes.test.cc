@@ -50,7 +50,8 @@ class Nodes : public testing::Test {
                                   .log = world_.log,
                                   .meter = world_.meter,
                                   .tracer = world_.tracer,
-                                  .submitter = *out->submitter},
+                                  .submitter = *out->submitter,
+                                  .crash_points = world_.crash_points},
                                  {.workers = workers,
                                   .store_retry_interval = std::chrono::milliseconds(5),
                                   .lease_ttl = kLease,
@@ -193,7 +194,7 @@ TEST_F(Nodes, a_cancellation_that_comes_while_its_process_drains_is_kept) {
   const JobId id = admit(*runner, world_.classical_job());
   gate.wait_for_arrivals(1);
   // Another process has promised it to the client, and this one has not heard of it yet.
-  JobLedger other(*world_.store, world_.clock, [](const job::Event&) {});
+  JobLedger other(*world_.store, world_.clock, world_.crash_points, [](const job::Event&) {});
   ASSERT_THAT(other.update(id, std::nullopt, "user",
                            [](JobRecord& record, Change&) -> Result<void> {
                              record.view.cancel_requested = true;
@@ -257,7 +258,8 @@ class TakeOver : public testing::Test {
   }
   /// A job that a process of that name has started and not ended.
   void start(const JobId& id, const std::string& node) {
-    Membership membership(*world_.store, world_.clock, node, std::chrono::seconds(10), Json::object());
+    Membership membership(*world_.store, world_.clock, world_.crash_points, node, std::chrono::seconds(10),
+                          Json::object());
     ASSERT_THAT(membership.join(), Succeeds());
     ASSERT_THAT(ledger_.update(id, std::nullopt, "engine",
                                [&](JobRecord& record, Change&) -> Result<void> {
@@ -275,12 +277,38 @@ class TakeOver : public testing::Test {
   }
 
   EngineWorld world_;
-  JobLedger ledger_{*world_.store, world_.clock, [](const job::Event&) {}};
-  Membership survivor_{*world_.store, world_.clock, "survivor", std::chrono::seconds(10), Json::object()};
+  JobLedger ledger_{*world_.store, world_.clock, world_.crash_points, [](const job::Event&) {}};
+  Membership survivor_{*world_.store, world_.clock, world_.crash_points, "survivor", std::chrono::seconds(10),
+                       Json::object()};
 };
 
+TEST_F(TakeOver, who_looks_knows_when_the_next_lease_ends_so_that_a_lost_process_is_lost_for_no_longer) {
+  const std::chrono::seconds ttl(10);
+  Membership other(*world_.store, world_.clock, world_.crash_points, "other", ttl, Json::object());
+  ASSERT_THAT(survivor_.join(), Succeeds());
+  EXPECT_EQ(survivor_.next_lapse(), ttl);
+  ASSERT_THAT(other.join(), Succeeds());
+  world_.clock.advance(std::chrono::seconds(7));
+  ASSERT_THAT(survivor_.beat(), Succeeds());
+  ASSERT_TRUE(survivor_.lead().value());
+  ASSERT_THAT(survivor_.lapsed(), Succeeds());
+  EXPECT_EQ(survivor_.next_lapse(), std::chrono::seconds(3));
+  // It beats again, and the one that does not lead looks at the leader.
+  ASSERT_THAT(other.beat(), Succeeds());
+  world_.clock.advance(std::chrono::seconds(1));
+  ASSERT_FALSE(other.lead().value());
+  EXPECT_EQ(other.next_lapse(), std::chrono::seconds(9));
+  // Whose lease has ended is buried now, and does not call for a look any more.
+  world_.clock.advance(std::chrono::seconds(10));
+  ASSERT_THAT(survivor_.beat(), Succeeds());
+  ASSERT_TRUE(survivor_.lead().value());
+  ASSERT_THAT(survivor_.lapsed(), Succeeds());
+  EXPECT_EQ(survivor_.next_lapse(), ttl);
+}
+
 TEST_F(TakeOver, a_lease_is_kept_until_it_runs_out_and_then_whoever_had_it_cannot_beat) {
-  Membership membership(*world_.store, world_.clock, "one", std::chrono::seconds(10), Json::object());
+  Membership membership(*world_.store, world_.clock, world_.crash_points, "one", std::chrono::seconds(10),
+                        Json::object());
   ASSERT_THAT(membership.join(), Succeeds());
   EXPECT_TRUE(membership.holds());
   const JobId id = world_.admit(world_.classical_job());
@@ -413,7 +441,8 @@ TEST_F(TakeOver, what_one_that_died_half_way_left_is_done_by_the_next) {
 }
 
 TEST_F(TakeOver, one_leads_until_its_lease_is_over_and_the_next_has_a_higher_term) {
-  Membership second(*world_.store, world_.clock, "second", std::chrono::seconds(10), Json::object());
+  Membership second(*world_.store, world_.clock, world_.crash_points, "second", std::chrono::seconds(10),
+                    Json::object());
   ASSERT_THAT(survivor_.join(), Succeeds());
   ASSERT_THAT(second.join(), Succeeds());
   EXPECT_THAT(survivor_.lead(), testing::Eq(Result<bool>(true)));
@@ -456,7 +485,8 @@ TEST_F(TakeOver, what_only_a_leader_may_do_is_refused_once_another_has_led) {
 TEST_F(TakeOver, who_was_buried_cannot_become_the_leader) {
   ASSERT_THAT(survivor_.join(), Succeeds());
   world_.clock.advance(std::chrono::seconds(11));
-  Membership second(*world_.store, world_.clock, "second", std::chrono::seconds(10), Json::object());
+  Membership second(*world_.store, world_.clock, world_.crash_points, "second", std::chrono::seconds(10),
+                    Json::object());
   ASSERT_THAT(second.join(), Succeeds());
   EXPECT_THAT(second.bury("survivor"), testing::Eq(Result<bool>(true)));
   EXPECT_THAT(survivor_.lead(), testing::Eq(Result<bool>(false)));
@@ -488,8 +518,9 @@ TEST_F(Nodes, jobs_with_one_serial_key_run_one_after_the_other_on_two_processes)
 
 TEST_F(TakeOver, who_looked_before_a_process_came_back_cannot_bury_it_again) {
   CutStore slow(*world_.store);
-  Membership late(slow, world_.clock, "late", std::chrono::seconds(10), Json::object());
-  Membership victim(*world_.store, world_.clock, "victim", std::chrono::seconds(10), Json::object());
+  Membership late(slow, world_.clock, world_.crash_points, "late", std::chrono::seconds(10), Json::object());
+  Membership victim(*world_.store, world_.clock, world_.crash_points, "victim", std::chrono::seconds(10),
+                    Json::object());
   ASSERT_THAT(late.join(), Succeeds());
   ASSERT_THAT(victim.join(), Succeeds());
   world_.clock.advance(std::chrono::seconds(11));
@@ -503,7 +534,8 @@ TEST_F(TakeOver, who_looked_before_a_process_came_back_cannot_bury_it_again) {
 }
 
 TEST_F(TakeOver, the_row_of_a_process_that_never_comes_back_is_dropped_in_the_end) {
-  Membership victim(*world_.store, world_.clock, "victim", std::chrono::seconds(10), Json::object());
+  Membership victim(*world_.store, world_.clock, world_.crash_points, "victim", std::chrono::seconds(10),
+                    Json::object());
   ASSERT_THAT(victim.join(), Succeeds());
   world_.clock.advance(std::chrono::seconds(11));
   ASSERT_THAT(survivor_.bury("victim"), testing::Eq(Result<bool>(true)));

@@ -29,7 +29,7 @@ class Backups : public testing::Test {
     return sqlite::SqliteStore::open(folder_ / ("s" + std::to_string(++files_)), {}, executor_, clock_, meter_).value();
   }
   Result<BackupSummary> back_up(Store& store) {
-    return store::back_up(store, fs_, kFile, {.compression = Compression::kZlib, .tandem = "0.1.0"}, clock_);
+    return store::back_up(store, fs_, kFile, {.compression = Compression::kZlib, .tandem = "0.1.0"}, clock_, {});
   }
   Result<BackupSummary> restore(Store& store) { return store::restore(fs_, kFile, store, {}); }
 

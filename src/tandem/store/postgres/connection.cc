@@ -146,10 +146,11 @@ Result<PGresult*> Connection::next() {
   return unexpected<Error>(ended(result));
 }
 
-Result<std::vector<Answer>> Connection::finish() {
+Result<std::vector<Answer>> Connection::finish(const std::function<void()>& on_sent) {
   const std::vector<Sent> sent = std::exchange(sent_, {});
   if (broken_) return unexpected<Error>(lost("the session was lost before"));
   if (PQpipelineSync(handle_.get()) != 1) return unexpected<Error>(lost(first_line(PQerrorMessage(handle_.get()))));
+  if (on_sent && PQflush(handle_.get()) == 0) on_sent();
   std::vector<Answer> answers;
   std::optional<Error> failure;
   for (const Sent& one : sent) {

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -34,8 +35,8 @@ class Connection {
   /// Adds a statement to what goes out; prepared on first use and kept.
   void send(const Statement& statement, const Params& params = {});
   /// Everything since the last call is on the server and answered, one answer a statement. After an error in one statement the
-  /// server skips the others.
-  Result<std::vector<Answer>> finish();
+  /// server skips the others. `on_sent` is called when nothing is left to send and nothing was read.
+  Result<std::vector<Answer>> finish(const std::function<void()>& on_sent = {});
   /// send() and finish().
   Result<Answer> run(const Statement& statement, const Params& params = {});
   /// SQL without parameters, several statements at once, as one transaction. Nothing may be waiting for finish().

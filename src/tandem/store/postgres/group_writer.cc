@@ -7,6 +7,7 @@
 
 #include "tandem/base/assert.h"
 #include "tandem/base/pause.h"
+#include "tandem/store/crash_points.h"
 #include "tandem/store/postgres/schema.h"
 #include "tandem/store/precondition.h"
 
@@ -208,9 +209,11 @@ Result<void> PostgresGroups::transact(Changes& changes, std::span<const Batch* c
   ++mark_;
   connection_->send(statement(CommonQuery::kSetHead), Params().integer(changes.sequence).integers(changes.counts));
   connection_->send(statement(CommonQuery::kSetMark), Params().bytes(id_).integer(mark_));
+  reach(one_of(store::kPoints, "postgres.before_commit"));
   connection_->send(statement(CommonQuery::kCommit));
   committing_ = true;
-  const auto committed = connection_->finish();
+  const auto committed = connection_->finish([this] { reach(one_of(store::kPoints, "postgres.after_send")); });
+  reach(one_of(store::kPoints, "postgres.after_commit"));
   if (committed) return {};
   return connection_->broken() ? resolve(committed.error()) : Result<void>(unexpected<Error>(committed.error()));
 }

@@ -40,6 +40,9 @@ class PostgresGroups final : public store::GroupWriter {
         executor_(executor),
         clock_(clock),
         signals_(signals) {}
+  void reach(std::string_view point) const {
+    if (options_.crash_points != nullptr) options_.crash_points->reach(point);
+  }
   Result<void> connect();
   Result<void> attempt(std::span<const store::Batch* const> group, store::Answers& answers);
   void end_stopped_sessions();

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "tandem/base/clock.h"
+#include "tandem/base/crash_point.h"
 #include "tandem/base/executor.h"
 #include "tandem/base/meter.h"
 #include "tandem/base/rng.h"
@@ -33,6 +34,7 @@ struct PostgresOptions {
   std::chrono::milliseconds answer_wait{30'000};  ///< for one answer of the server before it counts as gone
   std::chrono::milliseconds doubt_wait{
       60'000};   ///< how long the fate of a commit is asked for when its answer was lost
+  const CrashPoints* crash_points = nullptr;  ///< outlive the store; null: there are none
 };
 
 /// Each process groups its commits as the embedded store does; groups of all processes go through one locked row, so that

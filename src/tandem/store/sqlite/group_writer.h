@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "tandem/base/clock.h"
+#include "tandem/base/crash_point.h"
 #include "tandem/base/meter.h"
 #include "tandem/store/commit_queue.h"
 #include "tandem/store/sqlite/writer.h"
@@ -14,8 +15,9 @@ namespace tandem::sqlite {
 
 class SqliteGroups final : public store::GroupWriter {
  public:
-  SqliteGroups(std::unique_ptr<Writer> writer, const Clock& clock, Meter& meter)
-      : writer_(std::move(writer)), clock_(clock), meter_(meter) {}
+  /// `crash_points`: null where there are none.
+  SqliteGroups(std::unique_ptr<Writer> writer, const Clock& clock, Meter& meter, const CrashPoints* crash_points)
+      : writer_(std::move(writer)), clock_(clock), meter_(meter), crash_points_(crash_points) {}
 
   Result<void> write(std::span<const store::Batch* const> group, store::Answers& answers) override;
   bool may_go_on(const Error& error) const override { return is_transient(error); }
@@ -24,9 +26,14 @@ class SqliteGroups final : public store::GroupWriter {
   void abandon() override { writer_->abandon(); }
 
  private:
+  void reach(std::string_view point) const {
+    if (crash_points_ != nullptr) crash_points_->reach(point);
+  }
+
   std::unique_ptr<Writer> writer_;
   const Clock& clock_;
   Meter& meter_;
+  const CrashPoints* const crash_points_;
 };
 
 }  // namespace tandem::sqlite

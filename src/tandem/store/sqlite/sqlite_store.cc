@@ -43,7 +43,7 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& path, 
   TANDEM_ASSERT(options.commit_batch_max > 0 && options.readers_max > 0);
   TANDEM_TRY_ASSIGN(auto writer, Writer::open(path, options.vfs, options.checkpoint_bytes));
   auto queue = std::make_unique<store::CommitQueue>(
-      std::make_unique<SqliteGroups>(std::move(writer), clock, meter),
+      std::make_unique<SqliteGroups>(std::move(writer), clock, meter, options.crash_points),
       store::CommitQueueOptions{.batches_max = options.commit_batch_max, .wait = options.commit_wait}, executor, clock,
       meter);
   return std::unique_ptr<SqliteStore>(new SqliteStore(reader_of(path, options), options.readers_max, std::move(queue)));

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "tandem/base/clock.h"
+#include "tandem/base/crash_point.h"
 #include "tandem/base/executor.h"
 #include "tandem/base/meter.h"
 #include "tandem/store/store.h"
@@ -32,6 +33,7 @@ struct SqliteOptions {
   /// Size of the log from which it is copied into the database: the larger, the longer one group waits for that.
   std::uint64_t checkpoint_bytes = 4u << 20;
   std::string vfs;                          ///< the name of a registered SQLite VFS; empty: the system's. For tests
+  const CrashPoints* crash_points = nullptr;  ///< outlive the store; null: there are none
 };
 
 /// One thread of the store writes: it takes what waits in the queue, puts it into one transaction, syncs once, and

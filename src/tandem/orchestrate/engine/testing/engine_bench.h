@@ -102,7 +102,8 @@ struct BenchNode {
                               .log = log,
                               .meter = meter,
                               .tracer = tracer,
-                              .submitter = submitter},
+                              .submitter = submitter,
+                              .crash_points = crash_points},
                              {.workers = workers, .node_id = "node_" + new_uuid7(clock, rng)})
                    .value()) {}
   job::JobSpec noop(int steps) {

@@ -90,7 +90,8 @@ class EngineWorld {
             .log = log,
             .meter = meter,
             .tracer = tracer,
-            .submitter = *submitter};
+            .submitter = *submitter,
+            .crash_points = crash_points};
   }
   /// The process ends; what was committed stays.
   void close() {
