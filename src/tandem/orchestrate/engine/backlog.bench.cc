@@ -148,7 +148,8 @@ struct Machine {
                                     .log = log,
                                     .meter = meter,
                                     .tracer = tracer,
-                                    .submitter = *submitter},
+                                    .submitter = *submitter,
+                                    .crash_points = crash_points},
                                    std::move(options))
                  .value();
   }
