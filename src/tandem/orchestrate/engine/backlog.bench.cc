@@ -268,10 +268,10 @@ void measure_pages(::benchmark::State& state, Machine& machine, job::JobState in
   Latencies some;
   for (std::size_t i = 0; i < kPages; ++i) {
     Instant begin = machine.clock.monotonic();
-    TANDEM_ASSERT(machine.engine->jobs(std::nullopt, 100, "")->jobs.size() == 100);
+    TANDEM_ASSERT(machine.engine->jobs({.limit = 100})->jobs.size() == 100);
     all.push_back(machine.ms_since(begin));
     begin = machine.clock.monotonic();
-    TANDEM_ASSERT(machine.engine->jobs(in, 100, "")->jobs.size() == 100);
+    TANDEM_ASSERT(machine.engine->jobs({.state = in, .limit = 100})->jobs.size() == 100);
     some.push_back(machine.ms_since(begin));
   }
   report(state, "page", std::move(all));

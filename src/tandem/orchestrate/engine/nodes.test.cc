@@ -358,12 +358,12 @@ TEST_F(TakeOver, what_the_living_run_is_not_read) {
   const JobId lost = world_.admit(world_.classical_job());
   start(lost, "lost");
   world_.clock.advance(std::chrono::seconds(11));
-  Membership alive(*world_.store, world_.clock, "alive", std::chrono::seconds(10), Json::object());
+  Membership alive(*world_.store, world_.clock, world_.crash_points, "alive", std::chrono::seconds(10), Json::object());
   ASSERT_THAT(alive.join(), Succeeds());
   CutStore counted(*world_.store);
-  Membership counting(counted, world_.clock, "counting", std::chrono::seconds(10), Json::object());
+  Membership counting(counted, world_.clock, world_.crash_points, "counting", std::chrono::seconds(10), Json::object());
   ASSERT_THAT(counting.join(), Succeeds());
-  JobLedger ledger(counted, world_.clock, [](const job::Event&) {});
+  JobLedger ledger(counted, world_.clock, world_.crash_points, [](const job::Event&) {});
   ASSERT_THAT(engine::take_over(counting, counted, ledger, world_.log), Succeeds());
   EXPECT_EQ(world_.engine->job(lost)->state, job::JobState::kQueued);
   EXPECT_EQ(counted.job_reads(), 1);
@@ -465,7 +465,8 @@ TEST_F(TakeOver, what_only_a_leader_may_do_is_refused_once_another_has_led) {
     TANDEM_TRY(world_.store->commit_and_wait(batch.put(store::Table::kMeta, "work of a leader", "done")));
     return true;
   };
-  Membership second(*world_.store, world_.clock, "second", std::chrono::seconds(10), Json::object());
+  Membership second(*world_.store, world_.clock, world_.crash_points, "second", std::chrono::seconds(10),
+                    Json::object());
   ASSERT_THAT(survivor_.join(), Succeeds());
   ASSERT_THAT(second.join(), Succeeds());
   EXPECT_THAT(try_it(survivor_), testing::Eq(Result<bool>(false)));

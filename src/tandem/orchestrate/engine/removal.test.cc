@@ -121,7 +121,7 @@ TEST_F(Removed, it_is_unknown_from_then_on_and_the_log_says_who_removed_what_and
   EXPECT_THAT(world_.engine->wait(id, Deadline::never()), FailsWith(errors::kJobNotFound));
   EXPECT_THAT(world_.engine->retry(id, "user"), FailsWith(errors::kJobNotFound));
   EXPECT_THAT(remove(id), FailsWith(errors::kJobNotFound));
-  EXPECT_THAT(world_.engine->jobs(std::nullopt, 10, "")->jobs, IsEmpty());
+  EXPECT_THAT(world_.engine->jobs({.limit = 10})->jobs, IsEmpty());
   EXPECT_EQ(world_.meter.total("tandem_jobs_removed_total"), 1);
 
   const auto log = world_.store->read_log(0, kLogMax, id.value).value();
@@ -258,10 +258,11 @@ TEST_F(Removed, a_listing_passes_over_what_was_removed_after_its_index_was_read)
   world_.clock.advance(std::chrono::seconds(1));
   const JobId third = world_.run(world_.classical_job()).id;
   ASSERT_THAT(world_.store->commit_and_wait(Batch().erase(Table::kJob, second.value)), Succeeds());
-  const auto page = world_.engine->jobs(job::JobState::kSucceeded, 2, "").value();
+  const auto page = world_.engine->jobs({.state = job::JobState::kSucceeded, .limit = 2}).value();
   EXPECT_THAT(page.jobs, ElementsAre(Field(&JobView::id, third)));
-  EXPECT_THAT(world_.engine->jobs(job::JobState::kSucceeded, 2, page.next_page_token)->jobs,
-              ElementsAre(Field(&JobView::id, first)));
+  EXPECT_THAT(
+      world_.engine->jobs({.state = job::JobState::kSucceeded, .limit = 2, .page_token = page.next_page_token})->jobs,
+      ElementsAre(Field(&JobView::id, first)));
 }
 
 TEST_F(Removed, who_reads_a_job_while_it_goes_is_told_that_it_is_unknown_and_not_of_damage) {
@@ -315,7 +316,7 @@ TEST_F(Removed, an_sqlite_file_loses_the_same_rows) {
                                .meter = world_.meter,
                                .crash_points = world_.crash_points},
                               {});
-  JobLedger ledger(**file, world_.clock, [](const job::Event&) {});
+  JobLedger ledger(**file, world_.clock, world_.crash_points, [](const job::Event&) {});
   auto removal = prepare_removal(**file, submitter, load_job(**file, goes).value(), "user", "", world_.clock.now());
   ASSERT_THAT(removal, Succeeds());
   ASSERT_THAT(ledger.remove({&*removal, 1}), Succeeds());

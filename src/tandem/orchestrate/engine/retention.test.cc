@@ -23,7 +23,7 @@ class Retained : public testing::Test {
   /// One look, as the engine's own thread does it.
   void look(RetentionLimits limits) {
     const EngineServices services = world_.services();
-    JobLedger ledger(services.store, services.clock, [](const job::Event&) {});
+    JobLedger ledger(services.store, services.clock, services.crash_points, [](const job::Event&) {});
     Retention retention(services, ledger, limits, housekeeping_);
     world_.clock.advance(between_);
     ASSERT_THAT(retention.look(), Succeeds());
@@ -39,7 +39,7 @@ class Retained : public testing::Test {
   }
   std::vector<JobId> left() {
     std::vector<JobId> out;
-    const JobPage page = world_.engine->jobs(std::nullopt, 1000, "").value();
+    const JobPage page = world_.engine->jobs({.limit = 1000}).value();
     for (const JobView& view : page.jobs) out.insert(out.begin(), view.id);
     return out;
   }
@@ -107,7 +107,7 @@ TEST_F(Retained, what_has_not_ended_or_has_an_open_submission_stays_and_is_no_re
 TEST_F(Retained, a_job_that_must_stay_is_asked_again_once_an_hour_and_goes_when_it_may) {
   const JobId held = held_job();
   const EngineServices services = world_.services();
-  JobLedger ledger(services.store, services.clock, [](const job::Event&) {});
+  JobLedger ledger(services.store, services.clock, services.crash_points, [](const job::Event&) {});
   Retention retention(services, ledger, {.age = kDay}, housekeeping_);
   world_.clock.advance(2 * kDay);
   ASSERT_THAT(retention.look(), Succeeds());  // the hour begins
