@@ -50,8 +50,7 @@ bool is_take_over(const SubmissionRecord& from, const SubmissionRecord& to) {
 /// Nothing awaits approval, and what waits for a person is not ended by its limits.
 bool is_not_made(JobState from, JobEvent event) {
   if (from == JobState::kAwaitingApproval || event == JobEvent::kNeedsApproval) return true;
-  if (from == JobState::kQueued) return event == JobEvent::kFail;
-  return event == JobEvent::kExpire && (from == JobState::kSuspended || from == JobState::kAwaitingReview);
+  return from == JobState::kQueued && event == JobEvent::kFail;
 }
 
 std::vector<std::string> transitions_of_jobs(bool (*wanted)(JobState, JobEvent)) {

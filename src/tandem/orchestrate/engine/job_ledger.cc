@@ -89,7 +89,9 @@ Result<void> JobLedger::remove(std::span<Removal> removals) {
   store::Batch batch;
   for (Removal& removal : removals)
     std::move(removal.batch.operations.begin(), removal.batch.operations.end(), std::back_inserter(batch.operations));
+  for (const Removal& removal : removals) reach("before", {removal.event});
   TANDEM_TRY_ASSIGN(const store::Committed committed, store_.commit_and_wait(std::move(batch)));
+  for (const Removal& removal : removals) reach("after", {removal.event});
   TANDEM_ASSERT(committed.sequences.size() == removals.size());
   for (std::size_t i = 0; i < removals.size(); ++i) {
     removals[i].event.sequence = committed.sequences[i];

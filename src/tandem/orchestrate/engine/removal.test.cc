@@ -259,10 +259,8 @@ TEST_F(Removed, a_listing_passes_over_what_was_removed_after_its_index_was_read)
   const JobId third = world_.run(world_.classical_job()).id;
   ASSERT_THAT(world_.store->commit_and_wait(Batch().erase(Table::kJob, second.value)), Succeeds());
   const auto page = world_.engine->jobs({.state = job::JobState::kSucceeded, .limit = 2}).value();
-  EXPECT_THAT(page.jobs, ElementsAre(Field(&JobView::id, third)));
-  EXPECT_THAT(
-      world_.engine->jobs({.state = job::JobState::kSucceeded, .limit = 2, .page_token = page.next_page_token})->jobs,
-      ElementsAre(Field(&JobView::id, first)));
+  EXPECT_THAT(page.jobs, ElementsAre(Field(&JobView::id, third), Field(&JobView::id, first)));
+  EXPECT_EQ(page.next_page_token, "");
 }
 
 TEST_F(Removed, who_reads_a_job_while_it_goes_is_told_that_it_is_unknown_and_not_of_damage) {
