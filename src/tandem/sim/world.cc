@@ -131,7 +131,8 @@ void World::make_specs() {
   };
   local_ = program("simulator.sim", Json::object());
   impatient_ = program("simulator.sim", {{"queue_wait", "30ms"}});
-  doubtful_ = program("simulator.sim", {{"time", "10ms"}, {"total_time", "1s"}}, {"manual_review"});  // its results are partial
+  doubtful_ =
+      program("simulator.sim", {{"time", "10ms"}, {"total_time", "1s"}}, {"manual_review"});  // its results are partial
   paid_ = program("qpu.sim", {{"cost_max_usd_micros", 5000}});
   poor_ = program("qpu.sim", {{"cost_max_usd_micros", 500}});
   hurried_ = program("qpu.sim", {{"cost_max_usd_micros", 5000}, {"time", "10ms"}, {"total_time", "300ms"}});

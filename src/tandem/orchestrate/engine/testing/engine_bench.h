@@ -127,7 +127,7 @@ struct BenchNode {
 /// Counts what is admitted and what has ended, and holds clients back when too much waits.
 class Backlog {
  public:
-  static constexpr std::size_t kMax = 2'000;  ///< jobs that have not ended; clients hold back beyond it
+  static constexpr std::int64_t kMax = 2'000;  ///< jobs that have not ended; clients hold back beyond it
   /// `node` hears of all ends.
   explicit Backlog(BenchNode& node)
       : done_(node.executor.make_condition()),
@@ -135,26 +135,33 @@ class Backlog {
             [this](const job::Event& event) {
               if (event.type != "job.succeeded") return;
               const std::lock_guard lock(mutex_);
-              if (++ended_ + kMax / 2 == admitted_) done_->notify_all();
+              ++ended_;
+              if (waiting_ && open() <= kMax / 2) done_->notify_all();
             },
             nullptr, nullptr)) {}
   /// Called after each admission. Clients go on when half of the backlog is done, all at once: waking them is no part of what
   /// is measured.
   void hold_back() {
     std::unique_lock lock(mutex_);
-    if (++admitted_ - ended_ <= kMax) return;
-    done_->wait(lock, [&] { return admitted_ - ended_ <= kMax / 2; });
+    ++admitted_;
+    if (open() <= kMax) return;
+    waiting_ = true;
+    done_->wait(lock, [&] { return open() <= kMax / 2; });
+    waiting_ = false;
   }
   std::uint64_t ended() {
     const std::lock_guard lock(mutex_);
-    return ended_;
+    return static_cast<std::uint64_t>(ended_);
   }
 
  private:
+  /// Below 0 when a job has ended before its client came to count it.
+  std::int64_t open() const { return admitted_ - ended_; }
   std::mutex mutex_;
   std::unique_ptr<Condition> done_;
-  std::uint64_t admitted_ = 0;
-  std::uint64_t ended_ = 0;
+  std::int64_t admitted_ = 0;
+  std::int64_t ended_ = 0;
+  bool waiting_ = false;
   std::unique_ptr<Timer> subscription_;
 };
 
