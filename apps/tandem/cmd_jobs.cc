@@ -113,10 +113,10 @@ Result<int> resume_job(Cli& cli, const std::string& text) {
   return print_view(cli, reached, id);
 }
 
-Result<int> retry_job(Cli& cli, const std::string& text) {
+Result<int> retry_job(Cli& cli, const std::string& text, const std::string& idempotency_key) {
   TANDEM_TRY_ASSIGN(const JobId id, parse_job_id(text));
   TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kReader));
-  TANDEM_TRY_ASSIGN(const Json admitted, reached.service().retry(id, "user:local"));
+  TANDEM_TRY_ASSIGN(const Json admitted, reached.service().retry(id, idempotency_key, "user:local"));
   return print_view(cli, reached, JobId(admitted["job_id"].get<std::string>()));
 }
 
@@ -258,7 +258,13 @@ void add_jobs(CLI::App& app, Cli& cli) {
   simple("events", "everything that happened to a job", show_events);
   simple("watch", "follow a job to its end", watch_job);
   simple("resume", "put a suspended job back into the queue", resume_job);
-  simple("retry", "submit the document of a job that has ended as a new job", retry_job);
+  {
+    CLI::App* command = jobs->add_subcommand("retry", "submit the document of a job that has ended as a new job");
+    const auto id = job_argument(command);
+    auto key = std::make_shared<std::string>();
+    command->add_option("--idempotency-key", *key, "the same key and job give the same new job");
+    command->callback([&cli, id, key] { cli.action = [&cli, id, key] { return retry_job(cli, *id, *key); }; });
+  }
   const auto reasoned = [&](const char* name, const char* help,
                             std::function<Result<int>(Cli&, const std::string& job, const std::string& reason)> run) {
     CLI::App* command = jobs->add_subcommand(name, help);

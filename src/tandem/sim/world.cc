@@ -290,7 +290,7 @@ void World::review(const JobId& id) {
 /// Once: an answer that is lost leaves a job that nobody follows, and that ends all the same.
 void World::retry(const JobId& id) {
   const auto again = Process::call<engine::Admission>(
-      any_node().process, 2000 * kMilli, [id](engine::Engine& engine) { return engine.retry(id, "user:sim"); });
+      any_node().process, 2000 * kMilli, [id](engine::Engine& engine) { return engine.retry(id, "", "user:sim"); });
   if (!again) return;
   oracle_.acknowledged_retry(again->id);
   follow(again->id);

@@ -268,7 +268,8 @@ class ApiServerImpl final : public ApiServer {
       TANDEM_TRY_ASSIGN(reason, reader.string_or("reason", ""));
     }
     if (verb == "retry") {
-      TANDEM_TRY_ASSIGN(const Json admitted, services_.service.retry(id, "api"));
+      TANDEM_TRY_ASSIGN(const std::string key, idempotency_key(call.request));
+      TANDEM_TRY_ASSIGN(const Json admitted, services_.service.retry(id, key, "api"));
       return admitted_response(admitted);
     }
     if (verb == "cancel") TANDEM_TRY(services_.service.cancel(id, "api", reason));

@@ -97,8 +97,8 @@ class LocalService final : public Service {
   Result<void> remove(const JobId& id, std::string_view actor, std::string_view reason) override {
     return engine_.remove(id, actor, reason);
   }
-  Result<Json> retry(const JobId& id, std::string_view actor) override {
-    return engine_.retry(id, actor).map(admission_document);
+  Result<Json> retry(const JobId& id, std::string_view idempotency_key, std::string_view actor) override {
+    return engine_.retry(id, idempotency_key, actor).map(admission_document);
   }
   Result<void> review(const JobId& id, engine::Verdict verdict, std::string_view actor,
                       std::string_view reason) override {

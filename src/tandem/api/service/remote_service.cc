@@ -75,9 +75,16 @@ class RemoteService final : public Service {
     return send({.method = "DELETE", .url = fmt::format("{}/v1/jobs/{}{}", base_url_, id.value, query)})
         .map([](const HttpResponse&) {});
   }
-  Result<Json> retry(const JobId& id, std::string_view /*actor*/) override {
-    return post(id, "retry", Json()).map([](const Json& answer) {
-      return Json{{"job_id", answer.value("job_id", "")}, {"replayed", false}};
+  Result<Json> retry(const JobId& id, std::string_view idempotency_key, std::string_view /*actor*/) override {
+    HttpRequest request{.method = "POST",
+                        .url = fmt::format("{}/v1/jobs/{}/retry", base_url_, id.value),
+                        .headers = {{"Content-Type", "application/json"}}};
+    if (!idempotency_key.empty())
+      request.headers.push_back({"Idempotency-Key", fmt::format("\"{}\"", idempotency_key)});
+    return send(request).and_then([](const HttpResponse& response) -> Result<Json> {
+      TANDEM_TRY_ASSIGN(const Json answer, parse_json(response.body, "answer"));
+      return Json{{"job_id", answer.value("job_id", "")},
+                  {"replayed", header_value(response.headers, "Idempotency-Replayed") == "true"}};
     });
   }
   Result<void> review(const JobId& id, engine::Verdict verdict, std::string_view /*actor*/,

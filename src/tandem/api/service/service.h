@@ -56,7 +56,8 @@ class Service {
   virtual Result<void> cancel(const JobId& id, std::string_view actor, std::string_view reason) = 0;
   virtual Result<void> suspend(const JobId& id, std::string_view actor, std::string_view reason) = 0;
   virtual Result<void> resume(const JobId& id, std::string_view actor) = 0;
-  virtual Result<Json> retry(const JobId& id, std::string_view actor) = 0;  ///< as submit()
+  virtual Result<Json> retry(const JobId& id, std::string_view idempotency_key,
+                             std::string_view actor) = 0;  ///< as submit()
   virtual Result<void> remove(const JobId& id, std::string_view actor, std::string_view reason) = 0;
   /// A person's word on a job that awaits review.
   virtual Result<void> review(const JobId& id, engine::Verdict verdict, std::string_view actor,

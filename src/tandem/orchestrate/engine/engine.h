@@ -177,7 +177,7 @@ class Engine {
   /// Back into the queue. Errors: 5003 illegal_transition - it is not suspended; 5002 job_final.
   virtual Result<void> resume(const JobId& id, std::string_view actor) = 0;
   /// A new job with the document of one that has ended. Errors: 5025 job_not_final; those of admit().
-  virtual Result<Admission> retry(const JobId& id, std::string_view actor) = 0;
+  virtual Result<Admission> retry(const JobId& id, std::string_view idempotency_key, std::string_view actor) = 0;
 
   /// A person's word on a job that awaits review: accepted, it has succeeded; rejected, it has failed with 5022. Result and
   /// lineage say so. Errors: 5001 job_not_found; 5002 job_final; 5003 illegal_transition - it does not await review; 1023 - a

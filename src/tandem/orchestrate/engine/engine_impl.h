@@ -92,7 +92,7 @@ class EngineImpl final : public Engine {
   Result<void> cancel(const JobId& id, std::string_view actor, std::string_view reason) override;
   Result<void> suspend(const JobId& id, std::string_view actor, std::string_view reason) override;
   Result<void> resume(const JobId& id, std::string_view actor) override;
-  Result<Admission> retry(const JobId& id, std::string_view actor) override;
+  Result<Admission> retry(const JobId& id, std::string_view idempotency_key, std::string_view actor) override;
   Result<void> review(const JobId& id, Verdict verdict, std::string_view actor, std::string_view reason) override;
   Result<void> remove(const JobId& id, std::string_view actor, std::string_view reason) override;
   std::unique_ptr<Timer> subscribe(std::function<void(const job::Event&)> on_event,

@@ -145,9 +145,14 @@ TEST_F(EngineQueue, a_suspended_job_can_be_cancelled) {
 TEST_F(EngineQueue, a_retry_is_a_new_job_with_the_same_document) {
   world_.open();
   const JobView first = world_.run(world_.classical_job("mine"));
-  const auto retried = world_.engine->retry(first.id, "user:retry");
+  const auto retried = world_.engine->retry(first.id, "again", "user:retry");
   ASSERT_THAT(retried, Succeeds());
   EXPECT_NE(retried->id, first.id);
+  const auto replayed = world_.engine->retry(first.id, "again", "user:retry");
+  ASSERT_THAT(replayed, Succeeds());
+  EXPECT_EQ(replayed->id, retried->id);
+  EXPECT_TRUE(replayed->replayed);
+  EXPECT_NE(world_.engine->retry(first.id, "", "user:retry")->id, retried->id);
   EXPECT_EQ(world_.wait(retried->id).state, job::JobState::kSucceeded);
   Json document = world_.engine->spec_document(retried->id).value();
   EXPECT_EQ(document["retry_of"], first.id.value);
@@ -160,8 +165,8 @@ TEST_F(EngineQueue, only_a_job_that_has_ended_is_tried_again) {
   close_gate();
   world_.open(1);
   const JobId id = world_.admit(world_.classical_job());
-  EXPECT_THAT(world_.engine->retry(id, "user"), FailsWith(errors::kJobNotFinal));
-  EXPECT_THAT(world_.engine->retry(JobId("job_none"), "user"), FailsWith(errors::kJobNotFound));
+  EXPECT_THAT(world_.engine->retry(id, "", "user"), FailsWith(errors::kJobNotFinal));
+  EXPECT_THAT(world_.engine->retry(JobId("job_none"), "", "user"), FailsWith(errors::kJobNotFound));
   gate_.open();
 }
 

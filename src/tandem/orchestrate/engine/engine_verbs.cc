@@ -71,7 +71,7 @@ Result<void> EngineImpl::resume(const JobId& id, std::string_view actor) {
   return {};
 }
 
-Result<Admission> EngineImpl::retry(const JobId& id, std::string_view actor) {
+Result<Admission> EngineImpl::retry(const JobId& id, std::string_view idempotency_key, std::string_view actor) {
   TANDEM_TRY_ASSIGN(const JobRecord record, load_job(services_.store, id));
   if (!job::is_final(record.view.state)) {
     return fail(errors::kJobNotFinal, "job {} is {}; only a job that has ended can be tried again", id.value,
@@ -83,7 +83,7 @@ Result<Admission> EngineImpl::retry(const JobId& id, std::string_view actor) {
     return tl::unexpected(std::move(spec).error());
   }
   spec->retry_of = id;
-  return admit(*spec, record.view.tenant, "", actor);
+  return admit(*spec, record.view.tenant, idempotency_key, actor);
 }
 
 Result<void> EngineImpl::remove(const JobId& id, std::string_view actor, std::string_view reason) {

@@ -119,7 +119,7 @@ TEST_F(Removed, it_is_unknown_from_then_on_and_the_log_says_who_removed_what_and
   EXPECT_THAT(world_.engine->result(id), FailsWith(errors::kJobNotFound));
   EXPECT_THAT(world_.engine->events(id, 0, 10), FailsWith(errors::kJobNotFound));
   EXPECT_THAT(world_.engine->wait(id, Deadline::never()), FailsWith(errors::kJobNotFound));
-  EXPECT_THAT(world_.engine->retry(id, "user"), FailsWith(errors::kJobNotFound));
+  EXPECT_THAT(world_.engine->retry(id, "", "user"), FailsWith(errors::kJobNotFound));
   EXPECT_THAT(remove(id), FailsWith(errors::kJobNotFound));
   EXPECT_THAT(world_.engine->jobs({.limit = 10})->jobs, IsEmpty());
   EXPECT_EQ(world_.meter.total("tandem_jobs_removed_total"), 1);
