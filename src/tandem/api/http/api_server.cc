@@ -301,9 +301,9 @@ class ApiServerImpl final : public ApiServer {
 
   Answer view(const Call& call, const JobId& id) {
     TANDEM_TRY(allow_parameters(call.request, {"wait"}));
-    Result<Json> now = services_.service.job(id);
+    Result<Json> at_once = services_.service.job(id);
     const auto wait = call.request.query.find("wait");
-    if (!now || wait == call.request.query.end()) return as_json(std::move(now));
+    if (!at_once || wait == call.request.query.end()) return as_json(std::move(at_once));
     auto duration = parse_duration(wait->second);
     if (!duration) {
       duration.error().place = "?wait";
