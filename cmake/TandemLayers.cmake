@@ -98,7 +98,7 @@ function(tandem_add_part part)
   set_property(GLOBAL APPEND PROPERTY TANDEM_PART_TARGETS ${target})
 endfunction()
 
-# malloc as the programs ship it (docs/adr/0009-allocator.md). A sanitizer brings its own.
+# malloc as the programs ship it (docs/adr/0009-admission-starts-and-allocator.md). A sanitizer brings its own.
 function(tandem_use_allocator target)
   if(NOT TANDEM_SANITIZE)
     tandem_require_external(mimalloc)

@@ -11,7 +11,7 @@
 namespace tandem::app {
 namespace {
 
-constexpr std::size_t kHandlerThreads = 4;  ///< they mostly wait for the store's next sync
+constexpr std::size_t kHandlerThreads = 4;  ///< they parse, read and answer; nobody waits for a sync
 
 /// Blocks the signals that end a server, for this thread and all that it starts.
 sigset_t block_ending_signals() {

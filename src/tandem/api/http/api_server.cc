@@ -19,14 +19,17 @@ constexpr std::size_t kPageMax = 1000;
 using server::Responder;
 using server::ServerRequest;
 
+/// Bytes that are no UTF-8, as a path may have them, are replaced: an answer is owed in any case.
+Bytes body_of(const Json& document) { return document.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
 HttpResponse json_response(int status, const Json& body, Headers headers = {}) {
   headers.push_back({"Content-Type", "application/json"});
-  return {.status = status, .headers = std::move(headers), .body = body.dump()};
+  return {.status = status, .headers = std::move(headers), .body = body_of(body)};
 }
 
 HttpResponse error_response(const Error& error, std::string_view instance) {
   const ErrorRecord& record = error_record(error.number);
-  HttpResponse out{.status = record.http_status, .body = service::problem_document(error, instance).dump()};
+  HttpResponse out{.status = record.http_status, .body = body_of(service::problem_document(error, instance))};
   out.headers.push_back({"Content-Type", "application/problem+json"});
   if (record.retryable) out.headers.push_back({"Retry-After", "1"});
   return out;

@@ -27,7 +27,8 @@ Result<void> EngineImpl::recover_and_start() {
   doing_chores_ = services_.executor.start_loop("chores", [this](const std::stop_token& stop) { do_chores(stop); });
   if (services_.store.shared()) TANDEM_TRY(join_others());
   if (!takes_part()) {  // it must not touch what it does not mean to run
-    if (follower_ != nullptr)  // an API for other workers, whose readiness depends on the store
+    // An API without workers: its readiness depends on the store.
+    if (follower_ != nullptr || options_.schedules)
       healing_ = services_.executor.start_loop("store-watch", [this](const std::stop_token& stop) { heal(stop); });
     return {};
   }
@@ -131,7 +132,6 @@ void EngineImpl::admit(SpecPtr spec, std::string_view tenant, std::string_view i
 
 Result<EngineImpl::Candidate> EngineImpl::make_candidate(const job::JobSpec& spec, std::string_view tenant,
                                                          std::string_view idempotency_key, std::string_view actor) {
-  TANDEM_TRY(refuse_when_draining());
   if (idempotency_key.size() > kIdempotencyKeyMax) {
     return fail_at("Idempotency-Key", errors::kValueOutOfRange, "the idempotency key has {} bytes, the limit is {}",
                    idempotency_key.size(), kIdempotencyKeyMax);
@@ -145,9 +145,10 @@ Result<EngineImpl::Candidate> EngineImpl::make_candidate(const job::JobSpec& spe
     const Timestamp since{services_.clock.now().micros - std::chrono::microseconds(options_.idempotency_age).count()};
     TANDEM_TRY_ASSIGN(key_use, reads_.key_use(key, out.fingerprint, since));
     out.earlier = key_use.admission;
-    if (out.earlier) return out;
+    if (out.earlier) return out;  // also while this process goes down: that job is there
   }
 
+  TANDEM_TRY(refuse_when_draining());
   if (spec.retry_of) {
     auto original = load_job(services_.store, *spec.retry_of);
     if (!original) {

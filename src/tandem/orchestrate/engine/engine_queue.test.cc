@@ -142,6 +142,42 @@ TEST_F(EngineQueue, a_suspended_job_can_be_cancelled) {
   gate_.open();
 }
 
+TEST_F(EngineQueue, behind_busy_workers_a_job_waits_in_the_queue_also_where_runs_were_short) {
+  world_.open(1);
+  for (int i = 0; i < 60; ++i) world_.run(world_.classical_job());
+  close_gate();
+  world_.admit(world_.classical_job("first"));
+  gate_.wait_for_arrivals(1);
+  const JobId id = world_.admit(world_.classical_job("second"));
+  EXPECT_EQ(world_.engine->job(id)->state, job::JobState::kQueued);
+  gate_.open();
+  EXPECT_EQ(world_.wait(id).state, job::JobState::kSucceeded);
+}
+
+TEST_F(EngineQueue, a_start_with_the_admission_is_the_engines) {
+  world_.open(1);
+  std::vector<job::Event> events;
+  do {  // the worker may be on its way back from the one before
+    events = world_.engine->events(world_.run(world_.classical_job()).id, 0, 2).value();
+    ASSERT_EQ(events.at(0).type, "job.queued");
+  } while (events.at(0).data["starts_at_once"] == false);
+  EXPECT_NE(events.at(0).actor, "engine");
+  EXPECT_EQ(events.at(1).type, "job.started");
+  EXPECT_EQ(events.at(1).actor, "engine");
+}
+
+TEST_F(EngineQueue, a_process_that_goes_down_still_knows_what_it_admitted_with_a_key) {
+  world_.open(1);
+  const auto spec = world_.classical_job();
+  const auto first = world_.engine->admit(spec, "default", "key", "user");
+  ASSERT_THAT(first, Succeeds());
+  world_.engine->drain(Deadline::never());
+  const auto again = world_.engine->admit(spec, "default", "key", "user");
+  ASSERT_THAT(again, Succeeds());
+  EXPECT_EQ(again->id, first->id);
+  EXPECT_THAT(world_.engine->admit(spec, "default", "other", "user"), FailsWith(errors::kDraining));
+}
+
 TEST_F(EngineQueue, a_retry_is_a_new_job_with_the_same_document) {
   world_.open();
   const JobView first = world_.run(world_.classical_job("mine"));

@@ -78,7 +78,8 @@ std::shared_ptr<EngineImpl::Running> EngineImpl::start_at_once(JobRecord& record
   std::shared_ptr<Running> running;
   {
     const std::lock_guard lock(mutex_);
-    if (draining_ || queue_.ready() || !may_start_more_locked(idle_)) return nullptr;
+    // Behind workers that all have something to do it would wait like a queued job, and not be found like one.
+    if (draining_ || idle_ == 0 || queue_.ready() || !may_start_more_locked(idle_)) return nullptr;
     queue_.push(record.ticket());
     running = pop_locked();
   }
@@ -265,6 +266,13 @@ void EngineImpl::give_back_claimed() {
     }
     RunOutcome outcome = runner_.end_with(
         std::move(one.record), make_error(errors::kCancelled, "no worker was free for it after all"), reason);
+    // It was not walked: that start does not count, and what limits its wait goes on.
+    if (outcome.decide) {
+      outcome.decide = [inner = std::move(outcome.decide)](JobRecord& row, Change& change) {
+        --row.starts;
+        return inner(row, change);
+      };
+    }
     end(std::move(outcome), std::move(one.spec), one.running);
   }
 }

@@ -110,10 +110,11 @@ JobLedger::Prepared JobLedger::prepare(JobRecord record, const std::optional<Ind
   else
     put_job(out.batch, out.record, previous);
   for (auto& [type, data] : change.events) {
+    const bool type_is_start = type == "job.started";  // whoever's admission it came with
     job::Event event{.job = out.record.view.id,
                      .type = std::move(type),
                      .at = out.record.view.updated_at,
-                     .actor = actor,
+                     .actor = type_is_start ? "engine" : actor,
                      .data = std::move(data)};
     TANDEM_ASSERT(job::catalogue_violation(event) == "");
     out.batch.append(event.job.value, event.stored());

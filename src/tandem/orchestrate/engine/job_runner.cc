@@ -270,9 +270,9 @@ Result<Decide> JobRunner::end_with_result(const JobRecord& record, const job::Jo
   // No step of its only start went to anybody who bills: the hold is what the admission wrote.
   const bool untouched = std::all_of(walked.carried.begin(), walked.carried.end(),
                                      [](const Carried& one) { return one.record.local && one.record.path.empty(); });
-  return [&store = services_.store, planned, untouched, cost_max = spec.limits.cost_max, batch = std::move(batch),
-          objective, said = std::move(said), result_sha256, why = std::move(why), end,
-          lineage_id = lineage.id.value](JobRecord& row, Change& change) -> Result<void> {
+  return [&store = services_.store, planned, untouched, unread = true, cost_max = spec.limits.cost_max,
+          batch = std::move(batch), objective, said = std::move(said), result_sha256, why = std::move(why), end,
+          lineage_id = lineage.id.value](JobRecord& row, Change& change) mutable -> Result<void> {
     TANDEM_TRY_ASSIGN(row.view.state, job::require_transition(row.view.state, end));
     add_plan(row, change, planned.plan, planned.document);
     row.result_sha256 = result_sha256;
@@ -282,7 +282,7 @@ Result<Decide> JobRunner::end_with_result(const JobRecord& record, const job::Jo
       row.view.error = why.message;
       row.view.error_number = static_cast<std::uint16_t>(why.number);
     }
-    if (untouched && row.starts == 1)
+    if (untouched && row.starts == 1 && std::exchange(unread, false))  // refused, the second try reads
       budget::release_untouched(change.batch, row.view.id, row.view.tenant, cost_max);
     else
       TANDEM_TRY(budget::Budget(store).release(change.batch, row.view.id));

@@ -90,6 +90,17 @@ TEST(StoreWatch, when_there_is_room_again_the_same_process_goes_on) {
   }
 }
 
+TEST(StoreWatch, an_engine_without_workers_is_ready_again_when_there_is_room) {
+  EngineWorld world;
+  world.store_retry_interval = std::chrono::milliseconds(1);
+  world.schedules = true;
+  world.open(0);
+  world.store->fail_commits(1, 1, full());
+  EXPECT_THAT(world.engine->admit(world.classical_job(), "default", "", "user"), FailsWith(errors::kDiskFull));
+  wait_until_ready(*world.engine);
+  EXPECT_THAT(world.engine->admit(world.classical_job(), "default", "", "user"), Succeeds());
+}
+
 class StoreTroubleThatPasses : public testing::TestWithParam<ErrorNumber> {};
 
 INSTANTIATE_TEST_SUITE_P(StoreWatch, StoreTroubleThatPasses,

@@ -75,7 +75,7 @@ class EngineWorld {
                                               .retention_jobs = retention_jobs,
                                               .idempotency_age = idempotency_age,
                                               .retention_interval = retention_interval,
-                                              .schedules = workers != 0});
+                                              .schedules = workers != 0 || schedules});
     EXPECT_THAT(started, Succeeds());
     engine = *std::move(started);
     return *engine;
@@ -171,6 +171,7 @@ class EngineWorld {
   RecordingMeter meter;
   RecordingTracer tracer;
   CrashPoints crash_points;
+  bool schedules = false;  ///< also without workers
   problem::ProblemRegistry problems = problem::ProblemRegistry::with_builtin_types();
   backend::BackendRegistry backends;
   submit::FakeProvider* provider = nullptr;
