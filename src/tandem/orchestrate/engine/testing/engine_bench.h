@@ -144,13 +144,13 @@ class Backlog {
     if (++admitted_ - ended_ <= kMax) return;
     done_->wait(lock, [&] { return admitted_ - ended_ <= kMax / 2; });
   }
-  std::uint64_t ended() {
+  std::uint64_t ended() const {
     const std::lock_guard lock(mutex_);
     return ended_;
   }
 
  private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::unique_ptr<Condition> done_;
   std::uint64_t admitted_ = 0;
   std::uint64_t ended_ = 0;
