@@ -33,6 +33,7 @@ type request struct {
 	Connections     int32  `json:"connections"` // of each pool; 0: pgxpool's default
 	MaxWorkers      int    `json:"max_workers"`
 	FetchCooldownMs int    `json:"fetch_cooldown_ms"` // 0: River's default
+	FetchPollMs     int    `json:"fetch_poll_ms"`     // 0: River's default
 }
 
 type noopArgs struct{}
@@ -89,9 +90,10 @@ func newWorker(pool *pgxpool.Pool, r *request, work *noop) *river.Client[pgx.Tx]
 	workers := river.NewWorkers()
 	river.AddWorker(workers, work)
 	return newClient(pool, &river.Config{
-		Workers:       workers,
-		FetchCooldown: time.Duration(r.FetchCooldownMs) * time.Millisecond,
-		Queues:        map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: r.MaxWorkers}},
+		Workers:           workers,
+		FetchCooldown:     time.Duration(r.FetchCooldownMs) * time.Millisecond,
+		FetchPollInterval: time.Duration(r.FetchPollMs) * time.Millisecond,
+		Queues:            map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: r.MaxWorkers}},
 	})
 }
 
