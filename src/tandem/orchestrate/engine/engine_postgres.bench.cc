@@ -12,6 +12,7 @@
 #include <future>
 #include <string>
 
+#include "tandem/base/pause.h"
 #include "tandem/orchestrate/engine/testing/engine_bench.h"
 #include "tandem/store/postgres/postgres_store.h"
 #include "tandem/store/postgres/testing/cluster.h"
@@ -72,36 +73,61 @@ void admit_only(::benchmark::State& state) {
   report(state, "admit", std::move(admissions));
 }
 
-/// One client that has many admissions under way.
-void admit_in_bulk(::benchmark::State& state) {
+/// Admits jobs until `enough`, as one client that has many admissions under way. Returns how many.
+std::size_t admit_until(BenchNode& node, const std::function<bool(std::size_t)>& enough) {
   constexpr std::size_t kUnderWayMax = 4096;
-  const std::string address = new_database();
-  Starts starts;
-  BenchNode node(at(address), 0, starts);
   const auto spec = std::make_shared<const job::JobSpec>(node.noop(0));
   std::mutex mutex;
   const auto answered = node.executor.make_condition();
   std::size_t under_way = 0;
+  std::size_t asked = 0;
+  while (!enough(asked)) {
+    {
+      std::unique_lock lock(mutex);
+      answered->wait(lock, [&] { return under_way < kUnderWayMax; });
+      ++under_way;
+    }
+    ++asked;
+    node.engine->admit(spec, "default", "", "user:bench", [&](const Result<Admission>& admission) {
+      TANDEM_ASSERT(admission.has_value());
+      const std::lock_guard lock(mutex);
+      if (--under_way == kUnderWayMax / 2 || under_way == 0) answered->notify_all();
+    });
+  }
+  std::unique_lock lock(mutex);
+  answered->wait(lock, [&] { return under_way == 0; });
+  return asked;
+}
+
+void admit_in_bulk(::benchmark::State& state) {
+  const std::string address = new_database();
+  Starts starts;
+  BenchNode node(at(address), 0, starts);
   std::size_t admitted = 0;
   for (auto _ : state) {
     const Deadline end = Deadline::after(node.clock, kDuration);
-    while (!end.expired(node.clock)) {
-      {
-        std::unique_lock lock(mutex);
-        answered->wait(lock, [&] { return under_way < kUnderWayMax; });
-        ++under_way;
-      }
-      node.engine->admit(spec, "default", "", "user:bench", [&](const Result<Admission>& admission) {
-        TANDEM_ASSERT(admission.has_value());
-        const std::lock_guard lock(mutex);
-        ++admitted;
-        if (--under_way == kUnderWayMax / 2 || under_way == 0) answered->notify_all();
-      });
-    }
-    std::unique_lock lock(mutex);
-    answered->wait(lock, [&] { return under_way == 0; });
+    admitted = admit_until(node, [&](std::size_t) { return end.expired(node.clock); });
   }
   rate(state, "jobs_per_s", static_cast<double>(admitted));
+}
+
+/// Jobs that wait when the worker starts.
+void backlog_drained(::benchmark::State& state) {
+  constexpr std::size_t kJobs = 50'000;
+  const std::string address = new_database();
+  Starts starts;
+  BenchNode api(at(address), 0, starts);
+  const Backlog backlog(api);
+  admit_until(api, [](std::size_t asked) { return asked == kJobs; });
+  std::unique_ptr<BenchNode> worker;
+  std::uint64_t ended = 0;
+  for (auto _ : state) {
+    const Deadline end = Deadline::after(api.clock, kDuration);
+    worker = std::make_unique<BenchNode>(at(address), 2, starts);
+    while ((ended = backlog.ended()) < kJobs && !end.expired(api.clock))
+      (void)pause(api.executor, std::chrono::milliseconds(1), {});
+  }
+  rate(state, "jobs_per_s", static_cast<double>(ended));
 }
 
 void full_cycle(::benchmark::State& state) {
@@ -160,6 +186,7 @@ BENCHMARK(admit_only)
     ->UseRealTime()
     ->Unit(::benchmark::kMillisecond);
 BENCHMARK(admit_in_bulk)->Iterations(1)->UseRealTime()->Unit(::benchmark::kMillisecond);
+BENCHMARK(backlog_drained)->Iterations(1)->UseRealTime()->Unit(::benchmark::kMillisecond);
 BENCHMARK(full_cycle)
     ->Name("postgres_cycle")
     ->ArgNames({"clients", "nodes", "workers"})

@@ -149,7 +149,7 @@ class Backlog {
     done_->wait(lock, [&] { return open() <= kMax / 2; });
     waiting_ = false;
   }
-  std::uint64_t ended() {
+  std::uint64_t ended() const {
     const std::lock_guard lock(mutex_);
     return static_cast<std::uint64_t>(ended_);
   }
@@ -157,7 +157,7 @@ class Backlog {
  private:
   /// Below 0 when a job has ended before its client came to count it.
   std::int64_t open() const { return admitted_ - ended_; }
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::unique_ptr<Condition> done_;
   std::int64_t admitted_ = 0;
   std::int64_t ended_ = 0;
