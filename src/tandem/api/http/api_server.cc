@@ -4,9 +4,11 @@
 #include <array>
 #include <atomic>
 
-#include "tandem/api/http/event_session.h"
+#include "tandem/api/http/event_feed.h"
+#include "tandem/api/http/job_wait.h"
 #include "tandem/base/text.h"
 #include "tandem/base/yaml.h"
+#include "tandem/net/server/event_stream.h"
 #include "tandem/net/server/head.h"
 
 namespace tandem::http {
@@ -78,7 +80,10 @@ Result<std::string> idempotency_key(const ServerRequest& request) {
 class ApiServerImpl final : public ApiServer {
  public:
   ApiServerImpl(ApiServices services, server::ServerSeams seams)
-      : services_(services), seams_(seams), engine_(std::make_shared<ServedEngine>(services.engine)) {}
+      : services_(services),
+        seams_(seams),
+        engine_(std::make_shared<ServedEngine>(services.engine)),
+        feeds_(std::make_shared<EventFeeds>(engine_, seams.executor)) {}
   ~ApiServerImpl() override {
     server_.reset();
     engine_->end();
@@ -95,7 +100,7 @@ class ApiServerImpl final : public ApiServer {
   const std::string& address() const override { return server_->address(); }
   bool drain(Deadline deadline) override {
     draining_ = true;
-    streams_->wind_up(deadline, seams_.clock);
+    feeds_->wind_up(deadline, seams_.clock);
     return server_->drain(deadline);
   }
 
@@ -338,16 +343,14 @@ class ApiServerImpl final : public ApiServer {
       after = static_cast<std::size_t>(*sequence);
     }
     TANDEM_TRY(services_.service.job(id));
-    auto stream = call.responder->start_stream(
-        200, {{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}});
-    stream_events(engine_, streams_, seams_.executor, id, after, std::move(stream));
+    feeds_->follow(id, after, call.responder->start_stream(200, server::event_stream_headers()));
     return std::optional<HttpResponse>();
   }
 
   ApiServices services_;
   server::ServerSeams seams_;
   std::shared_ptr<ServedEngine> engine_;
-  std::shared_ptr<OpenStreams> streams_ = std::make_shared<OpenStreams>();
+  std::shared_ptr<EventFeeds> feeds_;
   std::atomic<bool> draining_{false};
   std::unique_ptr<server::Server> server_;
 };

@@ -113,11 +113,9 @@ class LocalService final : public Service {
     // What is published only says that there is something to read: it comes in no order.
     Bell bell;
     const auto subscription = engine_.subscribe(
-        [&](const job::Event& event) {
-          if (event.job == id) bell.ring();
-        },
+        id, [&](const job::Event&) { bell.ring(); },
         [&](const engine::Progress& progress) {
-          if (progress.job == id && watch.on_progress) watch.on_progress(progress);
+          if (watch.on_progress) watch.on_progress(progress);
         },
         [&] { bell.ring(); });
     EventReader reader(*this, id, watch);

@@ -34,6 +34,9 @@ constexpr std::chrono::seconds kLinger{2};  // for the client to read the answer
 constexpr std::size_t kOverloadedMax = 64;  // connections told "503"; those beyond are closed unheard
 constexpr Instant kNever{INT64_MAX};
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+constexpr std::string_view kChunkEnd = "\r\n";
+constexpr std::string_view kLastChunk = "0\r\n\r\n";
+constexpr std::string_view kLastChunkEnd = "\r\n0\r\n\r\n";
 
 /// Collects a body into a string. Unlike http::string_body it sets aside no memory for bytes that are only announced.
 struct CollectedBody {
@@ -115,8 +118,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void dispatch();
   void refuse(const Error& error);
   void refuse(error_code ec);
-  void write(std::string first, Bytes second, Step next);
+  void write(std::string first, SharedBytes second, std::string_view last, Step next);
   void write_some();
+  std::array<asio::const_buffer, 3> unwritten() const;
   void on_write(error_code ec, std::size_t count);
   void finish();
 
@@ -142,7 +146,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool unread_ = false;  ///< the client may still be sending what nobody will read
 
   std::string out_first_;
-  Bytes out_second_;
+  SharedBytes out_second_;     ///< may be null
+  std::string_view out_last_;  ///< a constant
   std::size_t out_written_ = 0;
   bool writing_ = false;
   Step after_write_ = nullptr;
@@ -159,8 +164,25 @@ class StreamHandle final : public Stream {
       : connection_(std::move(connection)), buffer_(std::move(buffer)) {}
   ~StreamHandle() override { close(); }
 
-  bool write(std::string_view bytes) override {
-    switch (buffer_->append(bytes)) {
+  bool write(std::string_view bytes) override { return flush_after(buffer_->append(bytes)); }
+  bool write(SharedBytes bytes) override {
+    return flush_after(buffer_->append(std::move(bytes), StreamBuffer::Then::kMore));
+  }
+  bool write_last(SharedBytes bytes) override {
+    return flush_after(buffer_->append(std::move(bytes), StreamBuffer::Then::kFinish));
+  }
+  std::uint64_t unsent() const override { return buffer_->unsent(); }
+  void close() override {
+    if (buffer_->finish()) connection_->post([](Connection& c) { c.flush_stream(); });
+  }
+  void on_close(Task task) override { buffer_->on_end(std::move(task)); }
+  void on_drained(Task task) override {
+    if (buffer_->on_drained(std::move(task))) connection_->post([](Connection& c) { c.flush_stream(); });
+  }
+
+ private:
+  bool flush_after(StreamBuffer::Appended appended) {
+    switch (appended) {
       case StreamBuffer::Appended::kScheduled:
         return true;
       case StreamBuffer::Appended::kFirst:
@@ -173,15 +195,7 @@ class StreamHandle final : public Stream {
     }
     return false;
   }
-  void close() override {
-    if (buffer_->finish()) connection_->post([](Connection& c) { c.flush_stream(); });
-  }
-  void on_close(Task task) override { buffer_->on_end(std::move(task)); }
-  void on_drained(Task task) override {
-    if (buffer_->on_drained(std::move(task))) connection_->post([](Connection& c) { c.flush_stream(); });
-  }
 
- private:
   std::shared_ptr<Connection> connection_;
   std::shared_ptr<StreamBuffer> buffer_;
 };
@@ -351,7 +365,7 @@ void Connection::feed() {
       state_ = State::kBody;
       if (body_awaits_continue()) {
         state_ = State::kContinuing;
-        return write(std::string(kContinue), {}, &Connection::read_on_after_continue);
+        return write(std::string(kContinue), nullptr, {}, &Connection::read_on_after_continue);
       }
     }
     if (parser_->is_done()) return dispatch();
@@ -460,12 +474,13 @@ void Connection::answer(HttpResponse response) {
   if (bodiless || is_head_) response.body.clear();
   core_->seams.meter.add("tandem_http_responses_total", 1, {{"status", std::to_string(response.status)}});
   write(response_head(response.status, response.headers, framing, keep_alive_, core_->seams.clock.now()),
-        std::move(response.body), keep_alive_ ? &Connection::next_request : &Connection::finish);
+        std::make_shared<const Bytes>(std::move(response.body)), {}, keep_alive_ ? &Connection::next_request : &Connection::finish);
 }
 
-void Connection::write(std::string first, Bytes second, Step next) {
+void Connection::write(std::string first, SharedBytes second, std::string_view last, Step next) {
   out_first_ = std::move(first);
   out_second_ = std::move(second);
+  out_last_ = last;
   out_written_ = 0;
   after_write_ = next;
   writing_ = true;
@@ -476,23 +491,32 @@ void Connection::write_some() {
   deadline_ =
       now() +
       core_->options.request_timeout;  // renewed by progress: a large answer may take long, a stalled client not
-  const std::size_t first = std::min(out_written_, out_first_.size());
-  const std::size_t second = out_written_ - first;
-  const std::array<asio::const_buffer, 2> buffers = {asio::buffer(out_first_) + first,
-                                                     asio::buffer(out_second_) + second};
-  socket_.async_write_some(buffers,
+  socket_.async_write_some(unwritten(),
                            [self = shared_from_this()](error_code ec, std::size_t n) { self->on_write(ec, n); });
+}
+
+std::array<asio::const_buffer, 3> Connection::unwritten() const {
+  std::array<asio::const_buffer, 3> out = {asio::buffer(out_first_), {}, asio::buffer(out_last_)};
+  if (out_second_ != nullptr) out[1] = asio::buffer(*out_second_);
+  std::size_t written = out_written_;
+  for (asio::const_buffer& part : out) {
+    const std::size_t here = std::min(written, part.size());
+    part += here;
+    written -= here;
+  }
+  return out;
 }
 
 void Connection::on_write(error_code ec, std::size_t count) {
   if (state_ == State::kClosed) return;
   if (ec) return close();
   out_written_ += count;
-  if (out_written_ < out_first_.size() + out_second_.size()) return write_some();
+  if (asio::buffer_size(unwritten()) > 0) return write_some();
   writing_ = false;
   deadline_ = kNever;
   out_first_.clear();
-  out_second_ = {};
+  out_second_.reset();
+  out_last_ = {};
   (this->*after_write_)();
 }
 
@@ -526,7 +550,7 @@ void Connection::begin_stream(int status, const Headers& headers, const std::sha
   core_->seams.meter.add("tandem_http_responses_total", 1, {{"status", std::to_string(status)}});
   in_.clear();
   if (must_go()) stream_->finish();
-  write(response_head(status, headers, framing, false, core_->seams.clock.now()), {},
+  write(response_head(status, headers, framing, false, core_->seams.clock.now()), nullptr, {},
         is_head_ ? &Connection::finish : &Connection::flush_stream);
   read();  // only to notice when the client goes
 }
@@ -535,17 +559,19 @@ void Connection::flush_stream() {
   if (state_ != State::kStreaming || writing_) return;
   StreamBuffer::Taken taken = stream_->take();
   for (Task& task : taken.drained) Core::run(core_, Core::Kind::kMustRun, std::move(task));
-  if (taken.bytes.empty()) {
+  if (taken.bytes == nullptr) {
     if (!taken.finished) return;
     state_ = State::kAnswering;
     if (taken.cut) return close();  // without the last chunk: the client must not take this for the whole
     if (!stream_chunked_) return finish();
-    return write("0\r\n\r\n", {}, &Connection::finish);
+    return write({}, nullptr, kLastChunk, &Connection::finish);
   }
-  if (!stream_chunked_) return write({}, std::move(taken.bytes), &Connection::flush_stream);
-  std::string size = fmt::format("{:x}\r\n", taken.bytes.size());
-  taken.bytes += "\r\n";
-  write(std::move(size), std::move(taken.bytes), &Connection::flush_stream);
+  const bool ends = taken.finished && !taken.cut;
+  if (ends) state_ = State::kAnswering;
+  const Step next = ends ? &Connection::finish : &Connection::flush_stream;
+  if (!stream_chunked_) return write({}, std::move(taken.bytes), {}, next);
+  std::string size = fmt::format("{:x}\r\n", taken.bytes->size());
+  write(std::move(size), std::move(taken.bytes), ends ? kLastChunkEnd : kChunkEnd, next);
 }
 
 // --- the loop's side -------------------------------------------------------------------------------------------------

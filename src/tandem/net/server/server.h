@@ -53,6 +53,9 @@ struct ServerRequest {
   std::string peer;  ///< "127.0.0.1:54321"
 };
 
+/// Bytes that nobody changes any more, so that many streams can send them without a copy for each.
+using SharedBytes = std::shared_ptr<const Bytes>;
+
 /// A response whose end is open: server-sent events, logs. Closed when destroyed.
 /// Threads: every method is safe to call concurrently, from any thread, also after the server is gone.
 class Stream {
@@ -62,6 +65,12 @@ class Stream {
   /// the client is too slow: the buffer would exceed stream_bytes_max. Then what was taken before is still sent and the
   /// response breaks off, so that a reader of events, who comes back with Last-Event-ID, always gets further.
   virtual bool write(std::string_view bytes) = 0;
+  /// The same without a copy. The bytes count in full for each stream that holds them.
+  virtual bool write(SharedBytes bytes) = 0;
+  /// write() and close() in one, so that the end of the response travels with its last bytes.
+  virtual bool write_last(SharedBytes bytes) = 0;
+  /// Bytes that were taken and not yet handed to the kernel; 0 when the response has ended.
+  virtual std::uint64_t unsent() const = 0;
   /// `task` runs once on the Executor when all that was written before has been handed to the kernel, or the response
   /// has ended: the moment to write the next page of a long replay. When it has ended already, at once on this thread.
   virtual void on_drained(Task task) = 0;

@@ -7,13 +7,17 @@
 #include <algorithm>
 #include <cstdint>
 #include <iterator>
+#include <list>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "tandem/base/bytes.h"
 #include "tandem/base/executor.h"
+#include "tandem/net/server/server.h"
 
 namespace tandem::server {
 
@@ -28,15 +32,37 @@ class StreamBuffer {
     kRefused,  ///< the stream is finished or ended
     kTooSlow,  ///< the buffer is full and the stream takes no more; the caller asks for a flush
   };
+  /// A copy, which one with others that were not taken yet become.
   Appended append(std::string_view bytes) {
     const std::lock_guard lock(mutex_);
-    if (finished_ || ended_) return Appended::kRefused;
-    if (bytes.size() > bytes_max_ - pending_.size() - in_flight_) {
-      finished_ = cut_ = true;
-      return Appended::kTooSlow;
+    if (const auto refused = refuse(bytes.size())) return *refused;
+    if (own_ == nullptr && !bytes.empty()) {
+      auto own = std::make_shared<Bytes>();
+      own_ = own.get();
+      pending_.push_back(std::move(own));
     }
-    pending_ += bytes;
-    return std::exchange(scheduled_, true) ? Appended::kScheduled : Appended::kFirst;
+    if (!bytes.empty()) own_->append(bytes);
+    return take_in(bytes.size());
+  }
+  enum class Then : std::uint8_t {
+    kMore,
+    kFinish,  ///< no more bytes will come
+  };
+  Appended append(SharedBytes bytes, Then then) {
+    const std::lock_guard lock(mutex_);
+    const std::uint64_t size = bytes->size();
+    if (const auto refused = refuse(size)) return *refused;
+    if (size > 0) {
+      pending_.push_back(std::move(bytes));
+      own_ = nullptr;
+    }
+    finished_ = then == Then::kFinish;
+    return take_in(size);
+  }
+  /// Pending or in flight.
+  std::uint64_t unsent() const {
+    const std::lock_guard lock(mutex_);
+    return unsent_;
   }
 
   /// No more bytes will come. True the first time: the caller asks for a flush.
@@ -46,7 +72,7 @@ class StreamBuffer {
   }
 
   struct Taken {
-    Bytes bytes;
+    SharedBytes bytes;  ///< null: nothing
     bool finished = false;  ///< and nothing follows these bytes
     bool cut = false;  ///< because the reader was too slow: what should follow is missing
     std::vector<Task> drained = {};  ///< those who waited for the buffer to be empty, when it is
@@ -54,10 +80,20 @@ class StreamBuffer {
   /// What is to be sent now; what was taken before has been sent.
   Taken take() {
     const std::lock_guard lock(mutex_);
-    Taken taken{.bytes = std::exchange(pending_, {}), .finished = finished_, .cut = cut_};
-    in_flight_ = taken.bytes.size();
-    scheduled_ = !taken.bytes.empty();
-    if (taken.bytes.empty()) taken.drained = std::exchange(drained_, {});
+    unsent_ -= in_flight_;
+    in_flight_ = 0;
+    Taken taken;
+    if (pending_.empty()) {
+      taken.drained = std::exchange(drained_, {});
+    } else {
+      taken.bytes = std::move(pending_.front());
+      pending_.pop_front();
+      if (pending_.empty()) own_ = nullptr;
+      in_flight_ = taken.bytes->size();
+    }
+    taken.finished = finished_ && pending_.empty();
+    taken.cut = cut_;
+    scheduled_ = taken.bytes != nullptr;
     return taken;
   }
 
@@ -65,7 +101,9 @@ class StreamBuffer {
   std::vector<Task> end() {
     const std::lock_guard lock(mutex_);
     ended_ = true;
-    pending_ = {};
+    pending_.clear();
+    own_ = nullptr;
+    unsent_ = in_flight_ = 0;
     std::vector<Task> tasks = std::exchange(tasks_, {});
     std::move(drained_.begin(), drained_.end(), std::back_inserter(tasks));
     drained_.clear();
@@ -97,9 +135,22 @@ class StreamBuffer {
   }
 
  private:
+  std::optional<Appended> refuse(std::uint64_t size) {
+    if (finished_ || ended_) return Appended::kRefused;
+    if (size <= bytes_max_ - unsent_) return std::nullopt;
+    finished_ = cut_ = true;
+    return Appended::kTooSlow;
+  }
+  Appended take_in(std::uint64_t size) {
+    unsent_ += size;
+    return std::exchange(scheduled_, true) ? Appended::kScheduled : Appended::kFirst;
+  }
+
   const std::uint64_t bytes_max_;
-  std::mutex mutex_;
-  Bytes pending_;
+  mutable std::mutex mutex_;
+  std::list<SharedBytes> pending_;  ///< none is empty
+  Bytes* own_ = nullptr;  ///< the last of pending_, when it is a copy that may grow
+  std::uint64_t unsent_ = 0;
   std::uint64_t in_flight_ = 0;
   bool scheduled_ = false;
   bool finished_ = false;

@@ -198,6 +198,10 @@ class Engine {
   virtual std::unique_ptr<Timer> subscribe(std::function<void(const job::Event&)> on_event,
                                            std::function<void(const Progress&)> on_progress,
                                            std::function<void()> on_unstored) = 0;
+  /// The same, of one job's events and progress; other jobs cost it nothing. Of a job that is not there, nothing comes.
+  virtual std::unique_ptr<Timer> subscribe(const JobId& id, std::function<void(const job::Event&)> on_event,
+                                           std::function<void(const Progress&)> on_progress,
+                                           std::function<void()> on_unstored) = 0;
   /// Waits until the job ended or the deadline passed. Errors: 5004 result_not_ready at the deadline; 1041 disk_full,
   /// 3007 store_out_of_memory, 3008 store_unreachable, 3005 store_closed - it has not ended and cannot, because nothing can be stored.
   virtual Result<JobView> wait(const JobId& id, Deadline deadline) = 0;

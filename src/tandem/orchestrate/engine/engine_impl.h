@@ -98,8 +98,12 @@ class EngineImpl final : public Engine {
   std::unique_ptr<Timer> subscribe(std::function<void(const job::Event&)> on_event,
                                    std::function<void(const Progress&)> on_progress,
                                    std::function<void()> on_unstored) override {
-    return std::make_unique<Subscription>(
-        listeners_, listeners_->add(std::move(on_event), std::move(on_progress), std::move(on_unstored)));
+    return listeners_->add(JobId(), std::move(on_event), std::move(on_progress), std::move(on_unstored));
+  }
+  std::unique_ptr<Timer> subscribe(const JobId& id, std::function<void(const job::Event&)> on_event,
+                                   std::function<void(const Progress&)> on_progress,
+                                   std::function<void()> on_unstored) override {
+    return listeners_->add(id, std::move(on_event), std::move(on_progress), std::move(on_unstored));
   }
   Result<std::size_t> attend(const JobId& id) override;
   Result<JobView> wait(const JobId& id, Deadline deadline) override;

@@ -289,9 +289,7 @@ void EngineImpl::walk(Claimed claimed) {
                            .on_progress =
                                [&](const Progress& progress) {
                                  progress_.note(progress);
-                                 listeners_->each([&](const Listeners::Entry& entry) {
-                                   if (entry.on_progress) entry.on_progress(progress);
-                                 });
+                                 listeners_->publish(progress);
                                }};
   {
     const std::lock_guard lock(mutex_);
@@ -407,9 +405,7 @@ void EngineImpl::let_go(const JobId& id, const std::shared_ptr<Running>& running
 void EngineImpl::cannot_store(const Error& error) {
   watch_.note(error);
   wake_all();
-  listeners_->each([](const Listeners::Entry& entry) {
-    if (entry.on_unstored) entry.on_unstored();
-  });
+  listeners_->publish_stall();
 }
 
 void EngineImpl::park_locked(const JobId& id, SpecPtr spec, const schedule::Ticket& ticket) {
