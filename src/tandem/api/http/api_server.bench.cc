@@ -15,6 +15,7 @@
 
 #include <array>
 #include <fstream>
+#include <thread>
 
 #include "tandem/base/text.h"
 #include "tandem/orchestrate/engine/testing/engine_bench.h"
@@ -41,7 +42,7 @@ class Client {
       TANDEM_ASSERT(one >= 0 && connect(one, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0);
       const int on = 1;
       setsockopt(one, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-      epoll_event wanted{.events = EPOLLIN, .data = {.u64 = sockets_.size()}};
+      epoll_event wanted{.events = EPOLLIN | EPOLLET, .data = {.u64 = sockets_.size()}};
       TANDEM_ASSERT(epoll_ctl(poll_, EPOLL_CTL_ADD, one, &wanted) == 0);
       sockets_.push_back(one);
     }
@@ -66,6 +67,7 @@ class Client {
     std::size_t open = sockets_.size();
     while (open > 0) {
       read_some([&](std::size_t i) {
+        hear(i);
         const std::size_t head = heard_[i].find("\r\n\r\n");
         if (head == std::string::npos) return;
         const std::size_t length = heard_[i].find("Content-Length: ");
@@ -94,7 +96,9 @@ class Client {
     std::vector<bool> done(sockets_.size());
     while (out.size() < sockets_.size()) {
       read_some([&](std::size_t i) {
-        if (done[i] || heard_[i].find(word) == std::string::npos) return;
+        if (done[i]) return;  // what comes later, as the end of a stream, is not looked at
+        hear(i);
+        if (heard_[i].find(word) == std::string::npos) return;
         done[i] = true;
         heard_[i].clear();
         out.push_back(clock.monotonic());
@@ -108,22 +112,21 @@ class Client {
     TANDEM_ASSERT(::send(sockets_[i], request.data(), request.size(), MSG_NOSIGNAL) ==
                   static_cast<ssize_t>(request.size()));
   }
-  template <typename Heard>
-  void read_some(const Heard& heard) {
-    std::array<epoll_event, 256> events{};
+  template <typename Ready>
+  void read_some(const Ready& ready) {
+    std::array<epoll_event, 256> events;
     const int count = epoll_wait(poll_, events.data(), events.size(), 30'000);
     TANDEM_ASSERT(count > 0);
-    for (int k = 0; k < count; ++k) {
-      const std::size_t i = events[static_cast<std::size_t>(k)].data.u64;
-      std::array<char, 16384> buffer{};
-      const ssize_t bytes = recv(sockets_[i], buffer.data(), buffer.size(), 0);
-      if (bytes <= 0) {  // the end of a stream; whoever waits for more of it runs into the time limit
-        epoll_ctl(poll_, EPOLL_CTL_DEL, sockets_[i], nullptr);
-        continue;
-      }
-      heard_[i].append(buffer.data(), static_cast<std::size_t>(bytes));
-      heard(i);
-    }
+    for (int k = 0; k < count; ++k) ready(events[static_cast<std::size_t>(k)].data.u64);
+  }
+  /// All that is there: it is said once that there is something.
+  void hear(std::size_t i) {
+    std::array<char, 16384> buffer;
+    ssize_t bytes = 0;
+    do {
+      bytes = recv(sockets_[i], buffer.data(), buffer.size(), MSG_DONTWAIT);
+      if (bytes > 0) heard_[i].append(buffer.data(), static_cast<std::size_t>(bytes));
+    } while (bytes == static_cast<ssize_t>(buffer.size()));
   }
   int poll_;
   std::vector<int> sockets_;
@@ -186,6 +189,8 @@ void get_job(::benchmark::State& state) {
   engine::rate(state, "requests_per_s", static_cast<double>(taken.size()));
   engine::report(state, "request", std::move(taken));
 }
+
+constexpr std::size_t kEventBytes = 350;  ///< of the event that ends a job, on the wire
 
 double resident_mib() {
   std::ifstream status("/proc/self/status");
@@ -261,17 +266,20 @@ class StreamClients {
   int out_ = -1;
 };
 
-/// Streams of one job, which is then cancelled: how long after the acknowledgement each client has the event.
-void event_streams(::benchmark::State& state) {
-  const auto streams = static_cast<int>(state.range(0));
+bool may_open(::benchmark::State& state, int streams) {
   rlimit files{};
   getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_cur = files.rlim_max;
   setrlimit(RLIMIT_NOFILE, &files);
-  if (files.rlim_cur < static_cast<rlim_t>(streams) + 100) {
-    state.SkipWithError("the limit of open files is too low");
-    return;
-  }
+  if (files.rlim_cur >= static_cast<rlim_t>(streams) + 100) return true;
+  state.SkipWithError("the limit of open files is too low");
+  return false;
+}
+
+/// Streams of one job, which is then cancelled: how long after the request to cancel each client has the event.
+void event_streams(::benchmark::State& state) {
+  const auto streams = static_cast<int>(state.range(0));
+  if (!may_open(state, streams)) return;
   StreamClients clients(streams);
   Served served(0);
   Latencies taken;
@@ -292,6 +300,50 @@ void event_streams(::benchmark::State& state) {
   engine::report(state, "fan_out", std::move(taken));
 }
 
+/// The limit of event_streams: the same clients, and a loop that writes the bytes of such an event to each of their sockets, with
+/// nothing to store, read or format before and nothing to close after it.
+void plain_writes(::benchmark::State& state) {
+  const auto streams = static_cast<int>(state.range(0));
+  if (!may_open(state, streams)) return;
+  StreamClients clients(streams);
+  const SystemClock clock;
+  const int listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof at;
+  TANDEM_ASSERT(bind(listening, reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0 &&
+                listen(listening, SOMAXCONN) == 0 &&
+                getsockname(listening, reinterpret_cast<sockaddr*>(&at), &size) == 0);
+  const auto write_all = [](int to, std::string_view bytes) {
+    TANDEM_ASSERT(::write(to, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
+  };
+  Latencies taken;
+  std::chrono::nanoseconds writing{0};
+  for (auto _ : state) {
+    std::vector<int> sockets;
+    std::thread server([&] {
+      while (sockets.size() < static_cast<std::size_t>(streams)) {
+        sockets.push_back(accept4(listening, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        const int on = 1;
+        setsockopt(sockets.back(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        write_all(sockets.back(), "job.queued");
+      }
+    });
+    clients.open(fmt::format("127.0.0.1:{}", ntohs(at.sin_port)), "GET");
+    server.join();
+    const std::string event = "job.cancelled" + std::string(kEventBytes, 'x');
+    const Instant asked = clock.monotonic();
+    for (const int one : sockets) write_all(one, event);
+    writing = clock.monotonic() - asked;
+    for (const Instant heard : clients.ends()) taken.push_back(heard - asked);
+    for (const int one : sockets) close(one);
+  }
+  close(listening);
+  state.counters["writing_ms"] = std::chrono::duration<double, std::milli>(writing).count();
+  engine::report(state, "fan_out", std::move(taken));
+}
+
 BENCHMARK(post_jobs)
     ->ArgNames({"connections", "workers"})
     ->Args({1, 0})
@@ -302,6 +354,13 @@ BENCHMARK(post_jobs)
     ->Unit(::benchmark::kMillisecond);
 BENCHMARK(get_job)->ArgName("connections")->Arg(64)->Iterations(1)->UseRealTime()->Unit(::benchmark::kMillisecond);
 BENCHMARK(event_streams)
+    ->ArgName("streams")
+    ->Arg(10'000)
+    ->Iterations(1)
+    ->UseRealTime()
+    ->Unit(::benchmark::kMillisecond);
+
+BENCHMARK(plain_writes)
     ->ArgName("streams")
     ->Arg(10'000)
     ->Iterations(1)
