@@ -117,13 +117,14 @@ class EventFeed : public std::enable_shared_from_this<EventFeed> {
   void serve(ByPlace::node_type group) {
     const Page page = read(group.key());
     Readers& readers = group.mapped();
+    server::Handover handover;
     if (page.ends) {
-      for (const ReaderPtr& reader : readers) end(*reader, page);
+      for (const ReaderPtr& reader : readers) end(*reader, page, handover);
       return;
     }
     if (page.bytes == nullptr) return put(read_, group.key(), std::move(readers));
     end_ = std::max(end_, page.last);
-    std::erase_if(readers, [&](const ReaderPtr& reader) { return !give(reader, page); });
+    std::erase_if(readers, [&](const ReaderPtr& reader) { return !give(reader, page, handover); });
     put(page.more ? unread_ : read_, page.last, std::move(readers));
   }
 
@@ -152,17 +153,17 @@ class EventFeed : public std::enable_shared_from_this<EventFeed> {
     return page;
   }
 
-  void end(Reader& reader, const Page& page) {
+  void end(Reader& reader, const Page& page, server::Handover& handover) {
     if (page.bytes != nullptr)
-      reader.stream->write_last(page.bytes);
+      reader.stream->write_last(page.bytes, handover);
     else
       reader.stream->close();
     leave(reader);
   }
   /// Whether the reader stands at the end of the page now and takes more; one that has much to take first will come back.
-  bool give(const ReaderPtr& reader, const Page& page) {
+  bool give(const ReaderPtr& reader, const Page& page, server::Handover& handover) {
     server::Stream& stream = *reader->stream;
-    if (!stream.write(page.bytes)) {
+    if (!stream.write(page.bytes, handover)) {
       leave(*reader);
       return false;
     }
@@ -196,10 +197,11 @@ class EventFeed : public std::enable_shared_from_this<EventFeed> {
   }
   void beat() {
     if (retired_) return;
+    server::Handover handover;
     for (const ByPlace* groups : {&unread_, &read_})
       for (const auto& [place, readers] : *groups)
         for (const ReaderPtr& reader : readers)
-          if (reader->stream->unsent() == 0) reader->stream->write(feeds_->heartbeat_);
+          if (reader->stream->unsent() == 0) reader->stream->write(feeds_->heartbeat_, handover);
     beat_later();
   }
 

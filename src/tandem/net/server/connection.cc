@@ -85,6 +85,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void answer(HttpResponse response);
   void begin_stream(int status, const Headers& headers, const std::shared_ptr<StreamBuffer>& stream);
   void flush_stream();
+  /// Has flush_stream() called on the loop, with those of other connections. From any thread.
+  void flush_by(Handover& handover);
+  /// The same at once for connections of one loop.
+  static void flush_all(std::vector<std::shared_ptr<Connection>> connections);
   /// Posts a call of `member` to the loop; false when the loop has ended.
   bool post(std::function<void(Connection&)> member) {
     return loop_.post([self = shared_from_this(), member = std::move(member)] { member(*self); });
@@ -164,12 +168,16 @@ class StreamHandle final : public Stream {
       : connection_(std::move(connection)), buffer_(std::move(buffer)) {}
   ~StreamHandle() override { close(); }
 
-  bool write(std::string_view bytes) override { return flush_after(buffer_->append(bytes)); }
-  bool write(SharedBytes bytes) override {
-    return flush_after(buffer_->append(std::move(bytes), StreamBuffer::Then::kMore));
+  bool write(std::string_view bytes) override {
+    const StreamBuffer::Appended appended = buffer_->append(bytes);
+    if (asks_for_flush(appended) && !connection_->post([](Connection& c) { c.flush_stream(); })) return false;
+    return taken(appended);
   }
-  bool write_last(SharedBytes bytes) override {
-    return flush_after(buffer_->append(std::move(bytes), StreamBuffer::Then::kFinish));
+  bool write(SharedBytes bytes, Handover& handover) override {
+    return hand_over(buffer_->append(std::move(bytes), StreamBuffer::Then::kMore), handover);
+  }
+  bool write_last(SharedBytes bytes, Handover& handover) override {
+    return hand_over(buffer_->append(std::move(bytes), StreamBuffer::Then::kFinish), handover);
   }
   std::uint64_t unsent() const override { return buffer_->unsent(); }
   void close() override {
@@ -181,19 +189,15 @@ class StreamHandle final : public Stream {
   }
 
  private:
-  bool flush_after(StreamBuffer::Appended appended) {
-    switch (appended) {
-      case StreamBuffer::Appended::kScheduled:
-        return true;
-      case StreamBuffer::Appended::kFirst:
-        return connection_->post([](Connection& c) { c.flush_stream(); });
-      case StreamBuffer::Appended::kRefused:
-        return false;
-      case StreamBuffer::Appended::kTooSlow:
-        connection_->post([](Connection& c) { c.flush_stream(); });
-        return false;
-    }
-    return false;
+  static bool asks_for_flush(StreamBuffer::Appended appended) {
+    return appended == StreamBuffer::Appended::kFirst || appended == StreamBuffer::Appended::kTooSlow;
+  }
+  static bool taken(StreamBuffer::Appended appended) {
+    return appended == StreamBuffer::Appended::kFirst || appended == StreamBuffer::Appended::kScheduled;
+  }
+  bool hand_over(StreamBuffer::Appended appended, Handover& handover) {
+    if (asks_for_flush(appended)) connection_->flush_by(handover);
+    return taken(appended);
   }
 
   std::shared_ptr<Connection> connection_;
@@ -572,6 +576,27 @@ void Connection::flush_stream() {
   if (!stream_chunked_) return write({}, std::move(taken.bytes), {}, next);
   std::string size = fmt::format("{:x}\r\n", taken.bytes->size());
   write(std::move(size), std::move(taken.bytes), ends ? kLastChunkEnd : kChunkEnd, next);
+}
+
+void Connection::flush_by(Handover& handover) {
+  auto& all = handover.by_thread_;
+  auto mine = std::find_if(all.begin(), all.end(), [&](const auto& group) { return &group.front()->loop_ == &loop_; });
+  if (mine == all.end()) mine = all.emplace(all.end());
+  mine->push_back(shared_from_this());
+  if (mine->size() < Handover::kStreams) return;
+  flush_all(std::move(*mine));
+  all.erase(mine);
+}
+
+void Connection::flush_all(std::vector<std::shared_ptr<Connection>> connections) {
+  Loop& loop = connections.front()->loop_;
+  loop.post([connections = std::move(connections)] {
+    for (const auto& connection : connections) connection->flush_stream();
+  });
+}
+
+Handover::~Handover() {
+  for (auto& connections : by_thread_) Connection::flush_all(std::move(connections));
 }
 
 // --- the loop's side -------------------------------------------------------------------------------------------------

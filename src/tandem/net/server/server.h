@@ -56,6 +56,26 @@ struct ServerRequest {
 /// Bytes that nobody changes any more, so that many streams can send them without a copy for each.
 using SharedBytes = std::shared_ptr<const Bytes>;
 
+class Connection;
+
+/// Streams that were given bytes and whose io threads do not know of it yet. They are told of many streams at once, at the latest
+/// when this is destroyed: so an io thread sends to all of them before it turns to what has come of it.
+/// Threads: one.
+class Handover {
+ public:
+  /// An io thread is told of so many streams while others are still given theirs.
+  static constexpr std::size_t kStreams = 512;
+
+  Handover() = default;
+  Handover(const Handover&) = delete;
+  Handover& operator=(const Handover&) = delete;
+  ~Handover();
+
+ private:
+  friend class Connection;
+  std::vector<std::vector<std::shared_ptr<Connection>>> by_thread_;  ///< none is empty
+};
+
 /// A response whose end is open: server-sent events, logs. Closed when destroyed.
 /// Threads: every method is safe to call concurrently, from any thread, also after the server is gone.
 class Stream {
@@ -65,10 +85,10 @@ class Stream {
   /// the client is too slow: the buffer would exceed stream_bytes_max. Then what was taken before is still sent and the
   /// response breaks off, so that a reader of events, who comes back with Last-Event-ID, always gets further.
   virtual bool write(std::string_view bytes) = 0;
-  /// The same without a copy. The bytes count in full for each stream that holds them.
-  virtual bool write(SharedBytes bytes) = 0;
+  /// The same without a copy, one of many. The bytes count in full for each stream that holds them.
+  virtual bool write(SharedBytes bytes, Handover& handover) = 0;
   /// write() and close() in one, so that the end of the response travels with its last bytes.
-  virtual bool write_last(SharedBytes bytes) = 0;
+  virtual bool write_last(SharedBytes bytes, Handover& handover) = 0;
   /// Bytes that were taken and not yet handed to the kernel; 0 when the response has ended.
   virtual std::uint64_t unsent() const = 0;
   /// `task` runs once on the Executor when all that was written before has been handed to the kernel, or the response
