@@ -440,6 +440,70 @@ TEST_F(ApiServerTest, a_long_log_is_streamed_whole) {
   EXPECT_THAT(ids_of(get("/v1/jobs/" + id + "/events", kStream).body), ElementsAreArray(logged(id)));
 }
 
+/// Clients of a log that grows: they join wherever they were, leave in the middle and come back, and some read slowly.
+TEST_F(ApiServerTest, clients_that_come_and_go_while_the_log_grows_miss_nothing_and_have_nothing_twice) {
+  close_gate();
+  const std::string id = parse_json(post_job(world_.classical_job()).body, "answer").value()["job_id"];
+  gate_.wait_for_arrivals(1);
+  // What is appended here is found with what the engine tells of: another client's suspended and resumed jobs write to other logs.
+  constexpr int kClients = 12;
+  constexpr int kEvents = 400;
+  std::vector<std::vector<std::uint64_t>> heard(kClients);
+  std::vector<std::thread> clients;
+  for (int client = 0; client < kClients; ++client) {
+    clients.emplace_back([&, client] {
+      std::vector<std::uint64_t>& mine = heard[static_cast<std::size_t>(client)];
+      const int receive_buffer = client % 3 == 0 ? 4096 : server::RawClient::kNoBuffer;
+      for (bool ended = false; !ended;) {
+        server::RawClient reader(address_, receive_buffer);
+        reader.send("GET /v1/jobs/" + id + "/events HTTP/1.1\r\nHost: " + address_ +
+                    "\r\nAccept: text/event-stream\r\n" +
+                    (mine.empty() ? "" : "Last-Event-ID: " + std::to_string(mine.back()) + "\r\n") + "\r\n");
+        // Every second client leaves after a few pages.
+        Bytes stream;
+        for (int chunks = 0; client % 2 == 0 || chunks < 5; ++chunks) {
+          if (chunks == 0) ASSERT_TRUE(reader.read_head());
+          const auto chunk = reader.read_chunk();
+          ASSERT_TRUE(chunk) << "the stream broke off";
+          ended = chunk->empty();
+          if (ended) break;
+          stream += *chunk;
+        }
+        const auto ids = ids_of(stream);
+        mine.insert(mine.end(), ids.begin(), ids.end());
+      }
+    });
+  }
+  for (int i = 0; i < kEvents; ++i) {
+    job::Event event{.job = JobId(id), .type = "step.noted", .at = clock_.now(), .actor = "test"};
+    event.data["text"] = std::string(2048, 'x');
+    store::Batch batch;
+    batch.append(id, event.stored());
+    ASSERT_THAT(world_.store->commit_and_wait(std::move(batch)), Succeeds());
+  }
+  gate_.open();
+  for (std::thread& client : clients) client.join();
+  for (const auto& mine : heard) EXPECT_THAT(mine, ElementsAreArray(logged(id)));
+}
+
+TEST_F(ApiServerTest, the_server_may_be_destroyed_while_streams_are_open) {
+  close_gate();
+  const std::string id = parse_json(post_job(world_.classical_job()).body, "answer").value()["job_id"];
+  gate_.wait_for_arrivals(1);
+  std::vector<server::RawClient> readers;
+  for (int i = 0; i < 20; ++i) {
+    server::RawClient& reader = readers.emplace_back(address_);
+    reader.send("GET /v1/jobs/" + id + "/events HTTP/1.1\r\nHost: " + address_ +
+                "\r\nAccept: text/event-stream\r\n\r\n");
+    ASSERT_NE(reader.read_until("job.queued"), std::nullopt);
+  }
+  std::thread ending([&] { gate_.open(); });
+  server_.reset();
+  ending.join();
+  world_.wait(JobId(id));
+  for (server::RawClient& reader : readers) reader.read_to_end();
+}
+
 TEST_F(ApiServerTest, a_draining_engine_takes_no_job_and_says_when_to_come_back) {
   world_.engine->drain(Deadline::never());
   const HttpResponse answer = post_job(world_.classical_job());

@@ -64,7 +64,7 @@ class Connection;
 class Handover {
  public:
   /// An io thread is told of so many streams while others are still given theirs.
-  static constexpr std::size_t kStreams = 512;
+  static constexpr std::size_t kStreams = 256;
 
   Handover() = default;
   Handover(const Handover&) = delete;

@@ -98,11 +98,14 @@ TEST_F(StreamTest, http_1_0_and_head_get_streams_that_they_understand) {
   old.send("GET / HTTP/1.0\r\nHost: " + served_->address() + "\r\n\r\n");
   auto stream = next_stream();
   stream->write("plain");
-  stream->close();
+  {
+    Handover handover;
+    stream->write_last(std::make_shared<const Bytes>(" to the end"), handover);
+  }
   const auto head = old.read_head();
   ASSERT_TRUE(head);
   EXPECT_EQ(head->find("Transfer-Encoding"), std::string::npos);
-  EXPECT_EQ(old.read_to_end(), "plain");
+  EXPECT_EQ(old.read_to_end(), "plain to the end");
 
   RawClient only_head = served_->connect();
   only_head.send(served_->head("HEAD", "/") + "\r\n");
@@ -235,6 +238,65 @@ TEST_F(StreamTest, many_threads_may_write_and_no_write_is_torn) {
     EXPECT_EQ(line, std::string(100, line[0]));
   }
   EXPECT_EQ(lines, 1000u);
+}
+
+/// More streams than an io thread is told of at once, on several io threads.
+TEST_F(StreamTest, shared_bytes_reach_every_stream_and_the_end_travels_with_the_last_of_them) {
+  constexpr std::size_t kThreads = 2;
+  constexpr std::size_t kClients = kThreads * (Handover::kStreams / 2) + 100;
+  static_assert(kClients > Handover::kStreams);
+  serve({.threads = kThreads});
+  std::vector<RawClient> clients;
+  std::vector<std::unique_ptr<Stream>> streams;
+  for (std::size_t i = 0; i < kClients; ++i) {
+    clients.push_back(served_->connect());
+    clients.back().send(served_->get());
+    streams.push_back(next_stream());
+  }
+  const auto first = std::make_shared<const Bytes>("first");
+  const auto last = std::make_shared<const Bytes>("last");
+  {
+    Handover handover;
+    for (const auto& stream : streams) EXPECT_TRUE(stream->write(first, handover));
+  }
+  for (RawClient& client : clients) {
+    ASSERT_TRUE(client.read_head());
+    EXPECT_EQ(client.read_chunk(), "first");
+  }
+  {
+    Handover handover;
+    for (const auto& stream : streams) EXPECT_TRUE(stream->write_last(last, handover));
+    for (const auto& stream : streams) EXPECT_FALSE(stream->write(first, handover));
+  }
+  for (RawClient& client : clients) {
+    EXPECT_EQ(client.read_chunk(), "last");
+    EXPECT_EQ(client.read_chunk(), "");
+    EXPECT_TRUE(client.at_end());
+  }
+}
+
+TEST_F(StreamTest, what_a_client_has_not_taken_is_counted) {
+  serve({.stream_bytes_max = 64u << 20});
+  RawClient client = served_->connect(4096);
+  client.send(served_->get());
+  const std::shared_ptr<Stream> stream = next_stream();
+  EXPECT_EQ(stream->unsent(), 0u);
+  const auto bytes = std::make_shared<const Bytes>(32u << 20, 'x');  // more than any kernel buffer
+  {
+    Handover handover;
+    EXPECT_TRUE(stream->write(bytes, handover));
+  }
+  EXPECT_EQ(stream->unsent(), bytes->size());
+  EXPECT_TRUE(stream->write("y"));
+  EXPECT_EQ(stream->unsent(), bytes->size() + 1);
+  std::promise<void> drained;
+  stream->on_drained([&] { drained.set_value(); });
+  ASSERT_TRUE(client.read_head());
+  EXPECT_EQ(client.read_chunk(), *bytes);
+  EXPECT_EQ(client.read_chunk(), "y");
+  auto end = drained.get_future();
+  ASSERT_TRUE(ready(end));
+  EXPECT_EQ(stream->unsent(), 0u);
 }
 
 TEST_F(StreamTest, drain_ends_streams_after_what_they_hold) {

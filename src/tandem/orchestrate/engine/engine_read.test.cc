@@ -119,6 +119,45 @@ TEST_F(EngineRead, listeners_hear_every_event_once_and_nothing_after_they_unsubs
   EXPECT_THAT(steps, Not(IsEmpty()));
 }
 
+TEST_F(EngineRead, listeners_to_one_job_hear_of_it_only) {
+  world_.open(0);
+  const JobId mine = world_.admit(world_.classical_job());
+  const JobId other = world_.admit(world_.classical_job());
+  std::mutex mutex;
+  std::vector<std::pair<std::string, JobId>> heard;
+  const auto note = [&](const std::string& who) {
+    return [&, who](const job::Event& event) {
+      const std::lock_guard lock(mutex);
+      heard.emplace_back(who, event.job);
+    };
+  };
+  auto first = world_.engine->subscribe(mine, note("first"), nullptr, nullptr);
+  auto second = world_.engine->subscribe(mine, note("second"), nullptr, nullptr);
+  auto every = world_.engine->subscribe(note("every"), nullptr, nullptr);
+  ASSERT_THAT(world_.engine->cancel(other, "user", ""), Succeeds());
+  first.reset();
+  ASSERT_THAT(world_.engine->cancel(mine, "user", ""), Succeeds());
+  second.reset();
+  every.reset();
+  EXPECT_THAT(heard, testing::UnorderedElementsAre(std::pair("every", other), std::pair("every", mine),
+                                                   std::pair("second", mine)));
+}
+
+TEST_F(EngineRead, listeners_to_one_job_hear_of_its_progress_only) {
+  world_.open(1);
+  const JobId other = world_.run(world_.classical_job()).id;
+  std::mutex mutex;
+  std::vector<JobId> heard;
+  const auto note = [&](const Progress& progress) {
+    const std::lock_guard lock(mutex);
+    heard.push_back(progress.job);
+  };
+  const auto listening = world_.engine->subscribe(other, nullptr, note, nullptr);
+  world_.run(world_.classical_job());
+  world_.engine->drain(Deadline::never());
+  EXPECT_THAT(heard, IsEmpty());
+}
+
 TEST_F(EngineRead, listeners_hear_of_submissions_too) {
   world_.open(1);
   std::mutex mutex;
