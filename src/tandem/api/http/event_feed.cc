@@ -44,9 +44,8 @@ class EventFeed : public std::enable_shared_from_this<EventFeed> {
   }
   void follow(Place after, std::unique_ptr<server::Stream> stream) {
     const auto reader = std::make_shared<Reader>(Reader{.stream = std::move(stream), .place = after});
-    reader->stream->on_close([self = shared_from_this(), reader] {
-      self->tell([&](Mail& mail) { mail.gone.push_back(reader); });
-    });
+    reader->stream->on_close(
+        [self = shared_from_this(), reader] { self->tell([&](Mail& mail) { mail.gone.push_back(reader); }); });
     ready(reader);
   }
   /// The log may have grown, or the streams are wound up.
@@ -88,7 +87,7 @@ class EventFeed : public std::enable_shared_from_this<EventFeed> {
     feeds_->executor_.post([self = shared_from_this()] { self->run(); });
   }
 
-  /// The mail, a page for those at the end of the log and one for some who are further back, so that neither wait for the others.
+  /// The mail, a page for those who had the whole log and one for some who are further back, so that neither wait for the others.
   /// What is left comes after whatever else the pool has to do.
   void run() {
     Mail mail;
@@ -97,18 +96,23 @@ class EventFeed : public std::enable_shared_from_this<EventFeed> {
       mail = std::exchange(mail_, {});
     }
     for (const ReaderPtr& reader : mail.ready)
-      if (!reader->over) unread_[reader->place].insert(reader);
+      if (!reader->over) behind_[reader->place].insert(reader);
     for (const ReaderPtr& reader : mail.gone) forget(reader);
     if (mail.beat) beat();
     if (mail.beat || mail.read_again) {
-      for (auto& [place, readers] : read_) put(unread_, place, std::move(readers));
-      read_.clear();
+      for (auto& [place, readers] : at_end_) put(woken_, place, std::move(readers));
+      at_end_.clear();
     }
-    if (const auto last = unread_.find(end_); last != unread_.end()) serve(unread_.extract(last));
-    if (!unread_.empty()) serve(unread_.extract(unread_.begin()));
+    if (!woken_.empty()) serve(woken_.extract(woken_.begin()));
+    if (!behind_.empty()) {
+      auto next = behind_.upper_bound(served_);
+      if (next == behind_.end()) next = behind_.begin();
+      served_ = next->first;
+      serve(behind_.extract(next));
+    }
     {
       const std::lock_guard lock(mutex_);
-      running_ = !unread_.empty() || !mail_.empty();
+      running_ = !woken_.empty() || !behind_.empty() || !mail_.empty();
       if (!running_) return;
     }
     run_later();
@@ -122,10 +126,9 @@ class EventFeed : public std::enable_shared_from_this<EventFeed> {
       for (const ReaderPtr& reader : readers) end(*reader, page, handover);
       return;
     }
-    if (page.bytes == nullptr) return put(read_, group.key(), std::move(readers));
-    end_ = std::max(end_, page.last);
+    if (page.bytes == nullptr) return put(at_end_, group.key(), std::move(readers));
     std::erase_if(readers, [&](const ReaderPtr& reader) { return !give(reader, page, handover); });
-    put(page.more ? unread_ : read_, page.last, std::move(readers));
+    put(page.more ? behind_ : at_end_, page.last, std::move(readers));
   }
 
   Page read(Place after) {
@@ -140,9 +143,8 @@ class EventFeed : public std::enable_shared_from_this<EventFeed> {
       std::size_t written = 0;
       for (; written < events->size() && text.size() < EventFeeds::kPageBytes; ++written) {
         const job::Event& event = (*events)[written];
-        text += server::format_event({.id = std::to_string(event.sequence),
-                                      .type = event.type,
-                                      .data = event.numbered_document().dump()});
+        text += server::format_event(
+            {.id = std::to_string(event.sequence), .type = event.type, .data = event.numbered_document().dump()});
         page.last = event.sequence;
       }
       page.more = written < events->size() || written == EventFeeds::kPageEvents;
@@ -175,7 +177,7 @@ class EventFeed : public std::enable_shared_from_this<EventFeed> {
 
   /// The stream of `reader` is gone.
   void forget(const ReaderPtr& reader) {
-    for (ByPlace* groups : {&unread_, &read_}) {
+    for (ByPlace* groups : {&at_end_, &woken_, &behind_}) {
       const auto group = groups->find(reader->place);
       if (group == groups->end()) continue;
       group->second.erase(reader);
@@ -198,7 +200,7 @@ class EventFeed : public std::enable_shared_from_this<EventFeed> {
   void beat() {
     if (retired_) return;
     server::Handover handover;
-    for (const ByPlace* groups : {&unread_, &read_})
+    for (const ByPlace* groups : {&at_end_, &woken_, &behind_})
       for (const auto& [place, readers] : *groups)
         for (const ReaderPtr& reader : readers)
           if (reader->stream->unsent() == 0) reader->stream->write(feeds_->heartbeat_, handover);
@@ -221,9 +223,10 @@ class EventFeed : public std::enable_shared_from_this<EventFeed> {
   bool running_ = false;  ///< the task waits or runs; guarded by mutex_
 
   // The task's. A reader is in the group of its place, or waits to be drained, or is over.
-  ByPlace unread_;  ///< the log may have more for them
-  ByPlace read_;  ///< the log had nothing more for them
-  Place end_ = 0;  ///< the highest that was read
+  ByPlace at_end_;  ///< the log had nothing more for them
+  ByPlace woken_;  ///< it had not, and may have grown
+  ByPlace behind_;  ///< it may have more for them
+  Place served_ = 0;  ///< those behind have their turns upwards from here, then from the lowest
   bool retired_ = false;
   std::unique_ptr<Timer> subscription_;
   std::unique_ptr<Timer> timer_;

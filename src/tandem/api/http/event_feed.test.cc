@@ -196,9 +196,7 @@ TEST_F(EventFeedTest, a_page_ends_with_the_event_that_reaches_its_limit) {
   for (std::size_t i = 0; i < EventFeeds::kPageEvents; ++i) engine_.append(job_);
   const auto heard = follow_and_read(job_);
   ASSERT_THAT(heard->pieces, SizeIs(3));
-  const auto events = [&](std::size_t piece) {
-    return Heard{.text = *heard->pieces[piece]}.ids().size();
-  };
+  const auto events = [&](std::size_t piece) { return Heard{.text = *heard->pieces[piece]}.ids().size(); };
   EXPECT_EQ(events(0), 2u);
   EXPECT_EQ(events(1), EventFeeds::kPageEvents);
   EXPECT_EQ(events(2), 1u);
@@ -233,6 +231,29 @@ TEST_F(EventFeedTest, a_client_that_does_not_read_holds_up_nobody_and_goes_on_wh
   EXPECT_LE(held, EventFeeds::kPageBytes + EventFeeds::kUnsentBytes + 2048);
   EXPECT_EQ(slow->ids(), quick->ids());
   EXPECT_THAT(slow->ids(), SizeIs(kEvents + 1));
+}
+
+TEST_F(EventFeedTest, those_at_the_end_of_the_log_are_given_an_event_before_a_long_log_was_read_for_others) {
+  for (std::size_t i = 0; i < 10 * EventFeeds::kPageEvents; ++i) engine_.append(job_);
+  const auto live = follow_and_read(job_, engine_.last());
+  const auto replay = follow(job_);
+  executor_.run_one();
+  engine_.append(job_);
+  executor_.run_one();
+  EXPECT_THAT(live->ids(), ElementsAre(engine_.last()));
+  EXPECT_LE(replay->ids().size(), 2 * EventFeeds::kPageEvents);
+  executor_.run_ready();
+  EXPECT_EQ(replay->ids(), engine_.sequences(job_, 0));
+}
+
+TEST_F(EventFeedTest, clients_that_keep_joining_do_not_hold_up_one_further_on) {
+  for (std::size_t i = 0; i < 5 * EventFeeds::kPageEvents; ++i) engine_.append(job_);
+  const auto middle = follow(job_, EventFeeds::kPageEvents);
+  for (int i = 0; i < 20; ++i) {
+    follow(job_);
+    executor_.run_one();
+  }
+  EXPECT_EQ(middle->ids(), engine_.sequences(job_, EventFeeds::kPageEvents));
 }
 
 TEST_F(EventFeedTest, a_client_that_goes_is_forgotten_wherever_it_stands) {
@@ -340,7 +361,9 @@ TEST_F(EventFeedTest, no_order_of_joins_events_stalls_and_goodbyes_makes_a_gap_o
   for (std::uint32_t seed = 0; seed < 60; ++seed) {
     SCOPED_TRACE(seed);
     std::mt19937 random(seed);
-    const auto below = [&](std::size_t count) { return std::uniform_int_distribution<std::size_t>(0, count - 1)(random); };
+    const auto below = [&](std::size_t count) {
+      return std::uniform_int_distribution<std::size_t>(0, count - 1)(random);
+    };
     const std::vector<JobId> jobs = {JobId(fmt::format("job_a{}", seed)), JobId(fmt::format("job_b{}", seed))};
     const std::uint64_t begin = engine_.last();
     std::vector<Client> clients;

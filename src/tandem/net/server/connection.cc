@@ -5,7 +5,6 @@
 
 #include "tandem/net/server/connection.h"
 
-#include <boost/beast/core/buffers_range.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -15,6 +14,7 @@
 #include <optional>
 
 #include "tandem/base/assert.h"
+#include "tandem/net/server/collected_body.h"
 #include "tandem/net/server/listen_address.h"
 #include "tandem/net/server/stream_buffer.h"
 #include "tandem/net/server/target.h"
@@ -29,7 +29,6 @@ using tcp = asio::ip::tcp;
 
 constexpr std::size_t kHeadReadBytes = 4096;  // most heads fit
 constexpr std::size_t kBodyReadBytes = 64u << 10;  // one copy of this size costs less than one more system call
-constexpr std::size_t kBodyReserveBytes = 64u << 10;  // what a client announces is no reason to set memory aside
 constexpr std::chrono::seconds kLinger{2};  // for the client to read the answer before the socket is reset
 constexpr std::size_t kOverloadedMax = 64;  // connections told "503"; those beyond are closed unheard
 constexpr Instant kNever{INT64_MAX};
@@ -37,33 +36,6 @@ constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 constexpr std::string_view kChunkEnd = "\r\n";
 constexpr std::string_view kLastChunk = "0\r\n\r\n";
 constexpr std::string_view kLastChunkEnd = "\r\n0\r\n\r\n";
-
-/// Collects a body into a string. Unlike http::string_body it sets aside no memory for bytes that are only announced.
-struct CollectedBody {
-  using value_type = Bytes;
-  static std::uint64_t size(const value_type& body) { return body.size(); }
-  class reader {
-   public:
-    template <bool is_request, class Fields>
-    reader(http::header<is_request, Fields>&, value_type& body) : body_(body) {}
-    void init(const boost::optional<std::uint64_t>& length, error_code& ec) {
-      ec = {};
-      if (length) body_.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(*length, kBodyReserveBytes)));
-    }
-    template <class Buffers>
-    std::size_t put(const Buffers& buffers, error_code& ec) {
-      ec = {};
-      const std::size_t before = body_.size();
-      for (auto buffer : beast::buffers_range_ref(buffers))
-        body_.append(static_cast<const char*>(buffer.data()), buffer.size());
-      return body_.size() - before;
-    }
-    void finish(error_code& ec) { ec = {}; }
-
-   private:
-    value_type& body_;
-  };
-};
 
 enum class Admission : bool { kAdmitted, kOverloaded };
 
@@ -169,9 +141,8 @@ class StreamHandle final : public Stream {
   ~StreamHandle() override { close(); }
 
   bool write(std::string_view bytes) override {
-    const StreamBuffer::Appended appended = buffer_->append(bytes);
-    if (asks_for_flush(appended) && !connection_->post([](Connection& c) { c.flush_stream(); })) return false;
-    return taken(appended);
+    Handover alone;
+    return hand_over(buffer_->append(bytes), alone);
   }
   bool write(SharedBytes bytes, Handover& handover) override {
     return hand_over(buffer_->append(std::move(bytes), StreamBuffer::Then::kMore), handover);
@@ -189,15 +160,10 @@ class StreamHandle final : public Stream {
   }
 
  private:
-  static bool asks_for_flush(StreamBuffer::Appended appended) {
-    return appended == StreamBuffer::Appended::kFirst || appended == StreamBuffer::Appended::kTooSlow;
-  }
-  static bool taken(StreamBuffer::Appended appended) {
-    return appended == StreamBuffer::Appended::kFirst || appended == StreamBuffer::Appended::kScheduled;
-  }
   bool hand_over(StreamBuffer::Appended appended, Handover& handover) {
-    if (asks_for_flush(appended)) connection_->flush_by(handover);
-    return taken(appended);
+    using enum StreamBuffer::Appended;
+    if (appended == kFirst || appended == kTooSlow) connection_->flush_by(handover);
+    return appended == kFirst || appended == kScheduled;
   }
 
   std::shared_ptr<Connection> connection_;
@@ -478,7 +444,8 @@ void Connection::answer(HttpResponse response) {
   if (bodiless || is_head_) response.body.clear();
   core_->seams.meter.add("tandem_http_responses_total", 1, {{"status", std::to_string(response.status)}});
   write(response_head(response.status, response.headers, framing, keep_alive_, core_->seams.clock.now()),
-        std::make_shared<const Bytes>(std::move(response.body)), {}, keep_alive_ ? &Connection::next_request : &Connection::finish);
+        std::make_shared<const Bytes>(std::move(response.body)), {},
+        keep_alive_ ? &Connection::next_request : &Connection::finish);
 }
 
 void Connection::write(std::string first, SharedBytes second, std::string_view last, Step next) {
