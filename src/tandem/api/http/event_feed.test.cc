@@ -30,6 +30,7 @@ struct Heard {
   bool closed = false;  ///< by the feed
   bool ended = false;  ///< the response is over
   bool too_slow = false;
+  bool released = false;  ///< the feed keeps nothing of it
   std::vector<Task> at_end;
   std::vector<Task> when_drained;
 
@@ -58,7 +59,10 @@ struct Heard {
 class FakeStream final : public server::Stream {
  public:
   FakeStream(std::shared_ptr<Heard> heard, Executor& executor) : heard_(std::move(heard)), executor_(executor) {}
-  ~FakeStream() override { close(); }
+  ~FakeStream() override {
+    close();
+    heard_->released = true;
+  }
 
   bool write(std::string_view bytes) override {
     if (heard_->closed || heard_->ended) return false;
@@ -273,6 +277,21 @@ TEST_F(EventFeedTest, a_client_that_goes_is_forgotten_wherever_it_stands) {
   engine_.append(job_);
   const auto next = follow_and_read(job_, 2);
   EXPECT_THAT(next->ids(), ElementsAre(3));
+}
+
+TEST_F(EventFeedTest, nothing_is_kept_of_a_client_that_went_while_others_stay) {
+  for (std::size_t i = 0; i < 3 * EventFeeds::kPageEvents; ++i) engine_.append(job_);
+  const auto stays = follow_and_read(job_);
+  const auto at_end = follow_and_read(job_, engine_.last());
+  const auto behind = follow(job_);
+  executor_.run_one();
+  ASSERT_THAT(behind->ids(), SizeIs(EventFeeds::kPageEvents));
+  behind->end();
+  at_end->end();
+  executor_.run_ready();
+  EXPECT_TRUE(behind->released);
+  EXPECT_TRUE(at_end->released);
+  EXPECT_FALSE(stays->released);
 }
 
 TEST_F(EventFeedTest, a_log_that_cannot_be_read_ends_its_streams_and_another_one_goes_on) {
