@@ -89,8 +89,8 @@ class ApiServerTest : public testing::Test {
   }
 
   SystemClock clock_;
+  Gate gate_;  ///< outlives those who wait at it
   engine::EngineWorld world_;
-  Gate gate_;
   telemetry::MeterRegistry meters_;
   std::unique_ptr<service::Service> service_;
   std::unique_ptr<ApiServer> server_;
