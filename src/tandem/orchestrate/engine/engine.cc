@@ -183,7 +183,7 @@ Result<EngineImpl::Candidate> EngineImpl::make_candidate(const job::JobSpec& spe
     change.batch.put(store::Table::kIdempotency, key, entry.value(), key_use.row);
   }
   change.batch.put(store::Table::kBlob, out.fingerprint, document);
-  budget::hold(change.batch, record.view.id, tenant, spec.limits.cost_max);
+  if (spec.limits.cost_max.usd_micros != 0) budget::hold(change.batch, record.view.id, tenant, spec.limits.cost_max);
   change.events.push_back({"job.queued",
                            {{"name", spec.name},
                             {"problem_type", record.view.problem_type},

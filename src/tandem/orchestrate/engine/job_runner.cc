@@ -51,12 +51,13 @@ void add_evidence(store::Batch& batch, const job::JobSpec& spec, const job::Resu
   }
 }
 
-void add_plan(JobRecord& row, Change& change, const job::Plan& plan, const Json& document) {
-  if (row.plan) return;
-  row.plan = document;
-  row.view.plan_digest = (*row.plan)["digest"].get<std::string>();
+/// False: the row has it already.
+bool add_plan(JobRecord& row, Change& change, const job::Plan& plan, const Json& document) {
+  if (row.plan) return false;
+  row.view.plan_digest = document["digest"].get<std::string>();
   change.events.push_back(
       {"job.planned", {{"digest", row.view.plan_digest}, {"primary", plan.primary}, {"reasons", plan.reasons}}});
+  return true;
 }
 
 /// Why a result does not simply count.
@@ -89,11 +90,11 @@ std::optional<Distrust> distrust_of(const job::JobSpec& spec, const job::Plan& p
 
 }  // namespace
 
-Json succeeded_data(const JobRecord& row, const job::ResultDocument& result) {
-  return {{"objective", row.view.objective ? Json(*row.view.objective) : Json()},
+Json succeeded_data(const job::ResultDocument& result, const std::string& result_sha256) {
+  return {{"objective", result.best ? Json(result.best->candidate.objective) : Json()},
           {"acceptance_met", result.acceptance.met},
-          {"lineage_id", row.view.lineage_id},
-          {"result_sha256", row.result_sha256},
+          {"lineage_id", result.lineage_id.value},
+          {"result_sha256", result_sha256},
           {"billed_usd_micros", result.billed.usd_micros}};
 }
 
@@ -140,21 +141,32 @@ Result<job::Plan> JobRunner::make_plan(const job::JobSpec& spec) {
   return route::make_plan(input);
 }
 
+bool JobRunner::asks_others(const job::Plan& plan) const {
+  const auto is_other = [&](const std::string& id) {
+    const backend::Backend* backend = services_.backends.find(id);
+    return backend != nullptr && backend->info().safety != backend::SubmitSafety::kLocal;
+  };
+  return std::any_of(plan.steps.begin(), plan.steps.end(), [&](const job::PlanStep& step) {
+    return is_other(step.backend) || std::any_of(step.fallbacks.begin(), step.fallbacks.end(),
+                                                 [&](const job::Fallback& entry) { return is_other(entry.backend); });
+  });
+}
+
 Result<JobRunner::Planned> JobRunner::stored_or_new_plan(const JobRecord& record, const job::JobSpec& spec) {
   if (record.plan) {
     TANDEM_TRY_ASSIGN(job::Plan stored, job::Plan::parse(*record.plan, "/plan"));
-    return Planned{.plan = std::move(stored), .document = *record.plan};
+    return std::make_shared<const PlanAndDocument>(std::move(stored), *record.plan);
   }
   TANDEM_TRY_ASSIGN(job::Plan plan, make_plan(spec));
   Json document = plan.document();
-  return Planned{.plan = std::move(plan), .document = std::move(document)};
+  return std::make_shared<const PlanAndDocument>(std::move(plan), std::move(document));
 }
 
 Result<JobRunner::Walked> JobRunner::walk(Run& run, const Planned& planned, const RunControl& control,
                                           Deadline deadline) {
   JobRecord& record = run.record;
   const job::JobSpec& spec = *run.spec;
-  TANDEM_TRY_ASSIGN(const std::unique_ptr<hybrid::Loop> loop, walk::make_walk(spec, planned.plan));
+  TANDEM_TRY_ASSIGN(const std::unique_ptr<hybrid::Loop> loop, walk::make_walk(spec, planned->plan));
   OrderRunner orders(services_, ledger_);
   OrderContext context{.job = record.view.id,
                        .tenant = record.view.tenant,
@@ -192,7 +204,12 @@ Result<JobRunner::Walked> JobRunner::walk(Run& run, const Planned& planned, cons
     TANDEM_TRY_ASSIGN(record, ledger_.advance(record, kActor, [&](JobRecord& row, Change& change) -> Result<void> {
       if (run.start) TANDEM_TRY(run.start(row, change));
       change.keeps_row = row.plan.has_value() && !run.start;
-      add_plan(row, change, planned.plan, planned.document);
+      if (add_plan(row, change, planned->plan, planned->document)) {
+        row.plan = planned->document;
+        // Whoever may spend something has a hold since his admission.
+        if (spec.limits.cost_max.usd_micros == 0 && asks_others(planned->plan))
+          budget::hold(change.batch, row.view.id, row.view.tenant, {});
+      }
       change.batch.put(store::Table::kStep, step_key(record.view.id, round, "state"), state.dump());
       Json labels = Json::array();
       for (const hybrid::Order& order : advance.orders) labels.push_back(order.label);
@@ -222,7 +239,7 @@ Result<Decide> JobRunner::end_with_result(const Run& run, const Planned& planned
   const JobRecord& record = run.record;
   const job::JobSpec& spec = *run.spec;
   job::ResultDocument& result = walked.result;
-  const std::optional<Distrust> distrust = distrust_of(spec, planned.plan, result);
+  const std::optional<Distrust> distrust = distrust_of(spec, planned->plan, result);
   const job::JobEvent end = !distrust            ? job::JobEvent::kSucceed
                             : distrust->reviewed ? job::JobEvent::kNeedsReview
                                                  : job::JobEvent::kFail;
@@ -237,7 +254,7 @@ Result<Decide> JobRunner::end_with_result(const Run& run, const Planned& planned
   lineage::LineageRecord lineage{.id = LineageId("lin_" + record.view.id.value.substr(4)),
                                  .job = record.view.id,
                                  .spec_sha256 = record.spec_sha256,
-                                 .plan = planned.document,
+                                 .plan = planned->document,
                                  .walk = std::move(walked.walk_lineage),
                                  .versions = options_.versions,
                                  .created_at = format_rfc3339(services_.clock.now()),
@@ -253,14 +270,10 @@ Result<Decide> JobRunner::end_with_result(const Run& run, const Planned& planned
   lineage.result_sha256 = sha256(canonical_json(job::canonical_result(std::move(document)))).hex();
   const std::string result_sha256 = sha256(bytes).hex();
   batch.put(store::Table::kBlob, result_sha256, std::move(bytes));
-  batch.put(store::Table::kLineage, lineage.id.value, lineage.document().dump());
+  batch.put(store::Table::kLineage, lineage.id.value, lineage.stored());
   add_evidence(batch, spec, result, walked.carried, services_.clock.now());
   const std::optional<double> objective = result.best ? std::optional(result.best->candidate.objective) : std::nullopt;
-  JobRecord told = record;  // what the event tells of the row
-  told.result_sha256 = result_sha256;
-  told.view.lineage_id = lineage.id.value;
-  told.view.objective = objective;
-  Json said = succeeded_data(told, result);
+  Json said = succeeded_data(result, result_sha256);
   Error why;
   if (distrust) {
     why = distrust->why;
@@ -274,12 +287,14 @@ Result<Decide> JobRunner::end_with_result(const Run& run, const Planned& planned
   const bool untouched = std::all_of(walked.carried.begin(), walked.carried.end(),
                                      [](const Carried& one) { return one.record.local && one.record.path.empty(); });
   return [&store = services_.store, start = run.start, planned, untouched, unread = true,
-          cost_max = spec.limits.cost_max, batch = std::move(batch), objective, said = std::move(said), result_sha256,
+          cost_max = spec.limits.cost_max, asks_others = asks_others(planned->plan), batch = std::move(batch), objective, said = std::move(said), result_sha256,
           why = std::move(why), end,
           lineage_id = lineage.id.value](JobRecord& row, Change& change) mutable -> Result<void> {
     if (start) TANDEM_TRY(start(row, change));
     TANDEM_TRY_ASSIGN(row.view.state, job::require_transition(row.view.state, end));
-    add_plan(row, change, planned.plan, planned.document);
+    const bool held = cost_max.usd_micros != 0 || (asks_others && row.plan);
+    add_plan(row, change, planned->plan, planned->document);
+    row.plan.reset();  // the lineage has it
     row.result_sha256 = result_sha256;
     row.view.lineage_id = lineage_id;
     if (objective) row.view.objective = objective;
@@ -287,10 +302,11 @@ Result<Decide> JobRunner::end_with_result(const Run& run, const Planned& planned
       row.view.error = why.message;
       row.view.error_number = static_cast<std::uint16_t>(why.number);
     }
-    if (untouched && row.starts == 1 && std::exchange(unread, false))  // refused, the second try reads
-      budget::release_untouched(change.batch, row.view.id, row.view.tenant, cost_max);
-    else
+    if (untouched && row.starts == 1 && std::exchange(unread, false)) {  // refused, the second try reads
+      if (held) budget::release_untouched(change.batch, row.view.id, row.view.tenant, cost_max);
+    } else {
       TANDEM_TRY(budget::Budget(store).release(change.batch, row.view.id));
+    }
     change.batch.operations.insert(change.batch.operations.end(), batch.operations.begin(), batch.operations.end());
     change.events.push_back({fmt::format("job.{}", job::to_string(row.view.state)), said});
     return {};

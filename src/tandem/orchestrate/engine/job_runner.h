@@ -72,13 +72,16 @@ class JobRunner {
     Json walk_lineage;
     std::vector<Carried> carried;
   };
-  struct Planned {
+  struct PlanAndDocument {
     job::Plan plan;
-    Json document;  ///< of the plan
+    Json document;
   };
+  using Planned = std::shared_ptr<const PlanAndDocument>;
   /// A new plan is written with the first change of the row: nothing is ordered before.
   Result<Planned> stored_or_new_plan(const JobRecord& record, const job::JobSpec& spec);
   Result<Walked> walk(Run& run, const Planned& planned, const RunControl& control, Deadline deadline);
+  /// The plan names somebody whose work has a price, if only 0.
+  bool asks_others(const job::Plan& plan) const;
   /// To succeeded, or, where the result is not trusted enough, to whoever the plan names for that.
   Result<Decide> end_with_result(const Run& run, const Planned& planned, Walked walked, double elapsed_ms);
 
@@ -87,8 +90,8 @@ class JobRunner {
   RunOptions options_;
 };
 
-/// What the event "job.succeeded" tells of a row that names its result.
-Json succeeded_data(const JobRecord& row, const job::ResultDocument& result);
+/// What the event "job.succeeded" tells of a result and where it is.
+Json succeeded_data(const job::ResultDocument& result, const std::string& result_sha256);
 
 /// Reads the job document back. Errors: 3003 store_damaged.
 Result<job::JobSpec> load_spec(store::Store& store, const JobRecord& record, const problem::ProblemRegistry& problems);

@@ -33,7 +33,7 @@ namespace tandem::submit {
 
 class Ledger;
 
-/// One attempt of one step of one job on one remote backend. The job must have a hold (budget::hold in its admission batch).
+/// One attempt of one step of one job on one remote backend. The job must have a hold (budget::hold).
 struct SubmissionRequest {
   std::string tenant;
   JobId job;

@@ -220,7 +220,9 @@ Result<void> Budget::settle(store::Batch& batch, const JobId& job, std::string_v
 }
 
 Result<void> Budget::release(store::Batch& batch, const JobId& job) const {
-  TANDEM_TRY_ASSIGN(Hold hold, load(job));
+  TANDEM_TRY_ASSIGN(const auto row, store_.get(Table::kBudget, hold_key(job)));
+  if (!row) return {};
+  TANDEM_TRY_ASSIGN(Hold hold, Hold::parse(*row));
   if (hold.closed) return {};
   hold.released = hold.released + hold.free;
   hold.free = {};
