@@ -170,6 +170,28 @@ TEST_F(Nodes, a_process_that_is_cut_off_alone_goes_on_with_its_jobs_when_the_sto
   EXPECT_THAT(event_types(*alone, id), Contains("job.started").Times(2));
 }
 
+TEST_F(Nodes, a_process_that_finds_itself_buried_stops_what_it_runs_before_it_joins_again) {
+  Gate gate;
+  std::atomic<int> runs = 0;
+  world_.main().before = [&](std::stop_token stop) -> std::optional<Error> {
+    if (runs++ == 0) gate.pass(stop);
+    return std::nullopt;
+  };
+  const auto buried = node("buried");
+  const JobId id = admit(*buried, world_.classical_job());
+  gate.wait_for_arrivals(1);
+  // As others do it. By its own clock the lease is good: it was asleep with its clock, or slept and woke with this beat.
+  Result<store::Committed> done;
+  do {
+    const store::Row row = **world_.store->get(store::Table::kMeta, "node/buried");
+    done = world_.store->commit_and_wait(
+        store::Batch().put(store::Table::kMeta, row.key, row.value, store::Expect::at(row.version)));
+  } while (!done);
+  gate.wait_for_departures(1);
+  EXPECT_EQ(wait_through_trouble(*buried, id).state, job::JobState::kSucceeded);
+  EXPECT_THAT(event_types(*buried, id), Contains("job.started").Times(2));
+}
+
 TEST_F(Nodes, a_cancellation_reaches_the_process_that_runs_the_job) {
   Gate gate;
   world_.main().before = [&](std::stop_token stop) -> std::optional<Error> {
