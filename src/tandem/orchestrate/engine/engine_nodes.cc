@@ -176,7 +176,7 @@ void EngineImpl::heard(const job::Event& event) {
       if (record && record->view.state == job::JobState::kQueued) enqueue(queued_of(*record));
       if (!record && is_store_trouble(record.error())) {
         const std::lock_guard lock(mutex_);
-        if (!running_.contains(id)) park_locked(id, nullptr, {.job = id.value});
+        if (!running_.contains(id) && !parked_.contains(id)) park_locked(id, nullptr, {.job = id.value});
       }
     }
     release_held_keys();
