@@ -205,6 +205,7 @@ class EngineImpl final : public Engine {
   Result<bool> runs_elsewhere(const JobId& id, std::uint64_t fence);
   void look_for_work();
   void guard(const std::stop_token& stop);
+  void stop_lost();  ///< all that this process runs: others may have it by now
   void heard(const job::Event& event);  ///< by any process, in the order of the log
   bool may_start() const { return membership_ == nullptr || membership_->holds(); }
   /// Called when `error` kept something from being stored: jobs wait now, and whoever waits for them hears it.

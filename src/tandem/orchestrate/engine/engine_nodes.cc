@@ -62,6 +62,7 @@ void EngineImpl::beat(const std::stop_token& stop) {
     auto done = membership_->beat(progress_.document());
     if (!done && done.error().number == errors::kLeaseLost) {
       services_.log.write(LogLevel::kWarning, "node.lease_lost", {{"node", membership_->id()}});
+      stop_lost();  // with a new lease guard() sees nothing of it
       done = membership_->join();
     }
     if (!done && well)
@@ -95,17 +96,20 @@ void EngineImpl::obey() {
 /// Beside beat(), which may be waiting for the store when the lease runs out.
 void EngineImpl::guard(const std::stop_token& stop) {
   while (pause(services_.executor, options_.lease_ttl / 20, stop)) {
-    if (may_start()) continue;
-    std::vector<std::shared_ptr<Running>> running;
-    {
-      const std::lock_guard lock(mutex_);
-      for (const auto& [id, one] : running_) {
-        one->reason = StopReason::kLost;
-        running.push_back(one);
-      }
-    }
-    for (const auto& one : running) one->stop.request_stop();
+    if (!may_start()) stop_lost();
   }
+}
+
+void EngineImpl::stop_lost() {
+  std::vector<std::shared_ptr<Running>> running;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [id, one] : running_) {
+      one->reason = StopReason::kLost;
+      running.push_back(one);
+    }
+  }
+  for (const auto& one : running) one->stop.request_stop();
 }
 
 /// Removes what was kept long enough, if this is the process that does so.
@@ -175,7 +179,7 @@ void EngineImpl::heard(const job::Event& event) {
       if (record && record->view.state == job::JobState::kQueued) enqueue(queued_of(*record));
       if (!record && is_store_trouble(record.error())) {
         const std::lock_guard lock(mutex_);
-        if (!running_.contains(id)) park_locked(id, nullptr, {.job = id.value});
+        if (!running_.contains(id) && !parked_.contains(id)) park_locked(id, nullptr, {.job = id.value});
       }
     }
     release_held_keys();

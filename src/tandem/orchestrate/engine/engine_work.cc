@@ -453,17 +453,12 @@ void EngineImpl::heal(const std::stop_token& stop) {
 }
 
 void EngineImpl::unpark() {
+  // They stay among the parked until it is known what became of them, so that nobody starts them meanwhile.
   std::vector<std::pair<JobId, Parked>> due;
   {
     const std::lock_guard lock(mutex_);
-    for (auto it = parked_.begin(); it != parked_.end();) {
-      if (--it->second.looks_left > 0) {
-        ++it;
-        continue;
-      }
-      due.emplace_back(it->first, std::move(it->second));
-      it = parked_.erase(it);
-    }
+    for (auto& [id, parked] : parked_)
+      if (--parked.looks_left == 0) due.emplace_back(id, parked);
   }
   for (auto& [id, parked] : due) {
     reach(one_of(kPoints, "engine.unparked"));
@@ -472,6 +467,7 @@ void EngineImpl::unpark() {
       const auto done = requeue(id, "its progress could not be stored");
       if (!done && done.error().number == errors::kStaleFence) {  // another process has it by now
         const std::lock_guard lock(mutex_);
+        parked_.erase(id);
         queue_.release(parked.ticket);
         continue;
       }
@@ -486,6 +482,7 @@ void EngineImpl::unpark() {
       continue;
     }
     const std::lock_guard lock(mutex_);
+    parked_.erase(id);
     queue_.release(parked.ticket);
     work_->notify_one();
     if (!record || record->view.state != job::JobState::kQueued) continue;  // cancelled or gone by now

@@ -91,7 +91,8 @@ class EngineWorld {
             .meter = meter,
             .tracer = tracer,
             .submitter = *submitter,
-            .crash_points = crash_points};
+            .crash_points = crash_points,
+            .gates = gates};
   }
   /// The process ends; what was committed stays.
   void close() {
@@ -171,6 +172,7 @@ class EngineWorld {
   RecordingMeter meter;
   RecordingTracer tracer;
   CrashPoints crash_points;
+  resilience::Gates* gates = nullptr;
   bool schedules = false;  ///< also without workers
   problem::ProblemRegistry problems = problem::ProblemRegistry::with_builtin_types();
   backend::BackendRegistry backends;
