@@ -167,6 +167,26 @@ TYPED_TEST(Sweeps, who_is_not_the_leader_any_more_erases_nothing_even_where_vers
   EXPECT_THAT(this->keys(Table::kBlob), ElementsAre(contested));
 }
 
+TYPED_TEST(Sweeps, who_led_before_and_after_another_is_not_who_began_the_sweep) {
+  const std::string contested = this->blob("contested");
+  this->let_go({contested});
+  this->commit(Batch().put(Table::kMeta, "leader", "us"));
+  this->commit(Batch().put(Table::kLineage, "row", ""));
+  std::uint64_t our_term = 1;
+  this->housekeeping_.fence = [&, calls = 0](Batch& batch) mutable {
+    if (++calls == 2) {  // all was read, and the process slept for long
+      this->commit(Batch().put(Table::kMeta, "leader", "another").erase(Table::kBlob, contested));
+      this->commit(Batch().put(Table::kBlob, contested, "contested").put(Table::kJob, "new", contested));
+      this->commit(Batch().put(Table::kMeta, "leader", "us"));
+      our_term = 3;
+    }
+    batch.check(Table::kMeta, "leader", store::Expect::at(our_term));
+    return true;
+  };
+  EXPECT_THAT(this->sweep(), FailsWith(errors::kPreconditionFailed));
+  EXPECT_THAT(this->keys(Table::kBlob), ElementsAre(contested));
+}
+
 TYPED_TEST(Sweeps, one_that_is_stopped_anywhere_loses_nothing_and_the_next_one_ends_it) {
   for (int stop_after = 0; stop_after < 12; ++stop_after) {
     std::vector<std::string> named = this->blobs(150);
