@@ -102,7 +102,8 @@ Result<job::JobSpec> read_job(const JobFlags& flags, Fs& fs, std::uint64_t bytes
 }  // namespace
 
 Error at_flag(Error error, const JobFlags& flags) {
-  if (error.number == errors::kIdempotencyConflict) error.place = "--idempotency-key";
+  if (error.number == errors::kIdempotencyConflict || error.place == "Idempotency-Key")
+    error.place = "--idempotency-key";
   struct Member {
     std::string_view pointer;
     bool given;

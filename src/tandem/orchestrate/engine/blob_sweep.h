@@ -70,7 +70,8 @@ class BlobSweep {
 
   store::Store& store_;
   const Housekeeping& housekeeping_;
-  store::Batch lead_;  ///< what held when it began, and must hold until its end: another's sweep lets versions begin anew
+  store::Batch
+      lead_;  ///< what held when it began, and must hold until its end: another's sweep lets versions begin anew
   struct Named {
     std::array<char, 32> hash{};
     std::uint64_t version = 0;  ///< of the blob; 0: it is needed, or there is none
