@@ -39,7 +39,6 @@ struct Housekeeping {
 struct Swept {
   std::uint64_t named = 0;  ///< blobs that somebody let go of
   std::uint64_t erased = 0;
-  std::uint64_t bytes = 0;  ///< of what was erased
   bool complete = false;  ///< nothing that was let go of is left to look at
 };
 
