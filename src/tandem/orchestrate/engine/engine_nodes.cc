@@ -158,14 +158,17 @@ void EngineImpl::heard(const job::Event& event) {
   {
     const std::lock_guard lock(mutex_);
     runs_here = takes_part() && (runs_here || attended_.contains(id));
-    is_mine = running_.contains(id) || queue_.contains(id.value);
+    is_mine = running_.contains(id) || waits_locked(id.value);
   }
   if (event.type == "job.suspend_requested" && is_mine) {
     // It may have been resumed since.
     const auto record = load_job(services_.store, id);
     if (!record || record->suspend_requested) stop_running(id, StopReason::kSuspended);
   } else if (event.type == "job.queued") {
-    if (runs_here && !event.data.value("starts_at_once", false)) enqueue(queued_of(event));
+    const std::string home = event.data.value("home", "");
+    const bool is_at_home = membership_ != nullptr && home == membership_->id();  // it was enqueued when it was admitted
+    if (runs_here && home.empty()) enqueue(queued_of(event));
+    if (runs_here && !home.empty() && !is_at_home) enqueue_guest(queued_of(event));
   } else if (event.type == "job.requeued" || event.type == "job.resumed") {
     if (runs_here) {
       const auto record = load_job(services_.store, id);

@@ -158,16 +158,51 @@ TEST_F(EngineQueue, behind_busy_workers_a_job_waits_in_the_queue_also_where_runs
   EXPECT_EQ(world_.wait(id).state, job::JobState::kSucceeded);
 }
 
-TEST_F(EngineQueue, a_start_with_the_admission_is_the_engines) {
+TEST_F(EngineQueue, a_start_is_stored_with_the_first_thing_that_the_run_stores) {
   world_.open(1);
-  std::vector<job::Event> events;
-  do {  // the worker may be on its way back from the one before
-    events = world_.engine->events(world_.run(world_.classical_job()).id, 0, 2).value();
-    ASSERT_EQ(events.at(0).type, "job.queued");
-  } while (events.at(0).data["starts_at_once"] == false);
-  EXPECT_NE(events.at(0).actor, "engine");
-  EXPECT_EQ(events.at(1).type, "job.started");
+  const auto noop = job::JobSpec::parse({{"problem", {{"type", "noop"}}}}, world_.problems);
+  ASSERT_THAT(noop, Succeeds());
+  const JobId id = world_.run(*noop).id;
+  EXPECT_THAT(world_.event_types(id), ElementsAre("job.queued", "job.started", "job.planned", "job.succeeded"));
+  EXPECT_EQ(world_.store->get(store::Table::kJob, id.value).value()->version, 2u) << "admitted, ended";
+  const auto events = world_.engine->events(id, 0, 10).value();
   EXPECT_EQ(events.at(1).actor, "engine");
+  EXPECT_LE(events.at(1).at.micros, events.at(3).at.micros);
+}
+
+TEST_F(EngineQueue, a_job_that_was_cancelled_before_its_start_was_stored_ends_as_the_client_wants) {
+  world_.open(1);
+  // The provider is asked for its price while the plan is made: nothing is stored before.
+  Gate planning;
+  world_.provider->plan.during_quote = [&]() -> std::optional<Error> {
+    planning.pass({});
+    return std::nullopt;
+  };
+  const JobId id = world_.admit(world_.paid_job());
+  planning.wait_for_arrivals(1);
+  EXPECT_EQ(world_.engine->job(id)->state, job::JobState::kQueued);
+  ASSERT_THAT(world_.engine->cancel(id, "user", "no longer needed"), Succeeds());
+  EXPECT_EQ(world_.wait(id).state, job::JobState::kCancelled);
+  planning.open();
+  EXPECT_EQ(world_.run(world_.classical_job("next")).state, job::JobState::kSucceeded);
+  EXPECT_THAT(world_.event_types(id), ElementsAre("job.queued", "job.cancel_requested", "job.cancelled"));
+  EXPECT_EQ(world_.provider->submissions(), 0);
+}
+
+TEST_F(EngineQueue, a_job_that_was_suspended_before_its_start_was_stored_starts_when_it_is_resumed) {
+  world_.open(1);
+  Gate planning;
+  world_.provider->plan.during_quote = [&]() -> std::optional<Error> {
+    planning.pass({});
+    return std::nullopt;
+  };
+  const JobId id = world_.admit(world_.paid_job());
+  planning.wait_for_arrivals(1);
+  ASSERT_THAT(world_.engine->suspend(id, "user", "later"), Succeeds());
+  ASSERT_THAT(world_.engine->resume(id, "user"), Succeeds());
+  planning.open();
+  EXPECT_EQ(world_.wait(id).state, job::JobState::kSucceeded);
+  EXPECT_EQ(world_.provider->submissions(), 1);
 }
 
 TEST_F(EngineQueue, a_process_that_goes_down_still_knows_what_it_admitted_with_a_key) {

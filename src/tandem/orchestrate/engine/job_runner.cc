@@ -150,14 +150,15 @@ Result<JobRunner::Planned> JobRunner::stored_or_new_plan(const JobRecord& record
   return Planned{.plan = std::move(plan), .document = std::move(document)};
 }
 
-Result<JobRunner::Walked> JobRunner::walk(JobRecord& record, const job::JobSpec& spec, const Planned& planned,
-                                          const RunControl& control, Deadline deadline) {
+Result<JobRunner::Walked> JobRunner::walk(Run& run, const Planned& planned, const RunControl& control,
+                                          Deadline deadline) {
+  JobRecord& record = run.record;
+  const job::JobSpec& spec = *run.spec;
   TANDEM_TRY_ASSIGN(const std::unique_ptr<hybrid::Loop> loop, walk::make_walk(spec, planned.plan));
   OrderRunner orders(services_, ledger_);
   OrderContext context{.job = record.view.id,
                        .tenant = record.view.tenant,
                        .data_class = spec.business.data_class,
-                       .fence = record.view.fence,
                        .threads = spec.threads != 0 ? spec.threads : options_.threads,
                        .stop = control.stop,
                        .drain = control.drain,
@@ -188,17 +189,18 @@ Result<JobRunner::Walked> JobRunner::walk(JobRecord& record, const job::JobSpec&
       return out;
     }
     context.round = round;
-    TANDEM_TRY_ASSIGN(
-        record,
-        ledger_.update(record.view.id, record.view.fence, kActor, [&](JobRecord& row, Change& change) -> Result<void> {
-          change.keeps_row = row.plan.has_value();
-          add_plan(row, change, planned.plan, planned.document);
-          change.batch.put(store::Table::kStep, step_key(record.view.id, round, "state"), state.dump());
-          Json labels = Json::array();
-          for (const hybrid::Order& order : advance.orders) labels.push_back(order.label);
-          change.events.push_back({"round.started", {{"round", round}, {"orders", std::move(labels)}}});
-          return {};
-        }));
+    TANDEM_TRY_ASSIGN(record, ledger_.advance(record, kActor, [&](JobRecord& row, Change& change) -> Result<void> {
+      if (run.start) TANDEM_TRY(run.start(row, change));
+      change.keeps_row = row.plan.has_value() && !run.start;
+      add_plan(row, change, planned.plan, planned.document);
+      change.batch.put(store::Table::kStep, step_key(record.view.id, round, "state"), state.dump());
+      Json labels = Json::array();
+      for (const hybrid::Order& order : advance.orders) labels.push_back(order.label);
+      change.events.push_back({"round.started", {{"round", round}, {"orders", std::move(labels)}}});
+      return {};
+    }));
+    run.start = nullptr;
+    context.fence = record.view.fence;
     if (control.stop.stop_requested()) return fail(errors::kCancelled, "stopped before round {}", round);
     if (control.on_progress && !advance.orders.empty()) {
       control.on_progress({.job = record.view.id,
@@ -216,8 +218,9 @@ Result<JobRunner::Walked> JobRunner::walk(JobRecord& record, const job::JobSpec&
   }
 }
 
-Result<Decide> JobRunner::end_with_result(const JobRecord& record, const job::JobSpec& spec, const Planned& planned,
-                                          Walked walked, double elapsed_ms) {
+Result<Decide> JobRunner::end_with_result(const Run& run, const Planned& planned, Walked walked, double elapsed_ms) {
+  const JobRecord& record = run.record;
+  const job::JobSpec& spec = *run.spec;
   job::ResultDocument& result = walked.result;
   const std::optional<Distrust> distrust = distrust_of(spec, planned.plan, result);
   const job::JobEvent end = !distrust            ? job::JobEvent::kSucceed
@@ -270,9 +273,11 @@ Result<Decide> JobRunner::end_with_result(const JobRecord& record, const job::Jo
   // No step of its only start went to anybody who bills: the hold is what the admission wrote.
   const bool untouched = std::all_of(walked.carried.begin(), walked.carried.end(),
                                      [](const Carried& one) { return one.record.local && one.record.path.empty(); });
-  return [&store = services_.store, planned, untouched, unread = true, cost_max = spec.limits.cost_max,
-          batch = std::move(batch), objective, said = std::move(said), result_sha256, why = std::move(why), end,
+  return [&store = services_.store, start = run.start, planned, untouched, unread = true,
+          cost_max = spec.limits.cost_max, batch = std::move(batch), objective, said = std::move(said), result_sha256,
+          why = std::move(why), end,
           lineage_id = lineage.id.value](JobRecord& row, Change& change) mutable -> Result<void> {
+    if (start) TANDEM_TRY(start(row, change));
     TANDEM_TRY_ASSIGN(row.view.state, job::require_transition(row.view.state, end));
     add_plan(row, change, planned.plan, planned.document);
     row.result_sha256 = result_sha256;
@@ -292,17 +297,19 @@ Result<Decide> JobRunner::end_with_result(const JobRecord& record, const job::Jo
   };
 }
 
-RunOutcome JobRunner::end_with(JobRecord record, const Error& error, StopReason why) {
+RunOutcome JobRunner::end_with(Run run, const Error& error, StopReason why) {
   if (error.number == errors::kStaleFence || is_store_trouble(error)) {
     services_.log.write(LogLevel::kWarning, "job.let_go",
-                        {{"job_id", record.view.id.value}, {"error", error.to_string()}});
-    return {.decide = {}, .error = error, .record = std::move(record)};
+                        {{"job_id", run.record.view.id.value}, {"error", error.to_string()}});
+    return {.decide = {}, .error = error, .run = std::move(run)};
   }
   if (why == StopReason::kLost) {
     return {.decide = {},
             .error = make_error(errors::kLeaseLost, "the lease of this process was over; the job goes on later"),
-            .record = std::move(record)};
+            .run = std::move(run)};
   }
+  // Whoever stopped it found a row that waits, and it is what he made of it.
+  if (run.start && why != StopReason::kNone) return {.decide = {}, .error = {}, .run = std::move(run)};
   job::JobEvent event = job::JobEvent::kFail;
   Error reason = error;
   if (why == StopReason::kCancelled) {
@@ -316,7 +323,9 @@ RunOutcome JobRunner::end_with(JobRecord record, const Error& error, StopReason 
   } else if (error.number == errors::kCancelled && why == StopReason::kDraining) {
     event = job::JobEvent::kRequeue;
   }
-  Decide decide = [&store = services_.store, event, reason](JobRecord& row, Change& change) {
+  Decide decide = [&store = services_.store, start = run.start, event, reason](JobRecord& row,
+                                                                             Change& change) -> Result<void> {
+    if (start) TANDEM_TRY(start(row, change));
     // Another process may have promised the client its end while this one was stopping.
     const bool goes_on = event == job::JobEvent::kRequeue || event == job::JobEvent::kSuspend;
     if (goes_on && row.view.cancel_requested)
@@ -327,20 +336,22 @@ RunOutcome JobRunner::end_with(JobRecord record, const Error& error, StopReason 
                                  Error{.message = "resumed while it stopped"});
     return move_without_result(store, row, change, event, reason);
   };
-  return {.decide = std::move(decide), .error = {}, .record = std::move(record)};
+  return {.decide = std::move(decide), .error = {}, .run = std::move(run)};
 }
 
-RunOutcome JobRunner::run(JobRecord record, std::shared_ptr<const job::JobSpec> spec, const RunControl& control) {
+RunOutcome JobRunner::run(Run run, const RunControl& control) {
+  const JobRecord& record = run.record;
   // One stop for all reasons; a time limit is a timer that adds its own.
   std::stop_source stop;
   const std::stop_callback forward(control.stop, [&] { stop.request_stop(); });
   std::unique_ptr<Timer> timer;
   const auto work = [&]() -> Result<Decide> {
     if (control.stop.stop_requested()) return fail(errors::kCancelled, "stopped before it began");
-    if (spec == nullptr) {
+    if (run.spec == nullptr) {
       TANDEM_TRY_ASSIGN(job::JobSpec loaded, load_spec(services_.store, record, services_.problems));
-      spec = std::make_shared<const job::JobSpec>(std::move(loaded));
+      run.spec = std::make_shared<const job::JobSpec>(std::move(loaded));
     }
+    const auto& spec = run.spec;
     const Instant begin = services_.clock.monotonic();
     Deadline deadline = Deadline::never();
     const bool limited = spec->limits.run_time_ms != 0;
@@ -369,12 +380,12 @@ RunOutcome JobRunner::run(JobRecord record, std::shared_ptr<const job::JobSpec> 
     };
     RunControl inner = control;
     inner.stop = stop.get_token();
-    auto walked = walk(record, *spec, planned, inner, deadline);
+    auto walked = walk(run, planned, inner, deadline);
     if (!walked) {
       if (deadline.expired(services_.clock)) return expired();
       return tl::unexpected(std::move(walked).error());
     }
-    return end_with_result(record, *spec, planned, *std::move(walked), since_admission());
+    return end_with_result(run, planned, *std::move(walked), since_admission());
   };
   const auto within_memory = [&]() -> Result<Decide> {
     try {
@@ -385,8 +396,8 @@ RunOutcome JobRunner::run(JobRecord record, std::shared_ptr<const job::JobSpec> 
   };
   Result<Decide> done = within_memory();
   timer.reset();
-  if (done) return {.decide = *std::move(done), .error = {}, .record = std::move(record)};
-  return end_with(std::move(record), done.error(), control.reason());
+  if (done) return {.decide = *std::move(done), .error = {}, .run = std::move(run)};
+  return end_with(std::move(run), done.error(), control.reason());
 }
 
 }  // namespace tandem::engine
