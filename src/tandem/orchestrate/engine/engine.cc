@@ -132,10 +132,7 @@ void EngineImpl::admit(SpecPtr spec, std::string_view tenant, std::string_view i
 
 Result<EngineImpl::Candidate> EngineImpl::make_candidate(const job::JobSpec& spec, std::string_view tenant,
                                                          std::string_view idempotency_key, std::string_view actor) {
-  if (idempotency_key.size() > kIdempotencyKeyMax) {
-    return fail_at("Idempotency-Key", errors::kValueOutOfRange, "the idempotency key has {} bytes, the limit is {}",
-                   idempotency_key.size(), kIdempotencyKeyMax);
-  }
+  TANDEM_TRY(check_words("Idempotency-Key", idempotency_key, kIdempotencyKeyMax));
   Candidate out;
   const Bytes document = canonical_json(spec.document());
   out.fingerprint = sha256(document).hex();

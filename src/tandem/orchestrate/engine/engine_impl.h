@@ -277,6 +277,8 @@ class EngineImpl final : public Engine {
   std::unique_ptr<Timer> guarding_;
 };
 
+/// What a client says beside a document is kept in rows that are JSON. Errors: 1023 value_out_of_range - too long, or not UTF-8.
+Result<void> check_words(std::string place, std::string_view words, std::size_t bytes_max);
 /// What a client says of a job: a sentence or two. Errors: 1023 value_out_of_range.
 Result<void> check_reason(std::string_view reason);
 

@@ -109,12 +109,16 @@ TEST_F(EngineQueue, a_cancelled_job_ends_although_long_work_was_claimed_behind_i
   EXPECT_EQ(world_.wait(second).state, job::JobState::kSucceeded);
 }
 
-TEST_F(EngineQueue, what_a_client_says_has_a_limit) {
+TEST_F(EngineQueue, what_a_client_says_has_a_limit_and_is_text) {
   world_.open(0);
   const JobId id = world_.admit(world_.classical_job());
-  const std::string long_words(5000, 'x');
-  EXPECT_THAT(world_.engine->cancel(id, "user", long_words), FailsWith(errors::kValueOutOfRange));
-  EXPECT_THAT(world_.engine->suspend(id, "user", long_words), FailsWith(errors::kValueOutOfRange));
+  for (const std::string& words : {std::string(5000, 'x'), std::string("a\xff")}) {
+    EXPECT_THAT(world_.engine->cancel(id, "user", words), FailsWith(errors::kValueOutOfRange));
+    EXPECT_THAT(world_.engine->suspend(id, "user", words), FailsWith(errors::kValueOutOfRange));
+    EXPECT_THAT(world_.engine->review(id, Verdict::kReject, "user", words), FailsWith(errors::kValueOutOfRange));
+    EXPECT_THAT(world_.engine->remove(id, "user", words), FailsWith(errors::kValueOutOfRange));
+  }
+  EXPECT_THAT(world_.event_types(id), testing::ElementsAre("job.queued"));
 }
 
 TEST_F(EngineQueue, a_noop_is_trusted_and_can_rehearse_a_review_and_may_name_backends) {

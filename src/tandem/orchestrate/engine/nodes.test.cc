@@ -498,6 +498,23 @@ TEST_F(TakeOver, a_running_job_of_no_process_as_a_backup_of_one_machine_has_it_g
   EXPECT_EQ(world_.engine->job(id)->fence, 2u);
 }
 
+TEST_F(TakeOver, a_job_that_ended_and_was_removed_after_the_list_was_read_does_not_keep_the_others) {
+  std::vector<JobId> ids;
+  for (const char* const node : {"", "", "victim", "victim"}) {
+    ids.push_back(world_.admit(world_.classical_job()));
+    start(ids.back(), node);
+  }
+  // What the lists still name.
+  ASSERT_THAT(world_.store->commit_and_wait(
+                  store::Batch().erase(store::Table::kJob, ids[0].value).erase(store::Table::kJob, ids[2].value)),
+              Succeeds());
+  ASSERT_THAT(take_over_ownerless(*world_.store, ledger_), Succeeds());
+  EXPECT_EQ(world_.engine->job(ids[1])->state, job::JobState::kQueued);
+  world_.clock.advance(std::chrono::seconds(11));
+  ASSERT_THAT(take_over(), Succeeds());
+  EXPECT_EQ(world_.engine->job(ids[3])->state, job::JobState::kQueued);
+}
+
 TEST_F(TakeOver, a_job_that_its_client_cancelled_ends_there) {
   const JobId id = world_.admit(world_.classical_job());
   start(id, "victim");

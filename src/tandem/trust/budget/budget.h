@@ -93,9 +93,9 @@ class Budget {
   /// 0 voids the reservation. Errors: 4003 double_settlement; 4002 - no such reservation; 1023 - a bill below 0 or above kAmountMax.
   Result<void> settle(store::Batch& batch, const JobId& job, std::string_view token, job::Money billed) const;
 
-  /// The job is removed, and its rows go with it; the log has what was billed. Without a hold nothing is added.
-  /// Errors: 5027 submission_open - money is reserved.
-  Result<void> forget(store::Batch& batch, const JobId& job) const;
+  /// The job is removed, and its rows go with it: the hold with `batch`, the reservations, which mean nothing any more, with
+  /// `reservations`. The log has what was billed. Without a hold nothing is added. Errors: 5027 submission_open - money is reserved.
+  Result<void> forget(store::Batch& batch, store::Batch& reservations, const JobId& job) const;
 
   /// The job ended: what is free is given back, what is reserved stays until its bill is known. Again, and without a hold: does
   /// nothing.
