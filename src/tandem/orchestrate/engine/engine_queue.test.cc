@@ -11,6 +11,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 /// Names of the jobs in the order in which they were started.
 std::string started_names(EngineWorld& world) {
@@ -158,6 +159,33 @@ TEST_F(EngineQueue, behind_busy_workers_a_job_waits_in_the_queue_also_where_runs
   EXPECT_EQ(world_.wait(id).state, job::JobState::kSucceeded);
 }
 
+TEST_F(EngineQueue, a_job_that_may_spend_nothing_and_asks_nobody_has_no_hold) {
+  world_.open(1);
+  const JobId id = world_.run(world_.spec({{"problem", EngineWorld::max_cut()}, {"refinement", {{"mode", "off"}}}})).id;
+  EXPECT_THAT(world_.store->scan(store::Scan::prefix(store::Table::kBudget, "")).value(), IsEmpty());
+  ASSERT_THAT(world_.engine->remove(id, "user", ""), Succeeds());
+  world_.close();
+  // Cancelled, expired or failed: there is nothing to give back.
+  world_.open(0);
+  const JobId waiting = world_.admit(world_.spec({{"problem", EngineWorld::max_cut()}}));
+  ASSERT_THAT(world_.engine->cancel(waiting, "user", ""), Succeeds());
+  EXPECT_THAT(world_.store->scan(store::Scan::prefix(store::Table::kBudget, "")).value(), IsEmpty());
+}
+
+TEST_F(EngineQueue, a_job_that_may_spend_nothing_asks_a_provider_without_a_price_under_a_hold_of_nothing) {
+  world_.open(1);
+  world_.provider->plan.price = {};
+  world_.provider->plan.bill = job::Money{};
+  circuit::Pub pub{.circuit = circuit::Circuit::create(1, 1).value(), .shots = 10};
+  pub.circuit.measure_all();
+  const JobId id = world_.run(world_.spec({{"program", {{"pubs", Json::array({pub.document()})}}},
+                                           {"policy", {{"backends", {"fake.provider"}}}}})).id;
+  EXPECT_EQ(world_.engine->job(id)->state, job::JobState::kSucceeded);
+  EXPECT_EQ(world_.provider->submissions(), 1);
+  EXPECT_TRUE(world_.hold(id).closed);
+  EXPECT_EQ(world_.hold(id).limit.usd_micros, 0);
+}
+
 TEST_F(EngineQueue, a_start_is_stored_with_the_first_thing_that_the_run_stores) {
   world_.open(1);
   const auto noop = job::JobSpec::parse({{"problem", {{"type", "noop"}}}}, world_.problems);
@@ -250,7 +278,7 @@ TEST_F(EngineQueue, a_job_that_no_worker_takes_in_time_expires_in_the_queue) {
   world_.open(1);
   world_.admit(world_.classical_job("first"));
   gate_.wait_for_arrivals(1);
-  const JobId id = world_.admit(scheduled("late", Json::object(), {{"queue_wait", "2s"}}));
+  const JobId id = world_.admit(scheduled("late", Json::object(), {{"queue_wait", "2s"}, {"cost_max_usd_micros", 300}}));
   const JobId patient = world_.admit(scheduled("patient", Json::object(), {{"queue_wait", "1h"}}));
   world_.clock.advance(std::chrono::seconds(3));
   const JobView view = world_.wait(id);
@@ -375,7 +403,7 @@ TEST_F(EngineQueue, total_time_ends_a_job_that_is_suspended_also_after_a_restart
     EngineWorld world;
     world.store_retry_interval = std::chrono::milliseconds(2);
     world.open(0);
-    const Json limits = {{"time", "1s"}, {"total_time", "10s"}};
+    const Json limits = {{"time", "1s"}, {"total_time", "10s"}, {"cost_max_usd_micros", 300}};
     const auto limited = [&] {
       return world.admit(
           world.spec({{"problem", EngineWorld::max_cut()}, {"refinement", {{"mode", "off"}}}, {"limits", limits}}));

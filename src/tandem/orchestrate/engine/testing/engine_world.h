@@ -115,14 +115,18 @@ class EngineWorld {
   }
   /// One round: solve, which is its own baseline.
   job::JobSpec classical_job(const std::string& name = "classical") {
-    return spec({{"name", name}, {"problem", max_cut()}, {"refinement", {{"mode", "off"}}}});
+    return spec({{"name", name},
+                 {"problem", max_cut()},
+                 {"refinement", {{"mode", "off"}}},
+                 {"limits", {{"cost_max_usd_micros", 300}}}});  // so that it has a hold
   }
   /// Solve and baseline, then two rounds of four arms, one of them on the simulator.
   job::JobSpec hybrid_job() {
     return spec({{"name", "hybrid"},
                  {"problem", max_cut()},
                  {"policy", {{"avoid", {"fake.provider"}}}},
-                 {"refinement", {{"core_max", 4}, {"layers", 1}, {"shots", 30}, {"rounds", 2}}}});
+                 {"refinement", {{"core_max", 4}, {"layers", 1}, {"shots", 30}, {"rounds", 2}}},
+                 {"limits", {{"cost_max_usd_micros", 300}}}});
   }
   /// One order on the metered provider, which costs 1000 at most and bills 700.
   job::JobSpec paid_job() {
