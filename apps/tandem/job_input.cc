@@ -70,7 +70,8 @@ Result<format::ReadOptions> read_options(const JobFlags& flags, std::uint64_t by
 
 Result<job::JobSpec> read_job(const JobFlags& flags, Fs& fs, std::uint64_t bytes_max,
                               const problem::ProblemRegistry& problems) {
-  const std::string name = flags.file == "-" ? "standard input" : flags.file;
+  std::string name = flags.file == "-" ? "standard input" : flags.file;
+  if (invalid_utf8_at(name) != std::string_view::npos) name = quote(name);  // it becomes part of the document
   TANDEM_TRY_ASSIGN(Bytes raw, fs.read_file(flags.file, bytes_max));
   const std::string digest = sha256(raw).hex();
   TANDEM_TRY_ASSIGN(const format::ReadOptions options, read_options(flags, bytes_max));
@@ -101,7 +102,8 @@ Result<job::JobSpec> read_job(const JobFlags& flags, Fs& fs, std::uint64_t bytes
 }  // namespace
 
 Error at_flag(Error error, const JobFlags& flags) {
-  if (error.number == errors::kIdempotencyConflict) error.place = "--idempotency-key";
+  if (error.number == errors::kIdempotencyConflict || error.place == "Idempotency-Key")
+    error.place = "--idempotency-key";
   struct Member {
     std::string_view pointer;
     bool given;

@@ -189,6 +189,7 @@ class BadInput(unittest.TestCase):
             "gzip": (gzip.compress(text), {}, "json_syntax"),
             "index": (json.dumps(qubo(quadratic=[[0, 7, 1]])).encode(), {}, "value_out_of_range"),
             "unknown key": (json.dumps({**QUBO, "sede": 3}).encode(), {}, "unknown_key"),
+            "a key that is no text": (text, {"Idempotency-Key": b"a\xff"}, "value_out_of_range"),
         }
         with self.place.serve() as server:
             for name, (body, headers, expected) in cases.items():
@@ -238,6 +239,17 @@ class BadInput(unittest.TestCase):
         self.assertEqual(self.place.json("jobs")["jobs"], [])
         self.place.run("submit", job, "--idempotency-key", "k")
         self.refused("submit", job, "--seed", "2", "--idempotency-key", "k", says=["tandem: --idempotency-key: "])
+
+    def test_words_that_are_not_utf8_never_reach_the_store(self):
+        wrong = os.fsdecode(b"a\xff")
+        job = self.place.file("job.json", QUBO)
+        self.refused("submit", job, "--idempotency-key", wrong, says=["tandem: --idempotency-key: ", "UTF-8"])
+        self.place.run("run", self.place.file(wrong, "3 1\n1 2 1\n"), "--problem", "max_cut")
+        named = self.place.json("jobs")["jobs"][0]
+        self.assertIn("a", named["name"])
+        self.refused("jobs", "rm", named["job_id"], "--reason", wrong, says=["/reason", "UTF-8"])
+        self.place.run("jobs", "rm", named["job_id"], "--reason", "ä")
+        self.assertEqual(self.place.json("store", "check")["findings"], [])
 
     def test_settings(self):
         self.refused("config", "show", environment={"TANDEM_ENGINE_WORKERS": "many"}, says=["engine.workers", "TANDEM_ENGINE_WORKERS", "many"])

@@ -370,6 +370,11 @@ class Sweep(unittest.TestCase):
         if run.device is not None:
             billed = collections.Counter(line["token"] for line in book_lines(run.device.book) if line.get("line") == "accepted")
             self.assertEqual({token: n for token, n in billed.items() if n > 1}, {})
+            tokens = collections.defaultdict(set)  # of each job: however often it was tried, one submission is billed
+            for event in events:
+                if event["value"]["type"] == "submission.reserved":
+                    tokens[event["value"]["job_id"]].add(event["value"]["data"]["token"])
+            self.assertEqual({job: made for job, made in tokens.items() if len(made & set(billed)) > 1}, {})
 
     def command(self, run, load):
         """A store command dies; what it read is whole, and what it wrote is whole or not taken for it."""

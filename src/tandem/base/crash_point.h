@@ -21,7 +21,7 @@ class CrashPoints {
   /// Nothing is armed.
   CrashPoints() = default;
   /// TANDEM_CRASH_POINT=NAME or NAME:N arms the Nth arrival (1: the first) at point NAME.
-  /// Errors: 1061 bad_setting - N is no number from 1, or TANDEM_PROD=1 is set as well.
+  /// Errors: 1061 bad_setting - N is no number from 1, or TANDEM_PROD is set as well, to anything but 0.
   static Result<CrashPoints> arm(const Environment& environment);
   CrashPoints(CrashPoints&& other) noexcept { *this = std::move(other); }
   CrashPoints& operator=(CrashPoints&& other) noexcept {

@@ -44,7 +44,9 @@ TEST(CrashPointsDeathTest, end_the_process_by_an_uncatchable_signal_at_the_arriv
 }
 
 TEST(CrashPoints, are_refused_in_production) {
-  EXPECT_THAT(armed_by({{"TANDEM_CRASH_POINT", "a"}, {"TANDEM_PROD", "1"}}), FailsWith(errors::kBadSetting));
+  for (const char* production : {"1", "true", "yes", " "})
+    EXPECT_THAT(armed_by({{"TANDEM_CRASH_POINT", "a"}, {"TANDEM_PROD", production}}), FailsWith(errors::kBadSetting));
+  EXPECT_THAT(armed_by({{"TANDEM_CRASH_POINT", "a"}, {"TANDEM_PROD", "0"}}), Succeeds());
   EXPECT_THAT(armed_by({{"TANDEM_PROD", "1"}}), Succeeds());
 }
 

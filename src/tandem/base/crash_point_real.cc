@@ -15,10 +15,11 @@ constexpr std::string_view kVariable = "TANDEM_CRASH_POINT";
 Result<CrashPoints> CrashPoints::arm(const Environment& environment) {
   const std::string text = environment.get(kVariable);
   if (text.empty()) return CrashPoints();
-  if (environment.get("TANDEM_PROD") == "1") {
+  const std::string production = environment.get("TANDEM_PROD");
+  if (!production.empty() && production != "0") {
     return fail(errors::kBadSetting,
-                "{} is set to {} and TANDEM_PROD to 1; a production process cannot be armed, unset one", kVariable,
-                quote(text));
+                "{} is set to {} and TANDEM_PROD to {}; a production process cannot be armed, unset one", kVariable,
+                quote(text), quote(production));
   }
   const std::size_t colon = text.find(':');
   if (colon == std::string::npos) return CrashPoints(text, 1);

@@ -1,5 +1,7 @@
 #include "tandem/evidence/lineage/lineage.h"
 
+#include "tandem/base/json_writer.h"
+
 namespace tandem::lineage {
 namespace {
 
@@ -190,6 +192,25 @@ Json LineageRecord::document() const {
           {"consumer", consumer},
           {"review", review ? review->document() : Json()},
           {"orphans", list_of(orphans)}};
+}
+
+Bytes LineageRecord::stored() const {
+  return JsonWriter()
+      .member("consumer", consumer)
+      .member("created_at", created_at)
+      .member("job_id", job.value)
+      .member("lineage_id", id.value)
+      .raw("orphans", list_of(orphans).dump())
+      .raw("plan", plan.dump())
+      .member("problem_sha256", problem_sha256)
+      .member("result_sha256", result_sha256)
+      .raw("review", review ? review->document().dump() : "null")
+      .raw("spec", spec.dump())
+      .member("spec_sha256", spec_sha256)
+      .raw("versions", versions_document(versions).dump())
+      .raw("walk", walk.dump())
+      .raw("work", list_of(work).dump())
+      .finish();
 }
 
 Result<LineageRecord> LineageRecord::parse(const Json& document) {

@@ -102,6 +102,7 @@ struct LineageRecord {
   /// what is stored does not change any more.
   std::vector<OrphanRecord> orphans;
   Json document() const;
+  Bytes stored() const;  ///< the text of document(), without making it first
   static Result<LineageRecord> parse(const Json& document);
 };
 

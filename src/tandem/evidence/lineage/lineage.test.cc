@@ -112,6 +112,7 @@ void expect_members_are_held_to(const Json& document, const std::vector<std::str
 
 TEST(Lineage, a_record_reads_back_to_itself_with_every_member) {
   const Json document = whole_lineage().document();
+  EXPECT_EQ(whole_lineage().stored(), document.dump());
   const auto again = LineageRecord::parse(document);
   ASSERT_THAT(again, Succeeds());
   EXPECT_EQ(again->document(), document);

@@ -80,7 +80,7 @@ TEST(Event, the_catalogue_names_every_way_to_differ_from_it) {
   const Json whole = {
       {"name", ""},          {"problem_type", "qubo"}, {"spec_sha256", "00"},    {"cost_max_usd_micros", 3},
       {"retry_of", nullptr}, {"tenant", "t"},          {"project", ""},          {"serial_key", ""},
-      {"rank", 1},           {"start_by", 0},          {"starts_at_once", false}};
+      {"rank", 1},           {"start_by", 0},          {"home", ""}};
   EXPECT_EQ(violation("job.queued", whole), "");
   EXPECT_EQ(violation("job.cueued", whole), "contract/events.json has no event 'job.cueued'");
   Json lacking = whole;
@@ -188,7 +188,7 @@ TEST(Documents, are_written_out_where_a_folder_is_named) {
   Event event{.job = kJob, .type = "job.queued", .at = Timestamp{1}, .actor = "a"};
   event.data = {{"name", ""},          {"problem_type", "qubo"}, {"spec_sha256", "00"},    {"cost_max_usd_micros", 3},
                 {"retry_of", nullptr}, {"tenant", "t"},          {"project", ""},          {"serial_key", ""},
-                {"rank", 1},           {"start_by", 0},          {"starts_at_once", false}};
+                {"rank", 1},           {"start_by", 0},          {"home", ""}};
   event.sequence = 7;
   ResultDocument bare = sample_result();
   bare.best.reset();

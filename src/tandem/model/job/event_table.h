@@ -9,7 +9,7 @@
 namespace tandem::job {
 
 // Members of the data of each type, with their JSON types.
-inline constexpr std::array<EventMember, 11> kJobQueuedMembers{{{"name", "string"}, {"problem_type", "string"}, {"spec_sha256", "string"}, {"cost_max_usd_micros", "integer"}, {"retry_of", "string|null"}, {"tenant", "string"}, {"project", "string"}, {"serial_key", "string"}, {"rank", "integer"}, {"start_by", "integer"}, {"starts_at_once", "boolean"}}};
+inline constexpr std::array<EventMember, 11> kJobQueuedMembers{{{"name", "string"}, {"problem_type", "string"}, {"spec_sha256", "string"}, {"cost_max_usd_micros", "integer"}, {"retry_of", "string|null"}, {"tenant", "string"}, {"project", "string"}, {"serial_key", "string"}, {"rank", "integer"}, {"start_by", "integer"}, {"home", "string"}}};
 inline constexpr std::array<EventMember, 2> kJobStartedMembers{{{"fence", "integer"}, {"start", "integer"}}};
 inline constexpr std::array<EventMember, 3> kJobPlannedMembers{{{"digest", "string"}, {"primary", "string"}, {"reasons", "array"}}};
 inline constexpr std::array<EventMember, 2> kRoundStartedMembers{{{"round", "integer"}, {"orders", "array"}}};

@@ -61,6 +61,7 @@ void each_raw(std::string_view document, const std::function<void(std::string_vi
 }
 
 Result<Swept> BlobSweep::run() {
+  if (!housekeeping_.fence(lead_)) return swept_;
   TANDEM_TRY(take_named());
   TANDEM_TRY(look_up());
   // From where names come to where they go: one that moves on while this looks is seen before or after.
@@ -130,10 +131,9 @@ Result<void> BlobSweep::spare(Table table) {
   return {};
 }
 
-Result<bool> BlobSweep::commit(Batch batch) {
-  if (!housekeeping_.fence(batch)) return false;
-  TANDEM_TRY(store_.commit_and_wait(std::move(batch)));
-  return true;
+Result<void> BlobSweep::commit(Batch batch) {
+  batch.operations.insert(batch.operations.end(), lead_.operations.begin(), lead_.operations.end());
+  return store_.commit_and_wait(std::move(batch)).map([](const store::Committed&) {});
 }
 
 Result<void> BlobSweep::erase_rest() {
@@ -145,7 +145,7 @@ Result<void> BlobSweep::erase_rest() {
     if (some.size() < kErasedAtOnce) continue;
     TANDEM_TRY(erase(some));
     some.clear();
-    stopped_ = stopped_ || !housekeeping_.rest();
+    stopped_ = !housekeeping_.rest();
   }
   if (!some.empty() && !stopped_) TANDEM_TRY(erase(some));
   return {};
@@ -156,8 +156,7 @@ Result<void> BlobSweep::erase(const std::vector<std::pair<std::string, std::uint
   for (const auto& [key, version] : blobs) batch.erase(Table::kBlob, key, Expect::at(version));
   auto done = commit(std::move(batch));
   if (done) {
-    stopped_ = !*done;
-    if (*done) swept_.erased += blobs.size();
+    swept_.erased += blobs.size();
     return {};
   }
   if (done.error().number != errors::kPreconditionFailed) return tl::unexpected(std::move(done).error());
@@ -167,10 +166,7 @@ Result<void> BlobSweep::erase(const std::vector<std::pair<std::string, std::uint
     if (row && row->version == blobs.front().second) return tl::unexpected(std::move(done).error());
     return {};
   }
-  for (const auto& one : blobs) {
-    if (stopped_) return {};
-    TANDEM_TRY(erase({one}));
-  }
+  for (const auto& one : blobs) TANDEM_TRY(erase({one}));
   return {};
 }
 
@@ -178,8 +174,8 @@ Result<void> BlobSweep::forget_names() {
   for (std::size_t at = 0; at < names_.size() && !stopped_; at += kNamesAtOnce) {
     Batch batch;
     for (std::size_t i = at; i < std::min(at + kNamesAtOnce, names_.size()); ++i) batch.erase(Table::kMeta, names_[i]);
-    TANDEM_TRY_ASSIGN(const bool done, commit(std::move(batch)));
-    stopped_ = !done || !housekeeping_.rest();
+    TANDEM_TRY(commit(std::move(batch)));
+    stopped_ = !housekeeping_.rest();
   }
   return {};
 }

@@ -30,7 +30,7 @@ void leave_blobs(store::Batch& batch, std::string_view by, const std::vector<std
 
 /// What housekeeping shares with the engine that it is done for.
 struct Housekeeping {
-  /// Adds what must hold for this process to be the one that does it. False: it is not.
+  /// Adds what must hold for this process to be the one that does it, and holds for as long as it is without a break. False: it is not.
   std::function<bool(store::Batch&)> fence;
   /// Lets others have the store; called between small steps. False: stop.
   std::function<bool()> rest;
@@ -39,7 +39,6 @@ struct Housekeeping {
 struct Swept {
   std::uint64_t named = 0;  ///< blobs that somebody let go of
   std::uint64_t erased = 0;
-  std::uint64_t bytes = 0;  ///< of what was erased
   bool complete = false;  ///< nothing that was let go of is left to look at
 };
 
@@ -65,11 +64,13 @@ class BlobSweep {
   Result<void> erase_rest();
   Result<void> erase(const std::vector<std::pair<std::string, std::uint64_t>>& blobs);
   Result<void> forget_names();
-  /// Commits what `batch` says if this is still the process to do so. False: it is not, or should stop.
-  Result<bool> commit(store::Batch batch);
+  /// Commits what `batch` says, if nobody else has done this since the sweep began.
+  Result<void> commit(store::Batch batch);
 
   store::Store& store_;
   const Housekeeping& housekeeping_;
+  store::Batch
+      lead_;  ///< what held when it began, and must hold until its end: another's sweep lets versions begin anew
   struct Named {
     std::array<char, 32> hash{};
     std::uint64_t version = 0;  ///< of the blob; 0: it is needed, or there is none

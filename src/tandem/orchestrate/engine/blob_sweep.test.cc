@@ -11,6 +11,7 @@
 #include "tandem/base/testing/fake_clock.h"
 #include "tandem/base/testing/matchers.h"
 #include "tandem/base/testing/recording_meter.h"
+#include "tandem/orchestrate/engine/testing/cut_store.h"
 #include "tandem/store/memory/memory_store.h"
 #include "tandem/store/sqlite/sqlite_store.h"
 #include "tandem/store/testing/temp_folder.h"
@@ -73,7 +74,7 @@ class Sweeps : public testing::Test {
     leave_blobs(batch, by, blobs);
     commit(std::move(batch));
   }
-  Result<Swept> sweep() { return BlobSweep(*store_, housekeeping_).run(); }
+  Result<Swept> sweep() { return BlobSweep(seen_, housekeeping_).run(); }
   std::vector<std::string> keys(Table table) {
     const auto rows = store_->scan({.table = table, .from = "", .until = "", .limit = 100'000}).value();
     std::vector<std::string> out;
@@ -84,6 +85,7 @@ class Sweeps : public testing::Test {
   ThreadExecutor executor_{1};
   Kind kind_;
   std::unique_ptr<store::Store> store_;
+  CutStore seen_{*store_};  ///< by the sweep
   Housekeeping housekeeping_{.fence = [](Batch&) { return true; }, .rest = [] { return true; }};
 };
 
@@ -141,30 +143,37 @@ TYPED_TEST(Sweeps, a_blob_that_is_put_again_while_the_sweep_looks_is_never_erase
   const std::string contested = this->blob("contested");
   const std::string gone = this->blob("gone");
   this->let_go({contested, gone});
-  this->housekeeping_.fence = [&, once = false](Batch&) mutable {  // called before the first commit: all was read
-    if (!std::exchange(once, true))
-      this->commit(Batch().put(Table::kBlob, contested, "contested").put(Table::kJob, "new", contested));
-    return true;
-  };
+  this->seen_.before_commit([&] {  // all was read
+    this->commit(Batch().put(Table::kBlob, contested, "contested").put(Table::kJob, "new", contested));
+  });
   EXPECT_EQ(this->sweep()->erased, 1u);
   EXPECT_THAT(this->keys(Table::kBlob), ElementsAre(contested));
 }
 
-TYPED_TEST(Sweeps, who_is_not_the_leader_any_more_erases_nothing_even_where_versions_began_anew) {
-  const std::string contested = this->blob("contested");
-  this->let_go({contested});
-  this->commit(Batch().put(Table::kMeta, "leader", "us"));
-  this->housekeeping_.fence = [&, once = false](Batch& batch) mutable {
-    if (!std::exchange(once, true)) {
-      // Another leader erased it, and somebody put it, at version 1 again.
-      this->commit(Batch().put(Table::kMeta, "leader", "another").erase(Table::kBlob, contested));
-      this->commit(Batch().put(Table::kBlob, contested, "contested").put(Table::kJob, "new", contested));
-    }
-    batch.check(Table::kMeta, "leader", store::Expect::at(1));
+TYPED_TEST(Sweeps, when_another_led_meanwhile_nothing_is_erased_even_where_versions_began_anew_and_it_leads_no_more) {
+  const auto lead = [this](const char* node) { return Batch().put(Table::kMeta, "leader", node); };
+  this->housekeeping_.fence = [&](Batch& batch) {
+    batch.check(Table::kMeta, "leader", store::Expect::at(this->store_->get(Table::kMeta, "leader").value()->version));
     return true;
   };
-  EXPECT_THAT(this->sweep(), FailsWith(errors::kPreconditionFailed));
-  EXPECT_THAT(this->keys(Table::kBlob), ElementsAre(contested));
+  Batch page;  // after which the sweep rests
+  for (std::size_t i = 0; i < BlobSweep::kPage; ++i) page.put(Table::kJob, fmt::format("job {:02}", i), "");
+  this->commit(std::move(page));
+  for (const bool leads_again : {false, true}) {
+    const std::string contested = this->blob("contested");
+    this->let_go({contested});
+    this->commit(lead("us"));
+    this->housekeeping_.rest = [&, once = false]() mutable {
+      if (std::exchange(once, true)) return true;
+      this->commit(lead("another").erase(Table::kBlob, contested));
+      this->commit(Batch().put(Table::kBlob, contested, "contested").put(Table::kJob, "a new one", contested));
+      if (leads_again) this->commit(lead("us"));
+      return true;
+    };
+    EXPECT_THAT(this->sweep(), FailsWith(errors::kPreconditionFailed));
+    EXPECT_THAT(this->keys(Table::kBlob), ElementsAre(contested));
+    this->commit(Batch().erase(Table::kJob, "a new one").erase(Table::kBlob, contested));
+  }
 }
 
 TYPED_TEST(Sweeps, one_that_is_stopped_anywhere_loses_nothing_and_the_next_one_ends_it) {

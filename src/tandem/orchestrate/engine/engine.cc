@@ -12,6 +12,9 @@ namespace {
 
 constexpr std::size_t kIdempotencyKeyMax = 255;  ///< bytes; the header's usual limit
 constexpr std::size_t kFreshMax = 4096;  ///< jobs whose row and document stay in memory until they start
+// How long the process that admitted a job has it for itself: where another one has nothing to do, and otherwise.
+constexpr auto kGuestWait = std::chrono::milliseconds(10);
+constexpr auto kGuestWaitMax = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -102,19 +105,16 @@ void EngineImpl::admit(SpecPtr spec, std::string_view tenant, std::string_view i
     const std::lock_guard lock(mutex_);
     ++admitting_;
   }
-  const std::shared_ptr<Running> running = start_at_once(candidate.record, candidate.change);
-  if (running != nullptr) candidate.change.events.front().second["starts_at_once"] = true;
   ledger_.insert(
       std::move(candidate.record), std::move(candidate.change),
-      [this, spec = std::move(spec), running, tenant = std::string(tenant), key = std::string(idempotency_key),
+      [this, spec = std::move(spec), tenant = std::string(tenant), key = std::string(idempotency_key),
        actor = std::string(actor), done = std::move(done)](Result<JobRecord> row) mutable {
         if (row) {
           const JobId id = row->view.id;
-          admitted(*std::move(row), std::move(spec), running);
+          admitted(*std::move(row), std::move(spec));
           done(Admission{.id = id});
           return admission_ended();
         }
-        if (running != nullptr) not_started(running);
         // What it means may take a look at the store, and this is no thread to look from.
         chore([this, spec = std::move(spec), tenant = std::move(tenant), key = std::move(key), actor = std::move(actor),
                error = std::move(row).error(), done = std::move(done)] {
@@ -132,10 +132,7 @@ void EngineImpl::admit(SpecPtr spec, std::string_view tenant, std::string_view i
 
 Result<EngineImpl::Candidate> EngineImpl::make_candidate(const job::JobSpec& spec, std::string_view tenant,
                                                          std::string_view idempotency_key, std::string_view actor) {
-  if (idempotency_key.size() > kIdempotencyKeyMax) {
-    return fail_at("Idempotency-Key", errors::kValueOutOfRange, "the idempotency key has {} bytes, the limit is {}",
-                   idempotency_key.size(), kIdempotencyKeyMax);
-  }
+  TANDEM_TRY(check_words("Idempotency-Key", idempotency_key, kIdempotencyKeyMax));
   Candidate out;
   const Bytes document = canonical_json(spec.document());
   out.fingerprint = sha256(document).hex();
@@ -183,7 +180,7 @@ Result<EngineImpl::Candidate> EngineImpl::make_candidate(const job::JobSpec& spe
     change.batch.put(store::Table::kIdempotency, key, entry.value(), key_use.row);
   }
   change.batch.put(store::Table::kBlob, out.fingerprint, document);
-  budget::hold(change.batch, record.view.id, tenant, spec.limits.cost_max);
+  if (spec.limits.cost_max.usd_micros != 0) budget::hold(change.batch, record.view.id, tenant, spec.limits.cost_max);
   change.events.push_back({"job.queued",
                            {{"name", spec.name},
                             {"problem_type", record.view.problem_type},
@@ -195,17 +192,16 @@ Result<EngineImpl::Candidate> EngineImpl::make_candidate(const job::JobSpec& spe
                             {"serial_key", record.serial_key},
                             {"rank", record.rank},
                             {"start_by", queued_of(record).until_micros},
-                            {"starts_at_once", false}}});
+                            {"home", keeps_fresh() && membership_ != nullptr ? membership_->id() : ""}}});
   // Refused as long as the jobs that were taken before cannot go on; one without workers finds out by trying.
   if (options_.workers != 0) TANDEM_TRY(watch_.writable());
   return out;
 }
 
 /// On a thread of the store.
-void EngineImpl::admitted(JobRecord row, SpecPtr spec, const std::shared_ptr<Running>& running) {
+void EngineImpl::admitted(JobRecord row, SpecPtr spec) {
   services_.meter.add("tandem_jobs_admitted_total", 1);
-  if (running != nullptr) return claimed(std::move(row), std::move(spec), running);
-  if (options_.runs != Runs::kEveryJob || options_.workers == 0) return;
+  if (!keeps_fresh()) return;
   const Queued queued = queued_of(row);
   const std::lock_guard lock(mutex_);
   if (fresh_.size() < kFreshMax)
@@ -224,6 +220,40 @@ void EngineImpl::enqueue(const Queued& queued) {
   enqueue_locked(queued);
 }
 
+bool EngineImpl::waits_locked(const std::string& job) const { return queue_.contains(job) || guests_.contains(job); }
+
+void EngineImpl::enqueue_guest(const Queued& queued) {
+  const std::lock_guard lock(mutex_);
+  const std::string& job = queued.ticket.job;
+  if (!takes_part() || parked_.contains(JobId(job)) || running_.contains(JobId(job)) || waits_locked(job)) return;
+  note_wait_locked(queued);
+  guests_.emplace(job, queued.ticket);
+  guests_by_age_.emplace_back(services_.clock.monotonic(), job);
+  work_->notify_one();
+}
+
+std::optional<Instant> EngineImpl::move_guests_locked() {
+  while (!guests_by_age_.empty()) {
+    const auto& [heard, job] = guests_by_age_.front();
+    const auto guest = guests_.find(job);
+    if (guest != guests_.end()) {
+      const Instant due = heard + (queue_.ready() ? kGuestWaitMax : kGuestWait);
+      if (services_.clock.monotonic() < due) return due;
+      queue_.push(guest->second);
+      guests_.erase(guest);
+    }
+    guests_by_age_.pop_front();
+  }
+  return std::nullopt;
+}
+
+void EngineImpl::note_wait_locked(const Queued& queued) {
+  if (queued.until_micros != 0) waiting_until_.emplace(queued.until_micros, queued.ticket.job);
+  if (options_.queue_delay_max.count() == 0) return;
+  if (since_.emplace(queued.ticket.job, queued.since_micros).second)
+    waiting_since_.emplace(queued.since_micros, queued.ticket.job);
+}
+
 void EngineImpl::enqueue_locked(const Queued& queued) {
   const JobId id(queued.ticket.job);
   if (!takes_part() || parked_.contains(id)) return;
@@ -232,11 +262,8 @@ void EngineImpl::enqueue_locked(const Queued& queued) {
     return;
   }
   if (!queue_.push(queued.ticket)) return;
-  if (queued.until_micros != 0) waiting_until_.emplace(queued.until_micros, queued.ticket.job);
-  if (options_.queue_delay_max.count() != 0) {
-    if (since_.emplace(queued.ticket.job, queued.since_micros).second)
-      waiting_since_.emplace(queued.since_micros, queued.ticket.job);
-  }
+  guests_.erase(queued.ticket.job);
+  note_wait_locked(queued);
   work_->notify_one();
 }
 
@@ -250,6 +277,8 @@ void EngineImpl::forget_since_locked(const std::string& job) {
 void EngineImpl::unqueue_locked(const std::string& job) {
   forget_since_locked(job);
   fresh_.erase(job);
+  guests_.erase(job);
+  while (!guests_by_age_.empty() && !guests_.contains(guests_by_age_.front().second)) guests_by_age_.pop_front();
   queue_.erase(job);
 }
 

@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <future>
+#include <thread>
+
 #include "tandem/orchestrate/engine/testing/engine_world.h"
 
 namespace tandem::engine {
@@ -204,6 +207,91 @@ TEST_F(EngineFallback, half_an_answer_that_nobody_completes_says_so_with_figures
   // It answers no later job: half an answer is none.
   never_done(backend::WorkState::kRunning);
   EXPECT_EQ(world_.run(paid({"cached_result"})).error_number, static_cast<std::uint16_t>(errors::kPeerTimeout));
+}
+
+/// A second provider, for whom the chain leaves the first one while its queue is long.
+class EngineFallbackToProvider : public EngineFallback {
+ protected:
+  EngineFallbackToProvider() {
+    auto owned = std::make_unique<submit::FakeProvider>(world_.clock, backend::SubmitSafety::kB, "fake.second");
+    second_ = owned.get();
+    world_.backends.add(std::move(owned));
+    world_.provider->plan.ready_in_ms = 3'600'000;
+    spec_ = paid({{"simulator.statevector", {kTimeout}}, {"fake.second", {kQueueWait}}});
+  }
+  JobId run_until_suspended() {
+    world_.open();
+    const JobId id = world_.admit(spec_);
+    admitted_.set_value(id);
+    while (world_.engine->job(id)->state != job::JobState::kSuspended) std::this_thread::yield();
+    return id;
+  }
+  /// The job, from within a call to a provider: what the provider answers is the last thing that this start learns.
+  void suspend() { EXPECT_THAT(world_.engine->suspend(admitted_.get_future().get(), "user", ""), Succeeds()); }
+  void expect_that_the_second_answered(const JobId& id) {
+    const JobView view = world_.wait(id);
+    ASSERT_EQ(view.state, job::JobState::kSucceeded) << view.error;
+    EXPECT_EQ(world_.provider->submissions(), 0);
+    EXPECT_THAT(second_->book(), SizeIs(1));
+    EXPECT_EQ(world_.hold(id).settled.usd_micros, 700);
+    EXPECT_THAT(path(id), ElementsAre("fake.provider passed_over -", "simulator.statevector passed_over -",
+                                      "fake.second answered -"));
+    EXPECT_EQ(replayed(id), world_.engine->lineage(id)->result_sha256);
+  }
+
+  std::promise<JobId> admitted_;
+  submit::FakeProvider* second_ = nullptr;
+  job::JobSpec spec_;
+};
+
+TEST_F(EngineFallbackToProvider, work_that_a_later_backend_has_is_waited_for_though_an_earlier_one_is_free_by_now) {
+  second_->plan.during_submit = [&] { suspend(); };
+  const JobId id = run_until_suspended();
+  world_.provider->plan.ready_in_ms.reset();
+  ASSERT_THAT(world_.engine->resume(id, "user"), Succeeds());
+  expect_that_the_second_answered(id);
+}
+
+TEST_F(EngineFallbackToProvider, an_answer_that_a_later_backend_billed_is_used_though_an_earlier_one_is_free_by_now) {
+  int decoded = 0;
+  second_->plan.during_decode = [&](const backend::RawResult&) {
+    if (++decoded == 2) suspend();  // the first time is before it is settled
+  };
+  const JobId id = run_until_suspended();
+  world_.provider->plan.ready_in_ms.reset();
+  ASSERT_THAT(world_.engine->resume(id, "user"), Succeeds());
+  expect_that_the_second_answered(id);
+}
+
+TEST_F(EngineFallbackToProvider, what_an_earlier_backend_billed_before_is_told_and_it_is_sent_nothing_more) {
+  world_.provider->plan.ready_in_ms.reset();
+  world_.provider->plan.shots_given = 4;
+  spec_ = paid({{"fake.second", {kPartial}}});
+  second_->plan.during_submit = [&] { suspend(); };
+  const JobId id = run_until_suspended();
+  ASSERT_THAT(world_.engine->resume(id, "user"), Succeeds());
+  ASSERT_EQ(world_.wait(id).state, job::JobState::kSucceeded);
+  EXPECT_THAT(world_.provider->book(), SizeIs(1));
+  EXPECT_THAT(second_->book(), SizeIs(1));
+  EXPECT_THAT(path(id), ElementsAre("fake.provider left partial", "fake.second answered partial"));
+  EXPECT_EQ(world_.engine->lineage(id)->work.at(0).billed.usd_micros, 1400);
+}
+
+TEST_F(EngineFallbackToProvider, who_takes_the_work_over_has_to_have_room_for_it_himself) {
+  resilience::Gates gates(world_.executor, world_.clock,
+                          {{"fake.provider", {.calls_max = 1}}, {"fake.second", {.calls_max = 1}}});
+  const auto enter = [&](const std::string& backend) {
+    return gates.enter(backend, {}, Deadline(world_.clock.monotonic())).map([](const resilience::Gates::Pass&) {});
+  };
+  world_.gates = &gates;
+  second_->plan.during_submit = [&] {
+    EXPECT_THAT(enter("fake.second"), FailsWith(errors::kBackendBusy));
+    EXPECT_THAT(enter("fake.provider"), Succeeds());
+  };
+  world_.open();
+  EXPECT_EQ(world_.run(spec_).state, job::JobState::kSucceeded);
+  EXPECT_EQ(second_->submissions(), 1);
+  world_.close();
 }
 
 }  // namespace

@@ -121,10 +121,9 @@ class EngineImpl final : public Engine {
     bool look_again = false;  ///< it may be queued anew: whoever lets go of it looks
     bool keeps_key = false;  ///< another process has its serial key
   };
-  /// One whose start is stored and that a worker may walk.
+  /// One that is this process's and that a worker may walk.
   struct Claimed {
-    JobRecord record;
-    SpecPtr spec;  ///< null: to be read
+    Run run;
     std::shared_ptr<Running> running;
     Instant at;
   };
@@ -151,12 +150,20 @@ class EngineImpl final : public Engine {
   Result<Candidate> make_candidate(const job::JobSpec& spec, std::string_view tenant, std::string_view idempotency_key,
                                    std::string_view actor);
   void admission_ended();
-  void admitted(JobRecord row, SpecPtr spec, const std::shared_ptr<Running>& running);
+  void admitted(JobRecord row, SpecPtr spec);
   void reach(std::string_view point) const { services_.crash_points.reach(point); }
   void drain_all(Deadline deadline);
   Result<void> refuse_when_draining();
   Result<void> refuse_when_slow();
+  /// It admits jobs that it runs itself, as a rule.
+  bool keeps_fresh() const { return options_.runs == Runs::kEveryJob && options_.workers != 0; }
+  bool waits_locked(const std::string& job) const;
   void enqueue(const Queued& queued);
+  /// One that the process which admitted it has ready to run: two that go for the same job are one too many.
+  void enqueue_guest(const Queued& queued);
+  /// Those among the guests whose turn has come join the queue. Returns when the next one's comes.
+  std::optional<Instant> move_guests_locked();
+  void note_wait_locked(const Queued& queued);
   /// Under the lock; an engine that runs nothing keeps nothing.
   void enqueue_locked(const Queued& queued);
   Result<void> enqueue_queued();  ///< all that the store has
@@ -171,10 +178,9 @@ class EngineImpl final : public Engine {
   Turn take(const std::stop_token& stop);
   bool may_start_more_locked(std::size_t free) const;  ///< `free`: workers without a job
   std::shared_ptr<Running> pop_locked();
-  /// Whom nobody waits before and a worker is free for need not wait either: his admission and his start are one commit. Null: he
-  /// has to wait like everybody.
-  std::shared_ptr<Running> start_at_once(JobRecord& record, Change& change);
-  void start(JobRecord& row, Change& change) const;
+  /// Of a job that this process admitted and knows by heart the start need not be stored before it is walked.
+  std::optional<Run> take_fresh_locked(const std::string& job);
+  Result<void> start(JobRecord& row, Change& change, Timestamp at) const;
   void claim(const std::shared_ptr<Running>& running);
   void claim_with(JobRecord record, SpecPtr spec, const std::shared_ptr<Running>& running);
   void claimed(JobRecord row, SpecPtr spec, const std::shared_ptr<Running>& running);
@@ -183,8 +189,8 @@ class EngineImpl final : public Engine {
   void claim_refused(const std::shared_ptr<Running>& running, const Error& error, std::uint64_t version);
   void give_back_claimed();  ///< what lies claimed behind long runs
   void walk(Claimed claimed);
-  void end(RunOutcome outcome, SpecPtr spec, const std::shared_ptr<Running>& running);
-  void end_again(RunOutcome outcome, SpecPtr spec, const std::shared_ptr<Running>& running, bool was_refused);
+  void end(RunOutcome outcome, const std::shared_ptr<Running>& running);
+  void end_again(RunOutcome outcome, const std::shared_ptr<Running>& running, bool was_refused);
   /// The job is out of this process's hands; `unstored`: it has to come back to it.
   void let_go(const JobId& id, const std::shared_ptr<Running>& running, SpecPtr spec, std::optional<Error> unstored);
   /// What takes the store's time and must not wait for a worker.
@@ -203,6 +209,7 @@ class EngineImpl final : public Engine {
   Result<bool> runs_elsewhere(const JobId& id, std::uint64_t fence);
   void look_for_work();
   void guard(const std::stop_token& stop);
+  void stop_lost();  ///< all that this process runs: others may have it by now
   void heard(const job::Event& event);  ///< by any process, in the order of the log
   bool may_start() const { return membership_ == nullptr || membership_->holds(); }
   /// Called when `error` kept something from being stored: jobs wait now, and whoever waits for them hears it.
@@ -236,6 +243,8 @@ class EngineImpl final : public Engine {
   /// What may be queued in the store: whoever starts it finds out.
   schedule::FairQueue queue_;
   std::unordered_map<std::string, Fresh> fresh_;  ///< of what waits; a part of it
+  std::unordered_map<std::string, schedule::Ticket> guests_;  ///< what waits for the process that admitted it
+  std::deque<std::pair<Instant, std::string>> guests_by_age_;  ///< when each was heard of; some are gone by now
   std::set<std::pair<std::int64_t, std::string>> waiting_until_;  ///< microseconds, job: whose wait has a limit
   std::set<std::pair<std::int64_t, std::string>>
       waiting_since_;  ///< microseconds, job; kept where queue_delay_max is set
@@ -272,6 +281,8 @@ class EngineImpl final : public Engine {
   std::unique_ptr<Timer> guarding_;
 };
 
+/// What a client says beside a document is kept in rows that are JSON. Errors: 1023 value_out_of_range - too long, or not UTF-8.
+Result<void> check_words(std::string place, std::string_view words, std::size_t bytes_max);
 /// What a client says of a job: a sentence or two. Errors: 1023 value_out_of_range.
 Result<void> check_reason(std::string_view reason);
 

@@ -62,6 +62,7 @@ void EngineImpl::beat(const std::stop_token& stop) {
     auto done = membership_->beat(progress_.document());
     if (!done && done.error().number == errors::kLeaseLost) {
       services_.log.write(LogLevel::kWarning, "node.lease_lost", {{"node", membership_->id()}});
+      stop_lost();  // with a new lease guard() sees nothing of it
       done = membership_->join();
     }
     if (!done && well)
@@ -95,17 +96,20 @@ void EngineImpl::obey() {
 /// Beside beat(), which may be waiting for the store when the lease runs out.
 void EngineImpl::guard(const std::stop_token& stop) {
   while (pause(services_.executor, options_.lease_ttl / 20, stop)) {
-    if (may_start()) continue;
-    std::vector<std::shared_ptr<Running>> running;
-    {
-      const std::lock_guard lock(mutex_);
-      for (const auto& [id, one] : running_) {
-        one->reason = StopReason::kLost;
-        running.push_back(one);
-      }
-    }
-    for (const auto& one : running) one->stop.request_stop();
+    if (!may_start()) stop_lost();
   }
+}
+
+void EngineImpl::stop_lost() {
+  std::vector<std::shared_ptr<Running>> running;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [id, one] : running_) {
+      one->reason = StopReason::kLost;
+      running.push_back(one);
+    }
+  }
+  for (const auto& one : running) one->stop.request_stop();
 }
 
 /// Removes what was kept long enough, if this is the process that does so.
@@ -158,21 +162,24 @@ void EngineImpl::heard(const job::Event& event) {
   {
     const std::lock_guard lock(mutex_);
     runs_here = takes_part() && (runs_here || attended_.contains(id));
-    is_mine = running_.contains(id) || queue_.contains(id.value);
+    is_mine = running_.contains(id) || waits_locked(id.value);
   }
   if (event.type == "job.suspend_requested" && is_mine) {
     // It may have been resumed since.
     const auto record = load_job(services_.store, id);
     if (!record || record->suspend_requested) stop_running(id, StopReason::kSuspended);
   } else if (event.type == "job.queued") {
-    if (runs_here && !event.data.value("starts_at_once", false)) enqueue(queued_of(event));
+    const std::string home = event.data.value("home", "");
+    const bool is_at_home = membership_ != nullptr && home == membership_->id();  // it was enqueued when it was admitted
+    if (runs_here && home.empty()) enqueue(queued_of(event));
+    if (runs_here && !home.empty() && !is_at_home) enqueue_guest(queued_of(event));
   } else if (event.type == "job.requeued" || event.type == "job.resumed") {
     if (runs_here) {
       const auto record = load_job(services_.store, id);
       if (record && record->view.state == job::JobState::kQueued) enqueue(queued_of(*record));
       if (!record && is_store_trouble(record.error())) {
         const std::lock_guard lock(mutex_);
-        if (!running_.contains(id)) park_locked(id, nullptr, {.job = id.value});
+        if (!running_.contains(id) && !parked_.contains(id)) park_locked(id, nullptr, {.job = id.value});
       }
     }
     release_held_keys();

@@ -11,6 +11,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 /// Names of the jobs in the order in which they were started.
 std::string started_names(EngineWorld& world) {
@@ -109,12 +110,16 @@ TEST_F(EngineQueue, a_cancelled_job_ends_although_long_work_was_claimed_behind_i
   EXPECT_EQ(world_.wait(second).state, job::JobState::kSucceeded);
 }
 
-TEST_F(EngineQueue, what_a_client_says_has_a_limit) {
+TEST_F(EngineQueue, what_a_client_says_has_a_limit_and_is_text) {
   world_.open(0);
   const JobId id = world_.admit(world_.classical_job());
-  const std::string long_words(5000, 'x');
-  EXPECT_THAT(world_.engine->cancel(id, "user", long_words), FailsWith(errors::kValueOutOfRange));
-  EXPECT_THAT(world_.engine->suspend(id, "user", long_words), FailsWith(errors::kValueOutOfRange));
+  for (const std::string& words : {std::string(5000, 'x'), std::string("a\xff")}) {
+    EXPECT_THAT(world_.engine->cancel(id, "user", words), FailsWith(errors::kValueOutOfRange));
+    EXPECT_THAT(world_.engine->suspend(id, "user", words), FailsWith(errors::kValueOutOfRange));
+    EXPECT_THAT(world_.engine->review(id, Verdict::kReject, "user", words), FailsWith(errors::kValueOutOfRange));
+    EXPECT_THAT(world_.engine->remove(id, "user", words), FailsWith(errors::kValueOutOfRange));
+  }
+  EXPECT_THAT(world_.event_types(id), testing::ElementsAre("job.queued"));
 }
 
 TEST_F(EngineQueue, a_noop_is_trusted_and_can_rehearse_a_review_and_may_name_backends) {
@@ -154,16 +159,78 @@ TEST_F(EngineQueue, behind_busy_workers_a_job_waits_in_the_queue_also_where_runs
   EXPECT_EQ(world_.wait(id).state, job::JobState::kSucceeded);
 }
 
-TEST_F(EngineQueue, a_start_with_the_admission_is_the_engines) {
+TEST_F(EngineQueue, a_job_that_may_spend_nothing_and_asks_nobody_has_no_hold) {
   world_.open(1);
-  std::vector<job::Event> events;
-  do {  // the worker may be on its way back from the one before
-    events = world_.engine->events(world_.run(world_.classical_job()).id, 0, 2).value();
-    ASSERT_EQ(events.at(0).type, "job.queued");
-  } while (events.at(0).data["starts_at_once"] == false);
-  EXPECT_NE(events.at(0).actor, "engine");
-  EXPECT_EQ(events.at(1).type, "job.started");
+  const JobId id = world_.run(world_.spec({{"problem", EngineWorld::max_cut()}, {"refinement", {{"mode", "off"}}}})).id;
+  EXPECT_THAT(world_.store->scan(store::Scan::prefix(store::Table::kBudget, "")).value(), IsEmpty());
+  ASSERT_THAT(world_.engine->remove(id, "user", ""), Succeeds());
+  world_.close();
+  // Cancelled, expired or failed: there is nothing to give back.
+  world_.open(0);
+  const JobId waiting = world_.admit(world_.spec({{"problem", EngineWorld::max_cut()}}));
+  ASSERT_THAT(world_.engine->cancel(waiting, "user", ""), Succeeds());
+  EXPECT_THAT(world_.store->scan(store::Scan::prefix(store::Table::kBudget, "")).value(), IsEmpty());
+}
+
+TEST_F(EngineQueue, a_job_that_may_spend_nothing_asks_a_provider_without_a_price_under_a_hold_of_nothing) {
+  world_.open(1);
+  world_.provider->plan.price = {};
+  world_.provider->plan.bill = job::Money{};
+  circuit::Pub pub{.circuit = circuit::Circuit::create(1, 1).value(), .shots = 10};
+  pub.circuit.measure_all();
+  const JobId id = world_.run(world_.spec({{"program", {{"pubs", Json::array({pub.document()})}}},
+                                           {"policy", {{"backends", {"fake.provider"}}}}})).id;
+  EXPECT_EQ(world_.engine->job(id)->state, job::JobState::kSucceeded);
+  EXPECT_EQ(world_.provider->submissions(), 1);
+  EXPECT_TRUE(world_.hold(id).closed);
+  EXPECT_EQ(world_.hold(id).limit.usd_micros, 0);
+}
+
+TEST_F(EngineQueue, a_start_is_stored_with_the_first_thing_that_the_run_stores) {
+  world_.open(1);
+  const auto noop = job::JobSpec::parse({{"problem", {{"type", "noop"}}}}, world_.problems);
+  ASSERT_THAT(noop, Succeeds());
+  const JobId id = world_.run(*noop).id;
+  EXPECT_THAT(world_.event_types(id), ElementsAre("job.queued", "job.started", "job.planned", "job.succeeded"));
+  EXPECT_EQ(world_.store->get(store::Table::kJob, id.value).value()->version, 2u) << "admitted, ended";
+  const auto events = world_.engine->events(id, 0, 10).value();
   EXPECT_EQ(events.at(1).actor, "engine");
+  EXPECT_LE(events.at(1).at.micros, events.at(3).at.micros);
+}
+
+TEST_F(EngineQueue, a_job_that_was_cancelled_before_its_start_was_stored_ends_as_the_client_wants) {
+  world_.open(1);
+  // The provider is asked for its price while the plan is made: nothing is stored before.
+  Gate planning;
+  world_.provider->plan.during_quote = [&]() -> std::optional<Error> {
+    planning.pass({});
+    return std::nullopt;
+  };
+  const JobId id = world_.admit(world_.paid_job());
+  planning.wait_for_arrivals(1);
+  EXPECT_EQ(world_.engine->job(id)->state, job::JobState::kQueued);
+  ASSERT_THAT(world_.engine->cancel(id, "user", "no longer needed"), Succeeds());
+  EXPECT_EQ(world_.wait(id).state, job::JobState::kCancelled);
+  planning.open();
+  EXPECT_EQ(world_.run(world_.classical_job("next")).state, job::JobState::kSucceeded);
+  EXPECT_THAT(world_.event_types(id), ElementsAre("job.queued", "job.cancel_requested", "job.cancelled"));
+  EXPECT_EQ(world_.provider->submissions(), 0);
+}
+
+TEST_F(EngineQueue, a_job_that_was_suspended_before_its_start_was_stored_starts_when_it_is_resumed) {
+  world_.open(1);
+  Gate planning;
+  world_.provider->plan.during_quote = [&]() -> std::optional<Error> {
+    planning.pass({});
+    return std::nullopt;
+  };
+  const JobId id = world_.admit(world_.paid_job());
+  planning.wait_for_arrivals(1);
+  ASSERT_THAT(world_.engine->suspend(id, "user", "later"), Succeeds());
+  ASSERT_THAT(world_.engine->resume(id, "user"), Succeeds());
+  planning.open();
+  EXPECT_EQ(world_.wait(id).state, job::JobState::kSucceeded);
+  EXPECT_EQ(world_.provider->submissions(), 1);
 }
 
 TEST_F(EngineQueue, a_process_that_goes_down_still_knows_what_it_admitted_with_a_key) {
@@ -211,7 +278,7 @@ TEST_F(EngineQueue, a_job_that_no_worker_takes_in_time_expires_in_the_queue) {
   world_.open(1);
   world_.admit(world_.classical_job("first"));
   gate_.wait_for_arrivals(1);
-  const JobId id = world_.admit(scheduled("late", Json::object(), {{"queue_wait", "2s"}}));
+  const JobId id = world_.admit(scheduled("late", Json::object(), {{"queue_wait", "2s"}, {"cost_max_usd_micros", 300}}));
   const JobId patient = world_.admit(scheduled("patient", Json::object(), {{"queue_wait", "1h"}}));
   world_.clock.advance(std::chrono::seconds(3));
   const JobView view = world_.wait(id);
@@ -336,7 +403,7 @@ TEST_F(EngineQueue, total_time_ends_a_job_that_is_suspended_also_after_a_restart
     EngineWorld world;
     world.store_retry_interval = std::chrono::milliseconds(2);
     world.open(0);
-    const Json limits = {{"time", "1s"}, {"total_time", "10s"}};
+    const Json limits = {{"time", "1s"}, {"total_time", "10s"}, {"cost_max_usd_micros", 300}};
     const auto limited = [&] {
       return world.admit(
           world.spec({{"problem", EngineWorld::max_cut()}, {"refinement", {{"mode", "off"}}}, {"limits", limits}}));

@@ -242,11 +242,9 @@ TEST_F(EngineRetry, a_server_that_goes_down_waits_for_no_try) {
   world_.open();
   const JobId id = world_.admit(paid(kSlow));
   wait_for_retries(id, 1);
-  const auto begin = std::chrono::steady_clock::now();
   world_.engine->drain(Deadline::never());
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
   EXPECT_EQ(world_.engine->job(id)->state, job::JobState::kQueued);
-  EXPECT_EQ(world_.provider->submissions(), 1);
+  EXPECT_EQ(world_.provider->submissions(), 1);  // having waited it would have made the second
 }
 
 TEST_F(EngineRetry, local_work_is_tried_again_after_errors_that_are_transient_and_no_others) {

@@ -42,12 +42,12 @@ Result<void> EngineImpl::review(const JobId& id, Verdict verdict, std::string_vi
     change.batch.erase(store::Table::kBlob, row.result_sha256);
     row.result_sha256 = sha256(bytes).hex();
     change.batch.put(store::Table::kBlob, row.result_sha256, bytes);
-    change.batch.put(store::Table::kLineage, row.view.lineage_id, documents.lineage.document().dump());
+    change.batch.put(store::Table::kLineage, row.view.lineage_id, documents.lineage.stored());
     change.events.push_back({accepted ? "job.accepted" : "job.rejected", {{"reason", note.reason}}});
     if (accepted) {
       const std::string data_class = documents.lineage.spec.value("business", Json::object()).value("data_class", "");
       put_answers(change.batch, {.tenant = row.view.tenant, .data_class = data_class}, id, documents.lineage.work, now);
-      change.events.push_back({"job.succeeded", succeeded_data(row, documents.result)});
+      change.events.push_back({"job.succeeded", succeeded_data(documents.result, row.result_sha256)});
       return {};
     }
     row.view.error = fmt::format("rejected in review: {}", reason.empty() ? "no reason given" : reason);

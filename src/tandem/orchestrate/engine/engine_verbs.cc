@@ -1,4 +1,5 @@
 // What clients do to a job.
+#include "tandem/base/text.h"
 #include "tandem/orchestrate/engine/engine_impl.h"
 #include "tandem/orchestrate/engine/removal.h"
 
@@ -9,11 +10,16 @@ constexpr std::size_t kReasonMax = 4096;  ///< a sentence or two, as in a job do
 
 }  // namespace
 
-Result<void> check_reason(std::string_view reason) {
-  if (reason.size() <= kReasonMax) return {};
-  return fail_at("/reason", errors::kValueOutOfRange, "the reason has {} bytes, the limit is {}", reason.size(),
-                 kReasonMax);
+Result<void> check_words(std::string place, std::string_view words, std::size_t bytes_max) {
+  if (words.size() > bytes_max)
+    return fail_at(std::move(place), errors::kValueOutOfRange, "it has {} bytes, the limit is {}", words.size(),
+                   bytes_max);
+  if (const std::size_t at = invalid_utf8_at(words); at != std::string_view::npos)
+    return fail_at(std::move(place), errors::kValueOutOfRange, "byte {} of it is not UTF-8", at);
+  return {};
 }
+
+Result<void> check_reason(std::string_view reason) { return check_words("/reason", reason, kReasonMax); }
 
 Result<void> EngineImpl::cancel(const JobId& id, std::string_view actor, std::string_view reason) {
   TANDEM_TRY(check_reason(reason));

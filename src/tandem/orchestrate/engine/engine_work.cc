@@ -73,19 +73,17 @@ std::shared_ptr<EngineImpl::Running> EngineImpl::pop_locked() {
   return running;
 }
 
-std::shared_ptr<EngineImpl::Running> EngineImpl::start_at_once(JobRecord& record, Change& change) {
-  if (options_.runs != Runs::kEveryJob || options_.workers == 0 || !record.serial_key.empty()) return nullptr;
-  std::shared_ptr<Running> running;
-  {
-    const std::lock_guard lock(mutex_);
-    // Behind workers that all have something to do it would wait like a queued job, and not be found like one.
-    if (draining_ || idle_ == 0 || queue_.ready() || !may_start_more_locked(idle_)) return nullptr;
-    queue_.push(record.ticket());
-    running = pop_locked();
-  }
-  record.view.state = *job::require_transition(record.view.state, job::JobEvent::kStart);
-  start(record, change);
-  return running;
+std::optional<Run> EngineImpl::take_fresh_locked(const std::string& job) {
+  const auto found = fresh_.find(job);
+  if (found == fresh_.end()) return std::nullopt;
+  const JobRecord& row = found->second.record;
+  const Timestamp now = services_.clock.now();
+  // Its key has to be taken first, and whoever waited too long is not started: for both the store is asked.
+  if (!row.serial_key.empty() || waited_too_long(row, now.micros)) return std::nullopt;
+  Run run{.record = std::move(found->second.record), .spec = std::move(found->second.spec), .start = {}};
+  fresh_.erase(found);
+  run.start = [this, now](JobRecord& started, Change& change) { return start(started, change, now); };
+  return run;
 }
 
 EngineImpl::Turn EngineImpl::take(const std::stop_token& stop) {
@@ -106,10 +104,28 @@ EngineImpl::Turn EngineImpl::take(const std::stop_token& stop) {
       turn.job = std::move(claimed_.front());
       claimed_.pop_front();
     }
+    const std::optional<Instant> next_guest = ends ? std::nullopt : move_guests_locked();
     const std::size_t free = idle_ - (turn.job ? 1 : 0);
-    while (!ends && queue_.ready() && may_start_more_locked(free)) turn.claims.push_back(pop_locked());
+    while (!ends && queue_.ready() && may_start_more_locked(free)) {
+      auto running = pop_locked();
+      auto fresh = take_fresh_locked(running->ticket.job);
+      if (!fresh) {
+        turn.claims.push_back(std::move(running));
+        continue;
+      }
+      --claiming_;
+      claimed_.push_back({.run = *std::move(fresh), .running = std::move(running), .at = services_.clock.monotonic()});
+      if (!turn.job) {
+        turn.job = std::move(claimed_.front());
+        claimed_.pop_front();
+      }
+      break;  // others are ready when they are wanted
+    }
     if (turn.job || !turn.claims.empty()) break;
-    work_->wait(lock);
+    if (next_guest)
+      work_->wait_for(lock, *next_guest - services_.clock.monotonic());
+    else
+      work_->wait(lock);
   }
   --idle_;
   return turn;
@@ -164,12 +180,13 @@ void EngineImpl::claim(const std::shared_ptr<Running>& running) {
   claim_with(*std::move(record), nullptr, running);
 }
 
-/// `row` is in its new state already.
-void EngineImpl::start(JobRecord& row, Change& change) const {
+Result<void> EngineImpl::start(JobRecord& row, Change& change, Timestamp at) const {
+  TANDEM_TRY_ASSIGN(row.view.state, job::require_transition(row.view.state, job::JobEvent::kStart));
   ++row.view.fence;
   ++row.starts;
   if (membership_ != nullptr) row.owner = membership_->id();
-  change.events.push_back({"job.started", {{"fence", row.view.fence}, {"start", row.starts}}});
+  change.events.push_back({"job.started", {{"fence", row.view.fence}, {"start", row.starts}}, at});
+  return {};
 }
 
 void EngineImpl::claim_with(JobRecord record, SpecPtr spec, const std::shared_ptr<Running>& running) {
@@ -182,9 +199,7 @@ void EngineImpl::claim_with(JobRecord record, SpecPtr spec, const std::shared_pt
       return move_without_result(services_.store, row, change, job::JobEvent::kSuspend,
                                  make_error(errors::kCancelled, "suspended by the client"));
     if (queued && waited_too_long(row, services_.clock.now().micros)) return expire(services_.store, row, change);
-    TANDEM_TRY_ASSIGN(row.view.state, job::require_transition(row.view.state, job::JobEvent::kStart));
-    start(row, change);
-    return {};
+    return start(row, change, services_.clock.now());
   };
   const std::uint64_t version = record.version;
   ledger_.change(
@@ -196,13 +211,13 @@ void EngineImpl::claim_with(JobRecord record, SpecPtr spec, const std::shared_pt
       });
 }
 
-/// On a thread of the store, or of the client whose admission started it.
+/// On a thread of the store.
 void EngineImpl::claimed(JobRecord row, SpecPtr spec, const std::shared_ptr<Running>& running) {
   if (row.view.state != job::JobState::kRunning) return not_started(running);  // it ended here
   const std::lock_guard lock(mutex_);
   --claiming_;
   claimed_.push_back(
-      {.record = std::move(row), .spec = std::move(spec), .running = running, .at = services_.clock.monotonic()});
+      {.run = {.record = std::move(row), .spec = std::move(spec), .start = {}}, .running = running, .at = services_.clock.monotonic()});
   work_->notify_one();
 }
 
@@ -265,7 +280,7 @@ void EngineImpl::give_back_claimed() {
       reason = std::max(one.running->reason, StopReason::kDraining);
     }
     RunOutcome outcome = runner_.end_with(
-        std::move(one.record), make_error(errors::kCancelled, "no worker was free for it after all"), reason);
+        std::move(one.run), make_error(errors::kCancelled, "no worker was free for it after all"), reason);
     // It was not walked: that start does not count, and what limits its wait goes on.
     if (outcome.decide) {
       outcome.decide = [inner = std::move(outcome.decide)](JobRecord& row, Change& change) {
@@ -273,7 +288,7 @@ void EngineImpl::give_back_claimed() {
         return inner(row, change);
       };
     }
-    end(std::move(outcome), std::move(one.spec), one.running);
+    end(std::move(outcome), one.running);
   }
 }
 
@@ -299,7 +314,7 @@ void EngineImpl::walk(Claimed claimed) {
     }
   }
   const Instant begin = services_.clock.monotonic();
-  RunOutcome outcome = runner_.run(std::move(claimed.record), claimed.spec, control);
+  RunOutcome outcome = runner_.run(std::move(claimed.run), control);
   const double took_s = seconds(services_.clock.monotonic() - begin);
   {
     const std::lock_guard lock(mutex_);
@@ -307,14 +322,14 @@ void EngineImpl::walk(Claimed claimed) {
     queue_.charge(running->ticket, took_s - running->charged_s);
     ++ending_;
   }
-  end(std::move(outcome), std::move(claimed.spec), running);
+  end(std::move(outcome), running);
 }
 
-void EngineImpl::end(RunOutcome outcome, SpecPtr spec, const std::shared_ptr<Running>& running) {
-  if (!outcome.decide) return end_again(std::move(outcome), std::move(spec), running, false);
+void EngineImpl::end(RunOutcome outcome, const std::shared_ptr<Running>& running) {
+  if (!outcome.decide) return end_again(std::move(outcome), running, false);
   const auto kept = std::make_shared<RunOutcome>(std::move(outcome));  // for a second try
-  ledger_.change(kept->record, "engine", kept->decide,
-                 [this, kept, spec = std::move(spec), running](Result<JobRecord> row) mutable {
+  ledger_.change(kept->run.record, "engine", kept->decide,
+                 [this, kept, running](Result<JobRecord> row) mutable {
                    if (row) {
                      if (job::is_final(row->view.state)) services_.meter.add("tandem_jobs_ended_total", 1);
                      {
@@ -325,17 +340,14 @@ void EngineImpl::end(RunOutcome outcome, SpecPtr spec, const std::shared_ptr<Run
                      return let_go(row->view.id, running, nullptr, std::nullopt);
                    }
                    kept->error = std::move(row).error();
-                   chore([this, kept, spec = std::move(spec), running]() mutable {
-                     end_again(std::move(*kept), std::move(spec), running, true);
-                   });
+                   chore([this, kept, running]() mutable { end_again(std::move(*kept), running, true); });
                  });
 }
 
 /// The slow way, with reading and waiting: where the row was changed meanwhile, or the end could not be stored.
-void EngineImpl::end_again(RunOutcome outcome, SpecPtr spec, const std::shared_ptr<Running>& running,
-                           bool was_refused) {
-  const JobId id = outcome.record.view.id;
-  const std::uint64_t fence = outcome.record.view.fence;
+void EngineImpl::end_again(RunOutcome outcome, const std::shared_ptr<Running>& running, bool was_refused) {
+  const JobId id = outcome.run.record.view.id;
+  const std::uint64_t fence = outcome.run.record.view.fence;
   while (was_refused) {
     const ErrorNumber number = outcome.error->number;
     if (number != errors::kPreconditionFailed) {
@@ -345,13 +357,17 @@ void EngineImpl::end_again(RunOutcome outcome, SpecPtr spec, const std::shared_p
         reason = running->reason;
       }
       const Error error = *outcome.error;
-      outcome = runner_.end_with(std::move(outcome.record), error, reason);
+      outcome = runner_.end_with(std::move(outcome.run), error, reason);
     }
     if (!outcome.decide) break;
     auto row = ledger_.update(id, fence, "engine", outcome.decide);
     if (row) {
       if (job::is_final(row->view.state)) services_.meter.add("tandem_jobs_ended_total", 1);
       outcome.error.reset();
+      break;
+    }
+    if (outcome.run.start && (is_usual(row.error()) || row.error().number == errors::kStaleFence)) {
+      outcome.error.reset();  // somebody ended or took it before anything of this run was stored
       break;
     }
     services_.log.write(LogLevel::kError, "job.end_not_stored",
@@ -373,7 +389,7 @@ void EngineImpl::end_again(RunOutcome outcome, SpecPtr spec, const std::shared_p
     const bool ours = !owner || (*owner && **owner == (membership_ != nullptr ? membership_->id() : ""));
     if (!ours) unstored.reset();
   }
-  let_go(id, running, std::move(spec), std::move(unstored));
+  let_go(id, running, std::move(outcome.run.spec), std::move(unstored));
 }
 
 void EngineImpl::let_go(const JobId& id, const std::shared_ptr<Running>& running, SpecPtr spec,
@@ -433,17 +449,12 @@ void EngineImpl::heal(const std::stop_token& stop) {
 }
 
 void EngineImpl::unpark() {
+  // They stay among the parked until it is known what became of them, so that nobody starts them meanwhile.
   std::vector<std::pair<JobId, Parked>> due;
   {
     const std::lock_guard lock(mutex_);
-    for (auto it = parked_.begin(); it != parked_.end();) {
-      if (--it->second.looks_left > 0) {
-        ++it;
-        continue;
-      }
-      due.emplace_back(it->first, std::move(it->second));
-      it = parked_.erase(it);
-    }
+    for (auto& [id, parked] : parked_)
+      if (--parked.looks_left == 0) due.emplace_back(id, parked);
   }
   for (auto& [id, parked] : due) {
     reach(one_of(kPoints, "engine.unparked"));
@@ -452,6 +463,7 @@ void EngineImpl::unpark() {
       const auto done = requeue(id, "its progress could not be stored");
       if (!done && done.error().number == errors::kStaleFence) {  // another process has it by now
         const std::lock_guard lock(mutex_);
+        parked_.erase(id);
         queue_.release(parked.ticket);
         continue;
       }
@@ -466,6 +478,7 @@ void EngineImpl::unpark() {
       continue;
     }
     const std::lock_guard lock(mutex_);
+    parked_.erase(id);
     queue_.release(parked.ticket);
     work_->notify_one();
     if (!record || record->view.state != job::JobState::kQueued) continue;  // cancelled or gone by now
@@ -484,7 +497,7 @@ void EngineImpl::expire_waiting() {
       if (waiting_until_.empty() || waiting_until_.begin()->first > now_micros) return;
       id = JobId(waiting_until_.begin()->second);
       waiting_until_.erase(waiting_until_.begin());
-      if (!leads_ || !queue_.contains(id.value)) continue;
+      if (!leads_ || !waits_locked(id.value)) continue;
     }
     const auto done = ledger_.update(id, std::nullopt, "engine", [&](JobRecord& row, Change& change) -> Result<void> {
       if (row.view.state != job::JobState::kQueued || !waited_too_long(row, now_micros))

@@ -53,28 +53,42 @@ Result<JobRecord> JobLedger::update(const JobId& id, std::optional<std::uint64_t
       return fail(errors::kStaleFence, "job {} is owned under fence {}, this worker has {}; it stops", id.value,
                   record.view.fence, *fence);
     }
-    const Indexed previous(record);
-    Change change;
-    TANDEM_TRY(decide(record, change));
-    Prepared prepared = prepare(std::move(record), previous, actor, std::move(change));
-    const auto done = store_.commit_and_wait(std::move(prepared.batch));
-    if (done) return finish(std::move(prepared.record), std::move(prepared.events), *done);
+    TANDEM_TRY_ASSIGN(Prepared prepared, decided(std::move(record), actor, decide));
+    auto done = commit_and_wait(std::move(prepared));
     // Another writer won; every loss means that somebody else made progress, so this ends.
-    if (done.error().number != errors::kPreconditionFailed) return tl::unexpected(done.error());
+    if (done || done.error().number != errors::kPreconditionFailed) return done;
   }
+}
+
+Result<JobRecord> JobLedger::advance(const JobRecord& known, const std::string& actor, const Decide& decide) {
+  TANDEM_TRY_ASSIGN(Prepared prepared, decided(known, actor, decide));
+  auto done = commit_and_wait(std::move(prepared));
+  if (done || done.error().number != errors::kPreconditionFailed) return done;
+  return update(known.view.id, known.view.fence, actor, decide);
+}
+
+Result<JobLedger::Prepared> JobLedger::decided(JobRecord record, const std::string& actor, const Decide& decide) {
+  const Indexed previous(record);
+  Change change;
+  TANDEM_TRY(decide(record, change));
+  return prepare(std::move(record), previous, actor, std::move(change));
 }
 
 void JobLedger::change(JobRecord record, const std::string& actor, const Decide& decide,
                        std::function<void(Result<JobRecord>)> done) {
-  const Indexed previous(record);
-  Change change;
-  if (auto decided = decide(record, change); !decided) return done(tl::unexpected(std::move(decided).error()));
-  commit(prepare(std::move(record), previous, actor, std::move(change)), std::move(done));
+  auto prepared = decided(std::move(record), actor, decide);
+  if (!prepared) return done(tl::unexpected(std::move(prepared).error()));
+  commit(*std::move(prepared), std::move(done));
 }
 
 void JobLedger::insert(JobRecord record, Change change, std::function<void(Result<JobRecord>)> done) {
   const std::string actor = record.actor;
   commit(prepare(std::move(record), std::nullopt, actor, std::move(change)), std::move(done));
+}
+
+Result<JobRecord> JobLedger::commit_and_wait(Prepared prepared) {
+  TANDEM_TRY_ASSIGN(const store::Committed committed, store_.commit_and_wait(std::move(prepared.batch)));
+  return finish(std::move(prepared.record), std::move(prepared.events), committed);
 }
 
 void JobLedger::commit(Prepared prepared, std::function<void(Result<JobRecord>)> done) {
@@ -109,13 +123,12 @@ JobLedger::Prepared JobLedger::prepare(JobRecord record, const std::optional<Ind
     out.batch.check(store::Table::kJob, out.record.view.id.value, store::Expect::at(out.record.version));
   else
     put_job(out.batch, out.record, previous);
-  for (auto& [type, data] : change.events) {
-    const bool type_is_start = type == "job.started";  // whoever's admission it came with
+  for (Told& told : change.events) {
     job::Event event{.job = out.record.view.id,
-                     .type = std::move(type),
-                     .at = out.record.view.updated_at,
-                     .actor = type_is_start ? "engine" : actor,
-                     .data = std::move(data)};
+                     .type = std::move(told.type),
+                     .at = told.at.value_or(out.record.view.updated_at),
+                     .actor = actor,
+                     .data = std::move(told.data)};
     TANDEM_ASSERT(job::catalogue_violation(event) == "");
     out.batch.append(event.job.value, event.stored());
     out.events.push_back(std::move(event));

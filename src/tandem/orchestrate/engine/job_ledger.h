@@ -16,10 +16,17 @@
 
 namespace tandem::engine {
 
+/// What a change tells.
+struct Told {
+  std::string type;
+  Json data;
+  std::optional<Timestamp> at = {};  ///< when it happened, where that was before the change is made
+};
+
 /// What a change adds to the commit beside the row itself.
 struct Change {
   store::Batch batch;
-  std::vector<std::pair<std::string, Json>> events;  ///< type, data
+  std::vector<Told> events;
   bool keeps_row = false;  ///< the row is only checked, not written
 };
 
@@ -50,6 +57,9 @@ class JobLedger {
   Result<JobRecord> update(const JobId& id, std::optional<std::uint64_t> fence, const std::string& actor,
                            const Decide& decide);
 
+  /// update() under the fence of a row that the caller has: it is read only where somebody else changed it since.
+  Result<JobRecord> advance(const JobRecord& known, const std::string& actor, const Decide& decide);
+
   /// The same without reading and without waiting, once, on a row that the caller has. `done` is called when it is committed or
   /// refused, on a thread of the store, or at once with what `decide` says; it must be short. 3004 precondition_failed: somebody
   /// else changed the row, or took its serial key.
@@ -68,7 +78,10 @@ class JobLedger {
     store::Batch batch;
     std::vector<job::Event> events;
   };
+  /// What `decide` makes of a row that is stored.
+  Result<Prepared> decided(JobRecord record, const std::string& actor, const Decide& decide);
   Prepared prepare(JobRecord record, const std::optional<Indexed>& previous, const std::string& actor, Change change);
+  Result<JobRecord> commit_and_wait(Prepared prepared);
   void commit(Prepared prepared, std::function<void(Result<JobRecord>)> done);
   /// The crash points on this side of the commit of these events.
   void reach(std::string_view side, const std::vector<job::Event>& events) const;

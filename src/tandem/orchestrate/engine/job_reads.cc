@@ -153,11 +153,13 @@ Result<Json> JobReads::spec_document(const JobId& id) const {
 }
 
 Result<Json> JobReads::plan_document(const JobId& id) const {
-  TANDEM_TRY_ASSIGN(const JobRecord record, load_job(store_, id));
-  if (!record.plan)
-    return fail(errors::kResultNotReady, "job {} is {} and has no plan yet", id.value,
-                job::to_string(record.view.state));
-  return *record.plan;
+  return of_one_moment(store_, id, [&](const JobRecord& record) -> Result<Json> {
+    if (record.plan) return *record.plan;
+    if (record.view.plan_digest.empty())
+      return fail(errors::kResultNotReady, "job {} is {} and has no plan yet", id.value,
+                  job::to_string(record.view.state));
+    return read_lineage(store_, submitter_, record).map([](const lineage::LineageRecord& read) { return read.plan; });
+  });
 }
 
 Result<Bytes> JobReads::result(const JobId& id) const {

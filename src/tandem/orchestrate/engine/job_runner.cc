@@ -51,12 +51,13 @@ void add_evidence(store::Batch& batch, const job::JobSpec& spec, const job::Resu
   }
 }
 
-void add_plan(JobRecord& row, Change& change, const job::Plan& plan, const Json& document) {
-  if (row.plan) return;
-  row.plan = document;
-  row.view.plan_digest = (*row.plan)["digest"].get<std::string>();
+/// False: the row has it already.
+bool add_plan(JobRecord& row, Change& change, const job::Plan& plan, const Json& document) {
+  if (row.plan) return false;
+  row.view.plan_digest = document["digest"].get<std::string>();
   change.events.push_back(
       {"job.planned", {{"digest", row.view.plan_digest}, {"primary", plan.primary}, {"reasons", plan.reasons}}});
+  return true;
 }
 
 /// Why a result does not simply count.
@@ -89,11 +90,11 @@ std::optional<Distrust> distrust_of(const job::JobSpec& spec, const job::Plan& p
 
 }  // namespace
 
-Json succeeded_data(const JobRecord& row, const job::ResultDocument& result) {
-  return {{"objective", row.view.objective ? Json(*row.view.objective) : Json()},
+Json succeeded_data(const job::ResultDocument& result, const std::string& result_sha256) {
+  return {{"objective", result.best ? Json(result.best->candidate.objective) : Json()},
           {"acceptance_met", result.acceptance.met},
-          {"lineage_id", row.view.lineage_id},
-          {"result_sha256", row.result_sha256},
+          {"lineage_id", result.lineage_id.value},
+          {"result_sha256", result_sha256},
           {"billed_usd_micros", result.billed.usd_micros}};
 }
 
@@ -140,24 +141,36 @@ Result<job::Plan> JobRunner::make_plan(const job::JobSpec& spec) {
   return route::make_plan(input);
 }
 
+bool JobRunner::asks_others(const job::Plan& plan) const {
+  const auto is_other = [&](const std::string& id) {
+    const backend::Backend* backend = services_.backends.find(id);
+    return backend != nullptr && backend->info().safety != backend::SubmitSafety::kLocal;
+  };
+  return std::any_of(plan.steps.begin(), plan.steps.end(), [&](const job::PlanStep& step) {
+    return is_other(step.backend) || std::any_of(step.fallbacks.begin(), step.fallbacks.end(),
+                                                 [&](const job::Fallback& entry) { return is_other(entry.backend); });
+  });
+}
+
 Result<JobRunner::Planned> JobRunner::stored_or_new_plan(const JobRecord& record, const job::JobSpec& spec) {
   if (record.plan) {
     TANDEM_TRY_ASSIGN(job::Plan stored, job::Plan::parse(*record.plan, "/plan"));
-    return Planned{.plan = std::move(stored), .document = *record.plan};
+    return std::make_shared<const PlanAndDocument>(std::move(stored), *record.plan);
   }
   TANDEM_TRY_ASSIGN(job::Plan plan, make_plan(spec));
   Json document = plan.document();
-  return Planned{.plan = std::move(plan), .document = std::move(document)};
+  return std::make_shared<const PlanAndDocument>(std::move(plan), std::move(document));
 }
 
-Result<JobRunner::Walked> JobRunner::walk(JobRecord& record, const job::JobSpec& spec, const Planned& planned,
-                                          const RunControl& control, Deadline deadline) {
-  TANDEM_TRY_ASSIGN(const std::unique_ptr<hybrid::Loop> loop, walk::make_walk(spec, planned.plan));
+Result<JobRunner::Walked> JobRunner::walk(Run& run, const Planned& planned, const RunControl& control,
+                                          Deadline deadline) {
+  JobRecord& record = run.record;
+  const job::JobSpec& spec = *run.spec;
+  TANDEM_TRY_ASSIGN(const std::unique_ptr<hybrid::Loop> loop, walk::make_walk(spec, planned->plan));
   OrderRunner orders(services_, ledger_);
   OrderContext context{.job = record.view.id,
                        .tenant = record.view.tenant,
                        .data_class = spec.business.data_class,
-                       .fence = record.view.fence,
                        .threads = spec.threads != 0 ? spec.threads : options_.threads,
                        .stop = control.stop,
                        .drain = control.drain,
@@ -188,17 +201,23 @@ Result<JobRunner::Walked> JobRunner::walk(JobRecord& record, const job::JobSpec&
       return out;
     }
     context.round = round;
-    TANDEM_TRY_ASSIGN(
-        record,
-        ledger_.update(record.view.id, record.view.fence, kActor, [&](JobRecord& row, Change& change) -> Result<void> {
-          change.keeps_row = row.plan.has_value();
-          add_plan(row, change, planned.plan, planned.document);
-          change.batch.put(store::Table::kStep, step_key(record.view.id, round, "state"), state.dump());
-          Json labels = Json::array();
-          for (const hybrid::Order& order : advance.orders) labels.push_back(order.label);
-          change.events.push_back({"round.started", {{"round", round}, {"orders", std::move(labels)}}});
-          return {};
-        }));
+    TANDEM_TRY_ASSIGN(record, ledger_.advance(record, kActor, [&](JobRecord& row, Change& change) -> Result<void> {
+      if (run.start) TANDEM_TRY(run.start(row, change));
+      change.keeps_row = row.plan.has_value() && !run.start;
+      if (add_plan(row, change, planned->plan, planned->document)) {
+        row.plan = planned->document;
+        // Whoever may spend something has a hold since his admission.
+        if (spec.limits.cost_max.usd_micros == 0 && asks_others(planned->plan))
+          budget::hold(change.batch, row.view.id, row.view.tenant, {});
+      }
+      change.batch.put(store::Table::kStep, step_key(record.view.id, round, "state"), state.dump());
+      Json labels = Json::array();
+      for (const hybrid::Order& order : advance.orders) labels.push_back(order.label);
+      change.events.push_back({"round.started", {{"round", round}, {"orders", std::move(labels)}}});
+      return {};
+    }));
+    run.start = nullptr;
+    context.fence = record.view.fence;
     if (control.stop.stop_requested()) return fail(errors::kCancelled, "stopped before round {}", round);
     if (control.on_progress && !advance.orders.empty()) {
       control.on_progress({.job = record.view.id,
@@ -216,10 +235,11 @@ Result<JobRunner::Walked> JobRunner::walk(JobRecord& record, const job::JobSpec&
   }
 }
 
-Result<Decide> JobRunner::end_with_result(const JobRecord& record, const job::JobSpec& spec, const Planned& planned,
-                                          Walked walked, double elapsed_ms) {
+Result<Decide> JobRunner::end_with_result(const Run& run, const Planned& planned, Walked walked, double elapsed_ms) {
+  const JobRecord& record = run.record;
+  const job::JobSpec& spec = *run.spec;
   job::ResultDocument& result = walked.result;
-  const std::optional<Distrust> distrust = distrust_of(spec, planned.plan, result);
+  const std::optional<Distrust> distrust = distrust_of(spec, planned->plan, result);
   const job::JobEvent end = !distrust            ? job::JobEvent::kSucceed
                             : distrust->reviewed ? job::JobEvent::kNeedsReview
                                                  : job::JobEvent::kFail;
@@ -234,7 +254,7 @@ Result<Decide> JobRunner::end_with_result(const JobRecord& record, const job::Jo
   lineage::LineageRecord lineage{.id = LineageId("lin_" + record.view.id.value.substr(4)),
                                  .job = record.view.id,
                                  .spec_sha256 = record.spec_sha256,
-                                 .plan = planned.document,
+                                 .plan = planned->document,
                                  .walk = std::move(walked.walk_lineage),
                                  .versions = options_.versions,
                                  .created_at = format_rfc3339(services_.clock.now()),
@@ -250,14 +270,10 @@ Result<Decide> JobRunner::end_with_result(const JobRecord& record, const job::Jo
   lineage.result_sha256 = sha256(canonical_json(job::canonical_result(std::move(document)))).hex();
   const std::string result_sha256 = sha256(bytes).hex();
   batch.put(store::Table::kBlob, result_sha256, std::move(bytes));
-  batch.put(store::Table::kLineage, lineage.id.value, lineage.document().dump());
+  batch.put(store::Table::kLineage, lineage.id.value, lineage.stored());
   add_evidence(batch, spec, result, walked.carried, services_.clock.now());
   const std::optional<double> objective = result.best ? std::optional(result.best->candidate.objective) : std::nullopt;
-  JobRecord told = record;  // what the event tells of the row
-  told.result_sha256 = result_sha256;
-  told.view.lineage_id = lineage.id.value;
-  told.view.objective = objective;
-  Json said = succeeded_data(told, result);
+  Json said = succeeded_data(result, result_sha256);
   Error why;
   if (distrust) {
     why = distrust->why;
@@ -270,11 +286,15 @@ Result<Decide> JobRunner::end_with_result(const JobRecord& record, const job::Jo
   // No step of its only start went to anybody who bills: the hold is what the admission wrote.
   const bool untouched = std::all_of(walked.carried.begin(), walked.carried.end(),
                                      [](const Carried& one) { return one.record.local && one.record.path.empty(); });
-  return [&store = services_.store, planned, untouched, unread = true, cost_max = spec.limits.cost_max,
-          batch = std::move(batch), objective, said = std::move(said), result_sha256, why = std::move(why), end,
+  return [&store = services_.store, start = run.start, planned, untouched, unread = true,
+          cost_max = spec.limits.cost_max, asks_others = asks_others(planned->plan), batch = std::move(batch), objective, said = std::move(said), result_sha256,
+          why = std::move(why), end,
           lineage_id = lineage.id.value](JobRecord& row, Change& change) mutable -> Result<void> {
+    if (start) TANDEM_TRY(start(row, change));
     TANDEM_TRY_ASSIGN(row.view.state, job::require_transition(row.view.state, end));
-    add_plan(row, change, planned.plan, planned.document);
+    const bool held = cost_max.usd_micros != 0 || (asks_others && row.plan);
+    add_plan(row, change, planned->plan, planned->document);
+    row.plan.reset();  // the lineage has it
     row.result_sha256 = result_sha256;
     row.view.lineage_id = lineage_id;
     if (objective) row.view.objective = objective;
@@ -282,27 +302,30 @@ Result<Decide> JobRunner::end_with_result(const JobRecord& record, const job::Jo
       row.view.error = why.message;
       row.view.error_number = static_cast<std::uint16_t>(why.number);
     }
-    if (untouched && row.starts == 1 && std::exchange(unread, false))  // refused, the second try reads
-      budget::release_untouched(change.batch, row.view.id, row.view.tenant, cost_max);
-    else
+    if (untouched && row.starts == 1 && std::exchange(unread, false)) {  // refused, the second try reads
+      if (held) budget::release_untouched(change.batch, row.view.id, row.view.tenant, cost_max);
+    } else {
       TANDEM_TRY(budget::Budget(store).release(change.batch, row.view.id));
+    }
     change.batch.operations.insert(change.batch.operations.end(), batch.operations.begin(), batch.operations.end());
     change.events.push_back({fmt::format("job.{}", job::to_string(row.view.state)), said});
     return {};
   };
 }
 
-RunOutcome JobRunner::end_with(JobRecord record, const Error& error, StopReason why) {
+RunOutcome JobRunner::end_with(Run run, const Error& error, StopReason why) {
   if (error.number == errors::kStaleFence || is_store_trouble(error)) {
     services_.log.write(LogLevel::kWarning, "job.let_go",
-                        {{"job_id", record.view.id.value}, {"error", error.to_string()}});
-    return {.decide = {}, .error = error, .record = std::move(record)};
+                        {{"job_id", run.record.view.id.value}, {"error", error.to_string()}});
+    return {.decide = {}, .error = error, .run = std::move(run)};
   }
   if (why == StopReason::kLost) {
     return {.decide = {},
             .error = make_error(errors::kLeaseLost, "the lease of this process was over; the job goes on later"),
-            .record = std::move(record)};
+            .run = std::move(run)};
   }
+  // Whoever stopped it found a row that waits, and it is what he made of it.
+  if (run.start && why != StopReason::kNone) return {.decide = {}, .error = {}, .run = std::move(run)};
   job::JobEvent event = job::JobEvent::kFail;
   Error reason = error;
   if (why == StopReason::kCancelled) {
@@ -316,7 +339,9 @@ RunOutcome JobRunner::end_with(JobRecord record, const Error& error, StopReason 
   } else if (error.number == errors::kCancelled && why == StopReason::kDraining) {
     event = job::JobEvent::kRequeue;
   }
-  Decide decide = [&store = services_.store, event, reason](JobRecord& row, Change& change) {
+  Decide decide = [&store = services_.store, start = run.start, event, reason](JobRecord& row,
+                                                                             Change& change) -> Result<void> {
+    if (start) TANDEM_TRY(start(row, change));
     // Another process may have promised the client its end while this one was stopping.
     const bool goes_on = event == job::JobEvent::kRequeue || event == job::JobEvent::kSuspend;
     if (goes_on && row.view.cancel_requested)
@@ -327,20 +352,22 @@ RunOutcome JobRunner::end_with(JobRecord record, const Error& error, StopReason 
                                  Error{.message = "resumed while it stopped"});
     return move_without_result(store, row, change, event, reason);
   };
-  return {.decide = std::move(decide), .error = {}, .record = std::move(record)};
+  return {.decide = std::move(decide), .error = {}, .run = std::move(run)};
 }
 
-RunOutcome JobRunner::run(JobRecord record, std::shared_ptr<const job::JobSpec> spec, const RunControl& control) {
+RunOutcome JobRunner::run(Run run, const RunControl& control) {
+  const JobRecord& record = run.record;
   // One stop for all reasons; a time limit is a timer that adds its own.
   std::stop_source stop;
   const std::stop_callback forward(control.stop, [&] { stop.request_stop(); });
   std::unique_ptr<Timer> timer;
   const auto work = [&]() -> Result<Decide> {
     if (control.stop.stop_requested()) return fail(errors::kCancelled, "stopped before it began");
-    if (spec == nullptr) {
+    if (run.spec == nullptr) {
       TANDEM_TRY_ASSIGN(job::JobSpec loaded, load_spec(services_.store, record, services_.problems));
-      spec = std::make_shared<const job::JobSpec>(std::move(loaded));
+      run.spec = std::make_shared<const job::JobSpec>(std::move(loaded));
     }
+    const auto& spec = run.spec;
     const Instant begin = services_.clock.monotonic();
     Deadline deadline = Deadline::never();
     const bool limited = spec->limits.run_time_ms != 0;
@@ -369,12 +396,12 @@ RunOutcome JobRunner::run(JobRecord record, std::shared_ptr<const job::JobSpec> 
     };
     RunControl inner = control;
     inner.stop = stop.get_token();
-    auto walked = walk(record, *spec, planned, inner, deadline);
+    auto walked = walk(run, planned, inner, deadline);
     if (!walked) {
       if (deadline.expired(services_.clock)) return expired();
       return tl::unexpected(std::move(walked).error());
     }
-    return end_with_result(record, *spec, planned, *std::move(walked), since_admission());
+    return end_with_result(run, planned, *std::move(walked), since_admission());
   };
   const auto within_memory = [&]() -> Result<Decide> {
     try {
@@ -385,8 +412,8 @@ RunOutcome JobRunner::run(JobRecord record, std::shared_ptr<const job::JobSpec> 
   };
   Result<Decide> done = within_memory();
   timer.reset();
-  if (done) return {.decide = *std::move(done), .error = {}, .record = std::move(record)};
-  return end_with(std::move(record), done.error(), control.reason());
+  if (done) return {.decide = *std::move(done), .error = {}, .run = std::move(run)};
+  return end_with(std::move(run), done.error(), control.reason());
 }
 
 }  // namespace tandem::engine

@@ -12,14 +12,23 @@
 
 namespace tandem::engine {
 
+/// A job that a worker is to walk.
+struct Run {
+  JobRecord record;  ///< the row as it is stored
+  std::shared_ptr<const job::JobSpec> spec;  ///< null: to be read
+  /// Makes the row a running one. It is stored with the first thing that the run stores: until then nothing was done for the job that
+  /// anybody could see. Empty: `record` is running.
+  Decide start;
+};
+
 /// How the walk of a job came out.
 struct RunOutcome {
-  /// What the row becomes; empty: nothing is written, for the reason in `error`.
+  /// What the row becomes; empty: nothing is written, for the reason in `error`, or because nothing was done yet.
   Decide decide;
   /// 5005 stale_fence: somebody else owns it. Others: what it came to could not be stored or may not be written; it is still
   /// running in the store, with its checkpoints.
   std::optional<Error> error;
-  JobRecord record;  ///< the row as this worker last saw it
+  Run run;  ///< as it was left: its row as this worker last saw it
 };
 
 struct RunOptions {
@@ -50,10 +59,9 @@ class JobRunner {
   JobRunner(EngineServices& services, JobLedger& ledger, RunOptions options)
       : services_(services), ledger_(ledger), options_(std::move(options)) {}
 
-  /// `record` is the row as this worker committed it when it took the job; `spec` may be null: it is then read from the store.
-  RunOutcome run(JobRecord record, std::shared_ptr<const job::JobSpec> spec, const RunControl& control);
+  RunOutcome run(Run run, const RunControl& control);
   /// What becomes of a job that cannot go on because of `error`.
-  RunOutcome end_with(JobRecord record, const Error& error, StopReason reason);
+  RunOutcome end_with(Run run, const Error& error, StopReason reason);
 
   /// The plan for a job, with quotes, availability and evidence as they are now.
   Result<job::Plan> make_plan(const job::JobSpec& spec);
@@ -64,25 +72,26 @@ class JobRunner {
     Json walk_lineage;
     std::vector<Carried> carried;
   };
-  struct Planned {
+  struct PlanAndDocument {
     job::Plan plan;
-    Json document;  ///< of the plan
+    Json document;
   };
+  using Planned = std::shared_ptr<const PlanAndDocument>;
   /// A new plan is written with the first change of the row: nothing is ordered before.
   Result<Planned> stored_or_new_plan(const JobRecord& record, const job::JobSpec& spec);
-  Result<Walked> walk(JobRecord& record, const job::JobSpec& spec, const Planned& planned, const RunControl& control,
-                      Deadline deadline);
+  Result<Walked> walk(Run& run, const Planned& planned, const RunControl& control, Deadline deadline);
+  /// The plan names somebody whose work has a price, if only 0.
+  bool asks_others(const job::Plan& plan) const;
   /// To succeeded, or, where the result is not trusted enough, to whoever the plan names for that.
-  Result<Decide> end_with_result(const JobRecord& record, const job::JobSpec& spec, const Planned& planned,
-                                 Walked walked, double elapsed_ms);
+  Result<Decide> end_with_result(const Run& run, const Planned& planned, Walked walked, double elapsed_ms);
 
   EngineServices& services_;
   JobLedger& ledger_;
   RunOptions options_;
 };
 
-/// What the event "job.succeeded" tells of a row that names its result.
-Json succeeded_data(const JobRecord& row, const job::ResultDocument& result);
+/// What the event "job.succeeded" tells of a result and where it is.
+Json succeeded_data(const job::ResultDocument& result, const std::string& result_sha256);
 
 /// Reads the job document back. Errors: 3003 store_damaged.
 Result<job::JobSpec> load_spec(store::Store& store, const JobRecord& record, const problem::ProblemRegistry& problems);

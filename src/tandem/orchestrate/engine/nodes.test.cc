@@ -2,7 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <future>
 #include <thread>
 
 #include "tandem/orchestrate/engine/job_ledger.h"
@@ -18,6 +20,7 @@ using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::SizeIs;
 
 /// Engines that stand for processes; they share the store, the providers and the clock of one world.
@@ -53,7 +56,7 @@ class Nodes : public testing::Test {
                                   .submitter = *out->submitter,
                                   .crash_points = world_.crash_points},
                                  {.workers = workers,
-                                  .store_retry_interval = std::chrono::milliseconds(5),
+                                  .store_retry_interval = store_retry_interval_,
                                   .lease_ttl = kLease,
                                   .log_interval = std::chrono::milliseconds(2),
                                   .schedules = workers != 0,
@@ -79,6 +82,7 @@ class Nodes : public testing::Test {
   }
 
   static constexpr std::chrono::milliseconds kLease{200};
+  std::chrono::milliseconds store_retry_interval_{5};
   EngineWorld world_;
 };
 
@@ -170,6 +174,28 @@ TEST_F(Nodes, a_process_that_is_cut_off_alone_goes_on_with_its_jobs_when_the_sto
   EXPECT_THAT(event_types(*alone, id), Contains("job.started").Times(2));
 }
 
+TEST_F(Nodes, a_process_that_finds_itself_buried_stops_what_it_runs_before_it_joins_again) {
+  Gate gate;
+  std::atomic<int> runs = 0;
+  world_.main().before = [&](std::stop_token stop) -> std::optional<Error> {
+    if (runs++ == 0) gate.pass(stop);
+    return std::nullopt;
+  };
+  const auto buried = node("buried");
+  const JobId id = admit(*buried, world_.classical_job());
+  gate.wait_for_arrivals(1);
+  // As others do it. By its own clock the lease is good: it was asleep with its clock, or slept and woke with this beat.
+  Result<store::Committed> done;
+  do {
+    const store::Row row = **world_.store->get(store::Table::kMeta, "node/buried");
+    done = world_.store->commit_and_wait(
+        store::Batch().put(store::Table::kMeta, row.key, row.value, store::Expect::at(row.version)));
+  } while (!done);
+  gate.wait_for_departures(1);
+  EXPECT_EQ(wait_through_trouble(*buried, id).state, job::JobState::kSucceeded);
+  EXPECT_THAT(event_types(*buried, id), Contains("job.started").Times(2));
+}
+
 TEST_F(Nodes, a_cancellation_reaches_the_process_that_runs_the_job) {
   Gate gate;
   world_.main().before = [&](std::stop_token stop) -> std::optional<Error> {
@@ -228,6 +254,61 @@ TEST_F(Nodes, a_process_that_leaves_properly_is_not_waited_for) {
   leaving.reset();  // without a lease that has to run out
   const auto other = node("other");
   EXPECT_EQ(wait(*other, id).state, job::JobState::kSucceeded);
+}
+
+TEST_F(Nodes, a_job_that_waits_for_the_store_is_not_started_while_its_process_looks_what_became_of_it) {
+  Gate first;
+  Gate second;
+  std::atomic<int> runs = 0;
+  world_.main().before = [&](std::stop_token stop) -> std::optional<Error> {
+    const int run = runs++;
+    if (run == 0) first.pass(stop);
+    if (run == 1) second.pass(stop);
+    return std::nullopt;
+  };
+  const auto front = node("front", 0);
+  const JobId running = admit(*front, world_.classical_job());
+  world_.clock.advance(std::chrono::milliseconds(1));  // its id is the later one
+  const JobId waiting = admit(*front, world_.classical_job());
+  ASSERT_THAT(front->engine->suspend(waiting, "user", ""), Succeeds());
+  store_retry_interval_ = std::chrono::seconds(1);  // so that both are looked at together
+  const auto back = node("back", 2);
+  first.wait_for_arrivals(1);
+  const auto wait_for_beats = [&](std::uint64_t count) {
+    const auto beats = [&] { return (*world_.store->get(store::Table::kMeta, "node/back"))->version; };
+    for (const std::uint64_t last = beats() + count; beats() < last;) std::this_thread::yield();
+  };
+  std::promise<void> heard;
+  const auto subscription = back->engine->subscribe(
+      [&](const job::Event& event) {
+        if (event.type == "job.resumed") heard.set_value();
+      },
+      nullptr, nullptr);
+  // Neither the start of the one nor the progress of the other can be read, so both wait.
+  back->store.lose_job_reads(1'000'000);
+  ASSERT_THAT(front->engine->resume(waiting, "user"), Succeeds());
+  heard.get_future().wait();
+  first.open();
+  const auto let_go = [&] {
+    const auto entries = world_.log.entries();
+    return std::any_of(entries.begin(), entries.end(), [](const auto& one) { return one.event == "job.let_go"; });
+  };
+  while (!let_go()) std::this_thread::yield();
+  wait_for_beats(1);
+  // While the first of them is looked at, the process beats, and looks for work.
+  std::promise<void> looked;
+  back->store.after_job_read([&] {
+    wait_for_beats(3);
+    looked.set_value();
+  });
+  back->store.lose_job_reads(0);
+  looked.get_future().wait();
+  wait_for_beats(1);
+  second.open();
+  EXPECT_EQ(wait(*front, running).state, job::JobState::kSucceeded);
+  const JobView view = wait(*front, waiting);
+  EXPECT_EQ(view.state, job::JobState::kSucceeded) << view.error;
+  EXPECT_THAT(event_types(*front, waiting), Not(Contains("job.requeued")));
 }
 
 TEST_F(Nodes, a_job_whose_row_cannot_be_read_when_the_store_is_back_is_not_forgotten) {
@@ -415,6 +496,23 @@ TEST_F(TakeOver, a_running_job_of_no_process_as_a_backup_of_one_machine_has_it_g
   ASSERT_THAT(take_over_ownerless(*world_.store, ledger_), Succeeds());
   EXPECT_EQ(world_.engine->job(id)->state, job::JobState::kQueued);
   EXPECT_EQ(world_.engine->job(id)->fence, 2u);
+}
+
+TEST_F(TakeOver, a_job_that_ended_and_was_removed_after_the_list_was_read_does_not_keep_the_others) {
+  std::vector<JobId> ids;
+  for (const char* const node : {"", "", "victim", "victim"}) {
+    ids.push_back(world_.admit(world_.classical_job()));
+    start(ids.back(), node);
+  }
+  // What the lists still name.
+  ASSERT_THAT(world_.store->commit_and_wait(
+                  store::Batch().erase(store::Table::kJob, ids[0].value).erase(store::Table::kJob, ids[2].value)),
+              Succeeds());
+  ASSERT_THAT(take_over_ownerless(*world_.store, ledger_), Succeeds());
+  EXPECT_EQ(world_.engine->job(ids[1])->state, job::JobState::kQueued);
+  world_.clock.advance(std::chrono::seconds(11));
+  ASSERT_THAT(take_over(), Succeeds());
+  EXPECT_EQ(world_.engine->job(ids[3])->state, job::JobState::kQueued);
 }
 
 TEST_F(TakeOver, a_job_that_its_client_cancelled_ends_there) {

@@ -1,5 +1,6 @@
 #include "tandem/orchestrate/engine/order_runner.h"
 
+#include <map>
 #include <mutex>
 #include <new>
 
@@ -59,6 +60,10 @@ void describe_work(lineage::WorkRecord& record, const backend::Work& work) {
   for (const circuit::Pub& pub : program.pubs) record.shots += pub.shots * pub.num_bindings();
 }
 
+std::string submission_step(const OrderContext& context, const hybrid::Order& order) {
+  return fmt::format("{}/{}", context.round, order.label);
+}
+
 /// What a record that is stored with a checkpoint tells followers. Stopped with its job it is not stored at all.
 std::string event_of(const lineage::WorkRecord& record) {
   if (record.error.empty()) return "step.finished";
@@ -107,8 +112,16 @@ struct OrderRunner::Way {
   std::vector<job::PathEntry> path;
   std::vector<job::PartialAnswer> parts;
   std::vector<job::FailedTry> tries;  ///< that were followed by another, at all stations
+  std::map<std::uint32_t, std::uint32_t> sent;  ///< by earlier starts: stations, and the last submission of each
   store::Batch blobs;  ///< raw bytes that no other commit holds
   std::string question_sha256;
+
+  /// Of a station that earlier starts came to, or went beyond: whether they submitted anything there.
+  std::optional<bool> had_sent(std::uint32_t station) const {
+    if (sent.empty() || station > sent.rbegin()->first) return std::nullopt;
+    return sent.contains(station);
+  }
+  bool had_left(std::uint32_t station) const { return !sent.empty() && station < sent.rbegin()->first; }
 };
 
 Result<std::vector<Carried>> OrderRunner::run(std::span<const hybrid::Order> orders, const OrderContext& context) {
@@ -205,7 +218,7 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backe
                                                          const OrderContext& context) {
   const submit::SubmissionRequest request{.tenant = context.tenant,
                                           .job = context.job,
-                                          .step = fmt::format("{}/{}", context.round, order.label),
+                                          .step = submission_step(context, order),
                                           .attempt = number,
                                           .fence = context.fence,
                                           .backend = backend,
@@ -216,7 +229,7 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backe
   std::optional<resilience::Gates::Pass> pass;
   if (services_.gates != nullptr) {
     const Instant patience = services_.clock.monotonic() + order.backend_wait_max.value_or(context.remote_deadline);
-    auto turn = services_.gates->enter(order.backend, context.stop, Deadline(std::min(deadline.at(), patience)));
+    auto turn = services_.gates->enter(backend.info().id.value, context.stop, Deadline(std::min(deadline.at(), patience)));
     if (!turn && turn.error().number == errors::kCancelled) return tl::unexpected(std::move(turn).error());
     if (!turn) {
       out.error = std::move(turn).error();
@@ -313,6 +326,8 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_backend(backend::Backend& back
                        .policy = context.retry,
                        .stations = static_cast<std::uint32_t>(1 + order.fallbacks.size()),
                        .deadline = deadline};
+  // How that one ended is known, and the chain went on: another try could be billed beside what came after it.
+  if (way.had_left(station)) return attempt_remote(backend, order, way.sent.at(station), deadline, context);
   std::uint32_t tries = 0;
   std::optional<job::FailedTry> last;
   for (const job::FailedTry& one : way.tries) {
@@ -426,6 +441,21 @@ Result<void> OrderRunner::try_entry(const job::Fallback& entry, const hybrid::Or
   return {};
 }
 
+Result<void> OrderRunner::recall(const hybrid::Order& order, const OrderContext& context, Way& way) {
+  TANDEM_TRY_ASSIGN(way.tries, tries_.of(context.job, context.round, order.label));
+  TANDEM_TRY_ASSIGN(const std::vector<submit::SubmissionRecord> all, services_.submitter.submissions(context.job));
+  for (const submit::SubmissionRecord& one : all) {
+    if (one.step != submission_step(context, order)) continue;
+    std::uint32_t station = one.attempt;
+    for (const job::FailedTry& failed : way.tries)
+      if (failed.next_attempt == one.attempt) station = failed.station;
+    if (station > order.fallbacks.size()) continue;  // of a longer chain, as another version may have made it
+    std::uint32_t& last = way.sent[station];
+    last = std::max(last, one.attempt);
+  }
+  return {};
+}
+
 Result<Carried> OrderRunner::carry(const hybrid::Order& order, const OrderContext& context, std::size_t threads,
                                    std::stop_token stop) {
   TANDEM_TRY_ASSIGN(std::optional<Carried> earlier, resume(order, context));
@@ -434,13 +464,14 @@ Result<Carried> OrderRunner::carry(const hybrid::Order& order, const OrderContex
   const Instant begin = services_.clock.monotonic();
   Way way;
   if (asks_whole(order.label)) way.question_sha256 = submit::question(order.work).hex();
-  if (context.fence > 1) {  // not the first start
-    TANDEM_TRY_ASSIGN(way.tries, tries_.of(context.job, context.round, order.label));
-  }
-  TANDEM_TRY(try_entry(job::Fallback(order.backend), order, way, context, threads, stop));
-  for (const job::Fallback& entry : order.fallbacks) {
-    if (way.last.result || stop.stop_requested() || context.stop.stop_requested()) break;
-    if (entry.answers(*way.cause)) {
+  if (context.fence > 1) TANDEM_TRY(recall(order, context, way));  // not the first start
+  std::vector<job::Fallback> chain = {job::Fallback(order.backend)};
+  chain.insert(chain.end(), order.fallbacks.begin(), order.fallbacks.end());
+  for (const job::Fallback& entry : chain) {
+    const bool tried = way.last.error.has_value();
+    if (way.last.result || (tried && (stop.stop_requested() || context.stop.stop_requested()))) break;
+    const std::optional<bool> had_sent = way.had_sent(way.stations);
+    if (had_sent ? *had_sent : way.stations == 0 || entry.answers(*way.cause)) {
       TANDEM_TRY(try_entry(entry, order, way, context, threads, stop));
       continue;
     }
@@ -449,7 +480,8 @@ Result<Carried> OrderRunner::carry(const hybrid::Order& order, const OrderContex
                         .backend = entry.backend,
                         .outcome = job::PathEntry::Outcome::kPassedOver,
                         .cause = way.cause,
-                        .reason = "it is for " + job::cause_words(entry.on)});
+                        .reason = had_sent ? "an earlier start of the job had gone on from it to a later one"
+                                           : "it is for " + job::cause_words(entry.on)});
   }
   if (!way.last.result && stop.stop_requested()) {
     way.error = make_error(errors::kCancelled, "stopped: the solve beside it proved its answer");

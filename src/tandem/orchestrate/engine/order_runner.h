@@ -61,6 +61,9 @@ class OrderRunner {
   struct Way;  ///< of one order along its chain
   Result<Carried> carry(const hybrid::Order& order, const OrderContext& context, std::size_t threads,
                         std::stop_token stop);
+  /// Puts on the way what earlier starts of the job did of an order: this one begins with the backend to which they had come, whatever
+  /// has become of those before it meanwhile.
+  Result<void> recall(const hybrid::Order& order, const OrderContext& context, Way& way);
   Result<std::optional<Carried>> resume(const hybrid::Order& order, const OrderContext& context);
   Attempt attempt_local(backend::Backend& backend, const hybrid::Order& order, const OrderContext& context,
                         std::size_t threads, std::stop_token stop);

@@ -1,6 +1,7 @@
 #include "tandem/orchestrate/engine/removal.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "tandem/base/assert.h"
 #include "tandem/orchestrate/engine/answer_index.h"
@@ -13,32 +14,37 @@ namespace {
 using store::Expect;
 using store::Table;
 
-constexpr std::size_t kStepsMax = 2'000;  ///< rows of checkpoints in one commit
+constexpr std::size_t kRowsMax = 1'000 * submit::kRowsOfSubmission;  ///< in one commit; no submission is cut
 constexpr std::size_t kStepsPage = 64;  ///< read at once; some are large
 
-/// Erases the checkpoints of a job. What is beyond one commit goes at once, as long as the job is what it was.
-Result<void> take_steps(store::Store& store, const JobRecord& record, store::Batch& batch,
+/// Erases the checkpoints of a job.
+Result<void> take_steps(store::Store& store, const JobRecord& record, store::Batch& rows,
                         std::vector<std::string>& blobs) {
   store::Scan scan = store::Scan::prefix(Table::kStep, record.view.id.value + "/", kStepsPage);
-  store::Batch steps;
-  std::vector<std::string> named;
   while (true) {
-    TANDEM_TRY_ASSIGN(const auto rows, store.scan(scan));
-    for (const store::Row& row : rows) {
-      steps.erase(Table::kStep, row.key);
-      each_raw(row.value, [&](std::string_view hash) { named.emplace_back(hash); });
+    TANDEM_TRY_ASSIGN(const auto steps, store.scan(scan));
+    for (const store::Row& row : steps) {
+      rows.erase(Table::kStep, row.key);
+      each_raw(row.value, [&](std::string_view hash) { blobs.emplace_back(hash); });
     }
-    if (rows.size() < kStepsPage) break;
-    scan.from = rows.back().key + '\0';
-    if (steps.operations.size() < kStepsMax) continue;
-    steps.check(Table::kJob, record.view.id.value, Expect::at(record.version));
-    leave_blobs(steps, rows.back().key, named);
-    TANDEM_TRY(store.commit_and_wait(std::move(steps)));
-    steps = {};
-    named.clear();
+    if (steps.size() < kStepsPage) return {};
+    scan.from = steps.back().key + '\0';
   }
-  batch.operations.insert(batch.operations.end(), steps.operations.begin(), steps.operations.end());
-  blobs.insert(blobs.end(), named.begin(), named.end());
+}
+
+/// Erases what is beyond the first kRowsMax of `rows`, the last ones first, as long as the job is what it was.
+Result<void> erase_beyond_one_commit(store::Store& store, const JobRecord& record, store::Batch& rows,
+                                     const std::vector<std::string>& blobs) {
+  std::vector<store::Operation>& all = rows.operations;
+  while (all.size() > kRowsMax) {
+    const auto begin = all.begin() + static_cast<std::ptrdiff_t>((all.size() - 1) / kRowsMax * kRowsMax);
+    store::Batch some;
+    leave_blobs(some, std::get<store::Erase>(*begin).key, blobs);  // which goes, so no other commit has this name
+    some.check(Table::kJob, record.view.id.value, Expect::at(record.version));
+    some.operations.insert(some.operations.end(), begin, all.end());
+    all.erase(begin, all.end());
+    TANDEM_TRY(store.commit_and_wait(std::move(some)));
+  }
   return {};
 }
 
@@ -82,14 +88,17 @@ Result<Removal> prepare_removal(store::Store& store, submit::Submitter& submitte
   // A result names its job, so no other has the same; everything else may be shared.
   if (!record.result_sha256.empty()) batch.erase(Table::kBlob, record.result_sha256);
   std::vector<std::string> blobs = {record.spec_sha256};
-  TANDEM_TRY(submitter.forget(batch, id, blobs));
-  TANDEM_TRY(budget::Budget(store).forget(batch, id));
+  store::Batch rows;  // that there may be many of
+  TANDEM_TRY(submitter.forget(rows, id, blobs));
+  TANDEM_TRY(budget::Budget(store).forget(batch, rows, id));
   TANDEM_TRY(take_lineage(store, record, batch, blobs));
   TANDEM_TRY(take_key(store, record, batch));
-  TANDEM_TRY(take_steps(store, record, batch, blobs));
+  TANDEM_TRY(take_steps(store, record, rows, blobs));
   std::sort(blobs.begin(), blobs.end());
   blobs.erase(std::unique(blobs.begin(), blobs.end()), blobs.end());
   leave_blobs(batch, id.value, blobs);
+  TANDEM_TRY(erase_beyond_one_commit(store, record, rows, blobs));
+  std::move(rows.operations.begin(), rows.operations.end(), std::back_inserter(batch.operations));
   out.event = {.job = id,
                .type = "job.removed",
                .at = now,

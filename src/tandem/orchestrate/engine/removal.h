@@ -13,8 +13,8 @@
 
 namespace tandem::engine {
 
-/// Reads what the job has and prepares the one commit that removes it. Of a job with more than kStepsMax checkpoints the first ones,
-/// which nobody needs after its end, go in commits before that.
+/// Reads what the job has and prepares the one commit that removes it. Of checkpoints, submissions and reservations, of which there may be
+/// more than one commit takes and which nobody needs after the end, the last ones then go in commits before that.
 /// Errors: 5025 job_not_final; 5027 submission_open; 3003 store_damaged; those of the store.
 Result<Removal> prepare_removal(store::Store& store, submit::Submitter& submitter, const JobRecord& record,
                                 std::string_view actor, std::string_view reason, Timestamp now);

@@ -62,6 +62,29 @@ std::vector<std::string> faults_of(store::Store& store) {
   return out;
 }
 
+/// More rows of a job that has ended than one commit may take, of every kind that there may be many of.
+void plant_rows(store::Store& store, const JobId& id) {
+  Batch steps;
+  Batch attempts;
+  for (int i = 0; i < 5000; ++i) steps.put(Table::kStep, fmt::format("{}/{:05}/planted", id.value, i), "{}");
+  for (int i = 0; i < 2500; ++i) {
+    const submit::SubmissionRecord record{.token = fmt::format("planted{:05}", i),
+                                          .tenant = "default",
+                                          .job = id,
+                                          .step = fmt::format("{}/planted", i / 2),
+                                          .backend = "fake.provider",
+                                          .state = submit::SubmissionState::kRefused,
+                                          .has_bill = true};
+    const budget::Reservation money{.token = record.token, .state = budget::ReservationState::kSettled};
+    attempts.put(Table::kSubmission, record.token, record.document().dump())
+        .put(Table::kSubmission, submit::job_key(id, record.token), "")
+        .put(Table::kSubmission, submit::step_key(id, record.step), record.token)
+        .put(Table::kBudget, fmt::format("reservation/{}/{}", id.value, record.token), money.value());
+  }
+  ASSERT_THAT(store.commit_and_wait(std::move(steps)), Succeeds());
+  ASSERT_THAT(store.commit_and_wait(std::move(attempts)), Succeeds());
+}
+
 void sweep(store::Store& store) {
   const Housekeeping alone{.fence = [](Batch&) { return true; }, .rest = [] { return true; }};
   const auto swept = BlobSweep(store, alone).run();
@@ -211,13 +234,11 @@ TEST_F(Removed, its_idempotency_key_makes_a_new_job) {
 }
 
 TEST_F(Removed, a_crash_at_any_commit_leaves_the_job_whole_or_gone) {
-  for (std::uint64_t n = 1; n < 4; ++n) {
+  for (std::uint64_t n = 1; n < 5; ++n) {
     EngineWorld world;
     world.open();
     const JobId id = world.run(world.hybrid_job()).id;
-    Batch steps;  // more than one commit takes
-    for (int i = 0; i < 5000; ++i) steps.put(Table::kStep, fmt::format("{}/{:05}/planted", id.value, i), "{}");
-    ASSERT_THAT(world.store->commit_and_wait(std::move(steps)), Succeeds());
+    plant_rows(*world.store, id);
     world.store->fail_commits(n, 1'000'000, make_error(errors::kStoreClosed, "planted crash"));
     EXPECT_THAT(world.engine->remove(id, "user", ""), FailsWith(errors::kStoreClosed));
     world.close();

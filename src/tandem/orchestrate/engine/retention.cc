@@ -124,35 +124,38 @@ Result<void> Retention::remove_jobs() {
   const std::int64_t before = services_.clock.now().micros - std::chrono::microseconds(limits_.age).count();
   std::vector<Removal> removals;
   std::vector<JobRecord> records;
-  const auto flush = [&](std::string_view reason) -> Result<bool> {
-    TANDEM_TRY(remove(std::exchange(removals, {}), std::exchange(records, {}), reason));
+  std::size_t operations = 0;
+  const auto flush = [&]() -> Result<bool> {
+    operations = 0;
+    TANDEM_TRY(remove(std::exchange(removals, {}), std::exchange(records, {})));
     return housekeeping_.rest() && leads();
   };
   while (true) {
     TANDEM_TRY_ASSIGN(const std::optional<JobId> id, ended.next());
     if (!id) break;
+    // Also one that stays is among the oldest: however many of them there are, the youngest are kept.
+    const bool is_surplus = surplus != 0;
+    if (is_surplus) --surplus;
     if (staying_.contains(*id)) continue;
     auto record = load_job(services_.store, *id);
     if (!record && is_store_trouble(record.error())) return tl::unexpected(std::move(record).error());
     if (!record) continue;
     const bool of_age = limits_.age.count() != 0 && record->view.created_at.micros < before;
-    if (surplus == 0 && !of_age) break;  // and all that come after it are younger
-    if (surplus == 0 && record->view.updated_at.micros >= before) continue;
-    const std::string& reason = surplus != 0 ? too_many : too_old;
-    TANDEM_TRY_ASSIGN(std::optional<Removal> removal, removal_of(*record, reason));
+    if (!is_surplus && !of_age) break;  // and all that come after it are younger
+    if (!is_surplus && record->view.updated_at.micros >= before) continue;
+    TANDEM_TRY_ASSIGN(std::optional<Removal> removal, removal_of(*record, is_surplus ? too_many : too_old));
     if (!removal) continue;
-    surplus -= std::min<std::uint64_t>(surplus, 1);
+    operations += removal->batch.operations.size();
     removals.push_back(*std::move(removal));
     records.push_back(*std::move(record));
-    if (removals.size() < kJobsAtOnce) continue;
-    TANDEM_TRY_ASSIGN(const bool go_on, flush(reason));
+    if (removals.size() < kJobsAtOnce && operations < kOperationsAtOnce) continue;
+    TANDEM_TRY_ASSIGN(const bool go_on, flush());
     if (!go_on) return {};
   }
-  return flush(too_old).map([](bool) {});
+  return flush().map([](bool) {});
 }
 
-Result<void> Retention::remove(std::vector<Removal> removals, const std::vector<JobRecord>& records,
-                               std::string_view reason) {
+Result<void> Retention::remove(std::vector<Removal> removals, const std::vector<JobRecord>& records) {
   if (removals.empty()) return {};
   auto done = ledger_.remove(removals);
   if (done) {
@@ -161,8 +164,9 @@ Result<void> Retention::remove(std::vector<Removal> removals, const std::vector<
   }
   if (done.error().number != errors::kPreconditionFailed) return done;
   // Somebody else removed one of them, or two share a row such as an earlier answer: one by one, with a look at each.
-  for (const JobRecord& one : records) {
-    TANDEM_TRY_ASSIGN(std::optional<Removal> removal, removal_of(one, reason));
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    TANDEM_TRY_ASSIGN(std::optional<Removal> removal,
+                      removal_of(records[i], removals[i].event.data.value("reason", "")));
     if (!removal) continue;
     const auto removed = ledger_.remove({&*removal, 1});
     if (removed) services_.meter.add("tandem_jobs_removed_total", 1);

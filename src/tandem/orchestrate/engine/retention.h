@@ -29,7 +29,8 @@ struct RetentionLimits {
 /// hour.
 class Retention {
  public:
-  static constexpr std::size_t kJobsAtOnce = 16;  ///< removed in one commit
+  static constexpr std::size_t kJobsAtOnce = 16;  ///< removed in one commit,
+  static constexpr std::size_t kOperationsAtOnce = 3'000;  ///< or fewer: as soon as the commit has so many operations
   static constexpr std::size_t kKeysAtOnce = 500;  ///< idempotency rows read at once, and at most erased in one commit
   static constexpr int kSweepShare = 20;  ///< after a sweep the next one waits so many times as long as it took,
   static constexpr int kSweepShareBehind = 3;  ///< and so many times where it could not take all
@@ -46,7 +47,7 @@ class Retention {
   Result<void> remove_jobs();
   /// Empty: the job stays.
   Result<std::optional<Removal>> removal_of(const JobRecord& record, std::string_view reason);
-  Result<void> remove(std::vector<Removal> removals, const std::vector<JobRecord>& records, std::string_view reason);
+  Result<void> remove(std::vector<Removal> removals, const std::vector<JobRecord>& records);
   Result<void> expire_keys();
   Result<void> sweep_blobs();
   bool leads() const;

@@ -98,7 +98,7 @@ TEST_F(Retained, what_has_not_ended_or_has_an_open_submission_stays_and_is_no_re
     ASSERT_THAT(world_.engine->cancel(ended.back(), "user", ""), Succeeds());
   }
   look({.jobs = 2});
-  EXPECT_THAT(left(), ElementsAre(held, queued, ended[2]));
+  EXPECT_THAT(left(), ElementsAre(held, queued, ended[1], ended[2]));
   world_.clock.advance(100 * kDay);
   look({.age = kDay});
   EXPECT_THAT(left(), ElementsAre(held, queued));
@@ -153,6 +153,18 @@ TEST_F(Retained, many_jobs_go_in_small_commits_and_a_process_that_does_not_lead_
   EXPECT_EQ(left().size(), 1u);
   EXPECT_EQ(all(Table::kBudget).size(), 1u);
   EXPECT_EQ(all(Table::kJobIndex).size(), 2u);  // by state, and by error
+}
+
+TEST_F(Retained, jobs_of_many_rows_go_in_more_commits) {
+  const std::vector<JobId> jobs = one_a_day(Retention::kJobsAtOnce + 1);
+  for (const JobId& id : jobs) {  // of any two one commit could take the rows, of all it could not
+    store::Batch steps;
+    for (std::size_t i = 0; i < store::Batch::kOperationsMax / Retention::kJobsAtOnce; ++i)
+      steps.put(Table::kStep, fmt::format("{}/{:05}/planted", id.value, i), "{}");
+    ASSERT_THAT(world_.store->commit_and_wait(std::move(steps)), Succeeds());
+  }
+  look({.jobs = 1});
+  EXPECT_THAT(left(), ElementsAre(jobs.back()));
 }
 
 TEST_F(Retained, idempotency_keys_expire_and_are_not_taken_from_who_uses_them_again) {

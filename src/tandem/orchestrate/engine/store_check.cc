@@ -53,7 +53,8 @@ void StoreCheck::job(const store::Row& row, const std::string& place) {
   for (std::string& key : job_index_keys(*record)) index_.insert(std::move(key));
   wants(place, record->spec_sha256);
   wants(place, record->result_sha256);
-  if (!record->view.plan_digest.empty() && !record->plan) finding(place, "its plan is missing");
+  if (!record->view.plan_digest.empty() && !record->plan && record->view.lineage_id.empty())
+    finding(place, "its plan is missing");
   if (!record->view.lineage_id.empty()) lineages_.insert(record->view.lineage_id);
 }
 
@@ -77,6 +78,8 @@ void StoreCheck::submission(const store::Row& row, const std::string& place) {
     const auto record = submit::SubmissionRecord::parse(row);
     if (!record) return finding(place, record.error().to_string());
     tokens_.insert(record->token);
+    found_by_.push_back(submit::job_key(record->job, record->token));
+    if (!submit::is_final(record->state)) found_by_.push_back(submit::open_key(record->token));
     return wants(place, record->raw_sha256);
   }
   const bool of_step = row.key.starts_with("step/");
@@ -127,6 +130,10 @@ void StoreCheck::finish() {
   for (const std::string& id : lineages_) finding("lineage/" + id, "it is missing, and its job is there");
   for (const auto& [place, token] : submission_entries_)
     if (!tokens_.contains(token)) finding(place, "there is no submission that this entry is of");
+  for (const std::string& key : found_by_) {
+    std::string place = fmt::format("{}/{}", to_string(store::Table::kSubmission), key);
+    if (!submission_entries_.contains(place)) finding(std::move(place), "it is missing, and the submission is there");
+  }
   for (const auto& [bytes, namer] : wanted_)
     finding("blob/" + to_hex(bytes), fmt::format("it is missing, and {} names it", namers_[namer]));
   for (const auto& [bytes, named] : blobs_) blobs_unreferenced_ += named ? 0 : 1;

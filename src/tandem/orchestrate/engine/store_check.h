@@ -61,6 +61,7 @@ class StoreCheck {
   std::unordered_set<std::string> index_;  ///< entries that jobs have and that did not come yet
   std::unordered_set<std::string> lineages_;  ///< that jobs have and that did not come yet
   std::unordered_set<std::string> tokens_;  ///< of submissions
+  std::vector<std::string> found_by_;  ///< entries that submissions must have
   std::map<std::string, std::string> submission_entries_;  ///< place, token that it is of
   std::unordered_map<std::string, bool> blobs_;  ///< that are there, as bytes: somebody names it
   std::unordered_map<std::string, std::size_t> wanted_;  ///< named and not there yet: by which of namers_

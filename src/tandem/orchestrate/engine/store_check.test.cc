@@ -116,6 +116,16 @@ TEST_F(StoreChecked, whatever_a_job_names_and_is_not_there_is_found_and_what_nob
   EXPECT_THAT(places(), testing::Contains("blob/" + raw));
   EXPECT_THAT(places(), testing::Contains("submission/job/" + id.value + "/" + token));
   plant(Batch().put(Table::kSubmission, token, submission));
+  const std::string by_job = submit::job_key(id, token);
+  plant(Batch().erase(Table::kSubmission, by_job));
+  EXPECT_THAT(places(), testing::Contains("submission/" + by_job));
+  plant(Batch().put(Table::kSubmission, by_job, ""));
+  // One that is not resolved is found by the reconciler.
+  Json open = parse_json(submission, "submission").value();
+  open["state"] = "held";
+  plant(Batch().put(Table::kSubmission, token, open.dump()));
+  EXPECT_THAT(places(), testing::Contains("submission/" + submit::open_key(token)));
+  plant(Batch().put(Table::kSubmission, token, submission));
   const Bytes lineage = world_.store->get(Table::kLineage, record.view.lineage_id).value()->value;
   plant(Batch().erase(Table::kLineage, record.view.lineage_id));
   EXPECT_THAT(places(), ElementsAre("lineage/" + record.view.lineage_id, "blob/" + raw));

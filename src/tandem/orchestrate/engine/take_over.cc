@@ -21,8 +21,9 @@ Result<void> requeue(const JobId& id, const std::string& node, store::Store& sto
     }
     return move_without_result(store, record, change, event, reason);
   });
-  if (!done && done.error().number != errors::kStaleFence) return tl::unexpected(std::move(done).error());
-  return {};
+  // By now it was taken over, or it ended and was removed.
+  if (done || done.error().number == errors::kStaleFence || done.error().number == errors::kJobNotFound) return {};
+  return tl::unexpected(std::move(done).error());
 }
 
 }  // namespace
@@ -41,11 +42,7 @@ Result<void> take_over(Membership& membership, store::Store& store, JobLedger& l
 
 Result<void> take_over_ownerless(store::Store& store, JobLedger& ledger) {
   TANDEM_TRY_ASSIGN(const std::vector<JobId> running, jobs_in_state(store, job::JobState::kRunning));
-  for (const JobId& id : running) {
-    TANDEM_TRY_ASSIGN(const JobRecord record, load_job(store, id));
-    if (record.view.state == job::JobState::kRunning && record.owner.empty())
-      TANDEM_TRY(requeue(id, "", store, ledger));
-  }
+  for (const JobId& id : running) TANDEM_TRY(requeue(id, "", store, ledger));
   return {};
 }
 

@@ -1,7 +1,6 @@
 #include "tandem/orchestrate/schedule/weights.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "tandem/base/text.h"
 
@@ -34,8 +33,8 @@ Result<Weights> parse_weights(std::string_view text) {
     const std::string_view name = trim(entry.substr(0, equals));
     if (!is_name(name)) return bad("the name must be a tenant, or a tenant, a slash and a project, without blanks");
     const auto weight = parse_double(trim(entry.substr(equals + 1)));
-    if (!weight || !std::isfinite(*weight) || *weight <= 0 || *weight > kWeightMax)
-      return bad(fmt::format("the weight must be a number above 0 and not above {}", kWeightMax));
+    if (!weight || *weight < kWeightMin || *weight > kWeightMax)
+      return bad(fmt::format("the weight must be a number from {} to {}", shortest(kWeightMin), shortest(kWeightMax)));
     if (!out.emplace(name, *weight).second) return bad("this name has a weight already; leave one of them out");
     begin = end + 1;
   }

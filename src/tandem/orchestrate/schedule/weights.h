@@ -10,7 +10,8 @@
 
 namespace tandem::schedule {
 
-/// Above it a weight is a typing error: the others would get nothing.
+/// Beyond them a weight is a typing error: the others, or its own tenant, would get nothing; and service for weight has to stay a number.
+inline constexpr double kWeightMin = 1e-6;
 inline constexpr double kWeightMax = 1e6;
 
 /// "acme=3, acme/pilot=2": a tenant, or one of its projects, and its share; blanks and an empty text are fine.

@@ -26,10 +26,11 @@ TEST(TenantWeights, what_they_cannot_be_is_refused_with_its_place_and_what_to_wr
   for (const Case& one :
        {Case{"acme", "entry 1 of 'engine.tenant_weights', at character 1, is 'acme'", "TENANT=WEIGHT"},
         Case{"acme=3,", "entry 2 of 'engine.tenant_weights', at character 8, is ''", "TENANT=WEIGHT"},
-        Case{"acme=3, pilot=", "entry 2 of 'engine.tenant_weights', at character 8", "above 0"},
-        Case{"acme=0", "entry 1", "above 0"}, Case{"acme=-1", "entry 1", "above 0"},
-        Case{"acme=nan", "entry 1", "above 0"}, Case{"acme=1e7", "entry 1", "not above 1000000"},
-        Case{"acme=three", "entry 1", "above 0"}, Case{"=3", "entry 1", "must be a tenant"},
+        Case{"acme=3, pilot=", "entry 2 of 'engine.tenant_weights', at character 8", "from 1e-06 to"},
+        Case{"acme=0", "entry 1", "from 1e-06 to"}, Case{"acme=-1", "entry 1", "from 1e-06 to"},
+        Case{"acme=nan", "entry 1", "from 1e-06 to"}, Case{"acme=1e7", "entry 1", "to 1e+06"},
+        Case{"acme=1e-7", "entry 1", "from 1e-06"}, Case{"acme=1e-310", "entry 1", "from 1e-06"},
+        Case{"acme=three", "entry 1", "from 1e-06 to"}, Case{"=3", "entry 1", "must be a tenant"},
         Case{"/pilot=3", "entry 1", "must be a tenant"}, Case{"acme/=3", "entry 1", "must be a tenant"},
         Case{"a/b/c=3", "entry 1", "must be a tenant"}, Case{"a b=3", "entry 1", "must be a tenant"},
         Case{"acme=3, acme=2", "entry 2", "already"}}) {

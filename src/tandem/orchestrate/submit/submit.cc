@@ -1,7 +1,6 @@
 #include "tandem/orchestrate/submit/submit.h"
 
 #include <algorithm>
-#include <set>
 
 #include "tandem/base/hash.h"
 #include "tandem/base/pause.h"
@@ -322,17 +321,15 @@ Result<std::vector<SubmissionRecord>> Submitter::submissions(const JobId& job) {
 Result<void> Submitter::forget(store::Batch& batch, const JobId& job, std::vector<std::string>& blobs) {
   using store::Table;
   TANDEM_TRY_ASSIGN(const std::vector<SubmissionRecord> records, submissions(job));
-  std::set<std::string> steps;
   for (const SubmissionRecord& record : records) {
     if (!is_final(record.state))
       return fail(errors::kSubmissionOpen, "attempt {} of step '{}' of job {} at {} is {}", record.attempt, record.step,
                   job.value, record.backend, to_string(record.state));
     batch.erase(Table::kSubmission, record.token, store::Expect::at(record.version));
     batch.erase(Table::kSubmission, job_key(job, record.token));
+    batch.erase(Table::kSubmission, step_key(job, record.step));  // of the latest attempt, which goes as well
     if (!record.raw_sha256.empty()) blobs.push_back(record.raw_sha256);
-    steps.insert(step_key(job, record.step));
   }
-  for (const std::string& step : steps) batch.erase(Table::kSubmission, step);
   return {};
 }
 

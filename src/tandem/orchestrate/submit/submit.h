@@ -33,7 +33,7 @@ namespace tandem::submit {
 
 class Ledger;
 
-/// One attempt of one step of one job on one remote backend. The job must have a hold (budget::hold in its admission batch).
+/// One attempt of one step of one job on one remote backend. The job must have a hold (budget::hold).
 struct SubmissionRequest {
   std::string tenant;
   JobId job;
@@ -89,6 +89,8 @@ struct SubmitServices {
 /// Cost: linear in the size of the model or of the PUBs.
 Sha256 question(const backend::Work& work);
 
+inline constexpr std::size_t kRowsOfSubmission = 3;  ///< that has ended: itself, and two by which it is found
+
 /// Threads: every method is safe to call concurrently; two runs of one attempt wait for each other.
 class Submitter {
  public:
@@ -116,7 +118,8 @@ class Submitter {
   /// All submissions of a job, by token: for lineage, and for people.
   Result<std::vector<SubmissionRecord>> submissions(const JobId& job);
 
-  /// Adds to `batch` that all records of a job go, as they are now, and to `blobs` which blobs they name.
+  /// Adds to `batch` that all records of a job go, as they are now, kRowsOfSubmission operations for each, and to `blobs` which blobs
+  /// they name.
   /// Errors: 5027 submission_open - one of them is not resolved; those of the store.
   Result<void> forget(store::Batch& batch, const JobId& job, std::vector<std::string>& blobs);
 

@@ -15,6 +15,7 @@ std::string sql_of(Query query, store::Table table) {
       "INSERT INTO {0}(key, version, value) VALUES (?1, 1, ?2) ON CONFLICT(key) DO NOTHING",
       "INSERT INTO {0}(key, version, value) VALUES (?1, ?3, ?2)",
       "UPDATE {0} SET version = version + 1, value = ?2 WHERE key = ?1",
+      "UPDATE {0} SET version = version + 1, value = ?2 WHERE key = ?1 AND version = ?3",
       "DELETE FROM {0} WHERE key = ?1",
       "SELECT version, value FROM {0} WHERE key = ?1",
       "SELECT key, version, value FROM {0} WHERE key >= ?1 ORDER BY key LIMIT ?2",

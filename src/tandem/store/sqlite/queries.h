@@ -17,6 +17,7 @@ enum class Query : std::uint8_t {
   kInsert,      ///< ?1 key, ?2 value; at version 1; changes nothing where the row exists
   kInsertAt,    ///< ?1 key, ?2 value, ?3 version; there must be no row
   kUpdate,      ///< ?1 key, ?2 value; the version grows by one; changes nothing where there is no row
+  kUpdateAt,    ///< ?1 key, ?2 value, ?3 version; as kUpdate; changes nothing where the row has another version
   kErase,       ///< ?1 key
   kGet,         ///< ?1 key -> version, value
   kUp,          ///< ?1 from, ?2 limit -> key, version, value, ascending

@@ -98,6 +98,37 @@ bool is_written_once(Table table) {
 
 }  // namespace
 
+namespace {
+
+/// The one whose row no other operation of the batch names, so that it may come before them; null where there is none.
+const store::Operation* put_with_precondition(const Batch& batch) {
+  constexpr std::size_t kOperationsMax = 64;  // of a batch that is searched
+  if (batch.operations.size() > kOperationsMax) return nullptr;
+  const auto names = [](const store::Operation& operation, const Put& put) {
+    return std::visit(
+        [&](const auto& other) {
+          if constexpr (std::is_same_v<std::decay_t<decltype(other)>, Append>)
+            return false;
+          else
+            return other.table == put.table && other.key == put.key;
+        },
+        operation);
+  };
+  for (const store::Operation& operation : batch.operations) {
+    const Put* put = std::get_if<Put>(&operation);
+    const bool is_tested =
+        put != nullptr && put->version == 0 &&
+        (put->expect.kind == Expect::Kind::kAbsent || put->expect.kind == Expect::Kind::kVersion);
+    if (!is_tested) continue;
+    const auto count = std::count_if(batch.operations.begin(), batch.operations.end(),
+                                     [&](const store::Operation& other) { return names(other, *put); });
+    if (count == 1) return &operation;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
 struct Writer::Precondition {
   Writer& writer;
   template <typename RowOperation>
@@ -157,12 +188,34 @@ struct Writer::Effect {
 
 Result<Committed> Writer::apply(const Batch& batch) {
   // Every precondition before any effect: a refused batch leaves nothing, so no other batch of the group is undone with
-  // it.
-  for (const store::Operation& operation : batch.operations) TANDEM_TRY(std::visit(Precondition{*this}, operation));
+  // it. One put is the last precondition and the first effect, with one statement for both.
+  const store::Operation* const first = put_with_precondition(batch);
+  for (const store::Operation& operation : batch.operations)
+    if (&operation != first) TANDEM_TRY(std::visit(Precondition{*this}, operation));
+  if (first != nullptr) TANDEM_TRY(put_where(std::get<Put>(*first)));
   Committed committed;
   for (const store::Operation& operation : batch.operations)
-    TANDEM_TRY(std::visit(Effect{*this, committed}, operation));
+    if (&operation != first) TANDEM_TRY(std::visit(Effect{*this, committed}, operation));
   return committed;
+}
+
+Result<void> Writer::put_where(const Put& put) {
+  const bool is_new = put.expect.kind == Expect::Kind::kAbsent;
+  TANDEM_TRY_ASSIGN(sqlite3_stmt* const statement,
+                    connection_->statement(is_new ? Query::kInsert : Query::kUpdateAt, put.table));
+  {
+    Use use(statement);
+    use.blob(1, put.key).blob(2, put.value);
+    if (!is_new) use.integer(3, put.expect.version);
+    TANDEM_TRY(run(use));
+  }
+  if (sqlite3_changes(connection_->handle()) == 0) {
+    TANDEM_TRY_ASSIGN(const auto version, version_of(put.table, put.key));
+    TANDEM_TRY(store::check_expect(put.table, put.key, put.expect, version));
+    return fail(errors::kInternal, "the row '{}' was not written although it is as expected", put.key);
+  }
+  if (is_new) ++added_rows_[static_cast<std::size_t>(put.table)];
+  return {};
 }
 
 Result<void> Writer::commit() {

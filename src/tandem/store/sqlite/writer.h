@@ -62,6 +62,8 @@ class Writer {
   struct Precondition;
   struct Effect;
   Result<std::optional<std::uint64_t>> version_of(store::Table table, std::string_view key);
+  /// A put whose precondition is part of the statement. Errors: 3004 precondition_failed - nothing was changed.
+  Result<void> put_where(const store::Put& put);
   /// Runs a statement that changes at most one row; true when it did.
   Result<bool> change(Query query, store::Table table, std::string_view key, const Bytes* value);
   Result<void> add_rows(store::Table table, std::int64_t change);

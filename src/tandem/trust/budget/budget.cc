@@ -220,7 +220,9 @@ Result<void> Budget::settle(store::Batch& batch, const JobId& job, std::string_v
 }
 
 Result<void> Budget::release(store::Batch& batch, const JobId& job) const {
-  TANDEM_TRY_ASSIGN(Hold hold, load(job));
+  TANDEM_TRY_ASSIGN(const auto row, store_.get(Table::kBudget, hold_key(job)));
+  if (!row) return {};
+  TANDEM_TRY_ASSIGN(Hold hold, Hold::parse(*row));
   if (hold.closed) return {};
   hold.released = hold.released + hold.free;
   hold.free = {};
@@ -229,7 +231,7 @@ Result<void> Budget::release(store::Batch& batch, const JobId& job) const {
   return {};
 }
 
-Result<void> Budget::forget(store::Batch& batch, const JobId& job) const {
+Result<void> Budget::forget(store::Batch& batch, store::Batch& reservations, const JobId& job) const {
   TANDEM_TRY_ASSIGN(const auto row, store_.get(Table::kBudget, hold_key(job)));
   if (!row) return {};
   TANDEM_TRY_ASSIGN(const Hold hold, Hold::parse(*row));
@@ -239,10 +241,10 @@ Result<void> Budget::forget(store::Batch& batch, const JobId& job) const {
   batch.erase(Table::kBudget, row->key, Expect::at(row->version));
   store::Scan scan = store::Scan::prefix(Table::kBudget, reservation_prefix(job));
   while (true) {
-    TANDEM_TRY_ASSIGN(const auto reservations, store_.scan(scan));
-    for (const store::Row& one : reservations) batch.erase(Table::kBudget, one.key, Expect::at(one.version));
-    if (reservations.size() < scan.limit) return {};
-    scan.from = reservations.back().key + '\0';
+    TANDEM_TRY_ASSIGN(const auto rows, store_.scan(scan));
+    for (const store::Row& one : rows) reservations.erase(Table::kBudget, one.key, Expect::at(one.version));
+    if (rows.size() < scan.limit) return {};
+    scan.from = rows.back().key + '\0';
   }
 }
 

@@ -65,7 +65,8 @@ struct ReserveRequest {
   job::Money amount;
 };
 
-/// Adds the hold of a new job to its admission batch. 0 <= limit <= kAmountMax (asserted).
+/// Adds the hold of a job: of one that may spend something to its admission; of another with the plan that names somebody who gives a
+/// bill, if only of 0. A job that asks nobody has none. 0 <= limit <= kAmountMax (asserted).
 void hold(store::Batch& batch, const JobId& job, std::string_view tenant, job::Money limit);
 /// Budget::release() of a hold that is as hold() made it, without reading it. Of another the commit fails with 3004.
 void release_untouched(store::Batch& batch, const JobId& job, std::string_view tenant, job::Money limit);
@@ -75,7 +76,7 @@ void release_untouched(store::Batch& batch, const JobId& job, std::string_view t
 /// and batch.
 ///
 /// Threads: safe to call concurrently. Cost: two point reads a verb.
-/// Errors of all but forget(): 4002 hold_unknown; of all: 3003 store_damaged; those of the store.
+/// Errors of all but forget() and release(): 4002 hold_unknown; of all: 3003 store_damaged; those of the store.
 class Budget {
  public:
   explicit Budget(store::Store& store) : store_(store) {}
@@ -92,11 +93,12 @@ class Budget {
   /// 0 voids the reservation. Errors: 4003 double_settlement; 4002 - no such reservation; 1023 - a bill below 0 or above kAmountMax.
   Result<void> settle(store::Batch& batch, const JobId& job, std::string_view token, job::Money billed) const;
 
-  /// The job is removed, and its rows go with it; the log has what was billed. Without a hold nothing is added.
-  /// Errors: 5027 submission_open - money is reserved.
-  Result<void> forget(store::Batch& batch, const JobId& job) const;
+  /// The job is removed, and its rows go with it: the hold with `batch`, the reservations, which mean nothing any more, with
+  /// `reservations`. The log has what was billed. Without a hold nothing is added. Errors: 5027 submission_open - money is reserved.
+  Result<void> forget(store::Batch& batch, store::Batch& reservations, const JobId& job) const;
 
-  /// The job ended: what is free is given back, what is reserved stays until its bill is known. Again: does nothing.
+  /// The job ended: what is free is given back, what is reserved stays until its bill is known. Again, and without a hold: does
+  /// nothing.
   Result<void> release(store::Batch& batch, const JobId& job) const;
 
  private:

@@ -172,6 +172,9 @@ TEST_F(BudgetTest, one_attempt_has_one_reservation) {
 TEST_F(BudgetTest, unknown_jobs_and_attempts_and_absurd_bills_are_refused) {
   EXPECT_THAT(budget_.load(job_), FailsWith(errors::kHoldUnknown));
   EXPECT_THAT(reserve("a", {1}), FailsWith(errors::kHoldUnknown));
+  store::Batch nothing;
+  EXPECT_THAT(budget_.release(nothing, job_), Succeeds());
+  EXPECT_TRUE(nothing.operations.empty());
   admit({1000});
   EXPECT_THAT(settle("a", {1}), FailsWith(errors::kHoldUnknown));
   ASSERT_THAT(reserve("a", {1}), Succeeds());

@@ -136,7 +136,7 @@ class Backlog {
               if (event.type != "job.succeeded") return;
               const std::lock_guard lock(mutex_);
               ++ended_;
-              if (waiting_ && open() <= kMax / 2) done_->notify_all();
+              if (waiting_ != 0 && open() <= kMax / 2) done_->notify_all();
             },
             nullptr, nullptr)) {}
   /// Called after each admission. Clients go on when half of the backlog is done, all at once: waking them is no part of what
@@ -145,9 +145,9 @@ class Backlog {
     std::unique_lock lock(mutex_);
     ++admitted_;
     if (open() <= kMax) return;
-    waiting_ = true;
+    ++waiting_;
     done_->wait(lock, [&] { return open() <= kMax / 2; });
-    waiting_ = false;
+    --waiting_;
   }
   std::uint64_t ended() const {
     const std::lock_guard lock(mutex_);
@@ -161,7 +161,7 @@ class Backlog {
   std::unique_ptr<Condition> done_;
   std::int64_t admitted_ = 0;
   std::int64_t ended_ = 0;
-  bool waiting_ = false;
+  std::size_t waiting_ = 0;
   std::unique_ptr<Timer> subscription_;
 };
 

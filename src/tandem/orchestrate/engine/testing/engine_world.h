@@ -91,7 +91,8 @@ class EngineWorld {
             .meter = meter,
             .tracer = tracer,
             .submitter = *submitter,
-            .crash_points = crash_points};
+            .crash_points = crash_points,
+            .gates = gates};
   }
   /// The process ends; what was committed stays.
   void close() {
@@ -114,14 +115,18 @@ class EngineWorld {
   }
   /// One round: solve, which is its own baseline.
   job::JobSpec classical_job(const std::string& name = "classical") {
-    return spec({{"name", name}, {"problem", max_cut()}, {"refinement", {{"mode", "off"}}}});
+    return spec({{"name", name},
+                 {"problem", max_cut()},
+                 {"refinement", {{"mode", "off"}}},
+                 {"limits", {{"cost_max_usd_micros", 300}}}});  // so that it has a hold
   }
   /// Solve and baseline, then two rounds of four arms, one of them on the simulator.
   job::JobSpec hybrid_job() {
     return spec({{"name", "hybrid"},
                  {"problem", max_cut()},
                  {"policy", {{"avoid", {"fake.provider"}}}},
-                 {"refinement", {{"core_max", 4}, {"layers", 1}, {"shots", 30}, {"rounds", 2}}}});
+                 {"refinement", {{"core_max", 4}, {"layers", 1}, {"shots", 30}, {"rounds", 2}}},
+                 {"limits", {{"cost_max_usd_micros", 300}}}});
   }
   /// One order on the metered provider, which costs 1000 at most and bills 700.
   job::JobSpec paid_job() {
@@ -171,6 +176,7 @@ class EngineWorld {
   RecordingMeter meter;
   RecordingTracer tracer;
   CrashPoints crash_points;
+  resilience::Gates* gates = nullptr;
   bool schedules = false;  ///< also without workers
   problem::ProblemRegistry problems = problem::ProblemRegistry::with_builtin_types();
   backend::BackendRegistry backends;

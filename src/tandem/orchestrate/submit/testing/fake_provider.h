@@ -52,8 +52,9 @@ class FakeProvider final : public backend::Backend {
     std::function<void(const backend::RawResult&)> during_decode;
   };
 
-  FakeProvider(const Clock& clock, backend::SubmitSafety safety) : clock_(clock) {
-    info_ = {.id = BackendId("fake.provider"),
+  FakeProvider(const Clock& clock, backend::SubmitSafety safety, std::string_view id = "fake.provider")
+      : clock_(clock) {
+    info_ = {.id = BackendId(std::string(id)),
              .name = "provider of the tests",
              .version = "1",
              .tier = job::Tier::kQpu,
