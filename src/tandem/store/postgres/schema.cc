@@ -30,7 +30,12 @@ constexpr const char* kCreate = R"sql(
   CREATE TABLE tandem.writer      (id bytea PRIMARY KEY, mark int8 NOT NULL, seen timestamptz NOT NULL) WITH (fillfactor = 20);
 )sql";
 
-constexpr std::array<const char*, 1> kMigrations = {kCreate};
+// What a writer committed last, and that versions which know nothing of the lock of kJoin write no more.
+constexpr const char* kSequenceOfWriter = R"sql(
+  ALTER TABLE tandem.writer ADD COLUMN sequence int8 NOT NULL DEFAULT 0;
+)sql";
+
+constexpr std::array<const char*, 2> kMigrations = {kCreate, kSequenceOfWriter};
 
 const Statement kState = {
     .name = "schema_state",

@@ -17,7 +17,8 @@ struct Statement {
   std::string sql;
 };
 
-/// Statements that exist once for each Table.
+/// Statements that exist once for each Table. Those that write or check fail with kNotAsExpected unless all their rows are as they
+/// were expected: at a version, 0: there, or (to be checked) -1: not there.
 enum class Query : std::uint8_t {
   kGet,         ///< $1 key -> version, value
   kUp,          ///< $1 from, $2 limit -> key, version, value, ascending
@@ -28,19 +29,25 @@ enum class Query : std::uint8_t {
   kCount,       ///< $1 from -> number of rows
   kCountUntil,  ///< $1 from, $2 until -> number of rows
   kVersions,    ///< $1 keys -> key, version of those that exist
-  kPut,         ///< $1 keys, $2 versions, $3 values
-  kErase,       ///< $1 keys
+  kInsert,      ///< $1 keys, $2 versions, $3 values
+  kUpdate,      ///< $1 keys, $2 expected versions, $3 versions, $4 values; versions above 0 as they are, else as many more than before
+  kErase,       ///< $1 keys, $2 expected versions
+  kCheck,       ///< $1 keys, $2 expected versions
 };
-inline constexpr std::size_t kNumQueries = static_cast<std::size_t>(Query::kErase) + 1;
+inline constexpr std::size_t kNumQueries = static_cast<std::size_t>(Query::kCheck) + 1;
 
 /// Statements on the event log and on what every transaction goes through.
 enum class CommonQuery : std::uint8_t {
   kBegin,
-  kHead,          ///< -> sequence, rows of each table, schema version; nobody else writes until the transaction ends
-  kAppend,        ///< $1 sequences, $2 subjects, $3 values
-  kSetHead,       ///< $1 sequence, $2 rows of each table
-  kSetMark,       ///< $1 writer, $2 mark
-  kMark,          ///< $1 writer -> mark
+  kJoin,          ///< until the transaction ends nobody writes alone
+  kWriteAlone,    ///< until the transaction ends nobody else writes
+  kHead,          ///< -> sequence, rows of each table, schema version
+  kMoveHead,      ///< $1 entries, $2 more rows of each table, $3 schema version, $4 writer, $5 mark, $6 its mark before -> sequence;
+                  ///< until the transaction ends nobody else commits. Fails with kNotAsExpected
+  kAppend,        ///< $1 subjects, $2 values, $3 how many entries of the transaction come after them and with them
+  kAnnounce,      ///< $1 writer, $2 mark: it is known from now on
+  kMark,          ///< $1 writer -> mark, sequence at its commit; waits for a commit that is under way
+  kFence,         ///< $1 writer, $2 mark, $3 mark: it has the first unless it has the second
   kCommit,
   kRollback,
   kAfter,         ///< $1 after, $2 limit -> sequence, subject, value
@@ -56,6 +63,9 @@ enum class CommonQuery : std::uint8_t {
   kForgetWriters, ///< drops marks of writers that are long gone
 };
 inline constexpr std::size_t kNumCommonQueries = static_cast<std::size_t>(CommonQuery::kForgetWriters) + 1;
+
+/// SQLSTATE division_by_zero: how a statement says that it did not find what it was told to expect.
+inline constexpr const char* kNotAsExpected = "22012";
 
 const Statement& statement(Query query, store::Table table);
 const Statement& statement(CommonQuery query);
