@@ -8,9 +8,16 @@
 #include <array>
 #include <cstdio>
 #include <deque>
+#include <filesystem>
 #include <fstream>
 #include <future>
+#include <iterator>
+#include <map>
+#include <sstream>
 #include <string>
+
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "tandem/base/pause.h"
 #include "tandem/orchestrate/engine/testing/engine_bench.h"
@@ -36,6 +43,48 @@ std::string new_database() {
   cluster().sql("CREATE DATABASE " + name);
   return cluster().address(name);
 }
+
+/// Processor time of this process and of the server, its child, with all its sessions.
+class CpuTime {
+ public:
+  CpuTime() : own_s_(own()), server_s_(server()) {}
+  void report(::benchmark::State& state, double jobs) const {
+    state.counters["own_us_per_job"] = (own() - own_s_) / jobs * 1e6;
+    state.counters["server_us_per_job"] = (server() - server_s_) / jobs * 1e6;
+  }
+
+ private:
+  static double own() {
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    const auto seconds = [](const timeval& time) {
+      return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
+    };
+    return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+  }
+  static double server() {
+    std::map<long, std::pair<long, double>> processes;  // parent, seconds
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+      std::ifstream file(entry.path() / "stat");
+      std::string line;
+      if (!std::getline(file, line)) continue;
+      std::istringstream rest(line.substr(line.rfind(')') + 2));
+      std::vector<std::string> fields{std::istream_iterator<std::string>(rest), {}};
+      double ticks = 0;
+      for (std::size_t i = 11; i < 15; ++i) ticks += std::stod(fields.at(i));  // own, and of children that ended
+      processes[std::stol(line)] = {std::stol(fields.at(1)), ticks / static_cast<double>(sysconf(_SC_CLK_TCK))};
+    }
+    double total_s = 0;
+    for (const auto& [process, found] : processes) {
+      const auto parent = processes.find(found.first);
+      if (found.first == getpid() || (parent != processes.end() && parent->second.first == getpid()))
+        total_s += found.second;
+    }
+    return total_s;
+  }
+  double own_s_;
+  double server_s_;
+};
 
 BenchNode::Open at(const std::string& address) {
   return [address](BenchNode& self) -> std::unique_ptr<store::Store> {
@@ -68,8 +117,10 @@ void admit_only(::benchmark::State& state) {
   Starts starts;
   BenchNode node(at(address), 0, starts);
   Latencies admissions;
+  const CpuTime cpu;
   for (auto _ : state) admissions = admit_for(kDuration, node, static_cast<int>(state.range(0)), 0, starts, [] {});
   rate(state, "jobs_per_s", static_cast<double>(admissions.size()));
+  cpu.report(state, static_cast<double>(admissions.size()));
   report(state, "admit", std::move(admissions));
 }
 
@@ -104,11 +155,13 @@ void admit_in_bulk(::benchmark::State& state) {
   Starts starts;
   BenchNode node(at(address), 0, starts);
   std::size_t admitted = 0;
+  const CpuTime cpu;
   for (auto _ : state) {
     const Deadline end = Deadline::after(node.clock, kDuration);
     admitted = admit_until(node, [&](std::size_t) { return end.expired(node.clock); });
   }
   rate(state, "jobs_per_s", static_cast<double>(admitted));
+  cpu.report(state, static_cast<double>(admitted));
 }
 
 /// Jobs that wait when the worker starts.
@@ -121,6 +174,7 @@ void backlog_drained(::benchmark::State& state) {
   admit_until(api, [](std::size_t asked) { return asked == kJobs; });
   std::unique_ptr<BenchNode> worker;
   std::uint64_t ended = 0;
+  const CpuTime cpu;
   for (auto _ : state) {
     const Deadline end = Deadline::after(api.clock, kDuration);
     worker = std::make_unique<BenchNode>(at(address), 2, starts);
@@ -128,6 +182,7 @@ void backlog_drained(::benchmark::State& state) {
       (void)pause(api.executor, std::chrono::milliseconds(1), {});
   }
   rate(state, "jobs_per_s", static_cast<double>(ended));
+  cpu.report(state, static_cast<double>(ended));
 }
 
 void full_cycle(::benchmark::State& state) {
@@ -138,6 +193,7 @@ void full_cycle(::benchmark::State& state) {
     nodes.push_back(std::make_unique<BenchNode>(at(address), static_cast<std::size_t>(state.range(2)), starts));
   Backlog backlog(*nodes.front());
   std::uint64_t ended = 0;
+  const CpuTime cpu;
   std::vector<Latencies> admissions(nodes.size());
   for (auto _ : state) {
     std::vector<std::thread> threads;
@@ -151,6 +207,7 @@ void full_cycle(::benchmark::State& state) {
     ended = backlog.ended();
   }
   rate(state, "jobs_per_s", static_cast<double>(ended));
+  cpu.report(state, static_cast<double>(ended));
   report(state, "admit", std::move(admissions.front()));
   report(state, "to_start", starts.taken());
 }

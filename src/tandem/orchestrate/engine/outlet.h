@@ -25,7 +25,7 @@ class Outlet {
   void publish(const job::Event& event) {
     {
       const std::lock_guard lock(mutex_);
-      if (follower_ != nullptr) follower_->poke();
+      if (follower_ != nullptr) follower_->made(event);
       if (by_log_) return;
     }
     listeners_->publish(event);
