@@ -71,6 +71,7 @@ Result<void> GroupPlan::expect(Table table, std::string_view key, Expect expect)
 
 void GroupPlan::apply(const Put& put) {
   PlannedRow& it = row(put.table, put.key);
+  it.matters = true;
   if (it.value == nullptr && put.expect.kind == Expect::Kind::kAny) it.guessed = true;
   if (it.before == Before::kUnknown) {
     it.before = presence_.contains(put.table, put.key) ? Before::kPresent : Before::kAbsent;
@@ -88,6 +89,7 @@ void GroupPlan::apply(const Put& put) {
 
 void GroupPlan::apply(const Erase& erase) {
   PlannedRow& it = row(erase.table, erase.key);
+  it.matters = true;
   if (it.before == Before::kUnknown) {
     it.before = Before::kPresent;  // who erases has seen it, as a rule
     it.now = 0;
@@ -95,6 +97,10 @@ void GroupPlan::apply(const Erase& erase) {
   if (it.now) --added_[static_cast<std::size_t>(erase.table)];
   it.now.reset();
   it.value = nullptr;
+}
+
+void GroupPlan::apply(const Check& check) {
+  if (check.expect.kind != Expect::Kind::kAny) row(check.table, check.key).matters = true;
 }
 
 Result<void> GroupPlan::decide(const Batch& batch) {
@@ -110,7 +116,7 @@ Result<void> GroupPlan::decide(const Batch& batch) {
     using Kind = std::decay_t<decltype(operation)>;
     if constexpr (std::is_same_v<Kind, Append>)
       appended_.push_back(&operation);
-    else if constexpr (!std::is_same_v<Kind, Check>)
+    else
       apply(operation);
   };
   for (const store::Operation& operation : batch.operations) std::visit(take_effect, operation);

@@ -29,6 +29,7 @@ struct PlannedRow {
   /// Nothing: it is not there. Above 0: the version. Otherwise: as many above the version that it had.
   std::optional<std::int64_t> now = {};
   const Bytes* value = nullptr;  ///< of the last put; null: none since the row was there
+  bool matters = false;  ///< a batch that was applied writes it, or rests on it
   bool guessed = false;  ///< a put that expects nothing was the first to ask
 
   bool there() const { return before == Before::kPresent || before == Before::kVersion; }
@@ -39,7 +40,8 @@ struct PlannedRow {
 };
 
 /// Decides batches in their order, each against what the ones before it did. What nobody told it of a row it takes from what the
-/// batches expect of it and else from a guess; whoever writes the plan has to have the server confirm every row's `before`.
+/// batches expect of it and else from a guess; whoever writes the plan has to have the server confirm `before` of every row that matters. A refusal needs no
+/// confirmation where what it rests on was read: it was true then.
 /// Threads: one at a time. Cost: some 100 ns an operation.
 class GroupPlan {
  public:
@@ -49,7 +51,7 @@ class GroupPlan {
 
   /// The rows of a table that the group names.
   const Rows& rows(store::Table table) const { return rows_[static_cast<std::size_t>(table)]; }
-  /// From now on nothing is guessed: the rows that know() is told of are there, and no others. Before the first decide().
+  /// From now on nothing is guessed: of the rows named, those that know() is told of are there, and no others. Before the first decide().
   void begin_surely();
   void know(store::Table table, std::string_view key, std::uint64_t version);
   bool is_sure() const { return sure_; }
@@ -69,6 +71,7 @@ class GroupPlan {
   Result<void> expect(store::Table table, std::string_view key, store::Expect expect);
   void apply(const store::Put& put);
   void apply(const store::Erase& erase);
+  void apply(const store::Check& check);
 
   Presence& presence_;
   std::array<Rows, store::kNumTables> rows_;

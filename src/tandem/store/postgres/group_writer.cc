@@ -45,7 +45,7 @@ struct TableChanges {
   explicit TableChanges(const GroupPlan::Rows& rows) {
     for (const Entry& entry : rows) {
       const PlannedRow& row = entry.second;
-      if (row.before == Before::kUnknown) continue;
+      if (!row.matters) continue;
       if (row.value == nullptr)
         (row.there() && !row.now ? erased : checked).push_back(&entry);
       else
@@ -73,6 +73,19 @@ struct Columns {
     bytes += key.size() + values.back().size();
   }
 };
+
+/// From the answers to ask_versions().
+void learn(GroupPlan& plan, std::span<const Answer> known) {
+  plan.begin_surely();
+  auto versions = known.begin();
+  for (std::size_t i = 0; i < store::kNumTables; ++i) {
+    const auto table = static_cast<Table>(i);
+    if (plan.rows(table).empty()) continue;
+    for (std::size_t row = 0; row < versions->num_rows(); ++row)
+      plan.know(table, versions->bytes(row, 0), static_cast<std::uint64_t>(versions->integer(row, 1)));
+    ++versions;
+  }
+}
 
 /// Decides all batches, and adds an answer for each with sequences that count from 1.
 Result<void> decide(GroupPlan& plan, std::span<const Batch* const> group, store::Answers& answers) {
@@ -190,9 +203,11 @@ Result<void> PostgresGroups::connect() {
 Result<void> PostgresGroups::write(Group group, store::Answers& answers) {
   std::size_t bytes = 0;
   for (const Batch* batch : group) bytes += store::size_bytes(*batch);
-  // What goes out in parts cannot be undone by the server alone.
-  auto written = bytes < kStatementBytesMax ? attempt(&PostgresGroups::write_quickly, group, answers)
-                                            : Written(std::nullopt);
+  Written written = std::nullopt;
+  if (bytes < kStatementBytesMax) {  // what goes out in parts cannot be undone by the server alone
+    written = attempt(&PostgresGroups::write_quickly, group, answers);
+    if (written && !*written) written = attempt(&PostgresGroups::write_informed, group, answers);
+  }
   if (written && !*written) written = attempt(&PostgresGroups::write_surely, group, answers);
   // A session that was lost while nothing was asked of it is no reason to refuse anybody.
   if (!written && !committing_ && connection_ != nullptr && connection_->broken())
@@ -223,6 +238,19 @@ PostgresGroups::Written PostgresGroups::write_quickly(Group group, store::Answer
   GroupPlan plan(group, presence_);
   // A refusal that rests on a guess, or on what another batch expects, is none.
   if (!decide(plan, group, answers)) return std::nullopt;
+  return write_confirmed(plan);
+}
+
+PostgresGroups::Written PostgresGroups::write_informed(Group group, store::Answers& answers) {
+  GroupPlan plan(group, presence_);
+  ask_versions(plan);
+  TANDEM_TRY_ASSIGN(const std::vector<Answer> known, connection_->finish());
+  learn(plan, known);
+  TANDEM_TRY(decide(plan, group, answers));
+  return plan.any() ? write_confirmed(plan) : 0;
+}
+
+PostgresGroups::Written PostgresGroups::write_confirmed(const GroupPlan& plan) {
   connection_->send(statement(CommonQuery::kJoin));
   TANDEM_TRY_ASSIGN(const std::size_t sent, send(plan));
   reach(one_of(store::kPoints, "postgres.before_commit"));
@@ -242,7 +270,7 @@ PostgresGroups::Written PostgresGroups::write_surely(Group group, store::Answers
     return unexpected<Error>(std::move(error));
   };
   GroupPlan plan(group, presence_);
-  const auto sequence = read_versions(plan);
+  const auto sequence = read_alone(plan);
   if (!sequence) return give_up(sequence.error());
   TANDEM_TRY(decide(plan, group, answers));
   if (!plan.any()) {
@@ -264,21 +292,23 @@ PostgresGroups::Written PostgresGroups::write_surely(Group group, store::Answers
   return *sequence + static_cast<std::int64_t>(plan.appended().size());
 }
 
-Result<std::int64_t> PostgresGroups::read_versions(GroupPlan& plan) {
-  connection_->send(statement(CommonQuery::kBegin));
-  connection_->send(statement(CommonQuery::kWriteAlone));
-  connection_->send(statement(CommonQuery::kAnnounce), Params().bytes(id_).integer(stored_mark_));  // silent for long
-  connection_->send(statement(CommonQuery::kHead));
-  constexpr std::size_t kBefore = 3;  // answers
-  std::vector<Table> asked;
+void PostgresGroups::ask_versions(const GroupPlan& plan) {
   for (std::size_t i = 0; i < store::kNumTables; ++i) {
     const auto table = static_cast<Table>(i);
     if (plan.rows(table).empty()) continue;
     std::vector<std::string_view> keys;
     for (const auto& [key, row] : plan.rows(table)) keys.push_back(key);
     connection_->send(statement(Query::kVersions, table), Params().byte_strings(keys));
-    asked.push_back(table);
   }
+}
+
+Result<std::int64_t> PostgresGroups::read_alone(GroupPlan& plan) {
+  connection_->send(statement(CommonQuery::kBegin));
+  connection_->send(statement(CommonQuery::kWriteAlone));
+  connection_->send(statement(CommonQuery::kAnnounce), Params().bytes(id_).integer(stored_mark_));  // silent for long
+  connection_->send(statement(CommonQuery::kHead));
+  constexpr std::size_t kBefore = 3;  // answers
+  ask_versions(plan);
   TANDEM_TRY_ASSIGN(const std::vector<Answer> known, connection_->finish());
   const Answer& head = known.at(kBefore);
   if (head.num_rows() != 1)
@@ -289,12 +319,7 @@ Result<std::int64_t> PostgresGroups::read_versions(GroupPlan& plan) {
   if (const std::size_t counts = head.integers(0, 1).size(); counts != store::kNumTables)
     return fail(errors::kStoreDamaged, "{} counts {} tables instead of {}: restore the last backup", address_.shown,
                 counts, store::kNumTables);
-  plan.begin_surely();
-  for (std::size_t i = 0; i < asked.size(); ++i) {
-    const Answer& versions = known.at(kBefore + 1 + i);
-    for (std::size_t row = 0; row < versions.num_rows(); ++row)
-      plan.know(asked[i], versions.bytes(row, 0), static_cast<std::uint64_t>(versions.integer(row, 1)));
-  }
+  learn(plan, std::span(known).subspan(kBefore + 1));
   return head.integer(0, 0);
 }
 

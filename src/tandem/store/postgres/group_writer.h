@@ -21,10 +21,13 @@ namespace tandem::postgres {
 
 /// The quick way: the group is decided against what its batches expect and what is guessed, and goes out whole. The server confirms
 /// each row as it writes it and undoes everything when one is not as expected; the head of the store, which all commits go through,
-/// comes last, so that groups of several processes overlap. The sure way, for what was not as expected and for every refusal: this
-/// writer is alone, reads the versions of all rows that the group names, decides, and writes the same statements.
+/// comes last, so that groups of several processes overlap.
 ///
-/// Either way the transaction carries a mark of this writer, by which a commit whose answer was lost is found again.
+/// The informed way, when something was not as expected, and for every refusal: the versions of all rows that the group names are read
+/// first, and the rest is the same. The sure way, when somebody was faster again, and for what is too large for one trip: the same
+/// while nobody else writes.
+///
+/// Every way the transaction carries a mark of this writer, by which a commit whose answer was lost is found again.
 class PostgresGroups final : public store::GroupWriter {
  public:
   /// Errors: those of Connection::open and prepare_schema.
@@ -56,9 +59,14 @@ class PostgresGroups final : public store::GroupWriter {
   Written attempt(Way way, Group group, store::Answers& answers);
   /// Nothing: something was not as it was guessed or expected.
   Written write_quickly(Group group, store::Answers& answers);
+  /// Nothing: somebody was faster.
+  Written write_informed(Group group, store::Answers& answers);
   Written write_surely(Group group, store::Answers& answers);
-  /// Of all rows of the plan, with nobody else writing. Returns the last sequence of the log.
-  Result<std::int64_t> read_versions(GroupPlan& plan);
+  /// One trip; the server undoes it when a row is not as the plan says.
+  Written write_confirmed(const GroupPlan& plan);
+  void ask_versions(const GroupPlan& plan);
+  /// What the store holds of the plan's rows, with nobody else writing until the transaction ends. Returns the last sequence.
+  Result<std::int64_t> read_alone(GroupPlan& plan);
   /// All that the plan does. Returns the number of statements from the one on that moves the head, which answers with the log's last
   /// sequence, unless the plan goes out in parts.
   Result<std::size_t> send(const GroupPlan& plan);
