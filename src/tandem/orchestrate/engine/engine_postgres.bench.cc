@@ -21,7 +21,11 @@
 
 #include "tandem/base/pause.h"
 #include "tandem/orchestrate/engine/testing/engine_bench.h"
+#include "tandem/store/memory/memory_store.h"
+#include "tandem/store/postgres/connection.h"
+#include "tandem/store/postgres/group_plan.h"
 #include "tandem/store/postgres/postgres_store.h"
+#include "tandem/store/postgres/schema.h"
 #include "tandem/store/postgres/testing/cluster.h"
 
 namespace {
@@ -91,6 +95,41 @@ BenchNode::Open at(const std::string& address) {
     return postgres::PostgresStore::open(address, {}, self.executor, self.clock, self.rng, self.meter).value();
   };
 }
+
+/// A store in memory that keeps what was committed to it, in its order.
+class RecordingStore final : public store::Store {
+ public:
+  RecordingStore(Executor& executor, const Clock& clock, std::vector<store::Batch>& committed)
+      : rows_(executor), committed_(committed) {
+    rows_.share(clock);
+  }
+  void commit(store::Batch batch, store::CommitDone done) override {
+    auto copy = std::make_shared<store::Batch>(batch);
+    rows_.commit(std::move(batch), [this, copy, done = std::move(done)](Result<store::Committed> answer) {
+      if (answer) committed_.push_back(std::move(*copy));
+      done(std::move(answer));
+    });
+  }
+  Result<std::optional<store::Row>> get(store::Table table, std::string_view key) override {
+    return rows_.get(table, key);
+  }
+  Result<std::vector<store::Row>> scan(const store::Scan& scan) override { return rows_.scan(scan); }
+  Result<std::uint64_t> count(store::Table table, std::string_view prefix) override {
+    return rows_.count(table, prefix);
+  }
+  Result<std::vector<store::LogEntry>> read_log(std::uint64_t after, std::size_t limit,
+                                                std::string_view subject) override {
+    return rows_.read_log(after, limit, subject);
+  }
+  Result<std::uint64_t> last_sequence() override { return rows_.last_sequence(); }
+  bool shared() const override { return true; }
+  Result<Timestamp> now() override { return rows_.now(); }
+  std::string_view kind() const override { return rows_.kind(); }
+
+ private:
+  memory::MemoryStore rows_;
+  std::vector<store::Batch>& committed_;
+};
 
 /// One row a transaction, as long as the row of a job.
 void pgbench_inserts(::benchmark::State& state) {
@@ -162,6 +201,118 @@ void admit_in_bulk(::benchmark::State& state) {
   }
   rate(state, "jobs_per_s", static_cast<double>(admitted));
   cpu.report(state, static_cast<double>(admitted));
+}
+
+/// All that the full cycles of `jobs` jobs commit.
+std::vector<store::Batch> record_cycles(std::size_t jobs) {
+  std::vector<store::Batch> out;
+  Starts starts;
+  BenchNode node(
+      [&](BenchNode& self) { return std::make_unique<RecordingStore>(self.executor, self.clock, out); }, 2, starts);
+  const Backlog backlog(node);
+  admit_until(node, [&](std::size_t asked) { return asked == jobs; });
+  while (backlog.ended() < jobs) (void)pause(node.executor, std::chrono::milliseconds(1), {});
+  return out;
+}
+
+using Sendings = std::vector<std::pair<const postgres::Statement*, postgres::Params>>;
+
+/// Versions of rows.
+using Known = std::array<std::unordered_map<std::string, std::uint64_t>, store::kNumTables>;
+
+/// The statements of one group, made ahead.
+Sendings statements_of(std::span<const store::Batch* const> group, Known& known, std::int64_t mark) {
+  using postgres::CommonQuery;
+  using postgres::Params;
+  using postgres::Query;
+  Sendings out;
+  postgres::Presence presence(1);
+  postgres::GroupPlan plan(group, presence);
+  plan.begin_surely();
+  for (std::size_t i = 0; i < store::kNumTables; ++i) {
+    for (const auto& [key, row] : plan.rows(static_cast<store::Table>(i)))
+      if (const auto found = known[i].find(std::string(key)); found != known[i].end())
+        plan.know(static_cast<store::Table>(i), key, found->second);
+  }
+  for (const store::Batch* batch : group) TANDEM_ASSERT(plan.decide(*batch).has_value());
+  for (std::size_t i = 0; i < store::kNumTables; ++i) {
+    const auto table = static_cast<store::Table>(i);
+    for (const auto& [key, row] : plan.rows(table)) {
+      if (row.now)
+        known[i][std::string(key)] = static_cast<std::uint64_t>(*row.now);
+      else
+        known[i].erase(std::string(key));
+    }
+    std::map<Query, std::map<std::string_view, const postgres::PlannedRow*>> rows;
+    for (const auto& [key, row] : plan.rows(table)) {
+      if (row.value != nullptr)
+        rows[row.there() ? Query::kUpdate : Query::kInsert].emplace(key, &row);
+      else if (row.there() && !row.now)
+        rows[Query::kErase].emplace(key, &row);
+    }
+    for (const auto& [query, entries] : rows) {
+      std::vector<std::string_view> keys;
+      std::vector<std::string_view> values;
+      std::vector<std::int64_t> expected;
+      std::vector<std::int64_t> versions;
+      for (const auto& [key, row] : entries) {
+        keys.push_back(key);
+        values.push_back(row->value == nullptr ? std::string_view() : std::string_view(*row->value));
+        expected.push_back(row->expected());
+        versions.push_back(row->now.value_or(0));
+      }
+      Params params;
+      params.byte_strings(keys);
+      if (query != Query::kInsert) params.integers(expected);
+      if (query != Query::kErase) params.integers(versions).byte_strings(values);
+      out.emplace_back(&statement(query, table), std::move(params));
+    }
+  }
+  Params head;
+  const auto entries = static_cast<std::int64_t>(plan.appended().size());
+  head.integer(entries).integers(plan.added()).integer(static_cast<std::int64_t>(postgres::migrations().size()));
+  out.emplace_back(&statement(CommonQuery::kMoveHead), std::move(head.bytes("bench").integer(mark).integer(mark - 1)));
+  std::vector<std::string_view> subjects;
+  std::vector<std::string_view> values;
+  for (const store::Append* append : plan.appended()) {
+    subjects.push_back(append->subject);
+    values.push_back(append->value);
+  }
+  Params log;
+  out.emplace_back(&statement(CommonQuery::kAppend),
+                   std::move(log.byte_strings(subjects).byte_strings(values).integer(entries)));
+  return out;
+}
+
+/// The limit: what full cycles commit, without the engine and without deciding anything. One session, groups of a given size.
+void raw_cycle(::benchmark::State& state) {
+  constexpr std::size_t kJobs = 20'000;
+  const std::vector<store::Batch> batches = record_cycles(kJobs);
+  const std::string address = new_database();
+  const SystemClock clock;
+  TANDEM_ASSERT(postgres::PostgresStore::migrate(address, {}, clock).has_value());
+  const auto session =
+      postgres::Connection::open(postgres::Address::parse(address).value(), std::chrono::seconds(30), clock).value();
+  TANDEM_ASSERT(session->run(statement(postgres::CommonQuery::kAnnounce), postgres::Params().bytes("bench").integer(0))
+                    .has_value());
+  Known known;
+  std::vector<Sendings> groups;
+  const auto size = static_cast<std::size_t>(state.range(0));
+  for (std::size_t i = 0; i < batches.size(); i += size) {
+    std::vector<const store::Batch*> group;
+    for (std::size_t k = i; k < std::min(i + size, batches.size()); ++k) group.push_back(&batches[k]);
+    groups.push_back(statements_of(group, known, static_cast<std::int64_t>(groups.size()) + 1));
+  }
+  const CpuTime cpu;
+  for (auto _ : state) {
+    for (const Sendings& group : groups) {
+      for (const auto& [sent, params] : group) session->send(*sent, params);
+      const auto done = session->finish();
+      TANDEM_ASSERT(done.has_value());
+    }
+  }
+  rate(state, "jobs_per_s", static_cast<double>(kJobs));
+  cpu.report(state, static_cast<double>(kJobs));
 }
 
 /// Jobs that wait when the worker starts.
@@ -249,6 +400,14 @@ BENCHMARK(full_cycle)
     ->ArgNames({"clients", "nodes", "workers"})
     ->Args({64, 1, 2})
     ->Args({64, 2, 2})
+    ->Iterations(1)
+    ->UseRealTime()
+    ->Unit(::benchmark::kMillisecond);
+BENCHMARK(raw_cycle)
+    ->Name("postgres_cycle_raw")
+    ->ArgName("batches")
+    ->Arg(32)
+    ->Arg(256)
     ->Iterations(1)
     ->UseRealTime()
     ->Unit(::benchmark::kMillisecond);
