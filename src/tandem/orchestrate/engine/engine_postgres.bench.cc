@@ -12,6 +12,7 @@
 #include <fstream>
 #include <future>
 #include <iterator>
+#include <list>
 #include <map>
 #include <sstream>
 #include <string>
@@ -215,7 +216,8 @@ std::vector<store::Batch> record_cycles(std::size_t jobs) {
   return out;
 }
 
-using Sendings = std::vector<std::pair<const postgres::Statement*, postgres::Params>>;
+/// A list: parameters stay where they are, which values point into.
+using Sendings = std::list<std::pair<const postgres::Statement*, postgres::Params>>;
 
 /// Versions of rows.
 using Known = std::array<std::unordered_map<std::string, std::uint64_t>, store::kNumTables>;
@@ -296,7 +298,7 @@ void raw_cycle(::benchmark::State& state) {
   TANDEM_ASSERT(session->run(statement(postgres::CommonQuery::kAnnounce), postgres::Params().bytes("bench").integer(0))
                     .has_value());
   Known known;
-  std::vector<Sendings> groups;
+  std::list<Sendings> groups;
   const auto size = static_cast<std::size_t>(state.range(0));
   for (std::size_t i = 0; i < batches.size(); i += size) {
     std::vector<const store::Batch*> group;
