@@ -33,6 +33,8 @@ constexpr const char* kCreate = R"sql(
 // What a writer committed last, and that versions which know nothing of the lock of kJoin write no more.
 constexpr const char* kSequenceOfWriter = R"sql(
   ALTER TABLE tandem.writer ADD COLUMN sequence int8 NOT NULL DEFAULT 0;
+  ALTER TABLE tandem.job SET (fillfactor = 50);
+  ALTER TABLE tandem.budget SET (fillfactor = 50);
 )sql";
 
 constexpr std::array<const char*, 2> kMigrations = {kCreate, kSequenceOfWriter};
