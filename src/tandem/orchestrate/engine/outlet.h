@@ -11,7 +11,7 @@
 
 namespace tandem::engine {
 
-/// At once to the listeners; or, of a shared store, by way of the log, so that there is one order for what all processes make. It
+/// At once to the listeners; or, of a shared store, in their place in the log, so that there is one order for what all processes make. It
 /// outlives the engine in the hands of the submitter.
 /// Threads: safe to call concurrently.
 class Outlet {

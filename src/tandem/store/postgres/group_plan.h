@@ -40,8 +40,8 @@ struct PlannedRow {
 };
 
 /// Decides batches in their order, each against what the ones before it did. What nobody told it of a row it takes from what the
-/// batches expect of it and else from a guess; whoever writes the plan has to have the server confirm `before` of every row that matters. A refusal needs no
-/// confirmation where what it rests on was read: it was true then.
+/// batches expect of it and else from a guess; whoever writes the plan has to have the server confirm `before` of every row that
+/// matters. A refusal needs no confirmation where what it rests on was read: it was true then.
 /// Threads: one at a time. Cost: some 100 ns an operation.
 class GroupPlan {
  public:
@@ -51,7 +51,7 @@ class GroupPlan {
 
   /// The rows of a table that the group names.
   const Rows& rows(store::Table table) const { return rows_[static_cast<std::size_t>(table)]; }
-  /// From now on nothing is guessed: of the rows named, those that know() is told of are there, and no others. Before the first decide().
+  /// From now on nothing is guessed: of the rows named, those that know() is told of are there, and no others. Before decide().
   void begin_surely();
   void know(store::Table table, std::string_view key, std::uint64_t version);
   bool is_sure() const { return sure_; }

@@ -37,7 +37,7 @@ struct TableChanges {
   using Entry = GroupPlan::Rows::value_type;
   using Entries = std::vector<const Entry*>;
   Entries inserted;
-  Entries updated;    ///< at a version
+  Entries updated;  ///< at a version
   Entries put_again;  ///< at any version: rows that many share
   Entries erased;
   Entries checked;

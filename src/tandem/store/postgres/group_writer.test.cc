@@ -94,9 +94,8 @@ TEST(PostgresGuesses, random_batches_of_two_writers_get_the_answers_of_a_store_t
     for (std::uint64_t i = 0, size = 1 + below(4); i < size; ++i) {
       const auto table = std::array{Table::kJob, Table::kBlob}[below(2)];
       const std::string key = "k" + std::to_string(below(6));
-      const Expect expect =
-          std::array{Expect::any(), Expect::any(), Expect::any(), Expect::absent(), Expect::present(),
-                     Expect::at(1 + below(3))}[below(6)];
+      const Expect expect = std::array{Expect::any(),    Expect::any(),     Expect::any(),
+                                       Expect::absent(), Expect::present(), Expect::at(1 + below(3))}[below(6)];
       switch (below(6)) {
         case 0:
           batch.erase(table, key, expect);

@@ -40,6 +40,7 @@ constexpr std::array<const char*, kNumQueries> kSql = {
 // Index = CommonQuery.
 constexpr std::array<const char*, kNumCommonQueries> kCommonSql = {
     "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+    // The number is ours by agreement of all versions; another one than schema.cc takes.
     "SELECT pg_advisory_xact_lock_shared(7884949621034182126)",
     "SELECT pg_advisory_xact_lock(7884949621034182126)",
     "SELECT sequence, rows, (SELECT version FROM schema_version) FROM store_head FOR UPDATE",
@@ -50,12 +51,13 @@ constexpr std::array<const char*, kNumCommonQueries> kCommonSql = {
     "moved AS (UPDATE writer SET mark = $5::int8, seen = now(), sequence = head.sequence FROM head "
     "WHERE id = $4 AND mark = $6::int8 RETURNING writer.sequence) "
     "SELECT sum(sequence)::int8, 1 / count(*) FROM moved",
-    "INSERT INTO event_log (sequence, subject, value) SELECT (SELECT sequence FROM store_head) - $3::int8 + n, subject, value "
+    "INSERT INTO event_log (sequence, subject, value) SELECT (SELECT sequence FROM store_head) - $3::int8 + n, "
+    "subject, value "
     "FROM unnest($1::bytea[], $2::bytea[]) WITH ORDINALITY AS new (subject, value, n)",
     "INSERT INTO writer (id, mark, seen) VALUES ($1, $2, now()) ON CONFLICT (id) DO NOTHING",
-    "SELECT mark, sequence FROM writer WHERE id = $1",
     "INSERT INTO writer (id, mark, seen) VALUES ($1, $2::int8, now()) "
     "ON CONFLICT (id) DO UPDATE SET mark = excluded.mark WHERE writer.mark <> $3::int8",
+    "SELECT mark, sequence FROM writer WHERE id = $1",
     "COMMIT",
     "ROLLBACK",
     "SELECT sequence, subject, value FROM event_log WHERE sequence > $1 ORDER BY sequence LIMIT $2",
