@@ -1,5 +1,8 @@
 #include "tandem/orchestrate/engine/log_follower.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace tandem::engine {
 namespace {
 constexpr std::size_t kPage = 1000;
@@ -10,7 +13,7 @@ Result<std::unique_ptr<LogFollower>> LogFollower::start(store::Store& store, Exe
                                                         std::function<void(const job::Event&)> on_event) {
   std::unique_ptr<LogFollower> out(new LogFollower(store, executor, log, interval, std::move(on_event)));
   TANDEM_TRY_ASSIGN(out->seen_, store.last_sequence());
-  out->watching_ = store.watch([follower = out.get()] { follower->poke(); });
+  out->watching_ = store.watch([follower = out.get()] { follower->look(); });
   out->thread_ =
       executor.start_loop("log-follower", [follower = out.get()](const std::stop_token& stop) { follower->run(stop); });
   return out;
@@ -21,38 +24,86 @@ LogFollower::~LogFollower() {
   thread_.reset();
 }
 
-void LogFollower::poke() {
+void LogFollower::look() {
   const std::lock_guard lock(mutex_);
   look_ = true;
-  poked_->notify_all();
+  if (waiting_) poked_->notify_all();
+}
+
+void LogFollower::made(const job::Event& event) {
+  const std::lock_guard lock(mutex_);
+  if (made_.size() < kMadeMax)
+    made_.emplace_hint(made_.end(), event.sequence, event);
+  else
+    look_ = true;
+  if (waiting_) poked_->notify_all();
 }
 
 void LogFollower::run(const std::stop_token& stop) {
-  const std::stop_callback wake(stop, [this] { poke(); });
+  const std::stop_callback wake(stop, [this] { look(); });
   while (!stop.stop_requested()) {
     {
       std::unique_lock lock(mutex_);
-      if (!look_) poked_->wait_for(lock, interval_);
-      look_ = false;
+      waiting_ = true;
+      if (!look_ && made_.empty() && !poked_->wait_for(lock, interval_)) look_ = true;
+      waiting_ = false;
     }
     if (stop.stop_requested()) return;
     // A store that cannot be read now is looked at again; nothing is skipped.
-    if (const auto done = read_on(); !done)
+    if (const auto done = go_on(); !done) {
       log_.write(LogLevel::kWarning, "log.not_read", {{"error", done.error().to_string()}});
+      std::unique_lock lock(mutex_);
+      look_ = true;
+      if (!stop.stop_requested()) (void)poked_->wait_for(lock, interval_);
+    }
   }
 }
 
-Result<void> LogFollower::read_on() {
+void LogFollower::tell(const job::Event& event) {
+  seen_ = event.sequence;
+  on_event_(event);
+}
+
+std::vector<job::Event> LogFollower::take_made() {
+  std::vector<job::Event> out;
+  const std::lock_guard lock(mutex_);
+  made_.erase(made_.begin(), made_.upper_bound(seen_));
+  while (!made_.empty() && made_.begin()->first == seen_ + out.size() + 1)
+    out.push_back(std::move(made_.extract(made_.begin()).mapped()));
+  return out;
+}
+
+std::optional<job::Event> LogFollower::take_made(std::uint64_t sequence) {
+  const std::lock_guard lock(mutex_);
+  auto found = made_.extract(sequence);
+  return found.empty() ? std::nullopt : std::optional(std::move(found.mapped()));
+}
+
+std::size_t LogFollower::num_to_read() {
+  const std::lock_guard lock(mutex_);
+  if (std::exchange(look_, false)) return kPage;
+  return made_.empty() ? 0 : std::min<std::size_t>(kPage, made_.begin()->first - seen_ - 1);
+}
+
+Result<void> LogFollower::go_on() {
   while (true) {
-    TANDEM_TRY_ASSIGN(const std::vector<store::LogEntry> entries, store_.read_log(seen_, kPage));
+    for (const job::Event& event : take_made()) tell(event);
+    const std::size_t limit = num_to_read();
+    if (limit == 0) return {};
+    TANDEM_TRY_ASSIGN(const std::vector<store::LogEntry> entries, store_.read_log(seen_, limit));
+    if (entries.empty() && limit < kPage)
+      return fail(errors::kStoreDamaged, "the log has no entry {} and has a later one", seen_ + 1);
     for (const store::LogEntry& entry : entries) {
       seen_ = entry.sequence;
-      TANDEM_TRY_ASSIGN(const Json document, parse_json(entry.value, fmt::format("event {}", entry.sequence)));
-      TANDEM_TRY_ASSIGN(job::Event event, job::Event::parse(document));
-      event.sequence = entry.sequence;
-      on_event_(event);
+      std::optional<job::Event> event = take_made(entry.sequence);
+      if (!event) {
+        TANDEM_TRY_ASSIGN(const Json document, parse_json(entry.value, fmt::format("event {}", entry.sequence)));
+        TANDEM_TRY_ASSIGN(event, job::Event::parse(document));
+        event->sequence = entry.sequence;
+      }
+      tell(*event);
     }
-    if (entries.size() < kPage) return {};
+    if (entries.size() == kPage) look();
   }
 }
 

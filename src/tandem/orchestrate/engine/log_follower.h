@@ -3,9 +3,13 @@
 // Room: orchestrate.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <vector>
 
 #include "tandem/base/executor.h"
 #include "tandem/base/log.h"
@@ -14,17 +18,22 @@
 
 namespace tandem::engine {
 
-/// Looks when it is poked, when the store says so, and at least every `interval`.
-/// Threads: poke() is safe to call concurrently; `on_event` is called on one thread of the executor.
+/// What this process made it has from made(); what others made is read, when the store says that there is some, when a gap shows it,
+/// and at least every `interval`.
+/// Threads: made() is safe to call concurrently; `on_event` is called on one thread of the executor.
 class LogFollower {
  public:
+  /// Events that made() keeps: some ten MiB. What comes beyond is read from the log like that of others.
+  static constexpr std::size_t kMadeMax = 16'384;
+
   /// Tells of what comes after the log's end as it is now. References outlive it. Errors: those of the store.
   static Result<std::unique_ptr<LogFollower>> start(store::Store& store, Executor& executor, Log& log,
                                                     std::chrono::milliseconds interval,
                                                     std::function<void(const job::Event&)> on_event);
   ~LogFollower();
 
-  void poke();
+  /// An event of this process that is in the log. In any order.
+  void made(const job::Event& event);
 
  private:
   LogFollower(store::Store& store, Executor& executor, Log& log, std::chrono::milliseconds interval,
@@ -34,17 +43,27 @@ class LogFollower {
         interval_(interval),
         on_event_(std::move(on_event)),
         poked_(executor.make_condition()) {}
+  void look();  ///< others may have written
   void run(const std::stop_token& stop);
-  Result<void> read_on();
+  /// Tells of all that is known to be there.
+  Result<void> go_on();
+  void tell(const job::Event& event);
+  /// What comes next, as far as it was made here.
+  std::vector<job::Event> take_made();
+  /// Of what comes next, as much as others may have written; 0: nobody has.
+  std::size_t num_to_read();
+  std::optional<job::Event> take_made(std::uint64_t sequence);
 
   store::Store& store_;
   Log& log_;
   const std::chrono::milliseconds interval_;
   const std::function<void(const job::Event&)> on_event_;
-  std::uint64_t seen_ = 0;
-  std::mutex mutex_;
+  std::uint64_t seen_ = 0;  ///< only its thread uses it
+  std::mutex mutex_;  ///< guards what follows
   std::unique_ptr<Condition> poked_;
-  bool look_ = false;
+  std::map<std::uint64_t, job::Event> made_;  ///< by sequence
+  bool look_ = false;  ///< others may have written
+  bool waiting_ = false;
   std::unique_ptr<Timer> watching_;
   std::unique_ptr<Timer> thread_;
 };

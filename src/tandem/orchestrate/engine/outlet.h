@@ -11,7 +11,7 @@
 
 namespace tandem::engine {
 
-/// At once to the listeners; or, of a shared store, by way of the log, so that there is one order for what all processes make. It
+/// At once to the listeners; or, of a shared store, in their place in the log, so that there is one order for what all processes make. It
 /// outlives the engine in the hands of the submitter.
 /// Threads: safe to call concurrently.
 class Outlet {
@@ -25,7 +25,7 @@ class Outlet {
   void publish(const job::Event& event) {
     {
       const std::lock_guard lock(mutex_);
-      if (follower_ != nullptr) follower_->poke();
+      if (follower_ != nullptr) follower_->made(event);
       if (by_log_) return;
     }
     listeners_->publish(event);

@@ -13,6 +13,7 @@ namespace {
 
 /// How a session differs from the server's defaults.
 /// enable_seqscan: the plans of prepared statements are made while tables may be empty, and must not rest on that.
+/// enable_mergejoin, enable_hashjoin, enable_bitmapscan: rows are looked up, and locked, one by one in the order of the keys given.
 /// jit: it compiles what looks expensive, and a scan that is off looks most expensive of all.
 /// idle_in_transaction_session_timeout: a stopped process must not hold the head of the store for longer; group_writer.cc ends
 /// sessions that wait for their client inside a statement.
@@ -20,7 +21,12 @@ namespace {
 constexpr const char* kSession = R"sql(
   SET search_path = tandem, pg_catalog;
   SET synchronous_commit = on;
+  SET default_transaction_isolation = 'read committed';
+  SET default_transaction_read_only = off;
   SET enable_seqscan = off;
+  SET enable_mergejoin = off;
+  SET enable_hashjoin = off;
+  SET enable_bitmapscan = off;
   SET jit = off;
   SET plan_cache_mode = force_generic_plan;
   SET idle_in_transaction_session_timeout = '5s';
@@ -148,18 +154,23 @@ Result<PGresult*> Connection::next() {
 
 Result<std::vector<Answer>> Connection::finish(const std::function<void()>& on_sent) {
   const std::vector<Sent> sent = std::exchange(sent_, {});
+  refusal_.clear();
   if (broken_) return unexpected<Error>(lost("the session was lost before"));
   if (PQpipelineSync(handle_.get()) != 1) return unexpected<Error>(lost(first_line(PQerrorMessage(handle_.get()))));
   if (on_sent && PQflush(handle_.get()) == 0) on_sent();
   std::vector<Answer> answers;
   std::optional<Error> failure;
+  std::string first_state;
   for (const Sent& one : sent) {
     TANDEM_TRY_ASSIGN(PGresult* const result, next());
     Answer answer(result);
     const ExecStatusType status = PQresultStatus(result);
     const bool good = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
-    if (!good && !failure && status != PGRES_PIPELINE_ABORTED) failure = error_of(result);
     const char* state = good ? nullptr : PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    if (!good && !failure && status != PGRES_PIPELINE_ABORTED) {
+      failure = error_of(result);
+      if (state != nullptr) first_state = state;
+    }
     if (state != nullptr && std::string_view(state) == kReadOnly)
       broken_ = true;  // the next session looks for a server that writes
     if (!good && one.prepares) prepared_.erase(one.statement);
@@ -170,6 +181,7 @@ Result<std::vector<Answer>> Connection::finish(const std::function<void()>& on_s
   TANDEM_TRY_ASSIGN(PGresult* const last, next());
   const Answer synced(last);
   if (PQresultStatus(last) != PGRES_PIPELINE_SYNC) return unexpected<Error>(ended(last));
+  refusal_ = std::move(first_state);
   if (failure) return unexpected<Error>(*std::move(failure));
   return answers;
 }
@@ -178,6 +190,14 @@ Result<Answer> Connection::run(const Statement& statement, const Params& params)
   send(statement, params);
   TANDEM_TRY_ASSIGN(std::vector<Answer> answers, finish());
   return std::move(answers.front());
+}
+
+bool Connection::ended_meanwhile() {
+  TANDEM_ASSERT(sent_.empty());
+  pollfd waiting{.fd = PQsocket(handle_.get()), .events = POLLIN, .revents = 0};
+  while (!broken_ && poll(&waiting, 1, 0) > 0)
+    if (PQconsumeInput(handle_.get()) == 0) (void)lost(first_line(PQerrorMessage(handle_.get())));
+  return broken_;
 }
 
 Result<bool> Connection::wait_for_notification(std::chrono::milliseconds wait, const std::atomic<int>& own) {

@@ -35,8 +35,13 @@ class Connection {
   /// Adds a statement to what goes out; prepared on first use and kept.
   void send(const Statement& statement, const Params& params = {});
   /// Everything since the last call is on the server and answered, one answer a statement. After an error in one statement the
-  /// server skips the others. `on_sent` is called when nothing is left to send and nothing was read.
+  /// server skips the others and undoes what it did since the last call, unless that was inside BEGIN. `on_sent` is called when nothing is left to send and nothing was read.
   Result<std::vector<Answer>> finish(const std::function<void()>& on_sent = {});
+  /// Whether the server has ended the session meanwhile; then it is broken(). Nothing may be waiting for finish().
+  bool ended_meanwhile();
+  /// SQLSTATE of the error that the last finish() returned, where that was the server's answer: nothing of what was sent stays. Empty:
+  /// the session was lost, and what became of it is not known.
+  const std::string& refusal() const { return refusal_; }
   /// send() and finish().
   Result<Answer> run(const Statement& statement, const Params& params = {});
   /// SQL without parameters, several statements at once, as one transaction. Nothing may be waiting for finish().
@@ -74,6 +79,7 @@ class Connection {
   const Clock& clock_;
   std::vector<Sent> sent_;
   std::set<const Statement*> prepared_;
+  std::string refusal_;
   bool broken_ = false;
 };
 

@@ -194,5 +194,56 @@ TEST(PostgresFaults, a_process_that_stops_inside_its_transaction_does_not_stop_t
   EXPECT_EQ(store->last_sequence().value(), 0u);
 }
 
+void wait_until(const Cluster& cluster, const std::string& condition) {
+  while (cluster.sql("SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = 'tandem' AND " + condition) !=
+         "t")
+    std::this_thread::yield();
+}
+
+TEST(PostgresFaults, a_commit_whose_answer_is_lost_is_answered_with_its_sequences) {
+  World world("fsync = off");
+  const auto store = world.open();
+  const auto other = world.open();
+  ASSERT_THAT(other->commit_and_wait(Batch().append("s", "1").append("s", "2")), Succeeds());
+  // Nobody is this standby: a commit is done, and waits before it says so.
+  world.cluster.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+  world.cluster.sql("SELECT pg_reload_conf()");
+  while (world.cluster.sql("SHOW synchronous_standby_names") != "nobody") std::this_thread::yield();
+  Result<store::Committed> answer = fail(errors::kInternal, "none");
+  std::thread committing([&] {
+    answer = store->commit_and_wait(Batch().put(Table::kMeta, "k", "1", store::Expect::absent()).append("s", "3"));
+  });
+  wait_until(world.cluster, "wait_event = 'SyncRep'");
+  world.cluster.sql(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tandem' AND wait_event = "
+      "'SyncRep'");
+  world.cluster.sql("ALTER SYSTEM RESET synchronous_standby_names");
+  world.cluster.sql("SELECT pg_reload_conf()");
+  committing.join();
+  ASSERT_THAT(answer, Succeeds());
+  EXPECT_THAT(answer->sequences, testing::ElementsAre(3));
+  EXPECT_EQ(store->get(Table::kMeta, "k").value()->version, 1u);
+  EXPECT_EQ(store->last_sequence().value(), 3u);
+}
+
+TEST(PostgresFaults, a_lost_session_that_is_still_at_work_finds_that_it_was_given_up) {
+  World world("fsync = off");
+  const auto store = world.open({.answer_wait = std::chrono::milliseconds(1000)});
+  PGconn* person = PQconnectdb(world.cluster.address().c_str());
+  PQclear(PQexec(person, "BEGIN; SELECT * FROM tandem.store_head FOR UPDATE"));
+  Result<store::Committed> answer = fail(errors::kInternal, "none");
+  std::thread committing(
+      [&] { answer = store->commit_and_wait(Batch().put(Table::kMeta, "k", "1").append("s", "1")); });
+  wait_until(world.cluster, "query LIKE '%UPDATE store_head%' AND wait_event_type = 'Lock'");
+  // It has everything and waits for us; its client gives it up and says so to the server before it tries again.
+  while (world.cluster.sql("SELECT max(mark) FROM tandem.writer") == "0") std::this_thread::yield();
+  PQfinish(person);
+  committing.join();
+  ASSERT_THAT(answer, Succeeds());
+  EXPECT_THAT(answer->sequences, testing::ElementsAre(1));
+  EXPECT_EQ(store->get(Table::kMeta, "k").value()->version, 1u);
+  EXPECT_EQ(store->last_sequence().value(), 1u);
+}
+
 }  // namespace
 }  // namespace tandem::postgres

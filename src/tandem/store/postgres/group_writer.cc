@@ -1,9 +1,7 @@
 #include "tandem/store/postgres/group_writer.h"
 
-#include <array>
-#include <deque>
+#include <algorithm>
 #include <new>
-#include <unordered_map>
 
 #include "tandem/base/assert.h"
 #include "tandem/base/pause.h"
@@ -13,14 +11,10 @@
 
 namespace tandem::postgres {
 
-using store::Append;
 using store::Batch;
-using store::Check;
 using store::Committed;
-using store::Erase;
-using store::Expect;
-using store::Put;
 using store::Table;
+using Before = PlannedRow::Before;
 
 namespace {
 
@@ -28,80 +22,158 @@ constexpr std::size_t kStatementBytesMax = std::size_t{32}
                                            << 20;  // values in one statement, unless one alone is larger
 constexpr auto kResolvePause = std::chrono::milliseconds(100);
 
-/// A row while a group is decided. Views are of the batches, which outlive it.
-struct RowState {
-  std::optional<std::uint64_t> before;
-  std::optional<std::uint64_t> now;
-  const Bytes* value = nullptr;
-  bool changed = false;
-};
-using Rows = std::unordered_map<std::string_view, RowState>;
+/// After which errors the same group may do better where nobody else writes: something was not as expected, or two writers waited
+/// for each other.
+bool is_conflict(std::string_view state) {
+  constexpr std::string_view kUniqueViolation = "23505";
+  constexpr std::string_view kRolledBack = "40";  // the class: deadlock, serialization
+  return state == kNotAsExpected || state == kUniqueViolation || state.starts_with(kRolledBack);
+}
 
-Rows::value_type* find(std::array<Rows, store::kNumTables>& rows, Table table, std::string_view key) {
-  const auto found = rows[static_cast<std::size_t>(table)].find(key);
-  TANDEM_ASSERT(found != rows[static_cast<std::size_t>(table)].end());
-  return &*found;
+std::int64_t schema_version() { return static_cast<std::int64_t>(migrations().size()); }
+
+/// What a plan does to one table. Each list has its keys ascending: writers that name the same rows wait for them in one order.
+struct TableChanges {
+  using Entry = GroupPlan::Rows::value_type;
+  using Entries = std::vector<const Entry*>;
+  Entries inserted;
+  Entries updated;  ///< at a version
+  Entries put_again;  ///< at any version: rows that many share
+  Entries erased;
+  Entries checked;
+
+  explicit TableChanges(const GroupPlan::Rows& rows) {
+    for (const Entry& entry : rows) {
+      const PlannedRow& row = entry.second;
+      if (!row.matters) continue;
+      if (row.value == nullptr)
+        (row.there() && !row.now ? erased : checked).push_back(&entry);
+      else
+        (!row.there() ? inserted : row.before == Before::kVersion ? updated : put_again).push_back(&entry);
+    }
+    for (Entries* list : {&inserted, &updated, &put_again, &erased, &checked})
+      std::sort(list->begin(), list->end(), [](const Entry* a, const Entry* b) { return a->first < b->first; });
+  }
+};
+
+/// The columns of a statement's rows.
+struct Columns {
+  std::vector<std::string_view> keys;
+  std::vector<std::string_view> values;
+  std::vector<std::int64_t> expected;
+  std::vector<std::int64_t> versions;
+  std::size_t bytes = 0;
+
+  void add(const TableChanges::Entry& entry) {
+    const auto& [key, row] = entry;
+    keys.push_back(key);
+    expected.push_back(row.expected());
+    versions.push_back(row.now.value_or(0));
+    values.push_back(row.value == nullptr ? std::string_view() : std::string_view(*row.value));
+    bytes += key.size() + values.back().size();
+  }
+};
+
+/// From the answers to ask_versions().
+void learn(GroupPlan& plan, std::span<const Answer> known) {
+  plan.begin_surely();
+  auto versions = known.begin();
+  for (std::size_t i = 0; i < store::kNumTables; ++i) {
+    const auto table = static_cast<Table>(i);
+    if (plan.rows(table).empty()) continue;
+    for (std::size_t row = 0; row < versions->num_rows(); ++row)
+      plan.know(table, versions->bytes(row, 0), static_cast<std::uint64_t>(versions->integer(row, 1)));
+    ++versions;
+  }
+}
+
+/// Decides all batches, and adds an answer for each with sequences that count from 1.
+Result<void> decide(GroupPlan& plan, std::span<const Batch* const> group, store::Answers& answers) {
+  for (const Batch* batch : group) {
+    std::uint64_t sequence = plan.appended().size();
+    if (auto decided = plan.decide(*batch); !decided) {
+      if (!plan.is_sure()) return decided;
+      answers.emplace_back(unexpected<Error>(std::move(decided).error()));
+      continue;
+    }
+    Committed committed;
+    while (sequence < plan.appended().size()) committed.sequences.push_back(++sequence);
+    answers.emplace_back(std::move(committed));
+  }
+  return {};
+}
+
+/// `last`: of the log, after the commit.
+void number(store::Answers& answers, std::uint64_t last) {
+  std::uint64_t before = last;
+  for (const auto& answer : answers) before -= answer ? answer->sequences.size() : 0;
+  for (auto& answer : answers)
+    if (answer)
+      for (std::uint64_t& sequence : answer->sequences) sequence += before;
+}
+
+/// Every row that is written. libpq copies what it is given to send; a large group goes out in parts, so that it is not held
+/// three times.
+Result<void> send_rows(Connection& connection, const std::vector<TableChanges>& changes) {
+  const auto send = [&](Query query, std::size_t table, const TableChanges::Entries& entries) -> Result<void> {
+    const Statement& chosen = statement(query, static_cast<Table>(table));
+    for (std::size_t i = 0; i < entries.size();) {
+      Columns columns;
+      while (i < entries.size() && columns.bytes < kStatementBytesMax) columns.add(*entries[i++]);
+      Params params;
+      params.byte_strings(columns.keys);
+      if (query != Query::kInsert) params.integers(columns.expected);
+      if (query != Query::kErase) params.integers(columns.versions).byte_strings(columns.values);
+      connection.send(chosen, params);
+      if (columns.bytes >= kStatementBytesMax) TANDEM_TRY(connection.finish());
+    }
+    return {};
+  };
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    TANDEM_TRY(send(Query::kUpdate, i, changes[i].updated));
+    TANDEM_TRY(send(Query::kInsert, i, changes[i].inserted));
+    TANDEM_TRY(send(Query::kErase, i, changes[i].erased));
+  }
+  // Whoever else puts these waits until we are done: as short as can be.
+  for (std::size_t i = 0; i < changes.size(); ++i) TANDEM_TRY(send(Query::kUpdate, i, changes[i].put_again));
+  return {};
+}
+
+/// Returns the number of statements.
+Result<std::size_t> send_log(Connection& connection, const std::vector<const store::Append*>& appended) {
+  std::size_t sent = 0;
+  for (std::size_t i = 0; i < appended.size(); ++sent) {
+    const auto left = static_cast<std::int64_t>(appended.size() - i);
+    std::vector<std::string_view> subjects;
+    std::vector<std::string_view> values;
+    std::size_t bytes = 0;
+    for (; i < appended.size() && bytes < kStatementBytesMax; ++i) {
+      subjects.push_back(appended[i]->subject);
+      values.push_back(appended[i]->value);
+      bytes += subjects.back().size() + values.back().size();
+    }
+    connection.send(statement(CommonQuery::kAppend),
+                    Params().byte_strings(subjects).byte_strings(values).integer(left));
+    if (bytes >= kStatementBytesMax) TANDEM_TRY(connection.finish());
+  }
+  return sent;
+}
+
+/// Of rows that are not written. Returns the number of statements.
+std::size_t send_checks(Connection& connection, const std::vector<TableChanges>& changes) {
+  std::size_t sent = 0;
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    if (changes[i].checked.empty()) continue;
+    Columns columns;
+    for (const TableChanges::Entry* entry : changes[i].checked) columns.add(*entry);
+    connection.send(statement(Query::kCheck, static_cast<Table>(i)),
+                    Params().byte_strings(columns.keys).integers(columns.expected));
+    ++sent;
+  }
+  return sent;
 }
 
 }  // namespace
-
-struct PostgresGroups::Changes {
-  std::array<Rows, store::kNumTables> rows;
-  std::vector<const Append*> appended;
-  std::int64_t sequence = 0;
-  std::vector<std::int64_t> counts;
-  bool any = false;
-
-  void name_rows(const Batch& batch) {
-    const auto name = [&](const auto& operation) {
-      if constexpr (!std::is_same_v<std::decay_t<decltype(operation)>, Append>)
-        rows[static_cast<std::size_t>(operation.table)].try_emplace(operation.key);
-    };
-    for (const store::Operation& operation : batch.operations) std::visit(name, operation);
-  }
-
-  Result<void> check(const Batch& batch) {
-    const auto expect = [&](const auto& operation) -> Result<void> {
-      if constexpr (std::is_same_v<std::decay_t<decltype(operation)>, Append>)
-        return {};
-      else
-        return store::check_expect(operation.table, operation.key, operation.expect,
-                                   find(rows, operation.table, operation.key)->second.now);
-    };
-    for (const store::Operation& operation : batch.operations) TANDEM_TRY(std::visit(expect, operation));
-    return {};
-  }
-
-  struct Effect {
-    Changes& changes;
-    Committed& committed;
-    void operator()(const Put& put) const {
-      RowState& row = find(changes.rows, put.table, put.key)->second;
-      if (!row.now) ++changes.counts[static_cast<std::size_t>(put.table)];
-      row.now = put.version != 0 ? put.version : row.now.value_or(0) + 1;
-      row.value = &put.value;
-      row.changed = true;
-    }
-    void operator()(const Erase& erase) const {
-      RowState& row = find(changes.rows, erase.table, erase.key)->second;
-      if (row.now) --changes.counts[static_cast<std::size_t>(erase.table)];
-      row.now.reset();
-      row.value = nullptr;
-      row.changed = true;
-    }
-    void operator()(const Check&) const {}
-    void operator()(const Append& append) const {
-      changes.appended.push_back(&append);
-      committed.sequences.push_back(static_cast<std::uint64_t>(++changes.sequence));
-    }
-  };
-  Committed apply(const Batch& batch) {
-    Committed committed;
-    for (const store::Operation& operation : batch.operations) std::visit(Effect{*this, committed}, operation);
-    any = true;
-    return committed;
-  }
-};
 
 Result<std::unique_ptr<PostgresGroups>> PostgresGroups::open(Address address, const PostgresOptions& options,
                                                              std::string id, Executor& executor, const Clock& clock,
@@ -113,189 +185,198 @@ Result<std::unique_ptr<PostgresGroups>> PostgresGroups::open(Address address, co
 }
 
 Result<void> PostgresGroups::connect() {
-  if (connection_ != nullptr && !connection_->broken()) return {};
+  if (connection_ != nullptr && !connection_->ended_meanwhile()) return {};
   connection_.reset();
   TANDEM_TRY_ASSIGN(connection_, Connection::open(address_, options_.answer_wait, clock_));
-  // Again on every connect: a server that was restored from a backup may have another schema than the one we knew.
-  auto ready = prepare_schema(*connection_, address_.shown).map([](const store::Migration&) {});
-  if (ready) ready = connection_->run(statement(CommonQuery::kForgetWriters)).map([](const Answer&) {});
+  const auto prepare = [&]() -> Result<void> {
+    // Again on every connect: a server that was restored from a backup may have another schema than the one we knew.
+    TANDEM_TRY(prepare_schema(*connection_, address_.shown));
+    connection_->send(statement(CommonQuery::kForgetWriters));
+    connection_->send(statement(CommonQuery::kAnnounce), Params().bytes(id_).integer(stored_mark_));
+    return connection_->finish().map([](const std::vector<Answer>&) {});
+  };
+  auto ready = prepare();
   if (!ready) connection_.reset();
   return ready;
 }
 
-Result<void> PostgresGroups::write(std::span<const Batch* const> group, store::Answers& answers) {
+Result<void> PostgresGroups::write(Group group, store::Answers& answers) {
   std::size_t bytes = 0;
   for (const Batch* batch : group) bytes += store::size_bytes(*batch);
-  auto done = attempt(group, answers);
-  // A session that was lost while nothing was asked of it is no reason to refuse anybody.
-  if (!done && !committing_ && connection_ != nullptr && connection_->broken()) {
-    answers.clear();
-    done = attempt(group, answers);
+  Written written = std::nullopt;
+  if (bytes < kStatementBytesMax) {  // what goes out in parts cannot be undone by the server alone
+    written = attempt(&PostgresGroups::write_quickly, group, answers);
+    if (written && !*written) written = attempt(&PostgresGroups::write_informed, group, answers);
   }
-  if (!done && done.error().number == errors::kLockHeld) end_stopped_sessions();
-  if (bytes > kStatementBytesMax) connection_.reset();  // libpq keeps its buffer as large as it ever was
-  return done;
+  if (written && !*written) written = attempt(&PostgresGroups::write_surely, group, answers);
+  // A session that was lost while nothing was asked of it is no reason to refuse anybody.
+  if (!written && !committing_ && connection_ != nullptr && connection_->broken())
+    written = attempt(&PostgresGroups::write_surely, group, answers);
+  if (!written && written.error().number == errors::kLockHeld) end_stopped_sessions();
+  if (bytes >= kStatementBytesMax) connection_.reset();  // libpq keeps its buffer as large as it ever was
+  if (!written) return unexpected<Error>(std::move(written).error());
+  number(answers, static_cast<std::uint64_t>(**written));
+  return {};
 }
 
-Result<void> PostgresGroups::attempt(std::span<const Batch* const> group, store::Answers& answers) {
+PostgresGroups::Written PostgresGroups::attempt(Way way, Group group, store::Answers& answers) {
   committing_ = false;
-  TANDEM_TRY(connect());
+  answers.clear();
   try {
-    Changes changes;
-    for (const Batch* batch : group) changes.name_rows(*batch);
-    auto done = transact(changes, group, answers);
-    if (!done) roll_back();  // the end of the session does the same
-    return done;
+    TANDEM_TRY(connect());
+    return (this->*way)(group, answers);
   } catch (const std::bad_alloc&) {
     connection_.reset();
     Error error = make_error(errors::kStoreOutOfMemory, "not enough memory to send {} batches", group.size());
-    return committing_ ? resolve(error) : Result<void>(unexpected<Error>(std::move(error)));
+    if (!committing_) return unexpected<Error>(std::move(error));
+    auto written = resolve(error);
+    return written && !*written ? Written(unexpected<Error>(std::move(error))) : written;
+  }
+}
+
+PostgresGroups::Written PostgresGroups::write_quickly(Group group, store::Answers& answers) {
+  GroupPlan plan(group, presence_);
+  // A refusal that rests on a guess, or on what another batch expects, is none.
+  if (!decide(plan, group, answers)) return std::nullopt;
+  return write_confirmed(plan);
+}
+
+PostgresGroups::Written PostgresGroups::write_informed(Group group, store::Answers& answers) {
+  GroupPlan plan(group, presence_);
+  ask_versions(plan);
+  TANDEM_TRY_ASSIGN(const std::vector<Answer> known, connection_->finish());
+  learn(plan, known);
+  TANDEM_TRY(decide(plan, group, answers));
+  return plan.any() ? write_confirmed(plan) : 0;
+}
+
+PostgresGroups::Written PostgresGroups::write_confirmed(const GroupPlan& plan) {
+  connection_->send(statement(CommonQuery::kJoin));
+  TANDEM_TRY_ASSIGN(const std::size_t sent, send(plan));
+  reach(one_of(store::kPoints, "postgres.before_commit"));
+  committing_ = true;
+  const auto answered = connection_->finish([this] { reach(one_of(store::kPoints, "postgres.after_send")); });
+  reach(one_of(store::kPoints, "postgres.after_commit"));
+  if (!answered) return after(answered.error());
+  stored_mark_ = mark_;
+  plan.remember();
+  return answered->at(answered->size() - sent).integer(0, 0);
+}
+
+PostgresGroups::Written PostgresGroups::write_surely(Group group, store::Answers& answers) {
+  const auto give_up = [this](Error error) -> Written {
+    if (connection_ != nullptr && !connection_->broken() && connection_->in_transaction())
+      (void)connection_->run(statement(CommonQuery::kRollback));  // the end of the session does the same
+    return unexpected<Error>(std::move(error));
+  };
+  GroupPlan plan(group, presence_);
+  const auto sequence = read_alone(plan);
+  if (!sequence) return give_up(sequence.error());
+  TANDEM_TRY(decide(plan, group, answers));
+  if (!plan.any()) {
+    TANDEM_TRY(connection_->run(statement(CommonQuery::kRollback)));
+    return *sequence;
+  }
+  if (const auto sent = send(plan); !sent) return give_up(sent.error());
+  reach(one_of(store::kPoints, "postgres.before_commit"));
+  connection_->send(statement(CommonQuery::kCommit));
+  committing_ = true;
+  const auto answered = connection_->finish([this] { reach(one_of(store::kPoints, "postgres.after_send")); });
+  reach(one_of(store::kPoints, "postgres.after_commit"));
+  if (!answered) {
+    const auto written = after(answered.error());
+    return written && !*written ? give_up(answered.error()) : written;
+  }
+  stored_mark_ = mark_;
+  plan.remember();
+  return *sequence + static_cast<std::int64_t>(plan.appended().size());
+}
+
+void PostgresGroups::ask_versions(const GroupPlan& plan) {
+  for (std::size_t i = 0; i < store::kNumTables; ++i) {
+    const auto table = static_cast<Table>(i);
+    if (plan.rows(table).empty()) continue;
+    std::vector<std::string_view> keys;
+    for (const auto& [key, row] : plan.rows(table)) keys.push_back(key);
+    connection_->send(statement(Query::kVersions, table), Params().byte_strings(keys));
+  }
+}
+
+Result<std::int64_t> PostgresGroups::read_alone(GroupPlan& plan) {
+  connection_->send(statement(CommonQuery::kBegin));
+  connection_->send(statement(CommonQuery::kWriteAlone));
+  connection_->send(statement(CommonQuery::kAnnounce), Params().bytes(id_).integer(stored_mark_));  // silent for long
+  connection_->send(statement(CommonQuery::kHead));
+  constexpr std::size_t kBefore = 3;  // answers
+  ask_versions(plan);
+  TANDEM_TRY_ASSIGN(const std::vector<Answer> known, connection_->finish());
+  const Answer& head = known.at(kBefore);
+  if (head.num_rows() != 1)
+    return fail(errors::kStoreDamaged, "{} has no head: restore the last backup", address_.shown);
+  if (head.null(0, 2) || head.integer(0, 2) != schema_version())
+    return fail(errors::kStoreNewer, "{} was migrated by another version while this one ran: start this one again",
+                address_.shown);
+  if (const std::size_t counts = head.integers(0, 1).size(); counts != store::kNumTables)
+    return fail(errors::kStoreDamaged, "{} counts {} tables instead of {}: restore the last backup", address_.shown,
+                counts, store::kNumTables);
+  learn(plan, std::span(known).subspan(kBefore + 1));
+  return head.integer(0, 0);
+}
+
+Result<std::size_t> PostgresGroups::send(const GroupPlan& plan) {
+  std::vector<TableChanges> changes;
+  for (std::size_t i = 0; i < store::kNumTables; ++i) changes.emplace_back(plan.rows(static_cast<Table>(i)));
+  TANDEM_TRY(send_rows(*connection_, changes));
+  connection_->send(statement(CommonQuery::kMoveHead), Params()
+                                                           .integer(static_cast<std::int64_t>(plan.appended().size()))
+                                                           .integers(plan.added())
+                                                           .integer(schema_version())
+                                                           .bytes(id_)
+                                                           .integer(++mark_)
+                                                           .integer(stored_mark_));
+  TANDEM_TRY_ASSIGN(const std::size_t entries, send_log(*connection_, plan.appended()));
+  // What is true now stays true until we commit: whoever writes these rows as well comes after us.
+  return 1 + entries + send_checks(*connection_, changes);
+}
+
+PostgresGroups::Written PostgresGroups::after(const Error& error) {
+  if (connection_->refusal().empty()) return resolve(error);
+  if (is_conflict(connection_->refusal())) return std::nullopt;
+  return unexpected<Error>(error);
+}
+
+PostgresGroups::Written PostgresGroups::resolve(const Error& lost) {
+  const Deadline deadline = Deadline::after(clock_, options_.doubt_wait);
+  const std::int64_t fence = mark_ + 1;
+  while (true) {
+    const auto asked = [&]() -> Result<std::vector<Answer>> {
+      TANDEM_TRY(connect());
+      // The lost session may still be at work. Either its mark is there, which this waits for when it is on its way, or it finds
+      // ours and undoes everything.
+      connection_->send(statement(CommonQuery::kFence), Params().bytes(id_).integer(fence).integer(mark_));
+      connection_->send(statement(CommonQuery::kMark), Params().bytes(id_));
+      return connection_->finish();
+    }();
+    if (asked && asked->at(1).num_rows() == 1) {
+      const Answer& found = asked->at(1);
+      stored_mark_ = found.integer(0, 0);
+      if (stored_mark_ == mark_) return found.integer(0, 1);
+      mark_ = stored_mark_;
+      return std::nullopt;
+    }
+    const Error error = asked ? make_error(errors::kStoreUnreachable, "it forgot its writer") : asked.error();
+    const bool may_pass = error.number == errors::kStoreUnreachable || error.number == errors::kLockHeld;
+    if (!may_pass || deadline.expired(clock_)) {
+      return fail(errors::kIoError, "{}; what became of the last commit could not be found out: {}", lost.message,
+                  error.message);
+    }
+    pause(executor_, kResolvePause, {});
   }
 }
 
 void PostgresGroups::end_stopped_sessions() {
   if (connection_ == nullptr || connection_->broken()) return;
   (void)connection_->run(statement(CommonQuery::kEndStopped));
-}
-
-void PostgresGroups::roll_back() {
-  if (connection_ != nullptr && !connection_->broken() && connection_->in_transaction())
-    (void)connection_->run(statement(CommonQuery::kRollback));
-}
-
-Result<void> PostgresGroups::transact(Changes& changes, std::span<const Batch* const> group, store::Answers& answers) {
-  connection_->send(statement(CommonQuery::kBegin));
-  connection_->send(statement(CommonQuery::kHead));
-  std::deque<std::vector<std::string_view>> keys;
-  std::vector<std::size_t> asked;
-  for (std::size_t table = 0; table < changes.rows.size(); ++table) {
-    if (changes.rows[table].empty()) continue;
-    auto& names = keys.emplace_back();
-    for (const auto& [key, row] : changes.rows[table]) names.push_back(key);
-    connection_->send(statement(Query::kVersions, static_cast<Table>(table)), Params().byte_strings(names));
-    asked.push_back(table);
-  }
-  TANDEM_TRY_ASSIGN(const std::vector<Answer> known, connection_->finish());
-  const Answer& head = known.at(1);
-  if (head.num_rows() != 1)
-    return fail(errors::kStoreDamaged, "{} has no head: restore the last backup", address_.shown);
-  if (head.null(0, 2) || head.integer(0, 2) != static_cast<std::int64_t>(migrations().size()))
-    return fail(errors::kStoreNewer, "{} was migrated by another version while this one ran: start this one again",
-                address_.shown);
-  changes.sequence = head.integer(0, 0);
-  changes.counts = head.integers(0, 1);
-  if (changes.counts.size() != store::kNumTables)
-    return fail(errors::kStoreDamaged, "{} counts {} tables instead of {}: restore the last backup", address_.shown,
-                changes.counts.size(), store::kNumTables);
-  for (std::size_t i = 0; i < asked.size(); ++i) {
-    const Answer& versions = known.at(2 + i);
-    for (std::size_t row = 0; row < versions.num_rows(); ++row) {
-      RowState& state = find(changes.rows, static_cast<Table>(asked[i]), versions.bytes(row, 0))->second;
-      state.before = state.now = static_cast<std::uint64_t>(versions.integer(row, 1));
-    }
-  }
-  for (const Batch* batch : group) {
-    // Every precondition before any effect: a refused batch leaves nothing.
-    if (auto holds = changes.check(*batch); holds)
-      answers.emplace_back(changes.apply(*batch));
-    else
-      answers.emplace_back(unexpected<Error>(std::move(holds).error()));
-  }
-  if (!changes.any) {
-    TANDEM_TRY(connection_->run(statement(CommonQuery::kRollback)));
-    return {};
-  }
-  TANDEM_TRY(write_rows(changes));
-  ++mark_;
-  connection_->send(statement(CommonQuery::kSetHead), Params().integer(changes.sequence).integers(changes.counts));
-  connection_->send(statement(CommonQuery::kSetMark), Params().bytes(id_).integer(mark_));
-  reach(one_of(store::kPoints, "postgres.before_commit"));
-  connection_->send(statement(CommonQuery::kCommit));
-  committing_ = true;
-  const auto committed = connection_->finish([this] { reach(one_of(store::kPoints, "postgres.after_send")); });
-  reach(one_of(store::kPoints, "postgres.after_commit"));
-  if (committed) return {};
-  return connection_->broken() ? resolve(committed.error()) : Result<void>(unexpected<Error>(committed.error()));
-}
-
-Result<void> PostgresGroups::write_rows(const Changes& changes) {
-  std::vector<std::string_view> keys;
-  std::vector<std::string_view> values;
-  std::vector<std::int64_t> numbers;
-  std::size_t bytes = 0;
-  // libpq copies what it is given to send; a large group goes out in parts, so that it is not held three times.
-  const auto flush = [&](const Statement& statement) -> Result<void> {
-    if (keys.empty()) return {};
-    connection_->send(statement, Params().byte_strings(keys).integers(numbers).byte_strings(values));
-    keys.clear();
-    values.clear();
-    numbers.clear();
-    if (std::exchange(bytes, 0) < kStatementBytesMax) return {};
-    return connection_->finish().map([](const std::vector<Answer>&) {});
-  };
-  for (std::size_t table = 0; table < changes.rows.size(); ++table) {
-    const Statement& put = statement(Query::kPut, static_cast<Table>(table));
-    std::vector<std::string_view> erased;
-    for (const auto& [key, row] : changes.rows[table]) {
-      if (!row.changed) continue;
-      if (!row.now) {
-        if (row.before) erased.push_back(key);
-        continue;
-      }
-      keys.push_back(key);
-      numbers.push_back(static_cast<std::int64_t>(*row.now));
-      values.push_back(*row.value);
-      bytes += key.size() + row.value->size();
-      if (bytes >= kStatementBytesMax) TANDEM_TRY(flush(put));
-    }
-    TANDEM_TRY(flush(put));
-    if (!erased.empty())
-      connection_->send(statement(Query::kErase, static_cast<Table>(table)), Params().byte_strings(erased));
-  }
-  const Statement& append = statement(CommonQuery::kAppend);
-  std::int64_t sequence = changes.sequence - static_cast<std::int64_t>(changes.appended.size());
-  std::vector<std::string_view> subjects;
-  std::vector<std::string_view> events;
-  std::vector<std::int64_t> sequences;
-  for (std::size_t i = 0; i < changes.appended.size(); ++i) {
-    sequences.push_back(++sequence);
-    subjects.push_back(changes.appended[i]->subject);
-    events.push_back(changes.appended[i]->value);
-    bytes += subjects.back().size() + events.back().size();
-    if (bytes < kStatementBytesMax && i + 1 < changes.appended.size()) continue;
-    connection_->send(append, Params().integers(sequences).byte_strings(subjects).byte_strings(events));
-    if (std::exchange(bytes, 0) >= kStatementBytesMax) TANDEM_TRY(connection_->finish());
-    sequences.clear();
-    subjects.clear();
-    events.clear();
-  }
-  return {};
-}
-
-Result<void> PostgresGroups::resolve(const Error& lost) {
-  const Deadline deadline = Deadline::after(clock_, options_.doubt_wait);
-  while (true) {
-    const auto asked = [&]() -> Result<std::int64_t> {
-      TANDEM_TRY(connect());
-      // Whoever holds the head is done when we have it: what the lost session did is then decided.
-      connection_->send(statement(CommonQuery::kBegin));
-      connection_->send(statement(CommonQuery::kHead));
-      connection_->send(statement(CommonQuery::kMark), Params().bytes(id_));
-      connection_->send(statement(CommonQuery::kCommit));
-      TANDEM_TRY_ASSIGN(const std::vector<Answer> answers, connection_->finish());
-      return answers.at(2).num_rows() == 0 ? 0 : answers.at(2).integer(0, 0);
-    }();
-    if (asked && *asked == mark_) return {};
-    if (asked) return unexpected<Error>(lost);  // nothing was written
-    roll_back();
-    const bool may_pass =
-        asked.error().number == errors::kStoreUnreachable || asked.error().number == errors::kLockHeld;
-    if (!may_pass || deadline.expired(clock_)) {
-      return fail(errors::kIoError, "{}; what became of the last commit could not be found out: {}", lost.message,
-                  asked.error().message);
-    }
-    pause(executor_, kResolvePause, {});
-  }
 }
 
 bool PostgresGroups::may_go_on(const Error& error) const {

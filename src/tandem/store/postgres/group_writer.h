@@ -1,24 +1,33 @@
-// tandem/store/postgres/group_writer.h - PostgresGroups: a group of batches as one transaction of two round trips.
+// tandem/store/postgres/group_writer.h - PostgresGroups: a group of batches as one transaction, of one round trip as a rule.
 //
-// Room: store. Not here: the queue (store/commit_queue.h), reading.
+// Room: store. Not here: the queue (store/commit_queue.h), what a group comes to (group_plan.h), reading.
 #pragma once
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "tandem/base/clock.h"
 #include "tandem/base/executor.h"
 #include "tandem/store/commit_queue.h"
 #include "tandem/store/postgres/connection.h"
+#include "tandem/store/postgres/group_plan.h"
 #include "tandem/store/postgres/postgres_store.h"
+#include "tandem/store/postgres/presence.h"
 #include "tandem/store/postgres/signals.h"
 
 namespace tandem::postgres {
 
-/// First trip: the head of the store, locked, and the versions of all rows that the group names. Then every batch is decided here,
-/// in order, against what the ones before it did. Second trip: what the rows come to, each written once, and the commit, with a
-/// mark of this writer by which a commit whose answer was lost is found again.
+/// The quick way: the group is decided against what its batches expect and what is guessed, and goes out whole. The server confirms
+/// each row as it writes it and undoes everything when one is not as expected; the head of the store, which all commits go through,
+/// comes last, so that groups of several processes overlap.
+///
+/// The informed way, when something was not as expected, and for every refusal: the versions of all rows that the group names are read
+/// first, and the rest is the same. The sure way, when somebody was faster again, and for what is too large for one trip: the same
+/// while nobody else writes.
+///
+/// Every way the transaction carries a mark of this writer, by which a commit whose answer was lost is found again.
 class PostgresGroups final : public store::GroupWriter {
  public:
   /// Errors: those of Connection::open and prepare_schema.
@@ -31,7 +40,9 @@ class PostgresGroups final : public store::GroupWriter {
   void abandon() override { connection_.reset(); }
 
  private:
-  struct Changes;
+  using Group = std::span<const store::Batch* const>;
+  /// The last sequence of the event log after a commit; nothing: it was not done and nothing is written.
+  using Written = Result<std::optional<std::int64_t>>;
   PostgresGroups(Address address, const PostgresOptions& options, std::string id, Executor& executor,
                  const Clock& clock, Signals& signals)
       : address_(std::move(address)),
@@ -44,13 +55,26 @@ class PostgresGroups final : public store::GroupWriter {
     if (options_.crash_points != nullptr) options_.crash_points->reach(point);
   }
   Result<void> connect();
-  Result<void> attempt(std::span<const store::Batch* const> group, store::Answers& answers);
+  using Way = Written (PostgresGroups::*)(Group group, store::Answers& answers);
+  Written attempt(Way way, Group group, store::Answers& answers);
+  /// Nothing: something was not as it was guessed or expected.
+  Written write_quickly(Group group, store::Answers& answers);
+  /// Nothing: somebody was faster.
+  Written write_informed(Group group, store::Answers& answers);
+  Written write_surely(Group group, store::Answers& answers);
+  /// One trip; the server undoes it when a row is not as the plan says.
+  Written write_confirmed(const GroupPlan& plan);
+  void ask_versions(const GroupPlan& plan);
+  /// What the store holds of the plan's rows, with nobody else writing until the transaction ends. Returns the last sequence.
+  Result<std::int64_t> read_alone(GroupPlan& plan);
+  /// All that the plan does. Returns the number of statements from the one on that moves the head, which answers with the log's last
+  /// sequence, unless the plan goes out in parts.
+  Result<std::size_t> send(const GroupPlan& plan);
+  /// A transaction that was to have mark_ has ended with this error.
+  Written after(const Error& error);
+  /// What became of it, when its answer was lost.
+  Written resolve(const Error& lost);
   void end_stopped_sessions();
-  Result<void> transact(Changes& changes, std::span<const store::Batch* const> group, store::Answers& answers);
-  void roll_back();
-  Result<void> write_rows(const Changes& changes);
-  /// What became of the transaction with mark_, whose answer was lost for this reason.
-  Result<void> resolve(const Error& lost);
 
   const Address address_;
   const PostgresOptions options_;
@@ -58,8 +82,10 @@ class PostgresGroups final : public store::GroupWriter {
   Executor& executor_;
   const Clock& clock_;
   Signals& signals_;
+  Presence presence_;
   std::unique_ptr<Connection> connection_;
-  std::int64_t mark_ = 0;
+  std::int64_t mark_ = 0;  ///< of the transaction under way or last tried
+  std::int64_t stored_mark_ = 0;  ///< of the last one that was committed
   bool committing_ = false;  ///< the commit of the last attempt was on its way
 };
 

@@ -38,7 +38,8 @@ struct PostgresOptions {
 };
 
 /// Each process groups its commits as the embedded store does; groups of all processes go through one locked row, so that
-/// sequence numbers are gapless and preconditions are decided here, on two round trips a group whatever its size.
+/// sequence numbers are gapless. Preconditions are decided here and confirmed there, on one round trip a group whatever its size;
+/// three where another process was faster.
 ///
 /// When the server cannot be reached before a group was committed, the group gets 3008 and nothing is written; the next one
 /// connects again. When the answer to a commit is lost, the store asks the server what became of it and answers truly; only when
@@ -46,7 +47,7 @@ struct PostgresOptions {
 ///
 /// Errors:  beyond those of Store: 3008 store_unreachable - of commits and of reads, which try once again themselves.
 /// Threads: as Store says; `done` runs on the writer thread, the executor's loop "store-writer". The executor outlives the store.
-/// Cost:    a commit is a sync of the server shared by its group, two round trips, and some microseconds an operation.
+/// Cost:    a commit is a sync of the server and a round trip, shared by its group, and some microseconds an operation.
 class PostgresStore final : public store::Store {
  public:
   /// Connects and migrates. Errors: 3009 bad_store_address; 3008; 3001 store_newer; 3002 store_foreign; 3003 store_damaged; 1043

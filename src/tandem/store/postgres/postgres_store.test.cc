@@ -3,33 +3,12 @@
 #include "tandem/base/testing/matchers.h"
 #include "tandem/store/postgres/address.h"
 #include "tandem/store/postgres/schema.h"
-#include "tandem/store/postgres/testing/cluster.h"
+#include "tandem/store/postgres/testing/database.h"
 #include "tandem/store/testing/conformance.h"
 
 namespace tandem::store {
 
-/// A database of its own on the one server of this process.
-class Database {
- public:
-  Database() : name_("t" + std::to_string(++made_)) { server().sql("CREATE DATABASE " + name_); }
-  static postgres::Cluster& server() {
-    static postgres::Cluster cluster;
-    return cluster;
-  }
-  std::string address() const { return server().address(name_); }
-  std::string sql(const std::string& text) const { return server().sql(text, name_); }
-  Result<std::unique_ptr<postgres::PostgresStore>> try_open(postgres::PostgresOptions options = {}) {
-    return postgres::PostgresStore::open(address(), options, executor_, clock_, rng_, meter_);
-  }
-
- private:
-  static inline int made_ = 0;
-  std::string name_;
-  ThreadExecutor executor_{1};
-  SystemClock clock_;
-  SystemRng rng_;
-  NullMeter meter_;
-};
+using postgres::Database;
 
 struct PostgresHarness {
   Database database;
@@ -53,7 +32,6 @@ namespace tandem::postgres {
 namespace {
 
 using store::Batch;
-using store::Database;
 using store::Expect;
 using store::Table;
 using testing::HasSubstr;

@@ -30,7 +30,15 @@ constexpr const char* kCreate = R"sql(
   CREATE TABLE tandem.writer      (id bytea PRIMARY KEY, mark int8 NOT NULL, seen timestamptz NOT NULL) WITH (fillfactor = 20);
 )sql";
 
-constexpr std::array<const char*, 1> kMigrations = {kCreate};
+// What a writer committed last. Rows of jobs and budgets change some times: room on their page, so that their index need not change
+// as well. Versions that know nothing of the lock of kJoin write no more.
+constexpr const char* kQuickGroups = R"sql(
+  ALTER TABLE tandem.writer ADD COLUMN sequence int8 NOT NULL DEFAULT 0;
+  ALTER TABLE tandem.job SET (fillfactor = 50);
+  ALTER TABLE tandem.budget SET (fillfactor = 50);
+)sql";
+
+constexpr std::array<const char*, 2> kMigrations = {kCreate, kQuickGroups};
 
 const Statement kState = {
     .name = "schema_state",
@@ -52,7 +60,7 @@ Result<void> migrate(Connection& connection, std::size_t number, std::string_vie
 
 struct Found {
   std::size_t version = 0;  ///< 0: there is no store
-  bool schema = false;      ///< the empty schema, at least
+  bool schema = false;  ///< the empty schema, at least
 };
 
 Result<Found> look(Connection& connection, const std::string& shown) {

@@ -23,20 +23,41 @@ constexpr std::array<const char*, kNumQueries> kSql = {
     "SELECT count(*) FROM {0} WHERE key >= $1",
     "SELECT count(*) FROM {0} WHERE key >= $1 AND key < $2",
     "SELECT key, version FROM {0} WHERE key = ANY($1::bytea[])",
-    "INSERT INTO {0} (key, version, value) SELECT * FROM unnest($1::bytea[], $2::int8[], $3::bytea[]) "
-    "ON CONFLICT (key) DO UPDATE SET version = excluded.version, value = excluded.value",
-    "DELETE FROM {0} WHERE key = ANY($1::bytea[])",
+    "INSERT INTO {0} (key, version, value) SELECT * FROM unnest($1::bytea[], $2::int8[], $3::bytea[])",
+    "WITH done AS (UPDATE {0} AS row SET value = new.value, "
+    "version = CASE WHEN new.version > 0 THEN new.version ELSE row.version - new.version END "
+    "FROM unnest($1::bytea[], $2::int8[], $3::int8[], $4::bytea[]) AS new (key, expected, version, value) "
+    "WHERE row.key = new.key AND (new.expected = 0 OR row.version = new.expected) RETURNING 1) "
+    "SELECT 1 / (count(*) = cardinality($1::bytea[]))::int FROM done",
+    "WITH done AS (DELETE FROM {0} AS row USING unnest($1::bytea[], $2::int8[]) AS old (key, expected) "
+    "WHERE row.key = old.key AND (old.expected = 0 OR row.version = old.expected) RETURNING 1) "
+    "SELECT 1 / (count(*) = cardinality($1::bytea[]))::int FROM done",
+    "SELECT 1 / (count(*) = 0)::int FROM unnest($1::bytea[], $2::int8[]) AS old (key, expected) "
+    "LEFT JOIN {0} AS row ON row.key = old.key WHERE CASE old.expected WHEN -1 THEN row.key IS NOT NULL "
+    "WHEN 0 THEN row.key IS NULL ELSE row.version IS DISTINCT FROM old.expected END",
 };
 
 // Index = CommonQuery.
 constexpr std::array<const char*, kNumCommonQueries> kCommonSql = {
     "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+    // The number is ours by agreement of all versions; another one than schema.cc takes.
+    "SELECT pg_advisory_xact_lock_shared(7884949621034182126)",
+    "SELECT pg_advisory_xact_lock(7884949621034182126)",
     "SELECT sequence, rows, (SELECT version FROM schema_version) FROM store_head FOR UPDATE",
-    "INSERT INTO event_log (sequence, subject, value) SELECT * FROM unnest($1::int8[], $2::bytea[], $3::bytea[])",
-    "UPDATE store_head SET sequence = $1::int8, rows = $2::int8[]",
-    "INSERT INTO writer (id, mark, seen) VALUES ($1, $2, now()) "
-    "ON CONFLICT (id) DO UPDATE SET mark = excluded.mark, seen = excluded.seen",
-    "SELECT mark FROM writer WHERE id = $1",
+    "WITH head AS (UPDATE store_head SET sequence = sequence + $1::int8, "
+    "rows = ARRAY(SELECT was + more FROM unnest(rows, $2::int8[]) WITH ORDINALITY AS counts (was, more, n) ORDER BY n) "
+    "WHERE (SELECT version FROM schema_version) = $3::int8 AND cardinality(rows) = cardinality($2::int8[]) "
+    "AND array_position(rows, NULL) IS NULL RETURNING sequence), "
+    "moved AS (UPDATE writer SET mark = $5::int8, seen = now(), sequence = head.sequence FROM head "
+    "WHERE id = $4 AND mark = $6::int8 RETURNING writer.sequence) "
+    "SELECT sum(sequence)::int8, 1 / count(*) FROM moved",
+    "INSERT INTO event_log (sequence, subject, value) SELECT (SELECT sequence FROM store_head) - $3::int8 + n, "
+    "subject, value "
+    "FROM unnest($1::bytea[], $2::bytea[]) WITH ORDINALITY AS new (subject, value, n)",
+    "INSERT INTO writer (id, mark, seen) VALUES ($1, $2, now()) ON CONFLICT (id) DO NOTHING",
+    "INSERT INTO writer (id, mark, seen) VALUES ($1, $2::int8, now()) "
+    "ON CONFLICT (id) DO UPDATE SET mark = excluded.mark WHERE writer.mark <> $3::int8",
+    "SELECT mark, sequence FROM writer WHERE id = $1",
     "COMMIT",
     "ROLLBACK",
     "SELECT sequence, subject, value FROM event_log WHERE sequence > $1 ORDER BY sequence LIMIT $2",

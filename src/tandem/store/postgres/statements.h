@@ -17,45 +17,55 @@ struct Statement {
   std::string sql;
 };
 
-/// Statements that exist once for each Table.
+/// Statements that exist once for each Table. Those that write or check fail with kNotAsExpected unless all their rows are as they
+/// were expected: at a version, 0: there, or (to be checked) -1: not there.
 enum class Query : std::uint8_t {
-  kGet,         ///< $1 key -> version, value
-  kUp,          ///< $1 from, $2 limit -> key, version, value, ascending
-  kUpUntil,     ///< $1 from, $2 limit, $3 until -> the same below `until`
-  kDown,        ///< as kUp, descending
-  kDownUntil,   ///< as kUpUntil, descending
-  kPage,        ///< $1 from, $2 limit, $3 bytes -> as kUp; ends when the values before a row have that many bytes
-  kCount,       ///< $1 from -> number of rows
+  kGet,  ///< $1 key -> version, value
+  kUp,  ///< $1 from, $2 limit -> key, version, value, ascending
+  kUpUntil,  ///< $1 from, $2 limit, $3 until -> the same below `until`
+  kDown,  ///< as kUp, descending
+  kDownUntil,  ///< as kUpUntil, descending
+  kPage,  ///< $1 from, $2 limit, $3 bytes -> as kUp; ends when the values before a row have that many bytes
+  kCount,  ///< $1 from -> number of rows
   kCountUntil,  ///< $1 from, $2 until -> number of rows
-  kVersions,    ///< $1 keys -> key, version of those that exist
-  kPut,         ///< $1 keys, $2 versions, $3 values
-  kErase,       ///< $1 keys
+  kVersions,  ///< $1 keys -> key, version of those that exist
+  kInsert,  ///< $1 keys, $2 versions, $3 values
+  kUpdate,  ///< $1 keys, $2 expected versions, $3 versions, $4 values; versions above 0 as they are, else as many more than before
+  kErase,  ///< $1 keys, $2 expected versions
+  kCheck,  ///< $1 keys, $2 expected versions
 };
-inline constexpr std::size_t kNumQueries = static_cast<std::size_t>(Query::kErase) + 1;
+inline constexpr std::size_t kNumQueries = static_cast<std::size_t>(Query::kCheck) + 1;
 
 /// Statements on the event log and on what every transaction goes through.
 enum class CommonQuery : std::uint8_t {
   kBegin,
-  kHead,          ///< -> sequence, rows of each table, schema version; nobody else writes until the transaction ends
-  kAppend,        ///< $1 sequences, $2 subjects, $3 values
-  kSetHead,       ///< $1 sequence, $2 rows of each table
-  kSetMark,       ///< $1 writer, $2 mark
-  kMark,          ///< $1 writer -> mark
+  kJoin,  ///< until the transaction ends nobody writes alone
+  kWriteAlone,  ///< until the transaction ends nobody else writes
+  kHead,  ///< -> sequence, rows of each table, schema version
+  kMoveHead,  ///< $1 entries, $2 more rows of each table, $3 schema version, $4 writer, $5 mark, $6 its mark before -> sequence;
+  ///< until the transaction ends nobody else commits. Fails with kNotAsExpected
+  kAppend,  ///< $1 subjects, $2 values, $3 how many entries of the transaction come after them and with them
+  kAnnounce,  ///< $1 writer, $2 mark: it is known from now on
+  kFence,  ///< $1 writer, $2 mark, $3 mark: it has the first unless it has the second; waits for a commit that is under way
+  kMark,  ///< $1 writer -> mark, last sequence of the log at that commit
   kCommit,
   kRollback,
-  kAfter,         ///< $1 after, $2 limit -> sequence, subject, value
-  kAfterOf,       ///< $1 after, $2 limit, $3 subject -> sequence, subject, value
+  kAfter,  ///< $1 after, $2 limit -> sequence, subject, value
+  kAfterOf,  ///< $1 after, $2 limit, $3 subject -> sequence, subject, value
   kBeginSnapshot,
   kSnapshotHead,  ///< as kHead, without holding anybody up
-  kLogPage,       ///< $1 after, $2 limit, $3 bytes -> as kAfter; ends as kPage
-  kLogSize,       ///< -> number of entries
+  kLogPage,  ///< $1 after, $2 limit, $3 bytes -> as kAfter; ends as kPage
+  kLogSize,  ///< -> number of entries
   kLastSequence,  ///< -> sequence, 0 when empty
-  kRows,          ///< $1 number of the table from 1 -> its rows
-  kNow,           ///< -> microseconds since 1970
-  kEndStopped,    ///< ends sessions of ours that hold on to a transaction while their client is silent
-  kForgetWriters, ///< drops marks of writers that are long gone
+  kRows,  ///< $1 number of the table from 1 -> its rows
+  kNow,  ///< -> microseconds since 1970
+  kEndStopped,  ///< ends sessions of ours that hold on to a transaction while their client is silent
+  kForgetWriters,  ///< drops marks of writers that are long gone
 };
 inline constexpr std::size_t kNumCommonQueries = static_cast<std::size_t>(CommonQuery::kForgetWriters) + 1;
+
+/// SQLSTATE division_by_zero: how a statement says that it did not find what it was told to expect.
+inline constexpr const char* kNotAsExpected = "22012";
 
 const Statement& statement(Query query, store::Table table);
 const Statement& statement(CommonQuery query);

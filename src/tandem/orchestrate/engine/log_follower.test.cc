@@ -1,0 +1,99 @@
+// One order for what all processes make, whether it comes from memory or from the log.
+#include "tandem/orchestrate/engine/log_follower.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+
+#include "tandem/base/testing/matchers.h"
+#include "tandem/base/testing/recording_log.h"
+#include "tandem/store/memory/memory_store.h"
+
+namespace tandem::engine {
+namespace {
+
+using testing::ElementsAre;
+
+/// A follower that looks only when it is told to, and what it has told. An event's actor says where it was taken from: "log" stands
+/// in the log, "memory" is what made() gets.
+class Following : public testing::Test {
+ protected:
+  static job::Event event(std::uint64_t number, const char* from) {
+    return {.sequence = number,
+            .job = JobId("job"),
+            .type = "job.queued",
+            .at = {},
+            .actor = from,
+            .data = {{"n", number}}};
+  }
+  void commit(std::uint64_t first, std::uint64_t last) {
+    store::Batch batch;
+    for (std::uint64_t i = first; i <= last; ++i) batch.append("job", event(i, "log").stored());
+    ASSERT_THAT(store_.commit_and_wait(std::move(batch)), Succeeds());
+  }
+  void start() {
+    follower_ = LogFollower::start(store_, executor_, log_, std::chrono::hours(1), [this](const job::Event& event) {
+                  std::unique_lock lock(mutex_);
+                  changed_.wait(lock, [&] { return !held_; });
+                  EXPECT_EQ(event.data.at("n"), event.sequence);
+                  told_.push_back(std::to_string(event.sequence) + " " + event.actor);
+                  changed_.notify_all();
+                }).value();
+  }
+  void hold(bool held) {
+    const std::lock_guard lock(mutex_);
+    held_ = held;
+    changed_.notify_all();
+  }
+  std::vector<std::string> told(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return told_.size() >= count; });
+    return told_;
+  }
+
+  ThreadExecutor executor_{1};
+  RecordingLog log_;
+  memory::MemoryStore store_{executor_};
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool held_ = false;
+  std::vector<std::string> told_;
+  std::unique_ptr<LogFollower> follower_;
+};
+
+TEST_F(Following, what_was_made_here_waits_for_what_others_wrote_before_it_and_is_told_once) {
+  commit(1, 1);  // before it looks
+  start();
+  commit(2, 8);
+  follower_->made(event(2, "memory"));
+  EXPECT_THAT(told(1), ElementsAre("2 memory"));
+  follower_->made(event(4, "memory"));
+  EXPECT_THAT(told(3), ElementsAre("2 memory", "3 log", "4 memory"));
+  follower_->made(event(7, "memory"));  // told before 6, which was made here as well
+  told(6);
+  follower_->made(event(6, "memory"));
+  follower_->made(event(8, "memory"));
+  EXPECT_THAT(told(7), ElementsAre("2 memory", "3 log", "4 memory", "5 log", "6 log", "7 memory", "8 memory"));
+}
+
+TEST_F(Following, what_it_cannot_keep_it_reads) {
+  start();
+  constexpr std::uint64_t kEvents = LogFollower::kMadeMax + 100;
+  commit(1, kEvents / 2);
+  commit(kEvents / 2 + 1, kEvents);
+  hold(true);
+  for (std::uint64_t i = 1; i <= kEvents; ++i) follower_->made(event(i, "memory"));
+  hold(false);
+  const auto all = told(kEvents);
+  ASSERT_EQ(all.size(), kEvents);
+  std::size_t read = 0;
+  for (std::uint64_t i = 1; i <= kEvents; ++i) {
+    EXPECT_THAT(all[i - 1], testing::StartsWith(std::to_string(i) + " "));
+    read += all[i - 1].ends_with("log") ? 1 : 0;
+  }
+  EXPECT_LE(read, kEvents - LogFollower::kMadeMax);
+}
+
+}  // namespace
+}  // namespace tandem::engine
