@@ -78,8 +78,8 @@ TEST(Event, the_catalogue_names_every_way_to_differ_from_it) {
     return catalogue_violation({.job = JobId("job_x"), .type = std::move(type), .data = std::move(data)});
   };
   const Json whole = {
-      {"name", ""},          {"problem_type", "qubo"}, {"spec_sha256", "00"},    {"cost_max_usd_micros", 3},
-      {"retry_of", nullptr}, {"tenant", "t"},          {"project", ""},          {"serial_key", ""},
+      {"name", ""},          {"problem_type", "qubo"}, {"spec_sha256", "00"}, {"cost_max_usd_micros", 3},
+      {"retry_of", nullptr}, {"tenant", "t"},          {"project", ""},       {"serial_key", ""},
       {"rank", 1},           {"start_by", 0},          {"home", ""}};
   EXPECT_EQ(violation("job.queued", whole), "");
   EXPECT_EQ(violation("job.cueued", whole), "contract/events.json has no event 'job.cueued'");
@@ -186,8 +186,8 @@ TEST(Documents, are_written_out_where_a_folder_is_named) {
   const char* folder = std::getenv("TANDEM_DOCUMENTS_DIR");
   if (folder == nullptr) GTEST_SKIP() << "TANDEM_DOCUMENTS_DIR names no folder";
   Event event{.job = kJob, .type = "job.queued", .at = Timestamp{1}, .actor = "a"};
-  event.data = {{"name", ""},          {"problem_type", "qubo"}, {"spec_sha256", "00"},    {"cost_max_usd_micros", 3},
-                {"retry_of", nullptr}, {"tenant", "t"},          {"project", ""},          {"serial_key", ""},
+  event.data = {{"name", ""},          {"problem_type", "qubo"}, {"spec_sha256", "00"}, {"cost_max_usd_micros", 3},
+                {"retry_of", nullptr}, {"tenant", "t"},          {"project", ""},       {"serial_key", ""},
                 {"rank", 1},           {"start_by", 0},          {"home", ""}};
   event.sequence = 7;
   ResultDocument bare = sample_result();

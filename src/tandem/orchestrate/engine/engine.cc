@@ -105,29 +105,28 @@ void EngineImpl::admit(SpecPtr spec, std::string_view tenant, std::string_view i
     const std::lock_guard lock(mutex_);
     ++admitting_;
   }
-  ledger_.insert(
-      std::move(candidate.record), std::move(candidate.change),
-      [this, spec = std::move(spec), tenant = std::string(tenant), key = std::string(idempotency_key),
-       actor = std::string(actor), done = std::move(done)](Result<JobRecord> row) mutable {
-        if (row) {
-          const JobId id = row->view.id;
-          admitted(*std::move(row), std::move(spec));
-          done(Admission{.id = id});
-          return admission_ended();
-        }
+  ledger_.insert(std::move(candidate.record), std::move(candidate.change),
+                 [this, spec = std::move(spec), tenant = std::string(tenant), key = std::string(idempotency_key),
+                  actor = std::string(actor), done = std::move(done)](Result<JobRecord> row) mutable {
+                   if (row) {
+                     const JobId id = row->view.id;
+                     admitted(*std::move(row), std::move(spec));
+                     done(Admission{.id = id});
+                     return admission_ended();
+                   }
         // What it means may take a look at the store, and this is no thread to look from.
-        chore([this, spec = std::move(spec), tenant = std::move(tenant), key = std::move(key), actor = std::move(actor),
-               error = std::move(row).error(), done = std::move(done)] {
-          if (is_store_trouble(error)) cannot_store(error);
-          // Two requests with one key at the same time, of which the other one won: its job is the answer. Or an old key
-          // expired just now.
-          if (error.number == errors::kPreconditionFailed && !key.empty())
-            admit(spec, tenant, key, actor, done);
-          else
-            done(tl::unexpected(error));
-          admission_ended();
-        });
-      });
+                   chore([this, spec = std::move(spec), tenant = std::move(tenant), key = std::move(key),
+                          actor = std::move(actor), error = std::move(row).error(), done = std::move(done)] {
+                     if (is_store_trouble(error)) cannot_store(error);
+                     // Two requests with one key at the same time, of which the other one won: its job is the answer. Or an old key
+                     // expired just now.
+                     if (error.number == errors::kPreconditionFailed && !key.empty())
+                       admit(spec, tenant, key, actor, done);
+                     else
+                       done(tl::unexpected(error));
+                     admission_ended();
+                   });
+                 });
 }
 
 Result<EngineImpl::Candidate> EngineImpl::make_candidate(const job::JobSpec& spec, std::string_view tenant,

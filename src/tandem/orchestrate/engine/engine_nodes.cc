@@ -170,7 +170,8 @@ void EngineImpl::heard(const job::Event& event) {
     if (!record || record->suspend_requested) stop_running(id, StopReason::kSuspended);
   } else if (event.type == "job.queued") {
     const std::string home = event.data.value("home", "");
-    const bool is_at_home = membership_ != nullptr && home == membership_->id();  // it was enqueued when it was admitted
+    const bool is_at_home =
+        membership_ != nullptr && home == membership_->id();  // it was enqueued when it was admitted
     if (runs_here && home.empty()) enqueue(queued_of(event));
     if (runs_here && !home.empty() && !is_at_home) enqueue_guest(queued_of(event));
   } else if (event.type == "job.requeued" || event.type == "job.resumed") {

@@ -178,8 +178,10 @@ TEST_F(EngineQueue, a_job_that_may_spend_nothing_asks_a_provider_without_a_price
   world_.provider->plan.bill = job::Money{};
   circuit::Pub pub{.circuit = circuit::Circuit::create(1, 1).value(), .shots = 10};
   pub.circuit.measure_all();
-  const JobId id = world_.run(world_.spec({{"program", {{"pubs", Json::array({pub.document()})}}},
-                                           {"policy", {{"backends", {"fake.provider"}}}}})).id;
+  const JobId id = world_
+                       .run(world_.spec({{"program", {{"pubs", Json::array({pub.document()})}}},
+                                         {"policy", {{"backends", {"fake.provider"}}}}}))
+                       .id;
   EXPECT_EQ(world_.engine->job(id)->state, job::JobState::kSucceeded);
   EXPECT_EQ(world_.provider->submissions(), 1);
   EXPECT_TRUE(world_.hold(id).closed);
@@ -278,7 +280,8 @@ TEST_F(EngineQueue, a_job_that_no_worker_takes_in_time_expires_in_the_queue) {
   world_.open(1);
   world_.admit(world_.classical_job("first"));
   gate_.wait_for_arrivals(1);
-  const JobId id = world_.admit(scheduled("late", Json::object(), {{"queue_wait", "2s"}, {"cost_max_usd_micros", 300}}));
+  const JobId id =
+      world_.admit(scheduled("late", Json::object(), {{"queue_wait", "2s"}, {"cost_max_usd_micros", 300}}));
   const JobId patient = world_.admit(scheduled("patient", Json::object(), {{"queue_wait", "1h"}}));
   world_.clock.advance(std::chrono::seconds(3));
   const JobView view = world_.wait(id);

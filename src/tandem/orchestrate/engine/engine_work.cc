@@ -216,8 +216,9 @@ void EngineImpl::claimed(JobRecord row, SpecPtr spec, const std::shared_ptr<Runn
   if (row.view.state != job::JobState::kRunning) return not_started(running);  // it ended here
   const std::lock_guard lock(mutex_);
   --claiming_;
-  claimed_.push_back(
-      {.run = {.record = std::move(row), .spec = std::move(spec), .start = {}}, .running = running, .at = services_.clock.monotonic()});
+  claimed_.push_back({.run = {.record = std::move(row), .spec = std::move(spec), .start = {}},
+                      .running = running,
+                      .at = services_.clock.monotonic()});
   work_->notify_one();
 }
 
@@ -328,20 +329,19 @@ void EngineImpl::walk(Claimed claimed) {
 void EngineImpl::end(RunOutcome outcome, const std::shared_ptr<Running>& running) {
   if (!outcome.decide) return end_again(std::move(outcome), running, false);
   const auto kept = std::make_shared<RunOutcome>(std::move(outcome));  // for a second try
-  ledger_.change(kept->run.record, "engine", kept->decide,
-                 [this, kept, running](Result<JobRecord> row) mutable {
-                   if (row) {
-                     if (job::is_final(row->view.state)) services_.meter.add("tandem_jobs_ended_total", 1);
-                     {
-                       const std::lock_guard lock(mutex_);
-                       --ending_;
-                       if (row->view.state == job::JobState::kQueued) running->look_again = true;
-                     }
-                     return let_go(row->view.id, running, nullptr, std::nullopt);
-                   }
-                   kept->error = std::move(row).error();
-                   chore([this, kept, running]() mutable { end_again(std::move(*kept), running, true); });
-                 });
+  ledger_.change(kept->run.record, "engine", kept->decide, [this, kept, running](Result<JobRecord> row) mutable {
+    if (row) {
+      if (job::is_final(row->view.state)) services_.meter.add("tandem_jobs_ended_total", 1);
+      {
+        const std::lock_guard lock(mutex_);
+        --ending_;
+        if (row->view.state == job::JobState::kQueued) running->look_again = true;
+      }
+      return let_go(row->view.id, running, nullptr, std::nullopt);
+    }
+    kept->error = std::move(row).error();
+    chore([this, kept, running]() mutable { end_again(std::move(*kept), running, true); });
+  });
 }
 
 /// The slow way, with reading and waiting: where the row was changed meanwhile, or the end could not be stored.

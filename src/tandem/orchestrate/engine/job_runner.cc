@@ -287,8 +287,8 @@ Result<Decide> JobRunner::end_with_result(const Run& run, const Planned& planned
   const bool untouched = std::all_of(walked.carried.begin(), walked.carried.end(),
                                      [](const Carried& one) { return one.record.local && one.record.path.empty(); });
   return [&store = services_.store, start = run.start, planned, untouched, unread = true,
-          cost_max = spec.limits.cost_max, asks_others = asks_others(planned->plan), batch = std::move(batch), objective, said = std::move(said), result_sha256,
-          why = std::move(why), end,
+          cost_max = spec.limits.cost_max, asks_others = asks_others(planned->plan), batch = std::move(batch),
+          objective, said = std::move(said), result_sha256, why = std::move(why), end,
           lineage_id = lineage.id.value](JobRecord& row, Change& change) mutable -> Result<void> {
     if (start) TANDEM_TRY(start(row, change));
     TANDEM_TRY_ASSIGN(row.view.state, job::require_transition(row.view.state, end));
@@ -340,7 +340,7 @@ RunOutcome JobRunner::end_with(Run run, const Error& error, StopReason why) {
     event = job::JobEvent::kRequeue;
   }
   Decide decide = [&store = services_.store, start = run.start, event, reason](JobRecord& row,
-                                                                             Change& change) -> Result<void> {
+                                                                               Change& change) -> Result<void> {
     if (start) TANDEM_TRY(start(row, change));
     // Another process may have promised the client its end while this one was stopping.
     const bool goes_on = event == job::JobEvent::kRequeue || event == job::JobEvent::kSuspend;

@@ -229,7 +229,8 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backe
   std::optional<resilience::Gates::Pass> pass;
   if (services_.gates != nullptr) {
     const Instant patience = services_.clock.monotonic() + order.backend_wait_max.value_or(context.remote_deadline);
-    auto turn = services_.gates->enter(backend.info().id.value, context.stop, Deadline(std::min(deadline.at(), patience)));
+    auto turn =
+        services_.gates->enter(backend.info().id.value, context.stop, Deadline(std::min(deadline.at(), patience)));
     if (!turn && turn.error().number == errors::kCancelled) return tl::unexpected(std::move(turn).error());
     if (!turn) {
       out.error = std::move(turn).error();

@@ -87,8 +87,8 @@ TEST(PostgresGuesses, random_batches_of_two_writers_get_the_answers_of_a_store_t
   Two w;
   ThreadExecutor executor(1);
   memory::MemoryStore oracle(executor);
-  std::mt19937_64 random(7);
-  const auto below = [&](std::uint64_t limit) { return random() % limit; };
+  std::mt19937_64 dice(7);
+  const auto below = [&](std::uint64_t limit) { return dice() % limit; };
   const auto make = [&] {
     Batch batch;
     for (std::uint64_t i = 0, size = 1 + below(4); i < size; ++i) {
@@ -107,7 +107,7 @@ TEST(PostgresGuesses, random_batches_of_two_writers_get_the_answers_of_a_store_t
           batch.append(key, key);
           break;
         default:
-          batch.put(table, key, std::to_string(random()), expect);
+          batch.put(table, key, std::to_string(dice()), expect);
       }
     }
     return batch;
@@ -144,10 +144,10 @@ TEST(PostgresGuesses, two_writers_that_race_for_the_same_rows_lose_nothing) {
   std::atomic<int> refused = 0;
   store::run_threads(6, [&](int thread) {
     PostgresStore& store = thread % 2 == 0 ? *w.one : *w.two;
-    std::mt19937_64 random(static_cast<std::uint64_t>(thread));
+    std::mt19937_64 dice(static_cast<std::uint64_t>(thread));
     for (int i = 0; i < kEach;) {
-      const std::uint64_t from = random() % kAccounts;
-      const std::uint64_t to = (from + 1 + random() % (kAccounts - 1)) % kAccounts;
+      const std::uint64_t from = dice() % kAccounts;
+      const std::uint64_t to = (from + 1 + dice() % (kAccounts - 1)) % kAccounts;
       const Row payer = *store.get(Table::kBudget, name(from)).value();
       const Row payee = *store.get(Table::kBudget, name(to)).value();
       const auto done = store.commit_and_wait(

@@ -116,9 +116,8 @@ const store::Operation* put_with_precondition(const Batch& batch) {
   };
   for (const store::Operation& operation : batch.operations) {
     const Put* put = std::get_if<Put>(&operation);
-    const bool is_tested =
-        put != nullptr && put->version == 0 &&
-        (put->expect.kind == Expect::Kind::kAbsent || put->expect.kind == Expect::Kind::kVersion);
+    const bool is_tested = put != nullptr && put->version == 0 &&
+                           (put->expect.kind == Expect::Kind::kAbsent || put->expect.kind == Expect::Kind::kVersion);
     if (!is_tested) continue;
     const auto count = std::count_if(batch.operations.begin(), batch.operations.end(),
                                      [&](const store::Operation& other) { return names(other, *put); });
