@@ -20,10 +20,7 @@ constexpr std::uint32_t kBackOffMax = 6;  ///< doublings of the time between two
 double seconds(std::chrono::nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
 
 /// Of a claim: why the job was not started, where that is no trouble.
-bool is_usual(const Error& error) {
-  return error.number == errors::kJobFinal || error.number == errors::kIllegalTransition ||
-         error.number == errors::kPreconditionFailed || error.number == errors::kJobNotFound;
-}
+bool is_usual(const Error& error) { return is_too_late(error) || error.number == errors::kPreconditionFailed; }
 
 bool waited_too_long(const JobRecord& row, std::int64_t now_micros) {
   const std::int64_t until = queued_of(row).until_micros;
@@ -77,9 +74,9 @@ std::optional<Run> EngineImpl::take_fresh_locked(const std::string& job) {
   const auto found = fresh_.find(job);
   if (found == fresh_.end()) return std::nullopt;
   const JobRecord& row = found->second.record;
+  // Its key has to be taken first; and where its wait has a limit, others may end it as long as it waits in the store.
+  if (!row.serial_key.empty() || queued_of(row).until_micros != 0) return std::nullopt;
   const Timestamp now = services_.clock.now();
-  // Its key has to be taken first, and whoever waited too long is not started: for both the store is asked.
-  if (!row.serial_key.empty() || waited_too_long(row, now.micros)) return std::nullopt;
   Run run{.record = std::move(found->second.record), .spec = std::move(found->second.spec), .start = {}};
   fresh_.erase(found);
   run.start = [this, now](JobRecord& started, Change& change) { return start(started, change, now); };
@@ -368,7 +365,7 @@ void EngineImpl::end_again(RunOutcome outcome, const std::shared_ptr<Running>& r
       outcome.error.reset();
       break;
     }
-    if (outcome.run.start && (is_usual(row.error()) || row.error().number == errors::kStaleFence)) {
+    if (outcome.run.start && is_too_late(row.error())) {
       outcome.error.reset();  // somebody ended or took it before anything of this run was stored
       break;
     }

@@ -45,6 +45,11 @@ Result<void> move_without_result(store::Store& store, JobRecord& row, Change& ch
   return {};
 }
 
+bool is_too_late(const Error& error) {
+  return error.number == errors::kStaleFence || error.number == errors::kJobFinal ||
+         error.number == errors::kIllegalTransition || error.number == errors::kJobNotFound;
+}
+
 Result<JobRecord> JobLedger::update(const JobId& id, std::optional<std::uint64_t> fence, const std::string& actor,
                                     const Decide& decide) {
   while (true) {

@@ -44,6 +44,9 @@ struct Removal {
 /// Changes a row and names the events; called again when another writer was faster.
 using Decide = std::function<Result<void>(JobRecord&, Change&)>;
 
+/// Of a start: somebody else took the job, ended it, put it aside or removed it before.
+bool is_too_late(const Error& error);
+
 /// Threads: safe to call concurrently.
 class JobLedger {
  public:

@@ -316,6 +316,7 @@ Result<Decide> JobRunner::end_with_result(const Run& run, const Planned& planned
 }
 
 RunOutcome JobRunner::end_with(Run run, const Error& error, StopReason why) {
+  if (run.start && is_too_late(error)) return {.decide = {}, .error = {}, .run = std::move(run)};
   if (error.number == errors::kStaleFence || is_store_trouble(error)) {
     services_.log.write(LogLevel::kWarning, "job.let_go",
                         {{"job_id", run.record.view.id.value}, {"error", error.to_string()}});
@@ -326,11 +327,8 @@ RunOutcome JobRunner::end_with(Run run, const Error& error, StopReason why) {
             .error = make_error(errors::kLeaseLost, "the lease of this process was over; the job goes on later"),
             .run = std::move(run)};
   }
-  // Whoever stopped it, or was there before its start, found a row that waits, and it is what he made of it.
-  const bool not_started = error.number == errors::kJobFinal || error.number == errors::kIllegalTransition ||
-                           error.number == errors::kJobNotFound;
-  if (run.start && (not_started || why != StopReason::kNone))
-    return {.decide = {}, .error = {}, .run = std::move(run)};
+  // Whoever stopped it found a row that waits, and it is what he made of it.
+  if (run.start && why != StopReason::kNone) return {.decide = {}, .error = {}, .run = std::move(run)};
   job::JobEvent event = job::JobEvent::kFail;
   Error reason = error;
   if (why == StopReason::kCancelled) {

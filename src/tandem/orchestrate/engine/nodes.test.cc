@@ -143,6 +143,33 @@ TEST_F(Nodes, a_job_that_is_suspended_and_resumed_elsewhere_before_its_start_was
   EXPECT_EQ(world_.provider->submissions(), 1);
 }
 
+TEST_F(Nodes, a_job_that_was_taken_in_time_is_not_ended_by_the_limit_of_its_wait_while_its_plan_is_made) {
+  Gate gate;
+  world_.main().before = [&](std::stop_token stop) -> std::optional<Error> {
+    gate.pass(stop);
+    return std::nullopt;
+  };
+  const auto front = node("front");  // it leads, and its worker has no time for another job
+  const JobId first = admit(*front, world_.classical_job());
+  gate.wait_for_arrivals(1);
+  const auto back = node("back");
+  bool asked = false;
+  world_.provider->plan.during_quote = [&]() -> std::optional<Error> {
+    if (std::exchange(asked, true)) return std::nullopt;
+    const JobId id = front->engine->jobs({}).value().jobs.front().id;
+    world_.clock.advance(kLease / 4);
+    while (front->engine->job(id)->state == job::JobState::kQueued) std::this_thread::yield();
+    return std::nullopt;
+  };
+  job::JobSpec spec = world_.paid_job();
+  spec.limits.queue_wait_ms = (kLease / 8).count();
+  const JobId id = admit(*back, spec);
+  const JobView view = wait(*back, id);
+  EXPECT_EQ(view.state, job::JobState::kSucceeded) << view.error;
+  gate.open();
+  EXPECT_EQ(wait(*front, first).state, job::JobState::kSucceeded);
+}
+
 TEST_F(Nodes, the_jobs_of_a_lost_process_go_to_another_and_its_late_completion_is_refused) {
   Gate gate;
   std::atomic<int> runs = 0;
