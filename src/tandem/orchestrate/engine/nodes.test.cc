@@ -153,6 +153,7 @@ TEST_F(Nodes, a_job_that_was_taken_in_time_is_not_ended_by_the_limit_of_its_wait
   const JobId first = admit(*front, world_.classical_job());
   gate.wait_for_arrivals(1);
   const auto back = node("back");
+  world_.clock.advance(std::chrono::milliseconds(1));  // so that the next job is the newest
   bool asked = false;
   world_.provider->plan.during_quote = [&]() -> std::optional<Error> {
     if (std::exchange(asked, true)) return std::nullopt;
