@@ -226,24 +226,28 @@ void EngineImpl::enqueue_guest(const Queued& queued) {
   const std::string& job = queued.ticket.job;
   if (!takes_part() || parked_.contains(JobId(job)) || running_.contains(JobId(job)) || waits_locked(job)) return;
   note_wait_locked(queued);
-  guests_.emplace(job, queued.ticket);
-  guests_by_age_.emplace_back(services_.clock.monotonic(), job);
+  const Instant now = services_.clock.monotonic();
+  guests_.emplace(job, Guest{.ticket = queued.ticket, .heard = now});
+  guests_by_age_.emplace_hint(guests_by_age_.end(), now, job);
   work_->notify_one();
 }
 
 std::optional<Instant> EngineImpl::move_guests_locked() {
   while (!guests_by_age_.empty()) {
-    const auto& [heard, job] = guests_by_age_.front();
-    const auto guest = guests_.find(job);
-    if (guest != guests_.end()) {
-      const Instant due = heard + (queue_.ready() ? kGuestWaitMax : kGuestWait);
-      if (services_.clock.monotonic() < due) return due;
-      queue_.push(guest->second);
-      guests_.erase(guest);
-    }
-    guests_by_age_.pop_front();
+    const auto& [heard, job] = *guests_by_age_.begin();
+    const Instant due = heard + (queue_.ready() ? kGuestWaitMax : kGuestWait);
+    if (services_.clock.monotonic() < due) return due;
+    queue_.push(guests_.extract(job).mapped().ticket);
+    guests_by_age_.erase(guests_by_age_.begin());
   }
   return std::nullopt;
+}
+
+void EngineImpl::forget_guest_locked(const std::string& job) {
+  const auto guest = guests_.find(job);
+  if (guest == guests_.end()) return;
+  guests_by_age_.erase({guest->second.heard, job});
+  guests_.erase(guest);
 }
 
 void EngineImpl::note_wait_locked(const Queued& queued) {
@@ -261,7 +265,7 @@ void EngineImpl::enqueue_locked(const Queued& queued) {
     return;
   }
   if (!queue_.push(queued.ticket)) return;
-  guests_.erase(queued.ticket.job);
+  forget_guest_locked(queued.ticket.job);
   note_wait_locked(queued);
   work_->notify_one();
 }
@@ -276,8 +280,7 @@ void EngineImpl::forget_since_locked(const std::string& job) {
 void EngineImpl::unqueue_locked(const std::string& job) {
   forget_since_locked(job);
   fresh_.erase(job);
-  guests_.erase(job);
-  while (!guests_by_age_.empty() && !guests_.contains(guests_by_age_.front().second)) guests_by_age_.pop_front();
+  forget_guest_locked(job);
   queue_.erase(job);
 }
 

@@ -132,6 +132,11 @@ class EngineImpl final : public Engine {
     JobRecord record;
     SpecPtr spec;
   };
+  /// A job that another process admitted a moment ago and has ready to run.
+  struct Guest {
+    schedule::Ticket ticket;
+    Instant heard;
+  };
   /// What a worker does next.
   struct Turn {
     std::vector<std::shared_ptr<Running>> claims;
@@ -163,6 +168,7 @@ class EngineImpl final : public Engine {
   void enqueue_guest(const Queued& queued);
   /// Those among the guests whose turn has come join the queue. Returns when the next one's comes.
   std::optional<Instant> move_guests_locked();
+  void forget_guest_locked(const std::string& job);
   void note_wait_locked(const Queued& queued);
   /// Under the lock; an engine that runs nothing keeps nothing.
   void enqueue_locked(const Queued& queued);
@@ -243,8 +249,8 @@ class EngineImpl final : public Engine {
   /// What may be queued in the store: whoever starts it finds out.
   schedule::FairQueue queue_;
   std::unordered_map<std::string, Fresh> fresh_;  ///< of what waits; a part of it
-  std::unordered_map<std::string, schedule::Ticket> guests_;  ///< what waits for the process that admitted it
-  std::deque<std::pair<Instant, std::string>> guests_by_age_;  ///< when each was heard of; some are gone by now
+  std::unordered_map<std::string, Guest> guests_;  ///< what waits for the process that admitted it
+  std::set<std::pair<Instant, std::string>> guests_by_age_;  ///< when each was heard of
   std::set<std::pair<std::int64_t, std::string>> waiting_until_;  ///< microseconds, job: whose wait has a limit
   std::set<std::pair<std::int64_t, std::string>>
       waiting_since_;  ///< microseconds, job; kept where queue_delay_max is set

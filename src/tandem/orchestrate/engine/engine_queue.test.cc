@@ -188,6 +188,20 @@ TEST_F(EngineQueue, a_job_that_may_spend_nothing_asks_a_provider_without_a_price
   EXPECT_EQ(world_.hold(id).limit.usd_micros, 0);
 }
 
+TEST_F(EngineQueue, a_refinement_that_costs_nothing_asks_its_provider_also_for_a_job_that_may_spend_nothing) {
+  auto owned = std::make_unique<submit::FakeProvider>(world_.clock, backend::SubmitSafety::kB, "fake.device", 4);
+  submit::FakeProvider& device = *owned;
+  world_.backends.add(std::move(owned));
+  device.plan.price = {};
+  device.plan.bill = job::Money{};
+  world_.open(1);
+  const JobView view = world_.run(world_.spec(
+      {{"problem", EngineWorld::max_cut()}, {"refinement", {{"core_max", 4}, {"layers", 1}, {"shots", 30}}}}));
+  EXPECT_EQ(view.state, job::JobState::kSucceeded);
+  EXPECT_GE(device.submissions(), 1);
+  EXPECT_TRUE(world_.hold(view.id).closed);
+}
+
 TEST_F(EngineQueue, a_start_is_stored_with_the_first_thing_that_the_run_stores) {
   world_.open(1);
   const auto noop = job::JobSpec::parse({{"problem", {{"type", "noop"}}}}, world_.problems);

@@ -22,7 +22,7 @@ double seconds(std::chrono::nanoseconds duration) { return std::chrono::duration
 /// Of a claim: why the job was not started, where that is no trouble.
 bool is_usual(const Error& error) {
   return error.number == errors::kJobFinal || error.number == errors::kIllegalTransition ||
-         error.number == errors::kPreconditionFailed;
+         error.number == errors::kPreconditionFailed || error.number == errors::kJobNotFound;
 }
 
 bool waited_too_long(const JobRecord& row, std::int64_t now_micros) {
@@ -128,6 +128,8 @@ EngineImpl::Turn EngineImpl::take(const std::stop_token& stop) {
       work_->wait(lock);
   }
   --idle_;
+  // The one that was to look when the next guest's turn comes may have been this one.
+  if (turn.job && idle_ != 0 && (queue_.ready() || !guests_.empty())) work_->notify_one();
   return turn;
 }
 
@@ -464,6 +466,7 @@ void EngineImpl::unpark() {
       if (!done && done.error().number == errors::kStaleFence) {  // another process has it by now
         const std::lock_guard lock(mutex_);
         parked_.erase(id);
+        parkings_.erase(id);
         queue_.release(parked.ticket);
         continue;
       }
@@ -481,7 +484,10 @@ void EngineImpl::unpark() {
     parked_.erase(id);
     queue_.release(parked.ticket);
     work_->notify_one();
-    if (!record || record->view.state != job::JobState::kQueued) continue;  // cancelled or gone by now
+    if (!record || record->view.state != job::JobState::kQueued) {  // cancelled or gone by now
+      parkings_.erase(id);
+      continue;
+    }
     const Queued queued = queued_of(*record);
     if (parked.spec != nullptr) fresh_.emplace(id.value, Fresh{.record = *std::move(record), .spec = parked.spec});
     enqueue_locked(queued);

@@ -147,8 +147,10 @@ bool JobRunner::asks_others(const job::Plan& plan) const {
     return backend != nullptr && backend->info().safety != backend::SubmitSafety::kLocal;
   };
   return std::any_of(plan.steps.begin(), plan.steps.end(), [&](const job::PlanStep& step) {
-    return is_other(step.backend) || std::any_of(step.fallbacks.begin(), step.fallbacks.end(),
-                                                 [&](const job::Fallback& entry) { return is_other(entry.backend); });
+    const auto arms = step.parameters.value("quantum_backends", std::vector<std::string>());  // of the refinement
+    return is_other(step.backend) || std::any_of(arms.begin(), arms.end(), is_other) ||
+           std::any_of(step.fallbacks.begin(), step.fallbacks.end(),
+                       [&](const job::Fallback& entry) { return is_other(entry.backend); });
   });
 }
 
@@ -324,8 +326,11 @@ RunOutcome JobRunner::end_with(Run run, const Error& error, StopReason why) {
             .error = make_error(errors::kLeaseLost, "the lease of this process was over; the job goes on later"),
             .run = std::move(run)};
   }
-  // Whoever stopped it found a row that waits, and it is what he made of it.
-  if (run.start && why != StopReason::kNone) return {.decide = {}, .error = {}, .run = std::move(run)};
+  // Whoever stopped it, or was there before its start, found a row that waits, and it is what he made of it.
+  const bool not_started = error.number == errors::kJobFinal || error.number == errors::kIllegalTransition ||
+                           error.number == errors::kJobNotFound;
+  if (run.start && (not_started || why != StopReason::kNone))
+    return {.decide = {}, .error = {}, .run = std::move(run)};
   job::JobEvent event = job::JobEvent::kFail;
   Error reason = error;
   if (why == StopReason::kCancelled) {

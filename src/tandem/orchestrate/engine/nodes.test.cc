@@ -123,6 +123,26 @@ TEST_F(Nodes, every_job_is_started_once_however_many_processes_there_are) {
   EXPECT_THAT(jobs_of_owner(*world_.store, "one").value(), IsEmpty());
 }
 
+TEST_F(Nodes, a_job_that_is_suspended_and_resumed_elsewhere_before_its_start_was_stored_is_not_failed_for_it) {
+  const auto front = node("front", 0);
+  const auto back = node("back");
+  back->store.deafen();
+  JobId id;
+  bool asked = false;
+  world_.provider->plan.during_quote = [&]() -> std::optional<Error> {  // while the plan is made
+    if (std::exchange(asked, true)) return std::nullopt;
+    id = front->engine->jobs({}).value().jobs.front().id;
+    EXPECT_EQ(front->engine->job(id)->state, job::JobState::kQueued);
+    EXPECT_THAT(front->engine->suspend(id, "user", ""), Succeeds());
+    back->store.after_job_read([&] { EXPECT_THAT(front->engine->resume(id, "user"), Succeeds()); });
+    return std::nullopt;
+  };
+  const JobId admitted = admit(*back, world_.paid_job());
+  EXPECT_EQ(wait(*back, admitted).state, job::JobState::kSucceeded);
+  EXPECT_EQ(admitted, id);
+  EXPECT_EQ(world_.provider->submissions(), 1);
+}
+
 TEST_F(Nodes, the_jobs_of_a_lost_process_go_to_another_and_its_late_completion_is_refused) {
   Gate gate;
   std::atomic<int> runs = 0;

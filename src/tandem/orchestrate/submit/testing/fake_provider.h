@@ -52,7 +52,9 @@ class FakeProvider final : public backend::Backend {
     std::function<void(const backend::RawResult&)> during_decode;
   };
 
-  FakeProvider(const Clock& clock, backend::SubmitSafety safety, std::string_view id = "fake.provider")
+  /// With qubits it is an arm of refinements as well.
+  FakeProvider(const Clock& clock, backend::SubmitSafety safety, std::string_view id = "fake.provider",
+               std::uint32_t qubits_max = 0)
       : clock_(clock) {
     info_ = {.id = BackendId(std::string(id)),
              .name = "provider of the tests",
@@ -63,7 +65,8 @@ class FakeProvider final : public backend::Backend {
              .metered = true,
              .takes_program = true,
              .safety = safety,
-             .conformance = "L0"};
+             .conformance = "L0",
+             .qubits_max = qubits_max};
   }
 
   Plan plan;
