@@ -329,8 +329,7 @@ RunOutcome JobRunner::end_with(Run run, const Error& error, StopReason why) {
   // Whoever stopped it, or was there before its start, found a row that waits, and it is what he made of it.
   const bool not_started = error.number == errors::kJobFinal || error.number == errors::kIllegalTransition ||
                            error.number == errors::kJobNotFound;
-  if (run.start && (not_started || why != StopReason::kNone))
-    return {.decide = {}, .error = {}, .run = std::move(run)};
+  if (run.start && (not_started || why != StopReason::kNone)) return {.decide = {}, .error = {}, .run = std::move(run)};
   job::JobEvent event = job::JobEvent::kFail;
   Error reason = error;
   if (why == StopReason::kCancelled) {
