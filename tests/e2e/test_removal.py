@@ -156,7 +156,7 @@ class Check(unittest.TestCase):
         job = place.json("run", place.file("job.json", QUBO))["job_id"]
         with sqlite3.connect(place.data / "tandem.db") as database:
             (row,), = database.execute("SELECT value FROM job").fetchall()
-            blob = json.loads(row)["result_sha256"]
+            blob = json.loads(row)["spec_sha256"]
             database.execute("DELETE FROM blob WHERE key = ?", (blob.encode(),))
             database.execute("UPDATE row_count SET rows = rows - 1 WHERE name = 'blob'")
         done = place.run("store", "check", "--json", check=False)

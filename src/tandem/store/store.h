@@ -24,8 +24,8 @@ namespace tandem::store {
 enum class Table : std::uint8_t {
   kJob,  ///< job id -> state, fence, spec, plan, summary
   kJobIndex,  ///< "state/<state>/<created>/<id>" and the like -> empty
-  kStep,  ///< "<job>/<number>" -> checkpoint
-  kBlob,  ///< sha256 hex -> bytes: inputs, raw results, results
+  kStep,  ///< "<job>/<number>/..." -> checkpoint, "<job>/result" -> result
+  kBlob,  ///< sha256 hex -> bytes that jobs may share: documents, raw results
   kSubmission,  ///< attempt token -> submission record
   kIdempotency,  ///< "<tenant>/<key>" -> fingerprint, job id, response
   kBudget,  ///< scope or hold -> amounts

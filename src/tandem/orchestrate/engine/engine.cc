@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t kIdempotencyKeyMax = 255;  ///< bytes; the header's usual limit
 constexpr std::size_t kFreshMax = 4096;  ///< jobs whose row and document stay in memory until they start
 // How long the process that admitted a job has it for itself: where another one has nothing to do, and otherwise.
-constexpr auto kGuestWait = std::chrono::milliseconds(10);
+constexpr auto kGuestWait = std::chrono::milliseconds(50);
 constexpr auto kGuestWaitMax = std::chrono::seconds(1);
 
 }  // namespace

@@ -13,11 +13,11 @@ struct Reviewed {
 };
 
 Result<Reviewed> reviewed(store::Store& store, const JobRecord& row, const job::ReviewNote& note) {
-  TANDEM_TRY_ASSIGN(const auto blob, store.get(store::Table::kBlob, row.result_sha256));
+  TANDEM_TRY_ASSIGN(const auto kept, store.get(store::Table::kStep, result_key(row.view.id)));
   TANDEM_TRY_ASSIGN(const auto stored, store.get(store::Table::kLineage, row.view.lineage_id));
-  if (!blob || !stored) return fail(errors::kStoreDamaged, "result or lineage of job {} is gone", row.view.id.value);
+  if (!kept || !stored) return fail(errors::kStoreDamaged, "result or lineage of job {} is gone", row.view.id.value);
   Reviewed out;
-  TANDEM_TRY_ASSIGN(const Json result, parse_json(blob->value, "result", {.bytes_max = UINT64_MAX}));
+  TANDEM_TRY_ASSIGN(const Json result, parse_json(kept->value, "result", {.bytes_max = UINT64_MAX}));
   TANDEM_TRY_ASSIGN(out.result, job::ResultDocument::parse(result));
   TANDEM_TRY_ASSIGN(const Json lineage, parse_json(stored->value, "lineage " + stored->key, {.bytes_max = UINT64_MAX}));
   TANDEM_TRY_ASSIGN(out.lineage, lineage::LineageRecord::parse(lineage));
@@ -39,9 +39,8 @@ Result<void> EngineImpl::review(const JobId& id, Verdict verdict, std::string_vi
         .accepted = accepted, .reason = std::string(reason), .actor = std::string(actor), .at = format_rfc3339(now)};
     TANDEM_TRY_ASSIGN(const Reviewed documents, reviewed(services_.store, row, note));
     const Bytes bytes = documents.result.document().dump();
-    change.batch.erase(store::Table::kBlob, row.result_sha256);
     row.result_sha256 = sha256(bytes).hex();
-    change.batch.put(store::Table::kBlob, row.result_sha256, bytes);
+    change.batch.put(store::Table::kStep, result_key(id), bytes);
     change.batch.put(store::Table::kLineage, row.view.lineage_id, documents.lineage.stored());
     change.events.push_back({accepted ? "job.accepted" : "job.rejected", {{"reason", note.reason}}});
     if (accepted) {

@@ -56,9 +56,9 @@ Result<Bytes> read_result(store::Store& store, const JobRecord& record) {
     }
     return fail(errors::kResultNotReady, "job {} is {} and has no result", view.id.value, job::to_string(view.state));
   }
-  TANDEM_TRY_ASSIGN(const auto blob, store.get(store::Table::kBlob, record.result_sha256));
-  if (!blob) return fail(errors::kStoreDamaged, "the result {} of job {} is gone", record.result_sha256, view.id.value);
-  return blob->value;
+  TANDEM_TRY_ASSIGN(auto row, store.get(store::Table::kStep, result_key(view.id)));
+  if (!row) return fail(errors::kStoreDamaged, "the result {} of job {} is gone", record.result_sha256, view.id.value);
+  return std::move(row->value);
 }
 
 Result<lineage::LineageRecord> read_lineage(store::Store& store, submit::Submitter& submitter,

@@ -132,6 +132,8 @@ std::string state_index_key(job::JobState state, const JobId& id) {
   return fmt::format("state/{}/{}", job::to_string(state), id.value);
 }
 
+std::string result_key(const JobId& id) { return id.value + "/result"; }
+
 std::string owner_index_key(std::string_view node, const JobId& id) {
   return fmt::format("owner/{}/{}", node, id.value);
 }

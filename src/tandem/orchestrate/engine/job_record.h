@@ -23,7 +23,7 @@ struct JobRecord {
   JobView view;
   std::uint64_t version = 0;  ///< of the store's row; 0: not stored yet
   std::string spec_sha256;  ///< blob
-  std::string result_sha256;  ///< blob; empty until final
+  std::string result_sha256;  ///< of the row result_key(); empty until there is one
   std::optional<Json> plan;  ///< from the first thing that is stored of a run until the lineage has it
   std::string actor;
   std::string cancel_reason;
@@ -47,6 +47,9 @@ std::string state_index_key(job::JobState state, const JobId& id);
 
 /// "owner/<node>/<id>" of running jobs that have an owner.
 std::string owner_index_key(std::string_view node, const JobId& id);
+
+/// "<id>/result" in Table::kStep: no two jobs have one result, so it stands with what is the job's own, in the order of the ids.
+std::string result_key(const JobId& id);
 
 /// "error/<number>/<id>" of jobs that ended with an error.
 std::string error_index_key(std::uint16_t number, const JobId& id);

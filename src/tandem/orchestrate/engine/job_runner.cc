@@ -271,7 +271,7 @@ Result<Decide> JobRunner::end_with_result(const Run& run, const Planned& planned
   Bytes bytes = document.dump();
   lineage.result_sha256 = sha256(canonical_json(job::canonical_result(std::move(document)))).hex();
   const std::string result_sha256 = sha256(bytes).hex();
-  batch.put(store::Table::kBlob, result_sha256, std::move(bytes));
+  batch.put(store::Table::kStep, result_key(record.view.id), std::move(bytes));
   batch.put(store::Table::kLineage, lineage.id.value, lineage.stored());
   add_evidence(batch, spec, result, walked.carried, services_.clock.now());
   const std::optional<double> objective = result.best ? std::optional(result.best->candidate.objective) : std::nullopt;

@@ -27,7 +27,7 @@ LogFollower::~LogFollower() {
 void LogFollower::look() {
   const std::lock_guard lock(mutex_);
   look_ = true;
-  if (waiting_) poked_->notify_all();
+  if (std::exchange(waiting_, false)) poked_->notify_all();  // once is enough
 }
 
 void LogFollower::made(const job::Event& event) {
@@ -36,7 +36,7 @@ void LogFollower::made(const job::Event& event) {
     made_.emplace_hint(made_.end(), event.sequence, event);
   else
     look_ = true;
-  if (waiting_) poked_->notify_all();
+  if (std::exchange(waiting_, false)) poked_->notify_all();  // once is enough
 }
 
 void LogFollower::run(const std::stop_token& stop) {

@@ -24,6 +24,7 @@ Result<void> take_steps(store::Store& store, const JobRecord& record, store::Bat
   while (true) {
     TANDEM_TRY_ASSIGN(const auto steps, store.scan(scan));
     for (const store::Row& row : steps) {
+      if (row.key == result_key(record.view.id)) continue;  // goes with the job itself
       rows.erase(Table::kStep, row.key);
       each_raw(row.value, [&](std::string_view hash) { blobs.emplace_back(hash); });
     }
@@ -85,8 +86,7 @@ Result<Removal> prepare_removal(store::Store& store, submit::Submitter& submitte
   store::Batch& batch = out.batch;
   batch.erase(Table::kJob, id.value, Expect::at(record.version));
   for (const std::string& key : job_index_keys(record)) batch.erase(Table::kJobIndex, key);
-  // A result names its job, so no other has the same; everything else may be shared.
-  if (!record.result_sha256.empty()) batch.erase(Table::kBlob, record.result_sha256);
+  if (!record.result_sha256.empty()) batch.erase(Table::kStep, result_key(id));
   std::vector<std::string> blobs = {record.spec_sha256};
   store::Batch rows;  // that there may be many of
   TANDEM_TRY(submitter.forget(rows, id, blobs));

@@ -303,8 +303,7 @@ TEST_F(Removed, who_reads_a_job_while_it_goes_is_told_that_it_is_unknown_and_not
   }
   // What is truly gone is damage.
   const JobId id = world_.run(world_.paid_job()).id;
-  ASSERT_THAT(world_.store->commit_and_wait(Batch().erase(Table::kBlob, load_job(*world_.store, id)->result_sha256)),
-              Succeeds());
+  ASSERT_THAT(world_.store->commit_and_wait(Batch().erase(Table::kStep, result_key(id))), Succeeds());
   EXPECT_EQ(reads.result(id).error().number, errors::kStoreDamaged);
 }
 

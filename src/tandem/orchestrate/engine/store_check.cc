@@ -52,7 +52,7 @@ void StoreCheck::job(const store::Row& row, const std::string& place) {
   if (!record) return finding(place, record.error().to_string());
   for (std::string& key : job_index_keys(*record)) index_.insert(std::move(key));
   wants(place, record->spec_sha256);
-  wants(place, record->result_sha256);
+  if (!record->result_sha256.empty()) results_[result_key(record->view.id)] = record->result_sha256;
   if (!record->view.plan_digest.empty() && !record->plan && record->view.lineage_id.empty())
     finding(place, "its plan is missing");
   if (!record->view.lineage_id.empty()) lineages_.insert(record->view.lineage_id);
@@ -102,6 +102,10 @@ void StoreCheck::row(store::Table table, const store::Row& row) {
     case store::Table::kJobIndex:
       return index_entry(row, place);
     case store::Table::kStep:
+      if (const auto result = results_.find(row.key); result != results_.end()) {
+        if (sha256(row.value).hex() != result->second) finding(place, "it is not the result that its job names");
+        results_.erase(result);
+      }
       return wants_raw(place, parse_json(row.value, "checkpoint", {.bytes_max = UINT64_MAX}).value_or(Json()));
     case store::Table::kBlob:
       return blob(row, place);
@@ -127,6 +131,7 @@ void StoreCheck::entry(const store::LogEntry& entry) {
 
 void StoreCheck::finish() {
   for (const std::string& key : index_) finding("job_index/" + key, "it is missing, and the job is there");
+  for (const auto& [key, hash] : results_) finding("step/" + key, "it is missing, and its job names the result");
   for (const std::string& id : lineages_) finding("lineage/" + id, "it is missing, and its job is there");
   for (const auto& [place, token] : submission_entries_)
     if (!tokens_.contains(token)) finding(place, "there is no submission that this entry is of");

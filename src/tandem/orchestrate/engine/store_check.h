@@ -59,6 +59,7 @@ class StoreCheck {
   std::uint64_t entries_ = 0;
   std::uint64_t sequence_ = 0;
   std::unordered_set<std::string> index_;  ///< entries that jobs have and that did not come yet
+  std::unordered_map<std::string, std::string> results_;  ///< rows that jobs have and that did not come yet: their hash
   std::unordered_set<std::string> lineages_;  ///< that jobs have and that did not come yet
   std::unordered_set<std::string> tokens_;  ///< of submissions
   std::vector<std::string> found_by_;  ///< entries that submissions must have

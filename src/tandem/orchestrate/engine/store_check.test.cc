@@ -90,7 +90,14 @@ TEST_F(StoreChecked, whatever_a_job_names_and_is_not_there_is_found_and_what_nob
   const JobId id = world_.run(world_.paid_job()).id;
   const JobRecord record = load_job(*world_.store, id).value();
   const std::string raw = world_.engine->lineage(id)->work.at(0).raw_sha256;
-  for (const std::string& blob : {record.spec_sha256, record.result_sha256, raw}) {
+  const Bytes result = world_.engine->result(id).value();
+  for (const std::optional<Bytes>& instead : {std::optional<Bytes>(), std::optional<Bytes>("{}")}) {
+    plant(instead ? Batch().put(Table::kStep, result_key(id), *instead) : Batch().erase(Table::kStep, result_key(id)));
+    EXPECT_THAT(places(), testing::ElementsAre("step/" + result_key(id)));
+  }
+  plant(Batch().put(Table::kStep, result_key(id), result));
+  EXPECT_THAT(places(), IsEmpty());
+  for (const std::string& blob : {record.spec_sha256, raw}) {
     const Bytes bytes = world_.store->get(Table::kBlob, blob).value()->value;
     plant(Batch().erase(Table::kBlob, blob));
     const StoreCheck done = check();
@@ -106,7 +113,8 @@ TEST_F(StoreChecked, whatever_a_job_names_and_is_not_there_is_found_and_what_nob
   const auto without_steps = [&] {
     const auto rows = rows_under(*world_.store, Table::kStep, "").value();
     Batch batch;
-    for (const store::Row& row : rows) batch.erase(Table::kStep, row.key);
+    for (const store::Row& row : rows)
+      if (row.key != result_key(id)) batch.erase(Table::kStep, row.key);
     return batch;
   };
   plant(without_steps().erase(Table::kBlob, raw));

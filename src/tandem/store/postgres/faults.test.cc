@@ -227,22 +227,26 @@ TEST(PostgresFaults, a_commit_whose_answer_is_lost_is_answered_with_its_sequence
 }
 
 TEST(PostgresFaults, a_lost_session_that_is_still_at_work_finds_that_it_was_given_up) {
-  World world("fsync = off");
-  const auto store = world.open({.answer_wait = std::chrono::milliseconds(1000)});
-  PGconn* person = PQconnectdb(world.cluster.address().c_str());
-  PQclear(PQexec(person, "BEGIN; SELECT * FROM tandem.store_head FOR UPDATE"));
-  Result<store::Committed> answer = fail(errors::kInternal, "none");
-  std::thread committing(
-      [&] { answer = store->commit_and_wait(Batch().put(Table::kMeta, "k", "1").append("s", "1")); });
-  wait_until(world.cluster, "query LIKE '%UPDATE store_head%' AND wait_event_type = 'Lock'");
-  // It has everything and waits for us; its client gives it up and says so to the server before it tries again.
-  while (world.cluster.sql("SELECT max(mark) FROM tandem.writer") == "0") std::this_thread::yield();
-  PQfinish(person);
-  committing.join();
-  ASSERT_THAT(answer, Succeeds());
-  EXPECT_THAT(answer->sequences, testing::ElementsAre(1));
-  EXPECT_EQ(store->get(Table::kMeta, "k").value()->version, 1u);
-  EXPECT_EQ(store->last_sequence().value(), 1u);
+  // Where it waits: for the head, and before it comes to the head.
+  for (const char* held : {"SELECT * FROM tandem.store_head FOR UPDATE", "LOCK TABLE tandem.meta IN SHARE MODE"}) {
+    World world("fsync = off");
+    const auto store = world.open({.answer_wait = std::chrono::milliseconds(1000)});
+    PGconn* person = PQconnectdb(world.cluster.address().c_str());
+    PQclear(PQexec(person, "BEGIN"));
+    PQclear(PQexec(person, held));
+    Result<store::Committed> answer = fail(errors::kInternal, "none");
+    std::thread committing(
+        [&] { answer = store->commit_and_wait(Batch().put(Table::kMeta, "k", "1").append("s", "1")); });
+    wait_until(world.cluster, "wait_event_type = 'Lock'");
+    // It has everything and waits for us; its client gives it up and says so to the server before it tries again.
+    while (world.cluster.sql("SELECT max(mark) FROM tandem.writer") == "0") std::this_thread::yield();
+    PQfinish(person);
+    committing.join();
+    ASSERT_THAT(answer, Succeeds());
+    EXPECT_THAT(answer->sequences, testing::ElementsAre(1));
+    EXPECT_EQ(store->get(Table::kMeta, "k").value()->version, 1u);
+    EXPECT_EQ(store->last_sequence().value(), 1u);
+  }
 }
 
 }  // namespace

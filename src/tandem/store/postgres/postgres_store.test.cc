@@ -78,6 +78,21 @@ TEST(Postgres, two_processes_that_start_at_once_make_one_schema) {
   EXPECT_EQ(database.sql("SELECT version FROM tandem.schema_version"), std::to_string(migrations().size()));
 }
 
+TEST(Postgres, a_store_of_the_first_schema_is_migrated_with_what_it_holds) {
+  Database database;
+  ASSERT_THAT(database.try_open().value()->commit_and_wait(Batch().put(Table::kJob, "k", "1").append("s", "1")),
+              Succeeds());
+  // What the second migration did, undone.
+  database.sql("ALTER TABLE tandem.writer DROP COLUMN sequence; UPDATE tandem.schema_version SET version = 1");
+  const SystemClock clock;
+  EXPECT_THAT(PostgresStore::open_for_reading(database.address(), {}, clock), FailsWith(errors::kStoreForeign));
+  const auto store = database.try_open().value();
+  EXPECT_EQ(database.sql("SELECT version FROM tandem.schema_version"), std::to_string(migrations().size()));
+  const auto done = store->commit_and_wait(Batch().put(Table::kJob, "k", "2", Expect::at(1)).append("s", "2"));
+  ASSERT_THAT(done, Succeeds());
+  EXPECT_THAT(done->sequences, testing::ElementsAre(2));
+}
+
 TEST(Postgres, a_role_without_the_right_to_create_schemas_can_be_given_one) {
   Database database;
   database.sql("CREATE ROLE modest LOGIN");
