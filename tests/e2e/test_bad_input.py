@@ -261,7 +261,7 @@ class BadInput(unittest.TestCase):
                 for says in ("TANDEM_LAB_DEVICE_URL: the setting 'lab.device_url'", f"'{url}'", "http://HOST:PORT", "bad_setting"):
                     self.assertIn(says, done.stdout + done.stderr)
         for command in (["serve", "--listen", "127.0.0.1:0"], ["run", self.place.file("job.json", QUBO)]):
-            for weights, says in (("acme=3, pilot", "entry 2 of 'engine.tenant_weights', at character 8, is 'pilot'"), ("acme=0", "above 0")):
+            for weights, says in (("acme=3, pilot", "entry 2 of 'engine.tenant_weights', at character 8, is 'pilot'"), ("acme=0", "from 1e-06 to 1e+06")):
                 self.refused(*command, environment={"TANDEM_ENGINE_TENANT_WEIGHTS": weights}, says=["TANDEM_ENGINE_TENANT_WEIGHTS: ", says])
         self.place.run("run", self.place.file("job.json", QUBO), environment={"TANDEM_ENGINE_TENANT_WEIGHTS": "acme=3, acme/pilot=2"})
         self.refused("jobs", "--error", "70000", says=["--error"])
