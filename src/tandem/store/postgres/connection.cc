@@ -152,12 +152,40 @@ Result<PGresult*> Connection::next() {
   return unexpected<Error>(ended(result));
 }
 
-Result<std::vector<Answer>> Connection::finish(const std::function<void()>& on_sent) {
-  const std::vector<Sent> sent = std::exchange(sent_, {});
+Result<std::vector<Answer>> Connection::confirm() {
   refusal_.clear();
-  if (broken_) return unexpected<Error>(lost("the session was lost before"));
+  if (broken_) {
+    sent_.clear();
+    return unexpected<Error>(lost("the session was lost before"));
+  }
+  if (PQsendFlushRequest(handle_.get()) != 1) return unexpected<Error>(lost(first_line(PQerrorMessage(handle_.get()))));
+  auto answers = take_answers();
+  if (answers || broken_) return answers;
+  const std::string refusal = refusal_;
+  if (auto undone = finish(); !undone && broken_) return undone;
+  refusal_ = refusal;
+  return answers;
+}
+
+Result<std::vector<Answer>> Connection::finish(const std::function<void()>& on_sent) {
+  refusal_.clear();
+  if (broken_) {
+    sent_.clear();
+    return unexpected<Error>(lost("the session was lost before"));
+  }
+  if (PQpipelineStatus(handle_.get()) == PQ_PIPELINE_OFF) PQenterPipelineMode(handle_.get());
   if (PQpipelineSync(handle_.get()) != 1) return unexpected<Error>(lost(first_line(PQerrorMessage(handle_.get()))));
   if (on_sent && PQflush(handle_.get()) == 0) on_sent();
+  auto answers = take_answers();
+  if (!answers && broken_) return answers;
+  TANDEM_TRY_ASSIGN(PGresult* const last, next());
+  const Answer synced(last);
+  if (PQresultStatus(last) != PGRES_PIPELINE_SYNC) return unexpected<Error>(ended(last));
+  return answers;
+}
+
+Result<std::vector<Answer>> Connection::take_answers() {
+  const std::vector<Sent> sent = std::exchange(sent_, {});
   std::vector<Answer> answers;
   std::optional<Error> failure;
   std::string first_state;
@@ -178,9 +206,6 @@ Result<std::vector<Answer>> Connection::finish(const std::function<void()>& on_s
     TANDEM_TRY_ASSIGN(PGresult* const end, next());  // null: no more of this statement
     if (const Answer unexpected_result(end); end != nullptr) return unexpected<Error>(ended(end));
   }
-  TANDEM_TRY_ASSIGN(PGresult* const last, next());
-  const Answer synced(last);
-  if (PQresultStatus(last) != PGRES_PIPELINE_SYNC) return unexpected<Error>(ended(last));
   refusal_ = std::move(first_state);
   if (failure) return unexpected<Error>(*std::move(failure));
   return answers;

@@ -37,9 +37,12 @@ class Connection {
   /// Everything since the last call is on the server and answered, one answer a statement. After an error in one statement the
   /// server skips the others and undoes what it did since the last call, unless that was inside BEGIN. `on_sent` is called when nothing is left to send and nothing was read.
   Result<std::vector<Answer>> finish(const std::function<void()>& on_sent = {});
+  /// The answers to what was sent since the last call, which finish() makes last: if the session is lost before that, nothing of it
+  /// stays. After an error all of it is undone, and nothing is left to finish. Not inside BEGIN.
+  Result<std::vector<Answer>> confirm();
   /// Whether the server has ended the session meanwhile; then it is broken(). Nothing may be waiting for finish().
   bool ended_meanwhile();
-  /// SQLSTATE of the error that the last finish() returned, where that was the server's answer: nothing of what was sent stays. Empty:
+  /// SQLSTATE of the error that the last finish() or confirm() returned, where that was the server's answer: nothing of what was sent stays. Empty:
   /// the session was lost, and what became of it is not known.
   const std::string& refusal() const { return refusal_; }
   /// send() and finish().
@@ -66,6 +69,7 @@ class Connection {
   Connection(PGconn* handle, std::string shown, std::chrono::milliseconds answer_wait, const Clock& clock)
       : handle_(handle), shown_(std::move(shown)), answer_wait_(answer_wait), clock_(clock) {}
   Result<void> wait_until_answered();
+  Result<std::vector<Answer>> take_answers();
   /// The next result, which may be null; waits for it.
   Result<PGresult*> next();
   Error lost(std::string_view why);

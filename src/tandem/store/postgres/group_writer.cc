@@ -253,11 +253,15 @@ PostgresGroups::Written PostgresGroups::write_informed(Group group, store::Answe
 PostgresGroups::Written PostgresGroups::write_confirmed(const GroupPlan& plan) {
   connection_->send(statement(CommonQuery::kJoin));
   TANDEM_TRY_ASSIGN(const std::size_t sent, send(plan));
+  // A server that goes away now has done nothing: only from the commit on there is something to find out.
+  const auto answered = connection_->confirm();
+  if (!answered && connection_->refusal().empty()) return unexpected<Error>(answered.error());
+  if (!answered) return after(answered.error());
   reach(one_of(store::kPoints, "postgres.before_commit"));
   committing_ = true;
-  const auto answered = connection_->finish([this] { reach(one_of(store::kPoints, "postgres.after_send")); });
+  const auto committed = connection_->finish([this] { reach(one_of(store::kPoints, "postgres.after_send")); });
   reach(one_of(store::kPoints, "postgres.after_commit"));
-  if (!answered) return after(answered.error());
+  if (!committed) return after(committed.error());
   stored_mark_ = mark_;
   plan.remember();
   return answered->at(answered->size() - sent).integer(0, 0);
