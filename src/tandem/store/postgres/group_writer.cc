@@ -112,31 +112,44 @@ void number(store::Answers& answers, std::uint64_t last) {
       for (std::uint64_t& sequence : answer->sequences) sequence += before;
 }
 
-/// Every row that is written. libpq copies what it is given to send; a large group goes out in parts, so that it is not held
-/// three times.
-Result<void> send_rows(Connection& connection, const std::vector<TableChanges>& changes) {
-  const auto send = [&](Query query, std::size_t table, const TableChanges::Entries& entries) -> Result<void> {
-    const Statement& chosen = statement(query, static_cast<Table>(table));
-    for (std::size_t i = 0; i < entries.size();) {
-      Columns columns;
-      while (i < entries.size() && columns.bytes < kStatementBytesMax) columns.add(*entries[i++]);
-      Params params;
-      params.byte_strings(columns.keys);
-      if (query != Query::kInsert) params.integers(columns.expected);
-      if (query != Query::kErase) params.integers(columns.versions).byte_strings(columns.values);
-      connection.send(chosen, params);
-      if (columns.bytes >= kStatementBytesMax) TANDEM_TRY(connection.finish());
-    }
-    return {};
-  };
-  for (std::size_t i = 0; i < changes.size(); ++i) {
-    TANDEM_TRY(send(Query::kUpdate, i, changes[i].updated));
-    TANDEM_TRY(send(Query::kInsert, i, changes[i].inserted));
-    TANDEM_TRY(send(Query::kErase, i, changes[i].erased));
+/// libpq copies what it is given to send; a large group goes out in parts, so that it is not held three times.
+Result<void> send_entries(Connection& connection, Query query, std::size_t table,
+                          const TableChanges::Entries& entries) {
+  const Statement& chosen = statement(query, static_cast<Table>(table));
+  for (std::size_t i = 0; i < entries.size();) {
+    Columns columns;
+    while (i < entries.size() && columns.bytes < kStatementBytesMax) columns.add(*entries[i++]);
+    Params params;
+    params.byte_strings(columns.keys);
+    if (query != Query::kInsert) params.integers(columns.expected);
+    if (query != Query::kErase) params.integers(columns.versions).byte_strings(columns.values);
+    connection.send(chosen, params);
+    if (columns.bytes >= kStatementBytesMax) TANDEM_TRY(connection.finish());
   }
-  // Whoever else puts these waits until we are done: as short as can be.
-  for (std::size_t i = 0; i < changes.size(); ++i) TANDEM_TRY(send(Query::kUpdate, i, changes[i].put_again));
   return {};
+}
+
+/// The rows that are the jobs' own.
+Result<void> send_own_rows(Connection& connection, const std::vector<TableChanges>& changes) {
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    TANDEM_TRY(send_entries(connection, Query::kUpdate, i, changes[i].updated));
+    TANDEM_TRY(send_entries(connection, Query::kInsert, i, changes[i].inserted));
+    TANDEM_TRY(send_entries(connection, Query::kErase, i, changes[i].erased));
+  }
+  return {};
+}
+
+/// The others: whoever else puts these waits until we are done, so they are written as late as can be.
+Result<void> send_shared_rows(Connection& connection, const std::vector<TableChanges>& changes) {
+  for (std::size_t i = 0; i < changes.size(); ++i)
+    TANDEM_TRY(send_entries(connection, Query::kUpdate, i, changes[i].put_again));
+  return {};
+}
+
+std::vector<TableChanges> changes_of(const GroupPlan& plan) {
+  std::vector<TableChanges> out;
+  for (std::size_t i = 0; i < store::kNumTables; ++i) out.emplace_back(plan.rows(static_cast<Table>(i)));
+  return out;
 }
 
 /// Returns the number of statements.
@@ -174,6 +187,10 @@ std::size_t send_checks(Connection& connection, const std::vector<TableChanges>&
 }
 
 }  // namespace
+
+struct PostgresGroups::Changes {
+  std::vector<TableChanges> tables;
+};
 
 Result<std::unique_ptr<PostgresGroups>> PostgresGroups::open(Address address, const PostgresOptions& options,
                                                              std::string id, Executor& executor, const Clock& clock,
@@ -252,16 +269,20 @@ PostgresGroups::Written PostgresGroups::write_informed(Group group, store::Answe
 
 PostgresGroups::Written PostgresGroups::write_confirmed(const GroupPlan& plan) {
   connection_->send(statement(CommonQuery::kJoin));
-  TANDEM_TRY_ASSIGN(const std::size_t sent, send(plan));
-  // A server that goes away now has done nothing: only from the commit on there is something to find out.
-  const auto answered = connection_->confirm();
-  if (!answered && connection_->refusal().empty()) return unexpected<Error>(answered.error());
-  if (!answered) return after(answered.error());
+  const Changes changes{changes_of(plan)};
+  TANDEM_TRY(send_own_rows(*connection_, changes.tables));
+  // If the server goes away now it has done nothing. Nobody waits for our rows; what others wait for comes with the commit, and
+  // with it what may have to be found out.
+  if (const auto confirmed = connection_->confirm(); !confirmed) {
+    if (connection_->refusal().empty()) return unexpected<Error>(confirmed.error());
+    return after(confirmed.error());
+  }
+  TANDEM_TRY_ASSIGN(const std::size_t sent, send_head(plan, changes));
   reach(one_of(store::kPoints, "postgres.before_commit"));
   committing_ = true;
-  const auto committed = connection_->finish([this] { reach(one_of(store::kPoints, "postgres.after_send")); });
+  const auto answered = connection_->finish([this] { reach(one_of(store::kPoints, "postgres.after_send")); });
   reach(one_of(store::kPoints, "postgres.after_commit"));
-  if (!committed) return after(committed.error());
+  if (!answered) return after(answered.error());
   stored_mark_ = mark_;
   plan.remember();
   return answered->at(answered->size() - sent).integer(0, 0);
@@ -281,7 +302,9 @@ PostgresGroups::Written PostgresGroups::write_surely(Group group, store::Answers
     TANDEM_TRY(connection_->run(statement(CommonQuery::kRollback)));
     return *sequence;
   }
-  if (const auto sent = send(plan); !sent) return give_up(sent.error());
+  const Changes changes{changes_of(plan)};
+  if (const auto sent = send_own_rows(*connection_, changes.tables); !sent) return give_up(sent.error());
+  if (const auto sent = send_head(plan, changes); !sent) return give_up(sent.error());
   reach(one_of(store::kPoints, "postgres.before_commit"));
   connection_->send(statement(CommonQuery::kCommit));
   committing_ = true;
@@ -327,10 +350,8 @@ Result<std::int64_t> PostgresGroups::read_alone(GroupPlan& plan) {
   return head.integer(0, 0);
 }
 
-Result<std::size_t> PostgresGroups::send(const GroupPlan& plan) {
-  std::vector<TableChanges> changes;
-  for (std::size_t i = 0; i < store::kNumTables; ++i) changes.emplace_back(plan.rows(static_cast<Table>(i)));
-  TANDEM_TRY(send_rows(*connection_, changes));
+Result<std::size_t> PostgresGroups::send_head(const GroupPlan& plan, const Changes& changes) {
+  TANDEM_TRY(send_shared_rows(*connection_, changes.tables));
   connection_->send(statement(CommonQuery::kMoveHead), Params()
                                                            .integer(static_cast<std::int64_t>(plan.appended().size()))
                                                            .integers(plan.added())
@@ -340,7 +361,7 @@ Result<std::size_t> PostgresGroups::send(const GroupPlan& plan) {
                                                            .integer(stored_mark_));
   TANDEM_TRY_ASSIGN(const std::size_t entries, send_log(*connection_, plan.appended()));
   // What is true now stays true until we commit: whoever writes these rows as well comes after us.
-  return 1 + entries + send_checks(*connection_, changes);
+  return 1 + entries + send_checks(*connection_, changes.tables);
 }
 
 PostgresGroups::Written PostgresGroups::after(const Error& error) {

@@ -67,9 +67,10 @@ class PostgresGroups final : public store::GroupWriter {
   void ask_versions(const GroupPlan& plan);
   /// What the store holds of the plan's rows, with nobody else writing until the transaction ends. Returns the last sequence.
   Result<std::int64_t> read_alone(GroupPlan& plan);
-  /// All that the plan does. Returns the number of statements from the one on that moves the head, which answers with the log's last
-  /// sequence, unless the plan goes out in parts.
-  Result<std::size_t> send(const GroupPlan& plan);
+  /// All that the plan does beside the rows that are the jobs' own. Returns the number of statements from the one on that moves the
+  /// head, which answers with the log's last sequence, unless the plan goes out in parts.
+  struct Changes;
+  Result<std::size_t> send_head(const GroupPlan& plan, const Changes& changes);
   /// A transaction that was to have mark_ has ended with this error.
   Written after(const Error& error);
   /// What became of it, when its answer was lost.
