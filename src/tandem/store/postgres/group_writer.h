@@ -1,4 +1,4 @@
-// tandem/store/postgres/group_writer.h - PostgresGroups: a group of batches as one transaction, of one round trip as a rule.
+// tandem/store/postgres/group_writer.h - PostgresGroups: a group of batches as one transaction, of two round trips as a rule.
 //
 // Room: store. Not here: the queue (store/commit_queue.h), what a group comes to (group_plan.h), reading.
 #pragma once
@@ -62,7 +62,7 @@ class PostgresGroups final : public store::GroupWriter {
   /// Nothing: somebody was faster.
   Written write_informed(Group group, store::Answers& answers);
   Written write_surely(Group group, store::Answers& answers);
-  /// One trip; the server undoes it when a row is not as the plan says.
+  /// Two trips; the server undoes all of it when a row is not as the plan says.
   Written write_confirmed(const GroupPlan& plan);
   void ask_versions(const GroupPlan& plan);
   /// What the store holds of the plan's rows, with nobody else writing until the transaction ends. Returns the last sequence.

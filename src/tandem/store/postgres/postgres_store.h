@@ -38,7 +38,7 @@ struct PostgresOptions {
 };
 
 /// Each process groups its commits as the embedded store does; groups of all processes go through one locked row, so that
-/// sequence numbers are gapless. Preconditions are decided here and confirmed there, on one round trip a group whatever its size;
+/// sequence numbers are gapless. Preconditions are decided here and confirmed there, on two round trips a group whatever its size;
 /// three where another process was faster.
 ///
 /// When the server cannot be reached before a group was committed, the group gets 3008 and nothing is written; the next one
