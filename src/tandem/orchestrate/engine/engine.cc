@@ -114,7 +114,7 @@ void EngineImpl::admit(SpecPtr spec, std::string_view tenant, std::string_view i
                      done(Admission{.id = id});
                      return admission_ended();
                    }
-        // What it means may take a look at the store, and this is no thread to look from.
+                   // What it means may take a look at the store, and this is no thread to look from.
                    chore([this, spec = std::move(spec), tenant = std::move(tenant), key = std::move(key),
                           actor = std::move(actor), error = std::move(row).error(), done = std::move(done)] {
                      if (is_store_trouble(error)) cannot_store(error);

@@ -33,6 +33,13 @@ class EngineQueue : public testing::Test {
       return std::nullopt;
     };
   }
+  /// The provider is asked for its price while a plan is made: nothing is stored before.
+  void hold_planning(Gate& planning) {
+    world_.provider->plan.during_quote = [&planning]() -> std::optional<Error> {
+      planning.pass({});
+      return std::nullopt;
+    };
+  }
   job::JobSpec scheduled(const std::string& name, Json schedule, Json limits = Json::object()) {
     return world_.spec({{"name", name},
                         {"problem", EngineWorld::max_cut()},
@@ -216,12 +223,8 @@ TEST_F(EngineQueue, a_start_is_stored_with_the_first_thing_that_the_run_stores) 
 
 TEST_F(EngineQueue, a_job_that_was_cancelled_before_its_start_was_stored_ends_as_the_client_wants) {
   world_.open(1);
-  // The provider is asked for its price while the plan is made: nothing is stored before.
   Gate planning;
-  world_.provider->plan.during_quote = [&]() -> std::optional<Error> {
-    planning.pass({});
-    return std::nullopt;
-  };
+  hold_planning(planning);
   const JobId id = world_.admit(world_.paid_job());
   planning.wait_for_arrivals(1);
   EXPECT_EQ(world_.engine->job(id)->state, job::JobState::kQueued);
@@ -236,10 +239,7 @@ TEST_F(EngineQueue, a_job_that_was_cancelled_before_its_start_was_stored_ends_as
 TEST_F(EngineQueue, a_job_that_was_suspended_before_its_start_was_stored_starts_when_it_is_resumed) {
   world_.open(1);
   Gate planning;
-  world_.provider->plan.during_quote = [&]() -> std::optional<Error> {
-    planning.pass({});
-    return std::nullopt;
-  };
+  hold_planning(planning);
   const JobId id = world_.admit(world_.paid_job());
   planning.wait_for_arrivals(1);
   ASSERT_THAT(world_.engine->suspend(id, "user", "later"), Succeeds());

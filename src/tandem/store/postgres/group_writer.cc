@@ -273,10 +273,7 @@ PostgresGroups::Written PostgresGroups::write_confirmed(const GroupPlan& plan) {
   TANDEM_TRY(send_own_rows(*connection_, changes.tables));
   // If the server goes away now it has done nothing. Nobody waits for our rows; what others wait for comes with the commit, and
   // with it what may have to be found out.
-  if (const auto confirmed = connection_->confirm(); !confirmed) {
-    if (connection_->refusal().empty()) return unexpected<Error>(confirmed.error());
-    return after(confirmed.error());
-  }
+  if (const auto confirmed = connection_->confirm(); !confirmed) return after(confirmed.error());
   TANDEM_TRY_ASSIGN(const std::size_t sent, send_head(plan, changes));
   reach(one_of(store::kPoints, "postgres.before_commit"));
   committing_ = true;
@@ -365,7 +362,7 @@ Result<std::size_t> PostgresGroups::send_head(const GroupPlan& plan, const Chang
 }
 
 PostgresGroups::Written PostgresGroups::after(const Error& error) {
-  if (connection_->refusal().empty()) return resolve(error);
+  if (connection_->refusal().empty()) return committing_ ? resolve(error) : Written(unexpected<Error>(error));
   if (is_conflict(connection_->refusal())) return std::nullopt;
   return unexpected<Error>(error);
 }

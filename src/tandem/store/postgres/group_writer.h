@@ -71,7 +71,7 @@ class PostgresGroups final : public store::GroupWriter {
   /// head, which answers with the log's last sequence, unless the plan goes out in parts.
   struct Changes;
   Result<std::size_t> send_head(const GroupPlan& plan, const Changes& changes);
-  /// A transaction that was to have mark_ has ended with this error.
+  /// A transaction that was to have mark_ has ended with this error; what became of it is in doubt only where it was committing_.
   Written after(const Error& error);
   /// What became of it, when its answer was lost.
   Written resolve(const Error& lost);
