@@ -119,7 +119,16 @@ Result<Bytes> inflate_members(std::string_view compressed, std::uint64_t limit) 
 
 }  // namespace
 
-std::string to_hex(std::string_view bytes) { return to_digits(bytes, kHexDigits, 4); }
+std::string to_hex(std::string_view bytes) {
+  std::string text(bytes.size() * 2, '\0');
+  char* at = text.data();
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    *at++ = kHexDigits[byte >> 4];
+    *at++ = kHexDigits[byte & 15];
+  }
+  return text;
+}
 
 Result<Bytes> from_hex(std::string_view text) {
   if (text.size() % 2 != 0)

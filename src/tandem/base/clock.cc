@@ -39,12 +39,31 @@ std::chrono::nanoseconds Deadline::left(const Clock& clock) const {
 
 std::string format_rfc3339(Timestamp time) {
   const std::chrono::sys_time<microseconds> point{microseconds(time.micros)};
-  const auto day = std::chrono::floor<std::chrono::days>(point);
-  const std::chrono::year_month_day date(day);
-  const std::chrono::hh_mm_ss<microseconds> clock(point - day);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", static_cast<int>(date.year()),
-                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), clock.hours().count(),
-                     clock.minutes().count(), clock.seconds().count(), clock.subseconds().count());
+  const auto second = std::chrono::floor<std::chrono::seconds>(point);
+  // Who writes one time writes many within the same second.
+  struct Written {
+    std::chrono::sys_seconds second{};
+    std::string text = "1970-01-01T00:00:00.";
+  };
+  thread_local Written last;
+  if (second != last.second) {
+    const auto day = std::chrono::floor<std::chrono::days>(second);
+    const std::chrono::year_month_day date(day);
+    const std::chrono::hh_mm_ss<std::chrono::seconds> clock(second - day);
+    last = {second, fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.", static_cast<int>(date.year()),
+                                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                                clock.hours().count(), clock.minutes().count(), clock.seconds().count())};
+  }
+  std::string out;
+  out.reserve(last.text.size() + 7);
+  out += last.text;
+  auto rest = static_cast<unsigned>((point - second).count());
+  for (unsigned unit = 100'000; unit != 0; unit /= 10) {
+    out += static_cast<char>('0' + rest / unit);
+    rest %= unit;
+  }
+  out += 'Z';
+  return out;
 }
 
 Result<Timestamp> parse_rfc3339(std::string_view text) {

@@ -22,18 +22,24 @@ std::string_view as_text(const Sha256& digest) {
   return {reinterpret_cast<const char*>(digest.bytes.data()), digest.bytes.size()};
 }
 
+/// To make one takes as long as to hash a row.
+Sha256Stream& stream_of_thread() {
+  thread_local Sha256Stream stream;
+  return stream;
+}
+
 }  // namespace
 
 std::string Sha256::hex() const { return to_hex(as_text(*this)); }
 
 Sha256 sha256(std::string_view bytes) {
-  Sha256Stream stream;
+  Sha256Stream& stream = stream_of_thread();
   stream.update(bytes);
   return stream.finish();
 }
 
 Sha256 merkle_leaf_hash(std::string_view entry) {
-  Sha256Stream stream;
+  Sha256Stream& stream = stream_of_thread();
   stream.update(std::string_view("\0", 1));
   stream.update(entry);
   return stream.finish();
@@ -46,8 +52,11 @@ std::string attempt_token(std::string_view tenant, std::string_view job, std::st
 
 // OpenSSL fails here only when it cannot allocate or was built without SHA-256; neither leaves anything to return.
 Sha256Stream::Sha256Stream() : context_(EVP_MD_CTX_new()) {
-  TANDEM_ASSERT(context_ != nullptr && EVP_DigestInit_ex2(as_context(context_), algorithm(), nullptr) == 1);
+  TANDEM_ASSERT(context_ != nullptr);
+  begin();
 }
+
+void Sha256Stream::begin() { TANDEM_ASSERT(EVP_DigestInit_ex2(as_context(context_), algorithm(), nullptr) == 1); }
 
 Sha256Stream::~Sha256Stream() { EVP_MD_CTX_free(as_context(context_)); }
 
@@ -60,6 +69,7 @@ Sha256 Sha256Stream::finish() {
   unsigned size = 0;
   TANDEM_ASSERT(EVP_DigestFinal_ex(as_context(context_), digest.bytes.data(), &size) == 1 &&
                 size == digest.bytes.size());
+  begin();
   return digest;
 }
 

@@ -32,9 +32,10 @@ class Sha256Stream {
   Sha256Stream(const Sha256Stream&) = delete;
   Sha256Stream& operator=(const Sha256Stream&) = delete;
   void update(std::string_view bytes);
-  Sha256 finish();
+  Sha256 finish();  ///< of all bytes since the last one; the next byte begins anew
 
  private:
+  void begin();
   void* context_;
 };
 

@@ -33,6 +33,22 @@ Result<Json> parse_json(std::string_view text, std::string_view name, const Json
 /// Beyond RFC 8785, integers above 2^53 keep all their digits, so that two seeds never share a hash. Numbers must be finite.
 std::string canonical_json(const Json& value);
 
+/// A value as its canonical text: for documents that are carried and stored often and looked into rarely.
+class JsonText {
+ public:
+  JsonText() = default;
+  explicit JsonText(const Json& value) : text_(canonical_json(value)) {}
+  /// `canonical` is what canonical_json() would write.
+  static JsonText of(std::string canonical) { return JsonText(std::move(canonical)); }
+  const std::string& text() const { return text_; }
+  Json value() const;
+  friend bool operator==(const JsonText&, const JsonText&) = default;
+
+ private:
+  explicit JsonText(std::string canonical) : text_(std::move(canonical)) {}
+  std::string text_ = "null";
+};
+
 /// Typed reading of one value that is no member of an object, such as an element of an array.
 /// Errors: 1021 wrong_type; 1023 value_out_of_range. `place` is text: for long arrays pass {} and set the error's place.
 Result<double> json_number(const Json& value, std::string place);  ///< finite; of an integer, exactly it

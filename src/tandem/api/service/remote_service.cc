@@ -31,7 +31,7 @@ class RemoteService final : public Service {
         .method = "POST", .url = base_url_ + "/v1/jobs", .headers = {{"Content-Type", "application/json"}}};
     if (!idempotency_key.empty())
       request.headers.push_back({"Idempotency-Key", fmt::format("\"{}\"", idempotency_key)});
-    request.body = spec.document().dump();
+    request.body = spec.text().text();
     return ask(request);
   }
   void submit(std::shared_ptr<const job::JobSpec> spec, std::string_view idempotency_key, std::string_view actor,
@@ -42,7 +42,7 @@ class RemoteService final : public Service {
     return ask({.method = "POST",
                 .url = base_url_ + "/v1/plans",
                 .headers = {{"Content-Type", "application/json"}},
-                .body = spec.document().dump()});
+                .body = spec.text().text()});
   }
   Result<Json> job(const JobId& id) override { return get(id, ""); }
   Result<Json> jobs(const JobQuery& query) override {

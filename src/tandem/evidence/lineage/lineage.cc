@@ -12,11 +12,11 @@ Result<std::uint64_t> unsigned_member(const ObjectReader& reader, std::string_vi
   return value->get<std::uint64_t>();
 }
 
-Json versions_document(const Versions& versions) {
-  return {{"tandem", versions.tandem},
-          {"build", versions.build},
-          {"machine_profile", versions.machine_profile},
-          {"settings_digest", versions.settings_digest}};
+void write_versions(JsonWriter& out, const Versions& versions) {
+  out.member("build", versions.build)
+      .member("machine_profile", versions.machine_profile)
+      .member("settings_digest", versions.settings_digest)
+      .member("tandem", versions.tandem);
 }
 
 Result<Versions> parse_versions(const ObjectReader& document) {
@@ -177,41 +177,30 @@ Result<OrphanRecord> OrphanRecord::parse(const Json& document, const std::string
   return out;
 }
 
-Json LineageRecord::document() const {
-  return {{"lineage_id", id.value},
-          {"job_id", job.value},
-          {"spec", spec},
-          {"problem_sha256", problem_sha256},
-          {"spec_sha256", spec_sha256},
-          {"plan", plan},
-          {"walk", walk},
-          {"work", list_of(work)},
-          {"versions", versions_document(versions)},
-          {"result_sha256", result_sha256},
-          {"created_at", created_at},
-          {"consumer", consumer},
-          {"review", review ? review->document() : Json()},
-          {"orphans", list_of(orphans)}};
+std::string LineageRecord::data_class() const {
+  return spec.value().value("business", Json::object()).value("data_class", "");
 }
 
-Bytes LineageRecord::stored() const {
-  return JsonWriter()
-      .member("consumer", consumer)
-      .member("created_at", created_at)
-      .member("job_id", job.value)
-      .member("lineage_id", id.value)
-      .raw("orphans", list_of(orphans).dump())
-      .raw("plan", plan.dump())
-      .member("problem_sha256", problem_sha256)
-      .member("result_sha256", result_sha256)
-      .raw("review", review ? review->document().dump() : "null")
-      .raw("spec", spec.dump())
-      .member("spec_sha256", spec_sha256)
-      .raw("versions", versions_document(versions).dump())
-      .raw("walk", walk.dump())
-      .raw("work", list_of(work).dump())
-      .finish();
+JsonText LineageRecord::text() const {
+  return JsonText::of(JsonWriter()
+                          .member("consumer", consumer)
+                          .member("created_at", created_at)
+                          .member("job_id", job.value)
+                          .member("lineage_id", id.value)
+                          .member("orphans", list_of(orphans))
+                          .member("plan", plan)
+                          .member("problem_sha256", problem_sha256)
+                          .member("result_sha256", result_sha256)
+                          .member("review", review ? review->document() : Json())
+                          .member("spec", spec)
+                          .member("spec_sha256", spec_sha256)
+                          .object("versions", [&](JsonWriter& out) { write_versions(out, versions); })
+                          .member("walk", walk)
+                          .member("work", list_of(work))
+                          .finish());
 }
+
+Json LineageRecord::document() const { return text().value(); }
 
 Result<LineageRecord> LineageRecord::parse(const Json& document) {
   TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, ""));
@@ -220,10 +209,10 @@ Result<LineageRecord> LineageRecord::parse(const Json& document) {
   out.id = LineageId(id);
   TANDEM_TRY_ASSIGN(const std::string job, reader.string("job_id"));
   out.job = JobId(job);
-  if (const Json* spec = reader.find("spec")) out.spec = *spec;
+  if (const Json* spec = reader.find("spec")) out.spec = JsonText(*spec);
   TANDEM_TRY_ASSIGN(out.problem_sha256, reader.string_or("problem_sha256", ""));
   TANDEM_TRY_ASSIGN(out.spec_sha256, reader.string("spec_sha256"));
-  if (const Json* plan = reader.find("plan")) out.plan = *plan;
+  if (const Json* plan = reader.find("plan")) out.plan = JsonText(*plan);
   if (const Json* walk = reader.find("walk")) out.walk = *walk;
   TANDEM_TRY_ASSIGN(out.work, parse_list<WorkRecord>(reader, "work"));
   if (reader.has("review")) {

@@ -87,10 +87,10 @@ struct Versions {
 struct LineageRecord {
   LineageId id;
   JobId job;
-  Json spec;  ///< canonical job document (its problem replaced by hash and blob when large)
+  JsonText spec;  ///< options of the job; the blob `spec_sha256` has its problem, which may be millions of numbers
   std::string problem_sha256;
   std::string spec_sha256;
-  Json plan;
+  JsonText plan;
   Json walk;  ///< formulation, encoding, trail, circuit and objective hashes, post-processing
   std::vector<WorkRecord> work;
   Versions versions;
@@ -101,8 +101,9 @@ struct LineageRecord {
   /// Filled by whoever reads the record, from the ledger of submissions: they may appear long after the job has ended, when
   /// what is stored does not change any more.
   std::vector<OrphanRecord> orphans;
-  Json document() const;
-  Bytes stored() const;  ///< the text of document(), without making it first
+  std::string data_class() const;  ///< of the job
+  JsonText text() const;  ///< the document, canonical
+  Json document() const;  ///< text() to look into
   static Result<LineageRecord> parse(const Json& document);
 };
 

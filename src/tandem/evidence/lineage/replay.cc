@@ -126,9 +126,9 @@ Result<ReplayOutcome> replay(const ReplayPackage& package, const backend::Backen
     if (advance.done) {
       job::ResultDocument& result = advance.done->result;
       result.acceptance = walk::evaluate_acceptance(spec, result);
-      ReplayOutcome out{.canonical = job::canonical_result(result.document()),
-                        .differences = std::move(replayer.differences)};
-      out.canonical_sha256 = sha256(canonical_json(out.canonical)).hex();
+      const JsonText computed = result.computed();
+      ReplayOutcome out{.canonical = computed.value(), .differences = std::move(replayer.differences)};
+      out.canonical_sha256 = sha256(computed.text()).hex();
       return out;
     }
     state = std::move(advance.state);

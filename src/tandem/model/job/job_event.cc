@@ -38,14 +38,13 @@ Bytes Event::stored() const {
   Bytes out = JsonWriter()
                   .member("actor", actor)
                   .member("at", format_rfc3339(at))
-                  .raw("data", canonical_json(data))
+                  .member("data", data)
                   .member("job_id", job.value)
                   .member("type", type)
                   .finish();
   const std::string hash = merkle_leaf_hash(out).hex();
   out.pop_back();  // the brace
-  out += fmt::format(R"(,"leaf_hash":"{}"}})", hash);
-  return out;
+  return out.append(R"(,"leaf_hash":")").append(hash).append("\"}");
 }
 
 Json Event::document() const {

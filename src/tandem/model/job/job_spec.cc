@@ -4,7 +4,7 @@
 #include <array>
 
 #include "tandem/base/bytes.h"
-
+#include "tandem/base/json_writer.h"
 #include "tandem/base/text.h"
 
 namespace tandem::job {
@@ -317,23 +317,89 @@ Result<void> check_together(const JobSpec& spec) {
   return {};
 }
 
-Json business_document(const Business& business) {
-  Json success = Json::array();
-  for (const Criterion& criterion : business.success) {
-    Json item = {{"criterion", to_string(criterion.kind)}};
-    if (criterion.kind != Criterion::Kind::kFeasible && criterion.kind != Criterion::Kind::kProved)
-      item["value"] = criterion.value;
-    success.push_back(std::move(item));
-  }
-  return {{"objective", business.objective}, {"reason", business.reason},         {"owner", business.owner},
-          {"consumer", business.consumer},   {"data_class", business.data_class}, {"success", std::move(success)}};
+std::string in_ms(std::int64_t time_ms) { return fmt::format("{}ms", time_ms); }
+
+// What follows writes members in the order of the canonical form.
+
+void write_business(JsonWriter& out, const Business& business) {
+  out.member("consumer", business.consumer)
+      .member("data_class", business.data_class)
+      .member("objective", business.objective)
+      .member("owner", business.owner)
+      .member("reason", business.reason)
+      .objects("success", business.success, [](JsonWriter& item, const Criterion& criterion) {
+        item.member("criterion", to_string(criterion.kind));
+        if (criterion.kind != Criterion::Kind::kFeasible && criterion.kind != Criterion::Kind::kProved)
+          item.member("value", criterion.value);
+      });
 }
 
-Json retry_document(const RetryPolicy& retry) {
-  return {{"max_attempts", retry.max_attempts},
-          {"delay_min", fmt::format("{}ms", retry.delay_min_ms)},
-          {"delay_max", fmt::format("{}ms", retry.delay_max_ms)},
-          {"budget", {{"retries", retry.budget_retries}, {"time", fmt::format("{}ms", retry.budget_time_ms)}}}};
+void write_retry(JsonWriter& out, const RetryPolicy& retry) {
+  out.object("budget",
+             [&](JsonWriter& budget) {
+               budget.member("retries", retry.budget_retries).member("time", in_ms(retry.budget_time_ms));
+             })
+      .member("delay_max", in_ms(retry.delay_max_ms))
+      .member("delay_min", in_ms(retry.delay_min_ms))
+      .member("max_attempts", retry.max_attempts);
+}
+
+void write_limits(JsonWriter& out, const Limits& limits) {
+  out.member("cost_max_usd_micros", limits.cost_max.usd_micros)
+      .member("queue_wait", in_ms(limits.queue_wait_ms))
+      .object("retry", [&](JsonWriter& retry) { write_retry(retry, limits.retry); })
+      .member("run_time", in_ms(limits.run_time_ms))
+      .member("time", in_ms(limits.time_ms))
+      .member("total_time", in_ms(limits.total_time_ms));
+}
+
+void write_policy(JsonWriter& out, const Policy& policy) {
+  out.member("allow_emulated", policy.allow_emulated)
+      .member("allow_qpu", policy.allow_qpu)
+      .member("avoid", policy.avoid)
+      .member("backends", policy.backends);
+}
+
+void write_refinement(JsonWriter& out, const Refinement& refinement) {
+  out.member("core_max", refinement.core_max)
+      .member("layers", refinement.layers)
+      .member("mode", kRefineModes[static_cast<std::size_t>(refinement.mode)])
+      .member("rounds", refinement.rounds)
+      .member("shots", refinement.shots);
+}
+
+void write_schedule(JsonWriter& out, const Schedule& schedule) {
+  out.member("priority", schedule.priority)
+      .member("project", schedule.project)
+      .member("serial_key", schedule.serial_key);
+}
+
+/// `with_work`: else everything but the work.
+JsonText write(const JobSpec& spec, bool with_work) {
+  JsonWriter out;
+  out.object("business", [&](JsonWriter& business) { write_business(business, spec.business); })
+      .member("fallbacks", list_document(spec.fallbacks))
+      .objects("inputs", spec.inputs,
+               [](JsonWriter& item, const InputRef& input) {
+                 item.member("name", input.name).member("sha256", input.sha256).member("version", input.version);
+               })
+      .object("limits", [&](JsonWriter& limits) { write_limits(limits, spec.limits); })
+      .member("name", spec.name)
+      .object("policy", [&](JsonWriter& policy) { write_policy(policy, spec.policy); });
+  if (with_work && spec.is_program()) {
+    out.object("program", [&](JsonWriter& program) { program.member("pubs", list_document(spec.program().pubs)); });
+  } else if (with_work) {
+    out.member("problem", spec.problem()->document());
+  }
+  if (spec.proof) out.member("proof", true);
+  out.object("refinement", [&](JsonWriter& refinement) { write_refinement(refinement, spec.refinement); });
+  if (spec.retry_of) out.member("retry_of", spec.retry_of->value);
+  out.object("review", [&](JsonWriter& review) { review.member("confidence_min", spec.review.confidence_min); })
+      .object("schedule", [&](JsonWriter& schedule) { write_schedule(schedule, spec.schedule); })
+      .member("seed", spec.seed);
+  if (!spec.solver.empty()) out.member("solver", spec.solver);
+  out.member_if("target", spec.target).member("threads", spec.threads);
+  return JsonText::of(out.finish());
 }
 
 /// Everything but the work, and how it goes together with the work.
@@ -370,56 +436,11 @@ Result<void> parse_options(const ObjectReader& reader, JobSpec& out) {
 
 std::string_view to_string(Criterion::Kind kind) { return kCriteria[static_cast<std::size_t>(kind)]; }
 
-Json JobSpec::options_document() const {
-  const JobSpec& spec = *this;
-  Json out = {{"name", spec.name},
-              {"business", business_document(spec.business)},
-              {"seed", spec.seed},
-              {"threads", spec.threads}};
-  Json inputs_list = Json::array();
-  for (const InputRef& input : spec.inputs)
-    inputs_list.push_back({{"name", input.name}, {"version", input.version}, {"sha256", input.sha256}});
-  out["inputs"] = std::move(inputs_list);
-  out["limits"] = {{"time", fmt::format("{}ms", spec.limits.time_ms)},
-                   {"total_time", fmt::format("{}ms", spec.limits.total_time_ms)},
-                   {"queue_wait", fmt::format("{}ms", spec.limits.queue_wait_ms)},
-                   {"run_time", fmt::format("{}ms", spec.limits.run_time_ms)},
-                   {"cost_max_usd_micros", spec.limits.cost_max.usd_micros},
-                   {"retry", retry_document(spec.limits.retry)}};
-  out["schedule"] = {{"project", spec.schedule.project},
-                     {"priority", spec.schedule.priority},
-                     {"serial_key", spec.schedule.serial_key}};
-  out["policy"] = {{"backends", spec.policy.backends},
-                   {"avoid", spec.policy.avoid},
-                   {"allow_emulated", spec.policy.allow_emulated},
-                   {"allow_qpu", spec.policy.allow_qpu}};
-  out["refinement"] = {{"mode", kRefineModes[static_cast<std::size_t>(spec.refinement.mode)]},
-                       {"core_max", spec.refinement.core_max},
-                       {"layers", spec.refinement.layers},
-                       {"shots", spec.refinement.shots},
-                       {"rounds", spec.refinement.rounds}};
-  out["fallbacks"] = list_document(spec.fallbacks);
-  out["review"] = {{"confidence_min", spec.review.confidence_min}};
-  if (spec.target) out["target"] = *spec.target;
-  if (spec.proof) out["proof"] = true;
-  if (!spec.solver.empty()) out["solver"] = spec.solver;
-  if (spec.retry_of) out["retry_of"] = spec.retry_of->value;
-  return out;
-}
+JsonText JobSpec::text() const { return write(*this, true); }
+JsonText JobSpec::options_text() const { return write(*this, false); }
+Json JobSpec::document() const { return text().value(); }
 
-Json JobSpec::document() const {
-  Json out = options_document();
-  if (is_program()) {
-    Json pubs = Json::array();
-    for (const circuit::Pub& pub : program().pubs) pubs.push_back(pub.document());
-    out["program"] = {{"pubs", std::move(pubs)}};
-  } else {
-    out["problem"] = problem()->document();
-  }
-  return out;
-}
-
-Sha256 JobSpec::hash() const { return sha256(canonical_json(document())); }
+Sha256 JobSpec::hash() const { return sha256(text().text()); }
 
 Result<JobSpec> JobSpec::parse(const Json& document, const problem::ProblemRegistry& registry) {
   TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, ""));
@@ -441,7 +462,7 @@ Result<JobSpec> JobSpec::parse(const Json& document, const problem::ProblemRegis
 }
 
 Result<JobSpec> JobSpec::with(const Json& changes) const {
-  Json document = options_document();
+  Json document = options_text().value();
   document.merge_patch(changes);
   TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, ""));
   JobSpec out;

@@ -17,5 +17,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   const auto again = job::JobSpec::parse(spec->document(), registry);
   TANDEM_ASSERT(again && again->hash() == spec->hash());
+  TANDEM_ASSERT(spec->text() == JsonText(spec->document()));
   return 0;
 }

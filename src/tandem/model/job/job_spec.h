@@ -129,10 +129,10 @@ struct JobSpec {
   const problem::ProblemPtr& problem() const { return std::get<problem::ProblemPtr>(work); }
   const Program& program() const { return std::get<Program>(work); }
 
-  /// The canonical document: every default written out; parse(document()) is equal.
-  Json document() const;
-  /// document() without the work.
-  Json options_document() const;
+  /// The canonical document: every default written out; parsing it gives an equal one.
+  JsonText text() const;
+  JsonText options_text() const;  ///< without the work
+  Json document() const;  ///< text() to look into
   /// SHA-256 of the canonical document: the fingerprint of idempotency.
   Sha256 hash() const;
 

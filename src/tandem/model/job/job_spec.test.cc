@@ -95,6 +95,8 @@ threads: 2
   ASSERT_TRUE(again) << again.error().to_string();
   EXPECT_EQ(again->document(), spec->document());
   EXPECT_EQ(again->hash(), spec->hash());
+  EXPECT_EQ(spec->text(), JsonText(spec->document()));
+  EXPECT_EQ(spec->options_text(), JsonText(spec->options_text().value()));
 }
 
 TEST(JobSpec, changes_stand_above_its_own_members_and_are_held_to_the_same_limits) {

@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "tandem/base/json_writer.h"
+
 namespace tandem::job {
 namespace {
 
@@ -27,14 +29,15 @@ Result<Enum> read_name(const ObjectReader& reader, std::string_view key, const s
                  key);
 }
 
-Json estimate_document(const Estimate& estimate) {
-  Json out = {{"cost_basis", to_string(estimate.cost_basis)},
-              {"latency_basis", to_string(estimate.latency_basis)},
-              {"quality_basis", to_string(estimate.quality_basis)}};
-  if (estimate.cost) out["cost_usd_micros"] = estimate.cost->usd_micros;
-  if (estimate.latency_ms) out["latency_ms"] = *estimate.latency_ms;
-  if (estimate.quality) out["quality"] = *estimate.quality;
-  return out;
+// What is written is written in the order of the canonical form.
+
+void write_estimate(JsonWriter& out, const Estimate& estimate) {
+  out.member("cost_basis", to_string(estimate.cost_basis));
+  if (estimate.cost) out.member("cost_usd_micros", estimate.cost->usd_micros);
+  out.member("latency_basis", to_string(estimate.latency_basis))
+      .member_if("latency_ms", estimate.latency_ms)
+      .member_if("quality", estimate.quality)
+      .member("quality_basis", to_string(estimate.quality_basis));
 }
 
 Result<Estimate> parse_estimate(const ObjectReader& reader) {
@@ -55,11 +58,15 @@ Result<Estimate> parse_estimate(const ObjectReader& reader) {
   return out;
 }
 
-Json candidate_document(const Candidate& candidate) {
-  return {{"backend", candidate.backend},      {"method", candidate.method},
-          {"tier", to_string(candidate.tier)}, {"access", to_string(candidate.access)},
-          {"emulated", candidate.emulated},    {"estimate", estimate_document(candidate.estimate)},
-          {"feasible", candidate.feasible},    {"reason", candidate.reason}};
+void write_candidate(JsonWriter& out, const Candidate& candidate) {
+  out.member("access", to_string(candidate.access))
+      .member("backend", candidate.backend)
+      .member("emulated", candidate.emulated)
+      .object("estimate", [&](JsonWriter& estimate) { write_estimate(estimate, candidate.estimate); })
+      .member("feasible", candidate.feasible)
+      .member("method", candidate.method)
+      .member("reason", candidate.reason)
+      .member("tier", to_string(candidate.tier));
 }
 
 Result<Candidate> parse_candidate(const Json& value, const std::string& pointer) {
@@ -77,11 +84,11 @@ Result<Candidate> parse_candidate(const Json& value, const std::string& pointer)
   return out;
 }
 
-Json step_document(const PlanStep& step) {
-  return {{"kind", to_string(step.kind)},
-          {"backend", step.backend},
-          {"fallbacks", list_document(step.fallbacks)},
-          {"parameters", step.parameters}};
+void write_step(JsonWriter& out, const PlanStep& step) {
+  out.member("backend", step.backend)
+      .member("fallbacks", list_document(step.fallbacks))
+      .member("kind", to_string(step.kind))
+      .member("parameters", step.parameters);
 }
 
 Result<PlanStep> parse_step(const Json& value, const std::string& pointer) {
@@ -94,18 +101,18 @@ Result<PlanStep> parse_step(const Json& value, const std::string& pointer) {
   return out;
 }
 
-Json undigested_document(const Plan& plan) {
-  Json steps = Json::array();
-  for (const PlanStep& step : plan.steps) steps.push_back(step_document(step));
-  Json candidates = Json::array();
-  for (const Candidate& candidate : plan.candidates) candidates.push_back(candidate_document(candidate));
-  return {{"primary", plan.primary},
-          {"baseline", plan.baseline},
-          {"steps", std::move(steps)},
-          {"candidates", std::move(candidates)},
-          {"reasons", plan.reasons},
-          {"cost_max_needed_usd_micros", plan.cost_max_needed.usd_micros},
-          {"policy_digest", plan.policy_digest}};
+/// `digest`: none where it is not known yet.
+std::string write(const Plan& plan, const std::optional<std::string>& digest) {
+  JsonWriter out;
+  out.member("baseline", plan.baseline)
+      .objects("candidates", plan.candidates, write_candidate)
+      .member("cost_max_needed_usd_micros", plan.cost_max_needed.usd_micros)
+      .member_if("digest", digest)
+      .member("policy_digest", plan.policy_digest)
+      .member("primary", plan.primary)
+      .member("reasons", plan.reasons)
+      .objects("steps", plan.steps, write_step);
+  return out.finish();
 }
 
 }  // namespace
@@ -117,13 +124,10 @@ std::string_view to_string(StepKind kind) { return kSteps[static_cast<std::size_
 std::optional<Tier> find_tier(std::string_view name) { return find_name<Tier>(kTiers, name); }
 std::optional<Access> find_access(std::string_view name) { return find_name<Access>(kAccesses, name); }
 
-std::string Plan::digest() const { return sha256(canonical_json(undigested_document(*this))).hex(); }
+std::string Plan::digest() const { return sha256(write(*this, std::nullopt)).hex(); }
 
-Json Plan::document() const {
-  Json out = undigested_document(*this);
-  out["digest"] = sha256(canonical_json(out)).hex();
-  return out;
-}
+JsonText Plan::text(const std::string& digest) const { return JsonText::of(write(*this, digest)); }
+Json Plan::document() const { return text().value(); }
 
 Result<Plan> Plan::parse(const Json& document, const std::string& pointer) {
   TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, pointer));

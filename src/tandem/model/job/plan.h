@@ -72,7 +72,10 @@ struct Plan {
   std::vector<std::string> reasons;  ///< the decision in plain sentences
   Money cost_max_needed;  ///< what the plan may spend at most
   std::string policy_digest;
-  Json document() const;  ///< with "digest"
+  /// The canonical document, with its digest.
+  JsonText text() const { return text(digest()); }
+  JsonText text(const std::string& digest) const;
+  Json document() const;  ///< text() to look into
   /// SHA-256 hex of the canonical document without the digest.
   std::string digest() const;
   /// Errors: 1020..1023; 3003 store_damaged - the digest is not that of the document.

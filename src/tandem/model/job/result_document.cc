@@ -3,13 +3,11 @@
 #include <algorithm>
 #include <array>
 
+#include "tandem/base/json_writer.h"
+#include "tandem/model/job/job_spec.h"
+
 namespace tandem::job {
 namespace {
-
-template <typename T>
-void set_optional(Json& out, const char* key, const std::optional<T>& value) {
-  if (value) out[key] = *value;
-}
 
 Result<std::optional<double>> optional_number(const ObjectReader& reader, std::string_view key) {
   if (!reader.has(key)) return std::optional<double>();
@@ -17,12 +15,14 @@ Result<std::optional<double>> optional_number(const ObjectReader& reader, std::s
   return std::optional<double>(value);
 }
 
-Json candidate_document(const ScoredCandidate& candidate) {
-  return {{"objective", candidate.objective},
-          {"feasible", candidate.feasible},
-          {"solution", solution_text(candidate.solution)},
-          {"source", candidate.source},
-          {"occurrences", candidate.occurrences}};
+// What is written is written in the order of the canonical form. `measured`: with what a replay of the job measures anew.
+
+void write_candidate(JsonWriter& out, const ScoredCandidate& candidate) {
+  out.member("feasible", candidate.feasible)
+      .member("objective", candidate.objective)
+      .member("occurrences", candidate.occurrences)
+      .member("solution", solution_text(candidate.solution))
+      .member("source", candidate.source);
 }
 
 /// Text to 0/1; which of them means -1 is the problem's vartype, and nothing that reads a stored result needs it.
@@ -50,16 +50,15 @@ Result<ScoredCandidate> parse_candidate(const Json& value, const std::string& po
   return out;
 }
 
-Json best_document(const BestCandidate& best) {
-  Json out = {{"objective", best.candidate.objective},
-              {"feasible", best.candidate.feasible},
-              {"proved", best.proved},
-              {"solution", solution_text(best.candidate.solution)},
-              {"source", best.candidate.source},
-              {"answer", best.answer}};
-  out["bound"] = best.bound ? Json(*best.bound) : Json();
-  out["time_to_best_ms"] = best.time_to_best_ms ? Json(*best.time_to_best_ms) : Json();
-  return out;
+void write_best(JsonWriter& out, const BestCandidate& best, bool measured) {
+  out.member("answer", best.answer)
+      .member("bound", best.bound)
+      .member("feasible", best.candidate.feasible)
+      .member("objective", best.candidate.objective)
+      .member("proved", best.proved)
+      .member("solution", solution_text(best.candidate.solution))
+      .member("source", best.candidate.source);
+  if (measured) out.member("time_to_best_ms", best.time_to_best_ms);
 }
 
 Result<BestCandidate> parse_best(const ObjectReader& document) {
@@ -73,12 +72,12 @@ Result<BestCandidate> parse_best(const ObjectReader& document) {
   return out;
 }
 
-Json baseline_document(const BaselineSummary& baseline) {
-  return {{"backend", baseline.backend},
-          {"objective", baseline.objective},
-          {"feasible", baseline.feasible},
-          {"elapsed_ms", baseline.elapsed_ms},
-          {"same_run", baseline.same_run}};
+void write_baseline(JsonWriter& out, const BaselineSummary& baseline, bool measured) {
+  out.member("backend", baseline.backend);
+  if (measured) out.member("elapsed_ms", baseline.elapsed_ms);
+  out.member("feasible", baseline.feasible)
+      .member("objective", baseline.objective)
+      .member("same_run", baseline.same_run);
 }
 
 Result<BaselineSummary> parse_baseline(const ObjectReader& document) {
@@ -92,22 +91,23 @@ Result<BaselineSummary> parse_baseline(const ObjectReader& document) {
   return out;
 }
 
-Json arm_document(const ArmSummary& arm) {
-  Json out = {{"round", arm.round},          {"arm", arm.arm},
-              {"backend", arm.backend},      {"emulated", arm.emulated},
-              {"status", arm.status},        {"detail", arm.detail},
-              {"samples", arm.samples},      {"billed_usd_micros", arm.billed.usd_micros},
-              {"elapsed_ms", arm.elapsed_ms}};
-  set_optional(out, "best_energy", arm.best_energy);
-  set_optional(out, "regret", arm.regret);
-  set_optional(out, "p_optimum", arm.p_optimum);
-  set_optional(out, "p_optimum_low", arm.p_optimum_low);
-  set_optional(out, "p_optimum_high", arm.p_optimum_high);
-  set_optional(out, "mean_energy", arm.mean_energy);
-  set_optional(out, "rank", arm.rank);
-  set_optional(out, "rank_low", arm.rank_low);
-  set_optional(out, "rank_high", arm.rank_high);
-  return out;
+void write_arm(JsonWriter& out, const ArmSummary& arm, bool measured) {
+  out.member("arm", arm.arm).member("backend", arm.backend).member_if("best_energy", arm.best_energy);
+  if (measured) out.member("billed_usd_micros", arm.billed.usd_micros);
+  out.member("detail", arm.detail);
+  if (measured) out.member("elapsed_ms", arm.elapsed_ms);
+  out.member("emulated", arm.emulated)
+      .member_if("mean_energy", arm.mean_energy)
+      .member_if("p_optimum", arm.p_optimum)
+      .member_if("p_optimum_high", arm.p_optimum_high)
+      .member_if("p_optimum_low", arm.p_optimum_low)
+      .member_if("rank", arm.rank)
+      .member_if("rank_high", arm.rank_high)
+      .member_if("rank_low", arm.rank_low)
+      .member_if("regret", arm.regret)
+      .member("round", arm.round)
+      .member("samples", arm.samples)
+      .member("status", arm.status);
 }
 
 Result<ArmSummary> parse_arm(const Json& value, const std::string& pointer) {
@@ -141,6 +141,16 @@ Result<std::uint32_t> count(const ObjectReader& reader, std::string_view key) {
   return static_cast<std::uint32_t>(value);
 }
 
+void write_refinement(JsonWriter& out, const RefinementSummary& refinement, bool measured) {
+  out.objects("arms", refinement.arms, [&](JsonWriter& item, const ArmSummary& arm) { write_arm(item, arm, measured); })
+      .member("core_size", refinement.core_size)
+      .member("fixed_exact", refinement.fixed_exact)
+      .member("frozen", refinement.frozen)
+      .member("improved", refinement.improved)
+      .member("status", refinement.status)
+      .member("variables_before", refinement.variables_before);
+}
+
 Result<RefinementSummary> parse_refinement(const ObjectReader& document) {
   TANDEM_TRY_ASSIGN(const ObjectReader reader, document.object("refinement"));
   RefinementSummary out;
@@ -156,6 +166,20 @@ Result<RefinementSummary> parse_refinement(const ObjectReader& document) {
     out.arms.push_back(std::move(arm));
   }
   return out;
+}
+
+/// Latency and cost are measured, not computed: they and the verdict that rests on them.
+void write_acceptance(JsonWriter& out, const Acceptance& acceptance, bool measured) {
+  const auto computed = [&](const AcceptanceItem& item) {
+    return measured || (item.criterion != to_string(Criterion::Kind::kLatency) &&
+                        item.criterion != to_string(Criterion::Kind::kCost));
+  };
+  out.objects("criteria", acceptance.criteria, [&](JsonWriter& entry, const AcceptanceItem& item) {
+    if (computed(item)) entry.member_if("actual", item.actual);
+    entry.member("criterion", item.criterion).member("limit", item.limit);
+    if (computed(item)) entry.member("met", item.met);
+  });
+  if (std::all_of(acceptance.criteria.begin(), acceptance.criteria.end(), computed)) out.member("met", acceptance.met);
 }
 
 Result<Acceptance> parse_acceptance(const ObjectReader& document) {
@@ -178,25 +202,20 @@ Result<Acceptance> parse_acceptance(const ObjectReader& document) {
 
 constexpr std::array<std::string_view, 3> kPartStates = {"known", "unknown", "not_applicable"};
 
-Json confidence_document(const Confidence& confidence) {
-  Json parts = Json::array();
-  Json unknown = Json::array();
-  for (const ConfidencePart& part : confidence.parts) {
+void write_confidence(JsonWriter& out, const Confidence& confidence) {
+  std::vector<std::string> unknown;
+  out.objects("parts", confidence.parts, [&](JsonWriter& entry, const ConfidencePart& part) {
     const bool known = part.state == ConfidencePart::State::kKnown;
-    Json entry = {{"part", part.part},
-                  {"state", kPartStates[static_cast<std::size_t>(part.state)]},
-                  {"value", known ? Json(part.value) : Json()},
-                  {"weight", part.weight},
-                  {"detail", part.detail}};
-    set_optional(entry, "low", part.low);
-    set_optional(entry, "high", part.high);
-    parts.push_back(std::move(entry));
+    entry.member("detail", part.detail)
+        .member_if("high", part.high)
+        .member_if("low", part.low)
+        .member("part", part.part)
+        .member("state", kPartStates[static_cast<std::size_t>(part.state)])
+        .member("value", known ? std::optional(part.value) : std::nullopt)
+        .member("weight", part.weight);
     if (part.state == ConfidencePart::State::kUnknown) unknown.push_back(part.part);
-  }
-  return {{"value", confidence.value},
-          {"share_returned", confidence.share_returned},
-          {"parts", std::move(parts)},
-          {"unknown", std::move(unknown)}};
+  });
+  out.member("share_returned", confidence.share_returned).member("unknown", unknown).member("value", confidence.value);
 }
 
 Result<Confidence> parse_confidence(const ObjectReader& document) {
@@ -263,49 +282,47 @@ std::string solution_text(problem::AssignmentView solution) {
   return out;
 }
 
-Json ResultDocument::document() const {
-  Json candidate_list = Json::array();
-  for (const ScoredCandidate& candidate : candidates) candidate_list.push_back(candidate_document(candidate));
-  Json arms = Json::array();
-  for (const ArmSummary& arm : refinement.arms) arms.push_back(arm_document(arm));
-  Json criteria = Json::array();
-  for (const AcceptanceItem& item : acceptance.criteria) {
-    Json entry = {{"criterion", item.criterion}, {"limit", item.limit}, {"met", item.met}};
-    set_optional(entry, "actual", item.actual);
-    criteria.push_back(std::move(entry));
+JsonText ResultDocument::write(bool measured) const {
+  JsonWriter out;
+  out.object("acceptance", [&](JsonWriter& members) { write_acceptance(members, acceptance, measured); });
+  // Programs have none; documents of older versions say zeros instead.
+  if (!baseline && (measured || kind != "program")) out.raw("baseline", "null");
+  if (baseline && (measured || kind != "program"))
+    out.object("baseline", [&](JsonWriter& members) { write_baseline(members, *baseline, measured); });
+  if (!best)
+    out.raw("best", "null");
+  else
+    out.object("best", [&](JsonWriter& members) { write_best(members, *best, measured); });
+  if (measured) {
+    out.member("billed_emulated_usd_micros", billed_emulated.usd_micros).member("billed_usd_micros", billed.usd_micros);
   }
-  Json comparison_document = {{"verdict", comparison.verdict}, {"text", comparison.text}};
-  set_optional(comparison_document, "improvement", comparison.improvement);
-  return {{"job_id", job_id.value},
-          {"status", to_string(status)},
-          {"kind", kind},
-          {"best", best ? best_document(*best) : Json()},
-          {"candidates", std::move(candidate_list)},
-          {"baseline", baseline ? baseline_document(*baseline) : Json()},
-          {"comparison", std::move(comparison_document)},
-          {"refinement",
-           {{"status", refinement.status},
-            {"core_size", refinement.core_size},
-            {"variables_before", refinement.variables_before},
-            {"fixed_exact", refinement.fixed_exact},
-            {"frozen", refinement.frozen},
-            {"improved", refinement.improved},
-            {"arms", std::move(arms)}}},
-          {"pubs", pubs},
-          {"acceptance", {{"met", acceptance.met}, {"criteria", std::move(criteria)}}},
-          {"confidence", confidence_document(confidence)},
-          {"path", list_document(provenance.path)},
-          {"partial", provenance.partial()},
-          {"partial_work", list_document(provenance.partial_work)},
-          {"cached", list_document(provenance.cached)},
-          {"review", review ? review->document() : Json()},
-          {"explanation", explanation},
-          {"plan", {{"digest", plan_digest}}},
-          {"lineage_id", lineage_id.value},
-          {"billed_usd_micros", billed.usd_micros},
-          {"billed_emulated_usd_micros", billed_emulated.usd_micros},
-          {"elapsed_ms", elapsed_ms}};
+  out.member("cached", list_document(provenance.cached))
+      .objects("candidates", candidates, write_candidate)
+      .object("comparison",
+              [&](JsonWriter& members) {
+                members.member_if("improvement", comparison.improvement)
+                    .member("text", comparison.text)
+                    .member("verdict", comparison.verdict);
+              })
+      .object("confidence", [&](JsonWriter& members) { write_confidence(members, confidence); });
+  if (measured) out.member("elapsed_ms", elapsed_ms);
+  out.member("explanation", explanation);
+  if (measured) out.member("job_id", job_id.value);
+  out.member("kind", kind);
+  if (measured) out.member("lineage_id", lineage_id.value);
+  out.member("partial", provenance.partial())
+      .member("partial_work", list_document(provenance.partial_work))
+      .member("path", list_document(provenance.path))
+      .object("plan", [&](JsonWriter& members) { members.member("digest", plan_digest); })
+      .member("pubs", pubs)
+      .object("refinement", [&](JsonWriter& members) { write_refinement(members, refinement, measured); });
+  if (measured) out.member("review", review ? review->document() : Json()).member("status", to_string(status));
+  return JsonText::of(out.finish());
 }
+
+JsonText ResultDocument::text() const { return write(true); }
+JsonText ResultDocument::computed() const { return write(false); }
+Json ResultDocument::document() const { return text().value(); }
 
 Result<ResultDocument> ResultDocument::parse(const Json& document) {
   TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, ""));
@@ -351,35 +368,6 @@ Result<ResultDocument> ResultDocument::parse(const Json& document) {
   TANDEM_TRY_ASSIGN(out.billed_emulated.usd_micros,
                     reader.integer_or("billed_emulated_usd_micros", 0, 0, out.billed.usd_micros));
   TANDEM_TRY_ASSIGN(out.elapsed_ms, reader.number_or("elapsed_ms", 0));
-  return out;
-}
-
-Json canonical_result(Json out) {
-  for (const char* key :
-       {"job_id", "lineage_id", "elapsed_ms", "billed_usd_micros", "billed_emulated_usd_micros", "status", "review"})
-    out.erase(key);
-  if (out.contains("best") && out["best"].is_object()) out["best"].erase("time_to_best_ms");
-  if (out.value("kind", "") == "program") out.erase("baseline");  // it has none; older documents say zeros instead
-  if (out.contains("baseline") && out["baseline"].is_object()) out["baseline"].erase("elapsed_ms");
-  if (out.contains("refinement") && out["refinement"].contains("arms")) {
-    for (Json& arm : out["refinement"]["arms"]) {
-      arm.erase("elapsed_ms");
-      arm.erase("billed_usd_micros");
-    }
-  }
-  if (out.contains("acceptance") && out["acceptance"].contains("criteria")) {
-    // Latency and cost are measured, not computed: they and the verdict that rests on them are not compared.
-    Json& criteria = out["acceptance"]["criteria"];
-    bool measured = false;
-    for (Json& item : criteria) {
-      if (item["criterion"] == "latency_ms" || item["criterion"] == "cost_usd_micros") {
-        item.erase("actual");
-        item.erase("met");
-        measured = true;
-      }
-    }
-    if (measured) out["acceptance"].erase("met");
-  }
   return out;
 }
 

@@ -19,5 +19,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const Json written = result->document();
   const auto again = job::ResultDocument::parse(written);
   TANDEM_ASSERT(again && again->document() == written);
+  TANDEM_ASSERT(result->text() == JsonText(written));
+  const JsonText computed = result->computed();
+  TANDEM_ASSERT(computed == JsonText(computed.value()));
   return 0;
 }

@@ -152,13 +152,17 @@ struct ResultDocument {
   Money billed_emulated;  ///< the part of it that emulations billed: play money
   double elapsed_ms = 0;  ///< from admission to the end: waiting and restarts count
 
-  /// The document of the contract.
-  Json document() const;
+  /// The document of the contract, canonical.
+  JsonText text() const;
+  /// text() without times, ids, money, reviews and verdicts that rest on what was measured: what replay compares.
+  JsonText computed() const;
+  Json document() const;  ///< text() to look into
   static Result<ResultDocument> parse(const Json& document);
+
+ private:
+  JsonText write(bool measured) const;
 };
 
-/// The result document without times, ids, money and reviews: what replay compares.
-Json canonical_result(Json result_document);
 std::string solution_text(problem::AssignmentView solution);
 
 }  // namespace tandem::job

@@ -133,7 +133,7 @@ Result<EngineImpl::Candidate> EngineImpl::make_candidate(const job::JobSpec& spe
                                                          std::string_view idempotency_key, std::string_view actor) {
   TANDEM_TRY(check_words("Idempotency-Key", idempotency_key, kIdempotencyKeyMax));
   Candidate out;
-  const Bytes document = canonical_json(spec.document());
+  const Bytes document = spec.text().text();
   out.fingerprint = sha256(document).hex();
   JobReads::KeyUse key_use;
   const std::string key = IdempotencyEntry::row_key(tenant, idempotency_key);

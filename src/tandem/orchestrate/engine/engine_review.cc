@@ -38,13 +38,13 @@ Result<void> EngineImpl::review(const JobId& id, Verdict verdict, std::string_vi
     const job::ReviewNote note{
         .accepted = accepted, .reason = std::string(reason), .actor = std::string(actor), .at = format_rfc3339(now)};
     TANDEM_TRY_ASSIGN(const Reviewed documents, reviewed(services_.store, row, note));
-    const Bytes bytes = documents.result.document().dump();
+    const Bytes bytes = documents.result.text().text();
     row.result_sha256 = sha256(bytes).hex();
     change.batch.put(store::Table::kStep, result_key(id), bytes);
-    change.batch.put(store::Table::kLineage, row.view.lineage_id, documents.lineage.stored());
+    change.batch.put(store::Table::kLineage, row.view.lineage_id, documents.lineage.text().text());
     change.events.push_back({accepted ? "job.accepted" : "job.rejected", {{"reason", note.reason}}});
     if (accepted) {
-      const std::string data_class = documents.lineage.spec.value("business", Json::object()).value("data_class", "");
+      const std::string data_class = documents.lineage.data_class();
       put_answers(change.batch, {.tenant = row.view.tenant, .data_class = data_class}, id, documents.lineage.work, now);
       change.events.push_back({"job.succeeded", succeeded_data(documents.result, row.result_sha256)});
       return {};

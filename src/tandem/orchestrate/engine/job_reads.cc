@@ -81,7 +81,7 @@ Result<lineage::LineageRecord> read_lineage(store::Store& store, submit::Submitt
 Result<lineage::ReplayPackage> read_package(store::Store& store, submit::Submitter& submitter,
                                             const JobRecord& job_record) {
   TANDEM_TRY_ASSIGN(lineage::LineageRecord record, read_lineage(store, submitter, job_record));
-  lineage::ReplayPackage out{.plan = std::move(record.plan), .work = std::move(record.work)};
+  lineage::ReplayPackage out{.plan = record.plan.value(), .work = std::move(record.work)};
   TANDEM_TRY_ASSIGN(out.spec, read_spec(store, job_record));
   for (const lineage::WorkRecord& work : out.work) {
     if (work.recomputed() || work.raw_sha256.empty()) continue;
@@ -154,11 +154,13 @@ Result<Json> JobReads::spec_document(const JobId& id) const {
 
 Result<Json> JobReads::plan_document(const JobId& id) const {
   return of_one_moment(store_, id, [&](const JobRecord& record) -> Result<Json> {
-    if (record.plan) return *record.plan;
+    if (record.plan) return record.plan->value();
     if (record.view.plan_digest.empty())
       return fail(errors::kResultNotReady, "job {} is {} and has no plan yet", id.value,
                   job::to_string(record.view.state));
-    return read_lineage(store_, submitter_, record).map([](const lineage::LineageRecord& read) { return read.plan; });
+    return read_lineage(store_, submitter_, record).map([](const lineage::LineageRecord& read) {
+      return read.plan.value();
+    });
   });
 }
 

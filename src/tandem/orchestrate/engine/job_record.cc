@@ -71,7 +71,7 @@ Bytes JobRecord::value() const {
   if (view.objective) out.member("objective", *view.objective);
   if (!view.error.empty())
     out.raw("error", JsonWriter().member("number", view.error_number).member("message", view.error).finish());
-  if (plan) out.raw("plan", plan->dump());
+  if (plan) out.member("plan", *plan);
   return out.finish();
 }
 
@@ -111,7 +111,7 @@ Result<JobRecord> JobRecord::parse(const store::Row& row) {
   }
   TANDEM_TRY_ASSIGN(out.spec_sha256, reader.string("spec_sha256"));
   TANDEM_TRY_ASSIGN(out.result_sha256, reader.string("result_sha256"));
-  if (const Json* plan = reader.find("plan")) out.plan = *plan;
+  if (const Json* plan = reader.find("plan")) out.plan = JsonText(*plan);
   TANDEM_TRY_ASSIGN(out.actor, reader.string("actor"));
   TANDEM_TRY_ASSIGN(out.cancel_reason, reader.string("cancel_reason"));
   TANDEM_TRY_ASSIGN(out.deadline_micros, reader.integer("deadline_micros", 0, INT64_MAX));

@@ -24,7 +24,7 @@ struct JobRecord {
   std::uint64_t version = 0;  ///< of the store's row; 0: not stored yet
   std::string spec_sha256;  ///< blob
   std::string result_sha256;  ///< of the row result_key(); empty until there is one
-  std::optional<Json> plan;  ///< from the first thing that is stored of a run until the lineage has it
+  std::optional<JsonText> plan;  ///< from the first thing that is stored of a run until the lineage has it
   std::string actor;
   std::string cancel_reason;
   std::int64_t deadline_micros = 0;  ///< of total_time; 0: none

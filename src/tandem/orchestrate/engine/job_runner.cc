@@ -52,9 +52,9 @@ void add_evidence(store::Batch& batch, const job::JobSpec& spec, const job::Resu
 }
 
 /// False: the row has it already.
-bool add_plan(JobRecord& row, Change& change, const job::Plan& plan, const Json& document) {
+bool add_plan(JobRecord& row, Change& change, const job::Plan& plan, const std::string& digest) {
   if (row.plan) return false;
-  row.view.plan_digest = document["digest"].get<std::string>();
+  row.view.plan_digest = digest;
   change.events.push_back(
       {"job.planned", {{"digest", row.view.plan_digest}, {"primary", plan.primary}, {"reasons", plan.reasons}}});
   return true;
@@ -156,12 +156,13 @@ bool JobRunner::asks_others(const job::Plan& plan) const {
 
 Result<JobRunner::Planned> JobRunner::stored_or_new_plan(const JobRecord& record, const job::JobSpec& spec) {
   if (record.plan) {
-    TANDEM_TRY_ASSIGN(job::Plan stored, job::Plan::parse(*record.plan, "/plan"));
-    return std::make_shared<const PlanAndDocument>(std::move(stored), *record.plan);
+    TANDEM_TRY_ASSIGN(job::Plan stored, job::Plan::parse(record.plan->value(), "/plan"));
+    return std::make_shared<const PlanAndDocument>(std::move(stored), record.view.plan_digest, *record.plan);
   }
   TANDEM_TRY_ASSIGN(job::Plan plan, make_plan(spec));
-  Json document = plan.document();
-  return std::make_shared<const PlanAndDocument>(std::move(plan), std::move(document));
+  std::string digest = plan.digest();
+  JsonText document = plan.text(digest);
+  return std::make_shared<const PlanAndDocument>(std::move(plan), std::move(digest), std::move(document));
 }
 
 Result<JobRunner::Walked> JobRunner::walk(Run& run, const Planned& planned, const RunControl& control,
@@ -206,7 +207,7 @@ Result<JobRunner::Walked> JobRunner::walk(Run& run, const Planned& planned, cons
     TANDEM_TRY_ASSIGN(record, ledger_.advance(record, kActor, [&](JobRecord& row, Change& change) -> Result<void> {
       if (run.start) TANDEM_TRY(run.start(row, change));
       change.keeps_row = row.plan.has_value() && !run.start;
-      if (add_plan(row, change, planned->plan, planned->document)) {
+      if (add_plan(row, change, planned->plan, planned->digest)) {
         row.plan = planned->document;
         // Whoever may spend something has a hold since his admission.
         if (spec.limits.cost_max.usd_micros == 0 && asks_others(planned->plan))
@@ -261,18 +262,17 @@ Result<Decide> JobRunner::end_with_result(const Run& run, const Planned& planned
                                  .versions = options_.versions,
                                  .created_at = format_rfc3339(services_.clock.now()),
                                  .consumer = spec.business.consumer};
-  lineage.spec = spec.options_document();  // the problem may be millions of numbers: the blob spec_sha256 has it
+  lineage.spec = spec.options_text();
   if (!spec.is_program()) lineage.problem_sha256 = spec.problem()->hash().hex();
   for (const Carried& carried : walked.carried) lineage.work.push_back(carried.record);
   result.lineage_id = lineage.id;
-  Json document = result.document();
   // All that the commit writes beside the row is made once; the row itself is decided on whatever it is by then.
   store::Batch batch;
-  Bytes bytes = document.dump();
-  lineage.result_sha256 = sha256(canonical_json(job::canonical_result(std::move(document)))).hex();
+  Bytes bytes = result.text().text();
+  lineage.result_sha256 = sha256(result.computed().text()).hex();
   const std::string result_sha256 = sha256(bytes).hex();
   batch.put(store::Table::kStep, result_key(record.view.id), std::move(bytes));
-  batch.put(store::Table::kLineage, lineage.id.value, lineage.stored());
+  batch.put(store::Table::kLineage, lineage.id.value, lineage.text().text());
   add_evidence(batch, spec, result, walked.carried, services_.clock.now());
   const std::optional<double> objective = result.best ? std::optional(result.best->candidate.objective) : std::nullopt;
   Json said = succeeded_data(result, result_sha256);
@@ -295,7 +295,7 @@ Result<Decide> JobRunner::end_with_result(const Run& run, const Planned& planned
     if (start) TANDEM_TRY(start(row, change));
     TANDEM_TRY_ASSIGN(row.view.state, job::require_transition(row.view.state, end));
     const bool held = cost_max.usd_micros != 0 || (asks_others && row.plan);
-    add_plan(row, change, planned->plan, planned->document);
+    add_plan(row, change, planned->plan, planned->digest);
     row.plan.reset();  // the lineage has it
     row.result_sha256 = result_sha256;
     row.view.lineage_id = lineage_id;

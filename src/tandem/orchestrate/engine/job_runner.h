@@ -74,7 +74,8 @@ class JobRunner {
   };
   struct PlanAndDocument {
     job::Plan plan;
-    Json document;
+    std::string digest;
+    JsonText document;
   };
   using Planned = std::shared_ptr<const PlanAndDocument>;
   /// A new plan is written with the first change of the row: nothing is ordered before.

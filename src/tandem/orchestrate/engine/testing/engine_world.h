@@ -158,7 +158,7 @@ class EngineWorld {
   budget::Hold hold(const JobId& id) { return budget::Budget(*store).load(id).value(); }
   /// The result without what differs from run to run.
   Json canonical_result(const JobId& id) {
-    return job::canonical_result(parse_json(engine->result(id).value(), "result").value());
+    return job::ResultDocument::parse(parse_json(engine->result(id).value(), "result").value())->computed().value();
   }
 
  private:
