@@ -83,8 +83,9 @@ Result<int> replay_job(Cli& cli, const std::string& text, std::size_t threads) {
   report["verdict"] = identical ? "identical" : "different";
   Json differences = outcome.value("differences", Json::array());
   if (!identical) {
-    TANDEM_TRY_ASSIGN(const Json stored, reached.service().result(id));
-    for (const std::string& line : lineage::difference(job::canonical_result(stored), outcome["canonical"]))
+    TANDEM_TRY_ASSIGN(const Json document, reached.service().result(id));
+    TANDEM_TRY_ASSIGN(const job::ResultDocument stored, job::ResultDocument::parse(document));
+    for (const std::string& line : lineage::difference(stored.computed().value(), outcome["canonical"]))
       differences.push_back(line);
   }
   report["differences"] = differences;

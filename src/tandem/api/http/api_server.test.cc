@@ -385,9 +385,9 @@ TEST_F(ApiServerTest, a_stream_has_what_came_after_the_end_of_the_job_too) {
   const std::uint64_t end = logged(id).back();
   // As the reconciler does when it finds a submission that nobody waits for any more.
   store::Batch batch;
-  batch.append(id, job::Event{.job = JobId(id), .type = "submission.orphan", .at = clock_.now(), .actor = "reconciler"}
-                       .document()
-                       .dump());
+  batch.append(
+      id,
+      job::Event{.job = JobId(id), .type = "submission.orphan", .at = clock_.now(), .actor = "reconciler"}.stored());
   ASSERT_THAT(world_.store->commit_and_wait(std::move(batch)), Succeeds());
   EXPECT_THAT(ids_of(get("/v1/jobs/" + id + "/events", kStream).body), ElementsAreArray(logged(id)));
   const HttpResponse rest =
@@ -430,7 +430,7 @@ TEST_F(ApiServerTest, a_long_log_is_streamed_whole) {
   // 700 events of 1 KiB: several pages, and more than a stream may hold unsent.
   for (int i = 0; i < 700; ++i) {
     job::Event event{.job = JobId(id), .type = "step.noted", .at = clock_.now(), .actor = "test"};
-    event.data["text"] = std::string(1024, 'x');
+    event.data = JsonText(Json{{"text", std::string(1024, 'x')}});
     store::Batch batch;
     batch.append(id, event.stored());
     ASSERT_THAT(world_.store->commit_and_wait(std::move(batch)), Succeeds());
@@ -475,7 +475,7 @@ TEST_F(ApiServerTest, clients_that_come_and_go_while_the_log_grows_miss_nothing_
   }
   for (int i = 0; i < kEvents; ++i) {
     job::Event event{.job = JobId(id), .type = "step.noted", .at = clock_.now(), .actor = "test"};
-    event.data["text"] = std::string(2048, 'x');
+    event.data = JsonText(Json{{"text", std::string(2048, 'x')}});
     store::Batch batch;
     batch.append(id, event.stored());
     ASSERT_THAT(world_.store->commit_and_wait(std::move(batch)), Succeeds());

@@ -143,8 +143,8 @@ class EventFeed : public std::enable_shared_from_this<EventFeed> {
       std::size_t written = 0;
       for (; written < events->size() && text.size() < EventFeeds::kPageBytes; ++written) {
         const job::Event& event = (*events)[written];
-        text += server::format_event(
-            {.id = std::to_string(event.sequence), .type = event.type, .data = event.numbered_document().dump()});
+        text +=
+            server::format_event({.id = std::to_string(event.sequence), .type = event.type, .data = event.numbered()});
         page.last = event.sequence;
       }
       page.more = written < events->size() || written == EventFeeds::kPageEvents;

@@ -120,7 +120,7 @@ TEST_F(RemoteServiceOverHttp, a_removal_reaches_the_job_and_its_reason_the_log_a
   EXPECT_THAT(remote_->remove(id, "user:test", ""), FailsWith(errors::kJobNotFound));
   EXPECT_THAT(remote_->job(id), FailsWith(errors::kJobNotFound));
   const auto log = world_.store->read_log(0, 1000, id.value).value();
-  const job::Event last = job::Event::parse(parse_json(log.back().value, "event").value()).value();
+  const job::Event last = job::Event::parse(log.back().value, log.back().sequence).value();
   EXPECT_EQ(last.type, "job.removed");
   EXPECT_EQ(last.data["reason"], reason);
 }

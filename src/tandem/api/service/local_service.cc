@@ -74,7 +74,7 @@ class LocalService final : public Service {
   Result<Json> events(const JobId& id, std::uint64_t after, std::size_t limit) override {
     TANDEM_TRY_ASSIGN(const std::vector<job::Event> events, engine_.events(id, after, limit));
     Json list = Json::array();
-    for (const job::Event& event : events) list.push_back(event.numbered_document());
+    for (const job::Event& event : events) list.push_back(Json::parse(event.numbered()));
     return Json{{"events", std::move(list)}};
   }
   Result<Json> replay_package(const JobId& id) override {

@@ -33,7 +33,7 @@ class LocalServiceTest : public testing::Test {
   }
   std::vector<Json> logged(const JobId& id) {
     std::vector<Json> out;
-    for (const job::Event& event : world_.events(id)) out.push_back(event.numbered_document());
+    for (const job::Event& event : world_.events(id)) out.push_back(Json::parse(event.numbered()));
     return out;
   }
   /// The events that a follower heard.

@@ -9,19 +9,19 @@
 namespace tandem::job {
 
 // Members of the data of each type, with their JSON types.
-inline constexpr std::array<EventMember, 11> kJobQueuedMembers{{{"name", "string"}, {"problem_type", "string"}, {"spec_sha256", "string"}, {"cost_max_usd_micros", "integer"}, {"retry_of", "string|null"}, {"tenant", "string"}, {"project", "string"}, {"serial_key", "string"}, {"rank", "integer"}, {"start_by", "integer"}, {"home", "string"}}};
+inline constexpr std::array<EventMember, 11> kJobQueuedMembers{{{"cost_max_usd_micros", "integer"}, {"home", "string"}, {"name", "string"}, {"problem_type", "string"}, {"project", "string"}, {"rank", "integer"}, {"retry_of", "string|null"}, {"serial_key", "string"}, {"spec_sha256", "string"}, {"start_by", "integer"}, {"tenant", "string"}}};
 inline constexpr std::array<EventMember, 2> kJobStartedMembers{{{"fence", "integer"}, {"start", "integer"}}};
 inline constexpr std::array<EventMember, 3> kJobPlannedMembers{{{"digest", "string"}, {"primary", "string"}, {"reasons", "array"}}};
-inline constexpr std::array<EventMember, 2> kRoundStartedMembers{{{"round", "integer"}, {"orders", "array"}}};
-inline constexpr std::array<EventMember, 10> kStepFinishedMembers{{{"label", "string"}, {"round", "integer"}, {"backend", "string"}, {"emulated", "boolean"}, {"path", "array"}, {"cached_from", "string"}, {"cached_age_ms", "integer|null"}, {"elapsed_ms", "number"}, {"billed_usd_micros", "integer"}, {"error", "string"}}};
-inline constexpr std::array<EventMember, 9> kStepRetryingMembers{{{"label", "string"}, {"round", "integer"}, {"backend", "string"}, {"try", "integer"}, {"tries_max", "integer"}, {"error_class", "string"}, {"delay_ms", "integer"}, {"error", "string"}, {"number", "integer"}}};
+inline constexpr std::array<EventMember, 2> kRoundStartedMembers{{{"orders", "array"}, {"round", "integer"}}};
+inline constexpr std::array<EventMember, 10> kStepFinishedMembers{{{"backend", "string"}, {"billed_usd_micros", "integer"}, {"cached_age_ms", "integer|null"}, {"cached_from", "string"}, {"elapsed_ms", "number"}, {"emulated", "boolean"}, {"error", "string"}, {"label", "string"}, {"path", "array"}, {"round", "integer"}}};
+inline constexpr std::array<EventMember, 9> kStepRetryingMembers{{{"backend", "string"}, {"delay_ms", "integer"}, {"error", "string"}, {"error_class", "string"}, {"label", "string"}, {"number", "integer"}, {"round", "integer"}, {"tries_max", "integer"}, {"try", "integer"}}};
 inline constexpr std::array<EventMember, 2> kJobRequeuedMembers{{{"error", "string"}, {"number", "integer"}}};
 inline constexpr std::array<EventMember, 1> kJobCancelRequestedMembers{{{"reason", "string"}}};
-inline constexpr std::array<EventMember, 4> kJobRemovedMembers{{{"state", "string"}, {"reason", "string"}, {"spec_sha256", "string"}, {"result_sha256", "string"}}};
+inline constexpr std::array<EventMember, 4> kJobRemovedMembers{{{"reason", "string"}, {"result_sha256", "string"}, {"spec_sha256", "string"}, {"state", "string"}}};
 inline constexpr std::array<EventMember, 1> kJobResumedMembers{{{"starts", "integer"}}};
-inline constexpr std::array<EventMember, 5> kJobSucceededMembers{{{"objective", "number|null"}, {"acceptance_met", "boolean"}, {"lineage_id", "string"}, {"result_sha256", "string"}, {"billed_usd_micros", "integer"}}};
-inline constexpr std::array<EventMember, 4> kJobAwaitingReviewMembers{{{"error", "string"}, {"number", "integer"}, {"confidence", "number"}, {"result_sha256", "string"}}};
-inline constexpr std::array<EventMember, 12> kSubmissionReservedMembers{{{"token", "string"}, {"step", "string"}, {"attempt", "integer"}, {"fence", "integer"}, {"backend", "string"}, {"emulated", "boolean"}, {"handle", "string"}, {"reason", "string"}, {"reserved_usd_micros", "integer"}, {"billed_usd_micros", "integer|null"}, {"raw_sha256", "string"}, {"sends", "integer"}}};
+inline constexpr std::array<EventMember, 5> kJobSucceededMembers{{{"acceptance_met", "boolean"}, {"billed_usd_micros", "integer"}, {"lineage_id", "string"}, {"objective", "number|null"}, {"result_sha256", "string"}}};
+inline constexpr std::array<EventMember, 4> kJobAwaitingReviewMembers{{{"confidence", "number"}, {"error", "string"}, {"number", "integer"}, {"result_sha256", "string"}}};
+inline constexpr std::array<EventMember, 12> kSubmissionReservedMembers{{{"attempt", "integer"}, {"backend", "string"}, {"billed_usd_micros", "integer|null"}, {"emulated", "boolean"}, {"fence", "integer"}, {"handle", "string"}, {"raw_sha256", "string"}, {"reason", "string"}, {"reserved_usd_micros", "integer"}, {"sends", "integer"}, {"step", "string"}, {"token", "string"}}};
 
 /// Every type, in the order of contract/events.json.
 inline constexpr std::array<EventRecord, 33> kEventTable{{

@@ -2,102 +2,129 @@
 
 #include <algorithm>
 
+#include "tandem/base/assert.h"
 #include "tandem/base/hash.h"
-#include "tandem/base/json_writer.h"
 #include "tandem/base/text.h"
 #include "tandem/model/job/event_table.h"
 
 namespace tandem::job {
 namespace {
 
-Json unhashed_document(const Event& event) {
-  return {{"job_id", event.job.value},
-          {"type", event.type},
-          {"at", format_rfc3339(event.at)},
-          {"actor", event.actor},
-          {"data", event.data}};
+constexpr std::string_view kLeafHash = R"(,"leaf_hash":")";
+constexpr std::string_view kEnd = R"("})";
+constexpr std::size_t kHashDigits = 64;
+
+/// Everything but leaf hash and sequence, canonical.
+Bytes unhashed(const Event& event) {
+  return JsonWriter()
+      .member("actor", event.actor)
+      .member("at", format_rfc3339(event.at))
+      .member("data", event.data)
+      .member("job_id", event.job.value)
+      .member("type", event.type)
+      .finish();
 }
 
-bool has_type(const Json& value, std::string_view types) {
-  for (const std::string_view type : split(types, '|')) {
-    if (type == "string" && value.is_string()) return true;
-    if (type == "integer" && value.is_number_integer()) return true;
-    if (type == "number" && value.is_number()) return true;
-    if (type == "boolean" && value.is_boolean()) return true;
-    if (type == "array" && value.is_array()) return true;
-    if (type == "object" && value.is_object()) return true;
-    if (type == "null" && value.is_null()) return true;
+/// Reads what unhashed() wrote, from both ends: only the data, in the middle, is JSON of any kind.
+class Parts {
+ public:
+  explicit Parts(std::string_view text) : rest_(text) {}
+
+  /// A text behind `key`.
+  std::optional<std::string> text_after(std::string_view key) {
+    if (!rest_.starts_with(key)) return std::nullopt;
+    rest_.remove_prefix(key.size());
+    std::size_t end = 0;
+    while (end < rest_.size() && rest_[end] != '"') end += rest_[end] == '\\' ? 2 : 1;
+    if (end >= rest_.size()) return std::nullopt;
+    const std::string_view found = rest_.substr(0, end);
+    rest_.remove_prefix(end + 1);
+    if (found.find('\\') == std::string_view::npos) return std::string(found);
+    const Json read = Json::parse(fmt::format("\"{}\"", found), nullptr, false);
+    return read.is_string() ? std::optional(read.get<std::string>()) : std::nullopt;
   }
+  /// The last text of all, behind the last `key`: an id or a type, which have nothing to escape.
+  std::optional<std::string> last_after(std::string_view key) {
+    const std::size_t at = rest_.rfind(key);
+    if (at == std::string_view::npos || !rest_.ends_with('"')) return std::nullopt;
+    const std::string_view found = rest_.substr(at + key.size(), rest_.size() - at - key.size() - 1);
+    if (found.find_first_of("\"\\") != std::string_view::npos) return std::nullopt;
+    rest_ = rest_.substr(0, at);
+    return std::string(found);
+  }
+  /// What is left.
+  std::optional<JsonText> json_after(std::string_view key) {
+    if (!rest_.starts_with(key) || !Json::accept(rest_.substr(key.size()))) return std::nullopt;
+    return JsonText::of(std::string(rest_.substr(key.size())));
+  }
+
+ private:
+  std::string_view rest_;
+};
+
+bool is_one_of(std::string_view kind, std::string_view types) {
+  for (const std::string_view type : split(types, '|'))
+    if (type == kind || (type == "number" && kind == "integer")) return true;
   return false;
 }
 
 }  // namespace
 
 Bytes Event::stored() const {
-  // The canonical form of unhashed_document(), of which only the data is a Json.
-  Bytes out = JsonWriter()
-                  .member("actor", actor)
-                  .member("at", format_rfc3339(at))
-                  .member("data", data)
-                  .member("job_id", job.value)
-                  .member("type", type)
-                  .finish();
+  Bytes out = unhashed(*this);
   const std::string hash = merkle_leaf_hash(out).hex();
   out.pop_back();  // the brace
-  return out.append(R"(,"leaf_hash":")").append(hash).append("\"}");
+  return out.append(kLeafHash).append(hash).append(kEnd);
 }
 
-Json Event::document() const {
-  Json out = unhashed_document(*this);
-  out["leaf_hash"] = merkle_leaf_hash(canonical_json(out)).hex();
-  return out;
+Bytes Event::numbered() const {
+  Bytes out = stored();
+  out.pop_back();
+  return out.append(fmt::format(R"(,"sequence":{}}})", sequence));
 }
 
-Json Event::numbered_document() const {
-  Json out = document();
-  out["sequence"] = sequence;
-  return out;
+Result<Event> Event::parse(std::string_view stored, std::uint64_t sequence) {
+  const auto damaged = [&](std::string_view what) {
+    return fail_at(fmt::format("event {}", sequence), errors::kStoreDamaged, "{}; the log was altered", what);
+  };
+  const std::size_t tail = kLeafHash.size() + kHashDigits + kEnd.size();
+  if (stored.size() < tail || stored.substr(stored.size() - tail, kLeafHash.size()) != kLeafHash ||
+      !stored.ends_with(kEnd))
+    return damaged("the entry does not end with its leaf hash");
+  const std::string_view stated = stored.substr(stored.size() - kEnd.size() - kHashDigits, kHashDigits);
+  Bytes hashed(stored.substr(0, stored.size() - tail));
+  hashed += '}';
+  if (const std::string computed = merkle_leaf_hash(hashed).hex(); stated != computed)
+    return damaged(fmt::format("the entry carries leaf hash {} but hashes to {}", quote(stated), computed));
+  Parts parts(std::string_view(hashed).substr(0, hashed.size() - 1));
+  const auto actor = parts.text_after(R"({"actor":")");
+  const auto at = parts.text_after(R"(,"at":")");
+  const auto type = parts.last_after(R"(,"type":")");
+  const auto job = parts.last_after(R"(,"job_id":")");
+  auto data = parts.json_after(R"(,"data":)");
+  if (!actor || !at || !type || !job || !data) return damaged("the entry is not what an event is written as");
+  TANDEM_TRY_ASSIGN(const Timestamp time, parse_rfc3339(*at));
+  return Event{
+      .sequence = sequence, .job = JobId(*job), .type = *type, .at = time, .actor = *actor, .data = *std::move(data)};
 }
 
 std::span<const EventRecord> event_catalogue() { return kEventTable; }
 
-std::string catalogue_violation(const Event& event) {
-  const auto record = std::find_if(kEventTable.begin(), kEventTable.end(),
-                                   [&](const EventRecord& one) { return one.type == event.type; });
-  if (record == kEventTable.end()) return fmt::format("contract/events.json has no event '{}'", event.type);
-  for (const EventMember& member : record->members) {
-    const auto found = event.data.find(member.name);
-    if (found == event.data.end()) return fmt::format("'{}' lacks '{}'", event.type, member.name);
-    if (!has_type(*found, member.types)) {
-      return fmt::format("'{}' of '{}' is {}, not {}", member.name, event.type, found->dump(), member.types);
-    }
-  }
-  for (const auto& [name, value] : event.data.items()) {
-    const bool known = std::any_of(record->members.begin(), record->members.end(),
-                                   [&](const EventMember& member) { return member.name == name; });
-    if (!known) return fmt::format("contract/events.json has no '{}' for '{}'", name, event.type);
-  }
-  return "";
+EventData::EventData(std::string_view type)
+    : record_(std::find_if(kEventTable.begin(), kEventTable.end(),
+                           [&](const EventRecord& one) { return one.type == type; })) {
+  TANDEM_ASSERT(record_ != kEventTable.end());
 }
 
-Result<Event> Event::parse(const Json& document) {
-  TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, ""));
-  Event out;
-  TANDEM_TRY_ASSIGN(const std::string job, reader.string("job_id"));
-  out.job = JobId(job);
-  TANDEM_TRY_ASSIGN(out.type, reader.string("type"));
-  TANDEM_TRY_ASSIGN(const std::string at, reader.string("at"));
-  TANDEM_TRY_ASSIGN(out.at, parse_rfc3339(at));
-  TANDEM_TRY_ASSIGN(out.actor, reader.string("actor"));
-  if (const Json* data = reader.find("data")) out.data = *data;
-  TANDEM_TRY_ASSIGN(const std::string stored, reader.string("leaf_hash"));
-  const std::string computed = merkle_leaf_hash(canonical_json(unhashed_document(out))).hex();
-  if (stored != computed) {
-    return fail_at("/leaf_hash", errors::kStoreDamaged,
-                   "event '{}' of {} carries leaf hash {} but hashes to {}; the log was altered", out.type,
-                   out.job.value, stored, computed);
-  }
-  return out;
+void EventData::expect(std::string_view name, std::string_view kind) {
+  TANDEM_ASSERT(written_ < record_->members.size());
+  const EventMember& member = record_->members[written_++];
+  TANDEM_ASSERT(member.name == name && (member.types == kind || is_one_of(kind, member.types)));
+}
+
+JsonText EventData::finish() {
+  TANDEM_ASSERT(written_ == record_->members.size());
+  return JsonText::of(out_.finish());
 }
 
 }  // namespace tandem::job

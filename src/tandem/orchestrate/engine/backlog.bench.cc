@@ -220,8 +220,7 @@ class Template {
       }
     }
     const auto log = store.read_log(0, 100, id.value).value();
-    for (const store::LogEntry& entry : log)
-      events_.push_back(job::Event::parse(parse_json(entry.value, "event").value()).value());
+    for (const store::LogEntry& entry : log) events_.push_back(job::Event::parse(entry.value, entry.sequence).value());
   }
   void write(store::Batch& batch, const JobId& id) const {
     std::vector<std::pair<std::string, std::string>> names = {{id_.value.substr(4), id.value.substr(4)},

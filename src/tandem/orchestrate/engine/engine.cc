@@ -180,18 +180,18 @@ Result<EngineImpl::Candidate> EngineImpl::make_candidate(const job::JobSpec& spe
   }
   change.batch.put(store::Table::kBlob, out.fingerprint, document);
   if (spec.limits.cost_max.usd_micros != 0) budget::hold(change.batch, record.view.id, tenant, spec.limits.cost_max);
-  change.events.push_back({"job.queued",
-                           {{"name", spec.name},
-                            {"problem_type", record.view.problem_type},
-                            {"spec_sha256", out.fingerprint},
-                            {"cost_max_usd_micros", spec.limits.cost_max.usd_micros},
-                            {"retry_of", spec.retry_of ? Json(spec.retry_of->value) : Json()},
-                            {"tenant", record.view.tenant},
-                            {"project", record.view.project},
-                            {"serial_key", record.serial_key},
-                            {"rank", record.rank},
-                            {"start_by", queued_of(record).until_micros},
-                            {"home", keeps_fresh() && membership_ != nullptr ? membership_->id() : ""}}});
+  change.events.push_back({job::EventData("job.queued")
+                               .member("cost_max_usd_micros", spec.limits.cost_max.usd_micros)
+                               .member("home", keeps_fresh() && membership_ != nullptr ? membership_->id() : "")
+                               .member("name", spec.name)
+                               .member("problem_type", record.view.problem_type)
+                               .member("project", record.view.project)
+                               .member("rank", record.rank)
+                               .member("retry_of", spec.retry_of ? std::optional(spec.retry_of->value) : std::nullopt)
+                               .member("serial_key", record.serial_key)
+                               .member("spec_sha256", out.fingerprint)
+                               .member("start_by", queued_of(record).until_micros)
+                               .member("tenant", record.view.tenant)});
   // Refused as long as the jobs that were taken before cannot go on; one without workers finds out by trying.
   if (options_.workers != 0) TANDEM_TRY(watch_.writable());
   return out;

@@ -155,7 +155,7 @@ std::map<std::string, int> ended_orders(EngineWorld& world, const JobId& id) {
   std::map<std::string, int> out;
   for (const job::Event& event : world.events(id)) {
     if (!event.type.starts_with("step.")) continue;
-    ++out[fmt::format("{}/{}", event.data["round"].dump(), event.data["label"].dump())];
+    ++out[fmt::format("{}/{}", event.data.value()["round"].dump(), event.data.value()["label"].dump())];
   }
   return out;
 }

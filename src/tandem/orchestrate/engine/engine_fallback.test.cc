@@ -81,7 +81,7 @@ TEST_F(EngineFallback, an_entry_that_does_not_name_the_cause_is_passed_over) {
   // The step's event tells the same way.
   for (const job::Event& event : world_.events(other.id))
     if (event.type == "step.finished") {
-      EXPECT_EQ(event.data["path"], result(other.id)["path"]);
+      EXPECT_EQ(event.data.value()["path"], result(other.id)["path"]);
     }
 }
 
@@ -118,8 +118,8 @@ TEST_F(EngineFallback, a_backend_that_takes_too_long_is_answered_by_an_earlier_a
   EXPECT_GT(*work.calibration_age_ms, 100'000);
   for (const job::Event& event : world_.events(view.id))
     if (event.type == "step.finished") {
-      EXPECT_EQ(event.data["cached_from"], first.id.value);
-      EXPECT_EQ(event.data["cached_age_ms"], told["cached"][0]["age_ms"]);
+      EXPECT_EQ(event.data.value()["cached_from"], first.id.value);
+      EXPECT_EQ(event.data.value()["cached_age_ms"], told["cached"][0]["age_ms"]);
     }
   // What is replayed is the answer as it was given, decoded again.
   EXPECT_EQ(replayed(view.id), world_.engine->lineage(view.id)->result_sha256);

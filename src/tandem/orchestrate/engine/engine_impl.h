@@ -40,7 +40,7 @@ class EngineImpl final : public Engine {
         listeners_(std::make_shared<Listeners>()),
         outlet_(std::make_shared<Outlet>(listeners_)),
         ledger_(services_.store, services_.clock, services_.crash_points,
-                [outlet = outlet_](const job::Event& event) { outlet->publish(event); }),
+                [outlet = outlet_](job::Event event) { outlet->publish(std::move(event)); }),
         runner_(services_, ledger_,
                 {.threads = options_.threads == 0 ? services_.executor.threads() : options_.threads,
                  .memory_bytes_max = options_.memory_bytes_max,

@@ -169,7 +169,7 @@ void EngineImpl::heard(const job::Event& event) {
     const auto record = load_job(services_.store, id);
     if (!record || record->suspend_requested) stop_running(id, StopReason::kSuspended);
   } else if (event.type == "job.queued") {
-    const std::string home = event.data.value("home", "");
+    const std::string home = event.data.value().value("home", "");
     const bool is_at_home =
         membership_ != nullptr && home == membership_->id();  // it was enqueued when it was admitted
     if (runs_here && home.empty()) enqueue(queued_of(event));

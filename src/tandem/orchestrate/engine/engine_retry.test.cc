@@ -36,7 +36,7 @@ class EngineRetry : public testing::Test {
   std::vector<Json> retries(const JobId& id) {
     std::vector<Json> out;
     for (const job::Event& event : world_.events(id))
-      if (event.type == "step.retrying") out.push_back(event.data);
+      if (event.type == "step.retrying") out.push_back(event.data.value());
     return out;
   }
   void wait_for_retries(const JobId& id, std::size_t count) {

@@ -42,16 +42,17 @@ Result<void> EngineImpl::review(const JobId& id, Verdict verdict, std::string_vi
     row.result_sha256 = sha256(bytes).hex();
     change.batch.put(store::Table::kStep, result_key(id), bytes);
     change.batch.put(store::Table::kLineage, row.view.lineage_id, documents.lineage.text().text());
-    change.events.push_back({accepted ? "job.accepted" : "job.rejected", {{"reason", note.reason}}});
+    change.events.push_back({job::EventData(accepted ? "job.accepted" : "job.rejected").member("reason", note.reason)});
     if (accepted) {
       const std::string data_class = documents.lineage.data_class();
       put_answers(change.batch, {.tenant = row.view.tenant, .data_class = data_class}, id, documents.lineage.work, now);
-      change.events.push_back({"job.succeeded", succeeded_data(documents.result, row.result_sha256)});
+      change.events.push_back({succeeded(documents.result, row.result_sha256)});
       return {};
     }
     row.view.error = fmt::format("rejected in review: {}", reason.empty() ? "no reason given" : reason);
     row.view.error_number = static_cast<std::uint16_t>(errors::kReviewRejected);
-    change.events.push_back({"job.failed", {{"error", row.view.error}, {"number", row.view.error_number}}});
+    change.events.push_back(
+        {job::EventData("job.failed").member("error", row.view.error).member("number", row.view.error_number)});
     return {};
   });
   if (!done && is_store_trouble(done.error())) cannot_store(done.error());

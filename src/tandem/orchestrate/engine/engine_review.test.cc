@@ -36,7 +36,7 @@ TEST_F(EngineReview, low_confidence_waits_with_a_result_that_can_be_read_and_sur
   EXPECT_EQ(result(id)["confidence"]["value"], 0);
   EXPECT_EQ(result(id)["confidence"]["unknown"], Json({"agreement", "calibration"}));
   EXPECT_THAT(last_events(id, 1), testing::ElementsAre("job.awaiting_review"));
-  EXPECT_EQ(world_.events(id).back().data["number"], 5021);
+  EXPECT_EQ(world_.events(id).back().data.value()["number"], 5021);
   EXPECT_TRUE(world_.hold(id).closed);  // what was not spent is free while a person thinks
 }
 
@@ -115,7 +115,7 @@ TEST_F(EngineReview, enough_confidence_is_not_reviewed_and_a_part_is_where_the_c
   spec.fallbacks = {{"manual_review", {job::FallbackCause::kPartial}}};
   const JobView view = world_.run(spec);
   EXPECT_EQ(view.state, job::JobState::kAwaitingReview);
-  EXPECT_EQ(world_.events(view.id).back().data["number"], 5026);
+  EXPECT_EQ(world_.events(view.id).back().data.value()["number"], 5026);
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ Result<void> EngineImpl::cancel(const JobId& id, std::string_view actor, std::st
         const bool awaited_review = record.view.state == job::JobState::kAwaitingReview;
         record.view.cancel_requested = true;
         record.cancel_reason = std::string(reason);
-        change.events.push_back({"job.cancel_requested", {{"reason", std::string(reason)}}});
+        change.events.push_back({job::EventData("job.cancel_requested").member("reason", reason)});
         // Its worker ends it, so that what is under way at a provider is seen to. Without workers here it has none: its process
         // ended, and what it left at a provider is the next reconciler's.
         if (was_running && (options_.workers != 0 || services_.store.shared())) return {};
@@ -51,7 +51,7 @@ Result<void> EngineImpl::suspend(const JobId& id, std::string_view actor, std::s
       ledger_.update(id, std::nullopt, std::string(actor), [&](JobRecord& record, Change& change) -> Result<void> {
         const bool was_running = record.view.state == job::JobState::kRunning;
         TANDEM_TRY(job::require_transition(record.view.state, job::JobEvent::kSuspend));
-        change.events.push_back({"job.suspend_requested", {{"reason", std::string(reason)}}});
+        change.events.push_back({job::EventData("job.suspend_requested").member("reason", reason)});
         record.suspend_requested = true;
         if (was_running && (options_.workers != 0 || services_.store.shared())) return {};
         return move_without_result(services_.store, record, change, job::JobEvent::kSuspend,
@@ -68,7 +68,7 @@ Result<void> EngineImpl::resume(const JobId& id, std::string_view actor) {
       ledger_.update(id, std::nullopt, std::string(actor), [&](JobRecord& record, Change& change) -> Result<void> {
         TANDEM_TRY_ASSIGN(record.view.state, job::require_transition(record.view.state, job::JobEvent::kResume));
         record.suspend_requested = false;
-        change.events.push_back({"job.resumed", {{"starts", record.starts}}});
+        change.events.push_back({job::EventData("job.resumed").member("starts", record.starts)});
         return {};
       });
   if (!done && is_store_trouble(done.error())) cannot_store(done.error());

@@ -184,7 +184,8 @@ Result<void> EngineImpl::start(JobRecord& row, Change& change, Timestamp at) con
   ++row.view.fence;
   ++row.starts;
   if (membership_ != nullptr) row.owner = membership_->id();
-  change.events.push_back({"job.started", {{"fence", row.view.fence}, {"start", row.starts}}, at});
+  change.events.push_back(
+      {job::EventData("job.started").member("fence", row.view.fence).member("start", row.starts), at});
   return {};
 }
 

@@ -40,8 +40,9 @@ Result<void> move_without_result(store::Store& store, JobRecord& row, Change& ch
   }
   if (row.view.state == job::JobState::kSuspended) row.suspend_requested = false;
   const bool queued = row.view.state == job::JobState::kQueued;
-  change.events.push_back({fmt::format("job.{}", queued ? "requeued" : job::to_string(row.view.state)),
-                           {{"error", reason.message}, {"number", number}}});
+  change.events.push_back({job::EventData(fmt::format("job.{}", queued ? "requeued" : job::to_string(row.view.state)))
+                               .member("error", reason.message)
+                               .member("number", number)});
   return {};
 }
 
@@ -130,11 +131,10 @@ JobLedger::Prepared JobLedger::prepare(JobRecord record, const std::optional<Ind
     put_job(out.batch, out.record, previous);
   for (Told& told : change.events) {
     job::Event event{.job = out.record.view.id,
-                     .type = std::move(told.type),
+                     .type = std::string(told.data.type()),
                      .at = told.at.value_or(out.record.view.updated_at),
                      .actor = actor,
-                     .data = std::move(told.data)};
-    TANDEM_ASSERT(job::catalogue_violation(event) == "");
+                     .data = told.data.finish()};
     out.batch.append(event.job.value, event.stored());
     out.events.push_back(std::move(event));
   }
@@ -154,7 +154,7 @@ JobRecord JobLedger::finish(JobRecord record, std::vector<job::Event> events, co
   const std::size_t first = committed.sequences.size() - events.size();
   for (std::size_t i = 0; i < events.size(); ++i) {
     events[i].sequence = committed.sequences[first + i];
-    publish_(events[i]);
+    publish_(std::move(events[i]));
   }
   return record;
 }

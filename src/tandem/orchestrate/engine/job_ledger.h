@@ -18,8 +18,7 @@ namespace tandem::engine {
 
 /// What a change tells.
 struct Told {
-  std::string type;
-  Json data;
+  job::EventData data;
   std::optional<Timestamp> at = {};  ///< when it happened, where that was before the change is made
 };
 
@@ -50,7 +49,7 @@ bool is_too_late(const Error& error);
 /// Threads: safe to call concurrently.
 class JobLedger {
  public:
-  using Publish = std::function<void(const job::Event&)>;
+  using Publish = std::function<void(job::Event)>;
   JobLedger(store::Store& store, const Clock& clock, const CrashPoints& crash_points, Publish publish)
       : store_(store), clock_(clock), crash_points_(crash_points), publish_(std::move(publish)) {}
 

@@ -182,9 +182,7 @@ Result<std::vector<job::Event>> JobReads::events(const JobId& id, std::uint64_t 
                     store_.read_log(after, std::clamp<std::size_t>(limit, 1, kPageMax), id.value));
   std::vector<job::Event> out;
   for (const store::LogEntry& entry : entries) {
-    TANDEM_TRY_ASSIGN(const Json document, parse_json(entry.value, fmt::format("event {}", entry.sequence)));
-    TANDEM_TRY_ASSIGN(job::Event event, job::Event::parse(document));
-    event.sequence = entry.sequence;
+    TANDEM_TRY_ASSIGN(job::Event event, job::Event::parse(entry.value, entry.sequence));
     out.push_back(std::move(event));
   }
   return out;

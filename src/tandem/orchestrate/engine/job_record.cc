@@ -152,7 +152,7 @@ Queued queued_of(const JobRecord& record) {
 }
 
 Queued queued_of(const job::Event& event) {
-  const Json& data = event.data;
+  const Json data = event.data.value();
   return {.ticket = {.job = event.job.value,
                      .tenant = data.value("tenant", ""),
                      .project = data.value("project", ""),

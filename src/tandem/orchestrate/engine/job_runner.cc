@@ -55,8 +55,10 @@ void add_evidence(store::Batch& batch, const job::JobSpec& spec, const job::Resu
 bool add_plan(JobRecord& row, Change& change, const job::Plan& plan, const std::string& digest) {
   if (row.plan) return false;
   row.view.plan_digest = digest;
-  change.events.push_back(
-      {"job.planned", {{"digest", row.view.plan_digest}, {"primary", plan.primary}, {"reasons", plan.reasons}}});
+  change.events.push_back({job::EventData("job.planned")
+                               .member("digest", digest)
+                               .member("primary", plan.primary)
+                               .member("reasons", plan.reasons)});
   return true;
 }
 
@@ -90,12 +92,13 @@ std::optional<Distrust> distrust_of(const job::JobSpec& spec, const job::Plan& p
 
 }  // namespace
 
-Json succeeded_data(const job::ResultDocument& result, const std::string& result_sha256) {
-  return {{"objective", result.best ? Json(result.best->candidate.objective) : Json()},
-          {"acceptance_met", result.acceptance.met},
-          {"lineage_id", result.lineage_id.value},
-          {"result_sha256", result_sha256},
-          {"billed_usd_micros", result.billed.usd_micros}};
+job::EventData succeeded(const job::ResultDocument& result, const std::string& result_sha256) {
+  return job::EventData("job.succeeded")
+      .member("acceptance_met", result.acceptance.met)
+      .member("billed_usd_micros", result.billed.usd_micros)
+      .member("lineage_id", result.lineage_id.value)
+      .member("objective", result.best ? std::optional(result.best->candidate.objective) : std::nullopt)
+      .member("result_sha256", result_sha256);
 }
 
 Result<job::JobSpec> load_spec(store::Store& store, const JobRecord& record, const problem::ProblemRegistry& problems) {
@@ -214,9 +217,9 @@ Result<JobRunner::Walked> JobRunner::walk(Run& run, const Planned& planned, cons
           budget::hold(change.batch, row.view.id, row.view.tenant, {});
       }
       change.batch.put(store::Table::kStep, step_key(record.view.id, round, "state"), state.dump());
-      Json labels = Json::array();
+      std::vector<std::string> labels;
       for (const hybrid::Order& order : advance.orders) labels.push_back(order.label);
-      change.events.push_back({"round.started", {{"round", round}, {"orders", std::move(labels)}}});
+      change.events.push_back({job::EventData("round.started").member("orders", labels).member("round", round)});
       return {};
     }));
     run.start = nullptr;
@@ -275,16 +278,23 @@ Result<Decide> JobRunner::end_with_result(const Run& run, const Planned& planned
   batch.put(store::Table::kLineage, lineage.id.value, lineage.text().text());
   add_evidence(batch, spec, result, walked.carried, services_.clock.now());
   const std::optional<double> objective = result.best ? std::optional(result.best->candidate.objective) : std::nullopt;
-  Json said = succeeded_data(result, result_sha256);
   Error why;
   if (distrust) {
     why = distrust->why;
-    said = {{"error", why.message}, {"number", static_cast<std::uint16_t>(why.number)}};
-    if (distrust->reviewed) said.update({{"confidence", result.confidence.value}, {"result_sha256", result_sha256}});
   } else {
     put_answers(batch, {.tenant = record.view.tenant, .data_class = spec.business.data_class}, record.view.id,
                 lineage.work, services_.clock.now());
   }
+  job::EventData said = [&] {
+    if (!distrust) return succeeded(result, result_sha256);
+    const auto number = static_cast<std::uint16_t>(why.number);
+    if (!distrust->reviewed) return job::EventData("job.failed").member("error", why.message).member("number", number);
+    return job::EventData("job.awaiting_review")
+        .member("confidence", result.confidence.value)
+        .member("error", why.message)
+        .member("number", number)
+        .member("result_sha256", result_sha256);
+  }();
   // No step of its only start went to anybody who bills: the hold is what the admission wrote.
   const bool untouched = std::all_of(walked.carried.begin(), walked.carried.end(),
                                      [](const Carried& one) { return one.record.local && one.record.path.empty(); });
@@ -310,7 +320,7 @@ Result<Decide> JobRunner::end_with_result(const Run& run, const Planned& planned
       TANDEM_TRY(budget::Budget(store).release(change.batch, row.view.id));
     }
     change.batch.operations.insert(change.batch.operations.end(), batch.operations.begin(), batch.operations.end());
-    change.events.push_back({fmt::format("job.{}", job::to_string(row.view.state)), said});
+    change.events.push_back({said});
     return {};
   };
 }

@@ -92,7 +92,7 @@ class JobRunner {
 };
 
 /// What the event "job.succeeded" tells of a result and where it is.
-Json succeeded_data(const job::ResultDocument& result, const std::string& result_sha256);
+job::EventData succeeded(const job::ResultDocument& result, const std::string& result_sha256);
 
 /// Reads the job document back. Errors: 3003 store_damaged.
 Result<job::JobSpec> load_spec(store::Store& store, const JobRecord& record, const problem::ProblemRegistry& problems);

@@ -30,10 +30,11 @@ void LogFollower::look() {
   if (std::exchange(waiting_, false)) poked_->notify_all();  // once is enough
 }
 
-void LogFollower::made(const job::Event& event) {
+void LogFollower::made(job::Event event) {
   const std::lock_guard lock(mutex_);
+  const std::uint64_t sequence = event.sequence;
   if (made_.size() < kMadeMax)
-    made_.emplace_hint(made_.end(), event.sequence, event);
+    made_.emplace_hint(made_.end(), sequence, std::move(event));
   else
     look_ = true;
   if (std::exchange(waiting_, false)) poked_->notify_all();  // once is enough
@@ -97,9 +98,7 @@ Result<void> LogFollower::go_on() {
       seen_ = entry.sequence;
       std::optional<job::Event> event = take_made(entry.sequence);
       if (!event) {
-        TANDEM_TRY_ASSIGN(const Json document, parse_json(entry.value, fmt::format("event {}", entry.sequence)));
-        TANDEM_TRY_ASSIGN(event, job::Event::parse(document));
-        event->sequence = entry.sequence;
+        TANDEM_TRY_ASSIGN(event, job::Event::parse(entry.value, entry.sequence));
       }
       tell(*event);
     }

@@ -33,7 +33,7 @@ class LogFollower {
   ~LogFollower();
 
   /// An event of this process that is in the log. In any order.
-  void made(const job::Event& event);
+  void made(job::Event event);
 
  private:
   LogFollower(store::Store& store, Executor& executor, Log& log, std::chrono::milliseconds interval,

@@ -25,7 +25,7 @@ class Following : public testing::Test {
             .type = "job.queued",
             .at = {},
             .actor = from,
-            .data = {{"n", number}}};
+            .data = JsonText(Json{{"n", number}})};
   }
   void commit(std::uint64_t first, std::uint64_t last) {
     store::Batch batch;
@@ -36,7 +36,7 @@ class Following : public testing::Test {
     follower_ = LogFollower::start(store_, executor_, log_, std::chrono::hours(1), [this](const job::Event& event) {
                   std::unique_lock lock(mutex_);
                   changed_.wait(lock, [&] { return !held_; });
-                  EXPECT_EQ(event.data.at("n"), event.sequence);
+                  EXPECT_EQ(event.data.value().at("n"), event.sequence);
                   told_.push_back(std::to_string(event.sequence) + " " + event.actor);
                   changed_.notify_all();
                 }).value();

@@ -548,17 +548,18 @@ Result<void> OrderRunner::checkpoint(const Carried& carried, store::Batch blobs,
     change.keeps_row = true;
     change.batch = blobs;
     change.batch.put(store::Table::kStep, step_key(context.job, record.round, record.label), record.document().dump());
-    change.events.push_back({event_of(record),
-                             {{"label", record.label},
-                              {"round", record.round},
-                              {"backend", record.backend},
-                              {"emulated", record.emulated},
-                              {"path", job::list_document(record.path)},
-                              {"cached_from", record.cached ? record.cached->source.value : ""},
-                              {"cached_age_ms", record.cached ? Json(record.cached->age_ms) : Json()},
-                              {"elapsed_ms", record.elapsed_ms},
-                              {"billed_usd_micros", record.billed.usd_micros},
-                              {"error", record.error}}});
+    change.events.push_back(
+        {job::EventData(event_of(record))
+             .member("backend", record.backend)
+             .member("billed_usd_micros", record.billed.usd_micros)
+             .member("cached_age_ms", record.cached ? std::optional(record.cached->age_ms) : std::nullopt)
+             .member("cached_from", record.cached ? record.cached->source.value : "")
+             .member("elapsed_ms", record.elapsed_ms)
+             .member("emulated", record.emulated)
+             .member("error", record.error)
+             .member("label", record.label)
+             .member("path", job::list_document(record.path))
+             .member("round", record.round)});
     return {};
   });
   return done.map([](const JobRecord&) {});

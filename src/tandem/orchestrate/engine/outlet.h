@@ -22,10 +22,10 @@ class Outlet {
     follower_ = follower;
     by_log_ = true;
   }
-  void publish(const job::Event& event) {
+  void publish(job::Event event) {
     {
       const std::lock_guard lock(mutex_);
-      if (follower_ != nullptr) follower_->made(event);
+      if (follower_ != nullptr) follower_->made(std::move(event));
       if (by_log_) return;
     }
     listeners_->publish(event);

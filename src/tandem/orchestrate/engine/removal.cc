@@ -98,15 +98,12 @@ Result<Removal> prepare_removal(store::Store& store, submit::Submitter& submitte
   leave_blobs(batch, id.value, blobs);
   TANDEM_TRY(erase_beyond_one_commit(store, record, rows, blobs));
   std::move(rows.operations.begin(), rows.operations.end(), std::back_inserter(batch.operations));
-  out.event = {.job = id,
-               .type = "job.removed",
-               .at = now,
-               .actor = std::string(actor),
-               .data = {{"state", job::to_string(record.view.state)},
-                        {"reason", std::string(reason)},
-                        {"spec_sha256", record.spec_sha256},
-                        {"result_sha256", record.result_sha256}}};
-  TANDEM_ASSERT(job::catalogue_violation(out.event) == "");
+  job::EventData data("job.removed");
+  data.member("reason", reason)
+      .member("result_sha256", record.result_sha256)
+      .member("spec_sha256", record.spec_sha256)
+      .member("state", job::to_string(record.view.state));
+  out.event = {.job = id, .type = "job.removed", .at = now, .actor = std::string(actor), .data = data.finish()};
   batch.append(id.value, out.event.stored());
   return out;
 }

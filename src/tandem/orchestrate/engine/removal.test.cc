@@ -149,12 +149,12 @@ TEST_F(Removed, it_is_unknown_from_then_on_and_the_log_says_who_removed_what_and
 
   const auto log = world_.store->read_log(0, kLogMax, id.value).value();
   ASSERT_EQ(log.size(), entries + 1);
-  const job::Event event = job::Event::parse(parse_json(log.back().value, "event").value()).value();
+  const job::Event event = job::Event::parse(log.back().value, log.back().sequence).value();
   EXPECT_EQ(event.type, "job.removed");
   EXPECT_EQ(event.actor, "user:test");
-  EXPECT_EQ(event.data["reason"], "no longer needed");
-  EXPECT_EQ(event.data["state"], "succeeded");
-  EXPECT_EQ(event.data["result_sha256"], sha256(result).hex());
+  EXPECT_EQ(event.data.value()["reason"], "no longer needed");
+  EXPECT_EQ(event.data.value()["state"], "succeeded");
+  EXPECT_EQ(event.data.value()["result_sha256"], sha256(result).hex());
 }
 
 TEST_F(Removed, only_what_has_ended_and_what_no_provider_may_still_have_is_removed) {

@@ -166,7 +166,7 @@ Result<void> Retention::remove(std::vector<Removal> removals, const std::vector<
   // Somebody else removed one of them, or two share a row such as an earlier answer: one by one, with a look at each.
   for (std::size_t i = 0; i < records.size(); ++i) {
     TANDEM_TRY_ASSIGN(std::optional<Removal> removal,
-                      removal_of(records[i], removals[i].event.data.value("reason", "")));
+                      removal_of(records[i], removals[i].event.data.value().value("reason", "")));
     if (!removal) continue;
     const auto removed = ledger_.remove({&*removal, 1});
     if (removed) services_.meter.add("tandem_jobs_removed_total", 1);

@@ -77,16 +77,16 @@ Result<std::optional<job::FailedTry>> StepTries::note(const TryScope& scope, job
     kept.tries.push_back(failed);
     change.batch.put(store::Table::kStep, tries_key(scope.job), Json{{"tries", job::list_document(kept.tries)}}.dump(),
                      kept.expect);
-    change.events.push_back({"step.retrying",
-                             {{"label", failed.step},
-                              {"round", failed.round},
-                              {"backend", failed.backend},
-                              {"try", failed.number},
-                              {"tries_max", failed.tries_max},
-                              {"error_class", failed.error_class},
-                              {"delay_ms", failed.delay_ms},
-                              {"error", failed.reason},
-                              {"number", failed.error_number}}});
+    change.events.push_back({job::EventData("step.retrying")
+                                 .member("backend", failed.backend)
+                                 .member("delay_ms", failed.delay_ms)
+                                 .member("error", failed.reason)
+                                 .member("error_class", failed.error_class)
+                                 .member("label", failed.step)
+                                 .member("number", failed.error_number)
+                                 .member("round", failed.round)
+                                 .member("tries_max", failed.tries_max)
+                                 .member("try", failed.number)});
     return {};
   });
   if (!within_budget) return std::nullopt;

@@ -11,14 +11,7 @@
 #include "tandem/orchestrate/submit/submission_record.h"
 
 namespace tandem::engine {
-namespace {
-
-Result<job::Event> event_of(const store::LogEntry& entry) {
-  TANDEM_TRY_ASSIGN(const Json document, parse_json(entry.value, "event"));
-  return job::Event::parse(document);
-}
-
-}  // namespace
+namespace {}  // namespace
 
 void StoreCheck::finding(std::string place, std::string what) {
   ++findings_total_;
@@ -123,7 +116,7 @@ void StoreCheck::entry(const store::LogEntry& entry) {
   const std::string place = fmt::format("log/{}", entry.sequence);
   if (entry.sequence != sequence_ + 1) finding(place, fmt::format("it follows entry {}", sequence_));
   sequence_ = entry.sequence;
-  const auto event = event_of(entry);
+  const auto event = job::Event::parse(entry.value, entry.sequence);
   if (!event) return finding(place, event.error().to_string());
   if (event->job.value != entry.subject)
     finding(place, fmt::format("an event of {} is filed under {}", quote(event->job.value), quote(entry.subject)));

@@ -86,23 +86,24 @@ job::Event Ledger::put(store::Batch& batch, const SubmissionRecord& record, std:
   TANDEM_ASSERT(batch.operations.empty());
   const Expect expect = record.version == 0 ? Expect::absent() : Expect::at(record.version);
   batch.put(Table::kSubmission, record.token, record.document().dump(), expect);
+  job::EventData data(type);
+  data.member("attempt", record.attempt)
+      .member("backend", record.backend)
+      .member("billed_usd_micros", record.has_bill ? std::optional(record.billed.usd_micros) : std::nullopt)
+      .member("emulated", record.emulated)
+      .member("fence", record.fence)
+      .member("handle", record.handle)
+      .member("raw_sha256", record.raw_sha256)
+      .member("reason", record.reason)
+      .member("reserved_usd_micros", record.reserved.usd_micros)
+      .member("sends", record.sends)
+      .member("step", record.step)
+      .member("token", record.token);
   job::Event event{.job = record.job,
                    .type = std::string(type),
                    .at = record.updated_at,
                    .actor = std::string(actor),
-                   .data = {{"token", record.token},
-                            {"step", record.step},
-                            {"attempt", record.attempt},
-                            {"fence", record.fence},
-                            {"backend", record.backend},
-                            {"emulated", record.emulated},
-                            {"handle", record.handle},
-                            {"reason", record.reason},
-                            {"reserved_usd_micros", record.reserved.usd_micros},
-                            {"billed_usd_micros", record.has_bill ? Json(record.billed.usd_micros) : Json()},
-                            {"raw_sha256", record.raw_sha256},
-                            {"sends", record.sends}}};
-  TANDEM_ASSERT(job::catalogue_violation(event) == "");
+                   .data = data.finish()};
   batch.append(record.job.value, event.stored());
   return event;
 }

@@ -121,7 +121,7 @@ class LogEngine final : public engine::Engine {
   }
   const job::Event& write(const JobId& id, std::string type, std::size_t bytes) {
     job::Event event{.sequence = ++last_, .job = id, .type = std::move(type), .at = {}, .actor = "test"};
-    event.data["text"] = std::string(bytes, 'x');
+    event.data = JsonText(Json{{"text", std::string(bytes, 'x')}});
     return jobs_[id].log.emplace_back(std::move(event));
   }
   void tell(const job::Event& event) {

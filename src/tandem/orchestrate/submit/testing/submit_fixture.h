@@ -73,7 +73,7 @@ class SubmitFixture : public testing::Test {
     std::vector<job::Event> out;
     const auto log = store_.read_log(0, 1000, job_.value);
     for (const store::LogEntry& entry : log.value()) {
-      out.push_back(job::Event::parse(parse_json(entry.value, "event").value()).value());
+      out.push_back(job::Event::parse(entry.value, entry.sequence).value());
     }
     return out;
   }
