@@ -122,7 +122,7 @@ TEST_F(RemoteServiceOverHttp, a_removal_reaches_the_job_and_its_reason_the_log_a
   const auto log = world_.store->read_log(0, 1000, id.value).value();
   const job::Event last = job::Event::parse(log.back().value, log.back().sequence).value();
   EXPECT_EQ(last.type, "job.removed");
-  EXPECT_EQ(last.data["reason"], reason);
+  EXPECT_EQ(last.data.value()["reason"], reason);
 }
 
 TEST_F(RemoteServiceOverHttp, a_job_that_is_too_large_for_the_server_is_told_the_limit_and_what_to_do) {

@@ -169,11 +169,14 @@ void EngineImpl::heard(const job::Event& event) {
     const auto record = load_job(services_.store, id);
     if (!record || record->suspend_requested) stop_running(id, StopReason::kSuspended);
   } else if (event.type == "job.queued") {
-    const std::string home = event.data.value().value("home", "");
-    const bool is_at_home =
-        membership_ != nullptr && home == membership_->id();  // it was enqueued when it was admitted
-    if (runs_here && home.empty()) enqueue(queued_of(event));
-    if (runs_here && !home.empty() && !is_at_home) enqueue_guest(queued_of(event));
+    // One that is at home here was enqueued when it was admitted.
+    if (runs_here && (membership_ == nullptr || !is_at_home(event, membership_->id()))) {
+      const Announced job = announced_by(event);
+      if (job.home.empty())
+        enqueue(job.queued);
+      else
+        enqueue_guest(job.queued);
+    }
   } else if (event.type == "job.requeued" || event.type == "job.resumed") {
     if (runs_here) {
       const auto record = load_job(services_.store, id);

@@ -151,15 +151,21 @@ Queued queued_of(const JobRecord& record) {
   return out;
 }
 
-Queued queued_of(const job::Event& event) {
+Announced announced_by(const job::Event& event) {
   const Json data = event.data.value();
-  return {.ticket = {.job = event.job.value,
-                     .tenant = data.value("tenant", ""),
-                     .project = data.value("project", ""),
-                     .rank = data.value("rank", event.at.micros / 1000),
-                     .serial_key = data.value("serial_key", "")},
-          .since_micros = event.at.micros,
-          .until_micros = data.value("start_by", std::int64_t{0})};
+  return {.queued = {.ticket = {.job = event.job.value,
+                                .tenant = data.value("tenant", ""),
+                                .project = data.value("project", ""),
+                                .rank = data.value("rank", event.at.micros / 1000),
+                                .serial_key = data.value("serial_key", "")},
+                     .since_micros = event.at.micros,
+                     .until_micros = data.value("start_by", std::int64_t{0})},
+          .home = data.value("home", "")};
+}
+
+bool is_at_home(const job::Event& event, std::string_view process) {
+  // Of every other job of a process it need not know more. Within a text the quotes would be escaped.
+  return event.data.text().find(fmt::format(R"("home":"{}")", process)) != std::string::npos;
 }
 
 std::string serial_index_key(std::string_view tenant, std::string_view key) {

@@ -102,7 +102,13 @@ struct Queued {
   std::int64_t until_micros = 0;  ///< it ends as expired when it has not started by then; 0: it waits for ever
 };
 Queued queued_of(const JobRecord& record);
-Queued queued_of(const job::Event& event);  ///< "job.queued"
+/// What "job.queued" tells.
+struct Announced {
+  Queued queued;
+  std::string home;  ///< the process that has it ready; empty: none
+};
+Announced announced_by(const job::Event& event);
+bool is_at_home(const job::Event& event, std::string_view process);  ///< announced_by(event).home == process
 
 /// All queued jobs, oldest first, page by page; what is needed stands in the index. Errors: 3003 store_damaged; those of reads.
 Result<void> each_queued(store::Store& store, const std::function<void(const Queued&)>& take);

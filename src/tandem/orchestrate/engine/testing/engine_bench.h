@@ -165,30 +165,51 @@ class Backlog {
   std::unique_ptr<Timer> subscription_;
 };
 
-/// Clients of `node` that admit one job after the other for `duration`. Returns how long each admission took.
+/// Clients of `node` that admit one job after the other for `duration`, on one thread, as connections of a server are. Returns how
+/// long each admission took.
 inline Latencies admit_for(std::chrono::nanoseconds duration, BenchNode& node, int clients, int steps, Starts& starts,
                            const std::function<void()>& after_each) {
-  const job::JobSpec spec = node.noop(steps);
-  std::vector<Latencies> taken(static_cast<std::size_t>(clients));
+  struct Answered {
+    JobId id;
+    Instant asked;
+    Instant at;
+  };
+  const auto spec = std::make_shared<const job::JobSpec>(node.noop(steps));
   const Deadline end = Deadline::after(node.clock, duration);
-  std::vector<std::thread> threads;
-  for (Latencies& own : taken) {
-    threads.emplace_back([&] {
-      while (!end.expired(node.clock)) {
-        const Instant started = node.clock.monotonic();
-        const auto admission = node.engine->admit(spec, "default", "", "user:bench");
-        const Instant done = node.clock.monotonic();
-        TANDEM_ASSERT(admission.has_value());
-        starts.acknowledged(admission->id.value, done);
-        own.push_back(done - started);
-        after_each();
-      }
+  std::mutex mutex;
+  const auto some = node.executor.make_condition();
+  std::vector<Answered> answered;
+  const auto admit = [&] {
+    const Instant asked = node.clock.monotonic();
+    node.engine->admit(spec, "default", "", "user:bench", [&, asked](const Result<Admission>& admission) {
+      TANDEM_ASSERT(admission.has_value());
+      const std::lock_guard lock(mutex);
+      answered.push_back({admission->id, asked, node.clock.monotonic()});
+      if (answered.size() == 1) some->notify_one();
     });
+  };
+  Latencies out;
+  int under_way = clients;
+  for (int i = 0; i < clients; ++i) admit();
+  std::vector<Answered> taken;
+  while (under_way > 0) {
+    {
+      std::unique_lock lock(mutex);
+      some->wait(lock, [&] { return !answered.empty(); });
+      taken.swap(answered);
+    }
+    for (const Answered& one : taken) {
+      starts.acknowledged(one.id.value, one.at);
+      out.push_back(one.at - one.asked);
+      after_each();
+      if (end.expired(node.clock))
+        --under_way;
+      else
+        admit();
+    }
+    taken.clear();
   }
-  for (std::thread& thread : threads) thread.join();
-  Latencies all;
-  for (const Latencies& own : taken) all.insert(all.end(), own.begin(), own.end());
-  return all;
+  return out;
 }
 
 inline void rate(::benchmark::State& state, const std::string& name, double count) {
