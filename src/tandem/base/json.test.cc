@@ -179,6 +179,19 @@ TEST(CanonicalJson, sorts_keys_by_utf_16_code_units) {
   EXPECT_EQ(canonical_json(value), "{\"\\r\":2,\"1\":4,\"\xc2\x80\":6,\"ö\":7,\"€\":1,\"😀\":5,\"\xef\xac\xb3\":3}");
 }
 
+TEST(CanonicalJson, escapes_wherever_in_a_text_it_must_be) {
+  for (std::size_t length = 1; length <= 20; ++length) {
+    for (std::size_t at = 0; at < length; ++at) {
+      for (const char* const piece :
+           {"\"", "\\", "\x1f", "\n", " ", "!", "#", "[", "]", "\x7f", "\xc2\x80", "\xf4\x8f\xbf\xbf"}) {
+        std::string text(length, 'a');
+        text.replace(at, 1, piece);
+        EXPECT_EQ(canonical_json(Json(text)), Json(text).dump());  // which writes each character by itself
+      }
+    }
+  }
+}
+
 TEST(CanonicalJson, escapes_only_what_must_be) {
   std::string all;
   for (char c = 1; c < 0x20; ++c) all += c;

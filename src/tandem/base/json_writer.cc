@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 
 #include "tandem/base/assert.h"
 #include "tandem/base/text.h"
@@ -43,19 +44,28 @@ bool less_by_utf16(std::string_view a, std::string_view b) {
 }
 
 /// Characters that a string does not hold as they are.
-constexpr std::array<bool, 256> kEscaped = [] {
-  std::array<bool, 256> out{};
-  for (std::size_t c = 0; c < 0x20; ++c) out[c] = true;
-  out['"'] = out['\\'] = true;
-  return out;
-}();
+constexpr bool is_escaped(char c) { return c == '"' || c == '\\' || static_cast<unsigned char>(c) < 0x20; }
+
+/// Whether one of eight characters is escaped.
+bool any_escaped(const char* eight) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101;
+  constexpr std::uint64_t kHighs = 0x8080808080808080;
+  std::uint64_t word = 0;
+  std::memcpy(&word, eight, sizeof word);
+  const auto below = [&](std::uint64_t bytes, std::uint64_t limit) {
+    return (bytes - kOnes * limit) & ~bytes & kHighs;
+  };
+  return (below(word, 0x20) | below(word ^ (kOnes * '"'), 1) | below(word ^ (kOnes * '\\'), 1)) != 0;
+}
 
 void write_string(std::string_view text, std::string& out) {
   out += '"';
   std::size_t plain = 0;  // what needs no escape is appended at once
   for (std::size_t i = 0; i < text.size(); ++i) {
+    while (i + 8 <= text.size() && !any_escaped(text.data() + i)) i += 8;
+    if (i == text.size()) break;
     const char c = text[i];
-    if (!kEscaped[static_cast<unsigned char>(c)]) continue;
+    if (!is_escaped(c)) continue;
     out += text.substr(plain, i - plain);
     plain = i + 1;
     switch (c) {
@@ -202,9 +212,9 @@ std::string canonical_json(const Json& value) {
 Json JsonText::value() const { return Json::parse(text_); }
 
 void JsonWriter::begin(std::string_view key) {
-  if (out_.back() != '{') out_ += ',';
-  write_string(key, out_);
-  out_ += ':';
+  out_ += out_.back() == '{' ? std::string_view("\"") : std::string_view(",\"");
+  out_ += key;
+  out_ += "\":";
 }
 
 JsonWriter& JsonWriter::member(std::string_view key, std::string_view text) {

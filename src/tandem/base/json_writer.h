@@ -14,7 +14,7 @@
 
 namespace tandem {
 
-/// Members stand in the order in which they are written, and whoever writes one twice writes no JSON. Whoever writes them sorted,
+/// Keys are names, with nothing to escape. Members stand in the order in which they are written, and whoever writes one twice writes no JSON. Whoever writes them sorted,
 /// here and in the objects within, gets the canonical form (canonical_json).
 class JsonWriter {
  public:
