@@ -83,7 +83,7 @@ TEST_F(ReconcileTest, work_found_after_the_step_moved_on_becomes_a_billed_orphan
   const job::Event last = events().back();
   EXPECT_EQ(last.type, "submission.orphan");
   EXPECT_EQ(last.actor, "reconciler");
-  EXPECT_EQ(last.data["billed_usd_micros"], 700);
+  EXPECT_EQ(last.data.value()["billed_usd_micros"], 700);
   EXPECT_EQ(sweep()->open, 0u);
   EXPECT_THAT(provider_->book(), SizeIs(1));
 }

@@ -433,13 +433,12 @@ TEST_F(SubmitTest, every_state_has_its_event_in_the_catalogue) {
 }
 
 TEST_F(SubmitTest, what_the_ledger_writes_is_published_with_its_place_in_the_log) {
-  std::vector<std::pair<std::uint64_t, Json>> heard;
-  submitter_.publish_to([&](const job::Event& event) { heard.emplace_back(event.sequence, event.document()); });
+  std::vector<std::pair<std::uint64_t, Bytes>> heard;
+  submitter_.publish_to([&](const job::Event& event) { heard.emplace_back(event.sequence, event.stored()); });
   ASSERT_THAT(run(request()), Succeeds());
-  std::vector<std::pair<std::uint64_t, Json>> logged;
+  std::vector<std::pair<std::uint64_t, Bytes>> logged;
   const auto log = store_.read_log(0, 1000, job_.value);
-  for (const store::LogEntry& entry : log.value())
-    logged.emplace_back(entry.sequence, parse_json(entry.value, "event").value());
+  for (const store::LogEntry& entry : log.value()) logged.emplace_back(entry.sequence, entry.value);
   EXPECT_EQ(heard, logged);
   submitter_.publish_to(nullptr);
   auto second = request();
