@@ -75,6 +75,13 @@ TEST(Event, reads_back_from_the_log_whatever_its_texts_hold) {
   EXPECT_EQ(again->at.micros, event.at.micros);
   EXPECT_EQ(again->actor, event.actor);
   EXPECT_EQ(again->data, event.data);
+  const Bytes stored = event.stored();
+  EXPECT_EQ(EventHead::of(stored).job, event.job.value);
+  EXPECT_EQ(EventHead::of(stored).type, event.type);
+  for (const std::string_view other :
+       {"", "{}",
+        "no event at all, but a text that is long enough to hide a leaf hash, or what could be one, in it at its end"})
+    EXPECT_EQ(EventHead::of(other).type, "");
 }
 
 TEST(Event, is_numbered_by_its_place_in_the_log_outside_of_the_hashed_bytes) {

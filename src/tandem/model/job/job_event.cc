@@ -13,6 +13,7 @@ namespace {
 constexpr std::string_view kLeafHash = R"(,"leaf_hash":")";
 constexpr std::string_view kEnd = R"("})";
 constexpr std::size_t kHashDigits = 64;
+constexpr std::size_t kTail = kLeafHash.size() + kHashDigits + kEnd.size();
 
 /// Everything but leaf hash and sequence, canonical.
 Bytes unhashed(const Event& event) {
@@ -44,13 +45,13 @@ class Parts {
     return read.is_string() ? std::optional(read.get<std::string>()) : std::nullopt;
   }
   /// The last text of all, behind the last `key`: an id or a type, which have nothing to escape.
-  std::optional<std::string> last_after(std::string_view key) {
+  std::optional<std::string_view> last_after(std::string_view key) {
     const std::size_t at = rest_.rfind(key);
     if (at == std::string_view::npos || !rest_.ends_with('"')) return std::nullopt;
     const std::string_view found = rest_.substr(at + key.size(), rest_.size() - at - key.size() - 1);
     if (found.find_first_of("\"\\") != std::string_view::npos) return std::nullopt;
     rest_ = rest_.substr(0, at);
-    return std::string(found);
+    return found;
   }
   /// What is left.
   std::optional<JsonText> json_after(std::string_view key) {
@@ -61,6 +62,9 @@ class Parts {
  private:
   std::string_view rest_;
 };
+
+constexpr std::string_view kType = R"(,"type":")";
+constexpr std::string_view kJob = R"(,"job_id":")";
 
 bool is_one_of(std::string_view kind, std::string_view types) {
   for (const std::string_view type : split(types, '|'))
@@ -87,25 +91,36 @@ Result<Event> Event::parse(std::string_view stored, std::uint64_t sequence) {
   const auto damaged = [&](std::string_view what) {
     return fail_at(fmt::format("event {}", sequence), errors::kStoreDamaged, "{}; the log was altered", what);
   };
-  const std::size_t tail = kLeafHash.size() + kHashDigits + kEnd.size();
-  if (stored.size() < tail || stored.substr(stored.size() - tail, kLeafHash.size()) != kLeafHash ||
+  if (stored.size() < kTail || stored.substr(stored.size() - kTail, kLeafHash.size()) != kLeafHash ||
       !stored.ends_with(kEnd))
     return damaged("the entry does not end with its leaf hash");
   const std::string_view stated = stored.substr(stored.size() - kEnd.size() - kHashDigits, kHashDigits);
-  Bytes hashed(stored.substr(0, stored.size() - tail));
+  Bytes hashed(stored.substr(0, stored.size() - kTail));
   hashed += '}';
   if (const std::string computed = merkle_leaf_hash(hashed).hex(); stated != computed)
     return damaged(fmt::format("the entry carries leaf hash {} but hashes to {}", quote(stated), computed));
   Parts parts(std::string_view(hashed).substr(0, hashed.size() - 1));
   const auto actor = parts.text_after(R"({"actor":")");
   const auto at = parts.text_after(R"(,"at":")");
-  const auto type = parts.last_after(R"(,"type":")");
-  const auto job = parts.last_after(R"(,"job_id":")");
+  const auto type = parts.last_after(kType);
+  const auto job = parts.last_after(kJob);
   auto data = parts.json_after(R"(,"data":)");
   if (!actor || !at || !type || !job || !data) return damaged("the entry is not what an event is written as");
   TANDEM_TRY_ASSIGN(const Timestamp time, parse_rfc3339(*at));
-  return Event{
-      .sequence = sequence, .job = JobId(*job), .type = *type, .at = time, .actor = *actor, .data = *std::move(data)};
+  return Event{.sequence = sequence,
+               .job = JobId(std::string(*job)),
+               .type = std::string(*type),
+               .at = time,
+               .actor = *actor,
+               .data = *std::move(data)};
+}
+
+EventHead EventHead::of(std::string_view stored) {
+  if (stored.size() < kTail) return {};
+  Parts parts(stored.substr(0, stored.size() - kTail));
+  const auto type = parts.last_after(kType);
+  const auto job = parts.last_after(kJob);
+  return type && job ? EventHead{.job = *job, .type = *type} : EventHead{};
 }
 
 std::span<const EventRecord> event_catalogue() { return kEventTable; }

@@ -28,6 +28,14 @@ struct Event {
   static Result<Event> parse(std::string_view stored, std::uint64_t sequence);
 };
 
+/// What a stored event is about, read without the rest and without checking it.
+struct EventHead {
+  std::string_view job;
+  std::string_view type;
+  /// Empty texts where `stored` is no event.
+  static EventHead of(std::string_view stored);
+};
+
 /// A member of an event's data; `types` are JSON's, "integer|null". An integer is a number, too.
 struct EventMember {
   std::string_view name;

@@ -28,7 +28,7 @@ TEST_F(EngineFence, a_worker_with_an_old_fence_writes_nothing) {
   const auto start = [&] {
     return ledger.update(id, std::nullopt, "engine", [](JobRecord& record, Change& change) -> Result<void> {
       ++record.view.fence;
-      change.events.push_back({"job.started", {{"fence", record.view.fence}, {"start", 1}}});
+      change.events.push_back({job::EventData("job.started").member("fence", record.view.fence).member("start", 1)});
       return {};
     });
   };
@@ -38,7 +38,8 @@ TEST_F(EngineFence, a_worker_with_an_old_fence_writes_nothing) {
     return ledger.update(id, fence, "engine", [](JobRecord&, Change& change) -> Result<void> {
       change.keeps_row = true;
       change.batch.put(store::Table::kStep, "checkpoint", "bytes");
-      change.events.push_back({"round.started", {{"round", 0}, {"orders", Json::array()}}});
+      change.events.push_back(
+          {job::EventData("round.started").member("orders", std::vector<std::string>()).member("round", 0)});
       return {};
     });
   };
@@ -58,13 +59,15 @@ TEST_F(EngineFence, a_worker_that_lost_its_job_lets_go_and_leaves_the_new_owner_
   const JobId id = world_.admit(world_.classical_job());
   gate.wait_for_arrivals(1);
   JobLedger ledger(*world_.store, world_.clock, world_.crash_points, [](const job::Event&) {});
-  ASSERT_THAT(ledger.update(id, std::nullopt, "another node",
-                            [](JobRecord& record, Change& change) -> Result<void> {
-                              ++record.view.fence;
-                              change.events.push_back({"job.started", {{"fence", record.view.fence}, {"start", 1}}});
-                              return {};
-                            }),
-              Succeeds());
+  ASSERT_THAT(
+      ledger.update(id, std::nullopt, "another node",
+                    [](JobRecord& record, Change& change) -> Result<void> {
+                      ++record.view.fence;
+                      change.events.push_back(
+                          {job::EventData("job.started").member("fence", record.view.fence).member("start", 1)});
+                      return {};
+                    }),
+      Succeeds());
   gate.open();
   world_.engine->drain(Deadline::never());
   EXPECT_EQ(world_.engine->job(id)->state, job::JobState::kRunning);

@@ -21,9 +21,10 @@ Result<bool> EngineImpl::runs_elsewhere(const JobId& id, std::uint64_t fence) {
 }
 
 Result<void> EngineImpl::join_others() {
-  TANDEM_TRY_ASSIGN(follower_,
-                    LogFollower::start(services_.store, services_.executor, services_.log, options_.log_interval,
-                                       [this](const job::Event& event) { heard(event); }));
+  TANDEM_TRY_ASSIGN(follower_, LogFollower::start(
+                                   services_.store, services_.executor, services_.log, options_.log_interval,
+                                   [this](const job::EventHead& head) { return cares(head); },
+                                   [this](const job::Event& event) { heard(event); }));
   outlet_->follow(follower_.get());
   if (!takes_part()) return {};
   TANDEM_ASSERT(!options_.node_id.empty());
@@ -151,6 +152,18 @@ void EngineImpl::look_for_work() {
   (void)each_queued(services_.store, [&](const Queued& queued) {
     if (options_.runs == Runs::kEveryJob || attended.contains(JobId(queued.ticket.job))) enqueue(queued);
   });
+}
+
+/// Of the jobs of others most of what is told changes nothing here.
+bool EngineImpl::cares(const job::EventHead& head) {
+  const bool brings_work = head.type == "job.queued" || head.type == "job.requeued" || head.type == "job.resumed";
+  if (brings_work || head.type.ends_with("_requested")) return true;
+  const JobId id{std::string(head.job)};
+  {
+    const std::lock_guard lock(mutex_);
+    if (!held_keys_.empty() || running_.contains(id) || waits_locked(id.value) || waiters_.contains(id)) return true;
+  }
+  return listeners_->listen_to(id);
 }
 
 void EngineImpl::heard(const job::Event& event) {

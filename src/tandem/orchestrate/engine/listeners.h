@@ -35,6 +35,10 @@ class Listeners : public std::enable_shared_from_this<Listeners> {
     }
     return std::make_unique<Subscription>(shared_from_this(), std::move(entry));
   }
+  bool listen_to(const JobId& job) const {
+    const std::lock_guard lock(mutex_);
+    return entries_.contains(JobId()) || entries_.contains(job);
+  }
   void publish(const job::Event& event) {
     tell(of(event.job), [&](const Entry& entry) {
       if (entry.on_event) entry.on_event(event);

@@ -9,9 +9,10 @@ constexpr std::size_t kPage = 1000;
 }  // namespace
 
 Result<std::unique_ptr<LogFollower>> LogFollower::start(store::Store& store, Executor& executor, Log& log,
-                                                        std::chrono::milliseconds interval,
-                                                        std::function<void(const job::Event&)> on_event) {
-  std::unique_ptr<LogFollower> out(new LogFollower(store, executor, log, interval, std::move(on_event)));
+                                                        std::chrono::milliseconds interval, Cares cares,
+                                                        OnEvent on_event) {
+  std::unique_ptr<LogFollower> out(
+      new LogFollower(store, executor, log, interval, std::move(cares), std::move(on_event)));
   TANDEM_TRY_ASSIGN(out->seen_, store.last_sequence());
   out->watching_ = store.watch([follower = out.get()] { follower->look(); });
   out->thread_ =
@@ -97,6 +98,7 @@ Result<void> LogFollower::go_on() {
     for (const store::LogEntry& entry : entries) {
       seen_ = entry.sequence;
       std::optional<job::Event> event = take_made(entry.sequence);
+      if (!event && !cares_(job::EventHead::of(entry.value))) continue;
       if (!event) {
         TANDEM_TRY_ASSIGN(event, job::Event::parse(entry.value, entry.sequence));
       }

@@ -20,27 +20,31 @@ namespace tandem::engine {
 
 /// What this process made it has from made(); what others made is read, when the store says that there is some, when a gap shows it,
 /// and at least every `interval`.
-/// Threads: made() is safe to call concurrently; `on_event` is called on one thread of the executor.
+/// Threads: made() is safe to call concurrently; `cares` and `on_event` are called on one thread of the executor.
 class LogFollower {
  public:
   /// Events that made() keeps: some ten MiB. What comes beyond is read from the log like that of others.
   static constexpr std::size_t kMadeMax = 16'384;
 
-  /// Tells of what comes after the log's end as it is now. References outlive it. Errors: those of the store.
+  using Cares = std::function<bool(const job::EventHead&)>;
+  using OnEvent = std::function<void(const job::Event&)>;
+
+  /// Tells of what comes after the log's end as it is now, of what others made only where `cares` says so. References outlive it.
+  /// Errors: those of the store.
   static Result<std::unique_ptr<LogFollower>> start(store::Store& store, Executor& executor, Log& log,
-                                                    std::chrono::milliseconds interval,
-                                                    std::function<void(const job::Event&)> on_event);
+                                                    std::chrono::milliseconds interval, Cares cares, OnEvent on_event);
   ~LogFollower();
 
   /// An event of this process that is in the log. In any order.
   void made(job::Event event);
 
  private:
-  LogFollower(store::Store& store, Executor& executor, Log& log, std::chrono::milliseconds interval,
-              std::function<void(const job::Event&)> on_event)
+  LogFollower(store::Store& store, Executor& executor, Log& log, std::chrono::milliseconds interval, Cares cares,
+              OnEvent on_event)
       : store_(store),
         log_(log),
         interval_(interval),
+        cares_(std::move(cares)),
         on_event_(std::move(on_event)),
         poked_(executor.make_condition()) {}
   void look();  ///< others may have written
@@ -57,7 +61,8 @@ class LogFollower {
   store::Store& store_;
   Log& log_;
   const std::chrono::milliseconds interval_;
-  const std::function<void(const job::Event&)> on_event_;
+  const Cares cares_;
+  const OnEvent on_event_;
   std::uint64_t seen_ = 0;  ///< only its thread uses it
   std::mutex mutex_;  ///< guards what follows
   std::unique_ptr<Condition> poked_;

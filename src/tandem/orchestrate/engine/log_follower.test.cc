@@ -19,10 +19,10 @@ using testing::ElementsAre;
 /// in the log, "memory" is what made() gets.
 class Following : public testing::Test {
  protected:
-  static job::Event event(std::uint64_t number, const char* from) {
+  static job::Event event(std::uint64_t number, const char* from, const char* type = "job.queued") {
     return {.sequence = number,
             .job = JobId("job"),
-            .type = "job.queued",
+            .type = type,
             .at = {},
             .actor = from,
             .data = JsonText(Json{{"n", number}})};
@@ -33,13 +33,17 @@ class Following : public testing::Test {
     ASSERT_THAT(store_.commit_and_wait(std::move(batch)), Succeeds());
   }
   void start() {
-    follower_ = LogFollower::start(store_, executor_, log_, std::chrono::hours(1), [this](const job::Event& event) {
-                  std::unique_lock lock(mutex_);
-                  changed_.wait(lock, [&] { return !held_; });
-                  EXPECT_EQ(event.data.value().at("n"), event.sequence);
-                  told_.push_back(std::to_string(event.sequence) + " " + event.actor);
-                  changed_.notify_all();
-                }).value();
+    follower_ = LogFollower::start(
+                    store_, executor_, log_, std::chrono::hours(1),
+                    [](const job::EventHead& head) { return head.job == "job" && head.type == "job.queued"; },
+                    [this](const job::Event& event) {
+                      std::unique_lock lock(mutex_);
+                      changed_.wait(lock, [&] { return !held_; });
+                      EXPECT_EQ(event.data.value().at("n"), event.sequence);
+                      told_.push_back(std::to_string(event.sequence) + " " + event.actor);
+                      changed_.notify_all();
+                    })
+                    .value();
   }
   void hold(bool held) {
     const std::lock_guard lock(mutex_);
@@ -75,6 +79,16 @@ TEST_F(Following, what_was_made_here_waits_for_what_others_wrote_before_it_and_i
   follower_->made(event(6, "memory"));
   follower_->made(event(8, "memory"));
   EXPECT_THAT(told(7), ElementsAre("2 memory", "3 log", "4 memory", "5 log", "6 log", "7 memory", "8 memory"));
+}
+
+TEST_F(Following, of_what_others_wrote_only_what_somebody_cares_for_is_told) {
+  start();
+  store::Batch batch;
+  for (const char* type : {"job.queued", "job.planned", "job.started", "job.queued"})
+    batch.append("job", event(store_.last_sequence().value() + batch.operations.size() + 1, "log", type).stored());
+  ASSERT_THAT(store_.commit_and_wait(std::move(batch)), Succeeds());
+  follower_->made(event(3, "memory", "job.started"));
+  EXPECT_THAT(told(3), ElementsAre("1 log", "3 memory", "4 log"));
 }
 
 TEST_F(Following, what_it_cannot_keep_it_reads) {
