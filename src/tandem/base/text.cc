@@ -184,16 +184,13 @@ std::string format_usd(std::int64_t micros) {
   return text;
 }
 
-std::string quote(std::string_view text) {
-  std::string out = "'";
+std::string printable(std::string_view text, std::size_t bytes_max) {
+  std::string out;
   std::string_view rest = text;
   while (!rest.empty()) {
     const std::size_t length = utf8_length(rest);
     const auto byte = static_cast<unsigned char>(rest.front());
-    if (out.size() + std::max<std::size_t>(length, 1) > kQuotedBytesMax) {
-      out += "...";
-      break;
-    }
+    if (out.size() + std::max<std::size_t>(length, 1) > bytes_max) return out + "...";
     if (length == 0 || byte < 0x20 || byte == 0x7f) {
       out += fmt::format("\\x{:02x}", byte);
     } else {
@@ -201,8 +198,10 @@ std::string quote(std::string_view text) {
     }
     rest.remove_prefix(std::max<std::size_t>(length, 1));
   }
-  return out + "'";
+  return out;
 }
+
+std::string quote(std::string_view text) { return fmt::format("'{}'", printable(text, kQuotedBytesMax)); }
 
 std::size_t invalid_utf8_at(std::string_view text) {
   std::size_t at = 0;

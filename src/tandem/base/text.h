@@ -29,7 +29,9 @@ std::string format_duration(std::chrono::nanoseconds duration);  ///< "1.25 s", 
 Result<std::int64_t> parse_usd(std::string_view text);
 std::string format_usd(std::int64_t micros);  ///< "$1.250000" shortened to at least two decimals
 
-/// `text` from the outside, fit for a message: in single quotes, printable UTF-8, cut with "..." after 80 bytes.
+/// `text` from the outside, fit for a message: printable UTF-8, cut with "..." after `bytes_max`.
+std::string printable(std::string_view text, std::size_t bytes_max);
+/// The same in single quotes, cut after 80 bytes.
 std::string quote(std::string_view text);
 /// Where the first byte that is not UTF-8 (RFC 3629) stands; npos when all is well.
 std::size_t invalid_utf8_at(std::string_view text);

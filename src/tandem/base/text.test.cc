@@ -142,6 +142,13 @@ TEST(Quote, makes_text_from_outside_fit_for_a_message) {
   EXPECT_EQ(invalid_utf8_at(quote(euros)), std::string_view::npos);  // never cut within a character
 }
 
+TEST(Printable, is_cut_with_a_mark_and_only_where_it_is_too_long) {
+  EXPECT_EQ(printable("why", 3), "why");
+  EXPECT_EQ(printable("why not", 3), "why...");
+  EXPECT_EQ(printable("a€b", 3), "a...");
+  EXPECT_EQ(printable("two\nlines", 20), "two\\x0alines");
+}
+
 TEST(Utf8, is_valid_exactly_where_rfc_3629_says) {
   constexpr auto kValid = std::string_view::npos;
   // Every code point in its shortest form.

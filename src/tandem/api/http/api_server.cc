@@ -14,7 +14,7 @@
 namespace tandem::http {
 namespace {
 
-constexpr std::size_t kWaitMsMax = 60'000;      ///< longest ?wait=; a client asks again
+constexpr std::chrono::seconds kWaitMax{60};  ///< longest ?wait=; a client asks again
 constexpr std::size_t kPageDefault = 100;
 constexpr std::size_t kPageMax = 1000;
 
@@ -317,8 +317,11 @@ class ApiServerImpl final : public ApiServer {
       duration.error().place = "?wait";
       return tl::unexpected(duration.error());
     }
-    const auto limit = std::min(std::chrono::duration_cast<std::chrono::milliseconds>(*duration),
-                                std::chrono::milliseconds(kWaitMsMax));
+    if (*duration > kWaitMax) {
+      return fail_at("?wait", errors::kValueOutOfRange, "{} is longer than {}; ask again when that is over",
+                     quote(wait->second), format_duration(kWaitMax));
+    }
+    const auto limit = std::chrono::ceil<std::chrono::milliseconds>(*duration);
     when_ended(engine_, seams_.executor, id, limit, [this, id, responder = call.responder, path = call.request.path] {
       const auto ended = services_.engine.wait(id, Deadline(Instant{0}));
       if (!ended && ended.error().number != errors::kResultNotReady)

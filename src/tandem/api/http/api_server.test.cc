@@ -242,6 +242,7 @@ TEST_F(ApiServerTest, every_refusal_is_a_problem_document_with_its_number) {
       {"GET", job + "/result", {}, "", errors::kResultNotReady, ""},
       {"GET", job + "/lineage", {}, "", errors::kResultNotReady, ""},
       {"GET", job + "?wait=soon", {}, "", errors::kBadDuration, "?wait"},
+      {"GET", job + "?wait=61s", {}, "", errors::kValueOutOfRange, "?wait"},
       {"GET", job + "/events", {{"Accept", "text/event-stream"}, {"Last-Event-ID", "x"}}, "", errors::kBadRequest, ""},
       {"POST", job + "/cancel", json, R"({"why": "x"})", errors::kUnknownKey, "/why"},
   };

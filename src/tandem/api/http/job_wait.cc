@@ -5,10 +5,6 @@
 namespace tandem::http {
 namespace {
 
-bool ends_job(const std::string& type) {
-  return type == "job.succeeded" || type == "job.failed" || type == "job.cancelled" || type == "job.expired";
-}
-
 class Wait : public std::enable_shared_from_this<Wait> {
  public:
   Wait(std::shared_ptr<ServedEngine> engine, Executor& executor, JobId job, std::function<void()> answer)
@@ -26,7 +22,7 @@ class Wait : public std::enable_shared_from_this<Wait> {
         job_,
         [weak = weak_from_this()](const job::Event& event) {
           const auto wait = weak.lock();
-          if (wait != nullptr && ends_job(event.type)) wait->finish();
+          if (wait != nullptr && job::ends_job(event.type)) wait->finish();
         },
         nullptr,
         [weak = weak_from_this()] {

@@ -91,6 +91,7 @@ class RemoteBackend final : public backend::Backend {
                       read(codec_->encode_poll(work.handle), "the status of " + work.handle, context,
                            [&](const HttpResponse& response) { return codec_->decode_poll(response.body, work); }));
     status.poll_again = options_.poll_interval;
+    status.detail = printable(status.detail, kProviderWordsBytesMax);
     return status;
   }
 
@@ -166,6 +167,7 @@ class RemoteBackend final : public backend::Backend {
                       read(codec_->encode_device(), "the description of the device", context,
                            [&](const HttpResponse& response) { return codec_->decode_device(response.body); }));
     facts.availability.observed_at = services_.clock.now();
+    facts.availability.detail = printable(facts.availability.detail, kProviderWordsBytesMax);
     const std::lock_guard lock(mutex_);
     facts_ = KnownFacts{.values = facts, .asked_at = services_.clock.monotonic()};
     return facts;
@@ -191,7 +193,9 @@ class RemoteBackend final : public backend::Backend {
               .detail = fmt::format("an answer of {} bytes; the limit is {}", response.body.size(),
                                     codec_->manifest().response_bytes_max)};
     }
-    return codec_->classify(response);
+    Classified said = codec_->classify(response);
+    said.detail = printable(said.detail, kProviderWordsBytesMax);
+    return said;
   }
 
   Error error_of(const Classified& said, const HttpResponse& response, std::string_view what) const {

@@ -19,6 +19,9 @@
 
 namespace tandem::remote {
 
+/// Of what a provider says of its reasons: enough for a sentence or two. Each try that fails, and the lineage, keeps it.
+inline constexpr std::size_t kProviderWordsBytesMax = 1000;
+
 struct RemoteOptions {
   std::string base_url;  ///< "http://127.0.0.1:9641"
   std::string credential;  ///< reference, sent as a bearer token; empty: none

@@ -6,6 +6,7 @@
 #include "tandem/base/hash.h"
 #include "tandem/base/text.h"
 #include "tandem/model/job/event_table.h"
+#include "tandem/model/job/job_state.h"
 
 namespace tandem::job {
 namespace {
@@ -121,6 +122,13 @@ EventHead EventHead::of(std::string_view stored) {
   const auto type = parts.last_after(kType);
   const auto job = parts.last_after(kJob);
   return type && job ? EventHead{.job = *job, .type = *type} : EventHead{};
+}
+
+bool ends_job(std::string_view event_type) {
+  constexpr std::string_view kOfState = "job.";  // what follows is the state, where it is one
+  if (!event_type.starts_with(kOfState)) return false;
+  const auto state = find_job_state(event_type.substr(kOfState.size()));
+  return state && is_final(*state);
 }
 
 std::span<const EventRecord> event_catalogue() { return kEventTable; }

@@ -36,6 +36,9 @@ struct EventHead {
   static EventHead of(std::string_view stored);
 };
 
+/// Whether an event of this type is the last that its job tells of its state: "job.succeeded", and so for each final state.
+bool ends_job(std::string_view event_type);
+
 /// A member of an event's data; `types` are JSON's, "integer|null". An integer is a number, too.
 struct EventMember {
   std::string_view name;

@@ -65,7 +65,8 @@ Result<std::int64_t> read_time_ms(const ObjectReader& reader, std::string_view k
       duration.error().place = reader.at(key);
       return tl::unexpected(duration.error());
     }
-    milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(*duration).count();
+    // Up: 0 is no limit, where the shortest one is meant.
+    milliseconds = std::chrono::ceil<std::chrono::milliseconds>(*duration).count();
   } else {
     TANDEM_TRY_ASSIGN(milliseconds, reader.integer(key, INT64_MIN, INT64_MAX));
   }

@@ -129,6 +129,20 @@ struct BadCase {
 
 class BadJob : public testing::TestWithParam<BadCase> {};
 
+TEST(JobSpec, a_limit_of_less_than_a_millisecond_is_a_limit_and_0s_is_none) {
+  const auto limits = [](const char* duration) {
+    return JobSpec::parse({{"problem", {{"type", "noop"}}},
+                           {"limits", {{"total_time", "1h"}, {"queue_wait", duration}, {"run_time", duration}}}},
+                          registry())
+        ->limits;
+  };
+  EXPECT_EQ(limits("0s").queue_wait_ms, 0);
+  EXPECT_EQ(limits("0s").run_time_ms, 0);
+  EXPECT_EQ(limits("1us").queue_wait_ms, 1);
+  EXPECT_EQ(limits("1us").run_time_ms, 1);
+  EXPECT_EQ(limits("1.5ms").run_time_ms, 2);
+}
+
 TEST_P(BadJob, is_refused_with_place_value_and_what_to_do) {
   const auto spec = JobSpec::parse_text(GetParam().text, "job.yaml", registry());
   ASSERT_FALSE(spec);

@@ -5,6 +5,8 @@
 
 #include <set>
 
+#include "tandem/model/job/job_event.h"
+
 namespace tandem::job {
 namespace {
 
@@ -66,6 +68,15 @@ TEST(JobState, names_are_unique_and_found_again) {
   }
   EXPECT_EQ(names.size(), kNumJobStates);
   EXPECT_EQ(find_job_state("done"), std::nullopt);
+}
+
+TEST(JobState, the_events_that_end_a_job_are_those_of_the_four_final_states) {
+  std::set<std::string_view> ends;
+  for (const EventRecord& event : event_catalogue())
+    if (ends_job(event.type)) ends.insert(event.type);
+  EXPECT_THAT(ends, testing::ElementsAre("job.cancelled", "job.expired", "job.failed", "job.succeeded"));
+  for (const char* const other : {"", "job.", "succeeded", "job.removed", "job.succeeded2", "step.failed"})
+    EXPECT_FALSE(ends_job(other)) << other;
 }
 
 TEST(JobState, an_illegal_transition_names_both_ends) {

@@ -4,7 +4,6 @@
 // Goals for 1,000,000 queued: claim p99 <= 10 ms, start <= 3 s, RSS <= 500 MiB. TANDEM_BENCH_JOBS sets another number,
 // TANDEM_BENCH_DIR the disk; a million ended jobs take about 8 GiB of it.
 #include <benchmark/benchmark.h>
-#include <fmt/format.h>
 #include <malloc.h>
 
 #include <algorithm>
@@ -20,16 +19,17 @@
 #include "tandem/base/fs.h"
 #include "tandem/base/hash.h"
 #include "tandem/base/pause.h"
-#include "tandem/base/testing/recording_log.h"
-#include "tandem/base/testing/recording_tracer.h"
-#include "tandem/orchestrate/engine/engine.h"
-#include "tandem/orchestrate/engine/job_record.h"
+#include "tandem/orchestrate/engine/testing/engine_bench.h"
 #include "tandem/store/sqlite/sqlite_store.h"
 #include "tandem/store/testing/bench_folder.h"
 
 namespace {
 
 using namespace tandem;
+using engine::BenchNode;
+using engine::Latencies;
+using engine::report;
+using engine::Starts;
 using store::Table;
 
 constexpr std::size_t kJobsABatch = 500;
@@ -38,34 +38,9 @@ constexpr std::size_t kAdmissions = 300;
 constexpr std::size_t kDrained = 3'000;
 constexpr int kProjects = 10;
 
-using Latencies = std::vector<double>;  ///< ms
-
-class NoMeter final : public Meter {
- public:
-  void add(std::string_view name, double amount, Labels) override {
-    if (name == "tandem_jobs_removed_total") removed = removed + static_cast<std::uint64_t>(amount);
-    if (name == "tandem_blobs_erased_total") erased = erased + static_cast<std::uint64_t>(amount);
-  }
-  void observe(std::string_view, double, Labels) override {}
-  void set(std::string_view, double, Labels) override {}
-  std::atomic<std::uint64_t> removed = 0;
-  std::atomic<std::uint64_t> erased = 0;
-};
-
 std::size_t num_jobs() {
   const char* chosen = std::getenv("TANDEM_BENCH_JOBS");
   return chosen != nullptr ? std::stoul(chosen) : 1'000'000;
-}
-
-void report(::benchmark::State& state, const std::string& name, Latencies latencies) {
-  if (latencies.empty()) return;
-  std::sort(latencies.begin(), latencies.end());
-  const auto at = [&](double share) {
-    return latencies[static_cast<std::size_t>(share * static_cast<double>(latencies.size() - 1))];
-  };
-  state.counters[name + "_p50_ms"] = at(0.5);
-  state.counters[name + "_p99_ms"] = at(0.99);
-  state.counters[name + "_max_ms"] = latencies.back();
 }
 
 /// Passes everything on, and takes the time of each claim: from the reading of a job's row until its start is durable; and of each commit.
@@ -88,8 +63,8 @@ class TimedStore final : public store::Store {
       {
         const std::lock_guard lock(mutex_);
         const Instant now = clock_.monotonic();
-        if (began) claims_.push_back(std::chrono::duration<double, std::milli>(now - *began).count());
-        commits_.push_back(std::chrono::duration<double, std::milli>(now - handed_in).count());
+        if (began) claims_.push_back(now - *began);
+        commits_.push_back(now - handed_in);
       }
       done(std::move(result));
     });
@@ -126,48 +101,24 @@ class TimedStore final : public store::Store {
   Latencies commits_;
 };
 
-/// A machine whose store stays when its process ends.
+/// A process on a disk that outlives it.
 struct Machine {
-  void open_store() {
-    store = std::make_unique<TimedStore>(sqlite::SqliteStore::open(path, {}, executor, clock, meter).value(), clock);
-    submitter = std::make_unique<submit::Submitter>(submit::SubmitServices{.store = *store,
-                                                                           .executor = executor,
-                                                                           .clock = clock,
-                                                                           .log = log,
-                                                                           .meter = meter,
-                                                                           .crash_points = crash_points},
-                                                    submit::SubmitOptions{});
-  }
-  void open_engine(engine::EngineOptions options) {
-    engine = engine::Engine::start({.store = *store,
-                                    .backends = backends,
-                                    .problems = problems,
-                                    .executor = executor,
-                                    .clock = clock,
-                                    .rng = rng,
-                                    .log = log,
-                                    .meter = meter,
-                                    .tracer = tracer,
-                                    .submitter = *submitter,
-                                    .crash_points = crash_points},
-                                   std::move(options))
-                 .value();
-  }
+  Machine()
+      : node(
+            [this](BenchNode& self) {
+              return std::make_unique<TimedStore>(
+                  sqlite::SqliteStore::open(path, {}, self.executor, self.clock, self.meter).value(), self.clock);
+            },
+            starts) {}
+  TimedStore& store() { return static_cast<TimedStore&>(*node.store); }
+  engine::Engine& engine() { return *node.engine; }
   void close() {
-    engine.reset();
-    submitter.reset();
-    store.reset();
+    node.close();
     ::malloc_trim(0);
   }
-  job::JobSpec noop(int project = 0) {
-    return job::JobSpec::parse(
-               {{"problem", {{"type", "noop"}}}, {"schedule", {{"project", fmt::format("p{}", project)}}}}, problems)
-        .value();
-  }
-  double ms_since(Instant begin) {
-    return std::chrono::duration<double, std::milli>(clock.monotonic() - begin).count();
-  }
-  void rest() { (void)pause(executor, std::chrono::milliseconds(2), {}); }
+  std::chrono::nanoseconds since(Instant begin) { return node.clock.monotonic() - begin; }
+  double ms_since(Instant begin) { return std::chrono::duration<double, std::milli>(since(begin)).count(); }
+  void rest() { (void)pause(node.executor, std::chrono::milliseconds(2), {}); }
   double file_mib() {
     double out = 0;
     for (const char* suffix : {"", "-wal"})
@@ -181,18 +132,8 @@ struct Machine {
 
   store::BenchFolder folder;
   const std::string path = folder / "store.db";
-  SystemClock clock;
-  SystemRng rng;
-  ThreadExecutor executor{2};
-  RecordingLog log;
-  NoMeter meter;
-  RecordingTracer tracer;
-  CrashPoints crash_points;
-  problem::ProblemRegistry problems = problem::ProblemRegistry::with_builtin_types();
-  backend::BackendRegistry backends;
-  std::unique_ptr<TimedStore> store;
-  std::unique_ptr<submit::Submitter> submitter;
-  std::unique_ptr<engine::Engine> engine;
+  Starts starts;
+  BenchNode node;
 };
 
 std::string replaced(std::string text, const std::string& from, const std::string& to) {
@@ -257,8 +198,8 @@ void fill(Machine& machine, const std::vector<Template>& templates, std::size_t 
   for (std::size_t done = 0; done < count;) {
     store::Batch batch;
     for (std::size_t i = 0; i < kJobsABatch && done < count; ++i, ++done)
-      templates[done % templates.size()].write(batch, new_job_id(machine.clock, machine.rng));
-    TANDEM_ASSERT(machine.store->commit_and_wait(std::move(batch)).has_value());
+      templates[done % templates.size()].write(batch, new_job_id(machine.node.clock, machine.node.rng));
+    TANDEM_ASSERT(machine.store().commit_and_wait(std::move(batch)).has_value());
   }
 }
 
@@ -266,12 +207,12 @@ void measure_pages(::benchmark::State& state, Machine& machine, job::JobState in
   Latencies all;
   Latencies some;
   for (std::size_t i = 0; i < kPages; ++i) {
-    Instant begin = machine.clock.monotonic();
-    TANDEM_ASSERT(machine.engine->jobs({.limit = 100})->jobs.size() == 100);
-    all.push_back(machine.ms_since(begin));
-    begin = machine.clock.monotonic();
-    TANDEM_ASSERT(machine.engine->jobs({.state = in, .limit = 100})->jobs.size() == 100);
-    some.push_back(machine.ms_since(begin));
+    Instant begin = machine.node.clock.monotonic();
+    TANDEM_ASSERT(machine.engine().jobs({.limit = 100})->jobs.size() == 100);
+    all.push_back(machine.since(begin));
+    begin = machine.node.clock.monotonic();
+    TANDEM_ASSERT(machine.engine().jobs({.state = in, .limit = 100})->jobs.size() == 100);
+    some.push_back(machine.since(begin));
   }
   report(state, "page", std::move(all));
   report(state, "page_of_state", std::move(some));
@@ -279,47 +220,49 @@ void measure_pages(::benchmark::State& state, Machine& machine, job::JobState in
 
 void measure_start(::benchmark::State& state, Machine& machine, engine::EngineOptions options) {
   state.counters["rss_before_mib"] = machine.rss_mib();
-  const Instant begin = machine.clock.monotonic();
-  const std::chrono::nanoseconds cpu = machine.clock.thread_cpu();
-  machine.open_store();
-  machine.open_engine(std::move(options));
-  TANDEM_ASSERT(machine.engine->ready().has_value());
+  const Instant begin = machine.node.clock.monotonic();
+  const std::chrono::nanoseconds cpu = machine.node.clock.thread_cpu();
+  machine.node.open_store();
+  machine.node.open_engine(std::move(options));
+  TANDEM_ASSERT(machine.engine().ready().has_value());
   state.counters["start_ms"] = machine.ms_since(begin);
-  state.counters["start_cpu_ms"] = std::chrono::duration<double, std::milli>(machine.clock.thread_cpu() - cpu).count();
+  state.counters["start_cpu_ms"] = std::chrono::duration<double, std::milli>(machine.node.clock.thread_cpu() - cpu).count();
   state.counters["rss_mib"] = machine.rss_mib();
 }
 
 void measure_admissions(::benchmark::State& state, Machine& machine, const std::string& name) {
   Latencies out;
-  const job::JobSpec spec = machine.noop();
+  const job::JobSpec spec = machine.node.noop();
   for (std::size_t i = 0; i < kAdmissions; ++i) {
-    const Instant begin = machine.clock.monotonic();
-    TANDEM_ASSERT(machine.engine->admit(spec, "default", "", "user:bench").has_value());
-    out.push_back(machine.ms_since(begin));
+    const Instant begin = machine.node.clock.monotonic();
+    TANDEM_ASSERT(machine.engine().admit(spec, "default", "", "user:bench").has_value());
+    out.push_back(machine.since(begin));
   }
   report(state, name, std::move(out));
 }
 
 void queued(::benchmark::State& state) {
   Machine machine;
-  machine.open_store();
-  machine.open_engine({.workers = 0});
+  machine.node.open_store();
+  machine.node.open_engine({.workers = 0});
   std::vector<Template> templates;
   for (int project = 0; project < kProjects; ++project) {
-    const JobId id = machine.engine->admit(machine.noop(project), "default", "", "user:bench")->id;
-    templates.emplace_back(*machine.store, id);
+    job::JobSpec spec = machine.node.noop();
+    spec.schedule.project = fmt::format("p{}", project);
+    const JobId id = machine.engine().admit(spec, "default", "", "user:bench")->id;
+    templates.emplace_back(machine.store(), id);
   }
   fill(machine, templates, num_jobs());
   machine.close();
   for (auto _ : state) {
     measure_start(state, machine, {.workers = 2, .retention_interval = std::chrono::hours(1)});
     std::atomic<std::uint64_t> ended = 0;
-    const auto counting = machine.engine->subscribe(
+    const auto counting = machine.engine().subscribe(
         [&](const job::Event& event) { ended += event.type == "job.succeeded" ? 1 : 0; }, nullptr, nullptr);
-    const Instant begin = machine.clock.monotonic();
+    const Instant begin = machine.node.clock.monotonic();
     while (ended < kDrained) machine.rest();
     state.counters["drained_per_s"] = static_cast<double>(ended) / machine.ms_since(begin) * 1000;
-    report(state, "claim", machine.store->take_claims());
+    report(state, "claim", machine.store().take_claims());
     measure_admissions(state, machine, "admit");
     measure_pages(state, machine, job::JobState::kQueued);
     state.counters["rss_end_mib"] = machine.rss_mib();
@@ -330,13 +273,13 @@ void queued(::benchmark::State& state) {
 
 void ended(::benchmark::State& state) {
   Machine machine;
-  machine.open_store();
-  machine.open_engine({.workers = 2});
-  job::JobSpec spec = machine.noop();
+  machine.node.open_store();
+  machine.node.open_engine({.workers = 2});
+  job::JobSpec spec = machine.node.noop();
   spec.name = kPlaceholder;
-  const JobId id = machine.engine->admit(spec, "default", "", "user:bench")->id;
-  TANDEM_ASSERT(machine.engine->wait(id, Deadline::never())->state == job::JobState::kSucceeded);
-  const std::vector<Template> templates = {Template(*machine.store, id)};
+  const JobId id = machine.engine().admit(spec, "default", "", "user:bench")->id;
+  TANDEM_ASSERT(machine.engine().wait(id, Deadline::never())->state == job::JobState::kSucceeded);
+  const std::vector<Template> templates = {Template(machine.store(), id)};
   fill(machine, templates, num_jobs());
   machine.close();
   const double filled_mib = machine.file_mib();
@@ -347,38 +290,38 @@ void ended(::benchmark::State& state) {
     machine.close();
 
     // A tenth is removed, with a client that goes on admitting.
-    machine.open_store();
+    machine.node.open_store();
     const std::size_t goes = num_jobs() / 10;
-    const std::uint64_t removed = machine.meter.removed;
-    machine.open_engine({.workers = 2, .retention_jobs = num_jobs() - goes});
-    const Instant begin = machine.clock.monotonic();
+    const std::uint64_t removed = machine.node.meter.removed;
+    machine.node.open_engine({.workers = 2, .retention_jobs = num_jobs() - goes});
+    const Instant begin = machine.node.clock.monotonic();
     std::atomic<bool> over = false;
     Latencies beside;
     std::thread client([&] {
-      const job::JobSpec another = machine.noop();
+      const job::JobSpec another = machine.node.noop();
       while (!over) {
-        const Instant asked = machine.clock.monotonic();
-        TANDEM_ASSERT(machine.engine->admit(another, "default", "", "user:bench").has_value());
-        beside.push_back(machine.ms_since(asked));
+        const Instant asked = machine.node.clock.monotonic();
+        TANDEM_ASSERT(machine.engine().admit(another, "default", "", "user:bench").has_value());
+        beside.push_back(machine.since(asked));
         machine.rest();
       }
     });
-    while (machine.meter.removed - removed < goes) machine.rest();
+    while (machine.node.meter.removed - removed < goes) machine.rest();
     state.counters["removed_per_s"] = static_cast<double>(goes) / machine.ms_since(begin) * 1000;
-    const Instant swept_from = machine.clock.monotonic();
-    while (machine.meter.erased == 0) machine.rest();  // said once, when the sweep is over
+    const Instant swept_from = machine.node.clock.monotonic();
+    while (machine.node.meter.erased == 0) machine.rest();  // said once, when the sweep is over
     state.counters["sweep_ms"] = machine.ms_since(swept_from);
     over = true;
     client.join();
     report(state, "admit_beside", std::move(beside));
-    report(state, "commit_beside", machine.store->take_commits());
-    state.counters["erased_blobs"] = static_cast<double>(machine.meter.erased);
+    report(state, "commit_beside", machine.store().take_commits());
+    state.counters["erased_blobs"] = static_cast<double>(machine.node.meter.erased);
     state.counters["rss_end_mib"] = machine.rss_mib();
     machine.close();
 
     // What was freed is used again.
     const double before_mib = machine.file_mib();
-    machine.open_store();
+    machine.node.open_store();
     fill(machine, templates, goes / 2);
     machine.close();
     state.counters["file_mib"] = filled_mib;

@@ -29,12 +29,14 @@ class EngineImpl::Waiter {
 Result<void> EngineImpl::recover_and_start() {
   doing_chores_ = services_.executor.start_loop("chores", [this](const std::stop_token& stop) { do_chores(stop); });
   if (services_.store.shared()) TANDEM_TRY(join_others());
-  if (!takes_part()) {  // it must not touch what it does not mean to run
-    // An API without workers: its readiness depends on the store.
-    if (follower_ != nullptr || options_.schedules)
-      healing_ = services_.executor.start_loop("store-watch", [this](const std::stop_token& stop) { heal(stop); });
-    return {};
-  }
+  if (takes_part()) TANDEM_TRY(take_part());
+  // Also of an API without workers the readiness depends on the store.
+  if (takes_part() || follower_ != nullptr || options_.schedules)
+    healing_ = services_.executor.start_loop("store-watch", [this](const std::stop_token& stop) { heal(stop); });
+  return {};
+}
+
+Result<void> EngineImpl::take_part() {
   reach(one_of(kPoints, "engine.before_recovery"));
   if (membership_ != nullptr) {
     TANDEM_TRY(lead());
@@ -47,7 +49,6 @@ Result<void> EngineImpl::recover_and_start() {
   for (std::size_t i = 0; i < options_.workers; ++i)
     workers_.push_back(services_.executor.start_loop("worker", [this](const std::stop_token& stop) { work(stop); }));
   if (options_.workers != 0) sweeping_ = reconciler_.start(services_.executor, options_.reconcile_interval);
-  healing_ = services_.executor.start_loop("store-watch", [this](const std::stop_token& stop) { heal(stop); });
   keeping_house_ =
       services_.executor.start_loop("retention", [this](const std::stop_token& stop) { keep_house(stop); });
   if (membership_ != nullptr) {
@@ -101,22 +102,20 @@ void EngineImpl::admit(SpecPtr spec, std::string_view tenant, std::string_view i
   if (!made) return done(tl::unexpected(std::move(made).error()));
   if (made->earlier) return done(*std::move(made->earlier));
   Candidate candidate = *std::move(made);
-  {
-    const std::lock_guard lock(mutex_);
-    ++admitting_;
-  }
   ledger_.insert(std::move(candidate.record), std::move(candidate.change),
-                 [this, spec = std::move(spec), tenant = std::string(tenant), key = std::string(idempotency_key),
-                  actor = std::string(actor), done = std::move(done)](Result<JobRecord> row) mutable {
+                 [this, admitting = count_admission(), spec = std::move(spec), tenant = std::string(tenant),
+                  key = std::string(idempotency_key), actor = std::string(actor),
+                  done = std::move(done)](Result<JobRecord> row) mutable {
                    if (row) {
                      const JobId id = row->view.id;
                      admitted(*std::move(row), std::move(spec));
                      done(Admission{.id = id});
-                     return admission_ended();
+                     return admitting.reset();
                    }
                    // What it means may take a look at the store, and this is no thread to look from.
-                   chore([this, spec = std::move(spec), tenant = std::move(tenant), key = std::move(key),
-                          actor = std::move(actor), error = std::move(row).error(), done = std::move(done)] {
+                   chore([this, admitting = std::move(admitting), spec = std::move(spec), tenant = std::move(tenant),
+                          key = std::move(key), actor = std::move(actor), error = std::move(row).error(),
+                          done = std::move(done)]() mutable {
                      if (is_store_trouble(error)) cannot_store(error);
                      // Two requests with one key at the same time, of which the other one won: its job is the answer. Or an old key
                      // expired just now.
@@ -124,7 +123,7 @@ void EngineImpl::admit(SpecPtr spec, std::string_view tenant, std::string_view i
                        admit(spec, tenant, key, actor, done);
                      else
                        done(tl::unexpected(error));
-                     admission_ended();
+                     admitting.reset();
                    });
                  });
 }
@@ -208,10 +207,16 @@ void EngineImpl::admitted(JobRecord row, SpecPtr spec) {
   enqueue_locked(queued);
 }
 
-void EngineImpl::admission_ended() {
-  const std::lock_guard lock(mutex_);  // held to the end: nothing here is touched after an engine may be gone
-  --admitting_;
-  if (draining_) changed_->notify_all();
+std::shared_ptr<void> EngineImpl::count_admission() {
+  {
+    const std::lock_guard lock(mutex_);
+    ++admitting_;
+  }
+  return {nullptr, [this](void*) {
+            const std::lock_guard lock(mutex_);  // held to the end: nothing here is touched after an engine may be gone
+            --admitting_;
+            if (draining_) changed_->notify_all();
+          }};
 }
 
 void EngineImpl::enqueue(const Queued& queued) {

@@ -160,6 +160,7 @@ class Engine {
   virtual Result<job::Plan> plan(const job::JobSpec& spec) = 0;
 
   virtual Result<JobView> job(const JobId& id) = 0;  ///< 5001 job_not_found
+  /// A job whose row cannot be read is left out and named in the log (job.unreadable): job() says what is wrong with it.
   virtual Result<JobPage> jobs(const JobQuery& query) = 0;
   virtual Result<Json> spec_document(const JobId& id) = 0;
   virtual Result<Json> plan_document(const JobId& id) = 0;  ///< 5004 before planning

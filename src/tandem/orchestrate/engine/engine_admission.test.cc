@@ -2,9 +2,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <new>
 #include <set>
 
 #include "tandem/hybrid/walk/walk.h"
+#include "tandem/orchestrate/engine/testing/cut_store.h"
 #include "tandem/orchestrate/engine/testing/engine_world.h"
 
 namespace tandem::engine {
@@ -43,6 +45,17 @@ TEST_F(EngineAdmission, a_failed_admission_leaves_nothing) {
   EXPECT_EQ(num_jobs(world_), 0u);
   EXPECT_EQ(world_.store->count(store::Table::kIdempotency, "").value(), 0u);
   EXPECT_EQ(world_.store->last_sequence().value(), 0u);
+}
+
+TEST_F(EngineAdmission, one_for_which_there_is_no_memory_does_not_hold_the_drain_up) {
+  world_.open(0);
+  CutStore short_of_memory(*world_.store);
+  const auto engine =
+      Engine::start(world_.services(short_of_memory, *world_.submitter), EngineOptions{.workers = 0}).value();
+  short_of_memory.before_commit([] { throw std::bad_alloc(); });
+  EXPECT_THROW((void)engine->admit(world_.classical_job(), "default", "", "user"), std::bad_alloc);
+  engine->drain(Deadline::after(world_.clock, std::chrono::nanoseconds(0)));
+  EXPECT_EQ(num_jobs(world_), 0u);
 }
 
 TEST_F(EngineAdmission, the_same_key_and_document_give_the_same_job_also_after_a_restart) {

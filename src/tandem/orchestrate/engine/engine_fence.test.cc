@@ -27,6 +27,7 @@ TEST_F(EngineFence, a_worker_with_an_old_fence_writes_nothing) {
                    [&](const job::Event& event) { published.push_back(event.type); });
   const auto start = [&] {
     return ledger.update(id, std::nullopt, "engine", [](JobRecord& record, Change& change) -> Result<void> {
+      record.view.state = job::JobState::kRunning;
       ++record.view.fence;
       change.events.push_back({job::EventData("job.started").member("fence", record.view.fence).member("start", 1)});
       return {};
@@ -47,6 +48,80 @@ TEST_F(EngineFence, a_worker_with_an_old_fence_writes_nothing) {
   EXPECT_FALSE(world_.store->get(store::Table::kStep, "checkpoint").value());
   EXPECT_THAT(write(new_fence), Succeeds());
   EXPECT_THAT(published, ElementsAre("job.started", "job.started", "round.started"));
+}
+
+TEST_F(EngineFence, a_worker_whose_job_went_back_to_the_queue_writes_nothing) {
+  world_.open(0);
+  const JobId id = world_.admit(world_.classical_job());
+  JobLedger ledger(*world_.store, world_.clock, world_.crash_points, [](const job::Event&) {});
+  const auto move = [&](job::JobEvent event) {
+    return ledger.update(id, std::nullopt, "engine", [&](JobRecord& record, Change&) -> Result<void> {
+      TANDEM_TRY_ASSIGN(record.view.state, job::require_transition(record.view.state, event));
+      if (event == job::JobEvent::kStart) ++record.view.fence;
+      return {};
+    });
+  };
+  const std::uint64_t fence = move(job::JobEvent::kStart)->view.fence;
+  ASSERT_EQ(move(job::JobEvent::kRequeue)->view.fence, fence);  // only the next start raises it
+  const Decide checkpoint = [](JobRecord&, Change& change) -> Result<void> {
+    change.keeps_row = true;
+    change.batch.put(store::Table::kStep, "checkpoint", "bytes");
+    return {};
+  };
+  EXPECT_THAT(ledger.update(id, fence, "engine", checkpoint), FailsWith(errors::kStaleFence));
+  EXPECT_FALSE(world_.store->get(store::Table::kStep, "checkpoint").value());
+  // A start that is stored with what follows it is no such thing.
+  EXPECT_THAT(ledger.update(id, fence, "engine",
+                            [](JobRecord& record, Change& change) -> Result<void> {
+                              ++record.view.fence;
+                              TANDEM_TRY_ASSIGN(record.view.state, job::require_transition(record.view.state,
+                                                                                           job::JobEvent::kStart));
+                              change.batch.put(store::Table::kStep, "checkpoint", "bytes");
+                              return {};
+                            }),
+              Succeeds());
+}
+
+TEST_F(EngineFence, a_change_that_rests_on_another_row_which_is_not_so_ends_with_that) {
+  world_.open(0);
+  const JobId id = world_.admit(world_.classical_job());
+  ASSERT_THAT(world_.store->commit_and_wait(store::Batch().put(store::Table::kMeta, "taken", "by another")),
+              Succeeds());
+  JobLedger ledger(*world_.store, world_.clock, world_.crash_points, [](const job::Event&) {});
+  int decided = 0;
+  const Decide rests_on = [&](JobRecord&, Change& change) -> Result<void> {
+    if (++decided > 10) return fail(errors::kIllegalTransition, "it is tried for ever");
+    change.batch.put(store::Table::kMeta, "taken", "by this one", store::Expect::absent());
+    return {};
+  };
+  const auto done = ledger.update(id, std::nullopt, "engine", rests_on);
+  ASSERT_THAT(done, FailsWith(errors::kPreconditionFailed));
+  EXPECT_THAT(done.error().message, HasSubstr("taken"));
+  ASSERT_THAT(ledger.update(id, std::nullopt, "engine",
+                            [](JobRecord& record, Change&) -> Result<void> {
+                              record.view.state = job::JobState::kRunning;
+                              return {};
+                            }),
+              Succeeds());
+  decided = 0;
+  EXPECT_THAT(ledger.advance(*load_job(*world_.store, id), "engine", rests_on), FailsWith(errors::kPreconditionFailed));
+  // One that another writer changes in between is read anew, although the job's own row stays as it is.
+  decided = 0;
+  EXPECT_THAT(ledger.update(id, std::nullopt, "engine",
+                            [&](JobRecord&, Change& change) -> Result<void> {
+                              const auto row = world_.store->get(store::Table::kMeta, "taken").value();
+                              if (++decided <= 3) {
+                                EXPECT_THAT(world_.store->commit_and_wait(
+                                                store::Batch().put(store::Table::kMeta, "taken", "once more")),
+                                            Succeeds());
+                              }
+                              change.keeps_row = true;
+                              change.batch.put(store::Table::kMeta, "taken", "by this one",
+                                               store::Expect::at(row->version));
+                              return {};
+                            }),
+              Succeeds());
+  EXPECT_EQ(decided, 4);
 }
 
 TEST_F(EngineFence, a_worker_that_lost_its_job_lets_go_and_leaves_the_new_owner_alone) {

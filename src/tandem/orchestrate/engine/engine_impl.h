@@ -46,7 +46,7 @@ class EngineImpl final : public Engine {
                  .memory_bytes_max = options_.memory_bytes_max,
                  .remote_deadline = options_.remote_deadline,
                  .versions = options_.versions}),
-        reads_(services_.store, services_.submitter),
+        reads_(services_.store, services_.submitter, services_.log),
         reconciler_(services_.submitter, services_.backends,
                     [this](const JobId& id, std::uint64_t fence) { return runs_elsewhere(id, fence); }),
         watch_(services_.store, services_.log, services_.meter),
@@ -154,7 +154,8 @@ class EngineImpl final : public Engine {
   };
   Result<Candidate> make_candidate(const job::JobSpec& spec, std::string_view tenant, std::string_view idempotency_key,
                                    std::string_view actor);
-  void admission_ended();
+  /// Until what it returns is gone an admission is under way, and the drain waits for it.
+  std::shared_ptr<void> count_admission();
   void admitted(JobRecord row, SpecPtr spec);
   void reach(std::string_view point) const { services_.crash_points.reach(point); }
   void drain_all(Deadline deadline);
@@ -206,7 +207,8 @@ class EngineImpl final : public Engine {
   void stop_running(const JobId& id, StopReason reason);
 
   Result<void> requeue(const JobId& id, const std::string& reason);
-  /// Runs jobs, or looks after those of others.
+  Result<void> take_part();  ///< from the recovery of what was running on
+  /// Runs jobs, or looks after those of others; one that does neither must not touch what it does not mean to run.
   bool takes_part() const { return options_.workers != 0 || (options_.schedules && services_.store.shared()); }
   Result<void> lead();  ///< what the leader does, if this process is it
   void obey();  ///< what clients asked of the jobs that this process runs, should the log not have told

@@ -83,6 +83,29 @@ TEST_F(EngineRead, jobs_are_listed_by_the_error_they_ended_with_and_pages_do_not
   EXPECT_THAT(world_.engine->jobs(query)->jobs, SizeIs(2));
 }
 
+TEST_F(EngineRead, a_job_whose_row_cannot_be_read_is_named_and_does_not_keep_the_others_from_the_list) {
+  world_.open(0);
+  std::vector<std::string> ids;
+  for (int i = 0; i < 3; ++i) {
+    ids.push_back(world_.admit(world_.classical_job()).value);
+    world_.clock.advance(std::chrono::milliseconds(2));
+  }
+  std::size_t told = 0;
+  for (const char* const damage : {"{", R"({"state":"elsewhere"})"}) {
+    ASSERT_THAT(world_.store->commit_and_wait(store::Batch().put(store::Table::kJob, ids[1], damage)), Succeeds());
+    for (const JobQuery& query : {JobQuery{}, JobQuery{.state = job::JobState::kQueued}}) {
+      const auto page = world_.engine->jobs(query);
+      ASSERT_THAT(page, Succeeds());
+      ASSERT_THAT(page->jobs, SizeIs(2));
+      EXPECT_EQ(page->jobs[0].id.value, ids[2]);
+      EXPECT_EQ(page->jobs[1].id.value, ids[0]);
+      ASSERT_EQ(world_.log.count("job.unreadable"), ++told);
+      EXPECT_EQ(world_.log.entries().back().fields.at("job_id"), ids[1]);
+    }
+  }
+  EXPECT_FALSE(world_.engine->job(JobId(ids[1])));  // whoever asks for it is told why not
+}
+
 TEST_F(EngineRead, what_is_not_there_is_said) {
   world_.open(0);
   const JobId unknown("job_01900000-0000-7000-8000-00000000dead");

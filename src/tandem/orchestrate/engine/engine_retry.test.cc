@@ -268,10 +268,15 @@ TEST_F(EngineRetry, local_work_is_tried_again_after_errors_that_are_transient_an
   }
 }
 
-/// Delays as note() draws them for tries of one station, one after the other.
+/// Delays as note() draws them for tries of one station, one after the other, of a job that waits.
 std::vector<std::int64_t> delays(const JobId& id, EngineWorld& world, const job::RetryPolicy& policy) {
   JobLedger ledger(*world.store, world.clock, world.crash_points, [](const job::Event&) {});
   StepTries tries(*world.store, ledger, world.clock);
+  const auto running = ledger.update(id, std::nullopt, "engine", [](JobRecord& record, Change&) -> Result<void> {
+    record.view.state = job::JobState::kRunning;
+    return {};
+  });
+  EXPECT_THAT(running, Succeeds());
   std::vector<std::int64_t> out;
   for (std::uint32_t number = 1;; ++number) {
     const auto noted =

@@ -1,6 +1,8 @@
 #include "tandem/orchestrate/engine/job_ledger.h"
 
 #include <iterator>
+#include <type_traits>
+#include <variant>
 
 #include "tandem/base/assert.h"
 #include "tandem/orchestrate/engine/crash_points.h"
@@ -10,6 +12,31 @@ namespace tandem::engine {
 namespace {
 
 constexpr std::string_view kSides[] = {"before", "after"};
+
+/// What a batch rests on: rows of these versions, or none.
+struct Premise {
+  store::Table table{};
+  std::string key;
+  store::Expect expect;
+  friend bool operator==(const Premise& a, const Premise& b) {
+    return a.table == b.table && a.key == b.key && a.expect.kind == b.expect.kind &&
+           a.expect.version == b.expect.version;
+  }
+};
+
+std::vector<Premise> premises_of(const store::Batch& batch) {
+  std::vector<Premise> out;
+  for (const store::Operation& operation : batch.operations) {
+    std::visit(
+        [&](const auto& one) {
+          if constexpr (!std::is_same_v<std::decay_t<decltype(one)>, store::Append>) {
+            if (one.expect.kind != store::Expect::Kind::kAny) out.push_back({one.table, one.key, one.expect});
+          }
+        },
+        operation);
+  }
+  return out;
+}
 
 /// "job.after_queued" of "job.queued".
 std::string crash_point_of(std::string_view side, std::string_view event_type) {
@@ -53,16 +80,26 @@ bool is_too_late(const Error& error) {
 
 Result<JobRecord> JobLedger::update(const JobId& id, std::optional<std::uint64_t> fence, const std::string& actor,
                                     const Decide& decide) {
+  std::optional<std::vector<Premise>> failed;
   while (true) {
     TANDEM_TRY_ASSIGN(JobRecord record, load_job(store_, id));
     if (fence && record.view.fence != *fence) {
       return fail(errors::kStaleFence, "job {} is owned under fence {}, this worker has {}; it stops", id.value,
                   record.view.fence, *fence);
     }
+    const job::JobState state = record.view.state;
     TANDEM_TRY_ASSIGN(Prepared prepared, decided(std::move(record), actor, decide));
+    if (fence && state != job::JobState::kRunning && prepared.record.view.fence == *fence) {
+      return fail(errors::kStaleFence, "job {} is {} by now and not this worker's under fence {}; it stops", id.value,
+                  job::to_string(state), *fence);
+    }
+    std::vector<Premise> premises = premises_of(prepared.batch);
     auto done = commit_and_wait(std::move(prepared));
-    // Another writer won; every loss means that somebody else made progress, so this ends.
     if (done || done.error().number != errors::kPreconditionFailed) return done;
+    // Another writer won and made progress, so this ends; unless all that is read anew is as it was, and what the change rests on
+    // is not so.
+    if (failed == premises) return done;
+    failed = std::move(premises);
   }
 }
 

@@ -54,8 +54,9 @@ class JobLedger {
       : store_(store), clock_(clock), crash_points_(crash_points), publish_(std::move(publish)) {}
 
   /// Reads the row, lets `decide` change it and name the events, commits all of it, publishes the events. When somebody else
-  /// changed the row meanwhile, everything is done again from the reading on. With `fence` the caller must still own the job.
-  /// Returns the row as committed. Errors: 5005 stale_fence, 5001 job_not_found, what `decide` says, those of the store.
+  /// changed the row meanwhile, everything is done again from the reading on. With `fence` the caller must still own the job: it runs
+  /// under that fence, or `decide` starts it. Returns the row as committed. Errors: 5005 stale_fence, 5001 job_not_found, what
+  /// `decide` says, those of the store; 3004 precondition_failed - the change rests on another row that is not so, twice alike.
   Result<JobRecord> update(const JobId& id, std::optional<std::uint64_t> fence, const std::string& actor,
                            const Decide& decide);
 

@@ -131,10 +131,17 @@ Result<JobPage> JobReads::jobs(const JobQuery& query) const {
   JobPage out;
   while (true) {
     TANDEM_TRY_ASSIGN(const std::vector<store::Row> rows, store_.scan(scan));
-    for (const store::Row& row : rows) {
-      auto record = indexed ? load_job(store_, JobId(row.key.substr(prefix.size()))) : JobRecord::parse(row);
-      if (!record && indexed && record.error().number == errors::kJobNotFound) continue;  // removed meanwhile
-      TANDEM_TRY(record);
+    for (const store::Row& found : rows) {
+      std::optional<store::Row> row = found;
+      if (indexed) {
+        TANDEM_TRY_ASSIGN(row, store_.get(store::Table::kJob, found.key.substr(prefix.size())));
+        if (!row) continue;  // removed meanwhile
+      }
+      auto record = JobRecord::parse(*row);
+      if (!record) {  // nobody finds the others without the list
+        log_.write(LogLevel::kError, "job.unreadable", {{"job_id", row->key}, {"error", record.error().to_string()}});
+        continue;
+      }
       // Of an index by error, or one that moved on since the entry was read.
       if (query.state && record->view.state != *query.state) continue;
       if (out.jobs.size() == limit) {

@@ -14,7 +14,8 @@ namespace tandem::engine {
 /// Threads: safe to call concurrently.
 class JobReads {
  public:
-  JobReads(store::Store& store, submit::Submitter& submitter) : store_(store), submitter_(submitter) {}
+  JobReads(store::Store& store, submit::Submitter& submitter, Log& log)
+      : store_(store), submitter_(submitter), log_(log) {}
 
   Result<JobView> job(const JobId& id) const;
   /// What a key of idempotency stands for.
@@ -36,6 +37,7 @@ class JobReads {
  private:
   store::Store& store_;
   submit::Submitter& submitter_;
+  Log& log_;
 };
 
 }  // namespace tandem::engine

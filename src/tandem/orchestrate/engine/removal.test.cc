@@ -287,7 +287,7 @@ TEST_F(Removed, a_listing_passes_over_what_was_removed_after_its_index_was_read)
 TEST_F(Removed, who_reads_a_job_while_it_goes_is_told_that_it_is_unknown_and_not_of_damage) {
   open();
   CutStore store(*world_.store);
-  const JobReads reads(store, *world_.submitter);
+  const JobReads reads(store, *world_.submitter, world_.log);
   const std::vector<std::function<ErrorNumber(const JobId&)>> ways = {
       [&](const JobId& id) { return reads.result(id).error().number; },
       [&](const JobId& id) { return reads.spec_document(id).error().number; },

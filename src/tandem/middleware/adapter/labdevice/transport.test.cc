@@ -19,9 +19,11 @@ using backend::CallContext;
 using backend::ProgramWork;
 using job::Money;
 using std::chrono::milliseconds;
+using testing::AllOf;
 using testing::Each;
 using testing::Field;
 using testing::HasSubstr;
+using testing::Lt;
 using testing::SizeIs;
 
 constexpr std::string_view kToken = "abcdefghijklmnopqrstuvwxyz";
@@ -184,6 +186,24 @@ TEST_F(TransportTest, a_final_answer_to_a_read_is_not_asked_for_again) {
   ASSERT_THAT(refused, FailsWith(errors::kBackendRefused));
   EXPECT_THAT(refused.error().message, HasSubstr("the reason"));
   EXPECT_THAT(http_.requests(), SizeIs(2));
+}
+
+TEST_F(TransportTest, what_a_provider_says_is_kept_up_to_a_limit) {
+  const std::string words(1'000'000, 'w');
+  HttpResponse refusal = own_error(401);
+  refusal.body = fmt::format(R"({{"emulated":true,"detail":"{}"}})", words);
+  const std::string failed = fmt::format(
+      R"({{"emulated":true,"id":"dev_1","token":"{}","status":"failed","error":"{}","billed_usd_micros":0}})", kToken,
+      words);
+  const auto is_cut = AllOf(HasSubstr("www..."), SizeIs(Lt(remote::kProviderWordsBytesMax + 200)));
+  http_.then(refusal);
+  EXPECT_THAT(backend_->submit(work(), kToken, {}).error().error.message, is_cut);
+  http_.then(refusal);
+  EXPECT_THAT(backend_->poll(kWork, {}).error().message, is_cut);
+  http_.then(200, failed);
+  EXPECT_THAT(backend_->poll(kWork, {})->detail, is_cut);
+  http_.then(refusal);
+  EXPECT_THAT(backend_->availability({})->detail, is_cut);
 }
 
 TEST_F(TransportTest, a_result_is_handed_over_byte_for_byte_with_its_bill_and_calibration) {

@@ -6,6 +6,7 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -32,13 +33,20 @@ inline void report(::benchmark::State& state, const std::string& name, Latencies
   };
   state.counters[name + "_p50_ms"] = at(0.5);
   state.counters[name + "_p99_ms"] = at(0.99);
+  state.counters[name + "_max_ms"] = at(1);
 }
 
-class NoMeter final : public Meter {
+/// Counts what goes, and nothing else.
+class BenchMeter final : public Meter {
  public:
-  void add(std::string_view, double, Labels) override {}
+  void add(std::string_view name, double amount, Labels) override {
+    if (name == "tandem_jobs_removed_total") removed += static_cast<std::uint64_t>(amount);
+    if (name == "tandem_blobs_erased_total") erased += static_cast<std::uint64_t>(amount);
+  }
   void observe(std::string_view, double, Labels) override {}
   void set(std::string_view, double, Labels) override {}
+  std::atomic<std::uint64_t> removed = 0;
+  std::atomic<std::uint64_t> erased = 0;
 };
 
 /// How long after its acknowledgement a worker, of whichever node, begins a job.
@@ -83,30 +91,44 @@ class StartTracer final : public Tracer {
 /// One process: its threads, its store and its engine.
 struct BenchNode {
   using Open = std::function<std::unique_ptr<store::Store>(BenchNode&)>;
-  BenchNode(const Open& open, std::size_t workers, Starts& starts)
-      : tracer(clock, starts),
-        store(open(*this)),
-        submitter({.store = *store,
-                   .executor = executor,
-                   .clock = clock,
-                   .log = log,
-                   .meter = meter,
-                   .crash_points = crash_points},
-                  {}),
-        engine(Engine::start({.store = *store,
-                              .backends = backends,
-                              .problems = problems,
-                              .executor = executor,
-                              .clock = clock,
-                              .rng = rng,
-                              .log = log,
-                              .meter = meter,
-                              .tracer = tracer,
-                              .submitter = submitter,
-                              .crash_points = crash_points},
-                             {.workers = workers, .node_id = "node_" + new_uuid7(clock, rng)})
-                   .value()) {}
-  job::JobSpec noop(int steps) {
+  /// Nothing is open.
+  BenchNode(Open open, Starts& starts) : tracer(clock, starts), open_(std::move(open)) {}
+  BenchNode(Open open, std::size_t workers, Starts& starts) : BenchNode(std::move(open), starts) {
+    open_store();
+    open_engine({.workers = workers, .node_id = "node_" + new_uuid7(clock, rng)});
+  }
+  void open_store() {
+    store = open_(*this);
+    submitter = std::make_unique<submit::Submitter>(submit::SubmitServices{.store = *store,
+                                                                           .executor = executor,
+                                                                           .clock = clock,
+                                                                           .log = log,
+                                                                           .meter = meter,
+                                                                           .crash_points = crash_points},
+                                                    submit::SubmitOptions{});
+  }
+  void open_engine(EngineOptions options) {
+    engine = Engine::start({.store = *store,
+                            .backends = backends,
+                            .problems = problems,
+                            .executor = executor,
+                            .clock = clock,
+                            .rng = rng,
+                            .log = log,
+                            .meter = meter,
+                            .tracer = tracer,
+                            .submitter = *submitter,
+                            .crash_points = crash_points},
+                           std::move(options))
+                 .value();
+  }
+  /// The process ends; what it stored stays.
+  void close() {
+    engine.reset();
+    submitter.reset();
+    store.reset();
+  }
+  job::JobSpec noop(int steps = 0) {
     return job::JobSpec::parse({{"problem", {{"type", "noop"}, {"steps", steps}}}}, problems).value();
   }
 
@@ -114,14 +136,17 @@ struct BenchNode {
   SystemRng rng;
   ThreadExecutor executor{2};
   RecordingLog log;
-  NoMeter meter;
+  BenchMeter meter;
   StartTracer tracer;
   CrashPoints crash_points;
   problem::ProblemRegistry problems = problem::ProblemRegistry::with_builtin_types();
   backend::BackendRegistry backends;
   std::unique_ptr<store::Store> store;
-  submit::Submitter submitter;
+  std::unique_ptr<submit::Submitter> submitter;
   std::unique_ptr<Engine> engine;
+
+ private:
+  Open open_;
 };
 
 /// Counts what is admitted and what has ended, and holds clients back when too much waits.
@@ -144,6 +169,7 @@ class Backlog {
   void hold_back() {
     std::unique_lock lock(mutex_);
     ++admitted_;
+    most_ = std::max(most_, open());
     if (open() <= kMax) return;
     ++waiting_;
     done_->wait(lock, [&] { return open() <= kMax / 2; });
@@ -153,6 +179,11 @@ class Backlog {
     const std::lock_guard lock(mutex_);
     return static_cast<std::uint64_t>(ended_);
   }
+  /// Jobs that had not ended, at most: what a job waits is this many divided by the jobs a second.
+  std::int64_t most() const {
+    const std::lock_guard lock(mutex_);
+    return most_;
+  }
 
  private:
   /// Below 0 when a job has ended before its client came to count it.
@@ -161,6 +192,7 @@ class Backlog {
   std::unique_ptr<Condition> done_;
   std::int64_t admitted_ = 0;
   std::int64_t ended_ = 0;
+  std::int64_t most_ = 0;
   std::size_t waiting_ = 0;
   std::unique_ptr<Timer> subscription_;
 };

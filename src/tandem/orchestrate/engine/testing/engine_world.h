@@ -59,13 +59,7 @@ class EngineWorld {
 
   Engine& open(std::size_t workers = 2, Runs runs = Runs::kEveryJob) {
     if (store == nullptr) store = std::make_unique<memory::MemoryStore>(store_threads, contents);
-    submitter = std::make_unique<submit::Submitter>(submit::SubmitServices{.store = *store,
-                                                                           .executor = skipping,
-                                                                           .clock = clock,
-                                                                           .log = log,
-                                                                           .meter = meter,
-                                                                           .crash_points = crash_points},
-                                                    submit::SubmitOptions{});
+    submitter = make_submitter(*store);
     auto started = Engine::start(services(), {.workers = workers,
                                               .runs = runs,
                                               .memory_bytes_max = memory_bytes_max,
@@ -80,9 +74,20 @@ class EngineWorld {
     engine = *std::move(started);
     return *engine;
   }
-  EngineServices services() {
-    return {.store = *store,
-            .backends = backends,
+  std::unique_ptr<submit::Submitter> make_submitter(store::Store& on) {
+    return std::make_unique<submit::Submitter>(submit::SubmitServices{.store = on,
+                                                                      .executor = skipping,
+                                                                      .clock = clock,
+                                                                      .log = log,
+                                                                      .meter = meter,
+                                                                      .crash_points = crash_points},
+                                               submit::SubmitOptions{});
+  }
+  EngineServices services() { return services(*store, *submitter); }
+  /// Of a process that sees the store in a way of its own, and may have other backends.
+  EngineServices services(store::Store& seen, submit::Submitter& submits, backend::BackendRegistry* own = nullptr) {
+    return {.store = seen,
+            .backends = own != nullptr ? *own : backends,
             .problems = problems,
             .executor = executor,
             .clock = clock,
@@ -90,7 +95,7 @@ class EngineWorld {
             .log = log,
             .meter = meter,
             .tracer = tracer,
-            .submitter = *submitter,
+            .submitter = submits,
             .crash_points = crash_points,
             .gates = gates};
   }
