@@ -268,7 +268,7 @@ TEST_F(EngineRetry, local_work_is_tried_again_after_errors_that_are_transient_an
   }
 }
 
-/// Delays as note() draws them for tries of one station, one after the other, of a job that waits.
+/// Delays as note() draws them for tries of one station, one after the other.
 std::vector<std::int64_t> delays(const JobId& id, EngineWorld& world, const job::RetryPolicy& policy) {
   JobLedger ledger(*world.store, world.clock, world.crash_points, [](const job::Event&) {});
   StepTries tries(*world.store, ledger, world.clock);
