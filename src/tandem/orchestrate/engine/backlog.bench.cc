@@ -226,7 +226,8 @@ void measure_start(::benchmark::State& state, Machine& machine, engine::EngineOp
   machine.node.open_engine(std::move(options));
   TANDEM_ASSERT(machine.engine().ready().has_value());
   state.counters["start_ms"] = machine.ms_since(begin);
-  state.counters["start_cpu_ms"] = std::chrono::duration<double, std::milli>(machine.node.clock.thread_cpu() - cpu).count();
+  state.counters["start_cpu_ms"] =
+      std::chrono::duration<double, std::milli>(machine.node.clock.thread_cpu() - cpu).count();
   state.counters["rss_mib"] = machine.rss_mib();
 }
 

@@ -74,8 +74,8 @@ TEST_F(EngineFence, a_worker_whose_job_went_back_to_the_queue_writes_nothing) {
   EXPECT_THAT(ledger.update(id, fence, "engine",
                             [](JobRecord& record, Change& change) -> Result<void> {
                               ++record.view.fence;
-                              TANDEM_TRY_ASSIGN(record.view.state, job::require_transition(record.view.state,
-                                                                                           job::JobEvent::kStart));
+                              TANDEM_TRY_ASSIGN(record.view.state,
+                                                job::require_transition(record.view.state, job::JobEvent::kStart));
                               change.batch.put(store::Table::kStep, "checkpoint", "bytes");
                               return {};
                             }),
@@ -107,19 +107,19 @@ TEST_F(EngineFence, a_change_that_rests_on_another_row_which_is_not_so_ends_with
   EXPECT_THAT(ledger.advance(*load_job(*world_.store, id), "engine", rests_on), FailsWith(errors::kPreconditionFailed));
   // One that another writer changes in between is read anew, although the job's own row stays as it is.
   decided = 0;
-  EXPECT_THAT(ledger.update(id, std::nullopt, "engine",
-                            [&](JobRecord&, Change& change) -> Result<void> {
-                              const auto row = world_.store->get(store::Table::kMeta, "taken").value();
-                              if (++decided <= 3) {
-                                EXPECT_THAT(world_.store->commit_and_wait(
-                                                store::Batch().put(store::Table::kMeta, "taken", "once more")),
-                                            Succeeds());
-                              }
-                              change.keeps_row = true;
-                              change.batch.put(store::Table::kMeta, "taken", "by this one",
-                                               store::Expect::at(row->version));
-                              return {};
-                            }),
+  EXPECT_THAT(ledger.update(
+                  id, std::nullopt, "engine",
+                  [&](JobRecord&, Change& change) -> Result<void> {
+                    const auto row = world_.store->get(store::Table::kMeta, "taken").value();
+                    if (++decided <= 3) {
+                      EXPECT_THAT(
+                          world_.store->commit_and_wait(store::Batch().put(store::Table::kMeta, "taken", "once more")),
+                          Succeeds());
+                    }
+                    change.keeps_row = true;
+                    change.batch.put(store::Table::kMeta, "taken", "by this one", store::Expect::at(row->version));
+                    return {};
+                  }),
               Succeeds());
   EXPECT_EQ(decided, 4);
 }

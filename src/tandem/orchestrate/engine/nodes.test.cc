@@ -119,8 +119,9 @@ TEST_F(Nodes, a_job_that_names_a_backend_which_its_worker_does_not_have_fails_an
   less.add(std::make_unique<FakeTier>("cpu.tabu", world_.clock));
   const auto front = node("front", 0);
   const auto back = node("back", 1, &less);
-  for (const Json& policy : {Json{{"fallbacks", {"cpu.annealing"}}}, Json{{"policy", {{"backends", {"cpu.annealing"}}}}},
-                             Json{{"policy", {{"avoid", {"cpu.annealing"}}}}}}) {
+  for (const Json& policy :
+       {Json{{"fallbacks", {"cpu.annealing"}}}, Json{{"policy", {{"backends", {"cpu.annealing"}}}}},
+        Json{{"policy", {{"avoid", {"cpu.annealing"}}}}}}) {
     Json document = {{"problem", EngineWorld::max_cut()}, {"refinement", {{"mode", "off"}}}};
     document.update(policy);
     const JobView view = wait(*front, admit(*front, world_.spec(document)));
