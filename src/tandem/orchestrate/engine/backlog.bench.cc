@@ -57,7 +57,7 @@ class TimedStore final : public store::Store {
       const std::lock_guard lock(mutex_);
       const auto found = read_at_.find(append->subject);
       began = found == read_at_.end() ? handed_in : found->second;
-      read_at_.clear();
+      if (found != read_at_.end()) read_at_.erase(found);
     }
     store_->commit(std::move(batch), [this, handed_in, began, done = std::move(done)](Result<store::Committed> result) {
       {

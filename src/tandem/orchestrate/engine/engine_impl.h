@@ -120,8 +120,9 @@ class EngineImpl final : public Engine {
     double charged_s = 0;
     bool look_again = false;  ///< it may be queued anew: whoever lets go of it looks
     bool keeps_key = false;  ///< another process has its serial key
+    bool found = false;  ///< in the store, and not claimed before it is walked
   };
-  /// One that is this process's and that a worker may walk.
+  /// One that a worker of this process may walk: its start is stored, or is to be with what follows it.
   struct Claimed {
     Run run;
     std::shared_ptr<Running> running;
@@ -185,8 +186,11 @@ class EngineImpl final : public Engine {
   Turn take(const std::stop_token& stop);
   bool may_start_more_locked(std::size_t free) const;  ///< `free`: workers without a job
   std::shared_ptr<Running> pop_locked();
-  /// Of a job that this process admitted and knows by heart the start need not be stored before it is walked.
-  std::optional<Run> take_fresh_locked(const std::string& job);
+  /// The start of a job that no other process takes need not be stored before it is walked: this one admitted it a moment ago, or it is
+  /// the only one. What is not known by heart has only its id, and is read by the worker.
+  std::optional<Run> take_unclaimed_locked(Running& running);
+  /// False: it has to be claimed after all, and that is under way.
+  bool read_unclaimed(Claimed& claimed);
   Result<void> start(JobRecord& row, Change& change, Timestamp at) const;
   void claim(const std::shared_ptr<Running>& running);
   void claim_with(JobRecord record, SpecPtr spec, const std::shared_ptr<Running>& running);
@@ -196,6 +200,7 @@ class EngineImpl final : public Engine {
   void claim_refused(const std::shared_ptr<Running>& running, const Error& error, std::uint64_t version);
   void give_back_claimed();  ///< what lies claimed behind long runs
   void walk(Claimed claimed);
+  void ending_locked(const Running& running, int more);  ///< counts ends under way
   void end(RunOutcome outcome, const std::shared_ptr<Running>& running);
   void end_again(RunOutcome outcome, const std::shared_ptr<Running>& running, bool was_refused);
   /// The job is out of this process's hands; `unstored`: it has to come back to it.
@@ -264,6 +269,7 @@ class EngineImpl final : public Engine {
   std::size_t admitting_ = 0;  ///< admissions that the store has not answered
   std::size_t claiming_ = 0;  ///< claims that the store has not answered
   std::size_t ending_ = 0;  ///< ends that it has not answered
+  std::size_t found_ending_ = 0;  ///< of them those of jobs that were found in the store
   std::size_t idle_ = 0;  ///< workers without a job
   double mean_run_s_ = 1;  ///< of late; high at first, so that nothing is claimed ahead before it is known to be short
   std::set<JobId> attended_;

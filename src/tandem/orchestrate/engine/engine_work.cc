@@ -14,6 +14,9 @@ constexpr std::size_t kClaimedAheadMax = 64;
 constexpr double kClaimedAheadS = 0.005;  ///< work that may lie claimed and not begun
 constexpr auto kClaimedTimeMax = std::chrono::milliseconds(200);  ///< beyond it claimed work goes back
 constexpr std::size_t kEndingMax = 512;  ///< ends under way to the store; beyond it workers wait
+/// The same for jobs that were read from the store: their starts wait with their ends, and those of a long queue would all wait for
+/// each other.
+constexpr std::size_t kFoundEndingMax = 24;
 constexpr double kMeanShare = 0.1;  ///< weight of the last run in the mean
 constexpr std::uint32_t kBackOffMax = 6;  ///< doublings of the time between two tries to store what one job does
 
@@ -25,6 +28,15 @@ bool is_usual(const Error& error) { return is_too_late(error) || error.number ==
 bool waited_too_long(const JobRecord& row, std::int64_t now_micros) {
   const std::int64_t until = queued_of(row).until_micros;
   return until != 0 && until <= now_micros;
+}
+
+/// Where its wait has a limit, others may end it as long as it waits in the store.
+bool may_wait(const JobRecord& row) { return queued_of(row).until_micros == 0; }
+
+/// Its start needs no look at anything but the row, as it is.
+bool is_ready(const JobRecord& row) {
+  return row.view.state == job::JobState::kQueued && !row.view.cancel_requested && !row.suspend_requested &&
+         may_wait(row);
 }
 
 Result<void> expire(store::Store& store, JobRecord& row, Change& change) {
@@ -56,7 +68,7 @@ Result<void> EngineImpl::requeue(const JobId& id, const std::string& reason) {
 bool EngineImpl::may_start_more_locked(std::size_t free) const {
   const auto ahead =
       static_cast<std::size_t>(std::min<double>(kClaimedAheadMax, kClaimedAheadS / std::max(mean_run_s_, 1e-9)));
-  return claiming_ + claimed_.size() < free + ahead && may_start() && watch_.writable().has_value();
+  return claiming_ + claimed_.size() < free + ahead && ending_ < kEndingMax && found_ending_ < kFoundEndingMax && may_start() && watch_.writable().has_value();
 }
 
 std::shared_ptr<EngineImpl::Running> EngineImpl::pop_locked() {
@@ -70,16 +82,23 @@ std::shared_ptr<EngineImpl::Running> EngineImpl::pop_locked() {
   return running;
 }
 
-std::optional<Run> EngineImpl::take_fresh_locked(const std::string& job) {
-  const auto found = fresh_.find(job);
-  if (found == fresh_.end()) return std::nullopt;
-  const JobRecord& row = found->second.record;
-  // Its key has to be taken first; and where its wait has a limit, others may end it as long as it waits in the store.
-  if (!row.serial_key.empty() || queued_of(row).until_micros != 0) return std::nullopt;
-  const Timestamp now = services_.clock.now();
-  Run run{.record = std::move(found->second.record), .spec = std::move(found->second.spec), .start = {}};
-  fresh_.erase(found);
-  run.start = [this, now](JobRecord& started, Change& change) { return start(started, change, now); };
+std::optional<Run> EngineImpl::take_unclaimed_locked(Running& running) {
+  const schedule::Ticket& ticket = running.ticket;
+  if (!ticket.serial_key.empty()) return std::nullopt;  // its key has to be taken first
+  Run run{.record = {}, .spec = nullptr, .start = {}};
+  run.record.view.id = JobId(ticket.job);
+  const auto fresh = fresh_.find(ticket.job);
+  if (fresh != fresh_.end()) {
+    if (!may_wait(fresh->second.record)) return std::nullopt;
+    run.record = std::move(fresh->second.record);
+    run.spec = std::move(fresh->second.spec);
+    fresh_.erase(fresh);
+  } else if (membership_ != nullptr) {
+    return std::nullopt;  // others may be about to take it
+  } else {
+    running.found = true;
+  }
+  run.start = [this, at = services_.clock.now()](JobRecord& row, Change& change) { return start(row, change, at); };
   return run;
 }
 
@@ -105,13 +124,13 @@ EngineImpl::Turn EngineImpl::take(const std::stop_token& stop) {
     const std::size_t free = idle_ - (turn.job ? 1 : 0);
     while (!ends && queue_.ready() && may_start_more_locked(free)) {
       auto running = pop_locked();
-      auto fresh = take_fresh_locked(running->ticket.job);
-      if (!fresh) {
+      auto unclaimed = take_unclaimed_locked(*running);
+      if (!unclaimed) {
         turn.claims.push_back(std::move(running));
         continue;
       }
       --claiming_;
-      claimed_.push_back({.run = *std::move(fresh), .running = std::move(running), .at = services_.clock.monotonic()});
+      claimed_.push_back({.run = *std::move(unclaimed), .running = std::move(running), .at = services_.clock.monotonic()});
       if (!turn.job) {
         turn.job = std::move(claimed_.front());
         claimed_.pop_front();
@@ -271,7 +290,7 @@ void EngineImpl::give_back_claimed() {
       claimed_.front().running->look_again = true;
       late.push_back(std::move(claimed_.front()));
       claimed_.pop_front();
-      ++ending_;
+      ending_locked(*late.back().running, 1);
     }
   }
   for (Claimed& one : late) {
@@ -293,7 +312,27 @@ void EngineImpl::give_back_claimed() {
   }
 }
 
+bool EngineImpl::read_unclaimed(Claimed& claimed) {
+  JobRecord& row = claimed.run.record;
+  if (row.version != 0) return true;
+  auto read = load_job(services_.store, row.view.id);
+  if (read && is_ready(*read)) {
+    row = *std::move(read);
+    return true;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    ++claiming_;
+  }
+  if (read)
+    claim_with(*std::move(read), nullptr, claimed.running);
+  else
+    claim_refused(claimed.running, read.error(), 0);
+  return false;
+}
+
 void EngineImpl::walk(Claimed claimed) {
+  if (!read_unclaimed(claimed)) return;
   const std::shared_ptr<Running> running = claimed.running;
   const RunControl control{.stop = running->stop.get_token(),
                            .drain = drain_.get_token(),
@@ -321,9 +360,14 @@ void EngineImpl::walk(Claimed claimed) {
     const std::lock_guard lock(mutex_);
     mean_run_s_ += kMeanShare * (took_s - mean_run_s_);
     queue_.charge(running->ticket, took_s - running->charged_s);
-    ++ending_;
+    ending_locked(*running, 1);
   }
   end(std::move(outcome), running);
+}
+
+void EngineImpl::ending_locked(const Running& running, int more) {
+  ending_ += static_cast<std::size_t>(more);
+  if (running.found) found_ending_ += static_cast<std::size_t>(more);
 }
 
 void EngineImpl::end(RunOutcome outcome, const std::shared_ptr<Running>& running) {
@@ -334,7 +378,7 @@ void EngineImpl::end(RunOutcome outcome, const std::shared_ptr<Running>& running
       if (job::is_final(row->view.state)) services_.meter.add("tandem_jobs_ended_total", 1);
       {
         const std::lock_guard lock(mutex_);
-        --ending_;
+        ending_locked(*running, -1);
         if (row->view.state == job::JobState::kQueued) running->look_again = true;
       }
       return let_go(row->view.id, running, nullptr, std::nullopt);
@@ -379,7 +423,7 @@ void EngineImpl::end_again(RunOutcome outcome, const std::shared_ptr<Running>& r
   }
   {
     const std::lock_guard lock(mutex_);
-    --ending_;
+    ending_locked(*running, -1);
     running->look_again = true;
   }
   std::optional<Error> unstored = std::move(outcome.error);
