@@ -68,7 +68,8 @@ Result<void> EngineImpl::requeue(const JobId& id, const std::string& reason) {
 bool EngineImpl::may_start_more_locked(std::size_t free) const {
   const auto ahead =
       static_cast<std::size_t>(std::min<double>(kClaimedAheadMax, kClaimedAheadS / std::max(mean_run_s_, 1e-9)));
-  return claiming_ + claimed_.size() < free + ahead && ending_ < kEndingMax && found_ending_ < kFoundEndingMax && may_start() && watch_.writable().has_value();
+  return claiming_ + claimed_.size() < free + ahead && ending_ < kEndingMax && found_ending_ < kFoundEndingMax &&
+         may_start() && watch_.writable().has_value();
 }
 
 std::shared_ptr<EngineImpl::Running> EngineImpl::pop_locked() {
@@ -130,7 +131,8 @@ EngineImpl::Turn EngineImpl::take(const std::stop_token& stop) {
         continue;
       }
       --claiming_;
-      claimed_.push_back({.run = *std::move(unclaimed), .running = std::move(running), .at = services_.clock.monotonic()});
+      claimed_.push_back(
+          {.run = *std::move(unclaimed), .running = std::move(running), .at = services_.clock.monotonic()});
       if (!turn.job) {
         turn.job = std::move(claimed_.front());
         claimed_.pop_front();
