@@ -84,11 +84,12 @@ TEST_F(Following, what_was_made_here_waits_for_what_others_wrote_before_it_and_i
 TEST_F(Following, of_what_others_wrote_only_what_somebody_cares_for_is_told) {
   start();
   store::Batch batch;
-  for (const char* type : {"job.queued", "job.planned", "job.started", "job.queued"})
+  for (const char* type : {"job.queued", "job.planned", "job.started", "job.planned", "job.queued"})
     batch.append("job", event(store_.last_sequence().value() + batch.operations.size() + 1, "log", type).stored());
   ASSERT_THAT(store_.commit_and_wait(std::move(batch)), Succeeds());
   follower_->made(event(3, "memory", "job.started"));
-  EXPECT_THAT(told(3), ElementsAre("1 log", "3 memory", "4 log"));
+  follower_->made(event(5, "memory"));
+  EXPECT_THAT(told(3), ElementsAre("1 log", "3 memory", "5 memory"));
 }
 
 TEST_F(Following, what_it_cannot_keep_it_reads) {
