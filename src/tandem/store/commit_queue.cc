@@ -16,6 +16,9 @@ constexpr std::size_t kGroupBytesMax = std::size_t{16} << 20;
 // Of the time that the last group took, a group waits at most this part for those who were answered then.
 constexpr int kCompanyShare = 4;
 
+// A group of so many does not wait: what a transaction costs whatever it holds is little for each.
+constexpr std::size_t kCompanyMax = 16;
+
 double seconds(std::chrono::nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
 
 }  // namespace
@@ -82,8 +85,8 @@ CommitQueue::Group CommitQueue::take(const std::stop_token& stop) {
   pushed_.wait(lock, [&] { return !queue_.empty() || stop.stop_requested(); });
   if (options_.wait.count() > 0)
     wait_for(options_.batches_max, options_.wait);
-  else if (queue_.size() < together_)
-    wait_for(together_, took_ / kCompanyShare);
+  else if (const std::size_t company = std::min(together_, kCompanyMax); queue_.size() < company)
+    wait_for(company, took_ / kCompanyShare);
   wanted_ = kNobody;
   Group group;
   group.reserve(std::min(queue_.size(), options_.batches_max));
