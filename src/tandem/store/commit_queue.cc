@@ -13,7 +13,7 @@ namespace {
 // A group ends above this: what waits behind large values should not wait for all of them, and the log stays short.
 constexpr std::size_t kGroupBytesMax = std::size_t{16} << 20;
 
-// Of the time that the last group took, a group waits at most this part for those who were answered then.
+// A group waits at most this part of the time that the last one took, in vain when nobody comes back.
 constexpr int kCompanyShare = 4;
 
 // A group of so many does not wait: what a transaction costs whatever it holds is little for each.
@@ -86,7 +86,7 @@ CommitQueue::Group CommitQueue::take(const std::stop_token& stop) {
   if (options_.wait.count() > 0)
     wait_for(options_.batches_max, options_.wait);
   else if (const std::size_t company = std::min(together_, kCompanyMax); queue_.size() < company)
-    wait_for(company, took_ / kCompanyShare);
+    wait_for(company, std::min(took_ / kCompanyShare, options_.company_wait_max));
   wanted_ = kNobody;
   Group group;
   group.reserve(std::min(queue_.size(), options_.batches_max));

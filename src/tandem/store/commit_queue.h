@@ -43,6 +43,9 @@ class GroupWriter {
 struct CommitQueueOptions {
   std::size_t batches_max = 1024;  ///< in one group
   std::chrono::nanoseconds wait{0};  ///< how long a group waits for company
+  /// Without `wait`, how long a small group waits at most for those who were answered with the last one, or came meanwhile: who
+  /// commits in a loop is back at once, and what a transaction costs is shared.
+  std::chrono::nanoseconds company_wait_max = std::chrono::milliseconds(1);
 };
 
 /// Threads: push() is safe to call concurrently, also from a `done`. One thread writes: the executor's loop "store-writer".
