@@ -90,9 +90,13 @@ void Signals::hear(const std::stop_token& stop) {
       if (!pause(executor_, kRetry, stop)) return;
       continue;
     }
-    say();
     tell();  // what was said while nobody listened
+    Deadline hello = Deadline::after(clock_, std::chrono::seconds(0));
     while (!stop.stop_requested()) {
+      if (hello.expired(clock_)) {
+        say();
+        hello = Deadline::after(clock_, kHello);
+      }
       const auto news = (*session)->wait_for_notification(kLook, notifier_);
       if (!news) break;
       if (!*news) continue;
@@ -108,7 +112,7 @@ void Signals::notify(const std::stop_token& stop) {
   while (true) {
     {
       std::unique_lock lock(mutex_);
-      dirtied_.wait_for(lock, kHello, [this] { return dirty_; });
+      dirtied_.wait(lock, [this] { return dirty_; });
       dirty_ = false;
     }
     if (stop.stop_requested()) return;

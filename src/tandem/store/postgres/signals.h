@@ -19,15 +19,15 @@
 namespace tandem::postgres {
 
 /// Two sessions of its own, one that listens and one that notifies: a notification takes a lock that all commits of the server go
-/// through, so there is none in the transactions that matter, and at most one in kQuiet. It takes four threads and processes some
-/// 200 us, so who is alone says only that he is there, when he begins to listen and every kHello; who hears that answers him. Nothing
-/// is opened before somebody watches.
+/// through, so there is none in the transactions that matter, and at most one in kQuiet. Each wakes two threads and two sessions of the server,
+/// so who is alone says only that he is there, when he begins to listen and every kHello; who hears that answers him. Nothing is
+/// opened before somebody watches.
 /// Threads: safe to call concurrently.
 class Signals {
  public:
   static constexpr std::chrono::milliseconds kQuiet{2};
   static constexpr std::chrono::seconds kHello{10};
-  static constexpr std::chrono::seconds kAlone{35};  ///< nothing was heard of another process for so long: some were lost, or all are
+  static constexpr std::chrono::seconds kAlone{35};  ///< without a word from another process: three may get lost
 
   Signals(Address address, std::chrono::milliseconds answer_wait, Executor& executor, const Clock& clock);
   ~Signals();
