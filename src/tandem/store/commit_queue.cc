@@ -13,6 +13,12 @@ namespace {
 // A group ends above this: what waits behind large values should not wait for all of them, and the log stays short.
 constexpr std::size_t kGroupBytesMax = std::size_t{16} << 20;
 
+// A group waits at most this part of the time that the last one took, in vain when nobody comes back.
+constexpr int kCompanyShare = 4;
+
+// A group of so many does not wait: what a transaction costs whatever it holds is little for each.
+constexpr std::size_t kCompanyMax = 16;
+
 double seconds(std::chrono::nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
 
 }  // namespace
@@ -32,7 +38,7 @@ void CommitQueue::push(Batch batch, CommitDone done) {
   const std::lock_guard lock(mutex_);
   if (stopping_) pending.refusal = make_error(errors::kStoreClosed, "the store is being closed: commit before that");
   queue_.push_back(std::move(pending));
-  if (waiting_) pushed_.notify_one();
+  if (queue_.size() >= wanted_) pushed_.notify_one();
 }
 
 void CommitQueue::stop() {
@@ -51,7 +57,13 @@ void CommitQueue::run(const std::stop_token& stop) {
   while (true) {
     Group group = take(stop);
     if (group.empty()) return;
+    const Instant started = clock_.monotonic();
     Answers answers = commit(group);
+    took_ = clock_.monotonic() - started;
+    {
+      const std::lock_guard lock(mutex_);
+      together_ = queue_.size() + group.size();
+    }
     give(group, answers);
     if (failure_) continue;
     const auto maintained = writer_->maintain(out_of_space_);
@@ -65,13 +77,17 @@ CommitQueue::Group CommitQueue::take(const std::stop_token& stop) {
     pushed_.notify_one();
   });
   std::unique_lock lock(mutex_);
-  waiting_ = true;
+  const auto wait_for = [&](std::size_t batches, std::chrono::nanoseconds patience) {
+    wanted_ = std::min(batches, options_.batches_max);
+    pushed_.wait_for(lock, patience, [&] { return queue_.size() >= wanted_ || stop.stop_requested(); });
+  };
+  wanted_ = 1;
   pushed_.wait(lock, [&] { return !queue_.empty() || stop.stop_requested(); });
-  if (options_.wait.count() > 0) {
-    pushed_.wait_for(lock, options_.wait,
-                     [&] { return queue_.size() >= options_.batches_max || stop.stop_requested(); });
-  }
-  waiting_ = false;
+  if (options_.wait.count() > 0)
+    wait_for(options_.batches_max, options_.wait);
+  else if (const std::size_t company = std::min(together_, kCompanyMax); queue_.size() < company)
+    wait_for(company, std::min(took_ / kCompanyShare, options_.company_wait_max));
+  wanted_ = kNobody;
   Group group;
   group.reserve(std::min(queue_.size(), options_.batches_max));
   std::size_t size_bytes = 0;

@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -42,6 +43,9 @@ class GroupWriter {
 struct CommitQueueOptions {
   std::size_t batches_max = 1024;  ///< in one group
   std::chrono::nanoseconds wait{0};  ///< how long a group waits for company
+  /// Without `wait`, how long a small group waits at most for those who were answered with the last one, or came meanwhile: who
+  /// commits in a loop is back at once, and what a transaction costs is shared.
+  std::chrono::nanoseconds company_wait_max = std::chrono::milliseconds(1);
 };
 
 /// Threads: push() is safe to call concurrently, also from a `done`. One thread writes: the executor's loop "store-writer".
@@ -79,13 +83,16 @@ class CommitQueue {
   std::mutex mutex_;  // guards what follows
   std::condition_variable pushed_;
   std::deque<Pending> queue_;
-  bool waiting_ = false;
+  static constexpr std::size_t kNobody = std::numeric_limits<std::size_t>::max();
+  std::size_t wanted_ = kNobody;  ///< with so many the writer goes on
   bool stopping_ = false;
 
   // Only the writer thread uses these.
   std::unique_ptr<GroupWriter> writer_;
   std::optional<Error> failure_;
   bool out_of_space_ = false;  // the last group was
+  std::size_t together_ = 0;  // batches of the last group and those that came while it was written
+  std::chrono::nanoseconds took_{0};  // the last group
 
   std::unique_ptr<Timer> thread_;  // last: its body uses all of the above
 };

@@ -1,5 +1,7 @@
 #include "tandem/store/postgres/signals.h"
 
+#include <utility>
+
 #include "tandem/base/pause.h"
 #include "tandem/store/postgres/connection.h"
 
@@ -53,9 +55,26 @@ std::unique_ptr<Timer> Signals::watch(std::function<void()> on_change) {
 }
 
 void Signals::changed() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!heard_ || clock_.monotonic() - *heard_ > kAlone) return;
+  }
+  say();
+}
+
+void Signals::say() {
   const std::lock_guard lock(mutex_);
   dirty_ = true;
   dirtied_.notify_one();
+}
+
+void Signals::know_of_another() {
+  const Instant now = clock_.monotonic();
+  std::unique_lock lock(mutex_);
+  const std::optional<Instant> before = std::exchange(heard_, now);
+  lock.unlock();
+  // He has not heard of us yet, nor of what we did since he began to listen.
+  if (!before || now - *before > kAlone) say();
 }
 
 void Signals::tell() {
@@ -72,16 +91,23 @@ void Signals::hear(const std::stop_token& stop) {
       continue;
     }
     tell();  // what was said while nobody listened
+    Deadline hello = Deadline::after(clock_, std::chrono::seconds(0));
     while (!stop.stop_requested()) {
+      if (hello.expired(clock_)) {
+        say();
+        hello = Deadline::after(clock_, kHello);
+      }
       const auto news = (*session)->wait_for_notification(kLook, notifier_);
       if (!news) break;
-      if (*news) tell();
+      if (!*news) continue;
+      know_of_another();
+      tell();
     }
   }
 }
 
 void Signals::notify(const std::stop_token& stop) {
-  const std::stop_callback wake(stop, [this] { changed(); });
+  const std::stop_callback wake(stop, [this] { say(); });
   std::unique_ptr<Connection> session;
   while (true) {
     {
@@ -97,7 +123,7 @@ void Signals::notify(const std::stop_token& stop) {
     if (session != nullptr) notifier_ = session->server_process();
     if (session == nullptr || !session->script("NOTIFY tandem")) {
       session.reset();
-      changed();  // said when there is a session again
+      say();  // when there is a session again
       if (!pause(executor_, kRetry, stop)) return;
     } else if (!pause(executor_, kQuiet, stop)) {
       return;

@@ -10,6 +10,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "tandem/base/clock.h"
 #include "tandem/base/executor.h"
@@ -18,11 +19,15 @@
 namespace tandem::postgres {
 
 /// Two sessions of its own, one that listens and one that notifies: a notification takes a lock that all commits of the server go
-/// through, so there is none in the transactions that matter, and at most one in kQuiet. Nothing is opened before somebody watches.
+/// through, so there is none in the transactions that matter, and at most one in kQuiet. Each wakes two threads and two sessions of the server,
+/// so who is alone says only that he is there, when he begins to listen and every kHello; who hears that answers him. Nothing is
+/// opened before somebody watches.
 /// Threads: safe to call concurrently.
 class Signals {
  public:
   static constexpr std::chrono::milliseconds kQuiet{2};
+  static constexpr std::chrono::seconds kHello{10};
+  static constexpr std::chrono::seconds kAlone{35};  ///< without a word from another process: three may get lost
 
   Signals(Address address, std::chrono::milliseconds answer_wait, Executor& executor, const Clock& clock);
   ~Signals();
@@ -41,6 +46,10 @@ class Signals {
   void hear(const std::stop_token& stop);
   void notify(const std::stop_token& stop);
   void tell();
+  /// Another process was heard.
+  void know_of_another();
+  /// Has the others notified.
+  void say();
 
   const Address address_;
   const std::chrono::milliseconds answer_wait_;
@@ -51,6 +60,7 @@ class Signals {
   std::mutex mutex_;
   std::condition_variable dirtied_;
   bool dirty_ = false;
+  std::optional<Instant> heard_;  ///< another process
   std::unique_ptr<Timer> listening_;
   std::unique_ptr<Timer> notifying_;
 };
