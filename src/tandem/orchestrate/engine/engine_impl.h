@@ -122,8 +122,7 @@ class EngineImpl final : public Engine {
     bool keeps_key = false;  ///< another process has its serial key
     bool found = false;  ///< in the store, and not claimed before it is walked
   };
-  /// One that a worker of this process may walk: its start is stored, or is to be with what follows it.
-  struct Claimed {
+  struct Claimed {  ///< one that a worker may walk: its start is stored, or is to be with what follows it
     Run run;
     std::shared_ptr<Running> running;
     Instant at;
@@ -155,8 +154,7 @@ class EngineImpl final : public Engine {
   };
   Result<Candidate> make_candidate(const job::JobSpec& spec, std::string_view tenant, std::string_view idempotency_key,
                                    std::string_view actor);
-  /// Until what it returns is gone an admission is under way, and the drain waits for it.
-  std::shared_ptr<void> count_admission();
+  std::shared_ptr<void> count_admission();  ///< until what it returns is gone one is under way, and the drain waits
   void admitted(JobRecord row, SpecPtr spec);
   void reach(std::string_view point) const { services_.crash_points.reach(point); }
   void drain_all(Deadline deadline);
@@ -186,11 +184,9 @@ class EngineImpl final : public Engine {
   Turn take(const std::stop_token& stop);
   bool may_start_more_locked(std::size_t free) const;  ///< `free`: workers without a job
   std::shared_ptr<Running> pop_locked();
-  /// The start of a job that no other process takes need not be stored before it is walked: this one admitted it a moment ago, or it is
-  /// the only one. What is not known by heart has only its id, and is read by the worker.
+  /// The start of a job that no other process takes need not be stored before it is walked. One found in the store has only its id.
   std::optional<Run> take_unclaimed_locked(Running& running);
-  /// False: it has to be claimed after all, and that is under way.
-  bool read_unclaimed(Claimed& claimed);
+  bool read_unclaimed(Claimed& claimed);  ///< false: it has to be claimed after all, and that is under way
   Result<void> start(JobRecord& row, Change& change, Timestamp at) const;
   void claim(const std::shared_ptr<Running>& running);
   void claim_with(JobRecord record, SpecPtr spec, const std::shared_ptr<Running>& running);
@@ -213,7 +209,7 @@ class EngineImpl final : public Engine {
 
   Result<void> requeue(const JobId& id, const std::string& reason);
   Result<void> take_part();  ///< from the recovery of what was running on
-  /// Runs jobs, or looks after those of others; one that does neither must not touch what it does not mean to run.
+  /// Runs jobs, or looks after those of others.
   bool takes_part() const { return options_.workers != 0 || (options_.schedules && services_.store.shared()); }
   Result<void> lead();  ///< what the leader does, if this process is it
   void obey();  ///< what clients asked of the jobs that this process runs, should the log not have told
@@ -269,7 +265,7 @@ class EngineImpl final : public Engine {
   std::size_t admitting_ = 0;  ///< admissions that the store has not answered
   std::size_t claiming_ = 0;  ///< claims that the store has not answered
   std::size_t ending_ = 0;  ///< ends that it has not answered
-  std::size_t found_ending_ = 0;  ///< of them those of jobs that were found in the store
+  std::size_t found_ending_ = 0;  ///< of them those of jobs found in the store
   std::size_t idle_ = 0;  ///< workers without a job
   double mean_run_s_ = 1;  ///< of late; high at first, so that nothing is claimed ahead before it is known to be short
   std::set<JobId> attended_;

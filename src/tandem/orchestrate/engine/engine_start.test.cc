@@ -5,6 +5,7 @@
 #include <future>
 
 #include "tandem/orchestrate/engine/job_ledger.h"
+#include "tandem/orchestrate/engine/testing/cut_store.h"
 #include "tandem/orchestrate/engine/testing/engine_world.h"
 
 namespace tandem::engine {
@@ -134,6 +135,20 @@ TEST(EngineStart, a_retry_of_a_job_that_is_not_there_is_refused) {
   EXPECT_EQ(world.store->count(store::Table::kJob, "").value(), 0u);
   retry.retry_of = world.admit(world.classical_job());
   EXPECT_THAT(world.engine->admit(retry, "default", "", "user"), Succeeds());
+}
+
+TEST(EngineStart, a_job_found_in_the_store_that_is_cancelled_after_it_was_read_leaves_no_trace_of_a_run) {
+  EngineWorld world;
+  world.open(0);
+  const JobId id = world.admit(world.classical_job());
+  CutStore seen(*world.store);
+  seen.after_job_read([&] { EXPECT_THAT(world.engine->cancel(id, "user", ""), Succeeds()); });
+  const auto submitter = world.make_submitter(seen);
+  const auto engine = Engine::start(world.services(seen, *submitter), EngineOptions{.workers = 1}).value();
+  EXPECT_EQ(world.wait(id).state, job::JobState::kCancelled);
+  engine->drain(Deadline::never());
+  EXPECT_EQ(world.engine->job(id)->state, job::JobState::kCancelled);
+  EXPECT_THAT(world.event_types(id), testing::Not(testing::Contains("job.started")));
 }
 
 }  // namespace
