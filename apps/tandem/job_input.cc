@@ -28,7 +28,7 @@ Result<Json> changes_of(const JobFlags& flags, const job::JobSpec& spec) {
     out["limits"]["time"] = *flags.time;
     const auto time = parse_duration(*flags.time);
     if (time && spec.limits.total_time_ms != 0) {
-      const std::int64_t time_ms = std::chrono::duration_cast<std::chrono::milliseconds>(*time).count();
+      const std::int64_t time_ms = std::chrono::ceil<std::chrono::milliseconds>(*time).count();
       out["limits"]["total_time"] = std::clamp(time_ms, spec.limits.total_time_ms, job::Limits::kTimeMsMax);
     }
   }

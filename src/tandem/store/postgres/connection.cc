@@ -225,19 +225,20 @@ bool Connection::ended_meanwhile() {
   return broken_;
 }
 
-Result<bool> Connection::wait_for_notification(std::chrono::milliseconds wait, const std::atomic<int>& own) {
+Result<std::vector<std::string>> Connection::wait_for_notification(std::chrono::milliseconds wait,
+                                                                   const std::atomic<int>& own) {
   TANDEM_ASSERT(sent_.empty());
   pollfd waiting{.fd = PQsocket(handle_.get()), .events = POLLIN, .revents = 0};
   const int ready = poll(&waiting, 1, static_cast<int>(wait.count()));
   if (ready < 0 && errno != EINTR) return unexpected<Error>(lost(std::strerror(errno)));
   if (ready > 0 && PQconsumeInput(handle_.get()) == 0)
     return unexpected<Error>(lost(first_line(PQerrorMessage(handle_.get()))));
-  bool by_another = false;
+  std::vector<std::string> by_others;
   while (PGnotify* notification = PQnotifies(handle_.get())) {
-    by_another = by_another || notification->be_pid != own;
+    if (notification->be_pid != own) by_others.emplace_back(notification->extra);
     PQfreemem(notification);
   }
-  return by_another;
+  return by_others;
 }
 
 Result<void> Connection::script(const std::string& sql) {

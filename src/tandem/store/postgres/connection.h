@@ -50,9 +50,9 @@ class Connection {
   /// SQL without parameters, several statements at once, as one transaction. Nothing may be waiting for finish().
   Result<void> script(const std::string& sql);
 
-  /// Waits at most `wait` for notifications of channels that this session listens to; true when one came from another session
+  /// Waits at most `wait` for notifications of channels that this session listens to; what those say that came from another session
   /// than `own` is by then. Nothing may be waiting for finish().
-  Result<bool> wait_for_notification(std::chrono::milliseconds wait, const std::atomic<int>& own);
+  Result<std::vector<std::string>> wait_for_notification(std::chrono::milliseconds wait, const std::atomic<int>& own);
   int server_process() const { return PQbackendPID(handle_.get()); }
 
   bool broken() const { return broken_; }

@@ -1,8 +1,10 @@
 #include "tandem/store/postgres/postgres_store.h"
 
+#include "tandem/base/testing/fake_clock.h"
 #include "tandem/base/testing/matchers.h"
 #include "tandem/store/postgres/address.h"
 #include "tandem/store/postgres/schema.h"
+#include "tandem/store/postgres/signals.h"
 #include "tandem/store/postgres/testing/database.h"
 #include "tandem/store/testing/conformance.h"
 
@@ -146,8 +148,8 @@ TEST(Postgres, who_hears_another_process_for_the_first_time_answers_and_tells_of
       Connection::open(Address::parse(database.address()).value(), std::chrono::seconds(30), clock).value();
   const std::atomic<int> own = other->server_process();
   const auto wait_for_news = [&] {
-    Result<bool> news = false;
-    while (news && !*news) news = other->wait_for_notification(std::chrono::milliseconds(200), own);
+    Result<std::vector<std::string>> news;
+    while (news && news->empty()) news = other->wait_for_notification(std::chrono::milliseconds(200), own);
     return news.has_value();
   };
   ASSERT_THAT(other->script("LISTEN tandem"), Succeeds());
@@ -156,6 +158,31 @@ TEST(Postgres, who_hears_another_process_for_the_first_time_answers_and_tells_of
   for (int i = 0; i < 3; ++i) {
     ASSERT_THAT(store->commit_and_wait(Batch().put(Table::kMeta, "k", std::to_string(i))), Succeeds());
     EXPECT_TRUE(wait_for_news());
+  }
+}
+
+TEST(Postgres, who_begins_to_listen_is_answered_also_by_those_who_know_of_others_already) {
+  Database database;
+  const auto store = database.try_open().value();
+  const Address address = Address::parse(database.address()).value();
+  const FakeClock still;  // by it the next hello is never due
+  ThreadExecutor executor(1);
+  Signals signals(address, std::chrono::seconds(30), executor, still);
+  std::atomic<int> heard = 0;
+  const auto watching = signals.watch([&] { ++heard; });
+  while (heard == 0) std::this_thread::yield();
+  const auto other = Connection::open(address, std::chrono::seconds(30), still).value();
+  const std::atomic<int> own = other->server_process();
+  ASSERT_THAT(other->script("NOTIFY tandem"), Succeeds());
+  while (heard == 1) std::this_thread::yield();
+  ASSERT_THAT(other->script("LISTEN tandem"), Succeeds());
+  for (int i = 0; i < 5; ++i) {  // its first words may still be under way
+    ASSERT_THAT(other->script("NOTIFY tandem, 'who'"), Succeeds());
+    Result<std::vector<std::string>> news;
+    for (int look = 0; look < 100 && news && news->empty(); ++look)
+      news = other->wait_for_notification(std::chrono::milliseconds(200), own);
+    ASSERT_THAT(news, Succeeds());
+    ASSERT_FALSE(news->empty());
   }
 }
 

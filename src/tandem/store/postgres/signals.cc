@@ -1,5 +1,10 @@
 #include "tandem/store/postgres/signals.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "tandem/base/pause.h"
@@ -10,6 +15,7 @@ namespace {
 
 constexpr auto kRetry = std::chrono::milliseconds(500);  ///< between two tries to get a session
 constexpr auto kLook = std::chrono::milliseconds(200);   ///< between two looks whether to stop
+constexpr std::string_view kWhoIsThere = "who";          ///< what a notification says that asks for an answer
 
 }  // namespace
 
@@ -62,19 +68,20 @@ void Signals::changed() {
   say();
 }
 
-void Signals::say() {
+void Signals::say(bool ask) {
   const std::lock_guard lock(mutex_);
   dirty_ = true;
+  ask_ = ask_ || ask;
   dirtied_.notify_one();
 }
 
-void Signals::know_of_another() {
+void Signals::know_of_another(bool asked) {
   const Instant now = clock_.monotonic();
   std::unique_lock lock(mutex_);
   const std::optional<Instant> before = std::exchange(heard_, now);
   lock.unlock();
-  // He has not heard of us yet, nor of what we did since he began to listen.
-  if (!before || now - *before > kAlone) say();
+  // He may not have heard of us yet, nor of what we did since he began to listen.
+  if (asked || !before || now - *before > kAlone) say();
 }
 
 void Signals::tell() {
@@ -91,7 +98,8 @@ void Signals::hear(const std::stop_token& stop) {
       continue;
     }
     tell();  // what was said while nobody listened
-    Deadline hello = Deadline::after(clock_, std::chrono::seconds(0));
+    say(true);
+    Deadline hello = Deadline::after(clock_, kHello);
     while (!stop.stop_requested()) {
       if (hello.expired(clock_)) {
         say();
@@ -99,8 +107,8 @@ void Signals::hear(const std::stop_token& stop) {
       }
       const auto news = (*session)->wait_for_notification(kLook, notifier_);
       if (!news) break;
-      if (!*news) continue;
-      know_of_another();
+      if (news->empty()) continue;
+      know_of_another(std::ranges::find(*news, kWhoIsThere) != news->end());
       tell();
     }
   }
@@ -110,10 +118,12 @@ void Signals::notify(const std::stop_token& stop) {
   const std::stop_callback wake(stop, [this] { say(); });
   std::unique_ptr<Connection> session;
   while (true) {
+    bool ask = false;
     {
       std::unique_lock lock(mutex_);
       dirtied_.wait(lock, [this] { return dirty_; });
       dirty_ = false;
+      ask = std::exchange(ask_, false);
     }
     if (stop.stop_requested()) return;
     if (session == nullptr) {
@@ -121,9 +131,10 @@ void Signals::notify(const std::stop_token& stop) {
       if (opened && (*opened)->script("SET synchronous_commit = off")) session = *std::move(opened);
     }
     if (session != nullptr) notifier_ = session->server_process();
-    if (session == nullptr || !session->script("NOTIFY tandem")) {
+    const std::string words = ask ? fmt::format("NOTIFY tandem, '{}'", kWhoIsThere) : "NOTIFY tandem";
+    if (session == nullptr || !session->script(words)) {
       session.reset();
-      say();  // when there is a session again
+      say(ask);  // when there is a session again
       if (!pause(executor_, kRetry, stop)) return;
     } else if (!pause(executor_, kQuiet, stop)) {
       return;

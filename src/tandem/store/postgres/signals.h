@@ -20,7 +20,7 @@ namespace tandem::postgres {
 
 /// Two sessions of its own, one that listens and one that notifies: a notification takes a lock that all commits of the server go
 /// through, so there is none in the transactions that matter, and at most one in kQuiet. Each wakes two threads and two sessions of the server,
-/// so who is alone says only that he is there, when he begins to listen and every kHello; who hears that answers him. Nothing is
+/// so who is alone says only that he is there, every kHello, and asks who else is when he begins to listen; whoever hears that answers him. Nothing is
 /// opened before somebody watches.
 /// Threads: safe to call concurrently.
 class Signals {
@@ -46,10 +46,10 @@ class Signals {
   void hear(const std::stop_token& stop);
   void notify(const std::stop_token& stop);
   void tell();
-  /// Another process was heard.
-  void know_of_another();
-  /// Has the others notified.
-  void say();
+  /// Another process was heard, which may have asked who is there.
+  void know_of_another(bool asked);
+  /// Has the others notified, and asked for an answer.
+  void say(bool ask = false);
 
   const Address address_;
   const std::chrono::milliseconds answer_wait_;
@@ -60,6 +60,7 @@ class Signals {
   std::mutex mutex_;
   std::condition_variable dirtied_;
   bool dirty_ = false;
+  bool ask_ = false;  ///< with the next word
   std::optional<Instant> heard_;  ///< another process
   std::unique_ptr<Timer> listening_;
   std::unique_ptr<Timer> notifying_;
