@@ -92,6 +92,20 @@ TEST_F(Following, of_what_others_wrote_only_what_somebody_cares_for_is_told) {
   EXPECT_THAT(told(3), ElementsAre("1 log", "3 memory", "5 memory"));
 }
 
+TEST_F(Following, an_entry_that_is_no_event_or_was_altered_is_named_and_passed_over) {
+  start();
+  store::Batch batch;
+  batch.append("job", "no event");
+  Bytes altered = event(2, "log").stored();
+  altered[altered.find("log")] = 'L';
+  batch.append("job", altered);
+  batch.append("job", event(3, "log").stored());
+  ASSERT_THAT(store_.commit_and_wait(std::move(batch)), Succeeds());
+  follower_->made(event(4, "memory"));
+  EXPECT_THAT(told(2), ElementsAre("3 log", "4 memory"));
+  EXPECT_EQ(log_.count("log.damaged"), 2u);
+}
+
 TEST_F(Following, what_it_cannot_keep_it_reads) {
   start();
   constexpr std::uint64_t kEvents = LogFollower::kMadeMax + 100;
