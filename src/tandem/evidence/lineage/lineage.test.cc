@@ -163,7 +163,8 @@ TEST(Lineage, the_data_class_of_the_job_is_read_and_what_is_no_job_document_is_a
   EXPECT_EQ(data_class({{"name", "n"}}).value(), "");
   EXPECT_THAT(LineageRecord().data_class(), FailsWith(errors::kWrongType));
   EXPECT_THAT(data_class({{"business", "x"}}), FailsAt("/spec/business", errors::kWrongType));
-  EXPECT_THAT(data_class({{"business", {{"data_class", 1}}}}), FailsAt("/spec/business/data_class", errors::kWrongType));
+  EXPECT_THAT(data_class({{"business", {{"data_class", 1}}}}),
+              FailsAt("/spec/business/data_class", errors::kWrongType));
 }
 
 TEST(ReplayPackage, carries_any_bytes) {
