@@ -135,6 +135,22 @@ TEST(JsonNumber, integers_that_a_double_would_round_are_refused_with_both) {
   EXPECT_EQ(json_number(Json::parse("9007199254740993.0"), "").value(), 0x1p53);
 }
 
+TEST(JsonNumber, whatever_the_canonical_form_writes_is_read_back) {
+  // Beyond 2^53 ECMAScript writes digits that tell doubles apart, then zeros: 123456789012345696 is 123456789012345700.
+  std::vector<double> numbers = {123456789012345696.0, 1.2345678901234568e18, 0x1p63, 0x1.fffffffffffffp63, 1e20, 1e21};
+  for (double number = 0x1p52 + 1; number < 1e22; number *= 1.0078125) numbers.push_back(std::nextafter(number, 0));
+  for (const double number : numbers) {
+    for (const double one : {number, -number}) {
+      const std::string text = canonical_json(Json(one));
+      const auto read = json_number(Json::parse(text), "");
+      ASSERT_THAT(read, Succeeds()) << text;
+      EXPECT_EQ(*read, one) << text;
+    }
+  }
+  EXPECT_EQ(canonical_json(Json(123456789012345696.0)), "123456789012345700");
+  EXPECT_THAT(json_number(Json::parse("123456789012345699"), ""), FailsWith(errors::kValueOutOfRange));
+}
+
 TEST(CanonicalJson, writes_other_numbers_as_ecmascript_does) {
   const std::vector<std::pair<double, const char*>> samples = {{0.1 + 0.2, "0.30000000000000004"},
                                                                {1.0 / 3, "0.3333333333333333"},

@@ -44,6 +44,10 @@ bool holds(double number, const Json& value) {
   return number < kTwo63 && static_cast<std::int64_t>(number) == value.get<std::int64_t>();
 }
 
+/// Whether canonical_json() writes `number` as the integer `value`: beyond 2^53 that has the digits that tell it from other doubles
+/// and zeros, so that it need not be equal.
+bool is_written_as(double number, const Json& value) { return canonical_json(Json(number)) == value.dump(); }
+
 }  // namespace
 
 Result<double> json_number(const Json& value, std::string place) {
@@ -51,7 +55,7 @@ Result<double> json_number(const Json& value, std::string place) {
   const double number = value.get<double>();
   if (!std::isfinite(number))
     return fail_at(std::move(place), errors::kValueOutOfRange, "the number is not finite; use a finite one");
-  if (value.is_number_integer() && !holds(number, value)) {
+  if (value.is_number_integer() && !holds(number, value) && !is_written_as(number, value)) {
     return fail_at(
         std::move(place), errors::kValueOutOfRange,
         "the integer {} would be rounded to {:.0f}; integers are exact up to 2^53, so scale it down or write that",

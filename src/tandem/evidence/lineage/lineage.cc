@@ -177,8 +177,12 @@ Result<OrphanRecord> OrphanRecord::parse(const Json& document, const std::string
   return out;
 }
 
-std::string LineageRecord::data_class() const {
-  return spec.value().value("business", Json::object()).value("data_class", "");
+Result<std::string> LineageRecord::data_class() const {
+  const Json options = spec.value();
+  TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(options, "/spec"));
+  if (!reader.has("business")) return "";
+  TANDEM_TRY_ASSIGN(const ObjectReader business, reader.object("business"));
+  return business.string_or("data_class", "");
 }
 
 JsonText LineageRecord::text() const {

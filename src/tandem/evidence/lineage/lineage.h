@@ -101,7 +101,7 @@ struct LineageRecord {
   /// Filled by whoever reads the record, from the ledger of submissions: they may appear long after the job has ended, when
   /// what is stored does not change any more.
   std::vector<OrphanRecord> orphans;
-  std::string data_class() const;  ///< of the job
+  Result<std::string> data_class() const;  ///< of the job. Errors: 1021 wrong_type - `spec` is no job document
   JsonText text() const;  ///< the document, canonical
   Json document() const;  ///< text() to look into
   static Result<LineageRecord> parse(const Json& document);

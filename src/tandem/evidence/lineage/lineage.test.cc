@@ -157,6 +157,16 @@ TEST(Lineage, a_damaged_member_is_named_with_its_place) {
   EXPECT_THAT(read(deep), FailsAt("/orphans/0/attempt", errors::kValueOutOfRange));
 }
 
+TEST(Lineage, the_data_class_of_the_job_is_read_and_what_is_no_job_document_is_an_error) {
+  const auto data_class = [](Json spec) { return LineageRecord{.spec = JsonText(spec)}.data_class(); };
+  EXPECT_EQ(data_class({{"business", {{"data_class", "restricted"}}}}).value(), "restricted");
+  EXPECT_EQ(data_class({{"name", "n"}}).value(), "");
+  EXPECT_THAT(LineageRecord().data_class(), FailsWith(errors::kWrongType));
+  EXPECT_THAT(data_class({{"business", "x"}}), FailsAt("/spec/business", errors::kWrongType));
+  EXPECT_THAT(data_class({{"business", {{"data_class", 1}}}}),
+              FailsAt("/spec/business/data_class", errors::kWrongType));
+}
+
 TEST(ReplayPackage, carries_any_bytes) {
   Bytes every;
   for (int i = 0; i < 256; ++i) every.push_back(static_cast<char>(i));

@@ -54,10 +54,12 @@ class Parts {
     rest_ = rest_.substr(0, at);
     return found;
   }
-  /// What is left.
-  std::optional<JsonText> json_after(std::string_view key) {
-    if (!rest_.starts_with(key) || !Json::accept(rest_.substr(key.size()))) return std::nullopt;
-    return JsonText::of(std::string(rest_.substr(key.size())));
+  /// What is left, an object.
+  std::optional<JsonText> object_after(std::string_view key) {
+    if (!rest_.starts_with(key)) return std::nullopt;
+    const std::string_view found = rest_.substr(key.size());
+    if (!found.starts_with('{') || !Json::accept(found)) return std::nullopt;
+    return JsonText::of(std::string(found));
   }
 
  private:
@@ -105,8 +107,9 @@ Result<Event> Event::parse(std::string_view stored, std::uint64_t sequence) {
   const auto at = parts.text_after(R"(,"at":")");
   const auto type = parts.last_after(kType);
   const auto job = parts.last_after(kJob);
-  auto data = parts.json_after(R"(,"data":)");
-  if (!actor || !at || !type || !job || !data) return damaged("the entry is not what an event is written as");
+  auto data = parts.object_after(R"(,"data":)");
+  if (!actor || !at || !type || !job || !data || invalid_utf8_at(hashed) != std::string_view::npos)
+    return damaged("the entry is not what an event is written as");
   TANDEM_TRY_ASSIGN(const Timestamp time, parse_rfc3339(*at));
   return Event{.sequence = sequence,
                .job = JobId(std::string(*job)),

@@ -106,6 +106,21 @@ TEST_F(EngineRead, a_job_whose_row_cannot_be_read_is_named_and_does_not_keep_the
   EXPECT_FALSE(world_.engine->job(JobId(ids[1])));  // whoever asks for it is told why not
 }
 
+TEST_F(EngineRead, an_objective_whose_text_is_a_rounded_integer_is_read_back) {
+  world_.open();
+  const JobView view = world_.run(world_.spec({{"name", "large"},
+                                               {"problem",
+                                                {{"type", "qubo"},
+                                                 {"num_variables", 3},
+                                                 {"linear", {-123456789012345680, -16, 1.5}},
+                                                 {"quadratic", Json::array()}}},
+                                               {"refinement", {{"mode", "off"}}}}));
+  EXPECT_EQ(view.state, job::JobState::kSucceeded) << view.error;
+  EXPECT_EQ(view.objective, -123456789012345696.0);  // "-123456789012345700" in every document
+  EXPECT_EQ(world_.canonical_result(view.id)["best"]["objective"], -123456789012345696.0);
+  EXPECT_THAT(world_.engine->lineage(view.id), Succeeds());
+}
+
 TEST_F(EngineRead, what_is_not_there_is_said) {
   world_.open(0);
   const JobId unknown("job_01900000-0000-7000-8000-00000000dead");

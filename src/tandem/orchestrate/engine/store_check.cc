@@ -11,7 +11,6 @@
 #include "tandem/orchestrate/submit/submission_record.h"
 
 namespace tandem::engine {
-namespace {}  // namespace
 
 void StoreCheck::finding(std::string place, std::string what) {
   ++findings_total_;
