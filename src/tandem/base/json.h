@@ -51,7 +51,8 @@ class JsonText {
 
 /// Typed reading of one value that is no member of an object, such as an element of an array.
 /// Errors: 1021 wrong_type; 1023 value_out_of_range. `place` is text: for long arrays pass {} and set the error's place.
-Result<double> json_number(const Json& value, std::string place);  ///< finite; an integer equal to it or its canonical text
+Result<double> json_number(const Json& value,
+                           std::string place);  ///< finite; an integer equal to it or its canonical text
 Result<std::int64_t> json_integer(const Json& value, std::string place, std::int64_t min, std::int64_t max);
 
 /// Typed reading of objects with good errors: unknown keys are named with the nearest known one.

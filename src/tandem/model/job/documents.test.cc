@@ -117,7 +117,8 @@ TEST(Event, an_altered_one_is_noticed) {
                            R"({"actor":"a\x","at":"1970-01-01T00:00:00.000001Z","data":{},"job_id":"j","type":"t"})",
                            R"({"actor":"a","at":"1970-01-01T00:00:00.000001Z","data":{},"job_id":"j\"","type":"t"})",
                            R"({"actor":"a","at":"1970-01-01T00:00:00.000001Z","data":[],"job_id":"j","type":"t"})",
-                           "{\"actor\":\"\xff\"," R"("at":"1970-01-01T00:00:00.000001Z","data":{},"job_id":"j","type":"t"})",
+                           "{\"actor\":\"\xff\","
+                           R"("at":"1970-01-01T00:00:00.000001Z","data":{},"job_id":"j","type":"t"})",
                            R"({"actor":"a\)", R"({"actor":"a","data":{},"job_id":"j","type":"t"})"})
     EXPECT_THAT(Event::parse(sealed(text), 7), FailsAt("event 7", errors::kStoreDamaged)) << text;
 }
