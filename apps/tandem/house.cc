@@ -113,10 +113,11 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
                                             out->crash_points_, out->lock_ != nullptr));
   TANDEM_TRY_ASSIGN(out->backends_, make_backends(settings, *out->executor_, machine, *out->http_, *out->credentials_,
                                                   log, out->meters_));
+  out->clock_ = std::make_unique<engine::StoreClock>(machine.clock);
   out->submitter_ = std::make_unique<submit::Submitter>(
       submit::SubmitServices{.store = *out->store_,
                              .executor = *out->executor_,
-                             .clock = machine.clock,
+                             .clock = *out->clock_,
                              .log = log,
                              .meter = out->meters_,
                              .crash_points = out->crash_points_},
@@ -131,14 +132,15 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
                                         .backends = *out->backends_,
                                         .problems = out->problems_,
                                         .executor = *out->executor_,
-                                        .clock = machine.clock,
+                                        .clock = *out->clock_,
                                         .rng = machine.rng,
                                         .log = log,
                                         .meter = out->meters_,
                                         .tracer = *out->tracer_,
                                         .submitter = *out->submitter_,
                                         .crash_points = out->crash_points_,
-                                        .gates = out->gates_.get()};
+                                        .gates = out->gates_.get(),
+                                        .store_clock = out->clock_.get()};
   TANDEM_TRY_ASSIGN(schedule::Weights weights, tenant_weights(settings));
   TANDEM_TRY_ASSIGN(
       out->engine_,

@@ -13,6 +13,7 @@
 #include "tandem/base/setting.h"
 #include "tandem/evidence/telemetry/telemetry.h"
 #include "tandem/net/client/curl_http.h"
+#include "tandem/orchestrate/engine/store_clock.h"
 #include "tandem/orchestrate/resilience/gates.h"
 
 namespace tandem::app {
@@ -58,6 +59,7 @@ class House {
   telemetry::MeterRegistry meters_;
   problem::ProblemRegistry problems_ = problem::ProblemRegistry::with_builtin_types();
   CrashPoints crash_points_;
+  std::unique_ptr<engine::StoreClock> clock_;  ///< of the machine where nobody shares the store
   std::unique_ptr<FileLock> lock_;
   std::unique_ptr<Executor> executor_;
   std::unique_ptr<Http> http_;

@@ -1,4 +1,5 @@
-"""kill -9 of the server under clients that submit local and device jobs. Oracles: the acknowledgements, and the device's own book.
+"""kill -9 of the server under clients that submit local and device jobs, and by jobs. Oracles: the acknowledgements, and the device's
+own book.
 
 TANDEM_KILLS sets how often (200 here, 500 in the long check, 2,000 in `./dev bench kills`); TANDEM_TAKE_OVERS and TANDEM_TAKE_OVER_TTL
 how often a node is lost for good, and how long a lease is.
@@ -10,6 +11,9 @@ import json
 import os
 import pathlib
 import random
+import re
+import signal
+import subprocess
 import sys
 import threading
 import time
@@ -17,7 +21,7 @@ import unittest
 import urllib.error
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
-from support import QUBO, Cluster, Workplace, book_lines  # noqa: E402
+from support import BINARY, QUBO, Cluster, Process, Workplace, book_lines  # noqa: E402
 
 KILLS = int(os.environ.get("TANDEM_KILLS", "200"))
 TAKE_OVERS = int(os.environ.get("TANDEM_TAKE_OVERS", "3"))
@@ -30,6 +34,9 @@ BELL = {
                 "instructions": [["h", [0]], ["cx", [0, 1]], ["measure", [0], [], 0], ["measure", [1], [], 1]]},
     "shots": 20,
 }
+
+LONG = {"problem": {"type": "max_cut", "num_nodes": 60, "edges": [[u, v, 1 + (u * v) % 5] for u in range(60) for v in range(u)]},
+        "limits": {"time": "60s"}, "refinement": {"mode": "off"}, "name": "long"}
 
 
 def document(number):
@@ -148,14 +155,12 @@ class KillLoop(unittest.TestCase):
         return [line for line in map(json.loads, lines) if line["kind"] == "event"]
 
     def test_a_node_that_is_lost_is_replaced_when_its_lease_has_ended_and_a_second_more_at_most(self):
-        long = {"problem": {"type": "max_cut", "num_nodes": 60, "edges": [[u, v, 1 + (u * v) % 5] for u in range(60) for v in range(u)]},
-                "limits": {"time": "60s"}, "refinement": {"mode": "off"}, "name": "long"}
         self.settings["TANDEM_ENGINE_LEASE_TTL"] = f"{int(TAKE_OVER_TTL_S * 1000)}ms"
         places = [self.place() for _ in range(TAKE_OVERS + 1)]
         with Cluster() as cluster:
             self.settings["TANDEM_STORE_ADDRESS"] = cluster.address
             lost = self.started(places[0])
-            job = lost.request("POST", "/v1/jobs", long)[2]["job_id"]
+            job = lost.request("POST", "/v1/jobs", LONG)[2]["job_id"]
             killed = []
             for place in places[1:]:  # the one that takes over is the next to be lost; a job survives four
                 while (view := lost.request("GET", f"/v1/jobs/{job}")[2])["state"] != "running":
@@ -174,7 +179,7 @@ class KillLoop(unittest.TestCase):
                 if len(killed) % 4 == 0:  # a job that took down five would be given up
                     lost.request("POST", f"/v1/jobs/{job}/cancel", {})
                     lost.finished(job)
-                    job = lost.request("POST", "/v1/jobs", long)[2]["job_id"]
+                    job = lost.request("POST", "/v1/jobs", LONG)[2]["job_id"]
             lost.request("POST", f"/v1/jobs/{job}/cancel", {})
             lost.finished(job)
             lost.stop()
@@ -246,6 +251,59 @@ class KillLoop(unittest.TestCase):
               f"restart median {sorted(restarts)[len(restarts) // 2] * 1000:.0f} ms, max {max(restarts) * 1000:.0f} ms", flush=True)
         self.assertGreater(len(views), kills // 2)
         self.assertLess(states["failed"], len(views) / 10)
+
+
+class Poison(unittest.TestCase):
+    """A job that takes its server down, on the store that a server has alone."""
+
+    def setUp(self):
+        self.place = Workplace()
+        self.addCleanup(self.place.close)
+
+    def start(self, point):
+        """A server with one worker; None where it died before it served."""
+        process = subprocess.Popen([BINARY, "serve", "--listen", "127.0.0.1:0", "--workers", "1"], stdout=subprocess.PIPE, text=True,
+                                   env={**self.place.environment, "TANDEM_DATA_DIR": str(self.place.data), "TANDEM_CRASH_POINT": point})
+        found = re.search(r"serving (http://\S+)", process.stdout.readline())
+        if found:
+            return Process(process, found.group(1), has_contract=True)
+        process.stdout.close()
+        self.assertEqual(process.wait(30), -signal.SIGKILL)
+        return None
+
+    def given_up(self, point, poison, *healthy):
+        """Starts servers until one gives the job up. Returns how many were lost."""
+        documents = {"poison": poison, **{f"healthy {number}": document for number, document in enumerate(healthy)}}
+        jobs = {}
+        for lost in range(20):
+            server = self.start(point)
+            while server is not None and server.process.poll() is None:
+                try:
+                    for key, document in documents.items():  # again, where it died before it answered
+                        if key not in jobs:
+                            jobs[key] = server.request("POST", "/v1/jobs", document, {"Idempotency-Key": f'"{key}"'})[2]["job_id"]
+                    view = server.request("GET", f"/v1/jobs/{jobs['poison']}")[2]
+                except (urllib.error.URLError, OSError, ValueError):
+                    continue
+                if view["state"] == "failed":
+                    self.assertEqual(view["error"]["number"], 5014)
+                    for key in documents.keys() - {"poison"}:
+                        self.assertEqual(server.finished(jobs[key])["state"], "succeeded")
+                    server.stop()
+                    return lost
+                time.sleep(0.01)
+            if server is not None:
+                self.assertEqual(server.stop(), -signal.SIGKILL)
+        self.fail("it is never given up")
+
+    def test_one_that_kills_at_work_is_given_up_after_five_and_the_next_in_the_queue_is_run(self):
+        poison = {**LONG, "limits": {"time": "60s", "run_time": "100ms"}}  # alone comes to its expiry
+        self.assertEqual(self.given_up("job.before_expired", poison, QUBO), 5)
+
+    def test_one_that_kills_before_anything_of_it_is_stored_is_given_up_after_one_more(self):
+        self.assertEqual(self.given_up("job.before_succeeded", {"problem": {"type": "noop"}}), 6)
+        with self.place.serve() as server:
+            self.assertEqual(server.finished(server.request("POST", "/v1/jobs", QUBO)[2]["job_id"])["state"], "succeeded")
 
 
 if __name__ == "__main__":

@@ -94,6 +94,7 @@ class Process : public std::enable_shared_from_this<Process> {
   const engine::Runs runs_;
   Group group_;
   SimClock clock_;
+  engine::StoreClock store_clock_;
   SimExecutor executor_;
   SimRng rng_;
   NullLog log_;

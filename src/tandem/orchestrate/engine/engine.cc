@@ -15,6 +15,7 @@ constexpr std::size_t kFreshMax = 4096;  ///< jobs whose row and document stay i
 // How long the process that admitted a job has it for itself: where another one has nothing to do, and otherwise.
 constexpr auto kGuestWait = std::chrono::milliseconds(50);
 constexpr auto kGuestWaitMax = std::chrono::seconds(1);
+constexpr std::string_view kAtWork = "at_work";  ///< a row of kMeta, there while a process runs jobs in a store that it has alone
 
 }  // namespace
 
@@ -28,7 +29,10 @@ class EngineImpl::Waiter {
 
 Result<void> EngineImpl::recover_and_start() {
   doing_chores_ = services_.executor.start_loop("chores", [this](const std::stop_token& stop) { do_chores(stop); });
-  if (services_.store.shared()) TANDEM_TRY(join_others());
+  if (services_.store.shared()) {
+    TANDEM_TRY(keep_time());
+    TANDEM_TRY(join_others());
+  }
   if (takes_part()) TANDEM_TRY(take_part());
   // Also of an API without workers the readiness depends on the store.
   if (takes_part() || follower_ != nullptr || options_.schedules)
@@ -41,8 +45,8 @@ Result<void> EngineImpl::take_part() {
   if (membership_ != nullptr) {
     TANDEM_TRY(lead());
   } else {
-    TANDEM_TRY_ASSIGN(const std::vector<JobId> interrupted, jobs_in_state(services_.store, job::JobState::kRunning));
-    for (const JobId& id : interrupted) TANDEM_TRY(requeue(id, "the process that ran it ended"));
+    TANDEM_TRY(take_over_all(services_.store, ledger_));
+    TANDEM_TRY(begin_to_work());
   }
   reach(one_of(kPoints, "engine.after_recovery"));
   if (options_.runs == Runs::kEveryJob) TANDEM_TRY(enqueue_queued());
@@ -56,6 +60,20 @@ Result<void> EngineImpl::take_part() {
     guarding_ = services_.executor.start_loop("lease-guard", [this](const std::stop_token& stop) { guard(stop); });
   }
   return {};
+}
+
+Result<void> EngineImpl::begin_to_work() {
+  TANDEM_TRY_ASSIGN(const auto mark, services_.store.get(store::Table::kMeta, kAtWork));
+  after_loss_ = mark.has_value();
+  if (!mark) TANDEM_TRY(services_.store.commit_and_wait(store::Batch().put(store::Table::kMeta, std::string(kAtWork), "")));
+  at_work_ = true;
+  return {};
+}
+
+void EngineImpl::end_work() {
+  // All threads have ended. What could not be stored is as if it was lost, and who runs some jobs only does not know of the others.
+  if (!at_work_ || !parked_.empty() || (after_loss_ && options_.runs != Runs::kEveryJob)) return;
+  (void)services_.store.commit_and_wait(store::Batch().erase(store::Table::kMeta, std::string(kAtWork)));
 }
 
 Result<void> EngineImpl::refuse_when_draining() {

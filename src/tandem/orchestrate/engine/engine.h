@@ -26,6 +26,7 @@
 #include "tandem/model/job/job_state.h"
 #include "tandem/model/job/plan.h"
 #include "tandem/model/job/result_document.h"
+#include "tandem/orchestrate/engine/store_clock.h"
 #include "tandem/orchestrate/resilience/gates.h"
 #include "tandem/orchestrate/route/route.h"
 #include "tandem/orchestrate/schedule/fair_queue.h"
@@ -114,7 +115,7 @@ struct EngineServices {
   backend::BackendRegistry& backends;
   const problem::ProblemRegistry& problems;
   Executor& executor;
-  const Clock& clock;
+  const Clock& clock;  ///< of a shared store: `store_clock`, so that limits and times are the same for all
   Rng& rng;
   Log& log;
   Meter& meter;
@@ -122,6 +123,7 @@ struct EngineServices {
   submit::Submitter& submitter;
   const CrashPoints& crash_points;
   resilience::Gates* gates = nullptr;  ///< of the remote backends; null: there are no limits
+  StoreClock* store_clock = nullptr;  ///< the engine keeps it right; null: the machine's clock has to do
 };
 
 struct Admission {
@@ -141,8 +143,8 @@ struct JobPage {
 /// Threads: every method is safe to call concurrently.
 class Engine {
  public:
-  /// Requeues what was running when a process ended (of a shared store: whose lease ran out), and starts the workers and, beside
-  /// them, the reconciler: no provider is waited for. Errors: those of the store.
+  /// Requeues what was running when a process was lost (of a shared store: whose lease ran out), or fails what took down too many
+  /// (5014), and starts the workers and, beside them, the reconciler: no provider is waited for. Errors: those of the store.
   static Result<std::unique_ptr<Engine>> start(EngineServices services, EngineOptions options);
   virtual ~Engine() = default;
 

@@ -68,6 +68,7 @@ class EngineImpl final : public Engine {
     guarding_.reset();
     // Its jobs are back in the queue; without a row nobody waits for the lease to run out.
     if (membership_ != nullptr) (void)membership_->leave();
+    end_work();
     if (follower_ != nullptr) outlet_->follow(nullptr);
     follower_.reset();
   }
@@ -121,6 +122,7 @@ class EngineImpl final : public Engine {
     bool look_again = false;  ///< it may be queued anew: whoever lets go of it looks
     bool keeps_key = false;  ///< another process has its serial key
     bool found = false;  ///< in the store, and not claimed before it is walked
+    bool is_suspect = false;  ///< no other one runs here meanwhile
   };
   struct Claimed {  ///< one that a worker may walk: its start is stored, or is to be with what follows it
     Run run;
@@ -190,6 +192,8 @@ class EngineImpl final : public Engine {
   Result<void> start(JobRecord& row, Change& change, Timestamp at) const;
   void claim(const std::shared_ptr<Running>& running);
   void claim_with(JobRecord record, SpecPtr spec, const std::shared_ptr<Running>& running);
+  /// False: the job may take its process down, and so may one that runs here. It waits until that one is let go.
+  bool may_be_suspect(const JobRecord& record, Running& running);
   void claimed(JobRecord row, SpecPtr spec, const std::shared_ptr<Running>& running);
   void not_started(const std::shared_ptr<Running>& running);
   /// `version`: of the row that the claim was tried on.
@@ -209,6 +213,10 @@ class EngineImpl final : public Engine {
 
   Result<void> requeue(const JobId& id, const std::string& reason);
   Result<void> take_part();  ///< from the recovery of what was running on
+  /// In a store that this process has alone: leaves a mark for as long as it runs jobs, and finds out whether the one before was lost.
+  Result<void> begin_to_work();
+  void end_work();
+  Result<void> keep_time();  ///< that of the store
   /// Runs jobs, or looks after those of others.
   bool takes_part() const { return options_.workers != 0 || (options_.schedules && services_.store.shared()); }
   Result<void> lead();  ///< what the leader does, if this process is it
@@ -228,6 +236,8 @@ class EngineImpl final : public Engine {
   void heal(const std::stop_token& stop);
   void unpark();
   void expire_waiting();
+  /// Takes a job whose wait is over from those whose wait has a limit, if this is the process that ends it.
+  std::optional<JobId> next_expired(std::int64_t now_micros);
   void expire_put_aside();
   void keep_house(const std::stop_token& stop);
 
@@ -269,6 +279,8 @@ class EngineImpl final : public Engine {
   std::size_t idle_ = 0;  ///< workers without a job
   double mean_run_s_ = 1;  ///< of late; high at first, so that nothing is claimed ahead before it is known to be short
   std::set<JobId> attended_;
+  bool suspect_runs_ = false;
+  std::set<JobId> suspects_;  ///< that wait for it to be let go
   std::map<JobId, std::shared_ptr<Running>> running_;
   std::map<JobId, Parked> parked_;
   std::map<JobId, std::uint32_t> parkings_;  ///< how often in a row; a job that keeps failing is tried less and less
@@ -277,6 +289,8 @@ class EngineImpl final : public Engine {
   const std::unique_ptr<Condition> chore_;
   const std::unique_ptr<Condition> changed_;  ///< running_ or admitting_ got smaller
   bool found_ownerless_ = false;  ///< since this process leads; of the thread that beats
+  bool at_work_ = false;  ///< the mark of begin_to_work() is there
+  bool after_loss_ = false;  ///< it was there before: among the jobs found in the store may be one that took a process down
   bool leads_ = true;  ///< false where another process looks after what waits
   bool draining_ = false;
   std::stop_source drain_;  ///< requested when draining_ is set

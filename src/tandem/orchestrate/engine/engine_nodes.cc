@@ -33,6 +33,10 @@ Result<void> EngineImpl::join_others() {
   return membership_->join();
 }
 
+Result<void> EngineImpl::keep_time() {
+  return services_.store_clock == nullptr ? Result<void>() : services_.store_clock->learn(services_.store);
+}
+
 Result<void> EngineImpl::lead() {
   bool leads = false;
   if (options_.schedules) {
@@ -70,6 +74,7 @@ void EngineImpl::beat(const std::stop_token& stop) {
       services_.log.write(LogLevel::kWarning, "node.beat_failed", {{"error", done.error().to_string()}});
     well = done.has_value();
     if (!well) continue;
+    (void)keep_time();  // or with the next beat
     if (const auto taken = lead(); !taken)
       services_.log.write(LogLevel::kWarning, "node.take_over_failed", {{"error", taken.error().to_string()}});
     obey();

@@ -6,6 +6,7 @@
 
 #include "tandem/base/pause.h"
 #include "tandem/orchestrate/engine/engine_impl.h"
+#include "tandem/orchestrate/engine/take_over.h"
 
 namespace tandem::engine {
 namespace {
@@ -33,10 +34,11 @@ bool waited_too_long(const JobRecord& row, std::int64_t now_micros) {
 /// Where its wait has a limit, others may end it as long as it waits in the store.
 bool may_wait(const JobRecord& row) { return queued_of(row).until_micros == 0; }
 
-/// Its start needs no look at anything but the row, as it is.
+/// Its start needs no look at anything but the row, as it is. Of what was lost with a process before it is to be known that it was
+/// begun, should that happen again.
 bool is_ready(const JobRecord& row) {
   return row.view.state == job::JobState::kQueued && !row.view.cancel_requested && !row.suspend_requested &&
-         may_wait(row);
+         row.lost_leases == 0 && may_wait(row);
 }
 
 Result<void> expire(store::Store& store, JobRecord& row, Change& change) {
@@ -90,12 +92,12 @@ std::optional<Run> EngineImpl::take_unclaimed_locked(Running& running) {
   run.record.view.id = JobId(ticket.job);
   const auto fresh = fresh_.find(ticket.job);
   if (fresh != fresh_.end()) {
-    if (!may_wait(fresh->second.record)) return std::nullopt;
+    if (!is_ready(fresh->second.record)) return std::nullopt;
     run.record = std::move(fresh->second.record);
     run.spec = std::move(fresh->second.spec);
     fresh_.erase(fresh);
-  } else if (membership_ != nullptr) {
-    return std::nullopt;  // others may be about to take it
+  } else if (membership_ != nullptr || after_loss_) {
+    return std::nullopt;  // others may be about to take it; or it took the last process down, before anything of it was stored
   } else {
     running.found = true;
   }
@@ -210,7 +212,19 @@ Result<void> EngineImpl::start(JobRecord& row, Change& change, Timestamp at) con
   return {};
 }
 
+bool EngineImpl::may_be_suspect(const JobRecord& record, Running& running) {
+  if (record.lost_leases < kSuspectFrom) return true;
+  const std::lock_guard lock(mutex_);
+  if (suspect_runs_) {
+    suspects_.insert(record.view.id);
+    return false;
+  }
+  suspect_runs_ = running.is_suspect = true;
+  return true;
+}
+
 void EngineImpl::claim_with(JobRecord record, SpecPtr spec, const std::shared_ptr<Running>& running) {
+  if (!may_be_suspect(record, *running)) return not_started(running);
   const auto decide = [this](JobRecord& row, Change& change) -> Result<void> {
     const bool queued = row.view.state == job::JobState::kQueued;
     if (row.view.cancel_requested && queued)
@@ -451,8 +465,15 @@ void EngineImpl::let_go(const JobId& id, const std::shared_ptr<Running>& running
     parkings_.erase(id);
   if (!unstored && !running->keeps_key) queue_.release(running->ticket);
   const bool runs_here = options_.runs == Runs::kEveryJob || attended_.contains(id);
-  if (!unstored && running->look_again && runs_here && !draining_) {
-    chores_.push_back([this, id] {
+  std::set<JobId> wanted;
+  if (!unstored && running->look_again && runs_here) wanted.insert(id);
+  if (running->is_suspect) {
+    suspect_runs_ = false;
+    wanted.merge(std::exchange(suspects_, {}));
+  }
+  if (draining_) wanted.clear();
+  for (const JobId& one : wanted) {
+    chores_.push_back([this, id = one] {
       const auto record = load_job(services_.store, id);
       if (record && record->view.state == job::JobState::kQueued) enqueue(queued_of(*record));
     });
@@ -487,6 +508,7 @@ void EngineImpl::heal(const std::stop_token& stop) {
       work_->notify_all();
     }
     if (!watch_.writable()) continue;
+    if (services_.store.shared() && membership_ == nullptr) (void)keep_time();  // who has a lease does so with each beat
     unpark();
     give_back_claimed();
     expire_waiting();
@@ -538,17 +560,26 @@ void EngineImpl::unpark() {
   }
 }
 
+std::optional<JobId> EngineImpl::next_expired(std::int64_t now_micros) {
+  const std::lock_guard lock(mutex_);
+  auto at = waiting_until_.begin();
+  while (at != waiting_until_.end() && at->first <= now_micros) {
+    const JobId id(at->second);
+    const bool waits = waits_locked(id.value);
+    if (waits && !leads_) {  // the leader's; this process may be the next one
+      ++at;
+      continue;
+    }
+    at = waiting_until_.erase(at);
+    if (waits) return id;
+  }
+  return std::nullopt;
+}
+
 void EngineImpl::expire_waiting() {
   const std::int64_t now_micros = services_.clock.now().micros;
-  while (true) {
-    JobId id;
-    {
-      const std::lock_guard lock(mutex_);
-      if (waiting_until_.empty() || waiting_until_.begin()->first > now_micros) return;
-      id = JobId(waiting_until_.begin()->second);
-      waiting_until_.erase(waiting_until_.begin());
-      if (!leads_ || !waits_locked(id.value)) continue;
-    }
+  while (const std::optional<JobId> due = next_expired(now_micros)) {
+    const JobId& id = *due;
     const auto done = ledger_.update(id, std::nullopt, "engine", [&](JobRecord& row, Change& change) -> Result<void> {
       if (row.view.state != job::JobState::kQueued || !waited_too_long(row, now_micros))
         return fail(errors::kIllegalTransition, "it does not wait any more");

@@ -25,8 +25,9 @@ using testing::Not;
 class Nodes : public testing::Test {
  protected:
   struct Node {
-    explicit Node(store::Store& shared) : store(shared) {}
+    Node(store::Store& shared, const Clock& machine) : store(shared), clock(machine) {}
     CutStore store;
+    StoreClock clock;
     std::unique_ptr<submit::Submitter> submitter;
     std::unique_ptr<Engine> engine;
   };
@@ -34,10 +35,10 @@ class Nodes : public testing::Test {
   Nodes() { world_.store->share(world_.clock); }
 
   std::unique_ptr<Node> node(const std::string& name, std::size_t workers = 1,
-                             backend::BackendRegistry* backends = nullptr) {
-    auto out = std::make_unique<Node>(*world_.store);
+                             backend::BackendRegistry* backends = nullptr, const Clock* machine = nullptr) {
+    auto out = std::make_unique<Node>(*world_.store, machine != nullptr ? *machine : world_.clock);
     out->submitter = world_.make_submitter(out->store);
-    auto started = Engine::start(world_.services(out->store, *out->submitter, backends),
+    auto started = Engine::start(world_.services(out->store, *out->submitter, backends, &out->clock),
                                  {.workers = workers,
                                   .store_retry_interval = store_retry_interval_,
                                   .lease_ttl = kLease,
@@ -421,6 +422,69 @@ TEST_F(Nodes, what_clients_ask_of_a_running_job_is_done_at_the_next_beat_where_t
   ASSERT_THAT(front->engine->suspend(suspended, "user", ""), Succeeds());
   EXPECT_EQ(wait(*front, cancelled).state, job::JobState::kCancelled);
   while (front->engine->job(suspended)->state != job::JobState::kSuspended) std::this_thread::yield();
+}
+
+TEST_F(Nodes, the_wait_of_a_job_ends_also_where_its_limit_was_over_before_the_leader_was_lost) {
+  Gate gate;
+  world_.main().before = [&](std::stop_token) -> std::optional<Error> {
+    gate.pass({});
+    return std::nullopt;
+  };
+  const auto leader = node("leader");
+  const auto next = node("next");
+  const JobId first = admit(*leader, world_.classical_job());
+  const JobId second = admit(*next, world_.classical_job());
+  gate.wait_for_arrivals(2);
+  job::JobSpec spec = world_.classical_job();
+  spec.limits.queue_wait_ms = (kLease / 4).count();
+  leader->store.cut();
+  const JobId id = admit(*next, spec);
+  const auto wait_for_beats = [&](std::uint64_t count) {
+    const auto beats = [&] { return (*world_.store->get(store::Table::kMeta, "node/next"))->version; };
+    for (const std::uint64_t last = beats() + count; beats() < last;) std::this_thread::yield();
+  };
+  world_.clock.advance(kLease / 2);
+  wait_for_beats(3);  // it looks at what waits much more often
+  EXPECT_EQ(next->engine->job(id)->state, job::JobState::kQueued);
+  world_.clock.advance(2 * kLease);
+  const JobView view = wait_through_trouble(*next, id);
+  EXPECT_EQ(view.state, job::JobState::kExpired);
+  EXPECT_EQ(view.error_number, static_cast<std::uint16_t>(errors::kQueueWaitExpired));
+  leader->store.mend();
+  gate.open();
+  for (const JobId& one : {first, second})
+    EXPECT_EQ(wait_through_trouble(*next, one).state, job::JobState::kSucceeded);
+}
+
+TEST_F(Nodes, machines_whose_clocks_differ_agree_on_limits_and_times) {
+  Gate gate;
+  world_.main().before = [&](std::stop_token stop) -> std::optional<Error> {
+    gate.pass(stop);
+    return std::nullopt;
+  };
+  FakeClock fast(Timestamp{FakeClock::kStartMicros + std::chrono::microseconds(std::chrono::hours(1)).count()});
+  const auto ahead = node("ahead", 1, nullptr, &fast);  // it leads
+  const auto right = node("right");
+  std::vector<JobId> busy = {admit(*ahead, world_.classical_job()), admit(*right, world_.classical_job())};
+  gate.wait_for_arrivals(2);
+  job::JobSpec spec = world_.classical_job();
+  spec.limits.queue_wait_ms = 2000;
+  std::vector<JobId> waiting = {admit(*right, spec), admit(*ahead, spec)};
+  const auto beats = [&] { return (*world_.store->get(store::Table::kMeta, "node/ahead"))->version; };
+  for (const std::uint64_t last = beats() + 3; beats() < last;) std::this_thread::yield();
+  for (const JobId& id : waiting) {
+    const JobView view = *ahead->engine->job(id);
+    EXPECT_EQ(view.state, job::JobState::kQueued) << view.error;
+    EXPECT_EQ(view.created_at, world_.clock.now());
+  }
+  gate.open();
+  for (const auto& ids : {busy, waiting}) {
+    for (const JobId& id : ids) {
+      EXPECT_EQ(wait(*right, id).state, job::JobState::kSucceeded);
+      const auto events = right->engine->events(id, 0, 1000);
+      for (const job::Event& event : events.value()) EXPECT_EQ(event.at, world_.clock.now()) << event.type;
+    }
+  }
 }
 
 TEST_F(Nodes, jobs_with_one_serial_key_run_one_after_the_other_on_two_processes) {

@@ -9,7 +9,10 @@
 
 namespace tandem::engine {
 
-inline constexpr std::uint32_t kLostLeasesMax = 5;  ///< processes that one job may take down
+/// Processes in a row that may be lost while they run one job, when it got nothing done in any of them: no step, no submission.
+inline constexpr std::uint32_t kLostLeasesMax = 5;
+/// From so many on it is a suspect: a process runs one of them at a time, so that the others are not lost with it for ever.
+inline constexpr std::uint32_t kSuspectFrom = 2;
 
 /// Buries the processes that lapsed and puts what they ran back into the queue under a higher fence, so that whatever they still
 /// write is refused; a job that its client had cancelled ends, and so does one that took down too many. Any process may do it, also
@@ -20,5 +23,9 @@ Result<void> take_over(Membership& membership, store::Store& store, JobLedger& l
 /// Puts back what runs and belongs to no process, as the backup of a store that was not shared has it. Reads every running job, so
 /// whoever begins to lead does it once. Errors: those of the store.
 Result<void> take_over_ownerless(store::Store& store, JobLedger& ledger);
+
+/// Puts back, counted as above, all that runs in a store that this process has alone: it was lost with the one before. Errors: those of
+/// the store.
+Result<void> take_over_all(store::Store& store, JobLedger& ledger);
 
 }  // namespace tandem::engine

@@ -116,6 +116,30 @@ TEST_F(TakeOver, a_job_that_takes_five_processes_down_is_given_to_no_other) {
   EXPECT_EQ(poison->jobs[0].id, id);
 }
 
+TEST_F(TakeOver, processes_that_are_lost_while_a_job_gets_on_are_not_held_against_it) {
+  const JobId id = world_.admit(world_.classical_job());
+  const auto lose = [&](const std::string& node, bool gets_on) {
+    EXPECT_EQ(world_.engine->job(id)->state, job::JobState::kQueued) << node;
+    start(id, node);
+    if (gets_on) {
+      ASSERT_THAT(ledger_.update(id, std::nullopt, "engine",
+                                 [&](JobRecord&, Change& change) -> Result<void> {
+                                   change.events.push_back({job::EventData("step.finished").member("label", node)});
+                                   return {};
+                                 }),
+                  Succeeds());
+    }
+    world_.clock.advance(std::chrono::seconds(11));
+    ASSERT_THAT(take_over(), Succeeds());
+  };
+  for (int i = 0; i < 12; ++i) lose(fmt::format("victim {}", i), i % 4 == 0);  // the last three in vain
+  lose("victim 12", false);
+  EXPECT_EQ(world_.engine->job(id)->state, job::JobState::kQueued);
+  for (int i = 13; i < 18 && world_.engine->job(id)->state == job::JobState::kQueued; ++i)
+    lose(fmt::format("victim {}", i), false);
+  EXPECT_EQ(world_.engine->job(id)->error_number, static_cast<std::uint16_t>(errors::kPoisonJob));
+}
+
 TEST_F(TakeOver, what_the_living_run_is_not_read) {
   for (int i = 0; i < 50; ++i) start(world_.admit(world_.classical_job()), "alive");
   const JobId lost = world_.admit(world_.classical_job());

@@ -85,19 +85,21 @@ class EngineWorld {
   }
   EngineServices services() { return services(*store, *submitter); }
   /// Of a process that sees the store in a way of its own, and may have other backends.
-  EngineServices services(store::Store& seen, submit::Submitter& submits, backend::BackendRegistry* own = nullptr) {
+  EngineServices services(store::Store& seen, submit::Submitter& submits, backend::BackendRegistry* own = nullptr,
+                          StoreClock* store_clock = nullptr) {
     return {.store = seen,
             .backends = own != nullptr ? *own : backends,
             .problems = problems,
             .executor = executor,
-            .clock = clock,
+            .clock = store_clock != nullptr ? static_cast<const Clock&>(*store_clock) : clock,
             .rng = rng,
             .log = log,
             .meter = meter,
             .tracer = tracer,
             .submitter = submits,
             .crash_points = crash_points,
-            .gates = gates};
+            .gates = gates,
+            .store_clock = store_clock};
   }
   /// The process ends; what was committed stays.
   void close() {
