@@ -65,8 +65,13 @@ Result<void> EngineImpl::take_part() {
 Result<void> EngineImpl::begin_to_work() {
   TANDEM_TRY_ASSIGN(const auto mark, services_.store.get(store::Table::kMeta, kAtWork));
   after_loss_ = mark.has_value();
-  if (!mark) TANDEM_TRY(services_.store.commit_and_wait(store::Batch().put(store::Table::kMeta, std::string(kAtWork), "")));
   at_work_ = true;
+  if (mark) return {};
+  const auto done = services_.store.commit_and_wait(store::Batch().put(store::Table::kMeta, std::string(kAtWork), ""));
+  if (done) return {};
+  if (!is_store_trouble(done.error())) return tl::unexpected(done.error());
+  cannot_store(done.error());  // what is stored can be read, and the rest when there is room again
+  after_loss_ = true;  // without the mark nobody knows by it what this one leaves
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "tandem/orchestrate/engine/job_ledger.h"
+#include "tandem/orchestrate/engine/store_watch.h"
 #include "tandem/orchestrate/engine/take_over.h"
 #include "tandem/orchestrate/engine/testing/engine_world.h"
 
@@ -50,9 +51,11 @@ TEST_F(Poison, a_job_that_kills_five_processes_at_work_is_given_up_and_its_neigh
     kill();
     return std::nullopt;
   };
-  world_.open(workers_);
+  world_.open(0);
   const JobId poison = world_.admit(world_.classical_job());
   const JobId healthy = world_.admit(noop());
+  world_.close();
+  world_.open(workers_);
   EXPECT_EQ(lives_until_the_end_of(poison), 5);  // what it began was stored before it killed the first
   EXPECT_EQ(world_.engine->job(poison)->state, job::JobState::kFailed);
   EXPECT_EQ(world_.engine->job(poison)->error_number, static_cast<std::uint16_t>(errors::kPoisonJob));
@@ -66,10 +69,12 @@ TEST_F(Poison, a_job_that_kills_its_process_before_anything_of_it_is_stored_is_g
     return std::nullopt;
   };
   for (workers_ = 1; workers_ <= 2; ++workers_) {
-    world_.open(workers_);
+    world_.open(0);
     const JobId poison = world_.admit(world_.paid_job());
     const JobId healthy = world_.admit(noop());
-    EXPECT_EQ(lives_until_the_end_of(poison), 6);  // the first one had it by heart
+    world_.close();
+    world_.open(workers_);
+    EXPECT_EQ(lives_until_the_end_of(poison), 6);  // nobody was lost before the first one
     EXPECT_EQ(world_.engine->job(poison)->error_number, static_cast<std::uint16_t>(errors::kPoisonJob));
     EXPECT_EQ(world_.wait(healthy).state, job::JobState::kSucceeded);
     world_.close();
@@ -123,6 +128,22 @@ TEST_F(Poison, what_a_shared_store_had_running_when_it_was_copied_to_one_machine
   world_.close();
   world_.open(workers_);
   EXPECT_EQ(world_.wait(id).state, job::JobState::kSucceeded);
+}
+
+TEST_F(Poison, a_process_that_cannot_leave_its_mark_on_a_full_disk_starts_all_the_same) {
+  world_.open(0);
+  const JobId id = world_.admit(world_.classical_job());
+  world_.close();
+  world_.store = std::make_unique<memory::MemoryStore>(world_.store_threads, world_.contents);
+  world_.store->fail_commits(1, 2, make_error(errors::kDiskFull, "planted"));
+  world_.store_retry_interval = std::chrono::milliseconds(2);
+  world_.open(workers_);
+  EXPECT_EQ(world_.engine->job(id)->id, id);
+  Result<JobView> end;
+  do end = world_.engine->wait(id, Deadline::never());
+  while (!end && is_store_trouble(end.error()));
+  ASSERT_THAT(end, Succeeds());
+  EXPECT_EQ(end->state, job::JobState::kSucceeded);
 }
 
 TEST_F(Poison, of_those_that_may_take_their_process_down_one_runs_at_a_time) {
