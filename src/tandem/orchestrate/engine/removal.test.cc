@@ -248,6 +248,7 @@ TEST_F(Removed, a_crash_at_any_commit_leaves_the_job_whole_or_gone) {
     EXPECT_THAT(faults_of(*world.store), IsEmpty());
     EXPECT_THAT(world.engine->remove(id, "user", ""), Succeeds());
     sweep(*world.store);
+    world.engine.reset();
     EXPECT_THAT(rows_of(*world.store), IsEmpty());
   }
 }

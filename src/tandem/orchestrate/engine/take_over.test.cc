@@ -124,7 +124,16 @@ TEST_F(TakeOver, processes_that_are_lost_while_a_job_gets_on_are_not_held_agains
     if (gets_on) {
       ASSERT_THAT(ledger_.update(id, std::nullopt, "engine",
                                  [&](JobRecord&, Change& change) -> Result<void> {
-                                   change.events.push_back({job::EventData("step.finished").member("label", node)});
+                                   change.events.push_back({job::EventData("step.retrying")
+                                                                .member("backend", "cpu.tabu")
+                                                                .member("delay_ms", 0)
+                                                                .member("error", "")
+                                                                .member("error_class", "transient")
+                                                                .member("label", node)
+                                                                .member("number", 0)
+                                                                .member("round", 0)
+                                                                .member("tries_max", 3)
+                                                                .member("try", 1)});
                                    return {};
                                  }),
                   Succeeds());
