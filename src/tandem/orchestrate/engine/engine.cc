@@ -15,7 +15,8 @@ constexpr std::size_t kFreshMax = 4096;  ///< jobs whose row and document stay i
 // How long the process that admitted a job has it for itself: where another one has nothing to do, and otherwise.
 constexpr auto kGuestWait = std::chrono::milliseconds(50);
 constexpr auto kGuestWaitMax = std::chrono::seconds(1);
-constexpr std::string_view kAtWork = "at_work";  ///< a row of kMeta, there while a process runs jobs in a store that it has alone
+constexpr std::string_view kAtWork =
+    "at_work";  ///< a row of kMeta, there while a process runs jobs in a store that it has alone
 
 }  // namespace
 
@@ -26,6 +27,45 @@ class EngineImpl::Waiter {
   const std::unique_ptr<Condition> news;
   bool woken = false;
 };
+
+EngineImpl::EngineImpl(EngineServices services, EngineOptions options)
+    : services_(services),
+      options_(std::move(options)),
+      listeners_(std::make_shared<Listeners>()),
+      outlet_(std::make_shared<Outlet>(listeners_)),
+      ledger_(services_.store, services_.clock, services_.crash_points,
+              [outlet = outlet_](job::Event event) { outlet->publish(std::move(event)); }),
+      runner_(services_, ledger_,
+              {.threads = options_.threads == 0 ? services_.executor.threads() : options_.threads,
+               .memory_bytes_max = options_.memory_bytes_max,
+               .remote_deadline = options_.remote_deadline,
+               .versions = options_.versions}),
+      reads_(services_.store, services_.submitter, services_.log),
+      reconciler_(services_.submitter, services_.backends,
+                  [this](const JobId& id, std::uint64_t fence) { return runs_elsewhere(id, fence); }),
+      watch_(services_.store, services_.log, services_.meter),
+      queue_(options_.weights),
+      work_(services_.executor.make_condition()),
+      chore_(services_.executor.make_condition()),
+      changed_(services_.executor.make_condition()) {
+  services_.submitter.publish_to([outlet = outlet_](const job::Event& event) { outlet->publish(event); });
+}
+
+EngineImpl::~EngineImpl() {
+  EngineImpl::drain(Deadline::after(services_.clock, std::chrono::nanoseconds(0)));
+  keeping_house_.reset();
+  sweeping_.reset();
+  healing_.reset();
+  workers_.clear();
+  doing_chores_.reset();
+  beating_.reset();
+  guarding_.reset();
+  // Its jobs are back in the queue; without a row nobody waits for the lease to run out.
+  if (membership_ != nullptr) (void)membership_->leave();
+  end_work();
+  if (follower_ != nullptr) outlet_->follow(nullptr);
+  follower_.reset();
+}
 
 Result<void> EngineImpl::recover_and_start() {
   doing_chores_ = services_.executor.start_loop("chores", [this](const std::stop_token& stop) { do_chores(stop); });

@@ -1,6 +1,6 @@
 // tandem/orchestrate/engine/engine_impl.h - EngineImpl: the one Engine. Its methods stand in engine.cc; in engine_work.cc how jobs
-// get to workers and from them to their end; in engine_verbs.cc what clients do to a job; in engine_nodes.cc what is about other
-// processes.
+// get to workers and from them to their end; in engine_expiry.cc what ends a wait; in engine_verbs.cc what clients do to a job; in
+// engine_nodes.cc what is about other processes.
 //
 // Room: orchestrate; for the sources of this part only.
 #pragma once
@@ -34,44 +34,8 @@ namespace tandem::engine {
 
 class EngineImpl final : public Engine {
  public:
-  EngineImpl(EngineServices services, EngineOptions options)
-      : services_(services),
-        options_(std::move(options)),
-        listeners_(std::make_shared<Listeners>()),
-        outlet_(std::make_shared<Outlet>(listeners_)),
-        ledger_(services_.store, services_.clock, services_.crash_points,
-                [outlet = outlet_](job::Event event) { outlet->publish(std::move(event)); }),
-        runner_(services_, ledger_,
-                {.threads = options_.threads == 0 ? services_.executor.threads() : options_.threads,
-                 .memory_bytes_max = options_.memory_bytes_max,
-                 .remote_deadline = options_.remote_deadline,
-                 .versions = options_.versions}),
-        reads_(services_.store, services_.submitter, services_.log),
-        reconciler_(services_.submitter, services_.backends,
-                    [this](const JobId& id, std::uint64_t fence) { return runs_elsewhere(id, fence); }),
-        watch_(services_.store, services_.log, services_.meter),
-        queue_(options_.weights),
-        work_(services_.executor.make_condition()),
-        chore_(services_.executor.make_condition()),
-        changed_(services_.executor.make_condition()) {
-    services_.submitter.publish_to([outlet = outlet_](const job::Event& event) { outlet->publish(event); });
-  }
-
-  ~EngineImpl() override {
-    drain(Deadline::after(services_.clock, std::chrono::nanoseconds(0)));
-    keeping_house_.reset();
-    sweeping_.reset();
-    healing_.reset();
-    workers_.clear();
-    doing_chores_.reset();
-    beating_.reset();
-    guarding_.reset();
-    // Its jobs are back in the queue; without a row nobody waits for the lease to run out.
-    if (membership_ != nullptr) (void)membership_->leave();
-    end_work();
-    if (follower_ != nullptr) outlet_->follow(nullptr);
-    follower_.reset();
-  }
+  EngineImpl(EngineServices services, EngineOptions options);
+  ~EngineImpl() override;
 
   Result<void> recover_and_start();
 
@@ -290,7 +254,8 @@ class EngineImpl final : public Engine {
   const std::unique_ptr<Condition> changed_;  ///< running_ or admitting_ got smaller
   bool found_ownerless_ = false;  ///< since this process leads; of the thread that beats
   bool at_work_ = false;  ///< the mark of begin_to_work() is there
-  bool after_loss_ = false;  ///< it was there before: among the jobs found in the store may be one that took a process down
+  bool after_loss_ =
+      false;  ///< it was there before: among the jobs found in the store may be one that took a process down
   bool leads_ = true;  ///< false where another process looks after what waits
   bool draining_ = false;
   std::stop_source drain_;  ///< requested when draining_ is set
@@ -306,6 +271,10 @@ class EngineImpl final : public Engine {
   std::unique_ptr<Timer> guarding_;
 };
 
+/// Its wait has a limit, which is over.
+bool waited_too_long(const JobRecord& row, std::int64_t now_micros);
+/// Ends it for that, for the `decide` of an update. Errors: those of move_without_result().
+Result<void> expire_wait(store::Store& store, JobRecord& row, Change& change);
 /// What a client says beside a document is kept in rows that are JSON. Errors: 1023 value_out_of_range - too long, or not UTF-8.
 Result<void> check_words(std::string place, std::string_view words, std::size_t bytes_max);
 /// What a client says of a job: a sentence or two. Errors: 1023 value_out_of_range.

@@ -26,11 +26,6 @@ double seconds(std::chrono::nanoseconds duration) { return std::chrono::duration
 /// Of a claim: why the job was not started, where that is no trouble.
 bool is_usual(const Error& error) { return is_too_late(error) || error.number == errors::kPreconditionFailed; }
 
-bool waited_too_long(const JobRecord& row, std::int64_t now_micros) {
-  const std::int64_t until = queued_of(row).until_micros;
-  return until != 0 && until <= now_micros;
-}
-
 /// Where its wait has a limit, others may end it as long as it waits in the store.
 bool may_wait(const JobRecord& row) { return queued_of(row).until_micros == 0; }
 
@@ -39,16 +34,6 @@ bool may_wait(const JobRecord& row) { return queued_of(row).until_micros == 0; }
 bool is_ready(const JobRecord& row) {
   return row.view.state == job::JobState::kQueued && !row.view.cancel_requested && !row.suspend_requested &&
          row.lost_leases == 0 && may_wait(row);
-}
-
-Result<void> expire(store::Store& store, JobRecord& row, Change& change) {
-  const bool of_queue = row.starts == 0 && row.queue_until_micros == queued_of(row).until_micros;
-  const std::int64_t until = of_queue ? row.queue_until_micros : row.deadline_micros;
-  return move_without_result(
-      store, row, change, job::JobEvent::kExpire,
-      make_error(of_queue ? errors::kQueueWaitExpired : errors::kExpired,
-                 "no worker took it within the {} ms of limits.{}", (until - row.view.created_at.micros) / 1000,
-                 of_queue ? "queue_wait" : "total_time"));
 }
 
 }  // namespace
@@ -97,7 +82,8 @@ std::optional<Run> EngineImpl::take_unclaimed_locked(Running& running) {
     run.spec = std::move(fresh->second.spec);
     fresh_.erase(fresh);
   } else if (membership_ != nullptr || after_loss_) {
-    return std::nullopt;  // others may be about to take it; or it took the last process down, before anything of it was stored
+    return std::
+        nullopt;  // others may be about to take it; or it took the last process down, before anything of it was stored
   } else {
     running.found = true;
   }
@@ -233,7 +219,7 @@ void EngineImpl::claim_with(JobRecord record, SpecPtr spec, const std::shared_pt
     if (row.suspend_requested && queued)
       return move_without_result(services_.store, row, change, job::JobEvent::kSuspend,
                                  make_error(errors::kCancelled, "suspended by the client"));
-    if (queued && waited_too_long(row, services_.clock.now().micros)) return expire(services_.store, row, change);
+    if (queued && waited_too_long(row, services_.clock.now().micros)) return expire_wait(services_.store, row, change);
     return start(row, change, services_.clock.now());
   };
   const std::uint64_t version = record.version;
@@ -508,7 +494,8 @@ void EngineImpl::heal(const std::stop_token& stop) {
       work_->notify_all();
     }
     if (!watch_.writable()) continue;
-    if (services_.store.shared() && membership_ == nullptr) (void)keep_time();  // who has a lease does so with each beat
+    if (services_.store.shared() && membership_ == nullptr)
+      (void)keep_time();  // who has a lease does so with each beat
     unpark();
     give_back_claimed();
     expire_waiting();
@@ -557,70 +544,6 @@ void EngineImpl::unpark() {
     const Queued queued = queued_of(*record);
     if (parked.spec != nullptr) fresh_.emplace(id.value, Fresh{.record = *std::move(record), .spec = parked.spec});
     enqueue_locked(queued);
-  }
-}
-
-std::optional<JobId> EngineImpl::next_expired(std::int64_t now_micros) {
-  const std::lock_guard lock(mutex_);
-  auto at = waiting_until_.begin();
-  while (at != waiting_until_.end() && at->first <= now_micros) {
-    const JobId id(at->second);
-    const bool waits = waits_locked(id.value);
-    if (waits && !leads_) {  // the leader's; this process may be the next one
-      ++at;
-      continue;
-    }
-    at = waiting_until_.erase(at);
-    if (waits) return id;
-  }
-  return std::nullopt;
-}
-
-void EngineImpl::expire_waiting() {
-  const std::int64_t now_micros = services_.clock.now().micros;
-  while (const std::optional<JobId> due = next_expired(now_micros)) {
-    const JobId& id = *due;
-    const auto done = ledger_.update(id, std::nullopt, "engine", [&](JobRecord& row, Change& change) -> Result<void> {
-      if (row.view.state != job::JobState::kQueued || !waited_too_long(row, now_micros))
-        return fail(errors::kIllegalTransition, "it does not wait any more");
-      return expire(services_.store, row, change);
-    });
-    if (!done && is_store_trouble(done.error())) {
-      {
-        const std::lock_guard lock(mutex_);
-        waiting_until_.emplace(now_micros, id.value);
-      }
-      return cannot_store(done.error());
-    }
-    if (!done) continue;
-    {
-      const std::lock_guard lock(mutex_);
-      unqueue_locked(id.value);
-    }
-    wake(id);
-  }
-}
-
-/// The total time of a job also counts while nobody works on it.
-void EngineImpl::expire_put_aside() {
-  {
-    const std::lock_guard lock(mutex_);
-    if (!leads_ || !takes_part()) return;
-  }
-  const std::int64_t now_micros = services_.clock.now().micros;
-  const auto due = due_put_aside(services_.store, now_micros);
-  if (!due) return;  // looked at again
-  for (const JobId& id : *due) {
-    const auto done = ledger_.update(id, std::nullopt, "engine", [&](JobRecord& row, Change& change) -> Result<void> {
-      if (!is_put_aside(row.view.state) || row.deadline_micros > now_micros)
-        return fail(errors::kIllegalTransition, "it is not put aside any more");
-      return move_without_result(
-          services_.store, row, change, job::JobEvent::kExpire,
-          make_error(errors::kExpired, "the {} ms of limits.total_time were over while it was {}",
-                     (row.deadline_micros - row.view.created_at.micros) / 1000, job::to_string(row.view.state)));
-    });
-    if (!done && is_store_trouble(done.error())) return cannot_store(done.error());
-    if (done) wake(id);
   }
 }
 

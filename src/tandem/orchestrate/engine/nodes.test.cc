@@ -452,8 +452,7 @@ TEST_F(Nodes, the_wait_of_a_job_ends_also_where_its_limit_was_over_before_the_le
   EXPECT_EQ(view.error_number, static_cast<std::uint16_t>(errors::kQueueWaitExpired));
   leader->store.mend();
   gate.open();
-  for (const JobId& one : {first, second})
-    EXPECT_EQ(wait_through_trouble(*next, one).state, job::JobState::kSucceeded);
+  for (const JobId& one : {first, second}) EXPECT_EQ(wait_through_trouble(*next, one).state, job::JobState::kSucceeded);
 }
 
 TEST_F(Nodes, machines_whose_clocks_differ_agree_on_limits_and_times) {

@@ -46,7 +46,9 @@ class FarStore final : public store::Store {
 
 class StoreClocks : public testing::Test {
  protected:
-  seconds off() const { return std::chrono::duration_cast<seconds>(std::chrono::microseconds(clock_.now().micros - machine_.now().micros)); }
+  seconds off() const {
+    return std::chrono::duration_cast<seconds>(std::chrono::microseconds(clock_.now().micros - machine_.now().micros));
+  }
   FakeClock machine_;
   FarStore store_{machine_};
   StoreClock clock_{machine_};

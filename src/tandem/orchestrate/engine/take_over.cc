@@ -44,7 +44,8 @@ Result<void> requeue(const JobId& id, const std::optional<std::string>& node, st
     job::JobEvent event = job::JobEvent::kRequeue;
     Error reason{.message = "the process that ran it was lost"};
     if (node) {
-      reason = make_error(errors::kLeaseLost, "the process that ran it ({}) was lost", node->empty() ? "unknown" : *node);
+      reason =
+          make_error(errors::kLeaseLost, "the process that ran it ({}) was lost", node->empty() ? "unknown" : *node);
     }
     if (record.view.cancel_requested) {
       event = job::JobEvent::kCancel;

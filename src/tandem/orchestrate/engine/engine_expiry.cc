@@ -1,0 +1,85 @@
+// What ends because it waited too long.
+#include "tandem/orchestrate/engine/engine_impl.h"
+
+namespace tandem::engine {
+
+bool waited_too_long(const JobRecord& row, std::int64_t now_micros) {
+  const std::int64_t until = queued_of(row).until_micros;
+  return until != 0 && until <= now_micros;
+}
+
+Result<void> expire_wait(store::Store& store, JobRecord& row, Change& change) {
+  const bool of_queue = row.starts == 0 && row.queue_until_micros == queued_of(row).until_micros;
+  const std::int64_t until = of_queue ? row.queue_until_micros : row.deadline_micros;
+  return move_without_result(
+      store, row, change, job::JobEvent::kExpire,
+      make_error(of_queue ? errors::kQueueWaitExpired : errors::kExpired,
+                 "no worker took it within the {} ms of limits.{}", (until - row.view.created_at.micros) / 1000,
+                 of_queue ? "queue_wait" : "total_time"));
+}
+
+std::optional<JobId> EngineImpl::next_expired(std::int64_t now_micros) {
+  const std::lock_guard lock(mutex_);
+  auto at = waiting_until_.begin();
+  while (at != waiting_until_.end() && at->first <= now_micros) {
+    const JobId id(at->second);
+    const bool waits = waits_locked(id.value);
+    if (waits && !leads_) {  // the leader's; this process may be the next one
+      ++at;
+      continue;
+    }
+    at = waiting_until_.erase(at);
+    if (waits) return id;
+  }
+  return std::nullopt;
+}
+
+void EngineImpl::expire_waiting() {
+  const std::int64_t now_micros = services_.clock.now().micros;
+  while (const std::optional<JobId> due = next_expired(now_micros)) {
+    const JobId& id = *due;
+    const auto done = ledger_.update(id, std::nullopt, "engine", [&](JobRecord& row, Change& change) -> Result<void> {
+      if (row.view.state != job::JobState::kQueued || !waited_too_long(row, now_micros))
+        return fail(errors::kIllegalTransition, "it does not wait any more");
+      return expire_wait(services_.store, row, change);
+    });
+    if (!done && is_store_trouble(done.error())) {
+      {
+        const std::lock_guard lock(mutex_);
+        waiting_until_.emplace(now_micros, id.value);
+      }
+      return cannot_store(done.error());
+    }
+    if (!done) continue;
+    {
+      const std::lock_guard lock(mutex_);
+      unqueue_locked(id.value);
+    }
+    wake(id);
+  }
+}
+
+/// The total time of a job also counts while nobody works on it.
+void EngineImpl::expire_put_aside() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!leads_ || !takes_part()) return;
+  }
+  const std::int64_t now_micros = services_.clock.now().micros;
+  const auto due = due_put_aside(services_.store, now_micros);
+  if (!due) return;  // looked at again
+  for (const JobId& id : *due) {
+    const auto done = ledger_.update(id, std::nullopt, "engine", [&](JobRecord& row, Change& change) -> Result<void> {
+      if (!is_put_aside(row.view.state) || row.deadline_micros > now_micros)
+        return fail(errors::kIllegalTransition, "it is not put aside any more");
+      return move_without_result(
+          services_.store, row, change, job::JobEvent::kExpire,
+          make_error(errors::kExpired, "the {} ms of limits.total_time were over while it was {}",
+                     (row.deadline_micros - row.view.created_at.micros) / 1000, job::to_string(row.view.state)));
+    });
+    if (!done && is_store_trouble(done.error())) return cannot_store(done.error());
+    if (done) wake(id);
+  }
+}
+
+}  // namespace tandem::engine
