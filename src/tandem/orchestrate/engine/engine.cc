@@ -226,14 +226,15 @@ void EngineImpl::enqueue(const Queued& queued) {
 
 bool EngineImpl::waits_locked(const std::string& job) const { return queue_.contains(job) || guests_.contains(job); }
 
-void EngineImpl::enqueue_guest(const Queued& queued) {
+void EngineImpl::enqueue_guest(const job::Event& event) {
   const std::lock_guard lock(mutex_);
-  const std::string& job = queued.ticket.job;
-  if (!takes_part() || parked_.contains(JobId(job)) || running_.contains(JobId(job)) || waits_locked(job)) return;
-  note_wait_locked(queued);
+  const JobId& job = event.job;
+  if (!takes_part() || parked_.contains(job) || running_.contains(job) || waits_locked(job.value)) return;
+  // Most are gone before anybody asks for more than their names.
+  if (options_.queue_delay_max.count() != 0 || may_expire(event)) note_wait_locked(announced_by(event).queued);
   const Instant now = services_.clock.monotonic();
-  guests_.emplace(job, Guest{.ticket = queued.ticket, .heard = now});
-  guests_by_age_.emplace_hint(guests_by_age_.end(), now, job);
+  guests_.emplace(job.value, Guest{.event = event, .heard = now});
+  guests_by_age_.emplace_hint(guests_by_age_.end(), now, job.value);
   work_->notify_one();
 }
 
@@ -242,7 +243,7 @@ std::optional<Instant> EngineImpl::move_guests_locked() {
     const auto& [heard, job] = *guests_by_age_.begin();
     const Instant due = heard + (queue_.ready() ? kGuestWaitMax : kGuestWait);
     if (services_.clock.monotonic() < due) return due;
-    queue_.push(guests_.extract(job).mapped().ticket);
+    queue_.push(announced_by(guests_.extract(job).mapped().event).queued.ticket);
     guests_by_age_.erase(guests_by_age_.begin());
   }
   return std::nullopt;

@@ -134,7 +134,7 @@ class EngineImpl final : public Engine {
   };
   /// A job that another process admitted a moment ago and has ready to run.
   struct Guest {
-    schedule::Ticket ticket;
+    job::Event event;  ///< that announced it
     Instant heard;
   };
   /// What a worker does next.
@@ -165,7 +165,7 @@ class EngineImpl final : public Engine {
   bool waits_locked(const std::string& job) const;
   void enqueue(const Queued& queued);
   /// One that the process which admitted it has ready to run: two that go for the same job are one too many.
-  void enqueue_guest(const Queued& queued);
+  void enqueue_guest(const job::Event& event);
   /// Those among the guests whose turn has come join the queue. Returns when the next one's comes.
   std::optional<Instant> move_guests_locked();
   void forget_guest_locked(const std::string& job);

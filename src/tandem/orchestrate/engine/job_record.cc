@@ -163,10 +163,15 @@ Announced announced_by(const job::Event& event) {
           .home = data.value("home", "")};
 }
 
+// Of most jobs that others admitted a process need not know more. Within a text the quotes would be escaped.
+
 bool is_at_home(const job::Event& event, std::string_view process) {
-  // Of every other job of a process it need not know more. Within a text the quotes would be escaped.
   return event.data.text().find(fmt::format(R"("home":"{}")", process)) != std::string::npos;
 }
+
+bool has_home(const job::Event& event) { return !is_at_home(event, ""); }
+
+bool may_expire(const job::Event& event) { return event.data.text().find(R"("start_by":0)") == std::string::npos; }
 
 std::string serial_index_key(std::string_view tenant, std::string_view key) {
   return fmt::format("serial/{}/{}", tenant, key);

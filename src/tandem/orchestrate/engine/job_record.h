@@ -109,6 +109,8 @@ struct Announced {
 };
 Announced announced_by(const job::Event& event);
 bool is_at_home(const job::Event& event, std::string_view process);  ///< announced_by(event).home == process
+bool has_home(const job::Event& event);  ///< announced_by(event).home is not empty
+bool may_expire(const job::Event& event);  ///< announced_by(event).queued.until_micros is not 0
 
 /// All queued jobs, oldest first, page by page; what is needed stands in the index. Errors: 3003 store_damaged; those of reads.
 Result<void> each_queued(store::Store& store, const std::function<void(const Queued&)>& take);
