@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tandem/base/text.h"
 #include "tandem/orchestrate/engine/engine_impl.h"
 #include "tandem/orchestrate/engine/take_over.h"
 #include "tandem/orchestrate/route/route.h"
@@ -15,6 +16,14 @@ constexpr std::size_t kFreshMax = 4096;  ///< jobs whose row and document stay i
 // How long the process that admitted a job has it for itself: where another one has nothing to do, and otherwise.
 constexpr auto kGuestWait = std::chrono::milliseconds(50);
 constexpr auto kGuestWaitMax = std::chrono::seconds(1);
+
+/// Between the look at the key and the commit another request with it was committed, or the key expired.
+Error in_flight(std::string_view key) {
+  return make_error_at("Idempotency-Key", errors::kIdempotencyInFlight,
+                       "another request with the key {} was being carried out at the same time; send this one again in "
+                       "a moment, and it is answered with the job of the other one",
+                       quote(key));
+}
 
 }  // namespace
 
@@ -64,19 +73,6 @@ Result<void> EngineImpl::refuse_when_draining() {
   return fail(errors::kDraining, "the server is shutting down and takes no new jobs; send it again in a moment");
 }
 
-Result<void> EngineImpl::refuse_when_slow() {
-  if (options_.queue_delay_max.count() == 0) return {};
-  const std::lock_guard lock(mutex_);
-  if (waiting_since_.empty()) return {};
-  const auto delay = std::chrono::microseconds(services_.clock.now().micros - waiting_since_.begin()->first);
-  if (delay <= options_.queue_delay_max) return {};
-  services_.meter.add("tandem_jobs_shed_total", 1);
-  return fail(errors::kQueueDelayExceeded,
-              "the oldest of {} waiting jobs has waited {} ms, engine.queue_delay_max is {} ms; send it again later",
-              queue_.size(), std::chrono::duration_cast<std::chrono::milliseconds>(delay).count(),
-              options_.queue_delay_max.count());
-}
-
 Result<Admission> EngineImpl::admit(const job::JobSpec& spec, std::string_view tenant, std::string_view idempotency_key,
                                     std::string_view actor) {
   struct Answer {
@@ -102,30 +98,24 @@ void EngineImpl::admit(SpecPtr spec, std::string_view tenant, std::string_view i
   if (!made) return done(tl::unexpected(std::move(made).error()));
   if (made->earlier) return done(*std::move(made->earlier));
   Candidate candidate = *std::move(made);
-  ledger_.insert(std::move(candidate.record), std::move(candidate.change),
-                 [this, admitting = count_admission(), spec = std::move(spec), tenant = std::string(tenant),
-                  key = std::string(idempotency_key), actor = std::string(actor),
-                  done = std::move(done)](Result<JobRecord> row) mutable {
-                   if (row) {
-                     const JobId id = row->view.id;
-                     admitted(*std::move(row), std::move(spec));
-                     done(Admission{.id = id});
-                     return admitting.reset();
-                   }
+  ledger_.insert(
+      std::move(candidate.record), std::move(candidate.change),
+      [this, admitting = count_admission(), spec = std::move(spec), key = std::string(idempotency_key),
+       done = std::move(done)](Result<JobRecord> row) mutable {
+        if (row) {
+          const JobId id = row->view.id;
+          admitted(*std::move(row), std::move(spec));
+          done(Admission{.id = id});
+          return admitting.reset();
+        }
                    // What it means may take a look at the store, and this is no thread to look from.
-                   chore([this, admitting = std::move(admitting), spec = std::move(spec), tenant = std::move(tenant),
-                          key = std::move(key), actor = std::move(actor), error = std::move(row).error(),
-                          done = std::move(done)]() mutable {
-                     if (is_store_trouble(error)) cannot_store(error);
-                     // Two requests with one key at the same time, of which the other one won: its job is the answer. Or an old key
-                     // expired just now.
-                     if (error.number == errors::kPreconditionFailed && !key.empty())
-                       admit(spec, tenant, key, actor, done);
-                     else
-                       done(tl::unexpected(error));
-                     admitting.reset();
-                   });
-                 });
+        chore([this, admitting = std::move(admitting), key = std::move(key), error = std::move(row).error(),
+               done = std::move(done)]() mutable {
+          if (is_store_trouble(error)) cannot_store(error);
+          done(tl::unexpected(error.number == errors::kPreconditionFailed && !key.empty() ? in_flight(key) : error));
+          admitting.reset();
+        });
+      });
 }
 
 Result<EngineImpl::Candidate> EngineImpl::make_candidate(const job::JobSpec& spec, std::string_view tenant,
@@ -151,7 +141,7 @@ Result<EngineImpl::Candidate> EngineImpl::make_candidate(const job::JobSpec& spe
       return tl::unexpected(std::move(original).error());
     }
   }
-  TANDEM_TRY(refuse_when_slow());
+  TANDEM_TRY(queue_delay_.check());
   TANDEM_TRY(route::check_names(spec, services_.backends.all()));
   TANDEM_TRY(route::check_memory(spec, options_.memory_bytes_max));
   JobRecord& record = out.record;
@@ -258,9 +248,7 @@ void EngineImpl::forget_guest_locked(const std::string& job) {
 
 void EngineImpl::note_wait_locked(const Queued& queued) {
   if (queued.until_micros != 0) waiting_until_.emplace(queued.until_micros, queued.ticket.job);
-  if (options_.queue_delay_max.count() == 0) return;
-  if (since_.emplace(queued.ticket.job, queued.since_micros).second)
-    waiting_since_.emplace(queued.since_micros, queued.ticket.job);
+  queue_delay_.came(queued.ticket.job, queued.since_micros);
 }
 
 void EngineImpl::enqueue_locked(const Queued& queued) {
@@ -276,15 +264,8 @@ void EngineImpl::enqueue_locked(const Queued& queued) {
   work_->notify_one();
 }
 
-void EngineImpl::forget_since_locked(const std::string& job) {
-  const auto since = since_.find(job);
-  if (since == since_.end()) return;
-  waiting_since_.erase({since->second, job});
-  since_.erase(since);
-}
-
 void EngineImpl::unqueue_locked(const std::string& job) {
-  forget_since_locked(job);
+  queue_delay_.left(job);
   fresh_.erase(job);
   forget_guest_locked(job);
   queue_.erase(job);

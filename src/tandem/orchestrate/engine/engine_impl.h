@@ -27,6 +27,7 @@
 #include "tandem/orchestrate/engine/membership.h"
 #include "tandem/orchestrate/engine/outlet.h"
 #include "tandem/orchestrate/engine/progress_board.h"
+#include "tandem/orchestrate/engine/queue_delay.h"
 #include "tandem/orchestrate/engine/store_watch.h"
 #include "tandem/orchestrate/submit/reconcile.h"
 
@@ -50,6 +51,8 @@ class EngineImpl final : public Engine {
         reconciler_(services_.submitter, services_.backends,
                     [this](const JobId& id, std::uint64_t fence) { return runs_elsewhere(id, fence); }),
         watch_(services_.store, services_.log, services_.meter),
+        queue_delay_(services_.store, services_.clock, services_.meter, options_.queue_delay_max,
+                     takes_part() ? QueueSource::kEngine : QueueSource::kStore),
         queue_(options_.weights),
         work_(services_.executor.make_condition()),
         chore_(services_.executor.make_condition()),
@@ -159,7 +162,6 @@ class EngineImpl final : public Engine {
   void reach(std::string_view point) const { services_.crash_points.reach(point); }
   void drain_all(Deadline deadline);
   Result<void> refuse_when_draining();
-  Result<void> refuse_when_slow();
   /// It admits jobs that it runs itself, as a rule.
   bool keeps_fresh() const { return options_.runs == Runs::kEveryJob && options_.workers != 0; }
   bool waits_locked(const std::string& job) const;
@@ -176,7 +178,6 @@ class EngineImpl final : public Engine {
   void wake(const JobId& id);  ///< whoever waits for it looks again
   void wake_locked(const JobId& id);
   void unqueue_locked(const std::string& job);
-  void forget_since_locked(const std::string& job);  ///< when it began to wait
   void wake_all();
 
   // Workers.
@@ -241,6 +242,7 @@ class EngineImpl final : public Engine {
   submit::Reconciler reconciler_;
   StoreWatch watch_;
   ProgressBoard progress_;
+  QueueDelay queue_delay_;
 
   /// A job whose start, checkpoint or end could not be stored.
   struct Parked {
@@ -256,9 +258,6 @@ class EngineImpl final : public Engine {
   std::unordered_map<std::string, Guest> guests_;  ///< what waits for the process that admitted it
   std::set<std::pair<Instant, std::string>> guests_by_age_;  ///< when each was heard of
   std::set<std::pair<std::int64_t, std::string>> waiting_until_;  ///< microseconds, job: whose wait has a limit
-  std::set<std::pair<std::int64_t, std::string>>
-      waiting_since_;  ///< microseconds, job; kept where queue_delay_max is set
-  std::unordered_map<std::string, std::int64_t> since_;  ///< the same by job
   std::vector<schedule::Ticket> held_keys_;  ///< one for each serial key that another process has
   std::deque<Claimed> claimed_;
   std::deque<std::function<void()>> chores_;

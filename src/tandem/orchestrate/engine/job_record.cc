@@ -231,6 +231,18 @@ Result<void> each_queued(store::Store& store, const std::function<void(const Que
   }
 }
 
+Result<std::optional<std::int64_t>> longest_queued_since(store::Store& store) {
+  const std::string prefix = state_index_key(job::JobState::kQueued, JobId());
+  TANDEM_TRY_ASSIGN(const std::vector<store::Row> rows,
+                    store.scan(store::Scan::prefix(store::Table::kJobIndex, prefix, kQueueLook)));
+  std::optional<std::int64_t> out;
+  for (const store::Row& row : rows) {
+    TANDEM_TRY_ASSIGN(const Queued queued, parse_queued(store, row, row.key.substr(prefix.size())));
+    if (!out || queued.since_micros < *out) out = queued.since_micros;
+  }
+  return out;
+}
+
 namespace {
 
 constexpr std::string_view kDuePrefix = "due/";
