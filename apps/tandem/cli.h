@@ -34,6 +34,7 @@ struct Cli {
 struct Reached {
   std::unique_ptr<Log> log;
   std::unique_ptr<House> house;  ///< empty when a server answers
+  std::unique_ptr<Executor> executor;
   std::unique_ptr<Http> http;
   std::unique_ptr<service::Service> remote;
   std::string server;  ///< address, when a server answers

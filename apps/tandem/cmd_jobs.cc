@@ -18,12 +18,18 @@ std::string cell(const Json& object, const char* key) {
   return found->is_string() ? found->get<std::string>() : found->dump();
 }
 
-Result<int> list_jobs(Cli& cli, const std::string& state, std::uint16_t error_number, std::size_t limit) {
-  service::JobQuery query{.limit = limit};
-  if (error_number != 0) query.error_number = error_number;
-  if (!state.empty()) {
-    query.state = job::find_job_state(state);
-    if (!query.state) return fail_at("--state", errors::kValueOutOfRange, "{} is not a job state", quote(state));
+struct ListFilter {
+  std::string state;
+  std::uint16_t error_number = 0;
+  std::size_t limit = 50;
+};
+
+Result<int> list_jobs(Cli& cli, const ListFilter& filter) {
+  service::JobQuery query{.limit = filter.limit};
+  if (filter.error_number != 0) query.error_number = filter.error_number;
+  if (!filter.state.empty()) {
+    query.state = job::find_job_state(filter.state);
+    if (!query.state) return fail_at("--state", errors::kValueOutOfRange, "{} is not a job state", quote(filter.state));
   }
   TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kReader));
   TANDEM_TRY_ASSIGN(const Json page, reached.service().jobs(query));
@@ -36,12 +42,12 @@ Result<int> list_jobs(Cli& cli, const std::string& state, std::uint16_t error_nu
     rows.push_back({cell(job, "job_id"), cell(job, "state"), cell(job, "problem_type"), cell(job, "name"),
                     cell(job, "objective"), cell(job, "created_at")});
   if (rows.size() == 1)
-    fmt::print("{}\n", state.empty() && error_number == 0
+    fmt::print("{}\n", filter.state.empty() && filter.error_number == 0
                            ? "no jobs yet; `tandem init max_cut > job.yaml` writes a first one"
                            : "no such jobs");
   else
     print_table(rows);
-  if (!page.value("next_page_token", "").empty()) fmt::print("  ... more: --limit {}\n", 2 * limit);
+  if (!page.value("next_page_token", "").empty()) fmt::print("  ... more: --limit {}\n", 2 * filter.limit);
   return 0;
 }
 
@@ -219,19 +225,22 @@ Result<int> list_backends(Cli& cli) {
 }  // namespace
 
 void add_jobs(CLI::App& app, Cli& cli) {
-  CLI::App* jobs =
-      app.add_subcommand("jobs", "list jobs; read, watch, cancel, suspend, resume, retry, review or remove one");
-  auto state = std::make_shared<std::string>();
-  auto limit = std::make_shared<std::size_t>(50);
-  jobs->add_option("--state", *state, "only jobs in this state");
-  auto error_number = std::make_shared<std::uint16_t>(0);
-  jobs->add_option("--error", *error_number,
-                   "only jobs that ended with the error of this number; 5014: those that took their processes down")
-      ->check(CLI::Range(1, 65535));
-  jobs->add_option("--limit", *limit, "at most so many")->check(CLI::Range(1, 1000));
-  jobs->callback([jobs, &cli, state, error_number, limit] {
-    if (!jobs->get_subcommands().empty()) return;
-    cli.action = [&cli, state, error_number, limit] { return list_jobs(cli, *state, *error_number, *limit); };
+  CLI::App* jobs = app.add_subcommand(
+      "jobs", "list jobs, as `jobs list`; read, watch, cancel, suspend, resume, retry, review or remove one");
+  CLI::App* list = jobs->add_subcommand("list", "list jobs, newest first");
+  const auto filter = std::make_shared<ListFilter>();
+  for (CLI::App* command : {jobs, list}) {
+    command->add_option("--state", filter->state, "only jobs in this state");
+    command
+        ->add_option("--error", filter->error_number,
+                     "only jobs that ended with the error of this number; 5014: those that took their processes down")
+        ->check(CLI::Range(1, 65535));
+    command->add_option("--limit", filter->limit, "at most so many")->check(CLI::Range(1, 1000));
+  }
+  const auto listing = [&cli, filter] { cli.action = [&cli, filter] { return list_jobs(cli, *filter); }; };
+  list->callback(listing);
+  jobs->callback([jobs, listing] {
+    if (jobs->get_subcommands().empty()) listing();
   });
   struct Part {
     const char* name;

@@ -47,7 +47,18 @@ Result<Reached> reach(Cli& cli, Role role) {
                 house.error().message);
   }
   TANDEM_TRY_ASSIGN(out.http, make_http(settings, cli.machine, {out.server}));
-  out.remote = service::make_remote_service("http://" + out.server, *out.http, cli.machine.clock);
+  out.executor = std::make_unique<ThreadExecutor>(1);
+  service::RemoteOptions options{.server_wait = std::chrono::milliseconds(settings.integer("client.server_wait"))};
+  if (!cli.json && stderr_is_terminal()) {
+    options.on_away = [server = out.server, wait = options.server_wait](const Error& error) {
+      fmt::print(stderr, "\r\x1b[Kthe server at {} is away, asking again for up to {}: {}\n", server,
+                 format_duration(wait), error.to_string());
+    };
+  }
+  out.remote = service::make_remote_service(
+      "http://" + out.server,
+      {.http = *out.http, .executor = *out.executor, .clock = cli.machine.clock, .rng = cli.machine.rng},
+      std::move(options));
   return out;
 }
 

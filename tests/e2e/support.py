@@ -36,7 +36,7 @@ PROBLEM_TYPES = {row["number"]: row for row in json.loads((ROOT / "contract" / "
 OPENAPI = yaml.load((ROOT / "contract" / "openapi.yaml").read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 # What a command prints for --json when it did what was asked, by its first words.
 PRINTED = {("run",): "result", ("plan",): "plan", ("backends",): "backend_page", ("jobs",): "job_page",
-           ("jobs", "show"): "job_view", ("jobs", "cancel"): "job_view", ("jobs", "suspend"): "job_view", ("jobs", "resume"): "job_view",
+           ("jobs", "list"): "job_page", ("jobs", "show"): "job_view", ("jobs", "cancel"): "job_view", ("jobs", "suspend"): "job_view", ("jobs", "resume"): "job_view",
            ("jobs", "retry"): "job_view", ("jobs", "accept"): "job_view", ("jobs", "reject"): "job_view",
            ("jobs", "rm"): "jobs_removed", ("jobs", "result"): "result", ("jobs", "watch"): "result",
            ("jobs", "plan"): "plan", ("jobs", "lineage"): "lineage", ("jobs", "spec"): "job", ("jobs", "submissions"): "submission_page",
@@ -166,16 +166,16 @@ class Workplace:
         return json.loads(self.run(*arguments, "--json", **options).stdout)
 
     @contextlib.contextmanager
-    def serve(self, *arguments, environment=None):
-        server = start(["serve", "--listen", "127.0.0.1:0", *arguments], {**self.environment, **(environment or {})}, r"serving (http://\S+)")
+    def serve(self, *arguments, environment=None, at="127.0.0.1:0"):
+        server = start(["serve", "--listen", at, *arguments], {**self.environment, **(environment or {})}, r"serving (http://\S+)")
         try:
             yield server
         finally:
             server.stop()
 
     @contextlib.contextmanager
-    def worker(self, *arguments):
-        worker = start(["worker", *arguments], self.environment, r"working on (.*)")
+    def worker(self, *arguments, environment=None):
+        worker = start(["worker", *arguments], {**self.environment, **(environment or {})}, r"working on (.*)")
         try:
             yield worker
         finally:

@@ -154,21 +154,6 @@ class BadInput(unittest.TestCase):
             self.assertEqual(server.request("POST", f"/v1/jobs/{job['job_id']}/cancel")[0], 202)
             self.assertEqual(server.finished(job["job_id"])["state"], "cancelled")
 
-    def test_a_client_whose_server_is_killed_says_so(self):
-        graph = self.place.file("g.txt", self.place.run("generate", "regular", "--nodes", "200", "--degree", "3", "--seed", "5").stdout)
-        with self.place.serve() as server:
-            client = subprocess.Popen([BINARY, "run", graph, "--refine", "off", "--time", "600s"], env=self.place.environment,
-                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-            while not server.request("GET", "/v1/jobs?state=running")[2]["jobs"]:
-                time.sleep(0.01)
-            server.kill()
-            _, err = client.communicate(timeout=30)
-            self.assertGreater(client.returncode, 0)
-            self.assertLess(client.returncode, 126)
-            self.assertRegex(err, r"\[200[13] [a-z_]+\]")
-        # What the dead server left, its address, keeps nobody from using the directory.
-        self.assertEqual(len(self.place.json("jobs")["jobs"]), 1)
-
     def test_the_api_refuses_the_same_texts(self):
         def qubo_text(linear):
             return f'{{"problem": {{"type": "qubo", "num_variables": 1, "linear": [{linear}], "quadratic": [], "sense": "min"}}}}'.encode()

@@ -170,6 +170,10 @@ class CommandLine(unittest.TestCase):
     def test_a_queued_job_waits_for_a_server_and_then_runs(self):
         queued = self.place.json("submit", self.place.file("job.json", QUBO))
         self.assertEqual(self.place.json("jobs", "show", queued["job_id"])["state"], "queued")
+        page = self.place.json("jobs", "list", "--state", "queued")
+        self.assertEqual([view["job_id"] for view in page["jobs"]], [queued["job_id"]])
+        self.assertEqual(self.place.json("jobs"), page)
+        self.assertEqual(self.place.json("jobs", "list", "--error", "5014")["jobs"], [])
         with self.place.serve() as server:
             self.assertEqual(server.finished(queued["job_id"])["state"], "succeeded")
             # A second process on the same directory talks to the server.

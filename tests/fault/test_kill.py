@@ -118,9 +118,9 @@ class KillLoop(unittest.TestCase):
         self.places.append(place)
         return place
 
-    def started(self, place):
+    def started(self, place, *arguments):
         """A server that outlives the statement; the test kills it."""
-        return self.enterContext(place.serve(environment=self.settings))
+        return self.enterContext(place.serve(*arguments, environment=self.settings))
 
     def test_nothing_acknowledged_is_lost_and_no_token_is_billed_twice(self):
         place = self.place()
@@ -188,35 +188,37 @@ class KillLoop(unittest.TestCase):
         print(f"\n{len(waits)} nodes lost at a lease of {TAKE_OVER_TTL_S:g} s: taken over after {min(waits):.2f} to {max(waits):.2f} s", flush=True)
         self.assertLess(max(waits), 3 * TAKE_OVER_TTL_S)  # the time itself is a figure, not a promise of a busy machine
 
-    def test_two_processes_on_one_database_that_crashes_too(self):
-        kills = max(6, KILLS // 20)
+    def test_a_server_an_api_and_a_worker_on_one_database_that_crashes_too(self):
+        kills = max(12, KILLS // 16)
         self.settings["TANDEM_ENGINE_LEASE_TTL"] = "1s"
-        places = [self.place(), self.place()]
+        places = [self.place() for _ in range(3)]
+        start = [lambda: self.started(places[0]), lambda: self.started(places[1], "--role", "api"),
+                 lambda: self.enterContext(places[2].worker(environment=self.settings))]
         with Cluster() as cluster, places[0].device(faults=self.faults) as device:
             self.settings |= {"TANDEM_LAB_DEVICE_URL": device.url, "TANDEM_STORE_ADDRESS": cluster.address}
-            servers = [self.started(place) for place in places]
+            processes = [one() for one in start]
             clients = Clients()
-            clients.servers = list(servers)
+            clients.servers = processes[:2]
             restarts = []
             for kill in range(kills):
                 time.sleep(self.dice.uniform(0.05, 0.6))
-                victim = self.dice.randrange(2)
-                clients.servers = [servers[1 - victim]]
-                servers[victim].kill()
-                if kill % 5 == 4:
+                victim = kill % 3
+                clients.servers = [server for server in processes[:2] if server is not processes[victim]]
+                processes[victim].kill()
+                if self.dice.random() < 0.5:
                     cluster.crash()
                     cluster.start()
                     time.sleep(self.dice.uniform(0.05, 0.6))
                 else:
-                    time.sleep(self.dice.choice([0, 0, 1.5]))  # now and then the other one takes over
+                    time.sleep(self.dice.choice([0, 0, 1.5]))  # now and then the others take over
                 begin = time.monotonic()
-                servers[victim] = self.started(places[victim])
+                processes[victim] = start[victim]()
                 restarts.append(time.monotonic() - begin)
-                clients.servers = list(servers)
+                clients.servers = processes[:2]
             time.sleep(0.3)
-            views = self.all_done(clients, servers[0])
-            for server in servers:
-                server.stop()
+            views = self.all_done(clients, processes[0])
+            for process in processes:
+                process.stop()
         self.judge(clients, views, device, kills, restarts)
 
     def all_done(self, clients, server):

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,6 +27,7 @@ struct Error {
   std::string message{};
   std::string place{};
   bool cost_incurred = false;  ///< money may have been spent before this error
+  std::uint32_t retry_after_s = 0;  ///< where it is known when the same may succeed; else 0
 
   ErrorFamily family() const { return error_record(number).family; }
   bool retryable() const { return error_record(number).retryable; }

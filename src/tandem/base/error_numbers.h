@@ -114,6 +114,7 @@ inline constexpr ErrorNumber kBackendBusy{5019};  ///< as many calls to this bac
 inline constexpr ErrorNumber kQueueWaitPredicted{5020};  ///< the queue of the backend is too long
 inline constexpr ErrorNumber kLowConfidence{5021};  ///< the result is not trusted enough
 inline constexpr ErrorNumber kReviewRejected{5022};  ///< the result was rejected
+inline constexpr ErrorNumber kIdempotencyInFlight{5023};  ///< the same request is being carried out
 inline constexpr ErrorNumber kNoCachedResult{5024};  ///< no earlier result fits
 inline constexpr ErrorNumber kJobNotFinal{5025};  ///< the job has not ended
 inline constexpr ErrorNumber kPartialResult{5026};  ///< the backend gave only a part

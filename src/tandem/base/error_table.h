@@ -10,7 +10,7 @@
 namespace tandem::errors {
 
 /// Every record, sorted by number.
-inline constexpr std::array<ErrorRecord, 122> kTable{{
+inline constexpr std::array<ErrorRecord, 123> kTable{{
     {.number = kInternal,
      .name = "internal",
      .family = ErrorFamily::kInternal,
@@ -983,6 +983,15 @@ inline constexpr std::array<ErrorRecord, 122> kTable{{
      .exit_code = 5,
      .meaning = "A person looked at the result and rejected it; the reason is in the message.",
      .action = "Change the job and submit it again with retry_of."},
+    {.number = kIdempotencyInFlight,
+     .name = "idempotency_in_flight",
+     .family = ErrorFamily::kAborted,
+     .title = "the same request is being carried out",
+     .retryable = true,
+     .http_status = 409,
+     .exit_code = 12,
+     .meaning = "Another request with this idempotency key has not been committed yet, so there is no answer to repeat.",
+     .action = "Send it again in a moment: the answer is then that of the first request."},
     {.number = kNoCachedResult,
      .name = "no_cached_result",
      .family = ErrorFamily::kNotFound,

@@ -9,7 +9,7 @@
 namespace tandem::settings {
 
 /// Every setting, in the order of contract/settings.json.
-inline constexpr std::array<SettingRecord, 27> kTable{{
+inline constexpr std::array<SettingRecord, 28> kTable{{
     {.name = "data.dir",
      .type = SettingType::kPath,
      .default_value = "",
@@ -100,7 +100,7 @@ inline constexpr std::array<SettingRecord, 27> kTable{{
      .min = 0,
      .max = 0,
      .values = "",
-     .meaning = "Shares of tenants and of their projects in the workers, as in 'acme=3, acme/pilot=2'; 1 where none is given."},
+     .meaning = "Shares of tenants and of their projects in the workers of a process, as in 'acme=3, acme/pilot=2'; 1 where none is given. Until there are identities every job is of the tenant 'default': its projects are what is weighed, as in 'default/pilot=2'."},
     {.name = "engine.retention_age",
      .type = SettingType::kDuration,
      .default_value = "0ms",
@@ -177,14 +177,14 @@ inline constexpr std::array<SettingRecord, 27> kTable{{
      .min = 1,
      .max = 1024,
      .values = "",
-     .meaning = "How many submissions to the emulated device may be under way at once."},
+     .meaning = "How many submissions to the emulated device one process may have under way at once; of several that share a store each has as many."},
     {.name = "lab.device_rate_max",
      .type = SettingType::kInteger,
      .default_value = "0",
      .min = 0,
      .max = 1000000,
      .values = "",
-     .meaning = "How many submissions to the emulated device may begin in a minute; 0: no limit."},
+     .meaning = "How many submissions to the emulated device one process may begin in a minute, each of several that share a store; 0: no limit."},
     {.name = "lab.settle_window",
      .type = SettingType::kDuration,
      .default_value = "2000ms",
@@ -192,6 +192,13 @@ inline constexpr std::array<SettingRecord, 27> kTable{{
      .max = 3600000,
      .values = "",
      .meaning = "How long a lost submission may still appear at the device before it is held for a person."},
+    {.name = "client.server_wait",
+     .type = SettingType::kDuration,
+     .default_value = "60000ms",
+     .min = 0,
+     .max = 86400000,
+     .values = "",
+     .meaning = "How long a command goes on asking a server that is away, as while it is restarted, before it ends with an error."},
     {.name = "log.level",
      .type = SettingType::kString,
      .default_value = "warning",

@@ -33,7 +33,7 @@ HttpResponse error_response(const Error& error, std::string_view instance) {
   const ErrorRecord& record = error_record(error.number);
   HttpResponse out{.status = record.http_status, .body = body_of(service::problem_document(error, instance))};
   out.headers.push_back({"Content-Type", "application/problem+json"});
-  if (record.retryable) out.headers.push_back({"Retry-After", "1"});
+  if (record.retryable) out.headers.push_back({"Retry-After", std::to_string(std::max(1u, error.retry_after_s))});
   return out;
 }
 
@@ -83,7 +83,8 @@ class ApiServerImpl final : public ApiServer {
       : services_(services),
         seams_(seams),
         engine_(std::make_shared<ServedEngine>(services.engine)),
-        feeds_(std::make_shared<EventFeeds>(engine_, seams.executor)) {}
+        feeds_(std::make_shared<EventFeeds>(engine_, seams.executor)),
+        waits_(std::make_shared<JobWaits>(engine_, seams.executor)) {}
   ~ApiServerImpl() override {
     server_.reset();
     engine_->end();
@@ -100,6 +101,7 @@ class ApiServerImpl final : public ApiServer {
   const std::string& address() const override { return server_->address(); }
   bool drain(Deadline deadline) override {
     draining_ = true;
+    waits_->wind_up();
     feeds_->wind_up(deadline, seams_.clock);
     return server_->drain(deadline);
   }
@@ -322,7 +324,7 @@ class ApiServerImpl final : public ApiServer {
                      quote(wait->second), format_duration(kWaitMax));
     }
     const auto limit = std::chrono::ceil<std::chrono::milliseconds>(*duration);
-    when_ended(engine_, seams_.executor, id, limit, [this, id, responder = call.responder, path = call.request.path] {
+    waits_->add(id, limit, [this, id, responder = call.responder, path = call.request.path] {
       const auto ended = services_.engine.wait(id, Deadline(Instant{0}));
       if (!ended && ended.error().number != errors::kResultNotReady)
         return responder->send(error_response(ended.error(), path));
@@ -354,6 +356,7 @@ class ApiServerImpl final : public ApiServer {
   server::ServerSeams seams_;
   std::shared_ptr<ServedEngine> engine_;
   std::shared_ptr<EventFeeds> feeds_;
+  std::shared_ptr<JobWaits> waits_;
   std::atomic<bool> draining_{false};
   std::unique_ptr<server::Server> server_;
 };

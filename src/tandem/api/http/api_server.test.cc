@@ -29,6 +29,9 @@ class ApiServerTest : public testing::Test {
  protected:
   ApiServerTest() {
     world_.open(2);
+    serve();
+  }
+  void serve() {
     service_ = service::make_local_service(*world_.engine, world_.backends, *world_.submitter, clock_);
     auto started = ApiServer::start(
         {.listen = "127.0.0.1:0"}, {*service_, *world_.engine, world_.problems, *world_.store, meters_},
@@ -509,6 +512,27 @@ TEST_F(ApiServerTest, a_draining_engine_takes_no_job_and_says_when_to_come_back)
   const HttpResponse answer = post_job(world_.classical_job());
   EXPECT_EQ(answer.status, error_record(errors::kDraining).http_status);
   EXPECT_EQ(header_value(answer.headers, "Retry-After"), "1");
+}
+
+TEST_F(ApiServerTest, a_slow_queue_takes_no_job_and_says_how_far_it_is_behind) {
+  close_gate();
+  server_.reset();
+  service_.reset();
+  world_.close();
+  world_.queue_delay_max = std::chrono::seconds(5);
+  world_.open(1);
+  serve();
+  ASSERT_EQ(post_job(world_.classical_job("running")).status, 202);
+  gate_.wait_for_arrivals(1);
+  ASSERT_EQ(post_job(world_.classical_job("waiting")).status, 202);
+  world_.clock.advance(std::chrono::milliseconds(5'001));
+  EXPECT_EQ(header_value(post_job(world_.classical_job("shed")).headers, "Retry-After"), "1");
+  world_.clock.advance(std::chrono::seconds(40));
+  const HttpResponse answer = post_job(world_.classical_job("shed"));
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_EQ(header_value(answer.headers, "Retry-After"), "41");
+  EXPECT_EQ(parse_json(answer.body, "answer").value()["number"], static_cast<int>(errors::kQueueDelayExceeded));
+  EXPECT_EQ(get_json("/v1/jobs")["jobs"].size(), 2u);
 }
 
 TEST_F(ApiServerTest, a_drained_server_ends_its_streams_and_takes_no_more_connections) {

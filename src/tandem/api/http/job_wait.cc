@@ -3,15 +3,24 @@
 #include <mutex>
 
 namespace tandem::http {
-namespace {
 
-class Wait : public std::enable_shared_from_this<Wait> {
+class JobWait : public std::enable_shared_from_this<JobWait> {
  public:
-  Wait(std::shared_ptr<ServedEngine> engine, Executor& executor, JobId job, std::function<void()> answer)
-      : engine_(std::move(engine)), executor_(executor), job_(std::move(job)), answer_(std::move(answer)) {}
+  JobWait(std::shared_ptr<JobWaits> all, JobId job, std::function<void()> answer)
+      : all_(std::move(all)), job_(std::move(job)), answer_(std::move(answer)) {}
 
   void begin(std::chrono::milliseconds limit) {
-    engine_->with([&](engine::Engine& engine) { arm(engine, limit); });
+    all_->engine_->with([&](engine::Engine& engine) { arm(engine, limit); });
+  }
+
+  void finish() {
+    {
+      const std::lock_guard lock(mutex_);
+      if (finished_) return;
+      finished_ = true;
+      if (!armed_) return;  // begin() sees it and replies
+    }
+    reply();
   }
 
  private:
@@ -28,7 +37,7 @@ class Wait : public std::enable_shared_from_this<Wait> {
         [weak = weak_from_this()] {
           if (const auto wait = weak.lock()) wait->finish();
         });
-    auto timer = executor_.post_after(limit, [self] { self->finish(); });
+    auto timer = all_->executor_.post_after(limit, [self] { self->finish(); });
     bool early = false;
     {
       const std::lock_guard lock(mutex_);
@@ -43,28 +52,19 @@ class Wait : public std::enable_shared_from_this<Wait> {
     if (now || now.error().number != errors::kResultNotReady) finish();
   }
 
-  void finish() {
-    {
-      const std::lock_guard lock(mutex_);
-      if (finished_) return;
-      finished_ = true;
-      if (!armed_) return;  // begin() sees it and replies
-    }
-    reply();
-  }
-
   /// Once. On the pool: this may be the engine's own call or the timer thread, and letting go of the subscription waits for
   /// both.
   void reply() {
-    executor_.post([self = shared_from_this()] {
+    all_->executor_.post([self = shared_from_this()] {
       self->subscription_.reset();
       self->timer_.reset();
-      self->engine_->with([&](engine::Engine&) { self->answer_(); });
+      self->all_->engine_->with([&](engine::Engine&) { self->answer_(); });
+      const std::lock_guard lock(self->all_->mutex_);
+      self->all_->waits_.erase(std::weak_ptr(self));
     });
   }
 
-  const std::shared_ptr<ServedEngine> engine_;
-  Executor& executor_;
+  const std::shared_ptr<JobWaits> all_;
   const JobId job_;
   std::function<void()> answer_;
   std::mutex mutex_;
@@ -74,11 +74,29 @@ class Wait : public std::enable_shared_from_this<Wait> {
   std::unique_ptr<Timer> timer_;
 };
 
-}  // namespace
+JobWaits::JobWaits(std::shared_ptr<ServedEngine> engine, Executor& executor)
+    : engine_(std::move(engine)), executor_(executor) {}
 
-void when_ended(const std::shared_ptr<ServedEngine>& engine, Executor& executor, const JobId& job,
-                std::chrono::milliseconds limit, std::function<void()> answer) {
-  std::make_shared<Wait>(engine, executor, job, std::move(answer))->begin(limit);
+void JobWaits::add(const JobId& job, std::chrono::milliseconds limit, std::function<void()> answer) {
+  const auto wait = std::make_shared<JobWait>(shared_from_this(), job, std::move(answer));
+  bool at_once = false;
+  {
+    const std::lock_guard lock(mutex_);
+    waits_.insert(wait);
+    at_once = wound_up_;
+  }
+  wait->begin(at_once ? std::chrono::milliseconds(0) : limit);
+}
+
+void JobWaits::wind_up() {
+  std::set<std::weak_ptr<JobWait>, std::owner_less<>> waits;
+  {
+    const std::lock_guard lock(mutex_);
+    wound_up_ = true;
+    waits.swap(waits_);
+  }
+  for (const auto& one : waits)
+    if (const auto wait = one.lock()) wait->finish();
 }
 
 }  // namespace tandem::http

@@ -29,7 +29,9 @@ class RemoteServiceOverHttp : public testing::Test {
     EXPECT_THAT(started, Succeeds());
     server_ = *std::move(started);
     http_ = client::CurlHttp::create({.allow = {server_->address()}}, clock_).value();
-    remote_ = service::make_remote_service("http://" + server_->address(), *http_, clock_);
+    remote_ = service::make_remote_service(
+        "http://" + server_->address(),
+        {.http = *http_, .executor = world_.executor, .clock = clock_, .rng = world_.rng}, {});
   }
   ~RemoteServiceOverHttp() override {
     gate_.open();

@@ -1,5 +1,9 @@
 #include "tandem/api/service/event_reader.h"
 #include "tandem/api/service/service.h"
+#include "tandem/base/backoff.h"
+#include "tandem/base/id.h"
+#include "tandem/base/pause.h"
+#include "tandem/base/text.h"
 
 namespace tandem::service {
 namespace {
@@ -7,6 +11,14 @@ namespace {
 constexpr auto kRequestTime = std::chrono::seconds(60);  ///< for one request; submitting a large job takes longest
 constexpr auto kWaitStep = std::chrono::milliseconds(10'000);  ///< of one long poll for the end of a job
 constexpr auto kEventStep = std::chrono::milliseconds(500);  ///< the same where somebody wants its events meanwhile
+
+// Between two questions to a server that is away.
+constexpr auto kAgainMin = std::chrono::milliseconds(50);
+constexpr auto kAgainMax = std::chrono::milliseconds(1'000);
+constexpr std::int64_t kRetryAfterMax = 3600;  ///< seconds; beyond, the header is a mistake
+
+/// What may be asked again when it is not known what became of the first time.
+enum class Repeat : std::uint8_t { kSafe, kUnlessSent };
 
 /// For a query: RFC 3986, everything but the unreserved characters.
 std::string percent_encode(std::string_view text) {
@@ -21,18 +33,39 @@ std::string percent_encode(std::string_view text) {
   return out;
 }
 
+/// A question that got no answer, or a refusal.
+struct Refusal {
+  Error error;
+  bool is_away = false;  ///< the server, for a while, and the question may be asked again
+  std::chrono::nanoseconds retry_after{0};  ///< the server asks for so much
+};
+
+Refusal refusal_of(const HttpFailure& failure, Repeat repeat) {
+  const bool lost = failure.error.number == errors::kPeerUnreachable || failure.error.number == errors::kConnectionLost;
+  return {.error = failure.error, .is_away = lost && (repeat == Repeat::kSafe || failure.sent == Sent::kNo)};
+}
+
+/// Every other error is an answer, also one with 503: a job may have ended with it. What is no problem document is not the server's.
+Refusal refusal_of(const HttpResponse& response) {
+  constexpr int kServiceUnavailable = 503;
+  Refusal out{.error = error_of_problem(response)};
+  const ErrorNumber number = out.error.number;
+  const bool is_ours = header_value(response.headers, "Content-Type") == "application/problem+json";
+  out.is_away = number == errors::kDraining || number == errors::kServerOverloaded ||
+                number == errors::kStoreUnreachable || number == errors::kIdempotencyInFlight ||
+                (!is_ours && response.status == kServiceUnavailable);
+  const auto seconds = parse_int64(header_value(response.headers, "Retry-After"));
+  if (seconds && *seconds > 0) out.retry_after = std::chrono::seconds(std::min(*seconds, kRetryAfterMax));
+  return out;
+}
+
 class RemoteService final : public Service {
  public:
-  RemoteService(std::string base_url, Http& http, const Clock& clock)
-      : base_url_(std::move(base_url)), http_(http), clock_(clock) {}
+  RemoteService(std::string base_url, RemoteSeams seams, RemoteOptions options)
+      : base_url_(std::move(base_url)), seams_(seams), options_(std::move(options)) {}
 
   Result<Json> submit(const job::JobSpec& spec, std::string_view idempotency_key, std::string_view /*actor*/) override {
-    HttpRequest request{
-        .method = "POST", .url = base_url_ + "/v1/jobs", .headers = {{"Content-Type", "application/json"}}};
-    if (!idempotency_key.empty())
-      request.headers.push_back({"Idempotency-Key", fmt::format("\"{}\"", idempotency_key)});
-    request.body = spec.text().text();
-    return ask(request);
+    return submit_to("/v1/jobs", idempotency_key, spec.text().text());
   }
   void submit(std::shared_ptr<const job::JobSpec> spec, std::string_view idempotency_key, std::string_view actor,
               std::function<void(Result<Json>)> done) override {
@@ -42,7 +75,8 @@ class RemoteService final : public Service {
     return ask({.method = "POST",
                 .url = base_url_ + "/v1/plans",
                 .headers = {{"Content-Type", "application/json"}},
-                .body = spec.text().text()});
+                .body = spec.text().text()},
+               Repeat::kSafe);
   }
   Result<Json> job(const JobId& id) override { return get(id, ""); }
   Result<Json> jobs(const JobQuery& query) override {
@@ -50,7 +84,7 @@ class RemoteService final : public Service {
     if (query.state) url += fmt::format("&state={}", job::to_string(*query.state));
     if (query.error_number) url += fmt::format("&error={}", *query.error_number);
     if (!query.page_token.empty()) url += "&page_token=" + query.page_token;
-    return ask({.url = std::move(url)});
+    return ask({.url = std::move(url)}, Repeat::kSafe);
   }
   Result<Json> result(const JobId& id) override { return get(id, "/result"); }
   Result<Json> spec(const JobId& id) override { return get(id, "/spec"); }
@@ -72,20 +106,12 @@ class RemoteService final : public Service {
   }
   Result<void> remove(const JobId& id, std::string_view /*actor*/, std::string_view reason) override {
     const std::string query = reason.empty() ? "" : "?reason=" + percent_encode(reason);
-    return send({.method = "DELETE", .url = fmt::format("{}/v1/jobs/{}{}", base_url_, id.value, query)})
+    return send({.method = "DELETE", .url = fmt::format("{}/v1/jobs/{}{}", base_url_, id.value, query)},
+                Repeat::kUnlessSent)
         .map([](const HttpResponse&) {});
   }
   Result<Json> retry(const JobId& id, std::string_view idempotency_key, std::string_view /*actor*/) override {
-    HttpRequest request{.method = "POST",
-                        .url = fmt::format("{}/v1/jobs/{}/retry", base_url_, id.value),
-                        .headers = {{"Content-Type", "application/json"}}};
-    if (!idempotency_key.empty())
-      request.headers.push_back({"Idempotency-Key", fmt::format("\"{}\"", idempotency_key)});
-    return send(request).and_then([](const HttpResponse& response) -> Result<Json> {
-      TANDEM_TRY_ASSIGN(const Json answer, parse_json(response.body, "answer"));
-      return Json{{"job_id", answer.value("job_id", "")},
-                  {"replayed", header_value(response.headers, "Idempotency-Replayed") == "true"}};
-    });
+    return submit_to(fmt::format("/v1/jobs/{}/retry", id.value), idempotency_key, "");
   }
   Result<void> review(const JobId& id, engine::Verdict verdict, std::string_view /*actor*/,
                       std::string_view reason) override {
@@ -93,14 +119,17 @@ class RemoteService final : public Service {
     auto answer = ask({.method = "POST",
                        .url = fmt::format("{}/v1/jobs/{}/review", base_url_, id.value),
                        .headers = {{"Content-Type", "application/json"}},
-                       .body = Json{{"decision", decision}, {"reason", reason}}.dump()});
+                       .body = Json{{"decision", decision}, {"reason", reason}}.dump()},
+                      Repeat::kUnlessSent);
     return answer.map([](const Json&) {});
   }
-  Result<Json> backends() override { return ask({.url = base_url_ + "/v1/backends"}); }
+  Result<Json> backends() override { return ask({.url = base_url_ + "/v1/backends"}, Repeat::kSafe); }
 
   Result<Json> follow(const JobId& id, const Watch& watch, Deadline deadline) override {
+    RemoteService asking = *this;
+    if (deadline.at() != Deadline::never().at()) asking.until_ = deadline;
     engine::Progress progress{.job = id, .step = ""};
-    const Instant begin = clock_.monotonic();
+    const Instant begin = seams_.clock.monotonic();
     Watch listening = watch;
     if (watch.on_event) {
       listening.on_event = [&](const Json& event) {
@@ -108,20 +137,20 @@ class RemoteService final : public Service {
         watch.on_event(event);
       };
     }
-    EventReader reader(*this, id, listening);
+    EventReader reader(asking, id, listening);
     while (true) {
-      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline.left(clock_));
+      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline.left(seams_.clock));
       const auto step = std::min(left, watch.on_event ? kEventStep : kWaitStep);
-      TANDEM_TRY_ASSIGN(const Json view, get(id, fmt::format("?wait={}ms", step.count())));
+      TANDEM_TRY_ASSIGN(const Json view, asking.get(id, fmt::format("?wait={}ms", step.count())));
       TANDEM_TRY(reader.read_on());
-      progress.elapsed_ms = std::chrono::duration<double, std::milli>(clock_.monotonic() - begin).count();
+      progress.elapsed_ms = std::chrono::duration<double, std::milli>(seams_.clock.monotonic() - begin).count();
       if (watch.on_progress) watch.on_progress(progress);
       const auto state = job::find_job_state(view.value("state", ""));
       if (!state)
         return fail(errors::kBackendGarbage, "the server names the state '{}', which this version does not know",
                     view.value("state", ""));
       if (job::is_final(*state) || *state == job::JobState::kAwaitingReview) return view;
-      if (deadline.expired(clock_))
+      if (deadline.expired(seams_.clock))
         return fail(errors::kResultNotReady, "job {} is still {}", id.value, job::to_string(*state));
     }
   }
@@ -132,32 +161,68 @@ class RemoteService final : public Service {
     return ask({.method = "POST",
                 .url = fmt::format("{}/v1/jobs/{}/{}", base_url_, id.value, verb),
                 .headers = {{"Content-Type", "application/json"}},
-                .body = body.is_null() ? "" : body.dump()});
+                .body = body.is_null() ? "" : body.dump()},
+               Repeat::kUnlessSent);
   }
   Result<Json> get(const JobId& id, std::string_view rest) {
-    return ask({.url = fmt::format("{}/v1/jobs/{}{}", base_url_, id.value, rest)});
+    return ask({.url = fmt::format("{}/v1/jobs/{}{}", base_url_, id.value, rest)}, Repeat::kSafe);
+  }
+  /// With a key of its own where it has none, so that it can be sent again when the answer was lost.
+  Result<Json> submit_to(const std::string& path, std::string_view idempotency_key, const Bytes& body) {
+    const std::string key =
+        idempotency_key.empty() ? new_uuid7(seams_.clock, seams_.rng) : std::string(idempotency_key);
+    const HttpRequest request{
+        .method = "POST",
+        .url = base_url_ + path,
+        .headers = {{"Content-Type", "application/json"}, {"Idempotency-Key", fmt::format("\"{}\"", key)}},
+        .body = body};
+    TANDEM_TRY_ASSIGN(const HttpResponse response, send(request, Repeat::kSafe));
+    TANDEM_TRY_ASSIGN(const Json answer, parse_json(response.body, "answer"));
+    const bool replayed = header_value(response.headers, "Idempotency-Replayed") == "true";
+    return Json{{"job_id", answer.value("job_id", "")}, {"replayed", replayed && !idempotency_key.empty()}};
   }
 
-  Result<HttpResponse> send(const HttpRequest& request) {
-    auto response = http_.send(request, Deadline::after(clock_, kRequestTime));
-    if (!response) return tl::unexpected(response.error().error);
-    if (response->status < 200 || response->status > 299) return tl::unexpected(error_of_problem(*response));
-    return *std::move(response);
-  }
-  Result<Json> ask(const HttpRequest& request) {
-    TANDEM_TRY_ASSIGN(const HttpResponse response, send(request));
+  Result<Json> ask(const HttpRequest& request, Repeat repeat) {
+    TANDEM_TRY_ASSIGN(const HttpResponse response, send(request, repeat));
     return parse_json(response.body, "answer", {.bytes_max = UINT64_MAX});
+  }
+  /// Until there is an answer, or the server was away for too long.
+  Result<HttpResponse> send(const HttpRequest& request, Repeat repeat) {
+    std::optional<Deadline> give_up;
+    std::chrono::nanoseconds wait{0};
+    while (true) {
+      auto answer = seams_.http.send(request, Deadline::after(seams_.clock, kRequestTime));
+      if (answer && answer->status >= 200 && answer->status <= 299) return *std::move(answer);
+      const Refusal refusal = answer ? refusal_of(*answer) : refusal_of(answer.error(), repeat);
+      if (!refusal.is_away) return tl::unexpected(refusal.error);
+      const bool is_first = !give_up;
+      if (is_first) give_up = until_ ? *until_ : Deadline::after(seams_.clock, options_.server_wait);
+      const auto left = give_up->left(seams_.clock);
+      if (left.count() == 0) return tl::unexpected(is_first ? refusal.error : given_up(refusal.error));
+      if (is_first && options_.on_away) options_.on_away(refusal.error);
+      const double uniform = static_cast<double>(seams_.rng.next_u64() >> 11) * 0x1p-53;
+      wait = next_backoff(kAgainMin, kAgainMax, wait, uniform);
+      TANDEM_TRY(pause(seams_.executor, std::min(left, std::max(wait, refusal.retry_after)), {}));
+    }
+  }
+  Error given_up(Error error) const {
+    error.message += until_ ? "; the server was asked again until the deadline"
+                            : fmt::format("; the server was asked again for {} (client.server_wait)",
+                                          format_duration(options_.server_wait));
+    error.message += ", and what it has acknowledged it still has";
+    return error;
   }
 
   std::string base_url_;
-  Http& http_;
-  const Clock& clock_;
+  RemoteSeams seams_;
+  RemoteOptions options_;
+  std::optional<Deadline> until_;  ///< a server that is away is asked; empty: for options_.server_wait
 };
 
 }  // namespace
 
-std::unique_ptr<Service> make_remote_service(std::string base_url, Http& http, const Clock& clock) {
-  return std::make_unique<RemoteService>(std::move(base_url), http, clock);
+std::unique_ptr<Service> make_remote_service(std::string base_url, RemoteSeams seams, RemoteOptions options) {
+  return std::make_unique<RemoteService>(std::move(base_url), seams, std::move(options));
 }
 
 }  // namespace tandem::service

@@ -6,6 +6,8 @@
 #include "tandem/base/testing/fake_clock.h"
 #include "tandem/base/testing/matchers.h"
 #include "tandem/base/testing/scripted_http.h"
+#include "tandem/base/testing/seeded_rng.h"
+#include "tandem/base/testing/skipping_executor.h"
 
 namespace tandem::service {
 namespace {
@@ -15,6 +17,8 @@ using testing::HasSubstr;
 using testing::SizeIs;
 
 const JobId kJob("job_01900000-0000-7000-8000-000000000001");
+
+constexpr auto kServerWait = std::chrono::seconds(60);
 
 class RemoteServiceTest : public testing::Test {
  protected:
@@ -40,10 +44,29 @@ class RemoteServiceTest : public testing::Test {
         deadline);
   }
 
+  static HttpResponse problem(const Error& error, Headers headers = {}) {
+    headers.push_back({"Content-Type", "application/problem+json"});
+    return {.status = error_record(error.number).http_status,
+            .headers = std::move(headers),
+            .body = problem_document(error, "/").dump()};
+  }
+  /// The server ends under a question and is there again after two refused connections.
+  void restart() {
+    http_.then_fail(errors::kConnectionLost, Sent::kMaybe);
+    for (int i = 0; i < 2; ++i) http_.then_fail(errors::kPeerUnreachable, Sent::kNo);
+  }
+  std::chrono::nanoseconds passed() const { return clock_.monotonic() - begin_; }
+
   FakeClock clock_;
+  const Instant begin_ = clock_.monotonic();
+  SkippingExecutor executor_{clock_};
+  SeededRng rng_{1};
   ScriptedHttp http_;
-  std::unique_ptr<Service> service_ = make_remote_service("http://127.0.0.1:1", http_, clock_);
   std::vector<int> heard_;
+  int times_away_ = 0;
+  std::unique_ptr<Service> service_ =
+      make_remote_service("http://127.0.0.1:1", {.http = http_, .executor = executor_, .clock = clock_, .rng = rng_},
+                          {.server_wait = kServerWait, .on_away = [this](const Error&) { ++times_away_; }});
 };
 
 TEST_F(RemoteServiceTest, each_question_is_one_request) {
@@ -81,7 +104,7 @@ TEST_F(RemoteServiceTest, what_changes_something_is_posted_as_json) {
   for (const HttpRequest& request : requests)
     EXPECT_EQ(header_value(request.headers, "Content-Type"), "application/json");
   EXPECT_EQ(header_value(requests[0].headers, "Idempotency-Key"), "\"order-17\"");
-  EXPECT_EQ(header_value(requests[1].headers, "Idempotency-Key"), "");
+  EXPECT_THAT(header_value(requests[1].headers, "Idempotency-Key"), SizeIs(38));  // a UUID of its own, in quotes
   EXPECT_EQ(parse_json(requests[0].body, "body").value(), spec().document());
   EXPECT_EQ(parse_json(requests[3].body, "body").value(), Json({{"reason", "no \"need\""}}));
 }
@@ -94,11 +117,84 @@ TEST_F(RemoteServiceTest, an_error_of_the_server_keeps_its_number_place_and_word
   EXPECT_EQ(answer.error(), sent);
 }
 
-TEST_F(RemoteServiceTest, a_broken_line_and_a_web_page_are_errors_and_nothing_is_sent_twice) {
+TEST_F(RemoteServiceTest, what_may_have_been_done_is_not_asked_for_twice_and_a_web_page_is_an_error) {
   http_.then_fail(errors::kConnectionLost, Sent::kMaybe).then(200, "<html>");
-  EXPECT_THAT(service_->submit(spec(), "", "user:local"), FailsWith(errors::kConnectionLost));
+  EXPECT_THAT(service_->cancel(kJob, "user:local", ""), FailsWith(errors::kConnectionLost));
   EXPECT_THAT(service_->job(kJob), FailsWith(errors::kJsonSyntax));
   EXPECT_THAT(asked(), SizeIs(2));
+  http_.then_fail(errors::kPeerUnreachable, Sent::kNo).then(202, "{}");
+  EXPECT_THAT(service_->cancel(kJob, "user:local", ""), Succeeds());
+  EXPECT_EQ(times_away_, 1);
+}
+
+TEST_F(RemoteServiceTest, a_submission_whose_answer_was_lost_is_sent_again_under_its_key) {
+  for (const std::string key : {"", "order-17"}) {
+    const std::size_t before = http_.requests().size();
+    restart();
+    http_.then(problem(make_error(errors::kDraining, "")));
+    http_.then(problem(make_error(errors::kIdempotencyInFlight, ""), {{"Retry-After", "1"}}));
+    http_.then({.status = 202, .headers = {{"Idempotency-Replayed", "true"}}, .body = R"({"job_id": "x"})"});
+    const auto admitted = service_->submit(spec(), key, "user:local");
+    ASSERT_THAT(admitted, Succeeds());
+    // The first of two requests with a key of our own is not the caller's.
+    EXPECT_EQ(*admitted, Json({{"job_id", "x"}, {"replayed", !key.empty()}}));
+    const std::vector<HttpRequest> requests = http_.requests();
+    ASSERT_EQ(requests.size(), before + 6);
+    for (std::size_t i = before; i < requests.size(); ++i) EXPECT_EQ(requests[i], requests[before]);
+  }
+  EXPECT_EQ(times_away_, 2);
+}
+
+TEST_F(RemoteServiceTest, jobs_are_told_apart_by_the_keys_that_they_get) {
+  http_.then(202, R"({"job_id": "x"})").then(202, R"({"job_id": "y"})");
+  ASSERT_THAT(service_->submit(spec(), "", "user:local"), Succeeds());
+  ASSERT_THAT(service_->submit(spec(), "", "user:local"), Succeeds());
+  EXPECT_NE(http_.requests()[0], http_.requests()[1]);
+}
+
+TEST_F(RemoteServiceTest, a_refusal_and_the_error_of_a_job_are_answers_whatever_their_status) {
+  for (const ErrorNumber number : {errors::kQueueDelayExceeded, errors::kBackendUnavailable, errors::kBackendGarbage}) {
+    http_.then(problem(make_error(number, "")));
+    EXPECT_THAT(service_->submit(spec(), "key", "user:local"), FailsWith(number));
+    http_.then(problem(make_error(number, "")));
+    EXPECT_THAT(service_->result(kJob), FailsWith(number));
+  }
+  EXPECT_EQ(times_away_, 0);
+}
+
+TEST_F(RemoteServiceTest, a_server_that_stays_away_is_given_up_after_its_time_and_the_error_says_so) {
+  const auto last = service_->result(kJob);
+  EXPECT_EQ(passed(), kServerWait);
+  EXPECT_THAT(last, FailsWith(errors::kPeerUnreachable));
+  EXPECT_THAT(last.error().message, HasSubstr("asked again for 1 min 00 s (client.server_wait)"));
+  EXPECT_EQ(times_away_, 1);
+  // Not so often that a server which comes up is kept from it.
+  EXPECT_LT(asked().size(), 200u);
+}
+
+TEST_F(RemoteServiceTest, a_follower_goes_on_after_a_restart_without_an_event_missed_or_told_twice) {
+  http_.then(200, view("running")).then(200, page({3, 4}));
+  restart();
+  http_.then(200, page({9}));
+  restart();
+  http_.then({.status = 503, .headers = {{"Retry-After", "7"}}, .body = "the proxy has nobody behind it"});
+  http_.then(200, page({}));
+  http_.then(problem(make_error(errors::kStoreUnreachable, "")));
+  http_.then(200, view("succeeded")).then(200, page({12})).then(200, page({}));
+  const auto end = follow();
+  ASSERT_THAT(end, Succeeds());
+  EXPECT_EQ((*end)["state"], "succeeded");
+  EXPECT_THAT(heard_, ElementsAre(3, 4, 9, 12));
+  EXPECT_EQ(times_away_, 3);
+  EXPECT_GE(passed(), std::chrono::seconds(7));
+}
+
+TEST_F(RemoteServiceTest, a_follower_with_a_deadline_asks_a_server_that_is_away_until_then) {
+  const auto limit = std::chrono::minutes(5);
+  http_.then(200, view("running"));
+  const auto end = follow(Deadline::after(clock_, limit));
+  EXPECT_THAT(end, FailsWith(errors::kPeerUnreachable));
+  EXPECT_EQ(passed(), limit);
 }
 
 TEST_F(RemoteServiceTest, a_follower_reads_the_log_on_until_it_has_nothing_more_and_then_asks_for_the_end) {

@@ -12,8 +12,10 @@
 #include <vector>
 
 #include "tandem/base/clock.h"
+#include "tandem/base/executor.h"
 #include "tandem/base/http.h"
 #include "tandem/base/json.h"
+#include "tandem/base/rng.h"
 #include "tandem/model/job/job_spec.h"
 #include "tandem/model/job/job_state.h"
 #include "tandem/orchestrate/engine/engine.h"
@@ -34,7 +36,9 @@ struct Watch {
 };
 
 /// Threads: every method is safe to call concurrently. Documents follow contract/schemas.
-/// Errors: those of the engine; RemoteService also 2001..2006 and whatever the server answers, with its number.
+/// Errors: those of the engine; RemoteService also 2001..2006 and whatever the server answers, with its number. While the server is
+///         away (2001, 2003, 5012 draining, 6007, 3008; 5023 to a submission) RemoteService asks again what may be asked twice:
+///         every reading, a submission under its key, and what surely was not sent or not done.
 class Service {
  public:
   virtual ~Service() = default;
@@ -71,8 +75,19 @@ class Service {
 /// References that outlive it.
 std::unique_ptr<Service> make_local_service(engine::Engine& engine, backend::BackendRegistry& backends,
                                             submit::Submitter& submitter, const Clock& clock);
+struct RemoteSeams {
+  Http& http;
+  Executor& executor;  ///< its timers, while a server is away
+  const Clock& clock;
+  Rng& rng;  ///< for keys of submissions that have none of their own
+};
+struct RemoteOptions {
+  std::chrono::milliseconds server_wait{
+      60'000};  ///< how long a server that is away is asked again; follow(): its deadline, if it has one
+  std::function<void(const Error&)> on_away;  ///< called when that begins, on the thread that asks
+};
 /// `base_url`: "http://127.0.0.1:8642".
-std::unique_ptr<Service> make_remote_service(std::string base_url, Http& http, const Clock& clock);
+std::unique_ptr<Service> make_remote_service(std::string base_url, RemoteSeams seams, RemoteOptions options);
 
 /// One backend as a document, with availability as it is now.
 Json backend_document(backend::Backend& backend, const Clock& clock);

@@ -58,9 +58,10 @@ void full_cycle(::benchmark::State& state) {
   const auto steps = static_cast<int>(state.range(1));
   const store::BenchFolder folder;
   Starts starts;
+  Backlog backlog;
   BenchNode node([&](BenchNode& self) { return open_store(self, folder); }, static_cast<std::size_t>(state.range(2)),
                  starts);
-  Backlog backlog(node);
+  backlog.count(node);
   Latencies admissions;
   std::uint64_t ended = 0;
   for (auto _ : state) {

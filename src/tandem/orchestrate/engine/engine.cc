@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tandem/base/text.h"
 #include "tandem/orchestrate/engine/engine_impl.h"
 #include "tandem/orchestrate/engine/take_over.h"
 #include "tandem/orchestrate/route/route.h"
@@ -17,6 +18,14 @@ constexpr auto kGuestWait = std::chrono::milliseconds(50);
 constexpr auto kGuestWaitMax = std::chrono::seconds(1);
 constexpr std::string_view kAtWork =
     "at_work";  ///< a row of kMeta, there while a process runs jobs in a store that it has alone
+
+/// Between the look at the key and the commit another request with it was committed, or the key expired.
+Error in_flight(std::string_view key) {
+  return make_error_at("Idempotency-Key", errors::kIdempotencyInFlight,
+                       "another request with the key {} was being carried out at the same time; send this one again in "
+                       "a moment, and it is answered with the job of the other one",
+                       quote(key));
+}
 
 }  // namespace
 
@@ -44,6 +53,8 @@ EngineImpl::EngineImpl(EngineServices services, EngineOptions options)
       reconciler_(services_.submitter, services_.backends,
                   [this](const JobId& id, std::uint64_t fence) { return runs_elsewhere(id, fence); }),
       watch_(services_.store, services_.log, services_.meter),
+      queue_delay_(services_.store, services_.clock, services_.meter, options_.queue_delay_max,
+                   takes_part() ? QueueSource::kEngine : QueueSource::kStore),
       queue_(options_.weights),
       work_(services_.executor.make_condition()),
       chore_(services_.executor.make_condition()),
@@ -127,19 +138,6 @@ Result<void> EngineImpl::refuse_when_draining() {
   return fail(errors::kDraining, "the server is shutting down and takes no new jobs; send it again in a moment");
 }
 
-Result<void> EngineImpl::refuse_when_slow() {
-  if (options_.queue_delay_max.count() == 0) return {};
-  const std::lock_guard lock(mutex_);
-  if (waiting_since_.empty()) return {};
-  const auto delay = std::chrono::microseconds(services_.clock.now().micros - waiting_since_.begin()->first);
-  if (delay <= options_.queue_delay_max) return {};
-  services_.meter.add("tandem_jobs_shed_total", 1);
-  return fail(errors::kQueueDelayExceeded,
-              "the oldest of {} waiting jobs has waited {} ms, engine.queue_delay_max is {} ms; send it again later",
-              queue_.size(), std::chrono::duration_cast<std::chrono::milliseconds>(delay).count(),
-              options_.queue_delay_max.count());
-}
-
 Result<Admission> EngineImpl::admit(const job::JobSpec& spec, std::string_view tenant, std::string_view idempotency_key,
                                     std::string_view actor) {
   struct Answer {
@@ -165,30 +163,24 @@ void EngineImpl::admit(SpecPtr spec, std::string_view tenant, std::string_view i
   if (!made) return done(tl::unexpected(std::move(made).error()));
   if (made->earlier) return done(*std::move(made->earlier));
   Candidate candidate = *std::move(made);
-  ledger_.insert(std::move(candidate.record), std::move(candidate.change),
-                 [this, admitting = count_admission(), spec = std::move(spec), tenant = std::string(tenant),
-                  key = std::string(idempotency_key), actor = std::string(actor),
-                  done = std::move(done)](Result<JobRecord> row) mutable {
-                   if (row) {
-                     const JobId id = row->view.id;
-                     admitted(*std::move(row), std::move(spec));
-                     done(Admission{.id = id});
-                     return admitting.reset();
-                   }
-                   // What it means may take a look at the store, and this is no thread to look from.
-                   chore([this, admitting = std::move(admitting), spec = std::move(spec), tenant = std::move(tenant),
-                          key = std::move(key), actor = std::move(actor), error = std::move(row).error(),
-                          done = std::move(done)]() mutable {
-                     if (is_store_trouble(error)) cannot_store(error);
-                     // Two requests with one key at the same time, of which the other one won: its job is the answer. Or an old key
-                     // expired just now.
-                     if (error.number == errors::kPreconditionFailed && !key.empty())
-                       admit(spec, tenant, key, actor, done);
-                     else
-                       done(tl::unexpected(error));
-                     admitting.reset();
-                   });
-                 });
+  ledger_.insert(
+      std::move(candidate.record), std::move(candidate.change),
+      [this, admitting = count_admission(), spec = std::move(spec), key = std::string(idempotency_key),
+       done = std::move(done)](Result<JobRecord> row) mutable {
+        if (row) {
+          const JobId id = row->view.id;
+          admitted(*std::move(row), std::move(spec));
+          done(Admission{.id = id});
+          return admitting.reset();
+        }
+        // What it means may take a look at the store, and this is no thread to look from.
+        chore([this, admitting = std::move(admitting), key = std::move(key), error = std::move(row).error(),
+               done = std::move(done)]() mutable {
+          if (is_store_trouble(error)) cannot_store(error);
+          done(tl::unexpected(error.number == errors::kPreconditionFailed && !key.empty() ? in_flight(key) : error));
+          admitting.reset();
+        });
+      });
 }
 
 Result<EngineImpl::Candidate> EngineImpl::make_candidate(const job::JobSpec& spec, std::string_view tenant,
@@ -214,7 +206,7 @@ Result<EngineImpl::Candidate> EngineImpl::make_candidate(const job::JobSpec& spe
       return tl::unexpected(std::move(original).error());
     }
   }
-  TANDEM_TRY(refuse_when_slow());
+  TANDEM_TRY(queue_delay_.check());
   TANDEM_TRY(route::check_names(spec, services_.backends.all()));
   TANDEM_TRY(route::check_memory(spec, options_.memory_bytes_max));
   JobRecord& record = out.record;
@@ -289,14 +281,15 @@ void EngineImpl::enqueue(const Queued& queued) {
 
 bool EngineImpl::waits_locked(const std::string& job) const { return queue_.contains(job) || guests_.contains(job); }
 
-void EngineImpl::enqueue_guest(const Queued& queued) {
+void EngineImpl::enqueue_guest(const job::Event& event) {
   const std::lock_guard lock(mutex_);
-  const std::string& job = queued.ticket.job;
-  if (!takes_part() || parked_.contains(JobId(job)) || running_.contains(JobId(job)) || waits_locked(job)) return;
-  note_wait_locked(queued);
+  const JobId& job = event.job;
+  if (!takes_part() || parked_.contains(job) || running_.contains(job) || waits_locked(job.value)) return;
+  // Most are gone before anybody asks for more than their names.
+  if (options_.queue_delay_max.count() != 0 || may_expire(event)) note_wait_locked(announced_by(event).queued);
   const Instant now = services_.clock.monotonic();
-  guests_.emplace(job, Guest{.ticket = queued.ticket, .heard = now});
-  guests_by_age_.emplace_hint(guests_by_age_.end(), now, job);
+  guests_.emplace(job.value, Guest{.event = event, .heard = now});
+  guests_by_age_.emplace_hint(guests_by_age_.end(), now, job.value);
   work_->notify_one();
 }
 
@@ -305,7 +298,7 @@ std::optional<Instant> EngineImpl::move_guests_locked() {
     const auto& [heard, job] = *guests_by_age_.begin();
     const Instant due = heard + (queue_.ready() ? kGuestWaitMax : kGuestWait);
     if (services_.clock.monotonic() < due) return due;
-    queue_.push(guests_.extract(job).mapped().ticket);
+    queue_.push(announced_by(guests_.extract(job).mapped().event).queued.ticket);
     guests_by_age_.erase(guests_by_age_.begin());
   }
   return std::nullopt;
@@ -320,9 +313,7 @@ void EngineImpl::forget_guest_locked(const std::string& job) {
 
 void EngineImpl::note_wait_locked(const Queued& queued) {
   if (queued.until_micros != 0) waiting_until_.emplace(queued.until_micros, queued.ticket.job);
-  if (options_.queue_delay_max.count() == 0) return;
-  if (since_.emplace(queued.ticket.job, queued.since_micros).second)
-    waiting_since_.emplace(queued.since_micros, queued.ticket.job);
+  queue_delay_.came(queued.ticket.job, queued.since_micros);
 }
 
 void EngineImpl::enqueue_locked(const Queued& queued) {
@@ -338,15 +329,8 @@ void EngineImpl::enqueue_locked(const Queued& queued) {
   work_->notify_one();
 }
 
-void EngineImpl::forget_since_locked(const std::string& job) {
-  const auto since = since_.find(job);
-  if (since == since_.end()) return;
-  waiting_since_.erase({since->second, job});
-  since_.erase(since);
-}
-
 void EngineImpl::unqueue_locked(const std::string& job) {
-  forget_since_locked(job);
+  queue_delay_.left(job);
   fresh_.erase(job);
   forget_guest_locked(job);
   queue_.erase(job);

@@ -151,7 +151,7 @@ class Engine {
   using Admitted = std::function<void(Result<Admission>)>;
   /// Durable when `done` is called: one commit of job, idempotency row, hold and event. It is called once, here or on a thread of
   /// the engine or its store, and must be short.
-  /// Errors: 5007 idempotency_conflict; 5015 queue_delay_exceeded; 5001 job_not_found - what it is a retry of; 1004 out_of_memory - a problem too large
+  /// Errors: 5007 idempotency_conflict; 5023 idempotency_in_flight; 5015 queue_delay_exceeded, with retry_after_s; 5001 job_not_found - what it is a retry of; 1004 out_of_memory - a problem too large
   ///         for this machine; those of route::check_names, of ready() and of the store.
   virtual void admit(std::shared_ptr<const job::JobSpec> spec, std::string_view tenant,
                      std::string_view idempotency_key, std::string_view actor, Admitted done) = 0;

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <new>
-#include <set>
 
 #include "tandem/hybrid/walk/walk.h"
 #include "tandem/orchestrate/engine/testing/cut_store.h"
@@ -14,7 +13,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::SizeIs;
 
 class EngineAdmission : public testing::Test {
  protected:
@@ -110,21 +108,40 @@ TEST_F(EngineAdmission, a_problem_that_needs_more_memory_than_there_is_is_refuse
   EXPECT_EQ(num_jobs(world_), 1u);
 }
 
-TEST_F(EngineAdmission, one_key_at_the_same_time_on_many_threads_makes_one_job) {
+TEST_F(EngineAdmission, one_key_at_the_same_time_on_many_threads_makes_one_job_and_who_came_too_early_is_told) {
   world_.open(0);
   const job::JobSpec spec = world_.classical_job();
   std::vector<Result<Admission>> answers(16, Admission{});
   world_.executor.parallel(answers.size(), 4,
                            [&](std::size_t i) { answers[i] = world_.engine->admit(spec, "default", "key", "user"); });
-  std::set<std::string> ids;
+  const Admission repeated = world_.engine->admit(spec, "default", "key", "user").value();
+  EXPECT_TRUE(repeated.replayed);
   int fresh = 0;
   for (const auto& answer : answers) {
-    ASSERT_THAT(answer, Succeeds());
-    ids.insert(answer->id.value);
-    fresh += answer->replayed ? 0 : 1;
+    if (answer) {
+      EXPECT_EQ(answer->id, repeated.id);
+      fresh += answer->replayed ? 0 : 1;
+    } else {
+      EXPECT_THAT(answer, FailsAt("Idempotency-Key", errors::kIdempotencyInFlight));
+    }
   }
-  EXPECT_THAT(ids, SizeIs(1));
   EXPECT_EQ(fresh, 1);
+  EXPECT_EQ(num_jobs(world_), 1u);
+}
+
+TEST_F(EngineAdmission, a_key_whose_first_request_is_not_committed_yet_gets_no_second_job_and_no_answer) {
+  world_.open(0);
+  CutStore slow(*world_.store);
+  const auto engine = Engine::start(world_.services(slow, *world_.submitter), EngineOptions{.workers = 0}).value();
+  JobId first;
+  slow.before_commit([&] { first = world_.admit(world_.classical_job(), "key"); });
+  const auto early = engine->admit(world_.classical_job(), "default", "key", "user");
+  EXPECT_THAT(early, FailsAt("Idempotency-Key", errors::kIdempotencyInFlight));
+  EXPECT_THAT(early.error().message, HasSubstr("send this one again in a moment"));
+  const auto again = engine->admit(world_.classical_job(), "default", "key", "user");
+  ASSERT_THAT(again, Succeeds());
+  EXPECT_EQ(again->id, first);
+  EXPECT_TRUE(again->replayed);
   EXPECT_EQ(num_jobs(world_), 1u);
 }
 

@@ -27,6 +27,7 @@
 #include "tandem/orchestrate/engine/membership.h"
 #include "tandem/orchestrate/engine/outlet.h"
 #include "tandem/orchestrate/engine/progress_board.h"
+#include "tandem/orchestrate/engine/queue_delay.h"
 #include "tandem/orchestrate/engine/store_watch.h"
 #include "tandem/orchestrate/submit/reconcile.h"
 
@@ -100,7 +101,7 @@ class EngineImpl final : public Engine {
   };
   /// A job that another process admitted a moment ago and has ready to run.
   struct Guest {
-    schedule::Ticket ticket;
+    job::Event event;  ///< that announced it
     Instant heard;
   };
   /// What a worker does next.
@@ -125,13 +126,12 @@ class EngineImpl final : public Engine {
   void reach(std::string_view point) const { services_.crash_points.reach(point); }
   void drain_all(Deadline deadline);
   Result<void> refuse_when_draining();
-  Result<void> refuse_when_slow();
   /// It admits jobs that it runs itself, as a rule.
   bool keeps_fresh() const { return options_.runs == Runs::kEveryJob && options_.workers != 0; }
   bool waits_locked(const std::string& job) const;
   void enqueue(const Queued& queued);
   /// One that the process which admitted it has ready to run: two that go for the same job are one too many.
-  void enqueue_guest(const Queued& queued);
+  void enqueue_guest(const job::Event& event);
   /// Those among the guests whose turn has come join the queue. Returns when the next one's comes.
   std::optional<Instant> move_guests_locked();
   void forget_guest_locked(const std::string& job);
@@ -142,7 +142,6 @@ class EngineImpl final : public Engine {
   void wake(const JobId& id);  ///< whoever waits for it looks again
   void wake_locked(const JobId& id);
   void unqueue_locked(const std::string& job);
-  void forget_since_locked(const std::string& job);  ///< when it began to wait
   void wake_all();
 
   // Workers.
@@ -215,6 +214,7 @@ class EngineImpl final : public Engine {
   submit::Reconciler reconciler_;
   StoreWatch watch_;
   ProgressBoard progress_;
+  QueueDelay queue_delay_;
 
   /// A job whose start, checkpoint or end could not be stored.
   struct Parked {
@@ -230,9 +230,6 @@ class EngineImpl final : public Engine {
   std::unordered_map<std::string, Guest> guests_;  ///< what waits for the process that admitted it
   std::set<std::pair<Instant, std::string>> guests_by_age_;  ///< when each was heard of
   std::set<std::pair<std::int64_t, std::string>> waiting_until_;  ///< microseconds, job: whose wait has a limit
-  std::set<std::pair<std::int64_t, std::string>>
-      waiting_since_;  ///< microseconds, job; kept where queue_delay_max is set
-  std::unordered_map<std::string, std::int64_t> since_;  ///< the same by job
   std::vector<schedule::Ticket> held_keys_;  ///< one for each serial key that another process has
   std::deque<Claimed> claimed_;
   std::deque<std::function<void()>> chores_;

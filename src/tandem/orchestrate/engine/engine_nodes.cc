@@ -166,7 +166,8 @@ bool EngineImpl::cares(const job::EventHead& head) {
   const JobId id{std::string(head.job)};
   {
     const std::lock_guard lock(mutex_);
-    if (!held_keys_.empty() || running_.contains(id) || waits_locked(id.value) || waiters_.contains(id)) return true;
+    if (!held_keys_.empty() || running_.contains(id) || waiters_.contains(id)) return true;
+    if (head.type.starts_with("job.")) unqueue_locked(id.value);  // somebody has it, or it is over
   }
   return listeners_->listen_to(id);
 }
@@ -189,11 +190,10 @@ void EngineImpl::heard(const job::Event& event) {
   } else if (event.type == "job.queued") {
     // One that is at home here was enqueued when it was admitted.
     if (runs_here && (membership_ == nullptr || !is_at_home(event, membership_->id()))) {
-      const Announced job = announced_by(event);
-      if (job.home.empty())
-        enqueue(job.queued);
+      if (has_home(event))
+        enqueue_guest(event);
       else
-        enqueue_guest(job.queued);
+        enqueue(announced_by(event).queued);
     }
   } else if (event.type == "job.requeued" || event.type == "job.resumed") {
     if (runs_here) {

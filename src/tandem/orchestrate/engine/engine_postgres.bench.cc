@@ -98,6 +98,12 @@ BenchNode::Open at(const std::string& address) {
   };
 }
 
+/// How many batches `node` commits at once.
+void report_groups(::benchmark::State& state, const BenchNode& node) {
+  state.counters["batches_per_group"] =
+      static_cast<double>(node.meter.batches) / static_cast<double>(node.meter.groups);
+}
+
 /// A store in memory that keeps what was committed to it, in its order.
 class RecordingStore final : public store::Store {
  public:
@@ -162,6 +168,7 @@ void admit_only(::benchmark::State& state) {
   for (auto _ : state) admissions = admit_for(kDuration, node, static_cast<int>(state.range(0)), 0, starts, [] {});
   rate(state, "jobs_per_s", static_cast<double>(admissions.size()));
   cpu.report(state, static_cast<double>(admissions.size()));
+  report_groups(state, node);
   report(state, "admit", std::move(admissions));
 }
 
@@ -209,9 +216,10 @@ void admit_in_bulk(::benchmark::State& state) {
 std::vector<store::Batch> record_cycles(std::size_t jobs) {
   std::vector<store::Batch> out;
   Starts starts;
+  Backlog backlog;
   BenchNode node([&](BenchNode& self) { return std::make_unique<RecordingStore>(self.executor, self.clock, out); }, 2,
                  starts);
-  const Backlog backlog(node);
+  backlog.count(node);
   admit_until(node, [&](std::size_t asked) { return asked == jobs; });
   while (backlog.ended() < jobs) (void)pause(node.executor, std::chrono::milliseconds(1), {});
   return out;
@@ -323,8 +331,8 @@ void backlog_drained(::benchmark::State& state) {
   constexpr std::size_t kJobs = 50'000;
   const std::string address = new_database();
   Starts starts;
+  Backlog backlog;
   BenchNode api(at(address), 0, starts);
-  const Backlog backlog(api);
   admit_until(api, [](std::size_t asked) { return asked == kJobs; });
   std::unique_ptr<BenchNode> worker;
   std::uint64_t ended = 0;
@@ -332,6 +340,7 @@ void backlog_drained(::benchmark::State& state) {
   for (auto _ : state) {
     const Deadline end = Deadline::after(api.clock, kDuration);
     worker = std::make_unique<BenchNode>(at(address), 2, starts);
+    backlog.count(*worker);
     while ((ended = backlog.ended()) < kJobs && !end.expired(api.clock))
       (void)pause(api.executor, std::chrono::milliseconds(1), {});
   }
@@ -342,10 +351,12 @@ void backlog_drained(::benchmark::State& state) {
 void full_cycle(::benchmark::State& state) {
   const std::string address = new_database();
   Starts starts;
+  Backlog backlog;
   std::vector<std::unique_ptr<BenchNode>> nodes;
-  for (int i = 0; i < state.range(1); ++i)
+  for (int i = 0; i < state.range(1); ++i) {
     nodes.push_back(std::make_unique<BenchNode>(at(address), static_cast<std::size_t>(state.range(2)), starts));
-  Backlog backlog(*nodes.front());
+    backlog.count(*nodes.back());
+  }
   std::uint64_t ended = 0;
   const CpuTime cpu;
   std::vector<Latencies> admissions(nodes.size());
@@ -362,6 +373,7 @@ void full_cycle(::benchmark::State& state) {
   }
   rate(state, "jobs_per_s", static_cast<double>(ended));
   cpu.report(state, static_cast<double>(ended));
+  report_groups(state, *nodes.front());
   report(state, "admit", std::move(admissions.front()));
   report(state, "to_start", starts.taken());
 }

@@ -415,6 +415,61 @@ TEST_F(EngineQueue, the_wait_of_a_job_counts_from_its_admission_and_not_from_a_r
   world_.wait(running);
 }
 
+TEST_F(EngineQueue, a_process_that_runs_nothing_refuses_too_and_says_when_to_come_back) {
+  world_.queue_delay_max = std::chrono::seconds(5);
+  world_.open(0);
+  const auto refused_after_s = [&](int seconds) -> std::uint32_t {
+    world_.clock.advance(std::chrono::seconds(seconds));
+    const auto refused = world_.engine->admit(world_.classical_job("shed"), "default", "", "user");
+    EXPECT_THAT(refused, FailsWith(errors::kQueueDelayExceeded));
+    return refused ? 0 : refused.error().retry_after_s;
+  };
+  const JobId waiting = world_.admit(world_.classical_job("waiting"));
+  world_.clock.advance(std::chrono::seconds(5));
+  const JobId other = world_.admit(world_.classical_job("taken"));
+  EXPECT_EQ(refused_after_s(2), 2u);
+  EXPECT_EQ(refused_after_s(30), 32u);
+  EXPECT_EQ(refused_after_s(1000), 60u);
+  world_.close();
+  world_.open(0);
+  EXPECT_EQ(refused_after_s(0), 60u);
+  // What comes back into the queue has not waited yet.
+  for (const JobId& id : {waiting, other}) {
+    ASSERT_THAT(world_.engine->suspend(id, "user", ""), Succeeds());
+    ASSERT_THAT(world_.engine->resume(id, "user"), Succeeds());
+  }
+  world_.clock.advance(std::chrono::seconds(2));
+  world_.admit(world_.classical_job("taken again"));
+}
+
+TEST_F(EngineQueue, a_process_that_runs_nothing_takes_jobs_again_when_the_others_have_caught_up) {
+  close_gate();
+  world_.store->share(world_.clock);
+  const auto start = [&](submit::Submitter& submitter, std::size_t workers) {
+    return Engine::start(world_.services(*world_.store, submitter), {.workers = workers,
+                                                                     .log_interval = std::chrono::milliseconds(2),
+                                                                     .queue_delay_max = std::chrono::seconds(5),
+                                                                     .schedules = workers != 0,
+                                                                     .node_id = fmt::format("with {}", workers)})
+        .value();
+  };
+  const auto front_submitter = world_.make_submitter(*world_.store);
+  const auto back_submitter = world_.make_submitter(*world_.store);
+  const auto front = start(*front_submitter, 0);
+  const auto back = start(*back_submitter, 1);
+  const auto admit = [&](const char* name) { return front->admit(world_.classical_job(name), "default", "", "user"); };
+  ASSERT_THAT(admit("running"), Succeeds());
+  gate_.wait_for_arrivals(1);
+  const auto waiting = admit("waiting");
+  ASSERT_THAT(waiting, Succeeds());
+  world_.clock.advance(std::chrono::seconds(6));
+  EXPECT_THAT(admit("shed"), FailsWith(errors::kQueueDelayExceeded));
+  gate_.open();
+  ASSERT_THAT(back->wait(waiting->id, Deadline::never()), Succeeds());
+  world_.clock.advance(std::chrono::seconds(2));
+  EXPECT_THAT(admit("again"), Succeeds());
+}
+
 TEST_F(EngineQueue, total_time_ends_a_job_that_is_suspended_also_after_a_restart) {
   for (const bool restart : {false, true}) {
     EngineWorld world;

@@ -61,7 +61,7 @@ bool EngineImpl::may_start_more_locked(std::size_t free) const {
 
 std::shared_ptr<EngineImpl::Running> EngineImpl::pop_locked() {
   std::optional<schedule::Ticket> ticket = queue_.pop(mean_run_s_);
-  forget_since_locked(ticket->job);
+  queue_delay_.left(ticket->job);
   auto running = std::make_shared<Running>();
   running_.emplace(JobId(ticket->job), running);
   running->ticket = *std::move(ticket);

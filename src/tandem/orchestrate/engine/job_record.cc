@@ -163,10 +163,15 @@ Announced announced_by(const job::Event& event) {
           .home = data.value("home", "")};
 }
 
+// Of most jobs that others admitted a process need not know more. Within a text the quotes would be escaped.
+
 bool is_at_home(const job::Event& event, std::string_view process) {
-  // Of every other job of a process it need not know more. Within a text the quotes would be escaped.
   return event.data.text().find(fmt::format(R"("home":"{}")", process)) != std::string::npos;
 }
+
+bool has_home(const job::Event& event) { return !is_at_home(event, ""); }
+
+bool may_expire(const job::Event& event) { return event.data.text().find(R"("start_by":0)") == std::string::npos; }
 
 std::string serial_index_key(std::string_view tenant, std::string_view key) {
   return fmt::format("serial/{}/{}", tenant, key);
@@ -224,6 +229,18 @@ Result<void> each_queued(store::Store& store, const std::function<void(const Que
     if (rows.size() < kPage) return {};
     scan.from = rows.back().key + '\0';
   }
+}
+
+Result<std::optional<std::int64_t>> longest_queued_since(store::Store& store) {
+  const std::string prefix = state_index_key(job::JobState::kQueued, JobId());
+  TANDEM_TRY_ASSIGN(const std::vector<store::Row> rows,
+                    store.scan(store::Scan::prefix(store::Table::kJobIndex, prefix, kQueueLook)));
+  std::optional<std::int64_t> out;
+  for (const store::Row& row : rows) {
+    TANDEM_TRY_ASSIGN(const Queued queued, parse_queued(store, row, row.key.substr(prefix.size())));
+    if (!out || queued.since_micros < *out) out = queued.since_micros;
+  }
+  return out;
 }
 
 namespace {

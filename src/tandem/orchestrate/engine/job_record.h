@@ -109,9 +109,16 @@ struct Announced {
 };
 Announced announced_by(const job::Event& event);
 bool is_at_home(const job::Event& event, std::string_view process);  ///< announced_by(event).home == process
+bool has_home(const job::Event& event);  ///< announced_by(event).home is not empty
+bool may_expire(const job::Event& event);  ///< announced_by(event).queued.until_micros is not 0
 
 /// All queued jobs, oldest first, page by page; what is needed stands in the index. Errors: 3003 store_damaged; those of reads.
 Result<void> each_queued(store::Store& store, const std::function<void(const Queued&)>& take);
+
+/// When the job came into the queue that waits longest, in microseconds; empty: none waits. One look at the oldest
+/// kQueueLook jobs: where as many have come back into the queue since, one behind them may have waited longer. Errors: as each_queued.
+inline constexpr std::size_t kQueueLook = 64;
+Result<std::optional<std::int64_t>> longest_queued_since(store::Store& store);
 
 /// The owner under whom the job is running with this fence; empty when it is not. Errors: those of the store.
 Result<std::optional<std::string>> owner_under(store::Store& store, const JobId& id, std::uint64_t fence);

@@ -3,9 +3,16 @@
 #include <algorithm>
 #include <utility>
 
+#include "tandem/base/pause.h"
+
 namespace tandem::engine {
 namespace {
 constexpr std::size_t kPage = 1000;
+
+// Who tells of so many at once will have as many again soon: what comes within the pause is read, and told, together. Each reading
+// wakes the server.
+constexpr std::size_t kMany = 8;
+constexpr auto kPause = std::chrono::milliseconds(1);
 }  // namespace
 
 Result<std::unique_ptr<LogFollower>> LogFollower::start(store::Store& store, Executor& executor, Log& log,
@@ -52,7 +59,10 @@ void LogFollower::run(const std::stop_token& stop) {
     }
     if (stop.stop_requested()) return;
     // A store that cannot be read now is looked at again; nothing is skipped.
-    if (const auto done = go_on(); !done) {
+    const std::uint64_t before = seen_;
+    if (const auto done = go_on(); done) {
+      if (seen_ - before >= kMany && !pause(executor_, kPause, stop)) return;
+    } else {
       log_.write(LogLevel::kWarning, "log.not_read", {{"error", done.error().to_string()}});
       std::unique_lock lock(mutex_);
       look_ = true;
@@ -83,8 +93,9 @@ std::optional<job::Event> LogFollower::take_made(std::uint64_t sequence) {
 
 std::size_t LogFollower::num_to_read() {
   const std::lock_guard lock(mutex_);
-  if (std::exchange(look_, false)) return kPage;
-  return made_.empty() ? 0 : std::min<std::size_t>(kPage, made_.begin()->first - seen_ - 1);
+  if (!made_.empty() && made_.begin()->first > seen_ + 1)
+    return std::min<std::size_t>(kPage, made_.begin()->first - seen_ - 1);
+  return std::exchange(look_, false) ? kPage : 0;
 }
 
 Result<void> LogFollower::go_on() {

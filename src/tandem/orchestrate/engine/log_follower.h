@@ -42,6 +42,7 @@ class LogFollower {
   LogFollower(store::Store& store, Executor& executor, Log& log, std::chrono::milliseconds interval, Cares cares,
               OnEvent on_event)
       : store_(store),
+        executor_(executor),
         log_(log),
         interval_(interval),
         cares_(std::move(cares)),
@@ -54,11 +55,12 @@ class LogFollower {
   void tell(const job::Event& event);
   /// What comes next, as far as it was made here.
   std::vector<job::Event> take_made();
-  /// Of what comes next, as much as others may have written; 0: nobody has.
+  /// Of what comes next, as much as others wrote before what was made here, or may have written after it; 0: nobody has.
   std::size_t num_to_read();
   std::optional<job::Event> take_made(std::uint64_t sequence);
 
   store::Store& store_;
+  Executor& executor_;
   Log& log_;
   const std::chrono::milliseconds interval_;
   const Cares cares_;

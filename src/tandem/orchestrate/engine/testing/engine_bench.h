@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -40,13 +41,21 @@ inline void report(::benchmark::State& state, const std::string& name, Latencies
 class BenchMeter final : public Meter {
  public:
   void add(std::string_view name, double amount, Labels) override {
+    if (name == "tandem_jobs_ended_total" && on_ended) on_ended();
     if (name == "tandem_jobs_removed_total") removed += static_cast<std::uint64_t>(amount);
     if (name == "tandem_blobs_erased_total") erased += static_cast<std::uint64_t>(amount);
   }
-  void observe(std::string_view, double, Labels) override {}
+  void observe(std::string_view name, double value, Labels) override {
+    if (name != "tandem_store_group_batches") return;
+    ++groups;
+    batches += static_cast<std::uint64_t>(value);
+  }
   void set(std::string_view, double, Labels) override {}
+  std::function<void()> on_ended;  ///< of a job
   std::atomic<std::uint64_t> removed = 0;
   std::atomic<std::uint64_t> erased = 0;
+  std::atomic<std::uint64_t> groups = 0;  ///< that the store committed
+  std::atomic<std::uint64_t> batches = 0;
 };
 
 /// How long after its acknowledgement a worker, of whichever node, begins a job.
@@ -153,17 +162,14 @@ struct BenchNode {
 class Backlog {
  public:
   static constexpr std::int64_t kMax = 2'000;  ///< jobs that have not ended; clients hold back beyond it
-  /// `node` hears of all ends.
-  explicit Backlog(BenchNode& node)
-      : done_(node.executor.make_condition()),
-        subscription_(node.engine->subscribe(
-            [this](const job::Event& event) {
-              if (event.type != "job.succeeded") return;
-              const std::lock_guard lock(mutex_);
-              ++ended_;
-              if (waiting_ != 0 && open() <= kMax / 2) done_->notify_all();
-            },
-            nullptr, nullptr)) {}
+  /// Ends of jobs that `node` runs, from now on. The node ends first.
+  void count(BenchNode& node) {
+    node.meter.on_ended = [this] {
+      const std::lock_guard lock(mutex_);
+      ++ended_;
+      if (waiting_ != 0 && open() <= kMax / 2) done_.notify_all();
+    };
+  }
   /// Called after each admission. Clients go on when half of the backlog is done, all at once: waking them is no part of what
   /// is measured.
   void hold_back() {
@@ -172,7 +178,7 @@ class Backlog {
     most_ = std::max(most_, open());
     if (open() <= kMax) return;
     ++waiting_;
-    done_->wait(lock, [&] { return open() <= kMax / 2; });
+    done_.wait(lock, [&] { return open() <= kMax / 2; });
     --waiting_;
   }
   std::uint64_t ended() const {
@@ -189,12 +195,11 @@ class Backlog {
   /// Below 0 when a job has ended before its client came to count it.
   std::int64_t open() const { return admitted_ - ended_; }
   mutable std::mutex mutex_;
-  std::unique_ptr<Condition> done_;
+  std::condition_variable done_;
   std::int64_t admitted_ = 0;
   std::int64_t ended_ = 0;
   std::int64_t most_ = 0;
   std::size_t waiting_ = 0;
-  std::unique_ptr<Timer> subscription_;
 };
 
 /// Clients of `node` that admit one job after the other for `duration`, on one thread, as connections of a server are. Returns how
