@@ -224,7 +224,10 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backe
                                           .backend = backend,
                                           .work = order.work,
                                           .deadline = deadline,
-                                          .queue_wait_max = order.backend_wait_max};
+                                          .queue_wait_max = order.backend_wait_max,
+                                          .premise = [&](store::Batch& batch) {
+                                            return ledger_.require_owned(batch, context.job, context.fence);
+                                          }};
   Attempt out;
   std::optional<resilience::Gates::Pass> pass;
   if (services_.gates != nullptr) {
