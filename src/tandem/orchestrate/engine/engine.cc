@@ -36,6 +36,14 @@ Result<void> EngineImpl::recover_and_start() {
   return {};
 }
 
+void EngineImpl::add_worker() {
+  const std::lock_guard lock(mutex_);
+  if (workers_.size() < options_.workers + slots_.outside())
+    workers_.push_back(services_.executor.start_loop("worker", [this](const std::stop_token& stop) { work(stop); }));
+  else
+    work_->notify_one();
+}
+
 Result<void> EngineImpl::take_part() {
   reach(one_of(kPoints, "engine.before_recovery"));
   if (membership_ != nullptr) {
@@ -46,8 +54,7 @@ Result<void> EngineImpl::take_part() {
   }
   reach(one_of(kPoints, "engine.after_recovery"));
   if (options_.runs == Runs::kEveryJob) TANDEM_TRY(enqueue_queued());
-  for (std::size_t i = 0; i < options_.workers; ++i)
-    workers_.push_back(services_.executor.start_loop("worker", [this](const std::stop_token& stop) { work(stop); }));
+  for (std::size_t i = 0; i < options_.workers; ++i) add_worker();
   if (options_.workers != 0) sweeping_ = reconciler_.start(services_.executor, options_.reconcile_interval);
   keeping_house_ =
       services_.executor.start_loop("retention", [this](const std::stop_token& stop) { keep_house(stop); });

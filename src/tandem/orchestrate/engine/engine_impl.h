@@ -1,6 +1,5 @@
-// tandem/orchestrate/engine/engine_impl.h - EngineImpl: the one Engine. Its methods stand in engine.cc; in engine_work.cc how jobs
-// get to workers and from them to their end; in engine_verbs.cc what clients do to a job; in engine_nodes.cc what is about other
-// processes.
+// tandem/orchestrate/engine/engine_impl.h - EngineImpl: the one Engine. Its methods stand in engine.cc; in engine_work.cc how jobs get
+// to workers and to their end, in engine_verbs.cc what clients do to a job, in engine_nodes.cc what is about other processes.
 //
 // Room: orchestrate; for the sources of this part only.
 #pragma once
@@ -50,6 +49,7 @@ class EngineImpl final : public Engine {
         reconciler_(services_.submitter, services_.backends,
                     [this](const JobId& id, std::uint64_t fence) { return runs_elsewhere(id, fence); }),
         watch_(services_.store, services_.log, services_.meter),
+        slots_(services_.executor, options_.workers, [this] { add_worker(); }),
         queue_(options_.weights),
         work_(services_.executor.make_condition()),
         chore_(services_.executor.make_condition()),
@@ -181,8 +181,9 @@ class EngineImpl final : public Engine {
 
   // Workers.
   void work(const std::stop_token& stop);
+  void add_worker();  ///< for the slot of a run that went outside; it stays, for the next one
   Turn take(const std::stop_token& stop);
-  bool may_start_more_locked(std::size_t free) const;  ///< `free`: workers without a job
+  bool may_start_more_locked(std::size_t free) const;  ///< `free`: slots without a job
   std::shared_ptr<Running> pop_locked();
   /// The start of a job that no other process takes need not be stored before it is walked. One found in the store has only its id.
   std::optional<Run> take_unclaimed_locked(Running& running);
@@ -241,6 +242,7 @@ class EngineImpl final : public Engine {
   submit::Reconciler reconciler_;
   StoreWatch watch_;
   ProgressBoard progress_;
+  WorkerSlots slots_;
 
   /// A job whose start, checkpoint or end could not be stored.
   struct Parked {
@@ -256,8 +258,7 @@ class EngineImpl final : public Engine {
   std::unordered_map<std::string, Guest> guests_;  ///< what waits for the process that admitted it
   std::set<std::pair<Instant, std::string>> guests_by_age_;  ///< when each was heard of
   std::set<std::pair<std::int64_t, std::string>> waiting_until_;  ///< microseconds, job: whose wait has a limit
-  std::set<std::pair<std::int64_t, std::string>>
-      waiting_since_;  ///< microseconds, job; kept where queue_delay_max is set
+  std::set<std::pair<std::int64_t, std::string>> waiting_since_;  ///< the same; kept where queue_delay_max is set
   std::unordered_map<std::string, std::int64_t> since_;  ///< the same by job
   std::vector<schedule::Ticket> held_keys_;  ///< one for each serial key that another process has
   std::deque<Claimed> claimed_;
@@ -266,7 +267,6 @@ class EngineImpl final : public Engine {
   std::size_t claiming_ = 0;  ///< claims that the store has not answered
   std::size_t ending_ = 0;  ///< ends that it has not answered
   std::size_t found_ending_ = 0;  ///< of them those of jobs found in the store
-  std::size_t idle_ = 0;  ///< workers without a job
   double mean_run_s_ = 1;  ///< of late; high at first, so that nothing is claimed ahead before it is known to be short
   std::set<JobId> attended_;
   std::map<JobId, std::shared_ptr<Running>> running_;
