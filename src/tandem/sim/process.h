@@ -10,6 +10,7 @@
 
 #include "tandem/base/crash_point.h"
 #include "tandem/orchestrate/engine/engine.h"
+#include "tandem/orchestrate/resilience/gates.h"
 #include "tandem/sim/device.h"
 #include "tandem/sim/oracle.h"
 #include "tandem/sim/sim_store.h"
@@ -102,6 +103,7 @@ class Process : public std::enable_shared_from_this<Process> {
   CrashPoints crash_points_;
   SimStore store_;
   backend::BackendRegistry backends_;
+  resilience::Gates gates_;
   std::unique_ptr<submit::Submitter> submitter_;
   std::unique_ptr<engine::Engine> engine_;
   std::mutex mutex_;
