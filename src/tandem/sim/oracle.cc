@@ -91,7 +91,8 @@ std::vector<std::string> job_transitions() {
 std::vector<std::string> job_transitions_not_made() { return transitions_of_jobs(is_not_made); }
 
 std::vector<std::string> faults() {
-  return {"clock jump",
+  return {"call held back",
+          "clock jump",
           "commit failed",
           "crash",
           "crash after a commit",

@@ -25,6 +25,7 @@ Process::Process(Surroundings& around, std::string name, std::size_t workers, en
       clock_(around.scheduler),
       executor_(around.scheduler, group_, 2),
       rng_(around.scheduler.rng()()),
+      meter_([this] { around_.oracle.fault(name_, "call held back"); }),
       store_(around.disk, around.weather, around.options, name_, around.scheduler, group_, clock_, hooks()),
       gates_(executor_, clock_, {{"qpu.sim", {.calls_max = kDeviceCallsMax}}}),
       changed_(around.scheduler) {

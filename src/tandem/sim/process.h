@@ -30,6 +30,20 @@ struct Surroundings {
   bool calm = false;
 };
 
+/// Tells when a circuit holds a call back, so that it is seen whether circuits come to anything in the simulation.
+class CircuitMeter final : public Meter {
+ public:
+  explicit CircuitMeter(std::function<void()> held_back) : held_back_(std::move(held_back)) {}
+  void add(std::string_view name, double /*amount*/, Labels /*labels*/) override {
+    if (name == "tandem_backend_calls_held_back_total") held_back_();
+  }
+  void observe(std::string_view, double, Labels) override {}
+  void set(std::string_view, double, Labels) override {}
+
+ private:
+  std::function<void()> held_back_;
+};
+
 /// Threads: one, that of the scheduler; start(), call() and end() block, so they are called from a fibre of the world.
 class Process : public std::enable_shared_from_this<Process> {
  public:
@@ -98,7 +112,7 @@ class Process : public std::enable_shared_from_this<Process> {
   SimExecutor executor_;
   SimRng rng_;
   NullLog log_;
-  NullMeter meter_;
+  CircuitMeter meter_;
   NullTracer tracer_;
   CrashPoints crash_points_;
   SimStore store_;
