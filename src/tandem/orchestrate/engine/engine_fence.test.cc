@@ -180,8 +180,8 @@ class EngineFencePaid : public EngineFence {
   }
   std::vector<std::string> states() {
     std::vector<std::string> out;
-    for (const submit::SubmissionRecord& one : world_.submitter->submissions(id_).value())
-      out.emplace_back(to_string(one.state));
+    const std::vector<submit::SubmissionRecord> all = world_.submitter->submissions(id_).value();
+    for (const submit::SubmissionRecord& one : all) out.emplace_back(to_string(one.state));
     return out;
   }
   JobId id_;
