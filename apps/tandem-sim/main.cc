@@ -26,6 +26,7 @@ struct Wanted {
   bool json = false;
   bool keep_going = false;
   bool trace = false;
+  bool require_coverage = false;
   std::uint64_t seconds = 0;  ///< 0: until all seeds are done
 };
 
@@ -72,6 +73,16 @@ struct Total {
   std::uint64_t violations = 0;
   double seconds = 0;
 
+  std::vector<std::string> not_covered() const {
+    std::vector<std::string> out;
+    const auto add = [&](const char* kind, const std::vector<std::string>& names) {
+      for (const std::string& name : names) out.push_back(fmt::format("{} {}", kind, name));
+    };
+    add("job", missing(sim::job_transitions(), coverage.job_transitions));
+    add("submission", missing(sim::submission_transitions(), coverage.submission_transitions));
+    add("fault", missing(sim::faults(), coverage.faults));
+    return out;
+  }
   double events_per_s() const { return seconds > 0 ? static_cast<double>(events) / seconds : 0; }
   Json document() const {
     return {{"seeds", seeds},
@@ -95,11 +106,7 @@ struct Total {
     print_counts("faults", coverage.faults);
     for (const std::string& name : sim::job_transitions_not_made())
       fmt::print("legal, and not made by the engine: job {}\n", name);
-    for (const std::string& name : missing(sim::job_transitions(), coverage.job_transitions))
-      fmt::print("not covered: job {}\n", name);
-    for (const std::string& name : missing(sim::submission_transitions(), coverage.submission_transitions))
-      fmt::print("not covered: submission {}\n", name);
-    for (const std::string& name : missing(sim::faults(), coverage.faults)) fmt::print("not covered: fault {}\n", name);
+    for (const std::string& name : not_covered()) fmt::print("not covered: {}\n", name);
     fmt::print("{} seeds, {} jobs, {} events (steps of the scheduler) in {:.1f} s: {:.0f} events/s, {} violations\n",
                seeds, jobs, events, seconds, events_per_s(), violations);
   }
@@ -145,7 +152,10 @@ int run(const Wanted& wanted) {
     fmt::print("{}\n", total.document().dump());
   else
     total.print();
-  return total.violations == 0 ? 0 : 1;
+  if (total.violations != 0) return 1;
+  const std::size_t missed = wanted.require_coverage ? total.not_covered().size() : 0;
+  if (missed != 0) fmt::print(stderr, "tandem-sim: {} transitions and faults did not occur in these seeds\n", missed);
+  return missed == 0 ? 0 : 1;
 }
 
 }  // namespace
@@ -187,6 +197,8 @@ int main(int argc, char** argv) {
       });
   app.add_flag("--json", wanted.json, "a document for each seed, and one for all of them");
   app.add_flag("--keep-going", wanted.keep_going, "do not stop at the first seed with a violation");
+  app.add_flag("--require-coverage", wanted.require_coverage,
+               "exit with 1 when a transition or a fault that can occur did not");
   app.add_flag("--trace", wanted.trace, "print each change of a row and each fault as it happens");
   try {
     app.parse(argc, argv);

@@ -42,6 +42,13 @@ class Simulation(unittest.TestCase):
         self.assertEqual(again.returncode, 1)
         self.assertIn(found["violation"], again.stdout)
 
+    def test_what_did_not_occur_is_an_error_only_where_all_is_asked_for(self):
+        for arguments, code in ((["--seed", "7"], 0), (["--seed", "7", "--require-coverage"], 1)):
+            done = run(*arguments)
+            self.assertEqual(done.returncode, code)
+            self.assertIn("\nnot covered: ", done.stdout)
+            self.assertEqual("did not occur in these seeds" in done.stderr, code == 1)
+
     def test_wrong_words_are_refused(self):
         for arguments, said in ((["--seed", "x"], "--seed"), (["--seeds", "5..4"], "1..2000"), (["--seeds", "1.."], "1..2000"),
                                 (["--plant", "tree"], "fence-dropped"), (["--lunch"], "--lunch"), (["lunch"], "lunch"),

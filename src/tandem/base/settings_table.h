@@ -79,7 +79,7 @@ inline constexpr std::array<SettingRecord, 28> kTable{{
      .min = 1,
      .max = 256,
      .values = "",
-     .meaning = "Jobs worked on at once."},
+     .meaning = "Jobs that compute at once; those that only wait for a provider do not count, up to 64."},
     {.name = "engine.lease_ttl",
      .type = SettingType::kDuration,
      .default_value = "10000ms",

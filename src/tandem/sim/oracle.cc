@@ -91,7 +91,8 @@ std::vector<std::string> job_transitions() {
 std::vector<std::string> job_transitions_not_made() { return transitions_of_jobs(is_not_made); }
 
 std::vector<std::string> faults() {
-  return {"clock jump",
+  return {"call held back",
+          "clock jump",
           "commit failed",
           "crash",
           "crash after a commit",
@@ -269,7 +270,7 @@ void Oracle::on_submission(const Changed& changed) {
   if (before == nullptr) {
     if (after->state != SubmissionState::kReserved)
       violate(fmt::format("submission {} was not reserved first", changed.key));
-    return;
+    return check_owner(*after);
   }
   if (after->fence < before->fence) violate(fmt::format("the fence of submission {} went back", changed.key));
   if (submit::is_final(before->state)) violate(fmt::format("submission {} changed after its end", changed.key));
@@ -279,6 +280,17 @@ void Oracle::on_submission(const Changed& changed) {
     return violate(fmt::format("submission {} moved from {} to {}", changed.key, to_string(before->state),
                                to_string(after->state)));
   ++coverage_.submission_transitions[name_of(before->state, *event, after->state)];
+  if (after->sends != before->sends) check_owner(*after);
+}
+
+void Oracle::check_owner(const SubmissionRecord& record) {
+  const auto& rows = disk_.rows(Table::kJob);
+  const auto found = rows.find(record.job.value);
+  const Job* owned = found == rows.end() ? nullptr : job(found->first, found->second);
+  if (owned == nullptr || owned->state != JobState::kRunning || owned->fence != record.fence)
+    violate(fmt::format("submission {} went on to {} under fence {}, and its job is {} under {}", record.token,
+                        submit::to_string(record.state), record.fence,
+                        owned == nullptr ? "gone" : to_string(owned->state), owned == nullptr ? 0 : owned->fence));
 }
 
 void Oracle::on_node(const std::string& process, const Changed& changed) {

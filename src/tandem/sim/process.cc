@@ -2,10 +2,17 @@
 
 #include <utility>
 
+#include "tandem/orchestrate/resilience/breaker.h"
+
 namespace tandem::sim {
 namespace {
 
 constexpr Scheduler::Nanos kMilli = 1'000'000;
+
+/// As a server has them, in the proportions of the simulation, where a step waits a second for the device instead of twenty.
+constexpr resilience::BreakerOptions kCircuits{
+    .failures_max = 5, .pause_min = std::chrono::milliseconds(50), .pause_max = std::chrono::milliseconds(1000)};
+constexpr std::size_t kDeviceCallsMax = 2;
 
 }  // namespace
 
@@ -19,11 +26,13 @@ Process::Process(Surroundings& around, std::string name, std::size_t workers, en
       store_clock_(clock_),
       executor_(around.scheduler, group_, 2),
       rng_(around.scheduler.rng()()),
+      meter_([this] { around_.oracle.fault(name_, "call held back"); }),
       store_(around.disk, around.weather, around.options, name_, around.scheduler, group_, clock_, hooks()),
+      gates_(executor_, clock_, {{"qpu.sim", {.calls_max = kDeviceCallsMax}}}),
       changed_(around.scheduler) {
   backends_.add(make_sim_tier("cpu.tabu", true, clock_, executor_, line()));
   backends_.add(make_sim_tier("simulator.sim", false, clock_, executor_, line()));
-  backends_.add(make_sim_backend(around.device, line()));
+  backends_.add(resilience::guard(make_sim_backend(around.device, line()), clock_, log_, meter_, kCircuits));
 }
 
 bool Process::happens(double chance, const char* fault) {
@@ -98,6 +107,7 @@ bool Process::start() {
                                           .tracer = tracer_,
                                           .submitter = *submitter_,
                                           .crash_points = crash_points_,
+                                          .gates = &gates_,
                                           .store_clock = &store_clock_},
                                          {.workers = workers_,
                                           .runs = runs_,

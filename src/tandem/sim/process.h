@@ -10,6 +10,7 @@
 
 #include "tandem/base/crash_point.h"
 #include "tandem/orchestrate/engine/engine.h"
+#include "tandem/orchestrate/resilience/gates.h"
 #include "tandem/sim/device.h"
 #include "tandem/sim/oracle.h"
 #include "tandem/sim/sim_store.h"
@@ -27,6 +28,20 @@ struct Surroundings {
   Oracle& oracle;
   const problem::ProblemRegistry& problems;
   bool calm = false;
+};
+
+/// Tells when a circuit holds a call back, so that it is seen whether circuits come to anything in the simulation.
+class CircuitMeter final : public Meter {
+ public:
+  explicit CircuitMeter(std::function<void()> held_back) : held_back_(std::move(held_back)) {}
+  void add(std::string_view name, double /*amount*/, Labels /*labels*/) override {
+    if (name == "tandem_backend_calls_held_back_total") held_back_();
+  }
+  void observe(std::string_view, double, Labels) override {}
+  void set(std::string_view, double, Labels) override {}
+
+ private:
+  std::function<void()> held_back_;
 };
 
 /// Threads: one, that of the scheduler; start(), call() and end() block, so they are called from a fibre of the world.
@@ -98,11 +113,12 @@ class Process : public std::enable_shared_from_this<Process> {
   SimExecutor executor_;
   SimRng rng_;
   NullLog log_;
-  NullMeter meter_;
+  CircuitMeter meter_;
   NullTracer tracer_;
   CrashPoints crash_points_;
   SimStore store_;
   backend::BackendRegistry backends_;
+  resilience::Gates gates_;
   std::unique_ptr<submit::Submitter> submitter_;
   std::unique_ptr<engine::Engine> engine_;
   std::mutex mutex_;

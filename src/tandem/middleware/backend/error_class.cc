@@ -28,6 +28,7 @@ constexpr Entry kClasses[] = {
     {errors::kBackendGarbage, kTransient},
     {errors::kTooManyOpenFiles, kTransient},
     {errors::kResultNotReady, kNotYet},
+    {errors::kUnknownHandle, kNotYet},
     {errors::kBudgetExceeded, kForbiddenOrQuota},
     {errors::kBackendBusy, kForbiddenOrQuota},
     {errors::kCredentialMissing, kForbiddenOrQuota},

@@ -38,6 +38,11 @@ ErrorNumber number_of(Verdict verdict) {
   return errors::kBackendRefused;
 }
 
+/// Our own rules said no, which no second try changes; or the other side is not who it should be. Their numbers say so.
+bool is_ours_to_mend(const Error& error) {
+  return error.number == errors::kEgressRefused || error.number == errors::kTlsFailed;
+}
+
 class RemoteBackend final : public backend::Backend {
  public:
   RemoteBackend(std::unique_ptr<const Codec> codec, RemoteServices services, RemoteOptions options)
@@ -69,7 +74,7 @@ class RemoteBackend final : public backend::Backend {
     const auto response = services_.http.send(*request, exchange_deadline(context));  // the one send of this submission
     if (!response) {
       Error error = response.error().error;
-      error.number = errors::kBackendUnavailable;
+      if (!is_ours_to_mend(error)) error.number = errors::kBackendUnavailable;
       return response.error().sent == Sent::kNo ? unsent(std::move(error)) : doubtful(std::move(error));
     }
     const Classified said = classify(*response);
@@ -238,9 +243,9 @@ class RemoteBackend final : public backend::Backend {
     const auto response = services_.http.send(request, exchange_deadline(context));
     if (!response) {
       Error error = response.error().error;
-      const bool repeat = error.number != errors::kEgressRefused && error.number != errors::kTlsFailed;
+      const bool repeat = !is_ours_to_mend(error);
       error.message = fmt::format("{} did not answer {}: {}", info().id.value, what, error.message);
-      error.number = errors::kBackendUnavailable;
+      if (repeat) error.number = errors::kBackendUnavailable;
       return tl::unexpected(Failed{.error = std::move(error), .repeat = repeat});
     }
     const Classified said = classify(*response);

@@ -55,6 +55,7 @@ EngineImpl::EngineImpl(EngineServices services, EngineOptions options)
       watch_(services_.store, services_.log, services_.meter),
       queue_delay_(services_.store, services_.clock, services_.meter, options_.queue_delay_max,
                    takes_part() ? QueueSource::kEngine : QueueSource::kStore),
+      slots_(services_.executor, options_.workers, [this] { add_worker(); }),
       queue_(options_.weights),
       work_(services_.executor.make_condition()),
       chore_(services_.executor.make_condition()),
@@ -91,6 +92,14 @@ Result<void> EngineImpl::recover_and_start() {
   return {};
 }
 
+void EngineImpl::add_worker() {
+  const std::lock_guard lock(mutex_);
+  if (workers_.size() < options_.workers + slots_.outside())
+    workers_.push_back(services_.executor.start_loop("worker", [this](const std::stop_token& stop) { work(stop); }));
+  else
+    work_->notify_one();
+}
+
 Result<void> EngineImpl::take_part() {
   reach(one_of(kPoints, "engine.before_recovery"));
   if (membership_ != nullptr) {
@@ -101,8 +110,7 @@ Result<void> EngineImpl::take_part() {
   }
   reach(one_of(kPoints, "engine.after_recovery"));
   if (options_.runs == Runs::kEveryJob) TANDEM_TRY(enqueue_queued());
-  for (std::size_t i = 0; i < options_.workers; ++i)
-    workers_.push_back(services_.executor.start_loop("worker", [this](const std::stop_token& stop) { work(stop); }));
+  for (std::size_t i = 0; i < options_.workers; ++i) add_worker();
   if (options_.workers != 0) sweeping_ = reconciler_.start(services_.executor, options_.reconcile_interval);
   keeping_house_ =
       services_.executor.start_loop("retention", [this](const std::stop_token& stop) { keep_house(stop); });

@@ -85,6 +85,7 @@ enum class Runs : std::uint8_t {
 
 struct EngineOptions {
   /// 0: admits, reads and cancels only; nothing is recovered or run, and no other process runs anything either.
+  /// Else: so many jobs compute at once; those that only wait for a provider do not count.
   std::size_t workers = 2;
   Runs runs = Runs::kEveryJob;
   std::size_t threads = 0;  ///< of the executor that one job may use; 0: all

@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <thread>
+#include <utility>
+
 #include "tandem/orchestrate/engine/job_ledger.h"
 #include "tandem/orchestrate/engine/testing/engine_world.h"
 
@@ -10,6 +13,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 using testing::SizeIs;
 
 class EngineFence : public testing::Test {
@@ -151,6 +155,50 @@ TEST_F(EngineFence, a_worker_that_lost_its_job_lets_go_and_leaves_the_new_owner_
 }
 
 // Money
+
+class EngineFencePaid : public EngineFence {
+ protected:
+  /// Runs a paid job that another process takes over after its first event of this type, and then does nothing with.
+  void lose_after(std::string_view event_type) {
+    world_.open(1);
+    JobLedger ledger(*world_.store, world_.clock, world_.crash_points, [](const job::Event&) {});
+    bool taken = false;
+    const auto subscription = world_.engine->subscribe(
+        [&](const job::Event& event) {
+          if (event.type != event_type || std::exchange(taken, true)) return;
+          EXPECT_THAT(ledger.update(event.job, std::nullopt, "another node",
+                                    [](JobRecord& record, Change&) -> Result<void> {
+                                      ++record.view.fence;
+                                      return {};
+                                    }),
+                      Succeeds());
+        },
+        nullptr, nullptr);
+    id_ = world_.admit(world_.paid_job());
+    while (world_.log.count("job.let_go") == 0) std::this_thread::yield();
+    EXPECT_TRUE(taken);
+  }
+  std::vector<std::string> states() {
+    std::vector<std::string> out;
+    const std::vector<submit::SubmissionRecord> all = world_.submitter->submissions(id_).value();
+    for (const submit::SubmissionRecord& one : all) out.emplace_back(to_string(one.state));
+    return out;
+  }
+  JobId id_;
+};
+
+TEST_F(EngineFencePaid, a_worker_that_lost_its_job_opens_no_submission_although_the_heir_has_spent_nothing) {
+  lose_after("round.started");
+  EXPECT_THAT(states(), IsEmpty());
+  EXPECT_EQ(world_.provider->submissions(), 0);
+  EXPECT_EQ(world_.hold(id_).reserved.usd_micros, 0);
+}
+
+TEST_F(EngineFencePaid, a_worker_that_lost_its_job_after_it_opened_a_submission_does_not_send_it) {
+  lose_after("submission.reserved");
+  EXPECT_THAT(states(), ElementsAre("reserved"));
+  EXPECT_EQ(world_.provider->submissions(), 0);
+}
 
 TEST_F(EngineFence, paid_work_is_settled_by_the_bill_and_the_rest_of_the_hold_is_given_back) {
   world_.open();

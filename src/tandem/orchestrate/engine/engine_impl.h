@@ -146,8 +146,9 @@ class EngineImpl final : public Engine {
 
   // Workers.
   void work(const std::stop_token& stop);
+  void add_worker();  ///< for the slot of a run that went outside; it stays, for the next one
   Turn take(const std::stop_token& stop);
-  bool may_start_more_locked(std::size_t free) const;  ///< `free`: workers without a job
+  bool may_start_more_locked(std::size_t free) const;  ///< `free`: slots without a job
   std::shared_ptr<Running> pop_locked();
   /// The start of a job that no other process takes need not be stored before it is walked. One found in the store has only its id.
   std::optional<Run> take_unclaimed_locked(Running& running);
@@ -215,6 +216,7 @@ class EngineImpl final : public Engine {
   StoreWatch watch_;
   ProgressBoard progress_;
   QueueDelay queue_delay_;
+  WorkerSlots slots_;
 
   /// A job whose start, checkpoint or end could not be stored.
   struct Parked {
@@ -237,7 +239,6 @@ class EngineImpl final : public Engine {
   std::size_t claiming_ = 0;  ///< claims that the store has not answered
   std::size_t ending_ = 0;  ///< ends that it has not answered
   std::size_t found_ending_ = 0;  ///< of them those of jobs found in the store
-  std::size_t idle_ = 0;  ///< workers without a job
   double mean_run_s_ = 1;  ///< of late; high at first, so that nothing is claimed ahead before it is known to be short
   std::set<JobId> attended_;
   bool suspect_runs_ = false;

@@ -97,7 +97,6 @@ EngineImpl::Turn EngineImpl::take(const std::stop_token& stop) {
     work_->notify_all();
   });
   std::unique_lock lock(mutex_);
-  ++idle_;
   Turn turn;
   while (true) {
     const bool ends = draining_ || stop.stop_requested();
@@ -105,13 +104,13 @@ EngineImpl::Turn EngineImpl::take(const std::stop_token& stop) {
       turn.leave = true;
       break;
     }
-    if (!claimed_.empty() && (ending_ < kEndingMax || ends)) {
+    if (!claimed_.empty() && (ending_ < kEndingMax || ends) && slots_.try_take()) {
       turn.job = std::move(claimed_.front());
       claimed_.pop_front();
     }
     const std::optional<Instant> next_guest = ends ? std::nullopt : move_guests_locked();
-    const std::size_t free = idle_ - (turn.job ? 1 : 0);
-    while (!ends && queue_.ready() && may_start_more_locked(free)) {
+    const std::size_t free = slots_.free();
+    while (!ends && (turn.job || free != 0) && queue_.ready() && may_start_more_locked(free)) {
       auto running = pop_locked();
       auto unclaimed = take_unclaimed_locked(*running);
       if (!unclaimed) {
@@ -121,7 +120,7 @@ EngineImpl::Turn EngineImpl::take(const std::stop_token& stop) {
       --claiming_;
       claimed_.push_back(
           {.run = *std::move(unclaimed), .running = std::move(running), .at = services_.clock.monotonic()});
-      if (!turn.job) {
+      if (!turn.job && slots_.try_take()) {
         turn.job = std::move(claimed_.front());
         claimed_.pop_front();
       }
@@ -133,9 +132,8 @@ EngineImpl::Turn EngineImpl::take(const std::stop_token& stop) {
     else
       work_->wait(lock);
   }
-  --idle_;
   // The one that was to look when the next guest's turn comes may have been this one.
-  if (turn.job && idle_ != 0 && (queue_.ready() || !guests_.empty())) work_->notify_one();
+  if (turn.job && slots_.free() != 0 && (queue_.ready() || !guests_.empty())) work_->notify_one();
   return turn;
 }
 
@@ -287,7 +285,7 @@ void EngineImpl::give_back_claimed() {
   std::deque<Claimed> late;
   {
     const std::lock_guard lock(mutex_);
-    if (idle_ != 0 || draining_) return;
+    if (slots_.free() != 0 || draining_) return;
     while (!claimed_.empty() && services_.clock.monotonic() - claimed_.front().at > kClaimedTimeMax) {
       claimed_.front().running->look_again = true;
       late.push_back(std::move(claimed_.front()));
@@ -334,9 +332,11 @@ bool EngineImpl::read_unclaimed(Claimed& claimed) {
 }
 
 void EngineImpl::walk(Claimed claimed) {
+  WorkerSlots::Place place(slots_);
   if (!read_unclaimed(claimed)) return;
   const std::shared_ptr<Running> running = claimed.running;
-  const RunControl control{.stop = running->stop.get_token(),
+  const RunControl control{.place = place,
+                           .stop = running->stop.get_token(),
                            .drain = drain_.get_token(),
                            .reason =
                                [&] {

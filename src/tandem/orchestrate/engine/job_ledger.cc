@@ -38,6 +38,16 @@ std::vector<Premise> premises_of(const store::Batch& batch) {
   return out;
 }
 
+Error owned_by_another(const JobRecord& row, std::uint64_t fence) {
+  return make_error(errors::kStaleFence, "job {} is owned under fence {}, this worker has {}; it stops",
+                    row.view.id.value, row.view.fence, fence);
+}
+
+Error not_running(const JobId& id, job::JobState state, std::uint64_t fence) {
+  return make_error(errors::kStaleFence, "job {} is {} by now and not this worker's under fence {}; it stops", id.value,
+                    job::to_string(state), fence);
+}
+
 /// "job.after_queued" of "job.queued".
 std::string crash_point_of(std::string_view side, std::string_view event_type) {
   const std::size_t dot = event_type.find('.');
@@ -83,16 +93,11 @@ Result<JobRecord> JobLedger::update(const JobId& id, std::optional<std::uint64_t
   std::optional<std::vector<Premise>> failed;
   while (true) {
     TANDEM_TRY_ASSIGN(JobRecord record, load_job(store_, id));
-    if (fence && record.view.fence != *fence) {
-      return fail(errors::kStaleFence, "job {} is owned under fence {}, this worker has {}; it stops", id.value,
-                  record.view.fence, *fence);
-    }
+    if (fence && record.view.fence != *fence) return tl::unexpected(owned_by_another(record, *fence));
     const job::JobState state = record.view.state;
     TANDEM_TRY_ASSIGN(Prepared prepared, decided(std::move(record), actor, decide));
-    if (fence && state != job::JobState::kRunning && prepared.record.view.fence == *fence) {
-      return fail(errors::kStaleFence, "job {} is {} by now and not this worker's under fence {}; it stops", id.value,
-                  job::to_string(state), *fence);
-    }
+    if (fence && state != job::JobState::kRunning && prepared.record.view.fence == *fence)
+      return tl::unexpected(not_running(id, state, *fence));
     std::vector<Premise> premises = premises_of(prepared.batch);
     auto done = commit_and_wait(std::move(prepared));
     if (done || done.error().number != errors::kPreconditionFailed) return done;
@@ -108,6 +113,14 @@ Result<JobRecord> JobLedger::advance(const JobRecord& known, const std::string& 
   auto done = commit_and_wait(std::move(prepared));
   if (done || done.error().number != errors::kPreconditionFailed) return done;
   return update(known.view.id, known.view.fence, actor, decide);
+}
+
+Result<void> JobLedger::require_owned(store::Batch& batch, const JobId& id, std::uint64_t fence) const {
+  TANDEM_TRY_ASSIGN(const JobRecord row, load_job(store_, id));
+  if (row.view.fence != fence) return tl::unexpected(owned_by_another(row, fence));
+  if (row.view.state != job::JobState::kRunning) return tl::unexpected(not_running(id, row.view.state, fence));
+  batch.check(store::Table::kJob, id.value, store::Expect::at(row.version));
+  return {};
 }
 
 Result<JobLedger::Prepared> JobLedger::decided(JobRecord record, const std::string& actor, const Decide& decide) {

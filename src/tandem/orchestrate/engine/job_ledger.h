@@ -63,6 +63,10 @@ class JobLedger {
   /// update() under the fence of a row that the caller has: it is read only where somebody else changed it since.
   Result<JobRecord> advance(const JobRecord& known, const std::string& actor, const Decide& decide);
 
+  /// Adds to `batch` the check that the job runs under this fence. Errors: 5005 stale_fence, 5001 job_not_found, those
+  /// of the store.
+  Result<void> require_owned(store::Batch& batch, const JobId& id, std::uint64_t fence) const;
+
   /// The same without reading and without waiting, once, on a row that the caller has. `done` is called when it is committed or
   /// refused, on a thread of the store, or at once with what `decide` says; it must be short. 3004 precondition_failed: somebody
   /// else changed the row, or took its serial key.

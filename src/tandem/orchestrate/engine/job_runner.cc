@@ -174,7 +174,8 @@ Result<JobRunner::Walked> JobRunner::walk(Run& run, const Planned& planned, cons
   const job::JobSpec& spec = *run.spec;
   TANDEM_TRY_ASSIGN(const std::unique_ptr<hybrid::Loop> loop, walk::make_walk(spec, planned->plan));
   OrderRunner orders(services_, ledger_);
-  OrderContext context{.job = record.view.id,
+  OrderContext context{.place = control.place,
+                       .job = record.view.id,
                        .tenant = record.view.tenant,
                        .data_class = spec.business.data_class,
                        .threads = spec.threads != 0 ? spec.threads : options_.threads,

@@ -48,6 +48,7 @@ enum class StopReason : std::uint8_t {
 };
 
 struct RunControl {
+  WorkerSlots::Place& place;
   std::stop_token stop;  ///< any reason
   std::stop_token drain = {};  ///< the server goes down: what works may end its work, what waits to try again ends now
   std::function<StopReason()> reason;

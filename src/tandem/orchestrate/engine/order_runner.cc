@@ -7,6 +7,7 @@
 #include "tandem/base/pause.h"
 #include "tandem/base/text.h"
 #include "tandem/orchestrate/engine/answer_index.h"
+#include "tandem/orchestrate/engine/shortfall.h"
 #include "tandem/orchestrate/engine/store_watch.h"
 
 namespace tandem::engine {
@@ -21,26 +22,6 @@ const solve::SolveOutcome* outcome_of(const hybrid::Reply& reply) {
 }
 
 bool is_local(const backend::Backend& backend) { return backend.info().safety == backend::SubmitSafety::kLocal; }
-
-/// What came of how much, where it is less than was asked for. Bits of expectations are the backend's own business.
-std::optional<job::PartialAnswer> shortfall(const backend::Work& work, const backend::WorkResult& result) {
-  job::PartialAnswer out;
-  if (const auto* solve = std::get_if<backend::SolveWork>(&work)) {
-    out.asked = solve->options.num_samples;
-    out.got = std::get<backend::SolveResult>(result).outcome.samples.occurrences();
-  } else {
-    const std::vector<circuit::Pub>& asked = std::get<backend::ProgramWork>(work).pubs;
-    const std::vector<result::PubResult>& got = std::get<backend::ProgramResult>(result).pubs;
-    for (std::size_t i = 0; i < asked.size(); ++i) {
-      if (!asked[i].observables.empty()) continue;
-      out.asked += asked[i].shots * asked[i].num_bindings();
-      if (i >= got.size()) continue;
-      for (std::size_t k = 0; k < got[i].bindings.size(); ++k) out.got += got[i].counts(k).shots();
-    }
-  }
-  if (out.got >= out.asked) return std::nullopt;
-  return out;
-}
 
 double share_used(const std::vector<job::PartialAnswer>& parts) {
   for (const job::PartialAnswer& part : parts)
@@ -153,7 +134,10 @@ Result<std::vector<Carried>> OrderRunner::run(std::span<const hybrid::Order> ord
     for (const std::size_t i : remote)
       waiting.push_back(services_.executor.start_loop("order", [&one, i](std::stop_token) { one(i); }));
     services_.executor.parallel(local.size(), context.threads, [&](std::size_t k) { one(local[k]); });
-    // Leaving the scope joins; `stop` of a loop is only a request, and a remote order ends at its own deadline.
+    if (!waiting.empty()) {
+      const auto outside = context.place.wait_outside(context.stop);
+      waiting.clear();  // joins; `stop` of a loop is only a request, and a remote order ends at its own deadline
+    }
   }
   std::vector<Carried> out;
   for (auto& answer : answers) {
@@ -168,6 +152,7 @@ Result<std::vector<Carried>> OrderRunner::run(std::span<const hybrid::Order> ord
 OrderRunner::Attempt OrderRunner::attempt_local(backend::Backend& backend, const hybrid::Order& order,
                                                 const OrderContext& context, std::size_t threads,
                                                 std::stop_token stop) {
+  const auto working = context.place.work_inside(context.stop);  // a remote order may have come to it
   Attempt out;
   const Instant begin = services_.clock.monotonic();
   std::mutex mutex;
@@ -216,15 +201,17 @@ OrderRunner::Attempt OrderRunner::attempt_local(backend::Backend& backend, const
 Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backend, const hybrid::Order& order,
                                                          std::uint32_t number, Deadline deadline,
                                                          const OrderContext& context) {
-  const submit::SubmissionRequest request{.tenant = context.tenant,
-                                          .job = context.job,
-                                          .step = submission_step(context, order),
-                                          .attempt = number,
-                                          .fence = context.fence,
-                                          .backend = backend,
-                                          .work = order.work,
-                                          .deadline = deadline,
-                                          .queue_wait_max = order.backend_wait_max};
+  const submit::SubmissionRequest request{
+      .tenant = context.tenant,
+      .job = context.job,
+      .step = submission_step(context, order),
+      .attempt = number,
+      .fence = context.fence,
+      .backend = backend,
+      .work = order.work,
+      .deadline = deadline,
+      .queue_wait_max = order.backend_wait_max,
+      .premise = [&](store::Batch& batch) { return ledger_.require_owned(batch, context.job, context.fence); }};
   Attempt out;
   std::optional<resilience::Gates::Pass> pass;
   if (services_.gates != nullptr) {

@@ -16,6 +16,7 @@
 #include "tandem/hybrid/loop.h"
 #include "tandem/orchestrate/engine/job_ledger.h"
 #include "tandem/orchestrate/engine/step_tries.h"
+#include "tandem/orchestrate/engine/worker_slots.h"
 
 namespace tandem::engine {
 
@@ -26,6 +27,7 @@ inline double milliseconds(std::chrono::nanoseconds duration) {
 
 /// Whose orders these are.
 struct OrderContext {
+  WorkerSlots::Place& place;  ///< of the thread that calls run()
   JobId job;
   std::string tenant;
   std::string data_class;

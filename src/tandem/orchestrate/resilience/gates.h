@@ -1,7 +1,7 @@
 // tandem/orchestrate/resilience/gates.h - Gates: how many submissions to a backend are under way at once, and begin in a minute.
 //
-// Room: orchestrate. One provider that is slow or strict holds up its own work and nobody else's. Not here: whether a backend that
-// fails is called at all (breaker.h).
+// Room: orchestrate. One provider that is slow or strict holds up its own work and nobody else's: who waits here or for an answer is
+// outside the workers (engine/worker_slots.h). Not here: whether a backend that fails is called at all (breaker.h).
 #pragma once
 
 #include <cstddef>

@@ -278,6 +278,11 @@ struct DepthLimits {
   std::string reason;
 };
 
+std::int64_t backend_wait_ms_max(const RouteInput& input) {
+  const std::int64_t wanted = input.spec->limits.backend_wait_ms;
+  return wanted != 0 ? wanted : input.backend_wait_max.count();
+}
+
 DepthLimits depth_limits(const RouteInput& input, const std::vector<std::string>& arms) {
   DepthLimits out;
   out.reason = fmt::format("QAOA has {} layers where depth is free", input.spec->refinement.layers);
@@ -392,7 +397,7 @@ Result<Plan> plan_problem(const RouteInput& input) {
     plan.steps.push_back({.kind = StepKind::kRefine,
                           .fallbacks = stand_ins(input, plan.primary, arms),
                           .parameters = {{"quantum_backends", arms},
-                                         {"backend_wait_ms_max", input.backend_wait_max.count()},
+                                         {"backend_wait_ms_max", backend_wait_ms_max(input)},
                                          {"core_max", spec.refinement.core_max},
                                          {"qubits_max", qubits_max},
                                          {"layers", spec.refinement.layers},
@@ -490,7 +495,7 @@ Result<Plan> plan_program(const RouteInput& input) {
   plan.steps.push_back({.kind = StepKind::kRun,
                         .backend = plan.primary,
                         .fallbacks = fallbacks,
-                        .parameters = {{"backend_wait_ms_max", input.backend_wait_max.count()}}});
+                        .parameters = {{"backend_wait_ms_max", backend_wait_ms_max(input)}}});
   if (auto review = review_chain(spec); !review.empty())
     plan.steps.push_back({.kind = StepKind::kScore, .fallbacks = std::move(review)});
   plan.reasons.push_back(fmt::format("The program has {} PUBs on up to {} qubits.", spec.program().pubs.size(),

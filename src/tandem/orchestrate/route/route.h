@@ -56,7 +56,7 @@ struct RouteInput {
   std::map<std::string, benchmark::Experience> experience;  ///< by backend id
   std::size_t threads = 1;
   std::chrono::milliseconds backend_wait_max{
-      20'000};  ///< in the queue of a remote backend, before somebody else gets the work
+      20'000};  ///< in the queue of a remote backend, before somebody else gets the work; unless the job says
   std::uint64_t memory_bytes_max = solve::SolveOptions{}.memory_bytes_max;  ///< that one step may plan for
 };
 

@@ -497,6 +497,8 @@ TEST_F(RouteTest, a_program_on_a_device_falls_back_by_cause_within_its_policy) {
                  "lab.device"};  // whatever policy allows, and nothing that it avoids
   EXPECT_THAT(step(*alone, job::StepKind::kRun)->fallbacks, ElementsAre(cached));
   EXPECT_EQ(step(*alone, job::StepKind::kRun)->parameters["backend_wait_ms_max"], 20'000);
+  spec.limits.backend_wait_ms = 700;
+  EXPECT_EQ(step(*plan(spec), job::StepKind::kRun)->parameters["backend_wait_ms_max"], 700);
   EXPECT_EQ(step(*alone, job::StepKind::kScore), nullptr);
 }
 

@@ -10,7 +10,7 @@ namespace {
 using store::Expect;
 using store::Table;
 
-/// Every conflict on the hold means that another attempt of the job got on; a job has nowhere near as many attempts at once.
+/// Every conflict means that the job, its hold or another attempt of it got on; a job has nowhere near as many attempts at once.
 constexpr int kConflictsMax = 1000;
 
 std::string event_type(SubmissionState state) { return fmt::format("submission.{}", to_string(state)); }
@@ -126,9 +126,10 @@ Result<void> Ledger::add_index(store::Batch& batch, const SubmissionRecord& reco
   return {};
 }
 
-Result<void> Ledger::store_new(const SubmissionRecord& record) const {
+Result<void> Ledger::store_new(const SubmissionRecord& record, const Premise& premise) const {
   store::Batch batch;
   job::Event event = put(batch, record, event_type(record.state), "engine");
+  if (premise) TANDEM_TRY(premise(batch));
   TANDEM_TRY(add_index(batch, record));
   TANDEM_TRY(
       budget::Budget(services_.store)
@@ -137,12 +138,12 @@ Result<void> Ledger::store_new(const SubmissionRecord& record) const {
   return commit(std::move(batch), std::move(event));
 }
 
-Result<SubmissionRecord> Ledger::open(SubmissionRecord record) {
+Result<SubmissionRecord> Ledger::open(SubmissionRecord record, const Premise& premise) {
   TANDEM_ASSERT(record.state == SubmissionState::kReserved && record.version == 0);
   record.created_at = record.intent_at = record.updated_at = services_.clock.now();
   reach("before", record.state);
   for (int tries = 0;; ++tries) {
-    const auto stored = store_new(record);
+    const auto stored = store_new(record, premise);
     if (stored) break;
     TANDEM_TRY_ASSIGN(const auto existing, load(record.token));
     if (existing) {
@@ -203,6 +204,7 @@ Result<SubmissionRecord> Ledger::apply(const SubmissionRecord& from, const Chang
   for (int tries = 0;; ++tries) {
     store::Batch batch;
     job::Event event = put(batch, next, event_type(next.state), change.actor);
+    if (change.premise) TANDEM_TRY(change.premise(batch));
     if (change.raw != nullptr) batch.put(Table::kBlob, next.raw_sha256, change.raw->bytes);
     if (is_final(next.state)) {
       TANDEM_TRY(budget.settle(batch, next.job, next.token, next.billed));
@@ -213,7 +215,7 @@ Result<SubmissionRecord> Ledger::apply(const SubmissionRecord& from, const Chang
     if (committed.error().number != errors::kPreconditionFailed || tries == kConflictsMax) {
       return tl::unexpected(committed.error());
     }
-    TANDEM_TRY_ASSIGN(const auto now, load(next.token));  // unchanged: only the job's money moved, so once more
+    TANDEM_TRY_ASSIGN(const auto now, load(next.token));  // unchanged: only the job or its money moved, so once more
     if (!now || now->version != from.version) return tl::unexpected(taken_over(from));
   }
   ++next.version;

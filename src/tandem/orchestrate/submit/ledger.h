@@ -62,6 +62,7 @@ struct Change {
   std::string handle = {};  ///< newly known
   std::optional<job::Money> bill = {};  ///< the provider's figure, newly known
   const backend::RawResult* raw = nullptr;  ///< bytes to be stored with the change; their bill counts as the figure
+  Premise premise = {};  ///< of the commit, where one is needed
 };
 
 /// Threads: safe to call concurrently.
@@ -80,15 +81,15 @@ class Ledger {
 
   /// Stores a new record in state reserved together with the reservation of its money.
   /// Errors: 3004 precondition_failed - somebody else stored the record meanwhile: load it; 5003 illegal_transition -
-  ///         another attempt of the step is in flight; 5005 stale_fence; those of Budget::reserve.
-  Result<SubmissionRecord> open(SubmissionRecord record);
+  ///         another attempt of the step is in flight; 5005 stale_fence; those of the premise and of Budget::reserve.
+  Result<SubmissionRecord> open(SubmissionRecord record, const Premise& premise);
 
   /// A worker with a higher fence becomes the owner. Errors: 5005 stale_fence; those of the store.
   Result<SubmissionRecord> take_over(SubmissionRecord record, std::uint64_t fence);
 
   /// Moves `from` by the table; settles the money when the new state is final (the bill must be known then: asserted).
-  /// Errors: 5003 illegal_transition; 5005 stale_fence - the record is no longer what `from` says; those of the budget and
-  ///         of the store.
+  /// Errors: 5003 illegal_transition; 5005 stale_fence - the record is no longer what `from` says; those of the premise, of the
+  ///         budget and of the store.
   Result<SubmissionRecord> apply(const SubmissionRecord& from, const Change& change);
 
   /// The stored bytes of a record that has some. Errors: 3003 store_damaged - gone, or of another hash.
@@ -104,7 +105,7 @@ class Ledger {
   /// Commits the batch that `event` was put into, and publishes it.
   Result<void> commit(store::Batch batch, job::Event event) const;
   /// One try of open().
-  Result<void> store_new(const SubmissionRecord& record) const;
+  Result<void> store_new(const SubmissionRecord& record, const Premise& premise) const;
   Result<void> add_index(store::Batch& batch, const SubmissionRecord& record) const;
   void reach(std::string_view side, SubmissionState state) const;
 

@@ -65,7 +65,7 @@ class Attempt {
                    .reason = make_error(errors::kExpired, "the step's time was over before anything was sent"),
                    .bill = kNothing});
     }
-    TANDEM_TRY(move({.event = SubmissionEvent::kIntend}));
+    TANDEM_TRY(move({.event = SubmissionEvent::kIntend, .premise = request_.premise}));
     const auto sent = wire_.submit(request_.work, record_.token);
     if (sent) return move({.event = SubmissionEvent::kConfirm, .handle = *sent});
     if (sent.error().ambiguous) {
@@ -106,7 +106,7 @@ class Attempt {
 
   /// Class A: the provider recognises the token, so the same bytes may go out again.
   Result<void> resend() {
-    TANDEM_TRY(move({.event = SubmissionEvent::kResend}));
+    TANDEM_TRY(move({.event = SubmissionEvent::kResend, .premise = request_.premise}));
     const auto sent = wire_.submit(request_.work, record_.token);
     if (sent) return move({.event = SubmissionEvent::kConfirm, .handle = *sent});
     return wait(ledger_.options().lookup_interval);
@@ -261,7 +261,8 @@ Result<SubmissionRecord> open_or_resume(Ledger& ledger, const SubmissionRequest&
                                .backend = request.backend.info().id.value,
                                .emulated = request.backend.info().emulated,
                                .work_sha256 = work_sha256,
-                               .reserved = quote.cost});
+                               .reserved = quote.cost},
+                              request.premise);
     if (opened || opened.error().number != errors::kPreconditionFailed) return opened;
     TANDEM_TRY_ASSIGN(existing, ledger.load(token));  // another process was faster
     if (!existing) return opened;

@@ -33,6 +33,9 @@ namespace tandem::submit {
 
 class Ledger;
 
+/// Adds to the batch of a commit the checks without which it must not happen. Errors: as whoever made it says.
+using Premise = std::function<Result<void>(store::Batch&)>;
+
 /// One attempt of one step of one job on one remote backend. The job must have a hold (budget::hold).
 struct SubmissionRequest {
   std::string tenant;
@@ -46,6 +49,9 @@ struct SubmissionRequest {
   /// A longer wait in the provider's queue is not waited for. Stated before anything was sent: error 5020, and nothing is sent
   /// or reserved. Seen afterwards: the provider is asked to cancel, and the outcome carries 5020.
   std::optional<std::chrono::milliseconds> queue_wait_max = std::nullopt;
+  /// That the job still is this worker's: of each commit after which money is reserved or bytes go to the provider, made anew for
+  /// every try. What it says is told by run(). Empty: nothing beside the fence.
+  Premise premise = {};
 };
 
 /// How an attempt ended for the step. Everything but kResult tells the engine to fall back.
@@ -108,7 +114,7 @@ class Submitter {
   /// Errors: 1002 cancelled - `stop` was requested: the record stays as it is, to be resumed here or finished by the
   ///         reconciler; 4001 budget_exceeded - with the figures; 4002 hold_unknown; 5005 stale_fence; 5003
   ///         illegal_transition - another attempt of the step is in flight; 5020 queue_wait_predicted; 1023 - the token belongs to other work;
-  ///         and those of the store, of validate() and of quote() before anything was reserved.
+  ///         those of the premise, of the store, and of validate() and quote() before anything was reserved.
   Result<SubmissionOutcome> run(const SubmissionRequest& request, std::stop_token stop);
 
   /// Calls `listener` (instead of an earlier one) after each event of the ledger is durable, on the thread that made it; it

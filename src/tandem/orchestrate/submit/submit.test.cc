@@ -361,6 +361,74 @@ TEST_F(SubmitTest, an_older_worker_starts_no_new_attempt_once_a_newer_one_has_sp
   EXPECT_EQ(provider_->submissions(), 1);
 }
 
+// A premise: what every commit rests on after which money is reserved or bytes go out.
+
+TEST_F(SubmitTest, without_its_premise_an_attempt_is_not_opened) {
+  SubmissionRequest mine = request();
+  mine.premise = [](store::Batch&) { return fail(errors::kStaleFence, "somebody else has the job"); };
+  EXPECT_THAT(run(mine), FailsWith(errors::kStaleFence));
+  EXPECT_THAT(submitter_.submissions(job_).value(), IsEmpty());
+  EXPECT_THAT(event_types(), IsEmpty());
+  EXPECT_EQ(hold().reserved, Money{0});
+  EXPECT_EQ(provider_->submissions(), 0);
+}
+
+TEST_F(SubmitTest, without_its_premise_an_attempt_that_is_open_is_not_sent) {
+  SubmissionRequest mine = request();
+  int asked = 0;
+  mine.premise = [&](store::Batch&) -> Result<void> {
+    if (++asked > 1) return fail(errors::kStaleFence, "somebody else has the job");
+    return {};
+  };
+  EXPECT_THAT(run(mine), FailsWith(errors::kStaleFence));
+  EXPECT_EQ(state(), kReserved);
+  EXPECT_EQ(provider_->submissions(), 0);
+}
+
+TEST_F(SubmitTest, without_its_premise_nothing_is_sent_again) {
+  FakeProvider idempotent(clock_, SubmitSafety::kA);
+  idempotent.plan.on_submit = {OnSubmit::kLoseRequest};
+  const SubmissionRequest first = request();
+  SubmissionRequest mine{.tenant = first.tenant,
+                         .job = first.job,
+                         .step = first.step,
+                         .fence = first.fence,
+                         .backend = idempotent,
+                         .work = work_};
+  int asked = 0;
+  mine.premise = [&](store::Batch&) -> Result<void> {
+    if (++asked > 2) return fail(errors::kStaleFence, "somebody else has the job");
+    return {};
+  };
+  EXPECT_THAT(run(mine), FailsWith(errors::kStaleFence));
+  EXPECT_EQ(state(), kAmbiguous);
+  EXPECT_EQ(idempotent.submissions(), 1);
+}
+
+/// The row that it rests on changes between the look at it and the commit, four times in all: two changes are none of its business,
+/// and are looked at anew; the others take the premise away.
+TEST_F(SubmitTest, a_premise_is_checked_in_the_commit_and_made_anew_when_it_was_not_so) {
+  const auto change = [&](const Bytes& value) {
+    ASSERT_THAT(store_.commit_and_wait(store::Batch().put(store::Table::kMeta, "owner", value)), Succeeds());
+  };
+  change("mine");
+  SubmissionRequest mine = request();
+  int asked = 0;
+  mine.premise = [&](store::Batch& batch) -> Result<void> {
+    const auto row = store_.get(store::Table::kMeta, "owner").value();
+    if (row->value != "mine") return fail(errors::kStaleFence, "somebody else has the job");
+    batch.check(store::Table::kMeta, "owner", store::Expect::at(row->version));
+    if (++asked == 1) change("mine");  // the opening
+    if (asked == 3) change("mine");  // the intent
+    if (asked == 4) change("another's");
+    return {};
+  };
+  EXPECT_THAT(run(mine), FailsWith(errors::kStaleFence));
+  EXPECT_EQ(asked, 4);
+  EXPECT_EQ(state(), kReserved);
+  EXPECT_EQ(provider_->submissions(), 0);
+}
+
 /// Worker 1 hangs on the wire; worker 2, in another process, takes the job over meanwhile and finishes it. Worker 1 then
 /// comes back with an answer that nobody may use any more.
 TEST_F(SubmitTest, a_worker_that_lost_the_attempt_while_on_the_wire_writes_nothing) {

@@ -116,6 +116,59 @@ TEST_F(TransportTest, a_submission_goes_out_once_whatever_comes_back) {
   EXPECT_EQ(backend_->submit(work(), kToken, {}).value(), "dev_1");
 }
 
+/// By reference/vendors.md 14.3. A 409 means another thing wherever it is said, and a 404 on a read that there is nothing yet.
+TEST_F(TransportTest, every_status_has_one_class_for_a_submission_and_one_for_a_read) {
+  using enum backend::ErrorClass;
+  struct Case {
+    int status;
+    backend::ErrorClass of_submission;
+    std::size_t sent_by_read;  ///< 5: it may pass, so all tries are made
+    backend::ErrorClass of_read;
+  };
+  const Case cases[] = {
+      {400, kInvalid, 1, kInvalid},
+      {404, kInvalid, 1, kNotYet},
+      {409, kForbiddenOrQuota, 1, kNotYet},
+      {410, kDeviceUnavailable, 5, kDeviceUnavailable},
+      {413, kInvalid, 1, kInvalid},
+      {422, kInvalid, 1, kInvalid},
+      {424, kDeviceUnavailable, 5, kDeviceUnavailable},
+      {500, kTransient, 5, kDeviceUnavailable},
+      {503, kDeviceUnavailable, 5, kDeviceUnavailable},
+  };
+  for (const Case& c : cases) {
+    http_.then(own_error(c.status));
+    const auto submitted = backend_->submit(work(), kToken, {});
+    ASSERT_FALSE(submitted.has_value()) << c.status;
+    EXPECT_EQ(class_of(submitted.error()), c.of_submission) << c.status;
+    const std::size_t before = http_.requests().size();
+    for (std::size_t i = 0; i < c.sent_by_read; ++i) http_.then(own_error(c.status));
+    const auto polled = backend_->poll(kWork, {});
+    ASSERT_FALSE(polled.has_value()) << c.status;
+    EXPECT_EQ(backend::class_of(polled.error()), c.of_read) << c.status;
+    EXPECT_EQ(http_.requests().size() - before, c.sent_by_read) << c.status;
+  }
+}
+
+/// Neither passes by itself: a read is not repeated.
+TEST_F(TransportTest, what_is_ours_to_mend_keeps_its_number) {
+  const std::pair<ErrorNumber, backend::ErrorClass> cases[] = {
+      {errors::kEgressRefused, backend::ErrorClass::kForbiddenOrQuota},
+      {errors::kTlsFailed, backend::ErrorClass::kDeviceUnavailable}};
+  for (const auto& [number, error_class] : cases) {
+    const std::size_t before = http_.requests().size();
+    http_.then_fail(number, Sent::kNo);
+    const auto submitted = backend_->submit(work(), kToken, {});
+    ASSERT_FALSE(submitted.has_value());
+    EXPECT_EQ(submitted.error().error.number, number);
+    EXPECT_FALSE(submitted.error().ambiguous);
+    EXPECT_EQ(class_of(submitted.error()), error_class);
+    http_.then_fail(number, Sent::kNo);
+    EXPECT_THAT(backend_->poll(kWork, {}), FailsWith(number));
+    EXPECT_EQ(http_.requests().size() - before, 2u);
+  }
+}
+
 TEST_F(TransportTest, a_read_is_repeated_until_it_succeeds) {
   http_.then_fail(errors::kConnectionLost, Sent::kMaybe)
       .then(own_error(503))

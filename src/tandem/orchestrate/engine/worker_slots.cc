@@ -1,0 +1,60 @@
+#include "tandem/orchestrate/engine/worker_slots.h"
+
+#include "tandem/base/assert.h"
+
+namespace tandem::engine {
+
+bool WorkerSlots::try_take() {
+  const std::lock_guard lock(mutex_);
+  if (!has_free_locked()) return false;
+  ++used_;
+  return true;
+}
+
+std::size_t WorkerSlots::free() const {
+  const std::lock_guard lock(mutex_);
+  return has_free_locked() ? slots_ - used_ - coming_ : 0;
+}
+
+std::size_t WorkerSlots::outside() const {
+  const std::lock_guard lock(mutex_);
+  return outside_;
+}
+
+WorkerSlots::Place::~Place() {
+  const std::lock_guard lock(slots_.mutex_);
+  TANDEM_ASSERT(computing_ == 1 && !outside_);
+  --slots_.used_;
+  slots_.changed_->notify_all();
+}
+
+void WorkerSlots::Place::leave() {
+  {
+    const std::lock_guard lock(slots_.mutex_);
+    TANDEM_ASSERT(computing_ != 0);
+    if (--computing_ != 0 || slots_.outside_ == kWaitingRunsMax) return;
+    outside_ = true;
+    ++slots_.outside_;
+    --slots_.used_;
+    slots_.changed_->notify_all();
+  }
+  slots_.freed_();
+}
+
+void WorkerSlots::Place::enter(const std::stop_token& stop) {
+  std::unique_lock lock(slots_.mutex_);
+  if (++computing_ != 1) {  // another thread of the run may be on its way in
+    slots_.changed_->wait(lock, [&] { return !outside_; });
+    return;
+  }
+  if (!outside_) return;
+  ++slots_.coming_;
+  slots_.changed_->wait(lock, stop, [&] { return slots_.used_ < slots_.slots_; });
+  --slots_.coming_;
+  ++slots_.used_;
+  --slots_.outside_;
+  outside_ = false;
+  slots_.changed_->notify_all();
+}
+
+}  // namespace tandem::engine

@@ -1,0 +1,229 @@
+#include "tandem/orchestrate/engine/worker_slots.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "tandem/orchestrate/engine/testing/engine_world.h"
+#include "tandem/orchestrate/resilience/gates.h"
+
+namespace tandem::engine {
+namespace {
+
+using testing::SizeIs;
+
+class Slots : public testing::Test {
+ protected:
+  ThreadExecutor executor_{1};
+  int freed_ = 0;
+  WorkerSlots slots_{executor_, 2, [this] { ++freed_; }};
+};
+
+TEST_F(Slots, so_many_runs_have_one_and_the_next_begins_when_one_ends) {
+  ASSERT_TRUE(slots_.try_take());
+  ASSERT_TRUE(slots_.try_take());
+  const WorkerSlots::Place first(slots_);
+  {
+    const WorkerSlots::Place second(slots_);
+    EXPECT_EQ(slots_.free(), 0u);
+    EXPECT_FALSE(slots_.try_take());
+  }
+  EXPECT_EQ(slots_.free(), 1u);
+  EXPECT_EQ(freed_, 0);  // whoever ends one begins the next
+}
+
+TEST_F(Slots, a_run_that_only_waits_leaves_its_slot_to_others) {
+  ASSERT_TRUE(slots_.try_take());
+  WorkerSlots::Place place(slots_);
+  {
+    const auto away = place.wait_outside({});
+    EXPECT_EQ(slots_.free(), 2u);
+    EXPECT_EQ(slots_.outside(), 1u);
+    EXPECT_EQ(freed_, 1);
+    {
+      const auto working = place.work_inside({});  // a fallback that computes here
+      EXPECT_EQ(slots_.free(), 1u);
+    }
+    EXPECT_EQ(slots_.free(), 2u);
+  }
+  EXPECT_EQ(slots_.free(), 1u);
+  EXPECT_EQ(slots_.outside(), 0u);
+}
+
+TEST_F(Slots, a_run_of_which_one_thread_computes_keeps_its_slot) {
+  ASSERT_TRUE(slots_.try_take());
+  WorkerSlots::Place place(slots_);
+  const auto working = place.work_inside({});
+  const auto away = place.wait_outside({});
+  EXPECT_EQ(slots_.free(), 1u);
+  EXPECT_EQ(slots_.outside(), 0u);
+  EXPECT_EQ(freed_, 0);
+}
+
+TEST_F(Slots, who_comes_back_waits_for_a_slot_and_goes_before_those_that_begin) {
+  ASSERT_TRUE(slots_.try_take());
+  WorkerSlots::Place place(slots_);
+  std::optional<WorkerSlots::Place::Move> away;
+  away.emplace(place, WorkerSlots::Place::Move::To::kOut, std::stop_token());
+  ASSERT_TRUE(slots_.try_take());
+  ASSERT_TRUE(slots_.try_take());
+  std::optional<WorkerSlots::Place> others[2];
+  others[0].emplace(slots_);
+  others[1].emplace(slots_);
+  std::atomic<bool> back = false;
+  std::jthread coming([&] {
+    away.reset();
+    back = true;
+  });
+  std::jthread with_it([&] {  // another thread of the same run
+    const auto working = place.work_inside({});
+    EXPECT_EQ(slots_.outside(), 0u);
+  });
+  EXPECT_FALSE(back);
+  EXPECT_EQ(slots_.outside(), 1u);
+  others[0].reset();
+  coming.join();
+  with_it.join();
+  EXPECT_TRUE(back);
+  EXPECT_FALSE(slots_.try_take());
+  EXPECT_EQ(slots_.outside(), 0u);
+}
+
+TEST_F(Slots, who_is_told_to_stop_comes_back_at_once_and_nobody_begins_for_it) {
+  ASSERT_TRUE(slots_.try_take());
+  std::optional<WorkerSlots::Place> place(std::in_place, slots_);
+  std::stop_source stop;
+  std::optional<WorkerSlots::Place::Move> away;
+  away.emplace(*place, WorkerSlots::Place::Move::To::kOut, stop.get_token());
+  ASSERT_TRUE(slots_.try_take());
+  ASSERT_TRUE(slots_.try_take());
+  std::optional<WorkerSlots::Place> others[2];
+  others[0].emplace(slots_);
+  others[1].emplace(slots_);
+  std::jthread coming([&] { away.reset(); });
+  stop.request_stop();
+  coming.join();
+  others[0].reset();
+  EXPECT_FALSE(slots_.try_take());  // two are at work
+  place.reset();
+  EXPECT_TRUE(slots_.try_take());
+  const WorkerSlots::Place last(slots_);
+}
+
+TEST_F(Slots, beyond_the_limit_waiting_counts_as_working) {
+  std::vector<std::unique_ptr<WorkerSlots::Place>> places;
+  std::vector<std::unique_ptr<WorkerSlots::Place::Move>> away;
+  const auto one_waits = [&] {
+    ASSERT_TRUE(slots_.try_take());
+    places.push_back(std::make_unique<WorkerSlots::Place>(slots_));
+    away.push_back(std::make_unique<WorkerSlots::Place::Move>(*places.back(), WorkerSlots::Place::Move::To::kOut,
+                                                              std::stop_token()));
+  };
+  for (std::size_t i = 0; i < kWaitingRunsMax; ++i) one_waits();
+  EXPECT_EQ(slots_.free(), 2u);
+  one_waits();
+  EXPECT_EQ(slots_.free(), 1u);
+  EXPECT_EQ(slots_.outside(), kWaitingRunsMax);
+  while (!away.empty()) {
+    away.pop_back();
+    places.pop_back();
+  }
+  EXPECT_EQ(slots_.free(), 2u);
+}
+
+class SlotsOfTheEngine : public testing::Test {
+ protected:
+  /// The provider takes submissions in, and answers when the gate is open.
+  void make_provider_slow() {
+    world_.provider->plan.during_submit = [this] { gate_.pass({}); };
+  }
+  job::JobSpec noop() { return world_.spec({{"problem", {{"type", "noop"}}}}); }
+  Gate gate_;
+  EngineWorld world_;
+};
+
+TEST_F(SlotsOfTheEngine, a_slow_provider_holds_up_its_own_jobs_and_nobody_elses) {
+  make_provider_slow();
+  world_.open(2);
+  std::vector<JobId> slow;
+  for (int i = 0; i < 5; ++i) slow.push_back(world_.admit(world_.paid_job()));
+  gate_.wait_for_arrivals(5);  // more than there are workers
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(world_.run(noop()).state, job::JobState::kSucceeded);
+  for (const JobId& id : slow) EXPECT_EQ(world_.engine->job(id)->state, job::JobState::kRunning);
+  gate_.open();
+  for (const JobId& id : slow) EXPECT_EQ(world_.wait(id).state, job::JobState::kSucceeded);
+  EXPECT_THAT(world_.provider->book(), SizeIs(5));
+}
+
+TEST_F(SlotsOfTheEngine, so_does_one_whose_gate_is_full) {
+  make_provider_slow();
+  resilience::Gates gates(world_.executor, world_.clock, {{"fake.provider", {.calls_max = 1}}});
+  world_.gates = &gates;
+  world_.open(1);
+  std::vector<JobId> slow;
+  for (int i = 0; i < 3; ++i) slow.push_back(world_.admit(world_.paid_job()));
+  gate_.wait_for_arrivals(1);
+  EXPECT_EQ(world_.run(noop()).state, job::JobState::kSucceeded);
+  gate_.open();
+  for (const JobId& id : slow) EXPECT_EQ(world_.wait(id).state, job::JobState::kSucceeded);
+  world_.close();
+}
+
+TEST_F(SlotsOfTheEngine, jobs_that_wait_outside_are_cancelled_and_drained_like_others) {
+  make_provider_slow();
+  resilience::Gates gates(world_.executor, world_.clock, {{"fake.provider", {.calls_max = 1}}});
+  world_.gates = &gates;
+  world_.open(1);
+  const auto running = [&] {
+    const JobId id = world_.admit(world_.paid_job());
+    while (world_.engine->job(id)->state != job::JobState::kRunning) std::this_thread::yield();
+    return id;
+  };
+  running();
+  gate_.wait_for_arrivals(1);
+  const JobId cancelled = running();
+  const JobId drained = running();
+  ASSERT_THAT(world_.engine->cancel(cancelled, "user:test", ""), Succeeds());
+  EXPECT_EQ(world_.wait(cancelled).state, job::JobState::kCancelled);
+  {
+    std::jthread draining([&] { world_.engine->drain(Deadline(world_.clock.monotonic())); });
+    while (world_.engine->job(drained)->state != job::JobState::kQueued) std::this_thread::yield();
+    gate_.open();
+  }
+  EXPECT_EQ(world_.provider->submissions(), 1);
+  world_.close();
+}
+
+/// Two devices' answers come at once while the only worker computes: never do two runs compute.
+TEST_F(SlotsOfTheEngine, no_more_runs_compute_than_there_are_workers) {
+  make_provider_slow();
+  Gate computing;
+  std::atomic<int> at_once = 0;
+  std::atomic<int> most = 0;
+  world_.main().before = [&](std::stop_token stop) -> std::optional<Error> {
+    const int now = ++at_once;
+    int seen = most;
+    while (seen < now && !most.compare_exchange_weak(seen, now)) {
+    }
+    computing.pass(stop);
+    --at_once;
+    return std::nullopt;
+  };
+  world_.open(1);
+  std::vector<JobId> all;
+  for (int i = 0; i < 3; ++i) all.push_back(world_.admit(world_.paid_job()));
+  gate_.wait_for_arrivals(3);
+  for (int i = 0; i < 4; ++i) all.push_back(world_.admit(world_.classical_job()));
+  computing.wait_for_arrivals(1);
+  gate_.open();
+  computing.open();
+  for (const JobId& id : all) EXPECT_EQ(world_.wait(id).state, job::JobState::kSucceeded);
+  EXPECT_EQ(most, 1);
+}
+
+}  // namespace
+}  // namespace tandem::engine
