@@ -16,6 +16,7 @@ constexpr std::size_t kFreshMax = 4096;  ///< jobs whose row and document stay i
 // How long the process that admitted a job has it for itself: where another one has nothing to do, and otherwise.
 constexpr auto kGuestWait = std::chrono::milliseconds(50);
 constexpr auto kGuestWaitMax = std::chrono::seconds(1);
+constexpr std::size_t kGuestsMovedMax = 64;  ///< at once: each is read with the engine locked
 constexpr std::string_view kAtWork =
     "at_work";  ///< a row of kMeta, there while a process runs jobs in a store that it has alone
 
@@ -298,14 +299,15 @@ void EngineImpl::enqueue_guest(const job::Event& event) {
   const Instant now = services_.clock.monotonic();
   guests_.emplace(job.value, Guest{.event = event, .heard = now});
   guests_by_age_.emplace_hint(guests_by_age_.end(), now, job.value);
+  (void)move_guests_locked();  // no more of them than come, so that a busy process does not get far behind
   work_->notify_one();
 }
 
 std::optional<Instant> EngineImpl::move_guests_locked() {
-  while (!guests_by_age_.empty()) {
+  for (std::size_t moved = 0; !guests_by_age_.empty(); ++moved) {
     const auto& [heard, job] = *guests_by_age_.begin();
     const Instant due = heard + (queue_.ready() ? kGuestWaitMax : kGuestWait);
-    if (services_.clock.monotonic() < due) return due;
+    if (services_.clock.monotonic() < due || moved == kGuestsMovedMax) return due;
     queue_.push(announced_by(guests_.extract(job).mapped().event).queued.ticket);
     guests_by_age_.erase(guests_by_age_.begin());
   }

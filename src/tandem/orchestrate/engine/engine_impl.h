@@ -191,7 +191,8 @@ class EngineImpl final : public Engine {
   void look_for_work();
   void guard(const std::stop_token& stop);
   void stop_lost();  ///< all that this process runs: others may have it by now
-  bool cares(const job::EventHead& head);  ///< whether what others made has to be heard
+  /// Of what others made: does what the head is enough for. Whether all of it is to be heard.
+  bool glance_at(const job::EventHead& head);
   void heard(const job::Event& event);  ///< by any process, in the order of the log
   bool may_start() const { return membership_ == nullptr || membership_->holds(); }
   /// Called when `error` kept something from being stored: jobs wait now, and whoever waits for them hears it.

@@ -23,7 +23,7 @@ Result<bool> EngineImpl::runs_elsewhere(const JobId& id, std::uint64_t fence) {
 Result<void> EngineImpl::join_others() {
   TANDEM_TRY_ASSIGN(follower_, LogFollower::start(
                                    services_.store, services_.executor, services_.log, options_.log_interval,
-                                   [this](const job::EventHead& head) { return cares(head); },
+                                   [this](const job::EventHead& head) { return glance_at(head); },
                                    [this](const job::Event& event) { heard(event); }));
   outlet_->follow(follower_.get());
   if (!takes_part()) return {};
@@ -159,8 +159,8 @@ void EngineImpl::look_for_work() {
   });
 }
 
-/// Of the jobs of others most of what is told changes nothing here.
-bool EngineImpl::cares(const job::EventHead& head) {
+/// Of the jobs of others most of what is told changes nothing here, or no more than that they wait no longer.
+bool EngineImpl::glance_at(const job::EventHead& head) {
   const bool brings_work = head.type == "job.queued" || head.type == "job.requeued" || head.type == "job.resumed";
   if (brings_work || head.type.ends_with("_requested")) return true;
   const JobId id{std::string(head.job)};

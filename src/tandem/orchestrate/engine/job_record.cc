@@ -169,7 +169,9 @@ bool is_at_home(const job::Event& event, std::string_view process) {
   return event.data.text().find(fmt::format(R"("home":"{}")", process)) != std::string::npos;
 }
 
-bool has_home(const job::Event& event) { return !is_at_home(event, ""); }
+bool has_home(const job::Event& event) {
+  return event.data.text().find(R"("home":")") != std::string::npos && !is_at_home(event, "");
+}
 
 bool may_expire(const job::Event& event) { return event.data.text().find(R"("start_by":0)") == std::string::npos; }
 

@@ -16,10 +16,10 @@ constexpr auto kPause = std::chrono::milliseconds(1);
 }  // namespace
 
 Result<std::unique_ptr<LogFollower>> LogFollower::start(store::Store& store, Executor& executor, Log& log,
-                                                        std::chrono::milliseconds interval, Cares cares,
+                                                        std::chrono::milliseconds interval, Glance glance,
                                                         OnEvent on_event) {
   std::unique_ptr<LogFollower> out(
-      new LogFollower(store, executor, log, interval, std::move(cares), std::move(on_event)));
+      new LogFollower(store, executor, log, interval, std::move(glance), std::move(on_event)));
   TANDEM_TRY_ASSIGN(out->seen_, store.last_sequence());
   out->watching_ = store.watch([follower = out.get()] { follower->look(); });
   out->thread_ =
@@ -93,9 +93,11 @@ std::optional<job::Event> LogFollower::take_made(std::uint64_t sequence) {
 
 std::size_t LogFollower::num_to_read() {
   const std::lock_guard lock(mutex_);
-  if (!made_.empty() && made_.begin()->first > seen_ + 1)
-    return std::min<std::size_t>(kPage, made_.begin()->first - seen_ - 1);
-  return std::exchange(look_, false) ? kPage : 0;
+  if (made_.empty() || made_.begin()->first <= seen_ + 1) return std::exchange(look_, false) ? kPage : 0;
+  // One gap alone, so that what was made here is not read; several at once, since each reading takes a trip.
+  const std::uint64_t first_gap = made_.begin()->first - seen_ - 1;
+  const std::uint64_t all_gaps = made_.rbegin()->first - seen_ - made_.size();
+  return std::min<std::size_t>(kPage, all_gaps == first_gap ? first_gap : made_.rbegin()->first - seen_ - 1);
 }
 
 Result<void> LogFollower::go_on() {
@@ -111,7 +113,7 @@ Result<void> LogFollower::go_on() {
       std::optional<job::Event> event = take_made(entry.sequence);
       if (!event) {
         const job::EventHead head = job::EventHead::of(entry.value);
-        if (!head.type.empty() && !cares_(head)) continue;
+        if (!head.type.empty() && !glance_(head)) continue;
         auto read = job::Event::parse(entry.value, entry.sequence);
         if (!read) {  // `tandem store check` names it; what comes after it is heard all the same
           log_.write(LogLevel::kError, "log.damaged", {{"error", read.error().to_string()}});

@@ -8,6 +8,7 @@
 
 #include "tandem/base/testing/matchers.h"
 #include "tandem/base/testing/recording_log.h"
+#include "tandem/orchestrate/engine/testing/cut_store.h"
 #include "tandem/store/memory/memory_store.h"
 
 namespace tandem::engine {
@@ -34,7 +35,7 @@ class Following : public testing::Test {
   }
   void start() {
     follower_ = LogFollower::start(
-                    store_, executor_, log_, std::chrono::hours(1),
+                    seen_store_, executor_, log_, std::chrono::hours(1),
                     [](const job::EventHead& head) { return head.job == "job" && head.type == "job.queued"; },
                     [this](const job::Event& event) {
                       std::unique_lock lock(mutex_);
@@ -59,6 +60,7 @@ class Following : public testing::Test {
   ThreadExecutor executor_{1};
   RecordingLog log_;
   memory::MemoryStore store_{executor_};
+  CutStore seen_store_{store_};  ///< as the follower sees it
   std::mutex mutex_;
   std::condition_variable changed_;
   bool held_ = false;
@@ -79,6 +81,21 @@ TEST_F(Following, what_was_made_here_waits_for_what_others_wrote_before_it_and_i
   follower_->made(event(6, "memory"));
   follower_->made(event(8, "memory"));
   EXPECT_THAT(told(7), ElementsAre("2 memory", "3 log", "4 memory", "5 log", "6 log", "7 memory", "8 memory"));
+}
+
+TEST_F(Following, of_the_log_it_reads_one_gap_or_several_at_once_and_nothing_else) {
+  start();
+  commit(1, 9);
+  follower_->made(event(3, "memory"));
+  told(3);
+  EXPECT_THAT(seen_store_.log_limits(), ElementsAre(2));
+  hold(true);
+  follower_->made(event(4, "memory"));
+  for (const std::uint64_t made : {6, 7, 9}) follower_->made(event(made, "memory"));
+  hold(false);
+  EXPECT_THAT(told(9), ElementsAre("1 log", "2 log", "3 memory", "4 memory", "5 log", "6 memory", "7 memory", "8 log",
+                                   "9 memory"));
+  EXPECT_THAT(seen_store_.log_limits(), ElementsAre(2, 4));
 }
 
 TEST_F(Following, of_what_others_wrote_only_what_somebody_cares_for_is_told) {

@@ -115,6 +115,25 @@ TEST_F(Nodes, every_job_is_started_once_however_many_processes_there_are) {
   EXPECT_THAT(jobs_of_owner(*world_.store, "one").value(), IsEmpty());
 }
 
+TEST_F(Nodes, a_job_that_its_own_process_does_not_come_to_is_taken_by_one_that_is_free) {
+  Gate gate;
+  std::atomic<int> begun = 0;
+  world_.main().before = [&](std::stop_token stop) -> std::optional<Error> {
+    if (begun++ == 0) gate.pass(stop);
+    return std::nullopt;
+  };
+  const auto busy = node("busy");
+  const auto idle = node("idle");
+  const JobId first = admit(*busy, world_.classical_job("first"));
+  gate.wait_for_arrivals(1);
+  const JobId second = admit(*busy, world_.classical_job("second"));
+  world_.clock.advance(std::chrono::milliseconds(60));  // for so long the other leaves it to the one that admitted it
+  EXPECT_EQ(wait(*idle, second).state, job::JobState::kSucceeded);
+  EXPECT_EQ(busy->engine->job(first)->state, job::JobState::kRunning);
+  gate.open();
+  EXPECT_EQ(wait(*busy, first).state, job::JobState::kSucceeded);
+}
+
 TEST_F(Nodes, a_job_that_names_a_backend_which_its_worker_does_not_have_fails_and_says_so) {
   backend::BackendRegistry less;
   less.add(std::make_unique<FakeTier>("cpu.tabu", world_.clock));

@@ -20,6 +20,7 @@ void QueueDelay::came(const std::string& job, std::int64_t since_micros) {
 }
 
 void QueueDelay::left(const std::string& job) {
+  if (limit_.count() == 0 || source_ != QueueSource::kEngine) return;
   const std::lock_guard lock(mutex_);
   const auto since = since_.find(job);
   if (since == since_.end()) return;
@@ -33,10 +34,11 @@ Result<std::optional<std::int64_t>> QueueDelay::longest_since() {
     const std::lock_guard lock(mutex_);
     if (source_ == QueueSource::kEngine) return by_age_.empty() ? std::nullopt : std::optional(by_age_.begin()->first);
     if (now < seen_.until) return seen_.since_micros;
+    seen_.until = now + std::min<std::chrono::nanoseconds>(limit_ / 4, kLookMax);  // one looks, others go by what was seen last
   }
   TANDEM_TRY_ASSIGN(const std::optional<std::int64_t> since, longest_queued_since(store_));
   const std::lock_guard lock(mutex_);
-  seen_ = {.until = now + std::min<std::chrono::nanoseconds>(limit_ / 4, kLookMax), .since_micros = since};
+  seen_.since_micros = since;
   return since;
 }
 

@@ -7,6 +7,7 @@
 #include <functional>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 #include "tandem/store/store.h"
 
@@ -24,6 +25,11 @@ class CutStore final : public store::Store {
   void deafen() { deaf_ = true; }
   int job_reads() const { return job_reads_; }
   std::size_t rows_scanned() const { return rows_scanned_; }
+  /// How much each reading of the log asked for.
+  std::vector<std::size_t> log_limits() const {
+    const std::lock_guard lock(mutex_);
+    return log_limits_;
+  }
   /// Called before the next commit goes out: what others do between a reading and the write that rests on it.
   void before_commit(std::function<void()> hook) {
     const std::lock_guard lock(mutex_);
@@ -64,6 +70,10 @@ class CutStore final : public store::Store {
   Result<std::vector<store::LogEntry>> read_log(std::uint64_t after, std::size_t limit,
                                                 std::string_view subject) override {
     if (deaf_ && subject.empty()) return std::vector<store::LogEntry>();
+    {
+      const std::lock_guard lock(mutex_);
+      log_limits_.push_back(limit);
+    }
     return cut_ ? tl::unexpected(gone()) : store_.read_log(after, limit, subject);
   }
   Result<std::uint64_t> last_sequence() override { return cut_ ? tl::unexpected(gone()) : store_.last_sequence(); }
@@ -87,7 +97,8 @@ class CutStore final : public store::Store {
   std::atomic<int> job_reads_to_lose_ = 0;
   std::atomic<int> job_reads_ = 0;
   std::atomic<std::size_t> rows_scanned_ = 0;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
+  std::vector<std::size_t> log_limits_;
   std::function<void()> before_commit_;
   std::function<void()> after_job_read_;
 };
