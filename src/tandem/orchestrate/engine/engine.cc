@@ -17,8 +17,8 @@ constexpr std::size_t kFreshMax = 4096;  ///< jobs whose row and document stay i
 constexpr auto kGuestWait = std::chrono::milliseconds(50);
 constexpr auto kGuestWaitMax = std::chrono::seconds(1);
 constexpr std::size_t kGuestsMovedMax = 64;  ///< at once: each is read with the engine locked
-constexpr std::string_view kAtWork =
-    "at_work";  ///< a row of kMeta, there while a process runs jobs in a store that it has alone
+constexpr std::string_view kAtWork = "at_work";  ///< a row of kMeta: a process runs jobs in a store that it has alone
+constexpr std::string_view kAttending = "attending";  ///< its value where that process runs some jobs only
 
 /// Between the look at the key and the commit another request with it was committed, or the key expired.
 Error in_flight(std::string_view key) {
@@ -106,7 +106,6 @@ Result<void> EngineImpl::take_part() {
   if (membership_ != nullptr) {
     TANDEM_TRY(lead());
   } else {
-    TANDEM_TRY(take_over_all(services_.store, ledger_));
     TANDEM_TRY(begin_to_work());
   }
   reach(one_of(kPoints, "engine.after_recovery"));
@@ -124,10 +123,16 @@ Result<void> EngineImpl::take_part() {
 
 Result<void> EngineImpl::begin_to_work() {
   TANDEM_TRY_ASSIGN(const auto mark, services_.store.get(store::Table::kMeta, kAtWork));
-  after_loss_ = mark.has_value();
+  // Who runs some jobs only is ended by its user as often as not, which says nothing of them.
+  const std::string_view mine = options_.runs == Runs::kEveryJob ? "" : kAttending;
+  const bool lost = mark && mark->value != kAttending;
+  TANDEM_TRY(take_over_all(services_.store, ledger_, lost));
+  found_mark_ = lost;
+  after_loss_ = lost;
   at_work_ = true;
-  if (mark) return {};
-  const auto done = services_.store.commit_and_wait(store::Batch().put(store::Table::kMeta, std::string(kAtWork), ""));
+  if (mark && (lost || mark->value == mine)) return {};
+  const auto done =
+      services_.store.commit_and_wait(store::Batch().put(store::Table::kMeta, std::string(kAtWork), std::string(mine)));
   if (done) return {};
   if (!is_store_trouble(done.error())) return tl::unexpected(done.error());
   cannot_store(done.error());  // what is stored can be read, and the rest when there is room again
@@ -136,8 +141,8 @@ Result<void> EngineImpl::begin_to_work() {
 }
 
 void EngineImpl::end_work() {
-  // All threads have ended. What could not be stored is as if it was lost, and who runs some jobs only does not know of the others.
-  if (!at_work_ || !parked_.empty() || (after_loss_ && options_.runs != Runs::kEveryJob)) return;
+  // All threads have ended. Who runs some jobs only does not know of the others.
+  if (!at_work_ || (found_mark_ && options_.runs != Runs::kEveryJob)) return;
   (void)services_.store.commit_and_wait(store::Batch().erase(store::Table::kMeta, std::string(kAtWork)));
 }
 

@@ -87,7 +87,8 @@ class EngineImpl final : public Engine {
     bool look_again = false;  ///< it may be queued anew: whoever lets go of it looks
     bool keeps_key = false;  ///< another process has its serial key
     bool found = false;  ///< in the store, and not claimed before it is walked
-    bool is_suspect = false;  ///< no other one runs here meanwhile
+    bool is_alone = false;  ///< no other one computes here meanwhile
+    bool wants_to_be_alone = false;  ///< it is let go to be taken again when nothing else computes
   };
   struct Claimed {  ///< one that a worker may walk: its start is stored, or is to be with what follows it
     Run run;
@@ -148,7 +149,8 @@ class EngineImpl final : public Engine {
   void work(const std::stop_token& stop);
   void add_worker();  ///< for the slot of a run that went outside; it stays, for the next one
   Turn take(const std::stop_token& stop);
-  bool may_start_more_locked(std::size_t free) const;  ///< `free`: slots without a job
+  bool may_start_more_locked(std::size_t free);  ///< `free`: slots without a job
+  bool may_pop_locked();
   std::shared_ptr<Running> pop_locked();
   /// The start of a job that no other process takes need not be stored before it is walked. One found in the store has only its id.
   std::optional<Run> take_unclaimed_locked(Running& running);
@@ -156,8 +158,6 @@ class EngineImpl final : public Engine {
   Result<void> start(JobRecord& row, Change& change, Timestamp at) const;
   void claim(const std::shared_ptr<Running>& running);
   void claim_with(JobRecord record, SpecPtr spec, const std::shared_ptr<Running>& running);
-  /// False: the job may take its process down, and so may one that runs here. It waits until that one is let go.
-  bool may_be_suspect(const JobRecord& record, Running& running);
   void claimed(JobRecord row, SpecPtr spec, const std::shared_ptr<Running>& running);
   void not_started(const std::shared_ptr<Running>& running);
   /// `version`: of the row that the claim was tried on.
@@ -178,6 +178,7 @@ class EngineImpl final : public Engine {
   Result<void> requeue(const JobId& id, const std::string& reason);
   Result<void> take_part();  ///< from the recovery of what was running on
   /// In a store that this process has alone: leaves a mark for as long as it runs jobs, and finds out whether the one before was lost.
+  /// Puts back what the last process that had this store alone left running, and leaves a mark while this one is at work.
   Result<void> begin_to_work();
   void end_work();
   Result<void> keep_time();  ///< that of the store
@@ -242,8 +243,8 @@ class EngineImpl final : public Engine {
   std::size_t found_ending_ = 0;  ///< of them those of jobs found in the store
   double mean_run_s_ = 1;  ///< of late; high at first, so that nothing is claimed ahead before it is known to be short
   std::set<JobId> attended_;
-  bool suspect_runs_ = false;
-  std::set<JobId> suspects_;  ///< that wait for it to be let go
+  std::string next_alone_;  ///< the queued job that is to be taken next, when nothing else computes; none: empty
+  bool one_is_alone_ = false;
   std::map<JobId, std::shared_ptr<Running>> running_;
   std::map<JobId, Parked> parked_;
   std::map<JobId, std::uint32_t> parkings_;  ///< how often in a row; a job that keeps failing is tried less and less
@@ -253,8 +254,8 @@ class EngineImpl final : public Engine {
   const std::unique_ptr<Condition> changed_;  ///< running_ or admitting_ got smaller
   bool found_ownerless_ = false;  ///< since this process leads; of the thread that beats
   bool at_work_ = false;  ///< the mark of begin_to_work() is there
-  bool after_loss_ =
-      false;  ///< it was there before: among the jobs found in the store may be one that took a process down
+  bool found_mark_ = false;  ///< and was there before
+  bool after_loss_ = false;  ///< among the jobs found in the store may be one that took the last process down
   bool leads_ = true;  ///< false where another process looks after what waits
   bool draining_ = false;
   std::stop_source drain_;  ///< requested when draining_ is set

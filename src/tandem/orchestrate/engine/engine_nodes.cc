@@ -34,7 +34,8 @@ Result<void> EngineImpl::join_others() {
 }
 
 Result<void> EngineImpl::keep_time() {
-  return services_.store_clock == nullptr ? Result<void>() : services_.store_clock->learn(services_.store);
+  return services_.store_clock == nullptr ? Result<void>()
+                                          : services_.store_clock->learn(services_.store, services_.log);
 }
 
 Result<void> EngineImpl::lead() {

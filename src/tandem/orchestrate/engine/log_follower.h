@@ -33,7 +33,8 @@ class LogFollower {
   /// the head of each such event once and in order, but unchecked, says so. References outlive it.
   /// Errors: those of the store.
   static Result<std::unique_ptr<LogFollower>> start(store::Store& store, Executor& executor, Log& log,
-                                                    std::chrono::milliseconds interval, Glance glance, OnEvent on_event);
+                                                    std::chrono::milliseconds interval, Glance glance,
+                                                    OnEvent on_event);
   ~LogFollower();
 
   /// An event of this process that is in the log. In any order.

@@ -34,7 +34,8 @@ Result<std::optional<std::int64_t>> QueueDelay::longest_since() {
     const std::lock_guard lock(mutex_);
     if (source_ == QueueSource::kEngine) return by_age_.empty() ? std::nullopt : std::optional(by_age_.begin()->first);
     if (now < seen_.until) return seen_.since_micros;
-    seen_.until = now + std::min<std::chrono::nanoseconds>(limit_ / 4, kLookMax);  // one looks, others go by what was seen last
+    seen_.until =
+        now + std::min<std::chrono::nanoseconds>(limit_ / 4, kLookMax);  // one looks, others go by what was seen last
   }
   TANDEM_TRY_ASSIGN(const std::optional<std::int64_t> since, longest_queued_since(store_));
   const std::lock_guard lock(mutex_);

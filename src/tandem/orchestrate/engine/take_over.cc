@@ -1,6 +1,7 @@
 #include "tandem/orchestrate/engine/take_over.h"
 
-#include <algorithm>
+#include <fmt/format.h>
+
 #include <optional>
 
 namespace tandem::engine {
@@ -8,7 +9,14 @@ namespace {
 
 constexpr std::size_t kPage = 1000;
 
-/// Of a job that runs: how many runs of late ended without end and got nothing done, with the one that is lost now.
+/// An event of somebody who works on a job, and of what became of it.
+bool gets_on(std::string_view event) {
+  if (event.starts_with("submission."))
+    return event != "submission.taken_over";  // each process that looks for it takes it over
+  return event == "step.finished" || event == "step.failed" || event == "step.retrying";
+}
+
+/// Of a job that runs and is lost now: how many runs in a row were lost in which it did not get on.
 Result<std::uint32_t> lost_in_vain(store::Store& store, const JobId& id) {
   std::uint32_t out = 0;
   bool in_vain = true;  // the run so far
@@ -16,13 +24,16 @@ Result<std::uint32_t> lost_in_vain(store::Store& store, const JobId& id) {
   while (true) {
     TANDEM_TRY_ASSIGN(const std::vector<store::LogEntry> entries, store.read_log(after, kPage, id.value));
     for (const store::LogEntry& entry : entries) {
-      TANDEM_TRY_ASSIGN(const job::Event event, job::Event::parse(entry.value, entry.sequence));
-      if (event.type == "job.requeued") {
-        out += in_vain ? 1 : 0;
-        in_vain = true;
-      } else if (event.type.starts_with("step.") || event.type.starts_with("submission.")) {
+      const job::EventHead head = job::EventHead::of(entry.value);
+      if (gets_on(head.type)) {
         out = 0;
         in_vain = false;
+      } else if (head.type == "job.requeued") {
+        const auto event = job::Event::parse(entry.value, entry.sequence);  // where it is damaged `store check` says so
+        const bool lost =
+            event && event->data.value().value("number", 0) == static_cast<std::uint16_t>(errors::kLeaseLost);
+        out += lost && in_vain ? 1 : 0;
+        in_vain = true;
       }
     }
     if (entries.size() < kPage) return out + (in_vain ? 1 : 0);
@@ -30,27 +41,31 @@ Result<std::uint32_t> lost_in_vain(store::Store& store, const JobId& id) {
   }
 }
 
-/// `node`: whose it has to be; none: of whoever ran it in a store that was his alone.
-Result<void> requeue(const JobId& id, const std::optional<std::string>& node, store::Store& store, JobLedger& ledger) {
+/// Of which running jobs it is said that their process was lost.
+struct Lost {
+  std::optional<std::string> owner;  ///< of those; none: whoever it was
+  bool counts = true;
+};
+
+Result<void> requeue(const JobId& id, const Lost& lost, store::Store& store, JobLedger& ledger) {
   auto done = ledger.update(id, std::nullopt, "engine", [&](JobRecord& record, Change& change) -> Result<void> {
-    if (record.view.state != job::JobState::kRunning || (node && record.owner != *node))
+    if (record.view.state != job::JobState::kRunning || (lost.owner && record.owner != *lost.owner))
       return fail(errors::kStaleFence, "job {} was taken over before", id.value);
     ++record.view.fence;
-    ++record.lost_leases;
-    if (record.lost_leases >= kLostLeasesMax) {
-      TANDEM_TRY_ASSIGN(const std::uint32_t in_vain, lost_in_vain(store, id));
-      record.lost_leases = std::min(record.lost_leases, in_vain);
-    }
     job::JobEvent event = job::JobEvent::kRequeue;
-    Error reason{.message = "the process that ran it was lost"};
-    if (node) {
-      reason =
-          make_error(errors::kLeaseLost, "the process that ran it ({}) was lost", node->empty() ? "unknown" : *node);
+    Error reason{.message = "the process that ran it ended"};
+    if (lost.counts) {
+      // Most are lost for the first time, and no log is read for them.
+      if (++record.lost_leases > 1) {
+        TANDEM_TRY_ASSIGN(record.lost_leases, lost_in_vain(store, id));
+      }
+      reason = make_error(errors::kLeaseLost, "the process that ran it{} was lost",
+                          lost.owner ? fmt::format(" ({})", *lost.owner) : "");
     }
     if (record.view.cancel_requested) {
       event = job::JobEvent::kCancel;
       reason = make_error(errors::kCancelled, "cancelled by the client; the process that ran it was lost");
-    } else if (record.lost_leases >= kLostLeasesMax) {
+    } else if (lost.counts && record.lost_leases >= kLostLeasesMax) {
       event = job::JobEvent::kFail;
       reason = make_error(errors::kPoisonJob, "{} processes were lost while they ran it", record.lost_leases);
     }
@@ -61,9 +76,9 @@ Result<void> requeue(const JobId& id, const std::optional<std::string>& node, st
   return tl::unexpected(std::move(done).error());
 }
 
-Result<void> requeue_running(const std::optional<std::string>& node, store::Store& store, JobLedger& ledger) {
+Result<void> requeue_running(const Lost& lost, store::Store& store, JobLedger& ledger) {
   TANDEM_TRY_ASSIGN(const std::vector<JobId> running, jobs_in_state(store, job::JobState::kRunning));
-  for (const JobId& id : running) TANDEM_TRY(requeue(id, node, store, ledger));
+  for (const JobId& id : running) TANDEM_TRY(requeue(id, lost, store, ledger));
   return {};
 }
 
@@ -75,16 +90,18 @@ Result<void> take_over(Membership& membership, store::Store& store, JobLedger& l
     TANDEM_TRY_ASSIGN(const bool buried, membership.bury(node));
     if (!buried) continue;
     TANDEM_TRY_ASSIGN(const std::vector<JobId> jobs, jobs_of_owner(store, node));
-    for (const JobId& id : jobs) TANDEM_TRY(requeue(id, node, store, ledger));
+    for (const JobId& id : jobs) TANDEM_TRY(requeue(id, {.owner = node}, store, ledger));
     log.write(LogLevel::kWarning, "node.buried", {{"node", node}, {"jobs", std::to_string(jobs.size())}});
   }
   return {};
 }
 
-Result<void> take_over_ownerless(store::Store& store, JobLedger& ledger) { return requeue_running("", store, ledger); }
+Result<void> take_over_ownerless(store::Store& store, JobLedger& ledger) {
+  return requeue_running({.owner = "", .counts = false}, store, ledger);
+}
 
-Result<void> take_over_all(store::Store& store, JobLedger& ledger) {
-  return requeue_running(std::nullopt, store, ledger);
+Result<void> take_over_all(store::Store& store, JobLedger& ledger, bool lost) {
+  return requeue_running({.owner = std::nullopt, .counts = lost}, store, ledger);
 }
 
 }  // namespace tandem::engine

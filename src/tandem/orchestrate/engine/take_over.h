@@ -10,9 +10,8 @@
 namespace tandem::engine {
 
 /// Processes in a row that may be lost while they run one job, when it got nothing done in any of them: no step, no submission.
+/// In the last one it runs alone, so that no other job is given up for being lost with it.
 inline constexpr std::uint32_t kLostLeasesMax = 5;
-/// From so many on it is a suspect: a process runs one of them at a time, so that the others are not lost with it for ever.
-inline constexpr std::uint32_t kSuspectFrom = 2;
 
 /// Buries the processes that lapsed and puts what they ran back into the queue under a higher fence, so that whatever they still
 /// write is refused; a job that its client had cancelled ends, and so does one that took down too many. Any process may do it, also
@@ -24,8 +23,8 @@ Result<void> take_over(Membership& membership, store::Store& store, JobLedger& l
 /// whoever begins to lead does it once. Errors: those of the store.
 Result<void> take_over_ownerless(store::Store& store, JobLedger& ledger);
 
-/// Puts back, counted as above, all that runs in a store that this process has alone: it was lost with the one before. Errors: those of
-/// the store.
-Result<void> take_over_all(store::Store& store, JobLedger& ledger);
+/// Puts back all that runs in a store that this process has alone. `lost`: the one before was, which is counted as above; otherwise it
+/// may have been ended by its user, or could not store what it ended. Errors: those of the store.
+Result<void> take_over_all(store::Store& store, JobLedger& ledger, bool lost);
 
 }  // namespace tandem::engine
