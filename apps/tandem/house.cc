@@ -159,7 +159,7 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
                              .node_id = "node_" + new_uuid7(machine.clock, machine.rng),
                              .node_facts = node_facts(machine.fs),
                              .versions = versions(settings, machine.fs, out->executor_->threads())}));
-  out->service_ = service::make_local_service(*out->engine_, *out->backends_, *out->submitter_, machine.clock);
+  out->service_ = service::make_local_service(*out->engine_, *out->backends_, *out->submitter_, machine.clock, *out->executor_);
   return out;
 }
 

@@ -21,7 +21,7 @@ class RemoteServiceOverHttp : public testing::Test {
  protected:
   RemoteServiceOverHttp() {
     world_.open(2);
-    local_ = service::make_local_service(*world_.engine, world_.backends, *world_.submitter, clock_);
+    local_ = service::make_local_service(*world_.engine, world_.backends, *world_.submitter, clock_, world_.executor);
     auto started =
         ApiServer::start({.listen = "127.0.0.1:0", .body_bytes_max = kBodyBytesMax},
                          {*local_, *world_.engine, world_.problems, *world_.store, meters_},

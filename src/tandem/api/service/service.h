@@ -38,7 +38,8 @@ struct Watch {
 /// Threads: every method is safe to call concurrently. Documents follow contract/schemas.
 /// Errors: those of the engine; RemoteService also 2001..2006 and whatever the server answers, with its number. While the server is
 ///         away (2001, 2003, 5012 draining, 6007, 3008; 5023 to a submission) RemoteService asks again what may be asked twice:
-///         every reading, a submission under its key, and what surely was not sent or not done.
+///         every reading, a submission under its key, and what surely was not sent or not done. LocalService asks again a
+///         few times after 5023.
 class Service {
  public:
   virtual ~Service() = default;
@@ -74,7 +75,8 @@ class Service {
 
 /// References that outlive it.
 std::unique_ptr<Service> make_local_service(engine::Engine& engine, backend::BackendRegistry& backends,
-                                            submit::Submitter& submitter, const Clock& clock);
+                                            submit::Submitter& submitter, const Clock& clock,
+                                            Executor& executor);
 struct RemoteSeams {
   Http& http;
   Executor& executor;  ///< its timers, while a server is away
