@@ -30,7 +30,7 @@ class RemoteServiceOverHttp : public testing::Test {
     server_ = *std::move(started);
     http_ = client::CurlHttp::create({.allow = {server_->address()}}, clock_).value();
     remote_ = service::make_remote_service(
-        "http://" + server_->address(),
+        [this] { return service::ServerPlace{.address = server_->address()}; },
         {.http = *http_, .executor = world_.executor, .clock = clock_, .rng = world_.rng}, {});
   }
   ~RemoteServiceOverHttp() override {
