@@ -15,6 +15,13 @@ LogLevel level_of(const std::string& name) {
   return LogLevel::kWarning;
 }
 
+/// Whether the process that holds the directory is there, for all that this one can see.
+bool sees_holder(const std::string& data_dir, Fs& fs) {
+  constexpr std::uint64_t kPidBytesMax = 64;
+  const auto holder = fs.read_file(lock_file(data_dir), kPidBytesMax);
+  return holder && !trim(*holder).empty() && fs.exists(fmt::format("/proc/{}", trim(*holder)));
+}
+
 /// To the server that is asked for, whose address may be another one after a restart.
 /// Threads: safe to call concurrently.
 class ServerHttp final : public Http {
@@ -107,7 +114,12 @@ Result<Reached> reach(Cli& cli, Role role) {
     };
   }
   out.remote = service::make_remote_service(
-      [data_dir, &fs = cli.machine.fs] { return server_place(data_dir, fs); },
+      // Who was killed took nothing back, and its port may belong to anybody. A server in another container is never seen.
+      [data_dir, seen = sees_holder(data_dir, cli.machine.fs), &fs = cli.machine.fs] {
+        service::ServerPlace place = server_place(data_dir, fs);
+        if (seen && !sees_holder(data_dir, fs)) place.address.clear();
+        return place;
+      },
       {.http = *out.http, .executor = *out.executor, .clock = cli.machine.clock, .rng = cli.machine.rng},
       std::move(options));
   return out;
