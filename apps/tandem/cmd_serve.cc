@@ -73,7 +73,11 @@ Result<std::unique_ptr<http::ApiServer>> start_api(Cli& cli, const Settings& set
                               .store = house.store(),
                               .meters = house.meters()},
                              {.executor = handlers, .clock = cli.machine.clock, .log = log, .meter = house.meters()}));
-  const Json facts = {{"address", api->address()}, {"pid", ::getpid()}, {"version", TANDEM_VERSION}};
+  // The instance tells it from one with its address and, in a container, its pid.
+  const Json facts = {{"address", api->address()},
+                      {"pid", ::getpid()},
+                      {"instance", new_uuid7(cli.machine.clock, cli.machine.rng)},
+                      {"version", TANDEM_VERSION}};
   TANDEM_TRY(cli.machine.fs.write_file_atomic(server_file(house.data_dir()), facts.dump()));
   return api;
 }

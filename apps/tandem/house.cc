@@ -61,17 +61,20 @@ Result<std::string> data_dir_of(const Settings& settings, const Environment& env
 
 std::string server_file(const std::string& data_dir) { return data_dir + "/server.json"; }
 
-std::string server_address(const std::string& data_dir, Fs& fs) {
+service::ServerPlace server_place(const std::string& data_dir, Fs& fs) {
   const auto holder = fs.read_file(lock_file(data_dir), kSmallFile);
   const auto text = fs.read_file(server_file(data_dir), kSmallFile);
-  if (!holder || !text) return {};
+  if (!holder) return {};
+  const std::string_view holding = trim(*holder);
+  // Who ends in good order takes both back; who was killed leaves both, and who starts is a holder first.
+  if (!text) return {.ended = text.error().number == errors::kFileNotFound && holding.empty()};
   const auto document = parse_json(*text, server_file(data_dir));
   if (!document) return {};
   const auto facts = ObjectReader::create(*document, "");
   if (!facts) return {};
   const auto pid = facts->integer("pid", 0, INT64_MAX);
-  if (!pid || parse_int64(trim(*holder)) != *pid) return {};
-  return facts->string("address").value_or("");
+  if (!pid || parse_int64(holding) != *pid) return {};
+  return {.address = facts->string("address").value_or(""), .instance = *text};
 }
 
 std::uint64_t memory_limit(const Settings& settings, Fs& fs) {
@@ -101,7 +104,7 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
     // Whoever wrote it is gone, or it would hold the lock.
     if (machine.fs.exists(server_file(out->data_dir_))) TANDEM_TRY(machine.fs.remove_file(server_file(out->data_dir_)));
   } else if (role != Role::kReader || lock.error().number != errors::kLockHeld ||
-             !server_address(out->data_dir_, machine.fs).empty()) {
+             !server_place(out->data_dir_, machine.fs).address.empty()) {
     return tl::unexpected(std::move(lock).error());
   }
   TANDEM_TRY_ASSIGN(out->crash_points_, arm_crash_points(machine.environment));
@@ -159,7 +162,8 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
                              .node_id = "node_" + new_uuid7(machine.clock, machine.rng),
                              .node_facts = node_facts(machine.fs),
                              .versions = versions(settings, machine.fs, out->executor_->threads())}));
-  out->service_ = service::make_local_service(*out->engine_, *out->backends_, *out->submitter_, machine.clock);
+  out->service_ =
+      service::make_local_service(*out->engine_, *out->backends_, *out->submitter_, machine.clock, *out->executor_);
   return out;
 }
 

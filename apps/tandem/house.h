@@ -76,9 +76,9 @@ class House {
 /// Settings data.dir, else $XDG_DATA_HOME/tandem, else ~/.local/share/tandem.
 /// Errors: 1061 bad_setting - none of the three is set.
 Result<std::string> data_dir_of(const Settings& settings, const Environment& environment);
-/// The address that `tandem serve` left in the data directory; empty when there is none, or when it was left by another process
-/// than the one that holds the directory now: its port may belong to anybody by then.
-std::string server_address(const std::string& data_dir, Fs& fs);
+/// What `tandem serve` left in the data directory. Its address is empty when it was left by another process than the one that holds
+/// the directory now: its port may belong to anybody by then.
+service::ServerPlace server_place(const std::string& data_dir, Fs& fs);
 std::string server_file(const std::string& data_dir);
 
 /// All backends that the settings describe; the absent ones too, so that the router can say why.

@@ -1,3 +1,5 @@
+#include <mutex>
+
 #include "cli.h"
 #include "tandem/base/text.h"
 
@@ -11,6 +13,62 @@ LogLevel level_of(const std::string& name) {
   for (std::size_t i = 0; i < std::size(kNames); ++i)
     if (kNames[i] == name) return static_cast<LogLevel>(i);
   return LogLevel::kWarning;
+}
+
+/// Whether the process that holds the directory is there, for all that this one can see.
+bool sees_holder(const std::string& data_dir, Fs& fs) {
+  constexpr std::uint64_t kPidBytesMax = 64;
+  const auto holder = fs.read_file(lock_file(data_dir), kPidBytesMax);
+  return holder && !trim(*holder).empty() && fs.exists(fmt::format("/proc/{}", trim(*holder)));
+}
+
+/// To the server that is asked for, whose address may be another one after a restart.
+/// Threads: safe to call concurrently.
+class ServerHttp final : public Http {
+ public:
+  ServerHttp(Settings settings, Machine& machine) : settings_(std::move(settings)), machine_(machine) {}
+
+  tl::expected<HttpResponse, HttpFailure> send(const HttpRequest& request, Deadline deadline) override {
+    const auto http = client_of(request.url);
+    if (!http) return tl::unexpected(HttpFailure{.error = http.error(), .sent = Sent::kNo});
+    return (*http)->send(request, deadline);
+  }
+
+ private:
+  /// One that may go to the server of the URL and nowhere else.
+  Result<std::shared_ptr<Http>> client_of(std::string_view url) {
+    url.remove_prefix(kScheme.size());
+    const std::string_view address = url.substr(0, url.find('/'));
+    const std::lock_guard lock(mutex_);
+    if (address != address_) {
+      TANDEM_TRY_ASSIGN(http_, make_http(settings_, machine_, {std::string(address)}));
+      address_ = address;
+    }
+    return http_;
+  }
+
+  static constexpr std::string_view kScheme = "http://";
+  const Settings settings_;
+  Machine& machine_;
+  std::mutex mutex_;
+  std::string address_;
+  std::shared_ptr<Http> http_;
+};
+
+/// What keeps an answer from coming.
+std::string trouble_words(const Error& error, const std::string& server) {
+  switch (error.number) {
+    case errors::kIdempotencyInFlight:
+      return "another request with the same key is being carried out";
+    case errors::kStoreUnreachable:
+      return fmt::format("the server at {} cannot reach its store", server);
+    case errors::kServerOverloaded:
+      return fmt::format("the server at {} has too much at once", server);
+    case errors::kDraining:
+      return fmt::format("the server at {} is shutting down", server);
+    default:
+      return fmt::format("the server at {} is away", server);
+  }
 }
 
 }  // namespace
@@ -40,23 +98,28 @@ Result<Reached> reach(Cli& cli, Role role) {
   }
   if (house.error().number != errors::kLockHeld) return tl::unexpected(std::move(house).error());
   TANDEM_TRY_ASSIGN(const std::string data_dir, data_dir_of(settings, cli.machine.environment));
-  out.server = server_address(data_dir, cli.machine.fs);
+  out.server = server_place(data_dir, cli.machine.fs).address;
   if (out.server.empty()) {
     return fail(errors::kLockHeld,
                 "{}; it serves nobody, as a `tandem run` does: wait until it ends, or use another --data",
                 house.error().message);
   }
-  TANDEM_TRY_ASSIGN(out.http, make_http(settings, cli.machine, {out.server}));
+  out.http = std::make_unique<ServerHttp>(settings, cli.machine);
   out.executor = std::make_unique<ThreadExecutor>(1);
   service::RemoteOptions options{.server_wait = std::chrono::milliseconds(settings.integer("client.server_wait"))};
   if (!cli.json && stderr_is_terminal()) {
     options.on_away = [server = out.server, wait = options.server_wait](const Error& error) {
-      fmt::print(stderr, "\r\x1b[Kthe server at {} is away, asking again for up to {}: {}\n", server,
+      fmt::print(stderr, "\r\x1b[K{}, asking again for up to {}: {}\n", trouble_words(error, server),
                  format_duration(wait), error.to_string());
     };
   }
   out.remote = service::make_remote_service(
-      "http://" + out.server,
+      // Who was killed took nothing back, and its port may belong to anybody. A server in another container is never seen.
+      [data_dir, seen = sees_holder(data_dir, cli.machine.fs), &fs = cli.machine.fs] {
+        service::ServerPlace place = server_place(data_dir, fs);
+        if (seen && !sees_holder(data_dir, fs)) place.address.clear();
+        return place;
+      },
       {.http = *out.http, .executor = *out.executor, .clock = cli.machine.clock, .rng = cli.machine.rng},
       std::move(options));
   return out;

@@ -1,15 +1,16 @@
 """What clients see of a server that is killed, drained and started again: the answer, after a while."""
 
 import contextlib
+import http.client
 import json
 import os
+import pathlib
 import pty
 import subprocess
-import threading
 import time
 import unittest
 
-from support import BINARY, QUBO, Workplace
+from support import BINARY, QUBO, Workplace, validate_answer
 
 GRAPH = {"problem": {"type": "max_cut", "num_nodes": 60, "edges": [[u, v, 1 + (u * v) % 5] for u in range(60) for v in range(u)]}, "refinement": {"mode": "off"}}
 
@@ -34,6 +35,13 @@ class Restart(unittest.TestCase):
             time.sleep(0.01)
         return [job["job_id"] for job in jobs]
 
+    def sockets(self, server, end):
+        """Of the open connections to a server, which this machine has both ends of, the bytes that one end was sent and has not read."""
+        port = int(server.url.rsplit(":", 1)[1])
+        rows = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        column = {"server": 1, "client": 2}[end]
+        return [int(row[4].split(":")[1], 16) for row in rows if row[3] == "01" and int(row[column].split(":")[1], 16) == port]
+
     def printed(self, client):
         out, err = client.communicate(timeout=60)
         self.assertEqual((client.returncode, err), (0, ""), out)
@@ -43,8 +51,11 @@ class Restart(unittest.TestCase):
         job = self.place.file("job.json", QUBO)
         with self.place.serve("--role", "api") as server, self.client("run", job, "--json") as run:
             (waiting,) = self.wait_for(server, "queued")
+            while len(self.sockets(server, "client")) != 1:
+                time.sleep(0.01)
             with self.client("jobs", "watch", waiting, "--json") as watch:
-                time.sleep(0.2)
+                while len(self.sockets(server, "client")) != 2:
+                    time.sleep(0.01)
                 server.kill()
                 with self.place.serve(at=server.url.removeprefix("http://")) as again:
                     for client in (run, watch):
@@ -91,19 +102,44 @@ class Restart(unittest.TestCase):
                 self.assertEqual(run.returncode, 0)
                 self.assertIn("Best: -1", out)
 
-    def test_a_wait_is_answered_by_a_drain_and_a_kill_leaves_it_to_be_asked_again(self):
+    def test_a_wait_is_answered_by_a_drain_and_the_job_ends_under_the_next_server(self):
         with self.place.serve(environment={"TANDEM_SERVER_DRAIN_TIMEOUT": "100ms"}) as server:
             job = server.request("POST", "/v1/jobs", {**GRAPH, "limits": {"time": "1s"}})[2]["job_id"]
             self.wait_for(server, "running")
-            answers = []
-            waiting = threading.Thread(target=lambda: answers.append(server.request("GET", f"/v1/jobs/{job}?wait=60s")))
-            waiting.start()
-            time.sleep(0.2)
+            waiting = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=60)
+            self.addCleanup(waiting.close)
+            waiting.request("GET", f"/v1/jobs/{job}")
+            waiting.getresponse().read()
+            waiting.request("GET", f"/v1/jobs/{job}?wait=60s")
+            while self.sockets(server, "server") != [0]:  # it has read the question
+                time.sleep(0.01)
             self.assertEqual(server.stop(), 0)
-            waiting.join()
-            self.assertEqual([status for status, _, _ in answers], [200])
+            answer = waiting.getresponse()
+            view = json.loads(answer.read())
+            validate_answer("GET", f"/v1/jobs/{job}", answer.status, answer.headers, view)
+            self.assertEqual((answer.status, view["job_id"]), (200, job))
         with self.place.serve() as server:
             self.assertEqual(server.finished(job)["state"], "succeeded")
+
+    def test_a_server_that_comes_back_at_another_address_is_found_and_who_took_the_old_one_is_not_asked(self):
+        job = self.place.file("job.json", QUBO)
+        other = Workplace()
+        self.addCleanup(other.close)
+        with self.place.serve("--role", "api") as server, self.client("run", job, "--json") as run:
+            (waiting,) = self.wait_for(server, "queued")
+            server.kill()
+            with other.serve(at=server.url.removeprefix("http://")), self.place.serve() as again:
+                self.assertNotEqual(server.url, again.url)
+                self.assertEqual(self.printed(run)["job_id"], waiting)
+
+    def test_a_server_that_ended_in_good_order_is_not_waited_for_as_long_as_one_that_was_killed(self):
+        job = self.place.file("job.json", QUBO)
+        with self.place.serve("--role", "api") as server, self.client("run", job, environment={"TANDEM_CLIENT_SERVER_WAIT": "1h"}) as run:
+            self.wait_for(server, "queued")
+            self.assertEqual(server.stop(), 0)
+            _, err = run.communicate(timeout=60)
+            self.assertEqual(run.returncode, 9)
+            self.assertIn("ended in good order", err)
 
     def test_a_queue_that_is_slow_refuses_with_the_seconds_that_it_is_behind_also_where_nothing_is_run(self):
         with self.place.serve("--role", "api", environment={"TANDEM_ENGINE_QUEUE_DELAY_MAX": "300ms"}) as server:

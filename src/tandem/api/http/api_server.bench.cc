@@ -141,7 +141,7 @@ struct Served {
               return sqlite::SqliteStore::open(folder / "store.db", {}, self.executor, self.clock, self.meter).value();
             },
             workers, starts),
-        service(service::make_local_service(*node.engine, node.backends, *node.submitter, node.clock)),
+        service(service::make_local_service(*node.engine, node.backends, *node.submitter, node.clock, node.executor)),
         server(http::ApiServer::start({.listen = "127.0.0.1:0", .connections_max = 20'000},
                                       {*service, *node.engine, node.problems, *node.store, meters},
                                       {.executor = handlers, .clock = node.clock, .log = node.log, .meter = meters})

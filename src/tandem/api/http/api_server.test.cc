@@ -32,7 +32,7 @@ class ApiServerTest : public testing::Test {
     serve();
   }
   void serve() {
-    service_ = service::make_local_service(*world_.engine, world_.backends, *world_.submitter, clock_);
+    service_ = service::make_local_service(*world_.engine, world_.backends, *world_.submitter, clock_, world_.executor);
     auto started = ApiServer::start(
         {.listen = "127.0.0.1:0"}, {*service_, *world_.engine, world_.problems, *world_.store, meters_},
         {.executor = world_.executor, .clock = clock_, .log = world_.log, .meter = world_.meter});

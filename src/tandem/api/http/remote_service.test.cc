@@ -21,7 +21,7 @@ class RemoteServiceOverHttp : public testing::Test {
  protected:
   RemoteServiceOverHttp() {
     world_.open(2);
-    local_ = service::make_local_service(*world_.engine, world_.backends, *world_.submitter, clock_);
+    local_ = service::make_local_service(*world_.engine, world_.backends, *world_.submitter, clock_, world_.executor);
     auto started =
         ApiServer::start({.listen = "127.0.0.1:0", .body_bytes_max = kBodyBytesMax},
                          {*local_, *world_.engine, world_.problems, *world_.store, meters_},
@@ -30,7 +30,7 @@ class RemoteServiceOverHttp : public testing::Test {
     server_ = *std::move(started);
     http_ = client::CurlHttp::create({.allow = {server_->address()}}, clock_).value();
     remote_ = service::make_remote_service(
-        "http://" + server_->address(),
+        [this] { return service::ServerPlace{.address = server_->address()}; },
         {.http = *http_, .executor = world_.executor, .clock = clock_, .rng = world_.rng}, {});
   }
   ~RemoteServiceOverHttp() override {

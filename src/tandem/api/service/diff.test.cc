@@ -15,7 +15,7 @@ class DiffTest : public testing::Test {
  protected:
   DiffTest() {
     world_.open(2);
-    service_ = make_local_service(*world_.engine, world_.backends, *world_.submitter, world_.clock);
+    service_ = make_local_service(*world_.engine, world_.backends, *world_.submitter, world_.clock, world_.executor);
   }
   JobDocuments run(const job::JobSpec& spec) {
     const JobId id = world_.run(spec).id;

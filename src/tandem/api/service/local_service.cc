@@ -3,10 +3,14 @@
 
 #include "tandem/api/service/event_reader.h"
 #include "tandem/api/service/service.h"
+#include "tandem/base/pause.h"
 
 namespace tandem::service {
 namespace {
 
+// For who comes while another request with the same key is being committed.
+constexpr int kAdmitTries = 5;
+constexpr auto kAdmitPause = std::chrono::milliseconds(50);
 constexpr auto kAskTime = std::chrono::seconds(3);  ///< for availability and calibration of a backend
 
 /// Rung by the threads of the engine when there may be something to read. Threads: safe to call concurrently.
@@ -37,12 +41,11 @@ Json admission_document(const engine::Admission& admission) {
 class LocalService final : public Service {
  public:
   LocalService(engine::Engine& engine, backend::BackendRegistry& backends, submit::Submitter& submitter,
-               const Clock& clock)
-      : engine_(engine), backends_(backends), submitter_(submitter), clock_(clock) {}
+               const Clock& clock, Executor& executor)
+      : engine_(engine), backends_(backends), submitter_(submitter), clock_(clock), executor_(executor) {}
 
   Result<Json> submit(const job::JobSpec& spec, std::string_view idempotency_key, std::string_view actor) override {
-    TANDEM_TRY_ASSIGN(const engine::Admission admission, engine_.admit(spec, kDefaultTenant, idempotency_key, actor));
-    return admission_document(admission);
+    return admitted([&] { return engine_.admit(spec, kDefaultTenant, idempotency_key, actor); });
   }
   void submit(std::shared_ptr<const job::JobSpec> spec, std::string_view idempotency_key, std::string_view actor,
               std::function<void(Result<Json>)> done) override {
@@ -98,7 +101,7 @@ class LocalService final : public Service {
     return engine_.remove(id, actor, reason);
   }
   Result<Json> retry(const JobId& id, std::string_view idempotency_key, std::string_view actor) override {
-    return engine_.retry(id, idempotency_key, actor).map(admission_document);
+    return admitted([&] { return engine_.retry(id, idempotency_key, actor); });
   }
   Result<void> review(const JobId& id, engine::Verdict verdict, std::string_view actor,
                       std::string_view reason) override {
@@ -131,10 +134,21 @@ class LocalService final : public Service {
   }
 
  private:
+  template <typename Admit>
+  Result<Json> admitted(const Admit& admit) {
+    for (int tries = 1;; ++tries) {
+      const Result<engine::Admission> admission = admit();
+      if (admission || admission.error().number != errors::kIdempotencyInFlight || tries == kAdmitTries)
+        return admission.map(admission_document);
+      TANDEM_TRY(pause(executor_, kAdmitPause, {}));
+    }
+  }
+
   engine::Engine& engine_;
   backend::BackendRegistry& backends_;
   submit::Submitter& submitter_;
   const Clock& clock_;
+  Executor& executor_;
 };
 
 }  // namespace
@@ -173,8 +187,8 @@ Json backend_document(backend::Backend& backend, const Clock& clock) {
 }
 
 std::unique_ptr<Service> make_local_service(engine::Engine& engine, backend::BackendRegistry& backends,
-                                            submit::Submitter& submitter, const Clock& clock) {
-  return std::make_unique<LocalService>(engine, backends, submitter, clock);
+                                            submit::Submitter& submitter, const Clock& clock, Executor& executor) {
+  return std::make_unique<LocalService>(engine, backends, submitter, clock, executor);
 }
 
 }  // namespace tandem::service

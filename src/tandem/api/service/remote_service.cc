@@ -16,6 +16,9 @@ constexpr auto kEventStep = std::chrono::milliseconds(500);  ///< the same where
 constexpr auto kAgainMin = std::chrono::milliseconds(50);
 constexpr auto kAgainMax = std::chrono::milliseconds(1'000);
 constexpr std::int64_t kRetryAfterMax = 3600;  ///< seconds; beyond, the header is a mistake
+/// A server that ended in good order is followed by another one within that, or by none.
+constexpr auto kFollowedIn = std::chrono::seconds(5);
+constexpr std::string_view kNotFollowed = "the server ended in good order and none was started since";
 
 /// What may be asked again when it is not known what became of the first time.
 enum class Repeat : std::uint8_t { kSafe, kUnlessSent };
@@ -40,20 +43,30 @@ struct Refusal {
   std::chrono::nanoseconds retry_after{0};  ///< the server asks for so much
 };
 
-Refusal refusal_of(const HttpFailure& failure, Repeat repeat) {
-  const bool lost = failure.error.number == errors::kPeerUnreachable || failure.error.number == errors::kConnectionLost;
-  return {.error = failure.error, .is_away = lost && (repeat == Repeat::kSafe || failure.sent == Sent::kNo)};
+/// Nobody says what became of the question.
+bool is_lost(ErrorNumber number) {
+  return number == errors::kPeerUnreachable || number == errors::kPeerTimeout || number == errors::kConnectionLost;
 }
 
-/// Every other error is an answer, also one with 503: a job may have ended with it. What is no problem document is not the server's.
-Refusal refusal_of(const HttpResponse& response) {
+/// Every other error is an answer, also one with 503: a job may have ended with it. That the store was away says who read after
+/// the writing, too.
+bool is_for_a_while(ErrorNumber number, Repeat repeat) {
+  return number == errors::kDraining || number == errors::kServerOverloaded || number == errors::kIdempotencyInFlight ||
+         (number == errors::kStoreUnreachable && repeat == Repeat::kSafe);
+}
+
+Refusal refusal_of(const HttpFailure& failure, Repeat repeat) {
+  return {.error = failure.error,
+          .is_away = is_lost(failure.error.number) && (repeat == Repeat::kSafe || failure.sent == Sent::kNo)};
+}
+
+/// What is no problem document is not the server's: who stands between may have lost the server's answer.
+Refusal refusal_of(const HttpResponse& response, Repeat repeat) {
   constexpr int kServiceUnavailable = 503;
   Refusal out{.error = error_of_problem(response)};
-  const ErrorNumber number = out.error.number;
   const bool is_ours = header_value(response.headers, "Content-Type") == "application/problem+json";
-  out.is_away = number == errors::kDraining || number == errors::kServerOverloaded ||
-                number == errors::kStoreUnreachable || number == errors::kIdempotencyInFlight ||
-                (!is_ours && response.status == kServiceUnavailable);
+  out.is_away = is_for_a_while(out.error.number, repeat) ||
+                (!is_ours && response.status == kServiceUnavailable && repeat == Repeat::kSafe);
   const auto seconds = parse_int64(header_value(response.headers, "Retry-After"));
   if (seconds && *seconds > 0) out.retry_after = std::chrono::seconds(std::min(*seconds, kRetryAfterMax));
   return out;
@@ -61,8 +74,8 @@ Refusal refusal_of(const HttpResponse& response) {
 
 class RemoteService final : public Service {
  public:
-  RemoteService(std::string base_url, RemoteSeams seams, RemoteOptions options)
-      : base_url_(std::move(base_url)), seams_(seams), options_(std::move(options)) {}
+  RemoteService(FindServer find, RemoteSeams seams, RemoteOptions options)
+      : find_(std::move(find)), seams_(seams), options_(std::move(options)) {}
 
   Result<Json> submit(const job::JobSpec& spec, std::string_view idempotency_key, std::string_view /*actor*/) override {
     return submit_to("/v1/jobs", idempotency_key, spec.text().text());
@@ -73,14 +86,14 @@ class RemoteService final : public Service {
   }
   Result<Json> plan(const job::JobSpec& spec) override {
     return ask({.method = "POST",
-                .url = base_url_ + "/v1/plans",
+                .url = "/v1/plans",
                 .headers = {{"Content-Type", "application/json"}},
                 .body = spec.text().text()},
                Repeat::kSafe);
   }
   Result<Json> job(const JobId& id) override { return get(id, ""); }
   Result<Json> jobs(const JobQuery& query) override {
-    std::string url = fmt::format("{}/v1/jobs?limit={}", base_url_, query.limit);
+    std::string url = fmt::format("/v1/jobs?limit={}", query.limit);
     if (query.state) url += fmt::format("&state={}", job::to_string(*query.state));
     if (query.error_number) url += fmt::format("&error={}", *query.error_number);
     if (!query.page_token.empty()) url += "&page_token=" + query.page_token;
@@ -106,8 +119,7 @@ class RemoteService final : public Service {
   }
   Result<void> remove(const JobId& id, std::string_view /*actor*/, std::string_view reason) override {
     const std::string query = reason.empty() ? "" : "?reason=" + percent_encode(reason);
-    return send({.method = "DELETE", .url = fmt::format("{}/v1/jobs/{}{}", base_url_, id.value, query)},
-                Repeat::kUnlessSent)
+    return send({.method = "DELETE", .url = fmt::format("/v1/jobs/{}{}", id.value, query)}, Repeat::kUnlessSent)
         .map([](const HttpResponse&) {});
   }
   Result<Json> retry(const JobId& id, std::string_view idempotency_key, std::string_view /*actor*/) override {
@@ -117,13 +129,13 @@ class RemoteService final : public Service {
                       std::string_view reason) override {
     const char* decision = verdict == engine::Verdict::kAccept ? "accept" : "reject";
     auto answer = ask({.method = "POST",
-                       .url = fmt::format("{}/v1/jobs/{}/review", base_url_, id.value),
+                       .url = fmt::format("/v1/jobs/{}/review", id.value),
                        .headers = {{"Content-Type", "application/json"}},
                        .body = Json{{"decision", decision}, {"reason", reason}}.dump()},
                       Repeat::kUnlessSent);
     return answer.map([](const Json&) {});
   }
-  Result<Json> backends() override { return ask({.url = base_url_ + "/v1/backends"}, Repeat::kSafe); }
+  Result<Json> backends() override { return ask({.url = "/v1/backends"}, Repeat::kSafe); }
 
   Result<Json> follow(const JobId& id, const Watch& watch, Deadline deadline) override {
     RemoteService asking = *this;
@@ -159,61 +171,87 @@ class RemoteService final : public Service {
   /// `body` null: none.
   Result<Json> post(const JobId& id, std::string_view verb, const Json& body) {
     return ask({.method = "POST",
-                .url = fmt::format("{}/v1/jobs/{}/{}", base_url_, id.value, verb),
+                .url = fmt::format("/v1/jobs/{}/{}", id.value, verb),
                 .headers = {{"Content-Type", "application/json"}},
                 .body = body.is_null() ? "" : body.dump()},
                Repeat::kUnlessSent);
   }
   Result<Json> get(const JobId& id, std::string_view rest) {
-    return ask({.url = fmt::format("{}/v1/jobs/{}{}", base_url_, id.value, rest)}, Repeat::kSafe);
+    return ask({.url = fmt::format("/v1/jobs/{}{}", id.value, rest)}, Repeat::kSafe);
   }
   /// With a key of its own where it has none, so that it can be sent again when the answer was lost.
   Result<Json> submit_to(const std::string& path, std::string_view idempotency_key, const Bytes& body) {
     const std::string key =
         idempotency_key.empty() ? new_uuid7(seams_.clock, seams_.rng) : std::string(idempotency_key);
-    const HttpRequest request{
+    HttpRequest request{
         .method = "POST",
-        .url = base_url_ + path,
+        .url = path,
         .headers = {{"Content-Type", "application/json"}, {"Idempotency-Key", fmt::format("\"{}\"", key)}},
         .body = body};
-    TANDEM_TRY_ASSIGN(const HttpResponse response, send(request, Repeat::kSafe));
+    auto sent = send(std::move(request), Repeat::kSafe);
+    if (!sent && may_be_admitted(sent.error().number))
+      sent.error().message += "; send it again with --idempotency-key " + key;
+    TANDEM_TRY_ASSIGN(const HttpResponse response, std::move(sent));
     TANDEM_TRY_ASSIGN(const Json answer, parse_json(response.body, "answer"));
     const bool replayed = header_value(response.headers, "Idempotency-Replayed") == "true";
     return Json{{"job_id", answer.value("job_id", "")}, {"replayed", replayed && !idempotency_key.empty()}};
   }
 
-  Result<Json> ask(const HttpRequest& request, Repeat repeat) {
-    TANDEM_TRY_ASSIGN(const HttpResponse response, send(request, repeat));
+  Result<Json> ask(HttpRequest request, Repeat repeat) {
+    TANDEM_TRY_ASSIGN(const HttpResponse response, send(std::move(request), repeat));
     return parse_json(response.body, "answer", {.bytes_max = UINT64_MAX});
   }
-  /// Until there is an answer, or the server was away for too long.
-  Result<HttpResponse> send(const HttpRequest& request, Repeat repeat) {
+  /// Until there is an answer, or the server was away for too long. `request.url`: the path.
+  Result<HttpResponse> send(HttpRequest request, Repeat repeat) {
+    const std::string path = std::move(request.url);
+    std::string gone;  // the server that was found not to listen: at its address is another one, or nobody
     std::optional<Deadline> give_up;
-    std::chrono::nanoseconds wait{0};
+    std::optional<Deadline> followed;  // by another server, when the last one has ended
+    std::chrono::nanoseconds wait = kAgainMin;
+    Refusal refusal{.error = make_error(errors::kPeerUnreachable, "there is no server to ask")};
     while (true) {
-      auto answer = seams_.http.send(request, Deadline::after(seams_.clock, kRequestTime));
-      if (answer && answer->status >= 200 && answer->status <= 299) return *std::move(answer);
-      const Refusal refusal = answer ? refusal_of(*answer) : refusal_of(answer.error(), repeat);
-      if (!refusal.is_away) return tl::unexpected(refusal.error);
+      const ServerPlace place = find_();
+      if (!place.address.empty() && (gone.empty() || place.instance != gone)) {
+        request.url = "http://" + place.address + path;
+        auto answer = seams_.http.send(request, Deadline::after(seams_.clock, kRequestTime));
+        if (answer && answer->status >= 200 && answer->status <= 299) return *std::move(answer);
+        refusal = answer ? refusal_of(*answer, repeat) : refusal_of(answer.error(), repeat);
+        if (!refusal.is_away) return tl::unexpected(refusal.error);
+        if (refusal.error.number == errors::kPeerUnreachable) gone = place.instance;
+      } else {
+        refusal.retry_after = {};
+      }
       const bool is_first = !give_up;
       if (is_first) give_up = until_ ? *until_ : Deadline::after(seams_.clock, options_.server_wait);
+      if (!place.ended)
+        followed.reset();
+      else if (!followed)
+        followed = Deadline::after(seams_.clock, kFollowedIn);
       const auto left = give_up->left(seams_.clock);
-      if (left.count() == 0) return tl::unexpected(is_first ? refusal.error : given_up(refusal.error));
+      if (left.count() == 0) return tl::unexpected(is_first ? refusal.error : given_up(refusal.error, asked_for()));
+      if (followed && followed->expired(seams_.clock)) return tl::unexpected(given_up(refusal.error, kNotFollowed));
       if (is_first && options_.on_away) options_.on_away(refusal.error);
       const double uniform = static_cast<double>(seams_.rng.next_u64() >> 11) * 0x1p-53;
       wait = next_backoff(kAgainMin, kAgainMax, wait, uniform);
-      TANDEM_TRY(pause(seams_.executor, std::min(left, std::max(wait, refusal.retry_after)), {}));
+      TANDEM_TRY(pause(seams_.executor, std::min(left, refusal.retry_after + wait), {}));
     }
   }
-  Error given_up(Error error) const {
-    error.message += until_ ? "; the server was asked again until the deadline"
-                            : fmt::format("; the server was asked again for {} (client.server_wait)",
-                                          format_duration(options_.server_wait));
-    error.message += ", and what it has acknowledged it still has";
+  /// Whether a submission that ended with this error may have made a job all the same, or may still.
+  static bool may_be_admitted(ErrorNumber number) {
+    return is_lost(number) || is_for_a_while(number, Repeat::kSafe) || number == errors::kResponseTooLarge ||
+           number == errors::kBackendGarbage;
+  }
+  std::string asked_for() const {
+    return until_ ? "the server was asked again until the deadline"
+                  : fmt::format("the server was asked again for {} (client.server_wait)",
+                                format_duration(options_.server_wait));
+  }
+  static Error given_up(Error error, std::string_view why) {
+    error.message += fmt::format("; {}, and what it has acknowledged it still has", why);
     return error;
   }
 
-  std::string base_url_;
+  FindServer find_;
   RemoteSeams seams_;
   RemoteOptions options_;
   std::optional<Deadline> until_;  ///< a server that is away is asked; empty: for options_.server_wait
@@ -221,8 +259,8 @@ class RemoteService final : public Service {
 
 }  // namespace
 
-std::unique_ptr<Service> make_remote_service(std::string base_url, RemoteSeams seams, RemoteOptions options) {
-  return std::make_unique<RemoteService>(std::move(base_url), seams, std::move(options));
+std::unique_ptr<Service> make_remote_service(FindServer find, RemoteSeams seams, RemoteOptions options) {
+  return std::make_unique<RemoteService>(std::move(find), seams, std::move(options));
 }
 
 }  // namespace tandem::service

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "tandem/api/service/service.h"
 #include "tandem/base/testing/fake_clock.h"
 #include "tandem/base/testing/matchers.h"
@@ -13,7 +15,9 @@ namespace tandem::service {
 namespace {
 
 using testing::ElementsAre;
+using testing::EndsWith;
 using testing::HasSubstr;
+using testing::Not;
 using testing::SizeIs;
 
 const JobId kJob("job_01900000-0000-7000-8000-000000000001");
@@ -64,9 +68,10 @@ class RemoteServiceTest : public testing::Test {
   ScriptedHttp http_;
   std::vector<int> heard_;
   int times_away_ = 0;
-  std::unique_ptr<Service> service_ =
-      make_remote_service("http://127.0.0.1:1", {.http = http_, .executor = executor_, .clock = clock_, .rng = rng_},
-                          {.server_wait = kServerWait, .on_away = [this](const Error&) { ++times_away_; }});
+  FindServer find_ = [] { return ServerPlace{.address = "127.0.0.1:1"}; };
+  std::unique_ptr<Service> service_ = make_remote_service(
+      [this] { return find_(); }, {.http = http_, .executor = executor_, .clock = clock_, .rng = rng_},
+      {.server_wait = kServerWait, .on_away = [this](const Error&) { ++times_away_; }});
 };
 
 TEST_F(RemoteServiceTest, each_question_is_one_request) {
@@ -125,6 +130,85 @@ TEST_F(RemoteServiceTest, what_may_have_been_done_is_not_asked_for_twice_and_a_w
   http_.then_fail(errors::kPeerUnreachable, Sent::kNo).then(202, "{}");
   EXPECT_THAT(service_->cancel(kJob, "user:local", ""), Succeeds());
   EXPECT_EQ(times_away_, 1);
+}
+
+TEST_F(RemoteServiceTest, what_an_action_may_have_done_before_its_answer_failed_is_not_done_again) {
+  const HttpResponse store_away = problem(make_error(errors::kStoreUnreachable, ""));
+  const HttpResponse nobody_behind{.status = 503, .body = "the proxy has nobody behind it"};
+  const auto accept = [&] { return service_->review(kJob, engine::Verdict::kAccept, "user:local", ""); };
+  http_.then(store_away);
+  EXPECT_THAT(accept(), FailsWith(errors::kStoreUnreachable));
+  http_.then(nobody_behind);
+  EXPECT_THAT(accept(), FailsWith(errors::kBackendGarbage));
+  EXPECT_EQ(times_away_, 0);
+  http_.then(problem(make_error(errors::kDraining, ""))).then(problem(make_error(errors::kServerOverloaded, "")));
+  http_.then(200, "{}");
+  EXPECT_THAT(accept(), Succeeds());
+  http_.then(store_away).then(nobody_behind).then(202, R"({"job_id": "x"})");
+  EXPECT_THAT(service_->submit(spec(), "", "user:local"), Succeeds());
+}
+
+TEST_F(RemoteServiceTest, a_submission_that_is_given_up_names_the_key_under_which_it_may_be_sent_again) {
+  for (const auto number : {errors::kPeerUnreachable, errors::kPeerTimeout, errors::kConnectionLost}) {
+    http_.otherwise([&](const HttpRequest&, Deadline) {
+      return tl::unexpected(HttpFailure{.error = make_error(number, "no answer"), .sent = Sent::kMaybe});
+    });
+    const auto before = passed();
+    const auto lost = service_->submit(spec(), "", "user:local");
+    EXPECT_THAT(lost, FailsWith(number));
+    EXPECT_EQ(passed() - before, kServerWait);
+    std::string key(header_value(http_.requests().back().headers, "Idempotency-Key"));
+    key = key.substr(1, key.size() - 2);
+    EXPECT_THAT(lost.error().message, EndsWith("; send it again with --idempotency-key " + key));
+  }
+  http_.otherwise([](const HttpRequest&, Deadline) { return problem(make_error(errors::kQueueDelayExceeded, "")); });
+  EXPECT_THAT(service_->submit(spec(), "", "user:local").error().message, Not(HasSubstr("idempotency")));
+}
+
+TEST_F(RemoteServiceTest,
+       who_does_not_listen_any_more_is_asked_again_when_another_instance_is_there_at_whatever_address) {
+  std::vector<ServerPlace> places = {
+      {.address = "127.0.0.1:1", .instance = "first"},  {.address = "127.0.0.1:1", .instance = "first"},
+      {.address = "127.0.0.1:1", .instance = "first"},  {},
+      {.address = "127.0.0.1:1", .instance = "second"}, {.address = "127.0.0.1:2", .instance = "third"}};
+  std::size_t finds = 0;
+  find_ = [&] { return places.at(finds++); };
+  http_.then_fail(errors::kConnectionLost, Sent::kMaybe);  // it may still listen
+  for (int i = 0; i < 2; ++i) http_.then_fail(errors::kPeerUnreachable, Sent::kNo);
+  http_.then(202, R"({"job_id": "x"})");
+  EXPECT_THAT(service_->submit(spec(), "", "user:local"), Succeeds());
+  EXPECT_EQ(finds, places.size());
+  const std::string first = "POST http://127.0.0.1:1/v1/jobs";
+  EXPECT_THAT(asked(), ElementsAre(first, first, first, "POST http://127.0.0.1:2/v1/jobs"));
+}
+
+TEST_F(RemoteServiceTest, a_server_that_ended_in_good_order_is_given_up_soon_unless_another_one_begins) {
+  find_ = [] { return ServerPlace{.ended = true}; };
+  const auto last = service_->result(kJob);
+  EXPECT_THAT(last, FailsWith(errors::kPeerUnreachable));
+  EXPECT_THAT(last.error().message, HasSubstr("ended in good order"));
+  EXPECT_LT(passed(), kServerWait / 4);
+  EXPECT_THAT(asked(), SizeIs(0));
+  const Instant second = clock_.monotonic();
+  find_ = [&] {
+    const auto since = clock_.monotonic() - second;
+    if (since < std::chrono::seconds(3)) return ServerPlace{.ended = true};
+    return ServerPlace{.address = since < kServerWait / 2 ? "" : "127.0.0.1:1"};
+  };
+  http_.then(200, "{}");
+  EXPECT_THAT(service_->result(kJob), Succeeds());
+}
+
+TEST_F(RemoteServiceTest, what_the_server_asks_to_wait_is_waited_at_least_and_by_each_for_a_time_of_its_own) {
+  std::vector<std::chrono::nanoseconds> waits;
+  for (int i = 0; i < 5; ++i) {
+    http_.then(problem(make_error(errors::kServerOverloaded, ""), {{"Retry-After", "7"}})).then(200, "{}");
+    const auto before = passed();
+    EXPECT_THAT(service_->result(kJob), Succeeds());
+    waits.push_back(passed() - before);
+    EXPECT_GE(waits.back(), std::chrono::seconds(7));
+  }
+  EXPECT_THAT(std::set(waits.begin(), waits.end()), SizeIs(waits.size()));
 }
 
 TEST_F(RemoteServiceTest, a_submission_whose_answer_was_lost_is_sent_again_under_its_key) {

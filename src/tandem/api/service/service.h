@@ -37,8 +37,9 @@ struct Watch {
 
 /// Threads: every method is safe to call concurrently. Documents follow contract/schemas.
 /// Errors: those of the engine; RemoteService also 2001..2006 and whatever the server answers, with its number. While the server is
-///         away (2001, 2003, 5012 draining, 6007, 3008; 5023 to a submission) RemoteService asks again what may be asked twice:
-///         every reading, a submission under its key, and what surely was not sent or not done.
+///         away (2001, 2002, 2003, 3008) RemoteService asks again what may be asked twice: every reading, and a submission under
+///         its key, which the error names when it gives up; and everything that was surely not sent or not done (2001, 5012
+///         draining, 6007; 5023 to a submission). LocalService asks again a few times after 5023.
 class Service {
  public:
   virtual ~Service() = default;
@@ -74,7 +75,7 @@ class Service {
 
 /// References that outlive it.
 std::unique_ptr<Service> make_local_service(engine::Engine& engine, backend::BackendRegistry& backends,
-                                            submit::Submitter& submitter, const Clock& clock);
+                                            submit::Submitter& submitter, const Clock& clock, Executor& executor);
 struct RemoteSeams {
   Http& http;
   Executor& executor;  ///< its timers, while a server is away
@@ -86,8 +87,17 @@ struct RemoteOptions {
       60'000};  ///< how long a server that is away is asked again; follow(): its deadline, if it has one
   std::function<void(const Error&)> on_away;  ///< called when that begins, on the thread that asks
 };
-/// `base_url`: "http://127.0.0.1:8642".
-std::unique_ptr<Service> make_remote_service(std::string base_url, RemoteSeams seams, RemoteOptions options);
+/// Where a server is.
+struct ServerPlace {
+  std::string address;  ///< "127.0.0.1:8642"; empty: nobody answers now
+  /// Another one after every start, also at the same address: who does not listen any more is not asked again, for whoever is at
+  /// its address then may be anybody. Empty: not known, and whoever is at the address is the server.
+  std::string instance;
+  bool ended = false;  ///< in good order, and no other one begins to take its place
+};
+using FindServer = std::function<ServerPlace()>;
+/// `find` is asked before every request. Threads: safe to call concurrently.
+std::unique_ptr<Service> make_remote_service(FindServer find, RemoteSeams seams, RemoteOptions options);
 
 /// One backend as a document, with availability as it is now.
 Json backend_document(backend::Backend& backend, const Clock& clock);

@@ -6,6 +6,7 @@
 
 #include <thread>
 
+#include "tandem/orchestrate/engine/testing/cut_store.h"
 #include "tandem/orchestrate/engine/testing/engine_world.h"
 
 namespace tandem::service {
@@ -21,7 +22,7 @@ class LocalServiceTest : public testing::Test {
  protected:
   LocalServiceTest() {
     world_.open(2);
-    service_ = make_local_service(*world_.engine, world_.backends, *world_.submitter, world_.clock);
+    service_ = make_local_service(*world_.engine, world_.backends, *world_.submitter, world_.clock, world_.executor);
   }
   ~LocalServiceTest() override { gate_.open(); }
 
@@ -83,6 +84,24 @@ TEST_F(LocalServiceTest, followers_of_jobs_side_by_side_hear_their_own_events_on
   }
   for (std::thread& follower : followers) follower.join();
   for (std::size_t i = 0; i < ids.size(); ++i) EXPECT_EQ(heard[i], logged(ids[i]));
+}
+
+TEST_F(LocalServiceTest, who_comes_while_the_same_request_is_being_committed_gets_the_job_of_the_other_one) {
+  engine::CutStore slow(*world_.store);
+  const auto engine = engine::Engine::start(world_.services(slow, *world_.submitter), {.workers = 0}).value();
+  const auto service = make_local_service(*engine, world_.backends, *world_.submitter, world_.clock, world_.executor);
+  JobId first;
+  slow.before_commit([&] { first = world_.admit(world_.classical_job(), "key"); });
+  const auto second = service->submit(world_.classical_job(), "key", "user");
+  ASSERT_THAT(second, Succeeds());
+  EXPECT_EQ(*second, Json({{"job_id", first.value}, {"replayed", true}}));
+  world_.wait(first);
+  slow.before_commit([&] { first = world_.engine->retry(first, "again", "user").value().id; });
+  const JobId original = first;
+  const auto third = service->retry(original, "again", "user");
+  ASSERT_THAT(third, Succeeds());
+  EXPECT_EQ(*third, Json({{"job_id", first.value}, {"replayed", true}}));
+  world_.wait(first);
 }
 
 TEST_F(LocalServiceTest, a_job_that_has_ended_is_told_from_its_log) {
