@@ -69,6 +69,9 @@ inline constexpr ErrorNumber kBackendGarbage{1405};  ///< the backend answered s
 inline constexpr ErrorNumber kBackendJobFailed{1406};  ///< the work failed at the backend
 inline constexpr ErrorNumber kSubmissionAmbiguous{1407};  ///< it is not known whether the backend took the work
 inline constexpr ErrorNumber kUnknownHandle{1408};  ///< the backend does not know the work
+inline constexpr ErrorNumber kCredentialRefused{1409};  ///< the backend does not accept the credential
+inline constexpr ErrorNumber kBackendForbidden{1410};  ///< the account may not do that at the backend
+inline constexpr ErrorNumber kBackendThrottled{1411};  ///< the backend is asked too often
 inline constexpr ErrorNumber kPeerUnreachable{2001};  ///< cannot connect
 inline constexpr ErrorNumber kPeerTimeout{2002};  ///< the peer did not answer in time
 inline constexpr ErrorNumber kConnectionLost{2003};  ///< the connection broke

@@ -147,7 +147,8 @@ struct CallContext {
 /// Threads: every method is safe to call concurrently.
 /// Errors: 1402 backend_cannot (validate, with the limit), 1403 backend_unavailable, 1404 backend_refused,
 ///         1405 backend_garbage, 1406 backend_job_failed, 1408 unknown_handle (also: the handle names work with another
-///         token), and those of the work.
+///         token), those of the work; and of questions, not of submit: 1409 credential_refused, 1410 backend_forbidden,
+///         1411 backend_throttled.
 class Backend {
  public:
   virtual ~Backend() = default;

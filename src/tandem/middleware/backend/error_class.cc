@@ -19,6 +19,9 @@ struct Entry {
   ErrorClass error_class;
 };
 constexpr Entry kClasses[] = {
+    {errors::kCredentialRefused, kAuthExpired},
+    {errors::kBackendForbidden, kForbiddenOrQuota},
+    {errors::kBackendThrottled, kThrottled},
     {errors::kBackendUnavailable, kDeviceUnavailable},
     {errors::kCircuitOpen, kDeviceUnavailable},
     {errors::kTlsFailed, kDeviceUnavailable},

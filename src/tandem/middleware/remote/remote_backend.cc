@@ -23,15 +23,18 @@ ErrorNumber number_of(Verdict verdict) {
       return errors::kUnknownHandle;
     case Verdict::kConflict:
       return errors::kResultNotReady;
+    case Verdict::kUnauthenticated:
+      return errors::kCredentialRefused;
+    case Verdict::kForbidden:
+      return errors::kBackendForbidden;
     case Verdict::kThrottled:
+      return errors::kBackendThrottled;
     case Verdict::kUnavailable:
     case Verdict::kTransient:
       return errors::kBackendUnavailable;
     case Verdict::kOk:
     case Verdict::kGarbage:
       return errors::kBackendGarbage;
-    case Verdict::kUnauthenticated:
-    case Verdict::kForbidden:
     case Verdict::kInvalid:
       break;
   }

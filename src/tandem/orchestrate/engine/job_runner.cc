@@ -16,6 +16,7 @@ namespace tandem::engine {
 namespace {
 
 constexpr auto kAskTime = std::chrono::seconds(3);  ///< for quotes and availability at planning time
+constexpr auto kPatience = std::chrono::milliseconds(50);  ///< of those 3 s, that a worker is held for
 constexpr const char* kActor = "engine";
 
 /// Whole-problem work is judged by the best of the job, an arm by the optimum of its core.
@@ -90,6 +91,29 @@ std::optional<Distrust> distrust_of(const job::JobSpec& spec, const job::Plan& p
   return std::nullopt;
 }
 
+bool is_local(const backend::Backend& backend) { return backend.info().safety == backend::SubmitSafety::kLocal; }
+
+/// What its backend says of itself now.
+void ask_backend(route::BackendFacts& facts, const job::JobSpec& spec, const route::Probe& probe,
+                 const backend::CallContext& call) {
+  backend::Backend& backend = *facts.backend;
+  auto availability = backend.availability(call);
+  if (availability)
+    facts.availability = *std::move(availability);
+  else
+    facts.availability =
+        backend::Availability{.operational = false, .accepts_work = false, .detail = availability.error().to_string()};
+  const auto work = route::representative_work(spec, probe, backend.info());
+  if (!facts.availability->operational || !work) return;
+  auto quote = backend.quote(*work, call);
+  if (quote)
+    facts.quote = *std::move(quote);
+  else
+    facts.quote_error = quote.error().message;
+  // Without one the router assumes an error; a device that is busy need not lose its arm for that.
+  if (auto calibration = backend.calibration(call)) facts.calibration = *std::move(calibration);
+}
+
 }  // namespace
 
 job::EventData succeeded(const job::ResultDocument& result, const std::string& result_sha256) {
@@ -110,7 +134,7 @@ Result<job::JobSpec> load_spec(store::Store& store, const JobRecord& record, con
   return job::JobSpec::parse(document, problems);
 }
 
-Result<job::Plan> JobRunner::make_plan(const job::JobSpec& spec) {
+Result<job::Plan> JobRunner::make_plan(const job::JobSpec& spec, const RunControl* run) {
   route::RouteInput input{.spec = &spec, .probe = route::probe(spec)};
   if (!spec.is_program() && problem::noop_steps(*spec.problem())) return route::make_plan(input);
   input.memory_bytes_max = options_.memory_bytes_max;
@@ -120,34 +144,30 @@ Result<job::Plan> JobRunner::make_plan(const job::JobSpec& spec) {
                     benchmark::experience(services_.store, input.probe.instance_class, benchmark::Role::kWhole));
   TANDEM_TRY_ASSIGN(input.core_experience,
                     benchmark::experience(services_.store, input.probe.instance_class, benchmark::Role::kCore));
-  const backend::CallContext call{.deadline = Deadline::after(services_.clock, kAskTime)};
-  for (backend::Backend* backend : services_.backends.all()) {
-    route::BackendFacts facts{.backend = backend};
-    auto availability = backend->availability(call);
-    if (availability)
-      facts.availability = *std::move(availability);
-    else
-      facts.availability = backend::Availability{
-          .operational = false, .accepts_work = false, .detail = availability.error().to_string()};
-    const auto work = route::representative_work(spec, input.probe, backend->info());
-    if (facts.availability->operational && work) {
-      auto quote = backend->quote(*work, call);
-      if (quote)
-        facts.quote = *std::move(quote);
-      else
-        facts.quote_error = quote.error().message;
-      // Without one the router assumes an error; a device that is busy need not lose its arm for that.
-      if (auto calibration = backend->calibration(call)) facts.calibration = *std::move(calibration);
-    }
-    input.backends.push_back(std::move(facts));
+  const backend::CallContext call{.stop = run != nullptr ? run->stop : std::stop_token(),
+                                  .deadline = Deadline::after(services_.clock, kAskTime)};
+  for (backend::Backend* backend : services_.backends.all()) input.backends.push_back({.backend = backend});
+  const auto ask = [&](bool local) {
+    for (route::BackendFacts& facts : input.backends)
+      if (is_local(*facts.backend) == local) ask_backend(facts, spec, input.probe, call);
+  };
+  ask(true);
+  {
+    std::optional<WorkerSlots::Place::LongWait> waiting;
+    if (run != nullptr && std::any_of(input.backends.begin(), input.backends.end(),
+                                      [](const route::BackendFacts& facts) { return !is_local(*facts.backend); }))
+      waiting.emplace(run->place, kPatience, run->stop);
+    ask(false);
   }
+  // Who was cut short knows less than a plan is to rest on.
+  if (call.stop.stop_requested()) return fail(errors::kCancelled, "stopped while it was planned");
   return route::make_plan(input);
 }
 
 bool JobRunner::asks_others(const job::Plan& plan) const {
   const auto is_other = [&](const std::string& id) {
     const backend::Backend* backend = services_.backends.find(id);
-    return backend != nullptr && backend->info().safety != backend::SubmitSafety::kLocal;
+    return backend != nullptr && !is_local(*backend);
   };
   return std::any_of(plan.steps.begin(), plan.steps.end(), [&](const job::PlanStep& step) {
     const auto arms = step.parameters.value("quantum_backends", std::vector<std::string>());  // of the refinement
@@ -157,12 +177,13 @@ bool JobRunner::asks_others(const job::Plan& plan) const {
   });
 }
 
-Result<JobRunner::Planned> JobRunner::stored_or_new_plan(const JobRecord& record, const job::JobSpec& spec) {
+Result<JobRunner::Planned> JobRunner::stored_or_new_plan(const JobRecord& record, const job::JobSpec& spec,
+                                                         const RunControl& control) {
   if (record.plan) {
     TANDEM_TRY_ASSIGN(job::Plan stored, job::Plan::parse(record.plan->value(), "/plan"));
     return std::make_shared<const PlanAndDocument>(std::move(stored), record.view.plan_digest, *record.plan);
   }
-  TANDEM_TRY_ASSIGN(job::Plan plan, make_plan(spec));
+  TANDEM_TRY_ASSIGN(job::Plan plan, make_plan(spec, &control));
   std::string digest = plan.digest();
   JsonText document = plan.text(digest);
   return std::make_shared<const PlanAndDocument>(std::move(plan), std::move(digest), std::move(document));
@@ -401,21 +422,21 @@ RunOutcome JobRunner::run(Run run, const RunControl& control) {
     if (deadline.expired(services_.clock)) return expired();
     if (limited || record.deadline_micros != 0)
       timer = services_.executor.post_after(deadline.left(services_.clock), [stop]() mutable { stop.request_stop(); });
-    TANDEM_TRY_ASSIGN(const Planned planned, stored_or_new_plan(record, *spec));
+    RunControl inner = control;
+    inner.stop = stop.get_token();
+    const Result<Planned> planned = stored_or_new_plan(record, *spec, inner);
     // Waiting and earlier starts count; a wall clock that was set back counts nothing.
     const auto since_admission = [&] {
       return static_cast<double>(
                  std::max<std::int64_t>(0, services_.clock.now().micros - record.view.created_at.micros)) /
              1000;
     };
-    RunControl inner = control;
-    inner.stop = stop.get_token();
-    auto walked = walk(run, planned, inner, deadline);
+    auto walked = planned.and_then([&](const Planned& plan) { return walk(run, plan, inner, deadline); });
     if (!walked) {
       if (deadline.expired(services_.clock)) return expired();
       return tl::unexpected(std::move(walked).error());
     }
-    return end_with_result(run, planned, *std::move(walked), since_admission());
+    return end_with_result(run, *planned, *std::move(walked), since_admission());
   };
   const auto within_memory = [&]() -> Result<Decide> {
     try {

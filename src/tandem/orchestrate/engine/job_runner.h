@@ -64,8 +64,9 @@ class JobRunner {
   /// What becomes of a job that cannot go on because of `error`.
   RunOutcome end_with(Run run, const Error& error, StopReason reason);
 
-  /// The plan for a job, with quotes, availability and evidence as they are now.
-  Result<job::Plan> make_plan(const job::JobSpec& spec);
+  /// The plan for a job, with quotes, availability and evidence as they are now. The run that it is for, if any, waits outside for
+  /// providers that are slow to say. Errors: 1002 cancelled - that run was told to stop; those of route::make_plan().
+  Result<job::Plan> make_plan(const job::JobSpec& spec, const RunControl* run = nullptr);
 
  private:
   struct Walked {
@@ -80,7 +81,7 @@ class JobRunner {
   };
   using Planned = std::shared_ptr<const PlanAndDocument>;
   /// A new plan is written with the first change of the row: nothing is ordered before.
-  Result<Planned> stored_or_new_plan(const JobRecord& record, const job::JobSpec& spec);
+  Result<Planned> stored_or_new_plan(const JobRecord& record, const job::JobSpec& spec, const RunControl& control);
   Result<Walked> walk(Run& run, const Planned& planned, const RunControl& control, Deadline deadline);
   /// The plan names somebody whose work has a price, if only 0.
   bool asks_others(const job::Plan& plan) const;

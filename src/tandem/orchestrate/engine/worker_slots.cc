@@ -1,5 +1,7 @@
 #include "tandem/orchestrate/engine/worker_slots.h"
 
+#include <optional>
+
 #include "tandem/base/assert.h"
 
 namespace tandem::engine {
@@ -26,6 +28,27 @@ WorkerSlots::Place::~Place() {
   TANDEM_ASSERT(computing_ == 1 && !outside_);
   --slots_.used_;
   slots_.changed_->notify_all();
+}
+
+struct WorkerSlots::Place::LongWait::State {
+  std::mutex mutex;  ///< held while the timer moves the run: the wait does not end in the middle of that
+  bool over = false;
+  std::optional<Move> outside;
+};
+
+WorkerSlots::Place::LongWait::LongWait(Place& place, std::chrono::nanoseconds patience, std::stop_token stop)
+    : state_(std::make_shared<State>()),
+      timer_(place.slots_.executor_.post_after(patience, [state = state_, &place, stop = std::move(stop)] {
+        const std::lock_guard lock(state->mutex);
+        if (!state->over) state->outside.emplace(place, Move::To::kOut, stop);
+      })) {}
+
+WorkerSlots::Place::LongWait::~LongWait() {
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->over = true;
+  }
+  state_->outside.reset();
 }
 
 void WorkerSlots::Place::leave() {

@@ -4,6 +4,7 @@
 // many submissions one provider gets (resilience/gates.h), which job is next (schedule).
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -23,7 +24,7 @@ class WorkerSlots {
  public:
   /// `freed` is called, without a lock, when a run went outside: somebody else may compute, on a thread other than that of the run.
   WorkerSlots(Executor& executor, std::size_t slots, std::function<void()> freed)
-      : slots_(slots), freed_(std::move(freed)), changed_(executor.make_condition()) {}
+      : executor_(executor), slots_(slots), freed_(std::move(freed)), changed_(executor.make_condition()) {}
 
   /// For a run that begins; its Place gives it back. A run that comes back goes before those that begin.
   bool try_take();
@@ -61,8 +62,26 @@ class WorkerSlots {
       To there_;
       std::stop_token stop_;
     };
+    /// Goes out once it has lasted `patience`. Who comes back sooner never left, and nobody overtook it.
+    class LongWait {
+     public:
+      LongWait(Place& place, std::chrono::nanoseconds patience, std::stop_token stop);
+      LongWait(const LongWait&) = delete;
+      LongWait& operator=(const LongWait&) = delete;
+      ~LongWait();
+
+     private:
+      struct State;
+      const std::shared_ptr<State> state_;
+      std::unique_ptr<Timer> timer_;
+    };
+
     /// This thread, which computed, only waits for as long. The run is outside when all its threads do.
     [[nodiscard]] Move wait_outside(std::stop_token stop) { return {*this, Move::To::kOut, std::move(stop)}; }
+    /// The same for a thread that mostly need not wait long.
+    [[nodiscard]] LongWait wait_outside_after(std::chrono::nanoseconds patience, std::stop_token stop) {
+      return {*this, patience, std::move(stop)};
+    }
     /// This thread computes for as long, beside those that do.
     [[nodiscard]] Move work_inside(std::stop_token stop) { return {*this, Move::To::kIn, std::move(stop)}; }
 
@@ -79,6 +98,7 @@ class WorkerSlots {
  private:
   bool has_free_locked() const { return used_ + coming_ < slots_; }
 
+  Executor& executor_;
   const std::size_t slots_;
   const std::function<void()> freed_;
   mutable std::mutex mutex_;

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "tandem/base/testing/manual_executor.h"
 #include "tandem/orchestrate/engine/testing/engine_world.h"
 #include "tandem/orchestrate/resilience/gates.h"
 
@@ -62,6 +63,30 @@ TEST_F(Slots, a_run_of_which_one_thread_computes_keeps_its_slot) {
   EXPECT_EQ(slots_.free(), 1u);
   EXPECT_EQ(slots_.outside(), 0u);
   EXPECT_EQ(freed_, 0);
+}
+
+TEST_F(Slots, a_wait_moves_a_run_outside_only_when_it_gets_long) {
+  FakeClock clock;
+  ManualExecutor executor(clock);
+  WorkerSlots slots(executor, 1, [this] { ++freed_; });
+  ASSERT_TRUE(slots.try_take());
+  WorkerSlots::Place place(slots);
+  {
+    const auto away = place.wait_outside_after(std::chrono::milliseconds(50), {});
+    executor.advance(std::chrono::milliseconds(49));
+    EXPECT_EQ(slots.outside(), 0u);
+  }
+  executor.advance(std::chrono::milliseconds(100));  // that wait is over
+  EXPECT_EQ(slots.outside(), 0u);
+  {
+    const auto away = place.wait_outside_after(std::chrono::milliseconds(50), {});
+    executor.advance(std::chrono::milliseconds(50));
+    EXPECT_EQ(slots.outside(), 1u);
+    EXPECT_EQ(slots.free(), 1u);
+    EXPECT_EQ(freed_, 1);
+  }
+  EXPECT_EQ(slots.outside(), 0u);
+  EXPECT_EQ(slots.free(), 0u);
 }
 
 TEST_F(Slots, who_comes_back_waits_for_a_slot_and_goes_before_those_that_begin) {
@@ -157,6 +182,21 @@ TEST_F(SlotsOfTheEngine, a_slow_provider_holds_up_its_own_jobs_and_nobody_elses)
   gate_.open();
   for (const JobId& id : slow) EXPECT_EQ(world_.wait(id).state, job::JobState::kSucceeded);
   EXPECT_THAT(world_.provider->book(), SizeIs(5));
+}
+
+TEST_F(SlotsOfTheEngine, so_does_one_that_is_slow_to_say_whether_it_is_there) {
+  world_.provider->plan.during_availability = [this](const std::stop_token& stop) { gate_.pass(stop); };
+  world_.open(1);
+  const JobId slow = world_.admit(world_.paid_job());
+  const JobId stopped = world_.admit(world_.classical_job());
+  gate_.wait_for_arrivals(2);
+  EXPECT_EQ(world_.run(noop()).state, job::JobState::kSucceeded);
+  EXPECT_EQ(world_.engine->job(slow)->state, job::JobState::kQueued);  // nothing was done for it
+  ASSERT_THAT(world_.engine->cancel(stopped, "user:test", ""), Succeeds());
+  gate_.wait_for_departures(1);
+  EXPECT_EQ(world_.wait(stopped).state, job::JobState::kCancelled);
+  gate_.open();
+  EXPECT_EQ(world_.wait(slow).state, job::JobState::kSucceeded);
 }
 
 TEST_F(SlotsOfTheEngine, so_does_one_whose_gate_is_full) {

@@ -176,8 +176,10 @@ TEST_F(GuardTest, a_submission_that_is_held_back_was_not_sent_and_is_not_in_doub
 }
 
 TEST_F(GuardTest, refusals_of_the_work_open_nothing) {
-  error_ = make_error(errors::kBackendRefused, "not this one");
-  for (int i = 0; i < 3 * kFailures; ++i) EXPECT_THAT(backend_->poll(work_, {}), FailsWith(errors::kBackendRefused));
+  for (const ErrorNumber number : {errors::kBackendRefused, errors::kCredentialRefused, errors::kBackendForbidden}) {
+    error_ = make_error(number, "not this one");
+    for (int i = 0; i < 3 * kFailures; ++i) EXPECT_THAT(backend_->poll(work_, {}), FailsWith(number));
+  }
 }
 
 TEST_F(GuardTest, of_submissions_those_count_that_may_pass_and_no_others) {

@@ -127,12 +127,16 @@ TEST_F(TransportTest, every_status_has_one_class_for_a_submission_and_one_for_a_
   };
   const Case cases[] = {
       {400, kInvalid, 1, kInvalid},
+      {401, kAuthExpired, 1, kAuthExpired},
+      {402, kForbiddenOrQuota, 1, kForbiddenOrQuota},
+      {403, kForbiddenOrQuota, 1, kForbiddenOrQuota},
       {404, kInvalid, 1, kNotYet},
       {409, kForbiddenOrQuota, 1, kNotYet},
       {410, kDeviceUnavailable, 5, kDeviceUnavailable},
       {413, kInvalid, 1, kInvalid},
       {422, kInvalid, 1, kInvalid},
       {424, kDeviceUnavailable, 5, kDeviceUnavailable},
+      {429, kThrottled, 5, kThrottled},
       {500, kTransient, 5, kDeviceUnavailable},
       {503, kDeviceUnavailable, 5, kDeviceUnavailable},
   };
@@ -141,6 +145,9 @@ TEST_F(TransportTest, every_status_has_one_class_for_a_submission_and_one_for_a_
     const auto submitted = backend_->submit(work(), kToken, {});
     ASSERT_FALSE(submitted.has_value()) << c.status;
     EXPECT_EQ(class_of(submitted.error()), c.of_submission) << c.status;
+    if (!submitted.error().ambiguous) {
+      EXPECT_EQ(submitted.error().error.number, errors::kBackendRefused) << c.status;
+    }
     const std::size_t before = http_.requests().size();
     for (std::size_t i = 0; i < c.sent_by_read; ++i) http_.then(own_error(c.status));
     const auto polled = backend_->poll(kWork, {});
@@ -236,7 +243,7 @@ TEST_F(TransportTest, a_final_answer_to_a_read_is_not_asked_for_again) {
   EXPECT_THAT(backend_->poll(kWork, {}), FailsWith(errors::kUnknownHandle));
   http_.then(own_error(401));
   const auto refused = backend_->poll(kWork, {});
-  ASSERT_THAT(refused, FailsWith(errors::kBackendRefused));
+  ASSERT_THAT(refused, FailsWith(errors::kCredentialRefused));
   EXPECT_THAT(refused.error().message, HasSubstr("the reason"));
   EXPECT_THAT(http_.requests(), SizeIs(2));
 }

@@ -46,6 +46,7 @@ class FakeProvider final : public backend::Backend {
     int garbage_fetches = 0;  ///< results that cannot be decoded before a good one comes
     bool result_missing = false;  ///< done, but the result is gone
     bool answers_reads = true;  ///< polls, lookups and fetches
+    std::function<void(const std::stop_token&)> during_availability;
     std::function<std::optional<Error>()> during_quote;
     std::function<void()> during_submit;
     std::function<void(const std::stop_token&)> during_lookup;
@@ -184,7 +185,8 @@ class FakeProvider final : public backend::Backend {
     if (!handle) return backend::Reconciled{};
     return backend::Reconciled{.kind = backend::Reconciled::Kind::kFound, .handle = *handle};
   }
-  Result<backend::Availability> availability(const backend::CallContext&) override {
+  Result<backend::Availability> availability(const backend::CallContext& context) override {
+    if (plan.during_availability) plan.during_availability(context.stop);
     return backend::Availability{.ready_in_ms = plan.ready_in_ms};
   }
   Result<std::optional<device::Calibration>> calibration(const backend::CallContext&) override {
