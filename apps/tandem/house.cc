@@ -66,8 +66,7 @@ service::ServerPlace server_place(const std::string& data_dir, Fs& fs) {
   const auto text = fs.read_file(server_file(data_dir), kSmallFile);
   if (!holder) return {};
   const std::string_view holding = trim(*holder);
-  // Who ends in good order takes both back; who was killed leaves both, and who starts is a holder first.
-  if (!text) return {.ended = text.error().number == errors::kFileNotFound && holding.empty()};
+  if (!text) return {};
   const auto document = parse_json(*text, server_file(data_dir));
   if (!document) return {};
   const auto facts = ObjectReader::create(*document, "");

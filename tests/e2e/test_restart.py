@@ -132,15 +132,6 @@ class Restart(unittest.TestCase):
                 self.assertNotEqual(server.url, again.url)
                 self.assertEqual(self.printed(run)["job_id"], waiting)
 
-    def test_a_server_that_ended_in_good_order_is_not_waited_for_as_long_as_one_that_was_killed(self):
-        job = self.place.file("job.json", QUBO)
-        with self.place.serve("--role", "api") as server, self.client("run", job, environment={"TANDEM_CLIENT_SERVER_WAIT": "1h"}) as run:
-            self.wait_for(server, "queued")
-            self.assertEqual(server.stop(), 0)
-            _, err = run.communicate(timeout=60)
-            self.assertEqual(run.returncode, 9)
-            self.assertIn("ended in good order", err)
-
     def test_a_queue_that_is_slow_refuses_with_the_seconds_that_it_is_behind_also_where_nothing_is_run(self):
         with self.place.serve("--role", "api", environment={"TANDEM_ENGINE_QUEUE_DELAY_MAX": "300ms"}) as server:
             self.assertEqual(server.request("POST", "/v1/jobs", QUBO)[0], 202)

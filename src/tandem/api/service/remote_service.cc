@@ -16,9 +16,6 @@ constexpr auto kEventStep = std::chrono::milliseconds(500);  ///< the same where
 constexpr auto kAgainMin = std::chrono::milliseconds(50);
 constexpr auto kAgainMax = std::chrono::milliseconds(1'000);
 constexpr std::int64_t kRetryAfterMax = 3600;  ///< seconds; beyond, the header is a mistake
-/// A server that ended in good order is followed by another one within that, or by none.
-constexpr auto kFollowedIn = std::chrono::seconds(5);
-constexpr std::string_view kNotFollowed = "the server ended in good order and none was started since";
 
 /// What may be asked again when it is not known what became of the first time.
 enum class Repeat : std::uint8_t { kSafe, kUnlessSent };
@@ -206,7 +203,6 @@ class RemoteService final : public Service {
     const std::string path = std::move(request.url);
     std::string gone;  // the server that was found not to listen: at its address is another one, or nobody
     std::optional<Deadline> give_up;
-    std::optional<Deadline> followed;  // by another server, when the last one has ended
     std::chrono::nanoseconds wait = kAgainMin;
     Refusal refusal{.error = make_error(errors::kPeerUnreachable, "there is no server to ask")};
     while (true) {
@@ -223,13 +219,8 @@ class RemoteService final : public Service {
       }
       const bool is_first = !give_up;
       if (is_first) give_up = until_ ? *until_ : Deadline::after(seams_.clock, options_.server_wait);
-      if (!place.ended)
-        followed.reset();
-      else if (!followed)
-        followed = Deadline::after(seams_.clock, kFollowedIn);
       const auto left = give_up->left(seams_.clock);
-      if (left.count() == 0) return tl::unexpected(is_first ? refusal.error : given_up(refusal.error, asked_for()));
-      if (followed && followed->expired(seams_.clock)) return tl::unexpected(given_up(refusal.error, kNotFollowed));
+      if (left.count() == 0) return tl::unexpected(is_first ? refusal.error : given_up(refusal.error));
       if (is_first && options_.on_away) options_.on_away(refusal.error);
       const double uniform = static_cast<double>(seams_.rng.next_u64() >> 11) * 0x1p-53;
       wait = next_backoff(kAgainMin, kAgainMax, wait, uniform);
@@ -241,13 +232,11 @@ class RemoteService final : public Service {
     return is_lost(number) || is_for_a_while(number, Repeat::kSafe) || number == errors::kResponseTooLarge ||
            number == errors::kBackendGarbage;
   }
-  std::string asked_for() const {
-    return until_ ? "the server was asked again until the deadline"
-                  : fmt::format("the server was asked again for {} (client.server_wait)",
-                                format_duration(options_.server_wait));
-  }
-  static Error given_up(Error error, std::string_view why) {
-    error.message += fmt::format("; {}, and what it has acknowledged it still has", why);
+  Error given_up(Error error) const {
+    error.message +=
+        fmt::format("; the server was asked again {}, and what it has acknowledged it still has",
+                    until_ ? "until the deadline"
+                           : fmt::format("for {} (client.server_wait)", format_duration(options_.server_wait)));
     return error;
   }
 

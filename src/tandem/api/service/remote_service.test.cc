@@ -182,23 +182,6 @@ TEST_F(RemoteServiceTest,
   EXPECT_THAT(asked(), ElementsAre(first, first, first, "POST http://127.0.0.1:2/v1/jobs"));
 }
 
-TEST_F(RemoteServiceTest, a_server_that_ended_in_good_order_is_given_up_soon_unless_another_one_begins) {
-  find_ = [] { return ServerPlace{.ended = true}; };
-  const auto last = service_->result(kJob);
-  EXPECT_THAT(last, FailsWith(errors::kPeerUnreachable));
-  EXPECT_THAT(last.error().message, HasSubstr("ended in good order"));
-  EXPECT_LT(passed(), kServerWait / 4);
-  EXPECT_THAT(asked(), SizeIs(0));
-  const Instant second = clock_.monotonic();
-  find_ = [&] {
-    const auto since = clock_.monotonic() - second;
-    if (since < std::chrono::seconds(3)) return ServerPlace{.ended = true};
-    return ServerPlace{.address = since < kServerWait / 2 ? "" : "127.0.0.1:1"};
-  };
-  http_.then(200, "{}");
-  EXPECT_THAT(service_->result(kJob), Succeeds());
-}
-
 TEST_F(RemoteServiceTest, what_the_server_asks_to_wait_is_waited_at_least_and_by_each_for_a_time_of_its_own) {
   std::vector<std::chrono::nanoseconds> waits;
   for (int i = 0; i < 5; ++i) {

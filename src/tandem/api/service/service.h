@@ -93,7 +93,6 @@ struct ServerPlace {
   /// Another one after every start, also at the same address: who does not listen any more is not asked again, for whoever is at
   /// its address then may be anybody. Empty: not known, and whoever is at the address is the server.
   std::string instance;
-  bool ended = false;  ///< in good order, and no other one begins to take its place
 };
 using FindServer = std::function<ServerPlace()>;
 /// `find` is asked before every request. Threads: safe to call concurrently.

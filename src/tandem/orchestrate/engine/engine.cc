@@ -19,6 +19,8 @@ constexpr auto kGuestWaitMax = std::chrono::seconds(1);
 constexpr std::size_t kGuestsMovedMax = 64;  ///< at once: each is read with the engine locked
 constexpr std::string_view kAtWork = "at_work";  ///< a row of kMeta: a process runs jobs in a store that it has alone
 constexpr std::string_view kAttending = "attending";  ///< its value where that process runs some jobs only
+constexpr std::string_view kAttendingAfterLoss =
+    "attending after a loss";  ///< and the one before it ran all, and was lost
 
 /// Between the look at the key and the commit another request with it was committed, or the key expired.
 Error in_flight(std::string_view key) {
@@ -56,7 +58,7 @@ EngineImpl::EngineImpl(EngineServices services, EngineOptions options)
       watch_(services_.store, services_.log, services_.meter),
       queue_delay_(services_.store, services_.clock, services_.meter, options_.queue_delay_max,
                    takes_part() ? QueueSource::kEngine : QueueSource::kStore),
-      slots_(services_.executor, options_.workers, [this] { add_worker(); }),
+      slots_(services_.executor, services_.clock, options_.workers, [this] { add_worker(); }),
       queue_(options_.weights),
       work_(services_.executor.make_condition()),
       chore_(services_.executor.make_condition()),
@@ -95,10 +97,13 @@ Result<void> EngineImpl::recover_and_start() {
 
 void EngineImpl::add_worker() {
   const std::lock_guard lock(mutex_);
-  if (workers_.size() < options_.workers + slots_.outside())
+  work_->notify_one();
+  if (workers_.size() >= options_.workers + slots_.outside()) return;
+  try {
     workers_.push_back(services_.executor.start_loop("worker", [this](const std::stop_token& stop) { work(stop); }));
-  else
-    work_->notify_one();
+  } catch (const std::exception& error) {  // no more threads: those that there are do it
+    services_.log.write(LogLevel::kWarning, "worker.not_started", {{"error", error.what()}});
+  }
 }
 
 Result<void> EngineImpl::take_part() {
@@ -124,13 +129,12 @@ Result<void> EngineImpl::take_part() {
 Result<void> EngineImpl::begin_to_work() {
   TANDEM_TRY_ASSIGN(const auto mark, services_.store.get(store::Table::kMeta, kAtWork));
   // Who runs some jobs only is ended by its user as often as not, which says nothing of them.
-  const std::string_view mine = options_.runs == Runs::kEveryJob ? "" : kAttending;
-  const bool lost = mark && mark->value != kAttending;
-  TANDEM_TRY(take_over_all(services_.store, ledger_, lost));
-  found_mark_ = lost;
-  after_loss_ = lost;
-  at_work_ = true;
-  if (mark && (lost || mark->value == mine)) return {};
+  TANDEM_TRY(take_over_all(services_.store, ledger_, mark && mark->value.empty()));
+  const bool after_loss = mark && mark->value != kAttending;
+  const std::string_view mine = options_.runs == Runs::kEveryJob ? "" : after_loss ? kAttendingAfterLoss : kAttending;
+  after_loss_ = after_loss && options_.runs == Runs::kEveryJob;  // the others see to their users' jobs only
+  at_work_ = mine != kAttendingAfterLoss;
+  if (mark && mark->value == mine) return {};
   const auto done =
       services_.store.commit_and_wait(store::Batch().put(store::Table::kMeta, std::string(kAtWork), std::string(mine)));
   if (done) return {};
@@ -141,8 +145,8 @@ Result<void> EngineImpl::begin_to_work() {
 }
 
 void EngineImpl::end_work() {
-  // All threads have ended. Who runs some jobs only does not know of the others.
-  if (!at_work_ || (found_mark_ && options_.runs != Runs::kEveryJob)) return;
+  // All threads have ended. Who runs some jobs only leaves it to the next to see to the others.
+  if (!at_work_) return;
   (void)services_.store.commit_and_wait(store::Batch().erase(store::Table::kMeta, std::string(kAtWork)));
 }
 

@@ -87,8 +87,6 @@ class EngineImpl final : public Engine {
     bool look_again = false;  ///< it may be queued anew: whoever lets go of it looks
     bool keeps_key = false;  ///< another process has its serial key
     bool found = false;  ///< in the store, and not claimed before it is walked
-    bool is_alone = false;  ///< no other one computes here meanwhile
-    bool wants_to_be_alone = false;  ///< it is let go to be taken again when nothing else computes
   };
   struct Claimed {  ///< one that a worker may walk: its start is stored, or is to be with what follows it
     Run run;
@@ -149,8 +147,7 @@ class EngineImpl final : public Engine {
   void work(const std::stop_token& stop);
   void add_worker();  ///< for the slot of a run that went outside; it stays, for the next one
   Turn take(const std::stop_token& stop);
-  bool may_start_more_locked(std::size_t free);  ///< `free`: slots without a job
-  bool may_pop_locked();
+  bool may_start_more_locked(std::size_t free) const;  ///< `free`: slots without a job
   std::shared_ptr<Running> pop_locked();
   /// The start of a job that no other process takes need not be stored before it is walked. One found in the store has only its id.
   std::optional<Run> take_unclaimed_locked(Running& running);
@@ -243,8 +240,6 @@ class EngineImpl final : public Engine {
   std::size_t found_ending_ = 0;  ///< of them those of jobs found in the store
   double mean_run_s_ = 1;  ///< of late; high at first, so that nothing is claimed ahead before it is known to be short
   std::set<JobId> attended_;
-  std::string next_alone_;  ///< the queued job that is to be taken next, when nothing else computes; none: empty
-  bool one_is_alone_ = false;
   std::map<JobId, std::shared_ptr<Running>> running_;
   std::map<JobId, Parked> parked_;
   std::map<JobId, std::uint32_t> parkings_;  ///< how often in a row; a job that keeps failing is tried less and less
@@ -253,8 +248,7 @@ class EngineImpl final : public Engine {
   const std::unique_ptr<Condition> chore_;
   const std::unique_ptr<Condition> changed_;  ///< running_ or admitting_ got smaller
   bool found_ownerless_ = false;  ///< since this process leads; of the thread that beats
-  bool at_work_ = false;  ///< the mark of begin_to_work() is there
-  bool found_mark_ = false;  ///< and was there before
+  bool at_work_ = false;  ///< the mark of begin_to_work() is this process's to erase
   bool after_loss_ = false;  ///< among the jobs found in the store may be one that took the last process down
   bool leads_ = true;  ///< false where another process looks after what waits
   bool draining_ = false;

@@ -139,7 +139,7 @@ class RecordingStore final : public store::Store {
   std::vector<store::Batch>& committed_;
 };
 
-/// One row a transaction, as long as the row of a job.
+/// One row a transaction, as long as the row of a job: at pgbench's best, and as it comes (a statement parsed each time, one thread).
 void pgbench_inserts(::benchmark::State& state) {
   const std::string address = new_database();
   cluster().sql("CREATE TABLE raw (id bigserial PRIMARY KEY, value text NOT NULL)",
@@ -148,7 +148,8 @@ void pgbench_inserts(::benchmark::State& state) {
   std::ofstream(script) << "INSERT INTO raw(value) VALUES (repeat('x', 900));\n";
   double per_s = 0;
   for (auto _ : state) {
-    const std::string command = "/usr/lib/postgresql/15/bin/pgbench -n -M prepared -c 8 -j 2 -T 5 -f " + script + " '" +
+    const std::string options = state.range(0) != 0 ? " -M prepared -j 2" : "";
+    const std::string command = "/usr/lib/postgresql/15/bin/pgbench -n" + options + " -c 8 -T 5 -f " + script + " '" +
                                 address + "' 2>/dev/null";
     FILE* output = popen(command.c_str(), "r");
     TANDEM_ASSERT(output != nullptr);
@@ -170,6 +171,35 @@ void admit_only(::benchmark::State& state) {
   cpu.report(state, static_cast<double>(admissions.size()));
   report_groups(state, node);
   report(state, "admit", std::move(admissions));
+}
+
+/// The limit: rows like those of an admission, by clients that wait for each, without the engine.
+void admission_raw(::benchmark::State& state) {
+  const std::string address = new_database();
+  Starts starts;
+  BenchNode node(at(address), starts);
+  node.open_store();
+  const Bytes row(770, 'r');
+  const Bytes event(460, 'e');
+  std::atomic<std::uint64_t> admitted = 0;
+  const CpuTime cpu;
+  for (auto _ : state) {
+    const Deadline end = Deadline::after(node.clock, kDuration);
+    const auto client = [&] {
+      for (; !end.expired(node.clock); ++admitted) {
+        const std::string id = "job_" + new_uuid7(node.clock, node.rng);
+        store::Batch batch;
+        batch.put(store::Table::kJob, id, row, store::Expect::absent());
+        batch.put(store::Table::kJobIndex, "state/queued/" + id, "").append(id, event);
+        TANDEM_ASSERT(node.store->commit_and_wait(std::move(batch)).has_value());
+      }
+    };
+    std::vector<std::thread> clients;
+    for (int i = 0; i < state.range(0); ++i) clients.emplace_back(client);
+    for (std::thread& one : clients) one.join();
+  }
+  rate(state, "jobs_per_s", static_cast<double>(admitted));
+  cpu.report(state, static_cast<double>(admitted));
 }
 
 /// Admits jobs until `enough`, as one client that has many admissions under way. Returns how many.
@@ -400,7 +430,13 @@ void pickup(::benchmark::State& state) {
   report(state, "cycle", std::move(cycles));
 }
 
-BENCHMARK(pgbench_inserts)->Iterations(1)->UseRealTime()->Unit(::benchmark::kMillisecond);
+BENCHMARK(pgbench_inserts)
+    ->ArgName("best")
+    ->Arg(1)
+    ->Arg(0)
+    ->Iterations(1)
+    ->UseRealTime()
+    ->Unit(::benchmark::kMillisecond);
 BENCHMARK(admit_only)
     ->ArgName("clients")
     ->Arg(8)
@@ -408,6 +444,7 @@ BENCHMARK(admit_only)
     ->Iterations(1)
     ->UseRealTime()
     ->Unit(::benchmark::kMillisecond);
+BENCHMARK(admission_raw)->ArgName("clients")->Arg(8)->Iterations(1)->UseRealTime()->Unit(::benchmark::kMillisecond);
 BENCHMARK(admit_in_bulk)->Iterations(1)->UseRealTime()->Unit(::benchmark::kMillisecond);
 BENCHMARK(backlog_drained)->Iterations(1)->UseRealTime()->Unit(::benchmark::kMillisecond);
 BENCHMARK(full_cycle)

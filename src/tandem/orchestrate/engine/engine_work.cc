@@ -52,16 +52,7 @@ Result<void> EngineImpl::requeue(const JobId& id, const std::string& reason) {
   return done.map([](const JobRecord&) {});
 }
 
-bool EngineImpl::may_pop_locked() {
-  if (!next_alone_.empty() && !queue_.contains(next_alone_)) next_alone_.clear();  // it ended, or others have it
-  if (queue_.size() == 0 && running_.empty()) after_loss_ = false;  // all that was found is done
-  if ((one_is_alone_ || !next_alone_.empty()) && running_.size() > slots_.outside()) return false;
-  queue_.hurry(next_alone_);
-  return queue_.ready();
-}
-
-bool EngineImpl::may_start_more_locked(std::size_t free) {
-  if (!may_pop_locked()) return false;
+bool EngineImpl::may_start_more_locked(std::size_t free) const {
   const auto ahead =
       static_cast<std::size_t>(std::min<double>(kClaimedAheadMax, kClaimedAheadS / std::max(mean_run_s_, 1e-9)));
   return claiming_ + claimed_.size() < free + ahead && ending_ < kEndingMax && found_ending_ < kFoundEndingMax &&
@@ -75,10 +66,6 @@ std::shared_ptr<EngineImpl::Running> EngineImpl::pop_locked() {
   running_.emplace(JobId(ticket->job), running);
   running->ticket = *std::move(ticket);
   running->charged_s = mean_run_s_;
-  if (running->ticket.job == next_alone_) {
-    one_is_alone_ = running->is_alone = true;
-    next_alone_.clear();
-  }
   ++claiming_;
   return running;
 }
@@ -121,9 +108,10 @@ EngineImpl::Turn EngineImpl::take(const std::stop_token& stop) {
       turn.job = std::move(claimed_.front());
       claimed_.pop_front();
     }
+    if (queue_.size() == 0 && running_.empty() && parked_.empty()) after_loss_ = false;  // what was found is done
     const std::optional<Instant> next_guest = ends ? std::nullopt : move_guests_locked();
     const std::size_t free = slots_.free();
-    while (!ends && (turn.job || free != 0) && may_start_more_locked(free)) {
+    while (!ends && (turn.job || free != 0) && queue_.ready() && may_start_more_locked(free)) {
       auto running = pop_locked();
       auto unclaimed = take_unclaimed_locked(*running);
       if (!unclaimed) {
@@ -210,10 +198,6 @@ Result<void> EngineImpl::start(JobRecord& row, Change& change, Timestamp at) con
 }
 
 void EngineImpl::claim_with(JobRecord record, SpecPtr spec, const std::shared_ptr<Running>& running) {
-  if (record.lost_leases + 1 >= kLostLeasesMax && !running->is_alone) {
-    running->wants_to_be_alone = true;
-    return not_started(running);
-  }
   const auto decide = [this](JobRecord& row, Change& change) -> Result<void> {
     const bool queued = row.view.state == job::JobState::kQueued;
     if (row.view.cancel_requested && queued)
@@ -362,7 +346,7 @@ void EngineImpl::walk(Claimed claimed) {
   }
   const Instant begin = services_.clock.monotonic();
   RunOutcome outcome = runner_.run(std::move(claimed.run), control);
-  const double took_s = seconds(services_.clock.monotonic() - begin);
+  const double took_s = seconds(services_.clock.monotonic() - begin - place.time_outside());
   {
     const std::lock_guard lock(mutex_);
     mean_run_s_ += kMeanShare * (took_s - mean_run_s_);
@@ -456,11 +440,6 @@ void EngineImpl::let_go(const JobId& id, const std::shared_ptr<Running>& running
     parkings_.erase(id);
   if (!unstored && !running->keeps_key) queue_.release(running->ticket);
   const bool runs_here = options_.runs == Runs::kEveryJob || attended_.contains(id);
-  if (running->is_alone) one_is_alone_ = false;
-  if (running->wants_to_be_alone && !draining_) {
-    queue_.push(running->ticket);
-    if (next_alone_.empty()) next_alone_ = id.value;  // another one asks again
-  }
   if (!unstored && running->look_again && runs_here && !draining_) {
     chores_.push_back([this, id] {
       const auto record = load_job(services_.store, id);

@@ -16,7 +16,6 @@ namespace tandem::engine {
 namespace {
 
 constexpr auto kAskTime = std::chrono::seconds(3);  ///< for quotes and availability at planning time
-constexpr auto kPatience = std::chrono::milliseconds(50);  ///< of those 3 s, that a worker is held for
 constexpr const char* kActor = "engine";
 
 /// Whole-problem work is judged by the best of the job, an arm by the optimum of its core.
@@ -156,7 +155,7 @@ Result<job::Plan> JobRunner::make_plan(const job::JobSpec& spec, const RunContro
     std::optional<WorkerSlots::Place::LongWait> waiting;
     if (run != nullptr && std::any_of(input.backends.begin(), input.backends.end(),
                                       [](const route::BackendFacts& facts) { return !is_local(*facts.backend); }))
-      waiting.emplace(run->place, kPatience, run->stop);
+      waiting.emplace(run->place, kWaitPatience, run->stop);
     ask(false);
   }
   // Who was cut short knows less than a plan is to rest on.

@@ -91,6 +91,11 @@ std::optional<job::Event> LogFollower::take_made(std::uint64_t sequence) {
   return found.empty() ? std::nullopt : std::optional(std::move(found.mapped()));
 }
 
+bool LogFollower::has_gap() {
+  const std::lock_guard lock(mutex_);
+  return !made_.empty() && made_.begin()->first > seen_ + 1;
+}
+
 std::size_t LogFollower::num_to_read() {
   const std::lock_guard lock(mutex_);
   if (made_.empty() || made_.begin()->first <= seen_ + 1) return std::exchange(look_, false) ? kPage : 0;
@@ -106,7 +111,7 @@ Result<void> LogFollower::go_on() {
     const std::size_t limit = num_to_read();
     if (limit == 0) return {};
     TANDEM_TRY_ASSIGN(const std::vector<store::LogEntry> entries, store_.read_log(seen_, limit));
-    if (entries.empty() && limit < kPage)
+    if (entries.empty() && has_gap())
       return fail(errors::kStoreDamaged, "the log has no entry {} and has a later one", seen_ + 1);
     for (const store::LogEntry& entry : entries) {
       seen_ = entry.sequence;

@@ -59,6 +59,7 @@ class LogFollower {
   std::vector<job::Event> take_made();
   /// Of what comes next, so much that what others wrote before what was made here is in it, or may have written after it; 0: nobody has.
   std::size_t num_to_read();
+  bool has_gap();  ///< what was made here is not next
   std::optional<job::Event> take_made(std::uint64_t sequence);
 
   store::Store& store_;

@@ -135,7 +135,7 @@ Result<std::vector<Carried>> OrderRunner::run(std::span<const hybrid::Order> ord
       waiting.push_back(services_.executor.start_loop("order", [&one, i](std::stop_token) { one(i); }));
     services_.executor.parallel(local.size(), context.threads, [&](std::size_t k) { one(local[k]); });
     if (!waiting.empty()) {
-      const auto outside = context.place.wait_outside(context.stop);
+      const auto outside = context.place.wait_outside_after(kWaitPatience, context.stop);
       waiting.clear();  // joins; `stop` of a loop is only a request, and a remote order ends at its own deadline
     }
   }
@@ -199,8 +199,24 @@ OrderRunner::Attempt OrderRunner::attempt_local(backend::Backend& backend, const
 }
 
 Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backend, const hybrid::Order& order,
-                                                         std::uint32_t number, Deadline deadline,
+                                                         std::uint32_t number, std::optional<Deadline>& until,
                                                          const OrderContext& context) {
+  Attempt out;
+  std::optional<resilience::Gates::Pass> pass;
+  if (services_.gates != nullptr) {
+    // A wait of our own making is no fault of the provider's: it takes as long as it takes, unless the job says otherwise.
+    Deadline turn_by = context.deadline;
+    if (order.backend_wait_max)
+      turn_by = Deadline(std::min(turn_by.at(), services_.clock.monotonic() + *order.backend_wait_max));
+    auto turn = services_.gates->enter(backend.info().id.value, context.stop, turn_by);
+    if (!turn && turn.error().number == errors::kCancelled) return tl::unexpected(std::move(turn).error());
+    if (!turn) {
+      out.error = std::move(turn).error();
+      return out;
+    }
+    pass.emplace(*std::move(turn));
+  }
+  if (!until) until = Deadline(std::min(context.deadline.at(), services_.clock.monotonic() + context.remote_deadline));
   const submit::SubmissionRequest request{
       .tenant = context.tenant,
       .job = context.job,
@@ -209,22 +225,9 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backe
       .fence = context.fence,
       .backend = backend,
       .work = order.work,
-      .deadline = deadline,
+      .deadline = *until,
       .queue_wait_max = order.backend_wait_max,
       .premise = [&](store::Batch& batch) { return ledger_.require_owned(batch, context.job, context.fence); }};
-  Attempt out;
-  std::optional<resilience::Gates::Pass> pass;
-  if (services_.gates != nullptr) {
-    const Instant patience = services_.clock.monotonic() + order.backend_wait_max.value_or(context.remote_deadline);
-    auto turn =
-        services_.gates->enter(backend.info().id.value, context.stop, Deadline(std::min(deadline.at(), patience)));
-    if (!turn && turn.error().number == errors::kCancelled) return tl::unexpected(std::move(turn).error());
-    if (!turn) {
-      out.error = std::move(turn).error();
-      return out;
-    }
-    pass.emplace(*std::move(turn));
-  }
   auto outcome = services_.submitter.run(request, context.stop);
   if (!outcome) {
     const ErrorNumber number_of = outcome.error().number;
@@ -307,15 +310,9 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_backend(backend::Backend& back
                                                           const std::stop_token& stop) {
   const bool local = is_local(backend);
   const std::string& name = backend.info().id.value;
-  Deadline deadline = context.deadline;
-  if (!local) deadline = Deadline(std::min(deadline.at(), services_.clock.monotonic() + context.remote_deadline));
-  const TryScope scope{.job = context.job,
-                       .fence = context.fence,
-                       .policy = context.retry,
-                       .stations = static_cast<std::uint32_t>(1 + order.fallbacks.size()),
-                       .deadline = deadline};
+  std::optional<Deadline> until;  // of a remote one, from its first turn on
   // How that one ended is known, and the chain went on: another try could be billed beside what came after it.
-  if (way.had_left(station)) return attempt_remote(backend, order, way.sent.at(station), deadline, context);
+  if (way.had_left(station)) return attempt_remote(backend, order, way.sent.at(station), until, context);
   std::uint32_t tries = 0;
   std::optional<job::FailedTry> last;
   for (const job::FailedTry& one : way.tries) {
@@ -339,11 +336,15 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_backend(backend::Backend& back
     if (local) {
       attempt = attempt_local(backend, order, context, threads, stop);
     } else {
-      TANDEM_TRY_ASSIGN(attempt,
-                        attempt_remote(backend, order, last ? last->next_attempt : station, deadline, context));
+      TANDEM_TRY_ASSIGN(attempt, attempt_remote(backend, order, last ? last->next_attempt : station, until, context));
     }
     ++tries;
     if (attempt.result || !attempt.may_repeat || stop.stop_requested()) return attempt;
+    const TryScope scope{.job = context.job,
+                         .fence = context.fence,
+                         .policy = context.retry,
+                         .stations = static_cast<std::uint32_t>(1 + order.fallbacks.size()),
+                         .deadline = until.value_or(context.deadline)};
     TANDEM_TRY_ASSIGN(auto noted,
                       tries_.note(scope,
                                   {.step = order.label,

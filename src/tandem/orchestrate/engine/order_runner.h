@@ -70,7 +70,7 @@ class OrderRunner {
   Attempt attempt_local(backend::Backend& backend, const hybrid::Order& order, const OrderContext& context,
                         std::size_t threads, std::stop_token stop);
   Result<Attempt> attempt_remote(backend::Backend& backend, const hybrid::Order& order, std::uint32_t number,
-                                 Deadline deadline, const OrderContext& context);
+                                 std::optional<Deadline>& until, const OrderContext& context);
   Result<Attempt> attempt_cached(const job::Fallback& entry, const hybrid::Order& order, Way& way,
                                  const OrderContext& context);
   /// One backend of the chain: tries it as often as the policy allows and its answers may pass.

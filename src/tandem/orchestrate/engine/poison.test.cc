@@ -31,17 +31,6 @@ class Poison : public testing::Test {
     }
     return kLivesMax;
   }
-  /// As it is once so many processes were lost while they ran it.
-  void lose(const JobId& id, std::uint32_t processes) {
-    JobLedger ledger(*world_.store, world_.clock, world_.crash_points, [](const job::Event&) {});
-    ASSERT_THAT(ledger.update(id, std::nullopt, "engine",
-                              [&](JobRecord& record, Change&) -> Result<void> {
-                                record.lost_leases = processes;
-                                return {};
-                              }),
-                Succeeds());
-  }
-
   std::size_t workers_ = 1;
   EngineWorld world_;
 };
@@ -68,17 +57,14 @@ TEST_F(Poison, a_job_that_kills_its_process_before_anything_of_it_is_stored_is_g
     kill();
     return std::nullopt;
   };
-  for (workers_ = 1; workers_ <= 2; ++workers_) {
-    world_.open(0);
-    const JobId poison = world_.admit(world_.paid_job());
-    const JobId healthy = world_.admit(noop());
-    world_.close();
-    world_.open(workers_);
-    EXPECT_EQ(lives_until_the_end_of(poison), 6);  // nobody was lost before the first one
-    EXPECT_EQ(world_.engine->job(poison)->error_number, static_cast<std::uint16_t>(errors::kPoisonJob));
-    EXPECT_EQ(world_.wait(healthy).state, job::JobState::kSucceeded);
-    world_.close();
-  }
+  world_.open(0);
+  const JobId poison = world_.admit(world_.paid_job());
+  const JobId healthy = world_.admit(noop());
+  world_.close();
+  world_.open(workers_);
+  EXPECT_EQ(lives_until_the_end_of(poison), 6);  // nobody was lost before the first one
+  EXPECT_EQ(world_.engine->job(poison)->error_number, static_cast<std::uint16_t>(errors::kPoisonJob));
+  EXPECT_EQ(world_.wait(healthy).state, job::JobState::kSucceeded);
 }
 
 TEST_F(Poison, a_process_that_runs_one_job_only_and_ends_well_does_not_hide_that_the_one_before_was_lost) {
@@ -146,39 +132,10 @@ TEST_F(Poison, a_process_that_cannot_leave_its_mark_on_a_full_disk_starts_all_th
   EXPECT_EQ(end->state, job::JobState::kSucceeded);
 }
 
-TEST_F(Poison, one_that_has_a_last_chance_runs_alone) {
-  world_.open(0);
-  world_.main().before = [&](std::stop_token) -> std::optional<Error> {
-    kill();
-    return std::nullopt;
-  };
-  std::vector<JobId> last;
-  const JobId first = world_.admit(world_.classical_job());
-  world_.close();
+TEST_F(Poison, what_its_user_ended_is_not_held_against_it_also_after_a_process_that_was_lost) {
   world_.open(1);
-  EXPECT_THAT(world_.engine->wait(first, Deadline::never()), FailsWith(errors::kStoreClosed));
+  kill();
   world_.close();
-  world_.open(0);  // what is found now was there when a process was lost
-  for (int i = 0; i < 12; ++i) {
-    last.push_back(world_.admit(world_.classical_job()));
-    lose(last.back(), kLostLeasesMax - 1);
-  }
-  const JobId other = world_.admit(noop());
-  world_.close();
-  std::atomic<int> inside = 0;
-  world_.main().before = [&](std::stop_token) -> std::optional<Error> {
-    EXPECT_EQ(++inside, 1);
-    for (int i = 0; i < 100; ++i) std::this_thread::yield();
-    --inside;
-    return std::nullopt;
-  };
-  world_.open(4);
-  for (const JobId& id : last) EXPECT_EQ(world_.wait(id).state, job::JobState::kSucceeded);
-  EXPECT_EQ(world_.wait(first).state, job::JobState::kSucceeded);
-  EXPECT_EQ(world_.wait(other).state, job::JobState::kSucceeded);
-}
-
-TEST_F(Poison, what_its_user_ended_is_not_held_against_it) {
   world_.open(0);
   const JobId id = world_.admit(world_.classical_job());
   world_.close();

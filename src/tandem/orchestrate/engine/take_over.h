@@ -10,7 +10,6 @@
 namespace tandem::engine {
 
 /// Processes in a row that may be lost while they run one job, when it got nothing done in any of them: no step, no submission.
-/// In the last one it runs alone, so that no other job is given up for being lost with it.
 inline constexpr std::uint32_t kLostLeasesMax = 5;
 
 /// Buries the processes that lapsed and puts what they ran back into the queue under a higher fence, so that whatever they still

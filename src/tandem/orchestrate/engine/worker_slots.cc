@@ -30,6 +30,11 @@ WorkerSlots::Place::~Place() {
   slots_.changed_->notify_all();
 }
 
+std::chrono::nanoseconds WorkerSlots::Place::time_outside() const {
+  const std::lock_guard lock(slots_.mutex_);
+  return time_outside_;
+}
+
 struct WorkerSlots::Place::LongWait::State {
   std::mutex mutex;  ///< held while the timer moves the run: the wait does not end in the middle of that
   bool over = false;
@@ -57,6 +62,7 @@ void WorkerSlots::Place::leave() {
     TANDEM_ASSERT(computing_ != 0);
     if (--computing_ != 0 || slots_.outside_ == kWaitingRunsMax) return;
     outside_ = true;
+    left_at_ = slots_.clock_.monotonic();
     ++slots_.outside_;
     --slots_.used_;
     slots_.changed_->notify_all();
@@ -77,6 +83,7 @@ void WorkerSlots::Place::enter(const std::stop_token& stop) {
   ++slots_.used_;
   --slots_.outside_;
   outside_ = false;
+  time_outside_ += slots_.clock_.monotonic() - left_at_;
   slots_.changed_->notify_all();
 }
 

@@ -12,19 +12,26 @@
 #include <stop_token>
 #include <utility>
 
+#include "tandem/base/clock.h"
 #include "tandem/base/executor.h"
 
 namespace tandem::engine {
 
 /// Runs that wait outside at once; those beyond it wait in their slots. Each costs the threads that wait for it, and its memory.
 inline constexpr std::size_t kWaitingRunsMax = 64;
+/// A wait that is over within that is done in the slot: who leaves it may have to wait for one to come back.
+inline constexpr auto kWaitPatience = std::chrono::milliseconds(50);
 
 /// Of one process. Threads: every method is safe to call concurrently.
 class WorkerSlots {
  public:
   /// `freed` is called, without a lock, when a run went outside: somebody else may compute, on a thread other than that of the run.
-  WorkerSlots(Executor& executor, std::size_t slots, std::function<void()> freed)
-      : executor_(executor), slots_(slots), freed_(std::move(freed)), changed_(executor.make_condition()) {}
+  WorkerSlots(Executor& executor, const Clock& clock, std::size_t slots, std::function<void()> freed)
+      : executor_(executor),
+        clock_(clock),
+        slots_(slots),
+        freed_(std::move(freed)),
+        changed_(executor.make_condition()) {}
 
   /// For a run that begins; its Place gives it back. A run that comes back goes before those that begin.
   bool try_take();
@@ -85,6 +92,9 @@ class WorkerSlots {
     /// This thread computes for as long, beside those that do.
     [[nodiscard]] Move work_inside(std::stop_token stop) { return {*this, Move::To::kIn, std::move(stop)}; }
 
+    /// How long the run was outside until now; it is inside.
+    std::chrono::nanoseconds time_outside() const;
+
    private:
     void leave();
     void enter(const std::stop_token& stop);
@@ -93,12 +103,15 @@ class WorkerSlots {
     WorkerSlots& slots_;
     std::size_t computing_ = 1;  ///< threads
     bool outside_ = false;
+    Instant left_at_;
+    std::chrono::nanoseconds time_outside_{0};
   };
 
  private:
   bool has_free_locked() const { return used_ + coming_ < slots_; }
 
   Executor& executor_;
+  const Clock& clock_;
   const std::size_t slots_;
   const std::function<void()> freed_;
   mutable std::mutex mutex_;

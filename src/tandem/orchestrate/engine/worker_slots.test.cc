@@ -20,8 +20,9 @@ using testing::SizeIs;
 class Slots : public testing::Test {
  protected:
   ThreadExecutor executor_{1};
+  FakeClock clock_;
   int freed_ = 0;
-  WorkerSlots slots_{executor_, 2, [this] { ++freed_; }};
+  WorkerSlots slots_{executor_, clock_, 2, [this] { ++freed_; }};
 };
 
 TEST_F(Slots, so_many_runs_have_one_and_the_next_begins_when_one_ends) {
@@ -50,9 +51,11 @@ TEST_F(Slots, a_run_that_only_waits_leaves_its_slot_to_others) {
       EXPECT_EQ(slots_.free(), 1u);
     }
     EXPECT_EQ(slots_.free(), 2u);
+    clock_.advance(std::chrono::seconds(5));
   }
   EXPECT_EQ(slots_.free(), 1u);
   EXPECT_EQ(slots_.outside(), 0u);
+  EXPECT_EQ(place.time_outside(), std::chrono::seconds(5));  // which nobody is charged for
 }
 
 TEST_F(Slots, a_run_of_which_one_thread_computes_keeps_its_slot) {
@@ -68,7 +71,7 @@ TEST_F(Slots, a_run_of_which_one_thread_computes_keeps_its_slot) {
 TEST_F(Slots, a_wait_moves_a_run_outside_only_when_it_gets_long) {
   FakeClock clock;
   ManualExecutor executor(clock);
-  WorkerSlots slots(executor, 1, [this] { ++freed_; });
+  WorkerSlots slots(executor, clock_, 1, [this] { ++freed_; });
   ASSERT_TRUE(slots.try_take());
   WorkerSlots::Place place(slots);
   {

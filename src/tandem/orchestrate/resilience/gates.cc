@@ -31,8 +31,14 @@ Result<Gates::Pass> Gates::enter(const std::string& backend, const std::stop_tok
   const auto found = gates_.find(backend);
   if (found == gates_.end()) return Pass(nullptr, "");
   Gate& gate = found->second;
+  const auto place = gate.waiting.insert(gate.waiting.end(), std::monostate());
+  const auto leave_line = [&](std::monostate*) {
+    gate.waiting.erase(place);
+    changed_->notify_all();  // whoever is first now may have been woken before
+  };
+  const std::unique_ptr<std::monostate, decltype(leave_line)> in_line(&*place, leave_line);
   while (true) {
-    const std::chrono::nanoseconds wait = wait_of(gate);
+    const std::chrono::nanoseconds wait = place == gate.waiting.begin() ? wait_of(gate) : kForLong;
     if (wait.count() == 0) break;
     if (stop.stop_requested()) return fail(errors::kCancelled, "stopped while waiting for {}", backend);
     const auto left = std::min<std::chrono::nanoseconds>(deadline.left(clock_), kForLong);

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <deque>
+#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -44,7 +45,7 @@ class Gates {
     std::string backend_;
   };
 
-  /// Waits for its turn. Errors: 1002 cancelled; 5019 backend_busy - there was none before the deadline.
+  /// Waits for its turn, behind those who wait already. Errors: 1002 cancelled; 5019 backend_busy - there was none before the deadline.
   Result<Pass> enter(const std::string& backend, const std::stop_token& stop, Deadline deadline);
 
  private:
@@ -52,6 +53,7 @@ class Gates {
     GateLimits limits;
     std::size_t under_way = 0;
     std::deque<Instant> starts;  ///< of the last minute
+    std::list<std::monostate> waiting;  ///< who waits, in the order they came
   };
   void leave(const std::string& backend);
   /// How long until one more may start; 0: now. Under the lock.
