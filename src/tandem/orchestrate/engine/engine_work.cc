@@ -332,6 +332,7 @@ void EngineImpl::walk(Claimed claimed) {
                                  const std::lock_guard lock(mutex_);
                                  return running->reason;
                                },
+                           .holds = [this] { return may_start(); },
                            .on_progress =
                                [&](const Progress& progress) {
                                  progress_.note(progress);

@@ -201,6 +201,7 @@ Result<JobRunner::Walked> JobRunner::walk(Run& run, const Planned& planned, cons
                        .threads = spec.threads != 0 ? spec.threads : options_.threads,
                        .stop = control.stop,
                        .drain = control.drain,
+                       .holds = control.holds,
                        .deadline = deadline,
                        .remote_deadline = options_.remote_deadline,
                        .retry = spec.limits.retry};

@@ -52,6 +52,7 @@ struct RunControl {
   std::stop_token stop;  ///< any reason
   std::stop_token drain = {};  ///< the server goes down: what works may end its work, what waits to try again ends now
   std::function<StopReason()> reason;
+  std::function<bool()> holds;  ///< whether this process still has what it runs, for all that it knows by itself
   std::function<void(const Progress&)> on_progress;
 };
 

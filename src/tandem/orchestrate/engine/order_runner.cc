@@ -227,7 +227,8 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backe
       .work = order.work,
       .deadline = *until,
       .queue_wait_max = order.backend_wait_max,
-      .premise = [&](store::Batch& batch) { return ledger_.require_owned(batch, context.job, context.fence); }};
+      .premise = [&](store::Batch& batch) { return ledger_.require_owned(batch, context.job, context.fence); },
+      .holds = context.holds};
   auto outcome = services_.submitter.run(request, context.stop);
   if (!outcome) {
     const ErrorNumber number_of = outcome.error().number;

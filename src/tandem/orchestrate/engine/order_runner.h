@@ -36,6 +36,7 @@ struct OrderContext {
   std::size_t threads = 1;
   std::stop_token stop;
   std::stop_token drain;  ///< ends waits between tries
+  std::function<bool()> holds;  ///< submit::SubmissionRequest::holds
   Deadline deadline = Deadline::never();  ///< of the whole job
   std::chrono::milliseconds remote_deadline{20'000};  ///< of a station: all tries of one backend
   job::RetryPolicy retry;

@@ -58,6 +58,12 @@ class Attempt {
     }
   }
 
+  /// Nothing is sent otherwise, and whoever has the job by now finds the intent.
+  Result<void> still_holds() const {
+    if (!request_.holds || request_.holds()) return {};
+    return fail(errors::kStaleFence, "this process lost its lease before attempt {} was sent", record_.token);
+  }
+
   /// reserved -> intent -> [wire, once] -> confirmed, refused or ambiguous
   Result<void> send() {
     if (out_of_time()) {
@@ -66,6 +72,7 @@ class Attempt {
                    .bill = kNothing});
     }
     TANDEM_TRY(move({.event = SubmissionEvent::kIntend, .premise = request_.premise}));
+    TANDEM_TRY(still_holds());
     const auto sent = wire_.submit(request_.work, record_.token);
     if (sent) return move({.event = SubmissionEvent::kConfirm, .handle = *sent});
     if (sent.error().ambiguous) {
@@ -107,6 +114,7 @@ class Attempt {
   /// Class A: the provider recognises the token, so the same bytes may go out again.
   Result<void> resend() {
     TANDEM_TRY(move({.event = SubmissionEvent::kResend, .premise = request_.premise}));
+    TANDEM_TRY(still_holds());
     const auto sent = wire_.submit(request_.work, record_.token);
     if (sent) return move({.event = SubmissionEvent::kConfirm, .handle = *sent});
     return wait(ledger_.options().lookup_interval);

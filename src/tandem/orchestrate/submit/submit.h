@@ -52,6 +52,9 @@ struct SubmissionRequest {
   /// That the job still is this worker's: of each commit after which money is reserved or bytes go to the provider, made anew for
   /// every try. What it says is told by run(). Empty: nothing beside the fence.
   Premise premise = {};
+  /// Asked right before bytes go to the provider, without a look at the store: whether this process still has what it runs. It may have
+  /// been stopped for long since the commit before. Empty: it has.
+  std::function<bool()> holds = {};
 };
 
 /// How an attempt ended for the step. Everything but kResult tells the engine to fall back.

@@ -405,6 +405,17 @@ TEST_F(SubmitTest, without_its_premise_nothing_is_sent_again) {
   EXPECT_EQ(idempotent.submissions(), 1);
 }
 
+TEST_F(SubmitTest, a_process_that_lost_its_lease_since_the_commit_sends_nothing) {
+  SubmissionRequest mine = request();
+  mine.holds = [&] { return state() != kIntent; };
+  EXPECT_THAT(run(mine), FailsWith(errors::kStaleFence));
+  EXPECT_EQ(state(), kIntent);
+  EXPECT_EQ(provider_->submissions(), 0);
+  mine.holds = {};
+  EXPECT_EQ(run(mine)->kind, SubmissionOutcome::Kind::kHeld);  // whoever finds it cannot know that
+  EXPECT_EQ(provider_->submissions(), 0);
+}
+
 /// The row that it rests on changes between the look at it and the commit, four times in all: two changes are none of its business,
 /// and are looked at anew; the others take the premise away.
 TEST_F(SubmitTest, a_premise_is_checked_in_the_commit_and_made_anew_when_it_was_not_so) {
