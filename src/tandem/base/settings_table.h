@@ -170,7 +170,7 @@ inline constexpr std::array<SettingRecord, 28> kTable{{
      .min = 100,
      .max = 3600000,
      .values = "",
-     .meaning = "How long a step waits for the emulated device before the fallback."},
+     .meaning = "How long a step waits for the emulated device, once its turn to ask has come, before the fallback."},
     {.name = "lab.device_calls_max",
      .type = SettingType::kInteger,
      .default_value = "8",

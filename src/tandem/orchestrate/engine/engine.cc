@@ -101,7 +101,9 @@ void EngineImpl::add_worker() {
   if (workers_.size() >= options_.workers + slots_.outside()) return;
   try {
     workers_.push_back(services_.executor.start_loop("worker", [this](const std::stop_token& stop) { work(stop); }));
-  } catch (const std::exception& error) {  // no more threads: those that there are do it
+  } catch (
+      const std::exception& error) {  // no more threads: those that there are do it, beyond as many as were asked for
+    if (workers_.size() < options_.workers) throw;
     services_.log.write(LogLevel::kWarning, "worker.not_started", {{"error", error.what()}});
   }
 }

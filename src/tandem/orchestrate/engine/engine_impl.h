@@ -174,7 +174,6 @@ class EngineImpl final : public Engine {
 
   Result<void> requeue(const JobId& id, const std::string& reason);
   Result<void> take_part();  ///< from the recovery of what was running on
-  /// In a store that this process has alone: leaves a mark for as long as it runs jobs, and finds out whether the one before was lost.
   /// Puts back what the last process that had this store alone left running, and leaves a mark while this one is at work.
   Result<void> begin_to_work();
   void end_work();

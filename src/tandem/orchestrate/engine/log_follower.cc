@@ -108,10 +108,11 @@ std::size_t LogFollower::num_to_read() {
 Result<void> LogFollower::go_on() {
   while (true) {
     for (const job::Event& event : take_made()) tell(event);
+    const bool gap = has_gap();
     const std::size_t limit = num_to_read();
     if (limit == 0) return {};
     TANDEM_TRY_ASSIGN(const std::vector<store::LogEntry> entries, store_.read_log(seen_, limit));
-    if (entries.empty() && has_gap())
+    if (entries.empty() && gap)
       return fail(errors::kStoreDamaged, "the log has no entry {} and has a later one", seen_ + 1);
     for (const store::LogEntry& entry : entries) {
       seen_ = entry.sequence;

@@ -199,29 +199,36 @@ OrderRunner::Attempt OrderRunner::attempt_local(backend::Backend& backend, const
 }
 
 Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backend, const hybrid::Order& order,
-                                                         std::uint32_t number, std::optional<Deadline>& until,
-                                                         const OrderContext& context) {
+                                                         const Sending& sending, std::optional<Deadline>& until,
+                                                         const OrderContext& context, const std::stop_token& stop) {
   Attempt out;
   std::optional<resilience::Gates::Pass> pass;
-  if (services_.gates != nullptr) {
-    // A wait of our own making is no fault of the provider's: it takes as long as it takes, unless the job says otherwise.
+  const Instant asked = services_.clock.monotonic();
+  if (services_.gates != nullptr && !sending.is_sent) {
+    // A wait of our own making is no fault of the provider's: it takes as long as it takes, unless the job asks for less.
     Deadline turn_by = context.deadline;
-    if (order.backend_wait_max)
-      turn_by = Deadline(std::min(turn_by.at(), services_.clock.monotonic() + *order.backend_wait_max));
-    auto turn = services_.gates->enter(backend.info().id.value, context.stop, turn_by);
-    if (!turn && turn.error().number == errors::kCancelled) return tl::unexpected(std::move(turn).error());
+    if (order.backend_wait_max && *order.backend_wait_max < context.remote_deadline)
+      turn_by = Deadline(std::min(turn_by.at(), asked + *order.backend_wait_max));
+    std::stop_source either;
+    const std::stop_callback not_needed(stop, [&] { either.request_stop(); });
+    const std::stop_callback draining(context.drain, [&] { either.request_stop(); });
+    auto turn = services_.gates->enter(backend.info().id.value, either.get_token(), turn_by);
     if (!turn) {
+      if (turn.error().number == errors::kCancelled && !stop.stop_requested())
+        return tl::unexpected(std::move(turn).error());  // the server goes down
       out.error = std::move(turn).error();
       return out;
     }
     pass.emplace(*std::move(turn));
   }
-  if (!until) until = Deadline(std::min(context.deadline.at(), services_.clock.monotonic() + context.remote_deadline));
+  const Instant now = services_.clock.monotonic();
+  const Instant end = until ? until->at() + (now - asked) : now + context.remote_deadline;
+  until = Deadline(std::min(context.deadline.at(), end));
   const submit::SubmissionRequest request{
       .tenant = context.tenant,
       .job = context.job,
       .step = submission_step(context, order),
-      .attempt = number,
+      .attempt = sending.attempt,
       .fence = context.fence,
       .backend = backend,
       .work = order.work,
@@ -313,7 +320,8 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_backend(backend::Backend& back
   const std::string& name = backend.info().id.value;
   std::optional<Deadline> until;  // of a remote one, from its first turn on
   // How that one ended is known, and the chain went on: another try could be billed beside what came after it.
-  if (way.had_left(station)) return attempt_remote(backend, order, way.sent.at(station), until, context);
+  if (way.had_left(station))
+    return attempt_remote(backend, order, {.attempt = way.sent.at(station), .is_sent = true}, until, context, stop);
   std::uint32_t tries = 0;
   std::optional<job::FailedTry> last;
   for (const job::FailedTry& one : way.tries) {
@@ -337,7 +345,10 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_backend(backend::Backend& back
     if (local) {
       attempt = attempt_local(backend, order, context, threads, stop);
     } else {
-      TANDEM_TRY_ASSIGN(attempt, attempt_remote(backend, order, last ? last->next_attempt : station, until, context));
+      Sending sending{.attempt = last ? last->next_attempt : station};
+      const auto before = way.sent.find(station);
+      sending.is_sent = before != way.sent.end() && before->second == sending.attempt;
+      TANDEM_TRY_ASSIGN(attempt, attempt_remote(backend, order, sending, until, context, stop));
     }
     ++tries;
     if (attempt.result || !attempt.may_repeat || stop.stop_requested()) return attempt;

@@ -70,8 +70,14 @@ class OrderRunner {
   Result<std::optional<Carried>> resume(const hybrid::Order& order, const OrderContext& context);
   Attempt attempt_local(backend::Backend& backend, const hybrid::Order& order, const OrderContext& context,
                         std::size_t threads, std::stop_token stop);
-  Result<Attempt> attempt_remote(backend::Backend& backend, const hybrid::Order& order, std::uint32_t number,
-                                 std::optional<Deadline>& until, const OrderContext& context);
+  struct Sending {
+    std::uint32_t attempt = 0;
+    bool is_sent = false;  ///< by a run before this one: it needs no turn at the gate
+  };
+  /// `until`: of the station, from its first turn on, without what later tries wait for theirs.
+  Result<Attempt> attempt_remote(backend::Backend& backend, const hybrid::Order& order, const Sending& sending,
+                                 std::optional<Deadline>& until, const OrderContext& context,
+                                 const std::stop_token& stop);
   Result<Attempt> attempt_cached(const job::Fallback& entry, const hybrid::Order& order, Way& way,
                                  const OrderContext& context);
   /// One backend of the chain: tries it as often as the policy allows and its answers may pass.
