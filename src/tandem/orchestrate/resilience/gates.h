@@ -12,6 +12,8 @@
 #include <mutex>
 #include <stop_token>
 #include <string>
+#include <utility>
+#include <variant>
 
 #include "tandem/base/clock.h"
 #include "tandem/base/executor.h"
