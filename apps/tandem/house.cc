@@ -64,15 +64,13 @@ std::string server_file(const std::string& data_dir) { return data_dir + "/serve
 service::ServerPlace server_place(const std::string& data_dir, Fs& fs) {
   const auto holder = fs.read_file(lock_file(data_dir), kSmallFile);
   const auto text = fs.read_file(server_file(data_dir), kSmallFile);
-  if (!holder) return {};
-  const std::string_view holding = trim(*holder);
-  if (!text) return {};
+  if (!holder || !text) return {};
   const auto document = parse_json(*text, server_file(data_dir));
   if (!document) return {};
   const auto facts = ObjectReader::create(*document, "");
   if (!facts) return {};
   const auto pid = facts->integer("pid", 0, INT64_MAX);
-  if (!pid || parse_int64(holding) != *pid) return {};
+  if (!pid || parse_int64(trim(*holder)) != *pid) return {};
   return {.address = facts->string("address").value_or(""), .instance = *text};
 }
 

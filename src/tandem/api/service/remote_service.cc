@@ -222,8 +222,7 @@ class RemoteService final : public Service {
       const auto left = give_up->left(seams_.clock);
       if (left.count() == 0) return tl::unexpected(is_first ? refusal.error : given_up(refusal.error));
       if (is_first && options_.on_away) options_.on_away(refusal.error);
-      const double uniform = static_cast<double>(seams_.rng.next_u64() >> 11) * 0x1p-53;
-      wait = next_backoff(kAgainMin, kAgainMax, wait, uniform);
+      wait = next_backoff(kAgainMin, kAgainMax, wait, seams_.rng);
       TANDEM_TRY(pause(seams_.executor, std::min(left, refusal.retry_after + wait), {}));
     }
   }

@@ -222,8 +222,7 @@ class RemoteBackend final : public backend::Backend {
       auto answer = ask(request, what, context, decode, wanted);
       if (answer) return *std::move(answer);
       auto [error, repeat] = std::move(answer).error();
-      const double uniform = static_cast<double>(services_.rng.next_u64() >> 11) * 0x1.0p-53;
-      sleep = next_backoff(options_.backoff_base, options_.backoff_cap, sleep, uniform);
+      sleep = next_backoff(options_.backoff_base, options_.backoff_cap, sleep, services_.rng);
       const nanoseconds wait = std::max(sleep, wanted);
       if (!repeat || tries >= options_.tries_max || context.deadline.left(services_.clock) <= wait) {
         return tl::unexpected(std::move(error));

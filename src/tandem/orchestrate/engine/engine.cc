@@ -101,9 +101,8 @@ void EngineImpl::add_worker() {
   if (workers_.size() >= options_.workers + slots_.outside()) return;
   try {
     workers_.push_back(services_.executor.start_loop("worker", [this](const std::stop_token& stop) { work(stop); }));
-  } catch (
-      const std::exception& error) {  // no more threads: those that there are do it, beyond as many as were asked for
-    if (workers_.size() < options_.workers) throw;
+  } catch (const std::exception& error) {
+    if (workers_.size() < options_.workers) throw;  // beyond as many as were asked for, those that there are do it
     services_.log.write(LogLevel::kWarning, "worker.not_started", {{"error", error.what()}});
   }
 }

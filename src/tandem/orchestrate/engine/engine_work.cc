@@ -82,8 +82,8 @@ std::optional<Run> EngineImpl::take_unclaimed_locked(Running& running) {
     run.spec = std::move(fresh->second.spec);
     fresh_.erase(fresh);
   } else if (membership_ != nullptr || after_loss_) {
-    return std::
-        nullopt;  // others may be about to take it; or it took the last process down, before anything of it was stored
+    // Others may be about to take it; or it took the last process down, before anything of it was stored.
+    return std::nullopt;
   } else {
     running.found = true;
   }

@@ -90,8 +90,6 @@ std::optional<Distrust> distrust_of(const job::JobSpec& spec, const job::Plan& p
   return std::nullopt;
 }
 
-bool is_local(const backend::Backend& backend) { return backend.info().safety == backend::SubmitSafety::kLocal; }
-
 /// What its backend says of itself now.
 void ask_backend(route::BackendFacts& facts, const job::JobSpec& spec, const route::Probe& probe,
                  const backend::CallContext& call) {

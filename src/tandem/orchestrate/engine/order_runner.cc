@@ -4,6 +4,7 @@
 #include <mutex>
 #include <new>
 
+#include "tandem/base/either_stop.h"
 #include "tandem/base/pause.h"
 #include "tandem/base/text.h"
 #include "tandem/orchestrate/engine/answer_index.h"
@@ -20,8 +21,6 @@ const solve::SolveOutcome* outcome_of(const hybrid::Reply& reply) {
   const auto* solve = std::get_if<backend::SolveResult>(&*reply.result);
   return solve == nullptr ? nullptr : &solve->outcome;
 }
-
-bool is_local(const backend::Backend& backend) { return backend.info().safety == backend::SubmitSafety::kLocal; }
 
 double share_used(const std::vector<job::PartialAnswer>& parts) {
   for (const job::PartialAnswer& part : parts)
@@ -209,10 +208,8 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backe
     Deadline turn_by = context.deadline;
     if (order.backend_wait_max && *order.backend_wait_max < context.remote_deadline)
       turn_by = Deadline(std::min(turn_by.at(), asked + *order.backend_wait_max));
-    std::stop_source either;
-    const std::stop_callback not_needed(stop, [&] { either.request_stop(); });
-    const std::stop_callback draining(context.drain, [&] { either.request_stop(); });
-    auto turn = services_.gates->enter(backend.info().id.value, either.get_token(), turn_by);
+    const EitherStop not_needed_or_draining(stop, context.drain);
+    auto turn = services_.gates->enter(backend.info().id.value, not_needed_or_draining.token(), turn_by);
     if (!turn) {
       if (turn.error().number == errors::kCancelled && !stop.stop_requested())
         return tl::unexpected(std::move(turn).error());  // the server goes down
@@ -332,10 +329,8 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_backend(backend::Backend& back
   while (true) {
     Attempt attempt;
     if (last) {
-      std::stop_source either;
-      const std::stop_callback not_needed(stop, [&] { either.request_stop(); });
-      const std::stop_callback draining(context.drain, [&] { either.request_stop(); });
-      if (!pause(services_.executor, tries_.left(*last), either.get_token())) {
+      const EitherStop not_needed_or_draining(stop, context.drain);
+      if (!pause(services_.executor, tries_.left(*last), not_needed_or_draining.token())) {
         Error why = make_error(errors::kCancelled, "stopped before try {} of {}", tries + 1, name);
         if (!stop.stop_requested()) return tl::unexpected(std::move(why));  // the server goes down
         attempt.error = std::move(why);

@@ -26,6 +26,9 @@ inline double milliseconds(std::chrono::nanoseconds duration) {
 }
 
 /// Whose orders these are.
+/// It works in this process, and is not submitted to.
+inline bool is_local(const backend::Backend& backend) { return backend.info().safety == backend::SubmitSafety::kLocal; }
+
 struct OrderContext {
   WorkerSlots::Place& place;  ///< of the thread that calls run()
   JobId job;

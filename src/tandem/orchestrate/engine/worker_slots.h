@@ -83,9 +83,8 @@ class WorkerSlots {
       std::unique_ptr<Timer> timer_;
     };
 
-    /// This thread, which computed, only waits for as long. The run is outside when all its threads do.
-    [[nodiscard]] Move wait_outside(std::stop_token stop) { return {*this, Move::To::kOut, std::move(stop)}; }
-    /// The same for a thread that mostly need not wait long.
+    /// This thread, which computed, only waits for as long, and counts as one that computes no more once that has lasted `patience`. The
+    /// run is outside when all its threads wait.
     [[nodiscard]] LongWait wait_outside_after(std::chrono::nanoseconds patience, std::stop_token stop) {
       return {*this, patience, std::move(stop)};
     }

@@ -42,7 +42,7 @@ TEST_F(Slots, a_run_that_only_waits_leaves_its_slot_to_others) {
   ASSERT_TRUE(slots_.try_take());
   WorkerSlots::Place place(slots_);
   {
-    const auto away = place.wait_outside({});
+    const WorkerSlots::Place::Move away(place, WorkerSlots::Place::Move::To::kOut, {});
     EXPECT_EQ(slots_.free(), 2u);
     EXPECT_EQ(slots_.outside(), 1u);
     EXPECT_EQ(freed_, 1);
@@ -62,7 +62,7 @@ TEST_F(Slots, a_run_of_which_one_thread_computes_keeps_its_slot) {
   ASSERT_TRUE(slots_.try_take());
   WorkerSlots::Place place(slots_);
   const auto working = place.work_inside({});
-  const auto away = place.wait_outside({});
+  const WorkerSlots::Place::Move away(place, WorkerSlots::Place::Move::To::kOut, {});
   EXPECT_EQ(slots_.free(), 1u);
   EXPECT_EQ(slots_.outside(), 0u);
   EXPECT_EQ(freed_, 0);

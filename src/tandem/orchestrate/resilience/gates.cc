@@ -31,15 +31,22 @@ Result<Gates::Pass> Gates::enter(const std::string& backend, const std::stop_tok
   const auto found = gates_.find(backend);
   if (found == gates_.end()) return Pass(nullptr, "");
   Gate& gate = found->second;
-  const auto place = gate.waiting.insert(gate.waiting.end(), std::monostate());
-  const auto leave_line = [&](std::monostate*) {
-    gate.waiting.erase(place);
-    changed_->notify_all();  // whoever is first now may have been woken before
-  };
-  const std::unique_ptr<std::monostate, decltype(leave_line)> in_line(&*place, leave_line);
+  const std::uint64_t number = gate.next_number++;
+  gate.line.insert(number);
+  const auto turn = wait_for_turn(lock, gate, number, backend, stop, deadline);
+  gate.line.erase(number);
+  changed_->notify_all();  // whoever is first now may have been woken before
+  TANDEM_TRY(turn);
+  ++gate.under_way;
+  if (gate.limits.starts_per_minute_max != 0) gate.starts.push_back(clock_.monotonic());
+  return Pass(this, backend);
+}
+
+Result<void> Gates::wait_for_turn(std::unique_lock<std::mutex>& lock, Gate& gate, std::uint64_t number,
+                                  const std::string& backend, const std::stop_token& stop, Deadline deadline) {
   while (true) {
-    const std::chrono::nanoseconds wait = place == gate.waiting.begin() ? wait_of(gate) : kForLong;
-    if (wait.count() == 0) break;
+    const std::chrono::nanoseconds wait = number == *gate.line.begin() ? wait_of(gate) : kForLong;
+    if (wait.count() == 0) return {};
     if (stop.stop_requested()) return fail(errors::kCancelled, "stopped while waiting for {}", backend);
     const auto left = std::min<std::chrono::nanoseconds>(deadline.left(clock_), kForLong);
     if (left.count() <= 0) {
@@ -50,9 +57,6 @@ Result<Gates::Pass> Gates::enter(const std::string& backend, const std::stop_tok
     }
     changed_->wait_for(lock, std::min(left, wait));
   }
-  ++gate.under_way;
-  if (gate.limits.starts_per_minute_max != 0) gate.starts.push_back(clock_.monotonic());
-  return Pass(this, backend);
 }
 
 void Gates::leave(const std::string& backend) {

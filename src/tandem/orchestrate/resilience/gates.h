@@ -5,15 +5,15 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
-#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <utility>
-#include <variant>
 
 #include "tandem/base/clock.h"
 #include "tandem/base/executor.h"
@@ -55,8 +55,12 @@ class Gates {
     GateLimits limits;
     std::size_t under_way = 0;
     std::deque<Instant> starts;  ///< of the last minute
-    std::list<std::monostate> waiting;  ///< who waits, in the order they came
+    std::set<std::uint64_t> line;  ///< who waits, numbered in the order they came
+    std::uint64_t next_number = 0;
   };
+  /// Until the gate lets the first in its line pass and `number` is that. Errors: those of enter().
+  Result<void> wait_for_turn(std::unique_lock<std::mutex>& lock, Gate& gate, std::uint64_t number,
+                             const std::string& backend, const std::stop_token& stop, Deadline deadline);
   void leave(const std::string& backend);
   /// How long until one more may start; 0: now. Under the lock.
   std::chrono::nanoseconds wait_of(Gate& gate) const;
