@@ -300,17 +300,28 @@ void EngineImpl::enqueue(const Queued& queued) {
 
 bool EngineImpl::waits_locked(const std::string& job) const { return queue_.contains(job) || guests_.contains(job); }
 
-void EngineImpl::enqueue_guest(const job::Event& event) {
-  const std::lock_guard lock(mutex_);
-  const JobId& job = event.job;
-  if (!takes_part() || parked_.contains(job) || running_.contains(job) || waits_locked(job.value)) return;
+void EngineImpl::enqueue_guest_locked(const JobId& job, const store::LogEntry& entry) {
+  const bool runs_here = takes_part() && (options_.runs == Runs::kEveryJob || attended_.contains(job));
+  if (!runs_here || is_at_home(entry.value, membership_->id())) return;
+  if (parked_.contains(job) || running_.contains(job) || waits_locked(job.value)) return;
   // Most are gone before anybody asks for more than their names.
-  if (options_.queue_delay_max.count() != 0 || may_expire(event)) note_wait_locked(announced_by(event).queued);
+  if (options_.queue_delay_max.count() != 0 || may_expire(entry.value)) {
+    const std::optional<Queued> queued = queued_by(entry);
+    if (!queued) return;
+    note_wait_locked(*queued);
+  }
   const Instant now = services_.clock.monotonic();
-  guests_.emplace(job.value, Guest{.event = event, .heard = now});
+  guests_.emplace(job.value, Guest{.entry = entry, .heard = now});
   guests_by_age_.emplace_hint(guests_by_age_.end(), now, job.value);
   (void)move_guests_locked();  // no more of them than come, so that a busy process does not get far behind
   work_->notify_one();
+}
+
+std::optional<Queued> EngineImpl::queued_by(const store::LogEntry& entry) const {
+  const auto event = job::Event::parse(entry.value, entry.sequence);
+  if (event) return announced_by(*event);
+  services_.log.write(LogLevel::kError, "log.damaged", {{"error", event.error().to_string()}});
+  return std::nullopt;
 }
 
 std::optional<Instant> EngineImpl::move_guests_locked() {
@@ -318,7 +329,7 @@ std::optional<Instant> EngineImpl::move_guests_locked() {
     const auto& [heard, job] = *guests_by_age_.begin();
     const Instant due = heard + (queue_.ready() ? kGuestWaitMax : kGuestWait);
     if (services_.clock.monotonic() < due || moved == kGuestsMovedMax) return due;
-    queue_.push(announced_by(guests_.extract(job).mapped().event).queued.ticket);
+    if (const auto queued = queued_by(guests_.extract(job).mapped().entry)) queue_.push(queued->ticket);
     guests_by_age_.erase(guests_by_age_.begin());
   }
   return std::nullopt;

@@ -100,7 +100,7 @@ class EngineImpl final : public Engine {
   };
   /// A job that another process admitted a moment ago and has ready to run.
   struct Guest {
-    job::Event event;  ///< that announced it
+    store::LogEntry entry;  ///< that announced it, not checked yet
     Instant heard;
   };
   /// What a worker does next.
@@ -130,7 +130,9 @@ class EngineImpl final : public Engine {
   bool waits_locked(const std::string& job) const;
   void enqueue(const Queued& queued);
   /// One that the process which admitted it has ready to run: two that go for the same job are one too many.
-  void enqueue_guest(const job::Event& event);
+  void enqueue_guest_locked(const JobId& job, const store::LogEntry& entry);
+  /// By "job.queued". None where it is damaged: the log says so.
+  std::optional<Queued> queued_by(const store::LogEntry& entry) const;
   /// Those among the guests whose turn has come join the queue. Returns when the next one's comes.
   std::optional<Instant> move_guests_locked();
   void forget_guest_locked(const std::string& job);
@@ -189,7 +191,7 @@ class EngineImpl final : public Engine {
   void guard(const std::stop_token& stop);
   void stop_lost();  ///< all that this process runs: others may have it by now
   /// Of what others made: does what the head is enough for. Whether all of it is to be heard.
-  bool glance_at(const job::EventHead& head);
+  bool glance_at(const job::EventHead& head, const store::LogEntry& entry);
   void heard(const job::Event& event);  ///< by any process, in the order of the log
   bool may_start() const { return membership_ == nullptr || membership_->holds(); }
   /// Called when `error` kept something from being stored: jobs wait now, and whoever waits for them hears it.

@@ -21,16 +21,19 @@ Result<bool> EngineImpl::runs_elsewhere(const JobId& id, std::uint64_t fence) {
 }
 
 Result<void> EngineImpl::join_others() {
+  if (takes_part()) {
+    TANDEM_ASSERT(!options_.node_id.empty());
+    membership_ = std::make_unique<Membership>(services_.store, services_.clock, services_.crash_points,
+                                               options_.node_id, options_.lease_ttl, options_.node_facts);
+  }
   TANDEM_TRY_ASSIGN(follower_, LogFollower::start(
                                    services_.store, services_.executor, services_.log, options_.log_interval,
-                                   [this](const job::EventHead& head) { return glance_at(head); },
+                                   [this](const job::EventHead& head, const store::LogEntry& entry) {
+                                     return glance_at(head, entry);
+                                   },
                                    [this](const job::Event& event) { heard(event); }));
   outlet_->follow(follower_.get());
-  if (!takes_part()) return {};
-  TANDEM_ASSERT(!options_.node_id.empty());
-  membership_ = std::make_unique<Membership>(services_.store, services_.clock, services_.crash_points, options_.node_id,
-                                             options_.lease_ttl, options_.node_facts);
-  return membership_->join();
+  return membership_ == nullptr ? Result<void>() : membership_->join();
 }
 
 Result<void> EngineImpl::keep_time() {
@@ -161,14 +164,19 @@ void EngineImpl::look_for_work() {
 }
 
 /// Of the jobs of others most of what is told changes nothing here, or no more than that they wait no longer.
-bool EngineImpl::glance_at(const job::EventHead& head) {
+bool EngineImpl::glance_at(const job::EventHead& head, const store::LogEntry& entry) {
+  const bool is_guest = head.type == "job.queued" && has_home(entry.value);
   const bool brings_work = head.type == "job.queued" || head.type == "job.requeued" || head.type == "job.resumed";
-  if (brings_work || head.type.ends_with("_requested")) return true;
+  if ((brings_work && !is_guest) || head.type.ends_with("_requested")) return true;
   const JobId id{std::string(head.job)};
   {
     const std::lock_guard lock(mutex_);
-    if (!held_keys_.empty() || running_.contains(id) || waiters_.contains(id)) return true;
-    if (head.type.starts_with("job.")) unqueue_locked(id.value);  // somebody has it, or it is over
+    if (is_guest)
+      enqueue_guest_locked(id, entry);
+    else if (!held_keys_.empty() || running_.contains(id) || waiters_.contains(id))
+      return true;
+    else if (head.type.starts_with("job."))
+      unqueue_locked(id.value);  // somebody has it, or it is over
   }
   return listeners_->listen_to(id);
 }
@@ -189,13 +197,8 @@ void EngineImpl::heard(const job::Event& event) {
     const auto record = load_job(services_.store, id);
     if (!record || record->suspend_requested) stop_running(id, StopReason::kSuspended);
   } else if (event.type == "job.queued") {
-    // One that is at home here was enqueued when it was admitted.
-    if (runs_here && (membership_ == nullptr || !is_at_home(event, membership_->id()))) {
-      if (has_home(event))
-        enqueue_guest(event);
-      else
-        enqueue(announced_by(event).queued);
-    }
+    // One that is at home here was enqueued when it was admitted, a guest when it was glanced at.
+    if (runs_here && !has_home(event.data.text())) enqueue(announced_by(event));
   } else if (event.type == "job.requeued" || event.type == "job.resumed") {
     if (runs_here) {
       const auto record = load_job(services_.store, id);

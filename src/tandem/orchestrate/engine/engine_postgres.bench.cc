@@ -452,6 +452,7 @@ BENCHMARK(full_cycle)
     ->ArgNames({"clients", "nodes", "workers"})
     ->Args({64, 1, 2})
     ->Args({64, 2, 2})
+    ->Args({256, 2, 1})
     ->Iterations(1)
     ->UseRealTime()
     ->Unit(::benchmark::kMillisecond);

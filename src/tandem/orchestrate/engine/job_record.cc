@@ -151,29 +151,30 @@ Queued queued_of(const JobRecord& record) {
   return out;
 }
 
-Announced announced_by(const job::Event& event) {
+Queued announced_by(const job::Event& event) {
   const Json data = event.data.value();
-  return {.queued = {.ticket = {.job = event.job.value,
-                                .tenant = data.value("tenant", ""),
-                                .project = data.value("project", ""),
-                                .rank = data.value("rank", event.at.micros / 1000),
-                                .serial_key = data.value("serial_key", "")},
-                     .since_micros = event.at.micros,
-                     .until_micros = data.value("start_by", std::int64_t{0})},
-          .home = data.value("home", "")};
+  return {.ticket = {.job = event.job.value,
+                     .tenant = data.value("tenant", ""),
+                     .project = data.value("project", ""),
+                     .rank = data.value("rank", event.at.micros / 1000),
+                     .serial_key = data.value("serial_key", "")},
+          .since_micros = event.at.micros,
+          .until_micros = data.value("start_by", std::int64_t{0})};
 }
 
-// Of most jobs that others admitted a process need not know more. Within a text the quotes would be escaped.
+// Within a text the quotes would be escaped.
 
-bool is_at_home(const job::Event& event, std::string_view process) {
-  return event.data.text().find(fmt::format(R"("home":"{}")", process)) != std::string::npos;
+bool is_at_home(std::string_view announcement, std::string_view process) {
+  return announcement.find(fmt::format(R"("home":"{}")", process)) != std::string_view::npos;
 }
 
-bool has_home(const job::Event& event) {
-  return event.data.text().find(R"("home":")") != std::string::npos && !is_at_home(event, "");
+bool has_home(std::string_view announcement) {
+  return announcement.find(R"("home":")") != std::string_view::npos && !is_at_home(announcement, "");
 }
 
-bool may_expire(const job::Event& event) { return event.data.text().find(R"("start_by":0)") == std::string::npos; }
+bool may_expire(std::string_view announcement) {
+  return announcement.find(R"("start_by":0)") == std::string_view::npos;
+}
 
 std::string serial_index_key(std::string_view tenant, std::string_view key) {
   return fmt::format("serial/{}/{}", tenant, key);

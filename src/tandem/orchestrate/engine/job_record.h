@@ -103,14 +103,12 @@ struct Queued {
 };
 Queued queued_of(const JobRecord& record);
 /// What "job.queued" tells.
-struct Announced {
-  Queued queued;
-  std::string home;  ///< the process that has it ready; empty: none
-};
-Announced announced_by(const job::Event& event);
-bool is_at_home(const job::Event& event, std::string_view process);  ///< announced_by(event).home == process
-bool has_home(const job::Event& event);  ///< announced_by(event).home is not empty
-bool may_expire(const job::Event& event);  ///< announced_by(event).queued.until_micros is not 0
+Queued announced_by(const job::Event& event);
+// What follows is told by the bytes of "job.queued", as stored or its data alone: of most jobs that others admitted a process need not
+// know more.
+bool is_at_home(std::string_view announcement, std::string_view process);  ///< `process` has it ready to run
+bool has_home(std::string_view announcement);  ///< some process has
+bool may_expire(std::string_view announcement);  ///< announced_by().until_micros is not 0
 
 /// All queued jobs, oldest first, page by page; what is needed stands in the index. Errors: 3003 store_damaged; those of reads.
 Result<void> each_queued(store::Store& store, const std::function<void(const Queued&)>& take);

@@ -119,7 +119,7 @@ Result<void> LogFollower::go_on() {
       std::optional<job::Event> event = take_made(entry.sequence);
       if (!event) {
         const job::EventHead head = job::EventHead::of(entry.value);
-        if (!head.type.empty() && !glance_(head)) continue;
+        if (!head.type.empty() && !glance_(head, entry)) continue;
         auto read = job::Event::parse(entry.value, entry.sequence);
         if (!read) {  // `tandem store check` names it; what comes after it is heard all the same
           log_.write(LogLevel::kError, "log.damaged", {{"error", read.error().to_string()}});

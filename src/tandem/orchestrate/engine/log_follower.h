@@ -26,11 +26,11 @@ class LogFollower {
   /// Events that made() keeps: some ten MiB. What comes beyond is read from the log like that of others.
   static constexpr std::size_t kMadeMax = 16'384;
 
-  using Glance = std::function<bool(const job::EventHead&)>;
+  using Glance = std::function<bool(const job::EventHead&, const store::LogEntry&)>;
   using OnEvent = std::function<void(const job::Event&)>;
 
   /// Tells of what comes after the log's end as it is now, of what others made only where `glance`, which sees
-  /// the head of each such event once and in order, but unchecked, says so. References outlive it.
+  /// each such entry and its head once and in order, but unchecked, says so. References outlive it.
   /// Errors: those of the store.
   static Result<std::unique_ptr<LogFollower>> start(store::Store& store, Executor& executor, Log& log,
                                                     std::chrono::milliseconds interval, Glance glance,

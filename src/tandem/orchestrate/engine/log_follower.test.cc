@@ -36,7 +36,10 @@ class Following : public testing::Test {
   void start() {
     follower_ = LogFollower::start(
                     seen_store_, executor_, log_, std::chrono::hours(1),
-                    [](const job::EventHead& head) { return head.job == "job" && head.type == "job.queued"; },
+                    [](const job::EventHead& head, const store::LogEntry& entry) {
+                      EXPECT_NE(entry.value.find(head.type), Bytes::npos);
+                      return head.job == "job" && head.type == "job.queued";
+                    },
                     [this](const job::Event& event) {
                       std::unique_lock lock(mutex_);
                       changed_.wait(lock, [&] { return !held_; });

@@ -134,6 +134,23 @@ TEST_F(Nodes, a_job_that_its_own_process_does_not_come_to_is_taken_by_one_that_i
   EXPECT_EQ(wait(*busy, first).state, job::JobState::kSucceeded);
 }
 
+TEST_F(Nodes, an_altered_announcement_of_a_job_that_another_process_has_ready_is_named_and_passed_over) {
+  const auto idle = node("idle");
+  job::Event announced{.job = JobId("job_x"),
+                       .type = "job.queued",
+                       .actor = "user",
+                       .data = JsonText(Json{{"home", "gone"}, {"start_by", 0}, {"tenant", "default"}})};
+  Bytes altered = announced.stored();
+  altered.replace(altered.find("default"), 7, "another");
+  ASSERT_THAT(world_.store->commit_and_wait(store::Batch().append("job_x", altered)), Succeeds());
+  const auto is_named = [&] {
+    world_.clock.advance(std::chrono::milliseconds(60));  // the turn of a guest comes when others left it for so long
+    return world_.log.count("log.damaged") != 0;
+  };
+  while (!is_named()) std::this_thread::yield();
+  EXPECT_EQ(wait(*idle, admit(*idle, world_.classical_job())).state, job::JobState::kSucceeded);
+}
+
 TEST_F(Nodes, a_job_that_names_a_backend_which_its_worker_does_not_have_fails_and_says_so) {
   backend::BackendRegistry less;
   less.add(std::make_unique<FakeTier>("cpu.tabu", world_.clock));
