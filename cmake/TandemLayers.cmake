@@ -58,6 +58,28 @@ macro(tandem_list_members kind out)
   list(TRANSFORM ${out} REPLACE "^.*/${kind}_([a-z0-9_]+)\\.cc$" "\\1")
 endmacro()
 
+# Kernels: x.isa.cc is compiled once for each instruction set, with TANDEM_ISA naming it (compute/simd/isa.h). It adds the compiled
+# sources to the list `out`. What those emit must carry the name of its set, so that no other code gets instructions that its machine may
+# not have: such a source includes nothing but kernel tables and intrinsics (tools/lint).
+set(TANDEM_ISA_OPTIONS_portable "")
+set(TANDEM_ISA_OPTIONS_avx2 -mavx2 -mfma -mbmi -mbmi2 -mlzcnt -mpopcnt)
+set(TANDEM_ISA_OPTIONS_avx512 ${TANDEM_ISA_OPTIONS_avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512)
+function(tandem_isa_sources part out)
+  set(made "")
+  foreach(source IN LISTS ARGN)
+    file(RELATIVE_PATH inside "${CMAKE_SOURCE_DIR}/src" "${source}")
+    foreach(isa portable avx2 avx512)
+      string(REPLACE ".isa.cc" ".${isa}.cc" name "${inside}")
+      set(file "${CMAKE_BINARY_DIR}/generated/isa/${name}")
+      file(CONFIGURE OUTPUT "${file}" CONTENT "#define TANDEM_ISA ${isa}\n#include \"${inside}\"\n" @ONLY)
+      set_source_files_properties("${file}" PROPERTIES COMPILE_OPTIONS "${TANDEM_ISA_OPTIONS_${isa}}"
+                                  SKIP_PRECOMPILE_HEADERS ON)
+      list(APPEND made "${file}")
+    endforeach()
+  endforeach()
+  set(${out} "${made}" PARENT_SCOPE)
+endfunction()
+
 # Declares the library of `part` when its folder has sources.
 function(tandem_add_part part)
   set(folder "${CMAKE_SOURCE_DIR}/src/tandem/${part}")
@@ -68,6 +90,11 @@ function(tandem_add_part part)
     return()
   endif()
   set(own_sources ${sources})
+  set(kernels ${sources})
+  list(FILTER kernels INCLUDE REGEX "\\.isa\\.cc$")
+  list(FILTER sources EXCLUDE REGEX "\\.isa\\.cc$")
+  tandem_isa_sources("${part}" kernels ${kernels})
+  list(APPEND sources ${kernels})
   # A part whose list of members is open (problem types, solvers, adapters) generates that list in its part.cmake.
   set(PART_SOURCES "")
   include("${folder}/part.cmake" OPTIONAL)

@@ -40,6 +40,19 @@ class Build(PlantedTestCase):
         self.assertNotEqual(status, 0)
         self.assertIn("id.h", output)
 
+    def test_kernels_are_compiled_for_each_instruction_set_under_its_name(self):
+        self.write("src/tandem/compute/solve/sum.isa.cc",
+                   "namespace tandem::solve::TANDEM_ISA {\n"
+                   "float sum(const float* x) { float s = 0; for (int i = 0; i < 64; ++i) s += 2 * x[i]; return s; }\n}\n")
+        self.configure()
+        status, output = self.build("tandem_compute_solve")
+        self.assertEqual(status, 0, output)
+        library = self.root / "build/release/libtandem_compute_solve.a"
+        code = subprocess.run(["objdump", "-dC", library], capture_output=True, text=True, check=True).stdout
+        for isa, register in (("portable", "%xmm"), ("avx2", "%ymm"), ("avx512", "%zmm")):
+            start = code.index(f"<tandem::solve::{isa}::sum(float const*)>:")
+            self.assertIn(register, code[start : code.find("\n\n", start)], isa)
+
     def test_warnings_are_errors_when_asked(self):
         self.write("src/tandem/compute/solve/tabu.cc", "int tabu(long x) { return x; }\n")
         self.configure()

@@ -125,6 +125,16 @@ class Lint(PlantedTestCase):
                    "// GENERATED from contract/x.json by tools/contract/generate. Do not edit.\n// tandem/base/x.h - a file.\n#pragma once\n")
         self.assert_clean("lint")
 
+    def test_kernels_of_several_instruction_sets_see_no_inline_functions_of_others(self):
+        self.write("src/tandem/compute/solve/x_kernels.h",
+                   "// tandem/compute/solve/x_kernels.h - kernels.\n#pragma once\n#include <cstdint>\n")
+        self.write("src/tandem/compute/solve/x.isa.cc", '#include "tandem/compute/solve/x_kernels.h"\n#include <immintrin.h>\n')
+        self.assert_clean("lint")
+        self.write("src/tandem/compute/solve/x.isa.cc", "#include <algorithm>\n")
+        self.assert_found("lint", "[kernels]")
+        self.write("src/tandem/compute/solve/x.isa.cc", '#include "tandem/base/id.h"\n')
+        self.assert_found("lint", "[kernels]")
+
     def test_long_files_are_found(self):
         self.write("src/tandem/base/x.h", "// tandem/base/x.h - a file.\n#pragma once\n" + "\n" * 299)
         self.assert_found("lint", "301 lines, the limit is 300")

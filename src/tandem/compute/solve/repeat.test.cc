@@ -1,4 +1,5 @@
-// The same seed and the same work give the same bytes, whatever stopped the first run and however many threads do it again.
+// The same seed and the same work give the same bytes, whatever stopped the first run, however many threads do it again, and whichever
+// instruction set.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -81,19 +82,22 @@ std::string bytes_of(const SolveOutcome& outcome) {
 }
 
 Result<SolveOutcome> run(const Case& one, const SolveOptions& options, std::size_t threads, std::stop_token stop = {},
-                         IncumbentSink sink = {}) {
+                         IncumbentSink sink = {}, simd::Isa isa = simd::best_isa()) {
   ThreadExecutor executor(threads);
-  return find_solver(one.solver)->solve(one.model, options, {executor, std::move(stop), std::move(sink), threads});
+  return find_solver(one.solver)->solve(one.model, options, {executor, std::move(stop), std::move(sink), threads, isa});
 }
 
 void expect_repeats(const Case& one, const SolveOptions& options, const SolveOutcome& outcome, const std::string& how) {
   SolveOptions again = options;
   again.work.units = outcome.work_done;
-  for (const std::size_t threads : {1u, 2u}) {
-    const auto repeated = run(one, again, threads);
+  const auto expect = [&](std::size_t threads, simd::Isa isa) {
+    const auto repeated = run(one, again, threads, {}, {}, isa);
     ASSERT_TRUE(repeated.has_value()) << one.name << ", " << how << ": " << repeated.error().to_string();
-    EXPECT_EQ(bytes_of(*repeated), bytes_of(outcome)) << one.name << ", " << how << ", " << threads << " threads";
-  }
+    EXPECT_EQ(bytes_of(*repeated), bytes_of(outcome))
+        << one.name << ", " << how << ", " << threads << " threads, " << to_string(isa);
+  };
+  expect(1, simd::best_isa());
+  for (const simd::Isa isa : simd::runnable_isas()) expect(2, isa);
 }
 
 TEST(Repeat, a_run_stopped_after_some_incumbents_repeats_from_its_work) {

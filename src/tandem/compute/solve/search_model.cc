@@ -179,12 +179,13 @@ std::int64_t energy_of(const auto& rows, std::span<const std::int64_t> linear, p
 
 }  // namespace
 
-Result<SearchModel> SearchModel::create(const problem::Bqm& bqm, std::uint64_t memory_bytes_max) {
+Result<SearchModel> SearchModel::create(const problem::Bqm& bqm, std::uint64_t memory_bytes_max, simd::Isa isa) {
   const std::size_t n = bqm.num_variables();
   const std::uint64_t num_terms = bqm.terms().size();
   const std::uint64_t integer_bytes = num_terms * sizeof(IntegerTerm) + n * 3 * sizeof(std::int64_t);
   TANDEM_TRY(check_memory(integer_bytes, memory_bytes_max, n));
   SearchModel model;
+  model.isa_ = isa;
   IntegerBqm integers;
   if (auto exact = bqm.to_integer()) integers = *std::move(exact);
   model.magnitude_ = magnitude(integers);

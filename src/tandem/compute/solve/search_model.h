@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tandem/base/result.h"
+#include "tandem/compute/simd/isa.h"
 #include "tandem/model/problem/bqm.h"
 
 namespace tandem::solve {
@@ -59,7 +60,8 @@ class SearchModel {
   static constexpr std::int64_t kFieldMax = std::int64_t{1} << 30;  ///< half of an int32, so that sentinels stand apart
 
   /// Errors: 1004 out_of_memory - needs more than `memory_bytes_max`, before anything is allocated.
-  static Result<SearchModel> create(const problem::Bqm& bqm, std::uint64_t memory_bytes_max);
+  static Result<SearchModel> create(const problem::Bqm& bqm, std::uint64_t memory_bytes_max,
+                                    simd::Isa isa = simd::best_isa());
 
   std::size_t size() const { return linear_.size(); }
   problem::Vartype vartype() const { return vartype_; }  ///< of the Bqm
@@ -67,6 +69,7 @@ class SearchModel {
   const Rows& rows() const { return rows_; }
   std::uint64_t num_entries() const { return num_entries_; }  ///< couplings, each counted from both ends
   bool dense() const { return rows_.index() >= 2; }
+  simd::Isa isa() const { return isa_; }  ///< whose kernels searches on this model use
   /// Every energy is exactly that of the Bqm.
   bool exact() const { return exact_; }
   std::uint64_t bytes() const { return bytes_; }
@@ -90,6 +93,7 @@ class SearchModel {
   std::optional<std::int64_t> energy_at_most(double objective) const;
 
  private:
+  simd::Isa isa_ = simd::Isa::kPortable;
   problem::Vartype vartype_ = problem::Vartype::kBinary;
   std::vector<std::int64_t> linear_;
   Rows rows_;

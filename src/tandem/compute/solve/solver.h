@@ -16,6 +16,7 @@
 
 #include "tandem/base/executor.h"
 #include "tandem/base/result.h"
+#include "tandem/compute/simd/isa.h"
 #include "tandem/model/problem/cqm.h"
 #include "tandem/model/problem/polynomial.h"
 #include "tandem/model/result/sample_set.h"
@@ -65,6 +66,7 @@ struct SolveContext {
   std::stop_token stop;
   IncumbentSink sink;  ///< may be empty
   std::size_t threads = 0;  ///< 0: all of the executor's
+  simd::Isa isa = simd::best_isa();  ///< the answer does not depend on it
 };
 
 enum class StopReason : std::uint8_t { kProved, kTarget, kWork, kStopped, kFinished };

@@ -83,12 +83,12 @@ class AnnealingSolver final : public Solver {
     if (num_variables(model) == 0) return empty_outcome(model, count, "visits");
     return with_memory(options, [&]() -> Result<SolveOutcome> {
       if (const auto* bqm = std::get_if<problem::Bqm>(&model)) {
-        TANDEM_TRY_ASSIGN(const SearchModel search, SearchModel::create(*bqm, options.memory_bytes_max));
+        TANDEM_TRY_ASSIGN(const SearchModel search, SearchModel::create(*bqm, options.memory_bytes_max, context.isa));
         return run(model, search, &search, options, context, count);
       }
       const auto& polynomial = std::get<problem::Polynomial>(model);
       if (const auto bqm = polynomial.to_bqm()) {
-        TANDEM_TRY_ASSIGN(const SearchModel search, SearchModel::create(*bqm, options.memory_bytes_max));
+        TANDEM_TRY_ASSIGN(const SearchModel search, SearchModel::create(*bqm, options.memory_bytes_max, context.isa));
         return run(model, search, &search, options, context, count);
       }
       TANDEM_TRY_ASSIGN(const PolynomialModel search, PolynomialModel::create(polynomial, options.memory_bytes_max));

@@ -36,7 +36,8 @@ class BranchAndBoundSolver final : public Solver {
     if (no_work_allowed(options)) return unsearched_outcome(model, options, context, {0}, kUnitName);
     const ReducedModel reduced(bqm, options.memory_bytes_max, context.stop);
     if (reduced.bqm().num_variables() == 0) return reduced.solved_outcome(model, 1, kUnitName);
-    TANDEM_TRY_ASSIGN(const SearchModel search, SearchModel::create(reduced.bqm(), options.memory_bytes_max));
+    TANDEM_TRY_ASSIGN(const SearchModel search,
+                      SearchModel::create(reduced.bqm(), options.memory_bytes_max, context.isa));
     TANDEM_TRY(check_memory(search.bytes() + ExactSearch::bytes(search, options.candidates_max), options));
     const ExactOrder exact(bqm);
     const auto lift = [&](problem::AssignmentView bits) { return reduced.lift(bits); };

@@ -86,7 +86,8 @@ class ConstrainedSolver final : public Solver {
     }
     if (cqm.num_variables() == 0) return empty_outcome(model, count, kUnitName);
     const std::size_t kept = std::max<std::uint64_t>(1, options.candidates_max);
-    TANDEM_TRY_ASSIGN(const SearchModel objective, SearchModel::create(cqm.objective(), options.memory_bytes_max));
+    TANDEM_TRY_ASSIGN(const SearchModel objective,
+                      SearchModel::create(cqm.objective(), options.memory_bytes_max, context.isa));
     TANDEM_TRY(
         check_memory(objective.bytes() + ConstraintModel::bytes(cqm) +
                          count * (ConstrainedSearch::bytes(objective.size(), kept) + ObjectiveState::bytes(objective)),

@@ -49,7 +49,7 @@ class ExhaustiveSolver final : public Solver {
 
   static Result<SolveOutcome> run_quadratic(const Model& model, const problem::Bqm& bqm, SweepOptions own,
                                             const SolveOptions& options, const SolveContext& context) {
-    TANDEM_TRY_ASSIGN(const SearchModel search, SearchModel::create(bqm, options.memory_bytes_max));
+    TANDEM_TRY_ASSIGN(const SearchModel search, SearchModel::create(bqm, options.memory_bytes_max, context.isa));
     const ExactOrder order(bqm);
     own.order = fine_order(search.steps(2 * search.error_max()), vartype(model), order);
     return run(model, search, order, own, options, context);

@@ -136,7 +136,8 @@ class PortfolioSolver final : public Solver {
     if (no_work_allowed(options)) return unsearched_outcome(model, options, context, std::move(no_work), kUnitName);
     const ReducedModel reduced(bqm, options.memory_bytes_max, context.stop);
     if (reduced.bqm().num_variables() == 0) return reduced.solved_outcome(model, count, kUnitName);
-    TANDEM_TRY_ASSIGN(const SearchModel search, SearchModel::create(reduced.bqm(), options.memory_bytes_max));
+    TANDEM_TRY_ASSIGN(const SearchModel search,
+                      SearchModel::create(reduced.bqm(), options.memory_bytes_max, context.isa));
     TANDEM_TRY(check_memory(search.bytes() + Portfolio::bytes(search, options), options));
     if (context.stop.stop_requested()) {  // before the preparation of the engines, which may take seconds too
       return unsearched_outcome(model, options, context, std::move(no_work), kUnitName);

@@ -32,7 +32,7 @@ class TabuSolver final : public Solver {
   static Result<SolveOutcome> run(const Model& model, const SolveOptions& options, const SolveContext& context,
                                   std::size_t count) {
     TANDEM_TRY_ASSIGN(const SearchModel search,
-                      SearchModel::create(std::get<problem::Bqm>(model), options.memory_bytes_max));
+                      SearchModel::create(std::get<problem::Bqm>(model), options.memory_bytes_max, context.isa));
     TANDEM_TRY(check_memory(search.bytes() + count * MemeticSearch::bytes(search, options.candidates_max), options));
     std::vector<problem::Assignment> starts = start_bits(model, options);
     std::vector<std::unique_ptr<Strand>> strands;

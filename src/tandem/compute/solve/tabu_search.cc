@@ -4,11 +4,16 @@
 #include <limits>
 #include <vector>
 
+#include "tandem/compute/solve/tabu_kernels.h"
+
 namespace tandem::solve {
 
 namespace {
 
-constexpr std::size_t kBlock = kDenseBlock;
+constexpr std::size_t kBlock = kTabuBlock;
+static_assert(kBlock == kDenseBlock);
+constexpr simd::KernelTables<TabuKernels> kKernels = {&portable::kTabuKernels, &avx2::kTabuKernels,
+                                                      &avx512::kTabuKernels};
 constexpr std::uint64_t kTenureSpread = 10;
 constexpr std::int32_t kIterationsMax = 1 << 30;  // a run this long is ended: tenures are 32-bit
 
@@ -40,14 +45,15 @@ struct Scores {
   }
 };
 
-/// Adds one row to the flip energies: raising variable i (direction 1) adds w to the flip energy of a low variable and
-/// takes it from that of a high one. `high` holds 0 or -1 of the width of the weights.
 template <class Weight, class Field>
-void add_row(Field* flip, const Weight* row, const Weight* high, Weight down, std::size_t count) {
-  for (std::size_t j = 0; j < count; ++j) {
-    const auto mask = static_cast<Weight>(high[j] ^ down);
-    flip[j] += static_cast<Weight>((row[j] ^ mask) - mask);
-  }
+const DenseTabuKernels<Weight, Field>& dense_kernels(simd::Isa isa) {
+  const TabuKernels& all = simd::kernels_for(kKernels, isa);
+  if constexpr (std::is_same_v<Weight, std::int16_t>)
+    return all.short_weights;
+  else if constexpr (std::is_same_v<Weight, std::int32_t>)
+    return all.weights;
+  else
+    return all.long_weights;
 }
 
 template <class Rows>
@@ -68,6 +74,7 @@ class Search final : public TabuSearch {
       expiring_.resize(tenure_max() + 1);
     } else {
       high_.assign(scores_.flip.size(), 0);
+      kernels_ = &dense_kernels<Weight, Field>(model.isa());
     }
   }
 
@@ -173,17 +180,16 @@ class Search final : public TabuSearch {
         scores_.flip[entry.column] += (bits_[entry.column] != 0) == down ? weight : -weight;
       }
     } else {
-      const auto mask = static_cast<Weight>(down ? -1 : 0);
-      const Weight* row = rows_.row(i);
-      if (walking_) {
-        add_row<Weight, Field>(scores_.flip.data(), row, high_.data(), mask, scores_.flip.size());
-      } else {
-        for (std::size_t block = 0; block < scores_.least.size(); ++block) {
-          add_row<Weight, Field>(scores_.flip.data() + block * kBlock, row + block * kBlock,
-                                 high_.data() + block * kBlock, mask, kBlock);
-          scores_.score_block(block, iteration_);
-        }
-      }
+      const TabuRow<Weight, Field> row{.flip = scores_.flip.data(),
+                                       .row = rows_.row(i),
+                                       .high = high_.data(),
+                                       .down = static_cast<Weight>(down ? -1 : 0),
+                                       .tabu_until = scores_.tabu_until.data(),
+                                       .iteration = iteration_,
+                                       .least = scores_.least.data(),
+                                       .least_free = scores_.least_free.data(),
+                                       .num_blocks = scores_.least.size()};
+      (walking_ ? kernels_->add : kernels_->add_and_score)(row);
       high_[i] = static_cast<Weight>(~high_[i]);
     }
     scores_.flip[i] = -scores_.flip[i];
@@ -224,6 +230,7 @@ class Search final : public TabuSearch {
   std::size_t n_;
   Scores<Field> scores_;
   std::vector<Weight> high_;  // dense: 0 or -1
+  const DenseTabuKernels<Weight, Field>* kernels_ = nullptr;  // dense
   Xoshiro256 rng_{0};
   problem::Assignment goal_;
   std::size_t cursor_ = 0;

@@ -1,0 +1,36 @@
+#include "tandem/compute/simd/isa.h"
+
+#include <algorithm>
+
+namespace tandem::simd {
+namespace {
+
+constexpr std::array<std::string_view, kNumIsas> kNames = {"portable", "avx2", "avx512"};
+constexpr std::array<Isa, kNumIsas> kAll = {Isa::kPortable, Isa::kAvx2, Isa::kAvx512};
+
+Isa detect() {
+  // What cpuid says and the operating system saves: the builtin looks at both.
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  return avx512 ? Isa::kAvx512 : avx2 ? Isa::kAvx2 : Isa::kPortable;
+}
+
+}  // namespace
+
+std::string_view to_string(Isa isa) { return kNames[static_cast<std::size_t>(isa)]; }
+
+std::optional<Isa> find_isa(std::string_view name) {
+  const auto found = std::ranges::find(kNames, name);
+  if (found == kNames.end()) return std::nullopt;
+  return kAll[static_cast<std::size_t>(found - kNames.begin())];
+}
+
+Isa best_isa() {
+  static const Isa best = detect();
+  return best;
+}
+
+std::span<const Isa> runnable_isas() { return {kAll.data(), static_cast<std::size_t>(best_isa()) + 1}; }
+
+}  // namespace tandem::simd
