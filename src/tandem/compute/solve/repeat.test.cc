@@ -8,6 +8,7 @@
 #include "tandem/base/executor.h"
 #include "tandem/base/testing/matchers.h"
 #include "tandem/compute/solve/solver.h"
+#include "tandem/model/problem/problem.h"
 #include "tandem/model/problem/testing/random_models.h"
 
 namespace tandem::solve {
@@ -31,6 +32,16 @@ Cqm choose_half(std::uint32_t n) {
   LinearConstraint half{.name = "half", .terms = {}, .comparison = Comparison::kEqual, .bound = n / 2.0};
   for (std::uint32_t i = 0; i < n; ++i) half.terms.push_back({i, 1});
   return Cqm::create(problem::random_bqm(Vartype::kBinary, n, 0.5, n), {half}).value();
+}
+
+Cqm conflicts(std::uint32_t n) {
+  Xoshiro256 rng(n);
+  std::vector<problem::QuadraticTerm> edges;
+  for (std::uint32_t u = 0; u < n; ++u) {
+    for (std::uint32_t v = u + 1; v < n; ++v)
+      if (rng.below(10) == 0) edges.push_back({u, v, 1});
+  }
+  return std::get<Cqm>(problem::make_independent_set(n, std::move(edges)).value()->state());
 }
 
 Polynomial cubic(std::uint32_t n) {
@@ -63,6 +74,7 @@ std::vector<Case> cases() {
       {"constrained", "constrained", choose_half(60)},
       {"constrained, swept", "constrained", choose_half(20)},
       {"random", "random", sparse},
+      {"independent set", "independent_set", conflicts(150)},
   };
 }
 
