@@ -48,7 +48,7 @@ inline typename Lanes<Field>::Sums widened(const void* bytes, std::size_t part) 
 
 /// The fields of the variable that the walk is at; moves on to the next one.
 template <class Field>
-inline void take_fields(ReplicaWalk& walk, const std::int8_t* high, typename Lanes<Field>::Sums* fields) {
+inline void take_fields(ReplicaWalk& walk, const ReplicaBits* bits, typename Lanes<Field>::Sums* fields) {
   using L = Lanes<Field>;
   for (std::size_t k = 0; k < kFieldVectors<Field>; ++k) {
     fields[k] = typename L::Sums{} + static_cast<typename L::Sum>(walk.row->linear);
@@ -58,7 +58,7 @@ inline void take_fields(ReplicaWalk& walk, const std::int8_t* high, typename Lan
   for (; walk.run != runs_end; ++walk.run) {
     Bytes counts[kByteVectors] = {};
     for (const std::uint32_t* end = neighbour + walk.run->count; neighbour != end; ++neighbour) {
-      const auto* bytes = reinterpret_cast<const Bytes*>(high + std::size_t{*neighbour} * kReplicas);
+      const auto* bytes = reinterpret_cast<const Bytes*>(bits[*neighbour].high);
       for (std::size_t k = 0; k < kByteVectors; ++k) counts[k] += bytes[k];
     }
     const auto weight = static_cast<typename L::Sum>(walk.run->weight);
@@ -90,15 +90,15 @@ void cool(const float* __restrict exponentials, float temperature, Field* __rest
 }
 
 template <class Field>
-bool visit(ReplicaWalk& at, std::size_t end, std::int8_t* high, const Field* thresholds, std::uint64_t& state) {
+bool visit(ReplicaWalk& at, std::size_t end, ReplicaBits* bits, const Field* thresholds, std::uint64_t& state) {
   using L = Lanes<Field>;
   ReplicaWalk walk = at;  // copies: the compiler cannot know that writing a byte leaves these alone
   std::uint64_t random = state;
   typename L::Narrow any[kFieldVectors<Field>] = {};
   while (walk.next < end) {
-    std::int8_t* own = high + walk.next * kReplicas;
+    std::int8_t* own = bits[walk.next].high;
     typename L::Sums fields[kFieldVectors<Field>];
-    take_fields<Field>(walk, high, fields);
+    take_fields<Field>(walk, bits, fields);
     random = step(random);
     const Field* place = thresholds + (random >> (64 - kThresholdBits));
     for (std::size_t k = 0; k < kFieldVectors<Field>; ++k) {
@@ -120,14 +120,14 @@ bool visit(ReplicaWalk& at, std::size_t end, std::int8_t* high, const Field* thr
 }
 
 template <class Field>
-void score(ReplicaWalk& walk, std::size_t end, const std::int8_t* high, std::int64_t* twice) {
+void score(ReplicaWalk& walk, std::size_t end, const ReplicaBits* bits, std::int64_t* twice) {
   using L = Lanes<Field>;
   constexpr std::size_t kWidth = kVector / sizeof(Field);
   while (walk.next < end) {
     const std::int64_t linear = walk.row->linear;
-    const std::int8_t* own = high + walk.next * kReplicas;
+    const std::int8_t* own = bits[walk.next].high;
     typename L::Sums fields[kFieldVectors<Field>];
-    take_fields<Field>(walk, high, fields);
+    take_fields<Field>(walk, bits, fields);
     for (std::size_t k = 0; k < kFieldVectors<Field>; ++k) {
       for (std::size_t r = 0; r < kWidth; ++r) {
         const std::size_t replica = k * kWidth + r;

@@ -31,7 +31,7 @@ class Annealing final : public ReplicaAnnealing {
         temperatures_(temperatures),
         visit_units_(visit_units),
         walk_(model.start()),
-        high_(model.size() * kReplicas),
+        bits_(model.size()),
         thresholds_(kThresholds + kReplicas) {}
 
   void begin(const ReplicaRead& read) override {
@@ -57,7 +57,7 @@ class Annealing final : public ReplicaAnnealing {
       if (phase_ == Phase::kSetting) {
         set(end);
       } else {
-        moved_ |= kernels_.visit(walk_, end, high_.data(), thresholds_.data(), random_);
+        moved_ |= kernels_.visit(walk_, end, bits_.data(), thresholds_.data(), random_);
       }
       units_ += (end - first) * visit_units_;
       if (end == model_.size()) end_sweep();
@@ -68,14 +68,14 @@ class Annealing final : public ReplicaAnnealing {
   std::array<std::int64_t, kReplicas> energies() const override {
     std::array<std::int64_t, kReplicas> out{};
     ReplicaWalk walk = model_.start();
-    kernels_.score(walk, model_.size(), high_.data(), out.data());
+    kernels_.score(walk, model_.size(), bits_.data(), out.data());
     for (std::int64_t& energy : out) energy /= 2;
     return out;
   }
 
   void copy(std::size_t replica, problem::Assignment& bits) const override {
     bits.resize(model_.size());
-    for (std::size_t i = 0; i < bits.size(); ++i) bits[i] = static_cast<std::int8_t>(-high_[i * kReplicas + replica]);
+    for (std::size_t i = 0; i < bits.size(); ++i) bits[i] = static_cast<std::int8_t>(-bits_[i].high[replica]);
   }
 
  private:
@@ -83,7 +83,7 @@ class Annealing final : public ReplicaAnnealing {
 
   void set(std::size_t end) {
     for (; walk_.next < end; ++walk_.next) {
-      std::int8_t* own = high_.data() + walk_.next * kReplicas;
+      std::int8_t* own = bits_[walk_.next].high;
       const std::uint64_t random = rng_();
       for (std::size_t r = 0; r < kReplicas; ++r) own[r] = static_cast<std::int8_t>(-((random >> r) & 1));
       if (read_.starts.empty()) continue;
@@ -138,7 +138,7 @@ class Annealing final : public ReplicaAnnealing {
   Xoshiro256 rng_{0};
   std::uint64_t random_ = 1;
   ReplicaWalk walk_;
-  std::vector<std::int8_t> high_;
+  std::vector<ReplicaBits> bits_;
   std::vector<Field> thresholds_;
 };
 

@@ -1,7 +1,6 @@
 // tandem/compute/solve/replica_kernels.h - the inner loops of annealing many replicas side by side, for each instruction set.
 //
-// Room: compute, inside solve. See compute/simd/isa.h. Replica r of variable i is byte i * kReplicas + r: 0 where it is low, -1 where
-// it is high, so that a sum of bytes counts the high ones.
+// Room: compute, inside solve. See compute/simd/isa.h.
 #pragma once
 
 #include <cstddef>
@@ -10,6 +9,11 @@
 namespace tandem::solve {
 
 inline constexpr std::size_t kReplicas = 32;
+/// One variable in all replicas: 0 where it is low, -1 where it is high, so that a sum counts the high ones.
+struct alignas(kReplicas) ReplicaBits {
+  std::int8_t high[kReplicas];
+};
+
 /// Thresholds of one temperature. A visit reads kReplicas in a row from a random place, so as many more follow.
 inline constexpr std::size_t kThresholdBits = 12;
 inline constexpr std::size_t kThresholds = std::size_t{1} << kThresholdBits;
@@ -41,9 +45,9 @@ struct ReplicaKernels {
   void (*cool)(const float* exponentials, float temperature, Field* thresholds);
   /// Visits the variables up to `end`: each replica flips where its flip energy is <= its threshold. `random` is the state of a
   /// generator, not zero. Returns whether any flipped.
-  bool (*visit)(ReplicaWalk& walk, std::size_t end, std::int8_t* high, const Field* thresholds, std::uint64_t& random);
+  bool (*visit)(ReplicaWalk& walk, std::size_t end, ReplicaBits* bits, const Field* thresholds, std::uint64_t& random);
   /// Adds to `twice` of each replica linear + field of every variable up to `end` that is high: in the end twice its energy.
-  void (*score)(ReplicaWalk& walk, std::size_t end, const std::int8_t* high, std::int64_t* twice);
+  void (*score)(ReplicaWalk& walk, std::size_t end, const ReplicaBits* bits, std::int64_t* twice);
 };
 
 struct AllReplicaKernels {

@@ -12,7 +12,8 @@ namespace {
 // The best of a few on Gset graphs of all kinds, at three CPU seconds each.
 constexpr std::uint64_t kFirstSweeps = 32;
 constexpr std::uint64_t kSweepsMax = std::uint64_t{1} << 40;
-constexpr std::uint64_t kFirstAnneal = 4;     // the first anneal of an epoch against those of its generations
+constexpr std::uint64_t kGrowth = 3;            // of the sweeps, from an epoch to the next
+constexpr std::uint64_t kFirstAnneal = 4;       // the first anneal of an epoch against those of its generations
 constexpr double kReheatShare = 0.6;          // of the hot temperature
 constexpr std::uint64_t kGenerationsMixed = 4;  // one in so many generations takes parts of other members
 constexpr std::uint64_t kBarrenMax = 8;
@@ -129,7 +130,7 @@ void ReplicaSearch::end_generation() {
     begin_generation();
     return;
   }
-  if (sweeps_ < kSweepsMax) sweeps_ *= 2;
+  if (sweeps_ < kSweepsMax) sweeps_ *= kGrowth;
   begin_epoch();
 }
 

@@ -20,7 +20,7 @@ struct ReplicaSearchOptions {
   std::vector<problem::Assignment> starts{};  ///< bits; the first population
 };
 
-/// Epochs, each of twice as many sweeps: an anneal from random assignments, then generations until some in a row bring no new best
+/// Epochs, each of several times as many sweeps: an anneal from random assignments, then generations until some in a row bring no new best
 /// of the epoch. In a generation each member is annealed from a lower temperature and takes back its old parts where they are no
 /// worse; now and then it takes parts of another member.
 ///
