@@ -216,8 +216,9 @@ Read lengthening_read(std::uint64_t seed, std::uint64_t number, std::uint64_t do
 }
 
 Temperatures measure_temperatures(const SearchModel& model) {
-  return std::visit([&](const auto& rows) { return measured(QuadraticLandscape<std::decay_t<decltype(rows)>>(model, rows)); },
-                    model.rows());
+  return std::visit(
+      [&](const auto& rows) { return measured(QuadraticLandscape<std::decay_t<decltype(rows)>>(model, rows)); },
+      model.rows());
 }
 
 std::unique_ptr<AnnealingSearch> AnnealingSearch::create(const SearchModel& model, const AnnealingOptions& options) {

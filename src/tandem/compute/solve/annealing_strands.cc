@@ -89,7 +89,8 @@ class ReplicaReads final : public AnnealingStrand {
     for (std::size_t r = 0; r < kReplicas && !starts_.empty(); ++r) {
       batch_starts_.push_back({0, starts_[(next_ * kReplicas + r) % starts_.size()]});
     }
-    annealing_->begin({.seed = derive_seed(share_.seed, next_), .sweeps = sweeps_of_read(share_), .starts = batch_starts_});
+    annealing_->begin(
+        {.seed = derive_seed(share_.seed, next_), .sweeps = sweeps_of_read(share_), .starts = batch_starts_});
     batch_ = next_;
     next_ += share_.count;
   }
@@ -136,7 +137,8 @@ std::uint64_t results_max(const AnnealingShare& share) {
 
 }  // namespace
 
-std::unique_ptr<AnnealingStrand> make_scalar_strand(std::unique_ptr<AnnealingSearch> search, const AnnealingShare& share,
+std::unique_ptr<AnnealingStrand> make_scalar_strand(std::unique_ptr<AnnealingSearch> search,
+                                                    const AnnealingShare& share,
                                                     const std::vector<problem::Assignment>& starts) {
   return std::make_unique<ScalarStrand>(std::move(search), share, starts);
 }
@@ -159,8 +161,9 @@ std::uint64_t scalar_strand_bytes(std::size_t num_variables, const AnnealingShar
 }
 
 std::uint64_t replica_strand_bytes(std::size_t num_variables, const AnnealingShare& share) {
-  return share.num_samples == 0 ? ReplicaSearch::bytes(num_variables, share.candidates_max)
-                                : ReplicaAnnealing::bytes(num_variables) + num_variables * (kReplicas + results_max(share));
+  return share.num_samples == 0
+             ? ReplicaSearch::bytes(num_variables, share.candidates_max)
+             : ReplicaAnnealing::bytes(num_variables) + num_variables * (kReplicas + results_max(share));
 }
 
 }  // namespace tandem::solve

@@ -30,7 +30,8 @@ class AnnealingStrand : public Strand {
 };
 
 /// `starts` are bits and must outlive the strand.
-std::unique_ptr<AnnealingStrand> make_scalar_strand(std::unique_ptr<AnnealingSearch> search, const AnnealingShare& share,
+std::unique_ptr<AnnealingStrand> make_scalar_strand(std::unique_ptr<AnnealingSearch> search,
+                                                    const AnnealingShare& share,
                                                     const std::vector<problem::Assignment>& starts);
 std::unique_ptr<AnnealingStrand> make_replica_strand(const ReplicaModel& model, const Temperatures& temperatures,
                                                      const AnnealingShare& share,

@@ -43,7 +43,7 @@ template <class Field>
 inline typename Lanes<Field>::Sums widened(const void* bytes, std::size_t part) {
   using L = Lanes<Field>;
   const auto narrow = static_cast<const typename L::Narrow*>(bytes)[part];
-  return (typename L::Sums)__builtin_convertvector(narrow, typename L::Signed);
+  return (typename L::Sums) __builtin_convertvector(narrow, typename L::Signed);
 }
 
 /// The fields of the variable that the walk is at; moves on to the next one.
@@ -85,7 +85,8 @@ template <class Field>
 void cool(const float* __restrict exponentials, float temperature, Field* __restrict thresholds) {
   for (std::size_t k = 0; k < kThresholds + kReplicas; ++k) {
     const float value = temperature * exponentials[k];
-    thresholds[k] = static_cast<Field>(static_cast<std::int32_t>(value < kThresholdMax<Field> ? value : kThresholdMax<Field>));
+    thresholds[k] =
+        static_cast<Field>(static_cast<std::int32_t>(value < kThresholdMax<Field> ? value : kThresholdMax<Field>));
   }
 }
 

@@ -40,8 +40,8 @@ class Annealing final : public ReplicaAnnealing {
     rng_ = Xoshiro256(read.seed);
     random_ = rng_() | 1;
     sweep_ = 0;
-    sweeps_per_table_ = std::max<std::uint64_t>(
-        1, std::min(kVisitsPerTable / model_.size(), read_.sweeps / kTablesPerRead));
+    sweeps_per_table_ =
+        std::max<std::uint64_t>(1, std::min(kVisitsPerTable / model_.size(), read_.sweeps / kTablesPerRead));
     walk_ = model_.start();
     phase_ = Phase::kSetting;
     done_ = false;
@@ -118,8 +118,7 @@ class Annealing final : public ReplicaAnnealing {
 
   /// The thresholds of the sweep, from another part of the samples each time.
   void cool() {
-    const double share =
-        read_.sweeps == 1 ? 0 : static_cast<double>(sweep_) / static_cast<double>(read_.sweeps - 1);
+    const double share = read_.sweeps == 1 ? 0 : static_cast<double>(sweep_) / static_cast<double>(read_.sweeps - 1);
     const double hot = std::max(read_.hot_share * temperatures_.hot, temperatures_.cold);
     const double temperature = hot + share * (temperatures_.cold - hot);
     constexpr std::size_t kPlaces = ReplicaModel::kExponentials - kThresholds - kReplicas;

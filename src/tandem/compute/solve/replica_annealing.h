@@ -18,7 +18,8 @@ struct ReplicaRead {
   std::uint64_t seed = 1;
   std::uint64_t sweeps = 1;
   double hot_share = 1;  ///< of Temperatures::hot, where it begins
-  std::span<const Candidate> starts{};  ///< replica r begins with number r modulo their count; random where there are none
+  std::span<const Candidate>
+      starts{};  ///< replica r begins with number r modulo their count; random where there are none
 };
 
 /// Threads: one; the model may be shared. Cost: a visit reads kReplicas bytes a neighbour.

@@ -41,7 +41,8 @@ bool ReplicaModel::fits(const SearchModel& model) {
 }
 
 std::uint64_t ReplicaModel::bytes(const SearchModel& model) {
-  return kExponentials * sizeof(float) + model.size() * sizeof(ReplicaRow) + model.num_entries() * (sizeof(ReplicaRun) + sizeof(std::uint32_t));
+  return kExponentials * sizeof(float) + model.size() * sizeof(ReplicaRow) +
+         model.num_entries() * (sizeof(ReplicaRun) + sizeof(std::uint32_t));
 }
 
 ReplicaModel::ReplicaModel(const SearchModel& model) : model_(&model) {
