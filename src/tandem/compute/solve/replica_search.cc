@@ -140,7 +140,7 @@ void ReplicaSearch::collect(Archive& into) const {
 }
 
 void ReplicaSearch::offer(const Candidate& candidate) {
-  if (phase_ != Phase::kAnnealing || population_.empty()) return;
+  if (population_.empty() || population_.back().bits.empty()) return;
   const auto worst = std::ranges::max_element(population_, {}, &Candidate::energy);
   if (candidate.energy >= worst->energy || std::ranges::find(population_, candidate) != population_.end()) return;
   *worst = candidate;

@@ -38,7 +38,7 @@ class ReplicaSearch {
   std::int64_t best_energy() const { return best_energy_; }
   /// What has been found up to the last step; needs at least one.
   void collect(Archive& into) const;
-  /// Takes a candidate from elsewhere in place of the worst member.
+  /// Takes a candidate from elsewhere in place of the worst member, once there are members.
   void offer(const Candidate& candidate);
   /// Visits of all replicas until the first population stands, about.
   static std::uint64_t first_visits(std::size_t num_variables);
