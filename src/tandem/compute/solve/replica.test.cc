@@ -243,7 +243,7 @@ TEST(ReplicaSearch, finds_every_optimum_of_small_models) {
     problem::for_each_assignment(Vartype::kBinary, search.size(),
                                  [&](const Assignment& bits) { least = std::min(least, search.energy(bits)); });
     const ReplicaModel model(search);
-    const Archive found = search_for(model, {.seed = 5}, 400 * search.size());
+    const Archive found = search_for(model, {.seed = 5}, 5000 * search.size());
     ASSERT_FALSE(found.empty());
     EXPECT_EQ(found.candidates().front().energy, least) << one.name;
     for (const Candidate& candidate : found.candidates()) {
@@ -259,8 +259,8 @@ TEST(ReplicaSearch, has_something_after_its_first_step_and_keeps_a_start) {
   ASSERT_FALSE(first.empty());
   EXPECT_EQ(first.candidates().front().energy, search.energy(first.candidates().front().bits));
 
-  const Candidate good = search_for(model, {.seed = 1}, 3000 * search.size()).candidates().front();
-  for (const std::uint64_t units : {std::uint64_t{1}, std::uint64_t{100} * search.size()}) {
+  const Candidate good = search_for(model, {.seed = 1}, 20000 * search.size()).candidates().front();
+  for (const std::uint64_t units : {std::uint64_t{1}, std::uint64_t{1000} * search.size()}) {
     const Archive kept = search_for(model, {.seed = 2, .starts = {good.bits}}, units);
     EXPECT_LE(kept.candidates().front().energy, good.energy);
   }
@@ -269,17 +269,17 @@ TEST(ReplicaSearch, has_something_after_its_first_step_and_keeps_a_start) {
 TEST(ReplicaSearch, a_candidate_from_elsewhere_takes_part) {
   const SearchModel search = search_model(problem::random_bqm(Vartype::kSpin, 300, 0.03, 9));
   const ReplicaModel model(search);
-  const Candidate good = search_for(model, {.seed = 1}, 3000 * search.size()).candidates().front();
+  const Candidate good = search_for(model, {.seed = 1}, 20000 * search.size()).candidates().front();
   ReplicaSearch other(model, {.seed = 2, .sweeps_first = 1, .temperatures = measure_temperatures(search)});
   ThreadExecutor executor(1);
   const SolveContext context{executor, {}, {}, 1};
   const WorkLimit unlimited;
   Race race({.objective = [](std::int64_t energy) { return static_cast<double>(energy); }}, unlimited, context);
   // Past the first anneal of four sweeps and the crossings behind it.
-  other.advance(60 * search.size(), Watch(race, 0));
+  other.advance(250 * search.size(), Watch(race, 0));
   ASSERT_GT(other.best_energy(), good.energy);
   other.offer(good);
-  other.advance(200 * search.size(), Watch(race, 0));
+  other.advance(1000 * search.size(), Watch(race, 0));
   EXPECT_LE(other.best_energy(), good.energy);
 }
 

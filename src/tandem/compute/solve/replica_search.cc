@@ -10,13 +10,14 @@ namespace tandem::solve {
 namespace {
 
 // The best of a few on Gset graphs of all kinds, at three CPU seconds each.
-constexpr std::uint64_t kFirstSweeps = 32;
+constexpr std::uint64_t kFirstSweeps = 4;
 constexpr std::uint64_t kSweepsMax = std::uint64_t{1} << 40;
 constexpr std::uint64_t kGrowth = 3;            // of the sweeps, from an epoch to the next
 constexpr std::uint64_t kFirstAnneal = 4;       // the first anneal of an epoch against those of its generations
 constexpr double kReheatShare = 0.6;          // of the hot temperature
 constexpr std::uint64_t kGenerationsMixed = 4;  // one in so many generations takes parts of other members
 constexpr std::uint64_t kBarrenMax = 8;
+constexpr std::uint64_t kCrossingVisits = 6;  // time of crossing a member, in visits by all replicas a variable
 
 }  // namespace
 
@@ -44,10 +45,6 @@ ReplicaSearch::ReplicaSearch(const ReplicaModel& model, ReplicaSearchOptions opt
 std::uint64_t ReplicaSearch::bytes(std::size_t num_variables, std::size_t candidates_max) {
   return ReplicaAnnealing::bytes(num_variables) + ComponentCrossing::bytes(num_variables) +
          num_variables * (kReplicas + candidates_max + 1);
-}
-
-std::uint64_t ReplicaSearch::first_visits(std::size_t num_variables) {
-  return num_variables * kFirstSweeps * kFirstAnneal * 2;
 }
 
 void ReplicaSearch::begin_epoch() {
@@ -84,7 +81,7 @@ void ReplicaSearch::advance(std::uint64_t units_end, const Watch& watch) {
     } else {
       mix(member);
     }
-    crossing_units_ += options_.visit_units * model_.size();
+    crossing_units_ += kCrossingVisits * options_.visit_units * model_.size();
     ++next_;
     note(member, watch);
     if (next_ < kReplicas) continue;

@@ -40,8 +40,6 @@ class ReplicaSearch {
   void collect(Archive& into) const;
   /// Takes a candidate from elsewhere in place of the worst member, once there are members.
   void offer(const Candidate& candidate);
-  /// Visits of all replicas until the first population stands, about.
-  static std::uint64_t first_visits(std::size_t num_variables);
 
  private:
   enum class Phase : std::uint8_t { kAnnealing, kCrossing, kMixing };

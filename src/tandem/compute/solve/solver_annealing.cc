@@ -7,6 +7,7 @@ namespace tandem::solve {
 namespace {
 
 constexpr std::uint64_t kRoundsByItself = 1;
+constexpr std::uint64_t kReplicaSweeps = 2048;  // of a first round: some generations
 
 class AnnealingSolver final : public Solver {
  public:
@@ -62,8 +63,7 @@ class AnnealingSolver final : public Solver {
     for (std::size_t i = 0; i < count; ++i) {
       strands.push_back(make_replica_strand(replicas, temperatures, share_of(i, count, options), starts));
     }
-    const std::uint64_t round = ReplicaSearch::first_visits(search.size()) * kReplicas;
-    return run(model, search, &search, options, context, strands, round);
+    return run(model, search, &search, options, context, strands, search.size() * kReplicas * kReplicaSweeps);
   }
 
   template <class Form>
