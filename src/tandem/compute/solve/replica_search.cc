@@ -17,6 +17,7 @@ constexpr std::uint64_t kFirstAnneal = 4;       // the first anneal of an epoch 
 constexpr double kReheatShare = 0.6;          // of the hot temperature
 constexpr std::uint64_t kGenerationsMixed = 4;  // one in so many generations takes parts of other members
 constexpr std::uint64_t kBarrenMax = 8;
+constexpr std::uint64_t kSweepsOfGenerations = 32;  // with fewer, most of the time would be crossing
 constexpr std::uint64_t kCrossingVisits = 6;  // time of crossing a member, in visits by all replicas a variable
 
 }  // namespace
@@ -123,7 +124,7 @@ void ReplicaSearch::end_generation() {
   barren_ = best < best_of_epoch_ ? 0 : barren_ + 1;
   best_of_epoch_ = std::min(best, best_of_epoch_);
   ++generation_;
-  if (barren_ < kBarrenMax) {
+  if (barren_ < kBarrenMax && sweeps_ >= kSweepsOfGenerations) {
     begin_generation();
     return;
   }

@@ -20,9 +20,9 @@ struct ReplicaSearchOptions {
   std::vector<problem::Assignment> starts{};  ///< bits; the first population
 };
 
-/// Epochs, each of several times as many sweeps: an anneal from random assignments, then generations until some in a row bring no new best
-/// of the epoch. In a generation each member is annealed from a lower temperature and takes back its old parts where they are no
-/// worse; now and then it takes parts of another member.
+/// Epochs, each of several times as many sweeps: an anneal from random assignments, then generations until some in a row bring no
+/// new best of the epoch; the first epochs, there for something early, have none. In a generation each member is annealed from a
+/// lower temperature and takes back its old parts where they are no worse; now and then it takes parts of another member.
 ///
 /// Threads: one; the model may be shared. Cost: a visit of all replicas a step; between anneals O(n) a member, and its rows that
 /// changed.
