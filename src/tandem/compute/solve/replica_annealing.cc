@@ -50,7 +50,7 @@ class Annealing final : public ReplicaAnnealing {
   void advance(std::uint64_t units_end, const Watch& watch) override {
     if (watch.stopped()) return;
     while (!done_ && units_ < units_end) {
-      const std::uint64_t visits = (units_end - units_ + visit_units_ - 1) / visit_units_;
+      const std::uint64_t visits = (units_end - units_ - 1) / visit_units_ + 1;
       const std::size_t first = walk_.next;
       const std::size_t end =
           first + std::min<std::uint64_t>({model_.size() - first, model_.variables_per_look(), visits});

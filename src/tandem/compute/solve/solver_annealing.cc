@@ -9,10 +9,9 @@ namespace {
 constexpr std::uint64_t kRoundsByItself = 1;
 constexpr std::uint64_t kReplicaSweeps = 2048;  // of a first round: some generations
 
-/// Whether replicas side by side are the faster way. Measured on one core of a Zen 4, updates a second against one at a time: sparse
-/// Gset graphs 9 to 60 times as many, so that four reads take less time side by side; dense models 3 to 10 times with a few
-/// distinct weights and half with many, for a visit sums the whole row while a flip, which adds it by vectors as it is, is rare: too
-/// few for a search that gets along with some short reads.
+/// Whether replicas side by side are the faster way. Updates a second against one replica at a time, measured on a core of a Zen 4:
+/// on sparse Gset graphs 9 to 60 times as many, so that four reads pay; on dense models from 10 times as many (n = 60, equal
+/// weights) to half (n = 100, all different), for a visit sums the whole row, where a flip is rare and adds it by vectors anyway.
 bool side_by_side(const SearchModel& model, const SolveOptions& options) {
   constexpr std::uint64_t kReadsMin = 4;
   const bool few = options.num_samples != 0 && options.num_samples < kReadsMin;
