@@ -140,9 +140,10 @@ void register_all() {
                                                 {"planar_union_800", planar_union(800)}};
   for (const auto& [name, bqm] : models) {
     const auto add = [&](const std::string& how, Way way, simd::Isa isa) {
-      benchmark::RegisterBenchmark((std::string(name) + "/" + how).c_str(),
-                                   [bqm = bqm, way, isa](benchmark::State& run) { annealing(run, bqm, way, isa); })
-          ->Unit(benchmark::kMillisecond);
+      benchmark::RegisterBenchmark((std::string(name) + "/" + how).c_str(), [bqm = bqm, way,
+                                                                             isa](benchmark::State& run) {
+        annealing(run, bqm, way, isa);
+      })->Unit(benchmark::kMillisecond);
     };
     add("scalar", Way::kScalar, simd::Isa::kPortable);
     for (const simd::Isa isa : {simd::Isa::kPortable, simd::Isa::kAvx2, simd::Isa::kAvx512}) {
