@@ -9,16 +9,16 @@ namespace tandem::solve {
 
 namespace {
 
-// The best of a few on Gset graphs of all kinds, at three CPU seconds each.
+// The best of a few on Gset graphs of all kinds at three CPU seconds each; half or twice of any hardly matters.
 constexpr std::uint64_t kFirstSweeps = 4;
 constexpr std::uint64_t kSweepsMax = std::uint64_t{1} << 40;
-constexpr std::uint64_t kGrowth = 3;            // of the sweeps, from an epoch to the next
-constexpr std::uint64_t kFirstAnneal = 4;       // the first anneal of an epoch against those of its generations
-constexpr double kReheatShare = 0.6;          // of the hot temperature
-constexpr std::uint64_t kGenerationsMixed = 4;  // one in so many generations takes parts of other members
+constexpr std::uint64_t kGrowth = 3;             // of the sweeps, from an epoch to the next
+constexpr std::uint64_t kFirstAnneal = 4;        // the first anneal of an epoch against those of its generations
+constexpr double kReheatShare = 0.6;             // of the hot temperature
+constexpr std::uint64_t kGenerationsMixed = 4;   // one in so many generations takes parts of other members
 constexpr std::uint64_t kBarrenMax = 8;
 constexpr std::uint64_t kSweepsOfGenerations = 32;  // with fewer, most of the time would be crossing
-constexpr std::uint64_t kCrossingVisits = 6;  // time of crossing a member, in visits by all replicas a variable
+constexpr std::uint64_t kCrossingVisits = 6;  // time of crossing a member, in visits by all replicas of each variable
 
 }  // namespace
 
