@@ -1,7 +1,7 @@
 // tandem/compute/solve/component_crossing.h - the best child of two assignments that differ in parts which do not touch.
 //
-// Room: compute, inside solve. Source: partition crossover (Whitley, Hains, Howe 2009, GECCO) on the couplings of a quadratic
-// model; as a move of spin glasses the clusters of Houdayer 2001 (Eur. Phys. J. B 22).
+// Room: compute, inside solve. Source: Tinos, Whitley, Chicano 2015, "Partition crossover for pseudo-Boolean optimization" (FOGA);
+// the same parts are the clusters of Houdayer 2001 (Eur. Phys. J. B 22) for spin glasses.
 #pragma once
 
 #include <cstdint>

@@ -1,8 +1,8 @@
 // tandem/compute/solve/replica_search.h - annealing of a population: heated up a little again and again, and crossed by parts.
 //
 // Room: compute, inside solve. Where the model is sparse, what one reheating changes falls into many parts that do not touch, and
-// each is kept only where it is no worse: so a large model improves in all its corners at once. Reheating as in Ma, Hao 2017 and
-// other iterated searches for max-cut; parts as in component_crossing.h.
+// each is kept only where it is no worse: so a large model improves in all its corners at once. The parts, and their source, are
+// those of component_crossing.h.
 #pragma once
 
 #include "tandem/compute/solve/archive.h"
