@@ -41,8 +41,9 @@ bool ReplicaModel::fits(const SearchModel& model) {
 }
 
 std::uint64_t ReplicaModel::bytes(const SearchModel& model) {
+  // Runs are counted as they come: a vector that grows may hold twice as many, and the half of that which it leaves.
   return kExponentials * sizeof(float) + model.size() * sizeof(ReplicaRow) +
-         model.num_entries() * (sizeof(ReplicaRun) + sizeof(std::uint32_t));
+         model.num_entries() * (3 * sizeof(ReplicaRun) + sizeof(std::uint32_t));
 }
 
 ReplicaModel::ReplicaModel(const SearchModel& model) : model_(&model) {
@@ -70,6 +71,7 @@ ReplicaModel::ReplicaModel(const SearchModel& model) : model_(&model) {
     symmetric_ = symmetric_ && least + greatest == 0;
     narrow_ = narrow_ && std::max(-least, greatest) <= std::numeric_limits<std::int16_t>::max();
   }
+  runs_.shrink_to_fit();
   Xoshiro256 rng(kExponentialSeed);
   exponentials_.resize(kExponentials);
   for (float& value : exponentials_) value = static_cast<float>(exponential(rng()));

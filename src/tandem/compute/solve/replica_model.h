@@ -19,7 +19,7 @@ class ReplicaModel {
 
   /// Whether lanes of 32 bits hold every field.
   static bool fits(const SearchModel& model);
-  static std::uint64_t bytes(const SearchModel& model);  ///< at most
+  static std::uint64_t bytes(const SearchModel& model);  ///< at most, while it is built
   /// Needs fits(model).
   explicit ReplicaModel(const SearchModel& model);
 
