@@ -55,6 +55,14 @@ Polynomial cubic(std::uint32_t n) {
   return Polynomial::create(Vartype::kSpin, n, std::move(terms)).value();
 }
 
+/// Weights that lanes of 16 bits do not hold.
+Bqm heavy(std::uint32_t n) {
+  const Bqm light = problem::random_bqm(Vartype::kBinary, n, 3.0 / n, n);
+  std::vector<problem::QuadraticTerm> terms(light.terms().begin(), light.terms().end());
+  for (std::size_t k = 0; k < terms.size(); ++k) terms[k].bias *= static_cast<double>(9973 + k);
+  return Bqm::create(Vartype::kSpin, std::vector<double>(n), std::move(terms), 0).value();
+}
+
 std::vector<Case> cases() {
   const Bqm dense = problem::random_bqm(Vartype::kBinary, 300, 1, 1);
   const Bqm sparse = problem::random_bqm(Vartype::kSpin, 500, 0.01, 2);
@@ -64,6 +72,7 @@ std::vector<Case> cases() {
       {"tabu, sparse", "tabu", sparse},
       {"annealing, dense", "annealing", dense},
       {"annealing, sparse", "annealing", sparse},
+      {"annealing, sparse and heavy", "annealing", heavy(200)},
       {"annealing, polynomial", "annealing", cubic(60)},
       {"portfolio, dense", "portfolio", dense},
       {"portfolio, sparse", "portfolio", sparse},
@@ -178,6 +187,19 @@ TEST(Repeat, limits_decide_the_answer_and_threads_do_not) {
       ASSERT_TRUE(both.has_value()) << one.name;
       EXPECT_EQ(bytes_of(*alone), bytes_of(*both)) << one.name;
       expect_repeats(one, options, *alone, "limits");
+    }
+  }
+}
+
+TEST(Repeat, counted_reads_are_the_same_on_every_set_and_in_parts) {
+  for (const Model& model : {Model(problem::random_bqm(Vartype::kSpin, 120, 0.03, 2)), Model(heavy(120))}) {
+    const Case one{"reads", "annealing", model};
+    for (const std::uint64_t units : {std::uint64_t{1}, std::uint64_t{100'000}, UINT64_MAX}) {
+      SolveOptions options{.seed = 3, .strands = 2, .num_samples = 70, .sweeps = 20};
+      options.work.units = {units, units};
+      const auto outcome = run(one, options, 1);
+      ASSERT_TRUE(outcome.has_value());
+      expect_repeats(one, options, *outcome, fmt::format("{} units", units));
     }
   }
 }
