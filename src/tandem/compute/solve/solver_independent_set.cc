@@ -187,6 +187,9 @@ class IndependentSetSolver final : public Solver {
         const std::size_t size = of(leader).best_size();
         for (std::size_t i = 0; i < count; ++i) of(i).hear(size, &found);
       });
+      std::vector<std::uint64_t> done = work_done(strands);
+      if (std::ranges::all_of(done, [](std::uint64_t units) { return units == 0; }))  // as where the limit allows none
+        return unsearched_outcome(model, options, context, std::move(done), kUnitName);
       best = of(best_strand(strands)).best();
     }
     SolveOutcome outcome;
