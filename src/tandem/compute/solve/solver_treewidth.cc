@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <ranges>
+
 #include "tandem/compute/solve/outcome.h"
 #include "tandem/compute/solve/solver.h"
 #include "tandem/compute/solve/width_search.h"
@@ -28,6 +31,9 @@ class TreewidthSolver final : public Solver {
     const std::size_t count = num_strands(options);
     TANDEM_TRY(check_input(info(), model, options, count));
     if (num_variables(model) == 0) return empty_outcome(model, count, kUnitName);
+    if (no_work_allowed(options)) {
+      return unsearched_outcome(model, options, context, std::vector<std::uint64_t>(count), kUnitName);
+    }
     return with_memory(options, [&] { return run(model, options, context, count); });
   }
 
@@ -50,13 +56,31 @@ class TreewidthSolver final : public Solver {
     Race race({.objective = [&](std::int64_t energy) { return search.objective(energy); },
                .target = options.target ? search.energy_at_most(*options.target) : std::nullopt},
               options.work, context);
-    const StopReason reason = race.run(strands, lengths, [](std::uint64_t) {});
+    const StopReason reason = race.run(strands, lengths, [&](std::uint64_t) {
+      // Each takes what is better in the best of the strand before it; all are looked up before any moves.
+      std::vector<Archive> best;
+      for (std::size_t i = 0; i < count; ++i) of(i).collect(best.emplace_back(1));
+      for (std::size_t i = 0; i < count && count > 1; ++i) {
+        for (const Candidate& one : best[(i + count - 1) % count].candidates()) of(i).offer(one.bits);
+      }
+    });
 
     Archive archive(std::max<std::uint64_t>(1, options.candidates_max));
     for (std::size_t i = 0; i < count; ++i) of(i).collect(archive);
     if (archive.empty()) return unsearched_outcome(model, options, context, work_done(strands), kUnitName);
     SolveOutcome outcome;
-    outcome.samples = make_samples(model, archive.candidates(), &search);
+    const bool whole =
+        std::ranges::any_of(std::views::iota(std::size_t{0}, count), [&](std::size_t i) { return of(i).proved(); });
+    outcome.proved = whole && search.exact();
+    if (outcome.proved) {
+      const ExactOrder exact(std::get<problem::Bqm>(model));
+      outcome.samples = make_proved_samples(model, archive.candidates(), archive.candidates().front().bits, exact,
+                                            archive.candidates().size());
+      outcome.bound = outcome.samples.best().energy;
+    } else {
+      outcome.samples = make_samples(model, archive.candidates(), &search);
+      if (whole) outcome.bound = search.objective(archive.candidates().front().energy) - search.error_max();
+    }
     outcome.work_done = work_done(strands);
     outcome.reason = reason;
     outcome.unit_name = kUnitName;

@@ -62,8 +62,9 @@ inline Block load_spread(const unsigned char* from, const Spread& spread) {
   const __m512i dwords = _mm512_permutexvar_epi32(_mm512_load_si512(spread.dwords), _mm512_loadu_si512(from));
   return reinterpret_cast<Block>(_mm512_shuffle_epi8(dwords, _mm512_load_si512(spread.bytes)));
 #elif defined(__AVX2__)
-  const __m256i dwords = _mm256_permutevar8x32_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)),
-                                                     _mm256_load_si256(reinterpret_cast<const __m256i*>(spread.dwords)));
+  const __m256i dwords =
+      _mm256_permutevar8x32_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)),
+                                  _mm256_load_si256(reinterpret_cast<const __m256i*>(spread.dwords)));
   return reinterpret_cast<Block>(
       _mm256_shuffle_epi8(dwords, _mm256_load_si256(reinterpret_cast<const __m256i*>(spread.bytes))));
 #else
@@ -148,7 +149,8 @@ void eliminate(const WidthStep<Value>& it) {
       const WidthChild& child = it.children[c];
       const Spread& spread = kSpreads.of[child.shuffle];
       low += reinterpret_cast<Words>(load_spread(static_cast<const unsigned char*>(child.low) + child.offset, spread));
-      high += reinterpret_cast<Words>(load_spread(static_cast<const unsigned char*>(child.high) + child.offset, spread));
+      high +=
+          reinterpret_cast<Words>(load_spread(static_cast<const unsigned char*>(child.high) + child.offset, spread));
     }
     const auto a = reinterpret_cast<Values>(low);
     const auto b = reinterpret_cast<Values>(high);

@@ -232,7 +232,10 @@ void WidthPlanner::measure(WidthPlan& plan) {
     plan.bits_max = std::max(plan.bits_max, step.bits);
     plan.children_max = std::max(plan.children_max, plan.steps[r + 1].children - step.children);
   }
-  plan.value_bytes = holds<std::int8_t>(bound) ? 1 : holds<std::int16_t>(bound) ? 2 : holds<std::int32_t>(bound) ? 4 : 8;
+  plan.value_bytes = holds<std::int8_t>(bound)    ? 1
+                     : holds<std::int16_t>(bound) ? 2
+                     : holds<std::int32_t>(bound) ? 4
+                                                  : 8;
   for (std::size_t r = 0; r < plan.size(); ++r) {
     plan.steps[r].table = plan.table_bytes;
     plan.table_bytes += std::max<std::uint64_t>(std::uint64_t{plan.value_bytes} << plan.steps[r].bits, kWidthBlock);

@@ -1,26 +1,67 @@
 #include "tandem/compute/solve/width_search.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <queue>
 
 namespace tandem::solve {
 
 namespace {
 
-double knob(const char* name, double value) {
-  const char* text = std::getenv(name);
-  return text ? std::atof(text) : value;
+constexpr std::size_t kWidth = 12;  // measured on tori of 2,000 to 20,000 spins: 10 and 14 find less in the same time
+constexpr std::size_t kPlans = 8;
+constexpr std::size_t kRuns = 2;  // of a round: the second mends what the cuts of the first one left
+constexpr std::size_t kRegionMax = std::size_t{1} << 15;  // a plan of 10 ms
+constexpr std::size_t kWholeMax = 100'000;  // variables: planning them takes 0.1 s
+constexpr std::uint64_t kTableBytesMax = std::uint64_t{128} << 20;
+constexpr std::uint64_t kPlanEvery = 7;  // planning has one of so many units
+constexpr std::uint64_t kTurnUnitsPerVariable = 20'000;  // of the incumbent or a scout, before the other's turn
+constexpr std::uint64_t kTurnGrowth = 10;  // each pair of turns is longer by one of so many parts
+constexpr int kSeedDraws = 8;  // of which a region begins at the variable planned least often
+constexpr std::size_t kOffersMax = 4;  // waiting
+// Units of what is not in tables, by its time.
+constexpr std::uint64_t kUnitsOfChoice = 40;
+constexpr std::uint64_t kUnitsOfPlanning = 250;
+constexpr std::uint64_t kUnitsOfStep = 12;
+constexpr std::uint64_t kUnitsOfTrace = 10;
+constexpr std::uint64_t kStopEvery = 1 << 14;  // units between two looks at the stop token: some 100 us
+
+/// Of a value in a plan of `width`; the plan decides for itself, this is for the room of its tables.
+std::uint64_t value_bytes(const SearchModel& model, std::size_t width) {
+  double reach_max = 1;
+  for (std::size_t i = 0; i < model.size(); ++i) {
+    double reach = 0;
+    for_each_coupling(model, i, [&](std::size_t, std::int64_t w) { reach += std::abs(static_cast<double>(w)); });
+    reach_max = std::max(reach_max, reach);
+  }
+  const double bound = reach_max * static_cast<double>(width + 4) + 2;
+  return bound < 0x1p7 ? 1 : bound < 0x1p15 ? 2 : bound < 0x1p31 ? 4 : 8;
 }
 
-constexpr std::size_t kPlans = 8;
-constexpr std::size_t kRegionMax = std::size_t{1} << 15;
-constexpr std::size_t kWholeMax = 100'000;
-constexpr std::uint64_t kTableBytesMax = std::uint64_t{128} << 20;
-constexpr std::uint64_t kUnitsOfPlanStep = 160;
-constexpr std::uint64_t kUnitsOfStep = 12;
-constexpr std::uint64_t kUnitsOfTrace = 12;  // for each step
-constexpr std::uint64_t kStopEvery = 1 << 14;  // units between two looks at the stop token: some 100 us
+WidthLimits limits(const SearchModel& model, std::size_t width, bool whole) {
+  return {.width = width, .entries_max = kTableBytesMax / value_bytes(model, width), .whole = whole};
+}
+
+/// Of such width or less, perhaps.
+bool may_be_whole(const SearchModel& model) {
+  return model.size() <= kWholeMax && model.num_entries() <= 2 * WidthSearch::kWholeWidth * model.size();
+}
+
+/// Where most have more neighbours than fit, a region is one bag.
+std::size_t region_size(const SearchModel& model) {
+  const std::uint64_t degree = model.num_entries() / model.size();
+  return std::min(model.size(), degree > 2 * kWidth ? kWidth + 1 : kRegionMax);
+}
+
+bool is_symmetric(const SearchModel& model) {
+  for (std::size_t i = 0; i < model.size(); ++i) {
+    std::int64_t both = model.linear()[i] * 2;
+    for_each_coupling(model, i, [&](std::size_t, std::int64_t weight) { both += weight; });
+    if (both != 0) return false;
+  }
+  return true;
+}
+
+std::int8_t other(std::int8_t bit) { return static_cast<std::int8_t>(1 - bit); }
 
 }  // namespace
 
@@ -28,50 +69,39 @@ WidthSearch::WidthSearch(const SearchModel& model, WidthOptions options)
     : model_(&model),
       options_(std::move(options)),
       rng_(options_.seed),
+      region_max_(region_size(model)),
+      symmetric_(is_symmetric(model)),
+      phase_(options_.whole && may_be_whole(model) ? Phase::kWhole : Phase::kRound),
       planner_(model),
       tables_(model),
+      planned_(model.size()),
       fields_(model.linear().begin(), model.linear().end()),
       bits_(model.size()),
+      incumbent_(model.size()),
       mark_(model.size()),
-      covered_(model.size()),
+      turn_units_(kTurnUnitsPerVariable * model.size()),
+      turn_end_(turn_units_),
       archive_(options_.candidates_max) {
-  std::int64_t reach_max = 1;
   for (std::size_t i = 0; i < model.size(); ++i) {
-    std::int64_t reach = 0;
-    for_each_coupling(model, i, [&](std::size_t, std::int64_t weight) { reach += std::abs(weight); });
-    reach_max = std::max(reach_max, reach);
+    const bool high = options_.starts.empty() ? rng_() >> 63 != 0 : options_.starts[0][i] != 0;
+    if (high) flip(i);
   }
-  const std::size_t width = knob("W", 12);
-  const auto bound = static_cast<double>(reach_max) * static_cast<double>(width + 4);
-  value_bytes_ = bound < 128 ? 1 : bound < 32768 ? 2 : bound < 2147483648.0 ? 4 : 8;
-  region_max_ = std::min<std::size_t>(model.size(), kRegionMax);
-  const std::uint64_t degree = model.num_entries() / std::max<std::size_t>(1, model.size());
-  if (degree > 2 * width) region_max_ = std::min(region_max_, width + 1);
-  const problem::Assignment* start = options_.starts.empty() ? nullptr : &options_.starts.front();
-  for (std::size_t i = 0; i < model.size(); ++i) {
-    if (start != nullptr ? (*start)[i] != 0 : rng_() >> 63 != 0) flip(i);
-  }
-  for (const std::uint32_t i : touched_) mark_[i] = 0;
-  touched_.clear();
-  incumbent_ = bits_;
-  incumbent_energy_ = energy_;
-  phase_ = options_.whole && model.size() <= kWholeMax ? Phase::kWhole : Phase::kRound;
+  accept_all();
+  for (std::size_t k = 1; k < options_.starts.size(); ++k) offered_.push_back(std::move(options_.starts[k]));
 }
 
 std::uint64_t WidthSearch::bytes(const SearchModel& model, std::size_t candidates_max) {
-  return model.size() * (16 + 8 + candidates_max) +
-         WidthPlanner::bytes(model, std::min(model.size(), kRegionMax), 12, kPlans) + kTableBytesMax;
+  const std::uint64_t n = model.size();
+  const bool whole = may_be_whole(model);
+  const std::size_t width = whole ? kWholeWidth : kWidth;
+  const std::uint64_t tables = n * ((value_bytes(model, width) << width) + kWidthBlock);
+  return n * (sizeof(std::int64_t) + 2 * sizeof(std::uint32_t) + 8 + kOffersMax + candidates_max) +
+         WidthPlanner::bytes(model, whole ? n : region_size(model), width, kPlans) + std::min(tables, kTableBytesMax);
 }
 
-void WidthSearch::flip(std::size_t i) {
-  const bool down = bits_[i] != 0;
-  energy_ += down ? -fields_[i] : fields_[i];
-  bits_[i] = static_cast<std::int8_t>(down ? 0 : 1);
-  for_each_coupling(*model_, i, [&](std::size_t j, std::int64_t weight) { fields_[j] += down ? -weight : weight; });
-  if (mark_[i] == 0) {
-    mark_[i] = 1;
-    touched_.push_back(static_cast<std::uint32_t>(i));
-  }
+void WidthSearch::offer(problem::AssignmentView bits) {
+  if (offered_.size() >= kOffersMax) offered_.erase(offered_.begin());
+  offered_.emplace_back(bits.begin(), bits.end());
 }
 
 void WidthSearch::advance(std::uint64_t units_end, const Watch& watch) {
@@ -79,28 +109,16 @@ void WidthSearch::advance(std::uint64_t units_end, const Watch& watch) {
   std::uint64_t look = units_ + kStopEvery;
   while (units_ < units_end && !reached_target_ && !proved_) {
     switch (phase_) {
-      case Phase::kWhole: {
-        std::vector<std::uint32_t> all(model_->size());
-        for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::uint32_t>(i);
-        planner_.begin(all, {.width = kWholeWidth, .entries_max = kTableBytesMax / value_bytes_, .whole = true}, rng_());
-        phase_ = Phase::kPlan;
-        units_ += all.size();
+      case Phase::kWhole:
+        begin_whole();
         break;
-      }
+      case Phase::kRound:
+        begin_round(watch);
+        break;
       case Phase::kPlan:
-        units_ += kUnitsOfPlanStep;
-        planned_units_ += kUnitsOfPlanStep;
-        if (planner_.step()) break;
-        if (planner_.failed()) {
-          phase_ = Phase::kRound;
-          break;
-        }
-        if (plans_.size() < kPlans) plans_.push_back(nullptr);
-        plans_[next_plan_] = std::make_unique<WidthPlan>(planner_.take());
-        fresh_ = true;
-        runs_left_ = 1;
-        begin_run(next_plan_);
-        next_plan_ = (next_plan_ + 1) % kPlans;
+        units_ += kUnitsOfPlanning;
+        planned_units_ += kUnitsOfPlanning;
+        if (!planner_.step()) end_plan();
         break;
       case Phase::kRun:
         if (tables_.done()) {
@@ -109,133 +127,110 @@ void WidthSearch::advance(std::uint64_t units_end, const Watch& watch) {
           units_ += kUnitsOfStep + tables_.step();
         }
         break;
-      case Phase::kRound:
-        ++units_;
-        begin_round(watch);
-        break;
     }
-    if (units_ >= look) {
-      if (watch.stopped()) return;
-      look = units_ + kStopEvery;
-    }
+    if (units_ < look) continue;
+    if (watch.stopped()) return;
+    look = units_ + kStopEvery;
   }
+}
+
+void WidthSearch::begin_whole() {
+  std::vector<std::uint32_t> all(model_->size());
+  for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::uint32_t>(i);
+  planner_.begin(all, limits(*model_, kWholeWidth, true), rng_());
+  units_ += kUnitsOfChoice * all.size();
+  phase_ = Phase::kPlan;
 }
 
 void WidthSearch::begin_round(const Watch& watch) {
-  static const double share = knob("PLANSHARE", 0.15);
-  static const double scout = knob("SCOUT", 0) * 1e6;
-  if (scout > 0) {
-    if (switch_at_ == 0) { switch_at_ = units_ + scout; len_ = scout; }
-    if (units_ > switch_at_) {
-      if (!scouting_) {
-        parked_ = {incumbent_energy_, incumbent_};
-        for (std::size_t i = 0; i < bits_.size(); ++i) {
-          if (rng_() >> 63) flip(i);
-        }
-        for (auto i : touched_) { mark_[i] = 0; incumbent_[i] = bits_[i]; }
-        touched_.clear();
-        incumbent_energy_ = energy_;
-        scouting_ = true;
-      } else {
-        static bool v = getenv("V");
-        if (v) printf("   scout %ld main %ld ", incumbent_energy_, parked_.energy);
-        offered_ = Candidate{incumbent_energy_, incumbent_};
-        for (std::size_t i = 0; i < bits_.size(); ++i) {
-          if (bits_[i] != parked_.bits[i]) flip(i);
-        }
-        for (auto i : touched_) { mark_[i] = 0; incumbent_[i] = bits_[i]; }
-        touched_.clear();
-        incumbent_energy_ = energy_;
-        scouting_ = false;
-        len_ *= knob("GROW", 1.1);
-      }
-      switch_at_ = units_ + len_;
-    }
-  }
-  if (offered_) {
-    for (int side = 0; side < 2; ++side) {
-      for (std::size_t i = 0; i < bits_.size(); ++i) {
-        if (bits_[i] != (offered_->bits[i] ^ side)) flip(i);
-      }
-      settle(watch);
-    }
-        static bool v = getenv("V");
-        if (v) printf(" -> %ld\n", incumbent_energy_);
-    offered_.reset();
-    return;
-  }
-  if (plans_.size() < 2 || planned_units_ < share * units_) {
+  ++units_;
+  if (units_ >= turn_end_) {
+    change_turns();
+  } else if (!offered_.empty() && !scouting_) {
+    const problem::Assignment bits = std::move(offered_.back());
+    offered_.pop_back();
+    merge(bits, watch);
+  } else if (plans_.size() < 2 || planned_variables_ < model_->size() || planned_units_ < units_ / kPlanEvery) {
     begin_plan();
-    return;
+  } else {
+    runs_left_ = kRuns;
+    running_ = rng_.below(plans_.size());
+    kick();
+    begin_run(running_);
   }
-  runs_left_ = knob("RUNS", 2);
-  current_ = rng_.below(plans_.size());
-  kick();
-  begin_run(current_);
 }
 
-std::vector<std::uint32_t> WidthSearch::choose_region(std::size_t size) {
-  std::size_t seed = rng_.below(model_->size());
-  for (int draw = 1; draw < 8; ++draw) {
-    const std::size_t other = rng_.below(model_->size());
-    if (covered_[other] < covered_[seed]) seed = other;
-  }
+// ---- plans and their runs ------------------------------------------------------------------------------------------
+
+/// Grows from a variable that was planned seldom along the strongest couplings.
+std::vector<std::uint32_t> WidthSearch::choose_region() {
   struct Link {
-    std::int64_t weight;
-    std::uint64_t tie;
-    std::uint32_t variable;
-    bool operator<(const Link& other) const {
-      return weight != other.weight ? weight < other.weight : tie < other.tie;
-    }
+    std::int64_t weight = 0;
+    std::uint64_t draw = 0;
+    std::uint32_t variable = 0;
+    bool operator<(const Link& link) const { return std::pair(weight, draw) < std::pair(link.weight, link.draw); }
   };
+  std::size_t next = rng_.below(model_->size());
+  for (int draw = 1; draw < kSeedDraws; ++draw) {
+    const std::size_t drawn = rng_.below(model_->size());
+    if (planned_[drawn] < planned_[next]) next = drawn;
+  }
   std::priority_queue<Link> open;
   std::vector<std::uint32_t> region;
-  std::vector<std::uint8_t> in(model_->size());
-  while (region.size() < size) {
-    std::size_t next = seed;
-    if (open.empty()) {
-      while (in[next] != 0) next = next + 1 == in.size() ? 0 : next + 1;
-    } else {
+  while (region.size() < region_max_) {
+    if (!open.empty()) {
       next = open.top().variable;
       open.pop();
-      if (in[next] != 0) continue;
+      if (mark_[next] != 0) continue;
+    } else {  // a new component
+      while (mark_[next] != 0) next = next + 1 == mark_.size() ? 0 : next + 1;
     }
-    in[next] = 1;
+    mark_[next] = 1;
+    ++planned_[next];
     region.push_back(static_cast<std::uint32_t>(next));
     for_each_coupling(*model_, next, [&](std::size_t j, std::int64_t weight) {
-      if (in[j] == 0) open.push({std::abs(weight), rng_(), static_cast<std::uint32_t>(j)});
+      if (mark_[j] == 0) open.push({std::abs(weight), rng_(), static_cast<std::uint32_t>(j)});
     });
   }
+  for (const std::uint32_t i : region) mark_[i] = 0;
   return region;
 }
 
 void WidthSearch::begin_plan() {
-  const std::size_t width = knob("W", 12);
-  const std::vector<std::uint32_t> region = choose_region(region_max_);
-  planner_.begin(region, {.width = width, .entries_max = kTableBytesMax / value_bytes_}, rng_());
-  for (const std::uint32_t i : region) ++covered_[i];
-  units_ += region.size() * 20;
-  planned_units_ += region.size() * 20;
+  const std::vector<std::uint32_t> region = choose_region();
+  planner_.begin(region, limits(*model_, kWidth, false), rng_());
+  planned_variables_ += region.size();
+  units_ += kUnitsOfChoice * region.size();
+  planned_units_ += kUnitsOfChoice * region.size();
   phase_ = Phase::kPlan;
 }
 
+void WidthSearch::end_plan() {
+  phase_ = Phase::kRound;
+  if (planner_.failed()) {  // too wide as a whole
+    planned_units_ = 0;
+    return;
+  }
+  if (plans_.size() < kPlans) plans_.emplace_back();
+  plans_[next_plan_] = std::make_unique<WidthPlan>(planner_.take());
+  runs_left_ = 1;
+  begin_run(next_plan_);
+  next_plan_ = (next_plan_ + 1) % kPlans;
+}
+
 void WidthSearch::begin_run(std::size_t plan) {
-  current_ = plan;
+  running_ = plan;
   tables_.begin(*plans_[plan], fields_, bits_);
   phase_ = Phase::kRun;
 }
 
 void WidthSearch::end_run(const Watch& watch) {
-  const WidthPlan& plan = *plans_[current_];
+  const WidthPlan& plan = *plans_[running_];
   tables_.trace(rng_, flips_);
   for (const std::uint32_t i : flips_) flip(i);
   units_ += kUnitsOfTrace * plan.size() + 1;
-  if (plan.size() == model_->size()) {
-    settle(watch);
-    proved_ = true;
-    return;
-  }
-  if (--runs_left_ > 0) {
+  proved_ = plan.size() == model_->size();
+  if (--runs_left_ > 0 && !proved_) {
     begin_run(rng_.below(plans_.size()));
   } else {
     settle(watch);
@@ -243,66 +238,110 @@ void WidthSearch::end_run(const Watch& watch) {
   }
 }
 
+// ---- assignments ---------------------------------------------------------------------------------------------------
+
+void WidthSearch::flip(std::size_t i) {
+  const bool down = bits_[i] != 0;
+  energy_ += down ? -fields_[i] : fields_[i];
+  bits_[i] = other(bits_[i]);
+  for_each_coupling(*model_, i, [&](std::size_t j, std::int64_t weight) { fields_[j] += down ? -weight : weight; });
+  if (mark_[i] != 0) return;
+  mark_[i] = 1;
+  touched_.push_back(static_cast<std::uint32_t>(i));
+}
+
+/// Flips balls of variables until a share of those that the plan covers has changed. Few large ones and many small ones take turns:
+/// which finds more depends on the model.
 void WidthSearch::kick() {
-  static const int rnd = knob("RND", 0);
-  double share = knob("KICK", 0.2);
-  double ball = knob("BALL", 60);
-  if (rnd) { share = 0.05 * (1 << rng_.below(4)); ball = 4 << rng_.below(rnd == 1 ? 6 : 8); }
-  const WidthPlan& plan = *plans_[current_];
-  const std::size_t n = plan.size();
-  const auto goal = static_cast<std::size_t>(share * n);
-  std::size_t flipped = 0;
-  std::vector<std::uint32_t> queue;
-  std::vector<std::uint32_t> marks;
-  static std::vector<std::uint8_t> in; in.assign(model_->size(), 0);
-  while (flipped < goal) {
-    const std::size_t size = 1 + rng_.below(static_cast<std::uint64_t>(ball));
-    queue.assign(1, plan.steps[rng_.below(n)].variable);
-    if (in[queue[0]]) { ++flipped; continue; }
-    in[queue[0]] = 1;
-    for (std::size_t h = 0; h < queue.size() && h < size; ++h) {
-      for_each_coupling(*model_, queue[h], [&](std::size_t j, std::int64_t) {
-        if (queue.size() < size && !in[j]) { in[j] = 1; queue.push_back(static_cast<std::uint32_t>(j)); }
+  struct Kind {
+    std::uint64_t one_of;
+    std::uint64_t size_max;
+  };
+  constexpr Kind kKinds[] = {{5, 60}, {20, 12}};
+  const Kind& kind = kKinds[rng_.below(std::size(kKinds))];
+  const WidthPlan& plan = *plans_[running_];
+  std::vector<std::uint32_t> ball;
+  for (std::size_t goal = plan.size() / kind.one_of + 1; goal > 0;) {
+    const std::size_t size = std::min(goal, 1 + rng_.below(kind.size_max));
+    goal -= size;
+    ball.assign(1, plan.steps[rng_.below(plan.size())].variable);
+    for (std::size_t k = 0; k < ball.size() && ball.size() < size; ++k) {
+      for_each_coupling(*model_, ball[k], [&](std::size_t j, std::int64_t) {
+        if (ball.size() < size && mark_[j] == 0) {
+          flip(j);
+          ball.push_back(static_cast<std::uint32_t>(j));
+        }
       });
     }
-    for (const std::uint32_t i : queue) flip(i);
-    flipped += queue.size();
+    if (mark_[ball[0]] == 0) flip(ball[0]);
   }
 }
 
-/// Clusters of changed variables that are not coupled with each other count apart.
 void WidthSearch::settle(const Watch& watch) {
   std::vector<std::uint32_t> cluster;
-  for (const std::uint32_t first : touched_) {
-    if (mark_[first] != 1) continue;
-    mark_[first] = 2;
-    if (bits_[first] == incumbent_[first]) continue;
-    cluster.assign(1, first);
-    std::int64_t back = 0;  // what flipping the cluster back would add, times two
+  for (std::size_t t = 0; t < touched_.size(); ++t) {
+    if (mark_[touched_[t]] != 1 || bits_[touched_[t]] == incumbent_[touched_[t]]) continue;
+    cluster.assign(1, touched_[t]);
+    mark_[touched_[t]] = 2;
+    std::int64_t back = 0;  // what flipping all of it back adds
     for (std::size_t k = 0; k < cluster.size(); ++k) {
       const std::uint32_t i = cluster[k];
-      back += 2 * (bits_[i] != 0 ? -fields_[i] : fields_[i]);
+      back += bits_[i] != 0 ? -fields_[i] : fields_[i];
       for_each_coupling(*model_, i, [&](std::size_t j, std::int64_t weight) {
         if (bits_[j] == incumbent_[j]) return;
-        back += bits_[i] == bits_[j] ? weight : -weight;
+        if (i < j) back += bits_[i] == bits_[j] ? weight : -weight;
         if (mark_[j] != 1) return;
         mark_[j] = 2;
         cluster.push_back(static_cast<std::uint32_t>(j));
       });
     }
-    if (back < 0 || (back == 0 && rng_() >> 63 != 0)) {
-      for (const std::uint32_t i : cluster) flip(i);
-    } else {
-      for (const std::uint32_t i : cluster) incumbent_[i] = bits_[i];
-    }
+    if (back > 0 || (back == 0 && rng_() >> 63 != 0)) continue;
+    for (const std::uint32_t i : cluster) flip(i);
   }
-  for (const std::uint32_t i : touched_) mark_[i] = 0;
-  touched_.clear();
-  incumbent_energy_ = energy_;
+  accept_all();
   if (energy_ >= best_energy_) return;
   best_energy_ = energy_;
   archive_.offer(energy_, bits_);
-  if (watch.found(energy_, units_)) reached_target_ = true;
+  reached_target_ = watch.found(energy_, units_);
+}
+
+void WidthSearch::accept_all() {
+  for (const std::uint32_t i : touched_) {
+    incumbent_[i] = bits_[i];
+    mark_[i] = 0;
+  }
+  touched_.clear();
+  incumbent_energy_ = energy_;
+}
+
+/// Where nothing tells an assignment from its opposite, that of the two which is nearer.
+void WidthSearch::merge(problem::AssignmentView bits, const Watch& watch) {
+  std::size_t apart = 0;
+  for (std::size_t i = 0; i < bits.size(); ++i) apart += bits[i] != bits_[i] ? 1 : 0;
+  const bool opposite = symmetric_ && 2 * apart > bits.size();
+  for (std::size_t i = 0; i < bits.size(); ++i) {
+    if ((bits[i] != bits_[i]) != opposite) flip(i);
+  }
+  units_ += kUnitsOfTrace * bits.size();
+  settle(watch);
+}
+
+void WidthSearch::change_turns() {
+  scouting_ = !scouting_;
+  problem::Assignment next = std::exchange(parked_, bits_);
+  if (scouting_) {
+    next.resize(bits_.size());
+    for (std::int8_t& bit : next) bit = static_cast<std::int8_t>(rng_() >> 63);
+  } else {
+    offered_.push_back(bits_);
+    turn_units_ += turn_units_ / kTurnGrowth;
+  }
+  for (std::size_t i = 0; i < next.size(); ++i) {
+    if (next[i] != bits_[i]) flip(i);
+  }
+  accept_all();
+  units_ += kUnitsOfTrace * next.size();
+  turn_end_ = units_ + turn_units_;
 }
 
 void WidthSearch::collect(Archive& into) const {
