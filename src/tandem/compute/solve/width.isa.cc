@@ -59,7 +59,8 @@ constexpr Spreads kSpreads = make_spreads();
 
 inline Block load_spread(const unsigned char* from, const Spread& spread) {
 #if defined(__AVX512BW__)
-  const __m512i dwords = _mm512_permutexvar_epi32(_mm512_load_si512(spread.dwords), _mm512_loadu_si512(from));
+  const __m512i dwords =
+      _mm512_maskz_permutexvar_epi32(0xffff, _mm512_load_si512(spread.dwords), _mm512_loadu_si512(from));
   return reinterpret_cast<Block>(_mm512_shuffle_epi8(dwords, _mm512_load_si512(spread.bytes)));
 #elif defined(__AVX2__)
   const __m256i dwords =

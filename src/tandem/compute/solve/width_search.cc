@@ -82,6 +82,7 @@ WidthSearch::WidthSearch(const SearchModel& model, WidthOptions options)
       turn_units_(kTurnUnitsPerVariable * model.size()),
       turn_end_(turn_units_),
       archive_(options_.candidates_max) {
+  std::ranges::stable_sort(options_.starts, {}, [&](const auto& bits) { return model.energy(bits); });
   for (std::size_t i = 0; i < model.size(); ++i) {
     const bool high = options_.starts.empty() ? rng_() >> 63 != 0 : options_.starts[0][i] != 0;
     if (high) flip(i);

@@ -16,7 +16,7 @@ namespace tandem::solve {
 struct WidthOptions {
   std::uint64_t seed = 1;
   std::size_t candidates_max = 16;
-  std::vector<problem::Assignment> starts{};  ///< bits; it begins from the first and is offered the others
+  std::vector<problem::Assignment> starts{};  ///< bits; it begins from the best and is offered the others
   bool whole = false;  ///< first try to eliminate the whole model
 };
 
