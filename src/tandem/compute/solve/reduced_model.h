@@ -34,11 +34,17 @@ class ReducedModel {
   std::optional<reduce::Reduced> reduced_;
 };
 
-/// Lower bound on the energy of the original model that `proof` has proved so far; empty before it found an assignment.
-std::optional<double> proved_bound(const ExactSearch& proof, const SearchModel& search, const ReducedModel& reduced);
+/// What was proved of the energies of a search model.
+struct Proof {
+  std::optional<std::int64_t> bound;  ///< none is lower
+  const problem::Assignment* optimum = nullptr;  ///< bits; null: not proved
+};
 
-/// Samples, proof and bound of what a search on the reduced model found. `proof`: none, or the search that may have proved it.
+/// The bound on the energy of the original model.
+std::optional<double> proved_bound(const Proof& proof, const SearchModel& search, const ReducedModel& reduced);
+
+/// Samples, proof and bound of what a search on the reduced model found.
 void settle(SolveOutcome& outcome, const Model& model, const ReducedModel& reduced, const SearchModel& search,
-            const Archive& found, const ExactSearch* proof, const ExactOrder& exact);
+            const Archive& found, const Proof& proof, const ExactOrder& exact);
 
 }  // namespace tandem::solve
