@@ -26,15 +26,18 @@ class ReducedModel {
   std::vector<problem::Assignment> restrict(std::vector<problem::Assignment> assignments) const;
   /// How far the energy of bqm() may be from that of the original.
   double error_max() const { return reduced_ ? reduced_->error_max : 0; }
+  /// No energy of the original model is below it; empty where memory was too short to look.
+  std::optional<double> bound() const { return bound_; }
   /// When no variable is left: the optimum, without work.
   SolveOutcome solved_outcome(const Model& model, std::size_t num_strands, std::string_view unit_name) const;
 
  private:
   const problem::Bqm& bqm_;
   std::optional<reduce::Reduced> reduced_;
+  std::optional<double> bound_;
 };
 
-/// Lower bound on the energy of the original model that `proof` has proved so far; empty before it found an assignment.
+/// Lower bound on the energy of the original model: what `proof` has proved so far, or that of the reductions.
 std::optional<double> proved_bound(const ExactSearch& proof, const SearchModel& search, const ReducedModel& reduced);
 
 /// Samples, proof and bound of what a search on the reduced model found. `proof`: none, or the search that may have proved it.
