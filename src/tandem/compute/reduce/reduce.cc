@@ -6,6 +6,7 @@
 #include <deque>
 
 #include "tandem/base/assert.h"
+#include "tandem/compute/reduce/first_look.h"
 #include "tandem/compute/reduce/fixed_point.h"
 
 namespace tandem::reduce {
@@ -103,7 +104,7 @@ bool anything_fires(const Bqm& bqm, const FixedPoint& grid, const std::vector<Co
 template <class Integer>
 class Reducer {
  public:
-  Reducer(const Bqm& bqm, const FixedPoint& grid, std::vector<Couplings<Integer>> sums)
+  Reducer(const Bqm& bqm, const FixedPoint& grid, std::vector<Couplings<Integer>> sums, bool flows)
       : vartype_(bqm.vartype()),
         grid_(grid),
         linear_(bqm.num_variables()),
@@ -113,7 +114,8 @@ class Reducer {
         queued_(bqm.num_variables()),
         parallel_(bqm.num_variables()),
         edge_to_(bqm.num_variables(), kNoEdge),
-        offset_(grid.offset<Integer>()) {
+        offset_(grid.offset<Integer>()),
+        flows_(flows) {
     for (std::size_t i = 0; i < linear_.size(); ++i) linear_[i] = grid.linear<Integer>(i);
     std::vector<std::uint32_t> degrees(bqm.num_variables());
     for (const QuadraticTerm& term : bqm.terms()) {
@@ -136,7 +138,7 @@ class Reducer {
     std::uint64_t work_left = kRoofWorkPerArc * (linear_.size() + 4 * edges_.size());
     for (std::size_t before = SIZE_MAX;; before = entries_.size()) {
       apply_rules(stop);
-      if (entries_.size() == before || stop.stop_requested()) break;
+      if (!flows_ || entries_.size() == before || stop.stop_requested()) break;
       const std::uint64_t work = fix_by_roof(stop);
       if (work >= work_left) break;
       work_left -= work;
@@ -490,22 +492,10 @@ class Reducer {
   std::vector<std::uint32_t> moved_;  // scratch of merge()
   std::vector<TrailEntry> entries_;
   Integer offset_;
+  bool flows_;
   RoofState roof_ = RoofState::kSkipped;
   std::optional<std::int64_t> bound_;
 };
-
-/// All terms at their lowest, each for itself; below it by what sums of doubles may round.
-double loose_bound(const Bqm& bqm) {
-  double bound = bqm.offset();
-  double magnitude = std::abs(bqm.offset());
-  const auto add = [&](double coefficient) {
-    magnitude += std::abs(coefficient);
-    bound += bqm.vartype() == Vartype::kBinary ? std::min(0.0, coefficient) : -std::abs(coefficient);
-  };
-  for (const double linear : bqm.linear()) add(linear);
-  for (const QuadraticTerm& term : bqm.terms()) add(term.bias);
-  return bound - magnitude * 0x1.0p-52 * static_cast<double>(2 + bqm.num_variables() + bqm.terms().size());
-}
 
 double below(const FixedPoint& grid, std::int64_t bound) {
   const double error = grid.error(bound);
@@ -516,8 +506,9 @@ template <class Integer>
 void presolve_on(const FixedPoint& grid, const Bqm& bqm, Rounding rounding, const std::stop_token& stop,
                  Presolved& out) {
   std::vector<Couplings<Integer>> sums = coupling_sums<Integer>(bqm, grid);
-  if (bqm.num_variables() + bqm.terms().size() > kRoofSizeMax && !anything_fires(bqm, grid, sums)) return;
-  Reducer<Integer> reducer(bqm, grid, std::move(sums));
+  const bool flows = flow_pays(bqm);
+  if (!flows && !anything_fires(bqm, grid, sums)) return;
+  Reducer<Integer> reducer(bqm, grid, std::move(sums), flows);
   reducer.run(stop);
   out.roof = reducer.roof();
   if (const auto bound = reducer.bound()) out.bound = std::max(out.bound, below(grid, *bound));

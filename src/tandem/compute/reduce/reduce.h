@@ -103,8 +103,9 @@ struct Presolved {
 /// Rounding: all decisions are made on integers (fixed_point.h); a model that fits no such grid stays as it is. What is left is
 /// given back in doubles: where those cannot hold it, `rounding` says whether it may be rounded or the model stays as it is.
 /// A stop leaves what has been removed so far.
-/// Cost: one pass over the terms for a model that is too large for the roof and where nothing fires; near-linear in terms a round
-/// where something does; and the flow, which roof.h limits.
+/// Cost: one pass over the terms for a model without a flow where nothing fires; near-linear in terms a round where something
+/// does. There is a flow up to the sizes of roof.h, which limits its work, and of more than 200,000 terms only where a variable has
+/// at most 32 couplings on average, or no cycle is frustrated: large dense models are what it fixes nothing in.
 /// Source: Glover, Lewis, Kochenberger 2018, "Logical and inequality implications for reducing the size and difficulty of
 /// quadratic unconstrained binary optimization problems" (EJOR 265), rules 1 to 3; the pairs are stated here by dominance. Series
 /// and star: Liers, Martin, Pulleyblank et al. for spins; the least over one variable, written out.
