@@ -18,7 +18,7 @@ bool unfrustrated(const problem::Bqm& bqm);
 /// than all the rest.
 bool flow_pays(const problem::Bqm& bqm);
 
-inline constexpr std::uint64_t kDenseTermsMax = 200'000;  ///< a flow on so many takes 40 ms
+inline constexpr std::uint64_t kDenseTermsMax = 20'000;  ///< a flow on so many takes 4 ms
 inline constexpr std::uint64_t kSparseDegree = 32;
 
 }  // namespace tandem::reduce

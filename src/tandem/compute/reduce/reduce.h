@@ -104,7 +104,7 @@ struct Presolved {
 /// given back in doubles: where those cannot hold it, `rounding` says whether it may be rounded or the model stays as it is.
 /// A stop leaves what has been removed so far.
 /// Cost: one pass over the terms for a model without a flow where nothing fires; near-linear in terms a round where something
-/// does. There is a flow up to the sizes of roof.h, which limits its work, and of more than 200,000 terms only where a variable has
+/// does. There is a flow up to the sizes of roof.h, which limits its work, and of more than 20,000 terms only where a variable has
 /// at most 32 couplings on average, or no cycle is frustrated: large dense models are what it fixes nothing in.
 /// Source: Glover, Lewis, Kochenberger 2018, "Logical and inequality implications for reducing the size and difficulty of
 /// quadratic unconstrained binary optimization problems" (EJOR 265), rules 1 to 3; the pairs are stated here by dominance. Series
