@@ -10,6 +10,7 @@
 #include "tandem/model/format/matrix_text.h"
 #include "tandem/model/format/notes.h"
 #include "tandem/model/format/qbsolv.h"
+#include "tandem/model/format/qplib.h"
 
 namespace tandem::format {
 namespace {
@@ -21,12 +22,13 @@ struct FormatName {
   std::string_view name;
 };
 constexpr std::array kFormatNames{FormatName{FileFormat::kDocument, "json"}, FormatName{FileFormat::kRudy, "rudy"},
-                                  FormatName{FileFormat::kSparse, "sparse"}, FormatName{FileFormat::kQbsolv, "qbsolv"}};
+                                  FormatName{FileFormat::kSparse, "sparse"}, FormatName{FileFormat::kQbsolv, "qbsolv"},
+                                  FormatName{FileFormat::kQplib, "qplib"}};
 
 constexpr std::array kExtensions{FormatName{FileFormat::kDocument, ".json"}, FormatName{FileFormat::kDocument, ".yaml"},
                                  FormatName{FileFormat::kDocument, ".yml"},  FormatName{FileFormat::kQbsolv, ".qubo"},
                                  FormatName{FileFormat::kSparse, ".sparse"}, FormatName{FileFormat::kRudy, ".rudy"},
-                                 FormatName{FileFormat::kRudy, ".mc"}};
+                                 FormatName{FileFormat::kRudy, ".mc"},       FormatName{FileFormat::kQplib, ".qplib"}};
 
 std::optional<FileFormat> format_of_name(std::string_view name) {
   if (name.ends_with(".gz")) name.remove_suffix(3);
@@ -54,8 +56,9 @@ Look look_of(std::string_view text) {
 }
 
 tl::unexpected<Error> unknown_format(std::string_view name) {
-  return fail_at(std::string(name), errors::kFormatUnknown,
-                 "neither the name nor the first lines tell the format; say --from json, rudy, sparse or qbsolv");
+  return fail_at(
+      std::string(name), errors::kFormatUnknown,
+      "neither the name nor the first lines tell the format; say --from json, rudy, sparse, qbsolv or qplib");
 }
 
 Result<ProblemPtr> read_document(std::string_view text, std::string_view name, const ReadOptions& options,
@@ -114,7 +117,7 @@ Result<FileFormat> parse_file_format(std::string_view text) {
   }
   const std::string hint = did_you_mean(text, names);
   return fail(errors::kFormatUnknown, "no file format is called {}{}", quote(text),
-              hint.empty() ? "; use json, rudy, sparse or qbsolv" : hint);
+              hint.empty() ? "; use json, rudy, sparse, qbsolv or qplib" : hint);
 }
 
 Result<Bytes> unpack(Bytes bytes, std::string_view name, const ReadLimits& limits) {
@@ -135,7 +138,8 @@ Result<Bytes> unpack(Bytes bytes, std::string_view name, const ReadLimits& limit
 Result<FileFormat> detect(std::string_view name, std::string_view text, const ReadOptions& options) {
   if (options.format) return *options.format;
   const std::optional<FileFormat> by_name = format_of_name(name);
-  if (by_name == FileFormat::kDocument || by_name == FileFormat::kQbsolv) return *by_name;
+  if (by_name == FileFormat::kDocument || by_name == FileFormat::kQbsolv || by_name == FileFormat::kQplib)
+    return *by_name;
   const Look look = look_of(text);
   if (look == Look::kQbsolv) return FileFormat::kQbsolv;
   if (look == Look::kDocument) return FileFormat::kDocument;
@@ -174,6 +178,8 @@ Result<ProblemPtr> read_problem(std::string_view text, std::string_view name, co
       return read_sparse(text, name, options);
     case FileFormat::kQbsolv:
       return read_qbsolv(text, name, options);
+    case FileFormat::kQplib:
+      return read_qplib(text, name, options);
   }
   return unknown_format(name);
 }
@@ -187,6 +193,8 @@ Result<std::string> write_problem(const problem::Problem& problem, FileFormat fo
       return write_rudy(problem, comments);
     case FileFormat::kSparse:
       return write_sparse(problem, comments);
+    case FileFormat::kQplib:
+      return write_qplib(problem, comments);
     case FileFormat::kQbsolv:
       break;
   }

@@ -21,9 +21,10 @@ enum class FileFormat : std::uint8_t {
   kRudy,  ///< "n m", then m lines "i j w", nodes from 1: max_cut
   kSparse,  ///< the same text as half of a matrix Q: qubo, x'Qx, so off-diagonal entries count twice; some maximise
   kQbsolv,  ///< "p qubo 0 n diagonals couplers", then "i j q" from 0: qubo, minimised, off-diagonal entries count once
+  kQplib,  ///< sections of a .qplib file, from 1: qubo in the sense that it says; of those without constraints
 };
 
-std::string_view to_string(FileFormat format);  ///< "json", "rudy", "sparse", "qbsolv"
+std::string_view to_string(FileFormat format);  ///< "json", "rudy", "sparse", "qbsolv", "qplib"
 /// Errors: 1203 format_unknown (with the nearest name).
 Result<FileFormat> parse_file_format(std::string_view text);
 

@@ -95,6 +95,40 @@ TEST(Qbsolv, entries_count_once_from_zero_and_are_minimised) {
   EXPECT_EQ(read("p qubo unconstrained 1 1 0\n0 0 1\n", {.sense = Sense::kMax}).value()->sense(), Sense::kMax);
 }
 
+// 1/2 x'Qx + b'x + c with q_11 = 6, q_21 = -4, b = (1, 2.5, 1), c = 10.
+constexpr std::string_view kQplib =
+    "! an example\nEXAMPLE\nQBB\nmaximize\n3 # number of variables\n2 # quadratic terms\n1 1 6\n2 1 -4\n1 # usual b\n"
+    "1 # others\n2 2.5\n10 # constant\n1E+308 # infinity\n0\n0\n0\n0\n0\n0\n";
+
+TEST(Qplib, the_diagonal_counts_half_and_a_pair_once_and_usual_coefficients_are_those_of_all_others) {
+  const ProblemPtr problem = read(kQplib, {}, "x.qplib").value();
+  EXPECT_EQ(problem->type(), "qubo");
+  EXPECT_EQ(problem->sense(), Sense::kMax);
+  EXPECT_EQ(problem->score(Assignment{0, 0, 0}).objective, 10);
+  EXPECT_EQ(problem->score(Assignment{1, 0, 0}).objective, 10 + 3 + 1);
+  EXPECT_EQ(problem->score(Assignment{1, 1, 1}).objective, 10 + 3 - 4 + 1 + 2.5 + 1);
+  EXPECT_THAT(read(kQplib, {.sense = Sense::kMin}, "x.qplib"), FailsWith(errors::kFormatAmbiguous));
+  EXPECT_THAT(read(kQplib, kMaxCut, "x.qplib"), FailsWith(errors::kFormatAmbiguous));
+}
+
+TEST(Qplib, what_it_cannot_be_is_said_where_it_stands) {
+  const auto with = [](std::string_view what, std::string_view other) {
+    std::string text(kQplib);
+    text.replace(text.find(what), what.size(), other);
+    return read(text, {}, "x.qplib");
+  };
+  EXPECT_THAT(with("QBB", "QBL"), FailsAt("x.qplib:3:1", errors::kFormatCannotExpress));
+  EXPECT_THAT(with("QBB", "QCB"), FailsAt("x.qplib:3:1", errors::kFormatCannotExpress));
+  EXPECT_THAT(with("QBB", "quadratic"), FailsAt("x.qplib:3:1", errors::kFormatSyntax));
+  EXPECT_THAT(with("maximize", "best"), FailsAt("x.qplib:4:1", errors::kFormatSyntax));
+  EXPECT_THAT(with("2 1 -4", "4 1 -4"), FailsAt("x.qplib:8:1", errors::kFormatSyntax));
+  EXPECT_THAT(with("2 1 -4", "2 1 x"), FailsAt("x.qplib:8:5", errors::kFormatSyntax));
+  EXPECT_THAT(with("2 # quadratic", "3 # quadratic"), FailsWith(errors::kFormatSyntax));
+  EXPECT_THAT(with("1 # others\n2 2.5", "2 # others\n2 2.5\n2 3"), FailsAt("x.qplib:12:1", errors::kFormatSyntax));
+  for (std::size_t size = kQplib.find("10 # constant"); size > 0; size -= size > 20 ? 20 : size)
+    EXPECT_THAT(read(kQplib.substr(0, size), {}, "x.qplib"), FailsWith(errors::kFormatSyntax)) << size;
+}
+
 TEST(Document, json_yaml_and_the_problem_of_a_job_are_read) {
   const ProblemPtr json = read(R"({"type":"qubo","num_variables":2,"quadratic":[[0,1,1]]})", {}, "p.json").value();
   EXPECT_EQ(read("type: qubo\nnum_variables: 2\nquadratic: [[0, 1, 1]]\n", {}, "p.yaml").value()->hash(), json->hash());
@@ -293,7 +327,8 @@ TEST(Writers, what_is_written_reads_back_without_flags) {
     for (const double scale : {1.0, 0.1, 1e-7, 1.0 / 3, 1e30}) {
       std::vector<std::pair<ProblemPtr, FileFormat>> cases;
       for (const Sense sense : {Sense::kMin, Sense::kMax}) {
-        for (const FileFormat format : {FileFormat::kDocument, FileFormat::kSparse, FileFormat::kQbsolv}) {
+        for (const FileFormat format :
+             {FileFormat::kDocument, FileFormat::kSparse, FileFormat::kQbsolv, FileFormat::kQplib}) {
           cases.emplace_back(random_qubo(sense, seed, scale), format);
         }
       }
@@ -302,7 +337,8 @@ TEST(Writers, what_is_written_reads_back_without_flags) {
       }
       for (const auto& [problem, format] : cases) {
         const std::string text = write_problem(*problem, format, comments).value();
-        const auto again = read(text);
+        const auto again =
+            read(text, {}, format == FileFormat::kQplib ? "x.qplib" : "x.txt");  // its first line is a name
         ASSERT_THAT(again, Succeeds()) << text << "\n" << again.error().to_string();
         EXPECT_EQ((*again)->document(), problem->document()) << text;
       }
