@@ -135,9 +135,10 @@ Error name_input_limit(Error error) {
 
 void add_job_flags(CLI::App* command, JobFlags& flags) {
   command
-      ->add_option("FILE", flags.file,
-                   "job document (YAML, JSON) or bare instance (rudy, qbsolv, sparse, qplib, problem document; gzip too); - "
-                   "reads standard input")
+      ->add_option(
+          "FILE", flags.file,
+          "job document (YAML, JSON) or bare instance (rudy, qbsolv, sparse, qplib, problem document; gzip too); - "
+          "reads standard input")
       ->required()
       ->type_name("FILE");
   command->add_option("--problem", flags.problem, "problem type of a bare instance: max_cut or qubo");
