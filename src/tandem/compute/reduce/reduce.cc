@@ -431,8 +431,9 @@ class Reducer {
     return roof.work;
   }
 
-  /// Substitutes x_i = x_j or its opposite.
+  /// Substitutes x_i = x_j or its opposite, or the other way round: whose couplings are fewer moves.
   void merge(std::uint32_t i, std::uint32_t j, std::uint32_t joining, Relation relation) {
+    if (edges_of_[i].size() > edges_of_[j].size()) std::swap(i, j);
     const bool equal = relation == Relation::kEqual;
     const Integer sign = equal ? 1 : -1;
     const Integer joint = edges_[joining].bias;
@@ -445,27 +446,15 @@ class Reducer {
     } else {
       offset_ += linear_[i];
     }
-    for (const std::uint32_t edge : edges_of_[j]) {
-      if (edges_[edge].bias != 0) edge_to_[other_end(edge, j)] = edge;
-    }
     for (const std::uint32_t edge : edges_of_[i]) {
       const Integer bias = edges_[edge].bias;
       if (bias == 0) continue;
       const std::uint32_t k = other_end(edge, i);
       if (!equal && vartype_ == Vartype::kBinary) linear_[k] += bias;  // b (1 - x_j) x_k
       set_bias(edge, 0);
-      if (edge_to_[k] != kNoEdge) {
-        set_bias(edge_to_[k], edges_[edge_to_[k]].bias + sign * bias);
-      } else {
-        edges_[edge] = {j, k, 0};  // the edge stays in the list of k and moves from i to j
-        set_bias(edge, sign * bias);
-        moved_.push_back(edge);
-      }
+      add_edge(edge, k, j, sign * bias);
       enqueue(k);
     }
-    for (const std::uint32_t edge : edges_of_[j]) edge_to_[other_end(edge, j)] = kNoEdge;
-    edges_of_[j].insert(edges_of_[j].end(), moved_.begin(), moved_.end());
-    moved_.clear();
     edges_of_[i] = {};
     enqueue(j);
     TrailEntry entry{.kind = TrailKind::kEqual, .variable = i, .partner = j, .rule = "equal_pair"};
@@ -488,8 +477,7 @@ class Reducer {
   std::vector<bool> queued_;
   std::vector<bool> parallel_;  ///< may have two edges to one neighbour
   std::deque<std::uint32_t> queue_;
-  std::vector<std::uint32_t> edge_to_;  // scratch of merge() and join_parallel(): the edge from j to each variable
-  std::vector<std::uint32_t> moved_;  // scratch of merge()
+  std::vector<std::uint32_t> edge_to_;  // scratch of join_parallel(): the edge to each variable
   std::vector<TrailEntry> entries_;
   Integer offset_;
   bool flows_;
