@@ -7,6 +7,7 @@
 #include "tandem/model/format/dimod.h"
 #include "tandem/model/format/format.h"
 #include "tandem/model/format/generate.h"
+#include "tandem/model/problem/term_document.h"
 #include "tandem/model/result/sample_set.h"
 
 namespace tandem::app {
@@ -106,6 +107,7 @@ struct GenerateFlags {
   std::uint32_t degree = 3;
   std::uint32_t rows = 0;
   std::uint32_t columns = 0;
+  std::uint32_t layers = 1;
   double probability = 0.5;
   std::string weights;
   std::uint64_t seed = 1;
@@ -114,7 +116,8 @@ struct GenerateFlags {
 
 Result<int> write_generated(Cli& cli, const GenerateFlags& flags, Result<format::Generated> generated) {
   TANDEM_TRY(generated);
-  const std::vector<std::string> comments = {generated->command};
+  std::vector<std::string> comments = {generated->command};
+  if (generated->optimum) comments.push_back(fmt::format("optimum {}", problem::plain_number(*generated->optimum)));
   TANDEM_TRY_ASSIGN(const std::string text, format::write_problem(*generated->problem, generated->format, comments));
   return write_output(cli, flags.out, text);
 }
@@ -156,6 +159,13 @@ Result<int> torus(Cli& cli, const GenerateFlags& flags) {
   return write_generated(
       cli, flags,
       format::generate_torus({.rows = flags.rows, .columns = flags.columns, .weights = weights, .seed = flags.seed}));
+}
+
+Result<int> planted(Cli& cli, const GenerateFlags& flags) {
+  return write_generated(
+      cli, flags,
+      format::generate_planted(
+          {.rows = flags.rows, .columns = flags.columns, .layers = flags.layers, .seed = flags.seed}));
 }
 
 }  // namespace
@@ -205,6 +215,11 @@ void add_generate(CLI::App& app, Cli& cli) {
   grid->add_option("--rows", grid_flags->rows)->required();
   grid->add_option("--columns", grid_flags->columns)->required();
   grid->add_option("--weights", grid_flags->weights, "one or pm1");
+  const auto [hidden, hidden_flags] =
+      add("planted", "lattice with joined sides whose optimum is known and stands in the file, max-cut", planted);
+  hidden->add_option("--rows", hidden_flags->rows)->required();
+  hidden->add_option("--columns", hidden_flags->columns)->required();
+  hidden->add_option("--layers", hidden_flags->layers, "1: two dimensions");
 }
 
 }  // namespace tandem::app

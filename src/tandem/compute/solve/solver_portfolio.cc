@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "tandem/base/rng.h"
+#include "tandem/compute/solve/conflict_graph.h"
 #include "tandem/compute/solve/mixed_strand.h"
 #include "tandem/compute/solve/outcome.h"
 #include "tandem/compute/solve/reduced_model.h"
@@ -10,6 +11,7 @@ namespace tandem::solve {
 
 const Solver& annealing_solver();
 const Solver& constrained_solver();
+const Solver& independent_set_solver();
 
 namespace {
 
@@ -121,7 +123,8 @@ class PortfolioSolver final : public Solver {
       if (const auto* bqm = std::get_if<problem::Bqm>(&model)) return run(model, *bqm, options, context);
       if (const auto* cqm = std::get_if<problem::Cqm>(&model)) {
         if (cqm->constraints().empty()) return run(model, cqm->objective(), options, context);
-        return constrained_solver().solve(model, options, context);
+        const Solver& native = ConflictGraph::read(*cqm) ? independent_set_solver() : constrained_solver();
+        return native.solve(model, options, context);
       }
       if (const auto bqm = std::get<problem::Polynomial>(model).to_bqm()) return run(model, *bqm, options, context);
       return annealing_solver().solve(model, options, context);

@@ -75,7 +75,7 @@ struct SolverHarness {
 
 /// The solvers that ship, each as the backend that it becomes.
 constexpr std::array kShipped = {"annealing", "branch_and_bound", "constrained", "exhaustive",
-                                 "portfolio", "random",           "tabu"};
+                                 "portfolio", "random",           "tabu",        "treewidth"};
 template <std::size_t kIndex>
 struct ShippedHarness {
   static constexpr bool kRunsWhenPolled = true;

@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -244,6 +245,64 @@ class GeometricSkip {
   std::vector<double> chance_;
 };
 
+// ---- planted lattices ----------------------------------------------------------------------------------------------
+
+/// A lattice of even sides, joined at the ends. One layer: two dimensions.
+struct Lattice {
+  std::uint32_t sides[3];  ///< layers, rows, columns
+  std::uint32_t node(const std::array<std::uint32_t, 3>& at) const {
+    return (at[0] % sides[0] * sides[1] + at[1] % sides[1]) * sides[2] + at[2] % sides[2];
+  }
+  bool flat() const { return sides[0] == 1; }
+  /// Every edge is in one tile whose least corner has coordinates of one parity.
+  bool begins_tile(const std::array<std::uint32_t, 3>& at) const {
+    return at[1] % 2 == at[2] % 2 && (flat() || at[0] % 2 == at[1] % 2);
+  }
+};
+
+/// Corners of a square or a cube by the bits of their number, and the edges between those that differ in one bit.
+class Tile {
+ public:
+  explicit Tile(bool flat) : num_corners_(flat ? 4 : 8) {
+    for (std::uint32_t a = 0; a < num_corners_; ++a) {
+      for (std::uint32_t bit = 1; bit < num_corners_; bit *= 2) {
+        if ((a & bit) == 0) edges_.push_back({a, a | bit, 1});
+      }
+    }
+  }
+  std::uint32_t num_corners() const { return num_corners_; }
+  std::span<const QuadraticTerm> edges() const { return edges_; }
+
+  /// Draws weights for which no state has a lower sum of w s s than all corners alike.
+  void draw(Xoshiro256& rng) {
+    if (num_corners_ == 4) {
+      const std::uint64_t broken = rng.below(edges_.size());
+      for (std::size_t e = 0; e < edges_.size(); ++e)
+        edges_[e].bias = e == broken ? 1 : -1 - static_cast<double>(rng.below(2));
+      return;
+    }
+    for (QuadraticTerm& edge : edges_) edge.bias = rng.below(2) == 0 ? -1 : 1;
+    std::uint32_t best = 0;
+    for (std::uint32_t state = 0; state < 1u << num_corners_; ++state) {
+      if (energy(state) < energy(best)) best = state;
+    }
+    for (QuadraticTerm& edge : edges_) {
+      if ((best >> edge.u & 1) != (best >> edge.v & 1)) edge.bias = -edge.bias;
+    }
+  }
+
+ private:
+  double energy(std::uint32_t state) const {
+    double sum = 0;
+    for (const QuadraticTerm& edge : edges_)
+      sum += (state >> edge.u & 1) == (state >> edge.v & 1) ? edge.bias : -edge.bias;
+    return sum;
+  }
+
+  std::uint32_t num_corners_;
+  std::vector<QuadraticTerm> edges_;
+};
+
 }  // namespace
 
 std::string_view to_string(EdgeWeights weights) { return weights == EdgeWeights::kOne ? "one" : "pm1"; }
@@ -367,6 +426,58 @@ Result<Generated> generate_torus(const TorusOptions& options) {
   }
   return make_graph(rows * columns, std::move(edges), options.weights, options.seed,
                     fmt::format("tandem generate torus --rows {} --columns {}", rows, columns));
+}
+
+Result<Generated> generate_planted(const PlantedOptions& options) {
+  const auto check_side = [](std::string_view flag, std::uint64_t value) -> Result<void> {
+    TANDEM_TRY(check_range(flag, value, 4, kNodesMax));
+    if (value % 2 == 0) return {};
+    return fail_at(fmt::format("--{}", flag), errors::kValueOutOfRange, "{} is odd; tiles need even sides", value);
+  };
+  TANDEM_TRY(check_side("rows", options.rows));
+  TANDEM_TRY(check_side("columns", options.columns));
+  if (options.layers != 1) TANDEM_TRY(check_side("layers", options.layers));
+  const std::uint64_t layer = std::uint64_t{options.rows} * options.columns;
+  if (layer > kNodesMax || layer * options.layers > kNodesMax) {
+    return fail(errors::kModelTooLarge, "{} x {} x {} nodes are more than the limit of {}; make the lattice smaller",
+                options.layers, options.rows, options.columns, kNodesMax);
+  }
+  const std::uint64_t nodes = layer * options.layers;
+  TANDEM_TRY(check_edges((options.layers == 1 ? 2 : 3) * nodes));
+  const Lattice lattice{{options.layers, options.rows, options.columns}};
+  Xoshiro256 hidden_rng(derive_seed(options.seed, kStructureStream));
+  std::vector<std::uint8_t> hidden(nodes);
+  for (std::uint8_t& side : hidden) side = hidden_rng() >> 63 != 0 ? 1 : 0;
+  Xoshiro256 rng(derive_seed(options.seed, kWeightStream));
+  Tile tile(lattice.flat());
+  std::vector<QuadraticTerm> edges;
+  edges.reserve((lattice.flat() ? 2 : 3) * nodes);
+  double optimum = 0;
+  std::array<std::uint32_t, 3> at{};
+  for (at[0] = 0; at[0] < lattice.sides[0]; ++at[0]) {
+    for (at[1] = 0; at[1] < lattice.sides[1]; ++at[1]) {
+      for (at[2] = 0; at[2] < lattice.sides[2]; ++at[2]) {
+        if (!lattice.begins_tile(at)) continue;
+        tile.draw(rng);
+        for (const QuadraticTerm& edge : tile.edges()) {
+          const auto corner = [&](std::uint32_t bits) {
+            return lattice.node({at[0] + (bits >> 2), at[1] + (bits >> 1 & 1), at[2] + (bits & 1)});
+          };
+          const std::uint32_t u = corner(edge.u);
+          const std::uint32_t v = corner(edge.v);
+          const double weight = hidden[u] == hidden[v] ? edge.bias : -edge.bias;
+          if (hidden[u] != hidden[v]) optimum += weight;
+          edges.push_back({std::min(u, v), std::max(u, v), weight});
+        }
+      }
+    }
+  }
+  TANDEM_TRY_ASSIGN(auto problem, problem::make_max_cut(nodes, std::move(edges)));
+  std::string command = fmt::format("tandem generate planted --rows {} --columns {}", options.rows, options.columns);
+  if (!lattice.flat()) command += fmt::format(" --layers {}", options.layers);
+  command += fmt::format(" --seed {}", options.seed);
+  return Generated{
+      .problem = std::move(problem), .format = FileFormat::kRudy, .command = std::move(command), .optimum = optimum};
 }
 
 }  // namespace tandem::format

@@ -19,6 +19,7 @@ struct Generated {
   FileFormat format = FileFormat::kRudy;  ///< that users of such instances expect
   /// What makes it again, to be recorded in the file: "tandem generate torus --rows 3 --columns 4 --weights pm1 --seed 1".
   std::string command;
+  std::optional<double> optimum = std::nullopt;  ///< objective of the best assignment, where the maker knows it
 };
 
 /// The QUBO instances p3000.1 .. p7000.3 of Palubeckis (Annals of Operations Research 131 (2004)), bit by bit; maximised.
@@ -72,5 +73,19 @@ struct TorusOptions {
   std::uint64_t seed = 1;
 };
 Result<Generated> generate_torus(const TorusOptions& options);
+
+/// A periodic lattice in two or three dimensions whose optimum is known: its edges fall into tiles, no edge in two, and one state hidden
+/// in the signs is best in every tile. A square has bonds 1, a, b, c with a, b, c drawn from 1 and 2 of which only the first wants to be
+/// broken; a cube has twelve random signs, turned so that its best state is the hidden one. Source: Hamze, Jacob, Ochoa, Perera, Wang,
+/// Katzgraber 2018, "From near to eternity: spin-glass planting, tiling puzzles, and constraint satisfaction problems" (Physical Review E
+/// 97, 043303).
+/// `tandem generate planted --rows R --columns C [--layers L] --seed SEED`
+struct PlantedOptions {
+  std::uint32_t rows = 0;  ///< even, at least 4; so are the others
+  std::uint32_t columns = 0;
+  std::uint32_t layers = 1;  ///< 1: a grid of squares
+  std::uint64_t seed = 1;
+};
+Result<Generated> generate_planted(const PlantedOptions& options);
 
 }  // namespace tandem::format

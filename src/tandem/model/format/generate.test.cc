@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 #include <vector>
 
@@ -163,7 +165,9 @@ TEST(Generators, the_same_options_give_the_same_instance_and_other_seeds_another
     return std::vector<std::string>{
         generate_regular({.nodes = 30, .degree = 4, .seed = seed}).value().problem->hash().hex(),
         generate_gnp({.nodes = 30, .probability = 0.2, .seed = seed}).value().problem->hash().hex(),
-        generate_torus({.rows = 5, .columns = 6, .seed = seed}).value().problem->hash().hex()};
+        generate_torus({.rows = 5, .columns = 6, .seed = seed}).value().problem->hash().hex(),
+        generate_planted({.rows = 4, .columns = 6, .seed = seed}).value().problem->hash().hex(),
+        generate_planted({.rows = 4, .columns = 4, .layers = 4, .seed = seed}).value().problem->hash().hex()};
   };
   EXPECT_EQ(make(1), make(1));
   const auto one = make(1);
@@ -171,7 +175,75 @@ TEST(Generators, the_same_options_give_the_same_instance_and_other_seeds_another
   for (std::size_t i = 0; i < one.size(); ++i) EXPECT_NE(one[i], two[i]);
 }
 
+TEST(Planted, the_optimum_is_that_of_all_assignments) {
+  for (const std::uint64_t seed : {1u, 2u, 3u, 4u}) {
+    const Generated lattice = generate_planted({.rows = 4, .columns = 4, .seed = seed}).value();
+    const auto edges = edges_of(lattice);
+    ASSERT_EQ(edges.size(), 32u);
+    double best = -1e9;
+    for (std::uint32_t state = 0; state < 1u << 16; ++state) {
+      double cut = 0;
+      for (const QuadraticTerm& edge : edges) cut += (state >> edge.u & 1) != (state >> edge.v & 1) ? edge.bias : 0;
+      best = std::max(best, cut);
+    }
+    EXPECT_EQ(lattice.optimum, best) << seed;
+  }
+}
+
+/// The sum over tiles of their own optima, which no assignment exceeds: tiles are the squares or cubes whose least corner has
+/// coordinates of one parity.
+double bound_of_tiles(const Generated& lattice, const std::vector<std::uint32_t>& sides) {
+  std::map<std::pair<std::uint32_t, std::uint32_t>, double> weights;
+  for (const QuadraticTerm& edge : edges_of(lattice)) weights[{edge.u, edge.v}] = edge.bias;
+  const auto coordinates = [&](std::uint32_t node) {
+    std::vector<std::uint32_t> at(sides.size());
+    for (std::size_t d = sides.size(); d-- > 0; node /= sides[d]) at[d] = node % sides[d];
+    return at;
+  };
+  double bound = 0;
+  std::size_t seen = 0;
+  for (std::uint32_t node = 0; node < lattice.problem->num_variables(); ++node) {
+    const auto least = coordinates(node);
+    if (!std::ranges::all_of(least, [&](std::uint32_t c) { return c % 2 == least[0] % 2; })) continue;
+    std::vector<std::uint32_t> corners;
+    for (std::uint32_t bits = 0; bits < 1u << sides.size(); ++bits) {
+      std::uint32_t at = 0;
+      for (std::size_t d = 0; d < sides.size(); ++d) at = at * sides[d] + (least[d] + (bits >> d & 1)) % sides[d];
+      corners.push_back(at);
+    }
+    double best = -1e9;
+    for (std::uint32_t state = 0; state < 1u << corners.size(); ++state) {
+      double cut = 0;
+      for (std::size_t a = 0; a < corners.size(); ++a) {
+        for (std::size_t b = a + 1; b < corners.size(); ++b) {
+          if ((state >> a & 1) == (state >> b & 1)) continue;
+          const auto edge = weights.find(std::minmax(corners[a], corners[b]));
+          if (edge != weights.end()) cut += edge->second;
+        }
+      }
+      best = std::max(best, cut);
+    }
+    bound += best;
+    seen += sides.size() == 2 ? 4 : 12;
+  }
+  EXPECT_EQ(seen, weights.size());
+  return bound;
+}
+
+TEST(Planted, the_optimum_is_the_sum_of_those_of_its_tiles) {
+  const Generated grid = generate_planted({.rows = 6, .columns = 10, .seed = 5}).value();
+  EXPECT_THAT(degrees_of(grid), testing::Each(4u));
+  EXPECT_EQ(grid.optimum, bound_of_tiles(grid, {6, 10}));
+  const Generated block = generate_planted({.rows = 4, .columns = 6, .layers = 8, .seed = 6}).value();
+  EXPECT_THAT(degrees_of(block), testing::Each(6u));
+  EXPECT_EQ(block.optimum, bound_of_tiles(block, {8, 4, 6}));
+}
+
 TEST(Generators, the_command_names_every_option) {
+  EXPECT_EQ(generate_planted({.rows = 4, .columns = 6}).value().command,
+            "tandem generate planted --rows 4 --columns 6 --seed 1");
+  EXPECT_EQ(generate_planted({.rows = 4, .columns = 6, .layers = 8}).value().command,
+            "tandem generate planted --rows 4 --columns 6 --layers 8 --seed 1");
   EXPECT_EQ(generate_regular({.nodes = 30, .degree = 4, .seed = 7}).value().command,
             "tandem generate regular --nodes 30 --degree 4 --weights one --seed 7");
   EXPECT_EQ(generate_gnp({.nodes = 30, .probability = 0.25, .weights = EdgeWeights::kPlusMinusOne}).value().command,
@@ -206,6 +278,10 @@ TEST(Generators, options_outside_their_limits_are_refused_with_the_flag) {
   EXPECT_THAT(generate_gnp({.nodes = 1'000'000, .probability = 0.5}), FailsWith(errors::kModelTooLarge));
   EXPECT_THAT(generate_torus({.rows = 2, .columns = 9}), FailsAt("--rows", errors::kValueOutOfRange));
   EXPECT_THAT(generate_torus({.rows = 4'000'000, .columns = 4'000'000}), FailsWith(errors::kModelTooLarge));
+  EXPECT_THAT(generate_planted({.rows = 5, .columns = 8}), FailsAt("--rows", errors::kValueOutOfRange));
+  EXPECT_THAT(generate_planted({.rows = 4, .columns = 2}), FailsAt("--columns", errors::kValueOutOfRange));
+  EXPECT_THAT(generate_planted({.rows = 4, .columns = 4, .layers = 2}), FailsAt("--layers", errors::kValueOutOfRange));
+  EXPECT_THAT(generate_planted({.rows = 4'000'000, .columns = 4'000'000}), FailsWith(errors::kModelTooLarge));
   EXPECT_THAT(parse_edge_weights("pm2"), FailsWith(errors::kValueOutOfRange));
 }
 
