@@ -26,12 +26,15 @@ class ReducedModel {
   std::vector<problem::Assignment> restrict(std::vector<problem::Assignment> assignments) const;
   /// How far the energy of bqm() may be from that of the original.
   double error_max() const { return reduced_ ? reduced_->error_max : 0; }
+  /// No energy of the original model is below it; empty where memory was too short to look.
+  std::optional<double> bound() const { return bound_; }
   /// When no variable is left: the optimum, without work.
   SolveOutcome solved_outcome(const Model& model, std::size_t num_strands, std::string_view unit_name) const;
 
  private:
   const problem::Bqm& bqm_;
   std::optional<reduce::Reduced> reduced_;
+  std::optional<double> bound_;
 };
 
 /// What was proved of the energies of a search model.
@@ -40,7 +43,7 @@ struct Proof {
   const problem::Assignment* optimum = nullptr;  ///< bits; null: not proved
 };
 
-/// The bound on the energy of the original model.
+/// The bound on the energy of the original model: that of the proof, or of the reductions.
 std::optional<double> proved_bound(const Proof& proof, const SearchModel& search, const ReducedModel& reduced);
 
 /// Samples, proof and bound of what a search on the reduced model found.

@@ -17,7 +17,7 @@ class BranchAndBoundSolver final : public Solver {
     static constexpr SolverInfo kInfo{
         .name = "branch_and_bound",
         .summary = "exact reductions, then branch and bound with convex bounds, one component at a time",
-        .version = "2",
+        .version = "3",
         .takes_bqm = true,
         .exact = true,
         .variables_max = ExactSearch::kTreeMax};
