@@ -13,6 +13,8 @@ using problem::Bqm;
 using problem::IntegerBqm;
 
 constexpr std::int64_t kDigitsMax = 1'000'000'000'000'000;  // decimals below this read back as themselves
+constexpr int kExponentMin = -1074;  // of the least double
+constexpr int kDecimalsMax = 9;  // of an IntegerBqm
 constexpr double kLastPlace = 0x1.0p-52;
 
 template <class Visit>
@@ -54,6 +56,7 @@ std::optional<FixedPoint> FixedPoint::create(const Bqm& bqm) {
   bool whole = true;
   for_each_coefficient(bqm, [&](double value) { whole = whole && std::trunc(value) == value; });
   FixedPoint grid(bqm);
+  if (bqm.vartype() == problem::Vartype::kSpin) grid.scale_ = 2;
   if (whole) {
     grid.narrow_ = magnitude <= std::ldexp(1.0, kNarrowBits);
     if (magnitude > std::ldexp(1.0, kWideBits)) return std::nullopt;
@@ -66,7 +69,8 @@ std::optional<FixedPoint> FixedPoint::create(const Bqm& bqm) {
   }
   const int lowest = lowest_bit(bqm);  // below 0, for not all are whole
   if (std::ilogb(magnitude) + 1 - lowest > kWideBits) return std::nullopt;
-  grid.exponent_ = lowest;
+  grid.exponent_ = lowest - (grid.scale_ - 1);
+  if (grid.exponent_ < kExponentMin) return std::nullopt;
   grid.narrow_ = std::ilogb(magnitude) + 1 - lowest <= kNarrowBits;
   return grid;
 }
@@ -74,23 +78,26 @@ std::optional<FixedPoint> FixedPoint::create(const Bqm& bqm) {
 double FixedPoint::scaled(double value) const { return std::ldexp(value, -exponent_); }
 
 double FixedPoint::value(Wide integer) const {
-  const auto nearest = static_cast<double>(integer);
-  if (exponent_ != 0) return std::ldexp(nearest, exponent_);
-  if (!integers_ || integers_->decimals == 0) return nearest;
-  const Wide unit = power_of_ten(integers_->decimals);
+  if (exponent_ != 0) return std::ldexp(static_cast<double>(integer), exponent_);
+  const Wide unit = scale_ * power_of_ten(integers_ ? integers_->decimals : 0);
   if (integer % unit == 0) return static_cast<double>(integer / unit);
-  return nearest / static_cast<double>(unit);
+  return static_cast<double>(integer) / static_cast<double>(unit);
 }
 
 double FixedPoint::error(Wide integer) const {
   Wide digits = integer;
-  if (integers_ && integers_->decimals > 0) {
-    const Wide unit = power_of_ten(integers_->decimals);
-    if (integer % unit != 0) {
-      if (integer > -kDigitsMax && integer < kDigitsMax) return 0;
+  if (exponent_ == 0) {
+    const Wide unit = scale_ * power_of_ten(integers_ ? integers_->decimals : 0);
+    if (integer % unit == 0) {
+      digits = integer / unit;
+    } else if (integers_ && integers_->decimals > 0) {
+      // An odd half has one more decimal.
+      const bool half = integer % scale_ != 0;
+      const Wide written = half ? 5 * integer : integer / scale_;
+      if (written > -kDigitsMax && written < kDigitsMax && integers_->decimals + (half ? 1 : 0) <= kDecimalsMax)
+        return 0;
       return std::abs(value(integer)) * 2 * kLastPlace;
     }
-    digits = integer / unit;
   }
   if (static_cast<Wide>(static_cast<double>(digits)) == digits) return 0;
   return std::abs(value(integer)) * kLastPlace;

@@ -1,9 +1,12 @@
 #include "tandem/compute/reduce/reduce.h"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <deque>
 
 #include "tandem/base/assert.h"
+#include "tandem/compute/reduce/first_look.h"
 #include "tandem/compute/reduce/fixed_point.h"
 
 namespace tandem::reduce {
@@ -42,6 +45,8 @@ template <class Integer>
 Integer coupling(Vartype vartype, Integer bias) {
   return vartype == Vartype::kBinary ? bias : 4 * bias;
 }
+
+constexpr std::size_t kPartnersMax = 3;  // of a variable that is removed for couplings between its neighbours
 
 enum class Relation : std::uint8_t { kNone, kEqual, kOpposite };
 
@@ -85,7 +90,7 @@ bool anything_fires(const Bqm& bqm, const FixedPoint& grid, const std::vector<Co
   }
   for (std::size_t i = 0; i < n; ++i) {
     ranges[i] = field_range(bqm.vartype(), grid.linear<Integer>(i), sums[i]);
-    if (degrees[i] <= 1 || ranges[i].lo >= 0 || ranges[i].hi <= 0) return true;
+    if (degrees[i] <= kPartnersMax || ranges[i].lo >= 0 || ranges[i].hi <= 0) return true;
   }
   for (std::size_t t = 0; t < bqm.terms().size(); ++t) {
     const QuadraticTerm& term = bqm.terms()[t];
@@ -99,7 +104,7 @@ bool anything_fires(const Bqm& bqm, const FixedPoint& grid, const std::vector<Co
 template <class Integer>
 class Reducer {
  public:
-  Reducer(const Bqm& bqm, const FixedPoint& grid, std::vector<Couplings<Integer>> sums)
+  Reducer(const Bqm& bqm, const FixedPoint& grid, std::vector<Couplings<Integer>> sums, bool flows)
       : vartype_(bqm.vartype()),
         grid_(grid),
         linear_(bqm.num_variables()),
@@ -107,8 +112,10 @@ class Reducer {
         edges_of_(bqm.num_variables()),
         removed_(bqm.num_variables()),
         queued_(bqm.num_variables()),
+        parallel_(bqm.num_variables()),
         edge_to_(bqm.num_variables(), kNoEdge),
-        offset_(grid.offset<Integer>()) {
+        offset_(grid.offset<Integer>()),
+        flows_(flows) {
     for (std::size_t i = 0; i < linear_.size(); ++i) linear_[i] = grid.linear<Integer>(i);
     std::vector<std::uint32_t> degrees(bqm.num_variables());
     for (const QuadraticTerm& term : bqm.terms()) {
@@ -127,15 +134,24 @@ class Reducer {
 
   void run(const std::stop_token& stop) {
     for (std::uint32_t i = 0; i < linear_.size(); ++i) enqueue(i);
-    while (!queue_.empty() && !stop.stop_requested()) {
-      const std::uint32_t i = queue_.front();
-      queue_.pop_front();
-      queued_[i] = false;
-      if (!removed_[i]) look_at(i);
+    // Another flow finds more only where the other rules did.
+    std::uint64_t work_left = kRoofWorkPerArc * (linear_.size() + 4 * edges_.size());
+    for (std::size_t before = SIZE_MAX;; before = entries_.size()) {
+      apply_rules(stop);
+      if (!flows_ || entries_.size() == before || stop.stop_requested()) break;
+      const std::uint64_t work = fix_by_roof(stop);
+      if (work >= work_left) break;
+      work_left -= work;
     }
   }
 
+  RoofState roof() const { return roof_; }
+  /// A bound of all energies on the grid; empty where the numbers were too large for one.
+  std::optional<std::int64_t> bound() const { return bound_; }
+  bool removed_any() const { return !entries_.empty(); }
+
   Result<Reduced> finish() && {
+    for (std::uint32_t i = 0; i < linear_.size(); ++i) join_parallel(i);  // a stop may have left some
     Trail trail(linear_.size(), std::move(entries_));
     double error_max = grid_.error(offset_);
     const auto value = [&](Integer integer) {
@@ -187,7 +203,37 @@ class Reducer {
     queue_.push_back(i);
   }
 
+  void apply_rules(const std::stop_token& stop) {
+    while (!queue_.empty() && !stop.stop_requested()) {
+      const std::uint32_t i = queue_.front();
+      queue_.pop_front();
+      queued_[i] = false;
+      if (!removed_[i]) look_at(i);
+    }
+  }
+
+  /// Couplings that a rule has put beside another one between the same two become one.
+  void join_parallel(std::uint32_t i) {
+    if (!parallel_[i]) return;
+    parallel_[i] = false;
+    for (const std::uint32_t edge : edges_of_[i]) {
+      if (edges_[edge].bias == 0) continue;
+      const std::uint32_t j = other_end(edge, i);
+      std::uint32_t& known = edge_to_[j];
+      if (known == kNoEdge || edges_[known].bias == 0) {
+        known = edge;
+        continue;
+      }
+      const Integer sum = edges_[known].bias + edges_[edge].bias;
+      set_bias(edge, 0);
+      set_bias(known, sum);
+      enqueue(j);
+    }
+    for (const std::uint32_t edge : edges_of_[i]) edge_to_[edges_[edge].u] = edge_to_[edges_[edge].v] = kNoEdge;
+  }
+
   void drop_dead_edges(std::uint32_t i) {
+    join_parallel(i);
     std::erase_if(edges_of_[i], [&](std::uint32_t edge) { return edges_[edge].bias == 0; });
   }
 
@@ -213,6 +259,7 @@ class Reducer {
       merge(i, j, edge, found);
       return;
     }
+    if (edges_of_[i].size() <= kPartnersMax) fold_star(i);
   }
 
   /// Sets the bias of an edge and keeps the sums of both ends; 0 kills it.
@@ -267,8 +314,126 @@ class Reducer {
             .rule = "leaf"});
   }
 
-  /// Substitutes x_i = x_j or its opposite.
+  /// Two or three couplings: writes the least over i, a function of its neighbours, with terms in one and two of them.
+  void fold_star(std::uint32_t i) {
+    const std::vector<std::uint32_t> edges = edges_of_[i];
+    const std::size_t count = edges.size();
+    std::array<std::uint32_t, kPartnersMax> partners{};
+    for (std::size_t k = 0; k < count; ++k) partners[k] = other_end(edges[k], i);
+    std::array<Integer, 1 << kPartnersMax> least{};
+    TrailEntry entry{.kind = count == 2 ? TrailKind::kPair : TrailKind::kTriple,
+                     .variable = i,
+                     .partner = partners[0],
+                     .value = low(),
+                     .partner2 = partners[1],
+                     .partner3 = partners[2],
+                     .rule = count == 2 ? "series" : "star"};
+    for (std::size_t row = 0; row < std::size_t{1} << count; ++row) {
+      Integer coefficient = linear_[i];
+      for (std::size_t k = 0; k < count; ++k)
+        coefficient += ((row >> k) & 1) != 0 ? edges_[edges[k]].bias : low() * edges_[edges[k]].bias;
+      if (coefficient < 0) entry.table |= static_cast<std::uint8_t>(1 << row);
+      least[row] = coefficient < 0 ? coefficient : low() * coefficient;
+    }
+    // How much less it is to raise neighbour k where neighbour l is high, the third one low.
+    const auto second = [&](std::size_t k, std::size_t l, std::size_t third) {
+      const std::size_t a = std::size_t{1} << k;
+      const std::size_t b = std::size_t{1} << l;
+      return Integer{(least[a + b + third] - least[b + third]) - (least[a + third] - least[third])};
+    };
+    if (count == 3 && second(0, 1, 0) != second(0, 1, 4)) return;
+    const Integer unit = vartype_ == Vartype::kBinary ? 1 : 4;  // quarters are whole on the grid
+    offset_ += least[0];
+    for (std::size_t k = 0; k < count; ++k) {
+      const Integer rise = least[std::size_t{1} << k] - least[0];
+      add_field(partners[k], vartype_ == Vartype::kBinary ? rise : rise / 2);
+    }
+    for (std::size_t k = 0; k < count; ++k) set_bias(edges[k], 0);
+    edges_of_[i] = {};
+    for (std::size_t k = 0; k + (count == 2 ? 1 : 0) < count; ++k) {
+      const std::size_t l = (k + 1) % count;
+      const Integer joint = second(k, l, 0) / unit;
+      if (joint == 0) continue;
+      if (vartype_ == Vartype::kSpin) {
+        offset_ += joint;
+        add_field(partners[k], joint);
+        add_field(partners[l], joint);
+        offset_ -= 2 * joint;
+      }
+      add_edge(edges[k], partners[k], partners[l], joint);
+    }
+    for (std::size_t k = 0; k < count; ++k) enqueue(partners[k]);
+    remove(entry);
+  }
+
+  /// With a spin that is low its field counts -1 times: the offset makes up for it.
+  void add_field(std::uint32_t i, Integer field) {
+    linear_[i] += field;
+    if (vartype_ == Vartype::kSpin) offset_ += field;
+  }
+
+  /// A dead edge of k comes to life between k and l, which may have others.
+  void add_edge(std::uint32_t edge, std::uint32_t k, std::uint32_t l, Integer bias) {
+    edges_[edge] = {k, l, 0};
+    set_bias(edge, bias);
+    edges_of_[l].push_back(edge);
+    parallel_[k] = parallel_[l] = true;
+  }
+
+  /// Fixes what roof duality does; the work it took.
+  std::uint64_t fix_by_roof(const std::stop_token& stop) {
+    std::vector<std::uint32_t> left;
+    std::vector<std::uint32_t> index(linear_.size());
+    double magnitude = std::abs(static_cast<double>(offset_));
+    const Integer unit = vartype_ == Vartype::kBinary ? 4 : 1;  // of energies: x = (1 + s) / 2 has quarters
+    for (std::uint32_t i = 0; i < linear_.size(); ++i) {
+      if (removed_[i]) continue;
+      index[i] = static_cast<std::uint32_t>(left.size());
+      left.push_back(i);
+      magnitude += std::abs(static_cast<double>(linear_[i]));
+    }
+    std::size_t alive = 0;
+    for (const Edge& edge : edges_) {
+      magnitude += std::abs(static_cast<double>(edge.bias));
+      alive += edge.bias != 0 ? 1 : 0;
+    }
+    if (4 * magnitude > 0.99 * static_cast<double>(kRoofMagnitudeMax)) return 0;
+    auto offset = static_cast<std::int64_t>(unit * offset_);
+    std::vector<std::int64_t> fields;
+    std::vector<RoofTerm> terms;
+    fields.reserve(left.size());
+    terms.reserve(alive);
+    for (const std::uint32_t i : left) {
+      fields.push_back(static_cast<std::int64_t>(unit == 1 ? linear_[i] : 2 * linear_[i]));
+      if (unit != 1) offset += fields.back();
+    }
+    for (const Edge& edge : edges_) {
+      if (edge.bias == 0) continue;
+      const auto bias = static_cast<std::int64_t>(edge.bias);
+      terms.push_back({index[edge.u], index[edge.v], bias});
+      if (unit == 1) continue;
+      fields[index[edge.u]] += bias;
+      fields[index[edge.v]] += bias;
+      offset += bias;
+    }
+    const Roof roof = roof_of(offset, fields, terms, stop);
+    roof_ = roof.state;
+    const auto per_energy = static_cast<std::int64_t>(unit);
+    std::int64_t bound = roof.bound / per_energy;
+    if (bound * per_energy < roof.bound) ++bound;  // energies are whole
+    bound_ = std::max(bound, bound_.value_or(bound));
+    for (std::size_t k = 0; k < roof.values.size(); ++k) {
+      if (roof.persistencies[k] == Persistency::kNone) continue;
+      drop_dead_edges(left[k]);
+      fix(left[k], roof.values[k] > 0 ? std::int8_t{1} : low(),
+          roof.persistencies[k] == Persistency::kStrong ? "roof" : "roof_weak");
+    }
+    return roof.work;
+  }
+
+  /// Substitutes x_i = x_j or its opposite, or the other way round: whose couplings are fewer moves.
   void merge(std::uint32_t i, std::uint32_t j, std::uint32_t joining, Relation relation) {
+    if (edges_of_[i].size() > edges_of_[j].size()) std::swap(i, j);
     const bool equal = relation == Relation::kEqual;
     const Integer sign = equal ? 1 : -1;
     const Integer joint = edges_[joining].bias;
@@ -281,27 +446,15 @@ class Reducer {
     } else {
       offset_ += linear_[i];
     }
-    for (const std::uint32_t edge : edges_of_[j]) {
-      if (edges_[edge].bias != 0) edge_to_[other_end(edge, j)] = edge;
-    }
     for (const std::uint32_t edge : edges_of_[i]) {
       const Integer bias = edges_[edge].bias;
       if (bias == 0) continue;
       const std::uint32_t k = other_end(edge, i);
       if (!equal && vartype_ == Vartype::kBinary) linear_[k] += bias;  // b (1 - x_j) x_k
       set_bias(edge, 0);
-      if (edge_to_[k] != kNoEdge) {
-        set_bias(edge_to_[k], edges_[edge_to_[k]].bias + sign * bias);
-      } else {
-        edges_[edge] = {j, k, 0};  // the edge stays in the list of k and moves from i to j
-        set_bias(edge, sign * bias);
-        moved_.push_back(edge);
-      }
+      add_edge(edge, k, j, sign * bias);
       enqueue(k);
     }
-    for (const std::uint32_t edge : edges_of_[j]) edge_to_[other_end(edge, j)] = kNoEdge;
-    edges_of_[j].insert(edges_of_[j].end(), moved_.begin(), moved_.end());
-    moved_.clear();
     edges_of_[i] = {};
     enqueue(j);
     TrailEntry entry{.kind = TrailKind::kEqual, .variable = i, .partner = j, .rule = "equal_pair"};
@@ -322,34 +475,56 @@ class Reducer {
   std::vector<std::vector<std::uint32_t>> edges_of_;  // with dead ones, until drop_dead_edges()
   std::vector<bool> removed_;
   std::vector<bool> queued_;
+  std::vector<bool> parallel_;  ///< may have two edges to one neighbour
   std::deque<std::uint32_t> queue_;
-  std::vector<std::uint32_t> edge_to_;  // scratch of merge(): the edge from j to each variable
-  std::vector<std::uint32_t> moved_;  // scratch of merge()
+  std::vector<std::uint32_t> edge_to_;  // scratch of join_parallel(): the edge to each variable
   std::vector<TrailEntry> entries_;
   Integer offset_;
+  bool flows_;
+  RoofState roof_ = RoofState::kSkipped;
+  std::optional<std::int64_t> bound_;
 };
 
+double below(const FixedPoint& grid, std::int64_t bound) {
+  const double error = grid.error(bound);
+  return error == 0 ? grid.value(bound) : grid.value(bound) - 2 * error;
+}
+
 template <class Integer>
-std::optional<Reduced> reduced_on(const FixedPoint& grid, const Bqm& bqm, const std::stop_token& stop) {
+void presolve_on(const FixedPoint& grid, const Bqm& bqm, Rounding rounding, const std::stop_token& stop,
+                 Presolved& out) {
   std::vector<Couplings<Integer>> sums = coupling_sums<Integer>(bqm, grid);
-  if (!anything_fires(bqm, grid, sums)) return std::nullopt;
-  Reducer<Integer> reducer(bqm, grid, std::move(sums));
+  const bool flows = flow_pays(bqm);
+  if (!flows && !anything_fires(bqm, grid, sums)) return;
+  Reducer<Integer> reducer(bqm, grid, std::move(sums), flows);
   reducer.run(stop);
+  out.roof = reducer.roof();
+  if (const auto bound = reducer.bound()) out.bound = std::max(out.bound, below(grid, *bound));
+  if (!reducer.removed_any()) return;
   // b (1 - x)(1 - y) has four coefficients of size b: a model at Bqm::kMagnitudeMax may outgrow it, and stays as it is.
   auto reduced = std::move(reducer).finish();
-  if (!reduced) return std::nullopt;
-  return *std::move(reduced);
+  if (!reduced || (rounding == Rounding::kRefused && reduced->error_max > 0)) return;
+  out.reduced = *std::move(reduced);
 }
 
 }  // namespace
 
-Reduced reduce_exact(const Bqm& bqm, Rounding rounding, const std::stop_token& stop) {
-  std::optional<Reduced> reduced;
-  if (const auto grid = FixedPoint::create(bqm)) {
-    reduced = grid->narrow() ? reduced_on<std::int64_t>(*grid, bqm, stop) : reduced_on<Wide>(*grid, bqm, stop);
+Presolved presolve(const Bqm& bqm, Rounding rounding, const std::stop_token& stop) {
+  Presolved out{.bound = loose_bound(bqm)};
+  const auto grid = FixedPoint::create(bqm);
+  if (!grid) return out;
+  if (grid->narrow()) {
+    presolve_on<std::int64_t>(*grid, bqm, rounding, stop, out);
+  } else {
+    presolve_on<Wide>(*grid, bqm, rounding, stop, out);
   }
-  const bool keep = reduced && (rounding == Rounding::kAllowed || reduced->error_max == 0);
-  return keep ? *std::move(reduced) : Reduced{.model = bqm, .trail = Trail(bqm.num_variables())};
+  return out;
+}
+
+Reduced reduce_exact(const Bqm& bqm, Rounding rounding, const std::stop_token& stop) {
+  Presolved presolved = presolve(bqm, rounding, stop);
+  if (presolved.reduced) return *std::move(presolved.reduced);
+  return Reduced{.model = bqm, .trail = Trail(bqm.num_variables())};
 }
 
 std::uint64_t bytes_needed(const Bqm& bqm) {
@@ -357,14 +532,8 @@ std::uint64_t bytes_needed(const Bqm& bqm) {
   // integer, the edge, its place in two lists, and what is left of it.
   constexpr std::uint64_t kVariable = 3 * sizeof(Wide) + sizeof(std::vector<std::uint32_t>) + 24 + sizeof(TrailEntry);
   constexpr std::uint64_t kTerm = sizeof(problem::IntegerTerm) + 2 * sizeof(Wide) + 8 + 2 * sizeof(QuadraticTerm);
-  return bqm.num_variables() * kVariable + bqm.terms().size() * kTerm;
-}
-
-bool reducible(const Bqm& bqm) {
-  const auto grid = FixedPoint::create(bqm);
-  if (!grid) return false;
-  return grid->narrow() ? anything_fires(bqm, *grid, coupling_sums<std::int64_t>(bqm, *grid))
-                        : anything_fires(bqm, *grid, coupling_sums<Wide>(bqm, *grid));
+  return bqm.num_variables() * kVariable + bqm.terms().size() * kTerm +
+         roof_bytes(bqm.num_variables(), bqm.terms().size());
 }
 
 }  // namespace tandem::reduce

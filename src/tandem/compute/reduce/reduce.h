@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "tandem/base/json.h"
+#include "tandem/compute/reduce/roof.h"
 #include "tandem/model/problem/bqm.h"
 
 namespace tandem::reduce {
@@ -20,6 +22,8 @@ enum class TrailKind : std::uint8_t {
   kEqual,  ///< value_[variable] = value_[partner]
   kOpposite,  ///< value_[variable] = opposite of value_[partner]: value (high) where that is low, value_high (low) else
   kLeaf,  ///< value_[variable] follows its only neighbour: value when partner is low, value_high when it is high
+  kPair,  ///< value_[variable] follows partner and partner2: 1 where the bit of `table` that they number is set, else value (low)
+  kTriple,  ///< and partner3
 };
 
 /// One variable removed. Variables are those of the original model; values are of its vartype (low: 0 or -1, high: 1).
@@ -29,7 +33,11 @@ struct TrailEntry {
   std::uint32_t partner = 0;
   std::int8_t value = 0;
   std::int8_t value_high = 0;
-  std::string_view rule;  ///< "dominance", "leaf", "equal_pair", "opposite_pair", "isolated"
+  std::uint8_t table = 0;  ///< bit 1 * (partner is high) + 2 * (partner2 is high) + 4 * (partner3 is high)
+  std::uint32_t partner2 = 0;
+  std::uint32_t partner3 = 0;
+  std::string_view
+      rule;  ///< "isolated", "dominance", "leaf", "equal_pair", "opposite_pair", "series", "star", "roof", "roof_weak"
   friend bool operator==(const TrailEntry&, const TrailEntry&) = default;
 };
 
@@ -47,8 +55,9 @@ class Trail {
   /// The original assignment of a reduced one.
   problem::Assignment lift(problem::AssignmentView reduced) const;
   /// {"num_variables", "remaining", "entries": n, "by_rule": {...}, "steps": [["fix", rule, variable, value],
-  /// ["equal", rule, variable, partner], ["opposite" | "leaf", rule, variable, partner, value, value_high], ...]} - complete,
-  /// so that lift can be repeated. More than kStepsMax steps are one text, a line a step with its parts apart by a space; there
+  /// ["equal", rule, variable, partner], ["opposite" | "leaf", rule, variable, partner, value, value_high], ["pair", rule,
+  /// variable, partner, partner2, value, table], ["triple", rule, variable, partner, partner2, partner3, value, table], ...]} - complete, so
+  /// that lift can be repeated. More than kStepsMax steps are one text, a line a step with its parts apart by a space; there
   /// "fix rule variable value count" stands for that many steps with variables in a row.
   Json document() const;
   /// Errors: those of ObjectReader; 1023 value_out_of_range - a step that removes twice, follows a removed partner, or has
@@ -73,24 +82,39 @@ struct Reduced {
   double error_max = 0;  ///< 0: the same function to the last digit
 };
 
+/// What the exact rules made of a model, and what they know of its optimum.
+struct Presolved {
+  std::optional<Reduced> reduced;  ///< empty: the model stays as it is
+  double bound = 0;  ///< no energy of the original model is below it
+  RoofState roof = RoofState::kSkipped;  ///< of the last flow; also where its numbers do not fit
+};
+
 /// Applies all exact rules until none fires. With the field of a variable between lo and hi over all values of the others:
 ///   isolated       no couplings: takes its better value;
 ///   dominance      lo >= 0 or hi <= 0, which for spins is |linear| >= sum |biases|;
 ///   leaf           one coupling: follows its neighbour;
 ///   equal_pair     both unequal pairs of values are never better than one of the equal pairs;
-///   opposite_pair  both equal pairs of values are never better than one of the unequal pairs.
+///   opposite_pair  both equal pairs of values are never better than one of the unequal pairs;
+///   series         two couplings: what it is at best is a field of each neighbour and a coupling between them;
+///   star           three couplings, where what it is at best has no term in all three neighbours: three couplings between them,
+/// and where none of these fires any more
+///   roof           in all optima of what is left, by roof duality (roof.h);
+///   roof_weak      in one of them.
 /// Rounding: all decisions are made on integers (fixed_point.h); a model that fits no such grid stays as it is. What is left is
 /// given back in doubles: where those cannot hold it, `rounding` says whether it may be rounded or the model stays as it is.
 /// A stop leaves what has been removed so far.
-/// Cost: one pass over the terms where nothing fires; near-linear in terms a round where something does.
+/// Cost: one pass over the terms for a model without a flow where nothing fires; near-linear in terms a round where something
+/// does. There is a flow up to the sizes of roof.h, which limits its work, and of more than 20,000 terms only where a variable has
+/// at most 32 couplings on average, or no cycle is frustrated: large dense models are what it fixes nothing in.
 /// Source: Glover, Lewis, Kochenberger 2018, "Logical and inequality implications for reducing the size and difficulty of
-/// quadratic unconstrained binary optimization problems" (EJOR 265), rules 1 to 3; the pairs are stated here by dominance.
+/// quadratic unconstrained binary optimization problems" (EJOR 265), rules 1 to 3; the pairs are stated here by dominance. Series
+/// and star: Liers, Martin, Pulleyblank et al. for spins; the least over one variable, written out.
+Presolved presolve(const problem::Bqm& bqm, Rounding rounding = Rounding::kRefused, const std::stop_token& stop = {});
+
+/// The same, with a copy of the model where nothing was removed.
 Reduced reduce_exact(const problem::Bqm& bqm, Rounding rounding = Rounding::kRefused, const std::stop_token& stop = {});
 
-/// Memory that reduce_exact() needs beside the model at most; the trail, which stays, is a third of it.
+/// Memory that presolve() needs beside the model at most; the trail, which stays, is a third of it.
 std::uint64_t bytes_needed(const problem::Bqm& bqm);
-
-/// Whether some rule fires. Cost: one pass over the terms, and no copy of a model of whole numbers.
-bool reducible(const problem::Bqm& bqm);
 
 }  // namespace tandem::reduce

@@ -11,18 +11,20 @@ namespace tandem::reduce {
 
 namespace {
 
-constexpr auto kRules =
-    std::to_array<std::string_view>({"isolated", "dominance", "leaf", "equal_pair", "opposite_pair"});
+constexpr auto kRules = std::to_array<std::string_view>(
+    {"isolated", "dominance", "leaf", "equal_pair", "opposite_pair", "series", "star", "roof", "roof_weak"});
 
-/// Names of the kinds in documents, and how many figures follow the rule: the variable, a partner, values.
+/// Names of the kinds in documents, and the figures that follow the rule: the variable, partners, then values or a table.
 struct Kind {
   std::string_view name;
   std::size_t num_indices;
   std::size_t num_values;
-  std::size_t num_figures() const { return num_indices + num_values; }
+  std::int64_t table_max = 0;  ///< 0: no table
+  std::size_t num_figures() const { return num_indices + num_values + (table_max > 0 ? 1 : 0); }
 };
-constexpr auto kKinds = std::to_array<Kind>({{"fix", 1, 1}, {"equal", 2, 0}, {"opposite", 2, 2}, {"leaf", 2, 2}});
-constexpr std::size_t kFiguresMax = 4;
+constexpr auto kKinds = std::to_array<Kind>(
+    {{"fix", 1, 1}, {"equal", 2, 0}, {"opposite", 2, 2}, {"leaf", 2, 2}, {"pair", 3, 1, 15}, {"triple", 4, 1, 255}});
+constexpr std::size_t kFiguresMax = 6;
 
 const Kind& kind_of(const TrailEntry& entry) { return kKinds[static_cast<std::size_t>(entry.kind)]; }
 
@@ -33,17 +35,28 @@ std::string_view flaw(const TrailEntry& entry, const std::vector<bool>& removed)
   if (entry.variable >= removed.size() || removed[entry.variable])
     return "a variable beyond the model or removed before";
   if (!is_value(entry.value) || !is_value(entry.value_high)) return "a value other than -1, 0 and 1";
-  if (entry.kind == TrailKind::kFix) return {};
-  if (entry.partner >= removed.size() || entry.partner == entry.variable || removed[entry.partner]) {
-    return "a partner beyond the model or removed before";
+  const std::array partners{entry.partner, entry.partner2, entry.partner3};
+  const std::span followed(partners.data(), kind_of(entry).num_indices - 1);
+  for (const std::uint32_t partner : followed) {
+    if (partner >= removed.size() || partner == entry.variable || removed[partner])
+      return "a partner beyond the model or removed before";
+    if (std::ranges::count(followed, partner) > 1) return "the same partner twice";
   }
   return {};
 }
 
 /// The figures of a step in the order of its document.
 std::array<std::int64_t, kFiguresMax> figures_of(const TrailEntry& entry) {
-  if (entry.kind == TrailKind::kFix) return {entry.variable, entry.value};
-  return {entry.variable, entry.partner, entry.value, entry.value_high};
+  switch (entry.kind) {
+    case TrailKind::kFix:
+      return {entry.variable, entry.value};
+    case TrailKind::kPair:
+      return {entry.variable, entry.partner, entry.partner2, entry.value, entry.table};
+    case TrailKind::kTriple:
+      return {entry.variable, entry.partner, entry.partner2, entry.partner3, entry.value, entry.table};
+    default:
+      return {entry.variable, entry.partner, entry.value, entry.value_high};
+  }
 }
 
 Json step_of(const TrailEntry& entry) {
@@ -101,23 +114,28 @@ struct WrittenStep {
 Result<TrailEntry> read_step(const WrittenStep& step, const std::string& place) {
   const auto* kind = std::ranges::find(kKinds, step.kind, &Kind::name);
   if (kind == kKinds.end())
-    return fail_at(place, errors::kValueOutOfRange, "unknown kind of step, expected fix, equal, opposite or leaf");
+    return fail_at(place, errors::kValueOutOfRange,
+                   "unknown kind of step, expected fix, equal, opposite, leaf, pair or triple");
   if (step.num_figures != kind->num_figures()) {
     return fail_at(place, errors::kValueOutOfRange, "a step of kind {} has {} figures, not {}", kind->name,
                    kind->num_figures(), step.num_figures);
   }
-  std::array<std::uint32_t, 2> indices{};
+  std::array<std::uint32_t, 4> indices{};
   std::array<std::int8_t, 2> values{};
+  std::uint8_t table = 0;
   for (std::size_t i = 0; i < kind->num_figures(); ++i) {
     const bool index = i < kind->num_indices;
-    const auto low = index ? std::int64_t{0} : std::int64_t{-1};
-    const auto high = index ? std::int64_t{UINT32_MAX} : std::int64_t{1};
+    const bool of_table = i >= kind->num_indices + kind->num_values;
+    const auto low = index || of_table ? std::int64_t{0} : std::int64_t{-1};
+    const auto high = index ? std::int64_t{UINT32_MAX} : of_table ? kind->table_max : std::int64_t{1};
     const std::int64_t figure = step.figures[i];
     if (figure < low || figure > high) {
       return fail_at(place, errors::kValueOutOfRange, "figure {} of a step is not in [{}, {}]", i + 1, low, high);
     }
     if (index) {
       indices[i] = static_cast<std::uint32_t>(figure);
+    } else if (of_table) {
+      table = static_cast<std::uint8_t>(figure);
     } else {
       values[i - kind->num_indices] = static_cast<std::int8_t>(figure);
     }
@@ -128,6 +146,9 @@ Result<TrailEntry> read_step(const WrittenStep& step, const std::string& place) 
                     .partner = indices[1],
                     .value = values[0],
                     .value_high = values[1],
+                    .table = table,
+                    .partner2 = indices[2],
+                    .partner3 = indices[3],
                     .rule = rule == kRules.end() ? std::string_view{} : *rule};
 }
 
@@ -245,6 +266,14 @@ problem::Assignment Trail::lift(problem::AssignmentView reduced) const {
       case TrailKind::kLeaf:
         values[entry->variable] = partner > 0 ? entry->value_high : entry->value;
         break;
+      case TrailKind::kPair:
+      case TrailKind::kTriple: {
+        int row = partner > 0 ? 1 : 0;
+        if (values[entry->partner2] > 0) row += 2;
+        if (entry->kind == TrailKind::kTriple && values[entry->partner3] > 0) row += 4;
+        values[entry->variable] = ((entry->table >> row) & 1) != 0 ? std::int8_t{1} : entry->value;
+        break;
+      }
     }
   }
   return values;

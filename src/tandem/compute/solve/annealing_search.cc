@@ -1,17 +1,17 @@
 #include "tandem/compute/solve/annealing_search.h"
 
 #include <algorithm>
-#include <array>
-#include <bit>
 #include <cmath>
 
 #include "tandem/base/rng.h"
+#include "tandem/compute/solve/exponential.h"
 #include "tandem/compute/solve/landscape.h"
 
 namespace tandem::solve {
 
 namespace {
 
+constexpr std::uint64_t kCalibrationSeed = 20240229;
 constexpr std::uint64_t kStopEvery = 64;  // visits between two looks at the stop token
 constexpr double kNeverTaken = 45;        // exp(-45) is below 2^-64: no random number takes such a step
 // The best of a few on Gset, lattices and Beasley models at equal visits; the temperature falls in equal steps between them.
@@ -19,35 +19,38 @@ constexpr double kHotShare = 0.35;
 constexpr double kColdShare = 0.1;
 constexpr std::size_t kSmallShare = 20;  // cold is measured at the step up that one in 20 stays below
 
-/// Natural logarithm of x in [1, 2], from sums and products only: the same bytes on every machine.
-constexpr double log_of(double x) {
-  const double y = (x - 1) / (x + 1);  // ln x = 2 atanh y, y <= 1/3
-  const double square = y * y;
-  double power = y;
-  double sum = 0;
-  for (int k = 1; k < 40; k += 2) {
-    sum += power / k;
-    power *= square;
+/// Measured at a random assignment and at the local optimum below it: the same for every strand.
+template <class Landscape>
+Temperatures measured(Landscape land) {
+  Temperatures out;
+  Xoshiro256 rng(kCalibrationSeed);
+  for (std::size_t i = 0; i < land.size(); ++i) {
+    if ((rng() >> 63) != 0) land.flip(i);
   }
-  return 2 * sum;
-}
-constexpr double kLogTwo = log_of(2);
-constexpr std::size_t kLogBits = 11;
-
-/// ln of the middle of each of 2^kLogBits parts of [1, 2].
-constexpr auto kLogTable = [] {
-  std::array<double, std::size_t{1} << kLogBits> table{};
-  for (std::size_t k = 0; k < table.size(); ++k) {
-    table[k] = log_of(1 + (static_cast<double>(k) + 0.5) / static_cast<double>(table.size()));
+  double squares = 0;
+  for (std::size_t i = 0; i < land.size(); ++i) {
+    const auto d = static_cast<double>(land.flip_energy(i));
+    squares += d * d;
   }
-  return table;
-}();
-
-/// -ln u of a uniform u in (0, 1), exponentially distributed: a step up by d is taken at temperature t where d < t * it.
-inline double exponential(std::uint64_t random) {
-  const int zeros = std::countl_zero(random | 1);
-  const std::uint64_t mantissa = random << zeros << 1;
-  return kLogTwo * (zeros + 1) - kLogTable[mantissa >> (64 - kLogBits)];
+  for (bool moved = true; moved;) {
+    moved = false;
+    for (std::size_t i = 0; i < land.size(); ++i) {
+      if (land.flip_energy(i) < 0) {
+        land.flip(i);
+        moved = true;
+      }
+    }
+  }
+  std::vector<double> steps_up;
+  for (std::size_t i = 0; i < land.size(); ++i) {
+    if (land.flip_energy(i) > 0) steps_up.push_back(static_cast<double>(land.flip_energy(i)));
+  }
+  if (steps_up.empty()) return out;
+  const auto small = steps_up.begin() + static_cast<std::ptrdiff_t>(steps_up.size() / kSmallShare);
+  std::ranges::nth_element(steps_up, small);
+  out.hot = kHotShare * std::sqrt(squares / static_cast<double>(land.size()));
+  out.cold = std::min(kColdShare * *small, out.hot);
+  return out;
 }
 
 template <class Landscape>
@@ -55,6 +58,7 @@ class Search final : public AnnealingSearch {
  public:
   Search(Landscape landscape, const AnnealingOptions& options)
       : land_(std::move(landscape)), options_(options), archive_(options.candidates_max), best_bits_(land_.size()) {
+    temperatures_ = options.temperatures ? *options.temperatures : measured(land_);
     flip_units_ = options.flip_units * land_.flip_cost();
     energy_ = land_.first_energy();
   }
@@ -102,44 +106,7 @@ class Search final : public AnnealingSearch {
     if (units_ > 0 && energy_ < best_energy_) into.offer(energy_, land_.bits());
   }
 
-  /// Measured at a random assignment and at the local optimum below it: the same for every strand.
-  void calibrate(const std::optional<Temperatures>& known) {
-    if (known) {
-      temperatures_ = *known;
-      return;
-    }
-    Landscape land = land_;
-    Xoshiro256 rng(kCalibrationSeed);
-    for (std::size_t i = 0; i < land.size(); ++i) {
-      if ((rng() >> 63) != 0) land.flip(i);
-    }
-    double squares = 0;
-    for (std::size_t i = 0; i < land.size(); ++i) {
-      const auto d = static_cast<double>(land.flip_energy(i));
-      squares += d * d;
-    }
-    for (bool moved = true; moved;) {
-      moved = false;
-      for (std::size_t i = 0; i < land.size(); ++i) {
-        if (land.flip_energy(i) < 0) {
-          land.flip(i);
-          moved = true;
-        }
-      }
-    }
-    std::vector<double> steps_up;
-    for (std::size_t i = 0; i < land.size(); ++i) {
-      if (land.flip_energy(i) > 0) steps_up.push_back(static_cast<double>(land.flip_energy(i)));
-    }
-    if (steps_up.empty()) return;
-    const auto small = steps_up.begin() + static_cast<std::ptrdiff_t>(steps_up.size() / kSmallShare);
-    std::ranges::nth_element(steps_up, small);
-    temperatures_.hot = kHotShare * std::sqrt(squares / static_cast<double>(land.size()));
-    temperatures_.cold = std::min(kColdShare * *small, temperatures_.hot);
-  }
-
  private:
-  static constexpr std::uint64_t kCalibrationSeed = 20240229;
   enum class Phase : std::uint8_t { kSetting, kCooling, kDescending };
 
   void flip(std::size_t i) {
@@ -238,13 +205,6 @@ class Search final : public AnnealingSearch {
   problem::Assignment best_bits_;
 };
 
-template <class Landscape>
-std::unique_ptr<AnnealingSearch> make(Landscape landscape, const AnnealingOptions& options) {
-  auto search = std::make_unique<Search<Landscape>>(std::move(landscape), options);
-  search->calibrate(options.temperatures);
-  return search;
-}
-
 }  // namespace
 
 Read lengthening_read(std::uint64_t seed, std::uint64_t number, std::uint64_t done, std::uint64_t sweeps_first) {
@@ -255,15 +215,24 @@ Read lengthening_read(std::uint64_t seed, std::uint64_t number, std::uint64_t do
           .sweeps = std::min(sweeps_first, UINT64_MAX >> kDoublingsMax) << doublings};
 }
 
+Temperatures measure_temperatures(const SearchModel& model) {
+  return std::visit(
+      [&](const auto& rows) { return measured(QuadraticLandscape<std::decay_t<decltype(rows)>>(model, rows)); },
+      model.rows());
+}
+
 std::unique_ptr<AnnealingSearch> AnnealingSearch::create(const SearchModel& model, const AnnealingOptions& options) {
   return std::visit(
-      [&](const auto& rows) { return make(QuadraticLandscape<std::decay_t<decltype(rows)>>(model, rows), options); },
+      [&](const auto& rows) -> std::unique_ptr<AnnealingSearch> {
+        using Landscape = QuadraticLandscape<std::decay_t<decltype(rows)>>;
+        return std::make_unique<Search<Landscape>>(Landscape(model, rows), options);
+      },
       model.rows());
 }
 
 std::unique_ptr<AnnealingSearch> AnnealingSearch::create(const PolynomialModel& model,
                                                          const AnnealingOptions& options) {
-  return make(PolynomialLandscape(model), options);
+  return std::make_unique<Search<PolynomialLandscape>>(PolynomialLandscape(model), options);
 }
 
 std::uint64_t AnnealingSearch::bytes(std::size_t num_variables, std::size_t candidates_max) {

@@ -21,6 +21,9 @@ struct Temperatures {
   double cold = 1;
 };
 
+/// Cost: two passes over the couplings, and those of a descent.
+Temperatures measure_temperatures(const SearchModel& model);
+
 struct AnnealingOptions {
   std::uint64_t seed = 1;
   std::uint64_t visit_units = 1;  ///< units that a visit counts

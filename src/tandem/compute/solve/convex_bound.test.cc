@@ -52,7 +52,7 @@ TEST(ConvexBound, never_exceeds_the_swept_minimum_at_any_level_for_any_fields) {
   for (int round = 0; round < 40; ++round) {
     const std::size_t n = 2 + rng.below(9);
     const SpinModel model = random_spins(n, round % 2 == 0 ? 1.0 : 0.3, 1, rng);
-    ConvexBound bound(model.couplings, model.fields, nth_spins(n, rng()));
+    ConvexBound bound(model.couplings, model.fields, simd::best_isa());
     while (!bound.prepared()) ASSERT_TRUE(bound.prepare(never));
     for (std::size_t level = 0; level < n; ++level) {
       SpinModel rest;
@@ -61,7 +61,10 @@ TEST(ConvexBound, never_exceeds_the_swept_minimum_at_any_level_for_any_fields) {
         for (std::size_t j = level; j < n; ++j) rest.couplings.push_back(model.couplings[i * n + j]);
       }
       const double least = swept_least(rest);
-      const double found = bound.bound(level, rest.fields);
+      std::vector<double> fields(bound.padded());
+      std::ranges::copy(rest.fields, fields.begin() + static_cast<std::ptrdiff_t>(level));
+      std::vector<double> image(bound.padded());
+      const double found = bound.bound(level, bound.image(level, fields.data(), image.data()));
       EXPECT_LE(found, least + 1e-9 * (1 + std::abs(least)));
       slack += least - found;
       ++count;
@@ -74,8 +77,8 @@ TEST(ConvexBound, never_exceeds_the_swept_minimum_at_any_level_for_any_fields) {
 TEST(ConvexBound, what_is_stopped_has_changed_nothing) {
   Xoshiro256 rng(2);
   const SpinModel model = random_spins(12, 1, 1, rng);
-  ConvexBound whole(model.couplings, model.fields, nth_spins(12, 0));
-  ConvexBound broken(model.couplings, model.fields, nth_spins(12, 0));
+  ConvexBound whole(model.couplings, model.fields, simd::best_isa());
+  ConvexBound broken(model.couplings, model.fields, simd::best_isa());
   int looks = 0;
   while (!whole.prepared()) ASSERT_TRUE(whole.prepare(never));
   while (!broken.prepared()) {
@@ -83,8 +86,45 @@ TEST(ConvexBound, what_is_stopped_has_changed_nothing) {
     broken.prepare([&] { return stopped = stopped || ++looks % 50 == 0; });
   }
   for (std::size_t level = 0; level < 12; ++level) {
-    const std::vector<double> fields(12 - level, 7.5);
-    EXPECT_EQ(whole.bound(level, fields), broken.bound(level, fields));
+    std::vector<double> image(whole.padded());
+    const std::vector<double> fields(whole.padded(), 7.5);
+    EXPECT_EQ(whole.image(level, fields.data(), image.data()), broken.image(level, fields.data(), image.data()));
+    EXPECT_EQ(whole.bound(level, 1), broken.bound(level, 1));
+  }
+}
+
+TEST(ConvexBound, an_image_moves_along_as_variables_are_fixed) {
+  Xoshiro256 rng(4);
+  for (int round = 0; round < 20; ++round) {
+    const std::size_t n = 2 + rng.below(20);
+    const SpinModel model = random_spins(n, 0.5, 1, rng);
+    ConvexBound bound(model.couplings, model.fields, simd::best_isa());
+    while (!bound.prepared()) ASSERT_TRUE(bound.prepare(never));
+    std::vector<double> fields(bound.padded());
+    std::ranges::copy(model.fields, fields.begin());
+    std::vector<double> image(bound.padded());
+    std::vector<double> anew(bound.padded());
+    bound.image(0, fields.data(), image.data());
+    for (std::size_t level = 0; level + 1 < n; ++level) {
+      const double spin = rng.below(2) == 0 ? 1 : -1;
+      double square = 0;
+      double along_square = 0;
+      for (std::size_t i = level + 1; i < n; ++i) fields[i] += spin * model.couplings[level * n + i];
+      const double expected = bound.image(level + 1, fields.data(), anew.data());
+      for (std::size_t i = 0; i < bound.padded(); ++i) {
+        if (i <= level) {
+          EXPECT_EQ(bound.along(level)[i], 0);
+        }
+        image[i] += spin * bound.along(level)[i];
+        along_square += bound.along(level)[i] * bound.along(level)[i];
+        if (i > level && i < n) {
+          EXPECT_NEAR(image[i], anew[i], 1e-9);
+          square += image[i] * image[i];
+        }
+      }
+      EXPECT_NEAR(square, expected, 1e-7);
+      EXPECT_NEAR(bound.along_square(level), along_square, 1e-9 * (1 + along_square));
+    }
   }
 }
 
@@ -93,12 +133,14 @@ TEST(SpinTree, finds_the_swept_minimum_and_its_bound_never_passes_it) {
   for (int round = 0; round < 300; ++round) {
     const std::size_t n = 2 + rng.below(10);
     const double unit = round % 3 == 0 ? 0.001 : 1;
-    const SpinModel model = random_spins(n, std::array{0.1, 0.5, 1.0}[rng.below(3)], unit, rng);
+    SpinModel model = random_spins(n, std::array{0.1, 0.5, 1.0}[rng.below(3)], unit, rng);
+    if (round % 5 == 0)
+      std::ranges::fill(model.fields, 0);  // then one half of the tree is the mirror image of the other
     const double least = swept_least(model);
-    SpinTree tree(model, nth_spins(n, rng()), 1e-9);
+    SpinTree tree(model, nth_spins(n, rng()), 1e-9, simd::best_isa());
     while (!tree.done()) {
       EXPECT_LE(tree.lower_bound(), least + 1e-6);
-      ASSERT_TRUE(tree.step(never));
+      ASSERT_NE(tree.advance(1 + rng.below(3), never), 0u);
     }
     EXPECT_NEAR(tree.best_energy(), least, 1e-6);
     EXPECT_NEAR(model.energy(tree.best()), least, 1e-6);

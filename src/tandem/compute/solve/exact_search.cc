@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::uint64_t kFirstFlips = 5000;
 constexpr std::uint64_t kFirstFlipsPerVariable = 100;
+constexpr std::uint64_t kNodesPerStop = 1000;  // at most 3 ms
 
 /// Calls visit(column, weight) for every coupling of row i.
 template <class Visit>
@@ -138,11 +139,14 @@ void ExactSearch::advance(std::uint64_t units_end, const Watch& watch) {
       continue;
     }
     if (tree_ == nullptr) begin_component();
+    std::uint64_t nodes = 1;
     if (tree_ != nullptr) {
-      if (!tree_->step(stop)) return;
+      const std::uint64_t left = (units_end - units_ + options_.node_units - 1) / options_.node_units;
+      nodes = tree_->advance(std::min(left, kNodesPerStop), stop);
+      if (nodes == 0) return;
       if (tree_->revision() != tree_revision_) take_best_of_tree();
     }
-    units_ += options_.node_units;
+    units_ += nodes * options_.node_units;
     report(watch);
     if (tree_ == nullptr) {
       done_ = true;
@@ -214,7 +218,7 @@ void ExactSearch::open_tree(std::span<const std::uint32_t> members) {
   problem::Assignment best = spins_of(members, best_bits_);
   if (options_.order.window == 0 && tree_rounding_ < 0.1) {
     // Energies are integers: what is not below the best by one is not better.
-    tree_ = std::make_unique<SpinTree>(spins, std::move(best), 1 - 2 * tree_rounding_);
+    tree_ = std::make_unique<SpinTree>(spins, std::move(best), 1 - 2 * tree_rounding_, model_.isa());
   } else {
     const auto with = [this, members](problem::AssignmentView of_members) {
       problem::Assignment bits = best_bits_;
@@ -222,10 +226,11 @@ void ExactSearch::open_tree(std::span<const std::uint32_t> members) {
         bits[members[a]] = static_cast<std::int8_t>(of_members[a] > 0 ? 1 : 0);
       return bits;
     };
-    tree_ = std::make_unique<SpinTree>(spins, std::move(best), -2 * tree_rounding_ - options_.order.window,
-                                       [this, members, with](problem::AssignmentView a, problem::AssignmentView b) {
-                                         return better(members, with(a), with(b));
-                                       });
+    tree_ =
+        std::make_unique<SpinTree>(spins, std::move(best), -2 * tree_rounding_ - options_.order.window, model_.isa(),
+                                   [this, members, with](problem::AssignmentView a, problem::AssignmentView b) {
+                                     return better(members, with(a), with(b));
+                                   });
   }
   tree_revision_ = tree_->revision();
 }

@@ -26,19 +26,28 @@ class ReducedModel {
   std::vector<problem::Assignment> restrict(std::vector<problem::Assignment> assignments) const;
   /// How far the energy of bqm() may be from that of the original.
   double error_max() const { return reduced_ ? reduced_->error_max : 0; }
+  /// No energy of the original model is below it; empty where memory was too short to look.
+  std::optional<double> bound() const { return bound_; }
   /// When no variable is left: the optimum, without work.
   SolveOutcome solved_outcome(const Model& model, std::size_t num_strands, std::string_view unit_name) const;
 
  private:
   const problem::Bqm& bqm_;
   std::optional<reduce::Reduced> reduced_;
+  std::optional<double> bound_;
 };
 
-/// Lower bound on the energy of the original model that `proof` has proved so far; empty before it found an assignment.
-std::optional<double> proved_bound(const ExactSearch& proof, const SearchModel& search, const ReducedModel& reduced);
+/// What was proved of the energies of a search model.
+struct Proof {
+  std::optional<std::int64_t> bound;  ///< none is lower
+  const problem::Assignment* optimum = nullptr;  ///< bits; null: not proved
+};
 
-/// Samples, proof and bound of what a search on the reduced model found. `proof`: none, or the search that may have proved it.
+/// The bound on the energy of the original model: that of the proof, or of the reductions.
+std::optional<double> proved_bound(const Proof& proof, const SearchModel& search, const ReducedModel& reduced);
+
+/// Samples, proof and bound of what a search on the reduced model found.
 void settle(SolveOutcome& outcome, const Model& model, const ReducedModel& reduced, const SearchModel& search,
-            const Archive& found, const ExactSearch* proof, const ExactOrder& exact);
+            const Archive& found, const Proof& proof, const ExactOrder& exact);
 
 }  // namespace tandem::solve

@@ -8,6 +8,7 @@
 #include "tandem/base/executor.h"
 #include "tandem/base/testing/matchers.h"
 #include "tandem/compute/solve/solver.h"
+#include "tandem/model/problem/problem.h"
 #include "tandem/model/problem/testing/random_models.h"
 
 namespace tandem::solve {
@@ -33,6 +34,16 @@ Cqm choose_half(std::uint32_t n) {
   return Cqm::create(problem::random_bqm(Vartype::kBinary, n, 0.5, n), {half}).value();
 }
 
+Cqm conflicts(std::uint32_t n) {
+  Xoshiro256 rng(n);
+  std::vector<problem::QuadraticTerm> edges;
+  for (std::uint32_t u = 0; u < n; ++u) {
+    for (std::uint32_t v = u + 1; v < n; ++v)
+      if (rng.below(10) == 0) edges.push_back({u, v, 1});
+  }
+  return std::get<Cqm>(problem::make_independent_set(n, std::move(edges)).value()->state());
+}
+
 Polynomial cubic(std::uint32_t n) {
   Xoshiro256 rng(n);
   std::vector<Monomial> terms;
@@ -44,6 +55,14 @@ Polynomial cubic(std::uint32_t n) {
   return Polynomial::create(Vartype::kSpin, n, std::move(terms)).value();
 }
 
+/// Weights that lanes of 16 bits do not hold.
+Bqm heavy(std::uint32_t n) {
+  const Bqm light = problem::random_bqm(Vartype::kBinary, n, 3.0 / n, n);
+  std::vector<problem::QuadraticTerm> terms(light.terms().begin(), light.terms().end());
+  for (std::size_t k = 0; k < terms.size(); ++k) terms[k].bias *= static_cast<double>(9973 + k);
+  return Bqm::create(Vartype::kSpin, std::vector<double>(n), std::move(terms), 0).value();
+}
+
 std::vector<Case> cases() {
   const Bqm dense = problem::random_bqm(Vartype::kBinary, 300, 1, 1);
   const Bqm sparse = problem::random_bqm(Vartype::kSpin, 500, 0.01, 2);
@@ -53,6 +72,7 @@ std::vector<Case> cases() {
       {"tabu, sparse", "tabu", sparse},
       {"annealing, dense", "annealing", dense},
       {"annealing, sparse", "annealing", sparse},
+      {"annealing, sparse and heavy", "annealing", heavy(200)},
       {"annealing, polynomial", "annealing", cubic(60)},
       {"portfolio, dense", "portfolio", dense},
       {"portfolio, sparse", "portfolio", sparse},
@@ -66,6 +86,7 @@ std::vector<Case> cases() {
       {"constrained", "constrained", choose_half(60)},
       {"constrained, swept", "constrained", choose_half(20)},
       {"random", "random", sparse},
+      {"independent set", "independent_set", conflicts(150)},
   };
 }
 
@@ -169,6 +190,19 @@ TEST(Repeat, limits_decide_the_answer_and_threads_do_not) {
       ASSERT_TRUE(both.has_value()) << one.name;
       EXPECT_EQ(bytes_of(*alone), bytes_of(*both)) << one.name;
       expect_repeats(one, options, *alone, "limits");
+    }
+  }
+}
+
+TEST(Repeat, counted_reads_are_the_same_on_every_set_and_in_parts) {
+  for (const Model& model : {Model(problem::random_bqm(Vartype::kSpin, 120, 0.03, 2)), Model(heavy(120))}) {
+    const Case one{"reads", "annealing", model};
+    for (const std::uint64_t units : {std::uint64_t{1}, std::uint64_t{100'000}, UINT64_MAX}) {
+      SolveOptions options{.seed = 3, .strands = 2, .num_samples = 70, .sweeps = 20};
+      options.work.units = {units, units};
+      const auto outcome = run(one, options, 1);
+      ASSERT_TRUE(outcome.has_value());
+      expect_repeats(one, options, *outcome, fmt::format("{} units", units));
     }
   }
 }

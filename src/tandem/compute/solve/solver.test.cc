@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <map>
+#include <numeric>
 
 #include "tandem/base/testing/manual_executor.h"
 #include "tandem/base/testing/matchers.h"
@@ -328,18 +329,27 @@ TEST(BranchAndBound, proves_dense_models_of_40_variables_that_an_independent_sea
 }
 
 TEST(Annealing, gives_exactly_the_reads_asked_for_whatever_the_strands) {
-  const Bqm bqm = problem::random_bqm(Vartype::kSpin, 30, 0.5, 9);
-  std::optional<result::SampleSet> first;
-  for (const std::uint32_t strands : {1u, 2u, 3u, 7u}) {
-    Bench bench;
-    const auto outcome =
-        solver("annealing").solve(bqm, {.strands = strands, .num_samples = 20, .sweeps = 10}, bench.context());
-    ASSERT_TRUE(outcome.has_value());
-    EXPECT_EQ(outcome->samples.occurrences(), 20u);
-    EXPECT_EQ(outcome->reason, StopReason::kFinished);
-    EXPECT_THAT(outcome->work_done, SizeIs(strands));
-    if (!first) first = outcome->samples;
-    EXPECT_EQ(outcome->samples, *first);
+  const Bqm models[] = {problem::random_bqm(Vartype::kSpin, 30, 0.5, 9),
+                        problem::random_bqm(Vartype::kSpin, 150, 0.03, 9)};
+  constexpr std::uint64_t kSweeps = 10;
+  for (const Bqm& bqm : models) {
+    for (const std::uint64_t reads : {1u, 3u, 4u, 20u, 32u, 33u, 70u}) {
+      std::optional<result::SampleSet> first;
+      for (const std::uint32_t strands : {1u, 2u, 3u, 7u}) {
+        Bench bench;
+        const auto outcome =
+            solver("annealing")
+                .solve(bqm, {.strands = strands, .num_samples = reads, .sweeps = kSweeps}, bench.context());
+        ASSERT_TRUE(outcome.has_value());
+        EXPECT_EQ(outcome->samples.occurrences(), reads);
+        EXPECT_EQ(outcome->reason, StopReason::kFinished);
+        EXPECT_THAT(outcome->work_done, SizeIs(strands));
+        const auto visits = std::accumulate(outcome->work_done.begin(), outcome->work_done.end(), std::uint64_t{0});
+        EXPECT_GE(visits, reads * kSweeps * bqm.num_variables());
+        if (!first) first = outcome->samples;
+        EXPECT_EQ(outcome->samples, *first);
+      }
+    }
   }
 }
 

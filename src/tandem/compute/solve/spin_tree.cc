@@ -7,6 +7,9 @@ namespace tandem::solve {
 
 namespace {
 
+constexpr simd::KernelTables<ConvexKernels> kKernels = {&portable::kConvexKernels, &avx2::kConvexKernels,
+                                                        &avx512::kConvexKernels};
+
 /// The variable with the largest sum of squared couplings to those that are left goes first.
 std::vector<std::size_t> strongest_first(const SpinModel& model) {
   const std::size_t n = model.size();
@@ -55,78 +58,102 @@ double SpinModel::energy(problem::AssignmentView spins) const {
   return sum;
 }
 
-SpinTree::SpinTree(const SpinModel& model, problem::Assignment incumbent, double gain, Better better)
+SpinTree::SpinTree(const SpinModel& model, problem::Assignment incumbent, double gain, simd::Isa isa, Better better)
     : order_(strongest_first(model)),
+      kernels_(simd::kernels_for(kKernels, isa)),
       model_(reordered(model, order_)),
       gain_(gain),
       better_(std::move(better)),
       best_(std::move(incumbent)),
       best_energy_(model_.energy(reordered(best_, order_))),
-      bound_(model_.couplings, model_.fields, reordered(best_, order_)),
+      bound_(model_.couplings, model_.fields, isa),
+      rows_(model.size() * bound_.padded()),
       nodes_(model.size()),
       spins_(model.size()),
       root_bound_(0) {
-  for (std::size_t i = 0; i < nodes_.size(); ++i) {
-    nodes_[i].fields.resize(nodes_.size() - i);
+  const std::size_t n = model_.size();
+  for (std::size_t i = 0; i < n; ++i) {
+    nodes_[i].fields.resize(bound_.padded());
+    nodes_[i].image.resize(bound_.padded());
+    std::copy_n(model_.couplings.data() + i * n, n, rows_.data() + i * bound_.padded());
     root_bound_ -= std::abs(model_.fields[i]);
   }
   for (const double coupling : model_.couplings) root_bound_ -= std::abs(coupling) / 2;
+  std::ranges::copy(model_.fields, nodes_[0].fields.begin());
 }
 
-bool SpinTree::step(const std::function<bool()>& stop) {
-  if (!bound_.prepared()) {
-    if (!bound_.prepare(stop)) return false;
-    if (bound_.prepared()) root_bound_ = std::max(root_bound_, bound_.bound(0, model_.fields));
-    return true;
-  }
+std::uint64_t SpinTree::advance(std::uint64_t nodes_max, const std::function<bool()>& stop) {
+  if (!bound_.prepared()) return bound_.prepare(stop) ? 1 : 0;
+  if (stop()) return 0;
+  std::uint64_t nodes = 0;
   if (!started_) {
     started_ = true;
-    nodes_[0].fields = model_.fields;
-    evaluate(0);
-    return true;
+    const double square = bound_.image(0, nodes_[0].fields.data(), nodes_[0].image.data());
+    root_bound_ = std::max(root_bound_, bound_.bound(0, square));
+    branch(0, root_bound_, square,
+           kernels_.dot(nodes_[0].image.data(), bound_.along(0), bound_.padded() / kConvexBlock));
+    const bool symmetric = !better_ && std::ranges::all_of(model_.fields, [](double field) { return field == 0; });
+    if (symmetric) nodes_[0].next_child = 1;
+    ++nodes;
   }
-  while (true) {
+  const std::uint64_t revision = revision_;
+  while (nodes < nodes_max && revision_ == revision) {
     Node& node = nodes_[depth_];
     if (node.next_child == 2) {
       if (depth_ == 0) {
         done_ = true;
-        return true;
+        break;
       }
       --depth_;
       continue;
     }
     const Child child = node.children[node.next_child++];
-    if (child.bound > best_energy_ - gain_) continue;
-    spins_[depth_] = child.spin;
-    Node& below = nodes_[depth_ + 1];
-    below.energy = child.energy;
-    const double* row = model_.couplings.data() + depth_ * model_.size() + depth_ + 1;
-    for (std::size_t i = 0; i < below.fields.size(); ++i) below.fields[i] = node.fields[i + 1] + child.spin * row[i];
-    evaluate(++depth_);
-    return true;
+    if (child.bound > cutoff()) continue;
+    ++nodes;
+    enter(child);
   }
+  return std::max<std::uint64_t>(1, nodes);
 }
 
-void SpinTree::evaluate(std::size_t depth) {
-  Node& node = nodes_[depth];
-  const std::size_t left = model_.size() - depth - 1;
-  node.next_child = 0;
+/// Fixes the variable of this depth and branches on the next one.
+void SpinTree::enter(const Child& child) {
+  const std::size_t depth = depth_ + 1;
+  const std::size_t block = depth / kConvexBlock * kConvexBlock;
+  const Node& node = nodes_[depth_];
+  Node& below = nodes_[depth];
+  spins_[depth_] = child.spin;
+  const double product = kernels_.step({.image = below.image.data() + block,
+                                        .from = node.image.data() + block,
+                                        .along = bound_.along(depth_) + block,
+                                        .fields = below.fields.data() + block,
+                                        .fields_from = node.fields.data() + block,
+                                        .row = rows_.data() + depth_ * bound_.padded() + block,
+                                        .next = bound_.along(depth) + block,
+                                        .spin = static_cast<double>(child.spin),
+                                        .num_blocks = (bound_.padded() - block) / kConvexBlock});
+  depth_ = depth;
+  branch(child.energy, child.bound, child.square, product);
+}
+
+/// The children of the node at this depth: energy of what is fixed, bound, square of its image and product with what its variable
+/// adds to that.
+void SpinTree::branch(double energy, double bound, double square, double product) {
+  Node& node = nodes_[depth_];
+  const bool leaf = depth_ + 1 == model_.size();
+  const double own = node.image[depth_];
+  node.next_child = leaf ? 2 : 0;
   for (int c = 0; c < 2; ++c) {
     Child& child = node.children[c];
     child.spin = static_cast<std::int8_t>(c == 0 ? 1 : -1);
-    child.energy = node.energy + child.spin * node.fields[0];
-    child.bound = child.energy;
-    if (left == 0) {
-      spins_[depth] = child.spin;
+    child.energy = energy + child.spin * node.fields[depth_];
+    if (leaf) {
+      spins_[depth_] = child.spin;
       consider_leaf(child.energy);
       continue;
     }
-    std::vector<double>& fields = nodes_[depth + 1].fields;
-    const double* row = model_.couplings.data() + depth * model_.size() + depth + 1;
-    for (std::size_t i = 0; i < left; ++i) fields[i] = node.fields[i + 1] + child.spin * row[i];
-    child.bound += bound_.bound(depth + 1, fields);
+    child.square = square - own * own + 2 * child.spin * product + bound_.along_square(depth_);
+    child.bound = std::max(bound, child.energy + bound_.bound(depth_ + 1, child.square));
   }
-  if (left == 0) node.next_child = 2;
   if (node.children[1].bound < node.children[0].bound) std::swap(node.children[0], node.children[1]);
 }
 

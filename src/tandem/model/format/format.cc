@@ -7,6 +7,7 @@
 #include "tandem/base/line_scanner.h"
 #include "tandem/base/text.h"
 #include "tandem/base/yaml.h"
+#include "tandem/model/format/dimacs.h"
 #include "tandem/model/format/matrix_text.h"
 #include "tandem/model/format/notes.h"
 #include "tandem/model/format/qbsolv.h"
@@ -23,12 +24,14 @@ struct FormatName {
 };
 constexpr std::array kFormatNames{FormatName{FileFormat::kDocument, "json"}, FormatName{FileFormat::kRudy, "rudy"},
                                   FormatName{FileFormat::kSparse, "sparse"}, FormatName{FileFormat::kQbsolv, "qbsolv"},
-                                  FormatName{FileFormat::kQplib, "qplib"}};
+                                  FormatName{FileFormat::kQplib, "qplib"},   FormatName{FileFormat::kDimacs, "dimacs"}};
 
 constexpr std::array kExtensions{FormatName{FileFormat::kDocument, ".json"}, FormatName{FileFormat::kDocument, ".yaml"},
                                  FormatName{FileFormat::kDocument, ".yml"},  FormatName{FileFormat::kQbsolv, ".qubo"},
                                  FormatName{FileFormat::kSparse, ".sparse"}, FormatName{FileFormat::kRudy, ".rudy"},
-                                 FormatName{FileFormat::kRudy, ".mc"},       FormatName{FileFormat::kQplib, ".qplib"}};
+                                 FormatName{FileFormat::kRudy, ".mc"},       FormatName{FileFormat::kQplib, ".qplib"},
+                                 FormatName{FileFormat::kDimacs, ".gph"},    FormatName{FileFormat::kDimacs, ".clq"},
+                                 FormatName{FileFormat::kDimacs, ".col"}};
 
 std::optional<FileFormat> format_of_name(std::string_view name) {
   if (name.ends_with(".gz")) name.remove_suffix(3);
@@ -39,7 +42,7 @@ std::optional<FileFormat> format_of_name(std::string_view name) {
 }
 
 /// What the first line that is no comment looks like.
-enum class Look : std::uint8_t { kNothing, kNumbers, kQbsolv, kDocument, kOther };
+enum class Look : std::uint8_t { kNothing, kNumbers, kQbsolv, kDimacs, kDocument, kOther };
 
 Look look_of(std::string_view text) {
   LineScanner scanner(text, "");
@@ -47,7 +50,8 @@ Look look_of(std::string_view text) {
     if (!scanner.has_token()) continue;
     const std::string_view word = scanner.token();
     if (is_comment(word, FileFormat::kRudy)) continue;  // also a comment of YAML
-    if (word == "c" || word == "p") return Look::kQbsolv;
+    if (word == "c") continue;
+    if (word == "p") return scanner.token() == "qubo" ? Look::kQbsolv : Look::kDimacs;
     if (parse_int64(word)) return Look::kNumbers;
     const bool document = word.starts_with('{') || word.ends_with(':') || word == "---";
     return document ? Look::kDocument : Look::kOther;
@@ -58,7 +62,7 @@ Look look_of(std::string_view text) {
 tl::unexpected<Error> unknown_format(std::string_view name) {
   return fail_at(
       std::string(name), errors::kFormatUnknown,
-      "neither the name nor the first lines tell the format; say --from json, rudy, sparse, qbsolv or qplib");
+      "neither the name nor the first lines tell the format; say --from json, rudy, sparse, qbsolv, qplib or dimacs");
 }
 
 Result<ProblemPtr> read_document(std::string_view text, std::string_view name, const ReadOptions& options,
@@ -117,7 +121,7 @@ Result<FileFormat> parse_file_format(std::string_view text) {
   }
   const std::string hint = did_you_mean(text, names);
   return fail(errors::kFormatUnknown, "no file format is called {}{}", quote(text),
-              hint.empty() ? "; use json, rudy, sparse, qbsolv or qplib" : hint);
+              hint.empty() ? "; use json, rudy, sparse, qbsolv, qplib or dimacs" : hint);
 }
 
 Result<Bytes> unpack(Bytes bytes, std::string_view name, const ReadLimits& limits) {
@@ -138,10 +142,12 @@ Result<Bytes> unpack(Bytes bytes, std::string_view name, const ReadLimits& limit
 Result<FileFormat> detect(std::string_view name, std::string_view text, const ReadOptions& options) {
   if (options.format) return *options.format;
   const std::optional<FileFormat> by_name = format_of_name(name);
-  if (by_name == FileFormat::kDocument || by_name == FileFormat::kQbsolv || by_name == FileFormat::kQplib)
+  if (by_name == FileFormat::kDocument || by_name == FileFormat::kQbsolv || by_name == FileFormat::kQplib ||
+      by_name == FileFormat::kDimacs)
     return *by_name;
   const Look look = look_of(text);
   if (look == Look::kQbsolv) return FileFormat::kQbsolv;
+  if (look == Look::kDimacs) return FileFormat::kDimacs;
   if (look == Look::kDocument) return FileFormat::kDocument;
   if (look != Look::kNumbers) return by_name ? *by_name : Result<FileFormat>(unknown_format(name));
   TANDEM_TRY_ASSIGN(const Notes notes, read_notes(text, name, FileFormat::kRudy));
@@ -180,6 +186,8 @@ Result<ProblemPtr> read_problem(std::string_view text, std::string_view name, co
       return read_qbsolv(text, name, options);
     case FileFormat::kQplib:
       return read_qplib(text, name, options);
+    case FileFormat::kDimacs:
+      return read_dimacs(text, name, options);
   }
   return unknown_format(name);
 }
@@ -195,6 +203,8 @@ Result<std::string> write_problem(const problem::Problem& problem, FileFormat fo
       return write_sparse(problem, comments);
     case FileFormat::kQplib:
       return write_qplib(problem, comments);
+    case FileFormat::kDimacs:
+      return fail(errors::kFormatCannotExpress, "DIMACS graphs are read only; write json");
     case FileFormat::kQbsolv:
       break;
   }

@@ -21,10 +21,11 @@ enum class FileFormat : std::uint8_t {
   kRudy,  ///< "n m", then m lines "i j w", nodes from 1: max_cut
   kSparse,  ///< the same text as half of a matrix Q: qubo, x'Qx, so off-diagonal entries count twice; some maximise
   kQbsolv,  ///< "p qubo 0 n diagonals couplers", then "i j q" from 0: qubo, minimised, off-diagonal entries count once
+  kDimacs,  ///< "p edge n m", then "e u v" from 1: a graph, of which --problem says what is asked
   kQplib,  ///< sections of a .qplib file, from 1: qubo in the sense that it says; of those without constraints
 };
 
-std::string_view to_string(FileFormat format);  ///< "json", "rudy", "sparse", "qbsolv", "qplib"
+std::string_view to_string(FileFormat format);  ///< "json", "rudy", "sparse", "qbsolv", "qplib", "dimacs"
 /// Errors: 1203 format_unknown (with the nearest name).
 Result<FileFormat> parse_file_format(std::string_view text);
 
@@ -36,7 +37,8 @@ struct ReadLimits {
 
 /// What the user says about a file, from --problem, --sense and --from.
 struct ReadOptions {
-  std::optional<std::string> problem;  ///< "max_cut" or "qubo"
+  std::optional<std::string>
+      problem;  ///< "max_cut" or "qubo"; of a graph also "independent_set", "vertex_cover", "clique"
   std::optional<problem::Sense> sense;
   std::optional<FileFormat> format;
   ReadLimits limits;

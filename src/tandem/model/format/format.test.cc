@@ -95,6 +95,33 @@ TEST(Qbsolv, entries_count_once_from_zero_and_are_minimised) {
   EXPECT_EQ(read("p qubo unconstrained 1 1 0\n0 0 1\n", {.sense = Sense::kMax}).value()->sense(), Sense::kMax);
 }
 
+TEST(Dimacs, a_graph_is_what_it_is_asked_to_be_and_edges_may_stand_twice) {
+  constexpr std::string_view kGraph =
+      "c a square with a diagonal\np col 4 6\ne 1 2\ne 2 3\ne 3 4\ne 4 1\ne 1 3\ne 3 1\nn 1 1\n";
+  const auto as = [&](std::string_view problem, std::string_view name = "x.col") {
+    return read(kGraph, {.problem = std::string(problem)}, name);
+  };
+  EXPECT_EQ(as("independent_set").value()->document(),
+            (Json{{"type", "independent_set"}, {"num_nodes", 4}, {"edges", {{0, 1}, {0, 2}, {0, 3}, {1, 2}, {2, 3}}}}));
+  EXPECT_EQ(as("vertex_cover").value()->score(Assignment{1, 0, 1, 0}).feasible, true);
+  EXPECT_EQ(as("clique", "graph.txt").value()->score(Assignment{1, 1, 1, 0}).objective, 3);
+  EXPECT_EQ(as("max_cut").value()->score(Assignment{1, 0, 1, 0}).objective, 4);
+  EXPECT_THAT(read(kGraph, {}, "x.col"), FailsAt("x.col", errors::kFormatAmbiguous));
+  EXPECT_THAT(as("qubo"), FailsAt("x.col", errors::kFormatAmbiguous));
+  EXPECT_THAT(read(kGraph, {.problem = "clique", .sense = Sense::kMin}, "x.col"), FailsWith(errors::kFormatAmbiguous));
+}
+
+TEST(Dimacs, errors_name_the_place) {
+  const ReadOptions clique{.problem = "clique"};
+  EXPECT_THAT(read("c nothing\n", clique, "x.clq"), FailsAt("x.clq:2:1", errors::kFormatSyntax));
+  EXPECT_THAT(read("e 1 2\n", clique, "x.clq"), FailsAt("x.clq:1:1", errors::kFormatSyntax));
+  EXPECT_THAT(read("p edge 3 1\ne 1 4\n", clique, "x.clq"), FailsAt("x.clq:2:5", errors::kFormatSyntax));
+  EXPECT_THAT(read("p edge 3 1\ne 2 2\n", clique, "x.clq"), FailsAt("x.clq:2:5", errors::kFormatSyntax));
+  EXPECT_THAT(read("p edge 3 2\ne 1 2\n", clique, "x.clq"), FailsAt("x.clq:3:1", errors::kFormatSyntax));
+  EXPECT_THAT(read("p edge 3 1\nf 1 2\n", clique, "x.clq"), FailsAt("x.clq:2:1", errors::kFormatSyntax));
+  EXPECT_THAT(read("p edge 99999999 1\ne 1 2\n", clique, "x.clq"), FailsAt("x.clq:1:8", errors::kModelTooLarge));
+}
+
 // 1/2 x'Qx + b'x + c with q_11 = 6, q_21 = -4, b = (1, 2.5, 1), c = 10.
 constexpr std::string_view kQplib =
     "! an example\nEXAMPLE\nQBB\nmaximize\n3 # number of variables\n2 # quadratic terms\n1 1 6\n2 1 -4\n1 # usual b\n"

@@ -88,5 +88,9 @@ ProblemPtr make_qubo(Bqm binary_bqm, Sense sense);  ///< coefficients as the use
 ProblemPtr make_ising(Bqm spin_bqm, Sense sense);
 /// Weighted edges; maximise the weight cut.
 Result<ProblemPtr> make_max_cut(std::size_t num_nodes, std::vector<QuadraticTerm> edges);
+/// Edges of weight 1; in any order, some may stand twice. Errors: 1023 value_out_of_range; 1103 model_too_large.
+Result<ProblemPtr> make_independent_set(std::size_t num_nodes, std::vector<QuadraticTerm> edges);
+Result<ProblemPtr> make_vertex_cover(std::size_t num_nodes, std::vector<QuadraticTerm> edges);
+Result<ProblemPtr> make_clique(std::size_t num_nodes, std::vector<QuadraticTerm> edges);
 
 }  // namespace tandem::problem

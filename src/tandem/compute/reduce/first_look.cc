@@ -1,0 +1,76 @@
+#include "tandem/compute/reduce/first_look.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "tandem/compute/reduce/roof.h"
+
+namespace tandem::reduce {
+
+using problem::Bqm;
+using problem::QuadraticTerm;
+using problem::Vartype;
+
+double loose_bound(const Bqm& bqm) {
+  const bool binary = bqm.vartype() == Vartype::kBinary;
+  double magnitude = std::abs(bqm.offset());
+  double lowest = bqm.offset();  // as they are
+  double spins = bqm.offset();  // over {-1, 1}
+  std::vector<double> fields(bqm.linear().begin(), bqm.linear().end());
+  for (const QuadraticTerm& term : bqm.terms()) {
+    magnitude += std::abs(term.bias);
+    if (!binary) {
+      spins -= std::abs(term.bias);
+      continue;
+    }
+    lowest += std::min(0.0, term.bias);
+    spins += std::min(0.0, term.bias) / 2;  // b / 4 - |b| / 4
+    fields[term.u] += term.bias / 2;
+    fields[term.v] += term.bias / 2;
+  }
+  for (std::size_t i = 0; i < fields.size(); ++i) {
+    magnitude += std::abs(bqm.linear()[i]);
+    lowest += std::min(0.0, bqm.linear()[i]);
+    spins += binary ? (bqm.linear()[i] - std::abs(fields[i])) / 2 : -std::abs(fields[i]);
+  }
+  const double rounding = magnitude * 0x1.0p-51 * static_cast<double>(2 + fields.size() + bqm.terms().size());
+  return (binary ? std::max(lowest, spins) : spins) - rounding;
+}
+
+bool unfrustrated(const Bqm& bqm) {
+  struct Place {
+    std::uint32_t parent = 0;
+    bool turned = false;  ///< against its parent
+  };
+  std::vector<Place> places(bqm.num_variables());
+  for (std::uint32_t i = 0; i < places.size(); ++i) places[i].parent = i;
+  const auto find = [&](std::uint32_t i) {
+    bool turned = false;
+    while (places[i].parent != i) {
+      Place& place = places[i];
+      const Place above = places[place.parent];
+      if (above.parent != place.parent) place = {above.parent, place.turned != above.turned};
+      turned = turned != place.turned;
+      i = place.parent;
+    }
+    return std::pair(i, turned);
+  };
+  return std::ranges::all_of(bqm.terms(), [&](const QuadraticTerm& term) {
+    const auto [u, u_turned] = find(term.u);
+    const auto [v, v_turned] = find(term.v);
+    const bool apart = term.bias > 0;
+    if (u == v) return (u_turned != v_turned) == apart;
+    places[std::max(u, v)] = {std::min(u, v), (u_turned != v_turned) != apart};
+    return true;
+  });
+}
+
+bool flow_pays(const Bqm& bqm) {
+  const std::uint64_t terms = bqm.terms().size();
+  if (bqm.num_variables() + terms > kRoofSizeMax) return false;
+  return terms <= kDenseTermsMax || terms <= kSparseDegree / 2 * bqm.num_variables() || unfrustrated(bqm);
+}
+
+}  // namespace tandem::reduce

@@ -1,0 +1,33 @@
+// tandem/compute/solve/conflict_kernel.h - ConflictKernel: what is left of a conflict graph when nodes of cliques are chosen.
+//
+// Room: compute, inside solve.
+#pragma once
+
+#include <vector>
+
+#include "tandem/compute/solve/conflict_graph.h"
+
+namespace tandem::solve {
+
+/// A node whose neighbours are all neighbours of each other - none, one, a triangle - is in some largest set: it is chosen, its neighbours
+/// are not, until there is no such node of at most kDegreeMax neighbours.
+///
+/// Threads: immutable. Cost: near-linear in edges where nothing fires; kDegreeMax^2 lookups a node that is tried.
+class ConflictKernel {
+ public:
+  static constexpr std::size_t kDegreeMax = 8;
+  explicit ConflictKernel(const ConflictGraph& graph);
+  const ConflictGraph& graph() const { return kernel_; }
+  std::size_t num_chosen() const { return num_chosen_; }  ///< outside the kernel
+  /// A choice in the whole graph for one in the kernel, and the other way round as far as it fits.
+  problem::Assignment lift(problem::AssignmentView chosen) const;
+  problem::Assignment restrict(problem::AssignmentView chosen) const;
+
+ private:
+  problem::Assignment outside_;  ///< chosen nodes that are not in the kernel
+  std::vector<std::uint32_t> nodes_;  ///< of the kernel, as they are called in the whole graph
+  std::size_t num_chosen_ = 0;
+  ConflictGraph kernel_;
+};
+
+}  // namespace tandem::solve

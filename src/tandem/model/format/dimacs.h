@@ -1,0 +1,17 @@
+// tandem/model/format/dimacs.h - DIMACS graphs: "p edge n m", then lines "e u v" from 1.
+//
+// Room: model. For this part only. Source: DIMACS 1993, "Clique and coloring problems, graph format".
+#pragma once
+
+#include <string_view>
+
+#include "tandem/model/format/format.h"
+
+namespace tandem::format {
+
+/// A graph does not say what is asked of it: --problem independent_set, vertex_cover, clique or max_cut does. Edges may stand twice (for
+/// max_cut they are counted once), and other lines than c, p and e are passed over ("n", "d" and "v" carry no edges).
+/// Errors: 1201 format_syntax - also more edges than promised times two; 1202 format_ambiguous - no --problem, or another one; 1103 model_too_large.
+Result<problem::ProblemPtr> read_dimacs(std::string_view text, std::string_view name, const ReadOptions& options);
+
+}  // namespace tandem::format
