@@ -111,9 +111,7 @@ class WidthEngine final : public ValueEngine<WidthSearch> {
   std::optional<std::int64_t> bound() const override {
     return search().proved() ? std::optional(best_energy()) : std::nullopt;
   }
-  const problem::Assignment* optimum() const override {
-    return state() == StrandState::kProved ? &optimum_ : nullptr;
-  }
+  const problem::Assignment* optimum() const override { return state() == StrandState::kProved ? &optimum_ : nullptr; }
 
  private:
   bool exact_;
@@ -162,10 +160,10 @@ std::unique_ptr<Engine> make_replica_engine(const ReplicaModel& model, const Eng
 }
 
 std::unique_ptr<Engine> make_width_engine(const SearchModel& model, const EngineOptions& options, bool whole) {
-  return std::make_unique<WidthEngine>(model, WidthOptions{.seed = options.seed,
-                                                           .candidates_max = options.candidates_max,
-                                                           .starts = options.starts,
-                                                           .whole = whole});
+  return std::make_unique<WidthEngine>(
+      model,
+      WidthOptions{
+          .seed = options.seed, .candidates_max = options.candidates_max, .starts = options.starts, .whole = whole});
 }
 
 std::unique_ptr<Engine> make_exact_engine(const SearchModel& model, const EngineOptions& options, FineOrder order) {

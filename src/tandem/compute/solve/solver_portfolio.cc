@@ -24,7 +24,7 @@ constexpr std::uint64_t kRoundMax = 1 << 24;    // 60 ms
 constexpr std::uint64_t kRoundsByItself = 24;   // a second a strand
 constexpr std::uint64_t kTrialRounds = 3;       // before the engines' results move their shares
 constexpr std::uint32_t kLead = 15;             // share of the engines that lead, against 1
-constexpr std::uint64_t kWidthDegreeMax = 8;    // couplings a variable up to which exact moves of small width reach far
+constexpr std::uint64_t kWidthDegreeMax = 8;  // couplings a variable up to which exact moves of small width reach far
 
 /// Which engines a model gets, and their shares before their results are known.
 struct Line {
@@ -60,7 +60,8 @@ class Portfolio {
     const Line line = Line::of(search);
     shares_ = {line.tabu, line.annealing, line.replicas, line.width};
     std::erase(shares_, 0u);
-    const Temperatures temperatures = line.annealing + line.replicas > 0 ? measure_temperatures(search) : Temperatures();
+    const Temperatures temperatures =
+        line.annealing + line.replicas > 0 ? measure_temperatures(search) : Temperatures();
     if (line.replicas > 0) replica_model_ = std::make_unique<ReplicaModel>(search);
     for (std::size_t i = 0; i < num_strands(options); ++i) {
       const std::uint64_t seed = derive_seed(options.seed, i);
@@ -150,7 +151,8 @@ class PortfolioSolver final : public Solver {
   const SolverInfo& info() const override {
     static constexpr SolverInfo kInfo{
         .name = "portfolio",
-        .summary = "reduces the model, then races tabu, annealing and exact moves of small width, and proves what can be",
+        .summary =
+            "reduces the model, then races tabu, annealing and exact moves of small width, and proves what can be",
         .version = "4",
         .takes_bqm = true,
         .takes_polynomial = true,
@@ -193,8 +195,8 @@ class PortfolioSolver final : public Solver {
     const ExactOrder exact(bqm);
     const double window = search.steps(2 * (search.error_max() + reduced.error_max()));
     const auto lift = [&](problem::AssignmentView bits) { return reduced.lift(bits); };
-    Portfolio portfolio(search, options, reduced.restrict(start_bits(model, options)),
-                        window, fine_order(window, bqm.vartype(), exact, lift));
+    Portfolio portfolio(search, options, reduced.restrict(start_bits(model, options)), window,
+                        fine_order(window, bqm.vartype(), exact, lift));
     Race race({.objective = [&](std::int64_t energy) { return search.objective(energy); },
                .target = options.target ? search.energy_at_most(*options.target) : std::nullopt,
                .bound = [&] { return proved_bound(portfolio.proof(), search, reduced); }},
