@@ -108,7 +108,7 @@ struct Presolved {
 /// at most 32 couplings on average, or no cycle is frustrated: large dense models are what it fixes nothing in.
 /// Source: Glover, Lewis, Kochenberger 2018, "Logical and inequality implications for reducing the size and difficulty of
 /// quadratic unconstrained binary optimization problems" (EJOR 265), rules 1 to 3; the pairs are stated here by dominance. Series
-/// and star: Liers, Martin, Pulleyblank et al. for spins; the least over one variable, written out.
+/// and star are the least over one variable, written out.
 Presolved presolve(const problem::Bqm& bqm, Rounding rounding = Rounding::kRefused, const std::stop_token& stop = {});
 
 /// The same, with a copy of the model where nothing was removed.
