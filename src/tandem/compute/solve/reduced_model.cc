@@ -53,27 +53,24 @@ SolveOutcome ReducedModel::solved_outcome(const Model& model, std::size_t num_st
   return outcome;
 }
 
-std::optional<double> proved_bound(const ExactSearch& proof, const SearchModel& search, const ReducedModel& reduced) {
-  const auto bound = proof.bound();
-  if (!bound) return reduced.bound();
-  const double proved = search.objective(*bound) - search.error_max() - reduced.error_max();
+std::optional<double> proved_bound(const Proof& proof, const SearchModel& search, const ReducedModel& reduced) {
+  if (!proof.bound) return reduced.bound();
+  const double proved = search.objective(*proof.bound) - search.error_max() - reduced.error_max();
   return std::max(proved, reduced.bound().value_or(proved));
 }
 
 void settle(SolveOutcome& outcome, const Model& model, const ReducedModel& reduced, const SearchModel& search,
-            const Archive& found, const ExactSearch* proof, const ExactOrder& exact) {
+            const Archive& found, const Proof& proof, const ExactOrder& exact) {
   const std::vector<Candidate> candidates = reduced.lift(found.candidates());
-  outcome.proved = proof != nullptr && proof->proved();
+  outcome.proved = proof.optimum != nullptr;
   if (outcome.proved) {
-    outcome.samples = make_proved_samples(model, candidates, reduced.lift(proof->best_bits()), exact,
+    outcome.samples = make_proved_samples(model, candidates, reduced.lift(*proof.optimum), exact,
                                           std::max<std::size_t>(1, candidates.size()));
     outcome.bound = outcome.samples.best().energy;
     return;
   }
   outcome.samples = make_samples(model, candidates, &search);
-  outcome.bound = reduced.bound();
-  if (proof == nullptr) return;
-  if (const auto proved = proved_bound(*proof, search, reduced)) outcome.bound = proved;
+  outcome.bound = proved_bound(proof, search, reduced);
 }
 
 }  // namespace tandem::solve

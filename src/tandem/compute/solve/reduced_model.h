@@ -37,11 +37,17 @@ class ReducedModel {
   std::optional<double> bound_;
 };
 
-/// Lower bound on the energy of the original model: what `proof` has proved so far, or that of the reductions.
-std::optional<double> proved_bound(const ExactSearch& proof, const SearchModel& search, const ReducedModel& reduced);
+/// What was proved of the energies of a search model.
+struct Proof {
+  std::optional<std::int64_t> bound;  ///< none is lower
+  const problem::Assignment* optimum = nullptr;  ///< bits; null: not proved
+};
 
-/// Samples, proof and bound of what a search on the reduced model found. `proof`: none, or the search that may have proved it.
+/// The bound on the energy of the original model: that of the proof, or of the reductions.
+std::optional<double> proved_bound(const Proof& proof, const SearchModel& search, const ReducedModel& reduced);
+
+/// Samples, proof and bound of what a search on the reduced model found.
 void settle(SolveOutcome& outcome, const Model& model, const ReducedModel& reduced, const SearchModel& search,
-            const Archive& found, const ExactSearch* proof, const ExactOrder& exact);
+            const Archive& found, const Proof& proof, const ExactOrder& exact);
 
 }  // namespace tandem::solve

@@ -10,6 +10,7 @@
 
 #include "tandem/base/testing/manual_executor.h"
 #include "tandem/base/testing/matchers.h"
+#include "tandem/model/problem/problem.h"
 #include "tandem/model/problem/testing/random_models.h"
 
 namespace tandem::solve {
@@ -58,7 +59,7 @@ struct Best {
 Best swept(const Model& model) {
   Best best;
   const auto* cqm = std::get_if<Cqm>(&model);
-  problem::for_each_assignment(vartype(model), num_variables(model), [&](const Assignment& values) {
+  problem::for_each_assignment(vartype(model), solve::num_variables(model), [&](const Assignment& values) {
     if (cqm != nullptr && !cqm->feasible(values)) return;
     best.energy = std::min(best.energy, energy(model, values));
     best.any = true;
@@ -77,7 +78,7 @@ double magnitude(const Bqm& bqm) {
 void check_outcome(const Model& model, const SolveOutcome& outcome, double optimum, double tolerance) {
   ASSERT_FALSE(outcome.samples.empty());
   for (const result::Sample& sample : outcome.samples.samples()) {
-    ASSERT_THAT(problem::check_assignment(sample.values, num_variables(model), vartype(model)), Succeeds());
+    ASSERT_THAT(problem::check_assignment(sample.values, solve::num_variables(model), vartype(model)), Succeeds());
     EXPECT_NEAR(sample.energy, energy(model, sample.values), tolerance);
   }
   EXPECT_GE(outcome.samples.best().energy, optimum - tolerance);
@@ -413,28 +414,36 @@ TEST(Solvers, what_they_do_not_take_is_refused_with_a_reason) {
   }
 }
 
+/// 30 variables, in a form that the solver takes.
+Model model_for(const Solver& solver) {
+  const Bqm bqm = problem::random_bqm(Vartype::kBinary, 30, 1, 3);
+  if (solver.info().takes_bqm) return bqm;
+  if (solver.info().name != "independent_set") {
+    return Cqm::create(bqm, {{.name = "any", .terms = {{0, 1}}, .comparison = Comparison::kLessEqual, .bound = 1}})
+        .value();
+  }
+  std::vector<problem::QuadraticTerm> edges(bqm.terms().begin(), bqm.terms().end());
+  std::erase_if(edges, [](const problem::QuadraticTerm& edge) { return edge.bias < 0; });
+  for (problem::QuadraticTerm& edge : edges) edge.bias = 1;
+  return std::get<Cqm>(problem::make_independent_set(30, std::move(edges)).value()->state());
+}
+
 TEST(Solvers, memory_beyond_the_limit_is_refused_before_it_is_taken) {
-  const Bqm bqm = problem::random_bqm(Vartype::kBinary, 32, 1, 3);
-  const Cqm cqm =
-      Cqm::create(bqm, {{.name = "any", .terms = {{0, 1}}, .comparison = Comparison::kLessEqual, .bound = 1}}).value();
   for (const Solver* one : builtin_solvers()) {
     SolveOptions options;
     options.memory_bytes_max = 1000;
     Bench bench;
-    const Model model = one->info().takes_bqm ? Model(bqm) : Model(cqm);
-    EXPECT_THAT(one->solve(model, options, bench.context()), FailsWith(errors::kOutOfMemory)) << one->info().name;
+    EXPECT_THAT(one->solve(model_for(*one), options, bench.context()), FailsWith(errors::kOutOfMemory))
+        << one->info().name;
   }
 }
 
 TEST(Solvers, stopped_before_the_first_step_give_the_best_start_or_all_low_and_repeat_it) {
-  const Bqm bqm = problem::random_bqm(Vartype::kBinary, 30, 1, 3);
-  const Cqm cqm =
-      Cqm::create(bqm, {{.name = "any", .terms = {{0, 1}}, .comparison = Comparison::kLessEqual, .bound = 1}}).value();
   const Assignment low(30, 0);
   Assignment start = low;
   start[0] = 1;
   for (const Solver* one : builtin_solvers()) {
-    const Model model = one->info().takes_bqm ? Model(bqm) : Model(cqm);
+    const Model model = model_for(*one);
     for (const bool with_start : {false, true}) {
       SolveOptions options;
       if (with_start) options.start = {start};

@@ -51,7 +51,7 @@ class BranchAndBoundSolver final : public Solver {
     const ExactSearch& tree = static_cast<ExactStrand&>(*strands[0]).search();
     Race race({.objective = [&](std::int64_t energy) { return search.objective(energy); },
                .target = options.target ? search.energy_at_most(*options.target) : std::nullopt,
-               .bound = [&] { return proved_bound(tree, search, reduced); }},
+               .bound = [&] { return proved_bound({.bound = tree.bound()}, search, reduced); }},
               options.work, context);
     const StopReason reason = race.run(strands, kRounds, [](std::uint64_t) {});
 
@@ -59,7 +59,8 @@ class BranchAndBoundSolver final : public Solver {
     tree.collect(archive);
     if (archive.empty()) return unsearched_outcome(model, options, context, work_done(strands), kUnitName);
     SolveOutcome outcome;
-    settle(outcome, model, reduced, search, archive, &tree, exact);
+    settle(outcome, model, reduced, search, archive,
+           {.bound = tree.bound(), .optimum = tree.proved() ? &tree.best_bits() : nullptr}, exact);
     outcome.work_done = work_done(strands);
     outcome.reason = reason;
     outcome.unit_name = kUnitName;

@@ -143,8 +143,9 @@ class IndependentSetSolver final : public Solver {
   static Result<SolveOutcome> run(const Model& model, const ConflictGraph& whole, const SolveOptions& options,
                                   const SolveContext& context) {
     const std::size_t count = num_strands(options);
-    std::vector<std::uint64_t> no_work(count);
-    if (no_work_allowed(options)) return unsearched_outcome(model, options, context, std::move(no_work), kUnitName);
+    if (no_work_allowed(options) || context.stop.stop_requested()) {
+      return unsearched_outcome(model, options, context, std::vector<std::uint64_t>(count), kUnitName);
+    }
     const ConflictKernel kernel(whole);
     const ConflictGraph& graph = kernel.graph();
     const std::uint64_t needed = ConflictGraph::bytes(graph.size(), graph.num_edges()) +
@@ -201,7 +202,8 @@ class IndependentSetSolver final : public Solver {
       outcome.bound = outcome.samples.best().energy;
     else if (of(0).tree() != nullptr)
       outcome.bound = objective(-static_cast<std::int64_t>(of(0).tree()->bound()));
-    outcome.work_done = strands.empty() ? std::move(no_work) : work_done(strands);
+    // None at all would mean that nothing was looked at.
+    outcome.work_done = strands.empty() ? std::vector<std::uint64_t>(count, 1) : work_done(strands);
     outcome.reason = reason;
     outcome.unit_name = kUnitName;
     if (strands.empty() && context.sink) context.sink({.energy = outcome.samples.best().energy});

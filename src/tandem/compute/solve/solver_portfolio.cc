@@ -5,7 +5,9 @@
 #include "tandem/compute/solve/mixed_strand.h"
 #include "tandem/compute/solve/outcome.h"
 #include "tandem/compute/solve/reduced_model.h"
+#include "tandem/compute/solve/replica_search.h"
 #include "tandem/compute/solve/solver.h"
+#include "tandem/compute/solve/width_search.h"
 
 namespace tandem::solve {
 
@@ -15,37 +17,67 @@ const Solver& independent_set_solver();
 
 namespace {
 
-constexpr double kDenseFrom = 0.1;         // share of pairs coupled from which tabu leads
 constexpr std::size_t kProvedSoon = 64;    // variables in a component up to which the proof has most of its strand
 constexpr std::size_t kProvableMax = 128;  // and up to which it has a part
 constexpr std::uint64_t kRoundFirst = 1 << 19;  // units: 2 ms
 constexpr std::uint64_t kRoundMax = 1 << 24;    // 60 ms
 constexpr std::uint64_t kRoundsByItself = 24;   // a second a strand
 constexpr std::uint64_t kTrialRounds = 3;       // before the engines' results move their shares
-constexpr std::uint32_t kLead = 15;             // share of the engine that leads, against 1
+constexpr std::uint32_t kLead = 15;             // share of the engines that lead, against 1
+constexpr std::uint64_t kWidthDegreeMax = 8;  // couplings a variable up to which exact moves of small width reach far
 
-/// The race on a quadratic model: every strand shares its time among tabu and annealing, the first one also with a proof.
+/// Which engines a model gets, and their shares before their results are known.
+struct Line {
+  std::uint32_t tabu = 0;
+  std::uint32_t annealing = 0;
+  std::uint32_t replicas = 0;
+  std::uint32_t width = 0;
+  std::uint32_t exact = 0;  ///< of the first strand
+
+  static Line of(const SearchModel& model) {
+    Line out;
+    const bool replicas = !model.dense() && ReplicaModel::fits(model);
+    if (replicas) {
+      out.tabu = 1;
+      out.replicas = 3;
+      if (model.num_entries() <= kWidthDegreeMax * model.size()) out.width = 3;
+    } else {
+      out.tabu = model.dense() ? kLead : 2;
+      out.annealing = model.dense() ? 1 : 3;
+    }
+    const std::size_t largest = ExactSearch::largest_component(model);
+    if (largest <= kProvableMax) out.exact = largest <= kProvedSoon ? 4 * kLead : kLead / 2;
+    return out;
+  }
+};
+
+/// The race on a quadratic model: every strand shares its time among the same engines, the first one also with a proof.
 class Portfolio {
  public:
+  /// `window`: differences of energies that say nothing (fine_order).
   Portfolio(const SearchModel& search, const SolveOptions& options, std::vector<problem::Assignment> starts,
-            const FineOrder& order)
-      : largest_(ExactSearch::largest_component(search)) {
-    const auto pairs = static_cast<double>(search.size()) * static_cast<double>(search.size());
-    const bool dense = static_cast<double>(search.num_entries()) >= kDenseFrom * pairs;
-    shares_ = dense ? Shares{.tabu = kLead, .annealing = 1} : Shares{.tabu = 2, .annealing = 3};
-    if (largest_ <= kProvableMax) shares_.exact = largest_ <= kProvedSoon ? 4 * kLead : kLead / 2;
-    first_shares_ = shares_;
-    std::optional<Temperatures> temperatures;
+            double window, const FineOrder& order) {
+    const Line line = Line::of(search);
+    shares_ = {line.tabu, line.annealing, line.replicas, line.width};
+    std::erase(shares_, 0u);
+    const Temperatures temperatures =
+        line.annealing + line.replicas > 0 ? measure_temperatures(search) : Temperatures();
+    if (line.replicas > 0) replica_model_ = std::make_unique<ReplicaModel>(search);
     for (std::size_t i = 0; i < num_strands(options); ++i) {
-      MixedOptions own{.seed = derive_seed(options.seed, i),
-                       .candidates_max = kept(options),
-                       .exact = i == 0 && shares_.exact > 0,
-                       .shares = shares_,
-                       .temperatures = temperatures,
-                       .order = order};
+      const std::uint64_t seed = derive_seed(options.seed, i);
+      EngineOptions own{.candidates_max = kept(options)};
       for (std::size_t k = i; k < starts.size(); k += num_strands(options)) own.starts.push_back(starts[k]);
-      auto strand = std::make_unique<MixedStrand>(search, std::move(own));
-      temperatures = strand->temperatures();
+      auto strand = std::make_unique<MixedStrand>();
+      std::uint64_t engine = 0;
+      const auto next = [&]() -> const EngineOptions& {
+        own.seed = derive_seed(seed, engine++);
+        return own;
+      };
+      if (line.tabu > 0) strand->add(make_memetic_engine(search, next()), line.tabu);
+      if (line.annealing > 0) strand->add(make_annealing_engine(search, next(), temperatures), line.annealing);
+      if (line.replicas > 0) strand->add(make_replica_engine(*replica_model_, next(), temperatures), line.replicas);
+      if (line.width > 0) strand->add(make_width_engine(search, next(), i == 0 && window == 0), line.width);
+      if (line.exact > 0 && i == 0) strand->add(make_exact_engine(search, next(), order), line.exact);
       mixed_.push_back(strand.get());
       strands_.push_back(std::move(strand));
     }
@@ -53,13 +85,30 @@ class Portfolio {
 
   static std::size_t kept(const SolveOptions& options) { return std::max<std::uint64_t>(1, options.candidates_max); }
   static std::uint64_t bytes(const SearchModel& search, const SolveOptions& options) {
-    const bool exact = ExactSearch::largest_component(search) <= kProvableMax;
-    return num_strands(options) * MixedStrand::bytes(search, kept(options), false) +
-           (exact ? ExactSearch::bytes(search, kept(options)) : 0);
+    const Line line = Line::of(search);
+    const std::size_t count = kept(options);
+    std::uint64_t strand = MemeticSearch::bytes(search, count);
+    if (line.annealing > 0) strand += AnnealingSearch::bytes(search.size(), count);
+    if (line.replicas > 0) strand += ReplicaSearch::bytes(search.size(), count);
+    if (line.width > 0) strand += WidthSearch::bytes(search, count);
+    return num_strands(options) * strand + (line.replicas > 0 ? ReplicaModel::bytes(search) : 0) +
+           (line.exact > 0 ? ExactSearch::bytes(search, count) : 0);
   }
 
   std::span<const std::unique_ptr<Strand>> strands() const { return strands_; }
-  const ExactSearch* exact() const { return mixed_[0]->exact(); }
+
+  /// The best that any engine has proved.
+  Proof proof() const {
+    Proof out;
+    for (const MixedStrand* strand : mixed_) {
+      for (std::size_t i = 0; i < strand->num_engines(); ++i) {
+        const Engine& engine = strand->engine(i);
+        if (const auto bound = engine.bound(); bound && (!out.bound || *bound > *out.bound)) out.bound = bound;
+        if (engine.optimum() != nullptr) out.optimum = engine.optimum();
+      }
+    }
+    return out;
+  }
 
   /// Each strand hears of the best of all others, and of its own engines; engines that found less get less time.
   void exchange(std::uint64_t round) {
@@ -71,19 +120,17 @@ class Portfolio {
       }
     }
     if (round < kTrialRounds) return;
-    std::int64_t tabu = INT64_MAX;
-    std::int64_t annealing = INT64_MAX;
+    // The proof, which comes after those that have a share here, keeps its own.
+    std::vector<std::int64_t> found(shares_.size(), INT64_MAX);
     for (const MixedStrand* strand : mixed_) {
-      tabu = std::min(tabu, strand->tabu_best());
-      annealing = std::min(annealing, strand->annealing_best());
+      for (std::size_t i = 0; i < found.size(); ++i) found[i] = std::min(found[i], strand->engine(i).best_energy());
     }
-    if (tabu != annealing) {
-      shares_.tabu = tabu < annealing ? kLead : 1;
-      shares_.annealing = tabu < annealing ? 1 : kLead;
-    } else {
-      shares_ = first_shares_;
+    const std::int64_t least = *std::ranges::min_element(found);
+    const bool all = std::ranges::all_of(found, [&](std::int64_t energy) { return energy == least; });
+    for (MixedStrand* strand : mixed_) {
+      for (std::size_t i = 0; i < found.size(); ++i)
+        strand->set_share(i, all ? shares_[i] : found[i] == least ? kLead : 1);
     }
-    for (MixedStrand* strand : mixed_) strand->set_shares(shares_);
   }
 
   Archive collect(const SolveOptions& options) const {
@@ -93,9 +140,8 @@ class Portfolio {
   }
 
  private:
-  std::size_t largest_;
-  Shares shares_;
-  Shares first_shares_;
+  std::vector<std::uint32_t> shares_;  ///< of the engines that every strand has
+  std::unique_ptr<ReplicaModel> replica_model_;
   std::vector<std::unique_ptr<Strand>> strands_;
   std::vector<MixedStrand*> mixed_;
 };
@@ -105,8 +151,9 @@ class PortfolioSolver final : public Solver {
   const SolverInfo& info() const override {
     static constexpr SolverInfo kInfo{
         .name = "portfolio",
-        .summary = "reduces the model, then races tabu and annealing, and proves what is small",
-        .version = "3",
+        .summary =
+            "reduces the model, then races tabu, annealing and exact moves of small width, and proves what can be",
+        .version = "4",
         .takes_bqm = true,
         .takes_polynomial = true,
         .takes_cqm = true,
@@ -148,14 +195,11 @@ class PortfolioSolver final : public Solver {
     const ExactOrder exact(bqm);
     const double window = search.steps(2 * (search.error_max() + reduced.error_max()));
     const auto lift = [&](problem::AssignmentView bits) { return reduced.lift(bits); };
-    Portfolio portfolio(search, options, reduced.restrict(start_bits(model, options)),
+    Portfolio portfolio(search, options, reduced.restrict(start_bits(model, options)), window,
                         fine_order(window, bqm.vartype(), exact, lift));
     Race race({.objective = [&](std::int64_t energy) { return search.objective(energy); },
                .target = options.target ? search.energy_at_most(*options.target) : std::nullopt,
-               .bound = [&]() -> std::optional<double> {
-                 if (portfolio.exact() == nullptr) return std::nullopt;
-                 return proved_bound(*portfolio.exact(), search, reduced);
-               }},
+               .bound = [&] { return proved_bound(portfolio.proof(), search, reduced); }},
               options.work, context);
     const RoundLengths lengths{
         .first = kRoundFirst, .max = kRoundMax, .rounds_max = rounds_allowed(options, context, kRoundsByItself)};
@@ -165,7 +209,7 @@ class PortfolioSolver final : public Solver {
     const Archive found = portfolio.collect(options);
     if (found.empty()) return unsearched_outcome(model, options, context, work_done(portfolio.strands()), kUnitName);
     SolveOutcome outcome;
-    settle(outcome, model, reduced, search, found, portfolio.exact(), exact);
+    settle(outcome, model, reduced, search, found, portfolio.proof(), exact);
     outcome.work_done = work_done(portfolio.strands());
     outcome.reason = reason;
     outcome.unit_name = kUnitName;
