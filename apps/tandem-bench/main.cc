@@ -91,9 +91,9 @@ Result<Json> run(const problem::Problem& problem, const solve::Model& model, con
                  const Wanted& wanted, std::uint64_t seed) {
   const double sign = problem.sense() == problem::Sense::kMin ? 1 : -1;
   const SystemClock clock;
+  std::stop_source stop;  // outlives the timer that stops it
   ThreadExecutor timers(1);
   ThreadExecutor workers(wanted.threads);
-  std::stop_source stop;
   Json history = Json::array();
   double time_to_best_s = 0;
   double best = std::numeric_limits<double>::infinity();
@@ -122,7 +122,8 @@ Result<Json> run(const problem::Problem& problem, const solve::Model& model, con
   TANDEM_TRY_ASSIGN(const solve::SolveOutcome outcome, solver.solve(model, options, context));
   const double seconds = elapsed_s();
   const problem::Score score = problem.score(outcome.samples.best().values);
-  if (sign * score.objective < best) {  // a solver that has no more than its answer tells of no incumbents
+  if (score.feasible &&
+      sign * score.objective < best) {  // a solver that has no more than its answer tells of no incumbents
     time_to_best_s = seconds;
     if (wanted.history) history.push_back({seconds, score.objective});
   }
@@ -144,7 +145,8 @@ Result<Json> run(const problem::Problem& problem, const solve::Model& model, con
               {"cpu_s", processor_seconds() - cpu_begin_s},
               {"reason", solve::to_string(outcome.reason)},
               {"work_done", outcome.work_done},
-              {"unit", outcome.unit_name}};
+              {"unit", outcome.unit_name},
+              {"race", outcome.race.document()}};
   if (wanted.history) out["history"] = std::move(history);
   return out;
 }

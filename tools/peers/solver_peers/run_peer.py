@@ -93,7 +93,7 @@ def annealing_default(model, seconds, threads, seed, best):
         number = 0
         while best.elapsed() < seconds:
             number += 1
-            result = SimulatedAnnealingSampler().sample(bqm, num_reads=1, seed=seed * 100000 + 10000 * k + number)
+            result = SimulatedAnnealingSampler().sample(bqm, num_reads=1, seed=(seed * 1000 + k) * 1000000 + number)
             best.note(result.first.energy)
 
     in_threads(threads, work)

@@ -6,26 +6,27 @@ namespace tandem::solve {
 
 using problem::Comparison;
 
-std::optional<ConflictGraph> ConflictGraph::read(const problem::Cqm& cqm) {
+bool ConflictGraph::is_stated_by(const problem::Cqm& cqm) {
   const problem::Bqm& objective = cqm.objective();
   const auto linear = objective.linear();
-  if (linear.empty() || !objective.terms().empty() || objective.vartype() != problem::Vartype::kBinary)
-    return std::nullopt;
+  if (linear.empty() || !objective.terms().empty() || objective.vartype() != problem::Vartype::kBinary) return false;
   const double coefficient = linear[0];
-  if (coefficient == 0 || std::ranges::any_of(linear, [&](double value) { return value != coefficient; }))
-    return std::nullopt;
-  const bool covers = coefficient > 0;
-  const Comparison wanted = covers ? Comparison::kGreaterEqual : Comparison::kLessEqual;
+  if (coefficient == 0 || std::ranges::any_of(linear, [&](double value) { return value != coefficient; })) return false;
+  const Comparison wanted = coefficient > 0 ? Comparison::kGreaterEqual : Comparison::kLessEqual;
+  return std::ranges::all_of(cqm.constraints(), [&](const problem::LinearConstraint& one) {
+    return one.comparison == wanted && one.terms.size() == 2 && one.bound == 1 && one.terms[0].coefficient == 1 &&
+           one.terms[1].coefficient == 1;
+  });
+}
+
+std::optional<ConflictGraph> ConflictGraph::read(const problem::Cqm& cqm) {
+  if (!is_stated_by(cqm)) return std::nullopt;
   std::vector<std::pair<std::uint32_t, std::uint32_t>> edges;
   edges.reserve(cqm.constraints().size());
-  for (const problem::LinearConstraint& one : cqm.constraints()) {
-    if (one.comparison != wanted || one.terms.size() != 2 || one.bound != 1 || one.terms[0].coefficient != 1 ||
-        one.terms[1].coefficient != 1)
-      return std::nullopt;
+  for (const problem::LinearConstraint& one : cqm.constraints())
     edges.emplace_back(one.terms[0].variable, one.terms[1].variable);
-  }
-  std::optional<ConflictGraph> out(std::in_place, linear.size(), std::move(edges));
-  out->chosen_is_low_ = covers;
+  std::optional<ConflictGraph> out(std::in_place, cqm.num_variables(), std::move(edges));
+  out->chosen_is_low_ = cqm.objective().linear()[0] > 0;
   return out;
 }
 
@@ -33,7 +34,7 @@ ConflictGraph::ConflictGraph(std::size_t num_nodes, std::vector<std::pair<std::u
     : begin_(num_nodes + 1) {
   for (auto& [u, v] : edges)
     if (u > v) std::swap(u, v);
-  std::ranges::sort(edges);
+  if (!std::ranges::is_sorted(edges)) std::ranges::sort(edges);  // as a rule they come in order
   edges.erase(std::unique(edges.begin(), edges.end()), edges.end());
   for (const auto& [u, v] : edges) {
     ++begin_[u + 1];

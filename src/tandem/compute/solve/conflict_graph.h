@@ -22,6 +22,8 @@ class ConflictGraph {
   /// variables that only one may be high (x + y <= 1), or that one has to be (x + y >= 1). Empty: it is no such model.
   /// Cost: one pass over the model.
   static std::optional<ConflictGraph> read(const problem::Cqm& cqm);
+  /// Whether read() gives one. Cost: one pass over the model, and no memory.
+  static bool is_stated_by(const problem::Cqm& cqm);
   /// Each pair once or more often, without loops.
   ConflictGraph(std::size_t num_nodes, std::vector<std::pair<std::uint32_t, std::uint32_t>> edges);
 

@@ -3,8 +3,12 @@
 #include <algorithm>
 
 namespace tandem::solve {
+namespace {
+constexpr std::size_t kStopEvery = 1024;  // nodes between two looks at the stop token
+}
 
-ConflictKernel::ConflictKernel(const ConflictGraph& graph) : outside_(graph.size(), 0), kernel_(0, {}) {
+ConflictKernel::ConflictKernel(const ConflictGraph& graph, const std::stop_token& stop)
+    : outside_(graph.size(), 0), kernel_(0, {}) {
   const std::size_t n = graph.size();
   enum Side : char { kOpen, kChosen, kOut };
   std::vector<char> side(n, kOpen);
@@ -20,7 +24,8 @@ ConflictKernel::ConflictKernel(const ConflictGraph& graph) : outside_(graph.size
     const bool shorter = graph.neighbours(a).size() < graph.neighbours(b).size();
     return std::ranges::binary_search(graph.neighbours(shorter ? a : b), shorter ? b : a);
   };
-  while (!waiting.empty()) {
+  for (std::size_t looks = 0; !waiting.empty(); ++looks) {
+    if (looks % kStopEvery == 0 && stop.stop_requested()) break;
     const std::uint32_t node = waiting.back();
     waiting.pop_back();
     is_waiting[node] = 0;

@@ -3,6 +3,7 @@
 // Room: compute, inside solve.
 #pragma once
 
+#include <stop_token>
 #include <vector>
 
 #include "tandem/compute/solve/conflict_graph.h"
@@ -16,7 +17,9 @@ namespace tandem::solve {
 class ConflictKernel {
  public:
   static constexpr std::size_t kDegreeMax = 8;
-  explicit ConflictKernel(const ConflictGraph& graph);
+  /// A stop ends it early.
+  explicit ConflictKernel(const ConflictGraph& graph, const std::stop_token& stop = {});
+  static std::uint64_t bytes(std::size_t num_nodes, std::size_t num_edges) { return num_nodes * 32 + num_edges * 8; }
   const ConflictGraph& graph() const { return kernel_; }
   std::size_t num_chosen() const { return num_chosen_; }  ///< outside the kernel
   /// A choice in the whole graph for one in the kernel, and the other way round as far as it fits.

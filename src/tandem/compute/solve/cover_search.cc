@@ -5,7 +5,10 @@
 namespace tandem::solve {
 namespace {
 
-constexpr std::uint64_t kStopEvery = 16;  // exchanges between two looks at the stop token
+constexpr std::uint64_t kStopEvery = std::uint64_t{1}
+                                     << 17;  // units between two looks at the stop token: half a millisecond
+constexpr std::size_t kScannedMax = 8192;  // nodes of a cover that are all looked at
+constexpr std::size_t kSampled = 64;       // of a larger one
 constexpr std::int32_t kKeptNumerator = 3;  // of a weight, of ten parts
 
 }  // namespace
@@ -35,43 +38,52 @@ CoverSearch::CoverSearch(const ConflictGraph& graph, std::uint64_t seed, const p
       edge_of_[graph.first_neighbour(v) + next[v]++] = edge;  // those of smaller neighbours come first, ascending
     }
   }
-  if (!start.empty()) {
-    restart_from(start);
+  if (start.empty()) {
+    best_.assign(graph.size(), 0);
+    begin_greedy();
   } else {
-    // Greedily: the node with the fewest neighbours left is chosen.
-    std::vector<std::uint32_t> degree(graph.size());
-    std::vector<std::vector<std::uint32_t>> by_degree(graph.size());
-    problem::Assignment chosen(graph.size(), 0);
-    std::vector<char> decided(graph.size());
-    for (std::uint32_t i = 0; i < graph.size(); ++i) {
-      degree[i] = static_cast<std::uint32_t>(graph.neighbours(i).size());
-      by_degree[degree[i]].push_back(i);
-    }
-    for (std::size_t least = 0; least < by_degree.size();) {
-      if (by_degree[least].empty()) {
-        ++least;
-        continue;
-      }
-      const std::size_t pick = rng_.below(by_degree[least].size());
-      std::swap(by_degree[least][pick], by_degree[least].back());
-      const std::uint32_t node = by_degree[least].back();
-      by_degree[least].pop_back();
-      if (decided[node] != 0 || degree[node] != least) continue;  // an entry that is no longer true
-      decided[node] = 1;
-      chosen[node] = 1;
-      for (const std::uint32_t out : graph.neighbours(node)) {
-        if (decided[out] != 0) continue;
-        decided[out] = 1;
-        for (const std::uint32_t other : graph.neighbours(out)) {
-          if (decided[other] != 0) continue;
-          by_degree[--degree[other]].push_back(other);
-          least = std::min<std::size_t>(least, degree[other]);
-        }
-      }
-    }
-    restart_from(chosen);
+    restart_from(start);
+    note_cover();
   }
-  note_cover();
+}
+
+void CoverSearch::begin_greedy() {
+  const std::size_t n = graph_.size();
+  greedy_ = std::make_unique<Greedy>();
+  greedy_->degree.resize(n);
+  greedy_->by_degree.resize(n);
+  greedy_->decided.resize(n);
+  for (std::uint32_t i = 0; i < n; ++i) {
+    greedy_->degree[i] = static_cast<std::uint32_t>(graph_.neighbours(i).size());
+    greedy_->by_degree[greedy_->degree[i]].push_back(i);
+  }
+}
+
+/// The node with the fewest neighbours left is chosen.
+bool CoverSearch::choose_greedily() {
+  Greedy& it = *greedy_;
+  while (it.least < it.by_degree.size() && it.by_degree[it.least].empty()) ++it.least;
+  if (it.least == it.by_degree.size()) return false;
+  std::vector<std::uint32_t>& nodes = it.by_degree[it.least];
+  std::swap(nodes[rng_.below(nodes.size())], nodes.back());
+  const std::uint32_t node = nodes.back();
+  nodes.pop_back();
+  ++units_;
+  if (it.decided[node] != 0 || it.degree[node] != it.least) return true;  // an entry that is no longer true
+  it.decided[node] = 1;
+  best_[node] = 1;
+  ++best_size_;
+  for (const std::uint32_t out : graph_.neighbours(node)) {
+    if (it.decided[out] != 0) continue;
+    it.decided[out] = 1;
+    units_ += graph_.neighbours(out).size();
+    for (const std::uint32_t other : graph_.neighbours(out)) {
+      if (it.decided[other] != 0) continue;
+      it.by_degree[--it.degree[other]].push_back(other);
+      it.least = std::min<std::size_t>(it.least, it.degree[other]);
+    }
+  }
+  return true;
 }
 
 void CoverSearch::restart_from(problem::AssignmentView chosen) {
@@ -141,21 +153,27 @@ void CoverSearch::put_in(std::uint32_t node) {
   units_ += neighbours.size() + 1;
 }
 
-std::uint32_t CoverSearch::worst_of_cover() const {
+std::uint32_t CoverSearch::worst_of_cover() {
   std::uint32_t out = UINT32_MAX;
   std::int64_t score = INT64_MIN;
-  for (const std::uint32_t node : cover_) {
-    if (scores_[node] < score || node == last_in_) continue;
-    if (scores_[node] == score && changed_at_[node] >= changed_at_[out]) continue;
+  const auto look = [&](std::uint32_t node) {
+    if (scores_[node] < score || node == last_in_) return;
+    if (scores_[node] == score && changed_at_[node] >= changed_at_[out]) return;
     score = scores_[node];
     out = node;
+  };
+  if (cover_.size() <= kScannedMax) {
+    for (const std::uint32_t node : cover_) look(node);
+    units_ += cover_.size() / 4 + 1;  // measured: a node of the list is a quarter of a neighbour
+  } else {
+    for (std::size_t i = 0; i < kSampled; ++i) look(cover_[rng_.below(cover_.size())]);
+    units_ += kSampled;
   }
   return out == UINT32_MAX ? cover_[0] : out;
 }
 
 void CoverSearch::exchange() {
   ++exchanges_;
-  units_ += cover_.size() / 4 + 1;  // measured: a node of the list is a quarter of a neighbour
   if (!cover_.empty()) take_out(worst_of_cover());
   const auto [u, v] = edges_[uncovered_[rng_.below(uncovered_.size())]];
   std::uint32_t chosen = u;
@@ -204,29 +222,40 @@ void CoverSearch::note_cover() {
 
 void CoverSearch::advance(std::uint64_t units_end, const Watch& watch) {
   if (watch.stopped()) return;
-  if (units_ == 0 && watch.found(-static_cast<std::int64_t>(best_size_), ++units_)) {
-    reached_target_ = true;
-    return;
+  const auto found = [&] {
+    reached_target_ = watch.found(-static_cast<std::int64_t>(best_size_), units_);
+    return reached_target_;
+  };
+  if (units_ == 0 && greedy_ == nullptr) {
+    ++units_;
+    if (found()) return;
   }
-  if (finished()) return;
-  for (std::uint64_t steps = 1; units_ < units_end; ++steps) {
-    if (uncovered_.empty())
-      take_out(worst_of_cover());
-    else
-      exchange();
-    if (uncovered_.empty() && graph_.size() - cover_.size() > best_size_) {
-      note_cover();
-      if (watch.found(-static_cast<std::int64_t>(best_size_), units_)) {
-        reached_target_ = true;
-        return;
+  for (std::uint64_t next_look = units_ + kStopEvery; units_ < units_end && !finished();) {
+    if (greedy_ != nullptr) {
+      if (!choose_greedily()) {
+        greedy_.reset();
+        restart_from(best_);
+        units_ += edges_.size();
+        if (found()) return;
       }
-      if (finished()) return;
+    } else {
+      if (uncovered_.empty())
+        take_out(worst_of_cover());
+      else
+        exchange();
+      if (uncovered_.empty() && graph_.size() - cover_.size() > best_size_) {
+        note_cover();
+        if (found()) return;
+      }
     }
-    if (steps % kStopEvery == 0 && watch.stopped()) return;
+    if (units_ < next_look) continue;
+    if (watch.stopped()) return;
+    next_look = units_ + kStopEvery;
   }
 }
 
 void CoverSearch::offer(const problem::Assignment& chosen) {
+  greedy_.reset();
   restart_from(chosen);
   note_cover();
 }

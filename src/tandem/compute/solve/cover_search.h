@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "tandem/base/rng.h"
@@ -13,10 +14,11 @@
 
 namespace tandem::solve {
 
-/// Holds a cover of all edges, takes one node out of it, and exchanges nodes until it covers all edges again. A unit is about one node or edge
-/// looked at.
+/// Without a start it first chooses greedily. Then it holds a cover of all edges, takes one node out of it, and exchanges nodes until it
+/// covers all edges again. A unit is about one node or edge looked at.
 ///
-/// Threads: one; the graph may be shared. Cost: an exchange looks at all nodes of the cover, and at the neighbours of two.
+/// Threads: one; the graph may be shared. Cost: an exchange looks at all nodes of the cover, of large ones at a sample (Cai 2015,
+/// "Balance between complexity and quality", IJCAI), and at the neighbours of two.
 class CoverSearch {
  public:
   /// `start`: a choice to begin with, independent; empty: none.
@@ -27,8 +29,8 @@ class CoverSearch {
   void advance(std::uint64_t units_end, const Watch& watch);
   std::uint64_t units() const { return units_; }
   bool reached_target() const { return reached_target_; }
-  bool finished() const { return cover_.empty(); }  ///< every node is chosen
-  /// The largest independent set so far, never empty of meaning: chosen nodes are 1.
+  bool finished() const { return greedy_ == nullptr && cover_.empty(); }  ///< every node is chosen
+  /// The largest independent set so far: chosen nodes are 1.
   const problem::Assignment& best() const { return best_; }
   std::size_t best_size() const { return best_size_; }
   /// An independent set from elsewhere, larger than the best.
@@ -39,16 +41,26 @@ class CoverSearch {
     std::uint32_t u;
     std::uint32_t v;
   };
+  /// Nodes by the number of neighbours that are left, while the first set grows; entries may be out of date.
+  struct Greedy {
+    std::vector<std::uint32_t> degree;
+    std::vector<std::vector<std::uint32_t>> by_degree;
+    std::vector<char> decided;
+    std::size_t least = 0;
+  };
+  void begin_greedy();
+  bool choose_greedily();  ///< one look at a node; false: no node is left
   void restart_from(problem::AssignmentView chosen);
   void take_out(std::uint32_t node);
   void put_in(std::uint32_t node);
   void exchange();
-  std::uint32_t worst_of_cover() const;  ///< whose leaving uncovers least; of equals the one that changed longest ago
+  std::uint32_t worst_of_cover();  ///< whose leaving uncovers least; of equals the one that changed longest ago
   void forget();
   void note_cover();
 
   const ConflictGraph& graph_;
   Xoshiro256 rng_;
+  std::unique_ptr<Greedy> greedy_;
   std::vector<Edge> edges_;
   std::vector<std::uint32_t> edge_of_;  ///< beside each neighbour of each node
   std::vector<std::int32_t> weights_;  ///< of edges

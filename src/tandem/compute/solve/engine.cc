@@ -91,8 +91,8 @@ class AnnealingEngine final : public SearchEngine<AnnealingSearch> {
 
 class WidthEngine final : public ValueEngine<WidthSearch> {
  public:
-  WidthEngine(const SearchModel& model, WidthOptions options)
-      : ValueEngine(model, std::move(options)), exact_(model.exact()) {}
+  WidthEngine(const SearchModel& model, WidthOptions options, bool exact)
+      : ValueEngine(model, std::move(options)), exact_(exact) {}
   std::string_view name() const override { return "treewidth"; }
   StrandState state() const override {
     if (!search().proved()) return ValueEngine::state();
@@ -159,11 +159,11 @@ std::unique_ptr<Engine> make_replica_engine(const ReplicaModel& model, const Eng
                                                                      .starts = options.starts});
 }
 
-std::unique_ptr<Engine> make_width_engine(const SearchModel& model, const EngineOptions& options, bool whole) {
-  return std::make_unique<WidthEngine>(
-      model,
-      WidthOptions{
-          .seed = options.seed, .candidates_max = options.candidates_max, .starts = options.starts, .whole = whole});
+std::unique_ptr<Engine> make_width_engine(const SearchModel& model, const EngineOptions& options, bool whole,
+                                          bool exact) {
+  WidthOptions own{
+      .seed = options.seed, .candidates_max = options.candidates_max, .starts = options.starts, .whole = whole};
+  return std::make_unique<WidthEngine>(model, std::move(own), exact);
 }
 
 std::unique_ptr<Engine> make_exact_engine(const SearchModel& model, const EngineOptions& options, FineOrder order) {

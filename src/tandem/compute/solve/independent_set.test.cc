@@ -206,6 +206,44 @@ TEST(IndependentSet, an_independent_start_is_not_made_worse_and_another_one_is_p
   EXPECT_LE(again->samples.best().energy, good->samples.best().energy);
 }
 
+TEST(IndependentSet, of_more_starts_than_strands_none_is_forgotten) {
+  const std::size_t n = 120;
+  const ProblemPtr problem = problem::make_independent_set(n, random_edges(n, 0.1, 3)).value();
+  const auto good = solved(problem, "independent_set", {.seed = 1});
+  ASSERT_THAT(good, Succeeds());
+  SolveOptions options{.strands = 1};
+  options.work.units = {1};
+  options.start = {Assignment(n, 0), Assignment(n, 0), good->samples.best().values};
+  const auto outcome = solved(problem, "independent_set", options);
+  ASSERT_THAT(outcome, Succeeds());
+  EXPECT_LE(outcome->samples.best().energy, good->samples.best().energy);
+}
+
+TEST(IndependentSet, a_cover_without_any_work_covers_all_the_same) {
+  const ProblemPtr problem = problem::make_vertex_cover(50, random_edges(50, 0.3, 3)).value();
+  SolveOptions options;
+  options.work.units = {0, 0};
+  const auto outcome = solved(problem, "independent_set", options);
+  ASSERT_THAT(outcome, Succeeds());
+  EXPECT_TRUE(problem->score(outcome->samples.best().values).feasible);
+}
+
+TEST(IndependentSet, a_target_beside_a_large_constant_is_met_to_the_node) {
+  const std::vector<QuadraticTerm> edges = random_edges(16, 0.3, 8);
+  const ProblemPtr problem = problem::make_independent_set(16, edges).value();
+  const auto stated = std::get<problem::Cqm>(problem->state());
+  const double offset = 1e10;
+  auto objective = problem::Bqm::create(problem::Vartype::kBinary, std::vector<double>(16, -1.0), {}, offset).value();
+  const Model model =
+      problem::Cqm::create(std::move(objective), {stated.constraints().begin(), stated.constraints().end()}).value();
+  const auto largest = static_cast<double>(swept(16, edges));
+  ThreadExecutor executor(2);
+  const auto outcome = find_solver("independent_set")
+                           ->solve(model, {.target = offset - largest}, {.executor = executor, .stop = {}, .sink = {}});
+  ASSERT_THAT(outcome, Succeeds());
+  EXPECT_EQ(outcome->samples.best().energy, offset - largest);
+}
+
 TEST(IndependentSet, other_models_are_refused_by_name_and_taken_by_the_portfolio) {
   const auto weighted =
       problem::ProblemRegistry::with_builtin_types()

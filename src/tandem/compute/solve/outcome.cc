@@ -48,6 +48,10 @@ std::vector<problem::Assignment> start_bits(const Model& model, const SolveOptio
   return out;
 }
 
+void offer_starts(Archive& found, const SearchModel& search, std::span<const problem::Assignment> bits) {
+  for (const problem::Assignment& start : bits) found.offer(search.energy(start), start);
+}
+
 std::vector<std::uint64_t> work_done(std::span<const std::unique_ptr<Strand>> strands) {
   std::vector<std::uint64_t> out;
   for (const auto& strand : strands) out.push_back(strand->units());

@@ -26,6 +26,9 @@ std::uint64_t rounds_allowed(const SolveOptions& options, const SolveContext& co
 /// The starts of `options` as bits.
 std::vector<problem::Assignment> start_bits(const Model& model, const SolveOptions& options);
 
+/// So that no answer is worse than a start, however little was done.
+void offer_starts(Archive& found, const SearchModel& search, std::span<const problem::Assignment> bits);
+
 std::vector<std::uint64_t> work_done(std::span<const std::unique_ptr<Strand>> strands);
 
 /// Candidates as samples of the model's vartype; their energies are recomputed from `model`, but for those that the search

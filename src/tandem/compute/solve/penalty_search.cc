@@ -5,7 +5,8 @@
 namespace tandem::solve {
 namespace {
 
-constexpr std::uint64_t kStopEvery = 64;  // steps between two looks at the stop token
+constexpr std::uint64_t kStopEvery = std::uint64_t{1}
+                                     << 17;  // units between two looks at the stop token: half a millisecond
 // After how many phases penalties fall by one; with 1 there are none. What the source found best for one family or another.
 constexpr std::array<std::uint64_t, 4> kDelays = {2, 1, 15, 45};
 constexpr std::uint64_t kTurnUnits = std::uint64_t{1} << 25;  // a tenth of a second
@@ -152,7 +153,7 @@ void PenaltySearch::step() {
 
 void PenaltySearch::advance(std::uint64_t units_end, const Watch& watch) {
   if (watch.stopped()) return;
-  for (std::uint64_t steps = 1; units_ < units_end; ++steps) {
+  for (std::uint64_t next_look = units_ + kStopEvery; units_ < units_end;) {
     step();
     if (set_.size() > std::max(best_size_, known_size_)) {
       best_size_ = set_.size();
@@ -163,7 +164,9 @@ void PenaltySearch::advance(std::uint64_t units_end, const Watch& watch) {
         return;
       }
     }
-    if (steps % kStopEvery == 0 && watch.stopped()) return;
+    if (units_ < next_look) continue;
+    if (watch.stopped()) return;
+    next_look = units_ + kStopEvery;
   }
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 namespace tandem::solve {
 
 namespace {
@@ -44,6 +46,46 @@ std::string_view to_string(StopReason reason) {
       return "finished";
   }
   return "finished";
+}
+
+Json EngineRecord::document() const {
+  return {{"engine", engine},
+          {"strand", strand},
+          {"units", units},
+          {"best_energy", best_energy ? Json(*best_energy) : Json()}};
+}
+
+Result<EngineRecord> EngineRecord::parse(const Json& document, const std::string& pointer) {
+  TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, pointer));
+  EngineRecord out;
+  TANDEM_TRY_ASSIGN(out.engine, reader.string("engine"));
+  TANDEM_TRY_ASSIGN(const std::int64_t strand, reader.integer("strand", 0, UINT32_MAX));
+  out.strand = static_cast<std::uint32_t>(strand);
+  TANDEM_TRY_ASSIGN(const std::int64_t units, reader.integer("units", 0, INT64_MAX));
+  out.units = static_cast<std::uint64_t>(units);
+  if (const Json* best = reader.find("best_energy"); best != nullptr && !best->is_null()) {
+    TANDEM_TRY_ASSIGN(out.best_energy, reader.number("best_energy"));
+  }
+  return out;
+}
+
+Json RaceRecord::document() const {
+  Json list = Json::array();
+  for (const EngineRecord& one : engines) list.push_back(one.document());
+  return {{"choice", choice}, {"engines", std::move(list)}};
+}
+
+Result<RaceRecord> RaceRecord::parse(const Json& document, const std::string& pointer) {
+  TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, pointer));
+  RaceRecord out;
+  TANDEM_TRY_ASSIGN(out.choice, reader.string("choice"));
+  TANDEM_TRY_ASSIGN(const Json* engines, reader.array("engines"));
+  for (std::size_t i = 0; i < engines->size(); ++i) {
+    TANDEM_TRY_ASSIGN(EngineRecord one,
+                      EngineRecord::parse((*engines)[i], fmt::format("{}/{}", reader.at("engines"), i)));
+    out.engines.push_back(std::move(one));
+  }
+  return out;
 }
 
 const Solver* find_solver(std::string_view name) {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "tandem/base/executor.h"
+#include "tandem/base/json.h"
 #include "tandem/base/result.h"
 #include "tandem/compute/simd/isa.h"
 #include "tandem/model/problem/cqm.h"
@@ -72,6 +73,27 @@ struct SolveContext {
 enum class StopReason : std::uint8_t { kProved, kTarget, kWork, kStopped, kFinished };
 std::string_view to_string(StopReason reason);
 
+/// What one engine of a race did.
+struct EngineRecord {
+  std::string engine;  ///< "tabu"
+  std::uint32_t strand = 0;
+  std::uint64_t units = 0;
+  std::optional<double> best_energy;  ///< that it found itself; empty: nothing, or no objective
+  Json document() const;  ///< {"engine", "strand", "units", "best_energy": null or a number}
+  static Result<EngineRecord> parse(const Json& document, const std::string& pointer);
+  friend bool operator==(const EngineRecord&, const EngineRecord&) = default;
+};
+
+/// The record of a race: which engines it had, why, and what became of them.
+struct RaceRecord {
+  std::string
+      choice;  ///< in words: "2000 variables of 4.0 couplings: tabu, replicas, treewidth"; empty: there was nothing to choose
+  std::vector<EngineRecord> engines;
+  Json document() const;
+  static Result<RaceRecord> parse(const Json& document, const std::string& pointer);
+  friend bool operator==(const RaceRecord&, const RaceRecord&) = default;
+};
+
 struct SolveOutcome {
   result::SampleSet samples;  ///< never empty on success; of a Cqm feasible ones only, or else the least violated one
   bool proved = false;  ///< samples.best() is optimal
@@ -79,6 +101,7 @@ struct SolveOutcome {
   std::vector<std::uint64_t> work_done;  ///< a strand: give it back as WorkLimit to get the same samples
   StopReason reason = StopReason::kFinished;
   std::string unit_name;  ///< "sweeps", "flips", "nodes"
+  RaceRecord race;  ///< of solvers that have several engines
 };
 
 /// What a solver takes. The router reads this; solve() checks it.

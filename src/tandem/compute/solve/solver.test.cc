@@ -485,6 +485,47 @@ TEST(Solvers, stopped_before_a_reduction_that_would_prove_repeat_what_they_gave)
   }
 }
 
+TEST(Solvers, no_answer_is_worse_than_a_start_however_little_was_done) {
+  for (const double density : {0.05, 1.0}) {
+    const Bqm bqm = problem::random_bqm(Vartype::kSpin, 60, density, 5);
+    Bench first;
+    SolveOptions some{.strands = 1};
+    some.work.units = {3000};
+    const auto good = solver("tabu").solve(bqm, some, first.context());
+    ASSERT_TRUE(good.has_value());
+    for (const char* name : {"portfolio", "tabu", "treewidth", "branch_and_bound"}) {
+      SolveOptions options{.strands = 1};
+      options.work.units = {1};
+      options.start = {Assignment(60, -1), Assignment(60, 1), good->samples.best().values};
+      Bench again;
+      const auto outcome = solver(name).solve(bqm, options, again.context());
+      ASSERT_TRUE(outcome.has_value()) << name;
+      EXPECT_LE(outcome->samples.best().energy, good->samples.best().energy) << name << ", density " << density;
+    }
+  }
+}
+
+TEST(Solvers, the_race_of_a_portfolio_is_told_engine_by_engine) {
+  Bench bench;
+  SolveOptions options{.strands = 2};
+  options.work.units = {2'000'000, 1'500'000};
+  const Bqm sparse = problem::random_bqm(Vartype::kSpin, 400, 0.02, 2);
+  const auto outcome = solver("portfolio").solve(sparse, options, bench.context());
+  ASSERT_TRUE(outcome.has_value());
+  const RaceRecord& race = outcome->race;
+  EXPECT_THAT(race.choice, testing::HasSubstr("tabu, replicas"));
+  std::vector<std::uint64_t> units(2);
+  std::optional<double> best;
+  for (const EngineRecord& one : race.engines) {
+    units.at(one.strand) += one.units;
+    if (one.best_energy && (!best || *one.best_energy < *best)) best = one.best_energy;
+  }
+  EXPECT_EQ(units, outcome->work_done);
+  EXPECT_EQ(RaceRecord::parse(race.document(), "").value(), race);
+  ASSERT_TRUE(best.has_value());
+  EXPECT_GE(*best, outcome->samples.best().energy);
+}
+
 TEST(Solvers, names_and_reasons_are_found) {
   for (const Solver* one : builtin_solvers()) EXPECT_EQ(find_solver(one->info().name), one);
   EXPECT_EQ(find_solver("oracle"), nullptr);

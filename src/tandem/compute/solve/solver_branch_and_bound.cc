@@ -58,6 +58,7 @@ class BranchAndBoundSolver final : public Solver {
     Archive archive(std::max<std::uint64_t>(1, options.candidates_max));
     tree.collect(archive);
     if (archive.empty()) return unsearched_outcome(model, options, context, work_done(strands), kUnitName);
+    offer_starts(archive, search, reduced.restrict(start_bits(model, options)));
     SolveOutcome outcome;
     settle(outcome, model, reduced, search, archive,
            {.bound = tree.bound(), .optimum = tree.proved() ? &tree.best_bits() : nullptr}, exact);

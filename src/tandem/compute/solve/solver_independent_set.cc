@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "tandem/base/rng.h"
 #include "tandem/compute/solve/conflict_kernel.h"
@@ -16,15 +17,19 @@ constexpr std::uint64_t kRoundFirst = 1 << 18;  // units: half a millisecond
 constexpr std::uint64_t kRoundMax = 1 << 24;    // 40 ms
 constexpr std::uint64_t kRoundsByItself = 20;
 constexpr std::uint64_t kSlice = 1 << 20;
+constexpr std::size_t kPenaltyNodesMax = 20'000;
+constexpr std::uint64_t kProofLooks = 1 << 17;  // units of the tree between two looks at the stop token
 constexpr std::string_view kUnitName = "visits";
 
 /// Shares its units among a search for covers, one by penalties and, in one strand, the proof.
 class IndependentSetStrand final : public Strand {
  public:
   IndependentSetStrand(const ConflictGraph& graph, std::uint64_t seed, const problem::Assignment& start, bool proves)
-      : cover_(graph, derive_seed(seed, 0), start), penalty_(graph, derive_seed(seed, 1)) {
+      : cover_(graph, derive_seed(seed, 0), start),
+        penalty_(graph, derive_seed(seed, 1)),
+        penalises_(graph.size() <= kPenaltyNodesMax) {
     if (proves) tree_ = std::make_unique<StableTree>(graph);
-    known_ = cover_.best_size();
+    hear(cover_.best_size());
   }
 
   void advance(std::uint64_t units_end, const Watch& watch) override {
@@ -79,14 +84,14 @@ class IndependentSetStrand final : public Strand {
   std::uint64_t tree_units() const { return tree_ == nullptr ? 0 : tree_->units(); }
   /// The engine that has had least.
   Engine neediest() const {
-    const std::uint64_t least = std::min(cover_.units(), penalty_.units());
+    const std::uint64_t least = penalises_ ? std::min(cover_.units(), penalty_.units()) : cover_.units();
     if (tree_ != nullptr && !tree_->done() && tree_->units() < least) return kTree;
-    return penalty_.units() < cover_.units() ? kPenalty : kCover;
+    return penalises_ && penalty_.units() < cover_.units() ? kPenalty : kCover;
   }
   void prove(std::uint64_t more, const Watch& watch) {
     const std::uint64_t end = tree_->units() + more;
     const std::uint64_t others = units() - tree_->units();
-    for (std::uint64_t steps = 1; !tree_->done() && tree_->units() < end; ++steps) {
+    for (std::uint64_t next_look = tree_->units() + kProofLooks; !tree_->done() && tree_->units() < end;) {
       const std::size_t before = tree_->best_size();
       tree_->step();
       if (tree_->best_size() > before &&
@@ -94,12 +99,15 @@ class IndependentSetStrand final : public Strand {
         tree_target_ = true;
         return;
       }
-      if (steps % 16 == 0 && watch.stopped()) return;
+      if (tree_->units() < next_look) continue;
+      if (watch.stopped()) return;
+      next_look = tree_->units() + kProofLooks;
     }
   }
 
   CoverSearch cover_;
   PenaltySearch penalty_;
+  bool penalises_;  ///< the graph is not too large for sets that grow node by node
   std::unique_ptr<StableTree> tree_;
   bool tree_target_ = false;
   std::size_t known_ = 0;  ///< size that all engines have heard of
@@ -127,15 +135,16 @@ class IndependentSetSolver final : public Solver {
     return with_memory(options, [&]() -> Result<SolveOutcome> {
       const auto& cqm = std::get<problem::Cqm>(model);
       if (cqm.num_variables() == 0 && cqm.constraints().empty()) return empty_outcome(model, count, kUnitName);
-      TANDEM_TRY(check_memory(ConflictGraph::bytes(cqm.num_variables(), cqm.constraints().size()), options));
-      const std::optional<ConflictGraph> graph = ConflictGraph::read(cqm);
-      if (!graph) {
+      TANDEM_TRY(check_memory(2 * ConflictGraph::bytes(cqm.num_variables(), cqm.constraints().size()) +
+                                  ConflictKernel::bytes(cqm.num_variables(), cqm.constraints().size()),
+                              options));
+      if (!ConflictGraph::is_stated_by(cqm)) {
         return fail(errors::kSolverRefused,
                     "the solver independent_set takes models of one linear coefficient whose constraints are x + y <= "
                     "1, or x + y "
                     ">= 1; use the solver portfolio");
       }
-      return run(model, *graph, options, context);
+      return run(model, *ConflictGraph::read(cqm), options, context);
     });
   }
 
@@ -143,12 +152,18 @@ class IndependentSetSolver final : public Solver {
   static Result<SolveOutcome> run(const Model& model, const ConflictGraph& whole, const SolveOptions& options,
                                   const SolveContext& context) {
     const std::size_t count = num_strands(options);
-    if (no_work_allowed(options) || context.stop.stop_requested()) {
-      return unsearched_outcome(model, options, context, std::vector<std::uint64_t>(count), kUnitName);
-    }
-    const ConflictKernel kernel(whole);
+    // Nothing chosen is feasible; all variables low are not where a cover is asked for.
+    const auto unsearched = [&] {
+      SolveOptions own = options;
+      own.start.push_back(whole.bits(problem::Assignment(whole.size(), 0)));
+      return unsearched_outcome(model, own, context, std::vector<std::uint64_t>(count), kUnitName);
+    };
+    if (no_work_allowed(options) || context.stop.stop_requested()) return unsearched();
+    const ConflictKernel kernel(whole, context.stop);
+    if (context.stop.stop_requested()) return unsearched();
     const ConflictGraph& graph = kernel.graph();
-    const std::uint64_t needed = ConflictGraph::bytes(graph.size(), graph.num_edges()) +
+    const std::uint64_t needed = ConflictGraph::bytes(whole.size(), whole.num_edges()) +
+                                 ConflictGraph::bytes(graph.size(), graph.num_edges()) +
                                  count * (CoverSearch::bytes(graph) + PenaltySearch::bytes(graph));
     TANDEM_TRY(check_memory(needed, options));
     const bool proves =
@@ -158,14 +173,13 @@ class IndependentSetSolver final : public Solver {
     const auto objective = [&](std::int64_t energy) {
       const auto chosen = static_cast<double>(kernel.num_chosen()) - static_cast<double>(energy);
       const double high = coefficient > 0 ? static_cast<double>(whole.size()) - chosen : chosen;
-      return coefficient * high + cqm.objective().offset();
+      return std::fma(coefficient, high, cqm.objective().offset());  // rounded once, as the energy of a model is
     };
     std::vector<std::unique_ptr<Strand>> strands;
     const std::vector<problem::Assignment> starts = independent_starts(model, options, whole, kernel);
     for (std::size_t i = 0; i < count && graph.size() > 0; ++i) {
       strands.push_back(std::make_unique<IndependentSetStrand>(graph, derive_seed(options.seed, i),
-                                                               i < starts.size() ? starts[i] : problem::Assignment(),
-                                                               proves && i == 0));
+                                                               largest_of(starts, i, count), proves && i == 0));
     }
     const auto of = [&](std::size_t i) -> IndependentSetStrand& {
       return static_cast<IndependentSetStrand&>(*strands[i]);
@@ -188,9 +202,8 @@ class IndependentSetSolver final : public Solver {
         const std::size_t size = of(leader).best_size();
         for (std::size_t i = 0; i < count; ++i) of(i).hear(size, &found);
       });
-      std::vector<std::uint64_t> done = work_done(strands);
-      if (std::ranges::all_of(done, [](std::uint64_t units) { return units == 0; }))  // as where the limit allows none
-        return unsearched_outcome(model, options, context, std::move(done), kUnitName);
+      const std::vector<std::uint64_t> done = work_done(strands);
+      if (std::ranges::all_of(done, [](std::uint64_t units) { return units == 0; })) return unsearched();
       best = of(best_strand(strands)).best();
     }
     SolveOutcome outcome;
@@ -230,13 +243,22 @@ class IndependentSetSolver final : public Solver {
     return out;
   }
 
-  /// The largest energy whose objective is at most the target.
+  /// Of every count-th start from the first on; empty where there is none.
+  static problem::Assignment largest_of(std::span<const problem::Assignment> starts, std::size_t first,
+                                        std::size_t count) {
+    const problem::Assignment* out = nullptr;
+    for (std::size_t k = first; k < starts.size(); k += count)
+      if (out == nullptr || std::ranges::count(starts[k], 1) > std::ranges::count(*out, 1)) out = &starts[k];
+    return out == nullptr ? problem::Assignment() : *out;
+  }
+
+  /// The largest energy whose objective is at most the target, up to the rounding of that.
   template <class Objective>
   static std::optional<std::int64_t> target_of(const SolveOptions& options, const Objective& objective,
                                                std::size_t size) {
     if (!options.target) return std::nullopt;
-    constexpr double kShare = 1e-9;
-    const double wanted = *options.target + kShare * std::max(1.0, std::abs(*options.target));
+    constexpr double kShare = 1e-15;
+    const double wanted = *options.target + kShare * std::abs(*options.target);
     for (std::int64_t chosen = 0; chosen <= static_cast<std::int64_t>(size); ++chosen)
       if (objective(-chosen) <= wanted) return -chosen;
     return std::nullopt;

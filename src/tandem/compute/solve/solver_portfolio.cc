@@ -76,7 +76,8 @@ class Portfolio {
       if (line.tabu > 0) strand->add(make_memetic_engine(search, next()), line.tabu);
       if (line.annealing > 0) strand->add(make_annealing_engine(search, next(), temperatures), line.annealing);
       if (line.replicas > 0) strand->add(make_replica_engine(*replica_model_, next(), temperatures), line.replicas);
-      if (line.width > 0) strand->add(make_width_engine(search, next(), i == 0 && window == 0), line.width);
+      if (line.width > 0)
+        strand->add(make_width_engine(search, next(), i == 0, search.exact() && window == 0), line.width);
       if (line.exact > 0 && i == 0) strand->add(make_exact_engine(search, next(), order), line.exact);
       mixed_.push_back(strand.get());
       strands_.push_back(std::move(strand));
@@ -107,6 +108,27 @@ class Portfolio {
         if (engine.optimum() != nullptr) out.optimum = engine.optimum();
       }
     }
+    return out;
+  }
+
+  RaceRecord record(const SearchModel& search) const {
+    RaceRecord out;
+    std::string names;
+    for (std::uint32_t strand = 0; strand < mixed_.size(); ++strand) {
+      for (std::size_t i = 0; i < mixed_[strand]->num_engines(); ++i) {
+        const Engine& engine = mixed_[strand]->engine(i);
+        const bool found = engine.units() > 0 && engine.best_energy() != INT64_MAX;
+        out.engines.push_back(
+            {.engine = std::string(engine.name()),
+             .strand = strand,
+             .units = engine.units(),
+             .best_energy = found ? std::optional(search.objective(engine.best_energy())) : std::nullopt});
+        if (strand == 0) names += fmt::format("{}{}", names.empty() ? "" : ", ", engine.name());
+      }
+    }
+    out.choice = fmt::format("{} variables of {:.1f} couplings{}: {}", search.size(),
+                             static_cast<double>(search.num_entries()) / static_cast<double>(search.size()),
+                             search.dense() ? " (dense)" : "", names);
     return out;
   }
 
@@ -170,7 +192,7 @@ class PortfolioSolver final : public Solver {
       if (const auto* bqm = std::get_if<problem::Bqm>(&model)) return run(model, *bqm, options, context);
       if (const auto* cqm = std::get_if<problem::Cqm>(&model)) {
         if (cqm->constraints().empty()) return run(model, cqm->objective(), options, context);
-        const Solver& native = ConflictGraph::read(*cqm) ? independent_set_solver() : constrained_solver();
+        const Solver& native = ConflictGraph::is_stated_by(*cqm) ? independent_set_solver() : constrained_solver();
         return native.solve(model, options, context);
       }
       if (const auto bqm = std::get<problem::Polynomial>(model).to_bqm()) return run(model, *bqm, options, context);
@@ -195,8 +217,8 @@ class PortfolioSolver final : public Solver {
     const ExactOrder exact(bqm);
     const double window = search.steps(2 * (search.error_max() + reduced.error_max()));
     const auto lift = [&](problem::AssignmentView bits) { return reduced.lift(bits); };
-    Portfolio portfolio(search, options, reduced.restrict(start_bits(model, options)), window,
-                        fine_order(window, bqm.vartype(), exact, lift));
+    const std::vector<problem::Assignment> starts = reduced.restrict(start_bits(model, options));
+    Portfolio portfolio(search, options, starts, window, fine_order(window, bqm.vartype(), exact, lift));
     Race race({.objective = [&](std::int64_t energy) { return search.objective(energy); },
                .target = options.target ? search.energy_at_most(*options.target) : std::nullopt,
                .bound = [&] { return proved_bound(portfolio.proof(), search, reduced); }},
@@ -206,13 +228,15 @@ class PortfolioSolver final : public Solver {
     const StopReason reason =
         race.run(portfolio.strands(), lengths, [&](std::uint64_t round) { portfolio.exchange(round); });
 
-    const Archive found = portfolio.collect(options);
+    Archive found = portfolio.collect(options);
+    if (!found.empty()) offer_starts(found, search, starts);
     if (found.empty()) return unsearched_outcome(model, options, context, work_done(portfolio.strands()), kUnitName);
     SolveOutcome outcome;
     settle(outcome, model, reduced, search, found, portfolio.proof(), exact);
     outcome.work_done = work_done(portfolio.strands());
     outcome.reason = reason;
     outcome.unit_name = kUnitName;
+    outcome.race = portfolio.record(search);
     return outcome;
   }
 

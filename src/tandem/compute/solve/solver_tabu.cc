@@ -66,6 +66,7 @@ class TabuSolver final : public Solver {
     Archive archive(std::max<std::uint64_t>(1, options.candidates_max));
     for (std::size_t i = 0; i < count; ++i) of(i).collect(archive);
     if (archive.empty()) return unsearched_outcome(model, options, context, work_done(strands), "flips");
+    offer_starts(archive, search, starts);
     SolveOutcome outcome;
     outcome.samples = make_samples(model, archive.candidates(), &search);
     outcome.work_done = work_done(strands);

@@ -68,6 +68,7 @@ class TreewidthSolver final : public Solver {
     Archive archive(std::max<std::uint64_t>(1, options.candidates_max));
     for (std::size_t i = 0; i < count; ++i) of(i).collect(archive);
     if (archive.empty()) return unsearched_outcome(model, options, context, work_done(strands), kUnitName);
+    offer_starts(archive, search, starts);
     SolveOutcome outcome;
     const bool whole =
         std::ranges::any_of(std::views::iota(std::size_t{0}, count), [&](std::size_t i) { return of(i).proved(); });

@@ -5,6 +5,7 @@
 
 #include "tandem/base/executor.h"
 #include "tandem/base/testing/matchers.h"
+#include "tandem/compute/solve/engine.h"
 #include "tandem/compute/solve/solver.h"
 #include "tandem/model/problem/testing/random_models.h"
 
@@ -135,6 +136,24 @@ TEST(Treewidth, refuses_what_needs_more_memory) {
   SolveOptions options{.strands = 1};
   options.memory_bytes_max = 1'000'000;
   EXPECT_THAT(solve(torus(60, 1), options), FailsWith(errors::kOutOfMemory));
+}
+
+TEST(WidthEngine, where_energies_are_rounded_its_least_one_is_a_bound_and_no_proof) {
+  std::vector<problem::QuadraticTerm> terms;
+  for (std::uint32_t i = 0; i + 1 < 40; ++i) terms.push_back({i, i + 1, i % 3 == 0 ? 2.0 : -1.0});
+  const auto bqm = problem::Bqm::create(problem::Vartype::kSpin, std::vector<double>(40, 0.5), terms, 0).value();
+  const SearchModel model = SearchModel::create(bqm, std::uint64_t{1} << 30).value();
+  for (const bool exact : {true, false}) {
+    const auto engine = make_width_engine(model, {.seed = 3}, true, exact);
+    ThreadExecutor executor(1);
+    const WorkLimit limit{.units = {100'000'000}};
+    const SolveContext context{.executor = executor, .stop = {}, .sink = {}};
+    Race race({.objective = [&](std::int64_t energy) { return model.objective(energy); }}, limit, context);
+    while (engine->state() == StrandState::kWorking) engine->advance(engine->units() + 1'000'000, Watch(race, 0));
+    EXPECT_EQ(engine->state(), exact ? StrandState::kProved : StrandState::kFinished);
+    EXPECT_EQ(engine->optimum() != nullptr, exact);
+    EXPECT_EQ(engine->bound(), engine->best_energy());
+  }
 }
 
 }  // namespace

@@ -88,6 +88,7 @@ Json WorkRecord::document() const {
               {"error", error},
               {"error_number", error_number},
               {"elapsed_ms", elapsed_ms}};
+  if (!race.engines.empty()) out["race"] = race.document();
   if (best_energy) out["best_energy"] = *best_energy;
   if (calibration_age_ms) out["calibration_age_ms"] = *calibration_age_ms;
   if (time_to_best_ms) out["time_to_best_ms"] = *time_to_best_ms;
@@ -121,6 +122,9 @@ Result<WorkRecord> WorkRecord::parse(const Json& document, const std::string& po
     out.work_done.push_back(units.get<std::uint64_t>());
   }
   TANDEM_TRY_ASSIGN(out.unit_name, reader.string_or("unit_name", ""));
+  if (reader.has("race")) {
+    TANDEM_TRY_ASSIGN(out.race, solve::RaceRecord::parse(*reader.find("race"), reader.at("race")));
+  }
   if (reader.has("best_energy")) {
     TANDEM_TRY_ASSIGN(out.best_energy, reader.number("best_energy"));
   }

@@ -33,6 +33,7 @@ struct WorkRecord {
   std::string question_sha256;
   std::vector<std::uint64_t> work_done;  ///< units a strand: the time budget as work
   std::string unit_name;
+  solve::RaceRecord race;  ///< of solve work by several engines
   std::optional<double> best_energy;  ///< of solve work, in the model it was given
   std::uint64_t seed = 0;
   std::uint64_t shots = 0;

@@ -33,6 +33,9 @@ Result<SolveResult> parse_outcome(const Bytes& bytes) {
     out.work_done.push_back(units.get<std::uint64_t>());
   }
   TANDEM_TRY_ASSIGN(out.unit_name, reader.string("unit_name"));
+  if (reader.has("race")) {
+    TANDEM_TRY_ASSIGN(out.race, solve::RaceRecord::parse(*reader.find("race"), reader.at("race")));
+  }
   return SolveResult{std::move(out)};
 }
 
@@ -58,6 +61,7 @@ Bytes encode_outcome(const solve::SolveOutcome& outcome) {
               {"work_done", outcome.work_done},
               {"unit_name", outcome.unit_name}};
   if (outcome.bound) out["bound"] = *outcome.bound;
+  if (!outcome.race.engines.empty()) out["race"] = outcome.race.document();
   return canonical_json(out);
 }
 

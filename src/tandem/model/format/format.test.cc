@@ -138,6 +138,13 @@ TEST(Qplib, the_diagonal_counts_half_and_a_pair_once_and_usual_coefficients_are_
   EXPECT_THAT(read(kQplib, kMaxCut, "x.qplib"), FailsWith(errors::kFormatAmbiguous));
 }
 
+TEST(Qplib, coefficients_stay_the_decimals_that_they_are) {
+  const ProblemPtr problem =
+      read("X\nQBN\nminimize\n2\n1\n1 1 0.2\n0.7\n1\n1 0.1\n0\n1e308\n0\n0\n0\n0\n0\n0\n", {}, "x.qplib").value();
+  EXPECT_EQ(problem->score(Assignment{1, 0}).objective, 0.1 + 0.1);
+  EXPECT_EQ(problem->score(Assignment{0, 1}).objective, 0.7);
+}
+
 TEST(Qplib, what_it_cannot_be_is_said_where_it_stands) {
   const auto with = [](std::string_view what, std::string_view other) {
     std::string text(kQplib);

@@ -139,7 +139,7 @@ class QplibReader {
 
   Result<void> read_linear() {
     TANDEM_TRY_ASSIGN(const double usual, read_value("the default of the linear coefficients"));
-    for (double& value : linear_) value += usual;
+    std::vector<double> linear(linear_.size(), usual);
     TANDEM_TRY_ASSIGN(const std::size_t count,
                       read_count("the number of other linear coefficients", 0, linear_.size()));
     std::vector<bool> seen(linear_.size());
@@ -152,8 +152,9 @@ class QplibReader {
       }
       seen[u] = true;
       TANDEM_TRY_ASSIGN(const double value, read_entry_value());
-      linear_[u] += value - usual;
+      linear[u] = value;
     }
+    for (std::size_t i = 0; i < linear.size(); ++i) linear_[i] += linear[i];
     return {};
   }
 

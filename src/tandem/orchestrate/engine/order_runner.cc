@@ -520,6 +520,7 @@ Result<Carried> OrderRunner::carry(const hybrid::Order& order, const OrderContex
     if (const solve::SolveOutcome* outcome = outcome_of(out.reply)) {
       out.record.work_done = outcome->work_done;
       out.record.unit_name = outcome->unit_name;
+      out.record.race = outcome->race;
       out.record.best_energy = outcome->samples.best().energy;
     }
   } else {

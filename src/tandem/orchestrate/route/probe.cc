@@ -105,7 +105,7 @@ Probe probe(const job::JobSpec& spec) {
     if (const auto* cqm = std::get_if<problem::Cqm>(&statement)) {
       probe_bqm(out, cqm->objective());
       out.num_constraints = cqm->constraints().size();
-      out.conflicts = solve::ConflictGraph::read(*cqm).has_value();
+      out.conflicts = solve::ConflictGraph::is_stated_by(*cqm);
     }
   }
   out.instance_class = class_of(out);
