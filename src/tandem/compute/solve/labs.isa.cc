@@ -60,7 +60,8 @@ void flip(const LabsArrays<Lane>& it, std::size_t spin) {
   const Lane s = spins[spin];
   const Lane twice = static_cast<Lane>(2 * s);
   const Lane four = static_cast<Lane>(4 * s);
-  const Lane own = static_cast<Lane>(it.field[spin] - twice * (static_cast<Lane>(it.num_spins) - 2 + it.diagonal[spin]));
+  const Lane own =
+      static_cast<Lane>(it.field[spin] - twice * (static_cast<Lane>(it.num_spins) - 2 + it.diagonal[spin]));
   const Lane* const mirrored = it.reversed + 2 * (lanes - spin);
   const Lane* const half = it.halves[spin % 2] + lanes - (spin + 1) / 2;
   const Lane* const correlation = it.correlation + lanes - spin;

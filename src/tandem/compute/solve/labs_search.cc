@@ -73,7 +73,8 @@ class LabsSearch final : public TabuSearch {
   void lay_out() {
     void* begin = memory_.data();
     std::size_t space = memory_.size() * sizeof(Lane);
-    Lane* next = static_cast<Lane*>(std::align(kLabsBlock * sizeof(Lane), kArrayLanes * lanes_ * sizeof(Lane), begin, space));
+    Lane* next =
+        static_cast<Lane*>(std::align(kLabsBlock * sizeof(Lane), kArrayLanes * lanes_ * sizeof(Lane), begin, space));
     const auto take = [&](std::size_t blocks) { return std::exchange(next, next + blocks * lanes_); };
     arrays_ = {.num_spins = n_,
                .num_lanes = lanes_,
@@ -128,10 +129,11 @@ class LabsSearch final : public TabuSearch {
         has_best_ ? (best_energy_ - energy_) / 4 - static_cast<std::int64_t>(n_) + 2 : std::numeric_limits<Lane>::min();
     const auto cycle = static_cast<Lane>(std::bit_ceil(lanes_));
     const LabsChoice<Lane> choice = kernels_.choose(
-        arrays_, {.iteration = static_cast<Lane>(iteration_),
-                  .aspired = static_cast<Lane>(std::clamp<std::int64_t>(aspired, std::numeric_limits<Lane>::min(), kNever)),
-                  .turn = static_cast<Lane>(random & static_cast<std::uint64_t>(cycle - 1)),
-                  .cycle = cycle});
+        arrays_,
+        {.iteration = static_cast<Lane>(iteration_),
+         .aspired = static_cast<Lane>(std::clamp<std::int64_t>(aspired, std::numeric_limits<Lane>::min(), kNever)),
+         .turn = static_cast<Lane>(random & static_cast<std::uint64_t>(cycle - 1)),
+         .cycle = cycle});
     if (flip_energy(choice.least) >= 0 && (!has_best_ || energy_ < best_energy_)) {
       has_best_ = true;
       best_energy_ = energy_;

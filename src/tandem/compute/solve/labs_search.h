@@ -34,7 +34,7 @@ class LabsForm {
 
 /// Tabu search on the energy of sequences of `num_spins` > 0, with short random tenures; bit 1 is spin +1.
 ///
-/// Cost: O(num_spins) a flip, all flip energies included (labs_kernels.h), about 40 ns for 50 spins with AVX-512.
+/// Cost: O(num_spins) a flip, all flip energies included (labs_kernels.h), about 50 ns for 50 spins.
 std::unique_ptr<TabuSearch> make_labs_search(std::size_t num_spins, simd::Isa isa);
 std::uint64_t labs_search_bytes(std::size_t num_spins);
 

@@ -194,9 +194,10 @@ TEST(LabsForm, of_anything_else_is_none) {
 TEST(Labs, reaches_the_swept_optimum_of_all_sequences_up_to_16) {
   for (std::uint32_t n = 1; n <= 16; ++n) {
     std::int64_t optimum = INT64_MAX;
-    problem::for_each_assignment(
-        Vartype::kSpin, n, [&](const Assignment& spins) { optimum = std::min(optimum, plain_energy(spins)); });
-    const auto& best = solved(labs(n), 200'000).samples.best();
+    problem::for_each_assignment(Vartype::kSpin, n,
+                                 [&](const Assignment& spins) { optimum = std::min(optimum, plain_energy(spins)); });
+    const SolveOutcome outcome = solved(labs(n), 200'000);
+    const auto& best = outcome.samples.best();
     EXPECT_EQ(plain_energy(best.values), optimum) << n;
     EXPECT_EQ(best.energy, static_cast<double>(optimum)) << n;
   }
@@ -247,10 +248,13 @@ TEST(Labs, the_search_keeps_its_energy_and_is_the_same_on_every_set) {
 /// The arrays of a sequence by their definitions.
 template <class Lane>
 struct PlainArrays {
-  explicit PlainArrays(const Assignment& sequence) : n(sequence.size()), lanes((n + kLabsBlock - 1) / kLabsBlock * kLabsBlock) {
+  explicit PlainArrays(const Assignment& sequence)
+      : n(sequence.size()), lanes((n + kLabsBlock - 1) / kLabsBlock * kLabsBlock) {
     const auto size = static_cast<std::int64_t>(n);
     const auto block = static_cast<std::int64_t>(lanes);
-    const auto s = [&](std::int64_t x) { return x >= 0 && x < size ? std::int64_t{sequence[static_cast<std::size_t>(x)]} : 0; };
+    const auto s = [&](std::int64_t x) {
+      return x >= 0 && x < size ? std::int64_t{sequence[static_cast<std::size_t>(x)]} : 0;
+    };
     const auto sum = [&](const auto& term) {
       std::int64_t out = 0;
       for (std::int64_t i = 0; i < size; ++i) out += term(i);
@@ -276,8 +280,17 @@ struct PlainArrays {
     tabu_until.assign(lanes, 0);
   }
   LabsArrays<Lane> arrays() {
-    return {n,           lanes,           spins.data(), reversed.data(),   {even.data(), odd.data()}, correlation.data(),
-            convolution.data(), diagonal.data(), field.data(), tabu_until.data(), number.data()};
+    return {n,
+            lanes,
+            spins.data(),
+            reversed.data(),
+            {even.data(), odd.data()},
+            correlation.data(),
+            convolution.data(),
+            diagonal.data(),
+            field.data(),
+            tabu_until.data(),
+            number.data()};
   }
   friend bool operator==(const PlainArrays&, const PlainArrays&) = default;
 

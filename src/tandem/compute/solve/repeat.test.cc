@@ -60,8 +60,7 @@ Polynomial labs(std::uint32_t n) {
   std::vector<Monomial> terms;
   for (std::uint32_t k = 1; k < n; ++k) {
     for (std::uint32_t i = 0; i + k < n; ++i)
-      for (std::uint32_t j = 0; j + k < n; ++j)
-        terms.push_back({.variables = {i, i + k, j, j + k}, .coefficient = 1});
+      for (std::uint32_t j = 0; j + k < n; ++j) terms.push_back({.variables = {i, i + k, j, j + k}, .coefficient = 1});
   }
   return Polynomial::create(Vartype::kSpin, n, std::move(terms)).value();
 }

@@ -169,8 +169,10 @@ TEST(Solvers, a_model_without_variables_is_solved_by_its_offset) {
     Model model = Bqm::create(Vartype::kSpin, {}, {}, -2.5).value();
     if (!one->info().takes_bqm) {
       const auto bqm = std::get<Bqm>(model);
-      if (one->info().takes_polynomial) model = Polynomial::from_bqm(bqm);
-      else model = Cqm::create(bqm, {}).value();
+      if (one->info().takes_polynomial)
+        model = Polynomial::from_bqm(bqm);
+      else
+        model = Cqm::create(bqm, {}).value();
     }
     Bench bench;
     const auto outcome = one->solve(model, {}, bench.context());

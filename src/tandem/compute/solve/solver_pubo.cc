@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "tandem/base/rng.h"
 #include "tandem/compute/solve/labs_search.h"
 #include "tandem/compute/solve/mixed_strand.h"
@@ -11,6 +13,8 @@ namespace {
 constexpr std::uint64_t kRoundFirst = 1 << 17;  // units: half a millisecond
 constexpr std::uint64_t kRoundMax = 1 << 24;    // 60 ms
 constexpr std::uint64_t kRoundsByItself = 14;   // a quarter of a second a strand
+constexpr std::uint64_t kTrialRounds = 6;       // before the engines' results move their shares
+constexpr std::uint32_t kLead = 7;              // share of the engine that leads, against 1
 
 using Strands = std::vector<std::unique_ptr<Strand>>;
 
@@ -31,12 +35,24 @@ Strands make_strands(const Model& model, const SolveOptions& options,
   return strands;
 }
 
-/// Every strand hears of the best of all, its own engines' included.
-void exchange(const Strands& strands) {
+/// Every strand hears of the best of all, its own engines' included; engines that found less get less time.
+void exchange(const Strands& strands, std::uint64_t round) {
   Archive best(strands.size());
   for (const auto& strand : strands) best.offer(static_cast<const MixedStrand&>(*strand).best(1));
   for (const auto& strand : strands) {
     for (const Candidate& candidate : best.candidates()) static_cast<MixedStrand&>(*strand).offer(candidate);
+  }
+  if (round < kTrialRounds) return;
+  std::vector<std::int64_t> found(static_cast<const MixedStrand&>(*strands[0]).num_engines(), INT64_MAX);
+  for (const auto& strand : strands) {
+    for (std::size_t i = 0; i < found.size(); ++i)
+      found[i] = std::min(found[i], static_cast<const MixedStrand&>(*strand).engine(i).best_energy());
+  }
+  const std::int64_t least = *std::ranges::min_element(found);
+  const bool all = std::ranges::all_of(found, [&](std::int64_t energy) { return energy == least; });
+  for (const auto& strand : strands) {
+    for (std::size_t i = 0; i < found.size(); ++i)
+      static_cast<MixedStrand&>(*strand).set_share(i, !all && found[i] == least ? kLead : 1);
   }
 }
 
@@ -103,7 +119,7 @@ class PuboSolver final : public Solver {
     Race race({.objective = [&](std::int64_t energy) { return form.objective(energy); },
                .target = options.target ? form.energy_at_most(*options.target) : std::nullopt},
               options.work, context);
-    const StopReason reason = race.run(strands, lengths, [&](std::uint64_t) { exchange(strands); });
+    const StopReason reason = race.run(strands, lengths, [&](std::uint64_t round) { exchange(strands, round); });
     Archive archive(std::max<std::uint64_t>(1, options.candidates_max));
     for (const auto& strand : strands) static_cast<const MixedStrand&>(*strand).collect(archive);
     if (archive.empty()) return unsearched_outcome(model, options, context, work_done(strands), kUnitName);

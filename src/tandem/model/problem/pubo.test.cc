@@ -47,7 +47,8 @@ TEST(Pubo, of_order_two_states_a_bqm) {
 
 TEST(Pubo, terms_may_stand_as_text) {
   const ProblemPtr arrays = parse_text(R"({"type":"pubo","num_variables":4,"terms":[[[0,1,3],-2],[[2],0.5]]})").value();
-  const ProblemPtr text = parse_text(R"({"type":"pubo","num_variables":4,"terms":"-2 3 1 0\n\n0.25 2\n0.25 2"})").value();
+  const ProblemPtr text =
+      parse_text(R"({"type":"pubo","num_variables":4,"terms":"-2 3 1 0\n\n0.25 2\n0.25 2"})").value();
   EXPECT_EQ(text->hash(), arrays->hash());
 }
 
@@ -56,8 +57,7 @@ TEST(Pubo, many_terms_are_written_as_text_and_read_back) {
   for (std::uint32_t i = 0; terms.size() <= kTriplesMax; ++i) {
     terms.push_back({.variables = {i % 500, 500 + i / 500, 999}, .coefficient = 1 + i / 8.0});
   }
-  const ProblemPtr problem =
-      make_pubo(Polynomial::create(Vartype::kSpin, 1000, std::move(terms)).value(), Sense::kMin);
+  const ProblemPtr problem = make_pubo(Polynomial::create(Vartype::kSpin, 1000, std::move(terms)).value(), Sense::kMin);
   const Json document = problem->document();
   EXPECT_TRUE(document.at("terms").is_string());
   const ProblemPtr again = ProblemRegistry::with_builtin_types().parse(document, "/problem").value();

@@ -68,10 +68,11 @@ class PuboProblem final : public Problem {
 
   std::vector<std::string> explain(AssignmentView solution) const override {
     const auto chosen = std::count(solution.begin(), solution.end(), 1);
-    return {fmt::format("The objective is {}; the aim is to {} it.", plain_number(polynomial_.energy(solution)),
-                        sense_ == Sense::kMin ? "minimise" : "maximise"),
-            fmt::format("{} of {} variables {}: {}.", chosen, solution.size(),
-                        vartype() == Vartype::kBinary ? "are 1" : "point up", list_variables_with(solution, 1, names_))};
+    return {
+        fmt::format("The objective is {}; the aim is to {} it.", plain_number(polynomial_.energy(solution)),
+                    sense_ == Sense::kMin ? "minimise" : "maximise"),
+        fmt::format("{} of {} variables {}: {}.", chosen, solution.size(),
+                    vartype() == Vartype::kBinary ? "are 1" : "point up", list_variables_with(solution, 1, names_))};
   }
 
  private:
