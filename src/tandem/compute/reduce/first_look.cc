@@ -5,8 +5,6 @@
 #include <utility>
 #include <vector>
 
-#include "tandem/compute/reduce/roof.h"
-
 namespace tandem::reduce {
 
 using problem::Bqm;
@@ -69,7 +67,6 @@ bool unfrustrated(const Bqm& bqm) {
 
 bool flow_pays(const Bqm& bqm) {
   const std::uint64_t terms = bqm.terms().size();
-  if (bqm.num_variables() + terms > kRoofSizeMax) return false;
   return terms <= kDenseTermsMax || terms <= kSparseDegree / 2 * bqm.num_variables() || unfrustrated(bqm);
 }
 

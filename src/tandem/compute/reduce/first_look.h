@@ -13,9 +13,8 @@ double loose_bound(const problem::Bqm& bqm);
 /// Whether signs of spins can be changed so that no coupling is positive: every cycle has an even number of positive ones.
 bool unfrustrated(const problem::Bqm& bqm);
 
-/// Whether roof duality is worth its flow: within the sizes of roof.h, and above kDenseTermsMax terms only where a variable has at
-/// most kSparseDegree couplings on average, or the model is unfrustrated. In other large models it would fix nothing, and take longer
-/// than all the rest.
+/// Whether roof duality is worth its flow: above kDenseTermsMax terms only where a variable has at most kSparseDegree couplings on
+/// average, or the model is unfrustrated. In other large models it would fix nothing, and take longer than all the rest.
 bool flow_pays(const problem::Bqm& bqm);
 
 inline constexpr std::uint64_t kDenseTermsMax = 20'000;  ///< a flow on so many takes 4 ms

@@ -1,8 +1,9 @@
 // Speed of the exact reductions, and of the flow of roof duality, on models of 100,000 to 1,000,000 couplings.
 //
-// Goals: at most 20 ms for each 100,000 nonzeros of the matrix (two a coupling) without a flow, and the same again with one, on models
-// whose variables stand in no order (so that every step is a cache miss); a dense model in which nothing fires costs a pass, 2 ms for
-// each 100,000. Every case checks its answer.
+// Goals: at most 20 ms for each 100,000 nonzeros of the matrix (two a coupling) without a flow (500,000 spins have none), and the same
+// again with an easy one, on models whose variables stand in no order, so that every step is a cache miss; a dense model in which
+// nothing fires costs a pass, 2 ms for each 100,000. Not met: a million spins, which no cache holds; and fields as strong as the
+// couplings, where the flow itself is work. Every case checks its answer.
 //   ./dev bench compute/reduce
 #include <benchmark/benchmark.h>
 
@@ -76,14 +77,16 @@ void presolve_sparse(benchmark::State& run) {
   const Bqm bqm = sparse(static_cast<std::uint32_t>(run.range(0)), static_cast<std::uint32_t>(run.range(1)), false);
   Presolved presolved;
   for (auto _ : run) presolved = presolve(bqm);
-  TANDEM_ASSERT(presolved.roof == RoofState::kComplete && presolved.bound >= -static_cast<double>(bqm.terms().size()));
+  const bool flow = bqm.num_variables() + bqm.terms().size() <= kRoofSizeMax;  // what is left is hardly less
+  TANDEM_ASSERT((presolved.roof == RoofState::kComplete) == flow);
+  TANDEM_ASSERT(presolved.bound >= -1.01 * static_cast<double>(bqm.terms().size()));
   report(run, bqm, presolved);
 }
 BENCHMARK(presolve_sparse)
     ->Args({100'000, 3})
     ->Args({100'000, 4})
     ->Args({100'000, 8})
-    ->Args({250'000, 8})
+    ->Args({500'000, 8})
     ->Unit(benchmark::kMillisecond);
 
 void presolve_unfrustrated(benchmark::State& run) {

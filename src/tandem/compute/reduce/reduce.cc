@@ -48,6 +48,8 @@ Integer coupling(Vartype vartype, Integer bias) {
 
 constexpr std::size_t kPartnersMax = 3;  // of a variable that is removed for couplings between its neighbours
 
+constexpr std::size_t kAgainShare = 64;  // one in so many variables removed since the last flow is worth another
+
 enum class Relation : std::uint8_t { kNone, kEqual, kOpposite };
 
 /// The pair rules: with the fields of i and j apart from each other in [i.lo, i.hi] and [j.lo, j.hi], and coupling q, a pair
@@ -134,14 +136,15 @@ class Reducer {
 
   void run(const std::stop_token& stop) {
     for (std::uint32_t i = 0; i < linear_.size(); ++i) enqueue(i);
-    // Another flow finds more only where the other rules did.
-    std::uint64_t work_left = kRoofWorkPerArc * (linear_.size() + 4 * edges_.size());
-    for (std::size_t before = SIZE_MAX;; before = entries_.size()) {
+    // Another flow finds more only where the other rules did, and much more only where they did much.
+    std::size_t before = 0;
+    for (bool first = true;; first = false) {
       apply_rules(stop);
-      if (!flows_ || entries_.size() == before || stop.stop_requested()) break;
-      const std::uint64_t work = fix_by_roof(stop);
-      if (work >= work_left) break;
-      work_left -= work;
+      const std::size_t left = linear_.size() - entries_.size();
+      const bool again = (entries_.size() - before) * kAgainShare > left;
+      if (!flows_ || stop.stop_requested() || !(first || again)) break;
+      fix_by_roof(stop);
+      before = entries_.size();
     }
   }
 
@@ -380,8 +383,8 @@ class Reducer {
     parallel_[k] = parallel_[l] = true;
   }
 
-  /// Fixes what roof duality does; the work it took.
-  std::uint64_t fix_by_roof(const std::stop_token& stop) {
+  /// Fixes what roof duality does.
+  void fix_by_roof(const std::stop_token& stop) {
     std::vector<std::uint32_t> left;
     std::vector<std::uint32_t> index(linear_.size());
     double magnitude = std::abs(static_cast<double>(offset_));
@@ -397,7 +400,7 @@ class Reducer {
       magnitude += std::abs(static_cast<double>(edge.bias));
       alive += edge.bias != 0 ? 1 : 0;
     }
-    if (4 * magnitude > 0.99 * static_cast<double>(kRoofMagnitudeMax)) return 0;
+    if (4 * magnitude > 0.99 * static_cast<double>(kRoofMagnitudeMax)) return;
     auto offset = static_cast<std::int64_t>(unit * offset_);
     std::vector<std::int64_t> fields;
     std::vector<RoofTerm> terms;
@@ -428,7 +431,6 @@ class Reducer {
       fix(left[k], roof.values[k] > 0 ? std::int8_t{1} : low(),
           roof.persistencies[k] == Persistency::kStrong ? "roof" : "roof_weak");
     }
-    return roof.work;
   }
 
   /// Substitutes x_i = x_j or its opposite, or the other way round: whose couplings are fewer moves.

@@ -97,18 +97,18 @@ struct Presolved {
 ///   opposite_pair  both equal pairs of values are never better than one of the unequal pairs;
 ///   series         two couplings: what it is at best is a field of each neighbour and a coupling between them;
 ///   star           three couplings, where what it is at best has no term in all three neighbours: three couplings between them,
-/// and where none of these fires any more
+/// and where none of these fires any more, again as long as one in 64 variables went meanwhile:
 ///   roof           in all optima of what is left, by roof duality (roof.h);
 ///   roof_weak      in one of them.
 /// Rounding: all decisions are made on integers (fixed_point.h); a model that fits no such grid stays as it is. What is left is
 /// given back in doubles: where those cannot hold it, `rounding` says whether it may be rounded or the model stays as it is.
 /// A stop leaves what has been removed so far.
 /// Cost: one pass over the terms for a model without a flow where nothing fires; near-linear in terms a round where something
-/// does. There is a flow up to the sizes of roof.h, which limits its work, and of more than 20,000 terms only where a variable has
+/// does. The flow is limited in size and work by roof.h, and of more than 20,000 terms there is one only where a variable has
 /// at most 32 couplings on average, or no cycle is frustrated: large dense models are what it fixes nothing in.
 /// Source: Glover, Lewis, Kochenberger 2018, "Logical and inequality implications for reducing the size and difficulty of
 /// quadratic unconstrained binary optimization problems" (EJOR 265), rules 1 to 3; the pairs are stated here by dominance. Series
-/// and star: Liers, Martin, Pulleyblank et al. for spins; the least over one variable, written out.
+/// and star are the least over one variable, written out.
 Presolved presolve(const problem::Bqm& bqm, Rounding rounding = Rounding::kRefused, const std::stop_token& stop = {});
 
 /// The same, with a copy of the model where nothing was removed.

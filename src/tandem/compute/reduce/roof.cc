@@ -186,7 +186,8 @@ std::string_view to_string(RoofState state) {
 }
 
 std::uint64_t roof_bytes(std::uint64_t variables, std::uint64_t terms) {
-  if (variables + terms > kRoofSizeMax) return 0;
+  variables = std::min(variables, kRoofSizeMax);
+  terms = std::min(terms, kRoofSizeMax);
   // The network, its edges while it is made, labels of components; and what goes in.
   return MaxFlow::bytes(2 * variables, 2 * terms) + terms * (2 * sizeof(MaxFlow::Edge) + sizeof(RoofTerm)) +
          variables * 100;
@@ -229,7 +230,6 @@ Roof roof_of(std::int64_t offset, std::span<const std::int64_t> fields, std::spa
     const std::uint64_t arcs = 4 * terms.size() + 2 * fields.size();
     const bool complete = flow.run(kRoofWorkPerArc * arcs, stop);
     roof.bound += flow.value();
-    roof.work = flow.work();
     roof.state = complete ? RoofState::kComplete : RoofState::kBroken;
     if (complete) Reading(flow).read(roof, mirrors);
   }

@@ -37,7 +37,6 @@ struct Roof {
   std::int64_t bound = 0;
   std::vector<Persistency> persistencies;  ///< empty unless kComplete
   std::vector<std::int8_t> values;  ///< 1 or -1 where there is a persistency
-  std::uint64_t work = 0;
 };
 
 /// E(s) = offset + sum_i fields_i s_i + sum_uv bias_uv s_u s_v over s in {-1, +1}. The implication network has a node for each
@@ -57,10 +56,10 @@ Roof roof_of(std::int64_t offset, std::span<const std::int64_t> fields, std::spa
              const std::stop_token& stop);
 
 inline constexpr std::int64_t kRoofMagnitudeMax = std::int64_t{1} << 60;
-inline constexpr std::uint64_t kRoofSizeMax = 4'000'000;  ///< 0.5 GB of network
+inline constexpr std::uint64_t kRoofSizeMax = 1'000'000;  ///< a second, and 150 MB of network
 inline constexpr std::uint64_t kRoofWorkPerArc = 40;
 
-/// Memory that roof_of() needs.
+/// Memory that roof_of() needs at most.
 std::uint64_t roof_bytes(std::uint64_t variables, std::uint64_t terms);
 
 }  // namespace tandem::reduce

@@ -13,7 +13,7 @@ ConflictKernel::ConflictKernel(const ConflictGraph& graph) : outside_(graph.size
   std::vector<char> is_waiting(n, 1);
   for (std::uint32_t i = 0; i < n; ++i) {
     degree[i] = graph.neighbours(i).size();
-    waiting[n - 1 - i] = i;
+    waiting[i] = i;
   }
   std::vector<std::uint32_t> around;
   const auto are_neighbours = [&](std::uint32_t a, std::uint32_t b) {

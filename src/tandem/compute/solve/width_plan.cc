@@ -12,6 +12,7 @@ namespace tandem::solve {
 namespace {
 
 constexpr std::size_t kDegreesApart = 256;  // those of a higher degree share a bucket
+constexpr std::size_t kDegreeMax = 1024;  // a step costs as much as its neighbours have neighbours
 constexpr int kCrowdedDraws = 4;
 
 template <class Value>
@@ -55,6 +56,12 @@ void WidthPlanner::begin(std::span<const std::uint32_t> region, const WidthLimit
     });
     std::ranges::sort(links_[v]);
     put(static_cast<std::uint32_t>(v));
+  }
+  for (std::uint32_t v = 0; v < region_.size(); ++v) {
+    if (links_[v].size() <= kDegreeMax) continue;
+    failed_ = failed_ || limits_.whole;
+    leave_out(v);
+    --remaining_;
   }
 }
 

@@ -80,7 +80,7 @@ class WidthPlanner {
   /// Bytes beside the tables, of a planner and of `plans` plans of `variables` each.
   static std::uint64_t bytes(const SearchModel& model, std::size_t variables, std::size_t width, std::size_t plans);
 
-  /// `region` holds distinct variables; of equal ones the last are left out first.
+  /// `region` holds distinct variables; of equal ones the last are left out first, and those of a thousand neighbours at once.
   void begin(std::span<const std::uint32_t> region, const WidthLimits& limits, std::uint64_t seed);
   /// One variable goes. False when none is left, or when it failed.
   bool step();

@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <queue>
+#include <utility>
 
 namespace tandem::solve {
 
 namespace {
 
-constexpr std::size_t kWidth = 12;  // measured on tori of 2,000 to 20,000 spins: 10 and 14 find less in the same time
+constexpr std::size_t kWidth = 14;  // measured on tori of 5,000 and 7,000 spins: 12 finds less in the same time
 constexpr std::size_t kPlans = 8;
 constexpr std::size_t kRuns = 2;  // of a round: the second mends what the cuts of the first one left
 constexpr std::size_t kRegionMax = std::size_t{1} << 15;  // a plan of 10 ms
@@ -19,6 +20,7 @@ constexpr std::uint64_t kTurnGrowth = 10;  // each pair of turns is longer by on
 constexpr int kSeedDraws = 8;  // of which a region begins at the variable planned least often
 constexpr std::size_t kOffersMax = 4;  // waiting
 // Units of what is not in tables, by its time.
+constexpr std::uint64_t kUnitsOfVisit = 2;
 constexpr std::uint64_t kUnitsOfChoice = 40;
 constexpr std::uint64_t kUnitsOfPlanning = 250;
 constexpr std::uint64_t kUnitsOfStep = 12;
@@ -37,19 +39,17 @@ std::uint64_t value_bytes(const SearchModel& model, std::size_t width) {
   return bound < 0x1p7 ? 1 : bound < 0x1p15 ? 2 : bound < 0x1p31 ? 4 : 8;
 }
 
-WidthLimits limits(const SearchModel& model, std::size_t width, bool whole) {
-  return {.width = width, .entries_max = kTableBytesMax / value_bytes(model, width), .whole = whole};
-}
-
 /// Of such width or less, perhaps.
 bool may_be_whole(const SearchModel& model) {
   return model.size() <= kWholeMax && model.num_entries() <= 2 * WidthSearch::kWholeWidth * model.size();
 }
 
-/// Where most have more neighbours than fit, a region is one bag.
+/// As many as tables have room for, most being much smaller than the largest. Where most variables have more neighbours than fit, a
+/// region is one bag.
 std::size_t region_size(const SearchModel& model) {
   const std::uint64_t degree = model.num_entries() / model.size();
-  return std::min(model.size(), degree > 2 * kWidth ? kWidth + 1 : kRegionMax);
+  const std::uint64_t room = kTableBytesMax / (value_bytes(model, kWidth) << (kWidth - 2));
+  return std::min<std::uint64_t>({model.size(), degree > 2 * kWidth ? kWidth + 1 : kRegionMax, room});
 }
 
 bool is_symmetric(const SearchModel& model) {
@@ -70,8 +70,11 @@ WidthSearch::WidthSearch(const SearchModel& model, WidthOptions options)
       options_(std::move(options)),
       rng_(options_.seed),
       region_max_(region_size(model)),
+      whole_limits_{
+          .width = kWholeWidth, .entries_max = kTableBytesMax / value_bytes(model, kWholeWidth), .whole = true},
+      limits_{.width = kWidth, .entries_max = kTableBytesMax / value_bytes(model, kWidth)},
       symmetric_(is_symmetric(model)),
-      phase_(options_.whole && may_be_whole(model) ? Phase::kWhole : Phase::kRound),
+      phase_(options_.whole && may_be_whole(model) ? Phase::kWhole : Phase::kDescent),
       planner_(model),
       tables_(model),
       planned_(model.size()),
@@ -113,6 +116,10 @@ void WidthSearch::advance(std::uint64_t units_end, const Watch& watch) {
       case Phase::kWhole:
         begin_whole();
         break;
+      case Phase::kDescent:
+        units_ += kUnitsOfVisit;
+        descend();
+        break;
       case Phase::kRound:
         begin_round(watch);
         break;
@@ -138,9 +145,22 @@ void WidthSearch::advance(std::uint64_t units_end, const Watch& watch) {
 void WidthSearch::begin_whole() {
   std::vector<std::uint32_t> all(model_->size());
   for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::uint32_t>(i);
-  planner_.begin(all, limits(*model_, kWholeWidth, true), rng_());
+  planner_.begin(all, whole_limits_, rng_());
   units_ += kUnitsOfChoice * all.size();
   phase_ = Phase::kPlan;
+}
+
+/// One visit: until none of all variables lowers the energy, from a start that nothing was done to.
+void WidthSearch::descend() {
+  if (falls(visited_)) {
+    flip(visited_);
+    fell_ = true;
+  }
+  if (++visited_ < bits_.size()) return;
+  visited_ = 0;
+  accept_all();
+  if (std::exchange(fell_, false)) return;
+  phase_ = Phase::kRound;
 }
 
 void WidthSearch::begin_round(const Watch& watch) {
@@ -199,7 +219,7 @@ std::vector<std::uint32_t> WidthSearch::choose_region() {
 
 void WidthSearch::begin_plan() {
   const std::vector<std::uint32_t> region = choose_region();
-  planner_.begin(region, limits(*model_, kWidth, false), rng_());
+  planner_.begin(region, limits_, rng_());
   planned_variables_ += region.size();
   units_ += kUnitsOfChoice * region.size();
   planned_units_ += kUnitsOfChoice * region.size();
@@ -210,6 +230,7 @@ void WidthSearch::end_plan() {
   phase_ = Phase::kRound;
   if (planner_.failed()) {  // too wide as a whole
     planned_units_ = 0;
+    phase_ = Phase::kDescent;
     return;
   }
   if (plans_.size() < kPlans) plans_.emplace_back();
@@ -229,7 +250,10 @@ void WidthSearch::end_run(const Watch& watch) {
   const WidthPlan& plan = *plans_[running_];
   tables_.trace(rng_, flips_);
   for (const std::uint32_t i : flips_) flip(i);
-  units_ += kUnitsOfTrace * plan.size() + 1;
+  for (const std::uint32_t i : plan.fixed) {
+    if (falls(i)) flip(i);
+  }
+  units_ += kUnitsOfTrace * (plan.size() + plan.fixed.size()) + 1;
   proved_ = plan.size() == model_->size();
   if (--runs_left_ > 0 && !proved_) {
     begin_run(rng_.below(plans_.size()));
@@ -251,15 +275,14 @@ void WidthSearch::flip(std::size_t i) {
   touched_.push_back(static_cast<std::uint32_t>(i));
 }
 
-/// Flips balls of variables until a share of those that the plan covers has changed. Few large ones and many small ones take turns:
-/// which finds more depends on the model.
+/// Flips balls of variables until a share of those that the plan covers has changed; one time in four few and small ones, for models
+/// in which much that changes hangs together.
 void WidthSearch::kick() {
   struct Kind {
     std::uint64_t one_of;
     std::uint64_t size_max;
   };
-  constexpr Kind kKinds[] = {{5, 60}, {20, 12}};
-  const Kind& kind = kKinds[rng_.below(std::size(kKinds))];
+  const Kind kind = rng_.below(4) != 0 ? Kind{5, 60} : Kind{20, 12};
   const WidthPlan& plan = *plans_[running_];
   std::vector<std::uint32_t> ball;
   for (std::size_t goal = plan.size() / kind.one_of + 1; goal > 0;) {
@@ -341,6 +364,7 @@ void WidthSearch::change_turns() {
     if (next[i] != bits_[i]) flip(i);
   }
   accept_all();
+  if (scouting_) phase_ = Phase::kDescent;
   units_ += kUnitsOfTrace * next.size();
   turn_end_ = units_ + turn_units_;
 }

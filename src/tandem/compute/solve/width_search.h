@@ -50,12 +50,14 @@ class WidthSearch {
  private:
   enum class Phase : std::uint8_t {
     kWhole,  ///< the plan of the whole model is to begin
+    kDescent,
     kRound,  ///< a round is to begin
     kPlan,
     kRun,
   };
 
   void begin_whole();
+  void descend();
   void begin_round(const Watch& watch);
   void begin_plan();
   void end_plan();
@@ -65,6 +67,7 @@ class WidthSearch {
   void merge(problem::AssignmentView bits, const Watch& watch);
   void kick();
   void flip(std::size_t i);
+  bool falls(std::size_t i) const { return bits_[i] != 0 ? fields_[i] > 0 : fields_[i] < 0; }
   void settle(const Watch& watch);
   void accept_all();
   std::vector<std::uint32_t> choose_region();
@@ -73,6 +76,8 @@ class WidthSearch {
   WidthOptions options_;
   Xoshiro256 rng_;
   std::size_t region_max_;
+  WidthLimits whole_limits_;
+  WidthLimits limits_;
   bool symmetric_;  ///< flipping all variables changes nothing
   Phase phase_;
   std::uint64_t units_ = 0;
@@ -84,6 +89,8 @@ class WidthSearch {
   std::size_t next_plan_ = 0;
   std::size_t running_ = 0;
   std::size_t runs_left_ = 0;
+  std::size_t visited_ = 0;  ///< in the descent
+  bool fell_ = false;
   std::vector<std::uint32_t> planned_;  ///< how often each variable was in a region
 
   std::vector<std::int64_t> fields_;  ///< what raising each variable would add

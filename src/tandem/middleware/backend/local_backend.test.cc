@@ -74,7 +74,7 @@ struct SolverHarness {
 };
 
 /// The solvers that ship, each as the backend that it becomes.
-constexpr std::array kShipped = {"annealing", "branch_and_bound", "constrained", "exhaustive",
+constexpr std::array kShipped = {"annealing", "branch_and_bound", "constrained", "exhaustive", "independent_set",
                                  "portfolio", "random",           "tabu",        "treewidth"};
 template <std::size_t kIndex>
 struct ShippedHarness {
@@ -84,7 +84,12 @@ struct ShippedHarness {
     SolveWork out = two_variables();
     out.options.strands = 1;
     out.options.work.units = {10'000};  // the clock stands still: nothing else would end a heuristic
-    if (!solver_.info().takes_bqm) {
+    if (solver_.info().name == "independent_set") {
+      auto one_of_two = problem::Cqm::create(
+          problem::Bqm::create(problem::Vartype::kBinary, {-2, -2}, {}, 0).value(),
+          {{.name = "one", .terms = {{0, 1}, {1, 1}}, .comparison = problem::Comparison::kLessEqual, .bound = 1}});
+      out.model = std::make_shared<const solve::Model>(*std::move(one_of_two));
+    } else if (!solver_.info().takes_bqm) {
       auto model = problem::Cqm::create(std::get<problem::Bqm>(*out.model), {});
       out.model = std::make_shared<const solve::Model>(*std::move(model));
     }
