@@ -32,8 +32,11 @@ class LabsForm {
   double constant_ = 0;
 };
 
-/// Tabu search on the energy of sequences of `num_spins` > 0, with short random tenures; bit 1 is spin +1.
+/// Tabu search on the energy of sequences of `num_spins` > 0, with short random tenures; bit 1 is spin +1. Source: Gallardo, Cotta,
+/// Fernandez 2009, "Finding low autocorrelation binary sequences with memetic algorithms" (Applied Soft Computing 9): short tabu runs from
+/// many starts. There a flip costs O(n^2) with the flip energies of all spins.
 ///
+/// Threads: one.
 /// Cost: O(num_spins) a flip, all flip energies included (labs_kernels.h), about 50 ns for 50 spins.
 std::unique_ptr<TabuSearch> make_labs_search(std::size_t num_spins, simd::Isa isa);
 std::uint64_t labs_search_bytes(std::size_t num_spins);
