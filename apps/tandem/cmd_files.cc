@@ -108,6 +108,7 @@ struct GenerateFlags {
   std::uint32_t rows = 0;
   std::uint32_t columns = 0;
   std::uint32_t layers = 1;
+  std::uint32_t size = 0;
   double probability = 0.5;
   std::string weights;
   std::uint64_t seed = 1;
@@ -168,6 +169,10 @@ Result<int> planted(Cli& cli, const GenerateFlags& flags) {
           {.rows = flags.rows, .columns = flags.columns, .layers = flags.layers, .seed = flags.seed}));
 }
 
+Result<int> labs(Cli& cli, const GenerateFlags& flags) {
+  return write_generated(cli, flags, format::generate_labs({.size = flags.size}));
+}
+
 }  // namespace
 
 void add_convert(CLI::App& app, Cli& cli) {
@@ -220,6 +225,9 @@ void add_generate(CLI::App& app, Cli& cli) {
   hidden->add_option("--rows", hidden_flags->rows)->required();
   hidden->add_option("--columns", hidden_flags->columns)->required();
   hidden->add_option("--layers", hidden_flags->layers, "1: two dimensions");
+  const auto [sequence, sequence_flags] =
+      add("labs", "low autocorrelation binary sequences, a polynomial of order four; there is one a size", labs);
+  sequence->add_option("--size", sequence_flags->size)->required();
 }
 
 }  // namespace tandem::app

@@ -221,6 +221,8 @@ Temperatures measure_temperatures(const SearchModel& model) {
       model.rows());
 }
 
+Temperatures measure_temperatures(const PolynomialModel& model) { return measured(PolynomialLandscape(model)); }
+
 std::unique_ptr<AnnealingSearch> AnnealingSearch::create(const SearchModel& model, const AnnealingOptions& options) {
   return std::visit(
       [&](const auto& rows) -> std::unique_ptr<AnnealingSearch> {

@@ -23,6 +23,7 @@ struct Temperatures {
 
 /// Cost: two passes over the couplings, and those of a descent.
 Temperatures measure_temperatures(const SearchModel& model);
+Temperatures measure_temperatures(const PolynomialModel& model);
 
 struct AnnealingOptions {
   std::uint64_t seed = 1;

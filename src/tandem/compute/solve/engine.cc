@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tandem/base/rng.h"
+#include "tandem/compute/solve/labs_search.h"
 #include "tandem/compute/solve/replica_search.h"
 #include "tandem/compute/solve/width_search.h"
 
@@ -12,10 +13,19 @@ namespace {
 // Times of steps against a visit of about 4 ns, on one core of a Zen 5 at sizes from 50 to 7000.
 constexpr std::uint64_t kTabuFlip = 40;
 constexpr std::uint64_t kTabuVariables = 8;  // variables that a tabu flip passes in the time of a visit
+constexpr std::uint64_t kLabsFlip = 10;
+constexpr std::uint64_t kLabsSpins = 16;  // spins that a flip of a sequence passes in the time of a visit
+constexpr std::uint64_t kLabsPatience = 3;  // flips a spin
 constexpr std::uint64_t kNode = 30;
 constexpr std::uint64_t kNodeProducts = 40;  // squared variables of the model, for most nodes are deep
 
 std::uint64_t tabu_flip_units(const SearchModel& model) { return kTabuFlip + model.size() / kTabuVariables; }
+
+std::uint64_t tabu_flip_units(const PolynomialModel& model) {
+  std::uint64_t touched = 0;
+  for (std::size_t t = 0; t < model.num_terms(); ++t) touched += model.factors(t).size() * model.factors(t).size();
+  return kTabuFlip + (model.size() + touched / model.size()) / kTabuVariables * 2;
+}
 
 /// What all searches have in common.
 template <class Search>
@@ -133,21 +143,47 @@ class ExactEngine final : public ValueEngine<ExactSearch> {
   const problem::Assignment* optimum() const override { return search().proved() ? &search().best_bits() : nullptr; }
 };
 
-}  // namespace
-
-std::unique_ptr<Engine> make_memetic_engine(const SearchModel& model, const EngineOptions& options) {
-  return std::make_unique<MemeticEngine>(model, MemeticOptions{.seed = options.seed,
-                                                               .step_units = tabu_flip_units(model),
-                                                               .candidates_max = options.candidates_max,
-                                                               .starts = options.starts});
+std::unique_ptr<Engine> memetic_engine(std::unique_ptr<TabuSearch> search, const EngineOptions& options,
+                                       std::uint64_t step_units, std::uint64_t patience = 0) {
+  return std::make_unique<MemeticEngine>(std::move(search), MemeticOptions{.seed = options.seed,
+                                                                           .step_units = step_units,
+                                                                           .patience = patience,
+                                                                           .candidates_max = options.candidates_max,
+                                                                           .starts = options.starts});
 }
 
-std::unique_ptr<Engine> make_annealing_engine(const SearchModel& model, const EngineOptions& options,
-                                              const Temperatures& temperatures) {
+template <class Model>
+std::unique_ptr<Engine> annealing_engine(const Model& model, const EngineOptions& options,
+                                         const Temperatures& temperatures) {
   return std::make_unique<AnnealingEngine>(
       AnnealingSearch::create(
           model, {.flip_units = 1, .candidates_max = options.candidates_max, .temperatures = temperatures}),
       options.seed);
+}
+
+}  // namespace
+
+std::unique_ptr<Engine> make_memetic_engine(const SearchModel& model, const EngineOptions& options) {
+  return memetic_engine(TabuSearch::create(model), options, tabu_flip_units(model));
+}
+
+std::unique_ptr<Engine> make_memetic_engine(const PolynomialModel& model, const EngineOptions& options) {
+  return memetic_engine(TabuSearch::create(model), options, tabu_flip_units(model));
+}
+
+std::unique_ptr<Engine> make_labs_engine(std::size_t num_spins, const EngineOptions& options, simd::Isa isa) {
+  return memetic_engine(make_labs_search(num_spins, isa), options, kLabsFlip + num_spins / kLabsSpins,
+                        kLabsPatience * num_spins);
+}
+
+std::unique_ptr<Engine> make_annealing_engine(const SearchModel& model, const EngineOptions& options,
+                                              const Temperatures& temperatures) {
+  return annealing_engine(model, options, temperatures);
+}
+
+std::unique_ptr<Engine> make_annealing_engine(const PolynomialModel& model, const EngineOptions& options,
+                                              const Temperatures& temperatures) {
+  return annealing_engine(model, options, temperatures);
 }
 
 std::unique_ptr<Engine> make_replica_engine(const ReplicaModel& model, const EngineOptions& options,

@@ -45,8 +45,13 @@ struct EngineOptions {
 
 /// Tabu runs and crossover.
 std::unique_ptr<Engine> make_memetic_engine(const SearchModel& model, const EngineOptions& options);
+std::unique_ptr<Engine> make_memetic_engine(const PolynomialModel& model, const EngineOptions& options);
+/// On low autocorrelation binary sequences: random starts and children as well, but short runs.
+std::unique_ptr<Engine> make_labs_engine(std::size_t num_spins, const EngineOptions& options, simd::Isa isa);
 /// One replica, reads of growing length.
 std::unique_ptr<Engine> make_annealing_engine(const SearchModel& model, const EngineOptions& options,
+                                              const Temperatures& temperatures);
+std::unique_ptr<Engine> make_annealing_engine(const PolynomialModel& model, const EngineOptions& options,
                                               const Temperatures& temperatures);
 /// Many replicas at once, for sparse models.
 std::unique_ptr<Engine> make_replica_engine(const ReplicaModel& model, const EngineOptions& options,

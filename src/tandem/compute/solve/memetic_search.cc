@@ -19,18 +19,14 @@ std::size_t distance(problem::AssignmentView a, problem::AssignmentView b) {
 
 }  // namespace
 
-MemeticSearch::MemeticSearch(const SearchModel& model, MemeticOptions options)
+MemeticSearch::MemeticSearch(std::unique_ptr<TabuSearch> search, MemeticOptions options)
     : options_(std::move(options)),
-      search_(TabuSearch::create(model)),
+      search_(std::move(search)),
       rng_(options_.seed),
-      n_(model.size()),
-      patience_(std::max(kPatienceMin, kPatiencePerVariable * model.size())),
+      n_(search_->bits().size()),
+      patience_(options_.patience != 0 ? options_.patience : std::max(kPatienceMin, kPatiencePerVariable * n_)),
       archive_(options_.candidates_max),
-      goal_(model.size()) {}
-
-std::uint64_t MemeticSearch::bytes(const SearchModel& model, std::size_t candidates_max) {
-  return TabuSearch::bytes(model) + model.size() * (kPopulation + candidates_max + 2);
-}
+      goal_(n_) {}
 
 void MemeticSearch::advance(std::uint64_t units_end, const Watch& watch) {
   if (watch.stopped()) return;

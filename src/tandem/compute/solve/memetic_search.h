@@ -15,6 +15,7 @@ namespace tandem::solve {
 struct MemeticOptions {
   std::uint64_t seed = 1;
   std::uint64_t step_units = 1;  ///< units that a flip counts
+  std::uint64_t patience = 0;  ///< flips without a gain that end a run; 0: twenty a variable, at least 500
   std::size_t candidates_max = 16;
   std::vector<problem::Assignment> starts{};  ///< bits; the first runs go from here
 };
@@ -26,8 +27,16 @@ class MemeticSearch {
  public:
   static constexpr std::size_t kPopulation = 10;
 
-  MemeticSearch(const SearchModel& model, MemeticOptions options);
-  static std::uint64_t bytes(const SearchModel& model, std::size_t candidates_max);
+  MemeticSearch(std::unique_ptr<TabuSearch> search, MemeticOptions options);
+  MemeticSearch(const SearchModel& model, MemeticOptions options)
+      : MemeticSearch(TabuSearch::create(model), std::move(options)) {}
+  static std::uint64_t bytes(const SearchModel& model, std::size_t candidates_max) {
+    return TabuSearch::bytes(model) + bytes_beside(model.size(), candidates_max);
+  }
+  /// Beside the tabu search.
+  static std::uint64_t bytes_beside(std::size_t num_variables, std::size_t candidates_max) {
+    return num_variables * (kPopulation + candidates_max + 2);
+  }
 
   /// As Strand::advance().
   void advance(std::uint64_t units_end, const Watch& watch);
@@ -67,7 +76,9 @@ class MemeticSearch {
 /// A race's strand of nothing but memetic search.
 class MemeticStrand final : public Strand {
  public:
-  MemeticStrand(const SearchModel& model, MemeticOptions options) : search_(model, std::move(options)) {}
+  template <class Searched>
+  MemeticStrand(Searched&& searched, MemeticOptions options)
+      : search_(std::forward<Searched>(searched), std::move(options)) {}
   void advance(std::uint64_t units_end, const Watch& watch) override { search_.advance(units_end, watch); }
   std::uint64_t units() const override { return search_.units(); }
   StrandState state() const override { return search_.reached_target() ? StrandState::kTarget : StrandState::kWorking; }

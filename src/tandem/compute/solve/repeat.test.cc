@@ -55,6 +55,16 @@ Polynomial cubic(std::uint32_t n) {
   return Polynomial::create(Vartype::kSpin, n, std::move(terms)).value();
 }
 
+/// The sum of the squared autocorrelations of n spins.
+Polynomial labs(std::uint32_t n) {
+  std::vector<Monomial> terms;
+  for (std::uint32_t k = 1; k < n; ++k) {
+    for (std::uint32_t i = 0; i + k < n; ++i)
+      for (std::uint32_t j = 0; j + k < n; ++j) terms.push_back({.variables = {i, i + k, j, j + k}, .coefficient = 1});
+  }
+  return Polynomial::create(Vartype::kSpin, n, std::move(terms)).value();
+}
+
 /// Weights that lanes of 16 bits do not hold.
 Bqm heavy(std::uint32_t n) {
   const Bqm light = problem::random_bqm(Vartype::kBinary, n, 3.0 / n, n);
@@ -74,6 +84,8 @@ std::vector<Case> cases() {
       {"annealing, sparse", "annealing", sparse},
       {"annealing, sparse and heavy", "annealing", heavy(200)},
       {"annealing, polynomial", "annealing", cubic(60)},
+      {"pubo", "pubo", cubic(200)},
+      {"pubo, sequences", "pubo", labs(60)},
       {"portfolio, dense", "portfolio", dense},
       {"portfolio, sparse", "portfolio", sparse},
       {"portfolio, proof", "portfolio", provable},
@@ -94,6 +106,9 @@ std::vector<Case> cases() {
 bool single(const Case& one) {
   return std::set<std::string_view>{"branch_and_bound", "exhaustive", "random"}.contains(one.solver);
 }
+
+/// Solvers whose engines take turns of many units.
+bool mixed(const Case& one) { return std::set<std::string_view>{"portfolio", "pubo"}.contains(one.solver); }
 
 /// Bytes of what must repeat.
 std::string bytes_of(const SolveOutcome& outcome) {
@@ -163,7 +178,7 @@ TEST(Repeat, a_run_that_reached_its_target_repeats_from_its_work) {
     if (std::string_view(one.solver) == "random") continue;  // it has no target
     // What a first run of little work has found, a second one of another seed reaches sooner or later.
     SolveOptions options{.seed = 1};
-    options.work.units.assign(single(one) ? 1 : 2, std::string_view(one.solver) == "portfolio" ? 300'000 : 3'000);
+    options.work.units.assign(single(one) ? 1 : 2, mixed(one) ? 300'000 : 3'000);
     const auto first = run(one, options, 1);
     ASSERT_TRUE(first.has_value()) << one.name;
     for (const std::size_t threads : {1u, 2u}) {

@@ -167,7 +167,13 @@ TEST(Solvers, reach_the_swept_optimum_on_the_edges) {
 TEST(Solvers, a_model_without_variables_is_solved_by_its_offset) {
   for (const Solver* one : builtin_solvers()) {
     Model model = Bqm::create(Vartype::kSpin, {}, {}, -2.5).value();
-    if (!one->info().takes_bqm) model = Cqm::create(std::get<Bqm>(model), {}).value();
+    if (!one->info().takes_bqm) {
+      const auto bqm = std::get<Bqm>(model);
+      if (one->info().takes_polynomial)
+        model = Polynomial::from_bqm(bqm);
+      else
+        model = Cqm::create(bqm, {}).value();
+    }
     Bench bench;
     const auto outcome = one->solve(model, {}, bench.context());
     ASSERT_TRUE(outcome.has_value()) << one->info().name;
@@ -190,7 +196,7 @@ TEST(Solvers, polynomials_of_any_order_reach_their_swept_optimum) {
       terms.push_back(std::move(term));
     }
     const Polynomial polynomial = Polynomial::create(vartype, n, std::move(terms)).value();
-    for (const char* name : {"annealing", "exhaustive", "portfolio"}) expect_optimum(name, polynomial);
+    for (const char* name : {"annealing", "exhaustive", "portfolio", "pubo"}) expect_optimum(name, polynomial);
   }
 }
 
@@ -418,6 +424,7 @@ TEST(Solvers, what_they_do_not_take_is_refused_with_a_reason) {
 Model model_for(const Solver& solver) {
   const Bqm bqm = problem::random_bqm(Vartype::kBinary, 30, 1, 3);
   if (solver.info().takes_bqm) return bqm;
+  if (solver.info().takes_polynomial) return Polynomial::from_bqm(bqm);
   if (solver.info().name != "independent_set") {
     return Cqm::create(bqm, {{.name = "any", .terms = {{0, 1}}, .comparison = Comparison::kLessEqual, .bound = 1}})
         .value();

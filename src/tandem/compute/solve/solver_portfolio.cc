@@ -11,9 +11,9 @@
 
 namespace tandem::solve {
 
-const Solver& annealing_solver();
 const Solver& constrained_solver();
 const Solver& independent_set_solver();
+const Solver& pubo_solver();
 
 namespace {
 
@@ -175,7 +175,7 @@ class PortfolioSolver final : public Solver {
         .name = "portfolio",
         .summary =
             "reduces the model, then races tabu, annealing and exact moves of small width, and proves what can be",
-        .version = "4",
+        .version = "5",
         .takes_bqm = true,
         .takes_polynomial = true,
         .takes_cqm = true,
@@ -196,7 +196,7 @@ class PortfolioSolver final : public Solver {
         return native.solve(model, options, context);
       }
       if (const auto bqm = std::get<problem::Polynomial>(model).to_bqm()) return run(model, *bqm, options, context);
-      return annealing_solver().solve(model, options, context);
+      return pubo_solver().solve(model, options, context);
     });
   }
 

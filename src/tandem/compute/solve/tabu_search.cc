@@ -4,6 +4,7 @@
 #include <limits>
 #include <vector>
 
+#include "tandem/compute/solve/landscape.h"
 #include "tandem/compute/solve/tabu_kernels.h"
 
 namespace tandem::solve {
@@ -56,26 +57,41 @@ const DenseTabuKernels<Weight, Field>& dense_kernels(simd::Isa isa) {
     return all.long_weights;
 }
 
+/// In the place of rows: a polynomial moves by itself, and says what it would add.
+struct PolynomialRows {
+  using Field = std::int64_t;
+  using Weight = std::int64_t;
+  const PolynomialModel* model;
+};
+
 template <class Rows>
 class Search final : public TabuSearch {
  public:
   using Field = typename Rows::Field;
   using Weight = typename Rows::Weight;
-  static constexpr bool kSparse = requires(Rows rows) { rows.entries; };
+  static constexpr bool kPolynomial = std::is_same_v<Rows, PolynomialRows>;
+  static constexpr bool kSparse = kPolynomial || requires(Rows rows) { rows.entries; };
 
   Search(const SearchModel& model, const Rows& rows) : rows_(rows), n_(model.size()), scores_(n_) {
     bits_.assign(n_, 0);
     best_bits_.assign(n_, 0);
     for (std::size_t i = 0; i < n_; ++i) scores_.flip[i] = static_cast<Field>(model.linear()[i]);
     if constexpr (kSparse) {
-      // Where a flip touches most blocks anyway, all are scored and nobody keeps book.
-      lazy_ = (model.num_entries() / n_ + 2) * kBlock < n_;
-      stale_.assign(scores_.least.size(), 0);
-      expiring_.resize(tenure_max() + 1);
+      keep_book(model.num_entries());
     } else {
       high_.assign(scores_.flip.size(), 0);
       kernels_ = &dense_kernels<Weight, Field>(model.isa());
     }
+  }
+
+  explicit Search(const PolynomialModel& model)
+    requires kPolynomial
+      : rows_{&model}, n_(model.size()), scores_(n_), landscape_(model) {
+    bits_.assign(n_, 0);
+    best_bits_.assign(n_, 0);
+    energy_ = landscape_.first_energy();
+    for (std::size_t i = 0; i < n_; ++i) scores_.flip[i] = landscape_.flip_energy(i);
+    keep_book(2 * landscape_.flip_cost() * n_);
   }
 
   void begin(problem::AssignmentView goal, std::uint64_t seed, std::uint64_t patience) override {
@@ -107,6 +123,13 @@ class Search final : public TabuSearch {
   }
 
  private:
+  /// Where a flip touches most blocks anyway, all are scored and nobody keeps book. `touched`: of all variables by a flip of each.
+  void keep_book(std::uint64_t touched) {
+    lazy_ = (touched / n_ + 2) * kBlock < n_;
+    stale_.assign(scores_.least.size(), 0);
+    expiring_.resize(tenure_max() + 1);
+  }
+
   std::size_t tenure_max() const { return n_ / 100 + kTenureSpread; }
 
   void start_search() {
@@ -174,7 +197,11 @@ class Search final : public TabuSearch {
   void flip(std::size_t i) {
     energy_ += scores_.flip[i];
     const bool down = bits_[i] != 0;
-    if constexpr (kSparse) {
+    if constexpr (kPolynomial) {
+      landscape_.flip(i);
+      for_each_touched(i, [&](std::uint32_t j) { scores_.flip[j] = landscape_.flip_energy(j); });
+      scores_.flip[i] = -landscape_.flip_energy(i);  // its sign changes below
+    } else if constexpr (kSparse) {
       for (const auto& entry : rows_.row(i)) {
         const Field weight = static_cast<Field>(entry.weight);
         scores_.flip[entry.column] += (bits_[entry.column] != 0) == down ? weight : -weight;
@@ -203,9 +230,7 @@ class Search final : public TabuSearch {
       return;
     }
     mark(flipped);
-    if constexpr (kSparse) {
-      for (const auto& entry : rows_.row(flipped)) mark(entry.column);
-    }
+    if constexpr (kSparse) for_each_touched(flipped, [&](std::uint32_t j) { mark(j); });
     // Tenures are shorter than the ring, so that a slot only holds those that end in one iteration.
     auto& now = expiring_[static_cast<std::size_t>(iteration_) % expiring_.size()];
     for (const std::uint32_t i : now) mark(i);
@@ -219,6 +244,18 @@ class Search final : public TabuSearch {
     stale_list_.clear();
   }
 
+  /// Whose flip energies a flip changes, some more than once, and perhaps the flipped one itself.
+  template <class Visit>
+  void for_each_touched(std::size_t flipped, const Visit& visit) const {
+    if constexpr (kPolynomial) {
+      for (const std::uint32_t t : rows_.model->terms_of(flipped)) {
+        for (const std::uint32_t j : rows_.model->factors(t)) visit(j);
+      }
+    } else {
+      for (const auto& entry : rows_.row(flipped)) visit(entry.column);
+    }
+  }
+
   void mark(std::size_t i) {
     const std::size_t block = i / kBlock;
     if (stale_[block] != 0) return;
@@ -226,9 +263,12 @@ class Search final : public TabuSearch {
     stale_list_.push_back(static_cast<std::uint32_t>(block));
   }
 
-  const Rows& rows_;
+  struct None {};
+
+  std::conditional_t<kPolynomial, Rows, const Rows&> rows_;
   std::size_t n_;
   Scores<Field> scores_;
+  [[no_unique_address]] std::conditional_t<kPolynomial, PolynomialLandscape, None> landscape_;
   std::vector<Weight> high_;  // dense: 0 or -1
   const DenseTabuKernels<Weight, Field>* kernels_ = nullptr;  // dense
   Xoshiro256 rng_{0};
@@ -254,6 +294,14 @@ std::unique_ptr<TabuSearch> TabuSearch::create(const SearchModel& model) {
       model.rows());
 }
 
+std::unique_ptr<TabuSearch> TabuSearch::create(const PolynomialModel& model) {
+  return std::make_unique<Search<PolynomialRows>>(model);
+}
+
 std::uint64_t TabuSearch::bytes(const SearchModel& model) { return padded(model.size()) * 32; }
+
+std::uint64_t TabuSearch::bytes(const PolynomialModel& model) {
+  return padded(model.size()) * 48 + model.num_terms() * sizeof(std::int32_t);
+}
 
 }  // namespace tandem::solve

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "tandem/base/rng.h"
+#include "tandem/compute/solve/polynomial_model.h"
 #include "tandem/compute/solve/search_model.h"
 
 namespace tandem::solve {
@@ -15,11 +16,14 @@ namespace tandem::solve {
 /// A run walks from where the search stands to a goal, one flip a step, then searches until `patience` flips brought nothing.
 ///
 /// Threads: one; the model may be shared. Cost: a dense flip is one pass over a row, the flip energies and their tenures;
-/// a sparse one touches the neighbours and the blocks of 64 variables that they are in.
+/// a sparse one touches the neighbours and the blocks of 64 variables that they are in. A flip in a polynomial is O(sum of the sizes of the
+/// terms of the variable), and touches the blocks of their factors.
 class TabuSearch {
  public:
   static std::unique_ptr<TabuSearch> create(const SearchModel& model);
+  static std::unique_ptr<TabuSearch> create(const PolynomialModel& model);
   static std::uint64_t bytes(const SearchModel& model);
+  static std::uint64_t bytes(const PolynomialModel& model);
   virtual ~TabuSearch() = default;
 
   /// Begins a run. Nothing moves before the next step().

@@ -74,8 +74,9 @@ struct SolverHarness {
 };
 
 /// The solvers that ship, each as the backend that it becomes.
-constexpr std::array kShipped = {"annealing", "branch_and_bound", "constrained", "exhaustive", "independent_set",
-                                 "portfolio", "random",           "tabu",        "treewidth"};
+constexpr std::array kShipped = {
+    "annealing", "branch_and_bound", "constrained", "exhaustive", "independent_set", "portfolio",
+    "pubo",      "random",           "tabu",        "treewidth"};
 template <std::size_t kIndex>
 struct ShippedHarness {
   static constexpr bool kRunsWhenPolled = true;
@@ -89,6 +90,9 @@ struct ShippedHarness {
           problem::Bqm::create(problem::Vartype::kBinary, {-2, -2}, {}, 0).value(),
           {{.name = "one", .terms = {{0, 1}, {1, 1}}, .comparison = problem::Comparison::kLessEqual, .bound = 1}});
       out.model = std::make_shared<const solve::Model>(*std::move(one_of_two));
+    } else if (solver_.info().name == "pubo") {
+      out.model =
+          std::make_shared<const solve::Model>(problem::Polynomial::from_bqm(std::get<problem::Bqm>(*out.model)));
     } else if (!solver_.info().takes_bqm) {
       auto model = problem::Cqm::create(std::get<problem::Bqm>(*out.model), {});
       out.model = std::make_shared<const solve::Model>(*std::move(model));

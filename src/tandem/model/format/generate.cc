@@ -480,4 +480,21 @@ Result<Generated> generate_planted(const PlantedOptions& options) {
       .problem = std::move(problem), .format = FileFormat::kRudy, .command = std::move(command), .optimum = optimum};
 }
 
+Result<Generated> generate_labs(const LabsOptions& options) {
+  const std::uint32_t n = options.size;
+  TANDEM_TRY(check_range("size", n, 1, LabsOptions::kSizeMax));
+  // The square of a sum of products: each product with itself is 1, each pair of them comes twice.
+  std::vector<problem::Monomial> terms = {{.variables = {}, .coefficient = n * (n - 1) / 2.0}};
+  for (std::uint32_t k = 1; k < n; ++k) {
+    for (std::uint32_t i = 0; i + k < n; ++i) {
+      for (std::uint32_t j = i + 1; j + k < n; ++j)
+        terms.push_back({.variables = {i, i + k, j, j + k}, .coefficient = 2});
+    }
+  }
+  TANDEM_TRY_ASSIGN(auto polynomial, problem::Polynomial::create(problem::Vartype::kSpin, n, std::move(terms)));
+  return Generated{.problem = problem::make_pubo(std::move(polynomial), problem::Sense::kMin),
+                   .format = FileFormat::kDocument,
+                   .command = fmt::format("tandem generate labs --size {}", n)};
+}
+
 }  // namespace tandem::format

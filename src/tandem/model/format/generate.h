@@ -88,4 +88,14 @@ struct PlantedOptions {
 };
 Result<Generated> generate_planted(const PlantedOptions& options);
 
+/// Low autocorrelation binary sequences: of `size` spins minimise the sum over k = 1 .. size-1 of (sum_i s_i s_{i+k})^2, as a polynomial
+/// with about size^3 / 12 terms of order four. Source: Packebusch, Mertens 2016, "Low autocorrelation binary sequences" (Journal of Physics
+/// A 49, 165001), with all optima up to 66 spins.
+/// `tandem generate labs --size N`
+struct LabsOptions {
+  static constexpr std::uint32_t kSizeMax = 256;  ///< 1.4 million terms
+  std::uint32_t size = 0;
+};
+Result<Generated> generate_labs(const LabsOptions& options);
+
 }  // namespace tandem::format

@@ -285,5 +285,33 @@ TEST(Generators, options_outside_their_limits_are_refused_with_the_flag) {
   EXPECT_THAT(parse_edge_weights("pm2"), FailsWith(errors::kValueOutOfRange));
 }
 
+TEST(Labs, is_the_sum_of_the_squared_correlations_of_every_sequence) {
+  for (std::uint32_t n = 1; n <= 10; ++n) {
+    const Generated generated = generate_labs({.size = n}).value();
+    ASSERT_EQ(generated.problem->num_variables(), n);
+    for (std::uint32_t word = 0; word < 1u << n; ++word) {
+      problem::Assignment spins(n);
+      for (std::uint32_t i = 0; i < n; ++i) spins[i] = (word >> i & 1) != 0 ? 1 : -1;
+      int energy = 0;
+      for (std::uint32_t k = 1; k < n; ++k) {
+        int correlation = 0;
+        for (std::uint32_t i = 0; i + k < n; ++i) correlation += spins[i] * spins[i + k];
+        energy += correlation * correlation;
+      }
+      ASSERT_EQ(generated.problem->score(spins).objective, energy) << n << " " << word;
+    }
+  }
+}
+
+TEST(Labs, is_written_as_a_document_alone) {
+  const Generated generated = generate_labs({.size = 5}).value();
+  EXPECT_EQ(generated.format, FileFormat::kDocument);
+  EXPECT_EQ(generated.command, "tandem generate labs --size 5");
+  EXPECT_THAT(write_problem(*generated.problem, FileFormat::kSparse), FailsWith(errors::kFormatCannotExpress));
+  EXPECT_THAT(write_problem(*generated.problem, FileFormat::kQplib), FailsWith(errors::kFormatCannotExpress));
+  EXPECT_THAT(generate_labs({.size = 0}), FailsAt("--size", errors::kValueOutOfRange));
+  EXPECT_THAT(generate_labs({.size = LabsOptions::kSizeMax + 1}), FailsAt("--size", errors::kValueOutOfRange));
+}
+
 }  // namespace
 }  // namespace tandem::format

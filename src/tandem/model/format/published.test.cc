@@ -13,6 +13,7 @@
 #include "tandem/base/rng.h"
 #include "tandem/base/testing/matchers.h"
 #include "tandem/model/format/format.h"
+#include "tandem/model/format/generate.h"
 
 namespace tandem::format {
 namespace {
@@ -172,6 +173,26 @@ TEST_F(Published, no_instance_is_read_without_saying_what_it_is) {
   for (const char* file : {"maxcut_gset/G1.txt", "qubo_beasley/bqp50-2.sparse", "maxcut_biqmac_rudy/g05_60.0"}) {
     EXPECT_THAT(read_problem(text_of(folder_ / file), file, {}, registry), FailsWith(errors::kFormatAmbiguous));
   }
+}
+
+/// QOBLIB's sequences: "# Energy: E", then a bit a line.
+TEST_F(Published, low_autocorrelation_sequences_have_their_energy_in_the_polynomial_that_is_generated) {
+  int sequences = 0;
+  for (const fs::path& path : files_in("qoblib/02-labs/solutions")) {
+    if (path.extension() != ".sol") continue;
+    std::istringstream lines(text_of(path));
+    Assignment spins;
+    double energy = -1;
+    for (std::string line; std::getline(lines, line);) {
+      if (line.starts_with("# Energy: ")) energy = std::stod(line.substr(10));
+      if (line.starts_with("0") || line.starts_with("1")) spins.push_back(line[0] == '1' ? 1 : -1);
+    }
+    const auto generated = generate_labs({.size = static_cast<std::uint32_t>(spins.size())});
+    ASSERT_THAT(generated, Succeeds()) << path;
+    EXPECT_EQ(generated->problem->score(spins).objective, energy) << path;
+    ++sequences;
+  }
+  EXPECT_GE(sequences, 65);
 }
 
 }  // namespace

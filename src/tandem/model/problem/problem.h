@@ -86,6 +86,7 @@ std::vector<ProblemType> builtin_problem_types();
 /// Makers for readers and generators (the same classes that parse() makes).
 ProblemPtr make_qubo(Bqm binary_bqm, Sense sense);  ///< coefficients as the user gave them, in `sense`
 ProblemPtr make_ising(Bqm spin_bqm, Sense sense);
+ProblemPtr make_pubo(Polynomial polynomial, Sense sense);
 /// Weighted edges; maximise the weight cut.
 Result<ProblemPtr> make_max_cut(std::size_t num_nodes, std::vector<QuadraticTerm> edges);
 /// Edges of weight 1; in any order, some may stand twice. Errors: 1023 value_out_of_range; 1103 model_too_large.

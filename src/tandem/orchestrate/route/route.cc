@@ -79,6 +79,8 @@ double suitability(const RouteInput& input, const BackendInfo& info) {
     score = probe.conflicts ? 11 : -1;
   else if (method == "constrained")
     score = probe.num_constraints > 0 ? 10 : -1;
+  else if (method == "pubo")
+    score = probe.order > 2 ? 10 : -1;
   else if (method == "portfolio")
     score = probe.order > 2 ? -1 : 9;
   else if (method == "annealing")

@@ -580,6 +580,21 @@ TEST_F(RouteTest, the_probe_sees_the_structure) {
   EXPECT_EQ(circuits.instance_class, "program/3");
 }
 
+TEST_F(RouteTest, a_polynomial_goes_to_the_solver_of_polynomials_and_is_not_refined) {
+  add({.id = BackendId("cpu.pubo"), .tier = job::Tier::kCpu, .takes_solve = true});
+  const auto of_order = [](const Json& variables) {
+    return spec_of({{"problem", {{"type", "pubo"}, {"num_variables", 3}, {"terms", {{variables, 1}}}}}});
+  };
+  const job::JobSpec cubic = of_order({0, 1, 2});
+  const auto planned = plan(cubic);
+  ASSERT_THAT(planned, Succeeds());
+  EXPECT_EQ(planned->primary, "cpu.pubo");
+  EXPECT_THAT(step(*planned, job::StepKind::kSolve)->fallbacks, ElementsAre("cpu.annealing"));
+  EXPECT_EQ(step(*planned, job::StepKind::kRefine), nullptr);
+  const job::JobSpec quadratic = of_order({0, 1});
+  EXPECT_EQ(plan(quadratic)->primary, "cpu.tabu");
+}
+
 TEST_F(RouteTest, quotes_are_asked_for_the_largest_work_that_the_plan_could_submit) {
   const job::JobSpec spec = ring();
   const auto work = representative_work(spec, probe(spec), facts("lab.device").backend->info());

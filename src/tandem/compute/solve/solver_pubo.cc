@@ -1,0 +1,142 @@
+#include <algorithm>
+
+#include "tandem/base/rng.h"
+#include "tandem/compute/solve/labs_search.h"
+#include "tandem/compute/solve/mixed_strand.h"
+#include "tandem/compute/solve/outcome.h"
+#include "tandem/compute/solve/solver.h"
+
+namespace tandem::solve {
+
+namespace {
+
+constexpr std::uint64_t kRoundFirst = 1 << 17;  // units: half a millisecond
+constexpr std::uint64_t kRoundMax = 1 << 24;    // 60 ms
+constexpr std::uint64_t kRoundsByItself = 14;   // a quarter of a second a strand
+constexpr std::uint64_t kTrialRounds = 6;       // before the engines' results move their shares
+constexpr std::uint32_t kLead = 7;              // share of the engine that leads, against 1
+
+using Strands = std::vector<std::unique_ptr<Strand>>;
+
+/// One strand for each of `options`, with the engines that `furnish` gives it.
+Strands make_strands(const Model& model, const SolveOptions& options,
+                     const std::function<void(MixedStrand&, EngineOptions)>& furnish) {
+  const std::vector<problem::Assignment> starts = start_bits(model, options);
+  const std::size_t count = num_strands(options);
+  Strands strands;
+  for (std::size_t i = 0; i < count; ++i) {
+    EngineOptions own{.seed = derive_seed(options.seed, i),
+                      .candidates_max = std::max<std::uint64_t>(1, options.candidates_max)};
+    for (std::size_t k = i; k < starts.size(); k += count) own.starts.push_back(starts[k]);
+    auto strand = std::make_unique<MixedStrand>();
+    furnish(*strand, std::move(own));
+    strands.push_back(std::move(strand));
+  }
+  return strands;
+}
+
+/// Every strand hears of the best of all, its own engines' included; engines that found less get less time.
+void exchange(const Strands& strands, std::uint64_t round) {
+  Archive best(strands.size());
+  for (const auto& strand : strands) best.offer(static_cast<const MixedStrand&>(*strand).best(1));
+  for (const auto& strand : strands) {
+    for (const Candidate& candidate : best.candidates()) static_cast<MixedStrand&>(*strand).offer(candidate);
+  }
+  if (round < kTrialRounds) return;
+  std::vector<std::int64_t> found(static_cast<const MixedStrand&>(*strands[0]).num_engines(), INT64_MAX);
+  for (const auto& strand : strands) {
+    for (std::size_t i = 0; i < found.size(); ++i)
+      found[i] = std::min(found[i], static_cast<const MixedStrand&>(*strand).engine(i).best_energy());
+  }
+  const std::int64_t least = *std::ranges::min_element(found);
+  const bool all = std::ranges::all_of(found, [&](std::int64_t energy) { return energy == least; });
+  for (const auto& strand : strands) {
+    for (std::size_t i = 0; i < found.size(); ++i)
+      static_cast<MixedStrand&>(*strand).set_share(i, !all && found[i] == least ? kLead : 1);
+  }
+}
+
+class PuboSolver final : public Solver {
+ public:
+  const SolverInfo& info() const override {
+    static constexpr SolverInfo kInfo{
+        .name = "pubo",
+        .summary = "races tabu search and annealing on polynomials of any order; knows low autocorrelation sequences",
+        .version = "1",
+        .takes_polynomial = true,
+        .variables_max = problem::Bqm::kVariablesMax};
+    return kInfo;
+  }
+
+  Result<SolveOutcome> solve(const Model& model, const SolveOptions& options,
+                             const SolveContext& context) const override {
+    const std::size_t count = num_strands(options);
+    TANDEM_TRY(check_input(info(), model, options, count));
+    if (num_variables(model) == 0) return empty_outcome(model, count, kUnitName);
+    const auto& polynomial = std::get<problem::Polynomial>(model);
+    return with_memory(options, [&] {
+      const auto labs = LabsForm::read(polynomial);
+      return labs ? on_sequences(model, *labs, options, context) : on_terms(model, polynomial, options, context);
+    });
+  }
+
+ private:
+  static constexpr std::string_view kUnitName = "visits";
+
+  static Result<SolveOutcome> on_sequences(const Model& model, const LabsForm& labs, const SolveOptions& options,
+                                           const SolveContext& context) {
+    const std::uint64_t strand_bytes =
+        labs_search_bytes(labs.size()) + MemeticSearch::bytes_beside(labs.size(), options.candidates_max);
+    TANDEM_TRY(check_memory(num_strands(options) * strand_bytes, options));
+    const Strands strands = make_strands(model, options, [&](MixedStrand& strand, const EngineOptions& own) {
+      strand.add(make_labs_engine(labs.size(), own, context.isa), 1);
+    });
+    return run(model, labs, options, context, strands);
+  }
+
+  static Result<SolveOutcome> on_terms(const Model& model, const problem::Polynomial& polynomial,
+                                       const SolveOptions& options, const SolveContext& context) {
+    TANDEM_TRY_ASSIGN(const PolynomialModel search, PolynomialModel::create(polynomial, options.memory_bytes_max));
+    const std::uint64_t strand_bytes = TabuSearch::bytes(search) +
+                                       MemeticSearch::bytes_beside(search.size(), options.candidates_max) +
+                                       AnnealingSearch::bytes(search.size(), options.candidates_max);
+    TANDEM_TRY(check_memory(search.bytes() + num_strands(options) * strand_bytes, options));
+    const Temperatures temperatures = measure_temperatures(search);
+    const Strands strands = make_strands(model, options, [&](MixedStrand& strand, EngineOptions own) {
+      strand.add(make_memetic_engine(search, own), 1);
+      own.seed = derive_seed(own.seed, 1);
+      strand.add(make_annealing_engine(search, own, temperatures), 1);
+    });
+    return run(model, search, options, context, strands);
+  }
+
+  /// `form` knows the objectives of energies.
+  template <class Form>
+  static Result<SolveOutcome> run(const Model& model, const Form& form, const SolveOptions& options,
+                                  const SolveContext& context, const Strands& strands) {
+    const RoundLengths lengths{
+        .first = kRoundFirst, .max = kRoundMax, .rounds_max = rounds_allowed(options, context, kRoundsByItself)};
+    Race race({.objective = [&](std::int64_t energy) { return form.objective(energy); },
+               .target = options.target ? form.energy_at_most(*options.target) : std::nullopt},
+              options.work, context);
+    const StopReason reason = race.run(strands, lengths, [&](std::uint64_t round) { exchange(strands, round); });
+    Archive archive(std::max<std::uint64_t>(1, options.candidates_max));
+    for (const auto& strand : strands) static_cast<const MixedStrand&>(*strand).collect(archive);
+    if (archive.empty()) return unsearched_outcome(model, options, context, work_done(strands), kUnitName);
+    SolveOutcome outcome;
+    outcome.samples = make_samples(model, archive.candidates(), nullptr);
+    outcome.work_done = work_done(strands);
+    outcome.reason = reason;
+    outcome.unit_name = kUnitName;
+    return outcome;
+  }
+};
+
+}  // namespace
+
+const Solver& pubo_solver() {
+  static const PuboSolver solver;
+  return solver;
+}
+
+}  // namespace tandem::solve
