@@ -15,6 +15,7 @@ TabuSearch::TabuSearch(std::size_t n, std::size_t room) : bits_(room), goal_(n),
 }
 
 void TabuSearch::begin(problem::AssignmentView goal, std::uint64_t seed, std::uint64_t patience) {
+  end_search();
   rng_ = Xoshiro256(seed);
   std::ranges::copy(goal, goal_.begin());
   patience_ = patience;

@@ -69,11 +69,12 @@ class TabuSearch {
   enum class Phase : std::uint8_t { kWalking, kLinking, kSearching };
   static constexpr std::int32_t kIterationsMax = 1 << 30;  // a run this long is ended: tenures are 32-bit
 
+  /// From here on no variable is tabu.
+  virtual void end_search() = 0;
   /// Outside the search: flips and no more.
   virtual void flip(std::size_t i) = 0;
   /// Where among `variables` one of least flip energy is.
   virtual std::size_t least_of(std::span<const std::uint32_t> variables) const = 0;
-  /// From here on no variable is tabu.
   virtual void start_search() = 0;
   virtual void search_step() = 0;
 

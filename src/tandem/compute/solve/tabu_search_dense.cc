@@ -86,10 +86,13 @@ class DenseTabuSearch final : public TabuSearch {
     return out;
   }
 
-  void start_search() override {
+  void end_search() override {
     for (const Tabu& one : tabu_) flip_[one.variable] -= kTabu;
     tabu_.clear();
     least_tabu_ = kNever;
+  }
+
+  void start_search() override {
     least_ = kernels_.score(row(0));
     note_local_optimum();
   }

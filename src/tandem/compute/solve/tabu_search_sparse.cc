@@ -52,9 +52,12 @@ class SparseTabuSearch final : public TabuSearch {
     return out;
   }
 
-  void start_search() override {
+  void end_search() override {
     std::ranges::fill(tabu_until_, 0);
     for (auto& slot : expiring_) slot.clear();
+  }
+
+  void start_search() override {
     score_all();
     note_local_optimum();
   }
