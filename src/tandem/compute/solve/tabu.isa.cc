@@ -1,3 +1,5 @@
+#include <immintrin.h>
+
 #include "tandem/compute/solve/tabu_kernels.h"
 
 namespace tandem::solve::TANDEM_ISA {
@@ -43,26 +45,32 @@ Field pass(const TabuRow<Weight, Field>& it) {
   using Bits = Lanes<std::int8_t, Field>;
   constexpr std::size_t kLanes = kRegister / sizeof(Field);
   static_assert(kLanes <= kTabuLanes);
+  // Copies: the compiler cannot know that writing an energy leaves these alone.
+  Field* const flips = it.flip;
+  const Weight* const row = it.row;
+  const std::int8_t* const high = it.bits;
+  Field* const lanes = it.least;
+  const std::size_t num_blocks = it.num_blocks;
   const Bits down = Bits{} + it.down;
   const int shift = it.shift;
   Fields least = Fields{} + kNever<Field>;
-  for (std::size_t block = 0; block < it.num_blocks; ++block) {
+  for (std::size_t block = 0; block < num_blocks; ++block) {
     Fields of_block = Fields{} + kNever<Field>;
 #pragma GCC unroll 16
     for (std::size_t k = 0; k < kTabuBlock; k += kLanes) {
       const std::size_t at = block * kTabuBlock + k;
-      auto& flip = *reinterpret_cast<Fields*>(it.flip + at);
+      auto& flip = *reinterpret_cast<Fields*>(flips + at);
       if constexpr (kPass == Pass::kAdd) {
-        const Bits bits = -*reinterpret_cast<const Bits*>(it.bits + at) ^ down;
+        const Bits bits = -*reinterpret_cast<const Bits*>(high + at) ^ down;
         const Weights sign = __builtin_convertvector(bits, Weights);
-        const Weights weights = (*reinterpret_cast<const Weights*>(it.row + at) ^ sign) - sign;
+        const Weights weights = (*reinterpret_cast<const Weights*>(row + at) ^ sign) - sign;
         Fields change = __builtin_convertvector(weights, Fields);
         if constexpr (sizeof(Weight) == 1) change <<= shift;
         flip += change;
       }
       of_block = less_of<Field>(of_block, flip);
     }
-    *reinterpret_cast<Fields*>(it.least + block * kTabuLanes) = of_block;
+    *reinterpret_cast<Fields*>(lanes + block * kTabuLanes) = of_block;
     least = less_of<Field>(least, of_block);
   }
   return least_lane<Field>(least);
@@ -70,12 +78,16 @@ Field pass(const TabuRow<Weight, Field>& it) {
 
 template <class Field>
 std::size_t find(const Field* least, std::size_t num_blocks, std::size_t start, Field energy) {
-  constexpr std::size_t kLanes = kRegister / sizeof(Field);
   for (std::size_t block = start;; block = block + 1 == num_blocks ? 0 : block + 1) {
-    const Field* lanes = least + block * kTabuLanes;
-    unsigned found = 0;
-    for (std::size_t k = 0; k < kLanes; ++k) found |= lanes[k] == energy ? 1u : 0u;
-    if (found != 0) return block;
+    const auto lanes = *reinterpret_cast<const Lanes<Field, Field>*>(least + block * kTabuLanes);
+    const auto equal = lanes == energy;
+#if defined(__AVX512F__)
+    if (_mm512_test_epi32_mask((__m512i)equal, (__m512i)equal) != 0) return block;
+#elif defined(__AVX2__)
+    if (_mm256_testz_si256((__m256i)equal, (__m256i)equal) == 0) return block;
+#else
+    if (_mm_testz_si128((__m128i)equal, (__m128i)equal) == 0) return block;
+#endif
   }
 }
 
