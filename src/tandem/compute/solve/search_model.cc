@@ -211,7 +211,7 @@ Result<SearchModel> SearchModel::create(const problem::Bqm& bqm, std::uint64_t m
   const bool narrow = field_max <= kFieldMax;
   const int shift = weight_bits == 0 ? 0 : std::countr_zero(static_cast<std::uint64_t>(weight_bits));
   const std::uint64_t sparse_bytes = model.num_entries_ * (narrow ? 8 : 16) + 2 * n * 8;
-  const std::uint64_t weight_bytes = !narrow                                                         ? 8
+  const std::uint64_t weight_bytes = !narrow                                                          ? 8
                                      : weight_max >> shift <= std::numeric_limits<std::int8_t>::max() ? 1
                                      : weight_max <= std::numeric_limits<std::int16_t>::max()         ? 2
                                                                                                       : 4;

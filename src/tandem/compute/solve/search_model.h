@@ -40,7 +40,8 @@ struct DenseRows {
   using Weight = WeightType;  ///< never the least value of its type, so that it can be negated
   using Field = FieldType;
   std::size_t stride = 0;  ///< variables rounded up to kDenseBlock
-  int shift = 0;  ///< bytes only: they are in steps of 1 << shift, for couplings are often even where a linear term is not
+  int shift =
+      0;  ///< bytes only: they are in steps of 1 << shift, for couplings are often even where a linear term is not
   simd::AlignedVector<Weight> weights{};
 
   const Weight* row(std::size_t i) const { return weights.data() + i * stride; }
@@ -65,7 +66,8 @@ using Rows = std::variant<SparseRows<std::int32_t>, SparseRows<std::int64_t>, De
 /// Threads: immutable after create().
 class SearchModel {
  public:
-  static constexpr std::int64_t kFieldMax = std::int64_t{1} << 29;  ///< a quarter of an int32, so that two ranges of energies stand apart
+  static constexpr std::int64_t kFieldMax =
+      std::int64_t{1} << 29;  ///< a quarter of an int32, so that two ranges of energies stand apart
   static constexpr std::int64_t kLongFieldMax = std::int64_t{1} << 61;  ///< as much of an int64
 
   /// Errors: 1004 out_of_memory - needs more than `memory_bytes_max`, before anything is allocated.

@@ -92,8 +92,8 @@ std::size_t find(const Field* least, std::size_t num_blocks, std::size_t start, 
 }
 
 template <class Weight, class Field>
-constexpr DenseTabuKernels<Weight, Field> kDense = {&pass<Pass::kAdd, Weight, Field>, &pass<Pass::kScore, Weight, Field>,
-                                                    &find<Field>};
+constexpr DenseTabuKernels<Weight, Field> kDense = {&pass<Pass::kAdd, Weight, Field>,
+                                                    &pass<Pass::kScore, Weight, Field>, &find<Field>};
 
 }  // namespace
 

@@ -22,7 +22,7 @@ constexpr simd::KernelTables<TabuKernels> kKernels = {&portable::kTabuKernels, &
 
 /// Weights and energies at the ends of their types, against plain sums.
 template <class Weight, class Field>
-void check_kernels(DenseTabuKernels<Weight, Field> TabuKernels::*member, int shift) {
+void check_kernels(DenseTabuKernels<Weight, Field> TabuKernels::* member, int shift) {
   constexpr std::int64_t kWeightMax = std::numeric_limits<Weight>::max() >> (sizeof(Weight) == sizeof(Field) ? 2 : 0);
   constexpr std::int64_t kFlipMax = std::numeric_limits<Field>::max() / 4;
   for (const simd::Isa isa : simd::runnable_isas()) {
@@ -137,9 +137,10 @@ Walked walk(const SearchModel& model) {
 }
 
 TEST(TabuSearch, energies_are_those_of_the_model_and_steps_the_same_on_every_instruction_set) {
-  const std::vector<Bqm> models = {coupled(1, 2, 1),          coupled(2, 254, 2),     coupled(3, 6, 3),
-                                   coupled(64, 254, 4),       coupled(65, 254, 5),    coupled(130, 32766, 6),
-                                   coupled(130, 4'000'000, 7), coupled(70, 0x1.0p50, 8), problem::random_bqm(Vartype::kSpin, 400, 0.01, 9)};
+  const std::vector<Bqm> models = {
+      coupled(1, 2, 1),           coupled(2, 254, 2),       coupled(3, 6, 3),
+      coupled(64, 254, 4),        coupled(65, 254, 5),      coupled(130, 32766, 6),
+      coupled(130, 4'000'000, 7), coupled(70, 0x1.0p50, 8), problem::random_bqm(Vartype::kSpin, 400, 0.01, 9)};
   for (const Bqm& bqm : models) {
     std::optional<Walked> first;
     for (const simd::Isa isa : simd::runnable_isas()) {
@@ -203,7 +204,8 @@ TEST(TabuSearch, begins_at_the_best_of_the_middle_third_of_a_greedy_path) {
   Xoshiro256 rng(13);
   std::vector<QuadraticTerm> terms;  // of so many values that energies do not tie
   for (std::uint32_t u = 0; u < 90; ++u) {
-    for (std::uint32_t v = u + 1; v < 90; ++v) terms.push_back({u, v, static_cast<double>(rng.below(1 << 20)) - (1 << 19)});
+    for (std::uint32_t v = u + 1; v < 90; ++v)
+      terms.push_back({u, v, static_cast<double>(rng.below(1 << 20)) - (1 << 19)});
   }
   const auto model =
       SearchModel::create(Bqm::create(Vartype::kBinary, std::vector<double>(90), std::move(terms), 0).value(), kMemory);
