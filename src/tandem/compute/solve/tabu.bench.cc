@@ -4,7 +4,8 @@
 // Goal: 4 M flips a second and core at 1,000 variables, 2 M at 3,000 and 1 M at 7,000 with AVX-512. The limit of the machine: a flip
 // reads a byte of the row, a byte of the bits and an energy of four bytes for each variable, and writes the energy: 10 bytes, which
 // `bytes` counts; `row_bytes` are those that come from behind the second cache for large models. A core that stores 32 bytes a cycle
-// at 3 GHz does a flip of 7,000 variables in 0.3 us; reading the row from the third cache at 20 GB/s takes as long. The energy of the best is checked.
+// at 3 GHz does a flip of 7,000 variables in 0.3 us; reading the row from the third cache at 20 GB/s takes as long. The energy of the
+// best is checked.
 //   ./dev bench compute/solve
 #include <benchmark/benchmark.h>
 
@@ -25,8 +26,8 @@ void flips(benchmark::State& run) {
   }
   const auto n = static_cast<std::uint32_t>(run.range(0));
   const auto made = format::generate_palubeckis({.variables = n, .density = 80, .seed = n});
-  const auto bqm = made->problem->to_bqm();
-  const SearchModel model = SearchModel::create(*bqm, std::uint64_t{1} << 32, isa).value();
+  const auto bqm = std::get<problem::Bqm>(made->problem->state());
+  const SearchModel model = SearchModel::create(bqm, std::uint64_t{1} << 32, isa).value();
   const auto search = TabuSearch::create(model);
   search->begin(problem::Assignment(n), 1, UINT64_MAX);
   for (std::uint32_t k = 0; k < 2 * n; ++k) search->step();  // down to where searches spend their time
