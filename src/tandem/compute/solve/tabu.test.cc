@@ -154,8 +154,9 @@ TEST(TabuSearch, energies_are_those_of_the_model_and_steps_the_same_on_every_ins
 }
 
 TEST(TabuSearch, finds_the_optimum_of_small_models) {
-  for (std::uint32_t n = 1; n <= 16; ++n) {
-    for (const double largest : {8.0, 254.0, 32766.0, 4e6, 0x1.0p50}) {
+  for (std::uint32_t n = 1; n <= 20; ++n) {
+    for (const double largest : {254.0, 8.0, 32766.0, 4e6, 0x1.0p50}) {
+      if (n > 14 && largest != 254) break;  // a second each
       const auto model = SearchModel::create(coupled(n, largest, n), kMemory);
       ASSERT_TRUE(model.has_value());
       std::int64_t least = 0;
