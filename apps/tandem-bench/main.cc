@@ -117,10 +117,7 @@ Result<Json> run(const problem::Problem& problem, const solve::Model& model, con
                                   },
                               .threads = wanted.threads};
   if (!wanted.isa.empty()) {
-    const auto isa = simd::find_isa(wanted.isa);
-    if (!isa || *isa > simd::best_isa())
-      return fail_at("--isa", errors::kUsage, "{} is not an instruction set of this machine", quote(wanted.isa));
-    context.isa = *isa;
+    TANDEM_TRY_ASSIGN(context.isa, simd::parse_isa(wanted.isa));
   }
   TANDEM_TRY_ASSIGN(const solve::SolveOutcome outcome, solver.solve(model, options, context));
   const double seconds = elapsed_s();

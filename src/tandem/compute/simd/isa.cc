@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tandem/base/text.h"
+
 namespace tandem::simd {
 namespace {
 
@@ -20,10 +22,17 @@ Isa detect() {
 
 std::string_view to_string(Isa isa) { return kNames[static_cast<std::size_t>(isa)]; }
 
-std::optional<Isa> find_isa(std::string_view name) {
+Result<Isa> parse_isa(std::string_view name) {
   const auto found = std::ranges::find(kNames, name);
-  if (found == kNames.end()) return std::nullopt;
-  return kAll[static_cast<std::size_t>(found - kNames.begin())];
+  if (found == kNames.end()) {
+    return fail(errors::kValueOutOfRange, "no instruction set is called {}; use portable, avx2 or avx512", quote(name));
+  }
+  const Isa isa = kAll[static_cast<std::size_t>(found - kNames.begin())];
+  if (isa > best_isa()) {
+    return fail(errors::kValueOutOfRange, "this machine does not run {}; the best that it runs is {}", name,
+                to_string(best_isa()));
+  }
+  return isa;
 }
 
 Isa best_isa() {

@@ -7,9 +7,10 @@
 
 #include <array>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string_view>
+
+#include "tandem/base/result.h"
 
 namespace tandem::simd {
 
@@ -22,7 +23,8 @@ enum class Isa : std::uint8_t {
 inline constexpr std::size_t kNumIsas = 3;
 
 std::string_view to_string(Isa isa);  ///< "portable", "avx2", "avx512"
-std::optional<Isa> find_isa(std::string_view name);
+/// One that this machine runs. Errors: 1023 value_out_of_range.
+Result<Isa> parse_isa(std::string_view name);
 
 /// The best that this processor, and its operating system, runs.
 Isa best_isa();

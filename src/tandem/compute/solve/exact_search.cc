@@ -30,7 +30,8 @@ void for_each_coupling(const SearchModel& model, std::size_t i, Visit visit) {
       model.rows());
 }
 
-std::vector<std::vector<std::uint32_t>> components_of(const SearchModel& model) {
+/// The components, or as many as there are up to one of more than `enough` variables, of which not all need be listed.
+std::vector<std::vector<std::uint32_t>> components_of(const SearchModel& model, std::size_t enough = SIZE_MAX) {
   std::vector<std::vector<std::uint32_t>> out;
   std::vector<bool> seen(model.size());
   std::vector<std::vector<std::uint32_t>> lost(model.lost_pairs().empty() ? 0 : model.size());
@@ -42,7 +43,7 @@ std::vector<std::vector<std::uint32_t>> components_of(const SearchModel& model) 
     if (seen[root]) continue;
     seen[root] = true;
     std::vector<std::uint32_t> members{root};
-    for (std::size_t next = 0; next < members.size(); ++next) {
+    for (std::size_t next = 0; next < members.size() && members.size() <= enough; ++next) {
       const std::uint32_t i = members[next];
       const auto reach = [&](std::uint32_t j) {
         if (!seen[j]) members.push_back(j);
@@ -51,8 +52,10 @@ std::vector<std::vector<std::uint32_t>> components_of(const SearchModel& model) 
       for_each_coupling(model, i, [&](std::uint32_t j, std::int64_t) { reach(j); });
       if (!lost.empty()) std::ranges::for_each(lost[i], reach);
     }
+    const bool last = members.size() > enough;
     std::ranges::sort(members);
     out.push_back(std::move(members));
+    if (last) break;
   }
   return out;
 }
@@ -122,13 +125,13 @@ ExactSearch::ExactSearch(const SearchModel& model, ExactOptions options)
 
 std::uint64_t ExactSearch::bytes(const SearchModel& model, std::size_t candidates_max) {
   return MemeticSearch::bytes(model, candidates_max) + model.size() * (candidates_max + 40) +
-         SpinTree::bytes(std::min(largest_component(model), kTreeMax));
+         SpinTree::bytes(largest_component(model, kTreeMax));
 }
 
-std::size_t ExactSearch::largest_component(const SearchModel& model) {
+std::size_t ExactSearch::largest_component(const SearchModel& model, std::size_t at_most) {
   std::size_t largest = 0;
-  for (const auto& members : components_of(model)) largest = std::max(largest, members.size());
-  return largest;
+  for (const auto& members : components_of(model, at_most)) largest = std::max(largest, members.size());
+  return std::min(largest, at_most);
 }
 
 void ExactSearch::advance(std::uint64_t units_end, const Watch& watch) {

@@ -33,8 +33,8 @@ class ExactSearch {
 
   ExactSearch(const SearchModel& model, ExactOptions options);
   static std::uint64_t bytes(const SearchModel& model, std::size_t candidates_max);
-  /// Variables in the largest component.
-  static std::size_t largest_component(const SearchModel& model);
+  /// Variables in the largest component, or `at_most`. Cost: little more than one row where the model is dense and larger.
+  static std::size_t largest_component(const SearchModel& model, std::size_t at_most);
 
   /// As Strand::advance(), until done().
   void advance(std::uint64_t units_end, const Watch& watch);

@@ -45,7 +45,7 @@ struct Line {
       out.tabu = model.dense() ? kLead : 2;
       out.annealing = model.dense() ? 1 : 3;
     }
-    const std::size_t largest = ExactSearch::largest_component(model);
+    const std::size_t largest = ExactSearch::largest_component(model, kProvableMax + 1);
     if (largest <= kProvableMax) out.exact = largest <= kProvedSoon ? 4 * kLead : kLead / 2;
     return out;
   }
