@@ -14,7 +14,7 @@ void for_row(const Rows& rows, std::size_t i, std::size_t n, const auto& use) {
   } else {
     const auto* row = rows.row(i);
     for (std::uint32_t j = 0; j < n; ++j) {
-      if (row[j] != 0) use(j, static_cast<std::int64_t>(row[j]));
+      if (row[j] != 0) use(j, std::int64_t{rows.field(row[j])});
     }
   }
 }

@@ -23,7 +23,7 @@ void for_each_coupling(const SearchModel& model, std::size_t i, Visit visit) {
         } else {
           const auto* row = rows.row(i);
           for (std::uint32_t j = 0; j < model.size(); ++j) {
-            if (row[j] != 0) visit(j, static_cast<std::int64_t>(row[j]));
+            if (row[j] != 0) visit(j, std::int64_t{rows.field(row[j])});
           }
         }
       },

@@ -28,47 +28,29 @@ template <class Lane>
 class LabsSearch final : public TabuSearch {
  public:
   LabsSearch(std::size_t num_spins, const LabsLaneKernels<Lane>& kernels)
-      : kernels_(kernels), n_(num_spins), lanes_(whole_blocks(num_spins)), memory_(kArrayLanes * lanes_ + kLabsBlock) {
-    bits_.assign(n_, 0);
-    best_bits_.assign(n_, 0);
+      : TabuSearch(num_spins, num_spins, kIterationsOfLanes),
+        kernels_(kernels),
+        n_(num_spins),
+        lanes_(whole_blocks(num_spins)),
+        memory_(kArrayLanes * lanes_ + kLabsBlock) {
     lay_out();
     fill();
-  }
-
-  void begin(problem::AssignmentView goal, std::uint64_t seed, std::uint64_t patience) override {
-    rng_ = Xoshiro256(seed);
-    goal_.assign(goal.begin(), goal.end());
-    patience_ = patience;
-    cursor_ = 0;
-    walking_ = true;
-    has_best_ = false;
-    iteration_ = 0;
-    last_gain_ = 0;
-  }
-
-  bool done() const override {
-    return !walking_ &&
-           (static_cast<std::uint64_t>(iteration_ - last_gain_) > patience_ || iteration_ >= kIterationsMax);
-  }
-
-  void step() override {
-    if (walking_) {
-      while (cursor_ < n_ && bits_[cursor_] == goal_[cursor_]) ++cursor_;
-      if (cursor_ < n_) {
-        energy_ += flip_energy(value(cursor_));
-        flip(cursor_);
-        return;
-      }
-      walking_ = false;
-      std::fill_n(arrays_.tabu_until, lanes_, Lane{0});
-    }
-    search_step();
   }
 
  private:
   static constexpr Lane kNever = std::numeric_limits<Lane>::max();
   static constexpr Lane kTenuresMax = 1 << 12;
-  static constexpr Lane kIterationsMax = kNever - kTenuresMax;  // a run this long is ended
+  static constexpr std::int32_t kIterationsOfLanes =
+      std::min<std::int64_t>(kIterationsMax, std::int64_t{kNever} - kTenuresMax);
+
+  void end_search() override { std::fill_n(arrays_.tabu_until, lanes_, Lane{0}); }
+  void start_search() override {}
+  std::size_t least_of(std::span<const std::uint32_t> variables) const override {
+    std::size_t out = 0;
+    for (std::size_t k = 1; k < variables.size(); ++k)
+      if (value(variables[k]) < value(variables[out])) out = k;
+    return out;
+  }
 
   void lay_out() {
     void* begin = memory_.data();
@@ -117,12 +99,13 @@ class LabsSearch final : public TabuSearch {
     return static_cast<Lane>(arrays_.diagonal[j] - arrays_.spins[lanes_ + j] * arrays_.field[j]);
   }
 
-  void flip(std::size_t j) {
+  void flip(std::size_t j) override {
+    energy_ += flip_energy(value(j));
     kernels_.flip(arrays_, j);
     bits_[j] = static_cast<std::int8_t>(1 - bits_[j]);
   }
 
-  void search_step() {
+  void search_step() override {
     const std::uint64_t random = rng_();
     // A flip adds 4 (n - 2 + value); what leads below the best of the run may be taken whatever its tenure.
     const std::int64_t aspired =
@@ -134,17 +117,11 @@ class LabsSearch final : public TabuSearch {
          .aspired = static_cast<Lane>(std::clamp<std::int64_t>(aspired, std::numeric_limits<Lane>::min(), kNever)),
          .turn = static_cast<Lane>(random & static_cast<std::uint64_t>(cycle - 1)),
          .cycle = cycle});
-    if (flip_energy(choice.least) >= 0 && (!has_best_ || energy_ < best_energy_)) {
-      has_best_ = true;
-      best_energy_ = energy_;
-      best_bits_ = bits_;
-      last_gain_ = iteration_;
-    }
+    if (flip_energy(choice.least) >= 0 && better()) note();
     ++iteration_;
     const std::uint64_t tenure_min = std::min<std::uint64_t>(n_ / 16, kTenuresMax / 4) + 1;
-    const std::uint64_t tenure = tenure_min + (((random >> 32) * tenure_min) >> 32);
-    arrays_.tabu_until[choice.spin] = static_cast<Lane>(iteration_ + static_cast<std::int64_t>(tenure));
-    energy_ += flip_energy(choice.value);
+    const std::uint64_t own_tenure = tenure_min + (((random >> 32) * tenure_min) >> 32);
+    arrays_.tabu_until[choice.spin] = static_cast<Lane>(iteration_ + static_cast<std::int64_t>(own_tenure));
     flip(choice.spin);
   }
 
@@ -153,13 +130,6 @@ class LabsSearch final : public TabuSearch {
   std::size_t lanes_;
   std::vector<Lane> memory_;
   LabsArrays<Lane> arrays_{};
-  Xoshiro256 rng_{0};
-  problem::Assignment goal_;
-  std::size_t cursor_ = 0;
-  bool walking_ = true;
-  std::uint64_t patience_ = 0;
-  std::int64_t iteration_ = 0;
-  std::int64_t last_gain_ = 0;
 };
 
 }  // namespace

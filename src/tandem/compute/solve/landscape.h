@@ -47,13 +47,14 @@ class QuadraticLandscape {
         for (const auto& entry : row) fields_[entry.column] += entry.weight;
       }
     } else {
-      const auto* row = rows_->row(i);
+      const Rows& rows = *rows_;
+      const auto* row = rows.row(i);
       Energy* fields = fields_.data();
       const std::size_t count = fields_.size();
       if (down) {
-        for (std::size_t j = 0; j < count; ++j) fields[j] -= row[j];
+        for (std::size_t j = 0; j < count; ++j) fields[j] -= rows.field(row[j]);
       } else {
-        for (std::size_t j = 0; j < count; ++j) fields[j] += row[j];
+        for (std::size_t j = 0; j < count; ++j) fields[j] += rows.field(row[j]);
       }
     }
   }

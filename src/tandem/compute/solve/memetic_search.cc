@@ -47,22 +47,19 @@ void MemeticSearch::advance(std::uint64_t units_end, const Watch& watch) {
 }
 
 void MemeticSearch::begin_run() {
-  if (next_start_ < options_.starts.size()) {
-    goal_ = options_.starts[next_start_++];
-  } else if (population_.size() < population_goal_) {
-    for (std::int8_t& bit : goal_) bit = static_cast<std::int8_t>(rng_() >> 63);
-  } else {
-    const std::size_t a = rng_.below(population_.size());
-    const std::size_t b = (a + 1 + rng_.below(population_.size() - 1)) % population_.size();
-    const problem::Assignment& first = population_[a].bits;
-    const problem::Assignment& second = population_[b].bits;
-    for (std::size_t i = 0; i < n_; ++i) {
-      const auto coin = static_cast<std::int8_t>(rng_() >> 63);
-      goal_[i] = first[i] == second[i] ? first[i] : coin;
-    }
-  }
-  search_->begin(goal_, rng_(), patience_);
   running_ = true;
+  if (next_start_ < options_.starts.size()) {
+    search_->begin(options_.starts[next_start_++], rng_(), patience_);
+    return;
+  }
+  if (population_.size() >= population_goal_) {
+    const std::size_t from = rng_.below(population_.size());
+    const std::size_t to = (from + 1 + rng_.below(population_.size() - 1)) % population_.size();
+    search_->relink(population_[from].bits, population_[to].bits, rng_(), patience_);
+    return;
+  }
+  for (std::int8_t& bit : goal_) bit = static_cast<std::int8_t>(rng_() >> 63);
+  search_->begin(goal_, rng_(), patience_);
 }
 
 void MemeticSearch::end_run() {

@@ -1,7 +1,7 @@
-// tandem/compute/solve/memetic_search.h - tabu runs from random starts, then from children of the best ones found.
+// tandem/compute/solve/memetic_search.h - tabu runs from random starts, then from paths between the best ones found.
 //
-// Room: compute, inside solve. Source: Lu, Glover, Hao 2010, "A hybrid metaheuristic approach to solving the UBQP problem"
-// (EJOR 207): uniform crossover of two elite parents keeps what they share, tabu search improves the child.
+// Room: compute, inside solve. Source: Wang, Lu, Glover, Hao 2012, "Path relinking for unconstrained binary quadratic programming"
+// (EJOR 223): what two elite assignments share stays, tabu search improves the best between them.
 #pragma once
 
 #include <memory>

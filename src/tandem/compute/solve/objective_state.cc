@@ -22,7 +22,7 @@ class State final : public ObjectiveState {
       const auto found = std::ranges::lower_bound(row, j, {}, &Rows::Entry::column);
       return found != row.end() && found->column == j ? found->weight : 0;
     } else {
-      return rows_.row(i)[j];
+      return rows_.field(rows_.row(i)[j]);
     }
   }
 

@@ -28,7 +28,7 @@ void couplings_of(const auto& rows, std::size_t i, std::size_t n, std::vector<Co
   } else {
     const auto* row = rows.row(i);
     for (std::uint32_t j = 0; j < n; ++j) {
-      if (row[j] != 0) out.push_back({static_cast<std::int32_t>(row[j]), j});
+      if (row[j] != 0) out.push_back({static_cast<std::int32_t>(rows.field(row[j])), j});
     }
   }
 }

@@ -1,6 +1,7 @@
 #include "tandem/compute/solve/search_model.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -95,6 +96,7 @@ std::int64_t take_out_divisor(IntegerBqm& bqm) {
 
 struct Extremes {
   std::int64_t weight_max = 0;
+  std::int64_t weight_bits = 0;  ///< set in any weight
   std::int64_t field_max = 0;
 };
 
@@ -105,6 +107,7 @@ Extremes extremes(const IntegerBqm& bqm) {
   for (const IntegerTerm& term : bqm.terms) {
     const std::int64_t weight = std::abs(term.bias);
     out.weight_max = std::max(out.weight_max, weight);
+    out.weight_bits |= weight;
     fields[term.u] += weight;
     fields[term.v] += weight;
   }
@@ -132,13 +135,12 @@ SparseRows<Weight> sparse_rows(const IntegerBqm& bqm) {
 }
 
 template <class Dense>
-Dense dense_rows(const IntegerBqm& bqm) {
+Dense dense_rows(const IntegerBqm& bqm, int shift = 0) {
   const std::size_t n = bqm.linear.size();
-  Dense rows;
-  rows.stride = padded(n);
+  Dense rows{.stride = padded(n), .shift = shift};
   rows.weights.assign(n * rows.stride, 0);
   for (const IntegerTerm& term : bqm.terms) {
-    rows.weights[term.u * rows.stride + term.v] = static_cast<typename Dense::Weight>(term.bias);
+    rows.weights[term.u * rows.stride + term.v] = static_cast<typename Dense::Weight>(term.bias >> shift);
   }
   constexpr std::size_t kTile = 64;  // mirrored by tiles: a column at a time would miss the cache at every step
   for (std::size_t row = 0; row < n; row += kTile) {
@@ -171,7 +173,7 @@ std::int64_t energy_of(const auto& rows, std::span<const std::int64_t> linear, p
       for (const auto& entry : rows.row(i)) twice += bits[entry.column] * static_cast<std::int64_t>(entry.weight);
     } else {
       const auto* row = rows.row(i);
-      for (std::size_t j = 0; j < linear.size(); ++j) twice += bits[j] * static_cast<std::int64_t>(row[j]);
+      for (std::size_t j = 0; j < linear.size(); ++j) twice += bits[j] * std::int64_t{rows.field(row[j])};
     }
   }
   return sum + twice / 2;
@@ -205,10 +207,14 @@ Result<SearchModel> SearchModel::create(const problem::Bqm& bqm, std::uint64_t m
   model.scale_.offset = integers.offset;
   model.num_entries_ = 2 * integers.terms.size();
 
-  const auto [weight_max, field_max] = extremes(integers);
+  const auto [weight_max, weight_bits, field_max] = extremes(integers);
   const bool narrow = field_max <= kFieldMax;
+  const int shift = weight_bits == 0 ? 0 : std::countr_zero(static_cast<std::uint64_t>(weight_bits));
   const std::uint64_t sparse_bytes = model.num_entries_ * (narrow ? 8 : 16) + 2 * n * 8;
-  const std::uint64_t weight_bytes = !narrow ? 8 : weight_max <= std::numeric_limits<std::int16_t>::max() ? 2 : 4;
+  const std::uint64_t weight_bytes = !narrow                                                          ? 8
+                                     : weight_max >> shift <= std::numeric_limits<std::int8_t>::max() ? 1
+                                     : weight_max <= std::numeric_limits<std::int16_t>::max()         ? 2
+                                                                                                      : 4;
   const std::uint64_t dense_bytes = n * padded(n) * weight_bytes;
   const double pairs = static_cast<double>(n) * static_cast<double>(n);
   const bool wants_dense = n <= kAlwaysDenseMax || static_cast<double>(model.num_entries_) >= kDenseShare * pairs;
@@ -217,6 +223,7 @@ Result<SearchModel> SearchModel::create(const problem::Bqm& bqm, std::uint64_t m
   TANDEM_TRY(check_memory(integer_bytes + model.bytes_, memory_bytes_max, n));
   if (!dense && narrow) model.rows_ = sparse_rows<std::int32_t>(integers);
   if (!dense && !narrow) model.rows_ = sparse_rows<std::int64_t>(integers);
+  if (dense && weight_bytes == 1) model.rows_ = dense_rows<DenseRows<std::int8_t, std::int32_t>>(integers, shift);
   if (dense && weight_bytes == 2) model.rows_ = dense_rows<DenseRows<std::int16_t, std::int32_t>>(integers);
   if (dense && weight_bytes == 4) model.rows_ = dense_rows<DenseRows<std::int32_t, std::int32_t>>(integers);
   if (dense && weight_bytes == 8) model.rows_ = dense_rows<DenseRows<std::int64_t, std::int64_t>>(integers);

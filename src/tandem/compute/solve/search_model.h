@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tandem/base/result.h"
+#include "tandem/compute/simd/aligned.h"
 #include "tandem/compute/simd/isa.h"
 #include "tandem/model/problem/bqm.h"
 
@@ -32,15 +33,22 @@ struct SparseRows {
   std::span<const Entry> row(std::size_t i) const { return {entries.data() + begin[i], entries.data() + begin[i + 1]}; }
 };
 
-/// Couplings of a dense model: row i is weights[i * stride] .. , zero on the diagonal and beyond the variables.
+/// Couplings of a dense model: row i is weights[i * stride] .. , zero on the diagonal and beyond the variables. The coupling that a
+/// weight stands for is field(weight).
 template <class WeightType, class FieldType>
 struct DenseRows {
   using Weight = WeightType;  ///< never the least value of its type, so that it can be negated
   using Field = FieldType;
   std::size_t stride = 0;  ///< variables rounded up to kDenseBlock
-  std::vector<Weight> weights;
+  int shift =
+      0;  ///< bytes only: they are in steps of 1 << shift, for couplings are often even where a linear term is not
+  simd::AlignedVector<Weight> weights{};
 
   const Weight* row(std::size_t i) const { return weights.data() + i * stride; }
+  Field field(Weight weight) const {
+    if constexpr (sizeof(Weight) == 1) return Field{weight} << shift;
+    return weight;
+  }
 };
 
 /// Dense loops run over whole blocks of this many variables.
@@ -48,16 +56,19 @@ inline constexpr std::size_t kDenseBlock = 64;
 constexpr std::size_t padded(std::size_t n) { return (n + kDenseBlock - 1) / kDenseBlock * kDenseBlock; }
 
 /// The narrowest type that holds every coupling, and in Field every sum of a row.
-using Rows = std::variant<SparseRows<std::int32_t>, SparseRows<std::int64_t>, DenseRows<std::int16_t, std::int32_t>,
-                          DenseRows<std::int32_t, std::int32_t>, DenseRows<std::int64_t, std::int64_t>>;
+using Rows = std::variant<SparseRows<std::int32_t>, SparseRows<std::int64_t>, DenseRows<std::int8_t, std::int32_t>,
+                          DenseRows<std::int16_t, std::int32_t>, DenseRows<std::int32_t, std::int32_t>,
+                          DenseRows<std::int64_t, std::int64_t>>;
 
 /// E(x) = sum_i linear[i] x_i + sum_{u<v} w_uv x_u x_v over x in {0, 1}; a spin model is carried over by s = 2x - 1.
 ///
-/// Limits:  every |linear| + sum of |weights| of a row is below 2^62; with 32-bit fields at most kFieldMax.
+/// Limits:  every |linear| + sum of |couplings| of a row is at most kLongFieldMax; with 32-bit fields at most kFieldMax.
 /// Threads: immutable after create().
 class SearchModel {
  public:
-  static constexpr std::int64_t kFieldMax = std::int64_t{1} << 30;  ///< half of an int32, so that sentinels stand apart
+  static constexpr std::int64_t kFieldMax =
+      std::int64_t{1} << 29;  ///< a quarter of an int32, so that two ranges of energies stand apart
+  static constexpr std::int64_t kLongFieldMax = std::int64_t{1} << 61;  ///< as much of an int64
 
   /// Errors: 1004 out_of_memory - needs more than `memory_bytes_max`, before anything is allocated.
   static Result<SearchModel> create(const problem::Bqm& bqm, std::uint64_t memory_bytes_max,

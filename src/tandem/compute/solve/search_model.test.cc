@@ -42,6 +42,16 @@ Bqm ring(Vartype vartype, std::uint32_t n, double divisor) {
   return Bqm::create(vartype, std::move(linear), std::move(terms), 1).value();
 }
 
+/// Couplings of +-2 and +-2 largest, linear terms of 1: the factor of the couplings is not one of the model.
+Bqm even_couplings(std::uint32_t n, double largest) {
+  std::vector<QuadraticTerm> terms;
+  for (std::uint32_t u = 0; u < n; ++u) {
+    for (std::uint32_t v = u + 1; v < n; ++v)
+      terms.push_back({u, v, ((u + v) % 2 == 0 ? 2 : -2) * ((u * v) % 3 == 0 ? largest : 1)});
+  }
+  return Bqm::create(Vartype::kBinary, std::vector<double>(n, 1), std::move(terms), 0).value();
+}
+
 struct Form {
   const char* name;
   Bqm bqm;
@@ -53,11 +63,15 @@ std::vector<Form> forms() {
   const Bqm small = problem::random_bqm(Vartype::kBinary, 9, 0.7, 1);
   const Bqm spins = problem::random_bqm(Vartype::kSpin, 9, 0.7, 2);
   return {
-      {"dense 16 bit", small, 2, true},
-      {"dense 16 bit spins", spins, 2, true},
-      {"dense 32 bit", scaled(small, 4099), 2, true},  // the divisor is taken out
+      {"dense 8 bit", small, 2, true},
+      {"dense 8 bit spins", spins, 2, true},
+      {"dense 8 bit scaled", scaled(small, 4099), 2, true},  // the divisor is taken out
       {"dense decimals", scaled(small, 0.25), 2, true},
-      {"dense thirds", scaled(spins, 1.0 / 3), 4, false},
+      {"dense 8 bit, of even couplings only", even_couplings(9, 127), 2, true},
+      {"dense 16 bit", even_couplings(9, 128), 3, true},
+      {"dense 16 bit, the greatest", even_couplings(9, 16383), 3, true},
+      {"dense 32 bit", even_couplings(9, 16384), 4, true},
+      {"dense thirds", scaled(spins, 1.0 / 3), 5, false},
       {"sparse 32 bit", ring(Vartype::kBinary, 80, 1), 0, true},
       {"sparse 32 bit spins", ring(Vartype::kSpin, 80, 10), 0, true},
   };
@@ -86,20 +100,23 @@ TEST(SearchModel, objectives_are_those_of_the_model_in_every_form) {
 
 TEST(SearchModel, weights_decide_the_width_of_the_rows) {
   const auto rows_of = [](double largest, std::uint32_t n) {
-    std::vector<QuadraticTerm> terms{{0, 1, largest}, {0, 2, 1}};
+    std::vector<QuadraticTerm> terms{{0, 1, largest}, {0, 2, 1}};  // the second one leaves no divisor
     if (n > 64) terms.push_back({1, n - 1, 3});
     return SearchModel::create(Bqm::create(Vartype::kBinary, std::vector<double>(n), terms, 0).value(), kMemory)
         ->rows()
         .index();
   };
-  EXPECT_EQ(rows_of(32767, 3), 2u);
-  EXPECT_EQ(rows_of(32768, 3), 3u);
-  EXPECT_EQ(rows_of(-32768, 3), 3u);  // cannot be negated in 16 bits
-  EXPECT_EQ(rows_of((1 << 30) - 1, 3), 3u);
-  EXPECT_EQ(rows_of(1 << 30, 3), 4u);
-  EXPECT_EQ(rows_of(0x1.0p60, 3), 4u);
-  EXPECT_EQ(rows_of((1 << 30) - 5, 100), 0u);
-  EXPECT_EQ(rows_of(1 << 30, 100), 1u);
+  EXPECT_EQ(rows_of(127, 3), 2u);
+  EXPECT_EQ(rows_of(128, 3), 3u);
+  EXPECT_EQ(rows_of(-128, 3), 3u);  // cannot be negated in 8 bits
+  EXPECT_EQ(rows_of(32767, 3), 3u);
+  EXPECT_EQ(rows_of(32768, 3), 4u);
+  EXPECT_EQ(rows_of(-32768, 3), 4u);
+  EXPECT_EQ(rows_of((1 << 29) - 1, 3), 4u);
+  EXPECT_EQ(rows_of(1 << 29, 3), 5u);
+  EXPECT_EQ(rows_of(0x1.0p60, 3), 5u);
+  EXPECT_EQ(rows_of((1 << 29) - 5, 100), 0u);
+  EXPECT_EQ(rows_of(1 << 29, 100), 1u);
 }
 
 TEST(SearchModel, coefficients_at_the_limit_are_exact_or_known_to_be_rounded) {

@@ -13,8 +13,8 @@ class TabuSolver final : public Solver {
  public:
   const SolverInfo& info() const override {
     static constexpr SolverInfo kInfo{.name = "tabu",
-                                      .summary = "one-flip tabu search from random starts and children of the best",
-                                      .version = "1",
+                                      .summary = "one-flip tabu search from random starts and paths between the best",
+                                      .version = "2",
                                       .takes_bqm = true,
                                       .variables_max = problem::Bqm::kVariablesMax};
     return kInfo;

@@ -24,7 +24,7 @@ void for_each_coupling(const SearchModel& model, std::size_t i, const See& see) 
         } else {
           const auto* row = rows.row(i);
           for (std::size_t j = 0; j < model.size(); ++j) {
-            if (row[j] != 0) see(j, std::int64_t{row[j]});
+            if (row[j] != 0) see(j, std::int64_t{rows.field(row[j])});
           }
         }
       },
