@@ -37,7 +37,7 @@ void check_kernels(DenseTabuKernels<Weight, Field> TabuKernels::* member, int sh
       for (int round = 0; round < 40; ++round) {
         for (std::size_t i = 0; i < n; ++i) {
           const auto end = [&](std::int64_t greatest) { return (rng() >> 63 != 0 ? 1 : -1) * greatest; };
-          flip[i] = static_cast<Field>(rng.below(3) == 0 ? end(kFlipMax) : std::int64_t{i} % 7 - 3);
+          flip[i] = static_cast<Field>(rng.below(3) == 0 ? end(kFlipMax) : static_cast<std::int64_t>(i % 7) - 3);
           row[i] = static_cast<Weight>(rng.below(3) == 0 ? end(kWeightMax) : end(static_cast<std::int64_t>(i % 5)));
           bits[i] = static_cast<std::int8_t>(rng() >> 63);
         }
@@ -194,7 +194,9 @@ TEST(TabuSearch, takes_a_free_variable_of_least_flip_energy_or_one_that_leads_be
     EXPECT_TRUE(aspired || age(chosen) > kTenureMin) << iteration;
     for (std::size_t i = 0; i < n; ++i) {
       // One that is free for certain is no better.
-      if (age(i) > kTenureMax + 1) EXPECT_GE(energy[i], energy[chosen]) << iteration;
+      if (age(i) > kTenureMax + 1) {
+        EXPECT_GE(energy[i], energy[chosen]) << iteration;
+      }
     }
     flipped[chosen] = iteration;
     before.assign(search->bits().begin(), search->bits().end());
