@@ -200,7 +200,7 @@ class Events(unittest.TestCase):
 
     def test_every_event_of_jobs_of_every_kind_is_in_the_catalogue(self):
         faults = [{"on": "submit", "action": "refuse", "nth": 2}, {"on": "submit", "action": "accept_late", "delay_ms": 2500, "nth": 3}]
-        edges = [[i, j, 1 + (i * 7 + j * 13) % 5] for i in range(300) for j in range(i + 1, 300) if (i * j + i) % 7 == 1]
+        edges = [[i, j, 1 + (i * 7 + j * 13) % 5] for i in range(300) for j in range(i + 1, 300) if (i * i * 31 + j * j * 17 + i * j * 7) % 11 < 2]
         long = {"problem": {"type": "max_cut", "num_nodes": 300, "edges": edges}, "limits": {"time": "60s"}}
         with self.place.device(faults=faults) as device:
             environment = {"TANDEM_LAB_DEVICE_URL": device.url, "TANDEM_LAB_SETTLE_WINDOW": "300ms"}

@@ -71,7 +71,7 @@ class CommandLine(unittest.TestCase):
             self.assertEqual(report["verdict"], "identical", report)
 
     def test_refinement_grades_every_arm_against_the_exact_shadow(self):
-        graph = self.place.run("generate", "regular", "--nodes", "80", "--degree", "3", "--seed", "5").stdout
+        graph = self.place.run("generate", "regular", "--nodes", "150", "--degree", "7", "--seed", "5").stdout
         result = self.place.json("run", self.place.file("g.txt", graph), "--time", "500ms")
         arms = {arm["arm"]: arm for arm in result["refinement"]["arms"]}
         self.assertEqual(set(arms), {"exact_shadow", "annealing_control", "random_control", "qaoa"})
