@@ -74,4 +74,16 @@ void MixedStrand::collect(Archive& into) const {
     if (member.engine->units() > 0) member.engine->collect(into);
 }
 
+void share_by_results(std::span<MixedStrand* const> strands, std::span<const std::uint32_t> first, std::uint32_t lead) {
+  std::vector<std::int64_t> found(first.size(), INT64_MAX);
+  for (const MixedStrand* strand : strands) {
+    for (std::size_t i = 0; i < found.size(); ++i) found[i] = std::min(found[i], strand->engine(i).best_energy());
+  }
+  const std::int64_t least = *std::ranges::min_element(found);
+  const bool all = std::ranges::all_of(found, [&](std::int64_t energy) { return energy == least; });
+  for (MixedStrand* strand : strands) {
+    for (std::size_t i = 0; i < found.size(); ++i) strand->set_share(i, all ? first[i] : found[i] == least ? lead : 1);
+  }
+}
+
 }  // namespace tandem::solve

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "tandem/compute/solve/engine.h"
@@ -42,5 +43,9 @@ class MixedStrand final : public Strand {
   Member* current_ = nullptr;
   std::uint64_t slice_end_ = 0;  ///< units() at which the next engine is chosen
 };
+
+/// At a round border: engines that found the best of all strands get the share `lead` and the others 1; while all are equal, each its
+/// `first`, which has an entry for those engines, in the order of add(), that take part.
+void share_by_results(std::span<MixedStrand* const> strands, std::span<const std::uint32_t> first, std::uint32_t lead);
 
 }  // namespace tandem::solve

@@ -143,16 +143,7 @@ class Portfolio {
     }
     if (round < kTrialRounds) return;
     // The proof, which comes after those that have a share here, keeps its own.
-    std::vector<std::int64_t> found(shares_.size(), INT64_MAX);
-    for (const MixedStrand* strand : mixed_) {
-      for (std::size_t i = 0; i < found.size(); ++i) found[i] = std::min(found[i], strand->engine(i).best_energy());
-    }
-    const std::int64_t least = *std::ranges::min_element(found);
-    const bool all = std::ranges::all_of(found, [&](std::int64_t energy) { return energy == least; });
-    for (MixedStrand* strand : mixed_) {
-      for (std::size_t i = 0; i < found.size(); ++i)
-        strand->set_share(i, all ? shares_[i] : found[i] == least ? kLead : 1);
-    }
+    share_by_results(mixed_, shares_, kLead);
   }
 
   Archive collect(const SolveOptions& options) const {

@@ -38,22 +38,14 @@ Strands make_strands(const Model& model, const SolveOptions& options,
 /// Every strand hears of the best of all, its own engines' included; engines that found less get less time.
 void exchange(const Strands& strands, std::uint64_t round) {
   Archive best(strands.size());
-  for (const auto& strand : strands) best.offer(static_cast<const MixedStrand&>(*strand).best(1));
-  for (const auto& strand : strands) {
-    for (const Candidate& candidate : best.candidates()) static_cast<MixedStrand&>(*strand).offer(candidate);
+  std::vector<MixedStrand*> mixed;
+  for (const auto& strand : strands) mixed.push_back(static_cast<MixedStrand*>(strand.get()));
+  for (const MixedStrand* strand : mixed) best.offer(strand->best(1));
+  for (MixedStrand* strand : mixed) {
+    for (const Candidate& candidate : best.candidates()) strand->offer(candidate);
   }
   if (round < kTrialRounds) return;
-  std::vector<std::int64_t> found(static_cast<const MixedStrand&>(*strands[0]).num_engines(), INT64_MAX);
-  for (const auto& strand : strands) {
-    for (std::size_t i = 0; i < found.size(); ++i)
-      found[i] = std::min(found[i], static_cast<const MixedStrand&>(*strand).engine(i).best_energy());
-  }
-  const std::int64_t least = *std::ranges::min_element(found);
-  const bool all = std::ranges::all_of(found, [&](std::int64_t energy) { return energy == least; });
-  for (const auto& strand : strands) {
-    for (std::size_t i = 0; i < found.size(); ++i)
-      static_cast<MixedStrand&>(*strand).set_share(i, !all && found[i] == least ? kLead : 1);
-  }
+  share_by_results(mixed, std::vector<std::uint32_t>(mixed[0]->num_engines(), 1), kLead);
 }
 
 class PuboSolver final : public Solver {
