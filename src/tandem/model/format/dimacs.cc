@@ -103,13 +103,15 @@ class DimacsReader {
   Graph graph_;
 };
 
+bool is_asked_of_graphs(std::string_view problem) {
+  return problem == "max_cut" || problem == "independent_set" || problem == "vertex_cover" || problem == "clique";
+}
+
 }  // namespace
 
 Result<ProblemPtr> read_dimacs(std::string_view text, std::string_view name, const ReadOptions& options) {
   const std::string wanted = options.problem.value_or("");
-  const bool known =
-      wanted == "max_cut" || wanted == "independent_set" || wanted == "vertex_cover" || wanted == "clique";
-  if (!known) {
+  if (!is_asked_of_graphs(wanted)) {
     return fail_at(std::string(name), errors::kFormatAmbiguous,
                    "a DIMACS graph does not say what is asked of it{}; say --problem independent_set, vertex_cover, "
                    "clique or max_cut",
@@ -125,6 +127,34 @@ Result<ProblemPtr> read_dimacs(std::string_view text, std::string_view name, con
   const problem::Sense sense = (*made)->sense();
   TANDEM_TRY(settle({.problem = wanted, .sense = sense}, options, name));
   return made;
+}
+
+Result<std::string> write_dimacs(const problem::Problem& problem, std::span<const std::string> comments) {
+  if (!is_asked_of_graphs(problem.type())) {
+    return fail(errors::kFormatCannotExpress,
+                "DIMACS files hold the graphs of independent_set, vertex_cover, clique and max_cut problems, this is "
+                "{}; write json",
+                problem.type());
+  }
+  const Json document = problem.document();
+  if (document.contains("names") || document.contains("weights")) {
+    return fail(errors::kFormatCannotExpress, "DIMACS files have no place for the {} of nodes; write json",
+                document.contains("names") ? "names" : "weights");
+  }
+  TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, ""));
+  TANDEM_TRY_ASSIGN(const std::vector<QuadraticTerm> edges,
+                    problem::read_pairs(reader, "edges", problem.num_variables(), problem::PairWeight::kOneByDefault));
+  std::string text = comment_lines(comments, FileFormat::kDimacs);
+  text += fmt::format("p edge {} {}\n", problem.num_variables(), edges.size());
+  for (const QuadraticTerm& edge : edges) {
+    if (edge.bias != 1) {
+      return fail(errors::kFormatCannotExpress,
+                  "the edge {} {} has the weight {}, for which DIMACS files have no place; write {}json", edge.u,
+                  edge.v, problem::plain_number(edge.bias), problem.type() == "max_cut" ? "rudy or " : "");
+    }
+    text += fmt::format("e {} {}\n", edge.u + 1, edge.v + 1);
+  }
+  return text;
 }
 
 }  // namespace tandem::format

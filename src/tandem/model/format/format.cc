@@ -204,7 +204,7 @@ Result<std::string> write_problem(const problem::Problem& problem, FileFormat fo
     case FileFormat::kQplib:
       return write_qplib(problem, comments);
     case FileFormat::kDimacs:
-      return fail(errors::kFormatCannotExpress, "DIMACS graphs are read only; write json");
+      return write_dimacs(problem, comments);
     case FileFormat::kQbsolv:
       break;
   }

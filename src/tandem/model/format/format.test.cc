@@ -410,6 +410,25 @@ TEST(Writers, a_maximised_qubo_is_negated_for_readers_that_minimise) {
   EXPECT_EQ(text, "c tandem problem=qubo sense=max negated=1\nc hello\np qubo 0 2 1 1\n0 0 -1\n0 1 2\n");
 }
 
+TEST(Writers, a_qplib_file_keeps_the_constant) {
+  for (const Sense sense : {Sense::kMin, Sense::kMax}) {
+    const ProblemPtr problem =
+        problem::make_qubo(Bqm::create(Vartype::kBinary, {1, 0}, {{0, 1, -2}}, 2.5).value(), sense);
+    const std::string text = write_problem(*problem, FileFormat::kQplib).value();
+    EXPECT_EQ(read(text, {}, "x.qplib").value()->hash(), problem->hash()) << text;
+  }
+}
+
+TEST(Writers, a_graph_is_written_for_whatever_is_asked_of_it) {
+  for (const char* const type : {"independent_set", "vertex_cover", "clique", "max_cut"}) {
+    const ProblemPtr problem =
+        read(fmt::format(R"({{"type":"{}","num_nodes":3,"edges":[[0,2],[1,2]]}})", type), {}, "p.json").value();
+    const std::string text = write_problem(*problem, FileFormat::kDimacs, std::vector<std::string>{"hello"}).value();
+    EXPECT_EQ(text, "c hello\np edge 3 2\ne 1 3\ne 2 3\n");
+    EXPECT_EQ(read(text, {.problem = type}).value()->hash(), problem->hash());
+  }
+}
+
 TEST(Writers, documents_are_one_key_a_line) {
   const ProblemPtr problem = problem::make_max_cut(2, {{0, 1, 0.5}}).value();
   EXPECT_EQ(write_problem(*problem, FileFormat::kDocument).value(),
@@ -436,6 +455,10 @@ TEST(Writers, what_a_format_cannot_hold_is_refused) {
       {portfolio, FileFormat::kQbsolv, "constraints"},
       {portfolio, FileFormat::kRudy, "max_cut"},
       {random_qubo(Sense::kMin, 1, 1), FileFormat::kRudy, "max_cut"},
+      {random_qubo(Sense::kMin, 1, 1), FileFormat::kDimacs, "this is qubo"},
+      {named_graph, FileFormat::kDimacs, "names"},
+      {parse(R"({"type":"clique","num_nodes":1,"weights":[2]})"), FileFormat::kDimacs, "weights"},
+      {parse(R"({"type":"max_cut","num_nodes":2,"edges":[[0,1,3]]})"), FileFormat::kDimacs, "the weight 3"},
   };
   for (const Case& c : cases) {
     const auto result = write_problem(*c.problem, c.format);

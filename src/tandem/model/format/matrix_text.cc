@@ -244,7 +244,7 @@ Result<std::string> write_rudy(const problem::Problem& problem, std::span<const 
 }
 
 Result<std::string> write_sparse(const problem::Problem& problem, std::span<const std::string> comments) {
-  TANDEM_TRY_ASSIGN(const QuboOf qubo, qubo_of(problem));
+  TANDEM_TRY_ASSIGN(const QuboOf qubo, qubo_of(problem, Constant::kHasNone));
   const Bqm& bqm = qubo.bqm;
   std::string text = notes_line({.problem = "qubo", .sense = qubo.sense}, FileFormat::kSparse) +
                      comment_lines(comments, FileFormat::kSparse);
@@ -262,7 +262,7 @@ Result<std::string> write_sparse(const problem::Problem& problem, std::span<cons
   return text;
 }
 
-Result<QuboOf> qubo_of(const problem::Problem& problem) {
+Result<QuboOf> qubo_of(const problem::Problem& problem, Constant constant) {
   const problem::Statement statement = problem.state();
   const auto* const stated = std::get_if<Bqm>(&statement);
   if (stated == nullptr) {
@@ -277,8 +277,9 @@ Result<QuboOf> qubo_of(const problem::Problem& problem) {
   const bool negate = problem.sense() == Sense::kMax && problem.type() != "max_cut";
   QuboOf out{.bqm = stated->with_vartype(problem::Vartype::kBinary), .sense = negate ? Sense::kMax : Sense::kMin};
   if (negate) out.bqm = out.bqm.negated();
-  if (out.bqm.offset() != 0) {
-    return fail(errors::kFormatCannotExpress, "QUBO files have no place for the constant {} of the problem; write json",
+  if (constant == Constant::kHasNone && out.bqm.offset() != 0) {
+    return fail(errors::kFormatCannotExpress,
+                "these files have no place for the constant {} of the problem; write qplib or json",
                 problem::plain_number(out.bqm.offset()));
   }
   return out;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,11 +25,15 @@ Result<std::string> write_sparse(const problem::Problem& problem, std::span<cons
 
 /// A problem as a QUBO for files that hold nothing else.
 struct QuboOf {
-  problem::Bqm bqm;  ///< binary, offset 0
+  problem::Bqm bqm;  ///< binary
   problem::Sense sense = problem::Sense::kMin;
 };
-/// Errors: 1204 format_cannot_express - constraints, order above 2, an offset, or names.
-Result<QuboOf> qubo_of(const problem::Problem& problem);
+enum class Constant : std::uint8_t {
+  kHasPlace,
+  kHasNone,  ///< the offset must be 0
+};
+/// Errors: 1204 format_cannot_express - constraints, order above 2, names, or an offset that has no place in the file.
+Result<QuboOf> qubo_of(const problem::Problem& problem, Constant constant);
 
 /// Appends "row column value" and a line end; indices as they are to stand in the file.
 void append_entry(std::string& text, std::size_t row, std::size_t column, double value);

@@ -6,7 +6,9 @@
 namespace tandem::format {
 namespace {
 
-std::string_view mark_of(FileFormat format) { return format == FileFormat::kQbsolv ? "c" : "#"; }
+std::string_view mark_of(FileFormat format) {
+  return format == FileFormat::kQbsolv || format == FileFormat::kDimacs ? "c" : "#";
+}
 
 /// "key=value" into `notes`; false when it says nothing known.
 bool take_note(std::string_view word, Notes& notes) {

@@ -19,7 +19,7 @@ struct Notes {
   bool negated = false;  ///< the coefficients are those of a maximised problem, negated for a format that minimises
 };
 
-/// Comments of rudy and sparse files start with '#' or '%', those of qbsolv files are lines whose first word is "c".
+/// Comments of rudy and sparse files start with '#' or '%', those of qbsolv and DIMACS files are lines whose first word is "c".
 bool is_comment(std::string_view first_word, FileFormat format);
 
 /// The first note among the comments before everything else. Errors: 1201 format_syntax - an unknown key or value.

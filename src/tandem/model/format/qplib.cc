@@ -178,7 +178,7 @@ Result<ProblemPtr> read_qplib(std::string_view text, std::string_view name, cons
 }
 
 Result<std::string> write_qplib(const problem::Problem& problem, std::span<const std::string> comments) {
-  TANDEM_TRY_ASSIGN(const QuboOf qubo, qubo_of(problem));
+  TANDEM_TRY_ASSIGN(const QuboOf qubo, qubo_of(problem, Constant::kHasPlace));
   const Bqm& bqm = qubo.bqm;
   const auto linear = bqm.linear();
   std::string text = comment_lines(comments, FileFormat::kQplib);
@@ -197,8 +197,9 @@ Result<std::string> write_qplib(const problem::Problem& problem, std::span<const
     problem::append_number(text, linear[i]);
     text += '\n';
   }
+  problem::append_number(text, bqm.offset());
   return text +
-         "0 # objective constant\n1e+308 # value for infinity\n0 # default variable primal value\n0 # others\n"
+         " # objective constant\n1e+308 # value for infinity\n0 # default variable primal value\n0 # others\n"
          "0 # default variable bound dual value\n0 # others\n0 # variable names\n0 # constraint names\n";
 }
 

@@ -26,7 +26,9 @@ inline void fuzz_reader(const std::uint8_t* data, std::size_t size, FileFormat f
   }
   const auto written = write_problem(**problem, format);
   TANDEM_ASSERT(written.has_value());
-  const auto again = read_problem(*written, "again", {.format = format}, registry);
+  ReadOptions as_before = said;
+  as_before.format = format;
+  const auto again = read_problem(*written, "again", as_before, registry);
   TANDEM_ASSERT(again.has_value() && (*again)->hash() == (*problem)->hash());
 }
 
