@@ -14,6 +14,7 @@
 
 #include "tandem/base/executor.h"
 #include "tandem/base/result.h"
+#include "tandem/compute/simd/isa.h"
 #include "tandem/model/circuit/circuit.h"
 #include "tandem/model/observable/pauli_sum.h"
 
@@ -55,6 +56,9 @@ class StateVector {
   std::uint32_t num_qubits() const;
   std::complex<double> amplitude(std::uint64_t state) const;
 
+  /// For tests: the answer does not depend on it.
+  void use_isa(simd::Isa isa) { isa_ = isa; }
+
   // ---- preparing
   void set_basis_state(std::uint64_t state);
 
@@ -84,6 +88,7 @@ class StateVector {
   StateVector(std::unique_ptr<Amplitudes> amplitudes, Executor& executor);
   std::unique_ptr<Amplitudes> amplitudes_;
   Executor* executor_;
+  simd::Isa isa_ = simd::best_isa();
 };
 
 }  // namespace tandem::statevector
