@@ -72,7 +72,8 @@ void PhaseGroup<Real>::prepare(const TileBits& tile_bits) {
     for (const Partner& partner : partners_[tile_bits[order_[k]]]) {
       const std::uint32_t at = position[partner.bit];
       if (at == kNone) continue;
-      if (at < leaf_bits_ || std::find(order_.begin() + static_cast<std::ptrdiff_t>(k), order_.end(), at) != order_.end())
+      if (at < leaf_bits_ ||
+          std::find(order_.begin() + static_cast<std::ptrdiff_t>(k), order_.end(), at) != order_.end())
         below_[k].push_back({at, partner.factor});
     }
   }

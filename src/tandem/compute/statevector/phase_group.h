@@ -52,7 +52,8 @@ class PhaseGroup {
   std::uint32_t leaf_bits_ = 0;
   std::vector<std::complex<double>> tile_linear_;
   std::vector<std::uint32_t> order_;  ///< of the bits above the leaf: what changes the leaf's table first
-  std::vector<std::vector<Partner>> below_;  ///< of each bit above the leaf: those in the leaf, and above it those that come later
+  std::vector<std::vector<Partner>>
+      below_;  ///< of each bit above the leaf: those in the leaf, and above it those that come later
   std::vector<std::vector<Partner>> from_outside_;  ///< of each bit of the place outside: bits of the tile
   std::vector<std::uint32_t> outside_;
   simd::AlignedVector<Real> base_;  ///< pairs within the leaf

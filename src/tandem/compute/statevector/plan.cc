@@ -16,9 +16,7 @@ std::uint64_t ones(std::uint32_t bits) { return bits == 64 ? ~std::uint64_t{0} :
 /// What steps that wait keep others from. Steps commute when neither touches what the other mixes.
 class Waiting {
  public:
-  bool blocks(const Step& step) const {
-    return (step.mixing & touched_) != 0 || (step.touched & mixed_) != 0;
-  }
+  bool blocks(const Step& step) const { return (step.mixing & touched_) != 0 || (step.touched & mixed_) != 0; }
   void add(const Step& step) {
     touched_ |= step.touched;
     mixed_ |= step.mixing;
@@ -50,8 +48,8 @@ void doable(const std::vector<Step>& steps, const Numbers& left, std::uint64_t t
 
 /// The tile that most can be done in: its rows, and what is added one by one, then exchanged while that helps.
 std::uint64_t choose_tile(const std::vector<Step>& steps, const Numbers& left, std::uint32_t num_bits,
-                          std::uint32_t tile_bits, std::uint32_t row_bits) {
-  if (num_bits <= tile_bits) return ones(num_bits);
+                          const TileShape& shape) {
+  if (num_bits <= shape.most) return ones(num_bits);
   constexpr std::size_t kAheadMax = 4096;
   const Numbers ahead(left.begin(), left.begin() + static_cast<std::ptrdiff_t>(std::min(left.size(), kAheadMax)));
   const auto worth = [&](std::uint64_t tile) {
@@ -61,11 +59,11 @@ std::uint64_t choose_tile(const std::vector<Step>& steps, const Numbers& left, s
   };
   // What waits first has to come in, or nothing would be done.
   const auto first = std::ranges::find_if(ahead, [&](std::uint32_t number) { return steps[number].mixing != 0; });
-  std::uint64_t tile = ones(row_bits) | (first == ahead.end() ? 0 : steps[*first].mixing);
-  for (auto count = static_cast<std::uint32_t>(std::popcount(tile)); count < tile_bits; ++count) {
+  std::uint64_t tile = ones(shape.row) | (first == ahead.end() ? 0 : steps[*first].mixing);
+  for (auto count = static_cast<std::uint32_t>(std::popcount(tile)); count < shape.most; ++count) {
     std::uint64_t best = 0;
     std::size_t most = 0;
-    for (std::uint32_t bit = row_bits; bit < num_bits; ++bit) {
+    for (std::uint32_t bit = shape.row; bit < num_bits; ++bit) {
       const std::uint64_t mask = std::uint64_t{1} << bit;
       if ((tile & mask) != 0) continue;
       const std::size_t found = worth(tile | mask);
@@ -78,9 +76,9 @@ std::uint64_t choose_tile(const std::vector<Step>& steps, const Numbers& left, s
   std::size_t now = worth(tile);
   for (bool better = true; better;) {
     better = false;
-    for (std::uint32_t out = row_bits; out < num_bits && !better; ++out) {
+    for (std::uint32_t out = shape.row; out < num_bits && !better; ++out) {
       if ((tile >> out & 1) == 0) continue;
-      for (std::uint32_t in = row_bits; in < num_bits && !better; ++in) {
+      for (std::uint32_t in = shape.row; in < num_bits && !better; ++in) {
         if ((tile >> in & 1) != 0) continue;
         const std::uint64_t other = (tile ^ std::uint64_t{1} << out) | std::uint64_t{1} << in;
         const std::size_t found = worth(other);
@@ -92,6 +90,19 @@ std::uint64_t choose_tile(const std::vector<Step>& steps, const Numbers& left, s
     }
   }
   return tile;
+}
+
+/// The bits of `tile` that `now` mixes, and as many of the lowest ones as a tile has at least.
+std::uint64_t shrunk(std::uint64_t tile, const std::vector<Step>& steps, const Numbers& now, std::uint32_t num_bits,
+                     const TileShape& shape) {
+  std::uint64_t out = ones(std::min(num_bits, shape.row));
+  for (const std::uint32_t number : now) out |= steps[number].mixing;
+  const auto least = static_cast<int>(std::min(num_bits, shape.least));
+  for (std::uint64_t rest = ones(num_bits) & ~out; std::popcount(out) < least; rest &= rest - 1)
+    out |= rest & (0 - rest);
+  // In a row it needs no gathering.
+  const std::uint64_t in_a_row = ones(static_cast<std::uint32_t>(std::bit_width(out)));
+  return (in_a_row & ~tile) == 0 ? in_a_row : out;
 }
 
 /// Turns are without their cosine or sine; it gathers here and goes into the next phases, before numbers get too large or small.
@@ -193,16 +204,17 @@ class StageBuilder {
 }  // namespace
 
 template <class Real>
-Plan<Real> make_plan(const Steps& steps, std::uint32_t num_bits, double scale) {
+Plan<Real> make_plan(const Steps& steps, std::uint32_t num_bits, double scale, const TileShape& shape) {
   Plan<Real> plan;
+  plan.row_bits = shape.row;
   Numbers left(steps.steps.size());
   for (std::uint32_t i = 0; i < left.size(); ++i) left[i] = i;
   while (!left.empty()) {
-    const std::uint64_t tile =
-        choose_tile(steps.steps, left, num_bits, std::min(num_bits, kTileBitsMax<Real>), kRowBits<Real>);
+    std::uint64_t tile = choose_tile(steps.steps, left, num_bits, shape);
     Numbers now;
     std::size_t mixing = 0;
     doable(steps.steps, left, tile, ones(num_bits), mixing, &now);
+    tile = shrunk(tile, steps.steps, now, num_bits, shape);
     Numbers later;
     std::ranges::set_difference(left, now, std::back_inserter(later));
     plan.stages.push_back(StageBuilder<Real>(steps, tile, num_bits, scale).build(std::move(now)));
@@ -212,7 +224,8 @@ Plan<Real> make_plan(const Steps& steps, std::uint32_t num_bits, double scale) {
   return plan;
 }
 
-template Plan<float> make_plan<float>(const Steps& steps, std::uint32_t num_bits, double scale);
-template Plan<double> make_plan<double>(const Steps& steps, std::uint32_t num_bits, double scale);
+template Plan<float> make_plan<float>(const Steps& steps, std::uint32_t num_bits, double scale, const TileShape& shape);
+template Plan<double> make_plan<double>(const Steps& steps, std::uint32_t num_bits, double scale,
+                                        const TileShape& shape);
 
 }  // namespace tandem::statevector

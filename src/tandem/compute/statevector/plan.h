@@ -14,11 +14,16 @@
 
 namespace tandem::statevector {
 
-/// 512 KiB, half the second-level cache of the machines that this was measured on; rows of a tile have 2 KiB.
+/// In bits of the place. A tile of most work has 512 KiB, half the second-level cache of the machines that this was measured on; one of
+/// little work 16 KiB, half the first-level cache. Its rows have at least 2 KiB.
+struct TileShape {
+  std::uint32_t most = 0;
+  std::uint32_t least = 0;
+  std::uint32_t row = 0;
+};
 template <class Real>
-inline constexpr std::uint32_t kTileBitsMax = sizeof(Real) == 4 ? 16 : 15;
-template <class Real>
-inline constexpr std::uint32_t kRowBits = sizeof(Real) == 4 ? 8 : 7;
+inline constexpr TileShape kTileShape =
+    sizeof(Real) == 4 ? TileShape{.most = 16, .least = 11, .row = 8} : TileShape{.most = 15, .least = 10, .row = 7};
 
 /// Turns about one axis on bits above the lanes, or on lanes.
 template <class Real>
@@ -37,10 +42,12 @@ template <class Real>
 struct Plan {
   std::vector<Stage<Real>> stages;
   double scale = 1;  ///< of the state, afterwards
+  std::uint32_t row_bits = 0;  ///< the lowest ones, which every tile has
 };
 
-/// `num_bits` is at least kLaneBits; `scale`, a positive one, is that of the state so far. Cost: O(steps * stages), and less than a microsecond a step.
+/// `num_bits` is at least kLaneBits, and so are rows; `most` is at least three bits more. `scale`, a positive one, is that of the state so far. Cost: O(steps * stages), and less than a microsecond a step.
 template <class Real>
-Plan<Real> make_plan(const Steps& steps, std::uint32_t num_bits, double scale);
+Plan<Real> make_plan(const Steps& steps, std::uint32_t num_bits, double scale,
+                     const TileShape& shape = kTileShape<Real>);
 
 }  // namespace tandem::statevector

@@ -37,8 +37,7 @@ void overlaps(const double* bra, const double* ket, std::uint64_t flip, bool ima
     for (std::size_t lane = 0; lane < kWide; ++lane) {
       const double re = other[lane ^ lanes];
       const double im = other[(lane ^ lanes) + kWide];
-      out[first + lane] =
-          imaginary ? re * own[lane + kWide] - im * own[lane] : re * own[lane] + im * own[lane + kWide];
+      out[first + lane] = imaginary ? re * own[lane + kWide] - im * own[lane] : re * own[lane] + im * own[lane + kWide];
     }
   }
 }

@@ -85,14 +85,14 @@ void work_on(const Stage<Real>& stage, Real* tile, std::uint64_t base, Real* tab
 }
 
 template <class Real>
-bool run_stage(const Stage<Real>& stage, Real* amplitudes, std::uint32_t num_bits, const TileKernels<Real>& kernels,
-               Executor& executor, const std::stop_token& stop) {
+bool run_stage(const Stage<Real>& stage, std::uint32_t row_bits, Real* amplitudes, std::uint32_t num_bits,
+               const TileKernels<Real>& kernels, Executor& executor, const std::stop_token& stop) {
   const auto tile_bits = static_cast<std::uint32_t>(stage.tile_bits.size());
   const bool in_a_row = stage.tile_bits.back() == tile_bits - 1;
   std::uint64_t inside = 0;
   for (const std::uint32_t bit : stage.tile_bits) inside |= std::uint64_t{1} << bit;
   const std::uint64_t outside = ((std::uint64_t{1} << num_bits) - 1) & ~inside;
-  const std::uint64_t row = std::uint64_t{1} << std::min(kRowBits<Real>, tile_bits);
+  const std::uint64_t row = std::uint64_t{1} << std::min(row_bits, tile_bits);
   const std::uint64_t rows_inside = inside & ~(row - 1);
   const std::uint64_t num_rows = (std::uint64_t{1} << tile_bits) / row;
   std::vector<std::uint64_t> row_at(in_a_row ? 0 : num_rows);
@@ -128,7 +128,7 @@ bool run_plan(const Plan<Real>& plan, Real* amplitudes, std::uint32_t num_bits, 
               const std::stop_token& stop) {
   const TileKernels<Real>& kernels = kernels_of<Real>(isa);
   for (const Stage<Real>& stage : plan.stages)
-    if (!run_stage(stage, amplitudes, num_bits, kernels, executor, stop)) return false;
+    if (!run_stage(stage, plan.row_bits, amplitudes, num_bits, kernels, executor, stop)) return false;
   return true;
 }
 

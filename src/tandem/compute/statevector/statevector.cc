@@ -129,7 +129,8 @@ Result<void> StateVector::apply(std::span<const circuit::Instruction> instructio
   const double size = std::abs(frame.scale);
   const Plan<double> plan = make_plan<double>(steps, amplitudes_->num_bits, size);
   frame.scale *= plan.scale / size;
-  if (stop.stop_requested() || !run_plan(plan, amplitudes_->memory.get(), amplitudes_->num_bits, isa_, *executor_, stop))
+  if (stop.stop_requested() ||
+      !run_plan(plan, amplitudes_->memory.get(), amplitudes_->num_bits, isa_, *executor_, stop))
     return fail(errors::kCancelled, "the simulation was stopped on request");
   return {};
 }

@@ -275,7 +275,7 @@ void turn_lane_as(Real* tile, std::uint64_t num_blocks, const Turn<Real>& turn) 
     (turn.large ? turn_lane<Real, kBit, true, true> : turn_lane<Real, kBit, true, false>)(tile, num_blocks, turn.ratio);
   else
     (turn.large ? turn_lane<Real, kBit, false, true> : turn_lane<Real, kBit, false, false>)(tile, num_blocks,
-                                                                                           turn.ratio);
+                                                                                            turn.ratio);
 }
 
 constexpr std::uint64_t kLaneRun = 64;  // blocks that stay in the first cache while all turns on lanes pass
@@ -358,7 +358,8 @@ void multiply(Real* tile, const Real* table, std::uint64_t num_blocks, Real re, 
 }
 
 template <class Real>
-void spread(Real* table, const Real* base, const Real* lanes, const Real* re, const Real* im, std::uint64_t num_blocks) {
+void spread(Real* table, const Real* base, const Real* lanes, const Real* re, const Real* im,
+            std::uint64_t num_blocks) {
   for (std::uint64_t i = 0; i < num_blocks; ++i, table += 2 * kLanes<Real>, base += 2 * kLanes<Real>) {
     const Vector<Real> sr = all(re[i]), si = all(im[i]);
     for (std::size_t k = 0; k < kLanes<Real>; k += kWidth<Real>) {
