@@ -89,13 +89,21 @@ void PhaseGroup<Real>::prepare(const TileBits& tile_bits) {
         if ((at & both) == both) factors[at] = times(factors[at], partner.factor);
     }
   }
-  base_.resize(2 * size);
-  for (std::size_t at = 0; at < size; ++at) {
-    const std::size_t block = at >> kLaneBits<Real>;
-    const std::size_t lane = at & (kLanes<Real> - 1);
-    base_[block * 2 * kLanes<Real> + lane] = static_cast<Real>(factors[at].real());
-    base_[block * 2 * kLanes<Real> + kLanes<Real> + lane] = static_cast<Real>(factors[at].imag());
-  }
+  const auto in_blocks = [&](simd::AlignedVector<Real>& out) {
+    out.resize(2 * size);
+    for (std::size_t at = 0; at < size; ++at) {
+      const std::size_t block = at >> kLaneBits<Real>;
+      const std::size_t lane = at & (kLanes<Real> - 1);
+      out[block * 2 * kLanes<Real> + lane] = static_cast<Real>(factors[at].real());
+      out[block * 2 * kLanes<Real> + kLanes<Real> + lane] = static_cast<Real>(factors[at].imag());
+    }
+  };
+  in_blocks(base_);
+  for (std::uint32_t i = 0; i < leaf_bits_; ++i)
+    for (std::size_t at = 0; at < size; ++at)
+      if ((at >> i & 1) != 0) factors[at] = times(factors[at], tile_linear_[i]);
+  in_blocks(table_);
+  ones_ = std::ranges::all_of(factors, [](const Complex& factor) { return factor == 1.0; });
 }
 
 /// One tile.
@@ -113,8 +121,10 @@ class PhaseGroup<Real>::Walk {
       factor = times(factor, group_.linear_[bit]);
       for (const Partner& partner : group_.partners_[bit])  // pairs outside, each once
         if (partner.bit < bit && (base >> partner.bit & 1) != 0) factor = times(factor, partner.factor);
-      for (const Partner& partner : group_.from_outside_[bit])
+      for (const Partner& partner : group_.from_outside_[bit]) {
         linear_[partner.bit] = times(linear_[partner.bit], partner.factor);
+        if (in_leaf(partner)) ++changes_;
+      }
     }
     descend(0, 0, factor);
   }
@@ -129,22 +139,28 @@ class PhaseGroup<Real>::Walk {
     for (const Partner& partner : group_.below_[k]) {
       before[saved++] = linear_[partner.bit];
       linear_[partner.bit] = times(linear_[partner.bit], partner.factor);
-      made_ = made_ && partner.bit >= group_.leaf_bits_;
+      if (!in_leaf(partner)) continue;
+      ++changes_;
+      made_ = false;
     }
     descend(k + 1, place | std::uint64_t{1} << bit, times(factor, linear_[bit]));
     saved = 0;
     for (const Partner& partner : group_.below_[k]) {
       linear_[partner.bit] = before[saved++];
-      made_ = made_ && partner.bit >= group_.leaf_bits_;
+      if (!in_leaf(partner)) continue;
+      --changes_;
+      made_ = false;
     }
   }
 
   void leaf(std::uint64_t place, Complex factor) {
-    if (!made_) make_table();
-    if (ones_ && factor == 1.0) return;
-    kernels_.multiply(tile_ + 2 * place, table_, num_blocks(), static_cast<Real>(factor.real()),
-                      static_cast<Real>(factor.imag()));
+    if (changes_ == 0 && group_.ones_ && factor == 1.0) return;
+    if (changes_ != 0 && !made_) make_table();
+    kernels_.multiply(tile_ + 2 * place, changes_ == 0 ? group_.table_.data() : table_, num_blocks(),
+                      static_cast<Real>(factor.real()), static_cast<Real>(factor.imag()));
   }
+
+  bool in_leaf(const Partner& partner) const { return partner.bit < group_.leaf_bits_; }
 
   std::uint64_t num_blocks() const { return std::uint64_t{1} << (group_.leaf_bits_ - kLaneBits<Real>); }
 
@@ -170,9 +186,6 @@ class PhaseGroup<Real>::Walk {
       im[v] = static_cast<Real>(block[v].imag());
     }
     kernels_.spread(table_, group_.base_.data(), lanes.data(), re.data(), im.data(), num_blocks());
-    ones_ = true;
-    for (std::size_t i = 0; i < num_blocks() * 2 * kLanes<Real> && ones_; ++i)
-      ones_ = table_[i] == (i / kLanes<Real> % 2 == 0 ? Real{1} : Real{0});
   }
 
   static constexpr std::size_t kBitsMax = 64;
@@ -181,8 +194,8 @@ class PhaseGroup<Real>::Walk {
   Real* table_;
   const TileKernels<Real>& kernels_;
   std::array<Complex, kBitsMax> linear_;  ///< of the tile's bits, with what the bits decided so far add
-  bool made_ = false;
-  bool ones_ = false;
+  std::uint32_t changes_ = 0;  ///< of bits of the leaf, by bits that are decided
+  bool made_ = false;  ///< the table, for those
 };
 
 template <class Real>

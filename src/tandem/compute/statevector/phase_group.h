@@ -57,6 +57,8 @@ class PhaseGroup {
   std::vector<std::vector<Partner>> from_outside_;  ///< of each bit of the place outside: bits of the tile
   std::vector<std::uint32_t> outside_;
   simd::AlignedVector<Real> base_;  ///< pairs within the leaf
+  simd::AlignedVector<Real> table_;  ///< and its bits, as they are where no bit above or outside changes them
+  bool ones_ = false;  ///< the table has nothing else
 };
 
 extern template class PhaseGroup<float>;

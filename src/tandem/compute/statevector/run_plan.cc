@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 
+#include "tandem/base/assert.h"
 #include "tandem/compute/statevector/amplitudes.h"
 
 namespace tandem::statevector {
@@ -44,6 +45,7 @@ class Desks {
     }
     auto out = std::make_unique<Desk<Real>>();
     if (tile_numbers_ != 0) out->tile = allocate<Real>(tile_numbers_);
+    TANDEM_ASSERT(tile_numbers_ == 0 || out->tile != nullptr);
     return out;
   }
   void give(std::unique_ptr<Desk<Real>> desk) {
@@ -98,16 +100,21 @@ bool run_stage(const Stage<Real>& stage, std::uint32_t row_bits, Real* amplitude
   std::vector<std::uint64_t> row_at(in_a_row ? 0 : num_rows);
   for (std::uint64_t i = 0; i < row_at.size(); ++i) row_at[i] = deposit(i, rows_inside);
 
+  // A task is a large tile or many small ones, so that taking one costs nothing beside it.
+  const std::uint64_t num_tiles = std::uint64_t{1} << (num_bits - tile_bits);
+  const std::uint64_t tiles_in_task = std::min(num_tiles, std::uint64_t{1} << (kTileShape<Real>.most - std::min(tile_bits, kTileShape<Real>.most)));
   Desks<Real> desks(in_a_row ? 0 : std::uint64_t{2} << tile_bits);
   std::atomic<bool> stopped = false;
-  for_blocks(executor, std::uint64_t{1} << (num_bits - tile_bits), [&](std::size_t number) {
+  for_blocks(executor, num_tiles / tiles_in_task, [&](std::size_t task) {
     if (stop.stop_requested()) stopped.store(true, std::memory_order_relaxed);
     if (stopped.load(std::memory_order_relaxed)) return;
-    const std::uint64_t base = deposit(number, outside);
     auto desk = desks.take();
-    if (in_a_row) {
-      work_on(stage, amplitudes + 2 * base, base, desk->table.data(), kernels);
-    } else {
+    for (std::uint64_t number = task * tiles_in_task; number < (task + 1) * tiles_in_task; ++number) {
+      const std::uint64_t base = deposit(number, outside);
+      if (in_a_row) {
+        work_on(stage, amplitudes + 2 * base, base, desk->table.data(), kernels);
+        continue;
+      }
       Real* const tile = desk->tile.get();
       const std::size_t row_bytes = 2 * row * sizeof(Real);
       for (std::uint64_t i = 0; i < num_rows; ++i)

@@ -34,7 +34,7 @@ template Memory<double> allocate<double>(std::uint64_t count);
 
 std::uint64_t StateVector::bytes_needed(std::uint32_t num_qubits) {
   TANDEM_ASSERT(num_qubits <= kQubitsMax);
-  return (std::uint64_t{1} << num_qubits) * sizeof(std::complex<double>);
+  return (std::uint64_t{1} << std::max(num_qubits, kLaneBits<double>)) * sizeof(std::complex<double>);
 }
 
 Result<void> StateVector::fits(std::uint32_t num_qubits, std::uint64_t memory_bytes_max) {

@@ -343,18 +343,28 @@ void pair(Real* tile, std::uint64_t num_blocks, const PairWork<Real>& work) {
 
 // ---- phases
 
-template <class Real>
-void multiply(Real* tile, const Real* table, std::uint64_t num_blocks, Real re, Real im) {
+/// `kAlone`: the factor beside the table is 1.
+template <class Real, bool kAlone>
+void multiply_by(Real* tile, const Real* table, std::uint64_t num_blocks, Real re, Real im) {
   const Vector<Real> sr = all(re), si = all(im);
   for (std::uint64_t i = 0; i < num_blocks; ++i, tile += 2 * kLanes<Real>, table += 2 * kLanes<Real>) {
     for (std::size_t k = 0; k < kLanes<Real>; k += kWidth<Real>) {
-      const Vector<Real> tr = at(table + k), ti = at(table + k + kLanes<Real>);
-      const Vector<Real> fr = fnma(si, ti, sr * tr), fi = fma(si, tr, sr * ti);
+      Vector<Real> fr = at(table + k), fi = at(table + k + kLanes<Real>);
+      if constexpr (!kAlone) {
+        const Vector<Real> tr = fr, ti = fi;
+        fr = fnma(si, ti, sr * tr);
+        fi = fma(si, tr, sr * ti);
+      }
       const Vector<Real> xr = at(tile + k), xi = at(tile + k + kLanes<Real>);
       at(tile + k) = fnma(fi, xi, fr * xr);
       at(tile + k + kLanes<Real>) = fma(fi, xr, fr * xi);
     }
   }
+}
+
+template <class Real>
+void multiply(Real* tile, const Real* table, std::uint64_t num_blocks, Real re, Real im) {
+  (re == 1 && im == 0 ? multiply_by<Real, true> : multiply_by<Real, false>)(tile, table, num_blocks, re, im);
 }
 
 template <class Real>
