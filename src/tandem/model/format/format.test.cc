@@ -165,6 +165,8 @@ TEST(Qplib, what_it_cannot_be_is_said_where_it_stands) {
 
 TEST(Document, json_yaml_and_the_problem_of_a_job_are_read) {
   const ProblemPtr json = read(R"({"type":"qubo","num_variables":2,"quadratic":[[0,1,1]]})", {}, "p.json").value();
+  EXPECT_EQ(as("coloring").value()->document(),
+            (Json{{"type", "coloring"}, {"num_nodes", 4}, {"edges", {{0, 1}, {0, 2}, {0, 3}, {1, 2}, {2, 3}}}}));
   EXPECT_EQ(read("type: qubo\nnum_variables: 2\nquadratic: [[0, 1, 1]]\n", {}, "p.yaml").value()->hash(), json->hash());
   EXPECT_EQ(read("name: job\nproblem:\n  type: qubo\n  num_variables: 2\n  quadratic: |\n    0 1 1\n").value()->hash(),
             json->hash());
@@ -420,7 +422,7 @@ TEST(Writers, a_qplib_file_keeps_the_constant) {
 }
 
 TEST(Writers, a_graph_is_written_for_whatever_is_asked_of_it) {
-  for (const char* const type : {"independent_set", "vertex_cover", "clique", "max_cut"}) {
+  for (const char* const type : {"independent_set", "vertex_cover", "clique", "coloring", "max_cut"}) {
     const ProblemPtr problem =
         read(fmt::format(R"({{"type":"{}","num_nodes":3,"edges":[[0,2],[1,2]]}})", type), {}, "p.json").value();
     const std::string text = write_problem(*problem, FileFormat::kDimacs, std::vector<std::string>{"hello"}).value();
