@@ -7,47 +7,47 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
-#include <span>
 #include <vector>
 
 #include "tandem/base/executor.h"
-#include "tandem/compute/statevector/kernels.h"
+#include "tandem/compute/statevector/frame.h"
 #include "tandem/compute/statevector/statevector.h"
+#include "tandem/compute/statevector/tile_kernels.h"
 
 namespace tandem::statevector {
 
-/// Blocks are what one thread takes at a time and what sums are taken over: 2^14 amplitudes are 256 KiB, which stay in a
-/// second-level cache while several gates pass. Fixed, because the order of sums is part of every result.
-inline constexpr std::uint32_t kBlockBits = 14;
+/// Shares of sums, and what one thread takes at a time. Fixed, because the order of sums is part of every result.
+inline constexpr std::uint32_t kShareBits = 14;
 
 struct FreeDeleter {
-  void operator()(double* memory) const { std::free(memory); }
+  void operator()(void* memory) const { std::free(memory); }
 };
-using Doubles = std::unique_ptr<double[], FreeDeleter>;
+template <class Real>
+using Memory = std::unique_ptr<Real[], FreeDeleter>;
 
 /// Uninitialised, so that the thread that first writes a page owns it; null when the machine refuses. Large ones ask for
 /// huge pages, without which every gate pays for address translation.
-Doubles allocate_doubles(std::uint64_t count);
-
-/// Doubles between the end of the real and the start of the imaginary parts: 48 cache lines. re[i] and im[i] are always
-/// touched together, and at some distances (2^27 + 2^12 bytes is one) the first-level cache of AMD's Zen takes them for
-/// the same line and every access misses: five times slower, measured. In different cache sets they cannot meet.
-inline constexpr std::uint64_t kSkew = 48 * 8;
+template <class Real>
+Memory<Real> allocate(std::uint64_t count);
 
 struct StateVector::Amplitudes {
   std::uint32_t num_qubits = 0;
-  Doubles memory;
-  double* re = nullptr;
-  double* im = nullptr;
+  std::uint32_t num_bits = 0;  ///< of places: at least kLaneBits; bits without a qubit stay 0
+  Frame frame{0};
+  Memory<double> memory;  ///< blocks of kLanes
 
-  std::uint64_t size() const { return std::uint64_t{1} << num_qubits; }
-  std::uint32_t block_bits() const { return std::min(num_qubits, kBlockBits); }
-  std::uint64_t block_size() const { return std::uint64_t{1} << block_bits(); }
-  std::uint64_t num_blocks() const { return size() >> block_bits(); }
-  Parts all() { return {{re, size()}, {im, size()}}; }
-  ConstParts all() const { return {{re, size()}, {im, size()}}; }
-  Parts block(std::uint64_t index) { return all().subspan(index * block_size(), block_size()); }
-  ConstParts block(std::uint64_t index) const { return all().subspan(index * block_size(), block_size()); }
+  std::uint64_t size() const { return std::uint64_t{1} << num_bits; }
+  std::uint32_t share_bits() const { return std::min(num_bits, kShareBits); }
+  std::uint64_t share_size() const { return std::uint64_t{1} << share_bits(); }
+  std::uint64_t num_shares() const { return size() >> share_bits(); }
+  static std::uint64_t at(std::uint64_t place) {
+    return place / kLanes<double> * 2 * kLanes<double> + place % kLanes<double>;
+  }
+  const double* re(std::uint64_t place) const { return memory.get() + at(place); }
+  const double* im(std::uint64_t place) const { return memory.get() + at(place) + kLanes<double>; }
+  double* re(std::uint64_t place) { return memory.get() + at(place); }
+  double* im(std::uint64_t place) { return memory.get() + at(place) + kLanes<double>; }
+  double weight(std::uint64_t place) const { return *re(place) * *re(place) + *im(place) * *im(place); }
 };
 
 /// body(i) for i in [0, count), on the executor when there is more than one.

@@ -77,25 +77,4 @@ Result<void> check_angles(const circuit::Circuit& circuit, std::span<const doubl
   return {};
 }
 
-PreparedGate within_block(const PreparedGate& gate, std::uint64_t base, std::uint32_t block_bits) {
-  const std::uint64_t low = (std::uint64_t{1} << block_bits) - 1;
-  TANDEM_ASSERT((gate.mixing & ~low) == 0);
-  const std::uint64_t decided = gate.operands & ~low;
-  PreparedGate inside;
-  inside.operands = gate.operands & low;
-  inside.mixing = gate.mixing;
-  for (std::size_t i = 0; i < gate.num_phases; ++i) {
-    if ((gate.phases[i].pattern & decided) != (base & decided)) continue;
-    Phase& phase = inside.phases[inside.num_phases++] = gate.phases[i];
-    phase.pattern &= low;
-  }
-  for (std::size_t i = 0; i < gate.num_pairs; ++i) {
-    if ((gate.pairs[i].a & decided) != (base & decided)) continue;
-    Pair& pair = inside.pairs[inside.num_pairs++] = gate.pairs[i];
-    pair.a &= low;
-    pair.b &= low;
-  }
-  return inside;
-}
-
 }  // namespace tandem::statevector

@@ -56,8 +56,4 @@ PreparedGate prepare(const circuit::Instruction& instruction, std::span<const do
 /// Whether every angle of the circuit is finite; sizes must agree (asserted). Errors: 1102 not_finite.
 Result<void> check_angles(const circuit::Circuit& circuit, std::span<const double> parameter_values);
 
-/// What `gate` does inside the block of 2^block_bits amplitudes that starts at state `base`, a multiple of that size:
-/// the bits of `base` decide all operands above; mixing must be below (asserted).
-PreparedGate within_block(const PreparedGate& gate, std::uint64_t base, std::uint32_t block_bits);
-
 }  // namespace tandem::statevector

@@ -4,7 +4,7 @@
 
 #include "tandem/base/assert.h"
 #include "tandem/base/rng.h"
-#include "tandem/compute/statevector/amplitudes.h"
+#include "tandem/compute/statevector/reductions.h"
 
 namespace tandem::statevector {
 namespace {
@@ -36,20 +36,20 @@ Power power_of(const PauliTerm& term) {
   }
 }
 
-/// One block's share of the terms, which have one x mask.
-class BlockOfTerms {
+/// One stretch's share of the terms, which have one x mask.
+class ShareOfTerms {
  public:
-  BlockOfTerms(std::span<const PauliTerm> terms, std::uint32_t block_bits)
+  ShareOfTerms(std::span<const PauliTerm> terms, std::uint32_t block_bits)
       : terms_(terms), low_((std::uint64_t{1} << block_bits) - 1) {}
 
-  /// `ket` is block `index` and `bra` the block that x maps it to.
-  double share(ConstParts bra, ConstParts ket, std::uint64_t index) {
-    return part(bra, ket, index, false) + part(bra, ket, index, true);
+  /// `ket` is stretch `index` of `size` places and `bra` the one that x maps it to.
+  double share(const double* bra, const double* ket, std::uint64_t index, std::uint64_t size) {
+    return part(bra, ket, index, size, false) + part(bra, ket, index, size, true);
   }
 
  private:
-  double part(ConstParts bra, ConstParts ket, std::uint64_t index, bool imaginary) {
-    const std::uint64_t base = index * ket.size();
+  double part(const double* bra, const double* ket, std::uint64_t index, std::uint64_t size, bool imaginary) {
+    const std::uint64_t base = index * size;
     double sum = 0;
     bool transformed = false;
     for (const PauliTerm& term : terms_) {
@@ -57,8 +57,8 @@ class BlockOfTerms {
       if (power.imaginary != imaginary) continue;
       if (!transformed) {
         // After the transform the signed sum of every z mask stands in its place.
-        values_.resize(ket.size());
-        (imaginary ? overlaps_im : overlaps_re)(bra, ket, term.x & low_, values_);
+        values_.resize(size);
+        overlaps(bra, ket, term.x & low_, imaginary, values_);
         walsh_hadamard(values_);
         transformed = true;
       }
@@ -73,15 +73,16 @@ class BlockOfTerms {
   std::vector<double> values_;
 };
 
-/// Adds `draws` (ascending) to what block `index` gave: walks its amplitudes from `before`, the weight of all blocks
-/// below.
-void place_draws(ConstParts block, std::uint64_t base, double before, std::span<const double> draws,
-                 std::vector<BasisCount>& out) {
+/// Adds `draws` (ascending) to what the places from `base` on gave: walks them from `before`, the weight of all places below. The states
+/// are places still.
+template <typename WeightOf>
+void place_draws(const WeightOf& weight_of, std::uint64_t base, std::uint64_t size, double before,
+                 std::span<const double> draws, std::vector<BasisCount>& out) {
   double sum = before;
   std::size_t next = 0;
-  std::uint64_t last_possible = block.size();
-  for (std::uint64_t i = 0; i < block.size() && next < draws.size(); ++i) {
-    const double weight = block.re[i] * block.re[i] + block.im[i] * block.im[i];
+  std::uint64_t last_possible = size;
+  for (std::uint64_t i = 0; i < size && next < draws.size(); ++i) {
+    const double weight = weight_of(base + i);
     if (weight == 0) continue;
     last_possible = i;
     sum += weight;
@@ -89,9 +90,9 @@ void place_draws(ConstParts block, std::uint64_t base, double before, std::span<
     while (next < draws.size() && draws[next] < sum) ++next;
     if (next > first) out.push_back({base + i, next - first});
   }
-  // The block's own sum was added in another order; what rounding leaves over falls to the last state that can be.
+  // The share's own sum was added in another order; what rounding leaves over falls to the last state that can be.
   if (next == draws.size()) return;
-  TANDEM_ASSERT(last_possible < block.size());
+  TANDEM_ASSERT(last_possible < size);
   if (!out.empty() && out.back().state == base + last_possible) {
     out.back().count += draws.size() - next;
   } else {
@@ -118,32 +119,42 @@ void merge(std::vector<BasisCount>& counts, std::size_t middle) {
 double StateVector::expectation(const PauliSum& observable) const {
   TANDEM_ASSERT(observable.num_qubits() == num_qubits());
   const Amplitudes& amplitudes = *amplitudes_;
-  const std::uint32_t block_bits = amplitudes.block_bits();
-  const auto terms = observable.terms();
+  const Frame& frame = amplitudes.frame;
+  // Terms on places: where a bit is flipped, Z and Y change their sign.
+  std::vector<PauliTerm> terms;
+  for (const PauliTerm& term : observable.terms()) {
+    PauliTerm moved{.x = frame.moved(term.x), .z = frame.moved(term.z), .coefficient = term.coefficient};
+    if (odd(moved.z & frame.flipped)) moved.coefficient = -moved.coefficient;
+    terms.push_back(moved);
+  }
+  std::ranges::stable_sort(terms, {}, &PauliTerm::x);
+  const std::uint64_t size = amplitudes.share_size();
   double value = 0;
   for (std::size_t first = 0; first < terms.size();) {
     const std::uint64_t x = terms[first].x;
     std::size_t last = first;
     while (last < terms.size() && terms[last].x == x) ++last;
-    const auto group = terms.subspan(first, last - first);
+    const auto group = std::span<const PauliTerm>(terms).subspan(first, last - first);
     first = last;
-    // Blocks that x exchanges give the same share, so the one with the highest exchanged bit set is left out.
-    const std::uint64_t exchanged = x >> block_bits;
+    // Stretches that x exchanges give the same share, so the one with the highest exchanged bit set is left out.
+    const std::uint64_t exchanged = x >> amplitudes.share_bits();
     const std::uint64_t skip = std::bit_floor(exchanged);
-    const double sum = block_sum(*executor_, amplitudes.num_blocks(), [&](std::size_t i) {
+    const double sum = block_sum(*executor_, amplitudes.num_shares(), [&](std::size_t i) {
       if ((i & skip) != 0) return 0.0;
-      return BlockOfTerms(group, block_bits).share(amplitudes.block(i ^ exchanged), amplitudes.block(i), i);
+      const auto stretch = [&](std::uint64_t at) { return amplitudes.memory.get() + 2 * at * size; };
+      return ShareOfTerms(group, amplitudes.share_bits()).share(stretch(i ^ exchanged), stretch(i), i, size);
     });
     value += skip != 0 ? 2 * sum : sum;
   }
-  return value;
+  return value * std::norm(frame.scale);
 }
 
 std::vector<BasisCount> StateVector::sample(std::uint64_t shots, std::uint64_t seed) const {
   const Amplitudes& amplitudes = *amplitudes_;
-  const std::uint64_t num_blocks = amplitudes.num_blocks();
-  std::vector<double> before =
-      block_values(*executor_, num_blocks, [&](std::size_t i) { return sum_of_squares(amplitudes.block(i)); });
+  const std::uint64_t num_blocks = amplitudes.num_shares();
+  const std::uint64_t size = amplitudes.share_size();
+  std::vector<double> before = block_values(
+      *executor_, num_blocks, [&](std::size_t i) { return sum_of_squares(amplitudes.memory.get(), i * size, size); });
   double total = 0;
   for (double& entry : before) {
     const double weight = entry;
@@ -166,11 +177,16 @@ std::vector<BasisCount> StateVector::sample(std::uint64_t shots, std::uint64_t s
     for_blocks(*executor_, num_blocks, [&](std::size_t i) {
       const auto own = std::span(draws).subspan(first_draw[i], first_draw[i + 1] - first_draw[i]);
       if (own.empty()) return;
-      place_draws(amplitudes.block(i), i << amplitudes.block_bits(), before[i], own, placed[i]);
+      place_draws([&](std::uint64_t place) { return amplitudes.weight(place); }, i * size, size, before[i], own,
+                  placed[i]);
     });
     const std::size_t middle = counts.size();
     for (const auto& block : placed) counts.insert(counts.end(), block.begin(), block.end());
     merge(counts, middle);
+  }
+  if (!amplitudes.frame.is_trivial()) {
+    for (BasisCount& count : counts) count.state = amplitudes.frame.state(count.state);
+    std::ranges::sort(counts, {}, &BasisCount::state);
   }
   return counts;
 }

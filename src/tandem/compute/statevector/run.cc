@@ -80,7 +80,7 @@ class ShotPlayer {
  private:
   /// Small states: one thread a task of shots, as far as memory goes. Large states keep all threads busy themselves.
   std::size_t threads() const {
-    if (start_.num_qubits() > kBlockBits) return 1;
+    if (start_.num_qubits() > kShareBits) return 1;
     const std::uint64_t states = context_.options.memory_bytes_max / StateVector::bytes_needed(start_.num_qubits());
     return std::clamp<std::size_t>(states - 1, 1, std::max<std::size_t>(1, context_.executor.threads()));
   }

@@ -7,34 +7,34 @@
 
 #include "tandem/base/assert.h"
 #include "tandem/compute/statevector/amplitudes.h"
-#include "tandem/compute/statevector/prepared_gate.h"
+#include "tandem/compute/statevector/lowering.h"
+#include "tandem/compute/statevector/run_plan.h"
 
 namespace tandem::statevector {
 namespace {
 
 using circuit::Gate;
 
-/// Gates that stay within blocks are applied to a block one after the other while it is in the cache; so many at once,
-/// because a request to stop is only seen in between.
-constexpr std::size_t kGatesInARowMax = 64;
-
 }  // namespace
 
-Doubles allocate_doubles(std::uint64_t count) {
+template <class Real>
+Memory<Real> allocate(std::uint64_t count) {
   constexpr std::uint64_t kHugePage = 2 << 20;
   constexpr std::uint64_t kCacheLine = 64;
-  const std::uint64_t bytes = count * sizeof(double);
+  const std::uint64_t bytes = count * sizeof(Real);
   const std::uint64_t alignment = bytes >= 2 * kHugePage ? kHugePage : kCacheLine;
   const std::uint64_t rounded = (bytes + alignment - 1) / alignment * alignment;
-  Doubles memory(static_cast<double*>(std::aligned_alloc(alignment, rounded)));
+  Memory<Real> memory(static_cast<Real*>(std::aligned_alloc(alignment, rounded)));
   // Advice only: where it is not taken everything works, more slowly.
   if (memory && alignment == kHugePage) static_cast<void>(::madvise(memory.get(), rounded, MADV_HUGEPAGE));
   return memory;
 }
+template Memory<float> allocate<float>(std::uint64_t count);
+template Memory<double> allocate<double>(std::uint64_t count);
 
 std::uint64_t StateVector::bytes_needed(std::uint32_t num_qubits) {
   TANDEM_ASSERT(num_qubits <= kQubitsMax);
-  return (std::uint64_t{1} << num_qubits) * sizeof(std::complex<double>);
+  return (std::uint64_t{1} << std::max(num_qubits, kLaneBits<double>)) * sizeof(std::complex<double>);
 }
 
 Result<void> StateVector::fits(std::uint32_t num_qubits, std::uint64_t memory_bytes_max) {
@@ -57,13 +57,13 @@ Result<StateVector> StateVector::create(std::uint32_t num_qubits, std::uint64_t 
   TANDEM_TRY(fits(num_qubits, memory_bytes_max));
   auto amplitudes = std::make_unique<Amplitudes>();
   amplitudes->num_qubits = num_qubits;
-  amplitudes->memory = allocate_doubles(2 * amplitudes->size() + kSkew);
+  amplitudes->num_bits = std::max(num_qubits, kLaneBits<double>);
+  amplitudes->frame = Frame(num_qubits);
+  amplitudes->memory = allocate<double>(2 * amplitudes->size());
   if (!amplitudes->memory) {
     return fail(errors::kOutOfMemory, "the machine refused {} bytes for a state vector of {} qubits; use fewer qubits",
                 bytes_needed(num_qubits), num_qubits);
   }
-  amplitudes->re = amplitudes->memory.get();
-  amplitudes->im = amplitudes->re + amplitudes->size() + kSkew;
   StateVector state(std::move(amplitudes), executor);
   state.set_basis_state(0);
   return state;
@@ -77,26 +77,28 @@ StateVector::~StateVector() = default;
 
 void StateVector::assign(const StateVector& other) {
   TANDEM_ASSERT(num_qubits() == other.num_qubits());
-  for_blocks(*executor_, amplitudes_->num_blocks(), [&](std::size_t i) {
-    std::ranges::copy(other.amplitudes_->block(i).re, amplitudes_->block(i).re.begin());
-    std::ranges::copy(other.amplitudes_->block(i).im, amplitudes_->block(i).im.begin());
+  const std::uint64_t share = 2 * amplitudes_->share_size();
+  for_blocks(*executor_, amplitudes_->num_shares(), [&](std::size_t i) {
+    std::copy_n(other.amplitudes_->memory.get() + i * share, share, amplitudes_->memory.get() + i * share);
   });
+  amplitudes_->frame = other.amplitudes_->frame;
 }
 
 std::uint32_t StateVector::num_qubits() const { return amplitudes_->num_qubits; }
 
 std::complex<double> StateVector::amplitude(std::uint64_t state) const {
-  TANDEM_ASSERT(state < amplitudes_->size());
-  return {amplitudes_->re[state], amplitudes_->im[state]};
+  TANDEM_ASSERT(state >> num_qubits() == 0);
+  const std::uint64_t place = amplitudes_->frame.place(state);
+  return amplitudes_->frame.scale * std::complex<double>(*amplitudes_->re(place), *amplitudes_->im(place));
 }
 
 void StateVector::set_basis_state(std::uint64_t state) {
-  TANDEM_ASSERT(state < amplitudes_->size());
-  for_blocks(*executor_, amplitudes_->num_blocks(), [&](std::size_t i) {
-    std::ranges::fill(amplitudes_->block(i).re, 0.0);
-    std::ranges::fill(amplitudes_->block(i).im, 0.0);
-  });
-  amplitudes_->re[state] = 1;
+  TANDEM_ASSERT(state >> num_qubits() == 0);
+  const std::uint64_t share = 2 * amplitudes_->share_size();
+  for_blocks(*executor_, amplitudes_->num_shares(),
+             [&](std::size_t i) { std::fill_n(amplitudes_->memory.get() + i * share, share, 0.0); });
+  amplitudes_->frame = Frame(num_qubits());
+  *amplitudes_->re(state) = 1;
 }
 
 Result<void> StateVector::apply(const circuit::Circuit& circuit, std::span<const double> parameter_values,
@@ -121,54 +123,27 @@ Result<void> StateVector::apply(const circuit::Circuit& circuit, std::span<const
 
 Result<void> StateVector::apply(std::span<const circuit::Instruction> instructions,
                                 std::span<const double> parameter_values, std::stop_token stop) {
-  const std::uint32_t block_bits = amplitudes_->block_bits();
-  std::vector<PreparedGate> in_a_row;
-  const auto flush = [&] {
-    if (in_a_row.empty()) return;
-    for_blocks(*executor_, amplitudes_->num_blocks(), [&](std::size_t i) {
-      const Parts block = amplitudes_->block(i);
-      for (const PreparedGate& gate : in_a_row) {
-        const PreparedGate inside = within_block(gate, i << block_bits, block_bits);
-        apply_gate(inside, block, 0, num_groups(inside, block.size()));
-      }
-    });
-    in_a_row.clear();
-  };
-  for (const circuit::Instruction& instruction : instructions) {
-    if (instruction.gate == Gate::kBarrier) continue;
-    const PreparedGate gate = prepare(instruction, parameter_values);
-    TANDEM_ASSERT((gate.operands >> num_qubits()) == 0);
-    if (gate.is_identity()) continue;
-    if ((gate.mixing >> block_bits) == 0) {
-      in_a_row.push_back(gate);
-      if (in_a_row.size() < kGatesInARowMax) continue;
-    }
-    if (stop.stop_requested()) return fail(errors::kCancelled, "the simulation was stopped on request");
-    flush();
-    if ((gate.mixing >> block_bits) != 0) {
-      // It mixes blocks: one pass, in ranges of as many amplitudes as a block has.
-      const std::uint64_t groups = num_groups(gate, amplitudes_->size());
-      const std::uint64_t range = num_groups(gate, amplitudes_->block_size());
-      for_blocks(*executor_, groups / range,
-                 [&](std::size_t i) { apply_gate(gate, amplitudes_->all(), i * range, (i + 1) * range); });
-    }
-  }
-  if (stop.stop_requested()) return fail(errors::kCancelled, "the simulation was stopped on request");
-  flush();
+  Frame& frame = amplitudes_->frame;
+  Steps steps;
+  lower(instructions, parameter_values, frame, steps);
+  const double size = std::abs(frame.scale);
+  const Plan<double> plan = make_plan<double>(steps, amplitudes_->num_bits, size);
+  frame.scale *= plan.scale / size;
+  if (stop.stop_requested() ||
+      !run_plan(plan, amplitudes_->memory.get(), amplitudes_->num_bits, isa_, *executor_, stop))
+    return fail(errors::kCancelled, "the simulation was stopped on request");
   return {};
 }
 
 bool StateVector::measure(std::uint32_t qubit, double uniform) {
   TANDEM_ASSERT(qubit < num_qubits());
   Amplitudes& amplitudes = *amplitudes_;
-  const std::uint64_t bit = std::uint64_t{1} << qubit;
-  std::vector<std::array<double, 2>> weights(amplitudes.num_blocks());
-  for_blocks(*executor_, amplitudes.num_blocks(), [&](std::size_t i) {
-    const std::uint64_t base = i << amplitudes.block_bits();
-    for (std::uint64_t state = base; state < base + amplitudes.block_size(); ++state) {
-      weights[i][(state >> qubit) & 1] +=
-          amplitudes.re[state] * amplitudes.re[state] + amplitudes.im[state] * amplitudes.im[state];
-    }
+  const std::uint64_t bit = std::uint64_t{1} << amplitudes.frame.bit_of[qubit];
+  std::vector<std::array<double, 2>> weights(amplitudes.num_shares());
+  for_blocks(*executor_, amplitudes.num_shares(), [&](std::size_t i) {
+    const std::uint64_t base = i << amplitudes.share_bits();
+    for (std::uint64_t place = base; place < base + amplitudes.share_size(); ++place)
+      weights[i][((place ^ amplitudes.frame.flipped) & bit) != 0 ? 1 : 0] += amplitudes.weight(place);
   });
   double weight_of_0 = 0;
   double weight_of_1 = 0;
@@ -178,15 +153,15 @@ bool StateVector::measure(std::uint32_t qubit, double uniform) {
   }
   // u < 1, so that an outcome of no weight is never drawn.
   const bool outcome = !(uniform * (weight_of_0 + weight_of_1) < weight_of_0) && weight_of_1 > 0;
-  const double scale = 1 / std::sqrt(outcome ? weight_of_1 : weight_of_0);
-  for_blocks(*executor_, amplitudes.num_blocks(), [&](std::size_t i) {
-    const std::uint64_t base = i << amplitudes.block_bits();
-    for (std::uint64_t state = base; state < base + amplitudes.block_size(); ++state) {
-      const double factor = ((state & bit) != 0) == outcome ? scale : 0.0;
-      amplitudes.re[state] *= factor;
-      amplitudes.im[state] *= factor;
+  for_blocks(*executor_, amplitudes.num_shares(), [&](std::size_t i) {
+    const std::uint64_t base = i << amplitudes.share_bits();
+    for (std::uint64_t place = base; place < base + amplitudes.share_size(); ++place) {
+      if ((((place ^ amplitudes.frame.flipped) & bit) != 0) == outcome) continue;
+      *amplitudes.re(place) = 0;
+      *amplitudes.im(place) = 0;
     }
   });
+  amplitudes.frame.scale /= std::abs(amplitudes.frame.scale) * std::sqrt(outcome ? weight_of_1 : weight_of_0);
   return outcome;
 }
 

@@ -14,6 +14,7 @@
 
 #include "tandem/base/executor.h"
 #include "tandem/base/result.h"
+#include "tandem/compute/simd/isa.h"
 #include "tandem/model/circuit/circuit.h"
 #include "tandem/model/observable/pauli_sum.h"
 
@@ -26,13 +27,13 @@ struct BasisCount {
   friend bool operator==(const BasisCount&, const BasisCount&) = default;
 };
 
-/// A pure state. Same calls and seeds = same bytes, whatever the number of threads: every amplitude is updated on its
-/// own, and sums are taken over fixed blocks and added in order.
+/// A pure state. Same calls and seeds = same bytes, whatever the number of threads and the instruction set: every amplitude is
+/// calculated on its own, in one order of fused operations, and sums are taken over fixed stretches and added in order.
 ///
 /// Limits:  kQubitsMax qubits, and the memory given to create().
 /// Threads: one caller at a time; the loops inside run on the executor given to create(), which must outlive the state.
-/// Cost:    bytes_needed(n) = 16 * 2^n bytes; a gate is one pass over the state or, where it mixes only low qubits,
-///          a share of one.
+/// Cost:    bytes_needed(n) = 16 * 2^n bytes, and half a MiB a thread while gates are applied. Exchanges of qubits and bit flips cost
+///          nothing; phases of any qubits, and turns of fifteen, share a pass over the state (plan.h), so apply whole circuits at once.
 class StateVector {
  public:
   static constexpr std::uint32_t kQubitsMax = 40;  ///< 16 TiB; more than any machine this runs on
@@ -54,6 +55,9 @@ class StateVector {
 
   std::uint32_t num_qubits() const;
   std::complex<double> amplitude(std::uint64_t state) const;
+
+  /// For tests: the answer does not depend on it.
+  void use_isa(simd::Isa isa) { isa_ = isa; }
 
   // ---- preparing
   void set_basis_state(std::uint64_t state);
@@ -84,6 +88,7 @@ class StateVector {
   StateVector(std::unique_ptr<Amplitudes> amplitudes, Executor& executor);
   std::unique_ptr<Amplitudes> amplitudes_;
   Executor* executor_;
+  simd::Isa isa_ = simd::best_isa();
 };
 
 }  // namespace tandem::statevector

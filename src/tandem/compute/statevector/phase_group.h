@@ -1,0 +1,67 @@
+// tandem/compute/statevector/phase_group.h - PhaseGroup: many commuting phases of one and two bits, applied to a tile at once.
+//
+// Room: compute, inside statevector. The phase of a place is a quadratic form of its bits. A tile is walked as a tree over its higher bits,
+// which carries the factor of the place and those of the bits below; the lowest ones are a table that is made again only when a factor
+// in it has changed. Two complex products an amplitude, and none where the factor is 1.
+#pragma once
+
+#include <array>
+#include <complex>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "tandem/compute/simd/aligned.h"
+#include "tandem/compute/statevector/tile_kernels.h"
+
+namespace tandem::statevector {
+
+/// Bits of a tile, ascending, as bits of the place of an amplitude; the others are the same all over the tile.
+using TileBits = std::vector<std::uint32_t>;
+
+template <class Real>
+class PhaseGroup {
+ public:
+  explicit PhaseGroup(std::uint32_t num_bits) : linear_(num_bits, 1.0), partners_(num_bits) {}
+  /// The factor of places where the bits of `mask`, one or two, are 1.
+  void add(std::uint64_t mask, std::complex<double> factor);
+  /// A factor of every place.
+  void scale(double factor) { scale_ *= factor; }
+  /// To be called once all is added.
+  void prepare(const TileBits& tile_bits);
+
+  /// What a thread needs beside the tile, in numbers.
+  static constexpr std::size_t kLeafBits = kLaneBits<Real> + 5;
+  static constexpr std::size_t kScratch = std::size_t{2} << kLeafBits;
+
+  /// `base`: the bits outside the tile. `scratch`: kScratch numbers.
+  void apply(Real* tile, std::uint64_t base, Real* scratch, const TileKernels<Real>& kernels) const;
+
+ private:
+  struct Partner {
+    std::uint32_t bit;
+    std::complex<double> factor;
+  };
+  class Walk;
+
+  std::vector<std::complex<double>> linear_;  ///< by bit of the place
+  std::vector<std::vector<Partner>> partners_;  ///< each pair with both of its bits
+  double scale_ = 1;
+  // Prepared: positions are bits of the tile from here on.
+  std::uint32_t tile_bits_ = 0;
+  std::uint32_t leaf_bits_ = 0;
+  std::vector<std::complex<double>> tile_linear_;
+  std::vector<std::uint32_t> order_;  ///< of the bits above the leaf: what changes the leaf's table first
+  std::vector<std::vector<Partner>>
+      below_;  ///< of each bit above the leaf: those in the leaf, and above it those that come later
+  std::vector<std::vector<Partner>> from_outside_;  ///< of each bit of the place outside: bits of the tile
+  std::vector<std::uint32_t> outside_;
+  simd::AlignedVector<Real> base_;  ///< pairs within the leaf
+  simd::AlignedVector<Real> table_;  ///< and its bits, as they are where no bit above or outside changes them
+  bool ones_ = false;  ///< the table has nothing else
+};
+
+extern template class PhaseGroup<float>;
+extern template class PhaseGroup<double>;
+
+}  // namespace tandem::statevector

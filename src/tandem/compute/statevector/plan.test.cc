@@ -1,0 +1,209 @@
+// Planned circuits against a plain loop over the amplitudes, on tiles so small that few qubits take many stages.
+#include "tandem/compute/statevector/plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "tandem/base/executor.h"
+#include "tandem/base/rng.h"
+#include "tandem/compute/statevector/run_plan.h"
+#include "tandem/compute/statevector/testing/random_circuit.h"
+
+namespace tandem::statevector {
+namespace {
+
+using circuit::Circuit;
+using circuit::Instruction;
+using Complex = std::complex<double>;
+
+/// One instruction at a time by its matrix, without anything of this part.
+std::vector<Complex> plainly(const Circuit& circuit, std::vector<Complex> state) {
+  for (const Instruction& instruction : circuit.instructions()) {
+    const circuit::GateRecord& record = circuit::gate_record(instruction.gate);
+    std::vector<double> angles;
+    for (std::size_t i = 0; i < record.num_parameters; ++i) angles.push_back(instruction.angles[i].value({}));
+    const std::vector<Complex> matrix = circuit::gate_unitary(instruction.gate, angles);
+    const std::size_t dimension = std::size_t{1} << record.num_qubits;
+    std::vector<Complex> next(state.size());
+    for (std::size_t z = 0; z < state.size(); ++z) {
+      std::size_t column = 0;
+      for (std::size_t k = 0; k < record.num_qubits; ++k) column |= (z >> instruction.qubits[k] & 1) << k;
+      for (std::size_t row = 0; row < dimension; ++row) {
+        std::size_t to = z;
+        for (std::size_t k = 0; k < record.num_qubits; ++k) {
+          to &= ~(std::size_t{1} << instruction.qubits[k]);
+          to |= (row >> k & 1) << instruction.qubits[k];
+        }
+        next[to] += matrix[row * dimension + column] * state[z];
+      }
+    }
+    state = std::move(next);
+  }
+  return state;
+}
+
+std::vector<Complex> random_state(std::uint32_t num_qubits, Xoshiro256& rng) {
+  std::vector<Complex> out(std::size_t{1} << num_qubits);
+  double norm = 0;
+  for (Complex& amplitude : out) {
+    amplitude = {rng.uniform() - 0.5, rng.uniform() - 0.5};
+    norm += std::norm(amplitude);
+  }
+  for (Complex& amplitude : out) amplitude /= std::sqrt(norm);
+  return out;
+}
+
+template <class Real>
+struct Played {
+  std::vector<Real> numbers;  ///< as they lie in memory
+  std::vector<Complex> state;
+  std::size_t stages = 0;
+};
+
+template <class Real>
+Played<Real> play(const Circuit& circuit, const std::vector<Complex>& start, const TileShape& shape, simd::Isa isa,
+                  Executor& executor) {
+  const std::uint32_t num_bits = std::max(circuit.num_qubits(), kLaneBits<Real>);
+  Played<Real> out;
+  simd::AlignedVector<Real> numbers(std::size_t{2} << num_bits);
+  const auto at = [](std::uint64_t place) { return place / kLanes<Real> * 2 * kLanes<Real> + place % kLanes<Real>; };
+  for (std::size_t z = 0; z < start.size(); ++z) {
+    numbers[at(z)] = static_cast<Real>(start[z].real());
+    numbers[at(z) + kLanes<Real>] = static_cast<Real>(start[z].imag());
+  }
+  Frame frame(circuit.num_qubits());
+  Steps steps;
+  lower(circuit.instructions(), {}, frame, steps);
+  const Plan<Real> plan = make_plan<Real>(steps, num_bits, 1, shape);
+  EXPECT_TRUE(run_plan(plan, numbers.data(), num_bits, isa, executor, {}));
+  frame.scale *= plan.scale;
+  for (std::size_t z = 0; z < start.size(); ++z) {
+    const std::uint64_t place = frame.place(z);
+    EXPECT_EQ(frame.state(place), z);
+    out.state.push_back(frame.scale * Complex(numbers[at(place)], numbers[at(place) + kLanes<Real>]));
+  }
+  out.numbers.assign(numbers.begin(), numbers.end());
+  out.stages = plan.stages.size();
+  return out;
+}
+
+double distance(const std::vector<Complex>& a, const std::vector<Complex>& b) {
+  double most = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) most = std::max(most, std::abs(a[i] - b[i]));
+  return most;
+}
+
+template <class Real>
+TileShape random_shape(Xoshiro256& rng) {
+  const auto row = static_cast<std::uint32_t>(kLaneBits<Real> + rng.below(2));
+  const auto most = static_cast<std::uint32_t>(row + 3 + rng.below(2));
+  return {.most = most, .least = static_cast<std::uint32_t>(row + rng.below(most - row + 1)), .row = row};
+}
+
+/// 5,000 circuits of each precision.
+template <class Real>
+void expect_planned_is_unplanned(double tolerance) {
+  ThreadExecutor executor(2);
+  Xoshiro256 rng(sizeof(Real));
+  std::size_t stages = 0;
+  for (std::uint64_t round = 0; round < 5000; ++round) {
+    const auto n = static_cast<std::uint32_t>(1 + rng.below(9));
+    const Circuit circuit = testing::random_circuit(rng(), n, 1 + rng.below(n < 8 ? 40 : 15));
+    const std::vector<Complex> start = random_state(n, rng);
+    const TileShape shape = rng.below(8) == 0 ? kTileShape<Real> : random_shape<Real>(rng);
+    const std::span<const simd::Isa> isas = simd::runnable_isas();
+    const Played<Real> played = play<Real>(circuit, start, shape, isas[rng.below(isas.size())], executor);
+    ASSERT_LT(distance(played.state, plainly(circuit, start)), tolerance) << "round " << round;
+    stages = std::max(stages, played.stages);
+    if (round % 8 != 0) continue;
+    for (const simd::Isa isa : isas)
+      ASSERT_EQ(play<Real>(circuit, start, shape, isa, executor).numbers, played.numbers) << simd::to_string(isa);
+  }
+  EXPECT_GT(stages, 2u);
+}
+
+TEST(Plan, planned_circuits_are_the_unplanned_ones_and_the_same_bytes_on_every_set_in_double) {
+  expect_planned_is_unplanned<double>(1e-13);
+}
+
+TEST(Plan, planned_circuits_are_the_unplanned_ones_and_the_same_bytes_on_every_set_in_float) {
+  expect_planned_is_unplanned<float>(5e-6);
+}
+
+TEST(Plan, every_gate_on_every_bit_of_a_tile) {
+  ThreadExecutor executor(1);
+  Xoshiro256 rng(3);
+  constexpr std::uint32_t kQubits = 8;
+  for (const circuit::GateRecord& record : circuit::gate_table()) {
+    if ((record.flags & circuit::kUnitary) == 0 || record.num_qubits == 0) continue;
+    for (std::uint32_t a = 0; a < kQubits; ++a) {
+      for (std::uint32_t b = 0; b < kQubits; ++b) {
+        if (a == b || (record.num_qubits == 1 && b != (a + 1) % kQubits)) continue;
+        const std::uint32_t c = (std::max(a, b) + 1) % kQubits == std::min(a, b) ? (std::min(a, b) + 1) % kQubits
+                                                                                 : (std::max(a, b) + 1) % kQubits;
+        if (record.num_qubits == 3 && (c == a || c == b)) continue;
+        Circuit circuit = Circuit::create(kQubits, 0).value();
+        Instruction instruction{.gate = record.gate};
+        const std::array<std::uint32_t, 3> qubits{a, b, c};
+        for (std::size_t k = 0; k < record.num_qubits; ++k) instruction.qubits[k] = qubits[k];
+        for (std::size_t k = 0; k < record.num_parameters; ++k) instruction.angles[k] = testing::random_angle(rng);
+        ASSERT_TRUE(circuit.append(instruction).has_value());
+        const std::vector<Complex> start = random_state(kQubits, rng);
+        const std::vector<Complex> wanted = plainly(circuit, start);
+        for (const simd::Isa isa : simd::runnable_isas()) {
+          ASSERT_LT(distance(play<double>(circuit, start, kTileShape<double>, isa, executor).state, wanted), 1e-14)
+              << record.name << " " << a << " " << b;
+          ASSERT_LT(distance(play<float>(circuit, start, kTileShape<float>, isa, executor).state, wanted), 1e-6)
+              << record.name << " " << a << " " << b;
+        }
+      }
+    }
+  }
+}
+
+TEST(Plan, scales_that_grow_are_folded_in) {
+  // Each turn by 90 degrees lets the numbers grow by the square root of 2: 4,000 of them would pass every range.
+  ThreadExecutor executor(1);
+  Circuit circuit = Circuit::create(4, 0).value();
+  for (int i = 0; i < 4000; ++i) circuit.gate(circuit::Gate::kRy, {3}, {circuit::Angle::constant(1.6)});
+  Xoshiro256 rng(4);
+  const std::vector<Complex> start = random_state(4, rng);
+  const std::vector<Complex> wanted = plainly(circuit, start);
+  EXPECT_LT(distance(play<float>(circuit, start, kTileShape<float>, simd::best_isa(), executor).state, wanted), 1e-3);
+  EXPECT_LT(distance(play<double>(circuit, start, kTileShape<double>, simd::best_isa(), executor).state, wanted),
+            1e-11);
+}
+
+TEST(Plan, stopped_it_says_so) {
+  ThreadExecutor executor(1);
+  Circuit circuit = Circuit::create(4, 0).value();
+  circuit.gate(circuit::Gate::kH, {0});
+  Frame frame(4);
+  Steps steps;
+  lower(circuit.instructions(), {}, frame, steps);
+  simd::AlignedVector<double> numbers(32);
+  std::stop_source source;
+  source.request_stop();
+  EXPECT_FALSE(
+      run_plan(make_plan<double>(steps, 4, 1), numbers.data(), 4, simd::best_isa(), executor, source.get_token()));
+}
+
+TEST(Plan, one_pass_is_as_much_as_the_tile_allows) {
+  // Phases need no locality: a quantum Fourier transform of 24 qubits takes two passes, or three where a tile holds half as many.
+  Circuit circuit = Circuit::create(24, 0).value();
+  for (std::uint32_t i = 24; i-- > 0;) {
+    circuit.gate(circuit::Gate::kH, {i});
+    for (std::uint32_t j = 0; j < i; ++j)
+      circuit.gate(circuit::Gate::kCp, {i, j}, {circuit::Angle::constant(std::ldexp(3.1, -static_cast<int>(i - j)))});
+  }
+  Frame frame(24);
+  Steps steps;
+  lower(circuit.instructions(), {}, frame, steps);
+  EXPECT_LE(make_plan<float>(steps, 24, 1).stages.size(), 2u);
+  EXPECT_LE(make_plan<double>(steps, 24, 1).stages.size(), 3u);
+}
+
+}  // namespace
+}  // namespace tandem::statevector

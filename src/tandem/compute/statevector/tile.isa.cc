@@ -1,0 +1,391 @@
+#include "tandem/compute/statevector/tile_kernels.h"
+
+#include <immintrin.h>
+
+namespace tandem::statevector::TANDEM_ISA {
+namespace {
+
+#if defined(__AVX512F__)
+constexpr std::size_t kVectorBytes = 64;
+constexpr std::size_t kTurnsAtOnce = 3;  // 16 vectors of 32 registers
+#elif defined(__AVX2__)
+constexpr std::size_t kVectorBytes = 32;
+constexpr std::size_t kTurnsAtOnce = 2;
+#else
+constexpr std::size_t kVectorBytes = 16;
+constexpr std::size_t kTurnsAtOnce = 2;
+#endif
+
+template <class Real>
+struct VectorOf;
+template <>
+struct VectorOf<float> {
+  typedef float Type __attribute__((vector_size(kVectorBytes), may_alias));
+  typedef std::int32_t Index __attribute__((vector_size(kVectorBytes)));
+};
+template <>
+struct VectorOf<double> {
+  typedef double Type __attribute__((vector_size(kVectorBytes), may_alias));
+  typedef std::int64_t Index __attribute__((vector_size(kVectorBytes)));
+};
+template <class Real>
+using Vector = typename VectorOf<Real>::Type;
+template <class Real>
+constexpr std::size_t kWidth = kVectorBytes / sizeof(Real);
+template <class Real>
+constexpr std::size_t kVectors = kLanes<Real> / kWidth<Real>;  // of one half of a block
+
+template <class Real>
+Vector<Real>& at(Real* p) {
+  return *reinterpret_cast<Vector<Real>*>(p);
+}
+template <class Real>
+const Vector<Real>& at(const Real* p) {
+  return *reinterpret_cast<const Vector<Real>*>(p);
+}
+template <class Real>
+Vector<Real> all(Real value) {
+  return value - Vector<Real>{};
+}
+
+// a b + c, a b - c and c - a b, rounded once.
+#if defined(__AVX512F__)
+Vector<float> fma(Vector<float> a, Vector<float> b, Vector<float> c) { return _mm512_fmadd_ps(a, b, c); }
+Vector<double> fma(Vector<double> a, Vector<double> b, Vector<double> c) { return _mm512_fmadd_pd(a, b, c); }
+Vector<float> fms(Vector<float> a, Vector<float> b, Vector<float> c) { return _mm512_fmsub_ps(a, b, c); }
+Vector<double> fms(Vector<double> a, Vector<double> b, Vector<double> c) { return _mm512_fmsub_pd(a, b, c); }
+Vector<float> fnma(Vector<float> a, Vector<float> b, Vector<float> c) { return _mm512_fnmadd_ps(a, b, c); }
+Vector<double> fnma(Vector<double> a, Vector<double> b, Vector<double> c) { return _mm512_fnmadd_pd(a, b, c); }
+#elif defined(__AVX2__)
+Vector<float> fma(Vector<float> a, Vector<float> b, Vector<float> c) { return _mm256_fmadd_ps(a, b, c); }
+Vector<double> fma(Vector<double> a, Vector<double> b, Vector<double> c) { return _mm256_fmadd_pd(a, b, c); }
+Vector<float> fms(Vector<float> a, Vector<float> b, Vector<float> c) { return _mm256_fmsub_ps(a, b, c); }
+Vector<double> fms(Vector<double> a, Vector<double> b, Vector<double> c) { return _mm256_fmsub_pd(a, b, c); }
+Vector<float> fnma(Vector<float> a, Vector<float> b, Vector<float> c) { return _mm256_fnmadd_ps(a, b, c); }
+Vector<double> fnma(Vector<double> a, Vector<double> b, Vector<double> c) { return _mm256_fnmadd_pd(a, b, c); }
+#else
+template <class V>
+V fma(V a, V b, V c) {
+  V out;
+  for (std::size_t i = 0; i < sizeof(V) / sizeof(a[0]); ++i) {
+    if constexpr (sizeof(a[0]) == 4)
+      out[i] = __builtin_fmaf(a[i], b[i], c[i]);
+    else
+      out[i] = __builtin_fma(a[i], b[i], c[i]);
+  }
+  return out;
+}
+template <class V>
+V fms(V a, V b, V c) {
+  return fma(a, b, -c);
+}
+template <class V>
+V fnma(V a, V b, V c) {
+  return fma(-a, b, c);
+}
+#endif
+
+// ---- turns on bits above the lanes
+
+template <class Real, bool kLarge, bool kAboutX>
+inline void turn_pair(Vector<Real>& ar, Vector<Real>& ai, Vector<Real>& br, Vector<Real>& bi, Vector<Real> r) {
+  const Vector<Real> a_re = ar, a_im = ai, b_re = br, b_im = bi;
+  if constexpr (!kAboutX && !kLarge) {
+    ar = fnma(r, b_re, a_re);
+    ai = fnma(r, b_im, a_im);
+    br = fma(r, a_re, b_re);
+    bi = fma(r, a_im, b_im);
+  } else if constexpr (!kAboutX) {
+    ar = fms(r, a_re, b_re);
+    ai = fms(r, a_im, b_im);
+    br = fma(r, b_re, a_re);
+    bi = fma(r, b_im, a_im);
+  } else if constexpr (!kLarge) {
+    ar = fma(r, b_im, a_re);
+    ai = fnma(r, b_re, a_im);
+    br = fma(r, a_im, b_re);
+    bi = fnma(r, a_re, b_im);
+  } else {
+    ar = fma(r, a_re, b_im);
+    ai = fms(r, a_im, b_re);
+    br = fma(r, b_re, a_im);
+    bi = fms(r, b_im, a_re);
+  }
+}
+
+/// `kLarge`: a bit for each of `kCount` turns.
+template <class Real, std::size_t kCount, unsigned kLarge, bool kAboutX>
+void turn_blocks(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns) {
+  constexpr std::size_t kGroup = std::size_t{1} << kCount;
+  constexpr std::size_t kHalf = kLanes<Real>;
+  std::uint64_t place[kGroup] = {};  // of the blocks of a group, in numbers from the first
+  std::uint64_t below[kCount];
+  Vector<Real> ratio[kCount];
+  for (std::size_t i = 0; i < kCount; ++i) {
+    const std::uint64_t step = std::uint64_t{1} << (turns[i].bit - kLaneBits<Real>);
+    below[i] = step - 1;
+    ratio[i] = all(turns[i].ratio);
+    for (std::size_t j = 0; j < kGroup; ++j)
+      if ((j >> i & 1) != 0) place[j] += step * 2 * kHalf;
+  }
+  const std::uint64_t run = below[0] + 1;
+  for (std::uint64_t group = 0; group < num_blocks >> kCount; group += run) {
+    std::uint64_t first = group;
+    for (std::size_t i = 0; i < kCount; ++i) first = (first & ~below[i]) << 1 | (first & below[i]);
+    Real* const begin = tile + first * 2 * kHalf;
+    for (Real* block = begin; block < begin + run * 2 * kHalf; block += 2 * kHalf) {
+      for (std::size_t k = 0; k < kHalf; k += kWidth<Real>) {
+        Vector<Real> re[kGroup], im[kGroup];
+        for (std::size_t j = 0; j < kGroup; ++j) {
+          re[j] = at(block + place[j] + k);
+          im[j] = at(block + place[j] + k + kHalf);
+        }
+#pragma GCC unroll 3
+        for (std::size_t i = 0; i < kCount; ++i) {
+#pragma GCC unroll 8
+          for (std::size_t j = 0; j < kGroup; ++j) {
+            if ((j >> i & 1) != 0) continue;
+            const std::size_t h = j | std::size_t{1} << i;
+            if ((kLarge >> i & 1) != 0)
+              turn_pair<Real, true, kAboutX>(re[j], im[j], re[h], im[h], ratio[i]);
+            else
+              turn_pair<Real, false, kAboutX>(re[j], im[j], re[h], im[h], ratio[i]);
+          }
+        }
+        for (std::size_t j = 0; j < kGroup; ++j) {
+          at(block + place[j] + k) = re[j];
+          at(block + place[j] + k + kHalf) = im[j];
+        }
+      }
+    }
+  }
+}
+
+template <class Real, std::size_t kCount, bool kAboutX, unsigned kLarge = 0>
+void turn_as(unsigned large, Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns) {
+  if (large == kLarge)
+    turn_blocks<Real, kCount, kLarge, kAboutX>(tile, num_blocks, turns);
+  else if constexpr (kLarge + 1 < 1u << kCount)
+    turn_as<Real, kCount, kAboutX, kLarge + 1>(large, tile, num_blocks, turns);
+}
+
+template <class Real, std::size_t kCount>
+void turn_together(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns) {
+  unsigned large = 0;
+  for (std::size_t i = 0; i < kCount; ++i) large |= static_cast<unsigned>(turns[i].large) << i;
+  if (turns[0].about_x)
+    turn_as<Real, kCount, true>(large, tile, num_blocks, turns);
+  else
+    turn_as<Real, kCount, false>(large, tile, num_blocks, turns);
+}
+
+template <class Real>
+void turn(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count) {
+  while (count > 0) {
+    const std::size_t now = count < kTurnsAtOnce ? count : kTurnsAtOnce;
+    if (now == 1) turn_together<Real, 1>(tile, num_blocks, turns);
+    if (now == 2) turn_together<Real, 2>(tile, num_blocks, turns);
+    if constexpr (kTurnsAtOnce == 3)
+      if (now == 3) turn_together<Real, 3>(tile, num_blocks, turns);
+    turns += now;
+    count -= now;
+  }
+}
+
+// ---- within a block
+
+/// Half a block in registers.
+template <class Real>
+struct Half {
+  Vector<Real> v[kVectors<Real>];
+};
+template <class Real>
+inline Half<Real> load(const Real* p) {
+  Half<Real> out;
+  for (std::size_t k = 0; k < kVectors<Real>; ++k) out.v[k] = at(p + k * kWidth<Real>);
+  return out;
+}
+template <class Real>
+inline void store(Real* p, const Half<Real>& half) {
+  for (std::size_t k = 0; k < kVectors<Real>; ++k) at(p + k * kWidth<Real>) = half.v[k];
+}
+
+/// Lane l gets what lane l ^ `step` has; `step` is a power of two.
+template <class Real>
+inline Half<Real> swapped(const Half<Real>& half, std::size_t step) {
+  Half<Real> out;
+  if (step >= kWidth<Real>) {
+    for (std::size_t k = 0; k < kVectors<Real>; ++k) out.v[k] = half.v[k ^ step / kWidth<Real>];
+    return out;
+  }
+  typename VectorOf<Real>::Index from;
+  for (std::size_t l = 0; l < kWidth<Real>; ++l) from[l] = static_cast<decltype(from[0] + 0)>(l ^ step);
+  for (std::size_t k = 0; k < kVectors<Real>; ++k) out.v[k] = __builtin_shuffle(half.v[k], from);
+  return out;
+}
+
+/// As swapped(), for any set of bits below kLanes.
+template <class Real>
+inline Half<Real> moved(Half<Real> half, std::uint32_t lanes) {
+#pragma GCC unroll 4
+  for (std::uint32_t bit = 0; bit < kLaneBits<Real>; ++bit)
+    if ((lanes >> bit & 1) != 0) half = swapped(half, std::size_t{1} << bit);
+  return half;
+}
+
+template <class Real, std::uint32_t kBit, bool kAboutX, bool kLarge>
+inline void turn_half(Half<Real>& re, Half<Real>& im, Vector<Real> ratio, const Half<Real>& mix) {
+  const Half<Real> pr = swapped(re, std::size_t{1} << kBit);
+  const Half<Real> pi = swapped(im, std::size_t{1} << kBit);
+  for (std::size_t k = 0; k < kVectors<Real>; ++k) {
+    if constexpr (kAboutX && !kLarge) {
+      re.v[k] = fma(ratio, pi.v[k], re.v[k]);
+      im.v[k] = fnma(ratio, pr.v[k], im.v[k]);
+    } else if constexpr (kAboutX) {
+      re.v[k] = fma(ratio, re.v[k], pi.v[k]);
+      im.v[k] = fms(ratio, im.v[k], pr.v[k]);
+    } else if constexpr (!kLarge) {  // mix: -ratio where the bit is 0, ratio where it is 1
+      re.v[k] = fma(mix.v[k], pr.v[k], re.v[k]);
+      im.v[k] = fma(mix.v[k], pi.v[k], im.v[k]);
+    } else {  // mix: -1 and 1
+      re.v[k] = fma(ratio, re.v[k], mix.v[k] * pr.v[k]);
+      im.v[k] = fma(ratio, im.v[k], mix.v[k] * pi.v[k]);
+    }
+  }
+}
+
+template <class Real, std::uint32_t kBit, bool kAboutX, bool kLarge>
+void turn_lane(Real* tile, std::uint64_t num_blocks, Real ratio) {
+  Half<Real> mix;
+  for (std::size_t l = 0; l < kLanes<Real>; ++l)
+    mix.v[l / kWidth<Real>][l % kWidth<Real>] = ((l >> kBit & 1) != 0 ? 1 : -1) * (kLarge ? 1 : ratio);
+  const Vector<Real> r = all(ratio);
+  for (Real* block = tile; block < tile + num_blocks * 2 * kLanes<Real>; block += 2 * kLanes<Real>) {
+    Half<Real> re = load(block);
+    Half<Real> im = load(block + kLanes<Real>);
+    turn_half<Real, kBit, kAboutX, kLarge>(re, im, r, mix);
+    store(block, re);
+    store(block + kLanes<Real>, im);
+  }
+}
+
+template <class Real, std::uint32_t kBit>
+void turn_lane_as(Real* tile, std::uint64_t num_blocks, const Turn<Real>& turn) {
+  if (turn.about_x)
+    (turn.large ? turn_lane<Real, kBit, true, true> : turn_lane<Real, kBit, true, false>)(tile, num_blocks, turn.ratio);
+  else
+    (turn.large ? turn_lane<Real, kBit, false, true> : turn_lane<Real, kBit, false, false>)(tile, num_blocks,
+                                                                                            turn.ratio);
+}
+
+constexpr std::uint64_t kLaneRun = 64;  // blocks that stay in the first cache while all turns on lanes pass
+
+template <class Real>
+void turn_lanes(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count) {
+  for (std::uint64_t first = 0; first < num_blocks; first += kLaneRun) {
+    const std::uint64_t run = num_blocks - first < kLaneRun ? num_blocks - first : kLaneRun;
+    Real* const begin = tile + first * 2 * kLanes<Real>;
+    for (std::size_t i = 0; i < count; ++i) {
+      switch (turns[i].bit) {
+        case 0:
+          turn_lane_as<Real, 0>(begin, run, turns[i]);
+          break;
+        case 1:
+          turn_lane_as<Real, 1>(begin, run, turns[i]);
+          break;
+        case 2:
+          turn_lane_as<Real, 2>(begin, run, turns[i]);
+          break;
+        default:
+          if constexpr (kLaneBits<Real> == 4) turn_lane_as<Real, 3>(begin, run, turns[i]);
+      }
+    }
+  }
+}
+
+/// keep x + mix y, complex, lane by lane.
+template <class Real>
+inline void combine(const Half<Real>& xr, const Half<Real>& xi, const Half<Real>& yr, const Half<Real>& yi,
+                    const Real* keep, const Real* mix, Real* to) {
+  for (std::size_t k = 0; k < kVectors<Real>; ++k) {
+    const std::size_t l = k * kWidth<Real>;
+    const Vector<Real> kr = at(keep + l), ki = at(keep + kLanes<Real> + l);
+    const Vector<Real> mr = at(mix + l), mi = at(mix + kLanes<Real> + l);
+    Vector<Real> re = mr * yr.v[k];
+    re = fnma(mi, yi.v[k], re);
+    re = fma(kr, xr.v[k], re);
+    at(to + l) = fnma(ki, xi.v[k], re);
+    Vector<Real> im = mr * yi.v[k];
+    im = fma(mi, yr.v[k], im);
+    im = fma(kr, xi.v[k], im);
+    at(to + kLanes<Real> + l) = fma(ki, xr.v[k], im);
+  }
+}
+
+template <class Real>
+void pair(Real* tile, std::uint64_t num_blocks, const PairWork<Real>& work) {
+  constexpr std::size_t kBlock = 2 * kLanes<Real>;
+  std::uint64_t block = 0;  // its operand bits are 0
+  do {
+    Real* const a = tile + (block | work.a) * kBlock;
+    Real* const b = tile + (block | work.b) * kBlock;
+    const Half<Real> ar = load(a), ai = load(a + kLanes<Real>);
+    if (work.a == work.b) {
+      combine(ar, ai, moved(ar, work.lanes), moved(ai, work.lanes), work.a_keep, work.a_mix, a);
+    } else {
+      const Half<Real> br = load(b), bi = load(b + kLanes<Real>);
+      combine(ar, ai, moved(br, work.lanes), moved(bi, work.lanes), work.a_keep, work.a_mix, a);
+      combine(br, bi, moved(ar, work.lanes), moved(ai, work.lanes), work.b_keep, work.b_mix, b);
+    }
+    block = ((block | work.operands) + 1) & ~work.operands;  // the carry runs through the operand bits
+  } while (block < num_blocks && block != 0);
+}
+
+// ---- phases
+
+/// `kAlone`: the factor beside the table is 1.
+template <class Real, bool kAlone>
+void multiply_by(Real* tile, const Real* table, std::uint64_t num_blocks, Real re, Real im) {
+  const Vector<Real> sr = all(re), si = all(im);
+  for (std::uint64_t i = 0; i < num_blocks; ++i, tile += 2 * kLanes<Real>, table += 2 * kLanes<Real>) {
+    for (std::size_t k = 0; k < kLanes<Real>; k += kWidth<Real>) {
+      Vector<Real> fr = at(table + k), fi = at(table + k + kLanes<Real>);
+      if constexpr (!kAlone) {
+        const Vector<Real> tr = fr, ti = fi;
+        fr = fnma(si, ti, sr * tr);
+        fi = fma(si, tr, sr * ti);
+      }
+      const Vector<Real> xr = at(tile + k), xi = at(tile + k + kLanes<Real>);
+      at(tile + k) = fnma(fi, xi, fr * xr);
+      at(tile + k + kLanes<Real>) = fma(fi, xr, fr * xi);
+    }
+  }
+}
+
+template <class Real>
+void multiply(Real* tile, const Real* table, std::uint64_t num_blocks, Real re, Real im) {
+  (re == 1 && im == 0 ? multiply_by<Real, true> : multiply_by<Real, false>)(tile, table, num_blocks, re, im);
+}
+
+template <class Real>
+void spread(Real* table, const Real* base, const Real* lanes, const Real* re, const Real* im,
+            std::uint64_t num_blocks) {
+  for (std::uint64_t i = 0; i < num_blocks; ++i, table += 2 * kLanes<Real>, base += 2 * kLanes<Real>) {
+    const Vector<Real> sr = all(re[i]), si = all(im[i]);
+    for (std::size_t k = 0; k < kLanes<Real>; k += kWidth<Real>) {
+      const Vector<Real> lr = at(lanes + k), li = at(lanes + k + kLanes<Real>);
+      const Vector<Real> fr = fnma(si, li, sr * lr), fi = fma(si, lr, sr * li);
+      const Vector<Real> br = at(base + k), bi = at(base + k + kLanes<Real>);
+      at(table + k) = fnma(fi, bi, fr * br);
+      at(table + k + kLanes<Real>) = fma(fi, br, fr * bi);
+    }
+  }
+}
+
+}  // namespace
+
+extern const AllTileKernels kTileKernels = {
+    {&turn<float>, &turn_lanes<float>, &pair<float>, &multiply<float>, &spread<float>},
+    {&turn<double>, &turn_lanes<double>, &pair<double>, &multiply<double>, &spread<double>}};
+
+}  // namespace tandem::statevector::TANDEM_ISA

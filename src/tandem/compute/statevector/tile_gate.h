@@ -1,0 +1,45 @@
+// tandem/compute/statevector/tile_gate.h - TileGate: a gate that is no turn, as pairs of blocks of a tile.
+//
+// Room: compute, inside statevector.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "tandem/compute/simd/aligned.h"
+#include "tandem/compute/statevector/prepared_gate.h"
+#include "tandem/compute/statevector/tile_kernels.h"
+
+namespace tandem::statevector {
+
+inline constexpr std::uint32_t kOutside = UINT32_MAX;
+
+template <class Real>
+class TileGate {
+ public:
+  /// `position`: of each bit of the place in the tile, or kOutside. Bits that are mixed are inside (asserted).
+  TileGate(const PreparedGate& gate, std::span<const std::uint32_t> position);
+  /// `base`: the bits outside the tile.
+  void apply(Real* tile, std::uint64_t num_blocks, std::uint64_t base, const TileKernels<Real>& kernels) const;
+
+ private:
+  struct Part {
+    std::uint64_t outside = 0;  ///< what `base` must have at the gate's bits outside
+    PairWork<Real> work{};  ///< its coefficients are at `coefficients`
+    std::size_t coefficients = 0;
+  };
+  struct Side;
+  void add(const Side& a, const Side& b, std::uint64_t outside);
+
+  std::uint64_t outside_ = 0;  ///< bits of the gate outside
+  std::uint64_t block_operands_ = 0;
+  std::uint32_t lane_operands_ = 0;
+  std::vector<Part> parts_;
+  simd::AlignedVector<Real> coefficients_;
+};
+
+extern template class TileGate<float>;
+extern template class TileGate<double>;
+
+}  // namespace tandem::statevector

@@ -1,0 +1,72 @@
+// tandem/compute/statevector/tile_kernels.h - the inner loops on a tile of amplitudes, for each instruction set and precision.
+//
+// Room: compute, inside statevector. See compute/simd/isa.h. Sums and products stand in one order and are fused where they say so, so
+// every set gives the same bytes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tandem::statevector {
+
+/// A block: the real parts of kLanes amplitudes, then their imaginary parts, a cache line each.
+template <class Real>
+inline constexpr std::uint32_t kLaneBits = sizeof(Real) == 4 ? 4 : 3;
+template <class Real>
+inline constexpr std::size_t kLanes = std::size_t{1} << kLaneBits<Real>;
+
+/// A rotation of the pairs (a, b) that differ in one bit, a where it is 0, without a factor that all amplitudes share.
+/// About y: (a - r b, b + r a), or with `large` (r a - b, r b + a). About x: (a - i r b, b - i r a), or (r a - i b, r b - i a).
+template <class Real>
+struct Turn {
+  std::uint32_t bit;
+  bool about_x;
+  bool large;
+  Real ratio;  ///< at most 1: the tangent of half the angle or its inverse
+};
+
+/// Pairs (a, b) whose states differ in the bits of `mixing`: a' = keep a + mix b, with the coefficients of a, and b' with those of b.
+/// Below the block the coefficients of each lane say it, above it patterns do.
+template <class Real>
+struct PairWork {
+  std::uint64_t operands;  ///< bits of the number of a block that are fixed
+  std::uint64_t a;  ///< their values in the first block of a pair, and in the second
+  std::uint64_t b;
+  std::uint32_t lanes;  ///< lane l meets lane l ^ lanes
+  const Real* a_keep;  ///< kLanes real parts, then imaginary ones
+  const Real* a_mix;
+  const Real* b_keep;
+  const Real* b_mix;
+};
+
+template <class Real>
+struct TileKernels {
+  /// One to three turns about one axis, on different bits above the lanes, ascending.
+  void (*turn)(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count);
+  /// Turns on lanes, one after the other.
+  void (*turn_lanes)(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count);
+  /// a == b: pairs within a block; the coefficients of a hold. Else of two blocks.
+  void (*pair)(Real* tile, std::uint64_t num_blocks, const PairWork<Real>& work);
+  /// tile *= table * (re + i im), both `num_blocks` long.
+  void (*multiply)(Real* tile, const Real* table, std::uint64_t num_blocks, Real re, Real im);
+  /// table = base * lanes * (re + i im), lanes being one block and re and im one number a block.
+  void (*spread)(Real* table, const Real* base, const Real* lanes, const Real* re, const Real* im,
+                 std::uint64_t num_blocks);
+};
+
+struct AllTileKernels {
+  TileKernels<float> narrow;
+  TileKernels<double> wide;
+};
+
+namespace portable {
+extern const AllTileKernels kTileKernels;
+}
+namespace avx2 {
+extern const AllTileKernels kTileKernels;
+}
+namespace avx512 {
+extern const AllTileKernels kTileKernels;
+}
+
+}  // namespace tandem::statevector
