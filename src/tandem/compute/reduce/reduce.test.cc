@@ -8,6 +8,7 @@
 #include <set>
 
 #include "tandem/base/rng.h"
+#include "tandem/base/stopped.h"
 #include "tandem/compute/reduce/first_look.h"
 #include "tandem/model/problem/testing/hard_models.h"
 

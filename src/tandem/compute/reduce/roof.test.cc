@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "tandem/base/rng.h"
+#include "tandem/base/stopped.h"
 
 namespace tandem::reduce {
 namespace {

@@ -23,7 +23,7 @@ class AnnealingSolver final : public Solver {
   const SolverInfo& info() const override {
     static constexpr SolverInfo kInfo{.name = "annealing",
                                       .summary = "simulated annealing with temperatures measured on the model",
-                                      .version = "2",
+                                      .version = "3",
                                       .takes_bqm = true,
                                       .takes_polynomial = true,
                                       .variables_max = problem::Bqm::kVariablesMax};

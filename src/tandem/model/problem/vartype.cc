@@ -37,12 +37,11 @@ Result<void> check_assignment(AssignmentView values, std::size_t num_variables, 
                 num_variables);
   }
   const std::int8_t low = vartype == Vartype::kBinary ? 0 : -1;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (values[i] == low || values[i] == 1) continue;
-    return fail(errors::kBadVartype, "value {} of variable {} is not {}; use {} or 1", values[i], i, to_string(vartype),
-                low);
-  }
-  return {};
+  const auto wrong = [low](std::int8_t value) { return value != low && value != 1; };
+  if (std::ranges::count_if(values, wrong) == 0) return {};  // without a branch a value: there may be millions
+  const auto first = std::ranges::find_if(values, wrong);
+  return fail(errors::kBadVartype, "value {} of variable {} is not {}; use {} or 1", *first, first - values.begin(),
+              to_string(vartype), low);
 }
 
 }  // namespace tandem::problem
