@@ -204,7 +204,7 @@ Result<JobRunner::Walked> JobRunner::walk(Run& run, const Planned& planned, cons
                                           Deadline deadline) {
   JobRecord& record = run.record;
   const job::JobSpec& spec = *run.spec;
-  TANDEM_TRY_ASSIGN(const std::unique_ptr<hybrid::Loop> loop, walk::make_walk(spec, planned->plan));
+  TANDEM_TRY_ASSIGN(const std::unique_ptr<hybrid::Loop> loop, walk::make_walk(spec, planned->plan, control.stop));
   OrderRunner orders(services_, ledger_);
   OrderContext context{.place = control.place,
                        .job = record.view.id,
