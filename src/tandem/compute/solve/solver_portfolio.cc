@@ -66,7 +66,7 @@ class Portfolio {
     if (line.replicas > 0) replica_model_ = std::make_unique<ReplicaModel>(search, stop);
     for (std::size_t i = 0; i < num_strands(options); ++i) {
       const std::uint64_t seed = derive_seed(options.seed, i);
-      EngineOptions own{.candidates_max = kept(options)};
+      EngineOptions own{.candidates_max = kept(options), .stop = stop};
       for (std::size_t k = i; k < starts.size(); k += num_strands(options)) own.starts.push_back(starts[k]);
       auto strand = std::make_unique<MixedStrand>();
       std::uint64_t engine = 0;
