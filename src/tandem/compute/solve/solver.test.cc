@@ -11,6 +11,7 @@
 
 #include "tandem/base/testing/manual_executor.h"
 #include "tandem/base/testing/matchers.h"
+#include "tandem/model/problem/coloring.h"
 #include "tandem/model/problem/problem.h"
 #include "tandem/model/problem/testing/random_models.h"
 
@@ -485,14 +486,16 @@ Model model_for(const Solver& solver) {
   const Bqm bqm = problem::random_bqm(Vartype::kBinary, 30, 1, 3);
   if (solver.info().takes_bqm) return bqm;
   if (solver.info().takes_polynomial) return Polynomial::from_bqm(bqm);
-  if (solver.info().name != "independent_set") {
+  if (solver.info().name != "independent_set" && solver.info().name != "coloring") {
     return Cqm::create(bqm, {{.name = "any", .terms = {{0, 1}}, .comparison = Comparison::kLessEqual, .bound = 1}})
         .value();
   }
   std::vector<problem::QuadraticTerm> edges(bqm.terms().begin(), bqm.terms().end());
   std::erase_if(edges, [](const problem::QuadraticTerm& edge) { return edge.bias < 0; });
   for (problem::QuadraticTerm& edge : edges) edge.bias = 1;
-  return std::get<Cqm>(problem::make_independent_set(30, std::move(edges)).value()->state());
+  const bool colors = solver.info().name == "coloring";
+  return std::get<Cqm>(
+      (colors ? problem::make_coloring(30, edges) : problem::make_independent_set(30, edges)).value()->state());
 }
 
 TEST(Solvers, memory_beyond_the_limit_is_refused_before_it_is_taken) {
@@ -506,11 +509,11 @@ TEST(Solvers, memory_beyond_the_limit_is_refused_before_it_is_taken) {
 }
 
 TEST(Solvers, stopped_before_the_first_step_give_the_best_start_or_all_low_and_repeat_it) {
-  const Assignment low(30, 0);
-  Assignment start = low;
-  start[0] = 1;
   for (const Solver* one : builtin_solvers()) {
     const Model model = model_for(*one);
+    const Assignment low(solve::num_variables(model), 0);
+    Assignment start = low;
+    start[0] = 1;
     for (const bool with_start : {false, true}) {
       SolveOptions options;
       if (with_start) options.start = {start};
