@@ -469,7 +469,7 @@ inline constexpr std::array<ErrorRecord, 126> kTable{{
      .http_status = 400,
      .exit_code = 2,
      .meaning = "Rudy and sparse QUBO files share a syntax, some sparse files maximise, and a DIMACS graph does not say what is asked of it.",
-     .action = "Say --problem: max_cut, qubo with --sense min or max, or of a DIMACS graph independent_set, vertex_cover, clique or max_cut."},
+     .action = "Say --problem: max_cut, qubo with --sense min or max, or of a DIMACS graph independent_set, vertex_cover, clique, coloring or max_cut."},
     {.number = kFormatUnknown,
      .name = "format_unknown",
      .family = ErrorFamily::kInvalidArgument,
