@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -51,25 +52,37 @@ void print_json_line(const Json& document);
 void print_table(const std::vector<std::vector<std::string>>& rows);
 bool stderr_is_terminal();
 
-/// Replaces one line on a terminal; silent in a pipe.
+/// How far a job is, as one line on the terminal of stderr that replaces itself some times a second and leaves nothing behind. It has no
+/// colours, and stays within the width of the terminal. Silent in a pipe, on a dumb terminal, and where it shall be.
+///
+/// Threads: safe to call concurrently.
 class ProgressLine {
  public:
-  explicit ProgressLine(bool quiet);
+  /// `budget_ms`: of the solve. References outlive it.
+  ProgressLine(bool silent, std::optional<double> budget_ms, const Clock& clock, Executor& executor);
   ~ProgressLine();
-  void show(const std::string& text);
-  void clear();
+  void show(const engine::Progress& progress);
+  /// Takes the line away; nothing is shown after it.
+  void end();
 
  private:
-  bool enabled_;
-  bool shown_ = false;
+  void draw();
+
+  std::optional<double> budget_ms_;
+  const Clock& clock_;
+  Instant begin_;
+  std::mutex mutex_;
+  bool enabled_;  ///< under mutex_, as all below
+  engine::Progress last_;
+  std::unique_ptr<Timer> ticks_;
 };
 
 /// The screen that a person sees when a job is done.
 void print_result(const Json& spec, const Json& result);
 
 /// Runs a queued job where this process has the house, and says how many others wait; follows it with progress on a terminal,
-/// then prints it. The exit code of the job.
-Result<int> attend_and_print(Cli& cli, Reached& reached, const JobId& id);
+/// then prints it. `spec`: of the job, where it is at hand; null: not. The exit code of the job.
+Result<int> attend_and_print(Cli& cli, Reached& reached, const JobId& id, const job::JobSpec* spec);
 
 void add_run(CLI::App& app, Cli& cli);
 void add_submit(CLI::App& app, Cli& cli);

@@ -142,7 +142,7 @@ Result<int> review_job(Cli& cli, const std::string& text, engine::Verdict verdic
 Result<int> watch_job(Cli& cli, const std::string& text) {
   TANDEM_TRY_ASSIGN(const JobId id, parse_job_id(text));
   TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kRunner));
-  return attend_and_print(cli, reached, id);
+  return attend_and_print(cli, reached, id, nullptr);
 }
 
 Result<int> explain_job(Cli& cli, const std::string& text) {
@@ -153,9 +153,10 @@ Result<int> explain_job(Cli& cli, const std::string& text) {
   const Json plan = reached.service().plan_of(id).value_or(Json());
   const Json result = reached.service().result(id).value_or(Json());
   TANDEM_TRY_ASSIGN(const Json submissions, reached.service().submissions(id));
-  const std::vector<std::string> lines = service::explain(view, plan, result, submissions);
+  const Json lineage = reached.service().lineage(id).value_or(Json());
+  std::vector<std::string> lines = service::explain(view, plan, result, submissions);
+  for (std::string& line : service::race_words(lineage)) lines.push_back(std::move(line));
   if (cli.json) {
-    const Json lineage = reached.service().lineage(id).value_or(Json());
     print_json({{"job", view}, {"plan", plan}, {"result", result}, {"lineage", lineage}, {"explanation", lines}});
     return 0;
   }

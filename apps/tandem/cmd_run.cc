@@ -20,7 +20,7 @@ Result<int> run_job(Cli& cli, const JobFlags& flags) {
   TANDEM_TRY_ASSIGN(const Json admitted,
                     told(reached.service().submit(spec, flags.idempotency_key, "user:local"), flags));
   TANDEM_TRY_ASSIGN(const JobId id, parse_job_id(admitted.value("job_id", "")));
-  return attend_and_print(cli, reached, id);
+  return attend_and_print(cli, reached, id, &spec);
 }
 
 Result<int> submit_job(Cli& cli, const JobFlags& flags) {

@@ -125,7 +125,7 @@ Result<Reached> reach(Cli& cli, Role role) {
   return out;
 }
 
-Result<int> attend_and_print(Cli& cli, Reached& reached, const JobId& id) {
+Result<int> attend_and_print(Cli& cli, Reached& reached, const JobId& id, const job::JobSpec* spec) {
   if (reached.house != nullptr) {
     TANDEM_TRY_ASSIGN(const std::size_t others, reached.house->engine().attend(id));
     if (others != 0)
@@ -136,23 +136,26 @@ Result<int> attend_and_print(Cli& cli, Reached& reached, const JobId& id) {
   TANDEM_TRY_ASSIGN(const Json before, service.job(id));
   if (before.value("state", "") == job::to_string(job::JobState::kSuspended))
     fmt::print(stderr, "{0} is suspended; it goes on after `tandem jobs resume {0}`\n", id.value);
-  ProgressLine line(cli.json);
-  const Instant begin = cli.machine.clock.monotonic();
+  const auto term = cli.machine.environment.get("TERM");
+  const bool solves = spec != nullptr && !spec->is_program();
+  ProgressLine line(cli.json || term == "dumb",
+                    solves ? std::optional(static_cast<double>(spec->limits.time_ms)) : std::nullopt, cli.machine.clock,
+                    reached.house != nullptr ? reached.house->executor() : *reached.executor);
   const service::Watch watch{
-      .on_event =
-          [&](const Json& event) {
-            const auto elapsed = std::chrono::duration<double, std::milli>(cli.machine.clock.monotonic() - begin);
-            line.show(
-                service::progress_line({.job = id, .step = event.value("type", ""), .elapsed_ms = elapsed.count()}));
-          },
-      .on_progress = [&](const engine::Progress& progress) { line.show(service::progress_line(progress)); }};
+      .on_event = [&](const Json& event) { line.show({.job = id, .step = event.value("type", "")}); },
+      .on_progress = [&](const engine::Progress& progress) { line.show(progress); }};
   TANDEM_TRY_ASSIGN(const Json view, service.follow(id, watch, Deadline::never()));
-  line.clear();
+  line.end();
   TANDEM_TRY_ASSIGN(const Json result, service.result(id));
   const Json& error = view["error"];
   if (!cli.json) {
-    TANDEM_TRY_ASSIGN(const Json spec, service.spec(id));
-    print_result(spec, result);
+    Json document;
+    if (spec != nullptr) {  // the whole one may have millions of terms
+      document = {{"name", spec->name}, {"business", {{"objective", spec->business.objective}}}};
+    } else {
+      TANDEM_TRY_ASSIGN(document, service.spec(id));
+    }
+    print_result(document, result);
   } else if (!error.is_object()) {
     print_json(result);
   }

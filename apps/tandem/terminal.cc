@@ -1,14 +1,24 @@
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cstdio>
 
 #include "cli.h"
+#include "tandem/base/pause.h"
 #include "tandem/base/text.h"
 
 namespace tandem::app {
 namespace {
 
 constexpr std::size_t kColumnGap = 2;
+constexpr std::chrono::milliseconds kTick{250};  // a person sees that it goes on
+
+/// Of the terminal of stderr.
+std::size_t stderr_columns() {
+  constexpr std::size_t kUnknown = 80;
+  winsize size{};
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col != 0 ? size.ws_col : kUnknown;
+}
 
 /// Terminal columns of UTF-8 text, near enough for names: one a code point.
 std::size_t columns(std::string_view text) {
@@ -106,21 +116,49 @@ void print_table(const std::vector<std::vector<std::string>>& rows) {
 
 bool stderr_is_terminal() { return isatty(STDERR_FILENO) == 1; }
 
-ProgressLine::ProgressLine(bool quiet) : enabled_(!quiet && stderr_is_terminal()) {}
-ProgressLine::~ProgressLine() { clear(); }
-
-void ProgressLine::show(const std::string& text) {
+ProgressLine::ProgressLine(bool silent, std::optional<double> budget_ms, const Clock& clock, Executor& executor)
+    : budget_ms_(budget_ms), clock_(clock), begin_(clock.monotonic()), enabled_(!silent && stderr_is_terminal()) {
   if (!enabled_) return;
-  fmt::print(stderr, "\r\x1b[K{}", text);
-  std::fflush(stderr);
-  shown_ = true;
+  ticks_ = executor.start_loop("progress", [this, &executor](const std::stop_token& stop) {
+    while (pause(executor, kTick, stop)) {
+      const std::lock_guard lock(mutex_);
+      draw();
+    }
+  });
 }
 
-void ProgressLine::clear() {
-  if (!shown_) return;
-  fmt::print(stderr, "\r\x1b[K");
+ProgressLine::~ProgressLine() { end(); }
+
+void ProgressLine::show(const engine::Progress& progress) {
+  const std::lock_guard lock(mutex_);
+  const engine::Progress before = std::exchange(last_, progress);
+  if (!last_.objective) {  // an event knows none
+    last_.objective = before.objective;
+    last_.bound = before.bound;
+  }
+  if (progress.elapsed_ms > 0) {
+    const std::chrono::duration<double, std::milli> elapsed(progress.elapsed_ms);
+    begin_ = clock_.monotonic() + std::chrono::duration_cast<std::chrono::nanoseconds>(-elapsed);
+  }
+  draw();
+}
+
+void ProgressLine::draw() {
+  if (!enabled_ || last_.step.empty()) return;
+  last_.elapsed_ms = std::chrono::duration<double, std::milli>(clock_.monotonic() - begin_).count();
+  // One column stays free: a full line would wrap on some terminals.
+  std::string line = service::progress_line(last_, budget_ms_);
+  for (const std::size_t room = stderr_columns() - 1; columns(line) > room;) line.pop_back();
+  fmt::print(stderr, "\r\x1b[K{}", line);
   std::fflush(stderr);
-  shown_ = false;
+}
+
+void ProgressLine::end() {
+  ticks_.reset();
+  const std::lock_guard lock(mutex_);
+  if (enabled_) fmt::print(stderr, "\r\x1b[K");
+  std::fflush(stderr);
+  enabled_ = false;
 }
 
 void print_result(const Json& spec, const Json& result) {

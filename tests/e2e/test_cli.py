@@ -1,12 +1,16 @@
 """The command line as a person and a script use it."""
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import pathlib
+import pty
 import signal
+import struct
 import subprocess
+import termios
 import time
 import unittest
 
@@ -271,6 +275,53 @@ class CommandLine(unittest.TestCase):
         explanation = self.place.run("explain", self.place.json("jobs")["jobs"][0]["job_id"]).stdout
         self.assertIn("Criterion met: the best candidate is feasible.", explanation)
         self.assertNotRegex(explanation, r"e\+0\d|P\(optimum\)")
+
+    def lasting(self):
+        """A file of a graph that nothing proves in seconds."""
+        return self.place.file("g.txt", self.place.run("generate", "regular", "--nodes", "400", "--degree", "3", "--seed", "5").stdout)
+
+    def on_terminal(self, *arguments, columns=80, term="xterm"):
+        """What a command writes to stdout, and to a terminal as its stderr."""
+        master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        process = subprocess.Popen([BINARY, *arguments], env={**self.place.environment, "TERM": term}, stdout=subprocess.PIPE, stderr=slave, text=True)
+        os.close(slave)
+        shown = b""
+        with contextlib.suppress(OSError):  # how a terminal ends that nobody writes to any more
+            while part := os.read(master, 4096):
+                shown += part
+        os.close(master)
+        out, _ = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0, shown)
+        return out, shown.decode()
+
+    def test_a_run_on_a_terminal_says_how_far_it_is_in_one_line_and_takes_it_away(self):
+        run = ["run", self.lasting(), "--time", "1s", "--refine", "off"]
+        out, shown = self.on_terminal(*run)
+        self.assertIn("Best: ", out)
+        first, *lines = shown.split("\r\x1b[K")
+        self.assertEqual((first, lines[-1]), ("", ""))
+        self.assertTrue(all("\n" not in line for line in lines), shown)
+        self.assertRegex(shown, r"\x1b\[K0\.\d s of 1\.0 s  best \d+  gap [0-9.]+ %  (solve|baseline)")
+        seconds = {line.split()[0] for line in lines if line}
+        self.assertGreater(len(seconds), 2, shown)  # it goes on where nothing better is found
+        for line in self.on_terminal(*run, columns=24)[1].split("\r\x1b[K"):
+            self.assertLess(len(line), 24)
+
+    def test_nothing_is_said_of_progress_to_machines_and_dumb_terminals(self):
+        run = ["run", self.place.file("job.json", QUBO)]
+        for more, term in ((["--json"], "xterm"), ([], "dumb")):
+            self.assertEqual(self.on_terminal(*run, *more, term=term)[1], "")
+        self.assertEqual(self.place.run(*run).stderr, "")
+
+    def test_explain_says_which_engines_raced_and_which_found_the_best(self):
+        job = self.place.json("run", self.lasting(), "--time", "300ms", "--refine", "off")["job_id"]
+        explanation = self.place.run("explain", job).stdout
+        race = self.place.json("jobs", "lineage", job)["work"][0]["race"]
+        self.assertIn(f"Race of solve at cpu.portfolio, by the structure of the model: {race['choice']}.", explanation)
+        for engine in {one["engine"] for one in race["engines"]}:
+            self.assertRegex(explanation, rf"\n  {engine} +[0-9.]+ % of the work, best \d+")
+        self.assertIn(", the best of all\n", explanation)
 
     def test_a_replay_whose_process_dies_is_no_verdict(self):
         graph = self.place.run("generate", "regular", "--nodes", "400", "--degree", "3", "--seed", "5").stdout

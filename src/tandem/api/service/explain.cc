@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 
@@ -114,6 +115,44 @@ std::vector<std::string> path_words(const Json& result) {
   return out;
 }
 
+std::vector<std::string> race_words(const Json& lineage) {
+  struct Told {
+    std::string engine;
+    std::uint64_t units = 0;
+    std::optional<double> best;  ///< energy
+  };
+  std::vector<std::string> out;
+  if (!lineage.is_object()) return out;  // of a job that has none yet
+  const bool max = lineage.value("/walk/formulation/sense"_json_pointer, std::string()) == "max";
+  for (const Json& work : lineage.value("work", Json::array())) {
+    const auto race = solve::RaceRecord::parse(work.value("race", Json()), "");
+    if (!race) continue;
+    std::vector<Told> engines;  // all strands together
+    std::uint64_t units = 0;
+    std::optional<double> best;
+    for (const solve::EngineRecord& one : race->engines) {
+      auto told = std::ranges::find(engines, one.engine, &Told::engine);
+      if (told == engines.end()) told = engines.insert(engines.end(), {.engine = one.engine});
+      told->units += one.units;
+      units += one.units;
+      if (one.best_energy) told->best = std::min(*one.best_energy, told->best.value_or(*one.best_energy));
+      if (told->best) best = std::min(*told->best, best.value_or(*told->best));
+    }
+    out.push_back(fmt::format("Race of {} at {}, by the structure of the model: {}.", member(work, "label"),
+                              member(work, "backend"), race->choice));
+    for (const Told& told : engines) {
+      std::string found = "found nothing";
+      if (told.best)
+        found = fmt::format("best {}{}", shortest(max ? 0.0 - *told.best : *told.best),
+                            *told.best == *best ? ", the best of all" : "");
+      out.push_back(fmt::format(
+          "  {:<18} {:>6} of the work, {}", told.engine,
+          percent(static_cast<double>(told.units) / static_cast<double>(std::max<std::uint64_t>(1, units))), found));
+    }
+  }
+  return out;
+}
+
 std::vector<std::string> confidence_words(const Json& result) {
   std::vector<std::string> out;
   const Json confidence = result.value("confidence", Json::object());
@@ -193,16 +232,18 @@ std::vector<std::string> explain(const Json& job, const Json& plan, const Json& 
   return out;
 }
 
-std::string progress_line(const engine::Progress& progress) {
-  std::string out = fmt::format("{:>8.1f} s  {:<28}", progress.elapsed_ms / 1000, progress.step);
-  if (!progress.objective) return out;
+std::string progress_line(const engine::Progress& progress, std::optional<double> budget_ms) {
+  std::string out = fmt::format("{:.1f} s", progress.elapsed_ms / 1000);
+  // Beyond it the job reads, plans, refines or writes.
+  if (budget_ms && progress.elapsed_ms <= *budget_ms) out += fmt::format(" of {:.1f} s", *budget_ms / 1000);
+  if (!progress.objective) return fmt::format("{}  {}", out, progress.step);
   std::string gap = "-";
   if (progress.bound) {
     const double open = std::abs(*progress.objective - *progress.bound);
     const double size = std::abs(*progress.objective);
     if (open == 0 || size > 0) gap = fmt::format("{:.1f} %", open == 0 ? 0.0 : 100 * open / size);
   }
-  return out + fmt::format(" incumbent {}  gap {}", shortest(*progress.objective), gap);
+  return fmt::format("{}  best {}  gap {}  {}", out, shortest(*progress.objective), gap, progress.step);
 }
 
 }  // namespace tandem::service

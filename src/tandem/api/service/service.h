@@ -106,6 +106,8 @@ std::vector<std::string> explain(const Json& job, const Json& plan, const Json& 
 /// Which way the orders took, and what of the answer is old or partial; nothing when every order was answered whole by its first
 /// backend.
 std::vector<std::string> path_words(const Json& result);
+/// What the engines of each race did and which found its best, by the lineage; nothing where no solver had several engines.
+std::vector<std::string> race_words(const Json& lineage);
 /// The confidence, its parts and the review, a line each.
 std::vector<std::string> confidence_words(const Json& result);
 /// One criterion of a result's acceptance, in words: "time 5.02 s, allowed 2 min 00 s".
@@ -122,8 +124,9 @@ struct JobDocuments {
 /// "timings": [text]}. Ids and measured times differ in any two jobs and count for nothing; money and verdicts count.
 Json diff(const JobDocuments& first, const JobDocuments& second);
 
-/// Time, step, incumbent and gap (|objective - bound| / |objective|; "-" where there is none) in one line for a terminal.
-std::string progress_line(const engine::Progress& progress);
+/// Time, of the budget of the solve where that is given and not over, incumbent, gap (|objective - bound| / |objective|; "-" where there
+/// is none) and step in one line for a terminal.
+std::string progress_line(const engine::Progress& progress, std::optional<double> budget_ms = std::nullopt);
 
 /// RFC 9457 problem document of an error.
 Json problem_document(const Error& error, std::string_view instance);

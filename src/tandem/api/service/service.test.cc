@@ -13,6 +13,7 @@ namespace tandem::service {
 namespace {
 
 using testing::Contains;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
@@ -171,18 +172,20 @@ TEST_F(LocalServiceTest, a_job_that_is_not_there_cannot_be_followed) {
   EXPECT_THAT(followed_, FailsWith(errors::kJobNotFound));
 }
 
-TEST(ProgressLine, shows_time_step_incumbent_and_gap) {
+TEST(ProgressLine, shows_time_and_budget_best_gap_and_step) {
   const auto line = [](std::optional<double> objective, std::optional<double> bound) {
     return progress_line(
         {.job = JobId(""), .step = "solve", .objective = objective, .bound = bound, .elapsed_ms = 1500});
   };
-  const std::string begin = "     1.5 s  solve                       ";
-  EXPECT_EQ(line(std::nullopt, std::nullopt), begin);
-  EXPECT_EQ(line(-250, std::nullopt), begin + " incumbent -250  gap -");
-  EXPECT_EQ(line(-250, -253), begin + " incumbent -250  gap 1.2 %");
-  EXPECT_EQ(line(200, 210), begin + " incumbent 200  gap 5.0 %");
-  EXPECT_EQ(line(0, 0), begin + " incumbent 0  gap 0.0 %");
-  EXPECT_EQ(line(0, -1), begin + " incumbent 0  gap -");
+  EXPECT_EQ(line(std::nullopt, std::nullopt), "1.5 s  solve");
+  EXPECT_EQ(line(-250, std::nullopt), "1.5 s  best -250  gap -  solve");
+  EXPECT_EQ(line(-250, -253), "1.5 s  best -250  gap 1.2 %  solve");
+  EXPECT_EQ(line(200, 210), "1.5 s  best 200  gap 5.0 %  solve");
+  EXPECT_EQ(line(0, 0), "1.5 s  best 0  gap 0.0 %  solve");
+  EXPECT_EQ(line(0, -1), "1.5 s  best 0  gap -  solve");
+  const engine::Progress progress{.job = JobId(""), .step = "solve", .elapsed_ms = 1500};
+  EXPECT_EQ(progress_line(progress, 5000), "1.5 s of 5.0 s  solve");
+  EXPECT_EQ(progress_line(progress, 1000), "1.5 s  solve");  // beside the solve itself
 }
 
 // Explanation
@@ -251,6 +254,28 @@ TEST(Explain, times_and_shares_are_written_as_a_person_says_them) {
   for (const std::string& line : explain(job, plan, result, Json())) text += line + "\n";
   EXPECT_THAT(text, HasSubstr("latency 12 s (measured)"));
   EXPECT_THAT(text, HasSubstr("at the optimum 0.9 % (0.474 % to 1.7 %), better than random 61 % (60 % to 62.5 %)"));
+}
+
+TEST(Explain, a_race_says_who_ran_why_and_who_found_the_best) {
+  const auto engine = [](const char* name, int strand, int units, Json best) {
+    return Json{{"engine", name}, {"strand", strand}, {"units", units}, {"best_energy", std::move(best)}};
+  };
+  const Json race = {{"choice", "9 variables of 2.0 couplings: tabu, replicas, treewidth"},
+                     {"engines",
+                      {engine("tabu", 0, 100, -7), engine("replicas", 0, 300, -9), engine("tabu", 1, 400, -9),
+                       engine("replicas", 1, 200, -8), engine("treewidth", 1, 0, nullptr)}}};
+  const Json solve = {{"label", "solve"}, {"backend", "cpu.portfolio"}, {"race", race}};
+  const Json other = {{"label", "baseline"}, {"backend", "cpu.tabu"}};
+  EXPECT_THAT(
+      race_words({{"walk", {{"formulation", {{"sense", "max"}}}}}, {"work", {solve, other}}}),
+      ElementsAre("Race of solve at cpu.portfolio, by the structure of the model: 9 variables of 2.0 couplings: "
+                  "tabu, replicas, treewidth.",
+                  "  tabu                 50 % of the work, best 9, the best of all",
+                  "  replicas             50 % of the work, best 9, the best of all",
+                  "  treewidth             0 % of the work, found nothing"));
+  EXPECT_THAT(race_words({{"work", {solve}}}).at(1), HasSubstr("best -9"));
+  EXPECT_THAT(race_words(Json()), IsEmpty());
+  EXPECT_THAT(race_words({{"work", {other}}}), IsEmpty());
 }
 
 TEST(Explain, a_criterion_is_a_sentence) {

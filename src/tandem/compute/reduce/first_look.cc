@@ -5,29 +5,31 @@
 #include <utility>
 #include <vector>
 
+#include "tandem/base/stopped.h"
+
 namespace tandem::reduce {
 
 using problem::Bqm;
 using problem::QuadraticTerm;
 using problem::Vartype;
 
-double loose_bound(const Bqm& bqm) {
+double loose_bound(const Bqm& bqm, const std::stop_token& stop) {
   const bool binary = bqm.vartype() == Vartype::kBinary;
   double magnitude = std::abs(bqm.offset());
   double lowest = bqm.offset();  // as they are
   double spins = bqm.offset();  // over {-1, 1}
   std::vector<double> fields(bqm.linear().begin(), bqm.linear().end());
-  for (const QuadraticTerm& term : bqm.terms()) {
+  for_each(bqm.terms(), stop, [&](const QuadraticTerm& term) {
     magnitude += std::abs(term.bias);
     if (!binary) {
       spins -= std::abs(term.bias);
-      continue;
+      return;
     }
     lowest += std::min(0.0, term.bias);
     spins += std::min(0.0, term.bias) / 2;  // b / 4 - |b| / 4
     fields[term.u] += term.bias / 2;
     fields[term.v] += term.bias / 2;
-  }
+  });
   for (std::size_t i = 0; i < fields.size(); ++i) {
     magnitude += std::abs(bqm.linear()[i]);
     lowest += std::min(0.0, bqm.linear()[i]);
@@ -37,7 +39,7 @@ double loose_bound(const Bqm& bqm) {
   return (binary ? std::max(lowest, spins) : spins) - rounding;
 }
 
-bool unfrustrated(const Bqm& bqm) {
+bool unfrustrated(const Bqm& bqm, const std::stop_token& stop) {
   struct Place {
     std::uint32_t parent = 0;
     bool turned = false;  ///< against its parent
@@ -55,7 +57,9 @@ bool unfrustrated(const Bqm& bqm) {
     }
     return std::pair(i, turned);
   };
+  std::size_t looks = 0;
   return std::ranges::all_of(bqm.terms(), [&](const QuadraticTerm& term) {
+    if (looks++ % kLookEvery == 0) throw_if(stop);
     const auto [u, u_turned] = find(term.u);
     const auto [v, v_turned] = find(term.v);
     const bool apart = term.bias > 0;
@@ -65,9 +69,9 @@ bool unfrustrated(const Bqm& bqm) {
   });
 }
 
-bool flow_pays(const Bqm& bqm) {
+bool flow_pays(const Bqm& bqm, const std::stop_token& stop) {
   const std::uint64_t terms = bqm.terms().size();
-  return terms <= kDenseTermsMax || terms <= kSparseDegree / 2 * bqm.num_variables() || unfrustrated(bqm);
+  return terms <= kDenseTermsMax || terms <= kSparseDegree / 2 * bqm.num_variables() || unfrustrated(bqm, stop);
 }
 
 }  // namespace tandem::reduce

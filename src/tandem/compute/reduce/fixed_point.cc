@@ -5,6 +5,8 @@
 #include <climits>
 #include <cmath>
 
+#include "tandem/base/stopped.h"
+
 namespace tandem::reduce {
 
 namespace {
@@ -18,23 +20,23 @@ constexpr int kDecimalsMax = 9;  // of an IntegerBqm
 constexpr double kLastPlace = 0x1.0p-52;
 
 template <class Visit>
-void for_each_coefficient(const Bqm& bqm, Visit visit) {
+void for_each_coefficient(const Bqm& bqm, const std::stop_token& stop, Visit visit) {
   visit(bqm.offset());
   for (const double value : bqm.linear()) visit(value);
-  for (const problem::QuadraticTerm& term : bqm.terms()) visit(term.bias);
+  for_each(bqm.terms(), stop, [&](const problem::QuadraticTerm& term) { visit(term.bias); });
 }
 
 /// A bound on the sum of all |coefficients|: rounding of the sum stays below one in a thousand.
-double magnitude_of(const Bqm& bqm) {
+double magnitude_of(const Bqm& bqm, const std::stop_token& stop) {
   double sum = 0;
-  for_each_coefficient(bqm, [&](double value) { sum += std::abs(value); });
+  for_each_coefficient(bqm, stop, [&](double value) { sum += std::abs(value); });
   return sum * 1.001;
 }
 
 /// Exponent of the lowest bit that is set in any coefficient.
-int lowest_bit(const Bqm& bqm) {
+int lowest_bit(const Bqm& bqm, const std::stop_token& stop) {
   int lowest = INT_MAX;
-  for_each_coefficient(bqm, [&](double value) {
+  for_each_coefficient(bqm, stop, [&](double value) {
     if (value == 0) return;
     int exponent = 0;
     const auto digits = static_cast<std::uint64_t>(std::ldexp(std::frexp(std::abs(value), &exponent), 53));
@@ -51,10 +53,10 @@ Wide power_of_ten(int exponent) {
 
 }  // namespace
 
-std::optional<FixedPoint> FixedPoint::create(const Bqm& bqm) {
-  const double magnitude = magnitude_of(bqm);
+std::optional<FixedPoint> FixedPoint::create(const Bqm& bqm, const std::stop_token& stop) {
+  const double magnitude = magnitude_of(bqm, stop);
   bool whole = true;
-  for_each_coefficient(bqm, [&](double value) { whole = whole && std::trunc(value) == value; });
+  for_each_coefficient(bqm, stop, [&](double value) { whole = whole && std::trunc(value) == value; });
   FixedPoint grid(bqm);
   if (bqm.vartype() == problem::Vartype::kSpin) grid.scale_ = 2;
   if (whole) {
@@ -62,12 +64,13 @@ std::optional<FixedPoint> FixedPoint::create(const Bqm& bqm) {
     if (magnitude > std::ldexp(1.0, kWideBits)) return std::nullopt;
     return grid;
   }
-  grid.integers_ = bqm.to_integer();
+  grid.integers_ = bqm.to_integer(stop);
+  throw_if(stop);
   if (grid.integers_) {
     grid.narrow_ = std::ldexp(magnitude, -kNarrowBits) * std::pow(10.0, grid.integers_->decimals) <= 1;
     return grid;
   }
-  const int lowest = lowest_bit(bqm);  // below 0, for not all are whole
+  const int lowest = lowest_bit(bqm, stop);  // below 0, for not all are whole
   if (std::ilogb(magnitude) + 1 - lowest > kWideBits) return std::nullopt;
   grid.exponent_ = lowest - (grid.scale_ - 1);
   if (grid.exponent_ < kExponentMin) return std::nullopt;

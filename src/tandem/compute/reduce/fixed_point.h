@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <stop_token>
 
 #include "tandem/model/problem/bqm.h"
 
@@ -26,8 +27,8 @@ class FixedPoint {
   static constexpr int kNarrowBits = 56;
   static constexpr int kWideBits = 120;
 
-  /// Empty where no grid within the limits holds all coefficients.
-  static std::optional<FixedPoint> create(const problem::Bqm& bqm);
+  /// Empty where no grid within the limits holds all coefficients. Throws Stopped.
+  static std::optional<FixedPoint> create(const problem::Bqm& bqm, const std::stop_token& stop);
 
   bool narrow() const { return narrow_; }  ///< 64 bits are enough
   template <class Integer>

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 
+#include "tandem/base/stopped.h"
+
 namespace tandem::reduce {
 
-MaxFlow::MaxFlow(std::vector<std::int64_t> supplies, std::span<const Edge> edges)
+MaxFlow::MaxFlow(std::vector<std::int64_t> supplies, std::span<const Edge> edges, const std::stop_token& stop)
     : begin_(supplies.size() + 1),
       arcs_(2 * edges.size()),
       to_sink_(supplies.size()),
@@ -22,18 +24,18 @@ MaxFlow::MaxFlow(std::vector<std::int64_t> supplies, std::span<const Edge> edges
     to_sink_[i] = std::max<std::int64_t>(0, -excess_[i]);
     excess_[i] = to_source_[i] = std::max<std::int64_t>(0, excess_[i]);
   }
-  for (const Edge& edge : edges) {
+  for_each(edges, stop, [&](const Edge& edge) {
     ++begin_[edge.u + 1];
     ++begin_[edge.v + 1];
-  }
+  });
   for (std::size_t i = 0; i < excess_.size(); ++i) begin_[i + 1] += begin_[i];
   std::vector<std::uint32_t> end(begin_.begin(), begin_.end() - 1);
-  for (const Edge& edge : edges) {
+  for_each(edges, stop, [&](const Edge& edge) {
     const std::uint32_t there = end[edge.u]++;
     const std::uint32_t back = end[edge.v]++;
     arcs_[there] = {edge.v, back, edge.capacity};
     arcs_[back] = {edge.u, there, edge.capacity};
-  }
+  });
 }
 
 bool MaxFlow::run(std::uint64_t work_max, const std::stop_token& stop) {
@@ -44,16 +46,20 @@ bool MaxFlow::run(std::uint64_t work_max, const std::stop_token& stop) {
 /// Moves excess to nodes with an outlet, and out there, until no more can get there.
 bool MaxFlow::drain(std::vector<std::int64_t>& outlets, std::uint64_t work_max, const std::stop_token& stop) {
   const std::uint64_t relabel_after = 6 * excess_.size() + arcs_.size() / 2;
-  relabel_all(outlets);
+  relabel_all(outlets, stop);
   while (true) {
     while (highest_active_ > 0 && first_active_[highest_active_] == kNone) --highest_active_;
     if (highest_active_ == 0) return true;
     const std::uint32_t node = first_active_[highest_active_];
     first_active_[highest_active_] = next_active_[node];
     if (label_[node] == highest_active_) discharge(node, outlets);  // else it was lifted by a gap
+    if (work_ >= next_look_) {
+      throw_if(stop);
+      next_look_ = work_ + kLookEvery;
+    }
     if (since_relabel_ < relabel_after) continue;
-    if (work_ > work_max || stop.stop_requested()) return false;
-    relabel_all(outlets);
+    if (work_ > work_max) return false;
+    relabel_all(outlets, stop);
   }
 }
 
@@ -77,7 +83,7 @@ void MaxFlow::activate(std::uint32_t node) {
 }
 
 /// Labels are how many arcs with room lead to an outlet: 1 at the outlet itself.
-void MaxFlow::relabel_all(const std::vector<std::int64_t>& outlets) {
+void MaxFlow::relabel_all(const std::vector<std::int64_t>& outlets, const std::stop_token& stop) {
   since_relabel_ = 0;
   std::ranges::fill(label_, lost());
   std::ranges::fill(first_, kNone);
@@ -93,6 +99,7 @@ void MaxFlow::relabel_all(const std::vector<std::int64_t>& outlets) {
   for (std::uint32_t node = 0; node < excess_.size(); ++node)
     if (outlets[node] > 0) reach(node, 1);
   for (std::size_t k = 0; k < queue.size(); ++k) {
+    if (k % kLookEvery == 0) throw_if(stop);
     const std::uint32_t node = queue[k];
     for (std::uint32_t a = begin_[node]; a < begin_[node + 1]; ++a) {
       const Arc& arc = arcs_[a];

@@ -22,10 +22,10 @@ class MaxFlow {
     std::uint32_t v = 0;
     std::int64_t capacity = 0;  ///< either way
   };
-  /// `supplies`: from the source where positive, to the sink where negative.
-  MaxFlow(std::vector<std::int64_t> supplies, std::span<const Edge> edges);
+  /// `supplies`: from the source where positive, to the sink where negative. Throws Stopped.
+  MaxFlow(std::vector<std::int64_t> supplies, std::span<const Edge> edges, const std::stop_token& stop = {});
 
-  /// False when it was stopped or more than `work_max` looks were needed: then value() is less than the maximum.
+  /// False when more than `work_max` looks were needed: then value() is less than the maximum. Throws Stopped.
   bool run(std::uint64_t work_max, const std::stop_token& stop);
   std::int64_t value() const { return value_; }  ///< what has reached the sink
   std::uint64_t work() const { return work_; }
@@ -52,7 +52,7 @@ class MaxFlow {
     std::int64_t room = 0;
   };
   bool drain(std::vector<std::int64_t>& outlets, std::uint64_t work_max, const std::stop_token& stop);
-  void relabel_all(const std::vector<std::int64_t>& outlets);
+  void relabel_all(const std::vector<std::int64_t>& outlets, const std::stop_token& stop);
   void discharge(std::uint32_t node, std::vector<std::int64_t>& outlets);
   void set_label(std::uint32_t node, std::uint32_t label);
   void activate(std::uint32_t node);
@@ -78,6 +78,7 @@ class MaxFlow {
   std::uint32_t highest_ = 0;
   std::uint64_t since_relabel_ = 0;
   std::uint64_t work_ = 0;
+  std::uint64_t next_look_ = 0;  ///< at the stop token, by work
   std::int64_t value_ = 0;
 };
 

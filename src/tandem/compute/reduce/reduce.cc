@@ -6,6 +6,7 @@
 #include <deque>
 
 #include "tandem/base/assert.h"
+#include "tandem/base/stopped.h"
 #include "tandem/compute/reduce/first_look.h"
 #include "tandem/compute/reduce/fixed_point.h"
 
@@ -70,31 +71,35 @@ Relation relation(Range<Integer> i, Range<Integer> j, Integer q) {
 }
 
 template <class Integer>
-std::vector<Couplings<Integer>> coupling_sums(const Bqm& bqm, const FixedPoint& grid) {
+std::vector<Couplings<Integer>> coupling_sums(const Bqm& bqm, const FixedPoint& grid, const std::stop_token& stop) {
   std::vector<Couplings<Integer>> sums(bqm.num_variables());
-  for (std::size_t t = 0; t < bqm.terms().size(); ++t) {
-    const auto bias = grid.bias<Integer>(t);
-    sums[bqm.terms()[t].u].add(bias);
-    sums[bqm.terms()[t].v].add(bias);
-  }
+  in_parts(bqm.terms().size(), stop, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t t = begin; t < end; ++t) {
+      const auto bias = grid.bias<Integer>(t);
+      sums[bqm.terms()[t].u].add(bias);
+      sums[bqm.terms()[t].v].add(bias);
+    }
+  });
   return sums;
 }
 
 /// True when some rule fires on the model as it is. One pass over the terms: models that cannot be reduced cost no more.
 template <class Integer>
-bool anything_fires(const Bqm& bqm, const FixedPoint& grid, const std::vector<Couplings<Integer>>& sums) {
+bool anything_fires(const Bqm& bqm, const FixedPoint& grid, const std::vector<Couplings<Integer>>& sums,
+                    const std::stop_token& stop) {
   const std::size_t n = bqm.num_variables();
   std::vector<Range<Integer>> ranges(n);
   std::vector<std::uint32_t> degrees(n);
-  for (const QuadraticTerm& term : bqm.terms()) {
+  for_each(bqm.terms(), stop, [&](const QuadraticTerm& term) {
     ++degrees[term.u];
     ++degrees[term.v];
-  }
+  });
   for (std::size_t i = 0; i < n; ++i) {
     ranges[i] = field_range(bqm.vartype(), grid.linear<Integer>(i), sums[i]);
     if (degrees[i] <= kPartnersMax || ranges[i].lo >= 0 || ranges[i].hi <= 0) return true;
   }
   for (std::size_t t = 0; t < bqm.terms().size(); ++t) {
+    if (t % kLookEvery == 0) throw_if(stop);
     const QuadraticTerm& term = bqm.terms()[t];
     const Integer q = coupling(bqm.vartype(), grid.bias<Integer>(t));
     if (relation(ranges[term.u], ranges[term.v], q) != Relation::kNone) return true;
@@ -106,8 +111,10 @@ bool anything_fires(const Bqm& bqm, const FixedPoint& grid, const std::vector<Co
 template <class Integer>
 class Reducer {
  public:
-  Reducer(const Bqm& bqm, const FixedPoint& grid, std::vector<Couplings<Integer>> sums, bool flows)
-      : vartype_(bqm.vartype()),
+  Reducer(const Bqm& bqm, const FixedPoint& grid, std::vector<Couplings<Integer>> sums, bool flows,
+          const std::stop_token& stop)
+      : stop_(stop),
+        vartype_(bqm.vartype()),
         grid_(grid),
         linear_(bqm.num_variables()),
         sums_(std::move(sums)),
@@ -120,13 +127,16 @@ class Reducer {
         flows_(flows) {
     for (std::size_t i = 0; i < linear_.size(); ++i) linear_[i] = grid.linear<Integer>(i);
     std::vector<std::uint32_t> degrees(bqm.num_variables());
-    for (const QuadraticTerm& term : bqm.terms()) {
+    for_each(bqm.terms(), stop_, [&](const QuadraticTerm& term) {
       ++degrees[term.u];
       ++degrees[term.v];
-    }
-    for (std::size_t i = 0; i < degrees.size(); ++i) edges_of_[i].reserve(degrees[i]);
+    });
+    in_parts(degrees.size(), stop_, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) edges_of_[i].reserve(degrees[i]);
+    });
     edges_.reserve(bqm.terms().size());
     for (std::size_t t = 0; t < bqm.terms().size(); ++t) {
+      if (t % kLookEvery == 0) throw_if(stop_);
       const QuadraticTerm& term = bqm.terms()[t];
       edges_of_[term.u].push_back(static_cast<std::uint32_t>(t));
       edges_of_[term.v].push_back(static_cast<std::uint32_t>(t));
@@ -134,16 +144,16 @@ class Reducer {
     }
   }
 
-  void run(const std::stop_token& stop) {
+  void run() {
     for (std::uint32_t i = 0; i < linear_.size(); ++i) enqueue(i);
     // Another flow finds more only where the other rules did, and much more only where they did much.
     std::size_t before = 0;
     for (bool first = true;; first = false) {
-      apply_rules(stop);
+      apply_rules();
       const std::size_t left = linear_.size() - entries_.size();
       const bool again = (entries_.size() - before) * kAgainShare > left;
-      if (!flows_ || stop.stop_requested() || !(first || again)) break;
-      fix_by_roof(stop);
+      if (!flows_ || !(first || again)) break;
+      fix_by_roof();
       before = entries_.size();
     }
   }
@@ -154,7 +164,8 @@ class Reducer {
   bool removed_any() const { return !entries_.empty(); }
 
   Result<Reduced> finish() && {
-    for (std::uint32_t i = 0; i < linear_.size(); ++i) join_parallel(i);  // a stop may have left some
+    for (std::uint32_t i = 0; i < linear_.size(); ++i) join_parallel(i);
+    throw_if(stop_);
     Trail trail(linear_.size(), std::move(entries_));
     double error_max = grid_.error(offset_);
     const auto value = [&](Integer integer) {
@@ -168,10 +179,11 @@ class Reducer {
       linear.push_back(value(linear_[i]));
     }
     std::vector<QuadraticTerm> terms;
-    for (const Edge& edge : edges_) {
+    for_each(std::span<const Edge>(edges_), stop_, [&](const Edge& edge) {
       if (edge.bias != 0) terms.push_back({index[edge.u], index[edge.v], value(edge.bias)});
-    }
+    });
     TANDEM_TRY_ASSIGN(Bqm model, Bqm::create(vartype_, std::move(linear), std::move(terms), grid_.value(offset_)));
+    throw_if(stop_);
     if (!grid_.decimal()) error_max += misreading(model);
     return Reduced{.model = std::move(model), .trail = std::move(trail), .error_max = error_max};
   }
@@ -206,8 +218,9 @@ class Reducer {
     queue_.push_back(i);
   }
 
-  void apply_rules(const std::stop_token& stop) {
-    while (!queue_.empty() && !stop.stop_requested()) {
+  void apply_rules() {
+    while (!queue_.empty()) {
+      throw_if(stop_);
       const std::uint32_t i = queue_.front();
       queue_.pop_front();
       queued_[i] = false;
@@ -384,7 +397,7 @@ class Reducer {
   }
 
   /// Fixes what roof duality does.
-  void fix_by_roof(const std::stop_token& stop) {
+  void fix_by_roof() {
     std::vector<std::uint32_t> left;
     std::vector<std::uint32_t> index(linear_.size());
     double magnitude = std::abs(static_cast<double>(offset_));
@@ -396,10 +409,10 @@ class Reducer {
       magnitude += std::abs(static_cast<double>(linear_[i]));
     }
     std::size_t alive = 0;
-    for (const Edge& edge : edges_) {
+    for_each(std::span<const Edge>(edges_), stop_, [&](const Edge& edge) {
       magnitude += std::abs(static_cast<double>(edge.bias));
       alive += edge.bias != 0 ? 1 : 0;
-    }
+    });
     if (4 * magnitude > 0.99 * static_cast<double>(kRoofMagnitudeMax)) return;
     auto offset = static_cast<std::int64_t>(unit * offset_);
     std::vector<std::int64_t> fields;
@@ -410,16 +423,16 @@ class Reducer {
       fields.push_back(static_cast<std::int64_t>(unit == 1 ? linear_[i] : 2 * linear_[i]));
       if (unit != 1) offset += fields.back();
     }
-    for (const Edge& edge : edges_) {
-      if (edge.bias == 0) continue;
+    for_each(std::span<const Edge>(edges_), stop_, [&](const Edge& edge) {
+      if (edge.bias == 0) return;
       const auto bias = static_cast<std::int64_t>(edge.bias);
       terms.push_back({index[edge.u], index[edge.v], bias});
-      if (unit == 1) continue;
+      if (unit == 1) return;
       fields[index[edge.u]] += bias;
       fields[index[edge.v]] += bias;
       offset += bias;
-    }
-    const Roof roof = roof_of(offset, fields, terms, stop);
+    });
+    const Roof roof = roof_of(offset, fields, terms, stop_);
     roof_ = roof.state;
     const auto per_energy = static_cast<std::int64_t>(unit);
     std::int64_t bound = roof.bound / per_energy;
@@ -469,6 +482,7 @@ class Reducer {
     remove(entry);
   }
 
+  const std::stop_token& stop_;
   Vartype vartype_;
   const FixedPoint& grid_;
   std::vector<Integer> linear_;
@@ -495,11 +509,11 @@ double below(const FixedPoint& grid, std::int64_t bound) {
 template <class Integer>
 void presolve_on(const FixedPoint& grid, const Bqm& bqm, Rounding rounding, const std::stop_token& stop,
                  Presolved& out) {
-  std::vector<Couplings<Integer>> sums = coupling_sums<Integer>(bqm, grid);
-  const bool flows = flow_pays(bqm);
-  if (!flows && !anything_fires(bqm, grid, sums)) return;
-  Reducer<Integer> reducer(bqm, grid, std::move(sums), flows);
-  reducer.run(stop);
+  std::vector<Couplings<Integer>> sums = coupling_sums<Integer>(bqm, grid, stop);
+  const bool flows = flow_pays(bqm, stop);
+  if (!flows && !anything_fires(bqm, grid, sums, stop)) return;
+  Reducer<Integer> reducer(bqm, grid, std::move(sums), flows, stop);
+  reducer.run();
   out.roof = reducer.roof();
   if (const auto bound = reducer.bound()) out.bound = std::max(out.bound, below(grid, *bound));
   if (!reducer.removed_any()) return;
@@ -512,8 +526,8 @@ void presolve_on(const FixedPoint& grid, const Bqm& bqm, Rounding rounding, cons
 }  // namespace
 
 Presolved presolve(const Bqm& bqm, Rounding rounding, const std::stop_token& stop) {
-  Presolved out{.bound = loose_bound(bqm)};
-  const auto grid = FixedPoint::create(bqm);
+  Presolved out{.bound = loose_bound(bqm, stop)};
+  const auto grid = FixedPoint::create(bqm, stop);
   if (!grid) return out;
   if (grid->narrow()) {
     presolve_on<std::int64_t>(*grid, bqm, rounding, stop, out);
@@ -523,10 +537,16 @@ Presolved presolve(const Bqm& bqm, Rounding rounding, const std::stop_token& sto
   return out;
 }
 
-Reduced reduce_exact(const Bqm& bqm, Rounding rounding, const std::stop_token& stop) {
-  Presolved presolved = presolve(bqm, rounding, stop);
-  if (presolved.reduced) return *std::move(presolved.reduced);
-  return Reduced{.model = bqm, .trail = Trail(bqm.num_variables())};
+Reduced reduce_exact(const Bqm& bqm, Rounding rounding) { return reduce_exact(bqm, rounding, {}).value(); }
+
+Result<Reduced> reduce_exact(const Bqm& bqm, Rounding rounding, const std::stop_token& stop) {
+  try {
+    Presolved presolved = presolve(bqm, rounding, stop);
+    if (presolved.reduced) return *std::move(presolved.reduced);
+    return Reduced{.model = bqm, .trail = Trail(bqm.num_variables())};
+  } catch (const Stopped&) {
+    return fail(errors::kCancelled, "stopped while {} variables were being reduced", bqm.num_variables());
+  }
 }
 
 std::uint64_t bytes_needed(const Bqm& bqm) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tandem/base/json.h"
+#include "tandem/base/result.h"
 #include "tandem/compute/reduce/roof.h"
 #include "tandem/model/problem/bqm.h"
 
@@ -102,7 +103,7 @@ struct Presolved {
 ///   roof_weak      in one of them.
 /// Rounding: all decisions are made on integers (fixed_point.h); a model that fits no such grid stays as it is. What is left is
 /// given back in doubles: where those cannot hold it, `rounding` says whether it may be rounded or the model stays as it is.
-/// A stop leaves what has been removed so far.
+/// A stop throws Stopped (base/stopped.h): half a reduction cannot be repeated.
 /// Cost: one pass over the terms for a model without a flow where nothing fires; near-linear in terms a round where something
 /// does. The flow is limited in size and work by roof.h, and of more than 20,000 terms there is one only where a variable has
 /// at most 32 couplings on average, or no cycle is frustrated: large dense models are what it fixes nothing in.
@@ -111,8 +112,11 @@ struct Presolved {
 /// and star are the least over one variable, written out.
 Presolved presolve(const problem::Bqm& bqm, Rounding rounding = Rounding::kRefused, const std::stop_token& stop = {});
 
-/// The same, with a copy of the model where nothing was removed.
-Reduced reduce_exact(const problem::Bqm& bqm, Rounding rounding = Rounding::kRefused, const std::stop_token& stop = {});
+/// The same to its end, with a copy of the model where nothing was removed.
+Reduced reduce_exact(const problem::Bqm& bqm, Rounding rounding = Rounding::kRefused);
+
+/// The same for other rooms, where a stop is an error: 1002 cancelled.
+Result<Reduced> reduce_exact(const problem::Bqm& bqm, Rounding rounding, const std::stop_token& stop);
 
 /// Memory that presolve() needs beside the model at most; the trail, which stays, is a third of it.
 std::uint64_t bytes_needed(const problem::Bqm& bqm);

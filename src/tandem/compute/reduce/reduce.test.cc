@@ -8,6 +8,7 @@
 #include <set>
 
 #include "tandem/base/rng.h"
+#include "tandem/base/stopped.h"
 #include "tandem/compute/reduce/first_look.h"
 #include "tandem/model/problem/testing/hard_models.h"
 
@@ -387,13 +388,14 @@ TEST(Reduce, a_large_coefficient_does_not_hide_small_ones) {
   EXPECT_EQ(reduced.model.offset(), -21);
 }
 
-TEST(Reduce, a_stop_leaves_a_valid_reduction) {
+TEST(Reduce, a_stop_breaks_off_the_whole_of_it) {
   std::stop_source stop;
   stop.request_stop();
   const Bqm bqm = make(Vartype::kBinary, {-1, -1}, {});
-  const Reduced reduced = reduce_exact(bqm, Rounding::kRefused, stop.get_token());
-  EXPECT_EQ(reduced.model, bqm);
-  EXPECT_TRUE(reduced.trail.entries().empty());
+  EXPECT_THROW(presolve(bqm, Rounding::kRefused, stop.get_token()), Stopped);
+  const auto reduced = reduce_exact(bqm, Rounding::kRefused, stop.get_token());
+  ASSERT_FALSE(reduced.has_value());
+  EXPECT_EQ(reduced.error().number, errors::kCancelled);
 }
 
 TEST(Trail, what_follows_several_partners_is_looked_up_in_its_table) {

@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <numeric>
 
+#include "tandem/base/stopped.h"
+
 namespace tandem::reduce {
 
 namespace {
@@ -20,7 +22,7 @@ struct Mirrors {
   bool mirrored(std::uint32_t i) const { return root[i] != kNone; }
 };
 
-Mirrors mirrors_of(std::span<const std::int64_t> fields, std::span<const RoofTerm> terms) {
+Mirrors mirrors_of(std::span<const std::int64_t> fields, std::span<const RoofTerm> terms, const std::stop_token& stop) {
   Mirrors out;
   std::vector<std::uint32_t>& parent = out.root;
   parent.resize(fields.size());
@@ -29,11 +31,11 @@ Mirrors mirrors_of(std::span<const std::int64_t> fields, std::span<const RoofTer
     while (parent[i] != i) i = parent[i] = parent[parent[i]];
     return i;
   };
-  for (const RoofTerm& term : terms) {
+  for_each(terms, stop, [&](const RoofTerm& term) {
     const std::uint32_t u = root_of(term.u);
     const std::uint32_t v = root_of(term.v);
     parent[std::max(u, v)] = std::min(u, v);
-  }
+  });
   std::vector<bool> has_field(fields.size());
   for (std::uint32_t i = 0; i < fields.size(); ++i)
     if (fields[i] != 0) has_field[root_of(i)] = true;
@@ -45,7 +47,8 @@ Mirrors mirrors_of(std::span<const std::int64_t> fields, std::span<const RoofTer
 
 /// Strongly connected components of the room left, each after those that it reaches: calls take(members) in that order.
 template <class Take>
-void for_each_component(const MaxFlow& flow, const std::vector<bool>& left_out, Take take) {
+void for_each_component(const MaxFlow& flow, const std::vector<bool>& left_out, const std::stop_token& stop,
+                        Take take) {
   constexpr std::uint32_t kUnseen = 0;
   struct Frame {
     std::uint32_t node = 0;
@@ -57,6 +60,7 @@ void for_each_component(const MaxFlow& flow, const std::vector<bool>& left_out, 
   std::vector<std::uint32_t> stack;
   std::vector<Frame> path;
   std::uint32_t count = 0;
+  std::size_t steps = 0;
   const auto enter = [&](std::uint32_t node) {
     index[node] = low[node] = ++count;
     open[node] = true;
@@ -67,6 +71,7 @@ void for_each_component(const MaxFlow& flow, const std::vector<bool>& left_out, 
     if (index[root] != kUnseen || left_out[root]) continue;
     enter(root);
     while (!path.empty()) {
+      if (steps++ % kLookEvery == 0) throw_if(stop);
       Frame& frame = path.back();
       const std::uint32_t node = frame.node;
       if (frame.arc < flow.num_arcs(node)) {
@@ -95,15 +100,16 @@ class Reading {
  public:
   explicit Reading(const MaxFlow& flow) : flow_(flow), state_(flow.num_nodes(), kOpen), inside_(flow.num_nodes()) {}
 
-  void read(Roof& roof, const Mirrors& mirrors) {
+  void read(Roof& roof, const Mirrors& mirrors, const std::stop_token& stop) {
     std::vector<bool> settled = flow_.reached_by_source();
+    throw_if(stop);
     const std::vector<bool> reaching = flow_.reaching_sink();
     for (std::uint32_t node = 0; node < state_.size(); ++node) {
       if (settled[node]) state_[node] = kTrue;
       if (reaching[node]) state_[node] = kFalse;
       settled[node] = settled[node] || reaching[node];
     }
-    for_each_component(flow_, settled, [&](std::span<const std::uint32_t> members) { take(members); });
+    for_each_component(flow_, settled, stop, [&](std::span<const std::uint32_t> members) { take(members); });
     roof.persistencies.assign(state_.size() / 2, Persistency::kNone);
     roof.values.assign(state_.size() / 2, 0);
     for (std::uint32_t i = 0; i < roof.values.size(); ++i) {
@@ -206,7 +212,7 @@ Roof roof_of(std::int64_t offset, std::span<const std::int64_t> fields, std::spa
     lowest += term.bias;
   }
   if (fields.size() + terms.size() <= kRoofSizeMax) {
-    const Mirrors mirrors = mirrors_of(fields, terms);
+    const Mirrors mirrors = mirrors_of(fields, terms, stop);
     // A positive coupling asks for s_u = -s_v, a positive field for -s_i, which the source stands for.
     std::vector<std::int64_t> supplies(2 * fields.size());
     std::vector<MaxFlow::Edge> edges;
@@ -216,22 +222,22 @@ Roof roof_of(std::int64_t offset, std::span<const std::int64_t> fields, std::spa
       supplies[negation(literal(i))] += field;
     };
     for (std::uint32_t i = 0; i < fields.size(); ++i) add_field(i, fields[i]);
-    for (const RoofTerm& term : terms) {
+    for_each(terms, stop, [&](const RoofTerm& term) {
       if (mirrors.held(term.u) || mirrors.held(term.v)) {
         add_field(mirrors.held(term.u) ? term.v : term.u, term.bias);
-        continue;
+        return;
       }
       const std::uint32_t v = term.bias > 0 ? negation(literal(term.v)) : literal(term.v);
       edges.push_back({literal(term.u), v, std::abs(term.bias)});
       edges.push_back({negation(literal(term.u)), negation(v), std::abs(term.bias)});
-    }
-    MaxFlow flow(std::move(supplies), edges);
+    });
+    MaxFlow flow(std::move(supplies), edges, stop);
     edges = {};
     const std::uint64_t arcs = 4 * terms.size() + 2 * fields.size();
     const bool complete = flow.run(kRoofWorkPerArc * arcs, stop);
     roof.bound += flow.value();
     roof.state = complete ? RoofState::kComplete : RoofState::kBroken;
-    if (complete) Reading(flow).read(roof, mirrors);
+    if (complete) Reading(flow).read(roof, mirrors, stop);
   }
   roof.bound = next_energy(roof.bound, lowest, fields, terms);
   return roof;

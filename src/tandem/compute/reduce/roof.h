@@ -27,7 +27,7 @@ enum class Persistency : std::uint8_t {
 
 enum class RoofState : std::uint8_t {
   kComplete,
-  kBroken,  ///< stopped, or at the limit of its work: the bound holds, nothing is fixed
+  kBroken,  ///< at the limit of its work: the bound holds, nothing is fixed
   kSkipped,  ///< too large to begin: the bound is the sum of all terms at their lowest
 };
 std::string_view to_string(RoofState state);  ///< "complete", "broken", "skipped"
@@ -49,7 +49,7 @@ struct Roof {
 /// The bound is raised to the next number that may be an energy, by the greatest common divisor of their differences.
 ///
 /// Limits:  the sum of all |integers| is at most kRoofMagnitudeMax; above kRoofSizeMax variables and terms the flow is skipped.
-/// Threads: one. Cost: linear where the flow is easy; broken off after kRoofWorkPerArc looks at each of 4 arcs a term.
+/// Threads: one. A stop throws Stopped. Cost: linear where the flow is easy; broken off after kRoofWorkPerArc looks at each of 4 arcs a term.
 /// Source: Hammer, Hansen, Simeone 1984 (Math. Program. 28); the network: Boros, Hammer, Sun 1991 (RUTCOR 17-91); weak
 /// persistencies: Boros, Hammer, Sun, Tavares 2008 (Discrete Optimization 5).
 Roof roof_of(std::int64_t offset, std::span<const std::int64_t> fields, std::span<const RoofTerm> terms,

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "tandem/base/rng.h"
+#include "tandem/base/stopped.h"
 #include "tandem/compute/solve/exponential.h"
 #include "tandem/compute/solve/landscape.h"
 
@@ -12,6 +13,7 @@ namespace tandem::solve {
 namespace {
 
 constexpr std::uint64_t kCalibrationSeed = 20240229;
+constexpr std::size_t kLookOfMeasuring = 1 << 10;  // visits; those of dense rows take the longest
 constexpr std::uint64_t kStopEvery = 64;  // visits between two looks at the stop token
 constexpr double kNeverTaken = 45;        // exp(-45) is below 2^-64: no random number takes such a step
 // The best of a few on Gset, lattices and Beasley models at equal visits; the temperature falls in equal steps between them.
@@ -21,10 +23,11 @@ constexpr std::size_t kSmallShare = 20;  // cold is measured at the step up that
 
 /// Measured at a random assignment and at the local optimum below it: the same for every strand.
 template <class Landscape>
-Temperatures measured(Landscape land) {
+Temperatures measured(Landscape land, const std::stop_token& stop) {
   Temperatures out;
   Xoshiro256 rng(kCalibrationSeed);
   for (std::size_t i = 0; i < land.size(); ++i) {
+    if (i % kLookOfMeasuring == 0) throw_if(stop);
     if ((rng() >> 63) != 0) land.flip(i);
   }
   double squares = 0;
@@ -35,6 +38,7 @@ Temperatures measured(Landscape land) {
   for (bool moved = true; moved;) {
     moved = false;
     for (std::size_t i = 0; i < land.size(); ++i) {
+      if (i % kLookOfMeasuring == 0) throw_if(stop);
       if (land.flip_energy(i) < 0) {
         land.flip(i);
         moved = true;
@@ -58,7 +62,7 @@ class Search final : public AnnealingSearch {
  public:
   Search(Landscape landscape, const AnnealingOptions& options)
       : land_(std::move(landscape)), options_(options), archive_(options.candidates_max), best_bits_(land_.size()) {
-    temperatures_ = options.temperatures ? *options.temperatures : measured(land_);
+    temperatures_ = options.temperatures ? *options.temperatures : measured(land_, {});
     flip_units_ = options.flip_units * land_.flip_cost();
     energy_ = land_.first_energy();
   }
@@ -215,13 +219,15 @@ Read lengthening_read(std::uint64_t seed, std::uint64_t number, std::uint64_t do
           .sweeps = std::min(sweeps_first, UINT64_MAX >> kDoublingsMax) << doublings};
 }
 
-Temperatures measure_temperatures(const SearchModel& model) {
+Temperatures measure_temperatures(const SearchModel& model, const std::stop_token& stop) {
   return std::visit(
-      [&](const auto& rows) { return measured(QuadraticLandscape<std::decay_t<decltype(rows)>>(model, rows)); },
+      [&](const auto& rows) { return measured(QuadraticLandscape<std::decay_t<decltype(rows)>>(model, rows), stop); },
       model.rows());
 }
 
-Temperatures measure_temperatures(const PolynomialModel& model) { return measured(PolynomialLandscape(model)); }
+Temperatures measure_temperatures(const PolynomialModel& model, const std::stop_token& stop) {
+  return measured(PolynomialLandscape(model), stop);
+}
 
 std::unique_ptr<AnnealingSearch> AnnealingSearch::create(const SearchModel& model, const AnnealingOptions& options) {
   return std::visit(

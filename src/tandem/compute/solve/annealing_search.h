@@ -22,8 +22,9 @@ struct Temperatures {
 };
 
 /// Cost: two passes over the couplings, and those of a descent.
-Temperatures measure_temperatures(const SearchModel& model);
-Temperatures measure_temperatures(const PolynomialModel& model);
+/// Throws Stopped (base/stopped.h).
+Temperatures measure_temperatures(const SearchModel& model, const std::stop_token& stop = {});
+Temperatures measure_temperatures(const PolynomialModel& model, const std::stop_token& stop = {});
 
 struct AnnealingOptions {
   std::uint64_t seed = 1;
@@ -65,7 +66,6 @@ class AnnealingSearch {
   std::int64_t best_energy() const { return best_energy_; }
   /// What has been found up to the last step.
   virtual void collect(Archive& into) const = 0;
-  const Temperatures& temperatures() const { return temperatures_; }
 
  protected:
   Temperatures temperatures_;

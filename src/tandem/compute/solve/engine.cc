@@ -202,8 +202,11 @@ std::unique_ptr<Engine> make_replica_engine(const ReplicaModel& model, const Eng
 
 std::unique_ptr<Engine> make_width_engine(const SearchModel& model, const EngineOptions& options, bool whole,
                                           bool exact) {
-  WidthOptions own{
-      .seed = options.seed, .candidates_max = options.candidates_max, .starts = options.starts, .whole = whole};
+  WidthOptions own{.seed = options.seed,
+                   .candidates_max = options.candidates_max,
+                   .starts = options.starts,
+                   .whole = whole,
+                   .stop = options.stop};
   return std::make_unique<WidthEngine>(model, std::move(own), exact);
 }
 

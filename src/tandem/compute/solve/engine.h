@@ -41,6 +41,7 @@ struct EngineOptions {
   std::uint64_t seed = 1;
   std::size_t candidates_max = 16;
   std::vector<problem::Assignment> starts{};  ///< bits
+  std::stop_token stop{};  ///< while an engine is made: that throws Stopped (base/stopped.h)
 };
 
 /// Tabu runs and crossover.

@@ -5,6 +5,7 @@
 
 #include <new>
 
+#include "tandem/base/stopped.h"
 #include "tandem/compute/solve/archive.h"
 #include "tandem/compute/solve/exact_order.h"
 #include "tandem/compute/solve/race.h"
@@ -57,11 +58,15 @@ SolveOutcome empty_outcome(const Model& model, std::size_t num_strands, std::str
 /// Errors: 1004 out_of_memory with both figures.
 Result<void> check_memory(std::uint64_t needed, const SolveOptions& options);
 
-/// Runs `body`; memory that was promised but is not there becomes 1004 out_of_memory.
+/// Runs `body`; memory that was promised but is not there becomes 1004 out_of_memory, and a preparation that a stop broke off the
+/// answer of no work on `num_strands` strands.
 template <class Body>
-Result<SolveOutcome> with_memory(const SolveOptions& options, const Body& body) {
+Result<SolveOutcome> within_limits(const Model& model, const SolveOptions& options, const SolveContext& context,
+                                   std::size_t num_strands, std::string_view unit_name, const Body& body) {
   try {
     return body();
+  } catch (const Stopped&) {
+    return unsearched_outcome(model, options, context, std::vector<std::uint64_t>(num_strands), unit_name);
   } catch (const std::bad_alloc&) {
     return fail(errors::kOutOfMemory, "the system refused memory below the limit of {} bytes; lower memory_bytes_max",
                 options.memory_bytes_max);

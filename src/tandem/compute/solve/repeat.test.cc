@@ -186,6 +186,26 @@ TEST(Repeat, a_run_stopped_by_time_repeats_from_its_work) {
   }
 }
 
+TEST(Repeat, a_run_stopped_while_it_prepares_repeats_from_its_work) {
+  const Bqm sparse = problem::random_bqm(Vartype::kSpin, 3000, 0.002, 3);
+  const Bqm dense = problem::random_bqm(Vartype::kBinary, 1000, 1, 4);
+  for (const char* solver : {"portfolio", "tabu", "annealing", "treewidth"}) {
+    for (const Bqm* bqm : {&sparse, &dense}) {
+      const Case one{.name = bqm == &sparse ? "sparse" : "dense", .solver = solver, .model = *bqm};
+      for (const int time_us : {0, 300, 1000, 3000, 6000, 10'000}) {
+        std::stop_source stop;
+        ThreadExecutor timers(1);
+        const auto timer = timers.post_after(std::chrono::microseconds(time_us), [&] { stop.request_stop(); });
+        const SolveOptions options{.seed = 8};
+        const auto outcome = run(one, options, 1, stop.get_token());
+        ASSERT_TRUE(outcome.has_value()) << solver << ": " << outcome.error().to_string();
+        EXPECT_EQ(outcome->samples.best().energy, bqm->energy(outcome->samples.best().values));
+        expect_repeats(one, options, *outcome, fmt::format("{} us", time_us));
+      }
+    }
+  }
+}
+
 TEST(Repeat, a_run_that_reached_its_target_repeats_from_its_work) {
   for (const Case& one : cases()) {
     if (std::string_view(one.solver) == "random") continue;  // it has no target

@@ -78,6 +78,12 @@ class Annealing final : public ReplicaAnnealing {
     for (std::size_t i = 0; i < bits.size(); ++i) bits[i] = static_cast<std::int8_t>(-bits_[i].high[replica]);
   }
 
+  void collect(Archive& into) const override {
+    problem::Assignment bits;
+    copy(0, bits);
+    into.offer(model_.search_model().energy(bits), bits);
+  }
+
  private:
   enum class Phase : std::uint8_t { kSetting, kCooling, kDescending };
 
@@ -147,14 +153,6 @@ std::unique_ptr<ReplicaAnnealing> ReplicaAnnealing::create(const ReplicaModel& m
                                                            std::uint64_t visit_units) {
   if (model.narrow()) return std::make_unique<Annealing<std::int16_t>>(model, temperatures, visit_units);
   return std::make_unique<Annealing<std::int32_t>>(model, temperatures, visit_units);
-}
-
-void ReplicaAnnealing::collect(Archive& into) const {
-  const auto now = energies();
-  const auto best = std::ranges::min_element(now);
-  problem::Assignment bits;
-  copy(static_cast<std::size_t>(best - now.begin()), bits);
-  into.offer(*best, bits);
 }
 
 std::uint64_t ReplicaAnnealing::bytes(std::size_t num_variables) {

@@ -40,8 +40,8 @@ class ReplicaAnnealing {
   /// Energies of the replicas as they are now. Cost: that of a sweep.
   virtual std::array<std::int64_t, kReplicas> energies() const = 0;
   virtual void copy(std::size_t replica, problem::Assignment& bits) const = 0;
-  /// The best of the replicas as they are now.
-  void collect(Archive& into) const;
+  /// The first of the replicas as it is now: to score all of them takes a sweep, which a stop does not wait for.
+  virtual void collect(Archive& into) const = 0;
 
  protected:
   std::uint64_t units_ = 0;

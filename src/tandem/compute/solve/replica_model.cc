@@ -5,6 +5,7 @@
 
 #include "tandem/base/assert.h"
 #include "tandem/base/rng.h"
+#include "tandem/base/stopped.h"
 #include "tandem/compute/solve/exponential.h"
 
 namespace tandem::solve {
@@ -13,6 +14,7 @@ namespace {
 
 constexpr std::uint64_t kExponentialSeed = 20261127;
 constexpr std::uint64_t kSumsPerLook = 1 << 14;
+constexpr std::size_t kVariablesPerLook = 1 << 10;
 constexpr std::uint64_t kVisitSums = 8;      // what a visit costs beside its sums, in sums
 constexpr std::uint64_t kSumsPerVisit = 12;  // in the time of a visit of scalar annealing
 
@@ -46,13 +48,14 @@ std::uint64_t ReplicaModel::bytes(const SearchModel& model) {
          model.num_entries() * (3 * sizeof(ReplicaRun) + sizeof(std::uint32_t));
 }
 
-ReplicaModel::ReplicaModel(const SearchModel& model) : model_(&model) {
+ReplicaModel::ReplicaModel(const SearchModel& model, const std::stop_token& stop) : model_(&model) {
   TANDEM_ASSERT(fits(model));
   const std::size_t n = model.size();
   rows_.reserve(n);
   neighbours_.reserve(model.num_entries());
   std::vector<Coupling> couplings;
   for (std::size_t i = 0; i < n; ++i) {
+    if (i % kVariablesPerLook == 0) throw_if(stop);
     std::visit([&](const auto& rows) { couplings_of(rows, i, n, couplings); }, model.rows());
     std::ranges::stable_sort(couplings, {}, &Coupling::weight);
     const std::int64_t linear = model.linear()[i];

@@ -20,8 +20,8 @@ class ReplicaModel {
   /// Whether lanes of 32 bits hold every field.
   static bool fits(const SearchModel& model);
   static std::uint64_t bytes(const SearchModel& model);  ///< at most, while it is built
-  /// Needs fits(model).
-  explicit ReplicaModel(const SearchModel& model);
+  /// Needs fits(model). Throws Stopped (base/stopped.h).
+  explicit ReplicaModel(const SearchModel& model, const std::stop_token& stop = {});
 
   const SearchModel& search_model() const { return *model_; }
   std::size_t size() const { return rows_.size(); }

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "tandem/base/assert.h"
+#include "tandem/base/stopped.h"
 
 namespace tandem::solve {
 
@@ -24,10 +25,10 @@ constexpr double kInt64Max = 9.2e18;
 constexpr double kTargetStep = 1e-6;
 constexpr double kTargetShare = 1e-15;
 
-std::int64_t magnitude(const IntegerBqm& bqm) {
+std::int64_t magnitude(const IntegerBqm& bqm, const std::stop_token& stop) {
   std::int64_t sum = std::abs(bqm.offset);
   for (const std::int64_t value : bqm.linear) sum += std::abs(value);
-  for (const IntegerTerm& term : bqm.terms) sum += std::abs(term.bias);
+  for_each(std::span(bqm.terms), stop, [&](const IntegerTerm& term) { sum += std::abs(term.bias); });
   return sum;
 }
 
@@ -67,30 +68,29 @@ std::vector<SearchModel::Pair> pairs_lost(const problem::Bqm& bqm, const Integer
 }
 
 /// s = 2x - 1: h s + J s s = 2h x - h, 4J x x - 2J x - 2J x + J.
-void to_binary(IntegerBqm& bqm) {
+void to_binary(IntegerBqm& bqm, const std::stop_token& stop) {
   if (bqm.vartype == Vartype::kBinary) return;
   for (std::int64_t& value : bqm.linear) {
     bqm.offset -= value;
     value *= 2;
   }
-  for (IntegerTerm& term : bqm.terms) {
+  for_each(std::span(bqm.terms), stop, [&](IntegerTerm& term) {
     bqm.offset += term.bias;
     bqm.linear[term.u] -= 2 * term.bias;
     bqm.linear[term.v] -= 2 * term.bias;
     term.bias *= 4;
-  }
+  });
 }
 
-std::int64_t take_out_divisor(IntegerBqm& bqm) {
+std::int64_t take_out_divisor(IntegerBqm& bqm, const std::stop_token& stop) {
   std::int64_t divisor = 0;
   for (const std::int64_t value : bqm.linear) divisor = std::gcd(divisor, value);
-  for (const IntegerTerm& term : bqm.terms) {
-    if (divisor == 1) break;
-    divisor = std::gcd(divisor, term.bias);
-  }
+  for_each(std::span(bqm.terms), stop, [&](const IntegerTerm& term) {
+    if (divisor != 1) divisor = std::gcd(divisor, term.bias);
+  });
   if (divisor <= 1) return 1;
   for (std::int64_t& value : bqm.linear) value /= divisor;
-  for (IntegerTerm& term : bqm.terms) term.bias /= divisor;
+  for_each(std::span(bqm.terms), stop, [&](IntegerTerm& term) { term.bias /= divisor; });
   return divisor;
 }
 
@@ -100,50 +100,53 @@ struct Extremes {
   std::int64_t field_max = 0;
 };
 
-Extremes extremes(const IntegerBqm& bqm) {
+Extremes extremes(const IntegerBqm& bqm, const std::stop_token& stop) {
   Extremes out;
   std::vector<std::int64_t> fields(bqm.linear.size());
   std::ranges::transform(bqm.linear, fields.begin(), [](std::int64_t value) { return std::abs(value); });
-  for (const IntegerTerm& term : bqm.terms) {
+  for_each(std::span(bqm.terms), stop, [&](const IntegerTerm& term) {
     const std::int64_t weight = std::abs(term.bias);
     out.weight_max = std::max(out.weight_max, weight);
     out.weight_bits |= weight;
     fields[term.u] += weight;
     fields[term.v] += weight;
-  }
+  });
   for (const std::int64_t field : fields) out.field_max = std::max(out.field_max, field);
   return out;
 }
 
 template <class Weight>
-SparseRows<Weight> sparse_rows(const IntegerBqm& bqm) {
+SparseRows<Weight> sparse_rows(const IntegerBqm& bqm, const std::stop_token& stop) {
   SparseRows<Weight> rows;
   const std::size_t n = bqm.linear.size();
   rows.begin.assign(n + 1, 0);
-  for (const IntegerTerm& term : bqm.terms) {
+  for_each(std::span(bqm.terms), stop, [&](const IntegerTerm& term) {
     ++rows.begin[term.u + 1];
     ++rows.begin[term.v + 1];
-  }
+  });
   for (std::size_t i = 0; i < n; ++i) rows.begin[i + 1] += rows.begin[i];
   rows.entries.resize(2 * bqm.terms.size());
   std::vector<std::uint64_t> next(rows.begin.begin(), rows.begin.end() - 1);
-  for (const IntegerTerm& term : bqm.terms) {  // sorted by (u, v): every row comes out ascending
-    rows.entries[next[term.v]++] = {term.u, static_cast<Weight>(term.bias)};
-  }
-  for (const IntegerTerm& term : bqm.terms) rows.entries[next[term.u]++] = {term.v, static_cast<Weight>(term.bias)};
+  // Sorted by (u, v): every row comes out ascending.
+  for_each(std::span(bqm.terms), stop,
+           [&](const IntegerTerm& term) { rows.entries[next[term.v]++] = {term.u, static_cast<Weight>(term.bias)}; });
+  for_each(std::span(bqm.terms), stop,
+           [&](const IntegerTerm& term) { rows.entries[next[term.u]++] = {term.v, static_cast<Weight>(term.bias)}; });
   return rows;
 }
 
 template <class Dense>
-Dense dense_rows(const IntegerBqm& bqm, int shift = 0) {
+Dense dense_rows(const IntegerBqm& bqm, const std::stop_token& stop, int shift = 0) {
   const std::size_t n = bqm.linear.size();
   Dense rows{.stride = padded(n), .shift = shift};
   rows.weights.assign(n * rows.stride, 0);
-  for (const IntegerTerm& term : bqm.terms) {
+  throw_if(stop);
+  for_each(std::span(bqm.terms), stop, [&](const IntegerTerm& term) {
     rows.weights[term.u * rows.stride + term.v] = static_cast<typename Dense::Weight>(term.bias >> shift);
-  }
+  });
   constexpr std::size_t kTile = 64;  // mirrored by tiles: a column at a time would miss the cache at every step
   for (std::size_t row = 0; row < n; row += kTile) {
+    throw_if(stop);
     for (std::size_t column = row; column < n; column += kTile) {
       for (std::size_t i = row; i < std::min(row + kTile, n); ++i) {
         for (std::size_t j = std::max(column, i + 1); j < std::min(column + kTile, n); ++j) {
@@ -181,7 +184,8 @@ std::int64_t energy_of(const auto& rows, std::span<const std::int64_t> linear, p
 
 }  // namespace
 
-Result<SearchModel> SearchModel::create(const problem::Bqm& bqm, std::uint64_t memory_bytes_max, simd::Isa isa) {
+Result<SearchModel> SearchModel::create(const problem::Bqm& bqm, std::uint64_t memory_bytes_max, simd::Isa isa,
+                                        const std::stop_token& stop) {
   const std::size_t n = bqm.num_variables();
   const std::uint64_t num_terms = bqm.terms().size();
   const std::uint64_t integer_bytes = num_terms * sizeof(IntegerTerm) + n * 3 * sizeof(std::int64_t);
@@ -189,8 +193,9 @@ Result<SearchModel> SearchModel::create(const problem::Bqm& bqm, std::uint64_t m
   SearchModel model;
   model.isa_ = isa;
   IntegerBqm integers;
-  if (auto exact = bqm.to_integer()) integers = *std::move(exact);
-  model.magnitude_ = magnitude(integers);
+  if (auto exact = bqm.to_integer(stop)) integers = *std::move(exact);
+  throw_if(stop);
+  model.magnitude_ = magnitude(integers, stop);
   // Empty because there is no exact form, or too large for the form over {0, 1}.
   model.exact_ =
       integers.linear.size() == n && (bqm.vartype() == Vartype::kBinary || model.magnitude_ <= kSpinMagnitudeMax);
@@ -199,15 +204,15 @@ Result<SearchModel> SearchModel::create(const problem::Bqm& bqm, std::uint64_t m
     model.unit_ = unit_of(bqm, integers);
     model.lost_pairs_ = pairs_lost(bqm, integers);
   }
-  to_binary(integers);
-  model.quantum_ = take_out_divisor(integers);
+  to_binary(integers, stop);
+  model.quantum_ = take_out_divisor(integers, stop);
   model.vartype_ = bqm.vartype();
   model.coefficients_ = static_cast<double>(n + num_terms + 1);
   model.scale_.decimals = integers.decimals;
   model.scale_.offset = integers.offset;
   model.num_entries_ = 2 * integers.terms.size();
 
-  const auto [weight_max, weight_bits, field_max] = extremes(integers);
+  const auto [weight_max, weight_bits, field_max] = extremes(integers, stop);
   const bool narrow = field_max <= kFieldMax;
   const int shift = weight_bits == 0 ? 0 : std::countr_zero(static_cast<std::uint64_t>(weight_bits));
   const std::uint64_t sparse_bytes = model.num_entries_ * (narrow ? 8 : 16) + 2 * n * 8;
@@ -221,12 +226,12 @@ Result<SearchModel> SearchModel::create(const problem::Bqm& bqm, std::uint64_t m
   const bool dense = wants_dense && integer_bytes + dense_bytes <= memory_bytes_max;
   model.bytes_ = n * 8 + (dense ? dense_bytes : sparse_bytes);
   TANDEM_TRY(check_memory(integer_bytes + model.bytes_, memory_bytes_max, n));
-  if (!dense && narrow) model.rows_ = sparse_rows<std::int32_t>(integers);
-  if (!dense && !narrow) model.rows_ = sparse_rows<std::int64_t>(integers);
-  if (dense && weight_bytes == 1) model.rows_ = dense_rows<DenseRows<std::int8_t, std::int32_t>>(integers, shift);
-  if (dense && weight_bytes == 2) model.rows_ = dense_rows<DenseRows<std::int16_t, std::int32_t>>(integers);
-  if (dense && weight_bytes == 4) model.rows_ = dense_rows<DenseRows<std::int32_t, std::int32_t>>(integers);
-  if (dense && weight_bytes == 8) model.rows_ = dense_rows<DenseRows<std::int64_t, std::int64_t>>(integers);
+  if (!dense && narrow) model.rows_ = sparse_rows<std::int32_t>(integers, stop);
+  if (!dense && !narrow) model.rows_ = sparse_rows<std::int64_t>(integers, stop);
+  if (dense && weight_bytes == 1) model.rows_ = dense_rows<DenseRows<std::int8_t, std::int32_t>>(integers, stop, shift);
+  if (dense && weight_bytes == 2) model.rows_ = dense_rows<DenseRows<std::int16_t, std::int32_t>>(integers, stop);
+  if (dense && weight_bytes == 4) model.rows_ = dense_rows<DenseRows<std::int32_t, std::int32_t>>(integers, stop);
+  if (dense && weight_bytes == 8) model.rows_ = dense_rows<DenseRows<std::int64_t, std::int64_t>>(integers, stop);
   model.linear_ = std::move(integers.linear);
   return model;
 }

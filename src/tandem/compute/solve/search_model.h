@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <variant>
 #include <vector>
 
@@ -71,8 +72,9 @@ class SearchModel {
   static constexpr std::int64_t kLongFieldMax = std::int64_t{1} << 61;  ///< as much of an int64
 
   /// Errors: 1004 out_of_memory - needs more than `memory_bytes_max`, before anything is allocated.
+  /// Throws Stopped (base/stopped.h).
   static Result<SearchModel> create(const problem::Bqm& bqm, std::uint64_t memory_bytes_max,
-                                    simd::Isa isa = simd::best_isa());
+                                    simd::Isa isa = simd::best_isa(), const std::stop_token& stop = {});
 
   std::size_t size() const { return linear_.size(); }
   problem::Vartype vartype() const { return vartype_; }  ///< of the Bqm

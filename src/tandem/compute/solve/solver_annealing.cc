@@ -23,7 +23,7 @@ class AnnealingSolver final : public Solver {
   const SolverInfo& info() const override {
     static constexpr SolverInfo kInfo{.name = "annealing",
                                       .summary = "simulated annealing with temperatures measured on the model",
-                                      .version = "2",
+                                      .version = "3",
                                       .takes_bqm = true,
                                       .takes_polynomial = true,
                                       .variables_max = problem::Bqm::kVariablesMax};
@@ -35,9 +35,10 @@ class AnnealingSolver final : public Solver {
     const std::size_t count = num_strands(options);
     TANDEM_TRY(check_input(info(), model, options, count));
     if (num_variables(model) == 0) return empty_outcome(model, count, "visits");
-    return with_memory(options, [&]() -> Result<SolveOutcome> {
+    return within_limits(model, options, context, count, "visits", [&]() -> Result<SolveOutcome> {
       const auto quadratic = [&](const problem::Bqm& bqm) -> Result<SolveOutcome> {
-        TANDEM_TRY_ASSIGN(const SearchModel search, SearchModel::create(bqm, options.memory_bytes_max, context.isa));
+        TANDEM_TRY_ASSIGN(const SearchModel search,
+                          SearchModel::create(bqm, options.memory_bytes_max, context.isa, context.stop));
         if (side_by_side(search, options)) return with_replicas(model, search, options, context, count);
         return one_at_a_time(model, search, &search, options, context, count);
       };
@@ -65,11 +66,12 @@ class AnnealingSolver final : public Solver {
                                             const SolveContext& context, std::size_t count) {
     const std::uint64_t strand_bytes = replica_strand_bytes(search.size(), share_of(0, count, options));
     TANDEM_TRY(check_memory(search.bytes() + ReplicaModel::bytes(search) + count * strand_bytes, options));
-    const ReplicaModel replicas(search);
-    const Temperatures temperatures = measure_temperatures(search);
+    const ReplicaModel replicas(search, context.stop);
+    const Temperatures temperatures = measure_temperatures(search, context.stop);
     const std::vector<problem::Assignment> starts = start_bits(model, options);
     Strands strands;
     for (std::size_t i = 0; i < count; ++i) {
+      throw_if(context.stop);
       strands.push_back(make_replica_strand(replicas, temperatures, share_of(i, count, options), starts));
     }
     return run(model, search, &search, options, context, strands, search.size() * kReplicas * kReplicaSweeps);
@@ -83,11 +85,11 @@ class AnnealingSolver final : public Solver {
     TANDEM_TRY(check_memory(search.bytes() + count * strand_bytes, options));
     const std::vector<problem::Assignment> starts = start_bits(model, options);
     Strands strands;
-    AnnealingOptions own{.candidates_max = options.candidates_max};
+    const AnnealingOptions own{.candidates_max = options.candidates_max,
+                               .temperatures = measure_temperatures(search, context.stop)};
     for (std::size_t i = 0; i < count; ++i) {
-      auto annealing = AnnealingSearch::create(search, own);
-      own.temperatures = annealing->temperatures();
-      strands.push_back(make_scalar_strand(std::move(annealing), share_of(i, count, options), starts));
+      throw_if(context.stop);
+      strands.push_back(make_scalar_strand(AnnealingSearch::create(search, own), share_of(i, count, options), starts));
     }
     return run(model, search, known, options, context, strands, search.size() * kSweepsFirst);
   }

@@ -27,7 +27,7 @@ class BranchAndBoundSolver final : public Solver {
   Result<SolveOutcome> solve(const Model& model, const SolveOptions& options,
                              const SolveContext& context) const override {
     TANDEM_TRY(check_input(info(), model, options, 1));
-    return with_memory(options, [&] { return run(model, options, context); });
+    return within_limits(model, options, context, 1, kUnitName, [&] { return run(model, options, context); });
   }
 
  private:
@@ -37,7 +37,7 @@ class BranchAndBoundSolver final : public Solver {
     const ReducedModel reduced(bqm, options.memory_bytes_max, context.stop);
     if (reduced.bqm().num_variables() == 0) return reduced.solved_outcome(model, 1, kUnitName);
     TANDEM_TRY_ASSIGN(const SearchModel search,
-                      SearchModel::create(reduced.bqm(), options.memory_bytes_max, context.isa));
+                      SearchModel::create(reduced.bqm(), options.memory_bytes_max, context.isa, context.stop));
     TANDEM_TRY(check_memory(search.bytes() + ExactSearch::bytes(search, options.candidates_max), options));
     const ExactOrder exact(bqm);
     const auto lift = [&](problem::AssignmentView bits) { return reduced.lift(bits); };

@@ -73,7 +73,8 @@ class ConstrainedSolver final : public Solver {
   Result<SolveOutcome> solve(const Model& model, const SolveOptions& options,
                              const SolveContext& context) const override {
     TANDEM_TRY(check_input(info(), model, options, num_strands(options)));
-    return with_memory(options, [&] { return run(model, options, context); });
+    return within_limits(model, options, context, num_strands(options), kUnitName,
+                         [&] { return run(model, options, context); });
   }
 
  private:
@@ -87,7 +88,7 @@ class ConstrainedSolver final : public Solver {
     if (cqm.num_variables() == 0) return empty_outcome(model, count, kUnitName);
     const std::size_t kept = std::max<std::uint64_t>(1, options.candidates_max);
     TANDEM_TRY_ASSIGN(const SearchModel objective,
-                      SearchModel::create(cqm.objective(), options.memory_bytes_max, context.isa));
+                      SearchModel::create(cqm.objective(), options.memory_bytes_max, context.isa, context.stop));
     TANDEM_TRY(
         check_memory(objective.bytes() + ConstraintModel::bytes(cqm) +
                          count * (ConstrainedSearch::bytes(objective.size(), kept) + ObjectiveState::bytes(objective)),
@@ -99,6 +100,7 @@ class ConstrainedSolver final : public Solver {
     const std::vector<problem::Assignment> starts = start_bits(model, options);
     std::vector<std::unique_ptr<Strand>> strands;
     for (std::size_t i = 0; i < count; ++i) {
+      throw_if(context.stop);
       ConstrainedOptions own{.seed = derive_seed(options.seed, i), .candidates_max = kept};
       for (std::size_t k = i; k < starts.size(); k += count) own.starts.push_back(starts[k]);
       strands.push_back(std::make_unique<ConstrainedStrand>(

@@ -26,7 +26,7 @@ class ExhaustiveSolver final : public Solver {
   Result<SolveOutcome> solve(const Model& model, const SolveOptions& options,
                              const SolveContext& context) const override {
     TANDEM_TRY(check_input(info(), model, options, 1));
-    return with_memory(options, [&]() -> Result<SolveOutcome> {
+    return within_limits(model, options, context, 1, kUnitName, [&]() -> Result<SolveOutcome> {
       if (const auto* cqm = std::get_if<problem::Cqm>(&model)) {
         const ConstraintModel constraints(*cqm);
         SweepOptions own{.candidates_max = kept(options), .cqm = cqm, .constraints = &constraints};
@@ -49,7 +49,8 @@ class ExhaustiveSolver final : public Solver {
 
   static Result<SolveOutcome> run_quadratic(const Model& model, const problem::Bqm& bqm, SweepOptions own,
                                             const SolveOptions& options, const SolveContext& context) {
-    TANDEM_TRY_ASSIGN(const SearchModel search, SearchModel::create(bqm, options.memory_bytes_max, context.isa));
+    TANDEM_TRY_ASSIGN(const SearchModel search,
+                      SearchModel::create(bqm, options.memory_bytes_max, context.isa, context.stop));
     const ExactOrder order(bqm);
     own.order = fine_order(search.steps(2 * search.error_max()), vartype(model), order);
     return run(model, search, order, own, options, context);

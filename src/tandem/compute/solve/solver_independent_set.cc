@@ -132,7 +132,7 @@ class IndependentSetSolver final : public Solver {
                              const SolveContext& context) const override {
     const std::size_t count = num_strands(options);
     TANDEM_TRY(check_input(info(), model, options, count));
-    return with_memory(options, [&]() -> Result<SolveOutcome> {
+    return within_limits(model, options, context, count, kUnitName, [&]() -> Result<SolveOutcome> {
       const auto& cqm = std::get<problem::Cqm>(model);
       if (cqm.num_variables() == 0 && cqm.constraints().empty()) return empty_outcome(model, count, kUnitName);
       TANDEM_TRY(check_memory(2 * ConflictGraph::bytes(cqm.num_variables(), cqm.constraints().size()) +

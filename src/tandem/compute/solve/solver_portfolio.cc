@@ -57,21 +57,23 @@ struct Line {
 class Portfolio {
  public:
   /// `window`: differences of energies that say nothing (fine_order).
+  /// Throws Stopped.
   Portfolio(const SearchModel& search, const SolveOptions& options, std::vector<problem::Assignment> starts,
-            double window, const FineOrder& order) {
+            double window, const FineOrder& order, const std::stop_token& stop) {
     const Line line = Line::of(search);
     shares_ = {line.tabu, line.annealing, line.replicas, line.width};
     std::erase(shares_, 0u);
     const Temperatures temperatures =
-        line.annealing + line.replicas > 0 ? measure_temperatures(search) : Temperatures();
-    if (line.replicas > 0) replica_model_ = std::make_unique<ReplicaModel>(search);
+        line.annealing + line.replicas > 0 ? measure_temperatures(search, stop) : Temperatures();
+    if (line.replicas > 0) replica_model_ = std::make_unique<ReplicaModel>(search, stop);
     for (std::size_t i = 0; i < num_strands(options); ++i) {
       const std::uint64_t seed = derive_seed(options.seed, i);
-      EngineOptions own{.candidates_max = kept(options)};
+      EngineOptions own{.candidates_max = kept(options), .stop = stop};
       for (std::size_t k = i; k < starts.size(); k += num_strands(options)) own.starts.push_back(starts[k]);
       auto strand = std::make_unique<MixedStrand>();
       std::uint64_t engine = 0;
       const auto next = [&]() -> const EngineOptions& {
+        throw_if(stop);
         own.seed = derive_seed(seed, engine++);
         return own;
       };
@@ -168,7 +170,7 @@ class PortfolioSolver final : public Solver {
         .name = "portfolio",
         .summary =
             "reduces the model, then races tabu, annealing and exact moves of small width, and proves what can be",
-        .version = "6",
+        .version = "7",
         .takes_bqm = true,
         .takes_polynomial = true,
         .takes_cqm = true,
@@ -181,7 +183,7 @@ class PortfolioSolver final : public Solver {
                              const SolveContext& context) const override {
     const std::size_t count = num_strands(options);
     TANDEM_TRY(check_input(info(), model, options, count));
-    return with_memory(options, [&]() -> Result<SolveOutcome> {
+    return within_limits(model, options, context, count, kUnitName, [&]() -> Result<SolveOutcome> {
       if (const auto* bqm = std::get_if<problem::Bqm>(&model)) return run(model, *bqm, options, context);
       if (const auto* cqm = std::get_if<problem::Cqm>(&model)) {
         if (cqm->constraints().empty()) return run(model, cqm->objective(), options, context);
@@ -199,21 +201,19 @@ class PortfolioSolver final : public Solver {
   static Result<SolveOutcome> run(const Model& model, const problem::Bqm& bqm, const SolveOptions& options,
                                   const SolveContext& context) {
     const std::size_t count = num_strands(options);
-    std::vector<std::uint64_t> no_work(count);
-    if (no_work_allowed(options)) return unsearched_outcome(model, options, context, std::move(no_work), kUnitName);
+    if (no_work_allowed(options)) {
+      return unsearched_outcome(model, options, context, std::vector<std::uint64_t>(count), kUnitName);
+    }
     const ReducedModel reduced(bqm, options.memory_bytes_max, context.stop);
     if (reduced.bqm().num_variables() == 0) return reduced.solved_outcome(model, count, kUnitName);
     TANDEM_TRY_ASSIGN(const SearchModel search,
-                      SearchModel::create(reduced.bqm(), options.memory_bytes_max, context.isa));
+                      SearchModel::create(reduced.bqm(), options.memory_bytes_max, context.isa, context.stop));
     TANDEM_TRY(check_memory(search.bytes() + Portfolio::bytes(search, options), options));
-    if (context.stop.stop_requested()) {  // before the preparation of the engines, which may take seconds too
-      return unsearched_outcome(model, options, context, std::move(no_work), kUnitName);
-    }
     const ExactOrder exact(bqm);
     const double window = search.steps(2 * (search.error_max() + reduced.error_max()));
     const auto lift = [&](problem::AssignmentView bits) { return reduced.lift(bits); };
     const std::vector<problem::Assignment> starts = reduced.restrict(start_bits(model, options));
-    Portfolio portfolio(search, options, starts, window, fine_order(window, bqm.vartype(), exact, lift));
+    Portfolio portfolio(search, options, starts, window, fine_order(window, bqm.vartype(), exact, lift), context.stop);
     Race race({.objective = [&](std::int64_t energy) { return search.objective(energy); },
                .target = options.target ? search.energy_at_most(*options.target) : std::nullopt,
                .bound = [&] { return proved_bound(portfolio.proof(), search, reduced); }},

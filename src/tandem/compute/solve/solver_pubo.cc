@@ -66,7 +66,7 @@ class PuboSolver final : public Solver {
     TANDEM_TRY(check_input(info(), model, options, count));
     if (num_variables(model) == 0) return empty_outcome(model, count, kUnitName);
     const auto& polynomial = std::get<problem::Polynomial>(model);
-    return with_memory(options, [&] {
+    return within_limits(model, options, context, count, kUnitName, [&] {
       const auto labs = LabsForm::read(polynomial);
       return labs ? on_sequences(model, *labs, options, context) : on_terms(model, polynomial, options, context);
     });
@@ -93,7 +93,7 @@ class PuboSolver final : public Solver {
                                        MemeticSearch::bytes_beside(search.size(), options.candidates_max) +
                                        AnnealingSearch::bytes(search.size(), options.candidates_max);
     TANDEM_TRY(check_memory(search.bytes() + num_strands(options) * strand_bytes, options));
-    const Temperatures temperatures = measure_temperatures(search);
+    const Temperatures temperatures = measure_temperatures(search, context.stop);
     const Strands strands = make_strands(model, options, [&](MixedStrand& strand, EngineOptions own) {
       strand.add(make_memetic_engine(search, own), 1);
       own.seed = derive_seed(own.seed, 1);

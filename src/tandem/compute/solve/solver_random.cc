@@ -44,7 +44,7 @@ class RandomSolver final : public Solver {
     const std::uint64_t wanted = options.num_samples != 0 ? options.num_samples : kSamplesByItself;
     const std::uint64_t count = options.work.units.empty() ? wanted : std::min(wanted, options.work.units.front());
     TANDEM_TRY(check_memory(count * (n + sizeof(result::Sample)), options));
-    return with_memory(options, [&]() -> Result<SolveOutcome> {
+    return within_limits(model, options, context, 1, "samples", [&]() -> Result<SolveOutcome> {
       Xoshiro256 rng(options.seed);
       std::vector<result::Sample> samples;
       const std::int8_t low = vartype(model) == problem::Vartype::kSpin ? std::int8_t{-1} : std::int8_t{0};

@@ -25,18 +25,20 @@ class TabuSolver final : public Solver {
     const std::size_t count = num_strands(options);
     TANDEM_TRY(check_input(info(), model, options, count));
     if (num_variables(model) == 0) return empty_outcome(model, count, "flips");
-    return with_memory(options, [&] { return run(model, options, context, count); });
+    return within_limits(model, options, context, count, "flips", [&] { return run(model, options, context, count); });
   }
 
  private:
   static Result<SolveOutcome> run(const Model& model, const SolveOptions& options, const SolveContext& context,
                                   std::size_t count) {
-    TANDEM_TRY_ASSIGN(const SearchModel search,
-                      SearchModel::create(std::get<problem::Bqm>(model), options.memory_bytes_max, context.isa));
+    TANDEM_TRY_ASSIGN(
+        const SearchModel search,
+        SearchModel::create(std::get<problem::Bqm>(model), options.memory_bytes_max, context.isa, context.stop));
     TANDEM_TRY(check_memory(search.bytes() + count * MemeticSearch::bytes(search, options.candidates_max), options));
     std::vector<problem::Assignment> starts = start_bits(model, options);
     std::vector<std::unique_ptr<Strand>> strands;
     for (std::size_t i = 0; i < count; ++i) {
+      throw_if(context.stop);
       MemeticOptions own{.seed = derive_seed(options.seed, i), .candidates_max = options.candidates_max};
       for (std::size_t k = i; k < starts.size(); k += count) own.starts.push_back(starts[k]);
       strands.push_back(std::make_unique<MemeticStrand>(search, std::move(own)));

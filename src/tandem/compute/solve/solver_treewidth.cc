@@ -34,19 +34,25 @@ class TreewidthSolver final : public Solver {
     if (no_work_allowed(options)) {
       return unsearched_outcome(model, options, context, std::vector<std::uint64_t>(count), kUnitName);
     }
-    return with_memory(options, [&] { return run(model, options, context, count); });
+    return within_limits(model, options, context, count, kUnitName,
+                         [&] { return run(model, options, context, count); });
   }
 
  private:
   static Result<SolveOutcome> run(const Model& model, const SolveOptions& options, const SolveContext& context,
                                   std::size_t count) {
-    TANDEM_TRY_ASSIGN(const SearchModel search,
-                      SearchModel::create(std::get<problem::Bqm>(model), options.memory_bytes_max, context.isa));
-    TANDEM_TRY(check_memory(search.bytes() + count * WidthSearch::bytes(search, options.candidates_max), options));
+    TANDEM_TRY_ASSIGN(
+        const SearchModel search,
+        SearchModel::create(std::get<problem::Bqm>(model), options.memory_bytes_max, context.isa, context.stop));
+    TANDEM_TRY(check_memory(search.bytes() + count * WidthSearch::bytes(search, options.candidates_max, context.stop),
+                            options));
     const std::vector<problem::Assignment> starts = start_bits(model, options);
     std::vector<std::unique_ptr<Strand>> strands;
     for (std::size_t i = 0; i < count; ++i) {
-      WidthOptions own{.seed = derive_seed(options.seed, i), .candidates_max = options.candidates_max, .whole = i == 0};
+      WidthOptions own{.seed = derive_seed(options.seed, i),
+                       .candidates_max = options.candidates_max,
+                       .whole = i == 0,
+                       .stop = context.stop};
       for (std::size_t k = i; k < starts.size(); k += count) own.starts.push_back(starts[k]);
       strands.push_back(std::make_unique<WidthStrand>(search, std::move(own)));
     }

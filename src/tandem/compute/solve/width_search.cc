@@ -4,6 +4,8 @@
 #include <queue>
 #include <utility>
 
+#include "tandem/base/stopped.h"
+
 namespace tandem::solve {
 
 namespace {
@@ -25,12 +27,14 @@ constexpr std::uint64_t kUnitsOfChoice = 40;
 constexpr std::uint64_t kUnitsOfPlanning = 250;
 constexpr std::uint64_t kUnitsOfStep = 12;
 constexpr std::uint64_t kUnitsOfTrace = 10;
+constexpr std::size_t kVariablesPerLook = 64;  // while it is made; those of dense rows take the longest
 constexpr std::uint64_t kStopEvery = 1 << 14;  // units between two looks at the stop token: some 100 us
 
 /// Of a value in a plan of `width`; the plan decides for itself, this is for the room of its tables.
-std::uint64_t value_bytes(const SearchModel& model, std::size_t width) {
+std::uint64_t value_bytes(const SearchModel& model, std::size_t width, const std::stop_token& stop) {
   double reach_max = 1;
   for (std::size_t i = 0; i < model.size(); ++i) {
+    if (i % kVariablesPerLook == 0) throw_if(stop);
     double reach = 0;
     for_each_coupling(model, i, [&](std::size_t, std::int64_t w) { reach += std::abs(static_cast<double>(w)); });
     reach_max = std::max(reach_max, reach);
@@ -46,14 +50,15 @@ bool may_be_whole(const SearchModel& model) {
 
 /// As many as tables have room for, most being much smaller than the largest. Where most variables have more neighbours than fit, a
 /// region is one bag.
-std::size_t region_size(const SearchModel& model) {
+std::size_t region_size(const SearchModel& model, const std::stop_token& stop) {
   const std::uint64_t degree = model.num_entries() / model.size();
-  const std::uint64_t room = kTableBytesMax / (value_bytes(model, kWidth) << (kWidth - 2));
+  const std::uint64_t room = kTableBytesMax / (value_bytes(model, kWidth, stop) << (kWidth - 2));
   return std::min<std::uint64_t>({model.size(), degree > 2 * kWidth ? kWidth + 1 : kRegionMax, room});
 }
 
-bool is_symmetric(const SearchModel& model) {
+bool is_symmetric(const SearchModel& model, const std::stop_token& stop) {
   for (std::size_t i = 0; i < model.size(); ++i) {
+    if (i % kVariablesPerLook == 0) throw_if(stop);
     std::int64_t both = model.linear()[i] * 2;
     for_each_coupling(model, i, [&](std::size_t, std::int64_t weight) { both += weight; });
     if (both != 0) return false;
@@ -69,11 +74,12 @@ WidthSearch::WidthSearch(const SearchModel& model, WidthOptions options)
     : model_(&model),
       options_(std::move(options)),
       rng_(options_.seed),
-      region_max_(region_size(model)),
-      whole_limits_{
-          .width = kWholeWidth, .entries_max = kTableBytesMax / value_bytes(model, kWholeWidth), .whole = true},
-      limits_{.width = kWidth, .entries_max = kTableBytesMax / value_bytes(model, kWidth)},
-      symmetric_(is_symmetric(model)),
+      region_max_(region_size(model, options_.stop)),
+      whole_limits_{.width = kWholeWidth,
+                    .entries_max = kTableBytesMax / value_bytes(model, kWholeWidth, options_.stop),
+                    .whole = true},
+      limits_{.width = kWidth, .entries_max = kTableBytesMax / value_bytes(model, kWidth, options_.stop)},
+      symmetric_(is_symmetric(model, options_.stop)),
       phase_(options_.whole && may_be_whole(model) ? Phase::kWhole : Phase::kDescent),
       planner_(model),
       tables_(model),
@@ -87,6 +93,7 @@ WidthSearch::WidthSearch(const SearchModel& model, WidthOptions options)
       archive_(options_.candidates_max) {
   std::ranges::stable_sort(options_.starts, {}, [&](const auto& bits) { return model.energy(bits); });
   for (std::size_t i = 0; i < model.size(); ++i) {
+    if (i % kVariablesPerLook == 0) throw_if(options_.stop);
     const bool high = options_.starts.empty() ? rng_() >> 63 != 0 : options_.starts[0][i] != 0;
     if (high) flip(i);
   }
@@ -94,13 +101,14 @@ WidthSearch::WidthSearch(const SearchModel& model, WidthOptions options)
   for (std::size_t k = 1; k < options_.starts.size(); ++k) offered_.push_back(std::move(options_.starts[k]));
 }
 
-std::uint64_t WidthSearch::bytes(const SearchModel& model, std::size_t candidates_max) {
+std::uint64_t WidthSearch::bytes(const SearchModel& model, std::size_t candidates_max, const std::stop_token& stop) {
   const std::uint64_t n = model.size();
   const bool whole = may_be_whole(model);
   const std::size_t width = whole ? kWholeWidth : kWidth;
-  const std::uint64_t tables = n * ((value_bytes(model, width) << width) + kWidthBlock);
+  const std::uint64_t tables = n * ((value_bytes(model, width, stop) << width) + kWidthBlock);
   return n * (sizeof(std::int64_t) + 2 * sizeof(std::uint32_t) + 8 + kOffersMax + candidates_max) +
-         WidthPlanner::bytes(model, whole ? n : region_size(model), width, kPlans) + std::min(tables, kTableBytesMax);
+         WidthPlanner::bytes(model, whole ? n : region_size(model, stop), width, kPlans) +
+         std::min(tables, kTableBytesMax);
 }
 
 void WidthSearch::offer(problem::AssignmentView bits) {

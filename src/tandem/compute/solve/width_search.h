@@ -18,6 +18,7 @@ struct WidthOptions {
   std::size_t candidates_max = 16;
   std::vector<problem::Assignment> starts{};  ///< bits; it begins from the best and is offered the others
   bool whole = false;  ///< first try to eliminate the whole model
+  std::stop_token stop{};  ///< while it is made: it throws Stopped (base/stopped.h)
 };
 
 /// A round kicks the incumbent in many places, optimises what two plans cover, and keeps of every cluster of changed variables the
@@ -32,7 +33,7 @@ class WidthSearch {
   static constexpr std::size_t kWholeWidth = 20;
 
   WidthSearch(const SearchModel& model, WidthOptions options);
-  static std::uint64_t bytes(const SearchModel& model, std::size_t candidates_max);
+  static std::uint64_t bytes(const SearchModel& model, std::size_t candidates_max, const std::stop_token& stop = {});
 
   /// As Strand::advance().
   void advance(std::uint64_t units_end, const Watch& watch);

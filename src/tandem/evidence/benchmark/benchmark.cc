@@ -25,6 +25,7 @@ Json EvidenceRecord::document() const {
           {"objective", objective},
           {"elapsed_ms", elapsed_ms},
           {"cost_usd_micros", cost.usd_micros},
+          {"engines", engines},
           {"at", format_rfc3339(at)}};
 }
 
@@ -46,6 +47,7 @@ Result<EvidenceRecord> EvidenceRecord::parse(const store::Row& row) {
   TANDEM_TRY_ASSIGN(out.objective, reader.number("objective"));
   TANDEM_TRY_ASSIGN(out.elapsed_ms, reader.number("elapsed_ms"));
   TANDEM_TRY_ASSIGN(out.cost.usd_micros, reader.integer("cost_usd_micros", INT64_MIN, INT64_MAX));
+  TANDEM_TRY_ASSIGN(out.engines, reader.strings_or_empty("engines"));
   TANDEM_TRY_ASSIGN(const std::string at, reader.string("at"));
   TANDEM_TRY_ASSIGN(out.at, parse_rfc3339(at));
   return out;
@@ -74,15 +76,18 @@ Result<std::map<std::string, Experience>> experience(store::Store& store, const 
   for (const auto& [backend, records] : by_backend) {
     std::vector<double> latencies;
     std::size_t best = 0;
+    std::map<std::string, std::uint64_t> engines;
     for (const EvidenceRecord& record : records) {
       latencies.push_back(record.elapsed_ms);
       best += record.reached_best ? 1 : 0;
+      for (const std::string& engine : record.engines) ++engines[engine];
     }
     const auto middle = latencies.begin() + static_cast<std::ptrdiff_t>(latencies.size() / 2);
     std::nth_element(latencies.begin(), middle, latencies.end());
     out[backend] = {.runs = records.size(),
                     .share_best = static_cast<double>(best) / static_cast<double>(records.size()),
-                    .latency_ms_median = *middle};
+                    .latency_ms_median = *middle,
+                    .engines = std::move(engines)};
   }
   return out;
 }

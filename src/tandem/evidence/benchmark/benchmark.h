@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "tandem/base/clock.h"
 #include "tandem/base/id.h"
@@ -30,6 +31,7 @@ struct EvidenceRecord {
   double objective = 0;
   double elapsed_ms = 0;
   job::Money cost;
+  std::vector<std::string> engines{};  ///< of its race, those that found its best
   Timestamp at;
   Json document() const;
   static Result<EvidenceRecord> parse(const store::Row& row);
@@ -43,6 +45,7 @@ struct Experience {
   std::uint64_t runs = 0;
   double share_best = 0;  ///< of runs that reached the best of their job
   double latency_ms_median = 0;
+  std::map<std::string, std::uint64_t> engines{};  ///< of its races: in how many of the runs each found the best
 };
 
 /// By backend; the latest kRunsMax attempts count. Errors: those of the store.

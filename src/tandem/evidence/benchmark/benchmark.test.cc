@@ -55,6 +55,7 @@ TEST_F(BenchmarkTest, a_record_is_stored_and_read_with_every_member) {
                               .objective = -2.5,
                               .elapsed_ms = 12.5,
                               .cost = job::Money{700},
+                              .engines = {"tabu", "replicas"},
                               .at = Timestamp{1'700'000'000'123'456}};
   store(record);
   const auto rows = store_.scan(store::Scan::prefix(store::Table::kEvidence, ""));
@@ -91,6 +92,20 @@ TEST_F(BenchmarkTest, experience_counts_runs_shares_and_medians_a_backend) {
   EXPECT_EQ(known.at("cpu.annealing").runs, 1u);
   EXPECT_DOUBLE_EQ(known.at("cpu.annealing").share_best, 0);
   EXPECT_DOUBLE_EQ(known.at("cpu.annealing").latency_ms_median, 7);
+}
+
+TEST_F(BenchmarkTest, each_engine_is_counted_in_the_runs_whose_best_it_found) {
+  EvidenceRecord record{
+      .instance_class = kClass, .backend = "cpu.portfolio", .job = job_of(1), .label = "solve", .engines = {"tabu"}};
+  store(record);
+  record.job = job_of(2);
+  record.engines = {"replicas", "tabu"};
+  store(record);
+  record.job = job_of(3);
+  record.engines = {};
+  store(record);
+  const std::map<std::string, std::uint64_t> expected = {{"replicas", 1}, {"tabu", 2}};
+  EXPECT_EQ(experience_of().at("cpu.portfolio").engines, expected);
 }
 
 /// An even number of runs has two middle ones; the slower of them is taken, so that nothing is promised too fast.

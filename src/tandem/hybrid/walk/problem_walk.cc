@@ -41,25 +41,31 @@ std::optional<std::chrono::milliseconds> backend_wait_max(const job::PlanStep& s
   return std::chrono::milliseconds(found->get<std::int64_t>());
 }
 
-Result<std::unique_ptr<hybrid::Loop>> make_walk(const job::JobSpec& spec, const job::Plan& plan) {
+Result<std::unique_ptr<hybrid::Loop>> make_walk(const job::JobSpec& spec, const job::Plan& plan,
+                                                const std::stop_token& stop) {
   if (spec.is_program()) return std::make_unique<ProgramWalk>(spec, plan);
   if (problem::noop_steps(*spec.problem())) return std::make_unique<NoopWalk>(spec, plan.digest());
-  return std::make_unique<ProblemWalk>(spec, plan);
+  return ProblemWalk::create(spec, plan, stop);
 }
 
 ProblemWalk::ProblemWalk(job::JobSpec spec, job::Plan plan)
-    : spec_(std::move(spec)), plan_(std::move(plan)), original_(spec_.problem()->state()) {
-  const auto* bqm = std::get_if<problem::Bqm>(&original_);
-  const job::PlanStep* reduction = step(job::StepKind::kReduce);
+    : spec_(std::move(spec)), plan_(std::move(plan)), original_(spec_.problem()->state()) {}
+
+Result<std::unique_ptr<ProblemWalk>> ProblemWalk::create(job::JobSpec spec, job::Plan plan,
+                                                         const std::stop_token& stop) {
+  std::unique_ptr<ProblemWalk> walk(new ProblemWalk(std::move(spec), std::move(plan)));
+  const auto* bqm = std::get_if<problem::Bqm>(&walk->original_);
+  const job::PlanStep* reduction = walk->step(job::StepKind::kReduce);
   const std::uint64_t memory =
       reduction == nullptr ? kMemoryDefault : reduction->parameters.value("memory_bytes_max", kMemoryDefault);
   if (bqm != nullptr && reduce::bytes_needed(*bqm) <= memory) {
-    reduce::Reduced reduced = reduce::reduce_exact(*bqm);
-    reduced_ = std::move(reduced.model);
-    trail_ = std::move(reduced.trail);
+    TANDEM_TRY_ASSIGN(reduce::Reduced reduced, reduce::reduce_exact(*bqm, reduce::Rounding::kRefused, stop));
+    walk->reduced_ = std::move(reduced.model);
+    walk->trail_ = std::move(reduced.trail);
   } else {
-    reduced_ = original_;
+    walk->reduced_ = walk->original_;
   }
+  return walk;
 }
 
 const job::PlanStep* ProblemWalk::step(job::StepKind kind) const {

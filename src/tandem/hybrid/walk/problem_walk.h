@@ -37,11 +37,13 @@ struct Progress {
 
 class ProblemWalk final : public hybrid::Loop {
  public:
-  ProblemWalk(job::JobSpec spec, job::Plan plan);
+  /// Errors: 1002 cancelled.
+  static Result<std::unique_ptr<ProblemWalk>> create(job::JobSpec spec, job::Plan plan, const std::stop_token& stop);
   Json initial_state() const override { return {{"stage", "start"}}; }
   Result<hybrid::Advance> next(const Json& state, std::span<const hybrid::Reply> replies) override;
 
  private:
+  ProblemWalk(job::JobSpec spec, job::Plan plan);
   Result<hybrid::Advance> start();
   Result<hybrid::Advance> after_solve(std::span<const hybrid::Reply> replies);
   Result<hybrid::Advance> after_refine(Progress progress, std::span<const hybrid::Reply> replies);

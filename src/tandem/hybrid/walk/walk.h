@@ -8,6 +8,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <stop_token>
 
 #include "tandem/hybrid/loop.h"
 #include "tandem/model/job/job_spec.h"
@@ -19,7 +20,9 @@ namespace tandem::walk {
 /// The lineage of the last advance has formulation, encoding, trail, objective hash, circuit hash, post-processing.
 ///
 /// State: {"stage": "solve" | "refine", "round": r, ...}; assignments travel as text.
-Result<std::unique_ptr<hybrid::Loop>> make_walk(const job::JobSpec& spec, const job::Plan& plan);
+/// A stop ends the reduction that it begins with. Errors: 1002 cancelled.
+Result<std::unique_ptr<hybrid::Loop>> make_walk(const job::JobSpec& spec, const job::Plan& plan,
+                                                const std::stop_token& stop = {});
 
 /// Memory that the walk of a problem of so many variables takes whatever its terms are: its copies of the model, the reduction,
 /// and a solver beside the baseline. A document of a hundred bytes can ask for it.

@@ -74,28 +74,33 @@ std::optional<Decimal> to_decimal(double value) {
   return std::nullopt;
 }
 
-/// Calls `visit` with every coefficient until it answers false; true when it never did.
+constexpr std::size_t kLookEvery = std::size_t{1} << 16;  // coefficients: less than a millisecond
+
+/// Calls `visit` with every coefficient until it answers false or `stop` is requested; true when neither happened.
 template <typename Visit>
-bool for_each_coefficient(const Bqm& bqm, Visit visit) {
+bool for_each_coefficient(const Bqm& bqm, const std::stop_token& stop, Visit visit) {
   if (!visit(bqm.offset())) return false;
   for (const double value : bqm.linear()) {
     if (!visit(value)) return false;
   }
-  for (const QuadraticTerm& term : bqm.terms()) {
-    if (!visit(term.bias)) return false;
+  for (std::size_t t = 0; t < bqm.terms().size(); ++t) {
+    if (t % kLookEvery == 0 && stop.stop_requested()) return false;
+    if (!visit(bqm.terms()[t].bias)) return false;
   }
   return true;
 }
 
-/// The integer model whose coefficients are map(coefficient); terms that become zero are dropped.
+/// The integer model whose coefficients are map(coefficient); terms that become zero are dropped. Only a part of it after a stop.
 template <typename Map>
-IntegerBqm map_coefficients(const Bqm& bqm, int decimals, Map map) {
+IntegerBqm map_coefficients(const Bqm& bqm, int decimals, const std::stop_token& stop, Map map) {
   IntegerBqm out{
       .vartype = bqm.vartype(), .decimals = decimals, .linear = {}, .terms = {}, .offset = map(bqm.offset())};
   out.linear.reserve(bqm.num_variables());
   for (const double value : bqm.linear()) out.linear.push_back(map(value));
   out.terms.reserve(bqm.terms().size());
-  for (const QuadraticTerm& term : bqm.terms()) {
+  for (std::size_t t = 0; t < bqm.terms().size(); ++t) {
+    if (t % kLookEvery == 0 && stop.stop_requested()) break;
+    const QuadraticTerm& term = bqm.terms()[t];
     if (const std::int64_t bias = map(term.bias); bias != 0) out.terms.push_back({term.u, term.v, bias});
   }
   return out;
@@ -224,9 +229,9 @@ Bqm Bqm::negated() const {
   return out;
 }
 
-std::optional<IntegerBqm> Bqm::to_integer() const {
+std::optional<IntegerBqm> Bqm::to_integer(const std::stop_token& stop) const {
   int decimals = 0;
-  const bool decimal = for_each_coefficient(*this, [&](double value) {
+  const bool decimal = for_each_coefficient(*this, stop, [&](double value) {
     const std::optional<Decimal> parts = to_decimal(value);
     if (parts) decimals = std::max(decimals, parts->places);
     return parts.has_value();
@@ -241,26 +246,28 @@ std::optional<IntegerBqm> Bqm::to_integer() const {
     return out;
   };
   std::uint64_t magnitude = 0;
-  const bool fits = for_each_coefficient(*this, [&](double value) {
+  const bool fits = for_each_coefficient(*this, stop, [&](double value) {
     const std::optional<std::int64_t> out = scaled(value);
     if (!out || *out < -IntegerBqm::kMagnitudeMax || *out > IntegerBqm::kMagnitudeMax) return false;
     magnitude += static_cast<std::uint64_t>(std::abs(*out));
     return magnitude <= static_cast<std::uint64_t>(IntegerBqm::kMagnitudeMax);
   });
   if (!fits) return std::nullopt;
-  return map_coefficients(*this, decimals, [&](double value) { return *scaled(value); });
+  IntegerBqm out = map_coefficients(*this, decimals, stop, [&](double value) { return *scaled(value); });
+  if (stop.stop_requested()) return std::nullopt;
+  return out;
 }
 
 IntegerBqm Bqm::to_rounded_integer() const {
   constexpr int kMagnitudeBits = 50;
   double magnitude = 0;
-  for_each_coefficient(*this, [&](double value) {
+  for_each_coefficient(*this, {}, [&](double value) {
     magnitude += std::abs(value);
     return true;
   });
   int exponent = 0;
   std::frexp(magnitude, &exponent);  // magnitude in [2^(exponent-1), 2^exponent)
-  return map_coefficients(*this, 0, [&](double value) {
+  return map_coefficients(*this, 0, {}, [&](double value) {
     return static_cast<std::int64_t>(std::nearbyint(std::ldexp(value, kMagnitudeBits - exponent)));
   });
 }

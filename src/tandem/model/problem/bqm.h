@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -84,7 +85,8 @@ class Bqm {
   /// The exact form: every coefficient c is the double nearest to some m / 10^k with one k <= 9 for all of them, and the
   /// magnitude fits. The integer m has at most 15 digits unless c is an integer itself, for beyond 15 digits several
   /// decimals share one double and which was meant would be a guess. Empty otherwise.
-  std::optional<IntegerBqm> to_integer() const;
+  /// Empty, too, when `stop` is requested meanwhile.
+  std::optional<IntegerBqm> to_integer(const std::stop_token& stop = {}) const;
   /// For search only: coefficients times a power of two that brings the magnitude to about 2^50, rounded to integers.
   /// `decimals` is 0 and does not lead back: objectives found with it must be recomputed here.
   IntegerBqm to_rounded_integer() const;

@@ -1,5 +1,7 @@
 #include "tandem/model/problem/vartype.h"
 
+#include <algorithm>
+
 #include "tandem/base/text.h"
 
 namespace tandem::problem {
@@ -37,12 +39,20 @@ Result<void> check_assignment(AssignmentView values, std::size_t num_variables, 
                 num_variables);
   }
   const std::int8_t low = vartype == Vartype::kBinary ? 0 : -1;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (values[i] == low || values[i] == 1) continue;
-    return fail(errors::kBadVartype, "value {} of variable {} is not {}; use {} or 1", values[i], i, to_string(vartype),
-                low);
+  constexpr std::size_t kBlock =
+      64;  // a loop of a fixed length becomes lanes: there may be millions of values, of many assignments
+  std::size_t right = 0;
+  for (bool all = true; all && right + kBlock <= values.size(); right += all ? kBlock : 0) {
+    std::int8_t wrong = 0;
+    for (std::size_t i = right; i < right + kBlock; ++i)
+      wrong = static_cast<std::int8_t>(wrong | ((values[i] != low) & (values[i] != 1)));
+    all = wrong == 0;
   }
-  return {};
+  const auto first = std::find_if(values.begin() + static_cast<std::ptrdiff_t>(right), values.end(),
+                                  [low](std::int8_t value) { return value != low && value != 1; });
+  if (first == values.end()) return {};
+  return fail(errors::kBadVartype, "value {} of variable {} is not {}; use {} or 1", *first, first - values.begin(),
+              to_string(vartype), low);
 }
 
 }  // namespace tandem::problem

@@ -18,6 +18,19 @@ namespace {
 constexpr auto kAskTime = std::chrono::seconds(3);  ///< for quotes and availability at planning time
 constexpr const char* kActor = "engine";
 
+/// The engines that found the best of a race, each once.
+std::vector<std::string> finders_of(const solve::RaceRecord& race) {
+  std::optional<double> best;
+  for (const solve::EngineRecord& one : race.engines)
+    if (one.best_energy) best = std::min(*one.best_energy, best.value_or(*one.best_energy));
+  std::vector<std::string> out;
+  for (const solve::EngineRecord& one : race.engines) {
+    const bool found = one.best_energy && one.best_energy == best;
+    if (found && std::ranges::find(out, one.engine) == out.end()) out.push_back(one.engine);
+  }
+  return out;
+}
+
 /// Whole-problem work is judged by the best of the job, an arm by the optimum of its core.
 void add_evidence(store::Batch& batch, const job::JobSpec& spec, const job::ResultDocument& result,
                   const std::vector<Carried>& carried, Timestamp now) {
@@ -35,6 +48,7 @@ void add_evidence(store::Batch& batch, const job::JobSpec& spec, const job::Resu
         .succeeded = record.error.empty(),
         .elapsed_ms = record.elapsed_ms,
         .cost = record.billed,
+        .engines = finders_of(record.race),
         .at = now};
     const bool whole = record.label == "solve" || record.label == "baseline";
     if (whole && record.best_energy && result.best) {
@@ -190,7 +204,7 @@ Result<JobRunner::Walked> JobRunner::walk(Run& run, const Planned& planned, cons
                                           Deadline deadline) {
   JobRecord& record = run.record;
   const job::JobSpec& spec = *run.spec;
-  TANDEM_TRY_ASSIGN(const std::unique_ptr<hybrid::Loop> loop, walk::make_walk(spec, planned->plan));
+  TANDEM_TRY_ASSIGN(const std::unique_ptr<hybrid::Loop> loop, walk::make_walk(spec, planned->plan, control.stop));
   OrderRunner orders(services_, ledger_);
   OrderContext context{.place = control.place,
                        .job = record.view.id,

@@ -282,6 +282,17 @@ struct DepthLimits {
   std::string reason;
 };
 
+/// "; in 12 earlier runs on this class the best was found by tabu (12), replicas (3)"; empty where too few are known.
+std::string earlier_races(const RouteInput& input, const std::string& backend) {
+  const auto seen = input.experience.find(backend);
+  if (seen == input.experience.end() || seen->second.runs < kExperienceMin || seen->second.engines.empty()) return {};
+  std::vector<std::pair<std::string, std::uint64_t>> engines(seen->second.engines.begin(), seen->second.engines.end());
+  std::ranges::stable_sort(engines, std::greater{}, &std::pair<std::string, std::uint64_t>::second);
+  std::string names;
+  for (const auto& [name, runs] : engines) names += fmt::format("{}{} ({})", names.empty() ? "" : ", ", name, runs);
+  return fmt::format("; in {} earlier runs on this class the best was found by {}", seen->second.runs, names);
+}
+
 std::int64_t backend_wait_ms_max(const RouteInput& input) {
   const std::int64_t wanted = input.spec->limits.backend_wait_ms;
   return wanted != 0 ? wanted : input.backend_wait_max.count();
@@ -385,7 +396,8 @@ Result<Plan> plan_problem(const RouteInput& input) {
   plan.baseline = primary.candidate.backend;
   for (Candidate& candidate : plan.candidates) {
     if (candidate.backend == plan.primary)
-      candidate.reason = "solves the whole problem: best fit to its structure";
+      candidate.reason =
+          "solves the whole problem: best fit to its structure" + earlier_races(input, candidate.backend);
     else if (candidate.feasible && candidate.reason.empty())
       candidate.reason = "could solve it; kept behind the better fit";
   }

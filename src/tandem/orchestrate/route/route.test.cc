@@ -365,7 +365,9 @@ TEST_F(RouteTest, evidence_shifts_the_choice_once_there_is_enough_of_it) {
   input_.experience["cpu.annealing"] = {.runs = 4, .share_best = 1, .latency_ms_median = 12};
   input_.experience["cpu.tabu"] = {.runs = 4, .share_best = 0, .latency_ms_median = 900};
   EXPECT_EQ(plan(spec)->primary, "cpu.tabu");  // four runs say nothing yet
+  EXPECT_EQ(candidate(*plan(spec), "cpu.tabu").reason, "solves the whole problem: best fit to its structure");
   input_.experience["cpu.annealing"].runs = 5;
+  input_.experience["cpu.annealing"].engines = {{"replicas", 2}, {"tabu", 4}};
   input_.experience["cpu.tabu"].runs = 5;
   const auto plan = this->plan(spec);
   ASSERT_THAT(plan, Succeeds());
@@ -374,6 +376,10 @@ TEST_F(RouteTest, evidence_shifts_the_choice_once_there_is_enough_of_it) {
   EXPECT_EQ(estimate.latency_ms, 12);
   EXPECT_EQ(estimate.latency_basis, job::Basis::kHistorical);
   EXPECT_EQ(estimate.quality, 1);
+  EXPECT_EQ(
+      candidate(*plan, "cpu.annealing").reason,
+      "solves the whole problem: best fit to its structure; in 5 earlier runs on this class the best was found by "
+      "tabu (4), replicas (2)");
 }
 
 TEST_F(RouteTest, refiners_are_judged_by_cores_and_solvers_by_whole_problems) {
