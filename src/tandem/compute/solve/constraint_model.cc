@@ -14,7 +14,6 @@ using problem::LinearTerm;
 constexpr int kDecimalsMax = 9;
 constexpr double kExactMax = 0x1.0p50;
 constexpr int kRoundedBits = 45;
-constexpr std::int64_t kOpen = std::int64_t{1} << 60;  // no activity is this far out
 
 double magnitude_of(const LinearConstraint& constraint) {
   double sum = std::abs(constraint.bound);
