@@ -12,14 +12,11 @@
 #pragma GCC diagnostic ignored "-Wshadow"
 #include <coin/CbcEventHandler.hpp>
 #include <coin/CbcHeuristic.hpp>
-#include <coin/CbcHeuristicDiveCoefficient.hpp>
 #include <coin/CbcModel.hpp>
 #include <coin/CglClique.hpp>
-#include <coin/CglGomory.hpp>
 #include <coin/CglKnapsackCover.hpp>
 #include <coin/CglMixedIntegerRounding2.hpp>
 #include <coin/CglProbing.hpp>
-#include <coin/CglTwomir.hpp>
 #include <coin/CglZeroHalf.hpp>
 #include <coin/ClpEventHandler.hpp>
 #include <coin/CoinError.hpp>
@@ -36,6 +33,7 @@ constexpr double kReducedCostError = 1e-7;  // of a column: the tolerance that C
 constexpr double kSumError = 0x1.0p-40;    // of an objective, against the sum of all |costs|
 constexpr double kErrorMax = 0.25;         // of an integer step: with a larger one nothing is proved
 constexpr double kStepAside = 0.75;        // of an integer step: how much better an assignment has to be, to be looked for
+constexpr double kCoefficientMax = 1e6;    // of a row in integers: with a larger one CBC's tolerance, 1e-7, hides a step
 constexpr std::size_t kExclusionsMax = 200;  // points that CBC took for feasible, before it is given up
 constexpr std::uint64_t kNodeBytes = 1500;  // of a node in the tree, and half a byte a row and a column
 
@@ -142,7 +140,7 @@ class LinearSearch::Cbc final : public Steps {
     if (event == CbcEventHandler::solution || event == CbcEventHandler::heuristicSolution) {
       if (model.bestSolution() != nullptr) take(model.bestSolution());
     } else if (event == CbcEventHandler::node) {
-      raise_bound(model.getBestPossibleObjValue());
+      if (few_digits_) raise_bound(model.getBestPossibleObjValue());
       if (best_ < model_best_) tell_best(model);
       full_ = full_ || ++nodes_ * (kNodeBytes + (form_.objective.size() + rows_.size()) / 2) > tree_bytes_max();
     }
@@ -180,6 +178,7 @@ class LinearSearch::Cbc final : public Steps {
 
   /// No assignment that CBC can tell apart is better than the best.
   StrandState exhausted() {
+    if (!few_digits_) return StrandState::kFinished;
     bound_ = INT64_MAX;
     return provable() || best_ == INT64_MAX ? StrandState::kProved : StrandState::kFinished;
   }
@@ -199,11 +198,10 @@ class LinearSearch::Cbc final : public Steps {
     if (!model.solver()->isProvenOptimal()) return false;
     raise_bound(model.solver()->getObjValue());
     if (!go_on()) return false;
-    add_cuts(model);
+    if (few_digits_) add_cuts(model);
+    // No dives: with them and CglProbing, CBC 2.10.8 cuts optima off (an objective of 11 small integers under one row).
     CbcRounding rounding(model);
-    CbcHeuristicDiveCoefficient dive(model);
     model.addHeuristic(&rounding);
-    model.addHeuristic(&dive);
     model.setNumberStrong(5);
     model.setNumberBeforeTrust(5);
     model.setMaximumCutPassesAtRoot(form_.objective.size() < 5000 ? 100 : 20);
@@ -211,10 +209,12 @@ class LinearSearch::Cbc final : public Steps {
     model_best_ = INT64_MAX;
     if (best_ < model_best_) tell_best(model);
     model.branchAndBound();
-    const bool ended = model.status() == 0 && (model.secondaryStatus() == 0 || model.secondaryStatus() == 1);
-    return ended && !left();
+    if (left() || model.status() != 0 || model.secondaryStatus() > 1) return false;
+    if (model.bestSolution() != nullptr) take(model.bestSolution());  // not every one comes with an event
+    return !left();
   }
 
+  /// Those read from rows. Cuts from the tableau (CglGomory, CglTwomir) lose optima where coefficients have six digits.
   void add_cuts(CbcModel& model) {
     constexpr int kAsItPays = -98;  // while the bound moves at the root, in the tree where it did
     OfCuts<CglProbing> probing(*this);
@@ -229,10 +229,6 @@ class LinearSearch::Cbc final : public Steps {
     probing.setMaxElementsRoot(300);
     probing.setRowCuts(3);
     model.addCutGenerator(&probing, kAsItPays);
-    OfCuts<CglGomory> gomory(*this);
-    gomory.setLimit(100);
-    gomory.setLimitAtRoot(1000);
-    model.addCutGenerator(&gomory, kAsItPays);
     OfCuts<CglKnapsackCover> covers(*this);
     model.addCutGenerator(&covers, kAsItPays);
     OfCuts<CglClique> cliques(*this);
@@ -241,13 +237,11 @@ class LinearSearch::Cbc final : public Steps {
     model.addCutGenerator(&cliques, kAsItPays);
     OfCuts<CglMixedIntegerRounding2> rounding(*this);
     model.addCutGenerator(&rounding, kAsItPays);
-    OfCuts<CglTwomir> two_step(*this);
-    model.addCutGenerator(&two_step, kAsItPays);
     OfCuts<CglZeroHalf> halves(*this);
     model.addCutGenerator(&halves, kAsItPays);
   }
 
-  /// The rows of the constraints, in integers without a common divisor, scaled by a power of two to coefficients of at most one.
+  /// The rows of the constraints, in integers without a common divisor.
   void list_rows() {
     const auto ranges = form_.constraints.ranges();
     rows_.assign(ranges.size(), {});
@@ -268,12 +262,9 @@ class LinearSearch::Cbc final : public Steps {
         coefficient /= divisor;
         largest = std::max(largest, std::abs(coefficient));
       }
-      int exponent = 0;
-      std::frexp(largest, &exponent);
-      const double scale = std::ldexp(1.0, 1 - exponent);
-      for (double& coefficient : row.coefficients) coefficient *= scale;
-      row.low = ranges[c].low == -ConstraintModel::kOpen ? -COIN_DBL_MAX : scale * std::ceil(static_cast<double>(ranges[c].low) / divisor);
-      row.high = ranges[c].high == ConstraintModel::kOpen ? COIN_DBL_MAX : scale * std::floor(static_cast<double>(ranges[c].high) / divisor);
+      few_digits_ = few_digits_ && largest <= kCoefficientMax;
+      row.low = ranges[c].low == -ConstraintModel::kOpen ? -COIN_DBL_MAX : std::ceil(static_cast<double>(ranges[c].low) / divisor);
+      row.high = ranges[c].high == ConstraintModel::kOpen ? COIN_DBL_MAX : std::floor(static_cast<double>(ranges[c].high) / divisor);
     }
   }
 
@@ -298,7 +289,6 @@ class LinearSearch::Cbc final : public Steps {
     OfSimplex events(*this);
     out.getModelPtr()->passInEventHandler(&events);
     out.loadProblem(matrix, zeros.data(), ones.data(), costs.data(), low.data(), high.data());
-    out.setDblParam(OsiPrimalTolerance, 1e-9);
     out.setHintParam(OsiDoDualInInitial, true, OsiHintTry);
     for (std::size_t i = 0; i < n; ++i) out.setInteger(static_cast<int>(i));
     return out;
@@ -358,6 +348,8 @@ class LinearSearch::Cbc final : public Steps {
   double scale_ = 1;    ///< from an energy to CBC's cost
   double error_ = 0;    ///< that CBC's bound may have, in energies
   std::vector<Row> rows_;
+  /// Where not, CBC may lose what is feasible: it goes without cuts, and of its bounds only the first one counts.
+  bool few_digits_ = true;
   Archive found_;
   std::int64_t best_ = INT64_MAX;  ///< known here
   std::int64_t model_best_ = INT64_MAX;  ///< that CBC was told of
