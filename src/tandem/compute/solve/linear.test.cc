@@ -2,8 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <optional>
 
 #include "tandem/base/executor.h"
@@ -23,11 +25,12 @@ using problem::LinearConstraint;
 using problem::Vartype;
 
 Cqm linear_cqm(std::vector<double> costs, std::vector<LinearConstraint> constraints, double offset = 0) {
-  return Cqm::create(Bqm::create(Vartype::kBinary, std::move(costs), {}, offset).value(), std::move(constraints)).value();
+  return Cqm::create(Bqm::create(Vartype::kBinary, std::move(costs), {}, offset).value(), std::move(constraints))
+      .value();
 }
 
-Result<SolveOutcome> solve(const Model& model, const SolveOptions& options = {}, std::stop_token stop = {}, IncumbentSink sink = {},
-                           const char* solver = "linear") {
+Result<SolveOutcome> solve(const Model& model, const SolveOptions& options = {}, std::stop_token stop = {},
+                           IncumbentSink sink = {}, const char* solver = "linear") {
   ThreadExecutor executor(1);
   return find_solver(solver)->solve(model, options, {executor, std::move(stop), std::move(sink), 1});
 }
@@ -68,7 +71,9 @@ Cqm random_cqm(std::uint64_t seed, double (*cost)(Xoshiro256&), double (*coeffic
 double small_integer(Xoshiro256& rng) { return static_cast<double>(rng.below(41)) - 20; }
 double millions(Xoshiro256& rng) { return static_cast<double>(rng.below(2'000'001)) - 1'000'000; }
 double billions(Xoshiro256& rng) { return static_cast<double>(rng.below(2'000'000'001)) - 1'000'000'000; }
-double decimals(Xoshiro256& rng) { return std::round(small_integer(rng) * 100 + static_cast<double>(rng.below(100))) / 1000; }
+double decimals(Xoshiro256& rng) {
+  return std::round(small_integer(rng) * 100 + static_cast<double>(rng.below(100))) / 1000;
+}
 double many_digits(Xoshiro256& rng) { return 2 * rng.uniform() - 1; }
 double mixed_sizes(Xoshiro256& rng) { return rng.below(2) == 0 ? small_integer(rng) : billions(rng); }
 
@@ -146,14 +151,17 @@ TEST(Linear, models_at_the_edge) {
       {"one variable, asked for", linear_cqm({2}, {row({{0, 1}}, Comparison::kGreaterEqual, 1)}), 2},
       {"one variable, half of it", linear_cqm({2}, {row({{0, 2}}, Comparison::kEqual, 1)}), std::nullopt},
       {"no objective", linear_cqm({0, 0}, {row({{0, 1}, {1, 1}}, Comparison::kEqual, 1)}, 7), 7},
-      {"empty rows that hold", linear_cqm({1, -1}, {row({}, Comparison::kLessEqual, 1), row({}, Comparison::kEqual, 0)}), -1},
+      {"empty rows that hold",
+       linear_cqm({1, -1}, {row({}, Comparison::kLessEqual, 1), row({}, Comparison::kEqual, 0)}), -1},
       {"an empty row that does not", linear_cqm({1, -1}, {row({}, Comparison::kGreaterEqual, 1)}), std::nullopt},
-      {"even sums are not odd", linear_cqm({1, 1, 1}, {row({{0, 2}, {1, 2}, {2, 2}}, Comparison::kEqual, 3)}), std::nullopt},
-      {"rows that contradict each other",
-       linear_cqm({1, 1}, {row({{0, 1}, {1, 1}}, Comparison::kGreaterEqual, 2), row({{0, 1}, {1, 1}}, Comparison::kLessEqual, 1)}),
+      {"even sums are not odd", linear_cqm({1, 1, 1}, {row({{0, 2}, {1, 2}, {2, 2}}, Comparison::kEqual, 3)}),
        std::nullopt},
-      {"the largest coefficients", linear_cqm({-1e12, -3e12, 2e12}, {row({{0, 1e12}, {1, 1e12}, {2, -1e12}}, Comparison::kLessEqual, 0)}),
-       -1e12},
+      {"rows that contradict each other",
+       linear_cqm({1, 1}, {row({{0, 1}, {1, 1}}, Comparison::kGreaterEqual, 2),
+                           row({{0, 1}, {1, 1}}, Comparison::kLessEqual, 1)}),
+       std::nullopt},
+      {"the largest coefficients",
+       linear_cqm({-1e12, -3e12, 2e12}, {row({{0, 1e12}, {1, 1e12}, {2, -1e12}}, Comparison::kLessEqual, 0)}), -1e12},
   };
   for (const Edge& edge : edges) {
     const auto outcome = solve(edge.cqm);
@@ -296,6 +304,38 @@ TEST(Linear, constrained_says_that_nothing_is_feasible_beyond_what_can_be_swept)
   std::stop_source never;
   const Model model = Cqm::create(cqm.objective(), constraints).value();
   EXPECT_THAT(solve(model, {}, never.get_token(), {}, "constrained"), FailsWith(errors::kInfeasibleProblem));
+}
+
+/// Knapsacks of Pisinger 2005, "Where are the hard knapsack problems?" (Computers & Operations Research 32), beside their optima.
+TEST(Linear, published_knapsacks_have_their_published_optima) {
+  const char* const variable = std::getenv("TANDEM_TEST_DATA");
+  const std::filesystem::path folder = std::filesystem::path(variable == nullptr ? "" : variable) / "knapsack_pisinger";
+  if (!std::filesystem::is_directory(folder))
+    GTEST_SKIP() << "no published instances: TANDEM_TEST_DATA has no knapsack_pisinger";
+  for (const char* name : {"knapPI_1_100_1000_1", "knapPI_1_500_1000_1", "knapPI_1_1000_1000_1", "knapPI_2_100_1000_1",
+                           "knapPI_2_200_1000_1", "knapPI_2_500_1000_1", "knapPI_3_100_1000_1"}) {
+    std::ifstream file(folder / "large_scale" / name);
+    std::ifstream published(folder / "large_scale-solution" / name);
+    std::uint32_t items = 0;
+    double optimum = 0;
+    LinearConstraint sack = row({}, Comparison::kLessEqual, 0);
+    file >> items >> sack.bound;
+    published >> optimum;
+    ASSERT_TRUE(file && published) << name;
+    std::vector<double> costs(items);
+    for (std::uint32_t i = 0; i < items; ++i) {
+      sack.terms.push_back({i, 0});
+      file >> costs[i] >> sack.terms.back().coefficient;
+      costs[i] = -costs[i];
+    }
+    std::stop_source never;
+    SolveOptions options;
+    options.work.units = {100'000};
+    const auto outcome = solve(linear_cqm(std::move(costs), {std::move(sack)}), options, never.get_token());
+    ASSERT_TRUE(outcome.has_value()) << name;
+    EXPECT_TRUE(outcome->proved) << name;
+    EXPECT_EQ(outcome->samples.best().energy, -optimum) << name;
+  }
 }
 
 TEST(PausableCall, goes_on_where_it_paused_on_whichever_thread) {

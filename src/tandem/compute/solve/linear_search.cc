@@ -28,12 +28,15 @@ namespace tandem::solve {
 namespace {
 
 constexpr double kCostMax = 0x1.0p20;      // largest cost that CBC sees: its tolerance for reduced costs is absolute
-constexpr double kOffGrid = 0.70710678118654752;  // a step of energy in CBC's costs: such that it derives no step of its own
+constexpr double kOffGrid =
+    0.70710678118654752;  // a step of energy in CBC's costs: such that it derives no step of its own
 constexpr double kReducedCostError = 1e-7;  // of a column: the tolerance that CBC works with
 constexpr double kSumError = 0x1.0p-40;    // of an objective, against the sum of all |costs|
 constexpr double kErrorMax = 0.25;         // of an integer step: with a larger one nothing is proved
-constexpr double kStepAside = 0.75;        // of an integer step: how much better an assignment has to be, to be looked for
-constexpr double kCoefficientMax = 1e6;    // of a row in integers: with a larger one CBC's tolerance, 1e-7, hides a step
+constexpr double kStepAside = 0.75;  // of an integer step: how much better an assignment has to be, to be looked for
+constexpr double kCoefficientMax = 1e6;  // of a row in integers: with a larger one CBC's tolerance, 1e-7, hides a step
+constexpr std::size_t kPairedMax =
+    2000;  // rows and columns up to which cuts are read from pairs of them: beyond, that takes too long
 constexpr std::size_t kExclusionsMax = 200;  // points that CBC took for feasible, before it is given up
 constexpr std::uint64_t kNodeBytes = 1500;  // of a node in the tree, and half a byte a row and a column
 
@@ -98,7 +101,10 @@ struct Row {
 class LinearSearch::Cbc final : public Steps {
  public:
   Cbc(const ConstrainedForm& form, LinearOptions options)
-      : form_(form), options_(std::move(options)), found_(std::max<std::size_t>(1, options_.candidates_max)), call_([this] { run(); }) {
+      : form_(form),
+        options_(std::move(options)),
+        found_(std::max<std::size_t>(1, options_.candidates_max)),
+        call_([this] { run(); }) {
     for (const std::int64_t cost : form.objective.linear()) {
       sum_ += std::abs(static_cast<double>(cost));
       largest_ = std::max(largest_, std::abs(static_cast<double>(cost)));
@@ -231,12 +237,13 @@ class LinearSearch::Cbc final : public Steps {
     model.addCutGenerator(&probing, kAsItPays);
     OfCuts<CglKnapsackCover> covers(*this);
     model.addCutGenerator(&covers, kAsItPays);
+    OfCuts<CglMixedIntegerRounding2> rounding(*this);
+    model.addCutGenerator(&rounding, kAsItPays);
+    if (form_.objective.size() + rows_.size() > kPairedMax) return;
     OfCuts<CglClique> cliques(*this);
     cliques.setStarCliqueReport(false);
     cliques.setRowCliqueReport(false);
     model.addCutGenerator(&cliques, kAsItPays);
-    OfCuts<CglMixedIntegerRounding2> rounding(*this);
-    model.addCutGenerator(&rounding, kAsItPays);
     OfCuts<CglZeroHalf> halves(*this);
     model.addCutGenerator(&halves, kAsItPays);
   }
@@ -263,22 +270,29 @@ class LinearSearch::Cbc final : public Steps {
         largest = std::max(largest, std::abs(coefficient));
       }
       few_digits_ = few_digits_ && largest <= kCoefficientMax;
-      row.low = ranges[c].low == -ConstraintModel::kOpen ? -COIN_DBL_MAX : std::ceil(static_cast<double>(ranges[c].low) / divisor);
-      row.high = ranges[c].high == ConstraintModel::kOpen ? COIN_DBL_MAX : std::floor(static_cast<double>(ranges[c].high) / divisor);
+      row.low = ranges[c].low == -ConstraintModel::kOpen ? -COIN_DBL_MAX
+                                                         : std::ceil(static_cast<double>(ranges[c].low) / divisor);
+      row.high = ranges[c].high == ConstraintModel::kOpen ? COIN_DBL_MAX
+                                                          : std::floor(static_cast<double>(ranges[c].high) / divisor);
     }
   }
 
   OsiClpSolverInterface linear_program() {
     const std::size_t n = form_.objective.size();
-    CoinPackedMatrix matrix(false, 0, 0);
-    matrix.setDimensions(0, static_cast<int>(n));
+    std::vector<CoinBigIndex> begin{0};
+    std::vector<int> columns;
+    std::vector<double> coefficients;
     std::vector<double> low;
     std::vector<double> high;
     for (const Row& row : rows_) {
-      matrix.appendRow(static_cast<int>(row.columns.size()), row.columns.data(), row.coefficients.data());
+      columns.insert(columns.end(), row.columns.begin(), row.columns.end());
+      coefficients.insert(coefficients.end(), row.coefficients.begin(), row.coefficients.end());
+      begin.push_back(static_cast<CoinBigIndex>(columns.size()));
       low.push_back(row.low);
       high.push_back(row.high);
     }
+    const CoinPackedMatrix matrix(false, static_cast<int>(n), static_cast<int>(rows_.size()), begin.back(),
+                                  coefficients.data(), columns.data(), begin.data(), nullptr);
     std::vector<double> costs;
     for (const std::int64_t cost : form_.objective.linear()) costs.push_back(scale_ * static_cast<double>(cost));
     const std::vector<double> zeros(n, 0);
@@ -326,7 +340,8 @@ class LinearSearch::Cbc final : public Steps {
 
   /// One of the bits by which a constraint is violated has to change.
   void exclude(const problem::Assignment& bits) {
-    const auto violated = std::ranges::find_if(form_.cqm.constraints(), [&](const problem::LinearConstraint& one) { return one.violation(bits) > 0; });
+    const auto violated = std::ranges::find_if(
+        form_.cqm.constraints(), [&](const problem::LinearConstraint& one) { return one.violation(bits) > 0; });
     const bool above = violated->activity(bits) > violated->bound;
     Row row{.low = 1, .high = COIN_DBL_MAX};
     for (const problem::LinearTerm& term : violated->terms) {
@@ -343,10 +358,10 @@ class LinearSearch::Cbc final : public Steps {
 
   ConstrainedForm form_;
   LinearOptions options_;
-  double sum_ = 0;      ///< of all |costs|
+  double sum_ = 0;  ///< of all |costs|
   double largest_ = 1;  ///< |cost|
-  double scale_ = 1;    ///< from an energy to CBC's cost
-  double error_ = 0;    ///< that CBC's bound may have, in energies
+  double scale_ = 1;  ///< from an energy to CBC's cost
+  double error_ = 0;  ///< that CBC's bound may have, in energies
   std::vector<Row> rows_;
   /// Where not, CBC may lose what is feasible: it goes without cuts, and of its bounds only the first one counts.
   bool few_digits_ = true;
@@ -358,8 +373,8 @@ class LinearSearch::Cbc final : public Steps {
   std::uint64_t nodes_ = 0;
   std::size_t excluded_ = 0;
   bool excluding_ = false;  ///< CBC is to be left, and to begin afresh
-  bool full_ = false;       ///< the tree has taken its memory
-  bool leaving_ = false;    ///< CBC is to be left for good
+  bool full_ = false;  ///< the tree has taken its memory
+  bool leaving_ = false;  ///< CBC is to be left for good
   std::uint64_t units_ = 0;
   std::uint64_t units_end_ = 0;
   const Watch* watch_ = nullptr;
@@ -367,7 +382,8 @@ class LinearSearch::Cbc final : public Steps {
   PausableCall call_;
 };
 
-LinearSearch::LinearSearch(const ConstrainedForm& form, LinearOptions options) : cbc_(std::make_unique<Cbc>(form, std::move(options))) {}
+LinearSearch::LinearSearch(const ConstrainedForm& form, LinearOptions options)
+    : cbc_(std::make_unique<Cbc>(form, std::move(options))) {}
 LinearSearch::~LinearSearch() = default;
 
 std::uint64_t LinearSearch::bytes(const problem::Cqm& cqm) {
@@ -380,7 +396,9 @@ void LinearSearch::advance(std::uint64_t units_end, const Watch& watch) { cbc_->
 std::uint64_t LinearSearch::units() const { return cbc_->units(); }
 StrandState LinearSearch::state() const { return cbc_->state(); }
 const Archive& LinearSearch::found() const { return cbc_->found(); }
-std::optional<std::int64_t> LinearSearch::bound() const { return units() > 0 ? std::optional(cbc_->bound()) : std::nullopt; }
+std::optional<std::int64_t> LinearSearch::bound() const {
+  return units() > 0 ? std::optional(cbc_->bound()) : std::nullopt;
+}
 void LinearSearch::hear_of(std::int64_t energy) { cbc_->hear_of(energy); }
 
 }  // namespace tandem::solve

@@ -76,8 +76,9 @@ class ConstrainedSolver final : public Solver {
   const SolverInfo& info() const override {
     static constexpr SolverInfo kInfo{
         .name = "constrained",
-        .summary = "tabu search that keeps constraints natively; proves linear objectives by branch and cut, others up "
-                   "to 24 variables",
+        .summary =
+            "tabu search that keeps constraints natively; proves linear objectives by branch and cut, others up "
+            "to 24 variables",
         .version = "4",
         .takes_cqm = true,
         .exact = true,
@@ -114,16 +115,14 @@ class ConstrainedSolver final : public Solver {
       for (std::size_t k = i; k < starts.size(); k += count) own.starts.push_back(starts[k]);
       strands.push_back(std::make_unique<ConstrainedStrand>(form, std::move(own)));
     }
-    const auto of = [&](std::size_t i) -> ConstrainedStrand& {
-      return static_cast<ConstrainedStrand&>(*strands[i]);
-    };
+    const auto of = [&](std::size_t i) -> ConstrainedStrand& { return static_cast<ConstrainedStrand&>(*strands[i]); };
     if (objective.size() <= kSweptMax) {
-      of(0).add(make_sweep(
-          objective, {.candidates_max = kept,
-                      .batch_units = 1,
-                      .cqm = &cqm,
-                      .constraints = &constraints,
-                      .order = fine_order(objective.steps(2 * objective.error_max()), vartype(model), exact)}));
+      of(0).add(make_sweep(objective,
+                           {.candidates_max = kept,
+                            .batch_units = 1,
+                            .cqm = &cqm,
+                            .constraints = &constraints,
+                            .order = fine_order(objective.steps(2 * objective.error_max()), vartype(model), exact)}));
     } else if (LinearSearch::takes(cqm) && needed + LinearSearch::bytes(cqm) <= options.memory_bytes_max) {
       of(0).add(std::make_unique<LinearSearch>(
           form, LinearOptions{.candidates_max = kept, .memory_bytes_max = options.memory_bytes_max - needed}));

@@ -53,11 +53,11 @@ class LinearSolver final : public Solver {
     const ConstraintModel constraints(cqm);
     const std::size_t kept = std::max<std::uint64_t>(1, options.candidates_max);
     std::vector<std::unique_ptr<Strand>> strands;
-    strands.push_back(std::make_unique<LinearStrand>(
-        ConstrainedForm{.cqm = cqm, .objective = objective, .constraints = constraints},
-        LinearOptions{.candidates_max = kept,
-                      .memory_bytes_max = options.memory_bytes_max,
-                      .starts = start_bits(model, options)}));
+    strands.push_back(
+        std::make_unique<LinearStrand>(ConstrainedForm{.cqm = cqm, .objective = objective, .constraints = constraints},
+                                       LinearOptions{.candidates_max = kept,
+                                                     .memory_bytes_max = options.memory_bytes_max,
+                                                     .starts = start_bits(model, options)}));
     const LinearSearch& search = static_cast<LinearStrand&>(*strands[0]).search();
     const auto bound = [&]() -> std::optional<double> { return proved_bound(search.bound(), objective); };
     Race race({.objective = [&](std::int64_t energy) { return objective.objective(energy); },

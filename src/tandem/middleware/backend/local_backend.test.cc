@@ -74,9 +74,9 @@ struct SolverHarness {
 };
 
 /// The solvers that ship, each as the backend that it becomes.
-constexpr std::array kShipped = {
-    "annealing", "branch_and_bound", "constrained", "exhaustive", "independent_set", "linear",
-    "portfolio", "pubo",             "random",      "tabu",       "treewidth"};
+constexpr std::array kShipped = {"annealing", "branch_and_bound", "constrained", "exhaustive", "independent_set",
+                                 "linear",    "portfolio",        "pubo",        "random",     "tabu",
+                                 "treewidth"};
 template <std::size_t kIndex>
 struct ShippedHarness {
   static constexpr bool kRunsWhenPolled = true;
