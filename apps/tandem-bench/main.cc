@@ -173,7 +173,8 @@ int main(int argc, char** argv) {
   Wanted wanted;
   CLI::App* solve = app.add_subcommand("solve", "run one solver on one instance");
   app.require_subcommand(1);
-  solve->add_option("FILE", wanted.file, "instance: rudy, sparse, qbsolv, qplib or a problem document")->required();
+  solve->add_option("FILE", wanted.file, "instance: rudy, sparse, qbsolv, coo, qplib, dimacs or a problem document")
+      ->required();
   solve->add_option("--from", wanted.format, "format of the file, where its text does not say");
   solve->add_option("--problem", wanted.problem, "max_cut or qubo, where the file does not say");
   solve->add_option("--sense", wanted.sense, "min or max, where the file does not say");

@@ -180,13 +180,15 @@ void add_convert(CLI::App& app, Cli& cli) {
   auto flags = std::make_shared<ConvertFlags>();
   command->add_option("IN", flags->in, "file; - reads standard input")->required()->type_name("FILE");
   command->add_option("OUT", flags->out, "file; without it, or with -, standard output")->type_name("FILE");
-  command->add_option("--from", flags->from, "json, rudy, sparse, qbsolv, qplib; found out where it can be");
+  command->add_option("--from", flags->from,
+                      "json, rudy, sparse, qbsolv, coo, qplib, dimacs; found out where it can be");
   command
-      ->add_option("--to", flags->to,
-                   "json, yaml, rudy, sparse, qbsolv, qplib; dimod: a result document as a dimod SampleSet")
+      ->add_option(
+          "--to", flags->to,
+          "json, yaml, rudy, sparse, qbsolv, coo, qplib, dimacs; dimod: a result document as a dimod SampleSet")
       ->required();
   command->add_option("--as", flags->as, "problem: the instance alone; job: a whole job document, as json or yaml");
-  command->add_option("--problem", flags->problem, "max_cut or qubo, where the file does not say");
+  command->add_option("--problem", flags->problem, "max_cut, qubo or another type, where the file does not say");
   command->add_option("--sense", flags->sense, "min or max, where the file does not say");
   command->callback(
       [&cli, flags] { cli.action = [&cli, flags] { return convert(cli, *flags).map_error(name_input_limit); }; });

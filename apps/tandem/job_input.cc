@@ -135,15 +135,15 @@ Error name_input_limit(Error error) {
 
 void add_job_flags(CLI::App* command, JobFlags& flags) {
   command
-      ->add_option(
-          "FILE", flags.file,
-          "job document (YAML, JSON) or bare instance (rudy, qbsolv, sparse, qplib, problem document; gzip too); - "
-          "reads standard input")
+      ->add_option("FILE", flags.file,
+                   "job document (YAML, JSON) or bare instance (rudy, qbsolv, sparse, coo, qplib, dimacs, problem "
+                   "document; gzip too); - "
+                   "reads standard input")
       ->required()
       ->type_name("FILE");
-  command->add_option("--problem", flags.problem, "problem type of a bare instance: max_cut or qubo");
+  command->add_option("--problem", flags.problem, "problem type of a bare instance: max_cut, qubo, coloring ...");
   command->add_option("--sense", flags.sense, "min or max, where the file does not say");
-  command->add_option("--from", flags.format, "format of the file: json, rudy, sparse, qbsolv, qplib");
+  command->add_option("--from", flags.format, "format of the file: json, rudy, sparse, qbsolv, coo, qplib, dimacs");
   command->add_option("--time", flags.time, "time of the solve, and of the baseline beside it: 5s, 250ms, 2m");
   command->add_option("--seed", flags.seed, "seed of everything random");
   command->add_option("--threads", flags.threads, "threads; 0: one per processor");

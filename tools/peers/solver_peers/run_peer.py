@@ -195,7 +195,7 @@ def main():
     model = read_qbsolv(path)
     best = Best()
     proved = PEERS[peer](model, seconds, threads, seed, best)
-    print(json.dumps({"peer": peer, "energy": best.energy, "at_s": best.at, "seconds": best.elapsed(), "proved": bool(proved)}))
+    print(json.dumps({"peer": peer, "energy": best.energy, "at_s": best.at, "seconds": best.elapsed(), "proved": bool(proved)}))  # below the banners of libraries
 
 
 if __name__ == "__main__":

@@ -64,6 +64,7 @@ void MemeticSearch::begin_run() {
 
 void MemeticSearch::end_run() {
   running_ = false;
+  ++own_runs_;
   if (!search_->has_best()) return;
   archive_.offer(search_->best_energy(), search_->best_bits());
   const bool filling = population_.size() < population_goal_;
@@ -98,7 +99,9 @@ bool MemeticSearch::converged() const {
 }
 
 void MemeticSearch::immigrate(const Candidate& candidate) {
-  if (population_.size() >= population_goal_) join(candidate.energy, candidate.bits);
+  if (own_runs_ < kImmigrantRuns || population_.size() < population_goal_) return;
+  own_runs_ = 0;
+  join(candidate.energy, candidate.bits);
 }
 
 void MemeticSearch::collect(Archive& into) const {

@@ -26,6 +26,7 @@ struct MemeticOptions {
 class MemeticSearch {
  public:
   static constexpr std::size_t kPopulation = 10;
+  static constexpr std::uint64_t kImmigrantRuns = 4 * kPopulation;
 
   MemeticSearch(std::unique_ptr<TabuSearch> search, MemeticOptions options);
   MemeticSearch(const SearchModel& model, MemeticOptions options)
@@ -46,7 +47,8 @@ class MemeticSearch {
   std::int64_t best_energy() const { return best_energy_; }
   /// What has been found up to the last step.
   void collect(Archive& into) const;
-  /// Takes a candidate from elsewhere into the population.
+  /// Takes a candidate from elsewhere into the population, one for every kImmigrantRuns runs of its own: populations that hear of each
+  /// other's best at once become the same.
   void immigrate(const Candidate& candidate);
   std::span<const Candidate> population() const { return population_; }
 
@@ -66,6 +68,7 @@ class MemeticSearch {
   bool reached_target_ = false;
   std::size_t next_start_ = 0;
   std::size_t population_goal_ = kPopulation;
+  std::uint64_t own_runs_ = 0;  ///< since the last immigrant
   std::size_t barren_ = 0;  ///< children in a row that did not join
   std::vector<Candidate> population_;  ///< best first
   Archive archive_;

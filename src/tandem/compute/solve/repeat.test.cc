@@ -8,6 +8,7 @@
 #include "tandem/base/executor.h"
 #include "tandem/base/testing/matchers.h"
 #include "tandem/compute/solve/solver.h"
+#include "tandem/model/problem/coloring.h"
 #include "tandem/model/problem/problem.h"
 #include "tandem/model/problem/testing/random_models.h"
 
@@ -55,6 +56,16 @@ Cqm conflicts(std::uint32_t n) {
       if (rng.below(10) == 0) edges.push_back({u, v, 1});
   }
   return std::get<Cqm>(problem::make_independent_set(n, std::move(edges)).value()->state());
+}
+
+Cqm coloring(std::uint32_t n, std::optional<std::size_t> colors) {
+  Xoshiro256 rng(n);
+  std::vector<problem::QuadraticTerm> edges;
+  for (std::uint32_t u = 0; u < n; ++u) {
+    for (std::uint32_t v = u + 1; v < n; ++v)
+      if (rng.below(2) == 0) edges.push_back({u, v, 1});
+  }
+  return std::get<Cqm>(problem::make_coloring(n, std::move(edges), colors).value()->state());
 }
 
 Polynomial cubic(std::uint32_t n) {
@@ -114,6 +125,8 @@ std::vector<Case> cases() {
       {"linear", "linear", knapsacks(40)},
       {"random", "random", sparse},
       {"independent set", "independent_set", conflicts(150)},
+      {"coloring", "coloring", coloring(100, std::nullopt)},
+      {"coloring in few colours", "coloring", coloring(60, 8)},
   };
 }
 

@@ -4,12 +4,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <map>
 #include <numeric>
 
 #include "tandem/base/testing/manual_executor.h"
 #include "tandem/base/testing/matchers.h"
+#include "tandem/model/problem/coloring.h"
 #include "tandem/model/problem/problem.h"
 #include "tandem/model/problem/testing/random_models.h"
 
@@ -42,7 +44,7 @@ const Solver& solver(std::string_view name) {
 }
 
 /// Solvers that look for the best; `random` only draws.
-constexpr std::array kSearches = {"annealing", "tabu", "branch_and_bound", "exhaustive", "portfolio"};
+constexpr std::array kSearches = {"annealing", "tabu", "treewidth", "branch_and_bound", "exhaustive", "portfolio"};
 
 /// Enough work for any of the small models here, however it is counted.
 SolveOptions enough(std::string_view name) {
@@ -97,7 +99,8 @@ void expect_optimum(std::string_view name, const Model& model, double tolerance 
   const Best best = swept(model);
   check_outcome(model, *outcome, best.energy, tolerance);
   EXPECT_NEAR(outcome->samples.best().energy, best.energy, tolerance) << name;
-  const bool proves = solver(name).info().exact && !std::holds_alternative<Polynomial>(model);
+  // treewidth does not where the numbers of its search are rounded ones.
+  const bool proves = solver(name).info().exact && !std::holds_alternative<Polynomial>(model) && name != "treewidth";
   EXPECT_TRUE(outcome->proved || !proves) << name;
 }
 
@@ -109,6 +112,64 @@ TEST(Solvers, reach_the_swept_optimum_on_random_models) {
     const double density = std::array{0.1, 0.4, 1.0}[rng.below(3)];
     const Bqm bqm = problem::random_bqm(vartype, n, density, rng());
     for (const char* name : kSearches) expect_optimum(name, bqm);
+  }
+}
+
+/// By flips in Gray order, one plain row each: integers, so exact.
+double swept_in_gray_order(const Bqm& bqm) {
+  const std::size_t n = bqm.num_variables();
+  std::vector<std::vector<double>> coupling(n, std::vector<double>(n));
+  for (const QuadraticTerm& term : bqm.terms()) coupling[term.u][term.v] = coupling[term.v][term.u] = term.bias;
+  const bool spin = bqm.vartype() == Vartype::kSpin;
+  Assignment values(n, spin ? -1 : 0);
+  std::vector<double> field(bqm.linear().begin(), bqm.linear().end());  // by how much a step of 1 up raises the energy
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t j = 0; j < n; ++j) field[i] += coupling[i][j] * values[j];
+  double energy = bqm.energy(values);
+  double best = energy;
+  for (std::uint64_t code = 1; code < std::uint64_t{1} << n; ++code) {
+    const auto i = static_cast<std::size_t>(std::countr_zero(code));
+    const int step = (values[i] == 1 ? -1 : 1) * (spin ? 2 : 1);
+    energy += step * field[i];
+    values[i] = static_cast<std::int8_t>(values[i] + step);
+    for (std::size_t j = 0; j < n; ++j) field[j] += coupling[i][j] * step;
+    best = std::min(best, energy);
+  }
+  return best;
+}
+
+TEST(Solvers, reach_the_swept_optimum_up_to_24_variables_at_the_limits_of_each_type_of_lanes) {
+  struct Case {
+    std::uint32_t n;
+    double density;
+    double weight_max;
+  };
+  const std::vector<Case> cases{{16, 1, 127},    {17, 1, 128},  {18, 0.3, 32767}, {19, 1, 32768}, {20, 0.2, 0x1p31 - 1},
+                                {21, 1, 0x1p31}, {22, 0.15, 1}, {23, 0.5, 3},     {24, 1, 127},   {20, 0.12, 0x1p40}};
+  Xoshiro256 rng(24);
+  for (const Case& c : cases) {
+    std::vector<QuadraticTerm> terms;
+    std::vector<double> linear(c.n);
+    const auto weight = [&] {  // mostly at the ends
+      const double sign = rng() >> 63 ? 1 : -1;
+      return sign * (rng.below(3) == 0 ? static_cast<double>(rng.below(static_cast<std::uint64_t>(c.weight_max)) + 1)
+                                       : c.weight_max);
+    };
+    for (std::uint32_t u = 0; u < c.n; ++u) {
+      if (rng.below(2) == 0) linear[u] = weight();
+      for (std::uint32_t v = u + 1; v < c.n; ++v)
+        if (static_cast<double>(rng.below(1000)) < 1000 * c.density) terms.push_back({u, v, weight()});
+    }
+    const auto vartype = rng.below(2) == 0 ? Vartype::kBinary : Vartype::kSpin;
+    const Model model = Bqm::create(vartype, std::move(linear), std::move(terms), 0).value();
+    const double optimum = swept_in_gray_order(std::get<Bqm>(model));
+    for (const char* name : kSearches) {
+      Bench bench;
+      const auto outcome = solver(name).solve(model, enough(name), bench.context());
+      ASSERT_THAT(outcome, Succeeds()) << name;
+      check_outcome(model, *outcome, optimum, 0);
+      EXPECT_EQ(outcome->samples.best().energy, optimum) << name << " n " << c.n << " weights to " << c.weight_max;
+    }
   }
 }
 
@@ -425,14 +486,16 @@ Model model_for(const Solver& solver) {
   const Bqm bqm = problem::random_bqm(Vartype::kBinary, 30, 1, 3);
   if (solver.info().takes_bqm) return bqm;
   if (solver.info().takes_polynomial) return Polynomial::from_bqm(bqm);
-  if (solver.info().name != "independent_set") {
+  if (solver.info().name != "independent_set" && solver.info().name != "coloring") {
     return Cqm::create(bqm, {{.name = "any", .terms = {{0, 1}}, .comparison = Comparison::kLessEqual, .bound = 1}})
         .value();
   }
   std::vector<problem::QuadraticTerm> edges(bqm.terms().begin(), bqm.terms().end());
   std::erase_if(edges, [](const problem::QuadraticTerm& edge) { return edge.bias < 0; });
   for (problem::QuadraticTerm& edge : edges) edge.bias = 1;
-  return std::get<Cqm>(problem::make_independent_set(30, std::move(edges)).value()->state());
+  const bool colors = solver.info().name == "coloring";
+  return std::get<Cqm>(
+      (colors ? problem::make_coloring(30, edges) : problem::make_independent_set(30, edges)).value()->state());
 }
 
 TEST(Solvers, memory_beyond_the_limit_is_refused_before_it_is_taken) {
@@ -446,11 +509,11 @@ TEST(Solvers, memory_beyond_the_limit_is_refused_before_it_is_taken) {
 }
 
 TEST(Solvers, stopped_before_the_first_step_give_the_best_start_or_all_low_and_repeat_it) {
-  const Assignment low(30, 0);
-  Assignment start = low;
-  start[0] = 1;
   for (const Solver* one : builtin_solvers()) {
     const Model model = model_for(*one);
+    const Assignment low(solve::num_variables(model), 0);
+    Assignment start = low;
+    start[0] = 1;
     for (const bool with_start : {false, true}) {
       SolveOptions options;
       if (with_start) options.start = {start};

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "tandem/base/rng.h"
+#include "tandem/compute/solve/coloring_form.h"
 #include "tandem/compute/solve/conflict_graph.h"
 #include "tandem/compute/solve/mixed_strand.h"
 #include "tandem/compute/solve/outcome.h"
@@ -11,6 +12,7 @@
 
 namespace tandem::solve {
 
+const Solver& coloring_solver();
 const Solver& constrained_solver();
 const Solver& independent_set_solver();
 const Solver& pubo_solver();
@@ -183,7 +185,9 @@ class PortfolioSolver final : public Solver {
       if (const auto* bqm = std::get_if<problem::Bqm>(&model)) return run(model, *bqm, options, context);
       if (const auto* cqm = std::get_if<problem::Cqm>(&model)) {
         if (cqm->constraints().empty()) return run(model, cqm->objective(), options, context);
-        const Solver& native = ConflictGraph::is_stated_by(*cqm) ? independent_set_solver() : constrained_solver();
+        const Solver& native = ConflictGraph::is_stated_by(*cqm)  ? independent_set_solver()
+                               : ColoringForm::is_stated_by(*cqm) ? coloring_solver()
+                                                                  : constrained_solver();
         return native.solve(model, options, context);
       }
       if (const auto bqm = std::get<problem::Polynomial>(model).to_bqm()) return run(model, *bqm, options, context);

@@ -6,6 +6,7 @@
 #include "tandem/base/testing/fake_clock.h"
 #include "tandem/base/testing/manual_executor.h"
 #include "tandem/middleware/backend/testing/conformance.h"
+#include "tandem/model/problem/coloring.h"
 
 namespace tandem::backend {
 namespace {
@@ -74,9 +75,9 @@ struct SolverHarness {
 };
 
 /// The solvers that ship, each as the backend that it becomes.
-constexpr std::array kShipped = {"annealing", "branch_and_bound", "constrained", "exhaustive", "independent_set",
-                                 "linear",    "portfolio",        "pubo",        "random",     "tabu",
-                                 "treewidth"};
+constexpr std::array kShipped = {"annealing",  "branch_and_bound", "coloring", "constrained",
+                                 "exhaustive", "independent_set",  "linear",   "portfolio",
+                                 "pubo",       "random",           "tabu",     "treewidth"};
 template <std::size_t kIndex>
 struct ShippedHarness {
   static constexpr bool kRunsWhenPolled = true;
@@ -90,6 +91,9 @@ struct ShippedHarness {
           problem::Bqm::create(problem::Vartype::kBinary, {-2, -2}, {}, 0).value(),
           {{.name = "one", .terms = {{0, 1}, {1, 1}}, .comparison = problem::Comparison::kLessEqual, .bound = 1}});
       out.model = std::make_shared<const solve::Model>(*std::move(one_of_two));
+    } else if (solver_.info().name == "coloring") {
+      out.model = std::make_shared<const solve::Model>(
+          std::get<problem::Cqm>(problem::make_coloring(2, {{0, 1, 1}}).value()->state()));
     } else if (solver_.info().name == "pubo") {
       out.model =
           std::make_shared<const solve::Model>(problem::Polynomial::from_bqm(std::get<problem::Bqm>(*out.model)));

@@ -109,21 +109,31 @@ struct Builder {
     }
     offset += weight * bound * bound;
   }
+  /// weight * l_u * l_v, where a literal is x with the coefficient 1 and 1 - x with -1.
+  void add_product(const LinearTerm& u, const LinearTerm& v, double weight) {
+    const auto constant = [](const LinearTerm& term) { return term.coefficient < 0 ? 1.0 : 0.0; };
+    terms.push_back({u.variable, v.variable, weight * u.coefficient * v.coefficient});
+    linear[u.variable] += weight * u.coefficient * constant(v);
+    linear[v.variable] += weight * v.coefficient * constant(u);
+    offset += weight * constant(u) * constant(v);
+  }
   void add_linear(std::span<const LinearTerm> row, double constant, double weight) {
     for (const LinearTerm& term : row) linear[term.variable] += weight * term.coefficient;
     offset += weight * constant;
   }
 };
 
-/// Upper bound of how much one flip changes the objective, and of its whole range.
+/// Upper bounds of how much one flip changes the objective, for each variable and for all, and of its whole range.
 struct ObjectiveBounds {
+  std::vector<double> reach;
   double flip = 0;
   double range = 0;
 };
 
 ObjectiveBounds bounds_of(const Bqm& objective) {
-  std::vector<double> reach(objective.num_variables());
   ObjectiveBounds out;
+  std::vector<double>& reach = out.reach;
+  reach.resize(objective.num_variables());
   for (std::size_t i = 0; i < reach.size(); ++i) {
     reach[i] = std::abs(objective.linear()[i]);
     out.range += reach[i];
@@ -159,6 +169,7 @@ struct PlannedRow {
   Row row;
   EncodedConstraint done;
   bool kept = false;  ///< a cardinality that a sampler may keep by itself
+  bool at_most_one = false;  ///< of its literals: x with the coefficient 1, 1 - x with -1
   double unit = 0;  ///< of its numbers; 0: they have none
 };
 
@@ -167,13 +178,50 @@ bool is_active(const Row& row) {
   return row.equality || row.activity_max > row.bound + tolerance;
 }
 
+bool is_at_most_one(const Row& row) {
+  if (row.equality || row.terms.size() < 2) return false;
+  double literals = row.bound;  // the sum of literals is at most this
+  for (const LinearTerm& term : row.terms) {
+    if (std::abs(term.coefficient) != 1) return false;
+    literals += term.coefficient < 0 ? 1 : 0;
+  }
+  return std::floor(literals) == 1;
+}
+
+/// True when a literal that is switched off breaks no row, whatever the others are: every active row allows one literal, and no
+/// variable stands in them both as itself and as its complement.
+bool repairs_break_nothing(std::span<const PlannedRow> rows, std::size_t num_variables) {
+  std::vector<double> sign(num_variables);
+  for (const PlannedRow& planned : rows) {
+    if (!is_active(planned.row)) continue;
+    if (!planned.at_most_one) return false;
+    for (const LinearTerm& term : planned.row.terms) {
+      if (sign[term.variable] == -term.coefficient) return false;
+      sign[term.variable] = term.coefficient;
+    }
+  }
+  return true;
+}
+
+/// What switching off all literals of a row but the dearest changes at most, a literal.
+double second_reach(const Row& row, const ObjectiveBounds& bounds) {
+  double first = 0;
+  double second = 0;
+  for (const LinearTerm& term : row.terms) {
+    const double reach = bounds.reach[term.variable];
+    second = std::max(second, std::min(first, reach));
+    first = std::max(first, reach);
+  }
+  return second == 0 ? bounds.flip : second;
+}
+
 std::uint32_t bits_of(const PlannedRow& planned) {
   return planned.unit == 0 ? kSlackBitsMax + 1 : slack_bits(planned.row.bound - planned.row.activity_min, planned.unit);
 }
 
 /// Weights from the coefficients alone. One row of unit coefficients is repaired by as many flips as it is violated, each
 /// worth at most bounds.flip, and its penalty grows at least as fast. With several rows a repair may break another, so the
-/// whole range is charged.
+/// whole range is charged, but where none can.
 Result<std::vector<PlannedRow>> plan_rows(const Cqm& cqm, const ObjectiveBounds& bounds) {
   const std::size_t n = cqm.num_variables();
   const std::size_t cardinality = cardinality_of(cqm);
@@ -195,11 +243,17 @@ Result<std::vector<PlannedRow>> plan_rows(const Cqm& cqm, const ObjectiveBounds&
     if (planned.kept)
       for (const LinearTerm& term : constraint.terms) taken[term.variable] = 1;
     planned.unit = common_unit(row.terms, row.bound);
+    planned.at_most_one = is_at_most_one(row);
     active += is_active(row) ? 1 : 0;
     out.push_back(std::move(planned));
   }
+  const bool free_repairs = repairs_break_nothing(out, n);
   for (PlannedRow& planned : out) {
     if (!is_active(planned.row)) continue;
+    if (planned.at_most_one) {
+      planned.done.weight = kWeightMargin * (free_repairs ? second_reach(planned.row, bounds) : bounds.range);
+      continue;
+    }
     const bool unit_coefficients =
         planned.unit == 1 && std::all_of(planned.row.terms.begin(), planned.row.terms.end(),
                                          [](const LinearTerm& t) { return std::abs(t.coefficient) == 1; });
@@ -219,6 +273,8 @@ void choose_methods(std::vector<PlannedRow>& rows, const ObjectiveBounds& bounds
       planned.done.method = "redundant";
     } else if (planned.row.equality) {
       planned.done.method = "penalty";
+    } else if (planned.at_most_one) {
+      planned.done.method = "product";
     } else if (const std::uint32_t bits = bits_of(planned);
                bits <= kSlackBitsMax && (variables_max == 0 || variables + bits <= variables_max)) {
       planned.done.method = "slack";
@@ -236,6 +292,10 @@ void add_row(Builder& builder, const PlannedRow& planned) {
   const EncodedConstraint& done = planned.done;
   if (done.method == "penalty") {
     builder.add_square(row.terms, row.bound, done.weight);
+  } else if (done.method == "product") {
+    for (std::size_t i = 0; i < row.terms.size(); ++i)
+      for (std::size_t j = i + 1; j < row.terms.size(); ++j)
+        builder.add_product(row.terms[i], row.terms[j], done.weight);
   } else if (done.method == "slack") {
     std::vector<LinearTerm> terms = row.terms;
     append_slack(terms, row.bound - row.activity_min, planned.unit, done.slack_bits,
@@ -271,8 +331,14 @@ Result<std::optional<SweptWeights>> sweep_rows(const Cqm& cqm, std::vector<Plann
   return swept;
 }
 
-std::string bound_proof(std::span<const PlannedRow> rows, const ObjectiveBounds& bounds) {
+std::string bound_proof(std::span<const PlannedRow> rows, const ObjectiveBounds& bounds, std::size_t num_variables) {
   const auto active = std::count_if(rows.begin(), rows.end(), [](const PlannedRow& p) { return is_active(p.row); });
+  if (active > 0 && repairs_break_nothing(rows, num_variables)) {
+    return fmt::format(
+        "switching a literal off repairs and breaks no row; every weight exceeds what that changes, at most {}, by {} "
+        "%",
+        shortest(bounds.flip), shortest(std::round((kWeightMargin - 1) * 100)));
+  }
   return fmt::format(
       "one flip changes the objective by at most {}, all together by at most {}; every weight exceeds the {} by {} %",
       shortest(bounds.flip), shortest(bounds.range), active <= 1 ? "first" : "second over the square of the unit",
@@ -301,7 +367,7 @@ Result<Encoding> encode_cqm(const Cqm& cqm, const EncodeOptions& options) {
   } else {
     rows = bounded;
     choose_methods(rows, bounds, n, options.variables_max);
-    out.proof = bound_proof(rows, bounds);
+    out.proof = bound_proof(rows, bounds, n);
     out.exact = std::none_of(rows.begin(), rows.end(), [](const PlannedRow& planned) {
       return planned.done.method == "unbalanced" || (planned.done.method == "penalty" && planned.unit == 0);
     });

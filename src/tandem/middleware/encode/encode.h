@@ -28,7 +28,7 @@ struct EncodeOptions {
 /// How one constraint was encoded.
 struct EncodedConstraint {
   std::string name;
-  std::string method;  ///< "penalty", "slack", "unbalanced", "redundant"
+  std::string method;  ///< "penalty", "product", "slack", "unbalanced", "redundant"
   double weight = 0;
   std::uint32_t slack_bits = 0;
 };
@@ -47,6 +47,9 @@ struct Encoding {
   Json document() const;  ///< parameters for lineage
 };
 
+/// A row of which at most one literal (a variable or its complement) may be on, such as two neighbours of an independent set, an edge of
+/// a cover or an implication, costs the products of its pairs and needs no slack bit.
+///
 /// Errors: 1402 backend_cannot - a polynomial of order above 2, which no quadratic backend takes as it stands;
 ///         1107 infeasible_problem - a constraint that no assignment satisfies.
 Result<Encoding> encode(const problem::Statement& statement, const EncodeOptions& options);

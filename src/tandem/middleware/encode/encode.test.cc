@@ -100,6 +100,51 @@ TEST(Encode, the_minimum_of_an_exact_encoding_is_the_constrained_minimum) {
   EXPECT_GT(tried, 200);
 }
 
+TEST(Encode, rows_of_which_one_literal_may_be_on_need_no_slack) {
+  Xoshiro256 rng(7);
+  for (int round = 0; round < 400; ++round) {
+    const std::size_t n = 3 + rng.below(5);
+    // Independent sets, covers, implications (which repairs may break), and more than two at once.
+    const auto kind = static_cast<int>(rng.below(4));
+    std::vector<LinearConstraint> constraints;
+    for (std::uint32_t u = 0; u < n; ++u) {
+      for (std::uint32_t v = u + 1; v < n; ++v) {
+        if (rng.below(2) == 0) continue;
+        LinearConstraint row{
+            .name = "row", .terms = {{u, 1}, {v, 1}}, .comparison = Comparison::kLessEqual, .bound = 1};
+        if (kind == 1) row.comparison = Comparison::kGreaterEqual;
+        if (kind == 2) row.terms[1].coefficient = -1;
+        if (kind == 2) row.bound = 0.5;  // the same as 0
+        if (kind == 3 && v + 1 < n) row.terms.push_back({v + 1, 1});
+        constraints.push_back(row);
+      }
+    }
+    const bool quadratic = rng.below(2) == 0;
+    std::vector<double> linear(n, kind == 1 ? 1 : -1);
+    const Bqm objective = quadratic ? random_bqm(rng, n) : *Bqm::create(Vartype::kBinary, std::move(linear), {}, 0);
+    const Cqm cqm = *Cqm::create(objective, constraints);
+    const auto encoding = encode(cqm, {});
+    ASSERT_TRUE(encoding) << encoding.error().to_string();
+    ASSERT_EQ(encoding->bqm.num_variables(), n);
+    EXPECT_TRUE(encoding->exact);
+    for (const EncodedConstraint& done : encoding->constraints) {
+      EXPECT_EQ(done.method, "product");
+      if (!quadratic && kind != 2) EXPECT_DOUBLE_EQ(done.weight, 1.01);
+    }
+    Best infeasible;
+    for (std::uint64_t x = 0; x < (std::uint64_t{1} << n); ++x) {
+      const Assignment values = bits_of(x, n);
+      if (!cqm.feasible(values)) {
+        infeasible.offer(encoding->bqm.energy(values));
+      } else {
+        EXPECT_NEAR(encoding->bqm.energy(values), objective.energy(values), 1e-9);
+      }
+    }
+    const Best best = best_feasible(cqm);
+    if (best.found && infeasible.found) EXPECT_GT(infeasible.energy, best.energy) << encoding->proof;
+  }
+}
+
 TEST(Encode, a_feasible_assignment_keeps_its_energy_with_the_right_slack) {
   Xoshiro256 rng(2);
   const Cqm cqm = *Cqm::create(random_bqm(rng, 4), {constraint("cost", {1, 2, 3, 4}, Comparison::kLessEqual, 6)});

@@ -1,12 +1,14 @@
 #include "tandem/model/format/dimacs.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 #include <vector>
 
 #include "tandem/base/line_scanner.h"
 #include "tandem/base/text.h"
 #include "tandem/model/format/notes.h"
+#include "tandem/model/problem/coloring.h"
 #include "tandem/model/problem/term_document.h"
 
 namespace tandem::format {
@@ -103,26 +105,38 @@ class DimacsReader {
   Graph graph_;
 };
 
-bool is_asked_of_graphs(std::string_view problem) {
-  return problem == "max_cut" || problem == "independent_set" || problem == "vertex_cover" || problem == "clique";
+using Maker = Result<ProblemPtr> (*)(Graph);
+struct Question {
+  std::string_view problem;
+  Maker make;
+};
+constexpr std::array kQuestions = {
+    Question{"independent_set",
+             [](Graph it) { return problem::make_independent_set(it.num_nodes, std::move(it.edges)); }},
+    Question{"vertex_cover", [](Graph it) { return problem::make_vertex_cover(it.num_nodes, std::move(it.edges)); }},
+    Question{"clique", [](Graph it) { return problem::make_clique(it.num_nodes, std::move(it.edges)); }},
+    Question{"coloring", [](Graph it) { return problem::make_coloring(it.num_nodes, std::move(it.edges)); }},
+    Question{"max_cut", [](Graph it) { return problem::make_max_cut(it.num_nodes, std::move(it.edges)); }}};
+
+const Question* question_of(std::string_view problem) {
+  const auto* const found = std::ranges::find(kQuestions, problem, &Question::problem);
+  return found == kQuestions.end() ? nullptr : found;
 }
 
 }  // namespace
 
 Result<ProblemPtr> read_dimacs(std::string_view text, std::string_view name, const ReadOptions& options) {
   const std::string wanted = options.problem.value_or("");
-  if (!is_asked_of_graphs(wanted)) {
+  const Question* const question = question_of(wanted);
+  if (question == nullptr) {
     return fail_at(std::string(name), errors::kFormatAmbiguous,
                    "a DIMACS graph does not say what is asked of it{}; say --problem independent_set, vertex_cover, "
-                   "clique or max_cut",
+                   "clique, coloring or max_cut",
                    wanted.empty() ? "" : fmt::format(", and {} is not asked of graphs", quote(wanted)));
   }
   DimacsReader reader(text, name, options.limits);
   TANDEM_TRY_ASSIGN(Graph graph, reader.read());
-  auto made = wanted == "max_cut"           ? problem::make_max_cut(graph.num_nodes, std::move(graph.edges))
-              : wanted == "independent_set" ? problem::make_independent_set(graph.num_nodes, std::move(graph.edges))
-              : wanted == "vertex_cover"    ? problem::make_vertex_cover(graph.num_nodes, std::move(graph.edges))
-                                            : problem::make_clique(graph.num_nodes, std::move(graph.edges));
+  auto made = question->make(std::move(graph));
   if (!made) return tl::unexpected<Error>(problem::placed(std::move(made).error(), std::string(name)));
   const problem::Sense sense = (*made)->sense();
   TANDEM_TRY(settle({.problem = wanted, .sense = sense}, options, name));
@@ -130,22 +144,25 @@ Result<ProblemPtr> read_dimacs(std::string_view text, std::string_view name, con
 }
 
 Result<std::string> write_dimacs(const problem::Problem& problem, std::span<const std::string> comments) {
-  if (!is_asked_of_graphs(problem.type())) {
+  if (question_of(problem.type()) == nullptr) {
     return fail(errors::kFormatCannotExpress,
-                "DIMACS files hold the graphs of independent_set, vertex_cover, clique and max_cut problems, this is "
-                "{}; write json",
+                "DIMACS files hold the graphs of independent_set, vertex_cover, clique, coloring and max_cut problems, "
+                "this is {}; write json",
                 problem.type());
   }
   const Json document = problem.document();
-  if (document.contains("names") || document.contains("weights")) {
-    return fail(errors::kFormatCannotExpress, "DIMACS files have no place for the {} of nodes; write json",
-                document.contains("names") ? "names" : "weights");
+  for (const auto& [key, what] : {std::pair("names", "names of nodes"), std::pair("weights", "weights of nodes"),
+                                  std::pair("colors", "number of colours")}) {
+    if (document.contains(key))
+      return fail(errors::kFormatCannotExpress, "DIMACS files have no place for the {}; write json", what);
   }
   TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, ""));
-  TANDEM_TRY_ASSIGN(const std::vector<QuadraticTerm> edges,
-                    problem::read_pairs(reader, "edges", problem.num_variables(), problem::PairWeight::kOneByDefault));
+  TANDEM_TRY_ASSIGN(const std::int64_t num_nodes, reader.integer("num_nodes", 1, problem::Bqm::kVariablesMax));
+  TANDEM_TRY_ASSIGN(
+      const std::vector<QuadraticTerm> edges,
+      problem::read_pairs(reader, "edges", static_cast<std::size_t>(num_nodes), problem::PairWeight::kOneByDefault));
   std::string text = comment_lines(comments, FileFormat::kDimacs);
-  text += fmt::format("p edge {} {}\n", problem.num_variables(), edges.size());
+  text += fmt::format("p edge {} {}\n", num_nodes, edges.size());
   for (const QuadraticTerm& edge : edges) {
     if (edge.bias != 1) {
       return fail(errors::kFormatCannotExpress,

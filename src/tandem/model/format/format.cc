@@ -7,6 +7,7 @@
 #include "tandem/base/line_scanner.h"
 #include "tandem/base/text.h"
 #include "tandem/base/yaml.h"
+#include "tandem/model/format/coo.h"
 #include "tandem/model/format/dimacs.h"
 #include "tandem/model/format/matrix_text.h"
 #include "tandem/model/format/notes.h"
@@ -24,14 +25,15 @@ struct FormatName {
 };
 constexpr std::array kFormatNames{FormatName{FileFormat::kDocument, "json"}, FormatName{FileFormat::kRudy, "rudy"},
                                   FormatName{FileFormat::kSparse, "sparse"}, FormatName{FileFormat::kQbsolv, "qbsolv"},
-                                  FormatName{FileFormat::kQplib, "qplib"},   FormatName{FileFormat::kDimacs, "dimacs"}};
+                                  FormatName{FileFormat::kCoo, "coo"},       FormatName{FileFormat::kQplib, "qplib"},
+                                  FormatName{FileFormat::kDimacs, "dimacs"}};
 
 constexpr std::array kExtensions{FormatName{FileFormat::kDocument, ".json"}, FormatName{FileFormat::kDocument, ".yaml"},
                                  FormatName{FileFormat::kDocument, ".yml"},  FormatName{FileFormat::kQbsolv, ".qubo"},
                                  FormatName{FileFormat::kSparse, ".sparse"}, FormatName{FileFormat::kRudy, ".rudy"},
                                  FormatName{FileFormat::kRudy, ".mc"},       FormatName{FileFormat::kQplib, ".qplib"},
                                  FormatName{FileFormat::kDimacs, ".gph"},    FormatName{FileFormat::kDimacs, ".clq"},
-                                 FormatName{FileFormat::kDimacs, ".col"}};
+                                 FormatName{FileFormat::kDimacs, ".col"},    FormatName{FileFormat::kCoo, ".coo"}};
 
 std::optional<FileFormat> format_of_name(std::string_view name) {
   if (name.ends_with(".gz")) name.remove_suffix(3);
@@ -42,17 +44,22 @@ std::optional<FileFormat> format_of_name(std::string_view name) {
 }
 
 /// What the first line that is no comment looks like.
-enum class Look : std::uint8_t { kNothing, kNumbers, kQbsolv, kDimacs, kDocument, kOther };
+enum class Look : std::uint8_t { kNothing, kNumbers, kCoo, kQbsolv, kDimacs, kDocument, kOther };
 
 Look look_of(std::string_view text) {
   LineScanner scanner(text, "");
+  bool tells_vartype = false;
   while (scanner.next_line()) {
     if (!scanner.has_token()) continue;
     const std::string_view word = scanner.token();
-    if (is_comment(word, FileFormat::kRudy)) continue;  // also a comment of YAML
+    if (is_comment(word, FileFormat::kRudy)) {  // also a comment of YAML
+      const std::string_view line(word.data(), text.data() + text.size());
+      tells_vartype = tells_vartype || problem_of_vartype(line.substr(0, line.find('\n'))).has_value();
+      continue;
+    }
     if (word == "c") continue;
     if (word == "p") return scanner.token() == "qubo" ? Look::kQbsolv : Look::kDimacs;
-    if (parse_int64(word)) return Look::kNumbers;
+    if (parse_int64(word)) return tells_vartype ? Look::kCoo : Look::kNumbers;
     const bool document = word.starts_with('{') || word.ends_with(':') || word == "---";
     return document ? Look::kDocument : Look::kOther;
   }
@@ -60,9 +67,9 @@ Look look_of(std::string_view text) {
 }
 
 tl::unexpected<Error> unknown_format(std::string_view name) {
-  return fail_at(
-      std::string(name), errors::kFormatUnknown,
-      "neither the name nor the first lines tell the format; say --from json, rudy, sparse, qbsolv, qplib or dimacs");
+  return fail_at(std::string(name), errors::kFormatUnknown,
+                 "neither the name nor the first lines tell the format; say --from json, rudy, sparse, qbsolv, coo, "
+                 "qplib or dimacs");
 }
 
 Result<ProblemPtr> read_document(std::string_view text, std::string_view name, const ReadOptions& options,
@@ -121,7 +128,7 @@ Result<FileFormat> parse_file_format(std::string_view text) {
   }
   const std::string hint = did_you_mean(text, names);
   return fail(errors::kFormatUnknown, "no file format is called {}{}", quote(text),
-              hint.empty() ? "; use json, rudy, sparse, qbsolv, qplib or dimacs" : hint);
+              hint.empty() ? "; use json, rudy, sparse, qbsolv, coo, qplib or dimacs" : hint);
 }
 
 Result<Bytes> unpack(Bytes bytes, std::string_view name, const ReadLimits& limits) {
@@ -143,9 +150,10 @@ Result<FileFormat> detect(std::string_view name, std::string_view text, const Re
   if (options.format) return *options.format;
   const std::optional<FileFormat> by_name = format_of_name(name);
   if (by_name == FileFormat::kDocument || by_name == FileFormat::kQbsolv || by_name == FileFormat::kQplib ||
-      by_name == FileFormat::kDimacs)
+      by_name == FileFormat::kDimacs || by_name == FileFormat::kCoo)
     return *by_name;
   const Look look = look_of(text);
+  if (look == Look::kCoo) return FileFormat::kCoo;
   if (look == Look::kQbsolv) return FileFormat::kQbsolv;
   if (look == Look::kDimacs) return FileFormat::kDimacs;
   if (look == Look::kDocument) return FileFormat::kDocument;
@@ -184,6 +192,8 @@ Result<ProblemPtr> read_problem(std::string_view text, std::string_view name, co
       return read_sparse(text, name, options);
     case FileFormat::kQbsolv:
       return read_qbsolv(text, name, options);
+    case FileFormat::kCoo:
+      return read_coo(text, name, options);
     case FileFormat::kQplib:
       return read_qplib(text, name, options);
     case FileFormat::kDimacs:
@@ -201,6 +211,8 @@ Result<std::string> write_problem(const problem::Problem& problem, FileFormat fo
       return write_rudy(problem, comments);
     case FileFormat::kSparse:
       return write_sparse(problem, comments);
+    case FileFormat::kCoo:
+      return write_coo(problem, comments);
     case FileFormat::kQplib:
       return write_qplib(problem, comments);
     case FileFormat::kDimacs:

@@ -1,7 +1,7 @@
 // tandem/model/format/format.h - problems as files: which format a file has, reading it, writing it.
 //
 // Room: model. Formats: the problem document of our own (JSON or YAML), rudy/Gset max-cut, sparse QUBO of Beasley, GKA and
-// Palubeckis, qbsolv .qubo. Not here: job documents (model/job), results (dimod.h), making instances (generate.h).
+// Palubeckis, qbsolv .qubo, coordinates of dimod, QPLIB, DIMACS graphs. Not here: job documents (model/job), results (dimod.h), making instances (generate.h).
 #pragma once
 
 #include <cstdint>
@@ -22,10 +22,11 @@ enum class FileFormat : std::uint8_t {
   kSparse,  ///< the same text as half of a matrix Q: qubo, x'Qx, so off-diagonal entries count twice; some maximise
   kQbsolv,  ///< "p qubo 0 n diagonals couplers", then "i j q" from 0: qubo, minimised, off-diagonal entries count once
   kDimacs,  ///< "p edge n m", then "e u v" from 1: a graph, of which --problem says what is asked
+  kCoo,  ///< "# vartype=SPIN", then "i j bias" from 0, as dimod writes it: qubo or ising, minimised
   kQplib,  ///< sections of a .qplib file, from 1: qubo in the sense that it says; of those without constraints
 };
 
-std::string_view to_string(FileFormat format);  ///< "json", "rudy", "sparse", "qbsolv", "qplib", "dimacs"
+std::string_view to_string(FileFormat format);  ///< "json", "rudy", "sparse", "qbsolv", "coo", "qplib", "dimacs"
 /// Errors: 1203 format_unknown (with the nearest name).
 Result<FileFormat> parse_file_format(std::string_view text);
 
@@ -38,7 +39,7 @@ struct ReadLimits {
 /// What the user says about a file, from --problem, --sense and --from.
 struct ReadOptions {
   std::optional<std::string>
-      problem;  ///< "max_cut" or "qubo"; of a graph also "independent_set", "vertex_cover", "clique"
+      problem;  ///< "max_cut" or "qubo"; of a graph also "independent_set" and its like; of coordinates also "ising"
   std::optional<problem::Sense> sense;
   std::optional<FileFormat> format;
   ReadLimits limits;
@@ -68,8 +69,8 @@ Result<problem::ProblemPtr> read_problem(std::string_view text, std::string_view
 /// Writes a problem; read_problem() of the text, without options, is an equal problem. `comments` become comment lines where
 /// the format has them (not in documents).
 ///
-/// rudy takes max_cut. sparse and qbsolv take every problem that states a Bqm without offset; from max_cut and ising they hold
-/// its QUBO, and qbsolv holds a maximised one negated and says so.
+/// rudy takes max_cut. sparse, qbsolv and coo take every problem that states a Bqm without offset; from max_cut they hold its QUBO, from
+/// ising too but for coo, and qbsolv and coo hold a maximised one negated and say so.
 ///
 /// Errors: 1204 format_cannot_express - another problem type, an offset, names or constraints, and what can hold them.
 Result<std::string> write_problem(const problem::Problem& problem, FileFormat format,

@@ -95,6 +95,65 @@ TEST(Qbsolv, entries_count_once_from_zero_and_are_minimised) {
   EXPECT_EQ(read("p qubo unconstrained 1 1 0\n0 0 1\n", {.sense = Sense::kMax}).value()->sense(), Sense::kMax);
 }
 
+TEST(Coo, the_header_says_what_variables_are_and_lines_of_a_pair_add_up) {
+  // The text that dimod's documentation shows, and its like for spins.
+  const ProblemPtr qubo = read("# vartype=BINARY\n0 0 -1.000000\n0 1 1.000000\n1 2 -4.500000\n").value();
+  EXPECT_EQ(qubo->document(), (Json{{"type", "qubo"},
+                                    {"num_variables", 3},
+                                    {"sense", "min"},
+                                    {"linear", {-1, 0, 0}},
+                                    {"quadratic", {{0, 1, 1}, {1, 2, -4.5}}}}));
+  const ProblemPtr ising = read("\n# made by hand, vartype: SPIN\n 2 0 +.5\n0 2 1\n# between\n1 1 2\n1 1 3\n").value();
+  EXPECT_EQ(ising->type(), "ising");
+  EXPECT_EQ(ising->score(Assignment{1, -1, -1}).objective, -1.5 - 5);
+  EXPECT_EQ(read("0 0 1\n", {.problem = "ising"}, "x.coo").value()->type(), "ising");
+  EXPECT_EQ(read("0 0 1\n", {.problem = "qubo"}, "x.coo").value()->type(), "qubo");
+  EXPECT_EQ(read("0 0 1\n", {.problem = "qubo", .sense = Sense::kMax}, "x.coo").value()->sense(), Sense::kMax);
+}
+
+TEST(Coo, what_no_reader_could_know_is_refused_where_it_stands) {
+  struct Case {
+    std::string_view text;
+    ReadOptions options;
+    std::string_view place;
+    ErrorNumber number;
+    std::string_view words;
+  };
+  const std::vector<Case> cases{
+      {"0 0 1\n", {}, "x.coo", errors::kFormatAmbiguous, "--problem qubo or --problem ising"},
+      {"0 0 1\n", {.problem = "max_cut"}, "x.coo", errors::kFormatAmbiguous, "holds no 'max_cut' problem"},
+      {"# vartype=SPIN\n0 0 1\n",
+       {.problem = "qubo"},
+       "x.coo",
+       errors::kFormatAmbiguous,
+       "the file says problem=ising"},
+      {"# vartype=INTEGER\n0 0 1\n", {}, "x.coo:1", errors::kFormatSyntax, "'INTEGER' is neither"},
+      {"# vartype=SPIN\n# vartype=BINARY\n", {}, "x.coo:2", errors::kFormatSyntax, "keep one"},
+      {"# vartype=SPIN\n", {}, "x.coo:2:1", errors::kFormatSyntax, "a line 'index index bias'"},
+      {"# vartype=SPIN\n-1 0 1\n", {}, "x.coo:2:1", errors::kFormatSyntax, "an index from 0, found '-1'"},
+      {"# vartype=SPIN\n0 a 1\n", {}, "x.coo:2:3", errors::kFormatSyntax, "found 'a'"},
+      {"# vartype=SPIN\n0 1\n", {}, "x.coo:2:4", errors::kFormatSyntax, "a finite number"},
+      {"# vartype=SPIN\n0 1 1 1\n", {}, "x.coo:2:7", errors::kFormatSyntax, "the end of the line"},
+      {"# vartype=SPIN\n0 10000000 1\n", {}, "x.coo:2:3", errors::kModelTooLarge, "the limit of 10000000"},
+      {"# vartype=SPIN\n0 1 1\n0 1 1e301\n", {}, "x.coo:3:5", errors::kCoefficientOverflow, ""},
+  };
+  for (const Case& c : cases) {
+    const auto result = read(c.text, c.options, "x.coo");
+    EXPECT_THAT(result, FailsAt(c.place, c.number)) << c.text;
+    EXPECT_THAT(result ? "" : result.error().message, HasSubstr(std::string(c.words)));
+  }
+}
+
+TEST(Coo, what_is_written_has_no_exponents_and_names_every_variable) {
+  const ProblemPtr ising =
+      problem::make_ising(Bqm::create(Vartype::kSpin, {0, 1e-7, 0, 0}, {{0, 2, 1e21}}, 0).value(), Sense::kMin);
+  const std::string text = write_problem(*ising, FileFormat::kCoo, std::vector<std::string>{"hello"}).value();
+  EXPECT_EQ(text, "# vartype=SPIN\n# hello\n0 2 1000000000000000000000\n1 1 0.0000001\n3 3 0\n");
+  EXPECT_EQ(read(text).value()->hash(), ising->hash());
+  const ProblemPtr best = problem::make_qubo(Bqm::create(Vartype::kBinary, {2}, {}, 0).value(), Sense::kMax);
+  EXPECT_EQ(write_problem(*best, FileFormat::kCoo).value(), "# vartype=BINARY\n# tandem sense=max negated=1\n0 0 -2\n");
+}
+
 TEST(Dimacs, a_graph_is_what_it_is_asked_to_be_and_edges_may_stand_twice) {
   constexpr std::string_view kGraph =
       "c a square with a diagonal\np col 4 6\ne 1 2\ne 2 3\ne 3 4\ne 4 1\ne 1 3\ne 3 1\nn 1 1\n";
@@ -106,6 +165,8 @@ TEST(Dimacs, a_graph_is_what_it_is_asked_to_be_and_edges_may_stand_twice) {
   EXPECT_EQ(as("vertex_cover").value()->score(Assignment{1, 0, 1, 0}).feasible, true);
   EXPECT_EQ(as("clique", "graph.txt").value()->score(Assignment{1, 1, 1, 0}).objective, 3);
   EXPECT_EQ(as("max_cut").value()->score(Assignment{1, 0, 1, 0}).objective, 4);
+  EXPECT_EQ(as("coloring").value()->document(),
+            (Json{{"type", "coloring"}, {"num_nodes", 4}, {"edges", {{0, 1}, {0, 2}, {0, 3}, {1, 2}, {2, 3}}}}));
   EXPECT_THAT(read(kGraph, {}, "x.col"), FailsAt("x.col", errors::kFormatAmbiguous));
   EXPECT_THAT(as("qubo"), FailsAt("x.col", errors::kFormatAmbiguous));
   EXPECT_THAT(read(kGraph, {.problem = "clique", .sense = Sense::kMin}, "x.col"), FailsWith(errors::kFormatAmbiguous));
@@ -221,7 +282,8 @@ TEST(Detect, flags_then_notes_then_name_then_content) {
 }
 
 TEST(Detect, names_of_formats_are_read_back) {
-  for (const FileFormat format : {FileFormat::kDocument, FileFormat::kRudy, FileFormat::kSparse, FileFormat::kQbsolv}) {
+  for (const FileFormat format : {FileFormat::kDocument, FileFormat::kRudy, FileFormat::kSparse, FileFormat::kQbsolv,
+                                  FileFormat::kCoo, FileFormat::kQplib, FileFormat::kDimacs}) {
     EXPECT_EQ(parse_file_format(to_string(format)).value(), format);
   }
   EXPECT_THAT(parse_file_format("qbsolve").error().message, HasSubstr("did you mean 'qbsolv'?"));
@@ -362,10 +424,16 @@ TEST(Writers, what_is_written_reads_back_without_flags) {
       std::vector<std::pair<ProblemPtr, FileFormat>> cases;
       for (const Sense sense : {Sense::kMin, Sense::kMax}) {
         for (const FileFormat format :
-             {FileFormat::kDocument, FileFormat::kSparse, FileFormat::kQbsolv, FileFormat::kQplib}) {
+             {FileFormat::kDocument, FileFormat::kSparse, FileFormat::kQbsolv, FileFormat::kCoo, FileFormat::kQplib}) {
           cases.emplace_back(random_qubo(sense, seed, scale), format);
         }
       }
+      const Bqm spins = problem::random_bqm(Vartype::kSpin, 9, 0.5, seed);
+      cases.emplace_back(problem::make_ising(Bqm::create(Vartype::kSpin, {spins.linear().begin(), spins.linear().end()},
+                                                         {spins.terms().begin(), spins.terms().end()}, 0)
+                                                 .value(),
+                                             Sense::kMax),
+                         FileFormat::kCoo);
       for (const FileFormat format : {FileFormat::kDocument, FileFormat::kRudy}) {
         cases.emplace_back(random_max_cut(seed, scale), format);
       }
@@ -382,7 +450,7 @@ TEST(Writers, what_is_written_reads_back_without_flags) {
 
 TEST(Writers, qubo_files_from_a_cut_hold_its_negative) {
   const ProblemPtr cut = random_max_cut(5, 1);
-  for (const FileFormat format : {FileFormat::kSparse, FileFormat::kQbsolv}) {
+  for (const FileFormat format : {FileFormat::kSparse, FileFormat::kQbsolv, FileFormat::kCoo}) {
     const ProblemPtr qubo = read(write_problem(*cut, format).value()).value();
     EXPECT_EQ(qubo->sense(), Sense::kMin);
     problem::for_each_assignment(Vartype::kBinary, 9, [&](const Assignment& values) {
@@ -420,7 +488,7 @@ TEST(Writers, a_qplib_file_keeps_the_constant) {
 }
 
 TEST(Writers, a_graph_is_written_for_whatever_is_asked_of_it) {
-  for (const char* const type : {"independent_set", "vertex_cover", "clique", "max_cut"}) {
+  for (const char* const type : {"independent_set", "vertex_cover", "clique", "coloring", "max_cut"}) {
     const ProblemPtr problem =
         read(fmt::format(R"({{"type":"{}","num_nodes":3,"edges":[[0,2],[1,2]]}})", type), {}, "p.json").value();
     const std::string text = write_problem(*problem, FileFormat::kDimacs, std::vector<std::string>{"hello"}).value();
@@ -457,6 +525,10 @@ TEST(Writers, what_a_format_cannot_hold_is_refused) {
       {random_qubo(Sense::kMin, 1, 1), FileFormat::kRudy, "max_cut"},
       {random_qubo(Sense::kMin, 1, 1), FileFormat::kDimacs, "this is qubo"},
       {named_graph, FileFormat::kDimacs, "names"},
+      {parse(R"({"type":"coloring","num_nodes":1,"colors":2})"), FileFormat::kDimacs, "number of colours"},
+      {offset, FileFormat::kCoo, "the constant 2.5"},
+      {named, FileFormat::kCoo, "names"},
+      {portfolio, FileFormat::kCoo, "constraints"},
       {parse(R"({"type":"clique","num_nodes":1,"weights":[2]})"), FileFormat::kDimacs, "weights"},
       {parse(R"({"type":"max_cut","num_nodes":2,"edges":[[0,1,3]]})"), FileFormat::kDimacs, "the weight 3"},
   };

@@ -244,7 +244,7 @@ Result<std::string> write_rudy(const problem::Problem& problem, std::span<const 
 }
 
 Result<std::string> write_sparse(const problem::Problem& problem, std::span<const std::string> comments) {
-  TANDEM_TRY_ASSIGN(const QuboOf qubo, qubo_of(problem, Constant::kHasNone));
+  TANDEM_TRY_ASSIGN(const BqmOf qubo, bqm_of(problem, Constant::kHasNone));
   const Bqm& bqm = qubo.bqm;
   std::string text = notes_line({.problem = "qubo", .sense = qubo.sense}, FileFormat::kSparse) +
                      comment_lines(comments, FileFormat::kSparse);
@@ -262,7 +262,7 @@ Result<std::string> write_sparse(const problem::Problem& problem, std::span<cons
   return text;
 }
 
-Result<QuboOf> qubo_of(const problem::Problem& problem, Constant constant) {
+Result<BqmOf> bqm_of(const problem::Problem& problem, Constant constant, problem::Vartype vartype) {
   const problem::Statement statement = problem.state();
   const auto* const stated = std::get_if<Bqm>(&statement);
   if (stated == nullptr) {
@@ -275,7 +275,7 @@ Result<QuboOf> qubo_of(const problem::Problem& problem, Constant constant) {
   }
   // A cut is stated as the minimum of its negative; every other problem goes in its own sense.
   const bool negate = problem.sense() == Sense::kMax && problem.type() != "max_cut";
-  QuboOf out{.bqm = stated->with_vartype(problem::Vartype::kBinary), .sense = negate ? Sense::kMax : Sense::kMin};
+  BqmOf out{.bqm = stated->with_vartype(vartype), .sense = negate ? Sense::kMax : Sense::kMin};
   if (negate) out.bqm = out.bqm.negated();
   if (constant == Constant::kHasNone && out.bqm.offset() != 0) {
     return fail(errors::kFormatCannotExpress,

@@ -20,12 +20,12 @@ Result<problem::ProblemPtr> read_sparse(std::string_view text, std::string_view 
 
 /// Errors: 1204 format_cannot_express - not max_cut, or names.
 Result<std::string> write_rudy(const problem::Problem& problem, std::span<const std::string> comments);
-/// Errors: those of qubo_of().
+/// Errors: those of bqm_of().
 Result<std::string> write_sparse(const problem::Problem& problem, std::span<const std::string> comments);
 
-/// A problem as a QUBO for files that hold nothing else.
-struct QuboOf {
-  problem::Bqm bqm;  ///< binary
+/// A problem as a quadratic model for files that hold nothing else.
+struct BqmOf {
+  problem::Bqm bqm;
   problem::Sense sense = problem::Sense::kMin;
 };
 enum class Constant : std::uint8_t {
@@ -33,7 +33,8 @@ enum class Constant : std::uint8_t {
   kHasNone,  ///< the offset must be 0
 };
 /// Errors: 1204 format_cannot_express - constraints, order above 2, names, or an offset that has no place in the file.
-Result<QuboOf> qubo_of(const problem::Problem& problem, Constant constant);
+Result<BqmOf> bqm_of(const problem::Problem& problem, Constant constant,
+                     problem::Vartype vartype = problem::Vartype::kBinary);
 
 /// Appends "row column value" and a line end; indices as they are to stand in the file.
 void append_entry(std::string& text, std::size_t row, std::size_t column, double value);

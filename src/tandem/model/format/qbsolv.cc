@@ -148,7 +148,7 @@ Result<ProblemPtr> read_qbsolv(std::string_view text, std::string_view name, con
 }
 
 Result<std::string> write_qbsolv(const problem::Problem& problem, std::span<const std::string> comments) {
-  TANDEM_TRY_ASSIGN(QuboOf qubo, qubo_of(problem, Constant::kHasNone));
+  TANDEM_TRY_ASSIGN(BqmOf qubo, bqm_of(problem, Constant::kHasNone));
   const bool negated = qubo.sense == Sense::kMax;  // every reader of the format minimises
   if (negated) qubo.bqm = qubo.bqm.negated();
   const Bqm& bqm = qubo.bqm;

@@ -13,7 +13,7 @@ namespace tandem::format {
 
 /// Errors: 1201 format_syntax; 1202 format_ambiguous - flags that contradict the file; 1103 model_too_large; those of Bqm.
 Result<problem::ProblemPtr> read_qbsolv(std::string_view text, std::string_view name, const ReadOptions& options);
-/// Errors: those of qubo_of().
+/// Errors: those of bqm_of().
 Result<std::string> write_qbsolv(const problem::Problem& problem, std::span<const std::string> comments);
 
 }  // namespace tandem::format

@@ -178,7 +178,7 @@ Result<ProblemPtr> read_qplib(std::string_view text, std::string_view name, cons
 }
 
 Result<std::string> write_qplib(const problem::Problem& problem, std::span<const std::string> comments) {
-  TANDEM_TRY_ASSIGN(const QuboOf qubo, qubo_of(problem, Constant::kHasPlace));
+  TANDEM_TRY_ASSIGN(const BqmOf qubo, bqm_of(problem, Constant::kHasPlace));
   const Bqm& bqm = qubo.bqm;
   const auto linear = bqm.linear();
   std::string text = comment_lines(comments, FileFormat::kQplib);

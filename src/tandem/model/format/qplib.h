@@ -17,7 +17,7 @@ namespace tandem::format {
 /// Errors: 1201 format_syntax; 1202 format_ambiguous - another --problem or --sense; 1103 model_too_large; 1204 format_cannot_express - constraints, or
 ///         variables that are not binary; those of Bqm::create.
 Result<problem::ProblemPtr> read_qplib(std::string_view text, std::string_view name, const ReadOptions& options);
-/// Errors: those of qubo_of().
+/// Errors: those of bqm_of().
 Result<std::string> write_qplib(const problem::Problem& problem, std::span<const std::string> comments);
 
 }  // namespace tandem::format

@@ -5,21 +5,29 @@
 
 #include "tandem/base/assert.h"
 #include "tandem/base/text.h"
+#include "tandem/model/problem/edge_list.h"
 #include "tandem/model/problem/term_document.h"
 
 namespace tandem::problem {
 namespace {
 
-using Edge = std::pair<std::uint32_t, std::uint32_t>;
-
-std::vector<Edge> unique_edges(std::span<const QuadraticTerm> pairs) {
-  std::vector<Edge> out;
-  out.reserve(pairs.size());
-  for (const QuadraticTerm& pair : pairs) out.emplace_back(std::min(pair.u, pair.v), std::max(pair.u, pair.v));
-  std::ranges::sort(out);
-  out.erase(std::unique(out.begin(), out.end()), out.end());
-  return out;
-}
+constexpr std::string_view kTemplate = R"(problem:
+  type: {}
+  # Nodes are counted from 0. {}
+  num_nodes: 5
+  # Edges [node, node]. Many edges may stand as text instead, one "node node" a line.
+  edges:
+    - [0, 1]
+    - [1, 2]
+    - [2, 3]
+    - [3, 4]
+    - [0, 4]
+    - [0, 2]
+  # Optional: a weight above 0 a node, 1 each when left out; then the weight counts instead of the number.
+  # weights: [2, 1, 1, 3, 1]
+  # Optional: names for the nodes.
+  names: [north, east, south, west, middle]
+)";
 
 /// The pairs that are no edges. `edges` ascending.
 std::vector<Edge> complement(std::size_t num_nodes, std::span<const Edge> edges) {
@@ -54,17 +62,7 @@ class GraphSubset final : public Problem {
   std::span<const std::string> names() const override { return names_; }
 
   Json document() const override {
-    Json out{{"type", type()}, {"num_nodes", num_nodes_}};
-    if (edges_.size() <= kTriplesMax) {
-      Json::array_t pairs;
-      pairs.reserve(edges_.size());
-      for (const auto& [u, v] : edges_) pairs.push_back(Json::array({u, v}));
-      out["edges"] = std::move(pairs);
-    } else {
-      std::string text;
-      for (const auto& [u, v] : edges_) text += fmt::format("{} {}\n", u, v);
-      out["edges"] = std::move(text);
-    }
+    Json out{{"type", type()}, {"num_nodes", num_nodes_}, {"edges", edges_document(edges_)}};
     if (!weights_.empty()) out["weights"] = numbers_document(weights_);
     if (!names_.empty()) out["names"] = names_;
     return out;
@@ -164,14 +162,7 @@ class GraphSubset final : public Problem {
 
 Result<ProblemPtr> make(const SubsetWords& words, std::size_t num_nodes, std::span<const QuadraticTerm> pairs,
                         std::vector<double> weights, std::vector<std::string> names, const std::string& place) {
-  for (const QuadraticTerm& pair : pairs) {
-    if (pair.bias != 1) {
-      return fail_at(place + "/edges", errors::kValueOutOfRange,
-                     "the edge {} {} has the weight {}; edges of a problem {} have none", pair.u, pair.v, pair.bias,
-                     words.type);
-    }
-  }
-  std::vector<Edge> edges = unique_edges(pairs);
+  TANDEM_TRY_ASSIGN(std::vector<Edge> edges, edges_of(pairs, words.type, place));
   const auto nodes = static_cast<double>(num_nodes);
   const double stated =
       words.rule == SubsetRule::kAllEdges ? nodes * (nodes - 1) / 2 - static_cast<double>(edges.size()) : 0;
@@ -186,9 +177,25 @@ Result<ProblemPtr> make(const SubsetWords& words, std::size_t num_nodes, std::sp
 }  // namespace
 
 const SubsetWords kIndependentSetWords = {
-    .type = "independent_set", .rule = SubsetRule::kNoEdge, .noun = "independent set"};
-const SubsetWords kVertexCoverWords = {.type = "vertex_cover", .rule = SubsetRule::kEveryEdge, .noun = "vertex cover"};
-const SubsetWords kCliqueWords = {.type = "clique", .rule = SubsetRule::kAllEdges, .noun = "clique"};
+    .type = "independent_set",
+    .rule = SubsetRule::kNoEdge,
+    .noun = "independent set",
+    .summary = "choose as many nodes of a graph as can be, no two of them neighbours",
+    .advice = "Of two neighbours only one may be chosen; as many as can be are."};
+const SubsetWords kVertexCoverWords = {
+    .type = "vertex_cover",
+    .rule = SubsetRule::kEveryEdge,
+    .noun = "vertex cover",
+    .summary = "choose as few nodes of a graph as can be, so that every edge has one of them",
+    .advice = "Every edge needs one of its nodes; as few as can be are chosen."};
+const SubsetWords kCliqueWords = {
+    .type = "clique",
+    .rule = SubsetRule::kAllEdges,
+    .noun = "clique",
+    .summary = "choose as many nodes of a graph as can be, all of them neighbours of each other",
+    .advice = "Every two that are chosen have to be neighbours; as many as can be are chosen."};
+
+std::string subset_template(const SubsetWords& words) { return fmt::format(kTemplate, words.type, words.advice); }
 
 Result<ProblemPtr> make_graph_subset(const SubsetWords& words, std::size_t num_nodes,
                                      std::vector<QuadraticTerm> edges) {

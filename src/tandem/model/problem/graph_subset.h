@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -23,6 +24,8 @@ struct SubsetWords {
   std::string_view type;
   SubsetRule rule;
   std::string_view noun;  ///< "independent set"
+  std::string_view summary;
+  std::string_view advice;  ///< a sentence of the template
 };
 
 inline constexpr std::size_t kComplementMax = 20'000'000;  ///< 2.5 GB of constraints
@@ -36,5 +39,19 @@ Result<ProblemPtr> make_graph_subset(const SubsetWords& words, std::size_t num_n
 extern const SubsetWords kIndependentSetWords;
 extern const SubsetWords kVertexCoverWords;
 extern const SubsetWords kCliqueWords;
+
+std::string subset_template(const SubsetWords& words);
+
+/// The type that goes by these words.
+template <const SubsetWords& kWords>
+ProblemType subset_type() {
+  static const std::string text = subset_template(kWords);
+  return {.name = kWords.type,
+          .summary = kWords.summary,
+          .template_yaml = text,
+          .parse = [](const Json& document, const std::string& pointer) {
+            return parse_graph_subset(kWords, document, pointer);
+          }};
+}
 
 }  // namespace tandem::problem

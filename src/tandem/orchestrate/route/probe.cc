@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "tandem/compute/solve/coloring_form.h"
 #include "tandem/compute/solve/conflict_graph.h"
 #include "tandem/orchestrate/route/route.h"
 
@@ -105,7 +106,8 @@ Probe probe(const job::JobSpec& spec) {
     if (const auto* cqm = std::get_if<problem::Cqm>(&statement)) {
       probe_bqm(out, cqm->objective());
       out.num_constraints = cqm->constraints().size();
-      out.conflicts = solve::ConflictGraph::is_stated_by(*cqm);
+      if (solve::ConflictGraph::is_stated_by(*cqm)) out.form = "independent_set";
+      if (solve::ColoringForm::is_stated_by(*cqm)) out.form = "coloring";
     }
   }
   out.instance_class = class_of(out);
@@ -113,13 +115,20 @@ Probe probe(const job::JobSpec& spec) {
 }
 
 Json Probe::document() const {
-  return {{"problem_type", problem_type},     {"num_variables", num_variables},
-          {"num_terms", num_terms},           {"num_constraints", num_constraints},
-          {"conflicts", conflicts},           {"density", density},
-          {"degree_max", degree_max},         {"degree_mean", degree_mean},
-          {"components", components},         {"integer", integer},
-          {"has_linear", has_linear},         {"order", order},
-          {"program_qubits", program_qubits}, {"program_shots", program_shots},
+  return {{"problem_type", problem_type},
+          {"num_variables", num_variables},
+          {"num_terms", num_terms},
+          {"num_constraints", num_constraints},
+          {"form", form},
+          {"density", density},
+          {"degree_max", degree_max},
+          {"degree_mean", degree_mean},
+          {"components", components},
+          {"integer", integer},
+          {"has_linear", has_linear},
+          {"order", order},
+          {"program_qubits", program_qubits},
+          {"program_shots", program_shots},
           {"instance_class", instance_class}};
 }
 

@@ -75,8 +75,8 @@ double suitability(const RouteInput& input, const BackendInfo& info) {
   const Probe& probe = input.probe;
   const std::string_view method = info.method();
   double score = 0;
-  if (method == "independent_set")
-    score = probe.conflicts ? 11 : -1;
+  if (method == "independent_set" || method == "coloring")
+    score = probe.form == method ? 11 : -1;
   else if (method == "constrained")
     score = probe.num_constraints > 0 ? 10 : -1;
   else if (method == "linear")

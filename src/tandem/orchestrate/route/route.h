@@ -25,7 +25,7 @@ struct Probe {
   std::size_t num_variables = 0;
   std::size_t num_terms = 0;
   std::size_t num_constraints = 0;
-  bool conflicts = false;  ///< it asks for a largest independent set (solve::ConflictGraph)
+  std::string form;  ///< the solver made for what it states, "independent_set" or "coloring"; empty: there is none
   double density = 0;          ///< terms / possible pairs
   std::size_t degree_max = 0;
   double degree_mean = 0;
