@@ -145,7 +145,10 @@ class ConstrainedSolver final : public Solver {
 
     Archive found(kept);
     for (std::size_t i = 0; i < count; ++i) of(i).collect(found);
-    const bool proved = of(0).state() == StrandState::kProved;
+    // A proof that another strand has meanwhile refuted would be an error of CBC's: it is none.
+    const bool refuted = of(0).linear() != nullptr && !found.empty() &&
+                         found.candidates().front().energy < of(0).linear()->bound().value_or(INT64_MIN);
+    const bool proved = of(0).state() == StrandState::kProved && !refuted;
     if (found.empty() && proved) return fail_infeasible(cqm);
     if (found.empty()) offer_least_violated(strands, found);
     if (found.empty()) return unsearched_outcome(model, options, context, work_done(strands), kUnitName);
@@ -154,9 +157,9 @@ class ConstrainedSolver final : public Solver {
                           ? make_proved_samples(model, found.candidates(), of(0).sweep()->best_bits(), exact, kept)
                           : make_samples(model, found.candidates(), &objective);
     outcome.proved = proved;
-    outcome.bound = proved ? outcome.samples.best().energy : bound();
+    outcome.bound = proved ? outcome.samples.best().energy : refuted ? std::nullopt : bound();
     outcome.work_done = work_done(strands);
-    outcome.reason = reason;
+    outcome.reason = refuted ? StopReason::kFinished : reason;
     outcome.unit_name = kUnitName;
     return outcome;
   }
