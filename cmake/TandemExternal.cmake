@@ -13,6 +13,7 @@ set(TANDEM_EXTERNAL_CURL__libcurl CURL)
 set(TANDEM_EXTERNAL_Boost__headers Boost 1.74 CONFIG COMPONENTS headers)
 set(TANDEM_EXTERNAL_SQLite__SQLite3 SQLite3)
 set(TANDEM_EXTERNAL_PostgreSQL__PostgreSQL PostgreSQL 15)
+set(TANDEM_EXTERNAL_Coin__Cbc Cbc)  # cmake/FindCbc.cmake
 set(TANDEM_EXTERNAL_CLI11__CLI11 CLI11 2 CONFIG)
 set(TANDEM_EXTERNAL_prometheus_cpp__core prometheus-cpp CONFIG)  # Debian ships no version file
 set(TANDEM_EXTERNAL_mimalloc mimalloc CONFIG)

@@ -14,7 +14,7 @@ using problem::LinearTerm;
 constexpr int kDecimalsMax = 9;
 constexpr double kExactMax = 0x1.0p50;
 constexpr int kRoundedBits = 45;
-constexpr std::int64_t kOpen = std::int64_t{1} << 60;  // no activity is this far out
+constexpr double kToleranceError = 1e-4;  // of the tolerance, by which sums of doubles lie beside those of integers
 
 double magnitude_of(const LinearConstraint& constraint) {
   double sum = std::abs(constraint.bound);
@@ -22,14 +22,14 @@ double magnitude_of(const LinearConstraint& constraint) {
   return sum;
 }
 
-/// The factor that makes the constraint integer; `exact` is false where it only rounds.
+/// The factor that makes the coefficients integers; `exact` is false where it only rounds. The bound may be anything: 0.1 + 0.2.
 double factor_of(const LinearConstraint& constraint, bool& exact) {
   const double magnitude = magnitude_of(constraint);
   double power = 1;
   exact = true;
   for (int decimals = 0; decimals <= kDecimalsMax && magnitude * power < kExactMax; ++decimals, power *= 10) {
     const auto whole = [&](double value) { return std::nearbyint(value * power) / power == value; };
-    if (whole(constraint.bound) && std::ranges::all_of(constraint.terms, whole, &LinearTerm::coefficient)) return power;
+    if (std::ranges::all_of(constraint.terms, whole, &LinearTerm::coefficient)) return power;
   }
   exact = false;
   int exponent = 0;
@@ -56,8 +56,8 @@ ConstraintModel::ConstraintModel(const problem::Cqm& cqm) : begin_(cqm.num_varia
       entries_[next[term.variable]++] = {static_cast<std::uint32_t>(ranges_.size()), static_cast<std::int64_t>(scaled)};
     }
     const double tolerance = problem::kFeasibilityTolerance * std::max(1.0, std::abs(constraint.bound)) * factor;
-    const double rounding = exact ? 0 : static_cast<double>(constraint.terms.size()) + 2;
-    const double bound = std::nearbyint(constraint.bound * factor);
+    const double rounding = exact ? kToleranceError * tolerance : static_cast<double>(constraint.terms.size()) + 2;
+    const double bound = constraint.bound * factor;
     Range range{.low = static_cast<std::int64_t>(std::ceil(bound - tolerance - rounding)),
                 .high = static_cast<std::int64_t>(std::floor(bound + tolerance + rounding))};
     if (constraint.comparison == Comparison::kLessEqual) range.low = -kOpen;

@@ -15,6 +15,7 @@ namespace tandem::solve {
 /// Threads: immutable.
 class ConstraintModel {
  public:
+  static constexpr std::int64_t kOpen = std::int64_t{1} << 60;  ///< a bound that is none: no activity is this far out
   struct Entry {
     std::uint32_t constraint = 0;
     std::int64_t coefficient = 0;

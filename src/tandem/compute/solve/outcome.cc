@@ -145,6 +145,16 @@ SolveOutcome empty_outcome(const Model& model, std::size_t num_strands, std::str
   return outcome;
 }
 
+std::optional<double> proved_bound(const std::optional<std::int64_t>& bound, const SearchModel& search) {
+  if (!bound) return std::nullopt;
+  return search.objective(*bound) - search.error_max();
+}
+
+tl::unexpected<Error> fail_infeasible(const problem::Cqm& cqm) {
+  return fail(errors::kInfeasibleProblem, "no assignment of the {} variables satisfies all {} constraints; relax one",
+              cqm.num_variables(), cqm.constraints().size());
+}
+
 Result<void> check_memory(std::uint64_t needed, const SolveOptions& options) {
   if (needed <= options.memory_bytes_max) return {};
   return fail(errors::kOutOfMemory,

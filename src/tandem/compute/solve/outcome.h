@@ -55,6 +55,12 @@ SolveOutcome unsearched_outcome(const Model& model, const SolveOptions& options,
 /// A model without variables has one assignment: proved, no work.
 SolveOutcome empty_outcome(const Model& model, std::size_t num_strands, std::string_view unit_name);
 
+/// What a search proved of its energies, as a bound on the objective.
+std::optional<double> proved_bound(const std::optional<std::int64_t>& bound, const SearchModel& search);
+
+/// 1107 infeasible_problem.
+tl::unexpected<Error> fail_infeasible(const problem::Cqm& cqm);
+
 /// Errors: 1004 out_of_memory with both figures.
 Result<void> check_memory(std::uint64_t needed, const SolveOptions& options);
 

@@ -35,6 +35,19 @@ Cqm choose_half(std::uint32_t n) {
   return Cqm::create(problem::random_bqm(Vartype::kBinary, n, 0.5, n), {half}).value();
 }
 
+/// Several knapsacks, which a tree of some hundred nodes proves at 30 items.
+Cqm knapsacks(std::uint32_t n) {
+  Xoshiro256 rng(n);
+  std::vector<double> costs(n);
+  for (double& cost : costs) cost = -1 - static_cast<double>(rng.below(99));
+  std::vector<LinearConstraint> rows;
+  for (int k = 0; k < 4; ++k) {
+    rows.push_back({.name = "sack", .terms = {}, .comparison = Comparison::kLessEqual, .bound = 25.0 * n});
+    for (std::uint32_t i = 0; i < n; ++i) rows.back().terms.push_back({i, 1 + static_cast<double>(rng.below(99))});
+  }
+  return Cqm::create(Bqm::create(Vartype::kBinary, std::move(costs), {}, 0).value(), std::move(rows)).value();
+}
+
 Cqm conflicts(std::uint32_t n) {
   Xoshiro256 rng(n);
   std::vector<problem::QuadraticTerm> edges;
@@ -108,6 +121,8 @@ std::vector<Case> cases() {
       {"treewidth, whole", "treewidth", problem::random_bqm(Vartype::kSpin, 200, 0.012, 5)},
       {"constrained", "constrained", choose_half(60)},
       {"constrained, swept", "constrained", choose_half(20)},
+      {"constrained, linear", "constrained", knapsacks(30)},
+      {"linear", "linear", knapsacks(40)},
       {"random", "random", sparse},
       {"independent set", "independent_set", conflicts(150)},
       {"coloring", "coloring", coloring(100, std::nullopt)},
@@ -117,7 +132,7 @@ std::vector<Case> cases() {
 
 /// Solvers of one stream, whatever SolveOptions::strands says.
 bool single(const Case& one) {
-  return std::set<std::string_view>{"branch_and_bound", "exhaustive", "random"}.contains(one.solver);
+  return std::set<std::string_view>{"branch_and_bound", "exhaustive", "linear", "random"}.contains(one.solver);
 }
 
 /// Solvers whose engines take turns of many units.

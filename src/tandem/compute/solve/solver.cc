@@ -14,6 +14,13 @@ std::string_view kind_of(const Model& model) {
   return "a constrained model";
 }
 
+/// Of variables, in the objective of a quadratic or constrained model.
+std::size_t num_products(const Model& model) {
+  if (const auto* bqm = std::get_if<problem::Bqm>(&model)) return bqm->terms().size();
+  const auto* cqm = std::get_if<problem::Cqm>(&model);
+  return cqm != nullptr ? cqm->objective().terms().size() : 0;
+}
+
 }  // namespace
 
 std::size_t num_variables(const Model& model) {
@@ -101,6 +108,11 @@ Result<void> check_accepts(const SolverInfo& info, const Model& model) {
   if (!takes) {
     return fail(errors::kSolverRefused, "the solver {} does not take {}; use the solver portfolio", info.name,
                 kind_of(model));
+  }
+  if (const std::size_t products = num_products(model); info.only_linear && products > 0) {
+    return fail(errors::kSolverRefused,
+                "the solver {} takes linear objectives, and this one has {} products; use the solver portfolio",
+                info.name, products);
   }
   if (num_variables(model) > info.variables_max) {
     return fail(errors::kSolverRefused,

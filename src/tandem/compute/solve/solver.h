@@ -112,6 +112,7 @@ struct SolverInfo {
   bool takes_bqm = false;
   bool takes_polynomial = false;
   bool takes_cqm = false;
+  bool only_linear = false;  ///< a model whose objective has products is refused
   bool exact = false;  ///< can prove
   std::size_t variables_max = 0;
 };

@@ -102,7 +102,8 @@ bool run_stage(const Stage<Real>& stage, std::uint32_t row_bits, Real* amplitude
 
   // A task is a large tile or many small ones, so that taking one costs nothing beside it.
   const std::uint64_t num_tiles = std::uint64_t{1} << (num_bits - tile_bits);
-  const std::uint64_t tiles_in_task = std::min(num_tiles, std::uint64_t{1} << (kTileShape<Real>.most - std::min(tile_bits, kTileShape<Real>.most)));
+  const std::uint64_t tiles_in_task =
+      std::min(num_tiles, std::uint64_t{1} << (kTileShape<Real>.most - std::min(tile_bits, kTileShape<Real>.most)));
   Desks<Real> desks(in_a_row ? 0 : std::uint64_t{2} << tile_bits);
   std::atomic<bool> stopped = false;
   for_blocks(executor, num_tiles / tiles_in_task, [&](std::size_t task) {

@@ -75,9 +75,9 @@ struct SolverHarness {
 };
 
 /// The solvers that ship, each as the backend that it becomes.
-constexpr std::array kShipped = {"annealing",       "branch_and_bound", "coloring", "constrained", "exhaustive",
-                                 "independent_set", "portfolio",        "pubo",     "random",      "tabu",
-                                 "treewidth"};
+constexpr std::array kShipped = {"annealing",  "branch_and_bound", "coloring", "constrained",
+                                 "exhaustive", "independent_set",  "linear",   "portfolio",
+                                 "pubo",       "random",           "tabu",     "treewidth"};
 template <std::size_t kIndex>
 struct ShippedHarness {
   static constexpr bool kRunsWhenPolled = true;
@@ -86,7 +86,7 @@ struct ShippedHarness {
     SolveWork out = two_variables();
     out.options.strands = 1;
     out.options.work.units = {10'000};  // the clock stands still: nothing else would end a heuristic
-    if (solver_.info().name == "independent_set") {
+    if (solver_.info().name == "independent_set" || solver_.info().only_linear) {
       auto one_of_two = problem::Cqm::create(
           problem::Bqm::create(problem::Vartype::kBinary, {-2, -2}, {}, 0).value(),
           {{.name = "one", .terms = {{0, 1}, {1, 1}}, .comparison = problem::Comparison::kLessEqual, .bound = 1}});

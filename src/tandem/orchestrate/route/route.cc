@@ -79,6 +79,8 @@ double suitability(const RouteInput& input, const BackendInfo& info) {
     score = probe.form == method ? 11 : -1;
   else if (method == "constrained")
     score = probe.num_constraints > 0 ? 10 : -1;
+  else if (method == "linear")
+    score = probe.num_constraints > 0 ? 8 : -1;
   else if (method == "pubo")
     score = probe.order > 2 ? 10 : -1;
   else if (method == "portfolio")
@@ -110,6 +112,8 @@ std::string shape_refusal(const RouteInput& input, const BackendInfo& info, bool
   if (probe.order <= 2 && !takes.takes_bqm && !takes.takes_cqm) return "it takes no quadratic models";
   if (probe.num_constraints == 0 && !takes.takes_bqm && probe.order <= 2)
     return "it is for constrained problems; this one has no constraints";
+  if (takes.only_linear && probe.num_terms > 0)
+    return fmt::format("it takes linear objectives; this one has {} products", probe.num_terms);
   if (probe.num_variables > takes.variables_max) {
     return fmt::format("the problem has {} variables, it takes at most {}", probe.num_variables, takes.variables_max);
   }
