@@ -129,7 +129,9 @@ TEST(Encode, rows_of_which_one_literal_may_be_on_need_no_slack) {
     EXPECT_TRUE(encoding->exact);
     for (const EncodedConstraint& done : encoding->constraints) {
       EXPECT_EQ(done.method, "product");
-      if (!quadratic && kind != 2) EXPECT_DOUBLE_EQ(done.weight, 1.01);
+      if (!quadratic && kind != 2) {
+        EXPECT_DOUBLE_EQ(done.weight, 1.01);
+      }
     }
     Best infeasible;
     for (std::uint64_t x = 0; x < (std::uint64_t{1} << n); ++x) {
@@ -141,7 +143,9 @@ TEST(Encode, rows_of_which_one_literal_may_be_on_need_no_slack) {
       }
     }
     const Best best = best_feasible(cqm);
-    if (best.found && infeasible.found) EXPECT_GT(infeasible.energy, best.energy) << encoding->proof;
+    if (best.found && infeasible.found) {
+      EXPECT_GT(infeasible.energy, best.energy) << encoding->proof;
+    }
   }
 }
 
