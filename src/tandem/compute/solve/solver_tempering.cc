@@ -1,0 +1,114 @@
+#include <algorithm>
+
+#include "tandem/base/rng.h"
+#include "tandem/compute/solve/outcome.h"
+#include "tandem/compute/solve/solver.h"
+#include "tandem/compute/solve/tempering_search.h"
+
+namespace tandem::solve {
+
+namespace {
+
+constexpr std::string_view kUnitName = "visits";
+constexpr std::uint64_t kRoundsByItself = 4;
+constexpr std::uint64_t kSweepsOfRound = 256;
+
+class TemperingStrand final : public Strand {
+ public:
+  TemperingStrand(const ReplicaModel& model, TemperingSearchOptions options) : search_(model, std::move(options)) {}
+  void advance(std::uint64_t units_end, const Watch& watch) override { search_.advance(units_end, watch); }
+  std::uint64_t units() const override { return search_.units(); }
+  StrandState state() const override { return search_.reached_target() ? StrandState::kTarget : StrandState::kWorking; }
+  TemperingSearch& search() { return search_; }
+
+ private:
+  TemperingSearch search_;
+};
+
+class TemperingSolver final : public Solver {
+ public:
+  const SolverInfo& info() const override {
+    static constexpr SolverInfo kInfo{.name = "tempering",
+                                      .summary = "parallel tempering of 32 replicas with temperatures measured on the model",
+                                      .version = "1",
+                                      .takes_bqm = true,
+                                      .variables_max = problem::Bqm::kVariablesMax};
+    return kInfo;
+  }
+
+  Result<SolveOutcome> solve(const Model& model, const SolveOptions& options,
+                             const SolveContext& context) const override {
+    const std::size_t count = num_strands(options);
+    TANDEM_TRY(check_input(info(), model, options, count));
+    if (num_variables(model) == 0) return empty_outcome(model, count, kUnitName);
+    return within_limits(model, options, context, count, kUnitName,
+                         [&] { return run(model, options, context, count); });
+  }
+
+ private:
+  static Result<SolveOutcome> run(const Model& model, const SolveOptions& options, const SolveContext& context,
+                                  std::size_t count) {
+    TANDEM_TRY_ASSIGN(
+        const SearchModel search,
+        SearchModel::create(std::get<problem::Bqm>(model), options.memory_bytes_max, context.isa, context.stop));
+    if (!ReplicaModel::fits(search)) {
+      return fail(errors::kSolverRefused,
+                  "the solver tempering takes models whose fields fit 32 bits, in steps of their smallest one; use the "
+                  "solver annealing");
+    }
+    const std::uint64_t strand_bytes = TemperingSearch::bytes(search.size(), options.candidates_max);
+    TANDEM_TRY(check_memory(search.bytes() + ReplicaModel::bytes(search) + count * strand_bytes, options));
+    const ReplicaModel replicas(search, context.stop);
+    const Temperatures temperatures = measure_temperatures(search, context.stop);
+    const std::vector<problem::Assignment> starts = start_bits(model, options);
+    std::vector<std::unique_ptr<Strand>> strands;
+    for (std::size_t i = 0; i < count; ++i) {
+      throw_if(context.stop);
+      TemperingSearchOptions own{.seed = derive_seed(options.seed, i),
+                                 .visit_units = kReplicas,
+                                 .candidates_max = options.candidates_max,
+                                 .temperatures = temperatures};
+      for (std::size_t k = i; k < starts.size(); k += count) own.starts.push_back(starts[k]);
+      strands.push_back(std::make_unique<TemperingStrand>(replicas, std::move(own)));
+    }
+    const auto of = [&](std::size_t i) -> TemperingSearch& {
+      return static_cast<TemperingStrand&>(*strands[i]).search();
+    };
+    const std::uint64_t round = search.size() * kReplicas * kSweepsOfRound;
+    const RoundLengths lengths{
+        .first = round, .max = 64 * round, .rounds_max = rounds_allowed(options, context, kRoundsByItself)};
+    Race race({.objective = [&](std::int64_t energy) { return search.objective(energy); },
+               .target = options.target ? search.energy_at_most(*options.target) : std::nullopt},
+              options.work, context);
+    const StopReason reason = race.run(strands, lengths, [&](std::uint64_t) {
+      // Each hears of the best of the strand before it; all are looked up before any is told.
+      std::vector<Archive> best;
+      for (std::size_t i = 0; i < count; ++i) of(i).collect(best.emplace_back(1));
+      for (std::size_t i = 0; i < count && count > 1; ++i) {
+        for (const Candidate& one : best[(i + count - 1) % count].candidates()) of(i).offer(one);
+      }
+    });
+
+    Archive archive(std::max<std::uint64_t>(1, options.candidates_max));
+    for (std::size_t i = 0; i < count; ++i) {
+      if (strands[i]->units() > 0) of(i).collect(archive);
+    }
+    if (archive.empty()) return unsearched_outcome(model, options, context, work_done(strands), kUnitName);
+    offer_starts(archive, search, starts);
+    SolveOutcome outcome;
+    outcome.samples = make_samples(model, archive.candidates(), &search);
+    outcome.work_done = work_done(strands);
+    outcome.reason = reason;
+    outcome.unit_name = kUnitName;
+    return outcome;
+  }
+};
+
+}  // namespace
+
+const Solver& tempering_solver() {
+  static const TemperingSolver solver;
+  return solver;
+}
+
+}  // namespace tandem::solve
