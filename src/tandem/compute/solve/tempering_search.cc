@@ -21,7 +21,8 @@ std::uint32_t levels_of(std::size_t n) {
   if (kLevels) return kLevels;
   return n < 64 ? 8 : n < 256 ? 16 : 32;
 }
-Temperatures scaled(Temperatures t) { return {t.hot * kHot, t.cold * kCold}; }
+static const double kRatio = getenv("PT_R") ? atof(getenv("PT_R")) : 4;
+Temperatures scaled(Temperatures t) { return {t.hot * kHot, std::max(t.cold * kCold, t.hot / kRatio)}; }
 
 }  // namespace
 
