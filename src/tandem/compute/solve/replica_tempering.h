@@ -43,6 +43,7 @@ class ReplicaTempering {
   std::int64_t energy(std::size_t replica) const { return copied_energies_[replica]; }
   /// A copy once there are some, before that the replica itself.
   void copy(std::size_t replica, problem::Assignment& bits) const;
+  std::uint32_t levels() const { return options_.levels; }
   /// Place of a replica on the ladder, 0 the coldest.
   std::uint32_t level(std::size_t replica) const { return level_[replica]; }
   double temperature(std::uint32_t level) const { return ladder_[level]; }

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "tandem/base/rng.h"
+#include "tandem/compute/solve/mixed_strand.h"
 #include "tandem/compute/solve/outcome.h"
 #include "tandem/compute/solve/solver.h"
 #include "tandem/compute/solve/tempering_search.h"
@@ -13,26 +14,15 @@ constexpr std::string_view kUnitName = "visits";
 constexpr std::uint64_t kRoundsByItself = 4;
 constexpr std::uint64_t kSweepsOfRound = 256;
 
-class TemperingStrand final : public Strand {
- public:
-  TemperingStrand(const ReplicaModel& model, TemperingSearchOptions options) : search_(model, std::move(options)) {}
-  void advance(std::uint64_t units_end, const Watch& watch) override { search_.advance(units_end, watch); }
-  std::uint64_t units() const override { return search_.units(); }
-  StrandState state() const override { return search_.reached_target() ? StrandState::kTarget : StrandState::kWorking; }
-  TemperingSearch& search() { return search_; }
-
- private:
-  TemperingSearch search_;
-};
-
 class TemperingSolver final : public Solver {
  public:
   const SolverInfo& info() const override {
-    static constexpr SolverInfo kInfo{.name = "tempering",
-                                      .summary = "parallel tempering of 32 replicas with temperatures measured on the model",
-                                      .version = "1",
-                                      .takes_bqm = true,
-                                      .variables_max = problem::Bqm::kVariablesMax};
+    static constexpr SolverInfo kInfo{
+        .name = "tempering",
+        .summary = "parallel tempering of 32 replicas with temperatures measured on the model",
+        .version = "1",
+        .takes_bqm = true,
+        .variables_max = problem::Bqm::kVariablesMax};
     return kInfo;
   }
 
@@ -46,35 +36,36 @@ class TemperingSolver final : public Solver {
   }
 
  private:
+  static std::size_t kept(const SolveOptions& options) { return std::max<std::uint64_t>(1, options.candidates_max); }
+
   static Result<SolveOutcome> run(const Model& model, const SolveOptions& options, const SolveContext& context,
                                   std::size_t count) {
     TANDEM_TRY_ASSIGN(
         const SearchModel search,
         SearchModel::create(std::get<problem::Bqm>(model), options.memory_bytes_max, context.isa, context.stop));
     if (!ReplicaModel::fits(search)) {
-      return fail(errors::kSolverRefused,
-                  "the solver tempering takes models whose fields fit 32 bits, in steps of their smallest one; use the "
-                  "solver annealing");
+      return fail(
+          errors::kSolverRefused,
+          "the solver tempering takes models whose integer fields fit lanes of 32 bits, and these do not; use the "
+          "solver annealing");
     }
-    const std::uint64_t strand_bytes = TemperingSearch::bytes(search.size(), options.candidates_max);
+    const std::uint64_t strand_bytes = TemperingSearch::bytes(search.size(), kept(options));
     TANDEM_TRY(check_memory(search.bytes() + ReplicaModel::bytes(search) + count * strand_bytes, options));
     const ReplicaModel replicas(search, context.stop);
     const Temperatures temperatures = measure_temperatures(search, context.stop);
     const std::vector<problem::Assignment> starts = start_bits(model, options);
     std::vector<std::unique_ptr<Strand>> strands;
+    std::vector<MixedStrand*> mixed;
     for (std::size_t i = 0; i < count; ++i) {
       throw_if(context.stop);
-      TemperingSearchOptions own{.seed = derive_seed(options.seed, i),
-                                 .visit_units = kReplicas,
-                                 .candidates_max = options.candidates_max,
-                                 .temperatures = temperatures};
+      EngineOptions own{.seed = derive_seed(options.seed, i), .candidates_max = kept(options)};
       for (std::size_t k = i; k < starts.size(); k += count) own.starts.push_back(starts[k]);
-      strands.push_back(std::make_unique<TemperingStrand>(replicas, std::move(own)));
+      auto strand = std::make_unique<MixedStrand>();
+      strand->add(make_tempering_engine(replicas, own, temperatures), 1);
+      mixed.push_back(strand.get());
+      strands.push_back(std::move(strand));
     }
-    const auto of = [&](std::size_t i) -> TemperingSearch& {
-      return static_cast<TemperingStrand&>(*strands[i]).search();
-    };
-    const std::uint64_t round = search.size() * kReplicas * kSweepsOfRound;
+    const std::uint64_t round = search.size() * replicas.visit_cost() * kSweepsOfRound;
     const RoundLengths lengths{
         .first = round, .max = 64 * round, .rounds_max = rounds_allowed(options, context, kRoundsByItself)};
     Race race({.objective = [&](std::int64_t energy) { return search.objective(energy); },
@@ -83,16 +74,14 @@ class TemperingSolver final : public Solver {
     const StopReason reason = race.run(strands, lengths, [&](std::uint64_t) {
       // Each hears of the best of the strand before it; all are looked up before any is told.
       std::vector<Archive> best;
-      for (std::size_t i = 0; i < count; ++i) of(i).collect(best.emplace_back(1));
+      for (const MixedStrand* strand : mixed) best.push_back(strand->best(1));
       for (std::size_t i = 0; i < count && count > 1; ++i) {
-        for (const Candidate& one : best[(i + count - 1) % count].candidates()) of(i).offer(one);
+        for (const Candidate& one : best[(i + count - 1) % count].candidates()) mixed[i]->offer(one);
       }
     });
 
-    Archive archive(std::max<std::uint64_t>(1, options.candidates_max));
-    for (std::size_t i = 0; i < count; ++i) {
-      if (strands[i]->units() > 0) of(i).collect(archive);
-    }
+    Archive archive(kept(options));
+    for (const MixedStrand* strand : mixed) strand->collect(archive);
     if (archive.empty()) return unsearched_outcome(model, options, context, work_done(strands), kUnitName);
     offer_starts(archive, search, starts);
     SolveOutcome outcome;

@@ -80,8 +80,10 @@ TEST(ReplicaTempering, keeps_the_boltzmann_distribution_at_every_level) {
     const ReplicaModel model(search);
     Unstopped world;
     const Temperatures temperatures = measure_temperatures(search);
-    ReplicaTempering tempering(model, {.seed = seed, .temperatures = {3 * temperatures.hot, temperatures.hot}, .levels = kLevels});
-    std::vector<std::vector<std::uint64_t>> counts(kLevels, std::vector<std::uint64_t>(std::size_t{1} << search.size()));
+    ReplicaTempering tempering(
+        model, {.seed = seed, .temperatures = {3 * temperatures.hot, temperatures.hot}, .levels = kLevels});
+    std::vector<std::vector<std::uint64_t>> counts(kLevels,
+                                                   std::vector<std::uint64_t>(std::size_t{1} << search.size()));
     Assignment bits;
     for (int round = 0; round < kRounds; ++round) {
       tempering.begin(kSweeps, 0);

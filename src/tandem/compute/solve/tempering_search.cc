@@ -1,7 +1,6 @@
 #include "tandem/compute/solve/tempering_search.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "tandem/base/assert.h"
 
@@ -9,20 +8,19 @@ namespace tandem::solve {
 
 namespace {
 
-static const std::uint64_t kSweepsMax = getenv("PT_SWEEPS") ? atoi(getenv("PT_SWEEPS")) : 64;
-static const std::uint64_t kQuenches = getenv("PT_QUENCH") ? atoi(getenv("PT_QUENCH")) : 4;
-static const std::uint32_t kColdest = getenv("PT_COLD") ? atoi(getenv("PT_COLD")) : 4;
-static const std::uint32_t kLevels = getenv("PT_LEVELS") ? atoi(getenv("PT_LEVELS")) : 0;
-static const double kHot = getenv("PT_HOT") ? atof(getenv("PT_HOT")) : 1;
-static const double kCold = getenv("PT_COLDT") ? atof(getenv("PT_COLDT")) : 1;
+// The best of a few on lattices, regular graphs and Gset graphs at three CPU seconds each.
+constexpr double kLadder = 3;  // hot against cold, at most: colder levels hardly move
+constexpr std::uint32_t kColdShare = 8;   // the coldest level of so many gives what is crossed
+constexpr std::uint64_t kSweepsMax = 64;  // of a round
+constexpr std::uint64_t kQuenches = 4;
 constexpr std::uint64_t kCrossingVisits = 6;  // as in replica_search.cc
 
-std::uint32_t levels_of(std::size_t n) {
-  if (kLevels) return kLevels;
-  return n < 64 ? 8 : n < 256 ? 16 : 32;
+/// The larger the model, the less the energies at neighbouring temperatures overlap.
+std::uint32_t levels_for(std::size_t n) { return n < 64 ? 8 : n < 256 ? 16 : 32; }
+
+Temperatures ladder_of(const Temperatures& measured) {
+  return {measured.hot, std::max(measured.cold, measured.hot / kLadder)};
 }
-static const double kRatio = getenv("PT_R") ? atof(getenv("PT_R")) : 4;
-Temperatures scaled(Temperatures t) { return {t.hot * kHot, std::max(t.cold * kCold, t.hot / kRatio)}; }
 
 }  // namespace
 
@@ -31,8 +29,8 @@ TemperingSearch::TemperingSearch(const ReplicaModel& model, TemperingSearchOptio
       options_(std::move(options)),
       tempering_(model, {.seed = options_.seed,
                          .visit_units = options_.visit_units,
-                         .temperatures = scaled(options_.temperatures),
-                         .levels = levels_of(model.size()),
+                         .temperatures = ladder_of(options_.temperatures),
+                         .levels = levels_for(model.size()),
                          .starts = options_.starts}),
       crossing_(model.search_model()),
       archive_(options_.candidates_max),
@@ -60,7 +58,7 @@ void TemperingSearch::advance(std::uint64_t units_end, const Watch& watch) {
 }
 
 void TemperingSearch::harvest(std::size_t replica, const Watch& watch) {
-  const bool cold = tempering_.level(replica) < std::max(1u, kColdest * levels_of(model_.size()) / 32);
+  const bool cold = tempering_.level(replica) < tempering_.levels() / kColdShare;
   std::int64_t energy = tempering_.energy(replica);
   if (!cold && energy >= best_.energy) return;
   tempering_.copy(replica, bits_);
