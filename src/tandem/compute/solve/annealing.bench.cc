@@ -3,7 +3,8 @@
 // Goal: at least 400 M updates a second and core on a lattice, a random graph of 20 neighbours (as G22 of Gset) and a planar union
 // (as G14); the usual scalar annealers do 63-80 M. The limit of the machine: an update reads a byte a neighbour, and a core loads
 // two vectors of 32 bytes a cycle, so that 20 neighbours take 10 cycles for 32 replicas. What `bytes` a second stays below that is
-// the decision, some 12 instructions for 32 replicas, and on a lattice the wait of each variable for the one before it. The answer
+// the decision, some 12 instructions for 32 replicas, and on a lattice the wait of each variable for the one before it. Tempering has
+// a temperature for each replica and sums up its energy, some 20 instructions more. The answer
 // checked: energies are those of the model, and annealing's no worse than those of the scalar search after as many sweeps.
 //   ./dev bench compute/solve
 #include <benchmark/benchmark.h>
