@@ -232,6 +232,24 @@ TEST(ColoringSolver, a_start_is_not_made_worse_and_another_statement_is_refused)
   EXPECT_THAT(solved(Cqm::create(cqm.objective(), constraints).value()), FailsWith(errors::kSolverRefused));
 }
 
+TEST(ColoringSolver, a_proof_that_is_behind_a_start_does_not_make_it_worse) {
+  // The tree finds colourings of its own, with more colours than the start has.
+  for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+    const Cqm cqm = stated(random_graph(90, 0.5, seed));
+    SolveOptions options{.strands = 1};
+    options.work.units = {20'000'000};
+    const auto good = solved(cqm, options);
+    ASSERT_THAT(good, Succeeds());
+    options.start = {good->samples.best().values};
+    for (const std::uint64_t units : {1u, 100'000u, 1'000'000u, 3'000'000u}) {
+      options.work.units = {units};
+      const auto again = solved(cqm, options);
+      ASSERT_THAT(again, Succeeds());
+      EXPECT_LE(again->samples.best().energy, good->samples.best().energy) << seed << " " << units;
+    }
+  }
+}
+
 TEST(ColoringForm, it_reads_what_is_stated_and_nothing_else) {
   for_graphs([](const Graph& graph, std::size_t) {
     for (const std::optional<std::size_t> given : {std::optional<std::size_t>(), std::optional<std::size_t>(2)}) {
