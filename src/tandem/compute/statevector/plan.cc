@@ -190,7 +190,8 @@ class StageBuilder {
       if (!turns.turns.empty()) stage_.work.emplace_back(std::move(turns));
     }
     for (const std::uint32_t gate : gates) stage_.work.emplace_back(TileGate<Real>(steps_.gates[gate], position_));
-    if (const double size = std::abs(scale_); size < kScaleLeast || size > kScaleMost) close(PhaseGroup<Real>(num_bits_));
+    const double size = std::abs(scale_);
+    if (size < kScaleLeast || size > kScaleMost) close(PhaseGroup<Real>(num_bits_));
   }
 
   /// Without its factor, which is gathered; empty where it is nothing but that.
