@@ -232,6 +232,47 @@ TEST(ColoringSolver, a_start_is_not_made_worse_and_another_statement_is_refused)
   EXPECT_THAT(solved(Cqm::create(cqm.objective(), constraints).value()), FailsWith(errors::kSolverRefused));
 }
 
+TEST(ColoringSolver, a_proof_is_repeated_by_its_work) {
+  std::size_t by_tree = 0;
+  for (std::uint64_t seed = 1; seed <= 16; ++seed) {
+    const Graph graph = random_graph(16 + seed % 16, 0.4, seed);
+    for (const std::optional<std::size_t> colors : {std::optional<std::size_t>(), std::optional<std::size_t>(4)}) {
+      const Cqm cqm = stated(graph, colors);
+      SolveOptions options{.seed = seed};
+      options.work.units = {2'000'000, 2'000'000};
+      const auto first = solved(cqm, options);
+      ASSERT_THAT(first, Succeeds());
+      options.work.units = first->work_done;
+      const auto again = solved(cqm, options);
+      ASSERT_THAT(again, Succeeds());
+      EXPECT_EQ(again->proved, first->proved) << seed;
+      EXPECT_EQ(again->bound, first->bound) << seed;
+      EXPECT_EQ(again->work_done, first->work_done) << seed;
+      EXPECT_EQ(again->samples.best().values, first->samples.best().values) << seed;
+      by_tree += first->proved && first->bound > static_cast<double>(greedy_clique(conflicts_of(graph)).size());
+    }
+  }
+  EXPECT_GT(by_tree, 4u);
+}
+
+TEST(ColoringSolver, a_proof_that_is_behind_a_start_does_not_make_it_worse) {
+  // The tree finds colourings of its own, with more colours than the start has.
+  for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+    const Cqm cqm = stated(random_graph(90, 0.5, seed));
+    SolveOptions options{.strands = 1};
+    options.work.units = {20'000'000};
+    const auto good = solved(cqm, options);
+    ASSERT_THAT(good, Succeeds());
+    options.start = {good->samples.best().values};
+    for (const std::uint64_t units : {1u, 100'000u, 1'000'000u, 3'000'000u}) {
+      options.work.units = {units};
+      const auto again = solved(cqm, options);
+      ASSERT_THAT(again, Succeeds());
+      EXPECT_LE(again->samples.best().energy, good->samples.best().energy) << seed << " " << units;
+    }
+  }
+}
+
 TEST(ColoringForm, it_reads_what_is_stated_and_nothing_else) {
   for_graphs([](const Graph& graph, std::size_t) {
     for (const std::optional<std::size_t> given : {std::optional<std::size_t>(), std::optional<std::size_t>(2)}) {

@@ -106,14 +106,14 @@ void ColoringProof::begin_tree() {
 }
 
 void ColoringProof::step_tree() {
-  if (tree_->done()) {
-    raise(fewer_than_);
-    return;
-  }
   const std::uint64_t before = tree_->units();
   tree_->step();
   units_ += tree_->units() - before + 1;
-  if (tree_->fewer_than() == fewer_than_) return;
+  if (tree_->fewer_than() == fewer_than_) {
+    // At once: a step of its own would cost nothing, and a repetition of so many units would end before it.
+    if (tree_->done()) raise(fewer_than_);
+    return;
+  }
   // What the core leaves out is coloured with at most lower() colours.
   found_ = core_->lift(tree_->best());
   fewer_than_ = std::max(tree_->fewer_than(), lower_);

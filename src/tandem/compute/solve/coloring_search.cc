@@ -50,6 +50,8 @@ bool ColoringSearch::settle(Colors whole) {
   std::size_t conflicts = 0;
   for (const auto& [u, v] : form_.edges()) conflicts += whole[u] == whole[v] ? 1 : 0;
   const bool goes_on = !best_.empty() && conflicts > 0;  // the same question with a better answer
+  // Never none, or a repetition of so many units would end before it.
+  units_ += (whole.size() + form_.edges().size()) / kFieldsAUnit + 1;
   best_energy_ = form_.energy(conflicts, used);
   best_ = std::move(whole);
   if (done() || goes_on) return false;

@@ -193,6 +193,28 @@ TEST(IndependentSet, larger_graphs_give_what_is_independent_and_no_more_than_the
   }
 }
 
+TEST(IndependentSet, a_proof_is_repeated_by_its_work) {
+  std::size_t proofs = 0;
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    const std::size_t n = 8 + seed % 53;
+    const ProblemPtr problem =
+        problem::make_independent_set(n, random_edges(n, seed % 3 == 0 ? 0.5 : 0.15, seed)).value();
+    SolveOptions options{.seed = seed};
+    options.work.units = {2'000'000, 2'000'000};
+    const auto first = solved(problem, "independent_set", options);
+    ASSERT_THAT(first, Succeeds());
+    options.work.units = first->work_done;
+    const auto again = solved(problem, "independent_set", options);
+    ASSERT_THAT(again, Succeeds());
+    EXPECT_EQ(again->proved, first->proved) << seed;
+    EXPECT_EQ(again->bound, first->bound) << seed;
+    EXPECT_EQ(again->work_done, first->work_done) << seed;
+    EXPECT_EQ(again->samples.best().values, first->samples.best().values) << seed;
+    proofs += first->proved ? 1 : 0;
+  }
+  EXPECT_GT(proofs, 30u);
+}
+
 TEST(IndependentSet, an_independent_start_is_not_made_worse_and_another_one_is_passed_over) {
   const std::size_t n = 200;
   const ProblemPtr problem = problem::make_independent_set(n, random_edges(n, 0.1, 3)).value();

@@ -70,8 +70,17 @@ void MixedStrand::offer(const Candidate& candidate) {
 }
 
 void MixedStrand::collect(Archive& into) const {
-  for (const Member& member : members_)
-    if (member.engine->units() > 0) member.engine->collect(into);
+  const auto any_with = [&](bool best) {
+    bool any = false;
+    for (const Member& member : members_) {
+      if (member.engine->units() == 0 || (member.engine->best_energy() != INT64_MAX) != best) continue;
+      member.engine->collect(into);
+      any = true;
+    }
+    return any;
+  };
+  // Those that have not found anything yet would score where they are, which takes long on large models.
+  if (!any_with(true)) any_with(false);
 }
 
 void share_by_results(std::span<MixedStrand* const> strands, std::span<const std::uint32_t> first, std::uint32_t lead) {

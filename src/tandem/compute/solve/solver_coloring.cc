@@ -73,6 +73,8 @@ class ColoringStrand final : public Strand {
   void hear(std::int64_t energy, const std::vector<std::uint32_t>& colors, std::size_t lower) {
     lower_ = std::max(lower_, lower);
     if (energy < search_.best_energy()) search_.offer(colors);
+    // Or it would find again what is known, and hand it to the search as if it were better.
+    if (proof_ != nullptr) proof_->hear_of(known_colors());
   }
 
  private:
@@ -119,7 +121,7 @@ class ColoringSolver final : public Solver {
         .summary =
             "colourings of graphs, in few colours or with few conflicts: tabu search with crossover, and a proof by a "
             "clique or a tree where it can be had",
-        .version = "1",
+        .version = "2",
         .takes_cqm = true,
         .exact = true,
         .variables_max = problem::Bqm::kVariablesMax};

@@ -28,6 +28,7 @@ constexpr std::uint64_t kRoundsByItself = 24;   // a second a strand
 constexpr std::uint64_t kTrialRounds = 3;       // before the engines' results move their shares
 constexpr std::uint32_t kLead = 15;             // share of the engines that lead, against 1
 constexpr std::uint64_t kWidthDegreeMax = 8;  // couplings a variable up to which exact moves of small width reach far
+constexpr std::uint64_t kTemperingDegree = 4;  // and above which tempering is ahead of annealing
 
 /// Which engines a model gets, and their shares before their results are known.
 struct Line {
@@ -44,8 +45,10 @@ struct Line {
     if (replicas) {
       out.tabu = 1;
       out.replicas = 3;
-      out.tempering = 3;
-      if (model.num_entries() <= kWidthDegreeMax * model.size()) out.width = 3;
+      if (model.num_entries() <= kWidthDegreeMax * model.size()) {
+        out.width = 3;
+        if (model.num_entries() > kTemperingDegree * model.size()) out.tempering = 3;
+      }
     } else {
       out.tabu = model.dense() ? kLead : 2;
       out.annealing = model.dense() ? 1 : 3;

@@ -14,7 +14,7 @@ class TabuSolver final : public Solver {
   const SolverInfo& info() const override {
     static constexpr SolverInfo kInfo{.name = "tabu",
                                       .summary = "one-flip tabu search from random starts and paths between the best",
-                                      .version = "2",
+                                      .version = "3",
                                       .takes_bqm = true,
                                       .variables_max = problem::Bqm::kVariablesMax};
     return kInfo;

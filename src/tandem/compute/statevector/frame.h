@@ -5,12 +5,30 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <complex>
 #include <cstdint>
 #include <numeric>
 #include <vector>
 
 namespace tandem::statevector {
+
+/// |z| and z / |z|, z being finite and, for the latter, not 0. By square roots alone, which are the same everywhere: the library's
+/// arguments and sines are not (ADR 0005).
+inline double size_of(std::complex<double> z) {
+  const double most = std::max(std::abs(z.real()), std::abs(z.imag()));
+  if (most == 0) return 0;
+  const double re = z.real() / most;
+  const double im = z.imag() / most;
+  return most * std::sqrt(re * re + im * im);
+}
+inline std::complex<double> unit_of(std::complex<double> z) {
+  const double most = std::max(std::abs(z.real()), std::abs(z.imag()));
+  const double re = z.real() / most;
+  const double im = z.imag() / most;
+  const double size = std::sqrt(re * re + im * im);
+  return {re / size, im / size};
+}
 
 /// The amplitude of basis state z is `scale` times what stands at place(z).
 struct Frame {

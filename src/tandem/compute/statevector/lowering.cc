@@ -1,7 +1,6 @@
 #include "tandem/compute/statevector/lowering.h"
 
 #include <cmath>
-#include <numbers>
 
 #include "tandem/base/assert.h"
 
@@ -12,34 +11,39 @@ using circuit::Gate;
 using circuit::Instruction;
 using Complex = std::complex<double>;
 
-/// 2 x 2, row-major: e^(i (whole)) (1, e^(i after)) turn(angle) (1, e^(i before)), the phases on the state 1.
+/// 2 x 2, row-major: whole (1, after) (cosine, -sine, sine, cosine) (1, before), the phases on the state 1.
 struct Euler {
-  double whole = 0;
-  double before = 0;
-  double after = 0;
-  double angle = 0;
+  Complex whole = 1;
+  Complex before = 1;
+  Complex after = 1;
+  double cosine = 1;
+  double sine = 0;
   bool about_x = false;
 };
 
 Euler euler_of(const std::array<Complex, 4>& m) {
   Euler out;
-  out.angle = 2 * std::atan2(std::abs(m[2]), std::abs(m[0]));
+  const double cosine = size_of(m[0]);
+  const double sine = size_of(m[2]);
+  const double size = std::sqrt(cosine * cosine + sine * sine);
+  out.cosine = cosine / size;
+  out.sine = sine / size;
   if (m[2] == 0.0) {
-    out.whole = std::arg(m[0]);
-    out.after = std::arg(m[3] / m[0]);
+    out.whole = unit_of(m[0]);
+    out.after = unit_of(m[3] * std::conj(out.whole));
   } else if (m[0] == 0.0) {
-    out.after = std::arg(-m[2] / m[1]);
-    out.whole = std::arg(-m[1]);
+    out.whole = unit_of(-m[1]);
+    out.after = unit_of(m[2] * std::conj(out.whole));
   } else {
-    out.whole = std::arg(m[0]);
-    out.after = std::arg(m[2] / m[0]);
-    out.before = std::arg(-m[1] / m[0]);
-    // About x both are -90 and 90 degrees, or the other way round with the angle negated.
-    const Complex ratio = m[2] / m[0];
-    if (m[0] == m[3] && m[1] == m[2] && std::abs(ratio.real()) <= 1e-15 * std::abs(ratio.imag())) {
+    out.whole = unit_of(m[0]);
+    const Complex below = m[2] * std::conj(out.whole);
+    out.after = unit_of(below);
+    out.before = unit_of(-m[1] * std::conj(out.whole));
+    // About x both are -90 and 90 degrees, or the other way round with the sine negated.
+    if (m[0] == m[3] && m[1] == m[2] && std::abs(below.real()) <= 1e-15 * std::abs(below.imag())) {
       out.about_x = true;
-      if (ratio.imag() > 0) out.angle = -out.angle;
-      out.after = out.before = 0;
+      if (below.imag() > 0) out.sine = -out.sine;
+      out.after = out.before = 1;
     }
   }
   return out;
@@ -64,18 +68,18 @@ class Lowering {
   }
 
  private:
-  void phase(std::uint64_t bits, double angle) {
+  void phase(std::uint64_t bits, Complex factor) {
     if (bits == 0)
-      frame_.scale *= std::polar(1.0, angle);
-    else if (angle != 0)
-      out_.steps.push_back({.kind = Step::Kind::kPhase, .touched = bits, .angle = angle});
+      frame_.scale *= factor;
+    else if (factor != 1.0)
+      out_.steps.push_back({.kind = Step::Kind::kPhase, .touched = bits, .factor = factor});
   }
 
   /// On the qubit's state 1.
-  void phase_of_qubit(std::uint64_t bit, double angle) {
-    if ((frame_.flipped & bit) == 0) return phase(bit, angle);
-    phase(0, angle);
-    phase(bit, -angle);
+  void phase_of_qubit(std::uint64_t bit, Complex factor) {
+    if ((frame_.flipped & bit) == 0) return phase(bit, factor);
+    phase(0, factor);
+    phase(bit, std::conj(factor));
   }
 
   void single(const Instruction& instruction) {
@@ -88,12 +92,13 @@ class Lowering {
     const std::uint64_t bit = std::uint64_t{1} << frame_.bit_of[instruction.qubits[0]];
     phase(0, euler.whole);
     phase_of_qubit(bit, euler.before);
-    if (euler.angle != 0) {
+    if (euler.sine != 0) {
       const bool flipped = (frame_.flipped & bit) != 0 && !euler.about_x;
       out_.steps.push_back({.kind = euler.about_x ? Step::Kind::kTurnX : Step::Kind::kTurnY,
                             .touched = bit,
                             .mixing = bit,
-                            .angle = flipped ? -euler.angle : euler.angle});
+                            .cosine = euler.cosine,
+                            .sine = flipped ? -euler.sine : euler.sine});
     }
     phase_of_qubit(bit, euler.after);
   }
@@ -119,19 +124,19 @@ class Lowering {
 
   /// Phases of patterns of one or two bits as phases of bits that are all 1.
   void diagonal(const PreparedGate& gate) {
-    const auto angle_of = [&](std::uint64_t pattern) {
+    const auto factor_of = [&](std::uint64_t pattern) {
       for (std::size_t i = 0; i < gate.num_phases; ++i)
-        if (gate.phases[i].pattern == pattern) return std::arg(gate.phases[i].factor);
-      return 0.0;
+        if (gate.phases[i].pattern == pattern) return unit_of(gate.phases[i].factor);
+      return Complex(1);
     };
     const std::uint64_t u = gate.operands & (0 - gate.operands);
     const std::uint64_t v = gate.operands ^ u;
-    const double none = angle_of(0);
+    const Complex none = factor_of(0);
     phase(0, none);
-    phase(u, angle_of(u) - none);
+    phase(u, factor_of(u) * std::conj(none));
     if (v == 0) return;
-    phase(v, angle_of(v) - none);
-    phase(u | v, angle_of(u | v) - angle_of(u) - angle_of(v) + none);
+    phase(v, factor_of(v) * std::conj(none));
+    phase(u | v, factor_of(u | v) * std::conj(factor_of(u)) * (std::conj(factor_of(v)) * none));
   }
 
   std::span<const double> values_;

@@ -4,6 +4,7 @@
 // nothing to be near: so circuits become few and cheap kinds of work.
 #pragma once
 
+#include <complex>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -15,15 +16,17 @@ namespace tandem::statevector {
 
 struct Step {
   enum class Kind : std::uint8_t {
-    kPhase,  ///< e^(i angle) where the one or two bits of `touched` are all 1
-    kTurnY,  ///< cos, sin of half the angle: (cos a - sin b, cos b + sin a)
-    kTurnX,  ///< (cos a - i sin b, cos b - i sin a)
+    kPhase,  ///< `factor` where the one or two bits of `touched` are all 1
+    kTurnY,  ///< (cosine a - sine b, cosine b + sine a)
+    kTurnX,  ///< (cosine a - i sine b, cosine b - i sine a)
     kGate,  ///< anything else
   };
   Kind kind = Kind::kPhase;
   std::uint64_t touched = 0;
   std::uint64_t mixing = 0;  ///< bits of pairs
-  double angle = 0;
+  std::complex<double> factor = 1;
+  double cosine = 1;  ///< of half the angle; not negative
+  double sine = 0;
   std::uint32_t gate = 0;  ///< number in Steps::gates
 };
 
@@ -32,6 +35,7 @@ struct Steps {
   std::vector<PreparedGate> gates;
 };
 
+/// No angle is calculated on the way, as the library's functions of angles differ between machines.
 /// Appends what the unitary `instructions` do to amplitudes in `frame`, and moves the frame on. Angles are finite.
 void lower(std::span<const circuit::Instruction> instructions, std::span<const double> parameter_values, Frame& frame,
            Steps& out);

@@ -106,7 +106,9 @@ std::uint64_t shrunk(std::uint64_t tile, const std::vector<Step>& steps, const N
 }
 
 /// Turns are without their cosine or sine; it gathers here and goes into the next phases, before numbers get too large or small.
+/// Measurements gather the inverse, and steps that are no phases would let it grow without end.
 constexpr double kScaleLeast = 0x1p-30;
+constexpr double kScaleMost = 0x1p30;
 
 template <class Real>
 class StageBuilder {
@@ -121,6 +123,7 @@ class StageBuilder {
   }
 
   Stage<Real> build(Numbers left) {
+    for (const std::uint32_t number : left) touched_ |= steps_.steps[number].touched;
     while (!left.empty()) {
       phases(left);
       mixing(left);
@@ -133,17 +136,27 @@ class StageBuilder {
     Waiting waiting;
     PhaseGroup<Real> group(num_bits_);
     bool any = false;
-    std::erase_if(left, [&](std::uint32_t number) {
+    take(left, waiting, [&](std::uint32_t number) {
       const Step& step = steps_.steps[number];
       if (step.kind != Step::Kind::kPhase || waiting.blocks(step)) {
         waiting.add(step);
         return false;
       }
-      group.add(step.touched, std::polar(1.0, step.angle));
+      group.add(step.touched, step.factor);
       any = true;
       return true;
     });
     if (any) close(std::move(group));
+  }
+
+  /// Takes out what `takes` says, until nothing can pass what waits: so that a layer costs what it holds, not what is left.
+  template <class Takes>
+  void take(Numbers& left, const Waiting& waiting, Takes takes) {
+    auto kept = left.begin();
+    auto at = left.begin();
+    for (; at != left.end() && !waiting.all_of(touched_); ++at)
+      if (!takes(*at)) *kept++ = *at;
+    left.erase(kept, at);
   }
 
   void close(PhaseGroup<Real> group) {
@@ -159,7 +172,7 @@ class StageBuilder {
     TurnWork<Real> lanes;
     lanes.on_lanes = true;
     std::array<TurnWork<Real>, 2> above;  // about y, about x
-    std::erase_if(left, [&](std::uint32_t number) {
+    take(left, waiting, [&](std::uint32_t number) {
       const Step& step = steps_.steps[number];
       const bool waits = step.kind == Step::Kind::kPhase || waiting.blocks(step);
       waiting.add(step);  // what is done now comes before the others too
@@ -177,13 +190,14 @@ class StageBuilder {
       if (!turns.turns.empty()) stage_.work.emplace_back(std::move(turns));
     }
     for (const std::uint32_t gate : gates) stage_.work.emplace_back(TileGate<Real>(steps_.gates[gate], position_));
-    if (std::abs(scale_) < kScaleLeast) close(PhaseGroup<Real>(num_bits_));
+    const double size = std::abs(scale_);
+    if (size < kScaleLeast || size > kScaleMost) close(PhaseGroup<Real>(num_bits_));
   }
 
   /// Without its factor, which is gathered; empty where it is nothing but that.
   std::optional<Turn<Real>> turn_of(const Step& step) {
-    const double cosine = std::cos(step.angle / 2);
-    const double sine = std::sin(step.angle / 2);
+    const double cosine = step.cosine;
+    const double sine = step.sine;
     const bool large = std::abs(sine) > std::abs(cosine);
     scale_ *= large ? sine : cosine;
     if (sine == 0) return std::nullopt;
@@ -197,6 +211,7 @@ class StageBuilder {
   const Steps& steps_;
   std::uint32_t num_bits_;
   double& scale_;
+  std::uint64_t touched_ = 0;  ///< by any step
   std::vector<std::uint32_t> position_;  ///< of a bit of the place in the tile
   Stage<Real> stage_;
 };

@@ -190,6 +190,23 @@ TEST(Plan, stopped_it_says_so) {
       run_plan(make_plan<double>(steps, 4, 1), numbers.data(), 4, simd::best_isa(), executor, source.get_token()));
 }
 
+TEST(Lowering, gates_of_quarter_turns_are_exact) {
+  // So no function of angles stands between a gate and its factor: the library's differ between machines (ADR 0005).
+  const auto only_step = [](circuit::Gate gate, std::array<std::uint32_t, 3> qubits) {
+    const Instruction instruction{.gate = gate, .qubits = qubits};
+    Frame frame(2);
+    Steps steps;
+    lower(std::span(&instruction, 1), {}, frame, steps);
+    EXPECT_EQ(steps.steps.size(), 1u);
+    EXPECT_EQ(frame.scale, Complex(1));
+    return steps.steps.at(0);
+  };
+  EXPECT_EQ(only_step(circuit::Gate::kZ, {0}).factor, Complex(-1));
+  EXPECT_EQ(only_step(circuit::Gate::kS, {0}).factor, Complex(0, 1));
+  EXPECT_EQ(only_step(circuit::Gate::kSdg, {1}).factor, Complex(0, -1));
+  EXPECT_EQ(only_step(circuit::Gate::kCz, {0, 1}).factor, Complex(-1));
+}
+
 TEST(Plan, one_pass_is_as_much_as_the_tile_allows) {
   // Phases need no locality: a quantum Fourier transform of 24 qubits takes two passes, or three where a tile holds half as many.
   Circuit circuit = Circuit::create(24, 0).value();

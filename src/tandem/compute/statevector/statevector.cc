@@ -15,6 +15,12 @@ namespace {
 
 using circuit::Gate;
 
+/// Planned together. Bounds what plans hold (a few KiB an instruction) and the time between two looks at the stop token; more would
+/// not save passes worth naming.
+constexpr std::size_t kInstructionsAtOnce = 4096;
+
+tl::unexpected<Error> stopped() { return fail(errors::kCancelled, "the simulation was stopped on request"); }
+
 }  // namespace
 
 template <class Real>
@@ -124,15 +130,18 @@ Result<void> StateVector::apply(const circuit::Circuit& circuit, std::span<const
 Result<void> StateVector::apply(std::span<const circuit::Instruction> instructions,
                                 std::span<const double> parameter_values, std::stop_token stop) {
   Frame& frame = amplitudes_->frame;
-  Steps steps;
-  lower(instructions, parameter_values, frame, steps);
-  const double size = std::abs(frame.scale);
-  const Plan<double> plan = make_plan<double>(steps, amplitudes_->num_bits, size);
-  frame.scale *= plan.scale / size;
-  if (stop.stop_requested() ||
-      !run_plan(plan, amplitudes_->memory.get(), amplitudes_->num_bits, isa_, *executor_, stop))
-    return fail(errors::kCancelled, "the simulation was stopped on request");
-  return {};
+  for (std::size_t first = 0;;) {
+    if (stop.stop_requested()) return stopped();
+    const auto now = instructions.subspan(first, std::min(kInstructionsAtOnce, instructions.size() - first));
+    if (now.empty()) return {};
+    Steps steps;
+    lower(now, parameter_values, frame, steps);
+    const double size = size_of(frame.scale);
+    const Plan<double> plan = make_plan<double>(steps, amplitudes_->num_bits, size);
+    frame.scale *= plan.scale / size;
+    if (!run_plan(plan, amplitudes_->memory.get(), amplitudes_->num_bits, isa_, *executor_, stop)) return stopped();
+    first += now.size();
+  }
 }
 
 bool StateVector::measure(std::uint32_t qubit, double uniform) {
@@ -161,7 +170,7 @@ bool StateVector::measure(std::uint32_t qubit, double uniform) {
       *amplitudes.im(place) = 0;
     }
   });
-  amplitudes.frame.scale /= std::abs(amplitudes.frame.scale) * std::sqrt(outcome ? weight_of_1 : weight_of_0);
+  amplitudes.frame.scale /= size_of(amplitudes.frame.scale) * std::sqrt(outcome ? weight_of_1 : weight_of_0);
   return outcome;
 }
 

@@ -86,6 +86,36 @@ void for_tuples(std::uint32_t n, std::size_t count, const std::function<void(std
   extend(0);
 }
 
+TEST(StateVector, measurements_between_gates_without_phases_keep_the_norm_however_many) {
+  // Each measurement halves what stands in memory, and 1075 halvings are 0.
+  for (const Gate gate : {Gate::kCry, Gate::kRy, Gate::kRx}) {
+    Circuit circuit = Circuit::create(2, 0).value();
+    if (gate == Gate::kCry) {
+      circuit.gate(gate, {0, 1}, {Angle::constant(kPi / 2)});
+    } else {
+      circuit.gate(gate, {1}, {Angle::constant(kPi / 3)});
+    }
+    StateVector state = make_state(2);
+    state.set_basis_state(1);
+    Xoshiro256 rng(3);
+    for (int i = 0; i < 6000; ++i) {
+      ASSERT_TRUE(state.apply(circuit, {}).has_value());
+      if (i % 2 == 0)
+        state.measure(1, rng.uniform());
+      else
+        state.reset(1, rng.uniform());
+    }
+    double norm = 0;
+    for (const Complex& amplitude : amplitudes_of(state)) norm += std::norm(amplitude);
+    EXPECT_NEAR(norm, 1, 1e-11) << circuit::gate_record(gate).name;
+  }
+}
+
+TEST(StateVector, a_circuit_that_is_planned_in_parts_is_the_product_of_its_gates) {
+  const Circuit circuit = testing::random_circuit(11, 3, 5000);
+  EXPECT_LT(distance(amplitudes_of(run_circuit(circuit)), testing::final_state(circuit, {})), 1e-11);
+}
+
 TEST(StateVector, every_gate_on_every_ordered_tuple_of_qubits_is_its_kronecker_product) {
   Xoshiro256 rng(3);
   std::size_t compared = 0;

@@ -42,7 +42,7 @@ class StateVectorBackend final : public LocalBackend {
     }
     return {.id = BackendId("simulator.statevector"),
             .name = "state-vector simulator",
-            .version = "1",
+            .version = "2",
             .tier = job::Tier::kSimulator,
             .takes_program = true,
             .conformance = "local",

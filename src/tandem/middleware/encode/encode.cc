@@ -180,7 +180,8 @@ bool is_active(const Row& row) {
 
 bool is_at_most_one(const Row& row) {
   if (row.equality || row.terms.size() < 2) return false;
-  double literals = row.bound;  // the sum of literals is at most this
+  // The sum of literals is at most this, by the measure that judges solutions.
+  double literals = row.bound + problem::kFeasibilityTolerance * std::max(1.0, std::abs(row.bound));
   for (const LinearTerm& term : row.terms) {
     if (std::abs(term.coefficient) != 1) return false;
     literals += term.coefficient < 0 ? 1 : 0;

@@ -149,6 +149,16 @@ TEST(Encode, rows_of_which_one_literal_may_be_on_need_no_slack) {
   }
 }
 
+TEST(Encode, a_bound_within_the_tolerance_of_two_allows_two) {
+  const Cqm cqm = *Cqm::create(
+      *Bqm::create(Vartype::kBinary, {-1, -1, -1}, {}, 0),
+      {{.name = "row", .terms = {{0, 1}, {1, 1}, {2, 1}}, .comparison = Comparison::kLessEqual, .bound = 2 - 5e-10}});
+  ASSERT_TRUE(cqm.feasible(Assignment{1, 1, 0}));
+  const auto encoding = encode(cqm, {});
+  ASSERT_TRUE(encoding) << encoding.error().to_string();
+  EXPECT_NE(encoding->constraints[0].method, "product");
+}
+
 TEST(Encode, a_feasible_assignment_keeps_its_energy_with_the_right_slack) {
   Xoshiro256 rng(2);
   const Cqm cqm = *Cqm::create(random_bqm(rng, 4), {constraint("cost", {1, 2, 3, 4}, Comparison::kLessEqual, 6)});

@@ -87,7 +87,9 @@ std::optional<SweptWeights> sweep_weights(const Cqm& cqm, const Bqm& kept, const
   const std::vector<double> other_cost = energy_table(other);
 
   const auto [least, most] = std::minmax_element(energy.begin(), energy.end());
-  const double resolution = kResolution * std::max(*most - *least, std::numeric_limits<double>::min());
+  const double range = *most - *least;
+  // A constant objective asks for any weight, but for one that can be told from 0.
+  const double resolution = range > 0 ? kResolution * range : 1;
   double optimum = kInfinity;
   for (std::size_t z = 0; z < energy.size(); ++z)
     if (feasible[z] != 0) optimum = std::min(optimum, energy[z]);

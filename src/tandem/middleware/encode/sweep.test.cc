@@ -30,6 +30,17 @@ TEST(SweepWeights, the_least_weight_by_hand_is_doubled) {
   EXPECT_EQ(swept->optimum, -3);
 }
 
+TEST(SweepWeights, a_constant_objective_gets_weights_that_can_be_told_from_zero) {
+  const Cqm cqm = *Cqm::create(binary({0}, {}, 5),
+                               {{.name = "none", .terms = {{0, 1}}, .comparison = Comparison::kLessEqual, .bound = 0}});
+  const auto as_other = sweep_weights(cqm, binary({0}), binary({1}));
+  ASSERT_TRUE(as_other);
+  EXPECT_EQ(as_other->other, 2);
+  const auto as_kept = sweep_weights(cqm, binary({1}), binary({0}));
+  ASSERT_TRUE(as_kept);
+  EXPECT_EQ(as_kept->kept, 2);
+}
+
 TEST(SweepWeights, a_penalty_that_ranks_the_optimum_above_what_it_should_forbid_is_given_up) {
   // min -x0 with x0 <= 0, but the penalty rewards x0.
   const Cqm cqm = *Cqm::create(binary({-1}),
