@@ -3,8 +3,9 @@
 // Goal: at least 400 M updates a second and core on a lattice, a random graph of 20 neighbours (as G22 of Gset) and a planar union
 // (as G14); the usual scalar annealers do 63-80 M. The limit of the machine: an update reads a byte a neighbour, and a core loads
 // two vectors of 32 bytes a cycle, so that 20 neighbours take 10 cycles for 32 replicas. What `bytes` a second stays below that is
-// the decision, some 12 instructions for 32 replicas, and on a lattice the wait of each variable for the one before it. The answer
-// checked: energies are those of the model, and no worse than those of the scalar search after as many sweeps.
+// the decision, some 12 instructions for 32 replicas, and on a lattice the wait of each variable for the one before it. Tempering has
+// a temperature for each replica and sums up its energy, some 20 instructions more. The answer
+// checked: energies are those of the model, and annealing's no worse than those of the scalar search after as many sweeps.
 //   ./dev bench compute/solve
 #include <benchmark/benchmark.h>
 
@@ -12,6 +13,7 @@
 #include "tandem/base/executor.h"
 #include "tandem/base/rng.h"
 #include "tandem/compute/solve/replica_annealing.h"
+#include "tandem/compute/solve/replica_tempering.h"
 
 namespace tandem::solve {
 namespace {
@@ -84,19 +86,35 @@ Bqm planar_union(std::size_t n) {
   return spins(n, std::move(terms));
 }
 
-/// Anneals kSweeps, with replicas or without, and returns the best energy.
-std::int64_t anneal(const SearchModel& search, const ReplicaModel* replicas, const Temperatures& temperatures,
+enum class Way : std::uint8_t { kScalar, kReplicas, kTempering };
+
+/// Anneals kSweeps, or tempers so many, with replicas or without, and returns the best energy.
+std::int64_t anneal(const SearchModel& search, const ReplicaModel& replicas, Way way, const Temperatures& temperatures,
                     std::uint64_t& units) {
   ThreadExecutor executor(1);
   const SolveContext context{executor, {}, {}, 1};
   const WorkLimit unlimited;
   Race race({.objective = [](std::int64_t energy) { return static_cast<double>(energy); }}, unlimited, context);
   Archive best(1);
-  if (replicas != nullptr) {
-    const auto annealing = ReplicaAnnealing::create(*replicas, temperatures, kReplicas);
+  problem::Assignment bits;
+  if (way == Way::kTempering) {
+    ReplicaTempering tempering(replicas, {.visit_units = kReplicas, .temperatures = temperatures});
+    tempering.begin(kSweeps, 1);
+    tempering.advance(UINT64_MAX, Watch(race, 0));
+    for (std::size_t r = 0; r < kReplicas; ++r) {
+      tempering.copy(r, bits);
+      best.offer(tempering.energy(r), bits);
+    }
+    units = tempering.units();
+  } else if (way == Way::kReplicas) {
+    const auto annealing = ReplicaAnnealing::create(replicas, temperatures, kReplicas);
     annealing->begin({.seed = 1, .sweeps = kSweeps});
     annealing->advance(UINT64_MAX, Watch(race, 0));
-    annealing->collect(best);
+    const auto energies = annealing->energies();
+    for (std::size_t r = 0; r < kReplicas; ++r) {
+      annealing->copy(r, bits);
+      best.offer(energies[r], bits);
+    }
     units = annealing->units();
   } else {
     const auto annealing = AnnealingSearch::create(search, {.candidates_max = 1, .temperatures = temperatures});
@@ -110,8 +128,6 @@ std::int64_t anneal(const SearchModel& search, const ReplicaModel* replicas, con
   return found.energy;
 }
 
-enum class Way : std::uint8_t { kScalar, kReplicas };
-
 void annealing(benchmark::State& run, const Bqm& bqm, Way way, simd::Isa isa) {
   if (std::ranges::find(simd::runnable_isas(), isa) == simd::runnable_isas().end()) {
     run.SkipWithError("not on this machine");
@@ -123,12 +139,12 @@ void annealing(benchmark::State& run, const Bqm& bqm, Way way, simd::Isa isa) {
   std::uint64_t units = 0;
   std::uint64_t scalar_units = 0;
   std::int64_t best = 0;
-  for (auto _ : run) best = anneal(search, way == Way::kReplicas ? &replicas : nullptr, temperatures, units);
-  TANDEM_ASSERT(best <= anneal(search, nullptr, temperatures, scalar_units));
+  for (auto _ : run) best = anneal(search, replicas, way, temperatures, units);
+  TANDEM_ASSERT(way == Way::kTempering || best <= anneal(search, replicas, Way::kScalar, temperatures, scalar_units));
   const double updates = static_cast<double>(units);
   const double degree = static_cast<double>(search.num_entries()) / static_cast<double>(search.size());
   run.counters["updates"] = benchmark::Counter(updates, benchmark::Counter::kIsIterationInvariantRate);
-  if (way == Way::kReplicas) {
+  if (way != Way::kScalar) {
     run.counters["bytes"] = benchmark::Counter(updates * (degree + 2), benchmark::Counter::kIsIterationInvariantRate);
   }
 }
@@ -148,6 +164,7 @@ void register_all() {
     add("scalar", Way::kScalar, simd::Isa::kPortable);
     for (const simd::Isa isa : {simd::Isa::kPortable, simd::Isa::kAvx2, simd::Isa::kAvx512}) {
       add("replicas_" + std::string(to_string(isa)), Way::kReplicas, isa);
+      add("tempering_" + std::string(to_string(isa)), Way::kTempering, isa);
     }
   }
 }

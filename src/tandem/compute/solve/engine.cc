@@ -5,6 +5,7 @@
 #include "tandem/base/rng.h"
 #include "tandem/compute/solve/labs_search.h"
 #include "tandem/compute/solve/replica_search.h"
+#include "tandem/compute/solve/tempering_search.h"
 #include "tandem/compute/solve/width_search.h"
 
 namespace tandem::solve {
@@ -18,6 +19,8 @@ constexpr std::uint64_t kDenseTabuVariables = 32;
 constexpr std::uint64_t kLabsFlip = 10;
 constexpr std::uint64_t kLabsSpins = 16;  // spins that a flip of a sequence passes in the time of a visit
 constexpr std::uint64_t kLabsPatience = 3;  // flips a spin
+constexpr std::uint64_t kTemperingVisit = 3;  // against one of annealing replicas
+constexpr std::uint64_t kReplicaVisit = 2;
 constexpr std::uint64_t kNode = 30;
 constexpr std::uint64_t kNodeProducts = 40;  // squared variables of the model, for most nodes are deep
 
@@ -78,6 +81,13 @@ class ReplicaEngine final : public ValueEngine<ReplicaSearch> {
   void offer(const Candidate& candidate) override {
     if (units() > 0) search().offer(candidate);
   }
+};
+
+class TemperingEngine final : public ValueEngine<TemperingSearch> {
+ public:
+  using ValueEngine::ValueEngine;
+  std::string_view name() const override { return "tempering"; }
+  void offer(const Candidate& candidate) override { search().offer(candidate); }
 };
 
 class AnnealingEngine final : public SearchEngine<AnnealingSearch> {
@@ -198,6 +208,16 @@ std::unique_ptr<Engine> make_replica_engine(const ReplicaModel& model, const Eng
                                                                      .candidates_max = options.candidates_max,
                                                                      .temperatures = temperatures,
                                                                      .starts = options.starts});
+}
+
+std::unique_ptr<Engine> make_tempering_engine(const ReplicaModel& model, const EngineOptions& options,
+                                              const Temperatures& temperatures) {
+  return std::make_unique<TemperingEngine>(
+      model, TemperingSearchOptions{.seed = options.seed,
+                                    .visit_units = model.visit_cost() * kTemperingVisit / kReplicaVisit,
+                                    .candidates_max = options.candidates_max,
+                                    .temperatures = temperatures,
+                                    .starts = options.starts});
 }
 
 std::unique_ptr<Engine> make_width_engine(const SearchModel& model, const EngineOptions& options, bool whole,

@@ -57,6 +57,9 @@ std::unique_ptr<Engine> make_annealing_engine(const PolynomialModel& model, cons
 /// Many replicas at once, for sparse models.
 std::unique_ptr<Engine> make_replica_engine(const ReplicaModel& model, const EngineOptions& options,
                                             const Temperatures& temperatures);
+/// Many replicas at once as well, at temperatures that they exchange.
+std::unique_ptr<Engine> make_tempering_engine(const ReplicaModel& model, const EngineOptions& options,
+                                              const Temperatures& temperatures);
 /// Exact moves of small elimination width, for sparse models. With `whole` it tries all of the model first. `exact`: equal energies of the
 /// model are equal energies, so that its least one is a proof; else it ends in kFinished with a bound.
 std::unique_ptr<Engine> make_width_engine(const SearchModel& model, const EngineOptions& options, bool whole,

@@ -116,6 +116,9 @@ std::vector<Case> cases() {
       {"portfolio, constrained", "portfolio", choose_half(40)},
       {"branch and bound", "branch_and_bound", provable},
       {"exhaustive", "exhaustive", problem::random_bqm(Vartype::kBinary, 20, 1, 4)},
+      {"tempering, dense", "tempering", provable},
+      {"tempering, sparse", "tempering", sparse},
+      {"tempering, sparse and heavy", "tempering", heavy(200)},
       {"treewidth, dense", "treewidth", provable},
       {"treewidth, sparse", "treewidth", sparse},
       {"treewidth, whole", "treewidth", problem::random_bqm(Vartype::kSpin, 200, 0.012, 5)},
@@ -204,7 +207,7 @@ TEST(Repeat, a_run_stopped_by_time_repeats_from_its_work) {
 TEST(Repeat, a_run_stopped_while_it_prepares_repeats_from_its_work) {
   const Bqm sparse = problem::random_bqm(Vartype::kSpin, 3000, 0.002, 3);
   const Bqm dense = problem::random_bqm(Vartype::kBinary, 1000, 1, 4);
-  for (const char* solver : {"portfolio", "tabu", "annealing", "treewidth"}) {
+  for (const char* solver : {"portfolio", "tabu", "annealing", "tempering", "treewidth"}) {
     for (const Bqm* bqm : {&sparse, &dense}) {
       const Case one{.name = bqm == &sparse ? "sparse" : "dense", .solver = solver, .model = *bqm};
       for (const int time_us : {0, 300, 1000, 3000, 6000, 10'000}) {

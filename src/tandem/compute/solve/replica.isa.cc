@@ -22,18 +22,24 @@ struct Lanes;
 template <>
 struct Lanes<std::int16_t> {
   using Sum = std::uint16_t;
+  using Gain = std::int32_t;
   typedef std::uint16_t Sums __attribute__((vector_size(kVector)));
   typedef std::int16_t Signed __attribute__((vector_size(kVector)));
   typedef std::int16_t Unaligned __attribute__((vector_size(kVector), aligned(2), may_alias));
   typedef std::int8_t Narrow __attribute__((vector_size(kVector / 2), may_alias));
+  typedef std::int32_t Gains __attribute__((vector_size(kVector)));
+  typedef std::int16_t Half __attribute__((vector_size(kVector / 2), may_alias));
 };
 template <>
 struct Lanes<std::int32_t> {
   using Sum = std::uint32_t;
+  using Gain = std::int64_t;
   typedef std::uint32_t Sums __attribute__((vector_size(kVector)));
   typedef std::int32_t Signed __attribute__((vector_size(kVector)));
   typedef std::int32_t Unaligned __attribute__((vector_size(kVector), aligned(4), may_alias));
   typedef std::int8_t Narrow __attribute__((vector_size(kVector / 4), may_alias));
+  typedef std::int64_t Gains __attribute__((vector_size(kVector)));
+  typedef std::int32_t Half __attribute__((vector_size(kVector / 2), may_alias));
 };
 template <class Field>
 constexpr std::size_t kFieldVectors = kReplicas * sizeof(Field) / kVector;
@@ -121,6 +127,42 @@ bool visit(ReplicaWalk& at, std::size_t end, ReplicaBits* bits, const Field* thr
 }
 
 template <class Field>
+void temper(ReplicaWalk& at, std::size_t end, ReplicaBits* bits, const float* exponentials, const float* temperatures,
+            std::uint64_t& state, std::int64_t* energies) {
+  using L = Lanes<Field>;
+  ReplicaWalk walk = at;
+  std::uint64_t random = state;
+  typename L::Gains gains[2 * kFieldVectors<Field>] = {};
+  while (walk.next < end) {
+    random = step(random);
+    const float* place = exponentials + (random >> (64 - kThresholdBits));
+    alignas(kVector) Field thresholds[kReplicas];
+    for (std::size_t r = 0; r < kReplicas; ++r) {
+      const float value = temperatures[r] * place[r];
+      thresholds[r] =
+          static_cast<Field>(static_cast<std::int32_t>(value < kThresholdMax<Field> ? value : kThresholdMax<Field>));
+    }
+    std::int8_t* own = bits[walk.next].high;
+    typename L::Sums fields[kFieldVectors<Field>];
+    take_fields<Field>(walk, bits, fields);
+    for (std::size_t k = 0; k < kFieldVectors<Field>; ++k) {
+      const auto mask = widened<Field>(own, k);
+      const auto flip = (typename L::Signed)((fields[k] ^ mask) - mask);
+      const auto taken = flip <= reinterpret_cast<const typename L::Unaligned*>(thresholds)[k];
+      reinterpret_cast<typename L::Narrow*>(own)[k] ^= __builtin_convertvector(taken, typename L::Narrow);
+      const typename L::Signed gain = flip & taken;
+      for (std::size_t half = 0; half < 2; ++half) {
+        gains[2 * k + half] +=
+            __builtin_convertvector(reinterpret_cast<const typename L::Half*>(&gain)[half], typename L::Gains);
+      }
+    }
+  }
+  at = walk;
+  state = random;
+  for (std::size_t r = 0; r < kReplicas; ++r) energies[r] += reinterpret_cast<const typename L::Gain*>(gains)[r];
+}
+
+template <class Field>
 void score(ReplicaWalk& walk, std::size_t end, const ReplicaBits* bits, std::int64_t* twice) {
   using L = Lanes<Field>;
   constexpr std::size_t kWidth = kVector / sizeof(Field);
@@ -139,7 +181,7 @@ void score(ReplicaWalk& walk, std::size_t end, const ReplicaBits* bits, std::int
 }
 
 template <class Field>
-constexpr ReplicaKernels<Field> kKernels = {&cool<Field>, &visit<Field>, &score<Field>};
+constexpr ReplicaKernels<Field> kKernels = {&cool<Field>, &visit<Field>, &temper<Field>, &score<Field>};
 
 }  // namespace
 

@@ -127,6 +127,26 @@ bool plain_visit(const SearchModel& model, std::vector<ReplicaBits>& bits, const
   return any;
 }
 
+/// The kernel's tempering, one replica and one variable at a time.
+template <class Field>
+void plain_temper(const SearchModel& model, std::vector<ReplicaBits>& bits, const float* exponentials,
+                  const std::array<float, kReplicas>& temperatures, std::uint64_t& random) {
+  std::vector<Field> thresholds(kThresholds + kReplicas);
+  std::vector<ReplicaBits> all = bits;
+  const std::uint64_t first = random;
+  for (std::size_t r = 0; r < kReplicas; ++r) {
+    for (std::size_t k = 0; k < thresholds.size(); ++k) {
+      const double wanted = std::min(static_cast<double>(temperatures[r] * exponentials[k]),
+                                     sizeof(Field) == 2 ? INT16_MAX : static_cast<double>(1 << 30));
+      thresholds[k] = static_cast<Field>(wanted);
+    }
+    std::vector<ReplicaBits> own = all;
+    random = first;
+    plain_visit(model, own, thresholds, random);
+    for (std::size_t i = 0; i < bits.size(); ++i) bits[i].high[r] = own[i].high[r];
+  }
+}
+
 template <class Field>
 void expect_plain(const Named& one, const ReplicaKernels<Field>& kernels, const ReplicaModel& model, simd::Isa isa) {
   const SearchModel& search = model.search_model();
@@ -159,11 +179,22 @@ void expect_plain(const Named& one, const ReplicaKernels<Field>& kernels, const 
       ASSERT_EQ(replica(bits, r), replica(expected, r)) << one.name << ", " << to_string(isa) << ", replica " << r;
     }
   }
-  std::array<std::int64_t, kReplicas> twice{};
+  std::array<std::int64_t, kReplicas> energies{};
   ReplicaWalk walk = model.start();
-  kernels.score(walk, model.size(), bits.data(), twice.data());
+  kernels.score(walk, model.size(), bits.data(), energies.data());
   for (std::size_t r = 0; r < kReplicas; ++r) {
-    EXPECT_EQ(twice[r], 2 * search.energy(replica(bits, r))) << one.name << ", " << to_string(isa);
+    ASSERT_EQ(energies[r], 2 * search.energy(replica(bits, r))) << one.name << ", " << to_string(isa);
+    energies[r] /= 2;
+  }
+  std::array<float, kReplicas> temperatures{};
+  for (std::size_t r = 1; r < kReplicas; ++r) temperatures[r] = static_cast<float>(scale * static_cast<double>(r) / 16);
+  walk = model.start();
+  kernels.temper(walk, model.size(), bits.data(), model.exponentials(), temperatures.data(), random, energies.data());
+  plain_temper<Field>(search, expected, model.exponentials(), temperatures, expected_random);
+  ASSERT_EQ(random, expected_random);
+  for (std::size_t r = 0; r < kReplicas; ++r) {
+    ASSERT_EQ(replica(bits, r), replica(expected, r)) << one.name << ", " << to_string(isa) << ", replica " << r;
+    EXPECT_EQ(energies[r], search.energy(replica(bits, r))) << one.name << ", " << to_string(isa);
   }
 }
 

@@ -18,6 +18,9 @@ struct alignas(kReplicas) ReplicaBits {
 inline constexpr std::size_t kThresholdBits = 12;
 inline constexpr std::size_t kThresholds = std::size_t{1} << kThresholdBits;
 
+/// Variables of a call to `temper`: what flips of 16 bits add up to in so many fits 32.
+inline constexpr std::size_t kTemperedMax = std::size_t{1} << 15;
+
 /// Neighbours of a variable that have the same coupling to it, as many as a byte counts.
 struct ReplicaRun {
   static constexpr std::uint32_t kCountMax = 127;
@@ -46,6 +49,10 @@ struct ReplicaKernels {
   /// Visits the variables up to `end`: each replica flips where its flip energy is <= its threshold. `random` is the state of a
   /// generator, not zero. Returns whether any flipped.
   bool (*visit)(ReplicaWalk& walk, std::size_t end, ReplicaBits* bits, const Field* thresholds, std::uint64_t& random);
+  /// Visits as visit() does, each replica at its own temperature: it flips where its flip energy is <= its temperature times one of
+  /// kThresholds + kReplicas `exponentials`. Adds to `energies` what the flips add. At most kTemperedMax variables a call.
+  void (*temper)(ReplicaWalk& walk, std::size_t end, ReplicaBits* bits, const float* exponentials,
+                 const float* temperatures, std::uint64_t& random, std::int64_t* energies);
   /// Adds to `twice` of each replica linear + field of every variable up to `end` that is high: in the end twice its energy.
   void (*score)(ReplicaWalk& walk, std::size_t end, const ReplicaBits* bits, std::int64_t* twice);
 };

@@ -43,7 +43,7 @@ const Solver& solver(std::string_view name) {
   return *found;
 }
 
-/// Solvers that look for the best; `random` only draws.
+/// Solvers that look for the best on all weights; `random` only draws, and `tempering` has lanes of 32 bits at most.
 constexpr std::array kSearches = {"annealing", "tabu", "treewidth", "branch_and_bound", "exhaustive", "portfolio"};
 
 /// Enough work for any of the small models here, however it is counted.
@@ -112,6 +112,7 @@ TEST(Solvers, reach_the_swept_optimum_on_random_models) {
     const double density = std::array{0.1, 0.4, 1.0}[rng.below(3)];
     const Bqm bqm = problem::random_bqm(vartype, n, density, rng());
     for (const char* name : kSearches) expect_optimum(name, bqm);
+    expect_optimum("tempering", bqm);
   }
 }
 
@@ -439,7 +440,7 @@ TEST(Solvers, a_start_is_never_made_worse) {
   const auto good = solver("tabu").solve(bqm, enough("tabu"), bench.context());
   ASSERT_TRUE(good.has_value());
   const auto& start = good->samples.best();
-  for (const char* name : {"annealing", "tabu", "branch_and_bound", "portfolio"}) {
+  for (const char* name : {"annealing", "tempering", "tabu", "branch_and_bound", "portfolio"}) {
     SolveOptions options;
     options.start = {start.values};
     options.seed = 77;
@@ -467,6 +468,8 @@ TEST(Solvers, what_they_do_not_take_is_refused_with_a_reason) {
   EXPECT_THAT(solver("tabu").solve(cubic, {}, bench.context()), FailsWith(errors::kSolverRefused));
   const Bqm large = Bqm::create(Vartype::kBinary, std::vector<double>(33), {}, 0).value();
   EXPECT_THAT(solver("exhaustive").solve(large, {}, bench.context()), FailsWith(errors::kSolverRefused));
+  const Bqm wide = Bqm::create(Vartype::kBinary, {-1e12, 1, 3}, {{0, 1, -1}, {0, 2, 2e12}}, 0).value();
+  EXPECT_THAT(solver("tempering").solve(wide, {}, bench.context()), FailsWith(errors::kSolverRefused));
   const Bqm bqm = problem::random_bqm(Vartype::kSpin, 4, 1, 3);
   EXPECT_THAT(solver("constrained").solve(bqm, {}, bench.context()), FailsWith(errors::kSolverRefused));
   for (const Solver* one : builtin_solvers()) {
@@ -564,7 +567,7 @@ TEST(Solvers, no_answer_is_worse_than_a_start_however_little_was_done) {
     some.work.units = {3000};
     const auto good = solver("tabu").solve(bqm, some, first.context());
     ASSERT_TRUE(good.has_value());
-    for (const char* name : {"portfolio", "tabu", "treewidth", "branch_and_bound"}) {
+    for (const char* name : {"portfolio", "tabu", "tempering", "treewidth", "branch_and_bound"}) {
       SolveOptions options{.strands = 1};
       options.work.units = {1};
       options.start = {Assignment(60, -1), Assignment(60, 1), good->samples.best().values};

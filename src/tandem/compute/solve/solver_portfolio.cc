@@ -8,6 +8,7 @@
 #include "tandem/compute/solve/reduced_model.h"
 #include "tandem/compute/solve/replica_search.h"
 #include "tandem/compute/solve/solver.h"
+#include "tandem/compute/solve/tempering_search.h"
 #include "tandem/compute/solve/width_search.h"
 
 namespace tandem::solve {
@@ -27,12 +28,14 @@ constexpr std::uint64_t kRoundsByItself = 24;   // a second a strand
 constexpr std::uint64_t kTrialRounds = 3;       // before the engines' results move their shares
 constexpr std::uint32_t kLead = 15;             // share of the engines that lead, against 1
 constexpr std::uint64_t kWidthDegreeMax = 8;  // couplings a variable up to which exact moves of small width reach far
+constexpr std::uint64_t kTemperingDegree = 4;  // and above which tempering is ahead of annealing
 
 /// Which engines a model gets, and their shares before their results are known.
 struct Line {
   std::uint32_t tabu = 0;
   std::uint32_t annealing = 0;
   std::uint32_t replicas = 0;
+  std::uint32_t tempering = 0;
   std::uint32_t width = 0;
   std::uint32_t exact = 0;  ///< of the first strand
 
@@ -42,7 +45,10 @@ struct Line {
     if (replicas) {
       out.tabu = 1;
       out.replicas = 3;
-      if (model.num_entries() <= kWidthDegreeMax * model.size()) out.width = 3;
+      if (model.num_entries() <= kWidthDegreeMax * model.size()) {
+        out.width = 3;
+        if (model.num_entries() > kTemperingDegree * model.size()) out.tempering = 3;
+      }
     } else {
       out.tabu = model.dense() ? kLead : 2;
       out.annealing = model.dense() ? 1 : 3;
@@ -61,7 +67,7 @@ class Portfolio {
   Portfolio(const SearchModel& search, const SolveOptions& options, std::vector<problem::Assignment> starts,
             double window, const FineOrder& order, const std::stop_token& stop) {
     const Line line = Line::of(search);
-    shares_ = {line.tabu, line.annealing, line.replicas, line.width};
+    shares_ = {line.tabu, line.annealing, line.replicas, line.tempering, line.width};
     std::erase(shares_, 0u);
     const Temperatures temperatures =
         line.annealing + line.replicas > 0 ? measure_temperatures(search, stop) : Temperatures();
@@ -80,6 +86,7 @@ class Portfolio {
       if (line.tabu > 0) strand->add(make_memetic_engine(search, next()), line.tabu);
       if (line.annealing > 0) strand->add(make_annealing_engine(search, next(), temperatures), line.annealing);
       if (line.replicas > 0) strand->add(make_replica_engine(*replica_model_, next(), temperatures), line.replicas);
+      if (line.tempering > 0) strand->add(make_tempering_engine(*replica_model_, next(), temperatures), line.tempering);
       if (line.width > 0)
         strand->add(make_width_engine(search, next(), i == 0, search.exact() && window == 0), line.width);
       if (line.exact > 0 && i == 0) strand->add(make_exact_engine(search, next(), order), line.exact);
@@ -95,6 +102,7 @@ class Portfolio {
     std::uint64_t strand = MemeticSearch::bytes(search, count);
     if (line.annealing > 0) strand += AnnealingSearch::bytes(search.size(), count);
     if (line.replicas > 0) strand += ReplicaSearch::bytes(search.size(), count);
+    if (line.tempering > 0) strand += TemperingSearch::bytes(search.size(), count);
     if (line.width > 0) strand += WidthSearch::bytes(search, count);
     return num_strands(options) * strand + (line.replicas > 0 ? ReplicaModel::bytes(search) : 0) +
            (line.exact > 0 ? ExactSearch::bytes(search, count) : 0);
@@ -170,7 +178,7 @@ class PortfolioSolver final : public Solver {
         .name = "portfolio",
         .summary =
             "reduces the model, then races tabu, annealing and exact moves of small width, and proves what can be",
-        .version = "7",
+        .version = "8",
         .takes_bqm = true,
         .takes_polynomial = true,
         .takes_cqm = true,

@@ -75,9 +75,9 @@ struct SolverHarness {
 };
 
 /// The solvers that ship, each as the backend that it becomes.
-constexpr std::array kShipped = {"annealing",  "branch_and_bound", "coloring", "constrained",
-                                 "exhaustive", "independent_set",  "linear",   "portfolio",
-                                 "pubo",       "random",           "tabu",     "treewidth"};
+constexpr std::array kShipped = {
+    "annealing", "branch_and_bound", "coloring", "constrained", "exhaustive", "independent_set", "linear", "portfolio",
+    "pubo",      "random",           "tabu",     "tempering",   "treewidth"};
 template <std::size_t kIndex>
 struct ShippedHarness {
   static constexpr bool kRunsWhenPolled = true;
