@@ -26,6 +26,10 @@ BINARY = os.environ.get("TANDEM_BINARY", str(ROOT / "build" / "release" / "tande
 DATA = pathlib.Path(os.environ.get("TANDEM_TEST_DATA", ROOT.parent / "shared" / "data"))
 
 QUBO = {"problem": {"type": "qubo", "num_variables": 2, "linear": [1, -1], "quadratic": [[0, 1, 2.0]], "sense": "min"}}
+# Nothing here is proved in the time, so that the job lasts until something happens to it.
+LONG = {"problem": {"type": "max_cut", "num_nodes": 200,
+                    "edges": [[i, j, 1 + (i * 7 + j * 13) % 5] for i in range(200) for j in range(i + 1, 200) if (i * i * 31 + j * j * 17 + i * j * 7) % 11 < 2]},
+        "limits": {"time": "60s"}}
 
 
 SCHEMAS = {path.name: json.loads(path.read_text()) for path in (ROOT / "contract" / "schemas").glob("*.schema.json")}

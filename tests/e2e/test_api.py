@@ -8,7 +8,7 @@ import urllib.request
 import yaml
 from openapi_spec_validator import validate as validate_openapi
 
-from support import EVENTS, QUBO, ROOT, Workplace, validate_event
+from support import EVENTS, LONG, QUBO, ROOT, Workplace, validate_event
 
 BELL = {"circuit": {"num_qubits": 2, "num_clbits": 2, "parameters": [],
                     "instructions": [["h", [0]], ["cx", [0, 1]], ["measure", [0], [], 0], ["measure", [1], [], 1]]}, "shots": 100}
@@ -99,8 +99,7 @@ class Api(unittest.TestCase):
         return [(b["id"], b["event"], b["data"]) for b in blocks if "id" in b]
 
     def test_a_running_job_can_be_cancelled(self):
-        edges = [[i, (i * 7 + k) % 200, 1.0] for i in range(200) for k in range(1, 4) if i < (i * 7 + k) % 200]
-        job = self.submit({"problem": {"type": "max_cut", "num_nodes": 200, "edges": [list(e) for e in {tuple(e) for e in edges}]}, "limits": {"time": "60s"}})
+        job = self.submit(LONG)
         self.answer("POST", f"/v1/jobs/{job}/cancel", {"reason": "test"}, status=202)
         self.assertEqual(self.server.finished(job, 10)["state"], "cancelled")
         self.assertIsNone(self.answer("GET", f"/v1/jobs/{job}")[1]["progress"])
@@ -110,8 +109,7 @@ class Api(unittest.TestCase):
         self.answer("GET", f"/v1/jobs/{job}/result", status=409)
 
     def test_a_job_is_put_aside_resumed_and_tried_again(self):
-        edges = [[i, (i * 7 + k) % 200, 1.0] for i in range(200) for k in range(1, 4) if i < (i * 7 + k) % 200]
-        job = self.submit({"problem": {"type": "max_cut", "num_nodes": 200, "edges": [list(e) for e in {tuple(e) for e in edges}]}, "limits": {"time": "60s"}})
+        job = self.submit(LONG)
         self.answer("POST", f"/v1/jobs/{job}/retry", status=409)
         while (view := self.answer("GET", f"/v1/jobs/{job}")[1])["progress"] is None:
             time.sleep(0.01)
@@ -200,20 +198,18 @@ class Events(unittest.TestCase):
 
     def test_every_event_of_jobs_of_every_kind_is_in_the_catalogue(self):
         faults = [{"on": "submit", "action": "refuse", "nth": 2}, {"on": "submit", "action": "accept_late", "delay_ms": 2500, "nth": 3}]
-        edges = [[i, j, 1 + (i * 7 + j * 13) % 5] for i in range(300) for j in range(i + 1, 300) if (i * i * 31 + j * j * 17 + i * j * 7) % 11 < 2]
-        long = {"problem": {"type": "max_cut", "num_nodes": 300, "edges": edges}, "limits": {"time": "60s"}}
         with self.place.device(faults=faults) as device:
             environment = {"TANDEM_LAB_DEVICE_URL": device.url, "TANDEM_LAB_SETTLE_WINDOW": "300ms"}
             with self.place.serve(environment=environment) as server:
                 seen = set()
                 for name, document, state, wanted in (
-                        ("local", {**long, "limits": {"time": "100ms"}}, "succeeded", {"job.queued", "job.started", "job.planned", "round.started", "step.finished", "job.succeeded"}),
+                        ("local", {**LONG, "limits": {"time": "100ms"}}, "succeeded", {"job.queued", "job.started", "job.planned", "round.started", "step.finished", "job.succeeded"}),
                         ("device", self.job(name="device"), "succeeded", {"submission.reserved", "submission.intent", "submission.confirmed",
                                                                          "submission.terminal", "submission.settled"}),
                         ("refused", self.job(name="refused"), "succeeded", {"submission.refused"}),
                         ("lost", self.job(name="lost"), "succeeded", {"submission.ambiguous", "submission.held"}),
                         ("no plan", self.job(name="no plan", limits={}, fallbacks=[]), "failed", {"job.failed"}),
-                        ("too slow", {**long, "limits": {"time": "1s", "total_time": "1s"}}, "expired", {"job.expired"})):
+                        ("too slow", {**LONG, "limits": {"time": "1s", "total_time": "1s"}}, "expired", {"job.expired"})):
                     with self.subTest(name):
                         job = self.submit(server, document)
                         self.assertEqual(server.finished(job)["state"], state)
@@ -222,7 +218,7 @@ class Events(unittest.TestCase):
                         seen |= set(types)
                         if name == "lost":
                             self.orphan(server, job)
-                job = self.submit(server, long)
+                job = self.submit(server, LONG)
                 while "job.started" not in self.events(server, job):
                     pass
                 self.assertEqual(server.request("POST", f"/v1/jobs/{job}/cancel", {"reason": "enough"})[0], 202)

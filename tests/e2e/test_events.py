@@ -5,10 +5,7 @@ import threading
 import unittest
 import urllib.parse
 
-from support import Workplace
-
-EDGES = [[i, j, 1 + (i * 7 + j * 13) % 5] for i in range(200) for j in range(i + 1, 200) if (i * i * 31 + j * j * 17 + i * j * 7) % 11 < 2]
-LONG = {"problem": {"type": "max_cut", "num_nodes": 200, "edges": EDGES}, "limits": {"time": "60s"}}
+from support import LONG, Workplace
 
 
 class Stream:
