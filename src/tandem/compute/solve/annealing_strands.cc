@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tandem/base/rng.h"
+#include "tandem/compute/solve/outcome.h"
 
 namespace tandem::solve {
 
@@ -152,7 +153,7 @@ std::unique_ptr<AnnealingStrand> make_replica_strand(const ReplicaModel& model, 
                                .sweeps_first = share.sweeps,
                                .candidates_max = share.candidates_max,
                                .temperatures = temperatures};
-  for (std::size_t k = share.index; k < starts.size(); k += share.count) options.starts.push_back(starts[k]);
+  options.starts = starts_of(starts, share.index, share.count);
   return std::make_unique<ReplicaStrand>(model, std::move(options));
 }
 

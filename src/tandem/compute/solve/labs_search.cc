@@ -46,10 +46,7 @@ class LabsSearch final : public TabuSearch {
   void end_search() override { std::fill_n(arrays_.tabu_until, lanes_, Lane{0}); }
   void start_search() override {}
   std::size_t least_of(std::span<const std::uint32_t> variables) const override {
-    std::size_t out = 0;
-    for (std::size_t k = 1; k < variables.size(); ++k)
-      if (value(variables[k]) < value(variables[out])) out = k;
-    return out;
+    return place_of_least(variables, [&](std::uint32_t i) { return value(i); });
   }
 
   void lay_out() {

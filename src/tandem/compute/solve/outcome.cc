@@ -35,6 +35,15 @@ Result<void> check_input(const SolverInfo& info, const Model& model, const Solve
 
 std::size_t num_strands(const SolveOptions& options) { return std::max<std::size_t>(1, options.strands); }
 
+std::size_t candidates_kept(const SolveOptions& options) { return std::max<std::uint64_t>(1, options.candidates_max); }
+
+std::vector<problem::Assignment> starts_of(std::span<const problem::Assignment> starts, std::size_t strand,
+                                           std::size_t count) {
+  std::vector<problem::Assignment> out;
+  for (std::size_t k = strand; k < starts.size(); k += count) out.push_back(starts[k]);
+  return out;
+}
+
 std::uint64_t rounds_allowed(const SolveOptions& options, const SolveContext& context, std::uint64_t by_itself) {
   const bool ends = context.stop.stop_possible() || !options.work.units.empty();
   return ends ? UINT64_MAX : by_itself;

@@ -21,11 +21,18 @@ Result<void> check_input(const SolverInfo& info, const Model& model, const Solve
 /// Strands asked for, at least one.
 std::size_t num_strands(const SolveOptions& options);
 
+/// Candidates that are wanted, at least one.
+std::size_t candidates_kept(const SolveOptions& options);
+
 /// Rounds that a race may take: without a stop token or limits nothing else would end it.
 std::uint64_t rounds_allowed(const SolveOptions& options, const SolveContext& context, std::uint64_t by_itself);
 
 /// The starts of `options` as bits.
 std::vector<problem::Assignment> start_bits(const Model& model, const SolveOptions& options);
+
+/// Those of one strand of `count`: every start is somebody's, dealt one after the other.
+std::vector<problem::Assignment> starts_of(std::span<const problem::Assignment> starts, std::size_t strand,
+                                           std::size_t count);
 
 /// So that no answer is worse than a start, however little was done.
 void offer_starts(Archive& found, const SearchModel& search, std::span<const problem::Assignment> bits);

@@ -114,7 +114,7 @@ class AnnealingSolver final : public Solver {
       found.insert(found.end(), results.begin(), results.end());
     }
     if (found.empty()) {
-      Archive archive(std::max<std::uint64_t>(1, options.candidates_max));
+      Archive archive(candidates_kept(options));
       for (const auto& strand : strands) {
         if (strand->units() > 0) static_cast<const AnnealingStrand&>(*strand).collect(archive);
       }

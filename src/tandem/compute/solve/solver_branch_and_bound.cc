@@ -55,7 +55,7 @@ class BranchAndBoundSolver final : public Solver {
               options.work, context);
     const StopReason reason = race.run(strands, kRounds, [](std::uint64_t) {});
 
-    Archive archive(std::max<std::uint64_t>(1, options.candidates_max));
+    Archive archive(candidates_kept(options));
     tree.collect(archive);
     if (archive.empty()) return unsearched_outcome(model, options, context, work_done(strands), kUnitName);
     offer_starts(archive, search, reduced.restrict(start_bits(model, options)));

@@ -99,7 +99,7 @@ class ConstrainedSolver final : public Solver {
     const std::size_t count = num_strands(options);
     if (cqm.num_variables() == 0 && !cqm.feasible({})) return fail_infeasible(cqm);
     if (cqm.num_variables() == 0) return empty_outcome(model, count, kUnitName);
-    const std::size_t kept = std::max<std::uint64_t>(1, options.candidates_max);
+    const std::size_t kept = candidates_kept(options);
     TANDEM_TRY_ASSIGN(const SearchModel objective,
                       SearchModel::create(cqm.objective(), options.memory_bytes_max, context.isa, context.stop));
     const std::uint64_t needed =
@@ -114,7 +114,7 @@ class ConstrainedSolver final : public Solver {
     for (std::size_t i = 0; i < count; ++i) {
       throw_if(context.stop);
       ConstrainedOptions own{.seed = derive_seed(options.seed, i), .candidates_max = kept};
-      for (std::size_t k = i; k < starts.size(); k += count) own.starts.push_back(starts[k]);
+      own.starts = starts_of(starts, i, count);
       strands.push_back(std::make_unique<ConstrainedStrand>(form, std::move(own)));
     }
     const auto of = [&](std::size_t i) -> ConstrainedStrand& { return static_cast<ConstrainedStrand&>(*strands[i]); };

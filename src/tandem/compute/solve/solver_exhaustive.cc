@@ -29,10 +29,10 @@ class ExhaustiveSolver final : public Solver {
     return within_limits(model, options, context, 1, kUnitName, [&]() -> Result<SolveOutcome> {
       if (const auto* cqm = std::get_if<problem::Cqm>(&model)) {
         const ConstraintModel constraints(*cqm);
-        SweepOptions own{.candidates_max = kept(options), .cqm = cqm, .constraints = &constraints};
+        SweepOptions own{.candidates_max = candidates_kept(options), .cqm = cqm, .constraints = &constraints};
         return run_quadratic(model, cqm->objective(), std::move(own), options, context);
       }
-      SweepOptions own{.candidates_max = kept(options)};
+      SweepOptions own{.candidates_max = candidates_kept(options)};
       if (const auto* bqm = std::get_if<problem::Bqm>(&model)) {
         return run_quadratic(model, *bqm, std::move(own), options, context);
       }
@@ -45,8 +45,6 @@ class ExhaustiveSolver final : public Solver {
   }
 
  private:
-  static std::size_t kept(const SolveOptions& options) { return std::max<std::uint64_t>(1, options.candidates_max); }
-
   static Result<SolveOutcome> run_quadratic(const Model& model, const problem::Bqm& bqm, SweepOptions own,
                                             const SolveOptions& options, const SolveContext& context) {
     TANDEM_TRY_ASSIGN(const SearchModel search,

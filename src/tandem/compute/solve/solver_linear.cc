@@ -51,7 +51,7 @@ class LinearSolver final : public Solver {
                       SearchModel::create(cqm.objective(), options.memory_bytes_max, context.isa, context.stop));
     TANDEM_TRY(check_memory(objective.bytes() + ConstraintModel::bytes(cqm) + LinearSearch::bytes(cqm), options));
     const ConstraintModel constraints(cqm);
-    const std::size_t kept = std::max<std::uint64_t>(1, options.candidates_max);
+    const std::size_t kept = candidates_kept(options);
     std::vector<std::unique_ptr<Strand>> strands;
     strands.push_back(
         std::make_unique<LinearStrand>(ConstrainedForm{.cqm = cqm, .objective = objective, .constraints = constraints},

@@ -74,8 +74,8 @@ class Portfolio {
     if (line.replicas > 0) replica_model_ = std::make_unique<ReplicaModel>(search, stop);
     for (std::size_t i = 0; i < num_strands(options); ++i) {
       const std::uint64_t seed = derive_seed(options.seed, i);
-      EngineOptions own{.candidates_max = kept(options), .stop = stop};
-      for (std::size_t k = i; k < starts.size(); k += num_strands(options)) own.starts.push_back(starts[k]);
+      EngineOptions own{.candidates_max = candidates_kept(options), .stop = stop};
+      own.starts = starts_of(starts, i, num_strands(options));
       auto strand = std::make_unique<MixedStrand>();
       std::uint64_t engine = 0;
       const auto next = [&]() -> const EngineOptions& {
@@ -95,10 +95,9 @@ class Portfolio {
     }
   }
 
-  static std::size_t kept(const SolveOptions& options) { return std::max<std::uint64_t>(1, options.candidates_max); }
   static std::uint64_t bytes(const SearchModel& search, const SolveOptions& options) {
     const Line line = Line::of(search);
-    const std::size_t count = kept(options);
+    const std::size_t count = candidates_kept(options);
     std::uint64_t strand = MemeticSearch::bytes(search, count);
     if (line.annealing > 0) strand += AnnealingSearch::bytes(search.size(), count);
     if (line.replicas > 0) strand += ReplicaSearch::bytes(search.size(), count);
@@ -159,7 +158,7 @@ class Portfolio {
   }
 
   Archive collect(const SolveOptions& options) const {
-    Archive out(kept(options));
+    Archive out(candidates_kept(options));
     for (const MixedStrand* strand : mixed_) strand->collect(out);
     return out;
   }

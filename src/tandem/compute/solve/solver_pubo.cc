@@ -25,9 +25,8 @@ Strands make_strands(const Model& model, const SolveOptions& options,
   const std::size_t count = num_strands(options);
   Strands strands;
   for (std::size_t i = 0; i < count; ++i) {
-    EngineOptions own{.seed = derive_seed(options.seed, i),
-                      .candidates_max = std::max<std::uint64_t>(1, options.candidates_max)};
-    for (std::size_t k = i; k < starts.size(); k += count) own.starts.push_back(starts[k]);
+    EngineOptions own{.seed = derive_seed(options.seed, i), .candidates_max = candidates_kept(options)};
+    own.starts = starts_of(starts, i, count);
     auto strand = std::make_unique<MixedStrand>();
     furnish(*strand, std::move(own));
     strands.push_back(std::move(strand));
@@ -112,7 +111,7 @@ class PuboSolver final : public Solver {
                .target = options.target ? form.energy_at_most(*options.target) : std::nullopt},
               options.work, context);
     const StopReason reason = race.run(strands, lengths, [&](std::uint64_t round) { exchange(strands, round); });
-    Archive archive(std::max<std::uint64_t>(1, options.candidates_max));
+    Archive archive(candidates_kept(options));
     for (const auto& strand : strands) static_cast<const MixedStrand&>(*strand).collect(archive);
     if (archive.empty()) return unsearched_outcome(model, options, context, work_done(strands), kUnitName);
     SolveOutcome outcome;

@@ -40,7 +40,7 @@ class TabuSolver final : public Solver {
     for (std::size_t i = 0; i < count; ++i) {
       throw_if(context.stop);
       MemeticOptions own{.seed = derive_seed(options.seed, i), .candidates_max = options.candidates_max};
-      for (std::size_t k = i; k < starts.size(); k += count) own.starts.push_back(starts[k]);
+      own.starts = starts_of(starts, i, count);
       strands.push_back(std::make_unique<MemeticStrand>(search, std::move(own)));
     }
     const auto of = [&](std::size_t i) -> MemeticSearch& { return static_cast<MemeticStrand&>(*strands[i]).search(); };
@@ -65,7 +65,7 @@ class TabuSolver final : public Solver {
       }
     });
 
-    Archive archive(std::max<std::uint64_t>(1, options.candidates_max));
+    Archive archive(candidates_kept(options));
     for (std::size_t i = 0; i < count; ++i) of(i).collect(archive);
     if (archive.empty()) return unsearched_outcome(model, options, context, work_done(strands), "flips");
     offer_starts(archive, search, starts);

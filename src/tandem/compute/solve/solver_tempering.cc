@@ -36,8 +36,6 @@ class TemperingSolver final : public Solver {
   }
 
  private:
-  static std::size_t kept(const SolveOptions& options) { return std::max<std::uint64_t>(1, options.candidates_max); }
-
   static Result<SolveOutcome> run(const Model& model, const SolveOptions& options, const SolveContext& context,
                                   std::size_t count) {
     TANDEM_TRY_ASSIGN(
@@ -49,7 +47,7 @@ class TemperingSolver final : public Solver {
           "the solver tempering takes models whose integer fields fit lanes of 32 bits, and these do not; use the "
           "solver annealing");
     }
-    const std::uint64_t strand_bytes = TemperingSearch::bytes(search.size(), kept(options));
+    const std::uint64_t strand_bytes = TemperingSearch::bytes(search.size(), candidates_kept(options));
     TANDEM_TRY(check_memory(search.bytes() + ReplicaModel::bytes(search) + count * strand_bytes, options));
     const ReplicaModel replicas(search, context.stop);
     const Temperatures temperatures = measure_temperatures(search, context.stop);
@@ -58,8 +56,8 @@ class TemperingSolver final : public Solver {
     std::vector<MixedStrand*> mixed;
     for (std::size_t i = 0; i < count; ++i) {
       throw_if(context.stop);
-      EngineOptions own{.seed = derive_seed(options.seed, i), .candidates_max = kept(options)};
-      for (std::size_t k = i; k < starts.size(); k += count) own.starts.push_back(starts[k]);
+      EngineOptions own{.seed = derive_seed(options.seed, i), .candidates_max = candidates_kept(options)};
+      own.starts = starts_of(starts, i, count);
       auto strand = std::make_unique<MixedStrand>();
       strand->add(make_tempering_engine(replicas, own, temperatures), 1);
       mixed.push_back(strand.get());
@@ -80,7 +78,7 @@ class TemperingSolver final : public Solver {
       }
     });
 
-    Archive archive(kept(options));
+    Archive archive(candidates_kept(options));
     for (const MixedStrand* strand : mixed) strand->collect(archive);
     if (archive.empty()) return unsearched_outcome(model, options, context, work_done(strands), kUnitName);
     offer_starts(archive, search, starts);

@@ -53,7 +53,7 @@ class TreewidthSolver final : public Solver {
                        .candidates_max = options.candidates_max,
                        .whole = i == 0,
                        .stop = context.stop};
-      for (std::size_t k = i; k < starts.size(); k += count) own.starts.push_back(starts[k]);
+      own.starts = starts_of(starts, i, count);
       strands.push_back(std::make_unique<WidthStrand>(search, std::move(own)));
     }
     const auto of = [&](std::size_t i) -> WidthSearch& { return static_cast<WidthStrand&>(*strands[i]).search(); };
@@ -71,7 +71,7 @@ class TreewidthSolver final : public Solver {
       }
     });
 
-    Archive archive(std::max<std::uint64_t>(1, options.candidates_max));
+    Archive archive(candidates_kept(options));
     for (std::size_t i = 0; i < count; ++i) of(i).collect(archive);
     if (archive.empty()) return unsearched_outcome(model, options, context, work_done(strands), kUnitName);
     offer_starts(archive, search, starts);

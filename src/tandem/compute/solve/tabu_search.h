@@ -62,6 +62,14 @@ class TabuSearch {
   bool better() const { return !has_best_ || energy_ < best_energy_; }
   /// Keeps where the search stands, which is better() and a local optimum.
   void note();
+  /// Where among `variables` the number that `value_of` gives is least.
+  template <class ValueOf>
+  static std::size_t place_of_least(std::span<const std::uint32_t> variables, const ValueOf& value_of) {
+    std::size_t out = 0;
+    for (std::size_t k = 1; k < variables.size(); ++k)
+      if (value_of(variables[k]) < value_of(variables[out])) out = k;
+    return out;
+  }
 
   Xoshiro256 rng_{0};
   std::int32_t iteration_ = 0;

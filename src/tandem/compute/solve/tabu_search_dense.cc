@@ -79,11 +79,7 @@ class DenseTabuSearch final : public TabuSearch {
   }
 
   std::size_t least_of(std::span<const std::uint32_t> variables) const override {
-    std::size_t out = 0;
-    for (std::size_t k = 1; k < variables.size(); ++k) {
-      if (flip_[variables[k]] < flip_[variables[out]]) out = k;
-    }
-    return out;
+    return place_of_least(variables, [&](std::uint32_t i) { return flip_[i]; });
   }
 
   void end_search() override {

@@ -30,6 +30,12 @@ using Memory = std::unique_ptr<Real[], FreeDeleter>;
 template <class Real>
 Memory<Real> allocate(std::uint64_t count);
 
+/// Where in blocks the real part of a place stands; its imaginary part stands kLanes behind it.
+template <class Real>
+constexpr std::uint64_t re_at(std::uint64_t place) {
+  return place / kLanes<Real> * 2 * kLanes<Real> + place % kLanes<Real>;
+}
+
 struct StateVector::Amplitudes {
   std::uint32_t num_qubits = 0;
   std::uint32_t num_bits = 0;  ///< of places: at least kLaneBits; bits without a qubit stay 0
@@ -40,13 +46,10 @@ struct StateVector::Amplitudes {
   std::uint32_t share_bits() const { return std::min(num_bits, kShareBits); }
   std::uint64_t share_size() const { return std::uint64_t{1} << share_bits(); }
   std::uint64_t num_shares() const { return size() >> share_bits(); }
-  static std::uint64_t at(std::uint64_t place) {
-    return place / kLanes<double> * 2 * kLanes<double> + place % kLanes<double>;
-  }
-  const double* re(std::uint64_t place) const { return memory.get() + at(place); }
-  const double* im(std::uint64_t place) const { return memory.get() + at(place) + kLanes<double>; }
-  double* re(std::uint64_t place) { return memory.get() + at(place); }
-  double* im(std::uint64_t place) { return memory.get() + at(place) + kLanes<double>; }
+  const double* re(std::uint64_t place) const { return memory.get() + re_at<double>(place); }
+  const double* im(std::uint64_t place) const { return re(place) + kLanes<double>; }
+  double* re(std::uint64_t place) { return memory.get() + re_at<double>(place); }
+  double* im(std::uint64_t place) { return re(place) + kLanes<double>; }
   double weight(std::uint64_t place) const { return *re(place) * *re(place) + *im(place) * *im(place); }
 };
 

@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "tandem/base/assert.h"
+#include "tandem/compute/statevector/amplitudes.h"
 
 namespace tandem::statevector {
 namespace {
@@ -92,10 +93,8 @@ void PhaseGroup<Real>::prepare(const TileBits& tile_bits) {
   const auto in_blocks = [&](simd::AlignedVector<Real>& out) {
     out.resize(2 * size);
     for (std::size_t at = 0; at < size; ++at) {
-      const std::size_t block = at >> kLaneBits<Real>;
-      const std::size_t lane = at & (kLanes<Real> - 1);
-      out[block * 2 * kLanes<Real> + lane] = static_cast<Real>(factors[at].real());
-      out[block * 2 * kLanes<Real> + kLanes<Real> + lane] = static_cast<Real>(factors[at].imag());
+      out[re_at<Real>(at)] = static_cast<Real>(factors[at].real());
+      out[re_at<Real>(at) + kLanes<Real>] = static_cast<Real>(factors[at].imag());
     }
   };
   in_blocks(base_);

@@ -74,12 +74,7 @@ void work_on(const Stage<Real>& stage, Real* tile, std::uint64_t base, Real* tab
     if (const auto* const phases = std::get_if<PhaseGroup<Real>>(&work)) {
       phases->apply(tile, base, table, kernels);
     } else if (const auto* const turns = std::get_if<TurnWork<Real>>(&work)) {
-      if (turns->on_lanes) {
-        kernels.turn_lanes(tile, num_blocks, turns->turns.data(), turns->turns.size());
-      } else {
-        for (std::size_t i = 0; i < turns->turns.size(); i += 3)
-          kernels.turn(tile, num_blocks, turns->turns.data() + i, std::min<std::size_t>(3, turns->turns.size() - i));
-      }
+      (turns->on_lanes ? kernels.turn_lanes : kernels.turn)(tile, num_blocks, turns->turns.data(), turns->turns.size());
     } else {
       std::get<TileGate<Real>>(work).apply(tile, num_blocks, base, kernels);
     }

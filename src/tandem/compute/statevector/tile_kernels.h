@@ -41,7 +41,7 @@ struct PairWork {
 
 template <class Real>
 struct TileKernels {
-  /// One to three turns about one axis, on different bits above the lanes, ascending.
+  /// Turns about one axis, on different bits above the lanes, ascending; as many share a reading of the tile as registers allow.
   void (*turn)(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count);
   /// Turns on lanes, one after the other.
   void (*turn_lanes)(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count);
