@@ -42,15 +42,15 @@ backend::BackendInfo absent_device() {
 
 }  // namespace
 
-Result<std::unique_ptr<Http>> make_http(const Settings& settings, Machine& machine,
+Result<std::unique_ptr<Http>> make_http(const Settings& settings, Machine& machine, Executor& executor,
                                         const std::vector<std::string>& servers) {
-  client::ClientOptions options{.allow = servers};
+  client::ClientOptions options{
+      .allow = servers, .proxy = settings.string("egress.proxy"), .ca_file = settings.string("egress.ca_file")};
   if (!servers.empty()) options.response_bytes_max = kServerAnswerBytesMax;
   if (const std::string device = settings.string("lab.device_url"); !device.empty())
     options.allow.push_back(host_and_port(device));
-  return client::CurlHttp::create(std::move(options), machine.clock).map([](std::unique_ptr<client::CurlHttp> http) {
-    return std::unique_ptr<Http>(std::move(http));
-  });
+  return client::CurlHttp::create(std::move(options), machine.clock, executor)
+      .map([](std::unique_ptr<client::CurlHttp> http) { return std::unique_ptr<Http>(std::move(http)); });
 }
 
 Result<std::unique_ptr<backend::BackendRegistry>> make_backends(const Settings& settings, Executor& executor,

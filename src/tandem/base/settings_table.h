@@ -9,7 +9,7 @@
 namespace tandem::settings {
 
 /// Every setting, in the order of contract/settings.json.
-inline constexpr std::array<SettingRecord, 28> kTable{{
+inline constexpr std::array<SettingRecord, 30> kTable{{
     {.name = "data.dir",
      .type = SettingType::kPath,
      .default_value = "",
@@ -199,6 +199,20 @@ inline constexpr std::array<SettingRecord, 28> kTable{{
      .max = 86400000,
      .values = "",
      .meaning = "How long a command goes on asking a server that is away, as while it is restarted, before it ends with an error."},
+    {.name = "egress.proxy",
+     .type = SettingType::kUrl,
+     .default_value = "",
+     .min = 0,
+     .max = 0,
+     .values = "http",
+     .meaning = "HTTP proxy through which providers are reached, http://host:port; this machine itself never is. Empty: none; the environment's proxy is ignored."},
+    {.name = "egress.ca_file",
+     .type = SettingType::kPath,
+     .default_value = "",
+     .min = 0,
+     .max = 0,
+     .values = "",
+     .meaning = "PEM file of the certificate authorities to trust instead of the system's. Verification is never off."},
     {.name = "log.level",
      .type = SettingType::kString,
      .default_value = "warning",
