@@ -153,7 +153,7 @@ std::string solver_refusal(const RouteInput& input, const BackendFacts& facts, b
                            Place place = Place::kAny) {
   const BackendInfo& info = facts.backend->info();
   if (!info.takes_solve) return "it solves no optimisation problems";
-  std::string refusal = policy_refusal(*input.spec, info, place);
+  std::string refusal = policy_refusal(input, info, place);
   if (refusal.empty()) refusal = availability_refusal(facts);
   if (refusal.empty()) refusal = shape_refusal(input, info, encoded);
   if (refusal.empty()) refusal = money_refusal(*input.spec, facts, 1);
@@ -165,7 +165,7 @@ std::string solver_refusal(const RouteInput& input, const BackendFacts& facts, b
 std::string program_refusal(const RouteInput& input, const BackendFacts& facts, Place place = Place::kAny) {
   const BackendInfo& info = facts.backend->info();
   if (!info.takes_program) return "it runs no circuits";
-  std::string refusal = policy_refusal(*input.spec, info, place);
+  std::string refusal = policy_refusal(input, info, place);
   if (refusal.empty()) refusal = availability_refusal(facts);
   if (refusal.empty()) {
     const backend::ProgramWork work{.pubs = input.spec->program().pubs, .seed = input.spec->seed};
@@ -173,6 +173,12 @@ std::string program_refusal(const RouteInput& input, const BackendFacts& facts, 
   }
   if (refusal.empty()) refusal = money_refusal(*input.spec, facts, 1);
   return refusal;
+}
+
+/// What runs here, and whoever is of the vendor that a rule prefers, where one does.
+bool is_preferred(const RouteInput& input, const BackendInfo& info) {
+  const std::string vendor = input.rules == nullptr ? "" : input.rules->preferred_vendor(input.subject);
+  return vendor.empty() || info.access == job::Access::kLocal || info.vendor == vendor;
 }
 
 std::vector<Ranked> rank_solvers(const RouteInput& input) {
@@ -202,12 +208,13 @@ std::vector<Ranked> rank_solvers(const RouteInput& input) {
 /// Quantum backends as refiners of the core.
 std::vector<Candidate> rank_refiners(const RouteInput& input) {
   std::vector<Candidate> out;
+  std::vector<bool> preferred;
   const job::Refinement& refinement = input.spec->refinement;
   for (const BackendFacts& facts : input.backends) {
     const BackendInfo& info = facts.backend->info();
     if (info.takes_solve) continue;
     Candidate candidate = candidate_of(facts, "qaoa");
-    std::string refusal = policy_refusal(*input.spec, info);
+    std::string refusal = policy_refusal(input, info);
     if (refusal.empty()) refusal = availability_refusal(facts);
     if (refusal.empty() && refinement.mode == job::RefineMode::kOff) refusal = "refinement.mode is off";
     if (refusal.empty() && !info.takes_program) refusal = "it runs no circuits";
@@ -224,8 +231,14 @@ std::vector<Candidate> rank_refiners(const RouteInput& input) {
                                          std::min(info.qubits_max, refinement.core_max), input.probe.num_variables)
                            : std::move(refusal);
     out.push_back(std::move(candidate));
+    preferred.push_back(is_preferred(input, info));
   }
-  return out;
+  // Money that does not last for all goes to the preferred vendor first.
+  std::vector<Candidate> sorted;
+  for (const bool first : {true, false})
+    for (std::size_t i = 0; i < out.size(); ++i)
+      if (preferred[i] == first) sorted.push_back(std::move(out[i]));
+  return sorted;
 }
 
 PlanStep solve_step(StepKind kind, const std::string& backend, std::vector<job::Fallback> fallbacks,
@@ -463,7 +476,7 @@ std::optional<std::size_t> absent_with_fallback(const RouteInput& input) {
   if (!answered) return std::nullopt;
   for (std::size_t i = 0; i < input.backends.size(); ++i) {
     const BackendInfo& info = input.backends[i].backend->info();
-    const bool allowed = info.takes_program && policy_refusal(spec, info).empty();
+    const bool allowed = info.takes_program && policy_refusal(input, info).empty();
     if (allowed && !availability_refusal(input.backends[i]).empty()) return i;
   }
   return std::nullopt;
@@ -490,11 +503,12 @@ Result<Plan> plan_program(const RouteInput& input) {
   }
   if (feasible.empty())
     return fail(errors::kNoPlan, "no backend can run this program: {}", join_refusals(plan.candidates));
-  // Free work first, then hardware before emulation; the order of the registry decides the rest.
+  // Free work first, then the preferred vendor, then hardware before emulation; the order of the registry decides the rest.
   std::stable_sort(feasible.begin(), feasible.end(), [&](std::size_t a, std::size_t b) {
     const auto rank = [&](std::size_t i) {
       const Candidate& c = plan.candidates[i];
-      return (c.estimate.cost.value_or(job::Money{0}).usd_micros > 0 ? 2 : 0) + (c.emulated ? 1 : 0);
+      return (c.estimate.cost.value_or(job::Money{0}).usd_micros > 0 ? 4 : 0) +
+             (is_preferred(input, input.backends[i].backend->info()) ? 0 : 2) + (c.emulated ? 1 : 0);
     };
     return rank(a) < rank(b);
   });
@@ -535,6 +549,21 @@ Plan plan_noop(const job::JobSpec& spec, std::uint32_t steps) {
   return plan;
 }
 
+/// Whether the plan asks a backend of the tier, now or as a fallback.
+bool uses_tier(const RouteInput& input, const Plan& plan, Tier tier) {
+  const std::vector<std::string> used = plan.backends();
+  return std::any_of(input.backends.begin(), input.backends.end(), [&](const BackendFacts& facts) {
+    const BackendInfo& info = facts.backend->info();
+    return info.tier == tier && std::find(used.begin(), used.end(), info.id.value) != used.end();
+  });
+}
+
+std::string approval_words(const job::ApprovalNeed& need) {
+  return fmt::format("The policy rule '{}' wants {} of role {} to approve it: {}.", need.rule,
+                     need.approvers == 1 ? "one person" : fmt::format("{} people", need.approvers), need.role,
+                     need.reason);
+}
+
 }  // namespace
 
 Result<Plan> make_plan(const RouteInput& input) {
@@ -548,12 +577,40 @@ Result<Plan> make_plan(const RouteInput& input) {
     return plan_problem(input);
   };
   TANDEM_TRY_ASSIGN(Plan plan, plan_work());
-  const Json document = {{"backends", input.spec->policy.backends},
-                         {"avoid", input.spec->policy.avoid},
-                         {"allow_emulated", input.spec->policy.allow_emulated},
-                         {"allow_qpu", input.spec->policy.allow_qpu}};
-  plan.policy_digest = sha256(canonical_json(document)).hex();
+  if (input.rules != nullptr) {
+    plan.approvals = input.rules->needs(
+        input.subject, {.cost_max = plan.cost_max_needed, .any_qpu = uses_tier(input, plan, Tier::kQpu)});
+    for (const job::ApprovalNeed& need : plan.approvals) plan.reasons.push_back(approval_words(need));
+  }
+  plan.policy_digest = policy_digest(input);
   return plan;
+}
+
+std::string policy_digest(const RouteInput& input) {
+  Json document = {{"backends", input.spec->policy.backends},
+                   {"avoid", input.spec->policy.avoid},
+                   {"allow_emulated", input.spec->policy.allow_emulated},
+                   {"allow_qpu", input.spec->policy.allow_qpu}};
+  if (input.rules != nullptr && !input.rules->empty()) document["house"] = input.rules->applying(input.subject);
+  return sha256(canonical_json(document)).hex();
+}
+
+std::string simulation_key(const job::JobSpec& spec, std::string_view version) {
+  Json out = {{"version", version}};
+  if (spec.is_program()) {
+    Json circuits = Json::array();
+    for (const circuit::Pub& pub : spec.program().pubs) {
+      Json document = pub.document();
+      document.erase("shots");
+      circuits.push_back(std::move(document));
+    }
+    out["circuits"] = std::move(circuits);
+  } else {
+    out["problem"] = spec.problem()->type();
+    out["method"] = "qaoa";
+    out["layers"] = spec.refinement.layers;
+  }
+  return sha256(canonical_json(out)).hex();
 }
 
 std::optional<backend::Work> representative_work(const job::JobSpec& spec, const Probe& probe,
