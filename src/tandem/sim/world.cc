@@ -311,10 +311,8 @@ void World::decide(const engine::JobView& job) {
     return ask([id = job.id](engine::Engine& engine) { return engine.cancel(id, "user:sim", "it takes too long"); });
   }
   constexpr std::string_view kUsers[] = {"ann", "bob", "cem", "sim"};
-  const identity::Principal person{.tenant = job.tenant,
-                                   .user = std::string(kUsers[who % 4]),
-                                   .roles = {identity::Role::kApprover},
-                                   .projects = {}};
+  const identity::Principal person{
+      .tenant = job.tenant, .user = std::string(kUsers[who % 4]), .roles = {identity::Role::kApprover}, .projects = {}};
   const bool yes = scheduler_.chance(0.9);
   ask([id = *asked, person, yes](engine::Engine& engine) -> Result<void> {
     return engine

@@ -5,11 +5,11 @@
 #include <functional>
 
 #include "tandem/base/assert.h"
-#include "tandem/base/hash.h"
 #include "tandem/base/text.h"
 #include "tandem/hybrid/refine/refine.h"
 #include "tandem/model/problem/noop.h"
 #include "tandem/orchestrate/route/chain.h"
+#include "tandem/orchestrate/route/house_rules.h"
 
 namespace tandem::route {
 namespace {
@@ -173,12 +173,6 @@ std::string program_refusal(const RouteInput& input, const BackendFacts& facts, 
   }
   if (refusal.empty()) refusal = money_refusal(*input.spec, facts, 1);
   return refusal;
-}
-
-/// What runs here, and whoever is of the vendor that a rule prefers, where one does.
-bool is_preferred(const RouteInput& input, const BackendInfo& info) {
-  const std::string vendor = input.rules == nullptr ? "" : input.rules->preferred_vendor(input.subject);
-  return vendor.empty() || info.access == job::Access::kLocal || info.vendor == vendor;
 }
 
 std::vector<Ranked> rank_solvers(const RouteInput& input) {
@@ -549,21 +543,6 @@ Plan plan_noop(const job::JobSpec& spec, std::uint32_t steps) {
   return plan;
 }
 
-/// Whether the plan asks a backend of the tier, now or as a fallback.
-bool uses_tier(const RouteInput& input, const Plan& plan, Tier tier) {
-  const std::vector<std::string> used = plan.backends();
-  return std::any_of(input.backends.begin(), input.backends.end(), [&](const BackendFacts& facts) {
-    const BackendInfo& info = facts.backend->info();
-    return info.tier == tier && std::find(used.begin(), used.end(), info.id.value) != used.end();
-  });
-}
-
-std::string approval_words(const job::ApprovalNeed& need) {
-  return fmt::format("The policy rule '{}' wants {} of role {} to approve it: {}.", need.rule,
-                     need.approvers == 1 ? "one person" : fmt::format("{} people", need.approvers), need.role,
-                     need.reason);
-}
-
 }  // namespace
 
 Result<Plan> make_plan(const RouteInput& input) {
@@ -577,40 +556,9 @@ Result<Plan> make_plan(const RouteInput& input) {
     return plan_problem(input);
   };
   TANDEM_TRY_ASSIGN(Plan plan, plan_work());
-  if (input.rules != nullptr) {
-    plan.approvals = input.rules->needs(
-        input.subject, {.cost_max = plan.cost_max_needed, .any_qpu = uses_tier(input, plan, Tier::kQpu)});
-    for (const job::ApprovalNeed& need : plan.approvals) plan.reasons.push_back(approval_words(need));
-  }
+  ask_people(input, plan);
   plan.policy_digest = policy_digest(input);
   return plan;
-}
-
-std::string policy_digest(const RouteInput& input) {
-  Json document = {{"backends", input.spec->policy.backends},
-                   {"avoid", input.spec->policy.avoid},
-                   {"allow_emulated", input.spec->policy.allow_emulated},
-                   {"allow_qpu", input.spec->policy.allow_qpu}};
-  if (input.rules != nullptr && !input.rules->empty()) document["house"] = input.rules->applying(input.subject);
-  return sha256(canonical_json(document)).hex();
-}
-
-std::string simulation_key(const job::JobSpec& spec, std::string_view version) {
-  Json out = {{"version", version}};
-  if (spec.is_program()) {
-    Json circuits = Json::array();
-    for (const circuit::Pub& pub : spec.program().pubs) {
-      Json document = pub.document();
-      document.erase("shots");
-      circuits.push_back(std::move(document));
-    }
-    out["circuits"] = std::move(circuits);
-  } else {
-    out["problem"] = spec.problem()->type();
-    out["method"] = "qaoa";
-    out["layers"] = spec.refinement.layers;
-  }
-  return sha256(canonical_json(out)).hex();
 }
 
 std::optional<backend::Work> representative_work(const job::JobSpec& spec, const Probe& probe,

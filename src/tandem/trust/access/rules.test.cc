@@ -45,7 +45,7 @@ Rules rules(const std::string& text) {
 TEST(Rules, without_a_file_nothing_is_refused_and_nobody_is_asked) {
   const Rules none;
   EXPECT_TRUE(none.empty());
-  EXPECT_EQ(none.refusal(kPilot, cloud("ionq", "us"), false), "");
+  EXPECT_EQ(none.refusal(kPilot, cloud("northern", "us"), false), "");
   EXPECT_THAT(none.needs(kPilot, {.cost_max = {1'000'000'000}, .any_qpu = true}), IsEmpty());
   EXPECT_FALSE(none.asks_for_simulation(kPilot));
 }
@@ -59,14 +59,14 @@ TEST(Rules, each_kind_of_rule_refuses_what_it_says_and_names_itself) {
     std::string words;
   };
   const std::vector<Case> cases = {
-      {"vendors: [lab]", cloud("ionq", "us"), cloud("lab", "us"), "the vendors lab, this one is ionq"},
+      {"vendors: [lab]", cloud("northern", "us"), cloud("lab", "us"), "the vendors lab, this one is northern"},
       {"vendors: []", cloud("lab", "us", Tier::kSimulator), here(Tier::kSimulator), "the vendors none"},
-      {"regions: [eu, uk]", cloud("ionq", "us"), cloud("ionq", "uk"), "the regions eu, uk, this one is us"},
-      {"regions: [eu]", cloud("ionq", ""), cloud("ionq", "eu"), "this one is not named"},
-      {"simulators_only: true", cloud("ionq", "us"), cloud("ionq", "us", Tier::kSimulator), "simulators only"},
-      {"data: [{tier: qpu, classes: [public]}]", cloud("ionq", "us"), cloud("ionq", "us", Tier::kSimulator),
+      {"regions: [eu, uk]", cloud("northern", "us"), cloud("northern", "uk"), "the regions eu, uk, this one is us"},
+      {"regions: [eu]", cloud("northern", ""), cloud("northern", "eu"), "this one is not named"},
+      {"simulators_only: true", cloud("northern", "us"), cloud("northern", "us", Tier::kSimulator), "simulators only"},
+      {"data: [{tier: qpu, classes: [public]}]", cloud("northern", "us"), cloud("northern", "us", Tier::kSimulator),
        "data of the classes public, and this job's is internal"},
-      {"data: [{vendor: ionq, classes: []}]", cloud("ionq", "us", Tier::kSimulator), cloud("lab", "us"),
+      {"data: [{vendor: northern, classes: []}]", cloud("northern", "us", Tier::kSimulator), cloud("lab", "us"),
        "classes none"},
   };
   for (const Case& one : cases) {
@@ -82,16 +82,16 @@ TEST(Rules, each_kind_of_rule_refuses_what_it_says_and_names_itself) {
 TEST(Rules, a_rule_applies_to_its_tenant_and_project_and_every_one_that_applies_counts) {
   const Rules read = rules(
       "rules:\n"
-      "- {name: acme, tenant: acme, vendors: [lab, ionq], requires_simulation: false}\n"
-      "- {name: fleet, tenant: acme, project: fleet, vendors: [ionq]}\n");
+      "- {name: acme, tenant: acme, vendors: [lab, northern], requires_simulation: false}\n"
+      "- {name: fleet, tenant: acme, project: fleet, vendors: [northern]}\n");
   Subject subject = kPilot;
   EXPECT_THAT(read.refusal(subject, cloud("lab", ""), true), HasSubstr("'fleet'"));
-  EXPECT_EQ(read.refusal(subject, cloud("ionq", ""), true), "");
+  EXPECT_EQ(read.refusal(subject, cloud("northern", ""), true), "");
   subject.project = "other";
   EXPECT_EQ(read.refusal(subject, cloud("lab", ""), true), "");
-  EXPECT_THAT(read.refusal(subject, cloud("rigetti", ""), true), HasSubstr("'acme'"));
+  EXPECT_THAT(read.refusal(subject, cloud("southern", ""), true), HasSubstr("'acme'"));
   subject.tenant = "beta";
-  EXPECT_EQ(read.refusal(subject, cloud("rigetti", ""), true), "");
+  EXPECT_EQ(read.refusal(subject, cloud("southern", ""), true), "");
 }
 
 TEST(Rules, hardware_waits_for_a_simulator_where_a_rule_says_so_and_for_pilots_by_default) {
@@ -152,9 +152,9 @@ TEST(Rules, people_are_asked_for_what_the_rule_names_and_told_why) {
 TEST(Rules, the_digest_changes_with_the_rules_that_apply_and_with_no_others) {
   const std::string mine = "- {name: a, tenant: acme, vendors: [lab]}\n";
   const Json before = rules("rules:\n" + mine).applying(kPilot);
-  EXPECT_EQ(rules("rules:\n" + mine + "- {name: b, tenant: beta, vendors: [ionq]}\n").applying(kPilot), before);
+  EXPECT_EQ(rules("rules:\n" + mine + "- {name: b, tenant: beta, vendors: [northern]}\n").applying(kPilot), before);
   EXPECT_NE(rules("rules:\n" + mine + "- {name: b, vendors: [lab]}\n").applying(kPilot), before);
-  EXPECT_NE(rules("rules:\n- {name: a, tenant: acme, vendors: [lab, ionq]}\n").applying(kPilot), before);
+  EXPECT_NE(rules("rules:\n- {name: a, tenant: acme, vendors: [lab, northern]}\n").applying(kPilot), before);
   EXPECT_TRUE(Rules().applying(kPilot).is_null());
 }
 
