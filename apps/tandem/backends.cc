@@ -37,6 +37,8 @@ backend::BackendInfo absent_device() {
           .metered = true,
           .takes_program = true,
           .conformance = "absent",
+          .vendor = "lab",
+          .region = "local",
           .best_for = "rehearsing paid quantum work"};
 }
 

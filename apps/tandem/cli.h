@@ -19,6 +19,8 @@ inline constexpr int kExitNotAccepted = 20;
 /// Two jobs, or a job and its replay, differ; a replay could not be compared.
 inline constexpr int kExitDifferent = 21;
 inline constexpr int kExitNotComparable = 22;
+/// The plan of the job waits for people to approve it.
+inline constexpr int kExitAwaitsApproval = 23;
 
 /// Global options and the command that was chosen.
 struct Cli {
@@ -31,18 +33,25 @@ struct Cli {
   Result<Settings> settings() const;
 };
 
-/// A service and what must live as long: the house of this process, or a client of the server that holds the directory.
+/// The service of whoever calls, and what must live as long: the house of this process, or a client of the server that holds the
+/// directory.
 struct Reached {
   std::unique_ptr<Log> log;
   std::unique_ptr<House> house;  ///< empty when a server answers
   std::unique_ptr<Executor> executor;
   std::unique_ptr<Http> http;
-  std::unique_ptr<service::Service> remote;
+  std::shared_ptr<service::Service> asked;  ///< empty for nobody
   std::string server;  ///< address, when a server answers
-  service::Service& service() { return house != nullptr ? house->service() : *remote; }
+  service::Service& service() { return *asked; }
+};
+/// In whose name a command asks.
+enum class Asks : std::uint8_t {
+  kForUser,  ///< in that of client.credential, where identity.file is set
+  kForNobody,  ///< it serves others
 };
 /// Opens the data directory, or talks to the server that holds it.
-Result<Reached> reach(Cli& cli, Role role);
+/// Errors: also those of the credential; 4101 not_authenticated - identity.file is set and nobody stands behind it.
+Result<Reached> reach(Cli& cli, Role role, Asks asks = Asks::kForUser);
 
 /// Prints a document for machines.
 void print_json(const Json& document);
@@ -89,6 +98,7 @@ void add_submit(CLI::App& app, Cli& cli);
 void add_plan(CLI::App& app, Cli& cli);
 void add_jobs(CLI::App& app, Cli& cli);
 void add_jobs_rm(CLI::App& jobs, Cli& cli);
+void add_approvals(CLI::App& app, Cli& cli);
 void add_explain(CLI::App& app, Cli& cli);
 void add_diff(CLI::App& app, Cli& cli);
 void add_replay(CLI::App& app, Cli& cli);
@@ -101,6 +111,7 @@ void add_doctor(CLI::App& app, Cli& cli);
 void add_store(CLI::App& app, Cli& cli);
 void add_serve(CLI::App& app, Cli& cli);
 void add_emulate(CLI::App& app, Cli& cli);
+void add_token(CLI::App& app, Cli& cli);
 void add_completion(CLI::App& app, Cli& cli);
 
 /// The words before the cursor when the shell asks what may follow them (`tandem completion words WORDS...`). Not a subcommand:

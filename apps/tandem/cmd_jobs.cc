@@ -103,33 +103,33 @@ Result<int> print_view(Cli& cli, Reached& reached, const JobId& id) {
   return 0;
 }
 
-using Stop = Result<void> (service::Service::*)(const JobId&, std::string_view, std::string_view);
+using Stop = Result<void> (service::Service::*)(const JobId&, std::string_view);
 
 Result<int> stop_job(Cli& cli, const std::string& text, const std::string& reason, Stop stop) {
   TANDEM_TRY_ASSIGN(const JobId id, parse_job_id(text));
   TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kReader));
-  TANDEM_TRY((reached.service().*stop)(id, "user:local", reason));
+  TANDEM_TRY((reached.service().*stop)(id, reason));
   return print_view(cli, reached, id);
 }
 
 Result<int> resume_job(Cli& cli, const std::string& text) {
   TANDEM_TRY_ASSIGN(const JobId id, parse_job_id(text));
   TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kReader));
-  TANDEM_TRY(reached.service().resume(id, "user:local"));
+  TANDEM_TRY(reached.service().resume(id));
   return print_view(cli, reached, id);
 }
 
 Result<int> retry_job(Cli& cli, const std::string& text, const std::string& idempotency_key) {
   TANDEM_TRY_ASSIGN(const JobId id, parse_job_id(text));
   TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kReader));
-  TANDEM_TRY_ASSIGN(const Json admitted, reached.service().retry(id, idempotency_key, "user:local"));
+  TANDEM_TRY_ASSIGN(const Json admitted, reached.service().retry(id, idempotency_key));
   return print_view(cli, reached, JobId(admitted["job_id"].get<std::string>()));
 }
 
 Result<int> review_job(Cli& cli, const std::string& text, engine::Verdict verdict, const std::string& reason) {
   TANDEM_TRY_ASSIGN(const JobId id, parse_job_id(text));
   TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kReader));
-  TANDEM_TRY(reached.service().review(id, verdict, "user:local", reason));
+  TANDEM_TRY(reached.service().review(id, verdict, reason));
   TANDEM_TRY_ASSIGN(const Json view, reached.service().job(id));
   if (cli.json)
     print_json(view);

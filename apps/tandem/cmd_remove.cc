@@ -74,7 +74,7 @@ Result<int> remove_named(Cli& cli, const Request& request) {
   TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kReader));
   Json removed = Json::array();
   for (const JobId& id : ids) {
-    auto done = reached.service().remove(id, "user:local", request.reason);
+    auto done = reached.service().remove(id, request.reason);
     if (!done) {
       if (!removed.empty()) done.error().message += fmt::format("; {} named before it were removed", removed.size());
       return tl::unexpected(std::move(done).error());
@@ -90,7 +90,7 @@ Result<int> remove_by_rule(Cli& cli, const Request& request) {
   Json removed = Json::array();
   Json kept = Json::array();
   for (const JobId& id : ids) {
-    const auto done = request.dry_run ? Result<void>() : reached.service().remove(id, "user:local", request.reason);
+    const auto done = request.dry_run ? Result<void>() : reached.service().remove(id, request.reason);
     if (done) {
       removed.push_back(id.value);
       continue;

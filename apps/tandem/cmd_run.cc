@@ -17,8 +17,7 @@ Result<int> run_job(Cli& cli, const JobFlags& flags) {
   const auto problems = problem::ProblemRegistry::with_builtin_types();
   TANDEM_TRY_ASSIGN(const job::JobSpec spec, read_job(flags, cli.machine.fs, settings, problems));
   TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kRunner));
-  TANDEM_TRY_ASSIGN(const Json admitted,
-                    told(reached.service().submit(spec, flags.idempotency_key, "user:local"), flags));
+  TANDEM_TRY_ASSIGN(const Json admitted, told(reached.service().submit(spec, flags.idempotency_key), flags));
   TANDEM_TRY_ASSIGN(const JobId id, parse_job_id(admitted.value("job_id", "")));
   return attend_and_print(cli, reached, id, &spec);
 }
@@ -28,8 +27,7 @@ Result<int> submit_job(Cli& cli, const JobFlags& flags) {
   const auto problems = problem::ProblemRegistry::with_builtin_types();
   TANDEM_TRY_ASSIGN(const job::JobSpec spec, read_job(flags, cli.machine.fs, settings, problems));
   TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kReader));
-  TANDEM_TRY_ASSIGN(const Json admitted,
-                    told(reached.service().submit(spec, flags.idempotency_key, "user:local"), flags));
+  TANDEM_TRY_ASSIGN(const Json admitted, told(reached.service().submit(spec, flags.idempotency_key), flags));
   if (cli.json)
     print_json(admitted);
   else

@@ -65,14 +65,15 @@ Result<std::unique_ptr<http::ApiServer>> start_api(Cli& cli, const Settings& set
       .connections_max = static_cast<std::size_t>(settings.integer("server.connections_max")),
       .request_timeout = std::chrono::milliseconds(settings.integer("server.request_timeout"))};
   TANDEM_TRY_ASSIGN(
-      auto api,
-      http::ApiServer::start(options,
-                             {.service = house.service(),
-                              .engine = house.engine(),
-                              .problems = house.problems(),
-                              .store = house.store(),
-                              .meters = house.meters()},
-                             {.executor = handlers, .clock = cli.machine.clock, .log = log, .meter = house.meters()}));
+      auto api, http::ApiServer::start(
+                    options,
+                    {.service_of = [&house](identity::PrincipalPtr who) { return house.service_of(std::move(who)); },
+                     .identities = house.identities(),
+                     .engine = house.engine(),
+                     .problems = house.problems(),
+                     .store = house.store(),
+                     .meters = house.meters()},
+                    {.executor = handlers, .clock = cli.machine.clock, .log = log, .meter = house.meters()}));
   // The instance tells it from one with its address and, in a container, its pid.
   const Json facts = {{"address", api->address()},
                       {"pid", ::getpid()},
@@ -99,7 +100,7 @@ Result<int> serve(Cli& cli, const Roles& roles) {
         "workers apart from an API need a store that they share, and here it is a file in the data directory; set "
         "store.address");
   }
-  TANDEM_TRY_ASSIGN(Reached reached, reach(cli, admits_only ? Role::kScheduler : role_of(roles)));
+  TANDEM_TRY_ASSIGN(Reached reached, reach(cli, admits_only ? Role::kScheduler : role_of(roles), Asks::kForNobody));
   if (reached.house == nullptr) {
     return fail(errors::kLockHeld,
                 "a server at {} already holds this data directory; use it, stop it, or give another --data",

@@ -12,6 +12,7 @@ namespace tandem::app {
 namespace {
 
 constexpr std::uint64_t kSmallFile = 1u << 20;  ///< /proc and our own small files
+constexpr std::uint64_t kRulesBytesMax = 64u << 20;  ///< of a file of users or rules
 constexpr double kMemoryShare = 0.75;           ///< of the machine, left to plan with when no limit is set
 /// Plans name the limit, and a kernel that keeps a page more for itself must not change their digests.
 constexpr std::uint64_t kMemoryStep = std::uint64_t{256} << 20;
@@ -94,6 +95,9 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
                                            std::size_t workers) {
   std::unique_ptr<House> out(new House());
   TANDEM_TRY_ASSIGN(out->data_dir_, data_dir_of(settings, machine.environment));
+  out->machine_clock_ = &machine.clock;
+  TANDEM_TRY_ASSIGN(out->identities_, read_identities(settings, machine.fs));
+  TANDEM_TRY_ASSIGN(out->rules_, read_rules(settings, machine.fs));
   TANDEM_TRY(machine.fs.make_directories(out->data_dir_));
   auto lock = machine.fs.lock(lock_file(out->data_dir_));
   if (lock) {
@@ -140,6 +144,7 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
                                         .submitter = *out->submitter_,
                                         .crash_points = out->crash_points_,
                                         .gates = out->gates_.get(),
+                                        .rules = &out->rules_,
                                         .store_clock = out->clock_.get()};
   TANDEM_TRY_ASSIGN(schedule::Weights weights, tenant_weights(settings));
   TANDEM_TRY_ASSIGN(
@@ -159,11 +164,34 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
                              .node_id = "node_" + new_uuid7(machine.clock, machine.rng),
                              .node_facts = node_facts(machine.fs),
                              .versions = versions(settings, machine.fs, out->executor_->threads())}));
-  out->service_ =
-      service::make_local_service(*out->engine_, *out->backends_, *out->submitter_, machine.clock, *out->executor_);
   return out;
 }
 
 House::~House() = default;
+
+std::shared_ptr<service::Service> House::service_of(identity::PrincipalPtr who) {
+  return service::make_local_service({*engine_, *backends_, *submitter_, *machine_clock_, *executor_}, std::move(who));
+}
+
+Result<identity::IdentityBook> read_identities(const Settings& settings, Fs& fs) {
+  const std::string path = settings.string("identity.file");
+  if (path.empty()) return identity::IdentityBook::open_to_all();
+  TANDEM_TRY_ASSIGN(const Bytes text, fs.read_file(path, kRulesBytesMax));
+  return identity::IdentityBook::parse(text, path);
+}
+
+Result<access::Rules> read_rules(const Settings& settings, Fs& fs) {
+  const std::string path = settings.string("policy.file");
+  if (path.empty()) return access::Rules();
+  TANDEM_TRY_ASSIGN(const Bytes text, fs.read_file(path, kRulesBytesMax));
+  TANDEM_TRY_ASSIGN(access::Rules rules, access::Rules::parse(text, path));
+  if (rules.asks_people() && settings.string("identity.file").empty()) {
+    return fail_at(
+        path, errors::kBadSetting,
+        "its rules ask people for approval, and without identity.file everybody is the one who submitted; set "
+        "identity.file");
+  }
+  return rules;
+}
 
 }  // namespace tandem::app

@@ -15,6 +15,8 @@
 #include "tandem/net/client/curl_http.h"
 #include "tandem/orchestrate/engine/store_clock.h"
 #include "tandem/orchestrate/resilience/gates.h"
+#include "tandem/trust/access/rules.h"
+#include "tandem/trust/identity/identity_book.h"
 
 namespace tandem::app {
 
@@ -44,7 +46,9 @@ class House {
                                              std::size_t workers);
   ~House();
 
-  service::Service& service() { return *service_; }
+  /// Of whoever asks.
+  std::shared_ptr<service::Service> service_of(identity::PrincipalPtr who);
+  const identity::IdentityBook& identities() const { return identities_; }
   engine::Engine& engine() { return *engine_; }
   store::Store& store() { return *store_; }
   Executor& executor() { return *executor_; }
@@ -56,6 +60,9 @@ class House {
   House() = default;
 
   std::string data_dir_;
+  identity::IdentityBook identities_ = identity::IdentityBook::open_to_all();
+  access::Rules rules_;
+  const Clock* machine_clock_ = nullptr;
   telemetry::MeterRegistry meters_;
   problem::ProblemRegistry problems_ = problem::ProblemRegistry::with_builtin_types();
   CrashPoints crash_points_;
@@ -70,7 +77,6 @@ class House {
   std::unique_ptr<backend::BackendRegistry> backends_;
   std::unique_ptr<submit::Submitter> submitter_;
   std::unique_ptr<engine::Engine> engine_;
-  std::unique_ptr<service::Service> service_;
 };
 
 /// Settings data.dir, else $XDG_DATA_HOME/tandem, else ~/.local/share/tandem.
@@ -91,6 +97,11 @@ Result<std::unique_ptr<Http>> make_http(const Settings& settings, Machine& machi
                                         const std::vector<std::string>& servers = {});
 /// What of this build and machine decides bytes.
 lineage::Versions versions(const Settings& settings, Fs& fs, std::size_t processors);
+/// Of the setting identity.file. Errors: those of the file and of IdentityBook::parse().
+Result<identity::IdentityBook> read_identities(const Settings& settings, Fs& fs);
+/// Of the setting policy.file. Errors: those of the file and of Rules::parse(); 1061 bad_setting - rules that ask people, and nobody to
+/// ask because there is no identity.file.
+Result<access::Rules> read_rules(const Settings& settings, Fs& fs);
 /// Bytes of memory that one step may plan for.
 std::uint64_t memory_limit(const Settings& settings, Fs& fs);
 /// The file in the data directory, or the database of store.address. `alone`: this process holds the directory; else the file

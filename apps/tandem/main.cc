@@ -68,6 +68,7 @@ int main(int argc, char** argv) {
   app::add_submit(app, cli);
   app::add_plan(app, cli);
   app::add_jobs(app, cli);
+  app::add_approvals(app, cli);
   app::add_explain(app, cli);
   app::add_diff(app, cli);
   app::add_replay(app, cli);
@@ -80,10 +81,12 @@ int main(int argc, char** argv) {
   app::add_store(app, cli);
   app::add_serve(app, cli);
   app::add_emulate(app, cli);
+  app::add_token(app, cli);
   app::add_completion(app, cli);
   refuse_wrapped_numbers(app);
   app.footer(
-      "Exit codes: 0 done; 20 done, success criteria not met; 21, 22 of diff and replay; others as in "
+      "Exit codes: 0 done; 20 done, success criteria not met; 21, 22 of diff and replay; 23 awaits approval; others as "
+      "in "
       "docs/guide/errors.md.");
   const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
   if (const auto before = app::completion_question(words)) {

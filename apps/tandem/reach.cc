@@ -73,6 +73,14 @@ std::string trouble_words(const Error& error, const std::string& server) {
   }
 }
 
+/// Of client.credential; empty: none is set.
+Result<std::optional<Secret>> token_of(const Settings& settings, Machine& machine) {
+  const std::string reference = settings.string("client.credential");
+  if (reference.empty()) return std::optional<Secret>();
+  TANDEM_TRY_ASSIGN(Secret token, FileCredentials(machine.fs, machine.environment).get(reference));
+  return std::optional(std::move(token));
+}
+
 }  // namespace
 
 Result<Settings> Cli::settings() const {
@@ -84,7 +92,7 @@ Result<Settings> Cli::settings() const {
   return Settings::load(text, config_file, machine.environment, flags);
 }
 
-Result<Reached> reach(Cli& cli, Role role) {
+Result<Reached> reach(Cli& cli, Role role, Asks asks) {
   TANDEM_TRY_ASSIGN(const Settings settings, cli.settings());
   Reached out;
   out.log = std::make_unique<StderrLog>(level_of(settings.string("log.level")));
@@ -92,6 +100,11 @@ Result<Reached> reach(Cli& cli, Role role) {
       House::open(settings, cli.machine, *out.log, role, static_cast<std::size_t>(settings.integer("engine.workers")));
   if (house) {
     out.house = *std::move(house);
+    if (asks == Asks::kForNobody) return out;
+    TANDEM_TRY_ASSIGN(const std::optional<Secret> token, token_of(settings, cli.machine));
+    TANDEM_TRY_ASSIGN(identity::PrincipalPtr who,
+                      out.house->identities().find(token ? token->reveal() : "", cli.machine.clock.now()));
+    out.asked = out.house->service_of(std::move(who));
     return out;
   }
   if (house.error().number == errors::kBadStoreAddress) {
@@ -115,7 +128,9 @@ Result<Reached> reach(Cli& cli, Role role) {
                  format_duration(wait), error.to_string());
     };
   }
-  out.remote = service::make_remote_service(
+  if (asks == Asks::kForNobody) return out;
+  TANDEM_TRY_ASSIGN(options.token, token_of(settings, cli.machine));
+  out.asked = service::make_remote_service(
       // Who was killed took nothing back, and its port may belong to anybody. A server in another container is never seen.
       [data_dir, seen = sees_holder(data_dir, cli.machine.fs), &fs = cli.machine.fs] {
         service::ServerPlace place = server_place(data_dir, fs);
@@ -128,14 +143,14 @@ Result<Reached> reach(Cli& cli, Role role) {
 }
 
 Result<int> attend_and_print(Cli& cli, Reached& reached, const JobId& id, const job::JobSpec* spec) {
+  service::Service& service = reached.service();
+  TANDEM_TRY_ASSIGN(const Json before, service.job(id));
   if (reached.house != nullptr) {
     TANDEM_TRY_ASSIGN(const std::size_t others, reached.house->engine().attend(id));
     if (others != 0)
       fmt::print(stderr, "{} other job{} wait{} in {} and run{} when `tandem serve` holds it\n", others,
                  others == 1 ? "" : "s", others == 1 ? "s" : "", reached.house->data_dir(), others == 1 ? "s" : "");
   }
-  service::Service& service = reached.service();
-  TANDEM_TRY_ASSIGN(const Json before, service.job(id));
   if (before.value("state", "") == job::to_string(job::JobState::kSuspended))
     fmt::print(stderr, "{0} is suspended; it goes on after `tandem jobs resume {0}`\n", id.value);
   const auto term = cli.machine.environment.get("TERM");
@@ -148,6 +163,13 @@ Result<int> attend_and_print(Cli& cli, Reached& reached, const JobId& id, const 
       .on_progress = [&](const engine::Progress& progress) { line.show(progress); }};
   TANDEM_TRY_ASSIGN(const Json view, service.follow(id, watch, Deadline::never()));
   line.end();
+  if (view.value("state", "") == job::to_string(job::JobState::kAwaitingApproval)) {
+    if (cli.json)
+      print_json(view);
+    else
+      fmt::print("{} awaits approval: `tandem approvals show {}`\n", id.value, view.value("approval_id", ""));
+    return kExitAwaitsApproval;
+  }
   TANDEM_TRY_ASSIGN(const Json result, service.result(id));
   const Json& error = view["error"];
   if (!cli.json) {

@@ -44,6 +44,8 @@ PRINTED = {("run",): "result", ("plan",): "plan", ("backends",): "backend_page",
            ("jobs", "retry"): "job_view", ("jobs", "accept"): "job_view", ("jobs", "reject"): "job_view",
            ("jobs", "rm"): "jobs_removed", ("jobs", "result"): "result", ("jobs", "watch"): "result",
            ("jobs", "plan"): "plan", ("jobs", "lineage"): "lineage", ("jobs", "spec"): "job", ("jobs", "submissions"): "submission_page",
+           ("approvals",): "approval_page", ("approvals", "list"): "approval_page", ("approvals", "show"): "approval",
+           ("approvals", "approve"): "approval_decided", ("approvals", "reject"): "approval_decided",
            ("store", "check"): "store_check", ("store", "backup"): "store_backup", ("store", "restore"): "store_backup",
            ("store", "migrate"): "store_migration"}
 EXPLAINED = {"job": "job_view", "plan": "plan", "result": "result", "lineage": "lineage"}  # members of what explain prints
@@ -101,6 +103,8 @@ def validate_output(arguments, code, text):
             for member, name in EXPLAINED.items():
                 if document[member] is not None:
                     validate(document[member], name)
+    elif code == 23:  # the plan awaits approval
+        validate(json.loads(text), "job_view")
     elif code not in (21, 22) and text and words[:1] != ("doctor",):  # verdicts of diff and replay, findings of doctor
         validate_problem(json.loads(text))
 

@@ -60,7 +60,7 @@ class Removal(unittest.TestCase):
         removed = [event for event in events if event["type"] == "job.removed"]
         for event in removed:
             validate_event({**event, "sequence": 1})
-        self.assertEqual([(e["job_id"], e["actor"], e["data"]["reason"]) for e in removed], [(job, "api", "not needed")])
+        self.assertEqual([(e["job_id"], e["actor"], e["data"]["reason"]) for e in removed], [(job, "user:local", "not needed")])
         self.sound()
 
     def test_a_job_that_has_not_ended_stays(self):

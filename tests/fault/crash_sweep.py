@@ -9,6 +9,7 @@ import collections
 import concurrent.futures
 import contextlib
 import dataclasses
+import hashlib
 import itertools
 import json
 import os
@@ -38,6 +39,13 @@ def qubo(variables, terms, seed):
     return {"type": "qubo", "num_variables": variables, "linear": [dice.uniform(-1, 1) for _ in range(variables)],
             "quadratic": [[u, v, dice.uniform(-1, 1)] for u, v in sorted(pairs)], "sense": "min"}
 
+
+# One who submits and acts, and one who approves, where plans need a word.
+PEOPLE = {"sue": ["submitter", "operator"], "ann": ["approver"]}
+RULES = """
+rules: [{name: no-rehearsal, requires_simulation: false}]
+approvals: [{name: hardware, when: {any_qpu: true}}]
+"""
 
 SHORT = {"problem": qubo(24, 200, 3), "refinement": {"mode": "off"}}  # proved at once, in a round of its own
 LONG = {"problem": qubo(120, 2000, 1), "limits": {"time": "500ms"}, "refinement": {"mode": "off"}}  # nothing is proved before that
@@ -80,9 +88,9 @@ class Run:
             raise AssertionError(f"{self.point}: the server ended with {process.returncode}")
         return None
 
-    def request(self, *arguments, **options):
+    def request(self, method, path, body=None, headers=None, user="sue"):
         try:
-            return self.server.request(*arguments, **options)
+            return self.server.request(method, path, body, {"Authorization": f"Bearer {user}", **(headers or {})})
         except (urllib.error.URLError, OSError, ValueError) as lost:
             raise Died from lost
 
@@ -111,6 +119,13 @@ class Run:
         if status not in (200, 202):
             raise AssertionError(f"{self.point}: {verb}: {status} {answer}")
         return answer
+
+    def decide(self, job, decision):
+        approval = self.until(job, "awaiting_approval")["approval_id"]
+        word = {"decision": decision, "reason": "the sweep wants it"}
+        status, _, answer = self.request("POST", f"/v1/approvals/{approval}/decisions", word, user="ann")
+        if status != 200:
+            raise AssertionError(f"{self.point}: {decision}: {status} {answer}")
 
     def until_done(self, job):
         return self.until(job, *FINAL)
@@ -163,6 +178,16 @@ def reviewed(run):
     run.ask(second, "review", {"decision": "reject", "reason": "it will not"})
 
 
+def approved(run):
+    run.decide(job := run.submit(DEVICE, "succeeded", "failed"), "approve")
+    run.until_done(job)
+
+
+def not_approved(run):
+    run.until(job := run.submit(DEVICE, "cancelled", "succeeded", "failed"), "awaiting_approval")
+    run.ask(job, "cancel", {})
+
+
 def tried_again(run):
     job = run.submit(DEVICE, "failed")
     run.until_done(job)
@@ -204,6 +229,7 @@ class Load:
     queue_ms: int = 1
     arrival: int = 1  # at which the point kills
     with_another: bool = False  # a first server runs a job and is killed beside the armed one
+    people: bool = False  # plans for the device need a word
     store_fails: bool = False  # the database crashes under a running job
     command: str = ""  # of `tandem store`, in place of a server
     only: str = ""  # kind of store
@@ -225,6 +251,8 @@ LOADS = [
     (r"job\..*_(cancel_requested|cancelled)", Load(cancelled)),
     (r"job\..*_(suspend_requested|suspended|resumed)", Load(suspended)),
     (r"job\..*_(awaiting_review|accepted|rejected)", Load(reviewed, faults=())),
+    (r"approval\..*_closed", Load(not_approved, faults=(), people=True)),
+    (r"job\..*_(awaiting_approval|approved)|approval\..*", Load(approved, faults=(), people=True)),
     (r"(job|step)\..*_failed", Load(tried_again, faults=(fault("refuse", **{"from": 1}),))),
     (r"job\..*_expired", Load(too_late)),
     (r"job\..*_requeued|engine\..*_drain", Load(drained)),
@@ -297,6 +325,11 @@ class Sweep(unittest.TestCase):
             if load.faults is not None:
                 device = stack.enter_context(place.device(faults=list(load.faults), queue_ms=load.queue_ms))
                 settings["TANDEM_LAB_DEVICE_URL"] = device.url
+            if load.people:
+                tokens = [{"sha256": hashlib.sha256(user.encode()).hexdigest(), "tenant": "default", "user": user, "roles": roles}
+                          for user, roles in PEOPLE.items()]
+                settings["TANDEM_IDENTITY_FILE"] = str(place.file("identity.yaml", {"tokens": tokens}))
+                settings["TANDEM_POLICY_FILE"] = str(place.file("policy.yaml", RULES))
             run = Run(place, address, point, settings)
             run.device = device if load.faults is not None else None
             stack.callback(lambda: run.server and run.server.process.poll() is None and run.server.kill())
@@ -351,6 +384,8 @@ class Sweep(unittest.TestCase):
                 self.assertLess(time.monotonic(), end, f"{run.point}: {view}")
                 if view["state"] == "suspended":
                     run.ask(job, "resume")
+                elif view["state"] == "awaiting_approval":
+                    run.decide(job, "approve")
                 elif view["state"] == "awaiting_review":
                     run.ask(job, "review", {"decision": "accept", "reason": "after the crash"})
             self.assertIn(view["state"], run.allowed[key], view)

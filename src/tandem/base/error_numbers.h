@@ -96,6 +96,15 @@ inline constexpr ErrorNumber kRestoreUnfinished{3012};  ///< a restore into this
 inline constexpr ErrorNumber kBudgetExceeded{4001};  ///< the budget does not allow it
 inline constexpr ErrorNumber kHoldUnknown{4002};  ///< no such hold
 inline constexpr ErrorNumber kDoubleSettlement{4003};  ///< settled before
+inline constexpr ErrorNumber kNotAuthenticated{4101};  ///< nobody stands behind the request
+inline constexpr ErrorNumber kNotPermitted{4102};  ///< the role does not allow it
+inline constexpr ErrorNumber kApprovalNotFound{4103};  ///< there is no such approval
+inline constexpr ErrorNumber kApprovalClosed{4104};  ///< the approval is not open any more
+inline constexpr ErrorNumber kSelfApproval{4105};  ///< nobody approves what he submitted
+inline constexpr ErrorNumber kDecidedAlready{4106};  ///< this person has decided already
+inline constexpr ErrorNumber kApprovalRejected{4107};  ///< the plan was not approved
+inline constexpr ErrorNumber kApprovalExpired{4108};  ///< nobody decided in time
+inline constexpr ErrorNumber kPriceNotApproved{4109};  ///< it costs more than was approved
 inline constexpr ErrorNumber kJobNotFound{5001};  ///< no such job
 inline constexpr ErrorNumber kJobFinal{5002};  ///< the job has ended
 inline constexpr ErrorNumber kIllegalTransition{5003};  ///< the job cannot go there from here

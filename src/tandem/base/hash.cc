@@ -1,6 +1,7 @@
 #include "tandem/base/hash.h"
 
 #include <fmt/format.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 
 #include "tandem/base/assert.h"
@@ -36,6 +37,10 @@ Sha256 sha256(std::string_view bytes) {
   Sha256Stream& stream = stream_of_thread();
   stream.update(bytes);
   return stream.finish();
+}
+
+bool equal_in_constant_time(const Sha256& a, const Sha256& b) {
+  return CRYPTO_memcmp(a.bytes.data(), b.bytes.data(), a.bytes.size()) == 0;
 }
 
 Sha256 merkle_leaf_hash(std::string_view entry) {

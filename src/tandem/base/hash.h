@@ -19,6 +19,8 @@ struct Sha256 {
 };
 
 Sha256 sha256(std::string_view bytes);
+/// The time it takes tells nothing of where they differ.
+bool equal_in_constant_time(const Sha256& a, const Sha256& b);
 /// RFC 6962 2.1: SHA-256(0x00 || entry).
 Sha256 merkle_leaf_hash(std::string_view entry);
 /// The attempt token that a vendor echoes: base32(SHA-256(parts joined by 0x1f)), first 26 characters.

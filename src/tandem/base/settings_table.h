@@ -9,7 +9,7 @@
 namespace tandem::settings {
 
 /// Every setting, in the order of contract/settings.json.
-inline constexpr std::array<SettingRecord, 30> kTable{{
+inline constexpr std::array<SettingRecord, 33> kTable{{
     {.name = "data.dir",
      .type = SettingType::kPath,
      .default_value = "",
@@ -59,6 +59,20 @@ inline constexpr std::array<SettingRecord, 30> kTable{{
      .max = 600000,
      .values = "",
      .meaning = "How long SIGTERM waits for running steps before they are left to the next start."},
+    {.name = "identity.file",
+     .type = SettingType::kPath,
+     .default_value = "",
+     .min = 0,
+     .max = 0,
+     .values = "",
+     .meaning = "File with the users and the hashes of their tokens (YAML; docs/guide/identity.md). Empty: everybody who can reach the server is user local of tenant default."},
+    {.name = "policy.file",
+     .type = SettingType::kPath,
+     .default_value = "",
+     .min = 0,
+     .max = 0,
+     .values = "",
+     .meaning = "File with the rules for plans and approvals (YAML; docs/guide/policy.md). Empty: there are none."},
     {.name = "compute.threads",
      .type = SettingType::kInteger,
      .default_value = "0",
@@ -213,6 +227,13 @@ inline constexpr std::array<SettingRecord, 30> kTable{{
      .max = 0,
      .values = "",
      .meaning = "PEM file of the certificate authorities to trust instead of the system's. Verification is never off."},
+    {.name = "client.credential",
+     .type = SettingType::kString,
+     .default_value = "",
+     .min = 0,
+     .max = 0,
+     .values = "",
+     .meaning = "Where the token of the command line stands: file:PATH (mode 0400 or 0600) or env:TANDEM_SECRET_NAME. Needed where identity.file is set."},
     {.name = "log.level",
      .type = SettingType::kString,
      .default_value = "warning",

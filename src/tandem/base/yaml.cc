@@ -288,6 +288,13 @@ Result<LocatedJson> parse_json_or_yaml(std::string_view text, std::string_view n
       .value = std::move(value), .text = std::string(text), .name = std::string(name), .syntax = Syntax::kJson};
 }
 
+Error LocatedJson::at_its_place(Error error) const {
+  const std::string pointer = std::move(error.place);
+  error.place = place_of(pointer);
+  if (!pointer.empty()) error.message = fmt::format("{}: {}", pointer, error.message);
+  return error;
+}
+
 std::string LocatedJson::place_of(std::string_view pointer) const {
   const Source source{text, name};
   document::PlaceFinder finder(pointer);

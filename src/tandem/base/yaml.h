@@ -24,6 +24,8 @@ struct LocatedJson {
   Syntax syntax = Syntax::kJson;
   /// "name:line:column" of the value at JSON pointer `pointer`, or of its nearest ancestor that is there.
   std::string place_of(std::string_view pointer) const;
+  /// An error whose place is a pointer, for a person: the place becomes a line, and the message names the pointer.
+  Error at_its_place(Error error) const;
 };
 
 /// Errors: those of parse_json, and 1014 yaml_syntax; 1015 yaml_unsupported (alias, tag, several documents).

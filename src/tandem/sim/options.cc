@@ -90,6 +90,7 @@ Options Options::expand(std::uint64_t seed, Plant plant) {
   out.suspends = sometimes(0.4, 0.5);
   out.doubtful = sometimes(0.3, 0.5);
   out.retries = sometimes(0.3, 0.5);
+  out.approvals = sometimes(0.4, 0.6);
 
   switch (plant) {
     case Plant::kNone:
@@ -136,6 +137,7 @@ Json Options::document() const {
           {"suspends", suspends},
           {"doubtful", doubtful},
           {"retries", retries},
+          {"approvals", approvals},
           {"problems", problems},
           {"short_of_time", short_of_time},
           {"short_of_money", short_of_money},

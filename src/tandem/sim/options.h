@@ -49,6 +49,7 @@ struct Options {
   double suspends = 0;
   double doubtful = 0;  ///< share of jobs whose result a person has to look at
   double retries = 0;  ///< of jobs that have ended
+  double approvals = 0;  ///< share of jobs whose plan two people have to approve
   double problems = 0;  ///< share of jobs that are problems; the others are programs
   double short_of_time = 0;
   double short_of_money = 0;

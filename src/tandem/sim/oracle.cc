@@ -47,9 +47,10 @@ bool is_take_over(const SubmissionRecord& from, const SubmissionRecord& to) {
          from.raw_sha256 == to.raw_sha256;
 }
 
-/// Nothing awaits approval, and what waits for a person is not ended by its limits.
+/// A plan is made by a run, and a cancel of what awaits approval counts as its rejection, which leads to the same state.
 bool is_not_made(JobState from, JobEvent event) {
-  if (from == JobState::kAwaitingApproval || event == JobEvent::kNeedsApproval) return true;
+  if (event == JobEvent::kNeedsApproval) return from == JobState::kQueued;
+  if (from == JobState::kAwaitingApproval) return event == JobEvent::kCancel;
   return from == JobState::kQueued && event == JobEvent::kFail;
 }
 
@@ -291,6 +292,27 @@ void Oracle::check_owner(const SubmissionRecord& record) {
     violate(fmt::format("submission {} went on to {} under fence {}, and its job is {} under {}", record.token,
                         submit::to_string(record.state), record.fence,
                         owned == nullptr ? "gone" : to_string(owned->state), owned == nullptr ? 0 : owned->fence));
+  if (found != rows.end()) check_approved(record, Json::parse(found->second.value, nullptr, false));
+}
+
+/// By the rows alone, in the simulation's own words: two people, neither of them the one who submitted, said yes to this very plan.
+void Oracle::check_approved(const SubmissionRecord& record, const Json& row) {
+  if (!row.is_object() || row.value("/plan/approvals"_json_pointer, Json::array()).empty()) return;
+  const std::string key = fmt::format("{}/approval/{:06}", record.job.value, row.value("approvals", 0));
+  const auto& steps = disk_.rows(Table::kStep);
+  const auto found = steps.find(key);
+  const Json asked = found == steps.end() ? Json() : Json::parse(found->second.value, nullptr, false);
+  std::set<std::string> people;
+  bool rejected = false;
+  if (asked.is_object()) {
+    for (const Json& word : asked["decisions"]) {
+      rejected = rejected || word["decision"] != "approve";
+      if (word["actor"] != row["actor"]) people.insert(word["actor"].get<std::string>());
+    }
+  }
+  if (people.size() < 2 || rejected || asked["plan_digest"] != row["/plan/digest"_json_pointer])
+    violate(fmt::format("submission {} was sent for a plan that {} approved: {}", record.token, people.size(),
+                        asked.dump()));
 }
 
 void Oracle::on_node(const std::string& process, const Changed& changed) {
@@ -374,6 +396,8 @@ void Oracle::check_log() {
                                                  {"job.expired", JobState::kExpired},
                                                  {"job.suspended", JobState::kSuspended},
                                                  {"job.resumed", JobState::kQueued},
+                                                 {"job.awaiting_approval", JobState::kAwaitingApproval},
+                                                 {"job.approved", JobState::kQueued},
                                                  {"job.awaiting_review", JobState::kAwaitingReview}};
   for (const store::LogEntry& entry : disk_.log()) {
     const Json event = Json::parse(entry.value, nullptr, false);

@@ -90,6 +90,7 @@ class Oracle {
   void on_submission(const Changed& changed);
   /// Of a submission after which money is promised or bytes go out: whoever made it runs the job.
   void check_owner(const submit::SubmissionRecord& record);
+  void check_approved(const submit::SubmissionRecord& record, const Json& row);
   void on_node(const std::string& process, const Changed& changed);
   void check_log();
   void check_money();

@@ -108,6 +108,7 @@ bool Process::start() {
                                           .submitter = *submitter_,
                                           .crash_points = crash_points_,
                                           .gates = &gates_,
+                                          .rules = &around_.rules,
                                           .store_clock = &store_clock_},
                                          {.workers = workers_,
                                           .runs = runs_,

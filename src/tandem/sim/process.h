@@ -27,6 +27,7 @@ struct Surroundings {
   SimDevice& device;
   Oracle& oracle;
   const problem::ProblemRegistry& problems;
+  const access::Rules& rules;
   bool calm = false;
 };
 

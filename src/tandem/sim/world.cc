@@ -19,6 +19,11 @@ constexpr Scheduler::Nanos kLookEvery = 200 * kMilli;
 constexpr std::uint64_t kStepsMax = 20'000'000;  ///< a history that needs more is one that runs in a circle
 constexpr std::uint64_t kScheduleStream = 2;
 
+/// Of production, so that a share of the jobs falls under it; open for so short a time that some are not decided in time.
+constexpr std::string_view kRules =
+    "rules: [{name: no-rehearsal, requires_simulation: false}]\n"
+    "approvals: [{name: production, when: {production: true}, approvers: 2, expires: 700ms}]\n";
+
 class World {
  public:
   World(const Options& options, Oracle::Trace trace)
@@ -34,7 +39,8 @@ class World {
                 .weather = weather_,
                 .device = device_,
                 .oracle = oracle_,
-                .problems = problems_},
+                .problems = problems_,
+                .rules = rules_},
         changed_(scheduler_),
         nodes_(options_.nodes) {
     if (options_.plant == Plant::kReplyBeforeSync) disk_.keep_history();
@@ -76,6 +82,7 @@ class World {
   std::shared_ptr<const job::JobSpec> any_spec();
   void follow(const JobId& id);
   void review(const JobId& id);
+  void decide(const engine::JobView& job);
   void retry(const JobId& id);
   void attend(const JobId& id);
   bool attends_to_all() const { return options_.runner_node && nodes_.size() == 1; }
@@ -107,6 +114,7 @@ class World {
   SimDevice device_;
   Oracle oracle_;
   const problem::ProblemRegistry problems_ = problem::ProblemRegistry::with_builtin_types();
+  const access::Rules rules_ = access::Rules::parse(kRules, "rules of the simulation").value();
   Surroundings around_;
   std::mutex mutex_;
   SimCondition changed_;
@@ -240,6 +248,11 @@ std::shared_ptr<const job::JobSpec> World::any_spec() {
   if (scheduler_.chance(options_.short_of_time))
     base = scheduler_.chance(0.3) ? impatient_ : scheduler_.chance(0.5) ? hurried_ : hasty_;
   if (scheduler_.chance(options_.doubtful)) base = doubtful_;
+  if (scheduler_.chance(options_.approvals)) {
+    auto approved = std::make_shared<job::JobSpec>(*base);
+    approved->business.stage = job::kProduction;
+    base = std::move(approved);
+  }
   if (options_.projects == 1 && options_.serial == 0) return base;
   auto out = std::make_shared<job::JobSpec>(*base);
   out->schedule.project = fmt::format("project-{}", scheduler_.between(1, options_.projects));
@@ -267,6 +280,7 @@ void World::follow(const JobId& id) {
     if (!view && view.error().number == errors::kJobNotFound)
       return oracle_.violate("lost: " + view.error().to_string());
     if (view && view->state == job::JobState::kAwaitingReview) review(id);
+    if (view && view->state == job::JobState::kAwaitingApproval) decide(*view);
     if (view && view->state == job::JobState::kSuspended) {
       scheduler_.sleep(scheduler_.between(0, 300 * kMilli));
       if (happens(0.2))
@@ -284,6 +298,29 @@ void World::review(const JobId& id) {
   ask([id, word](engine::Engine& engine) -> Result<void> {
     if (word == 0) return engine.cancel(id, "user:sim", "it is not wanted any more");
     return engine.review(id, word == 1 ? engine::Verdict::kAccept : engine::Verdict::kReject, "user:sim", "seen");
+  });
+}
+
+/// Somebody says something, or nobody for a while: two of the three approvers are needed, and "sim" submitted it.
+void World::decide(const engine::JobView& job) {
+  scheduler_.sleep(scheduler_.between(0, 200 * kMilli));
+  const auto asked = approval::ApprovalId::parse(job.approval_id);
+  if (!asked) return oracle_.violate("a job awaits an approval that cannot be: " + job.approval_id);
+  const auto who = static_cast<std::size_t>(scheduler_.between(0, 9));
+  if (who >= 8) {
+    return ask([id = job.id](engine::Engine& engine) { return engine.cancel(id, "user:sim", "it takes too long"); });
+  }
+  constexpr std::string_view kUsers[] = {"ann", "bob", "cem", "sim"};
+  const identity::Principal person{
+      .tenant = job.tenant, .user = std::string(kUsers[who % 4]), .roles = {identity::Role::kApprover}, .projects = {}};
+  const bool yes = scheduler_.chance(0.9);
+  ask([id = *asked, person, yes](engine::Engine& engine) -> Result<void> {
+    return engine
+        .decide(id, person,
+                {.verdict = yes ? approval::Verdict::kApprove : approval::Verdict::kReject,
+                 .reason = "the simulation wants it",
+                 .external_ref = ""})
+        .map([](const approval::Approval&) {});
   });
 }
 

@@ -141,11 +141,14 @@ struct Served {
               return sqlite::SqliteStore::open(folder / "store.db", {}, self.executor, self.clock, self.meter).value();
             },
             workers, starts),
-        service(service::make_local_service(*node.engine, node.backends, *node.submitter, node.clock, node.executor)),
-        server(http::ApiServer::start({.listen = "127.0.0.1:0", .connections_max = 20'000},
-                                      {*service, *node.engine, node.problems, *node.store, meters},
-                                      {.executor = handlers, .clock = node.clock, .log = node.log, .meter = meters})
-                   .value()) {}
+        server(
+            http::ApiServer::start(
+                {.listen = "127.0.0.1:0", .connections_max = 20'000},
+                {[seams = service::LocalSeams{*node.engine, node.backends, *node.submitter, node.clock, node.executor}](
+                     identity::PrincipalPtr who) { return service::make_local_service(seams, std::move(who)); },
+                 identities, *node.engine, node.problems, *node.store, meters},
+                {.executor = handlers, .clock = node.clock, .log = node.log, .meter = meters})
+                .value()) {}
   std::string request(const std::string& method, const std::string& path, const std::string& headers = "",
                       const std::string& body = "") const {
     return fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\n{}Content-Length: {}\r\n\r\n{}", method, path, server->address(),
@@ -159,8 +162,8 @@ struct Served {
   engine::Starts starts;
   telemetry::MeterRegistry meters;
   ThreadExecutor handlers{4};
+  const identity::IdentityBook identities = identity::IdentityBook::open_to_all();
   BenchNode node;
-  std::unique_ptr<service::Service> service;
   std::unique_ptr<http::ApiServer> server;
 };
 

@@ -33,6 +33,7 @@ HttpResponse error_response(const Error& error, std::string_view instance) {
   const ErrorRecord& record = error_record(error.number);
   HttpResponse out{.status = record.http_status, .body = body_of(service::problem_document(error, instance))};
   out.headers.push_back({"Content-Type", "application/problem+json"});
+  if (error.number == errors::kNotAuthenticated) out.headers.push_back({"WWW-Authenticate", "Bearer"});
   if (record.retryable) out.headers.push_back({"Retry-After", std::to_string(std::max(1u, error.retry_after_s))});
   return out;
 }
@@ -58,6 +59,16 @@ Result<void> allow_parameters(const ServerRequest& request, std::initializer_lis
   return {};
 }
 
+/// Empty without the header. Errors: 6001 bad_request - two of them; 4101 not_authenticated - another scheme than Bearer.
+Result<std::string> bearer_token(const ServerRequest& request) {
+  constexpr std::string_view kScheme = "bearer ";
+  TANDEM_TRY_ASSIGN(const auto header, server::only_value(request.headers, "Authorization"));
+  if (!header) return std::string();
+  if (to_lower(header->substr(0, kScheme.size())) != kScheme)
+    return fail(errors::kNotAuthenticated, "Authorization has another scheme than Bearer");
+  return std::string(trim(std::string_view(*header).substr(kScheme.size())));
+}
+
 constexpr std::size_t kIdempotencyKeyMax = 255;  // bytes, without quotes
 
 /// A structured-field string in quotes, or the same bare; empty without the header.
@@ -80,9 +91,9 @@ Result<std::string> idempotency_key(const ServerRequest& request) {
 class ApiServerImpl final : public ApiServer {
  public:
   ApiServerImpl(ApiServices services, server::ServerSeams seams)
-      : services_(services),
+      : services_(std::move(services)),
         seams_(seams),
-        engine_(std::make_shared<ServedEngine>(services.engine)),
+        engine_(std::make_shared<ServedEngine>(services_.engine)),
         feeds_(std::make_shared<EventFeeds>(engine_, seams.executor)),
         waits_(std::make_shared<JobWaits>(engine_, seams.executor)) {}
   ~ApiServerImpl() override {
@@ -111,6 +122,8 @@ class ApiServerImpl final : public ApiServer {
     const ServerRequest& request;
     std::shared_ptr<Responder> responder;
     std::vector<std::string_view> path;  ///< segments
+    identity::PrincipalPtr who = {};  ///< null where anybody may ask
+    std::shared_ptr<service::Service> service = {};  ///< his
   };
 
   void handle(const ServerRequest& request, const std::shared_ptr<Responder>& responder) {
@@ -125,20 +138,25 @@ class ApiServerImpl final : public ApiServer {
 
   using Answer = Result<std::optional<HttpResponse>>;
 
-  Answer route(const Call& call) {
+  Answer route(Call& call) {
     const auto& path = call.path;
     if (path.size() == 1 && path[0] == "healthz")
       return only_get(call, [&] { return Answer(json_response(200, {{"status", "ok"}})); });
     if (path.size() == 1 && path[0] == "readyz") return only_get(call, [&] { return ready(); });
     if (path.size() == 1 && path[0] == "openapi.json") return only_get(call, [&] { return openapi(); });
-    if (path.size() == 1 && path[0] == "metrics") return only_get(call, [&] { return metrics(); });
+    // Everything else is somebody's, also what there is not.
+    TANDEM_TRY_ASSIGN(const std::string token, bearer_token(call.request));
+    TANDEM_TRY_ASSIGN(call.who, services_.identities.find(token, seams_.clock.now()));
+    call.service = services_.service_of(call.who);
+    if (path.size() == 1 && path[0] == "metrics") return only_get(call, [&] { return metrics(call); });
     if (path.size() == 2 && path[0] == "v1" && path[1] == "backends")
-      return only_get(call, [&] { return as_json(services_.service.backends()); });
+      return only_get(call, [&] { return as_json(call.service->backends()); });
     if (path.size() == 2 && path[0] == "v1" && path[1] == "plans") {
       if (call.request.method != "POST") return wrong_method(call, "POST");
       TANDEM_TRY_ASSIGN(const job::JobSpec spec, read_spec(call.request));
-      return as_json(services_.service.plan(spec));
+      return as_json(call.service->plan(spec));
     }
+    if (path.size() >= 2 && path[0] == "v1" && path[1] == "approvals") return approvals(call);
     if (path.size() == 2 && path[0] == "v1" && path[1] == "jobs") return jobs(call);
     if (path.size() >= 3 && path[0] == "v1" && path[1] == "jobs") return job(call);
     return fail(errors::kRouteNotFound, "there is no resource {}; /openapi.json lists them", quote(call.request.path));
@@ -171,7 +189,8 @@ class ApiServerImpl final : public ApiServer {
     TANDEM_TRY_ASSIGN(const LocatedJson document, parse_yaml(openapi_yaml(), "openapi.yaml"));
     return json_response(200, document.value);
   }
-  Answer metrics() {
+  Answer metrics(const Call& call) {
+    TANDEM_TRY(call.who->require(identity::Permission::kObserve));
     return HttpResponse{
         .status = 200, .headers = {{"Content-Type", "text/plain; version=0.0.4"}}, .body = services_.meters.text()};
   }
@@ -203,8 +222,8 @@ class ApiServerImpl final : public ApiServer {
       TANDEM_TRY(allow_parameters(call.request, {}));
       TANDEM_TRY_ASSIGN(const std::string key, idempotency_key(call.request));
       TANDEM_TRY_ASSIGN(job::JobSpec spec, read_spec(call.request));
-      services_.service.submit(
-          std::make_shared<const job::JobSpec>(std::move(spec)), key, "api",
+      call.service->submit(
+          std::make_shared<const job::JobSpec>(std::move(spec)), key,
           [responder = call.responder, path = call.request.path](const Result<Json>& admitted) {
             responder->send(admitted ? admitted_response(*admitted) : error_response(admitted.error(), path));
           });
@@ -225,7 +244,7 @@ class ApiServerImpl final : public ApiServer {
     TANDEM_TRY_ASSIGN(query.limit, number_parameter(call.request, "limit", kPageDefault, 1, kPageMax));
     if (const auto token = call.request.query.find("page_token"); token != call.request.query.end())
       query.page_token = token->second;
-    return as_json(services_.service.jobs(query));
+    return as_json(call.service->jobs(query));
   }
 
   static HttpResponse admitted_response(const Json& admitted) {
@@ -257,12 +276,12 @@ class ApiServerImpl final : public ApiServer {
     if (part.empty()) return view(call, id);
     if (part == "events") return events(call, id);
     TANDEM_TRY(allow_parameters(call.request, {}));
-    if (part == "result") return as_json(services_.service.result(id));
-    if (part == "lineage") return as_json(services_.service.lineage(id));
-    if (part == "plan") return as_json(services_.service.plan_of(id));
-    if (part == "spec") return as_json(services_.service.spec(id));
-    if (part == "submissions") return as_json(services_.service.submissions(id));
-    return as_json(services_.service.replay_package(id));
+    if (part == "result") return as_json(call.service->result(id));
+    if (part == "lineage") return as_json(call.service->lineage(id));
+    if (part == "plan") return as_json(call.service->plan_of(id));
+    if (part == "spec") return as_json(call.service->spec(id));
+    if (part == "submissions") return as_json(call.service->submissions(id));
+    return as_json(call.service->replay_package(id));
   }
 
   Answer act(const Call& call, const JobId& id, std::string_view verb) {
@@ -279,19 +298,19 @@ class ApiServerImpl final : public ApiServer {
     }
     if (verb == "retry") {
       TANDEM_TRY_ASSIGN(const std::string key, idempotency_key(call.request));
-      TANDEM_TRY_ASSIGN(const Json admitted, services_.service.retry(id, key, "api"));
+      TANDEM_TRY_ASSIGN(const Json admitted, call.service->retry(id, key));
       return admitted_response(admitted);
     }
-    if (verb == "cancel") TANDEM_TRY(services_.service.cancel(id, "api", reason));
-    if (verb == "suspend") TANDEM_TRY(services_.service.suspend(id, "api", reason));
-    if (verb == "resume") TANDEM_TRY(services_.service.resume(id, "api"));
-    return as_json(services_.service.job(id), 202);
+    if (verb == "cancel") TANDEM_TRY(call.service->cancel(id, reason));
+    if (verb == "suspend") TANDEM_TRY(call.service->suspend(id, reason));
+    if (verb == "resume") TANDEM_TRY(call.service->resume(id));
+    return as_json(call.service->job(id), 202);
   }
 
   Answer remove(const Call& call, const JobId& id) {
     TANDEM_TRY(allow_parameters(call.request, {"reason"}));
     const auto reason = call.request.query.find("reason");
-    TANDEM_TRY(services_.service.remove(id, "api", reason == call.request.query.end() ? "" : reason->second));
+    TANDEM_TRY(call.service->remove(id, reason == call.request.query.end() ? "" : reason->second));
     return HttpResponse{.status = 204, .headers = {}, .body = ""};
   }
 
@@ -305,13 +324,52 @@ class ApiServerImpl final : public ApiServer {
       return fail_at("/decision", errors::kValueOutOfRange, "{} is not one of accept, reject", quote(decision));
     TANDEM_TRY_ASSIGN(const std::string reason, reader.string_or("reason", ""));
     const engine::Verdict verdict = decision == "accept" ? engine::Verdict::kAccept : engine::Verdict::kReject;
-    TANDEM_TRY(services_.service.review(id, verdict, "api", reason));
-    return as_json(services_.service.job(id));
+    TANDEM_TRY(call.service->review(id, verdict, reason));
+    return as_json(call.service->job(id));
+  }
+
+  Answer approvals(const Call& call) {
+    const auto& path = call.path;
+    const bool decides = path.size() == 4 && path[3] == "decisions";
+    if (path.size() > 3 && !decides)
+      return fail(errors::kRouteNotFound, "there is no resource {}", quote(call.request.path));
+    if (decides) return decide(call);
+    return only_get(call, [&]() -> Answer {
+      if (path.size() == 3) {
+        TANDEM_TRY(allow_parameters(call.request, {}));
+        return as_json(call.service->approval(path[2]));
+      }
+      TANDEM_TRY(allow_parameters(call.request, {"job_id", "limit", "page_token"}));
+      service::ApprovalQuery query;
+      if (const auto job = call.request.query.find("job_id"); job != call.request.query.end()) {
+        TANDEM_TRY_ASSIGN(query.job, parse_job_id(job->second));
+      }
+      TANDEM_TRY_ASSIGN(query.limit, number_parameter(call.request, "limit", kPageDefault, 1, kPageMax));
+      if (const auto token = call.request.query.find("page_token"); token != call.request.query.end())
+        query.page_token = token->second;
+      return as_json(call.service->approvals(query));
+    });
+  }
+
+  Answer decide(const Call& call) {
+    if (call.request.method != "POST") return wrong_method(call, "POST");
+    TANDEM_TRY(allow_parameters(call.request, {}));
+    TANDEM_TRY_ASSIGN(const Json body, parse_json(call.request.body, "body"));
+    TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(body, ""));
+    TANDEM_TRY(reader.allow_only({"decision", "reason", "external_ref"}));
+    TANDEM_TRY_ASSIGN(const std::string decision, reader.string("decision"));
+    if (decision != "approve" && decision != "reject")
+      return fail_at("/decision", errors::kValueOutOfRange, "{} is not one of approve, reject", quote(decision));
+    TANDEM_TRY_ASSIGN(const std::string reason, reader.string("reason"));
+    TANDEM_TRY_ASSIGN(const std::string external_ref, reader.string_or("external_ref", ""));
+    const approval::Verdict verdict = decision == "approve" ? approval::Verdict::kApprove : approval::Verdict::kReject;
+    return as_json(
+        call.service->decide(call.path[2], {.verdict = verdict, .reason = reason, .external_ref = external_ref}));
   }
 
   Answer view(const Call& call, const JobId& id) {
     TANDEM_TRY(allow_parameters(call.request, {"wait"}));
-    Result<Json> at_once = services_.service.job(id);
+    Result<Json> at_once = call.service->job(id);
     const auto wait = call.request.query.find("wait");
     if (!at_once || wait == call.request.query.end()) return as_json(std::move(at_once));
     auto duration = parse_duration(wait->second);
@@ -324,11 +382,11 @@ class ApiServerImpl final : public ApiServer {
                      quote(wait->second), format_duration(kWaitMax));
     }
     const auto limit = std::chrono::ceil<std::chrono::milliseconds>(*duration);
-    waits_->add(id, limit, [this, id, responder = call.responder, path = call.request.path] {
+    waits_->add(id, limit, [this, id, service = call.service, responder = call.responder, path = call.request.path] {
       const auto ended = services_.engine.wait(id, Deadline(Instant{0}));
       if (!ended && ended.error().number != errors::kResultNotReady)
         return responder->send(error_response(ended.error(), path));
-      const auto now = services_.service.job(id);
+      const auto now = service->job(id);
       responder->send(now ? json_response(200, *now) : error_response(now.error(), path));
     });
     return std::optional<HttpResponse>();
@@ -339,7 +397,7 @@ class ApiServerImpl final : public ApiServer {
     TANDEM_TRY_ASSIGN(std::size_t after, number_parameter(call.request, "after", 0, 0, INT64_MAX));
     TANDEM_TRY_ASSIGN(const std::size_t limit, number_parameter(call.request, "limit", kPageDefault, 1, kPageMax));
     if (header_value(call.request.headers, "Accept").find("text/event-stream") == std::string_view::npos) {
-      return as_json(services_.service.events(id, after, limit));
+      return as_json(call.service->events(id, after, limit));
     }
     if (const std::string_view last = header_value(call.request.headers, "Last-Event-ID"); !last.empty()) {
       const auto sequence = parse_int64(last);
@@ -347,7 +405,7 @@ class ApiServerImpl final : public ApiServer {
         return fail(errors::kBadRequest, "Last-Event-ID is {}, not the id of an event", quote(last));
       after = static_cast<std::size_t>(*sequence);
     }
-    TANDEM_TRY(services_.service.job(id));
+    TANDEM_TRY(call.service->job(id));
     feeds_->follow(id, after, call.responder->start_stream(200, server::event_stream_headers()));
     return std::optional<HttpResponse>();
   }
@@ -365,7 +423,7 @@ class ApiServerImpl final : public ApiServer {
 
 Result<std::unique_ptr<ApiServer>> ApiServer::start(server::ServerOptions options, ApiServices services,
                                                     server::ServerSeams seams) {
-  auto out = std::make_unique<ApiServerImpl>(services, seams);
+  auto out = std::make_unique<ApiServerImpl>(std::move(services), seams);
   TANDEM_TRY(out->listen(std::move(options)));
   return out;
 }

@@ -1,19 +1,22 @@
 // tandem/api/http/api_server.h - the HTTP API of contract/openapi.yaml: routes, problem documents, server-sent events.
 //
-// Room: api. Thin: each route is one call of the Service. Sockets and limits are net/server's.
+// Room: api. Thin: each route finds out who asks and is one call of his Service. Sockets and limits are net/server's.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "tandem/api/service/service.h"
 #include "tandem/evidence/telemetry/telemetry.h"
 #include "tandem/net/server/server.h"
+#include "tandem/trust/identity/identity_book.h"
 
 namespace tandem::http {
 
 struct ApiServices {
-  service::Service& service;
+  std::function<std::shared_ptr<service::Service>(identity::PrincipalPtr)> service_of;
+  const identity::IdentityBook& identities;
   engine::Engine& engine;               ///< for event streams and waiting
   const problem::ProblemRegistry& problems;
   store::Store& store;                  ///< for /readyz

@@ -32,16 +32,24 @@ class ApiServerTest : public testing::Test {
     serve();
   }
   void serve() {
-    service_ = service::make_local_service(*world_.engine, world_.backends, *world_.submitter, clock_, world_.executor);
-    auto started = ApiServer::start(
-        {.listen = "127.0.0.1:0"}, {*service_, *world_.engine, world_.problems, *world_.store, meters_},
-        {.executor = world_.executor, .clock = clock_, .log = world_.log, .meter = world_.meter});
+    auto started =
+        ApiServer::start({.listen = "127.0.0.1:0"}, services(),
+                         {.executor = world_.executor, .clock = clock_, .log = world_.log, .meter = world_.meter});
     EXPECT_THAT(started, Succeeds());
     server_ = *std::move(started);
     address_ = server_->address();
     auto client = client::CurlHttp::create({.allow = {address_}}, clock_, world_.executor);
     EXPECT_THAT(client, Succeeds());
     client_ = *std::move(client);
+  }
+  ApiServices services() {
+    const service::LocalSeams seams{*world_.engine, world_.backends, *world_.submitter, clock_, world_.executor};
+    return {[seams](identity::PrincipalPtr who) { return service::make_local_service(seams, std::move(who)); },
+            identities_,
+            *world_.engine,
+            world_.problems,
+            *world_.store,
+            meters_};
   }
   ~ApiServerTest() override {
     gate_.open();
@@ -95,7 +103,7 @@ class ApiServerTest : public testing::Test {
   Gate gate_;  ///< outlives those who wait at it
   engine::EngineWorld world_;
   telemetry::MeterRegistry meters_;
-  std::unique_ptr<service::Service> service_;
+  identity::IdentityBook identities_ = identity::IdentityBook::open_to_all();
   std::unique_ptr<ApiServer> server_;
   std::string address_;
   std::unique_ptr<client::CurlHttp> client_;
@@ -517,7 +525,6 @@ TEST_F(ApiServerTest, a_draining_engine_takes_no_job_and_says_when_to_come_back)
 TEST_F(ApiServerTest, a_slow_queue_takes_no_job_and_says_how_far_it_is_behind) {
   close_gate();
   server_.reset();
-  service_.reset();
   world_.close();
   world_.queue_delay_max = std::chrono::seconds(5);
   world_.open(1);
@@ -556,9 +563,8 @@ TEST_F(ApiServerTest, a_drain_lets_streams_write_what_is_in_the_log_first) {
   gate_.wait_for_arrivals(2);  // both workers: the next one stays in the queue
   const JobId id = world_.admit(world_.classical_job());
   ThreadExecutor one(1);
-  auto server =
-      ApiServer::start({.listen = "127.0.0.1:0"}, {*service_, *world_.engine, world_.problems, *world_.store, meters_},
-                       {.executor = one, .clock = clock_, .log = world_.log, .meter = world_.meter});
+  auto server = ApiServer::start({.listen = "127.0.0.1:0"}, services(),
+                                 {.executor = one, .clock = clock_, .log = world_.log, .meter = world_.meter});
   ASSERT_THAT(server, Succeeds());
   const std::string address = (*server)->address();
   server::RawClient reader(address);

@@ -21,10 +21,12 @@ class RemoteServiceOverHttp : public testing::Test {
  protected:
   RemoteServiceOverHttp() {
     world_.open(2);
-    local_ = service::make_local_service(*world_.engine, world_.backends, *world_.submitter, clock_, world_.executor);
+    const service::LocalSeams seams{*world_.engine, world_.backends, *world_.submitter, clock_, world_.executor};
+    local_ = service::make_local_service(seams, identity::local_principal());
     auto started =
         ApiServer::start({.listen = "127.0.0.1:0", .body_bytes_max = kBodyBytesMax},
-                         {*local_, *world_.engine, world_.problems, *world_.store, meters_},
+                         {[local = local_](const identity::PrincipalPtr&) { return local; }, identities_,
+                          *world_.engine, world_.problems, *world_.store, meters_},
                          {.executor = world_.executor, .clock = clock_, .log = world_.log, .meter = world_.meter});
     EXPECT_THAT(started, Succeeds());
     server_ = *std::move(started);
@@ -42,19 +44,20 @@ class RemoteServiceOverHttp : public testing::Test {
   engine::EngineWorld world_;
   Gate gate_;
   telemetry::MeterRegistry meters_;
-  std::unique_ptr<service::Service> local_;
+  const identity::IdentityBook identities_ = identity::IdentityBook::open_to_all();
+  std::shared_ptr<service::Service> local_;
   std::unique_ptr<ApiServer> server_;
   std::unique_ptr<client::CurlHttp> http_;
   std::unique_ptr<service::Service> remote_;
 };
 
 TEST_F(RemoteServiceOverHttp, a_job_that_was_sent_is_the_job_that_was_meant) {
-  const auto admitted = remote_->submit(world_.hybrid_job(), "key", "user:test");
+  const auto admitted = remote_->submit(world_.hybrid_job(), "key");
   ASSERT_THAT(admitted, Succeeds());
   const JobId id((*admitted)["job_id"]);
   EXPECT_EQ(*local_->spec(id), world_.hybrid_job().document());
-  EXPECT_EQ((*remote_->submit(world_.hybrid_job(), "key", "user:test"))["job_id"], id.value);
-  EXPECT_THAT(remote_->submit(world_.classical_job(), "key", "user:test"), FailsWith(errors::kIdempotencyConflict));
+  EXPECT_EQ((*remote_->submit(world_.hybrid_job(), "key"))["job_id"], id.value);
+  EXPECT_THAT(remote_->submit(world_.classical_job(), "key"), FailsWith(errors::kIdempotencyConflict));
   world_.wait(id);
 }
 
@@ -78,14 +81,14 @@ TEST_F(RemoteServiceOverHttp, every_document_is_the_one_that_the_local_service_g
 TEST_F(RemoteServiceOverHttp, an_error_is_the_one_that_the_local_service_gives) {
   const JobId unknown("job_01900000-0000-7000-8000-00000000dead");
   EXPECT_EQ(remote_->job(unknown).error(), local_->job(unknown).error());
-  EXPECT_EQ(remote_->cancel(unknown, "user:test", "").error(), local_->cancel(unknown, "user:test", "").error());
+  EXPECT_EQ(remote_->cancel(unknown, "").error(), local_->cancel(unknown, "").error());
   const JobId id = world_.run(world_.classical_job()).id;
-  EXPECT_EQ(remote_->cancel(id, "user:test", "").error(), local_->cancel(id, "user:test", "").error());
+  EXPECT_EQ(remote_->cancel(id, "").error(), local_->cancel(id, "").error());
 }
 
 TEST_F(RemoteServiceOverHttp, a_follower_hears_every_event_once_and_in_order) {
   world_.provider->plan.during_submit = [this] { gate_.pass({}); };
-  const JobId id((*remote_->submit(world_.paid_job(), "", "user:test"))["job_id"]);
+  const JobId id((*remote_->submit(world_.paid_job(), ""))["job_id"]);
   gate_.wait_for_arrivals(1);
   std::vector<Json> heard;
   Result<Json> end = Json();
@@ -105,9 +108,9 @@ TEST_F(RemoteServiceOverHttp, a_cancellation_reaches_the_job_with_its_reason) {
     gate_.pass(stop);
     return std::nullopt;
   };
-  const JobId id((*remote_->submit(world_.classical_job(), "", "user:test"))["job_id"]);
+  const JobId id((*remote_->submit(world_.classical_job(), ""))["job_id"]);
   gate_.wait_for_arrivals(1);
-  ASSERT_THAT(remote_->cancel(id, "user:test", "changed my mind"), Succeeds());
+  ASSERT_THAT(remote_->cancel(id, "changed my mind"), Succeeds());
   const auto end = remote_->follow(id, {}, Deadline::never());
   ASSERT_THAT(end, Succeeds());
   EXPECT_EQ((*end)["state"], "cancelled");
@@ -116,10 +119,10 @@ TEST_F(RemoteServiceOverHttp, a_cancellation_reaches_the_job_with_its_reason) {
 
 TEST_F(RemoteServiceOverHttp, a_removal_reaches_the_job_and_its_reason_the_log_as_it_was_said) {
   const std::string reason = "50 % of \"ä\" & b=c+d?#1/2";
-  const JobId id((*remote_->submit(world_.classical_job(), "", "user:test"))["job_id"]);
+  const JobId id((*remote_->submit(world_.classical_job(), ""))["job_id"]);
   world_.wait(id);
-  ASSERT_THAT(remote_->remove(id, "user:test", reason), Succeeds());
-  EXPECT_THAT(remote_->remove(id, "user:test", ""), FailsWith(errors::kJobNotFound));
+  ASSERT_THAT(remote_->remove(id, reason), Succeeds());
+  EXPECT_THAT(remote_->remove(id, ""), FailsWith(errors::kJobNotFound));
   EXPECT_THAT(remote_->job(id), FailsWith(errors::kJobNotFound));
   const auto log = world_.store->read_log(0, 1000, id.value).value();
   const job::Event last = job::Event::parse(log.back().value, log.back().sequence).value();
@@ -130,7 +133,7 @@ TEST_F(RemoteServiceOverHttp, a_removal_reaches_the_job_and_its_reason_the_log_a
 TEST_F(RemoteServiceOverHttp, a_job_that_is_too_large_for_the_server_is_told_the_limit_and_what_to_do) {
   job::JobSpec large = world_.classical_job();
   large.name = std::string(30'000'000, 'x');  // the server answers long before it has all of it
-  const auto refused = remote_->submit(large, "", "user:test");
+  const auto refused = remote_->submit(large, "");
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().number, errors::kInputTooLarge) << refused.error().to_string();
   EXPECT_THAT(refused.error().message, HasSubstr(std::to_string(kBodyBytesMax)));

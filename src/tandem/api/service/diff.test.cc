@@ -15,7 +15,8 @@ class DiffTest : public testing::Test {
  protected:
   DiffTest() {
     world_.open(2);
-    service_ = make_local_service(*world_.engine, world_.backends, *world_.submitter, world_.clock, world_.executor);
+    service_ = make_local_service({*world_.engine, world_.backends, *world_.submitter, world_.clock, world_.executor},
+                                  identity::local_principal());
   }
   JobDocuments run(const job::JobSpec& spec) {
     const JobId id = world_.run(spec).id;
@@ -28,7 +29,7 @@ class DiffTest : public testing::Test {
   }
 
   engine::EngineWorld world_;
-  std::unique_ptr<Service> service_;
+  std::shared_ptr<Service> service_;
 };
 
 TEST_F(DiffTest, the_same_document_run_twice_differs_in_ids_and_times_only) {

@@ -4,9 +4,12 @@
 #include "tandem/api/service/event_reader.h"
 #include "tandem/api/service/service.h"
 #include "tandem/base/pause.h"
+#include "tandem/base/text.h"
 
 namespace tandem::service {
 namespace {
+
+using identity::Permission;
 
 // For who comes while another request with the same key is being committed.
 constexpr int kAdmitTries = 5;
@@ -40,82 +43,130 @@ Json admission_document(const engine::Admission& admission) {
 
 class LocalService final : public Service {
  public:
-  LocalService(engine::Engine& engine, backend::BackendRegistry& backends, submit::Submitter& submitter,
-               const Clock& clock, Executor& executor)
-      : engine_(engine), backends_(backends), submitter_(submitter), clock_(clock), executor_(executor) {}
+  LocalService(LocalSeams seams, identity::PrincipalPtr who) : seams_(seams), who_(std::move(who)) {}
 
-  Result<Json> submit(const job::JobSpec& spec, std::string_view idempotency_key, std::string_view actor) override {
-    return admitted([&] { return engine_.admit(spec, kDefaultTenant, idempotency_key, actor); });
+  Result<Json> submit(const job::JobSpec& spec, std::string_view idempotency_key) override {
+    TANDEM_TRY(may_submit(spec));
+    return admitted([&] { return seams_.engine.admit(spec, who_->tenant, idempotency_key, who_->actor()); });
   }
-  void submit(std::shared_ptr<const job::JobSpec> spec, std::string_view idempotency_key, std::string_view actor,
+  void submit(std::shared_ptr<const job::JobSpec> spec, std::string_view idempotency_key,
               std::function<void(Result<Json>)> done) override {
-    engine_.admit(
-        std::move(spec), kDefaultTenant, idempotency_key, actor,
+    if (auto allowed = may_submit(*spec); !allowed) return done(tl::unexpected(std::move(allowed).error()));
+    seams_.engine.admit(
+        std::move(spec), who_->tenant, idempotency_key, who_->actor(),
         [done = std::move(done)](Result<engine::Admission> admission) { done(admission.map(admission_document)); });
   }
   Result<Json> plan(const job::JobSpec& spec) override {
-    return engine_.plan(spec).map([](const job::Plan& plan) { return plan.document(); });
+    TANDEM_TRY(may_submit(spec));
+    return seams_.engine.plan(spec, who_->tenant).map([](const job::Plan& plan) { return plan.document(); });
   }
   Result<Json> job(const JobId& id) override {
-    return engine_.job(id).map([](const engine::JobView& view) { return view.document(); });
+    return seen(id).map([](const engine::JobView& view) { return view.document(); });
   }
   Result<Json> jobs(const JobQuery& query) override {
-    TANDEM_TRY_ASSIGN(const engine::JobPage page, engine_.jobs(query));
+    TANDEM_TRY(who_->require(Permission::kRead));
+    JobQuery own = query;
+    own.tenant = who_->tenant;
+    own.projects = who_->projects;
+    TANDEM_TRY_ASSIGN(const engine::JobPage page, seams_.engine.jobs(own));
     Json list = Json::array();
     for (const engine::JobView& view : page.jobs) list.push_back(view.document());
     return Json{{"jobs", std::move(list)}, {"next_page_token", page.next_page_token}};
   }
   Result<Json> result(const JobId& id) override {
-    TANDEM_TRY_ASSIGN(const Bytes bytes, engine_.result(id));
+    TANDEM_TRY(seen(id));
+    TANDEM_TRY_ASSIGN(const Bytes bytes, seams_.engine.result(id));
     return parse_json(bytes, "result of " + id.value, {.bytes_max = UINT64_MAX});
   }
-  Result<Json> spec(const JobId& id) override { return engine_.spec_document(id); }
-  Result<Json> plan_of(const JobId& id) override { return engine_.plan_document(id); }
+  Result<Json> spec(const JobId& id) override {
+    TANDEM_TRY(seen(id));
+    return seams_.engine.spec_document(id);
+  }
+  Result<Json> plan_of(const JobId& id) override {
+    TANDEM_TRY(seen(id));
+    return seams_.engine.plan_document(id);
+  }
   Result<Json> lineage(const JobId& id) override {
-    return engine_.lineage(id).map([](const lineage::LineageRecord& record) { return record.document(); });
+    TANDEM_TRY(seen(id));
+    return seams_.engine.lineage(id).map([](const lineage::LineageRecord& record) { return record.document(); });
   }
   Result<Json> events(const JobId& id, std::uint64_t after, std::size_t limit) override {
-    TANDEM_TRY_ASSIGN(const std::vector<job::Event> events, engine_.events(id, after, limit));
+    TANDEM_TRY(seen(id));
+    TANDEM_TRY_ASSIGN(const std::vector<job::Event> events, seams_.engine.events(id, after, limit));
     Json list = Json::array();
     for (const job::Event& event : events) list.push_back(Json::parse(event.numbered()));
     return Json{{"events", std::move(list)}};
   }
   Result<Json> replay_package(const JobId& id) override {
-    return engine_.replay_package(id).map([](const lineage::ReplayPackage& package) { return package.document(); });
+    TANDEM_TRY(seen(id));
+    return seams_.engine.replay_package(id).map(
+        [](const lineage::ReplayPackage& package) { return package.document(); });
   }
   Result<Json> submissions(const JobId& id) override {
-    TANDEM_TRY(engine_.job(id));
-    TANDEM_TRY_ASSIGN(const std::vector<submit::SubmissionRecord> records, submitter_.submissions(id));
+    TANDEM_TRY(seen(id));
+    TANDEM_TRY_ASSIGN(const std::vector<submit::SubmissionRecord> records, seams_.submitter.submissions(id));
     Json list = Json::array();
     for (const submit::SubmissionRecord& record : records) list.push_back(record.document());
     return Json{{"submissions", std::move(list)}};
   }
-  Result<void> cancel(const JobId& id, std::string_view actor, std::string_view reason) override {
-    return engine_.cancel(id, actor, reason);
+  Result<void> cancel(const JobId& id, std::string_view reason) override {
+    TANDEM_TRY(may_act_on(id));
+    return seams_.engine.cancel(id, who_->actor(), reason);
   }
-  Result<void> suspend(const JobId& id, std::string_view actor, std::string_view reason) override {
-    return engine_.suspend(id, actor, reason);
+  Result<void> suspend(const JobId& id, std::string_view reason) override {
+    TANDEM_TRY(may_act_on(id));
+    return seams_.engine.suspend(id, who_->actor(), reason);
   }
-  Result<void> resume(const JobId& id, std::string_view actor) override { return engine_.resume(id, actor); }
-  Result<void> remove(const JobId& id, std::string_view actor, std::string_view reason) override {
-    return engine_.remove(id, actor, reason);
+  Result<void> resume(const JobId& id) override {
+    TANDEM_TRY(may_act_on(id));
+    return seams_.engine.resume(id, who_->actor());
   }
-  Result<Json> retry(const JobId& id, std::string_view idempotency_key, std::string_view actor) override {
-    return admitted([&] { return engine_.retry(id, idempotency_key, actor); });
+  Result<void> remove(const JobId& id, std::string_view reason) override {
+    TANDEM_TRY(may_act_on(id));
+    return seams_.engine.remove(id, who_->actor(), reason);
   }
-  Result<void> review(const JobId& id, engine::Verdict verdict, std::string_view actor,
-                      std::string_view reason) override {
-    return engine_.review(id, verdict, actor, reason);
+  Result<Json> retry(const JobId& id, std::string_view idempotency_key) override {
+    TANDEM_TRY(may_act_on(id));
+    TANDEM_TRY(who_->require(Permission::kSubmit));
+    return admitted([&] { return seams_.engine.retry(id, idempotency_key, who_->actor()); });
+  }
+  Result<void> review(const JobId& id, engine::Verdict verdict, std::string_view reason) override {
+    TANDEM_TRY(seen(id));
+    TANDEM_TRY(who_->require(Permission::kReview));
+    return seams_.engine.review(id, verdict, who_->actor(), reason);
+  }
+  Result<Json> approvals(const ApprovalQuery& query) override {
+    TANDEM_TRY(who_->require(Permission::kRead));
+    if (query.job) TANDEM_TRY(seen(*query.job));
+    ApprovalQuery own = query;
+    own.tenant = who_->tenant;
+    own.projects = who_->projects;
+    TANDEM_TRY_ASSIGN(const engine::ApprovalPage page, seams_.engine.approvals(own));
+    Json list = Json::array();
+    for (const approval::Approval& one : page.approvals) list.push_back(one.document());
+    return Json{{"approvals", std::move(list)}, {"next_page_token", page.next_page_token}};
+  }
+  Result<Json> approval(std::string_view id) override {
+    TANDEM_TRY(who_->require(Permission::kRead));
+    return asked(id).map([](const approval::Approval& one) { return one.document(); });
+  }
+  Result<Json> decide(std::string_view id, const approval::Word& word) override {
+    TANDEM_TRY_ASSIGN(const approval::Approval before, asked(id));
+    return seams_.engine.decide(before.id, *who_, word).map([](const approval::Approval& after) {
+      return Json{{"approval_id", after.id.text()}, {"state", to_string(after.state)}};
+    });
   }
   Result<Json> backends() override {
+    TANDEM_TRY(who_->require(Permission::kRead));
     Json list = Json::array();
-    for (backend::Backend* backend : backends_.all()) list.push_back(backend_document(*backend, clock_));
+    for (backend::Backend* backend : seams_.backends.all()) list.push_back(backend_document(*backend, seams_.clock));
     return Json{{"backends", std::move(list)}};
   }
   Result<Json> follow(const JobId& id, const Watch& watch, Deadline deadline) override {
+    TANDEM_TRY(seen(id));
     // What is published only says that there is something to read: it comes in no order.
     Bell bell;
-    const auto subscription = engine_.subscribe(
+    const auto subscription = seams_.engine.subscribe(
         id, [&](const job::Event&) { bell.ring(); },
         [&](const engine::Progress& progress) {
           if (watch.on_progress) watch.on_progress(progress);
@@ -124,31 +175,55 @@ class LocalService final : public Service {
     EventReader reader(*this, id, watch);
     while (true) {
       // Asked before the log is read: the event that ends a job is in the log when its row says so.
-      const auto ended = engine_.wait(id, Deadline(Instant{0}));
+      const auto ended = seams_.engine.wait(id, Deadline(Instant{0}));
       TANDEM_TRY(reader.read_on());
       if (ended) return ended->document();
-      if (ended.error().number != errors::kResultNotReady || deadline.expired(clock_))
+      if (ended.error().number != errors::kResultNotReady || deadline.expired(seams_.clock))
         return tl::unexpected(ended.error());
-      bell.wait_for(std::min<std::chrono::nanoseconds>(deadline.left(clock_), std::chrono::hours(1)));
+      bell.wait_for(std::min<std::chrono::nanoseconds>(deadline.left(seams_.clock), std::chrono::hours(1)));
     }
   }
 
  private:
+  /// A job that is there for who asks. Costs a read of its row.
+  Result<engine::JobView> seen(const JobId& id) {
+    TANDEM_TRY(who_->require(Permission::kRead));
+    TANDEM_TRY_ASSIGN(engine::JobView view, seams_.engine.job(id));
+    if (!who_->sees(view.tenant, view.project)) return tl::unexpected(engine::no_such_job(id));
+    return view;
+  }
+  /// A request that is there for who asks. A ticket system may not read it, only answer.
+  Result<approval::Approval> asked(std::string_view id) {
+    TANDEM_TRY_ASSIGN(const approval::ApprovalId parsed, approval::ApprovalId::parse(id));
+    TANDEM_TRY_ASSIGN(approval::Approval out, seams_.engine.approval(parsed));
+    if (!who_->sees(out.tenant, out.project)) return tl::unexpected(approval::no_such_approval(id));
+    return out;
+  }
+  Result<void> may_act_on(const JobId& id) {
+    TANDEM_TRY_ASSIGN(const engine::JobView view, seen(id));
+    if (view.submitted_by == who_->actor() && who_->may(Permission::kSubmit)) return {};
+    return who_->require(Permission::kOperate);
+  }
+  Result<void> may_submit(const job::JobSpec& spec) const {
+    TANDEM_TRY(who_->require(Permission::kSubmit));
+    const std::string& project = spec.schedule.project;
+    if (who_->sees(who_->tenant, project)) return {};
+    return fail_at("/schedule/project", errors::kNotPermitted, "user {} may submit to the projects {}, and not to {}",
+                   quote(who_->user), fmt::join(who_->projects, ", "), quote(project));
+  }
+
   template <typename Admit>
   Result<Json> admitted(const Admit& admit) {
     for (int tries = 1;; ++tries) {
       const Result<engine::Admission> admission = admit();
       if (admission || admission.error().number != errors::kIdempotencyInFlight || tries == kAdmitTries)
         return admission.map(admission_document);
-      TANDEM_TRY(pause(executor_, kAdmitPause, {}));
+      TANDEM_TRY(pause(seams_.executor, kAdmitPause, {}));
     }
   }
 
-  engine::Engine& engine_;
-  backend::BackendRegistry& backends_;
-  submit::Submitter& submitter_;
-  const Clock& clock_;
-  Executor& executor_;
+  const LocalSeams seams_;
+  const identity::PrincipalPtr who_;
 };
 
 }  // namespace
@@ -166,6 +241,8 @@ Json backend_document(backend::Backend& backend, const Clock& clock) {
               {"takes_programs", info.takes_program},
               {"submit_safety", backend::to_string(info.safety)},
               {"conformance", info.conformance},
+              {"vendor", info.vendor},
+              {"region", info.region},
               {"best_for", info.best_for},
               {"qubits_max", info.qubits_max},
               {"shots_max", info.shots_max},
@@ -186,9 +263,8 @@ Json backend_document(backend::Backend& backend, const Clock& clock) {
   return out;
 }
 
-std::unique_ptr<Service> make_local_service(engine::Engine& engine, backend::BackendRegistry& backends,
-                                            submit::Submitter& submitter, const Clock& clock, Executor& executor) {
-  return std::make_unique<LocalService>(engine, backends, submitter, clock, executor);
+std::shared_ptr<Service> make_local_service(LocalSeams seams, identity::PrincipalPtr who) {
+  return std::make_shared<LocalService>(seams, std::move(who));
 }
 
 }  // namespace tandem::service

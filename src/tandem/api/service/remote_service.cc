@@ -74,12 +74,12 @@ class RemoteService final : public Service {
   RemoteService(FindServer find, RemoteSeams seams, RemoteOptions options)
       : find_(std::move(find)), seams_(seams), options_(std::move(options)) {}
 
-  Result<Json> submit(const job::JobSpec& spec, std::string_view idempotency_key, std::string_view /*actor*/) override {
+  Result<Json> submit(const job::JobSpec& spec, std::string_view idempotency_key) override {
     return submit_to("/v1/jobs", idempotency_key, spec.text().text());
   }
-  void submit(std::shared_ptr<const job::JobSpec> spec, std::string_view idempotency_key, std::string_view actor,
+  void submit(std::shared_ptr<const job::JobSpec> spec, std::string_view idempotency_key,
               std::function<void(Result<Json>)> done) override {
-    done(submit(*spec, idempotency_key, actor));
+    done(submit(*spec, idempotency_key));
   }
   Result<Json> plan(const job::JobSpec& spec) override {
     return ask({.method = "POST",
@@ -105,25 +105,24 @@ class RemoteService final : public Service {
   }
   Result<Json> replay_package(const JobId& id) override { return get(id, "/replay_package"); }
   Result<Json> submissions(const JobId& id) override { return get(id, "/submissions"); }
-  Result<void> cancel(const JobId& id, std::string_view /*actor*/, std::string_view reason) override {
+  Result<void> cancel(const JobId& id, std::string_view reason) override {
     return post(id, "cancel", {{"reason", reason}}).map([](const Json&) {});
   }
-  Result<void> suspend(const JobId& id, std::string_view /*actor*/, std::string_view reason) override {
+  Result<void> suspend(const JobId& id, std::string_view reason) override {
     return post(id, "suspend", {{"reason", reason}}).map([](const Json&) {});
   }
-  Result<void> resume(const JobId& id, std::string_view /*actor*/) override {
+  Result<void> resume(const JobId& id) override {
     return post(id, "resume", Json()).map([](const Json&) {});
   }
-  Result<void> remove(const JobId& id, std::string_view /*actor*/, std::string_view reason) override {
+  Result<void> remove(const JobId& id, std::string_view reason) override {
     const std::string query = reason.empty() ? "" : "?reason=" + percent_encode(reason);
     return send({.method = "DELETE", .url = fmt::format("/v1/jobs/{}{}", id.value, query)}, Repeat::kUnlessSent)
         .map([](const HttpResponse&) {});
   }
-  Result<Json> retry(const JobId& id, std::string_view idempotency_key, std::string_view /*actor*/) override {
+  Result<Json> retry(const JobId& id, std::string_view idempotency_key) override {
     return submit_to(fmt::format("/v1/jobs/{}/retry", id.value), idempotency_key, "");
   }
-  Result<void> review(const JobId& id, engine::Verdict verdict, std::string_view /*actor*/,
-                      std::string_view reason) override {
+  Result<void> review(const JobId& id, engine::Verdict verdict, std::string_view reason) override {
     const char* decision = verdict == engine::Verdict::kAccept ? "accept" : "reject";
     auto answer = ask({.method = "POST",
                        .url = fmt::format("/v1/jobs/{}/review", id.value),
@@ -131,6 +130,27 @@ class RemoteService final : public Service {
                        .body = Json{{"decision", decision}, {"reason", reason}}.dump()},
                       Repeat::kUnlessSent);
     return answer.map([](const Json&) {});
+  }
+  Result<Json> approvals(const ApprovalQuery& query) override {
+    std::string url = fmt::format("/v1/approvals?limit={}", query.limit);
+    if (query.job) url += "&job_id=" + query.job->value;
+    if (!query.page_token.empty()) url += "&page_token=" + query.page_token;
+    return ask({.url = std::move(url)}, Repeat::kSafe);
+  }
+  Result<Json> approval(std::string_view id) override {
+    TANDEM_TRY_ASSIGN(const approval::ApprovalId parsed, approval::ApprovalId::parse(id));
+    return ask({.url = "/v1/approvals/" + parsed.text()}, Repeat::kSafe);
+  }
+  Result<Json> decide(std::string_view id, const approval::Word& word) override {
+    TANDEM_TRY_ASSIGN(const approval::ApprovalId parsed, approval::ApprovalId::parse(id));
+    return ask(
+        {.method = "POST",
+         .url = fmt::format("/v1/approvals/{}/decisions", parsed.text()),
+         .headers = {{"Content-Type", "application/json"}},
+         .body =
+             Json{{"decision", to_string(word.verdict)}, {"reason", word.reason}, {"external_ref", word.external_ref}}
+                 .dump()},
+        Repeat::kUnlessSent);
   }
   Result<Json> backends() override { return ask({.url = "/v1/backends"}, Repeat::kSafe); }
 
@@ -158,7 +178,9 @@ class RemoteService final : public Service {
       if (!state)
         return fail(errors::kBackendGarbage, "the server names the state '{}', which this version does not know",
                     view.value("state", ""));
-      if (job::is_final(*state) || *state == job::JobState::kAwaitingReview) return view;
+      if (job::is_final(*state) || *state == job::JobState::kAwaitingReview ||
+          *state == job::JobState::kAwaitingApproval)
+        return view;
       if (deadline.expired(seams_.clock))
         return fail(errors::kResultNotReady, "job {} is still {}", id.value, job::to_string(*state));
     }
@@ -201,6 +223,7 @@ class RemoteService final : public Service {
   /// Until there is an answer, or the server was away for too long. `request.url`: the path.
   Result<HttpResponse> send(HttpRequest request, Repeat repeat) {
     const std::string path = std::move(request.url);
+    if (options_.token) request.headers.push_back({"Authorization", "Bearer " + options_.token->reveal()});
     std::string gone;  // the server that was found not to listen: at its address is another one, or nobody
     std::optional<Deadline> give_up;
     std::chrono::nanoseconds wait = kAgainMin;

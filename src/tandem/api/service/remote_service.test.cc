@@ -98,10 +98,10 @@ TEST_F(RemoteServiceTest, each_question_is_one_request) {
 
 TEST_F(RemoteServiceTest, what_changes_something_is_posted_as_json) {
   http_.then(202, R"({"job_id": "x"})").then(202, R"({"job_id": "x"})").then(200, "{}").then(202, "{}");
-  EXPECT_THAT(service_->submit(spec(), "order-17", "user:local"), Succeeds());
-  EXPECT_THAT(service_->submit(spec(), "", "user:local"), Succeeds());
+  EXPECT_THAT(service_->submit(spec(), "order-17"), Succeeds());
+  EXPECT_THAT(service_->submit(spec(), ""), Succeeds());
   EXPECT_THAT(service_->plan(spec()), Succeeds());
-  EXPECT_THAT(service_->cancel(kJob, "user:local", "no \"need\""), Succeeds());
+  EXPECT_THAT(service_->cancel(kJob, "no \"need\""), Succeeds());
   const std::vector<HttpRequest> requests = http_.requests();
   EXPECT_THAT(asked(), ElementsAre("POST http://127.0.0.1:1/v1/jobs", "POST http://127.0.0.1:1/v1/jobs",
                                    "POST http://127.0.0.1:1/v1/plans",
@@ -117,25 +117,25 @@ TEST_F(RemoteServiceTest, what_changes_something_is_posted_as_json) {
 TEST_F(RemoteServiceTest, an_error_of_the_server_keeps_its_number_place_and_words) {
   const Error sent{.number = errors::kUnknownKey, .message = "unknown key 'x'", .place = "/limits"};
   http_.then(400, problem_document(sent, "/v1/jobs").dump());
-  const auto answer = service_->submit(spec(), "", "user:local");
+  const auto answer = service_->submit(spec(), "");
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error(), sent);
 }
 
 TEST_F(RemoteServiceTest, what_may_have_been_done_is_not_asked_for_twice_and_a_web_page_is_an_error) {
   http_.then_fail(errors::kConnectionLost, Sent::kMaybe).then(200, "<html>");
-  EXPECT_THAT(service_->cancel(kJob, "user:local", ""), FailsWith(errors::kConnectionLost));
+  EXPECT_THAT(service_->cancel(kJob, ""), FailsWith(errors::kConnectionLost));
   EXPECT_THAT(service_->job(kJob), FailsWith(errors::kJsonSyntax));
   EXPECT_THAT(asked(), SizeIs(2));
   http_.then_fail(errors::kPeerUnreachable, Sent::kNo).then(202, "{}");
-  EXPECT_THAT(service_->cancel(kJob, "user:local", ""), Succeeds());
+  EXPECT_THAT(service_->cancel(kJob, ""), Succeeds());
   EXPECT_EQ(times_away_, 1);
 }
 
 TEST_F(RemoteServiceTest, what_an_action_may_have_done_before_its_answer_failed_is_not_done_again) {
   const HttpResponse store_away = problem(make_error(errors::kStoreUnreachable, ""));
   const HttpResponse nobody_behind{.status = 503, .body = "the proxy has nobody behind it"};
-  const auto accept = [&] { return service_->review(kJob, engine::Verdict::kAccept, "user:local", ""); };
+  const auto accept = [&] { return service_->review(kJob, engine::Verdict::kAccept, ""); };
   http_.then(store_away);
   EXPECT_THAT(accept(), FailsWith(errors::kStoreUnreachable));
   http_.then(nobody_behind);
@@ -145,7 +145,7 @@ TEST_F(RemoteServiceTest, what_an_action_may_have_done_before_its_answer_failed_
   http_.then(200, "{}");
   EXPECT_THAT(accept(), Succeeds());
   http_.then(store_away).then(nobody_behind).then(202, R"({"job_id": "x"})");
-  EXPECT_THAT(service_->submit(spec(), "", "user:local"), Succeeds());
+  EXPECT_THAT(service_->submit(spec(), ""), Succeeds());
 }
 
 TEST_F(RemoteServiceTest, a_submission_that_is_given_up_names_the_key_under_which_it_may_be_sent_again) {
@@ -154,7 +154,7 @@ TEST_F(RemoteServiceTest, a_submission_that_is_given_up_names_the_key_under_whic
       return tl::unexpected(HttpFailure{.error = make_error(number, "no answer"), .sent = Sent::kMaybe});
     });
     const auto before = passed();
-    const auto lost = service_->submit(spec(), "", "user:local");
+    const auto lost = service_->submit(spec(), "");
     EXPECT_THAT(lost, FailsWith(number));
     EXPECT_EQ(passed() - before, kServerWait);
     std::string key(header_value(http_.requests().back().headers, "Idempotency-Key"));
@@ -162,7 +162,7 @@ TEST_F(RemoteServiceTest, a_submission_that_is_given_up_names_the_key_under_whic
     EXPECT_THAT(lost.error().message, EndsWith("; send it again with --idempotency-key " + key));
   }
   http_.otherwise([](const HttpRequest&, Deadline) { return problem(make_error(errors::kQueueDelayExceeded, "")); });
-  EXPECT_THAT(service_->submit(spec(), "", "user:local").error().message, Not(HasSubstr("idempotency")));
+  EXPECT_THAT(service_->submit(spec(), "").error().message, Not(HasSubstr("idempotency")));
 }
 
 TEST_F(RemoteServiceTest,
@@ -176,7 +176,7 @@ TEST_F(RemoteServiceTest,
   http_.then_fail(errors::kConnectionLost, Sent::kMaybe);  // it may still listen
   for (int i = 0; i < 2; ++i) http_.then_fail(errors::kPeerUnreachable, Sent::kNo);
   http_.then(202, R"({"job_id": "x"})");
-  EXPECT_THAT(service_->submit(spec(), "", "user:local"), Succeeds());
+  EXPECT_THAT(service_->submit(spec(), ""), Succeeds());
   EXPECT_EQ(finds, places.size());
   const std::string first = "POST http://127.0.0.1:1/v1/jobs";
   EXPECT_THAT(asked(), ElementsAre(first, first, first, "POST http://127.0.0.1:2/v1/jobs"));
@@ -201,7 +201,7 @@ TEST_F(RemoteServiceTest, a_submission_whose_answer_was_lost_is_sent_again_under
     http_.then(problem(make_error(errors::kDraining, "")));
     http_.then(problem(make_error(errors::kIdempotencyInFlight, ""), {{"Retry-After", "1"}}));
     http_.then({.status = 202, .headers = {{"Idempotency-Replayed", "true"}}, .body = R"({"job_id": "x"})"});
-    const auto admitted = service_->submit(spec(), key, "user:local");
+    const auto admitted = service_->submit(spec(), key);
     ASSERT_THAT(admitted, Succeeds());
     // The first of two requests with a key of our own is not the caller's.
     EXPECT_EQ(*admitted, Json({{"job_id", "x"}, {"replayed", !key.empty()}}));
@@ -214,15 +214,15 @@ TEST_F(RemoteServiceTest, a_submission_whose_answer_was_lost_is_sent_again_under
 
 TEST_F(RemoteServiceTest, jobs_are_told_apart_by_the_keys_that_they_get) {
   http_.then(202, R"({"job_id": "x"})").then(202, R"({"job_id": "y"})");
-  ASSERT_THAT(service_->submit(spec(), "", "user:local"), Succeeds());
-  ASSERT_THAT(service_->submit(spec(), "", "user:local"), Succeeds());
+  ASSERT_THAT(service_->submit(spec(), ""), Succeeds());
+  ASSERT_THAT(service_->submit(spec(), ""), Succeeds());
   EXPECT_NE(http_.requests()[0], http_.requests()[1]);
 }
 
 TEST_F(RemoteServiceTest, a_refusal_and_the_error_of_a_job_are_answers_whatever_their_status) {
   for (const ErrorNumber number : {errors::kQueueDelayExceeded, errors::kBackendUnavailable, errors::kBackendGarbage}) {
     http_.then(problem(make_error(number, "")));
-    EXPECT_THAT(service_->submit(spec(), "key", "user:local"), FailsWith(number));
+    EXPECT_THAT(service_->submit(spec(), "key"), FailsWith(number));
     http_.then(problem(make_error(number, "")));
     EXPECT_THAT(service_->result(kJob), FailsWith(number));
   }

@@ -1,7 +1,8 @@
 // tandem/api/service/service.h - Service: what a client can ask for, as documents. The CLI and the HTTP API speak through it.
 //
-// Room: api. LocalService answers from the engine in this process; RemoteService asks the server that holds the data directory.
-// Authentication and tenants come with the paid work: here every caller is tenant "default".
+// Room: api. A service is one principal's: it does what that one may, with his name, and of other tenants it knows nothing.
+// LocalService answers from the engine in this process; RemoteService asks the server that holds the data directory, which finds out
+// who asks by a token.
 #pragma once
 
 #include <functional>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "tandem/base/clock.h"
+#include "tandem/base/credential.h"
 #include "tandem/base/executor.h"
 #include "tandem/base/http.h"
 #include "tandem/base/json.h"
@@ -19,11 +21,11 @@
 #include "tandem/model/job/job_spec.h"
 #include "tandem/model/job/job_state.h"
 #include "tandem/orchestrate/engine/engine.h"
+#include "tandem/trust/identity/principal.h"
 
 namespace tandem::service {
 
-inline constexpr std::string_view kDefaultTenant = "default";
-
+using engine::ApprovalQuery;
 using engine::JobQuery;
 
 /// Called with events and progress of one job.
@@ -36,7 +38,7 @@ struct Watch {
 };
 
 /// Threads: every method is safe to call concurrently. Documents follow contract/schemas.
-/// Errors: those of the engine; RemoteService also 2001..2006 and whatever the server answers, with its number. While the server is
+/// Errors: those of the engine; 4102 not_permitted; 5001 job_not_found and 4103 approval_not_found also of what its principal may not see. RemoteService also 2001..2006 and whatever the server answers, with its number. While the server is
 ///         away (2001, 2002, 2003, 3008) RemoteService asks again what may be asked twice: every reading, and a submission under
 ///         its key, which the error names when it gives up; and everything that was surely not sent or not done (2001, 5012
 ///         draining, 6007; 5023 to a submission). LocalService asks again a few times after 5023.
@@ -44,10 +46,10 @@ class Service {
  public:
   virtual ~Service() = default;
   /// {"job_id", "replayed"}; durable when it returns.
-  virtual Result<Json> submit(const job::JobSpec& spec, std::string_view idempotency_key, std::string_view actor) = 0;
+  virtual Result<Json> submit(const job::JobSpec& spec, std::string_view idempotency_key) = 0;
   /// The same, for whoever has better to do than to wait: `done` is called once, here or on another thread, and must be short.
   virtual void submit(std::shared_ptr<const job::JobSpec> spec, std::string_view idempotency_key,
-                      std::string_view actor, std::function<void(Result<Json>)> done) = 0;
+                      std::function<void(Result<Json>)> done) = 0;
   virtual Result<Json> plan(const job::JobSpec& spec) = 0;
   virtual Result<Json> job(const JobId& id) = 0;
   virtual Result<Json> jobs(const JobQuery& query) = 0;  ///< {"jobs": [...], "next_page_token"}
@@ -58,24 +60,33 @@ class Service {
   virtual Result<Json> events(const JobId& id, std::uint64_t after, std::size_t limit) = 0;  ///< {"events": [...]}
   virtual Result<Json> replay_package(const JobId& id) = 0;
   virtual Result<Json> submissions(const JobId& id) = 0;  ///< {"submissions": [...]}
-  virtual Result<void> cancel(const JobId& id, std::string_view actor, std::string_view reason) = 0;
-  virtual Result<void> suspend(const JobId& id, std::string_view actor, std::string_view reason) = 0;
-  virtual Result<void> resume(const JobId& id, std::string_view actor) = 0;
-  virtual Result<Json> retry(const JobId& id, std::string_view idempotency_key,
-                             std::string_view actor) = 0;  ///< as submit()
-  virtual Result<void> remove(const JobId& id, std::string_view actor, std::string_view reason) = 0;
+  virtual Result<void> cancel(const JobId& id, std::string_view reason) = 0;
+  virtual Result<void> suspend(const JobId& id, std::string_view reason) = 0;
+  virtual Result<void> resume(const JobId& id) = 0;
+  virtual Result<Json> retry(const JobId& id, std::string_view idempotency_key) = 0;  ///< as submit()
+  virtual Result<void> remove(const JobId& id, std::string_view reason) = 0;
   /// A person's word on a job that awaits review.
-  virtual Result<void> review(const JobId& id, engine::Verdict verdict, std::string_view actor,
-                              std::string_view reason) = 0;
+  virtual Result<void> review(const JobId& id, engine::Verdict verdict, std::string_view reason) = 0;
+  virtual Result<Json> approvals(const ApprovalQuery& query) = 0;  ///< {"approvals": [...], "next_page_token"}
+  virtual Result<Json> approval(std::string_view id) = 0;
+  /// A person's word on a plan: {"approval_id", "state"} as it is after it. Durable when it returns.
+  virtual Result<Json> decide(std::string_view id, const approval::Word& word) = 0;
   virtual Result<Json> backends() = 0;  ///< {"backends": [...]}
   /// Follows a job until it ended or the deadline; returns its view. All that the log has by then was reported before.
   /// Errors: 5004 at the deadline; those of Engine::wait.
   virtual Result<Json> follow(const JobId& id, const Watch& watch, Deadline deadline) = 0;
 };
 
-/// References that outlive it.
-std::unique_ptr<Service> make_local_service(engine::Engine& engine, backend::BackendRegistry& backends,
-                                            submit::Submitter& submitter, const Clock& clock, Executor& executor);
+/// References that outlive the services made from it.
+struct LocalSeams {
+  engine::Engine& engine;
+  backend::BackendRegistry& backends;
+  submit::Submitter& submitter;
+  const Clock& clock;
+  Executor& executor;
+};
+/// Cheap: one is made for each request.
+std::shared_ptr<Service> make_local_service(LocalSeams seams, identity::PrincipalPtr who);
 struct RemoteSeams {
   Http& http;
   Executor& executor;  ///< its timers, while a server is away
@@ -86,6 +97,7 @@ struct RemoteOptions {
   std::chrono::milliseconds server_wait{
       60'000};  ///< how long a server that is away is asked again; follow(): its deadline, if it has one
   std::function<void(const Error&)> on_away;  ///< called when that begins, on the thread that asks
+  std::optional<Secret> token = std::nullopt;  ///< of whoever asks; empty: the server asks for none
 };
 /// Where a server is.
 struct ServerPlace {

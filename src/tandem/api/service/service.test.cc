@@ -23,7 +23,8 @@ class LocalServiceTest : public testing::Test {
  protected:
   LocalServiceTest() {
     world_.open(2);
-    service_ = make_local_service(*world_.engine, world_.backends, *world_.submitter, world_.clock, world_.executor);
+    service_ = make_local_service({*world_.engine, world_.backends, *world_.submitter, world_.clock, world_.executor},
+                                  identity::local_principal());
   }
   ~LocalServiceTest() override { gate_.open(); }
 
@@ -48,7 +49,7 @@ class LocalServiceTest : public testing::Test {
 
   engine::EngineWorld world_;
   engine::Gate gate_;
-  std::unique_ptr<Service> service_;
+  std::shared_ptr<Service> service_;
   Result<Json> followed_ = Json();
 };
 
@@ -90,16 +91,17 @@ TEST_F(LocalServiceTest, followers_of_jobs_side_by_side_hear_their_own_events_on
 TEST_F(LocalServiceTest, who_comes_while_the_same_request_is_being_committed_gets_the_job_of_the_other_one) {
   engine::CutStore slow(*world_.store);
   const auto engine = engine::Engine::start(world_.services(slow, *world_.submitter), {.workers = 0}).value();
-  const auto service = make_local_service(*engine, world_.backends, *world_.submitter, world_.clock, world_.executor);
+  const auto service = make_local_service({*engine, world_.backends, *world_.submitter, world_.clock, world_.executor},
+                                          identity::local_principal());
   JobId first;
   slow.before_commit([&] { first = world_.admit(world_.classical_job(), "key"); });
-  const auto second = service->submit(world_.classical_job(), "key", "user");
+  const auto second = service->submit(world_.classical_job(), "key");
   ASSERT_THAT(second, Succeeds());
   EXPECT_EQ(*second, Json({{"job_id", first.value}, {"replayed", true}}));
   world_.wait(first);
-  slow.before_commit([&] { first = world_.engine->retry(first, "again", "user").value().id; });
+  slow.before_commit([&] { first = world_.engine->retry(first, "again").value().id; });
   const JobId original = first;
-  const auto third = service->retry(original, "again", "user");
+  const auto third = service->retry(original, "again");
   ASSERT_THAT(third, Succeeds());
   EXPECT_EQ(*third, Json({{"job_id", first.value}, {"replayed", true}}));
   world_.wait(first);

@@ -60,6 +60,23 @@ void add(store::Batch& batch, const EvidenceRecord& record) {
   batch.put(store::Table::kEvidence, key + record.backend, record.document().dump());
 }
 
+namespace {
+
+std::string simulation_row(std::string_view tenant, std::string_view key) {
+  return fmt::format("simulated/{}/{}", tenant, key);
+}
+
+}  // namespace
+
+void add_simulation(store::Batch& batch, std::string_view tenant, std::string_view key, const JobId& job) {
+  batch.put(store::Table::kEvidence, simulation_row(tenant, key), Json{{"job_id", job.value}}.dump());
+}
+
+Result<bool> is_simulated(store::Store& store, std::string_view tenant, std::string_view key) {
+  TANDEM_TRY_ASSIGN(const auto row, store.get(store::Table::kEvidence, simulation_row(tenant, key)));
+  return row.has_value();
+}
+
 Result<std::map<std::string, Experience>> experience(store::Store& store, const std::string& instance_class,
                                                      Role role) {
   store::Scan scan =

@@ -40,6 +40,11 @@ struct EvidenceRecord {
 /// Adds the record to a batch; its key sorts by class, role and time.
 void add(store::Batch& batch, const EvidenceRecord& record);
 
+/// Notes that a job succeeded on a simulator; `key` says with what (route::simulation_key). One row a tenant and key: the last such job.
+void add_simulation(store::Batch& batch, std::string_view tenant, std::string_view key, const JobId& job);
+/// Whether one has. Errors: those of the store.
+Result<bool> is_simulated(store::Store& store, std::string_view tenant, std::string_view key);
+
 /// Earlier attempts of one backend on one class.
 struct Experience {
   std::uint64_t runs = 0;

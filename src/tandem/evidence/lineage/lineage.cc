@@ -191,6 +191,7 @@ Result<std::string> LineageRecord::data_class() const {
 
 JsonText LineageRecord::text() const {
   return JsonText::of(JsonWriter()
+                          .member("approval", approval)
                           .member("consumer", consumer)
                           .member("created_at", created_at)
                           .member("job_id", job.value)
@@ -221,6 +222,7 @@ Result<LineageRecord> LineageRecord::parse(const Json& document) {
   TANDEM_TRY_ASSIGN(out.problem_sha256, reader.string_or("problem_sha256", ""));
   TANDEM_TRY_ASSIGN(out.spec_sha256, reader.string("spec_sha256"));
   if (const Json* plan = reader.find("plan")) out.plan = JsonText(*plan);
+  if (const Json* approval = reader.find("approval")) out.approval = *approval;
   if (const Json* walk = reader.find("walk")) out.walk = *walk;
   TANDEM_TRY_ASSIGN(out.work, parse_list<WorkRecord>(reader, "work"));
   if (reader.has("review")) {

@@ -98,6 +98,8 @@ struct LineageRecord {
   std::string result_sha256;  ///< of the canonical result
   std::string created_at;
   std::string consumer;
+  Json
+      approval;  ///< by which the plan was approved, contract/schemas/approval.schema.json; null: it needed nobody's word
   std::optional<job::ReviewNote> review;  ///< of a result that waited for a person
   /// Filled by whoever reads the record, from the ledger of submissions: they may appear long after the job has ended, when
   /// what is stored does not change any more.

@@ -65,6 +65,8 @@ struct BackendInfo {
   bool takes_program = false;
   SubmitSafety safety = SubmitSafety::kLocal;
   std::string conformance;  ///< "local", "L0".."L4"
+  std::string vendor = {};  ///< whose it is, as rules name it: "lab"; empty: it runs here
+  std::string region = {};  ///< where it stands, as rules name it; empty: here, or not known
   std::string best_for;  ///< one line
   std::uint32_t qubits_max = 0;
   std::uint64_t shots_max = 0;

@@ -77,15 +77,18 @@ Result<void> read_words(const ObjectReader& reader, Manifest& out) {
 }
 
 Result<Manifest> read(const ObjectReader& reader) {
-  TANDEM_TRY(
-      reader.allow_only({"adapter", "api_version", "backend", "name", "version", "tier", "access", "emulated",
-                         "metered", "best_for", "safety", "conformance", "limits", "price", "states", "errors"}));
+  TANDEM_TRY(reader.allow_only({"adapter", "api_version", "backend", "name", "version", "vendor", "region", "tier",
+                                "access", "emulated", "metered", "best_for", "safety", "conformance", "limits", "price",
+                                "states", "errors"}));
   Manifest out;
   TANDEM_TRY_ASSIGN(out.api_version, reader.string("api_version"));
   TANDEM_TRY_ASSIGN(std::string id, reader.string("backend"));
   out.info.id = BackendId(std::move(id));
   TANDEM_TRY_ASSIGN(out.info.name, reader.string("name"));
   TANDEM_TRY_ASSIGN(out.info.version, reader.string("version"));
+  TANDEM_TRY_ASSIGN(const std::string adapter, reader.string_or("adapter", ""));
+  TANDEM_TRY_ASSIGN(out.info.vendor, reader.string_or("vendor", adapter));
+  TANDEM_TRY_ASSIGN(out.info.region, reader.string_or("region", ""));
   TANDEM_TRY_ASSIGN(const std::string tier, reader.string("tier"));
   TANDEM_TRY_ASSIGN(const std::string access, reader.string("access"));
   const auto known_tier = job::find_tier(tier);

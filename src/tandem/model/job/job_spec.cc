@@ -13,6 +13,7 @@ namespace {
 constexpr std::array<std::string_view, 6> kCriteria = {"objective",       "improvement", "latency_ms",
                                                        "cost_usd_micros", "feasible",    "proved"};
 constexpr std::array<std::string_view, 4> kDataClasses = {"public", "internal", "confidential", "restricted"};
+constexpr std::array<std::string_view, 3> kStages = {kPilot, "canary", kProduction};
 constexpr std::array<std::string_view, 3> kRefineModes = {"auto", "off", "required"};
 
 constexpr std::size_t kTextMax = 4096;      ///< a sentence or two, never a document
@@ -108,13 +109,15 @@ Result<Business> parse_business(const ObjectReader& job) {
   Business out;
   if (!job.has("business")) return out;
   TANDEM_TRY_ASSIGN(const ObjectReader reader, job.object("business"));
-  TANDEM_TRY(reader.allow_only({"objective", "reason", "owner", "consumer", "data_class", "success"}));
+  TANDEM_TRY(reader.allow_only({"objective", "reason", "owner", "consumer", "data_class", "stage", "success"}));
   TANDEM_TRY_ASSIGN(out.objective, bounded_text(reader, "objective"));
   TANDEM_TRY_ASSIGN(out.reason, bounded_text(reader, "reason"));
   TANDEM_TRY_ASSIGN(out.owner, bounded_text(reader, "owner"));
   TANDEM_TRY_ASSIGN(out.consumer, bounded_text(reader, "consumer"));
   TANDEM_TRY_ASSIGN(const std::size_t data_class, word_index(reader, "data_class", "internal", kDataClasses));
   out.data_class = std::string(kDataClasses[data_class]);
+  TANDEM_TRY_ASSIGN(const std::size_t stage, word_index(reader, "stage", kPilot, kStages));
+  out.stage = std::string(kStages[stage]);
   TANDEM_TRY_ASSIGN(out.success, parse_success(reader));
   return out;
 }
@@ -329,12 +332,13 @@ void write_business(JsonWriter& out, const Business& business) {
       .member("data_class", business.data_class)
       .member("objective", business.objective)
       .member("owner", business.owner)
-      .member("reason", business.reason)
-      .objects("success", business.success, [](JsonWriter& item, const Criterion& criterion) {
-        item.member("criterion", to_string(criterion.kind));
-        if (criterion.kind != Criterion::Kind::kFeasible && criterion.kind != Criterion::Kind::kProved)
-          item.member("value", criterion.value);
-      });
+      .member("reason", business.reason);
+  if (business.stage != kPilot) out.member("stage", business.stage);
+  out.objects("success", business.success, [](JsonWriter& item, const Criterion& criterion) {
+    item.member("criterion", to_string(criterion.kind));
+    if (criterion.kind != Criterion::Kind::kFeasible && criterion.kind != Criterion::Kind::kProved)
+      item.member("value", criterion.value);
+  });
 }
 
 void write_retry(JsonWriter& out, const RetryPolicy& retry) {
@@ -438,6 +442,9 @@ Result<void> parse_options(const ObjectReader& reader, JobSpec& out) {
 
 }  // namespace
 
+std::span<const std::string_view> data_classes() { return kDataClasses; }
+std::span<const std::string_view> stages() { return kStages; }
+
 std::string_view to_string(Criterion::Kind kind) { return kCriteria[static_cast<std::size_t>(kind)]; }
 
 JsonText JobSpec::text() const { return write(*this, true); }
@@ -482,16 +489,7 @@ Result<JobSpec> JobSpec::parse_text(std::string_view text, std::string_view name
 }
 
 Result<JobSpec> JobSpec::parse_located(const LocatedJson& located, const problem::ProblemRegistry& registry) {
-  auto spec = parse(located.value, registry);
-  if (!spec) {
-    // A pointer becomes a line for the person; the pointer stays in the message, for it names the key.
-    Error error = std::move(spec).error();
-    const std::string pointer = error.place;
-    error.place = located.place_of(pointer);
-    if (!pointer.empty()) error.message = fmt::format("{}: {}", pointer, error.message);
-    return tl::unexpected(std::move(error));
-  }
-  return spec;
+  return parse(located.value, registry).map_error([&](Error error) { return located.at_its_place(std::move(error)); });
 }
 
 }  // namespace tandem::job

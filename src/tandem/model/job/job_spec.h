@@ -6,7 +6,9 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -41,12 +43,19 @@ struct Criterion {
 };
 std::string_view to_string(Criterion::Kind kind);
 
+/// As documents name them.
+std::span<const std::string_view> data_classes();
+std::span<const std::string_view> stages();
+inline constexpr std::string_view kPilot = "pilot";
+inline constexpr std::string_view kProduction = "production";
+
 struct Business {
   std::string objective;  ///< what the business wants, in a sentence
   std::string reason;  ///< why this job
   std::string owner;
   std::string consumer;  ///< who uses the result
   std::string data_class = "internal";  ///< "public", "internal", "confidential", "restricted"
+  std::string stage{kPilot};  ///< "pilot", "canary", "production": how far the use of the result has come
   std::vector<Criterion> success;
   friend bool operator==(const Business&, const Business&) = default;
 };

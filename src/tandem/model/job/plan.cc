@@ -1,5 +1,6 @@
 #include "tandem/model/job/plan.h"
 
+#include <algorithm>
 #include <array>
 
 #include "tandem/base/json_writer.h"
@@ -104,7 +105,8 @@ Result<PlanStep> parse_step(const Json& value, const std::string& pointer) {
 /// `digest`: none where it is not known yet.
 std::string write(const Plan& plan, const std::optional<std::string>& digest) {
   JsonWriter out;
-  out.member("baseline", plan.baseline)
+  out.member("approvals", list_document(plan.approvals))
+      .member("baseline", plan.baseline)
       .objects("candidates", plan.candidates, write_candidate)
       .member("cost_max_needed_usd_micros", plan.cost_max_needed.usd_micros)
       .member_if("digest", digest)
@@ -124,6 +126,37 @@ std::string_view to_string(StepKind kind) { return kSteps[static_cast<std::size_
 std::optional<Tier> find_tier(std::string_view name) { return find_name<Tier>(kTiers, name); }
 std::optional<Access> find_access(std::string_view name) { return find_name<Access>(kAccesses, name); }
 
+Json ApprovalNeed::document() const {
+  return {{"rule", rule}, {"reason", reason}, {"approvers", approvers},
+          {"role", role}, {"of", of},         {"expires_ms", expires_ms}};
+}
+
+Result<ApprovalNeed> ApprovalNeed::parse(const Json& document, const std::string& pointer) {
+  TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, pointer));
+  ApprovalNeed out;
+  TANDEM_TRY_ASSIGN(out.rule, reader.string("rule"));
+  TANDEM_TRY_ASSIGN(out.reason, reader.string("reason"));
+  TANDEM_TRY_ASSIGN(const std::int64_t approvers, reader.integer("approvers", 1, UINT32_MAX));
+  out.approvers = static_cast<std::uint32_t>(approvers);
+  TANDEM_TRY_ASSIGN(out.role, reader.string("role"));
+  TANDEM_TRY_ASSIGN(out.of, reader.strings_or_empty("of"));
+  TANDEM_TRY_ASSIGN(out.expires_ms, reader.integer("expires_ms", 1, INT64_MAX));
+  return out;
+}
+
+std::vector<std::string> Plan::backends() const {
+  std::vector<std::string> out;
+  const auto add = [&](const std::string& name) {
+    if (!name.empty() && std::find(out.begin(), out.end(), name) == out.end()) out.push_back(name);
+  };
+  for (const PlanStep& step : steps) {
+    add(step.backend);
+    for (const std::string& arm : step.parameters.value("quantum_backends", std::vector<std::string>())) add(arm);
+    for (const Fallback& entry : step.fallbacks) add(entry.backend);
+  }
+  return out;
+}
+
 std::string Plan::digest() const { return sha256(write(*this, std::nullopt)).hex(); }
 
 JsonText Plan::text(const std::string& digest) const { return JsonText::of(write(*this, digest)); }
@@ -132,7 +165,7 @@ Json Plan::document() const { return text().value(); }
 Result<Plan> Plan::parse(const Json& document, const std::string& pointer) {
   TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, pointer));
   TANDEM_TRY(reader.allow_only({"primary", "baseline", "steps", "candidates", "reasons", "cost_max_needed_usd_micros",
-                                "policy_digest", "digest"}));
+                                "policy_digest", "approvals", "digest"}));
   Plan out;
   TANDEM_TRY_ASSIGN(out.primary, reader.string("primary"));
   TANDEM_TRY_ASSIGN(out.baseline, reader.string("baseline"));
@@ -150,6 +183,7 @@ Result<Plan> Plan::parse(const Json& document, const std::string& pointer) {
                       parse_candidate((*candidates)[i], fmt::format("{}/{}", reader.at("candidates"), i)));
     out.candidates.push_back(std::move(candidate));
   }
+  TANDEM_TRY_ASSIGN(out.approvals, parse_list_or_empty<ApprovalNeed>(reader, "approvals"));
   TANDEM_TRY_ASSIGN(const std::string digest, reader.string("digest"));
   // Of the document as it stands: an older one may say the same in other words.
   Json undigested = document;

@@ -64,6 +64,19 @@ struct PlanStep {
   friend bool operator==(const PlanStep&, const PlanStep&) = default;
 };
 
+/// Whose word a plan needs before anything of it is begun.
+struct ApprovalNeed {
+  std::string rule;  ///< that asks for it
+  std::string reason;  ///< what of the plan it answers, in words
+  std::uint32_t approvers = 1;  ///< so many different people, none of them the submitter
+  std::string role;  ///< that each must have: "approver"
+  std::vector<std::string> of;  ///< users who may; empty: everybody with the role
+  std::int64_t expires_ms = 0;  ///< how long the request stays open
+  Json document() const;
+  static Result<ApprovalNeed> parse(const Json& document, const std::string& pointer);
+  friend bool operator==(const ApprovalNeed&, const ApprovalNeed&) = default;
+};
+
 struct Plan {
   std::string primary;  ///< backend of the main work
   std::string baseline;  ///< backend of the classical run beside it
@@ -71,7 +84,10 @@ struct Plan {
   std::vector<Candidate> candidates;  ///< every tier, the infeasible ones with their reason
   std::vector<std::string> reasons;  ///< the decision in plain sentences
   Money cost_max_needed;  ///< what the plan may spend at most
-  std::string policy_digest;
+  std::string policy_digest;  ///< of the job's policy and of the rules of the house that apply to it
+  std::vector<ApprovalNeed> approvals;  ///< all of them; empty: nobody's word
+  /// Every backend that the plan may ask, each once: of steps, arms and fallbacks.
+  std::vector<std::string> backends() const;
   /// The canonical document, with its digest.
   JsonText text() const { return text(digest()); }
   JsonText text(const std::string& digest) const;

@@ -220,6 +220,7 @@ Result<EngineImpl::Candidate> EngineImpl::make_candidate(const job::JobSpec& spe
   TANDEM_TRY(refuse_when_draining());
   if (spec.retry_of) {
     auto original = load_job(services_.store, *spec.retry_of);
+    if (original && original->view.tenant != tenant) original = tl::unexpected(no_such_job(*spec.retry_of));
     if (!original) {
       original.error().place = "/retry_of";
       return tl::unexpected(std::move(original).error());
@@ -233,7 +234,7 @@ Result<EngineImpl::Candidate> EngineImpl::make_candidate(const job::JobSpec& spe
   record.view.problem_type = spec.is_program() ? "program" : std::string(spec.problem()->type());
   record.view.created_at = record.view.updated_at = services_.clock.now();
   record.spec_sha256 = out.fingerprint;
-  record.actor = std::string(actor);
+  record.view.submitted_by = std::string(actor);
   const std::int64_t now_micros = record.view.created_at.micros;
   if (spec.limits.total_time_ms != 0) record.deadline_micros = now_micros + spec.limits.total_time_ms * 1000;
   if (spec.limits.queue_wait_ms != 0) record.queue_until_micros = now_micros + spec.limits.queue_wait_ms * 1000;
@@ -422,7 +423,7 @@ Result<JobView> EngineImpl::wait(const JobId& id, Deadline deadline) {
   const auto place = waiters_.emplace(id, &waiter);
   const auto look = [&]() -> Result<std::optional<JobView>> {
     TANDEM_TRY_ASSIGN(JobView view, reads_.job(id));
-    if (job::is_final(view.state) || view.state == job::JobState::kAwaitingReview) return view;
+    if (job::is_final(view.state) || awaits_people(view.state)) return view;
     if (const auto writable = watch_.writable(); !writable) {
       Error error = writable.error();
       error.message =

@@ -32,6 +32,8 @@
 #include "tandem/orchestrate/schedule/fair_queue.h"
 #include "tandem/orchestrate/submit/submit.h"
 #include "tandem/store/store.h"
+#include "tandem/trust/access/rules.h"
+#include "tandem/trust/approval/approval.h"
 
 namespace tandem::engine {
 
@@ -61,21 +63,37 @@ struct JobView {
   std::string lineage_id;
   std::string tenant;
   std::string project;
+  std::string submitted_by;  ///< actor: "user:ann"
+  std::string approval_id;  ///< of the last request for approval of its plan; empty: there was none
   int priority = 0;
   bool cancel_requested = false;
   std::optional<Progress> progress = std::nullopt;  ///< of a running job, as its process told last; not in lists
   Json document() const;
 };
 
-/// Which jobs a page lists, newest first.
+/// 5001: it is not there, or not for who asks; the same words for both.
+Error no_such_job(const JobId& id);
+
+/// Which jobs a page lists, newest first. Those of a tenant are found among all.
 struct JobQuery {
   std::optional<job::JobState> state = std::nullopt;
   std::optional<std::uint16_t> error_number = std::nullopt;  ///< that ended with this error
+  std::optional<std::string> tenant = std::nullopt;  ///< whose; empty: of all
+  std::vector<std::string> projects = {};  ///< of that tenant; empty: of all
   std::size_t limit = 100;
   std::string page_token = "";  ///< of the page before
 };
 
 enum class Verdict : std::uint8_t { kAccept, kReject };
+
+/// Which requests for approval a page lists, oldest first.
+struct ApprovalQuery {
+  std::optional<JobId> job = std::nullopt;  ///< all of this job's; empty: those that wait for a decision
+  std::optional<std::string> tenant = std::nullopt;  ///< whose; empty: of all
+  std::vector<std::string> projects = {};  ///< of that tenant; empty: of all
+  std::size_t limit = 100;
+  std::string page_token = "";  ///< of the page before
+};
 
 /// Which of the queued jobs an engine with workers runs.
 enum class Runs : std::uint8_t {
@@ -124,6 +142,7 @@ struct EngineServices {
   submit::Submitter& submitter;
   const CrashPoints& crash_points;
   resilience::Gates* gates = nullptr;  ///< of the remote backends; null: there are no limits
+  const access::Rules* rules = nullptr;  ///< of the house; null: there are none
   StoreClock* store_clock = nullptr;  ///< the engine keeps it right; null: the machine's clock has to do
 };
 
@@ -134,6 +153,11 @@ struct Admission {
 
 struct JobPage {
   std::vector<JobView> jobs;
+  std::string next_page_token;  ///< empty: no more
+};
+
+struct ApprovalPage {
+  std::vector<approval::Approval> approvals;
   std::string next_page_token;  ///< empty: no more
 };
 
@@ -160,7 +184,7 @@ class Engine {
   virtual Result<Admission> admit(const job::JobSpec& spec, std::string_view tenant, std::string_view idempotency_key,
                                   std::string_view actor) = 0;
   /// What would be planned now, without side effect.
-  virtual Result<job::Plan> plan(const job::JobSpec& spec) = 0;
+  virtual Result<job::Plan> plan(const job::JobSpec& spec, std::string_view tenant) = 0;
 
   virtual Result<JobView> job(const JobId& id) = 0;  ///< 5001 job_not_found
   /// A job whose row cannot be read is left out and named in the log (job.unreadable): job() says what is wrong with it.
@@ -188,6 +212,14 @@ class Engine {
   /// reason too long; those of the store.
   virtual Result<void> review(const JobId& id, Verdict verdict, std::string_view actor, std::string_view reason) = 0;
 
+  virtual Result<ApprovalPage> approvals(const ApprovalQuery& query) = 0;
+  virtual Result<approval::Approval> approval(const approval::ApprovalId& id) = 0;  ///< 4103 approval_not_found
+  /// A person's word on a plan that awaits approval, as it stands afterwards. With the last one that it needs the job is queued again;
+  /// rejected, it is cancelled with 4107. The word, its event and what becomes of the job are one commit.
+  /// Errors: 4103 approval_not_found; those of Approval::decide(); those of the store.
+  virtual Result<approval::Approval> decide(const approval::ApprovalId& id, const identity::Principal& who,
+                                            const approval::Word& word) = 0;
+
   /// Removes a job that has ended, with everything that only it needs, in one commit; its events stay in the log, and one says so.
   /// Of several who remove it one does, the others are told 5001. Blobs that nobody else needs are erased by the leader, later.
   /// Errors: 5001 job_not_found; 5025 job_not_final; 5027 submission_open; 1023 - a reason too long; those of the store.
@@ -206,7 +238,7 @@ class Engine {
   virtual std::unique_ptr<Timer> subscribe(const JobId& id, std::function<void(const job::Event&)> on_event,
                                            std::function<void(const Progress&)> on_progress,
                                            std::function<void()> on_unstored) = 0;
-  /// Waits until the job ended or the deadline passed. Errors: 5004 result_not_ready at the deadline; 1041 disk_full,
+  /// Waits until the job ended, or people have to say something to it, or the deadline passed. Errors: 5004 result_not_ready at the deadline; 1041 disk_full,
   /// 3007 store_out_of_memory, 3008 store_unreachable, 3005 store_closed - it has not ended and cannot, because nothing can be stored.
   virtual Result<JobView> wait(const JobId& id, Deadline deadline) = 0;
 

@@ -59,7 +59,7 @@ void EngineImpl::expire_waiting() {
   }
 }
 
-/// The total time of a job also counts while nobody works on it.
+/// The total time of a job also counts while nobody works on it, and who is to approve its plan has his own.
 void EngineImpl::expire_put_aside() {
   {
     const std::lock_guard lock(mutex_);
@@ -70,8 +70,13 @@ void EngineImpl::expire_put_aside() {
   if (!due) return;  // looked at again
   for (const JobId& id : *due) {
     const auto done = ledger_.update(id, std::nullopt, "engine", [&](JobRecord& row, Change& change) -> Result<void> {
-      if (!is_put_aside(row.view.state) || row.deadline_micros > now_micros)
+      const std::int64_t until = put_aside_until(row, row.view.state);
+      if (!is_put_aside(row.view.state) || until == 0 || until > now_micros)
         return fail(errors::kIllegalTransition, "it is not put aside any more");
+      if (until != row.deadline_micros)
+        return move_without_result(services_.store, row, change, job::JobEvent::kExpire,
+                                   make_error(errors::kApprovalExpired, "its plan was not approved by {}",
+                                              format_rfc3339(Timestamp{row.approval_until_micros})));
       return move_without_result(
           services_.store, row, change, job::JobEvent::kExpire,
           make_error(errors::kExpired, "the {} ms of limits.total_time were over while it was {}",

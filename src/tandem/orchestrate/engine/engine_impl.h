@@ -44,7 +44,9 @@ class EngineImpl final : public Engine {
              std::string_view actor, Admitted done) override;
   Result<Admission> admit(const job::JobSpec& spec, std::string_view tenant, std::string_view idempotency_key,
                           std::string_view actor) override;
-  Result<job::Plan> plan(const job::JobSpec& spec) override { return runner_.make_plan(spec); }
+  Result<job::Plan> plan(const job::JobSpec& spec, std::string_view tenant) override {
+    return runner_.make_plan(spec, tenant);
+  }
   Result<JobView> job(const JobId& id) override;
   Result<JobPage> jobs(const JobQuery& query) override { return reads_.jobs(query); }
   Result<Json> spec_document(const JobId& id) override { return reads_.spec_document(id); }
@@ -60,6 +62,12 @@ class EngineImpl final : public Engine {
   Result<void> resume(const JobId& id, std::string_view actor) override;
   Result<Admission> retry(const JobId& id, std::string_view idempotency_key, std::string_view actor) override;
   Result<void> review(const JobId& id, Verdict verdict, std::string_view actor, std::string_view reason) override;
+  Result<ApprovalPage> approvals(const ApprovalQuery& query) override { return reads_.approvals(query); }
+  Result<approval::Approval> approval(const approval::ApprovalId& id) override {
+    return approval::load(services_.store, id);
+  }
+  Result<approval::Approval> decide(const approval::ApprovalId& id, const identity::Principal& who,
+                                    const approval::Word& word) override;
   Result<void> remove(const JobId& id, std::string_view actor, std::string_view reason) override;
   std::unique_ptr<Timer> subscribe(std::function<void(const job::Event&)> on_event,
                                    std::function<void(const Progress&)> on_progress,

@@ -166,7 +166,8 @@ void EngineImpl::look_for_work() {
 /// Of the jobs of others most of what is told changes nothing here, or no more than that they wait no longer.
 bool EngineImpl::glance_at(const job::EventHead& head, const store::LogEntry& entry) {
   const bool is_guest = head.type == "job.queued" && has_home(entry.value);
-  const bool brings_work = head.type == "job.queued" || head.type == "job.requeued" || head.type == "job.resumed";
+  const bool brings_work = head.type == "job.queued" || head.type == "job.requeued" || head.type == "job.resumed" ||
+                           head.type == "job.approved";
   if ((brings_work && !is_guest) || head.type.ends_with("_requested")) return true;
   const JobId id{std::string(head.job)};
   {
@@ -199,7 +200,7 @@ void EngineImpl::heard(const job::Event& event) {
   } else if (event.type == "job.queued") {
     // One that is at home here was enqueued when it was admitted, a guest when it was glanced at.
     if (runs_here && !has_home(event.data.text())) enqueue(announced_by(event));
-  } else if (event.type == "job.requeued" || event.type == "job.resumed") {
+  } else if (event.type == "job.requeued" || event.type == "job.resumed" || event.type == "job.approved") {
     if (runs_here) {
       const auto record = load_job(services_.store, id);
       if (record && record->view.state == job::JobState::kQueued) enqueue(queued_of(*record));

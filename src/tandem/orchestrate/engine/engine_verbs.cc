@@ -26,7 +26,7 @@ Result<void> EngineImpl::cancel(const JobId& id, std::string_view actor, std::st
   auto done =
       ledger_.update(id, std::nullopt, std::string(actor), [&](JobRecord& record, Change& change) -> Result<void> {
         const bool was_running = record.view.state == job::JobState::kRunning;
-        const bool awaited_review = record.view.state == job::JobState::kAwaitingReview;
+        const job::JobState before = record.view.state;
         record.view.cancel_requested = true;
         record.cancel_reason = std::string(reason);
         change.events.push_back({job::EventData("job.cancel_requested").member("reason", reason)});
@@ -35,9 +35,10 @@ Result<void> EngineImpl::cancel(const JobId& id, std::string_view actor, std::st
         if (was_running && (options_.workers != 0 || services_.store.shared())) return {};
         return move_without_result(services_.store, record, change, job::JobEvent::kCancel,
                                    make_error(errors::kCancelled, "cancelled by the client {}",
-                                              was_running      ? "after the process that ran it had ended"
-                                              : awaited_review ? "while it awaited review"
-                                                               : "before it ran"));
+                                              was_running ? "after the process that ran it had ended"
+                                              : before == job::JobState::kAwaitingReview   ? "while it awaited review"
+                                              : before == job::JobState::kAwaitingApproval ? "while it awaited approval"
+                                                                                           : "before it ran"));
       });
   if (!done && is_store_trouble(done.error())) cannot_store(done.error());
   TANDEM_TRY(done);

@@ -67,7 +67,12 @@ std::vector<std::string> crash_point_names() {
 
 Result<void> move_without_result(store::Store& store, JobRecord& row, Change& change, job::JobEvent event,
                                  const Error& reason) {
-  TANDEM_TRY_ASSIGN(row.view.state, job::require_transition(row.view.state, event));
+  const job::JobState before = row.view.state;
+  TANDEM_TRY_ASSIGN(row.view.state, job::require_transition(before, event));
+  if (before == job::JobState::kAwaitingApproval && event != job::JobEvent::kRejected)
+    TANDEM_TRY(close_approval(store, row, change,
+                              event == job::JobEvent::kExpire ? approval::State::kExpired : approval::State::kVoid,
+                              reason.message));
   const auto number = static_cast<std::uint16_t>(reason.number);
   const bool ends = job::is_final(row.view.state);
   if (ends) {
@@ -80,6 +85,18 @@ Result<void> move_without_result(store::Store& store, JobRecord& row, Change& ch
   change.events.push_back({job::EventData(fmt::format("job.{}", queued ? "requeued" : job::to_string(row.view.state)))
                                .member("error", reason.message)
                                .member("number", number)});
+  return {};
+}
+
+Result<void> close_approval(store::Store& store, const JobRecord& row, Change& change, approval::State how,
+                            const std::string& why) {
+  TANDEM_TRY_ASSIGN(approval::Approval asked, approval::load(store, {row.view.id, row.approvals}));
+  asked.close(how, why);
+  approval::put(change.batch, asked);
+  change.events.push_back({job::EventData("approval.closed")
+                               .member("approval_id", asked.id.text())
+                               .member("reason", asked.reason)
+                               .member("state", to_string(asked.state))});
   return {};
 }
 
@@ -138,7 +155,7 @@ void JobLedger::change(JobRecord record, const std::string& actor, const Decide&
 }
 
 void JobLedger::insert(JobRecord record, Change change, std::function<void(Result<JobRecord>)> done) {
-  const std::string actor = record.actor;
+  const std::string actor = record.view.submitted_by;
   commit(prepare(std::move(record), std::nullopt, actor, std::move(change)), std::move(done));
 }
 

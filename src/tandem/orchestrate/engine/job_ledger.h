@@ -34,6 +34,10 @@ struct Change {
 Result<void> move_without_result(store::Store& store, JobRecord& row, Change& change, job::JobEvent event,
                                  const Error& reason);
 
+/// Ends the last request for approval of a job without its decision: kExpired or kVoid. Errors: 3003 store_damaged; those of the store.
+Result<void> close_approval(store::Store& store, const JobRecord& row, Change& change, approval::State how,
+                            const std::string& why);
+
 /// What removes a job: all of it, and the event that says so, which is appended last.
 struct Removal {
   store::Batch batch;

@@ -144,6 +144,9 @@ Result<JobPage> JobReads::jobs(const JobQuery& query) const {
       }
       // Of an index by error, or one that moved on since the entry was read.
       if (query.state && record->view.state != *query.state) continue;
+      if (query.tenant && record->view.tenant != *query.tenant) continue;
+      if (!query.projects.empty() && std::ranges::find(query.projects, record->view.project) == query.projects.end())
+        continue;
       if (out.jobs.size() == limit) {
         out.next_page_token = out.jobs.back().id.value;
         return out;
@@ -152,6 +155,42 @@ Result<JobPage> JobReads::jobs(const JobQuery& query) const {
     }
     if (rows.size() <= limit) return out;
     scan.until = rows.back().key;
+  }
+}
+
+Result<ApprovalPage> JobReads::approvals(const ApprovalQuery& query) const {
+  const std::size_t limit = std::clamp<std::size_t>(query.limit, 1, kPageMax);
+  const std::string prefix =
+      query.job ? approval::row_prefix(*query.job) : state_index_key(job::JobState::kAwaitingApproval, JobId());
+  store::Scan scan = store::Scan::prefix(query.job ? store::Table::kStep : store::Table::kJobIndex, prefix, limit + 1);
+  if (!query.page_token.empty()) {
+    TANDEM_TRY_ASSIGN(const approval::ApprovalId last, approval::ApprovalId::parse(query.page_token));
+    scan.from = (query.job ? approval::row_key(last) : prefix + last.job.value) + '\0';
+  }
+  ApprovalPage out;
+  while (true) {
+    TANDEM_TRY_ASSIGN(const std::vector<store::Row> rows, store_.scan(scan));
+    for (const store::Row& found : rows) {
+      std::optional<store::Row> row = found;
+      if (!query.job) {
+        TANDEM_TRY_ASSIGN(const auto job_row, store_.get(store::Table::kJob, found.key.substr(prefix.size())));
+        if (!job_row) continue;  // removed meanwhile
+        TANDEM_TRY_ASSIGN(const JobRecord record, JobRecord::parse(*job_row));
+        TANDEM_TRY_ASSIGN(row, store_.get(store::Table::kStep, approval::row_key({record.view.id, record.approvals})));
+        if (!row) continue;
+      }
+      TANDEM_TRY_ASSIGN(approval::Approval asked, approval::Approval::parse(*row));
+      if (!query.job && asked.state != approval::State::kPending) continue;  // decided since the entry was read
+      if (query.tenant && asked.tenant != *query.tenant) continue;
+      if (!query.projects.empty() && std::ranges::find(query.projects, asked.project) == query.projects.end()) continue;
+      if (out.approvals.size() == limit) {
+        out.next_page_token = out.approvals.back().id.text();
+        return out;
+      }
+      out.approvals.push_back(std::move(asked));
+    }
+    if (rows.size() <= limit) return out;
+    scan.from = rows.back().key + '\0';
   }
 }
 

@@ -27,6 +27,7 @@ class JobReads {
   /// Errors: 5007 idempotency_conflict - another document.
   Result<KeyUse> key_use(const std::string& row_key, const std::string& fingerprint, Timestamp since) const;
   Result<JobPage> jobs(const JobQuery& query) const;
+  Result<ApprovalPage> approvals(const ApprovalQuery& query) const;
   Result<Json> spec_document(const JobId& id) const;
   Result<Json> plan_document(const JobId& id) const;
   Result<Bytes> result(const JobId& id) const;

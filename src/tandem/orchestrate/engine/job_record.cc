@@ -25,6 +25,8 @@ Json JobView::document() const {
               {"lineage_id", lineage_id},
               {"tenant", tenant},
               {"project", project},
+              {"submitted_by", submitted_by},
+              {"approval_id", approval_id},
               {"priority", priority},
               {"cancel_requested", cancel_requested}};
   out["objective"] = objective ? Json(*objective) : Json();
@@ -57,7 +59,7 @@ Bytes JobRecord::value() const {
       .member("cancel_requested", view.cancel_requested)
       .member("spec_sha256", spec_sha256)
       .member("result_sha256", result_sha256)
-      .member("actor", actor)
+      .member("actor", view.submitted_by)
       .member("cancel_reason", cancel_reason)
       .member("deadline_micros", deadline_micros)
       .member("starts", starts)
@@ -68,6 +70,7 @@ Bytes JobRecord::value() const {
       .member("suspend_requested", suspend_requested)
       .member("queue_until_micros", queue_until_micros);
   if (!idempotency_key.empty()) out.member("idempotency_key", idempotency_key);
+  if (approvals != 0) out.member("approvals", approvals).member("approval_until_micros", approval_until_micros);
   if (view.objective) out.member("objective", *view.objective);
   if (!view.error.empty())
     out.raw("error", JsonWriter().member("number", view.error_number).member("message", view.error).finish());
@@ -112,7 +115,7 @@ Result<JobRecord> JobRecord::parse(const store::Row& row) {
   TANDEM_TRY_ASSIGN(out.spec_sha256, reader.string("spec_sha256"));
   TANDEM_TRY_ASSIGN(out.result_sha256, reader.string("result_sha256"));
   if (const Json* plan = reader.find("plan")) out.plan = JsonText(*plan);
-  TANDEM_TRY_ASSIGN(out.actor, reader.string("actor"));
+  TANDEM_TRY_ASSIGN(out.view.submitted_by, reader.string("actor"));
   TANDEM_TRY_ASSIGN(out.cancel_reason, reader.string("cancel_reason"));
   TANDEM_TRY_ASSIGN(out.deadline_micros, reader.integer("deadline_micros", 0, INT64_MAX));
   TANDEM_TRY_ASSIGN(const std::int64_t starts, reader.integer("starts", 0, UINT32_MAX));
@@ -125,6 +128,10 @@ Result<JobRecord> JobRecord::parse(const store::Row& row) {
   TANDEM_TRY_ASSIGN(out.idempotency_key, reader.string_or("idempotency_key", ""));
   TANDEM_TRY_ASSIGN(out.suspend_requested, reader.boolean_or("suspend_requested", false));
   TANDEM_TRY_ASSIGN(out.queue_until_micros, reader.integer_or("queue_until_micros", 0, 0, INT64_MAX));
+  TANDEM_TRY_ASSIGN(const std::int64_t approvals, reader.integer_or("approvals", 0, 0, UINT32_MAX));
+  out.approvals = static_cast<std::uint32_t>(approvals);
+  TANDEM_TRY_ASSIGN(out.approval_until_micros, reader.integer_or("approval_until_micros", 0, 0, INT64_MAX));
+  if (out.approvals != 0) out.view.approval_id = approval::ApprovalId{out.view.id, out.approvals}.text();
   return out;
 }
 
@@ -250,12 +257,14 @@ namespace {
 
 constexpr std::string_view kDuePrefix = "due/";
 
-std::string due_index_key(const JobRecord& record) {
-  return fmt::format("{}{:020}/{}", kDuePrefix, record.deadline_micros, record.view.id.value);
+std::string due_index_key(const JobRecord& record, job::JobState state) {
+  return fmt::format("{}{:020}/{}", kDuePrefix, put_aside_until(record, state), record.view.id.value);
 }
 
 /// In that state it has an entry among those that are due some time.
-bool is_due(const JobRecord& record, job::JobState state) { return record.deadline_micros != 0 && is_put_aside(state); }
+bool is_due(const JobRecord& record, job::JobState state) {
+  return is_put_aside(state) && put_aside_until(record, state) != 0;
+}
 
 bool ended_with_error(const JobRecord& record) {
   return record.view.error_number != 0 && job::is_final(record.view.state);
@@ -267,8 +276,16 @@ std::string error_index_key(std::uint16_t number, const JobId& id) {
   return fmt::format("error/{:05}/{}", number, id.value);
 }
 
-bool is_put_aside(job::JobState state) {
-  return state == job::JobState::kSuspended || state == job::JobState::kAwaitingReview;
+bool is_put_aside(job::JobState state) { return state == job::JobState::kSuspended || awaits_people(state); }
+
+bool awaits_people(job::JobState state) {
+  return state == job::JobState::kAwaitingReview || state == job::JobState::kAwaitingApproval;
+}
+
+std::int64_t put_aside_until(const JobRecord& record, job::JobState state) {
+  if (state != job::JobState::kAwaitingApproval) return record.deadline_micros;
+  return record.deadline_micros == 0 ? record.approval_until_micros
+                                     : std::min(record.deadline_micros, record.approval_until_micros);
 }
 
 Result<std::vector<JobId>> due_put_aside(store::Store& store, std::int64_t now_micros) {
@@ -285,7 +302,7 @@ std::vector<std::string> job_index_keys(const JobRecord& record) {
   if (!record.owner.empty()) keys.push_back(owner_index_key(record.owner, record.view.id));
   if (record.view.state == job::JobState::kRunning && !record.serial_key.empty())
     keys.push_back(serial_index_key(record.view.tenant, record.serial_key));
-  if (is_due(record, record.view.state)) keys.push_back(due_index_key(record));
+  if (is_due(record, record.view.state)) keys.push_back(due_index_key(record, record.view.state));
   if (ended_with_error(record)) keys.push_back(error_index_key(record.view.error_number, record.view.id));
   return keys;
 }
@@ -325,8 +342,11 @@ void put_job(store::Batch& batch, const JobRecord& record, const std::optional<I
   if (!previous || previous->state != record.view.state) {
     if (previous) batch.erase(store::Table::kJobIndex, state_index_key(previous->state, id));
     batch.put(store::Table::kJobIndex, state_index_key(record.view.state, id), index_value(record));
-    if (previous && is_due(record, previous->state)) batch.erase(store::Table::kJobIndex, due_index_key(record));
-    if (is_due(record, record.view.state)) batch.put(store::Table::kJobIndex, due_index_key(record), "");
+    // What they are made of changes only where a job comes to await approval, and so out of no such state.
+    if (previous && is_due(record, previous->state))
+      batch.erase(store::Table::kJobIndex, due_index_key(record, previous->state));
+    if (is_due(record, record.view.state))
+      batch.put(store::Table::kJobIndex, due_index_key(record, record.view.state), "");
     if (ended_with_error(record)) batch.put(store::Table::kJobIndex, error_index_key(record.view.error_number, id), "");
   }
   const std::string before = previous ? previous->owner : "";
@@ -335,9 +355,13 @@ void put_job(store::Batch& batch, const JobRecord& record, const std::optional<I
   if (!record.owner.empty()) batch.put(store::Table::kJobIndex, owner_index_key(record.owner, id), "");
 }
 
+Error no_such_job(const JobId& id) {
+  return make_error(errors::kJobNotFound, "there is no job '{}'; `tandem jobs` lists them", id.value);
+}
+
 Result<JobRecord> load_job(store::Store& store, const JobId& id) {
   TANDEM_TRY_ASSIGN(const auto row, store.get(store::Table::kJob, id.value));
-  if (!row) return fail(errors::kJobNotFound, "there is no job '{}'; `tandem jobs` lists them", id.value);
+  if (!row) return tl::unexpected(no_such_job(id));
   return JobRecord::parse(*row);
 }
 

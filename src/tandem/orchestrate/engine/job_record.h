@@ -25,7 +25,6 @@ struct JobRecord {
   std::string spec_sha256;  ///< blob
   std::string result_sha256;  ///< of the row result_key(); empty until there is one
   std::optional<JsonText> plan;  ///< from the first thing that is stored of a run until the lineage has it
-  std::string actor;
   std::string cancel_reason;
   std::int64_t deadline_micros = 0;  ///< of total_time; 0: none
   std::uint32_t starts = 0;  ///< times a worker took it
@@ -36,6 +35,8 @@ struct JobRecord {
   std::string idempotency_key;  ///< that it was admitted with; empty: none
   bool suspend_requested = false;
   std::int64_t queue_until_micros = 0;  ///< latest first start; 0: none
+  std::uint32_t approvals = 0;  ///< requests for approval that it made
+  std::int64_t approval_until_micros = 0;  ///< of the last of them
 
   schedule::Ticket ticket() const;
   Bytes value() const;
@@ -56,8 +57,12 @@ std::string error_index_key(std::uint16_t number, const JobId& id);
 
 /// Nobody works on it, and its total time goes on.
 bool is_put_aside(job::JobState state);
+/// When it ends although it is put aside in this state, in microseconds; 0: never.
+std::int64_t put_aside_until(const JobRecord& record, job::JobState state);
+/// It waits for people: nothing happens before one of them says something.
+bool awaits_people(job::JobState state);
 
-/// Jobs that are put aside although their total time is over: the first page. "due/<micros>/<id>" in the index.
+/// Jobs that are put aside although their time is over: the first page. "due/<micros>/<id>" in the index.
 Result<std::vector<JobId>> due_put_aside(store::Store& store, std::int64_t now_micros);
 
 /// Every index entry that a stored job has, but for its answers (answer_index.h).

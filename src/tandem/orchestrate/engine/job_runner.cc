@@ -71,6 +71,7 @@ bool add_plan(JobRecord& row, Change& change, const job::Plan& plan, const std::
   row.view.plan_digest = digest;
   change.events.push_back({job::EventData("job.planned")
                                .member("digest", digest)
+                               .member("policy_digest", plan.policy_digest)
                                .member("primary", plan.primary)
                                .member("reasons", plan.reasons)});
   return true;
@@ -102,6 +103,20 @@ std::optional<Distrust> distrust_of(const job::JobSpec& spec, const job::Plan& p
                     .reviewed = true};
   }
   return std::nullopt;
+}
+
+/// A simulator of circuits gave an answer of its own.
+bool ran_on_simulator(const std::vector<Carried>& carried, const backend::BackendRegistry& backends) {
+  return std::any_of(carried.begin(), carried.end(), [&](const Carried& one) {
+    const backend::Backend* backend = backends.find(one.record.backend);
+    return one.record.error.empty() && !one.record.cached && backend != nullptr &&
+           backend->info().tier == job::Tier::kSimulator;
+  });
+}
+
+/// The commit counts only as long as the approval stands as it was read.
+void rest_on(store::Batch& batch, const approval::Approval& approval) {
+  batch.check(store::Table::kStep, approval::row_key(approval.id), store::Expect::at(approval.version));
 }
 
 /// What its backend says of itself now.
@@ -145,8 +160,10 @@ Result<job::JobSpec> load_spec(store::Store& store, const JobRecord& record, con
   return job::JobSpec::parse(document, problems);
 }
 
-Result<job::Plan> JobRunner::make_plan(const job::JobSpec& spec, const RunControl* run) {
+Result<job::Plan> JobRunner::make_plan(const job::JobSpec& spec, std::string_view tenant, const RunControl* run) {
   route::RouteInput input{.spec = &spec, .probe = route::probe(spec)};
+  input.rules = services_.rules;
+  input.subject = access::Subject::of(tenant, spec);
   if (!spec.is_program() && problem::noop_steps(*spec.problem())) return route::make_plan(input);
   input.memory_bytes_max = options_.memory_bytes_max;
   input.backend_wait_max = options_.remote_deadline;
@@ -155,6 +172,9 @@ Result<job::Plan> JobRunner::make_plan(const job::JobSpec& spec, const RunContro
                     benchmark::experience(services_.store, input.probe.instance_class, benchmark::Role::kWhole));
   TANDEM_TRY_ASSIGN(input.core_experience,
                     benchmark::experience(services_.store, input.probe.instance_class, benchmark::Role::kCore));
+  if (input.rules != nullptr && input.rules->asks_for_simulation(input.subject)) {
+    TANDEM_TRY_ASSIGN(input.simulated, benchmark::is_simulated(services_.store, tenant, key_of_simulation(spec)));
+  }
   const backend::CallContext call{.stop = run != nullptr ? run->stop : std::stop_token(),
                                   .deadline = Deadline::after(services_.clock, kAskTime)};
   for (backend::Backend* backend : services_.backends.all()) input.backends.push_back({.backend = backend});
@@ -176,16 +196,15 @@ Result<job::Plan> JobRunner::make_plan(const job::JobSpec& spec, const RunContro
 }
 
 bool JobRunner::asks_others(const job::Plan& plan) const {
-  const auto is_other = [&](const std::string& id) {
+  const std::vector<std::string> asked = plan.backends();
+  return std::any_of(asked.begin(), asked.end(), [&](const std::string& id) {
     const backend::Backend* backend = services_.backends.find(id);
     return backend != nullptr && !is_local(*backend);
-  };
-  return std::any_of(plan.steps.begin(), plan.steps.end(), [&](const job::PlanStep& step) {
-    const auto arms = step.parameters.value("quantum_backends", std::vector<std::string>());  // of the refinement
-    return is_other(step.backend) || std::any_of(arms.begin(), arms.end(), is_other) ||
-           std::any_of(step.fallbacks.begin(), step.fallbacks.end(),
-                       [&](const job::Fallback& entry) { return is_other(entry.backend); });
   });
+}
+
+std::string JobRunner::key_of_simulation(const job::JobSpec& spec) const {
+  return route::simulation_key(spec, options_.versions.tandem);
 }
 
 Result<JobRunner::Planned> JobRunner::stored_or_new_plan(const JobRecord& record, const job::JobSpec& spec,
@@ -194,14 +213,117 @@ Result<JobRunner::Planned> JobRunner::stored_or_new_plan(const JobRecord& record
     TANDEM_TRY_ASSIGN(job::Plan stored, job::Plan::parse(record.plan->value(), "/plan"));
     return std::make_shared<const PlanAndDocument>(std::move(stored), record.view.plan_digest, *record.plan);
   }
-  TANDEM_TRY_ASSIGN(job::Plan plan, make_plan(spec, &control));
+  TANDEM_TRY_ASSIGN(job::Plan plan, make_plan(spec, record.view.tenant, &control));
   std::string digest = plan.digest();
   JsonText document = plan.text(digest);
   return std::make_shared<const PlanAndDocument>(std::move(plan), std::move(digest), std::move(document));
 }
 
-Result<JobRunner::Walked> JobRunner::walk(Run& run, const Planned& planned, const RunControl& control,
+void JobRunner::write_plan(JobRecord& row, Change& change, const PlanAndDocument& planned,
+                           const job::JobSpec& spec) const {
+  if (!add_plan(row, change, planned.plan, planned.digest)) return;
+  row.plan = planned.document;
+  // Whoever may spend something has a hold since his admission.
+  if (spec.limits.cost_max.usd_micros == 0 && asks_others(planned.plan))
+    budget::hold(change.batch, row.view.id, row.view.tenant, {});
+}
+
+std::string JobRunner::why_void(const job::Plan& plan, const JobRecord& record, const job::JobSpec& spec,
+                                const RunControl& control) {
+  route::RouteInput input{.spec = &spec, .probe = route::probe(spec)};
+  input.rules = services_.rules;
+  input.subject = access::Subject::of(record.view.tenant, spec);
+  if (route::policy_digest(input) != plan.policy_digest) return "the rules have changed since it was made";
+  WorkerSlots::Place::LongWait waiting(control.place, kWaitPatience, control.stop);
+  const backend::CallContext call{.stop = control.stop, .deadline = Deadline::after(services_.clock, kAskTime)};
+  for (const job::Candidate& candidate : plan.candidates) {
+    const std::vector<std::string> asked = plan.backends();
+    if (!candidate.feasible || std::find(asked.begin(), asked.end(), candidate.backend) == asked.end()) continue;
+    route::BackendFacts facts{.backend = services_.backends.find(candidate.backend)};
+    if (facts.backend == nullptr) return fmt::format("{} is not here any more", candidate.backend);
+    if (is_local(*facts.backend)) continue;
+    ask_backend(facts, spec, input.probe, call);
+    if (!facts.availability->operational || !facts.availability->accepts_work)
+      return fmt::format("{} does not take work now: {}", candidate.backend, facts.availability->detail);
+    if (!facts.backend->info().metered) continue;
+    if (!facts.quote) return fmt::format("{} names no price now: {}", candidate.backend, facts.quote_error);
+    if (candidate.estimate.cost && facts.quote->cost > *candidate.estimate.cost)
+      return fmt::format("{} costs {} now, and {} were approved", candidate.backend,
+                         format_usd(facts.quote->cost.usd_micros), format_usd(candidate.estimate.cost->usd_micros));
+  }
+  return {};
+}
+
+Result<JobRunner::Cleared> JobRunner::clear(Run& run, const RunControl& control) {
+  JobRecord& record = run.record;
+  const job::JobSpec& spec = *run.spec;
+  while (true) {
+    Cleared out;
+    TANDEM_TRY_ASSIGN(out.plan, stored_or_new_plan(record, spec, control));
+    const job::Plan& plan = out.plan->plan;
+    if (plan.approvals.empty()) return out;
+    out.waits = true;
+    if (!record.plan || record.approvals == 0) return out;
+    TANDEM_TRY_ASSIGN(approval::Approval last, approval::load(services_.store, {record.view.id, record.approvals}));
+    if (!last.covers(approval::subject_of(plan, out.plan->digest), plan.approvals)) return out;
+    // What was begun goes on as it was approved; its price is watched by every reservation.
+    TANDEM_TRY_ASSIGN(const auto begun, services_.store.get(store::Table::kStep, step_key(record.view.id, 0, "state")));
+    const std::string why = begun ? std::string() : why_void(plan, record, spec, control);
+    if (control.stop.stop_requested()) return fail(errors::kCancelled, "stopped before the plan was begun");
+    if (why.empty()) {
+      out.waits = false;
+      out.approval = std::move(last);
+      return out;
+    }
+    TANDEM_TRY_ASSIGN(record, ledger_.advance(record, kActor, [&](JobRecord& row, Change& change) -> Result<void> {
+      if (run.start) TANDEM_TRY(run.start(row, change));
+      row.plan.reset();
+      row.view.plan_digest.clear();
+      return close_approval(services_.store, row, change, approval::State::kVoid, why);
+    }));
+    run.start = nullptr;
+  }
+}
+
+Decide JobRunner::ask_people(const Run& run, const Planned& planned) {
+  return [this, start = run.start, planned, spec = run.spec](JobRecord& row, Change& change) -> Result<void> {
+    if (start) TANDEM_TRY(start(row, change));
+    // Another process may have promised the client something else while this one was planning.
+    if (row.view.cancel_requested)
+      return move_without_result(services_.store, row, change, job::JobEvent::kCancel,
+                                 make_error(errors::kCancelled, "cancelled by the client while it was planned"));
+    if (row.suspend_requested)
+      return move_without_result(services_.store, row, change, job::JobEvent::kSuspend,
+                                 make_error(errors::kCancelled, "suspended by the client while it was planned"));
+    write_plan(row, change, *planned, *spec);
+    TANDEM_TRY_ASSIGN(row.view.state, job::require_transition(row.view.state, job::JobEvent::kNeedsApproval));
+    const approval::Approval asked = approval::request({.id = {row.view.id, row.approvals + 1},
+                                                        .tenant = row.view.tenant,
+                                                        .project = row.view.project,
+                                                        .submitted_by = row.view.submitted_by},
+                                                       planned->plan, planned->digest, services_.clock.now());
+    row.approvals = asked.id.number;
+    row.approval_until_micros = asked.expires_at.micros;
+    approval::put(change.batch, asked);
+    const std::string expires_at = format_rfc3339(asked.expires_at);
+    change.events.push_back({job::EventData("approval.requested")
+                                 .member("approval_id", asked.id.text())
+                                 .member("cost_max_usd_micros", asked.subject.cost_max.usd_micros)
+                                 .member("expires_at", expires_at)
+                                 .member("needs", job::list_document(asked.needs))
+                                 .member("plan_digest", asked.subject.plan_digest)
+                                 .member("policy_digest", asked.subject.policy_digest)
+                                 .member("submitted_by", asked.submitted_by)});
+    change.events.push_back({job::EventData("job.awaiting_approval")
+                                 .member("approval_id", asked.id.text())
+                                 .member("expires_at", expires_at)});
+    return {};
+  };
+}
+
+Result<JobRunner::Walked> JobRunner::walk(Run& run, const Cleared& cleared, const RunControl& control,
                                           Deadline deadline) {
+  const Planned& planned = cleared.plan;
   JobRecord& record = run.record;
   const job::JobSpec& spec = *run.spec;
   TANDEM_TRY_ASSIGN(const std::unique_ptr<hybrid::Loop> loop, walk::make_walk(spec, planned->plan, control.stop));
@@ -217,6 +339,10 @@ Result<JobRunner::Walked> JobRunner::walk(Run& run, const Planned& planned, cons
                        .deadline = deadline,
                        .remote_deadline = options_.remote_deadline,
                        .retry = spec.limits.retry};
+  if (cleared.approval) {
+    context.spend_max = cleared.approval->subject.cost_max;
+    context.premise = [&](store::Batch& batch) { rest_on(batch, *cleared.approval); };
+  }
   const Instant begin = services_.clock.monotonic();
   context.on_incumbent = [&](const std::string& label, const solve::Incumbent& incumbent) {
     if (!control.on_progress) return;
@@ -244,12 +370,8 @@ Result<JobRunner::Walked> JobRunner::walk(Run& run, const Planned& planned, cons
     TANDEM_TRY_ASSIGN(record, ledger_.advance(record, kActor, [&](JobRecord& row, Change& change) -> Result<void> {
       if (run.start) TANDEM_TRY(run.start(row, change));
       change.keeps_row = row.plan.has_value() && !run.start;
-      if (add_plan(row, change, planned->plan, planned->digest)) {
-        row.plan = planned->document;
-        // Whoever may spend something has a hold since his admission.
-        if (spec.limits.cost_max.usd_micros == 0 && asks_others(planned->plan))
-          budget::hold(change.batch, row.view.id, row.view.tenant, {});
-      }
+      write_plan(row, change, *planned, spec);
+      if (cleared.approval) rest_on(change.batch, *cleared.approval);
       change.batch.put(store::Table::kStep, step_key(record.view.id, round, "state"), state.dump());
       std::vector<std::string> labels;
       for (const hybrid::Order& order : advance.orders) labels.push_back(order.label);
@@ -275,7 +397,8 @@ Result<JobRunner::Walked> JobRunner::walk(Run& run, const Planned& planned, cons
   }
 }
 
-Result<Decide> JobRunner::end_with_result(const Run& run, const Planned& planned, Walked walked, double elapsed_ms) {
+Result<Decide> JobRunner::end_with_result(const Run& run, const Cleared& cleared, Walked walked, double elapsed_ms) {
+  const Planned& planned = cleared.plan;
   const JobRecord& record = run.record;
   const job::JobSpec& spec = *run.spec;
   job::ResultDocument& result = walked.result;
@@ -300,6 +423,7 @@ Result<Decide> JobRunner::end_with_result(const Run& run, const Planned& planned
                                  .created_at = format_rfc3339(services_.clock.now()),
                                  .consumer = spec.business.consumer};
   lineage.spec = spec.options_text();
+  if (cleared.approval) lineage.approval = cleared.approval->document();
   if (!spec.is_program()) lineage.problem_sha256 = spec.problem()->hash().hex();
   for (const Carried& carried : walked.carried) lineage.work.push_back(carried.record);
   result.lineage_id = lineage.id;
@@ -318,6 +442,8 @@ Result<Decide> JobRunner::end_with_result(const Run& run, const Planned& planned
   } else {
     put_answers(batch, {.tenant = record.view.tenant, .data_class = spec.business.data_class}, record.view.id,
                 lineage.work, services_.clock.now());
+    if (ran_on_simulator(walked.carried, services_.backends))
+      benchmark::add_simulation(batch, record.view.tenant, key_of_simulation(spec), record.view.id);
   }
   job::EventData said = [&] {
     if (!distrust) return succeeded(result, result_sha256);
@@ -436,19 +562,20 @@ RunOutcome JobRunner::run(Run run, const RunControl& control) {
       timer = services_.executor.post_after(deadline.left(services_.clock), [stop]() mutable { stop.request_stop(); });
     RunControl inner = control;
     inner.stop = stop.get_token();
-    const Result<Planned> planned = stored_or_new_plan(record, *spec, inner);
+    const Result<Cleared> cleared = clear(run, inner);
     // Waiting and earlier starts count; a wall clock that was set back counts nothing.
     const auto since_admission = [&] {
       return static_cast<double>(
                  std::max<std::int64_t>(0, services_.clock.now().micros - record.view.created_at.micros)) /
              1000;
     };
-    auto walked = planned.and_then([&](const Planned& plan) { return walk(run, plan, inner, deadline); });
+    if (cleared && cleared->waits) return ask_people(run, cleared->plan);
+    auto walked = cleared.and_then([&](const Cleared& plan) { return walk(run, plan, inner, deadline); });
     if (!walked) {
       if (deadline.expired(services_.clock)) return expired();
       return tl::unexpected(std::move(walked).error());
     }
-    return end_with_result(run, *planned, *std::move(walked), since_admission());
+    return end_with_result(run, *cleared, *std::move(walked), since_admission());
   };
   const auto within_memory = [&]() -> Result<Decide> {
     try {

@@ -67,7 +67,7 @@ class JobRunner {
 
   /// The plan for a job, with quotes, availability and evidence as they are now. The run that it is for, if any, waits outside for
   /// providers that are slow to say. Errors: 1002 cancelled - that run was told to stop; those of route::make_plan().
-  Result<job::Plan> make_plan(const job::JobSpec& spec, const RunControl* run = nullptr);
+  Result<job::Plan> make_plan(const job::JobSpec& spec, std::string_view tenant, const RunControl* run = nullptr);
 
  private:
   struct Walked {
@@ -83,11 +83,28 @@ class JobRunner {
   using Planned = std::shared_ptr<const PlanAndDocument>;
   /// A new plan is written with the first change of the row: nothing is ordered before.
   Result<Planned> stored_or_new_plan(const JobRecord& record, const job::JobSpec& spec, const RunControl& control);
-  Result<Walked> walk(Run& run, const Planned& planned, const RunControl& control, Deadline deadline);
+  /// What the plan and, where it needs that, the word of people allow.
+  struct Cleared {
+    Planned plan;
+    std::optional<approval::Approval> approval;  ///< that covers the plan; empty: it needs none, or waits for it
+    bool waits = false;  ///< for people: nothing of it may be begun
+  };
+  /// The plan that may be run, or the one that people have to be asked for. An approved plan that was not begun and does not hold any
+  /// more is dropped, with its approval, and made anew.
+  Result<Cleared> clear(Run& run, const RunControl& control);
+  /// Why an approved plan is not the one to be run after all; empty: it is. Asks the backends that it names for their price.
+  std::string why_void(const job::Plan& plan, const JobRecord& record, const job::JobSpec& spec,
+                       const RunControl& control);
+  /// From running to awaiting approval, with the request.
+  Decide ask_people(const Run& run, const Planned& planned);
+  /// Adds the plan to a row that has none.
+  void write_plan(JobRecord& row, Change& change, const PlanAndDocument& planned, const job::JobSpec& spec) const;
+  Result<Walked> walk(Run& run, const Cleared& cleared, const RunControl& control, Deadline deadline);
+  std::string key_of_simulation(const job::JobSpec& spec) const;
   /// The plan names somebody whose work has a price, if only 0.
   bool asks_others(const job::Plan& plan) const;
   /// To succeeded, or, where the result is not trusted enough, to whoever the plan names for that.
-  Result<Decide> end_with_result(const Run& run, const Planned& planned, Walked walked, double elapsed_ms);
+  Result<Decide> end_with_result(const Run& run, const Cleared& cleared, Walked walked, double elapsed_ms);
 
   EngineServices& services_;
   JobLedger& ledger_;

@@ -221,18 +221,22 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backe
   const Instant now = services_.clock.monotonic();
   const Instant end = until ? until->at() + (now - asked) : now + context.remote_deadline;
   until = Deadline(std::min(context.deadline.at(), end));
-  const submit::SubmissionRequest request{
-      .tenant = context.tenant,
-      .job = context.job,
-      .step = submission_step(context, order),
-      .attempt = sending.attempt,
-      .fence = context.fence,
-      .backend = backend,
-      .work = order.work,
-      .deadline = *until,
-      .queue_wait_max = order.backend_wait_max,
-      .premise = [&](store::Batch& batch) { return ledger_.require_owned(batch, context.job, context.fence); },
-      .holds = context.holds};
+  const submit::SubmissionRequest request{.tenant = context.tenant,
+                                          .job = context.job,
+                                          .step = submission_step(context, order),
+                                          .attempt = sending.attempt,
+                                          .fence = context.fence,
+                                          .backend = backend,
+                                          .work = order.work,
+                                          .deadline = *until,
+                                          .queue_wait_max = order.backend_wait_max,
+                                          .spend_max = context.spend_max,
+                                          .premise =
+                                              [&](store::Batch& batch) {
+                                                if (context.premise) context.premise(batch);
+                                                return ledger_.require_owned(batch, context.job, context.fence);
+                                              },
+                                          .holds = context.holds};
   auto outcome = services_.submitter.run(request, context.stop);
   if (!outcome) {
     const ErrorNumber number_of = outcome.error().number;

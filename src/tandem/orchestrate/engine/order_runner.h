@@ -40,6 +40,9 @@ struct OrderContext {
   std::stop_token stop;
   std::stop_token drain;  ///< ends waits between tries
   std::function<bool()> holds;  ///< submit::SubmissionRequest::holds
+  std::optional<job::Money> spend_max;  ///< submit::SubmissionRequest::spend_max
+  std::function<void(store::Batch&)>
+      premise;  ///< added to every commit that opens or sends a submission; empty: nothing
   Deadline deadline = Deadline::never();  ///< of the whole job
   std::chrono::milliseconds remote_deadline{20'000};  ///< of a station: all tries of one backend
   job::RetryPolicy retry;

@@ -23,7 +23,7 @@ job::Fallback within_policy(const RouteInput& input, job::Fallback entry) {
     const BackendInfo& info = facts.backend->info();
     const bool named = std::any_of(spec.fallbacks.begin(), spec.fallbacks.end(),
                                    [&](const job::Fallback& one) { return one.backend == info.id.value; });
-    if (!policy_refusal(spec, info, named ? Place::kNamedFallback : Place::kAny).empty()) continue;
+    if (!policy_refusal(input, info, named ? Place::kNamedFallback : Place::kAny).empty()) continue;
     if (entry.from.empty() || names(entry.from, info.id.value)) allowed.push_back(info.id.value);
   }
   entry.from = std::move(allowed);
@@ -32,7 +32,8 @@ job::Fallback within_policy(const RouteInput& input, job::Fallback entry) {
 
 }  // namespace
 
-std::string policy_refusal(const job::JobSpec& spec, const BackendInfo& info, Place place) {
+std::string policy_refusal(const RouteInput& input, const BackendInfo& info, Place place) {
+  const job::JobSpec& spec = *input.spec;
   const auto contains = [&](const std::vector<std::string>& list) {
     return std::find(list.begin(), list.end(), info.id.value) != list.end();
   };
@@ -41,6 +42,7 @@ std::string policy_refusal(const job::JobSpec& spec, const BackendInfo& info, Pl
   if (!listed && place == Place::kAny) return "policy.backends does not name it";
   if (info.emulated && !spec.policy.allow_emulated) return "policy.allow_emulated is false and this device is emulated";
   if (info.tier == Tier::kQpu && !spec.policy.allow_qpu) return "policy.allow_qpu is false";
+  if (input.rules != nullptr) return input.rules->refusal(input.subject, info, input.simulated);
   return {};
 }
 
@@ -75,7 +77,7 @@ Result<std::vector<job::Fallback>> named_fallbacks(const RouteInput& input, cons
     if (refusal.empty()) {
       const bool again = std::any_of(out.begin(), out.end(), [&](const job::Fallback& one) { return one == entry; });
       if (name != primary && !again) out.push_back(entry);
-    } else if (only_now && policy_refusal(*input.spec, facts->backend->info(), Place::kNamedFallback).empty()) {
+    } else if (only_now && policy_refusal(input, facts->backend->info(), Place::kNamedFallback).empty()) {
       reasons.push_back(fmt::format("The fallback {} is left out: {}.", shown(facts->backend->info()), refusal));
     } else {
       return fail_at(fmt::format("/fallbacks/{}", i), errors::kNoPlan,

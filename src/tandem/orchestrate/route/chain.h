@@ -14,8 +14,8 @@ namespace tandem::route {
 /// A job that names a fallback has put it beside policy.backends itself; every other rule holds for it too.
 enum class Place : std::uint8_t { kAny, kNamedFallback };
 
-/// Empty when policy allows the backend, else the rule that does not.
-std::string policy_refusal(const job::JobSpec& spec, const backend::BackendInfo& info, Place place = Place::kAny);
+/// Empty when the policies of the job and of the house allow the backend, else the rule that does not.
+std::string policy_refusal(const RouteInput& input, const backend::BackendInfo& info, Place place = Place::kAny);
 /// Empty when the backend answers and takes work, else why not.
 std::string availability_refusal(const BackendFacts& facts);
 /// As people read it: an emulation is never shown without the word.

@@ -5,11 +5,11 @@
 #include <functional>
 
 #include "tandem/base/assert.h"
-#include "tandem/base/hash.h"
 #include "tandem/base/text.h"
 #include "tandem/hybrid/refine/refine.h"
 #include "tandem/model/problem/noop.h"
 #include "tandem/orchestrate/route/chain.h"
+#include "tandem/orchestrate/route/house_rules.h"
 
 namespace tandem::route {
 namespace {
@@ -153,7 +153,7 @@ std::string solver_refusal(const RouteInput& input, const BackendFacts& facts, b
                            Place place = Place::kAny) {
   const BackendInfo& info = facts.backend->info();
   if (!info.takes_solve) return "it solves no optimisation problems";
-  std::string refusal = policy_refusal(*input.spec, info, place);
+  std::string refusal = policy_refusal(input, info, place);
   if (refusal.empty()) refusal = availability_refusal(facts);
   if (refusal.empty()) refusal = shape_refusal(input, info, encoded);
   if (refusal.empty()) refusal = money_refusal(*input.spec, facts, 1);
@@ -165,7 +165,7 @@ std::string solver_refusal(const RouteInput& input, const BackendFacts& facts, b
 std::string program_refusal(const RouteInput& input, const BackendFacts& facts, Place place = Place::kAny) {
   const BackendInfo& info = facts.backend->info();
   if (!info.takes_program) return "it runs no circuits";
-  std::string refusal = policy_refusal(*input.spec, info, place);
+  std::string refusal = policy_refusal(input, info, place);
   if (refusal.empty()) refusal = availability_refusal(facts);
   if (refusal.empty()) {
     const backend::ProgramWork work{.pubs = input.spec->program().pubs, .seed = input.spec->seed};
@@ -202,12 +202,13 @@ std::vector<Ranked> rank_solvers(const RouteInput& input) {
 /// Quantum backends as refiners of the core.
 std::vector<Candidate> rank_refiners(const RouteInput& input) {
   std::vector<Candidate> out;
+  std::vector<bool> preferred;
   const job::Refinement& refinement = input.spec->refinement;
   for (const BackendFacts& facts : input.backends) {
     const BackendInfo& info = facts.backend->info();
     if (info.takes_solve) continue;
     Candidate candidate = candidate_of(facts, "qaoa");
-    std::string refusal = policy_refusal(*input.spec, info);
+    std::string refusal = policy_refusal(input, info);
     if (refusal.empty()) refusal = availability_refusal(facts);
     if (refusal.empty() && refinement.mode == job::RefineMode::kOff) refusal = "refinement.mode is off";
     if (refusal.empty() && !info.takes_program) refusal = "it runs no circuits";
@@ -224,8 +225,14 @@ std::vector<Candidate> rank_refiners(const RouteInput& input) {
                                          std::min(info.qubits_max, refinement.core_max), input.probe.num_variables)
                            : std::move(refusal);
     out.push_back(std::move(candidate));
+    preferred.push_back(is_preferred(input, info));
   }
-  return out;
+  // Money that does not last for all goes to the preferred vendor first.
+  std::vector<Candidate> sorted;
+  for (const bool first : {true, false})
+    for (std::size_t i = 0; i < out.size(); ++i)
+      if (preferred[i] == first) sorted.push_back(std::move(out[i]));
+  return sorted;
 }
 
 PlanStep solve_step(StepKind kind, const std::string& backend, std::vector<job::Fallback> fallbacks,
@@ -463,7 +470,7 @@ std::optional<std::size_t> absent_with_fallback(const RouteInput& input) {
   if (!answered) return std::nullopt;
   for (std::size_t i = 0; i < input.backends.size(); ++i) {
     const BackendInfo& info = input.backends[i].backend->info();
-    const bool allowed = info.takes_program && policy_refusal(spec, info).empty();
+    const bool allowed = info.takes_program && policy_refusal(input, info).empty();
     if (allowed && !availability_refusal(input.backends[i]).empty()) return i;
   }
   return std::nullopt;
@@ -490,11 +497,12 @@ Result<Plan> plan_program(const RouteInput& input) {
   }
   if (feasible.empty())
     return fail(errors::kNoPlan, "no backend can run this program: {}", join_refusals(plan.candidates));
-  // Free work first, then hardware before emulation; the order of the registry decides the rest.
+  // Free work first, then the preferred vendor, then hardware before emulation; the order of the registry decides the rest.
   std::stable_sort(feasible.begin(), feasible.end(), [&](std::size_t a, std::size_t b) {
     const auto rank = [&](std::size_t i) {
       const Candidate& c = plan.candidates[i];
-      return (c.estimate.cost.value_or(job::Money{0}).usd_micros > 0 ? 2 : 0) + (c.emulated ? 1 : 0);
+      return (c.estimate.cost.value_or(job::Money{0}).usd_micros > 0 ? 4 : 0) +
+             (is_preferred(input, input.backends[i].backend->info()) ? 0 : 2) + (c.emulated ? 1 : 0);
     };
     return rank(a) < rank(b);
   });
@@ -548,11 +556,8 @@ Result<Plan> make_plan(const RouteInput& input) {
     return plan_problem(input);
   };
   TANDEM_TRY_ASSIGN(Plan plan, plan_work());
-  const Json document = {{"backends", input.spec->policy.backends},
-                         {"avoid", input.spec->policy.avoid},
-                         {"allow_emulated", input.spec->policy.allow_emulated},
-                         {"allow_qpu", input.spec->policy.allow_qpu}};
-  plan.policy_digest = sha256(canonical_json(document)).hex();
+  ask_people(input, plan);
+  plan.policy_digest = policy_digest(input);
   return plan;
 }
 

@@ -16,6 +16,7 @@
 #include "tandem/middleware/backend/backend.h"
 #include "tandem/model/job/job_spec.h"
 #include "tandem/model/job/plan.h"
+#include "tandem/trust/access/rules.h"
 
 namespace tandem::route {
 
@@ -55,6 +56,9 @@ struct RouteInput {
   std::vector<BackendFacts> backends;                 ///< every backend of the registry, absent ones too
   std::map<std::string, benchmark::Experience> core_experience;  ///< of refiners on cores of this class, by backend id
   std::map<std::string, benchmark::Experience> experience;  ///< by backend id
+  const access::Rules* rules = nullptr;  ///< of the house; null: there are none
+  access::Subject subject;  ///< what they ask of the job
+  bool simulated = false;  ///< a simulator has passed with this simulation_key()
   std::size_t threads = 1;
   std::chrono::milliseconds backend_wait_max{
       20'000};  ///< in the queue of a remote backend, before somebody else gets the work; unless the job says
@@ -67,6 +71,13 @@ Result<void> check_names(const job::JobSpec& spec, std::span<backend::Backend* c
 
 /// Refuses a problem whose walk cannot fit, before it is taken. Errors: 1004 out_of_memory, with both figures.
 Result<void> check_memory(const job::JobSpec& spec, std::uint64_t memory_bytes_max);
+
+/// Of the job's policy and the rules of the house that apply to it: of its plan, before there is one.
+std::string policy_digest(const RouteInput& input);
+
+/// What a simulator and hardware must have in common for the one to speak for the other: of a program its circuits and observables, of a
+/// problem its type and how its core is encoded, and of both this version of the code. Hex of a SHA-256.
+std::string simulation_key(const job::JobSpec& spec, std::string_view version);
 
 /// Candidates over every tier, the infeasible with reasons; primary, fallbacks, baseline, steps, digest.
 /// A fallback that the job names is held to the same rules as any candidate.

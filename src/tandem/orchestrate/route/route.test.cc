@@ -611,5 +611,105 @@ TEST_F(RouteTest, quotes_are_asked_for_the_largest_work_that_the_plan_could_subm
   EXPECT_FALSE(representative_work(spec, probe(spec), facts("cpu.tabu").backend->info()));
 }
 
+class RouteRules : public RouteTest {
+ protected:
+  RouteRules() {
+    add({.id = BackendId("other.device"),
+         .tier = job::Tier::kQpu,
+         .access = job::Access::kCloud,
+         .metered = true,
+         .takes_program = true,
+         .vendor = "other",
+         .region = "us",
+         .qubits_max = 16,
+         .shots_max = 10'000});
+    facts("other.device").quote = backend::Quote{.cost = job::Money{40'000}, .source = "price list"};
+  }
+  Result<job::Plan> plan_by(std::string_view yaml, const job::JobSpec& spec) {
+    auto read = access::Rules::parse(yaml, "policy.yaml");
+    EXPECT_THAT(read, Succeeds());
+    rules_ = *std::move(read);
+    input_.rules = &rules_;
+    input_.subject = access::Subject::of("acme", spec);
+    return plan(spec);
+  }
+  access::Rules rules_;
+};
+
+TEST_F(RouteRules, a_rule_takes_a_candidate_away_and_the_plan_says_which_rule) {
+  const auto planned = plan_by("rules: [{name: pinned, vendors: [other], requires_simulation: false}]\n", ring());
+  ASSERT_THAT(planned, Succeeds());
+  EXPECT_FALSE(candidate(*planned, "lab.device").feasible);
+  EXPECT_THAT(candidate(*planned, "lab.device").reason, HasSubstr("policy rule 'pinned' allows the vendors other"));
+  EXPECT_TRUE(candidate(*planned, "other.device").feasible);
+  EXPECT_TRUE(candidate(*planned, "simulator.statevector").feasible);
+  EXPECT_EQ(step(*planned, job::StepKind::kRefine)->parameters["quantum_backends"],
+            Json({"simulator.statevector", "other.device"}));
+}
+
+TEST_F(RouteRules, hardware_is_a_candidate_once_a_simulator_has_passed) {
+  EXPECT_FALSE(candidate(*plan_by("rules: []\n", ring()), "other.device").feasible);
+  input_.simulated = true;
+  EXPECT_TRUE(candidate(*plan_by("rules: []\n", ring()), "other.device").feasible);
+}
+
+TEST_F(RouteRules, the_preferred_vendor_gets_what_money_there_is) {
+  job::JobSpec poor = ring();
+  poor.limits.cost_max = job::Money{50'000};  // one of the two devices
+  const auto arms = [&](const char* rule) {
+    const auto planned = plan_by(rule, poor);
+    return planned ? step(*planned, job::StepKind::kRefine)->parameters["quantum_backends"] : Json();
+  };
+  EXPECT_EQ(arms("rules: [{name: r, requires_simulation: false}]\n"), Json({"simulator.statevector", "lab.device"}));
+  EXPECT_EQ(arms("rules: [{name: r, requires_simulation: false, preferred_vendor: other}]\n"),
+            Json({"simulator.statevector", "other.device"}));
+  job::JobSpec circuits = program();
+  circuits.policy.avoid = {"simulator.statevector"};
+  EXPECT_EQ(plan_by("rules: [{name: r, requires_simulation: false, preferred_vendor: other}]\n", circuits)->primary,
+            "other.device");
+}
+
+TEST_F(RouteRules, what_people_have_to_approve_is_part_of_the_plan_and_its_digest) {
+  const std::string rules =
+      "rules: [{name: r, requires_simulation: false}]\n"
+      "approvals: [{name: money, when: {cost_above_usd_micros: 79999}, approvers: 2}]\n";
+  const auto dear = plan_by(rules, ring());
+  ASSERT_EQ(dear->approvals.size(), 1u);
+  EXPECT_EQ(dear->approvals[0].rule, "money");
+  EXPECT_EQ(dear->approvals[0].reason, "it may cost $0.08, above $0.079999");
+  EXPECT_EQ(job::Plan::parse(dear->document(), "").value(), *dear);
+  EXPECT_THAT(dear->reasons, testing::Contains(HasSubstr("'money' wants 2 people of role approver")));
+  job::JobSpec cheap = ring();
+  cheap.policy.avoid = {"lab.device"};
+  EXPECT_THAT(plan_by(rules, cheap)->approvals, testing::IsEmpty());
+  // A fallback on hardware asks for hardware, too.
+  job::JobSpec fallback = program();
+  fallback.policy.backends = {"simulator.statevector"};
+  fallback.fallbacks = {"lab.device"};
+  EXPECT_EQ(plan_by("rules: [{name: r, requires_simulation: false}]\napprovals: [{name: q, when: {any_qpu: true}}]\n",
+                    fallback)
+                ->approvals.size(),
+            1u);
+}
+
+TEST_F(RouteRules, without_rules_the_policy_digest_is_that_of_the_job_alone) {
+  const std::string before = plan(ring())->policy_digest;
+  const access::Rules none;
+  input_.rules = &none;
+  EXPECT_EQ(plan(ring())->policy_digest, before);
+  EXPECT_NE(plan_by("rules: []\n", ring())->policy_digest, before);
+}
+
+TEST_F(RouteRules, a_simulation_speaks_for_the_same_circuits_whatever_the_shots_and_for_the_same_encoding) {
+  job::JobSpec more = program(2);
+  std::get<job::Program>(more.work).pubs[0].shots = 7;
+  EXPECT_EQ(simulation_key(program(2), "1"), simulation_key(more, "1"));
+  EXPECT_NE(simulation_key(program(2), "1"), simulation_key(program(3), "1"));
+  EXPECT_NE(simulation_key(program(2), "1"), simulation_key(program(2), "2"));
+  job::JobSpec deeper = ring();
+  deeper.refinement.layers += 1;
+  EXPECT_NE(simulation_key(ring(), "1"), simulation_key(deeper, "1"));
+}
+
 }  // namespace
 }  // namespace tandem::route

@@ -126,24 +126,28 @@ Result<void> Ledger::add_index(store::Batch& batch, const SubmissionRecord& reco
   return {};
 }
 
-Result<void> Ledger::store_new(const SubmissionRecord& record, const Premise& premise) const {
+Result<void> Ledger::store_new(const SubmissionRecord& record, const Premise& premise,
+                               std::optional<job::Money> spend_max) const {
   store::Batch batch;
   job::Event event = put(batch, record, event_type(record.state), "engine");
   if (premise) TANDEM_TRY(premise(batch));
   TANDEM_TRY(add_index(batch, record));
-  TANDEM_TRY(
-      budget::Budget(services_.store)
-          .reserve(batch,
-                   {.job = record.job, .token = record.token, .fence = record.fence, .amount = record.reserved}));
+  TANDEM_TRY(budget::Budget(services_.store)
+                 .reserve(batch, {.job = record.job,
+                                  .token = record.token,
+                                  .fence = record.fence,
+                                  .amount = record.reserved,
+                                  .spend_max = spend_max}));
   return commit(std::move(batch), std::move(event));
 }
 
-Result<SubmissionRecord> Ledger::open(SubmissionRecord record, const Premise& premise) {
+Result<SubmissionRecord> Ledger::open(SubmissionRecord record, const Premise& premise,
+                                      std::optional<job::Money> spend_max) {
   TANDEM_ASSERT(record.state == SubmissionState::kReserved && record.version == 0);
   record.created_at = record.intent_at = record.updated_at = services_.clock.now();
   reach("before", record.state);
   for (int tries = 0;; ++tries) {
-    const auto stored = store_new(record, premise);
+    const auto stored = store_new(record, premise, spend_max);
     if (stored) break;
     TANDEM_TRY_ASSIGN(const auto existing, load(record.token));
     if (existing) {

@@ -82,7 +82,7 @@ class Ledger {
   /// Stores a new record in state reserved together with the reservation of its money.
   /// Errors: 3004 precondition_failed - somebody else stored the record meanwhile: load it; 5003 illegal_transition -
   ///         another attempt of the step is in flight; 5005 stale_fence; those of the premise and of Budget::reserve.
-  Result<SubmissionRecord> open(SubmissionRecord record, const Premise& premise);
+  Result<SubmissionRecord> open(SubmissionRecord record, const Premise& premise, std::optional<job::Money> spend_max);
 
   /// A worker with a higher fence becomes the owner. Errors: 5005 stale_fence; those of the store.
   Result<SubmissionRecord> take_over(SubmissionRecord record, std::uint64_t fence);
@@ -105,7 +105,8 @@ class Ledger {
   /// Commits the batch that `event` was put into, and publishes it.
   Result<void> commit(store::Batch batch, job::Event event) const;
   /// One try of open().
-  Result<void> store_new(const SubmissionRecord& record, const Premise& premise) const;
+  Result<void> store_new(const SubmissionRecord& record, const Premise& premise,
+                         std::optional<job::Money> spend_max) const;
   Result<void> add_index(store::Batch& batch, const SubmissionRecord& record) const;
   void reach(std::string_view side, SubmissionState state) const;
 

@@ -270,7 +270,7 @@ Result<SubmissionRecord> open_or_resume(Ledger& ledger, const SubmissionRequest&
                                .emulated = request.backend.info().emulated,
                                .work_sha256 = work_sha256,
                                .reserved = quote.cost},
-                              request.premise);
+                              request.premise, request.spend_max);
     if (opened || opened.error().number != errors::kPreconditionFailed) return opened;
     TANDEM_TRY_ASSIGN(existing, ledger.load(token));  // another process was faster
     if (!existing) return opened;

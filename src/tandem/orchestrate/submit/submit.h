@@ -49,6 +49,8 @@ struct SubmissionRequest {
   /// A longer wait in the provider's queue is not waited for. Stated before anything was sent: error 5020, and nothing is sent
   /// or reserved. Seen afterwards: the provider is asked to cancel, and the outcome carries 5020.
   std::optional<std::chrono::milliseconds> queue_wait_max = std::nullopt;
+  /// What the job may spend in all, where people approved no more: error 4109, and nothing is sent or reserved.
+  std::optional<job::Money> spend_max = std::nullopt;
   /// That the job still is this worker's: of each commit after which money is reserved or bytes go to the provider, made anew for
   /// every try. What it says is told by run(). Empty: nothing beside the fence.
   Premise premise = {};

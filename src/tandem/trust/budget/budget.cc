@@ -174,6 +174,10 @@ Result<void> Budget::reserve(store::Batch& batch, const ReserveRequest& request)
                 "its submissions",
                 accounts(hold), usd(hold.overrun));
   }
+  if (request.spend_max && hold.settled + hold.reserved + request.amount > *request.spend_max) {
+    return fail(errors::kPriceNotApproved, "{} are needed, and the approved plan spends {} at most ({})",
+                usd(request.amount), usd(*request.spend_max), accounts(hold));
+  }
   if (request.amount > hold.free) {
     return fail(errors::kBudgetExceeded, "{} are needed and {} are free ({}); raise cost_max or ask for fewer shots",
                 usd(request.amount), usd(hold.free), accounts(hold));

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -63,6 +64,7 @@ struct ReserveRequest {
   std::string token;  ///< of the attempt
   std::uint64_t fence = 0;
   job::Money amount;
+  std::optional<job::Money> spend_max = std::nullopt;  ///< of the job in all, where people approved no more
 };
 
 /// Adds the hold of a job: of one that may spend something to its admission; of another with the plan that names somebody who gives a
@@ -84,7 +86,8 @@ class Budget {
   Result<Hold> load(const JobId& job) const;
 
   /// Takes the amount from the free money.
-  /// Errors: 4001 budget_exceeded - with limit, reserved, settled and free, or because the hold is closed or stopped;
+  /// Errors: 4109 price_not_approved - above spend_max with what is reserved and settled;
+  ///         4001 budget_exceeded - with limit, reserved, settled and free, or because the hold is closed or stopped;
   ///         5005 stale_fence - a later worker has reserved for this job; 4003 - the token has a reservation already.
   Result<void> reserve(store::Batch& batch, const ReserveRequest& request) const;
 

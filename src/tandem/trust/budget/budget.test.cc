@@ -88,6 +88,22 @@ TEST_F(BudgetTest, a_reservation_beyond_the_free_money_is_refused_with_the_figur
   EXPECT_THAT(reserve("b", {300'000}), Succeeds());
 }
 
+TEST_F(BudgetTest, no_more_is_reserved_than_people_approved_with_what_was_spent_and_promised_before) {
+  admit({10'000});
+  ASSERT_THAT(reserve("a", {600}), Succeeds());
+  ASSERT_THAT(settle("a", {450}), Succeeds());
+  ASSERT_THAT(reserve("b", {100}), Succeeds());
+  const auto within = [&](Money amount, Money spend_max) {
+    store::Batch batch;
+    return budget_.reserve(batch, {.job = job_, .token = "c", .fence = 1, .amount = amount, .spend_max = spend_max});
+  };
+  EXPECT_THAT(within({50}, {600}), Succeeds());
+  const auto beyond = within({51}, {600});
+  ASSERT_THAT(beyond, FailsWith(errors::kPriceNotApproved));
+  EXPECT_THAT(beyond.error().message, HasSubstr("$0.000051 are needed, and the approved plan spends $0.0006 at most"));
+  EXPECT_THAT(within({9'450}, {20'000}), FailsWith(errors::kBudgetExceeded));
+}
+
 TEST_F(BudgetTest, a_job_without_a_cost_limit_can_reserve_nothing_but_nothing) {
   admit({0});
   EXPECT_THAT(reserve("a", {1}), FailsWith(errors::kBudgetExceeded));

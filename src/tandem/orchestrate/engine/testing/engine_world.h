@@ -99,6 +99,7 @@ class EngineWorld {
             .submitter = submits,
             .crash_points = crash_points,
             .gates = gates,
+            .rules = &rules,
             .store_clock = store_clock};
   }
   /// The process ends; what was committed stays.
@@ -145,6 +146,13 @@ class EngineWorld {
                  {"limits", {{"cost_max_usd_micros", 5000}}}});
   }
 
+  /// Rules of the house, from now on.
+  void set_rules(std::string_view yaml) {
+    auto read = access::Rules::parse(yaml, "policy.yaml");
+    EXPECT_THAT(read, Succeeds());
+    rules = read ? *std::move(read) : access::Rules();
+  }
+
   JobId admit(const job::JobSpec& job, std::string_view key = "") {
     auto admission = engine->admit(job, "default", key, "user:test");
     EXPECT_THAT(admission, Succeeds());
@@ -184,6 +192,7 @@ class EngineWorld {
   RecordingTracer tracer;
   CrashPoints crash_points;
   resilience::Gates* gates = nullptr;
+  access::Rules rules;
   bool schedules = false;  ///< also without workers
   problem::ProblemRegistry problems = problem::ProblemRegistry::with_builtin_types();
   backend::BackendRegistry backends;

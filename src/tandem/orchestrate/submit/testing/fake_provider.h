@@ -67,6 +67,8 @@ class FakeProvider final : public backend::Backend {
              .takes_program = true,
              .safety = safety,
              .conformance = "L0",
+             .vendor = "fake",
+             .region = "nowhere",
              .qubits_max = qubits_max};
   }
 
