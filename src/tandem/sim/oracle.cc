@@ -15,8 +15,8 @@ using submit::SubmissionRecord;
 using submit::SubmissionState;
 
 constexpr std::size_t kShownMax = 600;  ///< bytes of a value in the trace
-constexpr std::string_view kHoldPrefix = "hold/";
-constexpr std::string_view kReservationPrefix = "reservation/";
+using budget::kHoldPrefix;
+using budget::kReservationPrefix;
 constexpr std::string_view kNodePrefix = "node/";
 constexpr std::string_view kOpenPrefix = "open/";
 
@@ -421,7 +421,7 @@ void Oracle::check_money() {
     std::int64_t reserved = 0;
     std::int64_t settled = 0;
   };
-  std::map<std::string, Sums> sums;
+  std::map<std::pair<std::string, bool>, Sums> sums;  // by job and whether it is play money
   const auto& budget = disk_.rows(Table::kBudget);
   for (const auto& [key, cell] : budget) {
     if (!key.starts_with(kReservationPrefix)) continue;
@@ -429,20 +429,25 @@ void Oracle::check_money() {
     if (!reservation) return violate(reservation.error().to_string());
     const std::string job = key.substr(kReservationPrefix.size(), key.rfind('/') - kReservationPrefix.size());
     const bool done = reservation->state == budget::ReservationState::kSettled;
-    (done ? sums[job].settled : sums[job].reserved) +=
-        done ? reservation->billed.usd_micros : reservation->amount.usd_micros;
+    Sums& sum = sums[{job, reservation->emulated}];
+    (done ? sum.settled : sum.reserved) += done ? reservation->billed.usd_micros : reservation->amount.usd_micros;
   }
   for (const auto& [id, cell] : disk_.rows(Table::kJob)) {
     const auto row = budget.find(std::string(kHoldPrefix) + id);
     if (row == budget.end()) {
-      if (sums.contains(id)) violate(fmt::format("job {} has reservations and no hold", id));
+      if (sums.contains({id, false}) || sums.contains({id, true}))
+        violate(fmt::format("job {} has reservations and no hold", id));
       continue;
     }
     const auto hold = budget::Hold::parse(row_of(row->first, row->second));
     if (!hold) return violate(hold.error().to_string());
-    if (hold->reserved.usd_micros != sums[id].reserved || hold->settled.usd_micros != sums[id].settled)
-      violate(fmt::format("the hold of {} has {} reserved and {} settled, its reservations say {} and {}", id,
-                          hold->reserved.usd_micros, hold->settled.usd_micros, sums[id].reserved, sums[id].settled));
+    for (const bool emulated : {false, true}) {
+      const budget::Purse& purse = hold->purse(emulated);
+      const Sums& sum = sums[{id, emulated}];
+      if (purse.reserved.usd_micros != sum.reserved || purse.settled.usd_micros != sum.settled)
+        violate(fmt::format("the hold of {} has {} reserved and {} settled, its reservations say {} and {}", id,
+                            purse.reserved.usd_micros, purse.settled.usd_micros, sum.reserved, sum.settled));
+    }
     const Job* now = job(id, cell);
     if (now != nullptr && hold->closed != job::is_final(now->state))
       violate(fmt::format("the hold of {} is {}, the job is {}", id, hold->closed ? "closed" : "open",

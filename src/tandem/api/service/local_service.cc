@@ -112,6 +112,44 @@ class LocalService final : public Service {
     for (backend::Backend* backend : backends_.all()) list.push_back(backend_document(*backend, clock_));
     return Json{{"backends", std::move(list)}};
   }
+  Result<Json> usage(const UsageQuery& query) override {
+    const budget::Span month = budget::span_of(budget::Period::kMonth, clock_.now());
+    const budget::UsageQuery range{.tenant = std::string(kDefaultTenant),
+                                   .from = query.from.value_or(month.begin),
+                                   .to = query.to.value_or(*month.end)};
+    if (range.to <= range.from)
+      return fail_at("?to", errors::kValueOutOfRange, "{} is not after {}", format_rfc3339(range.to),
+                     format_rfc3339(range.from));
+    Json out = {{"by", query.by ? budget::to_string(*query.by) : "charge"},
+                {"currency", "USD"},
+                {"from", format_rfc3339(range.from)},
+                {"to", format_rfc3339(range.to)},
+                {"groups", Json::array()},
+                {"charges", Json::array()},
+                {"next_page_token", ""}};
+    if (!query.by) {
+      TANDEM_TRY_ASSIGN(const budget::ChargePage page, engine_.charges(range, query.limit, query.page_token));
+      for (const budget::Charge& charge : page.charges) out["charges"].push_back(charge.document());
+      out["next_page_token"] = page.next_page_token;
+      return out;
+    }
+    TANDEM_TRY_ASSIGN(const auto groups, engine_.usage(range, *query.by));
+    for (const budget::UsageGroup& group : groups)
+      out["groups"].push_back({{"name", group.name},
+                               {"emulated", group.emulated},
+                               {"cost_usd_micros", group.cost.usd_micros},
+                               {"shots", group.use.shots},
+                               {"qpu_us", group.use.qpu_us},
+                               {"submissions", group.submissions},
+                               {"jobs", group.jobs}});
+    return out;
+  }
+  Result<Json> budgets() override {
+    TANDEM_TRY_ASSIGN(const auto standings, engine_.standings(kDefaultTenant));
+    Json list = Json::array();
+    for (const budget::Standing& standing : standings) list.push_back(standing.document());
+    return Json{{"budgets", std::move(list)}};
+  }
   Result<Json> follow(const JobId& id, const Watch& watch, Deadline deadline) override {
     // What is published only says that there is something to read: it comes in no order.
     Bell bell;

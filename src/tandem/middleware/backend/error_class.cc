@@ -33,6 +33,7 @@ constexpr Entry kClasses[] = {
     {errors::kResultNotReady, kNotYet},
     {errors::kUnknownHandle, kNotYet},
     {errors::kBudgetExceeded, kForbiddenOrQuota},
+    {errors::kLimitExceeded, kForbiddenOrQuota},
     {errors::kBackendBusy, kForbiddenOrQuota},
     {errors::kCredentialMissing, kForbiddenOrQuota},
     {errors::kCredentialUnsafe, kForbiddenOrQuota},

@@ -22,9 +22,10 @@ inline constexpr std::array<EventMember, 1> kJobResumedMembers{{{"starts", "inte
 inline constexpr std::array<EventMember, 5> kJobSucceededMembers{{{"acceptance_met", "boolean"}, {"billed_usd_micros", "integer"}, {"lineage_id", "string"}, {"objective", "number|null"}, {"result_sha256", "string"}}};
 inline constexpr std::array<EventMember, 4> kJobAwaitingReviewMembers{{{"confidence", "number"}, {"error", "string"}, {"number", "integer"}, {"result_sha256", "string"}}};
 inline constexpr std::array<EventMember, 12> kSubmissionReservedMembers{{{"attempt", "integer"}, {"backend", "string"}, {"billed_usd_micros", "integer|null"}, {"emulated", "boolean"}, {"fence", "integer"}, {"handle", "string"}, {"raw_sha256", "string"}, {"reason", "string"}, {"reserved_usd_micros", "integer"}, {"sends", "integer"}, {"step", "string"}, {"token", "string"}}};
+inline constexpr std::array<EventMember, 14> kBudgetAlertMembers{{{"backend", "string"}, {"crossed", "string"}, {"emulated", "boolean"}, {"forecast", "number|null"}, {"held", "integer"}, {"limit", "integer"}, {"overrun", "integer"}, {"period", "string"}, {"project", "string"}, {"settled", "integer"}, {"span", "string"}, {"tenant", "string"}, {"unit", "string"}, {"user", "string"}}};
 
 /// Every type, in the order of contract/events.json.
-inline constexpr std::array<EventRecord, 33> kEventTable{{
+inline constexpr std::array<EventRecord, 34> kEventTable{{
     {.type = "job.queued", .members = kJobQueuedMembers},
     {.type = "job.started", .members = kJobStartedMembers},
     {.type = "job.planned", .members = kJobPlannedMembers},
@@ -58,6 +59,7 @@ inline constexpr std::array<EventRecord, 33> kEventTable{{
     {.type = "submission.cancelled", .members = kSubmissionReservedMembers},
     {.type = "submission.orphan", .members = kSubmissionReservedMembers},
     {.type = "submission.taken_over", .members = kSubmissionReservedMembers},
+    {.type = "budget.alert", .members = kBudgetAlertMembers},
 }};
 
 }  // namespace tandem::job
