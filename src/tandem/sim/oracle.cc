@@ -103,6 +103,7 @@ std::vector<std::string> faults() {
           "device throttles",
           "device unreachable",
           "disk full",
+          "limit reached",
           "local work fails",
           "pause",
           "pause after a commit",
@@ -122,6 +123,7 @@ std::vector<std::string> faults() {
 
 Oracle::Oracle(const Scheduler& scheduler, Disk& disk, const SimDevice& device, std::int64_t lease_ttl_ms, Trace trace)
     : scheduler_(scheduler), disk_(disk), device_(device), lease_ttl_ms_(lease_ttl_ms), trace_(std::move(trace)) {
+  disk_.watchers.emplace(disk_.next_watcher++, [this] { check_accounts(); });
   disk_.observe([this](const std::string& process, const Changed& changed) { on_change(process, changed); });
 }
 
@@ -211,12 +213,28 @@ void Oracle::on_change(const std::string& process, const Changed& changed) {
   if (changed.table == Table::kJob) return on_job(process, changed);
   if (changed.table == Table::kSubmission) return on_submission(changed);
   if (changed.table == Table::kMeta && changed.key.starts_with(kNodePrefix)) return on_node(process, changed);
-  if (changed.table == Table::kBudget && changed.key.starts_with(kHoldPrefix) && changed.after != nullptr) {
-    if (const auto hold = budget::Hold::parse(row_of(changed.key, *changed.after)); !hold)
-      violate(hold.error().to_string());
+  if (changed.table == Table::kBudget) {
+    if (changed.before != nullptr) count_held(changed.key, *changed.before, -1);
+    if (changed.after != nullptr) count_held(changed.key, *changed.after, 1);
   }
   if (changed.table == Table::kIdempotency && changed.before != nullptr)
     violate(fmt::format("the idempotency key {} was written again", changed.key));
+}
+
+void Oracle::count_held(const std::string& key, const Cell& cell, int sign) {
+  const auto parts = budget::held_parts(row_of(key, cell));
+  if (!parts) return violate(parts.error().to_string());
+  for (const auto& [where, amount] : *parts) {
+    const auto place = held_.try_emplace(where).first;
+    place->second += sign * amount;
+    if (place->second == 0) held_.erase(place);
+  }
+}
+
+void Oracle::check_accounts() {
+  for (const auto& [where, surplus] : held_)
+    violate(fmt::format("{} holds {} {} more than its jobs and attempts have there", where.first, surplus,
+                        to_string(where.second)));
 }
 
 void Oracle::on_job(const std::string& process, const Changed& changed) {

@@ -27,6 +27,7 @@ struct Surroundings {
   SimDevice& device;
   Oracle& oracle;
   const problem::ProblemRegistry& problems;
+  const budget::Limits* limits = nullptr;
   bool calm = false;
 };
 

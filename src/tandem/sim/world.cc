@@ -19,6 +19,27 @@ constexpr Scheduler::Nanos kLookEvery = 200 * kMilli;
 constexpr std::uint64_t kStepsMax = 20'000'000;  ///< a history that needs more is one that runs in a circle
 constexpr std::uint64_t kScheduleStream = 2;
 
+/// Of tenants, projects, users and the device, in real and in play money. Tight ones are reached by a few paid jobs.
+budget::Limits make_limits(const Options& options) {
+  if (!options.limits) return {};
+  const std::int64_t room = options.tight_limits ? 1 : 1000;
+  Json lines = Json::array();
+  const auto add = [&](Json scope, const char* period, std::int64_t jobs) {
+    scope["period"] = period;
+    scope["cost"] = {{"hard", fmt::format("${:.6f}", 0.005 * static_cast<double>(jobs * room))}};
+    scope["shots"] = {{"hard", 20 * jobs * room}, {"soft", 10 * jobs * room}};
+    if (scope.contains("backend") || !scope.contains("emulated")) scope["jobs"] = {{"hard", 2 * jobs * room}};
+    lines.push_back(std::move(scope));
+  };
+  add({{"tenant", "*"}}, "total", 8);
+  add({{"tenant", "*"}, {"project", "*"}}, "day", 4);
+  add({{"tenant", "*"}, {"user", "*"}}, "month", 7);
+  add({{"backend", "qpu.sim"}}, "total", 6);
+  add({{"tenant", "*"}, {"backend", "*"}, {"emulated", true}}, "day", 3);
+  add({{"tenant", "*"}, {"emulated", true}}, "total", 3);
+  return budget::Limits::parse(Json{{"limits", lines}}.dump(), "the simulation").value();
+}
+
 class World {
  public:
   World(const Options& options, Oracle::Trace trace)
@@ -27,6 +48,7 @@ class World {
         group_(scheduler_),
         device_(scheduler_, options_),
         oracle_(scheduler_, disk_, device_, options_.lease_ttl, std::move(trace)),
+        limits_(make_limits(options_)),
         around_{.options = options_,
                 .scheduler = scheduler_,
                 .world = group_,
@@ -34,7 +56,8 @@ class World {
                 .weather = weather_,
                 .device = device_,
                 .oracle = oracle_,
-                .problems = problems_},
+                .problems = problems_,
+                .limits = limits_.empty() ? nullptr : &limits_},
         changed_(scheduler_),
         nodes_(options_.nodes) {
     if (options_.plant == Plant::kReplyBeforeSync) disk_.keep_history();
@@ -107,6 +130,7 @@ class World {
   SimDevice device_;
   Oracle oracle_;
   const problem::ProblemRegistry problems_ = problem::ProblemRegistry::with_builtin_types();
+  const budget::Limits limits_;
   Surroundings around_;
   std::mutex mutex_;
   SimCondition changed_;
@@ -212,12 +236,16 @@ void World::run_client(std::size_t index) {
         oracle_.acknowledged(key, admitted->id);
         if (id) again = false;
         id = admitted->id;
+      } else if (admitted.error().number == errors::kLimitExceeded) {
+        oracle_.fault("client", "limit reached");
+        break;  // it would not fit a moment later either
       } else if (!admitted.error().retryable() && !engine::is_store_trouble(admitted.error())) {
         return oracle_.violate("an admission was refused: " + admitted.error().to_string());
       }
       scheduler_.sleep(scheduler_.between(0, 50 * kMilli));
     }
     if (over_) return;
+    if (!id) continue;
     if (happens(options_.cancels)) {
       scheduler_.sleep(scheduler_.between(0, 200 * kMilli));
       ask([job = *id](engine::Engine& engine) { return engine.cancel(job, "user:sim", "the simulation wants it"); });

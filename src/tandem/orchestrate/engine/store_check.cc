@@ -9,8 +9,6 @@
 #include "tandem/orchestrate/engine/answer_index.h"
 #include "tandem/orchestrate/engine/job_record.h"
 #include "tandem/orchestrate/submit/submission_record.h"
-#include "tandem/trust/budget/budget.h"
-#include "tandem/trust/budget/usage.h"
 
 namespace tandem::engine {
 
@@ -88,26 +86,9 @@ void StoreCheck::lineage(const store::Row& row, const std::string& place) {
 }
 
 void StoreCheck::budget(const store::Row& row, const std::string& place) {
-  const auto read = [&](const auto& parsed) {
-    if (!parsed) finding(place, parsed.error().to_string());
-    return parsed.has_value();
-  };
-  if (row.key.starts_with(budget::kUsagePrefix)) {
-    (void)read(budget::Charge::parse(row));
-  } else if (row.key.starts_with(budget::kAccountPrefix)) {
-    const auto account = budget::Account::parse(row);
-    if (!read(account)) return;
-    for (const auto& [unit, entry] : account->entries) held_[row.key][unit] += entry.held;
-  } else if (row.key.starts_with(budget::kHoldPrefix)) {
-    const auto hold = budget::Hold::parse(row);
-    if (!read(hold)) return;
-    for (const std::string& account : hold->accounts)
-      held_[account][budget::Unit::kUsdMicros] -= (hold->money.free + hold->money.reserved).usd_micros;
-  } else if (row.key.starts_with(budget::kReservationPrefix)) {
-    const auto reservation = budget::Reservation::parse(row);
-    if (!read(reservation) || reservation->state == budget::ReservationState::kSettled) return;
-    for (const budget::Share& share : reservation->shares) held_[share.account][share.unit] -= share.amount;
-  }
+  const auto parts = budget::held_parts(row);
+  if (!parts) return finding(place, parts.error().to_string());
+  for (const auto& [where, amount] : *parts) held_[where] += amount;
 }
 
 void StoreCheck::row(store::Table table, const store::Row& row) {
@@ -160,11 +141,11 @@ void StoreCheck::finish() {
   }
   for (const auto& [bytes, namer] : wanted_)
     finding("blob/" + to_hex(bytes), fmt::format("it is missing, and {} names it", namers_[namer]));
-  for (const auto& [account, units] : held_)
-    for (const auto& [unit, surplus] : units)
-      if (surplus != 0)
-        finding("budget/" + account, fmt::format("it holds {} {} {} than its jobs and attempts have there",
-                                                 std::abs(surplus), to_string(unit), surplus > 0 ? "more" : "less"));
+  for (const auto& [where, surplus] : held_)
+    if (surplus != 0)
+      finding("budget/" + where.first,
+              fmt::format("it holds {} {} {} than its jobs and attempts have there", std::abs(surplus),
+                          to_string(where.second), surplus > 0 ? "more" : "less"));
   for (const auto& [bytes, named] : blobs_) blobs_unreferenced_ += named ? 0 : 1;
   index_.clear();
 }

@@ -13,7 +13,7 @@
 
 #include "tandem/base/json.h"
 #include "tandem/store/store.h"
-#include "tandem/trust/budget/account.h"
+#include "tandem/trust/budget/budget.h"
 
 namespace tandem::engine {
 
@@ -69,7 +69,7 @@ class StoreCheck {
   std::unordered_map<std::string, bool> blobs_;  ///< that are there, as bytes: somebody names it
   std::unordered_map<std::string, std::size_t> wanted_;  ///< named and not there yet: by which of namers_
   std::vector<std::string> namers_;  ///< places
-  std::map<std::string, std::map<budget::Unit, std::int64_t>> held_;  ///< in accounts, less what is due there by jobs
+  budget::HeldParts held_;  ///< summed up
   std::uint64_t blobs_unreferenced_ = 0;
   std::vector<Finding> findings_;
   std::uint64_t findings_total_ = 0;

@@ -269,6 +269,25 @@ Bytes Reservation::value() const {
 
 Result<Reservation> Reservation::parse(const store::Row& row) { return parse_row(row, parse_reservation); }
 
+Result<HeldParts> held_parts(const store::Row& row) {
+  HeldParts out;
+  if (row.key.starts_with(kAccountPrefix)) {
+    TANDEM_TRY_ASSIGN(const Account account, Account::parse(row));
+    for (const auto& [unit, entry] : account.entries) out[{row.key, unit}] += entry.held;
+  } else if (row.key.starts_with(kHoldPrefix)) {
+    TANDEM_TRY_ASSIGN(const Hold hold, Hold::parse(row));
+    for (const std::string& account : hold.accounts)
+      out[{account, Unit::kUsdMicros}] -= (hold.money.free + hold.money.reserved).usd_micros;
+  } else if (row.key.starts_with(kReservationPrefix)) {
+    TANDEM_TRY_ASSIGN(const Reservation reservation, Reservation::parse(row));
+    if (reservation.state == ReservationState::kReserved)
+      for (const Share& share : reservation.shares) out[{share.account, share.unit}] -= share.amount;
+  } else {
+    TANDEM_TRY(Charge::parse(row));
+  }
+  return out;
+}
+
 void hold(store::Batch& batch, const JobId& job, const Payer& payer, Money limit, std::string_view owner) {
   put_hold(batch, new_hold(job, payer, limit, owner));
 }

@@ -175,6 +175,12 @@ class Budget {
   const Limits* limits_;
 };
 
+/// What a row of Table::kBudget says is held in accounts: of an account what it holds, of a hold and of an open reservation the negative of
+/// their parts in it, of a charge nothing. Over all rows of a store, the sums are 0. Errors: 3003 store_damaged - the row cannot be read
+/// or does not balance.
+using HeldParts = std::map<std::pair<std::string, Unit>, std::int64_t>;
+Result<HeldParts> held_parts(const store::Row& row);
+
 inline constexpr std::string_view kHoldPrefix = "hold/";
 inline constexpr std::string_view kReservationPrefix = "reservation/";
 
