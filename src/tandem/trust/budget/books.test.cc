@@ -510,7 +510,8 @@ TEST_F(BooksTest, accounts_are_the_sum_of_what_jobs_hold_over_any_interleaving_o
     }
     refused += walker.refused;
     for (const store::Row& row : rows_of(store, kAccountPrefix)) {
-      for (const auto& [unit, entry] : Account::parse(row).value().entries) overrun += entry.overrun;
+      const Account account = Account::parse(row).value();
+      for (const auto& [unit, entry] : account.entries) overrun += entry.overrun;
     }
   }
   EXPECT_GT(committed, 1000u);  // the walk must have met everything that it claims to show
@@ -529,7 +530,7 @@ TEST_F(BooksTest, accounts_are_the_sum_of_what_jobs_hold_when_sixty_four_work_at
         Walker walker(store_, limits_, 1000 + i);
         for (int step = 0; step < 60; ++step) {
           Timestamp now = at("2026-11-30T23:00:00Z");
-          now.micros += step * 120'000'000;
+          now.micros += std::int64_t{step} * 120'000'000;
           auto batch = walker.build(now);
           if (batch && store_.commit_and_wait(*std::move(batch))) ++committed;
         }

@@ -56,8 +56,8 @@ TEST(Limits, a_job_takes_from_what_its_payer_is_limited_by_and_an_attempt_from_t
   const Limits limits = Limits::parse(kFile, "budget.yaml").value();
   const Payer ann{.tenant = "acme", .project = "p", .user = "ann/x"};
   EXPECT_THAT(words(limits.of_admission(ann, kNow)),
-              ElementsAre("account/day/2026-11-28/real/acme//ann%2Fx/ jobs",
-                          "account/month/2026-11/real/acme/// usd_micros", "account/month/2026-11/real/acme/// jobs"));
+              ElementsAre("account/month/2026-11/real/acme/// usd_micros", "account/month/2026-11/real/acme/// jobs",
+                          "account/day/2026-11-28/real/acme//ann%2Fx/ jobs"));
   EXPECT_THAT(
       words(limits.of_attempt(ann, "qpu.one", false, kNow)),
       ElementsAre("account/total/total/real////qpu.one usd_micros", "account/total/total/real////qpu.one qpu_us",
