@@ -41,7 +41,7 @@ std::map<std::string, std::string> row_of(const Json& charge) {
 
 Json some_charge() {
   return {{"at", "2026-11-30T23:59:59.500000Z"},
-          {"backend", "ionq.simulator"},
+          {"backend", "vendor.device"},
           {"begin", "2026-11-30T23:58:00.000001Z"},
           {"cost_usd_micros", 1'234'567},
           {"emulated", false},
@@ -78,7 +78,7 @@ TEST(Focus, a_charge_is_exact_and_in_its_month) {
   EXPECT_EQ(row["ChargePeriodEnd"], "2026-12-01T00:00:00Z");
   EXPECT_EQ(row["ConsumedQuantity"], "1000");
   EXPECT_EQ(row["ConsumedUnit"], "Shots");
-  EXPECT_EQ(row["ProviderName"], "ionq");
+  EXPECT_EQ(row["ProviderName"], "vendor");
   EXPECT_EQ(row["SubAccountId"], "a,b");
   EXPECT_EQ(row["ChargeClass"], "");
   EXPECT_EQ(row["x_QpuSeconds"], "2.500000");
@@ -94,7 +94,7 @@ TEST(Focus, play_money_is_billed_by_nobody) {
     EXPECT_EQ(row[name], "0.000000");
   EXPECT_EQ(row["x_EmulatedCost"], "1.234567");
   EXPECT_EQ(row["x_Emulated"], "true");
-  EXPECT_EQ(row["ServiceName"], "ionq.simulator (emulated)");
+  EXPECT_EQ(row["ServiceName"], "vendor.device (emulated)");
   EXPECT_EQ(row["ConsumedQuantity"], "2.500000");
   EXPECT_EQ(row["ConsumedUnit"], "Seconds");
 }
