@@ -60,6 +60,7 @@ void print_json_line(const Json& document);
 /// Prints rows with aligned columns; the first row is the heading.
 void print_table(const std::vector<std::vector<std::string>>& rows);
 bool stderr_is_terminal();
+bool stdout_is_terminal();
 
 /// How far a job is, as one line on the terminal of stderr that replaces itself some times a second and leaves nothing behind. It has no
 /// colours, and stays within the width of the terminal. Silent in a pipe, on a dumb terminal, and where it shall be.
@@ -103,6 +104,7 @@ void add_explain(CLI::App& app, Cli& cli);
 void add_diff(CLI::App& app, Cli& cli);
 void add_replay(CLI::App& app, Cli& cli);
 void add_backends(CLI::App& app, Cli& cli);
+void add_usage(CLI::App& app, Cli& cli);  ///< and budgets
 void add_convert(CLI::App& app, Cli& cli);
 void add_generate(CLI::App& app, Cli& cli);
 void add_init(CLI::App& app, Cli& cli);

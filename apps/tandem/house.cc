@@ -48,6 +48,25 @@ Result<schedule::Weights> tenant_weights(const Settings& settings) {
   });
 }
 
+constexpr std::uint64_t kBudgetFileMax = 16u << 20;
+
+/// Of the setting budget.file. A backend that is emulated gives play money, which no limit of real money is for.
+Result<budget::Limits> read_limits(const Settings& settings, Fs& fs, const backend::BackendRegistry& backends) {
+  const std::string path = settings.string("budget.file");
+  if (path.empty()) return budget::Limits();
+  TANDEM_TRY_ASSIGN(const Bytes text, fs.read_file(path, kBudgetFileMax));
+  TANDEM_TRY_ASSIGN(budget::Limits limits, budget::Limits::parse(text, path));
+  for (const budget::Line& line : limits.lines()) {
+    const backend::Backend* backend = backends.find(line.scope.backend);
+    if (backend != nullptr && backend->info().emulated && !line.scope.emulated)
+      return fail_at(path, errors::kBadSetting,
+                     "the limit of {} would never be reached: this backend is emulated, and what it bills is play "
+                     "money; write emulated: true to limit that",
+                     line.scope.words());
+  }
+  return limits;
+}
+
 }  // namespace
 
 std::string lock_file(const std::string& data_dir) { return data_dir + "/tandem.lock"; }
@@ -118,13 +137,16 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
   TANDEM_TRY_ASSIGN(out->backends_, make_backends(settings, *out->executor_, machine, *out->http_, *out->credentials_,
                                                   log, out->meters_));
   out->clock_ = std::make_unique<engine::StoreClock>(machine.clock);
+  TANDEM_TRY_ASSIGN(out->limits_, read_limits(settings, machine.fs, *out->backends_));
+  const budget::Limits* limits = out->limits_.empty() ? nullptr : &out->limits_;
   out->submitter_ = std::make_unique<submit::Submitter>(
       submit::SubmitServices{.store = *out->store_,
                              .executor = *out->executor_,
                              .clock = *out->clock_,
                              .log = log,
                              .meter = out->meters_,
-                             .crash_points = out->crash_points_},
+                             .crash_points = out->crash_points_,
+                             .limits = limits},
       submit::SubmitOptions{.settle_window = std::chrono::milliseconds(settings.integer("lab.settle_window"))});
   out->gates_ = std::make_unique<resilience::Gates>(
       *out->executor_, machine.clock,
@@ -145,7 +167,8 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
                                         .crash_points = out->crash_points_,
                                         .gates = out->gates_.get(),
                                         .rules = &out->rules_,
-                                        .store_clock = out->clock_.get()};
+                                        .store_clock = out->clock_.get(),
+                                        .limits = limits};
   TANDEM_TRY_ASSIGN(schedule::Weights weights, tenant_weights(settings));
   TANDEM_TRY_ASSIGN(
       out->engine_,

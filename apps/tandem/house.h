@@ -74,6 +74,7 @@ class House {
   std::unique_ptr<resilience::Gates> gates_;
   std::unique_ptr<Tracer> tracer_;
   std::unique_ptr<store::Store> store_;
+  budget::Limits limits_;
   std::unique_ptr<backend::BackendRegistry> backends_;
   std::unique_ptr<submit::Submitter> submitter_;
   std::unique_ptr<engine::Engine> engine_;

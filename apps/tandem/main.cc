@@ -73,6 +73,7 @@ int main(int argc, char** argv) {
   app::add_diff(app, cli);
   app::add_replay(app, cli);
   app::add_backends(app, cli);
+  app::add_usage(app, cli);
   app::add_convert(app, cli);
   app::add_generate(app, cli);
   app::add_init(app, cli);

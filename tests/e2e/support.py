@@ -39,7 +39,7 @@ EVENTS = {event["type"]: event["data"] for event in CATALOGUE["events"]}
 PROBLEM_TYPES = {row["number"]: row for row in json.loads((ROOT / "contract" / "problem_types.json").read_text())["problem_types"]}
 OPENAPI = yaml.load((ROOT / "contract" / "openapi.yaml").read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 # What a command prints for --json when it did what was asked, by its first words.
-PRINTED = {("run",): "result", ("plan",): "plan", ("backends",): "backend_page", ("jobs",): "job_page",
+PRINTED = {("run",): "result", ("plan",): "plan", ("backends",): "backend_page", ("usage",): "usage", ("budgets",): "budget_page", ("jobs",): "job_page",
            ("jobs", "list"): "job_page", ("jobs", "show"): "job_view", ("jobs", "cancel"): "job_view", ("jobs", "suspend"): "job_view", ("jobs", "resume"): "job_view",
            ("jobs", "retry"): "job_view", ("jobs", "accept"): "job_view", ("jobs", "reject"): "job_view",
            ("jobs", "rm"): "jobs_removed", ("jobs", "result"): "result", ("jobs", "watch"): "result",

@@ -10,7 +10,7 @@
 namespace tandem::errors {
 
 /// Every record, sorted by number.
-inline constexpr std::array<ErrorRecord, 135> kTable{{
+inline constexpr std::array<ErrorRecord, 136> kTable{{
     {.number = kInternal,
      .name = "internal",
      .family = ErrorFamily::kInternal,
@@ -821,6 +821,15 @@ inline constexpr std::array<ErrorRecord, 135> kTable{{
      .exit_code = 5,
      .meaning = "A reservation can be settled once.",
      .action = "Nothing; the first settlement stands."},
+    {.number = kLimitExceeded,
+     .name = "limit_exceeded",
+     .family = ErrorFamily::kResourceExhausted,
+     .title = "a limit of the tenant, project, user or backend does not allow it",
+     .retryable = false,
+     .http_status = 402,
+     .exit_code = 8,
+     .meaning = "The job or attempt would take more than a hard limit of budget.file leaves in this period; limit, held, settled, free and period are in the message.",
+     .action = "Ask for less, wait until the period ends, or have the limit raised; `tandem budgets` shows where the limits stand."},
     {.number = kNotAuthenticated,
      .name = "not_authenticated",
      .family = ErrorFamily::kUnauthenticated,

@@ -9,7 +9,7 @@
 namespace tandem::settings {
 
 /// Every setting, in the order of contract/settings.json.
-inline constexpr std::array<SettingRecord, 33> kTable{{
+inline constexpr std::array<SettingRecord, 34> kTable{{
     {.name = "data.dir",
      .type = SettingType::kPath,
      .default_value = "",
@@ -101,6 +101,13 @@ inline constexpr std::array<SettingRecord, 33> kTable{{
      .max = 600000,
      .values = "",
      .meaning = "How long a process that shares its store with others keeps its jobs without a sign of life; the others take them over after it."},
+    {.name = "budget.file",
+     .type = SettingType::kPath,
+     .default_value = "",
+     .min = 0,
+     .max = 0,
+     .values = "",
+     .meaning = "File with the limits of tenants, projects, users and backends (docs/guide/budgets.md); empty: there are none."},
     {.name = "engine.queue_delay_max",
      .type = SettingType::kDuration,
      .default_value = "0ms",

@@ -14,23 +14,23 @@ using backend::WorkState;
 constexpr Scheduler::Nanos kMilli = 1'000'000;
 constexpr std::string_view kResult = "result";
 
-backend::BackendInfo device_info(backend::SubmitSafety safety) {
+backend::BackendInfo device_info(const Options& options) {
   return {.id = BackendId("qpu.sim"),
           .name = "device of the simulation",
           .version = "1",
           .tier = job::Tier::kQpu,
           .access = job::Access::kCloud,
-          .emulated = true,
+          .emulated = options.emulated,
           .metered = true,
           .takes_program = true,
-          .safety = safety,
+          .safety = options.safety,
           .conformance = "L0"};
 }
 
 class SimBackend final : public backend::Backend {
  public:
   SimBackend(SimDevice& device, Line line)
-      : device_(device), line_(std::move(line)), info_(device_info(line_.options.safety)) {}
+      : device_(device), line_(std::move(line)), info_(device_info(line_.options)) {}
 
   const backend::BackendInfo& info() const override { return info_; }
   Result<void> validate(const backend::Work& work) const override {

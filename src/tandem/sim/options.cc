@@ -91,6 +91,9 @@ Options Options::expand(std::uint64_t seed, Plant plant) {
   out.doubtful = sometimes(0.3, 0.5);
   out.retries = sometimes(0.3, 0.5);
   out.approvals = sometimes(0.4, 0.6);
+  out.limits = often(0.6);
+  out.tight_limits = out.limits && often(0.5);
+  out.emulated = often(0.3);
 
   switch (plant) {
     case Plant::kNone:
@@ -103,6 +106,7 @@ Options Options::expand(std::uint64_t seed, Plant plant) {
       out.nodes = 1;
       out.shared = false;
       out.api_node = false;
+      out.limits = false;  // what is taken back is told to nobody who adds up accounts
       out.crash_after_commit = std::max(out.crash_after_commit, 0.01);
       break;
     case Plant::kRetryOnAmbiguous:
@@ -139,6 +143,9 @@ Json Options::document() const {
           {"retries", retries},
           {"approvals", approvals},
           {"problems", problems},
+          {"limits", limits},
+          {"tight_limits", tight_limits},
+          {"emulated", emulated},
           {"short_of_time", short_of_time},
           {"short_of_money", short_of_money},
           {"commit_us", commit_micros},

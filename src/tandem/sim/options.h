@@ -53,6 +53,9 @@ struct Options {
   double problems = 0;  ///< share of jobs that are problems; the others are programs
   double short_of_time = 0;
   double short_of_money = 0;
+  bool limits = false;  ///< payers and the device are limited
+  bool tight_limits = false;  ///< so that some jobs and attempts are refused
+  bool emulated = false;  ///< the device gives play money
 
   std::int64_t commit_micros = 300;  ///< a commit takes up to that, mostly
   double commit_slow = 0;  ///< a commit takes up to a second

@@ -15,8 +15,8 @@ using submit::SubmissionRecord;
 using submit::SubmissionState;
 
 constexpr std::size_t kShownMax = 600;  ///< bytes of a value in the trace
-constexpr std::string_view kHoldPrefix = "hold/";
-constexpr std::string_view kReservationPrefix = "reservation/";
+using budget::kHoldPrefix;
+using budget::kReservationPrefix;
 constexpr std::string_view kNodePrefix = "node/";
 constexpr std::string_view kOpenPrefix = "open/";
 
@@ -104,6 +104,7 @@ std::vector<std::string> faults() {
           "device throttles",
           "device unreachable",
           "disk full",
+          "limit reached",
           "local work fails",
           "pause",
           "pause after a commit",
@@ -123,6 +124,7 @@ std::vector<std::string> faults() {
 
 Oracle::Oracle(const Scheduler& scheduler, Disk& disk, const SimDevice& device, std::int64_t lease_ttl_ms, Trace trace)
     : scheduler_(scheduler), disk_(disk), device_(device), lease_ttl_ms_(lease_ttl_ms), trace_(std::move(trace)) {
+  disk_.watchers.emplace(disk_.next_watcher++, [this] { check_accounts(); });
   disk_.observe([this](const std::string& process, const Changed& changed) { on_change(process, changed); });
 }
 
@@ -212,12 +214,28 @@ void Oracle::on_change(const std::string& process, const Changed& changed) {
   if (changed.table == Table::kJob) return on_job(process, changed);
   if (changed.table == Table::kSubmission) return on_submission(changed);
   if (changed.table == Table::kMeta && changed.key.starts_with(kNodePrefix)) return on_node(process, changed);
-  if (changed.table == Table::kBudget && changed.key.starts_with(kHoldPrefix) && changed.after != nullptr) {
-    if (const auto hold = budget::Hold::parse(row_of(changed.key, *changed.after)); !hold)
-      violate(hold.error().to_string());
+  if (changed.table == Table::kBudget) {
+    if (changed.before != nullptr) count_held(changed.key, *changed.before, -1);
+    if (changed.after != nullptr) count_held(changed.key, *changed.after, 1);
   }
   if (changed.table == Table::kIdempotency && changed.before != nullptr)
     violate(fmt::format("the idempotency key {} was written again", changed.key));
+}
+
+void Oracle::count_held(const std::string& key, const Cell& cell, int sign) {
+  const auto parts = budget::held_parts(row_of(key, cell));
+  if (!parts) return violate(parts.error().to_string());
+  for (const auto& [where, amount] : *parts) {
+    const auto place = held_.try_emplace(where).first;
+    place->second += sign * amount;
+    if (place->second == 0) held_.erase(place);
+  }
+}
+
+void Oracle::check_accounts() {
+  for (const auto& [where, surplus] : held_)
+    violate(fmt::format("{} holds {} {} more than its jobs and attempts have there", where.first, surplus,
+                        to_string(where.second)));
 }
 
 void Oracle::on_job(const std::string& process, const Changed& changed) {
@@ -445,7 +463,7 @@ void Oracle::check_money() {
     std::int64_t reserved = 0;
     std::int64_t settled = 0;
   };
-  std::map<std::string, Sums> sums;
+  std::map<std::pair<std::string, bool>, Sums> sums;  // by job and whether it is play money
   const auto& budget = disk_.rows(Table::kBudget);
   for (const auto& [key, cell] : budget) {
     if (!key.starts_with(kReservationPrefix)) continue;
@@ -453,20 +471,25 @@ void Oracle::check_money() {
     if (!reservation) return violate(reservation.error().to_string());
     const std::string job = key.substr(kReservationPrefix.size(), key.rfind('/') - kReservationPrefix.size());
     const bool done = reservation->state == budget::ReservationState::kSettled;
-    (done ? sums[job].settled : sums[job].reserved) +=
-        done ? reservation->billed.usd_micros : reservation->amount.usd_micros;
+    Sums& sum = sums[{job, reservation->emulated}];
+    (done ? sum.settled : sum.reserved) += done ? reservation->billed.usd_micros : reservation->amount.usd_micros;
   }
   for (const auto& [id, cell] : disk_.rows(Table::kJob)) {
     const auto row = budget.find(std::string(kHoldPrefix) + id);
     if (row == budget.end()) {
-      if (sums.contains(id)) violate(fmt::format("job {} has reservations and no hold", id));
+      if (sums.contains({id, false}) || sums.contains({id, true}))
+        violate(fmt::format("job {} has reservations and no hold", id));
       continue;
     }
     const auto hold = budget::Hold::parse(row_of(row->first, row->second));
     if (!hold) return violate(hold.error().to_string());
-    if (hold->reserved.usd_micros != sums[id].reserved || hold->settled.usd_micros != sums[id].settled)
-      violate(fmt::format("the hold of {} has {} reserved and {} settled, its reservations say {} and {}", id,
-                          hold->reserved.usd_micros, hold->settled.usd_micros, sums[id].reserved, sums[id].settled));
+    for (const bool emulated : {false, true}) {
+      const budget::Purse& purse = hold->purse(emulated);
+      const Sums& sum = sums[{id, emulated}];
+      if (purse.reserved.usd_micros != sum.reserved || purse.settled.usd_micros != sum.settled)
+        violate(fmt::format("the hold of {} has {} reserved and {} settled, its reservations say {} and {}", id,
+                            purse.reserved.usd_micros, purse.settled.usd_micros, sum.reserved, sum.settled));
+    }
     const Job* now = job(id, cell);
     if (now != nullptr && hold->closed != job::is_final(now->state))
       violate(fmt::format("the hold of {} is {}, the job is {}", id, hold->closed ? "closed" : "open",

@@ -17,6 +17,7 @@
 #include "tandem/sim/device.h"
 #include "tandem/sim/disk.h"
 #include "tandem/sim/scheduler.h"
+#include "tandem/trust/budget/budget.h"
 
 namespace tandem::sim {
 
@@ -94,6 +95,10 @@ class Oracle {
   void on_node(const std::string& process, const Changed& changed);
   void check_log();
   void check_money();
+  /// What a row of money says is held, before or after its change.
+  void count_held(const std::string& key, const Cell& cell, int sign);
+  /// After each batch: every account holds what its jobs and attempts have there.
+  void check_accounts();
 
   const Scheduler& scheduler_;
   Disk& disk_;
@@ -108,6 +113,7 @@ class Oracle {
   std::set<JobId> retries_;
   std::map<std::string, std::string> has_key_;  ///< tenant and serial key: the job that runs under it
   std::map<JobId, job::JobState> told_;
+  budget::HeldParts held_;  ///< summed up over all rows; of accounts where the sum is not 0
   std::map<std::string, Scheduler::Nanos> clock_read_;
   std::map<std::string, Scheduler::Nanos> lease_until_;
 };

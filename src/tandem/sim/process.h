@@ -28,6 +28,7 @@ struct Surroundings {
   Oracle& oracle;
   const problem::ProblemRegistry& problems;
   const access::Rules& rules;
+  const budget::Limits* limits = nullptr;
   bool calm = false;
 };
 

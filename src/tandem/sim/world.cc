@@ -23,6 +23,26 @@ constexpr std::uint64_t kScheduleStream = 2;
 constexpr std::string_view kRules =
     "rules: [{name: no-rehearsal, requires_simulation: false}]\n"
     "approvals: [{name: production, when: {production: true}, approvers: 2, expires: 700ms}]\n";
+/// Of tenants, projects, users and the device, in real and in play money. Tight ones are reached by a few paid jobs.
+budget::Limits make_limits(const Options& options) {
+  if (!options.limits) return {};
+  const std::int64_t room = options.tight_limits ? 1 : 1000;
+  Json lines = Json::array();
+  const auto add = [&](Json scope, const char* period, std::int64_t jobs) {
+    scope["period"] = period;
+    scope["cost"] = {{"hard", fmt::format("${:.6f}", 0.005 * static_cast<double>(jobs * room))}};
+    scope["shots"] = {{"hard", 20 * jobs * room}, {"soft", 10 * jobs * room}};
+    if (scope.contains("backend") || !scope.contains("emulated")) scope["jobs"] = {{"hard", 2 * jobs * room}};
+    lines.push_back(std::move(scope));
+  };
+  add({{"tenant", "*"}}, "total", 8);
+  add({{"tenant", "*"}, {"project", "*"}}, "day", 4);
+  add({{"tenant", "*"}, {"user", "*"}}, "month", 7);
+  add({{"backend", "qpu.sim"}}, "total", 6);
+  add({{"tenant", "*"}, {"backend", "*"}, {"emulated", true}}, "day", 3);
+  add({{"tenant", "*"}, {"emulated", true}}, "total", 3);
+  return budget::Limits::parse(Json{{"limits", lines}}.dump(), "the simulation").value();
+}
 
 class World {
  public:
@@ -32,6 +52,7 @@ class World {
         group_(scheduler_),
         device_(scheduler_, options_),
         oracle_(scheduler_, disk_, device_, options_.lease_ttl, std::move(trace)),
+        limits_(make_limits(options_)),
         around_{.options = options_,
                 .scheduler = scheduler_,
                 .world = group_,
@@ -40,7 +61,8 @@ class World {
                 .device = device_,
                 .oracle = oracle_,
                 .problems = problems_,
-                .rules = rules_},
+                .rules = rules_,
+                .limits = limits_.empty() ? nullptr : &limits_},
         changed_(scheduler_),
         nodes_(options_.nodes) {
     if (options_.plant == Plant::kReplyBeforeSync) disk_.keep_history();
@@ -115,6 +137,7 @@ class World {
   Oracle oracle_;
   const problem::ProblemRegistry problems_ = problem::ProblemRegistry::with_builtin_types();
   const access::Rules rules_ = access::Rules::parse(kRules, "rules of the simulation").value();
+  const budget::Limits limits_;
   Surroundings around_;
   std::mutex mutex_;
   SimCondition changed_;
@@ -220,12 +243,16 @@ void World::run_client(std::size_t index) {
         oracle_.acknowledged(key, admitted->id);
         if (id) again = false;
         id = admitted->id;
+      } else if (admitted.error().number == errors::kLimitExceeded) {
+        oracle_.fault("client", "limit reached");
+        break;  // it would not fit a moment later either
       } else if (!admitted.error().retryable() && !engine::is_store_trouble(admitted.error())) {
         return oracle_.violate("an admission was refused: " + admitted.error().to_string());
       }
       scheduler_.sleep(scheduler_.between(0, 50 * kMilli));
     }
     if (over_) return;
+    if (!id) continue;
     if (happens(options_.cancels)) {
       scheduler_.sleep(scheduler_.between(0, 200 * kMilli));
       ask([job = *id](engine::Engine& engine) { return engine.cancel(job, "user:sim", "the simulation wants it"); });

@@ -151,6 +151,9 @@ class ApiServerImpl final : public ApiServer {
     if (path.size() == 1 && path[0] == "metrics") return only_get(call, [&] { return metrics(call); });
     if (path.size() == 2 && path[0] == "v1" && path[1] == "backends")
       return only_get(call, [&] { return as_json(call.service->backends()); });
+    if (path.size() == 2 && path[0] == "v1" && path[1] == "usage") return only_get(call, [&] { return usage(call); });
+    if (path.size() == 2 && path[0] == "v1" && path[1] == "budgets")
+      return only_get(call, [&] { return as_json(call.service->budgets()); });
     if (path.size() == 2 && path[0] == "v1" && path[1] == "plans") {
       if (call.request.method != "POST") return wrong_method(call, "POST");
       TANDEM_TRY_ASSIGN(const job::JobSpec spec, read_spec(call.request));
@@ -215,6 +218,36 @@ class ApiServerImpl final : public ApiServer {
     }
     TANDEM_TRY_ASSIGN(const Json document, parse_json(request.body, "body", limits));
     return job::JobSpec::parse(document, services_.problems);
+  }
+
+  Answer usage(const Call& call) {
+    TANDEM_TRY(allow_parameters(call.request, {"by", "from", "to", "limit", "page_token"}));
+    service::UsageQuery query;
+    const auto parameter = [&](const char* name) -> std::optional<std::string> {
+      const auto found = call.request.query.find(name);
+      return found == call.request.query.end() ? std::nullopt : std::optional(found->second);
+    };
+    if (const auto by = parameter("by")) {
+      query.by = budget::find_usage_by(*by);
+      if (!query.by && *by != "charge")
+        return fail_at(
+            "?by", errors::kValueOutOfRange,
+            "{} is nothing to add up by; it is tier, backend, project, user, owner, or charge for one by one",
+            quote(*by));
+    }
+    for (const auto& [name, time] : {std::pair("from", &query.from), std::pair("to", &query.to)}) {
+      const auto text = parameter(name);
+      if (!text) continue;
+      auto parsed = parse_rfc3339(*text);
+      if (!parsed) {
+        parsed.error().place = fmt::format("?{}", name);
+        return tl::unexpected(std::move(parsed).error());
+      }
+      *time = *parsed;
+    }
+    TANDEM_TRY_ASSIGN(query.limit, number_parameter(call.request, "limit", query.limit, 1, kPageMax));
+    query.page_token = parameter("page_token").value_or("");
+    return as_json(call.service->usage(query));
   }
 
   Answer jobs(const Call& call) {

@@ -53,6 +53,8 @@ const std::map<std::string, Endpoint> kEndpoints = {
     {"POST /v1/jobs", {Holds::kEverybodys, kSubmitters, "job"}},
     {"GET /v1/jobs", {Holds::kList, kReaders}},
     {"GET /v1/approvals", {Holds::kList, kReaders}},
+    {"GET /v1/usage", {Holds::kList, kReaders}},
+    {"GET /v1/budgets", {Holds::kList, kReaders}},
     {"GET /v1/jobs/{job_id}", {Holds::kJob, kReaders}},
     {"GET /v1/jobs/{job_id}/result", {Holds::kJob, kReaders}},
     {"GET /v1/jobs/{job_id}/events", {Holds::kJob, kReaders}},
@@ -94,7 +96,7 @@ class Isolation : public testing::Test {
                    identities_, *world_.engine, world_.problems, *world_.store, meters_},
                   {.executor = world_.executor, .clock = clock_, .log = world_.log, .meter = world_.meter})
                   .value();
-    client_ = client::CurlHttp::create({.allow = {server_->address()}}, clock_).value();
+    client_ = client::CurlHttp::create({.allow = {server_->address()}}, clock_, world_.executor).value();
   }
   ~Isolation() override { server_.reset(); }
 

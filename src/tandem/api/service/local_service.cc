@@ -162,6 +162,50 @@ class LocalService final : public Service {
     for (backend::Backend* backend : seams_.backends.all()) list.push_back(backend_document(*backend, seams_.clock));
     return Json{{"backends", std::move(list)}};
   }
+  Result<Json> usage(const UsageQuery& query) override {
+    TANDEM_TRY(who_->require(Permission::kRead));
+    const budget::Span month = budget::span_of(budget::Period::kMonth, seams_.clock.now());
+    const budget::UsageQuery range{.tenant = who_->tenant,
+                                   .projects = who_->projects,
+                                   .from = query.from.value_or(month.begin),
+                                   .to = query.to.value_or(*month.end)};
+    if (range.to <= range.from)
+      return fail_at("?to", errors::kValueOutOfRange, "{} is not after {}", format_rfc3339(range.to),
+                     format_rfc3339(range.from));
+    Json out = {{"by", query.by ? budget::to_string(*query.by) : "charge"},
+                {"currency", "USD"},
+                {"from", format_rfc3339(range.from)},
+                {"to", format_rfc3339(range.to)},
+                {"groups", Json::array()},
+                {"charges", Json::array()},
+                {"next_page_token", ""}};
+    if (!query.by) {
+      TANDEM_TRY_ASSIGN(const budget::ChargePage page, seams_.engine.charges(range, query.limit, query.page_token));
+      for (const budget::Charge& charge : page.charges) out["charges"].push_back(charge.document());
+      out["next_page_token"] = page.next_page_token;
+      return out;
+    }
+    TANDEM_TRY_ASSIGN(const auto groups, seams_.engine.usage(range, *query.by));
+    for (const budget::UsageGroup& group : groups)
+      out["groups"].push_back({{"name", group.name},
+                               {"emulated", group.emulated},
+                               {"cost_usd_micros", group.cost.usd_micros},
+                               {"shots", group.use.shots},
+                               {"qpu_us", group.use.qpu_us},
+                               {"submissions", group.submissions},
+                               {"jobs", group.jobs}});
+    return out;
+  }
+  Result<Json> budgets() override {
+    TANDEM_TRY(who_->require(Permission::kRead));
+    TANDEM_TRY_ASSIGN(const auto standings, seams_.engine.standings(who_->tenant));
+    Json list = Json::array();
+    for (const budget::Standing& standing : standings) {
+      const std::string& project = standing.account.scope.project;
+      if (project.empty() || who_->sees(who_->tenant, project)) list.push_back(standing.document());
+    }
+    return Json{{"budgets", std::move(list)}};
+  }
   Result<Json> follow(const JobId& id, const Watch& watch, Deadline deadline) override {
     TANDEM_TRY(seen(id));
     // What is published only says that there is something to read: it comes in no order.

@@ -153,6 +153,15 @@ class RemoteService final : public Service {
         Repeat::kUnlessSent);
   }
   Result<Json> backends() override { return ask({.url = "/v1/backends"}, Repeat::kSafe); }
+  Result<Json> usage(const UsageQuery& query) override {
+    std::string url = fmt::format("/v1/usage?by={}", query.by ? budget::to_string(*query.by) : "charge");
+    if (query.from) url += "&from=" + percent_encode(format_rfc3339(*query.from));
+    if (query.to) url += "&to=" + percent_encode(format_rfc3339(*query.to));
+    if (!query.by) url += fmt::format("&limit={}", query.limit);
+    if (!query.page_token.empty()) url += "&page_token=" + percent_encode(query.page_token);
+    return ask({.url = std::move(url)}, Repeat::kSafe);
+  }
+  Result<Json> budgets() override { return ask({.url = "/v1/budgets"}, Repeat::kSafe); }
 
   Result<Json> follow(const JobId& id, const Watch& watch, Deadline deadline) override {
     RemoteService asking = *this;

@@ -28,6 +28,15 @@ namespace tandem::service {
 using engine::ApprovalQuery;
 using engine::JobQuery;
 
+/// Which charges are told: those of [from, to), of the current month in UTC where nothing is said.
+struct UsageQuery {
+  std::optional<budget::UsageBy> by = budget::UsageBy::kBackend;  ///< added up by that; empty: one by one, in pages
+  std::optional<Timestamp> from = std::nullopt;
+  std::optional<Timestamp> to = std::nullopt;
+  std::size_t limit = 1000;  ///< charges of a page
+  std::string page_token = "";  ///< of the page before
+};
+
 /// Called with events and progress of one job.
 struct Watch {
   /// Every event from the log, by its sequence: none missed, none twice. On the thread that follows.
@@ -72,6 +81,8 @@ class Service {
   /// A person's word on a plan: {"approval_id", "state"} as it is after it. Durable when it returns.
   virtual Result<Json> decide(std::string_view id, const approval::Word& word) = 0;
   virtual Result<Json> backends() = 0;  ///< {"backends": [...]}
+  virtual Result<Json> usage(const UsageQuery& query) = 0;  ///< contract/schemas/usage.schema.json
+  virtual Result<Json> budgets() = 0;  ///< {"budgets": [...]}: the limits and where they stand
   /// Follows a job until it ended or the deadline; returns its view. All that the log has by then was reported before.
   /// Errors: 5004 at the deadline; those of Engine::wait.
   virtual Result<Json> follow(const JobId& id, const Watch& watch, Deadline deadline) = 0;

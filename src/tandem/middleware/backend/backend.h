@@ -75,6 +75,7 @@ struct BackendInfo {
 
 struct Quote {
   job::Money cost;  ///< at most
+  job::MeteredUse use = {};  ///< at most; 0 of what is not known beforehand
   job::Basis cost_basis = job::Basis::kComputed;
   std::string source;  ///< where the price comes from, with its date
 };
@@ -104,6 +105,7 @@ struct PollStatus {
   std::optional<double> progress;  ///< 0..1
   std::chrono::milliseconds poll_again{50};
   std::optional<job::Money> billed;  ///< the provider's figure so far, also for work that failed; empty: it names none
+  std::optional<job::MeteredUse> used = std::nullopt;  ///< the provider's figures beside money; empty: it names none
 };
 
 /// What came back, byte for byte. It is stored before it is decoded.
@@ -112,6 +114,7 @@ struct RawResult {
   std::string media_type;
   job::Money billed;
   std::string calibration_id;
+  std::optional<job::MeteredUse> used = std::nullopt;  ///< the provider's figures beside money; empty: it names none
 };
 
 /// Decoded and normalised; the bytes it came from are named by hash in lineage.

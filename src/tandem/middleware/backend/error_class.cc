@@ -34,6 +34,7 @@ constexpr Entry kClasses[] = {
     {errors::kUnknownHandle, kNotYet},
     {errors::kBudgetExceeded, kForbiddenOrQuota},
     {errors::kPriceNotApproved, kForbiddenOrQuota},
+    {errors::kLimitExceeded, kForbiddenOrQuota},
     {errors::kBackendBusy, kForbiddenOrQuota},
     {errors::kCredentialMissing, kForbiddenOrQuota},
     {errors::kCredentialUnsafe, kForbiddenOrQuota},

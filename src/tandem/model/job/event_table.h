@@ -27,9 +27,10 @@ inline constexpr std::array<EventMember, 6> kApprovalDecidedMembers{{{"approval_
 inline constexpr std::array<EventMember, 3> kApprovalClosedMembers{{{"approval_id", "string"}, {"reason", "string"}, {"state", "string"}}};
 inline constexpr std::array<EventMember, 4> kJobAwaitingReviewMembers{{{"confidence", "number"}, {"error", "string"}, {"number", "integer"}, {"result_sha256", "string"}}};
 inline constexpr std::array<EventMember, 12> kSubmissionReservedMembers{{{"attempt", "integer"}, {"backend", "string"}, {"billed_usd_micros", "integer|null"}, {"emulated", "boolean"}, {"fence", "integer"}, {"handle", "string"}, {"raw_sha256", "string"}, {"reason", "string"}, {"reserved_usd_micros", "integer"}, {"sends", "integer"}, {"step", "string"}, {"token", "string"}}};
+inline constexpr std::array<EventMember, 14> kBudgetAlertMembers{{{"backend", "string"}, {"crossed", "string"}, {"emulated", "boolean"}, {"forecast", "number|null"}, {"held", "integer"}, {"limit", "integer"}, {"overrun", "integer"}, {"period", "string"}, {"project", "string"}, {"settled", "integer"}, {"span", "string"}, {"tenant", "string"}, {"unit", "string"}, {"user", "string"}}};
 
 /// Every type, in the order of contract/events.json.
-inline constexpr std::array<EventRecord, 38> kEventTable{{
+inline constexpr std::array<EventRecord, 39> kEventTable{{
     {.type = "job.queued", .members = kJobQueuedMembers},
     {.type = "job.started", .members = kJobStartedMembers},
     {.type = "job.planned", .members = kJobPlannedMembers},
@@ -68,6 +69,7 @@ inline constexpr std::array<EventRecord, 38> kEventTable{{
     {.type = "submission.cancelled", .members = kSubmissionReservedMembers},
     {.type = "submission.orphan", .members = kSubmissionReservedMembers},
     {.type = "submission.taken_over", .members = kSubmissionReservedMembers},
+    {.type = "budget.alert", .members = kBudgetAlertMembers},
 }};
 
 }  // namespace tandem::job

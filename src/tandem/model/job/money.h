@@ -1,4 +1,4 @@
-// tandem/model/job/money.h - Money: an exact amount of micro-USD.
+// tandem/model/job/money.h - Money: an exact amount of micro-USD; MeteredUse: what a provider counts beside it.
 //
 // Room: model.
 #pragma once
@@ -13,6 +13,13 @@ struct Money {
   friend auto operator<=>(const Money&, const Money&) = default;
   friend Money operator+(Money a, Money b) { return {a.usd_micros + b.usd_micros}; }
   friend Money operator-(Money a, Money b) { return {a.usd_micros - b.usd_micros}; }
+};
+
+/// What a provider counts beside money. 0 where it counts something else.
+struct MeteredUse {
+  std::int64_t shots = 0;
+  std::int64_t qpu_us = 0;  ///< microseconds of the device
+  friend bool operator==(const MeteredUse&, const MeteredUse&) = default;
 };
 
 }  // namespace tandem::job

@@ -22,6 +22,38 @@ constexpr std::string_view kAttending = "attending";  ///< its value where that 
 constexpr std::string_view kAttendingAfterLoss =
     "attending after a loss";  ///< and the one before it ran all, and was lost
 
+/// Every conflict means that another admission or settlement of the same payer was stored.
+constexpr int kConflictsMax = 1000;
+
+/// What a callback will be told.
+template <typename Value>
+class Awaited {
+ public:
+  explicit Awaited(Executor& executor) : answer_(std::make_shared<Answer>()) {
+    answer_->came = executor.make_condition();
+  }
+  std::function<void(Result<Value>)> take() {
+    return [answer = answer_](Result<Value> result) {
+      const std::lock_guard lock(answer->mutex);
+      answer->result = std::move(result);
+      answer->came->notify_all();
+    };
+  }
+  Result<Value> wait() {
+    std::unique_lock lock(answer_->mutex);
+    answer_->came->wait(lock, [&] { return answer_->result.has_value(); });
+    return *std::move(answer_->result);
+  }
+
+ private:
+  struct Answer {
+    std::mutex mutex;
+    std::unique_ptr<Condition> came;
+    std::optional<Result<Value>> result;
+  };
+  std::shared_ptr<Answer> answer_;
+};
+
 /// Between the look at the key and the commit another request with it was committed, or the key expired.
 Error in_flight(std::string_view key) {
   return make_error_at("Idempotency-Key", errors::kIdempotencyInFlight,
@@ -159,21 +191,9 @@ Result<void> EngineImpl::refuse_when_draining() {
 
 Result<Admission> EngineImpl::admit(const job::JobSpec& spec, std::string_view tenant, std::string_view idempotency_key,
                                     std::string_view actor) {
-  struct Answer {
-    std::mutex mutex;
-    std::unique_ptr<Condition> came;
-    std::optional<Result<Admission>> result;
-  };
-  const auto answer = std::make_shared<Answer>();
-  answer->came = services_.executor.make_condition();
-  admit(std::make_shared<const job::JobSpec>(spec), tenant, idempotency_key, actor, [answer](Result<Admission> result) {
-    const std::lock_guard lock(answer->mutex);
-    answer->result = std::move(result);
-    answer->came->notify_all();
-  });
-  std::unique_lock lock(answer->mutex);
-  answer->came->wait(lock, [&] { return answer->result.has_value(); });
-  return *std::move(answer->result);
+  Awaited<Admission> answer(services_.executor);
+  admit(std::make_shared<const job::JobSpec>(spec), tenant, idempotency_key, actor, answer.take());
+  return answer.wait();
 }
 
 void EngineImpl::admit(SpecPtr spec, std::string_view tenant, std::string_view idempotency_key, std::string_view actor,
@@ -185,6 +205,7 @@ void EngineImpl::admit(SpecPtr spec, std::string_view tenant, std::string_view i
   ledger_.insert(
       std::move(candidate.record), std::move(candidate.change),
       [this, admitting = count_admission(), spec = std::move(spec), key = std::string(idempotency_key),
+       payer = std::pair(std::string(tenant), std::string(actor)),
        done = std::move(done)](Result<JobRecord> row) mutable {
         if (row) {
           const JobId id = row->view.id;
@@ -193,13 +214,41 @@ void EngineImpl::admit(SpecPtr spec, std::string_view tenant, std::string_view i
           return admitting.reset();
         }
         // What it means may take a look at the store, and this is no thread to look from.
-        chore([this, admitting = std::move(admitting), key = std::move(key), error = std::move(row).error(),
-               done = std::move(done)]() mutable {
+        chore([this, admitting = std::move(admitting), spec = std::move(spec), key = std::move(key),
+               payer = std::move(payer), error = std::move(row).error(), done = std::move(done)]() mutable {
           if (is_store_trouble(error)) cannot_store(error);
-          done(tl::unexpected(error.number == errors::kPreconditionFailed && !key.empty() ? in_flight(key) : error));
+          const bool contended = error.number == errors::kPreconditionFailed && services_.limits != nullptr;
+          if (contended)
+            done(admit_again(*spec, payer.first, key, payer.second));
+          else
+            done(tl::unexpected(error.number == errors::kPreconditionFailed && !key.empty() ? in_flight(key) : error));
           admitting.reset();
         });
       });
+}
+
+Result<Admission> EngineImpl::admit_again(const job::JobSpec& spec, std::string_view tenant,
+                                          std::string_view idempotency_key, std::string_view actor) {
+  for (int tries = 1;; ++tries) {
+    TANDEM_TRY_ASSIGN(Candidate candidate, make_candidate(spec, tenant, idempotency_key, actor));
+    if (candidate.earlier) return *std::move(candidate.earlier);
+    Awaited<JobRecord> answer(services_.executor);
+    ledger_.insert(std::move(candidate.record), std::move(candidate.change), answer.take());
+    auto row = answer.wait();
+    if (row) {
+      Admission out{.id = row->view.id};
+      admitted(*std::move(row), std::make_shared<const job::JobSpec>(spec));
+      return out;
+    }
+    if (row.error().number == errors::kPreconditionFailed && tries < kConflictsMax) continue;
+    if (is_store_trouble(row.error())) cannot_store(row.error());
+    return tl::unexpected(std::move(row).error());
+  }
+}
+
+Result<std::vector<budget::Standing>> EngineImpl::standings(std::string_view tenant) {
+  if (services_.limits == nullptr) return std::vector<budget::Standing>();
+  return budget::standings(services_.store, *services_.limits, tenant, services_.clock.now());
 }
 
 Result<EngineImpl::Candidate> EngineImpl::make_candidate(const job::JobSpec& spec, std::string_view tenant,
@@ -253,7 +302,13 @@ Result<EngineImpl::Candidate> EngineImpl::make_candidate(const job::JobSpec& spe
     change.batch.put(store::Table::kIdempotency, key, entry.value(), key_use.row);
   }
   change.batch.put(store::Table::kBlob, out.fingerprint, document);
-  if (spec.limits.cost_max.usd_micros != 0) budget::hold(change.batch, record.view.id, tenant, spec.limits.cost_max);
+  TANDEM_TRY_ASSIGN(budget::Alerts alerts, budget::Budget(services_.store, services_.limits)
+                                               .admit(change.batch, {.job = record.view.id,
+                                                                     .payer = payer_of(record),
+                                                                     .owner = spec.business.owner,
+                                                                     .cost_max = spec.limits.cost_max,
+                                                                     .bytes = document.size(),
+                                                                     .now = record.view.created_at}));
   change.events.push_back({job::EventData("job.queued")
                                .member("cost_max_usd_micros", spec.limits.cost_max.usd_micros)
                                .member("home", keeps_fresh() && membership_ != nullptr ? membership_->id() : "")
@@ -266,6 +321,7 @@ Result<EngineImpl::Candidate> EngineImpl::make_candidate(const job::JobSpec& spe
                                .member("spec_sha256", out.fingerprint)
                                .member("start_by", queued_of(record).until_micros)
                                .member("tenant", record.view.tenant)});
+  for (job::EventData& alert : alerts) change.events.push_back({std::move(alert)});
   // Refused as long as the jobs that were taken before cannot go on; one without workers finds out by trying.
   if (options_.workers != 0) TANDEM_TRY(watch_.writable());
   return out;

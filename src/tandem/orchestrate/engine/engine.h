@@ -34,6 +34,8 @@
 #include "tandem/store/store.h"
 #include "tandem/trust/access/rules.h"
 #include "tandem/trust/approval/approval.h"
+#include "tandem/trust/budget/limits.h"
+#include "tandem/trust/budget/usage.h"
 
 namespace tandem::engine {
 
@@ -144,6 +146,7 @@ struct EngineServices {
   resilience::Gates* gates = nullptr;  ///< of the remote backends; null: there are no limits
   const access::Rules* rules = nullptr;  ///< of the house; null: there are none
   StoreClock* store_clock = nullptr;  ///< the engine keeps it right; null: the machine's clock has to do
+  const budget::Limits* limits = nullptr;  ///< of payers and backends; null: there are none
 };
 
 struct Admission {
@@ -176,7 +179,7 @@ class Engine {
   using Admitted = std::function<void(Result<Admission>)>;
   /// Durable when `done` is called: one commit of job, idempotency row, hold and event. It is called once, here or on a thread of
   /// the engine or its store, and must be short.
-  /// Errors: 5007 idempotency_conflict; 5023 idempotency_in_flight; 5015 queue_delay_exceeded, with retry_after_s; 5001 job_not_found - what it is a retry of; 1004 out_of_memory - a problem too large
+  /// Errors: 4004 limit_exceeded; 5007 idempotency_conflict; 5023 idempotency_in_flight; 5015 queue_delay_exceeded, with retry_after_s; 5001 job_not_found - what it is a retry of; 1004 out_of_memory - a problem too large
   ///         for this machine; those of route::check_names, of ready() and of the store.
   virtual void admit(std::shared_ptr<const job::JobSpec> spec, std::string_view tenant,
                      std::string_view idempotency_key, std::string_view actor, Admitted done) = 0;
@@ -185,6 +188,14 @@ class Engine {
                                   std::string_view actor) = 0;
   /// What would be planned now, without side effect.
   virtual Result<job::Plan> plan(const job::JobSpec& spec, std::string_view tenant) = 0;
+
+  /// What the attempts of a tenant cost, added up. Errors: those of reads.
+  virtual Result<std::vector<budget::UsageGroup>> usage(const budget::UsageQuery& query, budget::UsageBy by) = 0;
+  /// One by one. Errors: 1023 value_out_of_range - no token of a page; those of reads.
+  virtual Result<budget::ChargePage> charges(const budget::UsageQuery& query, std::size_t limit,
+                                             std::string_view page_token) = 0;
+  /// The limits that concern a tenant and where they stand now. Errors: those of reads.
+  virtual Result<std::vector<budget::Standing>> standings(std::string_view tenant) = 0;
 
   virtual Result<JobView> job(const JobId& id) = 0;  ///< 5001 job_not_found
   /// A job whose row cannot be read is left out and named in the log (job.unreadable): job() says what is wrong with it.

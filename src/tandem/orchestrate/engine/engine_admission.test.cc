@@ -27,13 +27,13 @@ TEST_F(EngineAdmission, admission_writes_job_document_hold_and_event_in_one_comm
   const JobId id = world_.admit(spec);
   EXPECT_EQ(world_.engine->job(id)->state, job::JobState::kQueued);
   EXPECT_EQ(world_.engine->spec_document(id).value(), spec.document());
-  EXPECT_EQ(world_.hold(id).free.usd_micros, 5000);
+  EXPECT_EQ(world_.hold(id).money.free.usd_micros, 5000);
   EXPECT_THAT(world_.event_types(id), ElementsAre("job.queued"));
   // A fresh process on the same disk sees the same.
   world_.close();
   world_.open(0);
   EXPECT_EQ(world_.engine->job(id)->name, "paid");
-  EXPECT_EQ(world_.hold(id).free.usd_micros, 5000);
+  EXPECT_EQ(world_.hold(id).money.free.usd_micros, 5000);
 }
 
 TEST_F(EngineAdmission, a_failed_admission_leaves_nothing) {

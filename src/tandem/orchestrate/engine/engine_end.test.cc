@@ -55,7 +55,7 @@ TEST_F(EngineEnd, cancelling_a_running_job_stops_its_work_and_gives_the_money_ba
   const JobView view = world_.wait(id);
   EXPECT_EQ(view.state, job::JobState::kCancelled);
   EXPECT_EQ(view.error_number, static_cast<std::uint16_t>(errors::kCancelled));
-  EXPECT_EQ(world_.hold(id).released.usd_micros, 300);
+  EXPECT_EQ(world_.hold(id).play_money.released.usd_micros, 300);
   EXPECT_EQ(world_.event_types(id).back(), "job.cancelled");
 }
 
@@ -233,9 +233,9 @@ TEST(EngineCrash, a_crash_between_any_two_commits_of_paid_work_bills_once) {
     EXPECT_THAT(world.provider->book(), SizeIs(1));
     EXPECT_EQ(world.canonical_result(id), expected);
     const budget::Hold hold = world.hold(id);
-    EXPECT_EQ(hold.settled.usd_micros, 700);
-    EXPECT_EQ(hold.released.usd_micros, 4300);
-    EXPECT_EQ(hold.reserved.usd_micros, 0);
+    EXPECT_EQ(hold.play_money.settled.usd_micros, 700);
+    EXPECT_EQ(hold.play_money.released.usd_micros, 4300);
+    EXPECT_EQ(hold.play_money.reserved.usd_micros, 0);
   }
 }
 

@@ -233,7 +233,7 @@ class EngineFallbackToProvider : public EngineFallback {
     ASSERT_EQ(view.state, job::JobState::kSucceeded) << view.error;
     EXPECT_EQ(world_.provider->submissions(), 0);
     EXPECT_THAT(second_->book(), SizeIs(1));
-    EXPECT_EQ(world_.hold(id).settled.usd_micros, 700);
+    EXPECT_EQ(world_.hold(id).play_money.settled.usd_micros, 700);
     EXPECT_THAT(path(id), ElementsAre("fake.provider passed_over -", "simulator.statevector passed_over -",
                                       "fake.second answered -"));
     EXPECT_EQ(replayed(id), world_.engine->lineage(id)->result_sha256);

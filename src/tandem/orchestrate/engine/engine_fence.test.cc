@@ -191,7 +191,7 @@ TEST_F(EngineFencePaid, a_worker_that_lost_its_job_opens_no_submission_although_
   lose_after("round.started");
   EXPECT_THAT(states(), IsEmpty());
   EXPECT_EQ(world_.provider->submissions(), 0);
-  EXPECT_EQ(world_.hold(id_).reserved.usd_micros, 0);
+  EXPECT_EQ(world_.hold(id_).play_money.reserved.usd_micros, 0);
 }
 
 TEST_F(EngineFencePaid, a_worker_that_lost_its_job_after_it_opened_a_submission_does_not_send_it) {
@@ -205,8 +205,8 @@ TEST_F(EngineFence, paid_work_is_settled_by_the_bill_and_the_rest_of_the_hold_is
   const JobView view = world_.run(world_.paid_job());
   ASSERT_EQ(view.state, job::JobState::kSucceeded) << view.error;
   const budget::Hold hold = world_.hold(view.id);
-  EXPECT_EQ(hold.settled.usd_micros, 700);
-  EXPECT_EQ(hold.released.usd_micros, 4300);
+  EXPECT_EQ(hold.play_money.settled.usd_micros, 700);
+  EXPECT_EQ(hold.play_money.released.usd_micros, 4300);
   EXPECT_TRUE(hold.closed);
   const Json result = parse_json(world_.engine->result(view.id).value(), "result").value();
   EXPECT_EQ(result["billed_usd_micros"], 700);
@@ -235,8 +235,8 @@ TEST_F(EngineFence, paid_work_that_is_refused_falls_back_to_the_simulator_for_no
   ASSERT_THAT(record.path, SizeIs(2));
   EXPECT_EQ(record.path[0].backend, "fake.provider");
   EXPECT_EQ(record.path[1].backend, "simulator.statevector");
-  EXPECT_EQ(world_.hold(view.id).settled.usd_micros, 0);
-  EXPECT_EQ(world_.hold(view.id).released.usd_micros, 5000);
+  EXPECT_EQ(world_.hold(view.id).play_money.settled.usd_micros, 0);
+  EXPECT_EQ(world_.hold(view.id).play_money.released.usd_micros, 5000);
 }
 
 }  // namespace

@@ -47,6 +47,14 @@ class EngineImpl final : public Engine {
   Result<job::Plan> plan(const job::JobSpec& spec, std::string_view tenant) override {
     return runner_.make_plan(spec, tenant);
   }
+  Result<std::vector<budget::UsageGroup>> usage(const budget::UsageQuery& query, budget::UsageBy by) override {
+    return budget::usage(services_.store, query, by);
+  }
+  Result<budget::ChargePage> charges(const budget::UsageQuery& query, std::size_t limit,
+                                     std::string_view page_token) override {
+    return budget::charges(services_.store, query, limit, page_token);
+  }
+  Result<std::vector<budget::Standing>> standings(std::string_view tenant) override;
   Result<JobView> job(const JobId& id) override;
   Result<JobPage> jobs(const JobQuery& query) override { return reads_.jobs(query); }
   Result<Json> spec_document(const JobId& id) override { return reads_.spec_document(id); }
@@ -128,6 +136,10 @@ class EngineImpl final : public Engine {
   };
   Result<Candidate> make_candidate(const job::JobSpec& spec, std::string_view tenant, std::string_view idempotency_key,
                                    std::string_view actor);
+  /// Of one whose accounts others changed at the same time: once more and again, each time on what they are by then. Waits for the
+  /// store. Not on one of its threads.
+  Result<Admission> admit_again(const job::JobSpec& spec, std::string_view tenant, std::string_view idempotency_key,
+                                std::string_view actor);
   std::shared_ptr<void> count_admission();  ///< until what it returns is gone one is under way, and the drain waits
   void admitted(JobRecord row, SpecPtr spec);
   void reach(std::string_view point) const { services_.crash_points.reach(point); }

@@ -192,7 +192,7 @@ TEST_F(EngineQueue, a_job_that_may_spend_nothing_asks_a_provider_without_a_price
   EXPECT_EQ(world_.engine->job(id)->state, job::JobState::kSucceeded);
   EXPECT_EQ(world_.provider->submissions(), 1);
   EXPECT_TRUE(world_.hold(id).closed);
-  EXPECT_EQ(world_.hold(id).limit.usd_micros, 0);
+  EXPECT_EQ(world_.hold(id).money.limit.usd_micros, 0);
 }
 
 TEST_F(EngineQueue, a_refinement_that_costs_nothing_asks_its_provider_also_for_a_job_that_may_spend_nothing) {

@@ -248,7 +248,7 @@ TEST_F(EngineRead, a_submission_that_is_found_after_the_job_went_on_is_an_orphan
   EXPECT_LT(orphan.intent_at, orphan.found_at);
   // Its bytes are kept, its bill is posted, and what was recorded of the job itself stays as it was.
   EXPECT_TRUE(world_.store->get(store::Table::kBlob, orphan.raw_sha256).value());
-  EXPECT_EQ(world_.hold(view.id).settled.usd_micros, 700);
+  EXPECT_EQ(world_.hold(view.id).play_money.settled.usd_micros, 700);
   Json without = after.document();
   without["orphans"] = Json::array();
   EXPECT_EQ(without, before);

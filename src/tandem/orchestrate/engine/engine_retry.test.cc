@@ -62,8 +62,8 @@ TEST_F(EngineRetry, a_submission_that_was_throttled_is_made_anew_until_it_is_tak
   EXPECT_EQ(world_.provider->submissions(), 3);
   EXPECT_THAT(world_.provider->book(), SizeIs(1));
   EXPECT_THAT(submissions(view.id), ElementsAre("0 refused", "2 refused", "3 settled"));
-  EXPECT_EQ(world_.hold(view.id).settled.usd_micros, 700);
-  EXPECT_EQ(world_.hold(view.id).reserved.usd_micros, 0);
+  EXPECT_EQ(world_.hold(view.id).play_money.settled.usd_micros, 700);
+  EXPECT_EQ(world_.hold(view.id).play_money.reserved.usd_micros, 0);
   const auto lineage = world_.engine->lineage(view.id);
   ASSERT_THAT(lineage, Succeeds());
   const std::vector<job::FailedTry>& tries = lineage->work.at(0).tries;
@@ -104,7 +104,7 @@ TEST_F(EngineRetry, when_every_try_failed_the_chain_goes_on_by_the_cause_of_the_
   EXPECT_THAT(told["path"][0]["reason"].get<std::string>(), HasSubstr("too many requests"));
   EXPECT_THAT(told["path"][0]["reason"].get<std::string>(), HasSubstr("1404"));
   EXPECT_EQ(told["path"][1]["backend"], "simulator.statevector");
-  EXPECT_EQ(world_.hold(view.id).settled.usd_micros, 0);
+  EXPECT_EQ(world_.hold(view.id).play_money.settled.usd_micros, 0);
 }
 
 TEST_F(EngineRetry, what_a_provider_may_bill_is_never_sent_again) {

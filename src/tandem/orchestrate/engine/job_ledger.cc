@@ -48,6 +48,11 @@ Error not_running(const JobId& id, job::JobState state, std::uint64_t fence) {
                     job::to_string(state), fence);
 }
 
+/// orchestrate/submit has its own, and an alert is stored with what crossed the limit.
+bool has_crash_points(std::string_view event_type) {
+  return !event_type.starts_with("submission.") && !event_type.starts_with("budget.");
+}
+
 /// "job.after_queued" of "job.queued".
 std::string crash_point_of(std::string_view side, std::string_view event_type) {
   const std::size_t dot = event_type.find('.');
@@ -59,7 +64,7 @@ std::string crash_point_of(std::string_view side, std::string_view event_type) {
 std::vector<std::string> crash_point_names() {
   std::vector<std::string> out(kPoints.begin(), kPoints.end());
   for (const job::EventRecord& event : job::event_catalogue()) {
-    if (event.type.starts_with("submission.")) continue;  // orchestrate/submit has its own
+    if (!has_crash_points(event.type)) continue;
     for (const std::string_view side : kSides) out.push_back(crash_point_of(side, event.type));
   }
   return out;
@@ -212,7 +217,8 @@ JobLedger::Prepared JobLedger::prepare(JobRecord record, const std::optional<Ind
 
 void JobLedger::reach(std::string_view side, const std::vector<job::Event>& events) const {
   if (!crash_points_.armed()) return;
-  for (const job::Event& event : events) crash_points_.reach(crash_point_of(side, event.type));
+  for (const job::Event& event : events)
+    if (has_crash_points(event.type)) crash_points_.reach(crash_point_of(side, event.type));
 }
 
 JobRecord JobLedger::finish(JobRecord record, std::vector<job::Event> events, const store::Committed& committed) {

@@ -135,6 +135,10 @@ Result<JobRecord> JobRecord::parse(const store::Row& row) {
   return out;
 }
 
+budget::Payer payer_of(const JobRecord& record) {
+  return {.tenant = record.view.tenant, .project = record.view.project, .user = std::string(identity::user_of(record.view.submitted_by))};
+}
+
 std::string state_index_key(job::JobState state, const JobId& id) {
   return fmt::format("state/{}/{}", job::to_string(state), id.value);
 }

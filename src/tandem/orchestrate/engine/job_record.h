@@ -16,6 +16,7 @@
 #include "tandem/orchestrate/engine/engine.h"
 #include "tandem/orchestrate/schedule/fair_queue.h"
 #include "tandem/store/store.h"
+#include "tandem/trust/budget/limits.h"
 
 namespace tandem::engine {
 
@@ -42,6 +43,9 @@ struct JobRecord {
   Bytes value() const;
   static Result<JobRecord> parse(const store::Row& row);
 };
+
+/// Whose money it spends.
+budget::Payer payer_of(const JobRecord& record);
 
 /// "state/<state>/<id>": ids sort by creation.
 std::string state_index_key(job::JobState state, const JobId& id);

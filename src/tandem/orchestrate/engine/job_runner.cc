@@ -225,7 +225,7 @@ void JobRunner::write_plan(JobRecord& row, Change& change, const PlanAndDocument
   row.plan = planned.document;
   // Whoever may spend something has a hold since his admission.
   if (spec.limits.cost_max.usd_micros == 0 && asks_others(planned.plan))
-    budget::hold(change.batch, row.view.id, row.view.tenant, {});
+    budget::hold(change.batch, row.view.id, payer_of(row), {}, spec.business.owner);
 }
 
 std::string JobRunner::why_void(const job::Plan& plan, const JobRecord& record, const job::JobSpec& spec,
@@ -459,12 +459,13 @@ Result<Decide> JobRunner::end_with_result(const Run& run, const Cleared& cleared
   const bool untouched = std::all_of(walked.carried.begin(), walked.carried.end(),
                                      [](const Carried& one) { return one.record.local && one.record.path.empty(); });
   return [&store = services_.store, start = run.start, planned, untouched, unread = true,
-          cost_max = spec.limits.cost_max, asks_others = asks_others(planned->plan), batch = std::move(batch),
-          objective, said = std::move(said), result_sha256, why = std::move(why), end,
+          spends = spec.limits.cost_max.usd_micros != 0, owner = spec.business.owner,
+          asks_others = asks_others(planned->plan), batch = std::move(batch), objective, said = std::move(said),
+          result_sha256, why = std::move(why), end,
           lineage_id = lineage.id.value](JobRecord& row, Change& change) mutable -> Result<void> {
     if (start) TANDEM_TRY(start(row, change));
     TANDEM_TRY_ASSIGN(row.view.state, job::require_transition(row.view.state, end));
-    const bool held = cost_max.usd_micros != 0 || (asks_others && row.plan);
+    const bool held = asks_others && row.plan;
     add_plan(row, change, planned->plan, planned->digest);
     row.plan.reset();  // the lineage has it
     row.result_sha256 = result_sha256;
@@ -474,8 +475,9 @@ Result<Decide> JobRunner::end_with_result(const Run& run, const Cleared& cleared
       row.view.error = why.message;
       row.view.error_number = static_cast<std::uint16_t>(why.number);
     }
-    if (untouched && row.starts == 1 && std::exchange(unread, false)) {  // refused, the second try reads
-      if (held) budget::release_untouched(change.batch, row.view.id, row.view.tenant, cost_max);
+    // Money that was set aside may stand in accounts as well, which have to be read.
+    if (!spends && untouched && row.starts == 1 && std::exchange(unread, false)) {  // refused, the second try reads
+      if (held) budget::release_untouched(change.batch, row.view.id, payer_of(row), {}, owner);
     } else {
       TANDEM_TRY(budget::Budget(store).release(change.batch, row.view.id));
     }

@@ -172,7 +172,7 @@ TEST_F(Removed, only_what_has_ended_and_what_no_provider_may_still_have_is_remov
   const Rows before = rows();
   EXPECT_THAT(remove(held), FailsWith(errors::kSubmissionOpen));
   EXPECT_EQ(rows(), before);
-  EXPECT_NE(world_.hold(held).reserved.usd_micros, 0);
+  EXPECT_NE(world_.hold(held).play_money.reserved.usd_micros, 0);
 }
 
 TEST_F(Removed, what_jobs_share_stays_until_the_last_of_them_goes) {

@@ -85,6 +85,12 @@ void StoreCheck::lineage(const store::Row& row, const std::string& place) {
   wants_raw(place, *document);
 }
 
+void StoreCheck::budget(const store::Row& row, const std::string& place) {
+  const auto parts = budget::held_parts(row);
+  if (!parts) return finding(place, parts.error().to_string());
+  for (const auto& [where, amount] : *parts) held_[where] += amount;
+}
+
 void StoreCheck::row(store::Table table, const store::Row& row) {
   ++rows_[static_cast<std::size_t>(table)];
   const std::string place = fmt::format("{}/{}", to_string(table), row.key);
@@ -105,6 +111,8 @@ void StoreCheck::row(store::Table table, const store::Row& row) {
       return submission(row, place);
     case store::Table::kLineage:
       return lineage(row, place);
+    case store::Table::kBudget:
+      return budget(row, place);
     default:
       return;
   }
@@ -133,6 +141,11 @@ void StoreCheck::finish() {
   }
   for (const auto& [bytes, namer] : wanted_)
     finding("blob/" + to_hex(bytes), fmt::format("it is missing, and {} names it", namers_[namer]));
+  for (const auto& [where, surplus] : held_)
+    if (surplus != 0)
+      finding("budget/" + where.first,
+              fmt::format("it holds {} {} {} than its jobs and attempts have there", std::abs(surplus),
+                          to_string(where.second), surplus > 0 ? "more" : "less"));
   for (const auto& [bytes, named] : blobs_) blobs_unreferenced_ += named ? 0 : 1;
   index_.clear();
 }

@@ -13,6 +13,7 @@
 
 #include "tandem/base/json.h"
 #include "tandem/store/store.h"
+#include "tandem/trust/budget/budget.h"
 
 namespace tandem::engine {
 
@@ -22,8 +23,8 @@ struct Finding {
 };
 
 /// Holds: each job can be read and has exactly its index entries, its plan and its lineage; each blob is what its key says, and all that
-/// jobs, checkpoints, submissions and lineages name are there; each submission can be found and each entry of theirs has one; the log has
-/// no gap, and each event is of the job that it is filed under and hashes to its leaf hash.
+/// jobs, checkpoints, submissions and lineages name are there; each submission can be found and each entry of theirs has one; the books
+/// balance, and every account of a payer holds what the holds and reservations of its jobs say; the log has no gap, and each event is of the job that it is filed under and hashes to its leaf hash.
 ///
 /// Threads: one. Cost: memory of index entries and hashes, about 600 bytes a job.
 class StoreCheck {
@@ -50,6 +51,7 @@ class StoreCheck {
   void blob(const store::Row& row, const std::string& place);
   void submission(const store::Row& row, const std::string& place);
   void lineage(const store::Row& row, const std::string& place);
+  void budget(const store::Row& row, const std::string& place);
   /// `place` names the blob; empty: none.
   void wants(const std::string& place, const std::string& sha256);
   /// Every blob with provider's or solver's bytes that a document names.
@@ -67,6 +69,7 @@ class StoreCheck {
   std::unordered_map<std::string, bool> blobs_;  ///< that are there, as bytes: somebody names it
   std::unordered_map<std::string, std::size_t> wanted_;  ///< named and not there yet: by which of namers_
   std::vector<std::string> namers_;  ///< places
+  budget::HeldParts held_;  ///< summed up
   std::uint64_t blobs_unreferenced_ = 0;
   std::vector<Finding> findings_;
   std::uint64_t findings_total_ = 0;

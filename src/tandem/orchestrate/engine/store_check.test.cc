@@ -6,6 +6,7 @@
 #include "tandem/base/hash.h"
 #include "tandem/orchestrate/engine/job_record.h"
 #include "tandem/orchestrate/engine/testing/engine_world.h"
+#include "tandem/trust/budget/budget.h"
 
 namespace tandem::engine {
 namespace {
@@ -49,6 +50,26 @@ class StoreChecked : public testing::Test {
 
   EngineWorld world_;
 };
+
+TEST_F(StoreChecked, accounts_that_do_not_hold_what_their_jobs_have_there_are_found) {
+  world_.close();
+  world_.limit(R"(limits:
+  - {tenant: default, period: total, cost: {hard: $1}}
+  - {backend: fake.provider, emulated: true, period: total, cost: {hard: $1}})");
+  world_.open();
+  EXPECT_EQ(world_.run(world_.paid_job()).state, job::JobState::kSucceeded);
+  world_.close();
+  world_.open(0);
+  const JobId waits = world_.admit(world_.paid_job());
+  EXPECT_THAT(places(), IsEmpty());
+  budget::Hold hold = world_.hold(waits);
+  hold.money.free.usd_micros -= 100;
+  hold.money.released.usd_micros += 100;
+  plant(std::move(Batch().put(Table::kBudget, "hold/" + waits.value, hold.value())));
+  EXPECT_THAT(places(), ElementsAre("budget/account/total/total/real/default///"));
+  plant(std::move(Batch().put(Table::kBudget, "hold/" + waits.value, "{}")));
+  EXPECT_THAT(places(), testing::Contains("budget/hold/" + waits.value));
+}
 
 TEST_F(StoreChecked, what_an_engine_leaves_makes_sense_and_is_counted) {
   EXPECT_EQ(world_.run(world_.classical_job()).state, job::JobState::kSucceeded);

@@ -121,8 +121,8 @@ TEST_P(StoreTroubleThatPasses, paid_work_that_could_not_be_stored_is_billed_once
     }
     EXPECT_EQ(view->state, job::JobState::kSucceeded) << view->error;
     EXPECT_THAT(world.provider->book(), testing::SizeIs(1));
-    EXPECT_EQ(world.hold(id).settled.usd_micros, 700);
-    EXPECT_EQ(world.hold(id).reserved.usd_micros, 0);
+    EXPECT_EQ(world.hold(id).play_money.settled.usd_micros, 700);
+    EXPECT_EQ(world.hold(id).play_money.reserved.usd_micros, 0);
   }
 }
 

@@ -69,15 +69,27 @@ void Ledger::publish_to(std::function<void(const job::Event&)> listener) {
   listener_ = std::move(listener);
 }
 
-Result<void> Ledger::commit(store::Batch batch, job::Event event) const {
+void Ledger::append(store::Batch& batch, std::vector<job::Event>& events, budget::Alerts alerts) {
+  for (job::EventData& alert : alerts) {
+    job::Event event = events.front();
+    event.type = std::string(alert.type());
+    event.data = alert.finish();
+    batch.append(event.job.value, event.stored());
+    events.push_back(std::move(event));
+  }
+}
+
+Result<void> Ledger::commit(store::Batch batch, std::vector<job::Event> events) const {
   TANDEM_TRY_ASSIGN(const store::Committed committed, services_.store.commit_and_wait(std::move(batch)));
-  event.sequence = committed.sequences.front();
   std::function<void(const job::Event&)> listener;
   {
     const std::lock_guard lock(mutex_);
     listener = listener_;
   }
-  if (listener) listener(event);
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    events[i].sequence = committed.sequences[i];
+    if (listener) listener(events[i]);
+  }
   return {};
 }
 
@@ -129,16 +141,21 @@ Result<void> Ledger::add_index(store::Batch& batch, const SubmissionRecord& reco
 Result<void> Ledger::store_new(const SubmissionRecord& record, const Premise& premise,
                                std::optional<job::Money> spend_max) const {
   store::Batch batch;
-  job::Event event = put(batch, record, event_type(record.state), "engine");
+  std::vector<job::Event> events = {put(batch, record, event_type(record.state), "engine")};
   if (premise) TANDEM_TRY(premise(batch));
   TANDEM_TRY(add_index(batch, record));
-  TANDEM_TRY(budget::Budget(services_.store)
-                 .reserve(batch, {.job = record.job,
-                                  .token = record.token,
-                                  .fence = record.fence,
-                                  .amount = record.reserved,
-                                  .spend_max = spend_max}));
-  return commit(std::move(batch), std::move(event));
+  TANDEM_TRY_ASSIGN(budget::Alerts alerts, budget().reserve(batch, {.job = record.job,
+                                                                    .token = record.token,
+                                                                    .fence = record.fence,
+                                                                    .amount = record.reserved,
+                                                                    .spend_max = spend_max,
+                                                                    .use = record.use,
+                                                                    .backend = record.backend,
+                                                                    .tier = record.tier,
+                                                                    .emulated = record.emulated,
+                                                                    .now = record.created_at}));
+  append(batch, events, std::move(alerts));
+  return commit(std::move(batch), std::move(events));
 }
 
 Result<SubmissionRecord> Ledger::open(SubmissionRecord record, const Premise& premise,
@@ -172,8 +189,8 @@ Result<SubmissionRecord> Ledger::take_over(SubmissionRecord record, std::uint64_
   record.fence = fence;
   record.updated_at = services_.clock.now();
   store::Batch batch;
-  job::Event event = put(batch, record, "submission.taken_over", "engine");
-  const auto committed = commit(std::move(batch), std::move(event));
+  std::vector<job::Event> events = {put(batch, record, "submission.taken_over", "engine")};
+  const auto committed = commit(std::move(batch), std::move(events));
   if (!committed && committed.error().number == errors::kPreconditionFailed) return tl::unexpected(taken_over(record));
   if (!committed) return tl::unexpected(committed.error());
   ++record.version;
@@ -199,22 +216,29 @@ Result<SubmissionRecord> Ledger::apply(const SubmissionRecord& from, const Chang
   }
   if (change.bill || change.raw != nullptr) {
     next.billed = change.bill ? *change.bill : change.raw->billed;
+    next.used = change.raw != nullptr && !change.used ? change.raw->used : change.used;
     next.has_bill = true;
   }
   TANDEM_ASSERT(next.has_bill || !is_final(next.state));
 
-  const budget::Budget budget(services_.store);
   reach("before", next.state);
   for (int tries = 0;; ++tries) {
     store::Batch batch;
-    job::Event event = put(batch, next, event_type(next.state), change.actor);
+    std::vector<job::Event> events = {put(batch, next, event_type(next.state), change.actor)};
     if (change.premise) TANDEM_TRY(change.premise(batch));
     if (change.raw != nullptr) batch.put(Table::kBlob, next.raw_sha256, change.raw->bytes);
     if (is_final(next.state)) {
-      TANDEM_TRY(budget.settle(batch, next.job, next.token, next.billed));
+      TANDEM_TRY_ASSIGN(budget::Alerts alerts, budget().settle(batch, {.job = next.job,
+                                                                       .token = next.token,
+                                                                       .billed = next.billed,
+                                                                       .use = next.used,
+                                                                       .accepted = !next.handle.empty(),
+                                                                       .begin = next.intent_at,
+                                                                       .now = next.updated_at}));
+      append(batch, events, std::move(alerts));
       batch.erase(Table::kSubmission, open_key(next.token));
     }
-    const auto committed = commit(std::move(batch), std::move(event));
+    const auto committed = commit(std::move(batch), std::move(events));
     if (committed) break;
     if (committed.error().number != errors::kPreconditionFailed || tries == kConflictsMax) {
       return tl::unexpected(committed.error());
@@ -247,11 +271,12 @@ Result<backend::RawResult> Ledger::raw(const SubmissionRecord& record) const {
   return backend::RawResult{.bytes = std::move(row->value),
                             .media_type = record.media_type,
                             .billed = record.billed,
-                            .calibration_id = record.calibration_id};
+                            .calibration_id = record.calibration_id,
+                            .used = record.used};
 }
 
 Result<bool> Ledger::job_is_over(const JobId& job) const {
-  TANDEM_TRY_ASSIGN(const budget::Hold hold, budget::Budget(services_.store).load(job));
+  TANDEM_TRY_ASSIGN(const budget::Hold hold, budget().load(job));
   return hold.closed;
 }
 

@@ -61,7 +61,9 @@ struct Change {
   std::chrono::milliseconds retry_after{0};
   std::string handle = {};  ///< newly known
   std::optional<job::Money> bill = {};  ///< the provider's figure, newly known
-  const backend::RawResult* raw = nullptr;  ///< bytes to be stored with the change; their bill counts as the figure
+  std::optional<job::MeteredUse> used = {};  ///< the provider's figures beside money, newly known
+  const backend::RawResult* raw =
+      nullptr;  ///< bytes to be stored with the change; their bill and use count as the figures
   Premise premise = {};  ///< of the commit, where one is needed
 };
 
@@ -99,11 +101,14 @@ class Ledger {
   Result<bool> job_is_over(const JobId& job) const;
 
  private:
-  /// Adds the record and its event to `batch`, which is empty: commit() finds the event's sequence in the first place.
+  /// Adds the record and its event to `batch`, which is empty: its event comes first.
   static job::Event put(store::Batch& batch, const SubmissionRecord& record, std::string_view event_type,
                         std::string_view actor);
-  /// Commits the batch that `event` was put into, and publishes it.
-  Result<void> commit(store::Batch batch, job::Event event) const;
+  /// Adds what the money that moves says after the event of the record.
+  static void append(store::Batch& batch, std::vector<job::Event>& events, budget::Alerts alerts);
+  /// Commits the batch that `events` were put into, in their order, and publishes them.
+  Result<void> commit(store::Batch batch, std::vector<job::Event> events) const;
+  budget::Budget budget() const { return budget::Budget(services_.store, services_.limits); }
   /// One try of open().
   Result<void> store_new(const SubmissionRecord& record, const Premise& premise,
                          std::optional<job::Money> spend_max) const;

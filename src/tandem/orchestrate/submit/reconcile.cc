@@ -103,7 +103,8 @@ class Look {
     TANDEM_TRY(move({.event = failed ? SubmissionEvent::kFail : SubmissionEvent::kCancel,
                      .reason = make_error(errors::kBackendJobFailed, "the provider reports it {}: {}",
                                           failed ? "failed" : "cancelled", status->detail),
-                     .bill = status->billed}));
+                     .bill = status->billed,
+                     .used = status->used}));
     return Seen::kFinished;
   }
 
@@ -111,7 +112,7 @@ class Look {
   Result<Seen> discover(const backend::PollStatus& status) {
     const auto raw = wire_.fetch(record_.work());
     if (!raw && (raw.error().number != errors::kUnknownHandle || !status.billed)) return Seen::kUnanswered;
-    Change change{.event = SubmissionEvent::kDiscover, .reason = unused(), .bill = status.billed};
+    Change change{.event = SubmissionEvent::kDiscover, .reason = unused(), .bill = status.billed, .used = status.used};
     if (raw) change.raw = &*raw;
     TANDEM_TRY(move(change));
     return Seen::kOrphaned;

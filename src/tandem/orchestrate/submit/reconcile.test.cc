@@ -76,9 +76,9 @@ TEST_F(ReconcileTest, work_found_after_the_step_moved_on_becomes_a_billed_orphan
   EXPECT_EQ(sweep()->orphaned, 1u);
 
   EXPECT_EQ(state(), kOrphan);
-  EXPECT_EQ(hold().settled, Money{700});
-  EXPECT_EQ(hold().reserved, Money{0});
-  EXPECT_EQ(hold().released, Money{9300});
+  EXPECT_EQ(hold().play_money.settled, Money{700});
+  EXPECT_EQ(hold().play_money.reserved, Money{0});
+  EXPECT_EQ(hold().play_money.released, Money{9300});
   EXPECT_EQ(store_.get(store::Table::kBlob, record().raw_sha256).value()->value, "result");
   const job::Event last = events().back();
   EXPECT_EQ(last.type, "submission.orphan");
@@ -92,7 +92,7 @@ TEST_F(ReconcileTest, intents_of_jobs_that_ended_are_resolved_as_well) {
   crash_after_wire(OnSubmit::kAccept);
   end_job(job_);
   EXPECT_EQ(sweep()->orphaned, 1u);
-  EXPECT_EQ(hold().settled, Money{700});
+  EXPECT_EQ(hold().play_money.settled, Money{700});
 }
 
 TEST_F(ReconcileTest, queued_work_of_a_job_that_ended_is_cancelled_at_the_provider) {
@@ -104,7 +104,7 @@ TEST_F(ReconcileTest, queued_work_of_a_job_that_ended_is_cancelled_at_the_provid
   EXPECT_EQ(provider_->cancels(), 1);
   EXPECT_EQ(sweep()->finished, 1u);
   EXPECT_EQ(state(), kCancelled);
-  EXPECT_EQ(hold().settled, Money{50});
+  EXPECT_EQ(hold().play_money.settled, Money{50});
 }
 
 TEST_F(ReconcileTest, confirmed_work_of_a_living_job_is_left_to_its_run) {
@@ -130,7 +130,7 @@ TEST_F(ReconcileTest, money_reserved_by_a_job_that_ended_before_sending_comes_ba
   end_job(job_);
   EXPECT_EQ(sweep()->finished, 1u);
   EXPECT_EQ(state(), kCancelled);
-  EXPECT_EQ(hold().released, Money{10'000});
+  EXPECT_EQ(hold().play_money.released, Money{10'000});
 }
 
 TEST_F(ReconcileTest, a_bill_is_posted_even_when_the_result_is_gone) {
@@ -138,7 +138,7 @@ TEST_F(ReconcileTest, a_bill_is_posted_even_when_the_result_is_gone) {
   ASSERT_EQ(run(request_within(milliseconds(500)))->kind, Kind::kHeld);
   EXPECT_EQ(sweep()->orphaned, 1u);
   EXPECT_THAT(record().raw_sha256, IsEmpty());
-  EXPECT_EQ(hold().settled, Money{700});
+  EXPECT_EQ(hold().play_money.settled, Money{700});
 }
 
 TEST_F(ReconcileTest, a_provider_that_does_not_answer_is_asked_again_later) {
@@ -161,7 +161,7 @@ TEST_F(ReconcileTest, a_handle_that_the_provider_gave_to_somebody_else_costs_us_
     EXPECT_EQ(sweep()->failed, 1u);
     EXPECT_EQ(state(), kHeld);
     EXPECT_EQ(provider_->cancels(), 0);
-    EXPECT_EQ(hold().settled, Money{0});
+    EXPECT_EQ(hold().play_money.settled, Money{0});
     EXPECT_THAT(record().raw_sha256, IsEmpty());
   }
 }
@@ -186,7 +186,7 @@ TEST_F(ReconcileTest, a_crash_in_the_middle_of_a_sweep_is_repaired_by_the_next) 
   store_.fail_commits(1, 0, make_error(errors::kIoError, "no more"));
   ASSERT_THAT(sweep(), Succeeds());
   EXPECT_EQ(state(), kOrphan);
-  EXPECT_EQ(hold().settled, Money{700});
+  EXPECT_EQ(hold().play_money.settled, Money{700});
   EXPECT_EQ(provider_->submissions(), 1);
 }
 
@@ -224,7 +224,7 @@ TEST_F(ReconcileClassD, an_opaque_provider_is_never_asked_and_its_money_stays_re
   EXPECT_EQ(sweep()->held, 1u);
   EXPECT_EQ(sweep()->waiting, 1u);
   EXPECT_EQ(provider_->lookups(), 0);
-  EXPECT_EQ(hold().reserved, Money{1000});
+  EXPECT_EQ(hold().play_money.reserved, Money{1000});
   EXPECT_THAT(record().reason, HasSubstr("a person"));
 }
 

@@ -49,6 +49,13 @@ Result<SubmissionRecord> parse_document(const Json& document) {
   if (out.has_bill) {
     TANDEM_TRY_ASSIGN(out.billed, read_money(reader, "billed_usd_micros"));
   }
+  TANDEM_TRY_ASSIGN(out.use.shots, reader.integer_or("shots", 0, 0, INT64_MAX));
+  TANDEM_TRY_ASSIGN(out.use.qpu_us, reader.integer_or("qpu_us", 0, 0, INT64_MAX));
+  if (reader.has("used_shots")) {
+    out.used.emplace();
+    TANDEM_TRY_ASSIGN(out.used->shots, reader.integer("used_shots", 0, INT64_MAX));
+    TANDEM_TRY_ASSIGN(out.used->qpu_us, reader.integer("used_qpu_us", 0, INT64_MAX));
+  }
   TANDEM_TRY_ASSIGN(out.raw_sha256, reader.string("raw_sha256"));
   TANDEM_TRY_ASSIGN(out.media_type, reader.string("media_type"));
   TANDEM_TRY_ASSIGN(out.calibration_id, reader.string("calibration_id"));
@@ -79,6 +86,10 @@ Json SubmissionRecord::document() const {
           {"handle", handle},
           {"reserved_usd_micros", reserved.usd_micros},
           {"billed_usd_micros", has_bill ? Json(billed.usd_micros) : Json()},
+          {"shots", use.shots},
+          {"qpu_us", use.qpu_us},
+          {"used_shots", used ? Json(used->shots) : Json()},
+          {"used_qpu_us", used ? Json(used->qpu_us) : Json()},
           {"raw_sha256", raw_sha256},
           {"media_type", media_type},
           {"calibration_id", calibration_id},

@@ -26,6 +26,7 @@ struct SubmissionRecord {
   std::uint32_t attempt = 0;
   std::uint64_t fence = 0;  ///< of the worker that owns the attempt now
   std::string backend;
+  job::Tier tier = job::Tier::kQpu;  ///< of the backend; not stored: the reservation has it
   bool emulated = false;  ///< the backend is no real hardware, and its bills are play money
   std::string work_sha256;  ///< fingerprint of the work: a token never stands for two of them
   SubmissionState state = SubmissionState::kReserved;
@@ -37,6 +38,8 @@ struct SubmissionRecord {
   job::Money reserved;
   job::Money billed;
   bool has_bill = false;  ///< `billed` is the provider's figure
+  job::MeteredUse use;  ///< asked for beside the money, at most
+  std::optional<job::MeteredUse> used;  ///< the provider's figures; empty: it named none
   std::string raw_sha256;  ///< blob with the provider's bytes; empty until terminal
   std::string media_type;
   std::string calibration_id;

@@ -158,7 +158,8 @@ class Attempt {
     }
     return move({.event = failed ? SubmissionEvent::kFail : SubmissionEvent::kCancel,
                  .reason = std::move(reason),
-                 .bill = status.billed});
+                 .bill = status.billed,
+                 .used = status.used});
   }
 
   /// confirmed, but the step waits no longer: asks for its end, and looks once more. What `why` is decides who comes next.
@@ -267,9 +268,11 @@ Result<SubmissionRecord> open_or_resume(Ledger& ledger, const SubmissionRequest&
                                .attempt = request.attempt,
                                .fence = request.fence,
                                .backend = request.backend.info().id.value,
+                               .tier = request.backend.info().tier,
                                .emulated = request.backend.info().emulated,
                                .work_sha256 = work_sha256,
-                               .reserved = quote.cost},
+                               .reserved = quote.cost,
+                               .use = quote.use},
                               request.premise, request.spend_max);
     if (opened || opened.error().number != errors::kPreconditionFailed) return opened;
     TANDEM_TRY_ASSIGN(existing, ledger.load(token));  // another process was faster

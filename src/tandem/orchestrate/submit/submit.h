@@ -28,6 +28,7 @@
 #include "tandem/model/job/job_event.h"
 #include "tandem/orchestrate/submit/submission_record.h"
 #include "tandem/store/store.h"
+#include "tandem/trust/budget/limits.h"
 
 namespace tandem::submit {
 
@@ -94,6 +95,7 @@ struct SubmitServices {
   Log& log;
   Meter& meter;
   const CrashPoints& crash_points;
+  const budget::Limits* limits = nullptr;  ///< of payers and backends; null: none
 };
 
 /// What work asks, without seed and time: two answers to one question may stand for each other.

@@ -29,9 +29,9 @@ TEST_F(SubmitTest, good_work_is_sent_once_and_paid_by_the_providers_figure) {
   EXPECT_EQ(outcome->billed, Money{700});
   EXPECT_EQ(outcome->error, std::nullopt);
   EXPECT_THAT(provider_->book(), ElementsAre(token()));
-  EXPECT_EQ(hold().settled, Money{700});
-  EXPECT_EQ(hold().free, Money{9300});
-  EXPECT_EQ(hold().reserved, Money{0});
+  EXPECT_EQ(hold().play_money.settled, Money{700});
+  EXPECT_EQ(hold().play_money.free, Money{9300});
+  EXPECT_EQ(hold().play_money.reserved, Money{0});
   EXPECT_THAT(event_types(), ElementsAre("submission.reserved", "submission.intent", "submission.confirmed",
                                          "submission.terminal", "submission.settled"));
 }
@@ -52,7 +52,7 @@ TEST_F(SubmitTest, the_intent_and_its_money_are_on_disk_before_the_wire_is_touch
   provider_->plan.during_submit = [&] {
     ++looked;
     EXPECT_EQ(state(), kIntent);
-    EXPECT_EQ(hold().reserved, Money{1000});
+    EXPECT_EQ(hold().play_money.reserved, Money{1000});
   };
   ASSERT_THAT(run(request()), Succeeds());
   EXPECT_EQ(looked, 1);
@@ -110,7 +110,7 @@ TEST_F(SubmitTest, a_lost_request_is_held_with_its_money_and_never_sent_again) {
   EXPECT_TRUE(outcome->error->cost_incurred);
   EXPECT_THAT(outcome->error->message, HasSubstr("does not know it 2000 ms after the intent"));
   EXPECT_EQ(provider_->submissions(), 1);
-  EXPECT_EQ(hold().reserved, Money{1000});
+  EXPECT_EQ(hold().play_money.reserved, Money{1000});
   // And so it stays, whoever asks again.
   EXPECT_EQ(run(request())->kind, Kind::kHeld);
   EXPECT_EQ(provider_->submissions(), 1);
@@ -131,7 +131,7 @@ TEST_F(SubmitTest, the_steps_deadline_ends_the_search_but_not_the_doubt) {
   const auto outcome = run(request_within(milliseconds(500)));
   ASSERT_THAT(outcome, Succeeds());
   EXPECT_EQ(outcome->kind, Kind::kHeld);
-  EXPECT_EQ(hold().reserved, Money{1000});
+  EXPECT_EQ(hold().play_money.reserved, Money{1000});
 }
 
 TEST_F(SubmitTest, an_unreachable_provider_leaves_the_submission_held_with_that_reason) {
@@ -150,7 +150,7 @@ TEST_F(SubmitTest, a_refusal_costs_nothing) {
   EXPECT_EQ(outcome->kind, Kind::kRefused);
   EXPECT_EQ(outcome->error->number, errors::kBackendRefused);
   EXPECT_FALSE(outcome->error->cost_incurred);
-  EXPECT_EQ(hold().free, Money{10'000});
+  EXPECT_EQ(hold().play_money.free, Money{10'000});
   EXPECT_EQ(state(), kRefused);
 }
 
@@ -168,13 +168,13 @@ TEST_F(SubmitTest, work_that_the_backend_cannot_run_reserves_nothing) {
   const SubmissionRequest bad{
       .tenant = "tenant", .job = job_, .step = "refine", .fence = 1, .backend = *provider_, .work = solve};
   EXPECT_THAT(run(bad), FailsWith(errors::kBackendCannot));
-  EXPECT_EQ(hold().free, Money{10'000});
+  EXPECT_EQ(hold().play_money.free, Money{10'000});
 }
 
 TEST_F(SubmitTest, a_bill_above_the_quote_is_posted_and_stops_the_next_attempt) {
   provider_->plan.bill = Money{1200};
   ASSERT_THAT(run(request()), Succeeds());
-  EXPECT_EQ(hold().settled, Money{1200});
+  EXPECT_EQ(hold().play_money.settled, Money{1200});
   EXPECT_TRUE(hold().stopped);
   SubmissionRequest next = request();
   next.step = "refine again";
@@ -190,7 +190,7 @@ TEST_F(SubmitTest, failed_work_is_billed_as_the_provider_says) {
   EXPECT_EQ(outcome->error->number, errors::kBackendJobFailed);
   EXPECT_TRUE(outcome->error->cost_incurred);
   EXPECT_EQ(outcome->billed, Money{300});
-  EXPECT_EQ(hold().settled, Money{300});
+  EXPECT_EQ(hold().play_money.settled, Money{300});
 }
 
 TEST_F(SubmitTest, failed_work_without_a_bill_is_not_assumed_to_be_free) {
@@ -199,7 +199,7 @@ TEST_F(SubmitTest, failed_work_without_a_bill_is_not_assumed_to_be_free) {
   const auto outcome = run(request());
   ASSERT_THAT(outcome, Succeeds());
   EXPECT_EQ(outcome->kind, Kind::kHeld);
-  EXPECT_EQ(hold().reserved, Money{1000});
+  EXPECT_EQ(hold().play_money.reserved, Money{1000});
 }
 
 TEST_F(SubmitTest, a_result_that_arrived_damaged_is_fetched_again) {
@@ -218,7 +218,7 @@ TEST_F(SubmitTest, a_result_that_stays_unreadable_is_a_failure_that_was_paid) {
   EXPECT_EQ(outcome->kind, Kind::kFailed);
   EXPECT_EQ(outcome->error->number, errors::kBackendGarbage);
   EXPECT_EQ(outcome->billed, Money{700});
-  EXPECT_EQ(hold().settled, Money{700});
+  EXPECT_EQ(hold().play_money.settled, Money{700});
   EXPECT_THAT(outcome->raw_sha256, SizeIs(64));  // what came is kept
 }
 
@@ -229,7 +229,7 @@ TEST_F(SubmitTest, unfinished_work_is_cancelled_at_the_deadline_and_billed_as_th
   ASSERT_THAT(outcome, Succeeds());
   EXPECT_EQ(outcome->kind, Kind::kCancelled);
   EXPECT_EQ(provider_->cancels(), 1);
-  EXPECT_EQ(hold().settled, Money{100});
+  EXPECT_EQ(hold().play_money.settled, Money{100});
 }
 
 TEST_F(SubmitTest, a_result_that_is_gone_leaves_the_submission_held_at_the_deadline) {
@@ -238,7 +238,7 @@ TEST_F(SubmitTest, a_result_that_is_gone_leaves_the_submission_held_at_the_deadl
   ASSERT_THAT(outcome, Succeeds());
   EXPECT_EQ(outcome->kind, Kind::kHeld);
   EXPECT_EQ(outcome->error->number, errors::kUnknownHandle);
-  EXPECT_EQ(hold().reserved, Money{1000});
+  EXPECT_EQ(hold().play_money.reserved, Money{1000});
 }
 
 TEST_F(SubmitTest, a_queue_that_is_stated_to_be_too_long_is_not_joined) {
@@ -247,7 +247,7 @@ TEST_F(SubmitTest, a_queue_that_is_stated_to_be_too_long_is_not_joined) {
   queued.queue_wait_max = milliseconds(500);
   EXPECT_THAT(run(queued), FailsWith(errors::kQueueWaitPredicted));
   EXPECT_EQ(provider_->submissions(), 0);
-  EXPECT_EQ(hold().reserved, Money{0});
+  EXPECT_EQ(hold().play_money.reserved, Money{0});
   EXPECT_TRUE(event_types().empty());
   provider_->plan.ready_in_ms = 500;
   EXPECT_EQ(run(queued)->kind, Kind::kResult);
@@ -265,7 +265,7 @@ TEST_F(SubmitTest, work_that_waits_longer_than_the_plan_allows_is_cancelled_at_t
   EXPECT_EQ(outcome->error->number, errors::kQueueWaitPredicted);
   EXPECT_LT(clock_.monotonic() - begin, milliseconds(1000));
   EXPECT_EQ(provider_->cancels(), 1);
-  EXPECT_EQ(hold().settled, Money{100});
+  EXPECT_EQ(hold().play_money.settled, Money{100});
   EXPECT_EQ(state(), SubmissionState::kCancelled);
 }
 
@@ -289,7 +289,7 @@ TEST_F(SubmitTest, when_the_time_is_over_before_sending_nothing_is_sent) {
   ASSERT_THAT(outcome, Succeeds());
   EXPECT_EQ(outcome->kind, Kind::kCancelled);
   EXPECT_EQ(provider_->submissions(), 0);
-  EXPECT_EQ(hold().free, Money{10'000});
+  EXPECT_EQ(hold().play_money.free, Money{10'000});
 }
 
 TEST_F(SubmitTest, a_stop_leaves_the_record_open_and_the_next_run_finishes_it) {
@@ -369,7 +369,7 @@ TEST_F(SubmitTest, without_its_premise_an_attempt_is_not_opened) {
   EXPECT_THAT(run(mine), FailsWith(errors::kStaleFence));
   EXPECT_THAT(submitter_.submissions(job_).value(), IsEmpty());
   EXPECT_THAT(event_types(), IsEmpty());
-  EXPECT_EQ(hold().reserved, Money{0});
+  EXPECT_EQ(hold().play_money.reserved, Money{0});
   EXPECT_EQ(provider_->submissions(), 0);
 }
 

@@ -67,7 +67,15 @@ Roles roles_with(Permission permission) {
   return {};
 }
 
-std::string Principal::actor() const { return "user:" + user; }
+namespace {
+constexpr std::string_view kActorPrefix = "user:";
+}
+
+std::string Principal::actor() const { return std::string(kActorPrefix) + user; }
+
+std::string_view user_of(std::string_view actor) {
+  return actor.starts_with(kActorPrefix) ? actor.substr(kActorPrefix.size()) : actor;
+}
 
 bool Principal::sees(std::string_view job_tenant, std::string_view project) const {
   if (job_tenant != tenant) return false;

@@ -79,6 +79,8 @@ struct Principal {
   Result<void> require(Permission permission) const;
   friend bool operator==(const Principal&, const Principal&) = default;
 };
+/// The user behind an actor: "ann" of "user:ann"; of any other actor all of it.
+std::string_view user_of(std::string_view actor);
 using PrincipalPtr = std::shared_ptr<const Principal>;  ///< never null
 
 /// Where identity is not set up: tenant "default", user "local", every role but that of a ticket system.

@@ -72,6 +72,13 @@ class LogEngine final : public engine::Engine {
     return unasked();
   }
   Result<job::Plan> plan(const job::JobSpec&) override { return unasked(); }
+  Result<std::vector<budget::UsageGroup>> usage(const budget::UsageQuery&, budget::UsageBy) override {
+    return unasked();
+  }
+  Result<budget::ChargePage> charges(const budget::UsageQuery&, std::size_t, std::string_view) override {
+    return unasked();
+  }
+  Result<std::vector<budget::Standing>> standings(std::string_view) override { return unasked(); }
   Result<engine::JobPage> jobs(const engine::JobQuery&) override { return unasked(); }
   Result<Json> spec_document(const JobId&) override { return unasked(); }
   Result<Json> plan_document(const JobId&) override { return unasked(); }

@@ -86,8 +86,8 @@ inline Audit audit(const std::vector<Json>& book, store::Store& store, submit::S
       }
       if (billed) bills.erase(found);
     }
-    if (hold->settled != settled) complain(job.value, "settled money is not the sum of the bills");
-    if (hold->reserved != reserved) complain(job.value, "reserved money is not the sum of what is open");
+    if (hold->play_money.settled != settled) complain(job.value, "settled money is not the sum of the bills");
+    if (hold->play_money.reserved != reserved) complain(job.value, "reserved money is not the sum of what is open");
   }
   for (const auto& [token, billed] : bills) complain(token, "billed, but no submission of ours");
   return out;

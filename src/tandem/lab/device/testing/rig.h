@@ -23,7 +23,7 @@ inline JobId job_number(std::size_t number) { return JobId(fmt::format("job_0190
 
 inline void admit(store::Store& store, const JobId& job) {
   store::Batch batch;
-  budget::hold(batch, job, "tenant", job::Money{1'000'000});
+  budget::hold(batch, job, {.tenant = "tenant"}, job::Money{1'000'000});
   ASSERT_TRUE(store.commit_and_wait(std::move(batch)).has_value());
 }
 

@@ -144,7 +144,10 @@ class LabDeviceCodec final : public remote::Codec {
     }
     const job::Money cost =
         facts.price_per_job + job::Money{facts.price_per_shot.usd_micros * static_cast<std::int64_t>(shots)};
-    return backend::Quote{.cost = cost, .cost_basis = job::Basis::kComputed, .source = facts.price_source};
+    return backend::Quote{.cost = cost,
+                          .use = {.shots = static_cast<std::int64_t>(shots)},
+                          .cost_basis = job::Basis::kComputed,
+                          .source = facts.price_source};
   }
 
   HttpRequest encode_device() const override { return {.url = "/v1/device"}; }

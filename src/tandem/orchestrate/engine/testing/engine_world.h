@@ -57,6 +57,8 @@ class EngineWorld {
     return out;
   }
 
+  /// Of whoever opens next.
+  void limit(std::string_view text) { limits = budget::Limits::parse(text, "budget.yaml").value(); }
   Engine& open(std::size_t workers = 2, Runs runs = Runs::kEveryJob) {
     if (store == nullptr) store = std::make_unique<memory::MemoryStore>(store_threads, contents);
     submitter = make_submitter(*store);
@@ -80,7 +82,8 @@ class EngineWorld {
                                                                       .clock = clock,
                                                                       .log = log,
                                                                       .meter = meter,
-                                                                      .crash_points = crash_points},
+                                                                      .crash_points = crash_points,
+                                                                      .limits = limits.empty() ? nullptr : &limits},
                                                submit::SubmitOptions{});
   }
   EngineServices services() { return services(*store, *submitter); }
@@ -100,7 +103,8 @@ class EngineWorld {
             .crash_points = crash_points,
             .gates = gates,
             .rules = &rules,
-            .store_clock = store_clock};
+            .store_clock = store_clock,
+            .limits = limits.empty() ? nullptr : &limits};
   }
   /// The process ends; what was committed stays.
   void close() {
@@ -197,6 +201,7 @@ class EngineWorld {
   problem::ProblemRegistry problems = problem::ProblemRegistry::with_builtin_types();
   backend::BackendRegistry backends;
   submit::FakeProvider* provider = nullptr;
+  budget::Limits limits;
   std::chrono::milliseconds store_retry_interval{1'000};
   std::chrono::milliseconds queue_delay_max{0};
   std::chrono::milliseconds retention_age{0};

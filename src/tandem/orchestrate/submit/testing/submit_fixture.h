@@ -37,7 +37,7 @@ class SubmitFixture : public testing::Test {
 
   void admit(const JobId& job, job::Money limit) {
     store::Batch batch;
-    budget::hold(batch, job, "tenant", limit);
+    budget::hold(batch, job, {.tenant = "tenant"}, limit);
     ASSERT_THAT(store_.commit_and_wait(std::move(batch)), Succeeds());
   }
   void end_job(const JobId& job) {
