@@ -63,7 +63,8 @@ void expect_matrix(const Json& gates, const std::vector<Complex>& expected, int 
   }
 }
 
-/// The matrices of the vendor's page "Getting started with native gates", phases and angles in turns.
+/// The matrices of the vendor's page "Getting started with native gates", phases and angles in turns. There the first qubit is the
+/// higher bit of an index, here the lower.
 TEST(IonqSubmission, native_gates_are_the_matrices_that_the_vendor_documents) {
   const Complex i(0, 1);
   const double p = 0.1;
@@ -79,7 +80,7 @@ TEST(IonqSubmission, native_gates_are_the_matrices_that_the_vendor_documents) {
   const Json ms = {{{"gate", "ms"}, {"targets", {0, 1}}, {"phases", {p, q}}, {"angle", 0.125}}};
   expect_matrix(
       ms,
-      {c, 0, 0, -i * e(-p - q) * s, 0, c, -i * e(q - p) * s, 0, 0, -i * e(p - q) * s, c, 0, -i * e(p + q) * s, 0, 0, c},
+      {c, 0, 0, -i * e(-p - q) * s, 0, c, -i * e(p - q) * s, 0, 0, -i * e(q - p) * s, c, 0, -i * e(p + q) * s, 0, 0, c},
       2);
   const double quarter = M_PI * 0.25;
   const Complex a = std::polar(1.0, -quarter);

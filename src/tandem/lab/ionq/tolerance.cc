@@ -9,9 +9,10 @@ namespace {
 using enum Tolerance;
 
 constexpr std::string_view kCirq = "cirq/";            // cirq-ionq 1.7.0
+constexpr std::string_view kRequests = "python-requests/";
 constexpr std::string_view kQiskit = "qiskit-ionq/";  // qiskit-ionq 1.1.1
 
-constexpr std::array<ToleranceRecord, 8> kTable = {{
+constexpr std::array<ToleranceRecord, 9> kTable = {{
     {kLang, kCirq, "POST /jobs with the member \"lang\": \"json\", which no schema has"},
     {kShotsAsText, kCirq, "POST /jobs with \"shots\" as text of digits"},
     {kAnyQpu, kCirq, "the backend \"qpu\" for whichever machine"},
@@ -19,6 +20,7 @@ constexpr std::array<ToleranceRecord, 8> kTable = {{
     {kNoNextOnLastPage, kCirq,
      "GET /jobs answers its last page without \"next\", which the schema wants and which it would follow for ever"},
     {kAnyQpu, kQiskit, "the backends \"qpu\" and \"qpu.qpu\" for whichever machine"},
+    {kAnyQpu, kRequests, "the same in GET /backends/qpu.qpu, which qiskit-ionq asks without its name"},
     {kSeedNull, kQiskit, "POST /jobs with \"noise\": {\"seed\": null} where no seed was given"},
     {kSessionOfEstimate, kQiskit, "GET /jobs/estimate with the parameter \"session\""},
 }};
