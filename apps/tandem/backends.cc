@@ -1,4 +1,6 @@
 #include "house.h"
+#include "tandem/base/text.h"
+#include "tandem/middleware/adapter/ionq/ionq.h"
 #include "tandem/middleware/adapter/labdevice/labdevice.h"
 #include "tandem/middleware/backend/local_backend.h"
 #include "tandem/middleware/remote/remote_backend.h"
@@ -9,12 +11,23 @@ namespace {
 
 /// A replay package holds the whole job and the raw results in base64: four times what a server may be set to take.
 constexpr std::uint64_t kServerAnswerBytesMax = 4ull << 30;
+constexpr std::chrono::seconds kIonqRequestTimeout{30};  // as long as the vendor's own client waits
 
-/// "http://127.0.0.1:9641" -> "127.0.0.1:9641": what the allow-list of the client compares.
+/// "https://host/path" -> "host:443": what the allow-list of the client compares.
 std::string host_and_port(const std::string& url) {
   const std::size_t scheme = url.find("://");
-  const std::string rest = scheme == std::string::npos ? url : url.substr(scheme + 3);
-  return rest.substr(0, rest.find('/'));
+  std::string rest = scheme == std::string::npos ? url : url.substr(scheme + 3);
+  rest = rest.substr(0, rest.find('/'));
+  const std::size_t colon = rest.rfind(':');
+  const bool has_port = colon != std::string::npos && rest.find(']', colon) == std::string::npos;
+  if (!has_port) rest += url.starts_with("https:") ? ":443" : ":80";
+  return rest;
+}
+
+/// No provider lives on this machine: an emulator answers there, and has to say so in each answer.
+bool is_loopback(const std::string& url) {
+  const std::string host = host_and_port(url);
+  return host.starts_with("127.") || host.starts_with("localhost:") || host.starts_with("[::1]:");
 }
 
 backend::BackendInfo absent_gpu() {
@@ -42,6 +55,31 @@ backend::BackendInfo absent_device() {
           .best_for = "rehearsing paid quantum work"};
 }
 
+/// What a backend behind a wire borrows.
+struct Borrowed {
+  remote::RemoteServices services;
+  Meter& meter;
+};
+
+Result<void> add_ionq(backend::BackendRegistry& out, const Settings& settings, const Borrowed& borrowed) {
+  const std::string url = settings.string("ionq.url");
+  if (url.empty()) return {};
+  for (const std::string_view name : split(settings.string("ionq.backends"), ',')) {
+    auto codec = ionq::make_codec({.backend = std::string(trim(name)), .emulated = is_loopback(url)});
+    if (!codec) {
+      return fail_at(settings.value("ionq.backends").source, errors::kBadSetting, "the setting 'ionq.backends': {}",
+                     codec.error().message);
+    }
+    remote::RemoteOptions options{.base_url = url,
+                                  .credential = settings.string("ionq.credential"),
+                                  .request_timeout = kIonqRequestTimeout,
+                                  .poll_interval = std::chrono::milliseconds(settings.integer("ionq.poll"))};
+    out.add(resilience::guard(remote::make_remote_backend(*std::move(codec), borrowed.services, std::move(options)),
+                              borrowed.services.clock, borrowed.services.log, borrowed.meter));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Http>> make_http(const Settings& settings, Machine& machine, Executor& executor,
@@ -49,8 +87,9 @@ Result<std::unique_ptr<Http>> make_http(const Settings& settings, Machine& machi
   client::ClientOptions options{
       .allow = servers, .proxy = settings.string("egress.proxy"), .ca_file = settings.string("egress.ca_file")};
   if (!servers.empty()) options.response_bytes_max = kServerAnswerBytesMax;
-  if (const std::string device = settings.string("lab.device_url"); !device.empty())
-    options.allow.push_back(host_and_port(device));
+  for (const char* name : {"lab.device_url", "ionq.url"}) {
+    if (const std::string url = settings.string(name); !url.empty()) options.allow.push_back(host_and_port(url));
+  }
   return client::CurlHttp::create(std::move(options), machine.clock, executor)
       .map([](std::unique_ptr<client::CurlHttp> http) { return std::unique_ptr<Http>(std::move(http)); });
 }
@@ -63,6 +102,14 @@ Result<std::unique_ptr<backend::BackendRegistry>> make_backends(const Settings& 
     out->add(backend::make_solver_backend(*solver, executor, machine.clock));
   out->add(backend::make_statevector_backend(executor, machine.clock, memory_limit(settings, machine.fs)));
   out->add(backend::make_absent_backend(absent_gpu(), "this build has no GPU module", machine.clock));
+  const Borrowed borrowed{.services = {.http = http,
+                                       .credentials = credentials,
+                                       .clock = machine.clock,
+                                       .executor = executor,
+                                       .rng = machine.rng,
+                                       .log = log},
+                          .meter = meter};
+  TANDEM_TRY(add_ionq(*out, settings, borrowed));
   const std::string device = settings.string("lab.device_url");
   if (device.empty()) {
     out->add(backend::make_absent_backend(
@@ -72,15 +119,9 @@ Result<std::unique_ptr<backend::BackendRegistry>> make_backends(const Settings& 
   }
   remote::RemoteOptions options{.base_url = device,
                                 .poll_interval = std::chrono::milliseconds(settings.integer("lab.device_poll"))};
-  out->add(resilience::guard(remote::make_remote_backend(labdevice::make_codec(),
-                                                         {.http = http,
-                                                          .credentials = credentials,
-                                                          .clock = machine.clock,
-                                                          .executor = executor,
-                                                          .rng = machine.rng,
-                                                          .log = log},
-                                                         std::move(options)),
-                             machine.clock, log, meter));
+  out->add(
+      resilience::guard(remote::make_remote_backend(labdevice::make_codec(), borrowed.services, std::move(options)),
+                        machine.clock, log, meter));
   return out;
 }
 

@@ -201,11 +201,25 @@ class Workplace:
             device.stop()
 
 
+    @contextlib.contextmanager
+    def ionq(self, *arguments, faults=None, clock_offset_ms=0, book="ionq.book", queue_ms=1):
+        """An emulated IonQ cloud; `url` is what the setting ionq.url takes."""
+        script = {"faults": faults or [], "clock_offset_ms": clock_offset_ms}
+        cloud = start(["emulate", "ionq", "--listen", "127.0.0.1:0", "--book", str(self.folder / book), "--queue-ms", str(queue_ms),
+                       "--faults", self.file("ionq_faults.json", script), *arguments], self.environment, r"at (https?://\S+),")
+        cloud.book = self.folder / book
+        cloud.url += "/v0.4"
+        try:
+            yield cloud
+        finally:
+            cloud.stop()
+
+
 class Process:
     def __init__(self, process, url, has_contract):
         self.process = process
         self.url = url
-        self.has_contract = has_contract  # else an emulated device, which has its own
+        self.has_contract = has_contract  # else an emulator, which has its own
 
     def stop(self, timeout=30):
         if self.process.poll() is None:

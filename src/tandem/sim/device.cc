@@ -66,9 +66,9 @@ class SimBackend final : public backend::Backend {
     TANDEM_TRY(ask(context));
     return device_.cancel(work);
   }
-  Result<backend::Reconciled> reconcile(std::string_view token, const backend::CallContext& context) override {
+  Result<backend::Reconciled> reconcile(const backend::LostWork& lost, const backend::CallContext& context) override {
     TANDEM_TRY(ask(context));
-    const auto handle = device_.find(token);
+    const auto handle = device_.find(lost.token);
     if (!handle) return backend::Reconciled{};
     return backend::Reconciled{.kind = backend::Reconciled::Kind::kFound, .handle = *handle};
   }

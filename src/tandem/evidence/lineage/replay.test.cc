@@ -45,7 +45,9 @@ class DecodeOnly final : public backend::Backend {
     return backend::WorkResult(std::move(out));
   }
   Result<void> cancel(const backend::WorkRef&, const backend::CallContext&) override { return touched(); }
-  Result<backend::Reconciled> reconcile(std::string_view, const backend::CallContext&) override { return touched(); }
+  Result<backend::Reconciled> reconcile(const backend::LostWork&, const backend::CallContext&) override {
+    return touched();
+  }
   Result<backend::Availability> availability(const backend::CallContext&) override { return touched(); }
   Result<std::optional<device::Calibration>> calibration(const backend::CallContext&) override { return touched(); }
   void forget(const backend::Handle&) override {}

@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tandem/base/assert.h"
+#include "tandem/base/rng.h"
 #include "tandem/hybrid/refine/refine.h"
 
 namespace tandem::refine {
@@ -21,6 +23,26 @@ SampleSet samples_of_counts(const result::Counts& counts, const problem::Bqm& bq
   return SampleSet::create(bqm.vartype(), bqm.num_variables(), std::move(samples));
 }
 
+/// Shots drawn here, where a backend computed the probabilities and drew none.
+result::Counts drawn(const result::Distribution& distribution, std::uint64_t shots, std::uint64_t seed) {
+  std::vector<double> below;  // sum of the probabilities up to each outcome, itself included
+  double sum = 0;
+  for (std::size_t i = 0; i < distribution.size(); ++i)
+    below.push_back(sum += std::max(0.0, distribution.probability(i)));
+  std::vector<std::uint64_t> counts(distribution.size());
+  Xoshiro256 rng(seed);
+  for (std::uint64_t shot = 0; shot < shots; ++shot) {
+    const auto found = std::upper_bound(below.begin(), below.end(), rng.uniform() * sum);
+    ++counts[std::min<std::size_t>(static_cast<std::size_t>(found - below.begin()), counts.size() - 1)];
+  }
+  std::vector<std::uint64_t> outcomes;
+  for (std::size_t i = 0; i < distribution.size(); ++i) {
+    const auto words = distribution.outcome(i);
+    outcomes.insert(outcomes.end(), words.begin(), words.end());
+  }
+  return result::Counts::from_histogram(distribution.num_bits(), outcomes, counts);
+}
+
 /// Energies are recomputed from the encoded model: no backend is believed.
 SampleSet rescored(const SampleSet& set, const problem::Bqm& bqm) {
   std::vector<Sample> samples;
@@ -30,19 +52,34 @@ SampleSet rescored(const SampleSet& set, const problem::Bqm& bqm) {
   return SampleSet::create(bqm.vartype(), bqm.num_variables(), std::move(samples));
 }
 
-/// Empty when the reply holds nothing usable; `why` says what was wrong.
-SampleSet samples_of(const hybrid::Reply& reply, const problem::Bqm& bqm, std::string& why) {
+/// Empty when the reply holds nothing usable; `detail` says what was wrong, or how the samples were made of it.
+SampleSet samples_of(const hybrid::Reply& reply, const Refinement& refinement, std::string& detail) {
+  const problem::Bqm& bqm = refinement.encoding.bqm;
   if (const auto* solve = std::get_if<backend::SolveResult>(&*reply.result))
     return rescored(solve->outcome.samples, bqm);
   const auto& program = std::get<backend::ProgramResult>(*reply.result);
-  if (program.pubs.size() != 1 || program.pubs.front().bindings.size() != 1 ||
-      !std::holds_alternative<result::Counts>(program.pubs.front().bindings.front())) {
-    why = "the backend answered something else than one set of counts";
+  if (program.pubs.size() != 1 || program.pubs.front().bindings.size() != 1) {
+    detail = "the backend answered something else than one result";
     return {};
   }
-  const result::Counts& counts = program.pubs.front().counts(0);
+  const result::BindingResult& binding = program.pubs.front().bindings.front();
+  result::Counts counts;
+  if (const auto* counted = std::get_if<result::Counts>(&binding)) {
+    counts = *counted;
+  } else if (const auto* computed = std::get_if<result::Distribution>(&binding)) {
+    const auto order = std::find_if(refinement.orders.begin(), refinement.orders.end(),
+                                    [&](const hybrid::Order& one) { return one.label == reply.label; });
+    TANDEM_ASSERT(order != refinement.orders.end());  // it is what the reply answers
+    const auto& asked = std::get<backend::ProgramWork>(order->work);
+    const std::uint64_t shots = asked.pubs.front().shots;
+    counts = drawn(*computed, shots, derive_seed(asked.seed, 0));
+    detail = fmt::format("{} shots drawn here from the probabilities that the backend computed", shots);
+  } else {
+    detail = "the backend answered something else than outcomes";
+    return {};
+  }
   if (counts.num_bits() < bqm.num_variables()) {
-    why = fmt::format("the backend answered {} bits for {} variables", counts.num_bits(), bqm.num_variables());
+    detail = fmt::format("the backend answered {} bits for {} variables", counts.num_bits(), bqm.num_variables());
     return {};
   }
   return samples_of_counts(counts, bqm);
@@ -121,7 +158,6 @@ std::pair<double, double> wilson_interval(double successes, double n) {
 }
 
 std::vector<ArmResult> grade(const Refinement& refinement, std::span<const hybrid::Reply> replies) {
-  const problem::Bqm& bqm = refinement.encoding.bqm;
   std::vector<ArmResult> out;
   std::optional<double> optimum;
   SampleSet random;
@@ -134,7 +170,7 @@ std::vector<ArmResult> grade(const Refinement& refinement, std::span<const hybri
                    .billed = reply.billed,
                    .elapsed_ms = reply.elapsed_ms};
     if (reply.result) {
-      arm.samples = samples_of(reply, bqm, arm.summary.detail);
+      arm.samples = samples_of(reply, refinement, arm.summary.detail);
     } else if (reply.error) {
       arm.summary.detail = reply.error->to_string();
     }

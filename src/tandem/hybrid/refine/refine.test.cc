@@ -107,6 +107,27 @@ TEST(Grade, an_answer_with_too_few_bits_is_a_failure_and_not_a_crash) {
   EXPECT_EQ(grade(small_refinement(), std::vector<hybrid::Reply>{reply})[0].summary.status, "failed");
 }
 
+/// A share of 0.75 of 4,000 shots is 3,000 +- 27.4; five standard errors are left by one seed in 1.7 million.
+TEST(Grade, a_distribution_is_drawn_from_in_the_open) {
+  Refinement refinement = small_refinement();
+  circuit::Pub asked{.circuit = circuit::Circuit::create(2, 2).value(), .shots = 4000};
+  asked.circuit.measure_all();
+  refinement.orders = {
+      {.label = "refine/0/qaoa@x", .backend = "x", .work = backend::ProgramWork{.pubs = {asked}, .seed = 5}}};
+  result::PubResult pub{.bindings = {*result::Distribution::create(2, {{"00", 0.25}, {"01", 0.75}, {"11", 0}}, false)}};
+  const hybrid::Reply reply{
+      .label = "refine/0/qaoa@x", .backend = "x", .result = backend::WorkResult(backend::ProgramResult{{pub}})};
+  const ArmResult arm = grade(refinement, std::vector<hybrid::Reply>{reply}).at(0);
+  EXPECT_EQ(arm.summary.status, "done");
+  EXPECT_THAT(arm.summary.detail, testing::HasSubstr("4000 shots drawn here from the probabilities"));
+  ASSERT_EQ(arm.samples.samples().size(), 2u);  // nothing is drawn of what has no probability
+  EXPECT_EQ(arm.samples.occurrences(), 4000u);
+  for (const result::Sample& sample : arm.samples.samples()) {
+    EXPECT_NEAR(static_cast<double>(sample.occurrences), sample.values[1] == 1 ? 3000 : 1000, 137);
+  }
+  EXPECT_EQ(arm.samples.document(), grade(refinement, std::vector<hybrid::Reply>{reply}).at(0).samples.document());
+}
+
 TEST(Prepare, every_sampling_arm_draws_the_same_number_of_samples) {
   const narrow::Core core{.statement = small(), .variables = {0, 1}, .incumbent = {0, 0}};
   const auto refinement = prepare(

@@ -103,7 +103,7 @@ struct Resource {
   std::string_view path;
   Operation operation;
 };
-constexpr std::array<Resource, kNumOperations> kResources = {{
+constexpr Resource kResources[] = {
     {"GET", "/v1/device", Operation::kDevice},
     {"GET", "/v1/calibration", Operation::kCalibration},
     {"POST", "/v1/jobs", Operation::kSubmit},
@@ -111,7 +111,12 @@ constexpr std::array<Resource, kNumOperations> kResources = {{
     {"GET", "/v1/jobs/{id}", Operation::kStatus},
     {"GET", "/v1/jobs/{id}/result", Operation::kResult},
     {"POST", "/v1/jobs/{id}/cancel", Operation::kCancel},
-}};
+};
+constexpr auto kOperations = [] {
+  std::array<Operation, std::size(kResources)> out{};
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = kResources[i].operation;
+  return out;
+}();
 
 /// The id in `path` when it has the form `pattern`; empty where the pattern has none.
 std::optional<std::string> match(std::string_view path, std::string_view pattern) {
@@ -134,6 +139,8 @@ std::optional<std::string> match(std::string_view path, std::string_view pattern
 HttpResponse problem(int status, std::string_view code, std::string_view detail) {
   return answer(status, {{"status", status}, {"code", code}, {"detail", detail}}, "application/problem+json");
 }
+
+std::span<const Operation> Api::operations() { return kOperations; }
 
 std::variant<Route, HttpResponse> Api::route(const server::ServerRequest& request) const {
   if (!options_.api_key.empty()) {
@@ -178,6 +185,8 @@ HttpResponse Api::handle(const Route& route, const server::ServerRequest& reques
     case Operation::kDevice:
       return describe();
     case Operation::kCalibration:
+    case Operation::kEstimate:  // no resource of this API
+    case Operation::kBill:
       break;
   }
   return answer(200, {{"calibration", device_.calibration().document()}});

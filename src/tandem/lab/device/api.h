@@ -4,12 +4,13 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 
 #include "tandem/base/http.h"
 #include "tandem/lab/device/device.h"
-#include "tandem/lab/device/fault_script.h"
+#include "tandem/lab/provider/fault_script.h"
 #include "tandem/net/server/server.h"
 
 namespace tandem::lab {
@@ -28,6 +29,8 @@ class Api {
  public:
   Api(Device& device, const DeviceOptions& options) : device_(device), options_(options) {}
 
+  /// What it has, and so what faults may happen to.
+  static std::span<const Operation> operations();
   /// The route of a request, or the refusal that it gets: 401, 404 or 405.
   std::variant<Route, HttpResponse> route(const server::ServerRequest& request) const;
   HttpResponse handle(const Route& route, const server::ServerRequest& request);

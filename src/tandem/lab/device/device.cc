@@ -10,8 +10,8 @@
 #include "tandem/base/text.h"
 #include "tandem/compute/noise/noise.h"
 #include "tandem/compute/statevector/pauli_basis.h"
-#include "tandem/lab/device/book.h"
 #include "tandem/lab/device/results.h"
+#include "tandem/lab/provider/book.h"
 
 namespace tandem::lab {
 namespace {
@@ -106,10 +106,10 @@ struct StoredJob {
 };
 
 struct Device::State : std::enable_shared_from_this<State> {
-  State(const DeviceOptions& with, DeviceSeams borrowed) : options(with), seams(borrowed) {}
+  State(const DeviceOptions& with, ProviderSeams borrowed) : options(with), seams(borrowed) {}
 
   DeviceOptions options;
-  DeviceSeams seams;
+  ProviderSeams seams;
   device::Calibration calibration;
   std::string handles;  ///< how ids begin; differs between books, so that no handle ever names other work
 
@@ -287,7 +287,7 @@ void Device::State::end(StoredJob& job, JobStatus status, std::string error, std
 
 Device::Device(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
-Result<std::unique_ptr<Device>> Device::open(const DeviceOptions& options, DeviceSeams seams) {
+Result<std::unique_ptr<Device>> Device::open(const DeviceOptions& options, ProviderSeams seams) {
   TANDEM_TRY(check_options(options));
   auto state = std::make_shared<State>(options, seams);
   TANDEM_TRY_ASSIGN(Book book, Book::open(seams.fs, options.book));

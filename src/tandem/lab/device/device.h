@@ -39,7 +39,7 @@ enum class CancelOutcome : std::uint8_t { kCancelled, kAsked, kEnded, kUnknown }
 class Device {
  public:
   /// Errors: those of Book; 1023 value_out_of_range - an option, or a book of a device with another seed or size.
-  static Result<std::unique_ptr<Device>> open(const DeviceOptions& options, DeviceSeams seams);
+  static Result<std::unique_ptr<Device>> open(const DeviceOptions& options, ProviderSeams seams);
   ~Device();
   Device(const Device&) = delete;
   Device& operator=(const Device&) = delete;

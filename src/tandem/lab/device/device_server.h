@@ -12,12 +12,9 @@
 #include <string>
 
 #include "tandem/base/clock.h"
-#include "tandem/base/executor.h"
-#include "tandem/base/fs.h"
-#include "tandem/base/log.h"
-#include "tandem/base/meter.h"
 #include "tandem/base/result.h"
-#include "tandem/lab/device/fault_script.h"
+#include "tandem/lab/provider/fault_script.h"
+#include "tandem/lab/provider/seams.h"
 #include "tandem/model/job/money.h"
 
 namespace tandem::lab {
@@ -40,22 +37,13 @@ struct DeviceOptions {
   std::uint64_t amplitude_updates_max = std::uint64_t{1} << 31;
 };
 
-/// What it borrows; all of it must outlive the server.
-struct DeviceSeams {
-  Executor& executor;
-  Clock& clock;
-  Fs& fs;
-  Log& log;
-  Meter& meter;
-};
-
 /// Threads: every method is safe to call concurrently.
 class DeviceServer {
  public:
   /// Reads the book (jobs that had ended are there again, accepted ones run again with the same outcome), then listens.
   /// Errors: 2010, 2011, 2012 as net/server; 1023 value_out_of_range - an option; 3003 store_damaged - a line of the book;
   ///         1045 lock_held - another device uses the book; those of Fs.
-  static Result<std::unique_ptr<DeviceServer>> start(DeviceOptions options, DeviceSeams seams);
+  static Result<std::unique_ptr<DeviceServer>> start(DeviceOptions options, ProviderSeams seams);
   virtual ~DeviceServer() = default;
   /// "127.0.0.1:43210"
   virtual const std::string& address() const = 0;

@@ -135,7 +135,13 @@ struct SubmitFailure {
 };
 ErrorClass class_of(const SubmitFailure& failure);
 
-/// What a lookup by token said.
+/// Work whose reply was lost.
+struct LostWork {
+  std::string_view token;
+  Timestamp sent_at;  ///< by our clock: it was not sent before
+};
+
+/// What a lookup said. kNotFound: the provider was seen as far back as the work may be, and it is not there.
 struct Reconciled {
   enum class Kind : std::uint8_t { kFound, kNotFound } kind = Kind::kNotFound;
   Handle handle;
@@ -172,8 +178,8 @@ class Backend {
   virtual Result<WorkResult> decode(const RawResult& raw, const Work& work) const = 0;
   /// Asks for the end; the answer is seen by poll. Idempotent. Never reaches work with another token.
   virtual Result<void> cancel(const WorkRef& work, const CallContext& context) = 0;
-  /// Looks a token up at the provider. Local backends answer kNotFound.
-  virtual Result<Reconciled> reconcile(std::string_view token, const CallContext& context) = 0;
+  /// Looks the work up at the provider. Local backends answer kNotFound.
+  virtual Result<Reconciled> reconcile(const LostWork& lost, const CallContext& context) = 0;
   virtual Result<Availability> availability(const CallContext& context) = 0;
   /// Empty for backends without one.
   virtual Result<std::optional<device::Calibration>> calibration(const CallContext& context) = 0;

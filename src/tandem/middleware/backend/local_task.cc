@@ -62,7 +62,7 @@ Result<void> LocalBackend::cancel(const WorkRef& work, const CallContext& /*cont
   return {};
 }
 
-Result<Reconciled> LocalBackend::reconcile(std::string_view /*token*/, const CallContext& /*context*/) {
+Result<Reconciled> LocalBackend::reconcile(const LostWork& /*lost*/, const CallContext& /*context*/) {
   return Reconciled{};  // local work dies with the process: there is never anything to find
 }
 

@@ -22,7 +22,7 @@ class LocalBackend : public Backend {
   Result<PollStatus> poll(const WorkRef& work, const CallContext& context) override;
   Result<RawResult> fetch(const WorkRef& work, const CallContext& context) override;
   Result<void> cancel(const WorkRef& work, const CallContext& context) override;
-  Result<Reconciled> reconcile(std::string_view token, const CallContext& context) override;
+  Result<Reconciled> reconcile(const LostWork& lost, const CallContext& context) override;
   Result<Availability> availability(const CallContext& context) override;
   Result<std::optional<device::Calibration>> calibration(const CallContext& context) override;
   void forget(const Handle& handle) override;

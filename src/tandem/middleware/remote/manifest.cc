@@ -29,13 +29,11 @@ Result<Enum> read_word(const ObjectReader& reader, std::string_view key, const s
 
 Result<void> read_limits(const ObjectReader& reader, Manifest& out) {
   TANDEM_TRY_ASSIGN(const ObjectReader limits, reader.object("limits"));
-  TANDEM_TRY(limits.allow_only({"qubits_max", "shots_max", "pubs_max", "request_bytes_max", "response_bytes_max"}));
-  TANDEM_TRY_ASSIGN(const std::int64_t qubits, limits.integer("qubits_max", 1, circuit::Circuit::kQubitsMax));
+  TANDEM_TRY(limits.allow_only({"shots_max", "pubs_max", "request_bytes_max", "response_bytes_max"}));
   TANDEM_TRY_ASSIGN(const std::int64_t shots, limits.integer("shots_max", 1, INT64_MAX));
   TANDEM_TRY_ASSIGN(const std::int64_t pubs, limits.integer("pubs_max", 1, INT32_MAX));
   TANDEM_TRY_ASSIGN(const std::int64_t request, limits.integer("request_bytes_max", 1, INT64_MAX));
   TANDEM_TRY_ASSIGN(const std::int64_t response, limits.integer("response_bytes_max", 1, INT64_MAX));
-  out.info.qubits_max = static_cast<std::uint32_t>(qubits);
   out.info.shots_max = static_cast<std::uint64_t>(shots);
   out.pubs_max = static_cast<std::size_t>(pubs);
   out.request_bytes_max = static_cast<std::uint64_t>(request);
@@ -76,34 +74,56 @@ Result<void> read_words(const ObjectReader& reader, Manifest& out) {
   return {};
 }
 
-Result<Manifest> read(const ObjectReader& reader) {
-  TANDEM_TRY(reader.allow_only({"adapter", "api_version", "backend", "name", "version", "vendor", "region", "tier",
-                                "access", "emulated", "metered", "best_for", "safety", "conformance", "limits", "price",
-                                "states", "errors"}));
+Result<void> read_backend(const ObjectReader& reader, backend::BackendInfo& out) {
+  TANDEM_TRY(reader.allow_only({"id", "name", "tier", "emulated", "metered", "best_for", "qubits_max"}));
+  TANDEM_TRY_ASSIGN(std::string id, reader.string("id"));
+  out.id = BackendId(std::move(id));
+  TANDEM_TRY_ASSIGN(out.name, reader.string("name"));
+  TANDEM_TRY_ASSIGN(const std::string tier, reader.string("tier"));
+  const auto known_tier = job::find_tier(tier);
+  if (!known_tier) return fail_at(reader.at("tier"), errors::kValueOutOfRange, "'{}' is not a tier", tier);
+  out.tier = *known_tier;
+  TANDEM_TRY_ASSIGN(out.emulated, reader.boolean_or("emulated", false));
+  TANDEM_TRY_ASSIGN(out.metered, reader.boolean_or("metered", true));
+  TANDEM_TRY_ASSIGN(out.best_for, reader.string("best_for"));
+  TANDEM_TRY_ASSIGN(const std::int64_t qubits, reader.integer("qubits_max", 1, circuit::Circuit::kQubitsMax));
+  out.qubits_max = static_cast<std::uint32_t>(qubits);
+  return {};
+}
+
+/// What the backends share.
+Result<Manifest> read_common(const ObjectReader& reader) {
+  TANDEM_TRY(reader.allow_only({"adapter", "api_version", "version", "vendor", "region", "access", "authorization", "backends", "safety",
+                                "conformance", "limits", "price", "states", "errors"}));
   Manifest out;
   TANDEM_TRY_ASSIGN(out.api_version, reader.string("api_version"));
-  TANDEM_TRY_ASSIGN(std::string id, reader.string("backend"));
-  out.info.id = BackendId(std::move(id));
-  TANDEM_TRY_ASSIGN(out.info.name, reader.string("name"));
+  TANDEM_TRY_ASSIGN(out.authorization, reader.string("authorization"));
   TANDEM_TRY_ASSIGN(out.info.version, reader.string("version"));
   TANDEM_TRY_ASSIGN(const std::string adapter, reader.string_or("adapter", ""));
   TANDEM_TRY_ASSIGN(out.info.vendor, reader.string_or("vendor", adapter));
   TANDEM_TRY_ASSIGN(out.info.region, reader.string_or("region", ""));
-  TANDEM_TRY_ASSIGN(const std::string tier, reader.string("tier"));
   TANDEM_TRY_ASSIGN(const std::string access, reader.string("access"));
-  const auto known_tier = job::find_tier(tier);
   const auto known_access = job::find_access(access);
-  if (!known_tier) return fail_at("/tier", errors::kValueOutOfRange, "'{}' is not a tier", tier);
   if (!known_access) return fail_at("/access", errors::kValueOutOfRange, "'{}' is not an access", access);
-  out.info.tier = *known_tier;
   out.info.access = *known_access;
-  TANDEM_TRY_ASSIGN(out.info.emulated, reader.boolean_or("emulated", false));
-  TANDEM_TRY_ASSIGN(out.info.metered, reader.boolean_or("metered", true));
-  TANDEM_TRY_ASSIGN(out.info.best_for, reader.string("best_for"));
   out.info.takes_program = true;
   TANDEM_TRY(read_limits(reader, out));
   TANDEM_TRY(read_notes(reader, out));
   TANDEM_TRY(read_words(reader, out));
+  return out;
+}
+
+Result<std::vector<Manifest>> read(const ObjectReader& reader) {
+  TANDEM_TRY_ASSIGN(const Manifest common, read_common(reader));
+  TANDEM_TRY_ASSIGN(const Json* backends, reader.array("backends"));
+  if (backends->empty()) return fail_at(reader.at("backends"), errors::kValueOutOfRange, "name at least one backend");
+  std::vector<Manifest> out;
+  for (const Json& entry : *backends) {
+    TANDEM_TRY_ASSIGN(const ObjectReader one,
+                      ObjectReader::create(entry, fmt::format("{}/{}", reader.at("backends"), out.size())));
+    out.push_back(common);
+    TANDEM_TRY(read_backend(one, out.back().info));
+  }
   return out;
 }
 
@@ -155,7 +175,7 @@ bool surely_not_accepted(Verdict verdict) {
   return false;
 }
 
-Result<Manifest> Manifest::parse(std::string_view yaml, std::string_view name) {
+Result<std::vector<Manifest>> Manifest::parse(std::string_view yaml, std::string_view name) {
   TANDEM_TRY_ASSIGN(const LocatedJson document, parse_yaml(yaml, name));
   const auto place = [&](Error error) {
     if (!error.place.empty()) error.place = document.place_of(error.place);

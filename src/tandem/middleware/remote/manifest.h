@@ -8,6 +8,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tandem/base/result.h"
 #include "tandem/middleware/backend/backend.h"
@@ -34,9 +35,11 @@ backend::ErrorClass class_of(Verdict verdict, Asked asked);
 /// A submission answered like this was surely not accepted. All else leaves doubt.
 bool surely_not_accepted(Verdict verdict);
 
+/// Of one backend of the provider.
 struct Manifest {
   backend::BackendInfo info;  ///< limits as long as the provider was not asked
   std::string api_version;
+  std::string authorization;  ///< scheme of the header Authorization, before the secret: "Bearer"
   std::string safety_note;  ///< why that class
   std::string conformance_note;  ///< what the level rests on
   std::string price_source;
@@ -47,8 +50,10 @@ struct Manifest {
   std::map<std::string, backend::WorkState, std::less<>> states;  ///< the provider's words
   std::map<int, Verdict> errors;  ///< HTTP status -> verdict; others: 5xx and 408 transient, else garbage
 
-  /// Errors: those of the YAML reader and of ObjectReader; 1023 value_out_of_range - an unknown word or a status that is none.
-  static Result<Manifest> parse(std::string_view yaml, std::string_view name);
+  /// One a backend, in the order of the file.
+  /// Errors: those of the YAML reader and of ObjectReader; 1023 value_out_of_range - an unknown word, a status that is none, or no
+  ///         backend.
+  static Result<std::vector<Manifest>> parse(std::string_view yaml, std::string_view name);
   /// By the status alone.
   Verdict verdict_of(int status) const;
 };

@@ -12,17 +12,15 @@ using testing::HasSubstr;
 
 constexpr std::string_view kGood = R"(adapter: test
 api_version: "4"
-backend: test.device
-name: a device
 version: "2"
-tier: qpu
 access: cloud
-emulated: false
-metered: true
-best_for: tests
+authorization: Bearer
+backends:
+  - {id: test.device, name: a device, tier: qpu, emulated: false, metered: true, best_for: tests, qubits_max: 7}
+  - {id: test.simulator, name: a simulator, tier: simulator, metered: false, best_for: trials, qubits_max: 9}
 safety: {class: C, note: echoes}
 conformance: {level: L1, note: schema of 2026-01}
-limits: {qubits_max: 7, shots_max: 100, pubs_max: 3, request_bytes_max: 1000, response_bytes_max: 2000}
+limits: {shots_max: 100, pubs_max: 3, request_bytes_max: 1000, response_bytes_max: 2000}
 price: {source: a page, note: per shot}
 states: {waiting: queued, done: succeeded}
 errors: {"402": forbidden, "503": unavailable}
@@ -35,8 +33,9 @@ std::string with(std::string_view from, std::string_view to) {
 }
 
 TEST(Manifest, carries_what_the_file_says) {
-  const auto manifest = Manifest::parse(kGood, "adapter.yaml");
-  ASSERT_THAT(manifest, Succeeds());
+  const auto manifests = Manifest::parse(kGood, "adapter.yaml");
+  ASSERT_THAT(manifests, Succeeds());
+  const Manifest* const manifest = &manifests->front();
   EXPECT_EQ(manifest->info.id, BackendId("test.device"));
   EXPECT_EQ(manifest->info.tier, job::Tier::kQpu);
   EXPECT_EQ(manifest->info.access, job::Access::kCloud);
@@ -48,11 +47,19 @@ TEST(Manifest, carries_what_the_file_says) {
   EXPECT_EQ(manifest->info.shots_max, 100u);
   EXPECT_EQ(manifest->pubs_max, 3u);
   EXPECT_EQ(manifest->states.at("waiting"), backend::WorkState::kQueued);
+  EXPECT_EQ(manifest->authorization, "Bearer");
+  ASSERT_EQ(manifests->size(), 2u);
+  EXPECT_EQ(manifests->back().info.id, BackendId("test.simulator"));
+  EXPECT_EQ(manifests->back().info.tier, job::Tier::kSimulator);
+  EXPECT_FALSE(manifests->back().info.metered);
+  EXPECT_EQ(manifests->back().info.qubits_max, 9u);
+  EXPECT_EQ(manifests->back().info.safety, backend::SubmitSafety::kC);  // what stands for all
 }
 
 TEST(Manifest, a_status_that_the_file_does_not_name_is_judged_by_its_class) {
-  const auto manifest = Manifest::parse(kGood, "adapter.yaml");
-  ASSERT_THAT(manifest, Succeeds());
+  const auto manifests = Manifest::parse(kGood, "adapter.yaml");
+  ASSERT_THAT(manifests, Succeeds());
+  const Manifest* const manifest = &manifests->front();
   const std::pair<int, Verdict> cases[] = {
       {200, Verdict::kOk},        {201, Verdict::kOk},        {402, Verdict::kForbidden}, {503, Verdict::kUnavailable},
       {500, Verdict::kTransient}, {504, Verdict::kTransient}, {408, Verdict::kTransient}, {302, Verdict::kGarbage},
@@ -99,12 +106,12 @@ TEST(Manifest, mistakes_are_reported_with_their_place) {
     ErrorNumber number;
   };
   const Case cases[] = {
-      {with("tier: qpu", "tier: abacus"), "adapter.yaml:6:7", errors::kValueOutOfRange},
-      {with("class: C", "class: E"), "adapter.yaml:11:17", errors::kValueOutOfRange},
-      {with("qubits_max: 7", "qubits_max: 0"), "adapter.yaml:13:22", errors::kValueOutOfRange},
-      {with("\"402\": forbidden", "\"42\": forbidden"), "adapter.yaml:16:16", errors::kValueOutOfRange},
-      {with("waiting: queued", "waiting: asleep"), "adapter.yaml:15:19", errors::kValueOutOfRange},
-      {with("pubs_max: 3, ", ""), "adapter.yaml:13:9", errors::kMissingKey},
+      {with("tier: qpu", "tier: abacus"), "adapter.yaml:7:45", errors::kValueOutOfRange},
+      {with("class: C", "class: E"), "adapter.yaml:9:17", errors::kValueOutOfRange},
+      {with("qubits_max: 7", "qubits_max: 0"), "adapter.yaml:7:111", errors::kValueOutOfRange},
+      {with("\"402\": forbidden", "\"42\": forbidden"), "adapter.yaml:14:16", errors::kValueOutOfRange},
+      {with("waiting: queued", "waiting: asleep"), "adapter.yaml:13:19", errors::kValueOutOfRange},
+      {with("pubs_max: 3, ", ""), "adapter.yaml:11:9", errors::kMissingKey},
   };
   for (const Case& c : cases) {
     EXPECT_THAT(Manifest::parse(c.text, "adapter.yaml"), FailsAt(c.place, c.number)) << c.text;

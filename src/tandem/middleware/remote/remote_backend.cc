@@ -15,6 +15,7 @@ using backend::CallContext;
 using backend::Handle;
 using backend::SubmitFailure;
 using backend::WorkRef;
+using backend::WorkState;
 using std::chrono::nanoseconds;
 
 ErrorNumber number_of(Verdict verdict) {
@@ -41,6 +42,9 @@ ErrorNumber number_of(Verdict verdict) {
   return errors::kBackendRefused;
 }
 
+/// Of one lookup: more jobs than anybody submits while one of them is in doubt.
+constexpr std::size_t kLookupPagesMax = 400;
+
 /// Our own rules said no, which no second try changes; or the other side is not who it should be. Their numbers say so.
 bool is_ours_to_mend(const Error& error) {
   return error.number == errors::kEgressRefused || error.number == errors::kTlsFailed;
@@ -61,7 +65,10 @@ class RemoteBackend final : public backend::Backend {
   Result<backend::Quote> quote(const backend::Work& work, const CallContext& context) override {
     TANDEM_TRY_ASSIGN(const DeviceFacts facts, facts_not_older_than(options_.facts_max_age, context));
     TANDEM_TRY(codec_->validate(work, &facts));
-    return codec_->quote(work, facts);
+    const auto question = codec_->encode_estimate(work);
+    if (!question) return codec_->quote(work, facts, Bytes());
+    return read(*question, "the question for a price", context,
+                [&](const HttpResponse& response) { return codec_->quote(work, facts, response.body); });
   }
 
   tl::expected<Handle, SubmitFailure> submit(const backend::Work& work, std::string_view token,
@@ -98,6 +105,10 @@ class RemoteBackend final : public backend::Backend {
     TANDEM_TRY_ASSIGN(auto status,
                       read(codec_->encode_poll(work.handle), "the status of " + work.handle, context,
                            [&](const HttpResponse& response) { return codec_->decode_poll(response.body, work); }));
+    const bool without_result = status.state == WorkState::kFailed || status.state == WorkState::kCancelled;
+    if (without_result && !status.billed) {
+      TANDEM_TRY_ASSIGN(status.billed, bill(work, context));
+    }
     status.poll_again = options_.poll_interval;
     status.detail = printable(status.detail, kProviderWordsBytesMax);
     return status;
@@ -105,17 +116,28 @@ class RemoteBackend final : public backend::Backend {
 
   /// Status first, for bill and calibration: of the result only its owner is looked at before it is stored.
   Result<backend::RawResult> fetch(const WorkRef& work, const CallContext& context) override {
-    TANDEM_TRY_ASSIGN(auto raw,
-                      read(codec_->encode_poll(work.handle), "the status of " + work.handle, context,
-                           [&](const HttpResponse& response) { return codec_->decode_receipt(response.body, work); }));
-    TANDEM_TRY_ASSIGN(auto response, read(codec_->encode_fetch(work.handle), "the result of " + work.handle, context,
+    Bytes status;
+    TANDEM_TRY_ASSIGN(auto raw, read(codec_->encode_poll(work.handle), "the status of " + work.handle, context,
+                                     [&](const HttpResponse& response) {
+                                       status = response.body;
+                                       return codec_->decode_receipt(status, work);
+                                     }));
+    if (codec_->encode_bill(work.handle)) {
+      TANDEM_TRY_ASSIGN(const auto billed, bill(work, context));
+      if (!billed) {
+        return fail(errors::kResultNotReady, "{} has not made out the bill of {} yet", info().id.value, work.handle);
+      }
+      raw.billed = *billed;
+    }
+    TANDEM_TRY_ASSIGN(HttpRequest request, codec_->encode_fetch(work.handle, status));
+    TANDEM_TRY_ASSIGN(auto response, read(std::move(request), "the result of " + work.handle, context,
                                           [](const HttpResponse& whole) { return Result<HttpResponse>(whole); }));
     if (codec_->is_foreign_result(response.body, work)) {
       return fail(errors::kUnknownHandle, "{} answered the result of {} with that of other work", info().id.value,
                   work.handle);
     }
     raw.bytes = std::move(response.body);
-    raw.media_type = header_value(response.headers, "Content-Type");
+    if (raw.media_type.empty()) raw.media_type = header_value(response.headers, "Content-Type");
     return raw;
   }
 
@@ -133,9 +155,18 @@ class RemoteBackend final : public backend::Backend {
     return {};
   }
 
-  Result<backend::Reconciled> reconcile(std::string_view token, const CallContext& context) override {
-    return read(codec_->encode_lookup(token), fmt::format("the lookup of {}", token), context,
-                [&](const HttpResponse& response) { return codec_->decode_lookup(response.body, token); });
+  /// Not found is said only when every page was seen on which the work may stand.
+  Result<backend::Reconciled> reconcile(const backend::LostWork& lost, const CallContext& context) override {
+    std::string page;
+    for (std::size_t pages = 0; pages < kLookupPagesMax; ++pages) {
+      TANDEM_TRY_ASSIGN(auto seen,
+                        read(codec_->encode_lookup(lost, page), fmt::format("the lookup of {}", lost.token), context,
+                             [&](const HttpResponse& response) { return codec_->decode_lookup(response.body, lost); }));
+      if (seen.found.kind == backend::Reconciled::Kind::kFound || !seen.next) return std::move(seen.found);
+      page = *std::move(seen.next);
+    }
+    return fail(errors::kBackendUnavailable, "{} has more than {} pages of jobs that are younger than {}",
+                info().id.value, kLookupPagesMax, lost.token);
   }
 
   Result<backend::Availability> availability(const CallContext& context) override {
@@ -148,10 +179,10 @@ class RemoteBackend final : public backend::Backend {
   }
 
   Result<std::optional<device::Calibration>> calibration(const CallContext& context) override {
-    TANDEM_TRY_ASSIGN(auto calibration,
-                      read(codec_->encode_calibration(), "the calibration", context,
-                           [&](const HttpResponse& response) { return codec_->decode_calibration(response.body); }));
-    return std::optional<device::Calibration>(std::move(calibration));
+    const auto question = codec_->encode_calibration();
+    if (!question) return std::optional<device::Calibration>();
+    return read(*question, "the calibration", context,
+                [&](const HttpResponse& response) { return codec_->decode_calibration(response.body); });
   }
 
   void forget(const Handle&) override {}  // nothing is kept for a handle here
@@ -181,6 +212,14 @@ class RemoteBackend final : public backend::Backend {
     return facts;
   }
 
+  /// Of work that has ended. Empty: not made out yet.
+  Result<std::optional<job::Money>> bill(const WorkRef& work, const CallContext& context) {
+    const auto question = codec_->encode_bill(work.handle);
+    if (!question) return std::optional<job::Money>();
+    return read(*question, "the bill of " + work.handle, context,
+                [&](const HttpResponse& response) { return codec_->decode_bill(response.body); });
+  }
+
   Deadline exchange_deadline(const CallContext& context) const {
     return Deadline(std::min(context.deadline.at(), services_.clock.monotonic() + options_.request_timeout));
   }
@@ -191,7 +230,7 @@ class RemoteBackend final : public backend::Backend {
     request.headers.emplace_back("Accept", "application/json");
     if (options_.credential.empty()) return {};
     TANDEM_TRY_ASSIGN(const Secret secret, services_.credentials.get(options_.credential));
-    request.headers.emplace_back("Authorization", "Bearer " + secret.reveal());
+    request.headers.emplace_back("Authorization", codec_->manifest().authorization + " " + secret.reveal());
     return {};
   }
 
@@ -202,6 +241,12 @@ class RemoteBackend final : public backend::Backend {
                                     codec_->manifest().response_bytes_max)};
     }
     Classified said = codec_->classify(response);
+    const bool says_emulated = header_value(response.headers, kEmulatedHeader) == "true";
+    if (said.verdict == Verdict::kOk && says_emulated != info().emulated) {
+      return {.verdict = Verdict::kGarbage,
+              .detail = says_emulated ? "an emulator answers where a real device is expected"
+                                      : "this is no answer of an emulator, and an emulator is expected"};
+    }
     said.detail = printable(said.detail, kProviderWordsBytesMax);
     return said;
   }

@@ -24,7 +24,7 @@ inline constexpr std::size_t kProviderWordsBytesMax = 1000;
 
 struct RemoteOptions {
   std::string base_url;  ///< "http://127.0.0.1:9641"
-  std::string credential;  ///< reference, sent as a bearer token; empty: none
+  std::string credential;  ///< reference, sent as Manifest::authorization says; empty: none
   std::chrono::milliseconds request_timeout{5000};  ///< of one exchange, within the caller's deadline
   std::chrono::milliseconds poll_interval{50};  ///< setting lab.device_poll for the emulated device
   std::chrono::milliseconds facts_max_age{2000};  ///< prices and limits older than this are asked for again

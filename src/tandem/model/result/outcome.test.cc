@@ -86,12 +86,16 @@ TEST(Expectation, document_reads_back) {
   EXPECT_EQ(Expectation::parse(expectation.document(), "").value(), expectation);
 }
 
-TEST(PubResult, document_reads_back_for_both_kinds) {
+TEST(PubResult, document_reads_back_for_every_kind) {
   PubResult counts;
   counts.bindings.emplace_back(Counts::create(2, {{"10", 3}}).value());
   counts.bindings.emplace_back(Counts::create(2, {{"01", 4}}).value());
   EXPECT_EQ(PubResult::parse(counts.document(), "").value(), counts);
   EXPECT_EQ(counts.counts(1).count(0), 4u);
+  PubResult distribution;
+  distribution.bindings = {*Distribution::create(2, {{"01", 0.25}, {"11", 0.75}}, false)};
+  EXPECT_EQ(PubResult::parse(distribution.document(), "").value(), distribution);
+
   PubResult expectations;
   expectations.bindings.emplace_back(Expectations{{.value = 1}, {.value = 2, .standard_error = 0.5, .shots = 9}});
   EXPECT_EQ(PubResult::parse(expectations.document(), "").value(), expectations);

@@ -12,6 +12,11 @@ const Counts& PubResult::counts(std::size_t binding) const {
   return std::get<Counts>(bindings[binding]);
 }
 
+const Distribution& PubResult::distribution(std::size_t binding) const {
+  TANDEM_ASSERT(binding < bindings.size() && std::holds_alternative<Distribution>(bindings[binding]));
+  return std::get<Distribution>(bindings[binding]);
+}
+
 const Expectations& PubResult::expectations(std::size_t binding) const {
   TANDEM_ASSERT(binding < bindings.size() && std::holds_alternative<Expectations>(bindings[binding]));
   return std::get<Expectations>(bindings[binding]);
@@ -22,6 +27,10 @@ Json PubResult::document() const {
   for (const BindingResult& binding : bindings) {
     if (const auto* counts = std::get_if<Counts>(&binding)) {
       items.push_back(counts->document());
+      continue;
+    }
+    if (const auto* distribution = std::get_if<Distribution>(&binding)) {
+      items.push_back(distribution->document());
       continue;
     }
     Json values = Json::array();
@@ -48,6 +57,11 @@ Result<PubResult> PubResult::parse(const Json& document, const std::string& poin
     if (kind == "counts") {
       TANDEM_TRY_ASSIGN(Counts counts, Counts::parse(item, place));
       result.bindings.emplace_back(std::move(counts));
+      continue;
+    }
+    if (kind == "distribution") {
+      TANDEM_TRY_ASSIGN(Distribution distribution, Distribution::parse(item, place));
+      result.bindings.emplace_back(std::move(distribution));
       continue;
     }
     TANDEM_TRY_ASSIGN(const ObjectReader inner, open_kind(item, place, "expectations"));

@@ -17,8 +17,9 @@ namespace tandem::result {
 /// One expectation an observable of the PUB, in its order.
 using Expectations = std::vector<Expectation>;
 
-/// The result of one row of parameter values: counts when the PUB has no observables, else expectations.
-using BindingResult = std::variant<Counts, Expectations>;
+/// The result of one row of parameter values: when the PUB has no observables counts, or, of a backend that computes and draws no
+/// shots, a distribution; else expectations.
+using BindingResult = std::variant<Counts, Distribution, Expectations>;
 
 /// Shapes: bindings has circuit::Pub::num_bindings() entries, in the order of the PUB, all of the same kind.
 /// Threads: a plain value.
@@ -26,9 +27,10 @@ struct PubResult {
   std::vector<BindingResult> bindings{};
 
   const Counts& counts(std::size_t binding) const;  ///< asserts that the binding holds counts
+  const Distribution& distribution(std::size_t binding) const;  ///< asserts that the binding holds a distribution
   const Expectations& expectations(std::size_t binding) const;  ///< asserts that the binding holds expectations
 
-  /// {"kind":"pub_result","bindings":[{"kind":"counts",...} | {"kind":"expectations","values":[{...}]}]}
+  /// {"kind":"pub_result","bindings":[{"kind":"counts",...} | {"kind":"distribution",...} | {"kind":"expectations","values":[{...}]}]}
   Json document() const;
   /// Errors: those of ObjectReader and of the parts; 1023 value_out_of_range - another kind, kinds mixed,
   /// more than circuit::Pub::kBindingsMax bindings.

@@ -10,12 +10,13 @@
 #include <boost/beast/http/parser.hpp>
 
 #include <algorithm>
-#include <array>
 #include <optional>
 
 #include "tandem/base/assert.h"
 #include "tandem/net/server/collected_body.h"
 #include "tandem/net/server/listen_address.h"
+#include "tandem/net/server/outgoing.h"
+#include "tandem/net/server/socket.h"
 #include "tandem/net/server/stream_buffer.h"
 #include "tandem/net/server/target.h"
 
@@ -47,7 +48,7 @@ std::string_view view(boost::beast::string_view text) { return {text.data(), tex
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   Connection(std::shared_ptr<Core> core, Loop& loop, tcp::socket socket, Admission admission)
-      : core_(std::move(core)), loop_(loop), socket_(std::move(socket)), admission_(admission) {}
+      : core_(std::move(core)), loop_(loop), socket_(std::move(socket), core_->tls.get()), admission_(admission) {}
 
   void start();
   void on_tick(Instant now);
@@ -69,6 +70,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
  private:
   enum class State : std::uint8_t {
+    kHandshaking,
     kIdle,
     kHead,
     kBody,
@@ -83,6 +85,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   Instant now() const { return core_->seams.clock.monotonic(); }
   bool must_go() const { return core_->stopping.load(std::memory_order_relaxed); }
+  void begin();
   void next_request();
   void read();
   void on_read(error_code ec, std::size_t count);
@@ -96,13 +99,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void refuse(error_code ec);
   void write(std::string first, SharedBytes second, std::string_view last, Step next);
   void write_some();
-  std::array<asio::const_buffer, 3> unwritten() const;
   void on_write(error_code ec, std::size_t count);
   void finish();
 
   std::shared_ptr<Core> core_;  // first: the socket below must not outlive its io_context
   Loop& loop_;
-  tcp::socket socket_;
+  Socket socket_;
   Admission admission_;
   State state_ = State::kIdle;
   Instant deadline_ = kNever;
@@ -121,10 +123,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool keep_alive_ = false;
   bool unread_ = false;  ///< the client may still be sending what nobody will read
 
-  std::string out_first_;
-  SharedBytes out_second_;     ///< may be null
-  std::string_view out_last_;  ///< a constant
-  std::size_t out_written_ = 0;
+  Outgoing out_;
   bool writing_ = false;
   Step after_write_ = nullptr;
 
@@ -207,12 +206,22 @@ class ConnectionResponder final : public Responder {
 
 void Connection::start() {
   error_code ec;
-  const tcp::endpoint remote = socket_.remote_endpoint(ec);
+  const tcp::endpoint remote = socket_.tcp().remote_endpoint(ec);
   if (ec) return;  // gone already
   peer_ = format_address(remote.address().to_string(), remote.port());
-  socket_.set_option(tcp::no_delay(true), ec);
+  socket_.tcp().set_option(tcp::no_delay(true), ec);
   loop_.connections.emplace(this, shared_from_this());
   ++(admission_ == Admission::kAdmitted ? core_->connections : core_->overloaded);
+  if (!socket_.is_secure()) return begin();
+  state_ = State::kHandshaking;
+  deadline_ = now() + core_->options.request_timeout;
+  socket_.handshake([self = shared_from_this()](error_code failed) {
+    if (self->state_ != State::kClosed) failed ? self->close() : self->begin();
+  });
+}
+
+/// What is said on the connection is HTTP from here on.
+void Connection::begin() {
   if (admission_ == Admission::kOverloaded) {
     refuse(make_error(errors::kServerOverloaded, "all {} connections are in use, try again in a second",
                       core_->options.connections_max));
@@ -225,7 +234,7 @@ void Connection::close() {
   if (state_ == State::kClosed) return;
   state_ = State::kClosed;
   error_code ignored;
-  socket_.close(ignored);
+  socket_.tcp().close(ignored);
   if (stream_) {
     for (Task& task : stream_->end()) Core::run(core_, Core::Kind::kMustRun, std::move(task));
     stream_.reset();
@@ -248,7 +257,7 @@ void Connection::on_tick(Instant time) {
 void Connection::on_ending(Ending ending) {
   error_code ec;
   // A request that stands in the socket's buffer counts as having come before the end.
-  const bool idle = state_ == State::kIdle && socket_.available(ec) == 0;
+  const bool idle = state_ == State::kHandshaking || (state_ == State::kIdle && socket_.tcp().available(ec) == 0);
   if (idle || ending == Ending::kEverything) {
     close();
   } else if (ending == Ending::kStreams && stream_) {
@@ -281,8 +290,8 @@ void Connection::read() {
   if (reading_) return;
   reading_ = true;
   const std::size_t count = state_ == State::kBody ? kBodyReadBytes : kHeadReadBytes;
-  socket_.async_read_some(in_.prepare(count),
-                          [self = shared_from_this()](error_code ec, std::size_t n) { self->on_read(ec, n); });
+  socket_.read_some(in_.prepare(count),
+                    [self = shared_from_this()](error_code ec, std::size_t n) { self->on_read(ec, n); });
 }
 
 void Connection::on_read(error_code ec, std::size_t count) {
@@ -303,7 +312,9 @@ void Connection::on_read(error_code ec, std::size_t count) {
       // What arrives is dropped; all that matters is when the client goes. A cancelled read belongs to a request given
       // up before.
       if (ec && ec != asio::error::operation_aborted) return close();
+      if (socket_.is_secure() && state_ == State::kLingering) return;  // finish() waits for the client's last word
       return read();
+    case State::kHandshaking:
     case State::kContinuing:
     case State::kHandling:
     case State::kAnswering:
@@ -420,7 +431,7 @@ void Connection::refuse(const Error& error) {
   unread_ = true;
   if (reading_) {
     error_code ignored;
-    socket_.cancel(ignored);
+    socket_.tcp().cancel(ignored);
   }
   HttpResponse response = core_->error_body(error);
   if (response.status == 503) response.headers.emplace_back("Retry-After", "1");
@@ -449,10 +460,7 @@ void Connection::answer(HttpResponse response) {
 }
 
 void Connection::write(std::string first, SharedBytes second, std::string_view last, Step next) {
-  out_first_ = std::move(first);
-  out_second_ = std::move(second);
-  out_last_ = last;
-  out_written_ = 0;
+  out_.set(std::move(first), std::move(second), last);
   after_write_ = next;
   writing_ = true;
   write_some();
@@ -462,43 +470,34 @@ void Connection::write_some() {
   deadline_ =
       now() +
       core_->options.request_timeout;  // renewed by progress: a large answer may take long, a stalled client not
-  socket_.async_write_some(unwritten(),
-                           [self = shared_from_this()](error_code ec, std::size_t n) { self->on_write(ec, n); });
-}
-
-std::array<asio::const_buffer, 3> Connection::unwritten() const {
-  std::array<asio::const_buffer, 3> out = {asio::buffer(out_first_), {}, asio::buffer(out_last_)};
-  if (out_second_ != nullptr) out[1] = asio::buffer(*out_second_);
-  std::size_t written = out_written_;
-  for (asio::const_buffer& part : out) {
-    const std::size_t here = std::min(written, part.size());
-    part += here;
-    written -= here;
-  }
-  return out;
+  socket_.write_some(out_.unwritten(),
+                     [self = shared_from_this()](error_code ec, std::size_t n) { self->on_write(ec, n); });
 }
 
 void Connection::on_write(error_code ec, std::size_t count) {
   if (state_ == State::kClosed) return;
   if (ec) return close();
-  out_written_ += count;
-  if (asio::buffer_size(unwritten()) > 0) return write_some();
+  out_.advance(count);
+  if (!out_.done()) return write_some();
   writing_ = false;
   deadline_ = kNever;
-  out_first_.clear();
-  out_second_.reset();
-  out_last_ = {};
+  out_.clear();
   (this->*after_write_)();
 }
 
 void Connection::finish() {
   error_code ignored;
+  if (socket_.is_secure()) {
+    state_ = State::kLingering;
+    deadline_ = now() + std::min<std::chrono::nanoseconds>(kLinger, core_->options.request_timeout);
+    return socket_.say_goodbye([self = shared_from_this()](error_code) { self->close(); });
+  }
   if (!unread_ && in_.size() == 0) {
-    socket_.shutdown(tcp::socket::shutdown_both, ignored);
+    socket_.tcp().shutdown(tcp::socket::shutdown_both, ignored);
     return close();
   }
   // Closing with unread bytes resets the connection, and the client could lose the answer: RFC 9112 9.6.
-  socket_.shutdown(tcp::socket::shutdown_send, ignored);
+  socket_.tcp().shutdown(tcp::socket::shutdown_send, ignored);
   state_ = State::kLingering;
   in_.clear();
   deadline_ = now() + std::min<std::chrono::nanoseconds>(kLinger, core_->options.request_timeout);

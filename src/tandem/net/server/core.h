@@ -43,13 +43,14 @@ class Loop {
 
 struct Core {
   Core(ServerOptions with, HostSet named, Handler handle, ErrorBody on_error, ServerSeams borrowed,
-       std::vector<std::unique_ptr<Loop>> run_on)
+       std::vector<std::unique_ptr<Loop>> run_on, std::shared_ptr<asio::ssl::context> secured_by)
       : options(std::move(with)),
         hosts(std::move(named)),
         handler(std::move(handle)),
         error_body(std::move(on_error)),
         seams(borrowed),
-        loops(std::move(run_on)) {}
+        loops(std::move(run_on)),
+        tls(std::move(secured_by)) {}
 
   ServerOptions options;
   HostSet hosts;
@@ -57,6 +58,7 @@ struct Core {
   ErrorBody error_body;
   ServerSeams seams;
   std::vector<std::unique_ptr<Loop>> loops;
+  std::shared_ptr<asio::ssl::context> tls;  ///< null: plain HTTP
 
   std::atomic<bool> stopping{false};  ///< drain() was called, or the server goes
   std::atomic<std::size_t> connections{0};

@@ -46,6 +46,23 @@ Result<tcp::acceptor> listen(asio::io_context& io, const tcp::endpoint& endpoint
   return acceptor;
 }
 
+/// Null without an identity.
+Result<std::shared_ptr<asio::ssl::context>> make_tls(const std::optional<TlsIdentity>& identity) {
+  using Context = asio::ssl::context;
+  if (!identity) return std::shared_ptr<Context>();
+  auto tls = std::make_shared<Context>(Context::tls_server);
+  error_code ec;
+  tls->set_options(Context::default_workarounds | Context::no_sslv2 | Context::no_sslv3 | Context::no_tlsv1 |
+                       Context::no_tlsv1_1 | Context::single_dh_use,
+                   ec);
+  if (!ec) tls->use_certificate_chain(asio::buffer(identity->certificate_pem), ec);
+  if (!ec) tls->use_private_key(asio::buffer(identity->key_pem), Context::pem, ec);
+  if (!ec) return tls;
+  return fail(errors::kValueOutOfRange,
+              "the certificate and its key cannot be used: {}; give them as PEM, the key without a passphrase",
+              ec.message());
+}
+
 class AsioServer final : public Server {
  public:
   AsioServer(std::shared_ptr<Core> core, tcp::acceptor acceptor, std::string address)
@@ -159,8 +176,9 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, Handler han
 
   const std::string host = bound.address().to_string();
   HostSet hosts = allowed_hosts(host, bound.port(), options.allowed_hosts);
+  TANDEM_TRY_ASSIGN(auto tls, make_tls(options.tls));
   auto core = std::make_shared<Core>(std::move(options), std::move(hosts), std::move(handler), std::move(error_body),
-                                     seams, std::move(loops));
+                                     seams, std::move(loops), std::move(tls));
   auto server = std::make_unique<AsioServer>(std::move(core), std::move(acceptor), format_address(host, bound.port()));
   server->run();
   return std::unique_ptr<Server>(std::move(server));

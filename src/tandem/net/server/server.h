@@ -1,7 +1,7 @@
 // tandem/net/server/server.h - an HTTP/1.1 server for one origin: bounded, strict, loopback unless told otherwise.
 //
 // Room: net. Owns sockets, limits, who may speak to it (Host, Origin) and backpressure of streams. Not here: routes and
-// problem documents (api/http), TLS (a reverse proxy), authentication (trust/identity). Beast stays behind this header.
+// problem documents (api/http), TLS of the API (a reverse proxy; what emulators offer is in ServerOptions), authentication (trust/identity). Beast stays behind this header.
 #pragma once
 
 #include <chrono>
@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,12 @@
 #include "tandem/base/result.h"
 
 namespace tandem::server {
+
+/// Who the server is on TLS.
+struct TlsIdentity {
+  std::string certificate_pem;  ///< the server's own, then those of the authorities between it and the client's trust
+  std::string key_pem;  ///< without a passphrase
+};
 
 /// Limits are per connection unless said; whatever is above one is answered with an ErrorBody and the connection
 /// closed.
@@ -41,6 +48,9 @@ struct ServerOptions {
   /// Host values accepted beside those of loopback and of the address listened on, exact: "tandem.example:443".
   std::vector<std::string> allowed_hosts;
   bool allow_remote = false;  ///< listen on an address that is not loopback
+  /// TLS 1.2 or newer on every connection; for emulated providers, whose clients expect https. A handshake counts as part of the
+  /// first request.
+  std::optional<TlsIdentity> tls = std::nullopt;
 };
 
 /// One request, whole, checked and decoded.
@@ -139,7 +149,7 @@ class Server {
  public:
   /// Listens and serves until destroyed.
   ///
-  /// Errors: 2010 address_in_use; 2011 bad_address - the form, an unknown name, no such address here, no right to the
+  /// Errors: 1023 value_out_of_range - a TLS identity that is none, or a key of another certificate; 2010 address_in_use; 2011 bad_address - the form, an unknown name, no such address here, no right to the
   ///         port; 2012 address_not_loopback - without allow_remote.
   static Result<std::unique_ptr<Server>> start(ServerOptions options, Handler handler, ErrorBody error_body,
                                                ServerSeams seams);

@@ -14,7 +14,11 @@ std::optional<job::PartialAnswer> shortfall(const backend::Work& work, const bac
       if (!asked[i].observables.empty()) continue;
       out.asked += asked[i].shots * asked[i].num_bindings();
       if (i >= got.size()) continue;
-      for (std::size_t k = 0; k < got[i].bindings.size(); ++k) out.got += got[i].counts(k).shots();
+      for (const result::BindingResult& binding : got[i].bindings) {
+        const auto* counts = std::get_if<result::Counts>(&binding);
+        out.got +=
+            counts != nullptr ? counts->shots() : asked[i].shots;  // a distribution stands for any number of shots
+      }
     }
   }
   if (out.got >= out.asked) return std::nullopt;

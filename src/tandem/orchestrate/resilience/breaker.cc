@@ -47,8 +47,8 @@ class GuardedBackend final : public backend::Backend {
   Result<void> cancel(const backend::WorkRef& work, const CallContext& context) override {
     return call(Verb::kCancel, context, [&] { return inner_->cancel(work, context); });
   }
-  Result<backend::Reconciled> reconcile(std::string_view token, const CallContext& context) override {
-    return call(Verb::kReconcile, context, [&] { return inner_->reconcile(token, context); });
+  Result<backend::Reconciled> reconcile(const backend::LostWork& lost, const CallContext& context) override {
+    return call(Verb::kReconcile, context, [&] { return inner_->reconcile(lost, context); });
   }
   Result<backend::Availability> availability(const CallContext& context) override {
     return call(Verb::kAvailability, context, [&] { return inner_->availability(context); });

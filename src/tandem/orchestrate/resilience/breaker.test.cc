@@ -104,7 +104,7 @@ class Sick final : public backend::Backend {
   Result<void> cancel(const backend::WorkRef&, const backend::CallContext&) override {
     return answer(0).map([](int) {});
   }
-  Result<backend::Reconciled> reconcile(std::string_view, const backend::CallContext&) override {
+  Result<backend::Reconciled> reconcile(const backend::LostWork&, const backend::CallContext&) override {
     return answer(backend::Reconciled{});
   }
   Result<backend::Availability> availability(const backend::CallContext&) override {
@@ -159,7 +159,7 @@ TEST_F(GuardTest, the_other_verbs_have_circuits_of_their_own) {
   EXPECT_THAT(backend_->poll(work_, {}), FailsWith(errors::kCircuitOpen));
   EXPECT_THAT(backend_->cancel(work_, {}), Succeeds());
   EXPECT_THAT(backend_->fetch(work_, {}), Succeeds());
-  EXPECT_THAT(backend_->reconcile("t", {}), Succeeds());
+  EXPECT_THAT(backend_->reconcile({.token = "t", .sent_at = {}}, {}), Succeeds());
   EXPECT_THAT(backend_->availability({}), Succeeds());
 }
 

@@ -60,7 +60,7 @@ class Look {
   Result<Seen> resolve() {
     const SubmitSafety safety = backend_.info().safety;
     if (safety == SubmitSafety::kD) return hold("the provider cannot be asked for it; a person has to look there");
-    const auto found = wire_.lookup(record_.token);
+    const auto found = wire_.lookup(record_);
     if (!found) return Seen::kUnanswered;
     if (found->kind == backend::Reconciled::Kind::kFound) {
       TANDEM_TRY(move({.event = SubmissionEvent::kConfirm, .handle = found->handle}));
@@ -79,7 +79,7 @@ class Look {
   Result<Seen> watch() {
     if (record_.handle.empty()) {
       if (backend_.info().safety == SubmitSafety::kD) return Seen::kWaiting;
-      const auto found = wire_.lookup(record_.token);
+      const auto found = wire_.lookup(record_);
       if (!found) return Seen::kUnanswered;
       if (found->kind == backend::Reconciled::Kind::kNotFound) return Seen::kWaiting;
       TANDEM_TRY(move({.event = SubmissionEvent::kConfirm, .reason = unused(), .handle = found->handle}));

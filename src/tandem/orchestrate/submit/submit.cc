@@ -95,7 +95,7 @@ class Attempt {
     }
     const bool window_over = (ledger_.services().clock.now().micros - record_.intent_at.micros) / 1000 >=
                              ledger_.options().settle_window.count();
-    const auto found = wire_.lookup(record_.token);
+    const auto found = wire_.lookup(record_);
     if (found && found->kind == backend::Reconciled::Kind::kFound) {
       return move({.event = SubmissionEvent::kConfirm, .handle = found->handle});
     }

@@ -34,8 +34,9 @@ class Wire {
   Result<backend::RawResult> fetch(const backend::WorkRef& work) {
     return between("wire_fetch", [&] { return backend_.fetch(work, context()); });
   }
-  Result<backend::Reconciled> lookup(const std::string& token) {
-    return between("wire_lookup", [&] { return backend_.reconcile(token, context()); });
+  Result<backend::Reconciled> lookup(const SubmissionRecord& record) {
+    return between("wire_lookup",
+                   [&] { return backend_.reconcile({.token = record.token, .sent_at = record.intent_at}, context()); });
   }
   Result<void> cancel(const backend::WorkRef& work) {
     return between("wire_cancel", [&] { return backend_.cancel(work, context()); });

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "tandem/lab/device/book.h"
+#include "tandem/lab/provider/book.h"
 #include "tandem/orchestrate/submit/submit.h"
 #include "tandem/trust/budget/budget.h"
 

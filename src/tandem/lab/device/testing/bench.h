@@ -5,7 +5,6 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <map>
 #include <memory>
 #include <string>
@@ -14,29 +13,14 @@
 #include "tandem/base/testing/memory_credentials.h"
 #include "tandem/base/testing/recording_log.h"
 #include "tandem/base/testing/seeded_rng.h"
-#include "tandem/lab/device/book.h"
 #include "tandem/lab/device/device_server.h"
+#include "tandem/lab/provider/book.h"
+#include "tandem/lab/provider/testing/scratch_folder.h"
 #include "tandem/middleware/adapter/labdevice/labdevice.h"
 #include "tandem/middleware/remote/remote_backend.h"
 #include "tandem/net/client/curl_http.h"
 
 namespace tandem::lab {
-
-/// A folder that goes with the object.
-class ScratchFolder {
- public:
-  ScratchFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "tandem-lab-XXXXXX").string();
-    path_ = mkdtemp(pattern.data());
-  }
-  ~ScratchFolder() { std::filesystem::remove_all(path_); }
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 /// The provider's side: a process of its own in real life, a server with its own threads here.
 class DeviceBench {

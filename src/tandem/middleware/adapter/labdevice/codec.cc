@@ -97,7 +97,7 @@ class LabDeviceCodec final : public remote::Codec {
   LabDeviceCodec() {
     auto parsed = remote::Manifest::parse(adapter_yaml(), "labdevice/adapter.yaml");
     TANDEM_ASSERT(parsed.has_value());  // compiled in and read by a test
-    manifest_ = *std::move(parsed);
+    manifest_ = std::move(parsed->front());
   }
 
   const remote::Manifest& manifest() const override { return manifest_; }
@@ -132,7 +132,9 @@ class LabDeviceCodec final : public remote::Codec {
     return {};
   }
 
-  Result<backend::Quote> quote(const backend::Work& work, const DeviceFacts& facts) const override {
+  std::optional<HttpRequest> encode_estimate(const backend::Work& /*work*/) const override { return std::nullopt; }
+  Result<backend::Quote> quote(const backend::Work& work, const DeviceFacts& facts,
+                               const Bytes& /*estimate*/) const override {
     std::uint64_t shots = 0;
     for (const circuit::Pub& pub : std::get<backend::ProgramWork>(work).pubs) {
       TANDEM_TRY_ASSIGN(const std::uint64_t more, billable_shots(pub));
@@ -151,14 +153,17 @@ class LabDeviceCodec final : public remote::Codec {
   }
 
   HttpRequest encode_device() const override { return {.url = "/v1/device"}; }
-  HttpRequest encode_calibration() const override { return {.url = "/v1/calibration"}; }
+  std::optional<HttpRequest> encode_calibration() const override { return HttpRequest{.url = "/v1/calibration"}; }
   HttpRequest encode_poll(const Handle& handle) const override { return {.url = "/v1/jobs/" + handle}; }
-  HttpRequest encode_fetch(const Handle& handle) const override { return {.url = "/v1/jobs/" + handle + "/result"}; }
+  std::optional<HttpRequest> encode_bill(const Handle& /*handle*/) const override { return std::nullopt; }
+  Result<HttpRequest> encode_fetch(const Handle& handle, const Bytes& /*status_body*/) const override {
+    return HttpRequest{.url = "/v1/jobs/" + handle + "/result"};
+  }
   HttpRequest encode_cancel(const Handle& handle) const override {
     return {.method = "POST", .url = "/v1/jobs/" + handle + "/cancel"};
   }
-  HttpRequest encode_lookup(std::string_view token) const override {
-    return {.url = std::string("/v1/jobs?token=").append(token)};  // base32: nothing to escape
+  HttpRequest encode_lookup(const backend::LostWork& lost, std::string_view /*page*/) const override {
+    return {.url = std::string("/v1/jobs?token=").append(lost.token)};  // base32: nothing to escape
   }
   Result<HttpRequest> encode_submit(const backend::Work& work, std::string_view token) const override {
     const auto* program = std::get_if<backend::ProgramWork>(&work);
@@ -197,10 +202,11 @@ class LabDeviceCodec final : public remote::Codec {
   }
 
   Result<DeviceFacts> decode_device(const Bytes& body) const override { return decode(body, read_device); }
-  Result<device::Calibration> decode_calibration(const Bytes& body) const override {
-    return decode(body, [](const ObjectReader& reader) -> Result<device::Calibration> {
+  Result<std::optional<device::Calibration>> decode_calibration(const Bytes& body) const override {
+    return decode(body, [](const ObjectReader& reader) -> Result<std::optional<device::Calibration>> {
       TANDEM_TRY(reader.object("calibration"));
-      return device::Calibration::parse(*reader.find("calibration"), reader.at("calibration"));
+      return device::Calibration::parse(*reader.find("calibration"), reader.at("calibration"))
+          .map([](device::Calibration read) { return std::optional(std::move(read)); });
     });
   }
   Result<Handle> decode_submit(const Bytes& body, std::string_view token) const override {
@@ -212,8 +218,11 @@ class LabDeviceCodec final : public remote::Codec {
   Result<backend::PollStatus> decode_poll(const Bytes& body, const WorkRef& work) const override {
     return decode(body, [&](const ObjectReader& reader) { return read_status(reader, work); });
   }
-  Result<backend::Reconciled> decode_lookup(const Bytes& body, std::string_view token) const override {
-    return decode(body, [&](const ObjectReader& reader) { return read_lookup(reader, token); });
+  Result<std::optional<job::Money>> decode_bill(const Bytes& /*body*/) const override {
+    return std::optional<job::Money>();  // encode_bill() asks for none
+  }
+  Result<remote::LookupPage> decode_lookup(const Bytes& body, const backend::LostWork& lost) const override {
+    return decode(body, [&](const ObjectReader& reader) { return read_lookup(reader, lost.token); });
   }
   Result<backend::RawResult> decode_receipt(const Bytes& status_body, const WorkRef& work) const override {
     return decode(status_body, [&](const ObjectReader& reader) -> Result<backend::RawResult> {
@@ -302,7 +311,7 @@ class LabDeviceCodec final : public remote::Codec {
     return out;
   }
 
-  static Result<backend::Reconciled> read_lookup(const ObjectReader& reader, std::string_view token) {
+  static Result<remote::LookupPage> read_lookup(const ObjectReader& reader, std::string_view token) {
     TANDEM_TRY_ASSIGN(const Json* jobs, reader.array("jobs"));
     backend::Reconciled out;
     for (std::size_t i = 0; i < jobs->size(); ++i) {
@@ -313,7 +322,7 @@ class LabDeviceCodec final : public remote::Codec {
       if (out.kind == backend::Reconciled::Kind::kFound) continue;  // the oldest comes first
       out = {.kind = backend::Reconciled::Kind::kFound, .handle = std::move(handle)};
     }
-    return out;
+    return remote::LookupPage{.found = std::move(out), .next = std::nullopt};
   }
 
   remote::Manifest manifest_;

@@ -21,6 +21,7 @@ using testing::HasSubstr;
 
 constexpr std::string_view kToken = "abcdefghijklmnopqrstuvwxyz";
 const backend::WorkRef kWork{.handle = "dev_1", .token = std::string(kToken)};
+const backend::LostWork kLost{.token = kToken, .sent_at = {}};
 
 Pub x_on_qubit_0_of_three() {
   Pub pub{.circuit = Circuit::create(3, 3).value(), .shots = 100};
@@ -83,9 +84,9 @@ TEST_F(LabDeviceCodecTest, reads_are_these_requests) {
   EXPECT_EQ(codec_->encode_device(), (HttpRequest{.url = "/v1/device"}));
   EXPECT_EQ(codec_->encode_calibration(), (HttpRequest{.url = "/v1/calibration"}));
   EXPECT_EQ(codec_->encode_poll("dev_1"), (HttpRequest{.url = "/v1/jobs/dev_1"}));
-  EXPECT_EQ(codec_->encode_fetch("dev_1"), (HttpRequest{.url = "/v1/jobs/dev_1/result"}));
+  EXPECT_EQ(codec_->encode_fetch("dev_1", ""), (HttpRequest{.url = "/v1/jobs/dev_1/result"}));
   EXPECT_EQ(codec_->encode_cancel("dev_1"), (HttpRequest{.method = "POST", .url = "/v1/jobs/dev_1/cancel"}));
-  EXPECT_EQ(codec_->encode_lookup("abc"), (HttpRequest{.url = "/v1/jobs?token=abc"}));
+  EXPECT_EQ(codec_->encode_lookup({.token = "abc", .sent_at = {}}, ""), (HttpRequest{.url = "/v1/jobs?token=abc"}));
 }
 
 /// The same three qubits through the simulator and through the wire of the device are the same canonical string.
@@ -174,7 +175,7 @@ TEST_F(LabDeviceCodecTest, no_answer_that_breaks_off_is_taken_for_a_whole_one) {
   ASSERT_THAT(codec_->decode_submit(submit, kToken), Succeeds());
   ASSERT_THAT(codec_->decode_poll(status, kWork), Succeeds());
   ASSERT_THAT(codec_->decode_receipt(status, kWork), Succeeds());
-  ASSERT_THAT(codec_->decode_lookup(lookup, kToken), Succeeds());
+  ASSERT_THAT(codec_->decode_lookup(lookup, kLost), Succeeds());
   ASSERT_THAT(decode_counts(x_on_qubit_0_of_three(), result), Succeeds());
   for (std::size_t n = 0; n < submit.size(); ++n)
     EXPECT_THAT(codec_->decode_submit(submit.substr(0, n), kToken), FailsWith(errors::kBackendGarbage));
@@ -183,7 +184,7 @@ TEST_F(LabDeviceCodecTest, no_answer_that_breaks_off_is_taken_for_a_whole_one) {
     EXPECT_THAT(codec_->decode_receipt(status.substr(0, n), kWork), FailsWith(errors::kBackendGarbage));
   }
   for (std::size_t n = 0; n < lookup.size(); ++n)
-    EXPECT_THAT(codec_->decode_lookup(lookup.substr(0, n), kToken), FailsWith(errors::kBackendGarbage));
+    EXPECT_THAT(codec_->decode_lookup(lookup.substr(0, n), kLost), FailsWith(errors::kBackendGarbage));
   for (std::size_t n = 0; n < result.size(); ++n)
     EXPECT_THAT(decode_counts(x_on_qubit_0_of_three(), result.substr(0, n)), FailsWith(errors::kBackendGarbage));
 }
@@ -192,7 +193,7 @@ TEST_F(LabDeviceCodecTest, an_answer_about_other_work_is_garbage) {
   EXPECT_THAT(codec_->decode_submit(R"({"emulated":true,"id":"dev_1","token":"other"})", kToken),
               FailsWith(errors::kBackendGarbage));
   EXPECT_THAT(codec_->decode_poll(status_body("dev_2", kToken), kWork), FailsWith(errors::kBackendGarbage));
-  EXPECT_THAT(codec_->decode_lookup(R"({"emulated":true,"jobs":[{"id":"dev_1","token":"other"}]})", kToken),
+  EXPECT_THAT(codec_->decode_lookup(R"({"emulated":true,"jobs":[{"id":"dev_1","token":"other"}]})", kLost),
               FailsWith(errors::kBackendGarbage));
 }
 
@@ -215,16 +216,17 @@ TEST_F(LabDeviceCodecTest, a_handle_that_would_lead_elsewhere_is_garbage) {
 }
 
 TEST_F(LabDeviceCodecTest, a_lookup_finds_nothing_or_the_oldest) {
-  const auto none = codec_->decode_lookup(R"({"emulated":true,"jobs":[]})", kToken);
+  const auto none = codec_->decode_lookup(R"({"emulated":true,"jobs":[]})", kLost);
   ASSERT_THAT(none, Succeeds());
-  EXPECT_EQ(none->kind, backend::Reconciled::Kind::kNotFound);
+  EXPECT_EQ(none->found.kind, backend::Reconciled::Kind::kNotFound);
   const auto two = codec_->decode_lookup(
       fmt::format(R"({{"emulated":true,"jobs":[{{"id":"dev_1","token":"{0}"}},{{"id":"dev_2","token":"{0}"}}]}})",
                   kToken),
-      kToken);
+      kLost);
   ASSERT_THAT(two, Succeeds());
-  EXPECT_EQ(two->kind, backend::Reconciled::Kind::kFound);
-  EXPECT_EQ(two->handle, "dev_1");
+  EXPECT_EQ(two->found.kind, backend::Reconciled::Kind::kFound);
+  EXPECT_EQ(two->found.handle, "dev_1");
+  EXPECT_EQ(two->next, std::nullopt);
 }
 
 TEST_F(LabDeviceCodecTest, every_status_word_has_its_meaning_and_an_unknown_one_is_no_end) {
@@ -292,7 +294,7 @@ TEST_F(LabDeviceCodecTest, the_price_counts_every_shot_of_every_pub_and_binding)
   swept.circuit.gate(Gate::kRx, {0}, {Angle::symbol(0)}).measure_all();
   swept.parameter_values = {{0.1}, {0.2}, {0.3}};
   swept.shots = 10;
-  const auto quote = codec_->quote(ProgramWork{.pubs = {x_on_qubit_0_of_three(), swept}}, facts_);
+  const auto quote = codec_->quote(ProgramWork{.pubs = {x_on_qubit_0_of_three(), swept}}, facts_, "");
   ASSERT_THAT(quote, Succeeds());
   EXPECT_EQ(quote->cost, Money{10'000 + 30 * (100 + 3 * 10)});
 }
@@ -305,7 +307,7 @@ TEST_F(LabDeviceCodecTest, the_price_counts_every_measured_basis) {
                                                       {.x = 0, .z = 3, .coefficient = 1},
                                                       {.x = 1, .z = 0, .coefficient = 1}})
                          .value()};
-  const auto quote = codec_->quote(ProgramWork{.pubs = {pub}}, facts_);
+  const auto quote = codec_->quote(ProgramWork{.pubs = {pub}}, facts_, "");
   ASSERT_THAT(quote, Succeeds());
   EXPECT_EQ(quote->cost, Money{10'000 + 30 * 20});
 }

@@ -30,14 +30,33 @@ constexpr std::string_view kToken = "abcdefghijklmnopqrstuvwxyz";
 const backend::WorkRef kWork{.handle = "dev_1", .token = std::string(kToken)};
 constexpr std::string_view kProblem = R"({"emulated":true,"detail":"the reason"})";
 
+/// Labels what the script answers, as every emulator does.
+class LabelledHttp final : public Http {
+ public:
+  explicit LabelledHttp(Http& inner) : inner_(inner) {}
+  tl::expected<HttpResponse, HttpFailure> send(const HttpRequest& request, Deadline deadline) override {
+    auto reply = inner_.send(request, deadline);
+    if (reply && labels) reply->headers.emplace_back(remote::kEmulatedHeader, "true");
+    return reply;
+  }
+  bool labels = true;
+
+ private:
+  Http& inner_;
+};
+
 class TransportTest : public testing::Test {
  protected:
   TransportTest() { remake({.base_url = "http://127.0.0.1:9641/"}); }
   void remake(remote::RemoteOptions options) {
-    backend_ = remote::make_remote_backend(
-        make_codec(),
-        {.http = http_, .credentials = credentials_, .clock = clock_, .executor = executor_, .rng = rng_, .log = log_},
-        std::move(options));
+    backend_ = remote::make_remote_backend(make_codec(),
+                                           {.http = labelled_,
+                                            .credentials = credentials_,
+                                            .clock = clock_,
+                                            .executor = executor_,
+                                            .rng = rng_,
+                                            .log = log_},
+                                           std::move(options));
   }
   static HttpResponse own_error(int status) {
     return {.status = status, .headers = {{"Content-Type", "application/problem+json"}}, .body = Bytes(kProblem)};
@@ -67,6 +86,7 @@ class TransportTest : public testing::Test {
   FakeClock clock_;
   SkippingExecutor executor_{clock_};
   ScriptedHttp http_;
+  LabelledHttp labelled_{http_};
   MemoryCredentials credentials_;
   SeededRng rng_{1};
   RecordingLog log_;
@@ -348,6 +368,19 @@ TEST_F(TransportTest, the_credential_goes_out_by_reference_and_never_into_a_log)
   for (const auto& line : log_.entries()) {
     for (const auto& [name, value] : line.fields) EXPECT_THAT(value, testing::Not(HasSubstr("s3cret")));
   }
+}
+
+/// Emulated money must never be taken for real money, nor the other way round.
+TEST_F(TransportTest, an_answer_without_the_label_of_an_emulator_is_not_believed) {
+  labelled_.labels = false;
+  http_.then(200, status("running")).then(200, status("running"));
+  const auto polled = backend_->poll(kWork, within(milliseconds(30)));
+  ASSERT_THAT(polled, FailsWith(errors::kBackendGarbage));
+  EXPECT_THAT(polled.error().message, HasSubstr("no answer of an emulator"));
+  http_.then(201, accepted());
+  const auto submitted = backend_->submit(work(), kToken, {});
+  ASSERT_FALSE(submitted.has_value());
+  EXPECT_TRUE(submitted.error().ambiguous);
 }
 
 TEST_F(TransportTest, every_exchange_ends_within_the_request_timeout_and_the_callers_deadline) {

@@ -177,13 +177,13 @@ class FakeProvider final : public backend::Backend {
     if (polls_[work.handle] < plan.polls_until_done) cancelled_.insert(work.handle);
     return {};
   }
-  Result<backend::Reconciled> reconcile(std::string_view token, const backend::CallContext& context) override {
+  Result<backend::Reconciled> reconcile(const backend::LostWork& lost, const backend::CallContext& context) override {
     if (plan.during_lookup) plan.during_lookup(context.stop);
     const std::lock_guard lock(mutex_);
     ++lookups_;
     if (!plan.answers_reads) return fail(errors::kBackendUnavailable, "no answer");
     accept_what_is_due();
-    const auto handle = handle_of(token);
+    const auto handle = handle_of(lost.token);
     if (!handle) return backend::Reconciled{};
     return backend::Reconciled{.kind = backend::Reconciled::Kind::kFound, .handle = *handle};
   }

@@ -1,9 +1,10 @@
-// tandem/lab/device/book.h - Book: the provider's own record of billed work, one JSON line each, synced before any answer.
+// tandem/lab/provider/book.h - Book: the provider's own record of billed work, one JSON line each, synced before any answer.
 //
-// Room: lab. It is the oracle of fault tests: whoever was billed twice stands in it twice. Lines ("line" says which):
-//   {"line":"opened","at","seed","qubits","handles","calibration"}     the device, once; how its handles begin
-//   {"line":"accepted","at","id","token","shots","billed_usd_micros","pubs"}   billed from here on
-//   {"line":"ended","at","id","token","status","billed_usd_micros","error","result"}
+// Room: lab. It is the oracle of fault tests: whoever was billed twice stands in it twice. Lines ("line" says which), beside them
+// what each emulator needs to go on after a restart:
+//   {"line":"opened","at","seed",...}                              the emulator, once
+//   {"line":"accepted","at","id","token","billed_usd_micros",...}  billed from here on; token: what the client said the work is
+//   {"line":"ended","at","id","token","status","billed_usd_micros",...}
 #pragma once
 
 #include <memory>
@@ -22,7 +23,7 @@ class Book {
  public:
   static constexpr std::uint64_t kBytesMax = std::uint64_t{1} << 30;
 
-  /// Opens for appending, made when it does not exist. Errors: 1045 lock_held - another device uses it; those of read_book.
+  /// Opens for appending, made when it does not exist. Errors: 1045 lock_held - another emulator uses it; those of read_book.
   static Result<Book> open(Fs& fs, const std::string& path);
   /// What stood in it when it was opened; handed out once.
   std::vector<Json> take_lines() { return std::move(lines_); }

@@ -1,4 +1,4 @@
-// tandem/lab/device/delays.h - Delays: work that is done later, and none of it after close().
+// tandem/lab/provider/delays.h - Delays: work that is done later, and none of it after close().
 //
 // Room: lab; for the sources of this part only.
 #pragma once

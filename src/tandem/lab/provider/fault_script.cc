@@ -1,4 +1,4 @@
-#include "tandem/lab/device/fault_script.h"
+#include "tandem/lab/provider/fault_script.h"
 
 #include <algorithm>
 #include <array>
@@ -13,8 +13,8 @@ namespace {
 using enum Operation;
 using enum FaultAction;
 
-constexpr std::array<std::string_view, kNumOperations> kOperationNames = {"submit", "status", "result",     "cancel",
-                                                                          "lookup", "device", "calibration"};
+constexpr std::array<std::string_view, kNumOperations> kOperationNames = {
+    "submit", "status", "result", "cancel", "lookup", "device", "calibration", "estimate", "bill"};
 
 /// One row an action: its name, the only operation it makes sense for (empty: all), and which fields it reads.
 struct ActionRecord {
@@ -27,12 +27,14 @@ struct ActionRecord {
 constexpr std::array<ActionRecord, kNumFaultActions> kActions = {{
     {kRefuse, "refuse", kSubmit, false, false},
     {kThrottle, "throttle", std::nullopt, true, false},
+    {kThrottleSilently, "throttle_silently", std::nullopt, false, false},
     {kDelay, "delay", std::nullopt, true, false},
     {kError, "error", std::nullopt, false, true},
     {kErrorAfter, "error_after", std::nullopt, false, true},
     {kDropRequest, "drop_request", std::nullopt, false, false},
     {kDropReply, "drop_reply", std::nullopt, false, false},
     {kAcceptLate, "accept_late", kSubmit, true, false},
+    {kErrorHtml, "error_html", std::nullopt, false, true},
     {kGarbageHtml, "garbage_html", std::nullopt, false, false},
     {kGarbageTruncated, "garbage_truncated", std::nullopt, false, false},
     {kSlowBody, "slow_body", std::nullopt, true, false},
@@ -43,6 +45,7 @@ constexpr std::array<ActionRecord, kNumFaultActions> kActions = {{
 }};
 
 constexpr std::int64_t kDelayMsMax = 600'000;
+constexpr std::int64_t kClockOffsetMsMax = 86'400'000;
 
 template <typename Range, typename Name>
 tl::unexpected<Error> unknown(const ObjectReader& reader, std::string_view key, const std::string& text,
@@ -116,13 +119,16 @@ Result<Fault> read_fault(const Json& value, const std::string& pointer) {
 
 Result<FaultScript> read_script(const Json& document) {
   TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, ""));
-  TANDEM_TRY(reader.allow_only({"faults"}));
+  TANDEM_TRY(reader.allow_only({"faults", "clock_offset_ms"}));
   TANDEM_TRY_ASSIGN(const Json* faults, reader.array("faults"));
   if (faults->size() > FaultScript::kFaultsMax) {
     return fail_at("/faults", errors::kInputTooLarge, "{} faults; the limit is {}", faults->size(),
                    FaultScript::kFaultsMax);
   }
   FaultScript out;
+  TANDEM_TRY_ASSIGN(const std::int64_t offset,
+                    reader.integer_or("clock_offset_ms", 0, -kClockOffsetMsMax, kClockOffsetMsMax));
+  out.clock_offset = std::chrono::milliseconds(offset);
   for (std::size_t i = 0; i < faults->size(); ++i) {
     TANDEM_TRY_ASSIGN(const Fault fault, read_fault((*faults)[i], fmt::format("/faults/{}", i)));
     out.faults.push_back(fault);
@@ -153,6 +159,15 @@ const Fault* FaultScript::find(Operation operation, std::uint64_t number, std::u
     if (Xoshiro256(stream).uniform() < fault.probability) return &fault;
   }
   return nullptr;
+}
+
+Result<void> FaultScript::check_operations(std::span<const Operation> operations) const {
+  for (std::size_t i = 0; i < faults.size(); ++i) {
+    if (std::find(operations.begin(), operations.end(), faults[i].operation) != operations.end()) continue;
+    return fail_at(fmt::format("/faults/{}/on", i), errors::kValueOutOfRange, "this emulator has no operation '{}'",
+                   to_string(faults[i].operation));
+  }
+  return {};
 }
 
 }  // namespace tandem::lab

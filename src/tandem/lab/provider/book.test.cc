@@ -1,4 +1,4 @@
-#include "tandem/lab/device/book.h"
+#include "tandem/lab/provider/book.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

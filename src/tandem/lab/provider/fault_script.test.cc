@@ -1,4 +1,4 @@
-#include "tandem/lab/device/fault_script.h"
+#include "tandem/lab/provider/fault_script.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -89,6 +89,16 @@ TEST(FaultScript, a_rule_applies_to_its_stretch_of_requests_of_its_operation) {
     EXPECT_NE(script->find(Operation::kStatus, number, 1), nullptr);
     EXPECT_EQ(script->find(Operation::kResult, number, 1), nullptr);
   }
+}
+
+TEST(FaultScript, the_clock_may_be_off_and_operations_that_an_emulator_lacks_are_refused) {
+  const auto script = FaultScript::parse(
+      "faults: [{on: lookup, action: delay}, {on: bill, action: delay}]\nclock_offset_ms: -60000", "f");
+  ASSERT_THAT(script, Succeeds());
+  EXPECT_EQ(script->clock_offset, std::chrono::milliseconds(-60'000));
+  const Operation both[] = {Operation::kLookup, Operation::kBill};
+  EXPECT_THAT(script->check_operations(both), Succeeds());
+  EXPECT_THAT(script->check_operations(std::span(both).first(1)), FailsAt("/faults/1/on", errors::kValueOutOfRange));
 }
 
 TEST(FaultScript, the_first_rule_that_matches_decides) {

@@ -1,0 +1,1 @@
+tandem_embed_adapter_yaml(ionq)

@@ -1,0 +1,123 @@
+#include "tandem/middleware/adapter/ionq/wire_device.h"
+
+#include <cmath>
+
+#include "tandem/base/text.h"
+
+namespace tandem::ionq {
+namespace {
+
+constexpr double kAmountMax = 1e9;  // dollars; a bill beyond a billion is no bill
+constexpr double kMicros = 1e6;
+
+Result<job::Money> read_usd(const ObjectReader& reader, std::string_view amount_key, std::string_view unit_key) {
+  TANDEM_TRY_ASSIGN(const std::string unit, reader.string(unit_key));
+  if (to_lower(unit) != "usd") {
+    return fail_at(reader.at(unit_key), errors::kValueOutOfRange, "an amount in {}; this adapter counts US dollars",
+                   quote(unit));
+  }
+  TANDEM_TRY_ASSIGN(const double amount, reader.number(amount_key));
+  if (amount < 0 || amount > kAmountMax) {
+    return fail_at(reader.at(amount_key), errors::kValueOutOfRange, "{} is no amount of dollars", amount);
+  }
+  // The small part keeps a binary fraction just above a whole millionth from becoming the next one.
+  return job::Money{static_cast<std::int64_t>(std::ceil(amount * kMicros - 1e-4))};
+}
+
+/// The median in {"1q": {"median": 0.9995}}; empty where it is absent.
+Result<std::optional<double>> read_median(const ObjectReader& fidelity, std::string_view key) {
+  if (!fidelity.has(key)) return std::optional<double>();
+  TANDEM_TRY_ASSIGN(const ObjectReader inner, fidelity.object(key));
+  TANDEM_TRY_ASSIGN(const double median, inner.number("median"));
+  if (median < 0 || median > 1) {
+    return fail_at(inner.at("median"), errors::kValueOutOfRange, "{} is no fidelity", median);
+  }
+  return std::optional(median);
+}
+
+double depolarising(std::optional<double> fidelity, double levels) {
+  return fidelity ? std::min(1.0, (1 - *fidelity) * levels / (levels - 1)) : 0;
+}
+
+}  // namespace
+
+Result<remote::DeviceFacts> read_device(const ObjectReader& reader, const std::string& backend) {
+  TANDEM_TRY_ASSIGN(const std::string named, reader.string("backend"));
+  if (named != backend) {
+    return fail_at(reader.at("backend"), errors::kValueOutOfRange, "the answer is about {}, asked was for {}",
+                   quote(named), quote(backend));
+  }
+  remote::DeviceFacts out;
+  TANDEM_TRY_ASSIGN(const std::int64_t qubits, reader.integer("qubits", 0, circuit::Circuit::kQubitsMax));
+  out.qubits_max = static_cast<std::uint32_t>(qubits);
+  TANDEM_TRY_ASSIGN(const std::string status, reader.string("status"));
+  out.availability.operational = status == "available";
+  out.availability.accepts_work = out.availability.operational;
+  TANDEM_TRY_ASSIGN(const double wait, reader.number("average_queue_time"));
+  out.availability.ready_in_ms = wait;
+  TANDEM_TRY_ASSIGN(const bool degraded, reader.boolean_or("degraded", false));
+  TANDEM_TRY_ASSIGN(const std::string updated, reader.string("last_updated"));
+  out.availability.detail = fmt::format("{}{}, as of {}", status, degraded ? ", degraded" : "", updated);
+  TANDEM_TRY_ASSIGN(out.calibration_id, reader.string_or("characterization_id", ""));
+  return out;
+}
+
+Result<std::optional<device::Calibration>> read_calibration(const ObjectReader& reader, const std::string& device) {
+  TANDEM_TRY_ASSIGN(const Json* list, reader.array("characterizations"));
+  if (list->empty()) return std::optional<device::Calibration>();
+  TANDEM_TRY_ASSIGN(const ObjectReader newest,
+                    ObjectReader::create(list->front(), reader.at("characterizations") + "/0"));
+  device::Calibration out{.device = device};
+  TANDEM_TRY_ASSIGN(const std::string date, newest.string("date"));
+  TANDEM_TRY_ASSIGN(out.taken_at, parse_rfc3339(date));
+  TANDEM_TRY_ASSIGN(const std::int64_t qubits, newest.integer("qubits", 1, device::Calibration::kQubitsMax));
+  TANDEM_TRY_ASSIGN(const ObjectReader fidelity, newest.object("fidelity"));
+  TANDEM_TRY_ASSIGN(const auto spam, read_median(fidelity, "spam"));
+  TANDEM_TRY_ASSIGN(const auto one_qubit, read_median(fidelity, "1q"));
+  TANDEM_TRY_ASSIGN(const auto two_qubits, read_median(fidelity, "2q"));
+  out.error_1q = depolarising(one_qubit, 2);
+  out.error_2q = depolarising(two_qubits, 4);
+  TANDEM_TRY_ASSIGN(const ObjectReader timing, newest.object("timing"));  // in seconds
+  device::QubitCalibration qubit{.readout_p01 = spam ? 1 - *spam : 0, .readout_p10 = spam ? 1 - *spam : 0};
+  TANDEM_TRY_ASSIGN(const double t1, timing.number_or("t1", 0));
+  TANDEM_TRY_ASSIGN(const double t2, timing.number_or("t2", 0));
+  TANDEM_TRY_ASSIGN(const double duration_1q, timing.number_or("1q", 0));
+  TANDEM_TRY_ASSIGN(const double duration_2q, timing.number_or("2q", 0));
+  TANDEM_TRY_ASSIGN(const double readout, timing.number_or("readout", 0));
+  for (const double seconds : {t1, t2, duration_1q, duration_2q, readout}) {
+    if (seconds < 0) return fail_at(newest.at("timing"), errors::kValueOutOfRange, "{} s is no time", seconds);
+  }
+  qubit.t1_us = t1 * kMicros;
+  qubit.t2_us = t2 * kMicros;
+  out.duration_1q_us = duration_1q * kMicros;
+  out.duration_2q_us = duration_2q * kMicros;
+  out.duration_readout_us = readout * kMicros;
+  out.qubits.assign(static_cast<std::size_t>(qubits), qubit);
+  out.id = out.content_id();
+  return std::optional(std::move(out));
+}
+
+Result<backend::Quote> read_estimate(const ObjectReader& reader, const std::string& backend) {
+  backend::Quote out;
+  TANDEM_TRY_ASSIGN(out.cost, read_usd(reader, "estimated_cost", "cost_unit"));
+  TANDEM_TRY_ASSIGN(const std::string at, reader.string("estimated_at"));
+  TANDEM_TRY_ASSIGN(const ObjectReader rates, reader.object("rate_information"));
+  TANDEM_TRY_ASSIGN(const std::string organization, rates.string("organization"));
+  TANDEM_TRY_ASSIGN(const double minimum, rates.number("job_cost_minimum"));
+  TANDEM_TRY_ASSIGN(const double one_qubit, rates.number("cost_1q_gate"));
+  TANDEM_TRY_ASSIGN(const double two_qubits, rates.number("cost_2q_gate"));
+  out.source = fmt::format(
+      "estimate of IonQ for {}, GET /jobs/estimate, as of {}; rates of {}: at least {} a job, {} and {} a gate "
+      "and shot",
+      backend, at, quote(organization), minimum, one_qubit, two_qubits);
+  return out;
+}
+
+Result<std::optional<job::Money>> read_bill(const ObjectReader& reader) {
+  if (!reader.has("cost")) return std::optional<job::Money>();
+  TANDEM_TRY_ASSIGN(const ObjectReader cost, reader.object("cost"));
+  TANDEM_TRY_ASSIGN(const job::Money money, read_usd(cost, "value", "unit"));
+  return std::optional(money);
+}
+
+}  // namespace tandem::ionq

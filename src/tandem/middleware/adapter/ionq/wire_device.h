@@ -1,0 +1,28 @@
+// tandem/middleware/adapter/ionq/wire_device.h - what the vendor says of its machines and its prices.
+//
+// Room: middleware; for the sources of this part only.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "tandem/base/json.h"
+#include "tandem/middleware/remote/codec.h"
+
+namespace tandem::ionq {
+
+/// A backend: its qubits, whether it takes work, and the wait in its queue. Errors: those of ObjectReader; 1023 - another backend.
+Result<remote::DeviceFacts> read_device(const ObjectReader& reader, const std::string& backend);
+
+/// The newest characterization, empty where there is none. The vendor publishes medians: each qubit gets them. A fidelity F of a gate
+/// on d levels is read as the depolarising probability (1 - F) d / (d - 1); what is not said is 0. Errors: those of the readers.
+Result<std::optional<device::Calibration>> read_calibration(const ObjectReader& reader, const std::string& device);
+
+/// The price of a program, rounded up to a millionth of a dollar.
+/// Errors: those of ObjectReader; 1023 - another unit than US dollars, or an amount that is none.
+Result<backend::Quote> read_estimate(const ObjectReader& reader, const std::string& backend);
+
+/// What a job cost; empty as long as only an estimate is there. Errors: as read_estimate().
+Result<std::optional<job::Money>> read_bill(const ObjectReader& reader);
+
+}  // namespace tandem::ionq
