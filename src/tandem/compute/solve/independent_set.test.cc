@@ -37,16 +37,20 @@ ConflictGraph graph_of(std::size_t n, const std::vector<QuadraticTerm>& edges) {
   return ConflictGraph(n, std::move(pairs));
 }
 
-/// The size of a largest independent set, by looking at every choice.
+/// The size of a largest independent set, by looking at every choice: one that is independent without its last node is so with it where
+/// that has no neighbour among the others.
 std::size_t swept(std::size_t n, const std::vector<QuadraticTerm>& edges) {
+  std::vector<std::uint32_t> neighbours(n);
+  for (const QuadraticTerm& edge : edges) {
+    neighbours[edge.u] |= 1u << edge.v;
+    neighbours[edge.v] |= 1u << edge.u;
+  }
+  std::vector<bool> independent(std::size_t{1} << n, true);
   std::size_t best = 0;
-  for (std::uint32_t choice = 0; choice < (1u << n); ++choice) {
-    const auto size = static_cast<std::size_t>(std::popcount(choice));
-    if (size <= best) continue;
-    bool independent = true;
-    for (const QuadraticTerm& edge : edges)
-      independent = independent && ((choice >> edge.u & choice >> edge.v & 1) == 0);
-    if (independent) best = size;
+  for (std::uint32_t choice = 1; choice < (1u << n); ++choice) {
+    const auto last = static_cast<std::size_t>(std::bit_width(choice) - 1);
+    independent[choice] = independent[choice ^ (1u << last)] && (neighbours[last] & choice) == 0;
+    if (independent[choice]) best = std::max(best, static_cast<std::size_t>(std::popcount(choice)));
   }
   return best;
 }
