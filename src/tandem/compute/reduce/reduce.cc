@@ -25,7 +25,8 @@ constexpr std::size_t kPartnersMax = 3;  // of a variable that is removed for co
 
 constexpr std::size_t kSideMax = 10;  // variables that hang on one: 1 us for each
 
-constexpr std::size_t kAgainShare = 64;  // one in so many variables removed since the last flow, or search for what hangs, is worth another
+constexpr std::size_t kAgainShare =
+    64;  // one in so many variables removed since the last flow, or search for what hangs, is worth another
 
 template <class Integer>
 std::vector<Couplings<Integer>> coupling_sums(const Bqm& bqm, const FixedPoint& grid, const std::stop_token& stop) {

@@ -335,8 +335,20 @@ TEST(Reduce, what_hangs_on_one_variable_is_solved_for_both_of_its_values) {
 TEST(Reduce, a_node_of_two_neighbours_in_an_independent_set_is_folded_with_them) {
   // Node 0 between 1 and 2; these, and the other nodes among each other, have three neighbours.
   std::vector<QuadraticTerm> terms{{0, 1, 2}, {0, 2, 2}};
-  for (const auto& [u, v] : std::vector<std::pair<std::uint32_t, std::uint32_t>>{
-           {1, 3}, {1, 4}, {2, 5}, {2, 6}, {3, 7}, {3, 8}, {4, 9}, {4, 10}, {5, 7}, {5, 9}, {6, 8}, {6, 10}, {7, 10}, {8, 9}})
+  for (const auto& [u, v] : std::vector<std::pair<std::uint32_t, std::uint32_t>>{{1, 3},
+                                                                                 {1, 4},
+                                                                                 {2, 5},
+                                                                                 {2, 6},
+                                                                                 {3, 7},
+                                                                                 {3, 8},
+                                                                                 {4, 9},
+                                                                                 {4, 10},
+                                                                                 {5, 7},
+                                                                                 {5, 9},
+                                                                                 {6, 8},
+                                                                                 {6, 10},
+                                                                                 {7, 10},
+                                                                                 {8, 9}})
     terms.push_back({u, v, 2});
   const Reduced reduced = reduce_exact(make(Vartype::kBinary, std::vector<double>(11, -1), std::move(terms)));
   ASSERT_GE(reduced.trail.entries().size(), 2u);

@@ -197,7 +197,8 @@ class ConflictReducer {
 
   /// The node itself where it has none.
   std::uint32_t twin_of(std::uint32_t node, std::span<const std::uint32_t> around) const {
-    const std::uint32_t least = *std::ranges::min_element(around, {}, [&](std::uint32_t other) { return degree_[other]; });
+    const std::uint32_t least =
+        *std::ranges::min_element(around, {}, [&](std::uint32_t other) { return degree_[other]; });
     if (degree_[least] > kFoldDegreeMax) return node;
     std::uint32_t twin = node;
     each_neighbour(least, [&](std::uint32_t other) {
@@ -329,8 +330,7 @@ ConflictKernel::ConflictKernel(const ConflictGraph& graph, const std::stop_token
 }
 
 std::uint64_t ConflictKernel::bytes(std::size_t num_nodes, std::size_t num_edges) {
-  const std::uint64_t relaxation =
-      has_relaxation(num_nodes, num_edges) ? reduce::roof_bytes(num_nodes, num_edges) : 0;
+  const std::uint64_t relaxation = has_relaxation(num_nodes, num_edges) ? reduce::roof_bytes(num_nodes, num_edges) : 0;
   return num_nodes * 128 + num_edges * 16 + relaxation;
 }
 

@@ -148,8 +148,8 @@ std::vector<QuadraticTerm> crown_edges(Xoshiro256& rng, std::uint32_t first, std
 }
 
 TEST(IndependentSet, each_rule_of_the_kernel_keeps_it_on_ten_thousand_random_graphs) {
-  constexpr std::array kRules{ConflictRule::kClique, ConflictRule::kFold, ConflictRule::kTwins, ConflictRule::kUnconfined,
-                              ConflictRule::kRelaxation};
+  constexpr std::array kRules{ConflictRule::kClique, ConflictRule::kFold, ConflictRule::kTwins,
+                              ConflictRule::kUnconfined, ConflictRule::kRelaxation};
   Xoshiro256 rng(5);
   std::array<std::size_t, kRules.size()> graphs{};  // in which a rule has fired
   const auto enough = [&] { return std::ranges::all_of(graphs, [](std::size_t count) { return count >= 10'000; }); };

@@ -108,7 +108,8 @@ FineOrder fine_order(double window, problem::Vartype vartype, const ExactOrder& 
           }};
 }
 
-SolveOutcome outcome_of(std::span<const std::unique_ptr<Strand>> strands, StopReason reason, std::string_view unit_name) {
+SolveOutcome outcome_of(std::span<const std::unique_ptr<Strand>> strands, StopReason reason,
+                        std::string_view unit_name) {
   SolveOutcome outcome;
   outcome.work_done = work_done(strands);
   outcome.reason = reason;

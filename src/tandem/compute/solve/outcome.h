@@ -62,7 +62,8 @@ RaceGoal goal_of(const Form& form, const SolveOptions& options, std::function<st
 }
 
 /// What every outcome says of its race; the samples and what is proved of them are still missing.
-SolveOutcome outcome_of(std::span<const std::unique_ptr<Strand>> strands, StopReason reason, std::string_view unit_name);
+SolveOutcome outcome_of(std::span<const std::unique_ptr<Strand>> strands, StopReason reason,
+                        std::string_view unit_name);
 
 /// True when the work limit allows not a single step, as after a stop that came before the first one.
 bool no_work_allowed(const SolveOptions& options);

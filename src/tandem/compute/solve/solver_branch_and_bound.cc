@@ -17,7 +17,7 @@ class BranchAndBoundSolver final : public Solver {
     static constexpr SolverInfo kInfo{
         .name = "branch_and_bound",
         .summary = "exact reductions, then branch and bound with convex bounds, one component at a time",
-        .version = "3",
+        .version = "4",
         .takes_bqm = true,
         .exact = true,
         .variables_max = ExactSearch::kTreeMax};
@@ -49,7 +49,8 @@ class BranchAndBoundSolver final : public Solver {
                                                            .starts = reduced.restrict(start_bits(model, options)),
                                                            .order = fine_order(window, bqm.vartype(), exact, lift)}));
     const ExactSearch& tree = static_cast<ExactStrand&>(*strands[0]).search();
-    Race race(goal_of(search, options, [&] { return proved_bound({.bound = tree.bound()}, search, reduced); }), options.work, context);
+    Race race(goal_of(search, options, [&] { return proved_bound({.bound = tree.bound()}, search, reduced); }),
+              options.work, context);
     const StopReason reason = race.run(strands, kRounds, [](std::uint64_t) {});
 
     Archive archive(candidates_kept(options));

@@ -113,9 +113,8 @@ class ConstrainedSolver final : public Solver {
     std::vector<std::unique_ptr<Strand>> strands;
     for (std::size_t i = 0; i < count; ++i) {
       throw_if(context.stop);
-      ConstrainedOptions own{.seed = derive_seed(options.seed, i),
- .candidates_max = kept,
- .starts = starts_of(starts, i, count)};
+      ConstrainedOptions own{
+          .seed = derive_seed(options.seed, i), .candidates_max = kept, .starts = starts_of(starts, i, count)};
       strands.push_back(std::make_unique<ConstrainedStrand>(form, std::move(own)));
     }
     const auto of = [&](std::size_t i) -> ConstrainedStrand& { return static_cast<ConstrainedStrand&>(*strands[i]); };

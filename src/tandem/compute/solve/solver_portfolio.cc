@@ -177,7 +177,7 @@ class PortfolioSolver final : public Solver {
         .name = "portfolio",
         .summary =
             "reduces the model, then races tabu, annealing and exact moves of small width, and proves what can be",
-        .version = "8",
+        .version = "9",
         .takes_bqm = true,
         .takes_polynomial = true,
         .takes_cqm = true,
@@ -221,7 +221,8 @@ class PortfolioSolver final : public Solver {
     const auto lift = [&](problem::AssignmentView bits) { return reduced.lift(bits); };
     const std::vector<problem::Assignment> starts = reduced.restrict(start_bits(model, options));
     Portfolio portfolio(search, options, starts, window, fine_order(window, bqm.vartype(), exact, lift), context.stop);
-    Race race(goal_of(search, options, [&] { return proved_bound(portfolio.proof(), search, reduced); }), options.work, context);
+    Race race(goal_of(search, options, [&] { return proved_bound(portfolio.proof(), search, reduced); }), options.work,
+              context);
     const RoundLengths lengths{
         .first = kRoundFirst, .max = kRoundMax, .rounds_max = rounds_allowed(options, context, kRoundsByItself)};
     const StopReason reason =

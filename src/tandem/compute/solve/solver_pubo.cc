@@ -26,8 +26,8 @@ Strands make_strands(const Model& model, const SolveOptions& options,
   Strands strands;
   for (std::size_t i = 0; i < count; ++i) {
     EngineOptions own{.seed = derive_seed(options.seed, i),
- .candidates_max = candidates_kept(options),
- .starts = starts_of(starts, i, count)};
+                      .candidates_max = candidates_kept(options),
+                      .starts = starts_of(starts, i, count)};
     auto strand = std::make_unique<MixedStrand>();
     furnish(*strand, std::move(own));
     strands.push_back(std::move(strand));
@@ -54,7 +54,7 @@ class PuboSolver final : public Solver {
     static constexpr SolverInfo kInfo{
         .name = "pubo",
         .summary = "races tabu search and annealing on polynomials of any order; knows low autocorrelation sequences",
-        .version = "1",
+        .version = "2",
         .takes_polynomial = true,
         .variables_max = problem::Bqm::kVariablesMax};
     return kInfo;

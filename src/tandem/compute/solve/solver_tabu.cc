@@ -14,7 +14,7 @@ class TabuSolver final : public Solver {
   const SolverInfo& info() const override {
     static constexpr SolverInfo kInfo{.name = "tabu",
                                       .summary = "one-flip tabu search from random starts and paths between the best",
-                                      .version = "3",
+                                      .version = "4",
                                       .takes_bqm = true,
                                       .variables_max = problem::Bqm::kVariablesMax};
     return kInfo;
@@ -40,8 +40,8 @@ class TabuSolver final : public Solver {
     for (std::size_t i = 0; i < count; ++i) {
       throw_if(context.stop);
       MemeticOptions own{.seed = derive_seed(options.seed, i),
- .candidates_max = options.candidates_max,
- .starts = starts_of(starts, i, count)};
+                         .candidates_max = options.candidates_max,
+                         .starts = starts_of(starts, i, count)};
       strands.push_back(std::make_unique<MemeticStrand>(search, std::move(own)));
     }
     const auto of = [&](std::size_t i) -> MemeticSearch& { return static_cast<MemeticStrand&>(*strands[i]).search(); };

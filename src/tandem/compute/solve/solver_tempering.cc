@@ -57,8 +57,8 @@ class TemperingSolver final : public Solver {
     for (std::size_t i = 0; i < count; ++i) {
       throw_if(context.stop);
       EngineOptions own{.seed = derive_seed(options.seed, i),
- .candidates_max = candidates_kept(options),
- .starts = starts_of(starts, i, count)};
+                        .candidates_max = candidates_kept(options),
+                        .starts = starts_of(starts, i, count)};
       auto strand = std::make_unique<MixedStrand>();
       strand->add(make_tempering_engine(replicas, own, temperatures), 1);
       mixed.push_back(strand.get());

@@ -19,7 +19,7 @@ class TreewidthSolver final : public Solver {
     static constexpr SolverInfo kInfo{
         .name = "treewidth",
         .summary = "optimises large parts of small elimination width exactly, and all of it where its width is small",
-        .version = "1",
+        .version = "2",
         .takes_bqm = true,
         .exact = true,
         .variables_max = problem::Bqm::kVariablesMax};

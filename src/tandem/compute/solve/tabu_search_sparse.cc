@@ -39,12 +39,7 @@ class SparseTabuSearch final : public TabuSearch {
 
  private:
   SparseTabuSearch(std::size_t n, RowsHeld rows)
-      : TabuSearch(n, n),
-        rows_(std::move(rows)),
-        flip_(n),
-        tabu_until_(n),
-        queue_(n),
-        expiring_(tenure_max(n) + 1) {}
+      : TabuSearch(n, n), rows_(std::move(rows)), flip_(n), tabu_until_(n), queue_(n), expiring_(tenure_max(n) + 1) {}
 
   /// Whose flip energies a flip changes, some more than once, and perhaps the flipped one itself.
   template <class Visit>

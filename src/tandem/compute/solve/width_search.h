@@ -58,6 +58,7 @@ class WidthSearch {
     kDescent,
     kRound,  ///< a round is to begin
     kPlan,
+    kPlanned,
     kRun,
   };
 
@@ -66,7 +67,8 @@ class WidthSearch {
   /// False, and as if it had not begun, where the watch says stop.
   bool begin_round(const Watch& watch);
   void begin_plan();
-  void end_plan();
+  /// Likewise.
+  bool end_plan(const Watch& watch);
   void begin_run(std::size_t plan);
   void end_run(const Watch& watch);
   bool change_turns(const Watch& watch);
@@ -101,7 +103,7 @@ class WidthSearch {
   bool fell_ = false;
   std::vector<std::uint32_t> planned_;  ///< how often each variable was in a region
   std::size_t cut_ = 0;  ///< how the region was cut for the plan that is made
-  std::array<double, 5> covered_{};  ///< by the last plan of each cut, as a share of its region; 0: none yet
+  std::array<double, 4> covered_{};  ///< by the last plan of each cut, as a share of its region; 0: none yet
   std::vector<std::uint32_t> between_;  ///< variables of the region between its rings
 
   std::vector<std::int64_t> fields_;  ///< what raising each variable would add
