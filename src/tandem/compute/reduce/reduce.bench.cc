@@ -7,6 +7,7 @@
 //   ./dev bench compute/reduce
 #include <benchmark/benchmark.h>
 
+#include <array>
 #include <utility>
 #include <vector>
 
@@ -54,6 +55,19 @@ Bqm tree(std::uint32_t n) {
     if (v % 10 == 3) terms.push_back({v - 3, v, static_cast<double>(rng.below(21)) - 10});
   }
   return make(Vartype::kSpin, std::move(linear), std::move(terms));
+}
+
+/// Complete graphs of six spins, each grown on a spin of those before: frustrated, and of too many couplings for rules that look at few.
+Bqm clumps(std::uint32_t n) {
+  Xoshiro256 rng(4);
+  std::vector<QuadraticTerm> terms;
+  for (std::uint32_t first = 1; first + 5 <= n; first += 5) {
+    std::array<std::uint32_t, 6> nodes{static_cast<std::uint32_t>(rng.below(first))};
+    for (std::uint32_t k = 1; k < 6; ++k) nodes[k] = first + k - 1;
+    for (std::size_t u = 0; u < 6; ++u)
+      for (std::size_t v = u + 1; v < 6; ++v) terms.push_back({nodes[u], nodes[v], rng.below(2) == 0 ? -1.0 : 1.0});
+  }
+  return make(Vartype::kSpin, std::vector<double>(n), std::move(terms));
 }
 
 Bqm dense(std::uint32_t n) {
@@ -107,6 +121,15 @@ void presolve_tree(benchmark::State& run) {
   report(run, bqm, presolved);
 }
 BENCHMARK(presolve_tree)->Arg(100'000)->Arg(1'000'000)->Unit(benchmark::kMillisecond);
+
+void presolve_clumps(benchmark::State& run) {
+  const Bqm bqm = clumps(static_cast<std::uint32_t>(run.range(0)));
+  Presolved presolved;
+  for (auto _ : run) presolved = presolve(bqm);
+  TANDEM_ASSERT(presolved.reduced && presolved.reduced->model.num_variables() <= 6);
+  report(run, bqm, presolved);
+}
+BENCHMARK(presolve_clumps)->Arg(100'001)->Arg(1'000'001)->Unit(benchmark::kMillisecond);
 
 void presolve_dense(benchmark::State& run) {
   const Bqm bqm = dense(static_cast<std::uint32_t>(run.range(0)));

@@ -7,8 +7,11 @@
 
 #include "tandem/base/assert.h"
 #include "tandem/base/stopped.h"
+#include "tandem/compute/reduce/blocks.h"
+#include "tandem/compute/reduce/field_range.h"
 #include "tandem/compute/reduce/first_look.h"
 #include "tandem/compute/reduce/fixed_point.h"
+#include "tandem/compute/reduce/side_sweep.h"
 
 namespace tandem::reduce {
 
@@ -18,57 +21,12 @@ using problem::Bqm;
 using problem::QuadraticTerm;
 using problem::Vartype;
 
-/// Sums of the negative and of the positive couplings of one variable.
-template <class Integer>
-struct Couplings {
-  Integer negative = 0;
-  Integer positive = 0;
-  void add(Integer bias) { (bias < 0 ? negative : positive) += bias; }
-  void remove(Integer bias) { (bias < 0 ? negative : positive) -= bias; }
-};
-
-/// What raising one variable from low to high adds to the energy lies in [lo, hi], whatever the others do.
-template <class Integer>
-struct Range {
-  Integer lo = 0;
-  Integer hi = 0;
-};
-
-template <class Integer>
-Range<Integer> field_range(Vartype vartype, Integer linear, const Couplings<Integer>& couplings) {
-  if (vartype == Vartype::kBinary) return {linear + couplings.negative, linear + couplings.positive};
-  const Integer sum = couplings.positive - couplings.negative;
-  return {2 * (linear - sum), 2 * (linear + sum)};
-}
-
-/// How the field of one variable changes when its neighbour is raised.
-template <class Integer>
-Integer coupling(Vartype vartype, Integer bias) {
-  return vartype == Vartype::kBinary ? bias : 4 * bias;
-}
-
 constexpr std::size_t kPartnersMax = 3;  // of a variable that is removed for couplings between its neighbours
 
-constexpr std::size_t kAgainShare = 64;  // one in so many variables removed since the last flow is worth another
+constexpr std::size_t kSideMax = 10;  // variables that hang on one: 1 us for each
 
-enum class Relation : std::uint8_t { kNone, kEqual, kOpposite };
-
-/// The pair rules: with the fields of i and j apart from each other in [i.lo, i.hi] and [j.lo, j.hi], and coupling q, a pair
-/// of values (x_i, x_j) is never better than another one of which one value differs. Both unequal pairs: equal; both equal
-/// pairs: opposite.
-template <class Integer>
-Relation relation(Range<Integer> i, Range<Integer> j, Integer q) {
-  const Integer negative = std::min<Integer>(0, q);
-  const Integer positive = std::max<Integer>(0, q);
-  i = {i.lo - negative, i.hi - positive};
-  j = {j.lo - negative, j.hi - positive};
-  const bool high_low_worse = i.lo >= 0 || j.hi + q <= 0;  // (1,0) -> (0,0) or (1,1)
-  const bool low_high_worse = j.lo >= 0 || i.hi + q <= 0;  // (0,1) -> (0,0) or (1,1)
-  if (high_low_worse && low_high_worse) return Relation::kEqual;
-  const bool low_low_worse = i.hi <= 0 || j.hi <= 0;  // (0,0) -> (1,0) or (0,1)
-  const bool high_high_worse = i.lo + q >= 0 || j.lo + q >= 0;  // (1,1) -> (0,1) or (1,0)
-  return low_low_worse && high_high_worse ? Relation::kOpposite : Relation::kNone;
-}
+constexpr std::size_t kAgainShare =
+    64;  // one in so many variables removed since the last flow, or search for what hangs, is worth another
 
 template <class Integer>
 std::vector<Couplings<Integer>> coupling_sums(const Bqm& bqm, const FixedPoint& grid, const std::stop_token& stop) {
@@ -83,7 +41,7 @@ std::vector<Couplings<Integer>> coupling_sums(const Bqm& bqm, const FixedPoint& 
   return sums;
 }
 
-/// True when some rule fires on the model as it is. One pass over the terms: models that cannot be reduced cost no more.
+/// True when some rule may fire on the model as it is. One pass over the terms: models that cannot be reduced cost no more.
 template <class Integer>
 bool anything_fires(const Bqm& bqm, const FixedPoint& grid, const std::vector<Couplings<Integer>>& sums,
                     const std::stop_token& stop) {
@@ -96,7 +54,7 @@ bool anything_fires(const Bqm& bqm, const FixedPoint& grid, const std::vector<Co
   });
   for (std::size_t i = 0; i < n; ++i) {
     ranges[i] = field_range(bqm.vartype(), grid.linear<Integer>(i), sums[i]);
-    if (degrees[i] <= kPartnersMax || ranges[i].lo >= 0 || ranges[i].hi <= 0) return true;
+    if (degrees[i] <= kSideMax || ranges[i].lo >= 0 || ranges[i].hi <= 0) return true;
   }
   for (std::size_t t = 0; t < bqm.terms().size(); ++t) {
     if (t % kLookEvery == 0) throw_if(stop);
@@ -149,10 +107,8 @@ class Reducer {
     // Another flow finds more only where the other rules did, and much more only where they did much.
     std::size_t before = 0;
     for (bool first = true;; first = false) {
-      apply_rules();
-      const std::size_t left = linear_.size() - entries_.size();
-      const bool again = (entries_.size() - before) * kAgainShare > left;
-      if (!flows_ || !(first || again)) break;
+      apply_local_rules();
+      if (!flows_ || !(first || worth_another_look(before))) break;
       fix_by_roof();
       before = entries_.size();
     }
@@ -216,6 +172,20 @@ class Reducer {
     if (queued_[i]) return;
     queued_[i] = true;
     queue_.push_back(i);
+  }
+
+  bool worth_another_look(std::size_t entries_before) const {
+    return (entries_.size() - entries_before) * kAgainShare > linear_.size() - entries_.size();
+  }
+
+  void apply_local_rules() {
+    std::size_t before = 0;
+    do {
+      apply_rules();
+      before = entries_.size();
+      fold_sides();
+    } while (worth_another_look(before));
+    apply_rules();
   }
 
   void apply_rules() {
@@ -311,15 +281,7 @@ class Reducer {
     const Integer at_low = linear_[i] + low() * bias;  // coefficient of the leaf's value when its neighbour is low
     const Integer at_high = linear_[i] + bias;
     const auto best = [&](Integer coefficient) { return coefficient < 0 ? std::int8_t{1} : low(); };
-    const Integer energy_low = at_low * best(at_low);
-    const Integer energy_high = at_high * best(at_high);
-    if (vartype_ == Vartype::kBinary) {
-      linear_[j] += energy_high - energy_low;
-      offset_ += energy_low;
-    } else {  // -|h - J| and -|h + J| are both even or both odd
-      linear_[j] += (energy_high - energy_low) / 2;
-      offset_ += (energy_high + energy_low) / 2;
-    }
+    add_side(j, at_low * best(at_low), at_high * best(at_high));
     set_bias(edge, 0);
     enqueue(j);
     remove({.kind = TrailKind::kLeaf,
@@ -328,6 +290,59 @@ class Reducer {
             .value = best(at_low),
             .value_high = best(at_high),
             .rule = "leaf"});
+  }
+
+  /// What has gone is worth so much at the two values of i. Of spins these are both even or both odd, like the sum of all that went.
+  void add_side(std::uint32_t i, Integer energy_low, Integer energy_high) {
+    if (vartype_ == Vartype::kBinary) {
+      linear_[i] += energy_high - energy_low;
+      offset_ += energy_low;
+    } else {
+      linear_[i] += (energy_high - energy_low) / 2;
+      offset_ += (energy_high + energy_low) / 2;
+    }
+  }
+
+  /// What hangs on one variable becomes a field of that.
+  void fold_sides() {
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> pairs;
+    for_each(std::span<const Edge>(edges_), stop_, [&](const Edge& edge) {
+      if (edge.bias != 0) pairs.emplace_back(edge.u, edge.v);
+    });
+    for (const HangingBlock& block : hanging_blocks(Links(linear_.size(), pairs), kSideMax, stop_)) fold_side(block);
+  }
+
+  void fold_side(const HangingBlock& block) {
+    throw_if(stop_);
+    SideSweep<Integer, kSideMax> side(block.nodes.size(), low());
+    for (std::size_t k = 0; k < block.nodes.size(); ++k) edge_to_[block.nodes[k]] = static_cast<std::uint32_t>(k);
+    for (std::size_t k = 0; k < block.nodes.size(); ++k) {
+      side.set_linear(k, linear_[block.nodes[k]]);
+      for (const std::uint32_t edge : edges_of_[block.nodes[k]]) {
+        if (edges_[edge].bias == 0) continue;
+        const std::uint32_t other = other_end(edge, block.nodes[k]);
+        if (other == block.cut) {
+          side.couple_to_outside(k, edges_[edge].bias);
+        } else {
+          side.couple(k, edge_to_[other], edges_[edge].bias);
+        }
+        set_bias(edge, 0);
+      }
+    }
+    const auto at_low = side.least(low());
+    const auto at_high = side.least(1);
+    add_side(block.cut, at_low.energy, at_high.energy);
+    for (std::size_t k = 0; k < block.nodes.size(); ++k) {
+      edge_to_[block.nodes[k]] = kNoEdge;
+      const auto value = [&](std::uint32_t high) { return (high >> k & 1) != 0 ? std::int8_t{1} : low(); };
+      remove({.kind = TrailKind::kLeaf,
+              .variable = block.nodes[k],
+              .partner = block.cut,
+              .value = value(at_low.high),
+              .value_high = value(at_high.high),
+              .rule = "articulation"});
+    }
+    enqueue(block.cut);
   }
 
   /// Two or three couplings: writes the least over i, a function of its neighbours, with terms in one and two of them.

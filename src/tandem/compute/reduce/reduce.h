@@ -22,7 +22,7 @@ enum class TrailKind : std::uint8_t {
   kFix,  ///< value_[variable] = value
   kEqual,  ///< value_[variable] = value_[partner]
   kOpposite,  ///< value_[variable] = opposite of value_[partner]: value (high) where that is low, value_high (low) else
-  kLeaf,  ///< value_[variable] follows its only neighbour: value when partner is low, value_high when it is high
+  kLeaf,  ///< value_[variable] follows one partner: value when that is low, value_high when it is high
   kPair,  ///< value_[variable] follows partner and partner2: 1 where the bit of `table` that they number is set, else value (low)
   kTriple,  ///< and partner3
 };
@@ -37,8 +37,8 @@ struct TrailEntry {
   std::uint8_t table = 0;  ///< bit 1 * (partner is high) + 2 * (partner2 is high) + 4 * (partner3 is high)
   std::uint32_t partner2 = 0;
   std::uint32_t partner3 = 0;
-  std::string_view
-      rule;  ///< "isolated", "dominance", "leaf", "equal_pair", "opposite_pair", "series", "star", "roof", "roof_weak"
+  /// "isolated", "dominance", "leaf", "equal_pair", "opposite_pair", "series", "star", "articulation", "roof", "roof_weak"
+  std::string_view rule;
   friend bool operator==(const TrailEntry&, const TrailEntry&) = default;
 };
 
@@ -99,6 +99,7 @@ struct Presolved {
 ///   series         two couplings: what it is at best is a field of each neighbour and a coupling between them;
 ///   star           three couplings, where what it is at best has no term in all three neighbours: three couplings between them,
 /// and where none of these fires any more, again as long as one in 64 variables went meanwhile:
+///   articulation   up to ten variables that hang on the rest by one: what they are at best is a field of that one (blocks.h);
 ///   roof           in all optima of what is left, by roof duality (roof.h);
 ///   roof_weak      in one of them.
 /// Rounding: all decisions are made on integers (fixed_point.h); a model that fits no such grid stays as it is. What is left is
@@ -109,7 +110,9 @@ struct Presolved {
 /// at most 32 couplings on average, or no cycle is frustrated: large dense models are what it fixes nothing in.
 /// Source: Glover, Lewis, Kochenberger 2018, "Logical and inequality implications for reducing the size and difficulty of
 /// quadratic unconstrained binary optimization problems" (EJOR 265), rules 1 to 3; the pairs are stated here by dominance. Series
-/// and star are the least over one variable, written out.
+/// and star are the least over one variable, written out; articulation is that over several.
+/// What has other names elsewhere: first-order fixing (Hansen) is dominance; a folded node of two neighbours in an independent set
+/// stated by penalties is series, then equal_pair. Components are not split: engines that profit do that themselves.
 Presolved presolve(const problem::Bqm& bqm, Rounding rounding = Rounding::kRefused, const std::stop_token& stop = {});
 
 /// The same to its end, with a copy of the model where nothing was removed.

@@ -149,11 +149,30 @@ Bqm ring_bqm(Xoshiro256& rng) {
   return make(Vartype::kSpin, std::move(linear), std::move(terms));
 }
 
+/// Two complete graphs of four or five variables that share one: what hangs on it has too many couplings for the other rules.
+Bqm hanging_bqm(Xoshiro256& rng) {
+  const Vartype vartype = rng.below(2) == 0 ? Vartype::kBinary : Vartype::kSpin;
+  const auto first = static_cast<std::uint32_t>(4 + rng.below(2));
+  const auto second = static_cast<std::uint32_t>(3 + rng.below(2));
+  std::vector<QuadraticTerm> terms;
+  std::vector<double> linear(first + second);
+  for (std::uint32_t u = 0; u < first + second; ++u) {
+    for (std::uint32_t v = u + 1; v < first + second; ++v) {
+      if (u + 1 < first && v >= first) continue;  // the last one of the first graph is shared
+      const double bias = (rng.below(2) == 0 ? 1.0 : -1.0) * static_cast<double>(2 + rng.below(2));
+      terms.push_back({u, v, bias});
+      if (vartype == Vartype::kBinary) linear[u] -= bias / 2, linear[v] -= bias / 2;  // spins without fields
+    }
+  }
+  for (double& value : linear) value += static_cast<double>(rng.below(3)) - 1;
+  return make(vartype, std::move(linear), std::move(terms));
+}
+
 TEST(Reduce, lifted_optimum_is_the_optimum_on_ten_thousand_random_models_for_each_rule) {
   Xoshiro256 rng(20240801);
   std::map<std::string_view, std::size_t> models;  // in which a rule has fired
   const auto enough = [&] {
-    return models.size() == 9 && std::ranges::all_of(models, [](const auto& rule) { return rule.second >= 10'000; });
+    return models.size() == 10 && std::ranges::all_of(models, [](const auto& rule) { return rule.second >= 10'000; });
   };
   for (int round = 0; round < 300'000 && !enough(); ++round) {
     const auto weights = static_cast<Weights>(round % 6);
@@ -162,6 +181,7 @@ TEST(Reduce, lifted_optimum_is_the_optimum_on_ten_thousand_random_models_for_eac
     const int family = round % 10;
     const Bqm bqm = family == 0   ? odd_bqm(rng, n)
                     : family == 1 ? ring_bqm(rng)
+                    : family == 2 ? hanging_bqm(rng)
                     : family < 5  ? tame_bqm(rng)
                                   : random_bqm(rng, n, weights, density);
     const Reduced reduced = reduce_exact(bqm);
@@ -295,6 +315,47 @@ TEST(Reduce, one_rule_at_a_time) {
                         .value = 1,
                         .value_high = -1,
                         .rule = "opposite_pair"}));
+}
+
+TEST(Reduce, what_hangs_on_one_variable_is_solved_for_both_of_its_values) {
+  // Two complete graphs of five spins that share spin 4, all couplings 1: of each four at best two are high, whatever spin 4 is. Its
+  // field stays 0, and with it the other graph as it was: -2 is the least of either.
+  std::vector<QuadraticTerm> terms;
+  for (const std::uint32_t first : {0u, 4u})
+    for (std::uint32_t u = first; u < first + 5; ++u)
+      for (std::uint32_t v = u + 1; v < first + 5; ++v) terms.push_back({u, v, 1});
+  const Reduced reduced = reduce_exact(make(Vartype::kSpin, std::vector<double>(9), std::move(terms)));
+  ASSERT_EQ(reduced.model.num_variables(), 5u);
+  EXPECT_EQ(reduced.model.terms().size(), 10u);
+  EXPECT_EQ(reduced.model.offset(), -2);
+  EXPECT_THAT(reduced.model.linear(), testing::Each(0));
+  for (const TrailEntry& entry : reduced.trail.entries()) EXPECT_EQ(entry.rule, "articulation");
+}
+
+TEST(Reduce, a_node_of_two_neighbours_in_an_independent_set_is_folded_with_them) {
+  // Node 0 between 1 and 2; these, and the other nodes among each other, have three neighbours.
+  std::vector<QuadraticTerm> terms{{0, 1, 2}, {0, 2, 2}};
+  for (const auto& [u, v] : std::vector<std::pair<std::uint32_t, std::uint32_t>>{{1, 3},
+                                                                                 {1, 4},
+                                                                                 {2, 5},
+                                                                                 {2, 6},
+                                                                                 {3, 7},
+                                                                                 {3, 8},
+                                                                                 {4, 9},
+                                                                                 {4, 10},
+                                                                                 {5, 7},
+                                                                                 {5, 9},
+                                                                                 {6, 8},
+                                                                                 {6, 10},
+                                                                                 {7, 10},
+                                                                                 {8, 9}})
+    terms.push_back({u, v, 2});
+  const Reduced reduced = reduce_exact(make(Vartype::kBinary, std::vector<double>(11, -1), std::move(terms)));
+  ASSERT_GE(reduced.trail.entries().size(), 2u);
+  EXPECT_EQ(reduced.trail.entries()[0].rule, "series");
+  EXPECT_EQ(reduced.trail.entries()[0].variable, 0u);
+  EXPECT_EQ(reduced.trail.entries()[1],
+            (TrailEntry{.kind = TrailKind::kEqual, .variable = 1, .partner = 2, .rule = "equal_pair"}));
 }
 
 TEST(Reduce, a_tree_is_solved_to_nothing) {

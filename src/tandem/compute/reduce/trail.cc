@@ -11,8 +11,8 @@ namespace tandem::reduce {
 
 namespace {
 
-constexpr auto kRules = std::to_array<std::string_view>(
-    {"isolated", "dominance", "leaf", "equal_pair", "opposite_pair", "series", "star", "roof", "roof_weak"});
+constexpr auto kRules = std::to_array<std::string_view>({"isolated", "dominance", "leaf", "equal_pair", "opposite_pair",
+                                                         "series", "star", "articulation", "roof", "roof_weak"});
 
 /// Names of the kinds in documents, and the figures that follow the rule: the variable, partners, then values or a table.
 struct Kind {

@@ -7,6 +7,9 @@
 #include <cstdint>
 #include <vector>
 
+#include <optional>
+
+#include "tandem/compute/solve/race.h"
 #include "tandem/compute/solve/search_model.h"
 
 namespace tandem::solve {
@@ -20,16 +23,16 @@ class ComponentCrossing {
   explicit ComponentCrossing(const SearchModel& model) : model_(&model), seen_(model.size()) {}
   static std::uint64_t bytes(std::size_t num_variables) { return num_variables * 5; }
 
-  /// Gives `child` every component of `other` that does not raise its energy. Returns what that adds: never above zero.
-  std::int64_t improve(problem::Assignment& child, problem::AssignmentView other) { return cross(child, other, 1); }
-  /// The same with the opposite of `other`: of a model without a preferred direction another assignment as good.
-  std::int64_t improve_by_opposite(problem::Assignment& child, problem::AssignmentView other) {
-    return cross(child, other, 0);
-  }
+  /// Gives `child` every component of `other` that does not raise its energy. `symmetric`: then of the opposite of `other` too, which in
+  /// a model without a preferred direction is as good. Returns what that adds: never above zero. Empty where the watch says stop
+  /// meanwhile: a child half done is of no use.
+  std::optional<std::int64_t> improve(problem::Assignment& child, problem::AssignmentView other, bool symmetric,
+                                      const Watch& watch);
 
  private:
   /// Values differ where their exclusive or is `difference`.
-  std::int64_t cross(problem::Assignment& child, problem::AssignmentView other, std::int8_t difference);
+  std::optional<std::int64_t> cross(problem::Assignment& child, problem::AssignmentView other, std::int8_t difference,
+                                    const Watch& watch);
 
   const SearchModel* model_;
   std::vector<std::int8_t> seen_;

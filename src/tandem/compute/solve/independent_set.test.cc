@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <bit>
 
 #include "tandem/base/executor.h"
@@ -36,16 +37,20 @@ ConflictGraph graph_of(std::size_t n, const std::vector<QuadraticTerm>& edges) {
   return ConflictGraph(n, std::move(pairs));
 }
 
-/// The size of a largest independent set, by looking at every choice.
+/// The size of a largest independent set, by looking at every choice: one that is independent without its last node is so with it where
+/// that has no neighbour among the others.
 std::size_t swept(std::size_t n, const std::vector<QuadraticTerm>& edges) {
+  std::vector<std::uint32_t> neighbours(n);
+  for (const QuadraticTerm& edge : edges) {
+    neighbours[edge.u] |= 1u << edge.v;
+    neighbours[edge.v] |= 1u << edge.u;
+  }
+  std::vector<bool> independent(std::size_t{1} << n, true);
   std::size_t best = 0;
-  for (std::uint32_t choice = 0; choice < (1u << n); ++choice) {
-    const auto size = static_cast<std::size_t>(std::popcount(choice));
-    if (size <= best) continue;
-    bool independent = true;
-    for (const QuadraticTerm& edge : edges)
-      independent = independent && ((choice >> edge.u & choice >> edge.v & 1) == 0);
-    if (independent) best = size;
+  for (std::uint32_t choice = 1; choice < (1u << n); ++choice) {
+    const auto last = static_cast<std::size_t>(std::bit_width(choice) - 1);
+    independent[choice] = independent[choice ^ (1u << last)] && (neighbours[last] & choice) == 0;
+    if (independent[choice]) best = std::max(best, static_cast<std::size_t>(std::popcount(choice)));
   }
   return best;
 }
@@ -98,24 +103,97 @@ TEST(IndependentSet, small_graphs_are_proved_and_sets_covers_and_cliques_are_wha
   });
 }
 
+/// The largest set in the kernel lifts to one of the whole graph, and any set of the whole graph fits the kernel in part.
+void check_kernel(std::size_t n, const std::vector<QuadraticTerm>& edges, const ConflictKernel& kernel,
+                  std::size_t largest) {
+  const ConflictGraph graph = graph_of(n, edges);
+  std::size_t found = 0;
+  Assignment best;
+  const std::size_t left = kernel.graph().size();
+  for (std::uint32_t choice = 0; choice < (1u << left); ++choice) {
+    if (!best.empty() && static_cast<std::size_t>(std::popcount(choice)) <= found) continue;
+    Assignment chosen(left);
+    for (std::size_t i = 0; i < left; ++i) chosen[i] = static_cast<std::int8_t>(choice >> i & 1);
+    if (!kernel.graph().independent(chosen)) continue;
+    found = size_of(chosen);
+    best = kernel.lift(chosen);
+  }
+  EXPECT_TRUE(graph.independent(best));
+  EXPECT_EQ(size_of(best), largest);
+  EXPECT_EQ(found + kernel.num_chosen(), largest);
+  EXPECT_TRUE(kernel.graph().independent(kernel.restrict(best)));
+}
+
 TEST(IndependentSet, the_kernel_keeps_the_size_of_a_largest_set) {
   for_graphs([](std::size_t n, const std::vector<QuadraticTerm>& edges, std::size_t largest) {
+    check_kernel(n, edges, ConflictKernel(graph_of(n, edges)), largest);
+  });
+}
+
+/// Two sides of which the first, the smaller one, may have edges within, and every node of the second `degree` neighbours in the first.
+std::vector<QuadraticTerm> crown_edges(Xoshiro256& rng, std::uint32_t first, std::uint32_t second, std::size_t degree) {
+  std::vector<QuadraticTerm> out;
+  for (std::uint32_t u = 0; u < first; ++u)
+    for (std::uint32_t v = u + 1; v < first; ++v)
+      if (rng.below(3) == 0) out.push_back({u, v, 1});
+  for (std::uint32_t v = first; v < first + second; ++v) {
+    std::vector<std::uint32_t> sides(first);
+    for (std::uint32_t u = 0; u < first; ++u) sides[u] = u;
+    for (std::size_t k = 0; k < std::min<std::size_t>(degree, first); ++k) {
+      std::swap(sides[k], sides[k + rng.below(first - k)]);
+      out.push_back({sides[k], v, 1});
+    }
+  }
+  return out;
+}
+
+TEST(IndependentSet, each_rule_of_the_kernel_keeps_it_on_ten_thousand_random_graphs) {
+  constexpr std::array kRules{ConflictRule::kClique, ConflictRule::kFold, ConflictRule::kTwins,
+                              ConflictRule::kUnconfined, ConflictRule::kRelaxation};
+  Xoshiro256 rng(5);
+  std::array<std::size_t, kRules.size()> graphs{};  // in which a rule has fired
+  const auto enough = [&] { return std::ranges::all_of(graphs, [](std::size_t count) { return count >= 10'000; }); };
+  for (int round = 0; round < 400'000 && !enough(); ++round) {
+    std::size_t n = 1 + rng.below(12);
+    std::vector<QuadraticTerm> edges;
+    if (round % 3 == 0) {
+      edges = random_edges(n, std::array{0.2, 0.3, 0.4, 0.5}[rng.below(4)], rng());
+    } else {
+      const auto first = static_cast<std::uint32_t>(4 + rng.below(3));
+      const auto second = static_cast<std::uint32_t>(first + rng.below(3));
+      n = first + second;
+      edges = crown_edges(rng, first, second, 3 + rng.below(2));
+    }
+    const ConflictKernel kernel(graph_of(n, edges));
+    check_kernel(n, edges, kernel, swept(n, edges));
+    for (std::size_t k = 0; k < kRules.size(); ++k) graphs[k] += kernel.count(kRules[k]) > 0 ? 1 : 0;
+    ASSERT_FALSE(testing::Test::HasFailure()) << "round " << round;
+  }
+  EXPECT_TRUE(enough()) << testing::PrintToString(graphs);
+}
+
+TEST(IndependentSet, a_long_cycle_is_folded_to_nothing) {
+  // One of n / 2 rounded down: fold by fold two nodes and a chosen one less, to a triangle or less.
+  for (const std::uint32_t n : {4u, 5u, 100'000u, 1'000'001u}) {
+    std::vector<QuadraticTerm> edges;
+    for (std::uint32_t u = 0; u < n; ++u) edges.push_back({std::min(u, (u + 1) % n), std::max(u, (u + 1) % n), 1});
     const ConflictGraph graph = graph_of(n, edges);
     const ConflictKernel kernel(graph);
-    std::size_t found = 0;
-    Assignment best;
-    const std::size_t left = kernel.graph().size();
-    for (std::uint32_t choice = 0; choice < (1u << left); ++choice) {
-      Assignment chosen(left);
-      for (std::size_t i = 0; i < left; ++i) chosen[i] = static_cast<std::int8_t>(choice >> i & 1);
-      if (!kernel.graph().independent(chosen) || (!best.empty() && size_of(chosen) <= found)) continue;
-      found = size_of(chosen);
-      best = kernel.lift(chosen);
-    }
-    EXPECT_TRUE(graph.independent(best));
-    EXPECT_EQ(size_of(best), largest);
-    EXPECT_EQ(found + kernel.num_chosen(), largest);
-  });
+    EXPECT_EQ(kernel.graph().size(), 0u);
+    EXPECT_EQ(kernel.num_chosen(), n / 2);
+    const Assignment chosen = kernel.lift({});
+    EXPECT_TRUE(graph.independent(chosen));
+    EXPECT_EQ(size_of(chosen), n / 2);
+  }
+}
+
+TEST(IndependentSet, a_stopped_kernel_is_one_that_lifts) {
+  std::stop_source stop;
+  stop.request_stop();
+  const std::vector<QuadraticTerm> edges = random_edges(10, 0.3, 1);
+  const ConflictKernel kernel(graph_of(10, edges), stop.get_token());
+  EXPECT_EQ(kernel.graph().size(), 10u);
+  EXPECT_EQ(kernel.num_chosen(), 0u);
 }
 
 TEST(IndependentSet, the_tree_alone_proves) {

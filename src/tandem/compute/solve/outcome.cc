@@ -108,6 +108,15 @@ FineOrder fine_order(double window, problem::Vartype vartype, const ExactOrder& 
           }};
 }
 
+SolveOutcome outcome_of(std::span<const std::unique_ptr<Strand>> strands, StopReason reason,
+                        std::string_view unit_name) {
+  SolveOutcome outcome;
+  outcome.work_done = work_done(strands);
+  outcome.reason = reason;
+  outcome.unit_name = unit_name;
+  return outcome;
+}
+
 bool no_work_allowed(const SolveOptions& options) {
   const auto& units = options.work.units;
   return !units.empty() && std::ranges::all_of(units, [](std::uint64_t limit) { return limit == 0; });

@@ -53,6 +53,18 @@ result::SampleSet make_proved_samples(const Model& model, std::span<const Candid
 FineOrder fine_order(double window, problem::Vartype vartype, const ExactOrder& order,
                      std::function<problem::Assignment(problem::AssignmentView)> lift = {});
 
+/// The goal of a race: the target of `options`, in energies of `form`, which knows their objectives and must outlive the race.
+template <class Form>
+RaceGoal goal_of(const Form& form, const SolveOptions& options, std::function<std::optional<double>()> bound = {}) {
+  return {.objective = [&form](std::int64_t energy) { return form.objective(energy); },
+          .target = options.target ? form.energy_at_most(*options.target) : std::nullopt,
+          .bound = std::move(bound)};
+}
+
+/// What every outcome says of its race; the samples and what is proved of them are still missing.
+SolveOutcome outcome_of(std::span<const std::unique_ptr<Strand>> strands, StopReason reason,
+                        std::string_view unit_name);
+
 /// True when the work limit allows not a single step, as after a stop that came before the first one.
 bool no_work_allowed(const SolveOptions& options);
 /// Where no step was done: the best of the starts, or all variables low. Of a Cqm the least violated one.

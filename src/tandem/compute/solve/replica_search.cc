@@ -77,11 +77,7 @@ void ReplicaSearch::advance(std::uint64_t units_end, const Watch& watch) {
       continue;
     }
     Candidate& member = population_[next_];
-    if (phase_ == Phase::kCrossing) {
-      cross(member);
-    } else {
-      mix(member);
-    }
+    if (!(phase_ == Phase::kCrossing ? cross(member, watch) : mix(member, watch))) return;
     crossing_units_ += kCrossingVisits * options_.visit_units * model_.size();
     ++next_;
     note(member, watch);
@@ -96,19 +92,28 @@ void ReplicaSearch::advance(std::uint64_t units_end, const Watch& watch) {
   }
 }
 
-void ReplicaSearch::cross(Candidate& member) {
+bool ReplicaSearch::cross(Candidate& member, const Watch& watch) {
   annealing_->copy(next_, bits_);
   std::int64_t energy = energies_[next_];
-  if (!member.bits.empty()) energy += crossing_.improve(bits_, member.bits);
+  if (!member.bits.empty()) {
+    const auto gain = crossing_.improve(bits_, member.bits, false, watch);
+    if (!gain) return false;
+    energy += *gain;
+  }
   member.energy = energy;
   member.bits.swap(bits_);
+  return true;
 }
 
-void ReplicaSearch::mix(Candidate& member) {
+bool ReplicaSearch::mix(Candidate& member, const Watch& watch) {
   const std::size_t shift = 1 + derive_seed(options_.seed, num_reads_) % (kReplicas - 1);
   const Candidate& other = population_[(next_ + shift) % kReplicas];
-  member.energy += crossing_.improve(member.bits, other.bits);
-  if (model_.symmetric()) member.energy += crossing_.improve_by_opposite(member.bits, other.bits);
+  bits_ = member.bits;
+  const auto gain = crossing_.improve(bits_, other.bits, model_.symmetric(), watch);
+  if (!gain) return false;
+  member.energy += *gain;
+  member.bits.swap(bits_);
+  return true;
 }
 
 void ReplicaSearch::note(const Candidate& member, const Watch& watch) {

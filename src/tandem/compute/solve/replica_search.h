@@ -47,8 +47,8 @@ class ReplicaSearch {
   void begin_epoch();
   void begin_generation();
   void end_generation();
-  void cross(Candidate& member);
-  void mix(Candidate& member);
+  bool cross(Candidate& member, const Watch& watch);  ///< false, and as if it had not begun, where the watch says stop
+  bool mix(Candidate& member, const Watch& watch);
   void note(const Candidate& member, const Watch& watch);
 
   const ReplicaModel& model_;

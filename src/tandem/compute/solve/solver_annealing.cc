@@ -103,9 +103,7 @@ class AnnealingSolver final : public Solver {
         .first = round,
         .max = 64 * round,
         .rounds_max = options.num_samples != 0 ? UINT64_MAX : rounds_allowed(options, context, kRoundsByItself)};
-    Race race({.objective = [&](std::int64_t energy) { return search.objective(energy); },
-               .target = options.target ? search.energy_at_most(*options.target) : std::nullopt},
-              options.work, context);
+    Race race(goal_of(search, options), options.work, context);
     const StopReason reason = race.run(strands, lengths, [](std::uint64_t) {});
 
     std::vector<Candidate> found;
@@ -121,11 +119,8 @@ class AnnealingSolver final : public Solver {
       found.assign(archive.candidates().begin(), archive.candidates().end());
     }
     if (found.empty()) return unsearched_outcome(model, options, context, work_done(strands), "visits");
-    SolveOutcome outcome;
+    SolveOutcome outcome = outcome_of(strands, reason, "visits");
     outcome.samples = make_samples(model, found, known);
-    outcome.work_done = work_done(strands);
-    outcome.reason = reason;
-    outcome.unit_name = "visits";
     return outcome;
   }
 };

@@ -17,7 +17,7 @@ class BranchAndBoundSolver final : public Solver {
     static constexpr SolverInfo kInfo{
         .name = "branch_and_bound",
         .summary = "exact reductions, then branch and bound with convex bounds, one component at a time",
-        .version = "3",
+        .version = "4",
         .takes_bqm = true,
         .exact = true,
         .variables_max = ExactSearch::kTreeMax};
@@ -49,9 +49,7 @@ class BranchAndBoundSolver final : public Solver {
                                                            .starts = reduced.restrict(start_bits(model, options)),
                                                            .order = fine_order(window, bqm.vartype(), exact, lift)}));
     const ExactSearch& tree = static_cast<ExactStrand&>(*strands[0]).search();
-    Race race({.objective = [&](std::int64_t energy) { return search.objective(energy); },
-               .target = options.target ? search.energy_at_most(*options.target) : std::nullopt,
-               .bound = [&] { return proved_bound({.bound = tree.bound()}, search, reduced); }},
+    Race race(goal_of(search, options, [&] { return proved_bound({.bound = tree.bound()}, search, reduced); }),
               options.work, context);
     const StopReason reason = race.run(strands, kRounds, [](std::uint64_t) {});
 
@@ -59,12 +57,9 @@ class BranchAndBoundSolver final : public Solver {
     tree.collect(archive);
     if (archive.empty()) return unsearched_outcome(model, options, context, work_done(strands), kUnitName);
     offer_starts(archive, search, reduced.restrict(start_bits(model, options)));
-    SolveOutcome outcome;
+    SolveOutcome outcome = outcome_of(strands, reason, kUnitName);
     settle(outcome, model, reduced, search, archive,
            {.bound = tree.bound(), .optimum = tree.proved() ? &tree.best_bits() : nullptr}, exact);
-    outcome.work_done = work_done(strands);
-    outcome.reason = reason;
-    outcome.unit_name = kUnitName;
     return outcome;
   }
 };

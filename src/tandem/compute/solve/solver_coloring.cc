@@ -198,14 +198,11 @@ class ColoringSolver final : public Solver {
       for (std::size_t i = 0; i < count; ++i) of(i).hear(energy, colors, lower);
     });
     const problem::Assignment bits = form.bits(of(best_strand()).search().best());
-    SolveOutcome outcome;
+    SolveOutcome outcome = outcome_of(strands, reason, kUnitName);
     outcome.samples = result::SampleSet::create(problem::Vartype::kBinary, bits.size(),
                                                 {{.values = bits, .energy = energy(model, bits)}});
     outcome.proved = reason == StopReason::kProved;
     outcome.bound = bound();
-    outcome.work_done = work_done(strands);
-    outcome.reason = reason;
-    outcome.unit_name = kUnitName;
     return outcome;
   }
 

@@ -113,8 +113,8 @@ class ConstrainedSolver final : public Solver {
     std::vector<std::unique_ptr<Strand>> strands;
     for (std::size_t i = 0; i < count; ++i) {
       throw_if(context.stop);
-      ConstrainedOptions own{.seed = derive_seed(options.seed, i), .candidates_max = kept};
-      own.starts = starts_of(starts, i, count);
+      ConstrainedOptions own{
+          .seed = derive_seed(options.seed, i), .candidates_max = kept, .starts = starts_of(starts, i, count)};
       strands.push_back(std::make_unique<ConstrainedStrand>(form, std::move(own)));
     }
     const auto of = [&](std::size_t i) -> ConstrainedStrand& { return static_cast<ConstrainedStrand&>(*strands[i]); };
@@ -132,10 +132,7 @@ class ConstrainedSolver final : public Solver {
     const auto bound = [&] {
       return proved_bound(of(0).linear() != nullptr ? of(0).linear()->bound() : std::nullopt, objective);
     };
-    Race race({.objective = [&](std::int64_t energy) { return objective.objective(energy); },
-               .target = options.target ? objective.energy_at_most(*options.target) : std::nullopt,
-               .bound = bound},
-              options.work, context);
+    Race race(goal_of(objective, options, bound), options.work, context);
     const RoundLengths lengths{
         .first = kRoundFirst, .max = kRoundMax, .rounds_max = rounds_allowed(options, context, kRoundsByItself)};
     const StopReason reason = race.run(strands, lengths, [&](std::uint64_t) {
@@ -154,15 +151,12 @@ class ConstrainedSolver final : public Solver {
     if (found.empty() && proved) return fail_infeasible(cqm);
     if (found.empty()) offer_least_violated(strands, found);
     if (found.empty()) return unsearched_outcome(model, options, context, work_done(strands), kUnitName);
-    SolveOutcome outcome;
+    SolveOutcome outcome = outcome_of(strands, refuted ? StopReason::kFinished : reason, kUnitName);
     outcome.samples = of(0).sweep() != nullptr && proved
                           ? make_proved_samples(model, found.candidates(), of(0).sweep()->best_bits(), exact, kept)
                           : make_samples(model, found.candidates(), &objective);
     outcome.proved = proved;
     outcome.bound = proved ? outcome.samples.best().energy : refuted ? std::nullopt : bound();
-    outcome.work_done = work_done(strands);
-    outcome.reason = refuted ? StopReason::kFinished : reason;
-    outcome.unit_name = kUnitName;
     return outcome;
   }
 

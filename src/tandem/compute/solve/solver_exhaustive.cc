@@ -61,9 +61,7 @@ class ExhaustiveSolver final : public Solver {
     std::vector<std::unique_ptr<Strand>> strands;
     strands.push_back(std::make_unique<SweepStrand>(make_sweep(search, own)));
     const GraySweep& sweep = static_cast<SweepStrand&>(*strands[0]).sweep();
-    Race race({.objective = [&](std::int64_t energy) { return search.objective(energy); },
-               .target = options.target ? search.energy_at_most(*options.target) : std::nullopt},
-              options.work, context);
+    Race race(goal_of(search, options), options.work, context);
     const StopReason reason = race.run(strands, {.first = kRound, .max = kRound}, [](std::uint64_t) {});
     if (sweep.found().empty()) {
       if (sweep.done()) {
@@ -72,14 +70,11 @@ class ExhaustiveSolver final : public Solver {
       }
       return unsearched_outcome(model, options, context, work_done(strands), kUnitName);
     }
-    SolveOutcome outcome;
+    SolveOutcome outcome = outcome_of(strands, reason, kUnitName);
     outcome.samples =
         make_proved_samples(model, sweep.found().candidates(), sweep.best_bits(), order, own.candidates_max);
     outcome.proved = sweep.done();
     if (outcome.proved) outcome.bound = outcome.samples.best().energy;
-    outcome.work_done = work_done(strands);
-    outcome.reason = reason;
-    outcome.unit_name = kUnitName;
     return outcome;
   }
 };

@@ -121,7 +121,7 @@ class IndependentSetSolver final : public Solver {
         .summary =
             "largest independent sets, smallest covers and largest cliques: reductions, local searches, and a proof "
             "where it can be had",
-        .version = "1",
+        .version = "2",
         .takes_cqm = true,
         .exact = true,
         .variables_max = 10'000'000};

@@ -60,23 +60,16 @@ class LinearSolver final : public Solver {
                                                      .starts = start_bits(model, options)}));
     const LinearSearch& search = static_cast<LinearStrand&>(*strands[0]).search();
     const auto bound = [&]() -> std::optional<double> { return proved_bound(search.bound(), objective); };
-    Race race({.objective = [&](std::int64_t energy) { return objective.objective(energy); },
-               .target = options.target ? objective.energy_at_most(*options.target) : std::nullopt,
-               .bound = bound},
-              options.work, context);
+    Race race(goal_of(objective, options, bound), options.work, context);
     const StopReason reason = race.run(strands, kRounds, [](std::uint64_t) {});
 
-    SolveOutcome outcome;
     const bool ended = search.state() == StrandState::kProved;
-    if (search.found().empty() && ended) return fail_infeasible(cqm);
-    if (search.found().empty()) {
-      outcome = unsearched_outcome(model, options, context, work_done(strands), kUnitName);
-    } else {
-      outcome.samples = make_samples(model, search.found().candidates(), &objective);
-      outcome.proved = ended;
-      outcome.work_done = work_done(strands);
-      outcome.unit_name = kUnitName;
-    }
+    const bool nothing = search.found().empty();
+    if (nothing && ended) return fail_infeasible(cqm);
+    SolveOutcome outcome = nothing ? unsearched_outcome(model, options, context, work_done(strands), kUnitName)
+                                   : outcome_of(strands, reason, kUnitName);
+    if (!nothing) outcome.samples = make_samples(model, search.found().candidates(), &objective);
+    outcome.proved = ended;
     outcome.bound = outcome.proved ? outcome.samples.best().energy : bound();
     outcome.reason = reason;
     return outcome;

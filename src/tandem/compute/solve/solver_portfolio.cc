@@ -177,7 +177,7 @@ class PortfolioSolver final : public Solver {
         .name = "portfolio",
         .summary =
             "reduces the model, then races tabu, annealing and exact moves of small width, and proves what can be",
-        .version = "8",
+        .version = "9",
         .takes_bqm = true,
         .takes_polynomial = true,
         .takes_cqm = true,
@@ -221,10 +221,8 @@ class PortfolioSolver final : public Solver {
     const auto lift = [&](problem::AssignmentView bits) { return reduced.lift(bits); };
     const std::vector<problem::Assignment> starts = reduced.restrict(start_bits(model, options));
     Portfolio portfolio(search, options, starts, window, fine_order(window, bqm.vartype(), exact, lift), context.stop);
-    Race race({.objective = [&](std::int64_t energy) { return search.objective(energy); },
-               .target = options.target ? search.energy_at_most(*options.target) : std::nullopt,
-               .bound = [&] { return proved_bound(portfolio.proof(), search, reduced); }},
-              options.work, context);
+    Race race(goal_of(search, options, [&] { return proved_bound(portfolio.proof(), search, reduced); }), options.work,
+              context);
     const RoundLengths lengths{
         .first = kRoundFirst, .max = kRoundMax, .rounds_max = rounds_allowed(options, context, kRoundsByItself)};
     const StopReason reason =
@@ -233,11 +231,8 @@ class PortfolioSolver final : public Solver {
     Archive found = portfolio.collect(options);
     if (!found.empty()) offer_starts(found, search, starts);
     if (found.empty()) return unsearched_outcome(model, options, context, work_done(portfolio.strands()), kUnitName);
-    SolveOutcome outcome;
+    SolveOutcome outcome = outcome_of(portfolio.strands(), reason, kUnitName);
     settle(outcome, model, reduced, search, found, portfolio.proof(), exact);
-    outcome.work_done = work_done(portfolio.strands());
-    outcome.reason = reason;
-    outcome.unit_name = kUnitName;
     outcome.race = portfolio.record(search);
     return outcome;
   }

@@ -25,8 +25,9 @@ Strands make_strands(const Model& model, const SolveOptions& options,
   const std::size_t count = num_strands(options);
   Strands strands;
   for (std::size_t i = 0; i < count; ++i) {
-    EngineOptions own{.seed = derive_seed(options.seed, i), .candidates_max = candidates_kept(options)};
-    own.starts = starts_of(starts, i, count);
+    EngineOptions own{.seed = derive_seed(options.seed, i),
+                      .candidates_max = candidates_kept(options),
+                      .starts = starts_of(starts, i, count)};
     auto strand = std::make_unique<MixedStrand>();
     furnish(*strand, std::move(own));
     strands.push_back(std::move(strand));
@@ -53,7 +54,7 @@ class PuboSolver final : public Solver {
     static constexpr SolverInfo kInfo{
         .name = "pubo",
         .summary = "races tabu search and annealing on polynomials of any order; knows low autocorrelation sequences",
-        .version = "1",
+        .version = "2",
         .takes_polynomial = true,
         .variables_max = problem::Bqm::kVariablesMax};
     return kInfo;
@@ -107,18 +108,13 @@ class PuboSolver final : public Solver {
                                   const SolveContext& context, const Strands& strands) {
     const RoundLengths lengths{
         .first = kRoundFirst, .max = kRoundMax, .rounds_max = rounds_allowed(options, context, kRoundsByItself)};
-    Race race({.objective = [&](std::int64_t energy) { return form.objective(energy); },
-               .target = options.target ? form.energy_at_most(*options.target) : std::nullopt},
-              options.work, context);
+    Race race(goal_of(form, options), options.work, context);
     const StopReason reason = race.run(strands, lengths, [&](std::uint64_t round) { exchange(strands, round); });
     Archive archive(candidates_kept(options));
     for (const auto& strand : strands) static_cast<const MixedStrand&>(*strand).collect(archive);
     if (archive.empty()) return unsearched_outcome(model, options, context, work_done(strands), kUnitName);
-    SolveOutcome outcome;
+    SolveOutcome outcome = outcome_of(strands, reason, kUnitName);
     outcome.samples = make_samples(model, archive.candidates(), nullptr);
-    outcome.work_done = work_done(strands);
-    outcome.reason = reason;
-    outcome.unit_name = kUnitName;
     return outcome;
   }
 };

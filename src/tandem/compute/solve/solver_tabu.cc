@@ -14,7 +14,7 @@ class TabuSolver final : public Solver {
   const SolverInfo& info() const override {
     static constexpr SolverInfo kInfo{.name = "tabu",
                                       .summary = "one-flip tabu search from random starts and paths between the best",
-                                      .version = "3",
+                                      .version = "4",
                                       .takes_bqm = true,
                                       .variables_max = problem::Bqm::kVariablesMax};
     return kInfo;
@@ -39,8 +39,9 @@ class TabuSolver final : public Solver {
     std::vector<std::unique_ptr<Strand>> strands;
     for (std::size_t i = 0; i < count; ++i) {
       throw_if(context.stop);
-      MemeticOptions own{.seed = derive_seed(options.seed, i), .candidates_max = options.candidates_max};
-      own.starts = starts_of(starts, i, count);
+      MemeticOptions own{.seed = derive_seed(options.seed, i),
+                         .candidates_max = options.candidates_max,
+                         .starts = starts_of(starts, i, count)};
       strands.push_back(std::make_unique<MemeticStrand>(search, std::move(own)));
     }
     const auto of = [&](std::size_t i) -> MemeticSearch& { return static_cast<MemeticStrand&>(*strands[i]).search(); };
@@ -49,9 +50,7 @@ class TabuSolver final : public Solver {
     const RoundLengths lengths{.first = run_length,
                                .max = 16 * kRoundsPerRun * run_length,
                                .rounds_max = rounds_allowed(options, context, kRoundsByItself)};
-    Race race({.objective = [&](std::int64_t energy) { return search.objective(energy); },
-               .target = options.target ? search.energy_at_most(*options.target) : std::nullopt},
-              options.work, context);
+    Race race(goal_of(search, options), options.work, context);
     const StopReason reason = race.run(strands, lengths, [&](std::uint64_t) {
       // Each takes the best of the strand before it; all are looked up before any moves.
       std::vector<Candidate> best;
@@ -69,11 +68,8 @@ class TabuSolver final : public Solver {
     for (std::size_t i = 0; i < count; ++i) of(i).collect(archive);
     if (archive.empty()) return unsearched_outcome(model, options, context, work_done(strands), "flips");
     offer_starts(archive, search, starts);
-    SolveOutcome outcome;
+    SolveOutcome outcome = outcome_of(strands, reason, "flips");
     outcome.samples = make_samples(model, archive.candidates(), &search);
-    outcome.work_done = work_done(strands);
-    outcome.reason = reason;
-    outcome.unit_name = "flips";
     return outcome;
   }
 };

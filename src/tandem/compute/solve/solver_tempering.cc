@@ -56,8 +56,9 @@ class TemperingSolver final : public Solver {
     std::vector<MixedStrand*> mixed;
     for (std::size_t i = 0; i < count; ++i) {
       throw_if(context.stop);
-      EngineOptions own{.seed = derive_seed(options.seed, i), .candidates_max = candidates_kept(options)};
-      own.starts = starts_of(starts, i, count);
+      EngineOptions own{.seed = derive_seed(options.seed, i),
+                        .candidates_max = candidates_kept(options),
+                        .starts = starts_of(starts, i, count)};
       auto strand = std::make_unique<MixedStrand>();
       strand->add(make_tempering_engine(replicas, own, temperatures), 1);
       mixed.push_back(strand.get());
@@ -66,9 +67,7 @@ class TemperingSolver final : public Solver {
     const std::uint64_t round = search.size() * replicas.visit_cost() * kSweepsOfRound;
     const RoundLengths lengths{
         .first = round, .max = 64 * round, .rounds_max = rounds_allowed(options, context, kRoundsByItself)};
-    Race race({.objective = [&](std::int64_t energy) { return search.objective(energy); },
-               .target = options.target ? search.energy_at_most(*options.target) : std::nullopt},
-              options.work, context);
+    Race race(goal_of(search, options), options.work, context);
     const StopReason reason = race.run(strands, lengths, [&](std::uint64_t) {
       // Each hears of the best of the strand before it; all are looked up before any is told.
       std::vector<Archive> best;
@@ -82,11 +81,8 @@ class TemperingSolver final : public Solver {
     for (const MixedStrand* strand : mixed) strand->collect(archive);
     if (archive.empty()) return unsearched_outcome(model, options, context, work_done(strands), kUnitName);
     offer_starts(archive, search, starts);
-    SolveOutcome outcome;
+    SolveOutcome outcome = outcome_of(strands, reason, kUnitName);
     outcome.samples = make_samples(model, archive.candidates(), &search);
-    outcome.work_done = work_done(strands);
-    outcome.reason = reason;
-    outcome.unit_name = kUnitName;
     return outcome;
   }
 };

@@ -19,7 +19,7 @@ class TreewidthSolver final : public Solver {
     static constexpr SolverInfo kInfo{
         .name = "treewidth",
         .summary = "optimises large parts of small elimination width exactly, and all of it where its width is small",
-        .version = "1",
+        .version = "2",
         .takes_bqm = true,
         .exact = true,
         .variables_max = problem::Bqm::kVariablesMax};
@@ -51,17 +51,15 @@ class TreewidthSolver final : public Solver {
     for (std::size_t i = 0; i < count; ++i) {
       WidthOptions own{.seed = derive_seed(options.seed, i),
                        .candidates_max = options.candidates_max,
+                       .starts = starts_of(starts, i, count),
                        .whole = i == 0,
                        .stop = context.stop};
-      own.starts = starts_of(starts, i, count);
       strands.push_back(std::make_unique<WidthStrand>(search, std::move(own)));
     }
     const auto of = [&](std::size_t i) -> WidthSearch& { return static_cast<WidthStrand&>(*strands[i]).search(); };
     RoundLengths lengths = kRounds;
     lengths.rounds_max = rounds_allowed(options, context, kRoundsByItself);
-    Race race({.objective = [&](std::int64_t energy) { return search.objective(energy); },
-               .target = options.target ? search.energy_at_most(*options.target) : std::nullopt},
-              options.work, context);
+    Race race(goal_of(search, options), options.work, context);
     const StopReason reason = race.run(strands, lengths, [&](std::uint64_t) {
       // Each takes what is better in the best of the strand before it; all are looked up before any moves.
       std::vector<Archive> best;
@@ -75,7 +73,7 @@ class TreewidthSolver final : public Solver {
     for (std::size_t i = 0; i < count; ++i) of(i).collect(archive);
     if (archive.empty()) return unsearched_outcome(model, options, context, work_done(strands), kUnitName);
     offer_starts(archive, search, starts);
-    SolveOutcome outcome;
+    SolveOutcome outcome = outcome_of(strands, reason, kUnitName);
     const bool whole =
         std::ranges::any_of(std::views::iota(std::size_t{0}, count), [&](std::size_t i) { return of(i).proved(); });
     outcome.proved = whole && search.exact();
@@ -88,9 +86,6 @@ class TreewidthSolver final : public Solver {
       outcome.samples = make_samples(model, archive.candidates(), &search);
       if (whole) outcome.bound = search.objective(archive.candidates().front().energy) - search.error_max();
     }
-    outcome.work_done = work_done(strands);
-    outcome.reason = reason;
-    outcome.unit_name = kUnitName;
     return outcome;
   }
 };

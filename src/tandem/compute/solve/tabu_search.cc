@@ -2,13 +2,17 @@
 
 #include <algorithm>
 
+#include "tandem/compute/solve/flip_queue.h"
+
 namespace tandem::solve {
 
 std::unique_ptr<TabuSearch> TabuSearch::create(const SearchModel& model) {
   return model.dense() ? make_dense_tabu_search(model) : make_sparse_tabu_search(model);
 }
 
-std::uint64_t TabuSearch::bytes(const SearchModel& model) { return padded(model.size()) * 36; }
+std::uint64_t TabuSearch::bytes(const SearchModel& model) {
+  return padded(model.size()) * 36 + (model.dense() ? 0 : FlipQueue::bytes(model.size()));
+}
 
 TabuSearch::TabuSearch(std::size_t n, std::size_t room, std::int32_t iterations_max)
     : bits_(room), iterations_max_(iterations_max), goal_(n), link_end_(n), best_bits_(n) {

@@ -18,9 +18,8 @@ namespace tandem::solve {
 
 /// A run walks from where the search stands to where it begins, one flip a step, then searches until `patience` flips brought nothing.
 ///
-/// Threads: one; the model may be shared. Cost: a dense flip is one pass over a row and the flip energies; a sparse one touches the
-/// neighbours and the blocks of 64 variables that they are in. A flip in a polynomial is O(sum of the sizes of the terms of the
-/// variable), and touches the blocks of their factors.
+/// Threads: one; the model may be shared. Cost: a dense flip is one pass over a row and the flip energies; a sparse one is
+/// O(neighbours), a flip in a polynomial O(sum of the sizes of the terms of the variable).
 class TabuSearch {
  public:
   static std::unique_ptr<TabuSearch> create(const SearchModel& model);

@@ -3,14 +3,13 @@
 #include <type_traits>
 #include <vector>
 
+#include "tandem/compute/solve/flip_queue.h"
 #include "tandem/compute/solve/landscape.h"
 #include "tandem/compute/solve/tabu_search.h"
 
 namespace tandem::solve {
 
 namespace {
-
-constexpr std::size_t kBlock = 64;
 
 /// In the place of rows: a polynomial moves by itself, and says what flips would add.
 struct PolynomialRows {
@@ -20,8 +19,7 @@ struct PolynomialRows {
   explicit PolynomialRows(const PolynomialModel& polynomial) : model(&polynomial), landscape(polynomial) {}
 };
 
-/// Keeps for each block of variables the least flip energy, over all of them and over the free ones, and scores again only the blocks
-/// that a flip touches.
+/// Keeps the free variables and the tabu ones by their flip energies.
 template <class Rows>
 class SparseTabuSearch final : public TabuSearch {
  public:
@@ -29,33 +27,19 @@ class SparseTabuSearch final : public TabuSearch {
   static constexpr bool kPolynomial = std::is_same_v<Rows, PolynomialRows>;
   using RowsHeld = std::conditional_t<kPolynomial, Rows, const Rows&>;
 
-  SparseTabuSearch(const SearchModel& model, const Rows& rows)
-      : SparseTabuSearch(model.size(), model.num_entries(), rows) {
+  SparseTabuSearch(const SearchModel& model, const Rows& rows) : SparseTabuSearch(model.size(), rows) {
     for (std::size_t i = 0; i < model.size(); ++i) flip_[i] = static_cast<Field>(model.linear()[i]);
   }
   explicit SparseTabuSearch(const PolynomialModel& model)
     requires kPolynomial
-      : SparseTabuSearch(model.size(), 0, Rows(model)) {
-    lazy_ = is_lazy(2 * rows_.landscape.flip_cost() * model.size());
+      : SparseTabuSearch(model.size(), Rows(model)) {
     energy_ = rows_.landscape.first_energy();
     for (std::size_t i = 0; i < model.size(); ++i) flip_[i] = rows_.landscape.flip_energy(i);
   }
 
  private:
-  /// `touched`: variables, by a flip of each.
-  SparseTabuSearch(std::size_t n, std::uint64_t touched, RowsHeld rows)
-      : TabuSearch(n, n),
-        rows_(std::move(rows)),
-        flip_(padded(n), kNever),
-        tabu_until_(flip_.size()),
-        least_(flip_.size() / kBlock),
-        least_free_(least_.size()),
-        lazy_(is_lazy(touched)),
-        stale_(least_.size()),
-        expiring_(tenure_max(n) + 1) {}
-
-  /// Where a flip touches most blocks anyway, all are scored and nobody keeps book.
-  bool is_lazy(std::uint64_t touched) const { return (touched / size() + 2) * kBlock < size(); }
+  SparseTabuSearch(std::size_t n, RowsHeld rows)
+      : TabuSearch(n, n), rows_(std::move(rows)), flip_(n), tabu_until_(n), queue_(n), expiring_(tenure_max(n) + 1) {}
 
   /// Whose flip energies a flip changes, some more than once, and perhaps the flipped one itself.
   template <class Visit>
@@ -68,8 +52,6 @@ class SparseTabuSearch final : public TabuSearch {
       for (const auto& entry : rows_.row(flipped)) visit(entry.column);
     }
   }
-
-  static constexpr Field kNever = std::numeric_limits<Field>::max();
 
   void flip(std::size_t i) override {
     energy_ += flip_[i];
@@ -97,98 +79,51 @@ class SparseTabuSearch final : public TabuSearch {
   }
 
   void start_search() override {
-    score_all();
+    queue_.clear();
+    for (std::uint32_t i = 0; i < size(); ++i) put(i);
     note_local_optimum();
   }
 
+  void put(std::uint32_t i) {
+    queue_.put(i, tabu_until_[i] > iteration_ ? FlipQueue::kTabu : FlipQueue::kFree, flip_[i]);
+  }
+  std::int64_t least(FlipQueue::Side side) { return queue_.least(side, std::span<const Field>(flip_)); }
+
   void note_local_optimum() {
-    if (better() && *std::ranges::min_element(least_) >= 0) note();
+    if (better() && least(FlipQueue::kFree) >= 0 && least(FlipQueue::kTabu) >= 0) note();
   }
 
   void search_step() override {
     const std::uint64_t random = rng_();
-    const std::size_t chosen = choose(random);
+    const std::uint32_t chosen = choose(random >> 32);
     ++iteration_;
     tabu_until_[chosen] = iteration_ + tenure(random);
     flip(chosen);
-    refresh(chosen);
+    put(chosen);
+    for_each_touched(chosen, [&](std::uint32_t j) { put(j); });
+    // Tenures are shorter than the ring, so that a slot only holds those that end in one iteration.
+    auto& now = expiring_[static_cast<std::size_t>(iteration_) % expiring_.size()];
+    for (const std::uint32_t i : now) put(i);
+    now.clear();
+    expiring_[static_cast<std::size_t>(tabu_until_[chosen]) % expiring_.size()].push_back(chosen);
     note_local_optimum();
   }
 
   /// A free variable of least flip energy, or any one that leads below the best of the run.
-  std::size_t choose(std::uint64_t random) const {
-    const Field least = *std::ranges::min_element(least_);
-    Field wanted = *std::ranges::min_element(least_free_);
-    const bool aspires = least < wanted && has_best_ && energy_ + least < best_energy_;
-    const bool all = aspires || wanted == kNever;
-    if (all) wanted = least;
-    const std::vector<Field>& of_block = all ? least_ : least_free_;
-    const std::size_t blocks = of_block.size();
-    std::size_t block = ((random >> 32) * blocks) >> 32;
-    while (of_block[block] != wanted) block = block + 1 == blocks ? 0 : block + 1;
-    const std::size_t start = (random >> 26) % kBlock;
-    for (std::size_t k = 0; k < kBlock; ++k) {
-      const std::size_t i = block * kBlock + (start + k) % kBlock;
-      if (flip_[i] == wanted && (all || tabu_until_[i] <= iteration_)) return i;
-    }
-    return 0;  // unreachable: the block holds what its minimum says
+  std::uint32_t choose(std::uint64_t random) {
+    const std::int64_t free = least(FlipQueue::kFree);
+    const std::int64_t tabu = least(FlipQueue::kTabu);
+    const bool aspires = tabu < free && has_best_ && energy_ + tabu < best_energy_;
+    const FlipQueue::Side side = aspires || free == kNever ? FlipQueue::kTabu : FlipQueue::kFree;
+    return queue_.draw(side, std::span<const Field>(flip_), side == FlipQueue::kTabu ? tabu : free, random);
   }
 
-  /// Scores the blocks of the flipped variable, its neighbours, and those whose tenure ends now.
-  void refresh(std::size_t flipped) {
-    if (!lazy_) {
-      score_all();
-      return;
-    }
-    mark(flipped);
-    for_each_touched(flipped, [&](std::uint32_t j) { mark(j); });
-    // Tenures are shorter than the ring, so that a slot only holds those that end in one iteration.
-    auto& now = expiring_[static_cast<std::size_t>(iteration_) % expiring_.size()];
-    for (const std::uint32_t i : now) mark(i);
-    now.clear();
-    expiring_[static_cast<std::size_t>(tabu_until_[flipped]) % expiring_.size()].push_back(
-        static_cast<std::uint32_t>(flipped));
-    for (const std::uint32_t block : stale_list_) {
-      score_block(block);
-      stale_[block] = 0;
-    }
-    stale_list_.clear();
-  }
-
-  void mark(std::size_t i) {
-    const std::size_t block = i / kBlock;
-    if (stale_[block] != 0) return;
-    stale_[block] = 1;
-    stale_list_.push_back(static_cast<std::uint32_t>(block));
-  }
-
-  void score_all() {
-    for (std::size_t block = 0; block < least_.size(); ++block) score_block(block);
-  }
-
-  void score_block(std::size_t block) {
-    const Field* f = flip_.data() + block * kBlock;
-    const std::int32_t* t = tabu_until_.data() + block * kBlock;
-    Field all = kNever;
-    Field free = kNever;
-    for (std::size_t j = 0; j < kBlock; ++j) {
-      const Field value = f[j];
-      const Field masked = t[j] > iteration_ ? kNever : value;
-      all = std::min(all, value);
-      free = std::min(free, masked);
-    }
-    least_[block] = all;
-    least_free_[block] = free;
-  }
+  static constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 
   RowsHeld rows_;
-  std::vector<Field> flip_;  // padded with kNever
+  std::vector<Field> flip_;
   std::vector<std::int32_t> tabu_until_;  // free from this iteration on
-  std::vector<Field> least_;  // of each block, and of those free in it
-  std::vector<Field> least_free_;
-  bool lazy_;  // only stale blocks are scored
-  std::vector<std::uint8_t> stale_;
-  std::vector<std::uint32_t> stale_list_;
+  FlipQueue queue_;
   std::vector<std::vector<std::uint32_t>> expiring_;  // by iteration: the variables whose tenure ends then
 };
 
@@ -199,7 +134,7 @@ std::unique_ptr<TabuSearch> TabuSearch::create(const PolynomialModel& model) {
 }
 
 std::uint64_t TabuSearch::bytes(const PolynomialModel& model) {
-  return padded(model.size()) * 48 + model.num_terms() * sizeof(std::int32_t);
+  return padded(model.size()) * 36 + FlipQueue::bytes(model.size()) + model.num_terms() * sizeof(std::int32_t);
 }
 
 std::unique_ptr<TabuSearch> make_sparse_tabu_search(const SearchModel& model) {

@@ -46,7 +46,8 @@ std::uint64_t TemperingSearch::bytes(std::size_t num_variables, std::size_t cand
 void TemperingSearch::advance(std::uint64_t units_end, const Watch& watch) {
   while (units() < units_end && !reached_target_ && !watch.stopped()) {
     if (next_ < kReplicas) {
-      harvest(next_++, watch);
+      if (!harvest(next_, watch)) return;
+      ++next_;
       continue;
     }
     if (tempering_.done()) tempering_.begin(sweeps_, kQuenches);
@@ -57,22 +58,24 @@ void TemperingSearch::advance(std::uint64_t units_end, const Watch& watch) {
   }
 }
 
-void TemperingSearch::harvest(std::size_t replica, const Watch& watch) {
+bool TemperingSearch::harvest(std::size_t replica, const Watch& watch) {
   const bool cold = tempering_.level(replica) < tempering_.levels() / kColdShare;
   std::int64_t energy = tempering_.energy(replica);
-  if (!cold && energy >= best_.energy) return;
+  if (!cold && energy >= best_.energy) return true;
   tempering_.copy(replica, bits_);
   for (const Candidate* other : {&std::as_const(best_), &std::as_const(elsewhere_)}) {
     if (other->bits.empty()) continue;
-    energy += crossing_.improve(bits_, other->bits);
-    if (model_.symmetric()) energy += crossing_.improve_by_opposite(bits_, other->bits);
+    const auto gain = crossing_.improve(bits_, other->bits, model_.symmetric(), watch);
+    if (!gain) return false;
+    energy += *gain;
   }
   harvest_units_ += kCrossingVisits * options_.visit_units * model_.size();
   archive_.offer(energy, bits_);
-  if (energy >= best_.energy) return;
+  if (energy >= best_.energy) return true;
   TANDEM_ASSERT(energy == model_.search_model().energy(bits_));
   best_ = {energy, bits_};
   reached_target_ = watch.found(energy, units());
+  return true;
 }
 
 void TemperingSearch::collect(Archive& into) const {

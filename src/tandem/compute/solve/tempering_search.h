@@ -37,7 +37,8 @@ class TemperingSearch {
   void offer(const Candidate& candidate);
 
  private:
-  void harvest(std::size_t replica, const Watch& watch);
+  /// False, and as if it had not begun, where the watch says stop.
+  bool harvest(std::size_t replica, const Watch& watch);
 
   const ReplicaModel& model_;
   TemperingSearchOptions options_;

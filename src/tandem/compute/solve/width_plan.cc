@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t kDegreesApart = 256;  // those of a higher degree share a bucket
 constexpr std::size_t kDegreeMax = 1024;  // a step costs as much as its neighbours have neighbours
 constexpr int kCrowdedDraws = 4;
+constexpr std::size_t kStepsPerLook = 1024;  // at a stop, while a plan is written: half a millisecond
 
 template <class Value>
 constexpr bool holds(std::uint64_t bound) {
@@ -167,7 +168,7 @@ std::vector<std::uint32_t> WidthPlanner::post_order() const {
   return out;
 }
 
-WidthPlan WidthPlanner::take() {
+std::optional<WidthPlan> WidthPlanner::take(const std::function<bool()>& stop) {
   TANDEM_ASSERT(remaining_ == 0 && !failed_);
   WidthPlan plan;
   std::ranges::sort(left_out_);
@@ -182,6 +183,7 @@ WidthPlan WidthPlanner::take() {
   std::vector<std::uint32_t> bag;
   plan.steps.reserve(order.size() + 1);
   for (std::size_t r = 0; r < order.size(); ++r) {
+    if (r % kStepsPerLook == 0 && stop()) return std::nullopt;
     const std::uint32_t v = order[r];
     WidthPlan::Step step{.variable = region_[v],
                          .bits = static_cast<std::uint32_t>(links_[v].size()),

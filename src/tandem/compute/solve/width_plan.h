@@ -6,6 +6,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -85,8 +87,8 @@ class WidthPlanner {
   /// One variable goes. False when none is left, or when it failed.
   bool step();
   bool failed() const { return failed_; }
-  /// What was planned; every step was done and none failed.
-  WidthPlan take();
+  /// What was planned; every step was done and none failed. Empty where `stop` says so meanwhile.
+  std::optional<WidthPlan> take(const std::function<bool()>& stop);
 
  private:
   static constexpr std::uint32_t kNowhere = UINT32_MAX;

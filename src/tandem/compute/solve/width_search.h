@@ -5,6 +5,8 @@
 // Ochoa 2018, "A new generalized partition crossover for the traveling salesman problem" (GECCO), for judging apart what is apart.
 #pragma once
 
+#include <array>
+#include <functional>
 #include <memory>
 
 #include "tandem/compute/solve/archive.h"
@@ -21,6 +23,8 @@ struct WidthOptions {
   std::stop_token stop{};  ///< while it is made: it throws Stopped (base/stopped.h)
 };
 
+/// Plans cover a region that grows along strong couplings, as far as the width allows; or rings of it, by distance from one variable,
+/// which on lattices are long strips of small width. Each way is tried once, then that is taken which covered most.
 /// A round kicks the incumbent in many places, optimises what two plans cover, and keeps of every cluster of changed variables the
 /// better side: clusters that are not coupled count apart. A tie is drawn, so that plateaus are walked; the incumbent never gets
 /// worse. In turns with that a scout does the same from a random assignment, and what it found is merged in the same way.
@@ -54,24 +58,29 @@ class WidthSearch {
     kDescent,
     kRound,  ///< a round is to begin
     kPlan,
+    kPlanned,
     kRun,
   };
 
   void begin_whole();
   void descend();
-  void begin_round(const Watch& watch);
+  /// False, and as if it had not begun, where the watch says stop.
+  bool begin_round(const Watch& watch);
   void begin_plan();
-  void end_plan();
+  /// Likewise.
+  bool end_plan(const Watch& watch);
   void begin_run(std::size_t plan);
   void end_run(const Watch& watch);
-  void change_turns();
-  void merge(problem::AssignmentView bits, const Watch& watch);
+  bool change_turns(const Watch& watch);
+  bool merge(problem::AssignmentView bits, const Watch& watch);
   void kick();
   void flip(std::size_t i);
   bool falls(std::size_t i) const { return bits_[i] != 0 ? fields_[i] > 0 : fields_[i] < 0; }
-  void settle(const Watch& watch);
+  bool settle(const Watch& watch, const std::function<bool()>& stop);
   void accept_all();
+  std::uint32_t choose_seed();
   std::vector<std::uint32_t> choose_region();
+  std::vector<std::uint32_t> choose_rings(std::uint32_t thickness);
 
   const SearchModel* model_;
   WidthOptions options_;
@@ -93,6 +102,9 @@ class WidthSearch {
   std::size_t visited_ = 0;  ///< in the descent
   bool fell_ = false;
   std::vector<std::uint32_t> planned_;  ///< how often each variable was in a region
+  std::size_t cut_ = 0;  ///< how the region was cut for the plan that is made
+  std::array<double, 4> covered_{};  ///< by the last plan of each cut, as a share of its region; 0: none yet
+  std::vector<std::uint32_t> between_;  ///< variables of the region between its rings
 
   std::vector<std::int64_t> fields_;  ///< what raising each variable would add
   problem::Assignment bits_;  ///< where the round stands

@@ -48,7 +48,7 @@ WidthPlan make_plan(const SearchModel& model, std::span<const std::uint32_t> reg
   while (planner.step()) {
   }
   EXPECT_FALSE(planner.failed());
-  return planner.take();
+  return planner.take([] { return false; }).value();
 }
 
 std::vector<std::int64_t> fields_of(const SearchModel& model, const Assignment& bits) {

@@ -220,15 +220,21 @@ std::uint32_t bits_of(const PlannedRow& planned) {
   return planned.unit == 0 ? kSlackBitsMax + 1 : slack_bits(planned.row.bound - planned.row.activity_min, planned.unit);
 }
 
+/// All rows, and what they are together.
+struct Plan {
+  std::vector<PlannedRow> rows;
+  std::size_t active = 0;  ///< rows that some assignment violates
+  bool free_repairs = false;  ///< repairs_break_nothing()
+};
+
 /// Weights from the coefficients alone. One row of unit coefficients is repaired by as many flips as it is violated, each
 /// worth at most bounds.flip, and its penalty grows at least as fast. With several rows a repair may break another, so the
 /// whole range is charged, but where none can.
-Result<std::vector<PlannedRow>> plan_rows(const Cqm& cqm, const ObjectiveBounds& bounds) {
+Result<Plan> plan_rows(const Cqm& cqm, const ObjectiveBounds& bounds) {
   const std::size_t n = cqm.num_variables();
   const std::size_t cardinality = cardinality_of(cqm);
   std::vector<char> taken(n, 0);
-  std::vector<PlannedRow> out;
-  std::size_t active = 0;
+  Plan out;
   for (const LinearConstraint& constraint : cqm.constraints()) {
     PlannedRow planned{.row = make_row(constraint, n, cardinality), .done = {.name = constraint.name}};
     const Row& row = planned.row;
@@ -245,14 +251,14 @@ Result<std::vector<PlannedRow>> plan_rows(const Cqm& cqm, const ObjectiveBounds&
       for (const LinearTerm& term : constraint.terms) taken[term.variable] = 1;
     planned.unit = common_unit(row.terms, row.bound);
     planned.at_most_one = is_at_most_one(row);
-    active += is_active(row) ? 1 : 0;
-    out.push_back(std::move(planned));
+    out.active += is_active(row) ? 1 : 0;
+    out.rows.push_back(std::move(planned));
   }
-  const bool free_repairs = repairs_break_nothing(out, n);
-  for (PlannedRow& planned : out) {
+  out.free_repairs = repairs_break_nothing(out.rows, n);
+  for (PlannedRow& planned : out.rows) {
     if (!is_active(planned.row)) continue;
     if (planned.at_most_one) {
-      planned.done.weight = kWeightMargin * (free_repairs ? second_reach(planned.row, bounds) : bounds.range);
+      planned.done.weight = kWeightMargin * (out.free_repairs ? second_reach(planned.row, bounds) : bounds.range);
       continue;
     }
     const bool unit_coefficients =
@@ -260,7 +266,7 @@ Result<std::vector<PlannedRow>> plan_rows(const Cqm& cqm, const ObjectiveBounds&
                                          [](const LinearTerm& t) { return std::abs(t.coefficient) == 1; });
     const double least = planned.unit == 0 ? 1 : planned.unit;
     planned.done.weight =
-        kWeightMargin * (unit_coefficients && active == 1 ? bounds.flip : bounds.range / (least * least));
+        kWeightMargin * (unit_coefficients && out.active == 1 ? bounds.flip : bounds.range / (least * least));
   }
   return out;
 }
@@ -332,9 +338,8 @@ Result<std::optional<SweptWeights>> sweep_rows(const Cqm& cqm, std::vector<Plann
   return swept;
 }
 
-std::string bound_proof(std::span<const PlannedRow> rows, const ObjectiveBounds& bounds, std::size_t num_variables) {
-  const auto active = std::count_if(rows.begin(), rows.end(), [](const PlannedRow& p) { return is_active(p.row); });
-  if (active > 0 && repairs_break_nothing(rows, num_variables)) {
+std::string bound_proof(const Plan& plan, const ObjectiveBounds& bounds) {
+  if (plan.active > 0 && plan.free_repairs) {
     return fmt::format(
         "switching a literal off repairs and breaks no row; every weight exceeds what that changes, at most {}, by {} "
         "%",
@@ -342,7 +347,7 @@ std::string bound_proof(std::span<const PlannedRow> rows, const ObjectiveBounds&
   }
   return fmt::format(
       "one flip changes the objective by at most {}, all together by at most {}; every weight exceeds the {} by {} %",
-      shortest(bounds.flip), shortest(bounds.range), active <= 1 ? "first" : "second over the square of the unit",
+      shortest(bounds.flip), shortest(bounds.range), plan.active <= 1 ? "first" : "second over the square of the unit",
       shortest(std::round((kWeightMargin - 1) * 100)));
 }
 
@@ -350,11 +355,11 @@ Result<Encoding> encode_cqm(const Cqm& cqm, const EncodeOptions& options) {
   const std::size_t n = cqm.num_variables();
   const Bqm objective = cqm.objective().with_vartype(problem::Vartype::kBinary);
   const ObjectiveBounds bounds = bounds_of(objective);
-  TANDEM_TRY_ASSIGN(std::vector<PlannedRow> rows, plan_rows(cqm, bounds));
+  TANDEM_TRY_ASSIGN(const Plan plan, plan_rows(cqm, bounds));
   Encoding out{.num_original = n};
   out.cardinalities = problem::disjoint_cardinalities(cqm.constraints(), n);
 
-  const std::vector<PlannedRow> bounded = rows;
+  std::vector<PlannedRow> rows = plan.rows;
   std::optional<SweptWeights> swept;
   if (n <= std::min(options.sweep_variables_max, kSweepVariablesMax)) {
     TANDEM_TRY_ASSIGN(swept, sweep_rows(cqm, rows, bounds));
@@ -366,9 +371,9 @@ Result<Encoding> encode_cqm(const Cqm& cqm, const EncodeOptions& options) {
         "above it; the weights are up to twice as large, {} and {} of what the coefficients alone would ask for",
         n, shortest(swept->kept), shortest(swept->other));
   } else {
-    rows = bounded;
+    rows = plan.rows;
     choose_methods(rows, bounds, n, options.variables_max);
-    out.proof = bound_proof(rows, bounds, n);
+    out.proof = bound_proof(plan, bounds);
     out.exact = std::none_of(rows.begin(), rows.end(), [](const PlannedRow& planned) {
       return planned.done.method == "unbalanced" || (planned.done.method == "penalty" && planned.unit == 0);
     });

@@ -6,6 +6,11 @@
 
 namespace tandem::problem {
 
+namespace {
+// A loop of a fixed length becomes lanes: there may be millions of values, of many assignments.
+constexpr std::size_t kBlock = 64;
+}  // namespace
+
 std::string_view to_string(Vartype vartype) { return vartype == Vartype::kBinary ? "binary" : "spin"; }
 std::string_view to_string(Sense sense) { return sense == Sense::kMin ? "min" : "max"; }
 
@@ -26,8 +31,16 @@ Result<Sense> parse_sense(std::string_view text) {
 Assignment convert(AssignmentView values, Vartype from, Vartype to) {
   Assignment out(values.begin(), values.end());
   if (from == to) return out;
-  for (std::int8_t& value : out) {
-    value = static_cast<std::int8_t>(to == Vartype::kSpin ? 2 * value - 1 : (value + 1) / 2);
+  const auto change = [&](const auto& changed) {
+    std::size_t i = 0;
+    for (; i + kBlock <= out.size(); i += kBlock)
+      for (std::size_t k = i; k < i + kBlock; ++k) out[k] = changed(out[k]);
+    for (; i < out.size(); ++i) out[i] = changed(out[i]);
+  };
+  if (to == Vartype::kSpin) {
+    change([](std::int8_t bit) { return static_cast<std::int8_t>(2 * bit - 1); });
+  } else {
+    change([](std::int8_t spin) { return static_cast<std::int8_t>(spin > 0); });
   }
   return out;
 }
@@ -39,8 +52,6 @@ Result<void> check_assignment(AssignmentView values, std::size_t num_variables, 
                 num_variables);
   }
   const std::int8_t low = vartype == Vartype::kBinary ? 0 : -1;
-  constexpr std::size_t kBlock =
-      64;  // a loop of a fixed length becomes lanes: there may be millions of values, of many assignments
   std::size_t right = 0;
   for (bool all = true; all && right + kBlock <= values.size(); right += all ? kBlock : 0) {
     std::int8_t wrong = 0;
