@@ -1,5 +1,6 @@
 #include "house.h"
 
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <thread>
@@ -67,6 +68,13 @@ Result<budget::Limits> read_limits(const Settings& settings, Fs& fs, const backe
   return limits;
 }
 
+/// What names a secret. A process that may read one writes no core files, and no process of another user can look into it.
+void keep_secrets_in_memory(const Settings& settings) {
+  for (const char* name : {"client.credential", "ionq.credential"}) {
+    if (!settings.string(name).empty()) ::prctl(PR_SET_DUMPABLE, 0);
+  }
+}
+
 }  // namespace
 
 std::string lock_file(const std::string& data_dir) { return data_dir + "/tandem.lock"; }
@@ -129,6 +137,7 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
   }
   TANDEM_TRY_ASSIGN(out->crash_points_, arm_crash_points(machine.environment));
   out->executor_ = std::make_unique<ThreadExecutor>(static_cast<std::size_t>(settings.integer("compute.threads")));
+  keep_secrets_in_memory(settings);
   out->credentials_ = std::make_unique<FileCredentials>(machine.fs, machine.environment, log);
   out->tracer_ = std::make_unique<telemetry::LogTracer>(log, machine.clock);
   TANDEM_TRY_ASSIGN(out->http_, make_http(settings, machine, *out->executor_));
