@@ -99,7 +99,7 @@ TEST_F(LocalServiceTest, who_comes_while_the_same_request_is_being_committed_get
   ASSERT_THAT(second, Succeeds());
   EXPECT_EQ(*second, Json({{"job_id", first.value}, {"replayed", true}}));
   world_.wait(first);
-  slow.before_commit([&] { first = world_.engine->retry(first, "again").value().id; });
+  slow.before_commit([&] { first = world_.engine->retry(first, "again", "user").value().id; });
   const JobId original = first;
   const auto third = service->retry(original, "again");
   ASSERT_THAT(third, Succeeds());

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <new>
 
+#include "tandem/base/text.h"
 #include "tandem/evidence/benchmark/benchmark.h"
 #include "tandem/hybrid/walk/walk.h"
 #include "tandem/model/problem/noop.h"

@@ -106,7 +106,7 @@ TEST_F(BudgetTest, no_more_is_reserved_than_people_approved_with_what_was_spent_
   const auto beyond = within({51}, {600});
   ASSERT_THAT(beyond, FailsWith(errors::kPriceNotApproved));
   EXPECT_THAT(beyond.error().message, HasSubstr("$0.000051 are needed, and the approved plan spends $0.0006 at most"));
-  EXPECT_THAT(within({9'450}, {20'000}), FailsWith(errors::kBudgetExceeded));
+  EXPECT_THAT(within({9'451}, {20'000}), FailsWith(errors::kBudgetExceeded));
 }
 
 TEST_F(BudgetTest, a_job_without_a_cost_limit_can_reserve_nothing_but_nothing) {
