@@ -81,17 +81,16 @@ Result<void> add_ionq(backend::BackendRegistry& out, const Settings& settings, c
 
 }  // namespace
 
-Result<std::unique_ptr<Http>> make_http(const Settings& settings, Machine& machine,
+Result<std::unique_ptr<Http>> make_http(const Settings& settings, Machine& machine, Executor& executor,
                                         const std::vector<std::string>& servers) {
-  client::ClientOptions options{.allow = servers};
+  client::ClientOptions options{
+      .allow = servers, .proxy = settings.string("egress.proxy"), .ca_file = settings.string("egress.ca_file")};
   if (!servers.empty()) options.response_bytes_max = kServerAnswerBytesMax;
   for (const char* name : {"lab.device_url", "ionq.url"}) {
     if (const std::string url = settings.string(name); !url.empty()) options.allow.push_back(host_and_port(url));
   }
-  options.ca_file = settings.string("egress.ca_file");
-  return client::CurlHttp::create(std::move(options), machine.clock).map([](std::unique_ptr<client::CurlHttp> http) {
-    return std::unique_ptr<Http>(std::move(http));
-  });
+  return client::CurlHttp::create(std::move(options), machine.clock, executor)
+      .map([](std::unique_ptr<client::CurlHttp> http) { return std::unique_ptr<Http>(std::move(http)); });
 }
 
 Result<std::unique_ptr<backend::BackendRegistry>> make_backends(const Settings& settings, Executor& executor,

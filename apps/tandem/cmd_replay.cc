@@ -23,8 +23,8 @@ Result<int> replay_worker(Cli& cli, std::size_t threads) {
   ThreadExecutor executor(threads);
   NullLog log;
   telemetry::MeterRegistry meters;
-  FileCredentials credentials(cli.machine.fs, cli.machine.environment);
-  TANDEM_TRY_ASSIGN(const auto http, make_http(settings, cli.machine));
+  FileCredentials credentials(cli.machine.fs, cli.machine.environment, log);
+  TANDEM_TRY_ASSIGN(const auto http, make_http(settings, cli.machine, executor));
   TANDEM_TRY_ASSIGN(const auto backends,
                     make_backends(settings, executor, cli.machine, *http, credentials, log, meters));
   const auto problems = problem::ProblemRegistry::with_builtin_types();

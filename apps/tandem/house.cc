@@ -106,9 +106,9 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
   }
   TANDEM_TRY_ASSIGN(out->crash_points_, arm_crash_points(machine.environment));
   out->executor_ = std::make_unique<ThreadExecutor>(static_cast<std::size_t>(settings.integer("compute.threads")));
-  out->credentials_ = std::make_unique<FileCredentials>(machine.fs, machine.environment);
+  out->credentials_ = std::make_unique<FileCredentials>(machine.fs, machine.environment, log);
   out->tracer_ = std::make_unique<telemetry::LogTracer>(log, machine.clock);
-  TANDEM_TRY_ASSIGN(out->http_, make_http(settings, machine));
+  TANDEM_TRY_ASSIGN(out->http_, make_http(settings, machine, *out->executor_));
   TANDEM_TRY_ASSIGN(out->store_, open_store(settings, out->data_dir_, *out->executor_, machine, out->meters_,
                                             out->crash_points_, out->lock_ != nullptr));
   TANDEM_TRY_ASSIGN(out->backends_, make_backends(settings, *out->executor_, machine, *out->http_, *out->credentials_,

@@ -87,7 +87,7 @@ Result<std::unique_ptr<backend::BackendRegistry>> make_backends(const Settings& 
                                                                 Log& log, Meter& meter);
 /// The only way out of this process: to the servers and devices that the settings name, and nowhere else.
 /// `servers` are ours: what they answer may be as large as the jobs that they took.
-Result<std::unique_ptr<Http>> make_http(const Settings& settings, Machine& machine,
+Result<std::unique_ptr<Http>> make_http(const Settings& settings, Machine& machine, Executor& executor,
                                         const std::vector<std::string>& servers = {});
 /// What of this build and machine decides bytes.
 lineage::Versions versions(const Settings& settings, Fs& fs, std::size_t processors);

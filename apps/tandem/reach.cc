@@ -26,7 +26,8 @@ bool sees_holder(const std::string& data_dir, Fs& fs) {
 /// Threads: safe to call concurrently.
 class ServerHttp final : public Http {
  public:
-  ServerHttp(Settings settings, Machine& machine) : settings_(std::move(settings)), machine_(machine) {}
+  ServerHttp(Settings settings, Machine& machine, Executor& executor)
+      : settings_(std::move(settings)), machine_(machine), executor_(executor) {}
 
   tl::expected<HttpResponse, HttpFailure> send(const HttpRequest& request, Deadline deadline) override {
     const auto http = client_of(request.url);
@@ -41,7 +42,7 @@ class ServerHttp final : public Http {
     const std::string_view address = url.substr(0, url.find('/'));
     const std::lock_guard lock(mutex_);
     if (address != address_) {
-      TANDEM_TRY_ASSIGN(http_, make_http(settings_, machine_, {std::string(address)}));
+      TANDEM_TRY_ASSIGN(http_, make_http(settings_, machine_, executor_, {std::string(address)}));
       address_ = address;
     }
     return http_;
@@ -50,6 +51,7 @@ class ServerHttp final : public Http {
   static constexpr std::string_view kScheme = "http://";
   const Settings settings_;
   Machine& machine_;
+  Executor& executor_;
   std::mutex mutex_;
   std::string address_;
   std::shared_ptr<Http> http_;
@@ -104,8 +106,8 @@ Result<Reached> reach(Cli& cli, Role role) {
                 "{}; it serves nobody, as a `tandem run` does: wait until it ends, or use another --data",
                 house.error().message);
   }
-  out.http = std::make_unique<ServerHttp>(settings, cli.machine);
   out.executor = std::make_unique<ThreadExecutor>(1);
+  out.http = std::make_unique<ServerHttp>(settings, cli.machine, *out.executor);
   service::RemoteOptions options{.server_wait = std::chrono::milliseconds(settings.integer("client.server_wait"))};
   if (!cli.json && stderr_is_terminal()) {
     options.on_away = [server = out.server, wait = options.server_wait](const Error& error) {

@@ -1,6 +1,9 @@
 #include "tandem/base/credential.h"
 
+#include <openssl/crypto.h>
+
 #include "tandem/base/fs.h"
+#include "tandem/base/log.h"
 #include "tandem/base/setting.h"
 #include "tandem/base/text.h"
 
@@ -9,6 +12,8 @@ namespace {
 
 constexpr std::string_view kFileScheme = "file:";
 constexpr std::string_view kVariableScheme = "env:";
+constexpr std::string_view kServiceScheme = "systemd:";
+constexpr std::string_view kServiceDirectory = "CREDENTIALS_DIRECTORY";  // systemd.exec(5)
 constexpr std::string_view kVariablePrefix =
     "TANDEM_SECRET_";  // so that a document cannot ask for any variable of the process
 constexpr std::uint64_t kSecretBytesMax = 64u << 10;  // keys and certificates are far smaller
@@ -21,6 +26,11 @@ Result<Secret> checked(std::string_view reference, std::string value) {
 }
 
 }  // namespace
+
+Secret::~Secret() {
+  value_.resize(value_.capacity());  // also what was there before a move
+  OPENSSL_cleanse(value_.data(), value_.size());
+}
 
 Result<Secret> FileCredentials::get(std::string_view reference) {
   if (reference.starts_with(kFileScheme) && reference.size() > kFileScheme.size()) {
@@ -35,11 +45,41 @@ Result<Secret> FileCredentials::get(std::string_view reference) {
   }
   if (reference.starts_with(kVariableScheme)) {
     const std::string_view name = reference.substr(kVariableScheme.size());
-    if (name.starts_with(kVariablePrefix) && name.size() > kVariablePrefix.size())
+    if (name.starts_with(kVariablePrefix) && name.size() > kVariablePrefix.size()) {
+      warn_of_variable(name);
       return checked(reference, environment_.get(name));
+    }
+  }
+  if (reference.starts_with(kServiceScheme)) {
+    const std::string name(reference.substr(kServiceScheme.size()));
+    if (!name.empty() && name.find('/') == std::string::npos && name != "." && name != "..")
+      return of_service_manager(reference, name);
   }
   return fail(errors::kBadCredentialReference,
-              "{} is not a credential reference; write file:PATH or env:TANDEM_SECRET_NAME", quote(reference));
+              "{} is not a credential reference; write systemd:NAME, file:PATH or env:TANDEM_SECRET_NAME",
+              quote(reference));
+}
+
+Result<Secret> FileCredentials::of_service_manager(std::string_view reference, const std::string& name) {
+  const std::string directory = environment_.get(kServiceDirectory);
+  // Nobody else can enter the directory; the files' modes show an access list that is no permission of a group.
+  auto bytes = directory.empty() ? Result<Bytes>(fail(errors::kFileNotFound, "{} is not set", kServiceDirectory))
+                                 : fs_.read_file(directory + "/" + name, kSecretBytesMax);
+  if (!bytes && bytes.error().number == errors::kFileNotFound) {
+    return fail(errors::kCredentialMissing,
+                "the service manager has handed over no credential {}; add LoadCredential={}:PATH to the unit",
+                quote(name), name);
+  }
+  if (!bytes) return tl::unexpected<Error>(std::move(bytes).error());
+  return checked(reference, std::move(*bytes));
+}
+
+void FileCredentials::warn_of_variable(std::string_view name) {
+  const std::lock_guard lock(mutex_);
+  if (!warned_.emplace(name).second) return;
+  log_.write(LogLevel::kWarning, "credential.in_environment",
+             {{"variable", std::string(name)},
+              {"advice", "others may see the environment of a process; use systemd:NAME or file:PATH"}});
 }
 
 }  // namespace tandem

@@ -1,8 +1,11 @@
 // tandem/base/credential.h - the Credential seam: secrets by reference, never by value in a document, log or store.
 //
-// Room: base. FileCredentials reads "file:PATH" (mode 0400 or 0600) and "env:TANDEM_SECRET_NAME".
+// Room: base. FileCredentials reads "systemd:NAME" (what the service manager handed over), "file:PATH" (mode 0400 or 0600) and
+// "env:TANDEM_SECRET_NAME" (with a warning: children and the user's other processes can see it).
 #pragma once
 
+#include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,11 +16,15 @@ namespace tandem {
 
 class Environment;
 class Fs;
+class Log;
 
-/// A secret that does not print. `reveal()` is for the last step before the wire.
+/// A secret that does not print, and leaves no copy in the memory that it had. `reveal()` is for the last step before the wire.
 class Secret {
  public:
   explicit Secret(std::string value) : value_(std::move(value)) {}
+  Secret(const Secret&) = default;
+  Secret& operator=(const Secret&) = delete;
+  ~Secret();
   const std::string& reveal() const { return value_; }
 
  private:
@@ -31,14 +38,22 @@ class Credentials {
   virtual Result<Secret> get(std::string_view reference) = 0;
 };
 
+/// Threads: safe to call concurrently. References outlive it.
 class FileCredentials final : public Credentials {
  public:
-  FileCredentials(Fs& fs, const Environment& environment) : fs_(fs), environment_(environment) {}
+  FileCredentials(Fs& fs, const Environment& environment, Log& log) : fs_(fs), environment_(environment), log_(log) {}
+  /// A variable is warned of once.
   Result<Secret> get(std::string_view reference) override;
 
  private:
+  Result<Secret> of_service_manager(std::string_view reference, const std::string& name);
+  void warn_of_variable(std::string_view name);
+
   Fs& fs_;
   const Environment& environment_;
+  Log& log_;
+  std::mutex mutex_;
+  std::set<std::string, std::less<>> warned_;  ///< guarded by mutex_
 };
 
 }  // namespace tandem

@@ -315,7 +315,7 @@ inline constexpr std::array<ErrorRecord, 126> kTable{{
      .retryable = false,
      .http_status = 400,
      .exit_code = 2,
-     .meaning = "A reference is file:PATH or env:TANDEM_SECRET_NAME.",
+     .meaning = "A reference is systemd:NAME, file:PATH or env:TANDEM_SECRET_NAME.",
      .action = "Correct the reference."},
     {.number = kUnknownSetting,
      .name = "unknown_setting",

@@ -39,7 +39,7 @@ class ApiServerTest : public testing::Test {
     EXPECT_THAT(started, Succeeds());
     server_ = *std::move(started);
     address_ = server_->address();
-    auto client = client::CurlHttp::create({.allow = {address_}}, clock_);
+    auto client = client::CurlHttp::create({.allow = {address_}}, clock_, world_.executor);
     EXPECT_THAT(client, Succeeds());
     client_ = *std::move(client);
   }

@@ -28,7 +28,7 @@ class RemoteServiceOverHttp : public testing::Test {
                          {.executor = world_.executor, .clock = clock_, .log = world_.log, .meter = world_.meter});
     EXPECT_THAT(started, Succeeds());
     server_ = *std::move(started);
-    http_ = client::CurlHttp::create({.allow = {server_->address()}}, clock_).value();
+    http_ = client::CurlHttp::create({.allow = {server_->address()}}, clock_, world_.executor).value();
     remote_ = service::make_remote_service(
         [this] { return service::ServerPlace{.address = server_->address()}; },
         {.http = *http_, .executor = world_.executor, .clock = clock_, .rng = world_.rng}, {});

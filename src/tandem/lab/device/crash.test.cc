@@ -61,7 +61,9 @@ TEST(CrashChild, DISABLED_runs_all_jobs) {
   ASSERT_THAT(url, testing::Not(IsEmpty()));
   OurStore store(environment.get("TANDEM_TEST_FOLDER"));
   SystemClock clock;
-  const auto http = client::CurlHttp::create({.allow = {url.substr(std::string("http://").size())}}, clock).value();
+  ThreadExecutor wire(1);
+  const auto http =
+      client::CurlHttp::create({.allow = {url.substr(std::string("http://").size())}}, clock, wire).value();
   auto crash_points = CrashPoints::arm(environment);
   ASSERT_THAT(crash_points, Succeeds());
   OurProcess process(*store, *http, url, *std::move(crash_points));

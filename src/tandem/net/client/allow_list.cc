@@ -97,6 +97,11 @@ Result<Origin> parse_origin(std::string_view text) {
   return Origin{.host = to_lower(host), .port = static_cast<std::uint16_t>(port)};
 }
 
+bool Origin::is_loopback() const {
+  const auto address = literal(host);
+  return host == "localhost" || (address && client::is_loopback(*address));
+}
+
 Result<AllowList> AllowList::create(const std::vector<std::string>& allow,
                                     const std::vector<std::string>& allow_private) {
   AllowList list;

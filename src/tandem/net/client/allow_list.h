@@ -22,6 +22,7 @@ struct Origin {
   std::uint16_t port = 0;
   friend auto operator<=>(const Origin&, const Origin&) = default;
   std::string to_string() const { return host + ":" + std::to_string(port); }
+  bool is_loopback() const;  ///< this machine by its name: "localhost", or an address of its loopback network
 };
 
 /// Reads "host:port" or "[ipv6]:port". Errors: 2005 egress_refused.

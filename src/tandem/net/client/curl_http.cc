@@ -7,14 +7,12 @@
 #include <algorithm>
 #include <array>
 #include <limits>
-#include <map>
 #include <mutex>
-#include <optional>
 #include <utility>
+#include <vector>
 
 #include "tandem/base/assert.h"
 #include "tandem/base/text.h"
-#include "tandem/net/client/allow_list.h"
 #include "tandem/net/client/redact.h"
 
 namespace tandem::client {
@@ -92,7 +90,7 @@ Result<HeaderList> make_headers(const HttpRequest& request) {
   return list;
 }
 
-/// What the callbacks of one request see.
+/// One request on its way. What the callbacks see belongs to the driver's thread from submission to `done`.
 struct Exchange {
   const AllowList* allow_list = nullptr;
   Origin origin;
@@ -108,6 +106,8 @@ struct Exchange {
   bool address_refused = false;
   bool body_too_large = false;
   bool headers_too_large = false;
+  std::array<char, CURL_ERROR_SIZE> detail = {};
+  CURLcode code = CURLE_OK;
 };
 
 std::size_t on_body(char* data, std::size_t, std::size_t count, void* user) {
@@ -187,12 +187,12 @@ long whole_milliseconds(std::chrono::nanoseconds duration) {
   return static_cast<long>(std::clamp<std::int64_t>(ms, 1, std::numeric_limits<std::int32_t>::max()));
 }
 
-void set_policy(CURL* curl, const ClientOptions& options) {
+void set_policy(CURL* curl, const ClientOptions& options, const std::string& proxy) {
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
   curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-  curl_easy_setopt(curl, CURLOPT_PROXY, options.proxy.c_str());  // "" also switches the environment's proxy off
+  curl_easy_setopt(curl, CURLOPT_PROXY, proxy.c_str());  // "" also switches the environment's proxy off
   curl_easy_setopt(curl, CURLOPT_NOPROXY, "");
   curl_easy_setopt(curl, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
   curl_easy_setopt(curl, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
@@ -220,6 +220,7 @@ void set_request(CURL* curl, const HttpRequest& request, CURLU* url, curl_slist*
 }
 
 void set_callbacks(CURL* curl, Exchange& exchange) {
+  curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, exchange.detail.data());
   curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, &on_body);
   curl_easy_setopt(curl, CURLOPT_WRITEDATA, &exchange);
   curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, &on_header);
@@ -230,7 +231,7 @@ void set_callbacks(CURL* curl, Exchange& exchange) {
   curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, &exchange);
 }
 
-Error error_of(CURLcode code, const char* detail, const Exchange& exchange) {
+Error error_of(const Exchange& exchange) {
   const std::string peer = exchange.origin.to_string();
   if (exchange.body_too_large) {
     return make_error(errors::kResponseTooLarge, "{} answered with more than {} bytes, raise the limit if it is right",
@@ -245,52 +246,120 @@ Error error_of(CURLcode code, const char* detail, const Exchange& exchange) {
         errors::kEgressRefused,
         "{} resolves to an address that is not allowed for it, list it as private if it is in the own network", peer);
   }
-  return make_error(number_of(code), "{}: {}", peer, *detail != '\0' ? detail : curl_easy_strerror(code));
+  const char* const detail = exchange.detail.data();
+  return make_error(number_of(exchange.code), "{}: {}", peer,
+                    *detail != '\0' ? detail : curl_easy_strerror(exchange.code));
 }
 
 }  // namespace
 
-struct CurlHttp::State {
-  ClientOptions options;
-  AllowList allow_list;
-  const Clock* clock = nullptr;
-  std::mutex mutex;
-  std::multimap<Origin, Handle> idle;  ///< guarded by mutex; a handle keeps the connections that it opened
+/// The thread that has all connections. Exchanges are handed to it and waited for.
+class CurlHttp::Driver {
+ public:
+  Driver(std::size_t idle_connections_max, Executor& executor) : executor_(executor), multi_(curl_multi_init()) {
+    TANDEM_ASSERT(multi_ != nullptr);
+    curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, static_cast<long>(idle_connections_max));
+    loop_ = executor.start_loop("http-client", [this](const std::stop_token& stop) { drive(stop); });
+  }
+  ~Driver() {
+    loop_.reset();
+    curl_multi_cleanup(multi_);
+  }
+  Driver(const Driver&) = delete;
+  Driver& operator=(const Driver&) = delete;
 
-  /// A handle that spoke to `origin` before, else a new one.
-  Handle take(const Origin& origin) {
-    {
-      const std::lock_guard lock(mutex);
-      // The last one given back has the warmest connection.
-      if (auto end = idle.upper_bound(origin); end != idle.begin() && std::prev(end)->first == origin) {
-        return std::move(idle.extract(std::prev(end)).mapped());
-      }
+  /// Returns when the exchange of `handle` has ended one way or the other.
+  void carry(CURL* handle, Exchange& exchange) {
+    const auto ended = executor_.make_condition();
+    Waiting waiting{.handle = handle, .exchange = &exchange, .ended = ended.get()};
+    std::unique_lock lock(mutex_);
+    arriving_.push_back(&waiting);
+    curl_multi_wakeup(multi_);
+    ended->wait(lock, [&] { return waiting.done; });
+  }
+
+ private:
+  struct Waiting {
+    CURL* handle = nullptr;
+    Exchange* exchange = nullptr;
+    Condition* ended = nullptr;
+    bool done = false;  ///< guarded by mutex_
+  };
+
+  void drive(const std::stop_token& stop) {
+    constexpr int kLookAgainMs =
+        10'000;  // libcurl wakes earlier for its own timers, and whoever hands something over wakes it
+    const std::stop_callback wake(stop, [this] { curl_multi_wakeup(multi_); });
+    std::vector<Waiting*> under_way;
+    while (!stop.stop_requested()) {
+      begin_arrived(under_way);
+      int running = 0;
+      curl_multi_perform(multi_, &running);
+      end_finished(under_way);
+      curl_multi_poll(multi_, nullptr, 0, kLookAgainMs, nullptr);
     }
-    return Handle(curl_easy_init(), &curl_easy_cleanup);
   }
 
-  void give_back(const Origin& origin, Handle handle) {
-    curl_easy_reset(handle.get());  // keeps connections and DNS cache, drops every option and pointer
-    const std::lock_guard lock(mutex);
-    if (idle.size() < options.idle_handles_max) idle.emplace(origin, std::move(handle));
+  void begin_arrived(std::vector<Waiting*>& under_way) {
+    std::vector<Waiting*> arrived;
+    {
+      const std::lock_guard lock(mutex_);
+      arrived.swap(arriving_);
+    }
+    for (Waiting* one : arrived) {
+      if (curl_multi_add_handle(multi_, one->handle) != CURLM_OK) {
+        one->exchange->code = CURLE_OUT_OF_MEMORY;
+        end(*one);
+        continue;
+      }
+      under_way.push_back(one);
+    }
   }
+
+  void end_finished(std::vector<Waiting*>& under_way) {
+    int left = 0;
+    while (const CURLMsg* message = curl_multi_info_read(multi_, &left)) {
+      if (message->msg != CURLMSG_DONE) continue;
+      CURL* const handle = message->easy_handle;
+      const CURLcode code = message->data.result;  // the message does not outlive what follows
+      curl_multi_remove_handle(multi_, handle);
+      const auto found =
+          std::find_if(under_way.begin(), under_way.end(), [&](const Waiting* one) { return one->handle == handle; });
+      TANDEM_ASSERT(found != under_way.end());
+      Waiting& one = **found;
+      under_way.erase(found);
+      one.exchange->code = code;
+      end(one);
+    }
+  }
+
+  /// The one who waits may be gone as soon as the mutex is free.
+  void end(Waiting& one) {
+    const std::lock_guard lock(mutex_);
+    one.done = true;
+    one.ended->notify_one();
+  }
+
+  Executor& executor_;
+  CURLM* const multi_;
+  std::mutex mutex_;
+  std::vector<Waiting*> arriving_;  ///< guarded by mutex_
+  std::unique_ptr<Timer> loop_;
 };
 
-CurlHttp::CurlHttp(std::unique_ptr<State> state) : state_(std::move(state)) {}
+CurlHttp::CurlHttp(std::unique_ptr<Driver> driver, ClientOptions options, AllowList allow_list, const Clock& clock)
+    : options_(std::move(options)), allow_list_(std::move(allow_list)), clock_(clock), driver_(std::move(driver)) {}
 
 CurlHttp::~CurlHttp() {
-  state_.reset();
+  driver_.reset();
   curl_global_cleanup();  // counted by libcurl, one for each create()
 }
 
-Result<std::unique_ptr<CurlHttp>> CurlHttp::create(ClientOptions options, const Clock& clock) {
+Result<std::unique_ptr<CurlHttp>> CurlHttp::create(ClientOptions options, const Clock& clock, Executor& executor) {
   TANDEM_TRY_ASSIGN(AllowList allow_list, AllowList::create(options.allow, options.allow_private));
   TANDEM_ASSERT(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
-  auto state = std::make_unique<State>();
-  state->options = std::move(options);
-  state->allow_list = std::move(allow_list);
-  state->clock = &clock;
-  return std::unique_ptr<CurlHttp>(new CurlHttp(std::move(state)));
+  auto driver = std::make_unique<Driver>(options.idle_connections_max, executor);
+  return std::unique_ptr<CurlHttp>(new CurlHttp(std::move(driver), std::move(options), std::move(allow_list), clock));
 }
 
 tl::expected<HttpResponse, HttpFailure> CurlHttp::send(const HttpRequest& request, Deadline deadline) {
@@ -298,47 +367,45 @@ tl::expected<HttpResponse, HttpFailure> CurlHttp::send(const HttpRequest& reques
     return tl::make_unexpected(HttpFailure{.error = std::move(error), .sent = Sent::kNo});
   };
 
-  auto url = check_url(request.url, state_->allow_list);
+  auto url = check_url(request.url, allow_list_);
   if (!url) return unsent(std::move(url).error());
   auto headers = make_headers(request);
   if (!headers) return unsent(std::move(headers).error());
   if (!is_http_token(request.method))
     return unsent(make_error(errors::kValueOutOfRange, "'{}' is not a method", request.method));
-  const auto left = deadline.left(*state_->clock);
+  const auto left = deadline.left(clock_);
   if (left <= std::chrono::nanoseconds::zero()) {
     return unsent(make_error(errors::kPeerTimeout, "{}: the deadline had passed before anything was sent",
                              url->origin.to_string()));
   }
 
-  Exchange exchange{.allow_list = &state_->allow_list,
+  const std::string proxy = url->origin.is_loopback() ? std::string() : options_.proxy;
+  Exchange exchange{.allow_list = &allow_list_,
                     .origin = url->origin,
-                    .body_bytes_max = state_->options.response_bytes_max,
-                    .header_bytes_max = state_->options.response_header_bytes_max,
-                    .through_proxy = !state_->options.proxy.empty(),
+                    .body_bytes_max = options_.response_bytes_max,
+                    .header_bytes_max = options_.response_header_bytes_max,
+                    .through_proxy = !proxy.empty(),
                     .may_repeat = is_read(request)};
-  std::array<char, CURL_ERROR_SIZE> detail{};
-  Handle handle = state_->take(exchange.origin);
+  const Handle handle(curl_easy_init(), &curl_easy_cleanup);
   CURL* const curl = handle.get();
   if (curl == nullptr)
     return unsent(make_error(errors::kOutOfMemory, "no memory for a connection to {}", exchange.origin.to_string()));
 
-  set_policy(curl, state_->options);
+  set_policy(curl, options_, proxy);
   set_request(curl, request, url->url.get(), headers->get());
   set_callbacks(curl, exchange);
-  curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail.data());
   curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, whole_milliseconds(left));
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
-                   whole_milliseconds(std::min<std::chrono::nanoseconds>(left, state_->options.connect_timeout)));
+                   whole_milliseconds(std::min<std::chrono::nanoseconds>(left, options_.connect_timeout)));
 
-  CURLcode code = curl_easy_perform(curl);
+  driver_->carry(curl, exchange);
   long status = 0;
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-  state_->give_back(exchange.origin, std::move(handle));
-  if (code == CURLE_OK && !exchange.head_complete)
-    code = CURLE_RECV_ERROR;  // libcurl takes a head cut short for a whole one
-  if (code != CURLE_OK) {
-    return tl::make_unexpected(HttpFailure{.error = error_of(code, detail.data(), exchange),
-                                           .sent = exchange.began_to_send ? Sent::kMaybe : Sent::kNo});
+  if (exchange.code == CURLE_OK && !exchange.head_complete)
+    exchange.code = CURLE_RECV_ERROR;  // libcurl takes a head cut short for a whole one
+  if (exchange.code != CURLE_OK) {
+    return tl::make_unexpected(
+        HttpFailure{.error = error_of(exchange), .sent = exchange.began_to_send ? Sent::kMaybe : Sent::kNo});
   }
   exchange.response.status = static_cast<int>(status);
   return std::move(exchange.response);

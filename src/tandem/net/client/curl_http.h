@@ -14,8 +14,10 @@
 #include <vector>
 
 #include "tandem/base/clock.h"
+#include "tandem/base/executor.h"
 #include "tandem/base/http.h"
 #include "tandem/base/result.h"
+#include "tandem/net/client/allow_list.h"
 
 namespace tandem::client {
 
@@ -29,9 +31,10 @@ struct ClientOptions {
   std::uint64_t response_bytes_max = 64ull << 20;
   std::uint32_t response_header_bytes_max = 64u << 10;
   std::chrono::milliseconds connect_timeout{10'000};  ///< DNS, TCP and TLS together, within the request's deadline
-  std::string proxy;  ///< "http://host:port"; empty: none, and the environment's is ignored
+  /// "http://host:port", of all peers but those that a loopback address names; empty: none, and the environment's is ignored.
+  std::string proxy;
   std::string ca_file;  ///< PEM bundle to trust instead of the system's; verification is never off
-  std::size_t idle_handles_max = 64;  ///< kept for reuse; each keeps a few connections open
+  std::size_t idle_connections_max = 64;  ///< kept for reuse
 };
 
 /// Http on libcurl: HTTP/1.1 over http and https, no redirects, no cookies, no content decoding, nothing kept on disk.
@@ -40,11 +43,13 @@ struct ClientOptions {
 ///          before that).
 /// Retries: as Http says. libcurl repeats what meets a dead kept connection and has no switch for that, so a GET or HEAD without
 ///          a body may use a kept one, and everything else always opens a new one.
-/// Threads: safe to call concurrently; send() blocks its thread and starts none.
+/// Threads: safe to call concurrently; send() blocks its thread. All exchanges are driven by one thread, which has the connections.
 class CurlHttp final : public Http {
  public:
   /// Errors: 2005 egress_refused - an entry of the allow-lists is not host:port.
-  static Result<std::unique_ptr<CurlHttp>> create(ClientOptions options, const Clock& clock);
+  /// `clock` and `executor` outlive it.
+  static Result<std::unique_ptr<CurlHttp>> create(ClientOptions options, const Clock& clock, Executor& executor);
+  /// Nobody may be in send().
   ~CurlHttp() override;
   CurlHttp(const CurlHttp&) = delete;
   CurlHttp& operator=(const CurlHttp&) = delete;
@@ -54,9 +59,12 @@ class CurlHttp final : public Http {
   tl::expected<HttpResponse, HttpFailure> send(const HttpRequest& request, Deadline deadline) override;
 
  private:
-  struct State;
-  explicit CurlHttp(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
+  class Driver;
+  CurlHttp(std::unique_ptr<Driver> driver, ClientOptions options, AllowList allow_list, const Clock& clock);
+  ClientOptions options_;
+  AllowList allow_list_;
+  const Clock& clock_;
+  std::unique_ptr<Driver> driver_;
 };
 
 }  // namespace tandem::client

@@ -24,7 +24,7 @@ constexpr std::string_view kOk = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok
 class CurlHttpTest : public testing::Test {
  protected:
   std::unique_ptr<CurlHttp> client(ClientOptions options) {
-    auto created = CurlHttp::create(std::move(options), clock_);
+    auto created = CurlHttp::create(std::move(options), clock_, executor_);
     EXPECT_TRUE(created);
     return std::move(*created);
   }
@@ -121,10 +121,13 @@ TEST_F(CurlHttpTest, the_environments_proxy_is_ignored_and_a_given_one_is_used) 
   ASSERT_TRUE(direct);
   EXPECT_EQ(direct->body, "direct");
 
-  const auto proxied =
-      client({.allow = {peer.address()}, .proxy = "http://" + proxy.address()})->send({.url = peer.url()}, soon());
+  const auto http = client({.allow = {peer.address(), "device.example:80"}, .proxy = "http://" + proxy.address()});
+  const auto proxied = http->send({.url = "http://device.example/"}, soon());
   ASSERT_TRUE(proxied);
   EXPECT_EQ(proxied->body, "proxy");
+  const auto beside = http->send({.url = peer.url()}, soon());
+  ASSERT_TRUE(beside);
+  EXPECT_EQ(beside->body, "direct") << "no proxy leads to this machine itself";
 }
 
 // --- what goes wrong, and whether the request may have left ----------------------------------------------------------
@@ -231,12 +234,43 @@ TEST_F(CurlHttpTest, a_port_that_nobody_listens_on_is_unreachable_and_nothing_wa
 TEST_F(CurlHttpTest, a_deadline_that_has_passed_sends_nothing) {
   TcpPeer peer(executor_, [](Session&) {});
   FakeClock still;
-  const auto http = std::move(*CurlHttp::create({.allow = {peer.address()}}, still));
+  const auto http = std::move(*CurlHttp::create({.allow = {peer.address()}}, still, executor_));
   const auto response = http->send({.method = "POST", .url = peer.url()}, Deadline(still.monotonic()));
   ASSERT_FALSE(response);
   EXPECT_EQ(response.error().error.number, errors::kPeerTimeout);
   EXPECT_EQ(response.error().sent, Sent::kNo);
   EXPECT_EQ(peer.connections(), 0u);
+}
+
+TEST_F(CurlHttpTest, a_peer_that_is_slow_holds_up_nobody_else) {
+  constexpr int kQuick = 16;
+  const auto quick_done = executor_.make_condition();
+  std::mutex mutex;
+  int answered = 0;
+  TcpPeer slow(executor_, [&](Session& session) {
+    if (!session.read_request()) return;
+    std::unique_lock lock(mutex);
+    quick_done->wait(lock, [&] { return answered == kQuick; });
+    session.send(kOk);
+  });
+  TcpPeer quick(executor_, [&](Session& session) {
+    while (session.read_request()) session.send(kOk);
+  });
+  const auto http = client({.allow = {slow.address(), quick.address()}});
+  bool waited = false;
+  auto waiting = executor_.start_loop(
+      "slow", [&](const std::stop_token&) { waited = http->send({.url = slow.url()}, soon()).has_value(); });
+  std::vector<std::unique_ptr<Timer>> senders;
+  for (int i = 0; i < kQuick; ++i) {
+    senders.push_back(executor_.start_loop("quick", [&](const std::stop_token&) {
+      EXPECT_TRUE(http->send({.url = quick.url()}, soon()));
+      const std::lock_guard lock(mutex);
+      if (++answered == kQuick) quick_done->notify_all();
+    }));
+  }
+  senders.clear();
+  waiting.reset();
+  EXPECT_TRUE(waited);
 }
 
 TEST_F(CurlHttpTest, peers_that_were_not_named_are_refused_before_any_connection) {

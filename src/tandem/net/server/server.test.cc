@@ -16,8 +16,8 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::HasSubstr;
 
-std::unique_ptr<client::CurlHttp> client_of(const Served& served) {
-  return std::move(*client::CurlHttp::create({.allow = {served.address()}}, served.clock()));
+std::unique_ptr<client::CurlHttp> client_of(Served& served) {
+  return std::move(*client::CurlHttp::create({.allow = {served.address()}}, served.clock(), served.executor()));
 }
 
 TEST(Server, a_request_reaches_the_handler_decoded_and_its_answer_comes_back) {

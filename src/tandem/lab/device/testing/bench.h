@@ -69,7 +69,7 @@ class DeviceBench {
 class ClientBench {
  public:
   explicit ClientBench(const DeviceBench& device)
-      : http_(client::CurlHttp::create({.allow = {device.origin()}}, clock_).value()), url_(device.url()) {}
+      : http_(client::CurlHttp::create({.allow = {device.origin()}}, clock_, executor_).value()), url_(device.url()) {}
 
   HttpResponse send(std::string method, const std::string& path, Bytes body = {}, Headers headers = {}) {
     if (method == "POST" && !body.empty()) headers.emplace_back("Content-Type", "application/json");
@@ -89,6 +89,7 @@ class ClientBench {
 
  private:
   SystemClock clock_;
+  ThreadExecutor executor_{1};
   std::unique_ptr<client::CurlHttp> http_;
   std::string url_;
   MemoryCredentials credentials_;

@@ -64,7 +64,7 @@ class IonqBench {
 class IonqClient {
  public:
   explicit IonqClient(const IonqBench& bench)
-      : http_(client::CurlHttp::create({.allow = {bench.origin()}}, clock_).value()), url_(bench.url()) {}
+      : http_(client::CurlHttp::create({.allow = {bench.origin()}}, clock_, executor_).value()), url_(bench.url()) {}
 
   HttpResponse send(std::string method, const std::string& path, Bytes body = {}, Headers headers = {}) {
     headers.emplace_back("Authorization", "apiKey secret-key");
@@ -89,6 +89,7 @@ class IonqClient {
 
  private:
   SystemClock clock_;
+  ThreadExecutor executor_{1};
   std::unique_ptr<client::CurlHttp> http_;
   std::string url_;
   MemoryCredentials credentials_{{"key", "secret-key"}};

@@ -48,6 +48,7 @@ class Served {
   RecordingLog& log() { return log_; }
   ServerSeams seams() { return {executor_, clock_, log_, meter_}; }
   const Clock& clock() const { return clock_; }
+  Executor& executor() { return executor_; }
 
  private:
   SystemClock clock_;
