@@ -64,7 +64,8 @@ struct Borrowed {
 Result<void> add_ionq(backend::BackendRegistry& out, const Settings& settings, const Borrowed& borrowed) {
   const std::string url = settings.string("ionq.url");
   if (url.empty()) return {};
-  for (const std::string_view name : split(settings.string("ionq.backends"), ',')) {
+  const std::string names = settings.string("ionq.backends");  // split() hands out views of it
+  for (const std::string_view name : split(names, ',')) {
     auto codec = ionq::make_codec({.backend = std::string(trim(name)), .emulated = is_loopback(url)});
     if (!codec) {
       return fail_at(settings.value("ionq.backends").source, errors::kBadSetting, "the setting 'ionq.backends': {}",

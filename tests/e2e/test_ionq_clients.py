@@ -160,7 +160,7 @@ class House(Ionq):
                 self.assertEqual(result["billed_usd_micros"], 0)
                 here = self.run_here({**self.program("simulator", circuit), "policy": {"backends": ["simulator.statevector"]}}, {})
                 self.assertEqual(here["pubs"][0]["bindings"][0]["counts"], {text: 200})
-                self.assertEqual(self.place.json("replay", result["job_id"])["verdict"], "identical")
+                self.assertEqual(self.place.json("replay", result["job_id"], environment=self.settings(cloud))["verdict"], "identical")
 
     def test_a_program_runs_on_a_machine_for_counts_and_the_bill_of_the_vendor(self):
         with self.cloud() as cloud:
@@ -177,7 +177,8 @@ class House(Ionq):
 
     def test_backends_are_shown_as_emulated_and_as_the_level_that_was_proved(self):
         with self.cloud() as cloud:
-            shown = {one["id"]: one for one in self.place.json("backends", environment=self.settings(cloud))["backends"] if one["id"].startswith("ionq.")}
+            page = self.place.json("backends", environment=self.settings(cloud))
+            shown = {one["backend"]: one for one in page["backends"] if one["backend"].startswith("ionq.")}
             self.assertEqual(set(shown), {"ionq.simulator", "ionq.qpu.forte-1"})
             for one in shown.values():
                 self.assertTrue(one["emulated"])

@@ -226,7 +226,7 @@ inline constexpr std::array<SettingRecord, 38> kTable{{
      .min = 0,
      .max = 0,
      .values = "",
-     .meaning = "Where the API key stands: file:PATH (mode 0400 or 0600) or env:TANDEM_SECRET_NAME; never the key itself."},
+     .meaning = "Where the API key stands: systemd:NAME, file:PATH (mode 0400 or 0600) or env:TANDEM_SECRET_NAME; never the key itself."},
     {.name = "ionq.backends",
      .type = SettingType::kString,
      .default_value = "simulator, qpu.forte-1",

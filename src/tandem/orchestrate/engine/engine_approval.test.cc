@@ -70,7 +70,7 @@ TEST_F(EngineApproval, nothing_is_ordered_or_reserved_before_enough_people_appro
   EXPECT_EQ(asked(id).subject.plan_digest, digest);
   EXPECT_EQ(asked(id).subject.cost_max.usd_micros, 1000);
   EXPECT_EQ(world_.provider->submissions(), 0);
-  EXPECT_EQ(world_.hold(id).reserved.usd_micros, 0);
+  EXPECT_EQ(world_.hold(id).play_money.reserved.usd_micros, 0);
   EXPECT_THAT(world_.event_types(id),
               ElementsAre("job.queued", "job.started", "job.planned", "approval.requested", "job.awaiting_approval"));
   ASSERT_THAT(world_.engine->decide(last(id), person("ann"), kYes), Succeeds());
@@ -251,7 +251,7 @@ TEST_F(EngineApproval, a_price_that_rises_after_the_start_is_not_paid_beyond_wha
   EXPECT_EQ(view.state, job::JobState::kFailed);
   EXPECT_THAT(view.error, HasSubstr("the approved plan spends"));
   EXPECT_EQ(world_.provider->submissions(), 0);
-  EXPECT_EQ(world_.hold(id).settled.usd_micros, 0);
+  EXPECT_EQ(world_.hold(id).play_money.settled.usd_micros, 0);
 }
 
 TEST_F(EngineApproval, what_asks_no_hardware_waits_for_nobody_and_no_rule_no_approval) {

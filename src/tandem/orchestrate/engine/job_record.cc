@@ -136,7 +136,9 @@ Result<JobRecord> JobRecord::parse(const store::Row& row) {
 }
 
 budget::Payer payer_of(const JobRecord& record) {
-  return {.tenant = record.view.tenant, .project = record.view.project, .user = std::string(identity::user_of(record.view.submitted_by))};
+  return {.tenant = record.view.tenant,
+          .project = record.view.project,
+          .user = std::string(identity::user_of(record.view.submitted_by))};
 }
 
 std::string state_index_key(job::JobState state, const JobId& id) {

@@ -50,9 +50,10 @@ class Writer {
     const auto& qubits = instruction.qubits;
     const auto angle = [&](std::size_t i) { return instruction.angles[i].value(parameters_); };
     if (const Word* word = find_word(instruction.gate)) {
-      const std::optional<double> rotation = record.num_parameters == 0 ? std::nullopt : std::optional(angle(0));
+      const double rotation = record.num_parameters == 0 ? 0 : angle(0);
       const std::span<const std::uint32_t> all(qubits.data(), record.num_qubits);
-      return add(word->name, all.first(word->controls), all.subspan(word->controls), rotation);
+      return add(word->name, all.first(word->controls), all.subspan(word->controls),
+                 std::span(&rotation, record.num_parameters == 0 ? 0 : 1));
     }
     switch (instruction.gate) {  // what the vendor has no word for, up to a phase of the whole state
       case Gate::kU:
@@ -72,21 +73,21 @@ class Writer {
 
  private:
   void add(std::string_view name, std::span<const std::uint32_t> controls, std::span<const std::uint32_t> targets,
-           std::optional<double> rotation) {
+           std::span<const double> rotation) {
     Json gate = {{"gate", name}, {"targets", Json::array()}};
     for (const std::uint32_t qubit : targets) gate["targets"].push_back(qubit);
     for (const std::uint32_t qubit : controls) gate["controls"].push_back(qubit);
-    if (rotation) gate["rotation"] = *rotation;
+    for (const double angle : rotation) gate["rotation"] = angle;  // one, or none
     out_.gates.push_back(std::move(gate));
   }
   void add(std::string_view name, std::uint32_t qubit, double rotation) {
-    add(name, {}, std::span<const std::uint32_t>(&qubit, 1), rotation);
+    add(name, {}, std::span(&qubit, 1), std::span<const double>(&rotation, 1));
   }
   /// exp(-i rotation/2 (XX + YY)).
   void add_exchange(const std::array<std::uint32_t, 3>& qubits, double rotation) {
     const std::span<const std::uint32_t> pair(qubits.data(), 2);
-    add("xx", {}, pair, rotation);
-    add("yy", {}, pair, rotation);
+    add("xx", {}, pair, std::span(&rotation, 1));
+    add("yy", {}, pair, std::span(&rotation, 1));
   }
   void count(std::uint8_t num_qubits) {
     if (num_qubits == 1) ++out_.counts.one_qubit;
