@@ -26,8 +26,8 @@ std::string host_and_port(const std::string& url) {
 
 /// No provider lives on this machine: an emulator answers there, and has to say so in each answer.
 bool is_loopback(const std::string& url) {
-  const std::string host = host_and_port(url);
-  return host.starts_with("127.") || host.starts_with("localhost:") || host.starts_with("[::1]:");
+  const auto origin = client::parse_origin(host_and_port(url));
+  return origin && origin->is_loopback();
 }
 
 backend::BackendInfo absent_gpu() {

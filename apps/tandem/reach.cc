@@ -74,10 +74,10 @@ std::string trouble_words(const Error& error, const std::string& server) {
 }
 
 /// Of client.credential; empty: none is set.
-Result<std::optional<Secret>> token_of(const Settings& settings, Machine& machine) {
+Result<std::optional<Secret>> token_of(const Settings& settings, Machine& machine, Log& log) {
   const std::string reference = settings.string("client.credential");
   if (reference.empty()) return std::optional<Secret>();
-  TANDEM_TRY_ASSIGN(Secret token, FileCredentials(machine.fs, machine.environment).get(reference));
+  TANDEM_TRY_ASSIGN(Secret token, FileCredentials(machine.fs, machine.environment, log).get(reference));
   return std::optional(std::move(token));
 }
 
@@ -101,7 +101,7 @@ Result<Reached> reach(Cli& cli, Role role, Asks asks) {
   if (house) {
     out.house = *std::move(house);
     if (asks == Asks::kForNobody) return out;
-    TANDEM_TRY_ASSIGN(const std::optional<Secret> token, token_of(settings, cli.machine));
+    TANDEM_TRY_ASSIGN(const std::optional<Secret> token, token_of(settings, cli.machine, *out.log));
     TANDEM_TRY_ASSIGN(identity::PrincipalPtr who,
                       out.house->identities().find(token ? token->reveal() : "", cli.machine.clock.now()));
     out.asked = out.house->service_of(std::move(who));
@@ -129,7 +129,7 @@ Result<Reached> reach(Cli& cli, Role role, Asks asks) {
     };
   }
   if (asks == Asks::kForNobody) return out;
-  TANDEM_TRY_ASSIGN(options.token, token_of(settings, cli.machine));
+  TANDEM_TRY_ASSIGN(options.token, token_of(settings, cli.machine, *out.log));
   out.asked = service::make_remote_service(
       // Who was killed took nothing back, and its port may belong to anybody. A server in another container is never seen.
       [data_dir, seen = sees_holder(data_dir, cli.machine.fs), &fs = cli.machine.fs] {

@@ -66,7 +66,7 @@ Result<std::string> one_of_values(const Given& given, const SettingRecord& recor
   return bad_setting(given, fmt::format("one of {}{}", fmt::join(values, ", "), did_you_mean(given.text, values)));
 }
 
-/// SCHEME://HOST:PORT, maybe with a path; empty where that is the default.
+/// SCHEME://HOST, maybe with :PORT and a path; empty where that is the default.
 Result<std::string> url(const Given& given, const SettingRecord& record) {
   if (given.text.empty() && record.default_value.empty()) return given.text;
   const std::vector<std::string_view> schemes = split(record.values, '|');
@@ -74,9 +74,12 @@ Result<std::string> url(const Given& given, const SettingRecord& record) {
   const std::string_view scheme = std::string_view(given.text).substr(0, end);
   const bool known = end != std::string::npos && std::find(schemes.begin(), schemes.end(), scheme) != schemes.end();
   const std::string_view rest = known ? std::string_view(given.text).substr(end + 3) : std::string_view();
-  if (is_host_and_port(rest.substr(0, rest.find('/')), 1)) return given.text;
-  return bad_setting(
-      given, fmt::format("{}://HOST:PORT with a port from 1 to {}", fmt::join(schemes, "://HOST:PORT or "), kPortMax));
+  const std::string_view authority = rest.substr(0, rest.find('/'));
+  const bool names_port = authority.find(':', authority.rfind(']') + 1) != std::string_view::npos;
+  const std::string with_port = std::string(authority) + (names_port ? "" : ":1");  // that of the scheme
+  if (!authority.empty() && is_host_and_port(with_port, 1)) return given.text;
+  return bad_setting(given, fmt::format("{}://HOST or HOST:PORT with a port from 1 to {}",
+                                        fmt::join(schemes, "://HOST or "), kPortMax));
 }
 
 /// The value in its one spelling, so that equal settings have equal digests: integers in digits, durations in ms.

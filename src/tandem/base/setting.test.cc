@@ -111,13 +111,13 @@ TEST(Settings, bad_values_are_refused_with_value_limit_and_place) {
                                                {"log.level", "warnin", "did you mean 'warning'?"},
                                                {"log.level", "", "is ''"},
                                                {"log.level", "debug|info", "one of debug"},
-                                               {"lab.device_url", "garbage", "http://HOST:PORT or https://HOST:PORT"},
+                                               {"lab.device_url", "garbage", "http://HOST or https://HOST"},
                                                {"lab.device_url", "ftp://x:1", "is 'ftp://x:1'"},
-                                               {"lab.device_url", "http://", "write http://HOST:PORT"},
-                                               {"lab.device_url", "http://x", "a port from 1 to 65535"},
+                                               {"lab.device_url", "http://", "write http://HOST"},
+                                               {"lab.device_url", "http:///x", "write http://HOST"},
                                                {"lab.device_url", "http://x:0", "a port from 1 to 65535"},
-                                               {"lab.device_url", "http://a@x:1", "write http://HOST:PORT"},
-                                               {"lab.device_url", "127.0.0.1:9641", "write http://HOST:PORT"}}) {
+                                               {"lab.device_url", "http://a@x:1", "write http://HOST"},
+                                               {"lab.device_url", "127.0.0.1:9641", "write http://HOST"}}) {
     const auto result = load("", {}, {{c.name, c.value}});
     ASSERT_THAT(result, FailsAt("command line", errors::kBadSetting)) << c.name << " " << c.value;
     EXPECT_THAT(result.error().message, HasSubstr(c.words));
@@ -127,7 +127,8 @@ TEST(Settings, bad_values_are_refused_with_value_limit_and_place) {
   EXPECT_THAT(load("- a"), FailsAt("tandem.yaml:1:1", errors::kWrongType));
   EXPECT_THAT(load("a: 1\na: 2"), FailsWith(errors::kJsonDuplicateKey));
   EXPECT_THAT(load("server: {listen: '[::1]:8642'}"), Succeeds());
-  for (const char* url : {"http://127.0.0.1:9641", "https://[::1]:443/base", ""})
+  for (const char* url :
+       {"http://127.0.0.1:9641", "https://[::1]:443/base", "https://[::1]/base", "https://api.example/v0.4", ""})
     EXPECT_THAT(load("", {}, {{"lab.device_url", url}}), Succeeds()) << url;
 }
 

@@ -67,8 +67,11 @@ class RemoteBackend final : public backend::Backend {
     TANDEM_TRY(codec_->validate(work, &facts));
     const auto question = codec_->encode_estimate(work);
     if (!question) return codec_->quote(work, facts, Bytes());
-    return read(*question, "the question for a price", context,
-                [&](const HttpResponse& response) { return codec_->quote(work, facts, response.body); });
+    TANDEM_TRY_ASSIGN(backend::Quote quote,
+                      read(*question, "the question for a price", context,
+                           [&](const HttpResponse& response) { return codec_->quote(work, facts, response.body); }));
+    quote.source = printable(quote.source, kProviderWordsBytesMax);
+    return quote;
   }
 
   tl::expected<Handle, SubmitFailure> submit(const backend::Work& work, std::string_view token,

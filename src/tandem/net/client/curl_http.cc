@@ -29,6 +29,7 @@ constexpr std::array<std::string_view, 5> kOwnHeaders = {"host", "content-length
 struct CheckedUrl {
   Url url;
   Origin origin;
+  bool is_private = false;  ///< nobody on the way can read along
 };
 
 std::string url_part(CURLU* url, CURLUPart part, unsigned flags = 0) {
@@ -41,7 +42,7 @@ std::string url_part(CURLU* url, CURLUPart part, unsigned flags = 0) {
 
 /// Parses with libcurl's own parser and hands the parsed form on, so that what was checked is what is used.
 Result<CheckedUrl> check_url(const std::string& text, const AllowList& allow_list) {
-  CheckedUrl checked{.url = Url(curl_url(), &curl_url_cleanup), .origin = {}};
+  CheckedUrl checked{.url = Url(curl_url(), &curl_url_cleanup), .origin = {}, .is_private = false};
   const CURLUcode code = curl_url_set(checked.url.get(), CURLUPART_URL, text.c_str(), CURLU_NON_SUPPORT_SCHEME);
   if (code != CURLUE_OK) {
     return fail(errors::kEgressRefused, "'{}' is not a URL ({}), correct it", redact_url(text),
@@ -59,6 +60,7 @@ Result<CheckedUrl> check_url(const std::string& text, const AllowList& allow_lis
   TANDEM_TRY_ASSIGN(checked.origin, parse_origin(url_part(checked.url.get(), CURLUPART_HOST) + ":" +
                                                  url_part(checked.url.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT)));
   TANDEM_TRY(allow_list.check_origin(checked.origin));
+  checked.is_private = scheme == "https" || checked.origin.is_loopback();
   return checked;
 }
 
@@ -88,6 +90,17 @@ Result<HeaderList> make_headers(const HttpRequest& request) {
   append("Expect:");  // no pause for 100-continue
   if (!has_content_type) append("Content-Type:");
   return list;
+}
+
+/// What carries a secret does not go where others can read it.
+Result<void> check_privacy(const CheckedUrl& url, const HttpRequest& request) {
+  if (url.is_private) return {};
+  for (const auto& [name, value] : request.headers) {
+    if (is_secret_name(name))
+      return fail(errors::kEgressRefused, "header '{}' would go to {} in clear text; use https", name,
+                  url.origin.to_string());
+  }
+  return {};
 }
 
 /// One request on its way. What the callbacks see belongs to the driver's thread from submission to `done`.
@@ -200,7 +213,11 @@ void set_policy(CURL* curl, const ClientOptions& options, const std::string& pro
   curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L);
   curl_easy_setopt(curl, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
   curl_easy_setopt(curl, CURLOPT_USERAGENT, "tandem");
-  if (!options.ca_file.empty()) curl_easy_setopt(curl, CURLOPT_CAINFO, options.ca_file.c_str());
+  // A look-up of a name that hangs is left to itself at the deadline; waiting for its thread would hold up all exchanges.
+  curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L);
+  if (options.ca_file.empty()) return;
+  curl_easy_setopt(curl, CURLOPT_CAINFO, options.ca_file.c_str());
+  curl_easy_setopt(curl, CURLOPT_CAPATH, nullptr);  // else the system's are trusted beside it
 }
 
 void set_request(CURL* curl, const HttpRequest& request, CURLU* url, curl_slist* headers) {
@@ -369,6 +386,7 @@ tl::expected<HttpResponse, HttpFailure> CurlHttp::send(const HttpRequest& reques
 
   auto url = check_url(request.url, allow_list_);
   if (!url) return unsent(std::move(url).error());
+  if (auto hidden = check_privacy(*url, request); !hidden) return unsent(std::move(hidden).error());
   auto headers = make_headers(request);
   if (!headers) return unsent(std::move(headers).error());
   if (!is_http_token(request.method))

@@ -39,6 +39,7 @@ struct ClientOptions {
 
 /// Http on libcurl: HTTP/1.1 over http and https, no redirects, no cookies, no content decoding, nothing kept on disk.
 ///
+/// Secrets: a request with a header whose name says so (redact.h) goes out over https only, or to a loopback address.
 /// Sent:    kNo exactly when libcurl never began to send the request (address refused, DNS, connect, TLS, deadline
 ///          before that).
 /// Retries: as Http says. libcurl repeats what meets a dead kept connection and has no switch for that, so a GET or HEAD without

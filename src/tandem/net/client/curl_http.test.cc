@@ -242,6 +242,22 @@ TEST_F(CurlHttpTest, a_deadline_that_has_passed_sends_nothing) {
   EXPECT_EQ(peer.connections(), 0u);
 }
 
+TEST_F(CurlHttpTest, a_secret_never_goes_out_in_clear_text) {
+  TcpPeer peer(executor_, [](Session& session) {
+    if (session.read_request()) session.send(kOk);
+  });
+  const auto http = client({.allow = {peer.address(), "api.example:80"}, .proxy = "http://" + peer.address()});
+  for (const char* name : {"Authorization", "X-Auth-Token", "cookie"}) {
+    const auto refused = http->send({.url = "http://api.example/", .headers = {{name, "s3cret"}}}, soon());
+    ASSERT_FALSE(refused) << name;
+    EXPECT_EQ(refused.error().error.number, errors::kEgressRefused);
+    EXPECT_EQ(refused.error().sent, Sent::kNo);
+    EXPECT_THAT(refused.error().error.message, Not(HasSubstr("s3cret")));
+  }
+  EXPECT_TRUE(http->send({.url = "http://api.example/"}, soon()));
+  EXPECT_TRUE(http->send({.url = peer.url(), .headers = {{"Authorization", "s3cret"}}}, soon())) << "to this machine";
+}
+
 TEST_F(CurlHttpTest, a_peer_that_is_slow_holds_up_nobody_else) {
   constexpr int kQuick = 16;
   const auto quick_done = executor_.make_condition();

@@ -105,7 +105,7 @@ TEST_F(IonqCodecTest, a_submission_is_these_bytes) {
   EXPECT_EQ(request->body,
             R"({"backend":"qpu.forte-1","input":{"circuit":[{"gate":"x","targets":[0]}],"gateset":"qis","qubits":3},)"
             R"("metadata":{"tandem_token":"abcdefghijklmnopqrstuvwxyz"},"name":"tandem-abcdefghijklmnopqrstuvwxyz",)"
-            R"("shots":100,"type":"ionq.circuit.v1"})");
+            R"("settings":{"error_mitigation":{"debiasing":false}},"shots":100,"type":"ionq.circuit.v1"})");
   EXPECT_EQ(request, qpu_->encode_submit(work, kToken));
   const auto simulated = simulator_->encode_submit(work, kToken);
   ASSERT_THAT(simulated, Succeeds());

@@ -118,8 +118,8 @@ TEST(WireCircuit, gates_are_written_as_the_vendors_own_client_writes_them) {
   const auto wire = wire_circuit(asked, values);
   ASSERT_THAT(wire, Succeeds());
   EXPECT_EQ(wire->qubits, 3u);  // the fourth does nothing
-  EXPECT_EQ(wire->counts.one_qubit, 2u + 9);
-  EXPECT_EQ(wire->counts.two_qubits, 3u + 6);
+  EXPECT_EQ(wire->counts.one_qubit, 2u + 11);
+  EXPECT_EQ(wire->counts.two_qubits, 3u + 8);
   EXPECT_EQ(
       wire->gates.dump(),
       R"([{"gate":"h","targets":[0]},{"gate":"rx","rotation":1.5,"targets":[1]},{"controls":[0],"gate":"x","targets":[1]},)"
