@@ -5,6 +5,7 @@
 #include "cli.h"
 #include "tandem/base/hash.h"
 #include "tandem/base/text.h"
+#include "tandem/middleware/adapter/ionq/ionq.h"
 
 namespace tandem::app {
 namespace {
@@ -19,6 +20,8 @@ Result<int> replay_worker(Cli& cli, std::size_t threads) {
   TANDEM_TRY_ASSIGN(const lineage::ReplayPackage package, lineage::ReplayPackage::parse(document));
   // Results of the device are decoded with its codec from the recorded bytes: the device need not be there, nor configured.
   cli.flags["lab.device_url"] = kNoDevice;
+  cli.flags["ionq.url"] = kNoDevice;
+  cli.flags["ionq.backends"] = fmt::format("{}", fmt::join(ionq::backend_names(), ","));
   TANDEM_TRY_ASSIGN(const Settings settings, cli.settings());
   ThreadExecutor executor(threads);
   NullLog log;

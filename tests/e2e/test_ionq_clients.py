@@ -160,7 +160,7 @@ class House(Ionq):
                 self.assertEqual(result["billed_usd_micros"], 0)
                 here = self.run_here({**self.program("simulator", circuit), "policy": {"backends": ["simulator.statevector"]}}, {})
                 self.assertEqual(here["pubs"][0]["bindings"][0]["counts"], {text: 200})
-                self.assertEqual(self.place.json("replay", result["job_id"], environment=self.settings(cloud))["verdict"], "identical")
+                self.assertEqual(self.place.json("replay", result["job_id"])["verdict"], "identical")
 
     def test_a_program_runs_on_a_machine_for_counts_and_the_bill_of_the_vendor(self):
         with self.cloud() as cloud:

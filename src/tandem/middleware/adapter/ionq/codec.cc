@@ -379,24 +379,33 @@ class IonqCodec final : public remote::Codec {
   std::string backend_;
 };
 
+std::vector<remote::Manifest> read_manifests() {
+  auto out = remote::Manifest::parse(adapter_yaml(), "ionq/adapter.yaml");
+  TANDEM_ASSERT(out.has_value());  // compiled in and read by a test
+  return *std::move(out);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<const remote::Codec>> make_codec(const CodecOptions& options) {
-  auto manifests = remote::Manifest::parse(adapter_yaml(), "ionq/adapter.yaml");
-  TANDEM_ASSERT(manifests.has_value());  // compiled in and read by a test
-  std::vector<std::string_view> known;
-  for (remote::Manifest& manifest : *manifests) {
-    const std::string_view backend = std::string_view(manifest.info.id.value).substr(kPrefix.size());
-    if (backend != options.backend) {
-      known.push_back(backend);
-      continue;
-    }
+  std::vector<remote::Manifest> manifests = read_manifests();
+  for (remote::Manifest& manifest : manifests) {
+    if (manifest.info.id.value.substr(kPrefix.size()) != options.backend) continue;
     manifest.info.emulated = options.emulated;
     if (options.emulated) manifest.info.name += " (emulated)";
     return std::make_unique<const IonqCodec>(std::move(manifest), options.backend);
   }
+  const std::vector<std::string> names = backend_names();
   return fail(errors::kValueOutOfRange, "{} is no backend of IonQ that this adapter knows: {}{}",
-              quote(options.backend), fmt::join(known, ", "), did_you_mean(options.backend, known));
+              quote(options.backend), fmt::join(names, ", "),
+              did_you_mean(options.backend, std::vector<std::string_view>(names.begin(), names.end())));
+}
+
+std::vector<std::string> backend_names() {
+  std::vector<std::string> out;
+  for (const remote::Manifest& manifest : read_manifests())
+    out.push_back(manifest.info.id.value.substr(kPrefix.size()));
+  return out;
 }
 
 }  // namespace tandem::ionq

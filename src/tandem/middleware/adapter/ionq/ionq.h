@@ -26,6 +26,9 @@ struct CodecOptions {
 /// Errors: 1023 value_out_of_range - no backend of the manifest, with those that are.
 Result<std::unique_ptr<const remote::Codec>> make_codec(const CodecOptions& options);
 
+/// What CodecOptions::backend may be.
+std::vector<std::string> backend_names();
+
 /// The text of adapter.yaml, for people: `tandem backends`.
 std::string_view adapter_yaml();
 
