@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 #include "tandem/base/stopped.h"
 #include "tandem/compute/reduce/first_look.h"
@@ -15,6 +16,7 @@ constexpr std::size_t kStopEvery = 1024;  // nodes between two looks at the stop
 constexpr std::size_t kFoldDegreeMax = 64;  // of the node that is made: lists of hubs are not written again and again
 constexpr std::size_t kUnconfinedLooks = 2'000;  // at neighbours of neighbours, for a node
 constexpr std::size_t kUnconfinedSize = 16;  // of the set that a node is followed to
+constexpr std::size_t kGoneMax = 8;  // in a list, beside half of it
 constexpr std::size_t kAgainShare = 64;  // one in so many nodes gone since the last look at all is worth another
 
 bool has_relaxation(std::size_t num_nodes, std::size_t num_edges) {
@@ -29,7 +31,11 @@ class ConflictReducer {
   ConflictReducer(const ConflictGraph& graph, const std::stop_token& stop, ConflictKernel& out)
       : graph_(graph), stop_(stop), out_(out), left_(graph.size()) {
     for (std::uint32_t node = 0; node < graph.size(); ++node) {
-      add_node(graph.neighbours(node).size());
+      const auto list = graph.neighbours(node);
+      begin_.push_back(entries_.size());
+      length_.push_back(static_cast<std::uint32_t>(list.size()));
+      entries_.insert(entries_.end(), list.begin(), list.end());
+      add_node(list.size());
       enqueue(node);
     }
   }
@@ -72,11 +78,11 @@ class ConflictReducer {
     queue_.push_back(node);
   }
 
-  /// Until `visit` says false. Ascending: numbers of fresh nodes come last.
+  /// Until `visit` says false, which looks at no neighbours of `node` itself. Ascending: numbers of fresh nodes come last.
   template <class Visit>
-  bool each_neighbour(std::uint32_t node, const Visit& visit) const {
+  bool each_neighbour(std::uint32_t node, const Visit& visit) {
     if (node < graph_.size()) {
-      for (const std::uint32_t other : graph_.neighbours(node))
+      for (const std::uint32_t other : list_of(node))
         if (open_[other] && !visit(other)) return false;
     }
     for (const std::uint32_t other : added_[node])
@@ -84,7 +90,17 @@ class ConflictReducer {
     return true;
   }
 
-  std::vector<std::uint32_t> neighbours(std::uint32_t node) const {
+  /// Neighbours that the graph gave it, and some that have gone: fewer than half. A hub whose leaves go is not walked in vain again
+  /// and again.
+  std::span<const std::uint32_t> list_of(std::uint32_t node) {
+    const std::span<std::uint32_t> list(entries_.data() + begin_[node], length_[node]);
+    if (list.size() <= 2 * std::size_t{degree_[node]} + kGoneMax) return list;
+    const auto gone = std::ranges::remove_if(list, [&](std::uint32_t other) { return !open_[other]; });
+    length_[node] -= static_cast<std::uint32_t>(gone.size());
+    return list.first(length_[node]);
+  }
+
+  std::vector<std::uint32_t> neighbours(std::uint32_t node) {
     std::vector<std::uint32_t> all;
     each_neighbour(node, [&](std::uint32_t other) {
       all.push_back(other);
@@ -196,7 +212,7 @@ class ConflictReducer {
   }
 
   /// The node itself where it has none.
-  std::uint32_t twin_of(std::uint32_t node, std::span<const std::uint32_t> around) const {
+  std::uint32_t twin_of(std::uint32_t node, std::span<const std::uint32_t> around) {
     const std::uint32_t least =
         *std::ranges::min_element(around, {}, [&](std::uint32_t other) { return degree_[other]; });
     if (degree_[least] > kFoldDegreeMax) return node;
@@ -309,6 +325,9 @@ class ConflictReducer {
   }
 
   const ConflictGraph& graph_;
+  std::vector<std::uint32_t> entries_;  ///< the lists of the graph, in which what has gone is left out now and then
+  std::vector<std::size_t> begin_;
+  std::vector<std::uint32_t> length_;
   const std::stop_token& stop_;
   ConflictKernel& out_;
   std::size_t left_;
