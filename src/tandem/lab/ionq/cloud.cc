@@ -7,6 +7,7 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <set>
 
 #include "tandem/base/hash.h"
 #include "tandem/base/rng.h"
@@ -101,6 +102,7 @@ struct IonqCloud::State : std::enable_shared_from_this<State> {
   std::optional<Book> book;
   std::map<std::string, std::shared_ptr<StoredJob>, std::less<>> jobs;  ///< by id
   std::vector<std::string> order;                                      ///< ids, oldest first; those removed stay
+  std::set<std::string, std::less<>> removed;  ///< ids in the book; who ran then ended afterwards
   std::deque<std::shared_ptr<StoredJob>> queue;                        ///< not ended, the running one first
   std::unique_ptr<Timer> head_timer;
 
@@ -156,6 +158,7 @@ Result<void> IonqCloud::State::restore_line(const Json& line) {
   if (kind == "removed") {
     TANDEM_TRY_ASSIGN(const std::string id, reader.string("id"));
     jobs.erase(id);
+    removed.insert(id);
     return {};
   }
   if (kind != "opened") return fail(errors::kStoreDamaged, "'{}' is no kind of line", kind);
@@ -192,6 +195,7 @@ Result<void> IonqCloud::State::restore_accepted(const ObjectReader& reader) {
 
 Result<void> IonqCloud::State::restore_ended(const ObjectReader& reader) {
   TANDEM_TRY_ASSIGN(const std::string id, reader.string("id"));
+  if (removed.contains(id)) return {};
   const auto found = jobs.find(id);
   if (found == jobs.end()) return fail(errors::kStoreDamaged, "job {} ended but was never accepted", id);
   IonqJob& view = found->second->view;

@@ -152,6 +152,22 @@ TEST_F(IonqServerTest, the_book_brings_everything_back_and_the_seed_gives_the_sa
   EXPECT_EQ(parsed(client_->send("GET", "/jobs/" + second + "/results/histogram")), before) << "same seed and body";
 }
 
+TEST_F(IonqServerTest, a_job_that_ended_after_its_removal_does_not_spoil_the_book) {
+  use("faults: []");
+  const std::string id = create();
+  wait_for(id);
+  Json ended;
+  for (const Json& line : bench_->book())
+    if (line.value("line", "") == "ended") ended = line;
+  ASSERT_EQ(client_->send("DELETE", "/jobs/" + id).status, 200);
+  backend_.reset();
+  client_.reset();
+  bench_->add_to_book(ended);  // as of one that was running when it was removed
+  bench_->restart();
+  client_.emplace(*bench_);
+  EXPECT_EQ(client_->send("GET", "/jobs/" + id).status, 404);
+}
+
 TEST_F(IonqServerTest, the_list_is_newest_first_and_its_pages_join) {
   use("faults: []");
   std::vector<std::string> ids;

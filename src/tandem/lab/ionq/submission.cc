@@ -86,6 +86,10 @@ class Reader {
       const std::string at = fmt::format("input.circuit[{}]", i);
       auto added = native_ ? add_native(wire_[i], at) : add_qis(wire_[i], at);
       if (!added) return tl::unexpected(std::move(added.error()));
+      // A gate on the wire is a few hundred instructions at most.
+      if (circuit_.instructions().size() > kIonqInstructionsMax)
+        return refuse("input.circuit",
+                      fmt::format("TooManyGates: more than {} when controls are written out", kIonqInstructionsMax));
     }
     circuit_.measure_all();
     return std::move(circuit_);
@@ -141,6 +145,8 @@ class Reader {
     circuit_.gate(gate, {a, b}, angles);
   }
   static Angle radians(double value) { return Angle::constant(value); }
+  /// Whole turns change nothing that can be measured, and a huge number of them would be no finite angle.
+  static double in_radians(double turns) { return 2 * kPi * std::fmod(turns, 1.0); }
 
   /// A Toffoli of gates that machines have (Nielsen & Chuang, figure 4.9).
   void toffoli(std::uint32_t a, std::uint32_t b, std::uint32_t target) {
@@ -265,7 +271,7 @@ class Reader {
     const std::uint32_t a = gate.targets[0];
     if (gate.name == "gpi" || gate.name == "gpi2") {
       if (!gate.phase) return refuse(at + ".phase", "is required");
-      const double phi = 2 * kPi * *gate.phase;
+      const double phi = in_radians(*gate.phase);
       if (gate.name == "gpi") {
         one(Gate::kU, a, {radians(kPi), radians(phi), radians(kPi - phi)});
       } else {
@@ -277,15 +283,15 @@ class Reader {
     const std::uint32_t b = gate.targets[1];
     if (gate.name == "zz") {
       if (!gate.angle) return refuse(at + ".angle", "is required");
-      two(Gate::kRzz, a, b, {radians(2 * kPi * *gate.angle)});
+      two(Gate::kRzz, a, b, {radians(in_radians(*gate.angle))});
       return {};
     }
     if (gate.phases.size() != 2) return refuse(at + ".phases", "must be two numbers");
     for (const auto& [qubit, turn] : {std::pair{a, gate.phases[0]}, {b, gate.phases[1]}})
-      one(Gate::kRz, qubit, {radians(-2 * kPi * turn)});
-    two(Gate::kRxx, a, b, {radians(2 * kPi * gate.angle.value_or(0.25))});
+      one(Gate::kRz, qubit, {radians(-in_radians(turn))});
+    two(Gate::kRxx, a, b, {radians(in_radians(gate.angle.value_or(0.25)))});
     for (const auto& [qubit, turn] : {std::pair{a, gate.phases[0]}, {b, gate.phases[1]}})
-      one(Gate::kRz, qubit, {radians(2 * kPi * turn)});
+      one(Gate::kRz, qubit, {radians(in_radians(turn))});
     return {};
   }
 

@@ -35,6 +35,7 @@ struct Refusal {
 
 inline constexpr std::uint64_t kIonqShotsMax = 1'000'000;
 inline constexpr std::size_t kIonqGatesMax = 1'000'000;
+inline constexpr std::size_t kIonqInstructionsMax = 10'000'000;  ///< when targets and controls are written out
 
 /// `qubits_max`: of the backend.
 tl::expected<IonqSubmission, Refusal> parse_ionq_submission(const Json& document, std::string_view user_agent,

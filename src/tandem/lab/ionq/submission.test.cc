@@ -172,6 +172,13 @@ TEST(IonqSubmission, what_the_text_does_not_allow_is_refused_with_its_place) {
   }
 }
 
+TEST(IonqSubmission, whole_turns_change_nothing_however_many) {
+  for (const Json& gate : {Json{{"gate", "gpi"}, {"target", 0}, {"phase", 1e308}},
+                           Json{{"gate", "zz"}, {"targets", {0, 1}}, {"angle", -1e308}},
+                           Json{{"gate", "ms"}, {"targets", {0, 1}}, {"phases", {1e308, 3}}, {"angle", 1e17}}})
+    EXPECT_TRUE(parse_ionq_submission(with_gates("native", Json::array({gate}), 2), "", 5).has_value()) << gate;
+}
+
 TEST(IonqSubmission, each_tolerance_is_of_its_client_alone) {
   const auto takes = [](const Json& document, const char* agent) {
     return parse_ionq_submission(document, agent, 5).has_value();
