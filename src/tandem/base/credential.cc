@@ -1,6 +1,6 @@
 #include "tandem/base/credential.h"
 
-#include <openssl/crypto.h>
+#include <cstring>
 
 #include "tandem/base/fs.h"
 #include "tandem/base/log.h"
@@ -29,7 +29,7 @@ Result<Secret> checked(std::string_view reference, std::string value) {
 
 Secret::~Secret() {
   value_.resize(value_.capacity());  // also what was there before a move
-  OPENSSL_cleanse(value_.data(), value_.size());
+  ::explicit_bzero(value_.data(), value_.size());  // a compiler does not leave it out
 }
 
 Result<Secret> FileCredentials::get(std::string_view reference) {
