@@ -27,7 +27,14 @@ Result<Secret> checked(std::string_view reference, std::string value) {
 
 }  // namespace
 
-Secret::~Secret() {
+Secret& Secret::operator=(const Secret& other) {
+  if (this == &other) return *this;
+  wipe();
+  value_ = other.value_;
+  return *this;
+}
+
+void Secret::wipe() {
   value_.resize(value_.capacity());  // also what was there before a move
   ::explicit_bzero(value_.data(), value_.size());  // a compiler does not leave it out
 }

@@ -23,11 +23,12 @@ class Secret {
  public:
   explicit Secret(std::string value) : value_(std::move(value)) {}
   Secret(const Secret&) = default;
-  Secret& operator=(const Secret&) = delete;
-  ~Secret();
+  Secret& operator=(const Secret& other);
+  ~Secret() { wipe(); }
   const std::string& reveal() const { return value_; }
 
  private:
+  void wipe();
   std::string value_;
 };
 
