@@ -7,6 +7,8 @@
 namespace tandem::app {
 namespace {
 
+constexpr std::size_t kLimitMax = 1000;  ///< requests in one answer of a server
+
 std::string text(const Json& object, const char* key) { return object.value(key, ""); }
 
 /// For machines with --json and in a pipe.
@@ -17,6 +19,22 @@ std::string who_is_asked(const Json& need) {
   return fmt::format("{} {}{}{}", need.value("approvers", 0), text(need, "role"),
                      need.value("approvers", 0) == 1 ? "" : "s",
                      of.empty() ? "" : fmt::format(" among {}", fmt::join(of, ", ")));
+}
+
+/// "$0.5", "$0.5 of play money", or both.
+std::string at_most(const Json& approval) {
+  const auto money = approval.value("cost_max_usd_micros", std::int64_t{0});
+  const auto play_money = approval.value("cost_max_emulated_usd_micros", std::int64_t{0});
+  if (play_money == 0) return format_usd(money);
+  const std::string play = format_usd(play_money) + " of play money";
+  return money == 0 ? play : format_usd(money) + " and " + play;
+}
+
+/// With those whose jobs it is a retry of: none of them may decide.
+std::string submitters(const Json& approval) {
+  std::string out = text(approval, "submitted_by");
+  for (const Json& before : approval.value("submitted_before", Json::array())) out += ", " + before.get<std::string>();
+  return out;
 }
 
 Result<int> list_approvals(Cli& cli, const std::string& job, std::size_t limit) {
@@ -36,16 +54,16 @@ Result<int> list_approvals(Cli& cli, const std::string& job, std::size_t limit) 
     std::vector<std::string> needs;
     for (const Json& need : one["needs"])
       needs.push_back(fmt::format("{}: {}", text(need, "rule"), who_is_asked(need)));
-    rows.push_back({text(one, "approval_id"), text(one, "state"),
-                    format_usd(one.value("cost_max_usd_micros", std::int64_t{0})),
-                    fmt::format("{}", fmt::join(needs, "; ")), std::to_string(one["decisions"].size()),
-                    text(one, "submitted_by"), text(one, "expires_at")});
+    rows.push_back({text(one, "approval_id"), text(one, "state"), at_most(one),
+                    fmt::format("{}", fmt::join(needs, "; ")), std::to_string(one["decisions"].size()), submitters(one),
+                    text(one, "expires_at")});
   }
   if (rows.size() == 1)
     fmt::print("nothing waits for approval\n");
   else
     print_table(rows);
-  if (!text(page, "next_page_token").empty()) fmt::print("  ... more: --limit {}\n", 2 * limit);
+  if (!text(page, "next_page_token").empty())
+    fmt::print("  ... more{}\n", limit < kLimitMax ? fmt::format(": --limit {}", std::min(2 * limit, kLimitMax)) : "");
   return 0;
 }
 
@@ -59,9 +77,8 @@ Result<int> show_approval(Cli& cli, const std::string& id) {
   TANDEM_TRY_ASSIGN(const JobId job, parse_job_id(text(one, "job_id")));
   fmt::print("{} is {}{}\n", text(one, "approval_id"), text(one, "state"),
              text(one, "reason").empty() ? "" : ": " + text(one, "reason"));
-  fmt::print("  job {} by {}, open until {}\n", job.value, text(one, "submitted_by"), text(one, "expires_at"));
-  fmt::print("  the plan {} may spend {} at most\n", text(one, "plan_digest").substr(0, 12),
-             format_usd(one.value("cost_max_usd_micros", std::int64_t{0})));
+  fmt::print("  job {} by {}, open until {}\n", job.value, submitters(one), text(one, "expires_at"));
+  fmt::print("  the plan {} may spend {} at most\n", text(one, "plan_digest").substr(0, 12), at_most(one));
   for (const Json& need : one["needs"])
     fmt::print("  rule {} wants {}: {}\n", text(need, "rule"), who_is_asked(need), text(need, "reason"));
   for (const Json& decision : one["decisions"])
@@ -101,7 +118,7 @@ void add_approvals(CLI::App& app, Cli& cli) {
   CLI::App* list = approvals->add_subcommand("list", "those that wait for a decision");
   for (CLI::App* command : {approvals, list}) {
     command->add_option("--job", *job, "instead: every request of this job");
-    command->add_option("--limit", *limit, "at most so many")->check(CLI::Range(1, 1000));
+    command->add_option("--limit", *limit, "at most so many")->check(CLI::Range(std::size_t{1}, kLimitMax));
   }
   const auto listing = [&cli, job, limit] {
     cli.action = [&cli, job, limit] { return list_approvals(cli, *job, *limit); };

@@ -57,13 +57,9 @@ Result<budget::Limits> read_limits(const Settings& settings, Fs& fs, const backe
   if (path.empty()) return budget::Limits();
   TANDEM_TRY_ASSIGN(const Bytes text, fs.read_file(path, kBudgetFileMax));
   TANDEM_TRY_ASSIGN(budget::Limits limits, budget::Limits::parse(text, path));
-  for (const budget::Line& line : limits.lines()) {
-    const backend::Backend* backend = backends.find(line.scope.backend);
-    if (backend != nullptr && backend->info().emulated && !line.scope.emulated)
-      return fail_at(path, errors::kBadSetting,
-                     "the limit of {} would never be reached: this backend is emulated, and what it bills is play "
-                     "money; write emulated: true to limit that",
-                     line.scope.words());
+  for (const backend::Backend* backend : backends.all()) {
+    const backend::BackendInfo& info = backend->info();
+    TANDEM_TRY(limits.check_backend(info.id.value, info.emulated, info.counts_qpu_time));
   }
   return limits;
 }

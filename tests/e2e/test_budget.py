@@ -107,7 +107,11 @@ class Budget(unittest.TestCase):
         self.assertEqual(done.returncode, 2)
         self.assertIn(f"{path}:3:13", done.stderr)
         self.place.file("budget.yaml", "limits: [{backend: lab.device, period: day, cost: {hard: $1}}]\n")
-        self.assertIn("emulated: true", self.place.run("backends", check=False).stderr)
+        refused = self.place.run("backends", check=False).stderr
+        self.assertIn("emulated: true", refused)
+        self.assertIn(f"{path}:1:", refused)
+        self.place.file("budget.yaml", "limits: [{backend: lab.device, emulated: true, period: day, qpu_seconds: {hard: 1}}]\n")
+        self.assertIn("do not say how long the device worked", self.place.run("backends", check=False).stderr)
         self.place.environment["TANDEM_BUDGET_FILE"] = str(self.place.folder / "absent.yaml")
         self.assertNotEqual(self.place.run("backends", check=False).returncode, 0)
 

@@ -101,15 +101,12 @@ constexpr Column kColumns[] = {
     {"x_QpuSeconds", [](const Focus& row) { return Focus::decimal(row.number("qpu_us")); }},
 };
 
-/// RFC 4180: in quotes where it has to be.
+/// RFC 4180: in quotes where it has to be. A spreadsheet takes some texts for formulas, and a project may be called like one: a leading
+/// apostrophe makes it text.
 std::string field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"') out += '"';
-    out += c;
-  }
-  return out + '"';
+  std::string out(text.find_first_of("=+-@") == 0 ? "'" : "");
+  for (const char c : text) out.append(c == '"' ? 2 : 1, c);
+  return text.find_first_of(",\"\r\n") == std::string::npos ? out : '"' + out + '"';
 }
 
 }  // namespace

@@ -67,6 +67,14 @@ TEST(Focus, has_every_column_that_the_specification_calls_mandatory) {
     EXPECT_THAT(names, testing::Contains(name));
 }
 
+TEST(Focus, a_project_that_is_called_like_a_formula_is_text) {
+  for (const char* name : {"=HYPERLINK(1)", "+1", "-1", "@SUM(A1)"}) {
+    Json charge = some_charge();
+    charge["project"] = name;
+    EXPECT_EQ(row_of(charge)["SubAccountId"], "'" + std::string(name));
+  }
+}
+
 TEST(Focus, a_charge_is_exact_and_in_its_month) {
   auto row = row_of(some_charge());
   EXPECT_EQ(row["BilledCost"], "1.234567");

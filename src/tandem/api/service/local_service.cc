@@ -200,9 +200,13 @@ class LocalService final : public Service {
     TANDEM_TRY(who_->require(Permission::kRead));
     TANDEM_TRY_ASSIGN(const auto standings, seams_.engine.standings(who_->tenant));
     Json list = Json::array();
+    // Where nobody has to say who he is, there is one tenant, and nothing to hide from it.
+    const bool is_alone = *who_ == *identity::local_principal();
     for (const budget::Standing& standing : standings) {
-      const std::string& project = standing.account.scope.project;
-      if (project.empty() || who_->sees(who_->tenant, project)) list.push_back(standing.document());
+      const budget::Scope& scope = standing.account.scope;
+      const bool is_seen =
+          who_->projects.empty() || (!scope.project.empty() && who_->sees(scope.tenant, scope.project));
+      if (is_seen) list.push_back(standing.document(is_alone || !scope.is_shared()));
     }
     return Json{{"budgets", std::move(list)}};
   }

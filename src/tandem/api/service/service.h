@@ -82,7 +82,8 @@ class Service {
   virtual Result<Json> decide(std::string_view id, const approval::Word& word) = 0;
   virtual Result<Json> backends() = 0;  ///< {"backends": [...]}
   virtual Result<Json> usage(const UsageQuery& query) = 0;  ///< contract/schemas/usage.schema.json
-  virtual Result<Json> budgets() = 0;  ///< {"budgets": [...]}: the limits and where they stand
+  /// {"budgets": [...]}: the limits and where they stand. Who is bound to projects sees those of his projects.
+  virtual Result<Json> budgets() = 0;
   /// Follows a job until it ended or the deadline; returns its view. All that the log has by then was reported before.
   /// Errors: 5004 at the deadline; those of Engine::wait.
   virtual Result<Json> follow(const JobId& id, const Watch& watch, Deadline deadline) = 0;

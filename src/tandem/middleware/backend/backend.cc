@@ -9,6 +9,12 @@ std::string_view to_string(SubmitSafety safety) {
 
 ErrorClass class_of(const SubmitFailure& failure) { return failure.said.value_or(class_of(failure.error)); }
 
+std::uint64_t num_shots(const ProgramWork& work) {
+  std::uint64_t out = 0;
+  for (const circuit::Pub& pub : work.pubs) out += pub.shots * pub.num_bindings();
+  return out;
+}
+
 void BackendRegistry::add(std::unique_ptr<Backend> backend) { backends_.push_back(std::move(backend)); }
 
 Backend* BackendRegistry::find(std::string_view id) const {

@@ -61,6 +61,7 @@ struct BackendInfo {
   job::Access access = job::Access::kLocal;
   bool emulated = false;  ///< shown wherever the backend is shown
   bool metered = false;  ///< costs money
+  bool counts_qpu_time = false;  ///< its bills say how long the device worked
   bool takes_solve = false;
   bool takes_program = false;
   SubmitSafety safety = SubmitSafety::kLocal;
@@ -79,6 +80,9 @@ struct Quote {
   job::Basis cost_basis = job::Basis::kComputed;
   std::string source;  ///< where the price comes from, with its date
 };
+
+/// Asked for, over all programs and their rows of values.
+std::uint64_t num_shots(const ProgramWork& work);
 
 struct Availability {
   bool operational = true;

@@ -75,7 +75,8 @@ Result<void> read_words(const ObjectReader& reader, Manifest& out) {
 }
 
 Result<void> read_backend(const ObjectReader& reader, backend::BackendInfo& out) {
-  TANDEM_TRY(reader.allow_only({"id", "name", "tier", "emulated", "metered", "best_for", "qubits_max"}));
+  TANDEM_TRY(
+      reader.allow_only({"id", "name", "tier", "emulated", "metered", "counts_qpu_time", "best_for", "qubits_max"}));
   TANDEM_TRY_ASSIGN(std::string id, reader.string("id"));
   out.id = BackendId(std::move(id));
   TANDEM_TRY_ASSIGN(out.name, reader.string("name"));
@@ -85,6 +86,7 @@ Result<void> read_backend(const ObjectReader& reader, backend::BackendInfo& out)
   out.tier = *known_tier;
   TANDEM_TRY_ASSIGN(out.emulated, reader.boolean_or("emulated", false));
   TANDEM_TRY_ASSIGN(out.metered, reader.boolean_or("metered", true));
+  TANDEM_TRY_ASSIGN(out.counts_qpu_time, reader.boolean_or("counts_qpu_time", false));
   TANDEM_TRY_ASSIGN(out.best_for, reader.string("best_for"));
   TANDEM_TRY_ASSIGN(const std::int64_t qubits, reader.integer("qubits_max", 1, circuit::Circuit::kQubitsMax));
   out.qubits_max = static_cast<std::uint32_t>(qubits);
@@ -93,8 +95,8 @@ Result<void> read_backend(const ObjectReader& reader, backend::BackendInfo& out)
 
 /// What the backends share.
 Result<Manifest> read_common(const ObjectReader& reader) {
-  TANDEM_TRY(reader.allow_only({"adapter", "api_version", "version", "vendor", "region", "access", "authorization", "backends", "safety",
-                                "conformance", "limits", "price", "states", "errors"}));
+  TANDEM_TRY(reader.allow_only({"adapter", "api_version", "version", "vendor", "region", "access", "authorization",
+                                "backends", "safety", "conformance", "limits", "price", "states", "errors"}));
   Manifest out;
   TANDEM_TRY_ASSIGN(out.api_version, reader.string("api_version"));
   TANDEM_TRY_ASSIGN(out.authorization, reader.string("authorization"));

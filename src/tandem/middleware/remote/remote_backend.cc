@@ -65,12 +65,11 @@ class RemoteBackend final : public backend::Backend {
   Result<backend::Quote> quote(const backend::Work& work, const CallContext& context) override {
     TANDEM_TRY_ASSIGN(const DeviceFacts facts, facts_not_older_than(options_.facts_max_age, context));
     TANDEM_TRY(codec_->validate(work, &facts));
-    const auto question = codec_->encode_estimate(work);
-    if (!question) return codec_->quote(work, facts, Bytes());
-    TANDEM_TRY_ASSIGN(backend::Quote quote,
-                      read(*question, "the question for a price", context,
-                           [&](const HttpResponse& response) { return codec_->quote(work, facts, response.body); }));
+    TANDEM_TRY_ASSIGN(backend::Quote quote, priced(work, facts, context));
     quote.source = printable(quote.source, kProviderWordsBytesMax);
+    // Limits hold for whatever was asked for, whether or not the provider's price tells it.
+    if (const auto* program = std::get_if<backend::ProgramWork>(&work); program != nullptr && quote.use.shots == 0)
+      quote.use.shots = static_cast<std::int64_t>(backend::num_shots(*program));
     return quote;
   }
 
@@ -195,6 +194,13 @@ class RemoteBackend final : public backend::Backend {
     DeviceFacts values;
     Instant asked_at;
   };
+
+  Result<backend::Quote> priced(const backend::Work& work, const DeviceFacts& facts, const CallContext& context) {
+    const auto question = codec_->encode_estimate(work);
+    if (!question) return codec_->quote(work, facts, Bytes());
+    return read(*question, "the question for a price", context,
+                [&](const HttpResponse& response) { return codec_->quote(work, facts, response.body); });
+  }
 
   Result<DeviceFacts> facts_not_older_than(nanoseconds age, const CallContext& context) {
     {

@@ -22,12 +22,12 @@ inline constexpr std::array<EventMember, 1> kJobResumedMembers{{{"starts", "inte
 inline constexpr std::array<EventMember, 5> kJobSucceededMembers{{{"acceptance_met", "boolean"}, {"billed_usd_micros", "integer"}, {"lineage_id", "string"}, {"objective", "number|null"}, {"result_sha256", "string"}}};
 inline constexpr std::array<EventMember, 2> kJobAwaitingApprovalMembers{{{"approval_id", "string"}, {"expires_at", "string"}}};
 inline constexpr std::array<EventMember, 2> kJobApprovedMembers{{{"approval_id", "string"}, {"approved_by", "array"}}};
-inline constexpr std::array<EventMember, 7> kApprovalRequestedMembers{{{"approval_id", "string"}, {"cost_max_usd_micros", "integer"}, {"expires_at", "string"}, {"needs", "array"}, {"plan_digest", "string"}, {"policy_digest", "string"}, {"submitted_by", "string"}}};
+inline constexpr std::array<EventMember, 9> kApprovalRequestedMembers{{{"approval_id", "string"}, {"cost_max_emulated_usd_micros", "integer"}, {"cost_max_usd_micros", "integer"}, {"expires_at", "string"}, {"needs", "array"}, {"plan_digest", "string"}, {"policy_digest", "string"}, {"submitted_before", "array"}, {"submitted_by", "string"}}};
 inline constexpr std::array<EventMember, 6> kApprovalDecidedMembers{{{"approval_id", "string"}, {"decision", "string"}, {"external_ref", "string"}, {"plan_digest", "string"}, {"reason", "string"}, {"state", "string"}}};
 inline constexpr std::array<EventMember, 3> kApprovalClosedMembers{{{"approval_id", "string"}, {"reason", "string"}, {"state", "string"}}};
 inline constexpr std::array<EventMember, 4> kJobAwaitingReviewMembers{{{"confidence", "number"}, {"error", "string"}, {"number", "integer"}, {"result_sha256", "string"}}};
 inline constexpr std::array<EventMember, 12> kSubmissionReservedMembers{{{"attempt", "integer"}, {"backend", "string"}, {"billed_usd_micros", "integer|null"}, {"emulated", "boolean"}, {"fence", "integer"}, {"handle", "string"}, {"raw_sha256", "string"}, {"reason", "string"}, {"reserved_usd_micros", "integer"}, {"sends", "integer"}, {"step", "string"}, {"token", "string"}}};
-inline constexpr std::array<EventMember, 14> kBudgetAlertMembers{{{"backend", "string"}, {"crossed", "string"}, {"emulated", "boolean"}, {"forecast", "number|null"}, {"held", "integer"}, {"limit", "integer"}, {"overrun", "integer"}, {"period", "string"}, {"project", "string"}, {"settled", "integer"}, {"span", "string"}, {"tenant", "string"}, {"unit", "string"}, {"user", "string"}}};
+inline constexpr std::array<EventMember, 14> kBudgetAlertMembers{{{"backend", "string"}, {"crossed", "string"}, {"emulated", "boolean"}, {"forecast", "number|null"}, {"held", "integer|null"}, {"limit", "integer"}, {"overrun", "integer|null"}, {"period", "string"}, {"project", "string"}, {"settled", "integer|null"}, {"span", "string"}, {"tenant", "string"}, {"unit", "string"}, {"user", "string"}}};
 
 /// Every type, in the order of contract/events.json.
 inline constexpr std::array<EventRecord, 39> kEventTable{{

@@ -108,6 +108,7 @@ std::string write(const Plan& plan, const std::optional<std::string>& digest) {
   out.member("approvals", list_document(plan.approvals))
       .member("baseline", plan.baseline)
       .objects("candidates", plan.candidates, write_candidate)
+      .member("cost_max_needed_emulated_usd_micros", plan.cost_max_needed_emulated.usd_micros)
       .member("cost_max_needed_usd_micros", plan.cost_max_needed.usd_micros)
       .member_if("digest", digest)
       .member("policy_digest", plan.policy_digest)
@@ -165,12 +166,14 @@ Json Plan::document() const { return text().value(); }
 Result<Plan> Plan::parse(const Json& document, const std::string& pointer) {
   TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, pointer));
   TANDEM_TRY(reader.allow_only({"primary", "baseline", "steps", "candidates", "reasons", "cost_max_needed_usd_micros",
-                                "policy_digest", "approvals", "digest"}));
+                                "cost_max_needed_emulated_usd_micros", "policy_digest", "approvals", "digest"}));
   Plan out;
   TANDEM_TRY_ASSIGN(out.primary, reader.string("primary"));
   TANDEM_TRY_ASSIGN(out.baseline, reader.string("baseline"));
   TANDEM_TRY_ASSIGN(out.policy_digest, reader.string("policy_digest"));
   TANDEM_TRY_ASSIGN(out.cost_max_needed.usd_micros, reader.integer("cost_max_needed_usd_micros", 0, INT64_MAX));
+  TANDEM_TRY_ASSIGN(out.cost_max_needed_emulated.usd_micros,
+                    reader.integer_or("cost_max_needed_emulated_usd_micros", 0, 0, INT64_MAX));
   TANDEM_TRY_ASSIGN(out.reasons, reader.strings_or_empty("reasons"));
   TANDEM_TRY_ASSIGN(const Json* steps, reader.array("steps"));
   for (std::size_t i = 0; i < steps->size(); ++i) {

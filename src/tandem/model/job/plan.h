@@ -84,6 +84,7 @@ struct Plan {
   std::vector<Candidate> candidates;  ///< every tier, the infeasible ones with their reason
   std::vector<std::string> reasons;  ///< the decision in plain sentences
   Money cost_max_needed;  ///< what the plan may spend at most
+  Money cost_max_needed_emulated;  ///< the same of play money, which emulations bill: no part of the other
   std::string policy_digest;  ///< of the job's policy and of the rules of the house that apply to it
   std::vector<ApprovalNeed> approvals;  ///< all of them; empty: nobody's word
   /// Every backend that the plan may ask, each once: of steps, arms and fallbacks.

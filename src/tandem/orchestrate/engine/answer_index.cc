@@ -8,8 +8,13 @@
 namespace tandem::engine {
 namespace {
 
-/// "answer/<tenant>/<data class>/<label>/<question>/"; the backend follows.
+/// "answer/<tenant>/<project>/<data class>/<label>/<question>/"; the backend follows. No part holds a slash.
 std::string answer_prefix(AnswerScope scope, std::string_view label, std::string_view question_sha256) {
+  return fmt::format("{}{}/{}/{}/{}/{}/", kAnswerIndex, scope.tenant, scope.project, scope.data_class, label,
+                     question_sha256);
+}
+/// Former releases left the project out. Nobody is answered from there: it is not known whose it was.
+std::string former_prefix(AnswerScope scope, std::string_view label, std::string_view question_sha256) {
   return fmt::format("{}{}/{}/{}/{}/", kAnswerIndex, scope.tenant, scope.data_class, label, question_sha256);
 }
 
@@ -46,11 +51,13 @@ Result<void> drop_answers(store::Store& store, store::Batch& batch, AnswerScope 
                           const std::vector<lineage::WorkRecord>& work) {
   for (const lineage::WorkRecord& record : work) {
     if (record.question_sha256.empty()) continue;
-    const std::string key = answer_prefix(scope, record.label, record.question_sha256) + record.backend;
-    TANDEM_TRY_ASSIGN(const auto row, store.get(store::Table::kJobIndex, key));
-    if (!row) continue;
-    TANDEM_TRY_ASSIGN(const EarlierAnswer answer, parse_answer(*row));
-    if (answer.job == job) batch.erase(store::Table::kJobIndex, key, store::Expect::at(row->version));
+    for (const auto& prefix : {answer_prefix(scope, record.label, record.question_sha256),
+                               former_prefix(scope, record.label, record.question_sha256)}) {
+      TANDEM_TRY_ASSIGN(const auto row, store.get(store::Table::kJobIndex, prefix + record.backend));
+      if (!row) continue;
+      TANDEM_TRY_ASSIGN(const EarlierAnswer answer, parse_answer(*row));
+      if (answer.job == job) batch.erase(store::Table::kJobIndex, row->key, store::Expect::at(row->version));
+    }
   }
   return {};
 }

@@ -1,7 +1,7 @@
 // tandem/orchestrate/engine/answer_index.h - which earlier answers there are to a question, for the fallback "cached_result".
 //
 // Room: orchestrate; for the sources of this part only. An entry is written in the commit of its job's success, and holds what
-// the answer was: a job of another tenant or data class never sees it. An entry whose bytes are gone is no answer.
+// the answer was: a job of another tenant, project or data class never sees it. An entry whose bytes are gone is no answer.
 #pragma once
 
 #include <optional>
@@ -20,6 +20,7 @@ inline constexpr std::string_view kAnswerIndex = "answer/";  ///< prefix of its 
 /// Whose questions and answers these are.
 struct AnswerScope {
   std::string_view tenant;
+  std::string_view project;  ///< empty: none, which is a scope as others are
   std::string_view data_class;
 };
 
@@ -38,7 +39,7 @@ bool asks_whole(std::string_view label);
 void put_answers(store::Batch& batch, AnswerScope scope, const JobId& job, const std::vector<lineage::WorkRecord>& work,
                  Timestamp finished_at);
 
-/// Adds that the entries go which are still this job's. Errors: those of the store.
+/// Adds that the entries go which are still this job's, also those without a project that former releases wrote. Errors: those of the store.
 Result<void> drop_answers(store::Store& store, store::Batch& batch, AnswerScope scope, const JobId& job,
                           const std::vector<lineage::WorkRecord>& work);
 

@@ -267,6 +267,7 @@ Result<EngineImpl::Candidate> EngineImpl::make_candidate(const job::JobSpec& spe
   }
 
   TANDEM_TRY(refuse_when_draining());
+  JobRecord& record = out.record;
   if (spec.retry_of) {
     auto original = load_job(services_.store, *spec.retry_of);
     if (original && original->view.tenant != tenant) original = tl::unexpected(no_such_job(*spec.retry_of));
@@ -274,11 +275,13 @@ Result<EngineImpl::Candidate> EngineImpl::make_candidate(const job::JobSpec& spe
       original.error().place = "/retry_of";
       return tl::unexpected(std::move(original).error());
     }
+    record.submitted_before = std::move(original->submitted_before);
+    if (std::ranges::find(record.submitted_before, original->view.submitted_by) == record.submitted_before.end())
+      record.submitted_before.push_back(original->view.submitted_by);
   }
   TANDEM_TRY(queue_delay_.check());
   TANDEM_TRY(route::check_names(spec, services_.backends.all()));
   TANDEM_TRY(route::check_memory(spec, options_.memory_bytes_max));
-  JobRecord& record = out.record;
   record.view = {.id = new_job_id(services_.clock, services_.rng), .name = spec.name, .tenant = std::string(tenant)};
   record.view.problem_type = spec.is_program() ? "program" : std::string(spec.problem()->type());
   record.view.created_at = record.view.updated_at = services_.clock.now();

@@ -46,6 +46,19 @@ class EngineApproval : public testing::Test {
     EXPECT_EQ(world_.wait(id).state, job::JobState::kAwaitingApproval);
     return id;
   }
+  /// One that may spend nothing and asks a provider that asks nothing for it.
+  job::JobSpec free_job() {
+    job::JobSpec spec = world_.paid_job();
+    spec.policy.backends = {"fake.free"};
+    spec.limits.cost_max = {};
+    return spec;
+  }
+  void add_free_provider() {
+    auto free = std::make_unique<submit::FakeProvider>(world_.clock, backend::SubmitSafety::kB, "fake.free", 0, false);
+    free->plan.price = {};
+    free->plan.bill = job::Money{};
+    world_.backends.add(std::move(free));
+  }
   /// The end, after the word that let it go on.
   JobView ended(const JobId& id) {
     while (!job::is_final(world_.engine->job(id)->state)) std::this_thread::yield();
@@ -68,7 +81,8 @@ TEST_F(EngineApproval, nothing_is_ordered_or_reserved_before_enough_people_appro
   const JobId id = waiting();
   const std::string digest = world_.engine->job(id)->plan_digest;
   EXPECT_EQ(asked(id).subject.plan_digest, digest);
-  EXPECT_EQ(asked(id).subject.cost_max.usd_micros, 1000);
+  EXPECT_EQ(asked(id).subject.cost_max.usd_micros, 0);
+  EXPECT_EQ(asked(id).subject.cost_max_emulated.usd_micros, 1000);
   EXPECT_EQ(world_.provider->submissions(), 0);
   EXPECT_EQ(world_.hold(id).play_money.reserved.usd_micros, 0);
   EXPECT_THAT(world_.event_types(id),
@@ -195,7 +209,7 @@ TEST_F(EngineApproval, a_higher_price_voids_what_was_approved_and_people_are_ask
   const approval::Approval before = world_.engine->approval(approval::ApprovalId::parse(first).value()).value();
   EXPECT_EQ(before.state, State::kVoid);
   EXPECT_THAT(before.reason, HasSubstr("$0.002 now"));
-  EXPECT_EQ(asked(id).subject.cost_max.usd_micros, 2000);
+  EXPECT_EQ(asked(id).subject.cost_max_emulated.usd_micros, 2000);
   EXPECT_NE(asked(id).subject.plan_digest, before.subject.plan_digest);
   EXPECT_THAT(asked(id).decisions, IsEmpty());
   EXPECT_THAT(world_.engine->approvals({.job = id})->approvals, SizeIs(2));
@@ -236,6 +250,107 @@ TEST_F(EngineApproval, other_rules_void_what_was_approved) {
   EXPECT_EQ(world_.provider->submissions(), 1);
 }
 
+TEST_F(EngineApproval, who_may_spend_nothing_and_asks_somebody_else_is_asked_for_anew_and_goes_on) {
+  add_free_provider();
+  for (const bool anew : {true, false}) {
+    world_.set_rules(kOneForHardware);
+    world_.open();
+    const JobId id = world_.admit(free_job());
+    ASSERT_EQ(world_.wait(id).state, job::JobState::kAwaitingApproval);
+    const std::string first = world_.engine->job(id)->approval_id;
+    world_.close();
+    world_.set_rules(anew ? kTwoForHardware : "rules:\n- {name: no-rehearsal, requires_simulation: false}\n");
+    world_.open();
+    ASSERT_THAT(world_.engine->decide(last(id), person("ann"), kYes), Succeeds());
+    if (anew) {
+      waits_again(id, first);
+      for (const char* name : {"ann", "bob"})
+        ASSERT_THAT(world_.engine->decide(last(id), person(name), kYes), Succeeds());
+    }
+    EXPECT_EQ(ended(id).state, job::JobState::kSucceeded);
+    EXPECT_TRUE(world_.hold(id).closed);
+    world_.close();
+  }
+}
+
+TEST_F(EngineApproval, a_request_that_can_never_be_stored_fails_its_job_and_holds_up_nobody) {
+  add_free_provider();
+  world_.set_rules(kOneForHardware);
+  world_.open(0);
+  const JobId id = world_.admit(free_job());
+  store::Batch batch;  // the row that the plan is to be written with is there already
+  budget::hold(batch, id, {.tenant = "default", .project = "", .user = "test"}, {});
+  ASSERT_THAT(world_.store->commit_and_wait(std::move(batch)), Succeeds());
+  world_.close();
+  world_.open();
+  const JobView view = world_.wait(id);
+  EXPECT_EQ(view.state, job::JobState::kFailed);
+  EXPECT_EQ(view.error_number, static_cast<std::uint16_t>(errors::kPreconditionFailed));
+  EXPECT_EQ(world_.run(world_.classical_job()).state, job::JobState::kSucceeded);
+}
+
+TEST_F(EngineApproval, who_does_not_say_his_price_now_voids_nothing) {
+  world_.set_rules(kOneForHardware);
+  world_.open();
+  const JobId id = waiting();
+  int asked_for = 0;
+  world_.provider->plan.during_quote = [&]() -> std::optional<Error> {
+    if (++asked_for == 1) return make_error(errors::kBackendUnavailable, "no answer");
+    return std::nullopt;
+  };
+  ASSERT_THAT(world_.engine->decide(last(id), person("ann"), kYes), Succeeds());
+  EXPECT_EQ(ended(id).state, job::JobState::kSucceeded);
+  EXPECT_GT(asked_for, 1);
+  EXPECT_EQ(asked(id).state, State::kApproved);
+  EXPECT_THAT(world_.engine->approvals({.job = id})->approvals, SizeIs(1));
+}
+
+TEST_F(EngineApproval, without_their_word_nothing_is_spent_above_what_people_want_to_be_asked_for) {
+  world_.set_rules(
+      "rules:\n- {name: no-rehearsal, requires_simulation: false}\n"
+      "approvals:\n- {name: money, when: {cost_above_usd_micros: 1000}}\n");
+  world_.open();
+  EXPECT_EQ(world_.run(world_.paid_job()).state, job::JobState::kSucceeded);  // its price is not above
+  // It rises between the plan and the order.
+  int asked_for = 0;
+  world_.provider->plan.during_quote = [&]() -> std::optional<Error> {
+    if (++asked_for == 2) world_.provider->plan.price = {1001};
+    return std::nullopt;
+  };
+  const JobView view = world_.run(world_.paid_job());
+  EXPECT_EQ(view.state, job::JobState::kFailed);
+  EXPECT_THAT(view.error, HasSubstr("no more than $0.001 are approved"));
+  EXPECT_EQ(world_.provider->submissions(), 1);
+}
+
+TEST_F(EngineApproval, who_submitted_a_job_does_not_decide_on_its_retries) {
+  world_.set_rules(kOneForHardware);
+  world_.open();
+  const auto retried = [&](const JobId& of, const char* actor) {
+    EXPECT_THAT(world_.engine->cancel(of, "user:test", ""), Succeeds());
+    const auto admission = world_.engine->retry(of, "", actor);
+    EXPECT_THAT(admission, Succeeds());
+    EXPECT_EQ(world_.wait(admission->id).state, job::JobState::kAwaitingApproval);
+    return admission->id;
+  };
+  const JobId third = retried(retried(waiting(), "user:ann"), "user:bob");
+  EXPECT_THAT(asked(third).submitted_before, ElementsAre("user:test", "user:ann"));
+  for (const char* name : {"test", "ann", "bob"})
+    EXPECT_THAT(world_.engine->decide(last(third), person(name), kYes), FailsWith(errors::kSelfApproval)) << name;
+  ASSERT_THAT(world_.engine->decide(last(third), person("cem"), kYes), Succeeds());
+  EXPECT_EQ(ended(third).state, job::JobState::kSucceeded);
+}
+
+TEST_F(EngineApproval, a_page_of_one_job_begins_with_no_other) {
+  world_.set_rules(kOneForHardware);
+  world_.open();
+  const JobId first = waiting();
+  const JobId second = waiting();
+  EXPECT_THAT(world_.engine->approvals({.job = second, .page_token = last(first).text()}),
+              FailsWith(errors::kValueOutOfRange));
+  EXPECT_THAT(world_.engine->approvals({.job = first, .page_token = last(first).text()})->approvals, IsEmpty());
+}
+
 TEST_F(EngineApproval, a_price_that_rises_after_the_start_is_not_paid_beyond_what_was_approved) {
   world_.set_rules(kOneForHardware);
   world_.open();
@@ -249,7 +364,7 @@ TEST_F(EngineApproval, a_price_that_rises_after_the_start_is_not_paid_beyond_wha
   ASSERT_THAT(world_.engine->decide(last(id), person("ann"), kYes), Succeeds());
   const JobView view = ended(id);
   EXPECT_EQ(view.state, job::JobState::kFailed);
-  EXPECT_THAT(view.error, HasSubstr("the approved plan spends"));
+  EXPECT_THAT(view.error, HasSubstr("no more than $0.001 are approved"));
   EXPECT_EQ(world_.provider->submissions(), 0);
   EXPECT_EQ(world_.hold(id).play_money.settled.usd_micros, 0);
 }
@@ -358,8 +473,9 @@ TEST_F(EngineApproval, no_history_lets_metered_work_start_without_enough_other_p
       ASSERT_EQ(world_.provider->submissions() - before, may_run ? 1 : 0) << "history " << history;
       ASSERT_FALSE(said_yes.contains("test"));
     }
-    if (world_.engine->job(id)->state == job::JobState::kAwaitingApproval)
+    if (world_.engine->job(id)->state == job::JobState::kAwaitingApproval) {
       ASSERT_THAT(world_.engine->cancel(id, "user:test", ""), Succeeds());
+    }
     world_.close();
     world_.open();
   }

@@ -26,7 +26,8 @@ class EngineBudget : public testing::Test {
   /// In the order of standings().
   std::vector<std::pair<std::int64_t, std::int64_t>> held_and_settled() {
     std::vector<std::pair<std::int64_t, std::int64_t>> out;
-    for (const budget::Standing& one : world_.engine->standings("default").value())
+    const std::vector<budget::Standing> standings = world_.engine->standings("default").value();
+    for (const budget::Standing& one : standings)
       out.emplace_back(one.entry.held, one.entry.settled);
     return out;
   }

@@ -130,7 +130,7 @@ TEST_F(EngineFallback, a_backend_that_takes_too_long_is_answered_by_an_earlier_a
   EXPECT_EQ(late.error_number, static_cast<std::uint16_t>(errors::kPeerTimeout));
 }
 
-TEST_F(EngineFallback, no_earlier_answer_leaves_tenant_data_class_policy_question_or_age) {
+TEST_F(EngineFallback, no_earlier_answer_leaves_tenant_project_data_class_policy_question_or_age) {
   world_.open();
   ASSERT_EQ(world_.run(world_.paid_job()).state, job::JobState::kSucceeded);
   never_done(backend::WorkState::kRunning);
@@ -141,6 +141,9 @@ TEST_F(EngineFallback, no_earlier_answer_leaves_tenant_data_class_policy_questio
   job::JobSpec spec = world_.paid_job();
   EXPECT_TRUE(cached(spec, "default"));
   EXPECT_FALSE(cached(spec, "somebody else"));
+  job::JobSpec pilot = spec;
+  pilot.schedule.project = "pilot";
+  EXPECT_FALSE(cached(pilot, "default"));
   job::JobSpec secret = spec;
   secret.business.data_class = "restricted";
   EXPECT_FALSE(cached(secret, "default"));

@@ -45,7 +45,8 @@ Result<void> EngineImpl::review(const JobId& id, Verdict verdict, std::string_vi
     change.events.push_back({job::EventData(accepted ? "job.accepted" : "job.rejected").member("reason", note.reason)});
     if (accepted) {
       TANDEM_TRY_ASSIGN(const std::string data_class, documents.lineage.data_class());
-      put_answers(change.batch, {.tenant = row.view.tenant, .data_class = data_class}, id, documents.lineage.work, now);
+      put_answers(change.batch, {.tenant = row.view.tenant, .project = row.view.project, .data_class = data_class}, id,
+                  documents.lineage.work, now);
       change.events.push_back({succeeded(documents.result, row.result_sha256)});
       return {};
     }

@@ -384,9 +384,9 @@ void EngineImpl::end(RunOutcome outcome, const std::shared_ptr<Running>& running
 void EngineImpl::end_again(RunOutcome outcome, const std::shared_ptr<Running>& running, bool was_refused) {
   const JobId id = outcome.run.record.view.id;
   const std::uint64_t fence = outcome.run.record.view.fence;
-  while (was_refused) {
-    const ErrorNumber number = outcome.error->number;
-    if (number != errors::kPreconditionFailed) {
+  bool is_as_it_was = true;  // what was refused, and not yet the failure that it comes to
+  for (int tries = 0; was_refused; ++tries) {
+    if (outcome.error->number != errors::kPreconditionFailed || tries != 0) {
       StopReason reason = StopReason::kNone;
       {
         const std::lock_guard lock(mutex_);
@@ -394,6 +394,7 @@ void EngineImpl::end_again(RunOutcome outcome, const std::shared_ptr<Running>& r
       }
       const Error error = *outcome.error;
       outcome = runner_.end_with(std::move(outcome.run), error, reason);
+      is_as_it_was = false;
     }
     if (!outcome.decide) break;
     auto row = ledger_.update(id, fence, "engine", outcome.decide);
@@ -408,10 +409,11 @@ void EngineImpl::end_again(RunOutcome outcome, const std::shared_ptr<Running>& r
     }
     services_.log.write(LogLevel::kError, "job.end_not_stored",
                         {{"job_id", id.value}, {"error", row.error().to_string()}});
-    const bool again = row.error().number != errors::kStaleFence && !is_store_trouble(row.error()) &&
-                       number == errors::kPreconditionFailed;
+    // What cannot be stored as it is fails the job: a result that is too large, or what rests on rows that are not so. update() has
+    // read those anew already.
+    const bool again = is_as_it_was && row.error().number != errors::kStaleFence && !is_store_trouble(row.error());
     outcome.error = std::move(row).error();
-    if (!again) break;  // what cannot be stored as it is, such as a result that is too large, fails the job
+    if (!again) break;
   }
   {
     const std::lock_guard lock(mutex_);

@@ -165,6 +165,9 @@ Result<ApprovalPage> JobReads::approvals(const ApprovalQuery& query) const {
   store::Scan scan = store::Scan::prefix(query.job ? store::Table::kStep : store::Table::kJobIndex, prefix, limit + 1);
   if (!query.page_token.empty()) {
     TANDEM_TRY_ASSIGN(const approval::ApprovalId last, approval::ApprovalId::parse(query.page_token));
+    if (query.job && last.job != *query.job)
+      return fail_at("/page_token", errors::kValueOutOfRange, "{} is no approval of job {}", query.page_token,
+                     query.job->value);
     scan.from = (query.job ? approval::row_key(last) : prefix + last.job.value) + '\0';
   }
   ApprovalPage out;

@@ -70,6 +70,7 @@ Bytes JobRecord::value() const {
       .member("suspend_requested", suspend_requested)
       .member("queue_until_micros", queue_until_micros);
   if (!idempotency_key.empty()) out.member("idempotency_key", idempotency_key);
+  if (!submitted_before.empty()) out.member("submitted_before", submitted_before);
   if (approvals != 0) out.member("approvals", approvals).member("approval_until_micros", approval_until_micros);
   if (view.objective) out.member("objective", *view.objective);
   if (!view.error.empty())
@@ -116,6 +117,7 @@ Result<JobRecord> JobRecord::parse(const store::Row& row) {
   TANDEM_TRY_ASSIGN(out.result_sha256, reader.string("result_sha256"));
   if (const Json* plan = reader.find("plan")) out.plan = JsonText(*plan);
   TANDEM_TRY_ASSIGN(out.view.submitted_by, reader.string("actor"));
+  TANDEM_TRY_ASSIGN(out.submitted_before, reader.strings_or_empty("submitted_before"));
   TANDEM_TRY_ASSIGN(out.cancel_reason, reader.string("cancel_reason"));
   TANDEM_TRY_ASSIGN(out.deadline_micros, reader.integer("deadline_micros", 0, INT64_MAX));
   TANDEM_TRY_ASSIGN(const std::int64_t starts, reader.integer("starts", 0, UINT32_MAX));

@@ -36,6 +36,7 @@ struct JobRecord {
   std::string idempotency_key;  ///< that it was admitted with; empty: none
   bool suspend_requested = false;
   std::int64_t queue_until_micros = 0;  ///< latest first start; 0: none
+  std::vector<std::string> submitted_before;  ///< actors: of the jobs that this one is a retry of, each once
   std::uint32_t approvals = 0;  ///< requests for approval that it made
   std::int64_t approval_until_micros = 0;  ///< of the last of them
 

@@ -120,9 +120,9 @@ void rest_on(store::Batch& batch, const approval::Approval& approval) {
   batch.check(store::Table::kStep, approval::row_key(approval.id), store::Expect::at(approval.version));
 }
 
-/// What its backend says of itself now.
+/// What its backend says of itself now: what it would take for the work of `plan`, or of one that is still to be made.
 void ask_backend(route::BackendFacts& facts, const job::JobSpec& spec, const route::Probe& probe,
-                 const backend::CallContext& call) {
+                 const backend::CallContext& call, const job::Plan* plan = nullptr) {
   backend::Backend& backend = *facts.backend;
   auto availability = backend.availability(call);
   if (availability)
@@ -130,15 +130,18 @@ void ask_backend(route::BackendFacts& facts, const job::JobSpec& spec, const rou
   else
     facts.availability =
         backend::Availability{.operational = false, .accepts_work = false, .detail = availability.error().to_string()};
-  const auto work = route::representative_work(spec, probe, backend.info());
-  if (!facts.availability->operational || !work) return;
+  if (!facts.availability->operational || !backend.info().takes_program) return;
+  // Without one the router assumes an error; a device that is busy need not lose its arm for that.
+  if (auto calibration = backend.calibration(call)) facts.calibration = *std::move(calibration);
+  if (!backend.info().metered) return;
+  const auto gates = plan != nullptr ? route::gates_2q_max(*plan, backend.info().id.value) : route::gates_2q_max(facts);
+  const auto work = route::representative_work(spec, probe, backend.info(), gates);
+  if (!work) return;
   auto quote = backend.quote(*work, call);
   if (quote)
     facts.quote = *std::move(quote);
   else
     facts.quote_error = quote.error().message;
-  // Without one the router assumes an error; a device that is busy need not lose its arm for that.
-  if (auto calibration = backend.calibration(call)) facts.calibration = *std::move(calibration);
 }
 
 }  // namespace
@@ -220,13 +223,19 @@ Result<JobRunner::Planned> JobRunner::stored_or_new_plan(const JobRecord& record
   return std::make_shared<const PlanAndDocument>(std::move(plan), std::move(digest), std::move(document));
 }
 
-void JobRunner::write_plan(JobRecord& row, Change& change, const PlanAndDocument& planned,
-                           const job::JobSpec& spec) const {
-  if (!add_plan(row, change, planned.plan, planned.digest)) return;
+Result<void> JobRunner::write_plan(JobRecord& row, Change& change, const PlanAndDocument& planned,
+                                   const job::JobSpec& spec) const {
+  if (!add_plan(row, change, planned.plan, planned.digest)) return {};
   row.plan = planned.document;
   // Whoever may spend something has a hold since his admission.
-  if (spec.limits.cost_max.usd_micros == 0 && asks_others(planned.plan))
-    budget::hold(change.batch, row.view.id, payer_of(row), {}, spec.business.owner);
+  if (spec.limits.cost_max.usd_micros != 0 || !asks_others(planned.plan)) return {};
+  if (row.approvals != 0) {  // and so may who had another plan before
+    const auto held = budget::Budget(services_.store).load(row.view.id);
+    if (held) return {};
+    if (held.error().number != errors::kHoldUnknown) return tl::unexpected(held.error());
+  }
+  budget::hold(change.batch, row.view.id, payer_of(row), {}, spec.business.owner);
+  return {};
 }
 
 std::string JobRunner::why_void(const job::Plan& plan, const JobRecord& record, const job::JobSpec& spec,
@@ -237,22 +246,29 @@ std::string JobRunner::why_void(const job::Plan& plan, const JobRecord& record, 
   if (route::policy_digest(input) != plan.policy_digest) return "the rules have changed since it was made";
   WorkerSlots::Place::LongWait waiting(control.place, kWaitPatience, control.stop);
   const backend::CallContext call{.stop = control.stop, .deadline = Deadline::after(services_.clock, kAskTime)};
+  const std::vector<std::string> asked = plan.backends();
   for (const job::Candidate& candidate : plan.candidates) {
-    const std::vector<std::string> asked = plan.backends();
-    if (!candidate.feasible || std::find(asked.begin(), asked.end(), candidate.backend) == asked.end()) continue;
+    if (std::find(asked.begin(), asked.end(), candidate.backend) == asked.end()) continue;
     route::BackendFacts facts{.backend = services_.backends.find(candidate.backend)};
     if (facts.backend == nullptr) return fmt::format("{} is not here any more", candidate.backend);
     if (is_local(*facts.backend)) continue;
-    ask_backend(facts, spec, input.probe, call);
-    if (!facts.availability->operational || !facts.availability->accepts_work)
-      return fmt::format("{} does not take work now: {}", candidate.backend, facts.availability->detail);
-    if (!facts.backend->info().metered) continue;
-    if (!facts.quote) return fmt::format("{} names no price now: {}", candidate.backend, facts.quote_error);
-    if (candidate.estimate.cost && facts.quote->cost > *candidate.estimate.cost)
+    ask_backend(facts, spec, input.probe, call, &plan);
+    if (facts.quote && candidate.estimate.cost && facts.quote->cost > *candidate.estimate.cost)
       return fmt::format("{} costs {} now, and {} were approved", candidate.backend,
                          format_usd(facts.quote->cost.usd_micros), format_usd(candidate.estimate.cost->usd_micros));
   }
   return {};
+}
+
+std::optional<SpendMax> JobRunner::spend_max_of(const Cleared& cleared, const access::Subject& subject) const {
+  if (cleared.approval) {
+    const approval::Subject& approved = cleared.approval->subject;
+    return SpendMax{.money = approved.cost_max, .play_money = approved.cost_max_emulated};
+  }
+  if (services_.rules == nullptr) return std::nullopt;
+  const auto unasked = services_.rules->unasked_cost_max(subject);
+  if (!unasked) return std::nullopt;
+  return SpendMax{.money = *unasked, .play_money = *unasked};
 }
 
 Result<JobRunner::Cleared> JobRunner::clear(Run& run, const RunControl& control) {
@@ -296,12 +312,13 @@ Decide JobRunner::ask_people(const Run& run, const Planned& planned) {
     if (row.suspend_requested)
       return move_without_result(services_.store, row, change, job::JobEvent::kSuspend,
                                  make_error(errors::kCancelled, "suspended by the client while it was planned"));
-    write_plan(row, change, *planned, *spec);
+    TANDEM_TRY(write_plan(row, change, *planned, *spec));
     TANDEM_TRY_ASSIGN(row.view.state, job::require_transition(row.view.state, job::JobEvent::kNeedsApproval));
     const approval::Approval asked = approval::request({.id = {row.view.id, row.approvals + 1},
                                                         .tenant = row.view.tenant,
                                                         .project = row.view.project,
-                                                        .submitted_by = row.view.submitted_by},
+                                                        .submitted_by = row.view.submitted_by,
+                                                        .submitted_before = row.submitted_before},
                                                        planned->plan, planned->digest, services_.clock.now());
     row.approvals = asked.id.number;
     row.approval_until_micros = asked.expires_at.micros;
@@ -309,11 +326,13 @@ Decide JobRunner::ask_people(const Run& run, const Planned& planned) {
     const std::string expires_at = format_rfc3339(asked.expires_at);
     change.events.push_back({job::EventData("approval.requested")
                                  .member("approval_id", asked.id.text())
+                                 .member("cost_max_emulated_usd_micros", asked.subject.cost_max_emulated.usd_micros)
                                  .member("cost_max_usd_micros", asked.subject.cost_max.usd_micros)
                                  .member("expires_at", expires_at)
                                  .member("needs", job::list_document(asked.needs))
                                  .member("plan_digest", asked.subject.plan_digest)
                                  .member("policy_digest", asked.subject.policy_digest)
+                                 .member("submitted_before", asked.submitted_before)
                                  .member("submitted_by", asked.submitted_by)});
     change.events.push_back({job::EventData("job.awaiting_approval")
                                  .member("approval_id", asked.id.text())
@@ -332,6 +351,7 @@ Result<JobRunner::Walked> JobRunner::walk(Run& run, const Cleared& cleared, cons
   OrderContext context{.place = control.place,
                        .job = record.view.id,
                        .tenant = record.view.tenant,
+                       .project = record.view.project,
                        .data_class = spec.business.data_class,
                        .threads = spec.threads != 0 ? spec.threads : options_.threads,
                        .stop = control.stop,
@@ -340,10 +360,8 @@ Result<JobRunner::Walked> JobRunner::walk(Run& run, const Cleared& cleared, cons
                        .deadline = deadline,
                        .remote_deadline = options_.remote_deadline,
                        .retry = spec.limits.retry};
-  if (cleared.approval) {
-    context.spend_max = cleared.approval->subject.cost_max;
-    context.premise = [&](store::Batch& batch) { rest_on(batch, *cleared.approval); };
-  }
+  context.spend_max = spend_max_of(cleared, access::Subject::of(record.view.tenant, spec));
+  if (cleared.approval) context.premise = [&](store::Batch& batch) { rest_on(batch, *cleared.approval); };
   const Instant begin = services_.clock.monotonic();
   context.on_incumbent = [&](const std::string& label, const solve::Incumbent& incumbent) {
     if (!control.on_progress) return;
@@ -371,7 +389,7 @@ Result<JobRunner::Walked> JobRunner::walk(Run& run, const Cleared& cleared, cons
     TANDEM_TRY_ASSIGN(record, ledger_.advance(record, kActor, [&](JobRecord& row, Change& change) -> Result<void> {
       if (run.start) TANDEM_TRY(run.start(row, change));
       change.keeps_row = row.plan.has_value() && !run.start;
-      write_plan(row, change, *planned, spec);
+      TANDEM_TRY(write_plan(row, change, *planned, spec));
       if (cleared.approval) rest_on(change.batch, *cleared.approval);
       change.batch.put(store::Table::kStep, step_key(record.view.id, round, "state"), state.dump());
       std::vector<std::string> labels;
@@ -441,8 +459,9 @@ Result<Decide> JobRunner::end_with_result(const Run& run, const Cleared& cleared
   if (distrust) {
     why = distrust->why;
   } else {
-    put_answers(batch, {.tenant = record.view.tenant, .data_class = spec.business.data_class}, record.view.id,
-                lineage.work, services_.clock.now());
+    put_answers(batch,
+                {.tenant = record.view.tenant, .project = record.view.project, .data_class = spec.business.data_class},
+                record.view.id, lineage.work, services_.clock.now());
     if (ran_on_simulator(walked.carried, services_.backends))
       benchmark::add_simulation(batch, record.view.tenant, key_of_simulation(spec), record.view.id);
   }

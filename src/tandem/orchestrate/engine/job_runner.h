@@ -89,16 +89,21 @@ class JobRunner {
     std::optional<approval::Approval> approval;  ///< that covers the plan; empty: it needs none, or waits for it
     bool waits = false;  ///< for people: nothing of it may be begun
   };
+  /// What the job may spend: what its plan needs where people approved that, else what it may without asking them. Empty: no rule
+  /// asks about money.
+  std::optional<SpendMax> spend_max_of(const Cleared& cleared, const access::Subject& subject) const;
   /// The plan that may be run, or the one that people have to be asked for. An approved plan that was not begun and does not hold any
   /// more is dropped, with its approval, and made anew.
   Result<Cleared> clear(Run& run, const RunControl& control);
-  /// Why an approved plan is not the one to be run after all; empty: it is. Asks the backends that it names for their price.
+  /// Why an approved plan is not the one to be run after all: other rules, a backend that is no more, a higher price. Empty: it is the
+  /// one. Who does not say its price now is no reason: the order asks again, and spends no more than was approved.
   std::string why_void(const job::Plan& plan, const JobRecord& record, const job::JobSpec& spec,
                        const RunControl& control);
   /// From running to awaiting approval, with the request.
   Decide ask_people(const Run& run, const Planned& planned);
-  /// Adds the plan to a row that has none.
-  void write_plan(JobRecord& row, Change& change, const PlanAndDocument& planned, const job::JobSpec& spec) const;
+  /// Adds the plan to a row that has none. Errors: 3003 store_damaged; those of the store.
+  Result<void> write_plan(JobRecord& row, Change& change, const PlanAndDocument& planned,
+                          const job::JobSpec& spec) const;
   Result<Walked> walk(Run& run, const Cleared& cleared, const RunControl& control, Deadline deadline);
   std::string key_of_simulation(const job::JobSpec& spec) const;
   /// The plan names somebody whose work has a price, if only 0.

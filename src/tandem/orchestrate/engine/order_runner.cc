@@ -221,22 +221,23 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backe
   const Instant now = services_.clock.monotonic();
   const Instant end = until ? until->at() + (now - asked) : now + context.remote_deadline;
   until = Deadline(std::min(context.deadline.at(), end));
-  const submit::SubmissionRequest request{.tenant = context.tenant,
-                                          .job = context.job,
-                                          .step = submission_step(context, order),
-                                          .attempt = sending.attempt,
-                                          .fence = context.fence,
-                                          .backend = backend,
-                                          .work = order.work,
-                                          .deadline = *until,
-                                          .queue_wait_max = order.backend_wait_max,
-                                          .spend_max = context.spend_max,
-                                          .premise =
-                                              [&](store::Batch& batch) {
-                                                if (context.premise) context.premise(batch);
-                                                return ledger_.require_owned(batch, context.job, context.fence);
-                                              },
-                                          .holds = context.holds};
+  const submit::SubmissionRequest request{
+      .tenant = context.tenant,
+      .job = context.job,
+      .step = submission_step(context, order),
+      .attempt = sending.attempt,
+      .fence = context.fence,
+      .backend = backend,
+      .work = order.work,
+      .deadline = *until,
+      .queue_wait_max = order.backend_wait_max,
+      .spend_max = context.spend_max ? std::optional(context.spend_max->of(backend.info().emulated)) : std::nullopt,
+      .premise =
+          [&](store::Batch& batch) {
+            if (context.premise) context.premise(batch);
+            return ledger_.require_owned(batch, context.job, context.fence);
+          },
+      .holds = context.holds};
   auto outcome = services_.submitter.run(request, context.stop);
   if (!outcome) {
     const ErrorNumber number_of = outcome.error().number;
@@ -281,8 +282,9 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_cached(const job::Fallback& en
   Attempt out;
   out.backend = entry.backend;
   const Timestamp now = services_.clock.now();
-  auto found = find_answer(services_.store, {.tenant = context.tenant, .data_class = context.data_class}, order.label,
-                           way.question_sha256, entry, now);
+  auto found = find_answer(services_.store,
+                           {.tenant = context.tenant, .project = context.project, .data_class = context.data_class},
+                           order.label, way.question_sha256, entry, now);
   if (!found) {
     if (is_store_trouble(found.error())) return tl::unexpected(std::move(found).error());
     out.error = std::move(found).error();

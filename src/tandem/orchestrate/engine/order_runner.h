@@ -29,10 +29,18 @@ inline double milliseconds(std::chrono::nanoseconds duration) {
 /// It works in this process, and is not submitted to.
 inline bool is_local(const backend::Backend& backend) { return backend.info().safety == backend::SubmitSafety::kLocal; }
 
+/// What a job may spend in all, of money and of play money.
+struct SpendMax {
+  job::Money money;
+  job::Money play_money;
+  job::Money of(bool emulated) const { return emulated ? play_money : money; }
+};
+
 struct OrderContext {
   WorkerSlots::Place& place;  ///< of the thread that calls run()
   JobId job;
   std::string tenant;
+  std::string project;
   std::string data_class;
   std::uint64_t fence = 0;
   std::uint32_t round = 0;
@@ -40,7 +48,7 @@ struct OrderContext {
   std::stop_token stop;
   std::stop_token drain;  ///< ends waits between tries
   std::function<bool()> holds;  ///< submit::SubmissionRequest::holds
-  std::optional<job::Money> spend_max;  ///< submit::SubmissionRequest::spend_max
+  std::optional<SpendMax> spend_max;  ///< submit::SubmissionRequest::spend_max
   std::function<void(store::Batch&)>
       premise;  ///< added to every commit that opens or sends a submission; empty: nothing
   Deadline deadline = Deadline::never();  ///< of the whole job

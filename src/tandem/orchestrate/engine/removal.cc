@@ -57,8 +57,9 @@ Result<void> take_lineage(store::Store& store, const JobRecord& record, store::B
   TANDEM_TRY_ASSIGN(const Json document, parse_json(row->value, "lineage " + row->key, {.bytes_max = UINT64_MAX}));
   TANDEM_TRY_ASSIGN(const lineage::LineageRecord lineage, lineage::LineageRecord::parse(document));
   TANDEM_TRY_ASSIGN(const std::string data_class, lineage.data_class());
-  TANDEM_TRY(drop_answers(store, batch, {.tenant = record.view.tenant, .data_class = data_class}, record.view.id,
-                          lineage.work));
+  TANDEM_TRY(drop_answers(store, batch,
+                          {.tenant = record.view.tenant, .project = record.view.project, .data_class = data_class},
+                          record.view.id, lineage.work));
   each_raw(row->value, [&](std::string_view hash) { blobs.emplace_back(hash); });
   batch.erase(Table::kLineage, row->key, Expect::at(row->version));
   return {};

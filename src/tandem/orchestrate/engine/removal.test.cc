@@ -15,6 +15,7 @@
 #include "tandem/orchestrate/engine/testing/engine_world.h"
 #include "tandem/store/sqlite/sqlite_store.h"
 #include "tandem/store/testing/temp_folder.h"
+#include "tandem/trust/budget/usage.h"
 
 namespace tandem::engine {
 namespace {
@@ -35,7 +36,7 @@ std::vector<store::Row> all(store::Store& store, Table table) {
   return store.scan({.table = table, .from = "", .until = "", .limit = 1'000'000}).value();
 }
 
-/// All rows but what was learned of backends, which is about no job, and what processes say of themselves.
+/// All rows but what was learned of backends, which is about no job, what processes say of themselves, and charges, which stay.
 Rows rows_of(store::Store& store) {
   Rows out;
   for (std::size_t i = 0; i < store::kNumTables; ++i) {
@@ -43,7 +44,8 @@ Rows rows_of(store::Store& store) {
     if (table == Table::kEvidence) continue;
     const std::vector<store::Row> rows = all(store, table);
     for (const store::Row& row : rows)
-      out.emplace(fmt::format("{}/{}", to_string(table), row.key), sha256(row.value).hex());
+      if (!row.key.starts_with(budget::kUsagePrefix))
+        out.emplace(fmt::format("{}/{}", to_string(table), row.key), sha256(row.value).hex());
   }
   return out;
 }
@@ -201,6 +203,22 @@ TEST_F(Removed, a_result_that_was_reviewed_leaves_nothing_of_either_version) {
   ASSERT_THAT(world_.engine->review(view.id, Verdict::kAccept, "user:ann", "fine"), Succeeds());
   EXPECT_THAT(faults_of(*world_.store), IsEmpty());
   ASSERT_THAT(remove(view.id), Succeeds());
+  sweep_up();
+  EXPECT_EQ(rows(), before);
+}
+
+TEST_F(Removed, an_answer_that_a_former_release_indexed_without_a_project_goes_with_its_job) {
+  open();
+  const Rows before = rows();
+  const JobId id = world_.run(world_.paid_job()).id;
+  store::Batch batch;
+  const std::vector<store::Row> found = rows_under(*world_.store, Table::kJobIndex, "answer/default//").value();
+  for (const store::Row& row : found)
+    batch.put(Table::kJobIndex, "answer/default/" + row.key.substr(std::string_view("answer/default//").size()),
+              row.value);
+  ASSERT_EQ(batch.operations.size(), 1u);
+  ASSERT_THAT(world_.store->commit_and_wait(std::move(batch)), Succeeds());
+  ASSERT_THAT(remove(id), Succeeds());
   sweep_up();
   EXPECT_EQ(rows(), before);
 }

@@ -35,8 +35,9 @@ bool is_preferred(const RouteInput& input, const BackendInfo& info) {
 
 void ask_people(const RouteInput& input, Plan& plan) {
   if (input.rules == nullptr) return;
-  plan.approvals = input.rules->needs(
-      input.subject, {.cost_max = plan.cost_max_needed, .any_qpu = uses_tier(input, plan, Tier::kQpu)});
+  plan.approvals = input.rules->needs(input.subject, {.cost_max = plan.cost_max_needed,
+                                                      .cost_max_emulated = plan.cost_max_needed_emulated,
+                                                      .any_qpu = uses_tier(input, plan, Tier::kQpu)});
   for (const job::ApprovalNeed& need : plan.approvals) plan.reasons.push_back(approval_words(need));
 }
 

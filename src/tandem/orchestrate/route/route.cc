@@ -249,15 +249,23 @@ PlanStep solve_step(StepKind kind, const std::string& backend, std::vector<job::
                          {"encode", encoded}}};
 }
 
-std::int64_t money_needed(const RouteInput& input, const std::vector<std::string>& backends, std::uint32_t rounds) {
-  std::int64_t out = 0;
+/// What these backends may bill, of money or of play money. One that names no price now may take all that the job may spend.
+job::Money money_needed(const RouteInput& input, const std::vector<std::string>& backends, std::uint32_t rounds,
+                        bool emulated) {
+  job::Money out;
   for (const BackendFacts& facts : input.backends) {
     const BackendInfo& info = facts.backend->info();
-    if (!info.metered || !facts.quote) continue;
-    if (std::find(backends.begin(), backends.end(), info.id.value) != backends.end())
-      out += facts.quote->cost.usd_micros * rounds;
+    if (!info.metered || info.emulated != emulated) continue;
+    if (std::find(backends.begin(), backends.end(), info.id.value) == backends.end()) continue;
+    out = out + (facts.quote ? job::Money{facts.quote->cost.usd_micros * rounds} : input.spec->limits.cost_max);
   }
-  return out;
+  return std::min(out, input.spec->limits.cost_max);
+}
+
+void set_money_needed(const RouteInput& input, const std::vector<std::string>& backends, std::uint32_t rounds,
+                      Plan& plan) {
+  plan.cost_max_needed = money_needed(input, backends, rounds, false);
+  plan.cost_max_needed_emulated = money_needed(input, backends, rounds, true);
 }
 
 /// The quantum arms: every free one, and the metered ones while the sum fits the cost limit.
@@ -265,13 +273,16 @@ std::vector<std::string> choose_arms(const RouteInput& input, std::vector<Candid
                                      std::uint32_t& qubits_max) {
   std::vector<std::string> out;
   qubits_max = input.spec->refinement.core_max;
-  std::int64_t spent = 0;
+  std::int64_t spent_of_money = 0;
+  std::int64_t spent_of_play_money = 0;
   for (Candidate& candidate : refiners) {
     if (!candidate.feasible) continue;
     const auto facts = std::find_if(input.backends.begin(), input.backends.end(), [&](const BackendFacts& f) {
       return f.backend->info().id.value == candidate.backend;
     });
-    const std::int64_t cost = money_needed(input, {candidate.backend}, input.spec->refinement.rounds);
+    std::int64_t& spent = candidate.emulated ? spent_of_play_money : spent_of_money;
+    const std::int64_t cost =
+        money_needed(input, {candidate.backend}, input.spec->refinement.rounds, candidate.emulated).usd_micros;
     if (spent + cost > input.spec->limits.cost_max.usd_micros) {
       candidate.feasible = false;
       candidate.reason =
@@ -309,19 +320,23 @@ std::int64_t backend_wait_ms_max(const RouteInput& input) {
   return wanted != 0 ? wanted : input.backend_wait_max.count();
 }
 
+bool has_known_error(const BackendFacts& facts) { return facts.calibration && facts.calibration->error_2q > 0; }
+
+double error_2q(const BackendFacts& facts) {
+  return has_known_error(facts) ? facts.calibration->error_2q : kAssumedError2q;
+}
+
 DepthLimits depth_limits(const RouteInput& input, const std::vector<std::string>& arms) {
   DepthLimits out;
   out.reason = fmt::format("QAOA has {} layers where depth is free", input.spec->refinement.layers);
   for (const BackendFacts& facts : input.backends) {
     const BackendInfo& info = facts.backend->info();
-    if (info.tier != Tier::kQpu || std::find(arms.begin(), arms.end(), info.id.value) == arms.end()) continue;
-    const bool known = facts.calibration && facts.calibration->error_2q > 0;
-    const double error = known ? facts.calibration->error_2q : kAssumedError2q;
-    const auto gates = static_cast<std::uint64_t>(kGateErrorsMax / error);
-    out.gates_2q_max.emplace(info.id.value, gates);
+    const auto gates = gates_2q_max(facts);
+    if (!gates || std::find(arms.begin(), arms.end(), info.id.value) == arms.end()) continue;
+    out.gates_2q_max.emplace(info.id.value, *gates);
     out.reason += fmt::format(
         "; {} {} with {} in a gate on two qubits, so it gets the layers that fit into {} of them, at least one",
-        shown(info), known ? "errs" : "is assumed to err", shortest(error), gates);
+        shown(info), has_known_error(facts) ? "errs" : "is assumed to err", shortest(error_2q(facts)), *gates);
   }
   out.reason += ".";
   return out;
@@ -437,7 +452,7 @@ Result<Plan> plan_problem(const RouteInput& input) {
                 join_refusals(refiners));
   }
   plan.steps.push_back({.kind = StepKind::kScore, .fallbacks = review_chain(spec)});
-  plan.cost_max_needed.usd_micros = money_needed(input, arms, spec.refinement.rounds);
+  set_money_needed(input, arms, spec.refinement.rounds, plan);
 
   plan.reasons.push_back(fmt::format(
       "The problem '{}' has {} variables, {} quadratic terms (density {:.3f}) and {} constraints: class {}.",
@@ -519,7 +534,7 @@ Result<Plan> plan_program(const RouteInput& input) {
   }
   std::vector<std::string> used = {plan.primary};
   for (const job::Fallback& entry : fallbacks) used.push_back(entry.backend);
-  plan.cost_max_needed.usd_micros = money_needed(input, used, 1);
+  set_money_needed(input, used, 1, plan);
   plan.steps.push_back({.kind = StepKind::kRun,
                         .backend = plan.primary,
                         .fallbacks = fallbacks,
@@ -561,16 +576,52 @@ Result<Plan> make_plan(const RouteInput& input) {
   return plan;
 }
 
-std::optional<backend::Work> representative_work(const job::JobSpec& spec, const Probe& probe,
-                                                 const BackendInfo& info) {
+std::optional<std::uint64_t> gates_2q_max(const BackendFacts& facts) {
+  if (facts.backend->info().tier != Tier::kQpu) return std::nullopt;
+  return static_cast<std::uint64_t>(kGateErrorsMax / error_2q(facts));
+}
+
+std::optional<std::uint64_t> gates_2q_max(const job::Plan& plan, const std::string& backend) {
+  for (const PlanStep& step : plan.steps) {
+    const auto limits = step.parameters.value("gates_2q_max", std::map<std::string, std::uint64_t>());
+    if (const auto limit = limits.find(backend); limit != limits.end()) return limit->second;
+  }
+  return std::nullopt;
+}
+
+std::optional<backend::Work> representative_work(const job::JobSpec& spec, const Probe& probe, const BackendInfo& info,
+                                                 std::optional<std::uint64_t> gates) {
   if (!info.takes_program) return std::nullopt;
   if (spec.is_program()) return backend::ProgramWork{.pubs = spec.program().pubs, .seed = spec.seed};
-  const auto variables =
-      static_cast<std::uint32_t>(std::min<std::size_t>(probe.num_variables, spec.refinement.core_max));
-  const std::uint32_t qubits = std::min(variables, info.qubits_max);
+  const bool encoded = probe.num_constraints > 0;  // with variables and couplings that the problem does not have
+  const std::size_t variables = encoded ? spec.refinement.core_max : probe.num_variables;
+  const auto qubits =
+      static_cast<std::uint32_t>(std::min<std::size_t>(variables, std::min(spec.refinement.core_max, info.qubits_max)));
   auto circuit = circuit::Circuit::create(qubits, qubits);
   if (!circuit || qubits == 0) return std::nullopt;
-  for (std::uint32_t q = 0; q < qubits; ++q) circuit->gate(circuit::Gate::kH, {q});
+  using circuit::Angle;
+  using circuit::Gate;
+  const std::uint64_t pairs = std::uint64_t{qubits} * (qubits - 1) / 2;
+  const std::uint64_t couplings = encoded ? pairs : std::min<std::uint64_t>(pairs, probe.num_terms);
+  const std::uint64_t mixing = encoded && qubits > 2 ? qubits : 0;  // around a ring, where numbers of ones are kept
+  // A core with fewer couplings gets more layers: all in all no more gates than the backend carries, or than one layer has.
+  const std::uint64_t layers = spec.refinement.layers;
+  std::uint64_t left = layers * (couplings + mixing);
+  if (gates) left = std::min(left, std::max(*gates, couplings + mixing));
+  const auto takes_one = [&] { return left != 0 && left-- != 0; };
+  for (std::uint32_t q = 0; q < qubits; ++q) circuit->gate(Gate::kH, {q});
+  for (std::uint64_t layer = 0; layer < layers; ++layer) {
+    std::uint64_t coupled = 0;
+    for (std::uint32_t step = 1; step < qubits; ++step)
+      for (std::uint32_t q = 0; q + step < qubits && coupled < couplings; ++q, ++coupled)
+        if (takes_one()) circuit->gate(Gate::kRzz, {q, q + step}, {Angle::constant(1)});
+    for (std::uint32_t q = 0; q < qubits; ++q) {
+      circuit->gate(Gate::kRz, {q}, {Angle::constant(1)});
+      circuit->gate(Gate::kRx, {q}, {Angle::constant(1)});
+    }
+    for (std::uint32_t q = 0; q < mixing; ++q)
+      if (takes_one()) circuit->gate(Gate::kXxPlusYy, {q, (q + 1) % qubits}, {Angle::constant(1), Angle::constant(0)});
+  }
   circuit->measure_all();
   return backend::ProgramWork{.pubs = {circuit::Pub{.circuit = *std::move(circuit), .shots = spec.refinement.shots}},
                               .seed = spec.seed};

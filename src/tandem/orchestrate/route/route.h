@@ -85,8 +85,15 @@ std::string simulation_key(const job::JobSpec& spec, std::string_view version);
 /// check_names.
 Result<job::Plan> make_plan(const RouteInput& input);
 
-/// The largest metered work the plan could submit, for asking quotes before planning.
+/// Gates on two qubits that a circuit for this backend may have, as its calibration says, or as is assumed; empty: any number.
+std::optional<std::uint64_t> gates_2q_max(const BackendFacts& facts);
+/// The same as a plan has it for an arm of its refinement, whatever the backend has calibrated since.
+std::optional<std::uint64_t> gates_2q_max(const job::Plan& plan, const std::string& backend);
+
+/// The largest work the plan could submit, for asking the price before planning: of a problem a circuit with the gates of QAOA on a core
+/// of the largest size, within `gates`. Nobody knows the core yet: its couplings are at most those of the problem, or all pairs where
+/// constraints become penalties. Empty: the backend runs no circuits.
 std::optional<backend::Work> representative_work(const job::JobSpec& spec, const Probe& probe,
-                                                 const backend::BackendInfo& info);
+                                                 const backend::BackendInfo& info, std::optional<std::uint64_t> gates);
 
 }  // namespace tandem::route

@@ -8,6 +8,7 @@
 
 #include "tandem/base/testing/fake_clock.h"
 #include "tandem/base/testing/matchers.h"
+#include "tandem/middleware/ansatz/qaoa.h"
 #include "tandem/middleware/backend/local_task.h"
 
 namespace tandem::route {
@@ -165,7 +166,7 @@ TEST_F(RouteTest, a_problem_is_solved_beside_a_baseline_and_refined_on_every_qua
   const Json& refine = step(*plan, job::StepKind::kRefine)->parameters;
   EXPECT_EQ(refine["quantum_backends"], Json({"simulator.statevector", "lab.device"}));
   EXPECT_EQ(refine["qubits_max"], 16);  // the least of 20 and 16, and of core_max 20
-  EXPECT_EQ(plan->cost_max_needed.usd_micros, 40'000);
+  EXPECT_EQ(plan->cost_max_needed_emulated.usd_micros, 40'000);
 }
 
 TEST_F(RouteTest, without_anything_quantum_the_run_is_its_own_baseline) {
@@ -196,7 +197,7 @@ TEST_F(RouteTest, metered_work_needs_a_quote_and_a_cost_limit_that_covers_all_ro
     const auto plan = this->plan(spec);
     ASSERT_THAT(plan, Succeeds());
     EXPECT_EQ(candidate(*plan, "lab.device").feasible, one.feasible);
-    EXPECT_EQ(plan->cost_max_needed.usd_micros, one.feasible ? 40'000 * one.rounds : 0);
+    EXPECT_EQ(plan->cost_max_needed_emulated.usd_micros, one.feasible ? 40'000 * one.rounds : 0);
     if (one.quoted && !one.feasible) {
       EXPECT_THAT(candidate(*plan, "lab.device").reason, HasSubstr("limits.cost_max_usd_micros"));
     }
@@ -206,6 +207,7 @@ TEST_F(RouteTest, metered_work_needs_a_quote_and_a_cost_limit_that_covers_all_ro
 TEST_F(RouteTest, two_metered_arms_share_one_cost_limit) {
   add({.id = BackendId("other.device"),
        .tier = job::Tier::kQpu,
+       .emulated = true,
        .metered = true,
        .takes_program = true,
        .qubits_max = 5});
@@ -216,7 +218,7 @@ TEST_F(RouteTest, two_metered_arms_share_one_cost_limit) {
   EXPECT_TRUE(candidate(*plan, "lab.device").feasible);
   EXPECT_FALSE(candidate(*plan, "other.device").feasible);
   EXPECT_EQ(step(*plan, job::StepKind::kRefine)->parameters["qubits_max"], 16);  // that of a left arm does not count
-  EXPECT_EQ(plan->cost_max_needed.usd_micros, 40'000);
+  EXPECT_EQ(plan->cost_max_needed_emulated.usd_micros, 40'000);
 }
 
 TEST_F(RouteTest, policy_decides_before_fitness) {
@@ -487,7 +489,7 @@ TEST_F(RouteTest, a_program_runs_where_it_is_free_and_falls_back_to_what_it_may_
   ASSERT_THAT(plan, Succeeds());
   EXPECT_EQ(plan->primary, "simulator.statevector");
   EXPECT_THAT(step(*plan, job::StepKind::kRun)->fallbacks, ElementsAre("lab.device"));
-  EXPECT_EQ(plan->cost_max_needed.usd_micros, 40'000);
+  EXPECT_EQ(plan->cost_max_needed_emulated.usd_micros, 40'000);
   EXPECT_FALSE(candidate(*plan, "cpu.tabu").feasible);
   EXPECT_EQ(candidate(*plan, "cpu.tabu").reason, "it runs no circuits");
 }
@@ -522,7 +524,9 @@ TEST_F(RouteTest, a_device_that_is_down_stays_the_first_choice_where_the_job_nam
   ASSERT_THAT(planned, Succeeds());
   EXPECT_EQ(planned->primary, "lab.device");
   EXPECT_FALSE(candidate(*planned, "lab.device").feasible);
+  // It names no price now, and may come back: it may take all that the job may spend.
   EXPECT_EQ(planned->cost_max_needed.usd_micros, 0);
+  EXPECT_EQ(planned->cost_max_needed_emulated, spec.limits.cost_max);
   EXPECT_THAT(step(*planned, job::StepKind::kRun)->fallbacks, ElementsAre("simulator.statevector"));
   EXPECT_THAT(planned->reasons, testing::Contains(HasSubstr("lab.device (emulated) is not there now")));
 }
@@ -603,12 +607,72 @@ TEST_F(RouteTest, a_polynomial_goes_to_the_solver_of_polynomials_and_is_not_refi
 
 TEST_F(RouteTest, quotes_are_asked_for_the_largest_work_that_the_plan_could_submit) {
   const job::JobSpec spec = ring();
-  const auto work = representative_work(spec, probe(spec), facts("lab.device").backend->info());
+  const auto work = representative_work(spec, probe(spec), facts("lab.device").backend->info(), std::nullopt);
   ASSERT_TRUE(work.has_value());
   const circuit::Pub& pub = std::get<backend::ProgramWork>(*work).pubs.at(0);
   EXPECT_EQ(pub.circuit.num_qubits(), 5u);  // of 5 variables, core_max 20 and 16 qubits
   EXPECT_EQ(pub.shots, spec.refinement.shots);
-  EXPECT_FALSE(representative_work(spec, probe(spec), facts("cpu.tabu").backend->info()));
+  EXPECT_FALSE(representative_work(spec, probe(spec), facts("cpu.tabu").backend->info(), std::nullopt));
+}
+
+TEST_F(RouteTest, the_price_that_is_asked_for_covers_the_circuit_that_the_core_becomes) {
+  const auto gates_2q = [](const circuit::Circuit& circuit) { return circuit.count_of(2) + circuit.count_of(3); };
+  std::vector<problem::QuadraticTerm> terms;
+  Json edges = Json::array();
+  for (std::uint32_t u = 0; u < 12; ++u)
+    for (std::uint32_t v = u + 1; v < 12; ++v) {
+      terms.push_back({u, v, 1.0 + v % 3});
+      edges.push_back({u, v, 1 + v % 3});
+    }
+  const problem::Bqm core =
+      problem::Bqm::create(problem::Vartype::kSpin, std::vector<double>(12, 0.5), std::move(terms), 0).value();
+  const job::JobSpec spec = spec_of({{"problem", {{"type", "max_cut"}, {"num_nodes", 12}, {"edges", std::move(edges)}}},
+                                     {"refinement", {{"layers", 6}}}});
+  struct Case {
+    std::string backend;
+    double error;
+    std::uint32_t layers;  ///< that fit into 1/error gates, of 66 each
+  };
+  for (const Case& one : {Case{"simulator.statevector", 0, 6}, Case{"lab.device", 0, 1}, Case{"lab.device", 0.1, 1},
+                          Case{"lab.device", 0.004, 3}, Case{"lab.device", 0.0001, 6}}) {
+    SCOPED_TRACE(fmt::format("{} {}", one.backend, one.error));
+    BackendFacts asked = facts(one.backend);
+    if (one.error != 0) asked.calibration = device::Calibration{.error_2q = one.error};
+    const auto work = representative_work(spec, probe(spec), asked.backend->info(), gates_2q_max(asked));
+    ASSERT_TRUE(work.has_value());
+    const circuit::Circuit& priced = std::get<backend::ProgramWork>(*work).pubs.at(0).circuit;
+    const auto real = ansatz::qaoa_circuit(core, ansatz::linear_ramp(one.layers));
+    ASSERT_THAT(real, Succeeds());
+    EXPECT_GE(priced.count_of(1), real->count_of(1));
+    EXPECT_GE(gates_2q(priced), gates_2q(*real));
+    EXPECT_LE(gates_2q(priced), 2 * gates_2q(*real)) << "far above what it will be";
+  }
+}
+
+TEST_F(RouteTest, a_plan_keeps_the_depth_that_its_price_was_asked_for) {
+  facts("lab.device").calibration = device::Calibration{.error_2q = 0.004};
+  const auto planned = plan(ring());
+  ASSERT_THAT(planned, Succeeds());
+  EXPECT_EQ(gates_2q_max(*planned, "lab.device"), 250u);
+  EXPECT_EQ(gates_2q_max(*planned, "simulator.statevector"), std::nullopt);
+}
+
+TEST_F(RouteTest, money_and_play_money_are_two_figures_with_a_limit_each) {
+  add({.id = BackendId("real.device"),
+       .tier = job::Tier::kQpu,
+       .access = job::Access::kCloud,
+       .metered = true,
+       .takes_program = true,
+       .qubits_max = 16,
+       .shots_max = 10'000});
+  facts("real.device").quote = backend::Quote{.cost = job::Money{70'000}, .source = "price list"};
+  const auto planned = plan(ring());
+  ASSERT_THAT(planned, Succeeds());
+  EXPECT_EQ(planned->cost_max_needed.usd_micros, 70'000);
+  EXPECT_EQ(planned->cost_max_needed_emulated.usd_micros, 40'000);
+  const job::Plan read = job::Plan::parse(planned->document(), "").value();
+  EXPECT_EQ(read.cost_max_needed.usd_micros, 70'000);
+  EXPECT_EQ(read.cost_max_needed_emulated.usd_micros, 40'000);
 }
 
 class RouteRules : public RouteTest {
@@ -617,6 +681,7 @@ class RouteRules : public RouteTest {
     add({.id = BackendId("other.device"),
          .tier = job::Tier::kQpu,
          .access = job::Access::kCloud,
+         .emulated = true,
          .metered = true,
          .takes_program = true,
          .vendor = "other",
@@ -676,7 +741,7 @@ TEST_F(RouteRules, what_people_have_to_approve_is_part_of_the_plan_and_its_diges
   const auto dear = plan_by(rules, ring());
   ASSERT_EQ(dear->approvals.size(), 1u);
   EXPECT_EQ(dear->approvals[0].rule, "money");
-  EXPECT_EQ(dear->approvals[0].reason, "it may cost $0.08, above $0.079999");
+  EXPECT_EQ(dear->approvals[0].reason, "it may cost $0.08 of play money, above $0.079999");
   EXPECT_EQ(job::Plan::parse(dear->document(), "").value(), *dear);
   EXPECT_THAT(dear->reasons, testing::Contains(HasSubstr("'money' wants 2 people of role approver")));
   job::JobSpec cheap = ring();

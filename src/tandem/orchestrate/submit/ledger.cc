@@ -232,6 +232,8 @@ Result<SubmissionRecord> Ledger::apply(const SubmissionRecord& from, const Chang
                                                                        .token = next.token,
                                                                        .billed = next.billed,
                                                                        .use = next.used,
+                                                                       .backend = next.backend,
+                                                                       .emulated = next.emulated,
                                                                        .accepted = !next.handle.empty(),
                                                                        .begin = next.intent_at,
                                                                        .now = next.updated_at}));

@@ -14,7 +14,7 @@ using enum SubmissionState;
 constexpr std::chrono::seconds kAskTime{5};  // for one question to a provider
 
 /// What one look at one submission came to; counted in the report.
-enum class Seen : std::uint8_t { kConfirmed, kHeld, kOrphaned, kFinished, kWaiting, kUnanswered };
+enum class Seen : std::uint8_t { kConfirmed, kHeld, kOrphaned, kFinished, kWaiting, kUnanswered, kBusy, kEnded };
 
 /// One look at one submission that nobody runs.
 class Look {
@@ -167,7 +167,17 @@ void count(SweepReport& report, Seen seen) {
     case Seen::kUnanswered:
       ++report.failed;
       return;
+    case Seen::kBusy:
+      ++report.busy;
+      return;
+    case Seen::kEnded:
+      return;
   }
+}
+
+/// The rows or the figures of one submission are not what they can be: a person has to look, and the others go on.
+bool is_of_one(const Error& error) {
+  return error.number == errors::kStoreDamaged || error.number == errors::kValueOutOfRange;
 }
 
 }  // namespace
@@ -175,6 +185,23 @@ void count(SweepReport& report, Seen seen) {
 Result<SweepReport> Reconciler::sweep(std::stop_token stop) {
   Ledger& ledger = *submitter_.ledger_;
   SweepReport report;
+  const auto look_at = [&](const std::string& token) -> Result<Seen> {
+    const auto claim = ledger.live().try_claim(token);
+    if (!claim) return Seen::kBusy;
+    TANDEM_TRY_ASSIGN(auto record, ledger.load(token));
+    if (!record || is_final(record->state)) return Seen::kEnded;  // since the scan
+    if (runs_elsewhere_) {
+      TANDEM_TRY_ASSIGN(const bool elsewhere, runs_elsewhere_(record->job, record->fence));
+      if (elsewhere) return Seen::kBusy;
+    }
+    backend::Backend* backend = backends_.find(record->backend);
+    if (backend == nullptr) return Seen::kUnanswered;
+    TANDEM_TRY_ASSIGN(const bool over, ledger.job_is_over(record->job));
+    auto seen = Look(ledger, *backend, std::move(*record), over, stop).take();
+    // A worker of another process may have come back to it meanwhile.
+    if (!seen && seen.error().number == errors::kStaleFence) return Seen::kBusy;
+    return seen;
+  };
   const std::string prefix = open_key("");
   store::Scan scan = store::Scan::prefix(store::Table::kSubmission, prefix);
   while (true) {
@@ -183,32 +210,12 @@ Result<SweepReport> Reconciler::sweep(std::stop_token stop) {
       if (stop.stop_requested()) return fail(errors::kCancelled, "stopped in the middle of a sweep");
       ++report.open;
       const std::string token = row.key.substr(prefix.size());
-      const auto claim = ledger.live().try_claim(token);
-      if (!claim) {
-        ++report.busy;
-        continue;
-      }
-      TANDEM_TRY_ASSIGN(auto record, ledger.load(token));
-      if (!record || is_final(record->state)) continue;  // ended since the scan
-      if (runs_elsewhere_) {
-        TANDEM_TRY_ASSIGN(const bool elsewhere, runs_elsewhere_(record->job, record->fence));
-        report.busy += elsewhere ? 1 : 0;
-        if (elsewhere) continue;
-      }
-      backend::Backend* backend = backends_.find(record->backend);
-      if (backend == nullptr) {
-        ++report.failed;
-        continue;
-      }
-      TANDEM_TRY_ASSIGN(const bool over, ledger.job_is_over(record->job));
-      const auto seen = Look(ledger, *backend, std::move(*record), over, stop).take();
-      if (seen) {
-        count(report, *seen);
-      } else if (seen.error().number == errors::kStaleFence) {
-        ++report.busy;  // a worker of another process came back to it meanwhile
-      } else {
-        return tl::unexpected(seen.error());
-      }
+      const auto seen = look_at(token);
+      if (!seen && !is_of_one(seen.error())) return tl::unexpected(seen.error());
+      count(report, seen.value_or(Seen::kUnanswered));
+      if (!seen)
+        ledger.services().log.write(LogLevel::kError, "reconciler.submission_failed",
+                                    {{"token", token}, {"error", seen.error().to_string()}});
     }
     if (rows.size() < scan.limit) break;
     scan.from = rows.back().key + '\0';

@@ -26,7 +26,8 @@ struct SweepReport {
   std::size_t orphaned = 0;  ///< found too late: billed and recorded
   std::size_t finished = 0;  ///< ended in another final state
   std::size_t waiting = 0;  ///< nothing new: still to be watched
-  std::size_t failed = 0;  ///< the provider could not be asked, or has no backend here; asked again by the next sweep
+  /// The provider could not be asked, or has no backend here, or rows or figures are damaged; looked at again by the next sweep.
+  std::size_t failed = 0;
 };
 
 /// Threads: sweep() is safe to call concurrently with runs and with itself.

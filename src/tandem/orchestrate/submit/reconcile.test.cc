@@ -173,6 +173,30 @@ TEST_F(ReconcileTest, a_submission_of_an_unknown_backend_is_counted_and_kept) {
   EXPECT_EQ(state(), kIntent);
 }
 
+TEST_F(ReconcileTest, what_is_wrong_with_one_submission_holds_up_no_other) {
+  const JobId other{"job_01900000-0000-7000-8000-000000000002"};
+  admit(other, Money{10'000});
+  std::stop_source stop;
+  provider_->plan.during_submit = [&] { stop.request_stop(); };
+  SubmissionRequest second = request();
+  second.job = other;
+  ASSERT_THAT(submitter_.run(second, stop.get_token()), FailsWith(errors::kCancelled));
+  store::Batch batch;
+  batch.put(store::Table::kBudget, "hold/" + other.value, "{}");
+  ASSERT_THAT(store_.commit_and_wait(std::move(batch)), Succeeds());
+  crash_after_wire(OnSubmit::kAccept);
+  const auto report = sweep();
+  ASSERT_THAT(report, Succeeds());
+  EXPECT_EQ(report->failed, 1u);
+  EXPECT_EQ(report->confirmed, 1u);
+  // Nor does a bill that cannot be: what it is of stays open, and the sweep ends.
+  end_job(job_);
+  provider_->plan.bill = budget::kAmountMax + Money{1};
+  EXPECT_EQ(sweep()->failed, 2u);
+  provider_->plan.bill = Money{700};
+  EXPECT_EQ(sweep()->orphaned, 1u);
+}
+
 TEST_F(ReconcileTest, a_crash_in_the_middle_of_a_sweep_is_repaired_by_the_next) {
   crash_after_wire(OnSubmit::kAccept);
   end_job(job_);

@@ -304,6 +304,10 @@ std::vector<job::ApprovalNeed> Rules::needs(const Subject& subject, const PlanFa
     if (rule.cost_above && plan.cost_max > *rule.cost_above)
       reasons.push_back(fmt::format("it may cost {}, above {}", format_usd(plan.cost_max.usd_micros),
                                     format_usd(rule.cost_above->usd_micros)));
+    else if (rule.cost_above && plan.cost_max_emulated > *rule.cost_above)
+      reasons.push_back(fmt::format("it may cost {} of play money, above {}",
+                                    format_usd(plan.cost_max_emulated.usd_micros),
+                                    format_usd(rule.cost_above->usd_micros)));
     if (rule.any_qpu && plan.any_qpu) reasons.emplace_back("it asks quantum hardware");
     if (contains(rule.data_classes, subject.data_class))
       reasons.push_back(fmt::format("its data is {}", subject.data_class));
@@ -316,6 +320,13 @@ std::vector<job::ApprovalNeed> Rules::needs(const Subject& subject, const PlanFa
                    .of = rule.of,
                    .expires_ms = rule.expires_ms});
   }
+  return out;
+}
+
+std::optional<job::Money> Rules::unasked_cost_max(const Subject& subject) const {
+  std::optional<job::Money> out;
+  for (const ApprovalRule& rule : approvals_)
+    if (applies(rule, subject) && rule.cost_above) out = std::min(out.value_or(*rule.cost_above), *rule.cost_above);
   return out;
 }
 

@@ -52,6 +52,7 @@ struct Subject {
 /// What approval rules ask of a plan.
 struct PlanFacts {
   job::Money cost_max;  ///< that it may spend
+  job::Money cost_max_emulated;  ///< the same of play money
   bool any_qpu = false;
 };
 
@@ -112,6 +113,8 @@ class Rules {
   std::string preferred_vendor(const Subject& subject) const;
   /// Whose word a plan needs.
   std::vector<job::ApprovalNeed> needs(const Subject& subject, const PlanFacts& plan) const;
+  /// What a plan may spend that nobody approved, of money and of play money each: the lowest cost_above_usd_micros. Empty: there is none.
+  std::optional<job::Money> unasked_cost_max(const Subject& subject) const;
   /// The rules that apply, canonical; null where there is no file. Part of a plan's policy digest.
   Json applying(const Subject& subject) const;
 

@@ -138,6 +138,11 @@ TEST(Rules, people_are_asked_for_what_the_rule_names_and_told_why) {
                                          .role = "approver",
                                          .of = {"ann", "bob", "cem"},
                                          .expires_ms = 90 * 60 * 1000}));
+  // Play money is held against the same figure, by itself.
+  EXPECT_THAT(read.needs(kPilot, {.cost_max = {1000}, .cost_max_emulated = {1000}}), IsEmpty());
+  const auto play_money = read.needs(kPilot, {.cost_max_emulated = {1001}});
+  ASSERT_THAT(play_money, SizeIs(1));
+  EXPECT_EQ(play_money[0].reason, "it may cost $0.001001 of play money, above $0.001");
   Subject subject = kPilot;
   subject.data_class = "restricted";
   subject.stage = "production";
@@ -147,6 +152,21 @@ TEST(Rules, people_are_asked_for_what_the_rule_names_and_told_why) {
   EXPECT_THAT(names, testing::ElementsAre("money/approver", "hardware/approver", "secrets/operator", "live/approver"));
   subject.tenant = "beta";
   EXPECT_THAT(read.needs(subject, {.cost_max = {5000}, .any_qpu = true}), SizeIs(3));
+}
+
+TEST(Rules, what_may_be_spent_unasked_is_the_lowest_threshold_of_the_rules_that_apply) {
+  const Rules read = rules(
+      "approvals:\n"
+      "- {name: a, when: {cost_above_usd_micros: 5000}}\n"
+      "- {name: b, tenant: acme, when: {cost_above_usd_micros: 2000, any_qpu: true}}\n"
+      "- {name: c, tenant: beta, when: {cost_above_usd_micros: 1}}\n"
+      "- {name: d, when: {any_qpu: true}}\n");
+  EXPECT_EQ(read.unasked_cost_max(kPilot), job::Money{2000});
+  Subject other = kPilot;
+  other.tenant = "gamma";
+  EXPECT_EQ(read.unasked_cost_max(other), job::Money{5000});
+  EXPECT_EQ(rules("approvals:\n- {name: d, when: {any_qpu: true}}\n").unasked_cost_max(kPilot), std::nullopt);
+  EXPECT_EQ(Rules().unasked_cost_max(kPilot), std::nullopt);
 }
 
 TEST(Rules, the_digest_changes_with_the_rules_that_apply_and_with_no_others) {

@@ -93,6 +93,7 @@ Result<Approval> parse_document(const Json& document) {
   TANDEM_TRY_ASSIGN(out.tenant, reader.string("tenant"));
   TANDEM_TRY_ASSIGN(out.project, reader.string("project"));
   TANDEM_TRY_ASSIGN(out.submitted_by, reader.string("submitted_by"));
+  TANDEM_TRY_ASSIGN(out.submitted_before, reader.strings_or_empty("submitted_before"));
   TANDEM_TRY_ASSIGN(const std::string state, reader.string("state"));
   const auto known = find_name<State>(kStates, state);
   if (!known) return fail_at("/state", errors::kStoreDamaged, "{} is no state of an approval", quote(state));
@@ -101,6 +102,8 @@ Result<Approval> parse_document(const Json& document) {
   TANDEM_TRY_ASSIGN(out.subject.plan_digest, reader.string("plan_digest"));
   TANDEM_TRY_ASSIGN(out.subject.policy_digest, reader.string("policy_digest"));
   TANDEM_TRY_ASSIGN(out.subject.cost_max.usd_micros, reader.integer("cost_max_usd_micros", 0, INT64_MAX));
+  TANDEM_TRY_ASSIGN(out.subject.cost_max_emulated.usd_micros,
+                    reader.integer_or("cost_max_emulated_usd_micros", 0, 0, INT64_MAX));
   TANDEM_TRY_ASSIGN(out.needs, job::parse_list_or_empty<ApprovalNeed>(reader, "needs"));
   TANDEM_TRY_ASSIGN(out.requested_at, read_time(reader, "requested_at"));
   TANDEM_TRY_ASSIGN(out.expires_at, read_time(reader, "expires_at"));
@@ -148,9 +151,9 @@ Result<void> Approval::decide(const identity::Principal& who, const Word& word, 
   if (now.micros >= expires_at.micros)
     return fail(errors::kApprovalClosed, "the approval {} was open until {}", id.text(), format_rfc3339(expires_at));
   const std::string actor = who.actor();
-  if (actor == submitted_by)
-    return fail(errors::kSelfApproval, "{} submitted the job and cannot decide on its plan; it needs {}",
-                quote(who.user), needs_words(needs));
+  if (is_submitter(actor))
+    return fail(errors::kSelfApproval, "{} submitted the job{} and cannot decide on its plan; it needs {}",
+                quote(who.user), actor == submitted_by ? "" : " that this one is a retry of", needs_words(needs));
   const bool counted =
       std::any_of(needs.begin(), needs.end(), [&](const ApprovalNeed& need) { return counts(need, actor, who.roles); });
   if (!counted)
@@ -186,10 +189,14 @@ void Approval::close(State how, std::string why) {
   reason = std::move(why);
 }
 
+bool Approval::is_submitter(std::string_view actor) const {
+  return actor == submitted_by || std::ranges::find(submitted_before, actor) != submitted_before.end();
+}
+
 std::size_t Approval::approvers_of(const ApprovalNeed& need) const {
   std::set<std::string_view> people;
   for (const Decision& decision : decisions)
-    if (decision.verdict == Verdict::kApprove && decision.actor != submitted_by &&
+    if (decision.verdict == Verdict::kApprove && !is_submitter(decision.actor) &&
         counts(need, decision.actor, decision.roles))
       people.insert(decision.actor);
   return people.size();
@@ -218,11 +225,13 @@ Json Approval::document() const {
           {"tenant", tenant},
           {"project", project},
           {"submitted_by", submitted_by},
+          {"submitted_before", submitted_before},
           {"state", to_string(state)},
           {"reason", reason},
           {"plan_digest", subject.plan_digest},
           {"policy_digest", subject.policy_digest},
           {"cost_max_usd_micros", subject.cost_max.usd_micros},
+          {"cost_max_emulated_usd_micros", subject.cost_max_emulated.usd_micros},
           {"needs", job::list_document(needs)},
           {"requested_at", format_rfc3339(requested_at)},
           {"expires_at", format_rfc3339(expires_at)},
@@ -243,7 +252,10 @@ Result<Approval> Approval::parse(const store::Row& row) {
 }
 
 Subject subject_of(const job::Plan& plan, const std::string& plan_digest) {
-  return {.plan_digest = plan_digest, .policy_digest = plan.policy_digest, .cost_max = plan.cost_max_needed};
+  return {.plan_digest = plan_digest,
+          .policy_digest = plan.policy_digest,
+          .cost_max = plan.cost_max_needed,
+          .cost_max_emulated = plan.cost_max_needed_emulated};
 }
 
 Approval request(Asked asked, const job::Plan& plan, const std::string& plan_digest, Timestamp now) {
@@ -251,6 +263,7 @@ Approval request(Asked asked, const job::Plan& plan, const std::string& plan_dig
                .tenant = std::move(asked.tenant),
                .project = std::move(asked.project),
                .submitted_by = std::move(asked.submitted_by),
+               .submitted_before = std::move(asked.submitted_before),
                .subject = subject_of(plan, plan_digest),
                .needs = plan.approvals,
                .requested_at = now,

@@ -66,6 +66,7 @@ struct Subject {
   std::string plan_digest;
   std::string policy_digest;
   job::Money cost_max;  ///< that the plan may spend
+  job::Money cost_max_emulated;  ///< the same of play money
   friend bool operator==(const Subject&, const Subject&) = default;
 };
 
@@ -80,6 +81,7 @@ struct Approval {
   std::string tenant;
   std::string project;
   std::string submitted_by;  ///< actor
+  std::vector<std::string> submitted_before;  ///< actors: of the jobs that this one is a retry of
   Subject subject;
   std::vector<job::ApprovalNeed> needs;
   Timestamp requested_at;
@@ -97,6 +99,8 @@ struct Approval {
   /// Ends a request that was not decided, or one whose plan is not to be run any more. kExpired or kVoid.
   void close(State how, std::string why);
 
+  /// Whether the job is his, or the one that it is a retry of was.
+  bool is_submitter(std::string_view actor) const;
   /// Different people who approved this need.
   std::size_t approvers_of(const job::ApprovalNeed& need) const;
   /// Whether exactly this may be done: counted anew from the words themselves, so that nothing else has to be believed.
@@ -115,6 +119,7 @@ struct Asked {
   std::string tenant;
   std::string project;
   std::string submitted_by;
+  std::vector<std::string> submitted_before;
 };
 Approval request(Asked asked, const job::Plan& plan, const std::string& plan_digest, Timestamp now);
 /// What a plan's approval has to be bound to.

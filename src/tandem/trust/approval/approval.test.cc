@@ -131,6 +131,26 @@ TEST(Approval, a_word_has_its_reason_and_a_ticket_system_its_ticket) {
   EXPECT_EQ(one.document()["decisions"][0]["external_ref"], "CHG-7");
 }
 
+TEST(Approval, nobody_decides_on_a_retry_of_a_job_of_his_own) {
+  const job::Plan of = plan();
+  Approval one = request({.id = {kJob, 1},
+                          .tenant = "acme",
+                          .project = "fleet",
+                          .submitted_by = "user:sue",
+                          .submitted_before = {"user:ann", "user:bob"}},
+                         of, of.digest(), kNow);
+  for (const char* name : {"sue", "ann", "bob"})
+    EXPECT_THAT(one.decide(person(name), kYes, kNow), FailsWith(errors::kSelfApproval)) << name;
+  ASSERT_THAT(one.decide(person("cem"), kYes, kNow), Succeeds());
+  EXPECT_TRUE(covers(one, of));
+  const Approval read = Approval::parse({.key = row_key(one.id), .version = 1, .value = one.value()}).value();
+  EXPECT_EQ(read.submitted_before, one.submitted_before);
+  // Nor does a word count that stands in its row all the same.
+  Approval forged = one;
+  forged.decisions[0].actor = "user:ann";
+  EXPECT_FALSE(covers(forged, of));
+}
+
 TEST(Approval, what_is_stored_is_read_back_and_what_is_damaged_is_said) {
   Approval one = asked(plan({need(2, {"ann", "bob"})}));
   ASSERT_THAT(one.decide(person("ann"), kYes, kNow), Succeeds());
@@ -154,7 +174,7 @@ TEST(ApprovalId, its_text_is_read_back_and_no_other_text_is_one) {
 /// Another plan by one member, drawn at random.
 job::Plan mutated(job::Plan out, Xoshiro256& rng) {
   const auto number = static_cast<std::int64_t>(rng.below(1'000'000));
-  switch (rng.below(9)) {
+  switch (rng.below(10)) {
     case 0:
       out.primary += fmt::format("{}", number);
       break;
@@ -177,6 +197,9 @@ job::Plan mutated(job::Plan out, Xoshiro256& rng) {
       out.candidates[0].reason += "x";
       break;
     case 7:
+      out.cost_max_needed_emulated.usd_micros += 1 + number;
+      break;
+    case 8:
       out.approvals[0].approvers += 1;
       break;
     default:
@@ -199,8 +222,9 @@ TEST(Approval, a_thousand_other_plans_are_covered_by_none_of_what_was_approved) 
     EXPECT_FALSE(covers(one, other)) << other.document();
     // And with the digest of the approved one beside another price or other rules.
     EXPECT_EQ(one.covers(subject_of(other, approved.digest()), other.approvals),
-              other.cost_max_needed == approved.cost_max_needed && other.policy_digest == approved.policy_digest &&
-                  other.approvals == approved.approvals);
+              other.cost_max_needed == approved.cost_max_needed &&
+                  other.cost_max_needed_emulated == approved.cost_max_needed_emulated &&
+                  other.policy_digest == approved.policy_digest && other.approvals == approved.approvals);
   }
 }
 

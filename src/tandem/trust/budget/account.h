@@ -59,6 +59,7 @@ struct Scope {
   std::string backend;
   bool emulated = false;  ///< play money and what it bought; never added to the real
   std::string words() const;  ///< "tenant acme, project pilot"
+  bool is_shared() const { return tenant.empty(); }  ///< by tenants, who do not see what the others took
   friend auto operator<=>(const Scope&, const Scope&) = default;
 };
 

@@ -23,6 +23,13 @@ std::string way_out(const Account& account, Unit unit, std::int64_t free) {
   return fmt::format("{}{}or have the limit raised in budget.file", less, wait);
 }
 
+/// What was taken, for whose eyes it is: a scope that names no tenant is shared by all of them, and none is told what the others do.
+std::string taken_words(const Scope& scope, Unit unit, const Entry& entry) {
+  if (scope.is_shared()) return {};
+  return fmt::format(", held {}, settled {}{}", words_of(unit, entry.held), words_of(unit, entry.settled),
+                     entry.overrun > 0 ? fmt::format(", over-run {}", words_of(unit, entry.overrun)) : "");
+}
+
 /// The least amount that is so many per cent of it.
 std::int64_t share_of(std::int64_t figure, std::int64_t per_cent) { return (figure * per_cent + 99) / 100; }
 
@@ -46,16 +53,20 @@ Result<void> Books::grant(const Due& due, std::int64_t amount, bool used) {
   const std::optional<Bound> bound = limits_ != nullptr ? limits_->bound(due.account, due.unit) : std::nullopt;
   // What a provider does not foretell is not nothing: it is granted as long as there is anything left.
   const bool unknown = due.unit == Unit::kQpuMicroseconds && amount == 0;
-  if (bound && bound->hard && entry.taken() + (unknown ? 1 : amount) > *bound->hard) {
+  const std::int64_t needed = unknown ? 1 : amount;
+  // What takes nothing is never too much, also where a bill was beyond the limit.
+  if (bound && bound->hard && needed > 0 && entry.taken() + needed > *bound->hard) {
     const std::int64_t free = std::max<std::int64_t>(0, *bound->hard - entry.taken());
     const Unit unit = due.unit;
-    return fail(errors::kLimitExceeded,
-                "{}: {} are needed and {} are free in the period {} (limit {}, held {}, settled {}{}); {}",
+    return fail(errors::kLimitExceeded, "{}: {} are needed and {} are free in the period {} (limit {}{}); {}",
                 due.account.scope.words(), words_of(unit, amount), words_of(unit, free), due.account.span,
-                words_of(unit, *bound->hard), words_of(unit, entry.held), words_of(unit, entry.settled),
-                entry.overrun > 0 ? fmt::format(", over-run {}", words_of(unit, entry.overrun)) : "",
+                words_of(unit, *bound->hard), taken_words(due.account.scope, unit, entry),
                 way_out(*account, unit, free));
   }
+  if (amount > kSumMaxUnits - std::max(entry.granted, entry.taken()))
+    return fail(errors::kLimitExceeded, "{}: more {} were granted in the period {} than can be counted ({}); {}",
+                due.account.scope.words(), to_string(due.unit), due.account.span, kSumMaxUnits,
+                way_out(*account, due.unit, 0));
   entry.granted += amount;
   (used ? entry.settled : entry.held) += amount;
   touched_[key].insert(due.unit);
@@ -74,6 +85,9 @@ Result<void> Books::post(const std::string& key, Unit unit, const Posting& posti
     return fail_at("budget " + key, errors::kStoreDamaged,
                    "it does not hold the {} that a job or an attempt has there; restore the store from a backup",
                    to_string(unit));
+  if (std::max({entry.granted, entry.overrun, entry.held, entry.settled, entry.released}) > kSumMaxUnits)
+    return fail_at("budget " + key, errors::kValueOutOfRange,
+                   "with this bill, more {} are taken than can be counted ({})", to_string(unit), kSumMaxUnits);
   touched_[key].insert(unit);
   return {};
 }
@@ -86,17 +100,18 @@ void Books::alert(Account& account, Unit unit, std::vector<job::EventData>& out)
   const auto tell = [&](std::string crossed, std::int64_t limit, bool is_crossed) {
     if (!is_crossed || limit == 0 || std::ranges::find(entry.told, crossed) != entry.told.end()) return;
     const Scope& scope = account.id.scope;
+    const auto shown = [&](std::int64_t figure) { return scope.is_shared() ? std::nullopt : std::optional(figure); };
     out.push_back(std::move(job::EventData("budget.alert")
                                 .member("backend", scope.backend)
                                 .member("crossed", crossed)
                                 .member("emulated", scope.emulated)
-                                .member("forecast", expected)
-                                .member("held", entry.held)
+                                .member("forecast", scope.is_shared() ? std::nullopt : expected)
+                                .member("held", shown(entry.held))
                                 .member("limit", limit)
-                                .member("overrun", entry.overrun)
+                                .member("overrun", shown(entry.overrun))
                                 .member("period", to_string(account.id.period))
                                 .member("project", scope.project)
-                                .member("settled", entry.settled)
+                                .member("settled", shown(entry.settled))
                                 .member("span", account.id.span)
                                 .member("tenant", scope.tenant)
                                 .member("unit", to_string(unit))

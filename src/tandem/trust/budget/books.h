@@ -29,9 +29,11 @@ class Books {
  public:
   Books(store::Store& store, const Limits* limits, Timestamp now) : store_(store), limits_(limits), now_(now) {}
 
-  /// Grants what a hard limit allows: held, or used at once. Errors: 4004 limit_exceeded; 3003 store_damaged; those of the store.
+  /// Grants what a hard limit allows: held, or used at once. Errors: 4004 limit_exceeded - also beyond what an account can count;
+  /// 3003 store_damaged; those of the store.
   Result<void> grant(const Due& due, std::int64_t amount, bool used);
-  /// Posts to an account that is there. Errors: 3003 store_damaged - it is not, or would go below nothing; those of the store.
+  /// Posts to an account that is there. Errors: 3003 store_damaged - it is not, or would go below nothing; 1023 value_out_of_range -
+  /// beyond what an account can count; those of the store.
   Result<void> post(const std::string& key, Unit unit, const Posting& posting);
   /// Adds every account that changed to the batch, as long as it is what was read. Returns the alerts: the limits that are crossed now
   /// and were not before in this period.

@@ -359,6 +359,86 @@ TEST_F(BooksTest, several_are_crossed_at_once_and_a_burn_that_leads_beyond_the_l
   EXPECT_THAT(settle("job_1", "c", {200'000}).value(), IsEmpty());
 }
 
+TEST_F(BooksTest, what_takes_nothing_is_granted_also_after_a_bill_beyond_the_limit) {
+  limit("limits: [{backend: qpu.one, period: month, cost: {hard: $0.000100}, shots: {hard: 100}}]");
+  ASSERT_THAT(admit("job_1", {1000}), Succeeds());
+  ASSERT_THAT(reserve("job_1", "a", {100}, "qpu.one", false, {.shots = 100}), Succeeds());
+  ASSERT_THAT(settle("job_1", "a", {100}, job::MeteredUse{.shots = 101}), Succeeds());
+  EXPECT_THAT(reserve("job_1", "b", {0}, "qpu.one"), Succeeds());
+  EXPECT_THAT(reserve("job_1", "c", {0}, "qpu.one", false, {.shots = 1}), FailsWith(errors::kLimitExceeded));
+}
+
+TEST_F(BooksTest, an_account_is_full_before_it_could_not_be_read_any_more) {
+  limit(
+      "limits: [{tenant: acme, period: month, cost: {soft: $1}}, {backend: qpu.one, period: month, shots: {soft: 1}}]");
+  const auto put = [&](const AccountId& id, Unit unit, Entry entry) {
+    Account account{.id = id, .entries = {{unit, std::move(entry)}}};
+    store::Batch batch;
+    batch.put(store::Table::kBudget, id.key(), account.value());
+    ASSERT_THAT(store_.commit_and_wait(std::move(batch)), Succeeds());
+  };
+  const std::int64_t nearly = kSumMaxUnits - 600;
+  put(month_of("acme"), Unit::kUsdMicros, {.granted = nearly, .released = nearly});
+  ASSERT_THAT(admit("job_1", {600}), Succeeds());
+  const auto refused = admit("job_2", {1});
+  ASSERT_THAT(refused, FailsWith(errors::kLimitExceeded));
+  EXPECT_THAT(refused.error().message, HasSubstr("than can be counted"));
+  EXPECT_THAT(refused.error().message, HasSubstr("wait until 2026-12-01"));
+  ASSERT_THAT(release("job_1"), Succeeds()) << "what was granted goes its way";
+  EXPECT_EQ(entry(month_of("acme")).granted, kSumMaxUnits);
+  EXPECT_THAT(admit("job_2", {0}), Succeeds());
+  // A figure that is too much for the account is an error of that bill, and the account stays what it was.
+  const AccountId backend{.scope = {.backend = "qpu.one"}, .period = Period::kMonth, .span = "2026-11"};
+  put(backend, Unit::kShots, {.granted = 0, .settled = kSumMaxUnits, .overrun = kSumMaxUnits});
+  limits_ = Limits();
+  ASSERT_THAT(admit("job_3", {600}), Succeeds());
+  limit("limits: [{backend: qpu.one, period: month, shots: {soft: 1}}]");
+  ASSERT_THAT(reserve("job_3", "a", {1}), Succeeds());
+  EXPECT_THAT(settle("job_3", "a", {1}, job::MeteredUse{.shots = 1}), FailsWith(errors::kValueOutOfRange));
+  EXPECT_EQ(entry(backend, Unit::kShots).settled, kSumMaxUnits);
+  EXPECT_THAT(settle("job_3", "a", {1}, job::MeteredUse{}), Succeeds());
+}
+
+TEST_F(BooksTest, what_others_took_of_a_limit_that_tenants_share_is_told_to_none) {
+  limit(
+      "limits: [{backend: qpu.one, period: month, shots: {hard: 1000}}, {tenant: acme, period: month, cost: {hard: "
+      "$1}}]");
+  ASSERT_THAT(admit("job_1", {600'000}), Succeeds());
+  ASSERT_THAT(admit("job_2", {1000}, {.tenant = "beta"}), Succeeds());
+  ASSERT_THAT(reserve("job_1", "a", {10}, "qpu.one", false, {.shots = 300}), Succeeds());
+  ASSERT_THAT(settle("job_1", "a", {10}), Succeeds());
+  ASSERT_THAT(reserve("job_1", "b", {10}, "qpu.one", false, {.shots = 123}), Succeeds());
+  const auto shared = reserve("job_2", "c", {10}, "qpu.one", false, {.shots = 578});
+  ASSERT_THAT(shared, FailsWith(errors::kLimitExceeded));
+  EXPECT_THAT(shared.error().message, HasSubstr("578 shots are needed and 577 shots are free"));
+  EXPECT_THAT(shared.error().message, HasSubstr("(limit 1000 shots)"));
+  EXPECT_THAT(shared.error().message, testing::Not(HasSubstr("settled")));
+  EXPECT_THAT(admit("job_3", {600'000}).error().message, HasSubstr("(limit $1.00, held $0.59999, settled $0.00001)"));
+  store::Batch batch;
+  const auto alerts = budget().reserve(batch, {.job = JobId("job_2"),
+                                               .token = "d",
+                                               .fence = 1,
+                                               .amount = {10},
+                                               .use = {.shots = 577},
+                                               .backend = "qpu.one",
+                                               .now = now_});
+  ASSERT_THAT(alerts, Succeeds());
+  ASSERT_FALSE(alerts->empty());
+  for (job::EventData alert : *alerts) {
+    const Json data = Json::parse(alert.finish().text());
+    for (const char* figure : {"held", "settled", "overrun", "forecast"}) EXPECT_TRUE(data[figure].is_null()) << data;
+    EXPECT_EQ(data["limit"], 1000);
+  }
+  // Where it stands is told with the limit and what is free, to whom the rest is not shown.
+  const auto standing = standings(store_, limits_, "beta", now_).value().at(0);
+  const Json told = standing.document(false);
+  for (const char* figure : {"held", "settled", "released", "overrun", "forecast"})
+    EXPECT_TRUE(told[figure].is_null()) << told;
+  EXPECT_EQ(told["hard"], 1000);
+  EXPECT_EQ(told["free"], 577);
+  EXPECT_EQ(standing.document(true)["settled"], 300);
+}
+
 TEST_F(BooksTest, an_account_that_lost_what_a_job_has_there_is_damage) {
   limit("limits: [{tenant: acme, period: month, cost: {hard: $1}}]");
   ASSERT_THAT(admit("job_1", {600'000}), Succeeds());

@@ -48,6 +48,13 @@ Result<std::optional<Reservation>> load_reservation(store::Store& store, const J
   return std::optional<Reservation>(std::move(reservation));
 }
 
+/// Every verb writes the hold. The rows of a verb are read one after the other: where somebody's commit came between, books that balance
+/// seem not to. So damage is believed only of a job whose hold stood still.
+Result<bool> has_moved(store::Store& store, const Hold& hold) {
+  TANDEM_TRY_ASSIGN(const auto row, store.get(Table::kBudget, hold_key(hold.job)));
+  return !row || row->version != hold.version;
+}
+
 Result<Money> read_money(const ObjectReader& reader, std::string_view key) {
   TANDEM_TRY_ASSIGN(const std::int64_t micros, reader.integer(key, 0, kSumMaxUnits));
   return Money{micros};
@@ -216,16 +223,28 @@ Hold new_hold(const JobId& job, const Payer& payer, Money limit, std::string_vie
   return {.job = job, .payer = payer, .owner = std::string(owner), .money = full, .play_money = full, .accounts = {}};
 }
 
-/// Errors: 1023 value_out_of_range.
-Result<void> check_figures(const Settlement& settlement) {
+/// Of a provider, for its price or its bill. Errors: 1023 value_out_of_range.
+Result<void> check_figures(std::string_view token, Money money, const job::MeteredUse& use) {
   const auto believed = [](std::int64_t figure) { return figure >= 0 && figure <= kAmountMaxUnits; };
-  if (!believed(settlement.billed.usd_micros))
-    return fail(errors::kValueOutOfRange, "the provider bills {} for attempt {}; expected $0 to {}",
-                usd(settlement.billed), settlement.token, usd(kAmountMax));
-  if (settlement.use && (!believed(settlement.use->shots) || !believed(settlement.use->qpu_us)))
+  if (!believed(money.usd_micros))
+    return fail(errors::kValueOutOfRange, "the provider wants {} for attempt {}; expected $0 to {}", usd(money), token,
+                usd(kAmountMax));
+  if (!believed(use.shots) || !believed(use.qpu_us))
     return fail(errors::kValueOutOfRange, "the provider counts {} shots and {} us for attempt {}; expected 0 to {}",
-                settlement.use->shots, settlement.use->qpu_us, settlement.token, kAmountMaxUnits);
+                use.shots, use.qpu_us, token, kAmountMaxUnits);
   return {};
+}
+
+/// A release before there was play money reserved for every backend from the real purse. What such an attempt holds goes to the purse
+/// that its bill is paid from, as far as there is something left in it. Returns how much is reserved there.
+Money move_to_play_money(Hold& hold, Money reserved) {
+  const auto rest = [&](Purse& purse) -> Money& { return hold.closed ? purse.released : purse.free; };
+  const Money moved = std::min(reserved, rest(hold.play_money));
+  hold.money.reserved = hold.money.reserved - reserved;
+  rest(hold.money) = rest(hold.money) + reserved;
+  rest(hold.play_money) = rest(hold.play_money) - moved;
+  hold.play_money.reserved = hold.play_money.reserved + moved;
+  return moved;
 }
 
 }  // namespace
@@ -329,7 +348,7 @@ Result<Alerts> Budget::admit(store::Batch& batch, const AdmissionRequest& reques
 }
 
 Result<Alerts> Budget::reserve(store::Batch& batch, const ReserveRequest& request) const {
-  TANDEM_ASSERT(request.amount.usd_micros >= 0 && request.use.shots >= 0 && request.use.qpu_us >= 0);
+  TANDEM_TRY(check_figures(request.token, request.amount, request.use));
   TANDEM_TRY_ASSIGN(Hold hold, load(request.job));
   TANDEM_TRY_ASSIGN(const auto existing, load_reservation(store_, request.job, request.token));
   if (request.fence < hold.fence) {
@@ -351,8 +370,8 @@ Result<Alerts> Budget::reserve(store::Batch& batch, const ReserveRequest& reques
                 figures(purse), usd(purse.overrun));
   }
   if (request.spend_max && purse.settled + purse.reserved + request.amount > *request.spend_max) {
-    return fail(errors::kPriceNotApproved, "{} are needed, and the approved plan spends {} at most ({})",
-                usd(request.amount), usd(*request.spend_max), figures(purse));
+    return fail(errors::kPriceNotApproved, "{} are needed, and no more than {} are approved ({})", usd(request.amount),
+                usd(*request.spend_max), figures(purse));
   }
   if (request.amount > purse.free) {
     return fail(errors::kBudgetExceeded, "{} are needed and {} are free ({}); raise cost_max or ask for fewer shots",
@@ -381,8 +400,17 @@ Result<Alerts> Budget::reserve(store::Batch& batch, const ReserveRequest& reques
 }
 
 Result<Alerts> Budget::settle(store::Batch& batch, const Settlement& settlement) const {
-  TANDEM_TRY(check_figures(settlement));
-  TANDEM_TRY_ASSIGN(Hold hold, load(settlement.job));
+  TANDEM_TRY(check_figures(settlement.token, settlement.billed, settlement.use.value_or(job::MeteredUse{})));
+  while (true) {
+    TANDEM_TRY_ASSIGN(const Hold hold, load(settlement.job));
+    Result<Alerts> out = settle_from(hold, batch, settlement);
+    if (out || out.error().number != errors::kStoreDamaged) return out;
+    TANDEM_TRY_ASSIGN(const bool moved, has_moved(store_, hold));
+    if (!moved) return out;
+  }
+}
+
+Result<Alerts> Budget::settle_from(Hold hold, store::Batch& batch, const Settlement& settlement) const {
   TANDEM_TRY_ASSIGN(auto reservation, load_reservation(store_, settlement.job, settlement.token));
   if (!reservation) {
     return fail(errors::kHoldUnknown, "attempt {} of job '{}' has nothing reserved", settlement.token,
@@ -394,7 +422,13 @@ Result<Alerts> Budget::settle(store::Batch& batch, const Settlement& settlement)
   }
   const job::MeteredUse use = settlement.use.value_or(settlement.accepted ? reservation->use : job::MeteredUse{});
   const Hold before = hold;
-  if (!pay(hold.purse(reservation->emulated), reservation->amount, settlement.billed, hold.closed)) hold.stopped = true;
+  Money reserved = reservation->amount;
+  if (reservation->backend.empty()) {
+    reservation->backend = settlement.backend;
+    reservation->emulated = settlement.emulated;
+    if (settlement.emulated) reserved = move_to_play_money(hold, reserved);
+  }
+  if (!pay(hold.purse(reservation->emulated), reserved, settlement.billed, hold.closed)) hold.stopped = true;
   reservation->state = ReservationState::kSettled;
   reservation->billed = settlement.billed;
   Books books(store_, limits_, settlement.now);
@@ -423,10 +457,19 @@ Result<Alerts> Budget::settle(store::Batch& batch, const Settlement& settlement)
 }
 
 Result<void> Budget::release(store::Batch& batch, const JobId& job) const {
-  TANDEM_TRY_ASSIGN(const auto row, store_.get(Table::kBudget, hold_key(job)));
-  if (!row) return {};
-  TANDEM_TRY_ASSIGN(Hold hold, Hold::parse(*row));
-  if (hold.closed) return {};
+  while (true) {
+    TANDEM_TRY_ASSIGN(const auto row, store_.get(Table::kBudget, hold_key(job)));
+    if (!row) return {};
+    TANDEM_TRY_ASSIGN(const Hold hold, Hold::parse(*row));
+    if (hold.closed) return {};
+    Result<void> out = release_from(hold, batch);
+    if (out || out.error().number != errors::kStoreDamaged) return out;
+    TANDEM_TRY_ASSIGN(const bool moved, has_moved(store_, hold));
+    if (!moved) return out;
+  }
+}
+
+Result<void> Budget::release_from(Hold hold, store::Batch& batch) const {
   const Hold before = hold;
   close_purse(hold.money);
   close_purse(hold.play_money);

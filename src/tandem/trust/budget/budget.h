@@ -118,6 +118,9 @@ struct Settlement {
   std::string token;
   job::Money billed;  ///< the provider's figure; 0 voids the reservation
   std::optional<job::MeteredUse> use = std::nullopt;  ///< the provider's figure; empty: it names none
+  std::string backend =
+      "";  ///< of the attempt; counts where its reservation names none: releases before accounts wrote such
+  bool emulated = false;  ///< as `backend`
   bool accepted =
       true;  ///< by the provider: it counts as a submission, and without figures as used as it was asked for
   Timestamp begin = {};  ///< of the charge: when it went out
@@ -153,7 +156,8 @@ class Budget {
   Result<Alerts> admit(store::Batch& batch, const AdmissionRequest& request) const;
 
   /// Takes the amount from the free money of the job, and what else the attempt asks for from the accounts of its payer and its backend.
-  /// Errors: 4109 price_not_approved - above spend_max with what is reserved and settled;
+  /// Errors: 1023 - a figure below 0 or above kAmountMax;
+  ///         4109 price_not_approved - above spend_max with what is reserved and settled;
   ///         4001 budget_exceeded - with limit, reserved, settled and free, or because the hold is closed or stopped;
   ///         4004 limit_exceeded; 5005 stale_fence - a later worker has reserved for this job; 4003 - the token has a reservation already.
   Result<Alerts> reserve(store::Batch& batch, const ReserveRequest& request) const;
@@ -174,6 +178,9 @@ class Budget {
   Result<void> release(store::Batch& batch, const JobId& job) const;
 
  private:
+  Result<Alerts> settle_from(Hold hold, store::Batch& batch, const Settlement& settlement) const;
+  Result<void> release_from(Hold hold, store::Batch& batch) const;
+
   store::Store& store_;
   const Limits* limits_;
 };

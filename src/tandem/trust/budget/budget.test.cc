@@ -10,7 +10,9 @@
 #include "tandem/base/testing/fake_clock.h"
 #include "tandem/base/testing/manual_executor.h"
 #include "tandem/base/testing/matchers.h"
+#include "tandem/base/text.h"
 #include "tandem/store/memory/memory_store.h"
+#include "tandem/trust/budget/usage.h"
 
 namespace tandem::budget {
 namespace {
@@ -105,7 +107,7 @@ TEST_F(BudgetTest, no_more_is_reserved_than_people_approved_with_what_was_spent_
   EXPECT_THAT(within({50}, {600}), Succeeds());
   const auto beyond = within({51}, {600});
   ASSERT_THAT(beyond, FailsWith(errors::kPriceNotApproved));
-  EXPECT_THAT(beyond.error().message, HasSubstr("$0.000051 are needed, and the approved plan spends $0.0006 at most"));
+  EXPECT_THAT(beyond.error().message, HasSubstr("$0.000051 are needed, and no more than $0.0006 are approved"));
   EXPECT_THAT(within({9'451}, {20'000}), FailsWith(errors::kBudgetExceeded));
 }
 
@@ -226,6 +228,62 @@ TEST_F(BudgetTest, a_hold_that_was_touched_is_not_released_unread) {
   release_untouched(unread, job_, {.tenant = "tenant"}, {1000});
   EXPECT_THAT(commit(std::move(unread)), FailsWith(errors::kPreconditionFailed));
   EXPECT_EQ(budget_.load(job_).value(), before);
+}
+
+TEST_F(BudgetTest, an_attempt_of_a_release_before_play_money_is_settled_in_the_money_of_its_backend) {
+  const auto open_from_then = [&](Money limit, Money reserved, const char* token) {
+    store::Batch batch;
+    batch.put(store::Table::kBudget, "hold/job_1",
+              fmt::format(R"({{"job_id":"job_1","tenant":"tenant","limit_usd_micros":{},"free_usd_micros":{},)"
+                          R"("reserved_usd_micros":{},"settled_usd_micros":0,"released_usd_micros":0,)"
+                          R"("overrun_usd_micros":0,"stopped":false,"closed":false,"fence":1}})",
+                          limit.usd_micros, (limit - reserved).usd_micros, reserved.usd_micros));
+    batch.put(store::Table::kBudget, fmt::format("reservation/job_1/{}", token),
+              fmt::format(R"({{"token":"{}","amount_usd_micros":{},"billed_usd_micros":0,"settled":false}})", token,
+                          reserved.usd_micros));
+    ASSERT_THAT(commit(std::move(batch)), Succeeds());
+  };
+  const auto settle_on = [&](const char* backend, bool emulated, const char* token) -> Result<void> {
+    store::Batch batch;
+    TANDEM_TRY(budget_.settle(
+        batch, {.job = job_, .token = token, .billed = {450}, .backend = backend, .emulated = emulated, .now = {1}}));
+    return commit(std::move(batch));
+  };
+  const auto charge_of = [&](const char* token) {
+    return Charge::parse(
+               *store_.get(store::Table::kBudget, fmt::format("usage/tenant/000000000000000001/{}", token)).value())
+        .value();
+  };
+  open_from_then({1000}, {600}, "a");
+  ASSERT_THAT(settle_on("lab.device", true, "a"), Succeeds());
+  EXPECT_EQ(accounts(), (Seen{.money = {.limit = {1000}, .free = {1000}}}));
+  EXPECT_EQ(budget_.load(job_)->play_money, (Purse{.limit = {1000}, .free = {550}, .settled = {450}}));
+  EXPECT_EQ(charge_of("a").backend, "lab.device");
+  EXPECT_TRUE(charge_of("a").emulated);
+
+  open_from_then({1000}, {600}, "b");
+  ASSERT_THAT(release(), Succeeds());  // the bill comes when the job is over
+  ASSERT_THAT(settle_on("lab.device", true, "b"), Succeeds());
+  EXPECT_EQ(accounts(), (Seen{.money = {.limit = {1000}, .released = {1000}}, .closed = true}));
+  EXPECT_EQ(budget_.load(job_)->play_money, (Purse{.limit = {1000}, .settled = {450}, .released = {550}}));
+
+  open_from_then({1000}, {600}, "c");
+  ASSERT_THAT(settle_on("qpu.one", false, "c"), Succeeds());
+  EXPECT_EQ(accounts(), (Seen{.money = {.limit = {1000}, .free = {550}, .settled = {450}}}));
+  EXPECT_EQ(charge_of("c").backend, "qpu.one");
+  EXPECT_FALSE(charge_of("c").emulated);
+}
+
+TEST_F(BudgetTest, a_price_or_a_use_that_cannot_be_is_an_error_of_the_attempt) {
+  admit({1000});
+  const auto wanted = [&](Money amount, job::MeteredUse use) {
+    store::Batch batch;
+    return budget_.reserve(batch, {.job = job_, .token = "a", .fence = 1, .amount = amount, .use = use});
+  };
+  EXPECT_THAT(wanted({-1}, {}), FailsWith(errors::kValueOutOfRange));
+  EXPECT_THAT(wanted({1}, {.shots = -1}), FailsWith(errors::kValueOutOfRange));
+  EXPECT_THAT(wanted({1}, {.qpu_us = -1}), FailsWith(errors::kValueOutOfRange));
+  EXPECT_THAT(wanted({1}, {.shots = kAmountMaxUnits + 1}), FailsWith(errors::kValueOutOfRange));
 }
 
 TEST_F(BudgetTest, books_that_do_not_balance_are_damage) {

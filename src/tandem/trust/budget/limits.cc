@@ -175,7 +175,26 @@ Result<Limits> Limits::parse(std::string_view text, std::string_view name) {
   }
   Limits out;
   out.lines_ = *std::move(lines);
+  for (std::size_t i = 0; i < out.lines_.size(); ++i)
+    out.lines_[i].place = located.place_of(fmt::format("/limits/{}", i));
   return out;
+}
+
+Result<void> Limits::check_backend(std::string_view backend, bool is_emulated, bool counts_qpu_time) const {
+  for (const Line& line : lines_) {
+    if (line.scope.backend != backend) continue;
+    std::string_view why;
+    if (is_emulated && !line.scope.emulated)
+      why = "this backend is emulated, and what it bills is play money; write emulated: true to limit that";
+    else if (!is_emulated && line.scope.emulated)
+      why = "this backend bills real money; leave emulated: true out to limit that";
+    else if (!counts_qpu_time && line.bounds.contains(Unit::kQpuMicroseconds))
+      why = "the bills of this backend do not say how long the device worked; limit its cost, shots or jobs";
+    if (!why.empty())
+      return fail_at(line.place, errors::kBadSetting, "the limit of {} would never be reached: {}", line.scope.words(),
+                     why);
+  }
+  return {};
 }
 
 std::vector<Due> Limits::of_admission(const Payer& payer, Timestamp now) const {

@@ -35,6 +35,7 @@ struct Line {
   Scope scope;
   Period period = Period::kTotal;
   std::map<Unit, Bound> bounds;
+  std::string place = "";  ///< "name:line:column"
   friend bool operator==(const Line&, const Line&) = default;
 };
 
@@ -56,6 +57,10 @@ class Limits {
   /// YAML or JSON. Errors have the place "name:line:column": 1061 bad_setting - a scope or unit that cannot be, a second line of one
   /// scope and period, more than kLinesMax; those of parse_json_or_yaml and of ObjectReader.
   static Result<Limits> parse(std::string_view text, std::string_view name);
+
+  /// Of a backend that there is. Errors: 1061 bad_setting, with the place of the entry - a limit of it could never be reached: its bills
+  /// are the other kind of money, or do not tell the time of the device.
+  Result<void> check_backend(std::string_view backend, bool is_emulated, bool counts_qpu_time) const;
 
   bool empty() const { return lines_.empty(); }
   const std::vector<Line>& lines() const { return lines_; }

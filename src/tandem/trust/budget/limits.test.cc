@@ -47,7 +47,8 @@ TEST(Limits, a_file_says_who_may_take_how_much_of_what) {
   EXPECT_EQ(limits->lines()[0], (Line{.scope = {.tenant = "acme"},
                                       .period = Period::kMonth,
                                       .bounds = {{Unit::kUsdMicros, {.hard = 500'000'000, .soft = 400'000'000}},
-                                                 {Unit::kJobs, {.hard = 1000, .soft = std::nullopt}}}}));
+                                                 {Unit::kJobs, {.hard = 1000, .soft = std::nullopt}}},
+                                      .place = "budget.yaml:2:5"}));
   EXPECT_EQ(limits->lines()[2].bounds.at(Unit::kQpuMicroseconds).hard, 1'500'000);
   EXPECT_TRUE(limits->lines()[3].scope.emulated);
 }
@@ -114,6 +115,21 @@ TEST(Limits, what_cannot_be_is_refused_with_its_line_and_column) {
     EXPECT_THAT(parsed.error().place, HasSubstr(one.place)) << one.text << parsed.error().to_string();
     EXPECT_THAT(parsed.error().message, HasSubstr(one.what)) << one.text;
   }
+}
+
+TEST(Limits, what_a_backend_never_reaches_is_refused_with_its_line_and_column) {
+  const Limits limits = Limits::parse(kFile, "budget.yaml").value();
+  EXPECT_THAT(limits.check_backend("qpu.one", false, true), Succeeds());
+  EXPECT_THAT(limits.check_backend("lab.device", true, false), Succeeds());
+  EXPECT_THAT(limits.check_backend("of.no.entry", true, false), Succeeds());
+  const auto refused = [&](const Result<void>& checked, const char* place, const char* why) {
+    ASSERT_THAT(checked, FailsWith(errors::kBadSetting));
+    EXPECT_EQ(checked.error().place, place);
+    EXPECT_THAT(checked.error().message, HasSubstr(why));
+  };
+  refused(limits.check_backend("qpu.one", false, false), "budget.yaml:11:5", "do not say how long the device worked");
+  refused(limits.check_backend("qpu.one", true, true), "budget.yaml:11:5", "write emulated: true");
+  refused(limits.check_backend("lab.device", false, true), "budget.yaml:15:5", "bills real money");
 }
 
 }  // namespace

@@ -170,22 +170,23 @@ Result<ChargePage> charges(store::Store& store, const UsageQuery& query, std::si
   return out;
 }
 
-Json Standing::document() const {
+Json Standing::document(bool shows_taken) const {
   const auto figure = [](const std::optional<std::int64_t>& value) { return value ? Json(*value) : Json(); };
   const Scope& scope = account.scope;
+  const auto taken = [&](std::int64_t value) { return shows_taken ? Json(value) : Json(); };
   const auto span = find_span(account.period, account.span);
   return {{"backend", scope.backend},
           {"emulated", scope.emulated},
           {"ends_at", span && span->end ? Json(format_rfc3339(*span->end)) : Json()},
-          {"forecast", forecast ? Json(*forecast) : Json()},
+          {"forecast", forecast && shows_taken ? Json(*forecast) : Json()},
           {"free", bound.hard ? Json(std::max<std::int64_t>(0, *bound.hard - entry.taken())) : Json()},
           {"hard", figure(bound.hard)},
-          {"held", entry.held},
-          {"overrun", entry.overrun},
+          {"held", taken(entry.held)},
+          {"overrun", taken(entry.overrun)},
           {"period", to_string(account.period)},
           {"project", scope.project},
-          {"released", entry.released},
-          {"settled", entry.settled},
+          {"released", taken(entry.released)},
+          {"settled", taken(entry.settled)},
           {"soft", figure(bound.soft)},
           {"span", account.span},
           {"tenant", scope.tenant},

@@ -82,7 +82,9 @@ struct Standing {
   Bound bound;
   Entry entry;
   std::optional<double> forecast;  ///< of `settled` at the end of the period
-  Json document() const;  ///< contract/schemas/budgets.schema.json, an entry
+  /// contract/schemas/budget.schema.json. What was taken may be left out: of a limit that tenants share, none is told what the others
+  /// do.
+  Json document(bool shows_taken) const;
   friend bool operator==(const Standing&, const Standing&) = default;
 };
 /// Every limit that concerns a tenant, also where nothing was taken; of "*" those that took something. Errors: 3003; those of reads.

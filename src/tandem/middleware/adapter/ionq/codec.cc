@@ -259,7 +259,7 @@ class IonqCodec final : public remote::Codec {
         return fail(errors::kResultNotReady, "job {} is '{}'", work.handle, status.detail);
       }
       TANDEM_TRY_ASSIGN(const Place place, place_of_result(reader));
-      return backend::RawResult{.media_type = std::string(place.media_type)};
+      return backend::RawResult{.media_type = std::string(place.media_type), .used = status.used};
     });
   }
   bool is_foreign_result(const Bytes& /*body*/, const WorkRef& /*work*/) const override {
@@ -323,6 +323,10 @@ class IonqCodec final : public remote::Codec {
     }
     out.state = known->second;
     if (std::string failure = failure_text(reader); !failure.empty()) out.detail = std::move(failure);
+    const bool ended = out.state != WorkState::kQueued && out.state != WorkState::kRunning;
+    if (ended && manifest_.info.counts_qpu_time) {
+      TANDEM_TRY_ASSIGN(out.used, read_used(reader));
+    }
     if (out.state == WorkState::kQueued && reader.has("predicted_wait_time_ms")) {
       TANDEM_TRY_ASSIGN(const double wait, reader.number("predicted_wait_time_ms"));
       out.detail = fmt::format("{}; a wait of {:.0f} ms is predicted", status, wait);

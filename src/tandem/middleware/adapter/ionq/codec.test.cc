@@ -2,11 +2,18 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tandem/base/testing/fake_clock.h"
 #include "tandem/base/testing/matchers.h"
+#include "tandem/base/testing/memory_credentials.h"
+#include "tandem/base/testing/recording_log.h"
+#include "tandem/base/testing/scripted_http.h"
+#include "tandem/base/testing/seeded_rng.h"
+#include "tandem/base/testing/skipping_executor.h"
 #include "tandem/base/text.h"
 #include "tandem/compute/statevector/run.h"
 #include "tandem/middleware/adapter/ionq/ionq.h"
 #include "tandem/middleware/adapter/ionq/wire_result.h"
+#include "tandem/middleware/remote/remote_backend.h"
 
 namespace tandem::ionq {
 namespace {
@@ -284,6 +291,53 @@ TEST_F(IonqCodecTest, every_status_word_has_its_meaning_and_an_unknown_one_is_no
             "TooManyShots: too many");
   EXPECT_EQ(qpu_->decode_poll(job_body("failed", R"(,"failure":{"error":"as it was"})"), kWork)->detail,
             "failed: as it was");
+}
+
+TEST_F(IonqCodecTest, a_machine_that_has_ended_counts_shots_and_time_and_the_simulator_neither) {
+  using job::MeteredUse;
+  const auto used = [](const remote::Codec& codec, const char* status, const std::string& more) {
+    const auto polled = codec.decode_poll(job_body(status, more), kWork);
+    EXPECT_THAT(polled, Succeeds());
+    return polled ? polled->used : std::nullopt;
+  };
+  const std::string both =
+      R"(,"shots":100,"execution_duration_ms":7,"stats":{"billed_quantum_compute_time_us":1234.5})";
+  const MeteredUse billed{.shots = 100, .qpu_us = 1235};
+  EXPECT_EQ(used(*qpu_, "completed", both), billed);
+  EXPECT_EQ(used(*qpu_, "failed", both), billed);
+  EXPECT_EQ(used(*qpu_, "started", both), std::nullopt) << "it still counts";
+  EXPECT_EQ(used(*qpu_, "completed", R"(,"shots":100,"execution_duration_ms":7,"stats":{"qubits":2})"),
+            (MeteredUse{.shots = 100, .qpu_us = 7000}));
+  EXPECT_EQ(used(*qpu_, "completed", R"(,"shots":100,"execution_duration_ms":null)"), std::nullopt);
+  EXPECT_EQ(used(*qpu_, "completed", R"(,"execution_duration_ms":7)"), std::nullopt);
+  EXPECT_EQ(used(*simulator_, "completed", both), std::nullopt);
+  for (const char* bad : {R"("execution_duration_ms":-1)", R"("execution_duration_ms":1e300)"})
+    EXPECT_THAT(qpu_->decode_poll(job_body("completed", fmt::format(R"(,"shots":1,{})", bad)), kWork),
+                FailsWith(errors::kBackendGarbage));
+  const auto receipt = qpu_->decode_receipt(job_body("completed", both + results("histogram")), kWork);
+  ASSERT_THAT(receipt, Succeeds());
+  EXPECT_EQ(receipt->used, billed);
+  EXPECT_TRUE(qpu_->manifest().info.counts_qpu_time);
+  EXPECT_FALSE(simulator_->manifest().info.counts_qpu_time);
+}
+
+TEST_F(IonqCodecTest, whatever_the_price_tells_a_quote_has_the_shots_that_are_asked_for) {
+  FakeClock clock;
+  ScriptedHttp http;
+  MemoryCredentials credentials;
+  SkippingExecutor executor{clock};
+  SeededRng rng{1};
+  RecordingLog log;
+  const auto backend = remote::make_remote_backend(
+      make_codec({.backend = "simulator"}).value(),
+      {.http = http, .credentials = credentials, .clock = clock, .executor = executor, .rng = rng, .log = log},
+      {.base_url = "http://127.0.0.1:9641/v0.4"});
+  http.then(answer(200, R"({"backend":"simulator","status":"available","qubits":29,"average_queue_time":0,)"
+                        R"("last_updated":"2025-06-16T00:00:00Z","degraded":false})"));
+  const auto quote = backend->quote(ProgramWork{.pubs = {x_on_qubit_0_of_three(123)}}, {});
+  ASSERT_THAT(quote, Succeeds());
+  EXPECT_EQ(quote->cost, Money{});
+  EXPECT_EQ(quote->use, (job::MeteredUse{.shots = 123}));
 }
 
 TEST_F(IonqCodecTest, a_job_without_our_token_is_not_ours) {

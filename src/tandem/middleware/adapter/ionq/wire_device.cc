@@ -9,6 +9,7 @@ namespace {
 
 constexpr double kAmountMax = 1e9;  // dollars; a bill beyond a billion is no bill
 constexpr double kMicros = 1e6;
+constexpr std::int64_t kCountMax = 1'000'000'000'000'000;  // shots, or microseconds: thirty years
 
 Result<job::Money> read_usd(const ObjectReader& reader, std::string_view amount_key, std::string_view unit_key) {
   TANDEM_TRY_ASSIGN(const std::string unit, reader.string(unit_key));
@@ -111,6 +112,25 @@ Result<backend::Quote> read_estimate(const ObjectReader& reader, const std::stri
       "and shot",
       backend, at, quote(organization), minimum, one_qubit, two_qubits);
   return out;
+}
+
+Result<std::optional<job::MeteredUse>> read_used(const ObjectReader& reader) {
+  std::optional<double> micros;
+  if (reader.has("stats")) {
+    TANDEM_TRY_ASSIGN(const ObjectReader stats, reader.object("stats"));
+    if (stats.has("billed_quantum_compute_time_us")) {
+      TANDEM_TRY_ASSIGN(micros, stats.number("billed_quantum_compute_time_us"));
+    }
+  }
+  if (!micros && reader.has("execution_duration_ms")) {
+    TANDEM_TRY_ASSIGN(const double millis, reader.number("execution_duration_ms"));
+    micros = millis * 1000;
+  }
+  if (!micros || !reader.has("shots")) return std::optional<job::MeteredUse>();
+  if (!(*micros >= 0 && *micros <= static_cast<double>(kCountMax)))
+    return fail_at(reader.at(""), errors::kValueOutOfRange, "{} us are no time of a job", *micros);
+  TANDEM_TRY_ASSIGN(const std::int64_t shots, reader.integer("shots", 0, kCountMax));
+  return job::MeteredUse{.shots = shots, .qpu_us = static_cast<std::int64_t>(std::ceil(*micros))};
 }
 
 Result<std::optional<job::Money>> read_bill(const ObjectReader& reader) {

@@ -22,6 +22,10 @@ Result<std::optional<device::Calibration>> read_calibration(const ObjectReader& 
 /// Errors: those of ObjectReader; 1023 - another unit than US dollars, or an amount that is none.
 Result<backend::Quote> read_estimate(const ObjectReader& reader, const std::string& backend);
 
+/// What a machine counts of a job that has ended: its time where the vendor bills that, else that of the execution. Empty as long as
+/// it does not say both shots and a time. Errors: as read_estimate().
+Result<std::optional<job::MeteredUse>> read_used(const ObjectReader& reader);
+
 /// What a job cost; empty as long as only an estimate is there. Errors: as read_estimate().
 Result<std::optional<job::Money>> read_bill(const ObjectReader& reader);
 

@@ -55,7 +55,7 @@ class FakeProvider final : public backend::Backend {
 
   /// With qubits it is an arm of refinements as well.
   FakeProvider(const Clock& clock, backend::SubmitSafety safety, std::string_view id = "fake.provider",
-               std::uint32_t qubits_max = 0)
+               std::uint32_t qubits_max = 0, bool metered = true)
       : clock_(clock) {
     info_ = {.id = BackendId(std::string(id)),
              .name = "provider of the tests",
@@ -63,7 +63,7 @@ class FakeProvider final : public backend::Backend {
              .tier = job::Tier::kQpu,
              .access = job::Access::kCloud,
              .emulated = true,
-             .metered = true,
+             .metered = metered,
              .takes_program = true,
              .safety = safety,
              .conformance = "L0",
