@@ -39,7 +39,7 @@ class SimBackend final : public backend::Backend {
   }
   Result<backend::Quote> quote(const backend::Work& /*work*/, const backend::CallContext& context) override {
     TANDEM_TRY(ask(context));
-    return backend::Quote{.cost = SimDevice::kPrice, .source = "the simulation"};
+    return backend::Quote{.cost = device_.price(), .source = "the simulation"};
   }
   tl::expected<backend::Handle, backend::SubmitFailure> submit(const backend::Work& /*work*/,
                                                                std::string_view token_view,

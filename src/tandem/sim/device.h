@@ -30,7 +30,7 @@ class SimDevice {
     bool result_lost = false;
     int garbage_left = 0;  ///< fetches that arrive damaged
   };
-  static constexpr job::Money kPrice{1000};
+  static constexpr job::Money kPrice{1000};  ///< at least; what it bills is no more
 
   SimDevice(Scheduler& scheduler, const Options& options) : scheduler_(scheduler), options_(options) {}
 
@@ -39,6 +39,10 @@ class SimDevice {
   std::function<void(const std::string& fault)> on_fault;
   Scheduler::Nanos down_until = 0;
 
+  /// Half as much again for a second, every three.
+  job::Money price() const {
+    return (scheduler_.now() / 1'000'000'000) % 3 == 2 ? job::Money{kPrice.usd_micros * 3 / 2} : kPrice;
+  }
   bool down() const { return scheduler_.now() < down_until; }
   /// Nobody can ask it for work by a token.
   bool opaque() const { return options_.safety == backend::SubmitSafety::kD; }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tandem/model/job/job_spec.h"
 #include "tandem/trust/budget/budget.h"
 
 namespace tandem::sim {
@@ -313,24 +314,32 @@ void Oracle::check_owner(const SubmissionRecord& record) {
   if (found != rows.end()) check_approved(record, Json::parse(found->second.value, nullptr, false));
 }
 
-/// By the rows alone, in the simulation's own words: two people, neither of them the one who submitted, said yes to this very plan.
+/// By the rows alone, in the simulation's own words: production goes out for a plan to which two people, neither of them one who
+/// submitted it, said yes, at no higher price.
 void Oracle::check_approved(const SubmissionRecord& record, const Json& row) {
-  if (!row.is_object() || row.value("/plan/approvals"_json_pointer, Json::array()).empty()) return;
-  const std::string key = fmt::format("{}/approval/{:06}", record.job.value, row.value("approvals", 0));
-  const auto& steps = disk_.rows(Table::kStep);
-  const auto found = steps.find(key);
-  const Json asked = found == steps.end() ? Json() : Json::parse(found->second.value, nullptr, false);
+  const auto stored = [this](Table table, const std::string& key) {
+    const auto found = disk_.rows(table).find(key);
+    return found == disk_.rows(table).end() ? Json() : Json::parse(found->second.value, nullptr, false);
+  };
+  const Json spec = row.is_object() ? stored(Table::kBlob, row.value("spec_sha256", "")) : Json();
+  if (!spec.is_object()) return violate(fmt::format("submission {} was sent for a job without document", record.token));
+  if (spec.value("/business/stage"_json_pointer, "") != "production") return;
+  const Json asked =
+      stored(Table::kStep, fmt::format("{}/approval/{:06}", record.job.value, row.value("approvals", 0)));
+  if (!asked.is_object())
+    return violate(fmt::format("submission {} was sent, and nobody was asked for an approval", record.token));
   std::set<std::string> people;
-  bool rejected = false;
-  if (asked.is_object()) {
-    for (const Json& word : asked["decisions"]) {
-      rejected = rejected || word["decision"] != "approve";
-      if (word["actor"] != row["actor"]) people.insert(word["actor"].get<std::string>());
-    }
+  bool rejected = asked["state"] != "approved";
+  for (const Json& word : asked["decisions"]) {
+    rejected = rejected || word["decision"] != "approve";
+    if (word["actor"] != row["actor"]) people.insert(word["actor"].get<std::string>());
   }
-  if (people.size() < 2 || rejected || asked["plan_digest"] != row["/plan/digest"_json_pointer])
-    violate(fmt::format("submission {} was sent for a plan that {} approved: {}", record.token, people.size(),
-                        asked.dump()));
+  const auto digest = row.value("/plan/digest"_json_pointer, "");
+  const auto price =
+      asked.value(record.emulated ? "cost_max_emulated_usd_micros" : "cost_max_usd_micros", std::int64_t{-1});
+  if (people.size() < 2 || rejected || asked["plan_digest"] != digest || record.reserved.usd_micros > price)
+    violate(fmt::format("submission {} was sent at {} for a plan that {} approved: {}", record.token,
+                        record.reserved.usd_micros, people.size(), asked.dump()));
 }
 
 void Oracle::on_node(const std::string& process, const Changed& changed) {
