@@ -27,8 +27,7 @@ class EngineBudget : public testing::Test {
   std::vector<std::pair<std::int64_t, std::int64_t>> held_and_settled() {
     std::vector<std::pair<std::int64_t, std::int64_t>> out;
     const std::vector<budget::Standing> standings = world_.engine->standings("default").value();
-    for (const budget::Standing& one : standings)
-      out.emplace_back(one.entry.held, one.entry.settled);
+    for (const budget::Standing& one : standings) out.emplace_back(one.entry.held, one.entry.settled);
     return out;
   }
   budget::UsageQuery all() { return {.tenant = "default", .from = {}, .to = {INT64_MAX}}; }
