@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "tandem/api/http/api_server.h"
+#include "tandem/base/testing/matchers.h"
 #include "tandem/base/text.h"
 #include "tandem/base/yaml.h"
 #include "tandem/net/client/curl_http.h"
@@ -83,6 +84,12 @@ class Isolation : public testing::Test {
     world_.set_rules(
         "rules:\n- {name: r, requires_simulation: false}\n"
         "approvals:\n- {name: hardware, when: {any_qpu: true}, approvers: 3}\n");
+    world_.limit(
+        "limits:\n"
+        "- {tenant: '*', period: total, jobs: {hard: 100000}}\n"
+        "- {tenant: '*', project: '*', period: total, jobs: {hard: 100000}}\n"
+        "- {tenant: '*', user: '*', period: total, jobs: {hard: 100000}}\n"
+        "- {backend: fake.provider, period: total, shots: {hard: 1000}}\n");
     world_.open(2);
     std::string file = "tokens:\n";
     for (const char* tenant : {"acme", "beta"})
@@ -232,7 +239,9 @@ TEST_F(Isolation, what_another_tenant_has_is_not_there_for_any_role_of_this_one)
       EXPECT_EQ(foreign.status, unknown.status) << name << " " << to_string(role);
       EXPECT_EQ(number_of(foreign), number_of(unknown)) << name << " " << to_string(role);
       EXPECT_TRUE(foreign.status == 404 || foreign.status == 403) << name << " " << to_string(role);
-      if (endpoint.roles.has(role)) EXPECT_EQ(foreign.status, 404) << name << " " << to_string(role);
+      if (endpoint.roles.has(role)) {
+        EXPECT_EQ(foreign.status, 404) << name << " " << to_string(role);
+      }
     }
   }
 }
@@ -254,6 +263,110 @@ TEST_F(Isolation, lists_have_the_own_ones_only) {
   EXPECT_EQ(ask("GET", "/v1/approvals?job_id=" + asked, admin).status, 404);
   EXPECT_THAT(parse_json(ask("GET", "/v1/approvals", token("acme", Role::kAdmin)).body, "")->at("approvals"),
               SizeIs(1));
+}
+
+TEST_F(Isolation, an_approval_of_another_job_is_no_page_token) {
+  const std::string mine = waiting("beta");
+  const std::string theirs = waiting("acme");
+  const std::string token_of_theirs = world_.engine->job(JobId(theirs))->approval_id;
+  const HttpResponse answer =
+      ask("GET", "/v1/approvals?job_id=" + mine + "&page_token=" + token_of_theirs, token("beta", Role::kAdmin));
+  EXPECT_EQ(number_of(answer), static_cast<int>(errors::kValueOutOfRange)) << answer.body;
+}
+
+TEST_F(Isolation, charges_are_those_of_the_own_tenant_and_of_the_projects_of_the_token_on_every_page) {
+  std::vector<std::string> all;
+  const auto charge = [&](const char* tenant, const char* project) {
+    const budget::Charge made{.at = {clock_.now().micros + static_cast<std::int64_t>(all.size())},
+                              .begin = clock_.now(),
+                              .payer = {.tenant = tenant, .project = project, .user = "user"},
+                              .owner = fmt::format("owner_{}_{}", tenant, project),
+                              .backend = "fake.provider",
+                              .job = JobId(fmt::format("job_of_{}_{}", tenant, project)),
+                              .token = fmt::format("token{}", all.size()),
+                              .cost = {700}};
+    store::Batch batch;
+    batch.put(store::Table::kBudget, made.key(), made.value());
+    ASSERT_THAT(world_.store->commit_and_wait(std::move(batch)), Succeeds());
+    all.push_back(made.job.value);
+  };
+  charge("acme", "");
+  charge("acme", "pilot");
+  charge("acme", "other");
+  charge("beta", "pilot");
+  const std::string range = "&from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z";
+  const auto jobs_of = [&](const std::string& token, const std::string& more = "") {
+    const Json page = parse_json(ask("GET", "/v1/usage?by=charge" + range + more, token).body, "").value();
+    std::vector<std::string> out;
+    for (const Json& one : page["charges"]) out.push_back(one["job_id"]);
+    return std::pair(out, page["next_page_token"].get<std::string>());
+  };
+  struct Case {
+    std::string token;
+    std::vector<std::string> jobs;
+  };
+  const std::string acme = token("acme", Role::kAdmin);
+  for (const Case& one : {Case{acme, {all[0], all[1], all[2]}}, Case{token("acme", Role::kAdmin, "pilot"), {all[1]}},
+                          Case{token("beta", Role::kAdmin), {all[3]}}}) {
+    EXPECT_EQ(jobs_of(one.token).first, one.jobs);
+    std::vector<std::string> paged;
+    std::string next;
+    do {
+      const auto [jobs, after] = jobs_of(one.token, "&limit=1" + (next.empty() ? "" : "&page_token=" + next));
+      paged.insert(paged.end(), jobs.begin(), jobs.end());
+      next = after;
+    } while (!next.empty());
+    EXPECT_EQ(paged, one.jobs);
+    for (const char* by : {"tier", "backend", "project", "user", "owner"}) {
+      const HttpResponse sums = ask("GET", fmt::format("/v1/usage?by={}", by) + range, one.token);
+      std::uint64_t submissions = 0;
+      const Json document = parse_json(sums.body, "").value();
+      for (const Json& group : document["groups"]) submissions += group["submissions"].get<std::uint64_t>();
+      EXPECT_EQ(submissions, one.jobs.size()) << by << sums.body;
+    }
+  }
+  // A token of another's page leads nowhere but through one's own.
+  const std::string foreign = jobs_of(acme, "&limit=1").second;
+  ASSERT_FALSE(foreign.empty());
+  EXPECT_EQ(jobs_of(token("beta", Role::kAdmin), "&page_token=" + foreign).first, std::vector<std::string>{all[3]});
+}
+
+TEST_F(Isolation, budgets_are_those_of_the_own_tenant_or_projects_and_what_is_shared_tells_no_use) {
+  job::JobSpec pilot = world_.spec(Json::parse(noop()));
+  pilot.schedule.project = "pilot";
+  for (const char* tenant : {"acme", "beta"}) {
+    ended(tenant);
+    admit(tenant, pilot);
+  }
+  job::JobSpec other = pilot;
+  other.schedule.project = "other";
+  admit("acme", other);
+  budget::Account shared{.id = {.scope = {.backend = "fake.provider"}, .span = "total"},
+                         .entries = {{budget::Unit::kShots, {.granted = 300, .held = 100, .settled = 200}}}};
+  store::Batch batch;
+  batch.put(store::Table::kBudget, shared.id.key(), shared.value());
+  ASSERT_THAT(world_.store->commit_and_wait(std::move(batch)), Succeeds());
+  const auto seen_by = [&](const std::string& token) {
+    std::vector<std::string> out;
+    const HttpResponse answer = ask("GET", "/v1/budgets", token);
+    const Json document = parse_json(answer.body, "").value();
+    for (const Json& one : document["budgets"]) {
+      out.push_back(fmt::format("{} {} {} {} {}/{}", one["tenant"].get<std::string>(),
+                                one["project"].get<std::string>(), one["user"].get<std::string>(),
+                                one["backend"].get<std::string>(), one["settled"].dump(), one["free"].dump()));
+      if (one["tenant"] != "") continue;
+      for (const char* figure : {"held", "settled", "released", "overrun", "forecast"})
+        EXPECT_TRUE(one[figure].is_null()) << one;
+    }
+    return out;
+  };
+  EXPECT_THAT(seen_by(token("beta", Role::kAdmin)),
+              testing::UnorderedElementsAre("   fake.provider null/700", "beta    2/99998", "beta pilot   1/99999",
+                                            "beta  sue  2/99998"));
+  EXPECT_THAT(seen_by(token("acme", Role::kAdmin)),
+              testing::UnorderedElementsAre("   fake.provider null/700", "acme    3/99997", "acme pilot   1/99999",
+                                            "acme other   1/99999", "acme  sue  3/99997"));
+  EXPECT_THAT(seen_by(token("acme", Role::kAdmin, "pilot")), testing::ElementsAre("acme pilot   1/99999"));
 }
 
 TEST_F(Isolation, a_stream_and_a_wait_and_a_retry_of_another_tenants_job_are_not_there) {

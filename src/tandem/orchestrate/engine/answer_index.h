@@ -39,7 +39,8 @@ bool asks_whole(std::string_view label);
 void put_answers(store::Batch& batch, AnswerScope scope, const JobId& job, const std::vector<lineage::WorkRecord>& work,
                  Timestamp finished_at);
 
-/// Adds that the entries go which are still this job's, also those without a project that former releases wrote. Errors: those of the store.
+/// Adds that the entries go which are still this job's, also those without a project that former releases wrote.
+/// Errors: those of the store.
 Result<void> drop_answers(store::Store& store, store::Batch& batch, AnswerScope scope, const JobId& job,
                           const std::vector<lineage::WorkRecord>& work);
 

@@ -71,7 +71,7 @@ class LogEngine final : public engine::Engine {
   Result<engine::Admission> admit(const job::JobSpec&, std::string_view, std::string_view, std::string_view) override {
     return unasked();
   }
-  Result<job::Plan> plan(const job::JobSpec&) override { return unasked(); }
+  Result<job::Plan> plan(const job::JobSpec&, std::string_view) override { return unasked(); }
   Result<std::vector<budget::UsageGroup>> usage(const budget::UsageQuery&, budget::UsageBy) override {
     return unasked();
   }
@@ -82,6 +82,12 @@ class LogEngine final : public engine::Engine {
   Result<engine::JobPage> jobs(const engine::JobQuery&) override { return unasked(); }
   Result<Json> spec_document(const JobId&) override { return unasked(); }
   Result<Json> plan_document(const JobId&) override { return unasked(); }
+  Result<engine::ApprovalPage> approvals(const engine::ApprovalQuery&) override { return unasked(); }
+  Result<approval::Approval> approval(const approval::ApprovalId&) override { return unasked(); }
+  Result<approval::Approval> decide(const approval::ApprovalId&, const identity::Principal&,
+                                    const approval::Word&) override {
+    return unasked();
+  }
   Result<Bytes> result(const JobId&) override { return unasked(); }
   Result<lineage::LineageRecord> lineage(const JobId&) override { return unasked(); }
   Result<lineage::ReplayPackage> replay_package(const JobId&) override { return unasked(); }
