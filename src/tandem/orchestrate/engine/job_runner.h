@@ -101,9 +101,11 @@ class JobRunner {
                        const RunControl& control);
   /// From running to awaiting approval, with the request.
   Decide ask_people(const Run& run, const Planned& planned);
-  /// Adds the plan to a row that has none. Errors: 3003 store_damaged; those of the store.
+  /// Adds the plan to a row that has none, and the hold that it needs. Errors: 3003 store_damaged; those of the store.
   Result<void> write_plan(JobRecord& row, Change& change, const PlanAndDocument& planned,
                           const job::JobSpec& spec) const;
+  /// The same without the hold. False: the row has it already.
+  static bool add_plan(JobRecord& row, Change& change, const job::Plan& plan, const std::string& digest);
   Result<Walked> walk(Run& run, const Cleared& cleared, const RunControl& control, Deadline deadline);
   std::string key_of_simulation(const job::JobSpec& spec) const;
   /// The plan names somebody whose work has a price, if only 0.
@@ -111,6 +113,7 @@ class JobRunner {
   /// To succeeded, or, where the result is not trusted enough, to whoever the plan names for that.
   Result<Decide> end_with_result(const Run& run, const Cleared& cleared, Walked walked, double elapsed_ms);
 
+  static constexpr const char* kActor = "engine";
   EngineServices& services_;
   JobLedger& ledger_;
   RunOptions options_;
