@@ -118,8 +118,9 @@ TEST_F(Retained, a_job_that_must_stay_is_asked_again_once_an_hour_and_goes_when_
   row["state"] = "refused";
   const auto hold = world_.store->get(Table::kBudget, "hold/" + held.value).value();
   Json money = parse_json(hold->value, "hold").value();
-  money["released_usd_micros"] = money["limit_usd_micros"];
-  money["reserved_usd_micros"] = 0;
+  Json& play = money["emulated"];  // as the provider is
+  play["released_usd_micros"] = play["limit_usd_micros"];
+  play["reserved_usd_micros"] = 0;
   ASSERT_THAT(world_.store->commit_and_wait(store::Batch()
                                                 .put(Table::kSubmission, record.token, row.dump())
                                                 .put(Table::kBudget, hold->key, money.dump())),
