@@ -5,7 +5,7 @@ import io
 import json
 import unittest
 
-from support import Workplace, validate, validate_event
+from support import Workplace, validate_event
 
 BELL = {"circuit": {"num_qubits": 2, "num_clbits": 2, "parameters": [],
                     "instructions": [["h", [0]], ["cx", [0, 1]], ["measure", [0], [], 0], ["measure", [1], [], 1]]}, "shots": 100}
@@ -68,8 +68,10 @@ class Budget(unittest.TestCase):
         for alert in alerts:
             validate_event(alert)
         self.assertEqual([alert["data"]["crossed"] for alert in alerts if alert["data"]["project"] == "pilot"], ["50"])
-        self.place.run("jobs", "rm", job["job_id"], "--yes", check=False)
         self.place.json("store", "check")
+        self.place.run("jobs", "rm", job["job_id"])
+        self.place.json("store", "check")
+        self.assertEqual([group["cost_usd_micros"] for group in self.place.json("usage")["groups"]], [bill])  # the charge stays
 
     def test_what_does_not_fit_is_refused_with_402_and_the_figures(self):
         with self.place.serve("--role", "api") as server:  # nothing runs, so everything stays held
