@@ -358,8 +358,9 @@ TEST_F(EngineApproval, no_history_lets_metered_work_start_without_enough_other_p
       ASSERT_EQ(world_.provider->submissions() - before, may_run ? 1 : 0) << "history " << history;
       ASSERT_FALSE(said_yes.contains("test"));
     }
-    if (world_.engine->job(id)->state == job::JobState::kAwaitingApproval)
+    if (world_.engine->job(id)->state == job::JobState::kAwaitingApproval) {
       ASSERT_THAT(world_.engine->cancel(id, "user:test", ""), Succeeds());
+    }
     world_.close();
     world_.open();
   }
