@@ -243,7 +243,7 @@ class BadInput(unittest.TestCase):
             for url in ("garbage", "ftp://x", "http://x"):
                 done = self.place.run(*command, check=False, environment={"TANDEM_LAB_DEVICE_URL": url})
                 self.assertEqual(done.returncode, 2, done.stderr)
-                for says in ("TANDEM_LAB_DEVICE_URL: the setting 'lab.device_url'", f"'{url}'", "http://HOST:PORT", "bad_setting"):
+                for says in ("TANDEM_LAB_DEVICE_URL: the setting 'lab.device_url'", f"'{url}'", "http://HOST[:PORT]", "bad_setting"):
                     self.assertIn(says, done.stdout + done.stderr)
         for command in (["serve", "--listen", "127.0.0.1:0"], ["run", self.place.file("job.json", QUBO)]):
             for weights, says in (("acme=3, pilot", "entry 2 of 'engine.tenant_weights', at character 8, is 'pilot'"), ("acme=0", "from 1e-06 to 1e+06")):

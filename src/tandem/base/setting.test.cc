@@ -111,7 +111,7 @@ TEST(Settings, bad_values_are_refused_with_value_limit_and_place) {
                                                {"log.level", "warnin", "did you mean 'warning'?"},
                                                {"log.level", "", "is ''"},
                                                {"log.level", "debug|info", "one of debug"},
-                                               {"lab.device_url", "garbage", "http://HOST or https://HOST"},
+                                               {"lab.device_url", "garbage", "http://HOST[:PORT] or https://HOST[:PORT]"},
                                                {"lab.device_url", "ftp://x:1", "is 'ftp://x:1'"},
                                                {"lab.device_url", "http://", "write http://HOST"},
                                                {"lab.device_url", "http:///x", "write http://HOST"},
