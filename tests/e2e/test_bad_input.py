@@ -240,7 +240,7 @@ class BadInput(unittest.TestCase):
         self.refused("config", "show", environment={"TANDEM_ENGINE_WORKERS": "many"}, says=["engine.workers", "TANDEM_ENGINE_WORKERS", "many"])
         self.refused("config", "show", environment={"TANDEM_ENGINE_WROKERS": "2"}, says=["TANDEM_ENGINE_WROKERS"])
         for command in (["jobs"], ["run", self.place.file("job.json", QUBO)], ["doctor"]):
-            for url in ("garbage", "ftp://x", "http://x"):
+            for url in ("garbage", "ftp://x", "http://x:0"):
                 done = self.place.run(*command, check=False, environment={"TANDEM_LAB_DEVICE_URL": url})
                 self.assertEqual(done.returncode, 2, done.stderr)
                 for says in ("TANDEM_LAB_DEVICE_URL: the setting 'lab.device_url'", f"'{url}'", "http://HOST[:PORT]", "bad_setting"):
