@@ -56,6 +56,17 @@ class Fallback(unittest.TestCase):
             self.assertIn("Path of run: lab.device was left (queue_wait):", explanation)
             self.assertIn("simulator.statevector answered (queue_wait)", explanation)
 
+    def test_a_device_with_a_stale_calibration_is_left_for_the_simulator(self):
+        job = program(fallbacks=["simulator.statevector"])
+        with self.place.device() as device:
+            for age, way in (("1h", [("lab.device", "answered")]), ("1ms", [("lab.device", "left"), ("simulator.statevector", "answered")])):
+                result = self.run_here({**job, "limits": {**job["limits"], "calibration_age": age}}, self.settings(device))
+                self.assertEqual([(station["backend"], station["outcome"]) for station in result["path"]], way)
+            self.assertEqual((result["path"][0]["cause"], result["path"][0]["number"]), ("unavailable", 1412))
+            explanation = self.place.run("explain", result["job_id"]).stdout
+            self.assertIn("the plan allows 1 ms; nothing was sent", explanation)
+            self.assertEqual(self.place.json("jobs", "submissions", result["job_id"])["submissions"], [])
+
     def test_a_device_that_is_down_leaves_the_problem_to_the_classical_heuristic(self):
         graph = self.place.file("g.txt", self.place.run("generate", "gnp", "--nodes", "70", "--probability", "0.3", "--seed", "3").stdout)
         problem = json.loads(self.place.run("convert", graph, "--problem", "max_cut", "--to", "json").stdout)

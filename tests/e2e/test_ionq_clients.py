@@ -8,6 +8,7 @@ the index, or without the vendor's text (TANDEM_TEST_DATA), the tests that need 
 import copy
 import functools
 import json
+import math
 import os
 import random
 import shutil
@@ -110,11 +111,39 @@ def random_circuit(dice):
     measured = dice.sample(range(qubits), dice.randint(1, qubits))
     clbits = dice.randint(len(measured), len(measured) + 2)
     measure = list(zip(measured, dice.sample(range(clbits), len(measured))))
-    return {"qubits": qubits, "clbits": clbits, "gates": gates, "measure": measure, "shots": dice.randint(1, 2000)}
+    return {"qubits": qubits, "clbits": clbits, "gates": gates, "measure": measure, "shots": dice.randint(1, 2000), "gateset": "qis"}
+
+
+def random_native_circuit(dice, pairs):
+    """Angles in whole turns. `pairs`: the machine's gates on two qubits."""
+    qubits = dice.randint(2, 6)
+    gates = []
+    for _ in range(dice.randint(1, 25)):
+        name = dice.choice(["gpi", "gpi2", *pairs])
+        if name == "ms":
+            angles = [dice.uniform(-1, 1), dice.uniform(-1, 1), dice.uniform(0, 0.25)]
+        elif name == "rzz":
+            angles = [dice.uniform(0, 0.25)]
+        else:
+            angles = [dice.uniform(-1, 1)]
+        gates.append([name, dice.sample(range(qubits), 2 if name in pairs else 1), angles])
+    gates.append(["gpi", [0], [0.5]])  # by which it is known as native
+    return {"qubits": qubits, "clbits": qubits, "gates": gates, "measure": [(i, i) for i in range(qubits)], "shots": dice.randint(1, 2000),
+            "gateset": "native"}
+
+
+def rounded(value):
+    """Radians are turned into turns and back: numbers are equal up to their last digits."""
+    if isinstance(value, dict):
+        return {key: rounded(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [rounded(one) for one in value]
+    return round(value, 12) if isinstance(value, float) else value
 
 
 def pub_of(circuit):
-    instructions = [[name, qubits, angles] for name, qubits, angles in circuit["gates"]]
+    unit = 2 * math.pi if circuit["gateset"] == "native" else 1
+    instructions = [[name, qubits, [unit * angle for angle in angles]] for name, qubits, angles in circuit["gates"]]
     instructions += [["measure", [qubit], [], clbit] for qubit, clbit in circuit["measure"]]
     return {"circuit": {"num_qubits": circuit["qubits"], "num_clbits": circuit["clbits"], "parameters": [], "instructions": instructions},
             "shots": circuit["shots"]}
@@ -145,9 +174,9 @@ class Ionq(unittest.TestCase):
         return json.loads(done.stdout)
 
 
-X_ON_0 = {"qubits": 3, "clbits": 3, "gates": [["x", [0], []]], "measure": [(0, 0), (1, 1), (2, 2)], "shots": 200}
+X_ON_0 = {"qubits": 3, "clbits": 3, "gates": [["x", [0], []]], "measure": [(0, 0), (1, 1), (2, 2)], "shots": 200, "gateset": "qis"}
 # Registers of two and three bits; bit 0 of the first and bit 1 of the second.
-REGISTERS = {"qubits": 5, "clbits": 5, "gates": [["x", [0], []], ["x", [3], []]], "measure": [(i, i) for i in range(5)], "shots": 200}
+REGISTERS = {"qubits": 5, "clbits": 5, "gates": [["x", [0], []], ["x", [3], []]], "measure": [(i, i) for i in range(5)], "shots": 200, "gateset": "qis"}
 
 
 class House(Ionq):
@@ -382,27 +411,37 @@ class ClientsOverTls(Clients):
 
 
 class SameBody(Ionq):
-    def test_our_body_is_that_of_the_vendors_client_on_fifty_circuits(self):
-        """Field by field, metadata excepted. What a user gives freely is given to both: the name, and the seed of the simulator."""
-        dice = random.Random(20261127)
+    def bodies_of_both(self, tasks):
+        """[(ours, theirs, gates)], metadata looked at and taken out. What a user gives freely is given to both: the name, the simulator's seed."""
         with self.cloud() as cloud:
             environment = self.settings(cloud)
-            tasks = []
-            for number in range(50):
-                circuit = random_circuit(dice)
-                backend = ("simulator", "qpu.forte-1")[number % 2]
-                self.run_here(self.program(backend, circuit, seed=number), environment)
-                ours = self.accepted(cloud)[-1]["body"]
-                seed = ours.get("noise", {}).get("seed")
-                tasks.append({**circuit, "backend": backend, "name": ours["name"], "seed": seed, "ours": ours})
-            drive("qiskit", cloud.url, "circuits", circuits=[{key: value for key, value in task.items() if key != "ours"} for task in tasks])
-            theirs = [line["body"] for line in self.accepted(cloud)][50:]
-        self.assertEqual(len(theirs), 50)
-        for task, their in zip(tasks, theirs):
+            ours = []
+            for number, task in enumerate(tasks):
+                self.run_here(self.program(task["backend"], task, seed=number), environment)
+                body = self.accepted(cloud)[-1]["body"]
+                task.update(name=body["name"], seed=body.get("noise", {}).get("seed"))
+                ours.append(body)
+            drive("qiskit", cloud.url, "circuits", circuits=tasks)
+            theirs = [line["body"] for line in self.accepted(cloud)][len(tasks):]
+        self.assertEqual(len(theirs), len(tasks))
+        for our, their in zip(ours, theirs):
             self.assertIn("qiskit-ionq/1.1.1", their.pop("metadata")["user_agent"])
-            our = dict(task["ours"])
             self.assertEqual(list(our.pop("metadata")), ["tandem_token"])
-            self.assertEqual(our, their, task["gates"])
+        return zip(ours, theirs, [task["gates"] for task in tasks])
+
+    def test_our_body_is_that_of_the_vendors_client_on_fifty_circuits(self):
+        dice = random.Random(20261127)
+        tasks = [{**random_circuit(dice), "backend": ("simulator", "qpu.forte-1")[number % 2]} for number in range(50)]
+        for our, their, gates in self.bodies_of_both(tasks):
+            self.assertEqual(our, their, gates)
+
+    def test_our_body_is_that_of_the_vendors_client_on_circuits_of_native_gates(self):
+        dice = random.Random(20261128)
+        machines = [("qpu.aria-1", ["ms"]), ("qpu.forte-1", ["rzz"]), ("simulator", ["ms", "rzz"])]
+        tasks = [{**random_native_circuit(dice, pairs), "backend": backend} for backend, pairs in machines for _ in range(5)]
+        for our, their, gates in self.bodies_of_both(tasks):
+            self.assertEqual(our["input"]["gateset"], "native")
+            self.assertEqual(rounded(our), rounded(their), gates)
 
 
 if __name__ == "__main__":

@@ -72,6 +72,7 @@ inline constexpr ErrorNumber kUnknownHandle{1408};  ///< the backend does not kn
 inline constexpr ErrorNumber kCredentialRefused{1409};  ///< the backend does not accept the credential
 inline constexpr ErrorNumber kBackendForbidden{1410};  ///< the account may not do that at the backend
 inline constexpr ErrorNumber kBackendThrottled{1411};  ///< the backend is asked too often
+inline constexpr ErrorNumber kCalibrationStale{1412};  ///< the calibration of the backend is too old
 inline constexpr ErrorNumber kPeerUnreachable{2001};  ///< cannot connect
 inline constexpr ErrorNumber kPeerTimeout{2002};  ///< the peer did not answer in time
 inline constexpr ErrorNumber kConnectionLost{2003};  ///< the connection broke

@@ -10,7 +10,7 @@
 namespace tandem::errors {
 
 /// Every record, sorted by number.
-inline constexpr std::array<ErrorRecord, 136> kTable{{
+inline constexpr std::array<ErrorRecord, 137> kTable{{
     {.number = kInternal,
      .name = "internal",
      .family = ErrorFamily::kInternal,
@@ -605,6 +605,15 @@ inline constexpr std::array<ErrorRecord, 136> kTable{{
      .exit_code = 9,
      .meaning = "The backend refuses further questions for now, also after repeats at the pace that it asked for.",
      .action = "The plan falls back; or try later."},
+    {.number = kCalibrationStale,
+     .name = "calibration_stale",
+     .family = ErrorFamily::kUnavailable,
+     .title = "the calibration of the backend is too old",
+     .retryable = true,
+     .http_status = 503,
+     .exit_code = 9,
+     .meaning = "The newest calibration is older than `limits.calibration_age`, or its age could not be learnt; nothing was sent.",
+     .action = "Wait until the device is calibrated again, allow an older calibration, or let the fallback work."},
     {.number = kPeerUnreachable,
      .name = "peer_unreachable",
      .family = ErrorFamily::kUnavailable,

@@ -27,6 +27,8 @@ struct Order {
   backend::Work work;
   /// A queue that is stated to be longer, or is seen to be, is a reason to leave; empty: none is too long.
   std::optional<std::chrono::milliseconds> backend_wait_max = std::nullopt;
+  /// A device whose newest calibration is older is not sent to; empty: whatever its age.
+  std::optional<std::chrono::milliseconds> calibration_age_max = std::nullopt;
   bool required = true;  ///< false: the loop goes on without it
 };
 

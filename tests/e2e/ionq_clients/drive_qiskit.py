@@ -7,14 +7,21 @@ import json
 import sys
 
 from qiskit import QuantumCircuit
-from qiskit_ionq import ErrorMitigation, IonQProvider
+from qiskit_ionq import ErrorMitigation, GPI2Gate, GPIGate, IonQProvider, MSGate, ZZGate
 from qiskit_ionq.exceptions import IonQAPIError
 
 
+NATIVE = {"gpi": GPIGate, "gpi2": GPI2Gate, "ms": MSGate, "rzz": ZZGate}
+
+
 def circuit_of(task):
+    """Angles of native gates are whole turns here, as this client wants them."""
     circuit = QuantumCircuit(task["qubits"], task["clbits"], name=task["name"])
     for name, qubits, angles in task["gates"]:
-        getattr(circuit, name)(*angles, *qubits)
+        if task["gateset"] == "native":
+            circuit.append(NATIVE[name](*angles), qubits)
+        else:
+            getattr(circuit, name)(*angles, *qubits)
     for qubit, clbit in task["measure"]:
         circuit.measure(qubit, clbit)
     return circuit
@@ -55,7 +62,7 @@ def cancel(provider, order):
 def circuits(provider, order):
     out = []
     for task in order["circuits"]:
-        backend = provider.get_backend(f"ionq_{task['backend']}")
+        backend = provider.get_backend(f"ionq_{task['backend']}", gateset=task["gateset"])
         seed = {"sampler_seed": task["seed"]} if task["seed"] is not None else {}
         backend.set_options(**seed)
         plain = {} if task["backend"] == "simulator" else {"error_mitigation": ErrorMitigation.NO_DEBIASING}

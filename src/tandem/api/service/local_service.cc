@@ -308,6 +308,7 @@ Json backend_document(backend::Backend& backend, const Clock& clock) {
     out["availability"] = {
         {"operational", false}, {"accepts_work", false}, {"detail", availability.error().to_string()}};
   }
+  if (const auto target = backend.target(call); target && *target) out["target"] = (*target)->document();
   return out;
 }
 

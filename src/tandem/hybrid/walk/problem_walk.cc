@@ -35,10 +35,14 @@ std::uint64_t bytes_needed(std::size_t num_variables) {
   return num_variables * (kStatements + kSearch);
 }
 
-std::optional<std::chrono::milliseconds> backend_wait_max(const job::PlanStep& step) {
-  const auto found = step.parameters.find("backend_wait_ms_max");
-  if (found == step.parameters.end() || !found->is_number_integer()) return std::nullopt;
-  return std::chrono::milliseconds(found->get<std::int64_t>());
+void set_remote_limits(const job::PlanStep& step, hybrid::Order& order) {
+  const auto limit = [&](const char* name) -> std::optional<std::chrono::milliseconds> {
+    const auto found = step.parameters.find(name);
+    if (found == step.parameters.end() || !found->is_number_integer()) return std::nullopt;
+    return std::chrono::milliseconds(found->get<std::int64_t>());
+  };
+  order.backend_wait_max = limit("backend_wait_ms_max");
+  order.calibration_age_max = limit("calibration_age_ms_max");
 }
 
 Result<std::unique_ptr<hybrid::Loop>> make_walk(const job::JobSpec& spec, const job::Plan& plan,
@@ -260,7 +264,7 @@ Result<hybrid::Advance> ProblemWalk::begin_round(Progress progress) {
   }
   hybrid::Advance out{.state = document(progress, "refine")};
   out.orders = std::move(round->refinement.orders);
-  for (hybrid::Order& order : out.orders) order.backend_wait_max = backend_wait_max(*refine);
+  for (hybrid::Order& order : out.orders) set_remote_limits(*refine, order);
   return out;
 }
 

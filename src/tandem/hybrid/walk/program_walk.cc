@@ -15,8 +15,8 @@ Result<hybrid::Advance> ProgramWalk::next(const Json& state, std::span<const hyb
     hybrid::Order order{.label = "run",
                         .backend = run->backend,
                         .fallbacks = run->fallbacks,
-                        .work = backend::ProgramWork{.pubs = spec_.program().pubs, .seed = spec_.seed},
-                        .backend_wait_max = backend_wait_max(*run)};
+                        .work = backend::ProgramWork{.pubs = spec_.program().pubs, .seed = spec_.seed}};
+    set_remote_limits(*run, order);
     return hybrid::Advance{.state = {{"stage", "run"}}, .orders = {std::move(order)}};
   }
   if (replies.size() != 1)

@@ -28,8 +28,8 @@ Result<std::unique_ptr<hybrid::Loop>> make_walk(const job::JobSpec& spec, const 
 /// and a solver beside the baseline. A document of a hundred bytes can ask for it.
 std::uint64_t bytes_needed(std::size_t num_variables);
 
-/// How long an order of the step may wait in the queue of a backend; empty where the plan does not say.
-std::optional<std::chrono::milliseconds> backend_wait_max(const job::PlanStep& step);
+/// What the plan says of the orders of a step that go to a remote backend.
+void set_remote_limits(const job::PlanStep& step, hybrid::Order& order);
 
 /// Checks the job's success criteria against a result whose elapsed_ms and billed are final. `proof` counts as a criterion.
 job::Acceptance evaluate_acceptance(const job::JobSpec& spec, const job::ResultDocument& result);

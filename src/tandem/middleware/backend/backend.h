@@ -187,6 +187,10 @@ class Backend {
   virtual Result<Availability> availability(const CallContext& context) = 0;
   /// Empty for backends without one.
   virtual Result<std::optional<device::Calibration>> calibration(const CallContext& context) = 0;
+  /// What constrains circuits there; empty: nothing is known. Errors: as calibration().
+  virtual Result<std::optional<device::Target>> target(const CallContext& /*context*/) {
+    return std::optional<device::Target>();
+  }
   /// Local backends free what they keep for the handle.
   virtual void forget(const Handle& handle) = 0;
 };

@@ -23,6 +23,7 @@ constexpr Entry kClasses[] = {
     {errors::kBackendForbidden, kForbiddenOrQuota},
     {errors::kBackendThrottled, kThrottled},
     {errors::kBackendUnavailable, kDeviceUnavailable},
+    {errors::kCalibrationStale, kDeviceUnavailable},
     {errors::kCircuitOpen, kDeviceUnavailable},
     {errors::kTlsFailed, kDeviceUnavailable},
     {errors::kPeerUnreachable, kTransient},

@@ -56,6 +56,8 @@ class Codec {
   virtual HttpRequest encode_device() const = 0;
   /// Empty: the device has no calibration.
   virtual std::optional<HttpRequest> encode_calibration() const = 0;
+  /// Empty: the device does not say what constrains circuits.
+  virtual std::optional<HttpRequest> encode_target() const = 0;
   /// The question whose answer quote() needs; empty: the facts are enough.
   virtual std::optional<HttpRequest> encode_estimate(const backend::Work& work) const = 0;
   /// Same work and token, same bytes. Errors: 1402 backend_cannot - larger than the provider takes.
@@ -74,6 +76,7 @@ class Codec {
 
   virtual Result<DeviceFacts> decode_device(const Bytes& body) const = 0;
   virtual Result<std::optional<device::Calibration>> decode_calibration(const Bytes& body) const = 0;
+  virtual Result<std::optional<device::Target>> decode_target(const Bytes& body) const = 0;
   /// `estimate`: the answer to encode_estimate(); empty where nothing was asked.
   virtual Result<backend::Quote> quote(const backend::Work& work, const DeviceFacts& facts,
                                        const Bytes& estimate) const = 0;

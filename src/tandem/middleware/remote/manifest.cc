@@ -74,9 +74,19 @@ Result<void> read_words(const ObjectReader& reader, Manifest& out) {
   return {};
 }
 
+Result<void> read_native_gates(const ObjectReader& reader, std::vector<circuit::Gate>& out) {
+  TANDEM_TRY_ASSIGN(const std::vector<std::string> names, reader.strings_or_empty("native_gates"));
+  for (const std::string& name : names) {
+    const auto gate = circuit::find_gate(name);
+    if (!gate) return fail_at(reader.at("native_gates"), errors::kUnknownGate, "unknown gate {}", quote(name));
+    out.push_back(*gate);
+  }
+  return {};
+}
+
 Result<void> read_backend(const ObjectReader& reader, backend::BackendInfo& out) {
-  TANDEM_TRY(
-      reader.allow_only({"id", "name", "tier", "emulated", "metered", "counts_qpu_time", "best_for", "qubits_max"}));
+  TANDEM_TRY(reader.allow_only(
+      {"id", "name", "tier", "emulated", "metered", "counts_qpu_time", "best_for", "qubits_max", "native_gates"}));
   TANDEM_TRY_ASSIGN(std::string id, reader.string("id"));
   out.id = BackendId(std::move(id));
   TANDEM_TRY_ASSIGN(out.name, reader.string("name"));
@@ -125,6 +135,7 @@ Result<std::vector<Manifest>> read(const ObjectReader& reader) {
                       ObjectReader::create(entry, fmt::format("{}/{}", reader.at("backends"), out.size())));
     out.push_back(common);
     TANDEM_TRY(read_backend(one, out.back().info));
+    TANDEM_TRY(read_native_gates(one, out.back().native_gates));
   }
   return out;
 }

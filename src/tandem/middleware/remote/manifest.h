@@ -38,6 +38,8 @@ bool surely_not_accepted(Verdict verdict);
 /// Of one backend of the provider.
 struct Manifest {
   backend::BackendInfo info;  ///< limits as long as the provider was not asked
+  std::vector<circuit::Gate>
+      native_gates;  ///< what the machine does without rewriting; empty: the provider does not say
   std::string api_version;
   std::string authorization;  ///< scheme of the header Authorization, before the secret: "Bearer"
   std::string safety_note;  ///< why that class

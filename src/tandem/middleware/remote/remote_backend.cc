@@ -187,6 +187,13 @@ class RemoteBackend final : public backend::Backend {
                 [&](const HttpResponse& response) { return codec_->decode_calibration(response.body); });
   }
 
+  Result<std::optional<device::Target>> target(const CallContext& context) override {
+    const auto question = codec_->encode_target();
+    if (!question) return std::optional<device::Target>();
+    return read(*question, "what constrains circuits", context,
+                [&](const HttpResponse& response) { return codec_->decode_target(response.body); });
+  }
+
   void forget(const Handle&) override {}  // nothing is kept for a handle here
 
  private:

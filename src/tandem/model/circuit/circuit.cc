@@ -63,6 +63,14 @@ Instruction inverse_of(const Instruction& instruction) {
     case InverseRule::kNegateFirst:
       inverse.angles[0] = negated(angles[0]);
       break;
+    case InverseRule::kNegateLast:
+      inverse.angles[2] = negated(angles[2]);
+      break;
+    case InverseRule::kSame:
+      break;
+    case InverseRule::kOpposite:
+      inverse.angles[0].offset += inverse.angles[0].offset > 0 ? -std::numbers::pi : std::numbers::pi;
+      break;
     case InverseRule::kEuler:
       inverse.angles = {negated(angles[0]), negated(angles[2]), negated(angles[1])};
       break;

@@ -66,6 +66,13 @@ void u(Parameters angles, Matrix m) {
   set2(m, half.cos, -phase(angles[2]) * half.sin, phase(angles[1]) * half.sin, phase(angles[1] + angles[2]) * half.cos);
 }
 
+// ---- turns about the axis at the angle phi in the plane of X and Y
+void gpi(Parameters angles, Matrix m) { set2(m, 0, phase(-angles[0]), phase(angles[0]), 0); }
+void gpi2(Parameters angles, Matrix m) {
+  const Complex beside{0, -kRootHalf};
+  set2(m, kRootHalf, beside * phase(-angles[0]), beside * phase(angles[0]), kRootHalf);
+}
+
 // ---- controls come first and are the low bits of the index, so the target acts where the low bits are all 1
 template <void (*target)(Parameters, Matrix), std::size_t target_qubits, std::size_t controls>
 void controlled(Parameters parameters, Matrix m) {
@@ -116,6 +123,15 @@ void xx_plus_yy(Parameters angles, Matrix m) {
   m[6] = Complex{0, -half.sin} * phase(-angles[1]);
   m[9] = Complex{0, -half.sin} * phase(angles[1]);
 }
+void ms(Parameters angles, Matrix m) {
+  const SinCos half = sin_cos(angles[2] / 2);
+  const Complex beside{0, -half.sin};
+  set_diagonal(m, {half.cos, half.cos, half.cos, half.cos});
+  m[3] = beside * phase(-angles[0] - angles[1]);
+  m[6] = beside * phase(angles[0] - angles[1]);
+  m[9] = beside * phase(angles[1] - angles[0]);
+  m[12] = beside * phase(angles[0] + angles[1]);
+}
 
 constexpr std::uint8_t kU = kUnitary;
 constexpr auto kAll = InverseRule::kNegateAll;
@@ -141,6 +157,10 @@ constexpr std::array<GateRecord, kNumGates> kTable{{
     {Gate::kP, "p", 1, 1, kU | kDiagonal | kPermutation, Gate::kP, kAll, p, "phase exp(i lambda) on 1"},
     {Gate::kU, "u", 1, 3, kU, Gate::kU, InverseRule::kEuler, u,
      "any rotation: exp(i (phi + lambda)/2) rz(phi) ry(theta) rz(lambda)"},
+    {Gate::kGpi, "gpi", 1, 1, kU | kPermutation | kHermitian, Gate::kGpi, InverseRule::kSame, gpi,
+     "half a turn about cos(phi) X + sin(phi) Y; native to ion traps"},
+    {Gate::kGpi2, "gpi2", 1, 1, kU, Gate::kGpi2, InverseRule::kOpposite, gpi2,
+     "a quarter of a turn about cos(phi) X + sin(phi) Y; native to ion traps"},
     {Gate::kCx, "cx", 2, 0, kU | kPermutation | kClifford | kHermitian, Gate::kCx, kAll, controlled<x, 1, 1>,
      "x on the second qubit where the first is 1"},
     {Gate::kCy, "cy", 2, 0, kU | kPermutation | kClifford | kHermitian, Gate::kCy, kAll, controlled<y, 1, 1>,
@@ -166,6 +186,8 @@ constexpr std::array<GateRecord, kNumGates> kTable{{
     {Gate::kRzz, "rzz", 2, 1, kU | kDiagonal | kPermutation | kSymmetric, Gate::kRzz, kAll, rzz, "exp(-i theta/2 Z Z)"},
     {Gate::kXxPlusYy, "xx_plus_yy", 2, 2, kU, Gate::kXxPlusYy, InverseRule::kNegateFirst, xx_plus_yy,
      "rotates 01 and 10 into each other: rz(-beta) exp(-i theta/4 (X X + Y Y)) rz(beta), rz on the first qubit"},
+    {Gate::kMs, "ms", 2, 3, kU, Gate::kMs, InverseRule::kNegateLast, ms,
+     "Molmer-Sorensen: exp(-i theta/2 A B), A = cos(phi0) X + sin(phi0) Y on the first qubit, B by phi1 on the second"},
     {Gate::kCcx, "ccx", 3, 0, kU | kPermutation | kHermitian, Gate::kCcx, kAll, controlled<x, 1, 2>,
      "x on the third qubit where the first two are 1"},
     {Gate::kCcz, "ccz", 3, 0, kU | kDiagonal | kPermutation | kHermitian | kSymmetric, Gate::kCcz, kAll,

@@ -31,6 +31,8 @@ enum class Gate : std::uint8_t {
   kRz,
   kP,
   kU,
+  kGpi,
+  kGpi2,
   kCx,
   kCy,
   kCz,
@@ -45,6 +47,7 @@ enum class Gate : std::uint8_t {
   kRyy,
   kRzz,
   kXxPlusYy,
+  kMs,
   kCcx,
   kCcz,
   kCswap,
@@ -68,6 +71,9 @@ enum class InverseRule : std::uint8_t {
   kNone,         ///< not unitary: no inverse
   kNegateAll,    ///< every parameter negated (also: no parameters)
   kNegateFirst,  ///< theta, beta -> -theta, beta
+  kNegateLast,   ///< phi0, phi1, theta -> phi0, phi1, -theta
+  kSame,         ///< every parameter as it is
+  kOpposite,     ///< phi -> phi + pi: the same turn about the opposite axis
   kEuler,        ///< theta, phi, lambda -> -theta, -lambda, -phi
   kPiZero,       ///< the constants pi, 0 (iswap^-1 = xx_plus_yy(pi, 0))
 };

@@ -283,6 +283,18 @@ TEST(GateTable, rotations_are_exponentials_of_paulis) {
   }
 }
 
+TEST(GateTable, native_gates_of_ion_traps_turn_about_axes_in_the_plane) {
+  for (const double phi : {0.0, 0.9, -2.5}) {
+    const auto axis = [](double angle) { return std::cos(angle) * kX2 + std::sin(angle) * kY2; };
+    EXPECT_LT(distance(of(Gate::kGpi, {phi}), kImaginary * rotation(kPi, axis(phi))), kTolerance);
+    EXPECT_LT(distance(of(Gate::kGpi2, {phi}), rotation(kPi / 2, axis(phi))), kTolerance);
+    for (const double other : {0.0, 1.3})
+      for (const double theta : {kPi / 2, -0.4})
+        EXPECT_LT(distance(of(Gate::kMs, {phi, other, theta}), rotation(theta, kron(axis(phi), axis(other)))),
+                  kTolerance);
+  }
+}
+
 TEST(GateTable, controls_come_first) {
   EXPECT_EQ(distance(of(Gate::kCx), controlled(kX2)), 0);
   EXPECT_EQ(distance(of(Gate::kCy), controlled(kY2)), 0);
@@ -333,6 +345,15 @@ std::string gate_page() {
         break;
       case InverseRule::kNegateFirst:
         inverse += ", first angle negated";
+        break;
+      case InverseRule::kNegateLast:
+        inverse += ", last angle negated";
+        break;
+      case InverseRule::kSame:
+        inverse += ", same angle";
+        break;
+      case InverseRule::kOpposite:
+        inverse += ", angle plus pi";
         break;
       case InverseRule::kEuler:
         inverse += "(-theta, -lambda, -phi)";

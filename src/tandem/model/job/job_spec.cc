@@ -176,13 +176,14 @@ Result<Limits> parse_limits(const ObjectReader& job) {
   Limits out;
   if (!job.has("limits")) return out;
   TANDEM_TRY_ASSIGN(const ObjectReader reader, job.object("limits"));
-  TANDEM_TRY(reader.allow_only(
-      {"time", "total_time", "queue_wait", "run_time", "backend_wait", "cost_max_usd_micros", "retry"}));
+  TANDEM_TRY(reader.allow_only({"time", "total_time", "queue_wait", "run_time", "backend_wait", "calibration_age",
+                                "cost_max_usd_micros", "retry"}));
   TANDEM_TRY_ASSIGN(out.time_ms, read_time_ms(reader, "time", out.time_ms, 1));
   TANDEM_TRY_ASSIGN(out.total_time_ms, read_time_ms(reader, "total_time", 0, 0));
   TANDEM_TRY_ASSIGN(out.queue_wait_ms, read_time_ms(reader, "queue_wait", 0, 0));
   TANDEM_TRY_ASSIGN(out.run_time_ms, read_time_ms(reader, "run_time", 0, 0));
   TANDEM_TRY_ASSIGN(out.backend_wait_ms, read_time_ms(reader, "backend_wait", 0, 0));
+  TANDEM_TRY_ASSIGN(out.calibration_age_ms, read_time_ms(reader, "calibration_age", 0, 0));
   TANDEM_TRY_ASSIGN(out.cost_max.usd_micros, reader.integer_or("cost_max_usd_micros", 0, 0, kCostMaxUsdMicros));
   TANDEM_TRY_ASSIGN(out.retry, parse_retry(reader));
   return out;
@@ -353,6 +354,7 @@ void write_retry(JsonWriter& out, const RetryPolicy& retry) {
 
 void write_limits(JsonWriter& out, const Limits& limits) {
   if (limits.backend_wait_ms != 0) out.member("backend_wait", in_ms(limits.backend_wait_ms));
+  if (limits.calibration_age_ms != 0) out.member("calibration_age", in_ms(limits.calibration_age_ms));
   out.member("cost_max_usd_micros", limits.cost_max.usd_micros)
       .member("queue_wait", in_ms(limits.queue_wait_ms))
       .object("retry", [&](JsonWriter& retry) { write_retry(retry, limits.retry); })

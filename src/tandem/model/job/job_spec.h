@@ -73,6 +73,7 @@ struct Limits {
   std::int64_t total_time_ms = 0;  ///< of the whole job from admission; 0: none
   std::int64_t queue_wait_ms = 0;  ///< from admission to its first start; 0: none
   std::int64_t run_time_ms = 0;  ///< of one start; 0: none
+  std::int64_t calibration_age_ms = 0;  ///< of a remote device, at most, when work is sent to it; 0: any age
   std::int64_t backend_wait_ms = 0;  ///< in the queue of a remote backend; 0: as long as a step waits for it at all
   Money cost_max;  ///< 0: no metered work
   RetryPolicy retry;

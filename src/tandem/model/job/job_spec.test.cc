@@ -144,13 +144,16 @@ TEST(JobSpec, a_limit_of_less_than_a_millisecond_is_a_limit_and_0s_is_none) {
   EXPECT_EQ(limits("1.5ms").run_time_ms, 2);
 }
 
-TEST(JobSpec, a_limit_of_the_wait_for_a_backend_stands_in_the_document_only_where_it_was_given) {
+TEST(JobSpec, limits_of_remote_backends_stand_in_the_document_only_where_they_were_given) {
   const auto document = [](Json limits) {
     return JobSpec::parse({{"problem", {{"type", "noop"}}}, {"limits", std::move(limits)}}, registry())->options_text();
   };
   EXPECT_THAT(std::string(document({{"backend_wait", "1.5s"}}).text()), HasSubstr(R"("backend_wait":"1500ms")"));
   EXPECT_THAT(std::string(document({{"backend_wait", "0s"}}).text()), Not(HasSubstr("backend_wait")));
   EXPECT_EQ(document({{"backend_wait", "0s"}}).text(), document(Json::object()).text());
+  EXPECT_THAT(std::string(document({{"calibration_age", "24h"}}).text()),
+              HasSubstr(R"("calibration_age":"86400000ms")"));
+  EXPECT_EQ(document({{"calibration_age", "0s"}}).text(), document(Json::object()).text());
 }
 
 TEST_P(BadJob, is_refused_with_place_value_and_what_to_do) {

@@ -231,6 +231,7 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backe
       .work = order.work,
       .deadline = *until,
       .queue_wait_max = order.backend_wait_max,
+      .calibration_age_max = order.calibration_age_max,
       .spend_max = context.spend_max ? std::optional(context.spend_max->of(backend.info().emulated)) : std::nullopt,
       .premise =
           [&](store::Batch& batch) {
@@ -262,12 +263,11 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backe
   out.raw_sha256 = outcome->raw_sha256;
   out.stored = true;
   auto result = backend.decode(*out.raw, order.work);
-  if (!result) {
+  if (!result)
     out.error = result.error();
-    return out;
-  }
-  out.result = *std::move(result);
-  if (out.raw->calibration_id.empty()) return out;
+  else
+    out.result = *std::move(result);
+  if (out.error || out.raw->calibration_id.empty()) return out;
   // A provider that has calibrated again, or does not say, leaves the age unknown.
   const auto calibration = backend.calibration({.deadline = Deadline::after(services_.clock, kAskTime)});
   if (calibration && *calibration && (*calibration)->id == out.raw->calibration_id) {

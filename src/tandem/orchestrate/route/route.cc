@@ -315,9 +315,12 @@ std::string earlier_races(const RouteInput& input, const std::string& backend) {
   return fmt::format("; in {} earlier runs on this class the best was found by {}", seen->second.runs, names);
 }
 
-std::int64_t backend_wait_ms_max(const RouteInput& input) {
-  const std::int64_t wanted = input.spec->limits.backend_wait_ms;
-  return wanted != 0 ? wanted : input.backend_wait_max.count();
+/// Of the orders of a step that go to a remote backend.
+void set_remote_limits(const RouteInput& input, Json& parameters) {
+  const job::Limits& limits = input.spec->limits;
+  parameters["backend_wait_ms_max"] =
+      limits.backend_wait_ms != 0 ? limits.backend_wait_ms : input.backend_wait_max.count();
+  if (limits.calibration_age_ms != 0) parameters["calibration_age_ms_max"] = limits.calibration_age_ms;
 }
 
 bool has_known_error(const BackendFacts& facts) { return facts.calibration && facts.calibration->error_2q > 0; }
@@ -439,7 +442,6 @@ Result<Plan> plan_problem(const RouteInput& input) {
     plan.steps.push_back({.kind = StepKind::kRefine,
                           .fallbacks = stand_ins(input, plan.primary, arms),
                           .parameters = {{"quantum_backends", arms},
-                                         {"backend_wait_ms_max", backend_wait_ms_max(input)},
                                          {"core_max", spec.refinement.core_max},
                                          {"qubits_max", qubits_max},
                                          {"layers", spec.refinement.layers},
@@ -447,6 +449,7 @@ Result<Plan> plan_problem(const RouteInput& input) {
                                          {"controls_left_out", controls.left_out},
                                          {"shots", spec.refinement.shots},
                                          {"rounds", spec.refinement.rounds}}});
+    set_remote_limits(input, plan.steps.back().parameters);
   } else if (spec.refinement.mode == job::RefineMode::kRequired) {
     return fail(errors::kNoPlan, "refinement is required but no quantum backend can refine: {}",
                 join_refusals(refiners));
@@ -535,10 +538,8 @@ Result<Plan> plan_program(const RouteInput& input) {
   std::vector<std::string> used = {plan.primary};
   for (const job::Fallback& entry : fallbacks) used.push_back(entry.backend);
   set_money_needed(input, used, 1, plan);
-  plan.steps.push_back({.kind = StepKind::kRun,
-                        .backend = plan.primary,
-                        .fallbacks = fallbacks,
-                        .parameters = {{"backend_wait_ms_max", backend_wait_ms_max(input)}}});
+  plan.steps.push_back({.kind = StepKind::kRun, .backend = plan.primary, .fallbacks = fallbacks});
+  set_remote_limits(input, plan.steps.back().parameters);
   if (auto review = review_chain(spec); !review.empty())
     plan.steps.push_back({.kind = StepKind::kScore, .fallbacks = std::move(review)});
   plan.reasons.push_back(fmt::format("The program has {} PUBs on up to {} qubits.", spec.program().pubs.size(),

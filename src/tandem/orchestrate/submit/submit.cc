@@ -22,13 +22,51 @@ constexpr int kUnreadableMax = 20;
 
 constexpr job::Money kNothing{};
 
+struct Opened {
+  SubmissionRecord record;
+  bool is_new = false;  ///< made, and its backend asked, just now
+};
+
+/// Asked right before money is reserved or bytes go out: whether the backend takes work, how long its queue is, how old its calibration.
+/// Errors: 1403 backend_unavailable; 1412 calibration_stale; 5020 queue_wait_predicted. A provider that states no wait, or does not
+/// answer, is asked by the submission itself.
+Result<void> require_ready(const SubmissionRequest& request, const Clock& clock) {
+  const std::string& name = request.backend.info().id.value;
+  const backend::CallContext call{.deadline = request.deadline};
+  if (const auto said = request.backend.availability(call)) {
+    if (!said->operational || !said->accepts_work) {
+      return fail(errors::kBackendUnavailable, "{} takes no work now ({}); nothing was sent", name,
+                  said->detail.empty() ? "no reason given" : said->detail);
+    }
+    const double wait = said->ready_in_ms.value_or(0);
+    if (request.queue_wait_max && wait > static_cast<double>(request.queue_wait_max->count())) {
+      return fail(errors::kQueueWaitPredicted, "{} states a wait of {:.0f} ms, the plan allows {} ms; nothing was sent",
+                  name, wait, request.queue_wait_max->count());
+    }
+  }
+  if (!request.calibration_age_max) return {};
+  const auto calibration = request.backend.calibration(call);
+  if (!calibration) {
+    return fail(errors::kCalibrationStale,
+                "the age of the calibration of {} could not be learnt ({}); nothing was sent", name,
+                calibration.error().message);
+  }
+  if (!*calibration) return {};  // a simulator has none
+  const std::int64_t age_ms = (clock.now().micros - (*calibration)->taken_at.micros) / 1000;
+  if (age_ms <= request.calibration_age_max->count()) return {};
+  return fail(errors::kCalibrationStale,
+              "the calibration of {} is of {}, {} ms old, the plan allows {} ms; nothing was sent", name,
+              format_rfc3339((*calibration)->taken_at), age_ms, request.calibration_age_max->count());
+}
+
 /// One run of one attempt: whatever state the record is in, its next step, until the step can go on.
 class Attempt {
  public:
-  Attempt(Ledger& ledger, const SubmissionRequest& request, SubmissionRecord record, std::stop_token stop)
+  Attempt(Ledger& ledger, const SubmissionRequest& request, Opened opened, std::stop_token stop)
       : ledger_(ledger),
         request_(request),
-        record_(std::move(record)),
+        record_(std::move(opened.record)),
+        is_new_(opened.is_new),
         stop_(std::move(stop)),
         wire_(request.backend, ledger.services().crash_points, stop_, request.deadline) {}
 
@@ -64,12 +102,27 @@ class Attempt {
     return fail(errors::kStaleFence, "this process lost its lease before attempt {} was sent", record_.token);
   }
 
+  /// Reserved by a process that ended before it sent: what was true then may not be now.
+  Result<void> ready_again() const {
+    TANDEM_TRY(require_ready(request_, ledger_.services().clock));
+    TANDEM_TRY_ASSIGN(const backend::Quote quote,
+                      request_.backend.quote(request_.work, {.deadline = request_.deadline}));
+    if (quote.cost <= record_.reserved) return {};
+    return fail(errors::kPriceNotApproved, "{} asks for {} micro-USD by now, {} are reserved; nothing was sent",
+                request_.backend.info().id.value, quote.cost.usd_micros, record_.reserved.usd_micros);
+  }
+
   /// reserved -> intent -> [wire, once] -> confirmed, refused or ambiguous
   Result<void> send() {
     if (out_of_time()) {
       return move({.event = SubmissionEvent::kCancel,
                    .reason = make_error(errors::kExpired, "the step's time was over before anything was sent"),
                    .bill = kNothing});
+    }
+    if (!is_new_) {
+      if (auto ready = ready_again(); !ready) {
+        return move({.event = SubmissionEvent::kCancel, .reason = std::move(ready.error()), .bill = kNothing});
+      }
     }
     TANDEM_TRY(move({.event = SubmissionEvent::kIntend, .premise = request_.premise}));
     TANDEM_TRY(still_holds());
@@ -236,30 +289,20 @@ class Attempt {
   Ledger& ledger_;
   const SubmissionRequest& request_;
   SubmissionRecord record_;
+  bool is_new_;
   std::stop_token stop_;
   Wire wire_;
   int unreadable_ = 0;  ///< results that could not be decoded so far
   std::optional<backend::PollStatus> known_;  ///< of confirmed work, by the last question that was answered
 };
 
-/// Errors: 5020 queue_wait_predicted. A provider that states no wait, or does not answer, is asked by the submission itself.
-Result<void> refuse_long_queue(const SubmissionRequest& request) {
-  if (!request.queue_wait_max) return {};
-  const auto said = request.backend.availability({.deadline = request.deadline});
-  if (!said || !said->ready_in_ms) return {};
-  const auto limit = static_cast<double>(request.queue_wait_max->count());
-  if (*said->ready_in_ms <= limit) return {};
-  return fail(errors::kQueueWaitPredicted, "{} states a wait of {:.0f} ms, the plan allows {:.0f} ms; nothing was sent",
-              request.backend.info().id.value, *said->ready_in_ms, limit);
-}
-
 /// The record of the attempt, made and paid for if it is new.
-Result<SubmissionRecord> open_or_resume(Ledger& ledger, const SubmissionRequest& request, const std::string& token) {
+Result<Opened> open_or_resume(Ledger& ledger, const SubmissionRequest& request, const std::string& token) {
   const std::string work_sha256 = fingerprint(request.work).hex();
   TANDEM_TRY_ASSIGN(auto existing, ledger.load(token));
   if (!existing) {
     TANDEM_TRY(request.backend.validate(request.work));
-    TANDEM_TRY(refuse_long_queue(request));
+    TANDEM_TRY(require_ready(request, ledger.services().clock));
     TANDEM_TRY_ASSIGN(const backend::Quote quote, request.backend.quote(request.work, {.deadline = request.deadline}));
     auto opened = ledger.open({.token = token,
                                .tenant = request.tenant,
@@ -274,9 +317,10 @@ Result<SubmissionRecord> open_or_resume(Ledger& ledger, const SubmissionRequest&
                                .reserved = quote.cost,
                                .use = quote.use},
                               request.premise, request.spend_max);
-    if (opened || opened.error().number != errors::kPreconditionFailed) return opened;
+    if (opened) return Opened{.record = *std::move(opened), .is_new = true};
+    if (opened.error().number != errors::kPreconditionFailed) return tl::unexpected(std::move(opened).error());
     TANDEM_TRY_ASSIGN(existing, ledger.load(token));  // another process was faster
-    if (!existing) return opened;
+    if (!existing) return tl::unexpected(std::move(opened).error());
   }
   if (existing->work_sha256 != work_sha256) {
     return fail(
@@ -286,10 +330,11 @@ Result<SubmissionRecord> open_or_resume(Ledger& ledger, const SubmissionRequest&
   }
   while (true) {
     auto taken = ledger.take_over(*existing, request.fence);
-    if (taken || taken.error().number != errors::kStaleFence) return taken;
+    if (taken) return Opened{.record = *std::move(taken)};
+    if (taken.error().number != errors::kStaleFence) return tl::unexpected(std::move(taken).error());
     // Either a later worker has it, or a reconciler changed it between the reading and the writing.
     TANDEM_TRY_ASSIGN(existing, ledger.load(token));
-    if (!existing || existing->fence > request.fence) return taken;
+    if (!existing || existing->fence > request.fence) return tl::unexpected(std::move(taken).error());
   }
 }
 
@@ -311,8 +356,8 @@ void Submitter::publish_to(std::function<void(const job::Event&)> listener) {
 Result<SubmissionOutcome> Submitter::run(const SubmissionRequest& request, std::stop_token stop) {
   const std::string token = attempt_token(request.tenant, request.job.value, request.step, request.attempt);
   TANDEM_TRY_ASSIGN(const LiveSet::Claim claim, ledger_->live().claim(token, stop));
-  TANDEM_TRY_ASSIGN(SubmissionRecord record, open_or_resume(*ledger_, request, token));
-  return Attempt(*ledger_, request, std::move(record), std::move(stop)).drive();
+  TANDEM_TRY_ASSIGN(Opened opened, open_or_resume(*ledger_, request, token));
+  return Attempt(*ledger_, request, std::move(opened), std::move(stop)).drive();
 }
 
 Result<std::vector<SubmissionRecord>> Submitter::submissions(const JobId& job) {

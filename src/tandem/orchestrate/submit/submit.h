@@ -50,6 +50,8 @@ struct SubmissionRequest {
   /// A longer wait in the provider's queue is not waited for. Stated before anything was sent: error 5020, and nothing is sent
   /// or reserved. Seen afterwards: the provider is asked to cancel, and the outcome carries 5020.
   std::optional<std::chrono::milliseconds> queue_wait_max = std::nullopt;
+  /// A device with an older calibration, or one whose age cannot be learnt, is not sent to: error 1412. Empty: whatever its age.
+  std::optional<std::chrono::milliseconds> calibration_age_max = std::nullopt;
   /// What the job may spend in all, where people approved no more: error 4109, and nothing is sent or reserved.
   std::optional<job::Money> spend_max = std::nullopt;
   /// That the job still is this worker's: of each commit after which money is reserved or bytes go to the provider, made anew for
@@ -120,7 +122,8 @@ class Submitter {
   ///
   /// Errors: 1002 cancelled - `stop` was requested: the record stays as it is, to be resumed here or finished by the
   ///         reconciler; 4001 budget_exceeded - with the figures; 4002 hold_unknown; 5005 stale_fence; 5003
-  ///         illegal_transition - another attempt of the step is in flight; 5020 queue_wait_predicted; 1023 - the token belongs to other work;
+  ///         illegal_transition - another attempt of the step is in flight; 1403 backend_unavailable - it takes no work now; 1412
+  ///         calibration_stale; 5020 queue_wait_predicted; 1023 - the token belongs to other work;
   ///         those of the premise, of the store, and of validate() and quote() before anything was reserved.
   Result<SubmissionOutcome> run(const SubmissionRequest& request, std::stop_token stop);
 

@@ -253,6 +253,67 @@ TEST_F(SubmitTest, a_queue_that_is_stated_to_be_too_long_is_not_joined) {
   EXPECT_EQ(run(queued)->kind, Kind::kResult);
 }
 
+TEST_F(SubmitTest, a_backend_that_takes_no_work_now_is_not_sent_to) {
+  provider_->plan.accepts_work = false;
+  const auto refused = run(request());
+  ASSERT_THAT(refused, FailsWith(errors::kBackendUnavailable));
+  EXPECT_THAT(refused.error().message, HasSubstr("its window is closed"));
+  EXPECT_EQ(provider_->submissions(), 0);
+  EXPECT_TRUE(event_types().empty());
+  provider_->plan.accepts_work = true;
+  EXPECT_EQ(run(request())->kind, Kind::kResult);
+}
+
+TEST_F(SubmitTest, a_calibration_that_is_older_than_the_plan_allows_is_not_sent_to) {
+  provider_->plan.calibrated_at = clock_.now();
+  clock_.advance(milliseconds(1001));
+  SubmissionRequest careful = request();
+  careful.calibration_age_max = milliseconds(1000);
+  const auto refused = run(careful);
+  ASSERT_THAT(refused, FailsWith(errors::kCalibrationStale));
+  EXPECT_THAT(refused.error().message, HasSubstr("1001 ms old, the plan allows 1000 ms"));
+  EXPECT_EQ(provider_->submissions(), 0);
+  EXPECT_TRUE(event_types().empty());
+  provider_->plan.calibrated_at = clock_.now();
+  EXPECT_EQ(run(careful)->kind, Kind::kResult);
+}
+
+/// A process reserves and dies; who goes on asks anew, and gives the money back where the answer is another.
+TEST_F(SubmitTest, a_reservation_that_was_found_is_used_only_while_its_backend_price_and_calibration_allow) {
+  const auto reserve = [&](std::uint32_t attempt) {
+    SubmissionRequest asked = request();
+    asked.attempt = attempt;
+    asked.calibration_age_max = milliseconds(1000);
+    provider_->plan.calibrated_at = clock_.now();
+    store_.fail_commits(2, 1, make_error(errors::kIoError, "crash"));  // of the intent
+    EXPECT_THAT(run(asked), FailsWith(errors::kIoError));
+    return asked;
+  };
+  const auto refused_with = [&](const SubmissionRequest& asked, ErrorNumber why) {
+    const auto outcome = run(asked);
+    ASSERT_THAT(outcome, Succeeds());
+    EXPECT_EQ(outcome->kind, Kind::kCancelled);
+    EXPECT_EQ(outcome->error->number, why);
+    EXPECT_EQ(hold().play_money.reserved, Money{0});
+    EXPECT_EQ(provider_->submissions(), 0);
+  };
+  const SubmissionRequest closed = reserve(0);
+  provider_->plan.accepts_work = false;
+  refused_with(closed, errors::kBackendUnavailable);
+  provider_->plan.accepts_work = true;
+
+  const SubmissionRequest old = reserve(1);
+  clock_.advance(milliseconds(1500));
+  refused_with(old, errors::kCalibrationStale);
+
+  const SubmissionRequest dearer = reserve(2);
+  provider_->plan.price = Money{1001};
+  refused_with(dearer, errors::kPriceNotApproved);
+
+  provider_->plan.price = Money{1000};
+  EXPECT_EQ(run(reserve(3))->kind, Kind::kResult);
+}
+
 TEST_F(SubmitTest, work_that_waits_longer_than_the_plan_allows_is_cancelled_at_the_provider) {
   provider_->plan.polls_until_done = 1'000'000;
   provider_->plan.bill = Money{100};

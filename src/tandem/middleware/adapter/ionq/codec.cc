@@ -136,6 +136,7 @@ class IonqCodec final : public remote::Codec {
     if (is_simulator()) return std::nullopt;
     return HttpRequest{.url = "/backends/" + backend_ + "/characterizations?limit=1"};
   }
+  std::optional<HttpRequest> encode_target() const override { return encode_calibration(); }
   std::optional<HttpRequest> encode_estimate(const backend::Work& work) const override {
     if (!manifest_.info.metered) return std::nullopt;
     const auto order = order_of(work);
@@ -148,13 +149,15 @@ class IonqCodec final : public remote::Codec {
   }
   Result<HttpRequest> encode_submit(const backend::Work& work, std::string_view token) const override {
     TANDEM_TRY_ASSIGN(Order order, order_of(work));
-    Json body = {
-        {"type", "ionq.circuit.v1"},
-        {"name", fmt::format("tandem-{}", token)},
-        {"metadata", {{kTokenMember, token}}},
-        {"shots", order.shots},
-        {"backend", backend_},
-        {"input", {{"qubits", order.circuit.qubits}, {"gateset", "qis"}, {"circuit", std::move(order.circuit.gates)}}}};
+    Json body = {{"type", "ionq.circuit.v1"},
+                 {"name", fmt::format("tandem-{}", token)},
+                 {"metadata", {{kTokenMember, token}}},
+                 {"shots", order.shots},
+                 {"backend", backend_},
+                 {"input",
+                  {{"qubits", order.circuit.qubits},
+                   {"gateset", order.circuit.native ? "native" : "qis"},
+                   {"circuit", std::move(order.circuit.gates)}}}};
     if (is_simulator()) {
       constexpr std::uint64_t kSeedMax = INT32_MAX;
       body["noise"] = {{"model", "ideal"}, {"seed", std::get<backend::ProgramWork>(work).seed & kSeedMax}};
@@ -229,6 +232,15 @@ class IonqCodec final : public remote::Codec {
   }
   Result<std::optional<device::Calibration>> decode_calibration(const Bytes& body) const override {
     return decode(body, [&](const ObjectReader& reader) { return read_calibration(reader, name()); });
+  }
+  Result<std::optional<device::Target>> decode_target(const Bytes& body) const override {
+    return decode(body, [&](const ObjectReader& reader) -> Result<std::optional<device::Target>> {
+      TANDEM_TRY_ASSIGN(auto target, read_target(reader, name()));
+      if (!target) return target;
+      target->gates = manifest_.native_gates;
+      target->shots_max = manifest_.info.shots_max;
+      return target;
+    });
   }
   Result<backend::Quote> quote(const backend::Work& /*work*/, const DeviceFacts& /*facts*/,
                                const Bytes& estimate) const override {
@@ -308,7 +320,7 @@ class IonqCodec final : public remote::Codec {
                   "{} measures one circuit an order, and observables need one for each basis; measure in the circuit",
                   name());
     }
-    TANDEM_TRY_ASSIGN(WireCircuit circuit, wire_circuit(pub.circuit, pub.binding(0)));
+    TANDEM_TRY_ASSIGN(WireCircuit circuit, wire_circuit(pub.circuit, pub.binding(0), manifest_.native_gates));
     return Order{.circuit = std::move(circuit), .shots = pub.shots};
   }
 

@@ -461,6 +461,26 @@ TEST_F(IonqCodecTest, a_characterization_becomes_a_dated_calibration_of_medians)
   EXPECT_FALSE(none->has_value());
 }
 
+TEST_F(IonqCodecTest, a_characterization_says_what_constrains_circuits) {
+  const auto target = [&](std::string_view connectivity) {
+    return qpu_->decode_target(
+        fmt::format(R"({{"characterizations":[{{"qubits":4,"connectivity":{}}}]}})", connectivity));
+  };
+  const auto some = target("[[0,1],[3,1],[1,0]]");
+  ASSERT_THAT(some, Succeeds());
+  ASSERT_TRUE(some->has_value());
+  EXPECT_EQ((*some)->device, "ionq.qpu.forte-1");
+  EXPECT_EQ((*some)->num_qubits, 4u);
+  EXPECT_EQ((*some)->shots_max, 1'000'000u);
+  EXPECT_THAT((*some)->gates, testing::ElementsAre(circuit::Gate::kGpi, circuit::Gate::kGpi2, circuit::Gate::kRzz));
+  EXPECT_THAT((*some)->couplings, testing::ElementsAre(std::pair(0u, 1u), std::pair(1u, 3u)));
+  EXPECT_TRUE((*target("[[0,1],[0,2],[0,3],[1,2],[1,3],[3,2]]"))->couplings.empty());  // every pair
+  for (const char* wrong : {"[[0,4]]", "[[1,1]]", "[[0]]", "[[0,-1]]", R"(["a"])", "[[0,1.5]]"})
+    EXPECT_THAT(target(wrong), FailsWith(errors::kBackendGarbage)) << wrong;
+  EXPECT_FALSE(qpu_->decode_target(R"({"characterizations":[]})")->has_value());
+  EXPECT_FALSE(simulator_->encode_target().has_value());
+}
+
 // ---- errors
 
 TEST_F(IonqCodecTest, errors_are_the_vendors_own_words_or_something_between) {

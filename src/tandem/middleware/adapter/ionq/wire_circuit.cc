@@ -38,10 +38,30 @@ const Word* find_word(Gate gate) {
   return found == std::end(kWords) ? nullptr : found;
 }
 
+/// Those that the vendor knows as native alone.
+bool is_native_only(Gate gate) { return gate == Gate::kGpi || gate == Gate::kGpi2 || gate == Gate::kMs; }
+
 /// Collects the gates of one circuit.
 class Writer {
  public:
   Writer(WireCircuit& out, std::span<const double> parameters) : out_(out), parameters_(parameters) {}
+
+  /// Phases and angles are whole turns on the wire.
+  void write_native(const Instruction& instruction) {
+    const circuit::GateRecord& record = circuit::gate_record(instruction.gate);
+    if ((record.flags & circuit::kUnitary) == 0 || instruction.gate == Gate::kI) return;
+    const auto turns = [&](std::size_t i) { return instruction.angles[i].value(parameters_) / (2 * std::numbers::pi); };
+    const auto& qubits = instruction.qubits;
+    count(record.num_qubits);
+    if (instruction.gate == Gate::kRzz) {
+      out_.gates.push_back({{"gate", "zz"}, {"targets", {qubits[0], qubits[1]}}, {"angle", turns(0)}});
+    } else if (instruction.gate == Gate::kMs) {
+      out_.gates.push_back(
+          {{"gate", "ms"}, {"targets", {qubits[0], qubits[1]}}, {"phases", {turns(0), turns(1)}}, {"angle", turns(2)}});
+    } else {
+      out_.gates.push_back({{"gate", record.name}, {"target", qubits[0]}, {"phase", turns(0)}});
+    }
+  }
 
   void write(const Instruction& instruction) {
     const circuit::GateRecord& record = circuit::gate_record(instruction.gate);
@@ -104,9 +124,29 @@ class Writer {
   std::span<const double> parameters_;
 };
 
+/// That a circuit with native gates holds nothing else, and only what the machine has.
+Result<void> check_native(const circuit::Circuit& circuit, std::span<const Gate> native_gates) {
+  for (const Instruction& instruction : circuit.instructions()) {
+    const circuit::GateRecord& record = circuit::gate_record(instruction.gate);
+    if ((record.flags & circuit::kUnitary) == 0 || instruction.gate == Gate::kI) continue;
+    if (instruction.gate != Gate::kRzz && !is_native_only(instruction.gate)) {
+      return fail(errors::kBackendCannot,
+                  "native gates and {} in one circuit: IonQ takes gpi, gpi2, ms and rzz alone, or other gates alone",
+                  record.name);
+    }
+    if (std::find(native_gates.begin(), native_gates.end(), instruction.gate) != native_gates.end()) continue;
+    std::vector<std::string_view> names;
+    for (const Gate gate : native_gates) names.push_back(circuit::gate_record(gate).name);
+    return fail(errors::kBackendCannot, "this machine has no native gate {}; it has {}", record.name,
+                names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", ")));
+  }
+  return {};
+}
+
 }  // namespace
 
-Result<WireCircuit> wire_circuit(const circuit::Circuit& circuit, std::span<const double> parameters) {
+Result<WireCircuit> wire_circuit(const circuit::Circuit& circuit, std::span<const double> parameters,
+                                 std::span<const Gate> native_gates) {
   if (!circuit.measurements_are_terminal()) {
     return fail(
         errors::kBackendCannot,
@@ -114,13 +154,17 @@ Result<WireCircuit> wire_circuit(const circuit::Circuit& circuit, std::span<cons
         "does not describe; measure at the end, or use a simulator here");
   }
   WireCircuit out;
+  const auto& all = circuit.instructions();
+  out.native = std::any_of(all.begin(), all.end(),
+                           [](const Instruction& instruction) { return is_native_only(instruction.gate); });
+  if (out.native) TANDEM_TRY(check_native(circuit, native_gates));
   Writer writer(out, parameters);
   bool measures = false;
   for (const Instruction& instruction : circuit.instructions()) {
     const std::uint8_t operands = circuit::gate_record(instruction.gate).num_qubits;
     for (std::uint8_t i = 0; i < operands; ++i) out.qubits = std::max(out.qubits, instruction.qubits[i] + 1);
     measures = measures || instruction.gate == Gate::kMeasure;
-    writer.write(instruction);
+    out.native ? writer.write_native(instruction) : writer.write(instruction);
   }
   if (!measures) return fail(errors::kBackendCannot, "the circuit measures nothing; add measurements");
   return out;

@@ -1,6 +1,8 @@
 #include "tandem/middleware/adapter/ionq/wire_device.h"
 
+#include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "tandem/base/text.h"
 
@@ -95,6 +97,34 @@ Result<std::optional<device::Calibration>> read_calibration(const ObjectReader& 
   out.duration_readout_us = readout * kMicros;
   out.qubits.assign(static_cast<std::size_t>(qubits), qubit);
   out.id = out.content_id();
+  return std::optional(std::move(out));
+}
+
+Result<std::optional<device::Target>> read_target(const ObjectReader& reader, const std::string& device) {
+  TANDEM_TRY_ASSIGN(const Json* list, reader.array("characterizations"));
+  if (list->empty()) return std::optional<device::Target>();
+  TANDEM_TRY_ASSIGN(const ObjectReader newest,
+                    ObjectReader::create(list->front(), reader.at("characterizations") + "/0"));
+  device::Target out{.device = device};
+  TANDEM_TRY_ASSIGN(const std::int64_t qubits, newest.integer("qubits", 1, device::Calibration::kQubitsMax));
+  out.num_qubits = static_cast<std::uint32_t>(qubits);
+  if (!newest.has("connectivity")) return std::optional(std::move(out));
+  TANDEM_TRY_ASSIGN(const Json* pairs, newest.array("connectivity"));
+  std::set<std::pair<std::uint32_t, std::uint32_t>> couplings;
+  for (const Json& pair : *pairs) {
+    const bool two =
+        pair.is_array() && pair.size() == 2 && pair[0].is_number_unsigned() && pair[1].is_number_unsigned();
+    const std::uint64_t u = two ? pair[0].get<std::uint64_t>() : 0;
+    const std::uint64_t v = two ? pair[1].get<std::uint64_t>() : 0;
+    if (!two || u == v || u >= out.num_qubits || v >= out.num_qubits) {
+      return fail_at(newest.at("connectivity"), errors::kValueOutOfRange, "{} is no pair of two of the {} qubits",
+                     quote(pair.dump()), out.num_qubits);
+    }
+    couplings.emplace(static_cast<std::uint32_t>(std::min(u, v)), static_cast<std::uint32_t>(std::max(u, v)));
+  }
+  const std::size_t all = std::size_t{out.num_qubits} * (out.num_qubits - 1) / 2;
+  if (couplings.size() < all)
+    out.couplings.assign(couplings.begin(), couplings.end());  // else every pair: none is named
   return std::optional(std::move(out));
 }
 

@@ -18,6 +18,10 @@ Result<remote::DeviceFacts> read_device(const ObjectReader& reader, const std::s
 /// on d levels is read as the depolarising probability (1 - F) d / (d - 1); what is not said is 0. Errors: those of the readers.
 Result<std::optional<device::Calibration>> read_calibration(const ObjectReader& reader, const std::string& device);
 
+/// What the newest characterization says of the qubits and their pairs, without gates and shots; empty where there is none. Where every
+/// pair is coupled, none is named. Errors: those of ObjectReader; 1023 - a pair that is none.
+Result<std::optional<device::Target>> read_target(const ObjectReader& reader, const std::string& device);
+
 /// The price of a program, rounded up to a millionth of a dollar.
 /// Errors: those of ObjectReader; 1023 - another unit than US dollars, or an amount that is none.
 Result<backend::Quote> read_estimate(const ObjectReader& reader, const std::string& backend);

@@ -154,6 +154,7 @@ class LabDeviceCodec final : public remote::Codec {
 
   HttpRequest encode_device() const override { return {.url = "/v1/device"}; }
   std::optional<HttpRequest> encode_calibration() const override { return HttpRequest{.url = "/v1/calibration"}; }
+  std::optional<HttpRequest> encode_target() const override { return encode_device(); }
   HttpRequest encode_poll(const Handle& handle) const override { return {.url = "/v1/jobs/" + handle}; }
   std::optional<HttpRequest> encode_bill(const Handle& /*handle*/) const override { return std::nullopt; }
   Result<HttpRequest> encode_fetch(const Handle& handle, const Bytes& /*status_body*/) const override {
@@ -207,6 +208,14 @@ class LabDeviceCodec final : public remote::Codec {
       TANDEM_TRY(reader.object("calibration"));
       return device::Calibration::parse(*reader.find("calibration"), reader.at("calibration"))
           .map([](device::Calibration read) { return std::optional(std::move(read)); });
+    });
+  }
+  Result<std::optional<device::Target>> decode_target(const Bytes& body) const override {
+    return decode(body, [](const ObjectReader& reader) -> Result<std::optional<device::Target>> {
+      TANDEM_TRY(reader.object("target"));
+      return device::Target::parse(*reader.find("target"), reader.at("target")).map([](device::Target read) {
+        return std::optional(std::move(read));
+      });
     });
   }
   Result<Handle> decode_submit(const Bytes& body, std::string_view token) const override {

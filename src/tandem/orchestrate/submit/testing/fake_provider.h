@@ -38,6 +38,7 @@ class FakeProvider final : public backend::Backend {
     int polls_until_done = 1;
     backend::WorkState until_done = backend::WorkState::kQueued;
     std::optional<double> ready_in_ms;  ///< the wait that it states
+    bool accepts_work = true;  ///< what it says of itself
     std::optional<std::uint64_t> shots_given;  ///< fewer than were asked for
     std::optional<Timestamp> calibrated_at;  ///< empty: it does not say
     backend::WorkState end = backend::WorkState::kSucceeded;
@@ -189,7 +190,9 @@ class FakeProvider final : public backend::Backend {
   }
   Result<backend::Availability> availability(const backend::CallContext& context) override {
     if (plan.during_availability) plan.during_availability(context.stop);
-    return backend::Availability{.ready_in_ms = plan.ready_in_ms};
+    return backend::Availability{.accepts_work = plan.accepts_work,
+                                 .ready_in_ms = plan.ready_in_ms,
+                                 .detail = plan.accepts_work ? "" : "its window is closed"};
   }
   Result<std::optional<device::Calibration>> calibration(const backend::CallContext&) override {
     if (!plan.calibrated_at) return std::optional<device::Calibration>();
