@@ -391,6 +391,8 @@ class ClientsOverTls(Clients):
         with self.clouds() as cloud:
             self.assertTrue(cloud.url.startswith("https://"))
             trusting = self.settings(cloud, TANDEM_EGRESS_CA_FILE=str(self.CERTIFICATES))
+            planned = self.place.run("plan", self.place.file("job.json", self.program("qpu.forte-1", X_ON_0)), environment=trusting).stdout
+            self.assertRegex(planned, r"its price: estimate of IonQ for qpu.forte-1, GET /jobs/estimate, as of \d{4}-\d\d-\d\d; rates of")
             result = self.run_here(self.program("qpu.forte-1", X_ON_0), trusting)
             self.assertEqual(result["billed_usd_micros"], 1_000_000)
             done = self.place.run("run", self.place.file("job.json", self.program("qpu.forte-1", X_ON_0)), check=False, environment=self.settings(cloud))

@@ -45,6 +45,8 @@ void explain_candidates(const Json& plan, std::vector<std::string>& out) {
                               member(candidate, "backend"), member(candidate, "tier"),
                               candidate.value("emulated", false) ? ", emulated" : "", member(candidate, "reason"),
                               figures));
+    if (estimate.contains("cost_source"))
+      out.push_back(fmt::format("      its price: {}", member(estimate, "cost_source")));
   }
 }
 

@@ -28,7 +28,7 @@ Plan sample_plan() {
   plan.candidates = {
       {.backend = "gpu.cuda", .method = "qaoa", .tier = Tier::kGpu, .feasible = false, .reason = "absent"}};
   plan.candidates[0].estimate = {
-      .cost = Money{3}, .cost_basis = Basis::kComputed, .latency_ms = 1.5, .latency_basis = Basis::kAssumed};
+      .cost = Money{3}, .cost_basis = Basis::kComputed, .cost_source = "price list of 2026", .latency_ms = 1.5, .latency_basis = Basis::kAssumed};
   plan.reasons = {"because"};
   plan.policy_digest = std::string(64, '0');
   return plan;

@@ -34,6 +34,7 @@ Result<Enum> read_name(const ObjectReader& reader, std::string_view key, const s
 
 void write_estimate(JsonWriter& out, const Estimate& estimate) {
   out.member("cost_basis", to_string(estimate.cost_basis));
+  if (!estimate.cost_source.empty()) out.member("cost_source", estimate.cost_source);
   if (estimate.cost) out.member("cost_usd_micros", estimate.cost->usd_micros);
   out.member("latency_basis", to_string(estimate.latency_basis))
       .member_if("latency_ms", estimate.latency_ms)
@@ -44,6 +45,7 @@ void write_estimate(JsonWriter& out, const Estimate& estimate) {
 Result<Estimate> parse_estimate(const ObjectReader& reader) {
   Estimate out;
   TANDEM_TRY_ASSIGN(out.cost_basis, read_name<Basis>(reader, "cost_basis", kBases));
+  TANDEM_TRY_ASSIGN(out.cost_source, reader.string_or("cost_source", ""));
   TANDEM_TRY_ASSIGN(out.latency_basis, read_name<Basis>(reader, "latency_basis", kBases));
   TANDEM_TRY_ASSIGN(out.quality_basis, read_name<Basis>(reader, "quality_basis", kBases));
   if (reader.has("cost_usd_micros")) {

@@ -30,6 +30,7 @@ std::optional<Access> find_access(std::string_view name);
 struct Estimate {
   std::optional<Money> cost;
   Basis cost_basis = Basis::kUnavailable;
+  std::string cost_source{};  ///< where a price comes from, with its date; empty where nothing is charged
   std::optional<double> latency_ms;
   Basis latency_basis = Basis::kUnavailable;
   std::optional<double> quality;  ///< expected share of runs at the best known value, 0..1

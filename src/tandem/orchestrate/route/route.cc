@@ -49,6 +49,7 @@ job::Estimate estimate_of(const RouteInput& input, const BackendFacts& facts, st
   } else if (facts.quote) {
     out.cost = facts.quote->cost;
     out.cost_basis = facts.quote->cost_basis;
+    out.cost_source = facts.quote->source;
   }
   const bool refines = !info.takes_solve && !input.spec->is_program();
   const auto& history = refines ? input.core_experience : input.experience;

@@ -193,10 +193,12 @@ TEST_F(RouteTest, metered_work_needs_a_quote_and_a_cost_limit_that_covers_all_ro
     spec.limits.cost_max.usd_micros = one.cost_max;
     spec.refinement.rounds = one.rounds;
     facts("lab.device").quote.reset();
-    if (one.quoted) facts("lab.device").quote = backend::Quote{.cost = job::Money{40'000}};
+    if (one.quoted)
+      facts("lab.device").quote = backend::Quote{.cost = job::Money{40'000}, .source = "price list of 2026-11-28"};
     const auto plan = this->plan(spec);
     ASSERT_THAT(plan, Succeeds());
     EXPECT_EQ(candidate(*plan, "lab.device").feasible, one.feasible);
+    EXPECT_EQ(candidate(*plan, "lab.device").estimate.cost_source, one.quoted ? "price list of 2026-11-28" : "");
     EXPECT_EQ(plan->cost_max_needed_emulated.usd_micros, one.feasible ? 40'000 * one.rounds : 0);
     if (one.quoted && !one.feasible) {
       EXPECT_THAT(candidate(*plan, "lab.device").reason, HasSubstr("limits.cost_max_usd_micros"));

@@ -132,6 +132,7 @@ Result<backend::Quote> read_estimate(const ObjectReader& reader, const std::stri
   backend::Quote out;
   TANDEM_TRY_ASSIGN(out.cost, read_usd(reader, "estimated_cost", "cost_unit"));
   TANDEM_TRY_ASSIGN(const std::string at, reader.string("estimated_at"));
+  const std::string_view day = std::string_view(at).substr(0, 10);  // plans made on one day are the same plan
   TANDEM_TRY_ASSIGN(const ObjectReader rates, reader.object("rate_information"));
   TANDEM_TRY_ASSIGN(const std::string organization, rates.string("organization"));
   TANDEM_TRY_ASSIGN(const double minimum, rates.number("job_cost_minimum"));
@@ -140,7 +141,7 @@ Result<backend::Quote> read_estimate(const ObjectReader& reader, const std::stri
   out.source = fmt::format(
       "estimate of IonQ for {}, GET /jobs/estimate, as of {}; rates of {}: at least {} a job, {} and {} a gate "
       "and shot",
-      backend, at, quote(organization), minimum, one_qubit, two_qubits);
+      backend, day, quote(organization), minimum, one_qubit, two_qubits);
   return out;
 }
 
