@@ -27,8 +27,11 @@ Plan sample_plan() {
                  .parameters = {{"time_ms", 5}}}};
   plan.candidates = {
       {.backend = "gpu.cuda", .method = "qaoa", .tier = Tier::kGpu, .feasible = false, .reason = "absent"}};
-  plan.candidates[0].estimate = {
-      .cost = Money{3}, .cost_basis = Basis::kComputed, .cost_source = "price list of 2026", .latency_ms = 1.5, .latency_basis = Basis::kAssumed};
+  plan.candidates[0].estimate = {.cost = Money{3},
+                                 .cost_basis = Basis::kComputed,
+                                 .cost_source = "price list of 2026",
+                                 .latency_ms = 1.5,
+                                 .latency_basis = Basis::kAssumed};
   plan.reasons = {"because"};
   plan.policy_digest = std::string(64, '0');
   return plan;

@@ -79,8 +79,9 @@ std::vector<Complex> vendor_matrix(const Json& gate) {
 /// Applies a gate as sent to every column of a unitary on `qubits` qubits; bit i of an index is qubit i.
 void apply(const Json& gate, std::uint32_t qubits, std::vector<Complex>& unitary) {
   const std::size_t size = std::size_t{1} << qubits;
-  const std::vector<std::uint32_t> targets =
-      gate.contains("target") ? std::vector<std::uint32_t>{gate["target"]} : gate["targets"];
+  const std::vector<std::uint32_t> targets = gate.contains("target")
+                                                 ? std::vector<std::uint32_t>{gate["target"].get<std::uint32_t>()}
+                                                 : gate["targets"].get<std::vector<std::uint32_t>>();
   const std::vector<std::uint32_t> controls = gate.value("controls", std::vector<std::uint32_t>());
   const std::vector<Complex> matrix = vendor_matrix(gate);
   const std::size_t inner = std::size_t{1} << targets.size();
