@@ -100,6 +100,7 @@ void add_plan(CLI::App& app, Cli& cli);
 void add_jobs(CLI::App& app, Cli& cli);
 void add_jobs_rm(CLI::App& jobs, Cli& cli);
 void add_approvals(CLI::App& app, Cli& cli);
+void add_submissions(CLI::App& app, Cli& cli);
 void add_explain(CLI::App& app, Cli& cli);
 void add_diff(CLI::App& app, Cli& cli);
 void add_replay(CLI::App& app, Cli& cli);
