@@ -30,7 +30,8 @@ struct Cli {
   bool json = false;
   std::function<Result<int>()> action;  ///< set by the command's callback; its value is the exit code
 
-  Result<Settings> settings() const;
+  /// `more`: as flags, before those of the command line.
+  Result<Settings> settings(const std::map<std::string, std::string>& more = {}) const;
 };
 
 /// The service of whoever calls, and what must live as long: the house of this process, or a client of the server that holds the
