@@ -54,6 +54,8 @@ enum class Asks : std::uint8_t {
 /// Errors: also those of the credential; 4101 not_authenticated - identity.file is set and nobody stands behind it.
 Result<Reached> reach(Cli& cli, Role role, Asks asks = Asks::kForUser);
 
+/// With --json and in a pipe: a document, and no table.
+bool for_machines(const Cli& cli);
 /// Prints a document for machines.
 void print_json(const Json& document);
 /// The same as one line, for what prints several.

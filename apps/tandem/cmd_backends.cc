@@ -28,7 +28,7 @@ Result<int> list_backends(Cli& cli) {
   for (Json& backend : document["backends"])
     if (const auto run = runs.find(cell(backend, "backend")); run != runs.end())
       backend["own_run"] = run->second.document();
-  if (cli.json) {
+  if (for_machines(cli)) {
     print_json(document);
     return 0;
   }
@@ -63,7 +63,8 @@ Result<void> check_credential(const std::string& text) {
     return fail_at("--credential", errors::kBadCredentialReference,
                    "the path {} begins where a command is started; write it from the root", quote(reference->name));
   if (reference->kind == CredentialReference::Kind::kVariable)
-    fmt::print(stderr, "tandem: others may see the environment of a process; systemd:NAME or file:PATH keep a key better\n");
+    fmt::print(stderr,
+               "tandem: others may see the environment of a process; systemd:NAME or file:PATH keep a key better\n");
   return {};
 }
 
@@ -75,10 +76,11 @@ Result<int> add_vendor(Cli& cli, AddOptions options) {
   if (options.wanted.backends.empty()) options.wanted.backends = vendor.backends_default;
   for (const std::string_view name : split(options.wanted.backends, ',')) {
     if (std::ranges::find(vendor.backends, std::string(trim(name))) != vendor.backends.end()) continue;
-    return fail_at("--backends", errors::kValueOutOfRange, "{} is no backend of {}{}; there are {}", quote(trim(name)),
-                   vendor.title,
-                   did_you_mean(trim(name), std::vector<std::string_view>(vendor.backends.begin(), vendor.backends.end())),
-                   fmt::join(vendor.backends, ", "));
+    return fail_at(
+        "--backends", errors::kValueOutOfRange, "{} is no backend of {}{}; there are {}", quote(trim(name)),
+        vendor.title,
+        did_you_mean(trim(name), std::vector<std::string_view>(vendor.backends.begin(), vendor.backends.end())),
+        fmt::join(vendor.backends, ", "));
   }
   if (options.print) {
     TANDEM_TRY(with_settings("", "these settings", vendor, options.wanted, false));
@@ -90,7 +92,8 @@ Result<int> add_vendor(Cli& cli, AddOptions options) {
     return 0;
   }
   if (cli.config_file.empty())
-    return fail(errors::kUsage, "name the settings file that gets the lines with --config FILE, or see them with --print");
+    return fail(errors::kUsage,
+                "name the settings file that gets the lines with --config FILE, or see them with --print");
   Bytes text;
   if (cli.machine.fs.exists(cli.config_file)) {
     TANDEM_TRY_ASSIGN(text, cli.machine.fs.read_file(cli.config_file, kSettingsBytesMax));
@@ -98,9 +101,9 @@ Result<int> add_vendor(Cli& cli, AddOptions options) {
   TANDEM_TRY_ASSIGN(const std::string edited,
                     with_settings(text, cli.config_file, vendor, options.wanted, options.replace));
   if (edited != text) TANDEM_TRY(cli.machine.fs.write_file_atomic(cli.config_file, edited));
-  if (!cli.json)
-    fmt::print("{} {} the settings of {}; this is what they give:\n\n", cli.config_file,
-               edited == text ? "had" : "has", vendor.name);
+  if (!for_machines(cli))
+    fmt::print("{} {} the settings of {}; this is what they give:\n\n", cli.config_file, edited == text ? "had" : "has",
+               vendor.name);
   return test_vendor(cli, {.vendor = options.vendor});
 }
 
@@ -119,20 +122,24 @@ void add_backends(CLI::App& app, Cli& cli) {
   CLI::App* add = backends->add_subcommand("add", "write a vendor's settings into the file of --config, and test them");
   const auto adding = std::make_shared<AddOptions>();
   add_vendor_option(add, adding->vendor);
-  add->add_option("--credential", adding->wanted.credential,
-                  "where the key stands, never the key: systemd:NAME, file:/PATH (mode 0400 or 0600), env:TANDEM_SECRET_NAME")
+  add->add_option(
+         "--credential", adding->wanted.credential,
+         "where the key stands, never the key: systemd:NAME, file:/PATH (mode 0400 or 0600), env:TANDEM_SECRET_NAME")
       ->required();
-  add->add_option("--url", adding->wanted.url, "its API; without it the vendor's own. A loopback address is an emulator");
+  add->add_option("--url", adding->wanted.url,
+                  "its API; without it the vendor's own. A loopback address is an emulator");
   add->add_option("--backends", adding->wanted.backends, "which may be used, by the vendor's names, with commas");
   add->add_flag("--print", adding->print, "print the lines instead; nothing is written or asked");
   add->add_flag("--replace", adding->replace, "in place of other settings of this vendor in the file");
   add->callback([&cli, adding] { cli.action = [&cli, adding] { return add_vendor(cli, *adding); }; });
   CLI::App* test = backends->add_subcommand(
-      "test", "ask a vendor what costs nothing: key, devices, prices, latency, TLS; with --run pay for one tiny circuit");
+      "test",
+      "ask a vendor what costs nothing: key, devices, prices, latency, TLS; with --run pay for one tiny circuit");
   const auto testing = std::make_shared<VendorTestOptions>();
   add_vendor_option(test, testing->vendor);
   CLI::Option* run = test->add_flag("--run", testing->run, "run a Bell pair as a job, and keep a record of it");
-  CLI::Option* cost = test->add_option("--max-cost", testing->cost_max_usd, "what that may cost at most")->type_name("USD");
+  CLI::Option* cost =
+      test->add_option("--max-cost", testing->cost_max_usd, "what that may cost at most")->type_name("USD");
   test->add_option("--backend", testing->backend, "where it runs; the first of the settings without it")->needs(run);
   run->needs(cost);
   cost->needs(run);

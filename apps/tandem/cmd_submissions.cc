@@ -16,8 +16,6 @@ struct ListOptions {
 
 std::string text(const Json& object, const char* key) { return object.value(key, ""); }
 
-bool for_machines(const Cli& cli) { return cli.json || !stdout_is_terminal(); }
-
 std::string backend_of(const Json& one) {
   return text(one, "backend") + (one.value("emulated", false) ? " (emulated)" : "");
 }
@@ -65,9 +63,8 @@ Result<int> list_submissions(Cli& cli, const ListOptions& options) {
   else
     print_table(rows);
   if (!text(page, "next_page_token").empty())
-    fmt::print("  ... more{}\n", options.limit < kLimitMax
-                                     ? fmt::format(": --limit {}", std::min(2 * options.limit, kLimitMax))
-                                     : "");
+    fmt::print("  ... more{}\n",
+               options.limit < kLimitMax ? fmt::format(": --limit {}", std::min(2 * options.limit, kLimitMax)) : "");
   return 0;
 }
 
@@ -76,7 +73,8 @@ std::string way_on(const Json& one) {
   const std::string token = text(one, "token");
   if (text(one, "state") != "held") return {};
   return fmt::format(
-      "  it is followed until its bill is known; where no bill will come, look at the provider and say what you found:\n"
+      "  it is followed until its bill is known; where no bill will come, look at the provider and say what you "
+      "found:\n"
       "    tandem submissions adopt {0} --handle HANDLE --reason TEXT\n"
       "    tandem submissions release {0} --reason TEXT [--billed-usd USD]\n",
       token);
@@ -85,9 +83,9 @@ std::string way_on(const Json& one) {
 void print_submission(const Json& one, const Clock& clock) {
   fmt::print("{} is {}{}\n", text(one, "token"), text(one, "state"),
              text(one, "reason").empty() ? "" : ": " + text(one, "reason"));
-  fmt::print("  attempt {} of step {} of {} at {}, sent {} time{}, {} ago\n", one.value("attempt", 0), text(one, "step"),
-             text(one, "job_id"), backend_of(one), one.value("sends", 0), one.value("sends", 0) == 1 ? "" : "s",
-             age_of(one, clock));
+  fmt::print("  attempt {} of step {} of {} at {}, sent {} time{}, {} ago\n", one.value("attempt", 0),
+             text(one, "step"), text(one, "job_id"), backend_of(one), one.value("sends", 0),
+             one.value("sends", 0) == 1 ? "" : "s", age_of(one, clock));
   fmt::print("  reserved {}, billed {}, handle {}\n", format_usd(one.value("reserved_usd_micros", std::int64_t{0})),
              bill_of(one), text(one, "handle").empty() ? "-" : text(one, "handle"));
   if (!text(one, "said").empty()) fmt::print("  {} said: {}\n", text(one, "said_by"), text(one, "said"));
@@ -144,9 +142,7 @@ void add_submissions(CLI::App& app, Cli& cli) {
     command->add_option("--backend", options->backend, "only those at this backend");
     command->add_option("--limit", options->limit, "at most so many")->check(CLI::Range(std::size_t{1}, kLimitMax));
   }
-  const auto listing = [&cli, options] {
-    cli.action = [&cli, options] { return list_submissions(cli, *options); };
-  };
+  const auto listing = [&cli, options] { cli.action = [&cli, options] { return list_submissions(cli, *options); }; };
   list->callback(listing);
   submissions->callback([submissions, listing] {
     if (submissions->get_subcommands().empty()) listing();

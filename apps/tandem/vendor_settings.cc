@@ -73,9 +73,8 @@ bool others_are_equal(const Settings& before, const Settings& after, std::string
 }  // namespace
 
 std::string settings_block(const Vendor& vendor, const VendorSettings& wanted) {
-  return write_yaml(
-      {{std::string(vendor.name),
-        {{"url", wanted.url}, {"credential", wanted.credential}, {"backends", wanted.backends}}}});
+  return write_yaml({{std::string(vendor.name),
+                      {{"url", wanted.url}, {"credential", wanted.credential}, {"backends", wanted.backends}}}});
 }
 
 Result<std::string> with_settings(const std::string& text, const std::string& file, const Vendor& vendor,

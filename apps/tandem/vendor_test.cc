@@ -96,13 +96,8 @@ class FreeTest {
   void ask_of(backend::Backend& backend) {
     const backend::BackendInfo& info = backend.info();
     emulated_ = info.emulated;
-    Json device = {{"backend", info.id.value},
-                   {"emulated", info.emulated},
-                   {"operational", false},
-                   {"detail", ""},
-                   {"latency_ms", nullptr},
-                   {"quote_usd_micros", nullptr},
-                   {"quote_source", ""}};
+    Json device = {{"backend", info.id.value}, {"emulated", info.emulated},   {"operational", false}, {"detail", ""},
+                   {"latency_ms", nullptr},    {"quote_usd_micros", nullptr}, {"quote_source", ""}};
     const Instant begin = desk_.machine.clock.monotonic();
     const auto availability = backend.availability(desk_.call());
     const double latency = ms_since(begin);
@@ -135,7 +130,8 @@ class FreeTest {
   void see_credential(backend::Backend& backend) {
     if (asked_) return;
     asked_ = true;
-    const auto found = backend.reconcile({.token = "tandem-backends-test", .sent_at = desk_.machine.clock.now()}, desk_.call());
+    const auto found =
+        backend.reconcile({.token = "tandem-backends-test", .sent_at = desk_.machine.clock.now()}, desk_.call());
     if (!found) {
       note_tls(found.error());
       return checks_.problem("permission to read", found.error());
@@ -149,8 +145,7 @@ class FreeTest {
   }
   void see_tls() {
     const std::string authorities = desk_.settings.string("egress.ca_file");
-    if (setting("url").starts_with("http:"))
-      return checks_.well("TLS", "none, as to a process on this machine");
+    if (setting("url").starts_with("http:")) return checks_.well("TLS", "none, as to a process on this machine");
     if (tls_failed_) return checks_.problem("TLS", *tls_failed_);
     if (answered_)
       checks_.well("TLS", fmt::format("the name and the chain were verified, by {}",
@@ -181,12 +176,14 @@ Result<backend::Backend*> backend_of_run(Desk& desk, const Vendor& vendor, const
     if (wanted.empty() || id == wanted || id == vendor.setting(wanted)) return backend;
     names.emplace_back(id);
   }
-  return fail_at("--backend", errors::kUnknownBackend, "{} is not among the backends of the setting '{}'{}; there are {}",
-                 quote(wanted), vendor.setting("backends"), did_you_mean(wanted, names), fmt::join(names, ", "));
+  return fail_at("--backend", errors::kUnknownBackend,
+                 "{} is not among the backends of the setting '{}'{}; there are {}", quote(wanted),
+                 vendor.setting("backends"), did_you_mean(wanted, names), fmt::join(names, ", "));
 }
 
 /// The job of a run. It falls back on nobody: an answer of somebody else would prove nothing.
-Result<job::JobSpec> job_of_run(const std::string& backend, job::Money cost_max, const problem::ProblemRegistry& problems) {
+Result<job::JobSpec> job_of_run(const std::string& backend, job::Money cost_max,
+                                const problem::ProblemRegistry& problems) {
   const backend::ProgramWork work = bell_pair();
   return job::JobSpec::parse({{"name", "test of " + backend},
                               {"program", {{"pubs", Json::array({work.pubs[0].document()})}}},
@@ -216,15 +213,15 @@ Result<Ended> run_job(Reached& reached, const job::JobSpec& spec) {
 
 /// What the run showed of the adapter, by what it left.
 std::vector<std::string> covered_by(const Json& submission, const Json& binding) {
-  std::vector<std::string> out = {"device", "quote", "submit", "poll",
-                                  "result as " + binding.value("kind", "counts")};
+  std::vector<std::string> out = {"device", "quote", "submit", "poll", "result as " + binding.value("kind", "counts")};
   if (!submission.value("calibration_id", "").empty()) out.push_back("calibration");
   if (submission.value("billed_usd_micros", std::int64_t{0}) != 0) out.push_back("bill");
   return out;
 }
 
 /// The paid part. Null when the plan waits for people.
-Result<std::optional<VendorRun>> pay_for_run(Cli& cli, const Vendor& vendor, Desk& desk, const VendorTestOptions& options) {
+Result<std::optional<VendorRun>> pay_for_run(Cli& cli, const Vendor& vendor, Desk& desk,
+                                             const VendorTestOptions& options) {
   auto micros = parse_usd(options.cost_max_usd);
   if (!micros) {
     micros.error().place = "--max-cost";
@@ -235,8 +232,10 @@ Result<std::optional<VendorRun>> pay_for_run(Cli& cli, const Vendor& vendor, Des
   const backend::BackendInfo& info = backend->info();
   TANDEM_TRY_ASSIGN(const backend::Quote quote, backend->quote(bell_pair(), desk.call()));
   if (quote.cost > cost_max)
-    return fail(errors::kQuoteAboveLimit, "{} wants {} at most for a Bell pair with {} shots ({}), and --max-cost is {}; "
-                "nothing was sent", info.id.value, format_usd(quote.cost.usd_micros), kShots, quote.source,
+    return fail(errors::kQuoteAboveLimit,
+                "{} wants {} at most for a Bell pair with {} shots ({}), and --max-cost is {}; "
+                "nothing was sent",
+                info.id.value, format_usd(quote.cost.usd_micros), kShots, quote.source,
                 format_usd(cost_max.usd_micros));
   const auto problems = problem::ProblemRegistry::with_builtin_types();
   TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kRunner));
@@ -252,7 +251,8 @@ Result<std::optional<VendorRun>> pay_for_run(Cli& cli, const Vendor& vendor, Des
     return std::optional<VendorRun>();
   }
   if (const Json& error = ended.view["error"]; error.is_object())
-    return fail(static_cast<ErrorNumber>(error.value("number", 0)), "job {}: {}", ended.id.value, error.value("message", ""));
+    return fail(static_cast<ErrorNumber>(error.value("number", 0)), "job {}: {}", ended.id.value,
+                error.value("message", ""));
   TANDEM_TRY_ASSIGN(const Json page, reached.service().submissions(ended.id));
   const Json submission = page["submissions"].empty() ? Json::object() : page["submissions"].back();
   if (submission.value("state", "") != submit::to_string(submit::SubmissionState::kSettled))
@@ -297,8 +297,8 @@ Result<int> test_vendor(Cli& cli, const VendorTestOptions& options) {
   TANDEM_TRY_ASSIGN(const Vendor vendor, find_vendor(options.vendor));
   TANDEM_TRY_ASSIGN(const Settings settings, cli.settings());
   if (settings.string(vendor.setting("url")).empty())
-    return fail(errors::kBadSetting, "the setting '{}' is empty; `tandem backends add {}` writes it", vendor.setting("url"),
-                vendor.name);
+    return fail(errors::kBadSetting, "the setting '{}' is empty; `tandem backends add {}` writes it",
+                vendor.setting("url"), vendor.name);
   Desk desk(settings, cli.machine);
   TANDEM_TRY(desk.open());
   FreeTest test(vendor, desk);
@@ -310,7 +310,7 @@ Result<int> test_vendor(Cli& cli, const VendorTestOptions& options) {
     TANDEM_TRY_ASSIGN(run, pay_for_run(cli, vendor, desk, options));
     if (!run) code = kExitAwaitsApproval;
   }
-  if (cli.json) {
+  if (for_machines(cli)) {
     print_json({{"vendor", vendor.name},
                 {"ok", well},
                 {"emulated", test.emulated()},

@@ -52,9 +52,10 @@ Result<CredentialReference> CredentialReference::parse(std::string_view text) {
     if (!name.empty() && name.find('/') == std::string_view::npos && name != "." && name != "..")
       return CredentialReference{.kind = Kind::kService, .name = std::string(name)};
   }
-  return fail(errors::kBadCredentialReference,
-              "this is no credential reference, and is not repeated here because it may be a secret; write systemd:NAME, "
-              "file:PATH or env:TANDEM_SECRET_NAME");
+  return fail(
+      errors::kBadCredentialReference,
+      "this is no credential reference, and is not repeated here because it may be a secret; write systemd:NAME, "
+      "file:PATH or env:TANDEM_SECRET_NAME");
 }
 
 Result<Secret> FileCredentials::get(std::string_view reference) {

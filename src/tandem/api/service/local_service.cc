@@ -280,7 +280,8 @@ class LocalService final : public Service {
     TANDEM_TRY(who_->require(Permission::kRead));
     TANDEM_TRY_ASSIGN(submit::SubmissionRecord out, seams_.engine.submission(token));
     if (who_->sees(out.tenant, "")) return out;  // every project of its tenant
-    const auto job = out.tenant == who_->tenant ? seams_.engine.job(out.job) : tl::unexpected(engine::no_such_job(out.job));
+    const auto job =
+        out.tenant == who_->tenant ? seams_.engine.job(out.job) : tl::unexpected(engine::no_such_job(out.job));
     if (!job && job.error().number != errors::kJobNotFound) return tl::unexpected(job.error());
     if (!job || !who_->sees(job->tenant, job->project)) return tl::unexpected(submit::no_such_submission(token));
     return out;

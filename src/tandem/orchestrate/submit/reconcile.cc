@@ -141,8 +141,10 @@ class Look {
   }
 
   Error unused() const {
-    const std::string by = record_.said.empty() ? "" : fmt::format(" ({} by the word of {})", record_.said, record_.said_by);
-    return make_error(errors::kSubmissionAmbiguous, "found after the step had moved on: billed and used by nobody{}", by);
+    const std::string by =
+        record_.said.empty() ? "" : fmt::format(" ({} by the word of {})", record_.said, record_.said_by);
+    return make_error(errors::kSubmissionAmbiguous, "found after the step had moved on: billed and used by nobody{}",
+                      by);
   }
 
   Result<void> move(Change change) {
@@ -223,7 +225,8 @@ Result<Reconciler::Taken> Reconciler::take(std::string_view token, const std::st
     claim = ledger.live().try_claim(std::string(token));
     if (claim) break;
     if (tries == kClaimTries)
-      return fail(errors::kSubmissionNotHeld, "submission {} is being worked on at this moment; it may resolve by itself", token);
+      return fail(errors::kSubmissionNotHeld,
+                  "submission {} is being worked on at this moment; it may resolve by itself", token);
     TANDEM_TRY(pause(ledger.services().executor, kClaimPause, stop));
   }
   TANDEM_TRY_ASSIGN(auto record, ledger.load(token));
@@ -256,16 +259,17 @@ Result<SubmissionRecord> Reconciler::release(std::string_view token, const Perso
                   "the provider has submission {} as {} ({}) and was asked to cancel it; its bill will be known", token,
                   taken.record.handle, status->detail);
   }
-  const std::string said =
-      fmt::format("{}: {}", billed == job::Money{} ? "not billed" : "billed " + format_usd(billed.usd_micros), word.reason);
-  return ledger.apply(taken.record,
-                      {.event = SubmissionEvent::kRelease,
-                       .actor = word.actor,
-                       .reason = make_error(errors::kSubmissionAmbiguous, "released as {}", said),
-                       .bill = billed,
-                       // What was not billed was not used, for all that anybody knows; else limits count what was asked for.
-                       .used = billed == job::Money{} ? std::optional(job::MeteredUse{}) : std::nullopt,
-                       .said = said});
+  const std::string said = fmt::format(
+      "{}: {}", billed == job::Money{} ? "not billed" : "billed " + format_usd(billed.usd_micros), word.reason);
+  return ledger.apply(
+      taken.record,
+      {.event = SubmissionEvent::kRelease,
+       .actor = word.actor,
+       .reason = make_error(errors::kSubmissionAmbiguous, "released as {}", said),
+       .bill = billed,
+       // What was not billed was not used, for all that anybody knows; else limits count what was asked for.
+       .used = billed == job::Money{} ? std::optional(job::MeteredUse{}) : std::nullopt,
+       .said = said});
 }
 
 Result<SubmissionRecord> Reconciler::adopt(std::string_view token, const PersonsWord& word, std::string_view handle,
@@ -282,7 +286,8 @@ Result<SubmissionRecord> Reconciler::adopt(std::string_view token, const Persons
   if (record.state == kAmbiguous && runs_elsewhere_) {
     TANDEM_TRY_ASSIGN(const bool elsewhere, runs_elsewhere_(record.job, record.fence));
     if (elsewhere)
-      return fail(errors::kSubmissionNotHeld, "another process works on submission {}; it may resolve by itself", token);
+      return fail(errors::kSubmissionNotHeld, "another process works on submission {}; it may resolve by itself",
+                  token);
   }
   backend::Backend* backend = backends_.find(record.backend);
   if (backend == nullptr)
@@ -295,11 +300,12 @@ Result<SubmissionRecord> Reconciler::adopt(std::string_view token, const Persons
     const bool unchecked = backend->info().safety == SubmitSafety::kD;
     const std::string said =
         fmt::format("handle {}{}: {}", handle, unchecked ? ", which the provider cannot bear out" : "", word.reason);
-    TANDEM_TRY_ASSIGN(record, ledger.apply(record, {.event = SubmissionEvent::kConfirm,
-                                                    .actor = word.actor,
-                                                    .reason = make_error(errors::kSubmissionAmbiguous, "adopted: {}", said),
-                                                    .handle = std::string(handle),
-                                                    .said = said}));
+    TANDEM_TRY_ASSIGN(record,
+                      ledger.apply(record, {.event = SubmissionEvent::kConfirm,
+                                            .actor = word.actor,
+                                            .reason = make_error(errors::kSubmissionAmbiguous, "adopted: {}", said),
+                                            .handle = std::string(handle),
+                                            .said = said}));
   }
   // What is not answered now is asked for again by the next sweep.
   TANDEM_TRY(Look(ledger, *backend, record, over, stop).take());

@@ -305,7 +305,8 @@ TEST_F(WordTest, lists_have_what_is_not_resolved_or_what_is_asked_for) {
     return out;
   };
   EXPECT_THAT(tokens({}), ElementsAre(token()));
-  EXPECT_THAT(tokens({.state = kHeld, .job = job_, .backend = "fake.provider", .tenant = "tenant"}), ElementsAre(token()));
+  EXPECT_THAT(tokens({.state = kHeld, .job = job_, .backend = "fake.provider", .tenant = "tenant"}),
+              ElementsAre(token()));
   EXPECT_THAT(tokens({.state = kAmbiguous}), IsEmpty());
   EXPECT_THAT(tokens({.backend = "other"}), IsEmpty());
   EXPECT_THAT(tokens({.tenant = "other"}), IsEmpty());
@@ -374,12 +375,14 @@ TEST_F(WordTest, money_is_conserved_over_any_interleaving_of_words_sweeps_and_ru
           (void)sweep();
           break;
         case 3: {
-          const auto done = reconciler_.release(token_of(i), kWord, Money{static_cast<std::int64_t>(rng.below(2000))}, {});
+          const auto done =
+              reconciler_.release(token_of(i), kWord, Money{static_cast<std::int64_t>(rng.below(2000))}, {});
           if (done) ++resolved[done->token];
           break;
         }
         default:
-          (void)reconciler_.adopt(token_of(i), kWord, fmt::format("work-{}", 1 + rng.below(provider_->book().size() + 1)), {});
+          (void)reconciler_.adopt(token_of(i), kWord,
+                                  fmt::format("work-{}", 1 + rng.below(provider_->book().size() + 1)), {});
       }
       store_.fail_commits(1, 0, make_error(errors::kIoError, "no more"));
       clock_.advance(milliseconds(static_cast<std::int64_t>(rng.below(3000))));

@@ -8,8 +8,9 @@ namespace {
 constexpr std::array<std::string_view, kNumSubmissionStates> kStateNames = {
     "reserved", "intent",  "ambiguous", "confirmed", "terminal", "settled",
     "held",     "refused", "failed",    "cancelled", "orphan",   "released"};
-constexpr std::array<std::string_view, kNumSubmissionEvents> kEventNames = {
-    "intend", "confirm", "doubt", "resend", "refuse", "finish", "settle", "hold", "discover", "fail", "cancel", "release"};
+constexpr std::array<std::string_view, kNumSubmissionEvents> kEventNames = {"intend",   "confirm", "doubt",  "resend",
+                                                                            "refuse",   "finish",  "settle", "hold",
+                                                                            "discover", "fail",    "cancel", "release"};
 
 using enum SubmissionState;
 constexpr SubmissionState kNone = static_cast<SubmissionState>(0xff);
