@@ -30,7 +30,8 @@ struct Cli {
   bool json = false;
   std::function<Result<int>()> action;  ///< set by the command's callback; its value is the exit code
 
-  Result<Settings> settings() const;
+  /// `more`: as flags, before those of the command line.
+  Result<Settings> settings(const std::map<std::string, std::string>& more = {}) const;
 };
 
 /// The service of whoever calls, and what must live as long: the house of this process, or a client of the server that holds the
@@ -53,6 +54,8 @@ enum class Asks : std::uint8_t {
 /// Errors: also those of the credential; 4101 not_authenticated - identity.file is set and nobody stands behind it.
 Result<Reached> reach(Cli& cli, Role role, Asks asks = Asks::kForUser);
 
+/// With --json and in a pipe: a document, and no table.
+bool for_machines(const Cli& cli);
 /// Prints a document for machines.
 void print_json(const Json& document);
 /// The same as one line, for what prints several.
@@ -100,6 +103,7 @@ void add_plan(CLI::App& app, Cli& cli);
 void add_jobs(CLI::App& app, Cli& cli);
 void add_jobs_rm(CLI::App& jobs, Cli& cli);
 void add_approvals(CLI::App& app, Cli& cli);
+void add_submissions(CLI::App& app, Cli& cli);
 void add_explain(CLI::App& app, Cli& cli);
 void add_diff(CLI::App& app, Cli& cli);
 void add_replay(CLI::App& app, Cli& cli);

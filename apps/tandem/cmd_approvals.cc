@@ -1,6 +1,4 @@
 // apps/tandem/cmd_approvals.cc - approvals: plans that wait for people, and what they say to them.
-#include <unistd.h>
-
 #include "cli.h"
 #include "tandem/base/text.h"
 
@@ -10,9 +8,6 @@ namespace {
 constexpr std::size_t kLimitMax = 1000;  ///< requests in one answer of a server
 
 std::string text(const Json& object, const char* key) { return object.value(key, ""); }
-
-/// For machines with --json and in a pipe.
-bool for_machines(const Cli& cli) { return cli.json || ::isatty(STDOUT_FILENO) == 0; }
 
 std::string who_is_asked(const Json& need) {
   const auto of = need.value("of", std::vector<std::string>());

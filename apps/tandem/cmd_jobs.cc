@@ -203,26 +203,6 @@ Result<int> diff_jobs(Cli& cli, const std::string& first_text, const std::string
   return same ? 0 : kExitDifferent;
 }
 
-Result<int> list_backends(Cli& cli) {
-  TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kReader));
-  TANDEM_TRY_ASSIGN(const Json document, reached.service().backends());
-  if (cli.json) {
-    print_json(document);
-    return 0;
-  }
-  std::vector<std::vector<std::string>> rows = {{"backend", "tier", "access", "state", "level", "best for"}};
-  for (const Json& backend : document["backends"]) {
-    const Json availability = backend.value("availability", Json::object());
-    const bool up = availability.value("operational", false);
-    rows.push_back({cell(backend, "backend"),
-                    cell(backend, "tier") + (backend.value("emulated", false) ? " (emulated)" : ""),
-                    cell(backend, "access"), up ? "ready" : "absent: " + cell(availability, "detail"),
-                    cell(backend, "conformance"), cell(backend, "best_for")});
-  }
-  print_table(rows);
-  return 0;
-}
-
 }  // namespace
 
 void add_jobs(CLI::App& app, Cli& cli) {
@@ -317,11 +297,6 @@ void add_diff(CLI::App& app, Cli& cli) {
   command->add_option("SECOND", *second, "job id")->required();
   command->callback(
       [&cli, first, second] { cli.action = [&cli, first, second] { return diff_jobs(cli, *first, *second); }; });
-}
-
-void add_backends(CLI::App& app, Cli& cli) {
-  CLI::App* command = app.add_subcommand("backends", "everything the router may choose, and what is absent");
-  command->callback([&cli] { cli.action = [&cli] { return list_backends(cli); }; });
 }
 
 }  // namespace tandem::app

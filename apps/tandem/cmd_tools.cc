@@ -1,4 +1,5 @@
 // apps/tandem/cmd_tools.cc - init, config, doctor, completion: around the work.
+#include "checks.h"
 #include "cli.h"
 #include "tandem/base/settings_table.h"
 #include "tandem/base/text.h"
@@ -88,26 +89,6 @@ Result<int> show_config(Cli& cli) {
     print_table(rows);
   return 0;
 }
-
-/// What doctor looked at. The first problem decides the exit code.
-struct Checks {
-  std::vector<std::vector<std::string>> rows = {{"check", "", "detail"}};
-  Json list = Json::array();
-  int exit_code = 0;
-
-  void well(const std::string& check, const std::string& detail) { add(check, detail, nullptr); }
-  void problem(const std::string& check, const Error& error) { add(check, error.to_string(), &error); }
-
- private:
-  void add(const std::string& check, const std::string& detail, const Error* error) {
-    rows.push_back({check, error == nullptr ? "ok" : "PROBLEM", detail});
-    list.push_back({{"check", check},
-                    {"ok", error == nullptr},
-                    {"detail", detail},
-                    {"error", error == nullptr ? Json() : Json(static_cast<int>(error->number))}});
-    if (error != nullptr && exit_code == 0) exit_code = error_record(error->number).exit_code;
-  }
-};
 
 void check_machine(Cli& cli, const Settings& settings, Checks& checks) {
   ThreadExecutor executor(static_cast<std::size_t>(settings.integer("compute.threads")));

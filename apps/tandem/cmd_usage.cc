@@ -66,7 +66,7 @@ Result<int> show_usage(Cli& cli, const UsageOptions& options) {
   TANDEM_TRY_ASSIGN(query.from, time_of("--from", options.from));
   TANDEM_TRY_ASSIGN(query.to, time_of("--to", options.to));
   const std::string format = !options.format.empty()             ? options.format
-                             : cli.json || !stdout_is_terminal() ? "json"
+                             : for_machines(cli) ? "json"
                                                                  : "table";
   TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kReader));
   if (format == "focus") {
@@ -93,7 +93,7 @@ std::string scope_of(const Json& budget) {
 Result<int> show_budgets(Cli& cli) {
   TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kReader));
   TANDEM_TRY_ASSIGN(const Json document, reached.service().budgets());
-  if (cli.json || !stdout_is_terminal()) {
+  if (for_machines(cli)) {
     print_json(document);
     return 0;
   }

@@ -69,6 +69,7 @@ int main(int argc, char** argv) {
   app::add_plan(app, cli);
   app::add_jobs(app, cli);
   app::add_approvals(app, cli);
+  app::add_submissions(app, cli);
   app::add_explain(app, cli);
   app::add_diff(app, cli);
   app::add_replay(app, cli);

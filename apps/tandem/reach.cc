@@ -83,13 +83,15 @@ Result<std::optional<Secret>> token_of(const Settings& settings, Machine& machin
 
 }  // namespace
 
-Result<Settings> Cli::settings() const {
+Result<Settings> Cli::settings(const std::map<std::string, std::string>& more) const {
   std::string text;
   if (!config_file.empty()) {
     RealFs fs;
     TANDEM_TRY_ASSIGN(text, fs.read_file(config_file, kConfigBytesMax));
   }
-  return Settings::load(text, config_file, machine.environment, flags);
+  std::map<std::string, std::string> all = more;
+  all.insert(flags.begin(), flags.end());
+  return Settings::load(text, config_file, machine.environment, all);
 }
 
 Result<Reached> reach(Cli& cli, Role role, Asks asks) {

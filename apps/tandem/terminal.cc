@@ -115,6 +115,7 @@ void print_table(const std::vector<std::vector<std::string>>& rows) {
 }
 
 bool stderr_is_terminal() { return isatty(STDERR_FILENO) == 1; }
+bool for_machines(const Cli& cli) { return cli.json || !stdout_is_terminal(); }
 bool stdout_is_terminal() { return isatty(STDOUT_FILENO) == 1; }
 
 ProgressLine::ProgressLine(bool silent, std::optional<double> budget_ms, const Clock& clock, Executor& executor)

@@ -45,6 +45,9 @@ PRINTED = {("run",): "result", ("plan",): "plan", ("backends",): "backend_page",
            ("jobs", "rm"): "jobs_removed", ("jobs", "result"): "result", ("jobs", "watch"): "result",
            ("jobs", "plan"): "plan", ("jobs", "lineage"): "lineage", ("jobs", "spec"): "job", ("jobs", "submissions"): "submission_page",
            ("approvals",): "approval_page", ("approvals", "list"): "approval_page", ("approvals", "show"): "approval",
+           ("submissions",): "submission_list", ("submissions", "list"): "submission_list", ("submissions", "show"): "submission",
+           ("submissions", "release"): "submission", ("submissions", "adopt"): "submission",
+           ("backends", "test"): "backend_test",
            ("approvals", "approve"): "approval_decided", ("approvals", "reject"): "approval_decided",
            ("store", "check"): "store_check", ("store", "backup"): "store_backup", ("store", "restore"): "store_backup",
            ("store", "migrate"): "store_migration"}
@@ -94,6 +97,10 @@ def validate_output(arguments, code, text):
             validate(json.loads(line), "store_line")
     elif words[:2] == ("store", "check") and code == 13 and "findings" in json.loads(text):
         validate(json.loads(text), "store_check")
+    elif words[:1] == ("backends",) and "checks" in text:
+        validate(json.loads(text), "backend_test")
+    elif words[:2] == ("backends", "add") and code == 0:  # --print
+        pass
     elif code in DONE:
         name = PRINTED.get(words[:2]) or PRINTED.get(words[:1])
         if name:

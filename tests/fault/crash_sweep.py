@@ -210,6 +210,14 @@ def filled(run):
         run.until_done(run.submit({**LARGE, "seed": number}))
 
 
+def released(run):
+    run.until_done(job := run.submit(DEVICE, "succeeded", "failed"))
+    (held,) = (s for s in run.request("GET", f"/v1/submissions?job_id={job}")[2]["submissions"] if s["state"] == "held")
+    status, _, answer = run.request("POST", f"/v1/submissions/{held['token']}/release", {"reason": "it never arrived"})
+    if status != 200:
+        raise AssertionError(f"{run.point}: release: {status} {answer}")
+
+
 def removed(run):
     job = run.submit(SHORT)
     run.until_done(job)
@@ -244,6 +252,7 @@ LOADS = [
     (r"submit\..*_refused", Load(device_work, faults=(fault("refuse"),))),
     (r"submit\..*_(ambiguous|wire_lookup)", Load(device_work, faults=(fault("drop_reply"),))),
     (r"submit\..*_held", Load(device_work, faults=(fault("drop_request"),))),
+    (r"submit\..*_released", Load(released, faults=(fault("drop_request"),))),
     (r"submit\..*_orphan", Load(device_work, faults=(fault("accept_late", delay_ms=400),))),
     (r"submit\..*_failed", Load(device_work, faults=(fault("garbage_truncated", "result", **{"from": 1, "count": 21}),
                                                      fault("result_missing", "result", **{"from": 22})))),

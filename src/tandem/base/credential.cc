@@ -39,9 +39,29 @@ void Secret::wipe() {
   ::explicit_bzero(value_.data(), value_.size());  // a compiler does not leave it out
 }
 
+Result<CredentialReference> CredentialReference::parse(std::string_view text) {
+  if (text.starts_with(kFileScheme) && text.size() > kFileScheme.size())
+    return CredentialReference{.kind = Kind::kFile, .name = std::string(text.substr(kFileScheme.size()))};
+  if (text.starts_with(kVariableScheme)) {
+    const std::string_view name = text.substr(kVariableScheme.size());
+    if (name.starts_with(kVariablePrefix) && name.size() > kVariablePrefix.size())
+      return CredentialReference{.kind = Kind::kVariable, .name = std::string(name)};
+  }
+  if (text.starts_with(kServiceScheme)) {
+    const std::string_view name = text.substr(kServiceScheme.size());
+    if (!name.empty() && name.find('/') == std::string_view::npos && name != "." && name != "..")
+      return CredentialReference{.kind = Kind::kService, .name = std::string(name)};
+  }
+  return fail(
+      errors::kBadCredentialReference,
+      "this is no credential reference, and is not repeated here because it may be a secret; write systemd:NAME, "
+      "file:PATH or env:TANDEM_SECRET_NAME");
+}
+
 Result<Secret> FileCredentials::get(std::string_view reference) {
-  if (reference.starts_with(kFileScheme) && reference.size() > kFileScheme.size()) {
-    const std::string path(reference.substr(kFileScheme.size()));
+  TANDEM_TRY_ASSIGN(const CredentialReference where, CredentialReference::parse(reference));
+  if (where.kind == CredentialReference::Kind::kFile) {
+    const std::string& path = where.name;
     auto bytes = fs_.read_private_file(path, kSecretBytesMax);
     if (!bytes && bytes.error().number == errors::kFileNotFound) {
       return fail(errors::kCredentialMissing, "the credential file {} does not exist; create it with mode 0400",
@@ -50,21 +70,9 @@ Result<Secret> FileCredentials::get(std::string_view reference) {
     if (!bytes) return tl::unexpected<Error>(std::move(bytes).error());
     return checked(reference, std::move(*bytes));
   }
-  if (reference.starts_with(kVariableScheme)) {
-    const std::string_view name = reference.substr(kVariableScheme.size());
-    if (name.starts_with(kVariablePrefix) && name.size() > kVariablePrefix.size()) {
-      warn_of_variable(name);
-      return checked(reference, environment_.get(name));
-    }
-  }
-  if (reference.starts_with(kServiceScheme)) {
-    const std::string name(reference.substr(kServiceScheme.size()));
-    if (!name.empty() && name.find('/') == std::string::npos && name != "." && name != "..")
-      return of_service_manager(reference, name);
-  }
-  return fail(errors::kBadCredentialReference,
-              "{} is not a credential reference; write systemd:NAME, file:PATH or env:TANDEM_SECRET_NAME",
-              quote(reference));
+  if (where.kind == CredentialReference::Kind::kService) return of_service_manager(reference, where.name);
+  warn_of_variable(where.name);
+  return checked(reference, environment_.get(where.name));
 }
 
 Result<Secret> FileCredentials::of_service_manager(std::string_view reference, const std::string& name) {

@@ -4,6 +4,7 @@
 // "env:TANDEM_SECRET_NAME" (with a warning: children and the user's other processes can see it).
 #pragma once
 
+#include <cstdint>
 #include <mutex>
 #include <set>
 #include <string>
@@ -30,6 +31,14 @@ class Secret {
  private:
   void wipe();
   std::string value_;
+};
+
+/// Where a secret stands, as a setting says it.
+struct CredentialReference {
+  enum class Kind : std::uint8_t { kFile, kVariable, kService } kind = Kind::kFile;
+  std::string name;  ///< path, variable, or name of the service manager's
+  /// Errors: 1052 bad_credential_reference. What was given is not repeated: it may be the secret itself.
+  static Result<CredentialReference> parse(std::string_view text);
 };
 
 class Credentials {

@@ -42,6 +42,7 @@ inline constexpr ErrorNumber kCredentialUnsafe{1051};  ///< others may read the 
 inline constexpr ErrorNumber kBadCredentialReference{1052};  ///< not a credential reference
 inline constexpr ErrorNumber kUnknownSetting{1060};  ///< no such setting
 inline constexpr ErrorNumber kBadSetting{1061};  ///< a setting has a bad value
+inline constexpr ErrorNumber kSettingPresent{1062};  ///< the settings file has it already
 inline constexpr ErrorNumber kIndexOutOfRange{1101};  ///< an index is outside the model
 inline constexpr ErrorNumber kNotFinite{1102};  ///< a coefficient is not finite
 inline constexpr ErrorNumber kModelTooLarge{1103};  ///< the model is larger than the limit
@@ -98,6 +99,7 @@ inline constexpr ErrorNumber kBudgetExceeded{4001};  ///< the budget does not al
 inline constexpr ErrorNumber kHoldUnknown{4002};  ///< no such hold
 inline constexpr ErrorNumber kDoubleSettlement{4003};  ///< settled before
 inline constexpr ErrorNumber kLimitExceeded{4004};  ///< a limit of the tenant, project, user or backend does not allow it
+inline constexpr ErrorNumber kQuoteAboveLimit{4005};  ///< the quote is above what may be spent on this
 inline constexpr ErrorNumber kNotAuthenticated{4101};  ///< nobody stands behind the request
 inline constexpr ErrorNumber kNotPermitted{4102};  ///< the role does not allow it
 inline constexpr ErrorNumber kApprovalNotFound{4103};  ///< there is no such approval
@@ -134,6 +136,8 @@ inline constexpr ErrorNumber kJobNotFinal{5025};  ///< the job has not ended
 inline constexpr ErrorNumber kPartialResult{5026};  ///< the backend gave only a part
 inline constexpr ErrorNumber kSubmissionOpen{5027};  ///< a submission of the job is not resolved
 inline constexpr ErrorNumber kRetriesExhausted{5028};  ///< every try of the step failed
+inline constexpr ErrorNumber kSubmissionNotHeld{5029};  ///< the submission is not one that a person decides on
+inline constexpr ErrorNumber kSubmissionNotFound{5030};  ///< there is no such submission
 inline constexpr ErrorNumber kBadRequest{6001};  ///< the request is not HTTP as expected
 inline constexpr ErrorNumber kHostRefused{6002};  ///< the Host is not ours
 inline constexpr ErrorNumber kOriginRefused{6003};  ///< requests from web pages are refused

@@ -81,7 +81,8 @@ std::vector<std::string> submission_transitions() {
     for (std::size_t k = 0; k < submit::kNumSubmissionEvents; ++k) {
       const auto from = static_cast<SubmissionState>(i);
       const auto event = static_cast<SubmissionEvent>(k);
-      if (const auto to = submit::transition(from, event)) out.push_back(name_of(from, event, *to));
+      const auto to = submit::transition(from, event);
+      if (to && !submit::is_of_people(event)) out.push_back(name_of(from, event, *to));
     }
   return out;
 }

@@ -160,6 +160,7 @@ class ApiServerImpl final : public ApiServer {
       return as_json(call.service->plan(spec));
     }
     if (path.size() >= 2 && path[0] == "v1" && path[1] == "approvals") return approvals(call);
+    if (path.size() >= 2 && path[0] == "v1" && path[1] == "submissions") return submissions(call);
     if (path.size() == 2 && path[0] == "v1" && path[1] == "jobs") return jobs(call);
     if (path.size() >= 3 && path[0] == "v1" && path[1] == "jobs") return job(call);
     return fail(errors::kRouteNotFound, "there is no resource {}; /openapi.json lists them", quote(call.request.path));
@@ -398,6 +399,52 @@ class ApiServerImpl final : public ApiServer {
     const approval::Verdict verdict = decision == "approve" ? approval::Verdict::kApprove : approval::Verdict::kReject;
     return as_json(
         call.service->decide(call.path[2], {.verdict = verdict, .reason = reason, .external_ref = external_ref}));
+  }
+
+  Answer submissions(const Call& call) {
+    const auto& path = call.path;
+    if (path.size() == 4 && (path[3] == "release" || path[3] == "adopt")) return resolve(call, path[3]);
+    if (path.size() > 3) return fail(errors::kRouteNotFound, "there is no resource {}", quote(call.request.path));
+    return only_get(call, [&]() -> Answer {
+      if (path.size() == 3) {
+        TANDEM_TRY(allow_parameters(call.request, {}));
+        return as_json(call.service->submission(path[2]));
+      }
+      TANDEM_TRY(allow_parameters(call.request, {"state", "job_id", "backend", "limit", "page_token"}));
+      service::SubmissionQuery query;
+      for (const auto& [name, text] : call.request.query) {
+        if (name == "state") {
+          query.state = submit::find_submission_state(text);
+          if (!query.state)
+            return fail_at("?state", errors::kValueOutOfRange, "{} is not a state of a submission", quote(text));
+        }
+        if (name == "job_id") {
+          TANDEM_TRY_ASSIGN(query.job, parse_job_id(text));
+        }
+        if (name == "backend") query.backend = text;
+        if (name == "page_token") query.page_token = text;
+      }
+      TANDEM_TRY_ASSIGN(query.limit, number_parameter(call.request, "limit", kPageDefault, 1, kPageMax));
+      return as_json(call.service->submissions(query));
+    });
+  }
+
+  /// A person's word on a submission.
+  Answer resolve(const Call& call, std::string_view verb) {
+    if (call.request.method != "POST") return wrong_method(call, "POST");
+    TANDEM_TRY(allow_parameters(call.request, {}));
+    TANDEM_TRY_ASSIGN(const Json body, parse_json(call.request.body, "body"));
+    TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(body, ""));
+    TANDEM_TRY_ASSIGN(const std::string reason, reader.string("reason"));
+    if (verb == "adopt") {
+      TANDEM_TRY(reader.allow_only({"handle", "reason"}));
+      TANDEM_TRY_ASSIGN(const std::string handle, reader.string("handle"));
+      return as_json(call.service->adopt(call.path[2], handle, reason));
+    }
+    TANDEM_TRY(reader.allow_only({"billed_usd_micros", "reason"}));
+    TANDEM_TRY_ASSIGN(const std::int64_t billed,
+                      reader.integer_or("billed_usd_micros", 0, 0, budget::kAmountMax.usd_micros));
+    return as_json(call.service->release(call.path[2], reason, job::Money{billed}));
   }
 
   Answer view(const Call& call, const JobId& id) {

@@ -35,6 +35,7 @@ enum class Holds : std::uint8_t {
   kList,  ///< that has the own ones only
   kJob,
   kApproval,
+  kSubmission,  ///< that is held
 };
 
 struct Endpoint {
@@ -56,6 +57,7 @@ const std::map<std::string, Endpoint> kEndpoints = {
     {"GET /v1/approvals", {Holds::kList, kReaders}},
     {"GET /v1/usage", {Holds::kList, kReaders}},
     {"GET /v1/budgets", {Holds::kList, kReaders}},
+    {"GET /v1/submissions", {Holds::kList, kReaders}},
     {"GET /v1/jobs/{job_id}", {Holds::kJob, kReaders}},
     {"GET /v1/jobs/{job_id}/result", {Holds::kJob, kReaders}},
     {"GET /v1/jobs/{job_id}/events", {Holds::kJob, kReaders}},
@@ -76,6 +78,11 @@ const std::map<std::string, Endpoint> kEndpoints = {
      {Holds::kApproval,
       {Role::kApprover, Role::kTicket},
       R"({"decision": "approve", "reason": "it is worth it", "external_ref": "CHG-1"})"}},
+    {"GET /v1/submissions/{token}", {Holds::kSubmission, kReaders}},
+    {"POST /v1/submissions/{token}/release",
+     {Holds::kSubmission, kOperators, R"({"reason": "the provider has billed nothing"})"}},
+    {"POST /v1/submissions/{token}/adopt",
+     {Holds::kSubmission, kOperators, R"({"handle": "no handle", "reason": "as the provider's console shows"})"}},
 };
 
 class Isolation : public testing::Test {
@@ -141,10 +148,28 @@ class Isolation : public testing::Test {
     EXPECT_EQ(world_.wait(JobId(id)).state, job::JobState::kAwaitingApproval);
     return id;
   }
+  /// The token of work of the tenant that was sent, never arrived, and is held.
+  std::string held(std::string_view tenant) {
+    circuit::Pub pub{.circuit = circuit::Circuit::create(1, 1).value(), .shots = 10};
+    pub.circuit.measure_all();
+    const backend::Work work = backend::ProgramWork{.pubs = {pub}};
+    world_.provider->plan.on_submit = {submit::OnSubmit::kLoseRequest};
+    const auto outcome = world_.submitter->run({.tenant = std::string(tenant),
+                                                .job = JobId(waiting(tenant)),
+                                                .step = "by hand",
+                                                .fence = 1,
+                                                .backend = *world_.provider,
+                                                .work = work},
+                                               {});
+    EXPECT_THAT(outcome, Succeeds());
+    EXPECT_EQ(outcome->kind, submit::SubmissionOutcome::Kind::kHeld);
+    return outcome->token;
+  }
   /// The path of an operation on something of acme's that was made for this one request.
   std::string path_of(const std::string& pattern, const Endpoint& endpoint) {
     std::string id = "none";
     if (endpoint.holds == Holds::kJob) id = ended("acme");
+    if (endpoint.holds == Holds::kSubmission) id = held("acme");
     if (endpoint.holds == Holds::kApproval) id = world_.engine->job(JobId(waiting("acme")))->approval_id;
     return with(pattern, id);
   }
@@ -227,14 +252,16 @@ TEST_F(Isolation, what_another_tenant_has_is_not_there_for_any_role_of_this_one)
   const std::string unknown_job = "job_0190a1b2-0000-7000-8000-000000000001";
   const std::string unknown_approval = "apr_0190a1b2-0000-7000-8000-000000000001_1";
   for (const auto& [name, endpoint] : kEndpoints) {
-    if (endpoint.holds != Holds::kJob && endpoint.holds != Holds::kApproval) continue;
+    if (endpoint.holds != Holds::kJob && endpoint.holds != Holds::kApproval && endpoint.holds != Holds::kSubmission)
+      continue;
     const auto [method, pattern] = split_name(name);
     const std::string path = path_of(pattern, endpoint);
     for (std::size_t i = 0; i < identity::kNumRoles; ++i) {
       const Role role = static_cast<Role>(i);
       const HttpResponse foreign = ask(method, path, token("beta", role), body_of(endpoint));
-      const bool job = endpoint.holds == Holds::kJob;
-      const std::string none = with(pattern, job ? unknown_job : unknown_approval);
+      const std::string none = with(pattern, endpoint.holds == Holds::kJob        ? unknown_job
+                                             : endpoint.holds == Holds::kApproval ? unknown_approval
+                                                                                  : "aaaaaaaaaaaaaaaaaaaaaaaaaa");
       const HttpResponse unknown = ask(method, none, token("beta", role), body_of(endpoint));
       EXPECT_EQ(foreign.status, unknown.status) << name << " " << to_string(role);
       EXPECT_EQ(number_of(foreign), number_of(unknown)) << name << " " << to_string(role);
@@ -263,6 +290,44 @@ TEST_F(Isolation, lists_have_the_own_ones_only) {
   EXPECT_EQ(ask("GET", "/v1/approvals?job_id=" + asked, admin).status, 404);
   EXPECT_THAT(parse_json(ask("GET", "/v1/approvals", token("acme", Role::kAdmin)).body, "")->at("approvals"),
               SizeIs(1));
+}
+
+TEST_F(Isolation, submissions_are_those_of_the_own_tenant_and_of_the_projects_of_the_token) {
+  const std::string theirs = held("acme");
+  const auto tokens_of = [&](const std::string& token, const std::string& query = "") {
+    std::vector<std::string> out;
+    const Json page = parse_json(ask("GET", "/v1/submissions" + query, token).body, "").value();
+    for (const Json& one : page["submissions"]) out.push_back(one["token"]);
+    return out;
+  };
+  EXPECT_THAT(tokens_of(token("acme", Role::kAuditor)), testing::ElementsAre(theirs));
+  EXPECT_THAT(tokens_of(token("acme", Role::kAuditor), "?state=held&backend=fake.provider"),
+              testing::ElementsAre(theirs));
+  EXPECT_THAT(tokens_of(token("acme", Role::kAuditor), "?state=settled"), IsEmpty());
+  EXPECT_THAT(tokens_of(token("beta", Role::kAdmin)), IsEmpty());
+  EXPECT_THAT(tokens_of(token("acme", Role::kAdmin, "pilot")), IsEmpty()) << "it is of no project";
+  EXPECT_EQ(ask("GET", "/v1/submissions/" + theirs, token("acme", Role::kAdmin, "pilot")).status, 404);
+  EXPECT_EQ(ask("GET", "/v1/submissions?job_id=" + ended("acme"), token("beta", Role::kAdmin)).status, 404);
+  EXPECT_EQ(ask("GET", "/v1/submissions?state=lost", token("beta", Role::kAdmin)).status, 400);
+}
+
+TEST_F(Isolation, whoever_releases_work_stands_in_its_event_and_the_second_one_is_refused) {
+  const std::string token_of_work = held("acme");
+  const std::string path = "/v1/submissions/" + token_of_work + "/release";
+  const std::string body = R"({"reason": "ticket 7", "billed_usd_micros": 300})";
+  const HttpResponse released = ask("POST", path, token("acme", Role::kOperator), body);
+  ASSERT_EQ(released.status, 200) << released.body;
+  const Json record = parse_json(released.body, "").value();
+  EXPECT_EQ(record["state"], "released");
+  EXPECT_EQ(record["said_by"], "user:operator");
+  EXPECT_EQ(record["billed_usd_micros"], 300);
+  EXPECT_EQ(world_.events(JobId(record["job_id"].get<std::string>())).back().actor, "user:operator");
+  const HttpResponse again = ask("POST", path, token("acme", Role::kAdmin), body);
+  EXPECT_EQ(again.status, 409);
+  EXPECT_EQ(number_of(again), static_cast<int>(errors::kSubmissionNotHeld));
+  for (const char* wrong : {R"({"billed_usd_micros": 1})", R"({"reason": "x", "billed_usd_micros": -1})",
+                            R"({"reason": "x", "handle": "y"})", R"({"reason": ""})"})
+    EXPECT_EQ(ask("POST", path, token("acme", Role::kAdmin), wrong).status, 400) << wrong;
 }
 
 TEST_F(Isolation, an_approval_of_another_job_is_no_page_token) {

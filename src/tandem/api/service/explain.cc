@@ -91,6 +91,9 @@ void explain_unused(const Json& submissions, std::vector<std::string>& out) {
       out.push_back(fmt::format("In doubt: {}: {}. {} stays reserved until that is known.", attempt_name(submission),
                                 member(submission, "reason"),
                                 format_usd(submission.value("reserved_usd_micros", std::int64_t{0}))));
+    } else if (state == "released") {
+      out.push_back(fmt::format("Released by {}: {}: {}. Not part of the result.", member(submission, "said_by"),
+                                attempt_name(submission), member(submission, "said")));
     }
   }
 }

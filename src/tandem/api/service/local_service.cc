@@ -156,6 +156,34 @@ class LocalService final : public Service {
       return Json{{"approval_id", after.id.text()}, {"state", to_string(after.state)}};
     });
   }
+  Result<Json> submissions(const SubmissionQuery& query) override {
+    TANDEM_TRY(who_->require(Permission::kRead));
+    if (query.job) TANDEM_TRY(seen(*query.job));
+    SubmissionQuery own = query;
+    own.tenant = who_->tenant;
+    own.projects = who_->projects;
+    TANDEM_TRY_ASSIGN(const submit::SubmissionPage page, seams_.engine.submissions(own));
+    Json list = Json::array();
+    for (const submit::SubmissionRecord& record : page.submissions) list.push_back(record.document());
+    return Json{{"submissions", std::move(list)}, {"next_page_token", page.next_page_token}};
+  }
+  Result<Json> submission(std::string_view token) override {
+    return sent(token).map([](const submit::SubmissionRecord& record) { return record.document(); });
+  }
+  Result<Json> release(std::string_view token, std::string_view reason, job::Money billed) override {
+    TANDEM_TRY(sent(token));
+    TANDEM_TRY(who_->require(Permission::kOperate));
+    const std::string actor = who_->actor();
+    return seams_.engine.release_submission(token, {.actor = actor, .reason = reason}, billed)
+        .map([](const submit::SubmissionRecord& record) { return record.document(); });
+  }
+  Result<Json> adopt(std::string_view token, std::string_view handle, std::string_view reason) override {
+    TANDEM_TRY(sent(token));
+    TANDEM_TRY(who_->require(Permission::kOperate));
+    const std::string actor = who_->actor();
+    return seams_.engine.adopt_submission(token, {.actor = actor, .reason = reason}, handle)
+        .map([](const submit::SubmissionRecord& record) { return record.document(); });
+  }
   Result<Json> backends() override {
     TANDEM_TRY(who_->require(Permission::kRead));
     Json list = Json::array();
@@ -245,6 +273,17 @@ class LocalService final : public Service {
     TANDEM_TRY_ASSIGN(const approval::ApprovalId parsed, approval::ApprovalId::parse(id));
     TANDEM_TRY_ASSIGN(approval::Approval out, seams_.engine.approval(parsed));
     if (!who_->sees(out.tenant, out.project)) return tl::unexpected(approval::no_such_approval(id));
+    return out;
+  }
+  /// A submission that is there for who asks: its job is.
+  Result<submit::SubmissionRecord> sent(std::string_view token) {
+    TANDEM_TRY(who_->require(Permission::kRead));
+    TANDEM_TRY_ASSIGN(submit::SubmissionRecord out, seams_.engine.submission(token));
+    if (who_->sees(out.tenant, "")) return out;  // every project of its tenant
+    const auto job =
+        out.tenant == who_->tenant ? seams_.engine.job(out.job) : tl::unexpected(engine::no_such_job(out.job));
+    if (!job && job.error().number != errors::kJobNotFound) return tl::unexpected(job.error());
+    if (!job || !who_->sees(job->tenant, job->project)) return tl::unexpected(submit::no_such_submission(token));
     return out;
   }
   Result<void> may_act_on(const JobId& id) {

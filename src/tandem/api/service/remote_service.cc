@@ -152,6 +152,23 @@ class RemoteService final : public Service {
                  .dump()},
         Repeat::kUnlessSent);
   }
+  Result<Json> submissions(const SubmissionQuery& query) override {
+    std::string url = fmt::format("/v1/submissions?limit={}", query.limit);
+    if (query.state) url += fmt::format("&state={}", submit::to_string(*query.state));
+    if (query.job) url += "&job_id=" + query.job->value;
+    if (!query.backend.empty()) url += "&backend=" + percent_encode(query.backend);
+    if (!query.page_token.empty()) url += "&page_token=" + percent_encode(query.page_token);
+    return ask({.url = std::move(url)}, Repeat::kSafe);
+  }
+  Result<Json> submission(std::string_view token) override {
+    return ask({.url = "/v1/submissions/" + percent_encode(token)}, Repeat::kSafe);
+  }
+  Result<Json> release(std::string_view token, std::string_view reason, job::Money billed) override {
+    return say(token, "release", {{"reason", reason}, {"billed_usd_micros", billed.usd_micros}});
+  }
+  Result<Json> adopt(std::string_view token, std::string_view handle, std::string_view reason) override {
+    return say(token, "adopt", {{"handle", handle}, {"reason", reason}});
+  }
   Result<Json> backends() override { return ask({.url = "/v1/backends"}, Repeat::kSafe); }
   Result<Json> usage(const UsageQuery& query) override {
     std::string url = fmt::format("/v1/usage?by={}", query.by ? budget::to_string(*query.by) : "charge");
@@ -196,6 +213,14 @@ class RemoteService final : public Service {
   }
 
  private:
+  /// Of a submission.
+  Result<Json> say(std::string_view token, std::string_view verb, const Json& body) {
+    return ask({.method = "POST",
+                .url = fmt::format("/v1/submissions/{}/{}", percent_encode(token), verb),
+                .headers = {{"Content-Type", "application/json"}},
+                .body = body.dump()},
+               Repeat::kUnlessSent);
+  }
   /// `body` null: none.
   Result<Json> post(const JobId& id, std::string_view verb, const Json& body) {
     return ask({.method = "POST",

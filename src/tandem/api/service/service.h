@@ -27,6 +27,7 @@ namespace tandem::service {
 
 using engine::ApprovalQuery;
 using engine::JobQuery;
+using engine::SubmissionQuery;
 
 /// Which charges are told: those of [from, to), of the current month in UTC where nothing is said.
 struct UsageQuery {
@@ -47,7 +48,7 @@ struct Watch {
 };
 
 /// Threads: every method is safe to call concurrently. Documents follow contract/schemas.
-/// Errors: those of the engine; 4102 not_permitted; 5001 job_not_found and 4103 approval_not_found also of what its principal may not see. RemoteService also 2001..2006 and whatever the server answers, with its number. While the server is
+/// Errors: those of the engine; 4102 not_permitted; 5001 job_not_found, 4103 approval_not_found and 5030 submission_not_found also of what its principal may not see. RemoteService also 2001..2006 and whatever the server answers, with its number. While the server is
 ///         away (2001, 2002, 2003, 3008) RemoteService asks again what may be asked twice: every reading, and a submission under
 ///         its key, which the error names when it gives up; and everything that was surely not sent or not done (2001, 5012
 ///         draining, 6007; 5023 to a submission). LocalService asks again a few times after 5023.
@@ -80,6 +81,12 @@ class Service {
   virtual Result<Json> approval(std::string_view id) = 0;
   /// A person's word on a plan: {"approval_id", "state"} as it is after it. Durable when it returns.
   virtual Result<Json> decide(std::string_view id, const approval::Word& word) = 0;
+  virtual Result<Json> submissions(const SubmissionQuery& query) = 0;  ///< {"submissions": [...], "next_page_token"}
+  virtual Result<Json> submission(std::string_view token) = 0;
+  /// A person's word on what held work has cost: the submission as it is then.
+  virtual Result<Json> release(std::string_view token, std::string_view reason, job::Money billed) = 0;
+  /// A person's word on which handle it has: the submission as it is then.
+  virtual Result<Json> adopt(std::string_view token, std::string_view handle, std::string_view reason) = 0;
   virtual Result<Json> backends() = 0;  ///< {"backends": [...]}
   virtual Result<Json> usage(const UsageQuery& query) = 0;  ///< contract/schemas/usage.schema.json
   /// {"budgets": [...]}: the limits and where they stand. Who is bound to projects sees those of his projects.

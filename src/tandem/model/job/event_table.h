@@ -30,7 +30,7 @@ inline constexpr std::array<EventMember, 12> kSubmissionReservedMembers{{{"attem
 inline constexpr std::array<EventMember, 14> kBudgetAlertMembers{{{"backend", "string"}, {"crossed", "string"}, {"emulated", "boolean"}, {"forecast", "number|null"}, {"held", "integer|null"}, {"limit", "integer"}, {"overrun", "integer|null"}, {"period", "string"}, {"project", "string"}, {"settled", "integer|null"}, {"span", "string"}, {"tenant", "string"}, {"unit", "string"}, {"user", "string"}}};
 
 /// Every type, in the order of contract/events.json.
-inline constexpr std::array<EventRecord, 39> kEventTable{{
+inline constexpr std::array<EventRecord, 40> kEventTable{{
     {.type = "job.queued", .members = kJobQueuedMembers},
     {.type = "job.started", .members = kJobStartedMembers},
     {.type = "job.planned", .members = kJobPlannedMembers},
@@ -68,6 +68,7 @@ inline constexpr std::array<EventRecord, 39> kEventTable{{
     {.type = "submission.failed", .members = kSubmissionReservedMembers},
     {.type = "submission.cancelled", .members = kSubmissionReservedMembers},
     {.type = "submission.orphan", .members = kSubmissionReservedMembers},
+    {.type = "submission.released", .members = kSubmissionReservedMembers},
     {.type = "submission.taken_over", .members = kSubmissionReservedMembers},
     {.type = "budget.alert", .members = kBudgetAlertMembers},
 }};

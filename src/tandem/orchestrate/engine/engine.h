@@ -30,6 +30,7 @@
 #include "tandem/orchestrate/resilience/gates.h"
 #include "tandem/orchestrate/route/route.h"
 #include "tandem/orchestrate/schedule/fair_queue.h"
+#include "tandem/orchestrate/submit/reconcile.h"
 #include "tandem/orchestrate/submit/submit.h"
 #include "tandem/store/store.h"
 #include "tandem/trust/access/rules.h"
@@ -95,6 +96,11 @@ struct ApprovalQuery {
   std::vector<std::string> projects = {};  ///< of that tenant; empty: of all
   std::size_t limit = 100;
   std::string page_token = "";  ///< of the page before
+};
+
+/// Work sent to providers, by what became of it.
+struct SubmissionQuery : submit::SubmissionQuery {
+  std::vector<std::string> projects = {};  ///< of the tenant; empty: of all
 };
 
 /// Which of the queued jobs an engine with workers runs.
@@ -230,6 +236,15 @@ class Engine {
   /// Errors: 4103 approval_not_found; those of Approval::decide(); those of the store.
   virtual Result<approval::Approval> decide(const approval::ApprovalId& id, const identity::Principal& who,
                                             const approval::Word& word) = 0;
+
+  virtual Result<submit::SubmissionPage> submissions(const SubmissionQuery& query) = 0;
+  virtual Result<submit::SubmissionRecord> submission(std::string_view token) = 0;  ///< 5030 submission_not_found
+  /// A person's word on work that no provider's answer resolves: what it cost, or which handle it has; durable when it returns, with what
+  /// follows from it. Errors: 1020 missing_key - no reason; 1023 - a reason too long; those of Reconciler::release() and adopt().
+  virtual Result<submit::SubmissionRecord> release_submission(std::string_view token, const submit::PersonsWord& word,
+                                                              job::Money billed) = 0;
+  virtual Result<submit::SubmissionRecord> adopt_submission(std::string_view token, const submit::PersonsWord& word,
+                                                            std::string_view handle) = 0;
 
   /// Removes a job that has ended, with everything that only it needs, in one commit; its events stay in the log, and one says so.
   /// Of several who remove it one does, the others are told 5001. Blobs that nobody else needs are erased by the leader, later.

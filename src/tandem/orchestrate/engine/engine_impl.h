@@ -76,6 +76,14 @@ class EngineImpl final : public Engine {
   }
   Result<approval::Approval> decide(const approval::ApprovalId& id, const identity::Principal& who,
                                     const approval::Word& word) override;
+  Result<submit::SubmissionPage> submissions(const SubmissionQuery& query) override;
+  Result<submit::SubmissionRecord> submission(std::string_view token) override {
+    return services_.submitter.find(token);
+  }
+  Result<submit::SubmissionRecord> release_submission(std::string_view token, const submit::PersonsWord& word,
+                                                      job::Money billed) override;
+  Result<submit::SubmissionRecord> adopt_submission(std::string_view token, const submit::PersonsWord& word,
+                                                    std::string_view handle) override;
   Result<void> remove(const JobId& id, std::string_view actor, std::string_view reason) override;
   std::unique_ptr<Timer> subscribe(std::function<void(const job::Event&)> on_event,
                                    std::function<void(const Progress&)> on_progress,

@@ -15,9 +15,9 @@ constexpr auto kAfterLapse = std::chrono::milliseconds(20);
 }  // namespace
 
 Result<bool> EngineImpl::runs_elsewhere(const JobId& id, std::uint64_t fence) {
-  if (membership_ == nullptr) return false;
+  if (!services_.store.shared()) return false;
   TANDEM_TRY_ASSIGN(const std::optional<std::string> owner, owner_under(services_.store, id, fence));
-  return owner && *owner != membership_->id();
+  return owner && (membership_ == nullptr || *owner != membership_->id());
 }
 
 Result<void> EngineImpl::join_others() {

@@ -9,6 +9,12 @@ namespace {
 
 constexpr std::size_t kPageMax = 1000;  ///< jobs, or events, in one answer
 
+/// Billed, and used by nobody: found so, or said to be so by a person.
+bool is_orphan(const submit::SubmissionRecord& submission) {
+  return submission.state == submit::SubmissionState::kOrphan ||
+         (submission.state == submit::SubmissionState::kReleased && submission.billed > job::Money{});
+}
+
 lineage::OrphanRecord orphan_record(const submit::SubmissionRecord& submission) {
   return {.token = submission.token,
           .step = submission.step,
@@ -74,7 +80,7 @@ Result<lineage::LineageRecord> read_lineage(store::Store& store, submit::Submitt
   TANDEM_TRY_ASSIGN(lineage::LineageRecord out, lineage::LineageRecord::parse(document));
   TANDEM_TRY_ASSIGN(const std::vector<submit::SubmissionRecord> submissions, submitter.submissions(view.id));
   for (const submit::SubmissionRecord& submission : submissions)
-    if (submission.state == submit::SubmissionState::kOrphan) out.orphans.push_back(orphan_record(submission));
+    if (is_orphan(submission)) out.orphans.push_back(orphan_record(submission));
   return out;
 }
 

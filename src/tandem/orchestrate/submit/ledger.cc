@@ -15,6 +15,9 @@ constexpr int kConflictsMax = 1000;
 
 std::string event_type(SubmissionState state) { return fmt::format("submission.{}", to_string(state)); }
 
+/// By the provider, for all that is known: it named it, or it was paid.
+bool was_accepted(const SubmissionRecord& record) { return !record.handle.empty() || record.billed.usd_micros != 0; }
+
 Error taken_over(const SubmissionRecord& ours) {
   return make_error(errors::kStaleFence, "attempt {} of step '{}' changed under worker {}; somebody else has it now",
                     ours.attempt, ours.step, ours.fence);
@@ -207,6 +210,10 @@ Result<SubmissionRecord> Ledger::apply(const SubmissionRecord& from, const Chang
   if (change.reason && !next.error_class) next.error_class = backend::class_of(*change.reason);
   next.retry_after = change.retry_after;
   if (!change.handle.empty()) next.handle = change.handle;
+  if (!change.said.empty()) {
+    next.said_by = change.actor;
+    next.said = change.said;
+  }
   if (change.event == SubmissionEvent::kIntend) next.intent_at = next.updated_at;
   if (change.event == SubmissionEvent::kIntend || change.event == SubmissionEvent::kResend) ++next.sends;
   if (change.raw != nullptr) {
@@ -234,7 +241,7 @@ Result<SubmissionRecord> Ledger::apply(const SubmissionRecord& from, const Chang
                                                                        .use = next.used,
                                                                        .backend = next.backend,
                                                                        .emulated = next.emulated,
-                                                                       .accepted = !next.handle.empty(),
+                                                                       .accepted = was_accepted(next),
                                                                        .begin = next.intent_at,
                                                                        .now = next.updated_at}));
       append(batch, events, std::move(alerts));

@@ -55,7 +55,7 @@ class LiveSet {
 /// What happened to a submission.
 struct Change {
   SubmissionEvent event = SubmissionEvent::kIntend;
-  std::string_view actor = "engine";  ///< or "reconciler"
+  std::string_view actor = "engine";  ///< or "reconciler", or a person
   std::optional<Error> reason = {};  ///< why, where it is not what was hoped for
   std::optional<backend::ErrorClass> error_class = {};  ///< of the reason, where its number says less
   std::chrono::milliseconds retry_after{0};
@@ -65,6 +65,7 @@ struct Change {
   const backend::RawResult* raw =
       nullptr;  ///< bytes to be stored with the change; their bill and use count as the figures
   Premise premise = {};  ///< of the commit, where one is needed
+  std::string_view said = {};  ///< the word of `actor`, who is a person, that it rests on from here on
 };
 
 /// Threads: safe to call concurrently.

@@ -1,6 +1,9 @@
 #include "tandem/orchestrate/submit/reconcile.h"
 
+#include <algorithm>
+
 #include "tandem/base/pause.h"
+#include "tandem/base/text.h"
 #include "tandem/orchestrate/submit/ledger.h"
 #include "tandem/orchestrate/submit/wire.h"
 
@@ -12,6 +15,9 @@ using backend::WorkState;
 using enum SubmissionState;
 
 constexpr std::chrono::seconds kAskTime{5};  // for one question to a provider
+// A sweep lets go of a submission after a question or two, and a person need not ask again for that.
+constexpr int kClaimTries = 20;
+constexpr std::chrono::milliseconds kClaimPause{100};
 
 /// What one look at one submission came to; counted in the report.
 enum class Seen : std::uint8_t { kConfirmed, kHeld, kOrphaned, kFinished, kWaiting, kUnanswered, kBusy, kEnded };
@@ -55,6 +61,9 @@ class Look {
     }
   }
 
+  /// As the provider told it last; empty: it was not asked, or did not answer.
+  const std::optional<backend::PollStatus>& status() const { return status_; }
+
  private:
   /// ambiguous: one lookup.
   Result<Seen> resolve() {
@@ -86,6 +95,7 @@ class Look {
     }
     const auto status = wire_.poll(record_.work());
     if (!status) return Seen::kUnanswered;
+    status_ = *status;
     switch (status->state) {
       case WorkState::kQueued:
       case WorkState::kRunning: {
@@ -130,8 +140,11 @@ class Look {
     return Seen::kHeld;
   }
 
-  static Error unused() {
-    return make_error(errors::kSubmissionAmbiguous, "found after the step had moved on: billed and used by nobody");
+  Error unused() const {
+    const std::string by =
+        record_.said.empty() ? "" : fmt::format(" ({} by the word of {})", record_.said, record_.said_by);
+    return make_error(errors::kSubmissionAmbiguous, "found after the step had moved on: billed and used by nobody{}",
+                      by);
   }
 
   Result<void> move(Change change) {
@@ -145,6 +158,7 @@ class Look {
   SubmissionRecord record_;
   bool job_is_over_;
   Wire wire_;
+  std::optional<backend::PollStatus> status_;
 };
 
 void count(SweepReport& report, Seen seen) {
@@ -180,7 +194,124 @@ bool is_of_one(const Error& error) {
   return error.number == errors::kStoreDamaged || error.number == errors::kValueOutOfRange;
 }
 
+/// It becomes part of a path at the provider.
+Result<void> check_handle(std::string_view handle) {
+  const bool plain = std::ranges::all_of(handle, [](char c) {
+    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_';
+  });
+  if (plain && !handle.empty() && handle.size() <= kHandleBytesMax) return {};
+  return fail_at("/handle", errors::kValueOutOfRange, "{} is no handle: those are 1 to {} letters, digits, '-' and '_'",
+                 quote(handle), kHandleBytesMax);
+}
+
+std::string what_it_is(const SubmissionRecord& record) {
+  std::string out = fmt::format("submission {} is {}", record.token, to_string(record.state));
+  if (record.has_bill) out += fmt::format(", billed {}", format_usd(record.billed.usd_micros));
+  if (!record.said.empty()) out += fmt::format(": {} ({})", record.said, record.said_by);
+  return out;
+}
+
 }  // namespace
+
+struct Reconciler::Taken {
+  LiveSet::Claim claim;
+  SubmissionRecord record;
+};
+
+Result<Reconciler::Taken> Reconciler::take(std::string_view token, const std::stop_token& stop) {
+  Ledger& ledger = *submitter_.ledger_;
+  std::optional<LiveSet::Claim> claim;
+  for (int tries = 1; !claim; ++tries) {
+    claim = ledger.live().try_claim(std::string(token));
+    if (claim) break;
+    if (tries == kClaimTries)
+      return fail(errors::kSubmissionNotHeld,
+                  "submission {} is being worked on at this moment; it may resolve by itself", token);
+    TANDEM_TRY(pause(ledger.services().executor, kClaimPause, stop));
+  }
+  TANDEM_TRY_ASSIGN(auto record, ledger.load(token));
+  if (!record) return tl::unexpected(no_such_submission(token));
+  return Taken{.claim = *std::move(claim), .record = *std::move(record)};
+}
+
+Result<SubmissionRecord> Reconciler::release(std::string_view token, const PersonsWord& word, job::Money billed,
+                                             std::stop_token stop) {
+  if (billed < job::Money{} || billed > budget::kAmountMax)
+    return fail_at("/billed_usd_micros", errors::kValueOutOfRange, "{} is not an amount from $0 to {}",
+                   format_usd(billed.usd_micros), format_usd(budget::kAmountMax.usd_micros));
+  TANDEM_TRY_ASSIGN(Taken taken, take(token, stop));
+  Ledger& ledger = *submitter_.ledger_;
+  const auto not_held = [](const SubmissionRecord& record) {
+    return fail(errors::kSubmissionNotHeld, "{}; only what is held is released", what_it_is(record));
+  };
+  if (taken.record.state != kHeld) return not_held(taken.record);
+  backend::Backend* backend = backends_.find(taken.record.backend);
+  if (backend != nullptr && backend->info().safety != SubmitSafety::kD) {
+    Look look(ledger, *backend, taken.record, /*job_is_over=*/true, stop);
+    if (const auto seen = look.take(); !seen && !is_of_one(seen.error())) return tl::unexpected(seen.error());
+    TANDEM_TRY_ASSIGN(auto now, ledger.load(token));
+    if (!now) return tl::unexpected(no_such_submission(token));
+    taken.record = *std::move(now);
+    if (taken.record.state != kHeld) return not_held(taken.record);
+    const auto& status = look.status();
+    if (status && (status->state == WorkState::kQueued || status->state == WorkState::kRunning))
+      return fail(errors::kSubmissionNotHeld,
+                  "the provider has submission {} as {} ({}) and was asked to cancel it; its bill will be known", token,
+                  taken.record.handle, status->detail);
+  }
+  const std::string said = fmt::format(
+      "{}: {}", billed == job::Money{} ? "not billed" : "billed " + format_usd(billed.usd_micros), word.reason);
+  return ledger.apply(
+      taken.record,
+      {.event = SubmissionEvent::kRelease,
+       .actor = word.actor,
+       .reason = make_error(errors::kSubmissionAmbiguous, "released as {}", said),
+       .bill = billed,
+       // What was not billed was not used, for all that anybody knows; else limits count what was asked for.
+       .used = billed == job::Money{} ? std::optional(job::MeteredUse{}) : std::nullopt,
+       .said = said});
+}
+
+Result<SubmissionRecord> Reconciler::adopt(std::string_view token, const PersonsWord& word, std::string_view handle,
+                                           std::stop_token stop) {
+  TANDEM_TRY(check_handle(handle));
+  TANDEM_TRY_ASSIGN(Taken taken, take(token, stop));
+  Ledger& ledger = *submitter_.ledger_;
+  SubmissionRecord& record = taken.record;
+  if (record.state != kHeld && record.state != kAmbiguous)
+    return fail(errors::kSubmissionNotHeld, "{}; only what is held or ambiguous is adopted", what_it_is(record));
+  if (!record.handle.empty() && record.handle != handle)
+    return fail(errors::kSubmissionNotHeld, "submission {} has the handle {}, and is not {}", token, record.handle,
+                quote(handle));
+  if (record.state == kAmbiguous && runs_elsewhere_) {
+    TANDEM_TRY_ASSIGN(const bool elsewhere, runs_elsewhere_(record.job, record.fence));
+    if (elsewhere)
+      return fail(errors::kSubmissionNotHeld, "another process works on submission {}; it may resolve by itself",
+                  token);
+  }
+  backend::Backend* backend = backends_.find(record.backend);
+  if (backend == nullptr)
+    return fail(errors::kUnknownBackend, "there is no backend {} to ask for {}; configure it", quote(record.backend),
+                quote(handle));
+  TANDEM_TRY_ASSIGN(const bool over, ledger.job_is_over(record.job));
+  if (record.handle.empty()) {
+    Wire wire(*backend, ledger.services().crash_points, stop, Deadline::after(ledger.services().clock, kAskTime));
+    TANDEM_TRY(wire.poll({.handle = std::string(handle), .token = record.token}));
+    const bool unchecked = backend->info().safety == SubmitSafety::kD;
+    const std::string said =
+        fmt::format("handle {}{}: {}", handle, unchecked ? ", which the provider cannot bear out" : "", word.reason);
+    TANDEM_TRY_ASSIGN(record,
+                      ledger.apply(record, {.event = SubmissionEvent::kConfirm,
+                                            .actor = word.actor,
+                                            .reason = make_error(errors::kSubmissionAmbiguous, "adopted: {}", said),
+                                            .handle = std::string(handle),
+                                            .said = said}));
+  }
+  // What is not answered now is asked for again by the next sweep.
+  TANDEM_TRY(Look(ledger, *backend, record, over, stop).take());
+  TANDEM_TRY_ASSIGN(auto now, ledger.load(token));
+  return now ? Result<SubmissionRecord>(*std::move(now)) : tl::unexpected(no_such_submission(token));
+}
 
 Result<SweepReport> Reconciler::sweep(std::stop_token stop) {
   Ledger& ledger = *submitter_.ledger_;

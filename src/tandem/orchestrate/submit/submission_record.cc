@@ -59,6 +59,8 @@ Result<SubmissionRecord> parse_document(const Json& document) {
   TANDEM_TRY_ASSIGN(out.raw_sha256, reader.string("raw_sha256"));
   TANDEM_TRY_ASSIGN(out.media_type, reader.string("media_type"));
   TANDEM_TRY_ASSIGN(out.calibration_id, reader.string("calibration_id"));
+  TANDEM_TRY_ASSIGN(out.said_by, reader.string_or("said_by", ""));
+  TANDEM_TRY_ASSIGN(out.said, reader.string_or("said", ""));
   TANDEM_TRY_ASSIGN(out.sends, read_unsigned<std::uint32_t>(reader, "sends"));
   TANDEM_TRY_ASSIGN(out.created_at, read_time(reader, "created_at"));
   TANDEM_TRY_ASSIGN(out.intent_at, read_time(reader, "intent_at"));
@@ -93,6 +95,8 @@ Json SubmissionRecord::document() const {
           {"raw_sha256", raw_sha256},
           {"media_type", media_type},
           {"calibration_id", calibration_id},
+          {"said_by", said_by},
+          {"said", said},
           {"sends", sends},
           {"created_at", format_rfc3339(created_at)},
           {"intent_at", format_rfc3339(intent_at)},

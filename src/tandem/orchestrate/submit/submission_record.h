@@ -43,6 +43,8 @@ struct SubmissionRecord {
   std::string raw_sha256;  ///< blob with the provider's bytes; empty until terminal
   std::string media_type;
   std::string calibration_id;
+  std::string said_by;  ///< actor of the person whose word it rests on; empty: nobody's
+  std::string said;  ///< that word: which handle it has or what it cost, and why
   std::uint32_t sends = 0;  ///< times it was put on the wire; above 1 for class A only
   Timestamp created_at;
   Timestamp intent_at;  ///< starts the settle window

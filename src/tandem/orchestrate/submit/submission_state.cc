@@ -7,29 +7,31 @@ namespace {
 
 constexpr std::array<std::string_view, kNumSubmissionStates> kStateNames = {
     "reserved", "intent",  "ambiguous", "confirmed", "terminal", "settled",
-    "held",     "refused", "failed",    "cancelled", "orphan"};
-constexpr std::array<std::string_view, kNumSubmissionEvents> kEventNames = {
-    "intend", "confirm", "doubt", "resend", "refuse", "finish", "settle", "hold", "discover", "fail", "cancel"};
+    "held",     "refused", "failed",    "cancelled", "orphan",   "released"};
+constexpr std::array<std::string_view, kNumSubmissionEvents> kEventNames = {"intend",   "confirm", "doubt",  "resend",
+                                                                            "refuse",   "finish",  "settle", "hold",
+                                                                            "discover", "fail",    "cancel", "release"};
 
 using enum SubmissionState;
 constexpr SubmissionState kNone = static_cast<SubmissionState>(0xff);
 
 // clang-format off
 // Rows are states, columns are events in the order of SubmissionEvent. Nothing leads from `ambiguous` or `held` to `refused`:
-// once a provider may have the work, only its own word about that work ends the doubt.
+// once a provider may have the work, only its own word about that work ends the doubt, or that of a person who answers for it.
 constexpr std::array<std::array<SubmissionState, kNumSubmissionEvents>, kNumSubmissionStates> kTable = {{
-    //              intend   confirm     doubt       resend      refuse    finish     settle    hold   discover  fail     cancel
-    /* reserved  */ {kIntent, kNone,      kNone,      kNone,      kNone,    kNone,     kNone,    kNone, kNone,    kNone,   kCancelled},
-    /* intent    */ {kNone,   kConfirmed, kAmbiguous, kNone,      kRefused, kNone,     kNone,    kNone, kNone,    kNone,   kNone},
-    /* ambiguous */ {kNone,   kConfirmed, kNone,      kAmbiguous, kNone,    kNone,     kNone,    kHeld, kNone,    kNone,   kNone},
-    /* confirmed */ {kNone,   kNone,      kNone,      kNone,      kNone,    kTerminal, kNone,    kHeld, kNone,    kFailed, kCancelled},
-    /* terminal  */ {kNone,   kNone,      kNone,      kNone,      kNone,    kTerminal, kSettled, kNone, kOrphan,  kFailed, kNone},
-    /* settled   */ {kNone,   kNone,      kNone,      kNone,      kNone,    kNone,     kNone,    kNone, kNone,    kNone,   kNone},
-    /* held      */ {kNone,   kHeld,      kNone,      kNone,      kNone,    kNone,     kNone,    kNone, kOrphan,  kFailed, kCancelled},
-    /* refused   */ {kNone,   kNone,      kNone,      kNone,      kNone,    kNone,     kNone,    kNone, kNone,    kNone,   kNone},
-    /* failed    */ {kNone,   kNone,      kNone,      kNone,      kNone,    kNone,     kNone,    kNone, kNone,    kNone,   kNone},
-    /* cancelled */ {kNone,   kNone,      kNone,      kNone,      kNone,    kNone,     kNone,    kNone, kNone,    kNone,   kNone},
-    /* orphan    */ {kNone,   kNone,      kNone,      kNone,      kNone,    kNone,     kNone,    kNone, kNone,    kNone,   kNone},
+    //              intend   confirm     doubt       resend      refuse    finish     settle    hold   discover  fail     cancel      release
+    /* reserved  */ {kIntent, kNone,      kNone,      kNone,      kNone,    kNone,     kNone,    kNone, kNone,    kNone,   kCancelled, kNone},
+    /* intent    */ {kNone,   kConfirmed, kAmbiguous, kNone,      kRefused, kNone,     kNone,    kNone, kNone,    kNone,   kNone,      kNone},
+    /* ambiguous */ {kNone,   kConfirmed, kNone,      kAmbiguous, kNone,    kNone,     kNone,    kHeld, kNone,    kNone,   kNone,      kNone},
+    /* confirmed */ {kNone,   kNone,      kNone,      kNone,      kNone,    kTerminal, kNone,    kHeld, kNone,    kFailed, kCancelled, kNone},
+    /* terminal  */ {kNone,   kNone,      kNone,      kNone,      kNone,    kTerminal, kSettled, kNone, kOrphan,  kFailed, kNone,      kNone},
+    /* settled   */ {kNone,   kNone,      kNone,      kNone,      kNone,    kNone,     kNone,    kNone, kNone,    kNone,   kNone,      kNone},
+    /* held      */ {kNone,   kHeld,      kNone,      kNone,      kNone,    kNone,     kNone,    kNone, kOrphan,  kFailed, kCancelled, kReleased},
+    /* refused   */ {kNone,   kNone,      kNone,      kNone,      kNone,    kNone,     kNone,    kNone, kNone,    kNone,   kNone,      kNone},
+    /* failed    */ {kNone,   kNone,      kNone,      kNone,      kNone,    kNone,     kNone,    kNone, kNone,    kNone,   kNone,      kNone},
+    /* cancelled */ {kNone,   kNone,      kNone,      kNone,      kNone,    kNone,     kNone,    kNone, kNone,    kNone,   kNone,      kNone},
+    /* orphan    */ {kNone,   kNone,      kNone,      kNone,      kNone,    kNone,     kNone,    kNone, kNone,    kNone,   kNone,      kNone},
+    /* released  */ {kNone,   kNone,      kNone,      kNone,      kNone,    kNone,     kNone,    kNone, kNone,    kNone,   kNone,      kNone},
 }};
 // clang-format on
 
@@ -45,8 +47,11 @@ std::optional<SubmissionState> find_submission_state(std::string_view name) {
 }
 
 bool is_final(SubmissionState state) {
-  return state == kSettled || state == kRefused || state == kFailed || state == kCancelled || state == kOrphan;
+  return state == kSettled || state == kRefused || state == kFailed || state == kCancelled || state == kOrphan ||
+         state == kReleased;
 }
+
+bool is_of_people(SubmissionEvent event) { return event == SubmissionEvent::kRelease; }
 
 bool is_in_flight(SubmissionState state) { return !is_final(state) && state != kHeld; }
 

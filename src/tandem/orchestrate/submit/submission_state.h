@@ -24,12 +24,13 @@ enum class SubmissionState : std::uint8_t {
   kFailed,  ///< the provider ended the work without a usable result; billed as it says
   kCancelled,  ///< withdrawn before sending, or cancelled at the provider; billed as it says
   kOrphan,  ///< found after the step had moved on: billed, recorded, used by nobody
+  kReleased,  ///< held, until a person said what it had cost
 };
-inline constexpr std::size_t kNumSubmissionStates = static_cast<std::size_t>(SubmissionState::kOrphan) + 1;
+inline constexpr std::size_t kNumSubmissionStates = static_cast<std::size_t>(SubmissionState::kReleased) + 1;
 
 enum class SubmissionEvent : std::uint8_t {
   kIntend,  ///< about to send
-  kConfirm,  ///< accepted, or found by its token
+  kConfirm,  ///< accepted, found by its token, or named by a person
   kDoubt,  ///< no clear answer, or a crash after intent
   kResend,  ///< class A only: the same token and bytes again
   kRefuse,  ///< clearly not accepted
@@ -39,14 +40,17 @@ enum class SubmissionEvent : std::uint8_t {
   kDiscover,  ///< work of a held submission was found done, and is billed
   kFail,  ///< ended without a usable result
   kCancel,  ///< withdrawn, or cancelled by the provider
+  kRelease,  ///< a person says what it cost, which no provider's answer ever will
 };
-inline constexpr std::size_t kNumSubmissionEvents = static_cast<std::size_t>(SubmissionEvent::kCancel) + 1;
+inline constexpr std::size_t kNumSubmissionEvents = static_cast<std::size_t>(SubmissionEvent::kRelease) + 1;
 
 std::string_view to_string(SubmissionState state);  ///< "reserved", ...
 std::string_view to_string(SubmissionEvent event);  ///< "intend", ...
 std::optional<SubmissionState> find_submission_state(std::string_view name);
 /// Money is settled and nothing can change any more.
 bool is_final(SubmissionState state);
+/// It is made by people alone: nothing that runs by itself ever does.
+bool is_of_people(SubmissionEvent event);
 /// A run of this attempt is under way or must be resumed before another attempt of the step may start.
 bool is_in_flight(SubmissionState state);
 

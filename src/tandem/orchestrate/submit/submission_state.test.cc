@@ -73,7 +73,16 @@ TEST(SubmissionState, once_the_step_has_moved_on_a_result_is_an_orphan_and_never
       if (to && reached.contains(from)) reached.insert(*to);
     });
   }
-  EXPECT_EQ(reached, (std::set<SubmissionState>{kHeld, kOrphan, kFailed, kCancelled}));
+  EXPECT_EQ(reached, (std::set<SubmissionState>{kHeld, kOrphan, kFailed, kCancelled, kReleased}));
+}
+
+TEST(SubmissionState, a_persons_word_ends_what_is_held_and_nothing_else) {
+  for_each_transition([](SubmissionState from, SubmissionEvent event, std::optional<SubmissionState> to) {
+    EXPECT_EQ(is_of_people(event) && to.has_value(), event == kRelease && from == kHeld);
+    if (to) {
+      EXPECT_EQ(to == kReleased, event == kRelease);
+    }
+  });
 }
 
 TEST(SubmissionState, an_illegal_transition_is_an_error_that_names_both) {

@@ -4,6 +4,7 @@
 
 #include "tandem/base/hash.h"
 #include "tandem/base/pause.h"
+#include "tandem/base/text.h"
 #include "tandem/orchestrate/submit/fingerprint.h"
 #include "tandem/orchestrate/submit/ledger.h"
 #include "tandem/orchestrate/submit/wire.h"
@@ -58,6 +59,8 @@ Result<void> require_ready(const SubmissionRequest& request, const Clock& clock)
               "the calibration of {} is of {}, {} ms old, the plan allows {} ms; nothing was sent", name,
               format_rfc3339((*calibration)->taken_at), age_ms, request.calibration_age_max->count());
 }
+
+constexpr std::size_t kSubmissionPageMax = 1000;  ///< in one answer
 
 /// One run of one attempt: whatever state the record is in, its next step, until the step can go on.
 class Attempt {
@@ -274,7 +277,7 @@ class Attempt {
       TANDEM_TRY_ASSIGN(out.raw, ledger_.raw(record_));
       return out;
     }
-    const bool held = record_.state == kHeld || record_.state == kOrphan;
+    const bool held = record_.state == kHeld || record_.state == kOrphan || record_.state == kReleased;
     if (held) out.kind = Kind::kHeld;
     if (record_.state == kFailed) out.kind = Kind::kFailed;
     if (record_.state == kCancelled) out.kind = Kind::kCancelled;
@@ -369,6 +372,49 @@ Result<std::vector<SubmissionRecord>> Submitter::submissions(const JobId& job) {
     for (const store::Row& row : rows) {
       TANDEM_TRY_ASSIGN(auto record, ledger_->load(std::string_view(row.key).substr(prefix.size())));
       if (record) out.push_back(std::move(*record));
+    }
+    if (rows.size() < scan.limit) return out;
+    scan.from = rows.back().key + '\0';
+  }
+}
+
+Error no_such_submission(std::string_view token) {
+  return make_error(errors::kSubmissionNotFound, "there is no submission {}", quote(token));
+}
+
+Result<SubmissionRecord> Submitter::find(std::string_view token) {
+  // Other keys of the table are of the index.
+  TANDEM_TRY_ASSIGN(auto record, token.find('/') == std::string_view::npos ? ledger_->load(token) : std::nullopt);
+  return record ? Result<SubmissionRecord>(*std::move(record)) : tl::unexpected(no_such_submission(token));
+}
+
+Result<SubmissionPage> Submitter::list(const SubmissionQuery& query, const SubmissionFilter& filter) {
+  const std::size_t limit = std::clamp<std::size_t>(query.limit, 1, kSubmissionPageMax);
+  const bool open = !query.state || !is_final(*query.state);
+  const std::string prefix = query.job ? job_key(*query.job, "") : open ? open_key("") : "";
+  store::Scan scan = store::Scan::prefix(store::Table::kSubmission, prefix);
+  if (!query.page_token.empty()) scan.from = prefix + query.page_token + '\0';
+  const auto wanted = [&](const SubmissionRecord& record) -> Result<bool> {
+    if (query.state ? record.state != *query.state : is_final(record.state)) return false;
+    if (!query.backend.empty() && record.backend != query.backend) return false;
+    if (query.tenant && record.tenant != *query.tenant) return false;
+    return filter ? filter(record) : Result<bool>(true);
+  };
+  SubmissionPage out;
+  while (true) {
+    TANDEM_TRY_ASSIGN(const auto rows, ledger_->services().store.scan(scan));
+    for (const store::Row& row : rows) {
+      const std::string token = row.key.substr(prefix.size());
+      if (token.find('/') != std::string::npos) continue;  // of the index
+      TANDEM_TRY_ASSIGN(auto record, ledger_->load(token));
+      if (!record) continue;  // gone with its job
+      TANDEM_TRY_ASSIGN(const bool is_wanted, wanted(*record));
+      if (!is_wanted) continue;
+      if (out.submissions.size() == limit) {
+        out.next_page_token = out.submissions.back().token;
+        return out;
+      }
+      out.submissions.push_back(*std::move(record));
     }
     if (rows.size() < scan.limit) return out;
     scan.from = rows.back().key + '\0';

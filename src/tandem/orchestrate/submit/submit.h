@@ -104,6 +104,24 @@ struct SubmitServices {
 /// Cost: linear in the size of the model or of the PUBs.
 Sha256 question(const backend::Work& work);
 
+/// Which submissions a page lists, by token.
+struct SubmissionQuery {
+  std::optional<SubmissionState> state = std::nullopt;  ///< empty: all that are not resolved
+  std::optional<JobId> job = std::nullopt;
+  std::string backend = "";  ///< empty: of all
+  std::optional<std::string> tenant = std::nullopt;  ///< whose; empty: of all
+  std::size_t limit = 100;
+  std::string page_token = "";  ///< of the page before
+};
+struct SubmissionPage {
+  std::vector<SubmissionRecord> submissions;
+  std::string next_page_token;  ///< empty: no more
+};
+/// Of the page that is being made, for rules of the caller's own.
+using SubmissionFilter = std::function<Result<bool>(const SubmissionRecord& record)>;
+/// 5030: it is not there, or not for who asks; the same words for both.
+Error no_such_submission(std::string_view token);
+
 inline constexpr std::size_t kRowsOfSubmission = 3;  ///< that has ended: itself, and two by which it is found
 
 /// Threads: every method is safe to call concurrently; two runs of one attempt wait for each other.
@@ -133,6 +151,11 @@ class Submitter {
 
   /// All submissions of a job, by token: for lineage, and for people.
   Result<std::vector<SubmissionRecord>> submissions(const JobId& job);
+
+  /// Cost: a read of each that is not resolved, or is of the job; with another state and no job a scan of all.
+  Result<SubmissionPage> list(const SubmissionQuery& query, const SubmissionFilter& filter = {});
+  /// Errors: 5030 submission_not_found; those of the store.
+  Result<SubmissionRecord> find(std::string_view token);
 
   /// Adds to `batch` that all records of a job go, as they are now, kRowsOfSubmission operations for each, and to `blobs` which blobs
   /// they name.

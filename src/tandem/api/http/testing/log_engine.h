@@ -96,6 +96,16 @@ class LogEngine final : public engine::Engine {
   Result<void> resume(const JobId&, std::string_view) override { return unasked(); }
   Result<engine::Admission> retry(const JobId&, std::string_view, std::string_view) override { return unasked(); }
   Result<void> review(const JobId&, engine::Verdict, std::string_view, std::string_view) override { return unasked(); }
+  Result<submit::SubmissionPage> submissions(const engine::SubmissionQuery&) override { return unasked(); }
+  Result<submit::SubmissionRecord> submission(std::string_view) override { return unasked(); }
+  Result<submit::SubmissionRecord> release_submission(std::string_view, const submit::PersonsWord&,
+                                                      job::Money) override {
+    return unasked();
+  }
+  Result<submit::SubmissionRecord> adopt_submission(std::string_view, const submit::PersonsWord&,
+                                                    std::string_view) override {
+    return unasked();
+  }
   Result<void> remove(const JobId&, std::string_view, std::string_view) override { return unasked(); }
   Result<std::size_t> attend(const JobId&) override { return unasked(); }
   std::unique_ptr<Timer> subscribe(std::function<void(const job::Event&)>, std::function<void(const engine::Progress&)>,

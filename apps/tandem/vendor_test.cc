@@ -1,0 +1,331 @@
+#include "vendor_test.h"
+
+#include "checks.h"
+#include "tandem/base/text.h"
+#include "tandem/net/client/allow_list.h"
+
+namespace tandem::app {
+namespace {
+
+constexpr std::uint64_t kShots = 100;  ///< enough to tell a Bell pair from chance, and near the least that is billed
+constexpr std::chrono::seconds kAskTime{20};  ///< for one question
+
+/// Two qubits that agree.
+backend::ProgramWork bell_pair() {
+  circuit::Pub pub{.circuit = circuit::Circuit::create(2, 2).value(), .shots = kShots};
+  pub.circuit.gate(circuit::Gate::kH, {0}).gate(circuit::Gate::kCx, {0, 1}).measure_all();
+  return {.pubs = {std::move(pub)}};
+}
+
+/// The share of 00 and 11.
+double correlated_share(const Json& binding) {
+  const bool counts = binding.value("kind", "") == "counts";
+  const Json outcomes = binding.value(counts ? "counts" : "probabilities", Json::object());
+  double all = 0;
+  double equal = 0;
+  for (const auto& [outcome, weight] : outcomes.items()) {
+    all += weight.get<double>();
+    if (outcome == "00" || outcome == "11") equal += weight.get<double>();
+  }
+  return all > 0 ? equal / all : 0;
+}
+
+/// What asks a vendor, without a data directory.
+struct Desk {
+  Desk(const Settings& settings, Machine& machine)
+      : settings(settings), machine(machine), executor(1), credentials(machine.fs, machine.environment, log) {}
+
+  const Settings& settings;
+  Machine& machine;
+  StderrLog log{LogLevel::kWarning};
+  ThreadExecutor executor;
+  FileCredentials credentials;
+  telemetry::MeterRegistry meters;
+  std::unique_ptr<Http> http;
+  std::unique_ptr<backend::BackendRegistry> backends;
+
+  Result<void> open() {
+    TANDEM_TRY_ASSIGN(http, make_http(settings, machine, executor));
+    TANDEM_TRY_ASSIGN(backends, make_backends(settings, executor, machine, *http, credentials, log, meters));
+    return {};
+  }
+  backend::CallContext call() { return {.deadline = Deadline::after(machine.clock, kAskTime)}; }
+};
+
+/// The free part.
+class FreeTest {
+ public:
+  FreeTest(const Vendor& vendor, Desk& desk) : vendor_(vendor), desk_(desk) {}
+
+  void ask() {
+    if (!see_settings()) return;
+    for (backend::Backend* backend : desk_.backends->all())
+      if (backend->info().vendor == vendor_.name) ask_of(*backend);
+    see_tls();
+  }
+  Checks& checks() { return checks_; }
+  bool emulated() const { return emulated_; }
+  const Json& devices() const { return devices_; }
+
+ private:
+  std::string setting(std::string_view what) const { return desk_.settings.string(vendor_.setting(what)); }
+
+  bool see_settings() {
+    const std::string url = setting("url");
+    const std::string reference = setting("credential");
+    if (reference.empty()) {
+      checks_.problem("credential", make_error(errors::kCredentialMissing, "the setting '{}' is empty",
+                                               vendor_.setting("credential")));
+      return false;
+    }
+    const auto secret = desk_.credentials.get(reference);
+    if (!secret) {
+      checks_.problem("credential", secret.error());
+      return false;
+    }
+    const bool shown = reference.starts_with("env:");
+    checks_.well("credential", fmt::format("{} has {} bytes{}", reference, secret->reveal().size(),
+                                           shown ? "; others may see the environment of a process" : ""));
+    const std::string proxy = desk_.settings.string("egress.proxy");
+    checks_.well("egress", fmt::format("{} may be reached, and no other vendor{}", url,
+                                       proxy.empty() ? "" : "; by way of the proxy " + proxy));
+    return true;
+  }
+
+  /// Device, credential and price, each with the time that its answer took.
+  void ask_of(backend::Backend& backend) {
+    const backend::BackendInfo& info = backend.info();
+    emulated_ = info.emulated;
+    Json device = {{"backend", info.id.value}, {"emulated", info.emulated},   {"operational", false}, {"detail", ""},
+                   {"latency_ms", nullptr},    {"quote_usd_micros", nullptr}, {"quote_source", ""}};
+    const Instant begin = desk_.machine.clock.monotonic();
+    const auto availability = backend.availability(desk_.call());
+    const double latency = ms_since(begin);
+    const bool up = availability && availability->operational;
+    device["detail"] = availability ? availability->detail : availability.error().message;
+    if (up) {
+      device["operational"] = true;
+      device["latency_ms"] = latency;
+      answered_ = true;
+    }
+    see_credential(backend);
+    if (up) {
+      const auto quote = backend.quote(bell_pair(), desk_.call());
+      if (quote) {
+        device["quote_usd_micros"] = quote->cost.usd_micros;
+        device["quote_source"] = quote->source;
+        checks_.well(info.id.value, fmt::format("answers in {:.0f} ms; a Bell pair with {} shots: {}, by {}", latency,
+                                                kShots, format_usd(quote->cost.usd_micros), quote->source));
+      } else {
+        note_tls(quote.error());
+        checks_.problem(info.id.value, quote.error());
+      }
+    } else {
+      checks_.well(info.id.value, "not ready: " + device["detail"].get<std::string>());
+    }
+    devices_.push_back(std::move(device));
+  }
+
+  /// A list of jobs is a question that only a key answers, and costs nothing: one for a token that never was.
+  void see_credential(backend::Backend& backend) {
+    if (asked_) return;
+    asked_ = true;
+    const auto found =
+        backend.reconcile({.token = "tandem-backends-test", .sent_at = desk_.machine.clock.now()}, desk_.call());
+    if (!found) {
+      note_tls(found.error());
+      return checks_.problem("permission to read", found.error());
+    }
+    answered_ = true;
+    checks_.well("permission to read", "the key is taken: the jobs of its account can be listed");
+  }
+
+  void note_tls(const Error& error) {
+    if (error.number == errors::kTlsFailed) tls_failed_ = error;
+  }
+  void see_tls() {
+    const std::string authorities = desk_.settings.string("egress.ca_file");
+    if (setting("url").starts_with("http:")) return checks_.well("TLS", "none, as to a process on this machine");
+    if (tls_failed_) return checks_.problem("TLS", *tls_failed_);
+    if (answered_)
+      checks_.well("TLS", fmt::format("the name and the chain were verified, by {}",
+                                      authorities.empty() ? "the authorities of the system" : authorities));
+    else
+      checks_.well("TLS", "not learnt: nothing answered");
+  }
+
+  double ms_since(Instant begin) const {
+    return std::chrono::duration<double, std::milli>(desk_.machine.clock.monotonic() - begin).count();
+  }
+
+  const Vendor& vendor_;
+  Desk& desk_;
+  Checks checks_;
+  Json devices_ = Json::array();
+  bool emulated_ = true;
+  bool asked_ = false;  ///< see_credential()
+  bool answered_ = false;
+  std::optional<Error> tls_failed_;
+};
+
+Result<backend::Backend*> backend_of_run(Desk& desk, const Vendor& vendor, const std::string& wanted) {
+  std::vector<std::string_view> names;
+  for (backend::Backend* backend : desk.backends->all()) {
+    const std::string& id = backend->info().id.value;
+    if (backend->info().vendor != vendor.name) continue;
+    if (wanted.empty() || id == wanted || id == vendor.setting(wanted)) return backend;
+    names.emplace_back(id);
+  }
+  return fail_at("--backend", errors::kUnknownBackend,
+                 "{} is not among the backends of the setting '{}'{}; there are {}", quote(wanted),
+                 vendor.setting("backends"), did_you_mean(wanted, names), fmt::join(names, ", "));
+}
+
+/// The job of a run. It falls back on nobody: an answer of somebody else would prove nothing.
+Result<job::JobSpec> job_of_run(const std::string& backend, job::Money cost_max,
+                                const problem::ProblemRegistry& problems) {
+  const backend::ProgramWork work = bell_pair();
+  return job::JobSpec::parse({{"name", "test of " + backend},
+                              {"program", {{"pubs", Json::array({work.pubs[0].document()})}}},
+                              {"policy", {{"backends", {backend}}}},
+                              {"limits", {{"cost_max_usd_micros", cost_max.usd_micros}}},
+                              {"fallbacks", {"manual_review"}}},
+                             problems);
+}
+
+/// A job that ran to its end.
+struct Ended {
+  JobId id;
+  Json view;
+  Json result;
+};
+/// Empty when the plan waits for people.
+Result<Ended> run_job(Reached& reached, const job::JobSpec& spec) {
+  Ended out;
+  TANDEM_TRY_ASSIGN(const Json admitted, reached.service().submit(spec, ""));
+  TANDEM_TRY_ASSIGN(out.id, parse_job_id(admitted.value("job_id", "")));
+  if (reached.house != nullptr) TANDEM_TRY(reached.house->engine().attend(out.id));
+  TANDEM_TRY_ASSIGN(out.view, reached.service().follow(out.id, {}, Deadline::never()));
+  if (out.view.value("state", "") == job::to_string(job::JobState::kAwaitingApproval)) return out;
+  TANDEM_TRY_ASSIGN(out.result, reached.service().result(out.id));
+  return out;
+}
+
+/// What the run showed of the adapter, by what it left.
+std::vector<std::string> covered_by(const Json& submission, const Json& binding) {
+  std::vector<std::string> out = {"device", "quote", "submit", "poll", "result as " + binding.value("kind", "counts")};
+  if (!submission.value("calibration_id", "").empty()) out.push_back("calibration");
+  if (submission.value("billed_usd_micros", std::int64_t{0}) != 0) out.push_back("bill");
+  return out;
+}
+
+/// The paid part. Null when the plan waits for people.
+Result<std::optional<VendorRun>> pay_for_run(Cli& cli, const Vendor& vendor, Desk& desk,
+                                             const VendorTestOptions& options) {
+  auto micros = parse_usd(options.cost_max_usd);
+  if (!micros) {
+    micros.error().place = "--max-cost";
+    return tl::unexpected(std::move(micros).error());
+  }
+  const job::Money cost_max{*micros};
+  TANDEM_TRY_ASSIGN(backend::Backend* const backend, backend_of_run(desk, vendor, options.backend));
+  const backend::BackendInfo& info = backend->info();
+  TANDEM_TRY_ASSIGN(const backend::Quote quote, backend->quote(bell_pair(), desk.call()));
+  if (quote.cost > cost_max)
+    return fail(errors::kQuoteAboveLimit,
+                "{} wants {} at most for a Bell pair with {} shots ({}), and --max-cost is {}; "
+                "nothing was sent",
+                info.id.value, format_usd(quote.cost.usd_micros), kShots, quote.source,
+                format_usd(cost_max.usd_micros));
+  const auto problems = problem::ProblemRegistry::with_builtin_types();
+  TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kRunner));
+  if (info.tier == job::Tier::kQpu) {  // rules let hardware begin after a simulator has passed
+    TANDEM_TRY_ASSIGN(const job::JobSpec rehearsal, job_of_run("simulator.statevector", {}, problems));
+    TANDEM_TRY(run_job(reached, rehearsal));
+  }
+  TANDEM_TRY_ASSIGN(const job::JobSpec spec, job_of_run(info.id.value, cost_max, problems));
+  TANDEM_TRY_ASSIGN(const Ended ended, run_job(reached, spec));
+  if (ended.result.is_null()) {
+    fmt::print(stderr, "{} awaits approval: `tandem approvals show {}`; test again when it is approved and has run\n",
+               ended.id.value, ended.view.value("approval_id", ""));
+    return std::optional<VendorRun>();
+  }
+  if (const Json& error = ended.view["error"]; error.is_object())
+    return fail(static_cast<ErrorNumber>(error.value("number", 0)), "job {}: {}", ended.id.value,
+                error.value("message", ""));
+  TANDEM_TRY_ASSIGN(const Json page, reached.service().submissions(ended.id));
+  const Json submission = page["submissions"].empty() ? Json::object() : page["submissions"].back();
+  if (submission.value("state", "") != submit::to_string(submit::SubmissionState::kSettled))
+    return fail(errors::kBackendJobFailed, "job {} ended without a submission that is settled; `tandem explain {}`",
+                ended.id.value, ended.id.value);
+  const Json binding = ended.result["pubs"][0]["bindings"][0];
+  const VendorRun run{.at = cli.machine.clock.now(),
+                      .vendor = std::string(vendor.name),
+                      .backend = info.id.value,
+                      .emulated = submission.value("emulated", true),
+                      .adapter_version = info.version,
+                      .tandem_version = TANDEM_VERSION,
+                      .url = desk.settings.string(vendor.setting("url")),
+                      .job_id = ended.id.value,
+                      .token = submission.value("token", ""),
+                      .handle = submission.value("handle", ""),
+                      .quote = quote.cost,
+                      .cost_max = cost_max,
+                      .billed = {submission.value("billed_usd_micros", std::int64_t{0})},
+                      .shots = kShots,
+                      .raw_sha256 = submission.value("raw_sha256", ""),
+                      .calibration_id = submission.value("calibration_id", ""),
+                      .covered = covered_by(submission, binding),
+                      .correlated = correlated_share(binding)};
+  TANDEM_TRY_ASSIGN(const std::string data_dir, data_dir_of(desk.settings, cli.machine.environment));
+  TANDEM_TRY(append_vendor_run(data_dir, run, cli.machine.fs));
+  return std::optional(run);
+}
+
+void print_run(const VendorRun& run) {
+  fmt::print("\nThe run: {} as {} at {}, job {}\n", run.backend, run.handle, format_rfc3339(run.at), run.job_id);
+  fmt::print("  quoted {}, billed {}, at most {} allowed; {} shots, {:.1f} % of them 00 or 11\n",
+             format_usd(run.quote.usd_micros), format_usd(run.billed.usd_micros), format_usd(run.cost_max.usd_micros),
+             run.shots, 100 * run.correlated);
+  fmt::print("  covered: {}; its bytes are kept: {}\n", fmt::join(run.covered, ", "), run.raw_sha256);
+  fmt::print("  {}\n", run.words(run.adapter_version));
+}
+
+}  // namespace
+
+Result<int> test_vendor(Cli& cli, const VendorTestOptions& options) {
+  TANDEM_TRY_ASSIGN(const Vendor vendor, find_vendor(options.vendor));
+  TANDEM_TRY_ASSIGN(const Settings settings, cli.settings());
+  if (settings.string(vendor.setting("url")).empty())
+    return fail(errors::kBadSetting, "the setting '{}' is empty; `tandem backends add {}` writes it",
+                vendor.setting("url"), vendor.name);
+  Desk desk(settings, cli.machine);
+  TANDEM_TRY(desk.open());
+  FreeTest test(vendor, desk);
+  test.ask();
+  const bool well = test.checks().exit_code == 0;
+  std::optional<VendorRun> run;
+  int code = test.checks().exit_code;
+  if (well && options.run) {
+    TANDEM_TRY_ASSIGN(run, pay_for_run(cli, vendor, desk, options));
+    if (!run) code = kExitAwaitsApproval;
+  }
+  if (for_machines(cli)) {
+    print_json({{"vendor", vendor.name},
+                {"ok", well},
+                {"emulated", test.emulated()},
+                {"checks", test.checks().list},
+                {"devices", test.devices()},
+                {"not_learnt", vendor.not_learnt},
+                {"run", run ? run->document() : Json()}});
+    return code;
+  }
+  fmt::print("{}{}\n", vendor.title, test.emulated() ? ", EMULATED on this machine" : "");
+  print_table(test.checks().rows);
+  fmt::print("Not learnt, since no free call tells it:\n");
+  for (const std::string_view what : vendor.not_learnt) fmt::print("  - {}\n", what);
+  if (run) print_run(*run);
+  return code;
+}
+
+}  // namespace tandem::app

@@ -1,0 +1,150 @@
+"""`tandem backends add` and `test`: settings without the secret, what costs nothing, and one paid run, with the emulated IonQ."""
+
+import json
+import unittest
+
+from support import Workplace, book_lines, validate
+
+KEY = "key-that-nobody-may-see"
+SETTINGS = "# mine\nserver: {listen: '127.0.0.1:0'}   # a remark\n"
+
+
+class Vendors(unittest.TestCase):
+    def setUp(self):
+        self.place = Workplace()
+        self.addCleanup(self.place.close)
+        self.key = self.place.file("ionq.key", KEY + "\n")
+        (self.place.folder / "ionq.key").chmod(0o400)
+        self.config = self.place.folder / "tandem.yaml"
+        self.said = []
+
+    def tandem(self, *arguments, code=0, **options):
+        done = self.place.run(*arguments, "--config", self.config, "--json", check=False, **options)
+        self.said.append(done.stdout + done.stderr)
+        self.assertNotIn(KEY, self.said[-1])
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        return json.loads(done.stdout)
+
+    def add(self, cloud, *more, **options):
+        return self.tandem("backends", "add", "ionq", "--url", cloud.url, "--credential", f"file:{self.key}", *more, **options)
+
+    def accepted(self, cloud):
+        return [line for line in book_lines(cloud.book) if line["line"] == "accepted"]
+
+    def checks(self, report):
+        return {one["check"]: (one["ok"], one["error"]) for one in report["checks"]}
+
+    def test_settings_are_written_beside_what_is_there_and_tested_for_nothing(self):
+        self.config.write_text(SETTINGS)
+        with self.place.ionq("--api-key", KEY) as cloud:
+            report = self.add(cloud)
+            self.assertTrue(report["ok"])
+            self.assertTrue(report["emulated"])
+            self.assertEqual({check: ok for check, (ok, _) in self.checks(report).items()},
+                             dict.fromkeys(["credential", "egress", "permission to read", "ionq.simulator", "ionq.qpu.forte-1", "TLS"], True))
+            devices = {one["backend"]: one for one in report["devices"]}
+            self.assertEqual(devices["ionq.simulator"]["quote_usd_micros"], 0)
+            self.assertEqual(devices["ionq.qpu.forte-1"]["quote_usd_micros"], 1_000_000)
+            self.assertGreater(devices["ionq.qpu.forte-1"]["latency_ms"], 0)
+            self.assertGreater(len(report["not_learnt"]), 2)
+            self.assertIsNone(report["run"])
+            text = self.config.read_text()
+            self.assertTrue(text.startswith(SETTINGS))
+            self.assertIn(f"file:{self.key}", text)
+            self.assertNotIn(KEY, text)
+            self.assertEqual(self.tandem("backends", "test", "ionq")["ok"], True)
+            self.add(cloud)  # the same again is nothing new
+            self.assertEqual(self.config.read_text(), text)
+            self.assertEqual(self.accepted(cloud), [])
+            self.assertFalse(self.place.data.exists(), "a question needs no store")
+
+    def test_what_the_file_says_of_the_vendor_is_replaced_only_when_that_is_asked_for(self):
+        other = SETTINGS + "ionq:\n  url: http://127.0.0.1:1/v0.4   # another one\n\n  poll: 2s\n# behind it\nlab: {settle_window: 3s}\n"
+        self.config.write_text(other)
+        with self.place.ionq("--api-key", KEY) as cloud:
+            refused = self.add(cloud, code=4)
+            self.assertEqual(refused["number"], 1062)
+            self.assertIn("tandem.yaml:4", refused["detail"] + refused.get("place", ""))
+            self.assertEqual(self.config.read_text(), other)
+            self.add(cloud, "--replace")
+            text = self.config.read_text()
+            self.assertNotIn("127.0.0.1:1/", text)
+            for kept in (SETTINGS, "# behind it\nlab: {settle_window: 3s}\n"):
+                self.assertIn(kept, text)
+        self.config.write_text("{ionq: {poll: 2s}}")
+        with self.place.ionq("--api-key", KEY) as cloud:
+            self.assertEqual(self.add(cloud, "--replace", code=2)["number"], 1061)
+            self.assertEqual(self.config.read_text(), "{ionq: {poll: 2s}}")
+
+    def test_what_is_no_reference_is_refused_and_not_repeated(self):
+        for wrong in (KEY, "file:relative/path", "env:HOME", "systemd:../x", "file:"):
+            with self.subTest(wrong):
+                self.assertEqual(self.tandem("backends", "add", "ionq", "--credential", wrong, code=2)["number"], 1052)
+                self.assertFalse(self.config.exists())
+        self.assertEqual(self.tandem("backends", "add", "ionk", "--credential", f"file:{self.key}", code=2)["number"], 1023)
+        wrong = self.tandem("backends", "add", "ionq", "--credential", f"file:{self.key}", "--backends", "qpu.fort-1", code=2)
+        self.assertIn("did you mean 'qpu.forte-1'", wrong["detail"])
+        nowhere = self.place.run("backends", "add", "ionq", "--credential", f"file:{self.key}", check=False)
+        self.assertEqual(nowhere.returncode, 2)
+        self.assertIn("--config", nowhere.stderr)
+        printed = self.place.run("backends", "add", "ionq", "--print", "--credential", "env:TANDEM_SECRET_IONQ")
+        self.assertIn("others may see", printed.stderr)
+        self.assertIn("credential: env:TANDEM_SECRET_IONQ", printed.stdout.replace('"', ""))
+
+    def test_what_is_wrong_is_named_and_decides_the_exit_code(self):
+        with self.place.ionq("--api-key", "another") as cloud:
+            report = self.add(cloud, code=5)
+            self.assertEqual(self.checks(report)["permission to read"], (False, 1409))
+            (self.place.folder / "ionq.key").chmod(0o644)
+            self.assertEqual(self.checks(self.tandem("backends", "test", "ionq", code=5))["credential"], (False, 1051))
+            (self.place.folder / "ionq.key").unlink()
+            self.assertEqual(self.checks(self.tandem("backends", "test", "ionq", code=5))["credential"], (False, 1050))
+            refused = self.tandem("backends", "test", "ionq", "--run", "--max-cost", "2", code=5)
+            self.assertIsNone(refused["run"])
+            self.assertEqual(self.accepted(cloud), [])
+        (self.place.folder / "ionq.key").write_text(KEY)
+        (self.place.folder / "ionq.key").chmod(0o400)
+        gone = self.tandem("backends", "test", "ionq", code=9)
+        self.assertEqual(self.checks(gone)["permission to read"], (False, 1403))
+        self.config.write_text("")
+        self.assertEqual(self.tandem("backends", "test", "ionq", code=2)["number"], 1061)
+
+    def test_a_run_is_paid_once_within_its_limit_and_its_record_is_no_level_of_an_emulator(self):
+        with self.place.ionq("--api-key", KEY) as cloud:
+            self.add(cloud)
+            dear = self.tandem("backends", "test", "ionq", "--run", "--backend", "qpu.forte-1", "--max-cost", "0.99", code=8)
+            self.assertEqual(dear["number"], 4005)
+            for figure in ("$1.00", "$0.99"):
+                self.assertIn(figure, dear["detail"])
+            self.assertEqual(self.tandem("backends", "test", "ionq", "--run", "--backend", "qpu.aria-1", "--max-cost", "9", code=3)["number"], 1401)
+            self.assertEqual(self.accepted(cloud), [])
+            run = self.tandem("backends", "test", "ionq", "--run", "--backend", "qpu.forte-1", "--max-cost", "1")["run"]
+            self.assertEqual((run["backend"], run["emulated"], run["level"], run["billed_usd_micros"]), ("ionq.qpu.forte-1", True, "", 1_000_000))
+            self.assertGreater(run["correlated"], 0.8)
+            self.assertLessEqual({"quote", "submit", "poll", "result as counts", "bill"}, set(run["covered"]))
+            (line,) = self.accepted(cloud)
+            self.assertEqual((line["id"], line["token"]), (run["handle"], run["token"]))
+            (submission,) = self.place.json("jobs", "submissions", run["job_id"])["submissions"]
+            self.assertEqual((submission["state"], submission["raw_sha256"]), ("settled", run["raw_sha256"]))
+            free = self.tandem("backends", "test", "ionq", "--run", "--backend", "ionq.simulator", "--max-cost", "0")["run"]
+            self.assertEqual((free["billed_usd_micros"], free["correlated"]), (0, 1))
+            page = self.tandem("backends")
+            shown = {one["backend"]: one.get("own_run") for one in page["backends"]}
+            self.assertEqual((shown["ionq.qpu.forte-1"], shown["ionq.simulator"]), (run, free))
+            self.assertIsNone(shown["simulator.statevector"])
+        kept = [json.loads(one) for one in (self.place.data / "vendor_runs.jsonl").read_text().splitlines()]
+        self.assertEqual(kept, [run, free])
+        for one in kept:
+            validate(one, "vendor_run")
+
+    def test_a_server_that_holds_the_data_runs_it(self):
+        with self.place.ionq("--api-key", KEY) as cloud:
+            self.add(cloud)
+            with self.place.serve("--config", self.config):
+                run = self.tandem("backends", "test", "ionq", "--run", "--backend", "qpu.forte-1", "--max-cost", "1")["run"]
+                self.assertEqual(run["billed_usd_micros"], 1_000_000)
+            self.assertEqual(len(self.accepted(cloud)), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
