@@ -64,6 +64,12 @@ void print_counts(const char* title, const std::map<std::string, std::uint64_t>&
   for (const auto& [name, count] : counts) fmt::print("  {:>10}  {}\n", count, name);
 }
 
+std::vector<std::string_view> plant_names() {
+  std::vector<std::string_view> out;
+  for (const sim::Plant plant : sim::kPlants) out.push_back(sim::to_string(plant));
+  return out;
+}
+
 /// All histories together.
 struct Total {
   sim::Coverage coverage;
@@ -80,6 +86,7 @@ struct Total {
     };
     add("job", missing(sim::job_transitions(), coverage.job_transitions));
     add("submission", missing(sim::submission_transitions(), coverage.submission_transitions));
+    add("vendor", missing(sim::vendors(), coverage.vendors));
     add("fault", missing(sim::faults(), coverage.faults));
     return out;
   }
@@ -93,16 +100,19 @@ struct Total {
             {"violations", violations},
             {"job_transitions", coverage.job_transitions},
             {"submission_transitions", coverage.submission_transitions},
+            {"vendors", coverage.vendors},
             {"faults", coverage.faults},
             {"not_covered",
              {{"job", missing(sim::job_transitions(), coverage.job_transitions)},
               {"submission", missing(sim::submission_transitions(), coverage.submission_transitions)},
+              {"vendor", missing(sim::vendors(), coverage.vendors)},
               {"fault", missing(sim::faults(), coverage.faults)}}},
             {"not_made", sim::job_transitions_not_made()}};
   }
   void print() const {
     print_counts("transitions of jobs", coverage.job_transitions);
     print_counts("transitions of submissions", coverage.submission_transitions);
+    print_counts("vendors", coverage.vendors);
     print_counts("faults", coverage.faults);
     for (const std::string& name : sim::job_transitions_not_made())
       fmt::print("legal, and not made by the engine: job {}\n", name);
@@ -184,8 +194,7 @@ int main(int argc, char** argv) {
       ->check([&](const std::string& text) {
         const auto found = sim::find_plant(text);
         if (found) wanted.plant = *found;
-        return found ? std::string()
-                     : "expected fence-dropped, reply-before-sync, retry-on-ambiguous or lease-by-local-clock";
+        return found ? std::string() : fmt::format("expected {}", fmt::join(plant_names(), ", "));
       });
   std::string seconds;
   app.add_option("--seconds", seconds, "end after the seed that is under way then; 0: when all are done")

@@ -34,13 +34,28 @@ class Simulation(unittest.TestCase):
         self.assertGreater(total["events_per_s"], 0)
 
     def test_a_planted_mistake_is_found_and_its_seed_finds_it_again(self):
-        done = run("--plant", "retry-on-ambiguous", "--json")
-        self.assertEqual(done.returncode, 1)
-        found = json.loads(done.stdout.splitlines()[-2])
-        self.assertIn("billed", found["violation"])
-        again = run("--plant", "retry-on-ambiguous", "--seed", str(found["options"]["seed"]), "--trace")
-        self.assertEqual(again.returncode, 1)
-        self.assertIn(found["violation"], again.stdout)
+        for plant, said in (("retry-on-ambiguous-b", r"qpu\.b billed \w+ twice"), ("retry-on-ambiguous-c", r"qpu\.c billed \w+ twice"),
+                            ("retry-on-ambiguous-d", r"qpu\.d billed \w+ twice"), ("approve-unseen", "never saw")):
+            with self.subTest(plant):
+                done = run("--plant", plant, "--json")
+                self.assertEqual(done.returncode, 1)
+                found = json.loads(done.stdout.splitlines()[-2])
+                self.assertRegex(found["violation"], said)
+                again = run("--plant", plant, "--seed", str(found["options"]["seed"]), "--trace")
+                self.assertEqual(again.returncode, 1)
+                self.assertIn(found["violation"], again.stdout)
+
+    def test_vendors_of_every_class_stand_beside_each_other(self):
+        done = run("--count", "30", "--json")
+        reports = [json.loads(line) for line in done.stdout.splitlines()]
+        for one in reports[:-1]:
+            ids = [vendor["id"] for vendor in one["options"]["vendors"]]
+            self.assertEqual(ids, sorted(set(ids)))
+            for vendor in one["options"]["vendors"]:
+                self.assertEqual(vendor["id"], f"qpu.{vendor['safety'].lower()}")
+        self.assertTrue(any(len(one["options"]["vendors"]) == 4 for one in reports[:-1]))
+        self.assertGreater(reports[-1]["vendors"]["class B: answers after another vendor was left"], 0)
+        self.assertFalse(any(name.startswith(("class B: sent again", "class C: sent again", "class D: sent again")) for name in reports[-1]["vendors"]))
 
     def test_what_did_not_occur_is_an_error_only_where_all_is_asked_for(self):
         for arguments, code in ((["--seed", "7"], 0), (["--seed", "7", "--require-coverage"], 1)):

@@ -14,23 +14,23 @@ using backend::WorkState;
 constexpr Scheduler::Nanos kMilli = 1'000'000;
 constexpr std::string_view kResult = "result";
 
-backend::BackendInfo device_info(const Options& options) {
-  return {.id = BackendId("qpu.sim"),
-          .name = "device of the simulation",
+backend::BackendInfo device_info(const Vendor& vendor) {
+  return {.id = BackendId(vendor.id()),
+          .name = fmt::format("vendor of class {} of the simulation", backend::to_string(vendor.safety)),
           .version = "1",
           .tier = job::Tier::kQpu,
           .access = job::Access::kCloud,
-          .emulated = options.emulated,
+          .emulated = vendor.emulated,
           .metered = true,
           .takes_program = true,
-          .safety = options.safety,
+          .safety = vendor.safety,
           .conformance = "L0"};
 }
 
 class SimBackend final : public backend::Backend {
  public:
   SimBackend(SimDevice& device, Line line)
-      : device_(device), line_(std::move(line)), info_(device_info(line_.options)) {}
+      : device_(device), line_(std::move(line)), info_(device_info(device.vendor())) {}
 
   const backend::BackendInfo& info() const override { return info_; }
   Result<void> validate(const backend::Work& work) const override {
@@ -46,7 +46,7 @@ class SimBackend final : public backend::Backend {
                                                                const backend::CallContext& context) override {
     const std::string token(token_view);
     auto answer = send(token, context);
-    if (line_.options.plant == Plant::kRetryOnAmbiguous && !answer && answer.error().ambiguous)
+    if (resends(line_.options.plant) == info_.safety && !answer && answer.error().ambiguous)
       return send(token, context);
     return answer;
   }
@@ -114,8 +114,12 @@ class SimBackend final : public backend::Backend {
           .retry_after =
               says_when ? std::optional(std::chrono::milliseconds(line_.scheduler.between(1, 300))) : std::nullopt});
     }
-    if (happens(line_.options.submit_lost, "submission lost")) return unknown();
+    if (happens(line_.options.submit_lost, "submission lost")) {
+      line_.vendor(info_.safety, "submission lost");
+      return unknown();
+    }
     if (happens(line_.options.submit_late, "submission late")) {
+      line_.vendor(info_.safety, "submission late");
       const Scheduler::Nanos late = line_.scheduler.between(kMilli, 2 * line_.options.settle_window * kMilli);
       line_.scheduler.after(line_.world, late, [&device = device_, token] { device.accept(token); });
       return unknown();
@@ -206,10 +210,10 @@ class SimTier final : public backend::LocalBackend {
 backend::Handle SimDevice::accept(const std::string& token) {
   if (on_accept) on_accept(token);
   if (const auto known = find(token)) {
-    if (options_.safety == backend::SubmitSafety::kA) return *known;
+    if (vendor_.safety == backend::SubmitSafety::kA) return *known;
     if (on_billed_twice) on_billed_twice(token);
   }
-  Entry entry{.token = token, .bill = {scheduler_.between(100, kPrice.usd_micros)}};
+  Entry entry{.token = token, .bill = {scheduler_.between(100, vendor_.price_usd_micros)}};
   entry.starts_at = scheduler_.now() + scheduler_.between(0, 200 * kMilli);
   entry.ends_at = entry.starts_at + scheduler_.between(kMilli, 400 * kMilli);
   if (happens(options_.device_fails, "device fails"))
@@ -218,7 +222,10 @@ backend::Handle SimDevice::accept(const std::string& token) {
     entry.names_bill = !happens(options_.device_names_no_bill, "device names no bill");
   if (happens(options_.device_garbage, "result damaged")) entry.garbage_left = scheduler_.chance(0.2) ? 1'000'000 : 2;
   entry.result_lost = happens(options_.device_loses_result, "result lost");
-  return book_.emplace(fmt::format("work-{}", book_.size() + 1), std::move(entry)).first->first;
+  const backend::Handle handle = fmt::format("work-{}", book_.size() + 1);
+  book_.emplace(handle, std::move(entry));
+  first_.emplace(token, handle);
+  return handle;
 }
 
 bool SimDevice::happens(double chance, const char* fault) {
@@ -228,9 +235,8 @@ bool SimDevice::happens(double chance, const char* fault) {
 }
 
 std::optional<backend::Handle> SimDevice::find(std::string_view token) const {
-  for (const auto& [handle, entry] : book_)
-    if (entry.token == token) return handle;
-  return std::nullopt;
+  const auto found = first_.find(std::string(token));
+  return found == first_.end() ? std::nullopt : std::optional(found->second);
 }
 
 Result<SimDevice::Entry*> SimDevice::entry(const backend::WorkRef& work) {
@@ -270,6 +276,12 @@ Result<void> SimDevice::cancel(const backend::WorkRef& work) {
   found->ends_at = scheduler_.now() + (queued ? 0 : scheduler_.between(0, 20 * kMilli));
   if (queued) found->starts_at = found->ends_at;
   return {};
+}
+
+const SimDevice* find_device(const Devices& devices, std::string_view backend) {
+  const auto found = std::find_if(devices.begin(), devices.end(),
+                                  [&](const SimDevice& device) { return device.vendor().id() == backend; });
+  return found == devices.end() ? nullptr : &*found;
 }
 
 std::unique_ptr<backend::Backend> make_sim_backend(SimDevice& device, Line line) {

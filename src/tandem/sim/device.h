@@ -1,15 +1,16 @@
-// tandem/sim/device.h - SimDevice: a provider with a book of its own, and the backend through which one process reaches it.
+// tandem/sim/device.h - SimDevice: the device of one vendor with a book of its own, and the backend through which one process reaches it.
 //
 // Room: sim. The device is shared by all processes and never forgets what it billed. SimBackend is the line between: slow, lossy,
 // late. SimTier is local work.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
+#include <unordered_map>
 
 #include "tandem/middleware/backend/local_task.h"
 #include "tandem/sim/options.h"
@@ -30,22 +31,23 @@ class SimDevice {
     bool result_lost = false;
     int garbage_left = 0;  ///< fetches that arrive damaged
   };
-  static constexpr job::Money kPrice{1000};  ///< at least; what it bills is no more
 
-  SimDevice(Scheduler& scheduler, const Options& options) : scheduler_(scheduler), options_(options) {}
+  SimDevice(Scheduler& scheduler, const Options& options, const Vendor& vendor)
+      : scheduler_(scheduler), options_(options), vendor_(vendor) {}
 
   std::function<void(const std::string& token)> on_accept;
   std::function<void(const std::string& token)> on_billed_twice;
   std::function<void(const std::string& fault)> on_fault;
   Scheduler::Nanos down_until = 0;
 
-  /// Half as much again for a second, every three.
+  const Vendor& vendor() const { return vendor_; }
   job::Money price() const {
-    return (scheduler_.now() / 1'000'000'000) % 3 == 2 ? job::Money{kPrice.usd_micros * 3 / 2} : kPrice;
+    const bool dear = (scheduler_.now() / 1'000'000 / vendor_.price_period) % 3 == 2;
+    return {dear ? vendor_.price_usd_micros * 3 / 2 : vendor_.price_usd_micros};
   }
   bool down() const { return scheduler_.now() < down_until; }
   /// Nobody can ask it for work by a token.
-  bool opaque() const { return options_.safety == backend::SubmitSafety::kD; }
+  bool opaque() const { return vendor_.safety == backend::SubmitSafety::kD; }
   /// Bills the work. A device of class A knows a token again.
   backend::Handle accept(const std::string& token);
   std::optional<backend::Handle> find(std::string_view token) const;
@@ -60,8 +62,14 @@ class SimDevice {
 
   Scheduler& scheduler_;
   const Options& options_;
+  const Vendor vendor_;
   std::map<backend::Handle, Entry> book_;
+  std::unordered_map<std::string, backend::Handle> first_;  ///< by token
 };
+
+/// Of all vendors of a history.
+using Devices = std::deque<SimDevice>;
+const SimDevice* find_device(const Devices& devices, std::string_view backend);  ///< null: no vendor's
 
 /// What a process shares with its backends.
 struct Line {
@@ -71,6 +79,7 @@ struct Line {
   std::function<bool()> dead;  ///< the process is: nothing leaves it any more
   std::function<bool()> calm;  ///< no faults from now on
   std::function<void(const std::string& fault)> fault;
+  std::function<void(backend::SubmitSafety safety, const std::string& what)> vendor;  ///< saw this
 };
 
 std::unique_ptr<backend::Backend> make_sim_backend(SimDevice& device, Line line);

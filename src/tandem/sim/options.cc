@@ -8,8 +8,17 @@
 namespace tandem::sim {
 namespace {
 
-constexpr std::string_view kPlantNames[] = {"none", "fence-dropped", "reply-before-sync", "retry-on-ambiguous",
-                                            "lease-by-local-clock"};
+using backend::SubmitSafety;
+
+constexpr std::string_view kPlantNames[] = {"none",
+                                            "fence-dropped",
+                                            "reply-before-sync",
+                                            "retry-on-ambiguous-b",
+                                            "retry-on-ambiguous-c",
+                                            "retry-on-ambiguous-d",
+                                            "lease-by-local-clock",
+                                            "approve-unseen"};
+constexpr SubmitSafety kClasses[] = {SubmitSafety::kA, SubmitSafety::kB, SubmitSafety::kC, SubmitSafety::kD};
 constexpr std::uint64_t kOptionStream = 1;
 
 }  // namespace
@@ -20,6 +29,24 @@ std::optional<Plant> find_plant(std::string_view name) {
   for (std::size_t i = 0; i < std::size(kPlantNames); ++i)
     if (kPlantNames[i] == name) return static_cast<Plant>(i);
   return std::nullopt;
+}
+
+std::optional<SubmitSafety> resends(Plant plant) {
+  switch (plant) {
+    case Plant::kRetryOnAmbiguousB:
+      return SubmitSafety::kB;
+    case Plant::kRetryOnAmbiguousC:
+      return SubmitSafety::kC;
+    case Plant::kRetryOnAmbiguousD:
+      return SubmitSafety::kD;
+    default:
+      return std::nullopt;
+  }
+}
+
+std::string Vendor::id() const {
+  constexpr std::string_view kIds[] = {"qpu.a", "qpu.b", "qpu.c", "qpu.d"};
+  return std::string(kIds[static_cast<std::size_t>(safety) - static_cast<std::size_t>(SubmitSafety::kA)]);
 }
 
 Options Options::expand(std::uint64_t seed, Plant plant) {
@@ -60,8 +87,6 @@ Options Options::expand(std::uint64_t seed, Plant plant) {
   out.reply_lost = sometimes(0.3, 0.2);
   out.request_doubled = sometimes(0.3, 0.2);
 
-  out.safety = static_cast<backend::SubmitSafety>(
-      between(static_cast<int>(backend::SubmitSafety::kA), static_cast<int>(backend::SubmitSafety::kD)));
   out.device_refuses = sometimes(0.3, 0.2);
   out.device_fails = sometimes(0.3, 0.3);
   out.device_names_no_bill = sometimes(0.2, 0.3);
@@ -93,7 +118,16 @@ Options Options::expand(std::uint64_t seed, Plant plant) {
   out.approvals = sometimes(0.4, 0.6);
   out.limits = often(0.6);
   out.tight_limits = out.limits && often(0.5);
-  out.emulated = often(0.3);
+
+  const double vendors = often(0.5) ? 1 : 0.4;  // all four beside each other, or some
+  for (const SubmitSafety safety : kClasses) {
+    const Vendor vendor{.safety = safety,
+                        .emulated = often(0.3),
+                        .price_usd_micros = between(600, 1400),
+                        .price_period = between(100, 1500)};
+    if (often(vendors) || resends(plant) == safety) out.vendors.push_back(vendor);
+  }
+  if (out.vendors.empty()) out.vendors.push_back({.safety = kClasses[rng.below(std::size(kClasses))]});
 
   switch (plant) {
     case Plant::kNone:
@@ -109,8 +143,12 @@ Options Options::expand(std::uint64_t seed, Plant plant) {
       out.limits = false;  // what is taken back is told to nobody who adds up accounts
       out.crash_after_commit = std::max(out.crash_after_commit, 0.01);
       break;
-    case Plant::kRetryOnAmbiguous:
-      if (out.safety == backend::SubmitSafety::kA) out.safety = backend::SubmitSafety::kB;
+    case Plant::kRetryOnAmbiguousB:
+    case Plant::kRetryOnAmbiguousC:
+    case Plant::kRetryOnAmbiguousD:
+      break;  // its vendor is there
+    case Plant::kApproveUnseen:
+      out.approvals = std::max(out.approvals, 0.5);
       break;
     case Plant::kLeaseByLocalClock:
       out.nodes = std::max(out.nodes, 2u);
@@ -122,6 +160,13 @@ Options Options::expand(std::uint64_t seed, Plant plant) {
 }
 
 Json Options::document() const {
+  Json list = Json::array();
+  for (const Vendor& vendor : vendors)
+    list.push_back({{"id", vendor.id()},
+                    {"safety", backend::to_string(vendor.safety)},
+                    {"emulated", vendor.emulated},
+                    {"price_usd_micros", vendor.price_usd_micros},
+                    {"price_period_ms", vendor.price_period}});
   return {{"seed", seed},
           {"plant", to_string(plant)},
           {"nodes", nodes},
@@ -145,7 +190,6 @@ Json Options::document() const {
           {"problems", problems},
           {"limits", limits},
           {"tight_limits", tight_limits},
-          {"emulated", emulated},
           {"short_of_time", short_of_time},
           {"short_of_money", short_of_money},
           {"commit_us", commit_micros},
@@ -157,7 +201,7 @@ Json Options::document() const {
           {"request_lost", request_lost},
           {"reply_lost", reply_lost},
           {"request_doubled", request_doubled},
-          {"safety", backend::to_string(safety)},
+          {"vendors", std::move(list)},
           {"device_refuses", device_refuses},
           {"device_throttles", device_throttles},
           {"device_fails", device_fails},

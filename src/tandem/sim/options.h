@@ -6,7 +6,9 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "tandem/base/json.h"
 #include "tandem/middleware/backend/backend.h"
@@ -18,13 +20,29 @@ enum class Plant : std::uint8_t {
   kNone,
   kFenceDropped,  ///< the store does not look at the version of a job's row
   kReplyBeforeSync,  ///< the store answers before the batch is safe
-  kRetryOnAmbiguous,  ///< the client of the device sends again when no answer came
+  kRetryOnAmbiguousB,  ///< the client of the vendor of class B sends again when no answer came
+  kRetryOnAmbiguousC,  ///< the same of class C
+  kRetryOnAmbiguousD,  ///< the same of class D
   kLeaseByLocalClock,  ///< the shared clock is each machine's own
+  kApproveUnseen,  ///< a person's word is given to the plan that the job has when it arrives, not to the one that was shown
 };
-inline constexpr Plant kPlants[] = {Plant::kFenceDropped, Plant::kReplyBeforeSync, Plant::kRetryOnAmbiguous,
-                                    Plant::kLeaseByLocalClock};
+inline constexpr Plant kPlants[] = {Plant::kFenceDropped,      Plant::kReplyBeforeSync,   Plant::kRetryOnAmbiguousB,
+                                    Plant::kRetryOnAmbiguousC, Plant::kRetryOnAmbiguousD, Plant::kLeaseByLocalClock,
+                                    Plant::kApproveUnseen};
 std::string_view to_string(Plant plant);  ///< "none", "fence-dropped", ...
 std::optional<Plant> find_plant(std::string_view name);
+
+/// The class of the vendor whose client makes the mistake; none: the plant is another one.
+std::optional<backend::SubmitSafety> resends(Plant plant);
+
+/// One vendor of a history, with one device. Each class is there once at most.
+struct Vendor {
+  backend::SubmitSafety safety = backend::SubmitSafety::kB;
+  bool emulated = false;  ///< it gives play money
+  std::int64_t price_usd_micros = 1000;  ///< at least; what it bills is no more
+  std::int64_t price_period = 1000;  ///< virtual milliseconds; in every third of them it costs half as much again
+  std::string id() const;  ///< of its backend: "qpu.a"
+};
 
 /// Times in virtual milliseconds unless said, chances from 0 to 1.
 struct Options {
@@ -53,9 +71,8 @@ struct Options {
   double problems = 0;  ///< share of jobs that are problems; the others are programs
   double short_of_time = 0;
   double short_of_money = 0;
-  bool limits = false;  ///< payers and the device are limited
+  bool limits = false;  ///< payers and vendors are limited
   bool tight_limits = false;  ///< so that some jobs and attempts are refused
-  bool emulated = false;  ///< the device gives play money
 
   std::int64_t commit_micros = 300;  ///< a commit takes up to that, mostly
   double commit_slow = 0;  ///< a commit takes up to a second
@@ -68,7 +85,7 @@ struct Options {
   double reply_lost = 0;
   double request_doubled = 0;
 
-  backend::SubmitSafety safety = backend::SubmitSafety::kB;
+  std::vector<Vendor> vendors;  ///< one to four, by class
   double device_refuses = 0;
   double device_throttles = 0;  ///< a submission is refused for now
   double device_fails = 0;

@@ -23,11 +23,6 @@ constexpr std::string_view kOpenPrefix = "open/";
 
 store::Row row_of(const std::string& key, const Cell& cell) { return {key, cell.version, cell.value}; }
 
-template <typename State, typename Event>
-std::string name_of(State from, Event event, State to) {
-  return fmt::format("{} {} {}", to_string(from), to_string(event), to_string(to));
-}
-
 /// The event that explains the change; two events never lead from one state to the same other one, but for those named here.
 std::optional<JobEvent> event_between(JobState from, JobState to) {
   for (std::size_t i = 0; i < job::kNumJobEvents; ++i)
@@ -48,84 +43,10 @@ bool is_take_over(const SubmissionRecord& from, const SubmissionRecord& to) {
          from.raw_sha256 == to.raw_sha256;
 }
 
-/// A plan is made by a run, and a cancel of what awaits approval counts as its rejection, which leads to the same state.
-bool is_not_made(JobState from, JobEvent event) {
-  if (event == JobEvent::kNeedsApproval) return from == JobState::kQueued;
-  if (from == JobState::kAwaitingApproval) return event == JobEvent::kCancel;
-  return from == JobState::kQueued && event == JobEvent::kFail;
-}
-
-std::vector<std::string> transitions_of_jobs(bool (*wanted)(JobState, JobEvent)) {
-  std::vector<std::string> out;
-  for (std::size_t i = 0; i < job::kNumJobStates; ++i)
-    for (std::size_t k = 0; k < job::kNumJobEvents; ++k) {
-      const auto from = static_cast<JobState>(i);
-      const auto event = static_cast<JobEvent>(k);
-      const auto to = job::transition(from, event);
-      if (to && wanted(from, event)) out.push_back(name_of(from, event, *to));
-    }
-  return out;
-}
-
 }  // namespace
 
-void Coverage::add(const Coverage& other) {
-  for (const auto& [name, count] : other.job_transitions) job_transitions[name] += count;
-  for (const auto& [name, count] : other.submission_transitions) submission_transitions[name] += count;
-  for (const auto& [name, count] : other.faults) faults[name] += count;
-}
-
-std::vector<std::string> submission_transitions() {
-  std::vector<std::string> out;
-  for (std::size_t i = 0; i < submit::kNumSubmissionStates; ++i)
-    for (std::size_t k = 0; k < submit::kNumSubmissionEvents; ++k) {
-      const auto from = static_cast<SubmissionState>(i);
-      const auto event = static_cast<SubmissionEvent>(k);
-      const auto to = submit::transition(from, event);
-      if (to && !submit::is_of_people(event)) out.push_back(name_of(from, event, *to));
-    }
-  return out;
-}
-
-std::vector<std::string> job_transitions() {
-  return transitions_of_jobs([](JobState from, JobEvent event) { return !is_not_made(from, event); });
-}
-
-std::vector<std::string> job_transitions_not_made() { return transitions_of_jobs(is_not_made); }
-
-std::vector<std::string> faults() {
-  return {"call held back",
-          "clock jump",
-          "commit failed",
-          "crash",
-          "crash after a commit",
-          "crash before a commit",
-          "device fails",
-          "device names no bill",
-          "device refuses",
-          "device throttles",
-          "device unreachable",
-          "disk full",
-          "limit reached",
-          "local work fails",
-          "pause",
-          "pause after a commit",
-          "pause before a commit",
-          "reply lost",
-          "request doubled",
-          "request lost",
-          "restart",
-          "result damaged",
-          "result lost",
-          "store unreachable",
-          "submission doubled",
-          "submission late",
-          "submission lost",
-          "submission's reply lost"};
-}
-
-Oracle::Oracle(const Scheduler& scheduler, Disk& disk, const SimDevice& device, std::int64_t lease_ttl_ms, Trace trace)
-    : scheduler_(scheduler), disk_(disk), device_(device), lease_ttl_ms_(lease_ttl_ms), trace_(std::move(trace)) {
+Oracle::Oracle(const Scheduler& scheduler, Disk& disk, const Devices& devices, std::int64_t lease_ttl_ms, Trace trace)
+    : scheduler_(scheduler), disk_(disk), devices_(devices), lease_ttl_ms_(lease_ttl_ms), trace_(std::move(trace)) {
   disk_.watchers.emplace(disk_.next_watcher++, [this] { check_accounts(); });
   disk_.observe([this](const std::string& process, const Changed& changed) { on_change(process, changed); });
 }
@@ -198,16 +119,26 @@ void Oracle::told_events(const JobId& id, const std::vector<job::Event>& events)
                         written.size()));
 }
 
-void Oracle::accepted_by_device(const std::string& token) {
+void Oracle::accepted_by_device(const SimDevice& device, const std::string& token) {
+  const std::string vendor = device.vendor().id();
   const auto& rows = disk_.rows(Table::kSubmission);
   const auto found = rows.find(token);
-  if (found == rows.end()) return violate(fmt::format("the device got {}, of which nothing is on disk", token));
+  if (found == rows.end()) return violate(fmt::format("{} got {}, of which nothing is on disk", vendor, token));
   const SubmissionRecord* record = submission(token, found->second);
-  if (record != nullptr && record->sends == 0)
-    violate(fmt::format("the device got {} before the intent was on disk", token));
+  if (record == nullptr) return;
+  if (record->sends == 0) violate(fmt::format("{} got {} before the intent was on disk", vendor, token));
+  if (record->backend != vendor) violate(fmt::format("{} got {}, which was for {}", vendor, token, record->backend));
+  if (record->emulated != device.vendor().emulated)
+    violate(fmt::format("{} got {} for the wrong kind of money", vendor, token));
 }
 
-void Oracle::billed_twice(const std::string& token) { violate(fmt::format("the device billed {} twice", token)); }
+void Oracle::billed_twice(const SimDevice& device, const std::string& token) {
+  violate(fmt::format("{} billed {} twice", device.vendor().id(), token));
+}
+
+void Oracle::said_yes(const approval::ApprovalId& id, const std::string& actor, const approval::Subject& seen) {
+  yes_[{id.text(), actor}].push_back(seen);
+}
 
 void Oracle::on_change(const std::string& process, const Changed& changed) {
   if (trace_)
@@ -261,7 +192,7 @@ void Oracle::on_job(const std::string& process, const Changed& changed) {
     violate(fmt::format("{} forgot that {} is to be cancelled", process, changed.key));
   // What a run stores first stores its start as well.
   if (from == JobState::kQueued && to != JobState::kRunning && after->fence == before->fence + 1) {
-    ++coverage_.job_transitions[name_of(from, job::JobEvent::kStart, JobState::kRunning)];
+    ++coverage_.job_transitions[transition_name(from, job::JobEvent::kStart, JobState::kRunning)];
     from = JobState::kRunning;
   }
   if (from == to) {
@@ -272,7 +203,7 @@ void Oracle::on_job(const std::string& process, const Changed& changed) {
   const auto event = event_between(from, to);
   if (!event)
     return violate(fmt::format("{} moved {} from {} to {}", process, changed.key, to_string(from), to_string(to)));
-  ++coverage_.job_transitions[name_of(from, *event, to)];
+  ++coverage_.job_transitions[transition_name(from, *event, to)];
   if (after->key.empty()) return;
   if (from == JobState::kRunning) has_key_.erase(after->key);
   if (to != JobState::kRunning) return;
@@ -300,8 +231,27 @@ void Oracle::on_submission(const Changed& changed) {
   if (!event)
     return violate(fmt::format("submission {} moved from {} to {}", changed.key, to_string(before->state),
                                to_string(after->state)));
-  ++coverage_.submission_transitions[name_of(before->state, *event, after->state)];
+  ++coverage_.submission_transitions[transition_name(before->state, *event, after->state)];
+  check_vendor(*before, *after);
   if (after->sends != before->sends) check_owner(*after);
+}
+
+void Oracle::check_vendor(const SubmissionRecord& before, const SubmissionRecord& after) {
+  const SimDevice* device = find_device(devices_, after.backend);
+  if (device == nullptr) return violate(fmt::format("submission {} went to {}", after.token, after.backend));
+  const bool in_doubt = after.state == SubmissionState::kAmbiguous || after.state == SubmissionState::kHeld;
+  if (in_doubt && after.reason.empty())
+    violate(fmt::format("submission {} is {} for no reason", after.token, submit::to_string(after.state)));
+  const backend::SubmitSafety safety = device->vendor().safety;
+  if (after.sends > before.sends && after.sends > 1) {
+    vendor_saw(safety, kVendorResent);
+    if (safety != backend::SubmitSafety::kA)
+      violate(fmt::format("{} of class {} was sent {} a second time", after.backend, backend::to_string(safety),
+                          after.token));
+  }
+  if (before.state == SubmissionState::kAmbiguous && after.state == SubmissionState::kHeld &&
+      !device->find(after.token))
+    vendor_saw(safety, kVendorHeld);
 }
 
 void Oracle::check_owner(const SubmissionRecord& record) {
@@ -315,8 +265,8 @@ void Oracle::check_owner(const SubmissionRecord& record) {
   if (found != rows.end()) check_approved(record, Json::parse(found->second.value, nullptr, false));
 }
 
-/// By the rows alone, in the simulation's own words: production goes out for a plan to which two people, neither of them one who
-/// submitted it, said yes, at no higher price.
+/// By the rows and by what people saw, in the simulation's own words: production goes out for a plan to which two people, neither of
+/// them one who submitted it, said yes, at no higher price.
 void Oracle::check_approved(const SubmissionRecord& record, const Json& row) {
   const auto stored = [this](Table table, const std::string& key) {
     const auto found = disk_.rows(table).find(key);
@@ -333,7 +283,16 @@ void Oracle::check_approved(const SubmissionRecord& record, const Json& row) {
   bool rejected = asked["state"] != "approved";
   for (const Json& word : asked["decisions"]) {
     rejected = rejected || word["decision"] != "approve";
-    if (word["actor"] != row["actor"]) people.insert(word["actor"].get<std::string>());
+    const auto actor = word["actor"].get<std::string>();
+    if (word["actor"] != row["actor"]) people.insert(actor);
+    const auto said = yes_.find({asked.value("approval_id", ""), actor});
+    const auto meant = [&](const approval::Subject& seen) {
+      return seen.plan_digest == asked["plan_digest"] && seen.cost_max.usd_micros == asked["cost_max_usd_micros"] &&
+             seen.cost_max_emulated.usd_micros == asked["cost_max_emulated_usd_micros"];
+    };
+    if (said == yes_.end() || std::none_of(said->second.begin(), said->second.end(), meant))
+      violate(
+          fmt::format("submission {} was sent for a plan that {} never saw: {}", record.token, actor, asked.dump()));
   }
   const auto digest = row.value("/plan/digest"_json_pointer, "");
   const auto price =
@@ -383,10 +342,11 @@ bool Oracle::settled(std::string* what_is_open) const {
     const auto found = rows.find(token);
     if (found == rows.end()) continue;
     const SubmissionRecord* record = submission(token, found->second);
-    const auto handle = device_.find(token);
+    const SimDevice* device = record != nullptr ? find_device(devices_, record->backend) : nullptr;
+    const auto handle = device != nullptr ? device->find(token) : std::nullopt;
     // A person has to look, the device does not know it, or it names no bill: nothing that we can end.
-    const bool waits = record != nullptr && record->state == SubmissionState::kHeld &&
-                       (device_.opaque() || !handle || !device_.book().at(*handle).names_bill);
+    const bool waits = device != nullptr && record->state == SubmissionState::kHeld &&
+                       (device->opaque() || !handle || !device->book().at(*handle).names_bill);
     if (waits) continue;
     *what_is_open =
         fmt::format("submission {} is {}", token, record != nullptr ? submit::to_string(record->state) : "unreadable");
@@ -406,6 +366,8 @@ void Oracle::check_end() {
   }
   check_log();
   check_money();
+  check_books();
+  check_unfound();
 }
 
 void Oracle::check_log() {
@@ -443,6 +405,7 @@ void Oracle::check_log() {
             fmt::format("the log has {} of {}, which is {} there", type, entry.subject, job::to_string(job.state)));
       job.state = move->second;
     }
+    if (type.starts_with("submission.") || type == "step.finished") count_vendor(type, event);
     if (type.starts_with("step.")) {
       const Json& data = event["data"];
       const std::string step = fmt::format("{}/{}", data.value("round", 0), data.value("label", ""));
@@ -465,6 +428,23 @@ void Oracle::check_log() {
     if (now != nullptr && now->state != jobs[id].state)
       violate(fmt::format("job {} is {}, by its log it is {}", id, job::to_string(now->state),
                           job::to_string(jobs[id].state)));
+  }
+}
+
+/// By what the log tells of one event.
+void Oracle::count_vendor(const std::string& type, const Json& event) {
+  const Json& data = event["data"];
+  const std::string backend = data.value("backend", "");
+  const SimDevice* device = find_device(devices_, backend);
+  if (device == nullptr) return;
+  const backend::SubmitSafety safety = device->vendor().safety;
+  if (type == "submission.confirmed" && event.value("actor", "") == "reconciler") vendor_saw(safety, kVendorAdopted);
+  if (type == "submission.orphan") vendor_saw(safety, kVendorOrphan);
+  if (type != "step.finished") return;
+  for (const Json& station : data.value("path", Json::array())) {
+    const std::string other = station.value("backend", "");
+    if (other == backend || station.value("outcome", "") != "left" || find_device(devices_, other) == nullptr) continue;
+    return vendor_saw(safety, kVendorStandsIn);
   }
 }
 
@@ -505,21 +485,44 @@ void Oracle::check_money() {
       violate(fmt::format("the hold of {} is {}, the job is {}", id, hold->closed ? "closed" : "open",
                           job::to_string(now->state)));
   }
-  std::map<std::string, std::string> billed;  // token by job and step
-  // What the device billed is what was posted, for each submission that has ended.
-  for (const auto& [handle, entry] : device_.book()) {
-    const auto row = disk_.rows(Table::kSubmission).find(entry.token);
-    if (row == disk_.rows(Table::kSubmission).end())
-      return violate(fmt::format("the device billed {}, of which nothing is on disk", entry.token));
-    const SubmissionRecord* record = submission(entry.token, row->second);
-    if (record == nullptr) return violate(fmt::format("the row of submission {} cannot be read", entry.token));
-    // There is one device, so whatever it is given anew after a refusal, a step is billed once.
-    if (const auto [first, is_new] = billed.emplace(fmt::format("{} {}", record->job.value, record->step), entry.token);
-        !is_new && first->second != entry.token)
-      violate(fmt::format("the device billed {} and {} for one step", first->second, entry.token));
-    if (submit::is_final(record->state) && record->billed != entry.bill)
-      violate(fmt::format("the device billed {} for {}, {} were posted", entry.bill.usd_micros, entry.token,
-                          record->billed.usd_micros));
+}
+
+/// What each vendor billed is what was posted, for each submission that has ended.
+void Oracle::check_books() {
+  for (const SimDevice& device : devices_) {
+    const std::string vendor = device.vendor().id();
+    std::map<std::string, std::string> billed;  // token by job and step
+    for (const auto& [handle, entry] : device.book()) {
+      const auto row = disk_.rows(Table::kSubmission).find(entry.token);
+      if (row == disk_.rows(Table::kSubmission).end())
+        return violate(fmt::format("{} billed {}, of which nothing is on disk", vendor, entry.token));
+      const SubmissionRecord* record = submission(entry.token, row->second);
+      if (record == nullptr) return violate(fmt::format("the row of submission {} cannot be read", entry.token));
+      // Whatever a vendor is given anew after a refusal, it bills a step once.
+      const std::string step = fmt::format("{} {}", record->job.value, record->step);
+      if (const auto [first, is_new] = billed.emplace(step, entry.token); !is_new && first->second != entry.token)
+        violate(fmt::format("{} billed {} and {} for one step", vendor, first->second, entry.token));
+      if (submit::is_final(record->state) && record->billed != entry.bill)
+        violate(fmt::format("{} billed {} for {}, {} were posted", vendor, entry.bill.usd_micros, entry.token,
+                            record->billed.usd_micros));
+    }
+  }
+}
+
+/// What went out and is in no vendor's book was refused, or stays held: nobody's silence is an answer.
+void Oracle::check_unfound() {
+  for (const auto& [key, cell] : disk_.rows(Table::kSubmission)) {
+    if (cell.value.empty() || key.find('/') != std::string::npos) continue;
+    const SubmissionRecord* record = submission(key, cell);
+    const SimDevice* device = record != nullptr ? find_device(devices_, record->backend) : nullptr;
+    if (device == nullptr) return violate(fmt::format("submission {} is of no vendor", key));
+    if (record->sends == 0 || device->find(key)) continue;
+    if (record->state != SubmissionState::kHeld && record->state != SubmissionState::kRefused)
+      violate(fmt::format("submission {} is {}, and {} never had it", key, submit::to_string(record->state),
+                          record->backend));
+    if (record->billed.usd_micros != 0)
+      violate(
+          fmt::format("{} were posted for {}, which {} never had", record->billed.usd_micros, key, record->backend));
   }
 }
 

@@ -14,28 +14,14 @@
 #include "tandem/model/job/job_event.h"
 #include "tandem/model/job/job_state.h"
 #include "tandem/orchestrate/submit/submission_record.h"
+#include "tandem/sim/coverage.h"
 #include "tandem/sim/device.h"
 #include "tandem/sim/disk.h"
 #include "tandem/sim/scheduler.h"
+#include "tandem/trust/approval/approval.h"
 #include "tandem/trust/budget/budget.h"
 
 namespace tandem::sim {
-
-/// Counts by name: "queued start running", "crash before commit". Of one history or of many.
-struct Coverage {
-  std::map<std::string, std::uint64_t> job_transitions;
-  std::map<std::string, std::uint64_t> submission_transitions;
-  std::map<std::string, std::uint64_t> faults;
-  void add(const Coverage& other);
-};
-
-/// All transitions of submissions that the table allows, and those of jobs that the engine can make today, as Coverage names them.
-std::vector<std::string> submission_transitions();
-std::vector<std::string> job_transitions();
-/// Those of jobs that the table allows and the engine does not make.
-std::vector<std::string> job_transitions_not_made();
-/// All kinds of fault that a history can have.
-std::vector<std::string> faults();
 
 /// Threads: one.
 class Oracle {
@@ -43,7 +29,7 @@ class Oracle {
   /// Called with each change of a row and each fault, in words; for people.
   using Trace = std::function<void(const std::string& line)>;
 
-  Oracle(const Scheduler& scheduler, Disk& disk, const SimDevice& device, std::int64_t lease_ttl_ms, Trace trace);
+  Oracle(const Scheduler& scheduler, Disk& disk, const Devices& devices, std::int64_t lease_ttl_ms, Trace trace);
 
   /// The first thing that did not hold; empty: none so far.
   const std::string& violation() const { return violation_; }
@@ -61,8 +47,13 @@ class Oracle {
   void acknowledged_retry(const JobId& id) { retries_.insert(id); }
   void told_final(const JobId& id, job::JobState state);
   void read_clock(const std::string& process) { clock_read_[process] = scheduler_.now(); }
-  void accepted_by_device(const std::string& token);  ///< before the device has it
-  void billed_twice(const std::string& token);
+  void accepted_by_device(const SimDevice& device, const std::string& token);  ///< before the device has it
+  void billed_twice(const SimDevice& device, const std::string& token);
+  void vendor_saw(backend::SubmitSafety safety, std::string_view what) {
+    ++coverage_.vendors[vendor_name(safety, what)];
+  }
+  /// Somebody says yes to the request `id`, having seen a plan and what it may spend.
+  void said_yes(const approval::ApprovalId& id, const std::string& actor, const approval::Subject& seen);
 
   /// What must hold at any time; `when` is for people.
   void check_acknowledged(const std::string& when);
@@ -92,9 +83,14 @@ class Oracle {
   /// Of a submission after which money is promised or bytes go out: whoever made it runs the job.
   void check_owner(const submit::SubmissionRecord& record);
   void check_approved(const submit::SubmissionRecord& record, const Json& row);
+  /// What became of it at its vendor, and what no vendor's may come to.
+  void check_vendor(const submit::SubmissionRecord& before, const submit::SubmissionRecord& after);
   void on_node(const std::string& process, const Changed& changed);
   void check_log();
+  void count_vendor(const std::string& type, const Json& event);
   void check_money();
+  void check_books();
+  void check_unfound();
   /// What a row of money says is held, before or after its change.
   void count_held(const std::string& key, const Cell& cell, int sign);
   /// After each batch: every account holds what its jobs and attempts have there.
@@ -102,7 +98,7 @@ class Oracle {
 
   const Scheduler& scheduler_;
   Disk& disk_;
-  const SimDevice& device_;
+  const Devices& devices_;
   const std::int64_t lease_ttl_ms_;
   const Trace trace_;
   std::string violation_;
@@ -113,6 +109,7 @@ class Oracle {
   std::set<JobId> retries_;
   std::map<std::string, std::string> has_key_;  ///< tenant and serial key: the job that runs under it
   std::map<JobId, job::JobState> told_;
+  std::map<std::pair<std::string, std::string>, std::vector<approval::Subject>> yes_;  ///< by request and actor
   budget::HeldParts held_;  ///< summed up over all rows; of accounts where the sum is not 0
   std::map<std::string, Scheduler::Nanos> clock_read_;
   std::map<std::string, Scheduler::Nanos> lease_until_;

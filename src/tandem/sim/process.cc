@@ -14,6 +14,12 @@ constexpr resilience::BreakerOptions kCircuits{
     .failures_max = 5, .pause_min = std::chrono::milliseconds(50), .pause_max = std::chrono::milliseconds(1000)};
 constexpr std::size_t kDeviceCallsMax = 2;
 
+std::map<std::string, resilience::GateLimits, std::less<>> gates_of(const Devices& devices) {
+  std::map<std::string, resilience::GateLimits, std::less<>> out;
+  for (const SimDevice& device : devices) out[device.vendor().id()] = {.calls_max = kDeviceCallsMax};
+  return out;
+}
+
 }  // namespace
 
 Process::Process(Surroundings& around, std::string name, std::size_t workers, engine::Runs runs)
@@ -28,11 +34,12 @@ Process::Process(Surroundings& around, std::string name, std::size_t workers, en
       rng_(around.scheduler.rng()()),
       meter_([this] { around_.oracle.fault(name_, "call held back"); }),
       store_(around.disk, around.weather, around.options, name_, around.scheduler, group_, clock_, hooks()),
-      gates_(executor_, clock_, {{"qpu.sim", {.calls_max = kDeviceCallsMax}}}),
+      gates_(executor_, clock_, gates_of(around.devices)),
       changed_(around.scheduler) {
   backends_.add(make_sim_tier("cpu.tabu", true, clock_, executor_, line()));
   backends_.add(make_sim_tier("simulator.sim", false, clock_, executor_, line()));
-  backends_.add(resilience::guard(make_sim_backend(around.device, line()), clock_, log_, meter_, kCircuits));
+  for (SimDevice& device : around.devices)
+    backends_.add(resilience::guard(make_sim_backend(device, line()), clock_, log_, meter_, kCircuits));
 }
 
 bool Process::happens(double chance, const char* fault) {
@@ -71,7 +78,9 @@ Line Process::line() {
           .world = around_.world,
           .dead = [this] { return dead_; },
           .calm = [this] { return around_.calm; },
-          .fault = [this](const std::string& fault) { around_.oracle.fault(name_, fault); }};
+          .fault = [this](const std::string& fault) { around_.oracle.fault(name_, fault); },
+          .vendor = [this](backend::SubmitSafety safety,
+                           const std::string& what) { around_.oracle.vendor_saw(safety, what); }};
 }
 
 bool Process::wait(const std::function<bool()>& predicate, Scheduler::Nanos time_out) {

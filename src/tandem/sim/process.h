@@ -24,7 +24,7 @@ struct Surroundings {
   Group& world;
   Disk& disk;
   StoreWeather& weather;
-  SimDevice& device;
+  Devices& devices;
   Oracle& oracle;
   const problem::ProblemRegistry& problems;
   const access::Rules& rules;

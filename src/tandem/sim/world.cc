@@ -23,7 +23,7 @@ constexpr std::uint64_t kScheduleStream = 2;
 constexpr std::string_view kRules =
     "rules: [{name: no-rehearsal, requires_simulation: false}]\n"
     "approvals: [{name: production, when: {production: true}, approvers: 2, expires: 700ms}]\n";
-/// Of tenants, projects, users and the device, in real and in play money. Tight ones are reached by a few paid jobs.
+/// Of tenants, projects, users and vendors, in real and in play money. Tight ones are reached by a few paid jobs.
 budget::Limits make_limits(const Options& options) {
   if (!options.limits) return {};
   const std::int64_t room = options.tight_limits ? 1 : 1000;
@@ -38,7 +38,11 @@ budget::Limits make_limits(const Options& options) {
   add({{"tenant", "*"}}, "total", 8);
   add({{"tenant", "*"}, {"project", "*"}}, "day", 4);
   add({{"tenant", "*"}, {"user", "*"}}, "month", 7);
-  add({{"backend", "qpu.sim"}}, "total", 6);
+  for (const Vendor& vendor : options.vendors) {
+    Json scope = {{"backend", vendor.id()}};
+    if (vendor.emulated) scope["emulated"] = true;
+    add(std::move(scope), "total", 4);
+  }
   add({{"tenant", "*"}, {"backend", "*"}, {"emulated", true}}, "day", 3);
   add({{"tenant", "*"}, {"emulated", true}}, "total", 3);
   return budget::Limits::parse(Json{{"limits", lines}}.dump(), "the simulation").value();
@@ -50,15 +54,14 @@ class World {
       : options_(options),
         scheduler_(derive_seed(options.seed, kScheduleStream)),
         group_(scheduler_),
-        device_(scheduler_, options_),
-        oracle_(scheduler_, disk_, device_, options_.lease_ttl, std::move(trace)),
+        oracle_(scheduler_, disk_, devices_, options_.lease_ttl, std::move(trace)),
         limits_(make_limits(options_)),
         around_{.options = options_,
                 .scheduler = scheduler_,
                 .world = group_,
                 .disk = disk_,
                 .weather = weather_,
-                .device = device_,
+                .devices = devices_,
                 .oracle = oracle_,
                 .problems = problems_,
                 .rules = rules_,
@@ -66,9 +69,12 @@ class World {
         changed_(scheduler_),
         nodes_(options_.nodes) {
     if (options_.plant == Plant::kReplyBeforeSync) disk_.keep_history();
-    device_.on_accept = [this](const std::string& token) { oracle_.accepted_by_device(token); };
-    device_.on_fault = [this](const std::string& fault) { oracle_.fault("device", fault); };
-    device_.on_billed_twice = [this](const std::string& token) { oracle_.billed_twice(token); };
+    for (const Vendor& vendor : options_.vendors) {
+      SimDevice& device = devices_.emplace_back(scheduler_, options_, vendor);
+      device.on_accept = [this, &device](const std::string& token) { oracle_.accepted_by_device(device, token); };
+      device.on_fault = [this, id = vendor.id()](const std::string& fault) { oracle_.fault(id, fault); };
+      device.on_billed_twice = [this, &device](const std::string& token) { oracle_.billed_twice(device, token); };
+    }
     make_specs();
   }
 
@@ -97,6 +103,7 @@ class World {
     std::int64_t clock_offset_micros = 0;
   };
 
+  std::pair<Json, Json> way_from(const Vendor& first);
   void make_specs();
   void direct();
   void run_node(std::size_t index);
@@ -105,6 +112,7 @@ class World {
   void follow(const JobId& id);
   void review(const JobId& id);
   void decide(const engine::JobView& job);
+  void speak(const engine::JobView& job, identity::Principal person);
   void retry(const JobId& id);
   void attend(const JobId& id);
   bool attends_to_all() const { return options_.runner_node && nodes_.size() == 1; }
@@ -133,7 +141,7 @@ class World {
   Group group_;
   Disk disk_;
   StoreWeather weather_;
-  SimDevice device_;
+  Devices devices_;
   Oracle oracle_;
   const problem::ProblemRegistry problems_ = problem::ProblemRegistry::with_builtin_types();
   const access::Rules rules_ = access::Rules::parse(kRules, "rules of the simulation").value();
@@ -142,32 +150,62 @@ class World {
   std::mutex mutex_;
   SimCondition changed_;
   std::vector<Node> nodes_;
-  std::shared_ptr<const job::JobSpec> local_, paid_, poor_, hurried_, hasty_, impatient_, doubtful_, problem_;
+  std::vector<std::shared_ptr<const job::JobSpec>> paid_;  ///< each first at another vendor
+  std::shared_ptr<const job::JobSpec> local_, poor_, hurried_, hasty_, impatient_, doubtful_, problem_;
   std::size_t clients_left_ = 0;
   std::size_t parts_ = 0;  ///< nodes and clients, and processes that end
   bool over_ = false;
 };
 
+/// A job begins at this vendor, or at whichever of them the router prefers; it goes on to others of them, for some causes or for all,
+/// and mostly ends at the simulator.
+std::pair<Json, Json> World::way_from(const Vendor& first) {
+  Json backends = {first.id()};
+  std::vector<std::string> others;
+  for (const Vendor& vendor : options_.vendors)
+    if (vendor.safety != first.safety) others.push_back(vendor.id());
+  for (std::size_t i = others.size(); i > 1; --i) std::swap(others[i - 1], others[scheduler_.rng().below(i)]);
+  if (scheduler_.chance(0.3))
+    for (const std::string& other : others) backends.push_back(other);
+  Json fallbacks = Json::array();
+  for (const std::string& other : others) {
+    if (scheduler_.chance(0.2)) continue;
+    if (scheduler_.chance(0.3))
+      fallbacks.push_back({{"backend", other}, {"on", {scheduler_.chance(0.5) ? "unavailable" : "timeout"}}});
+    else
+      fallbacks.push_back(other);
+  }
+  if (fallbacks.empty() || scheduler_.chance(0.8)) fallbacks.push_back("simulator.sim");
+  return {std::move(backends), std::move(fallbacks)};
+}
+
 void World::make_specs() {
   circuit::Pub pub{.circuit = circuit::Circuit::create(1, 1).value(), .shots = 10};
   pub.circuit.measure_all();
-  const auto program = [&](const char* backend, Json limits, Json fallbacks = {"simulator.sim"}) {
+  const auto program = [&](Json backends, Json limits, Json fallbacks = {"simulator.sim"}) {
     limits["retry"] = {{"max_attempts", 4}, {"delay_min", "5ms"}, {"delay_max", "200ms"}, {"budget", {{"retries", 5}}}};
-    Json document = {{"name", fmt::format("{} {}", backend, fallbacks.dump())},
+    Json document = {{"name", fmt::format("{} {}", backends.dump(), fallbacks.dump())},
                      {"program", {{"pubs", Json::array({pub.document()})}}},
-                     {"policy", {{"backends", {backend}}}},
+                     {"policy", {{"backends", std::move(backends)}}},
                      {"fallbacks", std::move(fallbacks)},
                      {"limits", std::move(limits)}};
     return std::make_shared<const job::JobSpec>(job::JobSpec::parse(document, problems_).value());
   };
-  local_ = program("simulator.sim", Json::object());
-  impatient_ = program("simulator.sim", {{"queue_wait", "30ms"}});
-  doubtful_ =
-      program("simulator.sim", {{"time", "10ms"}, {"total_time", "1s"}}, {"manual_review"});  // its results are partial
-  paid_ = program("qpu.sim", {{"cost_max_usd_micros", 5000}});
-  poor_ = program("qpu.sim", {{"cost_max_usd_micros", 500}});
-  hurried_ = program("qpu.sim", {{"cost_max_usd_micros", 5000}, {"time", "10ms"}, {"total_time", "300ms"}});
-  hasty_ = program("qpu.sim", {{"cost_max_usd_micros", 5000}, {"time", "10ms"}, {"total_time", "20ms"}});
+  const Json local = {"simulator.sim"};
+  local_ = program(local, Json::object());
+  impatient_ = program(local, {{"queue_wait", "30ms"}});
+  doubtful_ = program(local, {{"time", "10ms"}, {"total_time", "1s"}}, {"manual_review"});  // its results are partial
+  for (const SimDevice& device : devices_) {
+    auto [backends, fallbacks] = way_from(device.vendor());
+    paid_.push_back(program(std::move(backends), {{"cost_max_usd_micros", 5000}}, std::move(fallbacks)));
+  }
+  const auto elsewhere = [&](Json limits) {
+    auto [backends, fallbacks] = way_from(devices_[scheduler_.rng().below(devices_.size())].vendor());
+    return program(std::move(backends), std::move(limits), std::move(fallbacks));
+  };
+  poor_ = elsewhere({{"cost_max_usd_micros", 1000}});
+  hurried_ = elsewhere({{"cost_max_usd_micros", 5000}, {"time", "10ms"}, {"total_time", "300ms"}});
+  hasty_ = elsewhere({{"cost_max_usd_micros", 5000}, {"time", "10ms"}, {"total_time", "20ms"}});
   const Json edges = Json::array({{0, 1, 1}, {0, 2, 2}, {0, 3, 3}, {1, 2, 3}, {1, 3, 1}, {2, 3, 2}});
   const Json cut = {{"name", "sim"},
                     {"problem", {{"type", "max_cut"}, {"num_nodes", 4}, {"edges", edges}}},
@@ -185,7 +223,7 @@ void World::direct() {
   while (clients_left_ > 0 && scheduler_.now() < kFaultsMax && !violated()) scheduler_.sleep(kLookEvery);
   around_.calm = true;
   weather_.full_until = 0;
-  device_.down_until = 0;
+  for (SimDevice& device : devices_) device.down_until = 0;
   const Scheduler::Nanos until = scheduler_.now() + kCalmMax;
   std::string open;
   while (!violated() && (clients_left_ > 0 || !oracle_.settled(&open))) {
@@ -269,7 +307,8 @@ void World::run_client(std::size_t index) {
 
 /// What a client wants to have done.
 std::shared_ptr<const job::JobSpec> World::any_spec() {
-  std::shared_ptr<const job::JobSpec> base = scheduler_.chance(0.4) ? local_ : paid_;
+  std::shared_ptr<const job::JobSpec> base =
+      scheduler_.chance(0.4) ? local_ : paid_[scheduler_.rng().below(paid_.size())];
   if (scheduler_.chance(options_.problems)) base = problem_;
   if (scheduler_.chance(options_.short_of_money)) base = poor_;
   if (scheduler_.chance(options_.short_of_time))
@@ -328,11 +367,10 @@ void World::review(const JobId& id) {
   });
 }
 
-/// Somebody says something, or nobody for a while: two of the three approvers are needed, and "sim" submitted it.
+/// Somebody says something, beside whoever thinks about it already, or nobody for a while: two of the three approvers are needed, and
+/// "sim" submitted it.
 void World::decide(const engine::JobView& job) {
-  scheduler_.sleep(scheduler_.between(0, 200 * kMilli));
-  const auto asked = approval::ApprovalId::parse(job.approval_id);
-  if (!asked) return oracle_.violate("a job awaits an approval that cannot be: " + job.approval_id);
+  scheduler_.sleep(scheduler_.between(0, 100 * kMilli));
   const auto who = static_cast<std::size_t>(scheduler_.between(0, 9));
   if (who >= 8) {
     return ask([id = job.id](engine::Engine& engine) { return engine.cancel(id, "user:sim", "it takes too long"); });
@@ -340,8 +378,27 @@ void World::decide(const engine::JobView& job) {
   constexpr std::string_view kUsers[] = {"ann", "bob", "cem", "sim"};
   const identity::Principal person{
       .tenant = job.tenant, .user = std::string(kUsers[who % 4]), .roles = {identity::Role::kApprover}, .projects = {}};
+  begin([this, job, person] { speak(job, person); });
+}
+
+/// Of what was looked at, after some thought. The planted mistake gives the word to whatever the job asks by then.
+void World::speak(const engine::JobView& job, identity::Principal person) {
+  const auto shown = approval::ApprovalId::parse(job.approval_id);
+  if (!shown) return oracle_.violate("a job awaits an approval that cannot be: " + job.approval_id);
+  const auto seen = Process::call<approval::Approval>(
+      any_node().process, 2000 * kMilli, [id = *shown](engine::Engine& engine) { return engine.approval(id); });
+  if (!seen) return;
+  scheduler_.sleep(scheduler_.between(0, 200 * kMilli));
+  approval::ApprovalId id = *shown;
+  if (options_.plant == Plant::kApproveUnseen) {
+    const auto now = Process::call<engine::JobView>(any_node().process, 2000 * kMilli,
+                                                    [job = id.job](engine::Engine& engine) { return engine.job(job); });
+    const auto asked = now ? approval::ApprovalId::parse(now->approval_id) : shown;
+    if (asked) id = *asked;
+  }
   const bool yes = scheduler_.chance(0.9);
-  ask([id = *asked, person, yes](engine::Engine& engine) -> Result<void> {
+  if (yes) oracle_.said_yes(id, person.actor(), seen->subject);
+  ask([id, person, yes](engine::Engine& engine) -> Result<void> {
     return engine
         .decide(id, person,
                 {.verdict = yes ? approval::Verdict::kApprove : approval::Verdict::kReject,
@@ -422,7 +479,8 @@ void World::strike() {
           other.process->store().cut_until(scheduler_.now() + some_time);
       return;
     default:
-      if (hit(options_.device_outages, "device unreachable")) device_.down_until = scheduler_.now() + some_time;
+      if (hit(options_.device_outages, "device unreachable"))
+        devices_[scheduler_.rng().below(devices_.size())].down_until = scheduler_.now() + some_time;
       return;
   }
 }
@@ -445,6 +503,7 @@ Json Report::document() const {
           {"virtual_ms", virtual_ms},
           {"job_transitions", table(coverage.job_transitions)},
           {"submission_transitions", table(coverage.submission_transitions)},
+          {"vendors", table(coverage.vendors)},
           {"faults", table(coverage.faults)}};
 }
 

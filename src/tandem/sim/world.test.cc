@@ -43,6 +43,9 @@ TEST(Simulation, a_short_list_of_seeds_holds_and_covers_what_the_engine_can_do_a
   for (const std::string& name : job_transitions()) EXPECT_TRUE(coverage.job_transitions.contains(name)) << name;
   for (const std::string& name : job_transitions_not_made())
     EXPECT_FALSE(coverage.job_transitions.contains(name)) << name << " is made, and not asked for";
+  for (const std::string& name : vendors()) EXPECT_TRUE(coverage.vendors.contains(name)) << name;
+  for (const auto& [name, count] : coverage.vendors)  // D cannot be asked, and B to D get nothing twice
+    EXPECT_THAT(vendors(), testing::Contains(name));
   for (const std::string& name : faults()) EXPECT_TRUE(coverage.faults.contains(name)) << name;
   for (const auto& [name, count] : coverage.faults) EXPECT_THAT(faults(), testing::Contains(name));
   EXPECT_GE(coverage.submission_transitions.size(), submission_transitions().size() - 3);  // rare ones need more seeds
@@ -79,6 +82,13 @@ TEST(Options, differ_from_seed_to_seed_and_a_plant_keeps_what_it_needs) {
     seen.insert(options.document().dump());
     EXPECT_TRUE(Options::expand(seed, Plant::kLeaseByLocalClock).shared);
     EXPECT_FALSE(Options::expand(seed, Plant::kReplyBeforeSync).shared);
+    for (const Plant plant : {Plant::kRetryOnAmbiguousB, Plant::kRetryOnAmbiguousC, Plant::kRetryOnAmbiguousD})
+      EXPECT_THAT(Options::expand(seed, plant).vendors,
+                  testing::Contains(testing::Field(&Vendor::safety, resends(plant).value())));
+    EXPECT_THAT(options.vendors, testing::SizeIs(testing::AllOf(testing::Ge(1u), testing::Le(4u))));
+    std::set<std::string> ids;
+    for (const Vendor& vendor : options.vendors) ids.insert(vendor.id());
+    EXPECT_EQ(ids.size(), options.vendors.size()) << "each class once at most";
   }
   EXPECT_EQ(seen.size(), 50u);
 }

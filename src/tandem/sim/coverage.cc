@@ -1,0 +1,104 @@
+#include "tandem/sim/coverage.h"
+
+namespace tandem::sim {
+namespace {
+
+using backend::SubmitSafety;
+using job::JobEvent;
+using job::JobState;
+using submit::SubmissionEvent;
+using submit::SubmissionState;
+
+/// A plan is made by a run, and a cancel of what awaits approval counts as its rejection, which leads to the same state.
+bool is_not_made(JobState from, JobEvent event) {
+  if (event == JobEvent::kNeedsApproval) return from == JobState::kQueued;
+  if (from == JobState::kAwaitingApproval) return event == JobEvent::kCancel;
+  return from == JobState::kQueued && event == JobEvent::kFail;
+}
+
+std::vector<std::string> transitions_of_jobs(bool (*wanted)(JobState, JobEvent)) {
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < job::kNumJobStates; ++i)
+    for (std::size_t k = 0; k < job::kNumJobEvents; ++k) {
+      const auto from = static_cast<JobState>(i);
+      const auto event = static_cast<JobEvent>(k);
+      const auto to = job::transition(from, event);
+      if (to && wanted(from, event)) out.push_back(transition_name(from, event, *to));
+    }
+  return out;
+}
+
+}  // namespace
+
+void Coverage::add(const Coverage& other) {
+  for (const auto& [name, count] : other.job_transitions) job_transitions[name] += count;
+  for (const auto& [name, count] : other.submission_transitions) submission_transitions[name] += count;
+  for (const auto& [name, count] : other.vendors) vendors[name] += count;
+  for (const auto& [name, count] : other.faults) faults[name] += count;
+}
+
+std::vector<std::string> submission_transitions() {
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < submit::kNumSubmissionStates; ++i)
+    for (std::size_t k = 0; k < submit::kNumSubmissionEvents; ++k) {
+      const auto from = static_cast<SubmissionState>(i);
+      const auto event = static_cast<SubmissionEvent>(k);
+      const auto to = submit::transition(from, event);
+      if (to && !submit::is_of_people(event)) out.push_back(transition_name(from, event, *to));
+    }
+  return out;
+}
+
+std::vector<std::string> job_transitions() {
+  return transitions_of_jobs([](JobState from, JobEvent event) { return !is_not_made(from, event); });
+}
+
+std::vector<std::string> job_transitions_not_made() { return transitions_of_jobs(is_not_made); }
+
+std::vector<std::string> faults() {
+  return {"call held back",
+          "clock jump",
+          "commit failed",
+          "crash",
+          "crash after a commit",
+          "crash before a commit",
+          "device fails",
+          "device names no bill",
+          "device refuses",
+          "device throttles",
+          "device unreachable",
+          "disk full",
+          "limit reached",
+          "local work fails",
+          "pause",
+          "pause after a commit",
+          "pause before a commit",
+          "reply lost",
+          "request doubled",
+          "request lost",
+          "restart",
+          "result damaged",
+          "result lost",
+          "store unreachable",
+          "submission doubled",
+          "submission late",
+          "submission lost",
+          "submission's reply lost"};
+}
+
+std::string vendor_name(SubmitSafety safety, std::string_view what) {
+  return fmt::format("class {}: {}", backend::to_string(safety), what);
+}
+
+std::vector<std::string> vendors() {
+  using enum SubmitSafety;
+  std::vector<std::string> out;
+  for (const SubmitSafety safety : {kA, kB, kC, kD})
+    for (const char* what : {kVendorLost, kVendorLate, kVendorHeld, kVendorOrphan, kVendorStandsIn})
+      out.push_back(vendor_name(safety, what));
+  for (const SubmitSafety safety : {kA, kB, kC}) out.push_back(vendor_name(safety, kVendorAdopted));
+  out.push_back(vendor_name(kA, kVendorResent));
+  return out;
+}
+
+}  // namespace tandem::sim

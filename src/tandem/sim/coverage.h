@@ -1,0 +1,53 @@
+// tandem/sim/coverage.h - Coverage: what histories have come to, by name, and all that they should come to.
+//
+// Room: sim. Not here: who sees it (oracle.h).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tandem/base/result.h"
+#include "tandem/middleware/backend/backend.h"
+#include "tandem/model/job/job_state.h"
+#include "tandem/orchestrate/submit/submission_state.h"
+
+namespace tandem::sim {
+
+/// Counts by name: "queued start running", "class B: submission late", "crash before commit". Of one history or of many.
+struct Coverage {
+  std::map<std::string, std::uint64_t> job_transitions;
+  std::map<std::string, std::uint64_t> submission_transitions;
+  std::map<std::string, std::uint64_t> vendors;  ///< what became of submissions to the vendor of each class
+  std::map<std::string, std::uint64_t> faults;
+  void add(const Coverage& other);
+};
+
+template <typename State, typename Event>
+std::string transition_name(State from, Event event, State to) {
+  return fmt::format("{} {} {}", to_string(from), to_string(event), to_string(to));
+}
+
+/// All transitions of submissions that the table allows, and those of jobs that the engine can make today, as Coverage names them.
+std::vector<std::string> submission_transitions();
+std::vector<std::string> job_transitions();
+/// Those of jobs that the table allows and the engine does not make.
+std::vector<std::string> job_transitions_not_made();
+/// All kinds of fault that a history can have.
+std::vector<std::string> faults();
+
+inline constexpr const char* kVendorLost = "submission lost";
+inline constexpr const char* kVendorLate = "submission late";
+inline constexpr const char* kVendorResent = "sent again";
+inline constexpr const char* kVendorHeld = "held, and the vendor does not have it";
+inline constexpr const char* kVendorAdopted = "adopted by the reconciler";
+inline constexpr const char* kVendorOrphan = "billed and used by nobody";
+inline constexpr const char* kVendorStandsIn = "answers after another vendor was left";
+/// As Coverage names it.
+std::string vendor_name(backend::SubmitSafety safety, std::string_view what);
+/// All that has to happen at the vendor of each class, as far as the class allows it.
+std::vector<std::string> vendors();
+
+}  // namespace tandem::sim
