@@ -32,13 +32,13 @@ double correlated_share(const Json& binding) {
 
 /// What asks a vendor, without a data directory.
 struct Desk {
-  Desk(const Settings& settings, Machine& machine)
-      : settings(settings), machine(machine), executor(1), credentials(machine.fs, machine.environment, log) {}
+  Desk(const Settings& the_settings, Machine& the_machine)
+      : settings(the_settings), machine(the_machine), credentials(machine.fs, machine.environment, log) {}
 
   const Settings& settings;
   Machine& machine;
   StderrLog log{LogLevel::kWarning};
-  ThreadExecutor executor;
+  ThreadExecutor executor{1};
   FileCredentials credentials;
   telemetry::MeterRegistry meters;
   std::unique_ptr<Http> http;
@@ -287,6 +287,7 @@ void print_run(const VendorRun& run) {
   fmt::print("  quoted {}, billed {}, at most {} allowed; {} shots, {:.1f} % of them 00 or 11\n",
              format_usd(run.quote.usd_micros), format_usd(run.billed.usd_micros), format_usd(run.cost_max.usd_micros),
              run.shots, 100 * run.correlated);
+  if (run.emulated) fmt::print("  all of it in play money, by an emulator\n");
   fmt::print("  covered: {}; its bytes are kept: {}\n", fmt::join(run.covered, ", "), run.raw_sha256);
   fmt::print("  {}\n", run.words(run.adapter_version));
 }

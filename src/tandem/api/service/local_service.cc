@@ -174,14 +174,14 @@ class LocalService final : public Service {
     TANDEM_TRY(sent(token));
     TANDEM_TRY(who_->require(Permission::kOperate));
     const std::string actor = who_->actor();
-    return seams_.engine.release_submission(token, {.actor = actor, .reason = reason}, billed)
+    return seams_.engine.release(token, {.actor = actor, .reason = reason}, billed)
         .map([](const submit::SubmissionRecord& record) { return record.document(); });
   }
   Result<Json> adopt(std::string_view token, std::string_view handle, std::string_view reason) override {
     TANDEM_TRY(sent(token));
     TANDEM_TRY(who_->require(Permission::kOperate));
     const std::string actor = who_->actor();
-    return seams_.engine.adopt_submission(token, {.actor = actor, .reason = reason}, handle)
+    return seams_.engine.adopt(token, {.actor = actor, .reason = reason}, handle)
         .map([](const submit::SubmissionRecord& record) { return record.document(); });
   }
   Result<Json> backends() override {

@@ -40,6 +40,9 @@
 
 namespace tandem::engine {
 
+using submit::PersonsWord;
+using submit::SubmissionRecord;
+
 /// Progress of a running job, not durable.
 struct Progress {
   JobId job;
@@ -238,13 +241,11 @@ class Engine {
                                             const approval::Word& word) = 0;
 
   virtual Result<submit::SubmissionPage> submissions(const SubmissionQuery& query) = 0;
-  virtual Result<submit::SubmissionRecord> submission(std::string_view token) = 0;  ///< 5030 submission_not_found
+  virtual Result<SubmissionRecord> submission(std::string_view token) = 0;  ///< 5030 submission_not_found
   /// A person's word on work that no provider's answer resolves: what it cost, or which handle it has; durable when it returns, with what
   /// follows from it. Errors: 1020 missing_key - no reason; 1023 - a reason too long; those of Reconciler::release() and adopt().
-  virtual Result<submit::SubmissionRecord> release_submission(std::string_view token, const submit::PersonsWord& word,
-                                                              job::Money billed) = 0;
-  virtual Result<submit::SubmissionRecord> adopt_submission(std::string_view token, const submit::PersonsWord& word,
-                                                            std::string_view handle) = 0;
+  virtual Result<SubmissionRecord> release(std::string_view token, const PersonsWord& word, job::Money billed) = 0;
+  virtual Result<SubmissionRecord> adopt(std::string_view token, const PersonsWord& word, std::string_view handle) = 0;
 
   /// Removes a job that has ended, with everything that only it needs, in one commit; its events stay in the log, and one says so.
   /// Of several who remove it one does, the others are told 5001. Blobs that nobody else needs are erased by the leader, later.

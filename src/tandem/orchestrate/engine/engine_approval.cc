@@ -3,6 +3,10 @@
 
 namespace tandem::engine {
 
+Result<approval::Approval> EngineImpl::approval(const approval::ApprovalId& id) {
+  return approval::load(services_.store, id);
+}
+
 Result<approval::Approval> EngineImpl::decide(const approval::ApprovalId& id, const identity::Principal& who,
                                               const approval::Word& word) {
   const Timestamp now = services_.clock.now();

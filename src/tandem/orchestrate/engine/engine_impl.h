@@ -71,19 +71,13 @@ class EngineImpl final : public Engine {
   Result<Admission> retry(const JobId& id, std::string_view idempotency_key, std::string_view actor) override;
   Result<void> review(const JobId& id, Verdict verdict, std::string_view actor, std::string_view reason) override;
   Result<ApprovalPage> approvals(const ApprovalQuery& query) override { return reads_.approvals(query); }
-  Result<approval::Approval> approval(const approval::ApprovalId& id) override {
-    return approval::load(services_.store, id);
-  }
+  Result<approval::Approval> approval(const approval::ApprovalId& id) override;
   Result<approval::Approval> decide(const approval::ApprovalId& id, const identity::Principal& who,
                                     const approval::Word& word) override;
   Result<submit::SubmissionPage> submissions(const SubmissionQuery& query) override;
-  Result<submit::SubmissionRecord> submission(std::string_view token) override {
-    return services_.submitter.find(token);
-  }
-  Result<submit::SubmissionRecord> release_submission(std::string_view token, const submit::PersonsWord& word,
-                                                      job::Money billed) override;
-  Result<submit::SubmissionRecord> adopt_submission(std::string_view token, const submit::PersonsWord& word,
-                                                    std::string_view handle) override;
+  Result<SubmissionRecord> submission(std::string_view token) override;
+  Result<SubmissionRecord> release(std::string_view token, const PersonsWord& word, job::Money billed) override;
+  Result<SubmissionRecord> adopt(std::string_view token, const PersonsWord& word, std::string_view handle) override;
   Result<void> remove(const JobId& id, std::string_view actor, std::string_view reason) override;
   std::unique_ptr<Timer> subscribe(std::function<void(const job::Event&)> on_event,
                                    std::function<void(const Progress&)> on_progress,

@@ -6,7 +6,7 @@
 namespace tandem::engine {
 namespace {
 
-Result<void> check_word(const submit::PersonsWord& word) {
+Result<void> check_word(const PersonsWord& word) {
   if (word.reason.empty())
     return fail_at("/reason", errors::kMissingKey, "it is kept with the submission, and has to say how this is known");
   return check_reason(word.reason);
@@ -24,16 +24,16 @@ Result<submit::SubmissionPage> EngineImpl::submissions(const SubmissionQuery& qu
   });
 }
 
-Result<submit::SubmissionRecord> EngineImpl::release_submission(std::string_view token, const submit::PersonsWord& word,
-                                                                job::Money billed) {
+Result<SubmissionRecord> EngineImpl::submission(std::string_view token) { return services_.submitter.find(token); }
+
+Result<SubmissionRecord> EngineImpl::release(std::string_view token, const PersonsWord& word, job::Money billed) {
   TANDEM_TRY(check_word(word));
   auto done = reconciler_.release(token, word, billed, drain_.get_token());
   if (!done && is_store_trouble(done.error())) cannot_store(done.error());
   return done;
 }
 
-Result<submit::SubmissionRecord> EngineImpl::adopt_submission(std::string_view token, const submit::PersonsWord& word,
-                                                              std::string_view handle) {
+Result<SubmissionRecord> EngineImpl::adopt(std::string_view token, const PersonsWord& word, std::string_view handle) {
   TANDEM_TRY(check_word(word));
   auto done = reconciler_.adopt(token, word, handle, drain_.get_token());
   if (!done && is_store_trouble(done.error())) cannot_store(done.error());

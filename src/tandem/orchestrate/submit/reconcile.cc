@@ -220,18 +220,18 @@ struct Reconciler::Taken {
 
 Result<Reconciler::Taken> Reconciler::take(std::string_view token, const std::stop_token& stop) {
   Ledger& ledger = *submitter_.ledger_;
-  std::optional<LiveSet::Claim> claim;
-  for (int tries = 1; !claim; ++tries) {
-    claim = ledger.live().try_claim(std::string(token));
-    if (claim) break;
-    if (tries == kClaimTries)
-      return fail(errors::kSubmissionNotHeld,
-                  "submission {} is being worked on at this moment; it may resolve by itself", token);
-    TANDEM_TRY(pause(ledger.services().executor, kClaimPause, stop));
+  for (int tries = 1; tries <= kClaimTries; ++tries) {
+    auto claim = ledger.live().try_claim(std::string(token));
+    if (!claim) {
+      TANDEM_TRY(pause(ledger.services().executor, kClaimPause, stop));
+      continue;
+    }
+    TANDEM_TRY_ASSIGN(auto record, ledger.load(token));
+    if (!record) return tl::unexpected(no_such_submission(token));
+    return Taken{.claim = *std::move(claim), .record = *std::move(record)};
   }
-  TANDEM_TRY_ASSIGN(auto record, ledger.load(token));
-  if (!record) return tl::unexpected(no_such_submission(token));
-  return Taken{.claim = *std::move(claim), .record = *std::move(record)};
+  return fail(errors::kSubmissionNotHeld, "submission {} is being worked on at this moment; it may resolve by itself",
+              token);
 }
 
 Result<SubmissionRecord> Reconciler::release(std::string_view token, const PersonsWord& word, job::Money billed,

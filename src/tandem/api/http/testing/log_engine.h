@@ -98,12 +98,10 @@ class LogEngine final : public engine::Engine {
   Result<void> review(const JobId&, engine::Verdict, std::string_view, std::string_view) override { return unasked(); }
   Result<submit::SubmissionPage> submissions(const engine::SubmissionQuery&) override { return unasked(); }
   Result<submit::SubmissionRecord> submission(std::string_view) override { return unasked(); }
-  Result<submit::SubmissionRecord> release_submission(std::string_view, const submit::PersonsWord&,
-                                                      job::Money) override {
+  Result<submit::SubmissionRecord> release(std::string_view, const submit::PersonsWord&, job::Money) override {
     return unasked();
   }
-  Result<submit::SubmissionRecord> adopt_submission(std::string_view, const submit::PersonsWord&,
-                                                    std::string_view) override {
+  Result<submit::SubmissionRecord> adopt(std::string_view, const submit::PersonsWord&, std::string_view) override {
     return unasked();
   }
   Result<void> remove(const JobId&, std::string_view, std::string_view) override { return unasked(); }
