@@ -225,7 +225,7 @@ class KillLoop(unittest.TestCase):
                         good = one["state"] in ("settled", "refused", "failed", "cancelled", "orphan") and (one["billed_usd_micros"] or 0) == (bill or 0)
                     if not good:
                         wrong.append((bill, one))
-            posted = server.request("GET", "/v1/usage?by=backend&from=2000-01-01&to=3000-01-01")[2]["groups"]
+            posted = server.request("GET", "/v1/usage?by=backend&from=2000-01-01T00:00:00Z&to=3000-01-01T00:00:00Z")[2]["groups"]
             drift = sum(group["cost_usd_micros"] for group in posted) - sum(bills.values())
             if not wrong and not unseen and drift == 0:
                 print(f"\nledger and book agree on {sum(bills.values()) / 1e6:.2f} dollars of play money: {dict(states)}", flush=True)

@@ -112,9 +112,9 @@ constexpr FaultCell kCells[] = {
 
     // Clocks, up to the hour that the adapter allows for.
     {"clock_of_the_provider_50_minutes_ahead",
-     "{faults: [{on: submit, action: drop_reply, probability: 0.5}], clock_offset_ms: 3000000}"},
+     "faults: [{on: submit, action: drop_reply, probability: 0.5}]\nclock_offset_ms: 3000000"},
     {"clock_of_the_provider_50_minutes_behind",
-     "{faults: [{on: submit, action: drop_reply, probability: 0.5}], clock_offset_ms: -3000000}"},
+     "faults: [{on: submit, action: drop_reply, probability: 0.5}]\nclock_offset_ms: -3000000"},
 
     // Lookups, with something to be looked for.
     {"lookups_fail",
@@ -124,8 +124,8 @@ constexpr FaultCell kCells[] = {
      "faults: [{on: submit, action: drop_reply, probability: 0.5}, {on: lookup, action: throttle_silently,"
      " probability: 0.5}, {on: lookup, action: throttle, delay_ms: 0, probability: 0.3}]"},
     {"lookups_page_slowly",
-     "faults: [{on: submit, action: drop_reply, probability: 0.1}, {on: submit, action: drop_request, probability:"
-     " 0.1}, {on: lookup, action: delay, delay_ms: 10}]",
+     "faults: [{on: submit, action: drop_reply, probability: 0.2}, {on: submit, action: drop_request, probability:"
+     " 0.2}, {on: lookup, action: delay, delay_ms: 10}]",
      milliseconds(1), milliseconds(3000), BillsComeOut::kAlways, kJobLimit, 300},
     {"lookups_never_answered",
      "faults: [{on: submit, action: drop_reply, probability: 0.3}, {on: lookup, action: error, status: 503}]",
@@ -143,13 +143,13 @@ constexpr FaultCell kCells[] = {
      milliseconds(3000), BillsComeOut::kAlways, job::Money{700'000}},
 
     {"everything_at_once",
-     "{faults: [{on: submit, action: drop_reply, probability: 0.15}, {on: submit, action: accept_late, delay_ms: 150,"
+     "faults: [{on: submit, action: drop_reply, probability: 0.15}, {on: submit, action: accept_late, delay_ms: 150,"
      " probability: 0.15}, {on: submit, action: error_after, status: 502, probability: 0.15}, {on: submit, action:"
      " drop_request, probability: 0.15}, {on: submit, action: throttle_silently, probability: 0.1}, {on: status,"
      " action: error, probability: 0.2}, {on: status, action: unknown_status, probability: 0.2}, {on: result, action:"
      " garbage_truncated, probability: 0.3}, {on: bill, action: error, status: 500, probability: 0.3}, {on: lookup,"
      " action: error, probability: 0.3}, {on: cancel, action: error, probability: 0.3}, {on: estimate, action:"
-     " cheap_estimate, probability: 0.2}], clock_offset_ms: -600000}"},
+     " cheap_estimate, probability: 0.2}]\nclock_offset_ms: -600000"},
 };
 
 INSTANTIATE_TEST_SUITE_P(OnMemory, FaultMatrix, testing::ValuesIn(matrix_of(kCells, ionq_with)), name_of_cell);

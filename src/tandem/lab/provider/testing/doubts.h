@@ -4,7 +4,8 @@
 // interval, so lookups are intervals. Counted are those that could have ended the doubt:
 //   found   those without an answer since the provider last said truly that it has no such work, and the one that found it;
 //   held    those from the end of the settle window on, before which nothing that is not found may be given up.
-// Work that is held because the step's own time was over, with the provider silent or the window open, took no interval of its own.
+// Work that is held because the step's own time was over, while the provider was silent or the window open, is counted apart: no lookup
+// could have ended that doubt.
 #pragma once
 
 #include <algorithm>
@@ -78,9 +79,11 @@ class Doubts {
     bool says_no = false;
   };
   static std::size_t count(const std::vector<Lookup>& lookups, bool held) {
-    if (held) return static_cast<std::size_t>(std::count_if(lookups.begin(), lookups.end(), [](const Lookup& one) {
-                return one.window_over;
-              }));
+    if (held) {
+      const auto behind_window = [](const Lookup& one) { return one.window_over; };
+      const bool answered = !lookups.empty() && lookups.back().window_over && lookups.back().says_no;
+      return answered ? static_cast<std::size_t>(std::count_if(lookups.begin(), lookups.end(), behind_window)) : 0;
+    }
     const auto last_no = std::find_if(lookups.rbegin(), lookups.rend(), [](const Lookup& one) { return one.says_no; });
     return static_cast<std::size_t>(last_no - lookups.rbegin());
   }
