@@ -197,9 +197,9 @@ class Workplace:
             worker.stop()
 
     @contextlib.contextmanager
-    def device(self, *arguments, faults=None, book="device.book", queue_ms=1):
+    def device(self, *arguments, faults=None, book="device.book", queue_ms=1, at="127.0.0.1:0"):
         extra = ["--faults", self.file("faults.json", {"faults": faults})] if faults is not None else []
-        device = start(["emulate", "device", "--listen", "127.0.0.1:0", "--book", str(self.folder / book), "--queue-ms", str(queue_ms), *extra, *arguments],
+        device = start(["emulate", "device", "--listen", at, "--book", str(self.folder / book), "--queue-ms", str(queue_ms), *extra, *arguments],
                        self.environment, r"at (http://\S+),")
         device.book = self.folder / book
         try:
@@ -207,12 +207,11 @@ class Workplace:
         finally:
             device.stop()
 
-
     @contextlib.contextmanager
-    def ionq(self, *arguments, faults=None, clock_offset_ms=0, book="ionq.book", queue_ms=1):
+    def ionq(self, *arguments, faults=None, clock_offset_ms=0, book="ionq.book", queue_ms=1, at="127.0.0.1:0"):
         """An emulated IonQ cloud; `url` is what the setting ionq.url takes."""
         script = {"faults": faults or [], "clock_offset_ms": clock_offset_ms}
-        cloud = start(["emulate", "ionq", "--listen", "127.0.0.1:0", "--book", str(self.folder / book), "--queue-ms", str(queue_ms),
+        cloud = start(["emulate", "ionq", "--listen", at, "--book", str(self.folder / book), "--queue-ms", str(queue_ms),
                        "--faults", self.file("ionq_faults.json", script), *arguments], self.environment, r"at (https?://\S+),")
         cloud.book = self.folder / book
         cloud.url += "/v0.4"

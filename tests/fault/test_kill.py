@@ -1,8 +1,8 @@
-"""kill -9 of the server under clients that submit local and device jobs, and by jobs. Oracles: the acknowledgements, and the device's
-own book.
+"""kill -9 of the server under clients that submit local and paid jobs, and by jobs. Oracles: the acknowledgements, and the own books of
+the emulated device and of the emulated IonQ cloud.
 
-TANDEM_KILLS sets how often (200 here, 500 in the long check, 2,000 in `./dev bench kills`); TANDEM_TAKE_OVERS and TANDEM_TAKE_OVER_TTL
-how often a node is lost for good, and how long a lease is.
+TANDEM_KILLS sets how often (200 here, 500 in the long check, 2,000 in `./dev bench kills`; over IonQ half of it); TANDEM_TAKE_OVERS and
+TANDEM_TAKE_OVER_TTL how often a node is lost for good, and how long a lease is.
 """
 
 import collections
@@ -39,12 +39,58 @@ LONG = {"problem": {"type": "max_cut", "num_nodes": 60, "edges": [[u, v, 1 + (u 
         "limits": {"time": "60s"}, "refinement": {"mode": "off"}, "name": "long"}
 
 
-def document(number):
+
+class Device:
+    """The emulated device of class B: found by its token."""
+
+    backend = "lab.device"
+    cost_max_usd_micros = 1_000_000
+    faults = [{"on": "submit", "action": "drop_reply", "from": 5, "count": 0, "probability": 0.1},
+              {"on": "submit", "action": "throttle", "from": 1, "count": 0, "probability": 0.2}]
+    settings = {"TANDEM_LAB_DEVICE_POLL": "5ms"}
+    causes = (1407,)  # numbers of the error with which a job may fail that has no other backend: its submission stayed in doubt
+
+    @staticmethod
+    def start(place, **options):
+        return place.device(faults=Device.faults, **options)
+
+    @staticmethod
+    def settings_of(process):
+        return {**Device.settings, "TANDEM_LAB_DEVICE_URL": process.url}
+
+
+class Ionq:
+    """A machine of the emulated IonQ cloud, class C: looked for in the list of jobs. Everything goes wrong now and then."""
+
+    backend = "ionq.qpu.forte-1"
+    cost_max_usd_micros = 20_000_000
+    faults = [{"on": on, "action": action, "probability": probability, **more} for on, action, probability, more in (
+        ("submit", "drop_reply", 0.06, {}), ("submit", "drop_request", 0.01, {}), ("submit", "error_after", 0.04, {"status": 502}),
+        ("submit", "error", 0.01, {"status": 503}), ("submit", "accept_late", 0.04, {"delay_ms": 100}), ("submit", "garbage_html", 0.04, {}),
+        ("submit", "throttle_silently", 0.1, {}), ("submit", "throttle", 0.1, {}),
+        ("status", "error", 0.05, {"status": 500}), ("status", "unknown_status", 0.05, {}), ("status", "drop_reply", 0.02, {}),
+        ("result", "garbage_truncated", 0.05, {}), ("bill", "error_html", 0.05, {"status": 502}),
+        ("lookup", "error", 0.1, {"status": 504}), ("lookup", "throttle_silently", 0.1, {}), ("cancel", "drop_reply", 0.1, {}),
+        ("estimate", "error", 0.03, {"status": 500}), ("device", "drop_request", 0.03, {}))]
+    causes = (1407,)
+
+    @staticmethod
+    def start(place, **options):
+        return place.ionq(faults=Ionq.faults, **options)
+
+    @staticmethod
+    def settings_of(process):
+        return {"TANDEM_IONQ_URL": process.url, "TANDEM_IONQ_CREDENTIAL": "env:TANDEM_SECRET_IONQ", "TANDEM_SECRET_IONQ": "any-key",
+                "TANDEM_IONQ_BACKENDS": "qpu.forte-1", "TANDEM_IONQ_POLL": "5ms"}
+
+
+def document(number, provider):
     if number % 2 == 0:
         return {**QUBO, "name": f"local {number}", "seed": number}
-    return {"name": f"device {number}", "program": {"pubs": [BELL]}, "seed": number,
-            "policy": {"backends": ["lab.device"]},
-            "limits": {"cost_max_usd_micros": 1_000_000, "retry": {"max_attempts": 10, "delay_min": "5ms", "delay_max": "100ms"}}}
+    return {"name": f"paid {number}", "program": {"pubs": [BELL]}, "seed": number,
+            "policy": {"backends": [provider.backend]},
+            "limits": {"cost_max_usd_micros": provider.cost_max_usd_micros,
+                       "retry": {"max_attempts": 10, "delay_min": "5ms", "delay_max": "100ms"}}}
 
 
 def seconds_of(event):
@@ -58,7 +104,8 @@ def share_of(values, share):
 class Clients:
     """Submit with idempotency keys until told to stop; what was acknowledged is kept."""
 
-    def __init__(self):
+    def __init__(self, provider):
+        self.provider = provider
         self.servers = []
         self.acknowledged = {}
         self.number = 0
@@ -86,7 +133,7 @@ class Clients:
                     continue
                 server = random.choice(servers)
                 try:
-                    status, _, body = server.request("POST", "/v1/jobs", document(number), {"Idempotency-Key": f'"k{number}"'}, timeout=5)
+                    status, _, body = server.request("POST", "/v1/jobs", document(number, self.provider), {"Idempotency-Key": f'"k{number}"'}, timeout=5)
                 except (urllib.error.URLError, OSError, ValueError):
                     self.stopping.wait(0.005)  # the server was killed: the same key again
                     continue
@@ -106,11 +153,9 @@ class Clients:
 class KillLoop(unittest.TestCase):
     def setUp(self):
         self.dice = random.Random(int(os.environ.get("TANDEM_KILL_SEED", "1")))
-        self.settings = {"TANDEM_LAB_DEVICE_POLL": "5ms", "TANDEM_LAB_SETTLE_WINDOW": "300ms"}
+        self.settings = {"TANDEM_LAB_SETTLE_WINDOW": "300ms"}
         self.places = []
-        self.faults = [{"on": "submit", "action": "drop_reply", "from": 5, "count": 0, "probability": 0.1},
-                       {"on": "submit", "action": "throttle", "from": 1, "count": 0, "probability": 0.2}]
-        self.tokens = collections.defaultdict(set)  # of each device job: its submissions
+        self.tokens = collections.defaultdict(set)  # of each paid job: its submissions
 
     def place(self):
         place = Workplace()
@@ -123,31 +168,70 @@ class KillLoop(unittest.TestCase):
         return self.enterContext(place.serve(*arguments, environment=self.settings))
 
     def test_nothing_acknowledged_is_lost_and_no_token_is_billed_twice(self):
+        self.kill_under_load(Device, KILLS)
+
+    def test_nothing_acknowledged_is_lost_and_no_token_is_billed_twice_at_ionq_which_is_killed_as_well(self):
+        self.kill_under_load(Ionq, max(1, KILLS // 2), kills_of_provider=max(1, KILLS // 20))
+
+    def kill_under_load(self, provider, kills, kills_of_provider=0):
         place = self.place()
-        with place.device(faults=self.faults) as device:
-            self.settings["TANDEM_LAB_DEVICE_URL"] = device.url
-            clients = Clients()
-            restarts = []
-            killed = []
-            for _ in range(KILLS):
-                begin = time.monotonic()
-                with place.serve(environment=self.settings) as server:
-                    restarts.append(time.monotonic() - begin)
-                    clients.servers = [server]
-                    time.sleep(self.dice.uniform(0.02, 0.25))
-                    clients.servers = []
-                    killed.append(time.time())
-                    server.kill()
+        at_provider = set(self.dice.sample(range(kills), kills_of_provider))
+        cloud = self.enterContext(provider.start(place))
+        self.settings |= provider.settings_of(cloud)
+        clients = Clients(provider)
+        restarts = []
+        killed = []
+        for kill in range(kills):
+            begin = time.monotonic()
             with place.serve(environment=self.settings) as server:
+                restarts.append(time.monotonic() - begin)
                 clients.servers = [server]
-                time.sleep(0.3)
-                views = self.all_done(clients, server)
-        self.judge(clients, views, device, KILLS, restarts)
+                time.sleep(self.dice.uniform(0.02, 0.25))
+                if kill in at_provider:
+                    cloud.kill()
+                    time.sleep(self.dice.uniform(0, 0.1))
+                    cloud = self.enterContext(provider.start(place, at=re.search(r"//([^/]+)", cloud.url).group(1)))
+                clients.servers = []
+                killed.append(time.time())
+                server.kill()
+        with place.serve(environment=self.settings) as server:
+            clients.servers = [server]
+            time.sleep(0.3)
+            views = self.all_done(clients, server)
+            self.balance(cloud, server)
+        self.judge(clients, views, cloud, kills, restarts)
         # Clients never rest, so a node that works starts something: the log says when.
         starts = sorted(seconds_of(e) for e in self.exported_events(place) if e["value"]["type"] == "job.started")
         working = [min(at for at in starts if at > kill) - kill for kill in killed]
-        print(f"same node working again after {KILLS} kills: p50 {share_of(working, 0.5):.3f} s, p99 {share_of(working, 0.99):.3f} s, "
+        print(f"same node working again after {kills} kills: p50 {share_of(working, 0.5):.3f} s, p99 {share_of(working, 0.99):.3f} s, "
               f"max {max(working):.3f} s (goal: p99 <= {WORKING_MAX_S} s on a quiet machine)", flush=True)
+
+    def balance(self, cloud, server):
+        """Waits until ledger and book agree: every submission final with the book's figure, or held with a reason and not in the book."""
+        end = time.monotonic() + 120
+        while True:
+            bills = {}
+            for line in book_lines(cloud.book):
+                if line.get("line") in ("accepted", "ended"):
+                    bills[line["token"]] = line["billed_usd_micros"]
+            states, wrong, unseen = collections.Counter(), [], dict(bills)
+            for job in self.tokens:
+                for one in server.request("GET", f"/v1/jobs/{job}/submissions")[2]["submissions"]:
+                    states[one["state"]] += 1
+                    bill = unseen.pop(one["token"], None)
+                    if one["state"] == "held":
+                        good = one["reason"] and bill is None
+                    else:
+                        good = one["state"] in ("settled", "refused", "failed", "cancelled", "orphan") and (one["billed_usd_micros"] or 0) == (bill or 0)
+                    if not good:
+                        wrong.append((bill, one))
+            posted = server.request("GET", "/v1/usage?by=backend&from=2000-01-01T00:00:00Z&to=3000-01-01T00:00:00Z")[2]["groups"]
+            drift = sum(group["cost_usd_micros"] for group in posted) - sum(bills.values())
+            if not wrong and not unseen and drift == 0:
+                print(f"\nledger and book agree on {sum(bills.values()) / 1e6:.2f} dollars of play money: {dict(states)}", flush=True)
+                return
+            self.assertLess(time.monotonic(), end, f"{len(wrong)} {wrong[:3]}, not ours {list(unseen)[:3]}, drift {drift}")
+            time.sleep(0.2)
 
     def exported_events(self, place):
         """The whole log; without --json the lines are the same, and not held to the contract one by one."""
@@ -194,10 +278,10 @@ class KillLoop(unittest.TestCase):
         places = [self.place() for _ in range(3)]
         start = [lambda: self.started(places[0]), lambda: self.started(places[1], "--role", "api"),
                  lambda: self.enterContext(places[2].worker(environment=self.settings))]
-        with Cluster() as cluster, places[0].device(faults=self.faults) as device:
-            self.settings |= {"TANDEM_LAB_DEVICE_URL": device.url, "TANDEM_STORE_ADDRESS": cluster.address}
+        with Cluster() as cluster, Device.start(places[0]) as device:
+            self.settings |= {**Device.settings_of(device), "TANDEM_STORE_ADDRESS": cluster.address}
             processes = [one() for one in start]
-            clients = Clients()
+            clients = Clients(Device)
             clients.servers = processes[:2]
             restarts = []
             for kill in range(kills):
@@ -217,6 +301,7 @@ class KillLoop(unittest.TestCase):
                 clients.servers = processes[:2]
             time.sleep(0.3)
             views = self.all_done(clients, processes[0])
+            self.balance(device, processes[0])
             for process in processes:
                 process.stop()
         self.judge(clients, views, device, kills, restarts)
@@ -234,13 +319,13 @@ class KillLoop(unittest.TestCase):
             self.assertIn(view["state"], ("succeeded", "failed"), view)
             self.assertEqual(ends[view["job_id"]], 1, view)
             if view["state"] == "failed":
-                # Only a device job may fail, which has no other backend: where its submission stayed in doubt, or where it was killed with
+                # Only a paid job may fail, which has no other backend: where its submission stayed in doubt, or where it was killed with
                 # five processes in a row before it got on.
                 self.assertEqual(number % 2, 1, view)
                 if view["error"]["number"] == 5014:
                     self.assertGreaterEqual(self.lost_in_vain([e for e in events if e["job_id"] == view["job_id"]]), 4, view)  # and the last
                 else:
-                    self.assertEqual(view["error"]["number"], 1407, view)
+                    self.assertIn(view["error"]["number"], clients.provider.causes, view)
             elif number % 5 == 0:
                 self.assertEqual(server.request("GET", f"/v1/jobs/{view['job_id']}/result")[0], 200)
         return views

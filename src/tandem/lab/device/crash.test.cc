@@ -10,7 +10,8 @@
 #include "tandem/base/setting.h"
 #include "tandem/base/testing/matchers.h"
 #include "tandem/base/text.h"
-#include "tandem/lab/device/testing/rig.h"
+#include "tandem/lab/device/testing/bench.h"
+#include "tandem/lab/provider/testing/rig.h"
 #include "tandem/orchestrate/submit/crash_points.h"
 #include "tandem/store/sqlite/sqlite_store.h"
 
@@ -61,12 +62,10 @@ TEST(CrashChild, DISABLED_runs_all_jobs) {
   ASSERT_THAT(url, testing::Not(IsEmpty()));
   OurStore store(environment.get("TANDEM_TEST_FOLDER"));
   SystemClock clock;
-  ThreadExecutor wire(1);
-  const auto http =
-      client::CurlHttp::create({.allow = {url.substr(std::string("http://").size())}}, clock, wire).value();
+  OurWire wire(url.substr(std::string("http://").size()));
   auto crash_points = CrashPoints::arm(environment);
   ASSERT_THAT(crash_points, Succeeds());
-  OurProcess process(*store, *http, url, *std::move(crash_points));
+  OurProcess process(*store, wire.http(), device_access(url), *std::move(crash_points));
   ASSERT_THAT(process.sweep(), Succeeds());
   for (std::size_t i = 0; i < std::size(kDeadlines); ++i) {
     if (!budget::Budget(*store).load(job_number(i))) admit(*store, job_number(i));
@@ -125,8 +124,8 @@ TEST_P(CrashSweep, a_process_killed_here_loses_nothing_and_bills_nothing_twice) 
     ASSERT_TRUE(WIFEXITED(second) && WEXITSTATUS(second) == 0) << "the successor failed";
 
     OurStore store(folder.path());
-    ClientBench client(device);
-    OurProcess process(*store, client.http(), device.url());
+    OurWire wire(device.origin());
+    OurProcess process(*store, wire.http(), device.access());
     std::vector<JobId> jobs;
     for (std::size_t i = 0; i < std::size(kDeadlines); ++i) jobs.push_back(job_number(i));
     EXPECT_THAT(come_to_rest(process, device, *store, jobs, kQuiet).violations, IsEmpty()) << "arrival " << arrival;

@@ -81,7 +81,7 @@ class EmulatedDevice final : public DeviceServer {
   std::optional<Api> api_;
   FaultStage stage_{options_.faults,
                     options_.seed,
-                    {.problem = problem, .with_half_of_the_shots = with_half_of_the_shots},
+                    {.problem = problem, .with_half_of_the_shots = with_half_of_the_shots, .with_half_of_the_price = nullptr},
                     seams_.executor,
                     seams_.log};
   std::unique_ptr<server::Server> server_;

@@ -39,6 +39,15 @@ HttpResponse with_half_of_the_shots(HttpResponse response) {
   return response;
 }
 
+/// As before the price rose.
+HttpResponse with_half_of_the_price(HttpResponse response) {
+  auto document = parse_json(response.body, "estimate");
+  if (!document || !document->is_object() || !document->contains("estimated_cost")) return response;
+  (*document)["estimated_cost"] = (*document)["estimated_cost"].get<double>() / 2;
+  response.body = document->dump();
+  return response;
+}
+
 class EmulatedIonq final : public IonqServer {
  public:
   EmulatedIonq(IonqOptions options, ProviderSeams seams) : options_(std::move(options)), seams_(seams) {}
@@ -89,7 +98,9 @@ class EmulatedIonq final : public IonqServer {
   std::optional<IonqApi> api_;
   FaultStage stage_{options_.faults,
                     options_.seed,
-                    {.problem = planted, .with_half_of_the_shots = with_half_of_the_shots},
+                    {.problem = planted,
+                     .with_half_of_the_shots = with_half_of_the_shots,
+                     .with_half_of_the_price = with_half_of_the_price},
                     seams_.executor,
                     seams_.log};
   std::unique_ptr<server::Server> server_;

@@ -42,6 +42,8 @@ constexpr std::array<ActionRecord, kNumFaultActions> kActions = {{
     {kPartialResult, "partial_result", kResult, false, false},
     {kCancelRace, "cancel_race", kCancel, false, false},
     {kUnknownStatus, "unknown_status", kStatus, false, false},
+    {kTwice, "twice", std::nullopt, false, false},
+    {kCheapEstimate, "cheap_estimate", kEstimate, false, false},
 }};
 
 constexpr std::int64_t kDelayMsMax = 600'000;

@@ -46,8 +46,10 @@ enum class FaultAction : std::uint8_t {
   kPartialResult,  ///< result: half of the shots of every outcome, rounded down, are missing
   kCancelRace,  ///< cancel: the job ends in the same moment: 409
   kUnknownStatus,  ///< status: a status that no document mentions
+  kTwice,  ///< does it twice, as if a proxy had repeated the request, and answers with the second answer
+  kCheapEstimate,  ///< estimate: names half of what the work will cost
 };
-inline constexpr std::size_t kNumFaultActions = static_cast<std::size_t>(FaultAction::kUnknownStatus) + 1;
+inline constexpr std::size_t kNumFaultActions = static_cast<std::size_t>(FaultAction::kCheapEstimate) + 1;
 std::string_view to_string(FaultAction action);  ///< "refuse", ...
 
 /// One rule. A request is counted per operation, from 1; the first rule that matches it decides.

@@ -104,6 +104,11 @@ void FaultStage::carry_out(const Fault& fault, Do work, std::shared_ptr<Responde
       return responder->send(faces_.problem(409, "already_ended", "the job ended in the same moment"));
     case FaultAction::kUnknownStatus:
       return responder->send(with_unknown_status(work()));
+    case FaultAction::kTwice:
+      work();
+      return responder->send(work());
+    case FaultAction::kCheapEstimate:
+      return responder->send(faces_.with_half_of_the_price(work()));
   }
 }
 

@@ -22,6 +22,7 @@ namespace tandem::lab {
 struct FaultFaces {
   std::function<HttpResponse(int status, std::string_view code, std::string_view detail)> problem;
   std::function<HttpResponse(HttpResponse)> with_half_of_the_shots;
+  std::function<HttpResponse(HttpResponse)> with_half_of_the_price;  ///< empty where no price is asked for
 };
 
 /// Threads: safe to call concurrently.

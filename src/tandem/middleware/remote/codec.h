@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tandem/base/http.h"
 #include "tandem/middleware/backend/backend.h"
@@ -36,6 +37,7 @@ struct Classified {
 /// One page of a lookup.
 struct LookupPage {
   backend::Reconciled found;
+  std::vector<backend::Handle> handles = {};  ///< of all work on it, newest first; where there is a next page
   /// What the next page is asked for with; empty: the provider was seen as far back as the work may be.
   std::optional<std::string> next;
 };

@@ -1,7 +1,9 @@
 #include "tandem/middleware/remote/remote_backend.h"
 
 #include <algorithm>
+#include <map>
 #include <mutex>
+#include <utility>
 
 #include "tandem/base/assert.h"
 #include "tandem/base/backoff.h"
@@ -42,8 +44,17 @@ ErrorNumber number_of(Verdict verdict) {
   return errors::kBackendRefused;
 }
 
-/// Of one lookup: more jobs than anybody submits while one of them is in doubt.
+/// Of one call; the next call goes on from there.
 constexpr std::size_t kLookupPagesMax = 400;
+
+/// Of lookups that are half done, the first ones are kept: more than anybody has in doubt at once. Others begin anew each time.
+constexpr std::size_t kLookupsKeptMax = 10'000;
+
+/// A lookup that was cut off: from `newest` on down to before `next` the work was not seen.
+struct HalfLookup {
+  backend::Handle newest;
+  std::string next;
+};
 
 /// Our own rules said no, which no second try changes; or the other side is not who it should be. Their numbers say so.
 bool is_ours_to_mend(const Error& error) {
@@ -157,17 +168,29 @@ class RemoteBackend final : public backend::Backend {
     return {};
   }
 
-  /// Not found is said only when every page was seen on which the work may stand.
+  /// Not found is said only when every page was seen on which the work may stand. A list that is longer than one call has time for is
+  /// seen in several: each first sees what came on top since the one before, then goes on where that was cut off.
   Result<backend::Reconciled> reconcile(const backend::LostWork& lost, const CallContext& context) override {
-    std::string page;
+    std::optional<HalfLookup> before = take_half_lookup(lost.token);
+    HalfLookup seen;
     for (std::size_t pages = 0; pages < kLookupPagesMax; ++pages) {
-      TANDEM_TRY_ASSIGN(auto seen,
-                        read(codec_->encode_lookup(lost, page), fmt::format("the lookup of {}", lost.token), context,
-                             [&](const HttpResponse& response) { return codec_->decode_lookup(response.body, lost); }));
-      if (seen.found.kind == backend::Reconciled::Kind::kFound || !seen.next) return std::move(seen.found);
-      page = *std::move(seen.next);
+      auto page =
+          read(codec_->encode_lookup(lost, seen.next), fmt::format("the lookup of {}", lost.token), context,
+               [&](const HttpResponse& response) { return codec_->decode_lookup(response.body, lost); });
+      if (!page) {
+        // What was not answered may be later. An answer that is none is about the page itself: then all begins anew.
+        const ErrorNumber why = page.error().number;
+        const bool later = why == errors::kBackendUnavailable || why == errors::kBackendThrottled || why == errors::kCancelled;
+        if (later) keep_half_lookup(lost.token, std::move(seen), std::move(before));
+        return tl::unexpected(std::move(page.error()));
+      }
+      if (page->found.kind == backend::Reconciled::Kind::kFound || !page->next) return std::move(page->found);
+      if (seen.newest.empty() && !page->handles.empty()) seen.newest = page->handles.front();
+      const bool joins = before && std::find(page->handles.begin(), page->handles.end(), before->newest) != page->handles.end();
+      seen.next = joins ? std::exchange(before, std::nullopt)->next : *std::move(page->next);
     }
-    return fail(errors::kBackendUnavailable, "{} has more than {} pages of jobs that are younger than {}",
+    keep_half_lookup(lost.token, std::move(seen), std::move(before));
+    return fail(errors::kBackendUnavailable, "{} has more than {} pages of jobs that are younger than {}; the next lookup goes on from there",
                 info().id.value, kLookupPagesMax, lost.token);
   }
 
@@ -226,6 +249,21 @@ class RemoteBackend final : public backend::Backend {
     const std::lock_guard lock(mutex_);
     facts_ = KnownFacts{.values = facts, .asked_at = services_.clock.monotonic()};
     return facts;
+  }
+
+  std::optional<HalfLookup> take_half_lookup(std::string_view token) {
+    const std::lock_guard lock(mutex_);
+    const auto found = half_lookups_.find(token);
+    if (found == half_lookups_.end()) return std::nullopt;
+    return std::move(half_lookups_.extract(found).mapped());
+  }
+  /// `before`: what was known at the start of the call and is not part of `seen` yet. Where the call did not even get down to it, more
+  /// came on top than one call sees, and what it saw itself is the better place to go on from.
+  void keep_half_lookup(std::string_view token, HalfLookup seen, std::optional<HalfLookup> before) {
+    if (seen.next.empty() && before) seen = *std::move(before);
+    if (seen.next.empty()) return;
+    const std::lock_guard lock(mutex_);
+    if (half_lookups_.size() < kLookupsKeptMax) half_lookups_.insert_or_assign(std::string(token), std::move(seen));
   }
 
   /// Of work that has ended. Empty: not made out yet.
@@ -330,6 +368,7 @@ class RemoteBackend final : public backend::Backend {
   RemoteOptions options_;
   mutable std::mutex mutex_;
   std::optional<KnownFacts> facts_;  ///< guarded by mutex_
+  std::map<std::string, HalfLookup, std::less<>> half_lookups_;  ///< by token; guarded by mutex_
 };
 
 }  // namespace

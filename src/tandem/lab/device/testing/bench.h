@@ -15,6 +15,7 @@
 #include "tandem/base/testing/seeded_rng.h"
 #include "tandem/lab/device/device_server.h"
 #include "tandem/lab/provider/book.h"
+#include "tandem/lab/provider/testing/provider_bench.h"
 #include "tandem/lab/provider/testing/scratch_folder.h"
 #include "tandem/middleware/adapter/labdevice/labdevice.h"
 #include "tandem/middleware/remote/remote_backend.h"
@@ -22,8 +23,12 @@
 
 namespace tandem::lab {
 
-/// The provider's side: a process of its own in real life, a server with its own threads here.
-class DeviceBench {
+/// How the emulated device at that address is spoken to.
+inline ProviderAccess device_access(std::string url) {
+  return {.url = std::move(url), .make_codec = labdevice::make_codec, .api_key = ""};
+}
+
+class DeviceBench final : public ProviderBench {
  public:
   explicit DeviceBench(std::string_view faults = "faults: []", DeviceOptions options = quick())
       : options_(std::move(options)) {
@@ -43,16 +48,10 @@ class DeviceBench {
   }
   void stop() { server_.reset(); }
   std::string url() const { return "http://" + server_->address(); }
-  const std::string& origin() const { return server_->address(); }
+  const std::string& origin() const override { return server_->address(); }
+  ProviderAccess access() const override { return device_access(url()); }
   DeviceOptions& options() { return options_; }
-  std::vector<Json> book() { return read_book(fs_, options_.book).value(); }
-  /// token -> how often it was accepted, and so billed.
-  std::map<std::string, int> times_billed() {
-    std::map<std::string, int> out;
-    for (const Json& line : book())
-      if (line.value("line", "") == "accepted") ++out[line.value("token", "")];
-    return out;
-  }
+  std::vector<Json> book() override { return read_book(fs_, options_.book).value(); }
 
  private:
   ScratchFolder folder_;
@@ -84,7 +83,6 @@ class ClientBench {
     return remote::make_remote_backend(labdevice::make_codec(), {*http_, credentials_, clock_, executor, rng_, log_},
                                        std::move(options));
   }
-  Http& http() { return *http_; }
   const SystemClock& clock() const { return clock_; }
 
  private:
@@ -96,12 +94,5 @@ class ClientBench {
   SeededRng rng_{1};
   NullLog log_;
 };
-
-/// X on qubit 0 of three, measured.
-inline circuit::Pub x_on_qubit_0(std::uint64_t shots) {
-  circuit::Pub pub{.circuit = circuit::Circuit::create(3, 3).value(), .shots = shots};
-  pub.circuit.gate(circuit::Gate::kX, {0}).measure_all();
-  return pub;
-}
 
 }  // namespace tandem::lab

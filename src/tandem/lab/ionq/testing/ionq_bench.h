@@ -15,6 +15,7 @@
 #include "tandem/base/testing/seeded_rng.h"
 #include "tandem/lab/ionq/ionq_server.h"
 #include "tandem/lab/provider/book.h"
+#include "tandem/lab/provider/testing/provider_bench.h"
 #include "tandem/lab/provider/testing/scratch_folder.h"
 #include "tandem/middleware/adapter/ionq/ionq.h"
 #include "tandem/middleware/remote/remote_backend.h"
@@ -22,8 +23,7 @@
 
 namespace tandem::lab {
 
-/// The provider's side: a process of its own in real life, a server with its own threads here.
-class IonqBench {
+class IonqBench final : public ProviderBench {
  public:
   explicit IonqBench(std::string_view faults = "faults: []", IonqOptions options = quick())
       : options_(std::move(options)) {
@@ -42,13 +42,34 @@ class IonqBench {
     server_ = *std::move(started);
   }
   std::string url() const { return "http://" + server_->address() + "/v0.4"; }
-  const std::string& origin() const { return server_->address(); }
+  const std::string& origin() const override { return server_->address(); }
+  /// To a machine: it is metered.
+  ProviderAccess access() const override {
+    return {.url = url(),
+            .make_codec = [] { return ionq::make_codec({.backend = "qpu.forte-1", .emulated = true}).value(); },
+            .api_key = options_.api_key};
+  }
   /// While no server has it.
   void add_to_book(const Json& line) {
     server_.reset();
     std::ofstream(options_.book, std::ios::app) << line.dump() << "\n";
   }
-  std::vector<Json> book() { return read_book(fs_, options_.book).value(); }
+  /// Puts jobs without a token into the book, ended; nothing is done for none. While no client has the address.
+  void add_jobs_of_others(std::size_t count) {
+    if (count == 0) return;
+    const Json body = {{"type", "ionq.circuit.v1"},
+                       {"backend", "simulator"},
+                       {"input",
+                        {{"gateset", "qis"}, {"qubits", 1}, {"circuit", Json::array({{{"gate", "x"}, {"target", 0}}})}}}};
+    const std::string at = format_rfc3339(clock_.now());
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::string id = fmt::format("of-others-{}", i);
+      add_to_book({{"line", "accepted"}, {"at", at}, {"id", id}, {"token", ""}, {"billed_usd_micros", 0}, {"body", body}});
+      add_to_book({{"line", "ended"}, {"at", at}, {"id", id}, {"token", ""}, {"status", "canceled"}, {"billed_usd_micros", 0}});
+    }
+    restart();
+  }
+  std::vector<Json> book() override { return read_book(fs_, options_.book).value(); }
   std::size_t accepted() {
     std::size_t out = 0;
     for (const Json& line : book()) out += line.value("line", "") == "accepted" ? 1 : 0;

@@ -23,7 +23,7 @@ constexpr std::string_view kVersionPath = "/v0.4";  // what places of results be
 constexpr std::size_t kHandleBytesMax = 128;
 constexpr std::int64_t kRetryAfterMax = 3600;
 constexpr std::uint32_t kWordQubits = 64;  // an outcome is read as one number
-constexpr std::size_t kLookupPage = 25;    // the vendor's own page size
+constexpr std::size_t kLookupPage = 100;   // the vendor's text names no most; clients of its list ask for as many
 /// How far the vendor's clock may be ahead of ours: a job that says it is older than the submission by more is not it.
 constexpr std::chrono::minutes kClockSkewMax{60};
 
@@ -368,6 +368,7 @@ class IonqCodec final : public remote::Codec {
   static Result<remote::LookupPage> read_lookup(const ObjectReader& reader, const backend::LostWork& lost) {
     TANDEM_TRY_ASSIGN(const Json* jobs, reader.array("jobs"));
     const Timestamp oldest{lost.sent_at.micros - std::chrono::microseconds(kClockSkewMax).count()};
+    remote::LookupPage out;
     bool all_older = !jobs->empty();
     for (std::size_t i = 0; i < jobs->size(); ++i) {
       TANDEM_TRY_ASSIGN(const ObjectReader entry,
@@ -380,8 +381,9 @@ class IonqCodec final : public remote::Codec {
       TANDEM_TRY_ASSIGN(const std::string text, entry.string("submitted_at"));
       TANDEM_TRY_ASSIGN(const Timestamp submitted_at, parse_rfc3339(text));
       all_older = all_older && submitted_at.micros < oldest.micros;
+      TANDEM_TRY_ASSIGN(std::string id, entry.string("id"));
+      out.handles.push_back(std::move(id));
     }
-    remote::LookupPage out;
     TANDEM_TRY_ASSIGN(std::string next, reader.string_or("next", ""));
     if (next.empty() || all_older) return out;
     if (!is_plain_word(next)) {

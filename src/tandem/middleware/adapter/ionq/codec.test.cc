@@ -129,9 +129,9 @@ TEST_F(IonqCodecTest, reads_are_these_requests) {
   EXPECT_EQ(qpu_->encode_bill(handle), (HttpRequest{.url = "/jobs/" + handle + "/cost"}));
   EXPECT_EQ(simulator_->encode_bill(handle), std::nullopt);
   EXPECT_EQ(qpu_->encode_cancel(handle), (HttpRequest{.method = "PUT", .url = "/jobs/" + handle + "/status/cancel"}));
-  EXPECT_EQ(qpu_->encode_lookup({.token = kToken, .sent_at = {}}, ""), (HttpRequest{.url = "/jobs?limit=25"}));
+  EXPECT_EQ(qpu_->encode_lookup({.token = kToken, .sent_at = {}}, ""), (HttpRequest{.url = "/jobs?limit=100"}));
   EXPECT_EQ(qpu_->encode_lookup({.token = kToken, .sent_at = {}}, "page-2"),
-            (HttpRequest{.url = "/jobs?limit=25&next=page-2"}));
+            (HttpRequest{.url = "/jobs?limit=100&next=page-2"}));
   const auto estimate = qpu_->encode_estimate(ProgramWork{.pubs = {x_on_qubit_0_of_three()}});
   ASSERT_TRUE(estimate.has_value());
   EXPECT_EQ(estimate->url,

@@ -1,0 +1,149 @@
+// Lost work in a list of jobs that is longer than one call has time for: the transport of middleware/remote over the codec of IonQ.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tandem/base/testing/fake_clock.h"
+#include "tandem/base/testing/matchers.h"
+#include "tandem/base/testing/memory_credentials.h"
+#include "tandem/base/testing/recording_log.h"
+#include "tandem/base/testing/scripted_http.h"
+#include "tandem/base/testing/seeded_rng.h"
+#include "tandem/base/testing/skipping_executor.h"
+#include "tandem/middleware/adapter/ionq/ionq.h"
+#include "tandem/middleware/remote/remote_backend.h"
+
+namespace tandem::ionq {
+namespace {
+
+using backend::Reconciled;
+using std::chrono::seconds;
+
+constexpr std::size_t kJobsOfPage = 10;
+constexpr seconds kPageTime{2};  // two pages a call
+constexpr seconds kCallTime{5};
+
+/// The account's jobs behind GET /jobs, each page of which takes its time.
+class IonqLongListTest : public testing::Test {
+ protected:
+  IonqLongListTest() {
+    http_.otherwise([this](const HttpRequest& request, Deadline deadline) { return answer(request, deadline); });
+  }
+
+  void add_jobs(std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) add_job("of-others");
+  }
+  void add_job(std::string token) {
+    tokens_.insert(tokens_.begin(), std::move(token));  // newest first
+  }
+  /// Calls until one has an answer; how many there were.
+  std::size_t calls_until_answered(Result<Reconciled>& answer, std::size_t added_between = 0) {
+    for (std::size_t calls = 1; calls <= 200; ++calls) {
+      answer = look();
+      if (answer) return calls;
+      EXPECT_THAT(answer, FailsWith(errors::kBackendUnavailable));
+      add_jobs(added_between);
+    }
+    return 0;
+  }
+  Result<Reconciled> look() {
+    return backend_->reconcile({.token = "ours", .sent_at = clock_.now()},
+                               {.deadline = Deadline::after(clock_, kCallTime)});
+  }
+
+  ScriptedHttp http_;
+  std::vector<std::string> tokens_;
+  std::size_t pages_ = 0;
+
+ private:
+  ScriptedHttp::Reply answer(const HttpRequest& request, Deadline deadline) {
+    if (deadline.left(clock_) < kPageTime) {
+      clock_.advance(deadline.left(clock_));
+      return tl::unexpected<HttpFailure>(
+          HttpFailure{.error = make_error(errors::kPeerTimeout, "no answer in time"), .sent = Sent::kMaybe});
+    }
+    clock_.advance(kPageTime);
+    ++pages_;
+    // A job's name is its place from the oldest on, which stays when others are added; a page begins behind the job that it names.
+    std::size_t begin = 0;
+    if (const std::size_t at = request.url.find("next=job-"); at != std::string::npos)
+      begin = tokens_.size() - std::stoul(request.url.substr(at + 9));
+    const std::size_t end = std::min(begin + kJobsOfPage, tokens_.size());
+    Json out = {{"jobs", Json::array()}, {"next", nullptr}};
+    for (std::size_t i = begin; i < end; ++i)
+      out["jobs"].push_back({{"id", fmt::format("job-{}", tokens_.size() - 1 - i)},
+                             {"submitted_at", format_rfc3339(clock_.now())},
+                             {"metadata", {{kTokenMember, tokens_[i]}}}});
+    if (end < tokens_.size()) out["next"] = out["jobs"].back()["id"];
+    return HttpResponse{.status = 200,
+                        .headers = {{"Content-Type", "application/json"}, {std::string(remote::kEmulatedHeader), "true"}},
+                        .body = out.dump()};
+  }
+
+  FakeClock clock_;
+  SkippingExecutor executor_{clock_};
+  MemoryCredentials credentials_;
+  SeededRng rng_{1};
+  RecordingLog log_;
+  std::unique_ptr<backend::Backend> backend_ =
+      remote::make_remote_backend(make_codec({.backend = "qpu.forte-1", .emulated = true}).value(),
+                                  {http_, credentials_, clock_, executor_, rng_, log_}, {.base_url = "http://h/v0.4"});
+};
+
+TEST_F(IonqLongListTest, the_oldest_of_many_is_found_by_calls_that_go_on_where_the_last_was_cut_off) {
+  add_job("ours");
+  add_jobs(200);
+  auto found = look();
+  EXPECT_THAT(found, FailsWith(errors::kBackendUnavailable));
+  EXPECT_NE(calls_until_answered(found), 0u);
+  EXPECT_EQ(found->kind, Reconciled::Kind::kFound);
+  EXPECT_EQ(found->handle, "job-0");
+  EXPECT_LE(pages_, 2 * 21u);  // each page once, and the first one of each call
+}
+
+TEST_F(IonqLongListTest, jobs_that_come_between_the_calls_hide_nothing) {
+  add_job("ours");
+  add_jobs(200);
+  Result<Reconciled> found = look();
+  EXPECT_NE(calls_until_answered(found, 7), 0u);
+  EXPECT_EQ(found->kind, Reconciled::Kind::kFound);
+  EXPECT_EQ(found->handle, "job-0");
+}
+
+TEST_F(IonqLongListTest, work_that_is_accepted_after_the_first_call_is_found_on_top) {
+  add_jobs(100);
+  ASSERT_THAT(look(), FailsWith(errors::kBackendUnavailable));
+  add_job("ours");
+  add_jobs(3);
+  const auto found = look();
+  ASSERT_THAT(found, Succeeds());
+  EXPECT_EQ(found->kind, Reconciled::Kind::kFound);
+  EXPECT_EQ(found->handle, "job-100");
+}
+
+TEST_F(IonqLongListTest, not_found_is_said_when_all_was_seen_and_then_all_is_seen_anew) {
+  add_jobs(200);
+  Result<Reconciled> found = look();
+  EXPECT_GT(calls_until_answered(found), 1u);
+  EXPECT_EQ(found->kind, Reconciled::Kind::kNotFound);
+  tokens_[150] = "ours";  // listed late, far down
+  EXPECT_GT(calls_until_answered(found), 1u);
+  EXPECT_EQ(found->kind, Reconciled::Kind::kFound);
+}
+
+TEST_F(IonqLongListTest, a_place_to_go_on_from_that_the_provider_does_not_know_is_dropped) {
+  add_job("ours");
+  add_jobs(60);
+  Result<Reconciled> found = look();
+  ASSERT_THAT(found, FailsWith(errors::kBackendUnavailable));
+  const std::string gone = R"({"statusCode":404,"error":"Not Found","message":"no such page"})";
+  HttpResponse refused{.status = 404,
+                       .headers = {{"Content-Type", "application/json"}, {std::string(remote::kEmulatedHeader), "true"}},
+                       .body = gone};
+  http_.then(refused);
+  EXPECT_THAT(look(), FailsWith(errors::kUnknownHandle));
+  EXPECT_NE(calls_until_answered(found), 0u);
+  EXPECT_EQ(found->kind, Reconciled::Kind::kFound);
+}
+
+}  // namespace
+}  // namespace tandem::ionq
