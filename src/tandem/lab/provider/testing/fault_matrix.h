@@ -110,8 +110,8 @@ TEST_P(FaultMatrix, nothing_is_billed_twice_and_every_doubt_is_resolved_or_held_
     const std::lock_guard lock(mutex);
     if (!outcome) {
       // Only a provider that does not describe its device or name its price may end an attempt before it begins.
-      EXPECT_THAT(outcome.error().number, testing::AnyOf(errors::kBackendUnavailable, errors::kBackendGarbage,
-                                                         errors::kBackendThrottled))
+      EXPECT_THAT(outcome.error().number,
+                  testing::AnyOf(errors::kBackendUnavailable, errors::kBackendGarbage, errors::kBackendThrottled))
           << outcome.error().to_string();
       ++outcomes["not begun"];
       return;
@@ -258,8 +258,7 @@ TEST_P(PlantedFault, two_workers_on_one_attempt_bill_it_once) {
     threads.parallel(2, 2, [&](std::size_t worker) {
       ++at_start;
       while (at_start < 2) std::this_thread::yield();
-      const auto outcome =
-          (worker == 0 ? old_worker : new_worker).run(i, std::chrono::milliseconds(3000), worker + 1);
+      const auto outcome = (worker == 0 ? old_worker : new_worker).run(i, std::chrono::milliseconds(3000), worker + 1);
       if (outcome) return;
       EXPECT_THAT(outcome, FailsWith(errors::kStaleFence)) << outcome.error().to_string();
     });
