@@ -2,6 +2,7 @@
 
 #include "tandem/base/text.h"
 #include "tandem/model/problem/problem.h"
+#include "vendor.h"
 
 namespace tandem::app {
 namespace {
@@ -85,6 +86,8 @@ std::string step(const CLI::App& root, Level& level, const std::string& word) {
 void add_values(const CLI::Option& option, std::vector<std::string>& out) {
   const std::string type = option.get_type_name();
   if (type == "FILE" || type == "DIR") out.push_back(kFilesWord);
+  if (option.get_name(true) == "VENDOR")
+    for (std::string& name : vendor_names()) out.push_back(std::move(name));
   if (option.get_name(true) != "PROBLEM") return;
   const auto problems = problem::ProblemRegistry::with_builtin_types();
   for (const std::string_view name : problems.names()) out.emplace_back(name);

@@ -40,6 +40,8 @@ Result<VendorRun> parse_run(const Json& document) {
 
 }  // namespace
 
+std::vector<std::string> vendor_names() { return {"ionq"}; }
+
 Result<Vendor> find_vendor(std::string_view name) {
   if (name == "ionq") {
     return Vendor{.name = "ionq",
@@ -52,8 +54,8 @@ Result<Vendor> find_vendor(std::string_view name) {
                                  "whether it may submit: only a submission tells; `--run --max-cost USD` makes one",
                                  "devices that the vendor has and the adapter does not know"}};
   }
-  return fail_at("VENDOR", errors::kValueOutOfRange, "{} is no vendor that there is an adapter for; there is ionq",
-                 quote(name));
+  return fail_at("VENDOR", errors::kValueOutOfRange, "{} is no vendor that there is an adapter for; there is {}",
+                 quote(name), fmt::join(vendor_names(), ", "));
 }
 
 std::string VendorRun::words(std::string_view version_now) const {

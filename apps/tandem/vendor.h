@@ -22,6 +22,8 @@ struct Vendor {
   std::vector<std::string_view> not_learnt;  ///< what no free call of it tells, a sentence each
   std::string setting(std::string_view what) const { return std::string(name) + "." + std::string(what); }
 };
+/// Their names.
+std::vector<std::string> vendor_names();
 /// Errors: 1023 value_out_of_range - with those that there are.
 Result<Vendor> find_vendor(std::string_view name);
 

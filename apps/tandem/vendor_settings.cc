@@ -23,19 +23,26 @@ bool begins_part(std::string_view line, std::string_view vendor) {
   return !line.empty() && (line.front() == ':' || line.front() == '.' || line.front() == '"' || line.front() == '\'');
 }
 
-/// Without the lines that say something of the vendor: those that begin a part of it, and what is indented under them.
+/// Without the lines that say something of the vendor: those that begin a part of it, and what is indented under them, with the empty
+/// lines between.
 std::string without_parts(const std::string& text, std::string_view vendor) {
   std::string out;
+  std::string empty_lines;  // of the vendor only when something of it follows
   bool inside = false;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = std::min(text.find('\n', at), text.size() - 1) + 1;
     const std::string_view line = std::string_view(text).substr(at, end - at);
+    at = end;
+    if (inside && trim(line).empty()) {
+      empty_lines += line;
+      continue;
+    }
     const bool is_indented = line.front() == ' ' || line.front() == '\t';
     inside = begins_part(line, vendor) || (inside && is_indented);
-    if (!inside) out += line;
-    at = end;
+    if (!inside) out.append(empty_lines).append(line);
+    empty_lines.clear();
   }
-  return out;
+  return out + empty_lines;
 }
 
 /// Whether the file, and no default, gives a setting of the vendor.

@@ -65,6 +65,8 @@ TEST_F(FileCredentialsTest, what_is_missing_or_empty_says_so) {
 TEST_F(FileCredentialsTest, anything_else_is_no_reference) {
   for (const char* reference : {"", "file:", "env:", "env:TANDEM_SECRET_", "s3cret", "/run/token", "FILE:/run/token"}) {
     EXPECT_THAT(credentials_.get(reference), FailsWith(errors::kBadCredentialReference)) << reference;
+    const auto refused = credentials_.get(reference);
+    EXPECT_EQ(refused.error().to_string().find("s3cret"), std::string::npos) << "it may be the secret itself";
   }
 }
 
