@@ -119,7 +119,7 @@ Options Options::expand(std::uint64_t seed, Plant plant) {
   out.limits = often(0.6);
   out.tight_limits = out.limits && often(0.5);
 
-  const double vendors = often(0.5) ? 1 : 0.4;  // all four beside each other, or some
+  const double vendors = often(0.3) ? 1 : 0.35;  // all four beside each other, or some
   for (const SubmitSafety safety : kClasses) {
     const Vendor vendor{.safety = safety,
                         .emulated = often(0.3),

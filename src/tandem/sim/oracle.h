@@ -72,6 +72,7 @@ class Oracle {
     std::uint64_t fence = 0;
     bool cancel_requested = false;
     std::string key;  ///< tenant and serial key; empty: it has none
+    std::string spec_sha256;  ///< blob of its document
   };
   /// Reads the row, or remembers it. Null: it is no job's.
   const Job* job(const std::string& id, const Cell& cell) const;
@@ -82,6 +83,8 @@ class Oracle {
   void on_submission(const Changed& changed);
   /// Of a submission after which money is promised or bytes go out: whoever made it runs the job.
   void check_owner(const submit::SubmissionRecord& record);
+  /// By the document that `record` is a part of carrying out: whether it needs people.
+  bool is_production(const submit::SubmissionRecord& record, const std::string& spec_sha256);
   void check_approved(const submit::SubmissionRecord& record, const Json& row);
   /// What became of it at its vendor, and what no vendor's may come to.
   void check_vendor(const submit::SubmissionRecord& before, const submit::SubmissionRecord& after);
@@ -110,6 +113,12 @@ class Oracle {
   std::map<std::string, std::string> has_key_;  ///< tenant and serial key: the job that runs under it
   std::map<JobId, job::JobState> told_;
   std::map<std::pair<std::string, std::string>, std::vector<approval::Subject>> yes_;  ///< by request and actor
+  std::map<std::string, bool> production_;  ///< by the document's blob, as first read
+  struct Counted {
+    Bytes value;  ///< of the row
+    budget::HeldParts parts;
+  };
+  std::map<std::string, Counted> counted_;  ///< by key of a row of money, as last read
   budget::HeldParts held_;  ///< summed up over all rows; of accounts where the sum is not 0
   std::map<std::string, Scheduler::Nanos> clock_read_;
   std::map<std::string, Scheduler::Nanos> lease_until_;

@@ -169,7 +169,10 @@ class Attempt {
 
   /// Class A: the provider recognises the token, so the same bytes may go out again.
   Result<void> resend() {
-    TANDEM_TRY(move({.event = SubmissionEvent::kResend, .premise = request_.premise}));
+    TANDEM_TRY(move({.event = SubmissionEvent::kResend,
+                     .reason = make_error(errors::kSubmissionAmbiguous,
+                                          "the provider did not have it and is sent the same again, by the same token"),
+                     .premise = request_.premise}));
     TANDEM_TRY(still_holds());
     const auto sent = wire_.submit(request_.work, record_.token);
     if (sent) return move({.event = SubmissionEvent::kConfirm, .handle = *sent});
@@ -182,7 +185,9 @@ class Attempt {
     if (status && status->state == WorkState::kSucceeded) {
       const auto raw = wire_.fetch(record_.work());
       if (raw) return move({.event = SubmissionEvent::kFinish, .raw = &*raw});
-      if (out_of_time()) return leave(raw.error());
+      known_.reset();
+      unfetched_ = raw.error();
+      if (out_of_time()) return leave(*unfetched_);
       return wait(ledger_.options().lookup_interval);
     }
     if (status && (status->state == WorkState::kFailed || status->state == WorkState::kCancelled)) {
@@ -195,6 +200,7 @@ class Attempt {
       return leave(
           make_error(errors::kQueueWaitPredicted, "it is still in the queue after {} ms", queued_for().count()));
     }
+    if (out_of_time() && unfetched_) return leave(*unfetched_);
     if (out_of_time())
       return leave(known_ ? make_error(errors::kPeerTimeout, "it is {}", known_->detail) : status.error());
     return wait(status ? status->poll_again : ledger_.options().lookup_interval);
@@ -297,6 +303,7 @@ class Attempt {
   Wire wire_;
   int unreadable_ = 0;  ///< results that could not be decoded so far
   std::optional<backend::PollStatus> known_;  ///< of confirmed work, by the last question that was answered
+  std::optional<Error> unfetched_;  ///< it is done, and this was said instead of its result
 };
 
 /// The record of the attempt, made and paid for if it is new.

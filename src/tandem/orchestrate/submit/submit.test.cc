@@ -241,6 +241,22 @@ TEST_F(SubmitTest, a_result_that_is_gone_leaves_the_submission_held_at_the_deadl
   EXPECT_EQ(hold().play_money.reserved, Money{1000});
 }
 
+TEST_F(SubmitTest, work_that_is_done_and_has_no_result_is_not_told_as_queued_when_the_last_question_is_cut_off) {
+  provider_->plan.polls_until_done = 2;  // it was seen in the queue
+  provider_->plan.result_missing = true;
+  const Instant begin = clock_.monotonic();
+  provider_->plan.during_fetch = [&] {
+    if (clock_.monotonic() - begin >= milliseconds(950)) provider_->plan.answers_reads = false;
+  };
+  SubmissionRequest done = request_within(milliseconds(1000));
+  done.queue_wait_max = milliseconds(5000);
+  const auto outcome = run(done);
+  ASSERT_THAT(outcome, Succeeds());
+  EXPECT_FALSE(provider_->plan.answers_reads);
+  EXPECT_EQ(outcome->kind, Kind::kHeld);
+  EXPECT_EQ(outcome->error->number, errors::kUnknownHandle);
+}
+
 TEST_F(SubmitTest, a_queue_that_is_stated_to_be_too_long_is_not_joined) {
   provider_->plan.ready_in_ms = 501;
   SubmissionRequest queued = request();
@@ -600,6 +616,13 @@ TEST_F(SubmitClassA, a_lost_request_is_sent_again_with_the_same_token_and_billed
   EXPECT_EQ(provider_->submissions(), 3);
   EXPECT_EQ(record().sends, 3u);
   EXPECT_THAT(provider_->book(), ElementsAre(token()));
+  const auto log = store_.read_log(0, 1000, job_.value).value();
+  for (const store::LogEntry& entry : log) {
+    const Json event = Json::parse(entry.value);
+    if (event["type"] == "submission.ambiguous") {
+      EXPECT_NE(event["data"]["reason"], "") << "in doubt for a reason";
+    }
+  }
 }
 
 class SubmitClassD : public SubmitFixture {

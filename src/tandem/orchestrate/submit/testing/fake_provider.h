@@ -51,6 +51,7 @@ class FakeProvider final : public backend::Backend {
     std::function<std::optional<Error>()> during_quote;
     std::function<void()> during_submit;
     std::function<void(const std::stop_token&)> during_lookup;
+    std::function<void()> during_fetch;
     std::function<void(const backend::RawResult&)> during_decode;
   };
 
@@ -145,8 +146,10 @@ class FakeProvider final : public backend::Backend {
     return backend::PollStatus{.state = plan.end, .detail = "ended", .billed = plan.bill};
   }
   Result<backend::RawResult> fetch(const backend::WorkRef& work, const backend::CallContext&) override {
+    const bool answers = plan.answers_reads;
+    if (plan.during_fetch) plan.during_fetch();
     const std::lock_guard lock(mutex_);
-    if (!plan.answers_reads) return fail(errors::kBackendUnavailable, "no answer");
+    if (!answers) return fail(errors::kBackendUnavailable, "no answer");
     TANDEM_TRY(require_ours(work));
     if (plan.result_missing) return fail(errors::kUnknownHandle, "gone");
     const bool garbage = plan.garbage_fetches > 0 && plan.garbage_fetches-- > 0;
