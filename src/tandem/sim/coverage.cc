@@ -83,7 +83,8 @@ std::vector<std::string> faults() {
           "submission doubled",
           "submission late",
           "submission lost",
-          "submission's reply lost"};
+          "submission's reply lost",
+          "window closed"};
 }
 
 std::string vendor_name(SubmitSafety safety, std::string_view what) {

@@ -74,10 +74,14 @@ class SimBackend final : public backend::Backend {
   }
   Result<backend::Availability> availability(const backend::CallContext& context) override {
     TANDEM_TRY(ask(context));
-    return backend::Availability{};
+    const bool closed = happens(line_.options.window_closed, "window closed");
+    return backend::Availability{.accepts_work = !closed, .detail = closed ? "its window is closed" : ""};
   }
   Result<std::optional<device::Calibration>> calibration(const backend::CallContext& /*context*/) override {
     return std::optional<device::Calibration>();
+  }
+  Result<std::optional<device::Target>> target(const backend::CallContext& /*context*/) override {
+    return std::optional<device::Target>();
   }
   void forget(const backend::Handle& /*handle*/) override {}
 

@@ -88,6 +88,7 @@ Options Options::expand(std::uint64_t seed, Plant plant) {
   out.request_doubled = sometimes(0.3, 0.2);
 
   out.device_refuses = sometimes(0.3, 0.2);
+  out.window_closed = sometimes(0.3, 0.2);
   out.device_fails = sometimes(0.3, 0.3);
   out.device_names_no_bill = sometimes(0.2, 0.3);
   out.device_garbage = sometimes(0.2, 0.2);
@@ -203,6 +204,7 @@ Json Options::document() const {
           {"request_doubled", request_doubled},
           {"vendors", std::move(list)},
           {"device_refuses", device_refuses},
+          {"window_closed", window_closed},
           {"device_throttles", device_throttles},
           {"device_fails", device_fails},
           {"device_names_no_bill", device_names_no_bill},

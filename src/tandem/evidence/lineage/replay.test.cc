@@ -50,6 +50,7 @@ class DecodeOnly final : public backend::Backend {
   }
   Result<backend::Availability> availability(const backend::CallContext&) override { return touched(); }
   Result<std::optional<device::Calibration>> calibration(const backend::CallContext&) override { return touched(); }
+  Result<std::optional<device::Target>> target(const backend::CallContext&) override { return touched(); }
   void forget(const backend::Handle&) override {}
 
  private:

@@ -184,13 +184,12 @@ class Backend {
   virtual Result<void> cancel(const WorkRef& work, const CallContext& context) = 0;
   /// Looks the work up at the provider. Local backends answer kNotFound.
   virtual Result<Reconciled> reconcile(const LostWork& lost, const CallContext& context) = 0;
+  /// Errors: when nobody answers, what kept them from it.
   virtual Result<Availability> availability(const CallContext& context) = 0;
   /// Empty for backends without one.
   virtual Result<std::optional<device::Calibration>> calibration(const CallContext& context) = 0;
   /// What constrains circuits there; empty: nothing is known. Errors: as calibration().
-  virtual Result<std::optional<device::Target>> target(const CallContext& /*context*/) {
-    return std::optional<device::Target>();
-  }
+  virtual Result<std::optional<device::Target>> target(const CallContext& context) = 0;
   /// Local backends free what they keep for the handle.
   virtual void forget(const Handle& handle) = 0;
 };

@@ -74,6 +74,10 @@ Result<std::optional<device::Calibration>> LocalBackend::calibration(const CallC
   return std::optional<device::Calibration>();
 }
 
+Result<std::optional<device::Target>> LocalBackend::target(const CallContext& /*context*/) {
+  return std::optional<device::Target>();
+}
+
 void LocalBackend::forget(const Handle& handle) {
   const std::lock_guard lock(mutex_);
   tasks_.erase(handle);

@@ -25,6 +25,7 @@ class LocalBackend : public Backend {
   Result<Reconciled> reconcile(const LostWork& lost, const CallContext& context) override;
   Result<Availability> availability(const CallContext& context) override;
   Result<std::optional<device::Calibration>> calibration(const CallContext& context) override;
+  Result<std::optional<device::Target>> target(const CallContext& context) override;
   void forget(const Handle& handle) override;
 
  protected:

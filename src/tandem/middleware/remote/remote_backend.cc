@@ -197,12 +197,8 @@ class RemoteBackend final : public backend::Backend {
   }
 
   Result<backend::Availability> availability(const CallContext& context) override {
-    auto facts = ask_facts(context);
-    if (facts) return facts->availability;
-    return backend::Availability{.operational = false,
-                                 .accepts_work = false,
-                                 .observed_at = services_.clock.now(),
-                                 .detail = facts.error().message};
+    TANDEM_TRY_ASSIGN(DeviceFacts facts, ask_facts(context));
+    return std::move(facts.availability);
   }
 
   Result<std::optional<device::Calibration>> calibration(const CallContext& context) override {

@@ -246,7 +246,7 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backe
     if (number_of == errors::kCancelled || number_of == errors::kStaleFence || is_store_trouble(outcome.error())) {
       return tl::unexpected(std::move(outcome).error());
     }
-    // What may pass comes from validate() and quote() alone, before anything was reserved.
+    // What may pass was said before anything was reserved.
     out.fail_with(std::move(outcome).error());
     out.may_repeat = backend::may_pass(out.error_class);
     return out;
@@ -256,9 +256,11 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backe
   out.error = outcome->error;
   out.error_class = outcome->error_class;
   out.retry_after = outcome->retry_after;
-  // Of all ends without a result this is the only one that surely costs nothing.
-  out.may_repeat = outcome->kind == submit::SubmissionOutcome::Kind::kRefused && backend::may_pass(out.error_class);
-  if (outcome->kind != submit::SubmissionOutcome::Kind::kResult) return out;
+  using Kind = submit::SubmissionOutcome::Kind;
+  // Of all ends without a result these are the only ones that surely cost nothing.
+  const bool free = outcome->kind == Kind::kRefused || (outcome->kind == Kind::kCancelled && outcome->sends == 0);
+  out.may_repeat = free && backend::may_pass(out.error_class);
+  if (outcome->kind != Kind::kResult) return out;
   out.raw = std::move(outcome->raw);
   out.raw_sha256 = outcome->raw_sha256;
   out.stored = true;

@@ -8,9 +8,19 @@ namespace {
 
 using backend::CallContext;
 
-enum class Verb : std::uint8_t { kQuote, kSubmit, kPoll, kFetch, kCancel, kReconcile, kAvailability, kCalibration };
-constexpr std::array<std::string_view, 8> kVerbs = {"quote",  "submit",    "poll",         "fetch",
-                                                    "cancel", "reconcile", "availability", "calibration"};
+enum class Verb : std::uint8_t {
+  kQuote,
+  kSubmit,
+  kPoll,
+  kFetch,
+  kCancel,
+  kReconcile,
+  kAvailability,
+  kCalibration,
+  kTarget
+};
+constexpr std::array<std::string_view, 9> kVerbs = {"quote",     "submit",       "poll",        "fetch", "cancel",
+                                                    "reconcile", "availability", "calibration", "target"};
 
 class GuardedBackend final : public backend::Backend {
  public:
@@ -55,6 +65,9 @@ class GuardedBackend final : public backend::Backend {
   }
   Result<std::optional<device::Calibration>> calibration(const CallContext& context) override {
     return call(Verb::kCalibration, context, [&] { return inner_->calibration(context); });
+  }
+  Result<std::optional<device::Target>> target(const CallContext& context) override {
+    return call(Verb::kTarget, context, [&] { return inner_->target(context); });
   }
   void forget(const backend::Handle& handle) override { inner_->forget(handle); }
 

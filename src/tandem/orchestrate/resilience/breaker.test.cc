@@ -28,6 +28,12 @@ class CircuitTest : public testing::Test {
   Circuit circuit_{clock_, {.failures_max = 3, .pause_min = kPause, .pause_max = 4 * kPause}};
 };
 
+TEST_F(BreakerTest, what_constrains_circuits_comes_through) {
+  const auto target = backend_->target({});
+  ASSERT_TRUE(target.has_value() && target->has_value());
+  EXPECT_EQ((*target)->num_qubits, 7u);
+}
+
 TEST_F(CircuitTest, opens_after_so_many_failures_in_a_row_and_not_before) {
   fail_times(2);
   ASSERT_TRUE(circuit_.enter());
@@ -109,6 +115,9 @@ class Sick final : public backend::Backend {
   }
   Result<backend::Availability> availability(const backend::CallContext&) override {
     return answer(backend::Availability{});
+  }
+  Result<std::optional<device::Target>> target(const backend::CallContext&) override {
+    return std::optional(device::Target{.device = "sick", .num_qubits = 7});
   }
   Result<std::optional<device::Calibration>> calibration(const backend::CallContext&) override {
     return answer(std::optional<device::Calibration>());

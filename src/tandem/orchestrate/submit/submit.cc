@@ -29,11 +29,11 @@ struct Opened {
 };
 
 /// Asked right before money is reserved or bytes go out: whether the backend takes work, how long its queue is, how old its calibration.
-/// Errors: 1403 backend_unavailable; 1412 calibration_stale; 5020 queue_wait_predicted. A provider that states no wait, or does not
+/// Errors: 1002 cancelled; 1403 backend_unavailable; 1412 calibration_stale; 5020 queue_wait_predicted. A provider that states no wait, or does not
 /// answer, is asked by the submission itself.
-Result<void> require_ready(const SubmissionRequest& request, const Clock& clock) {
+Result<void> require_ready(const SubmissionRequest& request, const Clock& clock, const std::stop_token& stop) {
   const std::string& name = request.backend.info().id.value;
-  const backend::CallContext call{.deadline = request.deadline};
+  const backend::CallContext call{.stop = stop, .deadline = request.deadline};
   if (const auto said = request.backend.availability(call)) {
     if (!said->operational || !said->accepts_work) {
       return fail(errors::kBackendUnavailable, "{} takes no work now ({}); nothing was sent", name,
@@ -47,12 +47,17 @@ Result<void> require_ready(const SubmissionRequest& request, const Clock& clock)
   }
   if (!request.calibration_age_max) return {};
   const auto calibration = request.backend.calibration(call);
-  if (!calibration) {
+  const auto unknown = [&](std::string_view why) {
     return fail(errors::kCalibrationStale,
-                "the age of the calibration of {} could not be learnt ({}); nothing was sent", name,
-                calibration.error().message);
+                "the age of the calibration of {} could not be learnt ({}); nothing was sent", name, why);
+  };
+  if (!calibration) {
+    if (calibration.error().number == errors::kCancelled) return tl::unexpected(calibration.error());
+    return unknown(calibration.error().message);
   }
-  if (!*calibration) return {};  // a simulator has none
+  if (!*calibration) {  // as a simulator
+    return request.backend.info().tier == job::Tier::kQpu ? unknown("it names none") : Result<void>();
+  }
   const std::int64_t age_ms = (clock.now().micros - (*calibration)->taken_at.micros) / 1000;
   if (age_ms <= request.calibration_age_max->count()) return {};
   return fail(errors::kCalibrationStale,
@@ -107,11 +112,12 @@ class Attempt {
 
   /// Reserved by a process that ended before it sent: what was true then may not be now.
   Result<void> ready_again() const {
-    TANDEM_TRY(require_ready(request_, ledger_.services().clock));
+    TANDEM_TRY(require_ready(request_, ledger_.services().clock, stop_));
     TANDEM_TRY_ASSIGN(const backend::Quote quote,
-                      request_.backend.quote(request_.work, {.deadline = request_.deadline}));
+                      request_.backend.quote(request_.work, {.stop = stop_, .deadline = request_.deadline}));
     if (quote.cost <= record_.reserved) return {};
-    return fail(errors::kPriceNotApproved, "{} asks for {} micro-USD by now, {} are reserved; nothing was sent",
+    // Another attempt may take the price of now, where that is allowed.
+    return fail(errors::kBackendUnavailable, "{} asks for {} micro-USD by now, {} were reserved; nothing was sent",
                 request_.backend.info().id.value, quote.cost.usd_micros, record_.reserved.usd_micros);
   }
 
@@ -124,6 +130,7 @@ class Attempt {
     }
     if (!is_new_) {
       if (auto ready = ready_again(); !ready) {
+        if (ready.error().number == errors::kCancelled) return ready;
         return move({.event = SubmissionEvent::kCancel, .reason = std::move(ready.error()), .bill = kNothing});
       }
     }
@@ -278,6 +285,7 @@ class Attempt {
     using Kind = SubmissionOutcome::Kind;
     SubmissionOutcome out{
         .token = record_.token, .handle = record_.handle, .raw_sha256 = record_.raw_sha256, .billed = record_.billed};
+    out.sends = record_.sends;
     if (record_.state == kSettled) {
       out.kind = Kind::kResult;
       TANDEM_TRY_ASSIGN(out.raw, ledger_.raw(record_));
@@ -307,13 +315,15 @@ class Attempt {
 };
 
 /// The record of the attempt, made and paid for if it is new.
-Result<Opened> open_or_resume(Ledger& ledger, const SubmissionRequest& request, const std::string& token) {
+Result<Opened> open_or_resume(Ledger& ledger, const SubmissionRequest& request, const std::string& token,
+                              const std::stop_token& stop) {
   const std::string work_sha256 = fingerprint(request.work).hex();
   TANDEM_TRY_ASSIGN(auto existing, ledger.load(token));
   if (!existing) {
     TANDEM_TRY(request.backend.validate(request.work));
-    TANDEM_TRY(require_ready(request, ledger.services().clock));
-    TANDEM_TRY_ASSIGN(const backend::Quote quote, request.backend.quote(request.work, {.deadline = request.deadline}));
+    TANDEM_TRY(require_ready(request, ledger.services().clock, stop));
+    TANDEM_TRY_ASSIGN(const backend::Quote quote,
+                      request.backend.quote(request.work, {.stop = stop, .deadline = request.deadline}));
     auto opened = ledger.open({.token = token,
                                .tenant = request.tenant,
                                .job = request.job,
@@ -366,7 +376,7 @@ void Submitter::publish_to(std::function<void(const job::Event&)> listener) {
 Result<SubmissionOutcome> Submitter::run(const SubmissionRequest& request, std::stop_token stop) {
   const std::string token = attempt_token(request.tenant, request.job.value, request.step, request.attempt);
   TANDEM_TRY_ASSIGN(const LiveSet::Claim claim, ledger_->live().claim(token, stop));
-  TANDEM_TRY_ASSIGN(Opened opened, open_or_resume(*ledger_, request, token));
+  TANDEM_TRY_ASSIGN(Opened opened, open_or_resume(*ledger_, request, token, stop));
   return Attempt(*ledger_, request, std::move(opened), std::move(stop)).drive();
 }
 

@@ -76,6 +76,7 @@ struct SubmissionOutcome {
   backend::RawResult raw;  ///< kResult: the bytes as stored
   std::string raw_sha256;  ///< their blob
   job::Money billed;
+  std::uint32_t sends = 0;  ///< times it was put on the wire
   std::optional<Error> error;  ///< set unless kResult: 1403 to 1407, or what the last question met
   backend::ErrorClass error_class = backend::ErrorClass::kOk;  ///< of the error
   std::chrono::milliseconds retry_after{0};  ///< that the provider asked for when it refused

@@ -280,6 +280,23 @@ TEST_F(SubmitTest, a_backend_that_takes_no_work_now_is_not_sent_to) {
   EXPECT_EQ(run(request())->kind, Kind::kResult);
 }
 
+/// What keeps it from answering is told by the price, whose errors say what to do.
+TEST_F(SubmitTest, a_backend_that_does_not_say_whether_it_takes_work_is_asked_for_its_price) {
+  provider_->plan.answers_availability = false;
+  EXPECT_EQ(run(request())->kind, Kind::kResult);
+  provider_->plan.during_quote = [] { return make_error(errors::kCredentialRefused, "who are you"); };
+  SubmissionRequest next = request();
+  next.attempt = 1;
+  EXPECT_THAT(run(next), FailsWith(errors::kCredentialRefused));
+}
+
+TEST_F(SubmitTest, a_machine_that_names_no_calibration_has_one_of_unknown_age) {
+  SubmissionRequest careful = request();
+  careful.calibration_age_max = milliseconds(1000);
+  EXPECT_THAT(run(careful), FailsWith(errors::kCalibrationStale));
+  EXPECT_EQ(provider_->submissions(), 0);
+}
+
 TEST_F(SubmitTest, a_calibration_that_is_older_than_the_plan_allows_is_not_sent_to) {
   provider_->plan.calibrated_at = clock_.now();
   clock_.advance(milliseconds(1001));
@@ -310,6 +327,8 @@ TEST_F(SubmitTest, a_reservation_that_was_found_is_used_only_while_its_backend_p
     ASSERT_THAT(outcome, Succeeds());
     EXPECT_EQ(outcome->kind, Kind::kCancelled);
     EXPECT_EQ(outcome->error->number, why);
+    EXPECT_EQ(outcome->sends, 0u);
+    EXPECT_TRUE(backend::may_pass(outcome->error_class));  // another attempt may follow
     EXPECT_EQ(hold().play_money.reserved, Money{0});
     EXPECT_EQ(provider_->submissions(), 0);
   };
@@ -324,7 +343,7 @@ TEST_F(SubmitTest, a_reservation_that_was_found_is_used_only_while_its_backend_p
 
   const SubmissionRequest dearer = reserve(2);
   provider_->plan.price = Money{1001};
-  refused_with(dearer, errors::kPriceNotApproved);
+  refused_with(dearer, errors::kBackendUnavailable);
 
   provider_->plan.price = Money{1000};
   EXPECT_EQ(run(reserve(3))->kind, Kind::kResult);

@@ -129,6 +129,9 @@ class WatchedBackend final : public backend::Backend {
   Result<void> cancel(const backend::WorkRef& work, const backend::CallContext& context) override {
     return inner_->cancel(work, context);
   }
+  Result<std::optional<device::Target>> target(const backend::CallContext& context) override {
+    return inner_->target(context);
+  }
   Result<backend::Availability> availability(const backend::CallContext& context) override {
     return inner_->availability(context);
   }

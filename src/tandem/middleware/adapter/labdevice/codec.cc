@@ -294,7 +294,8 @@ class LabDeviceCodec final : public remote::Codec {
     TANDEM_TRY_ASSIGN(out.price_per_job, read_money(price, "usd_micros_per_job"));
     TANDEM_TRY_ASSIGN(out.price_per_shot, read_money(price, "usd_micros_per_shot"));
     TANDEM_TRY_ASSIGN(const std::string as_of, price.string("as_of"));
-    out.price_source = fmt::format("emulated price of the device, GET /v1/device, as of {}", as_of);
+    // The day alone: plans made on one day are the same plan.
+    out.price_source = fmt::format("emulated price of the device, GET /v1/device, as of {}", as_of.substr(0, 10));
     TANDEM_TRY_ASSIGN(const ObjectReader availability, reader.object("availability"));
     TANDEM_TRY_ASSIGN(out.availability.operational, availability.boolean_or("operational", false));
     TANDEM_TRY_ASSIGN(out.availability.accepts_work, availability.boolean_or("accepts_work", false));

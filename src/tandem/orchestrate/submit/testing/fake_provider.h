@@ -39,6 +39,7 @@ class FakeProvider final : public backend::Backend {
     backend::WorkState until_done = backend::WorkState::kQueued;
     std::optional<double> ready_in_ms;  ///< the wait that it states
     bool accepts_work = true;  ///< what it says of itself
+    bool answers_availability = true;
     std::optional<std::uint64_t> shots_given;  ///< fewer than were asked for
     std::optional<Timestamp> calibrated_at;  ///< empty: it does not say
     backend::WorkState end = backend::WorkState::kSucceeded;
@@ -193,6 +194,7 @@ class FakeProvider final : public backend::Backend {
   }
   Result<backend::Availability> availability(const backend::CallContext& context) override {
     if (plan.during_availability) plan.during_availability(context.stop);
+    if (!plan.answers_availability) return fail(errors::kCredentialRefused, "no answer to that");
     return backend::Availability{.accepts_work = plan.accepts_work,
                                  .ready_in_ms = plan.ready_in_ms,
                                  .detail = plan.accepts_work ? "" : "its window is closed"};
@@ -200,6 +202,9 @@ class FakeProvider final : public backend::Backend {
   Result<std::optional<device::Calibration>> calibration(const backend::CallContext&) override {
     if (!plan.calibrated_at) return std::optional<device::Calibration>();
     return std::optional(device::Calibration{.id = "cal_1", .taken_at = *plan.calibrated_at});
+  }
+  Result<std::optional<device::Target>> target(const backend::CallContext&) override {
+    return std::optional<device::Target>();
   }
   void forget(const backend::Handle&) override {}
 
