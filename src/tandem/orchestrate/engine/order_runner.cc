@@ -256,11 +256,8 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backe
   out.error = outcome->error;
   out.error_class = outcome->error_class;
   out.retry_after = outcome->retry_after;
-  using Kind = submit::SubmissionOutcome::Kind;
-  // Of all ends without a result these are the only ones that surely cost nothing.
-  const bool free = outcome->kind == Kind::kRefused || (outcome->kind == Kind::kCancelled && outcome->sends == 0);
-  out.may_repeat = free && backend::may_pass(out.error_class);
-  if (outcome->kind != Kind::kResult) return out;
+  out.may_repeat = outcome->is_surely_free() && backend::may_pass(out.error_class);
+  if (outcome->kind != submit::SubmissionOutcome::Kind::kResult) return out;
   out.raw = std::move(outcome->raw);
   out.raw_sha256 = outcome->raw_sha256;
   out.stored = true;

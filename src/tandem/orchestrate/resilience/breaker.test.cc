@@ -28,12 +28,6 @@ class CircuitTest : public testing::Test {
   Circuit circuit_{clock_, {.failures_max = 3, .pause_min = kPause, .pause_max = 4 * kPause}};
 };
 
-TEST_F(BreakerTest, what_constrains_circuits_comes_through) {
-  const auto target = backend_->target({});
-  ASSERT_TRUE(target.has_value() && target->has_value());
-  EXPECT_EQ((*target)->num_qubits, 7u);
-}
-
 TEST_F(CircuitTest, opens_after_so_many_failures_in_a_row_and_not_before) {
   fail_times(2);
   ASSERT_TRUE(circuit_.enter());
@@ -149,6 +143,12 @@ class GuardTest : public testing::Test {
   RecordingMeter meter_;
   std::unique_ptr<backend::Backend> backend_ = guard(std::make_unique<Sick>(error_, calls_), clock_, log_, meter_);
 };
+
+TEST_F(GuardTest, what_constrains_circuits_comes_through) {
+  const auto target = backend_->target({});
+  ASSERT_TRUE(target.has_value() && target->has_value());
+  EXPECT_EQ((*target)->num_qubits, 7u);
+}
 
 TEST_F(GuardTest, calls_of_a_verb_that_keeps_failing_are_held_back_until_the_probe) {
   for (int i = 0; i < kFailures; ++i) EXPECT_THAT(backend_->poll(work_, {}), FailsWith(errors::kBackendUnavailable));
