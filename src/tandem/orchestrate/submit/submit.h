@@ -79,13 +79,11 @@ struct SubmissionOutcome {
   std::uint32_t sends = 0;  ///< times it was put on the wire
   std::optional<Error> error;  ///< set unless kResult: 1403 to 1407, or what the last question met
   backend::ErrorClass error_class = backend::ErrorClass::kOk;  ///< of the error
-  std::chrono::milliseconds retry_after{
-      0  /// Of all ends without a result these are the only ones that surely cost nothing.
-      bool is_surely_free() const {return kind == Kind::kRefused || (kind == Kind::kCancelled && sends == 0);
-}
-};  // namespace tandem::submit
-}
-;
+  std::chrono::milliseconds retry_after{0};  ///< that the provider asked for when it refused
+
+  /// Of all ends without a result these are the only ones that surely cost nothing.
+  bool is_surely_free() const { return kind == Kind::kRefused || (kind == Kind::kCancelled && sends == 0); }
+};
 std::string_view to_string(SubmissionOutcome::Kind kind);
 
 struct SubmitOptions {
