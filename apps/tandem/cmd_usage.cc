@@ -65,9 +65,7 @@ Result<int> show_usage(Cli& cli, const UsageOptions& options) {
   service::UsageQuery query{.by = budget::find_usage_by(options.by)};
   TANDEM_TRY_ASSIGN(query.from, time_of("--from", options.from));
   TANDEM_TRY_ASSIGN(query.to, time_of("--to", options.to));
-  const std::string format = !options.format.empty()             ? options.format
-                             : for_machines(cli) ? "json"
-                                                                 : "table";
+  const std::string format = !options.format.empty() ? options.format : for_machines(cli) ? "json" : "table";
   TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kReader));
   if (format == "focus") {
     TANDEM_TRY(print_focus(reached.service(), query));
