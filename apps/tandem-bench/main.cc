@@ -1,6 +1,7 @@
-// apps/tandem-bench/main.cc - runs one solver on one instance for each seed and prints how its best went, a JSON line a run.
+// apps/tandem-bench/main.cc - solve: one solver on one instance for each seed and how its best went; circuit: see bench_circuit.h. A
+// JSON line a run.
 //
-// For ./dev bench solvers and ./dev peers solvers. Every objective is that of problem::Problem::score(), recomputed from the
+// For ./dev bench solvers, ./dev peers solvers and ./dev peers statevector. Every objective is that of problem::Problem::score(), recomputed from the
 // instance; times are from the call of the solver, so reading the file is not in them.
 #include <CLI/CLI.hpp>
 #include <charconv>
@@ -10,6 +11,7 @@
 
 #include <sys/resource.h>
 
+#include "bench_circuit.h"
 #include "tandem/base/clock.h"
 #include "tandem/base/executor.h"
 #include "tandem/base/fs.h"
@@ -169,7 +171,8 @@ Result<int> run_all(const Wanted& wanted) {
 
 int main(int argc, char** argv) {
   hold_standard_streams();
-  CLI::App app{"Runs a solver on an instance and prints how its best went, a JSON line a seed."};
+  CLI::App app{
+      "Runs a solver on an instance, or a circuit on the state vector, and prints how it went, a JSON line a run."};
   Wanted wanted;
   CLI::App* solve = app.add_subcommand("solve", "run one solver on one instance");
   app.require_subcommand(1);
@@ -196,6 +199,15 @@ int main(int argc, char** argv) {
         return read_seeds(text, wanted) ? std::string()
                                         : fmt::format("expected a seed or a range as 1..10, not {}", quote(text));
       });
+  bench::WantedCircuit wanted_circuit;
+  CLI::App* circuit = app.add_subcommand("circuit", "run one circuit on the state vector");
+  circuit->add_option("FILE", wanted_circuit.file, "circuit document")->required();
+  circuit->add_option("--precision", wanted_circuit.precision, "f32 or f64")->capture_default_str();
+  circuit->add_option("--isa", wanted_circuit.isa, "portable, avx2 or avx512; default: the best of the machine");
+  circuit->add_option("--threads", wanted_circuit.threads)->check(CLI::Range(1, 256))->capture_default_str();
+  circuit->add_option("--runs", wanted_circuit.runs)->check(CLI::Range(1, 1'000'000))->capture_default_str();
+  circuit->add_option("--shots", wanted_circuit.shots, "drawn after each run");
+  circuit->add_option("--amplitudes", wanted_circuit.amplitudes, "so many of the last state are printed");
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {  // --help
@@ -209,6 +221,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return report(make_error(errors::kUsage, "{}", trim(error.what())));
   }
-  const Result<int> done = run_printing([&] { return run_all(wanted); });
+  const Result<int> done =
+      run_printing([&] { return circuit->parsed() ? bench::run_circuit(wanted_circuit) : run_all(wanted); });
   return done ? *done : report(done.error());
 }

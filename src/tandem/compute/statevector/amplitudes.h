@@ -36,21 +36,26 @@ constexpr std::uint64_t re_at(std::uint64_t place) {
   return place / kLanes<Real> * 2 * kLanes<Real> + place % kLanes<Real>;
 }
 
-struct StateVector::Amplitudes {
+template <class Real>
+struct BasicStateVector<Real>::Amplitudes {
   std::uint32_t num_qubits = 0;
   std::uint32_t num_bits = 0;  ///< of places: at least kLaneBits; bits without a qubit stay 0
   Frame frame{0};
-  Memory<double> memory;  ///< blocks of kLanes
+  Memory<Real> memory;  ///< blocks of kLanes
 
   std::uint64_t size() const { return std::uint64_t{1} << num_bits; }
   std::uint32_t share_bits() const { return std::min(num_bits, kShareBits); }
   std::uint64_t share_size() const { return std::uint64_t{1} << share_bits(); }
   std::uint64_t num_shares() const { return size() >> share_bits(); }
-  const double* re(std::uint64_t place) const { return memory.get() + re_at<double>(place); }
-  const double* im(std::uint64_t place) const { return re(place) + kLanes<double>; }
-  double* re(std::uint64_t place) { return memory.get() + re_at<double>(place); }
-  double* im(std::uint64_t place) { return re(place) + kLanes<double>; }
-  double weight(std::uint64_t place) const { return *re(place) * *re(place) + *im(place) * *im(place); }
+  const Real* re(std::uint64_t place) const { return memory.get() + re_at<Real>(place); }
+  const Real* im(std::uint64_t place) const { return re(place) + kLanes<Real>; }
+  Real* re(std::uint64_t place) { return memory.get() + re_at<Real>(place); }
+  Real* im(std::uint64_t place) { return re(place) + kLanes<Real>; }
+  double weight(std::uint64_t place) const {
+    const double real = *re(place);
+    const double imaginary = *im(place);
+    return real * real + imaginary * imaginary;
+  }
 };
 
 /// body(i) for i in [0, count), on the executor when there is more than one.

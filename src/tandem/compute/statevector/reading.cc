@@ -1,4 +1,4 @@
-// StateVector: expectations and samples.
+// BasicStateVector: expectations and samples.
 #include <bit>
 #include <cmath>
 
@@ -43,12 +43,14 @@ class ShareOfTerms {
       : terms_(terms), low_((std::uint64_t{1} << block_bits) - 1) {}
 
   /// `ket` is stretch `index` of `size` places and `bra` the one that x maps it to.
-  double share(const double* bra, const double* ket, std::uint64_t index, std::uint64_t size) {
+  template <class Real>
+  double share(const Real* bra, const Real* ket, std::uint64_t index, std::uint64_t size) {
     return part(bra, ket, index, size, false) + part(bra, ket, index, size, true);
   }
 
  private:
-  double part(const double* bra, const double* ket, std::uint64_t index, std::uint64_t size, bool imaginary) {
+  template <class Real>
+  double part(const Real* bra, const Real* ket, std::uint64_t index, std::uint64_t size, bool imaginary) {
     const std::uint64_t base = index * size;
     double sum = 0;
     bool transformed = false;
@@ -116,7 +118,8 @@ void merge(std::vector<BasisCount>& counts, std::size_t middle) {
 
 }  // namespace
 
-double StateVector::expectation(const PauliSum& observable) const {
+template <class Real>
+double BasicStateVector<Real>::expectation(const PauliSum& observable) const {
   TANDEM_ASSERT(observable.num_qubits() == num_qubits());
   const Amplitudes& amplitudes = *amplitudes_;
   const Frame& frame = amplitudes.frame;
@@ -149,7 +152,8 @@ double StateVector::expectation(const PauliSum& observable) const {
   return value * std::norm(frame.scale);
 }
 
-std::vector<BasisCount> StateVector::sample(std::uint64_t shots, std::uint64_t seed) const {
+template <class Real>
+std::vector<BasisCount> BasicStateVector<Real>::sample(std::uint64_t shots, std::uint64_t seed) const {
   const Amplitudes& amplitudes = *amplitudes_;
   const std::uint64_t num_blocks = amplitudes.num_shares();
   const std::uint64_t size = amplitudes.share_size();
@@ -190,5 +194,10 @@ std::vector<BasisCount> StateVector::sample(std::uint64_t shots, std::uint64_t s
   }
   return counts;
 }
+
+template double BasicStateVector<double>::expectation(const PauliSum&) const;
+template double BasicStateVector<float>::expectation(const PauliSum&) const;
+template std::vector<BasisCount> BasicStateVector<double>::sample(std::uint64_t, std::uint64_t) const;
+template std::vector<BasisCount> BasicStateVector<float>::sample(std::uint64_t, std::uint64_t) const;
 
 }  // namespace tandem::statevector

@@ -38,12 +38,14 @@ Memory<Real> allocate(std::uint64_t count) {
 template Memory<float> allocate<float>(std::uint64_t count);
 template Memory<double> allocate<double>(std::uint64_t count);
 
-std::uint64_t StateVector::bytes_needed(std::uint32_t num_qubits) {
+template <class Real>
+std::uint64_t BasicStateVector<Real>::bytes_needed(std::uint32_t num_qubits) {
   TANDEM_ASSERT(num_qubits <= kQubitsMax);
-  return (std::uint64_t{1} << std::max(num_qubits, kLaneBits<double>)) * sizeof(std::complex<double>);
+  return (std::uint64_t{1} << std::max(num_qubits, kLaneBits<Real>)) * sizeof(std::complex<Real>);
 }
 
-Result<void> StateVector::fits(std::uint32_t num_qubits, std::uint64_t memory_bytes_max) {
+template <class Real>
+Result<void> BasicStateVector<Real>::fits(std::uint32_t num_qubits, std::uint64_t memory_bytes_max) {
   if (num_qubits > kQubitsMax) {
     return fail(errors::kTooManyQubits,
                 "a state vector of {} qubits is above the limit of {}; use a smaller core or another backend",
@@ -59,29 +61,36 @@ Result<void> StateVector::fits(std::uint32_t num_qubits, std::uint64_t memory_by
   return {};
 }
 
-Result<StateVector> StateVector::create(std::uint32_t num_qubits, std::uint64_t memory_bytes_max, Executor& executor) {
+template <class Real>
+Result<BasicStateVector<Real>> BasicStateVector<Real>::create(std::uint32_t num_qubits, std::uint64_t memory_bytes_max,
+                                                              Executor& executor) {
   TANDEM_TRY(fits(num_qubits, memory_bytes_max));
   auto amplitudes = std::make_unique<Amplitudes>();
   amplitudes->num_qubits = num_qubits;
-  amplitudes->num_bits = std::max(num_qubits, kLaneBits<double>);
+  amplitudes->num_bits = std::max(num_qubits, kLaneBits<Real>);
   amplitudes->frame = Frame(num_qubits);
-  amplitudes->memory = allocate<double>(2 * amplitudes->size());
+  amplitudes->memory = allocate<Real>(2 * amplitudes->size());
   if (!amplitudes->memory) {
     return fail(errors::kOutOfMemory, "the machine refused {} bytes for a state vector of {} qubits; use fewer qubits",
                 bytes_needed(num_qubits), num_qubits);
   }
-  StateVector state(std::move(amplitudes), executor);
+  BasicStateVector state(std::move(amplitudes), executor);
   state.set_basis_state(0);
   return state;
 }
 
-StateVector::StateVector(std::unique_ptr<Amplitudes> amplitudes, Executor& executor)
+template <class Real>
+BasicStateVector<Real>::BasicStateVector(std::unique_ptr<Amplitudes> amplitudes, Executor& executor)
     : amplitudes_(std::move(amplitudes)), executor_(&executor) {}
-StateVector::StateVector(StateVector&&) noexcept = default;
-StateVector& StateVector::operator=(StateVector&&) noexcept = default;
-StateVector::~StateVector() = default;
+template <class Real>
+BasicStateVector<Real>::BasicStateVector(BasicStateVector&&) noexcept = default;
+template <class Real>
+BasicStateVector<Real>& BasicStateVector<Real>::operator=(BasicStateVector&&) noexcept = default;
+template <class Real>
+BasicStateVector<Real>::~BasicStateVector() = default;
 
-void StateVector::assign(const StateVector& other) {
+template <class Real>
+void BasicStateVector<Real>::assign(const BasicStateVector& other) {
   TANDEM_ASSERT(num_qubits() == other.num_qubits());
   const std::uint64_t share = 2 * amplitudes_->share_size();
   for_blocks(*executor_, amplitudes_->num_shares(), [&](std::size_t i) {
@@ -90,25 +99,31 @@ void StateVector::assign(const StateVector& other) {
   amplitudes_->frame = other.amplitudes_->frame;
 }
 
-std::uint32_t StateVector::num_qubits() const { return amplitudes_->num_qubits; }
+template <class Real>
+std::uint32_t BasicStateVector<Real>::num_qubits() const {
+  return amplitudes_->num_qubits;
+}
 
-std::complex<double> StateVector::amplitude(std::uint64_t state) const {
+template <class Real>
+std::complex<double> BasicStateVector<Real>::amplitude(std::uint64_t state) const {
   TANDEM_ASSERT(state >> num_qubits() == 0);
   const std::uint64_t place = amplitudes_->frame.place(state);
   return amplitudes_->frame.scale * std::complex<double>(*amplitudes_->re(place), *amplitudes_->im(place));
 }
 
-void StateVector::set_basis_state(std::uint64_t state) {
+template <class Real>
+void BasicStateVector<Real>::set_basis_state(std::uint64_t state) {
   TANDEM_ASSERT(state >> num_qubits() == 0);
   const std::uint64_t share = 2 * amplitudes_->share_size();
   for_blocks(*executor_, amplitudes_->num_shares(),
-             [&](std::size_t i) { std::fill_n(amplitudes_->memory.get() + i * share, share, 0.0); });
+             [&](std::size_t i) { std::fill_n(amplitudes_->memory.get() + i * share, share, Real(0)); });
   amplitudes_->frame = Frame(num_qubits());
   *amplitudes_->re(state) = 1;
 }
 
-Result<void> StateVector::apply(const circuit::Circuit& circuit, std::span<const double> parameter_values,
-                                std::stop_token stop) {
+template <class Real>
+Result<void> BasicStateVector<Real>::apply(const circuit::Circuit& circuit, std::span<const double> parameter_values,
+                                           std::stop_token stop) {
   if (circuit.num_qubits() != num_qubits()) {
     return fail(errors::kSizeMismatch, "a circuit on {} qubits for a state of {}; use the same number",
                 circuit.num_qubits(), num_qubits());
@@ -127,8 +142,9 @@ Result<void> StateVector::apply(const circuit::Circuit& circuit, std::span<const
   return apply(circuit.instructions(), parameter_values, std::move(stop));
 }
 
-Result<void> StateVector::apply(std::span<const circuit::Instruction> instructions,
-                                std::span<const double> parameter_values, std::stop_token stop) {
+template <class Real>
+Result<void> BasicStateVector<Real>::apply(std::span<const circuit::Instruction> instructions,
+                                           std::span<const double> parameter_values, std::stop_token stop) {
   Frame& frame = amplitudes_->frame;
   for (std::size_t first = 0;;) {
     if (stop.stop_requested()) return stopped();
@@ -137,14 +153,15 @@ Result<void> StateVector::apply(std::span<const circuit::Instruction> instructio
     Steps steps;
     lower(now, parameter_values, frame, steps);
     const double size = size_of(frame.scale);
-    const Plan<double> plan = make_plan<double>(steps, amplitudes_->num_bits, size);
+    const Plan<Real> plan = make_plan<Real>(steps, amplitudes_->num_bits, size);
     frame.scale *= plan.scale / size;
     if (!run_plan(plan, amplitudes_->memory.get(), amplitudes_->num_bits, isa_, *executor_, stop)) return stopped();
     first += now.size();
   }
 }
 
-bool StateVector::measure(std::uint32_t qubit, double uniform) {
+template <class Real>
+bool BasicStateVector<Real>::measure(std::uint32_t qubit, double uniform) {
   TANDEM_ASSERT(qubit < num_qubits());
   Amplitudes& amplitudes = *amplitudes_;
   const std::uint64_t bit = std::uint64_t{1} << amplitudes.frame.bit_of[qubit];
@@ -174,10 +191,14 @@ bool StateVector::measure(std::uint32_t qubit, double uniform) {
   return outcome;
 }
 
-void StateVector::reset(std::uint32_t qubit, double uniform) {
+template <class Real>
+void BasicStateVector<Real>::reset(std::uint32_t qubit, double uniform) {
   if (!measure(qubit, uniform)) return;
   const std::array<circuit::Instruction, 1> flip{{{.gate = Gate::kX, .qubits = {qubit}}}};
   TANDEM_ASSERT(apply(flip, {}).has_value());  // fails only when stopped
 }
+
+template class BasicStateVector<double>;
+template class BasicStateVector<float>;
 
 }  // namespace tandem::statevector

@@ -1,4 +1,4 @@
-// tandem/compute/statevector/statevector.h - StateVector: the 2^n amplitudes of n qubits, in double precision.
+// tandem/compute/statevector/statevector.h - StateVector: the 2^n amplitudes of n qubits, in double or single precision.
 //
 // Room: compute. Pure: no clock, no I/O; threads only through the Executor. Running a whole PUB: run.h.
 // Not here: noise (compute/noise), rewriting circuits (middleware/transpile), QAOA angles (middleware/ansatz).
@@ -32,26 +32,29 @@ struct BasisCount {
 ///
 /// Limits:  kQubitsMax qubits, and the memory given to create().
 /// Threads: one caller at a time; the loops inside run on the executor given to create(), which must outlive the state.
-/// Cost:    bytes_needed(n) = 16 * 2^n bytes, and half a MiB a thread while gates are applied. Exchanges of qubits and bit flips cost
+/// `Real`:  double, or float for twice the speed in half the memory: an amplitude is then off by about 1e-7 times the root of the number
+///          of layers; sums, probabilities and draws are taken in double in either case.
+/// Cost:    bytes_needed(n) = 2 sizeof(Real) 2^n bytes, and half a MiB a thread while gates are applied. Exchanges of qubits and bit flips cost
 ///          nothing; phases of any qubits, and turns of fifteen, share a pass over the state (plan.h), so apply whole circuits at once.
-class StateVector {
+template <class Real>
+class BasicStateVector {
  public:
   static constexpr std::uint32_t kQubitsMax = 40;  ///< 16 TiB; more than any machine this runs on
 
   /// |0...0> on `num_qubits` qubits.
   /// Errors: 1113 too_many_qubits - above kQubitsMax;
   ///         1004 out_of_memory - bytes_needed() is above `memory_bytes_max`, or the machine refuses it.
-  static Result<StateVector> create(std::uint32_t num_qubits, std::uint64_t memory_bytes_max, Executor& executor);
+  static Result<BasicStateVector> create(std::uint32_t num_qubits, std::uint64_t memory_bytes_max, Executor& executor);
   /// Whether create() may succeed, without allocating: for validation before anything is paid.
   /// Errors: 1113 and 1004 as create().
   static Result<void> fits(std::uint32_t num_qubits, std::uint64_t memory_bytes_max);
   static std::uint64_t bytes_needed(std::uint32_t num_qubits);  ///< num_qubits <= kQubitsMax
 
-  StateVector(StateVector&&) noexcept;
-  StateVector& operator=(StateVector&&) noexcept;
-  ~StateVector();
+  BasicStateVector(BasicStateVector&&) noexcept;
+  BasicStateVector& operator=(BasicStateVector&&) noexcept;
+  ~BasicStateVector();
   /// Overwrites this state with `other`; both must have the same number of qubits (asserted).
-  void assign(const StateVector& other);
+  void assign(const BasicStateVector& other);
 
   std::uint32_t num_qubits() const;
   std::complex<double> amplitude(std::uint64_t state) const;
@@ -85,10 +88,15 @@ class StateVector {
 
  private:
   struct Amplitudes;
-  StateVector(std::unique_ptr<Amplitudes> amplitudes, Executor& executor);
+  BasicStateVector(std::unique_ptr<Amplitudes> amplitudes, Executor& executor);
   std::unique_ptr<Amplitudes> amplitudes_;
   Executor* executor_;
   simd::Isa isa_ = simd::best_isa();
 };
+
+extern template class BasicStateVector<double>;
+extern template class BasicStateVector<float>;
+using StateVector = BasicStateVector<double>;
+using StateVectorF32 = BasicStateVector<float>;
 
 }  // namespace tandem::statevector
