@@ -56,7 +56,7 @@ Result<std::size_t> word_index(const ObjectReader& reader, std::string_view key,
 
 /// "5s" or a whole number of milliseconds.
 Result<std::int64_t> read_time_ms(const ObjectReader& reader, std::string_view key, std::int64_t fallback,
-                                  std::int64_t min) {
+                                  std::int64_t min, std::int64_t max = Limits::kTimeMsMax) {
   const Json* value = reader.find(key);
   if (value == nullptr) return fallback;
   std::int64_t milliseconds = 0;
@@ -71,9 +71,9 @@ Result<std::int64_t> read_time_ms(const ObjectReader& reader, std::string_view k
   } else {
     TANDEM_TRY_ASSIGN(milliseconds, reader.integer(key, INT64_MIN, INT64_MAX));
   }
-  if (milliseconds < min || milliseconds > Limits::kTimeMsMax) {
+  if (milliseconds < min || milliseconds > max) {
     return fail_at(reader.at(key), errors::kValueOutOfRange, "'{}' is {} ms, the limits are {} and {} ms", key,
-                   milliseconds, min, Limits::kTimeMsMax);
+                   milliseconds, min, max);
   }
   return milliseconds;
 }
@@ -183,7 +183,7 @@ Result<Limits> parse_limits(const ObjectReader& job) {
   TANDEM_TRY_ASSIGN(out.queue_wait_ms, read_time_ms(reader, "queue_wait", 0, 0));
   TANDEM_TRY_ASSIGN(out.run_time_ms, read_time_ms(reader, "run_time", 0, 0));
   TANDEM_TRY_ASSIGN(out.backend_wait_ms, read_time_ms(reader, "backend_wait", 0, 0));
-  TANDEM_TRY_ASSIGN(out.calibration_age_ms, read_time_ms(reader, "calibration_age", 0, 0));
+  TANDEM_TRY_ASSIGN(out.calibration_age_ms, read_time_ms(reader, "calibration_age", 0, 0, Fallback::kAgeMaxMs));
   TANDEM_TRY_ASSIGN(out.cost_max.usd_micros, reader.integer_or("cost_max_usd_micros", 0, 0, kCostMaxUsdMicros));
   TANDEM_TRY_ASSIGN(out.retry, parse_retry(reader));
   return out;
