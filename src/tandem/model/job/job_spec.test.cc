@@ -151,8 +151,8 @@ TEST(JobSpec, limits_of_remote_backends_stand_in_the_document_only_where_they_we
   EXPECT_THAT(std::string(document({{"backend_wait", "1.5s"}}).text()), HasSubstr(R"("backend_wait":"1500ms")"));
   EXPECT_THAT(std::string(document({{"backend_wait", "0s"}}).text()), Not(HasSubstr("backend_wait")));
   EXPECT_EQ(document({{"backend_wait", "0s"}}).text(), document(Json::object()).text());
-  EXPECT_THAT(std::string(document({{"calibration_age", "24h"}}).text()),
-              HasSubstr(R"("calibration_age":"86400000ms")"));
+  EXPECT_THAT(std::string(document({{"calibration_age", "168h"}}).text()),
+              HasSubstr(R"("calibration_age":"604800000ms")"));
   EXPECT_EQ(document({{"calibration_age", "0s"}}).text(), document(Json::object()).text());
 }
 
