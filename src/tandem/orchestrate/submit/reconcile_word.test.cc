@@ -301,7 +301,8 @@ TEST_F(WordTest, lists_have_what_is_not_resolved_or_what_is_asked_for) {
   lose_request();
   const auto tokens = [&](const SubmissionQuery& query) {
     std::vector<std::string> out;
-    for (const SubmissionRecord& one : submitter_.list(query)->submissions) out.push_back(one.token);
+    const SubmissionPage page = submitter_.list(query).value();
+    for (const SubmissionRecord& one : page.submissions) out.push_back(one.token);
     return out;
   };
   EXPECT_THAT(tokens({}), ElementsAre(token()));
