@@ -79,11 +79,12 @@ class EmulatedDevice final : public DeviceServer {
   ShiftedClock clock_{seams_.clock, options_.faults.clock_offset};
   std::unique_ptr<Device> device_;
   std::optional<Api> api_;
-  FaultStage stage_{options_.faults,
-                    options_.seed,
-                    {.problem = problem, .with_half_of_the_shots = with_half_of_the_shots, .with_half_of_the_price = nullptr},
-                    seams_.executor,
-                    seams_.log};
+  FaultStage stage_{
+      options_.faults,
+      options_.seed,
+      {.problem = problem, .with_half_of_the_shots = with_half_of_the_shots, .with_half_of_the_price = nullptr},
+      seams_.executor,
+      seams_.log};
   std::unique_ptr<server::Server> server_;
 };
 

@@ -1,6 +1,6 @@
 // Every fault of the emulated device, over real sockets, against the real ledger: nothing is billed twice, nothing is lost.
-#include "tandem/lab/device/testing/bench.h"
 #include "tandem/lab/provider/testing/fault_matrix.h"
+#include "tandem/lab/device/testing/bench.h"
 
 namespace tandem::lab {
 namespace {

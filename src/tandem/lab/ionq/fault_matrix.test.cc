@@ -23,8 +23,7 @@ constexpr FaultCell kCells[] = {
 
     // Submissions that are clearly not accepted.
     {"submit_refused", "faults: [{on: submit, action: refuse, probability: 0.5}]"},
-    {"submit_throttled_with_retry_after",
-     "faults: [{on: submit, action: throttle, delay_ms: 1000, probability: 0.5}]"},
+    {"submit_throttled_with_retry_after", "faults: [{on: submit, action: throttle, delay_ms: 1000, probability: 0.5}]"},
     {"submit_throttled_without_a_word", "faults: [{on: submit, action: throttle_silently, probability: 0.5}]"},
 
     // Answers of gateways and of the vendor: accepted or not, nobody can say.
@@ -154,7 +153,8 @@ constexpr FaultCell kCells[] = {
 
 INSTANTIATE_TEST_SUITE_P(OnMemory, FaultMatrix, testing::ValuesIn(matrix_of(kCells, ionq_with)), name_of_cell);
 INSTANTIATE_TEST_SUITE_P(OnSqlite, FaultMatrix,
-                         testing::Values(MatrixCase{std::end(kCells)[-1], ionq_with, StoreKind::kSqlite}), name_of_cell);
+                         testing::Values(MatrixCase{std::end(kCells)[-1], ionq_with, StoreKind::kSqlite}),
+                         name_of_cell);
 INSTANTIATE_TEST_SUITE_P(EmulatedIonq, PlantedFault, testing::Values(&ionq_with));
 
 }  // namespace

@@ -174,23 +174,25 @@ class RemoteBackend final : public backend::Backend {
     std::optional<HalfLookup> before = take_half_lookup(lost.token);
     HalfLookup seen;
     for (std::size_t pages = 0; pages < kLookupPagesMax; ++pages) {
-      auto page =
-          read(codec_->encode_lookup(lost, seen.next), fmt::format("the lookup of {}", lost.token), context,
-               [&](const HttpResponse& response) { return codec_->decode_lookup(response.body, lost); });
+      auto page = read(codec_->encode_lookup(lost, seen.next), fmt::format("the lookup of {}", lost.token), context,
+                       [&](const HttpResponse& response) { return codec_->decode_lookup(response.body, lost); });
       if (!page) {
         // What was not answered may be later. An answer that is none is about the page itself: then all begins anew.
         const ErrorNumber why = page.error().number;
-        const bool later = why == errors::kBackendUnavailable || why == errors::kBackendThrottled || why == errors::kCancelled;
+        const bool later =
+            why == errors::kBackendUnavailable || why == errors::kBackendThrottled || why == errors::kCancelled;
         if (later) keep_half_lookup(lost.token, std::move(seen), std::move(before));
         return tl::unexpected(std::move(page.error()));
       }
       if (page->found.kind == backend::Reconciled::Kind::kFound || !page->next) return std::move(page->found);
       if (seen.newest.empty() && !page->handles.empty()) seen.newest = page->handles.front();
-      const bool joins = before && std::find(page->handles.begin(), page->handles.end(), before->newest) != page->handles.end();
+      const bool joins =
+          before && std::find(page->handles.begin(), page->handles.end(), before->newest) != page->handles.end();
       seen.next = joins ? std::exchange(before, std::nullopt)->next : *std::move(page->next);
     }
     keep_half_lookup(lost.token, std::move(seen), std::move(before));
-    return fail(errors::kBackendUnavailable, "{} has more than {} pages of jobs that are younger than {}; the next lookup goes on from there",
+    return fail(errors::kBackendUnavailable,
+                "{} has more than {} pages of jobs that are younger than {}; the next lookup goes on from there",
                 info().id.value, kLookupPagesMax, lost.token);
   }
 

@@ -57,15 +57,17 @@ class IonqBench final : public ProviderBench {
   /// Puts jobs without a token into the book, ended; nothing is done for none. While no client has the address.
   void add_jobs_of_others(std::size_t count) {
     if (count == 0) return;
-    const Json body = {{"type", "ionq.circuit.v1"},
-                       {"backend", "simulator"},
-                       {"input",
-                        {{"gateset", "qis"}, {"qubits", 1}, {"circuit", Json::array({{{"gate", "x"}, {"target", 0}}})}}}};
+    const Json body = {
+        {"type", "ionq.circuit.v1"},
+        {"backend", "simulator"},
+        {"input", {{"gateset", "qis"}, {"qubits", 1}, {"circuit", Json::array({{{"gate", "x"}, {"target", 0}}})}}}};
     const std::string at = format_rfc3339(clock_.now());
     for (std::size_t i = 0; i < count; ++i) {
       const std::string id = fmt::format("of-others-{}", i);
-      add_to_book({{"line", "accepted"}, {"at", at}, {"id", id}, {"token", ""}, {"billed_usd_micros", 0}, {"body", body}});
-      add_to_book({{"line", "ended"}, {"at", at}, {"id", id}, {"token", ""}, {"status", "canceled"}, {"billed_usd_micros", 0}});
+      add_to_book(
+          {{"line", "accepted"}, {"at", at}, {"id", id}, {"token", ""}, {"billed_usd_micros", 0}, {"body", body}});
+      add_to_book(
+          {{"line", "ended"}, {"at", at}, {"id", id}, {"token", ""}, {"status", "canceled"}, {"billed_usd_micros", 0}});
     }
     restart();
   }

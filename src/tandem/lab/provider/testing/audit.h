@@ -86,10 +86,9 @@ inline Audit audit(const std::vector<Json>& book, store::Store& store, submit::S
         if (record.state != submit::SubmissionState::kHeld)
           complain(record.token, fmt::format("left {}", to_string(record.state)));
         if (record.reason.empty()) complain(record.token, "held without a reason");
-        const bool covered = bills_come_out == BillsComeOut::kNotAll && billed &&
-                             record.reserved.usd_micros >= found->second.usd_micros;
-        if (billed && !covered)
-          complain(record.token, "the provider billed it and we do not know: " + record.reason);
+        const bool covered =
+            bills_come_out == BillsComeOut::kNotAll && billed && record.reserved.usd_micros >= found->second.usd_micros;
+        if (billed && !covered) complain(record.token, "the provider billed it and we do not know: " + record.reason);
       }
       if (billed) bills.erase(found);
     }

@@ -52,8 +52,8 @@ class Doubts {
     const auto found = open_.find(std::string(lost.token));
     if (found == open_.end()) return;
     const bool window_over = began.micros - lost.sent_at.micros >= std::chrono::microseconds(settle_window_).count();
-    found->second.push_back({.window_over = window_over,
-                             .says_no = answer && answer->kind == backend::Reconciled::Kind::kNotFound});
+    found->second.push_back(
+        {.window_over = window_over, .says_no = answer && answer->kind == backend::Reconciled::Kind::kNotFound});
   }
 
   std::size_t open() const {

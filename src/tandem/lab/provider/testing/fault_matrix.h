@@ -2,7 +2,7 @@
 //
 // Room: lab, tests only. Include it in one test file of a provider, which instantiates FaultMatrix with its cells (each over real sockets,
 // the real ledger, adapter and transport) and PlantedFault with its bench. The oracle is the provider's own book.
-// TANDEM_FAULT_SUBMITS: submissions of each cell (100).
+// TANDEM_FAULT_SUBMITS: submissions of each cell (50).
 #pragma once
 
 #include <gmock/gmock.h>
@@ -65,7 +65,7 @@ inline constexpr std::size_t kIntervalsMax = 5;
 
 inline std::size_t submits_per_cell() {
   const auto asked = parse_int64(SystemEnvironment().get("TANDEM_FAULT_SUBMITS"));
-  return asked ? static_cast<std::size_t>(*asked) : 100;
+  return asked ? static_cast<std::size_t>(*asked) : 50;
 }
 
 /// The simulated counts of X on qubit 0 came through whole: the most frequent outcome is "100".
@@ -110,8 +110,8 @@ TEST_P(FaultMatrix, nothing_is_billed_twice_and_every_doubt_is_resolved_or_held_
     const std::lock_guard lock(mutex);
     if (!outcome) {
       // Only a provider that does not describe its device or name its price may end an attempt before it begins.
-      EXPECT_THAT(outcome.error().number, testing::AnyOf(errors::kBackendUnavailable, errors::kBackendGarbage,
-                                                         errors::kBackendThrottled))
+      EXPECT_THAT(outcome.error().number,
+                  testing::AnyOf(errors::kBackendUnavailable, errors::kBackendGarbage, errors::kBackendThrottled))
           << outcome.error().to_string();
       ++outcomes["not begun"];
       return;
@@ -258,8 +258,7 @@ TEST_P(PlantedFault, two_workers_on_one_attempt_bill_it_once) {
     threads.parallel(2, 2, [&](std::size_t worker) {
       ++at_start;
       while (at_start < 2) std::this_thread::yield();
-      const auto outcome =
-          (worker == 0 ? old_worker : new_worker).run(i, std::chrono::milliseconds(3000), worker + 1);
+      const auto outcome = (worker == 0 ? old_worker : new_worker).run(i, std::chrono::milliseconds(3000), worker + 1);
       if (outcome) return;
       EXPECT_THAT(outcome, FailsWith(errors::kStaleFence)) << outcome.error().to_string();
     });

@@ -74,9 +74,10 @@ class IonqLongListTest : public testing::Test {
                              {"submitted_at", format_rfc3339(clock_.now())},
                              {"metadata", {{kTokenMember, tokens_[i]}}}});
     if (end < tokens_.size()) out["next"] = out["jobs"].back()["id"];
-    return HttpResponse{.status = 200,
-                        .headers = {{"Content-Type", "application/json"}, {std::string(remote::kEmulatedHeader), "true"}},
-                        .body = out.dump()};
+    return HttpResponse{
+        .status = 200,
+        .headers = {{"Content-Type", "application/json"}, {std::string(remote::kEmulatedHeader), "true"}},
+        .body = out.dump()};
   }
 
   FakeClock clock_;
@@ -136,9 +137,10 @@ TEST_F(IonqLongListTest, a_place_to_go_on_from_that_the_provider_does_not_know_i
   Result<Reconciled> found = look();
   ASSERT_THAT(found, FailsWith(errors::kBackendUnavailable));
   const std::string gone = R"({"statusCode":404,"error":"Not Found","message":"no such page"})";
-  HttpResponse refused{.status = 404,
-                       .headers = {{"Content-Type", "application/json"}, {std::string(remote::kEmulatedHeader), "true"}},
-                       .body = gone};
+  HttpResponse refused{
+      .status = 404,
+      .headers = {{"Content-Type", "application/json"}, {std::string(remote::kEmulatedHeader), "true"}},
+      .body = gone};
   http_.then(refused);
   EXPECT_THAT(look(), FailsWith(errors::kUnknownHandle));
   EXPECT_NE(calls_until_answered(found), 0u);
