@@ -19,6 +19,7 @@
 
 #include "tandem/orchestrate/engine/crash_points.h"
 #include "tandem/orchestrate/engine/engine.h"
+#include "tandem/orchestrate/engine/errands.h"
 #include "tandem/orchestrate/engine/job_ledger.h"
 #include "tandem/orchestrate/engine/job_reads.h"
 #include "tandem/orchestrate/engine/job_runner.h"
@@ -137,7 +138,7 @@ class EngineImpl final : public Engine {
   Result<Candidate> make_candidate(const job::JobSpec& spec, std::string_view tenant, std::string_view idempotency_key,
                                    std::string_view actor);
   /// Of one whose accounts others changed at the same time: once more and again, each time on what they are by then. Waits for the
-  /// store. Not on one of its threads.
+  /// store. Not on one of its threads. Errors: those of admit(); 3004 precondition_failed - others were faster all the time.
   Result<Admission> admit_again(const job::JobSpec& spec, std::string_view tenant, std::string_view idempotency_key,
                                 std::string_view actor);
   std::shared_ptr<void> count_admission();  ///< until what it returns is gone one is under way, and the drain waits
@@ -276,6 +277,8 @@ class EngineImpl final : public Engine {
   std::stop_source drain_;  ///< requested when draining_ is set
   std::vector<std::unique_ptr<Timer>> workers_;
   std::unique_ptr<Timer> doing_chores_;
+  std::unique_ptr<Errands>
+      readmissions_;  ///< admissions that lost against another of their payer's; null: without limits none does
   std::unique_ptr<Timer> sweeping_;
   std::unique_ptr<Timer> healing_;
   std::unique_ptr<Timer> keeping_house_;
