@@ -282,8 +282,7 @@ class EngineImpl final : public Engine {
   std::unique_ptr<Timer> sweeping_;
   std::unique_ptr<Timer> healing_;
   std::unique_ptr<Timer> keeping_house_;
-  // Of a shared store only.
-  std::unique_ptr<Membership> membership_;  ///< of a process with workers
+  std::unique_ptr<Membership> membership_;  ///< as what follows of a shared store only; of workers
   std::unique_ptr<LogFollower> follower_;
   std::unique_ptr<Timer> beating_;
   std::unique_ptr<Timer> guarding_;
