@@ -1,7 +1,9 @@
 #include "tandem/orchestrate/engine/engine.h"
 
 #include <algorithm>
+#include <chrono>
 
+#include "tandem/base/pause.h"
 #include "tandem/base/text.h"
 #include "tandem/orchestrate/engine/engine_impl.h"
 #include "tandem/orchestrate/engine/take_over.h"
@@ -23,7 +25,9 @@ constexpr std::string_view kAttendingAfterLoss =
     "attending after a loss";  ///< and the one before it ran all, and was lost
 
 /// Every conflict means that another admission or settlement of the same payer was stored.
-constexpr int kConflictsMax = 1000;
+/// For an admission whose payer's accounts others change before it, again and again. A client waits no longer, and asks again.
+constexpr std::chrono::seconds kContentionMax{10};
+constexpr std::uint64_t kContentionPauseMaxMs = 32;  ///< between two tries: a few commits of somebody else
 
 /// What a callback will be told.
 template <typename Value>
@@ -94,7 +98,9 @@ EngineImpl::EngineImpl(EngineServices services, EngineOptions options)
       queue_(options_.weights),
       work_(services_.executor.make_condition()),
       chore_(services_.executor.make_condition()),
-      changed_(services_.executor.make_condition()) {
+      changed_(services_.executor.make_condition()),
+      readmissions_(services_.limits == nullptr ? nullptr
+                                                : std::make_unique<Errands>(services_.executor, "readmissions")) {
   services_.submitter.publish_to([outlet = outlet_](const job::Event& event) { outlet->publish(event); });
 }
 
@@ -105,6 +111,7 @@ EngineImpl::~EngineImpl() {
   healing_.reset();
   workers_.clear();
   doing_chores_.reset();
+  readmissions_.reset();
   beating_.reset();
   guarding_.reset();
   // Its jobs are back in the queue; without a row nobody waits for the lease to run out.
@@ -213,15 +220,19 @@ void EngineImpl::admit(SpecPtr spec, std::string_view tenant, std::string_view i
           done(Admission{.id = id});
           return admitting.reset();
         }
-        // What it means may take a look at the store, and this is no thread to look from.
-        chore([this, admitting = std::move(admitting), spec = std::move(spec), key = std::move(key),
-               payer = std::move(payer), error = std::move(row).error(), done = std::move(done)]() mutable {
-          if (is_store_trouble(error)) cannot_store(error);
-          const bool contended = error.number == errors::kPreconditionFailed && services_.limits != nullptr;
-          if (contended)
+        const bool conflict = row.error().number == errors::kPreconditionFailed;
+        if (conflict && readmissions_ != nullptr) {
+          return readmissions_->add([this, admitting = std::move(admitting), spec = std::move(spec),
+                                     key = std::move(key), payer = std::move(payer), done = std::move(done)]() mutable {
             done(admit_again(*spec, payer.first, key, payer.second));
-          else
-            done(tl::unexpected(error.number == errors::kPreconditionFailed && !key.empty() ? in_flight(key) : error));
+            admitting.reset();
+          });
+        }
+        // What it means may take a look at the store, and this is no thread to look from.
+        chore([this, conflict, admitting = std::move(admitting), key = std::move(key), error = std::move(row).error(),
+               done = std::move(done)]() mutable {
+          if (is_store_trouble(error)) cannot_store(error);
+          done(tl::unexpected(conflict && !key.empty() ? in_flight(key) : error));
           admitting.reset();
         });
       });
@@ -229,7 +240,8 @@ void EngineImpl::admit(SpecPtr spec, std::string_view tenant, std::string_view i
 
 Result<Admission> EngineImpl::admit_again(const job::JobSpec& spec, std::string_view tenant,
                                           std::string_view idempotency_key, std::string_view actor) {
-  for (int tries = 1;; ++tries) {
+  const Instant begin = services_.clock.monotonic();
+  for (std::uint64_t pause_max_ms = 1;; pause_max_ms = std::min(2 * pause_max_ms, kContentionPauseMaxMs)) {
     TANDEM_TRY_ASSIGN(Candidate candidate, make_candidate(spec, tenant, idempotency_key, actor));
     if (candidate.earlier) return *std::move(candidate.earlier);
     Awaited<JobRecord> answer(services_.executor);
@@ -240,9 +252,18 @@ Result<Admission> EngineImpl::admit_again(const job::JobSpec& spec, std::string_
       admitted(*std::move(row), std::make_shared<const job::JobSpec>(spec));
       return out;
     }
-    if (row.error().number == errors::kPreconditionFailed && tries < kConflictsMax) continue;
-    if (is_store_trouble(row.error())) cannot_store(row.error());
-    return tl::unexpected(std::move(row).error());
+    if (row.error().number != errors::kPreconditionFailed) {
+      if (is_store_trouble(row.error())) cannot_store(row.error());
+      return tl::unexpected(std::move(row).error());
+    }
+    if (services_.clock.monotonic() - begin >= kContentionMax) {
+      return fail(errors::kPreconditionFailed,
+                  "the accounts of tenant '{}' were changed by others for {} s before this job could take from them; "
+                  "send it again in a moment, with the same Idempotency-Key if it has one",
+                  tenant, kContentionMax.count());
+    }
+    const std::chrono::milliseconds jitter(1 + services_.rng.next_u64() % pause_max_ms);
+    (void)pause(services_.executor, jitter, drain_.get_token());  // when it goes down the next try says so
   }
 }
 

@@ -19,6 +19,7 @@
 
 #include "tandem/orchestrate/engine/crash_points.h"
 #include "tandem/orchestrate/engine/engine.h"
+#include "tandem/orchestrate/engine/errands.h"
 #include "tandem/orchestrate/engine/job_ledger.h"
 #include "tandem/orchestrate/engine/job_reads.h"
 #include "tandem/orchestrate/engine/job_runner.h"
@@ -138,8 +139,8 @@ class EngineImpl final : public Engine {
   };
   Result<Candidate> make_candidate(const job::JobSpec& spec, std::string_view tenant, std::string_view idempotency_key,
                                    std::string_view actor);
-  /// Of one whose accounts others changed at the same time: once more and again, each time on what they are by then. Waits for the
-  /// store. Not on one of its threads.
+  /// Of one whose accounts others changed: again and again, on what they are by then. Waits for the store, so not on one of its
+  /// threads. Errors: those of admit(); 3004 precondition_failed - others were faster all the time.
   Result<Admission> admit_again(const job::JobSpec& spec, std::string_view tenant, std::string_view idempotency_key,
                                 std::string_view actor);
   std::shared_ptr<void> count_admission();  ///< until what it returns is gone one is under way, and the drain waits
@@ -278,11 +279,12 @@ class EngineImpl final : public Engine {
   std::stop_source drain_;  ///< requested when draining_ is set
   std::vector<std::unique_ptr<Timer>> workers_;
   std::unique_ptr<Timer> doing_chores_;
+  std::unique_ptr<Errands>
+      readmissions_;  ///< admissions that lost against another of their payer's; null: without limits none does
   std::unique_ptr<Timer> sweeping_;
   std::unique_ptr<Timer> healing_;
   std::unique_ptr<Timer> keeping_house_;
-  // Of a shared store only.
-  std::unique_ptr<Membership> membership_;  ///< of a process with workers
+  std::unique_ptr<Membership> membership_;  ///< as what follows of a shared store only; of workers
   std::unique_ptr<LogFollower> follower_;
   std::unique_ptr<Timer> beating_;
   std::unique_ptr<Timer> guarding_;

@@ -1,7 +1,12 @@
 #include "tandem/orchestrate/submit/ledger.h"
 
+#include <algorithm>
+#include <functional>
+
 #include "tandem/base/assert.h"
 #include "tandem/base/hash.h"
+#include "tandem/base/pause.h"
+#include "tandem/base/rng.h"
 #include "tandem/orchestrate/submit/crash_points.h"
 
 namespace tandem::submit {
@@ -12,11 +17,22 @@ using store::Table;
 
 /// Every conflict means that the job, its hold or another attempt of it got on; a job has nowhere near as many attempts at once.
 constexpr int kConflictsMax = 1000;
+/// Between two tries, from the third on: a few commits of others who take from the same accounts.
+constexpr std::uint64_t kConflictPauseMaxMs = 16;
 
 std::string event_type(SubmissionState state) { return fmt::format("submission.{}", to_string(state)); }
 
 /// By the provider, for all that is known: it named it, or it was paid.
 bool was_accepted(const SubmissionRecord& record) { return !record.handle.empty() || record.billed.usd_micros != 0; }
+
+/// Before try number `tries` + 1 of a change that others were faster than. Spread by attempt, so that those who lost together do not
+/// meet again.
+void stand_back(Executor& executor, const std::string& token, int tries) {
+  if (tries < 2) return;
+  Xoshiro256 spread(derive_seed(std::hash<std::string>()(token), static_cast<std::uint64_t>(tries)));
+  const std::uint64_t most = std::min(kConflictPauseMaxMs, std::uint64_t{1} << std::min(tries, 10));
+  (void)pause(executor, std::chrono::milliseconds(1 + spread.below(most)), {});
+}
 
 Error taken_over(const SubmissionRecord& ours) {
   return make_error(errors::kStaleFence, "attempt {} of step '{}' changed under worker {}; somebody else has it now",
@@ -176,6 +192,7 @@ Result<SubmissionRecord> Ledger::open(SubmissionRecord record, const Premise& pr
     if (stored.error().number != errors::kPreconditionFailed || tries == kConflictsMax) {
       return tl::unexpected(stored.error());
     }
+    stand_back(services_.executor, record.token, tries);
   }
   record.version = 1;
   services_.meter.add("tandem_submissions_total", 1, {{"state", to_string(record.state)}});
@@ -252,6 +269,7 @@ Result<SubmissionRecord> Ledger::apply(const SubmissionRecord& from, const Chang
     if (committed.error().number != errors::kPreconditionFailed || tries == kConflictsMax) {
       return tl::unexpected(committed.error());
     }
+    stand_back(services_.executor, next.token, tries);
     TANDEM_TRY_ASSIGN(const auto now, load(next.token));  // unchanged: only the job or its money moved, so once more
     if (!now || now->version != from.version) return tl::unexpected(taken_over(from));
   }
