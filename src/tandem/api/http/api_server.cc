@@ -442,8 +442,7 @@ class ApiServerImpl final : public ApiServer {
       return as_json(call.service->adopt(call.path[2], handle, reason));
     }
     TANDEM_TRY(reader.allow_only({"billed_usd_micros", "reason"}));
-    TANDEM_TRY_ASSIGN(const std::int64_t billed,
-                      reader.integer_or("billed_usd_micros", 0, 0, INT64_MAX));
+    TANDEM_TRY_ASSIGN(const std::int64_t billed, reader.integer_or("billed_usd_micros", 0, 0, INT64_MAX));
     return as_json(call.service->release(call.path[2], reason, job::Money{billed}));
   }
 
