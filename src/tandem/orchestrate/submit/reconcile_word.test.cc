@@ -88,7 +88,7 @@ TEST_F(WordTest, what_was_billed_is_posted_and_charged_and_a_bill_above_the_rese
   EXPECT_EQ(hold().play_money.overrun, Money{1'500});
   EXPECT_EQ(hold().play_money.reserved, Money{0});
   EXPECT_TRUE(hold().stopped);
-  const auto charges = store_.scan(store::Scan::prefix(store::Table::kBudget, "charge/")).value();
+  const auto charges = store_.scan(store::Scan::prefix(store::Table::kBudget, "usage/")).value();
   ASSERT_THAT(charges, SizeIs(1));
   EXPECT_THAT(charges[0].value, HasSubstr("11500"));
 }
