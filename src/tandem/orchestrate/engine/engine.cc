@@ -267,6 +267,10 @@ Result<Admission> EngineImpl::admit_again(const job::JobSpec& spec, std::string_
   }
 }
 
+Result<std::vector<job::Event>> EngineImpl::events(const JobId& id, std::uint64_t after, std::size_t limit) {
+  return reads_.events(id, after, limit);
+}
+
 Result<std::vector<budget::Standing>> EngineImpl::standings(std::string_view tenant) {
   if (services_.limits == nullptr) return std::vector<budget::Standing>();
   return budget::standings(services_.store, *services_.limits, tenant, services_.clock.now());

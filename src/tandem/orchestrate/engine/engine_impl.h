@@ -63,9 +63,7 @@ class EngineImpl final : public Engine {
   Result<Bytes> result(const JobId& id) override { return reads_.result(id); }
   Result<lineage::LineageRecord> lineage(const JobId& id) override { return reads_.lineage(id); }
   Result<lineage::ReplayPackage> replay_package(const JobId& id) override { return reads_.replay_package(id); }
-  Result<std::vector<job::Event>> events(const JobId& id, std::uint64_t after, std::size_t limit) override {
-    return reads_.events(id, after, limit);
-  }
+  Result<std::vector<job::Event>> events(const JobId& id, std::uint64_t after, std::size_t limit) override;
   Result<void> cancel(const JobId& id, std::string_view actor, std::string_view reason) override;
   Result<void> suspend(const JobId& id, std::string_view actor, std::string_view reason) override;
   Result<void> resume(const JobId& id, std::string_view actor) override;
