@@ -24,7 +24,7 @@ Result<int> list_backends(Cli& cli) {
   TANDEM_TRY_ASSIGN(const std::string data_dir, data_dir_of(settings, cli.machine.environment));
   TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kReader));
   TANDEM_TRY_ASSIGN(Json document, reached.service().backends());
-  TANDEM_TRY_ASSIGN(const auto runs, latest_vendor_runs(data_dir, cli.machine.fs));
+  const auto runs = latest_vendor_runs(data_dir, cli.machine.fs);
   for (Json& backend : document["backends"])
     if (const auto run = runs.find(cell(backend, "backend")); run != runs.end())
       backend["own_run"] = run->second.document();

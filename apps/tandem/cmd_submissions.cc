@@ -5,6 +5,7 @@
 namespace tandem::app {
 namespace {
 
+constexpr std::size_t kWordsBytesMax = 4000;  ///< of one text that is shown
 constexpr std::size_t kLimitMax = 1000;  ///< submissions in one answer of a server
 
 struct ListOptions {
@@ -14,7 +15,8 @@ struct ListOptions {
   std::size_t limit = 50;
 };
 
-std::string text(const Json& object, const char* key) { return object.value(key, ""); }
+/// Much of it is words of other people, and of providers.
+std::string text(const Json& object, const char* key) { return printable(object.value(key, ""), kWordsBytesMax); }
 
 std::string backend_of(const Json& one) {
   return text(one, "backend") + (one.value("emulated", false) ? " (emulated)" : "");

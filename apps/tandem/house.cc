@@ -64,14 +64,13 @@ Result<budget::Limits> read_limits(const Settings& settings, Fs& fs, const backe
   return limits;
 }
 
-/// What names a secret. A process that may read one writes no core files, and no process of another user can look into it.
+}  // namespace
+
 void keep_secrets_in_memory(const Settings& settings) {
   for (const char* name : {"client.credential", "ionq.credential"}) {
     if (!settings.string(name).empty()) ::prctl(PR_SET_DUMPABLE, 0);
   }
 }
-
-}  // namespace
 
 std::string lock_file(const std::string& data_dir) { return data_dir + "/tandem.lock"; }
 

@@ -88,6 +88,9 @@ Result<std::string> data_dir_of(const Settings& settings, const Environment& env
 service::ServerPlace server_place(const std::string& data_dir, Fs& fs);
 std::string server_file(const std::string& data_dir);
 
+/// For a process that reads what `settings` name as secrets: no core files, and no process of another user can look into it.
+void keep_secrets_in_memory(const Settings& settings);
+
 /// All backends that the settings describe; the absent ones too, so that the router can say why.
 Result<std::unique_ptr<backend::BackendRegistry>> make_backends(const Settings& settings, Executor& executor,
                                                                 Machine& machine, Http& http, Credentials& credentials,

@@ -73,7 +73,7 @@ struct VendorRun {
 std::string vendor_runs_file(const std::string& data_dir);
 /// Durable when it returns.
 Result<void> append_vendor_run(const std::string& data_dir, const VendorRun& run, Fs& fs);
-/// The last of each backend, by backend; none where there is no file. Errors: 3003 store_damaged - a line that is none.
-Result<std::map<std::string, VendorRun>> latest_vendor_runs(const std::string& data_dir, Fs& fs);
+/// The last of each backend, by backend; none where there is no file. What is no record is told on stderr and passed over.
+std::map<std::string, VendorRun> latest_vendor_runs(const std::string& data_dir, Fs& fs);
 
 }  // namespace tandem::app

@@ -63,6 +63,8 @@ class Look {
 
   /// As the provider told it last; empty: it was not asked, or did not answer.
   const std::optional<backend::PollStatus>& status() const { return status_; }
+  /// It is done, its result is there no more, and it names no bill: nothing will come of it any more.
+  bool is_gone() const { return gone_; }
 
  private:
   /// ambiguous: one lookup.
@@ -121,6 +123,7 @@ class Look {
   /// Done after the step had moved on: the bill is posted and the bytes are kept, where the provider still has them.
   Result<Seen> discover(const backend::PollStatus& status) {
     const auto raw = wire_.fetch(record_.work());
+    gone_ = !raw && raw.error().number == errors::kUnknownHandle && !status.billed;
     if (!raw && (raw.error().number != errors::kUnknownHandle || !status.billed)) return Seen::kUnanswered;
     Change change{.event = SubmissionEvent::kDiscover, .reason = unused(), .bill = status.billed, .used = status.used};
     if (raw) change.raw = &*raw;
@@ -159,6 +162,7 @@ class Look {
   bool job_is_over_;
   Wire wire_;
   std::optional<backend::PollStatus> status_;
+  bool gone_ = false;
 };
 
 void count(SweepReport& report, Seen seen) {
@@ -211,6 +215,35 @@ std::string what_it_is(const SubmissionRecord& record) {
   return out;
 }
 
+/// What the provider says counts before what a person says. Empty: it leaves room for that. `found`: it was just seen there.
+std::string why_its_bill_will_be_known(const Look& look, bool found) {
+  const auto& status = look.status();
+  if (!status) return found ? "it was found just now, and will be asked again" : "";
+  if (status->state == WorkState::kQueued || status->state == WorkState::kRunning)
+    return fmt::format("{}, and was asked to cancel it; its bill will be known", status->detail);
+  if (status->billed) return fmt::format("billed {}", format_usd(status->billed->usd_micros));
+  if (status->state == WorkState::kSucceeded && !look.is_gone())
+    return fmt::format("{}; its result and bill will be asked for again", status->detail);
+  return "";
+}
+
+/// Errors: 5029 submission_not_held - another one has that handle: a provider's work stands for one of ours.
+Result<void> require_free(store::Store& store, const SubmissionRecord& wanting, std::string_view handle) {
+  store::Scan scan = store::Scan::prefix(store::Table::kSubmission, "");
+  while (true) {
+    TANDEM_TRY_ASSIGN(const auto rows, store.scan(scan));
+    for (const store::Row& row : rows) {
+      if (row.key.find('/') != std::string::npos) continue;  // of the index
+      TANDEM_TRY_ASSIGN(const SubmissionRecord other, SubmissionRecord::parse(row));
+      if (other.token == wanting.token || other.backend != wanting.backend || other.handle != handle) continue;
+      return fail(errors::kSubmissionNotHeld, "{} is the work of another submission at {}", quote(handle),
+                  wanting.backend);
+    }
+    if (rows.size() < scan.limit) return {};
+    scan.from = rows.back().key + '\0';
+  }
+}
+
 }  // namespace
 
 struct Reconciler::Taken {
@@ -245,19 +278,18 @@ Result<SubmissionRecord> Reconciler::release(std::string_view token, const Perso
     return fail(errors::kSubmissionNotHeld, "{}; only what is held is released", what_it_is(record));
   };
   if (taken.record.state != kHeld) return not_held(taken.record);
-  backend::Backend* backend = backends_.find(taken.record.backend);
-  if (backend != nullptr && backend->info().safety != SubmitSafety::kD) {
+  if (backend::Backend* backend = backends_.find(taken.record.backend); backend != nullptr) {
+    const bool was_unknown = taken.record.handle.empty();
     Look look(ledger, *backend, taken.record, /*job_is_over=*/true, stop);
     if (const auto seen = look.take(); !seen && !is_of_one(seen.error())) return tl::unexpected(seen.error());
     TANDEM_TRY_ASSIGN(auto now, ledger.load(token));
     if (!now) return tl::unexpected(no_such_submission(token));
     taken.record = *std::move(now);
     if (taken.record.state != kHeld) return not_held(taken.record);
-    const auto& status = look.status();
-    if (status && (status->state == WorkState::kQueued || status->state == WorkState::kRunning))
-      return fail(errors::kSubmissionNotHeld,
-                  "the provider has submission {} as {} ({}) and was asked to cancel it; its bill will be known", token,
-                  taken.record.handle, status->detail);
+    if (const std::string why = why_its_bill_will_be_known(look, was_unknown && !taken.record.handle.empty());
+        !why.empty())
+      return fail(errors::kSubmissionNotHeld, "the provider has submission {} as {}: {}", token, taken.record.handle,
+                  why);
   }
   const std::string said = fmt::format(
       "{}: {}", billed == job::Money{} ? "not billed" : "billed " + format_usd(billed.usd_micros), word.reason);
@@ -295,6 +327,8 @@ Result<SubmissionRecord> Reconciler::adopt(std::string_view token, const Persons
                 quote(handle));
   TANDEM_TRY_ASSIGN(const bool over, ledger.job_is_over(record.job));
   if (record.handle.empty()) {
+    // Where nobody can say whose work it is, it must at least be nobody else's.
+    if (backend->info().safety == SubmitSafety::kD) TANDEM_TRY(require_free(ledger.services().store, record, handle));
     Wire wire(*backend, ledger.services().crash_points, stop, Deadline::after(ledger.services().clock, kAskTime));
     TANDEM_TRY(wire.poll({.handle = std::string(handle), .token = record.token}));
     const bool unchecked = backend->info().safety == SubmitSafety::kD;

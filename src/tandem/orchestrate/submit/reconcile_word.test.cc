@@ -15,6 +15,7 @@ using std::chrono::milliseconds;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::SizeIs;
 using Kind = SubmissionOutcome::Kind;
 using enum SubmissionState;
@@ -147,6 +148,34 @@ TEST_F(WordTest, failed_work_whose_bill_never_comes_is_released_with_the_figure_
   ASSERT_THAT(release(Money{300}), Succeeds());
   EXPECT_EQ(state(), kReleased);
   EXPECT_EQ(hold().play_money.settled, Money{300});
+}
+
+TEST_F(WordTest, work_that_is_done_is_not_released_while_its_result_cannot_be_had_for_a_moment) {
+  lose_reply();
+  provider_->plan.answers_fetches = false;
+  EXPECT_THAT(release(), FailsWith(errors::kSubmissionNotHeld));
+  EXPECT_EQ(state(), kHeld);
+  provider_->plan.answers_fetches = true;
+  EXPECT_EQ(sweep()->orphaned, 1u);
+  EXPECT_EQ(hold().play_money.settled, Money{700});
+}
+
+TEST_F(WordTest, work_that_was_found_just_now_is_not_released) {
+  lose_reply();
+  provider_->plan.answers_polls = false;
+  EXPECT_THAT(release(), FailsWith(errors::kSubmissionNotHeld));
+  EXPECT_THAT(record().handle, Not(IsEmpty()));
+  provider_->plan.answers_polls = true;
+  EXPECT_EQ(sweep()->orphaned, 1u);
+  EXPECT_EQ(hold().play_money.settled, Money{700});
+}
+
+TEST_F(WordTest, work_whose_result_is_gone_and_that_names_no_bill_is_released_with_the_figure_of_the_invoice) {
+  lose_reply();
+  provider_->plan.bill = std::nullopt;
+  provider_->plan.result_missing = true;
+  ASSERT_THAT(release(Money{650}), Succeeds());
+  EXPECT_EQ(hold().play_money.settled, Money{650});
 }
 
 TEST_F(WordTest, a_provider_that_is_silent_or_not_configured_any_more_leaves_the_word_to_the_person) {
@@ -436,6 +465,28 @@ TEST_F(WordOnOpaque, a_handle_that_nobody_can_check_is_taken_and_rests_on_the_pe
   EXPECT_THAT(adopted->reason, HasSubstr("cannot bear out"));
   EXPECT_EQ(provider_->lookups(), 0);
   EXPECT_EQ(hold().play_money.settled, Money{700});
+}
+
+TEST_F(WordOnOpaque, the_work_of_another_submission_is_not_adopted) {
+  ASSERT_EQ(run(request())->kind, Kind::kResult);
+  provider_->plan.on_submit = {OnSubmit::kLoseReply};
+  SubmissionRequest other = request();
+  other.attempt = 1;
+  const auto held = run(other);
+  ASSERT_EQ(held->kind, Kind::kHeld);
+  EXPECT_THAT(reconciler_.adopt(held->token, kWord, "work-1", {}), FailsWith(errors::kSubmissionNotHeld));
+  EXPECT_EQ(provider_->cancels(), 0);
+  EXPECT_EQ(hold().play_money.settled, Money{700});
+  ASSERT_THAT(reconciler_.adopt(held->token, kWord, "work-2", {}), Succeeds());
+  EXPECT_EQ(hold().play_money.settled, Money{1400});
+}
+
+TEST_F(WordOnOpaque, work_whose_name_is_known_is_asked_for_before_it_is_released) {
+  provider_->plan.polls_until_done = 1'000'000;
+  ASSERT_EQ(run(request_within(milliseconds(500)))->kind, Kind::kHeld);
+  ASSERT_THAT(record().handle, Not(IsEmpty()));
+  EXPECT_THAT(release(), FailsWith(errors::kSubmissionNotHeld));
+  EXPECT_EQ(state(), kHeld);
 }
 
 TEST_F(WordOnOpaque, it_is_released_without_a_question) {

@@ -48,6 +48,8 @@ class FakeProvider final : public backend::Backend {
     int garbage_fetches = 0;  ///< results that cannot be decoded before a good one comes
     bool result_missing = false;  ///< done, but the result is gone
     bool answers_reads = true;  ///< polls, lookups and fetches
+    bool answers_polls = true;
+    bool answers_fetches = true;
     std::function<void(const std::stop_token&)> during_availability;
     std::function<std::optional<Error>()> during_quote;
     std::function<void()> during_submit;
@@ -135,7 +137,7 @@ class FakeProvider final : public backend::Backend {
   Result<backend::PollStatus> poll(const backend::WorkRef& work, const backend::CallContext&) override {
     const std::lock_guard lock(mutex_);
     const backend::Handle& handle = work.handle;
-    if (!plan.answers_reads) return fail(errors::kBackendUnavailable, "no answer");
+    if (!plan.answers_reads || !plan.answers_polls) return fail(errors::kBackendUnavailable, "no answer");
     TANDEM_TRY(require_ours(work));
     if (cancelled_.contains(handle)) {
       return backend::PollStatus{.state = backend::WorkState::kCancelled, .detail = "cancelled", .billed = plan.bill};
@@ -147,7 +149,7 @@ class FakeProvider final : public backend::Backend {
     return backend::PollStatus{.state = plan.end, .detail = "ended", .billed = plan.bill};
   }
   Result<backend::RawResult> fetch(const backend::WorkRef& work, const backend::CallContext&) override {
-    const bool answers = plan.answers_reads;
+    const bool answers = plan.answers_reads && plan.answers_fetches;
     if (plan.during_fetch) plan.during_fetch();
     const std::lock_guard lock(mutex_);
     if (!answers) return fail(errors::kBackendUnavailable, "no answer");
