@@ -67,7 +67,8 @@ class Budget(unittest.TestCase):
         alerts = [event for event in events if event["type"] == "budget.alert"]
         for alert in alerts:
             validate_event(alert)
-        self.assertEqual([alert["data"]["crossed"] for alert in alerts if alert["data"]["project"] == "pilot"], ["50"])
+        crossed = [alert["data"]["crossed"] for alert in alerts if alert["data"]["project"] == "pilot"]
+        self.assertEqual([share for share in crossed if share != "forecast"], ["50"])  # early in a day its burn leads beyond
         self.place.json("store", "check")
         self.place.run("jobs", "rm", job["job_id"])
         self.place.json("store", "check")

@@ -137,7 +137,7 @@ TEST(StateVector, every_gate_on_every_ordered_tuple_of_qubits_is_its_kronecker_p
     }
   }
   // 16 gates on one qubit, 14 on two and 3 on three, on all ordered tuples of 1..5 qubits.
-  EXPECT_EQ(compared, 16u * 15 + 14u * (2 + 6 + 12 + 20) + 3u * (6 + 24 + 60));
+  EXPECT_EQ(compared, 18u * 15 + 15u * (2 + 6 + 12 + 20) + 3u * (6 + 24 + 60));
 }
 
 TEST(StateVector, a_thousand_random_circuits_agree_with_dense_matrices) {

@@ -133,7 +133,12 @@ TEST_P(CrashSweep, a_process_killed_here_loses_nothing_and_bills_nothing_twice) 
   }
 }
 
-std::vector<std::string> points() { return submit::crash_point_names(); }
+/// What a person says is no part of the walk: tests/fault/crash_sweep.py says it.
+std::vector<std::string> points() {
+  std::vector<std::string> out = submit::crash_point_names();
+  std::erase_if(out, [](const std::string& name) { return name.ends_with("_released"); });
+  return out;
+}
 
 INSTANTIATE_TEST_SUITE_P(AllPoints, CrashSweep, testing::ValuesIn(points()),
                          [](const auto& cell) { return cell.param.substr(std::string("submit.").size()); });

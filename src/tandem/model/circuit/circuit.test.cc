@@ -107,8 +107,8 @@ TEST(Circuit, depth_counts_the_longest_chain) {
 
 TEST(Circuit, count_of_counts_unitary_gates_by_size) {
   const Circuit circuit = one_of_each();
-  EXPECT_EQ(circuit.count_of(1), 16u);
-  EXPECT_EQ(circuit.count_of(2), 14u);
+  EXPECT_EQ(circuit.count_of(1), 18u);
+  EXPECT_EQ(circuit.count_of(2), 15u);
   EXPECT_EQ(circuit.count_of(3), 3u);
 }
 

@@ -283,7 +283,7 @@ TEST_F(TransportTest, what_a_provider_says_is_kept_up_to_a_limit) {
   http_.then(200, failed);
   EXPECT_THAT(backend_->poll(kWork, {})->detail, is_cut);
   http_.then(refusal);
-  EXPECT_THAT(backend_->availability({})->detail, is_cut);
+  EXPECT_THAT(backend_->availability({}).error().message, is_cut);
 }
 
 TEST_F(TransportTest, a_result_is_handed_over_byte_for_byte_with_its_bill_and_calibration) {
