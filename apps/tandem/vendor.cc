@@ -91,10 +91,16 @@ Result<VendorRun> VendorRun::parse(const Json& document) { return parse_run(docu
 
 std::string vendor_runs_file(const std::string& data_dir) { return data_dir + "/vendor_runs.jsonl"; }
 
-/// Begins a line of its own, whatever a power cut left of the one before.
+/// On a line of its own, whatever a power cut left of the one before.
 Result<void> append_vendor_run(const std::string& data_dir, const VendorRun& run, Fs& fs) {
-  TANDEM_TRY_ASSIGN(const auto file, fs.open_append(vendor_runs_file(data_dir)));
-  return file->append_durable("\n" + run.document().dump() + "\n");
+  const std::string path = vendor_runs_file(data_dir);
+  bool is_torn = false;
+  if (fs.exists(path)) {
+    TANDEM_TRY_ASSIGN(const Bytes before, fs.read_file(path, kRunsBytesMax));
+    is_torn = !before.empty() && before.back() != '\n';
+  }
+  TANDEM_TRY_ASSIGN(const auto file, fs.open_append(path));
+  return file->append_durable((is_torn ? "\n" : "") + run.document().dump() + "\n");
 }
 
 std::map<std::string, VendorRun> latest_vendor_runs(const std::string& data_dir, Fs& fs) {

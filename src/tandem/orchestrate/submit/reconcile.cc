@@ -215,10 +215,12 @@ std::string what_it_is(const SubmissionRecord& record) {
   return out;
 }
 
-/// What the provider says counts before what a person says. Empty: it leaves room for that. `found`: it was just seen there.
-std::string why_its_bill_will_be_known(const Look& look, bool found) {
+/// What the provider says counts before what a person says. Empty: it leaves room for that. `known`: it has named the work.
+std::string why_its_bill_will_be_known(const Look& look, bool known) {
   const auto& status = look.status();
-  if (!status) return found ? "it was found just now, and will be asked again" : "";
+  if (!status && known)
+    return "it does not answer now, and will be asked again; where it never will, take the backend out of the settings";
+  if (!status) return "";
   if (status->state == WorkState::kQueued || status->state == WorkState::kRunning)
     return fmt::format("{}, and was asked to cancel it; its bill will be known", status->detail);
   if (status->billed) return fmt::format("billed {}", format_usd(status->billed->usd_micros));
@@ -279,15 +281,13 @@ Result<SubmissionRecord> Reconciler::release(std::string_view token, const Perso
   };
   if (taken.record.state != kHeld) return not_held(taken.record);
   if (backend::Backend* backend = backends_.find(taken.record.backend); backend != nullptr) {
-    const bool was_unknown = taken.record.handle.empty();
     Look look(ledger, *backend, taken.record, /*job_is_over=*/true, stop);
     if (const auto seen = look.take(); !seen && !is_of_one(seen.error())) return tl::unexpected(seen.error());
     TANDEM_TRY_ASSIGN(auto now, ledger.load(token));
     if (!now) return tl::unexpected(no_such_submission(token));
     taken.record = *std::move(now);
     if (taken.record.state != kHeld) return not_held(taken.record);
-    if (const std::string why = why_its_bill_will_be_known(look, was_unknown && !taken.record.handle.empty());
-        !why.empty())
+    if (const std::string why = why_its_bill_will_be_known(look, !taken.record.handle.empty()); !why.empty())
       return fail(errors::kSubmissionNotHeld, "the provider has submission {} as {}: {}", token, taken.record.handle,
                   why);
   }
