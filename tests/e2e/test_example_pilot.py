@@ -124,7 +124,7 @@ class Pilot(unittest.TestCase):
         """Its lines are those of this run, but for what no two runs share: ids, times, hashes and ports."""
         def bare(text):
             text = re.sub(r"\x1b\[\d*m", "", text)
-            for pattern in (r"(job|apr)_[0-9a-f-]+", r"[0-9a-f]{8}-[0-9a-f-]{27}", r"[0-9a-f]{64}", r"127\.0\.0\.1:\d+", r"\d{4}-\d\d-\d\dT\S+",
+            for pattern in (r"(job|apr)_[0-9a-f-]+", r"[0-9a-f]{8}-[0-9a-f-]{27}", r"[0-9a-f]{64}", r"127\.0\.0\.1:\d+", r"\d{4}-\d\d-\d\d(T\S+)?",
                             r"[\d.]+ (ms|s|us)\b", r"(on|in) /\S+", r"step's time \(.*?\); cancelling"):
                 text = re.sub(pattern, "*", text)
             return [line.strip() for line in text.splitlines() if line.strip()]
