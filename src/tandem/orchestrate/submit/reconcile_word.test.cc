@@ -482,7 +482,7 @@ TEST_F(WordOnOpaque, the_work_of_another_submission_is_not_adopted) {
 }
 
 TEST_F(WordOnOpaque, work_whose_name_is_known_is_asked_for_before_it_is_released) {
-  provider_->plan.polls_until_done = 1'000'000;
+  provider_->plan.answers_polls = false;
   ASSERT_EQ(run(request_within(milliseconds(500)))->kind, Kind::kHeld);
   ASSERT_THAT(record().handle, Not(IsEmpty()));
   EXPECT_THAT(release(), FailsWith(errors::kSubmissionNotHeld));
