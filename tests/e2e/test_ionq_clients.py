@@ -416,7 +416,7 @@ class SameBody(Ionq):
     def bodies_of_both(self, tasks):
         """[(ours, theirs, gates)], metadata looked at and taken out. What a user gives freely is given to both: the name, the simulator's seed."""
         with self.cloud() as cloud:
-            environment = self.settings(cloud)
+            environment = self.settings(cloud, TANDEM_IONQ_BACKENDS="simulator, qpu.aria-1, qpu.forte-1")
             ours = []
             for number, task in enumerate(tasks):
                 self.run_here(self.program(task["backend"], task, seed=number), environment)
