@@ -30,8 +30,7 @@ struct Cli {
   bool json = false;
   std::function<Result<int>()> action;  ///< set by the command's callback; its value is the exit code
 
-  /// `more`: as flags, before those of the command line.
-  Result<Settings> settings(const std::map<std::string, std::string>& more = {}) const;
+  Result<Settings> settings() const;
 };
 
 /// The service of whoever calls, and what must live as long: the house of this process, or a client of the server that holds the

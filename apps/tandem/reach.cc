@@ -83,15 +83,13 @@ Result<std::optional<Secret>> token_of(const Settings& settings, Machine& machin
 
 }  // namespace
 
-Result<Settings> Cli::settings(const std::map<std::string, std::string>& more) const {
+Result<Settings> Cli::settings() const {
   std::string text;
   if (!config_file.empty()) {
     RealFs fs;
     TANDEM_TRY_ASSIGN(text, fs.read_file(config_file, kConfigBytesMax));
   }
-  std::map<std::string, std::string> all = more;
-  all.insert(flags.begin(), flags.end());
-  return Settings::load(text, config_file, machine.environment, all);
+  return Settings::load(text, config_file, machine.environment, flags);
 }
 
 Result<Reached> reach(Cli& cli, Role role, Asks asks) {

@@ -261,9 +261,8 @@ Result<Reconciler::Taken> Reconciler::take(std::string_view token, const std::st
       TANDEM_TRY(pause(ledger.services().executor, kClaimPause, stop));
       continue;
     }
-    TANDEM_TRY_ASSIGN(auto record, ledger.load(token));
-    if (!record) return tl::unexpected(no_such_submission(token));
-    return Taken{.claim = *std::move(claim), .record = *std::move(record)};
+    TANDEM_TRY_ASSIGN(auto record, submitter_.find(token));
+    return Taken{.claim = *std::move(claim), .record = std::move(record)};
   }
   return fail(errors::kSubmissionNotHeld, "submission {} is being worked on at this moment; it may resolve by itself",
               token);
@@ -283,9 +282,7 @@ Result<SubmissionRecord> Reconciler::release(std::string_view token, const Perso
   if (backend::Backend* backend = backends_.find(taken.record.backend); backend != nullptr) {
     Look look(ledger, *backend, taken.record, /*job_is_over=*/true, stop);
     if (const auto seen = look.take(); !seen && !is_of_one(seen.error())) return tl::unexpected(seen.error());
-    TANDEM_TRY_ASSIGN(auto now, ledger.load(token));
-    if (!now) return tl::unexpected(no_such_submission(token));
-    taken.record = *std::move(now);
+    TANDEM_TRY_ASSIGN(taken.record, submitter_.find(token));
     if (taken.record.state != kHeld) return not_held(taken.record);
     if (const std::string why = why_its_bill_will_be_known(look, !taken.record.handle.empty()); !why.empty())
       return fail(errors::kSubmissionNotHeld, "the provider has submission {} as {}: {}", token, taken.record.handle,
@@ -343,8 +340,7 @@ Result<SubmissionRecord> Reconciler::adopt(std::string_view token, const Persons
   }
   // What is not answered now is asked for again by the next sweep.
   TANDEM_TRY(Look(ledger, *backend, record, over, stop).take());
-  TANDEM_TRY_ASSIGN(auto now, ledger.load(token));
-  return now ? Result<SubmissionRecord>(*std::move(now)) : tl::unexpected(no_such_submission(token));
+  return submitter_.find(token);
 }
 
 Result<SweepReport> Reconciler::sweep(std::stop_token stop) {

@@ -21,6 +21,8 @@ constexpr std::chrono::seconds kFarewell{2};
 /// A result that stays unreadable that often is not damaged on its way but made like this.
 constexpr int kUnreadableMax = 20;
 
+constexpr std::size_t kSubmissionPageMax = 1000;  ///< in one answer
+
 constexpr job::Money kNothing{};
 
 struct Opened {
@@ -29,8 +31,8 @@ struct Opened {
 };
 
 /// Asked right before money is reserved or bytes go out: whether the backend takes work, how long its queue is, how old its calibration.
-/// Errors: 1002 cancelled; 1403 backend_unavailable; 1412 calibration_stale; 5020 queue_wait_predicted. A provider that states no wait, or does not
-/// answer, is asked by the submission itself.
+/// Errors: 1002 cancelled; 1403 backend_unavailable; 1412 calibration_stale; 5020 queue_wait_predicted. A provider that states no
+/// wait, or does not answer, is asked by the submission itself.
 Result<void> require_ready(const SubmissionRequest& request, const Clock& clock, const std::stop_token& stop) {
   const std::string& name = request.backend.info().id.value;
   const backend::CallContext call{.stop = stop, .deadline = request.deadline};
@@ -64,8 +66,6 @@ Result<void> require_ready(const SubmissionRequest& request, const Clock& clock,
               "the calibration of {} is of {}, {} ms old, the plan allows {} ms; nothing was sent", name,
               format_rfc3339((*calibration)->taken_at), age_ms, request.calibration_age_max->count());
 }
-
-constexpr std::size_t kSubmissionPageMax = 1000;  ///< in one answer
 
 /// One run of one attempt: whatever state the record is in, its next step, until the step can go on.
 class Attempt {

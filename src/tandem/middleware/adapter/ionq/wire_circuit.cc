@@ -38,10 +38,13 @@ const Word* find_word(Gate gate) {
   return found == std::end(kWords) ? nullptr : found;
 }
 
+/// Measurements and barriers are not, and the identity does nothing.
+bool is_sent(Gate gate) { return (circuit::gate_record(gate).flags & circuit::kUnitary) != 0 && gate != Gate::kI; }
+
 /// Those that the vendor knows as native alone.
 bool is_native_only(Gate gate) { return gate == Gate::kGpi || gate == Gate::kGpi2 || gate == Gate::kMs; }
 
-/// Collects the gates of one circuit.
+/// Collects the gates of one circuit, those that are sent.
 class Writer {
  public:
   Writer(WireCircuit& out, std::span<const double> parameters) : out_(out), parameters_(parameters) {}
@@ -49,7 +52,6 @@ class Writer {
   /// Phases and angles are whole turns on the wire.
   void write_native(const Instruction& instruction) {
     const circuit::GateRecord& record = circuit::gate_record(instruction.gate);
-    if ((record.flags & circuit::kUnitary) == 0 || instruction.gate == Gate::kI) return;
     const auto turns = [&](std::size_t i) { return instruction.angles[i].value(parameters_) / (2 * std::numbers::pi); };
     const auto& qubits = instruction.qubits;
     count(record.num_qubits);
@@ -65,7 +67,6 @@ class Writer {
 
   void write(const Instruction& instruction) {
     const circuit::GateRecord& record = circuit::gate_record(instruction.gate);
-    if ((record.flags & circuit::kUnitary) == 0 || instruction.gate == Gate::kI) return;
     const auto& qubits = instruction.qubits;
     const auto angle = [&](std::size_t i) { return instruction.angles[i].value(parameters_); };
     if (const Word* word = find_word(instruction.gate)) {
@@ -128,7 +129,7 @@ class Writer {
 Result<void> check_native(const circuit::Circuit& circuit, std::span<const Gate> native_gates) {
   for (const Instruction& instruction : circuit.instructions()) {
     const circuit::GateRecord& record = circuit::gate_record(instruction.gate);
-    if ((record.flags & circuit::kUnitary) == 0 || instruction.gate == Gate::kI) continue;
+    if (!is_sent(instruction.gate)) continue;
     if (instruction.gate != Gate::kRzz && !is_native_only(instruction.gate)) {
       return fail(errors::kBackendCannot,
                   "native gates and {} in one circuit: IonQ takes gpi, gpi2, ms and rzz alone, or other gates alone",
@@ -164,7 +165,7 @@ Result<WireCircuit> wire_circuit(const circuit::Circuit& circuit, std::span<cons
     const std::uint8_t operands = circuit::gate_record(instruction.gate).num_qubits;
     for (std::uint8_t i = 0; i < operands; ++i) out.qubits = std::max(out.qubits, instruction.qubits[i] + 1);
     measures = measures || instruction.gate == Gate::kMeasure;
-    out.native ? writer.write_native(instruction) : writer.write(instruction);
+    if (is_sent(instruction.gate)) out.native ? writer.write_native(instruction) : writer.write(instruction);
   }
   if (!measures) return fail(errors::kBackendCannot, "the circuit measures nothing; add measurements");
   return out;

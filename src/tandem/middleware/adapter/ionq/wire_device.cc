@@ -38,6 +38,15 @@ Result<std::optional<double>> read_median(const ObjectReader& fidelity, std::str
   return std::optional(median);
 }
 
+/// Empty where there is none.
+Result<std::optional<ObjectReader>> newest_characterization(const ObjectReader& reader) {
+  TANDEM_TRY_ASSIGN(const Json* list, reader.array("characterizations"));
+  if (list->empty()) return std::optional<ObjectReader>();
+  return ObjectReader::create(list->front(), reader.at("characterizations") + "/0").map([](ObjectReader newest) {
+    return std::optional(std::move(newest));
+  });
+}
+
 double depolarising(std::optional<double> fidelity, double levels) {
   return fidelity ? std::min(1.0, (1 - *fidelity) * levels / (levels - 1)) : 0;
 }
@@ -66,10 +75,9 @@ Result<remote::DeviceFacts> read_device(const ObjectReader& reader, const std::s
 }
 
 Result<std::optional<device::Calibration>> read_calibration(const ObjectReader& reader, const std::string& device) {
-  TANDEM_TRY_ASSIGN(const Json* list, reader.array("characterizations"));
-  if (list->empty()) return std::optional<device::Calibration>();
-  TANDEM_TRY_ASSIGN(const ObjectReader newest,
-                    ObjectReader::create(list->front(), reader.at("characterizations") + "/0"));
+  TANDEM_TRY_ASSIGN(const auto found, newest_characterization(reader));
+  if (!found) return std::optional<device::Calibration>();
+  const ObjectReader& newest = *found;
   device::Calibration out{.device = device};
   TANDEM_TRY_ASSIGN(const std::string date, newest.string("date"));
   TANDEM_TRY_ASSIGN(out.taken_at, parse_rfc3339(date));
@@ -101,10 +109,9 @@ Result<std::optional<device::Calibration>> read_calibration(const ObjectReader& 
 }
 
 Result<std::optional<device::Target>> read_target(const ObjectReader& reader, const std::string& device) {
-  TANDEM_TRY_ASSIGN(const Json* list, reader.array("characterizations"));
-  if (list->empty()) return std::optional<device::Target>();
-  TANDEM_TRY_ASSIGN(const ObjectReader newest,
-                    ObjectReader::create(list->front(), reader.at("characterizations") + "/0"));
+  TANDEM_TRY_ASSIGN(const auto found, newest_characterization(reader));
+  if (!found) return std::optional<device::Target>();
+  const ObjectReader& newest = *found;
   device::Target out{.device = device};
   TANDEM_TRY_ASSIGN(const std::int64_t qubits, newest.integer("qubits", 1, device::Calibration::kQubitsMax));
   out.num_qubits = static_cast<std::uint32_t>(qubits);
