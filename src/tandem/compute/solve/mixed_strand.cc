@@ -91,7 +91,10 @@ void share_by_results(std::span<MixedStrand* const> strands, std::span<const std
   const std::int64_t least = *std::ranges::min_element(found);
   const bool all = std::ranges::all_of(found, [&](std::int64_t energy) { return energy == least; });
   for (MixedStrand* strand : strands) {
-    for (std::size_t i = 0; i < found.size(); ++i) strand->set_share(i, all ? first[i] : found[i] == least ? lead : 1);
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      const bool judged = !all && found[i] != INT64_MAX;
+      strand->set_share(i, !judged ? first[i] : found[i] == least ? lead : 1);
+    }
   }
 }
 

@@ -44,8 +44,9 @@ class MixedStrand final : public Strand {
   std::uint64_t slice_end_ = 0;  ///< units() at which the next engine is chosen
 };
 
-/// At a round border: engines that found the best of all strands get the share `lead` and the others 1; while all are equal, each its
-/// `first`, which has an entry for those engines, in the order of add(), that take part.
+/// At a round border: engines that found the best of all strands get the share `lead` and the others 1. While all are equal, each gets its
+/// `first`, which has an entry for those engines, in the order of add(), that take part; one that has found nothing yet keeps it, for a
+/// first result of a large model can take longer than many rounds.
 void share_by_results(std::span<MixedStrand* const> strands, std::span<const std::uint32_t> first, std::uint32_t lead);
 
 }  // namespace tandem::solve

@@ -177,7 +177,7 @@ class PortfolioSolver final : public Solver {
         .name = "portfolio",
         .summary =
             "reduces the model, then races tabu, annealing and exact moves of small width, and proves what can be",
-        .version = "9",
+        .version = "10",
         .takes_bqm = true,
         .takes_polynomial = true,
         .takes_cqm = true,
