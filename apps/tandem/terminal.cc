@@ -170,8 +170,9 @@ void print_result(const Json& spec, const Json& result) {
   if (!business.value("objective", "").empty()) fmt::print("{}\n", business.value("objective", ""));
   if (result.contains("best") && result["best"].is_object()) {
     const Json& best = result["best"];
+    const std::string proof = service::proof_words(best);
     fmt::print("\nBest: {}{}{}\n", text_of(best, "objective"), best.value("feasible", false) ? "" : "  NOT FEASIBLE",
-               best.value("proved", false) ? "  (proved optimal)" : "");
+               proof.empty() ? "" : "  (" + proof + ")");
     fmt::print("  found by {}{}\n", text_of(best, "source"),
                best.contains("time_to_best_ms") && best["time_to_best_ms"].is_number()
                    ? fmt::format(" after {}", format_duration(std::chrono::nanoseconds(static_cast<std::int64_t>(

@@ -16,6 +16,13 @@ std::string member(const Json& object, const char* key) {
 
 std::string milliseconds(double value) { return format_duration(std::chrono::nanoseconds(std::llround(1e6 * value))); }
 
+/// "4.2 %" between a value and a bound of it, of the value; "-" where that is 0 and the bound is not.
+std::string gap_words(double objective, double bound) {
+  const double open = std::abs(objective - bound);
+  const double size = std::abs(objective);
+  return open == 0 ? "0.0 %" : size > 0 ? fmt::format("{:.1f} %", 100 * open / size) : "-";
+}
+
 std::string percent(double share) { return fmt::format("{:.3g} %", 100 * share); }
 
 /// "0.9 % (0.474 % to 1.7 %)"
@@ -221,9 +228,10 @@ std::vector<std::string> explain(const Json& job, const Json& plan, const Json& 
   for (const Json& sentence : result.value("explanation", Json::array())) out.push_back(sentence.get<std::string>());
   if (result.contains("best") && result["best"].is_object()) {
     const Json& best = result["best"];
-    out.push_back(fmt::format("Best: objective {}, {}, found by {}{}.", member(best, "objective"),
+    const std::string proof = proof_words(best);
+    out.push_back(fmt::format("Best: objective {}, {}, found by {}{}{}.", member(best, "objective"),
                               best.value("feasible", false) ? "feasible" : "not feasible", member(best, "source"),
-                              best.value("proved", false) ? ", proved optimal" : ""));
+                              proof.empty() ? "" : ", ", proof));
   }
   for (const std::string& line : path_words(result)) out.push_back(line);
   for (const std::string& line : confidence_words(result)) out.push_back(line);
@@ -237,17 +245,22 @@ std::vector<std::string> explain(const Json& job, const Json& plan, const Json& 
   return out;
 }
 
+std::string proof_words(const Json& best) {
+  if (best.value("proved", false)) return "proved optimal";
+  const auto bound = best.find("bound");
+  if (bound == best.end() || !bound->is_number() || !best.value("feasible", false)) return "";
+  const double objective = best.value("objective", 0.0);
+  const double limit = bound->get<double>();
+  return fmt::format("not proved: none is {} {}, gap {}", limit <= objective ? "below" : "above", shortest(limit),
+                     gap_words(objective, limit));
+}
+
 std::string progress_line(const engine::Progress& progress, std::optional<double> budget_ms) {
   std::string out = fmt::format("{:.1f} s", progress.elapsed_ms / 1000);
   // Beyond it the job reads, plans, refines or writes.
   if (budget_ms && progress.elapsed_ms <= *budget_ms) out += fmt::format(" of {:.1f} s", *budget_ms / 1000);
   if (!progress.objective) return fmt::format("{}  {}", out, progress.step);
-  std::string gap = "-";
-  if (progress.bound) {
-    const double open = std::abs(*progress.objective - *progress.bound);
-    const double size = std::abs(*progress.objective);
-    if (open == 0 || size > 0) gap = fmt::format("{:.1f} %", open == 0 ? 0.0 : 100 * open / size);
-  }
+  const std::string gap = progress.bound ? gap_words(*progress.objective, *progress.bound) : "-";
   return fmt::format("{}  best {}  gap {}  {}", out, shortest(*progress.objective), gap, progress.step);
 }
 

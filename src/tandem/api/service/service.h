@@ -141,6 +141,8 @@ std::vector<std::string> path_words(const Json& result);
 std::vector<std::string> race_words(const Json& lineage);
 /// The confidence, its parts and the review, a line each.
 std::vector<std::string> confidence_words(const Json& result);
+/// "proved optimal", or what is known instead: "not proved: none is below -12.5, gap 4.2 %". Empty where nothing is, or for what is not feasible.
+std::string proof_words(const Json& best);
 /// One criterion of a result's acceptance, in words: "time 5.02 s, allowed 2 min 00 s".
 std::string criterion_words(const Json& item);
 

@@ -13,6 +13,8 @@ using problem::Bqm;
 using problem::QuadraticTerm;
 using problem::Vartype;
 
+constexpr double kRoundingOfSums = 0x1.0p-51;  ///< of all magnitudes, a term
+
 double loose_bound(const Bqm& bqm, const std::stop_token& stop) {
   const bool binary = bqm.vartype() == Vartype::kBinary;
   double magnitude = std::abs(bqm.offset());
@@ -35,8 +37,23 @@ double loose_bound(const Bqm& bqm, const std::stop_token& stop) {
     lowest += std::min(0.0, bqm.linear()[i]);
     spins += binary ? (bqm.linear()[i] - std::abs(fields[i])) / 2 : -std::abs(fields[i]);
   }
-  const double rounding = magnitude * 0x1.0p-51 * static_cast<double>(2 + fields.size() + bqm.terms().size());
+  const double rounding = magnitude * kRoundingOfSums * static_cast<double>(2 + fields.size() + bqm.terms().size());
   return (binary ? std::max(lowest, spins) : spins) - rounding;
+}
+
+double loose_bound(const problem::Polynomial& polynomial) {
+  const bool binary = polynomial.vartype() == Vartype::kBinary;
+  double magnitude = 0;
+  double lowest = 0;
+  for (const problem::Monomial& term : polynomial.terms()) {
+    magnitude += std::abs(term.coefficient);
+    if (term.variables.empty()) {
+      lowest += term.coefficient;
+    } else {
+      lowest += binary ? std::min(0.0, term.coefficient) : -std::abs(term.coefficient);
+    }
+  }
+  return lowest - magnitude * kRoundingOfSums * static_cast<double>(2 + polynomial.terms().size());
 }
 
 bool unfrustrated(const Bqm& bqm, const std::stop_token& stop) {

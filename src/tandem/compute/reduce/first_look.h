@@ -6,11 +6,14 @@
 #include <stop_token>
 
 #include "tandem/model/problem/bqm.h"
+#include "tandem/model/problem/polynomial.h"
 
 namespace tandem::reduce {
 
 /// All terms at their lowest, each for itself, over {0, 1} or over {-1, 1}, whichever is higher; below it by what doubles may round.
 double loose_bound(const problem::Bqm& bqm, const std::stop_token& stop = {});
+/// The same over the variables as they are.
+double loose_bound(const problem::Polynomial& polynomial);
 
 /// Whether signs of spins can be changed so that no coupling is positive: every cycle has an even number of positive ones.
 bool unfrustrated(const problem::Bqm& bqm, const std::stop_token& stop = {});

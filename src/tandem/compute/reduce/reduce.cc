@@ -552,13 +552,15 @@ Presolved presolve(const Bqm& bqm, Rounding rounding, const std::stop_token& sto
   return out;
 }
 
-Reduced reduce_exact(const Bqm& bqm, Rounding rounding) { return reduce_exact(bqm, rounding, {}).value(); }
+Reduced reduce_exact(const Bqm& bqm, Rounding rounding) {
+  Presolved presolved = presolve(bqm, rounding);
+  if (presolved.reduced) return *std::move(presolved.reduced);
+  return {.model = bqm, .trail = Trail(bqm.num_variables())};
+}
 
-Result<Reduced> reduce_exact(const Bqm& bqm, Rounding rounding, const std::stop_token& stop) {
+Result<Presolved> presolve_or_cancel(const Bqm& bqm, Rounding rounding, const std::stop_token& stop) {
   try {
-    Presolved presolved = presolve(bqm, rounding, stop);
-    if (presolved.reduced) return *std::move(presolved.reduced);
-    return Reduced{.model = bqm, .trail = Trail(bqm.num_variables())};
+    return presolve(bqm, rounding, stop);
   } catch (const Stopped&) {
     return fail(errors::kCancelled, "stopped while {} variables were being reduced", bqm.num_variables());
   }

@@ -118,8 +118,8 @@ Presolved presolve(const problem::Bqm& bqm, Rounding rounding = Rounding::kRefus
 /// The same to its end, with a copy of the model where nothing was removed.
 Reduced reduce_exact(const problem::Bqm& bqm, Rounding rounding = Rounding::kRefused);
 
-/// The same for other rooms, where a stop is an error: 1002 cancelled.
-Result<Reduced> reduce_exact(const problem::Bqm& bqm, Rounding rounding, const std::stop_token& stop);
+/// presolve() for other rooms, where a stop is an error: 1002 cancelled.
+Result<Presolved> presolve_or_cancel(const problem::Bqm& bqm, Rounding rounding, const std::stop_token& stop);
 
 /// Memory that presolve() needs beside the model at most; the trail, which stays, is a third of it.
 std::uint64_t bytes_needed(const problem::Bqm& bqm);

@@ -454,7 +454,7 @@ TEST(Reduce, a_stop_breaks_off_the_whole_of_it) {
   stop.request_stop();
   const Bqm bqm = make(Vartype::kBinary, {-1, -1}, {});
   EXPECT_THROW(presolve(bqm, Rounding::kRefused, stop.get_token()), Stopped);
-  const auto reduced = reduce_exact(bqm, Rounding::kRefused, stop.get_token());
+  const auto reduced = presolve_or_cancel(bqm, Rounding::kRefused, stop.get_token());
   ASSERT_FALSE(reduced.has_value());
   EXPECT_EQ(reduced.error().number, errors::kCancelled);
 }

@@ -3,6 +3,7 @@
 
 #include "tandem/base/assert.h"
 #include "tandem/base/rng.h"
+#include "tandem/base/text.h"
 #include "tandem/hybrid/refine/refine.h"
 
 namespace tandem::refine {
@@ -146,6 +147,21 @@ void grade_against(job::ArmSummary& summary, const SampleSet& samples, std::opti
   }
 }
 
+/// An optimum that an arm's sample lies below is none: nothing is graded against it, and the shadow says why.
+void drop_contradicted(std::vector<ArmResult>& arms, std::optional<double>& optimum) {
+  for (const ArmResult& arm : arms) {
+    if (arm.samples.empty()) continue;
+    const double energy = arm.samples.best().energy;
+    if (energy >= *optimum || problem::same_objective(energy, *optimum)) continue;
+    const auto shadow = std::ranges::find(arms, "exact_shadow", [](const ArmResult& one) { return one.summary.arm; });
+    shadow->summary.detail = fmt::format(
+        "CONTRADICTION: it said to have proved the energy {}, but {} on {} has {}: nothing is graded against it",
+        shortest(*optimum), arm.summary.arm, arm.summary.backend, shortest(energy));
+    optimum.reset();
+    return;
+  }
+}
+
 }  // namespace
 
 std::pair<double, double> wilson_interval(double successes, double n) {
@@ -185,6 +201,7 @@ std::vector<ArmResult> grade(const Refinement& refinement, std::span<const hybri
     if (arm.summary.arm == "random_control") random = arm.samples;
     out.push_back(std::move(arm));
   }
+  if (optimum) drop_contradicted(out, optimum);
   for (ArmResult& arm : out) {
     if (arm.samples.empty()) continue;
     if (arm.summary.arm != "exact_shadow") {

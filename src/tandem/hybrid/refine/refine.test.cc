@@ -47,6 +47,18 @@ Refinement small_refinement() {
   return out;
 }
 
+TEST(Grade, an_optimum_that_an_arm_lies_below_is_none) {
+  const std::vector<hybrid::Reply> replies = {
+      solve_reply("refine/0/exact_shadow@cpu.x", {{.values = {1, 0}, .energy = -1}}, true),
+      counts_reply("refine/0/qaoa@lab.device", {{"01", 30}, {"10", 50}, {"11", 20}})};
+  const auto arms = grade(small_refinement(), replies);
+  ASSERT_EQ(arms.size(), 2u);
+  EXPECT_THAT(arms[0].summary.detail, testing::HasSubstr("CONTRADICTION"));
+  EXPECT_FALSE(arms[0].summary.regret);
+  EXPECT_FALSE(arms[1].summary.regret);
+  EXPECT_FALSE(arms[1].summary.p_optimum);
+}
+
 TEST(Grade, counts_are_scored_by_the_model_and_graded_against_the_proved_optimum) {
   const Refinement refinement = small_refinement();
   const std::vector<hybrid::Reply> replies = {

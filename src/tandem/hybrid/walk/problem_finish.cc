@@ -55,7 +55,39 @@ std::string refinement_sentence(const job::RefinementSummary& refinement) {
 
 }  // namespace
 
+/// A proof that something feasible contradicts is none: it is dropped, and said aloud. Scores are recomputed by the problem, so it is the
+/// solver that erred. Empty: there is no contradiction.
+std::string ProblemWalk::drop_contradicted_proof(Progress& progress) const {
+  const auto beats = [&](const job::ScoredCandidate& candidate, double objective) {
+    return candidate.feasible && problem::better(spec_.problem()->sense(), candidate.objective, objective) &&
+           !problem::same_objective(candidate.objective, objective);
+  };
+  std::optional<double> proved;
+  if (progress.proved && !progress.candidates.empty()) proved = progress.candidates.front().objective;
+  const std::optional<double> bound =
+      progress.bound ? std::optional(objective_of_energy(*progress.bound)) : std::nullopt;
+  std::string out;
+  const auto check = [&](const job::ScoredCandidate& candidate) {
+    if (!out.empty()) return;
+    if (proved && beats(candidate, *proved)) {
+      out = fmt::format("CONTRADICTION: {} was said to be the proved optimum, but {} found {}. The proof is dropped.",
+                        shortest(*proved), candidate.source, shortest(candidate.objective));
+    } else if (bound && beats(candidate, *bound)) {
+      out = fmt::format("CONTRADICTION: nothing was said to be better than {}, but {} found {}. The bound is dropped.",
+                        shortest(*bound), candidate.source, shortest(candidate.objective));
+    }
+  };
+  for (const job::ScoredCandidate& candidate : progress.candidates) check(candidate);
+  if (progress.baseline) check(*progress.baseline);
+  if (out.empty()) return out;
+  progress.proved = false;
+  progress.bound.reset();
+  progress.solve_info["contradiction"] = out;
+  return out;
+}
+
 hybrid::Advance ProblemWalk::finish(Progress progress) {
+  const std::string contradiction = drop_contradicted_proof(progress);
   if (progress.refinement.status.empty()) progress.refinement.status = "skipped: proved";
   progress.refinement.fixed_exact = trail_ ? static_cast<std::uint32_t>(trail_->entries().size()) : 0;
   std::optional<job::ScoredCandidate> hybrid_best;
@@ -104,7 +136,7 @@ hybrid::Advance ProblemWalk::finish(Progress progress) {
     job::BestCandidate best{.candidate = out.candidates.front(), .proved = progress.proved};
     if (progress.proved)
       best.bound = best.candidate.objective;
-    else if (progress.bound && !step(job::StepKind::kSolve)->parameters.value("encode", false))
+    else if (progress.bound)
       best.bound = objective_of_energy(*progress.bound);
     // Known of the run that found it, counted from that run's start; an arm of the refinement has none.
     if (best.candidate.source.starts_with("solve:")) best.time_to_best_ms = progress.time_to_best_ms;
@@ -113,6 +145,7 @@ hybrid::Advance ProblemWalk::finish(Progress progress) {
     out.explanation = spec_.problem()->explain(best.candidate.solution);
     out.best = std::move(best);
   }
+  if (!contradiction.empty()) out.explanation.insert(out.explanation.begin(), contradiction);
   out.explanation.push_back(refinement_sentence(out.refinement));
   out.explanation.push_back(out.comparison.text);
 

@@ -4,6 +4,7 @@
 
 #include "tandem/base/rng.h"
 #include "tandem/base/text.h"
+#include "tandem/compute/reduce/first_look.h"
 #include "tandem/hybrid/baseline/baseline.h"
 #include "tandem/hybrid/walk/noop_walk.h"
 #include "tandem/hybrid/walk/program_walk.h"
@@ -19,6 +20,13 @@ constexpr std::uint64_t kRefineStream = 1000; ///< seeds of round r derive from 
 
 solve::Model model_of(const problem::Statement& statement) {
   return std::visit([](const auto& value) { return solve::Model(value); }, statement);
+}
+
+/// Below all energies, whatever the constraints forbid.
+double loose_bound(const problem::Statement& statement) {
+  if (const auto* cqm = std::get_if<problem::Cqm>(&statement)) return reduce::loose_bound(cqm->objective());
+  if (const auto* bqm = std::get_if<problem::Bqm>(&statement)) return reduce::loose_bound(*bqm);
+  return reduce::loose_bound(std::get<problem::Polynomial>(statement));
 }
 
 void remember(std::vector<problem::Assignment>& elite, problem::Assignment assignment) {
@@ -63,11 +71,18 @@ Result<std::unique_ptr<ProblemWalk>> ProblemWalk::create(job::JobSpec spec, job:
   const std::uint64_t memory =
       reduction == nullptr ? kMemoryDefault : reduction->parameters.value("memory_bytes_max", kMemoryDefault);
   if (bqm != nullptr && reduce::bytes_needed(*bqm) <= memory) {
-    TANDEM_TRY_ASSIGN(reduce::Reduced reduced, reduce::reduce_exact(*bqm, reduce::Rounding::kRefused, stop));
-    walk->reduced_ = std::move(reduced.model);
-    walk->trail_ = std::move(reduced.trail);
+    TANDEM_TRY_ASSIGN(reduce::Presolved presolved, reduce::presolve_or_cancel(*bqm, reduce::Rounding::kRefused, stop));
+    walk->bound_ = presolved.bound;
+    if (presolved.reduced) {
+      walk->reduced_ = std::move(presolved.reduced->model);
+      walk->trail_ = std::move(presolved.reduced->trail);
+    } else {
+      walk->reduced_ = walk->original_;
+      walk->trail_ = reduce::Trail(bqm->num_variables());
+    }
   } else {
     walk->reduced_ = walk->original_;
+    walk->bound_ = loose_bound(walk->original_);
   }
   return walk;
 }
@@ -193,9 +208,9 @@ Result<hybrid::Advance> ProblemWalk::after_solve(std::span<const hybrid::Reply> 
     if (main) {
       const job::PlanStep& solve = *step(job::StepKind::kSolve);
       // A proof of a penalised model is a proof of the problem only while the encoding is exact and the answer feasible.
-      progress.proved =
-          outcome.proved && !solve.parameters.value("encode", false) && progress.candidates.front().feasible;
-      progress.bound = outcome.bound;
+      const bool of_the_problem = !solve.parameters.value("encode", false);
+      progress.proved = outcome.proved && of_the_problem && progress.candidates.front().feasible;
+      progress.bound = of_the_problem ? std::max(bound_, outcome.bound.value_or(bound_)) : bound_;
       progress.time_to_best_ms = reply.time_to_best_ms;
       progress.solve_info = {{"backend", reply.backend}};
       if (step(job::StepKind::kBaseline) == nullptr)

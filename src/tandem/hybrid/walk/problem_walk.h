@@ -49,6 +49,7 @@ class ProblemWalk final : public hybrid::Loop {
   Result<hybrid::Advance> after_refine(Progress progress, std::span<const hybrid::Reply> replies);
   Result<hybrid::Advance> begin_round(Progress progress);
   hybrid::Advance finish(Progress progress);
+  std::string drop_contradicted_proof(Progress& progress) const;
 
   /// The round's core, computed from the state alone so that a restart finds the same one.
   struct Round {
@@ -74,6 +75,7 @@ class ProblemWalk final : public hybrid::Loop {
   problem::Statement original_;
   problem::Statement reduced_;  ///< what the main solve works on
   std::optional<reduce::Trail> trail_;  ///< only for a Bqm
+  double bound_ = 0;  ///< no energy is below it; before anything is solved
 };
 
 }  // namespace tandem::walk

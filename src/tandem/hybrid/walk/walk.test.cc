@@ -250,7 +250,51 @@ TEST(ProblemWalk, a_proof_of_a_penalised_model_is_no_proof_of_the_problem) {
   const auto driven = driver.drive(portfolio_job(), plan_of({.rounds = 0, .encode = true}));
   ASSERT_THAT(driven, Succeeds());
   EXPECT_FALSE(driven->result.best->proved);
+  // What is known of the problem itself still counts.
+  ASSERT_TRUE(driven->result.best->bound);
+  EXPECT_GE(*driven->result.best->bound, driven->result.best->candidate.objective);  // it maximises
+}
+
+TEST(ProblemWalk, a_bound_is_reported_whatever_the_solver_says) {
+  const Json qubo = {{"type", "qubo"},
+                     {"num_variables", 3},
+                     {"linear", {-1, 1, -1}},
+                     {"quadratic", {{0, 1, 2}, {1, 2, -3}, {0, 2, 2}}}};
+  const Json pubo = {
+      {"type", "pubo"}, {"num_variables", 3}, {"terms", {{{0, 1, 2}, 4}, {{0, 1}, -3}, {{1, 2}, -1}, {{2}, -1}}}};
+  for (const job::JobSpec& spec : {graph_job(), spec_of({{"problem", qubo}}), spec_of({{"problem", pubo}})}) {
+    const std::string type(spec.problem()->type());
+    const auto driven = WalkDriver().drive(spec, plan_of({.rounds = 0}));
+    ASSERT_THAT(driven, Succeeds()) << type;
+    if (driven->result.best->proved) continue;  // reduced to nothing
+    ASSERT_TRUE(driven->result.best->bound) << type;
+    const double best = optimum(*spec.problem());
+    if (spec.problem()->sense() == problem::Sense::kMax) {
+      EXPECT_GE(*driven->result.best->bound, best) << type;
+    } else {
+      EXPECT_LE(*driven->result.best->bound, best) << type;
+    }
+  }
+}
+
+TEST(ProblemWalk, a_proof_that_the_baseline_contradicts_is_dropped_aloud) {
+  WalkDriver driver;
+  driver.proves = true;
+  driver.change_reply = [](hybrid::Reply& reply) {
+    if (reply.label != "solve") return;
+    // It keeps its worst sample and calls that the optimum.
+    auto& outcome = std::get<backend::SolveResult>(*reply.result).outcome;
+    outcome.samples = result::SampleSet::create(outcome.samples.vartype(), outcome.samples.num_variables(),
+                                                {outcome.samples.samples().back()});
+    outcome.bound = outcome.samples.best().energy;
+  };
+  const job::JobSpec spec = graph_job();
+  const auto driven = driver.drive(spec, plan_of({.rounds = 0}));
+  ASSERT_THAT(driven, Succeeds());
+  EXPECT_FALSE(driven->result.best->proved);
   EXPECT_FALSE(driven->result.best->bound);
+  EXPECT_THAT(driven->result.best->candidate.objective, DoubleNear(optimum(*spec.problem()), kTolerance));
+  EXPECT_THAT(driven->result.explanation.front(), HasSubstr("CONTRADICTION"));
 }
 
 TEST(ProblemWalk, what_exact_reductions_solve_needs_no_backend) {
