@@ -568,8 +568,7 @@ TEST_F(RouteTest, a_device_that_may_be_back_is_waited_for_where_its_work_is_trie
 
 TEST_F(RouteTest, a_device_that_nobody_has_configured_is_not_waited_for) {
   backends_.push_back(backend::make_absent_backend(
-      {.id = BackendId("lab.other"), .tier = job::Tier::kSimulator, .takes_program = true}, "it is not set",
-      clock_));
+      {.id = BackendId("lab.other"), .tier = job::Tier::kSimulator, .takes_program = true}, "it is not set", clock_));
   input_.backends.push_back({.backend = backends_.back().get(),
                              .availability = backend::Availability{.operational = false, .accepts_work = false},
                              .may_be_back = true});
