@@ -99,14 +99,14 @@ class Vendors(unittest.TestCase):
             for more in ((), ("--print",)):
                 with self.subTest(url=url, more=more):
                     refused = self.tandem("backends", "add", "ionq", "--url", url, "--credential", f"file:{self.key}", *more, code=2)
-                    self.assertEqual((refused["number"], refused["place"]), (1061, "--url"))
+                    self.assertEqual((refused["number"], refused["errors"][0]["pointer"]), (1061, "--url"))
                     self.assertIn("https://HOST[:PORT]", refused["detail"])
                     self.assertNotIn("cannot edit", refused["detail"])
                     self.assertEqual(self.config.read_text(), SETTINGS)
 
     def test_a_key_does_not_go_to_another_machine_in_clear_text(self):
         self.config.write_text(json.dumps({"ionq": {"url": "http://192.0.2.1:9/v0.4", "credential": f"file:{self.key}", "backends": "simulator"}}))
-        report = self.tandem("backends", "test", "ionq", code=10)
+        report = self.tandem("backends", "test", "ionq", code=6)
         tls = {one["check"]: one for one in report["checks"]}["TLS"]
         self.assertEqual((tls["ok"], tls["error"]), (False, 2005))
         self.assertIn("another machine", tls["detail"])
@@ -195,14 +195,14 @@ class Vendors(unittest.TestCase):
                 self.assertEqual(waiting(), (refused, first))
                 says("ann", "approvals", "reject", refused, "--reason", "not now")
                 for more in ((), ("--job", first)):
-                    self.assertIn("--again", run(*more, code=6)["detail"])
+                    self.assertIn("--again", run(*more, code=11)["detail"])
                 self.assertIsNone(run("--again", code=23)["run"])
                 approval, second = waiting()
                 self.assertNotEqual(second, first)
                 self.assertEqual(self.accepted(cloud), [])
                 says("ann", "approvals", "approve", approval, "--reason", "worth a dollar")
                 other = says("sue", "backends", "test", "ionq", "--run", "--backend", "simulator", "--max-cost", "1", "--job", second, code=2)
-                self.assertEqual((other["number"], other["place"]), (1023, "--job"))
+                self.assertEqual((other["number"], other["errors"][0]["pointer"]), (1023, "--job"))
                 record = run("--job", second)["run"]
                 self.assertEqual((record["job_id"], record["billed_usd_micros"]), (second, 1_000_000))
                 self.assertEqual(run("--job", second)["run"]["token"], record["token"])
