@@ -82,8 +82,8 @@ Result<int> add_vendor(Cli& cli, AddOptions options) {
         did_you_mean(trim(name), std::vector<std::string_view>(vendor.backends.begin(), vendor.backends.end())),
         fmt::join(vendor.backends, ", "));
   }
+  TANDEM_TRY(check_settings(vendor, options.wanted));
   if (options.print) {
-    TANDEM_TRY(with_settings("", "these settings", vendor, options.wanted, false));
     const std::string block = settings_block(vendor, options.wanted);
     if (cli.json)
       print_json({{"file", nullptr}, {"text", block}});
@@ -130,7 +130,7 @@ void add_backends(CLI::App& app, Cli& cli) {
                   "its API; without it the vendor's own. A loopback address is an emulator");
   add->add_option("--backends", adding->wanted.backends, "which may be used, by the vendor's names, with commas");
   add->add_flag("--print", adding->print, "print the lines instead; nothing is written or asked");
-  add->add_flag("--replace", adding->replace, "in place of other settings of this vendor in the file");
+  add->add_flag("--replace", adding->replace, "in place of these three settings of the vendor in the file");
   add->callback([&cli, adding] { cli.action = [&cli, adding] { return add_vendor(cli, *adding); }; });
   CLI::App* test = backends->add_subcommand(
       "test",
@@ -141,8 +141,12 @@ void add_backends(CLI::App& app, Cli& cli) {
   CLI::Option* cost =
       test->add_option("--max-cost", testing->cost_max_usd, "what that may cost at most")->type_name("USD");
   test->add_option("--backend", testing->backend, "where it runs; the first of the settings without it")->needs(run);
+  CLI::Option* again = test->add_flag("--again", testing->again, "another run, although there is one of today");
+  CLI::Option* job = test->add_option("--job", testing->job, "go on with the run that is this job")->type_name("ID");
   run->needs(cost);
   cost->needs(run);
+  again->needs(run)->excludes(job);
+  job->needs(run);
   test->callback([&cli, testing] { cli.action = [&cli, testing] { return test_vendor(cli, *testing); }; });
 }
 

@@ -1,6 +1,7 @@
 // apps/tandem/vendor.h - vendors that `tandem backends add` and `test` know, their settings, and the records of runs on them.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -33,10 +34,13 @@ struct VendorSettings {
   std::string credential;
   std::string backends;
 };
-/// As a block of a settings file.
-std::string settings_block(const Vendor& vendor, const VendorSettings& wanted);
+/// Errors: 1061 bad_setting - the URL is none that a setting may have.
+Result<void> check_settings(const Vendor& vendor, const VendorSettings& wanted);
+/// As a block of a settings file; `beside`: what it says of the vendor besides, by name without the vendor.
+std::string settings_block(const Vendor& vendor, const VendorSettings& wanted,
+                           const std::map<std::string, std::string>& beside = {});
 /// `text`, the settings file, with the block at its end; with `replace` in place of what it says of the vendor. The rest stays byte for
-/// byte as it is, and every other setting has the value that it had (checked).
+/// byte as it is, and every other setting, also of the vendor, has the value that it had (checked).
 /// Errors: 1062 setting_present - it says something else of the vendor, and `replace` is false; 1061 bad_setting - the file cannot
 ///         be edited by a program: the message has the block; those of reading it.
 Result<std::string> with_settings(const std::string& text, const std::string& file, const Vendor& vendor,

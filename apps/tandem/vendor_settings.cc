@@ -1,4 +1,7 @@
 // What `tandem backends add` writes into a settings file.
+#include <map>
+#include <vector>
+
 #include "tandem/base/settings_table.h"
 #include "tandem/base/text.h"
 #include "tandem/base/yaml.h"
@@ -45,22 +48,17 @@ std::string without_parts(const std::string& text, std::string_view vendor) {
   return out + empty_lines;
 }
 
-/// Whether the file, and no default, gives a setting of the vendor.
-bool says_something(const Settings& settings, std::string_view vendor) {
+/// What the file, and no default, says of the vendor: the last parts of the names.
+std::vector<std::string> said_of(const Settings& settings, const Vendor& vendor) {
+  std::vector<std::string> out;
+  const std::string prefix = vendor.setting("");
   for (const SettingRecord& record : settings::kTable)
-    if (record.name.starts_with(std::string(vendor) + ".") &&
-        settings.value(record.name).origin == SettingOrigin::kFile)
-      return true;
-  return false;
+    if (record.name.starts_with(prefix) && settings.value(record.name).origin == SettingOrigin::kFile)
+      out.emplace_back(record.name.substr(prefix.size()));
+  return out;
 }
 
-std::string place_of(const Settings& settings, std::string_view vendor) {
-  for (const SettingRecord& record : settings::kTable)
-    if (record.name.starts_with(std::string(vendor) + ".") &&
-        settings.value(record.name).origin == SettingOrigin::kFile)
-      return settings.value(record.name).source;
-  return {};
-}
+bool is_written(std::string_view what) { return what == "url" || what == "credential" || what == "backends"; }
 
 bool are_as_wanted(const Settings& settings, const Vendor& vendor, const VendorSettings& wanted) {
   return settings.string(vendor.setting("url")) == wanted.url &&
@@ -68,10 +66,11 @@ bool are_as_wanted(const Settings& settings, const Vendor& vendor, const VendorS
          settings.string(vendor.setting("backends")) == wanted.backends;
 }
 
-/// Nothing but the vendor's settings changed.
-bool others_are_equal(const Settings& before, const Settings& after, std::string_view vendor) {
+/// Nothing but what is written changed.
+bool others_are_equal(const Settings& before, const Settings& after, const Vendor& vendor) {
+  const std::string prefix = vendor.setting("");
   for (const SettingRecord& record : settings::kTable) {
-    if (record.name.starts_with(std::string(vendor) + ".")) continue;
+    if (record.name.starts_with(prefix) && is_written(record.name.substr(prefix.size()))) continue;
     if (before.value(record.name).text != after.value(record.name).text) return false;
   }
   return true;
@@ -79,9 +78,18 @@ bool others_are_equal(const Settings& before, const Settings& after, std::string
 
 }  // namespace
 
-std::string settings_block(const Vendor& vendor, const VendorSettings& wanted) {
-  return write_yaml({{std::string(vendor.name),
-                      {{"url", wanted.url}, {"credential", wanted.credential}, {"backends", wanted.backends}}}});
+Result<void> check_settings(const Vendor& vendor, const VendorSettings& wanted) {
+  auto read = Settings::load(settings_block(vendor, wanted), "", NoEnvironment(), {});
+  if (read) return {};
+  read.error().place = "--url";  // the others may be any text
+  return tl::unexpected(std::move(read).error());
+}
+
+std::string settings_block(const Vendor& vendor, const VendorSettings& wanted,
+                           const std::map<std::string, std::string>& beside) {
+  Json block = {{"url", wanted.url}, {"credential", wanted.credential}, {"backends", wanted.backends}};
+  for (const auto& [name, value] : beside) block[name] = value;
+  return write_yaml({{std::string(vendor.name), std::move(block)}});
 }
 
 Result<std::string> with_settings(const std::string& text, const std::string& file, const Vendor& vendor,
@@ -89,18 +97,22 @@ Result<std::string> with_settings(const std::string& text, const std::string& fi
   const NoEnvironment nothing;
   TANDEM_TRY_ASSIGN(const Settings before, Settings::load(text, file, nothing, {}));
   if (are_as_wanted(before, vendor, wanted)) return text;
-  if (says_something(before, vendor.name) && !replace)
-    return fail_at(place_of(before, vendor.name), errors::kSettingPresent,
+  const std::vector<std::string> said = said_of(before, vendor);
+  if (!said.empty() && !replace)
+    return fail_at(before.value(vendor.setting(said.front())).source, errors::kSettingPresent,
                    "the file has settings of {} already, and others than these; --replace writes these in their place",
                    vendor.name);
+  std::map<std::string, std::string> beside;
+  for (const std::string& name : said)
+    if (!is_written(name)) beside.emplace(name, before.value(vendor.setting(name)).text);
+  const std::string block = settings_block(vendor, wanted, beside);
   std::string out = without_parts(text, vendor.name);
   if (!out.empty() && out.back() != '\n') out += '\n';
-  out += settings_block(vendor, wanted);
+  out += block;
   const auto after = Settings::load(out, file, nothing, {});
-  if (after && are_as_wanted(*after, vendor, wanted) && others_are_equal(before, *after, vendor.name)) return out;
+  if (after && are_as_wanted(*after, vendor, wanted) && others_are_equal(before, *after, vendor)) return out;
   return fail_at(file, errors::kBadSetting,
-                 "a program cannot edit a file that is written like this; put these lines into it:\n{}",
-                 settings_block(vendor, wanted));
+                 "a program cannot edit a file that is written like this; put these lines into it:\n{}", block);
 }
 
 }  // namespace tandem::app

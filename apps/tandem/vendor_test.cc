@@ -147,7 +147,13 @@ class FreeTest {
   }
   void see_tls() {
     const std::string authorities = desk_.settings.string("egress.ca_file");
-    if (setting("url").starts_with("http:")) return checks_.well("TLS", "none, as to a process on this machine");
+    if (setting("url").starts_with("http:")) {
+      if (emulated_) return checks_.well("TLS", "none, as to a process on this machine");
+      return checks_.problem("TLS", make_error(errors::kEgressRefused,
+                                               "none, and '{}' leads to another machine: a key is not sent like that; "
+                                               "write https",
+                                               vendor_.setting("url")));
+    }
     if (tls_failed_) return checks_.problem("TLS", *tls_failed_);
     if (answered_)
       checks_.well("TLS", fmt::format("the name and the chain were verified, by {}",
@@ -195,23 +201,43 @@ Result<job::JobSpec> job_of_run(const std::string& backend, job::Money cost_max,
                              problems);
 }
 
-/// A job that ran to its end.
+/// A job as far as it got.
 struct Ended {
   JobId id;
   Json view;
-  Json result;
+  std::optional<Error> error;  ///< it failed
+  Json result;  ///< null: it failed, or waits for people
 };
-/// Empty when the plan waits for people. Whoever comes back with the same key gets the same job, paid once.
-Result<Ended> run_job(Reached& reached, const job::JobSpec& spec, const std::string& key) {
-  Ended out;
-  TANDEM_TRY_ASSIGN(const Json admitted, reached.service().submit(spec, key));
-  TANDEM_TRY_ASSIGN(out.id, parse_job_id(admitted.value("job_id", "")));
+Result<Ended> follow_to_end(Reached& reached, JobId id) {
+  Ended out{.id = std::move(id)};
   fmt::print(stderr, "job {}\n", out.id.value);
   if (reached.house != nullptr) TANDEM_TRY(reached.house->engine().attend(out.id));
   TANDEM_TRY_ASSIGN(out.view, reached.service().follow(out.id, {}, Deadline::never()));
   if (out.view.value("state", "") == job::to_string(job::JobState::kAwaitingApproval)) return out;
+  if (const Json& error = out.view["error"]; error.is_object()) {
+    out.error = make_error(static_cast<ErrorNumber>(error.value("number", 0)), "job {}: {}", out.id.value,
+                           error.value("message", ""));
+    return out;
+  }
   TANDEM_TRY_ASSIGN(out.result, reached.service().result(out.id));
   return out;
+}
+
+/// Whoever comes back with the same key gets the same job, paid once.
+Result<JobId> submit_job(Reached& reached, const job::JobSpec& spec, const std::string& key) {
+  TANDEM_TRY_ASSIGN(const Json admitted, reached.service().submit(spec, key));
+  return parse_job_id(admitted.value("job_id", ""));
+}
+
+/// A run that was begun, maybe on another day.
+Result<JobId> find_run(Reached& reached, const job::JobSpec& spec, const std::string& job,
+                       const problem::ProblemRegistry& problems) {
+  TANDEM_TRY_ASSIGN(JobId id, parse_job_id(job));
+  TANDEM_TRY_ASSIGN(const Json document, reached.service().spec(id));
+  TANDEM_TRY_ASSIGN(const job::JobSpec there, job::JobSpec::parse(document, problems));
+  if (there.document() == spec.document()) return id;
+  return fail_at("--job", errors::kValueOutOfRange,
+                 "job {} is no such run; give it the --backend and --max-cost that it was made with", id.value);
 }
 
 /// What the run showed of the adapter, by what it left.
@@ -237,7 +263,25 @@ Result<void> require_same_backend(Reached& reached, const backend::BackendInfo& 
               info.id.value);
 }
 
-/// The paid part: once a day, backend and limit, however often it is asked for. Null when the plan waits for people.
+/// The job of the run: the one that is named, that of today, or a new one.
+Result<JobId> begin_run(Cli& cli, const backend::BackendInfo& info, job::Money cost_max,
+                        const VendorTestOptions& options, Reached& reached) {
+  const auto problems = problem::ProblemRegistry::with_builtin_types();
+  TANDEM_TRY_ASSIGN(const job::JobSpec spec, job_of_run(info.id.value, cost_max, problems));
+  if (!options.job.empty()) return find_run(reached, spec, options.job, problems);
+  if (info.tier == job::Tier::kQpu) {  // rules let hardware begin after a simulator has passed
+    TANDEM_TRY_ASSIGN(const job::JobSpec rehearsal, job_of_run("simulator.statevector", {}, problems));
+    TANDEM_TRY_ASSIGN(JobId id, submit_job(reached, rehearsal, ""));
+    TANDEM_TRY_ASSIGN(const Ended ended, follow_to_end(reached, std::move(id)));
+    if (ended.error) return tl::unexpected(*ended.error);
+  }
+  const std::string day = format_rfc3339(cli.machine.clock.now()).substr(0, 10);
+  const std::string key =
+      fmt::format("backends-test:{}:{}:{}:{}", info.id.value, info.version, cost_max.usd_micros, day);
+  return submit_job(reached, spec, options.again ? "" : key);
+}
+
+/// The paid part: once a day, backend and limit, unless another run is asked for. Null when the plan waits for people.
 Result<std::optional<VendorRun>> pay_for_run(Cli& cli, const Vendor& vendor, Desk& desk,
                                              const VendorTestOptions& options) {
   auto micros = parse_usd(options.cost_max_usd);
@@ -249,39 +293,35 @@ Result<std::optional<VendorRun>> pay_for_run(Cli& cli, const Vendor& vendor, Des
   TANDEM_TRY_ASSIGN(backend::Backend* const backend, backend_of_run(desk, vendor, options.backend));
   const backend::BackendInfo& info = backend->info();
   TANDEM_TRY_ASSIGN(const backend::Quote quote, backend->quote(bell_pair(), desk.call()));
-  if (quote.cost > cost_max)
+  if (options.job.empty() && quote.cost > cost_max)
     return fail(errors::kQuoteAboveLimit,
                 "{} wants {} at most for a Bell pair with {} shots ({}), and --max-cost is {}; "
                 "nothing was sent",
                 info.id.value, format_usd(quote.cost.usd_micros), kShots, quote.source,
                 format_usd(cost_max.usd_micros));
-  const auto problems = problem::ProblemRegistry::with_builtin_types();
   TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kRunner));
   TANDEM_TRY(require_same_backend(reached, info));
-  if (info.tier == job::Tier::kQpu) {  // rules let hardware begin after a simulator has passed
-    TANDEM_TRY_ASSIGN(const job::JobSpec rehearsal, job_of_run("simulator.statevector", {}, problems));
-    TANDEM_TRY(run_job(reached, rehearsal, ""));
+  TANDEM_TRY_ASSIGN(JobId id, begin_run(cli, info, cost_max, options, reached));
+  TANDEM_TRY_ASSIGN(Ended ended, follow_to_end(reached, std::move(id)));
+  if (ended.error) {
+    ended.error->message += "; --again makes another run";
+    return tl::unexpected(*std::move(ended.error));
   }
-  TANDEM_TRY_ASSIGN(const job::JobSpec spec, job_of_run(info.id.value, cost_max, problems));
-  const std::string day = format_rfc3339(cli.machine.clock.now()).substr(0, 10);
-  const std::string key =
-      fmt::format("backends-test:{}:{}:{}:{}", info.id.value, info.version, cost_max.usd_micros, day);
-  TANDEM_TRY_ASSIGN(const Ended ended, run_job(reached, spec, key));
   if (ended.result.is_null()) {
-    fmt::print(stderr, "{} awaits approval: `tandem approvals show {}`; test again when it is approved and has run\n",
-               ended.id.value, ended.view.value("approval_id", ""));
+    fmt::print(
+        stderr,
+        "{} awaits approval: `tandem approvals show {}`; when it is approved, the same command with --job {} goes "
+        "on with it\n",
+        ended.id.value, ended.view.value("approval_id", ""), ended.id.value);
     return std::optional<VendorRun>();
   }
-  if (const Json& error = ended.view["error"]; error.is_object())
-    return fail(static_cast<ErrorNumber>(error.value("number", 0)), "job {}: {}", ended.id.value,
-                error.value("message", ""));
   TANDEM_TRY_ASSIGN(const Json page, reached.service().submissions(ended.id));
   const Json submission = page["submissions"].empty() ? Json::object() : page["submissions"].back();
   if (submission.value("state", "") != submit::to_string(submit::SubmissionState::kSettled))
-    return fail(errors::kBackendJobFailed,
-                "job {} ended without a submission that is settled; `tandem explain {}` says why. Another run is made "
-                "tomorrow, or with another --max-cost",
-                ended.id.value, ended.id.value);
+    return fail(
+        errors::kBackendJobFailed,
+        "job {} ended without a submission that is settled; `tandem explain {}` says why; --again makes another run",
+        ended.id.value, ended.id.value);
   const Json binding = ended.result["pubs"][0]["bindings"][0];
   const VendorRun run{.at = cli.machine.clock.now(),
                       .vendor = std::string(vendor.name),

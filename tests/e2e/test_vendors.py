@@ -69,6 +69,8 @@ class Vendors(unittest.TestCase):
             self.add(cloud, "--replace")
             text = self.config.read_text()
             self.assertNotIn("127.0.0.1:1/", text)
+            shown = {one["name"]: one["value"] for one in self.tandem("config", "show")["settings"]}
+            self.assertEqual(shown["ionq.poll"], "2000ms", "nobody asked for it to go")
             for kept in (SETTINGS, "# behind it\nlab: {settle_window: 3s}\n"):
                 self.assertIn(kept, text)
         self.config.write_text('{"ionq": {"poll": "2s"}}')
@@ -90,6 +92,24 @@ class Vendors(unittest.TestCase):
         printed = self.place.run("backends", "add", "ionq", "--print", "--credential", "env:TANDEM_SECRET_IONQ")
         self.assertIn("others may see", printed.stderr)
         self.assertIn("credential: env:TANDEM_SECRET_IONQ", printed.stdout.replace('"', ""))
+
+    def test_a_url_that_is_none_is_named_and_one_with_a_password_is_not_repeated(self):
+        self.config.write_text(SETTINGS)
+        for url in (f"https://me:{KEY}@api.ionq.co/v0.4", f"me:{KEY}@api.ionq.co", "api.ionq.co", "ftp://api.ionq.co", "https://api.ionq.co:0/v0.4"):
+            for more in ((), ("--print",)):
+                with self.subTest(url=url, more=more):
+                    refused = self.tandem("backends", "add", "ionq", "--url", url, "--credential", f"file:{self.key}", *more, code=2)
+                    self.assertEqual((refused["number"], refused["errors"][0]["pointer"]), (1061, "--url"))
+                    self.assertIn("https://HOST[:PORT]", refused["detail"])
+                    self.assertNotIn("cannot edit", refused["detail"])
+                    self.assertEqual(self.config.read_text(), SETTINGS)
+
+    def test_a_key_does_not_go_to_another_machine_in_clear_text(self):
+        self.config.write_text(json.dumps({"ionq": {"url": "http://192.0.2.1:9/v0.4", "credential": f"file:{self.key}", "backends": "simulator"}}))
+        report = self.tandem("backends", "test", "ionq", code=6)
+        tls = {one["check"]: one for one in report["checks"]}["TLS"]
+        self.assertEqual((tls["ok"], tls["error"]), (False, 2005))
+        self.assertIn("another machine", tls["detail"])
 
     def test_what_is_wrong_is_named_and_decides_the_exit_code(self):
         with self.place.ionq("--api-key", "another") as cloud:
@@ -144,6 +164,50 @@ class Vendors(unittest.TestCase):
                 run = self.tandem("backends", "test", "ionq", "--run", "--backend", "qpu.forte-1", "--max-cost", "1")["run"]
                 self.assertEqual(run["billed_usd_micros"], 1_000_000)
             self.assertEqual(len(self.accepted(cloud)), 1)
+
+    def test_a_run_waits_for_another_users_approval_and_goes_on_after_it(self):
+        tokens, entries = {}, []
+        for user, role in (("sue", "submitter"), ("ann", "approver")):
+            made = self.place.json("token", "new", "--tenant", "acme", "--user", user, "--role", role)
+            tokens[user] = made["token"]
+            entries.append(made["entry"])
+        settings = {"TANDEM_IDENTITY_FILE": str(self.place.file("identity.yaml", "tokens:\n" + "".join(entries))),
+                    "TANDEM_POLICY_FILE": str(self.place.file("policy.yaml", "approvals:\n- {name: hardware, when: {any_qpu: true}, expires: 1h}\n"))}
+
+        def says(user, *arguments, **options):
+            secret = {"TANDEM_CLIENT_CREDENTIAL": "env:TANDEM_SECRET_TOKEN", "TANDEM_SECRET_TOKEN": tokens[user]}
+            return self.tandem(*arguments, environment={**settings, **secret}, **options)
+
+        def run(*more, **options):
+            return says("sue", "backends", "test", "ionq", "--run", "--backend", "qpu.forte-1", "--max-cost", "1", *more, **options)
+
+        def waiting():
+            (one,) = says("ann", "approvals")["approvals"]
+            return one["approval_id"], one["job_id"]
+
+        with self.place.ionq("--api-key", KEY) as cloud:
+            self.add(cloud)
+            with self.place.serve("--config", self.config, environment=settings):
+                self.assertIsNone(run(code=23)["run"])
+                refused, first = waiting()
+                self.assertIn(f"--job {first}", self.said[-2])
+                self.assertIsNone(run(code=23)["run"])  # the same job
+                self.assertEqual(waiting(), (refused, first))
+                says("ann", "approvals", "reject", refused, "--reason", "not now")
+                for more in ((), ("--job", first)):
+                    self.assertIn("--again", run(*more, code=11)["detail"])
+                self.assertIsNone(run("--again", code=23)["run"])
+                approval, second = waiting()
+                self.assertNotEqual(second, first)
+                self.assertEqual(self.accepted(cloud), [])
+                says("ann", "approvals", "approve", approval, "--reason", "worth a dollar")
+                other = says("sue", "backends", "test", "ionq", "--run", "--backend", "simulator", "--max-cost", "1", "--job", second, code=2)
+                self.assertEqual((other["number"], other["errors"][0]["pointer"]), (1023, "--job"))
+                record = run("--job", second)["run"]
+                self.assertEqual((record["job_id"], record["billed_usd_micros"]), (second, 1_000_000))
+                self.assertEqual(run("--job", second)["run"]["token"], record["token"])
+                self.assertEqual(len(self.accepted(cloud)), 1)
+        self.assertEqual(len((self.place.data / "vendor_runs.jsonl").read_text().splitlines()), 1)
 
 
 if __name__ == "__main__":

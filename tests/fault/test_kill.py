@@ -72,7 +72,7 @@ class Ionq:
         ("result", "garbage_truncated", 0.05, {}), ("bill", "error_html", 0.05, {"status": 502}),
         ("lookup", "error", 0.1, {"status": 504}), ("lookup", "throttle_silently", 0.1, {}), ("cancel", "drop_reply", 0.1, {}),
         ("estimate", "error", 0.03, {"status": 500}), ("device", "drop_request", 0.03, {}))]
-    causes = (1407, 5006)  # 5006: nothing was sent, for it was down when the job was planned
+    causes = (1407,)
 
     @staticmethod
     def start(place, **options):

@@ -78,8 +78,12 @@ Result<std::string> url(const Given& given, const SettingRecord& record) {
   const bool names_port = authority.find(':', authority.rfind(']') + 1) != std::string_view::npos;
   const std::string with_port = std::string(authority) + (names_port ? "" : ":1");  // that of the scheme
   if (!authority.empty() && is_host_and_port(with_port, 1)) return given.text;
-  return bad_setting(given, fmt::format("{}://HOST[:PORT] with a port from 1 to {}",
-                                        fmt::join(schemes, "://HOST[:PORT] or "), kPortMax));
+  const std::string expected =
+      fmt::format("{}://HOST[:PORT] with a port from 1 to {}", fmt::join(schemes, "://HOST[:PORT] or "), kPortMax);
+  if (given.text.find('@') == std::string::npos) return bad_setting(given, expected);
+  return fail_at(given.source, errors::kBadSetting,
+                 "the setting '{}' names a user, or has a password in it, which settings and logs would show; write {}",
+                 given.name, expected);
 }
 
 /// The value in its one spelling, so that equal settings have equal digests: integers in digits, durations in ms.

@@ -159,6 +159,70 @@ TEST_F(EngineRetry, a_quote_that_cannot_be_had_is_asked_for_again_before_anythin
   EXPECT_EQ(retries(view.id)[0]["error_class"], "device_unavailable");
 }
 
+TEST_F(EngineRetry, a_provider_that_is_away_while_it_is_planned_is_tried_again_and_not_beyond_the_policy) {
+  world_.open();
+  std::atomic<int> asked = 0;
+  const auto away_for = [&](int questions) {
+    asked = 0;
+    world_.provider->plan.during_quote = [&, questions]() -> std::optional<Error> {
+      const bool away = ++asked <= questions;  // the first one is for the plan
+      return away ? std::optional(make_error(errors::kBackendUnavailable, "down")) : std::nullopt;
+    };
+  };
+  away_for(2);
+  const JobView view = world_.run(paid(kQuick));
+  ASSERT_EQ(view.state, job::JobState::kSucceeded) << view.error;
+  EXPECT_EQ(asked, 3);
+  EXPECT_EQ(world_.provider->submissions(), 1);
+  EXPECT_THAT(retries(view.id), SizeIs(1));
+  EXPECT_EQ(world_.hold(view.id).play_money.settled.usd_micros, 700);
+
+  away_for(100);
+  const JobView never = world_.run(paid(kQuick));
+  EXPECT_EQ(never.error_number, static_cast<std::uint16_t>(errors::kRetriesExhausted));
+  EXPECT_EQ(asked, 4);  // for the plan, and three tries
+
+  away_for(100);
+  job::RetryPolicy once = kQuick;
+  once.max_attempts = 1;
+  EXPECT_EQ(world_.run(paid(once)).error_number, static_cast<std::uint16_t>(errors::kNoPlan));
+  EXPECT_EQ(asked, 1);
+
+  away_for(0);
+  world_.provider->plan.accepts_work = false;
+  EXPECT_EQ(world_.run(paid(kQuick)).error_number, static_cast<std::uint16_t>(errors::kRetriesExhausted));
+  EXPECT_EQ(world_.provider->submissions(), 1);
+}
+
+TEST_F(EngineRetry, a_reservation_that_a_crash_left_is_looked_at_again_and_what_replaces_it_is_sent_once) {
+  int quotes = 0;
+  world_.provider->plan.during_quote = [&]() -> std::optional<Error> {
+    if (++quotes == 2)  // the first one is for the plan; the reservation is stored, the intent is not
+      world_.store->fail_commits(2, 1'000'000, make_error(errors::kStoreClosed, "planted crash"));
+    return std::nullopt;
+  };
+  world_.open();
+  const JobId id = world_.admit(paid(kQuick));
+  while (submissions(id).empty()) std::this_thread::yield();
+  world_.close();
+  EXPECT_EQ(world_.provider->submissions(), 0);
+  std::atomic<int> questions = 0;
+  world_.provider->plan.during_availability = [&](const std::stop_token&) {
+    world_.provider->plan.accepts_work = ++questions > 1;
+  };
+  world_.open();
+  const JobView view = world_.wait(id);
+  ASSERT_EQ(view.state, job::JobState::kSucceeded) << view.error;
+  EXPECT_THAT(submissions(id), ElementsAre("0 cancelled", "2 settled"));
+  EXPECT_EQ(questions, 2);
+  EXPECT_EQ(world_.provider->submissions(), 1);
+  EXPECT_THAT(world_.provider->book(), SizeIs(1));
+  ASSERT_THAT(retries(id), SizeIs(1));
+  EXPECT_EQ(retries(id)[0]["number"], 1403);
+  EXPECT_EQ(world_.hold(id).play_money.settled.usd_micros, 700);
+  EXPECT_EQ(world_.hold(id).play_money.reserved.usd_micros, 0);
+}
+
 TEST_F(EngineRetry, the_patience_that_a_provider_asks_for_is_kept) {
   world_.provider->plan.on_submit = {OnSubmit::kThrottle};
   world_.provider->plan.retry_after = std::chrono::milliseconds(60);

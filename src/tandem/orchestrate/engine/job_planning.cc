@@ -17,11 +17,14 @@ void ask_backend(route::BackendFacts& facts, const job::JobSpec& spec, const rou
                  const backend::CallContext& call, const job::Plan* plan = nullptr) {
   backend::Backend& backend = *facts.backend;
   auto availability = backend.availability(call);
-  if (availability)
+  if (availability) {
     facts.availability = *std::move(availability);
-  else
+    facts.may_be_back = !facts.availability->operational || !facts.availability->accepts_work;
+  } else {
     facts.availability =
         backend::Availability{.operational = false, .accepts_work = false, .detail = availability.error().to_string()};
+    facts.may_be_back = backend::may_pass(backend::class_of(availability.error()));
+  }
   if (!facts.availability->operational || !backend.info().takes_program) return;
   // Without one the router assumes an error; a device that is busy need not lose its arm for that.
   if (auto calibration = backend.calibration(call)) facts.calibration = *std::move(calibration);
@@ -30,10 +33,12 @@ void ask_backend(route::BackendFacts& facts, const job::JobSpec& spec, const rou
   const auto work = route::representative_work(spec, probe, backend.info(), gates);
   if (!work) return;
   auto quote = backend.quote(*work, call);
-  if (quote)
+  if (quote) {
     facts.quote = *std::move(quote);
-  else
-    facts.quote_error = quote.error().message;
+    return;
+  }
+  facts.quote_error = quote.error().message;
+  facts.may_be_back |= backend::may_pass(backend::class_of(quote.error()));
 }
 
 }  // namespace

@@ -74,6 +74,7 @@ void StoreCheck::submission(const store::Row& row, const std::string& place) {
     if (!submit::is_final(record->state)) found_by_.push_back(submit::open_key(record->token));
     return wants(place, record->raw_sha256);
   }
+  if (row.key.starts_with(submit::adoptions_key(""))) return;  // it outlives the submission that it names
   const bool of_step = row.key.starts_with("step/");
   submission_entries_.emplace(place, of_step ? row.value : row.key.substr(row.key.rfind('/') + 1));
 }

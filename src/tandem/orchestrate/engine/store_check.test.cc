@@ -145,6 +145,8 @@ TEST_F(StoreChecked, whatever_a_job_names_and_is_not_there_is_found_and_what_nob
   EXPECT_THAT(places(), testing::Contains("blob/" + raw));
   EXPECT_THAT(places(), testing::Contains("submission/job/" + id.value + "/" + token));
   plant(Batch().put(Table::kSubmission, token, submission));
+  plant(Batch().put(Table::kSubmission, submit::adoptions_key("fake.provider"), "token-of-a-job-that-is-gone"));
+  EXPECT_THAT(places(), ElementsAre("blob/" + raw));
   const std::string by_job = submit::job_key(id, token);
   plant(Batch().erase(Table::kSubmission, by_job));
   EXPECT_THAT(places(), testing::Contains("submission/" + by_job));

@@ -479,18 +479,29 @@ Result<Plan> plan_problem(const RouteInput& input) {
   return plan;
 }
 
-/// The first backend that could run the program but is not there now, where the job names who answers that. It stays the first
-/// choice: it may be back when the work gets to it.
-std::optional<std::size_t> absent_with_fallback(const RouteInput& input) {
+/// What the job wants of a backend that is not there now.
+struct Absent {
+  std::size_t index = 0;
+  std::string_view then;
+};
+
+/// The first backend that could run the program but is not there now, where the job names who answers that, or has it tried again. It
+/// stays the first choice: it may be back when the work gets to it.
+std::optional<Absent> absent_for_now(const RouteInput& input) {
   const job::JobSpec& spec = *input.spec;
   const bool answered = std::any_of(spec.fallbacks.begin(), spec.fallbacks.end(), [](const job::Fallback& entry) {
     return entry.answers(job::FallbackCause::kUnavailable);
   });
-  if (!answered) return std::nullopt;
+  const bool tried_again = spec.limits.retry.max_attempts > 1 && spec.limits.retry.budget_retries > 0;
+  const backend::ProgramWork work{.pubs = spec.program().pubs, .seed = spec.seed};
   for (std::size_t i = 0; i < input.backends.size(); ++i) {
-    const BackendInfo& info = input.backends[i].backend->info();
-    const bool allowed = info.takes_program && policy_refusal(input, info).empty();
-    if (allowed && !availability_refusal(input.backends[i]).empty()) return i;
+    const BackendFacts& facts = input.backends[i];
+    const BackendInfo& info = facts.backend->info();
+    if (!info.takes_program || !policy_refusal(input, info).empty()) continue;
+    if (answered && !availability_refusal(facts).empty())
+      return Absent{.index = i, .then = "what the job names for that comes next"};
+    if (tried_again && facts.may_be_back && facts.backend->validate(work))
+      return Absent{.index = i, .then = "it is tried again as limits.retry says"};
   }
   return std::nullopt;
 }
@@ -509,10 +520,10 @@ Result<Plan> plan_program(const RouteInput& input) {
     plan.candidates.push_back(std::move(candidate));
   }
   std::vector<std::string> left_out;
-  if (const auto absent = feasible.empty() ? absent_with_fallback(input) : std::nullopt) {
-    feasible.push_back(*absent);
-    left_out.push_back(fmt::format("{} is not there now; what the job names for that comes next.",
-                                   shown(input.backends[*absent].backend->info())));
+  if (const auto absent = feasible.empty() ? absent_for_now(input) : std::nullopt) {
+    feasible.push_back(absent->index);
+    left_out.push_back(
+        fmt::format("{} is not there now; {}.", shown(input.backends[absent->index].backend->info()), absent->then));
   }
   if (feasible.empty())
     return fail(errors::kNoPlan, "no backend can run this program: {}", join_refusals(plan.candidates));

@@ -48,6 +48,7 @@ struct BackendFacts {
   std::optional<backend::Quote> quote;                ///< for the work this job would give it
   std::optional<device::Calibration> calibration;     ///< empty: it has none, or did not say
   std::string quote_error;
+  bool may_be_back = false;  ///< it is away or names no price, and that may be over when the work gets to it
 };
 
 struct RouteInput {

@@ -9,6 +9,7 @@
 #include "tandem/base/testing/fake_clock.h"
 #include "tandem/base/testing/matchers.h"
 #include "tandem/middleware/ansatz/qaoa.h"
+#include "tandem/middleware/backend/local_backend.h"
 #include "tandem/middleware/backend/local_task.h"
 
 namespace tandem::route {
@@ -531,6 +532,49 @@ TEST_F(RouteTest, a_device_that_is_down_stays_the_first_choice_where_the_job_nam
   EXPECT_EQ(planned->cost_max_needed_emulated, spec.limits.cost_max);
   EXPECT_THAT(step(*planned, job::StepKind::kRun)->fallbacks, ElementsAre("simulator.statevector"));
   EXPECT_THAT(planned->reasons, testing::Contains(HasSubstr("lab.device (emulated) is not there now")));
+}
+
+TEST_F(RouteTest, a_device_that_may_be_back_is_waited_for_where_its_work_is_tried_again) {
+  job::JobSpec spec = program();
+  spec.policy.backends = {"lab.device"};
+  BackendFacts& device = facts("lab.device");
+  device.quote.reset();
+  const auto expect_waited_for = [&] {
+    const auto planned = plan(spec);
+    ASSERT_THAT(planned, Succeeds());
+    EXPECT_EQ(planned->primary, "lab.device");
+    EXPECT_EQ(planned->cost_max_needed_emulated, spec.limits.cost_max);
+    EXPECT_THAT(planned->reasons,
+                testing::Contains("lab.device (emulated) is not there now; it is tried again as limits.retry says."));
+  };
+  device.quote_error = "the line broke";
+  EXPECT_THAT(plan(spec), FailsWith(errors::kNoPlan));  // as it will be when the work gets to it
+  device.may_be_back = true;
+  expect_waited_for();
+  device.availability = backend::Availability{.operational = false, .accepts_work = false, .detail = "did not answer"};
+  expect_waited_for();
+  device.may_be_back = false;
+  EXPECT_THAT(plan(spec), FailsWith(errors::kNoPlan));
+  device.may_be_back = true;
+  job::JobSpec hasty = spec;
+  hasty.limits.retry.max_attempts = 1;
+  EXPECT_THAT(plan(hasty), FailsWith(errors::kNoPlan));
+  hasty = spec;
+  hasty.limits.retry.budget_retries = 0;
+  EXPECT_THAT(plan(hasty), FailsWith(errors::kNoPlan));
+  spec.policy.avoid = {"lab.device"};
+  EXPECT_THAT(plan(spec), FailsWith(errors::kNoPlan));
+}
+
+TEST_F(RouteTest, a_device_that_nobody_has_configured_is_not_waited_for) {
+  backends_.push_back(backend::make_absent_backend(
+      {.id = BackendId("lab.other"), .tier = job::Tier::kSimulator, .takes_program = true}, "it is not set", clock_));
+  input_.backends.push_back({.backend = backends_.back().get(),
+                             .availability = backend::Availability{.operational = false, .accepts_work = false},
+                             .may_be_back = true});
+  job::JobSpec spec = program();
+  spec.policy.backends = {"lab.other"};
+  EXPECT_THAT(plan(spec), FailsWith(errors::kNoPlan));
 }
 
 TEST_F(RouteTest, a_cached_result_that_a_job_names_is_held_to_its_policy) {

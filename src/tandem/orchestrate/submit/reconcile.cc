@@ -229,21 +229,38 @@ std::string why_its_bill_will_be_known(const Look& look, bool known) {
   return "";
 }
 
-/// Errors: 5029 submission_not_held - another one has that handle: a provider's work stands for one of ours.
+/// Errors: 5029 submission_not_held - another one has that handle: a provider's work stands for one of ours; 3003 store_damaged - one
+/// that cannot be read any more may have it.
 Result<void> require_free(store::Store& store, const SubmissionRecord& wanting, std::string_view handle) {
   store::Scan scan = store::Scan::prefix(store::Table::kSubmission, "");
   while (true) {
     TANDEM_TRY_ASSIGN(const auto rows, store.scan(scan));
     for (const store::Row& row : rows) {
       if (row.key.find('/') != std::string::npos) continue;  // of the index
-      TANDEM_TRY_ASSIGN(const SubmissionRecord other, SubmissionRecord::parse(row));
-      if (other.token == wanting.token || other.backend != wanting.backend || other.handle != handle) continue;
+      const auto other = SubmissionRecord::parse(row);
+      if (!other) {
+        if (row.value.find(handle) != std::string::npos) return tl::unexpected(other.error());
+        continue;
+      }
+      if (other->token == wanting.token || other->backend != wanting.backend || other->handle != handle) continue;
       return fail(errors::kSubmissionNotHeld, "{} is the work of another submission at {}", quote(handle),
                   wanting.backend);
     }
     if (rows.size() < scan.limit) return {};
     scan.from = rows.back().key + '\0';
   }
+}
+
+/// That the handle is nobody else's when the commit is made.
+Premise stays_free(store::Store& store, const SubmissionRecord& wanting, std::string_view handle) {
+  return [&store, &wanting, handle](store::Batch& batch) -> Result<void> {
+    const std::string key = adoptions_key(wanting.backend);
+    TANDEM_TRY_ASSIGN(const auto row, store.get(store::Table::kSubmission, key));
+    TANDEM_TRY(require_free(store, wanting, handle));
+    batch.put(store::Table::kSubmission, key, wanting.token,
+              row ? store::Expect::at(row->version) : store::Expect::absent());
+    return {};
+  };
 }
 
 }  // namespace
@@ -324,19 +341,20 @@ Result<SubmissionRecord> Reconciler::adopt(std::string_view token, const Persons
                 quote(handle));
   TANDEM_TRY_ASSIGN(const bool over, ledger.job_is_over(record.job));
   if (record.handle.empty()) {
-    // Where nobody can say whose work it is, it must at least be nobody else's.
-    if (backend->info().safety == SubmitSafety::kD) TANDEM_TRY(require_free(ledger.services().store, record, handle));
     Wire wire(*backend, ledger.services().crash_points, stop, Deadline::after(ledger.services().clock, kAskTime));
     TANDEM_TRY(wire.poll({.handle = std::string(handle), .token = record.token}));
+    // Where nobody can say whose work it is, it must at least be nobody else's.
     const bool unchecked = backend->info().safety == SubmitSafety::kD;
     const std::string said =
         fmt::format("handle {}{}: {}", handle, unchecked ? ", which the provider cannot bear out" : "", word.reason);
-    TANDEM_TRY_ASSIGN(record,
-                      ledger.apply(record, {.event = SubmissionEvent::kConfirm,
-                                            .actor = word.actor,
-                                            .reason = make_error(errors::kSubmissionAmbiguous, "adopted: {}", said),
-                                            .handle = std::string(handle),
-                                            .said = said}));
+    TANDEM_TRY_ASSIGN(
+        record,
+        ledger.apply(record, {.event = SubmissionEvent::kConfirm,
+                              .actor = word.actor,
+                              .reason = make_error(errors::kSubmissionAmbiguous, "adopted: {}", said),
+                              .handle = std::string(handle),
+                              .premise = unchecked ? stays_free(ledger.services().store, record, handle) : Premise(),
+                              .said = said}));
   }
   // What is not answered now is asked for again by the next sweep.
   TANDEM_TRY(Look(ledger, *backend, record, over, stop).take());

@@ -1,6 +1,9 @@
 // What a person says of work that no answer of a provider resolves.
 #include <algorithm>
+#include <atomic>
+#include <latch>
 #include <map>
+#include <thread>
 
 #include "tandem/base/rng.h"
 #include "tandem/orchestrate/submit/reconcile.h"
@@ -432,9 +435,17 @@ TEST_F(WordTest, money_is_conserved_over_any_interleaving_of_words_sweeps_and_ru
       record = reconciler_.release(record.token, kWord, {}, {}).value();
       ++resolved[record.token];
     }
+    const std::vector<std::string> book = provider_->book();
     Money billed;
     for (const SubmissionRecord& record : records) {
       billed = billed + record.billed;
+      // The provider has it once or not at all, and nothing is paid for what it has not, but by a person's word.
+      const auto booked = std::ranges::count(book, record.token);
+      EXPECT_LE(booked, 1);
+      const bool must_have_it = record.state == kSettled || record.state == kOrphan;
+      const bool must_not = record.state == kRefused || record.sends == 0;
+      EXPECT_FALSE((must_have_it && booked == 0) || (must_not && booked == 1)) << to_string(record.state);
+      EXPECT_FALSE(booked == 0 && record.state != kReleased && record.billed != Money{0}) << to_string(record.state);
       ++ends[record.state];
       EXPECT_EQ(resolved[record.token], record.state == kReleased ? 1 : 0);
       EXPECT_THAT(reconciler_.release(record.token, kWord, {}, {}), FailsWith(errors::kSubmissionNotHeld));
@@ -479,6 +490,54 @@ TEST_F(WordOnOpaque, the_work_of_another_submission_is_not_adopted) {
   EXPECT_EQ(hold().play_money.settled, Money{700});
   ASSERT_THAT(reconciler_.adopt(held->token, kWord, "work-2", {}), Succeeds());
   EXPECT_EQ(hold().play_money.settled, Money{1400});
+}
+
+TEST_F(WordOnOpaque, of_two_who_adopt_one_handle_at_once_one_wins) {
+  for (std::uint32_t round = 0; round < 20; ++round) {
+    SCOPED_TRACE(round);
+    const JobId job{fmt::format("job_01900000-0000-7000-8000-{:012}", round + 100)};
+    admit(job, Money{10'000});
+    std::vector<std::string> tokens;
+    for (const std::string step : {"a", "b"}) {
+      provider_->plan.on_submit = {step == "a" ? OnSubmit::kLoseReply : OnSubmit::kLoseRequest};
+      SubmissionRequest one = request();
+      one.job = job;
+      one.step = step;
+      const auto held = run(one);
+      ASSERT_EQ(held->kind, Kind::kHeld);
+      tokens.push_back(held->token);
+    }
+    // Both have asked for the work before either says whose it is.
+    std::latch both(2);
+    std::atomic<int> polls = 0;
+    provider_->plan.during_poll = [&] {
+      if (++polls <= 2) both.arrive_and_wait();
+    };
+    const std::string handle = fmt::format("work-{}", round + 1);
+    std::vector<Result<SubmissionRecord>> words(2, Result<SubmissionRecord>());
+    {
+      std::jthread other([&] { words[1] = Reconciler(submitter_, backends_).adopt(tokens[1], kWord, handle, {}); });
+      words[0] = reconciler_.adopt(tokens[0], kWord, handle, {});
+    }
+    provider_->plan.during_poll = nullptr;
+    ASSERT_EQ(words[0].has_value() + words[1].has_value(), 1);
+    EXPECT_THAT(words[words[0].has_value() ? 1 : 0], FailsWith(errors::kSubmissionNotHeld));
+    EXPECT_EQ(budget::Budget(store_).load(job)->play_money.settled, Money{700});
+  }
+}
+
+TEST_F(WordOnOpaque, a_damaged_row_is_in_the_way_of_its_own_handle_only) {
+  ASSERT_EQ(run(request())->kind, Kind::kResult);
+  const std::string damaged = store_.get(store::Table::kSubmission, token()).value()->value.substr(2);
+  store::Batch batch;
+  batch.put(store::Table::kSubmission, token(), damaged);
+  ASSERT_THAT(store_.commit_and_wait(std::move(batch)), Succeeds());
+  provider_->plan.on_submit = {OnSubmit::kLoseReply};
+  SubmissionRequest other = request();
+  other.step = "another";
+  const std::string held = run(other)->token;
+  EXPECT_THAT(reconciler_.adopt(held, kWord, "work-1", {}), FailsWith(errors::kStoreDamaged));
+  EXPECT_THAT(reconciler_.adopt(held, kWord, "work-2", {}), Succeeds());
 }
 
 TEST_F(WordOnOpaque, work_whose_name_is_known_is_asked_for_before_it_is_released) {

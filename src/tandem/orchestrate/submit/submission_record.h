@@ -57,9 +57,12 @@ struct SubmissionRecord {
   friend bool operator==(const SubmissionRecord&, const SubmissionRecord&) = default;
 };
 
-/// Keys of Table::kSubmission beside the tokens: empty rows that make records findable.
+/// Keys of Table::kSubmission beside the tokens: rows that make records findable.
 std::string open_key(std::string_view token);  ///< "open/<token>" while not final
 std::string job_key(const JobId& job, std::string_view token);  ///< "job/<job>/<token>"
 std::string step_key(const JobId& job, std::string_view step);  ///< "step/<job>/<step>" -> token of its latest attempt
+/// "adopted/<backend>" -> token that was adopted last, at a backend that cannot tell whose work it has. Every adoption there changes it, so
+/// that of two at once one sees the other. It outlives its job.
+std::string adoptions_key(std::string_view backend);
 
 }  // namespace tandem::submit

@@ -53,6 +53,7 @@ class FakeProvider final : public backend::Backend {
     std::function<void(const std::stop_token&)> during_availability;
     std::function<std::optional<Error>()> during_quote;
     std::function<void()> during_submit;
+    std::function<void()> during_poll;
     std::function<void(const std::stop_token&)> during_lookup;
     std::function<void()> during_fetch;
     std::function<void(const backend::RawResult&)> during_decode;
@@ -135,6 +136,7 @@ class FakeProvider final : public backend::Backend {
         backend::SubmitFailure{.error = make_error(errors::kConnectionLost, "the line broke"), .ambiguous = true});
   }
   Result<backend::PollStatus> poll(const backend::WorkRef& work, const backend::CallContext&) override {
+    if (plan.during_poll) plan.during_poll();
     const std::lock_guard lock(mutex_);
     const backend::Handle& handle = work.handle;
     if (!plan.answers_reads || !plan.answers_polls) return fail(errors::kBackendUnavailable, "no answer");
