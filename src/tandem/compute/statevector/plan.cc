@@ -122,75 +122,84 @@ class StageBuilder {
     }
   }
 
-  /// `takes_scale`: begin with a group, that of a scale.
+  /// What costs most by the piece comes last, so that most is in it: gates cost the same whenever they are done, turns share a reading of the
+  /// tile, and a group of phases costs as much as four turns. `takes_scale`: begin with a group, that of a scale.
   Stage<Real> build(Numbers left, bool takes_scale) {
     for (const std::uint32_t number : left) touched_ |= steps_.steps[number].touched;
-    while (!left.empty()) {
-      phases(left, std::exchange(takes_scale, false));
-      mixing(left);
-    }
+    if (takes_scale) phases(left);
+    while (!left.empty())
+      if (!gates(left) && !turns(left)) phases(left);
     return std::move(stage_);
   }
 
  private:
-  void phases(Numbers& left, bool any) {
+  /// Takes out what `takes` says, until nothing can pass what waits: so that a layer costs what it holds, not what is left.
+  template <class Takes>
+  bool take(Numbers& left, Takes takes) {
     Waiting waiting;
+    auto kept = left.begin();
+    auto at = left.begin();
+    for (; at != left.end() && !waiting.all_of(touched_); ++at)
+      if (!takes(*at, waiting)) *kept++ = *at;
+    const bool any = kept != at;
+    left.erase(kept, at);
+    return any;
+  }
+
+  /// One after the other.
+  bool gates(Numbers& left) {
+    return take(left, [&](std::uint32_t number, Waiting& waiting) {
+      const Step& step = steps_.steps[number];
+      if (step.kind != Step::Kind::kGate || waiting.blocks(step)) {
+        waiting.add(step);
+        return false;
+      }
+      stage_.work.emplace_back(GateWork<Real>{TileGate<Real>(steps_.gates[step.gate], position_), number});
+      return true;
+    });
+  }
+
+  /// One of each bit.
+  bool turns(Numbers& left) {
+    Numbers lanes;
+    std::array<Numbers, 2> above;  // about y, about x
+    const bool any = take(left, [&](std::uint32_t number, Waiting& waiting) {
+      const Step& step = steps_.steps[number];
+      const bool is_turn = step.kind == Step::Kind::kTurnY || step.kind == Step::Kind::kTurnX;
+      const bool waits = !is_turn || waiting.blocks(step);
+      waiting.add(step);  // what is done now comes before the others too
+      if (waits) return false;
+      (position_of(number) < kLaneBits<Real> ? lanes : above[step.kind == Step::Kind::kTurnX ? 1 : 0])
+          .push_back(number);
+      return true;
+    });
+    add_turns(lanes, true);
+    for (Numbers& numbers : above) {
+      std::ranges::sort(numbers, {}, [&](std::uint32_t number) { return position_of(number); });
+      add_turns(numbers, false);
+    }
+    if (owed_ > kTurnsOwedMax) close(PhaseGroup<Real>(num_bits_));
+    return any;
+  }
+
+  void phases(Numbers& left) {
     PhaseGroup<Real> group(num_bits_);
-    take(left, waiting, [&](std::uint32_t number) {
+    take(left, [&](std::uint32_t number, Waiting& waiting) {
       const Step& step = steps_.steps[number];
       if (step.kind != Step::Kind::kPhase || waiting.blocks(step)) {
         waiting.add(step);
         return false;
       }
       group.add(step.touched, number);
-      any = true;
       return true;
     });
-    if (any) close(std::move(group));
-  }
-
-  /// Takes out what `takes` says, until nothing can pass what waits: so that a layer costs what it holds, not what is left.
-  template <class Takes>
-  void take(Numbers& left, const Waiting& waiting, Takes takes) {
-    auto kept = left.begin();
-    auto at = left.begin();
-    for (; at != left.end() && !waiting.all_of(touched_); ++at)
-      if (!takes(*at)) *kept++ = *at;
-    left.erase(kept, at);
+    close(std::move(group));
   }
 
   void close(PhaseGroup<Real> group) {
     owed_ = 0;
     group.arrange(stage_.tile_bits);
     stage_.work.emplace_back(std::move(group));
-  }
-
-  void mixing(Numbers& left) {
-    Waiting waiting;
-    Numbers gates;
-    Numbers lanes;
-    std::array<Numbers, 2> above;  // about y, about x
-    take(left, waiting, [&](std::uint32_t number) {
-      const Step& step = steps_.steps[number];
-      const bool waits = step.kind == Step::Kind::kPhase || waiting.blocks(step);
-      waiting.add(step);  // what is done now comes before the others too
-      if (waits) return false;
-      if (step.kind == Step::Kind::kGate)
-        gates.push_back(number);
-      else
-        (position_of(number) < kLaneBits<Real> ? lanes : above[step.kind == Step::Kind::kTurnX ? 1 : 0])
-            .push_back(number);
-      return true;
-    });
-    add_turns(lanes, true);
-    for (Numbers& turns : above) {
-      std::ranges::sort(turns, {}, [&](std::uint32_t number) { return position_of(number); });
-      add_turns(turns, false);
-    }
-    for (const std::uint32_t number : gates)
-      stage_.work.emplace_back(
-          GateWork<Real>{TileGate<Real>(steps_.gates[steps_.steps[number].gate], position_), number});
-    if (owed_ > kTurnsOwedMax) close(PhaseGroup<Real>(num_bits_));
   }
 
   /// In the tile, of the bit that a turn mixes.

@@ -6,6 +6,16 @@
 #include "tandem/base/assert.h"
 
 namespace tandem::statevector {
+namespace {
+
+PairKind kind_of(std::span<const std::complex<double>, 4> m) {
+  if (m[0] == 0.0 && m[1] == 1.0 && m[2] == 1.0 && m[3] == 0.0) return PairKind::kExchange;
+  if (m[0].imag() != 0 || m[3].imag() != 0) return PairKind::kGeneral;
+  if (m[1].imag() == 0 && m[2].imag() == 0) return PairKind::kReal;
+  return m[1].real() == 0 && m[2].real() == 0 ? PairKind::kImaginaryMix : PairKind::kGeneral;
+}
+
+}  // namespace
 
 template <class Real>
 TileGate<Real>::TileGate(const PreparedGate& gate, std::span<const std::uint32_t> position) {
@@ -55,7 +65,8 @@ void TileGate<Real>::bind(const PreparedGate& gate) {
 }
 
 template <class Real>
-void TileGate<Real>::write(const Part& part, std::span<const std::complex<double>, 4> matrix) {
+void TileGate<Real>::write(Part& part, std::span<const std::complex<double>, 4> matrix) {
+  part.work.kind = kind_of(matrix);
   const bool one_block = part.work.a == part.work.b;
   Real* to = coefficients_.data() + part.coefficients;
   // In lanes of other patterns amplitudes stay what they are.

@@ -37,7 +37,7 @@ class TileGate {
     std::uint32_t lane_b = 0;
   };
   void add(std::uint64_t a, std::uint64_t b, std::uint64_t outside);
-  void write(const Part& part, std::span<const std::complex<double>, 4> matrix);
+  void write(Part& part, std::span<const std::complex<double>, 4> matrix);
 
   std::uint64_t outside_ = 0;  ///< bits of the gate outside
   std::uint64_t block_operands_ = 0;
