@@ -4,6 +4,8 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <numeric>
+#include <optional>
 #include <utility>
 
 namespace tandem::statevector {
@@ -154,7 +156,7 @@ class StageBuilder {
         waiting.add(step);
         return false;
       }
-      stage_.work.emplace_back(GateWork<Real>{TileGate<Real>(steps_.gates[step.gate], position_), number});
+      stage_.work.emplace_back(GateWork<Real>{.gate = {steps_.gates[step.gate], position_}, .steps = {number}});
       return true;
     });
   }
@@ -224,6 +226,57 @@ class StageBuilder {
   Stage<Real> stage_;
 };
 
+/// On one bit: (a, b) -> matrix (a, b).
+PreparedGate pair_of(std::uint64_t bit, const std::array<std::complex<double>, 4>& matrix) {
+  PreparedGate out{.operands = bit, .mixing = bit, .num_pairs = 1};
+  out.pairs[0] = {.a = 0, .b = bit, .matrix = matrix};
+  return out;
+}
+
+/// A gate alone shares its pass with nothing, so it costs what memory does if it is one piece of work that needs no gathering: steps that
+/// all touch one bit, or one gate of pairs. Empty where there is more to do.
+template <class Real>
+std::optional<Stage<Real>> gate_alone(const Steps& steps, const Numbers& now, std::uint32_t num_bits,
+                                      const TileShape& shape) {
+  const Step& first = steps.steps[now.front()];
+  const bool one_bit = std::ranges::all_of(now, [&](std::uint32_t number) {
+    return steps.steps[number].touched == first.touched && std::has_single_bit(first.touched);
+  });
+  const bool turns = std::ranges::any_of(now, [&](std::uint32_t number) { return steps.steps[number].mixing != 0; });
+  const bool merged = one_bit && turns;
+  if (!merged && (now.size() > 1 || first.kind != Step::Kind::kGate)) return std::nullopt;
+  std::vector<std::uint32_t> position(num_bits);
+  std::iota(position.begin(), position.end(), 0u);
+  const std::uint32_t tile_bits = std::min(num_bits, shape.least);
+  Stage<Real> out{.beside = first.touched & ~ones(tile_bits)};
+  out.tile_bits.assign(position.begin(), position.begin() + tile_bits);
+  const PreparedGate gate = merged ? pair_of(first.touched, {}) : steps.gates[first.gate];
+  out.work.emplace_back(GateWork<Real>{.gate = {gate, position}, .steps = now, .merged = merged ? first.touched : 0});
+  return out;
+}
+
+/// The product of phases and turns on one bit.
+std::array<std::complex<double>, 4> product_of(const Steps& steps, const Numbers& numbers) {
+  std::array<std::complex<double>, 4> m{1, 0, 0, 1};
+  for (const std::uint32_t number : numbers) {
+    const Step& step = steps.steps[number];
+    if (step.kind == Step::Kind::kPhase) {
+      for (const std::size_t i : {2, 3}) m[i] = times(step.factor, m[i]);
+      continue;
+    }
+    const bool about_x = step.kind == Step::Kind::kTurnX;
+    const std::complex<double> below = about_x ? std::complex<double>(0, -step.sine) : step.sine;
+    const std::complex<double> above = about_x ? below : -below;
+    for (const std::size_t i : {0, 1}) {
+      const std::complex<double> a = m[i];
+      const std::complex<double> b = m[i + 2];
+      m[i] = step.cosine * a + times(above, b);
+      m[i + 2] = times(below, a) + step.cosine * b;
+    }
+  }
+  return m;
+}
+
 /// Of a turn, without its factor, by which `scale` is multiplied.
 template <class Real>
 void bind_turn(Turn<Real>& turn, const Step& step, double& scale) {
@@ -251,7 +304,11 @@ Plan<Real> make_plan(const Steps& steps, std::uint32_t num_bits, const PlanOptio
     Numbers later;
     std::ranges::set_difference(left, now, std::back_inserter(later));
     const bool takes_scale = options.takes_scale && plan.stages.empty();
-    plan.stages.push_back(StageBuilder<Real>(steps, tile, num_bits, owed).build(std::move(now), takes_scale));
+    auto alone = gate_alone<Real>(steps, now, num_bits, options.shape);
+    if (alone && !takes_scale)
+      plan.stages.push_back(*std::move(alone));
+    else
+      plan.stages.push_back(StageBuilder<Real>(steps, tile, num_bits, owed).build(std::move(now), takes_scale));
     left = std::move(later);
   }
   return plan;
@@ -268,9 +325,12 @@ void bind(Plan<Real>& plan, const Steps& steps, double scale, const TileKernels<
         for (std::size_t i = 0; i < turns->turns.size(); ++i)
           bind_turn(turns->turns[i], steps.steps[turns->steps[i]], plan.scale);
       } else {
-        auto& [gate, number] = std::get<GateWork<Real>>(work);
-        const Step& step = steps.steps[number];
-        if (!plan.bound || !step.fixed) gate.bind(steps.gates[step.gate]);
+        auto& [gate, numbers, merged] = std::get<GateWork<Real>>(work);
+        const Step& step = steps.steps[numbers.front()];
+        if (merged != 0)
+          gate.bind(pair_of(merged, product_of(steps, numbers)));
+        else if (!plan.bound || !step.fixed)
+          gate.bind(steps.gates[step.gate]);
       }
     }
   }

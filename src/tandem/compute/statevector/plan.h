@@ -33,15 +33,19 @@ struct TurnWork {
   bool on_lanes = false;
 };
 
+/// A gate of pairs, or all steps on one bit as one such gate.
 template <class Real>
 struct GateWork {
   TileGate<Real> gate;
-  std::uint32_t step;  ///< its number
+  std::vector<std::uint32_t> steps;  ///< their numbers
+  std::uint64_t merged = 0;  ///< the bit of the place, where the steps are phases and turns
 };
 
 template <class Real>
 struct Stage {
   TileBits tile_bits;
+  std::uint64_t beside =
+      0;  ///< bits above a tile that its work, a gate alone, mixes or reads itself: tiles are those where they are 0
   std::vector<std::variant<PhaseGroup<Real>, TurnWork<Real>, GateWork<Real>>> work;  ///< in its order
 };
 

@@ -259,11 +259,17 @@ TEST(Plan, every_gate_on_every_bit_of_a_tile) {
         ASSERT_TRUE(circuit.append(instruction).has_value());
         const std::vector<Complex> start = random_state(kQubits, rng);
         const std::vector<Complex> wanted = plainly(circuit, start);
+        // In one tile, and reaching over tiles.
+        constexpr TileShape kSmall{.most = 7, .least = 4, .row = 4};
         for (const simd::Isa isa : simd::runnable_isas()) {
-          ASSERT_LT(distance(play<double>(circuit, start, kTileShape<double>, isa, executor).state, wanted), 1e-14)
-              << record.name << " " << a << " " << b;
-          ASSERT_LT(distance(play<float>(circuit, start, kTileShape<float>, isa, executor).state, wanted), 1e-6)
-              << record.name << " " << a << " " << b;
+          for (const bool small : {false, true}) {
+            const TileShape wide = small ? kSmall : kTileShape<double>;
+            const TileShape narrow = small ? kSmall : kTileShape<float>;
+            ASSERT_LT(distance(play<double>(circuit, start, wide, isa, executor).state, wanted), 1e-14)
+                << record.name << " " << a << " " << b;
+            ASSERT_LT(distance(play<float>(circuit, start, narrow, isa, executor).state, wanted), 1e-6)
+                << record.name << " " << a << " " << b;
+          }
         }
       }
     }

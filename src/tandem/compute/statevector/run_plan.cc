@@ -1,6 +1,7 @@
 #include "tandem/compute/statevector/run_plan.h"
 
 #include <atomic>
+#include <bit>
 #include <cstring>
 #include <memory>
 #include <mutex>
@@ -86,8 +87,9 @@ Places places_of(const Stage<Real>& stage, std::uint32_t row_bits, std::uint32_t
   const auto tile_bits = static_cast<std::uint32_t>(stage.tile_bits.size());
   std::uint64_t inside = 0;
   for (const std::uint32_t bit : stage.tile_bits) inside |= std::uint64_t{1} << bit;
-  Places out{.num_tiles = std::uint64_t{1} << (num_bits - tile_bits),
-             .outside = ((std::uint64_t{1} << num_bits) - 1) & ~inside,
+  const std::uint64_t outside = ((std::uint64_t{1} << num_bits) - 1) & ~inside & ~stage.beside;
+  Places out{.num_tiles = std::uint64_t{1} << std::popcount(outside),
+             .outside = outside,
              .row = std::uint64_t{1} << std::min(row_bits, tile_bits)};
   if (in_a_row(stage)) return out;
   out.row_at.resize((std::uint64_t{1} << tile_bits) / out.row);
