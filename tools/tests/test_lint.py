@@ -135,6 +135,17 @@ class Lint(PlantedTestCase):
         self.write("src/tandem/compute/solve/x.isa.cc", '#include "tandem/base/id.h"\n')
         self.assert_found("lint", "[kernels]")
 
+    def test_functions_whose_last_bit_differs_between_machines_are_found_where_results_are_bytes(self):
+        kernel = "src/tandem/compute/statevector/x.cc"
+        for call in ("std::sin(x)", "cos(x)", "std::exp2(x)", "std::atan2(y, x)", "sinf(x)", "std::pow(x, 2)", "std::polar(1.0, x)", "log(x)"):
+            with self.subTest(call):
+                self.write(kernel, f"double f(double x) {{ return {call}; }}\n")
+                self.assert_found("lint", "[libm]")
+        self.write(kernel, "double f(double x) { return sin_cos(x).sin + std::sqrt(x) + std::abs(x) + std::ldexp(x, 2) + own.exp(x); }\n")
+        self.assert_clean("lint")
+        self.write("src/tandem/hybrid/x.cc", "double f(double x) { return std::log2(x); }\n")
+        self.assert_clean("lint")
+
     def test_long_files_are_found(self):
         self.write("src/tandem/base/x.h", "// tandem/base/x.h - a file.\n#pragma once\n" + "\n" * 299)
         self.assert_found("lint", "301 lines, the limit is 300")

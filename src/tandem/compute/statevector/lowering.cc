@@ -1,8 +1,11 @@
 #include "tandem/compute/statevector/lowering.h"
 
-#include <cmath>
+#include <bit>
+#include <numbers>
 
 #include "tandem/base/assert.h"
+#include "tandem/base/trig.h"
+#include "tandem/compute/statevector/factor.h"
 
 namespace tandem::statevector {
 namespace {
@@ -11,99 +14,149 @@ using circuit::Gate;
 using circuit::Instruction;
 using Complex = std::complex<double>;
 
-/// 2 x 2, row-major: whole (1, after) (cosine, -sine, sine, cosine) (1, before), the phases on the state 1.
-struct Euler {
-  Complex whole = 1;
-  Complex before = 1;
-  Complex after = 1;
-  double cosine = 1;
-  double sine = 0;
-  bool about_x = false;
-};
+constexpr double kRootHalf = std::numbers::sqrt2 / 2;
 
-Euler euler_of(const std::array<Complex, 4>& m) {
-  Euler out;
-  const double cosine = size_of(m[0]);
-  const double sine = size_of(m[2]);
-  const double size = std::sqrt(cosine * cosine + sine * sine);
-  out.cosine = cosine / size;
-  out.sine = sine / size;
-  if (m[2] == 0.0) {
-    out.whole = unit_of(m[0]);
-    out.after = unit_of(m[3] * std::conj(out.whole));
-  } else if (m[0] == 0.0) {
-    out.whole = unit_of(-m[1]);
-    out.after = unit_of(m[2] * std::conj(out.whole));
-  } else {
-    out.whole = unit_of(m[0]);
-    const Complex below = m[2] * std::conj(out.whole);
-    out.after = unit_of(below);
-    out.before = unit_of(-m[1] * std::conj(out.whole));
-    // About x both are -90 and 90 degrees, or the other way round with the sine negated.
-    if (m[0] == m[3] && m[1] == m[2] && std::abs(below.real()) <= 1e-15 * std::abs(below.imag())) {
-      out.about_x = true;
-      if (below.imag() > 0) out.sine = -out.sine;
-      out.after = out.before = 1;
-    }
-  }
-  return out;
+Complex phase_of(double angle) {
+  const SinCos value = sin_cos(angle);
+  return {value.cos, value.sin};
 }
 
 class Lowering {
  public:
-  Lowering(std::span<const double> values, Frame& frame, Steps& out) : values_(values), frame_(frame), out_(out) {}
+  /// `again`: the steps are there, and get their numbers.
+  Lowering(std::span<const double> values, Frame& frame, Steps& out, bool again)
+      : values_(values), frame_(frame), out_(out), again_(again) {}
 
   void add(const Instruction& instruction) {
-    const circuit::GateRecord& record = circuit::gate_record(instruction.gate);
-    if (instruction.gate == Gate::kBarrier || instruction.gate == Gate::kI) return;
-    if (instruction.gate == Gate::kX) {
-      frame_.flipped ^= std::uint64_t{1} << frame_.bit_of[instruction.qubits[0]];
-    } else if (instruction.gate == Gate::kSwap) {
-      std::swap(frame_.bit_of[instruction.qubits[0]], frame_.bit_of[instruction.qubits[1]]);
-    } else if (record.num_qubits == 1 && (record.flags & circuit::kDiagonal) == 0) {
-      single(instruction);
-    } else {
-      several(instruction, record);
+    const auto qubit = [&](std::size_t i) { return std::uint64_t{1} << frame_.bit_of[instruction.qubits[i]]; };
+    const auto angle = [&](std::size_t i) { return instruction.angles[i].value(values_); };
+    switch (instruction.gate) {
+      case Gate::kI:
+      case Gate::kBarrier:
+        return;
+      case Gate::kX:
+        return flip(qubit(0));
+      case Gate::kY:  // X diag(i, -i)
+        whole({0, 1});
+        phase(qubit(0), -1);
+        return flip(qubit(0));
+      case Gate::kSwap:
+        return std::swap(frame_.bit_of[instruction.qubits[0]], frame_.bit_of[instruction.qubits[1]]);
+      case Gate::kZ:
+        return phase(qubit(0), -1);
+      case Gate::kS:
+        return phase(qubit(0), {0, 1});
+      case Gate::kSdg:
+        return phase(qubit(0), {0, -1});
+      case Gate::kT:
+        return phase(qubit(0), {kRootHalf, kRootHalf});
+      case Gate::kTdg:
+        return phase(qubit(0), {kRootHalf, -kRootHalf});
+      case Gate::kP:
+        return phase(qubit(0), phase_of(angle(0)));
+      case Gate::kRz: {
+        const Complex half = phase_of(angle(0) / 2);
+        whole(std::conj(half));
+        return phase(qubit(0), times(half, half));
+      }
+      case Gate::kH:
+        phase(qubit(0), -1);
+        return turn_y(qubit(0), kRootHalf, kRootHalf);
+      case Gate::kSx:
+        whole({kRootHalf, kRootHalf});
+        return turn_x(qubit(0), kRootHalf, kRootHalf);
+      case Gate::kSxdg:
+        whole({kRootHalf, -kRootHalf});
+        return turn_x(qubit(0), kRootHalf, -kRootHalf);
+      case Gate::kRx: {
+        const SinCos half = sin_cos(angle(0) / 2);
+        return turn_x(qubit(0), half.cos, half.sin);
+      }
+      case Gate::kRy: {
+        const SinCos half = sin_cos(angle(0) / 2);
+        return turn_y(qubit(0), half.cos, half.sin);
+      }
+      case Gate::kU: {
+        const SinCos half = sin_cos(angle(0) / 2);
+        phase(qubit(0), phase_of(angle(2)));
+        turn_y(qubit(0), half.cos, half.sin);
+        return phase(qubit(0), phase_of(angle(1)));
+      }
+      case Gate::kGpi: {  // X diag(e^(i phi), e^(-i phi))
+        const Complex turned = phase_of(angle(0));
+        whole(turned);
+        phase(qubit(0), times(std::conj(turned), std::conj(turned)));
+        return flip(qubit(0));
+      }
+      case Gate::kGpi2: {
+        const Complex after = times({0, -1}, phase_of(angle(0)));
+        phase(qubit(0), std::conj(after));
+        turn_y(qubit(0), kRootHalf, kRootHalf);
+        return phase(qubit(0), after);
+      }
+      case Gate::kIswap:  // diag(1, i, i, 1), and the two exchanged
+        phase(qubit(0), {0, 1});
+        phase(qubit(1), {0, 1});
+        phase(qubit(0) | qubit(1), -1);
+        return std::swap(frame_.bit_of[instruction.qubits[0]], frame_.bit_of[instruction.qubits[1]]);
+      case Gate::kCz:
+        return phase(qubit(0) | qubit(1), -1);
+      case Gate::kCp:
+        return phase(qubit(0) | qubit(1), phase_of(angle(0)));
+      case Gate::kCrz: {
+        const Complex half = phase_of(angle(0) / 2);
+        phase(qubit(0), std::conj(half));
+        return phase(qubit(0) | qubit(1), times(half, half));
+      }
+      case Gate::kRzz: {
+        const Complex half = phase_of(angle(0) / 2);
+        const Complex unequal = times(half, half);
+        whole(std::conj(half));
+        phase(qubit(0), unequal);
+        phase(qubit(1), unequal);
+        return phase(qubit(0) | qubit(1), std::conj(times(unequal, unequal)));
+      }
+      default:
+        return pairs(instruction);
     }
   }
 
  private:
-  void phase(std::uint64_t bits, Complex factor) {
-    if (bits == 0)
-      frame_.scale *= factor;
-    else if (factor != 1.0)
-      out_.steps.push_back({.kind = Step::Kind::kPhase, .touched = bits, .factor = factor});
-  }
+  void whole(Complex factor) { frame_.scale = times(frame_.scale, factor); }
+  void flip(std::uint64_t bit) { frame_.flipped ^= bit; }
 
-  /// On the qubit's state 1.
-  void phase_of_qubit(std::uint64_t bit, Complex factor) {
-    if ((frame_.flipped & bit) == 0) return phase(bit, factor);
-    phase(0, factor);
-    phase(bit, std::conj(factor));
-  }
+  /// Where the qubits at `bits` are all 1.
+  void phase(std::uint64_t bits, Complex factor) { phase(bits, bits & frame_.flipped, factor); }
 
-  void single(const Instruction& instruction) {
-    const circuit::GateRecord& record = circuit::gate_record(instruction.gate);
-    std::array<double, 3> angles{};
-    for (std::size_t i = 0; i < record.num_parameters; ++i) angles[i] = instruction.angles[i].value(values_);
-    std::array<Complex, 4> matrix{};
-    record.unitary(std::span(angles).first(record.num_parameters), matrix);
-    const Euler euler = euler_of(matrix);
-    const std::uint64_t bit = std::uint64_t{1} << frame_.bit_of[instruction.qubits[0]];
-    phase(0, euler.whole);
-    phase_of_qubit(bit, euler.before);
-    if (euler.sine != 0) {
-      const bool flipped = (frame_.flipped & bit) != 0 && !euler.about_x;
-      out_.steps.push_back({.kind = euler.about_x ? Step::Kind::kTurnX : Step::Kind::kTurnY,
-                            .touched = bit,
-                            .mixing = bit,
-                            .cosine = euler.cosine,
-                            .sine = flipped ? -euler.sine : euler.sine});
+  /// Where `bits` are all 1, but 0 those of `flipped`: as they are with and without each of the latter, less where it is 1.
+  void phase(std::uint64_t bits, std::uint64_t flipped, Complex factor) {
+    if (bits == 0) return whole(factor);
+    if (flipped == 0) {
+      next({.kind = Step::Kind::kPhase, .touched = bits}).factor = factor;
+      return;
     }
-    phase_of_qubit(bit, euler.after);
+    const std::uint64_t bit = flipped & (0 - flipped);
+    phase(bits ^ bit, flipped ^ bit, factor);
+    phase(bits, flipped ^ bit, std::conj(factor));
   }
 
-  void several(const Instruction& instruction, const circuit::GateRecord& record) {
+  void turn_y(std::uint64_t bit, double cosine, double sine) {
+    turn(Step::Kind::kTurnY, bit, cosine, (frame_.flipped & bit) != 0 ? -sine : sine);
+  }
+  void turn_x(std::uint64_t bit, double cosine, double sine) { turn(Step::Kind::kTurnX, bit, cosine, sine); }
+  void turn(Step::Kind kind, std::uint64_t bit, double cosine, double sine) {
+    Step& step = next({.kind = kind, .touched = bit, .mixing = bit});
+    step.cosine = cosine;
+    step.sine = sine;
+  }
+
+  void pairs(const Instruction& instruction) {
+    const circuit::GateRecord& record = circuit::gate_record(instruction.gate);
+    const bool fixed = record.num_parameters == 0;
+    if (again_ && fixed) {
+      ++number_;
+      return;
+    }
     Instruction placed = instruction;
     for (std::size_t i = 0; i < record.num_qubits; ++i) placed.qubits[i] = frame_.bit_of[instruction.qubits[i]];
     PreparedGate gate = prepare(placed, values_);
@@ -113,42 +166,42 @@ class Lowering {
       gate.pairs[i].a ^= flips;
       gate.pairs[i].b ^= flips;
     }
-    if (gate.is_identity()) return;
-    if (gate.num_pairs == 0 && record.num_qubits <= 2) return diagonal(gate);
-    out_.steps.push_back({.kind = Step::Kind::kGate,
-                          .touched = gate.operands,
-                          .mixing = gate.mixing,
-                          .gate = static_cast<std::uint32_t>(out_.gates.size())});
-    out_.gates.push_back(gate);
+    const Step& step = next({.kind = Step::Kind::kGate,
+                             .fixed = fixed,
+                             .gate = static_cast<std::uint32_t>(out_.gates.size()),
+                             .touched = gate.operands,
+                             .mixing = gate.mixing});
+    if (again_)
+      out_.gates[step.gate] = gate;
+    else
+      out_.gates.push_back(gate);
   }
 
-  /// Phases of patterns of one or two bits as phases of bits that are all 1.
-  void diagonal(const PreparedGate& gate) {
-    const auto factor_of = [&](std::uint64_t pattern) {
-      for (std::size_t i = 0; i < gate.num_phases; ++i)
-        if (gate.phases[i].pattern == pattern) return unit_of(gate.phases[i].factor);
-      return Complex(1);
-    };
-    const std::uint64_t u = gate.operands & (0 - gate.operands);
-    const std::uint64_t v = gate.operands ^ u;
-    const Complex none = factor_of(0);
-    phase(0, none);
-    phase(u, factor_of(u) * std::conj(none));
-    if (v == 0) return;
-    phase(v, factor_of(v) * std::conj(none));
-    phase(u | v, factor_of(u | v) * std::conj(factor_of(u)) * (std::conj(factor_of(v)) * none));
+  Step& next(const Step& fresh) {
+    if (!again_) return out_.steps.emplace_back(fresh);
+    Step& step = out_.steps[number_++];
+    TANDEM_ASSERT(step.kind == fresh.kind && step.touched == fresh.touched);
+    return step;
   }
 
   std::span<const double> values_;
   Frame& frame_;
   Steps& out_;
+  bool again_;
+  std::size_t number_ = 0;  ///< of the next step, when again
 };
 
 }  // namespace
 
-void lower(std::span<const circuit::Instruction> instructions, std::span<const double> parameter_values, Frame& frame,
+void lower(std::span<const Instruction> instructions, std::span<const double> parameter_values, Frame& frame,
            Steps& out) {
-  Lowering lowering(parameter_values, frame, out);
+  Lowering lowering(parameter_values, frame, out, false);
+  for (const Instruction& instruction : instructions) lowering.add(instruction);
+}
+
+void lower_again(std::span<const Instruction> instructions, std::span<const double> parameter_values, Frame& frame,
+                 Steps& steps) {
+  Lowering lowering(parameter_values, frame, steps, true);
   for (const Instruction& instruction : instructions) lowering.add(instruction);
 }
 

@@ -22,12 +22,13 @@ struct Step {
     kGate,  ///< anything else
   };
   Kind kind = Kind::kPhase;
+  bool fixed = false;  ///< a gate without angles
+  std::uint32_t gate = 0;  ///< number in Steps::gates
   std::uint64_t touched = 0;
   std::uint64_t mixing = 0;  ///< bits of pairs
   std::complex<double> factor = 1;
-  double cosine = 1;  ///< of half the angle; not negative
+  double cosine = 1;  ///< of half the angle
   double sine = 0;
-  std::uint32_t gate = 0;  ///< number in Steps::gates
 };
 
 struct Steps {
@@ -35,9 +36,14 @@ struct Steps {
   std::vector<PreparedGate> gates;
 };
 
-/// No angle is calculated on the way, as the library's functions of angles differ between machines.
-/// Appends what the unitary `instructions` do to amplitudes in `frame`, and moves the frame on. Angles are finite.
+/// Appends what the unitary `instructions` do to amplitudes in `frame`, and moves the frame on. Angles are finite. They decide factors,
+/// cosines, sines and matrices only: what steps there are, what they touch, and where the frame ends follow from gates, qubits and the
+/// bits of the frame, so that a plan of the steps holds for any angles.
 void lower(std::span<const circuit::Instruction> instructions, std::span<const double> parameter_values, Frame& frame,
            Steps& out);
+
+/// Writes the numbers of `steps` again, which lower() made of the same gates and qubits in a frame with the same bits. Allocates nothing.
+void lower_again(std::span<const circuit::Instruction> instructions, std::span<const double> parameter_values,
+                 Frame& frame, Steps& steps);
 
 }  // namespace tandem::statevector

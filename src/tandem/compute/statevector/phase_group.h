@@ -6,12 +6,13 @@
 #pragma once
 
 #include <array>
-#include <complex>
 #include <cstdint>
 #include <span>
 #include <vector>
 
 #include "tandem/compute/simd/aligned.h"
+#include "tandem/compute/statevector/factor.h"
+#include "tandem/compute/statevector/lowering.h"
 #include "tandem/compute/statevector/tile_kernels.h"
 
 namespace tandem::statevector {
@@ -19,16 +20,17 @@ namespace tandem::statevector {
 /// Bits of a tile, ascending, as bits of the place of an amplitude; the others are the same all over the tile.
 using TileBits = std::vector<std::uint32_t>;
 
+/// First which phases there are (add, arrange), then their factors, as often as they change (bind).
 template <class Real>
 class PhaseGroup {
  public:
-  explicit PhaseGroup(std::uint32_t num_bits) : linear_(num_bits, 1.0), partners_(num_bits) {}
-  /// The factor of places where the bits of `mask`, one or two, are 1.
-  void add(std::uint64_t mask, std::complex<double> factor);
-  /// A factor of every place.
-  void scale(double factor) { scale_ *= factor; }
+  explicit PhaseGroup(std::uint32_t num_bits) : num_bits_(num_bits), num_slots_(num_bits), partners_(num_bits) {}
+  /// The phase of step number `step`, where the bits of `mask`, one or two, are 1.
+  void add(std::uint64_t mask, std::uint32_t step);
   /// To be called once all is added.
-  void prepare(const TileBits& tile_bits);
+  void arrange(const TileBits& tile_bits);
+  /// `scale`: a factor of every place.
+  void bind(std::span<const Step> steps, double scale, const TileKernels<Real>& kernels);
 
   /// What a thread needs beside the tile, in numbers.
   static constexpr std::size_t kLeafBits = kLaneBits<Real> + 5;
@@ -37,25 +39,39 @@ class PhaseGroup {
   /// `base`: the bits outside the tile. `scratch`: kScratch numbers.
   void apply(Real* tile, std::uint64_t base, Real* scratch, const TileKernels<Real>& kernels) const;
 
+  std::size_t bytes() const;  ///< about
+
  private:
   struct Partner {
     std::uint32_t bit;
-    std::complex<double> factor;
+    std::uint32_t slot;  ///< of the factor
+  };
+  struct Source {
+    std::uint32_t step;
+    std::uint32_t slot;
   };
   class Walk;
+  void make_base();
 
-  std::vector<std::complex<double>> linear_;  ///< by bit of the place
+  std::uint32_t num_bits_;
+  std::uint32_t num_slots_;  ///< one for each bit of the place, then one for each pair
+  std::vector<Source> sources_;
   std::vector<std::vector<Partner>> partners_;  ///< each pair with both of its bits
-  double scale_ = 1;
-  // Prepared: positions are bits of the tile from here on.
+  // Arranged: positions are bits of the tile from here on.
   std::uint32_t tile_bits_ = 0;
   std::uint32_t leaf_bits_ = 0;
-  std::vector<std::complex<double>> tile_linear_;
+  std::vector<std::uint32_t> tile_slots_;  ///< of the bits of the tile
   std::vector<std::uint32_t> order_;  ///< of the bits above the leaf: what changes the leaf's table first
   std::vector<std::vector<Partner>>
       below_;  ///< of each bit above the leaf: those in the leaf, and above it those that come later
+  std::vector<std::vector<Partner>> in_leaf_;  ///< of each bit of the leaf: those below it
   std::vector<std::vector<Partner>> from_outside_;  ///< of each bit of the place outside: bits of the tile
   std::vector<std::uint32_t> outside_;
+  // Bound.
+  bool bound_ = false;
+  double scale_ = 1;
+  std::vector<Factor> factors_;  ///< by slot
+  std::vector<Factor> before_;  ///< those that the tables were made of
   simd::AlignedVector<Real> base_;  ///< pairs within the leaf
   simd::AlignedVector<Real> table_;  ///< and its bits, as they are where no bit above or outside changes them
   bool ones_ = false;  ///< the table has nothing else

@@ -4,7 +4,9 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <numeric>
 #include <optional>
+#include <utility>
 
 namespace tandem::statevector {
 namespace {
@@ -105,16 +107,16 @@ std::uint64_t shrunk(std::uint64_t tile, const std::vector<Step>& steps, const N
   return (in_a_row & ~tile) == 0 ? in_a_row : out;
 }
 
-/// Turns are without their cosine or sine; it gathers here and goes into the next phases, before numbers get too large or small.
-/// Measurements gather the inverse, and steps that are no phases would let it grow without end.
-constexpr double kScaleLeast = 0x1p-30;
-constexpr double kScaleMost = 0x1p30;
+/// Turns are without their cosine or sine, whichever is larger and so at least the root of a half. It is gathered and goes into the next
+/// phases, here after that many turns at the latest and those of one layer: so numbers stay in the range of `float`.
+constexpr std::size_t kTurnsOwedMax = 32;
 
 template <class Real>
 class StageBuilder {
  public:
-  StageBuilder(const Steps& steps, std::uint64_t tile, std::uint32_t num_bits, double& scale)
-      : steps_(steps), num_bits_(num_bits), scale_(scale), position_(num_bits, kOutside) {
+  /// `owed`: turns whose factor waits for a group of phases.
+  StageBuilder(const Steps& steps, std::uint64_t tile, std::uint32_t num_bits, std::size_t& owed)
+      : steps_(steps), num_bits_(num_bits), owed_(owed), position_(num_bits, kOutside) {
     for (std::uint32_t bit = 0; bit < num_bits; ++bit) {
       if ((tile >> bit & 1) == 0) continue;
       position_[bit] = static_cast<std::uint32_t>(stage_.tile_bits.size());
@@ -122,125 +124,241 @@ class StageBuilder {
     }
   }
 
-  Stage<Real> build(Numbers left) {
+  /// What costs most by the piece comes last, so that most is in it: gates cost the same whenever they are done, turns share a reading of the
+  /// tile, and a group of phases costs as much as four turns. `takes_scale`: begin with a group, that of a scale.
+  Stage<Real> build(Numbers left, bool takes_scale) {
     for (const std::uint32_t number : left) touched_ |= steps_.steps[number].touched;
-    while (!left.empty()) {
-      phases(left);
-      mixing(left);
-    }
+    if (takes_scale) phases(left);
+    while (!left.empty())
+      if (!gates(left) && !turns(left)) phases(left);
     return std::move(stage_);
   }
 
  private:
-  void phases(Numbers& left) {
+  /// Takes out what `takes` says, until nothing can pass what waits: so that a layer costs what it holds, not what is left.
+  template <class Takes>
+  bool take(Numbers& left, Takes takes) {
     Waiting waiting;
+    auto kept = left.begin();
+    auto at = left.begin();
+    for (; at != left.end() && !waiting.all_of(touched_); ++at)
+      if (!takes(*at, waiting)) *kept++ = *at;
+    const bool any = kept != at;
+    left.erase(kept, at);
+    return any;
+  }
+
+  /// One after the other.
+  bool gates(Numbers& left) {
+    return take(left, [&](std::uint32_t number, Waiting& waiting) {
+      const Step& step = steps_.steps[number];
+      if (step.kind != Step::Kind::kGate || waiting.blocks(step)) {
+        waiting.add(step);
+        return false;
+      }
+      stage_.work.emplace_back(GateWork<Real>{.gate = {steps_.gates[step.gate], position_}, .steps = {number}});
+      return true;
+    });
+  }
+
+  /// One of each bit.
+  bool turns(Numbers& left) {
+    Numbers lanes;
+    std::array<Numbers, 2> above;  // about y, about x
+    const bool any = take(left, [&](std::uint32_t number, Waiting& waiting) {
+      const Step& step = steps_.steps[number];
+      const bool is_turn = step.kind == Step::Kind::kTurnY || step.kind == Step::Kind::kTurnX;
+      const bool waits = !is_turn || waiting.blocks(step);
+      waiting.add(step);  // what is done now comes before the others too
+      if (waits) return false;
+      (position_of(number) < kLaneBits<Real> ? lanes : above[step.kind == Step::Kind::kTurnX ? 1 : 0])
+          .push_back(number);
+      return true;
+    });
+    add_turns(lanes, true);
+    for (Numbers& numbers : above) {
+      std::ranges::sort(numbers, {}, [&](std::uint32_t number) { return position_of(number); });
+      add_turns(numbers, false);
+    }
+    if (owed_ > kTurnsOwedMax) close(PhaseGroup<Real>(num_bits_));
+    return any;
+  }
+
+  void phases(Numbers& left) {
     PhaseGroup<Real> group(num_bits_);
-    bool any = false;
-    take(left, waiting, [&](std::uint32_t number) {
+    take(left, [&](std::uint32_t number, Waiting& waiting) {
       const Step& step = steps_.steps[number];
       if (step.kind != Step::Kind::kPhase || waiting.blocks(step)) {
         waiting.add(step);
         return false;
       }
-      group.add(step.touched, step.factor);
-      any = true;
+      group.add(step.touched, number);
       return true;
     });
-    if (any) close(std::move(group));
-  }
-
-  /// Takes out what `takes` says, until nothing can pass what waits: so that a layer costs what it holds, not what is left.
-  template <class Takes>
-  void take(Numbers& left, const Waiting& waiting, Takes takes) {
-    auto kept = left.begin();
-    auto at = left.begin();
-    for (; at != left.end() && !waiting.all_of(touched_); ++at)
-      if (!takes(*at)) *kept++ = *at;
-    left.erase(kept, at);
+    close(std::move(group));
   }
 
   void close(PhaseGroup<Real> group) {
-    group.scale(scale_);
-    scale_ = 1;
-    group.prepare(stage_.tile_bits);
+    owed_ = 0;
+    group.arrange(stage_.tile_bits);
     stage_.work.emplace_back(std::move(group));
   }
 
-  void mixing(Numbers& left) {
-    Waiting waiting;
-    std::vector<std::uint32_t> gates;
-    TurnWork<Real> lanes;
-    lanes.on_lanes = true;
-    std::array<TurnWork<Real>, 2> above;  // about y, about x
-    take(left, waiting, [&](std::uint32_t number) {
-      const Step& step = steps_.steps[number];
-      const bool waits = step.kind == Step::Kind::kPhase || waiting.blocks(step);
-      waiting.add(step);  // what is done now comes before the others too
-      if (waits) return false;
-      if (step.kind == Step::Kind::kGate) {
-        gates.push_back(step.gate);
-      } else if (const std::optional<Turn<Real>> turn = turn_of(step)) {
-        (turn->bit < kLaneBits<Real> ? lanes : above[turn->about_x ? 1 : 0]).turns.push_back(*turn);
-      }
-      return true;
-    });
-    if (!lanes.turns.empty()) stage_.work.emplace_back(std::move(lanes));
-    for (TurnWork<Real>& turns : above) {
-      std::ranges::sort(turns.turns, {}, &Turn<Real>::bit);
-      if (!turns.turns.empty()) stage_.work.emplace_back(std::move(turns));
-    }
-    for (const std::uint32_t gate : gates) stage_.work.emplace_back(TileGate<Real>(steps_.gates[gate], position_));
-    const double size = std::abs(scale_);
-    if (size < kScaleLeast || size > kScaleMost) close(PhaseGroup<Real>(num_bits_));
+  /// In the tile, of the bit that a turn mixes.
+  std::uint32_t position_of(std::uint32_t number) const {
+    return position_[static_cast<std::size_t>(std::countr_zero(steps_.steps[number].mixing))];
   }
 
-  /// Without its factor, which is gathered; empty where it is nothing but that.
-  std::optional<Turn<Real>> turn_of(const Step& step) {
-    const double cosine = step.cosine;
-    const double sine = step.sine;
-    const bool large = std::abs(sine) > std::abs(cosine);
-    scale_ *= large ? sine : cosine;
-    if (sine == 0) return std::nullopt;
-    const auto bit = static_cast<std::uint32_t>(std::countr_zero(step.mixing));
-    return Turn<Real>{.bit = position_[bit],
-                      .about_x = step.kind == Step::Kind::kTurnX,
-                      .large = large,
-                      .ratio = static_cast<Real>(large ? cosine / sine : sine / cosine)};
+  void add_turns(const Numbers& numbers, bool on_lanes) {
+    if (numbers.empty()) return;
+    TurnWork<Real> work{.steps = numbers, .on_lanes = on_lanes};
+    for (const std::uint32_t number : numbers)
+      work.turns.push_back({.bit = position_of(number), .about_x = steps_.steps[number].kind == Step::Kind::kTurnX});
+    owed_ += numbers.size();
+    stage_.work.emplace_back(std::move(work));
   }
 
   const Steps& steps_;
   std::uint32_t num_bits_;
-  double& scale_;
+  std::size_t& owed_;
   std::uint64_t touched_ = 0;  ///< by any step
   std::vector<std::uint32_t> position_;  ///< of a bit of the place in the tile
   Stage<Real> stage_;
 };
 
+/// On one bit: (a, b) -> matrix (a, b).
+PreparedGate pair_of(std::uint64_t bit, const std::array<std::complex<double>, 4>& matrix) {
+  PreparedGate out{.operands = bit, .mixing = bit, .num_pairs = 1};
+  out.pairs[0] = {.a = 0, .b = bit, .matrix = matrix};
+  return out;
+}
+
+/// A gate alone shares its pass with nothing, so it costs what memory does if it is one piece of work that needs no gathering: steps that
+/// all touch one bit, or one gate of pairs. Empty where there is more to do.
+template <class Real>
+std::optional<Stage<Real>> gate_alone(const Steps& steps, const Numbers& now, std::uint32_t num_bits,
+                                      const TileShape& shape) {
+  const Step& first = steps.steps[now.front()];
+  const bool one_bit = std::ranges::all_of(now, [&](std::uint32_t number) {
+    return steps.steps[number].touched == first.touched && std::has_single_bit(first.touched);
+  });
+  const bool turns = std::ranges::any_of(now, [&](std::uint32_t number) { return steps.steps[number].mixing != 0; });
+  const bool merged = one_bit && turns;
+  if (!merged && (now.size() > 1 || first.kind != Step::Kind::kGate)) return std::nullopt;
+  std::vector<std::uint32_t> position(num_bits);
+  std::iota(position.begin(), position.end(), 0u);
+  const std::uint32_t tile_bits = std::min(num_bits, shape.least);
+  Stage<Real> out{.beside = first.touched & ~ones(tile_bits)};
+  out.tile_bits.assign(position.begin(), position.begin() + tile_bits);
+  const PreparedGate gate = merged ? pair_of(first.touched, {}) : steps.gates[first.gate];
+  out.work.emplace_back(GateWork<Real>{.gate = {gate, position}, .steps = now, .merged = merged ? first.touched : 0});
+  return out;
+}
+
+/// The product of phases and turns on one bit.
+std::array<std::complex<double>, 4> product_of(const Steps& steps, const Numbers& numbers) {
+  std::array<std::complex<double>, 4> m{1, 0, 0, 1};
+  for (const std::uint32_t number : numbers) {
+    const Step& step = steps.steps[number];
+    if (step.kind == Step::Kind::kPhase) {
+      for (const std::size_t i : {2, 3}) m[i] = times(step.factor, m[i]);
+      continue;
+    }
+    const bool about_x = step.kind == Step::Kind::kTurnX;
+    const std::complex<double> below = about_x ? std::complex<double>(0, -step.sine) : step.sine;
+    const std::complex<double> above = about_x ? below : -below;
+    for (const std::size_t i : {0, 1}) {
+      const std::complex<double> a = m[i];
+      const std::complex<double> b = m[i + 2];
+      m[i] = step.cosine * a + times(above, b);
+      m[i + 2] = times(below, a) + step.cosine * b;
+    }
+  }
+  return m;
+}
+
+/// Of a turn, without its factor, by which `scale` is multiplied.
+template <class Real>
+void bind_turn(Turn<Real>& turn, const Step& step, double& scale) {
+  turn.large = std::abs(step.sine) > std::abs(step.cosine);
+  turn.ratio = static_cast<Real>(turn.large ? step.cosine / step.sine : step.sine / step.cosine);
+  scale *= turn.large ? step.sine : step.cosine;
+}
+
 }  // namespace
 
 template <class Real>
-Plan<Real> make_plan(const Steps& steps, std::uint32_t num_bits, double scale, const TileShape& shape) {
+Plan<Real> make_plan(const Steps& steps, std::uint32_t num_bits, const PlanOptions<Real>& options) {
   Plan<Real> plan;
-  plan.row_bits = shape.row;
+  plan.row_bits = options.shape.row;
+  plan.takes_scale = options.takes_scale;
+  std::size_t owed = 0;
   Numbers left(steps.steps.size());
   for (std::uint32_t i = 0; i < left.size(); ++i) left[i] = i;
   while (!left.empty()) {
-    std::uint64_t tile = choose_tile(steps.steps, left, num_bits, shape);
+    std::uint64_t tile = choose_tile(steps.steps, left, num_bits, options.shape);
     Numbers now;
     std::size_t mixing = 0;
     doable(steps.steps, left, tile, ones(num_bits), mixing, &now);
-    tile = shrunk(tile, steps.steps, now, num_bits, shape);
+    tile = shrunk(tile, steps.steps, now, num_bits, options.shape);
     Numbers later;
     std::ranges::set_difference(left, now, std::back_inserter(later));
-    plan.stages.push_back(StageBuilder<Real>(steps, tile, num_bits, scale).build(std::move(now)));
+    const bool takes_scale = options.takes_scale && plan.stages.empty();
+    auto alone = gate_alone<Real>(steps, now, num_bits, options.shape);
+    if (alone && !takes_scale)
+      plan.stages.push_back(*std::move(alone));
+    else
+      plan.stages.push_back(StageBuilder<Real>(steps, tile, num_bits, owed).build(std::move(now), takes_scale));
     left = std::move(later);
   }
-  plan.scale = scale;
   return plan;
 }
 
-template Plan<float> make_plan<float>(const Steps& steps, std::uint32_t num_bits, double scale, const TileShape& shape);
-template Plan<double> make_plan<double>(const Steps& steps, std::uint32_t num_bits, double scale,
-                                        const TileShape& shape);
+template <class Real>
+void bind(Plan<Real>& plan, const Steps& steps, double scale, const TileKernels<Real>& kernels) {
+  plan.scale = plan.takes_scale ? scale : 1;
+  for (Stage<Real>& stage : plan.stages) {
+    for (auto& work : stage.work) {
+      if (auto* const phases = std::get_if<PhaseGroup<Real>>(&work)) {
+        phases->bind(steps.steps, std::exchange(plan.scale, 1), kernels);
+      } else if (auto* const turns = std::get_if<TurnWork<Real>>(&work)) {
+        for (std::size_t i = 0; i < turns->turns.size(); ++i)
+          bind_turn(turns->turns[i], steps.steps[turns->steps[i]], plan.scale);
+      } else {
+        auto& [gate, numbers, merged] = std::get<GateWork<Real>>(work);
+        const Step& step = steps.steps[numbers.front()];
+        if (merged != 0)
+          gate.bind(pair_of(merged, product_of(steps, numbers)));
+        else if (!plan.bound || !step.fixed)
+          gate.bind(steps.gates[step.gate]);
+      }
+    }
+  }
+  plan.bound = true;
+}
+
+template <class Real>
+std::size_t Plan<Real>::bytes() const {
+  std::size_t out = sizeof(Plan);
+  for (const Stage<Real>& stage : stages) {
+    out += sizeof(Stage<Real>) + stage.tile_bits.size() * sizeof(std::uint32_t);
+    for (const auto& work : stage.work) {
+      if (const auto* const phases = std::get_if<PhaseGroup<Real>>(&work))
+        out += phases->bytes();
+      else if (const auto* const turns = std::get_if<TurnWork<Real>>(&work))
+        out += sizeof(work) + turns->turns.size() * (sizeof(Turn<Real>) + sizeof(std::uint32_t));
+      else
+        out += sizeof(work) + std::get<GateWork<Real>>(work).gate.bytes();
+    }
+  }
+  return out;
+}
+
+template struct Plan<float>;
+template struct Plan<double>;
+template Plan<float> make_plan<float>(const Steps&, std::uint32_t, const PlanOptions<float>&);
+template Plan<double> make_plan<double>(const Steps&, std::uint32_t, const PlanOptions<double>&);
+template void bind<float>(Plan<float>&, const Steps&, double, const TileKernels<float>&);
+template void bind<double>(Plan<double>&, const Steps&, double, const TileKernels<double>&);
 
 }  // namespace tandem::statevector

@@ -29,25 +29,52 @@ inline constexpr TileShape kTileShape =
 template <class Real>
 struct TurnWork {
   std::vector<Turn<Real>> turns;  ///< bits of the tile; ascending above the lanes
+  std::vector<std::uint32_t> steps;  ///< the number of the step of each
   bool on_lanes = false;
+};
+
+/// A gate of pairs, or all steps on one bit as one such gate.
+template <class Real>
+struct GateWork {
+  TileGate<Real> gate;
+  std::vector<std::uint32_t> steps;  ///< their numbers
+  std::uint64_t merged = 0;  ///< the bit of the place, where the steps are phases and turns
 };
 
 template <class Real>
 struct Stage {
   TileBits tile_bits;
-  std::vector<std::variant<PhaseGroup<Real>, TurnWork<Real>, TileGate<Real>>> work;  ///< in its order
+  std::uint64_t beside =
+      0;  ///< bits above a tile that its work, a gate alone, mixes or reads itself: tiles are those where they are 0
+  std::vector<std::variant<PhaseGroup<Real>, TurnWork<Real>, GateWork<Real>>> work;  ///< in its order
 };
 
+/// What stages there are follows from what steps touch, not from their angles: make_plan() arranges them, and bind() puts the numbers in,
+/// again for every other set of angles. The result of either way is the same.
 template <class Real>
 struct Plan {
   std::vector<Stage<Real>> stages;
-  double scale = 1;  ///< of the state, afterwards
+  double scale = 1;  ///< by which all amplitudes are too small afterwards
   std::uint32_t row_bits = 0;  ///< the lowest ones, which every tile has
+  bool takes_scale = false;  ///< of the state before: it is in the amplitudes afterwards
+  bool bound = false;
+
+  std::size_t bytes() const;  ///< about
 };
 
-/// `num_bits` is at least kLaneBits, and so are rows; `most` is at least three bits more. `scale`, a positive one, is that of the state so far. Cost: O(steps * stages), and less than a microsecond a step.
 template <class Real>
-Plan<Real> make_plan(const Steps& steps, std::uint32_t num_bits, double scale,
-                     const TileShape& shape = kTileShape<Real>);
+struct PlanOptions {
+  TileShape shape = kTileShape<Real>;
+  bool takes_scale = false;
+};
+
+/// `num_bits` is at least kLaneBits, and so are rows; `most` is at least three bits more. Cost: O(steps * stages), and less than a
+/// microsecond a step.
+template <class Real>
+Plan<Real> make_plan(const Steps& steps, std::uint32_t num_bits, const PlanOptions<Real>& options = {});
+
+/// `steps`: those of make_plan(), or with other numbers (lower_again). `scale` counts where the plan takes it; it is not 0.
+template <class Real>
+void bind(Plan<Real>& plan, const Steps& steps, double scale, const TileKernels<Real>& kernels);
 
 }  // namespace tandem::statevector

@@ -4,7 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
+#include <numbers>
+#include <string>
 
 #include "tandem/base/executor.h"
 #include "tandem/base/rng.h"
@@ -76,8 +79,9 @@ Played<Real> play(const Circuit& circuit, const std::vector<Complex>& start, con
   Frame frame(circuit.num_qubits());
   Steps steps;
   lower(circuit.instructions(), {}, frame, steps);
-  const Plan<Real> plan = make_plan<Real>(steps, num_bits, 1, shape);
-  EXPECT_TRUE(run_plan(plan, numbers.data(), num_bits, isa, executor, {}));
+  Plan<Real> plan = make_plan<Real>(steps, num_bits, {.shape = shape});
+  bind(plan, steps, 1, tile_kernels<Real>(isa));
+  EXPECT_TRUE(run_plan(plan, numbers.data(), num_bits, isa, executor, {}).has_value());
   frame.scale *= plan.scale;
   for (std::size_t z = 0; z < start.size(); ++z) {
     const std::uint64_t place = frame.place(z);
@@ -102,6 +106,38 @@ TileShape random_shape(Xoshiro256& rng) {
   return {.most = most, .least = static_cast<std::uint32_t>(row + rng.below(most - row + 1)), .row = row};
 }
 
+/// The angles at which gates are something simpler, and some that are nothing special.
+double angle_that_matters(Xoshiro256& rng) {
+  constexpr double kPi = std::numbers::pi;
+  constexpr std::array kSpecial{0.0, -0.0, kPi, -kPi, kPi / 2, -kPi / 2, kPi / 4, 2 * kPi, 3 * kPi, 1e-9, 4 * kPi};
+  return rng.below(2) == 0 ? kSpecial[rng.below(kSpecial.size())] : (2 * rng.uniform() - 1) * 10;
+}
+
+/// `circuit` with a parameter for each of its angles.
+Circuit with_parameters(const Circuit& circuit) {
+  std::vector<std::string> names;
+  std::vector<Instruction> instructions(circuit.instructions().begin(), circuit.instructions().end());
+  for (Instruction& instruction : instructions) {
+    for (std::size_t i = 0; i < circuit::gate_record(instruction.gate).num_parameters; ++i) {
+      instruction.angles[i] = circuit::Angle::symbol(static_cast<std::uint32_t>(names.size()));
+      names.push_back("p" + std::to_string(names.size()));
+    }
+  }
+  Circuit out = Circuit::create(circuit.num_qubits(), 0, names).value();
+  for (const Instruction& instruction : instructions) EXPECT_TRUE(out.append(instruction).has_value());
+  return out;
+}
+
+Circuit with_values(const Circuit& circuit, std::span<const double> values) {
+  Circuit out = Circuit::create(circuit.num_qubits(), 0).value();
+  for (Instruction instruction : circuit.instructions()) {
+    for (std::size_t i = 0; i < circuit::gate_record(instruction.gate).num_parameters; ++i)
+      instruction.angles[i] = circuit::Angle::constant(instruction.angles[i].value(values));
+    EXPECT_TRUE(out.append(instruction).has_value());
+  }
+  return out;
+}
+
 /// 5,000 circuits of each precision.
 template <class Real>
 void expect_planned_is_unplanned(double tolerance) {
@@ -110,7 +146,13 @@ void expect_planned_is_unplanned(double tolerance) {
   std::size_t stages = 0;
   for (std::uint64_t round = 0; round < 5000; ++round) {
     const auto n = static_cast<std::uint32_t>(1 + rng.below(9));
-    const Circuit circuit = testing::random_circuit(rng(), n, 1 + rng.below(n < 8 ? 40 : 15));
+    Circuit circuit = testing::random_circuit(rng(), n, 1 + rng.below(n < 8 ? 40 : 15));
+    if (rng.below(2) == 0) {
+      const Circuit symbolic = with_parameters(circuit);
+      std::vector<double> values(symbolic.parameters().size());
+      for (double& value : values) value = angle_that_matters(rng);
+      circuit = with_values(symbolic, values);
+    }
     const std::vector<Complex> start = random_state(n, rng);
     const TileShape shape = rng.below(8) == 0 ? kTileShape<Real> : random_shape<Real>(rng);
     const std::span<const simd::Isa> isas = simd::runnable_isas();
@@ -132,6 +174,71 @@ TEST(Plan, planned_circuits_are_the_unplanned_ones_and_the_same_bytes_on_every_s
   expect_planned_is_unplanned<float>(5e-6);
 }
 
+/// Amplitudes as they lie in memory, then the scales.
+template <class Real>
+std::vector<std::uint64_t> bits_after(Plan<Real>& plan, const Steps& steps, const Frame& frame, std::uint32_t num_bits,
+                                      const std::vector<Real>& start, double scale, simd::Isa bound, simd::Isa run,
+                                      Executor& executor) {
+  bind(plan, steps, scale, tile_kernels<Real>(bound));
+  simd::AlignedVector<Real> numbers(start.begin(), start.end());
+  EXPECT_TRUE(run_plan(plan, numbers.data(), num_bits, run, executor, {}).has_value());
+  std::vector<std::uint64_t> out;
+  for (const Real number : numbers) out.push_back(std::bit_cast<std::uint64_t>(static_cast<double>(number)));
+  for (const double number : {frame.scale.real(), frame.scale.imag(), plan.scale})
+    out.push_back(std::bit_cast<std::uint64_t>(number));
+  return out;
+}
+
+template <class Real>
+void expect_bound_is_fresh() {
+  ThreadExecutor executor(1);
+  Xoshiro256 rng(5);
+  const std::span<const simd::Isa> isas = simd::runnable_isas();
+  for (std::uint64_t round = 0; round < 1000; ++round) {
+    const auto n = static_cast<std::uint32_t>(1 + rng.below(10));
+    const Circuit circuit = with_parameters(testing::random_circuit(rng(), n, 1 + rng.below(40)));
+    const std::uint32_t num_bits = std::max(n, kLaneBits<Real>);
+    const PlanOptions<Real> options{.shape = rng.below(4) == 0 ? kTileShape<Real> : random_shape<Real>(rng),
+                                    .takes_scale = rng.below(2) == 0};
+    std::vector<Real> start(std::size_t{2} << num_bits);
+    for (Real& number : start) number = static_cast<Real>(rng.uniform() - 0.5);
+    Frame layout(n);
+    layout.flipped = rng.below(std::uint64_t{1} << n);
+    Steps kept;
+    Plan<Real> plan;
+    for (int binding = 0; binding < 4; ++binding) {
+      std::vector<double> values(circuit.parameters().size());
+      for (double& value : values) value = rng.below(8) == 0 ? (rng.uniform() - 0.5) * 1e15 : angle_that_matters(rng);
+      const double scale = 0.5 + rng.uniform();
+      Frame frame = layout;
+      if (binding == 0) {
+        lower(circuit.instructions(), values, frame, kept);
+        plan = make_plan<Real>(kept, num_bits, options);
+      } else {
+        lower_again(circuit.instructions(), values, frame, kept);
+      }
+      // The fresh one of the circuit in which these angles are constants.
+      const Circuit constant = with_values(circuit, values);
+      Frame fresh_frame = layout;
+      Steps fresh_steps;
+      lower(constant.instructions(), {}, fresh_frame, fresh_steps);
+      Plan<Real> fresh = make_plan<Real>(fresh_steps, num_bits, options);
+      const simd::Isa isa = isas[rng.below(isas.size())];
+      ASSERT_EQ(frame.bit_of, fresh_frame.bit_of);
+      ASSERT_EQ(frame.flipped, fresh_frame.flipped);
+      ASSERT_EQ(bits_after(plan, kept, frame, num_bits, start, scale, isa, simd::best_isa(), executor),
+                bits_after(fresh, fresh_steps, fresh_frame, num_bits, start, scale, simd::best_isa(), isa, executor))
+          << "round " << round << " binding " << binding;
+    }
+  }
+}
+
+TEST(Plan, bound_again_it_is_the_fresh_plan_of_those_angles_byte_for_byte_in_double) {
+  expect_bound_is_fresh<double>();
+}
+
+TEST(Plan, bound_again_it_is_the_fresh_plan_of_those_angles_byte_for_byte_in_float) { expect_bound_is_fresh<float>(); }
+
 TEST(Plan, every_gate_on_every_bit_of_a_tile) {
   ThreadExecutor executor(1);
   Xoshiro256 rng(3);
@@ -152,11 +259,17 @@ TEST(Plan, every_gate_on_every_bit_of_a_tile) {
         ASSERT_TRUE(circuit.append(instruction).has_value());
         const std::vector<Complex> start = random_state(kQubits, rng);
         const std::vector<Complex> wanted = plainly(circuit, start);
+        // In one tile, and reaching over tiles.
+        constexpr TileShape kSmall{.most = 7, .least = 4, .row = 4};
         for (const simd::Isa isa : simd::runnable_isas()) {
-          ASSERT_LT(distance(play<double>(circuit, start, kTileShape<double>, isa, executor).state, wanted), 1e-14)
-              << record.name << " " << a << " " << b;
-          ASSERT_LT(distance(play<float>(circuit, start, kTileShape<float>, isa, executor).state, wanted), 1e-6)
-              << record.name << " " << a << " " << b;
+          for (const bool small : {false, true}) {
+            const TileShape wide = small ? kSmall : kTileShape<double>;
+            const TileShape narrow = small ? kSmall : kTileShape<float>;
+            ASSERT_LT(distance(play<double>(circuit, start, wide, isa, executor).state, wanted), 1e-14)
+                << record.name << " " << a << " " << b;
+            ASSERT_LT(distance(play<float>(circuit, start, narrow, isa, executor).state, wanted), 1e-6)
+                << record.name << " " << a << " " << b;
+          }
         }
       }
     }
@@ -186,8 +299,10 @@ TEST(Plan, stopped_it_says_so) {
   simd::AlignedVector<double> numbers(32);
   std::stop_source source;
   source.request_stop();
-  EXPECT_FALSE(
-      run_plan(make_plan<double>(steps, 4, 1), numbers.data(), 4, simd::best_isa(), executor, source.get_token()));
+  Plan<double> plan = make_plan<double>(steps, 4);
+  bind(plan, steps, 1, tile_kernels<double>(simd::best_isa()));
+  EXPECT_EQ(run_plan(plan, numbers.data(), 4, simd::best_isa(), executor, source.get_token()).error().number,
+            errors::kCancelled);
 }
 
 TEST(Lowering, gates_of_quarter_turns_are_exact) {
@@ -218,8 +333,8 @@ TEST(Plan, one_pass_is_as_much_as_the_tile_allows) {
   Frame frame(24);
   Steps steps;
   lower(circuit.instructions(), {}, frame, steps);
-  EXPECT_LE(make_plan<float>(steps, 24, 1).stages.size(), 2u);
-  EXPECT_LE(make_plan<double>(steps, 24, 1).stages.size(), 3u);
+  EXPECT_LE(make_plan<float>(steps, 24).stages.size(), 2u);
+  EXPECT_LE(make_plan<double>(steps, 24).stages.size(), 3u);
 }
 
 }  // namespace

@@ -21,20 +21,11 @@ struct Phase {
   std::complex<double> factor;
 };
 
-/// What is known of a 2 x 2 matrix; each has its own loop.
-enum class PairKind : std::uint8_t {
-  kExchange,  ///< 0 1 / 1 0
-  kReal,  ///< four real numbers
-  kRotationX,  ///< a real diagonal, imaginary beside it
-  kGeneral,
-};
-
 /// (amplitude(a), amplitude(b)) -> matrix * (amplitude(a), amplitude(b)), a and b being the states whose operand bits are
 /// `a` and `b` and whose other bits agree.
 struct Pair {
   std::uint64_t a = 0;
   std::uint64_t b = 0;
-  PairKind kind = PairKind::kGeneral;
   std::array<std::complex<double>, 4> matrix;  ///< row-major
 };
 
@@ -46,11 +37,10 @@ struct PreparedGate {
   std::uint8_t num_pairs = 0;
   std::array<Phase, 8> phases{};
   std::array<Pair, 4> pairs{};
-
-  bool is_identity() const { return num_phases == 0 && num_pairs == 0; }
 };
 
-/// Prepares a unitary instruction (asserted) on qubits below 64 with finite angles.
+/// Prepares a unitary instruction (asserted) on qubits below 64 with finite angles, which decide factors and matrices, but not which
+/// phases and pairs there are.
 PreparedGate prepare(const circuit::Instruction& instruction, std::span<const double> parameter_values);
 
 /// Whether every angle of the circuit is finite; sizes must agree (asserted). Errors: 1102 not_finite.

@@ -8,6 +8,7 @@
 #include "tandem/compute/statevector/amplitudes.h"
 #include "tandem/compute/statevector/outcome_rows.h"
 #include "tandem/compute/statevector/pauli_basis.h"
+#include "tandem/compute/statevector/plan_cache.h"
 #include "tandem/compute/statevector/prepared_gate.h"
 #include "tandem/compute/statevector/statevector.h"
 
@@ -40,8 +41,8 @@ Result<result::PubResult> counts_of_final_state(const Pub& pub, const Context& c
   const OutcomeRows rows(pub.circuit);
   std::vector<Instruction> unitary;
   std::ranges::copy_if(pub.circuit.instructions(), std::back_inserter(unitary), is_unitary);
-  TANDEM_TRY_ASSIGN(StateVector state,
-                    StateVector::create(pub.circuit.num_qubits(), context.options.memory_bytes_max, context.executor));
+  TANDEM_TRY_ASSIGN(StateVector state, StateVector::create(pub.circuit.num_qubits(), context.options.memory_bytes_max,
+                                                           context.executor, context.options.plans));
   result::PubResult result;
   for (std::size_t binding = 0; binding < pub.num_bindings(); ++binding) {
     TANDEM_TRY(check_angles(pub.circuit, pub.binding(binding)));
@@ -92,7 +93,8 @@ class ShotPlayer {
     const std::size_t words = rows.size() / shots;
     const auto task = [&](std::size_t index) {
       // The start is counted by the caller; what one task may hold is one state.
-      auto state = StateVector::create(start_.num_qubits(), context_.options.memory_bytes_max, context_.executor);
+      auto state = StateVector::create(start_.num_qubits(), context_.options.memory_bytes_max, context_.executor,
+                                       context_.options.plans);
       if (!state) {
         errors[index] = std::move(state).error();
         return;
@@ -147,8 +149,8 @@ class ShotPlayer {
 Result<result::PubResult> counts_shot_by_shot(const Pub& pub, const Context& context) {
   const std::uint64_t bytes =
       2 * StateVector::bytes_needed(std::min(pub.circuit.num_qubits(), StateVector::kQubitsMax));
-  TANDEM_TRY_ASSIGN(StateVector start,
-                    StateVector::create(pub.circuit.num_qubits(), context.options.memory_bytes_max, context.executor));
+  TANDEM_TRY_ASSIGN(StateVector start, StateVector::create(pub.circuit.num_qubits(), context.options.memory_bytes_max,
+                                                           context.executor, context.options.plans));
   if (bytes > context.options.memory_bytes_max) {
     return fail(errors::kOutOfMemory,
                 "{} qubits measured midway need {} bytes for two states and {} are available; use fewer qubits, or "
@@ -195,13 +197,14 @@ Result<result::PubResult> expectations(const Pub& pub, const Context& context) {
   const bool exact = pub.shots == 0 && pub.precision == 0;
   const std::uint32_t num_qubits = pub.circuit.num_qubits();
   const std::uint64_t memory = context.options.memory_bytes_max;
-  TANDEM_TRY_ASSIGN(StateVector state, StateVector::create(num_qubits, memory, context.executor));
+  TANDEM_TRY_ASSIGN(StateVector state,
+                    StateVector::create(num_qubits, memory, context.executor, context.options.plans));
   std::optional<StateVector> scratch;
   std::vector<PauliBases> bases;
   std::vector<std::uint64_t> shots;
   if (!exact) {
-    TANDEM_TRY_ASSIGN(
-        scratch, StateVector::create(num_qubits, memory - StateVector::bytes_needed(num_qubits), context.executor));
+    TANDEM_TRY_ASSIGN(scratch, StateVector::create(num_qubits, memory - StateVector::bytes_needed(num_qubits),
+                                                   context.executor, context.options.plans));
     for (const auto& observable : pub.observables) {
       bases.push_back(group_qubit_wise(observable));
       TANDEM_TRY_ASSIGN(const std::uint64_t needed, shots_per_basis(bases.back(), pub));
@@ -232,7 +235,9 @@ Result<result::PubResult> expectations(const Pub& pub, const Context& context) {
 
 Result<result::PubResult> run(const Pub& pub, const RunOptions& options, std::stop_token stop, Executor& executor) {
   TANDEM_TRY(pub.check());
-  const Context context{options, stop, executor};
+  RunOptions with_plans = options;
+  if (!with_plans.plans) with_plans.plans = std::make_shared<PlanCache<double>>();
+  const Context context{with_plans, stop, executor};
   if (!pub.observables.empty()) {
     if (!std::ranges::all_of(pub.circuit.instructions(), is_unitary)) {
       return fail(errors::kBadCircuit, "observables are for a circuit that neither measures nor resets; remove that");

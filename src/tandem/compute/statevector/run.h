@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <stop_token>
 
 #include "tandem/base/executor.h"
@@ -13,9 +14,14 @@
 
 namespace tandem::statevector {
 
+template <class Real>
+class PlanCache;
+
 struct RunOptions {
   std::uint64_t seed = 0;
   std::uint64_t memory_bytes_max = 0;  ///< for all states held at once
+  std::shared_ptr<PlanCache<double>> plans =
+      nullptr;  ///< of runs before; null: of this run only. The result does not depend on it
 };
 
 /// Runs every binding of `pub`. Without observables: `shots` counts over the classical bits; a circuit that measures

@@ -6,14 +6,20 @@
 #include <stop_token>
 
 #include "tandem/base/executor.h"
+#include "tandem/base/result.h"
 #include "tandem/compute/simd/isa.h"
 #include "tandem/compute/statevector/plan.h"
 
 namespace tandem::statevector {
 
-/// False when it was stopped: the amplitudes are worth nothing then. Each tile is one thread's, and the same whoever takes it.
 template <class Real>
-bool run_plan(const Plan<Real>& plan, Real* amplitudes, std::uint32_t num_bits, simd::Isa isa, Executor& executor,
-              const std::stop_token& stop);
+const TileKernels<Real>& tile_kernels(simd::Isa isa);
+
+/// Each tile is one thread's, and the same whoever takes it. A plan of several stages takes 512 KiB a thread, and fewer threads where the
+/// machine refuses that.
+/// Errors: 1002 cancelled - the amplitudes are worth nothing then; 1004 out_of_memory - not even for one thread; nothing was done.
+template <class Real>
+Result<void> run_plan(const Plan<Real>& plan, Real* amplitudes, std::uint32_t num_bits, simd::Isa isa,
+                      Executor& executor, const std::stop_token& stop);
 
 }  // namespace tandem::statevector

@@ -7,7 +7,7 @@
 
 #include "tandem/base/assert.h"
 #include "tandem/compute/statevector/amplitudes.h"
-#include "tandem/compute/statevector/lowering.h"
+#include "tandem/compute/statevector/plan_cache.h"
 #include "tandem/compute/statevector/run_plan.h"
 
 namespace tandem::statevector {
@@ -63,7 +63,8 @@ Result<void> BasicStateVector<Real>::fits(std::uint32_t num_qubits, std::uint64_
 
 template <class Real>
 Result<BasicStateVector<Real>> BasicStateVector<Real>::create(std::uint32_t num_qubits, std::uint64_t memory_bytes_max,
-                                                              Executor& executor) {
+                                                              Executor& executor,
+                                                              std::shared_ptr<PlanCache<Real>> plans) {
   TANDEM_TRY(fits(num_qubits, memory_bytes_max));
   auto amplitudes = std::make_unique<Amplitudes>();
   amplitudes->num_qubits = num_qubits;
@@ -74,14 +75,16 @@ Result<BasicStateVector<Real>> BasicStateVector<Real>::create(std::uint32_t num_
     return fail(errors::kOutOfMemory, "the machine refused {} bytes for a state vector of {} qubits; use fewer qubits",
                 bytes_needed(num_qubits), num_qubits);
   }
-  BasicStateVector state(std::move(amplitudes), executor);
+  if (!plans) plans = std::make_shared<PlanCache<Real>>();
+  BasicStateVector state(std::move(amplitudes), executor, std::move(plans));
   state.set_basis_state(0);
   return state;
 }
 
 template <class Real>
-BasicStateVector<Real>::BasicStateVector(std::unique_ptr<Amplitudes> amplitudes, Executor& executor)
-    : amplitudes_(std::move(amplitudes)), executor_(&executor) {}
+BasicStateVector<Real>::BasicStateVector(std::unique_ptr<Amplitudes> amplitudes, Executor& executor,
+                                         std::shared_ptr<PlanCache<Real>> plans)
+    : amplitudes_(std::move(amplitudes)), executor_(&executor), plans_(std::move(plans)) {}
 template <class Real>
 BasicStateVector<Real>::BasicStateVector(BasicStateVector&&) noexcept = default;
 template <class Real>
@@ -150,12 +153,10 @@ Result<void> BasicStateVector<Real>::apply(std::span<const circuit::Instruction>
     if (stop.stop_requested()) return stopped();
     const auto now = instructions.subspan(first, std::min(kInstructionsAtOnce, instructions.size() - first));
     if (now.empty()) return {};
-    Steps steps;
-    lower(now, parameter_values, frame, steps);
-    const double size = size_of(frame.scale);
-    const Plan<Real> plan = make_plan<Real>(steps, amplitudes_->num_bits, size);
-    frame.scale *= plan.scale / size;
-    if (!run_plan(plan, amplitudes_->memory.get(), amplitudes_->num_bits, isa_, *executor_, stop)) return stopped();
+    auto compiled = plans_->take(now, parameter_values, frame, amplitudes_->num_bits, isa_);
+    TANDEM_TRY(run_plan(compiled->plan, amplitudes_->memory.get(), amplitudes_->num_bits, isa_, *executor_, stop));
+    compiled->advance(frame);
+    plans_->give(std::move(compiled));
     first += now.size();
   }
 }

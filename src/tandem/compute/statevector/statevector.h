@@ -20,6 +20,9 @@
 
 namespace tandem::statevector {
 
+template <class Real>
+class PlanCache;
+
 /// How often one basis state was drawn. Bit i of `state` is qubit i.
 struct BasisCount {
   std::uint64_t state = 0;
@@ -41,10 +44,12 @@ class BasicStateVector {
  public:
   static constexpr std::uint32_t kQubitsMax = 40;  ///< 16 TiB; more than any machine this runs on
 
-  /// |0...0> on `num_qubits` qubits.
+  /// |0...0> on `num_qubits` qubits. `plans`: those of states like this one, so that the next circuit that only differs in angles is not
+  /// planned again; its own where there are none.
   /// Errors: 1113 too_many_qubits - above kQubitsMax;
   ///         1004 out_of_memory - bytes_needed() is above `memory_bytes_max`, or the machine refuses it.
-  static Result<BasicStateVector> create(std::uint32_t num_qubits, std::uint64_t memory_bytes_max, Executor& executor);
+  static Result<BasicStateVector> create(std::uint32_t num_qubits, std::uint64_t memory_bytes_max, Executor& executor,
+                                         std::shared_ptr<PlanCache<Real>> plans = nullptr);
   /// Whether create() may succeed, without allocating: for validation before anything is paid.
   /// Errors: 1113 and 1004 as create().
   static Result<void> fits(std::uint32_t num_qubits, std::uint64_t memory_bytes_max);
@@ -68,7 +73,7 @@ class BasicStateVector {
   // ---- evolving
   /// Applies the unitary instructions of `circuit`; barriers do nothing.
   /// Errors: 1104 size_mismatch - another number of qubits or of parameter values; 1102 not_finite - an angle;
-  ///         1111 bad_circuit - a measurement or reset (run.h simulates those); 1002 cancelled.
+  ///         1111 bad_circuit - a measurement or reset (run.h simulates those); 1002 cancelled; 1004 out_of_memory - to work in.
   Result<void> apply(const circuit::Circuit& circuit, std::span<const double> parameter_values,
                      std::stop_token stop = {});
   /// The same for a stretch of instructions whose operands and angles are known to be right (asserted).
@@ -88,9 +93,10 @@ class BasicStateVector {
 
  private:
   struct Amplitudes;
-  BasicStateVector(std::unique_ptr<Amplitudes> amplitudes, Executor& executor);
+  BasicStateVector(std::unique_ptr<Amplitudes> amplitudes, Executor& executor, std::shared_ptr<PlanCache<Real>> plans);
   std::unique_ptr<Amplitudes> amplitudes_;
   Executor* executor_;
+  std::shared_ptr<PlanCache<Real>> plans_;
   simd::Isa isa_ = simd::best_isa();
 };
 

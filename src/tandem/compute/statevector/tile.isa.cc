@@ -304,41 +304,75 @@ void turn_lanes(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, s
 }
 
 /// keep x + mix y, complex, lane by lane.
-template <class Real>
+template <class Real, PairKind kKind>
 inline void combine(const Half<Real>& xr, const Half<Real>& xi, const Half<Real>& yr, const Half<Real>& yi,
                     const Real* keep, const Real* mix, Real* to) {
   for (std::size_t k = 0; k < kVectors<Real>; ++k) {
     const std::size_t l = k * kWidth<Real>;
-    const Vector<Real> kr = at(keep + l), ki = at(keep + kLanes<Real> + l);
     const Vector<Real> mr = at(mix + l), mi = at(mix + kLanes<Real> + l);
-    Vector<Real> re = mr * yr.v[k];
-    re = fnma(mi, yi.v[k], re);
-    re = fma(kr, xr.v[k], re);
-    at(to + l) = fnma(ki, xi.v[k], re);
-    Vector<Real> im = mr * yi.v[k];
-    im = fma(mi, yr.v[k], im);
-    im = fma(kr, xi.v[k], im);
-    at(to + kLanes<Real> + l) = fma(ki, xr.v[k], im);
+    if constexpr (kKind == PairKind::kExchange) {
+      at(to + l) = mr != 0 ? yr.v[k] : xr.v[k];
+      at(to + kLanes<Real> + l) = mr != 0 ? yi.v[k] : xi.v[k];
+      continue;
+    }
+    const Vector<Real> kr = at(keep + l), ki = at(keep + kLanes<Real> + l);
+    if constexpr (kKind == PairKind::kReal) {
+      at(to + l) = fma(kr, xr.v[k], mr * yr.v[k]);
+      at(to + kLanes<Real> + l) = fma(kr, xi.v[k], mr * yi.v[k]);
+    } else if constexpr (kKind == PairKind::kImaginaryMix) {
+      at(to + l) = fms(kr, xr.v[k], mi * yi.v[k]);
+      at(to + kLanes<Real> + l) = fma(kr, xi.v[k], mi * yr.v[k]);
+    } else {
+      Vector<Real> re = mr * yr.v[k];
+      re = fnma(mi, yi.v[k], re);
+      re = fma(kr, xr.v[k], re);
+      at(to + l) = fnma(ki, xi.v[k], re);
+      Vector<Real> im = mr * yi.v[k];
+      im = fma(mi, yr.v[k], im);
+      im = fma(kr, xi.v[k], im);
+      at(to + kLanes<Real> + l) = fma(ki, xr.v[k], im);
+    }
   }
 }
 
-template <class Real>
-void pair(Real* tile, std::uint64_t num_blocks, const PairWork<Real>& work) {
+/// `kMoved`: lanes change their place, which is slow where they do not.
+template <class Real, PairKind kKind, bool kMoved>
+void pairs(Real* tile, std::uint64_t num_blocks, const PairWork<Real>& work) {
   constexpr std::size_t kBlock = 2 * kLanes<Real>;
+  const auto partner = [&](const Half<Real>& half) { return kMoved ? moved(half, work.lanes) : half; };
   std::uint64_t block = 0;  // its operand bits are 0
   do {
     Real* const a = tile + (block | work.a) * kBlock;
     Real* const b = tile + (block | work.b) * kBlock;
     const Half<Real> ar = load(a), ai = load(a + kLanes<Real>);
     if (work.a == work.b) {
-      combine(ar, ai, moved(ar, work.lanes), moved(ai, work.lanes), work.a_keep, work.a_mix, a);
+      combine<Real, kKind>(ar, ai, partner(ar), partner(ai), work.a_keep, work.a_mix, a);
     } else {
       const Half<Real> br = load(b), bi = load(b + kLanes<Real>);
-      combine(ar, ai, moved(br, work.lanes), moved(bi, work.lanes), work.a_keep, work.a_mix, a);
-      combine(br, bi, moved(ar, work.lanes), moved(ai, work.lanes), work.b_keep, work.b_mix, b);
+      combine<Real, kKind>(ar, ai, partner(br), partner(bi), work.a_keep, work.a_mix, a);
+      combine<Real, kKind>(br, bi, partner(ar), partner(ai), work.b_keep, work.b_mix, b);
     }
     block = ((block | work.operands) + 1) & ~work.operands;  // the carry runs through the operand bits
   } while (block < num_blocks && block != 0);
+}
+
+template <class Real, PairKind kKind>
+void pairs_of(Real* tile, std::uint64_t num_blocks, const PairWork<Real>& work) {
+  (work.lanes == 0 ? pairs<Real, kKind, false> : pairs<Real, kKind, true>)(tile, num_blocks, work);
+}
+
+template <class Real>
+void pair(Real* tile, std::uint64_t num_blocks, const PairWork<Real>& work) {
+  switch (work.kind) {
+    case PairKind::kExchange:
+      return pairs_of<Real, PairKind::kExchange>(tile, num_blocks, work);
+    case PairKind::kReal:
+      return pairs_of<Real, PairKind::kReal>(tile, num_blocks, work);
+    case PairKind::kImaginaryMix:
+      return pairs_of<Real, PairKind::kImaginaryMix>(tile, num_blocks, work);
+    case PairKind::kGeneral:
+      return pairs_of<Real, PairKind::kGeneral>(tile, num_blocks, work);
+  }
 }
 
 // ---- phases

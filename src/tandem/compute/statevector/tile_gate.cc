@@ -1,22 +1,24 @@
 #include "tandem/compute/statevector/tile_gate.h"
 
+#include <array>
 #include <bit>
 
 #include "tandem/base/assert.h"
 
 namespace tandem::statevector {
+namespace {
 
-/// One state of a pair.
-template <class Real>
-struct TileGate<Real>::Side {
-  std::uint64_t pattern;  ///< bits of the tile
-  std::complex<double> keep;
-  std::complex<double> mix;
-};
+PairKind kind_of(std::span<const std::complex<double>, 4> m) {
+  if (m[0] == 0.0 && m[1] == 1.0 && m[2] == 1.0 && m[3] == 0.0) return PairKind::kExchange;
+  if (m[0].imag() != 0 || m[3].imag() != 0) return PairKind::kGeneral;
+  if (m[1].imag() == 0 && m[2].imag() == 0) return PairKind::kReal;
+  return m[1].real() == 0 && m[2].real() == 0 ? PairKind::kImaginaryMix : PairKind::kGeneral;
+}
+
+}  // namespace
 
 template <class Real>
 TileGate<Real>::TileGate(const PreparedGate& gate, std::span<const std::uint32_t> position) {
-  std::uint64_t operands = 0;
   const auto inside = [&](std::uint64_t bits) {
     std::uint64_t out = 0;
     for (; bits != 0; bits &= bits - 1) {
@@ -28,48 +30,62 @@ TileGate<Real>::TileGate(const PreparedGate& gate, std::span<const std::uint32_t
   for (std::uint64_t rest = gate.operands; rest != 0; rest &= rest - 1)
     if (position[static_cast<std::size_t>(std::countr_zero(rest))] == kOutside) outside_ |= rest & (0 - rest);
   TANDEM_ASSERT((gate.mixing & outside_) == 0);
-  operands = inside(gate.operands);
+  const std::uint64_t operands = inside(gate.operands);
   block_operands_ = operands >> kLaneBits<Real>;
   lane_operands_ = static_cast<std::uint32_t>(operands & (kLanes<Real> - 1));
-  for (const Phase& phase : std::span(gate.phases).first(gate.num_phases)) {
-    const Side side{.pattern = inside(phase.pattern), .keep = phase.factor, .mix = 0};
-    add(side, side, phase.pattern & outside_);
-  }
-  for (const Pair& pair : std::span(gate.pairs).first(gate.num_pairs)) {
-    add({.pattern = inside(pair.a), .keep = pair.matrix[0], .mix = pair.matrix[1]},
-        {.pattern = inside(pair.b), .keep = pair.matrix[3], .mix = pair.matrix[2]}, pair.a & outside_);
-  }
+  for (const Phase& phase : std::span(gate.phases).first(gate.num_phases))
+    add(inside(phase.pattern), inside(phase.pattern), phase.pattern & outside_);
+  for (const Pair& pair : std::span(gate.pairs).first(gate.num_pairs))
+    add(inside(pair.a), inside(pair.b), pair.a & outside_);
 }
 
 template <class Real>
-void TileGate<Real>::add(const Side& a, const Side& b, std::uint64_t outside) {
-  const auto lane_of = [](const Side& side) { return static_cast<std::uint32_t>(side.pattern & (kLanes<Real> - 1)); };
-  Part part{.outside = outside, .coefficients = coefficients_.size()};
+void TileGate<Real>::add(std::uint64_t a, std::uint64_t b, std::uint64_t outside) {
+  constexpr std::uint64_t kLaneMask = kLanes<Real> - 1;
+  Part part{.outside = outside,
+            .coefficients = coefficients_.size(),
+            .lane_a = static_cast<std::uint32_t>(a & kLaneMask),
+            .lane_b = static_cast<std::uint32_t>(b & kLaneMask)};
   part.work.operands = block_operands_;
-  part.work.a = a.pattern >> kLaneBits<Real>;
-  part.work.b = b.pattern >> kLaneBits<Real>;
-  part.work.lanes = lane_of(a) ^ lane_of(b);
-  const bool one_block = part.work.a == part.work.b;
-  const auto write = [&](bool mix, std::initializer_list<const Side*> sides) {
-    const std::size_t at = coefficients_.size();
-    coefficients_.resize(at + 2 * kLanes<Real>);
-    for (std::uint32_t lane = 0; lane < kLanes<Real>; ++lane) {
-      std::complex<double> value = mix ? 0 : 1;
-      for (const Side* side : sides)
-        if ((lane & lane_operands_) == lane_of(*side)) value = mix ? side->mix : side->keep;
-      coefficients_[at + lane] = static_cast<Real>(value.real());
-      coefficients_[at + kLanes<Real> + lane] = static_cast<Real>(value.imag());
-    }
-  };
-  for (const bool mix : {false, true}) {
-    if (one_block)
-      write(mix, {&a, &b});
-    else
-      write(mix, {&a});
-  }
-  for (const bool mix : {false, true})
-    if (!one_block) write(mix, {&b});
+  part.work.a = a >> kLaneBits<Real>;
+  part.work.b = b >> kLaneBits<Real>;
+  part.work.lanes = part.lane_a ^ part.lane_b;
+  // Coefficients that keep and that mix, of one block or of two.
+  coefficients_.resize(coefficients_.size() + (part.work.a == part.work.b ? 4 : 8) * kLanes<Real>);
   parts_.push_back(part);
+}
+
+template <class Real>
+void TileGate<Real>::bind(const PreparedGate& gate) {
+  for (std::size_t i = 0; i < gate.num_phases; ++i) {
+    const std::complex<double> factor = gate.phases[i].factor;
+    write(parts_[i], std::array<std::complex<double>, 4>{factor, 0, 0, factor});
+  }
+  for (std::size_t i = 0; i < gate.num_pairs; ++i) write(parts_[gate.num_phases + i], gate.pairs[i].matrix);
+}
+
+template <class Real>
+void TileGate<Real>::write(Part& part, std::span<const std::complex<double>, 4> matrix) {
+  part.work.kind = kind_of(matrix);
+  const bool one_block = part.work.a == part.work.b;
+  Real* to = coefficients_.data() + part.coefficients;
+  // In lanes of other patterns amplitudes stay what they are.
+  const auto fill = [&](double elsewhere, std::complex<double> at_a, std::complex<double> at_b, bool has_a,
+                        bool has_b) {
+    for (std::uint32_t lane = 0; lane < kLanes<Real>; ++lane) {
+      std::complex<double> value = elsewhere;
+      if (has_a && (lane & lane_operands_) == part.lane_a) value = at_a;
+      if (has_b && (lane & lane_operands_) == part.lane_b) value = at_b;
+      to[lane] = static_cast<Real>(value.real());
+      to[kLanes<Real> + lane] = static_cast<Real>(value.imag());
+    }
+    to += 2 * kLanes<Real>;
+  };
+  fill(1, matrix[0], matrix[3], true, one_block);
+  fill(0, matrix[1], matrix[2], true, one_block);
+  if (one_block) return;
+  fill(1, matrix[0], matrix[3], false, true);
+  fill(0, matrix[1], matrix[2], false, true);
 }
 
 template <class Real>
@@ -85,6 +101,11 @@ void TileGate<Real>::apply(Real* tile, std::uint64_t num_blocks, std::uint64_t b
     work.b_mix = first + 6 * kLanes<Real>;
     kernels.pair(tile, num_blocks, work);
   }
+}
+
+template <class Real>
+std::size_t TileGate<Real>::bytes() const {
+  return sizeof(TileGate) + parts_.size() * sizeof(Part) + coefficients_.size() * sizeof(Real);
 }
 
 template class TileGate<float>;

@@ -18,24 +18,31 @@ inline constexpr std::uint32_t kOutside = UINT32_MAX;
 template <class Real>
 class TileGate {
  public:
-  /// `position`: of each bit of the place in the tile, or kOutside. Bits that are mixed are inside (asserted).
+  /// Where the phases and pairs of `gate` are; bind() gives their numbers. `position`: of each bit of the place in the tile, or kOutside.
+  /// Bits that are mixed are inside (asserted).
   TileGate(const PreparedGate& gate, std::span<const std::uint32_t> position);
+  /// Of a gate with the same phases and pairs.
+  void bind(const PreparedGate& gate);
   /// `base`: the bits outside the tile.
   void apply(Real* tile, std::uint64_t num_blocks, std::uint64_t base, const TileKernels<Real>& kernels) const;
+
+  std::size_t bytes() const;  ///< about
 
  private:
   struct Part {
     std::uint64_t outside = 0;  ///< what `base` must have at the gate's bits outside
     PairWork<Real> work{};  ///< its coefficients are at `coefficients`
     std::size_t coefficients = 0;
+    std::uint32_t lane_a = 0;  ///< of the operands among the lanes
+    std::uint32_t lane_b = 0;
   };
-  struct Side;
-  void add(const Side& a, const Side& b, std::uint64_t outside);
+  void add(std::uint64_t a, std::uint64_t b, std::uint64_t outside);
+  void write(Part& part, std::span<const std::complex<double>, 4> matrix);
 
   std::uint64_t outside_ = 0;  ///< bits of the gate outside
   std::uint64_t block_operands_ = 0;
   std::uint32_t lane_operands_ = 0;
-  std::vector<Part> parts_;
+  std::vector<Part> parts_;  ///< of the phases, then of the pairs
   simd::AlignedVector<Real> coefficients_;
 };
 

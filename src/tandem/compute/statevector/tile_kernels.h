@@ -25,6 +25,14 @@ struct Turn {
   Real ratio;  ///< at most 1: the tangent of half the angle or its inverse
 };
 
+/// What is known of coefficients, each kind with its own loop.
+enum class PairKind : std::uint8_t {
+  kExchange,  ///< 1 for what is mixed with nothing kept, and 1 for what is kept with nothing mixed
+  kReal,
+  kImaginaryMix,  ///< real for what is kept
+  kGeneral,
+};
+
 /// Pairs (a, b) whose states differ in the bits of `mixing`: a' = keep a + mix b, with the coefficients of a, and b' with those of b.
 /// Below the block the coefficients of each lane say it, above it patterns do.
 template <class Real>
@@ -33,6 +41,7 @@ struct PairWork {
   std::uint64_t a;  ///< their values in the first block of a pair, and in the second
   std::uint64_t b;
   std::uint32_t lanes;  ///< lane l meets lane l ^ lanes
+  PairKind kind;
   const Real* a_keep;  ///< kLanes real parts, then imaginary ones
   const Real* a_mix;
   const Real* b_keep;

@@ -1,4 +1,5 @@
 #include "tandem/base/rng.h"
+#include "tandem/compute/statevector/plan_cache.h"
 #include "tandem/compute/statevector/run.h"
 #include "tandem/compute/statevector/statevector.h"
 #include "tandem/middleware/backend/local_backend.h"
@@ -55,8 +56,8 @@ class StateVectorBackend final : public LocalBackend {
     const auto& program = std::get<ProgramWork>(work);
     std::vector<result::PubResult> out;
     for (std::size_t i = 0; i < program.pubs.size(); ++i) {
-      const statevector::RunOptions options{.seed = derive_seed(program.seed, i),
-                                            .memory_bytes_max = memory_bytes_max_};
+      const statevector::RunOptions options{
+          .seed = derive_seed(program.seed, i), .memory_bytes_max = memory_bytes_max_, .plans = plans_};
       TANDEM_TRY_ASSIGN(result::PubResult result, statevector::run(program.pubs[i], options, stop, executor_));
       out.push_back(std::move(result));
     }
@@ -65,6 +66,8 @@ class StateVectorBackend final : public LocalBackend {
 
   Executor& executor_;
   std::uint64_t memory_bytes_max_;
+  /// An evaluation loop sends its circuit again and again.
+  std::shared_ptr<statevector::PlanCache<double>> plans_ = std::make_shared<statevector::PlanCache<double>>();
 };
 
 }  // namespace

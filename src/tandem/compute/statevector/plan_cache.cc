@@ -1,0 +1,132 @@
+#include "tandem/compute/statevector/plan_cache.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "tandem/compute/statevector/run_plan.h"
+
+namespace tandem::statevector {
+namespace {
+
+/// Outside of this a plan takes the scale of the state into the amplitudes. Inside it, and with what turns owe in one plan, numbers stay
+/// in the range of `float`.
+constexpr double kScaleLeast = 0x1p-20;
+constexpr double kScaleMost = 0x1p20;
+
+/// What a plan depends on.
+std::vector<std::uint32_t> key_of(std::span<const circuit::Instruction> instructions, const Frame& frame,
+                                  std::uint32_t num_bits, bool takes_scale) {
+  std::vector<std::uint32_t> key;
+  key.reserve(4 + frame.bit_of.size() + instructions.size());
+  key.push_back(num_bits);
+  key.push_back(takes_scale ? 1 : 0);
+  key.push_back(static_cast<std::uint32_t>(frame.flipped));
+  key.push_back(static_cast<std::uint32_t>(frame.flipped >> 32));
+  key.insert(key.end(), frame.bit_of.begin(), frame.bit_of.end());
+  for (const circuit::Instruction& instruction : instructions) {
+    constexpr std::uint32_t kQubitBits = 6;  // kQubitsMax is below 64
+    std::uint32_t word = static_cast<std::uint32_t>(instruction.gate);
+    for (const std::uint32_t qubit : instruction.qubits) word = word << kQubitBits | qubit;
+    key.push_back(word);
+  }
+  return key;
+}
+
+/// Equal keys are compared; this only sorts out most others.
+std::uint64_t hash_of(std::span<const std::uint32_t> key) {
+  std::uint64_t hash = key.size();
+  for (const std::uint32_t word : key) hash = (std::rotl(hash, 5) ^ word) * 0x9e3779b97f4a7c15;
+  return hash;
+}
+
+bool same_bits(std::span<const double> a, std::span<const double> b) {
+  return std::ranges::equal(
+      a, b, [](double x, double y) { return std::bit_cast<std::uint64_t>(x) == std::bit_cast<std::uint64_t>(y); });
+}
+
+}  // namespace
+
+template <class Real>
+std::unique_ptr<typename PlanCache<Real>::Compiled> PlanCache<Real>::take(
+    std::span<const circuit::Instruction> instructions, std::span<const double> parameter_values, const Frame& frame,
+    std::uint32_t num_bits, simd::Isa isa) {
+  const double size = size_of(frame.scale);
+  const bool takes_scale = size < kScaleLeast || size > kScaleMost;
+  const std::vector<std::uint32_t> key = key_of(instructions, frame, num_bits, takes_scale);
+  const std::uint64_t hash = hash_of(key);
+  std::vector<double> angles;
+  angles.reserve(instructions.size());
+  for (const circuit::Instruction& instruction : instructions) {
+    const std::size_t count = circuit::gate_record(instruction.gate).num_parameters;
+    for (std::size_t i = 0; i < count; ++i) angles.push_back(instruction.angles[i].value(parameter_values));
+  }
+  std::unique_ptr<Compiled> out = kept(key, hash);
+  const bool fresh = out == nullptr;
+  if (!fresh && same_bits(out->angles, angles) && (!takes_scale || out->taken_scale == size)) return out;
+  if (fresh) {
+    out = std::make_unique<Compiled>();
+    out->key = key;
+    out->hash = hash;
+  }
+  out->after = frame;
+  out->after.scale = 1;
+  if (fresh) {
+    lower(instructions, parameter_values, out->after, out->steps);
+    out->plan = make_plan<Real>(out->steps, num_bits, {.takes_scale = takes_scale});
+    out->bytes = sizeof(Compiled) + key.size() * sizeof(std::uint32_t) + angles.size() * sizeof(double) +
+                 out->steps.steps.size() * sizeof(Step) + out->steps.gates.size() * sizeof(PreparedGate) +
+                 out->plan.bytes();
+  } else {
+    lower_again(instructions, parameter_values, out->after, out->steps);
+  }
+  bind(out->plan, out->steps, size, tile_kernels<Real>(isa));
+  out->angles = std::move(angles);
+  out->taken_scale = size;
+  const std::lock_guard lock(mutex_);
+  made_.plans += fresh ? 1 : 0;
+  ++made_.bindings;
+  return out;
+}
+
+template <class Real>
+std::unique_ptr<typename PlanCache<Real>::Compiled> PlanCache<Real>::kept(const std::vector<std::uint32_t>& key,
+                                                                          std::uint64_t hash) {
+  const std::lock_guard lock(mutex_);
+  for (auto it = free_.rbegin(); it != free_.rend(); ++it) {
+    if ((*it)->hash != hash || (*it)->key != key) continue;
+    std::unique_ptr<Compiled> out = std::move(*it);
+    free_.erase(std::next(it).base());
+    bytes_ -= out->bytes;
+    return out;
+  }
+  return nullptr;
+}
+
+template <class Real>
+void PlanCache<Real>::give(std::unique_ptr<Compiled> compiled) {
+  const std::lock_guard lock(mutex_);
+  bytes_ += compiled->bytes;
+  free_.push_back(std::move(compiled));
+  while (free_.size() > kPlansMax || bytes_ > kBytesMax) {
+    bytes_ -= free_.front()->bytes;
+    free_.erase(free_.begin());
+  }
+}
+
+template <class Real>
+typename PlanCache<Real>::Made PlanCache<Real>::made() const {
+  const std::lock_guard lock(mutex_);
+  return made_;
+}
+
+template <class Real>
+void PlanCache<Real>::Compiled::advance(Frame& frame) const {
+  const std::complex<double> before = plan.takes_scale ? unit_of(frame.scale) : frame.scale;
+  frame = after;
+  frame.scale = times(before, after.scale) * plan.scale;
+}
+
+template class PlanCache<float>;
+template class PlanCache<double>;
+
+}  // namespace tandem::statevector

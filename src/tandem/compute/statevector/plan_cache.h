@@ -1,0 +1,68 @@
+// tandem/compute/statevector/plan_cache.h - PlanCache: plans of stretches of gates, kept for the next set of angles.
+//
+// Room: compute. An evaluation loop runs one circuit with ever new angles; planning it takes longer than running it on few qubits. A plan holds
+// for all angles (lowering.h), so what is planned is found by gates, qubits and the bits of the frame, and only its numbers are new.
+// Not here: how a plan is made (plan.h) or run (run_plan.h).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "tandem/compute/simd/isa.h"
+#include "tandem/compute/statevector/plan.h"
+
+namespace tandem::statevector {
+
+/// Limits:  kPlansMax plans that nobody uses, of kBytesMax in all; those used longest ago go first.
+/// Threads: safe to call concurrently. A plan is one caller's from take() to give(), so several may be held of one circuit.
+/// The answer does not depend on what is kept.
+template <class Real>
+class PlanCache {
+ public:
+  static constexpr std::size_t kPlansMax = 64;  // more than the stretches of a circuit with measurements that loops run
+  static constexpr std::size_t kBytesMax = 32 << 20;  // plans of few qubits have 10 to 100 KiB
+
+  /// Gates in order, for a frame with these bits: planned, and bound to their angles.
+  struct Compiled {
+    std::vector<std::uint32_t> key;
+    std::uint64_t hash = 0;
+    std::vector<double> angles;  ///< those that the plan is bound to
+    double taken_scale = 0;  ///< and the scale of the state before, where the plan takes it
+    Steps steps;
+    Plan<Real> plan;
+    Frame after{0};  ///< its bits, and the factor that the gates give it
+    std::size_t bytes = 0;
+
+    /// The frame of the state before -> that of the state afterwards.
+    void advance(Frame& frame) const;
+  };
+
+  /// Angles are finite; `num_bits` are those of a place.
+  std::unique_ptr<Compiled> take(std::span<const circuit::Instruction> instructions,
+                                 std::span<const double> parameter_values, const Frame& frame, std::uint32_t num_bits,
+                                 simd::Isa isa);
+  void give(std::unique_ptr<Compiled> compiled);
+
+  /// For tests: plans made, and sets of numbers put in.
+  struct Made {
+    std::uint64_t plans = 0;
+    std::uint64_t bindings = 0;
+  };
+  Made made() const;
+
+ private:
+  std::unique_ptr<Compiled> kept(const std::vector<std::uint32_t>& key, std::uint64_t hash);
+
+  mutable std::mutex mutex_;
+  std::vector<std::unique_ptr<Compiled>> free_;  ///< used longest ago first
+  std::size_t bytes_ = 0;  ///< of those
+  Made made_;
+};
+
+extern template class PlanCache<float>;
+extern template class PlanCache<double>;
+
+}  // namespace tandem::statevector

@@ -1,0 +1,139 @@
+#include "tandem/compute/statevector/plan_cache.h"
+
+#include <gtest/gtest.h>
+
+#include "tandem/base/executor.h"
+#include "tandem/base/rng.h"
+#include "tandem/compute/statevector/statevector.h"
+#include "tandem/compute/statevector/testing/random_circuit.h"
+
+namespace tandem::statevector {
+namespace {
+
+using circuit::Angle;
+using circuit::Circuit;
+using circuit::Gate;
+using Cache = PlanCache<double>;
+
+/// Turns about y with a parameter each, and cz between.
+Circuit layer(std::uint32_t num_qubits) {
+  std::vector<std::string> names;
+  for (std::uint32_t i = 0; i < num_qubits; ++i) names.push_back("a" + std::to_string(i));
+  Circuit circuit = Circuit::create(num_qubits, 0, names).value();
+  for (std::uint32_t i = 0; i < num_qubits; ++i) circuit.gate(Gate::kRy, {i}, {Angle::symbol(i)});
+  for (std::uint32_t i = 0; i + 1 < num_qubits; ++i) circuit.gate(Gate::kCz, {i, i + 1});
+  return circuit;
+}
+
+std::unique_ptr<Cache::Compiled> taken(Cache& cache, const Circuit& circuit, double value, const Frame& frame) {
+  const std::vector<double> values(circuit.parameters().size(), value);
+  return cache.take(circuit.instructions(), values, frame, std::max(circuit.num_qubits(), kLaneBits<double>),
+                    simd::best_isa());
+}
+
+TEST(PlanCache, one_circuit_is_planned_once_and_bound_to_every_set_of_angles_once) {
+  Cache cache;
+  const Circuit circuit = layer(4);
+  for (const double value : {0.1, 0.1, 0.2, 0.2, 0.1}) cache.give(taken(cache, circuit, value, Frame(4)));
+  EXPECT_EQ(cache.made().plans, 1u);
+  EXPECT_EQ(cache.made().bindings, 3u);
+}
+
+TEST(PlanCache, angles_that_are_constants_do_not_make_a_circuit_another_one) {
+  Cache cache;
+  for (const double value : {0.1, 0.2}) {
+    Circuit circuit = Circuit::create(3, 0).value();
+    circuit.gate(Gate::kRx, {1}, {Angle::constant(value)});
+    cache.give(taken(cache, circuit, 0, Frame(3)));
+  }
+  EXPECT_EQ(cache.made().plans, 1u);
+}
+
+TEST(PlanCache, another_gate_qubit_or_bit_of_the_frame_is_another_plan) {
+  Cache cache;
+  Frame flipped(3);
+  flipped.flipped = 2;
+  Frame exchanged(3);
+  std::swap(exchanged.bit_of[0], exchanged.bit_of[1]);
+  Frame small(3);
+  small.scale = 1e-30;
+  std::uint64_t plans = 0;
+  const auto expect_new = [&](Gate gate, std::uint32_t qubit, const Frame& frame) {
+    Circuit circuit = Circuit::create(3, 0).value();
+    circuit.gate(gate, {qubit}, {Angle::constant(0.5)});
+    cache.give(taken(cache, circuit, 0, frame));
+    EXPECT_EQ(cache.made().plans, ++plans);
+  };
+  expect_new(Gate::kRx, 0, Frame(3));
+  expect_new(Gate::kRy, 0, Frame(3));
+  expect_new(Gate::kRx, 1, Frame(3));
+  expect_new(Gate::kRx, 0, flipped);
+  expect_new(Gate::kRx, 0, exchanged);
+  expect_new(Gate::kRx, 0, small);
+}
+
+TEST(PlanCache, a_plan_is_one_callers_at_a_time) {
+  Cache cache;
+  const Circuit circuit = layer(4);
+  auto first = taken(cache, circuit, 0.1, Frame(4));
+  auto second = taken(cache, circuit, 0.2, Frame(4));
+  EXPECT_EQ(cache.made().plans, 2u);
+  EXPECT_NE(first->angles, second->angles);
+  cache.give(std::move(first));
+  cache.give(std::move(second));
+  cache.give(taken(cache, circuit, 0.3, Frame(4)));
+  EXPECT_EQ(cache.made().plans, 2u);
+}
+
+TEST(PlanCache, those_used_longest_ago_go_first) {
+  Cache cache;
+  const auto circuit_of = [](std::size_t length) {
+    Circuit circuit = Circuit::create(3, 0).value();
+    for (std::size_t i = 0; i < length; ++i) circuit.gate(Gate::kT, {0});
+    return circuit;
+  };
+  for (std::size_t length = 1; length <= Cache::kPlansMax; ++length)
+    cache.give(taken(cache, circuit_of(length), 0, Frame(3)));
+  cache.give(taken(cache, circuit_of(1), 0, Frame(3)));  // now the second one is the oldest
+  cache.give(taken(cache, circuit_of(Cache::kPlansMax + 1), 0, Frame(3)));
+  EXPECT_EQ(cache.made().plans, Cache::kPlansMax + 1);
+  cache.give(taken(cache, circuit_of(1), 0, Frame(3)));
+  EXPECT_EQ(cache.made().plans, Cache::kPlansMax + 1);
+  cache.give(taken(cache, circuit_of(2), 0, Frame(3)));
+  EXPECT_EQ(cache.made().plans, Cache::kPlansMax + 2);
+}
+
+TEST(PlanCache, a_state_is_the_same_with_kept_plans_and_without) {
+  ThreadExecutor executor(1);
+  const auto plans = std::make_shared<Cache>();
+  Xoshiro256 rng(7);
+  for (int round = 0; round < 100; ++round) {
+    const auto n = static_cast<std::uint32_t>(3 + rng.below(4));
+    auto kept = StateVector::create(n, 1 << 20, executor, plans).value();
+    auto alone = StateVector::create(n, 1 << 20, executor).value();
+    const std::uint64_t first = rng.below(3);  // few circuits, met again and again, also behind a measurement
+    for (std::uint64_t seed = first; seed < first + 2; ++seed) {
+      const Circuit circuit = testing::random_circuit(seed, n, 12);
+      ASSERT_TRUE(kept.apply(circuit, {}).has_value());
+      ASSERT_TRUE(alone.apply(circuit, {}).has_value());
+      const double dice = rng.uniform();
+      ASSERT_EQ(kept.measure(1, dice), alone.measure(1, dice));
+    }
+    for (std::uint64_t z = 0; z < std::uint64_t{1} << n; ++z) ASSERT_EQ(kept.amplitude(z), alone.amplitude(z));
+  }
+}
+
+TEST(PlanCache, many_single_turns_keep_numbers_in_range) {
+  // Each plan owes the factor of its turn to the next: the scale is taken in before numbers leave the range of float.
+  ThreadExecutor executor(1);
+  auto state = StateVectorF32::create(4, 1 << 20, executor).value();
+  Circuit circuit = Circuit::create(4, 0).value();
+  circuit.gate(Gate::kRy, {3}, {Angle::constant(1.5)});
+  for (int i = 0; i < 2000; ++i) ASSERT_TRUE(state.apply(circuit, {}).has_value());
+  const double half = 2000 * 1.5 / 2;
+  EXPECT_NEAR(state.amplitude(0).real(), std::cos(half), 1e-3);
+  EXPECT_NEAR(state.amplitude(8).real(), std::sin(half), 1e-3);
+}
+
+}  // namespace
+}  // namespace tandem::statevector
