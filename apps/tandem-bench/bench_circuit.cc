@@ -11,6 +11,8 @@
 #include "tandem/base/rng.h"
 #include "tandem/base/text.h"
 #include "tandem/compute/statevector/statevector.h"
+#include "tandem/model/format/circuit_file.h"
+#include "tandem/model/format/format.h"
 
 namespace tandem::bench {
 namespace {
@@ -72,9 +74,9 @@ Result<int> run_in(const circuit::Circuit& circuit, const WantedCircuit& wanted)
 
 Result<int> run_circuit(const WantedCircuit& wanted) {
   RealFs fs;
-  TANDEM_TRY_ASSIGN(const Bytes text, fs.read_file(wanted.file, kCircuitBytesMax));
-  TANDEM_TRY_ASSIGN(const Json document, parse_json(text, wanted.file));
-  TANDEM_TRY_ASSIGN(const circuit::Circuit circuit, circuit::Circuit::parse(document, ""));
+  TANDEM_TRY_ASSIGN(Bytes raw, fs.read_file(wanted.file, kCircuitBytesMax));
+  TANDEM_TRY_ASSIGN(const Bytes text, format::unpack(std::move(raw), wanted.file, {.bytes_max = kCircuitBytesMax}));
+  TANDEM_TRY_ASSIGN(const circuit::Circuit circuit, format::read_circuit(text, wanted.file));
   if (wanted.precision == "f32") return run_in<float>(circuit, wanted);
   if (wanted.precision == "f64") return run_in<double>(circuit, wanted);
   return fail_at("--precision", errors::kValueOutOfRange, "{} is not f32 or f64", quote(wanted.precision));

@@ -9,7 +9,7 @@
 namespace tandem::bench {
 
 struct WantedCircuit {
-  std::string file;  ///< a circuit document: num_qubits, num_clbits, parameters (none), instructions
+  std::string file;  ///< a circuit document without parameters, OpenQASM 2 or qsim's text
   std::string precision = "f64";
   std::string isa;  ///< empty: the best of the machine
   std::uint32_t threads = 2;

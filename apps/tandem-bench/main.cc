@@ -201,7 +201,7 @@ int main(int argc, char** argv) {
       });
   bench::WantedCircuit wanted_circuit;
   CLI::App* circuit = app.add_subcommand("circuit", "run one circuit on the state vector");
-  circuit->add_option("FILE", wanted_circuit.file, "circuit document")->required();
+  circuit->add_option("FILE", wanted_circuit.file, "circuit: its document, OpenQASM 2 or the text of qsim")->required();
   circuit->add_option("--precision", wanted_circuit.precision, "f32 or f64")->capture_default_str();
   circuit->add_option("--isa", wanted_circuit.isa, "portable, avx2 or avx512; default: the best of the machine");
   circuit->add_option("--threads", wanted_circuit.threads)->check(CLI::Range(1, 256))->capture_default_str();
