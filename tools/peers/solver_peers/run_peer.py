@@ -1,4 +1,4 @@
-"""One peer on one instance: reads a minimised QUBO in qbsolv form and prints its best energy and when it was found, as JSON.
+"""One peer on one instance: reads a minimised QUBO in qbsolv form and prints its best assignment, the energy that it claims and when it was found, as JSON.
 
 Usage: run_peer.py PEER FILE SECONDS THREADS SEED      (in the environment of requirements.txt)
 """
@@ -34,16 +34,22 @@ class Best:
 
     def __init__(self):
         self.begin = time.monotonic()
-        self.energy, self.at = None, None
+        self.energy, self.at, self.values = None, None, None
         self.lock = threading.Lock()
 
     def elapsed(self):
         return time.monotonic() - self.begin
 
-    def note(self, energy):
+    def note(self, energy, values):
+        """`values`: of all variables in their order, computed only where they are wanted."""
         with self.lock:
             if self.energy is None or energy < self.energy:
                 self.energy, self.at = float(energy), self.elapsed()
+                self.values = "".join("1" if value > 0.5 else "0" for value in values())
+
+
+def values_of(n, sample):
+    return lambda: [sample[i] for i in range(n)]
 
 
 def bqm_of(n, linear, quadratic):
@@ -77,7 +83,7 @@ def annealing(model, seconds, threads, seed, best):
             result = SimulatedAnnealingSampler().sample(bqm, num_reads=1, num_sweeps=sweeps, seed=seed * 1000 + 100 * k + number,
                                                         interrupt_function=lambda: best.elapsed() > seconds)
             if len(result):
-                best.note(result.first.energy)
+                best.note(result.first.energy, values_of(model[0], result.first.sample))
             if number % 4 == 0:
                 sweeps *= 2
 
@@ -94,7 +100,7 @@ def annealing_default(model, seconds, threads, seed, best):
         while best.elapsed() < seconds:
             number += 1
             result = SimulatedAnnealingSampler().sample(bqm, num_reads=1, seed=(seed * 1000 + k) * 1000000 + number)
-            best.note(result.first.energy)
+            best.note(result.first.energy, values_of(model[0], result.first.sample))
 
     in_threads(threads, work)
 
@@ -110,7 +116,7 @@ def tabu(model, seconds, threads, seed, best):
             number += 1
             slice_s = min(left, max(0.1, seconds / 10))
             result = TabuSampler().sample(bqm, num_reads=1, timeout=int(1000 * slice_s), seed=seed * 1000 + 100 * k + number)
-            best.note(result.first.energy)
+            best.note(result.first.energy, values_of(model[0], result.first.sample))
 
     in_threads(threads, work)
 
@@ -137,7 +143,7 @@ def cp_sat(model, seconds, threads, seed, best):
 
     class Note(cp_model.CpSolverSolutionCallback):
         def on_solution_callback(self):
-            best.note(self.ObjectiveValue() / scale)
+            best.note(self.ObjectiveValue() / scale, lambda: [self.Value(one) for one in x])
 
     solver = cp_model.CpSolver()
     solver.parameters.max_time_in_seconds = max(0.1, seconds - best.elapsed())
@@ -183,7 +189,7 @@ def highs(model, seconds, threads, seed, best):
     solver.run()
     info = solver.getInfo()
     if info.primal_solution_status == 2:
-        best.note(info.objective_function_value)
+        best.note(info.objective_function_value, lambda: list(solver.getSolution().col_value)[:n])
     return solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
 
 
@@ -195,7 +201,7 @@ def main():
     model = read_qbsolv(path)
     best = Best()
     proved = PEERS[peer](model, seconds, threads, seed, best)
-    print(json.dumps({"peer": peer, "energy": best.energy, "at_s": best.at, "seconds": best.elapsed(), "proved": bool(proved)}))  # below the banners of libraries
+    print(json.dumps({"peer": peer, "energy": best.energy, "values": best.values, "at_s": best.at, "seconds": best.elapsed(), "proved": bool(proved)}))  # below the banners of libraries
 
 
 if __name__ == "__main__":

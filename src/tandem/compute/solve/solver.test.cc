@@ -4,13 +4,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <bit>
 #include <cmath>
 #include <map>
 #include <numeric>
 
 #include "tandem/base/testing/manual_executor.h"
 #include "tandem/base/testing/matchers.h"
+#include "tandem/compute/solve/testing/plain_sweep.h"
 #include "tandem/model/problem/coloring.h"
 #include "tandem/model/problem/problem.h"
 #include "tandem/model/problem/testing/random_models.h"
@@ -116,29 +116,6 @@ TEST(Solvers, reach_the_swept_optimum_on_random_models) {
   }
 }
 
-/// By flips in Gray order, one plain row each: integers, so exact.
-double swept_in_gray_order(const Bqm& bqm) {
-  const std::size_t n = bqm.num_variables();
-  std::vector<std::vector<double>> coupling(n, std::vector<double>(n));
-  for (const QuadraticTerm& term : bqm.terms()) coupling[term.u][term.v] = coupling[term.v][term.u] = term.bias;
-  const bool spin = bqm.vartype() == Vartype::kSpin;
-  Assignment values(n, spin ? -1 : 0);
-  std::vector<double> field(bqm.linear().begin(), bqm.linear().end());  // by how much a step of 1 up raises the energy
-  for (std::size_t i = 0; i < n; ++i)
-    for (std::size_t j = 0; j < n; ++j) field[i] += coupling[i][j] * values[j];
-  double energy = bqm.energy(values);
-  double best = energy;
-  for (std::uint64_t code = 1; code < std::uint64_t{1} << n; ++code) {
-    const auto i = static_cast<std::size_t>(std::countr_zero(code));
-    const int step = (values[i] == 1 ? -1 : 1) * (spin ? 2 : 1);
-    energy += step * field[i];
-    values[i] = static_cast<std::int8_t>(values[i] + step);
-    for (std::size_t j = 0; j < n; ++j) field[j] += coupling[i][j] * step;
-    best = std::min(best, energy);
-  }
-  return best;
-}
-
 TEST(Solvers, reach_the_swept_optimum_up_to_24_variables_at_the_limits_of_each_type_of_lanes) {
   struct Case {
     std::uint32_t n;
@@ -164,7 +141,9 @@ TEST(Solvers, reach_the_swept_optimum_up_to_24_variables_at_the_limits_of_each_t
     const auto vartype = rng.below(2) == 0 ? Vartype::kBinary : Vartype::kSpin;
     const Model model = Bqm::create(vartype, std::move(linear), std::move(terms), 0).value();
     const double optimum = swept_in_gray_order(std::get<Bqm>(model));
-    for (const char* name : kSearches) {
+    std::vector<const char*> names(kSearches.begin(), kSearches.end());
+    if (c.weight_max <= 32768) names.push_back("tempering");
+    for (const char* name : names) {
       Bench bench;
       const auto outcome = solver(name).solve(model, enough(name), bench.context());
       ASSERT_THAT(outcome, Succeeds()) << name;

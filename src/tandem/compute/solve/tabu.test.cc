@@ -94,6 +94,21 @@ Bqm coupled(std::uint32_t n, double largest, std::uint64_t seed) {
   return Bqm::create(Vartype::kBinary, std::move(linear), std::move(terms), 0).value();
 }
 
+/// Four couplings a variable, between 1 and `largest`, of either sign.
+Bqm spread_weights(std::uint32_t n, double largest, std::uint64_t seed) {
+  Xoshiro256 rng(seed);
+  const auto weight = [&] {
+    return (rng() >> 63 != 0 ? 1 : -1) * static_cast<double>(1 + rng.below(static_cast<std::uint64_t>(largest)));
+  };
+  std::vector<double> linear(n);
+  for (double& value : linear) value = weight();
+  std::vector<QuadraticTerm> terms;
+  for (std::uint32_t u = 0; u < n; ++u) {
+    for (const std::uint32_t step : {1u, 7u}) terms.push_back({u, (u + step) % n, weight()});
+  }
+  return Bqm::create(Vartype::kBinary, std::move(linear), std::move(terms), 0).value();
+}
+
 struct Walked {
   std::vector<Assignment> path;
   std::int64_t best = 0;
@@ -168,10 +183,12 @@ TEST(TabuSearch, finds_the_optimum_of_small_models) {
 }
 
 /// The flip of a step, by the rules written out: least flip energy of those whose tenure ended, or of all below the best.
-TEST(TabuSearch, takes_a_free_variable_of_least_flip_energy_or_one_that_leads_below_the_best) {
-  const auto model = SearchModel::create(coupled(150, 254, 11), kMemory);
+void expect_the_rules(const Bqm& bqm, std::size_t rows) {
+  const auto model = SearchModel::create(bqm, kMemory);
   ASSERT_TRUE(model.has_value());
+  ASSERT_EQ(model->rows().index(), rows);
   const std::size_t n = model->size();
+  ASSERT_EQ(n, 150u);
   constexpr std::size_t kTenureMin = 150 / 100 + 1;
   constexpr std::size_t kTenureMax = 150 / 100 + 10;
   const auto search = TabuSearch::create(*model);
@@ -201,6 +218,15 @@ TEST(TabuSearch, takes_a_free_variable_of_least_flip_energy_or_one_that_leads_be
     flipped[chosen] = iteration;
     before.assign(search->bits().begin(), search->bits().end());
   }
+}
+
+TEST(TabuSearch, takes_a_free_variable_of_least_flip_energy_or_one_that_leads_below_the_best) {
+  expect_the_rules(coupled(150, 254, 11), 2);
+  expect_the_rules(problem::random_bqm(Vartype::kSpin, 150, 0.04, 11), 0);
+  expect_the_rules(problem::random_bqm(Vartype::kBinary, 150, 0.04, 12), 0);
+  // Weights of many sizes, whose buckets hold many numbers, and those that 32 bits do not hold.
+  expect_the_rules(spread_weights(150, 1e6, 13), 0);
+  expect_the_rules(spread_weights(150, 0x1p45, 14), 1);
 }
 
 TEST(TabuSearch, begins_at_the_best_of_the_middle_third_of_a_greedy_path) {
