@@ -20,6 +20,7 @@ struct Step {
     kTurnY,  ///< (cosine a - sine b, cosine b + sine a)
     kTurnX,  ///< (cosine a - i sine b, cosine b - i sine a)
     kGate,  ///< anything else
+    kReading,  ///< changes nothing: is a place where Steps::readings are taken
   };
   Kind kind = Kind::kPhase;
   std::uint64_t touched = 0;
@@ -27,12 +28,19 @@ struct Step {
   std::complex<double> factor = 1;
   double cosine = 1;  ///< of half the angle; not negative
   double sine = 0;
-  std::uint32_t gate = 0;  ///< number in Steps::gates
+  std::uint32_t gate = 0;  ///< number in Steps::gates or Steps::readings
+};
+
+/// The Pauli string with X on the bits of x and Z on those of z, of which Im <bra|P|ket> is wanted where the step stands.
+struct Reading {
+  std::uint64_t x = 0;
+  std::uint64_t z = 0;
 };
 
 struct Steps {
   std::vector<Step> steps;
   std::vector<PreparedGate> gates;
+  std::vector<Reading> readings;
 };
 
 /// No angle is calculated on the way, as the library's functions of angles differ between machines.

@@ -13,20 +13,29 @@ using Numbers = std::vector<std::uint32_t>;  // of steps, ascending
 
 std::uint64_t ones(std::uint32_t bits) { return bits == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << bits) - 1; }
 
-/// What steps that wait keep others from. Steps commute when neither touches what the other mixes.
+/// What steps that wait keep others from. Steps commute when neither touches what the other mixes, and so do readings.
 class Waiting {
  public:
-  bool blocks(const Step& step) const { return (step.mixing & touched_) != 0 || (step.touched & mixed_) != 0; }
+  bool blocks(const Step& step) const {
+    if (step.kind == Step::Kind::kReading)
+      return (step.mixing & touched_by_changes_) != 0 || (step.touched & mixed_by_changes_) != 0;
+    return (step.mixing & touched_) != 0 || (step.touched & mixed_) != 0;
+  }
   void add(const Step& step) {
     touched_ |= step.touched;
     mixed_ |= step.mixing;
+    if (step.kind == Step::Kind::kReading) return;
+    touched_by_changes_ |= step.touched;
+    mixed_by_changes_ |= step.mixing;
   }
   /// True when no step on these bits can pass any more.
-  bool all_of(std::uint64_t bits) const { return (mixed_ & bits) == bits; }
+  bool all_of(std::uint64_t bits) const { return (mixed_by_changes_ & bits) == bits; }
 
  private:
   std::uint64_t touched_ = 0;
   std::uint64_t mixed_ = 0;
+  std::uint64_t touched_by_changes_ = 0;
+  std::uint64_t mixed_by_changes_ = 0;
 };
 
 /// Those of `left` that can be done while the bits of `tile` are together; in `mixing` how many of them mix.
@@ -169,6 +178,8 @@ class StageBuilder {
   void mixing(Numbers& left) {
     Waiting waiting;
     std::vector<std::uint32_t> gates;
+    std::vector<Reading> readings;
+    const std::size_t first_slot = stage_.readings.size();
     TurnWork<Real> lanes;
     lanes.on_lanes = true;
     std::array<TurnWork<Real>, 2> above;  // about y, about x
@@ -179,6 +190,9 @@ class StageBuilder {
       if (waits) return false;
       if (step.kind == Step::Kind::kGate) {
         gates.push_back(step.gate);
+      } else if (step.kind == Step::Kind::kReading) {
+        readings.push_back(steps_.readings[step.gate]);
+        stage_.readings.push_back(step.gate);
       } else if (const std::optional<Turn<Real>> turn = turn_of(step)) {
         (turn->bit < kLaneBits<Real> ? lanes : above[turn->about_x ? 1 : 0]).turns.push_back(*turn);
       }
@@ -190,6 +204,8 @@ class StageBuilder {
       if (!turns.turns.empty()) stage_.work.emplace_back(std::move(turns));
     }
     for (const std::uint32_t gate : gates) stage_.work.emplace_back(TileGate<Real>(steps_.gates[gate], position_));
+    if (!readings.empty())
+      stage_.work.emplace_back(TileReadings<Real>(readings, position_, scale_ * scale_, first_slot));
     const double size = std::abs(scale_);
     if (size < kScaleLeast || size > kScaleMost) close(PhaseGroup<Real>(num_bits_));
   }

@@ -11,6 +11,7 @@
 #include "tandem/compute/statevector/lowering.h"
 #include "tandem/compute/statevector/phase_group.h"
 #include "tandem/compute/statevector/tile_gate.h"
+#include "tandem/compute/statevector/tile_readings.h"
 
 namespace tandem::statevector {
 
@@ -24,6 +25,10 @@ struct TileShape {
 template <class Real>
 inline constexpr TileShape kTileShape =
     sizeof(Real) == 4 ? TileShape{.most = 16, .least = 11, .row = 8} : TileShape{.most = 15, .least = 10, .row = 7};
+/// The same where a tile of each of two states is worked on.
+template <class Real>
+inline constexpr TileShape kPairShape = {
+    .most = kTileShape<Real>.most - 1, .least = kTileShape<Real>.least, .row = kTileShape<Real>.row};
 
 /// Turns about one axis on bits above the lanes, or on lanes.
 template <class Real>
@@ -35,7 +40,9 @@ struct TurnWork {
 template <class Real>
 struct Stage {
   TileBits tile_bits;
-  std::vector<std::variant<PhaseGroup<Real>, TurnWork<Real>, TileGate<Real>>> work;  ///< in its order
+  std::vector<std::variant<PhaseGroup<Real>, TurnWork<Real>, TileGate<Real>, TileReadings<Real>>>
+      work;  ///< in its order
+  std::vector<std::uint32_t> readings;  ///< which one each slot of the stage's readings is
 };
 
 template <class Real>

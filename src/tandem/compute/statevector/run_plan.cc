@@ -1,12 +1,8 @@
 #include "tandem/compute/statevector/run_plan.h"
 
 #include <atomic>
-#include <cstring>
-#include <memory>
-#include <mutex>
 
-#include "tandem/base/assert.h"
-#include "tandem/compute/statevector/amplitudes.h"
+#include "tandem/compute/statevector/tiles.h"
 
 namespace tandem::statevector {
 namespace {
@@ -22,106 +18,93 @@ const TileKernels<Real>& kernels_of(simd::Isa isa) {
     return all.wide;
 }
 
-/// What a thread works in: a tile that is not in a row in memory, and the table of a phase group.
+/// What a plan is carried out on, and with.
 template <class Real>
-struct Desk {
-  Memory<Real> tile;
-  alignas(64) std::array<Real, PhaseGroup<Real>::kScratch> table;
+struct Run {
+  std::span<Real* const> states;  ///< one, or two where there are readings: ket and bra
+  std::uint32_t num_bits;
+  std::uint32_t row_bits;
+  const TileKernels<Real>& kernels;
+  const PauliKernels<Real>& pauli;
+  Executor& executor;
+  const std::stop_token& stop;
 };
 
-/// Desks that are free; there are as many as threads worked at once.
+/// `slots`: of the stage's readings.
 template <class Real>
-class Desks {
- public:
-  explicit Desks(std::uint64_t tile_numbers) : tile_numbers_(tile_numbers) {}
-  std::unique_ptr<Desk<Real>> take() {
-    {
-      const std::lock_guard lock(mutex_);
-      if (!free_.empty()) {
-        auto out = std::move(free_.back());
-        free_.pop_back();
-        return out;
-      }
-    }
-    auto out = std::make_unique<Desk<Real>>();
-    if (tile_numbers_ != 0) out->tile = allocate<Real>(tile_numbers_);
-    TANDEM_ASSERT(tile_numbers_ == 0 || out->tile != nullptr);
-    return out;
-  }
-  void give(std::unique_ptr<Desk<Real>> desk) {
-    const std::lock_guard lock(mutex_);
-    free_.push_back(std::move(desk));
-  }
-
- private:
-  std::uint64_t tile_numbers_;
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<Desk<Real>>> free_;
-};
-
-/// The bits of `value`, in order, at the places where `mask` has ones.
-std::uint64_t deposit(std::uint64_t value, std::uint64_t mask) {
-  std::uint64_t out = 0;
-  for (; mask != 0; mask &= mask - 1, value >>= 1)
-    if ((value & 1) != 0) out |= mask & (0 - mask);
-  return out;
-}
-
-template <class Real>
-void work_on(const Stage<Real>& stage, Real* tile, std::uint64_t base, Real* table, const TileKernels<Real>& kernels) {
+void work_on(const Stage<Real>& stage, std::span<Real* const> tiles, std::uint64_t base, Desk<Real>& desk,
+             const Run<Real>& run, double* slots) {
   const std::uint64_t num_blocks = std::uint64_t{1} << (stage.tile_bits.size() - kLaneBits<Real>);
   for (const auto& work : stage.work) {
-    if (const auto* const phases = std::get_if<PhaseGroup<Real>>(&work)) {
-      phases->apply(tile, base, table, kernels);
-    } else if (const auto* const turns = std::get_if<TurnWork<Real>>(&work)) {
-      (turns->on_lanes ? kernels.turn_lanes : kernels.turn)(tile, num_blocks, turns->turns.data(), turns->turns.size());
-    } else {
-      std::get<TileGate<Real>>(work).apply(tile, num_blocks, base, kernels);
+    if (const auto* const readings = std::get_if<TileReadings<Real>>(&work)) {
+      readings->apply(tiles[0], tiles[1], base, desk.values, run.pauli, slots);
+      continue;
+    }
+    for (Real* const tile : tiles) {
+      if (const auto* const phases = std::get_if<PhaseGroup<Real>>(&work)) {
+        phases->apply(tile, base, desk.table.data(), run.kernels);
+      } else if (const auto* const turns = std::get_if<TurnWork<Real>>(&work)) {
+        (turns->on_lanes ? run.kernels.turn_lanes : run.kernels.turn)(tile, num_blocks, turns->turns.data(),
+                                                                      turns->turns.size());
+      } else {
+        std::get<TileGate<Real>>(work).apply(tile, num_blocks, base, run.kernels);
+      }
     }
   }
 }
 
-template <class Real>
-bool run_stage(const Stage<Real>& stage, std::uint32_t row_bits, Real* amplitudes, std::uint32_t num_bits,
-               const TileKernels<Real>& kernels, Executor& executor, const std::stop_token& stop) {
-  const auto tile_bits = static_cast<std::uint32_t>(stage.tile_bits.size());
-  const bool in_a_row = stage.tile_bits.back() == tile_bits - 1;
-  std::uint64_t inside = 0;
-  for (const std::uint32_t bit : stage.tile_bits) inside |= std::uint64_t{1} << bit;
-  const std::uint64_t outside = ((std::uint64_t{1} << num_bits) - 1) & ~inside;
-  const std::uint64_t row = std::uint64_t{1} << std::min(row_bits, tile_bits);
-  const std::uint64_t rows_inside = inside & ~(row - 1);
-  const std::uint64_t num_rows = (std::uint64_t{1} << tile_bits) / row;
-  std::vector<std::uint64_t> row_at(in_a_row ? 0 : num_rows);
-  for (std::uint64_t i = 0; i < row_at.size(); ++i) row_at[i] = deposit(i, rows_inside);
+/// Sums of one task are kept apart, so this bounds them.
+constexpr std::uint64_t kTasksMax = 1024;
 
+template <class Real>
+bool run_stage(const Stage<Real>& stage, const Run<Real>& run, std::span<double> found) {
+  const Tiling tiling(stage.tile_bits, run.row_bits, run.num_bits);
+  const auto tile_bits = static_cast<std::uint32_t>(stage.tile_bits.size());
   // A task is a large tile or many small ones, so that taking one costs nothing beside it.
-  const std::uint64_t num_tiles = std::uint64_t{1} << (num_bits - tile_bits);
-  const std::uint64_t tiles_in_task =
-      std::min(num_tiles, std::uint64_t{1} << (kTileShape<Real>.most - std::min(tile_bits, kTileShape<Real>.most)));
-  Desks<Real> desks(in_a_row ? 0 : std::uint64_t{2} << tile_bits);
+  std::uint64_t tiles_in_task = std::min(
+      tiling.num_tiles(), std::uint64_t{1} << (kTileShape<Real>.most - std::min(tile_bits, kTileShape<Real>.most)));
+  const std::size_t num_slots = stage.readings.size();
+  if (num_slots != 0) tiles_in_task = std::max(tiles_in_task, tiling.num_tiles() / kTasksMax);
+  const std::uint64_t num_tasks = tiling.num_tiles() / tiles_in_task;
+  std::vector<double> slots(num_tasks * num_slots);
+  Desks<Real> desks(tiling.in_a_row() ? 0 : 2 * tiling.size(), run.states.size(), num_slots == 0 ? 0 : tiling.size());
   std::atomic<bool> stopped = false;
-  for_blocks(executor, num_tiles / tiles_in_task, [&](std::size_t task) {
-    if (stop.stop_requested()) stopped.store(true, std::memory_order_relaxed);
+  for_blocks(run.executor, num_tasks, [&](std::size_t task) {
+    if (run.stop.stop_requested()) stopped.store(true, std::memory_order_relaxed);
     if (stopped.load(std::memory_order_relaxed)) return;
     auto desk = desks.take();
     for (std::uint64_t number = task * tiles_in_task; number < (task + 1) * tiles_in_task; ++number) {
-      const std::uint64_t base = deposit(number, outside);
-      if (in_a_row) {
-        work_on(stage, amplitudes + 2 * base, base, desk->table.data(), kernels);
-        continue;
-      }
-      Real* const tile = desk->tile.get();
-      const std::size_t row_bytes = 2 * row * sizeof(Real);
-      for (std::uint64_t i = 0; i < num_rows; ++i)
-        std::memcpy(tile + 2 * row * i, amplitudes + 2 * (base | row_at[i]), row_bytes);
-      work_on(stage, tile, base, desk->table.data(), kernels);
-      for (std::uint64_t i = 0; i < num_rows; ++i)
-        std::memcpy(amplitudes + 2 * (base | row_at[i]), tile + 2 * row * i, row_bytes);
+      const std::uint64_t base = tiling.base(number);
+      std::array<Real*, 2> tiles{};
+      for (std::size_t i = 0; i < run.states.size(); ++i)
+        tiles[i] = tiling.take(run.states[i], base, desk->tiles[i].get());
+      work_on<Real>(stage, std::span(tiles).first(run.states.size()), base, *desk, run,
+                    slots.data() + task * num_slots);
+      for (std::size_t i = 0; i < run.states.size(); ++i) tiling.put(desk->tiles[i].get(), base, run.states[i]);
     }
     desks.give(std::move(desk));
   });
+  for (std::size_t slot = 0; slot < num_slots; ++slot) {
+    double sum = 0;
+    for (std::uint64_t task = 0; task < num_tasks; ++task) sum += slots[task * num_slots + slot];
+    found[stage.readings[slot]] = sum;
+  }
   return !stopped;
+}
+
+template <class Real>
+bool run_all(const Plan<Real>& plan, std::span<Real* const> states, std::uint32_t num_bits, simd::Isa isa,
+             Executor& executor, const std::stop_token& stop, std::span<double> found) {
+  const Run<Real> run{.states = states,
+                      .num_bits = num_bits,
+                      .row_bits = plan.row_bits,
+                      .kernels = kernels_of<Real>(isa),
+                      .pauli = pauli_kernels<Real>(isa),
+                      .executor = executor,
+                      .stop = stop};
+  for (const Stage<Real>& stage : plan.stages)
+    if (!run_stage(stage, run, found)) return false;
+  return true;
 }
 
 }  // namespace
@@ -129,14 +112,23 @@ bool run_stage(const Stage<Real>& stage, std::uint32_t row_bits, Real* amplitude
 template <class Real>
 bool run_plan(const Plan<Real>& plan, Real* amplitudes, std::uint32_t num_bits, simd::Isa isa, Executor& executor,
               const std::stop_token& stop) {
-  const TileKernels<Real>& kernels = kernels_of<Real>(isa);
-  for (const Stage<Real>& stage : plan.stages)
-    if (!run_stage(stage, plan.row_bits, amplitudes, num_bits, kernels, executor, stop)) return false;
-  return true;
+  const std::array<Real*, 1> states{amplitudes};
+  return run_all<Real>(plan, states, num_bits, isa, executor, stop, {});
+}
+
+template <class Real>
+bool run_plan_on_pair(const Plan<Real>& plan, Real* ket, Real* bra, std::uint32_t num_bits, simd::Isa isa,
+                      Executor& executor, const std::stop_token& stop, std::span<double> found) {
+  const std::array<Real*, 2> states{ket, bra};
+  return run_all<Real>(plan, states, num_bits, isa, executor, stop, found);
 }
 
 template bool run_plan<float>(const Plan<float>&, float*, std::uint32_t, simd::Isa, Executor&, const std::stop_token&);
 template bool run_plan<double>(const Plan<double>&, double*, std::uint32_t, simd::Isa, Executor&,
                                const std::stop_token&);
+template bool run_plan_on_pair<float>(const Plan<float>&, float*, float*, std::uint32_t, simd::Isa, Executor&,
+                                      const std::stop_token&, std::span<double>);
+template bool run_plan_on_pair<double>(const Plan<double>&, double*, double*, std::uint32_t, simd::Isa, Executor&,
+                                       const std::stop_token&, std::span<double>);
 
 }  // namespace tandem::statevector
