@@ -20,10 +20,11 @@ struct Step {
     kTurnY,  ///< (cosine a - sine b, cosine b + sine a)
     kTurnX,  ///< (cosine a - i sine b, cosine b - i sine a)
     kGate,  ///< anything else
+    kReading,  ///< changes nothing: is a place where Steps::readings are taken
   };
   Kind kind = Kind::kPhase;
   bool fixed = false;  ///< a gate without angles
-  std::uint32_t gate = 0;  ///< number in Steps::gates
+  std::uint32_t gate = 0;  ///< number in Steps::gates or Steps::readings
   std::uint64_t touched = 0;
   std::uint64_t mixing = 0;  ///< bits of pairs
   std::complex<double> factor = 1;
@@ -31,9 +32,16 @@ struct Step {
   double sine = 0;
 };
 
+/// The Pauli string with X on the bits of x and Z on those of z, of which Im <bra|P|ket> is wanted where the step stands.
+struct Reading {
+  std::uint64_t x = 0;
+  std::uint64_t z = 0;
+};
+
 struct Steps {
   std::vector<Step> steps;
   std::vector<PreparedGate> gates;
+  std::vector<Reading> readings;
 };
 
 /// Appends what the unitary `instructions` do to amplitudes in `frame`, and moves the frame on. Angles are finite. They decide factors,

@@ -15,20 +15,29 @@ using Numbers = std::vector<std::uint32_t>;  // of steps, ascending
 
 std::uint64_t ones(std::uint32_t bits) { return bits == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << bits) - 1; }
 
-/// What steps that wait keep others from. Steps commute when neither touches what the other mixes.
+/// What steps that wait keep others from. Steps commute when neither touches what the other mixes, and so do readings.
 class Waiting {
  public:
-  bool blocks(const Step& step) const { return (step.mixing & touched_) != 0 || (step.touched & mixed_) != 0; }
+  bool blocks(const Step& step) const {
+    if (step.kind == Step::Kind::kReading)
+      return (step.mixing & touched_by_changes_) != 0 || (step.touched & mixed_by_changes_) != 0;
+    return (step.mixing & touched_) != 0 || (step.touched & mixed_) != 0;
+  }
   void add(const Step& step) {
     touched_ |= step.touched;
     mixed_ |= step.mixing;
+    if (step.kind == Step::Kind::kReading) return;
+    touched_by_changes_ |= step.touched;
+    mixed_by_changes_ |= step.mixing;
   }
   /// True when no step on these bits can pass any more.
-  bool all_of(std::uint64_t bits) const { return (mixed_ & bits) == bits; }
+  bool all_of(std::uint64_t bits) const { return (mixed_by_changes_ & bits) == bits; }
 
  private:
   std::uint64_t touched_ = 0;
   std::uint64_t mixed_ = 0;
+  std::uint64_t touched_by_changes_ = 0;
+  std::uint64_t mixed_by_changes_ = 0;
 };
 
 /// Those of `left` that can be done while the bits of `tile` are together; in `mixing` how many of them mix.
@@ -130,7 +139,7 @@ class StageBuilder {
     for (const std::uint32_t number : left) touched_ |= steps_.steps[number].touched;
     if (takes_scale) phases(left);
     while (!left.empty())
-      if (!gates(left) && !turns(left)) phases(left);
+      if (!gates(left) && !turns(left) && !readings(left)) phases(left);
     return std::move(stage_);
   }
 
@@ -181,6 +190,23 @@ class StageBuilder {
       add_turns(numbers, false);
     }
     if (owed_ > kTurnsOwedMax) close(PhaseGroup<Real>(num_bits_));
+    return any;
+  }
+
+  bool readings(Numbers& left) {
+    const std::size_t first_slot = stage_.readings.size();
+    std::vector<Reading> now;
+    const bool any = take(left, [&](std::uint32_t number, Waiting& waiting) {
+      const Step& step = steps_.steps[number];
+      if (step.kind != Step::Kind::kReading || waiting.blocks(step)) {
+        waiting.add(step);
+        return false;
+      }
+      now.push_back(steps_.readings[step.gate]);
+      stage_.readings.push_back(step.gate);
+      return true;
+    });
+    if (any) stage_.work.emplace_back(TileReadings<Real>(now, position_, first_slot));
     return any;
   }
 
@@ -244,6 +270,8 @@ std::optional<Stage<Real>> gate_alone(const Steps& steps, const Numbers& now, st
   });
   const bool turns = std::ranges::any_of(now, [&](std::uint32_t number) { return steps.steps[number].mixing != 0; });
   const bool merged = one_bit && turns;
+  if (std::ranges::any_of(now, [&](std::uint32_t number) { return steps.steps[number].kind == Step::Kind::kReading; }))
+    return std::nullopt;
   if (!merged && (now.size() > 1 || first.kind != Step::Kind::kGate)) return std::nullopt;
   std::vector<std::uint32_t> position(num_bits);
   std::iota(position.begin(), position.end(), 0u);
@@ -324,6 +352,8 @@ void bind(Plan<Real>& plan, const Steps& steps, double scale, const TileKernels<
       } else if (auto* const turns = std::get_if<TurnWork<Real>>(&work)) {
         for (std::size_t i = 0; i < turns->turns.size(); ++i)
           bind_turn(turns->turns[i], steps.steps[turns->steps[i]], plan.scale);
+      } else if (auto* const readings = std::get_if<TileReadings<Real>>(&work)) {
+        readings->bind(plan.scale * plan.scale);
       } else {
         auto& [gate, numbers, merged] = std::get<GateWork<Real>>(work);
         const Step& step = steps.steps[numbers.front()];
@@ -347,8 +377,10 @@ std::size_t Plan<Real>::bytes() const {
         out += phases->bytes();
       else if (const auto* const turns = std::get_if<TurnWork<Real>>(&work))
         out += sizeof(work) + turns->turns.size() * (sizeof(Turn<Real>) + sizeof(std::uint32_t));
+      else if (const auto* const gate = std::get_if<GateWork<Real>>(&work))
+        out += sizeof(work) + gate->gate.bytes();
       else
-        out += sizeof(work) + std::get<GateWork<Real>>(work).gate.bytes();
+        out += sizeof(work);
     }
   }
   return out;

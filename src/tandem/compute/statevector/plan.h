@@ -11,6 +11,7 @@
 #include "tandem/compute/statevector/lowering.h"
 #include "tandem/compute/statevector/phase_group.h"
 #include "tandem/compute/statevector/tile_gate.h"
+#include "tandem/compute/statevector/tile_readings.h"
 
 namespace tandem::statevector {
 
@@ -24,6 +25,11 @@ struct TileShape {
 template <class Real>
 inline constexpr TileShape kTileShape =
     sizeof(Real) == 4 ? TileShape{.most = 16, .least = 11, .row = 8} : TileShape{.most = 15, .least = 10, .row = 7};
+
+/// The same where a tile of each of two states is worked on.
+template <class Real>
+inline constexpr TileShape kPairShape = {
+    .most = kTileShape<Real>.most - 1, .least = kTileShape<Real>.least, .row = kTileShape<Real>.row};
 
 /// Turns about one axis on bits above the lanes, or on lanes.
 template <class Real>
@@ -46,7 +52,8 @@ struct Stage {
   TileBits tile_bits;
   std::uint64_t beside =
       0;  ///< bits above a tile that its work, a gate alone, mixes or reads itself: tiles are those where they are 0
-  std::vector<std::variant<PhaseGroup<Real>, TurnWork<Real>, GateWork<Real>>> work;  ///< in its order
+  std::vector<std::variant<PhaseGroup<Real>, TurnWork<Real>, GateWork<Real>, TileReadings<Real>>> work;  ///< in its order
+  std::vector<std::uint32_t> readings;  ///< which one each slot of the stage's readings is
 };
 
 /// What stages there are follows from what steps touch, not from their angles: make_plan() arranges them, and bind() puts the numbers in,

@@ -1,144 +1,130 @@
 #include "tandem/compute/statevector/run_plan.h"
 
 #include <atomic>
-#include <bit>
-#include <cstring>
-#include <memory>
-#include <mutex>
 
-#include "tandem/base/assert.h"
-#include "tandem/compute/statevector/amplitudes.h"
+#include "tandem/compute/statevector/tiles.h"
 
 namespace tandem::statevector {
 namespace {
 
 const simd::KernelTables<AllTileKernels> kTables{&portable::kTileKernels, &avx2::kTileKernels, &avx512::kTileKernels};
 
-/// What threads gather tiles in that are not in a row in memory: one each.
+/// What a plan is carried out on, and with.
 template <class Real>
-class Desks {
- public:
-  /// As many of `numbers` as the machine allows, `count` at most.
-  Desks(std::uint64_t numbers, std::size_t count) {
-    while (free_.size() < count) {
-      Memory<Real> desk = allocate<Real>(numbers);
-      if (!desk) break;
-      free_.push_back(std::move(desk));
-    }
-    count_ = free_.size();
-  }
-  std::size_t count() const { return count_; }
-
-  Memory<Real> take() {
-    const std::lock_guard lock(mutex_);
-    TANDEM_ASSERT(!free_.empty());  // no more threads work than there are desks
-    Memory<Real> out = std::move(free_.back());
-    free_.pop_back();
-    return out;
-  }
-  void give(Memory<Real> desk) {
-    const std::lock_guard lock(mutex_);
-    free_.push_back(std::move(desk));
-  }
-
- private:
-  std::size_t count_ = 0;
-  std::mutex mutex_;
-  std::vector<Memory<Real>> free_;
+struct Run {
+  std::span<Real* const> states;  ///< one, or two where there are readings: ket and bra
+  std::uint32_t num_bits;
+  std::uint32_t row_bits;
+  const TileKernels<Real>& kernels;
+  const PauliKernels<Real>& pauli;
+  Executor& executor;
+  const std::stop_token& stop;
 };
 
-/// The bits of `value`, in order, at the places where `mask` has ones.
-std::uint64_t deposit(std::uint64_t value, std::uint64_t mask) {
-  std::uint64_t out = 0;
-  for (; mask != 0; mask &= mask - 1, value >>= 1)
-    if ((value & 1) != 0) out |= mask & (0 - mask);
-  return out;
-}
-
+/// `table`: of a group of phases; `slots`: of the stage's readings, and `values` for them.
 template <class Real>
-void work_on(const Stage<Real>& stage, Real* tile, std::uint64_t base, Real* table, const TileKernels<Real>& kernels) {
+void work_on(const Stage<Real>& stage, std::span<Real* const> tiles, std::uint64_t base, Real* table,
+             std::span<double> values, const Run<Real>& run, double* slots) {
   const std::uint64_t num_blocks = std::uint64_t{1} << (stage.tile_bits.size() - kLaneBits<Real>);
   for (const auto& work : stage.work) {
-    if (const auto* const phases = std::get_if<PhaseGroup<Real>>(&work)) {
-      phases->apply(tile, base, table, kernels);
-    } else if (const auto* const turns = std::get_if<TurnWork<Real>>(&work)) {
-      (turns->on_lanes ? kernels.turn_lanes : kernels.turn)(tile, num_blocks, turns->turns.data(), turns->turns.size());
-    } else {
-      std::get<GateWork<Real>>(work).gate.apply(tile, num_blocks, base, kernels);
+    if (const auto* const readings = std::get_if<TileReadings<Real>>(&work)) {
+      readings->apply(tiles[0], tiles[1], base, values, run.pauli, slots);
+      continue;
+    }
+    for (Real* const tile : tiles) {
+      if (const auto* const phases = std::get_if<PhaseGroup<Real>>(&work)) {
+        phases->apply(tile, base, table, run.kernels);
+      } else if (const auto* const turns = std::get_if<TurnWork<Real>>(&work)) {
+        (turns->on_lanes ? run.kernels.turn_lanes : run.kernels.turn)(tile, num_blocks, turns->turns.data(),
+                                                                      turns->turns.size());
+      } else {
+        std::get<GateWork<Real>>(work).gate.apply(tile, num_blocks, base, run.kernels);
+      }
     }
   }
 }
 
-/// Where the tiles of a stage are.
-struct Places {
-  std::uint64_t num_tiles = 1;
-  std::uint64_t outside = 0;  ///< bits
-  std::uint64_t row = 1;  ///< amplitudes in a row
-  std::vector<std::uint64_t> row_at;  ///< of each row of a tile; empty where all tiles are in a row
-};
+/// Sums of one task are kept apart, so this bounds them.
+constexpr std::uint64_t kTasksMax = 1024;
 
 template <class Real>
-bool in_a_row(const Stage<Real>& stage) {
-  return stage.tile_bits.back() == stage.tile_bits.size() - 1;
-}
-
-template <class Real>
-Places places_of(const Stage<Real>& stage, std::uint32_t row_bits, std::uint32_t num_bits) {
-  const auto tile_bits = static_cast<std::uint32_t>(stage.tile_bits.size());
-  std::uint64_t inside = 0;
-  for (const std::uint32_t bit : stage.tile_bits) inside |= std::uint64_t{1} << bit;
-  const std::uint64_t outside = ((std::uint64_t{1} << num_bits) - 1) & ~inside & ~stage.beside;
-  Places out{.num_tiles = std::uint64_t{1} << std::popcount(outside),
-             .outside = outside,
-             .row = std::uint64_t{1} << std::min(row_bits, tile_bits)};
-  if (in_a_row(stage)) return out;
-  out.row_at.resize((std::uint64_t{1} << tile_bits) / out.row);
-  for (std::uint64_t i = 0; i < out.row_at.size(); ++i) out.row_at[i] = deposit(i, inside & ~(out.row - 1));
-  return out;
-}
-
-template <class Real>
-void run_gathered(const Stage<Real>& stage, const Places& places, std::uint64_t base, Real* amplitudes, Real* tile,
-                  Real* table, const TileKernels<Real>& kernels) {
-  const std::size_t numbers = 2 * places.row;
-  const std::size_t bytes = numbers * sizeof(Real);
-  for (std::uint64_t i = 0; i < places.row_at.size(); ++i)
-    std::memcpy(tile + numbers * i, amplitudes + 2 * (base | places.row_at[i]), bytes);
-  work_on(stage, tile, base, table, kernels);
-  for (std::uint64_t i = 0; i < places.row_at.size(); ++i)
-    std::memcpy(amplitudes + 2 * (base | places.row_at[i]), tile + numbers * i, bytes);
+bool needs_desk(const Stage<Real>& stage) {
+  return !stage.readings.empty() || stage.tile_bits.back() != stage.tile_bits.size() - 1;
 }
 
 /// False when stopped.
 template <class Real>
-bool run_stage(const Stage<Real>& stage, std::uint32_t row_bits, Real* amplitudes, std::uint32_t num_bits,
-               const TileKernels<Real>& kernels, Desks<Real>& desks, Executor& executor, const std::stop_token& stop) {
-  const Places places = places_of(stage, row_bits, num_bits);
+bool run_stage(const Stage<Real>& stage, const Run<Real>& run, Desks<Real>& desks, std::span<double> found) {
+  const Tiling tiling(stage.tile_bits, run.row_bits, run.num_bits, stage.beside);
   const auto tile_bits = static_cast<std::uint32_t>(stage.tile_bits.size());
   // A task is a large tile or many small ones, so that taking one costs nothing beside it.
-  const std::uint64_t tiles_in_task = std::min(
-      places.num_tiles, std::uint64_t{1} << (kTileShape<Real>.most - std::min(tile_bits, kTileShape<Real>.most)));
+  std::uint64_t tiles_in_task = std::min(
+      tiling.num_tiles(), std::uint64_t{1} << (kTileShape<Real>.most - std::min(tile_bits, kTileShape<Real>.most)));
+  const std::size_t num_slots = stage.readings.size();
+  if (num_slots != 0) tiles_in_task = std::max(tiles_in_task, tiling.num_tiles() / kTasksMax);
+  const std::uint64_t num_tasks = tiling.num_tiles() / tiles_in_task;
+  std::vector<double> slots(num_tasks * num_slots);
   std::atomic<bool> stopped = false;
   const auto task = [&](std::size_t number) {
-    if (stop.stop_requested()) stopped.store(true, std::memory_order_relaxed);
+    if (run.stop.stop_requested()) stopped.store(true, std::memory_order_relaxed);
     if (stopped.load(std::memory_order_relaxed)) return;
-    alignas(64) std::array<Real, PhaseGroup<Real>::kScratch> table;  // of a group of phases
-    Memory<Real> desk = places.row_at.empty() ? nullptr : desks.take();
+    alignas(64) std::array<Real, PhaseGroup<Real>::kScratch> table;
+    std::unique_ptr<Desk<Real>> desk = needs_desk(stage) ? desks.take() : nullptr;
+    const std::span<double> values = desk ? std::span(desk->values).first(std::min(tiling.size(), desk->values.size()))
+                                          : std::span<double>();
     for (std::uint64_t i = number * tiles_in_task; i < (number + 1) * tiles_in_task; ++i) {
-      const std::uint64_t base = deposit(i, places.outside);
-      if (desk)
-        run_gathered(stage, places, base, amplitudes, desk.get(), table.data(), kernels);
-      else
-        work_on(stage, amplitudes + 2 * base, base, table.data(), kernels);
+      const std::uint64_t base = tiling.base(i);
+      std::array<Real*, 2> tiles{};
+      for (std::size_t state = 0; state < run.states.size(); ++state)
+        tiles[state] = tiling.take(run.states[state], base, desk ? desk->tiles[state].get() : nullptr);
+      work_on<Real>(stage, std::span(tiles).first(run.states.size()), base, table.data(), values, run,
+                    slots.data() + number * num_slots);
+      for (std::size_t state = 0; state < run.states.size() && !tiling.in_a_row(); ++state)
+        tiling.put(desk->tiles[state].get(), base, run.states[state]);
     }
     if (desk) desks.give(std::move(desk));
   };
-  const std::uint64_t num_tasks = places.num_tiles / tiles_in_task;
   if (num_tasks == 1)
     task(0);
   else
-    executor.parallel(num_tasks, places.row_at.empty() ? 0 : desks.count(), task);
+    run.executor.parallel(num_tasks, needs_desk(stage) ? desks.count() : 0, task);
+  for (std::size_t slot = 0; slot < num_slots; ++slot) {
+    double sum = 0;
+    for (std::uint64_t number = 0; number < num_tasks; ++number) sum += slots[number * num_slots + slot];
+    found[stage.readings[slot]] = sum;
+  }
   return !stopped;
+}
+
+template <class Real>
+Result<void> run_all(const Plan<Real>& plan, std::span<Real* const> states, std::uint32_t num_bits, simd::Isa isa,
+                     Executor& executor, const std::stop_token& stop, std::span<double> found) {
+  std::uint64_t gathered = 0;  // amplitudes of a tile that is not in a row
+  std::uint64_t read = 0;
+  bool desk_needed = false;
+  for (const Stage<Real>& stage : plan.stages) {
+    const std::uint64_t size = std::uint64_t{1} << stage.tile_bits.size();
+    if (stage.tile_bits.back() != stage.tile_bits.size() - 1) gathered = std::max(gathered, size);
+    if (!stage.readings.empty()) read = std::max(read, size);
+    desk_needed = desk_needed || needs_desk(stage);
+  }
+  const std::size_t threads = std::max<std::size_t>(1, executor.threads());
+  Desks<Real> desks(desk_needed ? threads : 0, 2 * gathered, states.size(), read);
+  if (desk_needed && desks.count() == 0) {
+    return fail(errors::kOutOfMemory,
+                "the machine refused {} bytes to work in beside the state vector; use fewer qubits",
+                2 * gathered * states.size() * sizeof(Real));
+  }
+  const Run<Real> run{.states = states,
+                      .num_bits = num_bits,
+                      .row_bits = plan.row_bits,
+                      .kernels = tile_kernels<Real>(isa),
+                      .pauli = pauli_kernels<Real>(isa),
+                      .executor = executor,
+                      .stop = stop};
+  for (const Stage<Real>& stage : plan.stages)
+    if (!run_stage(stage, run, desks, found)) return fail(errors::kCancelled, "the simulation was stopped on request");
+  return {};
 }
 
 }  // namespace
@@ -155,21 +141,15 @@ const TileKernels<Real>& tile_kernels(simd::Isa isa) {
 template <class Real>
 Result<void> run_plan(const Plan<Real>& plan, Real* amplitudes, std::uint32_t num_bits, simd::Isa isa,
                       Executor& executor, const std::stop_token& stop) {
-  std::size_t gathered_bits = 0;
-  for (const Stage<Real>& stage : plan.stages)
-    if (!in_a_row(stage)) gathered_bits = std::max(gathered_bits, stage.tile_bits.size());
-  const std::size_t threads = std::max<std::size_t>(1, executor.threads());
-  const std::uint64_t numbers = std::uint64_t{2} << gathered_bits;
-  Desks<Real> desks(numbers, gathered_bits == 0 ? 0 : threads);
-  if (gathered_bits != 0 && desks.count() == 0) {
-    return fail(errors::kOutOfMemory,
-                "the machine refused {} bytes to work in beside the state vector; use fewer qubits",
-                numbers * sizeof(Real));
-  }
-  for (const Stage<Real>& stage : plan.stages)
-    if (!run_stage(stage, plan.row_bits, amplitudes, num_bits, tile_kernels<Real>(isa), desks, executor, stop))
-      return fail(errors::kCancelled, "the simulation was stopped on request");
-  return {};
+  const std::array<Real*, 1> states{amplitudes};
+  return run_all<Real>(plan, states, num_bits, isa, executor, stop, {});
+}
+
+template <class Real>
+Result<void> run_plan_on_pair(const Plan<Real>& plan, Real* ket, Real* bra, std::uint32_t num_bits, simd::Isa isa,
+                              Executor& executor, const std::stop_token& stop, std::span<double> found) {
+  const std::array<Real*, 2> states{ket, bra};
+  return run_all<Real>(plan, states, num_bits, isa, executor, stop, found);
 }
 
 template const TileKernels<float>& tile_kernels<float>(simd::Isa);
@@ -178,5 +158,9 @@ template Result<void> run_plan<float>(const Plan<float>&, float*, std::uint32_t,
                                       const std::stop_token&);
 template Result<void> run_plan<double>(const Plan<double>&, double*, std::uint32_t, simd::Isa, Executor&,
                                        const std::stop_token&);
+template Result<void> run_plan_on_pair<float>(const Plan<float>&, float*, float*, std::uint32_t, simd::Isa, Executor&,
+                                              const std::stop_token&, std::span<double>);
+template Result<void> run_plan_on_pair<double>(const Plan<double>&, double*, double*, std::uint32_t, simd::Isa,
+                                               Executor&, const std::stop_token&, std::span<double>);
 
 }  // namespace tandem::statevector

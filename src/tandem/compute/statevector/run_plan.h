@@ -3,6 +3,7 @@
 // Room: compute, inside statevector.
 #pragma once
 
+#include <span>
 #include <stop_token>
 
 #include "tandem/base/executor.h"
@@ -21,5 +22,11 @@ const TileKernels<Real>& tile_kernels(simd::Isa isa);
 template <class Real>
 Result<void> run_plan(const Plan<Real>& plan, Real* amplitudes, std::uint32_t num_bits, simd::Isa isa,
                       Executor& executor, const std::stop_token& stop);
+
+/// The same on two states of one scale, which the plan takes, and `found[i]` becomes what reading i of the plan's steps finds between them.
+/// Sums are taken in double, over fixed stretches.
+template <class Real>
+Result<void> run_plan_on_pair(const Plan<Real>& plan, Real* ket, Real* bra, std::uint32_t num_bits, simd::Isa isa,
+                              Executor& executor, const std::stop_token& stop, std::span<double> found);
 
 }  // namespace tandem::statevector

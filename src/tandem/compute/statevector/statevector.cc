@@ -125,8 +125,8 @@ void BasicStateVector<Real>::set_basis_state(std::uint64_t state) {
 }
 
 template <class Real>
-Result<void> BasicStateVector<Real>::apply(const circuit::Circuit& circuit, std::span<const double> parameter_values,
-                                           std::stop_token stop) {
+Result<void> BasicStateVector<Real>::check(const circuit::Circuit& circuit,
+                                           std::span<const double> parameter_values) const {
   if (circuit.num_qubits() != num_qubits()) {
     return fail(errors::kSizeMismatch, "a circuit on {} qubits for a state of {}; use the same number",
                 circuit.num_qubits(), num_qubits());
@@ -141,7 +141,13 @@ Result<void> BasicStateVector<Real>::apply(const circuit::Circuit& circuit, std:
                   circuit::gate_record(instruction.gate).name);
     }
   }
-  TANDEM_TRY(check_angles(circuit, parameter_values));
+  return check_angles(circuit, parameter_values);
+}
+
+template <class Real>
+Result<void> BasicStateVector<Real>::apply(const circuit::Circuit& circuit, std::span<const double> parameter_values,
+                                           std::stop_token stop) {
+  TANDEM_TRY(check(circuit, parameter_values));
   return apply(circuit.instructions(), parameter_values, std::move(stop));
 }
 

@@ -22,6 +22,8 @@ namespace tandem::statevector {
 
 template <class Real>
 class PlanCache;
+template <class Real>
+class BasicAdjoint;
 
 /// How often one basis state was drawn. Bit i of `state` is qubit i.
 struct BasisCount {
@@ -71,9 +73,12 @@ class BasicStateVector {
   void set_basis_state(std::uint64_t state);
 
   // ---- evolving
-  /// Applies the unitary instructions of `circuit`; barriers do nothing.
+  /// Whether `circuit` with these values may be applied.
   /// Errors: 1104 size_mismatch - another number of qubits or of parameter values; 1102 not_finite - an angle;
-  ///         1111 bad_circuit - a measurement or reset (run.h simulates those); 1002 cancelled; 1004 out_of_memory - to work in.
+  ///         1111 bad_circuit - a measurement or reset (run.h simulates those).
+  Result<void> check(const circuit::Circuit& circuit, std::span<const double> parameter_values) const;
+  /// Applies the unitary instructions of `circuit`; barriers do nothing.
+  /// Errors: those of check(); 1002 cancelled; 1004 out_of_memory - to work in.
   Result<void> apply(const circuit::Circuit& circuit, std::span<const double> parameter_values,
                      std::stop_token stop = {});
   /// The same for a stretch of instructions whose operands and angles are known to be right (asserted).
@@ -82,9 +87,10 @@ class BasicStateVector {
 
   // ---- reading
   /// <psi|observable|psi>. observable.num_qubits() == num_qubits() (asserted).
-  /// Cost: one pass for each distinct x mask, whatever the number of terms that share it.
+  /// Cost: terms that share an x mask share what they read; masks whose bits lie in one tile share a pass.
   double expectation(const observable::PauliSum& observable) const;
-  /// `shots` draws by inverse CDF; ascending states, each once. Same seed, same draws.
+  /// `shots` draws; ascending states, each once. Same seed, same draws.
+  /// Cost: a reading of the state, and one of those stretches of it that something was drawn from.
   std::vector<BasisCount> sample(std::uint64_t shots, std::uint64_t seed) const;
 
   // ---- collapsing; `uniform` in [0, 1) is the dice
@@ -92,6 +98,7 @@ class BasicStateVector {
   void reset(std::uint32_t qubit, double uniform);
 
  private:
+  friend class BasicAdjoint<Real>;
   struct Amplitudes;
   BasicStateVector(std::unique_ptr<Amplitudes> amplitudes, Executor& executor, std::shared_ptr<PlanCache<Real>> plans);
   std::unique_ptr<Amplitudes> amplitudes_;

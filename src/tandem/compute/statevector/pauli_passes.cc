@@ -1,0 +1,189 @@
+#include "tandem/compute/statevector/pauli_passes.h"
+
+#include <algorithm>
+#include <map>
+#include <new>
+
+#include "tandem/compute/statevector/tiles.h"
+
+namespace tandem::statevector {
+namespace {
+
+using observable::PauliTerm;
+
+std::uint64_t ones(std::uint32_t bits) { return bits == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << bits) - 1; }
+
+/// The bits of `value` where `mask` has ones, together.
+std::uint64_t extract(std::uint64_t value, std::uint64_t mask) {
+  std::uint64_t out = 0;
+  for (std::uint32_t at = 0; mask != 0; mask &= mask - 1, ++at)
+    if ((value & mask & (0 - mask)) != 0) out |= std::uint64_t{1} << at;
+  return out;
+}
+
+std::size_t threads_of(const Executor& executor) { return std::max<std::size_t>(1, executor.threads()); }
+
+}  // namespace
+
+template <class Real>
+PauliPasses<Real>::PauliPasses(std::span<const PauliTerm> terms, const Frame& frame, std::uint32_t num_bits)
+    : num_bits_(num_bits) {
+  const TileShape shape = kPairShape<Real>;
+  std::vector<PauliTerm> moved;
+  moved.reserve(terms.size());
+  for (const PauliTerm& term : terms) {
+    // Where a bit is flipped, Z and Y change their sign.
+    const std::uint64_t z = frame.moved(term.z);
+    moved.push_back({.x = frame.moved(term.x),
+                     .z = z,
+                     .coefficient = odd(z & frame.flipped) ? -term.coefficient : term.coefficient});
+  }
+  if (num_bits <= shape.most) {
+    if (!moved.empty()) add_pass(moved, ones(num_bits), 0);
+    return;
+  }
+  // Masks with few bits above the rows are gathered into tiles, the first that fits; the others take the lowest tile and exchange it.
+  const std::uint64_t rows = ones(shape.row);
+  const std::uint64_t lowest = ones(shape.most);
+  struct Bin {
+    std::uint64_t tile;
+    std::uint64_t exchanged;
+    std::vector<PauliTerm> terms;
+  };
+  std::vector<Bin> bins;
+  std::map<std::uint64_t, std::size_t> bin_of;  // by the bits above the rows
+  for (const PauliTerm& term : moved) {
+    const std::uint64_t high = term.x & ~rows;
+    auto known = bin_of.find(high);
+    if (known == bin_of.end()) {
+      const auto fits = [&](std::uint64_t tile) {
+        return static_cast<std::uint32_t>(std::popcount(tile | high)) <= shape.most;
+      };
+      std::size_t at = 0;
+      if (fits(rows)) {
+        while (at < bins.size() && (bins[at].exchanged != 0 || !fits(bins[at].tile))) ++at;
+        if (at == bins.size()) bins.push_back({rows, 0, {}});
+        bins[at].tile |= high;
+      } else {
+        while (at < bins.size() && (bins[at].exchanged == 0 || bins[at].exchanged != (high & ~lowest))) ++at;
+        if (at == bins.size()) bins.push_back({lowest, high & ~lowest, {}});
+      }
+      known = bin_of.emplace(high, at).first;
+    }
+    bins[known->second].terms.push_back(term);
+  }
+  for (Bin& bin : bins) {
+    for (std::uint64_t rest = ones(num_bits) & ~bin.tile; std::popcount(bin.tile) < static_cast<int>(shape.most);
+         rest &= rest - 1)
+      bin.tile |= rest & (0 - rest);
+    add_pass(bin.terms, bin.tile, bin.exchanged);
+  }
+}
+
+template <class Real>
+void PauliPasses<Real>::add_pass(std::span<const PauliTerm> terms, std::uint64_t tile, std::uint64_t exchanged) {
+  Pass pass{.exchanged = exchanged};
+  for (std::uint64_t rest = tile; rest != 0; rest &= rest - 1)
+    pass.tile_bits.push_back(static_cast<std::uint32_t>(std::countr_zero(rest)));
+  std::map<std::pair<std::uint64_t, Part>, std::vector<Term>> groups;
+  for (const PauliTerm& term : terms) {
+    // P takes |z> to i^k (-1)^|z & mask| |z ^ x>, k being the number of Y.
+    const int k = std::popcount(term.x & term.z) % 4;
+    const bool negative = k == 1 || k == 2;  // of the real part: Re(i s) = -Im s
+    groups[{extract(term.x, tile), k % 2 == 0 ? Part::kReal : Part::kImaginary}].push_back(
+        {.outside = term.z & ~tile,
+         .mask = extract(term.z, tile),
+         .coefficient = negative ? -term.coefficient : term.coefficient});
+  }
+  for (auto& [key, members] : groups) {
+    Group group{.x = key.first, .part = key.second, .terms = std::move(members), .period = kLanes<Real>, .sums = {}};
+    std::vector<std::uint64_t> masks;
+    for (const Term& term : group.terms) {
+      masks.push_back(term.mask);
+      group.period = std::max(group.period, std::bit_ceil(term.mask + 1));
+    }
+    std::ranges::sort(masks);
+    masks.erase(std::unique(masks.begin(), masks.end()), masks.end());
+    group.sums = SignedSums(std::move(masks));
+    pass.groups.push_back(std::move(group));
+  }
+  passes_.push_back(std::move(pass));
+}
+
+template <class Real>
+double PauliPasses<Real>::expectation(const Real* ket, simd::Isa isa, Executor& executor) const {
+  const PauliKernels<Real>& kernels = pauli_kernels<Real>(isa);
+  double value = 0;
+  for (const Pass& pass : passes_) {
+    const Tiling tiling(pass.tile_bits, kPairShape<Real>.row, num_bits_);
+    const bool pairs = pass.exchanged != 0;
+    Desks<Real> desks(threads_of(executor), tiling.in_a_row() ? 0 : 2 * tiling.size(), pairs ? 2 : 1, tiling.size());
+    if (desks.count() < threads_of(executor)) throw std::bad_alloc();
+    // Tiles that are exchanged have the same share, so the one with the highest exchanged bit set is left out.
+    const std::uint64_t skip = std::bit_floor(pass.exchanged);
+    const double sum = block_sum(executor, tiling.num_tiles(), [&](std::size_t number) {
+      const std::uint64_t base = tiling.base(number);
+      if ((base & skip) != 0) return 0.0;
+      auto desk = desks.take();
+      const Real* const own = tiling.take(ket, base, desk->tiles[0].get());
+      const Real* const other = pairs ? tiling.take(ket, base ^ pass.exchanged, desk->tiles[1].get()) : own;
+      double share = 0;
+      for (const Group& group : pass.groups) {
+        kernels.overlaps(own, other, tiling.size() / kLanes<Real>, group.x >> kLaneBits<Real>,
+                         static_cast<std::uint32_t>(group.x & (kLanes<Real> - 1)), group.part, desk->values.data());
+        group.sums.reduce(desk->values, kernels.sums);
+        for (const Term& term : group.terms) {
+          const double part = term.coefficient * desk->values[term.mask];
+          share += odd(term.outside & base) ? -part : part;
+        }
+      }
+      desks.give(std::move(desk));
+      return share;
+    });
+    value += pairs ? 2 * sum : sum;
+  }
+  return value;
+}
+
+template <class Real>
+void PauliPasses<Real>::apply(const Real* ket, Real* bra, simd::Isa isa, Executor& executor) const {
+  const PauliKernels<Real>& kernels = pauli_kernels<Real>(isa);
+  if (passes_.empty()) {
+    const std::uint64_t run = std::min<std::uint64_t>(std::uint64_t{2} << kShareBits, std::uint64_t{2} << num_bits_);
+    for_blocks(executor, (std::uint64_t{2} << num_bits_) / run,
+               [&](std::size_t i) { std::fill_n(bra + i * run, run, Real(0)); });
+  }
+  for (const Pass& pass : passes_) {
+    const bool first = &pass == &passes_.front();
+    const Tiling tiling(pass.tile_bits, kPairShape<Real>.row, num_bits_);
+    Desks<Real> desks(threads_of(executor), tiling.in_a_row() ? 0 : 2 * tiling.size(), 2, tiling.size());
+    if (desks.count() < threads_of(executor)) throw std::bad_alloc();
+    for_blocks(executor, tiling.num_tiles(), [&](std::size_t number) {
+      const std::uint64_t base = tiling.base(number);
+      const std::uint64_t image = base ^ pass.exchanged;
+      auto desk = desks.take();
+      const Real* const own = tiling.take(ket, base, desk->tiles[0].get());
+      Real* const other = first ? tiling.in_a_row() ? bra + 2 * image : desk->tiles[1].get()
+                                : tiling.take(bra, image, desk->tiles[1].get());
+      if (first) std::fill_n(other, 2 * tiling.size(), Real(0));
+      for (const Group& group : pass.groups) {
+        // i^k as it stands: the coefficient has the sign of the real part, which differs where i is left over.
+        const double sign = group.part == Part::kReal ? 1 : -1;
+        for (const Term& term : group.terms) desk->values[term.mask] = 0;
+        for (const Term& term : group.terms)
+          desk->values[term.mask] += odd(term.outside & base) ? -sign * term.coefficient : sign * term.coefficient;
+        group.sums.spread(std::span(desk->values).first(group.period), kernels.sums);
+        kernels.add_image(own, other, tiling.size() / kLanes<Real>, group.x >> kLaneBits<Real>,
+                          static_cast<std::uint32_t>(group.x & (kLanes<Real> - 1)), group.part, desk->values.data(),
+                          group.period);
+      }
+      tiling.put(other, image, bra);
+      desks.give(std::move(desk));
+    });
+  }
+}
+
+template class PauliPasses<float>;
+template class PauliPasses<double>;
+
+}  // namespace tandem::statevector
