@@ -3,10 +3,10 @@
 #include <atomic>
 #include <cstring>
 #include <memory>
-#include <mutex>
 
 #include "tandem/base/assert.h"
 #include "tandem/compute/statevector/amplitudes.h"
+#include "tandem/compute/statevector/desks.h"
 
 namespace tandem::statevector {
 namespace {
@@ -28,44 +28,6 @@ struct Desk {
   Memory<Real> tile;
   alignas(64) std::array<Real, PhaseGroup<Real>::kScratch> table;
 };
-
-/// Desks that are free; there are as many as threads worked at once.
-template <class Real>
-class Desks {
- public:
-  explicit Desks(std::uint64_t tile_numbers) : tile_numbers_(tile_numbers) {}
-  std::unique_ptr<Desk<Real>> take() {
-    {
-      const std::lock_guard lock(mutex_);
-      if (!free_.empty()) {
-        auto out = std::move(free_.back());
-        free_.pop_back();
-        return out;
-      }
-    }
-    auto out = std::make_unique<Desk<Real>>();
-    if (tile_numbers_ != 0) out->tile = allocate<Real>(tile_numbers_);
-    TANDEM_ASSERT(tile_numbers_ == 0 || out->tile != nullptr);
-    return out;
-  }
-  void give(std::unique_ptr<Desk<Real>> desk) {
-    const std::lock_guard lock(mutex_);
-    free_.push_back(std::move(desk));
-  }
-
- private:
-  std::uint64_t tile_numbers_;
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<Desk<Real>>> free_;
-};
-
-/// The bits of `value`, in order, at the places where `mask` has ones.
-std::uint64_t deposit(std::uint64_t value, std::uint64_t mask) {
-  std::uint64_t out = 0;
-  for (; mask != 0; mask &= mask - 1, value >>= 1)
-    if ((value & 1) != 0) out |= mask & (0 - mask);
-  return out;
-}
 
 template <class Real>
 void work_on(const Stage<Real>& stage, Real* tile, std::uint64_t base, Real* table, const TileKernels<Real>& kernels) {
@@ -99,12 +61,18 @@ bool run_stage(const Stage<Real>& stage, std::uint32_t row_bits, Real* amplitude
   const std::uint64_t num_tiles = std::uint64_t{1} << (num_bits - tile_bits);
   const std::uint64_t tiles_in_task =
       std::min(num_tiles, std::uint64_t{1} << (kTileShape<Real>.most - std::min(tile_bits, kTileShape<Real>.most)));
-  Desks<Real> desks(in_a_row ? 0 : std::uint64_t{2} << tile_bits);
+  Desks<Desk<Real>> desks;
+  const auto new_desk = [&] {
+    auto out = std::make_unique<Desk<Real>>();
+    if (!in_a_row) out->tile = allocate<Real>(std::uint64_t{2} << tile_bits);
+    TANDEM_ASSERT(in_a_row || out->tile != nullptr);
+    return out;
+  };
   std::atomic<bool> stopped = false;
   for_blocks(executor, num_tiles / tiles_in_task, [&](std::size_t task) {
     if (stop.stop_requested()) stopped.store(true, std::memory_order_relaxed);
     if (stopped.load(std::memory_order_relaxed)) return;
-    auto desk = desks.take();
+    auto desk = desks.take(new_desk);
     for (std::uint64_t number = task * tiles_in_task; number < (task + 1) * tiles_in_task; ++number) {
       const std::uint64_t base = deposit(number, outside);
       if (in_a_row) {

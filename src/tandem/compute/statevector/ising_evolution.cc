@@ -1,0 +1,530 @@
+#include "tandem/compute/statevector/ising_evolution.h"
+
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <optional>
+
+#include "tandem/base/assert.h"
+#include "tandem/base/trig.h"
+#include "tandem/compute/simd/aligned.h"
+#include "tandem/compute/statevector/amplitudes.h"
+#include "tandem/compute/statevector/desks.h"
+#include "tandem/compute/statevector/ising_kernels.h"
+#include "tandem/compute/statevector/ising_schedule.h"
+
+namespace tandem::statevector {
+namespace {
+
+constexpr std::uint32_t kNoLayer = IsingWork::kNoLayer;
+
+const simd::KernelTables<AllIsingKernels> kTables{&portable::kIsingKernels, &avx2::kIsingKernels,
+                                                  &avx512::kIsingKernels};
+const simd::KernelTables<AllTileKernels> kTileTables{&portable::kTileKernels, &avx2::kTileKernels,
+                                                     &avx512::kTileKernels};
+
+template <class Real>
+struct Kernels {
+  const IsingKernels<Real>* ising;
+  const TileKernels<Real>* tile;
+};
+template <class Real>
+Kernels<Real> kernels_of(simd::Isa isa) {
+  const AllIsingKernels& ising = simd::kernels_for(kTables, isa);
+  const AllTileKernels& tile = simd::kernels_for(kTileTables, isa);
+  if constexpr (sizeof(Real) == sizeof(float))
+    return {&ising.narrow, &tile.narrow};
+  else
+    return {&ising.wide, &tile.wide};
+}
+
+template <class Real>
+IsingShape shape_of(std::uint32_t tile_bits) {
+  return {.lane_bits = kLaneBits<Real>,
+          .leaf_bits = kLaneBits<Real> + kLeafBlockBits,
+          .tile_bits = tile_bits,
+          .row_bits = kTileShape<Real>.row};
+}
+
+/// Turns of the bits that a kind of tiles mixes, of one layer.
+template <class Real>
+struct Mix {
+  std::vector<Turn<Real>> lanes;
+  std::vector<Turn<Real>> near;  ///< above them, in a leaf
+  std::vector<Turn<Real>> above;
+  std::vector<std::uint32_t> near_bits;  ///< also where nothing turns
+  std::vector<std::uint32_t> above_bits;
+  std::size_t num_lanes = 0;
+  double leaf_scale = 1;  ///< of the state afterwards: turns leave a factor out
+  double above_scale = 1;
+};
+
+/// exp(-i angle X) on every one of them.
+template <class Real>
+Mix<Real> make_mix(const TileKind& kind, double angle) {
+  const SinCos parts = sin_cos(angle);
+  const bool large = std::abs(parts.sin) > std::abs(parts.cos);
+  const double left_out = large ? parts.sin : parts.cos;
+  Mix<Real> out;
+  for (std::uint32_t bit = kind.first; bit < kind.last; ++bit) {
+    const Turn<Real> turn{.bit = bit,
+                          .about_x = true,
+                          .large = large,
+                          .ratio = static_cast<Real>(large ? parts.cos / parts.sin : parts.sin / parts.cos)};
+    const bool in_leaf = bit < kind.order.leaf_bits;
+    if (bit < kLaneBits<Real>)
+      ++out.num_lanes;
+    else
+      (in_leaf ? out.near_bits : out.above_bits).push_back(bit);
+    (in_leaf ? out.leaf_scale : out.above_scale) *= left_out;
+    if (parts.sin != 0) (bit < kLaneBits<Real> ? out.lanes : in_leaf ? out.near : out.above).push_back(turn);
+  }
+  return out;
+}
+
+/// One work of a pass with its numbers. Going back, layers are undone, before and after have changed places, and sums are taken.
+template <class Real>
+struct Prepared {
+  IsingWork work;
+  Mix<Real> before;
+  Mix<Real> after;
+  PhaseForm form;
+  simd::AlignedVector<Real> pairs;
+  bool back = false;
+  bool reads = false;  ///< the energy at the end; going on to gradients, the bra begins here
+  double before_weight = 0;  ///< of sums: the square of the scale where they are taken
+  double phase_weight = 0;
+  double after_weight = 0;
+  double reading_weight = 0;
+};
+
+/// Places of sums.
+struct Slots {
+  std::size_t num_layers;
+  std::size_t energy() const { return 0; }
+  std::size_t gamma(std::size_t layer) const { return 1 + layer; }
+  std::size_t beta(std::size_t layer) const { return 1 + num_layers + layer; }
+  std::size_t count() const { return 1 + 2 * num_layers; }
+};
+
+template <class Real>
+struct Desk {
+  Memory<Real> ket;
+  Memory<Real> bra;
+};
+
+tl::unexpected<Error> stopped() { return fail(errors::kCancelled, "the simulation was stopped on request"); }
+
+}  // namespace
+
+template <class Real>
+struct IsingEvolution<Real>::Model {
+  std::uint32_t num_qubits = 0;
+  std::uint64_t memory_bytes_max = 0;
+  double offset = 0;
+  EnergyForm energy;  ///< without the offset
+  Memory<Real> ket;
+  Memory<Real> bra;  ///< once a gradient was asked for
+  double scale = 1;  ///< of amplitudes; 0: the state is none of a value
+};
+
+/// One call.
+template <class Real>
+class IsingEvolution<Real>::Runner {
+ public:
+  Runner(Model& model, const LayerAngles& angles, simd::Isa isa, Executor& executor, const std::stop_token& stop,
+         std::uint32_t tile_bits)
+      : model_(model),
+        angles_(angles),
+        kernels_(kernels_of<Real>(isa)),
+        executor_(executor),
+        stop_(stop),
+        num_bits_(std::max(model.num_qubits, kLaneBits<Real>)),
+        kinds_(tile_kinds(model.num_qubits, shape_of<Real>(tile_bits))),
+        slots_{angles.gammas.size()},
+        sums_(slots_.count()) {
+    for (const TileKind& kind : kinds_) {
+      const std::vector<double> pairs = leaf_pairs(model.energy, kind.order);
+      energy_pairs_.emplace_back(pairs.begin(), pairs.end());
+    }
+    const auto n = static_cast<int>(model.num_qubits);
+    scale_ = std::ldexp(n % 2 == 0 ? 1 : std::sqrt(0.5), -(n / 2));
+  }
+
+  /// False when stopped.
+  bool forward() {
+    const std::vector<IsingPass> passes = ising_passes(kinds_.size(), num_layers());
+    for (std::size_t i = 0; i < passes.size(); ++i) {
+      std::vector<Prepared<Real>> work = prepared(passes[i], false);
+      if (i + 1 == passes.size()) add_reading(work);
+      if (!run(passes[i].kind, work, {.fills = i == 0})) return false;
+    }
+    return true;
+  }
+  bool forward_and_back() {
+    const std::vector<IsingPass> passes = ising_passes(kinds_.size(), num_layers());
+    for (std::size_t i = 0; i < passes.size(); ++i) {
+      std::vector<Prepared<Real>> work = prepared(passes[i], false);
+      const bool last = i + 1 == passes.size();
+      if (last) {
+        add_reading(work);
+        for (auto& back : prepared(passes[i], true)) work.push_back(std::move(back));
+      }
+      if (!run(passes[i].kind, work, {.fills = i == 0, .begins_bra = last})) return false;
+    }
+    for (std::size_t i = passes.size() - 1; i-- > 0;)
+      if (!run(passes[i].kind, prepared(passes[i], true), {.has_bra = true})) return false;
+    return true;
+  }
+
+  double scale() const { return scale_; }
+  double energy() const { return sums_[slots_.energy()] + model_.offset; }
+  double gamma(std::size_t layer) const { return 2 * sums_[slots_.gamma(layer)]; }
+  double beta(std::size_t layer) const { return 2 * sums_[slots_.beta(layer)]; }
+
+ private:
+  struct Way {
+    bool fills = false;  ///< the uniform state is made on the way
+    bool begins_bra = false;  ///< what the bra was is not read
+    bool has_bra = false;
+  };
+
+  std::uint32_t num_layers() const { return static_cast<std::uint32_t>(slots_.num_layers); }
+
+  /// Of e^(-i angle C), with `scale`.
+  PhaseForm phases(double angle, double scale) const {
+    const EnergyForm& energy = model_.energy;
+    const auto turned = [&](double value) {
+      const SinCos parts = sin_cos(-angle * value);
+      return std::complex<double>(parts.cos, parts.sin);
+    };
+    PhaseForm out{.num_bits = energy.num_bits,
+                  .whole = turned(energy.whole + model_.offset) * scale,
+                  .linear = {},
+                  .pairs = std::vector<std::complex<double>>(energy.pairs.size(), 1.0)};
+    for (const double value : energy.linear) out.linear.push_back(turned(value));
+    for (std::uint32_t u = 0; u < energy.num_bits; ++u)
+      for (std::uint32_t v = 0; v < u; ++v)
+        if (energy.pair(u, v) != 0)
+          out.pairs[u * energy.num_bits + v] = out.pairs[v * energy.num_bits + u] = turned(energy.pair(u, v));
+    return out;
+  }
+
+  /// In the order of the work, which is the order in which the scale changes.
+  std::vector<Prepared<Real>> prepared(const IsingPass& pass, bool back) {
+    const TileKind& kind = kinds_[pass.kind];
+    const double sign = back ? -1 : 1;
+    std::vector<IsingWork> works = pass.work;
+    if (back) {
+      std::ranges::reverse(works);
+      for (IsingWork& work : works)
+        if (work.kind == IsingWork::Kind::kLeaves) std::swap(work.before, work.after);
+    }
+    std::vector<Prepared<Real>> out;
+    for (const IsingWork& work : works) {
+      Prepared<Real>& now = out.emplace_back();
+      now.work = work;
+      now.back = back;
+      const bool above = work.kind == IsingWork::Kind::kAbove;
+      if (work.before != kNoLayer) {
+        now.before = make_mix<Real>(kind, sign * angles_.betas[work.before]);
+        now.before_weight = scale_ * scale_;
+        scale_ *= now.before.leaf_scale;
+      }
+      if (work.phase != kNoLayer) {
+        now.phase_weight = scale_ * scale_;
+        now.form = phases(sign * angles_.gammas[work.phase], scale_);
+        scale_ = 1;
+        const std::vector<std::complex<double>> pairs = leaf_pairs(now.form, kind.order);
+        now.pairs.resize(2 * pairs.size());
+        for (std::size_t at = 0; at < pairs.size(); ++at) {
+          now.pairs[re_at<Real>(at)] = static_cast<Real>(pairs[at].real());
+          now.pairs[re_at<Real>(at) + kLanes<Real>] = static_cast<Real>(pairs[at].imag());
+        }
+      }
+      if (work.after != kNoLayer) {
+        now.after = make_mix<Real>(kind, sign * angles_.betas[work.after]);
+        now.after_weight = scale_ * scale_;
+        scale_ *= above ? now.after.above_scale : now.after.leaf_scale;
+      }
+    }
+    return out;
+  }
+
+  /// The energy is read where a leaf is last in the cache.
+  void add_reading(std::vector<Prepared<Real>>& work) const {
+    if (work.empty() || work.back().work.kind != IsingWork::Kind::kLeaves) work.emplace_back();
+    work.back().reads = true;
+    work.back().reading_weight = scale_ * scale_;
+  }
+
+  bool run(std::size_t number, const std::vector<Prepared<Real>>& work, const Way& way) {
+    const TileKind& kind = kinds_[number];
+    const std::uint32_t chunk_bits = kind.order.tile_bits();
+    const std::uint32_t tile_bits = kind.in_a_row ? chunk_bits : chunk_bits - kLaneBits<Real> + kind.row_bits;
+    const std::uint64_t num_tiles = std::uint64_t{1} << (num_bits_ - tile_bits);
+    std::uint64_t inside = (std::uint64_t{1} << kind.row_bits) - 1;
+    for (const std::uint32_t bit : kind.order.bits) inside |= std::uint64_t{1} << bit;
+    const std::uint64_t outside = ((std::uint64_t{1} << num_bits_) - 1) & ~inside;
+    const bool with_bra = way.begins_bra || way.has_bra;
+    std::vector<double> sums(num_tiles * slots_.count());
+    std::atomic<bool> stopped = false;
+    Desks<Desk<Real>> desks;
+    const auto new_desk = [&] {
+      auto out = std::make_unique<Desk<Real>>();
+      out->ket = allocate<Real>(std::uint64_t{2} << tile_bits);
+      if (with_bra) out->bra = allocate<Real>(std::uint64_t{2} << tile_bits);
+      TANDEM_ASSERT(out->ket != nullptr && (!with_bra || out->bra != nullptr));
+      return out;
+    };
+    for_blocks(executor_, num_tiles, [&](std::size_t tile) {
+      if (stop_.stop_requested()) stopped.store(true, std::memory_order_relaxed);
+      if (stopped.load(std::memory_order_relaxed)) return;
+      const std::uint64_t base = deposit(tile, outside);
+      const Chunk chunk{
+          .kind = kind, .energy_pairs = energy_pairs_[number].data(), .sums = &sums[tile * slots_.count()]};
+      if (kind.in_a_row) {
+        Real* const ket = model_.ket.get() + 2 * base;
+        if (way.fills) fill(ket, std::uint64_t{1} << tile_bits);
+        run_chunk(chunk, work, ket, with_bra ? model_.bra.get() + 2 * base : nullptr, base);
+        return;
+      }
+      auto desk = desks.take(new_desk);
+      move_rows<true>(kind, model_.ket.get() + 2 * base, desk->ket.get());
+      if (way.has_bra) move_rows<true>(kind, model_.bra.get() + 2 * base, desk->bra.get());
+      for (std::uint64_t c = 0; c < std::uint64_t{1} << (tile_bits - chunk_bits); ++c) {
+        const std::uint64_t from = c * (std::uint64_t{2} << chunk_bits);
+        run_chunk(chunk, work, desk->ket.get() + from, with_bra ? desk->bra.get() + from : nullptr,
+                  base | c << kLaneBits<Real>);
+      }
+      move_rows<false>(kind, model_.ket.get() + 2 * base, desk->ket.get());
+      if (with_bra) move_rows<false>(kind, model_.bra.get() + 2 * base, desk->bra.get());
+      desks.give(std::move(desk));
+    });
+    for (std::size_t i = 0; i < sums.size(); ++i) sums_[i % slots_.count()] += sums[i];
+    return !stopped;
+  }
+
+  void fill(Real* ket, std::uint64_t places) const {
+    const std::size_t lanes = std::min(kLanes<Real>, std::size_t{1} << model_.num_qubits);
+    for (std::uint64_t place = 0; place < places; place += kLanes<Real>, ket += 2 * kLanes<Real>) {
+      std::fill_n(ket, 2 * kLanes<Real>, Real(0));
+      std::fill_n(ket, lanes, Real(1));
+    }
+  }
+
+  /// Between rows in memory and chunks, which hold one block of each row.
+  template <bool kGather>
+  static void move_rows(const TileKind& kind, Real* amplitudes, Real* tile) {
+    constexpr std::size_t kBlock = 2 * kLanes<Real>;
+    const std::uint32_t chunk_bits = kind.order.tile_bits();
+    const std::uint64_t num_rows = std::uint64_t{1} << (chunk_bits - kLaneBits<Real>);
+    const std::uint64_t row_blocks = std::uint64_t{1} << (kind.row_bits - kLaneBits<Real>);
+    const std::uint32_t row_at = kind.order.bits[kLaneBits<Real>];
+    for (std::uint64_t row = 0; row < num_rows; ++row) {
+      Real* place = amplitudes + (row << row_at) * 2;
+      Real* block = tile + row * kBlock;
+      for (std::uint64_t c = 0; c < row_blocks; ++c, place += kBlock, block += num_rows * kBlock)
+        kGather ? std::memcpy(block, place, kBlock * sizeof(Real)) : std::memcpy(place, block, kBlock * sizeof(Real));
+    }
+  }
+
+  struct Chunk {
+    const TileKind& kind;
+    const Real* energy_pairs;
+    double* sums;
+  };
+
+  void run_chunk(const Chunk& chunk, const std::vector<Prepared<Real>>& works, Real* ket, Real* bra,
+                 std::uint64_t base) const {
+    const TileOrder& order = chunk.kind.order;
+    const std::uint64_t num_blocks = std::uint64_t{1} << (order.tile_bits() - kLaneBits<Real>);
+    for (const Prepared<Real>& now : works) {
+      if (now.work.kind == IsingWork::Kind::kAbove) {
+        const Mix<Real>& mix = now.after;
+        if (now.back) {
+          chunk.sums[slots_.beta(now.work.after)] +=
+              now.after_weight *
+              kernels_.ising->flip(bra, ket, num_blocks, mix.above_bits.data(), mix.above_bits.size());
+          kernels_.tile->turn(bra, num_blocks, mix.above.data(), mix.above.size());
+        }
+        kernels_.tile->turn(ket, num_blocks, mix.above.data(), mix.above.size());
+        continue;
+      }
+      FormWalk<Adding> energy(model_.energy, order);
+      FormWalk<Multiplying> phase(now.form, order);
+      const bool phases = now.work.phase != kNoLayer;
+      const bool energies = now.reads || (now.back && phases);
+      const auto leaf = [&](std::uint64_t place) {
+        run_leaf(chunk, now, ket + 2 * place, bra == nullptr ? nullptr : bra + 2 * place, phase, energy);
+      };
+      if (energies) energy.begin(base);
+      if (phases) phase.begin(base);
+      if (phases && energies)
+        for_leaves(order, order.tile_bits(), 0, leaf, phase, energy);
+      else if (phases)
+        for_leaves(order, order.tile_bits(), 0, leaf, phase);
+      else if (energies)
+        for_leaves(order, order.tile_bits(), 0, leaf, energy);
+      else
+        for_leaves(order, order.tile_bits(), 0, leaf);
+    }
+  }
+
+  void run_leaf(const Chunk& chunk, const Prepared<Real>& now, Real* ket, Real* bra, const FormWalk<Multiplying>& phase,
+                const FormWalk<Adding>& energy) const {
+    const std::uint64_t num_blocks = std::uint64_t{1} << (chunk.kind.order.leaf_bits - kLaneBits<Real>);
+    mix_leaf(chunk, now, now.work.before, now.before, now.before_weight, ket, bra);
+    if (now.work.phase != kNoLayer) {
+      if (now.back) {
+        chunk.sums[slots_.gamma(now.work.phase)] +=
+            now.phase_weight * kernels_.ising->slope(bra, ket, chunk.energy_pairs, energy.terms(), num_blocks);
+        kernels_.ising->phase(bra, now.pairs.data(), phase.terms(), num_blocks);
+      }
+      kernels_.ising->phase(ket, now.pairs.data(), phase.terms(), num_blocks);
+    }
+    mix_leaf(chunk, now, now.work.after, now.after, now.after_weight, ket, bra);
+    if (!now.reads) return;
+    chunk.sums[slots_.energy()] +=
+        now.reading_weight * (bra == nullptr
+                                  ? kernels_.ising->energy(ket, chunk.energy_pairs, energy.terms(), num_blocks)
+                                  : kernels_.ising->weigh(bra, ket, chunk.energy_pairs, energy.terms(), num_blocks));
+  }
+
+  void mix_leaf(const Chunk& chunk, const Prepared<Real>& now, std::uint32_t layer, const Mix<Real>& mix, double weight,
+                Real* ket, Real* bra) const {
+    if (layer == kNoLayer) return;
+    const std::uint64_t num_blocks = std::uint64_t{1} << (chunk.kind.order.leaf_bits - kLaneBits<Real>);
+    if (now.back) {
+      double sum = kernels_.ising->flip(bra, ket, num_blocks, mix.near_bits.data(), mix.near_bits.size());
+      if (mix.num_lanes > 0) sum += kernels_.ising->flip_lanes(bra, ket, num_blocks, mix.num_lanes);
+      chunk.sums[slots_.beta(layer)] += weight * sum;
+      turn_leaf(mix, num_blocks, bra);
+    }
+    turn_leaf(mix, num_blocks, ket);
+  }
+  void turn_leaf(const Mix<Real>& mix, std::uint64_t num_blocks, Real* state) const {
+    if (!mix.lanes.empty()) kernels_.tile->turn_lanes(state, num_blocks, mix.lanes.data(), mix.lanes.size());
+    kernels_.tile->turn(state, num_blocks, mix.near.data(), mix.near.size());
+  }
+
+  Model& model_;
+  const LayerAngles& angles_;
+  Kernels<Real> kernels_;
+  Executor& executor_;
+  const std::stop_token& stop_;
+  std::uint32_t num_bits_;  ///< of places
+  std::vector<TileKind> kinds_;
+  std::vector<simd::AlignedVector<Real>> energy_pairs_;  ///< of leaves, by kind
+  Slots slots_;
+  std::vector<double> sums_;
+  double scale_ = 1;  ///< the amplitude is this times what stands in memory
+};
+
+namespace {
+
+Result<void> check(const LayerAngles& angles) {
+  if (angles.gammas.size() != angles.betas.size()) {
+    return fail(errors::kSizeMismatch, "{} gammas but {} betas; a layer has one of each", angles.gammas.size(),
+                angles.betas.size());
+  }
+  for (const auto part : {angles.gammas, angles.betas})
+    for (const double angle : part)
+      if (!std::isfinite(angle)) return fail(errors::kNotFinite, "an angle is {}; use finite ones", angle);
+  return {};
+}
+
+/// Of the bits, where spin form has -1 and 1.
+EnergyForm form_of(const problem::Bqm& cost) {
+  const problem::Bqm binary = cost.with_vartype(problem::Vartype::kBinary);
+  const auto n = static_cast<std::uint32_t>(binary.num_variables());
+  EnergyForm out{.num_bits = n,
+                 .whole = binary.offset(),
+                 .linear = {binary.linear().begin(), binary.linear().end()},
+                 .pairs = std::vector<double>(std::size_t{n} * n)};
+  for (const problem::QuadraticTerm& term : binary.terms())
+    out.pairs[term.u * n + term.v] = out.pairs[term.v * n + term.u] = term.bias;
+  return out;
+}
+
+}  // namespace
+
+template <class Real>
+Result<IsingEvolution<Real>> IsingEvolution<Real>::create(const problem::Bqm& cost, std::uint64_t memory_bytes_max,
+                                                          Executor& executor) {
+  if (cost.num_variables() == 0) {
+    return fail(errors::kValueOutOfRange, "a model without variables has no state; give it at least one");
+  }
+  const auto n = static_cast<std::uint32_t>(cost.num_variables());
+  TANDEM_TRY(BasicStateVector<Real>::fits(n, memory_bytes_max));
+  auto model = std::make_unique<Model>();
+  model->num_qubits = n;
+  model->memory_bytes_max = memory_bytes_max;
+  model->energy = form_of(cost);
+  // The mean over all states, apart, so that what is summed up is about 0.
+  model->offset = cost.with_vartype(problem::Vartype::kSpin).offset();
+  model->energy.whole -= model->offset;
+  model->ket = allocate<Real>(std::uint64_t{2} << std::max(n, kLaneBits<Real>));
+  if (!model->ket) {
+    return fail(errors::kOutOfMemory, "the machine refused {} bytes for a state vector of {} qubits; use fewer qubits",
+                BasicStateVector<Real>::bytes_needed(n), n);
+  }
+  return IsingEvolution(std::move(model), executor);
+}
+
+template <class Real>
+IsingEvolution<Real>::IsingEvolution(std::unique_ptr<Model> model, Executor& executor)
+    : model_(std::move(model)), executor_(&executor) {}
+template <class Real>
+IsingEvolution<Real>::IsingEvolution(IsingEvolution&&) noexcept = default;
+template <class Real>
+IsingEvolution<Real>& IsingEvolution<Real>::operator=(IsingEvolution&&) noexcept = default;
+template <class Real>
+IsingEvolution<Real>::~IsingEvolution() = default;
+
+template <class Real>
+Result<double> IsingEvolution<Real>::value(const LayerAngles& angles, std::stop_token stop) {
+  TANDEM_TRY(check(angles));
+  model_->scale = 0;
+  Runner runner(*model_, angles, isa_, *executor_, stop, tile_bits_);
+  if (!runner.forward()) return stopped();
+  model_->scale = runner.scale();
+  return runner.energy();
+}
+
+template <class Real>
+Result<IsingGradient> IsingEvolution<Real>::gradient(const LayerAngles& angles, std::stop_token stop) {
+  TANDEM_TRY(check(angles));
+  model_->scale = 0;
+  const std::uint64_t bytes = BasicStateVector<Real>::bytes_needed(model_->num_qubits);
+  if (!model_->bra) {
+    if (model_->memory_bytes_max - bytes >= bytes)
+      model_->bra = allocate<Real>(std::uint64_t{2} << std::max(model_->num_qubits, kLaneBits<Real>));
+    if (!model_->bra) {
+      return fail(errors::kOutOfMemory,
+                  "a gradient holds two states of {} bytes and {} are available; use fewer qubits, or ask for values",
+                  bytes, model_->memory_bytes_max);
+    }
+  }
+  // Tiles of two states share the cache.
+  Runner runner(*model_, angles, isa_, *executor_, stop, tile_bits_ - 1);
+  if (!runner.forward_and_back()) return stopped();
+  IsingGradient out{.value = runner.energy(), .gammas = {}, .betas = {}};
+  for (std::size_t layer = 0; layer < angles.gammas.size(); ++layer) {
+    out.gammas.push_back(runner.gamma(layer));
+    out.betas.push_back(runner.beta(layer));
+  }
+  return out;
+}
+
+template <class Real>
+std::complex<double> IsingEvolution<Real>::amplitude(std::uint64_t state) const {
+  TANDEM_ASSERT(model_->scale != 0 && state >> model_->num_qubits == 0);
+  const Real* const re = model_->ket.get() + re_at<Real>(state);
+  return model_->scale * std::complex<double>(re[0], re[kLanes<Real>]);
+}
+
+template class IsingEvolution<double>;
+template class IsingEvolution<float>;
+
+}  // namespace tandem::statevector
