@@ -223,8 +223,32 @@ double flip(const Real* bra, const Real* ket, std::uint64_t num_blocks, const st
 }
 
 template <class Real>
-constexpr IsingKernels<Real> kKernels = {&phase<Real>, &energy<Real>,     &weigh<Real>,
-                                         &slope<Real>, &flip_lanes<Real>, &flip<Real>};
+double flip_mirror(const Real* bra_a, const Real* ket_a, const Real* bra_b, const Real* ket_b, std::uint64_t num_blocks,
+                   std::uint64_t count) {
+  double sum = 0;
+  for (std::uint64_t first = 0; first < count; first += kFlush) {
+    Half<Real> plus{}, minus{};
+    for (std::uint64_t i = first; i < first + kFlush && i < count; ++i) {
+      const std::uint64_t a = i * 2 * kLanes<Real>;
+      const std::uint64_t b = (num_blocks - 1 - i) * 2 * kLanes<Real>;
+      const Half<Real> re = reversed(load(ket_b + b)), im = reversed(load(ket_b + b + kLanes<Real>));
+      const Half<Real> bra_re = reversed(load(bra_b + b)), bra_im = reversed(load(bra_b + b + kLanes<Real>));
+      for (std::size_t k = 0; k < kVectors<Real>; ++k) {
+        const std::uint64_t l = a + k * kWidth<Real>;
+        plus.v[k] = fma(at(bra_a + l), im.v[k], plus.v[k]);
+        minus.v[k] = fma(at(bra_a + l + kLanes<Real>), re.v[k], minus.v[k]);
+        plus.v[k] = fma(bra_re.v[k], at(ket_a + l + kLanes<Real>), plus.v[k]);
+        minus.v[k] = fma(bra_im.v[k], at(ket_a + l), minus.v[k]);
+      }
+    }
+    sum += sum_of(plus) - sum_of(minus);
+  }
+  return sum;
+}
+
+template <class Real>
+constexpr IsingKernels<Real> kKernels = {&phase<Real>,      &energy<Real>, &weigh<Real>,      &slope<Real>,
+                                         &flip_lanes<Real>, &flip<Real>,   &flip_mirror<Real>};
 
 }  // namespace
 

@@ -55,6 +55,8 @@ struct Mix {
   std::vector<std::uint32_t> near_bits;  ///< also where nothing turns
   std::vector<std::uint32_t> above_bits;
   std::size_t num_lanes = 0;
+  std::vector<Turn<Real>> mirror;
+  double mirror_scale = 1;
   double leaf_scale = 1;  ///< of the state afterwards: turns leave a factor out
   double above_scale = 1;
 };
@@ -65,12 +67,15 @@ Mix<Real> make_mix(const TileKind& kind, double angle) {
   const SinCos parts = sin_cos(angle);
   const bool large = std::abs(parts.sin) > std::abs(parts.cos);
   const double left_out = large ? parts.sin : parts.cos;
+  Turn<Real> turn{.bit = 0,
+                  .about_x = true,
+                  .large = large,
+                  .ratio = static_cast<Real>(large ? parts.cos / parts.sin : parts.sin / parts.cos)};
   Mix<Real> out;
+  if (parts.sin != 0) out.mirror.push_back(turn);
+  out.mirror_scale = left_out;
   for (std::uint32_t bit = kind.first; bit < kind.last; ++bit) {
-    const Turn<Real> turn{.bit = bit,
-                          .about_x = true,
-                          .large = large,
-                          .ratio = static_cast<Real>(large ? parts.cos / parts.sin : parts.sin / parts.cos)};
+    turn.bit = bit;
     const bool in_leaf = bit < kind.order.leaf_bits;
     if (bit < kLaneBits<Real>)
       ++out.num_lanes;
@@ -120,12 +125,18 @@ tl::unexpected<Error> stopped() { return fail(errors::kCancelled, "the simulatio
 template <class Real>
 struct IsingEvolution<Real>::Model {
   std::uint32_t num_qubits = 0;
+  /// Without fields flipping all qubits changes nothing: the last one is 0 in what is stored, where it is 1 all others are flipped.
+  bool symmetric = false;
+  std::uint32_t num_stored = 0;  ///< qubits
   std::uint64_t memory_bytes_max = 0;
   double offset = 0;
   EnergyForm energy;  ///< without the offset
   Memory<Real> ket;
   Memory<Real> bra;  ///< once a gradient was asked for
   double scale = 1;  ///< of amplitudes; 0: the state is none of a value
+
+  std::uint64_t bytes() const { return BasicStateVector<Real>::bytes_needed(num_stored); }
+  Memory<Real> new_state() const { return allocate<Real>(bytes() / sizeof(Real)); }
 };
 
 /// One call.
@@ -139,8 +150,10 @@ class IsingEvolution<Real>::Runner {
         kernels_(kernels_of<Real>(isa)),
         executor_(executor),
         stop_(stop),
-        num_bits_(std::max(model.num_qubits, kLaneBits<Real>)),
-        kinds_(tile_kinds(model.num_qubits, shape_of<Real>(tile_bits))),
+        num_bits_(std::max(model.num_stored, kLaneBits<Real>)),
+        // Mirrored tiles share the cache too.
+        kinds_(tile_kinds(model.num_stored,
+                          shape_of<Real>(tile_bits - (model.symmetric && num_bits_ > tile_bits ? 1 : 0)))),
         slots_{angles.gammas.size()},
         sums_(slots_.count()) {
     for (const TileKind& kind : kinds_) {
@@ -153,7 +166,7 @@ class IsingEvolution<Real>::Runner {
 
   /// False when stopped.
   bool forward() {
-    const std::vector<IsingPass> passes = ising_passes(kinds_.size(), num_layers());
+    const std::vector<IsingPass> passes = ising_passes(kinds_.size(), num_layers(), model_.symmetric);
     for (std::size_t i = 0; i < passes.size(); ++i) {
       std::vector<Prepared<Real>> work = prepared(passes[i], false);
       if (i + 1 == passes.size()) add_reading(work);
@@ -162,7 +175,7 @@ class IsingEvolution<Real>::Runner {
     return true;
   }
   bool forward_and_back() {
-    const std::vector<IsingPass> passes = ising_passes(kinds_.size(), num_layers());
+    const std::vector<IsingPass> passes = ising_passes(kinds_.size(), num_layers(), model_.symmetric);
     for (std::size_t i = 0; i < passes.size(); ++i) {
       std::vector<Prepared<Real>> work = prepared(passes[i], false);
       const bool last = i + 1 == passes.size();
@@ -189,6 +202,8 @@ class IsingEvolution<Real>::Runner {
     bool has_bra = false;
   };
 
+  /// Of sums over what is stored.
+  double weight() const { return (model_.symmetric ? 2 : 1) * scale_ * scale_; }
   std::uint32_t num_layers() const { return static_cast<std::uint32_t>(slots_.num_layers); }
 
   /// Of e^(-i angle C), with `scale`.
@@ -225,14 +240,13 @@ class IsingEvolution<Real>::Runner {
       Prepared<Real>& now = out.emplace_back();
       now.work = work;
       now.back = back;
-      const bool above = work.kind == IsingWork::Kind::kAbove;
       if (work.before != kNoLayer) {
         now.before = make_mix<Real>(kind, sign * angles_.betas[work.before]);
-        now.before_weight = scale_ * scale_;
+        now.before_weight = weight();
         scale_ *= now.before.leaf_scale;
       }
       if (work.phase != kNoLayer) {
-        now.phase_weight = scale_ * scale_;
+        now.phase_weight = weight();
         now.form = phases(sign * angles_.gammas[work.phase], scale_);
         scale_ = 1;
         const std::vector<std::complex<double>> pairs = leaf_pairs(now.form, kind.order);
@@ -244,8 +258,10 @@ class IsingEvolution<Real>::Runner {
       }
       if (work.after != kNoLayer) {
         now.after = make_mix<Real>(kind, sign * angles_.betas[work.after]);
-        now.after_weight = scale_ * scale_;
-        scale_ *= above ? now.after.above_scale : now.after.leaf_scale;
+        now.after_weight = weight();
+        scale_ *= work.kind == IsingWork::Kind::kAbove    ? now.after.above_scale
+                  : work.kind == IsingWork::Kind::kMirror ? now.after.mirror_scale
+                                                          : now.after.leaf_scale;
       }
     }
     return out;
@@ -255,7 +271,7 @@ class IsingEvolution<Real>::Runner {
   void add_reading(std::vector<Prepared<Real>>& work) const {
     if (work.empty() || work.back().work.kind != IsingWork::Kind::kLeaves) work.emplace_back();
     work.back().reads = true;
-    work.back().reading_weight = scale_ * scale_;
+    work.back().reading_weight = weight();
   }
 
   bool run(std::size_t number, const std::vector<Prepared<Real>>& work, const Way& way) {
@@ -267,7 +283,8 @@ class IsingEvolution<Real>::Runner {
     for (const std::uint32_t bit : kind.order.bits) inside |= std::uint64_t{1} << bit;
     const std::uint64_t outside = ((std::uint64_t{1} << num_bits_) - 1) & ~inside;
     const bool with_bra = way.begins_bra || way.has_bra;
-    std::vector<double> sums(num_tiles * slots_.count());
+    const std::uint64_t num_tasks = kind.in_a_row && model_.symmetric && num_tiles > 1 ? num_tiles / 2 : num_tiles;
+    std::vector<double> sums(num_tasks * slots_.count());
     std::atomic<bool> stopped = false;
     Desks<Desk<Real>> desks;
     const auto new_desk = [&] {
@@ -277,16 +294,21 @@ class IsingEvolution<Real>::Runner {
       TANDEM_ASSERT(out->ket != nullptr && (!with_bra || out->bra != nullptr));
       return out;
     };
-    for_blocks(executor_, num_tiles, [&](std::size_t tile) {
+    for_blocks(executor_, num_tasks, [&](std::size_t task) {
       if (stop_.stop_requested()) stopped.store(true, std::memory_order_relaxed);
       if (stopped.load(std::memory_order_relaxed)) return;
-      const std::uint64_t base = deposit(tile, outside);
-      const Chunk chunk{
-          .kind = kind, .energy_pairs = energy_pairs_[number].data(), .sums = &sums[tile * slots_.count()]};
+      const std::uint64_t base = deposit(task, outside);
+      const Place place{
+          .kind = kind, .energy_pairs = energy_pairs_[number].data(), .sums = &sums[task * slots_.count()]};
       if (kind.in_a_row) {
-        Real* const ket = model_.ket.get() + 2 * base;
-        if (way.fills) fill(ket, std::uint64_t{1} << tile_bits);
-        run_chunk(chunk, work, ket, with_bra ? model_.bra.get() + 2 * base : nullptr, base);
+        std::array<Chunk, 2> chunks;  // of mirrored tiles
+        for (std::size_t i = 0; i < 2; ++i) {
+          const std::uint64_t own = i == 0 ? base : base ^ outside;
+          chunks[i] = {
+              .ket = model_.ket.get() + 2 * own, .bra = with_bra ? model_.bra.get() + 2 * own : nullptr, .base = own};
+          if (way.fills && (i == 0 || num_tasks < num_tiles)) fill(chunks[i].ket, std::uint64_t{1} << tile_bits);
+        }
+        run_chunks(place, work, std::span(chunks).first(num_tiles / num_tasks));
         return;
       }
       auto desk = desks.take(new_desk);
@@ -294,8 +316,10 @@ class IsingEvolution<Real>::Runner {
       if (way.has_bra) move_rows<true>(kind, model_.bra.get() + 2 * base, desk->bra.get());
       for (std::uint64_t c = 0; c < std::uint64_t{1} << (tile_bits - chunk_bits); ++c) {
         const std::uint64_t from = c * (std::uint64_t{2} << chunk_bits);
-        run_chunk(chunk, work, desk->ket.get() + from, with_bra ? desk->bra.get() + from : nullptr,
-                  base | c << kLaneBits<Real>);
+        const Chunk chunk{.ket = desk->ket.get() + from,
+                          .bra = with_bra ? desk->bra.get() + from : nullptr,
+                          .base = base | c << kLaneBits<Real>};
+        run_chunks(place, work, {&chunk, 1});
       }
       move_rows<false>(kind, model_.ket.get() + 2 * base, desk->ket.get());
       if (with_bra) move_rows<false>(kind, model_.bra.get() + 2 * base, desk->bra.get());
@@ -306,7 +330,7 @@ class IsingEvolution<Real>::Runner {
   }
 
   void fill(Real* ket, std::uint64_t places) const {
-    const std::size_t lanes = std::min(kLanes<Real>, std::size_t{1} << model_.num_qubits);
+    const std::size_t lanes = std::min(kLanes<Real>, std::size_t{1} << model_.num_stored);
     for (std::uint64_t place = 0; place < places; place += kLanes<Real>, ket += 2 * kLanes<Real>) {
       std::fill_n(ket, 2 * kLanes<Real>, Real(0));
       std::fill_n(ket, lanes, Real(1));
@@ -329,76 +353,104 @@ class IsingEvolution<Real>::Runner {
     }
   }
 
-  struct Chunk {
+  struct Place {
     const TileKind& kind;
     const Real* energy_pairs;
     double* sums;
   };
+  struct Chunk {
+    Real* ket = nullptr;
+    Real* bra = nullptr;  ///< null: there is none
+    std::uint64_t base = 0;
+  };
 
-  void run_chunk(const Chunk& chunk, const std::vector<Prepared<Real>>& works, Real* ket, Real* bra,
-                 std::uint64_t base) const {
-    const TileOrder& order = chunk.kind.order;
-    const std::uint64_t num_blocks = std::uint64_t{1} << (order.tile_bits() - kLaneBits<Real>);
+  /// One, or two that mirror each other; one in a row mirrors itself.
+  void run_chunks(const Place& place, const std::vector<Prepared<Real>>& works, std::span<const Chunk> chunks) const {
     for (const Prepared<Real>& now : works) {
-      if (now.work.kind == IsingWork::Kind::kAbove) {
-        const Mix<Real>& mix = now.after;
-        if (now.back) {
-          chunk.sums[slots_.beta(now.work.after)] +=
-              now.after_weight *
-              kernels_.ising->flip(bra, ket, num_blocks, mix.above_bits.data(), mix.above_bits.size());
-          kernels_.tile->turn(bra, num_blocks, mix.above.data(), mix.above.size());
-        }
-        kernels_.tile->turn(ket, num_blocks, mix.above.data(), mix.above.size());
+      if (now.work.kind == IsingWork::Kind::kMirror) {
+        mirror(place, now, chunks.front(), chunks.back());
         continue;
       }
-      FormWalk<Adding> energy(model_.energy, order);
-      FormWalk<Multiplying> phase(now.form, order);
-      const bool phases = now.work.phase != kNoLayer;
-      const bool energies = now.reads || (now.back && phases);
-      const auto leaf = [&](std::uint64_t place) {
-        run_leaf(chunk, now, ket + 2 * place, bra == nullptr ? nullptr : bra + 2 * place, phase, energy);
-      };
-      if (energies) energy.begin(base);
-      if (phases) phase.begin(base);
-      if (phases && energies)
-        for_leaves(order, order.tile_bits(), 0, leaf, phase, energy);
-      else if (phases)
-        for_leaves(order, order.tile_bits(), 0, leaf, phase);
-      else if (energies)
-        for_leaves(order, order.tile_bits(), 0, leaf, energy);
-      else
-        for_leaves(order, order.tile_bits(), 0, leaf);
+      for (const Chunk& chunk : chunks)
+        now.work.kind == IsingWork::Kind::kAbove ? run_above(place, now, chunk) : run_leaves(place, now, chunk);
     }
   }
 
-  void run_leaf(const Chunk& chunk, const Prepared<Real>& now, Real* ket, Real* bra, const FormWalk<Multiplying>& phase,
+  static std::uint64_t blocks_of(std::uint32_t bits) { return std::uint64_t{1} << (bits - kLaneBits<Real>); }
+
+  void mirror(const Place& place, const Prepared<Real>& now, const Chunk& a, const Chunk& b) const {
+    const std::uint64_t num_blocks = blocks_of(place.kind.order.tile_bits());
+    const std::uint64_t count = a.ket == b.ket ? num_blocks / 2 : num_blocks;
+    if (now.back)
+      place.sums[slots_.beta(now.work.after)] +=
+          now.after_weight * kernels_.ising->flip_mirror(a.bra, a.ket, b.bra, b.ket, num_blocks, count);
+    for (const Turn<Real>& turn : now.after.mirror) {
+      kernels_.tile->turn_mirror(a.ket, b.ket, num_blocks, count, turn);
+      if (now.back) kernels_.tile->turn_mirror(a.bra, b.bra, num_blocks, count, turn);
+    }
+  }
+
+  void run_above(const Place& place, const Prepared<Real>& now, const Chunk& chunk) const {
+    const Mix<Real>& mix = now.after;
+    const std::uint64_t num_blocks = blocks_of(place.kind.order.tile_bits());
+    if (now.back) {
+      place.sums[slots_.beta(now.work.after)] +=
+          now.after_weight *
+          kernels_.ising->flip(chunk.bra, chunk.ket, num_blocks, mix.above_bits.data(), mix.above_bits.size());
+      kernels_.tile->turn(chunk.bra, num_blocks, mix.above.data(), mix.above.size());
+    }
+    kernels_.tile->turn(chunk.ket, num_blocks, mix.above.data(), mix.above.size());
+  }
+
+  void run_leaves(const Place& place, const Prepared<Real>& now, const Chunk& chunk) const {
+    const TileOrder& order = place.kind.order;
+    FormWalk<Adding> energy(model_.energy, order);
+    FormWalk<Multiplying> phase(now.form, order);
+    const bool phases = now.work.phase != kNoLayer;
+    const bool energies = now.reads || (now.back && phases);
+    const auto leaf = [&](std::uint64_t at) {
+      run_leaf(place, now, chunk.ket + 2 * at, chunk.bra == nullptr ? nullptr : chunk.bra + 2 * at, phase, energy);
+    };
+    if (energies) energy.begin(chunk.base);
+    if (phases) phase.begin(chunk.base);
+    if (phases && energies)
+      for_leaves(order, order.tile_bits(), 0, leaf, phase, energy);
+    else if (phases)
+      for_leaves(order, order.tile_bits(), 0, leaf, phase);
+    else if (energies)
+      for_leaves(order, order.tile_bits(), 0, leaf, energy);
+    else
+      for_leaves(order, order.tile_bits(), 0, leaf);
+  }
+
+  void run_leaf(const Place& place, const Prepared<Real>& now, Real* ket, Real* bra, const FormWalk<Multiplying>& phase,
                 const FormWalk<Adding>& energy) const {
-    const std::uint64_t num_blocks = std::uint64_t{1} << (chunk.kind.order.leaf_bits - kLaneBits<Real>);
-    mix_leaf(chunk, now, now.work.before, now.before, now.before_weight, ket, bra);
+    const std::uint64_t num_blocks = blocks_of(place.kind.order.leaf_bits);
+    mix_leaf(place, now, now.work.before, now.before, now.before_weight, ket, bra);
     if (now.work.phase != kNoLayer) {
       if (now.back) {
-        chunk.sums[slots_.gamma(now.work.phase)] +=
-            now.phase_weight * kernels_.ising->slope(bra, ket, chunk.energy_pairs, energy.terms(), num_blocks);
+        place.sums[slots_.gamma(now.work.phase)] +=
+            now.phase_weight * kernels_.ising->slope(bra, ket, place.energy_pairs, energy.terms(), num_blocks);
         kernels_.ising->phase(bra, now.pairs.data(), phase.terms(), num_blocks);
       }
       kernels_.ising->phase(ket, now.pairs.data(), phase.terms(), num_blocks);
     }
-    mix_leaf(chunk, now, now.work.after, now.after, now.after_weight, ket, bra);
+    mix_leaf(place, now, now.work.after, now.after, now.after_weight, ket, bra);
     if (!now.reads) return;
-    chunk.sums[slots_.energy()] +=
+    place.sums[slots_.energy()] +=
         now.reading_weight * (bra == nullptr
-                                  ? kernels_.ising->energy(ket, chunk.energy_pairs, energy.terms(), num_blocks)
-                                  : kernels_.ising->weigh(bra, ket, chunk.energy_pairs, energy.terms(), num_blocks));
+                                  ? kernels_.ising->energy(ket, place.energy_pairs, energy.terms(), num_blocks)
+                                  : kernels_.ising->weigh(bra, ket, place.energy_pairs, energy.terms(), num_blocks));
   }
 
-  void mix_leaf(const Chunk& chunk, const Prepared<Real>& now, std::uint32_t layer, const Mix<Real>& mix, double weight,
+  void mix_leaf(const Place& place, const Prepared<Real>& now, std::uint32_t layer, const Mix<Real>& mix, double weight,
                 Real* ket, Real* bra) const {
     if (layer == kNoLayer) return;
-    const std::uint64_t num_blocks = std::uint64_t{1} << (chunk.kind.order.leaf_bits - kLaneBits<Real>);
+    const std::uint64_t num_blocks = blocks_of(place.kind.order.leaf_bits);
     if (now.back) {
       double sum = kernels_.ising->flip(bra, ket, num_blocks, mix.near_bits.data(), mix.near_bits.size());
       if (mix.num_lanes > 0) sum += kernels_.ising->flip_lanes(bra, ket, num_blocks, mix.num_lanes);
-      chunk.sums[slots_.beta(layer)] += weight * sum;
+      place.sums[slots_.beta(layer)] += weight * sum;
       turn_leaf(mix, num_blocks, bra);
     }
     turn_leaf(mix, num_blocks, ket);
@@ -434,16 +486,15 @@ Result<void> check(const LayerAngles& angles) {
   return {};
 }
 
-/// Of the bits, where spin form has -1 and 1.
-EnergyForm form_of(const problem::Bqm& cost) {
+/// Of the first `n` bits, where spin form has -1 and 1; the others are 0.
+EnergyForm form_of(const problem::Bqm& cost, std::uint32_t n) {
   const problem::Bqm binary = cost.with_vartype(problem::Vartype::kBinary);
-  const auto n = static_cast<std::uint32_t>(binary.num_variables());
   EnergyForm out{.num_bits = n,
                  .whole = binary.offset(),
-                 .linear = {binary.linear().begin(), binary.linear().end()},
+                 .linear = {binary.linear().begin(), binary.linear().begin() + n},
                  .pairs = std::vector<double>(std::size_t{n} * n)};
   for (const problem::QuadraticTerm& term : binary.terms())
-    out.pairs[term.u * n + term.v] = out.pairs[term.v * n + term.u] = term.bias;
+    if (term.u < n && term.v < n) out.pairs[term.u * n + term.v] = out.pairs[term.v * n + term.u] = term.bias;
   return out;
 }
 
@@ -456,18 +507,22 @@ Result<IsingEvolution<Real>> IsingEvolution<Real>::create(const problem::Bqm& co
     return fail(errors::kValueOutOfRange, "a model without variables has no state; give it at least one");
   }
   const auto n = static_cast<std::uint32_t>(cost.num_variables());
-  TANDEM_TRY(BasicStateVector<Real>::fits(n, memory_bytes_max));
+  const problem::Bqm spins = cost.with_vartype(problem::Vartype::kSpin);
+  const bool fields = std::ranges::any_of(spins.linear(), [](double h) { return h != 0; });
   auto model = std::make_unique<Model>();
   model->num_qubits = n;
+  model->symmetric = !fields && n >= kLaneBits<Real> + 2;
+  model->num_stored = n - (model->symmetric ? 1 : 0);
+  TANDEM_TRY(BasicStateVector<Real>::fits(model->num_stored, memory_bytes_max));
   model->memory_bytes_max = memory_bytes_max;
-  model->energy = form_of(cost);
+  model->energy = form_of(cost, model->num_stored);
   // The mean over all states, apart, so that what is summed up is about 0.
-  model->offset = cost.with_vartype(problem::Vartype::kSpin).offset();
+  model->offset = spins.offset();
   model->energy.whole -= model->offset;
-  model->ket = allocate<Real>(std::uint64_t{2} << std::max(n, kLaneBits<Real>));
+  model->ket = model->new_state();
   if (!model->ket) {
     return fail(errors::kOutOfMemory, "the machine refused {} bytes for a state vector of {} qubits; use fewer qubits",
-                BasicStateVector<Real>::bytes_needed(n), n);
+                model->bytes(), n);
   }
   return IsingEvolution(std::move(model), executor);
 }
@@ -496,10 +551,9 @@ template <class Real>
 Result<IsingGradient> IsingEvolution<Real>::gradient(const LayerAngles& angles, std::stop_token stop) {
   TANDEM_TRY(check(angles));
   model_->scale = 0;
-  const std::uint64_t bytes = BasicStateVector<Real>::bytes_needed(model_->num_qubits);
+  const std::uint64_t bytes = model_->bytes();
   if (!model_->bra) {
-    if (model_->memory_bytes_max - bytes >= bytes)
-      model_->bra = allocate<Real>(std::uint64_t{2} << std::max(model_->num_qubits, kLaneBits<Real>));
+    if (model_->memory_bytes_max - bytes >= bytes) model_->bra = model_->new_state();
     if (!model_->bra) {
       return fail(errors::kOutOfMemory,
                   "a gradient holds two states of {} bytes and {} are available; use fewer qubits, or ask for values",
@@ -520,7 +574,9 @@ Result<IsingGradient> IsingEvolution<Real>::gradient(const LayerAngles& angles, 
 template <class Real>
 std::complex<double> IsingEvolution<Real>::amplitude(std::uint64_t state) const {
   TANDEM_ASSERT(model_->scale != 0 && state >> model_->num_qubits == 0);
-  const Real* const re = model_->ket.get() + re_at<Real>(state);
+  const bool flips = model_->symmetric && (state >> model_->num_stored) != 0;
+  const std::uint64_t place = flips ? state ^ ((std::uint64_t{2} << model_->num_stored) - 1) : state;
+  const Real* const re = model_->ket.get() + re_at<Real>(place);
   return model_->scale * std::complex<double>(re[0], re[kLanes<Real>]);
 }
 

@@ -38,6 +38,8 @@ struct IsingGradient {
 /// the qubit is 1. The same state as a circuit of RZ, RZZ and RX gives, and the same bytes whatever the number of threads and the
 /// instruction set.
 ///
+/// Without fields flipping all qubits changes nothing, and half of the amplitudes are held and worked on.
+///
 /// Limits:  1 to StateVector::kQubitsMax variables, and the memory given to create().
 /// Threads: one caller at a time; the loops inside run on the executor given to create(), which must outlive this.
 /// `Real`:  as for BasicStateVector. In float a value is off by about 1e-6 of the largest |C|.
@@ -53,7 +55,7 @@ class IsingEvolution {
   IsingEvolution& operator=(IsingEvolution&&) noexcept;
   ~IsingEvolution();
 
-  /// For tests: the answer does not depend on it, nor, but for rounding, on the size of tiles (at least two bits above those of a block).
+  /// For tests: the answer does not depend on it, nor, but for rounding, on the size of tiles (at least three bits above those of a block).
   void use_isa(simd::Isa isa) { isa_ = isa; }
   void use_tile_bits(std::uint32_t bits) { tile_bits_ = bits; }
 

@@ -27,6 +27,9 @@ struct IsingKernels {
   double (*flip_lanes)(const Real* bra, const Real* ket, std::uint64_t num_blocks, std::size_t count);
   double (*flip)(const Real* bra, const Real* ket, std::uint64_t num_blocks, const std::uint32_t* bits,
                  std::size_t count);
+  /// Im (<bra_a|ket_b> + <bra_b|ket_a>), b mirrored; as TileKernels::turn_mirror.
+  double (*flip_mirror)(const Real* bra_a, const Real* ket_a, const Real* bra_b, const Real* ket_b,
+                        std::uint64_t num_blocks, std::uint64_t count);
 };
 
 struct AllIsingKernels {

@@ -12,6 +12,7 @@ struct Split {
 };
 
 Split split_of(std::uint32_t above, const IsingShape& shape) {
+  TANDEM_ASSERT(shape.tile_bits > shape.lane_bits);
   for (std::uint32_t kinds = 1;; ++kinds)
     for (std::uint32_t row = std::min(shape.row_bits, shape.tile_bits - 1); row >= shape.lane_bits; --row)
       if (kinds * (shape.tile_bits - row) >= above) return {row, kinds};
@@ -46,7 +47,7 @@ std::vector<TileKind> tile_kinds(std::uint32_t num_qubits, const IsingShape& sha
   return out;
 }
 
-std::vector<IsingPass> ising_passes(std::size_t num_kinds, std::uint32_t num_layers) {
+std::vector<IsingPass> ising_passes(std::size_t num_kinds, std::uint32_t num_layers, bool mirrors) {
   constexpr std::uint32_t kNone = IsingWork::kNoLayer;
   std::vector<IsingPass> out;
   std::size_t mixed = num_kinds;  // kinds that have mixed the layer before `next`
@@ -56,6 +57,7 @@ std::vector<IsingPass> ising_passes(std::size_t num_kinds, std::uint32_t num_lay
     const bool ends = mixed < num_kinds;
     const auto above = [&](std::uint32_t layer) {
       pass.work.push_back({.kind = IsingWork::Kind::kAbove, .after = layer});
+      if (mirrors && pass.kind == 0) pass.work.push_back({.kind = IsingWork::Kind::kMirror, .after = layer});
     };
     if (ends) {
       above(next - 1);

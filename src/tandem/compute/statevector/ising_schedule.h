@@ -36,6 +36,7 @@ struct IsingWork {
   static constexpr std::uint32_t kNoLayer = UINT32_MAX;
   enum class Kind : std::uint8_t {
     kAbove,  ///< mixes the bits above a leaf, of layer `after`
+    kMirror,  ///< mixes the qubit that a symmetry took out: a place with the one that has all bits flipped, of layer `after`
     kLeaves,  ///< for each leaf: mixes its bits of layer `before`, phases of `phase`, mixes of `after`
   };
   Kind kind = Kind::kLeaves;
@@ -49,7 +50,7 @@ struct IsingPass {
   std::vector<IsingWork> work;
 };
 
-/// All layers, in order. At least one pass.
-std::vector<IsingPass> ising_passes(std::size_t num_kinds, std::uint32_t num_layers);
+/// All layers, in order. At least one pass. `mirrors`: the first kind of tiles does.
+std::vector<IsingPass> ising_passes(std::size_t num_kinds, std::uint32_t num_layers, bool mirrors);
 
 }  // namespace tandem::statevector

@@ -243,6 +243,28 @@ void turn_lanes(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, s
   }
 }
 
+template <class Real, bool kLarge>
+void turn_mirror_by(Real* a, Real* b, std::uint64_t num_blocks, std::uint64_t count, Vector<Real> ratio) {
+  b += (num_blocks - 1) * 2 * kLanes<Real>;
+  for (std::uint64_t i = 0; i < count; ++i, a += 2 * kLanes<Real>, b -= 2 * kLanes<Real>) {
+    Half<Real> ar = load(a), ai = load(a + kLanes<Real>);
+    Half<Real> br = reversed(load(b)), bi = reversed(load(b + kLanes<Real>));
+    for (std::size_t k = 0; k < kVectors<Real>; ++k) {
+      turn_pair<Real, kLarge, true, true>(ar.v[k], bi.v[k], ratio);
+      turn_pair<Real, kLarge, true, false>(ai.v[k], br.v[k], ratio);
+    }
+    store(a, ar);
+    store(a + kLanes<Real>, ai);
+    store(b, reversed(br));
+    store(b + kLanes<Real>, reversed(bi));
+  }
+}
+
+template <class Real>
+void turn_mirror(Real* a, Real* b, std::uint64_t num_blocks, std::uint64_t count, const Turn<Real>& turn) {
+  (turn.large ? turn_mirror_by<Real, true> : turn_mirror_by<Real, false>)(a, b, num_blocks, count, all(turn.ratio));
+}
+
 /// keep x + mix y, complex, lane by lane.
 template <class Real>
 inline void combine(const Half<Real>& xr, const Half<Real>& xi, const Half<Real>& yr, const Half<Real>& yi,
@@ -325,7 +347,7 @@ void spread(Real* table, const Real* base, const Real* lanes, const Real* re, co
 }  // namespace
 
 extern const AllTileKernels kTileKernels = {
-    {&turn<float>, &turn_lanes<float>, &pair<float>, &multiply<float>, &spread<float>},
-    {&turn<double>, &turn_lanes<double>, &pair<double>, &multiply<double>, &spread<double>}};
+    {&turn<float>, &turn_lanes<float>, &turn_mirror<float>, &pair<float>, &multiply<float>, &spread<float>},
+    {&turn<double>, &turn_lanes<double>, &turn_mirror<double>, &pair<double>, &multiply<double>, &spread<double>}};
 
 }  // namespace tandem::statevector::TANDEM_ISA

@@ -119,4 +119,14 @@ inline Half<Real> swapped(const Half<Real>& half, std::size_t step) {
   return out;
 }
 
+/// Lane l gets what the last lane but l has.
+template <class Real>
+inline Half<Real> reversed(const Half<Real>& half) {
+  typename VectorOf<Real>::Index from;
+  for (std::size_t l = 0; l < kWidth<Real>; ++l) from[l] = static_cast<decltype(from[0] + 0)>(kWidth<Real> - 1 - l);
+  Half<Real> out;
+  for (std::size_t k = 0; k < kVectors<Real>; ++k) out.v[k] = __builtin_shuffle(half.v[kVectors<Real> - 1 - k], from);
+  return out;
+}
+
 }  // namespace tandem::statevector::TANDEM_ISA
