@@ -122,6 +122,25 @@ double weigh(Real* bra, const Real* ket, const Real* pairs, const double* terms,
 }
 
 template <class Real>
+void tally(const Real* ket, const Real* pairs, const double* terms, std::uint64_t num_blocks, double low,
+           double per_energy, std::uint64_t num_bins, double* bins) {
+  const double last = static_cast<double>(num_bins) + 1;
+  sum_with_energy(pairs, terms, num_blocks, [&](std::size_t l, Vector<Real> energy) {
+    const Vector<Real> re = at(ket + l), im = at(ket + l + kLanes<Real>);
+    const Vector<Real> weight = fma(im, im, re * re);
+    for (std::size_t i = 0; i < kWidth<Real>; ++i) {
+      const double value = energy[i];
+      double bin = (value - low) * per_energy + 1;
+      bin = bin < 0 ? 0 : bin > last ? last : bin;
+      double* const to = bins + 2 * static_cast<std::uint64_t>(bin);
+      to[0] += static_cast<double>(weight[i]);
+      to[1] += static_cast<double>(weight[i]) * value;
+    }
+    return weight;
+  });
+}
+
+template <class Real>
 double slope(const Real* bra, const Real* ket, const Real* pairs, const double* terms, std::uint64_t num_blocks) {
   return sum_with_energy(pairs, terms, num_blocks, [&](std::size_t l, Vector<Real>) {
     return fms(at(bra + l), at(ket + l + kLanes<Real>), at(bra + l + kLanes<Real>) * at(ket + l));
@@ -247,8 +266,8 @@ double flip_mirror(const Real* bra_a, const Real* ket_a, const Real* bra_b, cons
 }
 
 template <class Real>
-constexpr IsingKernels<Real> kKernels = {&phase<Real>,      &energy<Real>, &weigh<Real>,      &slope<Real>,
-                                         &flip_lanes<Real>, &flip<Real>,   &flip_mirror<Real>};
+constexpr IsingKernels<Real> kKernels = {&phase<Real>, &energy<Real>,     &weigh<Real>, &tally<Real>,
+                                         &slope<Real>, &flip_lanes<Real>, &flip<Real>,  &flip_mirror<Real>};
 
 }  // namespace
 

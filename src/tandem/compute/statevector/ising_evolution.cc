@@ -7,44 +7,13 @@
 
 #include "tandem/base/assert.h"
 #include "tandem/base/trig.h"
-#include "tandem/compute/simd/aligned.h"
-#include "tandem/compute/statevector/amplitudes.h"
 #include "tandem/compute/statevector/desks.h"
-#include "tandem/compute/statevector/ising_kernels.h"
-#include "tandem/compute/statevector/ising_schedule.h"
+#include "tandem/compute/statevector/ising_model.h"
 
 namespace tandem::statevector {
 namespace {
 
 constexpr std::uint32_t kNoLayer = IsingWork::kNoLayer;
-
-const simd::KernelTables<AllIsingKernels> kTables{&portable::kIsingKernels, &avx2::kIsingKernels,
-                                                  &avx512::kIsingKernels};
-const simd::KernelTables<AllTileKernels> kTileTables{&portable::kTileKernels, &avx2::kTileKernels,
-                                                     &avx512::kTileKernels};
-
-template <class Real>
-struct Kernels {
-  const IsingKernels<Real>* ising;
-  const TileKernels<Real>* tile;
-};
-template <class Real>
-Kernels<Real> kernels_of(simd::Isa isa) {
-  const AllIsingKernels& ising = simd::kernels_for(kTables, isa);
-  const AllTileKernels& tile = simd::kernels_for(kTileTables, isa);
-  if constexpr (sizeof(Real) == sizeof(float))
-    return {&ising.narrow, &tile.narrow};
-  else
-    return {&ising.wide, &tile.wide};
-}
-
-template <class Real>
-IsingShape shape_of(std::uint32_t tile_bits) {
-  return {.lane_bits = kLaneBits<Real>,
-          .leaf_bits = kLaneBits<Real> + kLeafBlockBits,
-          .tile_bits = tile_bits,
-          .row_bits = kTileShape<Real>.row};
-}
 
 /// Turns of the bits that a kind of tiles mixes, of one layer.
 template <class Real>
@@ -118,26 +87,7 @@ struct Desk {
   Memory<Real> bra;
 };
 
-tl::unexpected<Error> stopped() { return fail(errors::kCancelled, "the simulation was stopped on request"); }
-
 }  // namespace
-
-template <class Real>
-struct IsingEvolution<Real>::Model {
-  std::uint32_t num_qubits = 0;
-  /// Without fields flipping all qubits changes nothing: the last one is 0 in what is stored, where it is 1 all others are flipped.
-  bool symmetric = false;
-  std::uint32_t num_stored = 0;  ///< qubits
-  std::uint64_t memory_bytes_max = 0;
-  double offset = 0;
-  EnergyForm energy;  ///< without the offset
-  Memory<Real> ket;
-  Memory<Real> bra;  ///< once a gradient was asked for
-  double scale = 1;  ///< of amplitudes; 0: the state is none of a value
-
-  std::uint64_t bytes() const { return BasicStateVector<Real>::bytes_needed(num_stored); }
-  Memory<Real> new_state() const { return allocate<Real>(bytes() / sizeof(Real)); }
-};
 
 /// One call.
 template <class Real>
@@ -156,10 +106,7 @@ class IsingEvolution<Real>::Runner {
                           shape_of<Real>(tile_bits - (model.symmetric && num_bits_ > tile_bits ? 1 : 0)))),
         slots_{angles.gammas.size()},
         sums_(slots_.count()) {
-    for (const TileKind& kind : kinds_) {
-      const std::vector<double> pairs = leaf_pairs(model.energy, kind.order);
-      energy_pairs_.emplace_back(pairs.begin(), pairs.end());
-    }
+    for (const TileKind& kind : kinds_) energy_pairs_.push_back(model.pairs_of(kind.order));
     const auto n = static_cast<int>(model.num_qubits);
     scale_ = std::ldexp(n % 2 == 0 ? 1 : std::sqrt(0.5), -(n / 2));
   }
@@ -462,7 +409,7 @@ class IsingEvolution<Real>::Runner {
 
   Model& model_;
   const LayerAngles& angles_;
-  Kernels<Real> kernels_;
+  IsingAndTileKernels<Real> kernels_;
   Executor& executor_;
   const std::stop_token& stop_;
   std::uint32_t num_bits_;  ///< of places
@@ -519,6 +466,8 @@ Result<IsingEvolution<Real>> IsingEvolution<Real>::create(const problem::Bqm& co
   // The mean over all states, apart, so that what is summed up is about 0.
   model->offset = spins.offset();
   model->energy.whole -= model->offset;
+  for (const double h : spins.linear()) model->radius += std::abs(h);
+  for (const problem::QuadraticTerm& term : spins.terms()) model->radius += std::abs(term.bias);
   model->ket = model->new_state();
   if (!model->ket) {
     return fail(errors::kOutOfMemory, "the machine refused {} bytes for a state vector of {} qubits; use fewer qubits",
@@ -542,7 +491,7 @@ Result<double> IsingEvolution<Real>::value(const LayerAngles& angles, std::stop_
   TANDEM_TRY(check(angles));
   model_->scale = 0;
   Runner runner(*model_, angles, isa_, *executor_, stop, tile_bits_);
-  if (!runner.forward()) return stopped();
+  if (!runner.forward()) return simulation_stopped();
   model_->scale = runner.scale();
   return runner.energy();
 }
@@ -562,7 +511,7 @@ Result<IsingGradient> IsingEvolution<Real>::gradient(const LayerAngles& angles, 
   }
   // Tiles of two states share the cache.
   Runner runner(*model_, angles, isa_, *executor_, stop, tile_bits_ - 1);
-  if (!runner.forward_and_back()) return stopped();
+  if (!runner.forward_and_back()) return simulation_stopped();
   IsingGradient out{.value = runner.energy(), .gammas = {}, .betas = {}};
   for (std::size_t layer = 0; layer < angles.gammas.size(); ++layer) {
     out.gammas.push_back(runner.gamma(layer));

@@ -234,6 +234,53 @@ TYPED_TEST(IsingEvolutionTest, gradients_of_many_tiles_predict_the_change_of_val
   }
 }
 
+/// Against sorting all energies; with integers, many states share one.
+TYPED_TEST(IsingEvolutionTest, tails_are_those_of_the_sorted_energies) {
+  Xoshiro256 rng(6);
+  for (const std::uint32_t n : {1u, 3u, 6u, 9u, 12u}) {
+    for (const bool integers : {false, true}) {
+      Bqm model = random_model(n, 1, n != 12, Vartype::kSpin, rng);
+      if (integers) {
+        std::vector<QuadraticTerm> terms(model.terms().begin(), model.terms().end());
+        for (QuadraticTerm& term : terms) term.bias = term.bias > 0 ? 1 : -1;
+        model = Bqm::create(Vartype::kSpin, std::vector<double>(n, 0), terms, 2).value();
+      }
+      const Angles angles = random_angles(2, 1, rng);
+      auto evolution = this->evolution(model);
+      if (n > 6) evolution.use_tile_bits(tile_bits<TypeParam>(rng));
+      const double value = evolution.value(angles).value();
+      const std::vector<Complex> state = plainly(model, angles);
+      const std::vector<double> energies = energies_of(model);
+      std::vector<std::pair<double, double>> sorted;
+      for (std::size_t z = 0; z < state.size(); ++z) sorted.emplace_back(energies[z], std::norm(state[z]));
+      std::ranges::sort(sorted);
+      for (const double share : {0.01, 0.1, 0.37, 0.9, 1.0}) {
+        double taken = 0;
+        double sum = 0;
+        for (const auto& [energy, weight] : sorted) {
+          const double part = std::min(weight, share - taken);
+          taken += part;
+          sum += part * energy;
+          if (taken >= share) break;
+        }
+        const IsingTail tail = evolution.tail(share).value();
+        EXPECT_NEAR(tail.mean, sum / share, 10 * Tolerance<TypeParam>::kValue) << n << " " << share;
+        // The quantile jumps where a state ends; it lies between those of shares beside it.
+        const auto quantile = [&](double of) {
+          double weight = 0;
+          for (const auto& [energy, own] : sorted)
+            if ((weight += own) >= of) return energy;
+          return sorted.back().first;
+        };
+        constexpr double kBeside = 1e-4;
+        EXPECT_GE(tail.quantile, quantile(share - kBeside) - 1e-4) << n << " " << share;
+        EXPECT_LE(tail.quantile, quantile(share + kBeside) + 1e-4) << n << " " << share;
+      }
+      EXPECT_NEAR(evolution.tail(1).value().mean, value, Tolerance<TypeParam>::kValue);
+    }
+  }
+}
+
 TYPED_TEST(IsingEvolutionTest, threads_and_instruction_sets_give_the_same_bytes) {
   Xoshiro256 rng(5);
   const Angles angles = random_angles(2, 3, rng);
@@ -251,6 +298,7 @@ TYPED_TEST(IsingEvolutionTest, threads_and_instruction_sets_give_the_same_bytes)
           now.push_back(evolution.amplitude(z).real());
           now.push_back(evolution.amplitude(z).imag());
         }
+        now.push_back(evolution.tail(0.1).value().mean);
         const IsingGradient gradient = evolution.gradient(angles).value();
         now.push_back(gradient.value);
         now.insert(now.end(), gradient.gammas.begin(), gradient.gammas.end());
@@ -275,6 +323,8 @@ TYPED_TEST(IsingEvolutionTest, what_cannot_be_is_refused) {
   EXPECT_EQ(number(IsingEvolution<TypeParam>::create(model, bytes - 1, this->executor_)), errors::kOutOfMemory);
   auto small = IsingEvolution<TypeParam>::create(model, 2 * bytes - 1, this->executor_).value();
   EXPECT_TRUE(small.value(Angles{{1}, {1}}).has_value());
+  EXPECT_EQ(number(small.tail(0)), errors::kValueOutOfRange);
+  EXPECT_EQ(number(small.tail(1.5)), errors::kValueOutOfRange);
   EXPECT_EQ(number(small.gradient(Angles{{1}, {1}})), errors::kOutOfMemory);
   EXPECT_EQ(number(IsingEvolution<TypeParam>::create(Bqm(), kMemory, this->executor_)), errors::kValueOutOfRange);
 }

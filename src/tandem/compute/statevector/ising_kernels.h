@@ -21,6 +21,10 @@ struct IsingKernels {
   double (*energy)(const Real* ket, const Real* pairs, const double* terms, std::uint64_t num_blocks);
   /// The same, and bra = C ket.
   double (*weigh)(Real* bra, const Real* ket, const Real* pairs, const double* terms, std::uint64_t num_blocks);
+  /// Adds |ket|^2 and |ket|^2 C to the bin of C, a pair of numbers each: `bins` are `num_bins` of width 1 / per_energy from `low` on,
+  /// between one of what is below and one of what is above.
+  void (*tally)(const Real* ket, const Real* pairs, const double* terms, std::uint64_t num_blocks, double low,
+                double per_energy, std::uint64_t num_bins, double* bins);
   /// Im <bra|C|ket>.
   double (*slope)(const Real* bra, const Real* ket, const Real* pairs, const double* terms, std::uint64_t num_blocks);
   /// Im <bra|sum X|ket> over `count` lanes from the lowest on, and over bits above the lanes, ascending.
