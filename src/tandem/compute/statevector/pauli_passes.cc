@@ -21,7 +21,15 @@ std::uint64_t extract(std::uint64_t value, std::uint64_t mask) {
   return out;
 }
 
-std::size_t threads_of(const Executor& executor) { return std::max<std::size_t>(1, executor.threads()); }
+/// Throws std::bad_alloc where the machine refuses the memory.
+template <class Real>
+auto desk_maker(const Tiling& tiling, std::size_t num_states) {
+  return [&tiling, num_states] {
+    auto out = new_desk<Real>(tiling.in_a_row() ? 0 : 2 * tiling.size(), num_states, tiling.size());
+    if (!out) throw std::bad_alloc();
+    return out;
+  };
+}
 
 }  // namespace
 
@@ -117,8 +125,7 @@ double PauliPasses<Real>::expectation(const Real* ket, simd::Isa isa, Executor& 
   for (const Pass& pass : passes_) {
     const Tiling tiling(pass.tile_bits, kPairShape<Real>.row, num_bits_);
     const bool pairs = pass.exchanged != 0;
-    Desks<Real> desks(threads_of(executor), tiling.in_a_row() ? 0 : 2 * tiling.size(), pairs ? 2 : 1, tiling.size());
-    if (desks.count() < threads_of(executor)) throw std::bad_alloc();
+    Desks<Desk<Real>> desks(threads_of(executor), desk_maker<Real>(tiling, pairs ? 2 : 1));
     // Tiles that are exchanged have the same share, so the one with the highest exchanged bit set is left out.
     const std::uint64_t skip = std::bit_floor(pass.exchanged);
     const double sum = block_sum(executor, tiling.num_tiles(), [&](std::size_t number) {
@@ -156,8 +163,7 @@ void PauliPasses<Real>::apply(const Real* ket, Real* bra, simd::Isa isa, Executo
   for (const Pass& pass : passes_) {
     const bool first = &pass == &passes_.front();
     const Tiling tiling(pass.tile_bits, kPairShape<Real>.row, num_bits_);
-    Desks<Real> desks(threads_of(executor), tiling.in_a_row() ? 0 : 2 * tiling.size(), 2, tiling.size());
-    if (desks.count() < threads_of(executor)) throw std::bad_alloc();
+    Desks<Desk<Real>> desks(threads_of(executor), desk_maker<Real>(tiling, 2));
     for_blocks(executor, tiling.num_tiles(), [&](std::size_t number) {
       const std::uint64_t base = tiling.base(number);
       const std::uint64_t image = base ^ pass.exchanged;

@@ -54,7 +54,7 @@ bool needs_desk(const Stage<Real>& stage) {
 
 /// False when stopped.
 template <class Real>
-bool run_stage(const Stage<Real>& stage, const Run<Real>& run, Desks<Real>& desks, std::span<double> found) {
+bool run_stage(const Stage<Real>& stage, const Run<Real>& run, Desks<Desk<Real>>& desks, std::span<double> found) {
   const Tiling tiling(stage.tile_bits, run.row_bits, run.num_bits, stage.beside);
   const auto tile_bits = static_cast<std::uint32_t>(stage.tile_bits.size());
   // A task is a large tile or many small ones, so that taking one costs nothing beside it.
@@ -108,8 +108,8 @@ Result<void> run_all(const Plan<Real>& plan, std::span<Real* const> states, std:
     if (!stage.readings.empty()) read = std::max(read, size);
     desk_needed = desk_needed || needs_desk(stage);
   }
-  const std::size_t threads = std::max<std::size_t>(1, executor.threads());
-  Desks<Real> desks(desk_needed ? threads : 0, 2 * gathered, states.size(), read);
+  Desks<Desk<Real>> desks(desk_needed ? threads_of(executor) : 0,
+                          [&] { return new_desk<Real>(2 * gathered, states.size(), read); });
   if (desk_needed && desks.count() == 0) {
     return fail(errors::kOutOfMemory,
                 "the machine refused {} bytes to work in beside the state vector; use fewer qubits",

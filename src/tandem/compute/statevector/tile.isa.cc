@@ -1,116 +1,63 @@
 #include "tandem/compute/statevector/tile_kernels.h"
-
-#include <immintrin.h>
+#include "tandem/compute/statevector/vector_kernels.h"
 
 namespace tandem::statevector::TANDEM_ISA {
 namespace {
 
-#if defined(__AVX512F__)
-constexpr std::size_t kVectorBytes = 64;
-constexpr std::size_t kTurnsAtOnce = 3;  // 16 vectors of 32 registers
-#elif defined(__AVX2__)
-constexpr std::size_t kVectorBytes = 32;
-constexpr std::size_t kTurnsAtOnce = 2;
-#else
-constexpr std::size_t kVectorBytes = 16;
-constexpr std::size_t kTurnsAtOnce = 2;
-#endif
-
-template <class Real>
-struct VectorOf;
-template <>
-struct VectorOf<float> {
-  typedef float Type __attribute__((vector_size(kVectorBytes), may_alias));
-  typedef std::int32_t Index __attribute__((vector_size(kVectorBytes)));
-};
-template <>
-struct VectorOf<double> {
-  typedef double Type __attribute__((vector_size(kVectorBytes), may_alias));
-  typedef std::int64_t Index __attribute__((vector_size(kVectorBytes)));
-};
-template <class Real>
-using Vector = typename VectorOf<Real>::Type;
-template <class Real>
-constexpr std::size_t kWidth = kVectorBytes / sizeof(Real);
-template <class Real>
-constexpr std::size_t kVectors = kLanes<Real> / kWidth<Real>;  // of one half of a block
-
-template <class Real>
-Vector<Real>& at(Real* p) {
-  return *reinterpret_cast<Vector<Real>*>(p);
-}
-template <class Real>
-const Vector<Real>& at(const Real* p) {
-  return *reinterpret_cast<const Vector<Real>*>(p);
-}
-template <class Real>
-Vector<Real> all(Real value) {
-  return value - Vector<Real>{};
-}
-
-// a b + c, a b - c and c - a b, rounded once.
-#if defined(__AVX512F__)
-Vector<float> fma(Vector<float> a, Vector<float> b, Vector<float> c) { return _mm512_fmadd_ps(a, b, c); }
-Vector<double> fma(Vector<double> a, Vector<double> b, Vector<double> c) { return _mm512_fmadd_pd(a, b, c); }
-Vector<float> fms(Vector<float> a, Vector<float> b, Vector<float> c) { return _mm512_fmsub_ps(a, b, c); }
-Vector<double> fms(Vector<double> a, Vector<double> b, Vector<double> c) { return _mm512_fmsub_pd(a, b, c); }
-Vector<float> fnma(Vector<float> a, Vector<float> b, Vector<float> c) { return _mm512_fnmadd_ps(a, b, c); }
-Vector<double> fnma(Vector<double> a, Vector<double> b, Vector<double> c) { return _mm512_fnmadd_pd(a, b, c); }
-#elif defined(__AVX2__)
-Vector<float> fma(Vector<float> a, Vector<float> b, Vector<float> c) { return _mm256_fmadd_ps(a, b, c); }
-Vector<double> fma(Vector<double> a, Vector<double> b, Vector<double> c) { return _mm256_fmadd_pd(a, b, c); }
-Vector<float> fms(Vector<float> a, Vector<float> b, Vector<float> c) { return _mm256_fmsub_ps(a, b, c); }
-Vector<double> fms(Vector<double> a, Vector<double> b, Vector<double> c) { return _mm256_fmsub_pd(a, b, c); }
-Vector<float> fnma(Vector<float> a, Vector<float> b, Vector<float> c) { return _mm256_fnmadd_ps(a, b, c); }
-Vector<double> fnma(Vector<double> a, Vector<double> b, Vector<double> c) { return _mm256_fnmadd_pd(a, b, c); }
-#else
-template <class V>
-V fma(V a, V b, V c) {
-  V out;
-  for (std::size_t i = 0; i < sizeof(V) / sizeof(a[0]); ++i) {
-    if constexpr (sizeof(a[0]) == 4)
-      out[i] = __builtin_fmaf(a[i], b[i], c[i]);
-    else
-      out[i] = __builtin_fma(a[i], b[i], c[i]);
-  }
-  return out;
-}
-template <class V>
-V fms(V a, V b, V c) {
-  return fma(a, b, -c);
-}
-template <class V>
-V fnma(V a, V b, V c) {
-  return fma(-a, b, c);
-}
-#endif
-
 // ---- turns on bits above the lanes
 
-template <class Real, bool kLarge, bool kAboutX>
-inline void turn_pair(Vector<Real>& ar, Vector<Real>& ai, Vector<Real>& br, Vector<Real>& bi, Vector<Real> r) {
-  const Vector<Real> a_re = ar, a_im = ai, b_re = br, b_im = bi;
-  if constexpr (!kAboutX && !kLarge) {
-    ar = fnma(r, b_re, a_re);
-    ai = fnma(r, b_im, a_im);
-    br = fma(r, a_re, b_re);
-    bi = fma(r, a_im, b_im);
-  } else if constexpr (!kAboutX) {
-    ar = fms(r, a_re, b_re);
-    ai = fms(r, a_im, b_im);
-    br = fma(r, b_re, a_re);
-    bi = fma(r, b_im, a_im);
-  } else if constexpr (!kLarge) {
-    ar = fma(r, b_im, a_re);
-    ai = fnma(r, b_re, a_im);
-    br = fma(r, a_im, b_re);
-    bi = fnma(r, a_re, b_im);
+/// A reading of the tile has half the numbers of 2^kTurnsAtOnce blocks in registers: of any set there are 16 at least.
+constexpr std::size_t kTurnsAtOnce = 3;
+
+/// About y, real parts mix with real parts. About x, they mix with imaginary ones: then of blocks whose number has an even number of ones
+/// the one, of the others the other part makes a system by itself, and a the real one (`kRealFirst`) or not.
+template <class Real, bool kLarge, bool kAboutX, bool kRealFirst>
+inline void turn_pair(Vector<Real>& a, Vector<Real>& b, Vector<Real> r) {
+  const Vector<Real> x = a, y = b;
+  if constexpr (!kAboutX || !kRealFirst) {
+    a = kLarge ? fms(r, x, y) : fnma(r, y, x);
+    b = kLarge ? fma(r, y, x) : fma(r, x, y);
   } else {
-    ar = fma(r, a_re, b_im);
-    ai = fms(r, a_im, b_re);
-    br = fma(r, b_re, a_im);
-    bi = fms(r, b_im, a_re);
+    a = kLarge ? fma(r, x, y) : fma(r, y, x);
+    b = kLarge ? fms(r, y, x) : fnma(r, x, y);
   }
+}
+
+constexpr bool is_odd(std::size_t j) { return __builtin_parityll(j) != 0; }
+
+/// One of the two systems; `kLarge`: a bit for each of `kCount` turns.
+template <class Real, std::size_t kCount, unsigned kLarge, bool kAboutX, std::size_t kSystem>
+inline void turn_system(Real* block, const std::uint64_t* place, const Vector<Real>* ratio) {
+  constexpr std::size_t kGroup = std::size_t{1} << kCount;
+  constexpr std::size_t kHalf = kLanes<Real>;
+  Vector<Real> v[kGroup];
+#pragma GCC unroll 8
+  for (std::size_t j = 0; j < kGroup; ++j)
+    v[j] = at(block + place[j] + ((kAboutX && is_odd(j)) != (kSystem == 1) ? kHalf : 0));
+#pragma GCC unroll 3
+  for (std::size_t i = 0; i < kCount; ++i) {
+#pragma GCC unroll 8
+    for (std::size_t j = 0; j < kGroup; ++j) {
+      if ((j >> i & 1) != 0) continue;
+      Vector<Real>& a = v[j];
+      Vector<Real>& b = v[j | std::size_t{1} << i];
+      const bool large = (kLarge >> i & 1) != 0;
+      if (is_odd(j) == (kSystem == 1)) {
+        if (large)
+          turn_pair<Real, true, kAboutX, true>(a, b, ratio[i]);
+        else
+          turn_pair<Real, false, kAboutX, true>(a, b, ratio[i]);
+      } else {
+        if (large)
+          turn_pair<Real, true, kAboutX, false>(a, b, ratio[i]);
+        else
+          turn_pair<Real, false, kAboutX, false>(a, b, ratio[i]);
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (std::size_t j = 0; j < kGroup; ++j)
+    at(block + place[j] + ((kAboutX && is_odd(j)) != (kSystem == 1) ? kHalf : 0)) = v[j];
 }
 
 /// `kLarge`: a bit for each of `kCount` turns.
@@ -135,27 +82,8 @@ void turn_blocks(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns) 
     Real* const begin = tile + first * 2 * kHalf;
     for (Real* block = begin; block < begin + run * 2 * kHalf; block += 2 * kHalf) {
       for (std::size_t k = 0; k < kHalf; k += kWidth<Real>) {
-        Vector<Real> re[kGroup], im[kGroup];
-        for (std::size_t j = 0; j < kGroup; ++j) {
-          re[j] = at(block + place[j] + k);
-          im[j] = at(block + place[j] + k + kHalf);
-        }
-#pragma GCC unroll 3
-        for (std::size_t i = 0; i < kCount; ++i) {
-#pragma GCC unroll 8
-          for (std::size_t j = 0; j < kGroup; ++j) {
-            if ((j >> i & 1) != 0) continue;
-            const std::size_t h = j | std::size_t{1} << i;
-            if ((kLarge >> i & 1) != 0)
-              turn_pair<Real, true, kAboutX>(re[j], im[j], re[h], im[h], ratio[i]);
-            else
-              turn_pair<Real, false, kAboutX>(re[j], im[j], re[h], im[h], ratio[i]);
-          }
-        }
-        for (std::size_t j = 0; j < kGroup; ++j) {
-          at(block + place[j] + k) = re[j];
-          at(block + place[j] + k + kHalf) = im[j];
-        }
+        turn_system<Real, kCount, kLarge, kAboutX, 0>(block + k, place, ratio);
+        turn_system<Real, kCount, kLarge, kAboutX, 1>(block + k, place, ratio);
       }
     }
   }
@@ -180,49 +108,35 @@ void turn_together(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns
 }
 
 template <class Real>
-void turn(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count) {
+void turn_all(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count) {
   while (count > 0) {
     const std::size_t now = count < kTurnsAtOnce ? count : kTurnsAtOnce;
     if (now == 1) turn_together<Real, 1>(tile, num_blocks, turns);
     if (now == 2) turn_together<Real, 2>(tile, num_blocks, turns);
-    if constexpr (kTurnsAtOnce == 3)
-      if (now == 3) turn_together<Real, 3>(tile, num_blocks, turns);
+    if (now == 3) turn_together<Real, 3>(tile, num_blocks, turns);
     turns += now;
     count -= now;
   }
 }
 
-// ---- within a block
+constexpr std::uint64_t kRunBits = 6;
+constexpr std::uint64_t kRun = std::uint64_t{1}
+                               << kRunBits;  // blocks that stay in the first cache while many turns pass
 
-/// Half a block in registers.
 template <class Real>
-struct Half {
-  Vector<Real> v[kVectors<Real>];
-};
-template <class Real>
-inline Half<Real> load(const Real* p) {
-  Half<Real> out;
-  for (std::size_t k = 0; k < kVectors<Real>; ++k) out.v[k] = at(p + k * kWidth<Real>);
-  return out;
-}
-template <class Real>
-inline void store(Real* p, const Half<Real>& half) {
-  for (std::size_t k = 0; k < kVectors<Real>; ++k) at(p + k * kWidth<Real>) = half.v[k];
-}
-
-/// Lane l gets what lane l ^ `step` has; `step` is a power of two.
-template <class Real>
-inline Half<Real> swapped(const Half<Real>& half, std::size_t step) {
-  Half<Real> out;
-  if (step >= kWidth<Real>) {
-    for (std::size_t k = 0; k < kVectors<Real>; ++k) out.v[k] = half.v[k ^ step / kWidth<Real>];
-    return out;
+void turn(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count) {
+  std::size_t near = 0;  // turns within a run
+  while (near < count && turns[near].bit < kLaneBits<Real> + kRunBits) ++near;
+  if (near > kTurnsAtOnce && num_blocks > kRun) {
+    for (std::uint64_t first = 0; first < num_blocks; first += kRun)
+      turn_all(tile + first * 2 * kLanes<Real>, kRun, turns, near);
+    turns += near;
+    count -= near;
   }
-  typename VectorOf<Real>::Index from;
-  for (std::size_t l = 0; l < kWidth<Real>; ++l) from[l] = static_cast<decltype(from[0] + 0)>(l ^ step);
-  for (std::size_t k = 0; k < kVectors<Real>; ++k) out.v[k] = __builtin_shuffle(half.v[k], from);
-  return out;
+  turn_all(tile, num_blocks, turns, count);
 }
+
+// ---- within a block
 
 /// As swapped(), for any set of bits below kLanes.
 template <class Real>
@@ -278,12 +192,38 @@ void turn_lane_as(Real* tile, std::uint64_t num_blocks, const Turn<Real>& turn) 
                                                                                             turn.ratio);
 }
 
-constexpr std::uint64_t kLaneRun = 64;  // blocks that stay in the first cache while all turns on lanes pass
+/// All lanes about x, in one reading.
+template <class Real, bool kLarge>
+void turn_every_lane(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns) {
+  const Half<Real> none{};
+  Vector<Real> r[kLaneBits<Real>];
+  for (std::size_t i = 0; i < kLaneBits<Real>; ++i) r[i] = all(turns[i].ratio);
+  for (Real* block = tile; block < tile + num_blocks * 2 * kLanes<Real>; block += 2 * kLanes<Real>) {
+    Half<Real> re = load(block);
+    Half<Real> im = load(block + kLanes<Real>);
+    turn_half<Real, 0, true, kLarge>(re, im, r[0], none);
+    turn_half<Real, 1, true, kLarge>(re, im, r[1], none);
+    turn_half<Real, 2, true, kLarge>(re, im, r[2], none);
+    if constexpr (kLaneBits<Real> == 4) turn_half<Real, 3, true, kLarge>(re, im, r[3], none);
+    store(block, re);
+    store(block + kLanes<Real>, im);
+  }
+}
+
+template <class Real>
+bool is_every_lane(const Turn<Real>* turns, std::size_t count) {
+  if (count != kLaneBits<Real>) return false;
+  for (std::size_t i = 0; i < count; ++i)
+    if (turns[i].bit != i || !turns[i].about_x || turns[i].large != turns[0].large) return false;
+  return true;
+}
 
 template <class Real>
 void turn_lanes(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count) {
-  for (std::uint64_t first = 0; first < num_blocks; first += kLaneRun) {
-    const std::uint64_t run = num_blocks - first < kLaneRun ? num_blocks - first : kLaneRun;
+  if (is_every_lane(turns, count))
+    return (turns[0].large ? turn_every_lane<Real, true> : turn_every_lane<Real, false>)(tile, num_blocks, turns);
+  for (std::uint64_t first = 0; first < num_blocks; first += kRun) {
+    const std::uint64_t run = num_blocks - first < kRun ? num_blocks - first : kRun;
     Real* const begin = tile + first * 2 * kLanes<Real>;
     for (std::size_t i = 0; i < count; ++i) {
       switch (turns[i].bit) {
@@ -301,6 +241,28 @@ void turn_lanes(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, s
       }
     }
   }
+}
+
+template <class Real, bool kLarge>
+void turn_mirror_by(Real* a, Real* b, std::uint64_t num_blocks, std::uint64_t count, Vector<Real> ratio) {
+  b += (num_blocks - 1) * 2 * kLanes<Real>;
+  for (std::uint64_t i = 0; i < count; ++i, a += 2 * kLanes<Real>, b -= 2 * kLanes<Real>) {
+    Half<Real> ar = load(a), ai = load(a + kLanes<Real>);
+    Half<Real> br = reversed(load(b)), bi = reversed(load(b + kLanes<Real>));
+    for (std::size_t k = 0; k < kVectors<Real>; ++k) {
+      turn_pair<Real, kLarge, true, true>(ar.v[k], bi.v[k], ratio);
+      turn_pair<Real, kLarge, true, false>(ai.v[k], br.v[k], ratio);
+    }
+    store(a, ar);
+    store(a + kLanes<Real>, ai);
+    store(b, reversed(br));
+    store(b + kLanes<Real>, reversed(bi));
+  }
+}
+
+template <class Real>
+void turn_mirror(Real* a, Real* b, std::uint64_t num_blocks, std::uint64_t count, const Turn<Real>& turn) {
+  (turn.large ? turn_mirror_by<Real, true> : turn_mirror_by<Real, false>)(a, b, num_blocks, count, all(turn.ratio));
 }
 
 /// keep x + mix y, complex, lane by lane.
@@ -419,7 +381,7 @@ void spread(Real* table, const Real* base, const Real* lanes, const Real* re, co
 }  // namespace
 
 extern const AllTileKernels kTileKernels = {
-    {&turn<float>, &turn_lanes<float>, &pair<float>, &multiply<float>, &spread<float>},
-    {&turn<double>, &turn_lanes<double>, &pair<double>, &multiply<double>, &spread<double>}};
+    {&turn<float>, &turn_lanes<float>, &turn_mirror<float>, &pair<float>, &multiply<float>, &spread<float>},
+    {&turn<double>, &turn_lanes<double>, &turn_mirror<double>, &pair<double>, &multiply<double>, &spread<double>}};
 
 }  // namespace tandem::statevector::TANDEM_ISA

@@ -54,6 +54,9 @@ struct TileKernels {
   void (*turn)(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count);
   /// Turns on lanes, one after the other.
   void (*turn_lanes)(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count);
+  /// Pairs a place of a with the one of b that has all bits of its number flipped, `count` blocks of a from the first on.
+  /// b == a: half of its blocks are all pairs.
+  void (*turn_mirror)(Real* a, Real* b, std::uint64_t num_blocks, std::uint64_t count, const Turn<Real>& turn);
   /// a == b: pairs within a block; the coefficients of a hold. Else of two blocks.
   void (*pair)(Real* tile, std::uint64_t num_blocks, const PairWork<Real>& work);
   /// tile *= table * (re + i im), both `num_blocks` long.

@@ -8,22 +8,13 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
-#include <mutex>
 #include <vector>
 
-#include "tandem/base/assert.h"
 #include "tandem/compute/statevector/amplitudes.h"
+#include "tandem/compute/statevector/desks.h"
 #include "tandem/compute/statevector/plan.h"
 
 namespace tandem::statevector {
-
-/// The bits of `value`, in order, at the places where `mask` has ones.
-inline std::uint64_t deposit(std::uint64_t value, std::uint64_t mask) {
-  std::uint64_t out = 0;
-  for (; mask != 0; mask &= mask - 1, value >>= 1)
-    if ((value & 1) != 0) out |= mask & (0 - mask);
-  return out;
-}
 
 /// Immutable after its making; every method is safe to call concurrently.
 class Tiling {
@@ -75,44 +66,16 @@ struct Desk {
   std::vector<double> values;  ///< for readings
 };
 
-/// Desks that are free. Work on them with count() threads at most.
+/// Null where the machine refuses `tile_numbers` numbers for a tile of each of `num_states` states.
 template <class Real>
-class Desks {
- public:
-  /// As many of `count` desks as the machine allows, perhaps none: with numbers for a tile of each of `num_states` states, and values for
-  /// readings.
-  Desks(std::size_t count, std::uint64_t tile_numbers, std::size_t num_states, std::uint64_t num_values) {
-    while (free_.size() < count) {
-      auto desk = std::make_unique<Desk<Real>>();
-      desk->values.resize(num_values);
-      bool whole = true;
-      for (std::size_t i = 0; i < num_states && tile_numbers != 0; ++i) {
-        desk->tiles[i] = allocate<Real>(tile_numbers);
-        whole = whole && desk->tiles[i] != nullptr;
-      }
-      if (!whole) break;
-      free_.push_back(std::move(desk));
-    }
-    count_ = free_.size();
+std::unique_ptr<Desk<Real>> new_desk(std::uint64_t tile_numbers, std::size_t num_states, std::uint64_t num_values) {
+  auto out = std::make_unique<Desk<Real>>();
+  out->values.resize(num_values);
+  for (std::size_t i = 0; i < num_states && tile_numbers != 0; ++i) {
+    out->tiles[i] = allocate<Real>(tile_numbers);
+    if (!out->tiles[i]) return nullptr;
   }
-  std::size_t count() const { return count_; }
-
-  std::unique_ptr<Desk<Real>> take() {
-    const std::lock_guard lock(mutex_);
-    TANDEM_ASSERT(!free_.empty());  // no more threads work than there are desks
-    auto out = std::move(free_.back());
-    free_.pop_back();
-    return out;
-  }
-  void give(std::unique_ptr<Desk<Real>> desk) {
-    const std::lock_guard lock(mutex_);
-    free_.push_back(std::move(desk));
-  }
-
- private:
-  std::size_t count_ = 0;
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<Desk<Real>>> free_;
-};
+  return out;
+}
 
 }  // namespace tandem::statevector

@@ -1,0 +1,96 @@
+// tandem/compute/statevector/ising_evolution.h - IsingEvolution: layers of Ising phases and X mixers on the uniform state, with gradients.
+//
+// Room: compute. Pure: no clock, no I/O; threads only through the Executor. Not here: angles and circuits of QAOA (middleware/ansatz).
+// Source: Farhi, Goldstone, Gutmann, arXiv 1411.4028; butterflies as in Lykov et al., arXiv 2309.04841. Ours: the phases are a quadratic
+// form that is walked, with no table of the size of the state; layers are skewed in time, so that one pass ends a layer and begins the
+// next; gradients by the adjoint method along the same passes.
+#pragma once
+
+#include <complex>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <vector>
+
+#include "tandem/base/executor.h"
+#include "tandem/base/result.h"
+#include "tandem/compute/simd/isa.h"
+#include "tandem/compute/statevector/plan.h"
+#include "tandem/model/problem/bqm.h"
+
+namespace tandem::statevector {
+
+/// Of layer l: exp(-i betas[l] sum_q X_q) exp(-i gammas[l] C). As many gammas as betas; radians over the unit of C.
+struct LayerAngles {
+  std::span<const double> gammas;
+  std::span<const double> betas;
+};
+
+/// A value and its derivatives by all angles.
+struct IsingGradient {
+  double value = 0;
+  std::vector<double> gammas;
+  std::vector<double> betas;
+};
+
+/// Of the lowest `share` of a distribution of energies.
+struct IsingTail {
+  double quantile = 0;  ///< the highest energy in it
+  double mean = 0;  ///< the conditional value at risk
+};
+
+/// |psi> = the layers, the first one first, on the uniform state; C is the energy of a Bqm, variable i being qubit i, 1 or spin +1 where
+/// the qubit is 1. The same state as a circuit of RZ, RZZ and RX gives, and the same bytes whatever the number of threads and the
+/// instruction set.
+///
+/// Without fields flipping all qubits changes nothing, and half of the amplitudes are held and worked on.
+///
+/// Limits:  1 to StateVector::kQubitsMax variables, and the memory given to create().
+/// Threads: one caller at a time; the loops inside run on the executor given to create(), which must outlive this.
+/// `Real`:  as for BasicStateVector. In float a value is off by about 1e-6 of the largest |C|.
+/// Cost:    p layers are p + 1 passes over memory while the variables are at most about 28, up to twice as many beyond; n + 6 complex
+///          products' worth of arithmetic an amplitude and layer. A gradient costs about four values, and a second state.
+template <class Real>
+class IsingEvolution {
+ public:
+  /// Errors: 1113 too_many_qubits and 1004 out_of_memory as BasicStateVector::create(); 1023 value_out_of_range - no variable.
+  static Result<IsingEvolution> create(const problem::Bqm& cost, std::uint64_t memory_bytes_max, Executor& executor);
+
+  IsingEvolution(IsingEvolution&&) noexcept;
+  IsingEvolution& operator=(IsingEvolution&&) noexcept;
+  ~IsingEvolution();
+
+  /// For tests: the answer does not depend on it, nor, but for rounding, on the size of tiles (at least three bits above those of a block).
+  void use_isa(simd::Isa isa) { isa_ = isa; }
+  void use_tile_bits(std::uint32_t bits) { tile_bits_ = bits; }
+
+  /// <psi|C|psi>, taken in the last pass.
+  /// Errors: 1104 size_mismatch - not as many gammas as betas; 1102 not_finite - an angle; 1002 cancelled.
+  Result<double> value(const LayerAngles& angles, std::stop_token stop = {});
+  /// The same and all derivatives, by the adjoint method.
+  /// Errors: as value(); 1004 out_of_memory - for the second state.
+  Result<IsingGradient> gradient(const LayerAngles& angles, std::stop_token stop = {});
+
+  /// Of what measuring |psi> of the last value() gives, to 2^-36 of the sum of all |coefficients| (2^-20 in float); value() came last
+  /// (asserted). The shot on the border counts in part: mean = (sum of what lies below + the rest of the share of the quantile) / share.
+  /// Cost: a reading of the state for each 12 bits of that.
+  /// Errors: 1023 value_out_of_range - a share that is not in (0, 1]; 1002 cancelled.
+  Result<IsingTail> tail(double share, std::stop_token stop = {}) const;
+  /// Of |psi> of the last value(); value() came last (asserted).
+  std::complex<double> amplitude(std::uint64_t state) const;
+
+ private:
+  struct Model;
+  class Runner;
+  explicit IsingEvolution(std::unique_ptr<Model> model, Executor& executor);
+  std::unique_ptr<Model> model_;
+  Executor* executor_;
+  simd::Isa isa_ = simd::best_isa();
+  std::uint32_t tile_bits_ = kTileShape<Real>.most;
+};
+
+extern template class IsingEvolution<double>;
+extern template class IsingEvolution<float>;
+
+}  // namespace tandem::statevector

@@ -1,0 +1,68 @@
+// tandem/compute/statevector/ising_model.h - what an IsingEvolution holds between calls, and the kernels of one.
+//
+// Room: compute; for the sources of this part only.
+#pragma once
+
+#include "tandem/compute/simd/aligned.h"
+#include "tandem/compute/statevector/amplitudes.h"
+#include "tandem/compute/statevector/ising_evolution.h"
+#include "tandem/compute/statevector/ising_kernels.h"
+#include "tandem/compute/statevector/ising_schedule.h"
+
+namespace tandem::statevector {
+
+inline const simd::KernelTables<AllIsingKernels> kIsingTables{&portable::kIsingKernels, &avx2::kIsingKernels,
+                                                              &avx512::kIsingKernels};
+inline const simd::KernelTables<AllTileKernels> kTileTables{&portable::kTileKernels, &avx2::kTileKernels,
+                                                            &avx512::kTileKernels};
+
+template <class Real>
+struct IsingAndTileKernels {
+  const IsingKernels<Real>* ising;
+  const TileKernels<Real>* tile;
+};
+template <class Real>
+IsingAndTileKernels<Real> kernels_of(simd::Isa isa) {
+  const AllIsingKernels& ising = simd::kernels_for(kIsingTables, isa);
+  const AllTileKernels& tile = simd::kernels_for(kTileTables, isa);
+  if constexpr (sizeof(Real) == sizeof(float))
+    return {&ising.narrow, &tile.narrow};
+  else
+    return {&ising.wide, &tile.wide};
+}
+
+template <class Real>
+IsingShape shape_of(std::uint32_t tile_bits) {
+  return {.lane_bits = kLaneBits<Real>,
+          .leaf_bits = kLaneBits<Real> + kLeafBlockBits,
+          .tile_bits = tile_bits,
+          .row_bits = kTileShape<Real>.row};
+}
+
+template <class Real>
+struct IsingEvolution<Real>::Model {
+  std::uint32_t num_qubits = 0;
+  /// Without fields flipping all qubits changes nothing: the last one is 0 in what is stored, where it is 1 all others are flipped.
+  bool symmetric = false;
+  std::uint32_t num_stored = 0;  ///< qubits
+  std::uint64_t memory_bytes_max = 0;
+  double offset = 0;
+  EnergyForm energy;  ///< without the offset
+  double radius = 0;  ///< of all energies, about the offset
+  Memory<Real> ket;
+  Memory<Real> bra;  ///< once a gradient was asked for
+  double scale = 1;  ///< of amplitudes; 0: the state is none of a value
+
+  std::uint64_t bytes() const { return BasicStateVector<Real>::bytes_needed(num_stored); }
+  simd::AlignedVector<Real> pairs_of(const TileOrder& order) const {
+    const std::vector<double> pairs = leaf_pairs(energy, order);
+    return {pairs.begin(), pairs.end()};
+  }
+  Memory<Real> new_state() const { return allocate<Real>(bytes() / sizeof(Real)); }
+};
+
+inline tl::unexpected<Error> simulation_stopped() {
+  return fail(errors::kCancelled, "the simulation was stopped on request");
+}
+
+}  // namespace tandem::statevector

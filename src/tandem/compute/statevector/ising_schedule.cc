@@ -1,0 +1,81 @@
+#include "tandem/compute/statevector/ising_schedule.h"
+
+#include <algorithm>
+
+namespace tandem::statevector {
+namespace {
+
+/// Kinds beyond the first, each with `mixed` bits above rows of `row` bits.
+struct Split {
+  std::uint32_t row = 0;
+  std::uint32_t kinds = 0;
+};
+
+Split split_of(std::uint32_t above, const IsingShape& shape) {
+  TANDEM_ASSERT(shape.tile_bits > shape.lane_bits);
+  for (std::uint32_t kinds = 1;; ++kinds)
+    for (std::uint32_t row = std::min(shape.row_bits, shape.tile_bits - 1); row >= shape.lane_bits; --row)
+      if (kinds * (shape.tile_bits - row) >= above) return {row, kinds};
+}
+
+}  // namespace
+
+std::vector<TileKind> tile_kinds(std::uint32_t num_qubits, const IsingShape& shape) {
+  const std::uint32_t num_bits = std::max(num_qubits, shape.lane_bits);
+  std::vector<TileKind> out;
+  TileKind low;
+  low.in_a_row = true;
+  for (std::uint32_t bit = 0; bit < std::min(num_bits, shape.tile_bits); ++bit) low.order.bits.push_back(bit);
+  low.order.leaf_bits = std::min(shape.leaf_bits, low.order.tile_bits());
+  low.last = std::min(num_qubits, low.order.tile_bits());
+  out.push_back(low);
+  if (num_bits <= shape.tile_bits) return out;
+  const std::uint32_t above = num_bits - shape.tile_bits;
+  const Split split = split_of(above, shape);
+  std::uint32_t bit = shape.tile_bits;
+  for (std::uint32_t i = 0; i < split.kinds; ++i) {
+    TileKind high;
+    high.row_bits = split.row;
+    for (std::uint32_t lane = 0; lane < shape.lane_bits; ++lane) high.order.bits.push_back(lane);
+    const std::uint32_t mixed = (num_bits - bit) / (split.kinds - i);
+    for (std::uint32_t j = 0; j < mixed; ++j) high.order.bits.push_back(bit++);
+    high.first = shape.lane_bits;
+    high.last = high.order.tile_bits();
+    high.order.leaf_bits = std::min(shape.leaf_bits, high.last);
+    out.push_back(std::move(high));
+  }
+  return out;
+}
+
+std::vector<IsingPass> ising_passes(std::size_t num_kinds, std::uint32_t num_layers, bool mirrors) {
+  constexpr std::uint32_t kNone = IsingWork::kNoLayer;
+  std::vector<IsingPass> out;
+  std::size_t mixed = num_kinds;  // kinds that have mixed the layer before `next`
+  std::uint32_t next = 0;
+  do {
+    IsingPass pass{.kind = out.size() % num_kinds, .work = {}};
+    const bool ends = mixed < num_kinds;
+    const auto above = [&](std::uint32_t layer) {
+      pass.work.push_back({.kind = IsingWork::Kind::kAbove, .after = layer});
+      if (mirrors && pass.kind == 0) pass.work.push_back({.kind = IsingWork::Kind::kMirror, .after = layer});
+    };
+    if (ends) {
+      above(next - 1);
+      ++mixed;
+    }
+    IsingWork leaves{.before = ends ? next - 1 : kNone};
+    while (mixed == num_kinds && next < num_layers) {
+      leaves.phase = leaves.after = next;
+      pass.work.push_back(leaves);
+      above(next);
+      leaves = {};
+      mixed = 1;
+      ++next;
+    }
+    if (leaves.before != kNone) pass.work.push_back(leaves);
+    out.push_back(std::move(pass));
+  } while (next < num_layers || mixed < num_kinds);
+  return out;
+}
+
+}  // namespace tandem::statevector

@@ -1,0 +1,132 @@
+// tandem/compute/statevector/vector_kernels.h - Vector: the registers of the instruction set that a kernel is compiled for.
+//
+// Room: compute, inside statevector; for its kernels only (compute/simd/isa.h).
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "tandem/compute/statevector/tile_kernels.h"
+
+namespace tandem::statevector::TANDEM_ISA {
+
+#if defined(__AVX512F__)
+inline constexpr std::size_t kVectorBytes = 64;
+#elif defined(__AVX2__)
+inline constexpr std::size_t kVectorBytes = 32;
+#else
+inline constexpr std::size_t kVectorBytes = 16;
+#endif
+
+template <class Real>
+struct VectorOf;
+template <>
+struct VectorOf<float> {
+  typedef float Type __attribute__((vector_size(kVectorBytes), may_alias));
+  typedef std::int32_t Index __attribute__((vector_size(kVectorBytes)));
+};
+template <>
+struct VectorOf<double> {
+  typedef double Type __attribute__((vector_size(kVectorBytes), may_alias));
+  typedef std::int64_t Index __attribute__((vector_size(kVectorBytes)));
+};
+template <class Real>
+using Vector = typename VectorOf<Real>::Type;
+template <class Real>
+inline constexpr std::size_t kWidth = kVectorBytes / sizeof(Real);
+template <class Real>
+inline constexpr std::size_t kVectors = kLanes<Real> / kWidth<Real>;  // of one half of a block
+
+template <class Real>
+Vector<Real>& at(Real* p) {
+  return *reinterpret_cast<Vector<Real>*>(p);
+}
+template <class Real>
+const Vector<Real>& at(const Real* p) {
+  return *reinterpret_cast<const Vector<Real>*>(p);
+}
+template <class Real>
+Vector<Real> all(Real value) {
+  return value - Vector<Real>{};
+}
+
+// a b + c, a b - c and c - a b, rounded once.
+#if defined(__AVX512F__)
+inline Vector<float> fma(Vector<float> a, Vector<float> b, Vector<float> c) { return _mm512_fmadd_ps(a, b, c); }
+inline Vector<double> fma(Vector<double> a, Vector<double> b, Vector<double> c) { return _mm512_fmadd_pd(a, b, c); }
+inline Vector<float> fms(Vector<float> a, Vector<float> b, Vector<float> c) { return _mm512_fmsub_ps(a, b, c); }
+inline Vector<double> fms(Vector<double> a, Vector<double> b, Vector<double> c) { return _mm512_fmsub_pd(a, b, c); }
+inline Vector<float> fnma(Vector<float> a, Vector<float> b, Vector<float> c) { return _mm512_fnmadd_ps(a, b, c); }
+inline Vector<double> fnma(Vector<double> a, Vector<double> b, Vector<double> c) { return _mm512_fnmadd_pd(a, b, c); }
+#elif defined(__AVX2__)
+inline Vector<float> fma(Vector<float> a, Vector<float> b, Vector<float> c) { return _mm256_fmadd_ps(a, b, c); }
+inline Vector<double> fma(Vector<double> a, Vector<double> b, Vector<double> c) { return _mm256_fmadd_pd(a, b, c); }
+inline Vector<float> fms(Vector<float> a, Vector<float> b, Vector<float> c) { return _mm256_fmsub_ps(a, b, c); }
+inline Vector<double> fms(Vector<double> a, Vector<double> b, Vector<double> c) { return _mm256_fmsub_pd(a, b, c); }
+inline Vector<float> fnma(Vector<float> a, Vector<float> b, Vector<float> c) { return _mm256_fnmadd_ps(a, b, c); }
+inline Vector<double> fnma(Vector<double> a, Vector<double> b, Vector<double> c) { return _mm256_fnmadd_pd(a, b, c); }
+#else
+template <class V>
+V fma(V a, V b, V c) {
+  V out;
+  for (std::size_t i = 0; i < sizeof(V) / sizeof(a[0]); ++i) {
+    if constexpr (sizeof(a[0]) == 4)
+      out[i] = __builtin_fmaf(a[i], b[i], c[i]);
+    else
+      out[i] = __builtin_fma(a[i], b[i], c[i]);
+  }
+  return out;
+}
+template <class V>
+V fms(V a, V b, V c) {
+  return fma(a, b, -c);
+}
+template <class V>
+V fnma(V a, V b, V c) {
+  return fma(-a, b, c);
+}
+#endif
+
+/// Half a block in registers.
+template <class Real>
+struct Half {
+  Vector<Real> v[kVectors<Real>];
+};
+template <class Real>
+inline Half<Real> load(const Real* p) {
+  Half<Real> out;
+  for (std::size_t k = 0; k < kVectors<Real>; ++k) out.v[k] = at(p + k * kWidth<Real>);
+  return out;
+}
+template <class Real>
+inline void store(Real* p, const Half<Real>& half) {
+  for (std::size_t k = 0; k < kVectors<Real>; ++k) at(p + k * kWidth<Real>) = half.v[k];
+}
+
+/// Lane l gets what lane l ^ `step` has; `step` is a power of two.
+template <class Real>
+inline Half<Real> swapped(const Half<Real>& half, std::size_t step) {
+  Half<Real> out;
+  if (step >= kWidth<Real>) {
+    for (std::size_t k = 0; k < kVectors<Real>; ++k) out.v[k] = half.v[k ^ step / kWidth<Real>];
+    return out;
+  }
+  typename VectorOf<Real>::Index from;
+  for (std::size_t l = 0; l < kWidth<Real>; ++l) from[l] = static_cast<decltype(from[0] + 0)>(l ^ step);
+  for (std::size_t k = 0; k < kVectors<Real>; ++k) out.v[k] = __builtin_shuffle(half.v[k], from);
+  return out;
+}
+
+/// Lane l gets what the last lane but l has.
+template <class Real>
+inline Half<Real> reversed(const Half<Real>& half) {
+  typename VectorOf<Real>::Index from;
+  for (std::size_t l = 0; l < kWidth<Real>; ++l) from[l] = static_cast<decltype(from[0] + 0)>(kWidth<Real> - 1 - l);
+  Half<Real> out;
+  for (std::size_t k = 0; k < kVectors<Real>; ++k) out.v[k] = __builtin_shuffle(half.v[kVectors<Real> - 1 - k], from);
+  return out;
+}
+
+}  // namespace tandem::statevector::TANDEM_ISA
