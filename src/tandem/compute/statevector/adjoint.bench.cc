@@ -134,8 +134,14 @@ void draws(benchmark::State& run) {
     TANDEM_ASSERT(drawn == shots);
   }
 }
-BENCHMARK_TEMPLATE(draws, double)->ArgsProduct({{24}, {0, 1000, 1'000'000}})->UseRealTime()->Unit(benchmark::kMillisecond);
-BENCHMARK_TEMPLATE(draws, float)->ArgsProduct({{26}, {0, 1000, 1'000'000}})->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK_TEMPLATE(draws, double)
+    ->ArgsProduct({{24}, {0, 1000, 1'000'000}})
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_TEMPLATE(draws, float)
+    ->ArgsProduct({{26}, {0, 1000, 1'000'000}})
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace tandem::statevector

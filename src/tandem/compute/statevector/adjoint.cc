@@ -194,8 +194,7 @@ Result<Gradient> BasicAdjoint<Real>::gradient(const circuit::Circuit& circuit, s
     Plan<Real> plan = make_plan<Real>(back.steps, ket.num_bits, {.shape = kPairShape<Real>, .takes_scale = true});
     bind(plan, back.steps, scale, tile_kernels<Real>(isa_));
     std::vector<double> found(back.shares.size());
-    TANDEM_TRY(
-        run_plan_on_pair(plan, ket.memory.get(), bra, ket.num_bits, isa_, *executor_, stop, std::span(found)));
+    TANDEM_TRY(run_plan_on_pair(plan, ket.memory.get(), bra, ket.num_bits, isa_, *executor_, stop, std::span(found)));
     scale = plan.scale;
     for (std::size_t i = 0; i < found.size(); ++i)
       out.derivatives[back.shares[i].parameter] += back.shares[i].factor * found[i];

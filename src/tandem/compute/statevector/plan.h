@@ -52,7 +52,8 @@ struct Stage {
   TileBits tile_bits;
   std::uint64_t beside =
       0;  ///< bits above a tile that its work, a gate alone, mixes or reads itself: tiles are those where they are 0
-  std::vector<std::variant<PhaseGroup<Real>, TurnWork<Real>, GateWork<Real>, TileReadings<Real>>> work;  ///< in its order
+  std::vector<std::variant<PhaseGroup<Real>, TurnWork<Real>, GateWork<Real>, TileReadings<Real>>>
+      work;  ///< in its order
   std::vector<std::uint32_t> readings;  ///< which one each slot of the stage's readings is
 };
 

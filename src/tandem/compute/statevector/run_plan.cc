@@ -70,8 +70,8 @@ bool run_stage(const Stage<Real>& stage, const Run<Real>& run, Desks<Desk<Real>>
     if (stopped.load(std::memory_order_relaxed)) return;
     alignas(64) std::array<Real, PhaseGroup<Real>::kScratch> table;
     std::unique_ptr<Desk<Real>> desk = needs_desk(stage) ? desks.take() : nullptr;
-    const std::span<double> values = desk ? std::span(desk->values).first(std::min(tiling.size(), desk->values.size()))
-                                          : std::span<double>();
+    const std::span<double> values =
+        desk ? std::span(desk->values).first(std::min(tiling.size(), desk->values.size())) : std::span<double>();
     for (std::uint64_t i = number * tiles_in_task; i < (number + 1) * tiles_in_task; ++i) {
       const std::uint64_t base = tiling.base(i);
       std::array<Real*, 2> tiles{};
