@@ -46,17 +46,19 @@ class Back {
   /// `frame`: before the first instruction.
   Back(std::span<const Instruction> instructions, std::span<const double> values, Frame frame) {
     Steps there;
-    std::vector<std::size_t> first_step;
+    std::vector<std::size_t> steps_before;
+    std::vector<std::size_t> readings_before;
     for (const Instruction& instruction : instructions) {
-      first_step.push_back(there.steps.size());
+      steps_before.push_back(there.steps.size());
+      readings_before.push_back(steps.readings.size());
       lower(std::span(&instruction, 1), values, frame, there);
+      add_readings(instruction, values, frame);
     }
-    // Bits move by exchanges and flips alone: taken back one by one, the frame is right at each gate.
-    std::size_t end = there.steps.size();
+    std::size_t step = there.steps.size();
+    std::size_t reading = steps.readings.size();
     for (std::size_t i = instructions.size(); i-- > 0;) {
-      take_back(instructions[i], frame);
-      readings(instructions[i], values, frame);
-      for (; end > first_step[i]; --end) steps.steps.push_back(inverse_of(there.steps[end - 1], there, steps));
+      for (; reading > readings_before[i]; --reading) steps.steps.push_back(step_of(reading - 1));
+      for (; step > steps_before[i]; --step) steps.steps.push_back(inverse_of(there.steps[step - 1], there, steps));
     }
   }
 
@@ -64,14 +66,16 @@ class Back {
   std::vector<Share> shares;  ///< of each reading
 
  private:
-  static void take_back(const Instruction& instruction, Frame& frame) {
-    if (instruction.gate == circuit::Gate::kX)
-      frame.flipped ^= std::uint64_t{1} << frame.bit_of[instruction.qubits[0]];
-    else if (instruction.gate == circuit::Gate::kSwap)
-      std::swap(frame.bit_of[instruction.qubits[0]], frame.bit_of[instruction.qubits[1]]);
+  Step step_of(std::size_t reading) const {
+    const Reading& read = steps.readings[reading];
+    return {.kind = Step::Kind::kReading,
+            .gate = static_cast<std::uint32_t>(reading),
+            .touched = read.x | read.z,
+            .mixing = read.x};
   }
 
-  void readings(const Instruction& instruction, std::span<const double> values, const Frame& frame) {
+  /// `frame`: behind the gate, which is where the derivative is read.
+  void add_readings(const Instruction& instruction, std::span<const double> values, const Frame& frame) {
     const circuit::GateRecord& record = circuit::gate_record(instruction.gate);
     if (std::ranges::all_of(instruction.angles, &circuit::Angle::is_constant)) return;
     std::array<double, 3> angles{};
@@ -90,10 +94,6 @@ class Back {
         const double factor = 2 * instruction.angles[i].factor * term.coefficient;
         shares.push_back({.parameter = instruction.angles[i].parameter,
                           .factor = odd(reading.z & frame.flipped) ? -factor : factor});
-        steps.steps.push_back({.kind = Step::Kind::kReading,
-                               .gate = static_cast<std::uint32_t>(steps.readings.size()),
-                               .touched = reading.x | reading.z,
-                               .mixing = reading.x});
         steps.readings.push_back(reading);
       }
     }
