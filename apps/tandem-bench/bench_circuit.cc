@@ -29,6 +29,18 @@ std::vector<std::uint64_t> states_to_compare(std::uint32_t num_qubits, std::uint
   return out;
 }
 
+/// What comes before the measurements at the end; those in the midst are left for the state vector to refuse.
+Result<circuit::Circuit> without_measurements(const circuit::Circuit& circuit) {
+  if (!circuit.measurements_are_terminal()) return circuit;
+  TANDEM_TRY_ASSIGN(circuit::Circuit out,
+                    circuit::Circuit::create(circuit.num_qubits(), circuit.num_clbits(),
+                                             {circuit.parameters().begin(), circuit.parameters().end()}));
+  for (const circuit::Instruction& instruction : circuit.instructions()) {
+    if (instruction.gate != circuit::Gate::kMeasure) TANDEM_TRY(out.append(instruction));
+  }
+  return out;
+}
+
 template <class Real>
 Result<int> run_in(const circuit::Circuit& circuit, const WantedCircuit& wanted) {
   const SystemClock clock;
@@ -76,7 +88,8 @@ Result<int> run_circuit(const WantedCircuit& wanted) {
   RealFs fs;
   TANDEM_TRY_ASSIGN(Bytes raw, fs.read_file(wanted.file, kCircuitBytesMax));
   TANDEM_TRY_ASSIGN(const Bytes text, format::unpack(std::move(raw), wanted.file, {.bytes_max = kCircuitBytesMax}));
-  TANDEM_TRY_ASSIGN(const circuit::Circuit circuit, format::read_circuit(text, wanted.file));
+  TANDEM_TRY_ASSIGN(const circuit::Circuit read, format::read_circuit(text, wanted.file));
+  TANDEM_TRY_ASSIGN(const circuit::Circuit circuit, without_measurements(read));
   if (wanted.precision == "f32") return run_in<float>(circuit, wanted);
   if (wanted.precision == "f64") return run_in<double>(circuit, wanted);
   return fail_at("--precision", errors::kValueOutOfRange, "{} is not f32 or f64", quote(wanted.precision));

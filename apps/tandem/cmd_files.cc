@@ -4,6 +4,7 @@
 #include "tandem/base/hash.h"
 #include "tandem/base/text.h"
 #include "tandem/base/yaml_writer.h"
+#include "tandem/model/format/circuit_file.h"
 #include "tandem/model/format/dimod.h"
 #include "tandem/model/format/format.h"
 #include "tandem/model/format/generate.h"
@@ -69,6 +70,17 @@ Result<int> convert_to_job(Cli& cli, const ConvertFlags& flags, const Settings& 
   return write_output(cli, flags.out, flags.to == "yaml" ? write_yaml(document) : json);
 }
 
+Result<int> convert_circuit(Cli& cli, const ConvertFlags& flags, std::string_view text, std::string_view name,
+                            format::CircuitFormat from, std::uint64_t bytes_max) {
+  const bool yaml = flags.to == "yaml";
+  if (!flags.problem.empty() || !flags.sense.empty()) return circuit_has_no_problem(!flags.problem.empty());
+  TANDEM_TRY_ASSIGN(const format::CircuitFormat to, format::parse_circuit_format(yaml ? "json" : flags.to));
+  TANDEM_TRY_ASSIGN(const circuit::Circuit circuit, format::read_circuit(text, name, {.bytes_max = bytes_max}, from));
+  if (yaml) return write_output(cli, flags.out, write_yaml(circuit.document()));
+  TANDEM_TRY_ASSIGN(const std::string out, format::write_circuit(circuit, to));
+  return write_output(cli, flags.out, out);
+}
+
 Result<int> convert(Cli& cli, const ConvertFlags& flags) {
   TANDEM_TRY_ASSIGN(const Settings settings, cli.settings());
   if (flags.as == "job") return convert_to_job(cli, flags, settings);
@@ -79,9 +91,6 @@ Result<int> convert(Cli& cli, const ConvertFlags& flags) {
   if (!flags.sense.empty()) {
     TANDEM_TRY_ASSIGN(options.sense, problem::parse_sense(flags.sense));
   }
-  if (!flags.from.empty()) {
-    TANDEM_TRY_ASSIGN(options.format, format::parse_file_format(flags.from));
-  }
   const std::string name = flags.in == "-" ? "standard input" : flags.in;
   TANDEM_TRY_ASSIGN(Bytes raw, cli.machine.fs.read_file(flags.in, options.limits.bytes_max));
   TANDEM_TRY_ASSIGN(const Bytes text, format::unpack(std::move(raw), name, options.limits));
@@ -91,6 +100,11 @@ Result<int> convert(Cli& cli, const ConvertFlags& flags) {
     return write_output(cli, flags.out, out);
   }
   const bool yaml = flags.to == "yaml";  // a way to write documents, not a format of its own
+  if (const auto circuit = format::detect_circuit(text, flags.from))
+    return convert_circuit(cli, flags, text, name, *circuit, options.limits.bytes_max);
+  if (!flags.from.empty()) {
+    TANDEM_TRY_ASSIGN(options.format, format::parse_file_format(flags.from));
+  }
   TANDEM_TRY_ASSIGN(const format::FileFormat to, format::parse_file_format(yaml ? "json" : flags.to));
   const auto problems = problem::ProblemRegistry::with_builtin_types();
   TANDEM_TRY_ASSIGN(const problem::ProblemPtr problem, format::read_problem(text, name, options, problems));
@@ -180,14 +194,17 @@ void add_convert(CLI::App& app, Cli& cli) {
   auto flags = std::make_shared<ConvertFlags>();
   command->add_option("IN", flags->in, "file; - reads standard input")->required()->type_name("FILE");
   command->add_option("OUT", flags->out, "file; without it, or with -, standard output")->type_name("FILE");
-  command->add_option("--from", flags->from,
-                      "json, rudy, sparse, qbsolv, coo, qplib, dimacs; found out where it can be");
+  command->add_option(
+      "--from", flags->from,
+      "json, rudy, sparse, qbsolv, coo, qplib, dimacs; circuits: json, qasm2, qsim; found out where it can be");
   command
-      ->add_option(
-          "--to", flags->to,
-          "json, yaml, rudy, sparse, qbsolv, coo, qplib, dimacs; dimod: a result document as a dimod SampleSet")
+      ->add_option("--to", flags->to,
+                   "json, yaml, rudy, sparse, qbsolv, coo, qplib, dimacs; circuits: json, yaml, qasm2; dimod: a result "
+                   "document as a "
+                   "dimod SampleSet")
       ->required();
-  command->add_option("--as", flags->as, "problem: the instance alone; job: a whole job document, as json or yaml");
+  command->add_option("--as", flags->as,
+                      "problem: the instance or circuit alone; job: a whole job document, as json or yaml");
   command->add_option("--problem", flags->problem, "max_cut, qubo or another type, where the file does not say");
   command->add_option("--sense", flags->sense, "min or max, where the file does not say");
   command->callback(

@@ -6,10 +6,13 @@
 #include "tandem/base/hash.h"
 #include "tandem/base/text.h"
 #include "tandem/base/yaml.h"
+#include "tandem/model/format/circuit_file.h"
 #include "tandem/model/format/format.h"
 
 namespace tandem::app {
 namespace {
+
+constexpr std::uint64_t kShotsOfBareCircuit = 1000;  // as many as a refinement draws
 
 /// True when the text is a job document and not a bare problem: it has "problem" or "program" at its top.
 bool is_job_document(const LocatedJson& located) {
@@ -68,31 +71,67 @@ Result<format::ReadOptions> read_options(const JobFlags& flags, std::uint64_t by
   return options;
 }
 
-Result<job::JobSpec> read_job(const JobFlags& flags, Fs& fs, std::uint64_t bytes_max,
-                              const problem::ProblemRegistry& problems) {
-  std::string name = flags.file == "-" ? "standard input" : flags.file;
-  if (invalid_utf8_at(name) != std::string_view::npos) name = quote(name);  // it becomes part of the document
-  TANDEM_TRY_ASSIGN(Bytes raw, fs.read_file(flags.file, bytes_max));
-  const std::string digest = sha256(raw).hex();
+Result<job::JobSpec> read_problem_or_job(const JobFlags& flags, std::string_view text, const std::string& name,
+                                         std::uint64_t bytes_max, const problem::ProblemRegistry& problems) {
+  if (flags.shots) {
+    return fail_at("--shots", errors::kUsage,
+                   "the file is not a bare circuit; remove the flag (a job document says the shots itself)");
+  }
   TANDEM_TRY_ASSIGN(const format::ReadOptions options, read_options(flags, bytes_max));
-  TANDEM_TRY_ASSIGN(const Bytes text, format::unpack(std::move(raw), name, options.limits));
   TANDEM_TRY_ASSIGN(const format::FileFormat detected, format::detect(name, text, options));
-
-  job::JobSpec spec;
   std::optional<LocatedJson> document;
   if (detected == format::FileFormat::kDocument) {
     TANDEM_TRY_ASSIGN(document, parse_json_or_yaml(text, name, {.bytes_max = bytes_max}));
     if (!is_job_document(*document)) document.reset();
   }
   if (!document) {
+    job::JobSpec spec;
     TANDEM_TRY_ASSIGN(spec.work, format::read_problem(text, name, options, problems));
     spec.name = name;
+    return spec;
+  }
+  if (flags.problem || flags.sense) {
+    return fail_at(flags.problem ? "--problem" : "--sense", errors::kUsage,
+                   "the file is a job document, which says that itself; remove the flag");
+  }
+  return job::JobSpec::parse_located(*document, problems);
+}
+
+/// A program of one PUB. What measures nothing is measured at its end, for a job without observables asks for counts.
+Result<job::Program> program_of(circuit::Circuit circuit, std::uint64_t shots) {
+  const auto measures = [](const circuit::Instruction& one) { return one.gate == circuit::Gate::kMeasure; };
+  if (std::ranges::none_of(circuit.instructions(), measures)) {
+    const std::uint32_t qubits = circuit.num_qubits();
+    TANDEM_TRY_ASSIGN(
+        circuit::Circuit measured,
+        circuit::Circuit::create(qubits, qubits, {circuit.parameters().begin(), circuit.parameters().end()}));
+    for (const circuit::Instruction& instruction : circuit.instructions()) TANDEM_TRY(measured.append(instruction));
+    circuit = std::move(measured.measure_all());
+  }
+  job::Program program;
+  program.pubs.push_back({.circuit = std::move(circuit), .shots = shots});
+  const auto checked = program.pubs.front().check();
+  if (!checked && checked.error().place == "/shots") return tl::unexpected(placed(checked.error(), "--shots"));
+  TANDEM_TRY(checked);
+  return program;
+}
+
+Result<job::JobSpec> read_job(const JobFlags& flags, Fs& fs, std::uint64_t bytes_max,
+                              const problem::ProblemRegistry& problems) {
+  std::string name = flags.file == "-" ? "standard input" : flags.file;
+  if (invalid_utf8_at(name) != std::string_view::npos) name = quote(name);  // it becomes part of the document
+  TANDEM_TRY_ASSIGN(Bytes raw, fs.read_file(flags.file, bytes_max));
+  const std::string digest = sha256(raw).hex();
+  TANDEM_TRY_ASSIGN(const Bytes text, format::unpack(std::move(raw), name, {.bytes_max = bytes_max}));
+
+  job::JobSpec spec;
+  if (const auto format = format::detect_circuit(text, flags.format.value_or(""))) {
+    if (flags.problem || flags.sense) return circuit_has_no_problem(flags.problem.has_value());
+    TANDEM_TRY_ASSIGN(circuit::Circuit circuit, format::read_circuit(text, name, {.bytes_max = bytes_max}, format));
+    TANDEM_TRY_ASSIGN(spec.work, program_of(std::move(circuit), flags.shots.value_or(kShotsOfBareCircuit)));
+    spec.name = name;
   } else {
-    if (flags.problem || flags.sense) {
-      return fail_at(flags.problem ? "--problem" : "--sense", errors::kUsage,
-                     "the file is a job document, which says that itself; remove the flag");
-    }
-    TANDEM_TRY_ASSIGN(spec, job::JobSpec::parse_located(*document, problems));
+    TANDEM_TRY_ASSIGN(spec, read_problem_or_job(flags, text, name, bytes_max, problems));
   }
   if (spec.inputs.empty()) spec.inputs.push_back({.name = name, .version = "", .sha256 = digest});
   TANDEM_TRY_ASSIGN(const Json changes, changes_of(flags, spec));
@@ -128,6 +167,11 @@ Error at_flag(Error error, const JobFlags& flags) {
   return error;
 }
 
+tl::unexpected<Error> circuit_has_no_problem(bool problem) {
+  return fail_at(problem ? "--problem" : "--sense", errors::kUsage,
+                 "the file is a circuit, of which no problem is asked; remove the flag");
+}
+
 Error name_input_limit(Error error) {
   if (error.number == errors::kInputTooLarge) error.message += "; it is the setting input.file_bytes_max";
   return error;
@@ -136,15 +180,16 @@ Error name_input_limit(Error error) {
 void add_job_flags(CLI::App* command, JobFlags& flags) {
   command
       ->add_option("FILE", flags.file,
-                   "job document (YAML, JSON) or bare instance (rudy, qbsolv, sparse, coo, qplib, dimacs, problem "
-                   "document; gzip too); - "
-                   "reads standard input")
+                   "job document (YAML, JSON), bare instance (rudy, qbsolv, sparse, coo, qplib, dimacs, problem "
+                   "document) or circuit (OpenQASM 2, qsim, circuit document); gzip too; - reads standard input")
       ->required()
       ->type_name("FILE");
   command->add_option("--problem", flags.problem, "problem type of a bare instance: max_cut, qubo, coloring ...");
   command->add_option("--sense", flags.sense, "min or max, where the file does not say");
-  command->add_option("--from", flags.format, "format of the file: json, rudy, sparse, qbsolv, coo, qplib, dimacs");
+  command->add_option("--from", flags.format,
+                      "format of the file: json, rudy, sparse, qbsolv, coo, qplib, dimacs, qasm2, qsim");
   command->add_option("--time", flags.time, "time of the solve, and of the baseline beside it: 5s, 250ms, 2m");
+  command->add_option("--shots", flags.shots, "shots of a bare circuit; default 1000");
   command->add_option("--seed", flags.seed, "seed of everything random");
   command->add_option("--threads", flags.threads, "threads; 0: one per processor");
   command->add_option("--target", flags.target, "stop once the objective is reached");

@@ -1,4 +1,4 @@
-// apps/tandem/job_input.h - from what a user names (a job document or a bare instance) and flags to a JobSpec.
+// apps/tandem/job_input.h - from what a user names (a job document, a bare instance or circuit) and flags to a JobSpec.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -24,6 +24,7 @@ struct JobFlags {
   std::optional<std::string> refine;
   std::optional<std::string> cost_max_usd;
   std::string idempotency_key;  ///< empty: none
+  std::optional<std::uint64_t> shots;  ///< of a bare circuit
   std::optional<std::uint64_t> seed;
   std::optional<double> target;
   std::optional<std::uint64_t> threads;
@@ -32,10 +33,13 @@ struct JobFlags {
 
 void add_job_flags(CLI::App* command, JobFlags& flags);
 
+/// A flag for problems beside a file that holds a circuit: 'problem' or 'sense'.
+tl::unexpected<Error> circuit_has_no_problem(bool problem);
+
 /// An input that is too large, with the name of the setting that is its limit.
 Error name_input_limit(Error error);
 
-/// Reads the file ("-": standard input), tells a job document from a bare instance, applies the flags.
+/// Reads the file ("-": standard input), tells a job document from a bare instance or circuit, applies the flags.
 /// Errors: those of the readers and of JobSpec; places name the file, or the flag.
 Result<job::JobSpec> read_job(const JobFlags& flags, Fs& fs, const Settings& settings,
                               const problem::ProblemRegistry& problems);

@@ -12,8 +12,10 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
+import unittest
 import urllib.error
 import urllib.request
 
@@ -146,6 +148,23 @@ def validate_answer(method, path, status, headers, document):
     elif template == "/v1/jobs/{job_id}/events" and "json" in media:
         for event in document["events"]:
             validate_event(event)
+
+
+@functools.cache
+def python_with(package):
+    """The interpreter of an environment below build/clients that has a package of the index, as "qiskit==2.2.3"; made once."""
+    folder = ROOT / "build" / "clients" / package.replace("==", "-")
+    python = folder / "bin" / "python"
+    if (folder / "ready").exists():
+        return python
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True, capture_output=True)
+    done = subprocess.run([python, "-m", "pip", "install", "--quiet", package], capture_output=True, text=True, timeout=500)
+    if done.returncode != 0:
+        raise unittest.SkipTest(f"{package} cannot be installed from the package index: {done.stderr.strip()[-300:]}")
+    (folder / "ready").write_text(package)
+    return python
 
 
 class Workplace:

@@ -11,15 +11,13 @@ import json
 import math
 import os
 import random
-import shutil
 import subprocess
-import sys
 import unittest
 
 import jsonschema
 import yaml
 
-from support import DATA, LONG, ROOT, Workplace, book_lines
+from support import DATA, LONG, ROOT, Workplace, book_lines, python_with
 
 KEY = "a-key-of-the-emulator"
 CLIENTS = {"qiskit": "qiskit-ionq==1.1.1", "cirq": "cirq-ionq==1.7.0"}
@@ -59,31 +57,13 @@ def hold_to(name, document):
 
 # ---- the vendor's clients
 
-@functools.cache
-def python_of(client):
-    """The interpreter of an environment that has the client."""
-    package = CLIENTS[client]
-    folder = ROOT / "build" / "clients" / package.replace("==", "-")
-    python = folder / "bin" / "python"
-    if (folder / "ready").exists():
-        return python
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True, capture_output=True)
-    done = subprocess.run([python, "-m", "pip", "install", "--quiet", package], capture_output=True, text=True, timeout=500)
-    if done.returncode != 0:
-        raise unittest.SkipTest(f"{package} cannot be installed from the package index: {done.stderr.strip()[-300:]}")
-    (folder / "ready").write_text(package)
-    return python
-
-
 def drive(client, url, task, certificates=None, **more):
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("TANDEM_", "IONQ_", "QISKIT_"))}
     environment.update({"IONQ_API_URL": url, "PYTHONWARNINGS": "ignore", "PYTHONDONTWRITEBYTECODE": "1"})
     if certificates:
         environment["REQUESTS_CA_BUNDLE"] = str(certificates)
     script = ROOT / "tests" / "e2e" / "ionq_clients" / f"drive_{client}.py"
-    done = subprocess.run([python_of(client), script], input=json.dumps({"url": url, "key": KEY, "task": task, **more}),
+    done = subprocess.run([python_with(CLIENTS[client]), script], input=json.dumps({"url": url, "key": KEY, "task": task, **more}),
                           capture_output=True, text=True, timeout=300, env=environment)
     if done.returncode != 0:
         raise AssertionError(f"{client} {task} ended with {done.returncode}: {done.stderr[-3000:]}")

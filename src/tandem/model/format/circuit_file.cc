@@ -18,7 +18,7 @@ struct FormatName {
   CircuitFormat format;
   std::string_view name;
 };
-constexpr std::array kFormatNames{FormatName{CircuitFormat::kDocument, "circuit_json"},
+constexpr std::array kFormatNames{FormatName{CircuitFormat::kDocument, "json"},
                                   FormatName{CircuitFormat::kQasm2, "qasm2"}, FormatName{CircuitFormat::kQsim, "qsim"}};
 
 /// The first key of an object tells; ours begin with "num_qubits", those of a reader who sorts keys with "instructions".
@@ -51,7 +51,7 @@ Result<CircuitFormat> parse_circuit_format(std::string_view text) {
   std::ranges::transform(kFormatNames, names.begin(), &FormatName::name);
   const std::string hint = did_you_mean(text, names);
   return fail(errors::kFormatUnknown, "no format of circuits is called {}{}", quote(text),
-              hint.empty() ? "; use circuit_json, qasm2 or qsim" : hint);
+              hint.empty() ? "; use json, qasm2 or qsim" : hint);
 }
 
 std::optional<CircuitFormat> detect_circuit(std::string_view text) {
@@ -59,6 +59,14 @@ std::optional<CircuitFormat> detect_circuit(std::string_view text) {
   if (looks_like_qsim(text)) return CircuitFormat::kQsim;
   if (looks_like_document(text)) return CircuitFormat::kDocument;
   return std::nullopt;
+}
+
+std::optional<CircuitFormat> detect_circuit(std::string_view text, std::string_view said) {
+  if (said.empty()) return detect_circuit(text);
+  const auto named = parse_circuit_format(said);
+  if (!named) return std::nullopt;
+  if (*named != CircuitFormat::kDocument) return *named;
+  return looks_like_document(text) ? named.value() : std::optional<CircuitFormat>();
 }
 
 Result<Circuit> read_circuit(std::string_view text, std::string_view name, const CircuitLimits& limits,
@@ -87,7 +95,7 @@ Result<Circuit> read_circuit(std::string_view text, std::string_view name, const
 Result<std::string> write_circuit(const Circuit& circuit, CircuitFormat format) {
   if (format == CircuitFormat::kDocument) return circuit.document().dump() + "\n";
   if (format == CircuitFormat::kQasm2) return write_qasm2(circuit);
-  return fail(errors::kFormatCannotExpress, "the text of qsim is read and not written; write circuit_json or qasm2");
+  return fail(errors::kFormatCannotExpress, "the text of qsim is read and not written; write json or qasm2");
 }
 
 }  // namespace tandem::format

@@ -20,7 +20,7 @@ enum class CircuitFormat : std::uint8_t {
   kQsim,  ///< the number of qubits, then lines "time gate qubits angles", qubits from 0
 };
 
-std::string_view to_string(CircuitFormat format);  ///< "circuit_json", "qasm2", "qsim"
+std::string_view to_string(CircuitFormat format);  ///< "json", "qasm2", "qsim"
 /// Errors: 1203 format_unknown.
 Result<CircuitFormat> parse_circuit_format(std::string_view text);
 
@@ -32,6 +32,8 @@ struct CircuitLimits {
 /// The format of a circuit, told from its first words, whatever the name of the file; nothing when it looks like none of them.
 /// A job document and a problem look like none.
 std::optional<CircuitFormat> detect_circuit(std::string_view text);
+/// The same where a user may have named a format (empty: no), of circuits or of problems. "json" holds both, so the text decides.
+std::optional<CircuitFormat> detect_circuit(std::string_view text, std::string_view said);
 
 /// Reads a circuit; `name` stands in places. Bit i of a state is qubit i: registers follow each other in the order of their declaration.
 /// A global phase is dropped, everything else is exact to rounding.

@@ -25,7 +25,7 @@ using circuit::Instruction;
 using Kind = Qasm2Token::Kind;
 using Expression = Qasm2Expression;
 
-constexpr std::uint32_t kNestingMax = 200;  // of brackets and of definitions: what the stack of a thread bears
+constexpr std::uint32_t kNestingMax = 200;  // of definitions: what the stack of a thread bears
 constexpr std::uint64_t kStepsPerInstruction = 64;  // of the expansion; gates of empty bodies add none of the latter
 constexpr std::string_view kIncludable = "qelib1.inc";
 

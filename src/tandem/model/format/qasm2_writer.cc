@@ -51,11 +51,11 @@ void append_instruction(std::string& text, const Instruction& instruction) {
 Result<std::string> write_qasm2(const Circuit& circuit) {
   if (!circuit.parameters().empty()) {
     return fail(errors::kFormatCannotExpress,
-                "OpenQASM 2 has no parameters, and the circuit has {}, the first {}; bind them or write circuit_json",
+                "OpenQASM 2 has no parameters, and the circuit has {}, the first {}; bind them or write json",
                 circuit.parameters().size(), quote(circuit.parameters()[0]));
   }
   if (circuit.num_qubits() == 0)
-    return fail(errors::kFormatCannotExpress, "OpenQASM 2 has no registers of 0 qubits; write circuit_json");
+    return fail(errors::kFormatCannotExpress, "OpenQASM 2 has no registers of 0 qubits; write json");
   std::array<bool, circuit::kNumGates> used{};
   for (const Instruction& instruction : circuit.instructions()) used[static_cast<std::size_t>(instruction.gate)] = true;
   std::string text = "OPENQASM 2.0;\ninclude \"qelib1.inc\";\n";
