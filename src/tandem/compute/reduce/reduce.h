@@ -55,7 +55,7 @@ class Trail {
   std::span<const std::uint32_t> remaining() const { return remaining_; }
   /// The original assignment of a reduced one.
   problem::Assignment lift(problem::AssignmentView reduced) const;
-  /// {"num_variables", "remaining", "entries": n, "by_rule": {...}, "steps": [["fix", rule, variable, value],
+  /// {"proof_class": "exact", "num_variables", "remaining", "entries": n, "by_rule": {...}, "steps": [["fix", rule, variable, value],
   /// ["equal", rule, variable, partner], ["opposite" | "leaf", rule, variable, partner, value, value_high], ["pair", rule,
   /// variable, partner, partner2, value, table], ["triple", rule, variable, partner, partner2, partner3, value, table], ...]} - complete, so
   /// that lift can be repeated. More than kStepsMax steps are one text, a line a step with its parts apart by a space; there

@@ -9,6 +9,7 @@
 
 #include "tandem/base/rng.h"
 #include "tandem/base/stopped.h"
+#include "tandem/base/testing/peak_memory.h"
 #include "tandem/compute/reduce/first_look.h"
 #include "tandem/model/problem/testing/hard_models.h"
 
@@ -258,6 +259,12 @@ TEST(Presolve, a_model_of_a_million_variables_fits_what_it_said_it_needs) {
   }
   const Bqm bqm = make(Vartype::kSpin, std::move(linear), std::move(terms));
   EXPECT_LT(bytes_needed(bqm), std::uint64_t{1} << 30);
+  if (measures_memory()) {
+    const auto taken = peak_bytes_of([&] { return presolve(bqm).reduced.has_value(); });
+    ASSERT_TRUE(taken.has_value());
+    EXPECT_LE(*taken, bytes_needed(bqm));
+    EXPECT_GT(*taken, bytes_needed(bqm) / 4);
+  }
   const Presolved presolved = presolve(bqm);
   ASSERT_TRUE(presolved.reduced.has_value());
   const std::size_t left = presolved.reduced->model.num_variables();
@@ -462,6 +469,7 @@ TEST(Reduce, a_stop_breaks_off_the_whole_of_it) {
 TEST(Trail, what_follows_several_partners_is_looked_up_in_its_table) {
   // Variable 0 is high where 1 and 2 are unequal; 3 is high where all of 1, 2 and 4 are.
   const Json document{
+      {"proof_class", "exact"},
       {"num_variables", 5},
       {"remaining", 3},
       {"entries", 2},
@@ -519,10 +527,19 @@ TEST(Trail, steps_in_a_row_are_one_line) {
 TEST(Trail, counts_its_rules) {
   const Reduced reduced = reduce_exact(make(Vartype::kBinary, {-3, 1, -1, -1}, {{2, 3, 3}}));
   const Json document = reduced.trail.document();
+  EXPECT_EQ(document.at("proof_class"), "exact");
   EXPECT_EQ(document.at("num_variables"), 4);
   EXPECT_EQ(document.at("remaining"), 0);
   EXPECT_EQ(document.at("by_rule").at("leaf"), 1);
   EXPECT_EQ(document.at("by_rule").at("isolated"), 3);  // 0, 1, and 3 once its leaf is gone
+}
+
+TEST(Trail, a_class_that_its_rules_do_not_have_is_refused) {
+  Json document = Trail(3).document();
+  document["proof_class"] = "heuristic";
+  EXPECT_THAT(Trail::parse(document, "/trail").error().to_string(), testing::HasSubstr("/trail/proof_class"));
+  document.erase("proof_class");  // of a version before there was one
+  EXPECT_TRUE(Trail::parse(document, "/trail").has_value());
 }
 
 TEST(Trail, bad_documents_are_named_errors) {

@@ -14,6 +14,9 @@ namespace {
 constexpr auto kRules = std::to_array<std::string_view>({"isolated", "dominance", "leaf", "equal_pair", "opposite_pair",
                                                          "series", "star", "articulation", "roof", "roof_weak"});
 
+/// Of all of them: each keeps at least one optimum. Heuristic freezing (hybrid/narrow) has a trail of its own.
+constexpr std::string_view kProofClass = "exact";
+
 /// Names of the kinds in documents, and the figures that follow the rule: the variable, partners, then values or a table.
 struct Kind {
   std::string_view name;
@@ -290,16 +293,18 @@ Json Trail::document() const {
   }
   Json counts = Json::object();
   for (const auto& [rule, count] : by_rule) counts[std::string(rule)] = count;
-  return Json{{"num_variables", num_variables_},
-              {"remaining", remaining_.size()},
-              {"entries", entries_.size()},
-              {"by_rule", std::move(counts)},
-              {"steps", std::move(steps)}};
+  return Json{{"proof_class", kProofClass}, {"num_variables", num_variables_}, {"remaining", remaining_.size()},
+              {"entries", entries_.size()}, {"by_rule", std::move(counts)},    {"steps", std::move(steps)}};
 }
 
 Result<Trail> Trail::parse(const Json& document, const std::string& pointer) {
   TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, pointer));
-  TANDEM_TRY(reader.allow_only({"num_variables", "remaining", "entries", "by_rule", "steps"}));
+  TANDEM_TRY(reader.allow_only({"proof_class", "num_variables", "remaining", "entries", "by_rule", "steps"}));
+  TANDEM_TRY_ASSIGN(const std::string proof_class, reader.string_or("proof_class", kProofClass));
+  if (proof_class != kProofClass) {
+    return fail_at(reader.at("proof_class"), errors::kValueOutOfRange, "every rule of a trail is of class {}, not {}",
+                   kProofClass, proof_class);
+  }
   TANDEM_TRY_ASSIGN(const std::int64_t num_variables,
                     reader.integer("num_variables", 0, static_cast<std::int64_t>(problem::Bqm::kVariablesMax)));
   TANDEM_TRY_ASSIGN(const std::int64_t remaining, reader.integer("remaining", 0, num_variables));

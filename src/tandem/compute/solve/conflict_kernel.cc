@@ -353,6 +353,21 @@ std::uint64_t ConflictKernel::bytes(std::size_t num_nodes, std::size_t num_edges
   return num_nodes * 128 + num_edges * 16 + relaxation;
 }
 
+std::optional<ReductionRecord> ConflictKernel::record() const {
+  constexpr std::array<std::pair<ConflictRule, const char*>, 5> kNames = {{{ConflictRule::kClique, "clique"},
+                                                                           {ConflictRule::kFold, "fold"},
+                                                                           {ConflictRule::kTwins, "twins"},
+                                                                           {ConflictRule::kUnconfined, "unconfined"},
+                                                                           {ConflictRule::kRelaxation, "relaxation"}}};
+  ReductionRecord out{.kind = "conflict_graph",
+                      .variables_before = num_nodes_,
+                      .variables_after = kernel_.size(),
+                      .folds = folds_.size()};
+  for (const auto& [rule, name] : kNames)
+    if (count(rule) > 0) out.by_rule[name] = count(rule);
+  return out.by_rule.empty() ? std::nullopt : std::optional(std::move(out));
+}
+
 problem::Assignment ConflictKernel::lift(problem::AssignmentView chosen) const {
   problem::Assignment out = outside_;
   for (std::size_t i = 0; i < nodes_.size(); ++i) out[nodes_[i]] = chosen[i];

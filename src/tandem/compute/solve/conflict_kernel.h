@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tandem/compute/solve/conflict_graph.h"
+#include "tandem/compute/solve/solver.h"
 
 namespace tandem::solve {
 
@@ -36,6 +37,8 @@ class ConflictKernel {
   std::size_t num_chosen() const { return num_chosen_; }  ///< beside those in the kernel
   /// How often a rule has fired; of the relaxation: nodes.
   std::size_t count(ConflictRule rule) const { return counts_[static_cast<std::size_t>(rule)]; }
+  /// What the rules took, for the record of a race; empty where nothing.
+  std::optional<ReductionRecord> record() const;
   /// A choice in the whole graph for one in the kernel, and the other way round as far as it fits.
   problem::Assignment lift(problem::AssignmentView chosen) const;
   problem::Assignment restrict(problem::AssignmentView chosen) const;

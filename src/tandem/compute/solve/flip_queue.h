@@ -20,8 +20,9 @@ namespace tandem::solve {
 class FlipQueue {
  public:
   enum Side : std::uint8_t { kFree, kTabu };
+  /// A place, and a slot in a bucket that has doubled beside the one that it grew from.
   static constexpr std::uint64_t bytes(std::size_t size) {
-    return 16 * size + 4 * kKeys * sizeof(std::vector<std::uint32_t>);
+    return 24 * size + 4 * kKeys * sizeof(std::vector<std::uint32_t>);
   }
 
   explicit FlipQueue(std::size_t size) : places_(size), buckets_{Buckets(2 * kKeys), Buckets(2 * kKeys)} { clear(); }

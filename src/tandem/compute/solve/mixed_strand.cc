@@ -83,6 +83,29 @@ void MixedStrand::collect(Archive& into) const {
   if (!any_with(true)) any_with(false);
 }
 
+std::vector<EngineRecord> engine_records(std::span<MixedStrand* const> strands,
+                                         const std::function<double(std::int64_t)>& objective) {
+  std::vector<EngineRecord> out;
+  for (std::uint32_t strand = 0; strand < strands.size(); ++strand) {
+    for (std::size_t i = 0; i < strands[strand]->num_engines(); ++i) {
+      const Engine& engine = strands[strand]->engine(i);
+      const bool found = engine.units() > 0 && engine.best_energy() != INT64_MAX;
+      out.push_back({.engine = std::string(engine.name()),
+                     .strand = strand,
+                     .units = engine.units(),
+                     .best_energy = found ? std::optional(objective(engine.best_energy())) : std::nullopt});
+    }
+  }
+  return out;
+}
+
+std::string engine_names(std::span<const EngineRecord> records) {
+  std::string out;
+  for (const EngineRecord& one : records)
+    if (one.strand == 0) out += fmt::format("{}{}", out.empty() ? "" : ", ", one.engine);
+  return out;
+}
+
 void share_by_results(std::span<MixedStrand* const> strands, std::span<const std::uint32_t> first, std::uint32_t lead) {
   std::vector<std::int64_t> found(first.size(), INT64_MAX);
   for (const MixedStrand* strand : strands) {

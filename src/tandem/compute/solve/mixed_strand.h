@@ -44,6 +44,13 @@ class MixedStrand final : public Strand {
   std::uint64_t slice_end_ = 0;  ///< units() at which the next engine is chosen
 };
 
+/// What each engine of each strand did; `objective` is that of an energy.
+std::vector<EngineRecord> engine_records(std::span<MixedStrand* const> strands,
+                                         const std::function<double(std::int64_t)>& objective);
+
+/// The engines of the first strand, which has all that there are: "tabu, replicas".
+std::string engine_names(std::span<const EngineRecord> records);
+
 /// At a round border: engines that found the best of all strands get the share `lead` and the others 1. While all are equal, each gets its
 /// `first`, which has an entry for those engines, in the order of add(), that take part; one that has found nothing yet keeps it, for a
 /// first result of a large model can take longer than many rounds.

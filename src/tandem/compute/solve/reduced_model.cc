@@ -41,6 +41,15 @@ std::vector<Assignment> ReducedModel::restrict(std::vector<Assignment> assignmen
   return assignments;
 }
 
+std::optional<ReductionRecord> ReducedModel::record() const {
+  if (!reduced_) return std::nullopt;
+  ReductionRecord out{.kind = "quadratic",
+                      .variables_before = bqm_.num_variables(),
+                      .variables_after = reduced_->model.num_variables()};
+  for (const reduce::TrailEntry& entry : reduced_->trail.entries()) ++out.by_rule[std::string(entry.rule)];
+  return out;
+}
+
 SolveOutcome ReducedModel::solved_outcome(const Model& model, std::size_t num_strands,
                                           std::string_view unit_name) const {
   SolveOutcome outcome;
@@ -50,6 +59,7 @@ SolveOutcome ReducedModel::solved_outcome(const Model& model, std::size_t num_st
   outcome.work_done.assign(num_strands, 1);  // none at all means that nothing was looked at
   outcome.reason = StopReason::kProved;
   outcome.unit_name = unit_name;
+  outcome.race = {.choice = "exact reductions left no variable", .reduction = record()};
   return outcome;
 }
 
@@ -62,6 +72,7 @@ std::optional<double> proved_bound(const Proof& proof, const SearchModel& search
 void settle(SolveOutcome& outcome, const Model& model, const ReducedModel& reduced, const SearchModel& search,
             const Archive& found, const Proof& proof, const ExactOrder& exact) {
   const std::vector<Candidate> candidates = reduced.lift(found.candidates());
+  outcome.race.reduction = reduced.record();
   outcome.proved = proof.optimum != nullptr;
   if (outcome.proved) {
     outcome.samples = make_proved_samples(model, candidates, reduced.lift(*proof.optimum), exact,

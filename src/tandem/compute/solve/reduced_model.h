@@ -28,6 +28,8 @@ class ReducedModel {
   double error_max() const { return reduced_ ? reduced_->error_max : 0; }
   /// No energy of the original model is below it; empty where memory was too short to look.
   std::optional<double> bound() const { return bound_; }
+  /// What was removed, by rule; empty where nothing was.
+  std::optional<ReductionRecord> record() const;
   /// When no variable is left: the optimum, without work.
   SolveOutcome solved_outcome(const Model& model, std::size_t num_strands, std::string_view unit_name) const;
 

@@ -14,6 +14,9 @@ std::string_view kind_of(const Model& model) {
   return "a constrained model";
 }
 
+/// Every rule of a solver keeps at least one optimum. Heuristic freezing is hybrid/narrow's.
+constexpr std::string_view kProofClass = "exact";
+
 /// Of variables, in the objective of a quadratic or constrained model.
 std::size_t num_products(const Model& model) {
   if (const auto* bqm = std::get_if<problem::Bqm>(&model)) return bqm->terms().size();
@@ -76,10 +79,45 @@ Result<EngineRecord> EngineRecord::parse(const Json& document, const std::string
   return out;
 }
 
+Json ReductionRecord::document() const {
+  return {{"kind", kind},
+          {"proof_class", kProofClass},
+          {"variables_before", variables_before},
+          {"variables_after", variables_after},
+          {"by_rule", Json(by_rule)},
+          {"folds", folds}};
+}
+
+Result<ReductionRecord> ReductionRecord::parse(const Json& document, const std::string& pointer) {
+  TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, pointer));
+  const auto count = [&](const char* name) { return reader.integer(name, 0, INT64_MAX); };
+  ReductionRecord out;
+  TANDEM_TRY_ASSIGN(out.kind, reader.string("kind"));
+  TANDEM_TRY_ASSIGN(const std::string proof_class, reader.string("proof_class"));
+  if (proof_class != kProofClass) {
+    return fail_at(reader.at("proof_class"), errors::kValueOutOfRange, "a solver's reductions are of class {}, not {}",
+                   kProofClass, proof_class);
+  }
+  TANDEM_TRY_ASSIGN(const std::int64_t before, count("variables_before"));
+  TANDEM_TRY_ASSIGN(const std::int64_t after, count("variables_after"));
+  TANDEM_TRY_ASSIGN(const std::int64_t folds, count("folds"));
+  out.variables_before = static_cast<std::uint64_t>(before);
+  out.variables_after = static_cast<std::uint64_t>(after);
+  out.folds = static_cast<std::uint64_t>(folds);
+  TANDEM_TRY_ASSIGN(const ObjectReader rules, reader.object("by_rule"));
+  for (const auto& [rule, fired] : reader.find("by_rule")->items()) {
+    TANDEM_TRY_ASSIGN(const std::int64_t number, rules.integer(rule, 0, INT64_MAX));
+    out.by_rule[rule] = static_cast<std::uint64_t>(number);
+  }
+  return out;
+}
+
 Json RaceRecord::document() const {
   Json list = Json::array();
   for (const EngineRecord& one : engines) list.push_back(one.document());
-  return {{"choice", choice}, {"engines", std::move(list)}};
+  Json out = {{"choice", choice}, {"engines", std::move(list)}};
+  if (reduction) out["reduction"] = reduction->document();
+  return out;
 }
 
 Result<RaceRecord> RaceRecord::parse(const Json& document, const std::string& pointer) {
@@ -91,6 +129,9 @@ Result<RaceRecord> RaceRecord::parse(const Json& document, const std::string& po
     TANDEM_TRY_ASSIGN(EngineRecord one,
                       EngineRecord::parse((*engines)[i], fmt::format("{}/{}", reader.at("engines"), i)));
     out.engines.push_back(std::move(one));
+  }
+  if (reader.has("reduction")) {
+    TANDEM_TRY_ASSIGN(out.reduction, ReductionRecord::parse(*reader.find("reduction"), reader.at("reduction")));
   }
   return out;
 }

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <stop_token>
@@ -84,12 +85,26 @@ struct EngineRecord {
   friend bool operator==(const EngineRecord&, const EngineRecord&) = default;
 };
 
+/// What exact rules took from a model before it was searched, and what came back when the answer was lifted.
+struct ReductionRecord {
+  std::string kind;  ///< "quadratic" (compute/reduce) or "conflict_graph" (conflict_kernel.h)
+  std::uint64_t variables_before = 0;
+  std::uint64_t variables_after = 0;
+  std::map<std::string, std::uint64_t> by_rule;  ///< how often each has fired; none that has not
+  std::uint64_t folds = 0;  ///< fresh nodes that stand for several, of a conflict graph
+  /// {"kind", "proof_class": "exact", "variables_before", "variables_after", "by_rule", "folds"}
+  Json document() const;
+  static Result<ReductionRecord> parse(const Json& document, const std::string& pointer);
+  friend bool operator==(const ReductionRecord&, const ReductionRecord&) = default;
+};
+
 /// The record of a race: which engines it had, why, and what became of them.
 struct RaceRecord {
   std::string
       choice;  ///< in words: "2000 variables of 4.0 couplings: tabu, replicas, treewidth"; empty: there was nothing to choose
   std::vector<EngineRecord> engines;
-  Json document() const;
+  std::optional<ReductionRecord> reduction = std::nullopt;  ///< of the solver itself; empty: it removed nothing
+  Json document() const;  ///< {"choice", "engines"} and, where there is one, "reduction"
   static Result<RaceRecord> parse(const Json& document, const std::string& pointer);
   friend bool operator==(const RaceRecord&, const RaceRecord&) = default;
 };
@@ -101,7 +116,7 @@ struct SolveOutcome {
   std::vector<std::uint64_t> work_done;  ///< a strand: give it back as WorkLimit to get the same samples
   StopReason reason = StopReason::kFinished;
   std::string unit_name;  ///< "sweeps", "flips", "nodes"
-  RaceRecord race;  ///< of solvers that have several engines
+  RaceRecord race;  ///< of solvers that have several engines or reduce
 };
 
 /// What a solver takes. The router reads this; solve() checks it.

@@ -10,6 +10,7 @@
 
 #include "tandem/base/testing/manual_executor.h"
 #include "tandem/base/testing/matchers.h"
+#include "tandem/compute/reduce/reduce.h"
 #include "tandem/compute/solve/testing/plain_sweep.h"
 #include "tandem/model/problem/coloring.h"
 #include "tandem/model/problem/problem.h"
@@ -577,6 +578,76 @@ TEST(Solvers, the_race_of_a_portfolio_is_told_engine_by_engine) {
   EXPECT_EQ(RaceRecord::parse(race.document(), "").value(), race);
   ASSERT_TRUE(best.has_value());
   EXPECT_GE(*best, outcome->samples.best().energy);
+}
+
+TEST(Solvers, every_race_is_told_engine_by_engine) {
+  struct Case {
+    const char* solver;
+    std::vector<std::string> engines;  ///< of the first strand
+  };
+  const std::vector<Case> cases = {{"pubo", {"tabu", "annealing"}},
+                                   {"independent_set", {"covers", "penalties", "tree"}},
+                                   {"coloring", {"tabu", "proof"}},
+                                   {"constrained", {"tabu"}}};
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.solver);
+    const Model model = model_for(solver(c.solver));
+    SolveOptions options;
+    options.work.units.assign(2, 100'000);
+    Bench bench;
+    const auto outcome = solver(c.solver).solve(model, options, bench.context());
+    ASSERT_THAT(outcome, Succeeds());
+    std::vector<std::string> engines;
+    std::vector<std::uint64_t> units(2);
+    double best = HUGE_VAL;
+    for (const EngineRecord& one : outcome->race.engines) {
+      if (one.strand == 0) engines.push_back(one.engine);
+      units.at(one.strand) += one.units;
+      best = std::min(best, one.best_energy.value_or(HUGE_VAL));
+    }
+    EXPECT_EQ(engines, c.engines);
+    EXPECT_EQ(units, outcome->work_done);
+    EXPECT_GE(best, outcome->samples.best().energy);  // what a beginning or a start has, nobody found
+    for (const std::string& engine : engines) EXPECT_THAT(outcome->race.choice, testing::HasSubstr(engine));
+    EXPECT_EQ(RaceRecord::parse(outcome->race.document(), "").value(), outcome->race);
+  }
+}
+
+TEST(Solvers, what_their_reductions_took_is_told_by_rule) {
+  // A complete graph of six spins, which no rule reduces, and a chain of three that hangs on it.
+  std::vector<QuadraticTerm> terms = {{5, 6, 1}, {6, 7, 1}, {7, 8, 1}};
+  for (std::uint32_t u = 0; u < 6; ++u)
+    for (std::uint32_t v = u + 1; v < 6; ++v) terms.push_back({u, v, 1.0 + (u * v) % 3});
+  const Bqm bqm = Bqm::create(Vartype::kSpin, std::vector<double>(9), terms, 0).value();
+  for (const char* name : {"portfolio", "branch_and_bound"}) {
+    Bench bench;
+    const auto outcome = solver(name).solve(bqm, {}, bench.context());
+    ASSERT_THAT(outcome, Succeeds());
+    ASSERT_TRUE(outcome->race.reduction.has_value()) << name;
+    const ReductionRecord& reduction = *outcome->race.reduction;
+    EXPECT_EQ(reduction.kind, "quadratic");
+    EXPECT_EQ(reduction.variables_before, 9u);
+    EXPECT_EQ(reduction.variables_after, 6u);
+    EXPECT_EQ(Json(reduction.by_rule), reduce::presolve(bqm).reduced->trail.document()["by_rule"]);
+    EXPECT_EQ(outcome->race.document()["reduction"]["proof_class"], "exact");
+    EXPECT_EQ(RaceRecord::parse(outcome->race.document(), "").value(), outcome->race);
+  }
+  // A cycle of seven: two folds leave a triangle.
+  std::vector<QuadraticTerm> cycle;
+  for (std::uint32_t i = 0; i < 7; ++i) cycle.push_back({i, (i + 1) % 7, 1});
+  const problem::Statement stated = problem::make_independent_set(7, cycle).value()->state();
+  Bench bench;
+  const auto outcome = solver("independent_set").solve(std::get<Cqm>(stated), {}, bench.context());
+  ASSERT_THAT(outcome, Succeeds());
+  EXPECT_EQ(outcome->samples.best().energy, -3);
+  const ReductionRecord expected{.kind = "conflict_graph",
+                                 .variables_before = 7,
+                                 .variables_after = 0,
+                                 .by_rule = {{"clique", 1}, {"fold", 2}},
+                                 .folds = 2};
+  ASSERT_TRUE(outcome->race.reduction.has_value());
+  EXPECT_EQ(*outcome->race.reduction, expected);
+  EXPECT_EQ(RaceRecord::parse(outcome->race.document(), "").value(), outcome->race);
 }
 
 TEST(Solvers, names_and_reasons_are_found) {

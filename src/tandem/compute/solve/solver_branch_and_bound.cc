@@ -17,7 +17,7 @@ class BranchAndBoundSolver final : public Solver {
     static constexpr SolverInfo kInfo{
         .name = "branch_and_bound",
         .summary = "exact reductions, then branch and bound with convex bounds, one component at a time",
-        .version = "4",
+        .version = "5",
         .takes_bqm = true,
         .exact = true,
         .variables_max = ExactSearch::kTreeMax};

@@ -5,6 +5,7 @@
 #include "tandem/compute/solve/coloring_form.h"
 #include "tandem/compute/solve/coloring_proof.h"
 #include "tandem/compute/solve/coloring_search.h"
+#include "tandem/compute/solve/mixed_strand.h"
 #include "tandem/compute/solve/outcome.h"
 #include "tandem/compute/solve/solver.h"
 #include "tandem/model/problem/greedy_coloring.h"
@@ -50,7 +51,9 @@ class ColoringStrand final : public Strand {
       if (proof_due()) {
         prove(more, watch);
       } else {
+        const std::int64_t best_before = search_.best_energy();
         search_.advance(search_.units() + more, watch.after(before - search_.units()));
+        if (search_.best_energy() < best_before) search_found_ = search_.best_energy();
         target_ = search_.reached_target();
       }
       if (proof_ != nullptr) proof_->hear_of(known_colors());
@@ -61,6 +64,17 @@ class ColoringStrand final : public Strand {
   StrandState state() const override {
     if (search_.best_energy() <= bound()) return StrandState::kProved;
     return target_ ? StrandState::kTarget : StrandState::kWorking;
+  }
+
+  void record(std::uint32_t strand, std::vector<EngineRecord>& into) const {
+    const auto add = [&](const char* name, std::uint64_t units, const std::optional<std::int64_t>& found) {
+      into.push_back({.engine = name,
+                      .strand = strand,
+                      .units = units,
+                      .best_energy = found ? std::optional(static_cast<double>(*found)) : std::nullopt});
+    };
+    add("tabu", units() - (proof_ != nullptr ? proof_->units() : 0), search_found_);
+    if (proof_ != nullptr) add("proof", proof_->units(), proof_found_);
   }
 
   const ColoringSearch& search() const { return search_; }
@@ -96,6 +110,7 @@ class ColoringStrand final : public Strand {
       proof_->step();
       if (std::vector<std::uint32_t> found = proof_->take_found(); !found.empty()) {
         search_.offer(std::move(found));
+        proof_found_ = search_.best_energy();
         target_ = watch.after(others).found(search_.best_energy(), proof_->units());
         if (target_) return;
       }
@@ -109,6 +124,8 @@ class ColoringStrand final : public Strand {
   ColoringSearch search_;
   std::size_t lower_;
   std::unique_ptr<ColoringProof> proof_;
+  std::optional<std::int64_t> search_found_;  ///< energies that each found itself, better than what was known
+  std::optional<std::int64_t> proof_found_;
   bool told_ = false;
   bool target_ = false;
 };
@@ -121,7 +138,7 @@ class ColoringSolver final : public Solver {
         .summary =
             "colourings of graphs, in few colours or with few conflicts: tabu search with crossover, and a proof by a "
             "clique or a tree where it can be had",
-        .version = "2",
+        .version = "3",
         .takes_cqm = true,
         .exact = true,
         .variables_max = problem::Bqm::kVariablesMax};
@@ -203,6 +220,11 @@ class ColoringSolver final : public Solver {
                                                 {{.values = bits, .energy = energy(model, bits)}});
     outcome.proved = reason == StopReason::kProved;
     outcome.bound = bound();
+    for (std::uint32_t i = 0; i < count; ++i) of(i).record(i, outcome.race.engines);
+    outcome.race.choice =
+        fmt::format("{} nodes, {} edges, {}: {}", form.graph().size(), form.graph().num_edges(),
+                    form.counts() ? "the fewest colours" : fmt::format("{} colours", form.num_colors()),
+                    engine_names(outcome.race.engines));
     return outcome;
   }
 

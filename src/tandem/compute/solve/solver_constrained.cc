@@ -2,6 +2,7 @@
 #include "tandem/compute/solve/constrained_search.h"
 #include "tandem/compute/solve/gray_sweep.h"
 #include "tandem/compute/solve/linear_search.h"
+#include "tandem/compute/solve/mixed_strand.h"
 #include "tandem/compute/solve/outcome.h"
 #include "tandem/compute/solve/solver.h"
 
@@ -57,6 +58,15 @@ class ConstrainedStrand final : public Strand {
   void hear_of(std::int64_t energy) {
     if (linear_ != nullptr) linear_->hear_of(energy);
   }
+  void record(std::uint32_t strand, const SearchModel& objective, std::vector<EngineRecord>& into) const {
+    const auto add = [&](const char* name, std::uint64_t units, const Archive& found) {
+      into.push_back({.engine = name, .strand = strand, .units = units, .best_energy = std::nullopt});
+      if (units > 0 && !found.empty()) into.back().best_energy = objective.objective(found.candidates().front().energy);
+    };
+    add("tabu", search_.units(), search_.feasible());
+    if (sweep_ != nullptr) add("exhaustive", sweep_->units(), sweep_->found());
+    if (linear_ != nullptr) add("branch_and_cut", linear_->units(), linear_->found());
+  }
   void collect(Archive& into) const {
     into.offer(search_.feasible());
     if (sweep_ != nullptr) into.offer(sweep_->found());
@@ -79,7 +89,7 @@ class ConstrainedSolver final : public Solver {
         .summary =
             "tabu search that keeps constraints natively; proves linear objectives by branch and cut, others up "
             "to 24 variables",
-        .version = "4",
+        .version = "5",
         .takes_cqm = true,
         .exact = true,
         .variables_max = 100'000};
@@ -157,6 +167,9 @@ class ConstrainedSolver final : public Solver {
                           : make_samples(model, found.candidates(), &objective);
     outcome.proved = proved;
     outcome.bound = proved ? outcome.samples.best().energy : refuted ? std::nullopt : bound();
+    for (std::uint32_t i = 0; i < count; ++i) of(i).record(i, objective, outcome.race.engines);
+    outcome.race.choice = fmt::format("{} variables, {} constraints: {}", objective.size(), cqm.constraints().size(),
+                                      engine_names(outcome.race.engines));
     return outcome;
   }
 

@@ -1,9 +1,11 @@
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "tandem/base/rng.h"
 #include "tandem/compute/solve/conflict_kernel.h"
 #include "tandem/compute/solve/cover_search.h"
+#include "tandem/compute/solve/mixed_strand.h"
 #include "tandem/compute/solve/outcome.h"
 #include "tandem/compute/solve/penalty_search.h"
 #include "tandem/compute/solve/solver.h"
@@ -29,6 +31,7 @@ class IndependentSetStrand final : public Strand {
         penalty_(graph, derive_seed(seed, 1)),
         penalises_(graph.size() <= kPenaltyNodesMax) {
     if (proves) tree_ = std::make_unique<StableTree>(graph);
+    if (start.empty()) found_[kCover] = cover_.best_size();
     hear(cover_.best_size());
   }
 
@@ -36,7 +39,9 @@ class IndependentSetStrand final : public Strand {
     while (units() < units_end && state() == StrandState::kWorking && !watch.stopped()) {
       const std::uint64_t before = units();
       const std::uint64_t more = std::min(kSlice, units_end - before);
-      switch (neediest()) {
+      const Engine engine = neediest();
+      const std::size_t size_before = size_of(engine);
+      switch (engine) {
         case kTree:
           prove(more, watch);
           break;
@@ -47,6 +52,7 @@ class IndependentSetStrand final : public Strand {
           cover_.advance(cover_.units() + more, watch.after(before - cover_.units()));
           break;
       }
+      if (size_of(engine) > size_before) found_[engine] = size_of(engine);
       hear(best_size());
     }
   }
@@ -76,8 +82,29 @@ class IndependentSetStrand final : public Strand {
   }
   const StableTree* tree() const { return tree_.get(); }
 
+  /// `objective` is that of an energy.
+  template <class Objective>
+  void record(std::uint32_t strand, const Objective& objective, std::vector<EngineRecord>& into) const {
+    const auto add = [&](const char* name, Engine engine, std::uint64_t units) {
+      const bool found = units > 0 && found_[engine] > 0;
+      const auto energy = -static_cast<std::int64_t>(found_[engine]);
+      into.push_back({.engine = name,
+                      .strand = strand,
+                      .units = units,
+                      .best_energy = found ? std::optional(objective(energy)) : std::nullopt});
+    };
+    add("covers", kCover, cover_.units());
+    if (penalises_) add("penalties", kPenalty, penalty_.units());
+    if (tree_ != nullptr) add("tree", kTree, tree_->units());
+  }
+
  private:
   enum Engine : std::uint8_t { kCover, kPenalty, kTree };
+  /// Of the largest set that an engine knows, for the tree also one that it has heard of.
+  std::size_t size_of(Engine engine) const {
+    if (engine == kTree) return tree_->best_size();
+    return engine == kPenalty ? penalty_.best_size() : cover_.best_size();
+  }
   static std::size_t size_of(const problem::Assignment& chosen) {
     return static_cast<std::size_t>(std::ranges::count(chosen, 1));
   }
@@ -111,6 +138,7 @@ class IndependentSetStrand final : public Strand {
   std::unique_ptr<StableTree> tree_;
   bool tree_target_ = false;
   std::size_t known_ = 0;  ///< size that all engines have heard of
+  std::array<std::size_t, 3> found_{};  ///< by each engine itself
 };
 
 class IndependentSetSolver final : public Solver {
@@ -121,7 +149,7 @@ class IndependentSetSolver final : public Solver {
         .summary =
             "largest independent sets, smallest covers and largest cliques: reductions, local searches, and a proof "
             "where it can be had",
-        .version = "2",
+        .version = "3",
         .takes_cqm = true,
         .exact = true,
         .variables_max = 10'000'000};
@@ -219,6 +247,11 @@ class IndependentSetSolver final : public Solver {
     outcome.work_done = strands.empty() ? std::vector<std::uint64_t>(count, 1) : work_done(strands);
     outcome.reason = reason;
     outcome.unit_name = kUnitName;
+    outcome.race.reduction = kernel.record();
+    for (std::uint32_t i = 0; i < strands.size(); ++i) of(i).record(i, objective, outcome.race.engines);
+    outcome.race.choice = strands.empty() ? "exact reductions left no node"
+                                          : fmt::format("{} nodes, {} edges: {}", graph.size(), graph.num_edges(),
+                                                        engine_names(outcome.race.engines));
     if (strands.empty() && context.sink) context.sink({.energy = outcome.samples.best().energy});
     return outcome;
   }

@@ -122,25 +122,12 @@ class Portfolio {
     return out;
   }
 
-  RaceRecord record(const SearchModel& search) const {
-    RaceRecord out;
-    std::string names;
-    for (std::uint32_t strand = 0; strand < mixed_.size(); ++strand) {
-      for (std::size_t i = 0; i < mixed_[strand]->num_engines(); ++i) {
-        const Engine& engine = mixed_[strand]->engine(i);
-        const bool found = engine.units() > 0 && engine.best_energy() != INT64_MAX;
-        out.engines.push_back(
-            {.engine = std::string(engine.name()),
-             .strand = strand,
-             .units = engine.units(),
-             .best_energy = found ? std::optional(search.objective(engine.best_energy())) : std::nullopt});
-        if (strand == 0) names += fmt::format("{}{}", names.empty() ? "" : ", ", engine.name());
-      }
-    }
-    out.choice = fmt::format("{} variables of {:.1f} couplings{}: {}", search.size(),
-                             static_cast<double>(search.num_entries()) / static_cast<double>(search.size()),
-                             search.dense() ? " (dense)" : "", names);
-    return out;
+  /// What the engines did and why there were these.
+  void record(const SearchModel& search, RaceRecord& into) const {
+    into.engines = engine_records(mixed_, [&](std::int64_t energy) { return search.objective(energy); });
+    into.choice = fmt::format("{} variables of {:.1f} couplings{}: {}", search.size(),
+                              static_cast<double>(search.num_entries()) / static_cast<double>(search.size()),
+                              search.dense() ? " (dense)" : "", engine_names(into.engines));
   }
 
   /// Each strand hears of the best of all others, and of its own engines; engines that found less get less time.
@@ -177,7 +164,7 @@ class PortfolioSolver final : public Solver {
         .name = "portfolio",
         .summary =
             "reduces the model, then races tabu, annealing and exact moves of small width, and proves what can be",
-        .version = "10",
+        .version = "11",
         .takes_bqm = true,
         .takes_polynomial = true,
         .takes_cqm = true,
@@ -233,7 +220,7 @@ class PortfolioSolver final : public Solver {
     if (found.empty()) return unsearched_outcome(model, options, context, work_done(portfolio.strands()), kUnitName);
     SolveOutcome outcome = outcome_of(portfolio.strands(), reason, kUnitName);
     settle(outcome, model, reduced, search, found, portfolio.proof(), exact);
-    outcome.race = portfolio.record(search);
+    portfolio.record(search, outcome.race);
     return outcome;
   }
 

@@ -35,11 +35,15 @@ Strands make_strands(const Model& model, const SolveOptions& options,
   return strands;
 }
 
+std::vector<MixedStrand*> mixed(const Strands& strands) {
+  std::vector<MixedStrand*> out;
+  for (const auto& strand : strands) out.push_back(static_cast<MixedStrand*>(strand.get()));
+  return out;
+}
+
 /// Every strand hears of the best of all, its own engines' included; engines that found less get less time.
-void exchange(const Strands& strands, std::uint64_t round) {
-  Archive best(strands.size());
-  std::vector<MixedStrand*> mixed;
-  for (const auto& strand : strands) mixed.push_back(static_cast<MixedStrand*>(strand.get()));
+void tell_best(std::span<MixedStrand* const> mixed, std::uint64_t round) {
+  Archive best(mixed.size());
   for (const MixedStrand* strand : mixed) best.offer(strand->best(1));
   for (MixedStrand* strand : mixed) {
     for (const Candidate& candidate : best.candidates()) strand->offer(candidate);
@@ -54,7 +58,7 @@ class PuboSolver final : public Solver {
     static constexpr SolverInfo kInfo{
         .name = "pubo",
         .summary = "races tabu search and annealing on polynomials of any order; knows low autocorrelation sequences",
-        .version = "2",
+        .version = "3",
         .takes_polynomial = true,
         .variables_max = problem::Bqm::kVariablesMax};
     return kInfo;
@@ -83,7 +87,8 @@ class PuboSolver final : public Solver {
     const Strands strands = make_strands(model, options, [&](MixedStrand& strand, const EngineOptions& own) {
       strand.add(make_labs_engine(labs.size(), own, context.isa), 1);
     });
-    return run(model, labs, options, context, strands);
+    return run(model, labs, options, context, strands,
+               fmt::format("a low autocorrelation sequence of {} spins", labs.size()));
   }
 
   static Result<SolveOutcome> on_terms(const Model& model, const problem::Polynomial& polynomial,
@@ -99,22 +104,26 @@ class PuboSolver final : public Solver {
       own.seed = derive_seed(own.seed, 1);
       strand.add(make_annealing_engine(search, own, temperatures), 1);
     });
-    return run(model, search, options, context, strands);
+    return run(model, search, options, context, strands,
+               fmt::format("a polynomial of {} variables in {} terms", search.size(), search.num_terms()));
   }
 
-  /// `form` knows the objectives of energies.
+  /// `form` knows the objectives of energies; `structure` says in words what the engines were chosen by.
   template <class Form>
   static Result<SolveOutcome> run(const Model& model, const Form& form, const SolveOptions& options,
-                                  const SolveContext& context, const Strands& strands) {
+                                  const SolveContext& context, const Strands& strands, const std::string& structure) {
     const RoundLengths lengths{
         .first = kRoundFirst, .max = kRoundMax, .rounds_max = rounds_allowed(options, context, kRoundsByItself)};
     Race race(goal_of(form, options), options.work, context);
-    const StopReason reason = race.run(strands, lengths, [&](std::uint64_t round) { exchange(strands, round); });
+    const std::vector<MixedStrand*> engines = mixed(strands);
+    const StopReason reason = race.run(strands, lengths, [&](std::uint64_t round) { tell_best(engines, round); });
     Archive archive(candidates_kept(options));
-    for (const auto& strand : strands) static_cast<const MixedStrand&>(*strand).collect(archive);
+    for (const MixedStrand* strand : engines) strand->collect(archive);
     if (archive.empty()) return unsearched_outcome(model, options, context, work_done(strands), kUnitName);
     SolveOutcome outcome = outcome_of(strands, reason, kUnitName);
     outcome.samples = make_samples(model, archive.candidates(), nullptr);
+    outcome.race.engines = engine_records(engines, [&](std::int64_t energy) { return form.objective(energy); });
+    outcome.race.choice = fmt::format("{}: {}", structure, engine_names(outcome.race.engines));
     return outcome;
   }
 };

@@ -209,6 +209,38 @@ TEST(WidthPlanner, a_grid_is_as_wide_as_its_shorter_side) {
   EXPECT_TRUE(plan.fixed.empty());
 }
 
+TEST(WidthPlanner, rings_on_a_torus_stay_within_the_width_that_the_search_plans_with) {
+  // 50 x 100 spins in layers by their distance from one of them; of every `thickness` + 1 layers one stays out. What is between two of those is
+  // a ring, and no variable of it is left out for want of width.
+  constexpr std::uint32_t kRows = 50;
+  constexpr std::uint32_t kColumns = 100;
+  std::vector<QuadraticTerm> terms;
+  for (std::uint32_t r = 0; r < kRows; ++r) {
+    for (std::uint32_t c = 0; c < kColumns; ++c) {
+      const double weight = (r * 7 + c * 3) % 5 < 2 ? 1 : -1;
+      terms.push_back({r * kColumns + c, r * kColumns + (c + 1) % kColumns, weight});
+      terms.push_back({r * kColumns + c, (r + 1) % kRows * kColumns + c, -weight});
+    }
+  }
+  const Bqm torus = Bqm::create(Vartype::kSpin, std::vector<double>(kRows * kColumns), terms, 0).value();
+  const SearchModel model = SearchModel::create(torus, kMemory).value();
+  for (const std::uint32_t thickness : {3u, 5u, 7u}) {
+    for (std::uint32_t first = 0; first <= thickness; ++first) {
+      std::vector<std::uint32_t> rings;
+      for (std::uint32_t r = 0; r < kRows; ++r) {
+        for (std::uint32_t c = 0; c < kColumns; ++c) {
+          const std::uint32_t layer = std::min(r, kRows - r) + std::min(c, kColumns - c);
+          if ((layer + first) % (thickness + 1) != thickness) rings.push_back(r * kColumns + c);
+        }
+      }
+      const WidthPlan plan = make_plan(model, rings, {.width = 14}, first);
+      EXPECT_LE(plan.bits_max, 14u);
+      EXPECT_LE(plan.fixed.size(), rings.size() / 100) << thickness << " layers from " << first;
+      EXPECT_GE(plan.size(), kRows * kColumns * thickness / (thickness + 1) * 9 / 10);
+    }
+  }
+}
+
 TEST(WidthPlanner, leaves_out_what_has_no_room_in_the_tables) {
   const Bqm bqm = sparse_model(Vartype::kSpin, 100, 4, 7, 1);
   const SearchModel model = SearchModel::create(bqm, kMemory).value();

@@ -88,7 +88,7 @@ Json WorkRecord::document() const {
               {"error", error},
               {"error_number", error_number},
               {"elapsed_ms", elapsed_ms}};
-  if (!race.engines.empty()) out["race"] = race.document();
+  if (race != solve::RaceRecord()) out["race"] = race.document();
   if (best_energy) out["best_energy"] = *best_energy;
   if (calibration_age_ms) out["calibration_age_ms"] = *calibration_age_ms;
   if (time_to_best_ms) out["time_to_best_ms"] = *time_to_best_ms;

@@ -61,7 +61,7 @@ Bytes encode_outcome(const solve::SolveOutcome& outcome) {
               {"work_done", outcome.work_done},
               {"unit_name", outcome.unit_name}};
   if (outcome.bound) out["bound"] = *outcome.bound;
-  if (!outcome.race.engines.empty()) out["race"] = outcome.race.document();
+  if (outcome.race != solve::RaceRecord()) out["race"] = outcome.race.document();
   return canonical_json(out);
 }
 

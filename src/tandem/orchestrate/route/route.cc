@@ -119,6 +119,9 @@ std::string shape_refusal(const RouteInput& input, const BackendInfo& info, bool
     return fmt::format("the problem has {} variables, it takes at most {}", probe.num_variables, takes.variables_max);
   }
   if (input.spec->proof && !takes.exact) return "a proof is asked for and this method cannot prove";
+  // It races what cannot prove on polynomials of higher order.
+  if (input.spec->proof && probe.order > 2 && info.method() == "portfolio")
+    return fmt::format("a proof is asked for and this method proves up to order 2; this one has order {}", probe.order);
   return {};
 }
 

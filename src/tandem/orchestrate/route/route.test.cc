@@ -651,6 +651,17 @@ TEST_F(RouteTest, a_polynomial_goes_to_the_solver_of_polynomials_and_is_not_refi
   EXPECT_EQ(plan(quadratic)->primary, "cpu.tabu");
 }
 
+TEST_F(RouteTest, a_proof_of_a_polynomial_is_refused_by_its_order) {
+  add({.id = BackendId("cpu.portfolio"), .tier = job::Tier::kCpu, .takes_solve = true});
+  job::JobSpec spec =
+      spec_of({{"problem", {{"type", "pubo"}, {"num_variables", 3}, {"terms", {{Json({0, 1, 2}), 1}}}}}});
+  spec.proof = true;
+  spec.policy.backends = {"cpu.portfolio"};
+  const auto refused = plan(spec);
+  ASSERT_THAT(refused, FailsWith(errors::kNoProof));
+  EXPECT_THAT(refused.error().message, HasSubstr("proves up to order 2; this one has order 3"));
+}
+
 TEST_F(RouteTest, quotes_are_asked_for_the_largest_work_that_the_plan_could_submit) {
   const job::JobSpec spec = ring();
   const auto work = representative_work(spec, probe(spec), facts("lab.device").backend->info(), std::nullopt);
