@@ -1,4 +1,5 @@
 // apps/tandem/cmd_jobs.cc - jobs, explain, diff, backends: looking things up.
+#include "circuit_cost.h"
 #include "cli.h"
 #include "tandem/base/text.h"
 
@@ -283,9 +284,23 @@ void add_jobs(CLI::App& app, Cli& cli) {
 }
 
 void add_explain(CLI::App& app, Cli& cli) {
-  CLI::App* command = app.add_subcommand("explain", "say in plain words why a job was planned and ended as it was");
-  const auto id = job_argument(command);
-  command->callback([&cli, id] { cli.action = [&cli, id] { return explain_job(cli, *id); }; });
+  CLI::App* command = app.add_subcommand(
+      "explain", "say in plain words why a job was planned and ended as it was, or what a circuit costs here");
+  const auto id = std::make_shared<std::string>();
+  const auto wanted = std::make_shared<CircuitWanted>();
+  CLI::Option* job = command->add_option("JOB", *id, "job id, as `tandem jobs` shows it");
+  CLI::Option* file = command->add_option("--circuit", wanted->file, "a circuit as JSON: its passes over the state")
+                          ->excludes(job)
+                          ->type_name("FILE");
+  command->add_option("--precision", wanted->precision, "of the circuit's amplitudes: f32 or f64")->needs(file);
+  command->add_flag("--plan-only", wanted->plan_only, "predict the circuit's time, and do not run it")->needs(file);
+  command->callback([&cli, id, wanted] {
+    cli.action = [&cli, id, wanted]() -> Result<int> {
+      if (!wanted->file.empty()) return explain_circuit(cli, *wanted);
+      if (id->empty()) return fail(errors::kUsage, "name a job, or a circuit with --circuit FILE");
+      return explain_job(cli, *id);
+    };
+  });
 }
 
 void add_diff(CLI::App& app, Cli& cli) {

@@ -1,5 +1,6 @@
 // apps/tandem/cmd_tools.cc - init, config, doctor, completion: around the work.
 #include "checks.h"
+#include "circuit_cost.h"
 #include "cli.h"
 #include "tandem/base/settings_table.h"
 #include "tandem/base/text.h"
@@ -128,6 +129,22 @@ void check_place(Cli& cli, const Settings& settings, Checks& checks) {
   }
 }
 
+std::string speed_of(const statevector::WorkCosts& costs) {
+  return fmt::format("turn {:.3g}, phases {:.3g}, pairs {:.3g} ns an amplitude, {:.3g} fused operations a ns",
+                     costs.turn, costs.phases, costs.pairs, costs.fused_peak);
+}
+
+/// What simulated circuits are predicted by.
+void check_speed(Cli& cli, const Settings& settings, Checks& checks) {
+  if (!data_dir_of(settings, cli.machine.environment)) return;  // told already
+  ThreadExecutor executor(static_cast<std::size_t>(settings.integer("compute.threads")));
+  const auto profile = machine_profile(settings, cli.machine, executor);
+  if (!profile) return checks.problem("speed", profile.error());
+  checks.well("speed of memory", fmt::format("{:.3g} bytes a ns, {}", profile->memory_bytes, profile->isa));
+  checks.well("speed in float", speed_of(profile->narrow));
+  checks.well("speed in double", speed_of(profile->wide));
+}
+
 Result<int> list_crash_points(Cli& cli) {
   const std::vector<std::string> names = crash_point_names();
   if (cli.json)
@@ -145,6 +162,7 @@ Result<int> doctor(Cli& cli) {
     checks.well("settings", "see `tandem config show`");
     check_machine(cli, *settings, checks);
     check_place(cli, *settings, checks);
+    check_speed(cli, *settings, checks);
   }
   if (cli.json)
     print_json({{"ok", checks.exit_code == 0}, {"checks", checks.list}});

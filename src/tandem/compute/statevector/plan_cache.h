@@ -16,6 +16,10 @@
 
 namespace tandem::statevector {
 
+/// Planned together. Bounds what plans hold (a few KiB an instruction) and the time between two looks at the stop token; more would
+/// not save passes worth naming.
+inline constexpr std::size_t kInstructionsAtOnce = 4096;
+
 /// Limits:  kPlansMax plans that nobody uses, of kBytesMax in all; those used longest ago go first.
 /// Threads: safe to call concurrently. A plan is one caller's from take() to give(), so several may be held of one circuit.
 /// The answer does not depend on what is kept.

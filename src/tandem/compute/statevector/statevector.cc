@@ -15,10 +15,6 @@ namespace {
 
 using circuit::Gate;
 
-/// Planned together. Bounds what plans hold (a few KiB an instruction) and the time between two looks at the stop token; more would
-/// not save passes worth naming.
-constexpr std::size_t kInstructionsAtOnce = 4096;
-
 tl::unexpected<Error> stopped() { return fail(errors::kCancelled, "the simulation was stopped on request"); }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <bit>
+#include <cmath>
 
 #include "tandem/base/assert.h"
 
@@ -106,6 +107,14 @@ void TileGate<Real>::apply(Real* tile, std::uint64_t num_blocks, std::uint64_t b
 template <class Real>
 std::size_t TileGate<Real>::bytes() const {
   return sizeof(TileGate) + parts_.size() * sizeof(Part) + coefficients_.size() * sizeof(Real);
+}
+
+template <class Real>
+double TileGate<Real>::share() const {
+  const int fixed = std::popcount(block_operands_) + std::popcount(outside_);
+  double parts = 0;
+  for (const Part& part : parts_) parts += part.work.a == part.work.b ? 1 : 2;
+  return std::ldexp(parts, -fixed);
 }
 
 template class TileGate<float>;

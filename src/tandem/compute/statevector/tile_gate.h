@@ -27,6 +27,7 @@ class TileGate {
   void apply(Real* tile, std::uint64_t num_blocks, std::uint64_t base, const TileKernels<Real>& kernels) const;
 
   std::size_t bytes() const;  ///< about
+  double share() const;  ///< of the tile that it reads and writes
 
  private:
   struct Part {

@@ -1,0 +1,108 @@
+#include "circuit_cost.h"
+
+#include "tandem/base/text.h"
+#include "tandem/compute/statevector/circuit_report.h"
+
+namespace tandem::app {
+namespace {
+
+using statevector::CircuitReport;
+using statevector::MachineProfile;
+using statevector::StageReport;
+
+constexpr std::uint64_t kProfileBytesMax = 1u << 16;
+
+Json document_of(const StageReport& stage) {
+  return {{"bits", stage.bits},
+          {"gathered", stage.gathered},
+          {"turns", stage.turns},
+          {"lane_turns", stage.lane_turns},
+          {"phase_groups", stage.phase_groups},
+          {"pair_gates", stage.pair_gates},
+          {"moved_bytes", stage.moved_bytes},
+          {"memory_s", stage.memory_s},
+          {"work_s", stage.work_s},
+          {"predicted_s", stage.predicted_s()},
+          {"measured_s", stage.measured_s}};
+}
+
+Json document_of(const CircuitReport& report) {
+  Json stages = Json::array();
+  for (const StageReport& stage : report.stages) stages.push_back(document_of(stage));
+  return {{"qubits", report.num_qubits},
+          {"gates", report.gates},
+          {"state_bytes", report.state_bytes},
+          {"planning_s", report.planning_s},
+          {"moved_bytes", report.moved_bytes()},
+          {"predicted_s", report.predicted_s()},
+          {"measured_s", report.measured_s()},
+          {"share_of_limit", report.share_of_limit()},
+          {"stages", stages}};
+}
+
+std::string milliseconds(double seconds) { return fmt::format("{:.3g}", 1e3 * seconds); }
+
+void print_report(const CircuitReport& report, bool measured) {
+  fmt::print("{} gates on {} qubits: {} bytes, planned in {} ms as {} passes over the state\n\n", report.gates,
+             report.num_qubits, report.state_bytes, milliseconds(report.planning_s), report.stages.size());
+  std::vector<std::vector<std::string>> rows = {
+      {"pass", "tile", "turns", "phases", "gates", "MB", "memory ms", "work ms", "predicted ms", "measured ms"}};
+  const auto measured_ms = [&](double seconds) { return measured ? milliseconds(seconds) : "-"; };
+  for (std::size_t i = 0; i < report.stages.size(); ++i) {
+    const StageReport& stage = report.stages[i];
+    rows.push_back(
+        {std::to_string(i + 1), fmt::format("{} bits{}", stage.bits.size(), stage.gathered ? ", gathered" : ""),
+         std::to_string(stage.turns + stage.lane_turns), std::to_string(stage.phase_groups),
+         std::to_string(stage.pair_gates), fmt::format("{:.4g}", stage.moved_bytes / 1e6), milliseconds(stage.memory_s),
+         milliseconds(stage.work_s), milliseconds(stage.predicted_s()), measured_ms(stage.measured_s)});
+  }
+  rows.push_back({"all", "", "", "", "", fmt::format("{:.4g}", report.moved_bytes() / 1e6), "", "",
+                  milliseconds(report.predicted_s()), measured_ms(report.measured_s())});
+  print_table(rows);
+  if (measured) fmt::print("\n{:.0f} % of what memory or arithmetic allow\n", 100 * report.share_of_limit());
+}
+
+}  // namespace
+
+Result<MachineProfile> machine_profile(const Settings& settings, Machine& machine, Executor& executor) {
+  TANDEM_TRY_ASSIGN(const std::string data_dir, data_dir_of(settings, machine.environment));
+  const std::string path = data_dir + "/machine.json";
+  const simd::Isa isa = simd::best_isa();
+  const Json model = versions(settings, machine.fs, executor.threads()).machine_profile["model"];
+  if (const auto text = machine.fs.read_file(path, kProfileBytesMax)) {
+    const auto document = parse_json(*text, path);
+    if (document && document->is_object() && document->value("model", Json()) == model) {
+      const auto kept = MachineProfile::parse(document->value("speed", Json()), "/speed");
+      if (kept && kept->isa == simd::to_string(isa) && kept->threads == executor.threads()) return *kept;
+    }
+  }
+  TANDEM_TRY_ASSIGN(const MachineProfile measured, statevector::measure_machine(isa, executor, machine.clock));
+  const std::string text = Json({{"model", model}, {"speed", measured.document()}}).dump(2) + "\n";
+  if (machine.fs.make_directories(data_dir)) static_cast<void>(machine.fs.write_file_atomic(path, text));
+  return measured;
+}
+
+Result<int> explain_circuit(Cli& cli, const CircuitWanted& wanted) {
+  TANDEM_TRY_ASSIGN(const Settings settings, cli.settings());
+  if (wanted.precision != "f32" && wanted.precision != "f64")
+    return fail_at("--precision", errors::kUsage, "{} is not f32 or f64", quote(wanted.precision));
+  const auto bytes_max = static_cast<std::uint64_t>(settings.integer("input.file_bytes_max"));
+  TANDEM_TRY_ASSIGN(const Bytes text, cli.machine.fs.read_file(wanted.file, bytes_max));
+  TANDEM_TRY_ASSIGN(const Json document, parse_json(text, wanted.file));
+  TANDEM_TRY_ASSIGN(const circuit::Circuit circuit, circuit::Circuit::parse(document, ""));
+  ThreadExecutor executor(static_cast<std::size_t>(settings.integer("compute.threads")));
+  TANDEM_TRY_ASSIGN(const MachineProfile profile, machine_profile(settings, cli.machine, executor));
+  const statevector::ReportOptions options{
+      .precision = wanted.precision == "f32" ? statevector::Precision::kSingle : statevector::Precision::kDouble,
+      .measuring = wanted.plan_only ? statevector::Measuring::kPlanOnly : statevector::Measuring::kRun,
+      .memory_bytes_max = memory_limit(settings, cli.machine.fs)};
+  TANDEM_TRY_ASSIGN(const CircuitReport report,
+                    statevector::report_circuit(circuit, profile, options, executor, cli.machine.clock));
+  if (for_machines(cli))
+    print_json({{"circuit", document_of(report)}, {"precision", wanted.precision}, {"machine", profile.document()}});
+  else
+    print_report(report, !wanted.plan_only);
+  return 0;
+}
+
+}  // namespace tandem::app

@@ -1,0 +1,59 @@
+// tandem/compute/statevector/circuit_report.h - what a circuit costs here: its stages, what each has to do and to move, predicted and measured.
+//
+// Room: compute. Not here: the answer of the circuit (run.h).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "tandem/compute/statevector/machine_profile.h"
+#include "tandem/model/circuit/circuit.h"
+
+namespace tandem::statevector {
+
+/// One pass over the state.
+struct StageReport {
+  std::vector<std::uint32_t> bits;  ///< of places, of a tile
+  bool gathered = false;  ///< tiles are not in a row in memory
+  std::size_t turns = 0;
+  std::size_t lane_turns = 0;
+  std::size_t phase_groups = 0;
+  std::size_t pair_gates = 0;
+  double moved_bytes = 0;  ///< read and written
+  double memory_s = 0;  ///< what those take at least
+  double work_s = 0;  ///< what the work takes by the profile, on all its threads
+  double measured_s = 0;  ///< 0 where it was not run
+
+  /// A tile is read, worked on, and written back: one after the other.
+  double predicted_s() const { return memory_s + work_s; }
+};
+
+struct CircuitReport {
+  std::uint32_t num_qubits = 0;
+  std::size_t gates = 0;
+  std::uint64_t state_bytes = 0;
+  double planning_s = 0;
+  std::vector<StageReport> stages;
+
+  double moved_bytes() const;
+  double predicted_s() const;
+  double measured_s() const;
+  /// Of the time measured, that which memory alone, or work alone, would take at least: the larger. 0 where it was not run.
+  double share_of_limit() const;
+};
+
+enum class Precision : std::uint8_t { kSingle, kDouble };
+enum class Measuring : std::uint8_t { kPlanOnly, kRun };
+
+struct ReportOptions {
+  Precision precision = Precision::kDouble;
+  Measuring measuring = Measuring::kRun;
+  std::uint64_t memory_bytes_max = 0;  ///< for the state, when it is run
+};
+
+/// Measurements are left out, and parameters get a value: neither changes what is planned.
+/// Errors: those of StateVector::fits() when it is run; 1113 too_many_qubits; 1111 bad_circuit - a reset; 1004 out_of_memory.
+Result<CircuitReport> report_circuit(const circuit::Circuit& circuit, const MachineProfile& profile,
+                                     const ReportOptions& options, Executor& executor, const Clock& clock);
+
+}  // namespace tandem::statevector

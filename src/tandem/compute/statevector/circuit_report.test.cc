@@ -1,0 +1,96 @@
+#include "tandem/compute/statevector/circuit_report.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace tandem::statevector {
+namespace {
+
+using circuit::Angle;
+using circuit::Circuit;
+using circuit::Gate;
+
+/// A machine on which a gigabyte takes a second and every piece of work a nanosecond an amplitude.
+MachineProfile plain_machine() {
+  const WorkCosts costs{.turn = 1, .lane_turn = 1, .phases = 1, .pairs = 1, .fused_peak = 1};
+  return {.isa = "portable", .threads = 2, .memory_bytes = 1, .narrow = costs, .wide = costs};
+}
+
+Result<CircuitReport> report_of(const Circuit& circuit, ReportOptions options) {
+  ThreadExecutor executor(2);
+  const SystemClock clock;
+  return report_circuit(circuit, plain_machine(), options, executor, clock);
+}
+
+TEST(CircuitReport, counts_what_a_stage_has_to_do_and_to_move) {
+  // In double three bits are lanes. One tile: ry on a lane and above it, a phase between two turns, and a gate of pairs on half of it.
+  Circuit circuit = Circuit::create(12, 1, {"a"}).value();
+  circuit.gate(Gate::kRy, {0}, {Angle::symbol(0)})
+      .gate(Gate::kRy, {5}, {Angle::symbol(0)})
+      .gate(Gate::kCz, {0, 5})
+      .gate(Gate::kRx, {5}, {Angle::symbol(0)})
+      .gate(Gate::kCx, {8, 9})
+      .measure(0, 0);
+  const CircuitReport report = report_of(circuit, {.measuring = Measuring::kPlanOnly}).value();
+  EXPECT_EQ(report.gates, 5u);
+  EXPECT_EQ(report.state_bytes, 65536u);
+  ASSERT_EQ(report.stages.size(), 1u);
+  const StageReport& stage = report.stages[0];
+  EXPECT_FALSE(stage.gathered);
+  EXPECT_EQ(stage.lane_turns, 1u);
+  EXPECT_EQ(stage.turns, 2u);
+  EXPECT_EQ(stage.phase_groups, 1u);
+  EXPECT_EQ(stage.pair_gates, 1u);
+  EXPECT_EQ(stage.moved_bytes, 2 * 65536.0);
+  EXPECT_DOUBLE_EQ(stage.memory_s, 2 * 65536e-9);
+  EXPECT_DOUBLE_EQ(stage.work_s, 4.5 * 4096e-9 / 2);  // four pieces, and one on half of the amplitudes, by two threads
+  EXPECT_EQ(report.measured_s(), 0);
+  EXPECT_EQ(report.share_of_limit(), 0);
+}
+
+TEST(CircuitReport, a_gate_alone_moves_the_amplitudes_it_changes) {
+  Circuit circuit = Circuit::create(20, 0).value();
+  circuit.gate(Gate::kCx, {18, 19});
+  const CircuitReport report = report_of(circuit, {.measuring = Measuring::kPlanOnly}).value();
+  EXPECT_EQ(report.moved_bytes(), 16.0 * (1 << 20));  // half of them, read and written
+}
+
+TEST(CircuitReport, a_run_is_timed_stage_by_stage) {
+  Circuit circuit = Circuit::create(18, 0).value();
+  for (std::uint32_t i = 0; i < 18; ++i) circuit.gate(Gate::kH, {i});
+  for (const Precision precision : {Precision::kSingle, Precision::kDouble}) {
+    const CircuitReport report = report_of(circuit, {.precision = precision, .memory_bytes_max = 1 << 23}).value();
+    EXPECT_GE(report.stages.size(), 2u);
+    for (const StageReport& stage : report.stages) EXPECT_GT(stage.measured_s, 0);
+    EXPECT_GT(report.share_of_limit(), 0);
+  }
+}
+
+TEST(CircuitReport, what_cannot_be_is_refused) {
+  EXPECT_EQ(report_of(Circuit::create(41, 0).value(), {}).error().number, errors::kTooManyQubits);
+  EXPECT_EQ(report_of(Circuit::create(10, 0).value(), {.memory_bytes_max = 16383}).error().number,
+            errors::kOutOfMemory);
+  Circuit reset = Circuit::create(2, 0).value();
+  reset.gate(Gate::kReset, {0});
+  EXPECT_EQ(report_of(reset, {.memory_bytes_max = 1 << 20}).error().number, errors::kBadCircuit);
+}
+
+TEST(MachineProfile, is_read_as_it_was_written) {
+  ThreadExecutor executor(2);
+  const SystemClock clock;
+  const MachineProfile measured = measure_machine(simd::best_isa(), executor, clock).value();
+  EXPECT_EQ(measured.threads, 2u);
+  EXPECT_GT(measured.memory_bytes, 0);
+  for (const WorkCosts& costs : {measured.narrow, measured.wide}) {
+    for (const double value : {costs.turn, costs.lane_turn, costs.phases, costs.pairs, costs.fused_peak}) {
+      EXPECT_GT(value, 0);
+      EXPECT_TRUE(std::isfinite(value));
+    }
+  }
+  EXPECT_EQ(MachineProfile::parse(measured.document(), "").value().document(), measured.document());
+  EXPECT_EQ(MachineProfile::parse(Json::object(), "").error().number, errors::kMissingKey);
+}
+
+}  // namespace
+}  // namespace tandem::statevector
