@@ -64,6 +64,17 @@ Result<budget::Limits> read_limits(const Settings& settings, Fs& fs, const backe
   return limits;
 }
 
+resilience::GateLimits gate_limit(const Settings& settings, const char* calls_max, const char* rate_max) {
+  return {.calls_max = static_cast<std::size_t>(settings.integer(calls_max)),
+          .starts_per_minute_max = static_cast<std::size_t>(settings.integer(rate_max))};
+}
+
+/// IonQ counts by the key, which all its backends here have in common.
+std::map<std::string, resilience::GateLimits, std::less<>> gate_limits(const Settings& settings) {
+  return {{"lab.device", gate_limit(settings, "lab.device_calls_max", "lab.device_rate_max")},
+          {"ionq.*", gate_limit(settings, "ionq.calls_max", "ionq.rate_max")}};
+}
+
 }  // namespace
 
 void keep_secrets_in_memory(const Settings& settings) {
@@ -152,12 +163,7 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
                              .crash_points = out->crash_points_,
                              .limits = limits},
       submit::SubmitOptions{.settle_window = std::chrono::milliseconds(settings.integer("lab.settle_window"))});
-  out->gates_ = std::make_unique<resilience::Gates>(
-      *out->executor_, machine.clock,
-      std::map<std::string, resilience::GateLimits, std::less<>>{
-          {"lab.device",
-           {.calls_max = static_cast<std::size_t>(settings.integer("lab.device_calls_max")),
-            .starts_per_minute_max = static_cast<std::size_t>(settings.integer("lab.device_rate_max"))}}});
+  out->gates_ = std::make_unique<resilience::Gates>(*out->executor_, machine.clock, gate_limits(settings));
   const engine::EngineServices services{.store = *out->store_,
                                         .backends = *out->backends_,
                                         .problems = out->problems_,

@@ -9,7 +9,7 @@
 namespace tandem::settings {
 
 /// Every setting, in the order of contract/settings.json.
-inline constexpr std::array<SettingRecord, 38> kTable{{
+inline constexpr std::array<SettingRecord, 40> kTable{{
     {.name = "data.dir",
      .type = SettingType::kPath,
      .default_value = "",
@@ -241,6 +241,20 @@ inline constexpr std::array<SettingRecord, 38> kTable{{
      .max = 600000,
      .values = "",
      .meaning = "Interval between polls of a job at IonQ."},
+    {.name = "ionq.calls_max",
+     .type = SettingType::kInteger,
+     .default_value = "8",
+     .min = 1,
+     .max = 1024,
+     .values = "",
+     .meaning = "How many submissions to IonQ one process may have under way at once, those to all its backends together; of several that share a store each has as many."},
+    {.name = "ionq.rate_max",
+     .type = SettingType::kInteger,
+     .default_value = "0",
+     .min = 0,
+     .max = 1000000,
+     .values = "",
+     .meaning = "How many submissions to IonQ one process may begin in a minute, those to all its backends together, each of several that share a store; 0: no limit."},
     {.name = "client.server_wait",
      .type = SettingType::kDuration,
      .default_value = "60000ms",

@@ -66,12 +66,15 @@ Result<job::Plan> JobRunner::make_plan(const job::JobSpec& spec, std::string_vie
                     benchmark::experience(services_.store, input.probe.instance_class, benchmark::Role::kWhole));
   TANDEM_TRY_ASSIGN(input.core_experience,
                     benchmark::experience(services_.store, input.probe.instance_class, benchmark::Role::kCore));
-  if (input.rules != nullptr && input.rules->asks_for_simulation(input.subject)) {
+  const auto backends = services_.backends.all();
+  if (input.rules != nullptr && std::any_of(backends.begin(), backends.end(), [&](const backend::Backend* backend) {
+        return input.rules->asks_for_simulation(input.subject, backend->info());
+      })) {
     TANDEM_TRY_ASSIGN(input.simulated, benchmark::is_simulated(services_.store, tenant, key_of_simulation(spec)));
   }
   const backend::CallContext call{.stop = run != nullptr ? run->stop : std::stop_token(),
                                   .deadline = Deadline::after(services_.clock, kAskTime)};
-  for (backend::Backend* backend : services_.backends.all()) input.backends.push_back({.backend = backend});
+  for (backend::Backend* backend : backends) input.backends.push_back({.backend = backend});
   const auto ask = [&](bool local) {
     for (route::BackendFacts& facts : input.backends)
       if (is_local(*facts.backend) == local) ask_backend(facts, spec, input.probe, call);

@@ -1,4 +1,4 @@
-// tandem/orchestrate/resilience/gates.h - Gates: how many submissions to a backend are under way at once, and begin in a minute.
+// tandem/orchestrate/resilience/gates.h - Gates: how many submissions to a backend or a vendor are under way at once, and begin in a minute.
 //
 // Room: orchestrate. One provider that is slow or strict holds up its own work and nobody else's: who waits here or for an answer is
 // outside the workers (engine/worker_slots.h). Not here: whether a backend that fails is called at all (breaker.h).
@@ -29,22 +29,23 @@ struct GateLimits {
 /// Of this process. Threads: every method is safe to call concurrently.
 class Gates {
  public:
-  /// `limits` by backend id; who is not named has none.
+  /// `limits` by backend id, or by a vendor's with a dot and a star, "ionq.*": one gate that all its backends share, for what a vendor
+  /// counts by the key. A backend's own name comes first; who is not named has none.
   Gates(Executor& executor, const Clock& clock, std::map<std::string, GateLimits, std::less<>> limits);
 
   /// A submission under way, until it is destroyed.
   class Pass {
    public:
-    Pass(Gates* gates, std::string backend) : gates_(gates), backend_(std::move(backend)) {}
-    Pass(Pass&& other) noexcept : gates_(std::exchange(other.gates_, nullptr)), backend_(std::move(other.backend_)) {}
+    Pass(Gates* gates, std::string name) : gates_(gates), name_(std::move(name)) {}
+    Pass(Pass&& other) noexcept : gates_(std::exchange(other.gates_, nullptr)), name_(std::move(other.name_)) {}
     Pass& operator=(Pass&&) = delete;
     ~Pass() {
-      if (gates_ != nullptr) gates_->leave(backend_);
+      if (gates_ != nullptr) gates_->leave(name_);
     }
 
    private:
     Gates* gates_;
-    std::string backend_;
+    std::string name_;  ///< of the gate
   };
 
   /// Waits for its turn, behind those who wait already. Errors: 1002 cancelled; 5019 backend_busy - there was none before the deadline.
@@ -60,8 +61,10 @@ class Gates {
   };
   /// Until the gate lets the first in its line pass and `number` is that. Errors: those of enter().
   Result<void> wait_for_turn(std::unique_lock<std::mutex>& lock, Gate& gate, std::uint64_t number,
-                             const std::string& backend, const std::stop_token& stop, Deadline deadline);
-  void leave(const std::string& backend);
+                             const std::string& name, const std::stop_token& stop, Deadline deadline);
+  void leave(const std::string& name);
+  /// The name of its gate; empty: it has none.
+  std::string name_of(const std::string& backend) const;
   /// How long until one more may start; 0: now. Under the lock.
   std::chrono::nanoseconds wait_of(Gate& gate) const;
 

@@ -19,7 +19,12 @@ class GatesTest : public testing::Test {
   Deadline now() { return Deadline(clock_.monotonic()); }
   FakeClock clock_;
   ThreadExecutor executor_{1};
-  Gates gates_{executor_, clock_, {{"narrow", {.calls_max = 2}}, {"strict", {.starts_per_minute_max = 2}}}};
+  Gates gates_{executor_,
+               clock_,
+               {{"narrow", {.calls_max = 2}},
+                {"strict", {.starts_per_minute_max = 2}},
+                {"vendor.*", {.calls_max = 2}},
+                {"vendor.own", {.calls_max = 1}}}};
 };
 
 TEST_F(GatesTest, whoever_has_no_limits_passes) {
@@ -38,6 +43,22 @@ TEST_F(GatesTest, so_many_are_under_way_at_once_and_the_next_passes_when_one_lea
   std::atomic<bool> passed = false;
   std::jthread third([&] {
     const auto pass = gates_.enter("narrow", {}, Deadline::never());
+    passed = pass.has_value();
+  });
+  first.reset();
+  third.join();
+  EXPECT_TRUE(passed);
+}
+
+TEST_F(GatesTest, the_backends_of_a_vendor_share_a_gate_and_the_third_waits) {
+  std::optional<Gates::Pass> first(*gates_.enter("vendor.simulator", {}, now()));
+  const Gates::Pass second = *gates_.enter("vendor.qpu.one", {}, now());
+  EXPECT_THAT(gates_.enter("vendor.qpu.two", {}, now()), FailsWith(errors::kBackendBusy));
+  EXPECT_THAT(gates_.enter("vendors.one", {}, now()), Succeeds()) << "another vendor, whose name begins alike";
+  EXPECT_THAT(gates_.enter("vendor.own", {}, now()), Succeeds()) << "a gate of its own";
+  std::atomic<bool> passed = false;
+  std::jthread third([&] {
+    const auto pass = gates_.enter("vendor.qpu.two", {}, Deadline::never());
     passed = pass.has_value();
   });
   first.reset();

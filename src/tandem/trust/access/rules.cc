@@ -272,20 +272,18 @@ std::string simulation_rule(const std::vector<Rule>& rules, const Subject& subje
 
 }  // namespace
 
-bool Rules::asks_for_simulation(const Subject& subject) const {
-  return is_set_ && !simulation_rule(rules_, subject).empty();
+bool Rules::asks_for_simulation(const Subject& subject, const BackendInfo& backend) const {
+  return backend.tier == Tier::kQpu && (is_set_ || !backend.emulated) && !simulation_rule(rules_, subject).empty();
 }
 
 std::string Rules::refusal(const Subject& subject, const BackendInfo& backend, bool simulated) const {
-  if (!is_set_ || !is_bound(backend)) return {};
+  if (!is_bound(backend)) return {};
   for (const Rule& rule : rules_) {
     if (!applies(rule, subject)) continue;
     if (std::string out = refusal_by(rule, subject, backend); !out.empty()) return out;
   }
-  if (backend.tier != Tier::kQpu || simulated) return {};
-  const std::string rule = simulation_rule(rules_, subject);
-  if (rule.empty()) return {};
-  return by_rule(rule) +
+  if (simulated || !asks_for_simulation(subject, backend)) return {};
+  return by_rule(simulation_rule(rules_, subject)) +
          "wants a simulator to have passed first (requires_simulation), and none has with this encoding and version; "
          "a job on a simulator that succeeds is enough";
 }

@@ -97,7 +97,7 @@ class Rules {
   static constexpr std::int64_t kExpiresMsMax = 365ll * 86'400'000;
   static constexpr std::int64_t kExpiresMsDefault = 7ll * 86'400'000;
 
-  /// No file: nothing is refused and nobody is asked.
+  /// No file: nobody is asked, and nothing is refused but pilots on hardware, not emulated, that no simulator has passed.
   Rules() = default;
   /// Errors: those of parse_yaml; 1017, 1020..1023 with file:line.
   static Result<Rules> parse(std::string_view text, std::string_view name);
@@ -107,8 +107,8 @@ class Rules {
   /// Why a backend may not get the work, naming the rule; empty: it may. `simulated`: a simulator has passed with the same encoding
   /// and version.
   std::string refusal(const Subject& subject, const backend::BackendInfo& backend, bool simulated) const;
-  /// Whether a refusal could depend on what a simulator did.
-  bool asks_for_simulation(const Subject& subject) const;
+  /// Whether a refusal could depend on what a simulator did. Emulated hardware is rehearsed on as if it were real where there is a file.
+  bool asks_for_simulation(const Subject& subject, const backend::BackendInfo& backend) const;
   /// Of the first rule that names one; empty: none.
   std::string preferred_vendor(const Subject& subject) const;
   /// Whose word a plan needs.

@@ -42,12 +42,29 @@ Rules rules(const std::string& text) {
   return out ? *std::move(out) : Rules();
 }
 
-TEST(Rules, without_a_file_nothing_is_refused_and_nobody_is_asked) {
+TEST(Rules, without_a_file_nobody_is_asked_and_only_pilots_on_real_hardware_wait_for_a_simulator) {
   const Rules none;
   EXPECT_TRUE(none.empty());
-  EXPECT_EQ(none.refusal(kPilot, cloud("northern", "us"), false), "");
   EXPECT_THAT(none.needs(kPilot, {.cost_max = {1'000'000'000}, .any_qpu = true}), IsEmpty());
-  EXPECT_FALSE(none.asks_for_simulation(kPilot));
+  const BackendInfo real = cloud("northern", "us");
+  EXPECT_TRUE(none.asks_for_simulation(kPilot, real));
+  EXPECT_THAT(none.refusal(kPilot, real, false), HasSubstr("the policy rule 'built in' wants a simulator"));
+  EXPECT_EQ(none.refusal(kPilot, real, true), "");
+  BackendInfo emulated = real;
+  emulated.emulated = true;
+  Subject production = kPilot;
+  production.stage = job::kProduction;
+  struct Case {
+    const char* what;
+    Subject subject;
+    BackendInfo backend;
+  };
+  for (const Case& one : {Case{"emulated hardware", kPilot, emulated}, Case{"production", production, real},
+                          Case{"a simulator", kPilot, cloud("northern", "us", Tier::kSimulator)},
+                          Case{"what runs here", kPilot, here(Tier::kCpu)}}) {
+    EXPECT_FALSE(none.asks_for_simulation(one.subject, one.backend)) << one.what;
+    EXPECT_EQ(none.refusal(one.subject, one.backend, false), "") << one.what;
+  }
 }
 
 /// Each rule alone: what it refuses, what it lets through, and that it says its name.
@@ -113,7 +130,7 @@ TEST(Rules, hardware_waits_for_a_simulator_where_a_rule_says_so_and_for_pilots_b
     const Rules read = rules(one.rule);
     Subject subject = kPilot;
     subject.stage = one.stage;
-    EXPECT_EQ(read.asks_for_simulation(subject), one.asked) << one.rule << one.stage;
+    EXPECT_EQ(read.asks_for_simulation(subject, cloud("lab", "")), one.asked) << one.rule << one.stage;
     EXPECT_EQ(read.refusal(subject, cloud("lab", ""), false).empty(), !one.asked) << one.rule << one.stage;
     EXPECT_EQ(read.refusal(subject, cloud("lab", ""), true), "");
     EXPECT_EQ(read.refusal(subject, cloud("lab", "", Tier::kSimulator), false), "");
