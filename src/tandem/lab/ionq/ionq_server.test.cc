@@ -246,6 +246,9 @@ TEST_F(IonqServerTest, the_quote_is_the_bill) {
   const auto raw = backend_->fetch(ref, {});
   ASSERT_THAT(raw, Succeeds());
   EXPECT_EQ(raw->billed, quote->cost);
+  ASSERT_TRUE(raw->used.has_value());
+  EXPECT_EQ(quote->use.qpu_us, 10'000) << "ten gates of a millisecond each";
+  EXPECT_EQ(raw->used->qpu_us, quote->use.qpu_us);
   const auto calibration = backend_->calibration({});
   ASSERT_THAT(calibration, Succeeds());
   ASSERT_TRUE(calibration->has_value());

@@ -352,6 +352,12 @@ Checked<void> check_settings(const Json& document, std::uint64_t shots) {
     return refuse("settings.error_mitigation.debiasing", "must be of type boolean");
   if (mitigation.value("debiasing", false) && shots < 500)
     return refuse("settings.error_mitigation.debiasing", "needs at least 500 shots");
+  const Json compilation = settings.value("compilation", Json::object());
+  if (!compilation.is_object()) return refuse("settings.compilation", "must be of type object");
+  if (compilation.contains("opt") && !compilation["opt"].is_number())
+    return refuse("settings.compilation.opt", "must be of type number");
+  if (compilation.contains("precision") && !compilation["precision"].is_string())
+    return refuse("settings.compilation.precision", "must be of type string");
   return {};
 }
 

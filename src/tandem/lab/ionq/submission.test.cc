@@ -143,6 +143,11 @@ TEST(IonqSubmission, what_the_text_does_not_allow_is_refused_with_its_place) {
       {"no seed", [](Json& d) { d["noise"] = {{"model", "ideal"}, {"seed", nullptr}}; }, "noise.seed"},
       {"debiasing of few", [](Json& d) { d["settings"] = {{"error_mitigation", {{"debiasing", true}}}}; },
        "settings.error_mitigation.debiasing"},
+      {"compilation that is text", [](Json& d) { d["settings"] = {{"compilation", "fast"}}; }, "settings.compilation"},
+      {"opt that is text", [](Json& d) { d["settings"] = {{"compilation", {{"opt", "1"}}}}; },
+       "settings.compilation.opt"},
+      {"precision that is a number", [](Json& d) { d["settings"] = {{"compilation", {{"precision", 1e-3}}}}; },
+       "settings.compilation.precision"},
       {"dry run", [](Json& d) { d["dry_run"] = true; }, "dry_run"},
       {"dry run of no type", [](Json& d) { d["dry_run"] = "no"; }, "dry_run"},
       {"no gateset", [](Json& d) { d["input"].erase("gateset"); }, "input.gateset"},
@@ -170,6 +175,13 @@ TEST(IonqSubmission, what_the_text_does_not_allow_is_refused_with_its_place) {
     ASSERT_FALSE(read.has_value()) << one.what;
     EXPECT_THAT(read.error().keys, testing::ElementsAre(one.key)) << one.what << ": " << read.error().message;
   }
+}
+
+TEST(IonqSubmission, settings_that_the_text_allows_are_taken) {
+  Json document = good();
+  document["settings"] = {{"compilation", {{"opt", 1}, {"precision", "1E-3"}, {"more", "of it"}}},
+                          {"error_mitigation", {{"debiasing", false}}}};
+  EXPECT_TRUE(parse_ionq_submission(document, "", 5).has_value());
 }
 
 TEST(IonqSubmission, whole_turns_change_nothing_however_many) {

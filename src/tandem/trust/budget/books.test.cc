@@ -276,6 +276,18 @@ TEST_F(BooksTest, jobs_and_bytes_are_used_up_by_admissions) {
   EXPECT_THAT(rows_of(store_, kHoldPrefix), IsEmpty());
 }
 
+TEST_F(BooksTest, of_two_attempts_at_once_one_is_refused_where_the_time_of_both_is_beyond_the_limit) {
+  limit("limits: [{backend: qpu.one, period: day, qpu_seconds: {hard: 1}}]");
+  ASSERT_THAT(admit("job_1", {100}), Succeeds());
+  ASSERT_THAT(reserve("job_1", "a", {10}, "qpu.one", false, {.shots = 100, .qpu_us = 600'000}), Succeeds());
+  const auto second = reserve("job_1", "b", {10}, "qpu.one", false, {.shots = 100, .qpu_us = 600'000});
+  ASSERT_THAT(second, FailsWith(errors::kLimitExceeded));
+  EXPECT_THAT(second.error().message, HasSubstr("QPU"));
+  ASSERT_THAT(settle("job_1", "a", {5}, job::MeteredUse{.shots = 100, .qpu_us = 400'000}), Succeeds());
+  EXPECT_THAT(reserve("job_1", "b", {10}, "qpu.one", false, {.shots = 100, .qpu_us = 600'000}), Succeeds())
+      << "the bill was lower";
+}
+
 TEST_F(BooksTest, shots_and_time_of_the_device_are_held_as_asked_and_settled_as_the_provider_counts) {
   limit(R"(limits:
   - {tenant: acme, period: day, shots: {hard: 1000}, qpu_seconds: {hard: 10}}

@@ -366,9 +366,10 @@ TEST_F(IonqCodecTest, bills_and_prices_are_dollars_rounded_up_to_a_millionth) {
       work, facts_,
       R"({"input_values":{"backend":"qpu.forte-1"},"estimated_at":"2026-05-15T00:00:00Z","cost_unit":"usd","estimated_cost":12.5,)"
       R"("rate_information":{"job_cost_minimum":1,"cost_1q_gate":0.25,"cost_2q_gate":0.5,"organization":"Our Group"},)"
-      R"("estimated_execution_time":1,"current_predicted_queue_time":2})");
+      R"("estimated_execution_time":1.0002,"current_predicted_queue_time":2})");
   ASSERT_THAT(quote, Succeeds());
   EXPECT_EQ(quote->cost, Money{12'500'000});
+  EXPECT_EQ(quote->use.qpu_us, 1001) << "1.0002 ms, rounded up: held of limits of QPU seconds";
   EXPECT_THAT(quote->source, testing::AllOf(HasSubstr("as of 2026-05-15;"), HasSubstr("Our Group")));
   EXPECT_THAT(qpu_->quote(work, facts_, "{}"), FailsWith(errors::kBackendGarbage));
   const auto free = simulator_->quote(work, facts_, "");

@@ -47,6 +47,14 @@ Result<std::optional<ObjectReader>> newest_characterization(const ObjectReader& 
   });
 }
 
+/// Of a job's time, rounded up.
+Result<std::int64_t> whole_micros(const ObjectReader& reader, double micros) {
+  if (!(micros >= 0 && micros <= static_cast<double>(kCountMax)))
+    return fail_at(reader.at(""), errors::kValueOutOfRange, "{} us are no time of a job", micros);
+  // The small part keeps a binary fraction just above a whole microsecond from becoming the next one.
+  return static_cast<std::int64_t>(std::ceil(micros - 1e-4));
+}
+
 double depolarising(std::optional<double> fidelity, double levels) {
   return fidelity ? std::min(1.0, (1 - *fidelity) * levels / (levels - 1)) : 0;
 }
@@ -138,6 +146,8 @@ Result<std::optional<device::Target>> read_target(const ObjectReader& reader, co
 Result<backend::Quote> read_estimate(const ObjectReader& reader, const std::string& backend) {
   backend::Quote out;
   TANDEM_TRY_ASSIGN(out.cost, read_usd(reader, "estimated_cost", "cost_unit"));
+  TANDEM_TRY_ASSIGN(const double millis, reader.number("estimated_execution_time"));
+  TANDEM_TRY_ASSIGN(out.use.qpu_us, whole_micros(reader, millis * 1000));
   TANDEM_TRY_ASSIGN(const std::string at, reader.string("estimated_at"));
   const std::string_view day = std::string_view(at).substr(0, 10);  // plans made on one day are the same plan
   TANDEM_TRY_ASSIGN(const ObjectReader rates, reader.object("rate_information"));
@@ -165,10 +175,9 @@ Result<std::optional<job::MeteredUse>> read_used(const ObjectReader& reader) {
     micros = millis * 1000;
   }
   if (!micros || !reader.has("shots")) return std::optional<job::MeteredUse>();
-  if (!(*micros >= 0 && *micros <= static_cast<double>(kCountMax)))
-    return fail_at(reader.at(""), errors::kValueOutOfRange, "{} us are no time of a job", *micros);
   TANDEM_TRY_ASSIGN(const std::int64_t shots, reader.integer("shots", 0, kCountMax));
-  return job::MeteredUse{.shots = shots, .qpu_us = static_cast<std::int64_t>(std::ceil(*micros))};
+  TANDEM_TRY_ASSIGN(const std::int64_t qpu_us, whole_micros(reader, *micros));
+  return job::MeteredUse{.shots = shots, .qpu_us = qpu_us};
 }
 
 Result<std::optional<job::Money>> read_bill(const ObjectReader& reader) {

@@ -22,8 +22,8 @@ Result<std::optional<device::Calibration>> read_calibration(const ObjectReader& 
 /// pair is coupled, none is named. Errors: those of ObjectReader; 1023 - a pair that is none.
 Result<std::optional<device::Target>> read_target(const ObjectReader& reader, const std::string& device);
 
-/// The price of a program, rounded up to a millionth of a dollar.
-/// Errors: those of ObjectReader; 1023 - another unit than US dollars, or an amount that is none.
+/// The price of a program, rounded up to a millionth of a dollar, and the time of the machine, to a microsecond.
+/// Errors: those of ObjectReader; 1023 - another unit than US dollars, or an amount or a time that is none.
 Result<backend::Quote> read_estimate(const ObjectReader& reader, const std::string& backend);
 
 /// What a machine counts of a job that has ended: its time where the vendor bills that, else that of the execution. Empty as long as
