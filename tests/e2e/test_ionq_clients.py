@@ -18,7 +18,7 @@ import unittest.mock
 import jsonschema
 import yaml
 
-from support import DATA, LONG, ROOT, Workplace, book_lines, python_with
+from support import CLIENTS_MUST_RUN, DATA, LONG, ROOT, Workplace, book_lines, missing, python_with
 
 KEY = "a-key-of-the-emulator"
 CLIENTS = {"qiskit": "qiskit-ionq==1.1.1", "cirq": "cirq-ionq==1.7.0"}
@@ -26,17 +26,6 @@ SPECIFICATION = DATA / "standards" / "ionq" / "ionq-quantum-cloud-openapi.yml"
 
 
 # ---- the vendor's text
-
-# ./dev check sets it: there the proof is made, or it is said that it was not.
-MUST_RUN = "TANDEM_TEST_CLIENTS_MUST_RUN"
-UNREACHABLE = "Retrying (Retry("  # pip got no connection to the index
-
-
-def missing(reason, excused=False):
-    if os.environ.get(MUST_RUN) and not excused:
-        raise AssertionError(f"{reason}; {MUST_RUN} is set, so this is no reason to skip")
-    raise unittest.SkipTest(reason)
-
 
 def nullable(schema):
     """OpenAPI 3.0 says "nullable", JSON Schema a second type."""
@@ -51,7 +40,7 @@ def nullable(schema):
 @functools.cache
 def specification():
     if not SPECIFICATION.exists():
-        missing(f"the vendor's OpenAPI text is not at {SPECIFICATION}")
+        raise unittest.SkipTest(f"the vendor's OpenAPI text is not at {SPECIFICATION}")
     return yaml.load(SPECIFICATION.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
@@ -68,24 +57,6 @@ def hold_to(name, document):
 
 
 # ---- the vendor's clients
-
-@functools.cache
-def python_of(client):
-    """The interpreter of an environment that has the client."""
-    package = CLIENTS[client]
-    folder = ROOT / "build" / "clients" / package.replace("==", "-")
-    python = folder / "bin" / "python"
-    if (folder / "ready").exists():
-        return python
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True, capture_output=True)
-    done = subprocess.run([python, "-m", "pip", "install", "--quiet", package], capture_output=True, text=True, timeout=500)
-    if done.returncode != 0:
-        missing(f"{package} cannot be installed from the package index: {done.stderr.strip()[-300:]}", excused=UNREACHABLE in done.stderr)
-    (folder / "ready").write_text(package)
-    return python
-
 
 def drive(client, url, task, certificates=None, **more):
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("TANDEM_", "IONQ_", "QISKIT_"))}
@@ -162,9 +133,9 @@ def pub_of(circuit):
 class MissingTest(unittest.TestCase):
     def test_what_is_missing_is_skipped_and_fails_where_it_must_run(self):
         with unittest.mock.patch.dict(os.environ):
-            os.environ.pop(MUST_RUN, None)
+            os.environ.pop(CLIENTS_MUST_RUN, None)
             self.assertRaises(unittest.SkipTest, missing, "no text")
-            os.environ[MUST_RUN] = "1"
+            os.environ[CLIENTS_MUST_RUN] = "1"
             self.assertRaisesRegex(AssertionError, "no text.*no reason to skip", missing, "no text")
             self.assertRaises(unittest.SkipTest, missing, "no index", excused=True)
 

@@ -29,7 +29,7 @@ struct GateLimits {
 /// Of this process. Threads: every method is safe to call concurrently.
 class Gates {
  public:
-  /// `limits` by backend id, or by a vendor's with a dot and a star, "ionq.*": one gate that all its backends share, for what a vendor
+  /// `limits` by backend id, or by a vendor's with a dot and a star, "vendor.*": one gate that all its backends share, for what a vendor
   /// counts by the key. A backend's own name comes first; who is not named has none.
   Gates(Executor& executor, const Clock& clock, std::map<std::string, GateLimits, std::less<>> limits);
 
