@@ -91,7 +91,7 @@ TEST(PlanCache, the_way_back_is_another_plan_by_which_angles_are_parameters_but_
   EXPECT_EQ(cache.made().bindings, 2u);
   ASSERT_EQ(other.size(), 1u);
   EXPECT_EQ(other[0].parameter, 1u);
-  EXPECT_EQ(other[0].factor, 3.0);  // twice the factor of the angle, and rx turns by half of it
+  EXPECT_DOUBLE_EQ(other[0].factor, 3);  // twice the factor of the angle, and rx turns by half of it
   EXPECT_EQ(back(constant, Angle::symbol(0), 0.2).at(0).z, 6u);
   EXPECT_EQ(cache.made().plans, 2u);
   EXPECT_TRUE(back(constant, constant, 0.2).empty());
