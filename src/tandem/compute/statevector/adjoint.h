@@ -25,8 +25,9 @@ struct Gradient {
 /// Limits:  those of BasicStateVector, twice its memory: bytes_needed(n) = 4 sizeof(Real) 2^n bytes, and half a MiB a thread at work.
 /// Threads: one caller at a time; the loops inside run on the executor given to create(), which must outlive this.
 /// `Real`:  of the amplitudes. Sums are taken in double; with float, a derivative is off by some 1e-6 of the largest that could be.
+/// Plans:   those of both ways are kept, as a state keeps its own, for the same circuit with other values.
 /// Cost:    the circuit forwards on one state and backwards on two, a pass or a few for the observables, and a reading of the cached
-///          tiles for each angle that is a parameter, many of which share one. Per parameter nothing else, and no memory of its own.
+///          tiles for each angle that is a parameter, many of which share one. Per parameter nothing else, and no state of its own.
 template <class Real>
 class BasicAdjoint {
  public:

@@ -99,8 +99,10 @@ TEST(Generator, is_how_every_gate_changes_with_every_angle) {
   std::size_t angles_seen = 0;
   for (const circuit::GateRecord& record : circuit::gate_table()) {
     for (std::size_t which = 0; which < record.num_parameters; ++which) {
+      std::vector<PauliTerm> strings;
       for (int round = 0; round < 10; ++round) {
-        const std::vector<double> angles = random_values(rng, record.num_parameters);
+        const std::vector<double> angles =
+            round == 0 ? std::vector<double>(record.num_parameters) : random_values(rng, record.num_parameters);
         const std::size_t size = std::size_t{1} << record.num_qubits;
         Dense change(size);
         for (std::size_t i = 0; i < size * size; ++i) {
@@ -114,8 +116,14 @@ TEST(Generator, is_how_every_gate_changes_with_every_angle) {
                                derivative([&](double step) { return entry(step, true); })};
         }
         Dense sum = change * testing::dagger(Dense(size, circuit::gate_unitary(record.gate, angles)));
-        for (const PauliTerm& term : generator_of(record.gate, angles, which).all())
+        const Generator generator = generator_of(record.gate, angles, which);
+        for (const PauliTerm& term : generator.all())
           sum += Complex(0, term.coefficient) * testing::pauli_matrix(term, record.num_qubits);
+        // A plan with readings of them holds for all angles.
+        if (round == 0) strings.assign(generator.all().begin(), generator.all().end());
+        EXPECT_TRUE(std::ranges::equal(generator.all(), strings, [](const PauliTerm& a, const PauliTerm& b) {
+          return a.x == b.x && a.z == b.z;
+        })) << record.name;
         // What is left is a phase of the whole state.
         for (std::size_t row = 0; row < size; ++row)
           for (std::size_t column = 0; column < size; ++column)
@@ -279,6 +287,35 @@ TEST(Adjoint, same_bytes_whatever_the_number_of_threads_and_the_instruction_set_
 }
 TEST(Adjoint, same_bytes_whatever_the_number_of_threads_and_the_instruction_set_in_float) {
   expect_same_bytes<float>();
+}
+
+template <class Real>
+void expect_kept_plans_change_nothing(std::uint32_t num_qubits, int rounds) {
+  // Circuits that differ in little: one gate without angles for another with the same pairs, which angles are parameters, which parameter
+  // an angle is and by which factor, angles at which strings of the generator vanish, or values alone.
+  Xoshiro256 rng(8);
+  const std::array<Gate, 3> alike{Gate::kCx, Gate::kCy, Gate::kCh};
+  BasicAdjoint<Real> one = make_adjoint<Real>(num_qubits);
+  const PauliSum observable = random_observable(rng, num_qubits, 10);
+  for (int round = 0; round < rounds; ++round) {
+    Circuit circuit = Circuit::create(num_qubits, 0, kNames).value();
+    for (std::uint32_t q = 0; q < num_qubits; ++q)
+      circuit.gate(Gate::kRy, {q}, {Angle::symbol(static_cast<std::uint32_t>(rng.below(kParameters)))});
+    circuit.gate(alike[rng.below(3)], {0, 1}).gate(alike[rng.below(3)], {2, 3}).gate(Gate::kX, {1});
+    const Angle third = rng.below(2) == 0 ? Angle::symbol(0, rng.uniform()) : Angle::constant(0.1);
+    circuit.gate(Gate::kU, {2}, {Angle::symbol(4), Angle::constant(0.1), third}).gate(Gate::kSwap, {1, 2});
+    circuit.gate(Gate::kRzz, {num_qubits - 1, 0}, {Angle::symbol(3)}).gate(alike[rng.below(3)], {1, 2});
+    const std::vector<double> values = rng.below(4) == 0 ? std::vector<double>(kParameters) : random_values(rng);
+    const Gradient again = one.gradient(circuit, values, observable).value();
+    const Gradient fresh = make_adjoint<Real>(num_qubits).gradient(circuit, values, observable).value();
+    EXPECT_EQ(again.derivatives, fresh.derivatives) << round;
+    EXPECT_EQ(again.values, fresh.values) << round;
+  }
+}
+TEST(Adjoint, what_is_kept_of_circuits_changes_no_byte_of_the_next_ones) {
+  expect_kept_plans_change_nothing<double>(4, 100);
+  expect_kept_plans_change_nothing<float>(4, 100);
+  expect_kept_plans_change_nothing<double>(17, 6);
 }
 
 TEST(Adjoint, nothing_to_derive_is_no_error) {

@@ -4,7 +4,6 @@
 #include <bit>
 #include <complex>
 #include <numbers>
-#include <optional>
 
 #include "tandem/base/assert.h"
 
@@ -42,6 +41,7 @@ Matrix derivative(const GateRecord& record, std::span<const double> angles, std:
   return out;
 }
 
+/// With every string but the identity, many of which a gate never has.
 Generator calculated(Gate gate, std::span<const double> angles, std::size_t which) {
   const GateRecord& record = circuit::gate_record(gate);
   TANDEM_ASSERT(record.num_qubits <= 2 && angles.size() == record.num_parameters && which < angles.size());
@@ -67,37 +67,58 @@ Generator calculated(Gate gate, std::span<const double> angles, std::size_t whic
       const double coefficient =
           (Complex{0, 1} * kPowers[static_cast<std::size_t>(std::popcount(x & z))] * trace).real() /
           static_cast<double>(size);
-      if (std::abs(coefficient) > kNothing) out.terms[out.count++] = {.x = x, .z = z, .coefficient = coefficient};
+      out.terms[out.count++] = {.x = x, .z = z, .coefficient = coefficient};
     }
   }
   return out;
 }
 
-/// For gates that are a turn about one axis, whatever the angle.
-using Constants = std::array<std::optional<Generator>, circuit::kNumGates>;
-Constants constants() {
-  Constants out;
-  for (const GateRecord& record : circuit::gate_table()) {
-    if (record.num_parameters != 1) continue;
-    const Generator first = calculated(record.gate, std::array{0.0}, 0);
-    bool same = true;
-    for (const double angle : {0.7, 2.9}) {
-      const Generator other = calculated(record.gate, std::array{angle}, 0);
-      same = same && std::ranges::equal(first.all(), other.all(), [](const auto& a, const auto& b) {
-               return a.x == b.x && a.z == b.z && std::abs(a.coefficient - b.coefficient) < kNothing;
-             });
+/// What is known of an angle of a gate beforehand.
+struct Known {
+  std::uint16_t strings = 0;  ///< those that calculated() ever has, by their number there
+  bool constant = true;  ///< the coefficients are the same for all angles
+  Generator first;  ///< at the first angles tried
+};
+
+Generator chosen(const Generator& all, std::uint16_t strings) {
+  Generator out;
+  for (std::size_t i = 0; i < all.count; ++i)
+    if ((strings >> i & 1) != 0) out.terms[out.count++] = all.terms[i];
+  return out;
+}
+
+/// Coefficients are sums of sines and cosines, which are 0 at angles in no simple relation only if they always are.
+Known explored(const GateRecord& record, std::size_t which) {
+  constexpr std::array<std::array<double, kAnglesMax>, 3> kAngles{{{0.7, 1.9, 0.3}, {2.9, 0.4, 5.1}, {4.3, 3.7, 1.1}}};
+  Known out;
+  for (const auto& angles : kAngles) {
+    const Generator now = calculated(record.gate, std::span(angles).first(record.num_parameters), which);
+    if (out.first.count == 0) out.first = now;
+    for (std::size_t i = 0; i < now.count; ++i) {
+      const double coefficient = now.terms[i].coefficient;
+      if (std::abs(coefficient) > kNothing) out.strings |= static_cast<std::uint16_t>(1u << i);
+      out.constant = out.constant && std::abs(coefficient - out.first.terms[i].coefficient) < kNothing;
     }
-    if (same) out[static_cast<std::size_t>(record.gate)] = first;
   }
+  out.first = chosen(out.first, out.strings);
+  return out;
+}
+
+using AllKnown = std::array<std::array<Known, kAnglesMax>, circuit::kNumGates>;
+AllKnown explored_table() {
+  AllKnown out;
+  for (const GateRecord& record : circuit::gate_table())
+    for (std::size_t which = 0; which < record.num_parameters; ++which)
+      out[static_cast<std::size_t>(record.gate)][which] = explored(record, which);
   return out;
 }
 
 }  // namespace
 
 Generator generator_of(Gate gate, std::span<const double> angles, std::size_t which) {
-  static const Constants kConstants = constants();
-  const std::optional<Generator>& known = kConstants[static_cast<std::size_t>(gate)];
-  return known ? *known : calculated(gate, angles, which);
+  static const AllKnown kKnown = explored_table();
+  const Known& known = kKnown[static_cast<std::size_t>(gate)][which];
+  return known.constant ? known.first : chosen(calculated(gate, angles, which), known.strings);
 }
 
 }  // namespace tandem::statevector

@@ -32,10 +32,13 @@ struct Step {
   double sine = 0;
 };
 
-/// The Pauli string with X on the bits of x and Z on those of z, of which Im <bra|P|ket> is wanted where the step stands.
+/// The Pauli string with X on the bits of x and Z on those of z, of which Im <bra|P|ket> is wanted where the step stands: `factor` times
+/// that is part of the derivative by `parameter`.
 struct Reading {
   std::uint64_t x = 0;
   std::uint64_t z = 0;
+  std::uint32_t parameter = 0;
+  double factor = 1;
 };
 
 struct Steps {

@@ -380,7 +380,7 @@ std::size_t Plan<Real>::bytes() const {
       else if (const auto* const gate = std::get_if<GateWork<Real>>(&work))
         out += sizeof(work) + gate->gate.bytes();
       else
-        out += sizeof(work);
+        out += sizeof(work) + std::get<TileReadings<Real>>(work).bytes();
     }
   }
   return out;

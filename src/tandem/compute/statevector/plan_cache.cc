@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "tandem/compute/statevector/run_plan.h"
+#include "tandem/compute/statevector/way_back.h"
 
 namespace tandem::statevector {
 namespace {
@@ -13,13 +14,17 @@ namespace {
 constexpr double kScaleLeast = 0x1p-20;
 constexpr double kScaleMost = 0x1p20;
 
+bool is_extreme(double scale) { return scale < kScaleLeast || scale > kScaleMost; }
+
+enum class Way : std::uint8_t { kThere, kBack };
+
 /// What a plan depends on.
 std::vector<std::uint32_t> key_of(std::span<const circuit::Instruction> instructions, const Frame& frame,
-                                  std::uint32_t num_bits, bool takes_scale) {
+                                  std::uint32_t num_bits, bool takes_scale, Way way) {
   std::vector<std::uint32_t> key;
   key.reserve(4 + frame.bit_of.size() + instructions.size());
   key.push_back(num_bits);
-  key.push_back(takes_scale ? 1 : 0);
+  key.push_back((takes_scale ? 1 : 0) | (way == Way::kBack ? 2 : 0));
   key.push_back(static_cast<std::uint32_t>(frame.flipped));
   key.push_back(static_cast<std::uint32_t>(frame.flipped >> 32));
   key.insert(key.end(), frame.bit_of.begin(), frame.bit_of.end());
@@ -27,6 +32,8 @@ std::vector<std::uint32_t> key_of(std::span<const circuit::Instruction> instruct
     constexpr std::uint32_t kQubitBits = 6;  // kQubitsMax is below 64
     std::uint32_t word = static_cast<std::uint32_t>(instruction.gate);
     for (const std::uint32_t qubit : instruction.qubits) word = word << kQubitBits | qubit;
+    for (const circuit::Angle& angle : instruction.angles)
+      word = word << 1 | (way == Way::kBack && !angle.is_constant() ? 1 : 0);
     key.push_back(word);
   }
   return key;
@@ -51,8 +58,8 @@ std::unique_ptr<typename PlanCache<Real>::Compiled> PlanCache<Real>::take(
     std::span<const circuit::Instruction> instructions, std::span<const double> parameter_values, const Frame& frame,
     std::uint32_t num_bits, simd::Isa isa) {
   const double size = size_of(frame.scale);
-  const bool takes_scale = size < kScaleLeast || size > kScaleMost;
-  const std::vector<std::uint32_t> key = key_of(instructions, frame, num_bits, takes_scale);
+  const bool takes_scale = is_extreme(size);
+  const std::vector<std::uint32_t> key = key_of(instructions, frame, num_bits, takes_scale, Way::kThere);
   const std::uint64_t hash = hash_of(key);
   std::vector<double> angles;
   angles.reserve(instructions.size());
@@ -73,19 +80,56 @@ std::unique_ptr<typename PlanCache<Real>::Compiled> PlanCache<Real>::take(
   if (fresh) {
     lower(instructions, parameter_values, out->after, out->steps);
     out->plan = make_plan<Real>(out->steps, num_bits, {.takes_scale = takes_scale});
-    out->bytes = sizeof(Compiled) + key.size() * sizeof(std::uint32_t) + angles.size() * sizeof(double) +
-                 out->steps.steps.size() * sizeof(Step) + out->steps.gates.size() * sizeof(PreparedGate) +
-                 out->plan.bytes();
   } else {
     lower_again(instructions, parameter_values, out->after, out->steps);
   }
   bind(out->plan, out->steps, size, tile_kernels<Real>(isa));
   out->angles = std::move(angles);
   out->taken_scale = size;
+  count(*out, fresh);
+  return out;
+}
+
+template <class Real>
+std::unique_ptr<typename PlanCache<Real>::Compiled> PlanCache<Real>::take_back(
+    std::span<const circuit::Instruction> instructions, std::span<const double> parameter_values, const Frame& frame,
+    std::uint32_t num_bits, simd::Isa isa) {
+  const double size = size_of(frame.scale);
+  const bool takes_scale = is_extreme(size);
+  const std::vector<std::uint32_t> key = key_of(instructions, frame, num_bits, takes_scale, Way::kBack);
+  const std::uint64_t hash = hash_of(key);
+  std::unique_ptr<Compiled> out = kept(key, hash);
+  const bool fresh = out == nullptr;
+  if (fresh) {
+    out = std::make_unique<Compiled>();
+    out->key = key;
+    out->hash = hash;
+    out->after = frame;
+    out->after.scale = 1;
+  }
+  Steps steps;
+  lower_back(instructions, parameter_values, frame, steps);
+  if (fresh) out->plan = make_plan<Real>(steps, num_bits, {.shape = kPairShape<Real>, .takes_scale = takes_scale});
+  out->steps = std::move(steps);
+  bind(out->plan, out->steps, size, tile_kernels<Real>(isa));
+  out->taken_scale = size;
+  count(*out, fresh);
+  return out;
+}
+
+/// What was made of it, and how much room it takes.
+template <class Real>
+void PlanCache<Real>::count(Compiled& compiled, bool fresh) {
+  if (fresh) {
+    const Steps& steps = compiled.steps;
+    compiled.bytes = sizeof(Compiled) + compiled.key.size() * sizeof(std::uint32_t) +
+                     compiled.angles.size() * sizeof(double) + steps.steps.size() * sizeof(Step) +
+                     steps.gates.size() * sizeof(PreparedGate) + steps.readings.size() * sizeof(Reading) +
+                     compiled.plan.bytes();
+  }
   const std::lock_guard lock(mutex_);
   made_.plans += fresh ? 1 : 0;
   ++made_.bindings;
-  return out;
 }
 
 template <class Real>

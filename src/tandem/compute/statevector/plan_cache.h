@@ -30,6 +30,7 @@ class PlanCache {
   static constexpr std::size_t kBytesMax = 32 << 20;  // plans of few qubits have 10 to 100 KiB
 
   /// Gates in order, for a frame with these bits: planned, and bound to their angles.
+  /// Or the way back, with its readings.
   struct Compiled {
     std::vector<std::uint32_t> key;
     std::uint64_t hash = 0;
@@ -48,6 +49,11 @@ class PlanCache {
   std::unique_ptr<Compiled> take(std::span<const circuit::Instruction> instructions,
                                  std::span<const double> parameter_values, const Frame& frame, std::uint32_t num_bits,
                                  simd::Isa isa);
+  /// The way back over them on a pair of states (way_back.h). `frame`: the bits of before the instructions, the scale of the states
+  /// behind them. Which angles are parameters counts as gates do; which parameters, and their factors, are numbers.
+  std::unique_ptr<Compiled> take_back(std::span<const circuit::Instruction> instructions,
+                                      std::span<const double> parameter_values, const Frame& frame,
+                                      std::uint32_t num_bits, simd::Isa isa);
   void give(std::unique_ptr<Compiled> compiled);
 
   /// For tests: plans made, and sets of numbers put in.
@@ -58,6 +64,7 @@ class PlanCache {
   Made made() const;
 
  private:
+  void count(Compiled& compiled, bool fresh);
   std::unique_ptr<Compiled> kept(const std::vector<std::uint32_t>& key, std::uint64_t hash);
 
   mutable std::mutex mutex_;

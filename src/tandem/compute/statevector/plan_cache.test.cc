@@ -72,6 +72,36 @@ TEST(PlanCache, another_gate_qubit_or_bit_of_the_frame_is_another_plan) {
   expect_new(Gate::kRx, 0, small);
 }
 
+TEST(PlanCache, the_way_back_is_another_plan_by_which_angles_are_parameters_but_not_by_which_parameters) {
+  Cache cache;
+  const auto back = [&](const Angle& first, const Angle& second, double value) {
+    Circuit circuit = Circuit::create(3, 0, {"a", "b"}).value();
+    circuit.gate(Gate::kRx, {0}, {first}).gate(Gate::kRzz, {1, 2}, {second});
+    auto compiled = cache.take_back(circuit.instructions(), std::array{value, 2 * value}, Frame(3), kLaneBits<double>,
+                                    simd::best_isa());
+    const std::vector<Reading> readings = compiled->steps.readings;
+    cache.give(std::move(compiled));
+    return readings;
+  };
+  const Angle constant = Angle::constant(0.1);
+  EXPECT_EQ(back(Angle::symbol(0), constant, 0.1).size(), 1u);
+  EXPECT_EQ(cache.made().plans, 1u);
+  const std::vector<Reading> other = back(Angle::symbol(1, 3), constant, 0.2);
+  EXPECT_EQ(cache.made().plans, 1u);
+  EXPECT_EQ(cache.made().bindings, 2u);
+  ASSERT_EQ(other.size(), 1u);
+  EXPECT_EQ(other[0].parameter, 1u);
+  EXPECT_DOUBLE_EQ(other[0].factor, 3);  // twice the factor of the angle, and rx turns by half of it
+  EXPECT_EQ(back(constant, Angle::symbol(0), 0.2).at(0).z, 6u);
+  EXPECT_EQ(cache.made().plans, 2u);
+  EXPECT_TRUE(back(constant, constant, 0.2).empty());
+  EXPECT_EQ(cache.made().plans, 3u);
+  Circuit same = Circuit::create(3, 0).value();
+  same.gate(Gate::kRx, {0}, {constant}).gate(Gate::kRzz, {1, 2}, {constant});
+  cache.give(taken(cache, same, 0, Frame(3)));
+  EXPECT_EQ(cache.made().plans, 4u);
+}
+
 TEST(PlanCache, a_plan_is_one_callers_at_a_time) {
   Cache cache;
   const Circuit circuit = layer(4);

@@ -60,24 +60,44 @@ void TileReadings<Real>::tell(const std::vector<Receiver>& receivers, std::uint6
   }
 }
 
+/// Adds to `sums`, one a bit.
+template <class Real>
+void TileReadings<Real>::read_bits(const Real* ket, const Real* bra, std::uint64_t num_blocks,
+                                   std::span<const OneBit> bits, bool about_y, const PauliKernels<Real>& kernels,
+                                   std::span<double> sums) {
+  std::size_t next = 0;
+  for (; next < bits.size() && bits[next].bit < kLaneBits<Real>; ++next)
+    sums[next] += kernels.cross_lane(ket, bra, num_blocks, bits[next].bit, about_y);
+  while (next < bits.size()) {
+    const std::size_t now = std::min(kCrossAtOnce, bits.size() - next);
+    std::array<std::uint32_t, kCrossAtOnce> at{};
+    std::array<double, kCrossAtOnce> found{};
+    for (std::size_t i = 0; i < now; ++i) at[i] = bits[next + i].bit;
+    kernels.cross(ket, bra, num_blocks, at.data(), now, about_y, found.data());
+    for (std::size_t i = 0; i < now; ++i) sums[next + i] += found[i];
+    next += now;
+  }
+}
+
 template <class Real>
 void TileReadings<Real>::apply(const Real* ket, const Real* bra, std::uint64_t base, std::span<double> values,
                                const PauliKernels<Real>& kernels, double* slots) const {
   const std::uint64_t num_blocks = values.size() / kLanes<Real>;
+  // Low bits by pieces of 8 KiB, of which those of both states stay in the first-level cache while all of them are read.
+  constexpr std::uint32_t kPieceBits = kLaneBits<Real> + 6;
+  const std::uint64_t piece = std::min<std::uint64_t>(num_blocks, std::uint64_t{1} << (kPieceBits - kLaneBits<Real>));
   for (const bool about_y : {false, true}) {
-    const std::vector<OneBit>& all = one_bit_[about_y ? 1 : 0];
-    std::size_t next = 0;
-    for (; next < all.size() && all[next].bit < kLaneBits<Real>; ++next)
-      tell(all[next].receivers, base, kernels.cross_lane(ket, bra, num_blocks, all[next].bit, about_y), slots);
-    while (next < all.size()) {
-      const std::size_t now = std::min(kCrossAtOnce, all.size() - next);
-      std::array<std::uint32_t, kCrossAtOnce> bits{};
-      std::array<double, kCrossAtOnce> sums{};
-      for (std::size_t i = 0; i < now; ++i) bits[i] = all[next + i].bit;
-      kernels.cross(ket, bra, num_blocks, bits.data(), now, about_y, sums.data());
-      for (std::size_t i = 0; i < now; ++i) tell(all[next + i].receivers, base, sums[i], slots);
-      next += now;
+    const std::span<const OneBit> all = one_bit_[about_y ? 1 : 0];
+    if (all.empty()) continue;
+    std::array<double, 64> sums{};
+    const auto above = std::ranges::partition_point(all, [](const OneBit& one) { return one.bit < kPieceBits; });
+    const auto num_low = static_cast<std::size_t>(above - all.begin());
+    for (std::uint64_t first = 0; first < num_blocks && num_low != 0; first += piece) {
+      const std::uint64_t at = first * 2 * kLanes<Real>;
+      read_bits(ket + at, bra + at, piece, all.first(num_low), about_y, kernels, sums);
     }
+    read_bits(ket, bra, num_blocks, all.subspan(num_low), about_y, kernels, std::span(sums).subspan(num_low));
+    for (std::size_t i = 0; i < all.size(); ++i) tell(all[i].receivers, base, sums[i], slots);
   }
   for (const Group& group : groups_) {
     kernels.overlaps(ket, bra, num_blocks, group.x >> kLaneBits<Real>,
@@ -88,6 +108,16 @@ void TileReadings<Real>::apply(const Real* ket, const Real* bra, std::uint64_t b
       slots[receiver.slot] += odd(receiver.outside & base) ? -sum : sum;
     }
   }
+}
+
+template <class Real>
+std::size_t TileReadings<Real>::bytes() const {
+  std::size_t out = 0;
+  for (const auto& known : one_bit_)
+    for (const OneBit& one : known) out += sizeof(OneBit) + one.receivers.size() * sizeof(Receiver);
+  for (const Group& group : groups_)
+    out += sizeof(Group) + group.receivers.size() * (sizeof(Receiver) + sizeof(std::uint64_t));  // and their masks
+  return out;
 }
 
 template class TileReadings<float>;

@@ -25,6 +25,8 @@ class TileReadings {
   void apply(const Real* ket, const Real* bra, std::uint64_t base, std::span<double> values,
              const PauliKernels<Real>& kernels, double* slots) const;
 
+  std::size_t bytes() const;  ///< about
+
  private:
   /// Who gets a sum.
   struct Receiver {
@@ -44,6 +46,8 @@ class TileReadings {
     std::vector<Receiver> receivers;
   };
   void tell(const std::vector<Receiver>& receivers, std::uint64_t base, double sum, double* slots) const;
+  static void read_bits(const Real* ket, const Real* bra, std::uint64_t num_blocks, std::span<const OneBit> bits,
+                        bool about_y, const PauliKernels<Real>& kernels, std::span<double> sums);
 
   double factor_ = 1;
   std::array<std::vector<OneBit>, 2> one_bit_;  ///< about x, about y; ascending
