@@ -2,6 +2,8 @@
 
 #include "tandem/base/text.h"
 #include "tandem/compute/statevector/circuit_report.h"
+#include "tandem/model/format/circuit_file.h"
+#include "tandem/model/format/format.h"
 
 namespace tandem::app {
 namespace {
@@ -87,9 +89,9 @@ Result<int> explain_circuit(Cli& cli, const CircuitWanted& wanted) {
   if (wanted.precision != "f32" && wanted.precision != "f64")
     return fail_at("--precision", errors::kUsage, "{} is not f32 or f64", quote(wanted.precision));
   const auto bytes_max = static_cast<std::uint64_t>(settings.integer("input.file_bytes_max"));
-  TANDEM_TRY_ASSIGN(const Bytes text, cli.machine.fs.read_file(wanted.file, bytes_max));
-  TANDEM_TRY_ASSIGN(const Json document, parse_json(text, wanted.file));
-  TANDEM_TRY_ASSIGN(const circuit::Circuit circuit, circuit::Circuit::parse(document, ""));
+  TANDEM_TRY_ASSIGN(Bytes raw, cli.machine.fs.read_file(wanted.file, bytes_max));
+  TANDEM_TRY_ASSIGN(const Bytes text, format::unpack(std::move(raw), wanted.file, {.bytes_max = bytes_max}));
+  TANDEM_TRY_ASSIGN(const circuit::Circuit circuit, format::read_circuit(text, wanted.file));
   ThreadExecutor executor(static_cast<std::size_t>(settings.integer("compute.threads")));
   TANDEM_TRY_ASSIGN(const MachineProfile profile, machine_profile(settings, cli.machine, executor));
   const statevector::ReportOptions options{

@@ -289,7 +289,9 @@ void add_explain(CLI::App& app, Cli& cli) {
   const auto id = std::make_shared<std::string>();
   const auto wanted = std::make_shared<CircuitWanted>();
   CLI::Option* job = command->add_option("JOB", *id, "job id, as `tandem jobs` shows it");
-  CLI::Option* file = command->add_option("--circuit", wanted->file, "a circuit as JSON: its passes over the state")
+  CLI::Option* file = command
+                          ->add_option("--circuit", wanted->file,
+                                       "a circuit (OpenQASM 2, qsim's text or JSON): its passes over the state")
                           ->excludes(job)
                           ->type_name("FILE");
   command->add_option("--precision", wanted->precision, "of the circuit's amplitudes: f32 or f64")->needs(file);

@@ -132,6 +132,7 @@ Result<CircuitReport> report_circuit(const circuit::Circuit& circuit, const Mach
     if (instruction.gate != Gate::kMeasure && instruction.gate != Gate::kBarrier) instructions.push_back(instruction);
   }
   const std::vector<double> values(circuit.parameters().size(), kParameterValue);
+  TANDEM_TRY(check_angles(circuit, values));
   CircuitReport out{.num_qubits = circuit.num_qubits(), .gates = instructions.size()};
   const bool single = options.precision == Precision::kSingle;
   out.state_bytes = single ? StateVectorF32::bytes_needed(out.num_qubits) : StateVector::bytes_needed(out.num_qubits);

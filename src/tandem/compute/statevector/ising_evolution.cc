@@ -422,7 +422,8 @@ class IsingEvolution<Real>::Runner {
 
 namespace {
 
-Result<void> check(const LayerAngles& angles) {
+/// `radius`: no energy is farther from the offset.
+Result<void> check(const LayerAngles& angles, double radius) {
   if (angles.gammas.size() != angles.betas.size()) {
     return fail(errors::kSizeMismatch, "{} gammas but {} betas; a layer has one of each", angles.gammas.size(),
                 angles.betas.size());
@@ -430,6 +431,12 @@ Result<void> check(const LayerAngles& angles) {
   for (const auto part : {angles.gammas, angles.betas})
     for (const double angle : part)
       if (!std::isfinite(angle)) return fail(errors::kNotFinite, "an angle is {}; use finite ones", angle);
+  for (const double gamma : angles.gammas) {
+    if (!std::isfinite(gamma * radius)) {
+      return fail(errors::kNotFinite, "gamma {} times energies up to {} is not finite; use smaller ones", gamma,
+                  radius);
+    }
+  }
   return {};
 }
 
@@ -488,7 +495,7 @@ IsingEvolution<Real>::~IsingEvolution() = default;
 
 template <class Real>
 Result<double> IsingEvolution<Real>::value(const LayerAngles& angles, std::stop_token stop) {
-  TANDEM_TRY(check(angles));
+  TANDEM_TRY(check(angles, model_->radius));
   model_->scale = 0;
   Runner runner(*model_, angles, isa_, *executor_, stop, tile_bits_);
   if (!runner.forward()) return simulation_stopped();
@@ -498,7 +505,7 @@ Result<double> IsingEvolution<Real>::value(const LayerAngles& angles, std::stop_
 
 template <class Real>
 Result<IsingGradient> IsingEvolution<Real>::gradient(const LayerAngles& angles, std::stop_token stop) {
-  TANDEM_TRY(check(angles));
+  TANDEM_TRY(check(angles, model_->radius));
   model_->scale = 0;
   const std::uint64_t bytes = model_->bytes();
   if (!model_->bra) {

@@ -235,6 +235,37 @@ TYPED_TEST(IsingEvolutionTest, gradients_of_many_tiles_predict_the_change_of_val
 }
 
 /// Against sorting all energies; with integers, many states share one.
+/// Sums in another order must not lead out of the bins that are looked at: near the ground state all weight but a rounding is in one bin,
+/// and on a chain the share ends where the distribution jumps.
+TYPED_TEST(IsingEvolutionTest, tails_end_where_rounding_alone_decides) {
+  Xoshiro256 rng(7);
+  for (const std::uint32_t n : {8u, 14u}) {
+    std::vector<double> fields(n);
+    for (double& field : fields) field = 0.9 + 0.2 * rng.uniform();
+    auto evolution = this->evolution(Bqm::create(Vartype::kSpin, fields, {}, 0).value());
+    const double whole = std::accumulate(fields.begin(), fields.end(), 0.0);
+    for (const double off : {0.0, 0.005, 0.02, 0.05, 0.1}) {
+      for (const double beta : {0.25, -0.25}) {
+        const std::vector<double> gammas{std::numbers::pi / 4 * (1 + off)};
+        const std::vector<double> betas{beta * std::numbers::pi};
+        const double value = evolution.value({gammas, betas}).value();
+        const IsingTail tail = evolution.tail(1).value();
+        EXPECT_NEAR(tail.mean, value, Tolerance<TypeParam>::kValue) << n << " " << off << " " << beta;
+        EXPECT_LE(tail.quantile, whole + 1e-3) << n << " " << off << " " << beta;
+      }
+    }
+  }
+  std::vector<QuadraticTerm> chain;
+  for (std::uint32_t i = 0; i + 1 < 14; ++i) chain.push_back({i, i + 1, 1});
+  auto evolution = this->evolution(Bqm::create(Vartype::kSpin, std::vector<double>(14), chain, 0).value());
+  const std::vector<double> gammas{0};
+  const std::vector<double> betas{0.087};
+  ASSERT_TRUE(evolution.value({gammas, betas}).has_value());
+  // Uniform over the assignments: binomial over 13 couplings, symmetric about 0, of which the lower half is -13 to -1.
+  for (const double share : {0.25, 0.5, 1.0})
+    EXPECT_LE(std::abs(evolution.tail(share).value().quantile), 13.001) << share;
+}
+
 TYPED_TEST(IsingEvolutionTest, tails_are_those_of_the_sorted_energies) {
   Xoshiro256 rng(6);
   for (const std::uint32_t n : {1u, 3u, 6u, 9u, 12u}) {

@@ -24,14 +24,17 @@ struct Border {
   double target = 0;  ///< weight
 };
 
+/// Among the bins of the range, 1 to kBins, one that has weight: sums of other bins are taken in another order each time, so rounding alone
+/// could lead to the outer ones or to an empty one.
 Border border_of(const std::vector<Bin>& bins, double share) {
-  Border out;
-  std::size_t last = 0;  // that has anything: rounding must not lead beyond
+  Border out{.bin = 1, .below = bins[0].weight, .below_energy = bins[0].energy};
+  std::size_t last = 0;
   for (std::size_t i = 0; i < bins.size(); ++i) {
     out.target += share * bins[i].weight;
-    if (bins[i].weight > 0) last = i;
+    if (i <= kBins && bins[i].weight > 0) last = i;
   }
-  while (out.bin < last && out.below + bins[out.bin].weight < out.target) {
+  TANDEM_ASSERT(last > 0);
+  while (out.bin < last && (bins[out.bin].weight == 0 || out.below + bins[out.bin].weight < out.target)) {
     out.below += bins[out.bin].weight;
     out.below_energy += bins[out.bin].energy;
     ++out.bin;
@@ -90,7 +93,6 @@ Result<IsingTail> IsingEvolution<Real>::tail(double share, std::stop_token stop)
         bins[0][bin].energy += bins[i][bin].energy;
       }
     const Border border = border_of(bins[0], share);
-    TANDEM_ASSERT(border.bin > 0 && border.bin <= kBins);
     if (width > finest) {
       low += (static_cast<double>(border.bin - 1) - kMargin) * width;
       width *= (1 + 2 * kMargin) / kBins;

@@ -26,7 +26,9 @@ using Kind = Qasm2Token::Kind;
 using Expression = Qasm2Expression;
 
 constexpr std::uint32_t kNestingMax = 200;  // of definitions: what the stack of a thread bears
-constexpr std::uint64_t kStepsPerInstruction = 64;  // of the expansion; gates of empty bodies add none of the latter
+// Of the expansion, for each instruction and each byte of the text: gates of empty bodies add none of the former.
+constexpr std::uint64_t kStepsEach = 64;
+constexpr std::uint64_t kStepsAlways = 1'000'000;
 constexpr std::string_view kIncludable = "qelib1.inc";
 
 struct Register {
@@ -88,7 +90,7 @@ bool has_duplicates(std::vector<std::uint32_t> values) {
 class Qasm2Reader {
  public:
   Qasm2Reader(std::string_view text, std::string_view name, const CircuitLimits& limits)
-      : words_(text, name), limits_(limits), steps_max_(kStepsPerInstruction * limits.instructions_max) {
+      : words_(text, name), limits_(limits), text_bytes_(text.size()) {
     gates_ = {{"U", {.gate = Gate::kU}}, {"CX", {.gate = Gate::kCx}}};
   }
 
@@ -234,6 +236,8 @@ class Qasm2Reader {
         return fail_at(words_.place_of(statement_), errors::kBadCircuit,
                        "{} is given a qubit twice; use different qubits", quote(statement_.text));
       }
+      ++steps_;
+      TANDEM_TRY(check_steps());
       TANDEM_TRY(apply(callee, angles, qubits));
     }
     return {};
@@ -413,6 +417,13 @@ class Qasm2Reader {
     return words_.skip(";");
   }
 
+  Result<void> check_steps() const {
+    const std::uint64_t most = kStepsAlways + kStepsEach * (text_bytes_ + circuit_.instructions().size());
+    if (steps_ <= most) return {};
+    return fail_at(words_.place_of(statement_), errors::kModelTooLarge,
+                   "writing the definitions out takes more than {} steps; reduce the circuit", most);
+  }
+
   Result<void> apply(const Callee& callee, std::span<const double> angles, std::span<const std::uint32_t> qubits) {
     if (callee.definition == Callee::kTable) {
       Instruction instruction{.gate = callee.gate};
@@ -438,10 +449,7 @@ class Qasm2Reader {
         steps_ += expression.steps.size();
       }
       for (const std::uint32_t formal : call.qubits) inner_qubits.push_back(qubits[formal]);
-      if (steps_ > steps_max_) {
-        return fail_at(words_.place_of(statement_), errors::kModelTooLarge,
-                       "writing the definitions out takes more than {} steps; reduce the circuit", steps_max_);
-      }
+      TANDEM_TRY(check_steps());
       TANDEM_TRY(apply(call.callee, inner_angles, inner_qubits));
     }
     return {};
@@ -460,7 +468,7 @@ class Qasm2Reader {
 
   Qasm2Words words_;
   CircuitLimits limits_;
-  std::uint64_t steps_max_;
+  std::uint64_t text_bytes_;
   std::uint64_t steps_ = 0;
   Qasm2Token statement_;  ///< the first of the statement that is read, the place of what is wrong with all of it
   Circuit circuit_;
