@@ -105,7 +105,7 @@ class Removal(unittest.TestCase):
             server = subprocess.Popen([BINARY, "serve", "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True,
                                       env={**self.place.environment, "TANDEM_ENGINE_RETENTION_JOBS": "1"})
             server.stdout.readline()
-            time.sleep(0.002 * (attempt % 10))
+            time.sleep(0.002 * (attempt % 10) + 0.005 * (attempt // 10))  # later ones live longer, for a machine that is busy
             server.send_signal(signal.SIGKILL)
             server.wait()
             server.stdout.close()
