@@ -12,6 +12,7 @@
 #include "tandem/compute/solve/penalty_search.h"
 #include "tandem/compute/solve/solver.h"
 #include "tandem/compute/solve/stable_tree.h"
+#include "tandem/compute/solve/testing/known_models.h"
 #include "tandem/model/problem/problem.h"
 
 namespace tandem::solve {
@@ -20,16 +21,6 @@ namespace {
 using problem::Assignment;
 using problem::ProblemPtr;
 using problem::QuadraticTerm;
-
-std::vector<QuadraticTerm> random_edges(std::size_t n, double density, std::uint64_t seed) {
-  Xoshiro256 rng(seed);
-  std::vector<QuadraticTerm> out;
-  for (std::uint32_t u = 0; u < n; ++u) {
-    for (std::uint32_t v = u + 1; v < n; ++v)
-      if (rng.uniform() < density) out.push_back({u, v, 1});
-  }
-  return out;
-}
 
 ConflictGraph graph_of(std::size_t n, const std::vector<QuadraticTerm>& edges) {
   std::vector<std::pair<std::uint32_t, std::uint32_t>> pairs;

@@ -10,6 +10,7 @@
 #include "tandem/compute/solve/labs_kernels.h"
 #include "tandem/compute/solve/labs_search.h"
 #include "tandem/compute/solve/solver.h"
+#include "tandem/compute/solve/testing/known_models.h"
 #include "tandem/model/problem/testing/random_models.h"
 
 namespace tandem::solve {
@@ -35,20 +36,6 @@ std::int64_t plain_energy(AssignmentView spins) {
 }
 
 Assignment spins_of(AssignmentView bits) { return problem::convert(bits, Vartype::kBinary, Vartype::kSpin); }
-
-std::vector<Monomial> labs_terms(std::uint32_t n, double factor, double constant) {
-  std::vector<Monomial> terms{{.variables = {}, .coefficient = constant}};
-  for (std::uint32_t k = 1; k < n; ++k) {
-    for (std::uint32_t i = 0; i + k < n; ++i)
-      for (std::uint32_t j = 0; j + k < n; ++j)
-        terms.push_back({.variables = {i, i + k, j, j + k}, .coefficient = factor});
-  }
-  return terms;
-}
-
-Polynomial labs(std::uint32_t n, double factor = 1, double constant = 0) {
-  return Polynomial::create(Vartype::kSpin, n, labs_terms(n, factor, constant)).value();
-}
 
 Polynomial with_terms(const Polynomial& like, std::vector<Monomial> terms) {
   return Polynomial::create(like.vartype(), like.num_variables(), std::move(terms)).value();

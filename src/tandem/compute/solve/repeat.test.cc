@@ -8,6 +8,7 @@
 #include "tandem/base/executor.h"
 #include "tandem/base/testing/matchers.h"
 #include "tandem/compute/solve/solver.h"
+#include "tandem/compute/solve/testing/known_models.h"
 #include "tandem/model/problem/coloring.h"
 #include "tandem/model/problem/problem.h"
 #include "tandem/model/problem/testing/random_models.h"
@@ -75,16 +76,6 @@ Polynomial cubic(std::uint32_t n) {
     Monomial term{.variables = {}, .coefficient = static_cast<double>(rng.below(21)) - 10};
     for (int k = 0; k < 3; ++k) term.variables.push_back(static_cast<std::uint32_t>(rng.below(n)));
     terms.push_back(std::move(term));
-  }
-  return Polynomial::create(Vartype::kSpin, n, std::move(terms)).value();
-}
-
-/// The sum of the squared autocorrelations of n spins.
-Polynomial labs(std::uint32_t n) {
-  std::vector<Monomial> terms;
-  for (std::uint32_t k = 1; k < n; ++k) {
-    for (std::uint32_t i = 0; i + k < n; ++i)
-      for (std::uint32_t j = 0; j + k < n; ++j) terms.push_back({.variables = {i, i + k, j, j + k}, .coefficient = 1});
   }
   return Polynomial::create(Vartype::kSpin, n, std::move(terms)).value();
 }

@@ -9,6 +9,7 @@
 #include "tandem/base/testing/manual_executor.h"
 #include "tandem/base/testing/matchers.h"
 #include "tandem/compute/solve/solver.h"
+#include "tandem/compute/solve/testing/known_models.h"
 #include "tandem/compute/solve/testing/plain_sweep.h"
 #include "tandem/model/problem/coloring.h"
 #include "tandem/model/problem/problem.h"
@@ -113,15 +114,6 @@ TEST(Sweep, polynomials_of_20_to_24_variables) {
   }
 }
 
-Polynomial labs(std::uint32_t n) {
-  std::vector<Monomial> terms;
-  for (std::uint32_t k = 1; k < n; ++k) {
-    for (std::uint32_t i = 0; i + k < n; ++i)
-      for (std::uint32_t j = 0; j + k < n; ++j) terms.push_back({.variables = {i, i + k, j, j + k}, .coefficient = 1});
-  }
-  return Polynomial::create(Vartype::kSpin, n, std::move(terms)).value();
-}
-
 /// Over half of all sequences, for the opposite of one is as good: a correlation counts the pairs that differ.
 int swept_sequences(std::uint32_t n) {
   int best = INT32_MAX;
@@ -143,16 +135,6 @@ TEST(Sweep, sequences_of_20_and_24_spins) {
     for (const char* name : {"pubo", "portfolio"}) expect_optimum(name, labs(n), optimum, 20'000'000, Proves::kNo);
     if (n == 20) expect_optimum("annealing", labs(n), optimum, 20'000'000, Proves::kNo);
   }
-}
-
-std::vector<QuadraticTerm> random_edges(std::uint32_t n, double density, std::uint64_t seed) {
-  Xoshiro256 rng(seed);
-  std::vector<QuadraticTerm> out;
-  for (std::uint32_t u = 0; u < n; ++u) {
-    for (std::uint32_t v = u + 1; v < n; ++v)
-      if (rng.uniform() < density) out.push_back({u, v, 1});
-  }
-  return out;
 }
 
 std::vector<std::uint32_t> neighbours_of(std::uint32_t n, const std::vector<QuadraticTerm>& edges) {

@@ -13,6 +13,11 @@
 
 namespace tandem::statevector {
 
+/// The lowest `bits` bits, 64 at most.
+constexpr std::uint64_t ones(std::uint32_t bits) {
+  return bits == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << bits) - 1;
+}
+
 /// |z| and z / |z|, z being finite and, for the latter, not 0. By square roots alone, which are the same everywhere: the library's
 /// arguments and sines are not (ADR 0005).
 inline double size_of(std::complex<double> z) {

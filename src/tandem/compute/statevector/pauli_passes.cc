@@ -11,8 +11,6 @@ namespace {
 
 using observable::PauliTerm;
 
-std::uint64_t ones(std::uint32_t bits) { return bits == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << bits) - 1; }
-
 /// The bits of `value` where `mask` has ones, together.
 std::uint64_t extract(std::uint64_t value, std::uint64_t mask) {
   std::uint64_t out = 0;

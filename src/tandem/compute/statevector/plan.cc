@@ -13,8 +13,6 @@ namespace {
 
 using Numbers = std::vector<std::uint32_t>;  // of steps, ascending
 
-std::uint64_t ones(std::uint32_t bits) { return bits == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << bits) - 1; }
-
 /// What steps that wait keep others from. Steps commute when neither touches what the other mixes, and so do readings.
 class Waiting {
  public:

@@ -59,22 +59,15 @@ std::unique_ptr<typename PlanCache<Real>::Compiled> PlanCache<Real>::take(
     std::uint32_t num_bits, simd::Isa isa) {
   const double size = size_of(frame.scale);
   const bool takes_scale = is_extreme(size);
-  const std::vector<std::uint32_t> key = key_of(instructions, frame, num_bits, takes_scale, Way::kThere);
-  const std::uint64_t hash = hash_of(key);
   std::vector<double> angles;
   angles.reserve(instructions.size());
   for (const circuit::Instruction& instruction : instructions) {
     const std::size_t count = circuit::gate_record(instruction.gate).num_parameters;
     for (std::size_t i = 0; i < count; ++i) angles.push_back(instruction.angles[i].value(parameter_values));
   }
-  std::unique_ptr<Compiled> out = kept(key, hash);
-  const bool fresh = out == nullptr;
+  std::unique_ptr<Compiled> out = kept_or_new(key_of(instructions, frame, num_bits, takes_scale, Way::kThere));
+  const bool fresh = out->is_new();
   if (!fresh && same_bits(out->angles, angles) && (!takes_scale || out->taken_scale == size)) return out;
-  if (fresh) {
-    out = std::make_unique<Compiled>();
-    out->key = key;
-    out->hash = hash;
-  }
   out->after = frame;
   out->after.scale = 1;
   if (fresh) {
@@ -96,17 +89,8 @@ std::unique_ptr<typename PlanCache<Real>::Compiled> PlanCache<Real>::take_back(
     std::uint32_t num_bits, simd::Isa isa) {
   const double size = size_of(frame.scale);
   const bool takes_scale = is_extreme(size);
-  const std::vector<std::uint32_t> key = key_of(instructions, frame, num_bits, takes_scale, Way::kBack);
-  const std::uint64_t hash = hash_of(key);
-  std::unique_ptr<Compiled> out = kept(key, hash);
-  const bool fresh = out == nullptr;
-  if (fresh) {
-    out = std::make_unique<Compiled>();
-    out->key = key;
-    out->hash = hash;
-    out->after = frame;
-    out->after.scale = 1;
-  }
+  std::unique_ptr<Compiled> out = kept_or_new(key_of(instructions, frame, num_bits, takes_scale, Way::kBack));
+  const bool fresh = out->is_new();
   Steps steps;
   lower_back(instructions, parameter_values, frame, steps);
   if (fresh) out->plan = make_plan<Real>(steps, num_bits, {.shape = kPairShape<Real>, .takes_scale = takes_scale});
@@ -133,8 +117,8 @@ void PlanCache<Real>::count(Compiled& compiled, bool fresh) {
 }
 
 template <class Real>
-std::unique_ptr<typename PlanCache<Real>::Compiled> PlanCache<Real>::kept(const std::vector<std::uint32_t>& key,
-                                                                          std::uint64_t hash) {
+std::unique_ptr<typename PlanCache<Real>::Compiled> PlanCache<Real>::kept_or_new(std::vector<std::uint32_t> key) {
+  const std::uint64_t hash = hash_of(key);
   const std::lock_guard lock(mutex_);
   for (auto it = free_.rbegin(); it != free_.rend(); ++it) {
     if ((*it)->hash != hash || (*it)->key != key) continue;
@@ -143,7 +127,10 @@ std::unique_ptr<typename PlanCache<Real>::Compiled> PlanCache<Real>::kept(const 
     bytes_ -= out->bytes;
     return out;
   }
-  return nullptr;
+  auto out = std::make_unique<Compiled>();
+  out->key = std::move(key);
+  out->hash = hash;
+  return out;
 }
 
 template <class Real>

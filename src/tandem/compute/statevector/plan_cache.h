@@ -38,9 +38,10 @@ class PlanCache {
     double taken_scale = 0;  ///< and the scale of the state before, where the plan takes it
     Steps steps;
     Plan<Real> plan;
-    Frame after{0};  ///< its bits, and the factor that the gates give it
+    Frame after{0};  ///< its bits, and the factor that the gates give it; not of a way back
     std::size_t bytes = 0;
 
+    bool is_new() const { return bytes == 0; }  ///< has no plan yet
     /// The frame of the state before -> that of the state afterwards.
     void advance(Frame& frame) const;
   };
@@ -65,7 +66,7 @@ class PlanCache {
 
  private:
   void count(Compiled& compiled, bool fresh);
-  std::unique_ptr<Compiled> kept(const std::vector<std::uint32_t>& key, std::uint64_t hash);
+  std::unique_ptr<Compiled> kept_or_new(std::vector<std::uint32_t> key);
 
   mutable std::mutex mutex_;
   std::vector<std::unique_ptr<Compiled>> free_;  ///< used longest ago first
