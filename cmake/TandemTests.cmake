@@ -1,6 +1,6 @@
 # Tests, benchmarks and fuzzers stand beside the code: x.test.cc, x.bench.cc, x.fuzz.cc. Tests that span rooms are tests/*/test_*.py.
 set(TANDEM_TEST_DATA "${CMAKE_SOURCE_DIR}/../shared/data" CACHE PATH "Folder with the published problem instances")
-set(TANDEM_TEST_TIMEOUT_S 120 CACHE STRING "Seconds one C++ test may take")
+set(TANDEM_TEST_TIMEOUT_S 240 CACHE STRING "Seconds one C++ test may take")
 
 # The environment of every test, set while ctest reads its test files; what the caller has set already stands.
 file(WRITE "${CMAKE_BINARY_DIR}/test_environment.cmake" "\

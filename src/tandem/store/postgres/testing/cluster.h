@@ -11,9 +11,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -44,14 +46,20 @@ class Cluster {
     return "postgresql://postgres@/" + name + "?host=" + folder_.path();
   }
 
+  /// Waits until it takes sessions. After a crash a server with fsync writes every file of its folder through first: on a slow disk
+  /// that others write to, that takes tens of seconds.
   void start() {
     ThreadExecutor timers(1);
-    for (int tries = 0; tries < 3000; ++tries) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(200);
+    while (std::chrono::steady_clock::now() < end) {
       // It refuses as long as workers of a killed one are there, which they are for a moment.
       if (process_ == 0 || waitpid(process_, nullptr, WNOHANG) == process_) launch();
       if (PQping(address().c_str()) == PQPING_OK) return;
       (void)tandem::pause(timers, std::chrono::milliseconds(10), {});
     }
+    std::ifstream log(folder_ / "log");
+    fprintf(stderr, "the server takes no sessions; its log:\n%s\n",
+            std::string(std::istreambuf_iterator<char>(log), {}).c_str());
     TANDEM_ASSERT(false);
   }
 
