@@ -1,7 +1,7 @@
-// apps/tandem-bench/main.cc - solve: one solver on one instance for each seed and how its best went; circuit: see bench_circuit.h. A
-// JSON line a run.
+// apps/tandem-bench/main.cc - solve: one solver on one instance for each seed and how its best went; circuit and ising: see
+// bench_circuit.h. A JSON line a run.
 //
-// For ./dev bench solvers, ./dev peers solvers and ./dev peers statevector. Every objective is that of problem::Problem::score(), recomputed from the
+// For ./dev bench and ./dev peers, of solvers and of statevector. Every objective is that of problem::Problem::score(), recomputed from the
 // instance; times are from the call of the solver, so reading the file is not in them.
 #include <CLI/CLI.hpp>
 #include <charconv>
@@ -172,7 +172,8 @@ Result<int> run_all(const Wanted& wanted) {
 int main(int argc, char** argv) {
   hold_standard_streams();
   CLI::App app{
-      "Runs a solver on an instance, or a circuit on the state vector, and prints how it went, a JSON line a run."};
+      "Runs a solver on an instance, or a circuit or Ising layers on the state vector, and prints how it went, a JSON "
+      "line a run."};
   Wanted wanted;
   CLI::App* solve = app.add_subcommand("solve", "run one solver on one instance");
   app.require_subcommand(1);
@@ -200,14 +201,25 @@ int main(int argc, char** argv) {
                                         : fmt::format("expected a seed or a range as 1..10, not {}", quote(text));
       });
   bench::WantedCircuit wanted_circuit;
-  CLI::App* circuit = app.add_subcommand("circuit", "run one circuit on the state vector");
+  bench::WantedEvaluations wanted_ising;
+  CLI::App* circuit = app.add_subcommand("circuit", "run one circuit on the state vector, or evaluate it");
+  CLI::App* ising = app.add_subcommand("ising", "evaluate layers of phases and X mixers of one quadratic problem");
+  const auto add_evaluations = [](CLI::App* command, bench::WantedEvaluations& to) {
+    command->add_option("--values", to.values, "file: sets of parameters, [[...], ...]; of ising gammas, then betas");
+    command->add_flag("--gradient", to.gradient, "with the value, all derivatives");
+    command->add_option("--precision", to.precision, "f32 or f64")->capture_default_str();
+    command->add_option("--isa", to.isa, "portable, avx2 or avx512; default: the best of the machine");
+    command->add_option("--threads", to.threads)->check(CLI::Range(1, 256))->capture_default_str();
+    command->add_option("--runs", to.runs)->check(CLI::Range(1, 1'000'000))->capture_default_str();
+  };
   circuit->add_option("FILE", wanted_circuit.file, "circuit: its document, OpenQASM 2 or the text of qsim")->required();
-  circuit->add_option("--precision", wanted_circuit.precision, "f32 or f64")->capture_default_str();
-  circuit->add_option("--isa", wanted_circuit.isa, "portable, avx2 or avx512; default: the best of the machine");
-  circuit->add_option("--threads", wanted_circuit.threads)->check(CLI::Range(1, 256))->capture_default_str();
-  circuit->add_option("--runs", wanted_circuit.runs)->check(CLI::Range(1, 1'000'000))->capture_default_str();
+  circuit->add_option("--observable", wanted_circuit.observable, "file: a Pauli sum to be evaluated");
   circuit->add_option("--shots", wanted_circuit.shots, "drawn after each run");
   circuit->add_option("--amplitudes", wanted_circuit.amplitudes, "so many of the last state are printed");
+  add_evaluations(circuit, wanted_circuit);
+  ising->add_option("FILE", wanted_ising.file, "problem without constraints, at most quadratic")->required();
+  add_evaluations(ising, wanted_ising);
+  ising->get_option("--values")->required();
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {  // --help
@@ -221,7 +233,9 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return report(make_error(errors::kUsage, "{}", trim(error.what())));
   }
-  const Result<int> done =
-      run_printing([&] { return circuit->parsed() ? bench::run_circuit(wanted_circuit) : run_all(wanted); });
+  const Result<int> done = run_printing([&] {
+    if (circuit->parsed()) return bench::run_circuit(wanted_circuit);
+    return ising->parsed() ? bench::run_ising(wanted_ising) : run_all(wanted);
+  });
   return done ? *done : report(done.error());
 }

@@ -22,6 +22,7 @@ Json document_of(const StageReport& stage) {
           {"phase_groups", stage.phase_groups},
           {"pair_gates", stage.pair_gates},
           {"moved_bytes", stage.moved_bytes},
+          {"fused", stage.fused},
           {"memory_s", stage.memory_s},
           {"work_s", stage.work_s},
           {"predicted_s", stage.predicted_s()},
@@ -36,8 +37,11 @@ Json document_of(const CircuitReport& report) {
           {"state_bytes", report.state_bytes},
           {"planning_s", report.planning_s},
           {"moved_bytes", report.moved_bytes()},
+          {"fused", report.fused()},
           {"predicted_s", report.predicted_s()},
           {"measured_s", report.measured_s()},
+          {"memory_limit_s", report.memory_limit_s},
+          {"arithmetic_limit_s", report.arithmetic_limit_s},
           {"share_of_limit", report.share_of_limit()},
           {"stages", stages}};
 }
@@ -61,7 +65,10 @@ void print_report(const CircuitReport& report, bool measured) {
   rows.push_back({"all", "", "", "", "", fmt::format("{:.4g}", report.moved_bytes() / 1e6), "", "",
                   milliseconds(report.predicted_s()), measured_ms(report.measured_s())});
   print_table(rows);
-  if (measured) fmt::print("\n{:.0f} % of what memory or arithmetic allow\n", 100 * report.share_of_limit());
+  const bool by_memory = report.memory_limit_s > report.arithmetic_limit_s;
+  fmt::print("\nthe machine's limit by {}: {} ms", by_memory ? "memory" : "arithmetic", milliseconds(report.limit_s()));
+  if (measured) fmt::print(", of which {:.0f} % are reached", 100 * report.share_of_limit());
+  fmt::print("\n");
 }
 
 }  // namespace

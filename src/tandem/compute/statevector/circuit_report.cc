@@ -14,6 +14,7 @@ using circuit::Gate;
 using circuit::Instruction;
 
 constexpr double kParameterValue = 0.5;
+constexpr double kNanosecond = 1e-9;
 
 double seconds_between(Instant begin, Instant end) { return std::chrono::duration<double>(end - begin).count(); }
 
@@ -22,25 +23,33 @@ const WorkCosts& costs_of(const MachineProfile& profile) {
   return sizeof(Real) == sizeof(float) ? profile.narrow : profile.wide;
 }
 
+double threads_of(const MachineProfile& profile) {
+  return static_cast<double>(std::max<std::size_t>(1, profile.threads));
+}
+
 template <class Real>
 StageReport report_stage(const Stage<Real>& stage, std::uint32_t num_bits, const MachineProfile& profile) {
-  constexpr double kNanosecond = 1e-9;
   const double amplitudes = std::ldexp(1.0, static_cast<int>(num_bits));
   const WorkCosts& costs = costs_of<Real>(profile);
   StageReport out{.bits = stage.tile_bits, .gathered = stage.tile_bits.back() + 1 != stage.tile_bits.size()};
   double moved = 0;  // the share of the state
   double work = 0;  // nanoseconds an amplitude of the state
+  double fused = 0;  // operations an amplitude
   for (const auto& item : stage.work) {
-    if (std::holds_alternative<PhaseGroup<Real>>(item)) {
+    if (const auto* const phases = std::get_if<PhaseGroup<Real>>(&item)) {
       ++out.phase_groups;
+      fused += phases->fused();
       work += costs.phases;
       moved = 1;
     } else if (const auto* const turns = std::get_if<TurnWork<Real>>(&item)) {
       (turns->on_lanes ? out.lane_turns : out.turns) += turns->turns.size();
       work += static_cast<double>(turns->turns.size()) * (turns->on_lanes ? costs.lane_turn : costs.turn);
+      fused += 2 * static_cast<double>(turns->turns.size());
       moved = 1;
     } else {
-      const double share = std::get<GateWork<Real>>(item).gate.share();
+      const TileGate<Real>& gate = std::get<GateWork<Real>>(item).gate;
+      const double share = gate.share();
+      fused += gate.fused();
       ++out.pair_gates;
       work += share * costs.pairs;
       moved = std::max(moved, share);
@@ -48,8 +57,9 @@ StageReport report_stage(const Stage<Real>& stage, std::uint32_t num_bits, const
   }
   if (out.gathered) moved = 1;
   out.moved_bytes = 2 * moved * amplitudes * 2 * sizeof(Real);
+  out.fused = fused * amplitudes;
   out.memory_s = out.moved_bytes / profile.memory_bytes * kNanosecond;
-  out.work_s = work * amplitudes * kNanosecond / static_cast<double>(std::max<std::size_t>(1, profile.threads));
+  out.work_s = work * amplitudes * kNanosecond / threads_of(profile);
   return out;
 }
 
@@ -92,6 +102,8 @@ Result<void> report(std::span<const Instruction> instructions, std::span<const d
     }
     compiled->advance(frame);
   }
+  if (out.state_bytes > kCachedBytes) out.memory_limit_s = out.moved_bytes() / profile.memory_bytes * kNanosecond;
+  out.arithmetic_limit_s = out.fused() / costs_of<Real>(profile).fused_peak * kNanosecond / threads_of(profile);
   return {};
 }
 
@@ -106,6 +118,9 @@ double sum(const std::vector<StageReport>& stages, const auto& term) {
 double CircuitReport::moved_bytes() const {
   return sum(stages, [](const StageReport& stage) { return stage.moved_bytes; });
 }
+double CircuitReport::fused() const {
+  return sum(stages, [](const StageReport& stage) { return stage.fused; });
+}
 double CircuitReport::predicted_s() const {
   return sum(stages, [](const StageReport& stage) { return stage.predicted_s(); });
 }
@@ -114,8 +129,7 @@ double CircuitReport::measured_s() const {
 }
 double CircuitReport::share_of_limit() const {
   const double measured = measured_s();
-  if (measured == 0) return 0;
-  return sum(stages, [](const StageReport& stage) { return std::max(stage.memory_s, stage.work_s); }) / measured;
+  return measured == 0 ? 0 : limit_s() / measured;
 }
 
 Result<CircuitReport> report_circuit(const circuit::Circuit& circuit, const MachineProfile& profile,

@@ -3,6 +3,7 @@
 // Room: compute. Not here: the answer of the circuit (run.h).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -20,8 +21,9 @@ struct StageReport {
   std::size_t phase_groups = 0;
   std::size_t pair_gates = 0;
   double moved_bytes = 0;  ///< read and written
-  double memory_s = 0;  ///< what those take at least
-  double work_s = 0;  ///< what the work takes by the profile, on all its threads
+  double fused = 0;  ///< operations of a multiplication and an addition that the work needs at least
+  double memory_s = 0;  ///< what the bytes take by the profile
+  double work_s = 0;  ///< what the work takes on all threads by the profile of our own loops
   double measured_s = 0;  ///< 0 where it was not run
 
   /// A tile is read, worked on, and written back: one after the other.
@@ -35,12 +37,22 @@ struct CircuitReport {
   double planning_s = 0;
   std::vector<StageReport> stages;
 
+  double memory_limit_s = 0;  ///< the bytes at the speed of memory; 0 for a state that caches may hold (kCachedBytes)
+  double arithmetic_limit_s = 0;  ///< the fused operations at the peak of all threads
+
   double moved_bytes() const;
+  double fused() const;
   double predicted_s() const;
   double measured_s() const;
-  /// Of the time measured, that which memory alone, or work alone, would take at least: the larger. 0 where it was not run.
+  /// What this machine would take for these passes if memory, or arithmetic, were never waited for: the larger. Of the machine, not of our
+  /// loops: a loop that is slow does not raise it.
+  double limit_s() const { return std::max(memory_limit_s, arithmetic_limit_s); }
+  /// Of the time measured; 0 where it was not run.
   double share_of_limit() const;
 };
+
+/// No more than this is taken for granted to stay in the caches of a machine, so that a smaller state has no limit by memory.
+inline constexpr std::uint64_t kCachedBytes = std::uint64_t{1} << 26;
 
 enum class Precision : std::uint8_t { kSingle, kDouble };
 enum class Measuring : std::uint8_t { kPlanOnly, kRun };

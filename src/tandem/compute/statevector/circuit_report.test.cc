@@ -47,6 +47,42 @@ TEST(CircuitReport, counts_what_a_stage_has_to_do_and_to_move) {
   EXPECT_DOUBLE_EQ(stage.work_s, 4.5 * 4096e-9 / 2);  // four pieces, and one on half of the amplitudes, by two threads
   EXPECT_EQ(report.measured_s(), 0);
   EXPECT_EQ(report.share_of_limit(), 0);
+  // Two a turn, four for the phases; an exchange has none. At an operation a nanosecond on each of two threads.
+  EXPECT_DOUBLE_EQ(stage.fused, 10 * 4096.0);
+  EXPECT_DOUBLE_EQ(report.arithmetic_limit_s, 5 * 4096e-9);
+  EXPECT_EQ(report.memory_limit_s, 0);  // it fits into caches
+  EXPECT_DOUBLE_EQ(report.limit_s(), 5 * 4096e-9);
+}
+
+TEST(CircuitReport, the_limit_is_that_of_the_machine_whatever_our_loops_cost) {
+  Circuit circuit = Circuit::create(22, 0).value();
+  for (std::uint32_t i = 0; i < 22; ++i) circuit.gate(Gate::kRy, {i}, {Angle::constant(0.3)});
+  const auto limit_of = [&](double cost, double bytes, double peak) {
+    MachineProfile machine = plain_machine();
+    machine.memory_bytes = bytes;
+    machine.wide = {.turn = cost, .lane_turn = cost, .phases = cost, .pairs = cost, .fused_peak = peak};
+    ThreadExecutor executor(2);
+    const SystemClock clock;
+    return report_circuit(circuit, machine, {.measuring = Measuring::kPlanOnly}, executor, clock).value().limit_s();
+  };
+  const double amplitudes = 1 << 22;
+  const double passes = 2;  // 22 bits in tiles of 15
+  EXPECT_DOUBLE_EQ(limit_of(1, 1, 1000), passes * 2 * 16 * amplitudes * 1e-9);
+  EXPECT_DOUBLE_EQ(limit_of(1, 1000, 1), 22 * 2 * amplitudes * 1e-9 / 2);
+  EXPECT_EQ(limit_of(1, 1, 1), limit_of(100, 1, 1));
+}
+
+TEST(CircuitReport, gates_of_pairs_need_what_their_numbers_need) {
+  const auto fused_of = [](Gate gate, std::initializer_list<std::uint32_t> qubits,
+                           std::initializer_list<Angle> angles) {
+    Circuit circuit = Circuit::create(12, 0).value();
+    circuit.gate(gate, qubits, angles);
+    return report_of(circuit, {.measuring = Measuring::kPlanOnly}).value().fused() / 4096;
+  };
+  EXPECT_EQ(fused_of(Gate::kCx, {8, 9}, {}), 0);
+  EXPECT_EQ(fused_of(Gate::kCry, {8, 9}, {Angle::constant(1)}), 2);  // half of the amplitudes, four each
+  EXPECT_EQ(fused_of(Gate::kCry, {0, 9}, {Angle::constant(1)}), 2);  // a control among the lanes
+  EXPECT_EQ(fused_of(Gate::kCcz, {7, 8, 9}, {}), 0.5);  // an eighth
 }
 
 TEST(CircuitReport, a_gate_alone_moves_the_amplitudes_it_changes) {

@@ -40,6 +40,9 @@ class PhaseGroup {
   void apply(Real* tile, std::uint64_t base, Real* scratch, const TileKernels<Real>& kernels) const;
 
   std::size_t bytes() const;  ///< about
+  /// Fused operations an amplitude that its numbers need at least, once it is bound: a complex product, or none where the lowest bits
+  /// have no phase and most leaves may be left as they are.
+  double fused() const { return ones_ ? 0 : 4; }
 
  private:
   struct Partner {

@@ -117,6 +117,20 @@ double TileGate<Real>::share() const {
   return std::ldexp(parts, -fixed);
 }
 
+template <class Real>
+double TileGate<Real>::fused() const {
+  const int fixed = std::popcount(block_operands_) + std::popcount(lane_operands_) + std::popcount(outside_);
+  double out = 0;
+  for (const Part& part : parts_) {
+    const bool is_phase = part.work.a == part.work.b && part.lane_a == part.lane_b;
+    if (is_phase)
+      out += 4;
+    else if (part.work.kind != PairKind::kExchange)
+      out += 2 * (part.work.kind == PairKind::kGeneral ? 8 : 4);
+  }
+  return std::ldexp(out, -fixed);
+}
+
 template class TileGate<float>;
 template class TileGate<double>;
 

@@ -28,6 +28,9 @@ class TileGate {
 
   std::size_t bytes() const;  ///< about
   double share() const;  ///< of the tile that it reads and writes
+  /// Fused operations an amplitude of all tiles that its numbers need, once it is bound: none to exchange, four for a phase or a real or
+  /// imaginary mixture, eight for any other.
+  double fused() const;
 
  private:
   struct Part {
