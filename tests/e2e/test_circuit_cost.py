@@ -49,9 +49,7 @@ class CircuitCost(unittest.TestCase):
         circuit = self.explained("--plan-only")["circuit"]
         self.assertEqual((circuit["measured_s"], circuit["share_of_limit"]), (0, 0))
         self.assertGreater(circuit["planning_s"], 0)
-        text = self.place.run("explain", "--circuit", self.place.file("c.qasm", program(QUBITS)), "--plan-only").stdout
-        self.assertIn("the machine's limit by arithmetic:", text)
-        self.assertNotIn("% are reached", text)
+        self.assertGreater(circuit["arithmetic_limit_s"], 0)
 
     def test_the_machine_is_measured_once_and_kept(self):
         measured = self.explained("--plan-only")["machine"]

@@ -181,13 +181,15 @@ class Rows(unittest.TestCase):
 
     def test_limits_are_reckoned_from_the_machine(self):
         machine = {"threads": 2, "memory_bytes_per_ns": 10, "f32": {"fused_per_ns": 50}, "f64": {"fused_per_ns": 25}}
-        circuit = {"memory_limit_s": 0.5, "arithmetic_limit_s": 0.2, "state_bytes": 10**10}
+        circuit = {"fused": 10**10, "moved_bytes": 5 * 10**9, "state_bytes": 10**10}
 
-        def limit(kind, **others):
+        def limit(kind, circuit=circuit, **others):
             return BENCH.limit_s(workloads.Workload("w", kind, "f64", 2, 24, [], **others), circuit, machine)
         self.assertEqual(limit("state"), 0.5)
         self.assertEqual(limit("gradient"), 1.5)
         self.assertEqual(limit("draws"), 1.0)
+        self.assertEqual(limit("state", circuit={**circuit, "state_bytes": 1 << 26}), 0.2)  # caches hold it
+        self.assertIsNone(limit("draws", circuit={**circuit, "state_bytes": 1 << 20}))
         # Four layers on 2^24 amplitudes: 52 operations each at 50 a ns of both threads; five passes of 2 x 256 MiB at 10 bytes a ns.
         fields = {"h": [1.0] * 24, "j": []}
         self.assertAlmostEqual(limit("value", model=fields, layers=4, parameters=8), max(4 * 52 * 2**24 / 50e9, 5 * 2**29 / 10e9))

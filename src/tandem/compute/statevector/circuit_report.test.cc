@@ -55,8 +55,8 @@ TEST(CircuitReport, counts_what_a_stage_has_to_do_and_to_move) {
 }
 
 TEST(CircuitReport, the_limit_is_that_of_the_machine_whatever_our_loops_cost) {
-  Circuit circuit = Circuit::create(22, 0).value();
-  for (std::uint32_t i = 0; i < 22; ++i) circuit.gate(Gate::kRy, {i}, {Angle::constant(0.3)});
+  Circuit circuit = Circuit::create(23, 0).value();
+  for (std::uint32_t i = 0; i < 23; ++i) circuit.gate(Gate::kRy, {i}, {Angle::constant(0.3)});
   const auto limit_of = [&](double cost, double bytes, double peak) {
     MachineProfile machine = plain_machine();
     machine.memory_bytes = bytes;
@@ -65,10 +65,10 @@ TEST(CircuitReport, the_limit_is_that_of_the_machine_whatever_our_loops_cost) {
     const SystemClock clock;
     return report_circuit(circuit, machine, {.measuring = Measuring::kPlanOnly}, executor, clock).value().limit_s();
   };
-  const double amplitudes = 1 << 22;
-  const double passes = 2;  // 22 bits in tiles of 15
+  const double amplitudes = 1 << 23;
+  const double passes = 2;  // 23 bits in tiles of 15
   EXPECT_DOUBLE_EQ(limit_of(1, 1, 1000), passes * 2 * 16 * amplitudes * 1e-9);
-  EXPECT_DOUBLE_EQ(limit_of(1, 1000, 1), 22 * 2 * amplitudes * 1e-9 / 2);
+  EXPECT_DOUBLE_EQ(limit_of(1, 1000, 1), 23 * 2 * amplitudes * 1e-9 / 2);
   EXPECT_EQ(limit_of(1, 1, 1), limit_of(100, 1, 1));
 }
 
