@@ -39,6 +39,10 @@ StageReport report_stage(const Stage<Real>& stage, std::uint32_t num_bits, const
       (turns->on_lanes ? out.lane_turns : out.turns) += turns->turns.size();
       work += static_cast<double>(turns->turns.size()) * (turns->on_lanes ? costs.lane_turn : costs.turn);
       moved = 1;
+    } else if (const auto* const dense = std::get_if<DenseWork<Real>>(&item)) {
+      out.dense_gates += dense->size();
+      work += static_cast<double>(dense->size()) * costs.dense;
+      moved = 1;
     } else {
       const double share = std::get<GateWork<Real>>(item).gate.share();
       ++out.pair_gates;

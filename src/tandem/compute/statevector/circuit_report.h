@@ -19,6 +19,7 @@ struct StageReport {
   std::size_t lane_turns = 0;
   std::size_t phase_groups = 0;
   std::size_t pair_gates = 0;
+  std::size_t dense_gates = 0;
   double moved_bytes = 0;  ///< read and written
   double memory_s = 0;  ///< what those take at least
   double work_s = 0;  ///< what the work takes by the profile, on all its threads
