@@ -14,6 +14,8 @@ using statevector::StageReport;
 
 constexpr std::uint64_t kProfileBytesMax = 1u << 16;
 
+std::string profile_file(const std::string& data_dir) { return data_dir + "/machine.json"; }
+
 Json document_of(const StageReport& stage) {
   return {{"bits", stage.bits},
           {"gathered", stage.gathered},
@@ -21,6 +23,7 @@ Json document_of(const StageReport& stage) {
           {"lane_turns", stage.lane_turns},
           {"phase_groups", stage.phase_groups},
           {"pair_gates", stage.pair_gates},
+          {"dense_gates", stage.dense_gates},
           {"moved_bytes", stage.moved_bytes},
           {"fused", stage.fused},
           {"memory_s", stage.memory_s},
@@ -56,11 +59,12 @@ void print_report(const CircuitReport& report, bool measured) {
   const auto measured_ms = [&](double seconds) { return measured ? milliseconds(seconds) : "-"; };
   for (std::size_t i = 0; i < report.stages.size(); ++i) {
     const StageReport& stage = report.stages[i];
-    rows.push_back(
-        {std::to_string(i + 1), fmt::format("{} bits{}", stage.bits.size(), stage.gathered ? ", gathered" : ""),
-         std::to_string(stage.turns + stage.lane_turns), std::to_string(stage.phase_groups),
-         std::to_string(stage.pair_gates), fmt::format("{:.4g}", stage.moved_bytes / 1e6), milliseconds(stage.memory_s),
-         milliseconds(stage.work_s), milliseconds(stage.predicted_s()), measured_ms(stage.measured_s)});
+    rows.push_back({std::to_string(i + 1),
+                    fmt::format("{} bits{}", stage.bits.size(), stage.gathered ? ", gathered" : ""),
+                    std::to_string(stage.turns + stage.lane_turns), std::to_string(stage.phase_groups),
+                    std::to_string(stage.pair_gates + stage.dense_gates),
+                    fmt::format("{:.4g}", stage.moved_bytes / 1e6), milliseconds(stage.memory_s),
+                    milliseconds(stage.work_s), milliseconds(stage.predicted_s()), measured_ms(stage.measured_s)});
   }
   rows.push_back({"all", "", "", "", "", fmt::format("{:.4g}", report.moved_bytes() / 1e6), "", "",
                   milliseconds(report.predicted_s()), measured_ms(report.measured_s())});
@@ -73,21 +77,30 @@ void print_report(const CircuitReport& report, bool measured) {
 
 }  // namespace
 
+std::optional<MachineProfile> kept_machine_profile(const Settings& settings, Machine& machine, std::size_t threads) {
+  const auto data_dir = data_dir_of(settings, machine.environment);
+  if (!data_dir) return std::nullopt;
+  const std::string path = profile_file(*data_dir);
+  const auto text = machine.fs.read_file(path, kProfileBytesMax);
+  if (!text) return std::nullopt;
+  const auto document = parse_json(*text, path);
+  if (!document || !document->is_object() ||
+      document->value("model", Json()) != versions(settings, machine.fs, threads).machine_profile["model"])
+    return std::nullopt;
+  const auto kept = MachineProfile::parse(document->value("speed", Json()), "/speed");
+  if (!kept || kept->isa != simd::to_string(simd::best_isa()) || kept->threads != threads) return std::nullopt;
+  return *kept;
+}
+
 Result<MachineProfile> machine_profile(const Settings& settings, Machine& machine, Executor& executor) {
+  if (const auto kept = kept_machine_profile(settings, machine, executor.threads())) return *kept;
   TANDEM_TRY_ASSIGN(const std::string data_dir, data_dir_of(settings, machine.environment));
-  const std::string path = data_dir + "/machine.json";
-  const simd::Isa isa = simd::best_isa();
+  TANDEM_TRY_ASSIGN(const MachineProfile measured,
+                    statevector::measure_machine(simd::best_isa(), executor, machine.clock));
   const Json model = versions(settings, machine.fs, executor.threads()).machine_profile["model"];
-  if (const auto text = machine.fs.read_file(path, kProfileBytesMax)) {
-    const auto document = parse_json(*text, path);
-    if (document && document->is_object() && document->value("model", Json()) == model) {
-      const auto kept = MachineProfile::parse(document->value("speed", Json()), "/speed");
-      if (kept && kept->isa == simd::to_string(isa) && kept->threads == executor.threads()) return *kept;
-    }
-  }
-  TANDEM_TRY_ASSIGN(const MachineProfile measured, statevector::measure_machine(isa, executor, machine.clock));
   const std::string text = Json({{"model", model}, {"speed", measured.document()}}).dump(2) + "\n";
-  if (machine.fs.make_directories(data_dir)) static_cast<void>(machine.fs.write_file_atomic(path, text));
+  if (machine.fs.make_directories(data_dir))
+    static_cast<void>(machine.fs.write_file_atomic(profile_file(data_dir), text));
   return measured;
 }
 

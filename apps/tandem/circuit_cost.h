@@ -1,6 +1,7 @@
 // apps/tandem/circuit_cost.h - what a circuit costs on this machine, and the profile of the machine that says so.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "cli.h"
@@ -8,8 +9,11 @@
 
 namespace tandem::app {
 
-/// As it stands in machine.json of the data directory; measured (about a second) and put there when it is of another processor, number of
-/// threads or instruction set, or not there. A directory that cannot be written to only has it measured again.
+/// As it stands in machine.json of the data directory; nothing where that is of another processor, number of threads or instruction set, or
+/// not there.
+std::optional<statevector::MachineProfile> kept_machine_profile(const Settings& settings, Machine& machine,
+                                                                std::size_t threads);
+/// The same; measured (about a second) and put there where there is none. A directory that cannot be written to only has it measured again.
 /// Errors: those of data_dir_of() and measure_machine().
 Result<statevector::MachineProfile> machine_profile(const Settings& settings, Machine& machine, Executor& executor);
 

@@ -5,6 +5,7 @@
 
 #include <thread>
 
+#include "circuit_cost.h"
 #include "tandem/base/text.h"
 #include "tandem/middleware/backend/local_backend.h"
 #include "tandem/orchestrate/schedule/weights.h"
@@ -179,6 +180,9 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
                                         .rules = &out->rules_,
                                         .store_clock = out->clock_.get(),
                                         .limits = limits};
+  lineage::Versions facts = versions(settings, machine.fs, out->executor_->threads());
+  if (const auto profile = kept_machine_profile(settings, machine, out->executor_->threads()))
+    facts.machine_profile["speed"] = profile->document();
   TANDEM_TRY_ASSIGN(schedule::Weights weights, tenant_weights(settings));
   TANDEM_TRY_ASSIGN(
       out->engine_,
@@ -196,7 +200,7 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
                              .schedules = role != Role::kReader && role != Role::kOnlyWorker,
                              .node_id = "node_" + new_uuid7(machine.clock, machine.rng),
                              .node_facts = node_facts(machine.fs),
-                             .versions = versions(settings, machine.fs, out->executor_->threads())}));
+                             .versions = std::move(facts)}));
   return out;
 }
 

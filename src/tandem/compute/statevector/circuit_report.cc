@@ -46,6 +46,11 @@ StageReport report_stage(const Stage<Real>& stage, std::uint32_t num_bits, const
       work += static_cast<double>(turns->turns.size()) * (turns->on_lanes ? costs.lane_turn : costs.turn);
       fused += 2 * static_cast<double>(turns->turns.size());
       moved = 1;
+    } else if (const auto* const dense = std::get_if<DenseWork<Real>>(&item)) {
+      out.dense_gates += dense->size();
+      work += static_cast<double>(dense->size()) * costs.dense;
+      fused += 16 * static_cast<double>(dense->size());
+      moved = 1;
     } else {
       const TileGate<Real>& gate = std::get<GateWork<Real>>(item).gate;
       const double share = gate.share();

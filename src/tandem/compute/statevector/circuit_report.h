@@ -20,6 +20,7 @@ struct StageReport {
   std::size_t lane_turns = 0;
   std::size_t phase_groups = 0;
   std::size_t pair_gates = 0;
+  std::size_t dense_gates = 0;
   double moved_bytes = 0;  ///< read and written
   double fused = 0;  ///< operations of a multiplication and an addition that the work needs at least
   double memory_s = 0;  ///< what the bytes take by the profile

@@ -13,7 +13,7 @@ using circuit::Gate;
 
 /// A machine on which a gigabyte takes a second and every piece of work a nanosecond an amplitude.
 MachineProfile plain_machine() {
-  const WorkCosts costs{.turn = 1, .lane_turn = 1, .phases = 1, .pairs = 1, .fused_peak = 1};
+  const WorkCosts costs{.turn = 1, .lane_turn = 1, .phases = 1, .pairs = 1, .dense = 1, .fused_peak = 1};
   return {.isa = "portable", .threads = 2, .memory_bytes = 1, .narrow = costs, .wide = costs};
 }
 
@@ -85,6 +85,22 @@ TEST(CircuitReport, gates_of_pairs_need_what_their_numbers_need) {
   EXPECT_EQ(fused_of(Gate::kCcz, {7, 8, 9}, {}), 0.5);  // an eighth
 }
 
+TEST(CircuitReport, a_dense_gate_is_one_piece_of_work) {
+  Circuit circuit = Circuit::create(20, 0).value();
+  for (int i = 0; i < 3; ++i)
+    for (const std::uint32_t qubit : {4u, 9u, 4u}) {
+      circuit.gate(Gate::kU, {qubit}, {Angle::constant(1), Angle::constant(2), Angle::constant(3)});
+      circuit.gate(Gate::kCx, {4, 9});
+    }
+  const CircuitReport report = report_of(circuit, {.measuring = Measuring::kPlanOnly}).value();
+  ASSERT_EQ(report.stages.size(), 1u);
+  EXPECT_EQ(report.stages[0].dense_gates, 1u);
+  EXPECT_EQ(report.stages[0].turns + report.stages[0].phase_groups + report.stages[0].pair_gates, 0u);
+  EXPECT_EQ(report.moved_bytes(), 32.0 * (1 << 20));
+  EXPECT_DOUBLE_EQ(report.stages[0].work_s, (1 << 20) * 1e-9 / 2);
+  EXPECT_EQ(report.fused(), 16.0 * (1 << 20));  // a row of four complex numbers for each amplitude
+}
+
 TEST(CircuitReport, a_gate_alone_moves_the_amplitudes_it_changes) {
   Circuit circuit = Circuit::create(20, 0).value();
   circuit.gate(Gate::kCx, {18, 19});
@@ -119,7 +135,7 @@ TEST(MachineProfile, is_read_as_it_was_written) {
   EXPECT_EQ(measured.threads, 2u);
   EXPECT_GT(measured.memory_bytes, 0);
   for (const WorkCosts& costs : {measured.narrow, measured.wide}) {
-    for (const double value : {costs.turn, costs.lane_turn, costs.phases, costs.pairs, costs.fused_peak}) {
+    for (const double value : {costs.turn, costs.lane_turn, costs.phases, costs.pairs, costs.dense, costs.fused_peak}) {
       EXPECT_GT(value, 0);
       EXPECT_TRUE(std::isfinite(value));
     }

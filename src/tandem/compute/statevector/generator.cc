@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include "tandem/base/assert.h"
+#include "tandem/base/trig.h"
 
 namespace tandem::statevector {
 namespace {
@@ -24,19 +25,22 @@ Matrix unitary(const GateRecord& record, std::span<const double> angles) {
   return out;
 }
 
+/// Of what has frequencies 0, 1/2 and 1: five values give it everywhere, and its slope, by the derivative of Dirichlet's kernel. The values
+/// are at angles of their own, so that no digit of the angle is lost however large it is.
 Matrix derivative(const GateRecord& record, std::span<const double> angles, std::size_t which) {
-  constexpr double kRoot = std::numbers::sqrt2;
-  // f'(t) for frequencies 1/2 and 1: signs over 16 sin^2 of (2 k + 1) pi / 8, at t + (k + 1/2) pi.
-  constexpr double kOuter = 1 / (8 - 4 * kRoot);
-  constexpr double kInner = -1 / (8 + 4 * kRoot);
-  constexpr std::array<double, 4> kWeights{kOuter, kInner, -kInner, -kOuter};
+  constexpr int kNodes = 5;
+  const SinCos half = sin_cos(angles[which] / 2);
   Matrix out{};
-  for (std::size_t k = 0; k < kWeights.size(); ++k) {
-    std::array<double, kAnglesMax> shifted{};
-    std::ranges::copy(angles, shifted.begin());
-    shifted[which] += (static_cast<double>(k) + 0.5) * std::numbers::pi;
-    const Matrix value = unitary(record, std::span(shifted).first(angles.size()));
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] += kWeights[k] * value[i];
+  for (int k = 0; k < kNodes; ++k) {
+    std::array<double, kAnglesMax> there{};
+    std::ranges::copy(angles, there.begin());
+    there[which] = 4 * std::numbers::pi * k / kNodes;
+    const Matrix value = unitary(record, std::span(there).first(angles.size()));
+    const SinCos node = sin_cos(there[which] / 2);
+    const double sine = half.sin * node.cos - half.cos * node.sin;  // of half the distance
+    const double cosine = half.cos * node.cos + half.sin * node.sin;
+    const double weight = -sine * (1 + 4 * cosine) / kNodes;
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] += weight * value[i];
   }
   return out;
 }

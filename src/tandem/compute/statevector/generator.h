@@ -22,8 +22,8 @@ struct Generator {
 
 /// Of angle `which` of a gate on at most two qubits, at `angles`. Which strings there are follows from gate and `which` alone: at some
 /// angles coefficients are 0. Exact up to rounding: each entry of each matrix of the table is a sum of
-/// sines and cosines of an angle and of its half (a test holds the table to that), of which four values give the derivative (Wierichs,
-/// Izaac, Wang, Lin 2022, eq. 20 with R = 2).
+/// sines and cosines of an angle and of its half (a test holds the table to that), of which five values give the derivative, by trigonometric
+/// interpolation. That holds for angles of any size.
 Generator generator_of(circuit::Gate gate, std::span<const double> angles, std::size_t which);
 
 }  // namespace tandem::statevector

@@ -20,6 +20,7 @@ struct Step {
     kTurnY,  ///< (cosine a - sine b, cosine b + sine a)
     kTurnX,  ///< (cosine a - i sine b, cosine b - i sine a)
     kGate,  ///< anything else
+    kDense,  ///< several steps on the pair of bits `touched` (fuse.h); lower() makes none
     kReading,  ///< changes nothing: is a place where Steps::readings are taken
   };
   Kind kind = Kind::kPhase;

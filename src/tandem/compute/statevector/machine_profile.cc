@@ -76,6 +76,11 @@ WorkCosts measure_work(simd::Isa isa, const Clock& clock) {
                              .b_keep = first + 4 * kLanes<Real>,
                              .b_mix = first + 6 * kLanes<Real>};
   out.pairs = an_amplitude(1, [&] { kernels.pair(tile.data(), kBlocks, pairs); });
+  simd::AlignedVector<Real> identity(kDenseNumbers<Real>);
+  for (std::size_t i = 0; i < 4; ++i)
+    std::fill_n(identity.begin() + static_cast<std::ptrdiff_t>(5 * i * 2 * kLanes<Real>), kLanes<Real>, Real(1));
+  const DensePair pair{.low = kLaneBits<Real> + 1, .high = kBits - 1};
+  out.dense = an_amplitude(1, [&] { kernels.dense(tile.data(), kBlocks, &pair, 1, identity.data()); });
 
   const PeakKernels& peak = simd::kernels_for(kPeaks, isa);
   constexpr bool kNarrow = sizeof(Real) == sizeof(float);
@@ -87,11 +92,8 @@ WorkCosts measure_work(simd::Isa isa, const Clock& clock) {
 }
 
 Json document_of(const WorkCosts& costs) {
-  return {{"turn_ns", costs.turn},
-          {"lane_turn_ns", costs.lane_turn},
-          {"phases_ns", costs.phases},
-          {"pairs_ns", costs.pairs},
-          {"fused_per_ns", costs.fused_peak}};
+  return {{"turn_ns", costs.turn},   {"lane_turn_ns", costs.lane_turn}, {"phases_ns", costs.phases},
+          {"pairs_ns", costs.pairs}, {"dense_ns", costs.dense},         {"fused_per_ns", costs.fused_peak}};
 }
 
 Result<WorkCosts> costs_of(const ObjectReader& reader) {
@@ -100,6 +102,7 @@ Result<WorkCosts> costs_of(const ObjectReader& reader) {
   TANDEM_TRY_ASSIGN(out.lane_turn, reader.number("lane_turn_ns"));
   TANDEM_TRY_ASSIGN(out.phases, reader.number("phases_ns"));
   TANDEM_TRY_ASSIGN(out.pairs, reader.number("pairs_ns"));
+  TANDEM_TRY_ASSIGN(out.dense, reader.number("dense_ns"));
   TANDEM_TRY_ASSIGN(out.fused_peak, reader.number("fused_per_ns"));
   return out;
 }

@@ -19,6 +19,7 @@ struct WorkCosts {
   double lane_turn = 0;
   double phases = 0;  ///< a group, with a factor beside its table
   double pairs = 0;  ///< a gate of pairs without structure, an amplitude that it touches
+  double dense = 0;  ///< a dense gate on two bits above the lanes
   double fused_peak = 0;  ///< fused operations a nanosecond, on numbers in registers
 };
 
@@ -29,7 +30,7 @@ struct MachineProfile {
   WorkCosts narrow;
   WorkCosts wide;
 
-  /// {"isa","threads","memory_bytes_per_ns","f32":{"turn_ns","lane_turn_ns","phases_ns","pairs_ns","fused_per_ns"},"f64":{...}}
+  /// {"isa","threads","memory_bytes_per_ns","f32":{"turn_ns","lane_turn_ns","phases_ns","pairs_ns","dense_ns","fused_per_ns"},"f64":{...}}
   Json document() const;
   /// Errors: those of ObjectReader.
   static Result<MachineProfile> parse(const Json& document, const std::string& pointer);

@@ -121,9 +121,10 @@ constexpr std::size_t kTurnsOwedMax = 32;
 template <class Real>
 class StageBuilder {
  public:
-  /// `owed`: turns whose factor waits for a group of phases.
-  StageBuilder(const Steps& steps, std::uint64_t tile, std::uint32_t num_bits, std::size_t& owed)
-      : steps_(steps), num_bits_(num_bits), owed_(owed), position_(num_bits, kOutside) {
+  /// `fused`: made of `steps`. `owed`: turns whose factor waits for a group of phases.
+  StageBuilder(const Steps& steps, const FusedSteps& fused, std::uint64_t tile, std::uint32_t num_bits,
+               std::size_t& owed)
+      : steps_(steps), fused_(fused), num_bits_(num_bits), owed_(owed), position_(num_bits, kOutside) {
     for (std::uint32_t bit = 0; bit < num_bits; ++bit) {
       if ((tile >> bit & 1) == 0) continue;
       position_[bit] = static_cast<std::uint32_t>(stage_.tile_bits.size());
@@ -134,10 +135,10 @@ class StageBuilder {
   /// What costs most by the piece comes last, so that most is in it: gates cost the same whenever they are done, turns share a reading of the
   /// tile, and a group of phases costs as much as four turns. `takes_scale`: begin with a group, that of a scale.
   Stage<Real> build(Numbers left, bool takes_scale) {
-    for (const std::uint32_t number : left) touched_ |= steps_.steps[number].touched;
+    for (const std::uint32_t number : left) touched_ |= step_of(number).touched;
     if (takes_scale) phases(left);
     while (!left.empty())
-      if (!gates(left) && !turns(left) && !readings(left)) phases(left);
+      if (!gates(left) && !dense(left) && !turns(left) && !readings(left)) phases(left);
     return std::move(stage_);
   }
 
@@ -158,14 +159,35 @@ class StageBuilder {
   /// One after the other.
   bool gates(Numbers& left) {
     return take(left, [&](std::uint32_t number, Waiting& waiting) {
-      const Step& step = steps_.steps[number];
+      const Step& step = step_of(number);
       if (step.kind != Step::Kind::kGate || waiting.blocks(step)) {
         waiting.add(step);
         return false;
       }
-      stage_.work.emplace_back(GateWork<Real>{.gate = {steps_.gates[step.gate], position_}, .steps = {number}});
+      stage_.work.emplace_back(
+          GateWork<Real>{.gate = {steps_.gates[step.gate], position_}, .steps = {fused_.numbers[number]}});
       return true;
     });
+  }
+
+  /// One of each bit.
+  bool dense(Numbers& left) {
+    DenseWork<Real> work;
+    const bool any = take(left, [&](std::uint32_t number, Waiting& waiting) {
+      const Step& step = step_of(number);
+      const bool waits = step.kind != Step::Kind::kDense || waiting.blocks(step);
+      waiting.add(step);
+      if (waits) return false;
+      const std::uint64_t low = step.touched & (0 - step.touched);
+      const std::uint64_t high = step.touched ^ low;
+      const auto position = [&](std::uint64_t bit) {
+        return position_[static_cast<std::size_t>(std::countr_zero(bit))];
+      };
+      work.add({.low = position(low), .high = position(high)}, {low, high}, fused_.members[step.gate]);
+      return true;
+    });
+    if (any) stage_.work.emplace_back(std::move(work));
+    return any;
   }
 
   /// One of each bit.
@@ -173,7 +195,7 @@ class StageBuilder {
     Numbers lanes;
     std::array<Numbers, 2> above;  // about y, about x
     const bool any = take(left, [&](std::uint32_t number, Waiting& waiting) {
-      const Step& step = steps_.steps[number];
+      const Step& step = step_of(number);
       const bool is_turn = step.kind == Step::Kind::kTurnY || step.kind == Step::Kind::kTurnX;
       const bool waits = !is_turn || waiting.blocks(step);
       waiting.add(step);  // what is done now comes before the others too
@@ -195,7 +217,7 @@ class StageBuilder {
     const std::size_t first_slot = stage_.readings.size();
     std::vector<Reading> now;
     const bool any = take(left, [&](std::uint32_t number, Waiting& waiting) {
-      const Step& step = steps_.steps[number];
+      const Step& step = step_of(number);
       if (step.kind != Step::Kind::kReading || waiting.blocks(step)) {
         waiting.add(step);
         return false;
@@ -211,12 +233,12 @@ class StageBuilder {
   void phases(Numbers& left) {
     PhaseGroup<Real> group(num_bits_);
     take(left, [&](std::uint32_t number, Waiting& waiting) {
-      const Step& step = steps_.steps[number];
+      const Step& step = step_of(number);
       if (step.kind != Step::Kind::kPhase || waiting.blocks(step)) {
         waiting.add(step);
         return false;
       }
-      group.add(step.touched, number);
+      group.add(step.touched, fused_.numbers[number]);
       return true;
     });
     close(std::move(group));
@@ -228,21 +250,25 @@ class StageBuilder {
     stage_.work.emplace_back(std::move(group));
   }
 
+  const Step& step_of(std::uint32_t number) const { return fused_.steps[number]; }
   /// In the tile, of the bit that a turn mixes.
   std::uint32_t position_of(std::uint32_t number) const {
-    return position_[static_cast<std::size_t>(std::countr_zero(steps_.steps[number].mixing))];
+    return position_[static_cast<std::size_t>(std::countr_zero(step_of(number).mixing))];
   }
 
   void add_turns(const Numbers& numbers, bool on_lanes) {
     if (numbers.empty()) return;
-    TurnWork<Real> work{.steps = numbers, .on_lanes = on_lanes};
-    for (const std::uint32_t number : numbers)
-      work.turns.push_back({.bit = position_of(number), .about_x = steps_.steps[number].kind == Step::Kind::kTurnX});
+    TurnWork<Real> work{.on_lanes = on_lanes};
+    for (const std::uint32_t number : numbers) {
+      work.turns.push_back({.bit = position_of(number), .about_x = step_of(number).kind == Step::Kind::kTurnX});
+      work.steps.push_back(fused_.numbers[number]);
+    }
     owed_ += numbers.size();
     stage_.work.emplace_back(std::move(work));
   }
 
   const Steps& steps_;
+  const FusedSteps& fused_;
   std::uint32_t num_bits_;
   std::size_t& owed_;
   std::uint64_t touched_ = 0;  ///< by any step
@@ -251,24 +277,24 @@ class StageBuilder {
 };
 
 /// On one bit: (a, b) -> matrix (a, b).
-PreparedGate pair_of(std::uint64_t bit, const std::array<std::complex<double>, 4>& matrix) {
+PreparedGate pair_of(std::uint64_t bit, const Product& matrix) {
   PreparedGate out{.operands = bit, .mixing = bit, .num_pairs = 1};
-  out.pairs[0] = {.a = 0, .b = bit, .matrix = matrix};
+  out.pairs[0] = {.a = 0, .b = bit, .matrix = {matrix[0], matrix[1], matrix[2], matrix[3]}};
   return out;
 }
 
 /// A gate alone shares its pass with nothing, so it costs what memory does if it is one piece of work that needs no gathering: steps that
 /// all touch one bit, or one gate of pairs. Empty where there is more to do.
 template <class Real>
-std::optional<Stage<Real>> gate_alone(const Steps& steps, const Numbers& now, std::uint32_t num_bits,
-                                      const TileShape& shape) {
-  const Step& first = steps.steps[now.front()];
+std::optional<Stage<Real>> gate_alone(const Steps& steps, const FusedSteps& fused, const Numbers& now,
+                                      std::uint32_t num_bits, const TileShape& shape) {
+  const Step& first = fused.steps[now.front()];
   const bool one_bit = std::ranges::all_of(now, [&](std::uint32_t number) {
-    return steps.steps[number].touched == first.touched && std::has_single_bit(first.touched);
+    return fused.steps[number].touched == first.touched && std::has_single_bit(first.touched);
   });
-  const bool turns = std::ranges::any_of(now, [&](std::uint32_t number) { return steps.steps[number].mixing != 0; });
+  const bool turns = std::ranges::any_of(now, [&](std::uint32_t number) { return fused.steps[number].mixing != 0; });
   const bool merged = one_bit && turns;
-  if (std::ranges::any_of(now, [&](std::uint32_t number) { return steps.steps[number].kind == Step::Kind::kReading; }))
+  if (std::ranges::any_of(now, [&](std::uint32_t number) { return fused.steps[number].kind == Step::Kind::kReading; }))
     return std::nullopt;
   if (!merged && (now.size() > 1 || first.kind != Step::Kind::kGate)) return std::nullopt;
   std::vector<std::uint32_t> position(num_bits);
@@ -277,30 +303,10 @@ std::optional<Stage<Real>> gate_alone(const Steps& steps, const Numbers& now, st
   Stage<Real> out{.beside = first.touched & ~ones(tile_bits)};
   out.tile_bits.assign(position.begin(), position.begin() + tile_bits);
   const PreparedGate gate = merged ? pair_of(first.touched, {}) : steps.gates[first.gate];
-  out.work.emplace_back(GateWork<Real>{.gate = {gate, position}, .steps = now, .merged = merged ? first.touched : 0});
+  GateWork<Real> work{.gate = {gate, position}, .merged = merged ? first.touched : 0};
+  for (const std::uint32_t number : now) work.steps.push_back(fused.numbers[number]);
+  out.work.emplace_back(std::move(work));
   return out;
-}
-
-/// The product of phases and turns on one bit.
-std::array<std::complex<double>, 4> product_of(const Steps& steps, const Numbers& numbers) {
-  std::array<std::complex<double>, 4> m{1, 0, 0, 1};
-  for (const std::uint32_t number : numbers) {
-    const Step& step = steps.steps[number];
-    if (step.kind == Step::Kind::kPhase) {
-      for (const std::size_t i : {2, 3}) m[i] = times(step.factor, m[i]);
-      continue;
-    }
-    const bool about_x = step.kind == Step::Kind::kTurnX;
-    const std::complex<double> below = about_x ? std::complex<double>(0, -step.sine) : step.sine;
-    const std::complex<double> above = about_x ? below : -below;
-    for (const std::size_t i : {0, 1}) {
-      const std::complex<double> a = m[i];
-      const std::complex<double> b = m[i + 2];
-      m[i] = step.cosine * a + times(above, b);
-      m[i + 2] = times(below, a) + step.cosine * b;
-    }
-  }
-  return m;
 }
 
 /// Of a turn, without its factor, by which `scale` is multiplied.
@@ -318,23 +324,24 @@ Plan<Real> make_plan(const Steps& steps, std::uint32_t num_bits, const PlanOptio
   Plan<Real> plan;
   plan.row_bits = options.shape.row;
   plan.takes_scale = options.takes_scale;
+  const FusedSteps fused = fuse(steps, num_bits, kLaneBits<Real>, options.fuse);
   std::size_t owed = 0;
-  Numbers left(steps.steps.size());
+  Numbers left(fused.steps.size());
   for (std::uint32_t i = 0; i < left.size(); ++i) left[i] = i;
   while (!left.empty()) {
-    std::uint64_t tile = choose_tile(steps.steps, left, num_bits, options.shape);
+    std::uint64_t tile = choose_tile(fused.steps, left, num_bits, options.shape);
     Numbers now;
     std::size_t mixing = 0;
-    doable(steps.steps, left, tile, ones(num_bits), mixing, &now);
-    tile = shrunk(tile, steps.steps, now, num_bits, options.shape);
+    doable(fused.steps, left, tile, ones(num_bits), mixing, &now);
+    tile = shrunk(tile, fused.steps, now, num_bits, options.shape);
     Numbers later;
     std::ranges::set_difference(left, now, std::back_inserter(later));
     const bool takes_scale = options.takes_scale && plan.stages.empty();
-    auto alone = gate_alone<Real>(steps, now, num_bits, options.shape);
+    auto alone = gate_alone<Real>(steps, fused, now, num_bits, options.shape);
     if (alone && !takes_scale)
       plan.stages.push_back(*std::move(alone));
     else
-      plan.stages.push_back(StageBuilder<Real>(steps, tile, num_bits, owed).build(std::move(now), takes_scale));
+      plan.stages.push_back(StageBuilder<Real>(steps, fused, tile, num_bits, owed).build(std::move(now), takes_scale));
     left = std::move(later);
   }
   return plan;
@@ -352,11 +359,13 @@ void bind(Plan<Real>& plan, const Steps& steps, double scale, const TileKernels<
           bind_turn(turns->turns[i], steps.steps[turns->steps[i]], plan.scale);
       } else if (auto* const readings = std::get_if<TileReadings<Real>>(&work)) {
         readings->bind(plan.scale * plan.scale);
+      } else if (auto* const dense = std::get_if<DenseWork<Real>>(&work)) {
+        dense->bind(steps);
       } else {
         auto& [gate, numbers, merged] = std::get<GateWork<Real>>(work);
         const Step& step = steps.steps[numbers.front()];
         if (merged != 0)
-          gate.bind(pair_of(merged, product_of(steps, numbers)));
+          gate.bind(pair_of(merged, product_of(steps, numbers, std::array{merged})));
         else if (!plan.bound || !step.fixed)
           gate.bind(steps.gates[step.gate]);
       }
@@ -377,6 +386,8 @@ std::size_t Plan<Real>::bytes() const {
         out += sizeof(work) + turns->turns.size() * (sizeof(Turn<Real>) + sizeof(std::uint32_t));
       else if (const auto* const gate = std::get_if<GateWork<Real>>(&work))
         out += sizeof(work) + gate->gate.bytes();
+      else if (const auto* const dense = std::get_if<DenseWork<Real>>(&work))
+        out += sizeof(work) + dense->bytes();
       else
         out += sizeof(work) + std::get<TileReadings<Real>>(work).bytes();
     }

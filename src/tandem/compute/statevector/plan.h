@@ -8,6 +8,8 @@
 #include <variant>
 #include <vector>
 
+#include "tandem/compute/statevector/dense_work.h"
+#include "tandem/compute/statevector/fuse.h"
 #include "tandem/compute/statevector/lowering.h"
 #include "tandem/compute/statevector/phase_group.h"
 #include "tandem/compute/statevector/tile_gate.h"
@@ -52,7 +54,7 @@ struct Stage {
   TileBits tile_bits;
   std::uint64_t beside =
       0;  ///< bits above a tile that its work, a gate alone, mixes or reads itself: tiles are those where they are 0
-  std::vector<std::variant<PhaseGroup<Real>, TurnWork<Real>, GateWork<Real>, TileReadings<Real>>>
+  std::vector<std::variant<PhaseGroup<Real>, TurnWork<Real>, GateWork<Real>, DenseWork<Real>, TileReadings<Real>>>
       work;  ///< in its order
   std::vector<std::uint32_t> readings;  ///< which one each slot of the stage's readings is
 };
@@ -74,6 +76,7 @@ template <class Real>
 struct PlanOptions {
   TileShape shape = kTileShape<Real>;
   bool takes_scale = false;
+  FuseCosts fuse = {};
 };
 
 /// `num_bits` is at least kLaneBits, and so are rows; `most` is at least three bits more. Cost: O(steps * stages), and less than a

@@ -7,6 +7,7 @@
 #include <bit>
 #include <cmath>
 #include <numbers>
+#include <numeric>
 #include <string>
 
 #include "tandem/base/executor.h"
@@ -63,11 +64,13 @@ struct Played {
   std::vector<Real> numbers;  ///< as they lie in memory
   std::vector<Complex> state;
   std::size_t stages = 0;
+  std::size_t dense = 0;  ///< gates
+  std::size_t others = 0;  ///< pieces of other work
 };
 
 template <class Real>
 Played<Real> play(const Circuit& circuit, const std::vector<Complex>& start, const TileShape& shape, simd::Isa isa,
-                  Executor& executor) {
+                  Executor& executor, const FuseCosts& fuse = {}) {
   const std::uint32_t num_bits = std::max(circuit.num_qubits(), kLaneBits<Real>);
   Played<Real> out;
   simd::AlignedVector<Real> numbers(std::size_t{2} << num_bits);
@@ -79,7 +82,7 @@ Played<Real> play(const Circuit& circuit, const std::vector<Complex>& start, con
   Frame frame(circuit.num_qubits());
   Steps steps;
   lower(circuit.instructions(), {}, frame, steps);
-  Plan<Real> plan = make_plan<Real>(steps, num_bits, {.shape = shape});
+  Plan<Real> plan = make_plan<Real>(steps, num_bits, {.shape = shape, .fuse = fuse});
   bind(plan, steps, 1, tile_kernels<Real>(isa));
   EXPECT_TRUE(run_plan(plan, numbers.data(), num_bits, isa, executor, {}).has_value());
   frame.scale *= plan.scale;
@@ -90,6 +93,12 @@ Played<Real> play(const Circuit& circuit, const std::vector<Complex>& start, con
   }
   out.numbers.assign(numbers.begin(), numbers.end());
   out.stages = plan.stages.size();
+  for (const Stage<Real>& stage : plan.stages)
+    for (const auto& work : stage.work)
+      if (const auto* const dense = std::get_if<DenseWork<Real>>(&work))
+        out.dense += dense->size();
+      else
+        ++out.others;
   return out;
 }
 
@@ -105,6 +114,10 @@ TileShape random_shape(Xoshiro256& rng) {
   const auto most = static_cast<std::uint32_t>(row + 3 + rng.below(2));
   return {.most = most, .least = static_cast<std::uint32_t>(row + rng.below(most - row + 1)), .row = row};
 }
+
+/// Steps on a pair of bits become one wherever there are two.
+constexpr FuseCosts kFuseAll{.dense = 0, .bound = 0};
+FuseCosts random_costs(Xoshiro256& rng) { return rng.below(2) == 0 ? FuseCosts{} : kFuseAll; }
 
 /// The angles at which gates are something simpler, and some that are nothing special.
 double angle_that_matters(Xoshiro256& rng) {
@@ -144,6 +157,7 @@ void expect_planned_is_unplanned(double tolerance) {
   ThreadExecutor executor(2);
   Xoshiro256 rng(sizeof(Real));
   std::size_t stages = 0;
+  std::size_t dense = 0;
   for (std::uint64_t round = 0; round < 5000; ++round) {
     const auto n = static_cast<std::uint32_t>(1 + rng.below(9));
     Circuit circuit = testing::random_circuit(rng(), n, 1 + rng.below(n < 8 ? 40 : 15));
@@ -156,14 +170,17 @@ void expect_planned_is_unplanned(double tolerance) {
     const std::vector<Complex> start = random_state(n, rng);
     const TileShape shape = rng.below(8) == 0 ? kTileShape<Real> : random_shape<Real>(rng);
     const std::span<const simd::Isa> isas = simd::runnable_isas();
-    const Played<Real> played = play<Real>(circuit, start, shape, isas[rng.below(isas.size())], executor);
+    const FuseCosts fuse = random_costs(rng);
+    const Played<Real> played = play<Real>(circuit, start, shape, isas[rng.below(isas.size())], executor, fuse);
     ASSERT_LT(distance(played.state, plainly(circuit, start)), tolerance) << "round " << round;
     stages = std::max(stages, played.stages);
+    dense += played.dense;
     if (round % 8 != 0) continue;
     for (const simd::Isa isa : isas)
-      ASSERT_EQ(play<Real>(circuit, start, shape, isa, executor).numbers, played.numbers) << simd::to_string(isa);
+      ASSERT_EQ(play<Real>(circuit, start, shape, isa, executor, fuse).numbers, played.numbers) << simd::to_string(isa);
   }
-  EXPECT_GT(stages, 2u);
+  EXPECT_GE(stages, 2u);
+  EXPECT_GT(dense, 1000u);
 }
 
 TEST(Plan, planned_circuits_are_the_unplanned_ones_and_the_same_bytes_on_every_set_in_double) {
@@ -199,7 +216,8 @@ void expect_bound_is_fresh() {
     const Circuit circuit = with_parameters(testing::random_circuit(rng(), n, 1 + rng.below(40)));
     const std::uint32_t num_bits = std::max(n, kLaneBits<Real>);
     const PlanOptions<Real> options{.shape = rng.below(4) == 0 ? kTileShape<Real> : random_shape<Real>(rng),
-                                    .takes_scale = rng.below(2) == 0};
+                                    .takes_scale = rng.below(2) == 0,
+                                    .fuse = random_costs(rng)};
     std::vector<Real> start(std::size_t{2} << num_bits);
     for (Real& number : start) number = static_cast<Real>(rng.uniform() - 0.5);
     Frame layout(n);
@@ -273,6 +291,71 @@ TEST(Plan, every_gate_on_every_bit_of_a_tile) {
         }
       }
     }
+  }
+}
+
+/// u on both qubits between three cx: any gate of two qubits, up to a phase (Vatan, Williams 2004).
+void append_any_gate(Circuit& circuit, std::uint32_t a, std::uint32_t b, Xoshiro256& rng) {
+  for (int layer = 0; layer < 4; ++layer) {
+    for (const std::uint32_t qubit : {a, b}) {
+      circuit.gate(circuit::Gate::kU, {qubit},
+                   {testing::random_angle(rng), testing::random_angle(rng), testing::random_angle(rng)});
+    }
+    if (layer < 3) circuit.gate(circuit::Gate::kCx, {a, b});
+  }
+}
+
+TEST(Plan, a_dense_gate_on_every_pair_of_bits) {
+  ThreadExecutor executor(1);
+  Xoshiro256 rng(8);
+  constexpr std::uint32_t kQubits = 8;
+  for (std::uint32_t a = 0; a < kQubits; ++a) {
+    for (std::uint32_t b = 0; b < kQubits; ++b) {
+      if (a == b) continue;
+      Circuit circuit = Circuit::create(kQubits, 0).value();
+      append_any_gate(circuit, a, b, rng);
+      const std::vector<Complex> start = random_state(kQubits, rng);
+      const std::vector<Complex> wanted = plainly(circuit, start);
+      constexpr TileShape kSmall{.most = 7, .least = 4, .row = 4};
+      for (const simd::Isa isa : simd::runnable_isas()) {
+        for (const bool small : {false, true}) {
+          const auto wide = play<double>(circuit, start, small ? kSmall : kTileShape<double>, isa, executor, kFuseAll);
+          const auto narrow = play<float>(circuit, start, small ? kSmall : kTileShape<float>, isa, executor, kFuseAll);
+          ASSERT_EQ(wide.dense, 1u);
+          ASSERT_EQ(narrow.dense, 1u);
+          ASSERT_LT(distance(wide.state, wanted), 1e-14) << a << " " << b;
+          ASSERT_LT(distance(narrow.state, wanted), 1e-6) << a << " " << b;
+        }
+      }
+    }
+  }
+}
+
+TEST(Plan, quantum_volume_is_dense_gates_alone) {
+  // On bits so many that pairs near each other are worked on by stretches of the tile.
+  ThreadExecutor executor(2);
+  Xoshiro256 rng(9);
+  constexpr std::uint32_t kQubits = 12;
+  for (int round = 0; round < 4; ++round) {
+    Circuit circuit = Circuit::create(kQubits, 0).value();
+    for (int layer = 0; layer < 3; ++layer) {
+      std::array<std::uint32_t, kQubits> order;
+      std::iota(order.begin(), order.end(), 0u);
+      for (std::uint32_t i = kQubits; i-- > 1;) std::swap(order[i], order[rng.below(i + 1)]);
+      for (std::uint32_t i = 0; i < kQubits; i += 2) append_any_gate(circuit, order[i], order[i + 1], rng);
+    }
+    const std::vector<Complex> start = random_state(kQubits, rng);
+    const std::vector<Complex> wanted = plainly(circuit, start);
+    const auto wide = play<double>(circuit, start, kTileShape<double>, simd::best_isa(), executor);
+    const auto narrow = play<float>(circuit, start, kTileShape<float>, simd::best_isa(), executor);
+    // Of 18, but two on the same pair in layers that follow each other are one.
+    for (const auto& [dense, others] : {std::pair(wide.dense, wide.others), std::pair(narrow.dense, narrow.others)}) {
+      EXPECT_LE(dense, 18u);
+      EXPECT_GE(dense, 12u);
+      EXPECT_EQ(others, 0u);
+    }
+    EXPECT_LT(distance(wide.state, wanted), 1e-14);
+    EXPECT_LT(distance(narrow.state, wanted), 1e-6);
   }
 }
 

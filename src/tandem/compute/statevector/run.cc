@@ -1,15 +1,17 @@
 #include "tandem/compute/statevector/run.h"
 
 #include <algorithm>
-#include <atomic>
+#include <new>
 #include <optional>
 
 #include "tandem/base/rng.h"
 #include "tandem/compute/statevector/amplitudes.h"
+#include "tandem/compute/statevector/desks.h"
 #include "tandem/compute/statevector/outcome_rows.h"
 #include "tandem/compute/statevector/pauli_basis.h"
 #include "tandem/compute/statevector/plan_cache.h"
 #include "tandem/compute/statevector/prepared_gate.h"
+#include "tandem/compute/statevector/run_memory.h"
 #include "tandem/compute/statevector/statevector.h"
 
 namespace tandem::statevector {
@@ -82,7 +84,9 @@ class ShotPlayer {
   /// Small states: one thread a task of shots, as far as memory goes. Large states keep all threads busy themselves.
   std::size_t threads() const {
     if (start_.num_qubits() > kShareBits) return 1;
-    const std::uint64_t states = context_.options.memory_bytes_max / StateVector::bytes_needed(start_.num_qubits());
+    const std::uint64_t beside = memory_of_run(pub_, threads_of(context_.executor)).beside;
+    const std::uint64_t states =
+        (context_.options.memory_bytes_max - beside) / StateVector::bytes_needed(start_.num_qubits());
     return std::clamp<std::size_t>(states - 1, 1, std::max<std::size_t>(1, context_.executor.threads()));
   }
 
@@ -147,16 +151,8 @@ class ShotPlayer {
 };
 
 Result<result::PubResult> counts_shot_by_shot(const Pub& pub, const Context& context) {
-  const std::uint64_t bytes =
-      2 * StateVector::bytes_needed(std::min(pub.circuit.num_qubits(), StateVector::kQubitsMax));
   TANDEM_TRY_ASSIGN(StateVector start, StateVector::create(pub.circuit.num_qubits(), context.options.memory_bytes_max,
                                                            context.executor, context.options.plans));
-  if (bytes > context.options.memory_bytes_max) {
-    return fail(errors::kOutOfMemory,
-                "{} qubits measured midway need {} bytes for two states and {} are available; use fewer qubits, or "
-                "measure at the end only",
-                pub.circuit.num_qubits(), bytes, context.options.memory_bytes_max);
-  }
   const auto instructions = pub.circuit.instructions();
   const auto prefix =
       static_cast<std::size_t>(std::ranges::find_if_not(instructions, is_unitary) - instructions.begin());
@@ -231,25 +227,36 @@ Result<result::PubResult> expectations(const Pub& pub, const Context& context) {
   return result;
 }
 
+Result<result::PubResult> run_checked(const Pub& pub, const Context& context) {
+  if (!pub.observables.empty()) return expectations(pub, context);
+  return pub.circuit.measurements_are_terminal() ? counts_of_final_state(pub, context)
+                                                 : counts_shot_by_shot(pub, context);
+}
+
 }  // namespace
 
 Result<result::PubResult> run(const Pub& pub, const RunOptions& options, std::stop_token stop, Executor& executor) {
   TANDEM_TRY(pub.check());
-  RunOptions with_plans = options;
-  if (!with_plans.plans) with_plans.plans = std::make_shared<PlanCache<double>>();
-  const Context context{with_plans, stop, executor};
-  if (!pub.observables.empty()) {
-    if (!std::ranges::all_of(pub.circuit.instructions(), is_unitary)) {
-      return fail(errors::kBadCircuit, "observables are for a circuit that neither measures nor resets; remove that");
-    }
-    return expectations(pub, context);
+  if (!pub.observables.empty() && !std::ranges::all_of(pub.circuit.instructions(), is_unitary)) {
+    return fail(errors::kBadCircuit, "observables are for a circuit that neither measures nor resets; remove that");
   }
-  if (std::ranges::find(pub.circuit.instructions(), Gate::kMeasure, &Instruction::gate) ==
-      pub.circuit.instructions().end()) {
+  if (pub.observables.empty() && std::ranges::find(pub.circuit.instructions(), Gate::kMeasure, &Instruction::gate) ==
+                                     pub.circuit.instructions().end()) {
     return fail(errors::kBadCircuit, "the circuit measures nothing; add measurements or ask for observables");
   }
-  return pub.circuit.measurements_are_terminal() ? counts_of_final_state(pub, context)
-                                                 : counts_shot_by_shot(pub, context);
+  const std::size_t threads = threads_of(executor);
+  TANDEM_TRY(check_memory(pub, threads, options.memory_bytes_max));
+  RunOptions with_plans = options;
+  if (!with_plans.plans) with_plans.plans = std::make_shared<PlanCache<double>>();
+  try {
+    return run_checked(pub, Context{with_plans, stop, executor});
+  } catch (const std::bad_alloc&) {  // where one of many small pieces does not fit any more
+    return fail(
+        errors::kOutOfMemory,
+        "the machine refused memory below the limit of {} bytes; {} qubits need {}: use fewer qubits or shots, or "
+        "end other programs",
+        options.memory_bytes_max, pub.circuit.num_qubits(), memory_of_run(pub, threads).all());
+  }
 }
 
 }  // namespace tandem::statevector

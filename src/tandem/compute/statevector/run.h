@@ -31,7 +31,7 @@ struct RunOptions {
 /// Expectation.shots is the sum over the bases.
 ///
 /// Threads: blocks; the loops run on `executor`. The result depends on pub and seed only.
-/// Errors: those of Pub::check() and StateVector::create(); 1111 bad_circuit - counts of a circuit that measures
+/// Errors: those of Pub::check() and StateVector::create(); 1004 out_of_memory - also for what is read (run_memory.h); 1111 bad_circuit - counts of a circuit that measures
 ///         nothing, or observables of a circuit that measures or resets; 1023 value_out_of_range - a precision that needs
 ///         more than Pub::kShotsMax shots; 1002 cancelled.
 Result<result::PubResult> run(const circuit::Pub& pub, const RunOptions& options, std::stop_token stop,

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <new>
 
+#include "tandem/compute/statevector/run_memory.h"
 #include "tandem/compute/statevector/testing/chi_square.h"
 #include "tandem/compute/statevector/testing/dense_reference.h"
 #include "tandem/compute/statevector/testing/random_circuit.h"
@@ -214,11 +216,6 @@ TEST(Run, what_cannot_be_run_is_refused) {
   EXPECT_EQ(error_of({.circuit = measured, .shots = 10}, {.memory_bytes_max = 16383}), errors::kOutOfMemory);
   EXPECT_EQ(error_of({.circuit = make_circuit(41).measure_all(), .shots = 1}), errors::kTooManyQubits);
   EXPECT_EQ(error_of({.circuit = make_circuit(41).measure_all().measure_all(), .shots = 1}), errors::kTooManyQubits);
-  // Shot by shot needs two states.
-  Circuit midway = make_circuit(10);
-  midway.measure_all().measure_all();
-  EXPECT_EQ(error_of({.circuit = midway, .shots = 10}, {.memory_bytes_max = 32767}), errors::kOutOfMemory);
-  EXPECT_TRUE(run({.circuit = midway, .shots = 10}, {.memory_bytes_max = 32768}, {}, executor()).has_value());
   Pub with_observable{.circuit = measured};
   with_observable.observables = {PauliSum::create(10, {{.z = 1, .coefficient = 1}}).value()};
   EXPECT_EQ(error_of(with_observable), errors::kBadCircuit);
@@ -228,6 +225,80 @@ TEST(Run, what_cannot_be_run_is_refused) {
   symbolic.circuit.gate(Gate::kRx, {0}, {Angle::symbol(0, 1e300)}).measure(0, 0);
   symbolic.parameter_values = {{1e300}};
   EXPECT_EQ(error_of(symbolic), errors::kNotFinite);
+}
+
+TEST(Run, what_is_read_counts_as_memory) {
+  Circuit midway = make_circuit(10);
+  midway.measure_all().measure_all();
+  Pub expectation{.circuit = make_circuit(10), .shots = 100};
+  expectation.observables = {PauliSum::create(10, {{.x = 1, .coefficient = 1}}).value()};
+  struct Case {
+    Pub pub;
+    std::uint64_t states;
+    std::uint64_t beside;
+  };
+  const std::vector<Case> cases = {
+      // One state; a sum of a stretch, 100 draws, and 100 places twice, their outcomes and counts twice.
+      {.pub = {.circuit = make_circuit(10).measure_all(), .shots = 100}, .states = 16384, .beside = 8 * 101 + 100 * 64},
+      // No more outcomes than there are.
+      {.pub = {.circuit = make_circuit(2).measure_all(), .shots = 100}, .states = 128, .beside = 8 * 101 + 4 * 64},
+      {.pub = {.circuit = midway, .shots = 10}, .states = 32768, .beside = 16 * 50},
+      {.pub = expectation, .states = 32768, .beside = 8 * 101 + 100 * 48},
+  };
+  for (const Case& one : cases) {
+    const RunMemory needed = memory_of_run(one.pub, 2);
+    EXPECT_EQ(needed.states, one.states);
+    EXPECT_EQ(needed.beside, one.beside);
+    EXPECT_TRUE(run(one.pub, {.memory_bytes_max = needed.all()}, {}, executor()).has_value());
+    const auto refused = run(one.pub, {.memory_bytes_max = needed.all() - 1}, {}, executor());
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_EQ(refused.error().number, errors::kOutOfMemory);
+    EXPECT_THAT(refused.error().message, ::testing::HasSubstr(std::to_string(needed.all())));
+    EXPECT_THAT(refused.error().message, ::testing::HasSubstr(std::to_string(needed.all() - 1)));
+  }
+  // Threads gather tiles of states that are larger than one.
+  const Pub large{.circuit = make_circuit(16).measure_all(), .shots = 1};
+  EXPECT_EQ(memory_of_run(large, 3).beside - memory_of_run(large, 1).beside, 2u << 19);
+}
+
+/// Refuses memory in the middle of work that threads share.
+class PoorExecutor : public Executor {
+ public:
+  explicit PoorExecutor(int calls) : calls_(calls) {}
+  void post(Task task) override { threads_.post(std::move(task)); }
+  std::unique_ptr<Timer> post_after(std::chrono::nanoseconds delay, Task task) override {
+    return threads_.post_after(delay, std::move(task));
+  }
+  void parallel(std::size_t count, std::size_t threads, const std::function<void(std::size_t)>& body) override {
+    if (calls_-- == 0) throw std::bad_alloc();
+    threads_.parallel(count, threads, body);
+  }
+  std::unique_ptr<Timer> start_loop(const char* name, std::function<void(std::stop_token)> body) override {
+    return threads_.start_loop(name, std::move(body));
+  }
+  std::size_t threads() const override { return threads_.threads(); }
+
+ private:
+  ThreadExecutor threads_{2};
+  int calls_;  ///< before the one that is refused
+};
+
+TEST(Run, memory_that_is_refused_on_the_way_is_an_error_not_an_end) {
+  Pub expectation{.circuit = make_circuit(16).gate(Gate::kH, {15}).gate(Gate::kH, {3})};
+  expectation.observables = {PauliSum::create(16, {{.x = 1, .coefficient = 1}}).value()};
+  const Pub counts{.circuit = make_circuit(16).gate(Gate::kH, {15}).gate(Gate::kH, {3}).measure_all(), .shots = 10};
+  for (const Pub& pub : {expectation, counts}) {
+    bool ended = false;
+    for (int calls = 0; !ended; ++calls) {
+      PoorExecutor poor(calls);
+      const auto result = run(pub, {.memory_bytes_max = kMemory}, {}, poor);
+      ended = result.has_value();
+      if (ended)
+        EXPECT_GE(calls, 3);  // filling, gates, and reading
+      else
+        ASSERT_EQ(result.error().number, errors::kOutOfMemory) << calls;
+    }
+  }
 }
 
 TEST(Run, a_request_to_stop_is_seen) {

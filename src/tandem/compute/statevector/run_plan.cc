@@ -37,6 +37,8 @@ void work_on(const Stage<Real>& stage, std::span<Real* const> tiles, std::uint64
       } else if (const auto* const turns = std::get_if<TurnWork<Real>>(&work)) {
         (turns->on_lanes ? run.kernels.turn_lanes : run.kernels.turn)(tile, num_blocks, turns->turns.data(),
                                                                       turns->turns.size());
+      } else if (const auto* const dense = std::get_if<DenseWork<Real>>(&work)) {
+        dense->apply(tile, num_blocks, run.kernels);
       } else {
         std::get<GateWork<Real>>(work).gate.apply(tile, num_blocks, base, run.kernels);
       }

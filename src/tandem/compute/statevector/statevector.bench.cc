@@ -7,6 +7,7 @@
 #include <benchmark/benchmark.h>
 
 #include <cmath>
+#include <numeric>
 
 #include "tandem/base/assert.h"
 #include "tandem/base/executor.h"
@@ -119,6 +120,46 @@ BENCHMARK_TEMPLATE(random_brickwork, float)
     ->ArgsProduct({{10, 20, 24}, {10, 30}})
     ->UseRealTime()
     ->Unit(benchmark::kMillisecond);
+
+/// As many layers as qubits of gates on pairs: u on both between three cx.
+Circuit quantum_volume(std::uint32_t num_qubits) {
+  Xoshiro256 rng(2);
+  Circuit circuit = Circuit::create(num_qubits, 0).value();
+  std::vector<std::uint32_t> order(num_qubits);
+  std::iota(order.begin(), order.end(), 0u);
+  for (std::uint32_t layer = 0; layer < num_qubits; ++layer) {
+    for (std::uint32_t i = num_qubits; i-- > 1;) std::swap(order[i], order[rng.below(i + 1)]);
+    for (std::uint32_t i = 0; i + 1 < num_qubits; i += 2) {
+      for (int between = 0; between < 4; ++between) {
+        if (between > 0) circuit.gate(Gate::kCx, {order[i], order[i + 1]});
+        for (const std::uint32_t qubit : {order[i], order[i + 1]})
+          circuit.gate(Gate::kU, {qubit},
+                       {testing::random_angle(rng), testing::random_angle(rng), testing::random_angle(rng)});
+      }
+    }
+  }
+  return circuit;
+}
+
+/// Bound by arithmetic: `fused_per_ns` beside what `peak` shows is the share of what the cores can do, counting sixteen fused operations an
+/// amplitude and pair. Goal: 70 %.
+template <class Real>
+void quantum_volume(benchmark::State& run) {
+  const auto num_qubits = static_cast<std::uint32_t>(run.range(0));
+  const Circuit circuit = quantum_volume(num_qubits);
+  auto state = make_state<Real>(num_qubits);
+  for (auto _ : run) {
+    state.set_basis_state(0);
+    TANDEM_ASSERT(state.apply(circuit, {}).has_value());
+  }
+  TANDEM_ASSERT(state.apply(circuit.inverse().value(), {}).has_value());
+  TANDEM_ASSERT(std::abs(std::norm(state.amplitude(0)) - 1) < (sizeof(Real) == 4 ? 1e-4 : 1e-9));
+  const double pairs = num_qubits * (num_qubits / 2);
+  run.counters["fused_per_ns"] = benchmark::Counter(1e-9 * std::ldexp(16 * pairs, static_cast<int>(num_qubits)),
+                                                    benchmark::Counter::kIsIterationInvariantRate);
+}
+BENCHMARK_TEMPLATE(quantum_volume, float)->Arg(20)->Arg(24)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK_TEMPLATE(quantum_volume, double)->Arg(20)->UseRealTime()->Unit(benchmark::kMillisecond);
 
 /// An evaluation of a variational loop: 3 times ry, rz on ten qubits and a ring of `entangler`, then ry: 100 gates with 70 parameters, other
 /// values every time.

@@ -4,6 +4,7 @@
 
 #include <bit>
 #include <cmath>
+#include <new>
 
 #include "tandem/base/assert.h"
 #include "tandem/compute/statevector/amplitudes.h"
@@ -151,15 +152,23 @@ template <class Real>
 Result<void> BasicStateVector<Real>::apply(std::span<const circuit::Instruction> instructions,
                                            std::span<const double> parameter_values, std::stop_token stop) {
   Frame& frame = amplitudes_->frame;
-  for (std::size_t first = 0;;) {
-    if (stop.stop_requested()) return stopped();
-    const auto now = instructions.subspan(first, std::min(kInstructionsAtOnce, instructions.size() - first));
-    if (now.empty()) return {};
-    auto compiled = plans_->take(now, parameter_values, frame, amplitudes_->num_bits, isa_);
-    TANDEM_TRY(run_plan(compiled->plan, amplitudes_->memory.get(), amplitudes_->num_bits, isa_, *executor_, stop));
-    compiled->advance(frame);
-    plans_->give(std::move(compiled));
-    first += now.size();
+  try {
+    for (std::size_t first = 0;;) {
+      if (stop.stop_requested()) return stopped();
+      const auto now = instructions.subspan(first, std::min(kInstructionsAtOnce, instructions.size() - first));
+      if (now.empty()) return {};
+      auto compiled = plans_->take(now, parameter_values, frame, amplitudes_->num_bits, isa_);
+      TANDEM_TRY(run_plan(compiled->plan, amplitudes_->memory.get(), amplitudes_->num_bits, isa_, *executor_, stop));
+      compiled->advance(frame);
+      plans_->give(std::move(compiled));
+      first += now.size();
+    }
+  } catch (const std::bad_alloc&) {
+    return fail(
+        errors::kOutOfMemory,
+        "the machine refused memory for a plan of {} gates beside the {} bytes of {} qubits; apply fewer gates at "
+        "once, or end other programs",
+        std::min(kInstructionsAtOnce, instructions.size()), bytes_needed(num_qubits()), num_qubits());
   }
 }
 

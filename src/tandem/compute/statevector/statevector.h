@@ -78,7 +78,7 @@ class BasicStateVector {
   ///         1111 bad_circuit - a measurement or reset (run.h simulates those).
   Result<void> check(const circuit::Circuit& circuit, std::span<const double> parameter_values) const;
   /// Applies the unitary instructions of `circuit`; barriers do nothing.
-  /// Errors: those of check(); 1002 cancelled; 1004 out_of_memory - to work in.
+  /// Errors: those of check(); 1002 cancelled; 1004 out_of_memory - to plan and to work in; the state is worth nothing then.
   Result<void> apply(const circuit::Circuit& circuit, std::span<const double> parameter_values,
                      std::stop_token stop = {});
   /// The same for a stretch of instructions whose operands and angles are known to be right (asserted).

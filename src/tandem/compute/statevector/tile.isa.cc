@@ -337,6 +337,154 @@ void pair(Real* tile, std::uint64_t num_blocks, const PairWork<Real>& work) {
   }
 }
 
+// ---- dense gates
+
+/// re + i im, which `kFresh` was nothing, += lanes of c times x + i y.
+template <class Real, bool kFresh>
+inline void add_product(Vector<Real>& re, Vector<Real>& im, const Real* c, Vector<Real> x, Vector<Real> y) {
+  const Vector<Real> cr = held(at(c)), ci = held(at(c + kLanes<Real>));
+  re = kFresh ? cr * x : fma(cr, x, re);
+  im = kFresh ? cr * y : fma(cr, y, im);
+  re = fnma(ci, y, re);
+  im = fma(ci, x, im);
+}
+
+/// Both bits above the lanes. All sums at once, so that none waits for its last term.
+template <class Real>
+void dense_blocks(Real* tile, std::uint64_t num_blocks, DensePair pair, const Real* c) {
+  constexpr std::size_t kHalf = kLanes<Real>;
+  const std::uint64_t low = std::uint64_t{1} << (pair.low - kLaneBits<Real>);
+  const std::uint64_t high = std::uint64_t{1} << (pair.high - kLaneBits<Real>);
+  const std::uint64_t place[4] = {0, low * 2 * kHalf, high * 2 * kHalf, (low + high) * 2 * kHalf};
+  for (std::uint64_t upper = 0; upper < num_blocks; upper += 2 * high) {
+    for (std::uint64_t first = upper; first < upper + high; first += 2 * low) {
+      Real* const begin = tile + first * 2 * kHalf;
+      for (Real* block = begin; block < begin + low * 2 * kHalf; block += 2 * kHalf) {
+        for (std::size_t k = 0; k < kHalf; k += kWidth<Real>) {
+          Vector<Real> re[4], im[4];
+#pragma GCC unroll 4
+          for (std::size_t from = 0; from < 4; ++from) {
+            const Vector<Real> x = at(block + place[from] + k), y = at(block + place[from] + kHalf + k);
+#pragma GCC unroll 4
+            for (std::size_t to = 0; to < 4; ++to) {
+              const Real* const factor = c + (from * 4 + to) * 2 * kHalf;
+              if (from == 0)
+                add_product<Real, true>(re[to], im[to], factor, x, y);
+              else
+                add_product<Real, false>(re[to], im[to], factor, x, y);
+            }
+          }
+#pragma GCC unroll 4
+          for (std::size_t to = 0; to < 4; ++to) {
+            at(block + place[to] + k) = re[to];
+            at(block + place[to] + kHalf + k) = im[to];
+          }
+        }
+      }
+    }
+  }
+}
+
+/// The low bit is lane bit `kLow`, the other one above.
+template <class Real, std::uint32_t kLow>
+void dense_lane(Real* tile, std::uint64_t num_blocks, DensePair pair, const Real* c) {
+  constexpr std::size_t kHalf = kLanes<Real>;
+  constexpr std::size_t kStep = std::size_t{1} << kLow;
+  const std::uint64_t distance = (std::uint64_t{1} << (pair.high - kLaneBits<Real>)) * 2 * kHalf;
+  Real* const end = tile + num_blocks * 2 * kHalf;
+  for (Real* begin = tile; begin < end; begin += 2 * distance) {
+    for (Real* block = begin; block < begin + distance; block += 2 * kHalf) {
+      const Half<Real> xr[2] = {load(block), load(block + distance)};
+      const Half<Real> xi[2] = {load(block + kHalf), load(block + distance + kHalf)};
+#pragma GCC unroll 4
+      for (std::size_t k = 0; k < kVectors<Real>; ++k) {
+        Vector<Real> re[2], im[2];
+#pragma GCC unroll 4
+        for (std::size_t from = 0; from < 4; ++from) {
+          const bool exchanged = (from & 1) != 0;
+          const Vector<Real> x = exchanged ? swapped(xr[from >> 1], kStep, k) : xr[from >> 1].v[k];
+          const Vector<Real> y = exchanged ? swapped(xi[from >> 1], kStep, k) : xi[from >> 1].v[k];
+#pragma GCC unroll 2
+          for (std::size_t to = 0; to < 2; ++to) {
+            const Real* const factor = c + (from * 2 + to) * 2 * kHalf + k * kWidth<Real>;
+            if (from == 0)
+              add_product<Real, true>(re[to], im[to], factor, x, y);
+            else
+              add_product<Real, false>(re[to], im[to], factor, x, y);
+          }
+        }
+#pragma GCC unroll 2
+        for (std::size_t to = 0; to < 2; ++to) {
+          at(block + to * distance + k * kWidth<Real>) = re[to];
+          at(block + to * distance + kHalf + k * kWidth<Real>) = im[to];
+        }
+      }
+    }
+  }
+}
+
+/// Both bits are lane bits.
+template <class Real, std::uint32_t kLow, std::uint32_t kHigh>
+void dense_lanes(Real* tile, std::uint64_t num_blocks, const Real* c) {
+  constexpr std::size_t kHalf = kLanes<Real>;
+  constexpr std::size_t kLowStep = std::size_t{1} << kLow, kHighStep = std::size_t{1} << kHigh;
+  for (Real* block = tile; block < tile + num_blocks * 2 * kHalf; block += 2 * kHalf) {
+    const Half<Real> xr[2] = {load(block), swapped(load(block), kHighStep)};
+    const Half<Real> xi[2] = {load(block + kHalf), swapped(load(block + kHalf), kHighStep)};
+#pragma GCC unroll 4
+    for (std::size_t k = 0; k < kVectors<Real>; ++k) {
+      Vector<Real> re, im;
+#pragma GCC unroll 4
+      for (std::size_t from = 0; from < 4; ++from) {
+        const bool exchanged = (from & 1) != 0;
+        const Vector<Real> x = exchanged ? swapped(xr[from >> 1], kLowStep, k) : xr[from >> 1].v[k];
+        const Vector<Real> y = exchanged ? swapped(xi[from >> 1], kLowStep, k) : xi[from >> 1].v[k];
+        const Real* const factor = c + from * 2 * kHalf + k * kWidth<Real>;
+        if (from == 0)
+          add_product<Real, true>(re, im, factor, x, y);
+        else
+          add_product<Real, false>(re, im, factor, x, y);
+      }
+      at(block + k * kWidth<Real>) = re;
+      at(block + kHalf + k * kWidth<Real>) = im;
+    }
+  }
+}
+
+template <class Real, std::uint32_t kLow>
+void dense_lanes_from(Real* tile, std::uint64_t num_blocks, std::uint32_t high, const Real* c) {
+  if (high == kLow + 1) return dense_lanes<Real, kLow, kLow + 1>(tile, num_blocks, c);
+  if constexpr (kLow + 2 < kLaneBits<Real>)
+    if (high == kLow + 2) return dense_lanes<Real, kLow, kLow + 2>(tile, num_blocks, c);
+  if constexpr (kLow + 3 < kLaneBits<Real>) dense_lanes<Real, kLow, kLow + 3>(tile, num_blocks, c);
+}
+
+/// `kLow`: lane bits below it are not the low one.
+template <class Real, std::uint32_t kLow = 0>
+void dense_pair(Real* tile, std::uint64_t num_blocks, DensePair pair, const Real* c) {
+  if constexpr (kLow == kLaneBits<Real>) {
+    dense_blocks(tile, num_blocks, pair, c);
+  } else if (pair.low != kLow) {
+    dense_pair<Real, kLow + 1>(tile, num_blocks, pair, c);
+  } else if (pair.high >= kLaneBits<Real>) {
+    dense_lane<Real, kLow>(tile, num_blocks, pair, c);
+  } else if constexpr (kLow + 1 < kLaneBits<Real>) {
+    dense_lanes_from<Real, kLow>(tile, num_blocks, pair.high, c);
+  }
+}
+
+template <class Real>
+void dense(Real* tile, std::uint64_t num_blocks, const DensePair* pairs, std::size_t count, const Real* coefficients) {
+  std::size_t near = 0;  // pairs within a run
+  while (near < count && pairs[near].high < kLaneBits<Real> + kRunBits) ++near;
+  const std::uint64_t run = near > 1 && num_blocks > kRun ? kRun : num_blocks;
+  for (std::uint64_t first = 0; first < num_blocks; first += run)
+    for (std::size_t i = 0; i < near; ++i)
+      dense_pair(tile + first * 2 * kLanes<Real>, run, pairs[i], coefficients + i * kDenseNumbers<Real>);
+  for (std::size_t i = near; i < count; ++i)
+    dense_pair(tile, num_blocks, pairs[i], coefficients + i * kDenseNumbers<Real>);
+}
+
 // ---- phases
 
 /// `kAlone`: the factor beside the table is 1.
@@ -380,8 +528,9 @@ void spread(Real* table, const Real* base, const Real* lanes, const Real* re, co
 
 }  // namespace
 
-extern const AllTileKernels kTileKernels = {
-    {&turn<float>, &turn_lanes<float>, &turn_mirror<float>, &pair<float>, &multiply<float>, &spread<float>},
-    {&turn<double>, &turn_lanes<double>, &turn_mirror<double>, &pair<double>, &multiply<double>, &spread<double>}};
+extern const AllTileKernels kTileKernels = {{&turn<float>, &turn_lanes<float>, &turn_mirror<float>, &pair<float>,
+                                             &dense<float>, &multiply<float>, &spread<float>},
+                                            {&turn<double>, &turn_lanes<double>, &turn_mirror<double>, &pair<double>,
+                                             &dense<double>, &multiply<double>, &spread<double>}};
 
 }  // namespace tandem::statevector::TANDEM_ISA

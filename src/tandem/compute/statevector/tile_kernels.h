@@ -48,6 +48,17 @@ struct PairWork {
   const Real* b_mix;
 };
 
+/// Two bits of a tile, low < high.
+struct DensePair {
+  std::uint32_t low;
+  std::uint32_t high;
+};
+/// Coefficients of a dense gate: a complex number for each lane, kLanes real parts and then the imaginary ones, for each of four things to
+/// read and in there for each block of a group to write. A group are the blocks, one, two or four, that differ in the bits of the pair above
+/// the lanes, and what is read are those blocks and, for a bit among the lanes, the same with lanes exchanged.
+template <class Real>
+inline constexpr std::size_t kDenseNumbers = std::size_t{4} * 4 * 2 * kLanes<Real>;
+
 template <class Real>
 struct TileKernels {
   /// Turns about one axis, on different bits above the lanes, ascending; as many share a reading of the tile as registers allow.
@@ -59,6 +70,9 @@ struct TileKernels {
   void (*turn_mirror)(Real* a, Real* b, std::uint64_t num_blocks, std::uint64_t count, const Turn<Real>& turn);
   /// a == b: pairs within a block; the coefficients of a hold. Else of two blocks.
   void (*pair)(Real* tile, std::uint64_t num_blocks, const PairWork<Real>& work);
+  /// Dense gates on pairs that share no bit, ascending by their high bit; kDenseNumbers coefficients of each.
+  void (*dense)(Real* tile, std::uint64_t num_blocks, const DensePair* pairs, std::size_t count,
+                const Real* coefficients);
   /// tile *= table * (re + i im), both `num_blocks` long.
   void (*multiply)(Real* tile, const Real* table, std::uint64_t num_blocks, Real re, Real im);
   /// table = base * lanes * (re + i im), lanes being one block and re and im one number a block.

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <vector>
 
 #include "tandem/compute/statevector/amplitudes.h"
@@ -66,16 +67,20 @@ struct Desk {
   std::vector<double> values;  ///< for readings
 };
 
-/// Null where the machine refuses `tile_numbers` numbers for a tile of each of `num_states` states.
+/// Null where the machine refuses `tile_numbers` numbers for a tile of each of `num_states` states, or `num_values` doubles.
 template <class Real>
 std::unique_ptr<Desk<Real>> new_desk(std::uint64_t tile_numbers, std::size_t num_states, std::uint64_t num_values) {
-  auto out = std::make_unique<Desk<Real>>();
-  out->values.resize(num_values);
-  for (std::size_t i = 0; i < num_states && tile_numbers != 0; ++i) {
-    out->tiles[i] = allocate<Real>(tile_numbers);
-    if (!out->tiles[i]) return nullptr;
+  try {
+    auto out = std::make_unique<Desk<Real>>();
+    out->values.resize(num_values);
+    for (std::size_t i = 0; i < num_states && tile_numbers != 0; ++i) {
+      out->tiles[i] = allocate<Real>(tile_numbers);
+      if (!out->tiles[i]) return nullptr;
+    }
+    return out;
+  } catch (const std::bad_alloc&) {
+    return nullptr;
   }
-  return out;
 }
 
 }  // namespace tandem::statevector

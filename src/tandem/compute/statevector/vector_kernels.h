@@ -52,6 +52,17 @@ Vector<Real> all(Real value) {
   return value - Vector<Real>{};
 }
 
+/// `value` in a register: what several operations use is read once, and not by each of them.
+template <class V>
+inline V held(V value) {
+#if defined(__AVX512F__)
+  asm("" : "+v"(value));
+#else
+  asm("" : "+x"(value));
+#endif
+  return value;
+}
+
 // a b + c, a b - c and c - a b, rounded once.
 #if defined(__AVX512F__)
 inline Vector<float> fma(Vector<float> a, Vector<float> b, Vector<float> c) { return _mm512_fmadd_ps(a, b, c); }
@@ -105,17 +116,18 @@ inline void store(Real* p, const Half<Real>& half) {
   for (std::size_t k = 0; k < kVectors<Real>; ++k) at(p + k * kWidth<Real>) = half.v[k];
 }
 
-/// Lane l gets what lane l ^ `step` has; `step` is a power of two.
+/// Lane l gets what lane l ^ `step` has; `step` is a power of two. Vector `k` of that.
+template <class Real>
+inline Vector<Real> swapped(const Half<Real>& half, std::size_t step, std::size_t k) {
+  if (step >= kWidth<Real>) return half.v[k ^ step / kWidth<Real>];
+  typename VectorOf<Real>::Index from;
+  for (std::size_t l = 0; l < kWidth<Real>; ++l) from[l] = static_cast<decltype(from[0] + 0)>(l ^ step);
+  return __builtin_shuffle(half.v[k], from);
+}
 template <class Real>
 inline Half<Real> swapped(const Half<Real>& half, std::size_t step) {
   Half<Real> out;
-  if (step >= kWidth<Real>) {
-    for (std::size_t k = 0; k < kVectors<Real>; ++k) out.v[k] = half.v[k ^ step / kWidth<Real>];
-    return out;
-  }
-  typename VectorOf<Real>::Index from;
-  for (std::size_t l = 0; l < kWidth<Real>; ++l) from[l] = static_cast<decltype(from[0] + 0)>(l ^ step);
-  for (std::size_t k = 0; k < kVectors<Real>; ++k) out.v[k] = __builtin_shuffle(half.v[k], from);
+  for (std::size_t k = 0; k < kVectors<Real>; ++k) out.v[k] = swapped(half, step, k);
   return out;
 }
 

@@ -80,7 +80,7 @@ struct OrphanRecord {
 struct Versions {
   std::string tandem;  ///< "0.1.0"
   std::string build;  ///< compiler and flags
-  Json machine_profile;  ///< processors, isa, memory
+  Json machine_profile;  ///< processors, model, memory; `speed` of simulated circuits, where it was measured
   std::string settings_digest;
 };
 

@@ -62,8 +62,11 @@ void ry(Parameters angles, Matrix m) {
 void rz(Parameters angles, Matrix m) { set2(m, phase(-angles[0] / 2), 0, 0, phase(angles[0] / 2)); }
 void p(Parameters angles, Matrix m) { set2(m, 1, 0, 0, phase(angles[0])); }
 void u(Parameters angles, Matrix m) {
+  // Products of phases, not phases of sums: of large angles a sum has lost what a turn is.
   const SinCos half = sin_cos(angles[0] / 2);
-  set2(m, half.cos, -phase(angles[2]) * half.sin, phase(angles[1]) * half.sin, phase(angles[1] + angles[2]) * half.cos);
+  const Complex below = phase(angles[1]);
+  const Complex right = phase(angles[2]);
+  set2(m, half.cos, -right * half.sin, below * half.sin, below * right * half.cos);
 }
 
 // ---- turns about the axis at the angle phi in the plane of X and Y
@@ -126,11 +129,13 @@ void xx_plus_yy(Parameters angles, Matrix m) {
 void ms(Parameters angles, Matrix m) {
   const SinCos half = sin_cos(angles[2] / 2);
   const Complex beside{0, -half.sin};
+  const Complex both = phase(angles[0]) * phase(angles[1]);
+  const Complex opposed = phase(angles[0]) * phase(-angles[1]);
   set_diagonal(m, {half.cos, half.cos, half.cos, half.cos});
-  m[3] = beside * phase(-angles[0] - angles[1]);
-  m[6] = beside * phase(angles[0] - angles[1]);
-  m[9] = beside * phase(angles[1] - angles[0]);
-  m[12] = beside * phase(angles[0] + angles[1]);
+  m[3] = beside * std::conj(both);
+  m[6] = beside * opposed;
+  m[9] = beside * std::conj(opposed);
+  m[12] = beside * both;
 }
 
 constexpr std::uint8_t kU = kUnitary;

@@ -229,6 +229,9 @@ Result<Decide> JobRunner::end_with_result(const Run& run, const Cleared& cleared
   if (cleared.approval) lineage.approval = cleared.approval->document();
   if (!spec.is_program()) lineage.problem_sha256 = spec.problem()->hash().hex();
   for (const Carried& carried : walked.carried) lineage.work.push_back(carried.record);
+  const bool simulated = ran_on_simulator(walked.carried, services_.backends);
+  if (Json& profile = lineage.versions.machine_profile; !simulated && profile.is_object())
+    profile.erase("speed");  // of simulated circuits
   result.lineage_id = lineage.id;
   // All that the commit writes beside the row is made once; the row itself is decided on whatever it is by then.
   store::Batch batch;
@@ -246,8 +249,7 @@ Result<Decide> JobRunner::end_with_result(const Run& run, const Cleared& cleared
     put_answers(batch,
                 {.tenant = record.view.tenant, .project = record.view.project, .data_class = spec.business.data_class},
                 record.view.id, lineage.work, services_.clock.now());
-    if (ran_on_simulator(walked.carried, services_.backends))
-      benchmark::add_simulation(batch, record.view.tenant, key_of_simulation(spec), record.view.id);
+    if (simulated) benchmark::add_simulation(batch, record.view.tenant, key_of_simulation(spec), record.view.id);
   }
   job::EventData said = [&] {
     if (!distrust) return succeeded(result, result_sha256);

@@ -1,0 +1,69 @@
+#include "tandem/compute/statevector/run_memory.h"
+
+#include <algorithm>
+
+#include "tandem/compute/statevector/amplitudes.h"
+#include "tandem/compute/statevector/pauli_basis.h"
+#include "tandem/compute/statevector/plan.h"
+
+namespace tandem::statevector {
+namespace {
+
+constexpr std::uint64_t kHeldDraws = 1 << 20;  // sampling.h
+constexpr std::uint64_t kShotsHeld = 1 << 16;  // of those that are played one by one
+
+/// A gathered tile for each thread; in a `reading` one of doubles beside it.
+std::uint64_t desks(std::uint32_t num_qubits, std::size_t threads, bool reading) {
+  const std::uint32_t most = kTileShape<double>.most;
+  if (num_qubits <= most) return 0;
+  return threads * (reading ? 3 : 2) * sizeof(double) << most;
+}
+
+/// `shots` draws from a state as outcomes of `words` words.
+std::uint64_t drawing(std::uint32_t num_qubits, std::uint64_t shots, std::uint64_t words) {
+  const std::uint64_t places = std::min(shots, std::uint64_t{1} << num_qubits);
+  const std::uint64_t shares = std::uint64_t{1} << (num_qubits - std::min(num_qubits, kShareBits));
+  // Drawn places stand in their stretch and in the list of all; their outcomes in a table and in the result.
+  return sizeof(double) * (shares + std::min(shots, kHeldDraws)) +
+         places * (2 * sizeof(BasisCount) + 2 * 8 * (words + 1));
+}
+
+std::uint64_t shots_of(const circuit::Pub& pub) {
+  std::uint64_t most = pub.shots;
+  for (const auto& observable : pub.observables)
+    most = std::max(most, shots_per_basis(group_qubit_wise(observable), pub).value_or(circuit::Pub::kShotsMax));
+  return most;
+}
+
+}  // namespace
+
+RunMemory memory_of_run(const circuit::Pub& pub, std::size_t threads) {
+  const std::uint32_t num_qubits = pub.circuit.num_qubits();
+  const std::uint64_t state = StateVector::bytes_needed(num_qubits);
+  const std::uint64_t words = (pub.circuit.num_clbits() + 63) / 64;
+  if (!pub.observables.empty()) {
+    const bool exact = pub.shots == 0 && pub.precision == 0;
+    RunMemory out{.states = exact ? state : 2 * state, .beside = desks(num_qubits, threads, true)};
+    if (!exact) out.beside += drawing(num_qubits, shots_of(pub), 0);
+    return out;
+  }
+  if (pub.circuit.measurements_are_terminal())
+    return {.states = state, .beside = desks(num_qubits, threads, false) + drawing(num_qubits, pub.shots, words)};
+  return {.states = 2 * state,
+          .beside = desks(num_qubits, threads, false) +
+                    8 * (words + 1) *
+                        (3 * std::min(pub.shots, kShotsHeld) + 2 * std::min(pub.shots, circuit::Pub::kEntriesMax))};
+}
+
+Result<void> check_memory(const circuit::Pub& pub, std::size_t threads, std::uint64_t memory_bytes_max) {
+  TANDEM_TRY(StateVector::fits(pub.circuit.num_qubits(), memory_bytes_max));
+  const RunMemory needed = memory_of_run(pub, threads);
+  if (needed.all() <= memory_bytes_max) return {};
+  return fail(
+      errors::kOutOfMemory,
+      "{} qubits need {} bytes, {} for states and {} for threads and what is read, and {} are available; use fewer "
+      "qubits or shots, measure at the end only, or raise compute.memory_bytes_max if the machine has more",
+      pub.circuit.num_qubits(), needed.all(), needed.states, needed.beside, memory_bytes_max);
+}
+
+}  // namespace tandem::statevector

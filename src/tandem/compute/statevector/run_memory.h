@@ -1,0 +1,27 @@
+// tandem/compute/statevector/run_memory.h - the memory that a PUB takes on the state vector: states, what threads work in, and readings.
+//
+// Room: compute. For validation before anything is allocated or paid. Not here: one state by itself (StateVector::bytes_needed).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "tandem/base/result.h"
+#include "tandem/model/circuit/circuit.h"
+
+namespace tandem::statevector {
+
+struct RunMemory {
+  std::uint64_t states = 0;
+  std::uint64_t beside =
+      0;  ///< tiles, sums of stretches, draws, outcomes; what is bounded by a constant below a MiB is left out
+  std::uint64_t all() const { return states + beside; }
+};
+
+/// What run() holds at once on `threads` threads, at most. `pub` has at most StateVector::kQubitsMax qubits and passes Pub::check().
+RunMemory memory_of_run(const circuit::Pub& pub, std::size_t threads);
+
+/// Errors: 1113 too_many_qubits; 1004 out_of_memory - memory_of_run() is above `memory_bytes_max`.
+Result<void> check_memory(const circuit::Pub& pub, std::size_t threads, std::uint64_t memory_bytes_max);
+
+}  // namespace tandem::statevector
