@@ -41,6 +41,7 @@ struct BasicStateVector<Real>::Amplitudes {
   std::uint32_t num_qubits = 0;
   std::uint32_t num_bits = 0;  ///< of places: at least kLaneBits; bits without a qubit stay 0
   Frame frame{0};
+  bool is_zero = false;  ///< |0...0>, as set_basis_state() left it
   Memory<Real> memory;  ///< blocks of kLanes
 
   std::uint64_t size() const { return std::uint64_t{1} << num_bits; }

@@ -21,6 +21,8 @@
 
 namespace tandem::statevector {
 
+struct IsingLayer;
+
 /// Of layer l: exp(-i betas[l] sum_q X_q) exp(-i gammas[l] C). As many gammas as betas; radians over the unit of C.
 struct LayerAngles {
   std::span<const double> gammas;
@@ -82,8 +84,8 @@ class IsingEvolution {
 
  private:
   struct Model;
-  class Runner;
   explicit IsingEvolution(std::unique_ptr<Model> model, Executor& executor);
+  std::vector<IsingLayer> layers(const LayerAngles& angles) const;
   std::unique_ptr<Model> model_;
   Executor* executor_;
   simd::Isa isa_ = simd::best_isa();

@@ -51,9 +51,9 @@ Result<IsingTail> IsingEvolution<Real>::tail(double share, std::stop_token stop)
   }
   const Model& model = *model_;
   TANDEM_ASSERT(model.scale != 0);
-  const TileKind kind = tile_kinds(model.num_stored, shape_of<Real>(tile_bits_)).front();
+  const TileKind kind = tile_kinds(model.num_stored(), ising_shape<Real>(tile_bits_)).front();
   const TileOrder& order = kind.order;
-  const simd::AlignedVector<Real> pairs = model.pairs_of(order);
+  const simd::AlignedVector<Real> pairs = energy_pairs<Real>(model.energy, order);
   const IsingKernels<Real>& kernels = *kernels_of<Real>(isa_).ising;
   const std::uint64_t num_tiles = model.bytes() / sizeof(Real) / 2 >> order.tile_bits();
   const std::uint64_t num_shares = std::min(num_tiles, kSharesMax);
