@@ -15,18 +15,12 @@ using statevector::StageReport;
 constexpr std::uint64_t kProfileBytesMax = 1u << 16;
 
 Json document_of(const StageReport& stage) {
-  return {{"kind", to_string(stage.kind)},
-          {"bits", stage.bits},
-          {"gathered", stage.gathered},
-          {"turns", stage.turns},
-          {"lane_turns", stage.lane_turns},
-          {"phase_groups", stage.phase_groups},
-          {"pair_gates", stage.pair_gates},
-          {"moved_bytes", stage.moved_bytes},
-          {"memory_s", stage.memory_s},
-          {"work_s", stage.work_s},
-          {"predicted_s", stage.predicted_s()},
-          {"measured_s", stage.measured_s}};
+  return {{"kind", to_string(stage.kind)},      {"bits", stage.bits},
+          {"gathered", stage.gathered},         {"turns", stage.turns},
+          {"lane_turns", stage.lane_turns},     {"phase_groups", stage.phase_groups},
+          {"pair_gates", stage.pair_gates},     {"moved_bytes", stage.moved_bytes},
+          {"memory_s", stage.memory_s},         {"work_s", stage.work_s},
+          {"predicted_s", stage.predicted_s()}, {"measured_s", stage.measured_s}};
 }
 
 Json document_of(const CircuitReport& report) {
@@ -53,12 +47,12 @@ void print_report(const CircuitReport& report, bool measured) {
   const auto measured_ms = [&](double seconds) { return measured ? milliseconds(seconds) : "-"; };
   for (std::size_t i = 0; i < report.stages.size(); ++i) {
     const StageReport& stage = report.stages[i];
-    rows.push_back(
-        {std::to_string(i + 1), std::string(to_string(stage.kind)),
-         fmt::format("{} bits{}", stage.bits.size(), stage.gathered ? ", gathered" : ""),
-         std::to_string(stage.turns + stage.lane_turns), std::to_string(stage.phase_groups),
-         std::to_string(stage.pair_gates), fmt::format("{:.4g}", stage.moved_bytes / 1e6), milliseconds(stage.memory_s),
-         milliseconds(stage.work_s), milliseconds(stage.predicted_s()), measured_ms(stage.measured_s)});
+    rows.push_back({std::to_string(i + 1), std::string(to_string(stage.kind)),
+                    fmt::format("{} bits{}", stage.bits.size(), stage.gathered ? ", gathered" : ""),
+                    std::to_string(stage.turns + stage.lane_turns), std::to_string(stage.phase_groups),
+                    std::to_string(stage.pair_gates), fmt::format("{:.4g}", stage.moved_bytes / 1e6),
+                    milliseconds(stage.memory_s), milliseconds(stage.work_s), milliseconds(stage.predicted_s()),
+                    measured_ms(stage.measured_s)});
   }
   rows.push_back({"all", "", "", "", "", "", fmt::format("{:.4g}", report.moved_bytes() / 1e6), "", "",
                   milliseconds(report.predicted_s()), measured_ms(report.measured_s())});

@@ -128,8 +128,7 @@ class Reporter {
 
  private:
   Result<void> run_layers(const IsingLayers& found) {
-    const IsingState<Real> state{
-        .num_qubits = out_.num_qubits, .symmetric = found.symmetric, .ket = memory_.get()};
+    const IsingState<Real> state{.num_qubits = out_.num_qubits, .symmetric = found.symmetric, .ket = memory_.get()};
     IsingRunner<Real> runner(state, found.layers, {.isa = isa_, .tile_bits = kTileShape<Real>.most}, executor_, {});
     for (std::size_t pass = 0; pass < runner.passes().size(); ++pass) {
       out_.stages.push_back(report_pass(runner, runner.passes()[pass], state.num_stored(), profile_));

@@ -2,16 +2,19 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <optional>
 
 #include "tandem/base/assert.h"
 #include "tandem/base/trig.h"
 #include "tandem/compute/statevector/ising_model.h"
+#include "tandem/compute/statevector/ising_table.h"
 
 namespace tandem::statevector {
 namespace {
 
-/// `radius`: no energy is farther from the offset.
-Result<void> check(const LayerAngles& angles, double radius) {
+/// `radius`: no energy is farther from the offset. `turns_max`: quarter turns that a phase may take.
+Result<void> check(const LayerAngles& angles, double radius, double turns_max) {
   if (angles.gammas.size() != angles.betas.size()) {
     return fail(errors::kSizeMismatch, "{} gammas but {} betas; a layer has one of each", angles.gammas.size(),
                 angles.betas.size());
@@ -23,6 +26,11 @@ Result<void> check(const LayerAngles& angles, double radius) {
     if (!std::isfinite(gamma * radius)) {
       return fail(errors::kNotFinite, "gamma {} times energies up to {} is not finite; use smaller ones", gamma,
                   radius);
+    }
+    if (std::abs(gamma) * radius > turns_max) {
+      return fail(errors::kValueOutOfRange,
+                  "gamma {} times energies up to {} is above {}, where phases have no precision left; use smaller ones",
+                  gamma, radius, turns_max);
     }
   }
   return {};
@@ -40,12 +48,14 @@ EnergyForm form_of(const problem::Bqm& cost, std::uint32_t n) {
   return out;
 }
 
+std::complex<double> turned_by(double angle) {
+  const SinCos parts = sin_cos(angle);
+  return {parts.cos, parts.sin};
+}
+
 /// e^(-i gamma (energy + offset)).
 PhaseForm phases_of(const EnergyForm& energy, double offset, double gamma) {
-  const auto turned = [&](double value) {
-    const SinCos parts = sin_cos(-gamma * value);
-    return std::complex<double>(parts.cos, parts.sin);
-  };
+  const auto turned = [&](double value) { return turned_by(-gamma * value); };
   PhaseForm out{.num_bits = energy.num_bits,
                 .whole = turned(energy.whole + offset),
                 .linear = {},
@@ -63,38 +73,117 @@ PhaseForm phases_of(const EnergyForm& energy, double offset, double gamma) {
 template <class Real>
 std::vector<IsingLayer> IsingEvolution<Real>::layers(const LayerAngles& angles) const {
   std::vector<IsingLayer> out;
-  for (std::size_t l = 0; l < angles.gammas.size(); ++l)
-    out.push_back({.phases = phases_of(model_->energy, model_->offset, angles.gammas[l]),
+  for (std::size_t l = 0; l < angles.gammas.size(); ++l) {
+    const double gamma = angles.gammas[l];
+    out.push_back({.phases = model_->table ? PhaseForm{.whole = turned_by(-gamma * model_->offset)}
+                                           : phases_of(model_->energy, model_->offset, gamma),
+                   .gamma = gamma,
                    .betas = std::vector<double>(model_->num_qubits, angles.betas[l])});
+  }
   return out;
+}
+
+template <class Real>
+struct IsingEvolution<Real>::Sizes {
+  std::uint32_t num_qubits = 0;
+  bool symmetric = false;
+  bool has_table = false;
+
+  static Result<Sizes> of(std::size_t num_variables, bool is_even, bool has_table) {
+    if (num_variables == 0) {
+      return fail(errors::kValueOutOfRange, "a model without variables has no state; give it at least one");
+    }
+    // Of one more than fit nothing else is asked.
+    Sizes out{.num_qubits = static_cast<std::uint32_t>(
+                  std::min<std::size_t>(num_variables, BasicStateVector<Real>::kQubitsMax + 2)),
+              .symmetric = false,
+              .has_table = has_table};
+    out.symmetric = is_even && can_be_halved<Real>(out.num_qubits);
+    TANDEM_TRY(BasicStateVector<Real>::fits(out.num_stored(), std::numeric_limits<std::uint64_t>::max()));
+    return out;
+  }
+  std::uint32_t num_stored() const { return num_qubits - (symmetric ? 1 : 0); }
+  std::uint64_t state_bytes() const { return BasicStateVector<Real>::bytes_needed(num_stored()); }
+  std::uint64_t bytes() const { return state_bytes() + (has_table ? state_bytes() / 2 : 0); }
+};
+
+namespace {
+
+/// Flipping all variables changes nothing.
+bool is_even(const problem::Bqm& spins) {
+  return std::ranges::all_of(spins.linear(), [](double h) { return h == 0; });
+}
+bool is_even(const problem::Polynomial& spins) {
+  return std::ranges::all_of(spins.terms(),
+                             [](const problem::Monomial& term) { return term.variables.size() % 2 == 0; });
+}
+
+}  // namespace
+
+template <class Real>
+Result<std::uint64_t> IsingEvolution<Real>::bytes_needed(const problem::Bqm& cost) {
+  TANDEM_TRY_ASSIGN(const Sizes sizes,
+                    Sizes::of(cost.num_variables(), is_even(cost.with_vartype(problem::Vartype::kSpin)), false));
+  return sizes.bytes();
+}
+
+template <class Real>
+Result<std::uint64_t> IsingEvolution<Real>::bytes_needed(const problem::Polynomial& cost) {
+  if (const std::optional<problem::Bqm> quadratic = cost.to_bqm()) return bytes_needed(*quadratic);
+  TANDEM_TRY_ASSIGN(const problem::Polynomial spins, cost.with_vartype(problem::Vartype::kSpin));
+  TANDEM_TRY_ASSIGN(const Sizes sizes, Sizes::of(cost.num_variables(), is_even(spins), true));
+  return sizes.bytes();
+}
+
+/// With its memory, which nothing was written to.
+template <class Real>
+Result<std::unique_ptr<typename IsingEvolution<Real>::Model>> IsingEvolution<Real>::new_model(
+    const Sizes& sizes, std::uint64_t memory_bytes_max) {
+  if (sizes.bytes() > memory_bytes_max) {
+    return fail(errors::kOutOfMemory,
+                "{} variables need {} bytes for amplitudes{} and {} are available; use fewer variables, or raise "
+                "compute.memory_bytes_max if the machine has more",
+                sizes.num_qubits, sizes.bytes(), sizes.has_table ? " and energies" : "", memory_bytes_max);
+  }
+  auto model = std::make_unique<Model>();
+  model->num_qubits = sizes.num_qubits;
+  model->symmetric = sizes.symmetric;
+  model->memory_bytes_max = memory_bytes_max - (sizes.bytes() - sizes.state_bytes());
+  model->ket = model->new_state();
+  if (sizes.has_table) model->table = allocate<Real>(sizes.state_bytes() / sizeof(Real) / 2);
+  if (!model->ket || (sizes.has_table && !model->table)) {
+    return fail(errors::kOutOfMemory, "the machine refused {} bytes for {} variables; use fewer", sizes.bytes(),
+                sizes.num_qubits);
+  }
+  return model;
 }
 
 template <class Real>
 Result<IsingEvolution<Real>> IsingEvolution<Real>::create(const problem::Bqm& cost, std::uint64_t memory_bytes_max,
                                                           Executor& executor) {
-  if (cost.num_variables() == 0) {
-    return fail(errors::kValueOutOfRange, "a model without variables has no state; give it at least one");
-  }
-  const auto n = static_cast<std::uint32_t>(cost.num_variables());
   const problem::Bqm spins = cost.with_vartype(problem::Vartype::kSpin);
-  const bool fields = std::ranges::any_of(spins.linear(), [](double h) { return h != 0; });
-  auto model = std::make_unique<Model>();
-  model->num_qubits = n;
-  model->symmetric = !fields && can_be_halved<Real>(n);
-  const std::uint32_t num_stored = n - (model->symmetric ? 1 : 0);
-  TANDEM_TRY(BasicStateVector<Real>::fits(num_stored, memory_bytes_max));
-  model->memory_bytes_max = memory_bytes_max;
-  model->energy = form_of(cost, num_stored);
+  TANDEM_TRY_ASSIGN(const Sizes sizes, Sizes::of(cost.num_variables(), is_even(spins), false));
+  TANDEM_TRY_ASSIGN(auto model, new_model(sizes, memory_bytes_max));
+  model->energy = form_of(cost, model->num_stored());
   // The mean over all states, apart, so that what is summed up is about 0.
   model->offset = spins.offset();
   model->energy.whole -= model->offset;
   for (const double h : spins.linear()) model->radius += std::abs(h);
   for (const problem::QuadraticTerm& term : spins.terms()) model->radius += std::abs(term.bias);
-  model->ket = model->new_state();
-  if (!model->ket) {
-    return fail(errors::kOutOfMemory, "the machine refused {} bytes for a state vector of {} qubits; use fewer qubits",
-                model->bytes(), n);
-  }
+  return IsingEvolution(std::move(model), executor);
+}
+
+template <class Real>
+Result<IsingEvolution<Real>> IsingEvolution<Real>::create(const problem::Polynomial& cost,
+                                                          std::uint64_t memory_bytes_max, Executor& executor) {
+  if (const std::optional<problem::Bqm> quadratic = cost.to_bqm())
+    return create(*quadratic, memory_bytes_max, executor);
+  TANDEM_TRY_ASSIGN(const problem::Polynomial spins, cost.with_vartype(problem::Vartype::kSpin));
+  TANDEM_TRY_ASSIGN(const Sizes sizes, Sizes::of(cost.num_variables(), is_even(spins), true));
+  TANDEM_TRY_ASSIGN(auto model, new_model(sizes, memory_bytes_max));
+  for (const problem::Monomial& term : spins.terms())
+    term.variables.empty() ? model->offset += term.coefficient : model->radius += std::abs(term.coefficient);
+  fill_energy_table(spins, std::max(sizes.num_stored(), kLaneBits<Real>), model->table.get(), executor);
   return IsingEvolution(std::move(model), executor);
 }
 
@@ -110,10 +199,10 @@ IsingEvolution<Real>::~IsingEvolution() = default;
 
 template <class Real>
 Result<double> IsingEvolution<Real>::value(const LayerAngles& angles, std::stop_token stop) {
-  TANDEM_TRY(check(angles, model_->radius));
+  TANDEM_TRY(check(angles, model_->radius, model_->turns_max()));
   model_->scale = 0;
   const std::vector<IsingLayer> all = layers(angles);
-  IsingRunner<Real> runner(model_->state(), all, {.isa = isa_, .tile_bits = tile_bits_, .energy = &model_->energy},
+  IsingRunner<Real> runner(model_->state(), all, {.isa = isa_, .tile_bits = tile_bits_, .energies = model_->energies()},
                            *executor_, stop);
   TANDEM_TRY(runner.forward());
   model_->scale = runner.scale();
@@ -122,7 +211,7 @@ Result<double> IsingEvolution<Real>::value(const LayerAngles& angles, std::stop_
 
 template <class Real>
 Result<IsingGradient> IsingEvolution<Real>::gradient(const LayerAngles& angles, std::stop_token stop) {
-  TANDEM_TRY(check(angles, model_->radius));
+  TANDEM_TRY(check(angles, model_->radius, model_->turns_max()));
   model_->scale = 0;
   const std::uint64_t bytes = model_->bytes();
   if (!model_->bra) {
@@ -135,8 +224,9 @@ Result<IsingGradient> IsingEvolution<Real>::gradient(const LayerAngles& angles, 
   }
   const std::vector<IsingLayer> all = layers(angles);
   // Tiles of two states share the cache.
-  IsingRunner<Real> runner(model_->state(), all, {.isa = isa_, .tile_bits = tile_bits_ - 1, .energy = &model_->energy},
-                           *executor_, stop);
+  IsingRunner<Real> runner(model_->state(), all,
+                           {.isa = isa_, .tile_bits = tile_bits_ - 1, .energies = model_->energies()}, *executor_,
+                           stop);
   TANDEM_TRY(runner.forward_and_back());
   IsingGradient out{.value = runner.energy() + model_->offset, .gammas = {}, .betas = {}};
   for (std::size_t layer = 0; layer < all.size(); ++layer) {

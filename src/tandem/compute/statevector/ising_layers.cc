@@ -58,10 +58,8 @@ class Phases {
   bool has_fields() const { return has_fields_; }
   /// Where the qubits from number `n` on are 0.
   PhaseForm first(std::uint32_t n) const {
-    PhaseForm out{.num_bits = n,
-                  .whole = form_.whole,
-                  .linear = {form_.linear.begin(), form_.linear.begin() + n},
-                  .pairs = {}};
+    PhaseForm out{
+        .num_bits = n, .whole = form_.whole, .linear = {form_.linear.begin(), form_.linear.begin() + n}, .pairs = {}};
     for (std::uint32_t u = 0; u < n; ++u)
       out.pairs.insert(out.pairs.end(), form_.pairs.begin() + u * form_.num_bits,
                        form_.pairs.begin() + u * form_.num_bits + n);
@@ -207,12 +205,13 @@ std::optional<IsingLayers> find_ising_layers(std::span<const Instruction> instru
   if (num_qubits < kIsingQubitsMin) return std::nullopt;
   Finder finder(instructions, parameter_values, num_qubits);
   if (!finder.find()) return std::nullopt;
-  IsingLayers out{.layers = {}, .symmetric = can_be_halved<Real>(num_qubits), .num_seen = finder.num_seen(), .rest = finder.rest()};
+  IsingLayers out{
+      .layers = {}, .symmetric = can_be_halved<Real>(num_qubits), .num_seen = finder.num_seen(), .rest = finder.rest()};
   for (std::size_t l = 0; l < finder.num_layers(); ++l)
     out.symmetric = out.symmetric && !finder.layer(l).phases.has_fields();
   for (std::size_t l = 0; l < finder.num_layers(); ++l)
-    out.layers.push_back({.phases = finder.layer(l).phases.first(num_qubits - (out.symmetric ? 1 : 0)),
-                          .betas = finder.layer(l).betas});
+    out.layers.push_back(
+        {.phases = finder.layer(l).phases.first(num_qubits - (out.symmetric ? 1 : 0)), .betas = finder.layer(l).betas});
   return out;
 }
 

@@ -3,6 +3,8 @@
 // Room: compute; for the sources of this part only.
 #pragma once
 
+#include <limits>
+
 #include "tandem/compute/simd/aligned.h"
 #include "tandem/compute/statevector/amplitudes.h"
 #include "tandem/compute/statevector/ising_evolution.h"
@@ -31,6 +33,9 @@ IsingAndTileKernels<Real> kernels_of(simd::Isa isa) {
     return {&ising.wide, &tile.wide};
 }
 
+/// What the bits of a leaf add to energies that stand in a table.
+inline constexpr std::array<double, 1 + kLaneBits<float> + kLeafBlockBits> kNoTerms{};
+
 /// The energies of pairs within a leaf.
 template <class Real>
 simd::AlignedVector<Real> energy_pairs(const EnergyForm& energy, const TileOrder& order) {
@@ -44,7 +49,8 @@ struct IsingEvolution<Real>::Model {
   bool symmetric = false;  ///< as in IsingState
   std::uint64_t memory_bytes_max = 0;
   double offset = 0;
-  EnergyForm energy;  ///< without the offset
+  EnergyForm energy;  ///< without the offset; where there is no table
+  Memory<Real> table;  ///< of energies without the offset
   double radius = 0;  ///< of all energies, about the offset
   Memory<Real> ket;
   Memory<Real> bra;  ///< once a gradient was asked for
@@ -53,6 +59,8 @@ struct IsingEvolution<Real>::Model {
   IsingState<Real> state() const {
     return {.num_qubits = num_qubits, .symmetric = symmetric, .ket = ket.get(), .bra = bra.get()};
   }
+  double turns_max() const { return table ? kQuarterTurnsMax<Real> : std::numeric_limits<double>::infinity(); }
+  IsingEnergies<Real> energies() const { return {.form = table ? nullptr : &energy, .table = table.get()}; }
   std::uint32_t num_stored() const { return state().num_stored(); }
   std::uint64_t bytes() const { return BasicStateVector<Real>::bytes_needed(num_stored()); }
   Memory<Real> new_state() const { return allocate<Real>(bytes() / sizeof(Real)); }

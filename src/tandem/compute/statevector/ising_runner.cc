@@ -77,6 +77,7 @@ struct Prepared {
   Mix<Real> after;
   PhaseForm form;
   simd::AlignedVector<Real> pairs;
+  EnergyPhase<Real> by_energy;  ///< where energies are a table
   bool back = false;
   bool reads = false;  ///< the energy at the end; going on to gradients, the bra begins here
   double before_weight = 0;  ///< of sums: the square of the scale where they are taken
@@ -98,14 +99,41 @@ template <class Real>
 struct Desk {
   Memory<Real> ket;
   Memory<Real> bra;
+  Memory<Real> energies;
 };
+
+/// e^(i gamma E), with a factor.
+template <class Real>
+EnergyPhase<Real> energy_phase(double gamma, std::complex<double> factor) {
+  constexpr double kTwoOverPi = 0x1.45f306dc9c883p-1;
+  constexpr double kRest = -0x1.6b01ec5417056p-55;  // 2/pi is the sum of the two
+  const double turns = gamma * kTwoOverPi;
+  const auto high = static_cast<Real>(turns);
+  return {.high = high,
+          .low = static_cast<Real>((turns - static_cast<double>(high)) +
+                                   (std::fma(gamma, kTwoOverPi, -turns) + gamma * kRest)),
+          .re = static_cast<Real>(factor.real()),
+          .im = static_cast<Real>(factor.imag())};
+}
+
+/// Those of pairs within a leaf, in blocks as amplitudes are.
+template <class Real>
+simd::AlignedVector<Real> phase_pairs(const PhaseForm& form, const TileOrder& order) {
+  const std::vector<std::complex<double>> pairs = leaf_pairs(form, order);
+  simd::AlignedVector<Real> out(2 * pairs.size());
+  for (std::size_t at = 0; at < pairs.size(); ++at) {
+    out[re_at<Real>(at)] = static_cast<Real>(pairs[at].real());
+    out[re_at<Real>(at) + kLanes<Real>] = static_cast<Real>(pairs[at].imag());
+  }
+  return out;
+}
 
 }  // namespace
 
 template <class Real>
 class IsingRunner<Real>::Impl {
  public:
-  Impl(const IsingState<Real>& state, std::span<const IsingLayer> layers, const IsingRunOptions& options,
+  Impl(const IsingState<Real>& state, std::span<const IsingLayer> layers, const IsingRunOptions<Real>& options,
        Executor& executor, const std::stop_token& stop)
       : state_(state),
         layers_(layers),
@@ -115,25 +143,26 @@ class IsingRunner<Real>::Impl {
         stop_(stop),
         num_bits_(std::max(state.num_stored(), kLaneBits<Real>)),
         // Mirrored tiles share the cache too.
-        kinds_(tile_kinds(state.num_stored(),
-                          ising_shape<Real>(options.tile_bits -
-                                            (state.symmetric && num_bits_ > options.tile_bits ? 1 : 0)))),
+        kinds_(tile_kinds(
+            state.num_stored(),
+            ising_shape<Real>(options.tile_bits - (state.symmetric && num_bits_ > options.tile_bits ? 1 : 0)))),
         passes_(ising_passes(kinds_.size(), num_layers(), state.symmetric)),
         slots_{layers.size()},
         sums_(slots_.count()) {
-    if (options.energy != nullptr)
-      for (const TileKind& kind : kinds_) energy_pairs_.push_back(energy_pairs<Real>(*options.energy, kind.order));
+    if (options.energies.form != nullptr)
+      for (const TileKind& kind : kinds_)
+        energy_pairs_.push_back(energy_pairs<Real>(*options.energies.form, kind.order));
     const auto n = static_cast<int>(state.num_qubits);
     scale_ = std::ldexp(n % 2 == 0 ? 1 : std::sqrt(0.5), -(n / 2));
   }
 
   Result<void> forward(std::size_t i) {
     std::vector<Prepared<Real>> work = prepared(passes_[i], false);
-    if (is_last(i) && options_.energy != nullptr) add_reading(work);
+    if (is_last(i) && options_.energies.any()) add_reading(work);
     return run(passes_[i].kind, work, {.fills = i == 0});
   }
   Result<void> forward_and_back() {
-    TANDEM_ASSERT(options_.energy != nullptr && state_.bra != nullptr);
+    TANDEM_ASSERT(options_.energies.any() && state_.bra != nullptr);
     for (std::size_t i = 0; i < passes_.size(); ++i) {
       std::vector<Prepared<Real>> work = prepared(passes_[i], false);
       if (is_last(i)) {
@@ -164,6 +193,7 @@ class IsingRunner<Real>::Impl {
   /// Of sums over what is stored.
   double weight() const { return (state_.symmetric ? 2 : 1) * scale_ * scale_; }
   std::uint32_t num_layers() const { return static_cast<std::uint32_t>(layers_.size()); }
+  const Real* table() const { return options_.energies.table; }
   bool is_last(std::size_t pass) const { return pass + 1 == passes_.size(); }
 
   /// With `scale`, and undone where the way leads back.
@@ -200,13 +230,15 @@ class IsingRunner<Real>::Impl {
       }
       if (work.phase != kNoLayer) {
         now.phase_weight = weight();
-        now.form = scaled(layers_[work.phase].phases, scale_, back);
-        scale_ = 1;
-        const std::vector<std::complex<double>> pairs = leaf_pairs(now.form, kind.order);
-        now.pairs.resize(2 * pairs.size());
-        for (std::size_t at = 0; at < pairs.size(); ++at) {
-          now.pairs[re_at<Real>(at)] = static_cast<Real>(pairs[at].real());
-          now.pairs[re_at<Real>(at) + kLanes<Real>] = static_cast<Real>(pairs[at].imag());
+        const IsingLayer& layer = layers_[work.phase];
+        if (table() != nullptr) {
+          now.by_energy = energy_phase<Real>(-sign * layer.gamma,
+                                             scale_ * (back ? std::conj(layer.phases.whole) : layer.phases.whole));
+          scale_ = 1;
+        } else {
+          now.form = scaled(layer.phases, scale_, back);
+          scale_ = 1;
+          now.pairs = phase_pairs<Real>(now.form, kind.order);
         }
       }
       if (work.after != kNoLayer) {
@@ -243,7 +275,8 @@ class IsingRunner<Real>::Impl {
       auto out = std::make_unique<Desk<Real>>();
       out->ket = allocate<Real>(std::uint64_t{2} << tile_bits);
       if (with_bra) out->bra = allocate<Real>(std::uint64_t{2} << tile_bits);
-      if (!out->ket || (with_bra && !out->bra)) out = nullptr;
+      if (table() != nullptr) out->energies = allocate<Real>(std::uint64_t{1} << tile_bits);
+      if (!out->ket || (with_bra && !out->bra) || (table() != nullptr && !out->energies)) out = nullptr;
       return out;
     });
     if (!kind.in_a_row && desks.count() == 0) {
@@ -262,25 +295,29 @@ class IsingRunner<Real>::Impl {
         std::array<Chunk, 2> chunks;  // of mirrored tiles
         for (std::size_t i = 0; i < 2; ++i) {
           const std::uint64_t own = i == 0 ? base : base ^ outside;
-          chunks[i] = {
-              .ket = state_.ket + 2 * own, .bra = with_bra ? state_.bra + 2 * own : nullptr, .base = own};
+          chunks[i] = {.ket = state_.ket + 2 * own,
+                       .bra = with_bra ? state_.bra + 2 * own : nullptr,
+                       .energies = table() != nullptr ? table() + own : nullptr,
+                       .base = own};
           if (way.fills && (i == 0 || num_tasks < num_tiles)) fill(chunks[i].ket, std::uint64_t{1} << tile_bits);
         }
         run_chunks(place, work, std::span(chunks).first(num_tiles / num_tasks));
         return;
       }
       auto desk = desks.take();
-      move_rows<true>(kind, state_.ket + 2 * base, desk->ket.get());
-      if (way.has_bra) move_rows<true>(kind, state_.bra + 2 * base, desk->bra.get());
+      gather<2>(kind, state_.ket + 2 * base, desk->ket.get());
+      if (way.has_bra) gather<2>(kind, state_.bra + 2 * base, desk->bra.get());
+      if (table() != nullptr) gather<1>(kind, table() + base, desk->energies.get());
       for (std::uint64_t c = 0; c < std::uint64_t{1} << (tile_bits - chunk_bits); ++c) {
         const std::uint64_t from = c * (std::uint64_t{2} << chunk_bits);
         const Chunk chunk{.ket = desk->ket.get() + from,
                           .bra = with_bra ? desk->bra.get() + from : nullptr,
+                          .energies = table() != nullptr ? desk->energies.get() + from / 2 : nullptr,
                           .base = base | c << kLaneBits<Real>};
         run_chunks(place, work, {&chunk, 1});
       }
-      move_rows<false>(kind, state_.ket + 2 * base, desk->ket.get());
-      if (with_bra) move_rows<false>(kind, state_.bra + 2 * base, desk->bra.get());
+      scatter(kind, desk->ket.get(), state_.ket + 2 * base);
+      if (with_bra) scatter(kind, desk->bra.get(), state_.bra + 2 * base);
       desks.give(std::move(desk));
     };
     if (num_tasks == 1)
@@ -300,20 +337,29 @@ class IsingRunner<Real>::Impl {
     }
   }
 
-  /// Between rows in memory and chunks, which hold one block of each row.
-  template <bool kGather>
-  static void move_rows(const TileKind& kind, Real* amplitudes, Real* tile) {
-    constexpr std::size_t kBlock = 2 * kLanes<Real>;
+  /// body(offset of a block in memory, and in chunks, which hold one block of each row).
+  template <std::size_t kNumbers, class Body>
+  static void for_rows(const TileKind& kind, const Body& body) {
+    constexpr std::size_t kBlock = kNumbers * kLanes<Real>;
     const std::uint32_t chunk_bits = kind.order.tile_bits();
     const std::uint64_t num_rows = std::uint64_t{1} << (chunk_bits - kLaneBits<Real>);
     const std::uint64_t row_blocks = std::uint64_t{1} << (kind.row_bits - kLaneBits<Real>);
     const std::uint32_t row_at = kind.order.bits[kLaneBits<Real>];
-    for (std::uint64_t row = 0; row < num_rows; ++row) {
-      Real* place = amplitudes + (row << row_at) * 2;
-      Real* block = tile + row * kBlock;
-      for (std::uint64_t c = 0; c < row_blocks; ++c, place += kBlock, block += num_rows * kBlock)
-        kGather ? std::memcpy(block, place, kBlock * sizeof(Real)) : std::memcpy(place, block, kBlock * sizeof(Real));
-    }
+    for (std::uint64_t row = 0; row < num_rows; ++row)
+      for (std::uint64_t c = 0; c < row_blocks; ++c)
+        body((row << row_at) * kNumbers + c * kBlock, (c * num_rows + row) * kBlock);
+  }
+  /// `kNumbers` of a place.
+  template <std::size_t kNumbers>
+  static void gather(const TileKind& kind, const Real* memory, Real* tile) {
+    for_rows<kNumbers>(kind, [&](std::uint64_t from, std::uint64_t to) {
+      std::memcpy(tile + to, memory + from, kNumbers * kLanes<Real> * sizeof(Real));
+    });
+  }
+  static void scatter(const TileKind& kind, const Real* tile, Real* amplitudes) {
+    for_rows<2>(kind, [&](std::uint64_t to, std::uint64_t from) {
+      std::memcpy(amplitudes + to, tile + from, 2 * kLanes<Real> * sizeof(Real));
+    });
   }
 
   struct Place {
@@ -324,7 +370,13 @@ class IsingRunner<Real>::Impl {
   struct Chunk {
     Real* ket = nullptr;
     Real* bra = nullptr;  ///< null: there is none
+    const Real* energies = nullptr;  ///< null: they are a form
     std::uint64_t base = 0;
+  };
+  /// Of a leaf, as kernels want them.
+  struct Energies {
+    const Real* pairs;
+    const double* terms;
   };
 
   /// One, or two that mirror each other; one in a row mirrors itself.
@@ -367,13 +419,19 @@ class IsingRunner<Real>::Impl {
 
   void run_leaves(const Place& place, const Prepared<Real>& now, const Chunk& chunk) const {
     const TileOrder& order = place.kind.order;
+    if (chunk.energies != nullptr) {
+      for_leaves(order, order.tile_bits(), 0, [&](std::uint64_t at) {
+        run_leaf(place, now, chunk, at, nullptr, {.pairs = chunk.energies + at, .terms = kNoTerms.data()});
+      });
+      return;
+    }
     const bool phases = now.work.phase != kNoLayer;
     const bool energies = now.reads || (now.back && phases);
     const EnergyForm none;
-    FormWalk<Adding> energy(energies ? *options_.energy : none, order);
+    FormWalk<Adding> energy(energies ? *options_.energies.form : none, order);
     FormWalk<Multiplying> phase(now.form, order);
     const auto leaf = [&](std::uint64_t at) {
-      run_leaf(place, now, chunk.ket + 2 * at, chunk.bra == nullptr ? nullptr : chunk.bra + 2 * at, phase, energy);
+      run_leaf(place, now, chunk, at, phase.terms(), {.pairs = place.energy_pairs, .terms = energy.terms()});
     };
     if (energies) energy.begin(chunk.base);
     if (phases) phase.begin(chunk.base);
@@ -387,24 +445,33 @@ class IsingRunner<Real>::Impl {
       for_leaves(order, order.tile_bits(), 0, leaf);
   }
 
-  void run_leaf(const Place& place, const Prepared<Real>& now, Real* ket, Real* bra, const FormWalk<Multiplying>& phase,
-                const FormWalk<Adding>& energy) const {
+  /// The leaf at place `at` of the chunk. `phase_terms`: where phases are a form.
+  void run_leaf(const Place& place, const Prepared<Real>& now, const Chunk& chunk, std::uint64_t at,
+                const double* phase_terms, const Energies& energies) const {
+    const IsingKernels<Real>& kernels = *kernels_.ising;
     const std::uint64_t num_blocks = blocks_of(place.kind.order.leaf_bits);
+    Real* const ket = chunk.ket + 2 * at;
+    Real* const bra = chunk.bra == nullptr ? nullptr : chunk.bra + 2 * at;
+    const auto turn = [&](Real* leaf) {
+      if (phase_terms == nullptr)
+        kernels.phase_by(leaf, energies.pairs, now.by_energy, num_blocks);
+      else
+        kernels.phase(leaf, now.pairs.data(), phase_terms, num_blocks);
+    };
     mix_leaf(place, now, now.work.before, now.before, now.before_weight, ket, bra);
     if (now.work.phase != kNoLayer) {
       if (now.back) {
         place.sums[slots_.gamma(now.work.phase)] +=
-            now.phase_weight * kernels_.ising->slope(bra, ket, place.energy_pairs, energy.terms(), num_blocks);
-        kernels_.ising->phase(bra, now.pairs.data(), phase.terms(), num_blocks);
+            now.phase_weight * kernels.slope(bra, ket, energies.pairs, energies.terms, num_blocks);
+        turn(bra);
       }
-      kernels_.ising->phase(ket, now.pairs.data(), phase.terms(), num_blocks);
+      turn(ket);
     }
     mix_leaf(place, now, now.work.after, now.after, now.after_weight, ket, bra);
     if (!now.reads) return;
     place.sums[slots_.energy()] +=
-        now.reading_weight * (bra == nullptr
-                                  ? kernels_.ising->energy(ket, place.energy_pairs, energy.terms(), num_blocks)
-                                  : kernels_.ising->weigh(bra, ket, place.energy_pairs, energy.terms(), num_blocks));
+        now.reading_weight * (bra == nullptr ? kernels.energy(ket, energies.pairs, energies.terms, num_blocks)
+                                             : kernels.weigh(bra, ket, energies.pairs, energies.terms, num_blocks));
   }
 
   void mix_leaf(const Place& place, const Prepared<Real>& now, std::uint32_t layer, const Mix<Real>& mix, double weight,
@@ -426,7 +493,7 @@ class IsingRunner<Real>::Impl {
 
   IsingState<Real> state_;
   std::span<const IsingLayer> layers_;
-  IsingRunOptions options_;
+  IsingRunOptions<Real> options_;
   IsingAndTileKernels<Real> kernels_;
   Executor& executor_;
   const std::stop_token& stop_;
@@ -461,7 +528,7 @@ void unfold(Real* amplitudes, std::uint32_t num_qubits, Executor& executor) {
 
 template <class Real>
 IsingRunner<Real>::IsingRunner(const IsingState<Real>& state, std::span<const IsingLayer> layers,
-                               const IsingRunOptions& options, Executor& executor, const std::stop_token& stop)
+                               const IsingRunOptions<Real>& options, Executor& executor, const std::stop_token& stop)
     : impl_(std::make_unique<Impl>(state, layers, options, executor, stop)) {}
 template <class Real>
 IsingRunner<Real>::~IsingRunner() = default;

@@ -22,8 +22,18 @@ namespace tandem::statevector {
 
 /// Phases first, then exp(-i beta X) on every qubit.
 struct IsingLayer {
-  PhaseForm phases;  ///< of the qubits that are stored
+  PhaseForm phases;  ///< of the qubits that are stored; beside a table of energies only `whole` counts,
+  double gamma = 0;  ///< and e^(-i gamma energy)
   std::vector<double> betas;  ///< one a qubit
+};
+
+/// The energy of a place: a form, or a number each in memory, blocks of lanes without gaps.
+template <class Real>
+struct IsingEnergies {
+  const EnergyForm* form = nullptr;
+  const Real* table = nullptr;
+
+  bool any() const { return form != nullptr || table != nullptr; }
 };
 
 /// Amplitudes in memory; bit i of a place is qubit i.
@@ -56,10 +66,11 @@ IsingShape ising_shape(std::uint32_t tile_bits) {
 template <class Real>
 void unfold(Real* amplitudes, std::uint32_t num_qubits, Executor& executor);
 
+template <class Real>
 struct IsingRunOptions {
   simd::Isa isa = simd::Isa::kPortable;
   std::uint32_t tile_bits = 0;  ///< at most
-  const EnergyForm* energy = nullptr;  ///< read in the last pass; none: nothing is
+  IsingEnergies<Real> energies = {};  ///< read in the last pass; none: nothing is
 };
 
 /// One run from the uniform state through all layers.
@@ -68,7 +79,7 @@ struct IsingRunOptions {
 template <class Real>
 class IsingRunner {
  public:
-  IsingRunner(const IsingState<Real>& state, std::span<const IsingLayer> layers, const IsingRunOptions& options,
+  IsingRunner(const IsingState<Real>& state, std::span<const IsingLayer> layers, const IsingRunOptions<Real>& options,
               Executor& executor, const std::stop_token& stop);
   ~IsingRunner();
 
@@ -79,7 +90,7 @@ class IsingRunner {
   /// Errors: 1002 cancelled; 1004 out_of_memory - to work in.
   Result<void> forward();
   Result<void> forward(std::size_t pass);
-  /// All of them, and the way back with a bra that begins as energy times ket. `energy` and the bra are there (asserted).
+  /// All of them, and the way back with a bra that begins as energy times ket. Energies and the bra are there (asserted).
   Result<void> forward_and_back();
 
   double scale() const;  ///< of amplitudes: by so much those in memory are to be multiplied

@@ -22,7 +22,8 @@ Split split_of(std::uint32_t above, const IsingShape& shape) {
 /// walk over a chunk costs as much as some hundred places.
 std::uint32_t bits_above(std::uint32_t num_bits, const IsingShape& shape) {
   if (num_bits <= shape.tile_bits) return 0;
-  const std::uint32_t wanted = std::min({shape.leaf_bits, shape.tile_bits, std::max(num_bits / 2, shape.lane_bits)}) - shape.lane_bits;
+  const std::uint32_t wanted =
+      std::min({shape.leaf_bits, shape.tile_bits, std::max(num_bits / 2, shape.lane_bits)}) - shape.lane_bits;
   return std::max(num_bits - shape.tile_bits, wanted);
 }
 

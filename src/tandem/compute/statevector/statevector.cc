@@ -156,12 +156,10 @@ template <class Real>
 Result<void> BasicStateVector<Real>::apply(std::span<const circuit::Instruction> instructions,
                                            std::span<const double> parameter_values, std::stop_token stop) {
   const bool was_zero = std::exchange(amplitudes_->is_zero, amplitudes_->is_zero && instructions.empty());
-  const auto found =
-      was_zero ? find_ising_layers<Real>(instructions, parameter_values, num_qubits()) : std::nullopt;
+  const auto found = was_zero ? find_ising_layers<Real>(instructions, parameter_values, num_qubits()) : std::nullopt;
   if (!found) return apply_planned(instructions, parameter_values, stop);
-  TANDEM_TRY_ASSIGN(
-      amplitudes_->frame.scale,
-      run_ising_layers(*found, amplitudes_->memory.get(), num_qubits(), isa_, *executor_, stop));
+  TANDEM_TRY_ASSIGN(amplitudes_->frame.scale,
+                    run_ising_layers(*found, amplitudes_->memory.get(), num_qubits(), isa_, *executor_, stop));
   TANDEM_TRY(apply_planned(found->rest, parameter_values, stop));
   return apply_planned(instructions.subspan(found->num_seen), parameter_values, stop);
 }
