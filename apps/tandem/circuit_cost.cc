@@ -17,19 +17,13 @@ constexpr std::uint64_t kProfileBytesMax = 1u << 16;
 std::string profile_file(const std::string& data_dir) { return data_dir + "/machine.json"; }
 
 Json document_of(const StageReport& stage) {
-  return {{"bits", stage.bits},
-          {"gathered", stage.gathered},
-          {"turns", stage.turns},
-          {"lane_turns", stage.lane_turns},
-          {"phase_groups", stage.phase_groups},
-          {"pair_gates", stage.pair_gates},
-          {"dense_gates", stage.dense_gates},
-          {"moved_bytes", stage.moved_bytes},
-          {"fused", stage.fused},
-          {"memory_s", stage.memory_s},
-          {"work_s", stage.work_s},
-          {"predicted_s", stage.predicted_s()},
-          {"measured_s", stage.measured_s}};
+  return {{"kind", to_string(stage.kind)},      {"bits", stage.bits},
+          {"gathered", stage.gathered},         {"turns", stage.turns},
+          {"lane_turns", stage.lane_turns},     {"phase_groups", stage.phase_groups},
+          {"pair_gates", stage.pair_gates},     {"dense_gates", stage.dense_gates},
+          {"moved_bytes", stage.moved_bytes},   {"fused", stage.fused},
+          {"memory_s", stage.memory_s},         {"work_s", stage.work_s},
+          {"predicted_s", stage.predicted_s()}, {"measured_s", stage.measured_s}};
 }
 
 Json document_of(const CircuitReport& report) {
@@ -55,18 +49,18 @@ void print_report(const CircuitReport& report, bool measured) {
   fmt::print("{} gates on {} qubits: {} bytes, planned in {} ms as {} passes over the state\n\n", report.gates,
              report.num_qubits, report.state_bytes, milliseconds(report.planning_s), report.stages.size());
   std::vector<std::vector<std::string>> rows = {
-      {"pass", "tile", "turns", "phases", "gates", "MB", "memory ms", "work ms", "predicted ms", "measured ms"}};
+      {"pass", "by", "tile", "turns", "phases", "gates", "MB", "memory ms", "work ms", "predicted ms", "measured ms"}};
   const auto measured_ms = [&](double seconds) { return measured ? milliseconds(seconds) : "-"; };
   for (std::size_t i = 0; i < report.stages.size(); ++i) {
     const StageReport& stage = report.stages[i];
-    rows.push_back({std::to_string(i + 1),
+    rows.push_back({std::to_string(i + 1), std::string(to_string(stage.kind)),
                     fmt::format("{} bits{}", stage.bits.size(), stage.gathered ? ", gathered" : ""),
                     std::to_string(stage.turns + stage.lane_turns), std::to_string(stage.phase_groups),
                     std::to_string(stage.pair_gates + stage.dense_gates),
                     fmt::format("{:.4g}", stage.moved_bytes / 1e6), milliseconds(stage.memory_s),
                     milliseconds(stage.work_s), milliseconds(stage.predicted_s()), measured_ms(stage.measured_s)});
   }
-  rows.push_back({"all", "", "", "", "", fmt::format("{:.4g}", report.moved_bytes() / 1e6), "", "",
+  rows.push_back({"all", "", "", "", "", "", fmt::format("{:.4g}", report.moved_bytes() / 1e6), "", "",
                   milliseconds(report.predicted_s()), measured_ms(report.measured_s())});
   print_table(rows);
   const bool by_memory = report.memory_limit_s > report.arithmetic_limit_s;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "tandem/compute/statevector/machine_profile.h"
@@ -14,6 +15,8 @@ namespace tandem::statevector {
 
 /// One pass over the state.
 struct StageReport {
+  /// Who does it: the plan of the circuit; layers that were found in it (ising_layers.h); what writes the half that those left out.
+  enum class Kind : std::uint8_t { kPlan, kIsing, kMirror } kind = Kind::kPlan;
   std::vector<std::uint32_t> bits;  ///< of places, of a tile
   bool gathered = false;  ///< tiles are not in a row in memory
   std::size_t turns = 0;
@@ -30,6 +33,8 @@ struct StageReport {
   /// A tile is read, worked on, and written back: one after the other.
   double predicted_s() const { return memory_s + work_s; }
 };
+
+std::string_view to_string(StageReport::Kind kind);  ///< "plan", "ising", "mirror"
 
 struct CircuitReport {
   std::uint32_t num_qubits = 0;

@@ -18,8 +18,11 @@
 #include "tandem/compute/simd/isa.h"
 #include "tandem/compute/statevector/plan.h"
 #include "tandem/model/problem/bqm.h"
+#include "tandem/model/problem/polynomial.h"
 
 namespace tandem::statevector {
+
+struct IsingLayer;
 
 /// Of layer l: exp(-i betas[l] sum_q X_q) exp(-i gammas[l] C). As many gammas as betas; radians over the unit of C.
 struct LayerAngles {
@@ -40,7 +43,7 @@ struct IsingTail {
   double mean = 0;  ///< the conditional value at risk
 };
 
-/// |psi> = the layers, the first one first, on the uniform state; C is the energy of a Bqm, variable i being qubit i, 1 or spin +1 where
+/// |psi> = the layers, the first one first, on the uniform state; C is the energy of a model, variable i being qubit i, 1 or spin +1 where
 /// the qubit is 1. The same state as a circuit of RZ, RZZ and RX gives, and the same bytes whatever the number of threads and the
 /// instruction set.
 ///
@@ -56,6 +59,14 @@ class IsingEvolution {
  public:
   /// Errors: 1113 too_many_qubits and 1004 out_of_memory as BasicStateVector::create(); 1023 value_out_of_range - no variable.
   static Result<IsingEvolution> create(const problem::Bqm& cost, std::uint64_t memory_bytes_max, Executor& executor);
+  /// The same for any order. Above two the energies of all states that are held stand in a table, one `Real` each beside the two of the
+  /// amplitude; phases take a sine and a cosine each. Without terms of odd order half of both is held.
+  /// Errors: those of create(); 1103 and 1108 as Polynomial::with_vartype().
+  static Result<IsingEvolution> create(const problem::Polynomial& cost, std::uint64_t memory_bytes_max,
+                                       Executor& executor);
+  /// What create() asks for, without allocating; a gradient asks for a second state. Errors: as create().
+  static Result<std::uint64_t> bytes_needed(const problem::Bqm& cost);
+  static Result<std::uint64_t> bytes_needed(const problem::Polynomial& cost);
 
   IsingEvolution(IsingEvolution&&) noexcept;
   IsingEvolution& operator=(IsingEvolution&&) noexcept;
@@ -66,7 +77,8 @@ class IsingEvolution {
   void use_tile_bits(std::uint32_t bits) { tile_bits_ = bits; }
 
   /// <psi|C|psi>, taken in the last pass.
-  /// Errors: 1104 size_mismatch - not as many gammas as betas; 1102 not_finite - an angle; 1002 cancelled.
+  /// Errors: 1104 size_mismatch - not as many gammas as betas; 1102 not_finite - an angle; 1002 cancelled; 1023 value_out_of_range - a
+  ///         gamma that makes phases of a table too large for their precision (kQuarterTurnsMax).
   Result<double> value(const LayerAngles& angles, std::stop_token stop = {});
   /// The same and all derivatives, by the adjoint method.
   /// Errors: as value(); 1004 out_of_memory - for the second state.
@@ -82,8 +94,10 @@ class IsingEvolution {
 
  private:
   struct Model;
-  class Runner;
+  struct Sizes;
+  static Result<std::unique_ptr<Model>> new_model(const Sizes& sizes, std::uint64_t memory_bytes_max);
   explicit IsingEvolution(std::unique_ptr<Model> model, Executor& executor);
+  std::vector<IsingLayer> layers(const LayerAngles& angles) const;
   std::unique_ptr<Model> model_;
   Executor* executor_;
   simd::Isa isa_ = simd::best_isa();

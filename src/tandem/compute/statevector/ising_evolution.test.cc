@@ -152,6 +152,7 @@ TYPED_TEST(IsingEvolutionTest, many_tiles_give_what_the_circuit_gives) {
     using circuit::Angle;
     using circuit::Gate;
     circuit::Circuit circuit = circuit::Circuit::create(n, 0).value();
+    circuit.gate(Gate::kX, {0}).gate(Gate::kX, {0});  // by a plan, which shares nothing with what is tested
     for (std::uint32_t q = 0; q < n; ++q) circuit.gate(Gate::kH, {q});
     for (std::size_t l = 0; l < layers; ++l) {
       for (const QuadraticTerm& term : model.terms())

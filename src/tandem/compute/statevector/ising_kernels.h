@@ -13,10 +13,25 @@ namespace tandem::statevector {
 /// Blocks of a leaf, at most.
 inline constexpr std::uint32_t kLeafBlockBits = 6;
 
+/// Beyond it the rounding of an energy is more than the phase can bear.
+template <class Real>
+inline constexpr double kQuarterTurnsMax = sizeof(Real) == 4 ? 0x1p20 : 0x1p44;
+
+/// How energies become phases.
+template <class Real>
+struct EnergyPhase {
+  Real high = 0;  ///< quarter turns a unit of energy, together with `low`
+  Real low = 0;
+  Real re = 1;  ///< of the factor
+  Real im = 0;
+};
+
 template <class Real>
 struct IsingKernels {
   /// leaf *= pairs * product of the terms whose bit is 1. `terms`: real and imaginary part each.
   void (*phase)(Real* leaf, const Real* pairs, const double* terms, std::uint64_t num_blocks);
+  /// leaf *= factor e^(i E (high + low) pi/2), E being `energies`, one a place; |E high| at most kQuarterTurnsMax.
+  void (*phase_by)(Real* leaf, const Real* energies, const EnergyPhase<Real>& phase, std::uint64_t num_blocks);
   /// The sum of |ket|^2 C; C: pairs + the sum of the terms whose bit is 1, a number a place in `pairs`.
   double (*energy)(const Real* ket, const Real* pairs, const double* terms, std::uint64_t num_blocks);
   /// The same, and bra = C ket.

@@ -3,11 +3,13 @@
 // Room: compute; for the sources of this part only.
 #pragma once
 
+#include <limits>
+
 #include "tandem/compute/simd/aligned.h"
 #include "tandem/compute/statevector/amplitudes.h"
 #include "tandem/compute/statevector/ising_evolution.h"
 #include "tandem/compute/statevector/ising_kernels.h"
-#include "tandem/compute/statevector/ising_schedule.h"
+#include "tandem/compute/statevector/ising_runner.h"
 
 namespace tandem::statevector {
 
@@ -31,33 +33,36 @@ IsingAndTileKernels<Real> kernels_of(simd::Isa isa) {
     return {&ising.wide, &tile.wide};
 }
 
+/// What the bits of a leaf add to energies that stand in a table.
+inline constexpr std::array<double, 1 + kLaneBits<float> + kLeafBlockBits> kNoTerms{};
+
+/// The energies of pairs within a leaf.
 template <class Real>
-IsingShape shape_of(std::uint32_t tile_bits) {
-  return {.lane_bits = kLaneBits<Real>,
-          .leaf_bits = kLaneBits<Real> + kLeafBlockBits,
-          .tile_bits = tile_bits,
-          .row_bits = kTileShape<Real>.row};
+simd::AlignedVector<Real> energy_pairs(const EnergyForm& energy, const TileOrder& order) {
+  const std::vector<double> pairs = leaf_pairs(energy, order);
+  return {pairs.begin(), pairs.end()};
 }
 
 template <class Real>
 struct IsingEvolution<Real>::Model {
   std::uint32_t num_qubits = 0;
-  /// Without fields flipping all qubits changes nothing: the last one is 0 in what is stored, where it is 1 all others are flipped.
-  bool symmetric = false;
-  std::uint32_t num_stored = 0;  ///< qubits
+  bool symmetric = false;  ///< as in IsingState
   std::uint64_t memory_bytes_max = 0;
   double offset = 0;
-  EnergyForm energy;  ///< without the offset
+  EnergyForm energy;  ///< without the offset; where there is no table
+  Memory<Real> table;  ///< of energies without the offset
   double radius = 0;  ///< of all energies, about the offset
   Memory<Real> ket;
   Memory<Real> bra;  ///< once a gradient was asked for
   double scale = 1;  ///< of amplitudes; 0: the state is none of a value
 
-  std::uint64_t bytes() const { return BasicStateVector<Real>::bytes_needed(num_stored); }
-  simd::AlignedVector<Real> pairs_of(const TileOrder& order) const {
-    const std::vector<double> pairs = leaf_pairs(energy, order);
-    return {pairs.begin(), pairs.end()};
+  IsingState<Real> state() const {
+    return {.num_qubits = num_qubits, .symmetric = symmetric, .ket = ket.get(), .bra = bra.get()};
   }
+  double turns_max() const { return table ? kQuarterTurnsMax<Real> : std::numeric_limits<double>::infinity(); }
+  IsingEnergies<Real> energies() const { return {.form = table ? nullptr : &energy, .table = table.get()}; }
+  std::uint32_t num_stored() const { return state().num_stored(); }
+  std::uint64_t bytes() const { return BasicStateVector<Real>::bytes_needed(num_stored()); }
   Memory<Real> new_state() const { return allocate<Real>(bytes() / sizeof(Real)); }
 };
 

@@ -18,6 +18,15 @@ Split split_of(std::uint32_t above, const IsingShape& shape) {
       if (kinds * (shape.tile_bits - row) >= above) return {row, kinds};
 }
 
+/// Bits that tiles of the first kind do not mix. More than need be, where those of the others would be smaller than a leaf: beginning a
+/// walk over a chunk costs as much as some hundred places.
+std::uint32_t bits_above(std::uint32_t num_bits, const IsingShape& shape) {
+  if (num_bits <= shape.tile_bits) return 0;
+  const std::uint32_t wanted =
+      std::min({shape.leaf_bits, shape.tile_bits, std::max(num_bits / 2, shape.lane_bits)}) - shape.lane_bits;
+  return std::max(num_bits - shape.tile_bits, wanted);
+}
+
 }  // namespace
 
 std::vector<TileKind> tile_kinds(std::uint32_t num_qubits, const IsingShape& shape) {
@@ -25,14 +34,14 @@ std::vector<TileKind> tile_kinds(std::uint32_t num_qubits, const IsingShape& sha
   std::vector<TileKind> out;
   TileKind low;
   low.in_a_row = true;
-  for (std::uint32_t bit = 0; bit < std::min(num_bits, shape.tile_bits); ++bit) low.order.bits.push_back(bit);
+  const std::uint32_t above = bits_above(num_bits, shape);
+  for (std::uint32_t bit = 0; bit < num_bits - above; ++bit) low.order.bits.push_back(bit);
   low.order.leaf_bits = std::min(shape.leaf_bits, low.order.tile_bits());
   low.last = std::min(num_qubits, low.order.tile_bits());
   out.push_back(low);
-  if (num_bits <= shape.tile_bits) return out;
-  const std::uint32_t above = num_bits - shape.tile_bits;
+  if (above == 0) return out;
   const Split split = split_of(above, shape);
-  std::uint32_t bit = shape.tile_bits;
+  std::uint32_t bit = num_bits - above;
   for (std::uint32_t i = 0; i < split.kinds; ++i) {
     TileKind high;
     high.row_bits = split.row;

@@ -51,9 +51,10 @@ Result<IsingTail> IsingEvolution<Real>::tail(double share, std::stop_token stop)
   }
   const Model& model = *model_;
   TANDEM_ASSERT(model.scale != 0);
-  const TileKind kind = tile_kinds(model.num_stored, shape_of<Real>(tile_bits_)).front();
+  const TileKind kind = tile_kinds(model.num_stored(), ising_shape<Real>(tile_bits_)).front();
   const TileOrder& order = kind.order;
-  const simd::AlignedVector<Real> pairs = model.pairs_of(order);
+  const simd::AlignedVector<Real> pairs =
+      model.table ? simd::AlignedVector<Real>() : energy_pairs<Real>(model.energy, order);
   const IsingKernels<Real>& kernels = *kernels_of<Real>(isa_).ising;
   const std::uint64_t num_tiles = model.bytes() / sizeof(Real) / 2 >> order.tile_bits();
   const std::uint64_t num_shares = std::min(num_tiles, kSharesMax);
@@ -70,20 +71,24 @@ Result<IsingTail> IsingEvolution<Real>::tail(double share, std::stop_token stop)
     for_blocks(*executor_, num_shares, [&](std::size_t number) {
       std::vector<Bin>& own = bins[number];
       own.resize(kBins + 2);
+      const std::uint64_t leaf_blocks = std::uint64_t{1} << (order.leaf_bits - kLaneBits<Real>);
       FormWalk<Adding> energy(model.energy, order);
       for (std::uint64_t tile = number * num_tiles / num_shares; tile < (number + 1) * num_tiles / num_shares; ++tile) {
         if (stop.stop_requested()) stopped.store(true, std::memory_order_relaxed);
         if (stopped.load(std::memory_order_relaxed)) return;
         const std::uint64_t base = tile << order.tile_bits();
+        const auto tally = [&](std::uint64_t at, const Real* of_pairs, const double* terms) {
+          kernels.tally(model.ket.get() + 2 * (base | at), of_pairs, terms, leaf_blocks, low, per_energy, kBins,
+                        &own[0].weight);
+        };
+        if (model.table) {
+          for_leaves(order, order.tile_bits(), 0,
+                     [&](std::uint64_t at) { tally(at, model.table.get() + (base | at), kNoTerms.data()); });
+          continue;
+        }
         energy.begin(base);
         for_leaves(
-            order, order.tile_bits(), 0,
-            [&](std::uint64_t at) {
-              kernels.tally(model.ket.get() + 2 * (base | at), pairs.data(), energy.terms(),
-                            std::uint64_t{1} << (order.leaf_bits - kLaneBits<Real>), low, per_energy, kBins,
-                            &own[0].weight);
-            },
-            energy);
+            order, order.tile_bits(), 0, [&](std::uint64_t at) { tally(at, pairs.data(), energy.terms()); }, energy);
       }
     });
     if (stopped) return simulation_stopped();

@@ -5,9 +5,11 @@
 #include <bit>
 #include <cmath>
 #include <new>
+#include <utility>
 
 #include "tandem/base/assert.h"
 #include "tandem/compute/statevector/amplitudes.h"
+#include "tandem/compute/statevector/ising_layers.h"
 #include "tandem/compute/statevector/plan_cache.h"
 #include "tandem/compute/statevector/run_plan.h"
 
@@ -97,6 +99,7 @@ void BasicStateVector<Real>::assign(const BasicStateVector& other) {
     std::copy_n(other.amplitudes_->memory.get() + i * share, share, amplitudes_->memory.get() + i * share);
   });
   amplitudes_->frame = other.amplitudes_->frame;
+  amplitudes_->is_zero = other.amplitudes_->is_zero;
 }
 
 template <class Real>
@@ -114,11 +117,13 @@ std::complex<double> BasicStateVector<Real>::amplitude(std::uint64_t state) cons
 template <class Real>
 void BasicStateVector<Real>::set_basis_state(std::uint64_t state) {
   TANDEM_ASSERT(state >> num_qubits() == 0);
+  if (amplitudes_->is_zero && state == 0) return;
   const std::uint64_t share = 2 * amplitudes_->share_size();
   for_blocks(*executor_, amplitudes_->num_shares(),
              [&](std::size_t i) { std::fill_n(amplitudes_->memory.get() + i * share, share, Real(0)); });
   amplitudes_->frame = Frame(num_qubits());
   *amplitudes_->re(state) = 1;
+  amplitudes_->is_zero = state == 0;
 }
 
 template <class Real>
@@ -151,6 +156,19 @@ Result<void> BasicStateVector<Real>::apply(const circuit::Circuit& circuit, std:
 template <class Real>
 Result<void> BasicStateVector<Real>::apply(std::span<const circuit::Instruction> instructions,
                                            std::span<const double> parameter_values, std::stop_token stop) {
+  const bool was_zero = std::exchange(amplitudes_->is_zero, amplitudes_->is_zero && instructions.empty());
+  const auto found = was_zero ? find_ising_layers<Real>(instructions, parameter_values, num_qubits()) : std::nullopt;
+  if (!found) return apply_planned(instructions, parameter_values, stop);
+  TANDEM_TRY_ASSIGN(amplitudes_->frame.scale,
+                    run_ising_layers(*found, amplitudes_->memory.get(), num_qubits(), isa_, *executor_, stop));
+  TANDEM_TRY(apply_planned(found->rest, parameter_values, stop));
+  return apply_planned(instructions.subspan(found->num_seen), parameter_values, stop);
+}
+
+template <class Real>
+Result<void> BasicStateVector<Real>::apply_planned(std::span<const circuit::Instruction> instructions,
+                                                   std::span<const double> parameter_values,
+                                                   const std::stop_token& stop) {
   Frame& frame = amplitudes_->frame;
   try {
     for (std::size_t first = 0;;) {
@@ -176,6 +194,7 @@ template <class Real>
 bool BasicStateVector<Real>::measure(std::uint32_t qubit, double uniform) {
   TANDEM_ASSERT(qubit < num_qubits());
   Amplitudes& amplitudes = *amplitudes_;
+  amplitudes.is_zero = false;
   const std::uint64_t bit = std::uint64_t{1} << amplitudes.frame.bit_of[qubit];
   std::vector<std::array<double, 2>> weights(amplitudes.num_shares());
   for_blocks(*executor_, amplitudes.num_shares(), [&](std::size_t i) {

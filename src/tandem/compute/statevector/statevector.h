@@ -39,6 +39,9 @@ struct BasisCount {
 /// Threads: one caller at a time; the loops inside run on the executor given to create(), which must outlive the state.
 /// `Real`:  double, or float for twice the speed in half the memory: an amplitude is then off by about 1e-7 times the root of the number
 ///          of layers; sums, probabilities and draws are taken in double in either case.
+/// Circuits that begin with layers of phases and turns about x on the uniform state, as those of QAOA, are found and run as such
+/// (ising_layers.h), all others as planned (plan.h); which one follows from the circuit alone.
+///
 /// Cost:    bytes_needed(n) = 2 sizeof(Real) 2^n bytes, and half a MiB a thread while gates are applied. Exchanges of qubits and bit flips cost
 ///          nothing; phases of any qubits, and turns of fifteen, share a pass over the state (plan.h), so apply whole circuits at once.
 template <class Real>
@@ -100,6 +103,8 @@ class BasicStateVector {
  private:
   friend class BasicAdjoint<Real>;
   struct Amplitudes;
+  Result<void> apply_planned(std::span<const circuit::Instruction> instructions,
+                             std::span<const double> parameter_values, const std::stop_token& stop);
   BasicStateVector(std::unique_ptr<Amplitudes> amplitudes, Executor& executor, std::shared_ptr<PlanCache<Real>> plans);
   std::unique_ptr<Amplitudes> amplitudes_;
   Executor* executor_;

@@ -1,0 +1,579 @@
+#include "tandem/compute/statevector/ising_runner.h"
+
+#include <atomic>
+#include <cmath>
+#include <cstring>
+
+#include "tandem/base/assert.h"
+#include "tandem/base/trig.h"
+#include "tandem/compute/statevector/amplitudes.h"
+#include "tandem/compute/statevector/desks.h"
+#include "tandem/compute/statevector/ising_model.h"
+
+namespace tandem::statevector {
+namespace {
+
+constexpr std::uint32_t kNoLayer = IsingWork::kNoLayer;
+
+/// Turns of the bits that a kind of tiles mixes, of one layer.
+template <class Real>
+struct Mix {
+  std::vector<Turn<Real>> lanes;
+  std::vector<Turn<Real>> near;  ///< above them, in a leaf
+  std::vector<Turn<Real>> above;
+  std::vector<std::uint32_t> near_bits;  ///< also where nothing turns
+  std::vector<std::uint32_t> above_bits;
+  std::size_t num_lanes = 0;
+  std::vector<Turn<Real>> mirror;
+  double mirror_scale = 1;
+  double leaf_scale = 1;  ///< of the state afterwards: turns leave a factor out
+  double above_scale = 1;
+};
+
+template <class Real>
+struct TurnAndFactor {
+  Turn<Real> turn;
+  double left_out = 1;
+  bool turns = false;
+};
+/// exp(-i angle X).
+template <class Real>
+TurnAndFactor<Real> turn_by(std::uint32_t bit, double angle) {
+  const SinCos parts = sin_cos(angle);
+  const bool large = std::abs(parts.sin) > std::abs(parts.cos);
+  return {.turn = {.bit = bit,
+                   .about_x = true,
+                   .large = large,
+                   .ratio = static_cast<Real>(large ? parts.cos / parts.sin : parts.sin / parts.cos)},
+          .left_out = large ? parts.sin : parts.cos,
+          .turns = parts.sin != 0};
+}
+
+/// exp(-i sign betas[q] X) on every qubit q that the kind mixes; `mirror`: on the one that is not stored.
+template <class Real>
+Mix<Real> make_mix(const TileKind& kind, std::span<const double> betas, double sign) {
+  Mix<Real> out;
+  const TurnAndFactor<Real> mirror = turn_by<Real>(0, sign * betas.back());
+  if (mirror.turns) out.mirror.push_back(mirror.turn);
+  out.mirror_scale = mirror.left_out;
+  for (std::uint32_t bit = kind.first; bit < kind.last; ++bit) {
+    const TurnAndFactor<Real> now = turn_by<Real>(bit, sign * betas[kind.order.bits[bit]]);
+    const bool in_leaf = bit < kind.order.leaf_bits;
+    if (bit < kLaneBits<Real>)
+      ++out.num_lanes;
+    else
+      (in_leaf ? out.near_bits : out.above_bits).push_back(bit);
+    (in_leaf ? out.leaf_scale : out.above_scale) *= now.left_out;
+    if (now.turns) (bit < kLaneBits<Real> ? out.lanes : in_leaf ? out.near : out.above).push_back(now.turn);
+  }
+  return out;
+}
+
+/// One work of a pass with its numbers. Going back, layers are undone, before and after have changed places, and sums are taken.
+template <class Real>
+struct Prepared {
+  IsingWork work;
+  Mix<Real> before;
+  Mix<Real> after;
+  PhaseForm form;
+  simd::AlignedVector<Real> pairs;
+  EnergyPhase<Real> by_energy;  ///< where energies are a table
+  bool back = false;
+  bool reads = false;  ///< the energy at the end; going on to gradients, the bra begins here
+  double before_weight = 0;  ///< of sums: the square of the scale where they are taken
+  double phase_weight = 0;
+  double after_weight = 0;
+  double reading_weight = 0;
+};
+
+/// Places of sums.
+struct Slots {
+  std::size_t num_layers;
+  std::size_t energy() const { return 0; }
+  std::size_t gamma(std::size_t layer) const { return 1 + layer; }
+  std::size_t beta(std::size_t layer) const { return 1 + num_layers + layer; }
+  std::size_t count() const { return 1 + 2 * num_layers; }
+};
+
+template <class Real>
+struct Desk {
+  Memory<Real> ket;
+  Memory<Real> bra;
+  Memory<Real> energies;
+};
+
+/// e^(i gamma E), with a factor.
+template <class Real>
+EnergyPhase<Real> energy_phase(double gamma, std::complex<double> factor) {
+  constexpr double kTwoOverPi = 0x1.45f306dc9c883p-1;
+  constexpr double kRest = -0x1.6b01ec5417056p-55;  // 2/pi is the sum of the two
+  const double turns = gamma * kTwoOverPi;
+  const auto high = static_cast<Real>(turns);
+  return {.high = high,
+          .low = static_cast<Real>((turns - static_cast<double>(high)) +
+                                   (std::fma(gamma, kTwoOverPi, -turns) + gamma * kRest)),
+          .re = static_cast<Real>(factor.real()),
+          .im = static_cast<Real>(factor.imag())};
+}
+
+/// Those of pairs within a leaf, in blocks as amplitudes are.
+template <class Real>
+simd::AlignedVector<Real> phase_pairs(const PhaseForm& form, const TileOrder& order) {
+  const std::vector<std::complex<double>> pairs = leaf_pairs(form, order);
+  simd::AlignedVector<Real> out(2 * pairs.size());
+  for (std::size_t at = 0; at < pairs.size(); ++at) {
+    out[re_at<Real>(at)] = static_cast<Real>(pairs[at].real());
+    out[re_at<Real>(at) + kLanes<Real>] = static_cast<Real>(pairs[at].imag());
+  }
+  return out;
+}
+
+}  // namespace
+
+template <class Real>
+class IsingRunner<Real>::Impl {
+ public:
+  Impl(const IsingState<Real>& state, std::span<const IsingLayer> layers, const IsingRunOptions<Real>& options,
+       Executor& executor, const std::stop_token& stop)
+      : state_(state),
+        layers_(layers),
+        options_(options),
+        kernels_(kernels_of<Real>(options.isa)),
+        executor_(executor),
+        stop_(stop),
+        num_bits_(std::max(state.num_stored(), kLaneBits<Real>)),
+        // Mirrored tiles share the cache too.
+        kinds_(tile_kinds(
+            state.num_stored(),
+            ising_shape<Real>(options.tile_bits - (state.symmetric && num_bits_ > options.tile_bits ? 1 : 0)))),
+        passes_(ising_passes(kinds_.size(), num_layers(), state.symmetric)),
+        slots_{layers.size()},
+        sums_(slots_.count()) {
+    if (options.energies.form != nullptr)
+      for (const TileKind& kind : kinds_)
+        energy_pairs_.push_back(energy_pairs<Real>(*options.energies.form, kind.order));
+    const auto n = static_cast<int>(state.num_qubits);
+    scale_ = std::ldexp(n % 2 == 0 ? 1 : std::sqrt(0.5), -(n / 2));
+  }
+
+  Result<void> forward(std::size_t i) {
+    std::vector<Prepared<Real>> work = prepared(passes_[i], false);
+    if (is_last(i) && options_.energies.any()) add_reading(work);
+    return run(passes_[i].kind, work, {.fills = i == 0});
+  }
+  Result<void> forward_and_back() {
+    TANDEM_ASSERT(options_.energies.any() && state_.bra != nullptr);
+    for (std::size_t i = 0; i < passes_.size(); ++i) {
+      std::vector<Prepared<Real>> work = prepared(passes_[i], false);
+      if (is_last(i)) {
+        add_reading(work);
+        for (auto& back : prepared(passes_[i], true)) work.push_back(std::move(back));
+      }
+      TANDEM_TRY(run(passes_[i].kind, work, {.fills = i == 0, .begins_bra = is_last(i)}));
+    }
+    for (std::size_t i = passes_.size() - 1; i-- > 0;)
+      TANDEM_TRY(run(passes_[i].kind, prepared(passes_[i], true), {.has_bra = true}));
+    return {};
+  }
+
+  const std::vector<IsingPass>& passes() const { return passes_; }
+  const std::vector<TileKind>& kinds() const { return kinds_; }
+  double scale() const { return scale_; }
+  double energy() const { return sums_[slots_.energy()]; }
+  double gamma(std::size_t layer) const { return 2 * sums_[slots_.gamma(layer)]; }
+  double beta(std::size_t layer) const { return 2 * sums_[slots_.beta(layer)]; }
+
+ private:
+  struct Way {
+    bool fills = false;  ///< the uniform state is made on the way
+    bool begins_bra = false;  ///< what the bra was is not read
+    bool has_bra = false;
+  };
+
+  /// Of sums over what is stored.
+  double weight() const { return (state_.symmetric ? 2 : 1) * scale_ * scale_; }
+  std::uint32_t num_layers() const { return static_cast<std::uint32_t>(layers_.size()); }
+  const Real* table() const { return options_.energies.table; }
+  bool is_last(std::size_t pass) const { return pass + 1 == passes_.size(); }
+
+  /// With `scale`, and undone where the way leads back.
+  static PhaseForm scaled(const PhaseForm& phases, double scale, bool back) {
+    PhaseForm out = phases;
+    if (back) {
+      out.whole = std::conj(out.whole);
+      for (std::complex<double>& value : out.linear) value = std::conj(value);
+      for (std::complex<double>& value : out.pairs) value = std::conj(value);
+    }
+    out.whole *= scale;
+    return out;
+  }
+
+  /// In the order of the work, which is the order in which the scale changes.
+  std::vector<Prepared<Real>> prepared(const IsingPass& pass, bool back) {
+    const TileKind& kind = kinds_[pass.kind];
+    const double sign = back ? -1 : 1;
+    std::vector<IsingWork> works = pass.work;
+    if (back) {
+      std::ranges::reverse(works);
+      for (IsingWork& work : works)
+        if (work.kind == IsingWork::Kind::kLeaves) std::swap(work.before, work.after);
+    }
+    std::vector<Prepared<Real>> out;
+    for (const IsingWork& work : works) {
+      Prepared<Real>& now = out.emplace_back();
+      now.work = work;
+      now.back = back;
+      if (work.before != kNoLayer) {
+        now.before = make_mix<Real>(kind, layers_[work.before].betas, sign);
+        now.before_weight = weight();
+        scale_ *= now.before.leaf_scale;
+      }
+      if (work.phase != kNoLayer) {
+        now.phase_weight = weight();
+        const IsingLayer& layer = layers_[work.phase];
+        if (table() != nullptr) {
+          now.by_energy = energy_phase<Real>(-sign * layer.gamma,
+                                             scale_ * (back ? std::conj(layer.phases.whole) : layer.phases.whole));
+          scale_ = 1;
+        } else {
+          now.form = scaled(layer.phases, scale_, back);
+          scale_ = 1;
+          now.pairs = phase_pairs<Real>(now.form, kind.order);
+        }
+      }
+      if (work.after != kNoLayer) {
+        now.after = make_mix<Real>(kind, layers_[work.after].betas, sign);
+        now.after_weight = weight();
+        scale_ *= work.kind == IsingWork::Kind::kAbove    ? now.after.above_scale
+                  : work.kind == IsingWork::Kind::kMirror ? now.after.mirror_scale
+                                                          : now.after.leaf_scale;
+      }
+    }
+    return out;
+  }
+
+  /// The energy is read where a leaf is last in the cache.
+  void add_reading(std::vector<Prepared<Real>>& work) const {
+    if (work.empty() || work.back().work.kind != IsingWork::Kind::kLeaves) work.emplace_back();
+    work.back().reads = true;
+    work.back().reading_weight = weight();
+  }
+
+  Result<void> run(std::size_t number, const std::vector<Prepared<Real>>& work, const Way& way) {
+    const TileKind& kind = kinds_[number];
+    const std::uint32_t chunk_bits = kind.order.tile_bits();
+    const std::uint32_t tile_bits = kind.in_a_row ? chunk_bits : chunk_bits - kLaneBits<Real> + kind.row_bits;
+    const std::uint64_t num_tiles = std::uint64_t{1} << (num_bits_ - tile_bits);
+    std::uint64_t inside = (std::uint64_t{1} << kind.row_bits) - 1;
+    for (const std::uint32_t bit : kind.order.bits) inside |= std::uint64_t{1} << bit;
+    const std::uint64_t outside = ((std::uint64_t{1} << num_bits_) - 1) & ~inside;
+    const bool with_bra = way.begins_bra || way.has_bra;
+    const std::uint64_t num_tasks = kind.in_a_row && state_.symmetric && num_tiles > 1 ? num_tiles / 2 : num_tiles;
+    std::vector<double> sums(num_tasks * slots_.count());
+    std::atomic<bool> stopped = false;
+    Desks<Desk<Real>> desks(kind.in_a_row ? 0 : threads_of(executor_), [&] {
+      auto out = std::make_unique<Desk<Real>>();
+      out->ket = allocate<Real>(std::uint64_t{2} << tile_bits);
+      if (with_bra) out->bra = allocate<Real>(std::uint64_t{2} << tile_bits);
+      if (table() != nullptr) out->energies = allocate<Real>(std::uint64_t{1} << tile_bits);
+      if (!out->ket || (with_bra && !out->bra) || (table() != nullptr && !out->energies)) out = nullptr;
+      return out;
+    });
+    if (!kind.in_a_row && desks.count() == 0) {
+      return fail(errors::kOutOfMemory,
+                  "the machine refused {} bytes to work in beside the state vector; use fewer qubits",
+                  (with_bra ? 4 : 2) * (std::uint64_t{1} << tile_bits) * sizeof(Real));
+    }
+    const auto body = [&](std::size_t task) {
+      if (stop_.stop_requested()) stopped.store(true, std::memory_order_relaxed);
+      if (stopped.load(std::memory_order_relaxed)) return;
+      const std::uint64_t base = deposit(task, outside);
+      const Place place{.kind = kind,
+                        .energy_pairs = energy_pairs_.empty() ? nullptr : energy_pairs_[number].data(),
+                        .sums = &sums[task * slots_.count()]};
+      if (kind.in_a_row) {
+        std::array<Chunk, 2> chunks;  // of mirrored tiles
+        for (std::size_t i = 0; i < 2; ++i) {
+          const std::uint64_t own = i == 0 ? base : base ^ outside;
+          chunks[i] = {.ket = state_.ket + 2 * own,
+                       .bra = with_bra ? state_.bra + 2 * own : nullptr,
+                       .energies = table() != nullptr ? table() + own : nullptr,
+                       .base = own};
+          if (way.fills && (i == 0 || num_tasks < num_tiles)) fill(chunks[i].ket, std::uint64_t{1} << tile_bits);
+        }
+        run_chunks(place, work, std::span(chunks).first(num_tiles / num_tasks));
+        return;
+      }
+      auto desk = desks.take();
+      gather<2>(kind, state_.ket + 2 * base, desk->ket.get());
+      if (way.has_bra) gather<2>(kind, state_.bra + 2 * base, desk->bra.get());
+      if (table() != nullptr) gather<1>(kind, table() + base, desk->energies.get());
+      for (std::uint64_t c = 0; c < std::uint64_t{1} << (tile_bits - chunk_bits); ++c) {
+        const std::uint64_t from = c * (std::uint64_t{2} << chunk_bits);
+        const Chunk chunk{.ket = desk->ket.get() + from,
+                          .bra = with_bra ? desk->bra.get() + from : nullptr,
+                          .energies = table() != nullptr ? desk->energies.get() + from / 2 : nullptr,
+                          .base = base | c << kLaneBits<Real>};
+        run_chunks(place, work, {&chunk, 1});
+      }
+      scatter(kind, desk->ket.get(), state_.ket + 2 * base);
+      if (with_bra) scatter(kind, desk->bra.get(), state_.bra + 2 * base);
+      desks.give(std::move(desk));
+    };
+    if (num_tasks == 1)
+      body(0);
+    else
+      executor_.parallel(num_tasks, desks.count(), body);
+    if (stopped) return simulation_stopped();
+    for (std::size_t i = 0; i < sums.size(); ++i) sums_[i % slots_.count()] += sums[i];
+    return {};
+  }
+
+  void fill(Real* ket, std::uint64_t places) const {
+    const std::size_t lanes = std::min(kLanes<Real>, std::size_t{1} << state_.num_stored());
+    for (std::uint64_t place = 0; place < places; place += kLanes<Real>, ket += 2 * kLanes<Real>) {
+      std::fill_n(ket, 2 * kLanes<Real>, Real(0));
+      std::fill_n(ket, lanes, Real(1));
+    }
+  }
+
+  /// body(offset of a block in memory, and in chunks, which hold one block of each row).
+  template <std::size_t kNumbers, class Body>
+  static void for_rows(const TileKind& kind, const Body& body) {
+    constexpr std::size_t kBlock = kNumbers * kLanes<Real>;
+    const std::uint32_t chunk_bits = kind.order.tile_bits();
+    const std::uint64_t num_rows = std::uint64_t{1} << (chunk_bits - kLaneBits<Real>);
+    const std::uint64_t row_blocks = std::uint64_t{1} << (kind.row_bits - kLaneBits<Real>);
+    const std::uint32_t row_at = kind.order.bits[kLaneBits<Real>];
+    for (std::uint64_t row = 0; row < num_rows; ++row)
+      for (std::uint64_t c = 0; c < row_blocks; ++c)
+        body((row << row_at) * kNumbers + c * kBlock, (c * num_rows + row) * kBlock);
+  }
+  /// `kNumbers` of a place.
+  template <std::size_t kNumbers>
+  static void gather(const TileKind& kind, const Real* memory, Real* tile) {
+    for_rows<kNumbers>(kind, [&](std::uint64_t from, std::uint64_t to) {
+      std::memcpy(tile + to, memory + from, kNumbers * kLanes<Real> * sizeof(Real));
+    });
+  }
+  static void scatter(const TileKind& kind, const Real* tile, Real* amplitudes) {
+    for_rows<2>(kind, [&](std::uint64_t to, std::uint64_t from) {
+      std::memcpy(amplitudes + to, tile + from, 2 * kLanes<Real> * sizeof(Real));
+    });
+  }
+
+  struct Place {
+    const TileKind& kind;
+    const Real* energy_pairs;
+    double* sums;
+  };
+  struct Chunk {
+    Real* ket = nullptr;
+    Real* bra = nullptr;  ///< null: there is none
+    const Real* energies = nullptr;  ///< null: they are a form
+    std::uint64_t base = 0;
+  };
+  /// Of a leaf, as kernels want them.
+  struct Energies {
+    const Real* pairs;
+    const double* terms;
+  };
+
+  /// One, or two that mirror each other; one in a row mirrors itself.
+  void run_chunks(const Place& place, const std::vector<Prepared<Real>>& works, std::span<const Chunk> chunks) const {
+    for (const Prepared<Real>& now : works) {
+      if (now.work.kind == IsingWork::Kind::kMirror) {
+        mirror(place, now, chunks.front(), chunks.back());
+        continue;
+      }
+      for (const Chunk& chunk : chunks)
+        now.work.kind == IsingWork::Kind::kAbove ? run_above(place, now, chunk) : run_leaves(place, now, chunk);
+    }
+  }
+
+  static std::uint64_t blocks_of(std::uint32_t bits) { return std::uint64_t{1} << (bits - kLaneBits<Real>); }
+
+  void mirror(const Place& place, const Prepared<Real>& now, const Chunk& a, const Chunk& b) const {
+    const std::uint64_t num_blocks = blocks_of(place.kind.order.tile_bits());
+    const std::uint64_t count = a.ket == b.ket ? num_blocks / 2 : num_blocks;
+    if (now.back)
+      place.sums[slots_.beta(now.work.after)] +=
+          now.after_weight * kernels_.ising->flip_mirror(a.bra, a.ket, b.bra, b.ket, num_blocks, count);
+    for (const Turn<Real>& turn : now.after.mirror) {
+      kernels_.tile->turn_mirror(a.ket, b.ket, num_blocks, count, turn);
+      if (now.back) kernels_.tile->turn_mirror(a.bra, b.bra, num_blocks, count, turn);
+    }
+  }
+
+  void run_above(const Place& place, const Prepared<Real>& now, const Chunk& chunk) const {
+    const Mix<Real>& mix = now.after;
+    const std::uint64_t num_blocks = blocks_of(place.kind.order.tile_bits());
+    if (now.back) {
+      place.sums[slots_.beta(now.work.after)] +=
+          now.after_weight *
+          kernels_.ising->flip(chunk.bra, chunk.ket, num_blocks, mix.above_bits.data(), mix.above_bits.size());
+      kernels_.tile->turn(chunk.bra, num_blocks, mix.above.data(), mix.above.size());
+    }
+    kernels_.tile->turn(chunk.ket, num_blocks, mix.above.data(), mix.above.size());
+  }
+
+  void run_leaves(const Place& place, const Prepared<Real>& now, const Chunk& chunk) const {
+    const TileOrder& order = place.kind.order;
+    if (chunk.energies != nullptr) {
+      for_leaves(order, order.tile_bits(), 0, [&](std::uint64_t at) {
+        run_leaf(place, now, chunk, at, nullptr, {.pairs = chunk.energies + at, .terms = kNoTerms.data()});
+      });
+      return;
+    }
+    const bool phases = now.work.phase != kNoLayer;
+    const bool energies = now.reads || (now.back && phases);
+    const EnergyForm none;
+    FormWalk<Adding> energy(energies ? *options_.energies.form : none, order);
+    FormWalk<Multiplying> phase(now.form, order);
+    const auto leaf = [&](std::uint64_t at) {
+      run_leaf(place, now, chunk, at, phase.terms(), {.pairs = place.energy_pairs, .terms = energy.terms()});
+    };
+    if (energies) energy.begin(chunk.base);
+    if (phases) phase.begin(chunk.base);
+    if (phases && energies)
+      for_leaves(order, order.tile_bits(), 0, leaf, phase, energy);
+    else if (phases)
+      for_leaves(order, order.tile_bits(), 0, leaf, phase);
+    else if (energies)
+      for_leaves(order, order.tile_bits(), 0, leaf, energy);
+    else
+      for_leaves(order, order.tile_bits(), 0, leaf);
+  }
+
+  /// The leaf at place `at` of the chunk. `phase_terms`: where phases are a form.
+  void run_leaf(const Place& place, const Prepared<Real>& now, const Chunk& chunk, std::uint64_t at,
+                const double* phase_terms, const Energies& energies) const {
+    const IsingKernels<Real>& kernels = *kernels_.ising;
+    const std::uint64_t num_blocks = blocks_of(place.kind.order.leaf_bits);
+    Real* const ket = chunk.ket + 2 * at;
+    Real* const bra = chunk.bra == nullptr ? nullptr : chunk.bra + 2 * at;
+    const auto turn = [&](Real* leaf) {
+      if (phase_terms == nullptr)
+        kernels.phase_by(leaf, energies.pairs, now.by_energy, num_blocks);
+      else
+        kernels.phase(leaf, now.pairs.data(), phase_terms, num_blocks);
+    };
+    mix_leaf(place, now, now.work.before, now.before, now.before_weight, ket, bra);
+    if (now.work.phase != kNoLayer) {
+      if (now.back) {
+        place.sums[slots_.gamma(now.work.phase)] +=
+            now.phase_weight * kernels.slope(bra, ket, energies.pairs, energies.terms, num_blocks);
+        turn(bra);
+      }
+      turn(ket);
+    }
+    mix_leaf(place, now, now.work.after, now.after, now.after_weight, ket, bra);
+    if (!now.reads) return;
+    place.sums[slots_.energy()] +=
+        now.reading_weight * (bra == nullptr ? kernels.energy(ket, energies.pairs, energies.terms, num_blocks)
+                                             : kernels.weigh(bra, ket, energies.pairs, energies.terms, num_blocks));
+  }
+
+  void mix_leaf(const Place& place, const Prepared<Real>& now, std::uint32_t layer, const Mix<Real>& mix, double weight,
+                Real* ket, Real* bra) const {
+    if (layer == kNoLayer) return;
+    const std::uint64_t num_blocks = blocks_of(place.kind.order.leaf_bits);
+    if (now.back) {
+      double sum = kernels_.ising->flip(bra, ket, num_blocks, mix.near_bits.data(), mix.near_bits.size());
+      if (mix.num_lanes > 0) sum += kernels_.ising->flip_lanes(bra, ket, num_blocks, mix.num_lanes);
+      place.sums[slots_.beta(layer)] += weight * sum;
+      turn_leaf(mix, num_blocks, bra);
+    }
+    turn_leaf(mix, num_blocks, ket);
+  }
+  void turn_leaf(const Mix<Real>& mix, std::uint64_t num_blocks, Real* state) const {
+    if (!mix.lanes.empty()) kernels_.tile->turn_lanes(state, num_blocks, mix.lanes.data(), mix.lanes.size());
+    kernels_.tile->turn(state, num_blocks, mix.near.data(), mix.near.size());
+  }
+
+  IsingState<Real> state_;
+  std::span<const IsingLayer> layers_;
+  IsingRunOptions<Real> options_;
+  IsingAndTileKernels<Real> kernels_;
+  Executor& executor_;
+  const std::stop_token& stop_;
+  std::uint32_t num_bits_;  ///< of places
+  std::vector<TileKind> kinds_;
+  std::vector<IsingPass> passes_;
+  std::vector<simd::AlignedVector<Real>> energy_pairs_;  ///< of leaves, by kind
+  Slots slots_;
+  std::vector<double> sums_;
+  double scale_ = 1;  ///< the amplitude is this times what stands in memory
+};
+
+template <class Real>
+void unfold(Real* amplitudes, std::uint32_t num_qubits, Executor& executor) {
+  TANDEM_ASSERT(can_be_halved<Real>(num_qubits));
+  constexpr std::uint64_t kBlock = 2 * kLanes<Real>;
+  constexpr std::uint64_t kBlocksInATask = 1 << 10;
+  const std::uint64_t num_blocks = std::uint64_t{1} << (num_qubits - kLaneBits<Real>);
+  const std::uint64_t half = num_blocks / 2;
+  for_blocks(executor, (half + kBlocksInATask - 1) / kBlocksInATask, [&](std::size_t task) {
+    const std::uint64_t first = half + task * kBlocksInATask;
+    for (std::uint64_t b = first; b < std::min(first + kBlocksInATask, num_blocks); ++b) {
+      const Real* const from = amplitudes + (num_blocks - 1 - b) * kBlock;
+      Real* const to = amplitudes + b * kBlock;
+      for (std::size_t l = 0; l < kLanes<Real>; ++l) {
+        to[l] = from[kLanes<Real> - 1 - l];
+        to[l + kLanes<Real>] = from[2 * kLanes<Real> - 1 - l];
+      }
+    }
+  });
+}
+
+template <class Real>
+IsingRunner<Real>::IsingRunner(const IsingState<Real>& state, std::span<const IsingLayer> layers,
+                               const IsingRunOptions<Real>& options, Executor& executor, const std::stop_token& stop)
+    : impl_(std::make_unique<Impl>(state, layers, options, executor, stop)) {}
+template <class Real>
+IsingRunner<Real>::~IsingRunner() = default;
+
+template <class Real>
+const std::vector<IsingPass>& IsingRunner<Real>::passes() const {
+  return impl_->passes();
+}
+template <class Real>
+const TileKind& IsingRunner<Real>::kind_of(const IsingPass& pass) const {
+  return impl_->kinds()[pass.kind];
+}
+template <class Real>
+Result<void> IsingRunner<Real>::forward(std::size_t pass) {
+  return impl_->forward(pass);
+}
+template <class Real>
+Result<void> IsingRunner<Real>::forward() {
+  for (std::size_t pass = 0; pass < impl_->passes().size(); ++pass) TANDEM_TRY(impl_->forward(pass));
+  return {};
+}
+template <class Real>
+Result<void> IsingRunner<Real>::forward_and_back() {
+  return impl_->forward_and_back();
+}
+template <class Real>
+double IsingRunner<Real>::scale() const {
+  return impl_->scale();
+}
+template <class Real>
+double IsingRunner<Real>::energy() const {
+  return impl_->energy();
+}
+template <class Real>
+double IsingRunner<Real>::by_gamma(std::size_t layer) const {
+  return impl_->gamma(layer);
+}
+template <class Real>
+double IsingRunner<Real>::by_beta(std::size_t layer) const {
+  return impl_->beta(layer);
+}
+
+template void unfold<float>(float*, std::uint32_t, Executor&);
+template void unfold<double>(double*, std::uint32_t, Executor&);
+template class IsingRunner<float>;
+template class IsingRunner<double>;
+
+}  // namespace tandem::statevector
