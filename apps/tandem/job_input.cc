@@ -8,6 +8,7 @@
 #include "tandem/base/yaml.h"
 #include "tandem/model/format/circuit_file.h"
 #include "tandem/model/format/format.h"
+#include "tandem/model/job/result_document.h"
 
 namespace tandem::app {
 namespace {
@@ -24,9 +25,31 @@ Error placed(Error error, const char* flag) {
   return error;
 }
 
+/// The solutions of a result, best first.
+Result<std::vector<std::string>> read_starts(const std::string& file, Fs& fs, std::uint64_t bytes_max) {
+  TANDEM_TRY_ASSIGN(const Bytes text, fs.read_file(file, bytes_max));
+  TANDEM_TRY_ASSIGN(const LocatedJson located, parse_json_or_yaml(text, file, {.bytes_max = bytes_max}));
+  const bool result_like = located.value.is_object() && located.value.contains("candidates");
+  if (!result_like || located.value["candidates"].empty()) {
+    return fail_at("--start", errors::kMissingKey,
+                   "{} has no candidates; --start takes a result, as `tandem run --json` prints it", quote(file));
+  }
+  TANDEM_TRY_ASSIGN(const job::ResultDocument result,
+                    job::ResultDocument::parse(located.value).map_error([&](Error error) {
+                      return located.at_its_place(std::move(error));
+                    }));
+  std::vector<std::string> out;
+  for (const job::ScoredCandidate& candidate : result.candidates)
+    if (out.size() < job::JobSpec::kStartsMax) out.push_back(job::solution_text(candidate.solution));
+  return out;
+}
+
 /// Flags stand above what the document says: the members that they give, in the form of the document.
-Result<Json> changes_of(const JobFlags& flags, const job::JobSpec& spec) {
+Result<Json> changes_of(const JobFlags& flags, const job::JobSpec& spec, Fs& fs, std::uint64_t bytes_max) {
   Json out = Json::object();
+  if (flags.start) {
+    TANDEM_TRY_ASSIGN(out["starts"], read_starts(*flags.start, fs, bytes_max));
+  }
   if (flags.time) {
     out["limits"]["time"] = *flags.time;
     const auto time = parse_duration(*flags.time);
@@ -134,7 +157,7 @@ Result<job::JobSpec> read_job(const JobFlags& flags, Fs& fs, std::uint64_t bytes
     TANDEM_TRY_ASSIGN(spec, read_problem_or_job(flags, text, name, bytes_max, problems));
   }
   if (spec.inputs.empty()) spec.inputs.push_back({.name = name, .version = "", .sha256 = digest});
-  TANDEM_TRY_ASSIGN(const Json changes, changes_of(flags, spec));
+  TANDEM_TRY_ASSIGN(const Json changes, changes_of(flags, spec, fs, bytes_max));
   return spec.with(changes).map_error([&](Error error) { return at_flag(std::move(error), flags); });
 }
 
@@ -157,6 +180,7 @@ Error at_flag(Error error, const JobFlags& flags) {
                             {"/target", flags.target.has_value(), "--target"},
                             {"/proof", flags.proof, "--proof"},
                             {"/solver", flags.solver.has_value(), "--solver"},
+                            {"/starts", flags.start.has_value(), "--start"},
                             {"/policy/backends", !flags.backends.empty(), "--backend"}};
   for (const auto& [pointer, given, flag] : members) {
     const bool there = error.place == pointer || error.place.starts_with(fmt::format("{}/", pointer));
@@ -196,6 +220,8 @@ void add_job_flags(CLI::App* command, JobFlags& flags) {
   command->add_flag("--proof", flags.proof, "insist on a proof of optimality");
   command->add_option("--solver", flags.solver,
                       "solver for the whole problem: portfolio, tabu, annealing, branch_and_bound, ...");
+  command->add_option("--start", flags.start,
+                      "a result (JSON) whose candidates are gone on from; the answer is never worse");
   command->add_option("--backend", flags.backends, "allow only these backends; may stand several times");
   command->add_option("--refine", flags.refine, "quantum refinement of the core: auto, off, required");
   command->add_option("--cost-max-usd", flags.cost_max_usd, "what metered work may cost at most");

@@ -20,6 +20,7 @@ struct JobFlags {
   std::optional<std::string> format;
   std::optional<std::string> time;
   std::optional<std::string> solver;
+  std::optional<std::string> start;  ///< a file with a result to go on from
   std::vector<std::string> backends;
   std::optional<std::string> refine;
   std::optional<std::string> cost_max_usd;

@@ -216,7 +216,8 @@ class BadInput(unittest.TestCase):
         cases = [(job, "--threads", "100000", "1024"), (job, "--time", "0s", "86400000"), (job, "--time", "", "duration"),
                  (job, "--cost-max-usd", "99999999", "1000000000000 micro-USD"), (job, "--target", "nan", "nan"), (job, "--refine", "maybe", "required"),
                  (job, "--solver", "magic", "tabu"), (job, "--backend", "cpu.tab", "cpu.tabu"), (program, "--solver", "tabu", "program"),
-                 (program, "--target", "1", "program")]
+                 (program, "--target", "1", "program"), (program, "--start", self.place.file("none.json", {"candidates": []}), "candidates"),
+                 (job, "--start", job, "--start takes a result")]
         for command in ("submit", "run", "plan"):
             for file, flag, value, says in cases:
                 with self.subTest((command, flag, value)):

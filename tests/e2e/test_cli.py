@@ -399,6 +399,17 @@ class PublishedInstances(unittest.TestCase):
         result = self.place.json("run", DATA / "maxcut_gset" / "G1.txt", "--problem", "max_cut", "--time", "20s", "--target", "11624", "--seed", "1", "--refine", "off")
         self.assertEqual(result["best"]["objective"], 11624)
 
+    def test_a_run_goes_on_from_an_earlier_result_and_is_never_worse(self):
+        graph = [DATA / "maxcut_gset" / "G1.txt", "--problem", "max_cut", "--refine", "off"]
+        first = self.place.json("run", *graph, "--time", "2s")
+        (self.place.folder / "first.json").write_text(json.dumps(first))
+        again = self.place.json("run", *graph, "--start", self.place.folder / "first.json", "--solver", "random", "--time", "20ms")
+        self.assertGreaterEqual(again["best"]["objective"], first["best"]["objective"])
+        other = self.place.file("other.json", {"problem": {"type": "max_cut", "num_nodes": 2, "edges": [[0, 1, 1]]}})
+        done = self.place.run("run", other, "--start", self.place.folder / "first.json", check=False)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("tandem: --start: a start has 800 characters, the problem has 2 variables", done.stderr)
+
     def test_a_file_that_could_be_two_things_is_refused_with_the_flags(self):
         done = self.place.run("run", DATA / "qubo_beasley" / "bqp50-2.sparse", check=False)
         self.assertNotEqual(done.returncode, 0)

@@ -121,7 +121,7 @@ inline constexpr std::array<SettingRecord, 40> kTable{{
      .min = 0,
      .max = 0,
      .values = "",
-     .meaning = "Shares of tenants and of their projects in the workers of a process, as in 'acme=3, acme/pilot=2'; 1 where none is given. Until there are identities every job is of the tenant 'default': its projects are what is weighed, as in 'default/pilot=2'."},
+     .meaning = "Shares of tenants and of their projects in the workers of a process, as in 'acme=3, acme/pilot=2'; 1 where none is given. Without identity.file every job is of the tenant 'default': its projects are what is weighed, as in 'default/pilot=2'."},
     {.name = "engine.retention_age",
      .type = SettingType::kDuration,
      .default_value = "0ms",

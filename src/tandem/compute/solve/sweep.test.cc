@@ -221,8 +221,8 @@ std::size_t chromatic_number(std::uint32_t n, const std::vector<QuadraticTerm>& 
   }
 }
 
-TEST(Sweep, colourings_of_20_to_22_nodes) {
-  for (const std::uint32_t n : {20u, 22u}) {
+TEST(Sweep, colourings_of_20_to_24_nodes) {
+  for (const std::uint32_t n : {20u, 22u, 24u}) {
     for (const double density : {0.3, 0.5, 0.8}) {
       SCOPED_TRACE(fmt::format("{} nodes, density {}", n, density));
       const std::vector<QuadraticTerm> edges = random_edges(n, density, n);

@@ -18,19 +18,6 @@ Json candidate_state(const job::ScoredCandidate& candidate) {
           {"occurrences", candidate.occurrences}};
 }
 
-problem::Assignment assignment_of(const std::string& text, problem::Vartype vartype) {
-  problem::Assignment out;
-  const std::int8_t low = vartype == problem::Vartype::kSpin ? -1 : 0;
-  for (const char c : text) out.push_back(c == '1' ? std::int8_t{1} : low);
-  return out;
-}
-
-problem::Vartype vartype_of(const problem::Statement& statement) {
-  if (const auto* cqm = std::get_if<problem::Cqm>(&statement)) return cqm->objective().vartype();
-  if (const auto* bqm = std::get_if<problem::Bqm>(&statement)) return bqm->vartype();
-  return std::get<problem::Polynomial>(statement).vartype();
-}
-
 /// "refine:exact_shadow@cpu.branch_and_bound": found by a classical arm beside the quantum ones.
 bool found_by_control(const job::ScoredCandidate& candidate) {
   constexpr std::string_view kPrefix = "refine:";
@@ -54,6 +41,19 @@ std::string refinement_sentence(const job::RefinementSummary& refinement) {
 }
 
 }  // namespace
+
+problem::Assignment assignment_of(const std::string& text, problem::Vartype vartype) {
+  problem::Assignment out;
+  const std::int8_t low = vartype == problem::Vartype::kSpin ? -1 : 0;
+  for (const char c : text) out.push_back(c == '1' ? std::int8_t{1} : low);
+  return out;
+}
+
+problem::Vartype vartype_of(const problem::Statement& statement) {
+  if (const auto* cqm = std::get_if<problem::Cqm>(&statement)) return cqm->objective().vartype();
+  if (const auto* bqm = std::get_if<problem::Bqm>(&statement)) return bqm->vartype();
+  return std::get<problem::Polynomial>(statement).vartype();
+}
 
 /// A proof that something feasible contradicts is none: it is dropped, and said aloud. Scores are recomputed by the problem, so it is the
 /// solver that erred. Empty: there is no contradiction.

@@ -118,6 +118,21 @@ job::ScoredCandidate ProblemWalk::score(problem::AssignmentView reduced, std::st
   return score_full(std::move(full), std::move(source), occurrences);
 }
 
+std::vector<problem::Assignment> ProblemWalk::starts_of(const problem::Statement& statement) const {
+  const bool reduced = trail_ && &statement == &reduced_;
+  std::vector<problem::Assignment> out;
+  for (const std::string& text : spec_.starts) {
+    problem::Assignment full = assignment_of(text, vartype_of(statement));
+    if (reduced) {
+      problem::Assignment left;
+      for (const std::uint32_t variable : trail_->remaining()) left.push_back(full[variable]);
+      full = std::move(left);
+    }
+    remember(out, std::move(full));
+  }
+  return out;
+}
+
 Result<hybrid::Order> ProblemWalk::solve_order(const job::PlanStep& step, std::string label,
                                                const problem::Statement& statement, bool required) const {
   TANDEM_TRY_ASSIGN(const ObjectReader parameters, ObjectReader::create(step.parameters, "/plan/parameters"));
@@ -133,6 +148,8 @@ Result<hybrid::Order> ProblemWalk::solve_order(const job::PlanStep& step, std::s
                                       .memory_bytes_max = static_cast<std::uint64_t>(memory)},
                           .time_ms = time_ms};
   if (spec_.target) work.options.target = objective_of_energy(*spec_.target);
+  // An encoding has slack bits, which a start does not say; it stands as a candidate all the same.
+  if (!encoded) work.options.start = starts_of(statement);
   if (encoded) {
     TANDEM_TRY_ASSIGN(encode::Encoding encoding, encode::encode(statement, {}));
     work.model = std::make_shared<const solve::Model>(std::move(encoding.bqm));
@@ -164,6 +181,7 @@ Result<hybrid::Advance> ProblemWalk::start() {
     // The reductions are exact: what they leave nothing of is solved.
     progress.candidates.push_back(score({}, "reduce", 1));
     progress.proved = true;
+    add_starts(progress);
     return finish(std::move(progress));
   }
   const job::PlanStep* solve = step(job::StepKind::kSolve);
@@ -220,7 +238,16 @@ Result<hybrid::Advance> ProblemWalk::after_solve(std::span<const hybrid::Reply> 
       progress.baseline_time_to_best_ms = reply.time_to_best_ms;
     }
   }
+  add_starts(progress);
   return begin_round(std::move(progress));
+}
+
+void ProblemWalk::add_starts(Progress& progress) const {
+  // An exact reduction keeps an optimum, not every start: as candidates they make the answer never worse than they are.
+  for (problem::Assignment& start : starts_of(original_))
+    progress.candidates.push_back(score_full(std::move(start), "start", 1));
+  for (problem::Assignment& start : starts_of(reduced_))
+    if (progress.elite.size() < kEliteMax) remember(progress.elite, std::move(start));
 }
 
 Result<ProblemWalk::Round> ProblemWalk::make_round(const Progress& progress) const {

@@ -35,6 +35,10 @@ struct Progress {
   CalibrationAge calibration;
 };
 
+/// Of a solution's text: '1' is 1, '0' the low value of the vartype.
+problem::Assignment assignment_of(const std::string& text, problem::Vartype vartype);
+problem::Vartype vartype_of(const problem::Statement& statement);
+
 class ProblemWalk final : public hybrid::Loop {
  public:
   /// Errors: 1002 cancelled.
@@ -61,6 +65,9 @@ class ProblemWalk final : public hybrid::Loop {
   const job::PlanStep* step(job::StepKind kind) const;
   Result<hybrid::Order> solve_order(const job::PlanStep& step, std::string label, const problem::Statement& statement,
                                     bool required) const;
+  /// The job's starts as assignments of the statement, which is the original or the reduced one.
+  std::vector<problem::Assignment> starts_of(const problem::Statement& statement) const;
+  void add_starts(Progress& progress) const;
   /// Lifts an assignment of the reduced statement to the problem and lets the problem judge it.
   job::ScoredCandidate score(problem::AssignmentView reduced, std::string source, std::uint64_t occurrences) const;
   job::ScoredCandidate score_full(problem::Assignment full, std::string source, std::uint64_t occurrences) const;

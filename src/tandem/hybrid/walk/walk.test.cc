@@ -332,6 +332,35 @@ void know_the_worst_only(hybrid::Reply& reply) {
   reply.time_to_best_ms = reply.label == "solve" ? 3 : 4;
 }
 
+TEST(ProblemWalk, starts_reach_the_solver_reduced_the_baseline_whole_and_the_answer_is_never_worse) {
+  const job::JobSpec plain = graph_job();
+  const auto solved = WalkDriver().drive(plain, plan_of({.rounds = 0}));
+  ASSERT_THAT(solved, Succeeds());
+  const std::string best = job::solution_text(solved->result.best->candidate.solution);
+  const job::JobSpec spec = plain.with({{"starts", {std::string(9, '0'), best, best}}}).value();
+
+  const auto walk = make_walk(spec, plan_of({.rounds = 0})).value();
+  const auto first = walk->next(walk->initial_state(), {});
+  ASSERT_THAT(first, Succeeds());
+  ASSERT_THAT(first->orders, SizeIs(2));
+  for (const hybrid::Order& order : first->orders) {
+    const auto& work = std::get<backend::SolveWork>(order.work);
+    ASSERT_THAT(work.options.start, SizeIs(2));
+    EXPECT_THAT(work.options.start, Each(SizeIs(solve::num_variables(*work.model))));
+    // What is left of an optimum has the optimum's energy: the reductions keep it.
+    EXPECT_THAT(-solve::energy(*work.model, work.options.start[1]), DoubleNear(optimum(*spec.problem()), kTolerance));
+  }
+
+  WalkDriver driver;
+  driver.change_reply = know_the_worst_only;
+  const auto driven = driver.drive(spec, plan_of({.rounds = 0}));
+  ASSERT_THAT(driven, Succeeds());
+  expect_judged(spec, *driven);
+  EXPECT_EQ(driven->result.best->candidate.source, "start");
+  EXPECT_FALSE(driven->result.best->time_to_best_ms);
+  EXPECT_THAT(driven->result.best->candidate.objective, DoubleNear(optimum(*spec.problem()), kTolerance));
+}
+
 TEST(ProblemWalk, what_only_a_classical_control_finds_goes_to_the_client_but_is_no_gain_of_the_hybrid_run) {
   WalkDriver driver;
   driver.change_reply = [](hybrid::Reply& reply) {

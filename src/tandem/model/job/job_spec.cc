@@ -308,6 +308,22 @@ Result<std::uint64_t> read_seed(const ObjectReader& reader) {
   return static_cast<std::uint64_t>(seed);
 }
 
+Result<void> check_starts(std::span<const std::string> starts, std::size_t num_variables) {
+  for (std::size_t i = 0; i < starts.size(); ++i) {
+    const std::string place = fmt::format("/starts/{}", i);
+    if (starts[i].size() != num_variables) {
+      return fail_at(place, errors::kSizeMismatch, "a start has {} characters, the problem has {} variables",
+                     starts[i].size(), num_variables);
+    }
+    const std::size_t odd = starts[i].find_first_not_of("01");
+    if (odd != std::string::npos) {
+      return fail_at(place, errors::kValueOutOfRange, "character {} of a start is {}, not 0 or 1", odd,
+                     quote(std::string_view(starts[i]).substr(odd, 1)));
+    }
+  }
+  return {};
+}
+
 /// Parts that fit alone but not together.
 Result<void> check_together(const JobSpec& spec) {
   if (spec.is_program()) {
@@ -315,6 +331,9 @@ Result<void> check_together(const JobSpec& spec) {
     if (spec.proof) return fail_at("/proof", errors::kBadJob, "'proof' is for problems; a program has no optimum");
     if (!spec.solver.empty())
       return fail_at("/solver", errors::kBadJob, "'solver' is for problems; choose policy.backends for a program");
+    if (!spec.starts.empty()) return fail_at("/starts", errors::kBadJob, "'starts' is for problems");
+  } else {
+    TANDEM_TRY(check_starts(spec.starts, spec.problem()->num_variables()));
   }
   if (spec.limits.total_time_ms != 0 && spec.limits.total_time_ms < spec.limits.time_ms) {
     return fail_at("/limits/total_time", errors::kBadJob,
@@ -408,6 +427,7 @@ JsonText write(const JobSpec& spec, bool with_work) {
       .object("schedule", [&](JsonWriter& schedule) { write_schedule(schedule, spec.schedule); })
       .member("seed", spec.seed);
   if (!spec.solver.empty()) out.member("solver", spec.solver);
+  if (!spec.starts.empty()) out.member("starts", spec.starts);
   out.member_if("target", spec.target).member("threads", spec.threads);
   return JsonText::of(out.finish());
 }
@@ -426,6 +446,11 @@ Result<void> parse_options(const ObjectReader& reader, JobSpec& out) {
   }
   TANDEM_TRY_ASSIGN(out.proof, reader.boolean_or("proof", false));
   TANDEM_TRY_ASSIGN(out.solver, bounded_text(reader, "solver"));
+  TANDEM_TRY_ASSIGN(out.starts, reader.strings_or_empty("starts"));
+  if (out.starts.size() > JobSpec::kStartsMax) {
+    return fail_at("/starts", errors::kValueOutOfRange, "'starts' has {} entries, the limit is {}", out.starts.size(),
+                   JobSpec::kStartsMax);
+  }
   TANDEM_TRY_ASSIGN(out.fallbacks, parse_fallbacks(reader));
   TANDEM_TRY_ASSIGN(out.review, parse_review(reader));
   TANDEM_TRY_ASSIGN(out.seed, read_seed(reader));
@@ -458,8 +483,8 @@ Sha256 JobSpec::hash() const { return sha256(text().text()); }
 Result<JobSpec> JobSpec::parse(const Json& document, const problem::ProblemRegistry& registry) {
   TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, ""));
   TANDEM_TRY(reader.allow_only({"name", "problem", "program", "business", "inputs", "limits", "schedule", "policy",
-                                "refinement", "target", "proof", "solver", "fallbacks", "review", "seed", "threads",
-                                "retry_of"}));
+                                "refinement", "target", "proof", "solver", "starts", "fallbacks", "review", "seed",
+                                "threads", "retry_of"}));
   if (reader.has("problem") == reader.has("program")) {
     return fail_at("", errors::kBadJob, "a job asks for exactly one of 'problem' and 'program'; this one has {}",
                    reader.has("problem") ? "both" : "neither");

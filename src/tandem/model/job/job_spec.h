@@ -118,6 +118,7 @@ struct Review {
 };
 
 struct JobSpec {
+  static constexpr std::size_t kStartsMax = 16;
   std::string name;
   std::variant<problem::ProblemPtr, Program> work;
   Business business;
@@ -129,6 +130,8 @@ struct JobSpec {
   std::optional<double> target;  ///< stop when the objective is reached
   bool proof = false;  ///< insist on a proof
   std::string solver;  ///< empty: the router chooses
+  /// Solutions to go on from, as results print them: '0' and '1', a character a variable. The answer is never worse.
+  std::vector<std::string> starts;
   std::vector<Fallback>
       fallbacks;  ///< in order; naming a backend allows it beside policy.backends; empty: the router's
   Review review;

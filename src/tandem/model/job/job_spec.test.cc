@@ -76,6 +76,7 @@ refinement: {mode: off, core_max: 9, layers: 2, shots: 77, rounds: 3}
 target: 2.5
 proof: true
 solver: tabu
+starts: ["010", "111"]
 fallbacks: [cpu.annealing]
 seed: 18446744073709551615
 threads: 2
@@ -98,6 +99,19 @@ threads: 2
   EXPECT_EQ(again->hash(), spec->hash());
   EXPECT_EQ(spec->text(), JsonText(spec->document()));
   EXPECT_EQ(spec->options_text(), JsonText(spec->options_text().value()));
+}
+
+TEST(JobSpec, a_start_is_a_solution_of_the_problem_and_its_mistakes_have_their_place) {
+  const auto spec = *JobSpec::parse_text(kQubo, "job.json", registry());
+  const std::size_t n = spec.problem()->num_variables();
+  const std::string good(n, '1');
+  EXPECT_EQ(spec.with({{"starts", {good}}}).value().starts, std::vector<std::string>{good});
+  const auto refused = [&](Json starts) { return spec.with({{"starts", std::move(starts)}}).error(); };
+  EXPECT_EQ(refused({good, good + "0"}).number, errors::kSizeMismatch);
+  EXPECT_EQ(refused({good, good + "0"}).place, "/starts/1");
+  EXPECT_EQ(refused({std::string(n, '2')}).number, errors::kValueOutOfRange);
+  EXPECT_EQ(refused({std::string(n, '2')}).place, "/starts/0");
+  EXPECT_EQ(refused(Json(17, good)).place, "/starts");
 }
 
 TEST(JobSpec, changes_stand_above_its_own_members_and_are_held_to_the_same_limits) {
