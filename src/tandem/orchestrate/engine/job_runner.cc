@@ -144,6 +144,7 @@ Result<JobRunner::Walked> JobRunner::walk(Run& run, const Cleared& cleared, cons
                        .deadline = deadline,
                        .remote_deadline = options_.remote_deadline,
                        .retry = spec.limits.retry};
+  if (spec.limits.backend_wait_ms != 0) context.ready_wait_max = std::chrono::milliseconds(spec.limits.backend_wait_ms);
   context.spend_max = spend_max_of(cleared, access::Subject::of(record.view.tenant, spec));
   if (cleared.approval) context.premise = [&](store::Batch& batch) { rest_on(batch, *cleared.approval); };
   const Instant begin = services_.clock.monotonic();
@@ -357,13 +358,13 @@ RunOutcome JobRunner::run(Run run, const RunControl& control) {
       total_first = !limited || left <= std::chrono::milliseconds(spec->limits.run_time_ms);
       if (total_first) deadline = Deadline::after(services_.clock, std::max(left, std::chrono::microseconds(0)));
     }
-    const auto expired = [&] {
-      return total_first ? fail(errors::kExpired, "the total time of {} ms was over before the job was done",
-                                spec->limits.total_time_ms)
-                         : fail(errors::kRunExpired, "the run took longer than the {} ms of limits.run_time",
-                                spec->limits.run_time_ms);
+    const auto expired = [&](const std::string& meanwhile) {
+      return total_first ? fail(errors::kExpired, "the total time of {} ms was over before the job was done{}",
+                                spec->limits.total_time_ms, meanwhile)
+                         : fail(errors::kRunExpired, "the run took longer than the {} ms of limits.run_time{}",
+                                spec->limits.run_time_ms, meanwhile);
     };
-    if (deadline.expired(services_.clock)) return expired();
+    if (deadline.expired(services_.clock)) return expired("");
     if (limited || record.deadline_micros != 0)
       timer = services_.executor.post_after(deadline.left(services_.clock), [stop]() mutable { stop.request_stop(); });
     RunControl inner = control;
@@ -378,7 +379,7 @@ RunOutcome JobRunner::run(Run run, const RunControl& control) {
     if (cleared && cleared->waits) return ask_people(run, cleared->plan);
     auto walked = cleared.and_then([&](const Cleared& plan) { return walk(run, plan, inner, deadline); });
     if (!walked) {
-      if (deadline.expired(services_.clock)) return expired();
+      if (deadline.expired(services_.clock)) return expired("; " + walked.error().message);
       return tl::unexpected(std::move(walked).error());
     }
     return end_with_result(run, *cleared, *std::move(walked), since_admission());
