@@ -175,9 +175,15 @@ Result<JobRunner::Cleared> JobRunner::clear(Run& run, const RunControl& control)
     out.waits = true;
     if (!record.plan || record.approvals == 0) return out;
     TANDEM_TRY_ASSIGN(approval::Approval last, approval::load(services_.store, {record.view.id, record.approvals}));
-    if (!last.covers(approval::subject_of(plan, out.plan->digest), plan.approvals)) return out;
     // What was begun goes on as it was approved; its price is watched by every reservation.
     TANDEM_TRY_ASSIGN(const auto begun, services_.store.get(store::Table::kStep, step_key(record.view.id, 0, "state")));
+    const bool covers = last.covers(approval::subject_of(plan, out.plan->digest), plan.approvals);
+    if (begun && last.state == approval::State::kVoid) {  // by such a price: it goes on without what has to be paid
+      out.waits = false;
+      out.approval = std::move(last);
+      return out;
+    }
+    if (!covers) return out;
     const std::string why = begun ? std::string() : why_void(plan, record, spec, control);
     if (control.stop.stop_requested()) return fail(errors::kCancelled, "stopped before the plan was begun");
     if (why.empty()) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 #include <new>
 
 #include "tandem/base/text.h"
@@ -100,12 +101,55 @@ bool ran_on_simulator(const std::vector<Carried>& carried, const backend::Backen
   });
 }
 
-/// The commit counts only as long as the approval stands as it was read.
-void rest_on(store::Batch& batch, const approval::Approval& approval) {
-  batch.check(store::Table::kStep, approval::row_key(approval.id), store::Expect::at(approval.version));
-}
-
 }  // namespace
+
+/// Threads: safe to call concurrently.
+class JobRunner::Footing {
+ public:
+  Footing(store::Store& store, JobLedger& ledger, const Cleared& cleared)
+      : store_(store), ledger_(ledger), approval_(cleared.approval) {}
+
+  /// The commit counts only as long as the approval is what it was.
+  void rest_on(store::Batch& batch) const {
+    const std::lock_guard lock(mutex_);
+    if (approval_) batch.check(store::Table::kStep, approval::row_key(approval_->id), store::Expect::at(approval_->version));
+  }
+  /// Of a commit after which money is promised or bytes go out. Errors: 4109 price_not_approved - it is void.
+  Result<void> pay_on(store::Batch& batch) const {
+    rest_on(batch);
+    const std::lock_guard lock(mutex_);
+    if (!approval_ || approval_->state == approval::State::kApproved) return {};
+    return fail(errors::kPriceNotApproved, "the approval {} is {}: {}; nothing was sent", approval_->id.text(),
+                to_string(approval_->state), approval_->reason);
+  }
+  /// What was approved was not enough. Errors: 5005 stale_fence; those of the store.
+  Result<void> make_void(const JobId& job, std::uint64_t fence, const Error& why) {
+    const std::lock_guard voiding(voiding_);
+    {
+      const std::lock_guard lock(mutex_);
+      if (!approval_ || approval_->state != approval::State::kApproved) return {};
+    }
+    TANDEM_TRY(ledger_.update(job, fence, kActor, [&](JobRecord& row, Change& change) -> Result<void> {
+      change.keeps_row = true;
+      return close_approval(store_, row, change, approval::State::kVoid, why.message);
+    }));
+    TANDEM_TRY_ASSIGN(approval::Approval now, approval::load(store_, approval_->id));
+    const std::lock_guard lock(mutex_);
+    approval_ = std::move(now);
+    return {};
+  }
+  std::optional<approval::Approval> approval() const {
+    const std::lock_guard lock(mutex_);
+    return approval_;
+  }
+
+ private:
+  store::Store& store_;
+  JobLedger& ledger_;
+  std::mutex voiding_;  ///< one at a time
+  mutable std::mutex mutex_;  ///< guards approval_
+  std::optional<approval::Approval> approval_;
+};
 
 job::EventData succeeded(const job::ResultDocument& result, const std::string& result_sha256) {
   return job::EventData("job.succeeded")
@@ -146,7 +190,9 @@ Result<JobRunner::Walked> JobRunner::walk(Run& run, const Cleared& cleared, cons
                        .retry = spec.limits.retry};
   if (spec.limits.backend_wait_ms != 0) context.ready_wait_max = std::chrono::milliseconds(spec.limits.backend_wait_ms);
   context.spend_max = spend_max_of(cleared, access::Subject::of(record.view.tenant, spec));
-  if (cleared.approval) context.premise = [&](store::Batch& batch) { rest_on(batch, *cleared.approval); };
+  Footing footing(services_.store, ledger_, cleared);
+  context.premise = [&](store::Batch& batch) { return footing.pay_on(batch); };
+  context.on_price_above = [&](const Error& why) { return footing.make_void(context.job, context.fence, why); };
   const Instant begin = services_.clock.monotonic();
   context.on_incumbent = [&](const std::string& label, const solve::Incumbent& incumbent) {
     if (!control.on_progress) return;
@@ -168,6 +214,7 @@ Result<JobRunner::Walked> JobRunner::walk(Run& run, const Cleared& cleared, cons
     if (advance.done) {
       out.result = std::move(advance.done->result);
       out.walk_lineage = std::move(advance.done->lineage);
+      out.approval = footing.approval();
       return out;
     }
     context.round = round;
@@ -175,7 +222,7 @@ Result<JobRunner::Walked> JobRunner::walk(Run& run, const Cleared& cleared, cons
       if (run.start) TANDEM_TRY(run.start(row, change));
       change.keeps_row = row.plan.has_value() && !run.start;
       TANDEM_TRY(write_plan(row, change, *planned, spec));
-      if (cleared.approval) rest_on(change.batch, *cleared.approval);
+      footing.rest_on(change.batch);
       change.batch.put(store::Table::kStep, step_key(record.view.id, round, "state"), state.dump());
       std::vector<std::string> labels;
       for (const hybrid::Order& order : advance.orders) labels.push_back(order.label);
@@ -227,7 +274,7 @@ Result<Decide> JobRunner::end_with_result(const Run& run, const Cleared& cleared
                                  .created_at = format_rfc3339(services_.clock.now()),
                                  .consumer = spec.business.consumer};
   lineage.spec = spec.options_text();
-  if (cleared.approval) lineage.approval = cleared.approval->document();
+  if (walked.approval) lineage.approval = walked.approval->document();
   if (!spec.is_program()) lineage.problem_sha256 = spec.problem()->hash().hex();
   for (const Carried& carried : walked.carried) lineage.work.push_back(carried.record);
   result.lineage_id = lineage.id;

@@ -193,8 +193,8 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backe
   until = Deadline(std::min(context.deadline.at(), end));
   submit::SubmissionRequest request = request_of(backend, order, context, sending.attempt);
   request.deadline = *until;
-  request.premise = [&](store::Batch& batch) {
-    if (context.premise) context.premise(batch);
+  request.premise = [&](store::Batch& batch) -> Result<void> {
+    if (context.premise) TANDEM_TRY(context.premise(batch));
     return ledger_.require_owned(batch, context.job, context.fence);
   };
   auto outcome = services_.submitter.run(request, context.stop);
@@ -204,6 +204,8 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backe
     if (number_of == errors::kCancelled || number_of == errors::kStaleFence || is_store_trouble(outcome.error())) {
       return tl::unexpected(std::move(outcome).error());
     }
+    if (number_of == errors::kPriceNotApproved && context.on_price_above)
+      TANDEM_TRY(context.on_price_above(outcome.error()));
     // What may pass was said before anything was reserved.
     out.fail_with(std::move(outcome).error());
     out.may_repeat = backend::may_pass(out.error_class);

@@ -49,8 +49,9 @@ struct OrderContext {
   std::stop_token drain;  ///< ends waits between tries
   std::function<bool()> holds;  ///< submit::SubmissionRequest::holds
   std::optional<SpendMax> spend_max;  ///< submit::SubmissionRequest::spend_max
-  std::function<void(store::Batch&)>
-      premise;  ///< added to every commit that opens or sends a submission; empty: nothing
+  submit::Premise premise;  ///< added to every commit that opens or sends a submission; empty: nothing
+  /// People approved less than an attempt would have cost: told before its step goes on. Empty: nobody was asked.
+  std::function<Result<void>(const Error&)> on_price_above;
   Deadline deadline = Deadline::never();  ///< of the whole job
   std::chrono::milliseconds remote_deadline{20'000};  ///< of a station: all tries of one backend
   std::optional<std::chrono::milliseconds> ready_wait_max;  ///< limits.backend_wait: for a backend that takes no work

@@ -144,7 +144,10 @@ class Attempt {
         return move({.event = SubmissionEvent::kCancel, .reason = std::move(ready.error()), .bill = kNothing});
       }
     }
-    TANDEM_TRY(move({.event = SubmissionEvent::kIntend, .premise = request_.premise}));
+    if (auto intended = move({.event = SubmissionEvent::kIntend, .premise = request_.premise}); !intended) {
+      if (intended.error().number != errors::kPriceNotApproved) return intended;  // its approval is void since
+      return move({.event = SubmissionEvent::kCancel, .reason = std::move(intended.error()), .bill = kNothing});
+    }
     TANDEM_TRY(still_holds());
     const auto sent = wire_.submit(request_.work, record_.token);
     if (sent) return move({.event = SubmissionEvent::kConfirm, .handle = *sent});
