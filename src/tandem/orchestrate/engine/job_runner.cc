@@ -112,7 +112,8 @@ class JobRunner::Footing {
   /// The commit counts only as long as the approval is what it was.
   void rest_on(store::Batch& batch) const {
     const std::lock_guard lock(mutex_);
-    if (approval_) batch.check(store::Table::kStep, approval::row_key(approval_->id), store::Expect::at(approval_->version));
+    if (approval_)
+      batch.check(store::Table::kStep, approval::row_key(approval_->id), store::Expect::at(approval_->version));
   }
   /// Of a commit after which money is promised or bytes go out. Errors: 4109 price_not_approved - it is void.
   Result<void> pay_on(store::Batch& batch) const {

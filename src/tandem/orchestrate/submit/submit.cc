@@ -150,7 +150,7 @@ class Attempt {
     }
     TANDEM_TRY(still_holds());
     const auto sent = wire_.submit(request_.work, record_.token);
-    if (sent) return move({.event = SubmissionEvent::kConfirm, .handle = *sent});
+    if (sent) return confirm(*sent);
     if (sent.error().ambiguous) {
       return move({.event = SubmissionEvent::kDoubt,
                    .reason = make_error(errors::kSubmissionAmbiguous, "no clear answer to the submission: {}",
@@ -161,6 +161,20 @@ class Attempt {
                  .error_class = backend::class_of(sent.error()),
                  .retry_after = sent.error().retry_after.value_or(std::chrono::milliseconds(0)),
                  .bill = kNothing});
+  }
+
+  /// The provider took it. Where it cannot tell whose work it has, somebody may have said meanwhile that this is another one's.
+  Result<void> confirm(const backend::Handle& handle) {
+    if (request_.backend.info().safety != backend::SubmitSafety::kD)
+      return move({.event = SubmissionEvent::kConfirm, .handle = handle});
+    auto confirmed = move({.event = SubmissionEvent::kConfirm,
+                           .handle = handle,
+                           .premise = takes_handle(ledger_.services().store, record_, handle)});
+    if (confirmed || confirmed.error().number != errors::kSubmissionNotHeld) return confirmed;
+    const std::string why =
+        fmt::format("the provider took it, but {}; a person has to look", confirmed.error().message);
+    TANDEM_TRY(move({.event = SubmissionEvent::kDoubt, .reason = make_error(errors::kSubmissionAmbiguous, "{}", why)}));
+    return give_up(why);
   }
 
   /// ambiguous: asks the provider for the token until it is found, the settle window is over, or the step's time is.
@@ -475,6 +489,7 @@ Result<void> Submitter::forget(store::Batch& batch, const JobId& job, std::vecto
     batch.erase(Table::kSubmission, record.token, store::Expect::at(record.version));
     batch.erase(Table::kSubmission, job_key(job, record.token));
     batch.erase(Table::kSubmission, step_key(job, record.step));  // of the latest attempt, which goes as well
+    batch.erase(Table::kSubmission, handle_key(record.backend, record.handle));  // that most have not
     if (!record.raw_sha256.empty()) blobs.push_back(record.raw_sha256);
   }
   return {};

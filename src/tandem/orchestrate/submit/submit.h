@@ -136,7 +136,7 @@ using SubmissionFilter = std::function<Result<bool>(const SubmissionRecord& reco
 /// 5030: it is not there, or not for who asks; the same words for both.
 Error no_such_submission(std::string_view token);
 
-inline constexpr std::size_t kRowsOfSubmission = 3;  ///< that has ended: itself, and two by which it is found
+inline constexpr std::size_t kRowsOfSubmission = 4;  ///< that has ended: itself, and three by which it is found
 
 /// Threads: every method is safe to call concurrently; two runs of one attempt wait for each other.
 class Submitter {
