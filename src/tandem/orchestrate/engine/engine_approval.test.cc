@@ -109,11 +109,13 @@ TEST_F(EngineApproval, nothing_is_ordered_or_reserved_before_enough_people_appro
   EXPECT_EQ(world_.engine->job(id)->plan_digest, digest);
   EXPECT_EQ(world_.engine->lineage(id)->approval, asked(id).document());
   std::vector<std::string> actors;
-  for (const job::Event& event : world_.events(id))
+  for (const job::Event& event : world_.events(id)) {
+    if (event.type == "approval.requested") EXPECT_EQ(event.data.value().value("external_ref", "not there"), "");
     if (event.type == "approval.decided") {
       actors.push_back(event.actor);
       EXPECT_EQ(event.data.value()["external_ref"], "CHG-1");
     }
+  }
   EXPECT_THAT(actors, ElementsAre("user:ann", "user:bob"));
 }
 
@@ -492,6 +494,13 @@ TEST_F(EngineApproval, hardware_is_left_out_until_a_simulator_has_passed_with_th
   EXPECT_EQ(world_.wait(foreign->id).state, job::JobState::kFailed);
   other.business.stage = "production";
   EXPECT_EQ(world_.run(other).state, job::JobState::kSucceeded);
+  // What passed was code that is not there any more.
+  world_.close();
+  world_.provider->set_version("2");
+  world_.open();
+  EXPECT_THAT(world_.run(program({"fake.provider"})).error, HasSubstr("requires_simulation"));
+  ASSERT_EQ(world_.run(program({"simulator.statevector"})).state, job::JobState::kSucceeded);
+  EXPECT_EQ(world_.run(program({"fake.provider"})).state, job::JobState::kSucceeded);
 }
 
 /// Whatever is said by whom, however often the process ends and prices move: what the provider was sent rests on a plan that enough

@@ -111,7 +111,7 @@ class JobRunner {
   /// The same without the hold. False: the row has it already.
   static bool add_plan(JobRecord& row, Change& change, const job::Plan& plan, const std::string& digest);
   Result<Walked> walk(Run& run, const Cleared& cleared, const RunControl& control, Deadline deadline);
-  std::string key_of_simulation(const job::JobSpec& spec) const;
+  std::string key_of_simulation(const job::JobSpec& spec, const backend::BackendInfo& hardware) const;
   /// The plan names somebody whose work has a price, if only 0.
   bool asks_others(const job::Plan& plan) const;
   /// To succeeded, or, where the result is not trusted enough, to whoever the plan names for that.

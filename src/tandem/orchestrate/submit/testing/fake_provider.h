@@ -98,6 +98,9 @@ class FakeProvider final : public backend::Backend {
   int lookups() const { return lookups_; }
   int cancels() const { return cancels_; }
 
+  /// Before anybody uses it.
+  void set_version(std::string version) { info_.version = std::move(version); }
+
   const backend::BackendInfo& info() const override { return info_; }
   Result<void> validate(const backend::Work& work) const override {
     if (std::holds_alternative<backend::ProgramWork>(work)) return {};
