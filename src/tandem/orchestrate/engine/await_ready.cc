@@ -75,6 +75,7 @@ Result<bool> OrderRunner::await_ready(backend::Backend& backend, std::uint32_t s
     const Millis left = std::max(Millis(0), most - waited);
     const bool in_vain = stands_in && attempt.retry_after > left;  // it says that itself
     if (left.count() == 0 || in_vain || context.deadline.expired(services_.clock)) {
+      attempt.waited_for = attempt.error->message;
       attempt.error->message +=
           fmt::format("; it was waited for {}, of {}", format_duration(waited), format_duration(most));
       if (in_vain) attempt.error->message += fmt::format(", and says {}", format_duration(attempt.retry_after));

@@ -62,7 +62,7 @@ struct OrderContext {
 struct Carried {
   hybrid::Reply reply;
   lineage::WorkRecord record;
-  std::string waited_for;  ///< words; not empty: it was stopped while it waited for that
+  std::string waited_for;  ///< in vain, or until it was stopped; empty: for nothing
 };
 
 /// Threads: one call a job at a time.

@@ -31,7 +31,7 @@ struct OrderRunner::Attempt {
   std::chrono::milliseconds retry_after{0};
   std::optional<job::FallbackCause> cause;  ///< where the error does not name it
 
-  std::string waited_for;  ///< words; not empty: it was stopped while it waited for that
+  std::string waited_for;  ///< in vain, or until it was stopped; empty: for nothing
 
   void fail_with(Error why) {
     error_class = backend::class_of(why);

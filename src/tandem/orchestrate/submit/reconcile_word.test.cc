@@ -538,7 +538,8 @@ class LateAnswer : public WordOnOpaque {
   }
   std::vector<std::string> owners(const std::string& handle) {
     std::vector<std::string> out;
-    for (const SubmissionRecord& one : submitter_.submissions(job_).value())
+    const auto all = submitter_.submissions(job_).value();
+    for (const SubmissionRecord& one : all)
       if (one.handle == handle) out.push_back(one.token);
     return out;
   }
@@ -603,7 +604,8 @@ TEST_F(LateAnswer, an_answer_and_an_adoption_at_once_leave_the_handle_to_one_of_
     }
     provider_->plan.after_submit = nullptr;
     std::size_t owners = 0;
-    for (const SubmissionRecord& one : submitter_.submissions(job).value()) owners += one.handle == handle ? 1 : 0;
+    const auto all = submitter_.submissions(job).value();
+    for (const SubmissionRecord& one : all) owners += one.handle == handle ? 1 : 0;
     ASSERT_EQ(owners, 1u);
     ASSERT_TRUE(word.has_value() || word.error().number == errors::kSubmissionNotHeld);
     confirmed += word.has_value() ? 0 : 1;
