@@ -142,6 +142,11 @@ def device_work(run):
     run.until_done(run.submit(DEVICE, "succeeded", "failed"))
 
 
+def waited_for(run):
+    limits = {**DEVICE["limits"], "calibration_age": "1ms", "backend_wait": "300ms"}  # which no calibration keeps
+    run.until_done(run.submit({**DEVICE, "limits": limits}, "failed"))
+
+
 def withdrawn(run):
     job = run.submit(DEVICE, "cancelled", "failed")
     end = time.monotonic() + DYING_S
@@ -267,6 +272,7 @@ LOADS = [
     (r"job\..*_requeued|engine\..*_drain", Load(drained)),
     (r"job\..*_removed", Load(removed)),
     (r"step\..*_retrying", Load(device_work, faults=(fault("throttle", **{"from": 1, "count": 1}),))),
+    (r"step\..*_waiting", Load(waited_for, faults=())),
     (r"job\..*|round\..*|step\..*", Load(work)),
     (r"engine\..*_recovery", Load(idle)),
     (r"engine\..*parked", Load(idle, store_fails=True, only="postgres")),

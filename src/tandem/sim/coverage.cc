@@ -95,7 +95,7 @@ std::vector<std::string> vendors() {
   using enum SubmitSafety;
   std::vector<std::string> out;
   for (const SubmitSafety safety : {kA, kB, kC, kD})
-    for (const char* what : {kVendorLost, kVendorLate, kVendorHeld, kVendorOrphan, kVendorStandsIn})
+    for (const char* what : {kVendorLost, kVendorLate, kVendorHeld, kVendorOrphan, kVendorStandsIn, kVendorWaited})
       out.push_back(vendor_name(safety, what));
   for (const SubmitSafety safety : {kA, kB, kC}) out.push_back(vendor_name(safety, kVendorAdopted));
   out.push_back(vendor_name(kA, kVendorResent));

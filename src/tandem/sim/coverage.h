@@ -44,6 +44,7 @@ inline constexpr const char* kVendorResent = "sent again";
 inline constexpr const char* kVendorHeld = "held, and the vendor does not have it";
 inline constexpr const char* kVendorAdopted = "adopted by the reconciler";
 inline constexpr const char* kVendorOrphan = "billed and used by nobody";
+inline constexpr const char* kVendorWaited = "sent to after it was waited for";
 inline constexpr const char* kVendorStandsIn = "answers after another vendor was left";
 /// As Coverage names it.
 std::string vendor_name(backend::SubmitSafety safety, std::string_view what);

@@ -74,7 +74,9 @@ class SimBackend final : public backend::Backend {
   }
   Result<backend::Availability> availability(const backend::CallContext& context) override {
     TANDEM_TRY(ask(context));
-    const bool closed = happens(line_.options.window_closed, "window closed");
+    if (!device_.closed() && happens(line_.options.window_closed, "window closed"))
+      device_.closed_until = line_.scheduler.now() + line_.scheduler.between(1, 1500) * kMilli;
+    const bool closed = device_.closed();
     return backend::Availability{.accepts_work = !closed, .detail = closed ? "its window is closed" : ""};
   }
   Result<std::optional<device::Calibration>> calibration(const backend::CallContext& /*context*/) override {

@@ -39,6 +39,7 @@ class SimDevice {
   std::function<void(const std::string& token)> on_billed_twice;
   std::function<void(const std::string& fault)> on_fault;
   Scheduler::Nanos down_until = 0;
+  Scheduler::Nanos closed_until = 0;
 
   const Vendor& vendor() const { return vendor_; }
   job::Money price() const {
@@ -46,6 +47,7 @@ class SimDevice {
     return {dear ? vendor_.price_usd_micros * 3 / 2 : vendor_.price_usd_micros};
   }
   bool down() const { return scheduler_.now() < down_until; }
+  bool closed() const { return scheduler_.now() < closed_until; }  ///< it takes no work, and says so
   /// Nobody can ask it for work by a token.
   bool opaque() const { return vendor_.safety == backend::SubmitSafety::kD; }
   /// Bills the work. A device of class A knows a token again.

@@ -87,7 +87,7 @@ struct Options {
 
   std::vector<Vendor> vendors;  ///< one to four, by class
   double device_refuses = 0;
-  double window_closed = 0;  ///< it says that it takes no work, when it is asked
+  double window_closed = 0;  ///< it takes no work for a while, from when it is asked on
   double device_throttles = 0;  ///< a submission is refused for now
   double device_fails = 0;
   double device_names_no_bill = 0;

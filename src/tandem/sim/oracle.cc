@@ -400,6 +400,7 @@ void Oracle::check_log() {
     bool seen = false;
     std::set<std::string> steps;
     std::map<std::string, std::uint32_t> tries;  ///< of a step on a backend
+    std::set<std::string> waits;  ///< the same
   };
   std::map<std::string, Told> jobs;
   const std::map<std::string, JobState> moves = {{"job.started", JobState::kRunning},
@@ -429,15 +430,23 @@ void Oracle::check_log() {
             fmt::format("the log has {} of {}, which is {} there", type, entry.subject, job::to_string(job.state)));
       job.state = move->second;
     }
-    if (type.starts_with("submission.") || type == "step.finished") count_vendor(type, event);
+    const Json data = event.value("data", Json::object());
+    const std::string backend = data.value("backend", "");
+    if (type.starts_with("submission.") || type == "step.finished")
+      count_vendor(type, event, job.waits.contains(fmt::format("{} on {}", data.value("step", ""), backend)));
     if (type.starts_with("step.")) {
-      const Json& data = event["data"];
       const std::string step = fmt::format("{}/{}", data.value("round", 0), data.value("label", ""));
       if (type == "step.retrying") {
         const std::uint32_t number = data.value("try", 0u);
-        std::uint32_t& last = job.tries[step + " on " + data.value("backend", "")];
+        std::uint32_t& last = job.tries[fmt::format("{} on {}", step, backend)];
         if (number != ++last || job.steps.contains(step))
           violate(fmt::format("try {} of step {} of {} failed after try {}", number, step, entry.subject, last - 1));
+        continue;
+      }
+      if (type == "step.waiting") {
+        const std::string there = fmt::format("{} on {}", step, backend);
+        if (!job.waits.insert(there).second || job.steps.contains(step))
+          violate(fmt::format("the wait of {} of {} began anew", there, entry.subject));
         continue;
       }
       if (!job.steps.insert(step).second)
@@ -456,13 +465,14 @@ void Oracle::check_log() {
 }
 
 /// By what the log tells of one event.
-void Oracle::count_vendor(const std::string& type, const Json& event) {
+void Oracle::count_vendor(const std::string& type, const Json& event, bool waited_for) {
   const Json& data = event["data"];
   const std::string backend = data.value("backend", "");
   const SimDevice* device = find_device(devices_, backend);
   if (device == nullptr) return;
   const backend::SubmitSafety safety = device->vendor().safety;
   if (type == "submission.confirmed" && event.value("actor", "") == "reconciler") vendor_saw(safety, kVendorAdopted);
+  if (type == "submission.intent" && waited_for) vendor_saw(safety, kVendorWaited);
   if (type == "submission.orphan") vendor_saw(safety, kVendorOrphan);
   if (type != "step.finished") return;
   for (const Json& station : data.value("path", Json::array())) {

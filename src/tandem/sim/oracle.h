@@ -90,7 +90,7 @@ class Oracle {
   void check_vendor(const submit::SubmissionRecord& before, const submit::SubmissionRecord& after);
   void on_node(const std::string& process, const Changed& changed);
   void check_log();
-  void count_vendor(const std::string& type, const Json& event);
+  void count_vendor(const std::string& type, const Json& event, bool waited_for);
   void check_money();
   void check_books();
   void check_unfound();

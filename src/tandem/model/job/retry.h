@@ -24,7 +24,7 @@ struct RetryPolicy {
   friend bool operator==(const RetryPolicy&, const RetryPolicy&) = default;
 };
 
-/// A try that was followed by another.
+/// A try that was followed by another, or, with tries_max 0, a wait until a backend took work.
 struct FailedTry {
   std::string step;  ///< label of the order
   std::uint32_t round = 0;
@@ -35,9 +35,9 @@ struct FailedTry {
   std::string error_class;  ///< word of backend::ErrorClass
   std::uint16_t error_number = 0;
   std::string reason;
-  std::int64_t delay_ms = 0;  ///< before the next try
+  std::int64_t delay_ms = 0;  ///< before the next try; of a wait, where it has ended
   std::uint32_t next_attempt = 0;  ///< number that the next try has in the ledger of submissions, where it needs one
-  std::string at;  ///< when it had failed
+  std::string at;  ///< when it had failed, or the wait began
   Json document() const;
   static Result<FailedTry> parse(const Json& value, const std::string& pointer);
   friend bool operator==(const FailedTry&, const FailedTry&) = default;

@@ -64,6 +64,19 @@ class EngineApproval : public testing::Test {
     while (!job::is_final(world_.engine->job(id)->state)) std::this_thread::yield();
     return world_.engine->job(id).value();
   }
+  /// The last request of the job, once and for a reason, with the event that says so.
+  void expect_void(const JobId& id) {
+    EXPECT_EQ(asked(id).state, State::kVoid);
+    EXPECT_THAT(asked(id).reason, HasSubstr("are approved"));
+    std::vector<Json> closed;
+    for (const job::Event& event : world_.events(id))
+      if (event.type == "approval.closed") closed.push_back(event.data.value());
+    ASSERT_THAT(closed, SizeIs(1));
+    EXPECT_EQ(closed[0]["approval_id"], last(id).text());
+    EXPECT_EQ(closed[0]["state"], "void");
+    EXPECT_EQ(closed[0]["reason"], asked(id).reason);
+    EXPECT_THAT(world_.engine->approvals({.job = id})->approvals, SizeIs(1));
+  }
   JobView waits_again(const JobId& id, const std::string& before) {
     while (true) {
       const JobView view = world_.engine->job(id).value();
@@ -96,11 +109,13 @@ TEST_F(EngineApproval, nothing_is_ordered_or_reserved_before_enough_people_appro
   EXPECT_EQ(world_.engine->job(id)->plan_digest, digest);
   EXPECT_EQ(world_.engine->lineage(id)->approval, asked(id).document());
   std::vector<std::string> actors;
-  for (const job::Event& event : world_.events(id))
+  for (const job::Event& event : world_.events(id)) {
+    if (event.type == "approval.requested") EXPECT_EQ(event.data.value().value("external_ref", "not there"), "");
     if (event.type == "approval.decided") {
       actors.push_back(event.actor);
       EXPECT_EQ(event.data.value()["external_ref"], "CHG-1");
     }
+  }
   EXPECT_THAT(actors, ElementsAre("user:ann", "user:bob"));
 }
 
@@ -367,6 +382,64 @@ TEST_F(EngineApproval, a_price_that_rises_after_the_start_is_not_paid_beyond_wha
   EXPECT_THAT(view.error, HasSubstr("no more than $0.001 are approved"));
   EXPECT_EQ(world_.provider->submissions(), 0);
   EXPECT_EQ(world_.hold(id).play_money.settled.usd_micros, 0);
+  expect_void(id);
+}
+
+TEST_F(EngineApproval, an_approval_that_a_price_has_outgrown_is_void_and_pays_for_nobody_else_in_the_chain) {
+  auto owned = std::make_unique<submit::FakeProvider>(world_.clock, backend::SubmitSafety::kB, "fake.second");
+  submit::FakeProvider& second = *owned;
+  world_.backends.add(std::move(owned));
+  world_.set_rules(kOneForHardware);
+  world_.open();
+  job::JobSpec spec = world_.paid_job();
+  spec.fallbacks = {"fake.second", "simulator.statevector"};
+  const JobId id = world_.admit(spec);
+  ASSERT_EQ(world_.wait(id).state, job::JobState::kAwaitingApproval);
+  EXPECT_EQ(asked(id).subject.cost_max_emulated.usd_micros, 2000);
+  int asked_for = 0;
+  world_.provider->plan.during_quote = [&]() -> std::optional<Error> {
+    if (++asked_for == 2) world_.provider->plan.price = {2001};
+    return std::nullopt;
+  };
+  ASSERT_THAT(world_.engine->decide(last(id), person("ann"), kYes), Succeeds());
+  const JobView view = ended(id);
+  ASSERT_EQ(view.state, job::JobState::kSucceeded) << view.error;
+  EXPECT_EQ(world_.provider->submissions(), 0);
+  EXPECT_EQ(second.submissions(), 0);  // though its price is what it was
+  EXPECT_EQ(world_.hold(id).play_money.reserved.usd_micros, 0);
+  expect_void(id);
+  const auto lineage = world_.engine->lineage(id);
+  EXPECT_EQ(lineage->approval, asked(id).document());
+  ASSERT_THAT(lineage->work.at(0).path, SizeIs(3));
+  EXPECT_EQ(lineage->work[0].path[0].number, static_cast<int>(errors::kPriceNotApproved));
+  EXPECT_THAT(lineage->work[0].path[1].reason, HasSubstr("is void"));
+  EXPECT_EQ(lineage->work[0].path[2].backend, "simulator.statevector");
+}
+
+TEST_F(EngineApproval, a_restart_of_what_was_begun_under_a_void_approval_asks_nobody_again_and_pays_nothing) {
+  world_.set_rules(kOneForHardware);
+  world_.open();
+  job::JobSpec spec = world_.paid_job();
+  spec.fallbacks = {"simulator.statevector"};
+  const JobId id = world_.admit(spec);
+  ASSERT_EQ(world_.wait(id).state, job::JobState::kAwaitingApproval);
+  int asked_for = 0;
+  world_.provider->plan.during_quote = [&]() -> std::optional<Error> {
+    if (++asked_for == 2) {
+      world_.provider->plan.price = {1001};
+      // The refusal is of no commit; the one that makes the approval void is stored, and the end of the step is not.
+      world_.store->fail_commits(2, 1'000'000, make_error(errors::kStoreClosed, "planted crash"));
+    }
+    return std::nullopt;
+  };
+  ASSERT_THAT(world_.engine->decide(last(id), person("ann"), kYes), Succeeds());
+  while (asked(id).state != State::kVoid) std::this_thread::yield();
+  world_.close();
+  world_.provider->plan.price = {1000};  // and low enough again
+  world_.open();
+  EXPECT_EQ(ended(id).state, job::JobState::kSucceeded);
+  EXPECT_EQ(world_.provider->submissions(), 0);
+  expect_void(id);
 }
 
 TEST_F(EngineApproval, what_asks_no_hardware_waits_for_nobody_and_no_rule_no_approval) {
@@ -421,6 +494,13 @@ TEST_F(EngineApproval, hardware_is_left_out_until_a_simulator_has_passed_with_th
   EXPECT_EQ(world_.wait(foreign->id).state, job::JobState::kFailed);
   other.business.stage = "production";
   EXPECT_EQ(world_.run(other).state, job::JobState::kSucceeded);
+  // What passed was code that is not there any more.
+  world_.close();
+  world_.provider->set_version("2");
+  world_.open();
+  EXPECT_THAT(world_.run(program({"fake.provider"})).error, HasSubstr("requires_simulation"));
+  ASSERT_EQ(world_.run(program({"simulator.statevector"})).state, job::JobState::kSucceeded);
+  EXPECT_EQ(world_.run(program({"fake.provider"})).state, job::JobState::kSucceeded);
 }
 
 /// Whatever is said by whom, however often the process ends and prices move: what the provider was sent rests on a plan that enough

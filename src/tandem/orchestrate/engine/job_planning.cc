@@ -67,10 +67,12 @@ Result<job::Plan> JobRunner::make_plan(const job::JobSpec& spec, std::string_vie
   TANDEM_TRY_ASSIGN(input.core_experience,
                     benchmark::experience(services_.store, input.probe.instance_class, benchmark::Role::kCore));
   const auto backends = services_.backends.all();
-  if (input.rules != nullptr && std::any_of(backends.begin(), backends.end(), [&](const backend::Backend* backend) {
-        return input.rules->asks_for_simulation(input.subject, backend->info());
-      })) {
-    TANDEM_TRY_ASSIGN(input.simulated, benchmark::is_simulated(services_.store, tenant, key_of_simulation(spec)));
+  for (const backend::Backend* backend : backends) {
+    const backend::BackendInfo& info = backend->info();
+    if (input.rules == nullptr || !input.rules->asks_for_simulation(input.subject, info)) continue;
+    TANDEM_TRY_ASSIGN(const bool passed,
+                      benchmark::is_simulated(services_.store, tenant, key_of_simulation(spec, info)));
+    if (passed) input.simulated.insert(info.id.value);
   }
   const backend::CallContext call{.stop = run != nullptr ? run->stop : std::stop_token(),
                                   .deadline = Deadline::after(services_.clock, kAskTime)};
@@ -100,8 +102,8 @@ bool JobRunner::asks_others(const job::Plan& plan) const {
   });
 }
 
-std::string JobRunner::key_of_simulation(const job::JobSpec& spec) const {
-  return route::simulation_key(spec, options_.versions.tandem);
+std::string JobRunner::key_of_simulation(const job::JobSpec& spec, const backend::BackendInfo& hardware) const {
+  return route::simulation_key(spec, options_.versions.tandem, hardware);
 }
 
 Result<JobRunner::Planned> JobRunner::stored_or_new_plan(const JobRecord& record, const job::JobSpec& spec,
@@ -175,9 +177,15 @@ Result<JobRunner::Cleared> JobRunner::clear(Run& run, const RunControl& control)
     out.waits = true;
     if (!record.plan || record.approvals == 0) return out;
     TANDEM_TRY_ASSIGN(approval::Approval last, approval::load(services_.store, {record.view.id, record.approvals}));
-    if (!last.covers(approval::subject_of(plan, out.plan->digest), plan.approvals)) return out;
     // What was begun goes on as it was approved; its price is watched by every reservation.
     TANDEM_TRY_ASSIGN(const auto begun, services_.store.get(store::Table::kStep, step_key(record.view.id, 0, "state")));
+    const bool covers = last.covers(approval::subject_of(plan, out.plan->digest), plan.approvals);
+    if (begun && last.state == approval::State::kVoid) {  // by such a price: it goes on without what has to be paid
+      out.waits = false;
+      out.approval = std::move(last);
+      return out;
+    }
+    if (!covers) return out;
     const std::string why = begun ? std::string() : why_void(plan, record, spec, control);
     if (control.stop.stop_requested()) return fail(errors::kCancelled, "stopped before the plan was begun");
     if (why.empty()) {
@@ -222,6 +230,7 @@ Decide JobRunner::ask_people(const Run& run, const Planned& planned) {
                                  .member("cost_max_emulated_usd_micros", asked.subject.cost_max_emulated.usd_micros)
                                  .member("cost_max_usd_micros", asked.subject.cost_max.usd_micros)
                                  .member("expires_at", expires_at)
+                                 .member("external_ref", "")
                                  .member("needs", job::list_document(asked.needs))
                                  .member("plan_digest", asked.subject.plan_digest)
                                  .member("policy_digest", asked.subject.policy_digest)

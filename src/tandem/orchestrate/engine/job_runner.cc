@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 #include <new>
+#include <set>
 
 #include "tandem/base/text.h"
 #include "tandem/evidence/benchmark/benchmark.h"
@@ -100,12 +102,56 @@ bool ran_on_simulator(const std::vector<Carried>& carried, const backend::Backen
   });
 }
 
-/// The commit counts only as long as the approval stands as it was read.
-void rest_on(store::Batch& batch, const approval::Approval& approval) {
-  batch.check(store::Table::kStep, approval::row_key(approval.id), store::Expect::at(approval.version));
-}
-
 }  // namespace
+
+/// Threads: safe to call concurrently.
+class JobRunner::Footing {
+ public:
+  Footing(store::Store& store, JobLedger& ledger, const Cleared& cleared)
+      : store_(store), ledger_(ledger), approval_(cleared.approval) {}
+
+  /// The commit counts only as long as the approval is what it was.
+  void rest_on(store::Batch& batch) const {
+    const std::lock_guard lock(mutex_);
+    if (approval_)
+      batch.check(store::Table::kStep, approval::row_key(approval_->id), store::Expect::at(approval_->version));
+  }
+  /// Of a commit after which money is promised or bytes go out. Errors: 4109 price_not_approved - it is void.
+  Result<void> pay_on(store::Batch& batch) const {
+    rest_on(batch);
+    const std::lock_guard lock(mutex_);
+    if (!approval_ || approval_->state == approval::State::kApproved) return {};
+    return fail(errors::kPriceNotApproved, "the approval {} is {}: {}; nothing was sent", approval_->id.text(),
+                to_string(approval_->state), approval_->reason);
+  }
+  /// What was approved was not enough. Errors: 5005 stale_fence; those of the store.
+  Result<void> make_void(const JobId& job, std::uint64_t fence, const Error& why) {
+    const std::lock_guard voiding(voiding_);
+    {
+      const std::lock_guard lock(mutex_);
+      if (!approval_ || approval_->state != approval::State::kApproved) return {};
+    }
+    TANDEM_TRY(ledger_.update(job, fence, kActor, [&](JobRecord& row, Change& change) -> Result<void> {
+      change.keeps_row = true;
+      return close_approval(store_, row, change, approval::State::kVoid, why.message);
+    }));
+    TANDEM_TRY_ASSIGN(approval::Approval now, approval::load(store_, approval_->id));
+    const std::lock_guard lock(mutex_);
+    approval_ = std::move(now);
+    return {};
+  }
+  std::optional<approval::Approval> approval() const {
+    const std::lock_guard lock(mutex_);
+    return approval_;
+  }
+
+ private:
+  store::Store& store_;
+  JobLedger& ledger_;
+  std::mutex voiding_;  ///< one at a time
+  mutable std::mutex mutex_;  ///< guards approval_
+  std::optional<approval::Approval> approval_;
+};
 
 job::EventData succeeded(const job::ResultDocument& result, const std::string& result_sha256) {
   return job::EventData("job.succeeded")
@@ -144,8 +190,11 @@ Result<JobRunner::Walked> JobRunner::walk(Run& run, const Cleared& cleared, cons
                        .deadline = deadline,
                        .remote_deadline = options_.remote_deadline,
                        .retry = spec.limits.retry};
+  if (spec.limits.backend_wait_ms != 0) context.ready_wait_max = std::chrono::milliseconds(spec.limits.backend_wait_ms);
   context.spend_max = spend_max_of(cleared, access::Subject::of(record.view.tenant, spec));
-  if (cleared.approval) context.premise = [&](store::Batch& batch) { rest_on(batch, *cleared.approval); };
+  Footing footing(services_.store, ledger_, cleared);
+  context.premise = [&](store::Batch& batch) { return footing.pay_on(batch); };
+  context.on_price_above = [&](const Error& why) { return footing.make_void(context.job, context.fence, why); };
   const Instant begin = services_.clock.monotonic();
   context.on_incumbent = [&](const std::string& label, const solve::Incumbent& incumbent) {
     if (!control.on_progress) return;
@@ -167,6 +216,7 @@ Result<JobRunner::Walked> JobRunner::walk(Run& run, const Cleared& cleared, cons
     if (advance.done) {
       out.result = std::move(advance.done->result);
       out.walk_lineage = std::move(advance.done->lineage);
+      out.approval = footing.approval();
       return out;
     }
     context.round = round;
@@ -174,7 +224,7 @@ Result<JobRunner::Walked> JobRunner::walk(Run& run, const Cleared& cleared, cons
       if (run.start) TANDEM_TRY(run.start(row, change));
       change.keeps_row = row.plan.has_value() && !run.start;
       TANDEM_TRY(write_plan(row, change, *planned, spec));
-      if (cleared.approval) rest_on(change.batch, *cleared.approval);
+      footing.rest_on(change.batch);
       change.batch.put(store::Table::kStep, step_key(record.view.id, round, "state"), state.dump());
       std::vector<std::string> labels;
       for (const hybrid::Order& order : advance.orders) labels.push_back(order.label);
@@ -226,7 +276,7 @@ Result<Decide> JobRunner::end_with_result(const Run& run, const Cleared& cleared
                                  .created_at = format_rfc3339(services_.clock.now()),
                                  .consumer = spec.business.consumer};
   lineage.spec = spec.options_text();
-  if (cleared.approval) lineage.approval = cleared.approval->document();
+  if (walked.approval) lineage.approval = walked.approval->document();
   if (!spec.is_program()) lineage.problem_sha256 = spec.problem()->hash().hex();
   for (const Carried& carried : walked.carried) lineage.work.push_back(carried.record);
   const bool simulated = ran_on_simulator(walked.carried, services_.backends);
@@ -249,7 +299,12 @@ Result<Decide> JobRunner::end_with_result(const Run& run, const Cleared& cleared
     put_answers(batch,
                 {.tenant = record.view.tenant, .project = record.view.project, .data_class = spec.business.data_class},
                 record.view.id, lineage.work, services_.clock.now());
-    if (simulated) benchmark::add_simulation(batch, record.view.tenant, key_of_simulation(spec), record.view.id);
+    if (simulated) {
+      std::set<std::string> keys;  // those of one vendor mostly have one
+      for (const backend::Backend* backend : services_.backends.all())
+        if (backend->info().tier == job::Tier::kQpu) keys.insert(key_of_simulation(spec, backend->info()));
+      for (const std::string& key : keys) benchmark::add_simulation(batch, record.view.tenant, key, record.view.id);
+    }
   }
   job::EventData said = [&] {
     if (!distrust) return succeeded(result, result_sha256);
@@ -359,13 +414,13 @@ RunOutcome JobRunner::run(Run run, const RunControl& control) {
       total_first = !limited || left <= std::chrono::milliseconds(spec->limits.run_time_ms);
       if (total_first) deadline = Deadline::after(services_.clock, std::max(left, std::chrono::microseconds(0)));
     }
-    const auto expired = [&] {
-      return total_first ? fail(errors::kExpired, "the total time of {} ms was over before the job was done",
-                                spec->limits.total_time_ms)
-                         : fail(errors::kRunExpired, "the run took longer than the {} ms of limits.run_time",
-                                spec->limits.run_time_ms);
+    const auto expired = [&](const std::string& meanwhile) {
+      return total_first ? fail(errors::kExpired, "the total time of {} ms was over before the job was done{}",
+                                spec->limits.total_time_ms, meanwhile)
+                         : fail(errors::kRunExpired, "the run took longer than the {} ms of limits.run_time{}",
+                                spec->limits.run_time_ms, meanwhile);
     };
-    if (deadline.expired(services_.clock)) return expired();
+    if (deadline.expired(services_.clock)) return expired("");
     if (limited || record.deadline_micros != 0)
       timer = services_.executor.post_after(deadline.left(services_.clock), [stop]() mutable { stop.request_stop(); });
     RunControl inner = control;
@@ -380,7 +435,7 @@ RunOutcome JobRunner::run(Run run, const RunControl& control) {
     if (cleared && cleared->waits) return ask_people(run, cleared->plan);
     auto walked = cleared.and_then([&](const Cleared& plan) { return walk(run, plan, inner, deadline); });
     if (!walked) {
-      if (deadline.expired(services_.clock)) return expired();
+      if (deadline.expired(services_.clock)) return expired("; " + walked.error().message);
       return tl::unexpected(std::move(walked).error());
     }
     return end_with_result(run, *cleared, *std::move(walked), since_admission());

@@ -74,6 +74,7 @@ class JobRunner {
     job::ResultDocument result;
     Json walk_lineage;
     std::vector<Carried> carried;
+    std::optional<approval::Approval> approval;  ///< as it is by then
   };
   struct PlanAndDocument {
     job::Plan plan;
@@ -86,9 +87,12 @@ class JobRunner {
   /// What the plan and, where it needs that, the word of people allow.
   struct Cleared {
     Planned plan;
-    std::optional<approval::Approval> approval;  ///< that covers the plan; empty: it needs none, or waits for it
+    /// That covers the plan, or covered it until a price rose while it ran. Empty: it needs none, or waits for it.
+    std::optional<approval::Approval> approval;
     bool waits = false;  ///< for people: nothing of it may be begun
   };
+  /// The approval that a run rests on.
+  class Footing;
   /// What the job may spend: what its plan needs where people approved that, else what it may without asking them. Empty: no rule
   /// asks about money.
   std::optional<SpendMax> spend_max_of(const Cleared& cleared, const access::Subject& subject) const;
@@ -107,7 +111,7 @@ class JobRunner {
   /// The same without the hold. False: the row has it already.
   static bool add_plan(JobRecord& row, Change& change, const job::Plan& plan, const std::string& digest);
   Result<Walked> walk(Run& run, const Cleared& cleared, const RunControl& control, Deadline deadline);
-  std::string key_of_simulation(const job::JobSpec& spec) const;
+  std::string key_of_simulation(const job::JobSpec& spec, const backend::BackendInfo& hardware) const;
   /// The plan names somebody whose work has a price, if only 0.
   bool asks_others(const job::Plan& plan) const;
   /// To succeeded, or, where the result is not trusted enough, to whoever the plan names for that.

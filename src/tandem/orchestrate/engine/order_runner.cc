@@ -1,6 +1,6 @@
 #include "tandem/orchestrate/engine/order_runner.h"
 
-#include <map>
+#include <algorithm>
 #include <mutex>
 #include <new>
 
@@ -8,6 +8,7 @@
 #include "tandem/base/pause.h"
 #include "tandem/base/text.h"
 #include "tandem/orchestrate/engine/answer_index.h"
+#include "tandem/orchestrate/engine/order_way.h"
 #include "tandem/orchestrate/engine/shortfall.h"
 #include "tandem/orchestrate/engine/store_watch.h"
 
@@ -40,10 +41,6 @@ void describe_work(lineage::WorkRecord& record, const backend::Work& work) {
   for (const circuit::Pub& pub : program.pubs) record.shots += pub.shots * pub.num_bindings();
 }
 
-std::string submission_step(const OrderContext& context, const hybrid::Order& order) {
-  return fmt::format("{}/{}", context.round, order.label);
-}
-
 /// What a record that is stored with a checkpoint tells followers. Stopped with its job it is not stored at all.
 std::string event_of(const lineage::WorkRecord& record) {
   if (record.error.empty()) return "step.finished";
@@ -52,57 +49,13 @@ std::string event_of(const lineage::WorkRecord& record) {
 
 }  // namespace
 
+std::string submission_step(const OrderContext& context, const hybrid::Order& order) {
+  return fmt::format("{}/{}", context.round, order.label);
+}
+
 std::string step_key(const JobId& job, std::uint32_t round, std::string_view label) {
   return fmt::format("{}/{:04}/{}", job.value, round, label);
 }
-
-struct OrderRunner::Attempt {
-  std::string backend;
-  std::string backend_version;
-  bool local = true;
-  bool emulated = false;
-  std::optional<backend::RawResult> raw;
-  std::optional<backend::WorkResult> result;
-  std::optional<Error> error;
-  std::string raw_sha256;
-  std::string token;
-  job::Money billed;
-  std::optional<double> time_to_best_ms;
-  std::optional<double> calibration_age_ms;
-  std::optional<job::CachedAnswer> cached;
-  bool stored = false;  ///< the raw bytes are in the blob table already
-  bool may_repeat = false;  ///< it failed in a way that may pass, and surely costs nothing
-  backend::ErrorClass error_class = backend::ErrorClass::kOk;
-  std::chrono::milliseconds retry_after{0};
-  std::optional<job::FallbackCause> cause;  ///< where the error does not name it
-
-  void fail_with(Error why) {
-    error_class = backend::class_of(why);
-    error = std::move(why);
-  }
-};
-
-struct OrderRunner::Way {
-  std::uint32_t stations = 0;  ///< tried or passed over: the number of the next one's first attempt
-  std::optional<job::FallbackCause> cause;  ///< of the last failure of a backend
-  std::optional<Error> error;  ///< that failure
-  Attempt last;
-  std::optional<Attempt> partial;  ///< the fullest of those that gave a part
-  job::Money billed;
-  std::vector<job::PathEntry> path;
-  std::vector<job::PartialAnswer> parts;
-  std::vector<job::FailedTry> tries;  ///< that were followed by another, at all stations
-  std::map<std::uint32_t, std::uint32_t> sent;  ///< by earlier starts: stations, and the last submission of each
-  store::Batch blobs;  ///< raw bytes that no other commit holds
-  std::string question_sha256;
-
-  /// Of a station that earlier starts came to, or went beyond: whether they submitted anything there.
-  std::optional<bool> had_sent(std::uint32_t station) const {
-    if (sent.empty() || station > sent.rbegin()->first) return std::nullopt;
-    return sent.contains(station);
-  }
-  bool had_left(std::uint32_t station) const { return !sent.empty() && station < sent.rbegin()->first; }
-};
 
 Result<std::vector<Carried>> OrderRunner::run(std::span<const hybrid::Order> orders, const OrderContext& context) {
   std::vector<std::optional<Result<Carried>>> answers(orders.size());
@@ -139,12 +92,14 @@ Result<std::vector<Carried>> OrderRunner::run(std::span<const hybrid::Order> ord
     }
   }
   std::vector<Carried> out;
+  std::string waited_for;
   for (auto& answer : answers) {
     TANDEM_TRY_ASSIGN(Carried carried, std::move(*answer));
+    if (!carried.waited_for.empty()) waited_for += ", " + carried.waited_for;
     out.push_back(std::move(carried));
   }
   if (context.stop.stop_requested())
-    return fail(errors::kCancelled, "stopped while round {} was running", context.round);
+    return fail(errors::kCancelled, "stopped while round {} was running{}", context.round, waited_for);
   return out;
 }
 
@@ -197,6 +152,21 @@ OrderRunner::Attempt OrderRunner::attempt_local(backend::Backend& backend, const
   return out;
 }
 
+submit::SubmissionRequest OrderRunner::request_of(backend::Backend& backend, const hybrid::Order& order,
+                                                  const OrderContext& context, std::uint32_t attempt) {
+  return {.tenant = context.tenant,
+          .job = context.job,
+          .step = submission_step(context, order),
+          .attempt = attempt,
+          .fence = context.fence,
+          .backend = backend,
+          .work = order.work,
+          .queue_wait_max = order.backend_wait_max,
+          .calibration_age_max = order.calibration_age_max,
+          .spend_max = context.spend_max ? std::optional(context.spend_max->of(backend.info().emulated)) : std::nullopt,
+          .holds = context.holds};
+}
+
 Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backend, const hybrid::Order& order,
                                                          const Sending& sending, std::optional<Deadline>& until,
                                                          const OrderContext& context, const std::stop_token& stop) {
@@ -221,24 +191,12 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backe
   const Instant now = services_.clock.monotonic();
   const Instant end = until ? until->at() + (now - asked) : now + context.remote_deadline;
   until = Deadline(std::min(context.deadline.at(), end));
-  const submit::SubmissionRequest request{
-      .tenant = context.tenant,
-      .job = context.job,
-      .step = submission_step(context, order),
-      .attempt = sending.attempt,
-      .fence = context.fence,
-      .backend = backend,
-      .work = order.work,
-      .deadline = *until,
-      .queue_wait_max = order.backend_wait_max,
-      .calibration_age_max = order.calibration_age_max,
-      .spend_max = context.spend_max ? std::optional(context.spend_max->of(backend.info().emulated)) : std::nullopt,
-      .premise =
-          [&](store::Batch& batch) {
-            if (context.premise) context.premise(batch);
-            return ledger_.require_owned(batch, context.job, context.fence);
-          },
-      .holds = context.holds};
+  submit::SubmissionRequest request = request_of(backend, order, context, sending.attempt);
+  request.deadline = *until;
+  request.premise = [&](store::Batch& batch) -> Result<void> {
+    if (context.premise) TANDEM_TRY(context.premise(batch));
+    return ledger_.require_owned(batch, context.job, context.fence);
+  };
   auto outcome = services_.submitter.run(request, context.stop);
   if (!outcome) {
     const ErrorNumber number_of = outcome.error().number;
@@ -246,6 +204,8 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backe
     if (number_of == errors::kCancelled || number_of == errors::kStaleFence || is_store_trouble(outcome.error())) {
       return tl::unexpected(std::move(outcome).error());
     }
+    if (number_of == errors::kPriceNotApproved && context.on_price_above)
+      TANDEM_TRY(context.on_price_above(outcome.error()));
     // What may pass was said before anything was reserved.
     out.fail_with(std::move(outcome).error());
     out.may_repeat = backend::may_pass(out.error_class);
@@ -257,6 +217,7 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backe
   out.error_class = outcome->error_class;
   out.retry_after = outcome->retry_after;
   out.may_repeat = outcome->is_surely_free() && backend::may_pass(out.error_class);
+  out.not_ready = outcome->kind == submit::SubmissionOutcome::Kind::kNotReady;
   if (outcome->kind != submit::SubmissionOutcome::Kind::kResult) return out;
   out.raw = std::move(outcome->raw);
   out.raw_sha256 = outcome->raw_sha256;
@@ -329,7 +290,7 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_backend(backend::Backend& back
   for (const job::FailedTry& one : way.tries) {
     if (one.station != station) continue;
     last = one;
-    ++tries;
+    if (!is_wait(one)) ++tries;
   }
   while (true) {
     Attempt attempt;
@@ -350,13 +311,17 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_backend(backend::Backend& back
       sending.is_sent = before != way.sent.end() && before->second == sending.attempt;
       TANDEM_TRY_ASSIGN(attempt, attempt_remote(backend, order, sending, until, context, stop));
     }
+    if (attempt.not_ready && !stop.stop_requested()) {
+      TANDEM_TRY_ASSIGN(const bool ready, await_ready(backend, station, order, way, context, attempt, tries + 1, stop));
+      if (!ready) return attempt;
+      last = *std::find_if(way.tries.rbegin(), way.tries.rend(),
+                           [&](const job::FailedTry& one) { return one.station == station; });
+      until.reset();  // its time begins when it takes work
+      continue;
+    }
     ++tries;
     if (attempt.result || !attempt.may_repeat || stop.stop_requested()) return attempt;
-    const TryScope scope{.job = context.job,
-                         .fence = context.fence,
-                         .policy = context.retry,
-                         .stations = static_cast<std::uint32_t>(1 + order.fallbacks.size()),
-                         .deadline = until.value_or(context.deadline)};
+    const TryScope scope = scope_of(order, context, until.value_or(context.deadline));
     TANDEM_TRY_ASSIGN(auto noted,
                       tries_.note(scope,
                                   {.step = order.label,
@@ -535,6 +500,7 @@ Result<Carried> OrderRunner::carry(const hybrid::Order& order, const OrderContex
     out.record.error = error.message;
     out.record.error_number = static_cast<std::uint16_t>(error.number);
   }
+  out.waited_for = way.last.waited_for;
   // Work cut short by a stop of the job is not a result of the order: it will be done again.
   if (context.stop.stop_requested()) return out;
   if (way.last.raw && !way.last.stored)

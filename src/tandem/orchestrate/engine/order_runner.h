@@ -49,10 +49,12 @@ struct OrderContext {
   std::stop_token drain;  ///< ends waits between tries
   std::function<bool()> holds;  ///< submit::SubmissionRequest::holds
   std::optional<SpendMax> spend_max;  ///< submit::SubmissionRequest::spend_max
-  std::function<void(store::Batch&)>
-      premise;  ///< added to every commit that opens or sends a submission; empty: nothing
+  submit::Premise premise;  ///< added to every commit that opens or sends a submission; empty: nothing
+  /// People approved less than an attempt would have cost: told before its step goes on. Empty: nobody was asked.
+  std::function<Result<void>(const Error&)> on_price_above;
   Deadline deadline = Deadline::never();  ///< of the whole job
   std::chrono::milliseconds remote_deadline{20'000};  ///< of a station: all tries of one backend
+  std::optional<std::chrono::milliseconds> ready_wait_max;  ///< limits.backend_wait: for a backend that takes no work
   job::RetryPolicy retry;
   std::function<void(const std::string& label, const solve::Incumbent&)> on_incumbent;
 };
@@ -60,6 +62,7 @@ struct OrderContext {
 struct Carried {
   hybrid::Reply reply;
   lineage::WorkRecord record;
+  std::string waited_for;  ///< in vain, or until it was stopped; empty: for nothing
 };
 
 /// Threads: one call a job at a time.
@@ -94,6 +97,16 @@ class OrderRunner {
                                  const std::stop_token& stop);
   Result<Attempt> attempt_cached(const job::Fallback& entry, const hybrid::Order& order, Way& way,
                                  const OrderContext& context);
+  static submit::SubmissionRequest request_of(backend::Backend& backend, const hybrid::Order& order,
+                                              const OrderContext& context, std::uint32_t attempt);
+  static TryScope scope_of(const hybrid::Order& order, const OrderContext& context, Deadline deadline);
+  /// After an attempt that found the backend closed, or its calibration too old: looks at it again and again, without sending anything,
+  /// until it is ready (true) or the wait is over; then the attempt's error says how long it took, and for how long it was told to take.
+  /// The wait counts from the first such attempt at the station, whatever was restarted since. `number`: of the try. Errors: 1002 cancelled - the server goes
+  /// down; 5005 stale_fence; those of the store.
+  Result<bool> await_ready(backend::Backend& backend, std::uint32_t station, const hybrid::Order& order, Way& way,
+                           const OrderContext& context, Attempt& attempt, std::uint32_t number,
+                           const std::stop_token& stop);
   /// One backend of the chain: tries it as often as the policy allows and its answers may pass.
   Result<Attempt> attempt_backend(backend::Backend& backend, std::uint32_t station, const hybrid::Order& order,
                                   Way& way, const OrderContext& context, std::size_t threads,
@@ -108,6 +121,8 @@ class OrderRunner {
   StepTries tries_;
 };
 
+/// Of an order, as the ledger of submissions knows it.
+std::string submission_step(const OrderContext& context, const hybrid::Order& order);
 /// "<job>/<round>/<label>" in Table::kStep.
 std::string step_key(const JobId& job, std::uint32_t round, std::string_view label);
 

@@ -30,9 +30,8 @@ Result<Kept> load(store::Store& store, const JobId& job) {
 }
 
 /// A draw that a restart, and a replay of the history, repeats.
-double draw(const JobId& job, const job::FailedTry& failed) {
-  const Sha256 hash =
-      sha256(fmt::format("{}/{}/{}/{}/{}", job.value, failed.round, failed.step, failed.station, failed.number));
+double draw(const JobId& job, const job::FailedTry& failed, std::string_view of) {
+  const Sha256 hash = sha256(fmt::format("{}/{}/{}/{}/{}", job.value, failed.round, failed.step, failed.station, of));
   std::uint64_t seed = 0;
   for (std::size_t i = 0; i < sizeof(seed); ++i) seed = seed << 8 | hash.bytes[i];
   return Xoshiro256(seed).uniform();
@@ -40,6 +39,17 @@ double draw(const JobId& job, const job::FailedTry& failed) {
 
 bool is_of(const job::FailedTry& one, std::uint32_t round, std::string_view label) {
   return one.round == round && one.step == label;
+}
+
+/// The attempt after another entry of its order is numbered anew, from behind the first ones of the stations on.
+void add(Kept& kept, job::FailedTry& failed, std::uint32_t stations) {
+  failed.next_attempt = stations;
+  for (const job::FailedTry& one : kept.tries) failed.next_attempt += is_of(one, failed.round, failed.step) ? 1 : 0;
+  kept.tries.push_back(failed);
+}
+
+void put(store::Batch& batch, const JobId& job, const Kept& kept) {
+  batch.put(store::Table::kStep, tries_key(job), Json{{"tries", job::list_document(kept.tries)}}.dump(), kept.expect);
 }
 
 }  // namespace
@@ -56,7 +66,8 @@ Result<std::optional<job::FailedTry>> StepTries::note(const TryScope& scope, job
   failed.tries_max = policy.max_attempts;
   if (failed.number >= policy.max_attempts) return std::nullopt;
   const auto drawn = next_backoff(milliseconds(policy.delay_min_ms), milliseconds(policy.delay_max_ms),
-                                  std::max(previous, milliseconds(policy.delay_min_ms)), draw(scope.job, failed));
+                                  std::max(previous, milliseconds(policy.delay_min_ms)),
+                                  draw(scope.job, failed, std::to_string(failed.number)));
   const milliseconds delay = std::max(std::chrono::ceil<milliseconds>(drawn), retry_after);
   if (scope.deadline.left(clock_) <= delay) return std::nullopt;
   failed.delay_ms = delay.count();
@@ -66,17 +77,16 @@ Result<std::optional<job::FailedTry>> StepTries::note(const TryScope& scope, job
     change.keeps_row = true;
     TANDEM_TRY_ASSIGN(Kept kept, load(store_, scope.job));
     std::int64_t waited_ms = delay.count();
-    failed.next_attempt = scope.stations;
+    std::size_t retries = 0;
     for (const job::FailedTry& one : kept.tries) {
       waited_ms += one.delay_ms;
-      failed.next_attempt += is_of(one, failed.round, failed.step) ? 1 : 0;
+      retries += is_wait(one) ? 0 : 1;
     }
     within_budget =
-        kept.tries.size() < policy.budget_retries && (policy.budget_time_ms == 0 || waited_ms <= policy.budget_time_ms);
+        retries < policy.budget_retries && (policy.budget_time_ms == 0 || waited_ms <= policy.budget_time_ms);
     if (!within_budget) return fail(errors::kRetriesExhausted, "the budget of job {} is used up", scope.job.value);
-    kept.tries.push_back(failed);
-    change.batch.put(store::Table::kStep, tries_key(scope.job), Json{{"tries", job::list_document(kept.tries)}}.dump(),
-                     kept.expect);
+    add(kept, failed, scope.stations);
+    put(change.batch, scope.job, kept);
     change.events.push_back({job::EventData("step.retrying")
                                  .member("backend", failed.backend)
                                  .member("delay_ms", failed.delay_ms)
@@ -92,6 +102,41 @@ Result<std::optional<job::FailedTry>> StepTries::note(const TryScope& scope, job
   if (!within_budget) return std::nullopt;
   if (!noted) return tl::unexpected(noted.error());
   return std::optional(std::move(failed));
+}
+
+Result<job::FailedTry> StepTries::note_wait(const TryScope& scope, job::FailedTry failed, milliseconds most) {
+  failed.tries_max = 0;
+  failed.at = format_rfc3339(clock_.now());
+  const auto noted = ledger_.update(scope.job, scope.fence, "engine", [&](JobRecord&, Change& change) -> Result<void> {
+    change.keeps_row = true;
+    TANDEM_TRY_ASSIGN(Kept kept, load(store_, scope.job));
+    add(kept, failed, scope.stations);
+    put(change.batch, scope.job, kept);
+    change.events.push_back({job::EventData("step.waiting")
+                                 .member("backend", failed.backend)
+                                 .member("error", failed.reason)
+                                 .member("label", failed.step)
+                                 .member("number", failed.error_number)
+                                 .member("round", failed.round)
+                                 .member("wait_max_ms", most.count())});
+    return {};
+  });
+  if (!noted) return tl::unexpected(noted.error());
+  return failed;
+}
+
+milliseconds StepTries::waited(const job::FailedTry& wait) const {
+  const auto at = parse_rfc3339(wait.at);
+  if (!at) return milliseconds(0);
+  return milliseconds(std::max<std::int64_t>(0, (clock_.now().micros - at->micros) / 1000));
+}
+
+milliseconds StepTries::next_look(const TryScope& scope, const job::FailedTry& wait, std::uint32_t look,
+                                  milliseconds previous) {
+  const milliseconds shortest(scope.policy.delay_min_ms);
+  return std::chrono::ceil<milliseconds>(next_backoff(shortest, milliseconds(scope.policy.delay_max_ms),
+                                                      std::max(previous, shortest),
+                                                      draw(scope.job, wait, fmt::format("look {}", look))));
 }
 
 std::chrono::nanoseconds StepTries::left(const job::FailedTry& failed) const {

@@ -1,7 +1,8 @@
 // tandem/orchestrate/engine/step_tries.h - the tries of a step: when another one follows, after how long, and what is kept of them.
 //
 // Room: orchestrate. Every try that is followed by another is in the store, in the row "<job>/tries", before the wait for the next
-// one begins: a restart goes on with the next number and waits only for what is left. Not here: trying (order_runner.h).
+// one begins: a restart goes on with the next number and waits only for what is left. So is the beginning of a wait for a backend that
+// is not ready. Not here: trying (order_runner.h).
 #pragma once
 
 #include <chrono>
@@ -22,6 +23,9 @@ struct TryScope {
   Deadline deadline = Deadline::never();  ///< of the station: nobody waits beyond it
 };
 
+/// A wait until the backend was ready, or for it in vain, and no try that the policy counts.
+inline bool is_wait(const job::FailedTry& one) { return one.tries_max == 0; }
+
 /// Threads: safe to call concurrently.
 class StepTries {
  public:
@@ -36,6 +40,17 @@ class StepTries {
   /// depends on nothing but policy, job and try, and on what the provider asked for. Errors: 5005 stale_fence; those of the store.
   Result<std::optional<job::FailedTry>> note(const TryScope& scope, job::FailedTry failed,
                                              std::chrono::milliseconds previous, std::chrono::milliseconds retry_after);
+
+  /// The backend of a station is not ready, and is waited for, for so long at most. Stores that, with its event: from then on a restart
+  /// goes on with this wait. It counts as no try. Errors: 5005 stale_fence; those of the store.
+  Result<job::FailedTry> note_wait(const TryScope& scope, job::FailedTry failed, std::chrono::milliseconds most);
+
+  /// Since such a wait began, by the wall clock; never negative.
+  std::chrono::milliseconds waited(const job::FailedTry& wait) const;
+
+  /// Until look number `look` at a backend that is waited for, after a pause of `previous` before the look before it.
+  static std::chrono::milliseconds next_look(const TryScope& scope, const job::FailedTry& wait, std::uint32_t look,
+                                             std::chrono::milliseconds previous);
 
   /// Of the wait after a try, by the wall clock.
   std::chrono::nanoseconds left(const job::FailedTry& failed) const;

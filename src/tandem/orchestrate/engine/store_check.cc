@@ -74,9 +74,8 @@ void StoreCheck::submission(const store::Row& row, const std::string& place) {
     if (!submit::is_final(record->state)) found_by_.push_back(submit::open_key(record->token));
     return wants(place, record->raw_sha256);
   }
-  if (row.key.starts_with(submit::adoptions_key(""))) return;  // it outlives the submission that it names
-  const bool of_step = row.key.starts_with("step/");
-  submission_entries_.emplace(place, of_step ? row.value : row.key.substr(row.key.rfind('/') + 1));
+  const bool names_it = row.key.starts_with("step/") || row.key.starts_with("handle/");
+  submission_entries_.emplace(place, names_it ? row.value : row.key.substr(row.key.rfind('/') + 1));
 }
 
 void StoreCheck::lineage(const store::Row& row, const std::string& place) {

@@ -145,8 +145,12 @@ TEST_F(StoreChecked, whatever_a_job_names_and_is_not_there_is_found_and_what_nob
   EXPECT_THAT(places(), testing::Contains("blob/" + raw));
   EXPECT_THAT(places(), testing::Contains("submission/job/" + id.value + "/" + token));
   plant(Batch().put(Table::kSubmission, token, submission));
-  plant(Batch().put(Table::kSubmission, submit::adoptions_key("fake.provider"), "token-of-a-job-that-is-gone"));
+  const std::string handle = submit::handle_key("fake.provider", "work-1");
+  plant(Batch().put(Table::kSubmission, handle, token));
   EXPECT_THAT(places(), ElementsAre("blob/" + raw));
+  plant(Batch().put(Table::kSubmission, handle, "token-of-a-job-that-is-gone"));
+  EXPECT_THAT(places(), testing::Contains("submission/" + handle));
+  plant(Batch().erase(Table::kSubmission, handle));
   const std::string by_job = submit::job_key(id, token);
   plant(Batch().erase(Table::kSubmission, by_job));
   EXPECT_THAT(places(), testing::Contains("submission/" + by_job));

@@ -42,7 +42,7 @@ std::string policy_refusal(const RouteInput& input, const BackendInfo& info, Pla
   if (!listed && place == Place::kAny) return "policy.backends does not name it";
   if (info.emulated && !spec.policy.allow_emulated) return "policy.allow_emulated is false and this device is emulated";
   if (info.tier == Tier::kQpu && !spec.policy.allow_qpu) return "policy.allow_qpu is false";
-  if (input.rules != nullptr) return input.rules->refusal(input.subject, info, input.simulated);
+  if (input.rules != nullptr) return input.rules->refusal(input.subject, info, input.simulated.contains(info.id.value));
   return {};
 }
 

@@ -50,8 +50,8 @@ std::string policy_digest(const RouteInput& input) {
   return sha256(canonical_json(document)).hex();
 }
 
-std::string simulation_key(const job::JobSpec& spec, std::string_view version) {
-  Json out = {{"version", version}};
+std::string simulation_key(const job::JobSpec& spec, std::string_view version, const BackendInfo& hardware) {
+  Json out = {{"version", version}, {"vendor", hardware.vendor}, {"adapter", hardware.version}};
   if (spec.is_program()) {
     Json circuits = Json::array();
     for (const circuit::Pub& pub : spec.program().pubs) {
@@ -64,6 +64,7 @@ std::string simulation_key(const job::JobSpec& spec, std::string_view version) {
     out["problem"] = spec.problem()->type();
     out["method"] = "qaoa";
     out["layers"] = spec.refinement.layers;
+    out["core"] = core_size_max(spec, probe(spec));
   }
   return sha256(canonical_json(out)).hex();
 }

@@ -13,14 +13,24 @@ std::optional<std::uint64_t> gates_2q_max(const job::Plan& plan, const std::stri
   return std::nullopt;
 }
 
+namespace {
+
+/// With variables and couplings that the problem does not have.
+bool is_encoded(const Probe& probe) { return probe.num_constraints > 0; }
+
+}  // namespace
+
+std::size_t core_size_max(const job::JobSpec& spec, const Probe& probe) {
+  const std::size_t asked = spec.refinement.core_max;
+  return is_encoded(probe) ? asked : std::min(asked, probe.num_variables);
+}
+
 std::optional<backend::Work> representative_work(const job::JobSpec& spec, const Probe& probe,
                                                  const backend::BackendInfo& info, std::optional<std::uint64_t> gates) {
   if (!info.takes_program) return std::nullopt;
   if (spec.is_program()) return backend::ProgramWork{.pubs = spec.program().pubs, .seed = spec.seed};
-  const bool encoded = probe.num_constraints > 0;  // with variables and couplings that the problem does not have
-  const std::size_t variables = encoded ? spec.refinement.core_max : probe.num_variables;
-  const auto qubits =
-      static_cast<std::uint32_t>(std::min<std::size_t>(variables, std::min(spec.refinement.core_max, info.qubits_max)));
+  const bool encoded = is_encoded(probe);
+  const auto qubits = static_cast<std::uint32_t>(std::min<std::size_t>(core_size_max(spec, probe), info.qubits_max));
   auto circuit = circuit::Circuit::create(qubits, qubits);
   if (!circuit || qubits == 0) return std::nullopt;
   using circuit::Angle;

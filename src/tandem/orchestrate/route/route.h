@@ -6,6 +6,7 @@
 #include <chrono>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -59,7 +60,7 @@ struct RouteInput {
   std::map<std::string, benchmark::Experience> experience;  ///< by backend id
   const access::Rules* rules = nullptr;  ///< of the house; null: there are none
   access::Subject subject;  ///< what they ask of the job
-  bool simulated = false;  ///< a simulator has passed with this simulation_key()
+  std::set<std::string, std::less<>> simulated;  ///< ids of backends for whose simulation_key() a simulator has passed
   std::size_t threads = 1;
   std::chrono::milliseconds backend_wait_max{
       20'000};  ///< in the queue of a remote backend, before somebody else gets the work; unless the job says
@@ -76,9 +77,12 @@ Result<void> check_memory(const job::JobSpec& spec, std::uint64_t memory_bytes_m
 /// Of the job's policy and the rules of the house that apply to it: of its plan, before there is one.
 std::string policy_digest(const RouteInput& input);
 
+/// Variables of the largest core that a job may refine.
+std::size_t core_size_max(const job::JobSpec& spec, const Probe& probe);
 /// What a simulator and hardware must have in common for the one to speak for the other: of a program its circuits and observables, of a
-/// problem its type and how its core is encoded, and of both this version of the code. Hex of a SHA-256.
-std::string simulation_key(const job::JobSpec& spec, std::string_view version);
+/// problem its type, how its core is encoded and how large that may be, and of both this version of the code and of the adapter that
+/// encodes for the hardware. Hex of a SHA-256.
+std::string simulation_key(const job::JobSpec& spec, std::string_view version, const backend::BackendInfo& hardware);
 
 /// Candidates over every tier, the infeasible with reasons; primary, fallbacks, baseline, steps, digest.
 /// A fallback that the job names is held to the same rules as any candidate.

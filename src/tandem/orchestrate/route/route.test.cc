@@ -771,7 +771,9 @@ TEST_F(RouteRules, a_rule_takes_a_candidate_away_and_the_plan_says_which_rule) {
 
 TEST_F(RouteRules, hardware_is_a_candidate_once_a_simulator_has_passed) {
   EXPECT_FALSE(candidate(*plan_by("rules: []\n", ring()), "other.device").feasible);
-  input_.simulated = true;
+  input_.simulated = {"lab.device"};
+  EXPECT_FALSE(candidate(*plan_by("rules: []\n", ring()), "other.device").feasible);
+  input_.simulated = {"other.device"};
   EXPECT_TRUE(candidate(*plan_by("rules: []\n", ring()), "other.device").feasible);
 }
 
@@ -823,14 +825,27 @@ TEST_F(RouteRules, without_rules_the_policy_digest_is_that_of_the_job_alone) {
 }
 
 TEST_F(RouteRules, a_simulation_speaks_for_the_same_circuits_whatever_the_shots_and_for_the_same_encoding) {
+  const backend::BackendInfo device{.version = "1", .vendor = "lab"};
   job::JobSpec more = program(2);
   std::get<job::Program>(more.work).pubs[0].shots = 7;
-  EXPECT_EQ(simulation_key(program(2), "1"), simulation_key(more, "1"));
-  EXPECT_NE(simulation_key(program(2), "1"), simulation_key(program(3), "1"));
-  EXPECT_NE(simulation_key(program(2), "1"), simulation_key(program(2), "2"));
+  EXPECT_EQ(simulation_key(program(2), "1", device), simulation_key(more, "1", device));
+  EXPECT_NE(simulation_key(program(2), "1", device), simulation_key(program(3), "1", device));
+  EXPECT_NE(simulation_key(program(2), "1", device), simulation_key(program(2), "2", device));
   job::JobSpec deeper = ring();
   deeper.refinement.layers += 1;
-  EXPECT_NE(simulation_key(ring(), "1"), simulation_key(deeper, "1"));
+  EXPECT_NE(simulation_key(ring(), "1", device), simulation_key(deeper, "1", device));
+  // Of a smaller core, or by other code of the adapter, it says nothing.
+  job::JobSpec smaller = ring();
+  smaller.refinement.core_max = 4;
+  EXPECT_NE(simulation_key(ring(), "1", device), simulation_key(smaller, "1", device));
+  job::JobSpec larger = ring();
+  larger.refinement.core_max = 1000;  // than the problem has variables
+  job::JobSpec large = larger;
+  large.refinement.core_max = 999;
+  EXPECT_EQ(simulation_key(larger, "1", device), simulation_key(large, "1", device));
+  for (const backend::BackendInfo& other :
+       {backend::BackendInfo{.version = "2", .vendor = "lab"}, backend::BackendInfo{.version = "1", .vendor = "other"}})
+    EXPECT_NE(simulation_key(program(2), "1", device), simulation_key(program(2), "1", other));
 }
 
 }  // namespace

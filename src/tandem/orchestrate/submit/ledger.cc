@@ -7,6 +7,7 @@
 #include "tandem/base/hash.h"
 #include "tandem/base/pause.h"
 #include "tandem/base/rng.h"
+#include "tandem/base/text.h"
 #include "tandem/orchestrate/submit/crash_points.h"
 
 namespace tandem::submit {
@@ -69,6 +70,19 @@ void LiveSet::leave(const std::string& token) {
   const std::lock_guard lock(mutex_);
   tokens_.erase(token);
   changed_->notify_all();
+}
+
+Premise takes_handle(store::Store& store, const SubmissionRecord& wanting, std::string_view handle) {
+  return [&store, token = wanting.token, backend = wanting.backend,
+          handle = std::string(handle)](store::Batch& batch) -> Result<void> {
+    const std::string key = handle_key(backend, handle);
+    TANDEM_TRY_ASSIGN(const auto row, store.get(Table::kSubmission, key));
+    if (row && row->value != token)
+      return fail(errors::kSubmissionNotHeld, "{} is the work of another submission at {}, {}", quote(handle), backend,
+                  row->value);
+    batch.put(Table::kSubmission, key, token, row ? Expect::at(row->version) : Expect::absent());
+    return {};
+  };
 }
 
 void Ledger::reach(std::string_view side, SubmissionState state) const {

@@ -68,6 +68,10 @@ struct Change {
   std::string_view said = {};  ///< the word of `actor`, who is a person, that it rests on from here on
 };
 
+/// Of a commit that gives a submission its handle at a backend that cannot tell whose work it has: that no other one has it, or gets it
+/// with a commit beside this one. Errors: 5029 submission_not_held - another one has it; those of the store.
+Premise takes_handle(store::Store& store, const SubmissionRecord& wanting, std::string_view handle);
+
 /// Threads: safe to call concurrently.
 class Ledger {
  public:

@@ -251,15 +251,11 @@ Result<void> require_free(store::Store& store, const SubmissionRecord& wanting, 
   }
 }
 
-/// That the handle is nobody else's when the commit is made.
+/// The same of records that have no row of their own for their handle yet, and then what the commit itself makes sure of.
 Premise stays_free(store::Store& store, const SubmissionRecord& wanting, std::string_view handle) {
-  return [&store, &wanting, handle](store::Batch& batch) -> Result<void> {
-    const std::string key = adoptions_key(wanting.backend);
-    TANDEM_TRY_ASSIGN(const auto row, store.get(store::Table::kSubmission, key));
+  return [&store, &wanting, handle, takes = takes_handle(store, wanting, handle)](store::Batch& batch) -> Result<void> {
     TANDEM_TRY(require_free(store, wanting, handle));
-    batch.put(store::Table::kSubmission, key, wanting.token,
-              row ? store::Expect::at(row->version) : store::Expect::absent());
-    return {};
+    return takes(batch);
   };
 }
 

@@ -526,6 +526,93 @@ TEST_F(WordOnOpaque, of_two_who_adopt_one_handle_at_once_one_wins) {
   }
 }
 
+/// A provider's answer that is late meets a person who took the work for another submission's.
+class LateAnswer : public WordOnOpaque {
+ protected:
+  /// One that is held, whose handle nobody knows: "work-1" is its own.
+  std::string held() {
+    provider_->plan.on_submit = {OnSubmit::kLoseReply};
+    SubmissionRequest lost = request();
+    lost.step = "lost";
+    return run(lost)->token;
+  }
+  std::vector<std::string> owners(const std::string& handle) {
+    std::vector<std::string> out;
+    const auto all = submitter_.submissions(job_).value();
+    for (const SubmissionRecord& one : all)
+      if (one.handle == handle) out.push_back(one.token);
+    return out;
+  }
+};
+
+TEST_F(LateAnswer, what_was_adopted_before_the_answer_came_stays_and_the_other_is_held_for_a_person) {
+  const std::string other = held();
+  provider_->plan.after_submit = [&] { EXPECT_THAT(reconciler_.adopt(other, kWord, "work-2", {}), Succeeds()); };
+  const auto outcome = run(request());
+  ASSERT_THAT(outcome, Succeeds());
+  EXPECT_EQ(outcome->kind, Kind::kHeld);
+  EXPECT_THAT(owners("work-2"), testing::ElementsAre(other));
+  const SubmissionRecord late = submitter_.find(token()).value();
+  EXPECT_EQ(late.handle, "");
+  EXPECT_EQ(late.state, SubmissionState::kHeld);
+  EXPECT_THAT(late.reason, HasSubstr("'work-2' is the work of another submission"));
+  EXPECT_EQ(hold().play_money.reserved, Money{1000});  // until somebody says what it cost
+  EXPECT_EQ(hold().play_money.settled, Money{700});
+  provider_->plan.after_submit = nullptr;
+  EXPECT_THAT(reconciler_.adopt(token(), kWord, "work-2", {}), FailsWith(errors::kSubmissionNotHeld));
+  EXPECT_THAT(reconciler_.adopt(token(), kWord, "work-1", {}), Succeeds());
+  EXPECT_EQ(hold().play_money.settled, Money{1400});
+  EXPECT_EQ(hold().play_money.reserved, Money{0});
+}
+
+TEST_F(LateAnswer, what_the_answer_confirmed_is_not_adopted_any_more) {
+  const std::string other = held();
+  int polls = 0;
+  provider_->plan.during_poll = [&] {
+    if (++polls > 1) return;
+    EXPECT_THAT(reconciler_.adopt(other, kWord, "work-2", {}), FailsWith(errors::kSubmissionNotHeld));
+  };
+  EXPECT_EQ(run(request())->kind, Kind::kResult);
+  EXPECT_THAT(owners("work-2"), testing::ElementsAre(token()));
+  EXPECT_EQ(submitter_.find(other)->state, SubmissionState::kHeld);
+}
+
+/// Whoever reads that the handle is free before the other has stored that it is not.
+TEST_F(LateAnswer, an_answer_and_an_adoption_at_once_leave_the_handle_to_one_of_them) {
+  int confirmed = 0;
+  for (std::uint32_t round = 0; round < 40; ++round) {
+    SCOPED_TRACE(round);
+    const JobId job{fmt::format("job_01900000-0000-7000-8000-{:012}", round + 100)};
+    admit(job, Money{10'000});
+    SubmissionRequest lost = request();
+    lost.job = job;
+    lost.step = "lost";
+    provider_->plan.on_submit = {OnSubmit::kLoseReply};
+    const std::string other = run(lost)->token;
+    const std::string handle = fmt::format("work-{}", 2 * round + 2);
+    SubmissionRequest late = request();
+    late.job = job;
+    std::latch both(2);
+    provider_->plan.after_submit = [&] { both.arrive_and_wait(); };
+    Result<SubmissionRecord> word = SubmissionRecord();
+    {
+      std::jthread person([&] {
+        both.arrive_and_wait();
+        word = Reconciler(submitter_, backends_).adopt(other, kWord, handle, {});
+      });
+      ASSERT_THAT(run(late), Succeeds());
+    }
+    provider_->plan.after_submit = nullptr;
+    std::size_t owners = 0;
+    const auto all = submitter_.submissions(job).value();
+    for (const SubmissionRecord& one : all) owners += one.handle == handle ? 1 : 0;
+    ASSERT_EQ(owners, 1u);
+    ASSERT_TRUE(word.has_value() || word.error().number == errors::kSubmissionNotHeld);
+    confirmed += word.has_value() ? 0 : 1;
+  }
+  RecordProperty("confirmed", confirmed);
+}
+
 TEST_F(WordOnOpaque, a_damaged_row_is_in_the_way_of_its_own_handle_only) {
   ASSERT_EQ(run(request())->kind, Kind::kResult);
   const std::string damaged = store_.get(store::Table::kSubmission, token()).value()->value.substr(2);

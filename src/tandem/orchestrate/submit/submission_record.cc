@@ -119,6 +119,8 @@ Result<SubmissionRecord> SubmissionRecord::parse(const store::Row& row) {
 std::string open_key(std::string_view token) { return std::string("open/").append(token); }
 std::string job_key(const JobId& job, std::string_view token) { return fmt::format("job/{}/{}", job.value, token); }
 std::string step_key(const JobId& job, std::string_view step) { return fmt::format("step/{}/{}", job.value, step); }
-std::string adoptions_key(std::string_view backend) { return fmt::format("adopted/{}", backend); }
+std::string handle_key(std::string_view backend, std::string_view handle) {
+  return fmt::format("handle/{}/{}", backend, handle);
+}
 
 }  // namespace tandem::submit

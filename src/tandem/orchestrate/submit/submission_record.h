@@ -61,8 +61,7 @@ struct SubmissionRecord {
 std::string open_key(std::string_view token);  ///< "open/<token>" while not final
 std::string job_key(const JobId& job, std::string_view token);  ///< "job/<job>/<token>"
 std::string step_key(const JobId& job, std::string_view step);  ///< "step/<job>/<step>" -> token of its latest attempt
-/// "adopted/<backend>" -> token that was adopted last, at a backend that cannot tell whose work it has. Every adoption there changes it, so
-/// that of two at once one sees the other. It outlives its job.
-std::string adoptions_key(std::string_view backend);
+/// "handle/<backend>/<handle>" -> token of the one submission that has it, at a backend that cannot tell whose work it has.
+std::string handle_key(std::string_view backend, std::string_view handle);
 
 }  // namespace tandem::submit

@@ -1,6 +1,7 @@
 #include "tandem/orchestrate/submit/submit.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "tandem/base/hash.h"
 #include "tandem/base/pause.h"
@@ -25,46 +26,54 @@ constexpr std::size_t kSubmissionPageMax = 1000;  ///< in one answer
 
 constexpr job::Money kNothing{};
 
+constexpr std::chrono::milliseconds kReadyInMax = std::chrono::hours(24 * 365);  ///< whatever a provider says
+
 struct Opened {
   SubmissionRecord record;
   bool is_new = false;  ///< made, and its backend asked, just now
+  std::optional<NotReady> not_ready;  ///< nothing was made
 };
 
 /// Asked right before money is reserved or bytes go out: whether the backend takes work, how long its queue is, how old its calibration.
-/// Errors: 1002 cancelled; 1403 backend_unavailable; 1412 calibration_stale; 5020 queue_wait_predicted. A provider that states no
-/// wait, or does not answer, is asked by the submission itself.
-Result<void> require_ready(const SubmissionRequest& request, const Clock& clock, const std::stop_token& stop) {
+/// Errors: 1002 cancelled; 5020 queue_wait_predicted. A provider that states no wait, or does not answer, is asked by the submission
+/// itself.
+Result<std::optional<NotReady>> why_not_ready(const SubmissionRequest& request, const Clock& clock,
+                                              const std::stop_token& stop) {
   const std::string& name = request.backend.info().id.value;
   const backend::CallContext call{.stop = stop, .deadline = request.deadline};
   if (const auto said = request.backend.availability(call)) {
-    if (!said->operational || !said->accepts_work) {
-      return fail(errors::kBackendUnavailable, "{} takes no work now ({}); nothing was sent", name,
-                  said->detail.empty() ? "no reason given" : said->detail);
-    }
     const double wait = said->ready_in_ms.value_or(0);
+    if (!said->operational || !said->accepts_work) {
+      const double known = std::clamp(wait, 0.0, static_cast<double>(kReadyInMax.count()));
+      return NotReady{.why = make_error(errors::kBackendUnavailable, "{} takes no work now ({}); nothing was sent",
+                                        name, said->detail.empty() ? "no reason given" : said->detail),
+                      .ready_in = std::chrono::milliseconds(std::llround(known))};
+    }
     if (request.queue_wait_max && wait > static_cast<double>(request.queue_wait_max->count())) {
       return fail(errors::kQueueWaitPredicted, "{} states a wait of {:.0f} ms, the plan allows {} ms; nothing was sent",
                   name, wait, request.queue_wait_max->count());
     }
   }
-  if (!request.calibration_age_max) return {};
+  if (!request.calibration_age_max) return std::nullopt;
   const auto calibration = request.backend.calibration(call);
   const auto unknown = [&](std::string_view why) {
-    return fail(errors::kCalibrationStale,
-                "the age of the calibration of {} could not be learnt ({}); nothing was sent", name, why);
+    return NotReady{.why = make_error(errors::kCalibrationStale,
+                                      "the age of the calibration of {} could not be learnt ({}); nothing was sent",
+                                      name, why)};
   };
   if (!calibration) {
     if (calibration.error().number == errors::kCancelled) return tl::unexpected(calibration.error());
     return unknown(calibration.error().message);
   }
   if (!*calibration) {  // as a simulator
-    return request.backend.info().tier == job::Tier::kQpu ? unknown("it names none") : Result<void>();
+    return request.backend.info().tier == job::Tier::kQpu ? std::optional(unknown("it names none")) : std::nullopt;
   }
   const std::int64_t age_ms = (clock.now().micros - (*calibration)->taken_at.micros) / 1000;
-  if (age_ms <= request.calibration_age_max->count()) return {};
-  return fail(errors::kCalibrationStale,
-              "the calibration of {} is of {}, {} ms old, the plan allows {} ms; nothing was sent", name,
-              format_rfc3339((*calibration)->taken_at), age_ms, request.calibration_age_max->count());
+  if (age_ms <= request.calibration_age_max->count()) return std::nullopt;
+  return NotReady{
+      .why = make_error(errors::kCalibrationStale,
+                        "the calibration of {} is of {}, {} ms old, the plan allows {} ms; nothing was sent", name,
+                        format_rfc3339((*calibration)->taken_at), age_ms, request.calibration_age_max->count())};
 }
 
 /// One run of one attempt: whatever state the record is in, its next step, until the step can go on.
@@ -111,8 +120,9 @@ class Attempt {
   }
 
   /// Reserved by a process that ended before it sent: what was true then may not be now.
-  Result<void> ready_again() const {
-    TANDEM_TRY(require_ready(request_, ledger_.services().clock, stop_));
+  Result<void> ready_again() {
+    TANDEM_TRY_ASSIGN(not_ready_, why_not_ready(request_, ledger_.services().clock, stop_));
+    if (not_ready_) return tl::unexpected(not_ready_->why);
     TANDEM_TRY_ASSIGN(const backend::Quote quote,
                       request_.backend.quote(request_.work, {.stop = stop_, .deadline = request_.deadline}));
     if (quote.cost <= record_.reserved) return {};
@@ -134,10 +144,13 @@ class Attempt {
         return move({.event = SubmissionEvent::kCancel, .reason = std::move(ready.error()), .bill = kNothing});
       }
     }
-    TANDEM_TRY(move({.event = SubmissionEvent::kIntend, .premise = request_.premise}));
+    if (auto intended = move({.event = SubmissionEvent::kIntend, .premise = request_.premise}); !intended) {
+      if (intended.error().number != errors::kPriceNotApproved) return intended;  // its approval is void since
+      return move({.event = SubmissionEvent::kCancel, .reason = std::move(intended.error()), .bill = kNothing});
+    }
     TANDEM_TRY(still_holds());
     const auto sent = wire_.submit(request_.work, record_.token);
-    if (sent) return move({.event = SubmissionEvent::kConfirm, .handle = *sent});
+    if (sent) return confirm(*sent);
     if (sent.error().ambiguous) {
       return move({.event = SubmissionEvent::kDoubt,
                    .reason = make_error(errors::kSubmissionAmbiguous, "no clear answer to the submission: {}",
@@ -148,6 +161,20 @@ class Attempt {
                  .error_class = backend::class_of(sent.error()),
                  .retry_after = sent.error().retry_after.value_or(std::chrono::milliseconds(0)),
                  .bill = kNothing});
+  }
+
+  /// The provider took it. Where it cannot tell whose work it has, somebody may have said meanwhile that this is another one's.
+  Result<void> confirm(const backend::Handle& handle) {
+    if (request_.backend.info().safety != backend::SubmitSafety::kD)
+      return move({.event = SubmissionEvent::kConfirm, .handle = handle});
+    auto confirmed = move({.event = SubmissionEvent::kConfirm,
+                           .handle = handle,
+                           .premise = takes_handle(ledger_.services().store, record_, handle)});
+    if (confirmed || confirmed.error().number != errors::kSubmissionNotHeld) return confirmed;
+    const std::string why =
+        fmt::format("the provider took it, but {}; a person has to look", confirmed.error().message);
+    TANDEM_TRY(move({.event = SubmissionEvent::kDoubt, .reason = make_error(errors::kSubmissionAmbiguous, "{}", why)}));
+    return give_up(why);
   }
 
   /// ambiguous: asks the provider for the token until it is found, the settle window is over, or the step's time is.
@@ -294,12 +321,12 @@ class Attempt {
     const bool held = record_.state == kHeld || record_.state == kOrphan || record_.state == kReleased;
     if (held) out.kind = Kind::kHeld;
     if (record_.state == kFailed) out.kind = Kind::kFailed;
-    if (record_.state == kCancelled) out.kind = Kind::kCancelled;
+    if (record_.state == kCancelled) out.kind = not_ready_ ? Kind::kNotReady : Kind::kCancelled;
     out.error = Error{.number = ErrorNumber{record_.error_number},
                       .message = record_.reason,
                       .cost_incurred = held || record_.billed > kNothing};
     out.error_class = record_.error_class.value_or(backend::class_of(*out.error));
-    out.retry_after = record_.retry_after;
+    out.retry_after = not_ready_ ? not_ready_->ready_in : record_.retry_after;
     return out;
   }
 
@@ -309,6 +336,7 @@ class Attempt {
   bool is_new_;
   std::stop_token stop_;
   Wire wire_;
+  std::optional<NotReady> not_ready_;  ///< why a reservation that was found was given back
   int unreadable_ = 0;  ///< results that could not be decoded so far
   std::optional<backend::PollStatus> known_;  ///< of confirmed work, by the last question that was answered
   std::optional<Error> unfetched_;  ///< it is done, and this was said instead of its result
@@ -321,7 +349,8 @@ Result<Opened> open_or_resume(Ledger& ledger, const SubmissionRequest& request, 
   TANDEM_TRY_ASSIGN(auto existing, ledger.load(token));
   if (!existing) {
     TANDEM_TRY(request.backend.validate(request.work));
-    TANDEM_TRY(require_ready(request, ledger.services().clock, stop));
+    TANDEM_TRY_ASSIGN(auto not_ready, why_not_ready(request, ledger.services().clock, stop));
+    if (not_ready) return Opened{.not_ready = std::move(not_ready)};
     TANDEM_TRY_ASSIGN(const backend::Quote quote,
                       request.backend.quote(request.work, {.stop = stop, .deadline = request.deadline}));
     auto opened = ledger.open({.token = token,
@@ -361,7 +390,7 @@ Result<Opened> open_or_resume(Ledger& ledger, const SubmissionRequest& request, 
 }  // namespace
 
 std::string_view to_string(SubmissionOutcome::Kind kind) {
-  constexpr std::string_view kNames[] = {"result", "refused", "failed", "cancelled", "held"};
+  constexpr std::string_view kNames[] = {"result", "refused", "failed", "cancelled", "held", "not_ready"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -377,7 +406,19 @@ Result<SubmissionOutcome> Submitter::run(const SubmissionRequest& request, std::
   const std::string token = attempt_token(request.tenant, request.job.value, request.step, request.attempt);
   TANDEM_TRY_ASSIGN(const LiveSet::Claim claim, ledger_->live().claim(token, stop));
   TANDEM_TRY_ASSIGN(Opened opened, open_or_resume(*ledger_, request, token, stop));
+  if (opened.not_ready) {
+    return SubmissionOutcome{.kind = SubmissionOutcome::Kind::kNotReady,
+                             .token = token,
+                             .error = opened.not_ready->why,
+                             .error_class = backend::class_of(opened.not_ready->why),
+                             .retry_after = opened.not_ready->ready_in};
+  }
   return Attempt(*ledger_, request, std::move(opened), std::move(stop)).drive();
+}
+
+Result<std::optional<NotReady>> Submitter::not_ready(const SubmissionRequest& request,
+                                                     const std::stop_token& stop) const {
+  return why_not_ready(request, ledger_->services().clock, stop);
 }
 
 Result<std::vector<SubmissionRecord>> Submitter::submissions(const JobId& job) {
@@ -448,6 +489,7 @@ Result<void> Submitter::forget(store::Batch& batch, const JobId& job, std::vecto
     batch.erase(Table::kSubmission, record.token, store::Expect::at(record.version));
     batch.erase(Table::kSubmission, job_key(job, record.token));
     batch.erase(Table::kSubmission, step_key(job, record.step));  // of the latest attempt, which goes as well
+    batch.erase(Table::kSubmission, handle_key(record.backend, record.handle));  // that most have not
     if (!record.raw_sha256.empty()) blobs.push_back(record.raw_sha256);
   }
   return {};

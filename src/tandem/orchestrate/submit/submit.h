@@ -50,7 +50,7 @@ struct SubmissionRequest {
   /// A longer wait in the provider's queue is not waited for. Stated before anything was sent: error 5020, and nothing is sent
   /// or reserved. Seen afterwards: the provider is asked to cancel, and the outcome carries 5020.
   std::optional<std::chrono::milliseconds> queue_wait_max = std::nullopt;
-  /// A device with an older calibration, or one whose age cannot be learnt, is not sent to: error 1412. Empty: whatever its age.
+  /// A device with an older calibration, or one whose age cannot be learnt, is not sent to: kNotReady. Empty: whatever its age.
   std::optional<std::chrono::milliseconds> calibration_age_max = std::nullopt;
   /// What the job may spend in all, where people approved no more: error 4109, and nothing is sent or reserved.
   std::optional<job::Money> spend_max = std::nullopt;
@@ -70,6 +70,7 @@ struct SubmissionOutcome {
     kFailed,  ///< the provider ended it without a usable result; `billed` says what it cost
     kCancelled,  ///< cancelled at the provider or withdrawn before it was sent
     kHeld,  ///< unknown or unfinished in time; its reservation stays, a late discovery becomes an orphan
+    kNotReady,  ///< the backend takes no work now, or its calibration is too old: nothing was sent, and nothing is reserved
   } kind = Kind::kRefused;
   std::string token;
   backend::Handle handle;  ///< empty when never confirmed
@@ -79,12 +80,21 @@ struct SubmissionOutcome {
   std::uint32_t sends = 0;  ///< times it was put on the wire
   std::optional<Error> error;  ///< set unless kResult: 1403 to 1407, or what the last question met
   backend::ErrorClass error_class = backend::ErrorClass::kOk;  ///< of the error
-  std::chrono::milliseconds retry_after{0};  ///< that the provider asked for when it refused
+  std::chrono::milliseconds retry_after{
+      0};  ///< that the provider asked for when it refused; kNotReady: until it says that it is
 
   /// Of all ends without a result these are the only ones that surely cost nothing.
-  bool is_surely_free() const { return kind == Kind::kRefused || (kind == Kind::kCancelled && sends == 0); }
+  bool is_surely_free() const {
+    return kind == Kind::kRefused || kind == Kind::kNotReady || (kind == Kind::kCancelled && sends == 0);
+  }
 };
 std::string_view to_string(SubmissionOutcome::Kind kind);
+
+/// Why a backend that answered is not sent to at this moment; it is asked again.
+struct NotReady {
+  Error why;  ///< 1403 backend_unavailable - it takes no work now; 1412 calibration_stale
+  std::chrono::milliseconds ready_in{0};  ///< as it says; 0: it does not
+};
 
 struct SubmitOptions {
   /// How long a lost submission may still appear at the provider; setting lab.settle_window.
@@ -126,7 +136,7 @@ using SubmissionFilter = std::function<Result<bool>(const SubmissionRecord& reco
 /// 5030: it is not there, or not for who asks; the same words for both.
 Error no_such_submission(std::string_view token);
 
-inline constexpr std::size_t kRowsOfSubmission = 3;  ///< that has ended: itself, and two by which it is found
+inline constexpr std::size_t kRowsOfSubmission = 4;  ///< that has ended: itself, and three by which it is found
 
 /// Threads: every method is safe to call concurrently; two runs of one attempt wait for each other.
 class Submitter {
@@ -144,10 +154,14 @@ class Submitter {
   ///
   /// Errors: 1002 cancelled - `stop` was requested: the record stays as it is, to be resumed here or finished by the
   ///         reconciler; 4001 budget_exceeded - with the figures; 4002 hold_unknown; 5005 stale_fence; 5003
-  ///         illegal_transition - another attempt of the step is in flight; 1403 backend_unavailable - it takes no work now; 1412
-  ///         calibration_stale; 5020 queue_wait_predicted; 1023 - the token belongs to other work;
+  ///         illegal_transition - another attempt of the step is in flight; 5020 queue_wait_predicted; 1023 - the token belongs to
+  ///         other work;
   ///         those of the premise, of the store, and of validate() and quote() before anything was reserved.
   Result<SubmissionOutcome> run(const SubmissionRequest& request, std::stop_token stop);
+
+  /// Whether the backend of a request would be sent to at this moment; empty: it would. Without any record. A backend that does not
+  /// answer is asked by the submission itself. Errors: 1002 cancelled; 5020 queue_wait_predicted.
+  Result<std::optional<NotReady>> not_ready(const SubmissionRequest& request, const std::stop_token& stop) const;
 
   /// Calls `listener` (instead of an earlier one) after each event of the ledger is durable, on the thread that made it; it
   /// must not block.

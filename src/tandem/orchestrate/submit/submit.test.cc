@@ -271,12 +271,19 @@ TEST_F(SubmitTest, a_queue_that_is_stated_to_be_too_long_is_not_joined) {
 
 TEST_F(SubmitTest, a_backend_that_takes_no_work_now_is_not_sent_to) {
   provider_->plan.accepts_work = false;
-  const auto refused = run(request());
-  ASSERT_THAT(refused, FailsWith(errors::kBackendUnavailable));
-  EXPECT_THAT(refused.error().message, HasSubstr("its window is closed"));
+  provider_->plan.ready_in_ms = 1234;
+  const auto closed = run(request());
+  ASSERT_THAT(closed, Succeeds());
+  EXPECT_EQ(closed->kind, Kind::kNotReady);
+  EXPECT_TRUE(closed->is_surely_free());
+  EXPECT_EQ(closed->error->number, errors::kBackendUnavailable);
+  EXPECT_THAT(closed->error->message, HasSubstr("its window is closed"));
+  EXPECT_EQ(closed->retry_after, milliseconds(1234));
+  EXPECT_EQ(submitter_.not_ready(request(), {})->value().why.message, closed->error->message);
   EXPECT_EQ(provider_->submissions(), 0);
   EXPECT_TRUE(event_types().empty());
   provider_->plan.accepts_work = true;
+  EXPECT_FALSE(submitter_.not_ready(request(), {})->has_value());
   EXPECT_EQ(run(request())->kind, Kind::kResult);
 }
 
@@ -293,7 +300,10 @@ TEST_F(SubmitTest, a_backend_that_does_not_say_whether_it_takes_work_is_asked_fo
 TEST_F(SubmitTest, a_machine_that_names_no_calibration_has_one_of_unknown_age) {
   SubmissionRequest careful = request();
   careful.calibration_age_max = milliseconds(1000);
-  EXPECT_THAT(run(careful), FailsWith(errors::kCalibrationStale));
+  const auto unknown = run(careful);
+  ASSERT_THAT(unknown, Succeeds());
+  EXPECT_EQ(unknown->kind, Kind::kNotReady);
+  EXPECT_EQ(unknown->error->number, errors::kCalibrationStale);
   EXPECT_EQ(provider_->submissions(), 0);
 }
 
@@ -302,9 +312,11 @@ TEST_F(SubmitTest, a_calibration_that_is_older_than_the_plan_allows_is_not_sent_
   clock_.advance(milliseconds(1001));
   SubmissionRequest careful = request();
   careful.calibration_age_max = milliseconds(1000);
-  const auto refused = run(careful);
-  ASSERT_THAT(refused, FailsWith(errors::kCalibrationStale));
-  EXPECT_THAT(refused.error().message, HasSubstr("1001 ms old, the plan allows 1000 ms"));
+  const auto old = run(careful);
+  ASSERT_THAT(old, Succeeds());
+  EXPECT_EQ(old->kind, Kind::kNotReady);
+  EXPECT_EQ(old->error->number, errors::kCalibrationStale);
+  EXPECT_THAT(old->error->message, HasSubstr("1001 ms old, the plan allows 1000 ms"));
   EXPECT_EQ(provider_->submissions(), 0);
   EXPECT_TRUE(event_types().empty());
   provider_->plan.calibrated_at = clock_.now();
@@ -322,10 +334,11 @@ TEST_F(SubmitTest, a_reservation_that_was_found_is_used_only_while_its_backend_p
     EXPECT_THAT(run(asked), FailsWith(errors::kIoError));
     return asked;
   };
-  const auto refused_with = [&](const SubmissionRequest& asked, ErrorNumber why) {
+  const auto refused_with = [&](const SubmissionRequest& asked, ErrorNumber why, Kind kind) {
     const auto outcome = run(asked);
     ASSERT_THAT(outcome, Succeeds());
-    EXPECT_EQ(outcome->kind, Kind::kCancelled);
+    EXPECT_EQ(outcome->kind, kind);
+    EXPECT_EQ(submitter_.submissions(job_)->back().state, SubmissionState::kCancelled);
     EXPECT_EQ(outcome->error->number, why);
     EXPECT_EQ(outcome->sends, 0u);
     EXPECT_TRUE(backend::may_pass(outcome->error_class));  // another attempt may follow
@@ -334,16 +347,16 @@ TEST_F(SubmitTest, a_reservation_that_was_found_is_used_only_while_its_backend_p
   };
   const SubmissionRequest closed = reserve(0);
   provider_->plan.accepts_work = false;
-  refused_with(closed, errors::kBackendUnavailable);
+  refused_with(closed, errors::kBackendUnavailable, Kind::kNotReady);
   provider_->plan.accepts_work = true;
 
   const SubmissionRequest old = reserve(1);
   clock_.advance(milliseconds(1500));
-  refused_with(old, errors::kCalibrationStale);
+  refused_with(old, errors::kCalibrationStale, Kind::kNotReady);
 
   const SubmissionRequest dearer = reserve(2);
   provider_->plan.price = Money{1001};
-  refused_with(dearer, errors::kBackendUnavailable);
+  refused_with(dearer, errors::kBackendUnavailable, Kind::kCancelled);
 
   provider_->plan.price = Money{1000};
   EXPECT_EQ(run(reserve(3))->kind, Kind::kResult);

@@ -2,7 +2,7 @@
 //
 // Room: lab, tests only. Include it in one test file of a provider, which instantiates FaultMatrix with its cells (each over real sockets,
 // the real ledger, adapter and transport) and PlantedFault with its bench. The oracle is the provider's own book.
-// TANDEM_FAULT_SUBMITS: submissions of each cell (50).
+// TANDEM_FAULT_SUBMITS: submissions of each cell (100).
 #pragma once
 
 #include <gmock/gmock.h>
@@ -65,7 +65,7 @@ inline constexpr std::size_t kIntervalsMax = 5;
 
 inline std::size_t submits_per_cell() {
   const auto asked = parse_int64(SystemEnvironment().get("TANDEM_FAULT_SUBMITS"));
-  return asked ? static_cast<std::size_t>(*asked) : 50;
+  return asked ? static_cast<std::size_t>(*asked) : 100;
 }
 
 /// The simulated counts of X on qubit 0 came through whole: the most frequent outcome is "100".

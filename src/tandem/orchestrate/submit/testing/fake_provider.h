@@ -53,6 +53,7 @@ class FakeProvider final : public backend::Backend {
     std::function<void(const std::stop_token&)> during_availability;
     std::function<std::optional<Error>()> during_quote;
     std::function<void()> during_submit;
+    std::function<void()> after_submit;  ///< with the answer on its way
     std::function<void()> during_poll;
     std::function<void(const std::stop_token&)> during_lookup;
     std::function<void()> during_fetch;
@@ -97,6 +98,9 @@ class FakeProvider final : public backend::Backend {
   int lookups() const { return lookups_; }
   int cancels() const { return cancels_; }
 
+  /// Before anybody uses it.
+  void set_version(std::string version) { info_.version = std::move(version); }
+
   const backend::BackendInfo& info() const override { return info_; }
   Result<void> validate(const backend::Work& work) const override {
     if (std::holds_alternative<backend::ProgramWork>(work)) return {};
@@ -111,29 +115,9 @@ class FakeProvider final : public backend::Backend {
   tl::expected<backend::Handle, backend::SubmitFailure> submit(const backend::Work&, std::string_view token,
                                                                const backend::CallContext&) override {
     if (const auto hook = plan.during_submit) hook();  // a copy: the hook may replace itself
-    const std::lock_guard lock(mutex_);
-    ++submissions_;
-    OnSubmit fate = OnSubmit::kAccept;
-    if (!plan.on_submit.empty()) {
-      fate = plan.on_submit.front();
-      plan.on_submit.pop_front();
-    }
-    if (fate == OnSubmit::kRefuse) {
-      return tl::unexpected(backend::SubmitFailure{.error = make_error(errors::kBackendRefused, "not today")});
-    }
-    if (fate == OnSubmit::kThrottle) {
-      return tl::unexpected(backend::SubmitFailure{.error = make_error(errors::kBackendRefused, "too many requests"),
-                                                   .said = backend::ErrorClass::kThrottled,
-                                                   .retry_after = plan.retry_after});
-    }
-    if (fate == OnSubmit::kAcceptLate) late_.emplace_back(clock_.monotonic() + plan.late, token);
-    const auto known = handle_of(token);
-    if (fate == OnSubmit::kLoseReply || fate == OnSubmit::kAccept) {
-      if (!known || info_.safety != backend::SubmitSafety::kA) book_.emplace_back(token);
-    }
-    if (fate == OnSubmit::kAccept) return *handle_of(token);
-    return tl::unexpected(
-        backend::SubmitFailure{.error = make_error(errors::kConnectionLost, "the line broke"), .ambiguous = true});
+    auto answer = take(token);
+    if (const auto hook = plan.after_submit) hook();
+    return answer;
   }
   Result<backend::PollStatus> poll(const backend::WorkRef& work, const backend::CallContext&) override {
     if (plan.during_poll) plan.during_poll();
@@ -213,6 +197,31 @@ class FakeProvider final : public backend::Backend {
   void forget(const backend::Handle&) override {}
 
  private:
+  tl::expected<backend::Handle, backend::SubmitFailure> take(std::string_view token) {
+    const std::lock_guard lock(mutex_);
+    ++submissions_;
+    OnSubmit fate = OnSubmit::kAccept;
+    if (!plan.on_submit.empty()) {
+      fate = plan.on_submit.front();
+      plan.on_submit.pop_front();
+    }
+    if (fate == OnSubmit::kRefuse) {
+      return tl::unexpected(backend::SubmitFailure{.error = make_error(errors::kBackendRefused, "not today")});
+    }
+    if (fate == OnSubmit::kThrottle) {
+      return tl::unexpected(backend::SubmitFailure{.error = make_error(errors::kBackendRefused, "too many requests"),
+                                                   .said = backend::ErrorClass::kThrottled,
+                                                   .retry_after = plan.retry_after});
+    }
+    if (fate == OnSubmit::kAcceptLate) late_.emplace_back(clock_.monotonic() + plan.late, token);
+    const auto known = handle_of(token);
+    if (fate == OnSubmit::kLoseReply || fate == OnSubmit::kAccept) {
+      if (!known || info_.safety != backend::SubmitSafety::kA) book_.emplace_back(token);
+    }
+    if (fate == OnSubmit::kAccept) return *handle_of(token);
+    return tl::unexpected(
+        backend::SubmitFailure{.error = make_error(errors::kConnectionLost, "the line broke"), .ambiguous = true});
+  }
   Result<void> require_ours(const backend::WorkRef& work) const {
     const bool opaque = info_.safety == backend::SubmitSafety::kD;  // it knows nothing of tokens
     for (std::size_t i = 0; i < book_.size(); ++i)

@@ -1,0 +1,106 @@
+// A backend that takes no work now, or whose calibration is too old, is waited for: OrderRunner::await_ready().
+#include <algorithm>
+
+#include "tandem/base/either_stop.h"
+#include "tandem/base/pause.h"
+#include "tandem/base/text.h"
+#include "tandem/orchestrate/engine/order_way.h"
+
+namespace tandem::engine {
+namespace {
+
+using Millis = std::chrono::milliseconds;
+
+/// It may be ready before the time that it states.
+constexpr Millis kLookAtLeastEvery = std::chrono::minutes(1);
+
+/// Somebody else does the work, or stands in for it, when `station` does not.
+bool has_stand_in(const hybrid::Order& order, std::uint32_t station) {
+  const auto rest = order.fallbacks.begin() + std::min<std::ptrdiff_t>(station, std::ssize(order.fallbacks));
+  return !order.required || std::any_of(rest, order.fallbacks.end(), [](const job::Fallback& entry) {
+    return entry.answers(job::FallbackCause::kUnavailable);
+  });
+}
+
+}  // namespace
+
+TryScope OrderRunner::scope_of(const hybrid::Order& order, const OrderContext& context, Deadline deadline) {
+  return {.job = context.job,
+          .fence = context.fence,
+          .policy = context.retry,
+          .stations = static_cast<std::uint32_t>(1 + order.fallbacks.size()),
+          .deadline = deadline};
+}
+
+Result<bool> OrderRunner::await_ready(backend::Backend& backend, std::uint32_t station, const hybrid::Order& order,
+                                      Way& way, const OrderContext& context, Attempt& attempt, std::uint32_t number,
+                                      const std::stop_token& stop) {
+  const std::string& name = backend.info().id.value;
+  const bool stands_in = has_stand_in(order, station);
+  const bool ends_with_job = context.deadline.at() != Deadline::never().at();
+  const TryScope scope = scope_of(order, context, context.deadline);
+  // Who comes next needs time as well.
+  const Millis job_left = std::chrono::floor<Millis>(context.deadline.left(services_.clock));
+  const auto find = [&] {
+    return std::find_if(way.tries.begin(), way.tries.end(),
+                        [&](const job::FailedTry& one) { return one.station == station && is_wait(one); });
+  };
+  auto wait = find();
+  const Millis before = wait == way.tries.end() ? Millis(0) : tries_.waited(*wait);
+  const auto most = [&]() -> Millis {
+    if (!stands_in && !context.ready_wait_max && ends_with_job) return before + job_left;
+    const Millis own = context.ready_wait_max.value_or(context.remote_deadline);
+    return stands_in && ends_with_job ? std::min(own, before + job_left / 2) : own;
+  }();
+  if (wait == way.tries.end()) {
+    TANDEM_TRY_ASSIGN(job::FailedTry noted,
+                      tries_.note_wait(scope,
+                                       {.step = order.label,
+                                        .round = context.round,
+                                        .station = station,
+                                        .backend = name,
+                                        .number = number,
+                                        .error_class = std::string(to_string(attempt.error_class)),
+                                        .error_number = static_cast<std::uint16_t>(attempt.error->number),
+                                        .reason = attempt.error->message},
+                                       most));
+    way.tries.push_back(std::move(noted));
+    wait = std::prev(way.tries.end());
+  }
+  const EitherStop not_needed_or_draining(stop, context.drain);
+  Millis interval{0};
+  for (std::uint32_t looks = 1;; ++looks) {
+    const Millis waited = tries_.waited(*wait);
+    wait->delay_ms = waited.count();
+    const Millis left = std::max(Millis(0), most - waited);
+    const bool in_vain = stands_in && attempt.retry_after > left;  // it says that itself
+    if (left.count() == 0 || in_vain || context.deadline.expired(services_.clock)) {
+      attempt.waited_for = attempt.error->message;
+      attempt.error->message +=
+          fmt::format("; it was waited for {}, of {}", format_duration(waited), format_duration(most));
+      if (in_vain) attempt.error->message += fmt::format(", and says {}", format_duration(attempt.retry_after));
+      return false;
+    }
+    interval = tries_.next_look(scope, *wait, looks, interval);
+    const Millis told = std::min(attempt.retry_after, kLookAtLeastEvery);
+    if (!pause(services_.executor, std::min(left, std::max(interval, told)), not_needed_or_draining.token())) {
+      if (!stop.stop_requested())
+        return fail(errors::kCancelled, "stopped while {} was waited for", name);  // the server goes down
+      attempt.waited_for = attempt.error->message;
+      return false;
+    }
+    submit::SubmissionRequest request = request_of(backend, order, context, wait->next_attempt);
+    request.deadline = Deadline(std::min(context.deadline.at(), services_.clock.monotonic() + context.remote_deadline));
+    auto look = services_.submitter.not_ready(request, not_needed_or_draining.token());
+    // Whatever else it says is for the attempt that follows to hear; a stop is seen by the next pause.
+    if (!look && look.error().number == errors::kCancelled) continue;
+    if (!look || !*look) {
+      wait->delay_ms = tries_.waited(*wait).count();
+      return true;
+    }
+    attempt.fail_with(std::move((*look)->why));
+    attempt.retry_after = (*look)->ready_in;
+  }
+}
+
+}  // namespace tandem::engine

@@ -1,0 +1,286 @@
+// Backends that take no work when it gets to them: how long they are waited for, what ends the wait, and what is told of it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "tandem/orchestrate/engine/testing/engine_world.h"
+#include "tandem/orchestrate/resilience/gates.h"
+
+namespace tandem::engine {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::Contains;
+using testing::Each;
+using testing::Ge;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::SizeIs;
+
+constexpr int kWindow = static_cast<int>(errors::kBackendUnavailable);
+constexpr int kStale = static_cast<int>(errors::kCalibrationStale);
+
+class AwaitReady : public testing::Test {
+ protected:
+  static constexpr job::FallbackCause kUnavailable = job::FallbackCause::kUnavailable;
+  static constexpr job::FallbackCause kTimeout = job::FallbackCause::kTimeout;
+
+  /// Looked at every millisecond or two, and tried once only.
+  job::JobSpec paid(std::vector<job::Fallback> fallbacks) {
+    job::JobSpec out = world_.paid_job();
+    out.limits.retry = {.max_attempts = 2, .delay_min_ms = 1, .delay_max_ms = 2};
+    out.fallbacks = std::move(fallbacks);
+    return out;
+  }
+  job::JobSpec with_stand_in() { return paid({{"simulator.statevector", {kUnavailable}}}); }
+  job::JobSpec without() { return paid({{"simulator.statevector", {kTimeout}}}); }
+  /// Nobody looks twice in a test.
+  static job::JobSpec patient(job::JobSpec spec) {
+    spec.limits.retry.delay_min_ms = spec.limits.retry.delay_max_ms = 3'600'000;
+    return spec;
+  }
+  /// The window is closed from now on, and `passes` go by with every question; it opens with question `opens`, if any.
+  void close_window(milliseconds passes, int opens = 0) {
+    asked_ = 0;
+    world_.provider->plan.accepts_work = false;
+    world_.provider->plan.during_availability = [this, passes, opens](const std::stop_token&) {
+      world_.clock.advance(passes);
+      if (++asked_ == opens) world_.provider->plan.accepts_work = true;
+    };
+  }
+  std::vector<Json> waits(const JobId& id) {
+    std::vector<Json> out;
+    for (const job::Event& event : world_.events(id))
+      if (event.type == "step.waiting") out.push_back(event.data.value());
+    return out;
+  }
+  void wait_until_it_waits(const JobId& id) {
+    while (waits(id).empty()) std::this_thread::yield();
+  }
+  Json result(const JobId& id) { return parse_json(world_.engine->result(id).value(), "result").value(); }
+  /// The simulator answered, and result and lineage say why the provider did not.
+  void expect_stood_in(const JobView& view, int number, const std::string& reason) {
+    ASSERT_EQ(view.state, job::JobState::kSucceeded) << view.error;
+    EXPECT_EQ(world_.provider->submissions(), 0);
+    const Json path = result(view.id)["path"];
+    ASSERT_THAT(path, SizeIs(2));
+    EXPECT_EQ(path[0]["outcome"], "left");
+    EXPECT_EQ(path[0]["cause"], "unavailable");
+    EXPECT_EQ(path[0]["number"], number);
+    EXPECT_THAT(path[0]["reason"].get<std::string>(), HasSubstr(reason));
+    EXPECT_EQ(path[1]["backend"], "simulator.statevector");
+    const lineage::WorkRecord work = world_.engine->lineage(view.id)->work.at(0);
+    ASSERT_THAT(work.path, SizeIs(2));
+    EXPECT_EQ(work.path[0].reason, path[0]["reason"]);
+    EXPECT_EQ(world_.hold(view.id).play_money.settled.usd_micros, 0);
+  }
+
+  EngineWorld world_;
+  std::atomic<int> asked_ = 0;
+};
+
+TEST_F(AwaitReady, a_closed_window_is_waited_for_beyond_all_tries_and_the_work_is_sent_once) {
+  close_window(milliseconds(100), 12);
+  world_.open();
+  const JobView view = world_.run(without());
+  ASSERT_EQ(view.state, job::JobState::kSucceeded) << view.error;
+  EXPECT_EQ(asked_, 13);  // right before money is reserved once more
+  EXPECT_EQ(world_.provider->submissions(), 1);
+  EXPECT_THAT(world_.provider->book(), SizeIs(1));
+  EXPECT_THAT(world_.event_types(view.id), Not(Contains("step.retrying")));
+  ASSERT_THAT(waits(view.id), SizeIs(1));
+  EXPECT_EQ(waits(view.id)[0]["number"], kWindow);
+  EXPECT_EQ(waits(view.id)[0]["wait_max_ms"], 20'000);
+  EXPECT_THAT(waits(view.id)[0]["error"].get<std::string>(), HasSubstr("its window is closed"));
+  const lineage::WorkRecord work = world_.engine->lineage(view.id)->work.at(0);
+  EXPECT_THAT(work.path, IsEmpty());
+  ASSERT_THAT(work.tries, SizeIs(1));
+  EXPECT_EQ(work.tries[0].tries_max, 0u);
+  EXPECT_EQ(work.tries[0].error_number, kWindow);
+  EXPECT_EQ(work.tries[0].delay_ms, 1000);  // ten looks at 100 ms each
+  EXPECT_EQ(world_.hold(view.id).play_money.settled.usd_micros, 700);
+}
+
+TEST_F(AwaitReady, who_stands_in_comes_when_the_wait_is_over_and_result_and_lineage_say_why) {
+  close_window(seconds(5));
+  world_.open();
+  const JobView view = world_.run(with_stand_in());
+  expect_stood_in(view, kWindow, "its window is closed); nothing was sent; it was waited for 20 s, of 20 s");
+  EXPECT_EQ(asked_, 6);  // for the plan, for the attempt, and four looks
+  close_window(seconds(5));
+  job::JobSpec brief = with_stand_in();
+  brief.limits.backend_wait_ms = 9'000;
+  expect_stood_in(world_.run(brief), kWindow, ", of 9 s");
+  EXPECT_EQ(asked_, 4);
+}
+
+TEST_F(AwaitReady, who_stands_in_gets_half_of_the_time_that_the_job_has) {
+  close_window(milliseconds(500));
+  world_.open();
+  job::JobSpec spec = with_stand_in();
+  spec.limits.total_time_ms = 60'000;
+  spec.limits.run_time_ms = 11'000;
+  const JobView view = world_.run(spec);
+  expect_stood_in(view, kWindow, "it was waited for");
+  ASSERT_THAT(waits(view.id), SizeIs(1));
+  EXPECT_EQ(waits(view.id)[0]["wait_max_ms"], 5'000);  // a second of the eleven was gone
+}
+
+TEST_F(AwaitReady, a_job_that_nobody_else_may_do_waits_as_long_as_it_has_and_its_end_says_for_what) {
+  close_window(seconds(7));
+  world_.open();
+  job::JobSpec spec = without();
+  spec.limits.run_time_ms = 100'000;
+  const JobView view = world_.run(spec);
+  EXPECT_EQ(view.state, job::JobState::kExpired);
+  EXPECT_EQ(view.error_number, static_cast<std::uint16_t>(errors::kRunExpired));
+  EXPECT_THAT(view.error, HasSubstr("fake.provider takes no work now (its window is closed)"));
+  EXPECT_GE(asked_, 100 / 7);
+  EXPECT_EQ(world_.provider->submissions(), 0);
+  EXPECT_EQ(world_.hold(view.id).play_money.reserved.usd_micros, 0);
+}
+
+TEST_F(AwaitReady, a_limit_that_comes_in_the_middle_of_a_pause_says_what_was_waited_for) {
+  close_window(milliseconds(0));
+  world_.open();
+  job::JobSpec spec = patient(without());
+  spec.limits.run_time_ms = 60;
+  const JobId id = world_.admit(spec);
+  wait_until_it_waits(id);
+  world_.clock.advance(milliseconds(60));
+  const JobView view = world_.wait(id);
+  EXPECT_EQ(view.error_number, static_cast<std::uint16_t>(errors::kRunExpired));
+  EXPECT_THAT(view.error, HasSubstr("its window is closed"));
+}
+
+TEST_F(AwaitReady, a_calibration_that_is_too_old_is_waited_for_as_well) {
+  world_.provider->plan.calibrated_at = world_.clock.now();
+  world_.open();
+  const auto stale = [&](int mended) {
+    asked_ = 0;
+    world_.provider->plan.during_availability = [this, mended](const std::stop_token&) {
+      world_.clock.advance(seconds(4));
+      if (++asked_ == mended) world_.provider->plan.calibrated_at = world_.clock.now();
+    };
+  };
+  job::JobSpec spec = without();
+  spec.limits.calibration_age_ms = 6'000;
+  stale(5);
+  // Of the five questions two are those of the attempt that sends: by then it is 4 s old.
+  const JobView view = world_.run(spec);
+  ASSERT_EQ(view.state, job::JobState::kSucceeded) << view.error;
+  EXPECT_EQ(world_.provider->submissions(), 1);
+  ASSERT_THAT(waits(view.id), SizeIs(1));
+  EXPECT_EQ(waits(view.id)[0]["number"], kStale);
+}
+
+TEST_F(AwaitReady, a_calibration_that_stays_too_old_gives_way_to_who_stands_in) {
+  world_.provider->plan.calibrated_at = world_.clock.now();
+  close_window(seconds(3));
+  world_.provider->plan.accepts_work = true;
+  world_.open();
+  job::JobSpec spec = with_stand_in();
+  spec.limits.calibration_age_ms = 1'000;
+  expect_stood_in(world_.run(spec), kStale, "ms old, the plan allows 1000 ms; nothing was sent; it was waited for");
+}
+
+TEST_F(AwaitReady, who_says_that_it_opens_later_than_anybody_waits_is_left_at_once) {
+  close_window(milliseconds(1));
+  world_.provider->plan.ready_in_ms = 3'600'000;
+  world_.open();
+  expect_stood_in(world_.run(with_stand_in()), kWindow, "and says 1 h 00 min");
+  EXPECT_EQ(asked_, 2);
+}
+
+TEST_F(AwaitReady, who_says_when_it_opens_is_not_asked_before) {
+  close_window(milliseconds(0), 4);
+  world_.provider->plan.ready_in_ms = 40;
+  world_.open();
+  const auto begin = std::chrono::steady_clock::now();
+  ASSERT_EQ(world_.run(without()).state, job::JobState::kSucceeded);
+  EXPECT_EQ(asked_, 5);
+  EXPECT_GE(std::chrono::steady_clock::now() - begin, milliseconds(80));  // two looks
+}
+
+TEST_F(AwaitReady, cancel_suspend_and_drain_end_the_wait_at_once) {
+  close_window(milliseconds(0));
+  world_.open();
+  const JobId cancelled = world_.admit(patient(without()));
+  wait_until_it_waits(cancelled);
+  ASSERT_THAT(world_.engine->cancel(cancelled, "user", ""), Succeeds());
+  EXPECT_EQ(world_.wait(cancelled).state, job::JobState::kCancelled);
+  const JobId aside = world_.admit(patient(with_stand_in()));
+  wait_until_it_waits(aside);
+  ASSERT_THAT(world_.engine->suspend(aside, "user", ""), Succeeds());
+  while (world_.engine->job(aside)->state != job::JobState::kSuspended) std::this_thread::yield();
+  const JobId drained = world_.admit(patient(without()));
+  wait_until_it_waits(drained);
+  world_.engine->drain(Deadline::never());
+  EXPECT_EQ(world_.engine->job(drained)->state, job::JobState::kQueued);
+  EXPECT_EQ(world_.provider->submissions(), 0);
+}
+
+TEST_F(AwaitReady, a_restart_goes_on_with_the_wait_and_sends_once_when_the_window_opens) {
+  close_window(milliseconds(0));
+  world_.open();
+  const JobId id = world_.admit(patient(without()));
+  wait_until_it_waits(id);
+  world_.close();
+  world_.clock.advance(seconds(10));
+  world_.provider->plan.accepts_work = true;
+  world_.open();
+  const JobView view = world_.wait(id);
+  ASSERT_EQ(view.state, job::JobState::kSucceeded) << view.error;
+  EXPECT_THAT(waits(id), SizeIs(1));
+  EXPECT_THAT(world_.provider->book(), SizeIs(1));
+}
+
+TEST_F(AwaitReady, a_restart_does_not_begin_the_wait_anew) {
+  close_window(milliseconds(0));
+  world_.open();
+  const JobId id = world_.admit(patient(with_stand_in()));
+  wait_until_it_waits(id);
+  for (int starts = 0; starts < 2; ++starts) {
+    world_.close();
+    world_.clock.advance(seconds(11));
+    world_.open();
+  }
+  expect_stood_in(world_.wait(id), kWindow, "it was waited for 22 s, of 20 s");
+  EXPECT_THAT(waits(id), SizeIs(1));
+}
+
+TEST_F(AwaitReady, a_look_takes_no_turn_and_holds_up_nobody_else) {
+  resilience::Gates gates(world_.executor, world_.clock, {{"fake.provider", {.calls_max = 1}}});
+  world_.gates = &gates;
+  close_window(milliseconds(0));
+  std::vector<bool> free;
+  world_.provider->plan.during_availability = [&](const std::stop_token&) {
+    const int now = ++asked_;
+    if (now >= 3 && now <= 5)  // 1: the plan; 2: the attempt
+      free.push_back(gates.enter("fake.provider", {}, Deadline(world_.clock.monotonic())).has_value());
+    if (now == 5) world_.provider->plan.accepts_work = true;
+  };
+  world_.open();
+  EXPECT_EQ(world_.run(without()).state, job::JobState::kSucceeded);
+  EXPECT_THAT(free, testing::AllOf(SizeIs(3), Each(true)));
+  world_.close();
+}
+
+TEST_F(AwaitReady, an_error_on_the_way_is_tried_again_as_the_policy_says_and_is_no_wait) {
+  int quotes = 0;
+  world_.provider->plan.during_quote = [&]() -> std::optional<Error> {
+    return ++quotes == 1 ? std::nullopt : std::optional(make_error(errors::kBackendUnavailable, "down"));
+  };
+  world_.open();
+  const JobView view = world_.run(without());
+  EXPECT_EQ(view.error_number, static_cast<std::uint16_t>(errors::kRetriesExhausted));
+  EXPECT_EQ(quotes, 3);
+  EXPECT_THAT(waits(view.id), IsEmpty());
+}
+
+}  // namespace
+}  // namespace tandem::engine

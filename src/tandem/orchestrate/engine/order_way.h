@@ -1,0 +1,64 @@
+// tandem/orchestrate/engine/order_way.h - what the sources of OrderRunner share of an order: what one backend gave, and its way along the
+// chain.
+//
+// Room: orchestrate; for order_runner.cc and await_ready.cc only. Threads: one, that of the order.
+#pragma once
+
+#include <map>
+
+#include "tandem/orchestrate/engine/order_runner.h"
+
+namespace tandem::engine {
+
+struct OrderRunner::Attempt {
+  std::string backend;
+  std::string backend_version;
+  bool local = true;
+  bool emulated = false;
+  std::optional<backend::RawResult> raw;
+  std::optional<backend::WorkResult> result;
+  std::optional<Error> error;
+  std::string raw_sha256;
+  std::string token;
+  job::Money billed;
+  std::optional<double> time_to_best_ms;
+  std::optional<double> calibration_age_ms;
+  std::optional<job::CachedAnswer> cached;
+  bool stored = false;  ///< the raw bytes are in the blob table already
+  bool may_repeat = false;  ///< it failed in a way that may pass, and surely costs nothing
+  bool not_ready = false;  ///< that way is that the backend takes no work now, or that its calibration is too old
+  backend::ErrorClass error_class = backend::ErrorClass::kOk;
+  std::chrono::milliseconds retry_after{0};
+  std::optional<job::FallbackCause> cause;  ///< where the error does not name it
+
+  std::string waited_for;  ///< in vain, or until it was stopped; empty: for nothing
+
+  void fail_with(Error why) {
+    error_class = backend::class_of(why);
+    error = std::move(why);
+  }
+};
+
+struct OrderRunner::Way {
+  std::uint32_t stations = 0;  ///< tried or passed over: the number of the next one's first attempt
+  std::optional<job::FallbackCause> cause;  ///< of the last failure of a backend
+  std::optional<Error> error;  ///< that failure
+  Attempt last;
+  std::optional<Attempt> partial;  ///< the fullest of those that gave a part
+  job::Money billed;
+  std::vector<job::PathEntry> path;
+  std::vector<job::PartialAnswer> parts;
+  std::vector<job::FailedTry> tries;  ///< that were followed by another, at all stations
+  std::map<std::uint32_t, std::uint32_t> sent;  ///< by earlier starts: stations, and the last submission of each
+  store::Batch blobs;  ///< raw bytes that no other commit holds
+  std::string question_sha256;
+
+  /// Of a station that earlier starts came to, or went beyond: whether they submitted anything there.
+  std::optional<bool> had_sent(std::uint32_t station) const {
+    if (sent.empty() || station > sent.rbegin()->first) return std::nullopt;
+    return sent.contains(station);
+  }
+  bool had_left(std::uint32_t station) const { return !sent.empty() && station < sent.rbegin()->first; }
+};
+
+}  // namespace tandem::engine
