@@ -12,6 +12,7 @@
 #include "tandem/base/log.h"
 #include "tandem/base/setting.h"
 #include "tandem/evidence/telemetry/telemetry.h"
+#include "tandem/middleware/remote/codec.h"
 #include "tandem/net/client/curl_http.h"
 #include "tandem/orchestrate/engine/store_clock.h"
 #include "tandem/orchestrate/resilience/gates.h"
@@ -95,6 +96,10 @@ void keep_secrets_in_memory(const Settings& settings);
 Result<std::unique_ptr<backend::BackendRegistry>> make_backends(const Settings& settings, Executor& executor,
                                                                 Machine& machine, Http& http, Credentials& credentials,
                                                                 Log& log, Meter& meter);
+/// Whose key the settings of IonQ name, as the vendor tells it. Errors: those of remote::ask_whose_key(), and as make_backends().
+Result<std::optional<remote::KeyOwner>> ask_whose_ionq_key(const Settings& settings, Executor& executor,
+                                                           Machine& machine, Http& http, Credentials& credentials,
+                                                           Log& log);
 /// The only way out of this process: to the servers and devices that the settings name, and nowhere else.
 /// `servers` are ours: what they answer may be as large as the jobs that they took.
 Result<std::unique_ptr<Http>> make_http(const Settings& settings, Machine& machine, Executor& executor,

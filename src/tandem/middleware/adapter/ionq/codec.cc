@@ -147,6 +147,7 @@ class IonqCodec final : public remote::Codec {
                            backend_, order->circuit.qubits, order->shots, order->circuit.counts.one_qubit,
                            order->circuit.counts.two_qubits)};
   }
+  std::optional<HttpRequest> encode_whose_key() const override { return HttpRequest{.url = "/whoami"}; }
   Result<HttpRequest> encode_submit(const backend::Work& work, std::string_view token) const override {
     TANDEM_TRY_ASSIGN(Order order, order_of(work));
     Json body = {{"type", "ionq.circuit.v1"},
@@ -240,6 +241,15 @@ class IonqCodec final : public remote::Codec {
       target->gates = manifest_.native_gates;
       target->shots_max = manifest_.info.shots_max;
       return target;
+    });
+  }
+  Result<remote::KeyOwner> decode_whose_key(const Bytes& body) const override {
+    return decode(body, [](const ObjectReader& reader) -> Result<remote::KeyOwner> {
+      remote::KeyOwner out;
+      TANDEM_TRY_ASSIGN(out.key_id, reader.string("key_id"));
+      TANDEM_TRY_ASSIGN(out.key_name, reader.string("key_name"));
+      TANDEM_TRY_ASSIGN(out.project_id, reader.string_or("project_id", ""));
+      return out;
     });
   }
   Result<backend::Quote> quote(const backend::Work& /*work*/, const DeviceFacts& /*facts*/,
