@@ -337,7 +337,8 @@ Json IonqApi::job_document(const IonqJob& job) const {
     out["execution_duration_ms"] = static_cast<std::int64_t>(execution_us / 1000);
     out["stats"]["billed_quantum_compute_time_us"] = static_cast<std::int64_t>(simulator ? 0 : execution_us);
   }
-  if (job.status == IonqStatus::kFailed) out["failure"] = {{"code", "SimulationError"}, {"message", job.failure}};
+  if (job.status == IonqStatus::kFailed)  // beyond a limit of this process, as it would be again
+    out["failure"] = {{"code", "SimulationTimeout"}, {"message", job.failure}};
   return out;
 }
 
