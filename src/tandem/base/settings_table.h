@@ -233,7 +233,7 @@ inline constexpr std::array<SettingRecord, 40> kTable{{
      .min = 0,
      .max = 0,
      .values = "",
-     .meaning = "IonQ's names of the backends that may be used, each with 'ionq.' in front in Tandem: simulator, qpu.aria-1, qpu.forte-1, qpu.forte-enterprise-1."},
+     .meaning = "IonQ's names of the backends that may be used, each with 'ionq.' in front in Tandem: simulator, qpu.aria-1, qpu.aria-2, qpu.forte-1, qpu.forte-enterprise-1."},
     {.name = "ionq.poll",
      .type = SettingType::kDuration,
      .default_value = "1000ms",

@@ -102,5 +102,31 @@ TEST(IonqFailures, the_table_has_every_code_of_the_vendors_text_and_no_other) {
   EXPECT_EQ(of_text.size(), 20u);
 }
 
+/// The words of the text, "Available options: `simulator`, `qpu.aria-1`, ...": it has no enumeration of them.
+TEST(IonqBackends, are_those_that_the_vendors_text_has_for_jobs) {
+  const Json text = vendor_text();
+  if (text.is_null()) GTEST_SKIP() << "the vendor's OpenAPI text is not in TANDEM_TEST_DATA";
+  const std::string words = text.at(Json::json_pointer("/components/schemas/JobBackends/description"));
+  std::vector<std::string> of_text;
+  const auto parts = split(words, '`');
+  for (std::size_t i = 1; i < parts.size(); i += 2) of_text.emplace_back(parts[i]);
+  EXPECT_GE(of_text.size(), 5u);
+  EXPECT_EQ(backend_names(), of_text);
+  for (const std::string& name : of_text) {
+    const auto info = make_codec({.backend = name}).value()->manifest().info;
+    EXPECT_EQ(info.metered, name != "simulator") << name;
+    EXPECT_EQ(info.counts_qpu_time, name != "simulator") << name;
+  }
+}
+
+TEST(IonqBackends, a_second_machine_of_a_kind_has_the_limits_of_the_first) {
+  const remote::Manifest first = make_codec({.backend = "qpu.aria-1"}).value()->manifest();
+  const remote::Manifest second = make_codec({.backend = "qpu.aria-2"}).value()->manifest();
+  EXPECT_EQ(second.info.qubits_max, first.info.qubits_max);
+  EXPECT_EQ(second.info.qubits_max, 25u);
+  EXPECT_EQ(second.native_gates, first.native_gates);
+  EXPECT_FALSE(make_codec({.backend = "qpu.forte-enterprise-2"}).has_value()) << "the text sends no jobs there";
+}
+
 }  // namespace
 }  // namespace tandem::ionq
