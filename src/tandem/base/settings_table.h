@@ -268,7 +268,7 @@ inline constexpr std::array<SettingRecord, 40> kTable{{
      .min = 0,
      .max = 0,
      .values = "http",
-     .meaning = "HTTP proxy through which providers are reached, http://host:port; this machine itself never is. Empty: none; the environment's proxy is ignored."},
+     .meaning = "HTTP proxy through which providers are reached, http://host:port; this machine itself never is. A name may lead into the own network, not to this machine or a link-local address. Empty: none; the environment's proxy is ignored."},
     {.name = "egress.ca_file",
      .type = SettingType::kPath,
      .default_value = "",
