@@ -61,22 +61,33 @@ struct Borrowed {
   Meter& meter;
 };
 
-Result<void> add_ionq(backend::BackendRegistry& out, const Settings& settings, const Borrowed& borrowed) {
+/// What talks to one of IonQ's backends. Errors: 1061 bad_setting - it is none.
+struct IonqWire {
+  std::unique_ptr<const remote::Codec> codec;
+  remote::RemoteOptions options;
+};
+Result<IonqWire> ionq_wire(const Settings& settings, std::string_view name) {
   const std::string url = settings.string("ionq.url");
-  if (url.empty()) return {};
+  auto codec = ionq::make_codec({.backend = std::string(trim(name)), .emulated = is_loopback(url)});
+  if (!codec) {
+    return fail_at(settings.value("ionq.backends").source, errors::kBadSetting, "the setting 'ionq.backends': {}",
+                   codec.error().message);
+  }
+  return IonqWire{.codec = *std::move(codec),
+                  .options = {.base_url = url,
+                              .credential = settings.string("ionq.credential"),
+                              .request_timeout = kIonqRequestTimeout,
+                              .poll_interval = std::chrono::milliseconds(settings.integer("ionq.poll"))}};
+}
+
+Result<void> add_ionq(backend::BackendRegistry& out, const Settings& settings, const Borrowed& borrowed) {
+  if (settings.string("ionq.url").empty()) return {};
   const std::string names = settings.string("ionq.backends");  // split() hands out views of it
   for (const std::string_view name : split(names, ',')) {
-    auto codec = ionq::make_codec({.backend = std::string(trim(name)), .emulated = is_loopback(url)});
-    if (!codec) {
-      return fail_at(settings.value("ionq.backends").source, errors::kBadSetting, "the setting 'ionq.backends': {}",
-                     codec.error().message);
-    }
-    remote::RemoteOptions options{.base_url = url,
-                                  .credential = settings.string("ionq.credential"),
-                                  .request_timeout = kIonqRequestTimeout,
-                                  .poll_interval = std::chrono::milliseconds(settings.integer("ionq.poll"))};
-    out.add(resilience::guard(remote::make_remote_backend(*std::move(codec), borrowed.services, std::move(options)),
-                              borrowed.services.clock, borrowed.services.log, borrowed.meter));
+    TANDEM_TRY_ASSIGN(IonqWire wire, ionq_wire(settings, name));
+    out.add(resilience::guard(
+        remote::make_remote_backend(std::move(wire.codec), borrowed.services, std::move(wire.options)),
+        borrowed.services.clock, borrowed.services.log, borrowed.meter));
   }
   return {};
 }
@@ -93,6 +104,22 @@ Result<std::unique_ptr<Http>> make_http(const Settings& settings, Machine& machi
   }
   return client::CurlHttp::create(std::move(options), machine.clock, executor)
       .map([](std::unique_ptr<client::CurlHttp> http) { return std::unique_ptr<Http>(std::move(http)); });
+}
+
+Result<std::optional<remote::KeyOwner>> ask_whose_ionq_key(const Settings& settings, Executor& executor,
+                                                           Machine& machine, Http& http, Credentials& credentials,
+                                                           Log& log) {
+  constexpr std::chrono::seconds kAskTime{20};
+  const std::string names = settings.string("ionq.backends");
+  TANDEM_TRY_ASSIGN(IonqWire wire, ionq_wire(settings, split(names, ',').front()));  // the same key for each of them
+  return remote::ask_whose_key(std::move(wire.codec),
+                               {.http = http,
+                                .credentials = credentials,
+                                .clock = machine.clock,
+                                .executor = executor,
+                                .rng = machine.rng,
+                                .log = log},
+                               std::move(wire.options), {.deadline = Deadline::after(machine.clock, kAskTime)});
 }
 
 Result<std::unique_ptr<backend::BackendRegistry>> make_backends(const Settings& settings, Executor& executor,

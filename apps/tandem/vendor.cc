@@ -44,15 +44,16 @@ std::vector<std::string> vendor_names() { return {"ionq"}; }
 
 Result<Vendor> find_vendor(std::string_view name) {
   if (name == "ionq") {
-    return Vendor{.name = "ionq",
-                  .title = "IonQ Quantum Cloud, API v0.4",
-                  .url = "https://api.ionq.co/v0.4",
-                  .backends = ionq::backend_names(),
-                  .backends_default = "simulator, qpu.forte-1",
-                  .not_learnt = {"whose key it is: the API has no call that names its account, project or roles",
-                                 "what is left to spend: budgets of the account are seen in the vendor's console",
-                                 "whether it may submit: only a submission tells; `--run --max-cost USD` makes one",
-                                 "devices that the vendor has and the adapter does not know"}};
+    return Vendor{
+        .name = "ionq",
+        .title = "IonQ Quantum Cloud, API v0.4",
+        .url = "https://api.ionq.co/v0.4",
+        .backends = ionq::backend_names(),
+        .backends_default = "simulator, qpu.forte-1",
+        .not_learnt = {"whose account it is and which roles the key has: the API names the key and its project only",
+                       "what is left to spend: budgets of the account are seen in the vendor's console",
+                       "whether it may submit: only a submission tells; `--run --max-cost USD` makes one",
+                       "devices that the vendor has and the adapter does not know"}};
   }
   return fail_at("VENDOR", errors::kValueOutOfRange, "{} is no vendor that there is an adapter for; there is {}",
                  quote(name), fmt::join(vendor_names(), ", "));

@@ -68,6 +68,8 @@ class FreeTest {
   Checks& checks() { return checks_; }
   bool emulated() const { return emulated_; }
   const Json& devices() const { return devices_; }
+  /// Null: not learnt.
+  const Json& key() const { return key_; }
 
  private:
   std::string setting(std::string_view what) const { return desk_.settings.string(vendor_.setting(what)); }
@@ -140,6 +142,19 @@ class FreeTest {
     }
     answered_ = true;
     checks_.well("permission to read", "the key is taken: the jobs of its account can be listed");
+    see_owner();
+  }
+
+  /// The key works; whose it is may stay open.
+  void see_owner() {
+    const auto owner =
+        ask_whose_ionq_key(desk_.settings, desk_.executor, desk_.machine, *desk_.http, desk_.credentials, desk_.log);
+    if (!owner) return checks_.well("whose key", "not learnt: " + owner.error().message);
+    if (!*owner) return;
+    key_ = {{"key_id", (*owner)->key_id}, {"key_name", (*owner)->key_name}, {"project_id", nullptr}};
+    if (!(*owner)->project_id.empty()) key_["project_id"] = (*owner)->project_id;
+    checks_.well("whose key", fmt::format("{} ({}){}", quote((*owner)->key_name), (*owner)->key_id,
+                                          (*owner)->project_id.empty() ? "" : ", of project " + (*owner)->project_id));
   }
 
   void note_tls(const Error& error) {
@@ -170,6 +185,7 @@ class FreeTest {
   Desk& desk_;
   Checks checks_;
   Json devices_ = Json::array();
+  Json key_;
   bool emulated_ = true;
   bool asked_ = false;  ///< see_credential()
   bool answered_ = false;
@@ -383,6 +399,7 @@ Result<int> test_vendor(Cli& cli, const VendorTestOptions& options) {
                 {"ok", well},
                 {"emulated", test.emulated()},
                 {"checks", test.checks().list},
+                {"key", test.key()},
                 {"devices", test.devices()},
                 {"not_learnt", vendor.not_learnt},
                 {"run", run ? run->document() : Json()}});

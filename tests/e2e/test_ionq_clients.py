@@ -1,59 +1,21 @@
-"""IonQ: what our adapter sends, held to the vendor's OpenAPI text and to what the vendor's own client sends; and the emulator, driven by
-clients that we did not write. No answer of the vendor itself is seen here.
+"""IonQ: what our adapter sends, held to what the vendor's own client sends; and the emulator, driven by clients that we did not write.
+No answer of the vendor itself is seen here. The vendor's text is the judge in test_ionq_text.py.
 
 qiskit-ionq and cirq-ionq are installed from the package index into environments of their own below build/clients, once. Without
-the index, or without the vendor's text (TANDEM_TEST_DATA), the tests that need them are skipped and say so.
+the index the tests that need them are skipped and say so.
 """
 
-import copy
-import functools
 import json
-import math
 import os
 import random
 import subprocess
 import unittest
 import unittest.mock
 
-import jsonschema
-import yaml
+from ionq_support import KEY, REGISTERS, X_ON_0, Ionq, random_circuit, random_native_circuit
+from support import CLIENTS_MUST_RUN, LONG, ROOT, book_lines, missing, python_with
 
-from support import CLIENTS_MUST_RUN, DATA, LONG, ROOT, Workplace, book_lines, missing, python_with
-
-KEY = "a-key-of-the-emulator"
 CLIENTS = {"qiskit": "qiskit-ionq==1.1.1", "cirq": "cirq-ionq==1.7.0"}
-SPECIFICATION = DATA / "standards" / "ionq" / "ionq-quantum-cloud-openapi.yml"
-
-
-# ---- the vendor's text
-
-def nullable(schema):
-    """OpenAPI 3.0 says "nullable", JSON Schema a second type."""
-    if isinstance(schema, list):
-        return [nullable(one) for one in schema]
-    if not isinstance(schema, dict):
-        return schema
-    inner = {key: nullable(value) for key, value in schema.items() if key not in ("nullable", "example", "examples")}
-    return {"anyOf": [inner, {"type": "null"}]} if schema.get("nullable") is True else inner
-
-
-@functools.cache
-def specification():
-    if not SPECIFICATION.exists():
-        raise unittest.SkipTest(f"the vendor's OpenAPI text is not at {SPECIFICATION}")
-    return yaml.load(SPECIFICATION.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-
-
-@functools.cache
-def validator_of(name):
-    components = nullable(specification()["components"])
-    return jsonschema.Draft202012Validator({"$ref": f"#/components/schemas/{name}", "components": components})
-
-
-def hold_to(name, document):
-    errors = sorted(str(error.message) for error in validator_of(name).iter_errors(document))
-    if errors:
-        raise AssertionError(f"{name} of the vendor's text: {errors[:3]} in {json.dumps(document)[:600]}")
 
 
 # ---- the vendor's clients
@@ -71,65 +33,6 @@ def drive(client, url, task, certificates=None, **more):
     return json.loads(done.stdout)
 
 
-# ---- circuits that both sides can say
-
-ONE = ["h", "x", "y", "z", "s", "sdg", "t", "tdg", "sx", "sxdg"]
-ONE_ANGLE = ["rx", "ry", "rz", "p"]
-TWO = ["cx", "cy", "cz", "ch", "swap"]
-TWO_ANGLE = ["cp", "crx", "cry", "crz", "rxx", "ryy", "rzz"]
-THREE = ["ccx"]
-
-
-def random_circuit(dice):
-    qubits = dice.randint(1, 6)
-    gates = []
-    for _ in range(dice.randint(1, 25)):
-        names = ONE + ONE_ANGLE + (TWO + TWO_ANGLE if qubits > 1 else []) + (THREE if qubits > 2 else [])
-        name = dice.choice(names)
-        size = 1 if name in ONE + ONE_ANGLE else 3 if name in THREE else 2
-        angles = [dice.uniform(-7, 7)] if name in ONE_ANGLE + TWO_ANGLE else []
-        gates.append([name, dice.sample(range(qubits), size), angles])
-    measured = dice.sample(range(qubits), dice.randint(1, qubits))
-    clbits = dice.randint(len(measured), len(measured) + 2)
-    measure = list(zip(measured, dice.sample(range(clbits), len(measured))))
-    return {"qubits": qubits, "clbits": clbits, "gates": gates, "measure": measure, "shots": dice.randint(1, 2000), "gateset": "qis"}
-
-
-def random_native_circuit(dice, pairs):
-    """Angles in whole turns. `pairs`: the machine's gates on two qubits."""
-    qubits = dice.randint(2, 6)
-    gates = []
-    for _ in range(dice.randint(1, 25)):
-        name = dice.choice(["gpi", "gpi2", *pairs])
-        if name == "ms":
-            angles = [dice.uniform(-1, 1), dice.uniform(-1, 1), dice.uniform(0, 0.25)]
-        elif name == "rzz":
-            angles = [dice.uniform(0, 0.25)]
-        else:
-            angles = [dice.uniform(-1, 1)]
-        gates.append([name, dice.sample(range(qubits), 2 if name in pairs else 1), angles])
-    gates.append(["gpi", [0], [0.5]])  # by which it is known as native
-    return {"qubits": qubits, "clbits": qubits, "gates": gates, "measure": [(i, i) for i in range(qubits)], "shots": dice.randint(1, 2000),
-            "gateset": "native"}
-
-
-def rounded(value):
-    """Radians are turned into turns and back: numbers are equal up to their last digits."""
-    if isinstance(value, dict):
-        return {key: rounded(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [rounded(one) for one in value]
-    return round(value, 12) if isinstance(value, float) else value
-
-
-def pub_of(circuit):
-    unit = 2 * math.pi if circuit["gateset"] == "native" else 1
-    instructions = [[name, qubits, [unit * angle for angle in angles]] for name, qubits, angles in circuit["gates"]]
-    instructions += [["measure", [qubit], [], clbit] for qubit, clbit in circuit["measure"]]
-    return {"circuit": {"num_qubits": circuit["qubits"], "num_clbits": circuit["clbits"], "parameters": [], "instructions": instructions},
-            "shots": circuit["shots"]}
-
-
 class MissingTest(unittest.TestCase):
     def test_what_is_missing_is_skipped_and_fails_where_it_must_run(self):
         with unittest.mock.patch.dict(os.environ):
@@ -138,36 +41,6 @@ class MissingTest(unittest.TestCase):
             os.environ[CLIENTS_MUST_RUN] = "1"
             self.assertRaisesRegex(AssertionError, "no text.*no reason to skip", missing, "no text")
             self.assertRaises(unittest.SkipTest, missing, "no index", excused=True)
-
-
-class Ionq(unittest.TestCase):
-    def setUp(self):
-        self.place = Workplace()
-        self.addCleanup(self.place.close)
-
-    def settings(self, cloud, **more):
-        return {"TANDEM_IONQ_URL": cloud.url, "TANDEM_IONQ_CREDENTIAL": "env:TANDEM_SECRET_IONQ", "TANDEM_SECRET_IONQ": KEY, "TANDEM_IONQ_POLL": "20ms",
-                "TANDEM_LAB_SETTLE_WINDOW": "500ms", **more}
-
-    def cloud(self, *arguments, **options):
-        return self.place.ionq("--api-key", KEY, *arguments, **options)
-
-    def accepted(self, cloud):
-        return [line for line in book_lines(cloud.book) if line["line"] == "accepted"]
-
-    def program(self, backend, *circuits, **more):
-        return {"program": {"pubs": [pub_of(circuit) for circuit in circuits]}, "policy": {"backends": [f"ionq.{backend}"]},
-                "limits": {"cost_max_usd_micros": 100_000_000_000}, **more}
-
-    def run_here(self, document, environment, code=0):
-        done = self.place.run("run", self.place.file("job.json", document), "--json", check=False, environment=environment)
-        self.assertEqual(done.returncode, code, done.stderr + done.stdout)
-        return json.loads(done.stdout)
-
-
-X_ON_0 = {"qubits": 3, "clbits": 3, "gates": [["x", [0], []]], "measure": [(0, 0), (1, 1), (2, 2)], "shots": 200, "gateset": "qis"}
-# Registers of two and three bits; bit 0 of the first and bit 1 of the second.
-REGISTERS = {"qubits": 5, "clbits": 5, "gates": [["x", [0], []], ["x", [3], []]], "measure": [(i, i) for i in range(5)], "shots": 200, "gateset": "qis"}
 
 
 class House(Ionq):
@@ -251,47 +124,6 @@ class House(Ionq):
             self.assertEqual(self.accepted(cloud), [])
             (submission,) = self.place.json("jobs", "submissions", result["job_id"])["submissions"]
             self.assertEqual(submission["state"], "held")
-
-
-class Text(Ionq):
-    """The vendor's OpenAPI text as the judge."""
-
-    def test_what_is_sent_and_what_the_emulator_answers_are_valid_by_it(self):
-        dice = random.Random(11)
-        specification()
-        with self.cloud() as cloud:
-            environment = self.settings(cloud)
-            for number in range(8):
-                self.run_here(self.program(("simulator", "qpu.forte-1")[number % 2], random_circuit(dice), seed=number), environment)
-            bodies = [line["body"] for line in self.accepted(cloud)]
-            self.assertEqual(len(bodies), 8)
-            for body in bodies:
-                hold_to("JobCreationPayload", body)
-            broken = copy.deepcopy(bodies[0])
-            broken["session_id"] = None  # the judge judges: the vendor takes no null
-            self.assertRaises(AssertionError, hold_to, "JobCreationPayload", broken)
-
-            def ask(path):
-                status, headers, answer = cloud.request("GET", path, headers={"Authorization": f"apiKey {KEY}"})
-                self.assertEqual((status, headers["Tandem-Emulated"]), (200, "true"), answer)
-                return answer
-            page = ask("/jobs?limit=5")
-            hold_to("GetJobsResponse", page)
-            self.assertEqual(len(page["jobs"]), 5)
-            for job in (page["jobs"][0]["id"], page["jobs"][1]["id"]):
-                hold_to("GetJobResponse", ask(f"/jobs/{job}"))
-                hold_to("GetJobCostResponse", ask(f"/jobs/{job}/cost"))
-                hold_to("GetResultsResponse", ask(f"/jobs/{job}/results/probabilities"))
-            hold_to("GetJobEstimateResponse", ask("/jobs/estimate?backend=qpu.forte-1&shots=100"))
-            for backend in ask("/backends"):
-                hold_to("Backend", backend)
-            (characterization,) = ask("/backends/qpu.forte-1/characterizations?limit=1")["characterizations"]
-            characterization["timing"] = {name: 1 for name in characterization["timing"]}  # the text calls seconds below one integers
-            hold_to("Characterization", characterization)
-            hold_to("Whoami", ask("/whoami"))
-            status, _, error = cloud.request("POST", "/jobs", {}, headers={"Authorization": f"apiKey {KEY}"})
-            self.assertEqual(status, 400)
-            hold_to("BadRequestError", error)
 
 
 class Clients(Ionq):
@@ -401,6 +233,15 @@ class ClientsOverTls(Clients):
         done = self.place.run("emulate", "ionq", "--listen", "127.0.0.1:0", "--book", self.place.folder / "b.book", "--tls", self.certificate, broken, check=False)
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("cannot be used", done.stderr)
+
+
+def rounded(value):
+    """Radians are turned into turns and back: numbers are equal up to their last digits."""
+    if isinstance(value, dict):
+        return {key: rounded(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [rounded(one) for one in value]
+    return round(value, 12) if isinstance(value, float) else value
 
 
 class SameBody(Ionq):

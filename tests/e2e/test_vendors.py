@@ -41,11 +41,12 @@ class Vendors(unittest.TestCase):
             self.assertTrue(report["ok"])
             self.assertTrue(report["emulated"])
             self.assertEqual({check: ok for check, (ok, _) in self.checks(report).items()},
-                             dict.fromkeys(["credential", "egress", "permission to read", "ionq.simulator", "ionq.qpu.forte-1", "TLS"], True))
+                             dict.fromkeys(["credential", "egress", "permission to read", "whose key", "ionq.simulator", "ionq.qpu.forte-1", "TLS"], True))
             devices = {one["backend"]: one for one in report["devices"]}
             self.assertEqual(devices["ionq.simulator"]["quote_usd_micros"], 0)
             self.assertEqual(devices["ionq.qpu.forte-1"]["quote_usd_micros"], 1_000_000)
             self.assertGreater(devices["ionq.qpu.forte-1"]["latency_ms"], 0)
+            self.assertEqual(report["key"], {"key_id": "00000000-0000-7000-8000-000000000001", "key_name": "emulated key", "project_id": None})
             self.assertGreater(len(report["not_learnt"]), 2)
             self.assertIsNone(report["run"])
             text = self.config.read_text()
@@ -57,6 +58,19 @@ class Vendors(unittest.TestCase):
             self.assertEqual(self.config.read_text(), text)
             self.assertEqual(self.accepted(cloud), [])
             self.assertFalse(self.place.data.exists(), "a question needs no store")
+
+    def test_a_vendor_that_does_not_say_whose_key_it_is_fails_nothing(self):
+        # Asked are the first device, then whose key it is, five times.
+        with self.place.ionq("--api-key", KEY, faults=[{"on": "device", "action": "error", "from": 2, "count": 5}]) as cloud:
+            report = self.add(cloud)
+            self.assertTrue(report["ok"])
+            self.assertIsNone(report["key"])
+            said = {one["check"]: one["detail"] for one in report["checks"]}
+            self.assertRegex(said["whose key"], "^not learnt: .*503")
+            self.assertIn("ionq.qpu.forte-1", said)
+        with self.place.ionq("--api-key", KEY, book="again.book") as cloud:
+            shown = self.place.run("backends", "test", "ionq", "--config", self.config, environment={"TANDEM_IONQ_URL": cloud.url}).stdout
+            self.assertIn('"key_name": "emulated key"', shown)
 
     def test_what_the_file_says_of_the_vendor_is_replaced_only_when_that_is_asked_for(self):
         other = SETTINGS + "ionq:\n  url: http://127.0.0.1:1/v0.4   # another one\n\n  poll: 2s\n# behind it\nlab: {settle_window: 3s}\n"

@@ -21,7 +21,8 @@ namespace {
 
 constexpr std::array<std::string_view, 6> kStatusNames = {"submitted", "ready",  "started",
                                                           "completed", "failed", "canceled"};
-constexpr std::array<std::string_view, 4> kBackendNames = {"simulator", "qpu.aria-1", "qpu.forte-1",
+/// Those that the vendor's text has for POST /jobs.
+constexpr std::array<std::string_view, 5> kBackendNames = {"simulator", "qpu.aria-1", "qpu.aria-2", "qpu.forte-1",
                                                            "qpu.forte-enterprise-1"};
 constexpr std::string_view kTokenMember = "tandem_token";  // what the book calls the token of a job
 constexpr double kShareMin = 1e-14;  // smaller ones are rounding; 2^24 of them do not add up to 1e-6

@@ -124,6 +124,8 @@ std::vector<std::string> words_of(const ServerRequest& request, const char* name
 }
 
 Json dollars(job::Money money) { return {{"value", static_cast<double>(money.usd_micros) / kMicros}, {"unit", "usd"}}; }
+/// The text's integers have 32 bits.
+std::int64_t int32(double value) { return static_cast<std::int64_t>(std::min(value, double{INT32_MAX})); }
 Json time_or_null(const std::optional<Timestamp>& time) { return time ? Json(format_rfc3339(*time)) : Json(); }
 
 }  // namespace
@@ -317,7 +319,7 @@ Json IonqApi::job_document(const IonqJob& job) const {
               {"started_at", time_or_null(job.started_at)},
               {"completed_at", time_or_null(job.ended_at)},
               {"predicted_wait_time_ms", nullptr},
-              {"predicted_execution_duration_ms", static_cast<std::int64_t>(execution_us / 1000)},
+              {"predicted_execution_duration_ms", int32(execution_us / 1000)},
               {"execution_duration_ms", nullptr},
               {"shots", asked.shots},
               {"failure", nullptr},
@@ -326,18 +328,20 @@ Json IonqApi::job_document(const IonqJob& job) const {
                {{"qubits", asked.circuit.num_qubits()},
                 {"circuits", 1},
                 {"gate_counts", {{"1q", asked.gates_1q}, {"2q", asked.gates_2q}}},
-                {"predicted_quantum_compute_time_us", static_cast<std::int64_t>(execution_us)}}},
+                {"predicted_quantum_compute_time_us", int32(execution_us)}}},
               {"results", std::move(results)},
               {"output", Json::object()}};
   if (simulator) out["noise"] = asked.noise;
   const bool waits = job.status == IonqStatus::kSubmitted || job.status == IonqStatus::kReady;
   if (waits)
-    out["predicted_wait_time_ms"] = static_cast<std::int64_t>(job.queue_position + 1) * options_.queue_time.count();
+    out["predicted_wait_time_ms"] =
+        int32(static_cast<double>(job.queue_position + 1) * static_cast<double>(options_.queue_time.count()));
   if (job.status == IonqStatus::kCompleted) {
-    out["execution_duration_ms"] = static_cast<std::int64_t>(execution_us / 1000);
-    out["stats"]["billed_quantum_compute_time_us"] = static_cast<std::int64_t>(simulator ? 0 : execution_us);
+    out["execution_duration_ms"] = int32(execution_us / 1000);
+    out["stats"]["billed_quantum_compute_time_us"] = int32(simulator ? 0 : execution_us);
   }
-  if (job.status == IonqStatus::kFailed) out["failure"] = {{"code", "SimulationError"}, {"message", job.failure}};
+  if (job.status == IonqStatus::kFailed)  // beyond a limit of this process, as it would be again
+    out["failure"] = {{"code", "SimulationTimeout"}, {"message", job.failure}};
   return out;
 }
 

@@ -93,6 +93,8 @@ TEST_F(IonqServerTest, requests_are_held_to_the_text_and_every_answer_is_labelle
                         {"GET", "/backends/qpu.forte-1/characterizations?limit=11", "", 400},
                         {"GET", "/backends/qpu.forte-1/characterizations?lmit=1", "", 400},
                         {"GET", "/whoami", "", 200},
+                        {"GET", "/whoami?key_id=1", "", 400},
+                        {"POST", "/whoami", "", 405},
                         {"GET", "/jobs/none", "", 404},
                         {"GET", "/jobs?limit=0", "", 400},
                         {"GET", "/jobs/estimate", "", 400},
@@ -115,6 +117,13 @@ TEST_F(IonqServerTest, requests_are_held_to_the_text_and_every_answer_is_labelle
   }
   const HttpResponse keyless = client_->send("GET", "/jobs", "", {{"Authorization", "apiKey other"}});
   EXPECT_EQ(keyless.status, 401) << "the first header counts";
+  EXPECT_EQ(client_->send("GET", "/whoami", "", {{"Authorization", "apiKey other"}}).status, 401);
+}
+
+TEST_F(IonqServerTest, whose_key_it_is_can_be_asked_for) {
+  use("faults: []");
+  const Json owner = parsed(client_->send("GET", "/whoami"));
+  EXPECT_EQ(owner, (Json{{"key_id", "00000000-0000-7000-8000-000000000001"}, {"key_name", "emulated key"}}));
 }
 
 TEST_F(IonqServerTest, a_job_walks_from_submitted_to_a_result_and_a_bill) {

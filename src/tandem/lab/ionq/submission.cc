@@ -43,6 +43,10 @@ bool is_integer(const Json& value) {
          (value.is_number_float() && value.get<double>() == std::floor(value.get<double>()));
 }
 
+bool is_int32(const Json& value) {
+  return is_integer(value) && value.get<double>() >= INT32_MIN && value.get<double>() <= INT32_MAX;
+}
+
 /// One gate of the list, read.
 struct WireGate {
   std::string name;
@@ -335,9 +339,9 @@ Checked<std::string> read_noise(const Json& document, std::string_view user_agen
   if (!named || std::find(kNoiseModels.begin(), kNoiseModels.end(), noise["model"].get_ref<const std::string&>()) ==
                     kNoiseModels.end())
     return refuse("noise.model", fmt::format("must be one of {}", fmt::join(kNoiseModels, ", ")));
-  if (noise.contains("seed") && !is_integer(noise["seed"]) &&
+  if (noise.contains("seed") && !is_int32(noise["seed"]) &&
       !(noise["seed"].is_null() && tolerates(user_agent, Tolerance::kSeedNull)))
-    return refuse("noise.seed", "must be of type integer");
+    return refuse("noise.seed", "must be an integer of 32 bits");
   if (!simulator) return refuse("noise", "is for the simulator only");
   return noise["model"].get<std::string>();
 }
@@ -359,6 +363,29 @@ Checked<void> check_settings(const Json& document, std::uint64_t shots) {
   if (compilation.contains("precision") && !compilation["precision"].is_string())
     return refuse("settings.compilation.precision", "must be of type string");
   return {};
+}
+
+/// What an answer may repeat of checked settings: the text leaves those of a request open, those of an answer it does not.
+struct Repeated {
+  const char* part;
+  const char* name;
+  bool (Json::*is_its_type)() const noexcept;
+};
+constexpr Repeated kRepeated[] = {{"error_mitigation", "debiasing", &Json::is_boolean},
+                                  {"compilation", "opt", &Json::is_number},
+                                  {"compilation", "precision", &Json::is_string},
+                                  {"compilation", "gate_basis", &Json::is_string},
+                                  {"compilation", "service_version", &Json::is_string}};
+Json repeated(const Json& settings) {
+  Json out = Json::object();
+  for (const Repeated& one : kRepeated) {
+    if (!settings.contains(one.part)) continue;
+    Json& into = out[one.part];
+    if (into.is_null()) into = Json::object();
+    const Json value = settings[one.part].value(one.name, Json());
+    if ((value.*one.is_its_type)()) into[one.name] = value;
+  }
+  return out;
 }
 
 }  // namespace
@@ -397,7 +424,7 @@ tl::expected<IonqSubmission, Refusal> parse_ionq_submission(const Json& document
     if (top.contains("noise") && top["noise"].contains("seed") && !top["noise"]["seed"].is_null())
       out.noise["seed"] = top["noise"]["seed"];
   }
-  out.settings = top.value("settings", Json::object());
+  out.settings = repeated(top.value("settings", Json::object()));
 
   const Json input = top.value("input", Json());
   if (!input.is_object()) return refuse("input", "is required");

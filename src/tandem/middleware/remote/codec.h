@@ -28,6 +28,14 @@ struct DeviceFacts {
   backend::Availability availability;  ///< observed_at is the caller's to fill
 };
 
+/// Whose a credential is, in the provider's own words.
+struct KeyOwner {
+  std::string key_id;
+  std::string key_name;
+  std::string project_id = {};  ///< empty: it names none
+  friend bool operator==(const KeyOwner&, const KeyOwner&) = default;
+};
+
 struct Classified {
   Verdict verdict = Verdict::kGarbage;
   std::string detail;  ///< the provider's own words, for messages
@@ -62,6 +70,8 @@ class Codec {
   virtual std::optional<HttpRequest> encode_target() const = 0;
   /// The question whose answer quote() needs; empty: the facts are enough.
   virtual std::optional<HttpRequest> encode_estimate(const backend::Work& work) const = 0;
+  /// Empty: the provider does not tell whose a credential is.
+  virtual std::optional<HttpRequest> encode_whose_key() const = 0;
   /// Same work and token, same bytes. Errors: 1402 backend_cannot - larger than the provider takes.
   virtual Result<HttpRequest> encode_submit(const backend::Work& work, std::string_view token) const = 0;
   virtual HttpRequest encode_poll(const backend::Handle& handle) const = 0;
@@ -79,6 +89,8 @@ class Codec {
   virtual Result<DeviceFacts> decode_device(const Bytes& body) const = 0;
   virtual Result<std::optional<device::Calibration>> decode_calibration(const Bytes& body) const = 0;
   virtual Result<std::optional<device::Target>> decode_target(const Bytes& body) const = 0;
+  /// The answer to encode_whose_key().
+  virtual Result<KeyOwner> decode_whose_key(const Bytes& body) const = 0;
   /// `estimate`: the answer to encode_estimate(); empty where nothing was asked.
   virtual Result<backend::Quote> quote(const backend::Work& work, const DeviceFacts& facts,
                                        const Bytes& estimate) const = 0;

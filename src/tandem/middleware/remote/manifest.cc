@@ -74,6 +74,27 @@ Result<void> read_words(const ObjectReader& reader, Manifest& out) {
   return {};
 }
 
+/// Why work failed that had been taken: other verdicts are about requests.
+bool is_of_work(Verdict verdict) {
+  return verdict == Verdict::kForbidden || verdict == Verdict::kInvalid || verdict == Verdict::kUnavailable ||
+         verdict == Verdict::kTransient;
+}
+
+Result<void> read_failures(const ObjectReader& reader, Manifest& out) {
+  if (!reader.has("failures")) return {};
+  TANDEM_TRY_ASSIGN(const ObjectReader failures, reader.object("failures"));
+  for (const auto& [word, meaning] : reader.find("failures")->items()) {
+    TANDEM_TRY_ASSIGN(const Verdict verdict, read_word<Verdict>(failures, word, kVerdictNames));
+    if (!is_of_work(verdict)) {
+      return fail_at(failures.at(word), errors::kValueOutOfRange,
+                     "'{}' is no reason why work failed: forbidden, invalid, unavailable or transient is",
+                     to_string(verdict));
+    }
+    out.failures[word] = verdict;
+  }
+  return {};
+}
+
 Result<void> read_native_gates(const ObjectReader& reader, std::vector<circuit::Gate>& out) {
   TANDEM_TRY_ASSIGN(const std::vector<std::string> names, reader.strings_or_empty("native_gates"));
   for (const std::string& name : names) {
@@ -105,8 +126,9 @@ Result<void> read_backend(const ObjectReader& reader, backend::BackendInfo& out)
 
 /// What the backends share.
 Result<Manifest> read_common(const ObjectReader& reader) {
-  TANDEM_TRY(reader.allow_only({"adapter", "api_version", "version", "vendor", "region", "access", "authorization",
-                                "backends", "safety", "conformance", "limits", "price", "states", "errors"}));
+  TANDEM_TRY(
+      reader.allow_only({"adapter", "api_version", "version", "vendor", "region", "access", "authorization", "backends",
+                         "safety", "conformance", "limits", "price", "states", "failures", "errors"}));
   Manifest out;
   TANDEM_TRY_ASSIGN(out.api_version, reader.string("api_version"));
   TANDEM_TRY_ASSIGN(out.authorization, reader.string("authorization"));
@@ -122,6 +144,7 @@ Result<Manifest> read_common(const ObjectReader& reader) {
   TANDEM_TRY(read_limits(reader, out));
   TANDEM_TRY(read_notes(reader, out));
   TANDEM_TRY(read_words(reader, out));
+  TANDEM_TRY(read_failures(reader, out));
   return out;
 }
 

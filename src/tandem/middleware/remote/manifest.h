@@ -50,11 +50,12 @@ struct Manifest {
   std::uint64_t request_bytes_max = 0;
   std::uint64_t response_bytes_max = 0;
   std::map<std::string, backend::WorkState, std::less<>> states;  ///< the provider's words
+  std::map<std::string, Verdict, std::less<>> failures;  ///< the provider's words for why work failed; may be empty
   std::map<int, Verdict> errors;  ///< HTTP status -> verdict; others: 5xx and 408 transient, else garbage
 
   /// One a backend, in the order of the file.
-  /// Errors: those of the YAML reader and of ObjectReader; 1023 value_out_of_range - an unknown word, a status that is none, or no
-  ///         backend.
+  /// Errors: those of the YAML reader and of ObjectReader; 1023 value_out_of_range - an unknown word, a status that is none, a verdict
+  ///         that says nothing of failed work, or no backend.
   static Result<std::vector<Manifest>> parse(std::string_view yaml, std::string_view name);
   /// By the status alone.
   Verdict verdict_of(int status) const;

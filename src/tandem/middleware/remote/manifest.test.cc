@@ -23,6 +23,7 @@ conformance: {level: L1, note: schema of 2026-01}
 limits: {shots_max: 100, pubs_max: 3, request_bytes_max: 1000, response_bytes_max: 2000}
 price: {source: a page, note: per shot}
 states: {waiting: queued, done: succeeded}
+failures: {TooBig: invalid, NoCredit: forbidden}
 errors: {"402": forbidden, "503": unavailable}
 )";
 
@@ -47,6 +48,8 @@ TEST(Manifest, carries_what_the_file_says) {
   EXPECT_EQ(manifest->info.shots_max, 100u);
   EXPECT_EQ(manifest->pubs_max, 3u);
   EXPECT_EQ(manifest->states.at("waiting"), backend::WorkState::kQueued);
+  EXPECT_THAT(manifest->failures, testing::ElementsAre(testing::Pair("NoCredit", Verdict::kForbidden),
+                                                       testing::Pair("TooBig", Verdict::kInvalid)));
   EXPECT_EQ(manifest->authorization, "Bearer");
   ASSERT_EQ(manifests->size(), 2u);
   EXPECT_EQ(manifests->back().info.id, BackendId("test.simulator"));
@@ -109,7 +112,9 @@ TEST(Manifest, mistakes_are_reported_with_their_place) {
       {with("tier: qpu", "tier: abacus"), "adapter.yaml:7:45", errors::kValueOutOfRange},
       {with("class: C", "class: E"), "adapter.yaml:9:17", errors::kValueOutOfRange},
       {with("qubits_max: 7", "qubits_max: 0"), "adapter.yaml:7:111", errors::kValueOutOfRange},
-      {with("\"402\": forbidden", "\"42\": forbidden"), "adapter.yaml:14:16", errors::kValueOutOfRange},
+      {with("\"402\": forbidden", "\"42\": forbidden"), "adapter.yaml:15:16", errors::kValueOutOfRange},
+      {with("TooBig: invalid", "TooBig: large"), "adapter.yaml:14:20", errors::kValueOutOfRange},
+      {with("TooBig: invalid", "TooBig: not_found"), "adapter.yaml:14:20", errors::kValueOutOfRange},
       {with("waiting: queued", "waiting: asleep"), "adapter.yaml:13:19", errors::kValueOutOfRange},
       {with("pubs_max: 3, ", ""), "adapter.yaml:11:9", errors::kMissingKey},
   };
@@ -117,6 +122,9 @@ TEST(Manifest, mistakes_are_reported_with_their_place) {
     EXPECT_THAT(Manifest::parse(c.text, "adapter.yaml"), FailsAt(c.place, c.number)) << c.text;
   }
   EXPECT_THAT(Manifest::parse(with("price:", "prize:"), "adapter.yaml"), FailsWith(errors::kUnknownKey));
+  EXPECT_THAT(Manifest::parse(with("failures: {TooBig: invalid, NoCredit: forbidden}\n", ""), "adapter.yaml"),
+              Succeeds())
+      << "a provider may name no reasons";
 }
 
 }  // namespace

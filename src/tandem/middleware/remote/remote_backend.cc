@@ -64,7 +64,10 @@ bool is_ours_to_mend(const Error& error) {
 class RemoteBackend final : public backend::Backend {
  public:
   RemoteBackend(std::unique_ptr<const Codec> codec, RemoteServices services, RemoteOptions options)
-      : codec_(std::move(codec)), services_(services), options_(std::move(options)) {}
+      : codec_(std::move(codec)), services_(services), options_(std::move(options)) {
+    TANDEM_ASSERT(codec_ != nullptr);
+    while (options_.base_url.ends_with('/')) options_.base_url.pop_back();
+  }
 
   const backend::BackendInfo& info() const override { return codec_->manifest().info; }
 
@@ -215,6 +218,19 @@ class RemoteBackend final : public backend::Backend {
                 [&](const HttpResponse& response) { return codec_->decode_target(response.body); });
   }
 
+  Result<std::optional<KeyOwner>> whose_key(const CallContext& context) {
+    const auto question = codec_->encode_whose_key();
+    if (!question) return std::optional<KeyOwner>();
+    TANDEM_TRY_ASSIGN(auto owner, read(*question, "whose the key is", context, [&](const HttpResponse& response) {
+                        return codec_->decode_whose_key(response.body);
+                      }));
+    for (std::string* text : {&owner.key_id, &owner.key_name, &owner.project_id}) {
+      TANDEM_TRY(withhold_key(*text));
+      *text = printable(*text, kProviderWordsBytesMax);
+    }
+    return std::optional(std::move(owner));
+  }
+
   void forget(const Handle&) override {}  // nothing is kept for a handle here
 
  private:
@@ -283,6 +299,14 @@ class RemoteBackend final : public backend::Backend {
     if (options_.credential.empty()) return {};
     TANDEM_TRY_ASSIGN(const Secret secret, services_.credentials.get(options_.credential));
     request.headers.emplace_back("Authorization", codec_->manifest().authorization + " " + secret.reveal());
+    return {};
+  }
+
+  /// Whatever a provider calls a key, the key itself is not shown.
+  Result<void> withhold_key(std::string& text) const {
+    if (options_.credential.empty()) return {};
+    TANDEM_TRY_ASSIGN(const Secret secret, services_.credentials.get(options_.credential));
+    if (text.find(secret.reveal()) != std::string::npos) text = "(withheld: the provider repeats the key)";
     return {};
   }
 
@@ -373,9 +397,12 @@ class RemoteBackend final : public backend::Backend {
 
 std::unique_ptr<backend::Backend> make_remote_backend(std::unique_ptr<const Codec> codec, RemoteServices services,
                                                       RemoteOptions options) {
-  TANDEM_ASSERT(codec != nullptr);
-  while (options.base_url.ends_with('/')) options.base_url.pop_back();
   return std::make_unique<RemoteBackend>(std::move(codec), services, std::move(options));
+}
+
+Result<std::optional<KeyOwner>> ask_whose_key(std::unique_ptr<const Codec> codec, RemoteServices services,
+                                              RemoteOptions options, const CallContext& context) {
+  return RemoteBackend(std::move(codec), services, std::move(options)).whose_key(context);
 }
 
 }  // namespace tandem::remote

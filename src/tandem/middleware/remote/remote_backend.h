@@ -47,4 +47,9 @@ struct RemoteServices {
 std::unique_ptr<backend::Backend> make_remote_backend(std::unique_ptr<const Codec> codec, RemoteServices services,
                                                       RemoteOptions options);
 
+/// Whose the credential of the options is: a question to the provider that costs nothing, for people; no backend needs its answer. The
+/// credential itself is withheld where an answer repeats it. Empty: the provider has no such question. Errors: those of Backend.
+Result<std::optional<KeyOwner>> ask_whose_key(std::unique_ptr<const Codec> codec, RemoteServices services,
+                                              RemoteOptions options, const backend::CallContext& context);
+
 }  // namespace tandem::remote

@@ -79,6 +79,42 @@ bool is_special(const Address& address) {
   return std::any_of(networks.begin(), networks.end(), [&](const Network& n) { return contains(n, address); });
 }
 
+/// Networks of one's own: RFC 1918, RFC 6598, RFC 4193.
+bool is_own_network(const Address& address) {
+  const std::array networks = {network("10.0.0.0", 96 + 8), network("100.64.0.0", 96 + 10),
+                               network("172.16.0.0", 96 + 12), network("192.168.0.0", 96 + 16), network("[fc00::]", 7)};
+  return std::any_of(networks.begin(), networks.end(), [&](const Network& n) { return contains(n, address); });
+}
+
+struct Peer {
+  Address address{};
+  std::uint16_t port = 0;
+};
+/// Empty: it is not of the internet.
+std::optional<Peer> peer_of(const sockaddr& address) {
+  Peer out;
+  if (address.sa_family == AF_INET) {
+    sockaddr_in v4{};
+    std::memcpy(&v4, &address, sizeof v4);
+    out.address = map_v4(&v4.sin_addr);
+    out.port = ntohs(v4.sin_port);
+    return out;
+  }
+  if (address.sa_family != AF_INET6) return std::nullopt;
+  sockaddr_in6 v6{};
+  std::memcpy(&v6, &address, sizeof v6);
+  std::memcpy(out.address.data(), &v6.sin6_addr, out.address.size());
+  out.port = ntohs(v6.sin6_port);
+  return out;
+}
+
+/// Of a host that says so itself; empty: a name.
+std::optional<bool> is_what_it_says(const std::string& host, const Address& address) {
+  if (const auto expected = literal(host)) return address == *expected;
+  if (host == "localhost") return is_loopback(address);
+  return std::nullopt;
+}
+
 }  // namespace
 
 Result<Origin> parse_origin(std::string_view text) {
@@ -125,25 +161,17 @@ Result<void> AllowList::check_origin(const Origin& origin) const {
 }
 
 bool AllowList::may_connect(const Origin& origin, const sockaddr& address) const {
-  Address target{};
-  std::uint16_t port = 0;
-  if (address.sa_family == AF_INET) {
-    sockaddr_in v4{};
-    std::memcpy(&v4, &address, sizeof v4);
-    target = map_v4(&v4.sin_addr);
-    port = ntohs(v4.sin_port);
-  } else if (address.sa_family == AF_INET6) {
-    sockaddr_in6 v6{};
-    std::memcpy(&v6, &address, sizeof v6);
-    std::memcpy(target.data(), &v6.sin6_addr, target.size());
-    port = ntohs(v6.sin6_port);
-  } else {
-    return false;
-  }
-  if (port != origin.port || !allow_.contains(origin)) return false;
-  if (const auto expected = literal(origin.host)) return target == *expected;
-  if (origin.host == "localhost") return is_loopback(target);
-  return allow_private_.contains(origin) || !is_special(target);
+  const auto peer = peer_of(address);
+  if (!peer || peer->port != origin.port || !allow_.contains(origin)) return false;
+  return is_what_it_says(origin.host, peer->address)
+      .value_or(allow_private_.contains(origin) || !is_special(peer->address));
+}
+
+bool may_be_proxy(const Origin& proxy, const sockaddr& address) {
+  const auto peer = peer_of(address);
+  if (!peer || peer->port != proxy.port) return false;
+  return is_what_it_says(proxy.host, peer->address)
+      .value_or(is_own_network(peer->address) || !is_special(peer->address));
 }
 
 }  // namespace tandem::client

@@ -28,6 +28,11 @@ struct Origin {
 /// Reads "host:port" or "[ipv6]:port". Errors: 2005 egress_refused.
 Result<Origin> parse_origin(std::string_view text);
 
+/// Whether a socket for the proxy of our own configuration may go to `address`: the port must agree, an address literal must be that
+/// address, "localhost" must be loopback. Another name may be in the own network, where proxies stand, and nowhere else that is special:
+/// not on this machine, at no link-local address (behind which clouds hand out credentials), no multicast.
+bool may_be_proxy(const Origin& proxy, const sockaddr& address);
+
 /// Immutable after create(); safe to share between threads.
 class AllowList {
  public:

@@ -131,6 +131,33 @@ TEST(AllowList, an_address_literal_is_only_itself_and_localhost_only_loopback) {
   EXPECT_FALSE(may_connect(*list, "localhost:9000", "8.8.8.8", 9000));
 }
 
+bool may_be_proxy(const std::string& origin, const std::string& address, std::uint16_t port) {
+  const sockaddr_storage storage = address_of(address, port);
+  return client::may_be_proxy(*parse_origin(origin), reinterpret_cast<const sockaddr&>(storage));
+}
+
+TEST(MayBeProxy, a_name_is_of_the_own_network_or_of_the_world_and_nothing_else) {
+  for (const char* good : {"10.0.0.1", "172.16.0.1", "172.31.255.254", "192.168.1.1", "100.64.0.1", "fd00::1",
+                           "::ffff:10.0.0.1", "8.8.8.8", "2001:4860::1"}) {
+    EXPECT_TRUE(may_be_proxy("proxy.example:3128", good, 3128)) << good;
+    EXPECT_FALSE(may_be_proxy("proxy.example:3128", good, 80)) << "another port";
+  }
+  for (const char* bad :
+       {"127.0.0.1", "::1", "::ffff:127.0.0.1", "0.0.0.0", "::", "169.254.169.254", "fe80::1", "224.0.0.1", "ff02::1",
+        "255.255.255.255", "192.0.0.8", "198.18.0.1", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1"})
+    EXPECT_FALSE(may_be_proxy("proxy.example:3128", bad, 3128)) << bad;
+}
+
+TEST(MayBeProxy, an_address_is_only_itself_and_localhost_only_loopback) {
+  EXPECT_TRUE(may_be_proxy("127.0.0.1:3128", "127.0.0.1", 3128));
+  EXPECT_FALSE(may_be_proxy("127.0.0.1:3128", "127.0.0.2", 3128));
+  EXPECT_TRUE(may_be_proxy("169.254.1.1:3128", "169.254.1.1", 3128)) << "whoever writes an address means it";
+  EXPECT_TRUE(may_be_proxy("localhost:3128", "::1", 3128));
+  EXPECT_FALSE(may_be_proxy("localhost:3128", "10.0.0.1", 3128));
+  const sockaddr unix_socket{.sa_family = AF_UNIX, .sa_data = {}};
+  EXPECT_FALSE(client::may_be_proxy({"localhost", 9000}, unix_socket));
+}
+
 TEST(AllowList, a_socket_that_is_not_of_the_internet_is_refused) {
   const auto list = AllowList::create({"localhost:9000"}, {});
   ASSERT_TRUE(list);

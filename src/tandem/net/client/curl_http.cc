@@ -64,6 +64,22 @@ Result<CheckedUrl> check_url(const std::string& text, const AllowList& allow_lis
   return checked;
 }
 
+/// "http://host[:port]"; nothing else stands in it. Empty text: none.
+Result<std::optional<Origin>> parse_proxy(const std::string& text) {
+  if (text.empty()) return std::optional<Origin>();
+  const Url url(curl_url(), &curl_url_cleanup);
+  const bool is_url = curl_url_set(url.get(), CURLUPART_URL, text.c_str(), CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK;
+  const std::string path = url_part(url.get(), CURLUPART_PATH);
+  const bool is_bare = (path.empty() || path == "/") && url_part(url.get(), CURLUPART_QUERY).empty() &&
+                       url_part(url.get(), CURLUPART_USER).empty() && url_part(url.get(), CURLUPART_PASSWORD).empty();
+  if (!is_url || !is_bare || url_part(url.get(), CURLUPART_SCHEME) != "http") {
+    return fail(errors::kEgressRefused, "the proxy '{}' is not http://HOST[:PORT], correct it", redact_url(text));
+  }
+  return parse_origin(url_part(url.get(), CURLUPART_HOST) + ":" +
+                      url_part(url.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT))
+      .map([](Origin proxy) { return std::optional(std::move(proxy)); });
+}
+
 bool is_read(const HttpRequest& request) {
   return (request.method == "GET" || request.method == "HEAD") && request.body.empty();
 }
@@ -109,7 +125,7 @@ struct Exchange {
   Origin origin;
   std::uint64_t body_bytes_max = 0;
   std::uint32_t header_bytes_max = 0;
-  bool through_proxy = false;
+  const Origin* proxy = nullptr;  ///< that the way leads through
   bool may_repeat = false;  ///< GET and HEAD: nobody is billed for a second one
 
   HttpResponse response = {};
@@ -165,8 +181,9 @@ int on_before_request(void* user, char*, char*, int, int) {
 /// The second check of the allow-list: after DNS, on the address itself.
 curl_socket_t on_open_socket(void* user, curlsocktype purpose, curl_sockaddr* address) {
   auto& exchange = *static_cast<Exchange*>(user);
-  const bool allowed = purpose == CURLSOCKTYPE_IPCXN &&
-                       (exchange.through_proxy || exchange.allow_list->may_connect(exchange.origin, address->addr));
+  const bool may = exchange.proxy != nullptr ? may_be_proxy(*exchange.proxy, address->addr)
+                                             : exchange.allow_list->may_connect(exchange.origin, address->addr);
+  const bool allowed = purpose == CURLSOCKTYPE_IPCXN && may;
   if (!allowed) {
     exchange.address_refused = true;
     return CURL_SOCKET_BAD;
@@ -200,12 +217,13 @@ long whole_milliseconds(std::chrono::nanoseconds duration) {
   return static_cast<long>(std::clamp<std::int64_t>(ms, 1, std::numeric_limits<std::int32_t>::max()));
 }
 
-void set_policy(CURL* curl, const ClientOptions& options, const std::string& proxy) {
+void set_policy(CURL* curl, const ClientOptions& options, const Origin* proxy) {
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
   curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-  curl_easy_setopt(curl, CURLOPT_PROXY, proxy.c_str());  // "" also switches the environment's proxy off
+  const std::string through = proxy == nullptr ? "" : "http://" + proxy->to_string();
+  curl_easy_setopt(curl, CURLOPT_PROXY, through.c_str());  // "" also switches the environment's proxy off
   curl_easy_setopt(curl, CURLOPT_NOPROXY, "");
   curl_easy_setopt(curl, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
   curl_easy_setopt(curl, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
@@ -257,6 +275,12 @@ Error error_of(const Exchange& exchange) {
   if (exchange.headers_too_large) {
     return make_error(errors::kResponseTooLarge, "{} answered with more than {} bytes of headers", peer,
                       exchange.header_bytes_max);
+  }
+  if (exchange.address_refused && !exchange.began_to_send && exchange.proxy != nullptr) {
+    return make_error(errors::kEgressRefused,
+                      "{}: the proxy {} resolves to this machine or to an address that no proxy has; write the address "
+                      "itself where it is right",
+                      peer, exchange.proxy->to_string());
   }
   if (exchange.address_refused && !exchange.began_to_send) {
     return make_error(
@@ -364,8 +388,13 @@ class CurlHttp::Driver {
   std::unique_ptr<Timer> loop_;
 };
 
-CurlHttp::CurlHttp(std::unique_ptr<Driver> driver, ClientOptions options, AllowList allow_list, const Clock& clock)
-    : options_(std::move(options)), allow_list_(std::move(allow_list)), clock_(clock), driver_(std::move(driver)) {}
+CurlHttp::CurlHttp(std::unique_ptr<Driver> driver, ClientOptions options, AllowList allow_list,
+                   std::optional<Origin> proxy, const Clock& clock)
+    : options_(std::move(options)),
+      allow_list_(std::move(allow_list)),
+      proxy_(std::move(proxy)),
+      clock_(clock),
+      driver_(std::move(driver)) {}
 
 CurlHttp::~CurlHttp() {
   driver_.reset();
@@ -374,9 +403,11 @@ CurlHttp::~CurlHttp() {
 
 Result<std::unique_ptr<CurlHttp>> CurlHttp::create(ClientOptions options, const Clock& clock, Executor& executor) {
   TANDEM_TRY_ASSIGN(AllowList allow_list, AllowList::create(options.allow, options.allow_private));
+  TANDEM_TRY_ASSIGN(std::optional<Origin> proxy, parse_proxy(options.proxy));
   TANDEM_ASSERT(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
   auto driver = std::make_unique<Driver>(options.idle_connections_max, executor);
-  return std::unique_ptr<CurlHttp>(new CurlHttp(std::move(driver), std::move(options), std::move(allow_list), clock));
+  return std::unique_ptr<CurlHttp>(
+      new CurlHttp(std::move(driver), std::move(options), std::move(allow_list), std::move(proxy), clock));
 }
 
 tl::expected<HttpResponse, HttpFailure> CurlHttp::send(const HttpRequest& request, Deadline deadline) {
@@ -397,12 +428,12 @@ tl::expected<HttpResponse, HttpFailure> CurlHttp::send(const HttpRequest& reques
                              url->origin.to_string()));
   }
 
-  const std::string proxy = url->origin.is_loopback() ? std::string() : options_.proxy;
+  const Origin* const proxy = proxy_ && !url->origin.is_loopback() ? &*proxy_ : nullptr;
   Exchange exchange{.allow_list = &allow_list_,
                     .origin = url->origin,
                     .body_bytes_max = options_.response_bytes_max,
                     .header_bytes_max = options_.response_header_bytes_max,
-                    .through_proxy = !proxy.empty(),
+                    .proxy = proxy,
                     .may_repeat = is_read(request)};
   const Handle handle(curl_easy_init(), &curl_easy_cleanup);
   CURL* const curl = handle.get();

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,7 +32,8 @@ struct ClientOptions {
   std::uint64_t response_bytes_max = 64ull << 20;
   std::uint32_t response_header_bytes_max = 64u << 10;
   std::chrono::milliseconds connect_timeout{10'000};  ///< DNS, TCP and TLS together, within the request's deadline
-  /// "http://host:port", of all peers but those that a loopback address names; empty: none, and the environment's is ignored.
+  /// "http://host[:port]", of all peers but those that a loopback address names; empty: none, and the environment's is ignored. What
+  /// it names is allowed by that; where it resolves to is checked for every socket (may_be_proxy), and the peers behind it by their names.
   std::string proxy;
   std::string ca_file;  ///< PEM bundle to trust instead of the system's; verification is never off
   std::size_t idle_connections_max = 64;  ///< kept for reuse
@@ -47,7 +49,7 @@ struct ClientOptions {
 /// Threads: safe to call concurrently; send() blocks its thread. All exchanges are driven by one thread, which has the connections.
 class CurlHttp final : public Http {
  public:
-  /// Errors: 2005 egress_refused - an entry of the allow-lists is not host:port.
+  /// Errors: 2005 egress_refused - an entry of the allow-lists is not host:port, or the proxy is none.
   /// `clock` and `executor` outlive it.
   static Result<std::unique_ptr<CurlHttp>> create(ClientOptions options, const Clock& clock, Executor& executor);
   /// Nobody may be in send().
@@ -61,9 +63,11 @@ class CurlHttp final : public Http {
 
  private:
   class Driver;
-  CurlHttp(std::unique_ptr<Driver> driver, ClientOptions options, AllowList allow_list, const Clock& clock);
+  CurlHttp(std::unique_ptr<Driver> driver, ClientOptions options, AllowList allow_list, std::optional<Origin> proxy,
+           const Clock& clock);
   ClientOptions options_;
   AllowList allow_list_;
+  std::optional<Origin> proxy_;
   const Clock& clock_;
   std::unique_ptr<Driver> driver_;
 };

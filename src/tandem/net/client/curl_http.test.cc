@@ -130,6 +130,46 @@ TEST_F(CurlHttpTest, the_environments_proxy_is_ignored_and_a_given_one_is_used) 
   EXPECT_EQ(beside->body, "direct") << "no proxy leads to this machine itself";
 }
 
+/// "proxy.localhost" leads to this machine (RFC 6761); libcurl answers that by itself, so that no name server decides the test.
+TEST_F(CurlHttpTest, where_a_proxy_resolves_to_is_checked_before_anything_is_sent) {
+  int asked = 0;
+  TcpPeer proxy(executor_, [&](Session& session) {
+    if (!session.read_request()) return;
+    ++asked;
+    session.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nproxy");
+  });
+  const std::string port = proxy.address().substr(proxy.address().rfind(':'));
+  for (const char* peer : {"http://device.example/", "https://device.example/"}) {
+    const auto http =
+        client({.allow = {"device.example:80", "device.example:443"}, .proxy = "http://proxy.localhost" + port});
+    const auto refused = http->send({.url = peer}, soon());
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().error.number, errors::kEgressRefused) << refused.error().error.message;
+    EXPECT_THAT(refused.error().error.message, HasSubstr("the proxy proxy.localhost" + port));
+    EXPECT_EQ(refused.error().sent, Sent::kNo);
+  }
+  EXPECT_EQ(asked, 0);
+  const auto named = client({.allow = {"device.example:80"}, .proxy = "http://LOCALHOST" + port + "/"});
+  const auto proxied = named->send({.url = "http://device.example/"}, soon());
+  ASSERT_TRUE(proxied) << proxied.error().error.message;
+  EXPECT_EQ(proxied->body, "proxy");
+  const auto elsewhere = named->send({.url = "http://another.example/"}, soon());
+  ASSERT_FALSE(elsewhere) << "a proxy allows no other peers";
+  EXPECT_EQ(elsewhere.error().error.number, errors::kEgressRefused);
+  EXPECT_EQ(asked, 1);
+}
+
+TEST_F(CurlHttpTest, what_is_no_proxy_is_refused_without_its_password) {
+  for (const char* wrong : {"proxy.example:3128:1", "https://proxy.example:3128", "socks5://proxy.example:1080",
+                            "http://me:s3cret@proxy.example:3128", "http://proxy.example:3128/path", "http://",
+                            "http://:80", "http://proxy.example:3128/?a=b"}) {
+    const auto http = CurlHttp::create({.proxy = wrong}, clock_, executor_);
+    ASSERT_FALSE(http) << wrong;
+    EXPECT_EQ(http.error().number, errors::kEgressRefused) << wrong;
+    EXPECT_THAT(http.error().message, Not(HasSubstr("s3cret")));
+  }
+}
+
 // --- what goes wrong, and whether the request may have left ----------------------------------------------------------
 
 struct Failure {

@@ -79,14 +79,19 @@ Result<void> require_ours(const ObjectReader& reader, const WorkRef& work) {
               work.handle);
 }
 
-/// {"code","message"}; the vendor's own client reads "error" where older answers had it.
-std::string failure_text(const ObjectReader& reader) {
+/// Why a job failed.
+struct Failure {
+  std::string code;
+  std::string message;
+};
+/// {"code","message"}; the vendor's own client reads "error" where older answers had it. Empty: the job names none.
+std::optional<Failure> read_failure(const ObjectReader& reader) {
   const auto failure = reader.object("failure");
-  if (!failure) return {};
-  const std::string code = failure->string_or("code", "").value_or("");
-  const std::string message = failure->string_or("message", "").value_or("");
-  const std::string older = failure->string_or("error", "").value_or("");
-  return fmt::format("{}: {}", code.empty() ? "failed" : code, message.empty() ? older : message);
+  if (!failure) return std::nullopt;
+  Failure out{.code = failure->string_or("code", "").value_or(""),
+              .message = failure->string_or("message", "").value_or("")};
+  if (out.message.empty()) out.message = failure->string_or("error", "").value_or("");
+  return out;
 }
 
 /// The reason in an error document, of whichever shape.
@@ -147,6 +152,7 @@ class IonqCodec final : public remote::Codec {
                            backend_, order->circuit.qubits, order->shots, order->circuit.counts.one_qubit,
                            order->circuit.counts.two_qubits)};
   }
+  std::optional<HttpRequest> encode_whose_key() const override { return HttpRequest{.url = "/whoami"}; }
   Result<HttpRequest> encode_submit(const backend::Work& work, std::string_view token) const override {
     TANDEM_TRY_ASSIGN(Order order, order_of(work));
     Json body = {{"type", "ionq.circuit.v1"},
@@ -242,6 +248,15 @@ class IonqCodec final : public remote::Codec {
       return target;
     });
   }
+  Result<remote::KeyOwner> decode_whose_key(const Bytes& body) const override {
+    return decode(body, [](const ObjectReader& reader) -> Result<remote::KeyOwner> {
+      remote::KeyOwner out;
+      TANDEM_TRY_ASSIGN(out.key_id, reader.string("key_id"));
+      TANDEM_TRY_ASSIGN(out.key_name, reader.string("key_name"));
+      TANDEM_TRY_ASSIGN(out.project_id, reader.string_or("project_id", ""));
+      return out;
+    });
+  }
   Result<backend::Quote> quote(const backend::Work& /*work*/, const DeviceFacts& /*facts*/,
                                const Bytes& estimate) const override {
     if (!manifest_.info.metered) {
@@ -334,7 +349,7 @@ class IonqCodec final : public remote::Codec {
       return out;
     }
     out.state = known->second;
-    if (std::string failure = failure_text(reader); !failure.empty()) out.detail = std::move(failure);
+    if (const auto failure = read_failure(reader)) explain(*failure, out);
     const bool ended = out.state != WorkState::kQueued && out.state != WorkState::kRunning;
     if (ended && manifest_.info.counts_qpu_time) {
       TANDEM_TRY_ASSIGN(out.used, read_used(reader));
@@ -344,6 +359,19 @@ class IonqCodec final : public remote::Codec {
       out.detail = fmt::format("{}; a wait of {:.0f} ms is predicted", status, wait);
     }
     return out;
+  }
+
+  /// What the vendor's reason means for whoever might try again.
+  void explain(const Failure& failure, backend::PollStatus& out) const {
+    const auto known = manifest_.failures.find(failure.code);
+    if (known != manifest_.failures.end()) {
+      const backend::ErrorClass meaning = remote::class_of(known->second, remote::Asked::kSubmission);
+      out.detail = fmt::format("{} ({}): {}", failure.code, backend::to_string(meaning), failure.message);
+    } else if (failure.code.empty()) {
+      out.detail = "failed: " + failure.message;
+    } else {
+      out.detail = fmt::format("{} (a code that the adapter does not know): {}", failure.code, failure.message);
+    }
   }
 
   /// A relative place that begins with the version of the API, which our base URL has already. Never another host.

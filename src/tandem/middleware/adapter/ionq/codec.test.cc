@@ -288,7 +288,7 @@ TEST_F(IonqCodecTest, every_status_word_has_its_meaning_and_an_unknown_one_is_no
               HasSubstr("1200 ms"));
   EXPECT_EQ(qpu_->decode_poll(job_body("failed", R"(,"failure":{"code":"TooManyShots","message":"too many"})"), kWork)
                 ->detail,
-            "TooManyShots: too many");
+            "TooManyShots (invalid): too many");
   EXPECT_EQ(qpu_->decode_poll(job_body("failed", R"(,"failure":{"error":"as it was"})"), kWork)->detail,
             "failed: as it was");
 }

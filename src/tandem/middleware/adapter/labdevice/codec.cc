@@ -133,6 +133,10 @@ class LabDeviceCodec final : public remote::Codec {
   }
 
   std::optional<HttpRequest> encode_estimate(const backend::Work& /*work*/) const override { return std::nullopt; }
+  std::optional<HttpRequest> encode_whose_key() const override { return std::nullopt; }
+  Result<remote::KeyOwner> decode_whose_key(const Bytes& /*body*/) const override {
+    return remote::KeyOwner();  // encode_whose_key() asks nothing
+  }
   Result<backend::Quote> quote(const backend::Work& work, const DeviceFacts& facts,
                                const Bytes& /*estimate*/) const override {
     std::uint64_t shots = 0;
