@@ -96,17 +96,12 @@ void keep_secrets_in_memory(const Settings& settings);
 
 /// All backends that the settings describe; the absent ones too, so that the router can say why.
 Result<std::unique_ptr<backend::BackendRegistry>> make_backends(const Settings& settings, Executor& executor,
-<<<<<<< HEAD
                                                                 MachineMemory& memory, Machine& machine, Http& http,
                                                                 Credentials& credentials, Log& log, Meter& meter);
-=======
-                                                                Machine& machine, Http& http, Credentials& credentials,
-                                                                Log& log, Meter& meter);
 /// Whose key the settings of IonQ name, as the vendor tells it. Errors: those of remote::ask_whose_key(), and as make_backends().
 Result<std::optional<remote::KeyOwner>> ask_whose_ionq_key(const Settings& settings, Executor& executor,
                                                            Machine& machine, Http& http, Credentials& credentials,
                                                            Log& log);
->>>>>>> vend14
 /// The only way out of this process: to the servers and devices that the settings name, and nowhere else.
 /// `servers` are ours: what they answer may be as large as the jobs that they took.
 Result<std::unique_ptr<Http>> make_http(const Settings& settings, Machine& machine, Executor& executor,
