@@ -107,7 +107,7 @@ def validate_output(arguments, code, text):
         name = PRINTED.get(words[:2]) or PRINTED.get(words[:1])
         if name:
             validate(json.loads(text), name)
-        elif words[:1] == ("explain",):
+        elif words[:1] == ("explain",) and "--circuit" not in arguments:
             document = json.loads(text)
             for member, name in EXPLAINED.items():
                 if document[member] is not None:
