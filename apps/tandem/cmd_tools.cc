@@ -132,8 +132,9 @@ void check_place(Cli& cli, const Settings& settings, Checks& checks) {
 }
 
 std::string speed_of(const statevector::WorkCosts& costs) {
-  return fmt::format("turn {:.3g}, phases {:.3g}, pairs {:.3g} ns an amplitude, {:.3g} fused operations a ns",
-                     costs.turn, costs.phases, costs.pairs, costs.fused_peak);
+  return fmt::format(
+      "turn {:.3g}, phases {:.3g}, pairs {:.3g}, dense {:.3g} ns an amplitude, {:.3g} fused operations a ns",
+      costs.turn, costs.phases, costs.pairs, costs.dense, costs.fused_peak);
 }
 
 /// What simulated circuits are predicted by.

@@ -86,6 +86,17 @@ class CircuitFiles(unittest.TestCase):
         job = json.loads(self.place.run("convert", self.place.file("bell.qasm", BELL), "--as", "job", "--to", "json").stdout)
         self.assertEqual(job["program"]["pubs"][0]["shots"], 1000)
 
+    def test_the_speed_of_the_machine_is_in_the_lineage_once_it_is_measured(self):
+        file = self.place.file("bell.qasm", BELL)
+
+        def profile(shots):
+            job = self.place.json("run", file, "--shots", shots)["job_id"]
+            return self.place.json("jobs", "lineage", job)["versions"]["machine_profile"]
+
+        self.assertNotIn("speed", profile("10"))
+        machine = self.place.json("explain", "--circuit", file, "--plan-only")["machine"]
+        self.assertEqual(profile("20")["speed"], machine)
+
     def test_flags_that_a_circuit_has_not_are_refused(self):
         bell = self.place.file("bell.qasm", BELL)
         qubo = self.place.file("q.json", '{"type": "qubo", "num_variables": 1, "linear": [1], "sense": "min"}')

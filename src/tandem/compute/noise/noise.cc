@@ -1,6 +1,7 @@
 #include "tandem/compute/noise/noise.h"
 
 #include <algorithm>
+#include <new>
 #include <optional>
 
 #include "tandem/base/assert.h"
@@ -10,6 +11,7 @@
 #include "tandem/compute/statevector/outcome_rows.h"
 #include "tandem/compute/statevector/pauli_basis.h"
 #include "tandem/compute/statevector/prepared_gate.h"
+#include "tandem/compute/statevector/run_memory.h"
 #include "tandem/compute/statevector/statevector.h"
 
 namespace tandem::noise {
@@ -60,9 +62,15 @@ Result<void> check(const Circuit& circuit, std::span<const double> parameter_val
 /// One ideal state and its noisy neighbours.
 class Sampler {
  public:
-  Sampler(const Circuit& circuit, std::span<const double> values, const NoiseOptions& options,
+  /// `beside`: bytes that are needed beside states.
+  Sampler(const Circuit& circuit, std::span<const double> values, const NoiseOptions& options, std::uint64_t beside,
           const std::stop_token& stop, Executor& executor)
-      : num_qubits_(circuit.num_qubits()), values_(values), options_(options), stop_(stop), executor_(executor) {
+      : num_qubits_(circuit.num_qubits()),
+        values_(values),
+        options_(options),
+        beside_(beside),
+        stop_(stop),
+        executor_(executor) {
     std::ranges::copy_if(circuit.instructions(), std::back_inserter(instructions_),
                          [](const Instruction& instruction) { return instruction.gate != Gate::kMeasure; });
   }
@@ -110,7 +118,7 @@ class Sampler {
   std::size_t threads_side_by_side() const {
     if (num_qubits_ > kSideBySideQubitsMax) return 1;
     return std::min<std::size_t>(executor_.threads(),
-                                 options_.memory_bytes_max / StateVector::bytes_needed(num_qubits_));
+                                 (options_.memory_bytes_max - beside_) / StateVector::bytes_needed(num_qubits_));
   }
 
   Result<std::vector<BasisCount>> sample_one(std::span<const PauliError> pattern, std::uint64_t shots,
@@ -124,10 +132,19 @@ class Sampler {
   std::uint32_t num_qubits_;
   std::span<const double> values_;
   const NoiseOptions& options_;
+  std::uint64_t beside_;
   const std::stop_token& stop_;
   Executor& executor_;
   std::vector<Instruction> instructions_;
 };
+
+/// Those of ideal counts, and every drawn state once more for its trajectory, all of them, and what is read of them.
+statevector::RunMemory memory_needed(const Circuit& circuit, std::uint64_t shots, const Executor& executor) {
+  statevector::RunMemory out =
+      statevector::memory_of_counts(circuit, shots, std::max<std::size_t>(1, executor.threads()));
+  out.beside += 3 * sizeof(BasisCount) * std::min(shots, (kTrajectoriesMax + 1) << circuit.num_qubits());
+  return out;
+}
 
 // ---- expectations
 
@@ -169,18 +186,32 @@ Result<NoisyCounts> sample(const Circuit& circuit, std::span<const double> param
   const statevector::OutcomeRows rows(circuit);
   if (rows.empty()) return fail(errors::kBadCircuit, "the circuit measures nothing; add measurements");
   TANDEM_TRY(StateVector::fits(circuit.num_qubits(), options.memory_bytes_max));
-
-  const Sampler sampler(circuit, parameter_values, options, stop, executor);
-  const ErrorSites sites(sampler.instructions(), calibration);
-  TANDEM_TRY_ASSIGN(const Trajectories drawn, draw_trajectories(sites, shots, sampler.patterns_max(),
-                                                                derive_seed(options.seed, kErrorStream), stop));
-  TANDEM_TRY_ASSIGN(const std::vector<BasisCount> states, sampler.sample(drawn));
-  TANDEM_TRY_ASSIGN(const std::vector<BasisCount> read,
-                    misread(states, rows.writes(), calibration, derive_seed(options.seed, kReadoutStream), stop));
-  return NoisyCounts{.counts = rows.counts(read),
-                     .trajectories = drawn.patterns.size() + (drawn.error_free_shots > 0 ? 1 : 0),
-                     .error_free_shots = drawn.error_free_shots,
-                     .shared_shots = drawn.shared_shots};
+  const statevector::RunMemory needed = memory_needed(circuit, shots, executor);
+  if (needed.all() > options.memory_bytes_max) {
+    return fail(errors::kOutOfMemory,
+                "{} noisy shots on {} qubits need {} bytes and {} are available; use fewer qubits or shots, or raise "
+                "compute.memory_bytes_max if the machine has more",
+                shots, circuit.num_qubits(), needed.all(), options.memory_bytes_max);
+  }
+  try {
+    const Sampler sampler(circuit, parameter_values, options, needed.beside, stop, executor);
+    const ErrorSites sites(sampler.instructions(), calibration);
+    TANDEM_TRY_ASSIGN(const Trajectories drawn, draw_trajectories(sites, shots, sampler.patterns_max(),
+                                                                  derive_seed(options.seed, kErrorStream), stop));
+    TANDEM_TRY_ASSIGN(const std::vector<BasisCount> states, sampler.sample(drawn));
+    TANDEM_TRY_ASSIGN(const std::vector<BasisCount> read,
+                      misread(states, rows.writes(), calibration, derive_seed(options.seed, kReadoutStream), stop));
+    return NoisyCounts{.counts = rows.counts(read),
+                       .trajectories = drawn.patterns.size() + (drawn.error_free_shots > 0 ? 1 : 0),
+                       .error_free_shots = drawn.error_free_shots,
+                       .shared_shots = drawn.shared_shots};
+  } catch (const std::bad_alloc&) {  // where one of many small pieces does not fit any more
+    return fail(
+        errors::kOutOfMemory,
+        "the machine refused memory below the limit of {} bytes; {} noisy shots on {} qubits need {}: use fewer "
+        "qubits or shots, or end other programs",
+        options.memory_bytes_max, shots, circuit.num_qubits(), needed.all());
+  }
 }
 
 Result<result::PubResult> run(const Pub& pub, const device::Calibration& calibration, const NoiseOptions& options,

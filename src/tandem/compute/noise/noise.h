@@ -53,7 +53,8 @@ struct NoisyCounts {
 /// Threads: blocks; trajectories and loops run on `executor`. The result depends on the arguments and the seed only.
 /// Errors: 1402 backend_cannot - a measurement that is not terminal, a reset, a gate on three qubits;
 ///         1111 bad_circuit - nothing is measured; 1104 size_mismatch - parameter values, or more qubits than calibrated;
-///         1023 value_out_of_range - shots; 1102, 1113 and 1004 as StateVector; 1002 cancelled.
+///         1023 value_out_of_range - shots; 1102 and 1113 as StateVector; 1004 out_of_memory - a state and what is
+///         drawn from it do not fit; 1002 cancelled.
 Result<NoisyCounts> sample(const circuit::Circuit& circuit, std::span<const double> parameter_values,
                            std::uint64_t shots, const device::Calibration& calibration, const NoiseOptions& options,
                            std::stop_token stop, Executor& executor);

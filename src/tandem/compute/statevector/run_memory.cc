@@ -37,6 +37,13 @@ std::uint64_t shots_of(const circuit::Pub& pub) {
 
 }  // namespace
 
+RunMemory memory_of_counts(const circuit::Circuit& circuit, std::uint64_t shots, std::size_t threads) {
+  const std::uint32_t num_qubits = circuit.num_qubits();
+  const std::uint64_t words = (circuit.num_clbits() + 63) / 64;
+  return {.states = StateVector::bytes_needed(num_qubits),
+          .beside = desks(num_qubits, threads, false) + drawing(num_qubits, shots, words)};
+}
+
 RunMemory memory_of_run(const circuit::Pub& pub, std::size_t threads) {
   const std::uint32_t num_qubits = pub.circuit.num_qubits();
   const std::uint64_t state = StateVector::bytes_needed(num_qubits);
@@ -47,8 +54,7 @@ RunMemory memory_of_run(const circuit::Pub& pub, std::size_t threads) {
     if (!exact) out.beside += drawing(num_qubits, shots_of(pub), 0);
     return out;
   }
-  if (pub.circuit.measurements_are_terminal())
-    return {.states = state, .beside = desks(num_qubits, threads, false) + drawing(num_qubits, pub.shots, words)};
+  if (pub.circuit.measurements_are_terminal()) return memory_of_counts(pub.circuit, pub.shots, threads);
   return {.states = 2 * state,
           .beside = desks(num_qubits, threads, false) +
                     8 * (words + 1) *

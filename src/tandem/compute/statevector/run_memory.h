@@ -21,6 +21,9 @@ struct RunMemory {
 /// What run() holds at once on `threads` threads, at most. `pub` has at most StateVector::kQubitsMax qubits and passes Pub::check().
 RunMemory memory_of_run(const circuit::Pub& pub, std::size_t threads);
 
+/// The same for `shots` counts of a circuit whose measurements are terminal.
+RunMemory memory_of_counts(const circuit::Circuit& circuit, std::uint64_t shots, std::size_t threads);
+
 /// Errors: 1113 too_many_qubits; 1004 out_of_memory - memory_of_run() is above `memory_bytes_max`.
 Result<void> check_memory(const circuit::Pub& pub, std::size_t threads, std::uint64_t memory_bytes_max);
 
