@@ -198,20 +198,44 @@ template <class Real>
 IsingEvolution<Real>::~IsingEvolution() = default;
 
 template <class Real>
-Result<double> IsingEvolution<Real>::value(const LayerAngles& angles, std::stop_token stop) {
+Result<typename IsingEvolution<Real>::Valued> IsingEvolution<Real>::value_on(const IsingState<Real>& state,
+                                                                             const LayerAngles& angles,
+                                                                             const std::stop_token& stop) const {
   TANDEM_TRY(check(angles, model_->radius, model_->turns_max()));
-  model_->scale = 0;
   const std::vector<IsingLayer> all = layers(angles);
-  IsingRunner<Real> runner(model_->state(), all, {.isa = isa_, .tile_bits = tile_bits_, .energies = model_->energies()},
+  IsingRunner<Real> runner(state, all, {.isa = isa_, .tile_bits = tile_bits_, .energies = model_->energies()},
                            *executor_, stop);
   TANDEM_TRY(runner.forward());
-  model_->scale = runner.scale();
-  return runner.energy() + model_->offset;
+  return Valued{.value = runner.energy() + model_->offset, .scale = runner.scale()};
+}
+
+template <class Real>
+Result<IsingGradient> IsingEvolution<Real>::gradient_on(const IsingState<Real>& state, const LayerAngles& angles,
+                                                        const std::stop_token& stop) const {
+  TANDEM_TRY(check(angles, model_->radius, model_->turns_max()));
+  const std::vector<IsingLayer> all = layers(angles);
+  // Tiles of two states share the cache.
+  IsingRunner<Real> runner(state, all, {.isa = isa_, .tile_bits = tile_bits_ - 1, .energies = model_->energies()},
+                           *executor_, stop);
+  TANDEM_TRY(runner.forward_and_back());
+  IsingGradient out{.value = runner.energy() + model_->offset, .gammas = {}, .betas = {}};
+  for (std::size_t layer = 0; layer < all.size(); ++layer) {
+    out.gammas.push_back(runner.by_gamma(layer));
+    out.betas.push_back(runner.by_beta(layer));
+  }
+  return out;
+}
+
+template <class Real>
+Result<double> IsingEvolution<Real>::value(const LayerAngles& angles, std::stop_token stop) {
+  model_->scale = 0;
+  TANDEM_TRY_ASSIGN(const Valued valued, value_on(model_->state(), angles, stop));
+  model_->scale = valued.scale;
+  return valued.value;
 }
 
 template <class Real>
 Result<IsingGradient> IsingEvolution<Real>::gradient(const LayerAngles& angles, std::stop_token stop) {
-  TANDEM_TRY(check(angles, model_->radius, model_->turns_max()));
   model_->scale = 0;
   const std::uint64_t bytes = model_->bytes();
   if (!model_->bra) {
@@ -222,18 +246,7 @@ Result<IsingGradient> IsingEvolution<Real>::gradient(const LayerAngles& angles, 
                   bytes, model_->memory_bytes_max);
     }
   }
-  const std::vector<IsingLayer> all = layers(angles);
-  // Tiles of two states share the cache.
-  IsingRunner<Real> runner(model_->state(), all,
-                           {.isa = isa_, .tile_bits = tile_bits_ - 1, .energies = model_->energies()}, *executor_,
-                           stop);
-  TANDEM_TRY(runner.forward_and_back());
-  IsingGradient out{.value = runner.energy() + model_->offset, .gammas = {}, .betas = {}};
-  for (std::size_t layer = 0; layer < all.size(); ++layer) {
-    out.gammas.push_back(runner.by_gamma(layer));
-    out.betas.push_back(runner.by_beta(layer));
-  }
-  return out;
+  return gradient_on(model_->state(), angles, stop);
 }
 
 template <class Real>

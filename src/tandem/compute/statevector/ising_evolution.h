@@ -23,6 +23,8 @@
 namespace tandem::statevector {
 
 struct IsingLayer;
+template <class Real>
+struct IsingState;
 
 /// Of layer l: exp(-i betas[l] sum_q X_q) exp(-i gammas[l] C). As many gammas as betas; radians over the unit of C.
 struct LayerAngles {
@@ -84,6 +86,14 @@ class IsingEvolution {
   /// Errors: as value(); 1004 out_of_memory - for the second state.
   Result<IsingGradient> gradient(const LayerAngles& angles, std::stop_token stop = {});
 
+  /// value() and gradient() of every set, the same bytes. Up to kBatchQubitsMax variables threads take sets, each with states of its own in
+  /// what is left of the memory given to create(); else, and where nothing is left, one set after the other is taken by all threads.
+  /// No value() came last afterwards.
+  /// Errors: as value() and gradient(), of the first set that has any.
+  Result<std::vector<double>> values(std::span<const LayerAngles> sets, std::stop_token stop = {});
+  Result<std::vector<IsingGradient>> gradients(std::span<const LayerAngles> sets, std::stop_token stop = {});
+  static constexpr std::uint32_t kBatchQubitsMax = 16;  ///< beyond, one state fills the caches
+
   /// Of what measuring |psi> of the last value() gives, to 2^-36 of the sum of all |coefficients| (2^-20 in float); value() came last
   /// (asserted). The shot on the border counts in part: mean = (sum of what lies below + the rest of the share of the quantile) / share.
   /// Cost: a reading of the state for each 12 bits of that.
@@ -98,6 +108,13 @@ class IsingEvolution {
   static Result<std::unique_ptr<Model>> new_model(const Sizes& sizes, std::uint64_t memory_bytes_max);
   explicit IsingEvolution(std::unique_ptr<Model> model, Executor& executor);
   std::vector<IsingLayer> layers(const LayerAngles& angles) const;
+  struct Valued;
+  Result<Valued> value_on(const IsingState<Real>& state, const LayerAngles& angles, const std::stop_token& stop) const;
+  Result<IsingGradient> gradient_on(const IsingState<Real>& state, const LayerAngles& angles,
+                                    const std::stop_token& stop) const;
+  template <class Answer, class Together, class Alone>
+  Result<std::vector<Answer>> batch(std::span<const LayerAngles> sets, bool with_bra, const Together& together,
+                                    const Alone& alone);
   std::unique_ptr<Model> model_;
   Executor* executor_;
   simd::Isa isa_ = simd::best_isa();

@@ -66,6 +66,13 @@ struct IsingEvolution<Real>::Model {
   Memory<Real> new_state() const { return allocate<Real>(bytes() / sizeof(Real)); }
 };
 
+/// A value, and the factor of the amplitudes in memory.
+template <class Real>
+struct IsingEvolution<Real>::Valued {
+  double value = 0;
+  double scale = 1;
+};
+
 inline tl::unexpected<Error> simulation_stopped() {
   return fail(errors::kCancelled, "the simulation was stopped on request");
 }
