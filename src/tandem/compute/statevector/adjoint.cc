@@ -111,7 +111,7 @@ Result<Gradient> BasicAdjoint<Real>::gradient(const circuit::Circuit& circuit, s
     auto compiled = ket_.plans_->take_back(all.subspan(first, std::min(kInstructionsAtOnce, all.size() - first)),
                                            parameter_values, before, ket.num_bits, isa_);
     const Plan<Real>& plan = compiled->plan;
-    const std::vector<Reading>& readings = compiled->steps.readings;
+    const std::vector<Reading>& readings = compiled->back.steps().readings;
     found.assign(readings.size(), 0);
     TANDEM_TRY(run_plan_on_pair(plan, ket.memory.get(), bra, ket.num_bits, isa_, *executor_, stop, std::span(found)));
     const double beside = plan.takes_scale ? 1 : scale;  // of the amplitudes while they are read

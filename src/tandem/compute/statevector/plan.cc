@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cmath>
 #include <numeric>
 #include <optional>
 #include <utility>
+
+#include "tandem/compute/statevector/bound_turn.h"
 
 namespace tandem::statevector {
 namespace {
@@ -137,7 +138,7 @@ class StageBuilder {
     for (const std::uint32_t number : left) touched_ |= steps_.steps[number].touched;
     if (takes_scale) phases(left);
     while (!left.empty())
-      if (!gates(left) && !turns(left) && !readings(left)) phases(left);
+      if (!gates(left) && !turns(left) && !read_turns(left) && !readings(left)) phases(left);
     return std::move(stage_);
   }
 
@@ -189,6 +190,28 @@ class StageBuilder {
     }
     if (owed_ > kTurnsOwedMax) close(PhaseGroup<Real>(num_bits_));
     return any;
+  }
+
+  /// The same of those that are read as they are done.
+  bool read_turns(Numbers& left) {
+    BothTurns<Real> work;
+    const bool any = take(left, [&](std::uint32_t number, Waiting& waiting) {
+      const Step& step = steps_.steps[number];
+      const bool waits =
+          (step.kind != Step::Kind::kReadTurnY && step.kind != Step::Kind::kReadTurnX) || waiting.blocks(step);
+      waiting.add(step);
+      if (waits) return false;
+      work.add(position_of(number), step.kind == Step::Kind::kReadTurnX, number,
+               static_cast<std::uint32_t>(stage_.readings.size()));
+      stage_.readings.push_back(step.gate);
+      return true;
+    });
+    if (!any) return false;
+    owed_ += work.size();
+    work.arrange();
+    stage_.work.emplace_back(std::move(work));
+    if (owed_ > kTurnsOwedMax) close(PhaseGroup<Real>(num_bits_));
+    return true;
   }
 
   bool readings(Numbers& left) {
@@ -268,8 +291,7 @@ std::optional<Stage<Real>> gate_alone(const Steps& steps, const Numbers& now, st
   });
   const bool turns = std::ranges::any_of(now, [&](std::uint32_t number) { return steps.steps[number].mixing != 0; });
   const bool merged = one_bit && turns;
-  if (std::ranges::any_of(now, [&](std::uint32_t number) { return steps.steps[number].kind == Step::Kind::kReading; }))
-    return std::nullopt;
+  if (std::ranges::any_of(now, [&](std::uint32_t number) { return is_read(steps.steps[number]); })) return std::nullopt;
   if (!merged && (now.size() > 1 || first.kind != Step::Kind::kGate)) return std::nullopt;
   std::vector<std::uint32_t> position(num_bits);
   std::iota(position.begin(), position.end(), 0u);
@@ -301,14 +323,6 @@ std::array<std::complex<double>, 4> product_of(const Steps& steps, const Numbers
     }
   }
   return m;
-}
-
-/// Of a turn, without its factor, by which `scale` is multiplied.
-template <class Real>
-void bind_turn(Turn<Real>& turn, const Step& step, double& scale) {
-  turn.large = std::abs(step.sine) > std::abs(step.cosine);
-  turn.ratio = static_cast<Real>(turn.large ? step.cosine / step.sine : step.sine / step.cosine);
-  scale *= turn.large ? step.sine : step.cosine;
 }
 
 }  // namespace
@@ -352,6 +366,8 @@ void bind(Plan<Real>& plan, const Steps& steps, double scale, const TileKernels<
           bind_turn(turns->turns[i], steps.steps[turns->steps[i]], plan.scale);
       } else if (auto* const readings = std::get_if<TileReadings<Real>>(&work)) {
         readings->bind(plan.scale * plan.scale);
+      } else if (auto* const both = std::get_if<BothTurns<Real>>(&work)) {
+        both->bind(steps.steps, plan.scale);
       } else {
         auto& [gate, numbers, merged] = std::get<GateWork<Real>>(work);
         const Step& step = steps.steps[numbers.front()];
@@ -377,6 +393,8 @@ std::size_t Plan<Real>::bytes() const {
         out += sizeof(work) + turns->turns.size() * (sizeof(Turn<Real>) + sizeof(std::uint32_t));
       else if (const auto* const gate = std::get_if<GateWork<Real>>(&work))
         out += sizeof(work) + gate->gate.bytes();
+      else if (const auto* const both = std::get_if<BothTurns<Real>>(&work))
+        out += both->bytes();
       else
         out += sizeof(work) + std::get<TileReadings<Real>>(work).bytes();
     }

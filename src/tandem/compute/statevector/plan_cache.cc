@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "tandem/base/assert.h"
 #include "tandem/compute/statevector/run_plan.h"
-#include "tandem/compute/statevector/way_back.h"
 
 namespace tandem::statevector {
 namespace {
@@ -91,11 +91,17 @@ std::unique_ptr<typename PlanCache<Real>::Compiled> PlanCache<Real>::take_back(
   const bool takes_scale = is_extreme(size);
   std::unique_ptr<Compiled> out = kept_or_new(key_of(instructions, frame, num_bits, takes_scale, Way::kBack));
   const bool fresh = out->is_new();
-  Steps steps;
-  lower_back(instructions, parameter_values, frame, steps);
-  if (fresh) out->plan = make_plan<Real>(steps, num_bits, {.shape = kPairShape<Real>, .takes_scale = takes_scale});
-  out->steps = std::move(steps);
-  bind(out->plan, out->steps, size, tile_kernels<Real>(isa));
+  if (fresh) {
+    out->back.lower(instructions, parameter_values, frame);
+    out->plan =
+        make_plan<Real>(out->back.steps(), num_bits, {.shape = kPairShape<Real>, .takes_scale = takes_scale});
+    std::size_t taken = 0;
+    for (const Stage<Real>& stage : out->plan.stages) taken += stage.readings.size();
+    TANDEM_ASSERT(taken == out->back.steps().readings.size());
+  } else {
+    out->back.lower_again(instructions, parameter_values, frame);
+  }
+  bind(out->plan, out->back.steps(), size, tile_kernels<Real>(isa));
   out->taken_scale = size;
   count(*out, fresh);
   return out;
@@ -108,8 +114,7 @@ void PlanCache<Real>::count(Compiled& compiled, bool fresh) {
     const Steps& steps = compiled.steps;
     compiled.bytes = sizeof(Compiled) + compiled.key.size() * sizeof(std::uint32_t) +
                      compiled.angles.size() * sizeof(double) + steps.steps.size() * sizeof(Step) +
-                     steps.gates.size() * sizeof(PreparedGate) + steps.readings.size() * sizeof(Reading) +
-                     compiled.plan.bytes();
+                     steps.gates.size() * sizeof(PreparedGate) + compiled.back.bytes() + compiled.plan.bytes();
   }
   const std::lock_guard lock(mutex_);
   made_.plans += fresh ? 1 : 0;

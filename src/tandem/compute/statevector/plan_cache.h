@@ -13,6 +13,7 @@
 
 #include "tandem/compute/simd/isa.h"
 #include "tandem/compute/statevector/plan.h"
+#include "tandem/compute/statevector/way_back.h"
 
 namespace tandem::statevector {
 
@@ -36,7 +37,8 @@ class PlanCache {
     std::uint64_t hash = 0;
     std::vector<double> angles;  ///< those that the plan is bound to
     double taken_scale = 0;  ///< and the scale of the state before, where the plan takes it
-    Steps steps;
+    Steps steps;  ///< of the way there
+    WayBack back;  ///< or of the way back
     Plan<Real> plan;
     Frame after{0};  ///< its bits, and the factor that the gates give it; not of a way back
     std::size_t bytes = 0;

@@ -17,6 +17,7 @@ struct Run {
   std::uint32_t row_bits;
   const TileKernels<Real>& kernels;
   const PauliKernels<Real>& pauli;
+  const BothKernels<Real>& both;
   Executor& executor;
   const std::stop_token& stop;
 };
@@ -29,6 +30,10 @@ void work_on(const Stage<Real>& stage, std::span<Real* const> tiles, std::uint64
   for (const auto& work : stage.work) {
     if (const auto* const readings = std::get_if<TileReadings<Real>>(&work)) {
       readings->apply(tiles[0], tiles[1], base, values, run.pauli, slots);
+      continue;
+    }
+    if (const auto* const turns = std::get_if<BothTurns<Real>>(&work)) {
+      turns->apply(tiles[0], tiles[1], num_blocks, run.both, slots);
       continue;
     }
     for (Real* const tile : tiles) {
@@ -120,6 +125,7 @@ Result<void> run_all(const Plan<Real>& plan, std::span<Real* const> states, std:
                       .row_bits = plan.row_bits,
                       .kernels = tile_kernels<Real>(isa),
                       .pauli = pauli_kernels<Real>(isa),
+                      .both = both_kernels<Real>(isa),
                       .executor = executor,
                       .stop = stop};
   for (const Stage<Real>& stage : plan.stages)
