@@ -90,8 +90,8 @@ Result<Gradient> BasicAdjoint<Real>::gradient(const circuit::Circuit& circuit, s
   out.derivatives.resize(circuit.parameters().size());
   Real* const bra = bra_.amplitudes_->memory.get();
   double scale = size_of(ket.frame.scale);
-  PauliPasses<Real>(weighted(observables, weights), ket.frame, ket.num_bits)
-      .apply(ket.memory.get(), bra, isa_, *executor_);
+  TANDEM_TRY(ket_.plans_->passes(weighted(observables, weights), ket.frame, ket.num_bits)
+                 ->apply(ket.memory.get(), bra, isa_, *executor_));
   if (observables.size() == 1 && weights[0] == 1) {
     const PauliKernels<Real>& kernels = pauli_kernels<Real>(isa_);
     const double product = block_sum(*executor_, ket.num_shares(), [&](std::size_t i) {
@@ -100,7 +100,10 @@ Result<Gradient> BasicAdjoint<Real>::gradient(const circuit::Circuit& circuit, s
     });
     out.values.push_back(product * scale * scale);
   } else {
-    for (const PauliSum& observable : observables) out.values.push_back(ket_.expectation(observable));
+    for (const PauliSum& observable : observables) {
+      TANDEM_TRY_ASSIGN(const double value, ket_.expectation(observable));
+      out.values.push_back(value);
+    }
   }
 
   std::vector<double> found;

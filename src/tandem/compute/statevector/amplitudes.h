@@ -42,6 +42,7 @@ struct BasicStateVector<Real>::Amplitudes {
   std::uint32_t num_bits = 0;  ///< of places: at least kLaneBits; bits without a qubit stay 0
   Frame frame{0};
   Memory<Real> memory;  ///< blocks of kLanes
+  std::vector<double> row_weights;  ///< of each row (sampling.h), where the last pass took them; else empty
 
   std::uint64_t size() const { return std::uint64_t{1} << num_bits; }
   std::uint32_t share_bits() const { return std::min(num_bits, kShareBits); }

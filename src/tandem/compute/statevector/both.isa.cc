@@ -188,8 +188,38 @@ void turn_lanes(Real* ket, Real* bra, std::uint64_t num_blocks, const Turn<Real>
                                                                                     found);
 }
 
+// ---- phases
+
+/// `kAlone`: the factor beside the table is 1.
+template <class Real, bool kAlone>
+void multiply_by(Real* ket, Real* bra, const Real* table, std::uint64_t num_blocks, Real re, Real im) {
+  const Vector<Real> sr = all(re), si = all(im);
+  for (std::uint64_t at_block = 0; at_block < num_blocks * 2 * kLanes<Real>; at_block += 2 * kLanes<Real>) {
+    for (std::size_t k = at_block; k < at_block + kLanes<Real>; k += kWidth<Real>) {
+      Vector<Real> fr = at(table + k), fi = at(table + k + kLanes<Real>);
+      if constexpr (!kAlone) {
+        const Vector<Real> tr = fr, ti = fi;
+        fr = fnma(si, ti, sr * tr);
+        fi = fma(si, tr, sr * ti);
+      }
+      Real* const states[2] = {ket, bra};
+      for (Real* const state : states) {
+        const Vector<Real> xr = at(state + k), xi = at(state + k + kLanes<Real>);
+        at(state + k) = fnma(fi, xi, fr * xr);
+        at(state + k + kLanes<Real>) = fma(fi, xr, fr * xi);
+      }
+    }
+  }
+}
+
+template <class Real>
+void multiply(Real* ket, Real* bra, const Real* table, std::uint64_t num_blocks, Real re, Real im) {
+  (re == 1 && im == 0 ? multiply_by<Real, true> : multiply_by<Real, false>)(ket, bra, table, num_blocks, re, im);
+}
+
 }  // namespace
 
-extern const AllBothKernels kBothKernels = {{&turn<float>, &turn_lanes<float>}, {&turn<double>, &turn_lanes<double>}};
+extern const AllBothKernels kBothKernels = {{&turn<float>, &turn_lanes<float>, &multiply<float>},
+                                            {&turn<double>, &turn_lanes<double>, &multiply<double>}};
 
 }  // namespace tandem::statevector::TANDEM_ISA

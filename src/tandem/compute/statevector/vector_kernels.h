@@ -91,6 +91,7 @@ V fnma(V a, V b, V c) {
 
 /// The lower numbers (`kHalf` 0) or the upper ones in double.
 #if defined(__AVX512F__)
+typedef float Octet __attribute__((vector_size(32)));
 template <std::size_t kHalf>
 inline Vector<double> widened(Vector<float> v) {
   constexpr int k = kHalf * 8;  // intrinsics warn of what they leave undefined
@@ -108,6 +109,18 @@ inline Vector<double> widened(Vector<float> v) {
   return _mm_cvtps_pd(kHalf == 0 ? v : _mm_movehl_ps(v, v));
 }
 #endif
+
+/// Both halves in single precision.
+inline Vector<float> narrowed(Vector<double> lower, Vector<double> upper) {
+#if defined(__AVX512F__)
+  return __builtin_shufflevector(__builtin_convertvector(lower, Octet), __builtin_convertvector(upper, Octet), 0, 1, 2,
+                                 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+#elif defined(__AVX2__)
+  return _mm256_set_m128(_mm256_cvtpd_ps(upper), _mm256_cvtpd_ps(lower));
+#else
+  return _mm_movelh_ps(_mm_cvtpd_ps(lower), _mm_cvtpd_ps(upper));
+#endif
+}
 
 /// Half a block in registers.
 template <class Real>

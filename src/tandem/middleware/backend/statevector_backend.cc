@@ -43,7 +43,7 @@ class StateVectorBackend final : public LocalBackend {
     }
     return {.id = BackendId("simulator.statevector"),
             .name = "state-vector simulator",
-            .version = "3",
+            .version = "4",
             .tier = job::Tier::kSimulator,
             .takes_program = true,
             .conformance = "local",
