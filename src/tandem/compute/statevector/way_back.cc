@@ -15,7 +15,7 @@ using circuit::Instruction;
 
 constexpr std::uint32_t kNone = UINT32_MAX;
 
-/// One string of one angle: reads (angle, term, where it is read).
+/// Where the string of an angle is read.
 enum class Where : std::uint8_t {
   kBehind,  ///< the gate
   kTurn,  ///< of the gate, which is about the same axis
