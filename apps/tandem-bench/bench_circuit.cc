@@ -149,7 +149,8 @@ Result<int> run_evaluations(Bench& bench, const circuit::Circuit& circuit, const
   return run_rows(bench, rows, about, [&](std::span<const double> row) -> Result<statevector::Gradient> {
     state.set_basis_state(0);
     TANDEM_TRY(state.apply(circuit, row));
-    return statevector::Gradient{.values = {state.expectation(observable)}, .derivatives = {}};
+    TANDEM_TRY_ASSIGN(const double value, state.expectation(observable));
+    return statevector::Gradient{.values = {value}, .derivatives = {}};
   });
 }
 

@@ -89,7 +89,7 @@ void ansatz_value(benchmark::State& run) {
   for (auto _ : run) {
     state.set_basis_state(0);
     TANDEM_ASSERT(state.apply(circuit, angles).has_value());
-    benchmark::DoNotOptimize(state.expectation(observable));
+    benchmark::DoNotOptimize(state.expectation(observable).value());
   }
 }
 

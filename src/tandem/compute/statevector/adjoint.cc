@@ -90,8 +90,8 @@ Result<Gradient> BasicAdjoint<Real>::gradient(const circuit::Circuit& circuit, s
   out.derivatives.resize(circuit.parameters().size());
   Real* const bra = bra_.amplitudes_->memory.get();
   double scale = size_of(ket.frame.scale);
-  PauliPasses<Real>(weighted(observables, weights), ket.frame, ket.num_bits)
-      .apply(ket.memory.get(), bra, isa_, *executor_);
+  TANDEM_TRY(ket_.plans_->passes(weighted(observables, weights), ket.frame, ket.num_bits)
+                 ->apply(ket.memory.get(), bra, isa_, *executor_));
   if (observables.size() == 1 && weights[0] == 1) {
     const PauliKernels<Real>& kernels = pauli_kernels<Real>(isa_);
     const double product = block_sum(*executor_, ket.num_shares(), [&](std::size_t i) {
@@ -100,7 +100,10 @@ Result<Gradient> BasicAdjoint<Real>::gradient(const circuit::Circuit& circuit, s
     });
     out.values.push_back(product * scale * scale);
   } else {
-    for (const PauliSum& observable : observables) out.values.push_back(ket_.expectation(observable));
+    for (const PauliSum& observable : observables) {
+      TANDEM_TRY_ASSIGN(const double value, ket_.expectation(observable));
+      out.values.push_back(value);
+    }
   }
 
   std::vector<double> found;
@@ -111,7 +114,7 @@ Result<Gradient> BasicAdjoint<Real>::gradient(const circuit::Circuit& circuit, s
     auto compiled = ket_.plans_->take_back(all.subspan(first, std::min(kInstructionsAtOnce, all.size() - first)),
                                            parameter_values, before, ket.num_bits, isa_);
     const Plan<Real>& plan = compiled->plan;
-    const std::vector<Reading>& readings = compiled->steps.readings;
+    const std::vector<Reading>& readings = compiled->back.steps().readings;
     found.assign(readings.size(), 0);
     TANDEM_TRY(run_plan_on_pair(plan, ket.memory.get(), bra, ket.num_bits, isa_, *executor_, stop, std::span(found)));
     const double beside = plan.takes_scale ? 1 : scale;  // of the amplitudes while they are read

@@ -26,8 +26,8 @@ struct Gradient {
 /// Threads: one caller at a time; the loops inside run on the executor given to create(), which must outlive this.
 /// `Real`:  of the amplitudes. Sums are taken in double; with float, a derivative is off by some 1e-6 of the largest that could be.
 /// Plans:   those of both ways are kept, as a state keeps its own, for the same circuit with other values.
-/// Cost:    the circuit forwards on one state and backwards on two, a pass or a few for the observables, and a reading of the cached
-///          tiles for each angle that is a parameter, many of which share one. Per parameter nothing else, and no state of its own.
+/// Cost:    the circuit forwards on one state and backwards on two, and a pass or a few for the observables. An angle about x or y is read as
+///          its turn is undone, at half the arithmetic of that turn of both states; phases share a reading of the cached tiles.
 template <class Real>
 class BasicAdjoint {
  public:

@@ -43,6 +43,7 @@ struct BasicStateVector<Real>::Amplitudes {
   Frame frame{0};
   Memory<Real> memory;  ///< blocks of kLanes
   bool is_zero = false;  ///< |0...0>, as set_basis_state() left it
+  std::vector<double> row_weights;  ///< of each row (sampling.h), where the last pass took them; else empty
 
   std::uint64_t size() const { return std::uint64_t{1} << num_bits; }
   std::uint32_t share_bits() const { return std::min(num_bits, kShareBits); }

@@ -46,7 +46,7 @@ class Fusing {
   void add(std::uint32_t number) {
     const Step& step = steps_.steps[number];
     const int count = std::popcount(step.touched);
-    if (step.kind == Step::Kind::kReading || count > 2) return close(step.touched);
+    if (is_read(step) || count > 2) return close(step.touched);
     const auto a = static_cast<std::size_t>(std::countr_zero(step.touched));
     if (count == 1) {
       if (open_[a] == kNone)

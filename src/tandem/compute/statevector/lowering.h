@@ -22,6 +22,8 @@ struct Step {
     kGate,  ///< anything else
     kDense,  ///< several steps on the pair of bits `touched` (fuse.h); lower() makes none
     kReading,  ///< changes nothing: is a place where Steps::readings are taken
+    kReadTurnY,  ///< a turn and the reading of the string about its axis, which commute; lower() makes neither
+    kReadTurnX,
   };
   Kind kind = Kind::kPhase;
   bool fixed = false;  ///< a gate without angles
@@ -32,6 +34,12 @@ struct Step {
   double cosine = 1;  ///< of half the angle
   double sine = 0;
 };
+
+/// Whether something is read where the step stands.
+inline bool is_read(const Step& step) {
+  return step.kind == Step::Kind::kReading || step.kind == Step::Kind::kReadTurnY ||
+         step.kind == Step::Kind::kReadTurnX;
+}
 
 /// The Pauli string with X on the bits of x and Z on those of z, of which Im <bra|P|ket> is wanted where the step stands: `factor` times
 /// that is part of the derivative by `parameter`.

@@ -1,209 +1,125 @@
 #include "tandem/compute/statevector/pauli_kernels.h"
+#include "tandem/compute/statevector/vector_kernels.h"
 
 namespace tandem::statevector::TANDEM_ISA {
 namespace {
 
-// Half a block, whatever the registers: the compiler splits it.
-template <class Real>
-struct LineOf;
-template <>
-struct LineOf<float> {
-  typedef float Type __attribute__((vector_size(64), may_alias));
-  typedef std::int32_t Index __attribute__((vector_size(64)));
-  typedef double Wide __attribute__((vector_size(128)));
-};
-template <>
-struct LineOf<double> {
-  typedef double Type __attribute__((vector_size(64), may_alias));
-  typedef std::int64_t Index __attribute__((vector_size(64)));
-  typedef double Wide __attribute__((vector_size(64)));
-};
-template <class Real>
-using Line = typename LineOf<Real>::Type;
-template <class Real>
-using Wide = typename LineOf<Real>::Wide;
-
 template <class Real>
 constexpr std::size_t kBlock = 2 * kLanes<Real>;
 
-template <class Real>
-const Line<Real>& at(const Real* p) {
-  return *reinterpret_cast<const Line<Real>*>(p);
-}
-template <class Real>
-Line<Real>& at(Real* p) {
-  return *reinterpret_cast<Line<Real>*>(p);
-}
-
-/// Neighbours first.
-template <class Real>
-double sum_of(Wide<Real>& lanes) {
-  for (std::size_t size = kLanes<Real>; size > 1; size /= 2)
-    for (std::size_t lane = 0; lane < size / 2; ++lane) lanes[lane] = lanes[2 * lane] + lanes[2 * lane + 1];
-  return lanes[0];
-}
-
-/// Lane l gets what lane l ^ kStep has.
-template <class Real, std::size_t kStep>
-inline void swap_lanes(Line<Real>& line) {
-  typename LineOf<Real>::Index from;
-  for (std::size_t l = 0; l < kLanes<Real>; ++l) from[l] = static_cast<decltype(from[0] + 0)>(l ^ kStep);
-  line = __builtin_shuffle(line, from);
-}
-/// The same for any set of bits below kLanes.
-template <class Real>
-inline void move_lanes(Line<Real>& line, std::uint32_t lanes) {
-  if ((lanes & 1) != 0) swap_lanes<Real, 1>(line);
-  if ((lanes & 2) != 0) swap_lanes<Real, 2>(line);
-  if ((lanes & 4) != 0) swap_lanes<Real, 4>(line);
-  if constexpr (kLaneBits<Real> == 4)
-    if ((lanes & 8) != 0) swap_lanes<Real, 8>(line);
-}
-
-// Im <bra|X|ket> is the sum of Im conj(bra[j]) ket[j ^ bit]; Im <bra|Y|ket> that of Re conj(bra[j]) ket[j ^ bit], negated where j has not
-// the bit, for Y takes |0> to i|1> and |1> to -i|0>.
-template <class Real, std::size_t kCount, bool kAboutY>
-void cross_blocks(const Real* ket, const Real* bra, std::uint64_t num_blocks, const std::uint32_t* bits, double* out) {
-  constexpr std::size_t kGroup = std::size_t{1} << kCount;
-  std::uint64_t place[kGroup] = {};
-  std::uint64_t below[kCount];
-  for (std::size_t i = 0; i < kCount; ++i) {
-    const std::uint64_t step = std::uint64_t{1} << (bits[i] - kLaneBits<Real>);
-    below[i] = step - 1;
-    for (std::size_t j = 0; j < kGroup; ++j)
-      if ((j >> i & 1) != 0) place[j] += step * kBlock<Real>;
-  }
-  Wide<Real> sums[kCount] = {};
-  const std::uint64_t run = below[0] + 1;
-  for (std::uint64_t group = 0; group < num_blocks >> kCount; group += run) {
-    std::uint64_t first = group;
-    for (std::size_t i = 0; i < kCount; ++i) first = (first & ~below[i]) << 1 | (first & below[i]);
-    for (std::uint64_t block = first * kBlock<Real>; block < (first + run) * kBlock<Real>; block += kBlock<Real>) {
-      Line<Real> re[kGroup], im[kGroup];
-      for (std::size_t j = 0; j < kGroup; ++j) {
-        re[j] = at(ket + block + place[j]);
-        im[j] = at(ket + block + place[j] + kLanes<Real>);
-      }
-      Line<Real> plus[kCount] = {}, minus[kCount] = {};
-#pragma GCC unroll 8
-      for (std::size_t j = 0; j < kGroup; ++j) {
-        const Line<Real> br = at(bra + block + place[j]);
-        const Line<Real> bi = at(bra + block + place[j] + kLanes<Real>);
-#pragma GCC unroll 3
-        for (std::size_t i = 0; i < kCount; ++i) {
-          const std::size_t other = j ^ std::size_t{1} << i;
-          if constexpr (!kAboutY) {
-            plus[i] += br * im[other];
-            minus[i] += bi * re[other];
-          } else if ((j >> i & 1) != 0) {
-            plus[i] += br * re[other];
-            plus[i] += bi * im[other];
-          } else {
-            minus[i] += br * re[other];
-            minus[i] += bi * im[other];
-          }
-        }
-      }
-      for (std::size_t i = 0; i < kCount; ++i) sums[i] += __builtin_convertvector(plus[i] - minus[i], Wide<Real>);
-    }
-  }
-  for (std::size_t i = 0; i < kCount; ++i) out[i] = sum_of<Real>(sums[i]);
-}
-
-template <class Real, bool kAboutY>
-void cross_as(const Real* ket, const Real* bra, std::uint64_t num_blocks, const std::uint32_t* bits, std::size_t count,
-              double* out) {
-  if (count == 1) cross_blocks<Real, 1, kAboutY>(ket, bra, num_blocks, bits, out);
-  if (count == 2) cross_blocks<Real, 2, kAboutY>(ket, bra, num_blocks, bits, out);
-  if (count == 3) cross_blocks<Real, 3, kAboutY>(ket, bra, num_blocks, bits, out);
-}
-
-template <class Real>
-void cross(const Real* ket, const Real* bra, std::uint64_t num_blocks, const std::uint32_t* bits, std::size_t count,
-           bool about_y, double* out) {
-  (about_y ? cross_as<Real, true> : cross_as<Real, false>)(ket, bra, num_blocks, bits, count, out);
-}
-
-template <class Real, std::uint32_t kBit, bool kAboutY>
-double cross_within(const Real* ket, const Real* bra, std::uint64_t num_blocks) {
-  constexpr std::size_t kStep = std::size_t{1} << kBit;
-  Wide<Real> sums = {};
-  for (std::uint64_t block = 0; block < num_blocks * kBlock<Real>; block += kBlock<Real>) {
-    const Line<Real> br = at(bra + block), bi = at(bra + block + kLanes<Real>);
-    Line<Real> re = at(ket + block), im = at(ket + block + kLanes<Real>);
-    swap_lanes<Real, kStep>(re);
-    swap_lanes<Real, kStep>(im);
-    const Line<Real> term = kAboutY ? br * re + bi * im : br * im - bi * re;
-    sums += __builtin_convertvector(term, Wide<Real>);
-  }
-  if constexpr (kAboutY)
-    for (std::size_t lane = 0; lane < kLanes<Real>; ++lane)
-      if ((lane & kStep) == 0) sums[lane] = -sums[lane];
-  return sum_of<Real>(sums);
-}
-
-template <class Real, bool kAboutY>
-double cross_lane_as(const Real* ket, const Real* bra, std::uint64_t num_blocks, std::uint32_t bit) {
-  if (bit == 0) return cross_within<Real, 0, kAboutY>(ket, bra, num_blocks);
-  if (bit == 1) return cross_within<Real, 1, kAboutY>(ket, bra, num_blocks);
-  if (bit == 2) return cross_within<Real, 2, kAboutY>(ket, bra, num_blocks);
-  return cross_within<Real, kLaneBits<Real> - 1, kAboutY>(ket, bra, num_blocks);
-}
-
-template <class Real>
-double cross_lane(const Real* ket, const Real* bra, std::uint64_t num_blocks, std::uint32_t bit, bool about_y) {
-  return (about_y ? cross_lane_as<Real, true> : cross_lane_as<Real, false>)(ket, bra, num_blocks, bit);
-}
-
-template <class Real>
-void overlaps(const Real* ket, const Real* bra, std::uint64_t num_blocks, std::uint64_t block, std::uint32_t lane,
-              Part part, double* out) {
-  for (std::uint64_t i = 0; i < num_blocks; ++i, out += kLanes<Real>) {
+/// `kMoved`: lanes change their place, which is slow where they do not.
+template <class Real, Part kPart, bool kMoved>
+void overlaps_of(const Real* ket, const Real* bra, std::uint64_t first, std::uint64_t count, std::uint64_t block,
+                 std::uint32_t lane, double* out) {
+  for (std::uint64_t i = first; i < first + count; ++i, out += kLanes<Real>) {
     const Real* const own = ket + i * kBlock<Real>;
     const Real* const other = bra + (i ^ block) * kBlock<Real>;
-    const Line<Real> re = at(own), im = at(own + kLanes<Real>);
-    Line<Real> br = at(other), bi = at(other + kLanes<Real>);
-    move_lanes<Real>(br, lane);
-    move_lanes<Real>(bi, lane);
-    const Line<Real> term = part == Part::kReal ? br * re + bi * im : br * im - bi * re;
-    const Wide<Real> wide = __builtin_convertvector(term, Wide<Real>);
-    __builtin_memcpy(out, &wide, sizeof wide);
+    Half<Real> br = load(other), bi = load(other + kLanes<Real>);
+    if constexpr (kMoved) {
+      br = moved(br, lane);
+      bi = moved(bi, lane);
+    }
+    for (std::size_t k = 0; k < kVectors<Real>; ++k) {
+      const Vector<Real> re = at(own + k * kWidth<Real>), im = at(own + kLanes<Real> + k * kWidth<Real>);
+      const Vector<Real> term = kPart == Part::kReal ? fma(bi.v[k], im, br.v[k] * re) : fnma(bi.v[k], re, br.v[k] * im);
+      if constexpr (sizeof(Real) == sizeof(double)) {
+        at(out + k * kWidth<Real>) = term;
+      } else {
+        at(out + k * kWidth<Real>) = widened<0>(term);
+        at(out + k * kWidth<Real> + kWidth<double>) = widened<1>(term);
+      }
+    }
+  }
+}
+
+template <class Real>
+void overlaps(const Real* ket, const Real* bra, std::uint64_t first, std::uint64_t count, std::uint64_t block,
+              std::uint32_t lane, Part part, double* out) {
+  if (part == Part::kReal)
+    (lane == 0 ? overlaps_of<Real, Part::kReal, false> : overlaps_of<Real, Part::kReal, true>)(ket, bra, first, count,
+                                                                                               block, lane, out);
+  else
+    (lane == 0 ? overlaps_of<Real, Part::kImaginary, false>
+               : overlaps_of<Real, Part::kImaginary, true>)(ket, bra, first, count, block, lane, out);
+}
+
+/// Numbers of one block's lanes.
+template <class Real>
+inline Half<Real> numbers_of(const double* from) {
+  Half<Real> out;
+  for (std::size_t k = 0; k < kVectors<Real>; ++k) {
+    if constexpr (sizeof(Real) == sizeof(double))
+      out.v[k] = at(from + k * kWidth<Real>);
+    else
+      out.v[k] = narrowed(at(from + k * kWidth<Real>), at(from + k * kWidth<Real> + kWidth<double>));
+  }
+  return out;
+}
+
+template <class Real, Part kPart, bool kMoved>
+void add_image_of(const Real* ket, Real* bra, std::uint64_t num_blocks, std::uint64_t block, std::uint32_t lane,
+                  const double* weights, std::uint64_t period) {
+  for (std::uint64_t i = 0; i < num_blocks; ++i) {
+    const Real* const own = ket + i * kBlock<Real>;
+    Real* const other = bra + (i ^ block) * kBlock<Real>;
+    const Half<Real> weight = numbers_of<Real>(weights + (i * kLanes<Real> & (period - 1)));
+    Half<Real> re = load(own), im = load(own + kLanes<Real>);
+    for (std::size_t k = 0; k < kVectors<Real>; ++k) {
+      re.v[k] *= weight.v[k];
+      im.v[k] *= weight.v[k];
+    }
+    if constexpr (kMoved) {
+      re = moved(re, lane);
+      im = moved(im, lane);
+    }
+    for (std::size_t k = 0; k < kVectors<Real>; ++k) {
+      Vector<Real>& to_re = at(other + k * kWidth<Real>);
+      Vector<Real>& to_im = at(other + kLanes<Real> + k * kWidth<Real>);
+      if constexpr (kPart == Part::kReal) {
+        to_re += re.v[k];
+        to_im += im.v[k];
+      } else {
+        to_re -= im.v[k];
+        to_im += re.v[k];
+      }
+    }
   }
 }
 
 template <class Real>
 void add_image(const Real* ket, Real* bra, std::uint64_t num_blocks, std::uint64_t block, std::uint32_t lane, Part part,
                const double* weights, std::uint64_t period) {
-  for (std::uint64_t i = 0; i < num_blocks; ++i) {
-    const Real* const own = ket + i * kBlock<Real>;
-    Real* const other = bra + (i ^ block) * kBlock<Real>;
-    Wide<Real> wide;
-    __builtin_memcpy(&wide, weights + (i * kLanes<Real> & (period - 1)), sizeof wide);
-    const Line<Real> weight = __builtin_convertvector(wide, Line<Real>);
-    Line<Real> re = at(own) * weight, im = at(own + kLanes<Real>) * weight;
-    move_lanes<Real>(re, lane);
-    move_lanes<Real>(im, lane);
-    if (part == Part::kReal) {
-      at(other) += re;
-      at(other + kLanes<Real>) += im;
-    } else {
-      at(other) -= im;
-      at(other + kLanes<Real>) += re;
-    }
-  }
+  if (part == Part::kReal)
+    (lane == 0 ? add_image_of<Real, Part::kReal, false>
+               : add_image_of<Real, Part::kReal, true>)(ket, bra, num_blocks, block, lane, weights, period);
+  else
+    (lane == 0 ? add_image_of<Real, Part::kImaginary, false>
+               : add_image_of<Real, Part::kImaginary, true>)(ket, bra, num_blocks, block, lane, weights, period);
 }
 
+/// Real times real parts, and imaginary ones, of numbers in double.
 template <class Real>
 double product(const Real* ket, const Real* bra, std::uint64_t num_blocks) {
-  Wide<Real> sums = {};
+  constexpr std::size_t kWide = kLanes<Real> / kWidth<double>;
+  Vector<double> sums[2][kWide] = {};
+  const auto wide = [](const Real* from, std::size_t k) {
+    if constexpr (sizeof(Real) == sizeof(double)) {
+      return at(from + k * kWidth<double>);
+    } else {
+      const Vector<float> both = at(from + k / 2 * kWidth<float>);
+      return k % 2 == 0 ? widened<0>(both) : widened<1>(both);
+    }
+  };
   for (std::uint64_t block = 0; block < num_blocks * kBlock<Real>; block += kBlock<Real>) {
-    const Wide<Real> re = __builtin_convertvector(at(ket + block), Wide<Real>);
-    const Wide<Real> im = __builtin_convertvector(at(ket + block + kLanes<Real>), Wide<Real>);
-    const Wide<Real> br = __builtin_convertvector(at(bra + block), Wide<Real>);
-    const Wide<Real> bi = __builtin_convertvector(at(bra + block + kLanes<Real>), Wide<Real>);
-    sums += br * re + bi * im;
+#pragma GCC unroll 8
+    for (std::size_t k = 0; k < kWide; ++k) {
+      sums[0][k] = fma(wide(bra + block, k), wide(ket + block, k), sums[0][k]);
+      sums[1][k] = fma(wide(bra + block + kLanes<Real>, k), wide(ket + block + kLanes<Real>, k), sums[1][k]);
+    }
   }
-  return sum_of<Real>(sums);
+  Sums<Real> all;
+  for (std::size_t k = 0; k < kWide; ++k) at(all.lanes + k * kWidth<double>) = sums[0][k] + sums[1][k];
+  return all.total();
 }
 
 void butterfly(double* __restrict a, double* __restrict b, std::uint64_t count) {
@@ -221,7 +137,7 @@ void add(double* __restrict to, const double* __restrict from, std::uint64_t cou
 }  // namespace
 
 extern const AllPauliKernels kPauliKernels = {
-    {&cross<float>, &cross_lane<float>, &overlaps<float>, &add_image<float>, &product<float>, {&butterfly, &add}},
-    {&cross<double>, &cross_lane<double>, &overlaps<double>, &add_image<double>, &product<double>, {&butterfly, &add}}};
+    {&overlaps<float>, &add_image<float>, &product<float>, {&butterfly, &add}},
+    {&overlaps<double>, &add_image<double>, &product<double>, {&butterfly, &add}}};
 
 }  // namespace tandem::statevector::TANDEM_ISA

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <new>
 
 #include "tandem/compute/statevector/tiles.h"
 
@@ -19,14 +18,28 @@ std::uint64_t extract(std::uint64_t value, std::uint64_t mask) {
   return out;
 }
 
-/// Throws std::bad_alloc where the machine refuses the memory.
+/// As many desks as threads, or as the machine gives memory for.
 template <class Real>
-auto desk_maker(const Tiling& tiling, std::size_t num_states) {
-  return [&tiling, num_states] {
-    auto out = new_desk<Real>(tiling.in_a_row() ? 0 : 2 * tiling.size(), num_states, tiling.size());
-    if (!out) throw std::bad_alloc();
-    return out;
-  };
+Result<std::unique_ptr<Desks<Desk<Real>>>> desks_for(const Tiling& tiling, std::size_t num_states,
+                                                     const Executor& executor) {
+  const std::uint64_t numbers = tiling.in_a_row() ? 0 : 2 * tiling.size();
+  auto out = std::make_unique<Desks<Desk<Real>>>(
+      threads_of(executor), [&] { return new_desk<Real>(numbers, num_states, tiling.size() + SignedSums::kRun); });
+  if (out->count() == 0) {
+    return fail(errors::kOutOfMemory,
+                "the machine refused {} bytes to work in beside the state vector; use fewer qubits",
+                numbers * num_states * sizeof(Real) + (tiling.size() + SignedSums::kRun) * sizeof(double));
+  }
+  return out;
+}
+
+/// body(tile) for all tiles, by at most as many threads as there are desks.
+template <typename Body>
+void for_tiles(Executor& executor, std::uint64_t count, std::size_t threads, const Body& body) {
+  if (count == 1)
+    body(std::size_t{0});
+  else
+    executor.parallel(count, threads, body);
 }
 
 }  // namespace
@@ -99,6 +112,7 @@ void PauliPasses<Real>::add_pass(std::span<const PauliTerm> terms, std::uint64_t
     groups[{extract(term.x, tile), k % 2 == 0 ? Part::kReal : Part::kImaginary}].push_back(
         {.outside = term.z & ~tile,
          .mask = extract(term.z, tile),
+         .place = 0,
          .coefficient = negative ? -term.coefficient : term.coefficient});
   }
   for (auto& [key, members] : groups) {
@@ -110,48 +124,64 @@ void PauliPasses<Real>::add_pass(std::span<const PauliTerm> terms, std::uint64_t
     }
     std::ranges::sort(masks);
     masks.erase(std::unique(masks.begin(), masks.end()), masks.end());
-    group.sums = SignedSums(std::move(masks));
+    group.sums = SignedSums(std::move(masks), static_cast<std::uint32_t>(std::popcount(tile)));
+    for (Term& term : group.terms) term.place = group.sums.place_of(term.mask);
     pass.groups.push_back(std::move(group));
   }
   passes_.push_back(std::move(pass));
 }
 
 template <class Real>
-double PauliPasses<Real>::expectation(const Real* ket, simd::Isa isa, Executor& executor) const {
+std::size_t PauliPasses<Real>::bytes() const {
+  std::size_t out = sizeof(PauliPasses);
+  for (const Pass& pass : passes_) {
+    out += sizeof(Pass);
+    for (const Group& group : pass.groups)
+      out += sizeof(Group) + group.terms.size() * (sizeof(Term) + 5 * sizeof(std::uint64_t));  // and their signed sums
+  }
+  return out;
+}
+
+template <class Real>
+Result<double> PauliPasses<Real>::expectation(const Real* ket, simd::Isa isa, Executor& executor) const {
   const PauliKernels<Real>& kernels = pauli_kernels<Real>(isa);
   double value = 0;
   for (const Pass& pass : passes_) {
     const Tiling tiling(pass.tile_bits, kPairShape<Real>.row, num_bits_);
     const bool pairs = pass.exchanged != 0;
-    Desks<Desk<Real>> desks(threads_of(executor), desk_maker<Real>(tiling, pairs ? 2 : 1));
+    TANDEM_TRY_ASSIGN(const auto desks, desks_for<Real>(tiling, pairs ? 2 : 1, executor));
     // Tiles that are exchanged have the same share, so the one with the highest exchanged bit set is left out.
     const std::uint64_t skip = std::bit_floor(pass.exchanged);
-    const double sum = block_sum(executor, tiling.num_tiles(), [&](std::size_t number) {
+    std::vector<double> shares(tiling.num_tiles());
+    for_tiles(executor, tiling.num_tiles(), desks->count(), [&](std::size_t number) {
       const std::uint64_t base = tiling.base(number);
-      if ((base & skip) != 0) return 0.0;
-      auto desk = desks.take();
+      if ((base & skip) != 0) return;
+      auto desk = desks->take();
       const Real* const own = tiling.take(ket, base, desk->tiles[0].get());
       const Real* const other = pairs ? tiling.take(ket, base ^ pass.exchanged, desk->tiles[1].get()) : own;
       double share = 0;
       for (const Group& group : pass.groups) {
-        kernels.overlaps(own, other, tiling.size() / kLanes<Real>, group.x >> kLaneBits<Real>,
-                         static_cast<std::uint32_t>(group.x & (kLanes<Real> - 1)), group.part, desk->values.data());
-        group.sums.reduce(desk->values, kernels.sums);
+        group.sums.sums(desk->values(), kernels.sums, [&](std::uint64_t first, std::uint64_t count, double* out) {
+          kernels.overlaps(own, other, first / kLanes<Real>, count / kLanes<Real>, group.x >> kLaneBits<Real>,
+                           static_cast<std::uint32_t>(group.x & (kLanes<Real> - 1)), group.part, out);
+        });
         for (const Term& term : group.terms) {
-          const double part = term.coefficient * desk->values[term.mask];
+          const double part = term.coefficient * desk->values()[term.place];
           share += odd(term.outside & base) ? -part : part;
         }
       }
-      desks.give(std::move(desk));
-      return share;
+      desks->give(std::move(desk));
+      shares[number] = share;
     });
+    double sum = 0;
+    for (const double share : shares) sum += share;
     value += pairs ? 2 * sum : sum;
   }
   return value;
 }
 
 template <class Real>
-void PauliPasses<Real>::apply(const Real* ket, Real* bra, simd::Isa isa, Executor& executor) const {
+Result<void> PauliPasses<Real>::apply(const Real* ket, Real* bra, simd::Isa isa, Executor& executor) const {
   const PauliKernels<Real>& kernels = pauli_kernels<Real>(isa);
   if (passes_.empty()) {
     const std::uint64_t run = std::min<std::uint64_t>(std::uint64_t{2} << kShareBits, std::uint64_t{2} << num_bits_);
@@ -161,11 +191,12 @@ void PauliPasses<Real>::apply(const Real* ket, Real* bra, simd::Isa isa, Executo
   for (const Pass& pass : passes_) {
     const bool first = &pass == &passes_.front();
     const Tiling tiling(pass.tile_bits, kPairShape<Real>.row, num_bits_);
-    Desks<Desk<Real>> desks(threads_of(executor), desk_maker<Real>(tiling, 2));
-    for_blocks(executor, tiling.num_tiles(), [&](std::size_t number) {
+    TANDEM_TRY_ASSIGN(const auto desks, desks_for<Real>(tiling, 2, executor));
+    for_tiles(executor, tiling.num_tiles(), desks->count(), [&](std::size_t number) {
       const std::uint64_t base = tiling.base(number);
       const std::uint64_t image = base ^ pass.exchanged;
-      auto desk = desks.take();
+      auto desk = desks->take();
+      const std::span<double> weights = desk->values();
       const Real* const own = tiling.take(ket, base, desk->tiles[0].get());
       Real* const other = first ? tiling.in_a_row() ? bra + 2 * image : desk->tiles[1].get()
                                 : tiling.take(bra, image, desk->tiles[1].get());
@@ -173,18 +204,19 @@ void PauliPasses<Real>::apply(const Real* ket, Real* bra, simd::Isa isa, Executo
       for (const Group& group : pass.groups) {
         // i^k as it stands: the coefficient has the sign of the real part, which differs where i is left over.
         const double sign = group.part == Part::kReal ? 1 : -1;
-        for (const Term& term : group.terms) desk->values[term.mask] = 0;
+        for (const Term& term : group.terms) weights[term.mask] = 0;
         for (const Term& term : group.terms)
-          desk->values[term.mask] += odd(term.outside & base) ? -sign * term.coefficient : sign * term.coefficient;
-        group.sums.spread(std::span(desk->values).first(group.period), kernels.sums);
+          weights[term.mask] += odd(term.outside & base) ? -sign * term.coefficient : sign * term.coefficient;
+        group.sums.spread(weights.first(group.period), kernels.sums);
         kernels.add_image(own, other, tiling.size() / kLanes<Real>, group.x >> kLaneBits<Real>,
-                          static_cast<std::uint32_t>(group.x & (kLanes<Real> - 1)), group.part, desk->values.data(),
+                          static_cast<std::uint32_t>(group.x & (kLanes<Real> - 1)), group.part, weights.data(),
                           group.period);
       }
       tiling.put(other, image, bra);
-      desks.give(std::move(desk));
+      desks->give(std::move(desk));
     });
   }
+  return {};
 }
 
 template class PauliPasses<float>;

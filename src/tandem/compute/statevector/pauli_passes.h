@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tandem/base/executor.h"
+#include "tandem/base/result.h"
 #include "tandem/compute/statevector/amplitudes.h"
 #include "tandem/compute/statevector/phase_group.h"
 #include "tandem/compute/statevector/signed_sums.h"
@@ -15,22 +16,25 @@
 
 namespace tandem::statevector {
 
+/// Immutable after its making; every method is safe to call concurrently.
 template <class Real>
 class PauliPasses {
  public:
   /// `frame`: which bit of a place is which qubit. Cost: O(terms log terms).
   PauliPasses(std::span<const observable::PauliTerm> terms, const Frame& frame, std::uint32_t num_bits);
-  std::size_t num_passes() const { return passes_.size(); }
+  std::size_t bytes() const;  ///< about
 
   /// <ket|sum|ket> of the numbers in memory. Sums in double, over tiles and then in their order.
-  double expectation(const Real* ket, simd::Isa isa, Executor& executor) const;
+  /// Errors, here and below: 1004 out_of_memory - to work in, not even for one thread.
+  Result<double> expectation(const Real* ket, simd::Isa isa, Executor& executor) const;
   /// bra = sum |ket>, in memory.
-  void apply(const Real* ket, Real* bra, simd::Isa isa, Executor& executor) const;
+  Result<void> apply(const Real* ket, Real* bra, simd::Isa isa, Executor& executor) const;
 
  private:
   struct Term {
     std::uint64_t outside;  ///< Z bits outside the tile
     std::uint64_t mask;  ///< and inside, as bits of the tile
+    std::size_t place;  ///< where the sum with its signs is found (SignedSums)
     double coefficient;
   };
   /// Terms of one X mask and one part, which is that of what <ket|P|ket> sums: the sum over z of conj(ket[z ^ x]) ket[z] with signs. For

@@ -168,12 +168,16 @@ void PhaseGroup<Real>::make_base() {
   }
 }
 
-/// One tile.
+/// One tile, or one of each of two states.
 template <class Real>
 class PhaseGroup<Real>::Walk {
  public:
   Walk(const PhaseGroup& group, Real* tile, Real* table, const TileKernels<Real>& kernels)
       : group_(group), tile_(tile), table_(table), kernels_(kernels) {}
+  void with(Real* other, const BothKernels<Real>& both) {
+    other_ = other;
+    both_ = &both;
+  }
 
   void run(std::uint64_t base) {
     for (std::uint32_t i = 0; i < group_.tile_bits_; ++i) linear_[i] = group_.factors_[group_.tile_slots_[i]];
@@ -221,15 +225,22 @@ class PhaseGroup<Real>::Walk {
       made_ = true;
       make_table(linear_.data(), group_.leaf_bits_, group_.base_.data(), table_, kernels_);
     }
-    kernels_.multiply(tile_ + 2 * place, changes_ == 0 ? group_.table_.data() : table_,
-                      std::uint64_t{1} << (group_.leaf_bits_ - kLaneBits<Real>), static_cast<Real>(factor.re),
-                      static_cast<Real>(factor.im));
+    const Real* const table = changes_ == 0 ? group_.table_.data() : table_;
+    const std::uint64_t num_blocks = std::uint64_t{1} << (group_.leaf_bits_ - kLaneBits<Real>);
+    const auto re = static_cast<Real>(factor.re);
+    const auto im = static_cast<Real>(factor.im);
+    if (other_ == nullptr)
+      kernels_.multiply(tile_ + 2 * place, table, num_blocks, re, im);
+    else
+      both_->multiply(tile_ + 2 * place, other_ + 2 * place, table, num_blocks, re, im);
   }
 
   bool in_leaf(const Partner& partner) const { return partner.bit < group_.leaf_bits_; }
 
   const PhaseGroup& group_;
   Real* tile_;
+  Real* other_ = nullptr;
+  const BothKernels<Real>* both_ = nullptr;
   Real* table_;
   const TileKernels<Real>& kernels_;
   std::array<Factor, kBitsMax> linear_;  ///< of the tile's bits, with what the bits decided so far add
@@ -240,6 +251,14 @@ class PhaseGroup<Real>::Walk {
 template <class Real>
 void PhaseGroup<Real>::apply(Real* tile, std::uint64_t base, Real* scratch, const TileKernels<Real>& kernels) const {
   Walk(*this, tile, scratch, kernels).run(base);
+}
+
+template <class Real>
+void PhaseGroup<Real>::apply(Real* ket, Real* bra, std::uint64_t base, Real* scratch, const TileKernels<Real>& kernels,
+                             const BothKernels<Real>& both) const {
+  Walk walk(*this, ket, scratch, kernels);
+  walk.with(bra, both);
+  walk.run(base);
 }
 
 template <class Real>

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tandem/compute/simd/aligned.h"
+#include "tandem/compute/statevector/both_kernels.h"
 #include "tandem/compute/statevector/factor.h"
 #include "tandem/compute/statevector/lowering.h"
 #include "tandem/compute/statevector/tile_kernels.h"
@@ -38,6 +39,9 @@ class PhaseGroup {
 
   /// `base`: the bits outside the tile. `scratch`: kScratch numbers.
   void apply(Real* tile, std::uint64_t base, Real* scratch, const TileKernels<Real>& kernels) const;
+  /// To the same tile of two states, which share the factors that are made on the way.
+  void apply(Real* ket, Real* bra, std::uint64_t base, Real* scratch, const TileKernels<Real>& kernels,
+             const BothKernels<Real>& both) const;
 
   std::size_t bytes() const;  ///< about
   /// Fused operations an amplitude that its numbers need at least, once it is bound: a complex product, or none where the lowest bits

@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cmath>
 #include <numeric>
 #include <optional>
 #include <utility>
+
+#include "tandem/compute/statevector/bound_turn.h"
 
 namespace tandem::statevector {
 namespace {
@@ -138,7 +139,7 @@ class StageBuilder {
     for (const std::uint32_t number : left) touched_ |= step_of(number).touched;
     if (takes_scale) phases(left);
     while (!left.empty())
-      if (!gates(left) && !dense(left) && !turns(left) && !readings(left)) phases(left);
+      if (!gates(left) && !dense(left) && !turns(left) && !read_turns(left) && !readings(left)) phases(left);
     return std::move(stage_);
   }
 
@@ -211,6 +212,28 @@ class StageBuilder {
     }
     if (owed_ > kTurnsOwedMax) close(PhaseGroup<Real>(num_bits_));
     return any;
+  }
+
+  /// The same of those that are read as they are done.
+  bool read_turns(Numbers& left) {
+    BothTurns<Real> work;
+    const bool any = take(left, [&](std::uint32_t number, Waiting& waiting) {
+      const Step& step = step_of(number);
+      const bool waits =
+          (step.kind != Step::Kind::kReadTurnY && step.kind != Step::Kind::kReadTurnX) || waiting.blocks(step);
+      waiting.add(step);
+      if (waits) return false;
+      work.add(position_of(number), step.kind == Step::Kind::kReadTurnX, fused_.numbers[number],
+               static_cast<std::uint32_t>(stage_.readings.size()));
+      stage_.readings.push_back(step.gate);
+      return true;
+    });
+    if (!any) return false;
+    owed_ += work.size();
+    work.arrange();
+    stage_.work.emplace_back(std::move(work));
+    if (owed_ > kTurnsOwedMax) close(PhaseGroup<Real>(num_bits_));
+    return true;
   }
 
   bool readings(Numbers& left) {
@@ -294,8 +317,7 @@ std::optional<Stage<Real>> gate_alone(const Steps& steps, const FusedSteps& fuse
   });
   const bool turns = std::ranges::any_of(now, [&](std::uint32_t number) { return fused.steps[number].mixing != 0; });
   const bool merged = one_bit && turns;
-  if (std::ranges::any_of(now, [&](std::uint32_t number) { return fused.steps[number].kind == Step::Kind::kReading; }))
-    return std::nullopt;
+  if (std::ranges::any_of(now, [&](std::uint32_t number) { return is_read(fused.steps[number]); })) return std::nullopt;
   if (!merged && (now.size() > 1 || first.kind != Step::Kind::kGate)) return std::nullopt;
   std::vector<std::uint32_t> position(num_bits);
   std::iota(position.begin(), position.end(), 0u);
@@ -307,14 +329,6 @@ std::optional<Stage<Real>> gate_alone(const Steps& steps, const FusedSteps& fuse
   for (const std::uint32_t number : now) work.steps.push_back(fused.numbers[number]);
   out.work.emplace_back(std::move(work));
   return out;
-}
-
-/// Of a turn, without its factor, by which `scale` is multiplied.
-template <class Real>
-void bind_turn(Turn<Real>& turn, const Step& step, double& scale) {
-  turn.large = std::abs(step.sine) > std::abs(step.cosine);
-  turn.ratio = static_cast<Real>(turn.large ? step.cosine / step.sine : step.sine / step.cosine);
-  scale *= turn.large ? step.sine : step.cosine;
 }
 
 }  // namespace
@@ -361,6 +375,8 @@ void bind(Plan<Real>& plan, const Steps& steps, double scale, const TileKernels<
         readings->bind(plan.scale * plan.scale);
       } else if (auto* const dense = std::get_if<DenseWork<Real>>(&work)) {
         dense->bind(steps);
+      } else if (auto* const both = std::get_if<BothTurns<Real>>(&work)) {
+        both->bind(steps.steps, plan.scale);
       } else {
         auto& [gate, numbers, merged] = std::get<GateWork<Real>>(work);
         const Step& step = steps.steps[numbers.front()];
@@ -388,6 +404,8 @@ std::size_t Plan<Real>::bytes() const {
         out += sizeof(work) + gate->gate.bytes();
       else if (const auto* const dense = std::get_if<DenseWork<Real>>(&work))
         out += sizeof(work) + dense->bytes();
+      else if (const auto* const both = std::get_if<BothTurns<Real>>(&work))
+        out += both->bytes();
       else
         out += sizeof(work) + std::get<TileReadings<Real>>(work).bytes();
     }

@@ -10,6 +10,7 @@
 
 #include "tandem/compute/statevector/dense_work.h"
 #include "tandem/compute/statevector/fuse.h"
+#include "tandem/compute/statevector/both_turns.h"
 #include "tandem/compute/statevector/lowering.h"
 #include "tandem/compute/statevector/phase_group.h"
 #include "tandem/compute/statevector/tile_gate.h"
@@ -54,7 +55,8 @@ struct Stage {
   TileBits tile_bits;
   std::uint64_t beside =
       0;  ///< bits above a tile that its work, a gate alone, mixes or reads itself: tiles are those where they are 0
-  std::vector<std::variant<PhaseGroup<Real>, TurnWork<Real>, GateWork<Real>, DenseWork<Real>, TileReadings<Real>>>
+  std::vector<std::variant<PhaseGroup<Real>, TurnWork<Real>, GateWork<Real>, DenseWork<Real>, TileReadings<Real>,
+                           BothTurns<Real>>>
       work;  ///< in its order
   std::vector<std::uint32_t> readings;  ///< which one each slot of the stage's readings is
 };

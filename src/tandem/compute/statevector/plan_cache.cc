@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <bit>
 
+#include "tandem/base/assert.h"
+#include "tandem/compute/statevector/pauli_passes.h"
 #include "tandem/compute/statevector/run_plan.h"
-#include "tandem/compute/statevector/way_back.h"
 
 namespace tandem::statevector {
 namespace {
@@ -44,6 +45,13 @@ std::uint64_t hash_of(std::span<const std::uint32_t> key) {
   std::uint64_t hash = key.size();
   for (const std::uint32_t word : key) hash = (std::rotl(hash, 5) ^ word) * 0x9e3779b97f4a7c15;
   return hash;
+}
+
+bool same_bytes(std::span<const observable::PauliTerm> a, std::span<const observable::PauliTerm> b) {
+  return std::ranges::equal(a, b, [](const observable::PauliTerm& s, const observable::PauliTerm& t) {
+    return s.x == t.x && s.z == t.z &&
+           std::bit_cast<std::uint64_t>(s.coefficient) == std::bit_cast<std::uint64_t>(t.coefficient);
+  });
 }
 
 bool same_bits(std::span<const double> a, std::span<const double> b) {
@@ -91,11 +99,16 @@ std::unique_ptr<typename PlanCache<Real>::Compiled> PlanCache<Real>::take_back(
   const bool takes_scale = is_extreme(size);
   std::unique_ptr<Compiled> out = kept_or_new(key_of(instructions, frame, num_bits, takes_scale, Way::kBack));
   const bool fresh = out->is_new();
-  Steps steps;
-  lower_back(instructions, parameter_values, frame, steps);
-  if (fresh) out->plan = make_plan<Real>(steps, num_bits, {.shape = kPairShape<Real>, .takes_scale = takes_scale});
-  out->steps = std::move(steps);
-  bind(out->plan, out->steps, size, tile_kernels<Real>(isa));
+  if (fresh) {
+    out->back.lower(instructions, parameter_values, frame);
+    out->plan = make_plan<Real>(out->back.steps(), num_bits, {.shape = kPairShape<Real>, .takes_scale = takes_scale});
+    std::size_t taken = 0;
+    for (const Stage<Real>& stage : out->plan.stages) taken += stage.readings.size();
+    TANDEM_ASSERT(taken == out->back.steps().readings.size());
+  } else {
+    out->back.lower_again(instructions, parameter_values, frame);
+  }
+  bind(out->plan, out->back.steps(), size, tile_kernels<Real>(isa));
   out->taken_scale = size;
   count(*out, fresh);
   return out;
@@ -108,8 +121,7 @@ void PlanCache<Real>::count(Compiled& compiled, bool fresh) {
     const Steps& steps = compiled.steps;
     compiled.bytes = sizeof(Compiled) + compiled.key.size() * sizeof(std::uint32_t) +
                      compiled.angles.size() * sizeof(double) + steps.steps.size() * sizeof(Step) +
-                     steps.gates.size() * sizeof(PreparedGate) + steps.readings.size() * sizeof(Reading) +
-                     compiled.plan.bytes();
+                     steps.gates.size() * sizeof(PreparedGate) + compiled.back.bytes() + compiled.plan.bytes();
   }
   const std::lock_guard lock(mutex_);
   made_.plans += fresh ? 1 : 0;
@@ -142,6 +154,41 @@ void PlanCache<Real>::give(std::unique_ptr<Compiled> compiled) {
     bytes_ -= free_.front()->bytes;
     free_.erase(free_.begin());
   }
+}
+
+template <class Real>
+std::shared_ptr<const PauliPasses<Real>> PlanCache<Real>::passes(std::span<const observable::PauliTerm> terms,
+                                                                 const Frame& frame, std::uint32_t num_bits) {
+  const auto found = [&] {
+    return std::ranges::find_if(sums_, [&](const Sum& sum) {
+      return sum.num_bits == num_bits && sum.flipped == frame.flipped && sum.bit_of == frame.bit_of &&
+             same_bytes(sum.terms, terms);
+    });
+  };
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto known = found(); known != sums_.end()) {
+      std::rotate(known, known + 1, sums_.end());
+      return sums_.back().passes;
+    }
+  }
+  auto made = std::make_shared<const PauliPasses<Real>>(terms, frame, num_bits);
+  const std::lock_guard lock(mutex_);
+  ++made_.passes;
+  if (found() != sums_.end()) return made;  // of another thread, meanwhile
+  const std::size_t bytes = made->bytes() + sizeof(Sum) + terms.size_bytes();
+  sums_.push_back({.terms = {terms.begin(), terms.end()},
+                   .bit_of = frame.bit_of,
+                   .flipped = frame.flipped,
+                   .num_bits = num_bits,
+                   .bytes = bytes,
+                   .passes = made});
+  sums_bytes_ += bytes;
+  while (sums_.size() > kPassesMax || sums_bytes_ > kPassesBytesMax) {
+    sums_bytes_ -= sums_.front().bytes;
+    sums_.erase(sums_.begin());
+  }
+  return made;
 }
 
 template <class Real>

@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "tandem/base/executor.h"
 #include "tandem/base/rng.h"
+#include "tandem/compute/statevector/pauli_passes.h"
 #include "tandem/compute/statevector/statevector.h"
 #include "tandem/compute/statevector/testing/random_circuit.h"
 
@@ -79,7 +82,7 @@ TEST(PlanCache, the_way_back_is_another_plan_by_which_angles_are_parameters_but_
     circuit.gate(Gate::kRx, {0}, {first}).gate(Gate::kRzz, {1, 2}, {second});
     auto compiled = cache.take_back(circuit.instructions(), std::array{value, 2 * value}, Frame(3), kLaneBits<double>,
                                     simd::best_isa());
-    const std::vector<Reading> readings = compiled->steps.readings;
+    const std::vector<Reading> readings = compiled->back.steps().readings;
     cache.give(std::move(compiled));
     return readings;
   };
@@ -163,6 +166,48 @@ TEST(PlanCache, many_single_turns_keep_numbers_in_range) {
   const double half = 2000 * 1.5 / 2;
   EXPECT_NEAR(state.amplitude(0).real(), std::cos(half), 1e-3);
   EXPECT_NEAR(state.amplitude(8).real(), std::sin(half), 1e-3);
+}
+
+TEST(PlanCache, pauli_sums_are_made_ready_once_for_a_frame_and_kept_within_limits) {
+  Cache cache;
+  std::vector<observable::PauliTerm> terms{{.x = 1, .coefficient = 0.5}, {.z = 6, .coefficient = -1}};
+  const Frame plain(3);
+  Frame flipped(3);
+  flipped.flipped = 2;
+  Frame exchanged(3);
+  std::swap(exchanged.bit_of[0], exchanged.bit_of[1]);
+  for (int round = 0; round < 3; ++round)
+    for (const Frame& frame : {plain, flipped, exchanged}) EXPECT_NE(cache.passes(terms, frame, 3), nullptr);
+  EXPECT_EQ(cache.made().passes, 3u);
+  const auto held = cache.passes(terms, plain, 3);
+  EXPECT_EQ(cache.passes(terms, plain, 3), held);
+  terms[0].coefficient = -0.5;
+  EXPECT_NE(cache.passes(terms, plain, 3), held);
+  EXPECT_EQ(cache.made().passes, 4u);
+  for (std::size_t i = 0; i < Cache::kPassesMax; ++i) {
+    terms[1].coefficient = static_cast<double>(i);
+    cache.passes(terms, plain, 3);
+  }
+  EXPECT_EQ(cache.made().passes, 4 + Cache::kPassesMax);
+  terms[0].coefficient = 0.5;
+  terms[1].coefficient = -1;
+  EXPECT_NE(cache.passes(terms, plain, 3), held);  // used longest ago
+  EXPECT_EQ(held.use_count(), 1);
+}
+
+TEST(PlanCache, loops_make_their_observable_ready_once) {
+  ThreadExecutor executor(1);
+  auto cache = std::make_shared<Cache>();
+  StateVector state = StateVector::create(4, 1 << 20, executor, cache).value();
+  const auto sum = observable::PauliSum::create(4, {{.x = 1, .coefficient = 1}, {.z = 3, .coefficient = 2}}).value();
+  const Circuit circuit = layer(4);
+  for (const double value : {0.1, 0.2, 0.3}) {
+    state.set_basis_state(0);
+    ASSERT_TRUE(state.apply(circuit, std::vector<double>(4, value)).has_value());
+    EXPECT_NEAR(state.expectation(sum).value(),
+                std::sin(value) * std::cos(value) + 2 * std::cos(value) * std::cos(value), 1e-14);
+  }
+  EXPECT_EQ(cache->made().passes, 1u);
 }
 
 }  // namespace

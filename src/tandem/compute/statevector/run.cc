@@ -49,7 +49,7 @@ Result<result::PubResult> counts_of_final_state(const Pub& pub, const Context& c
   for (std::size_t binding = 0; binding < pub.num_bindings(); ++binding) {
     TANDEM_TRY(check_angles(pub.circuit, pub.binding(binding)));
     state.set_basis_state(0);
-    TANDEM_TRY(state.apply(unitary, pub.binding(binding), context.stop));
+    TANDEM_TRY(state.apply(unitary, pub.binding(binding), context.stop, Then::kSample));
     result.bindings.emplace_back(rows.counts(state.sample(pub.shots, derive_seed(context.options.seed, binding))));
   }
   return result;
@@ -183,7 +183,7 @@ Result<result::Expectation> measured(const PauliBases& bases, std::uint64_t shot
       continue;
     }
     scratch.assign(state);
-    TANDEM_TRY(scratch.apply(basis_change(basis), {}, context.stop));
+    TANDEM_TRY(scratch.apply(basis_change(basis), {}, context.stop, Then::kSample));
     add_basis(basis, scratch.sample(shots, basis_seed), sum);
   }
   return finish(sum, bases);
@@ -215,7 +215,8 @@ Result<result::PubResult> expectations(const Pub& pub, const Context& context) {
     for (std::size_t i = 0; i < pub.observables.size(); ++i) {
       if (context.stop.stop_requested()) return stopped();
       if (exact) {
-        values.push_back({.value = state.expectation(pub.observables[i])});
+        TANDEM_TRY_ASSIGN(const double value, state.expectation(pub.observables[i]));
+        values.push_back({.value = value});
         continue;
       }
       const std::uint64_t seed = derive_seed(derive_seed(context.options.seed, binding), i);

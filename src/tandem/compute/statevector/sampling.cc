@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <numbers>
+#include <numeric>
 #include <span>
 
 #include "tandem/base/assert.h"
@@ -46,31 +47,21 @@ void running_gaps(std::uint64_t seed, std::uint64_t index, std::span<double> out
 template <class Real>
 class Stretch {
  public:
-  Stretch(const Real* amplitudes, std::uint64_t first, std::uint64_t count, std::vector<BasisCount>& out)
-      : amplitudes_(amplitudes), first_(first), count_(count), out_(out) {}
+  Stretch(const Real* amplitudes, std::uint64_t first, std::uint64_t row, std::vector<BasisCount>& out)
+      : amplitudes_(amplitudes), first_(first), row_(row), out_(out) {}
 
-  /// `before`: the weight of all places below.
-  void place(std::span<const double> draws, double before) {
-    constexpr std::size_t kWide = kLanes<Real>;
+  /// `rows`: the weights of its rows; `before`: that of all places below. Rows without draws are not read.
+  void place(std::span<const double> draws, std::span<const double> rows, double before) {
     double sum = before;
     std::size_t next = 0;
-    std::uint64_t last_line = count_;
-    for (std::uint64_t at = 0; at < count_ && next < draws.size(); at += kWide) {
-      const std::array<double, kWide> weights = weights_of(first_ + at);
-      double line = 0;
-      for (const double weight : weights) line += weight;
-      if (line == 0) continue;
-      last_line = at;
-      const double after = sum + line;
+    for (std::size_t i = 0; i < rows.size() && next < draws.size(); ++i) {
+      const double after = sum + rows[i];
       const std::size_t first = next;
       while (next < draws.size() && draws[next] < after) ++next;
-      if (next > first) place_in_line(at, weights, draws.subspan(first, next - first), sum);
+      if (next > first) place_in_row(first_ + i * row_, draws.subspan(first, next - first), sum);
       sum = after;
     }
-    // The weights were added in another order before; what rounding leaves over falls to the last place that can be.
-    if (next == draws.size()) return;
-    TANDEM_ASSERT(last_line < count_);
-    place_in_line(last_line, weights_of(first_ + last_line), draws.subspan(next), sum);
+    TANDEM_ASSERT(next == draws.size());  // as the stretches behind begin with the same sum
   }
 
  private:
@@ -85,6 +76,32 @@ class Stretch {
     return out;
   }
 
+  void place_in_row(std::uint64_t row, std::span<const double> draws, double sum) {
+    constexpr std::size_t kWide = kLanes<Real>;
+    std::size_t next = 0;
+    std::uint64_t last_line = row + row_;
+    for (std::uint64_t at = row; at < row + row_ && next < draws.size(); at += kWide) {
+      const std::array<double, kWide> weights = weights_of(at);
+      std::array<double, kWide> line = weights;
+      for (std::size_t size = kWide; size > 1; size /= 2)
+        for (std::size_t lane = 0; lane < size / 2; ++lane) line[lane] += line[lane + size / 2];
+      if (line[0] == 0) continue;
+      last_line = at;
+      const double after = sum + line[0];
+      const std::size_t first = next;
+      while (next < draws.size() && draws[next] < after) ++next;
+      if (next > first) place_in_line(at, weights, draws.subspan(first, next - first), sum);
+      sum = after;
+    }
+    // The weights were added in another order before; what rounding leaves over falls to the last place that can be.
+    if (next == draws.size()) return;
+    TANDEM_ASSERT(last_line < row + row_);
+    const std::array<double, kWide> weights = weights_of(last_line);
+    std::size_t last = kWide - 1;
+    while (weights[last] == 0) --last;
+    tell(last_line + last, draws.size() - next);
+  }
+
   void place_in_line(std::uint64_t at, std::span<const double> weights, std::span<const double> draws, double sum) {
     std::size_t next = 0;
     std::size_t last = 0;
@@ -94,9 +111,9 @@ class Stretch {
       sum += weights[lane];
       const std::size_t before = next;
       while (next < draws.size() && draws[next] < sum) ++next;
-      tell(first_ + at + lane, next - before);
+      tell(at + lane, next - before);
     }
-    tell(first_ + at + last, draws.size() - next);
+    tell(at + last, draws.size() - next);
   }
 
   void tell(std::uint64_t place, std::size_t count) {
@@ -109,7 +126,7 @@ class Stretch {
 
   const Real* amplitudes_;
   std::uint64_t first_;
-  std::uint64_t count_;
+  std::uint64_t row_;
   std::vector<BasisCount>& out_;
 };
 
@@ -211,19 +228,30 @@ class Draws {
 
 template <class Real>
 std::vector<BasisCount> sample_places(const Real* amplitudes, std::uint32_t num_bits, std::uint64_t shots,
-                                      std::uint64_t seed, simd::Isa isa, Executor& executor) {
+                                      std::uint64_t seed, std::span<const double> row_weights, simd::Isa isa,
+                                      Executor& executor) {
   const std::uint64_t size = std::uint64_t{1} << std::min(num_bits, kShareBits);
+  const std::uint64_t row = std::uint64_t{1} << std::min(num_bits, kWeightRowBits<Real>);
   const std::uint64_t num_shares = (std::uint64_t{1} << num_bits) / size;
-  const PauliKernels<Real>& kernels = pauli_kernels<Real>(isa);
-  std::vector<double> before = block_values(executor, num_shares, [&](std::size_t i) {
-    const Real* const share = amplitudes + 2 * i * size;
-    return kernels.product(share, share, size / kLanes<Real>);
-  });
+  const std::size_t rows_in_share = size / row;
+  std::vector<double> weighed;
+  if (row_weights.empty()) {
+    const PauliKernels<Real>& kernels = pauli_kernels<Real>(isa);
+    weighed.resize(num_shares * rows_in_share);
+    for_blocks(executor, num_shares, [&](std::size_t share) {
+      for (std::size_t i = share * rows_in_share; i < (share + 1) * rows_in_share; ++i) {
+        const Real* const at = amplitudes + 2 * row * i;
+        weighed[i] = kernels.product(at, at, row / kLanes<Real>);
+      }
+    });
+    row_weights = weighed;
+  }
+  TANDEM_ASSERT(row_weights.size() == num_shares * rows_in_share);
+  std::vector<double> before(num_shares);
   double weight = 0;
-  for (double& entry : before) {
-    const double own = entry;
-    entry = weight;
-    weight += own;
+  for (std::size_t i = 0; i < row_weights.size(); ++i) {
+    if (i % rows_in_share == 0) before[i / rows_in_share] = weight;
+    weight += row_weights[i];
   }
   Draws draws(shots, seed, executor);
   std::vector<BasisCount> counts;
@@ -233,16 +261,54 @@ std::vector<BasisCount> sample_places(const Real* amplitudes, std::uint32_t num_
     for_blocks(executor, tasks.size(), [&](std::size_t i) {
       const Task& task = tasks[i];
       placed[i].reserve(std::min<std::uint64_t>(task.draws.size(), size));
-      Stretch<Real>(amplitudes, task.share * size, size, placed[i]).place(task.draws, before[task.share]);
+      Stretch<Real>(amplitudes, task.share * size, row, placed[i])
+          .place(task.draws, row_weights.subspan(task.share * rows_in_share, rows_in_share), before[task.share]);
     });
     append(counts, placed, executor);
   }
   return counts;
 }
 
+void to_states(const Frame& frame, std::vector<BasisCount>& counts, Executor& executor) {
+  // Bit by bit, a place's state is the exclusive or of what its bits make: a table for each eight of them.
+  constexpr std::uint32_t kDigitBits = 8;
+  constexpr std::size_t kDigits = std::size_t{1} << kDigitBits;
+  constexpr std::uint64_t kShare = 1 << 16;
+  const auto num_qubits = static_cast<std::uint32_t>(frame.bit_of.size());
+  const std::uint32_t num_digits = (num_qubits + kDigitBits - 1) / kDigitBits;
+  std::vector<std::array<std::uint64_t, kDigits>> tables(num_digits);
+  const std::uint64_t nothing = frame.state(0);
+  for (std::uint32_t digit = 0; digit < num_digits; ++digit)
+    for (std::size_t value = 0; value < kDigits; ++value)
+      tables[digit][value] = frame.state(value << (digit * kDigitBits)) ^ nothing;
+  for_blocks(executor, (counts.size() + kShare - 1) / kShare, [&](std::size_t share) {
+    for (std::size_t i = share * kShare; i < std::min<std::size_t>(counts.size(), (share + 1) * kShare); ++i) {
+      std::uint64_t state = nothing;
+      for (std::uint32_t digit = 0; digit < num_digits; ++digit)
+        state ^= tables[digit][counts[i].state >> (digit * kDigitBits) & (kDigits - 1)];
+      counts[i].state = state;
+    }
+  });
+  constexpr std::size_t kFew = 4096;
+  if (counts.size() <= kFew) {
+    std::ranges::sort(counts, {}, &BasisCount::state);
+    return;
+  }
+  std::vector<BasisCount> other(counts.size());
+  constexpr std::uint32_t kSortBits = 11;
+  constexpr std::size_t kBuckets = std::size_t{1} << kSortBits;
+  for (std::uint32_t shift = 0; shift < num_qubits; shift += kSortBits) {
+    std::vector<std::size_t> next(kBuckets);
+    for (const BasisCount& count : counts) ++next[count.state >> shift & (kBuckets - 1)];
+    std::exclusive_scan(next.begin(), next.end(), next.begin(), std::size_t{0});
+    for (const BasisCount& count : counts) other[next[count.state >> shift & (kBuckets - 1)]++] = count;
+    counts.swap(other);
+  }
+}
+
 template std::vector<BasisCount> sample_places<float>(const float*, std::uint32_t, std::uint64_t, std::uint64_t,
-                                                      simd::Isa, Executor&);
+                                                      std::span<const double>, simd::Isa, Executor&);
 template std::vector<BasisCount> sample_places<double>(const double*, std::uint32_t, std::uint64_t, std::uint64_t,
-                                                       simd::Isa, Executor&);
+                                                       std::span<const double>, simd::Isa, Executor&);
 
 }  // namespace tandem::statevector

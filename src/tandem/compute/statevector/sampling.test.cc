@@ -10,6 +10,7 @@
 #include "tandem/base/rng.h"
 #include "tandem/compute/simd/aligned.h"
 #include "tandem/compute/statevector/testing/chi_square.h"
+#include "tandem/compute/statevector/signed_sums.h"
 #include "tandem/compute/statevector/tile_kernels.h"
 
 namespace tandem::statevector {
@@ -36,7 +37,7 @@ std::vector<BasisCount> sample(const std::vector<double>& weights, std::uint64_t
   ThreadExecutor executor(threads);
   const auto amplitudes = amplitudes_of<Real>(weights);
   const auto bits = static_cast<std::uint32_t>(std::bit_width(weights.size()) - 1);
-  return sample_places(amplitudes.data(), bits, shots, seed, isa, executor);
+  return sample_places<Real>(amplitudes.data(), bits, shots, seed, {}, isa, executor);
 }
 
 std::uint64_t total(const std::vector<BasisCount>& counts) {
@@ -109,6 +110,40 @@ TEST(Sampling, same_draws_whatever_the_number_of_threads_and_the_instruction_set
       EXPECT_EQ(sample<float>(weights, shots, 7, 2, isa), narrow);
     }
     EXPECT_NE(sample<double>(weights, shots, 8), wide);
+  }
+}
+
+TEST(Sampling, weights_that_are_known_change_no_draw) {
+  ThreadExecutor executor(2);
+  const std::vector<double> weights = random_weights(3, 0.01);  // most rows have a few places, some none
+  const auto amplitudes = amplitudes_of<double>(weights);
+  constexpr std::size_t kRow = std::size_t{1} << kWeightRowBits<double>;
+  std::vector<double> rows(weights.size() / kRow);
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    rows[i] = pauli_kernels<double>(simd::best_isa())
+                  .product(amplitudes.data() + 2 * kRow * i, amplitudes.data() + 2 * kRow * i, kRow / kLanes<double>);
+  for (const std::uint64_t shots : {1u, 100u, 100'000u})
+    EXPECT_EQ(sample_places<double>(amplitudes.data(), kBits, shots, 5, rows, simd::best_isa(), executor),
+              sample<double>(weights, shots, 5));
+}
+
+TEST(Sampling, places_become_states_in_order_however_many_there_are) {
+  ThreadExecutor executor(2);
+  Frame frame(19);
+  std::ranges::rotate(frame.bit_of, frame.bit_of.begin() + 7);
+  std::swap(frame.bit_of[0], frame.bit_of[18]);
+  frame.flipped = 0x15a3b;
+  Xoshiro256 rng(4);
+  for (const std::size_t size : {std::size_t{1}, std::size_t{1000}, std::size_t{200'000}}) {
+    std::vector<BasisCount> counts;
+    for (std::uint64_t place = 0; place < 1u << 19; ++place)
+      if (rng.below(1u << 19) < size) counts.push_back({place, 1 + rng.below(9)});
+    std::map<std::uint64_t, std::uint64_t> wanted;
+    for (const BasisCount& entry : counts) wanted[frame.state(entry.state)] = entry.count;
+    to_states(frame, counts, executor);
+    ASSERT_EQ(counts.size(), wanted.size());
+    std::size_t i = 0;
+    for (const auto& [state, count] : wanted) EXPECT_EQ(counts[i++], (BasisCount{state, count}));
   }
 }
 

@@ -195,7 +195,7 @@ void evaluation(benchmark::State& run) {
     ++count;
     state.set_basis_state(0);
     TANDEM_ASSERT(state.apply(circuit, values).has_value());
-    sum += run.range(0) == 0 ? std::norm(state.amplitude(0)) : state.expectation(energy);
+    sum += run.range(0) == 0 ? std::norm(state.amplitude(0)) : state.expectation(energy).value();
   }
   TANDEM_ASSERT(std::abs(sum) <= 14.0 * static_cast<double>(count));
   TANDEM_ASSERT(state.apply(circuit.inverse().value(), values).has_value());

@@ -12,6 +12,7 @@
 #include "tandem/compute/statevector/ising_layers.h"
 #include "tandem/compute/statevector/plan_cache.h"
 #include "tandem/compute/statevector/run_plan.h"
+#include "tandem/compute/statevector/sampling.h"
 
 namespace tandem::statevector {
 namespace {
@@ -100,6 +101,7 @@ void BasicStateVector<Real>::assign(const BasicStateVector& other) {
   });
   amplitudes_->frame = other.amplitudes_->frame;
   amplitudes_->is_zero = other.amplitudes_->is_zero;
+  amplitudes_->row_weights = other.amplitudes_->row_weights;
 }
 
 template <class Real>
@@ -122,6 +124,7 @@ void BasicStateVector<Real>::set_basis_state(std::uint64_t state) {
   for_blocks(*executor_, amplitudes_->num_shares(),
              [&](std::size_t i) { std::fill_n(amplitudes_->memory.get() + i * share, share, Real(0)); });
   amplitudes_->frame = Frame(num_qubits());
+  amplitudes_->row_weights.clear();
   *amplitudes_->re(state) = 1;
   amplitudes_->is_zero = state == 0;
 }
@@ -148,40 +151,53 @@ Result<void> BasicStateVector<Real>::check(const circuit::Circuit& circuit,
 
 template <class Real>
 Result<void> BasicStateVector<Real>::apply(const circuit::Circuit& circuit, std::span<const double> parameter_values,
-                                           std::stop_token stop) {
+                                           std::stop_token stop, Then then) {
   TANDEM_TRY(check(circuit, parameter_values));
-  return apply(circuit.instructions(), parameter_values, std::move(stop));
+  return apply(circuit.instructions(), parameter_values, std::move(stop), then);
 }
 
 template <class Real>
 Result<void> BasicStateVector<Real>::apply(std::span<const circuit::Instruction> instructions,
-                                           std::span<const double> parameter_values, std::stop_token stop) {
+                                           std::span<const double> parameter_values, std::stop_token stop, Then then) {
   const bool was_zero = std::exchange(amplitudes_->is_zero, amplitudes_->is_zero && instructions.empty());
   const auto found = was_zero ? find_ising_layers<Real>(instructions, parameter_values, num_qubits()) : std::nullopt;
-  if (!found) return apply_planned(instructions, parameter_values, stop);
+  if (!found) return apply_planned(instructions, parameter_values, stop, then);
+  amplitudes_->row_weights.clear();
   TANDEM_TRY_ASSIGN(amplitudes_->frame.scale,
                     run_ising_layers(*found, amplitudes_->memory.get(), num_qubits(), isa_, *executor_, stop));
-  TANDEM_TRY(apply_planned(found->rest, parameter_values, stop));
-  return apply_planned(instructions.subspan(found->num_seen), parameter_values, stop);
+  TANDEM_TRY(apply_planned(found->rest, parameter_values, stop, Then::kAnything));
+  return apply_planned(instructions.subspan(found->num_seen), parameter_values, stop, then);
 }
 
 template <class Real>
 Result<void> BasicStateVector<Real>::apply_planned(std::span<const circuit::Instruction> instructions,
                                                    std::span<const double> parameter_values,
-                                                   const std::stop_token& stop) {
+                                                   const std::stop_token& stop, Then then) {
   Frame& frame = amplitudes_->frame;
+  std::vector<double>& weights = amplitudes_->row_weights;
   try {
     for (std::size_t first = 0;;) {
       if (stop.stop_requested()) return stopped();
       const auto now = instructions.subspan(first, std::min(kInstructionsAtOnce, instructions.size() - first));
       if (now.empty()) return {};
       auto compiled = plans_->take(now, parameter_values, frame, amplitudes_->num_bits, isa_);
-      TANDEM_TRY(run_plan(compiled->plan, amplitudes_->memory.get(), amplitudes_->num_bits, isa_, *executor_, stop));
+      first += now.size();
+      if (!compiled->plan.stages.empty()) weights.clear();
+      // A state of one share is weighed as fast by itself.
+      const bool weighs = then == Then::kSample && first == instructions.size() && amplitudes_->num_shares() > 1 &&
+                          gives_row_weights(compiled->plan);
+      if (weighs) weights.resize(amplitudes_->size() >> kWeightRowBits<Real>);
+      if (auto done = run_plan(compiled->plan, amplitudes_->memory.get(), amplitudes_->num_bits, isa_, *executor_, stop,
+                               std::span(weights).first(weighs ? weights.size() : 0));
+          !done) {
+        weights.clear();
+        return done;
+      }
       compiled->advance(frame);
       plans_->give(std::move(compiled));
-      first += now.size();
     }
   } catch (const std::bad_alloc&) {
+    weights.clear();
     return fail(
         errors::kOutOfMemory,
         "the machine refused memory for a plan of {} gates beside the {} bytes of {} qubits; apply fewer gates at "
@@ -218,6 +234,7 @@ bool BasicStateVector<Real>::measure(std::uint32_t qubit, double uniform) {
       *amplitudes.im(place) = 0;
     }
   });
+  amplitudes.row_weights.clear();
   amplitudes.frame.scale /= size_of(amplitudes.frame.scale) * std::sqrt(outcome ? weight_of_1 : weight_of_0);
   return outcome;
 }

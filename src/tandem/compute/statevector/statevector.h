@@ -32,6 +32,10 @@ struct BasisCount {
   friend bool operator==(const BasisCount&, const BasisCount&) = default;
 };
 
+/// What follows gates. Draws need the weights of all places, which cost less while the last gates have them in the cache. The answer does not
+/// depend on it.
+enum class Then : std::uint8_t { kAnything, kSample };
+
 /// A pure state. Same calls and seeds = same bytes, whatever the number of threads and the instruction set: every amplitude is
 /// calculated on its own, in one order of fused operations, and sums are taken over fixed stretches and added in order.
 ///
@@ -83,17 +87,18 @@ class BasicStateVector {
   /// Applies the unitary instructions of `circuit`; barriers do nothing.
   /// Errors: those of check(); 1002 cancelled; 1004 out_of_memory - to plan and to work in; the state is worth nothing then.
   Result<void> apply(const circuit::Circuit& circuit, std::span<const double> parameter_values,
-                     std::stop_token stop = {});
+                     std::stop_token stop = {}, Then then = Then::kAnything);
   /// The same for a stretch of instructions whose operands and angles are known to be right (asserted).
   Result<void> apply(std::span<const circuit::Instruction> instructions, std::span<const double> parameter_values,
-                     std::stop_token stop = {});
+                     std::stop_token stop = {}, Then then = Then::kAnything);
 
   // ---- reading
   /// <psi|observable|psi>. observable.num_qubits() == num_qubits() (asserted).
   /// Cost: terms that share an x mask share what they read; masks whose bits lie in one tile share a pass.
-  double expectation(const observable::PauliSum& observable) const;
+  /// Errors: 1004 out_of_memory - to work in.
+  Result<double> expectation(const observable::PauliSum& observable) const;
   /// `shots` draws; ascending states, each once. Same seed, same draws.
-  /// Cost: a reading of the state, and one of those stretches of it that something was drawn from.
+  /// Cost: a reading of the state, but right behind an apply() with Then::kSample; and one of those rows of 2 KiB that something was drawn from.
   std::vector<BasisCount> sample(std::uint64_t shots, std::uint64_t seed) const;
 
   // ---- collapsing; `uniform` in [0, 1) is the dice
@@ -104,7 +109,7 @@ class BasicStateVector {
   friend class BasicAdjoint<Real>;
   struct Amplitudes;
   Result<void> apply_planned(std::span<const circuit::Instruction> instructions,
-                             std::span<const double> parameter_values, const std::stop_token& stop);
+                             std::span<const double> parameter_values, const std::stop_token& stop, Then then);
   BasicStateVector(std::unique_ptr<Amplitudes> amplitudes, Executor& executor, std::shared_ptr<PlanCache<Real>> plans);
   std::unique_ptr<Amplitudes> amplitudes_;
   Executor* executor_;

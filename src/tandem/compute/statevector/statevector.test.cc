@@ -277,7 +277,7 @@ TEST(StateVector, expectations_agree_with_dense_matrices) {
     const auto n = static_cast<std::uint32_t>(2 + seed % 4);
     const Circuit circuit = testing::random_circuit(seed, n, 30);
     const PauliSum observable = random_observable(rng, n, 12);
-    EXPECT_NEAR(run_circuit(circuit).expectation(observable),
+    EXPECT_NEAR(run_circuit(circuit).expectation(observable).value(),
                 testing::expectation(observable, testing::final_state(circuit, {})), 1e-13)
         << "seed " << seed;
   }
@@ -290,7 +290,8 @@ TEST(StateVector, every_pauli_string_on_three_qubits_has_its_dense_expectation) 
   for (std::uint64_t x = 0; x < 8; ++x) {
     for (std::uint64_t z = 0; z < 8; ++z) {
       const PauliSum observable = PauliSum::create(3, {{.x = x, .z = z, .coefficient = 1}}).value();
-      EXPECT_NEAR(state.expectation(observable), testing::expectation(observable, dense), 1e-14) << x << ' ' << z;
+      EXPECT_NEAR(state.expectation(observable).value(), testing::expectation(observable, dense), 1e-14)
+          << x << ' ' << z;
     }
   }
 }
@@ -311,7 +312,7 @@ TEST(StateVector, expectations_across_blocks_agree_with_those_on_few_qubits) {
       terms.push_back(
           {.x = moved(term.x, places), .z = moved(term.z, places) | (rng() & others), .coefficient = term.coefficient});
     }
-    EXPECT_NEAR(state.expectation(PauliSum::create(kWide, terms).value()), expected, 1e-12) << "seed " << seed;
+    EXPECT_NEAR(state.expectation(PauliSum::create(kWide, terms).value()).value(), expected, 1e-12) << "seed " << seed;
     // And where they are |+>, X on any of them changes nothing.
     Circuit with_plus = Circuit::create(kWide, 0).value();
     for (std::uint32_t i = 0; i < kWide; ++i) {
@@ -323,7 +324,7 @@ TEST(StateVector, expectations_across_blocks_agree_with_those_on_few_qubits) {
       term.z &= mask;
       term.x |= rng() & others;
     }
-    EXPECT_NEAR(plus.expectation(PauliSum::create(kWide, terms).value()), expected, 1e-12) << "seed " << seed;
+    EXPECT_NEAR(plus.expectation(PauliSum::create(kWide, terms).value()).value(), expected, 1e-12) << "seed " << seed;
   }
 }
 
@@ -334,11 +335,43 @@ TEST(StateVector, same_bytes_whatever_the_number_of_threads) {
   const auto play = [&](Executor& executor) {
     StateVector state = run_circuit(circuit, executor);
     const bool bit = state.measure(15, 0.5);
-    return std::tuple(amplitudes_of(state), state.expectation(observable), state.sample(10'000, 7), bit);
+    return std::tuple(amplitudes_of(state), state.expectation(observable).value(), state.sample(10'000, 7), bit);
   };
   const auto once = play(one_thread());
   EXPECT_EQ(once, play(one_thread()));
   for (int repeat = 0; repeat < 3; ++repeat) EXPECT_EQ(once, play(two_threads()));
+}
+
+TEST(StateVector, draws_are_the_same_whether_the_last_pass_took_the_weights_or_not) {
+  // Last stages of every kind: tiles in a row, gathered ones, a gate alone that mixes above its tile, and nothing at all.
+  constexpr std::uint32_t kWide = 18;
+  StateVector taken = StateVector::create(kWide, kMemory, two_threads()).value();
+  StateVector plain = StateVector::create(kWide, kMemory, one_thread()).value();
+  std::vector<Circuit> circuits;
+  for (std::uint64_t seed = 0; seed < 6; ++seed) circuits.push_back(testing::random_circuit(seed, kWide, 40));
+  circuits.push_back(Circuit::create(kWide, 0).value());
+  circuits.back().gate(Gate::kCx, {16, 17});
+  circuits.push_back(Circuit::create(kWide, 0).value());
+  circuits.back().gate(Gate::kX, {3});
+  circuits.push_back(Circuit::create(kWide, 0).value());
+  circuits.back().gate(Gate::kH, {17}).gate(Gate::kRx, {0}, {circuit::Angle::constant(0.4)});
+  for (const Circuit& circuit : circuits) {
+    ASSERT_TRUE(taken.apply(circuit, {}, {}, Then::kSample).has_value());
+    ASSERT_TRUE(plain.apply(circuit, {}).has_value());
+    const auto draws = plain.sample(20'000, 3);
+    EXPECT_EQ(taken.sample(20'000, 3), draws);
+    StateVector copy = StateVector::create(kWide, kMemory, one_thread()).value();
+    copy.assign(taken);
+    EXPECT_EQ(copy.sample(20'000, 3), draws);
+  }
+  // What changes the state afterwards changes the draws.
+  EXPECT_EQ(taken.measure(5, 0.3), plain.measure(5, 0.3));
+  EXPECT_EQ(taken.sample(1000, 4), plain.sample(1000, 4));
+  for (StateVector* state : {&taken, &plain}) ASSERT_TRUE(state->apply(circuits[0], {}, {}, Then::kSample).has_value());
+  for (StateVector* state : {&taken, &plain}) ASSERT_TRUE(state->apply(circuits[1], {}).has_value());
+  EXPECT_EQ(taken.sample(1000, 5), plain.sample(1000, 5));
+  taken.set_basis_state(77);
+  EXPECT_EQ(taken.sample(10, 6), (std::vector<BasisCount>{{77, 10}}));
 }
 
 std::vector<std::uint64_t> dense_counts(const std::vector<BasisCount>& counts, std::size_t size) {

@@ -1,4 +1,5 @@
 #include "tandem/compute/statevector/tile_kernels.h"
+#include "tandem/compute/statevector/turn_kernels.h"
 #include "tandem/compute/statevector/vector_kernels.h"
 
 namespace tandem::statevector::TANDEM_ISA {
@@ -9,81 +10,32 @@ namespace {
 /// A reading of the tile has half the numbers of 2^kTurnsAtOnce blocks in registers: of any set there are 16 at least.
 constexpr std::size_t kTurnsAtOnce = 3;
 
-/// About y, real parts mix with real parts. About x, they mix with imaginary ones: then of blocks whose number has an even number of ones
-/// the one, of the others the other part makes a system by itself, and a the real one (`kRealFirst`) or not.
-template <class Real, bool kLarge, bool kAboutX, bool kRealFirst>
-inline void turn_pair(Vector<Real>& a, Vector<Real>& b, Vector<Real> r) {
-  const Vector<Real> x = a, y = b;
-  if constexpr (!kAboutX || !kRealFirst) {
-    a = kLarge ? fms(r, x, y) : fnma(r, y, x);
-    b = kLarge ? fma(r, y, x) : fma(r, x, y);
-  } else {
-    a = kLarge ? fma(r, x, y) : fma(r, y, x);
-    b = kLarge ? fms(r, y, x) : fnma(r, x, y);
-  }
-}
-
-constexpr bool is_odd(std::size_t j) { return __builtin_parityll(j) != 0; }
-
 /// One of the two systems; `kLarge`: a bit for each of `kCount` turns.
 template <class Real, std::size_t kCount, unsigned kLarge, bool kAboutX, std::size_t kSystem>
-inline void turn_system(Real* block, const std::uint64_t* place, const Vector<Real>* ratio) {
+inline void turn_system(Real* block, const Group<Real, kCount>& group) {
   constexpr std::size_t kGroup = std::size_t{1} << kCount;
   constexpr std::size_t kHalf = kLanes<Real>;
   Vector<Real> v[kGroup];
 #pragma GCC unroll 8
   for (std::size_t j = 0; j < kGroup; ++j)
-    v[j] = at(block + place[j] + ((kAboutX && is_odd(j)) != (kSystem == 1) ? kHalf : 0));
-#pragma GCC unroll 3
-  for (std::size_t i = 0; i < kCount; ++i) {
-#pragma GCC unroll 8
-    for (std::size_t j = 0; j < kGroup; ++j) {
-      if ((j >> i & 1) != 0) continue;
-      Vector<Real>& a = v[j];
-      Vector<Real>& b = v[j | std::size_t{1} << i];
-      const bool large = (kLarge >> i & 1) != 0;
-      if (is_odd(j) == (kSystem == 1)) {
-        if (large)
-          turn_pair<Real, true, kAboutX, true>(a, b, ratio[i]);
-        else
-          turn_pair<Real, false, kAboutX, true>(a, b, ratio[i]);
-      } else {
-        if (large)
-          turn_pair<Real, true, kAboutX, false>(a, b, ratio[i]);
-        else
-          turn_pair<Real, false, kAboutX, false>(a, b, ratio[i]);
-      }
-    }
-  }
+    v[j] = at(block + group.place[j] + (is_imaginary<kAboutX, kSystem>(j) ? kHalf : 0));
+  turn_registers<Real, kCount, kLarge, kAboutX, kSystem>(v, group.ratio);
 #pragma GCC unroll 8
   for (std::size_t j = 0; j < kGroup; ++j)
-    at(block + place[j] + ((kAboutX && is_odd(j)) != (kSystem == 1) ? kHalf : 0)) = v[j];
+    at(block + group.place[j] + (is_imaginary<kAboutX, kSystem>(j) ? kHalf : 0)) = v[j];
 }
 
 /// `kLarge`: a bit for each of `kCount` turns.
 template <class Real, std::size_t kCount, unsigned kLarge, bool kAboutX>
 void turn_blocks(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns) {
-  constexpr std::size_t kGroup = std::size_t{1} << kCount;
   constexpr std::size_t kHalf = kLanes<Real>;
-  std::uint64_t place[kGroup] = {};  // of the blocks of a group, in numbers from the first
-  std::uint64_t below[kCount];
-  Vector<Real> ratio[kCount];
-  for (std::size_t i = 0; i < kCount; ++i) {
-    const std::uint64_t step = std::uint64_t{1} << (turns[i].bit - kLaneBits<Real>);
-    below[i] = step - 1;
-    ratio[i] = all(turns[i].ratio);
-    for (std::size_t j = 0; j < kGroup; ++j)
-      if ((j >> i & 1) != 0) place[j] += step * 2 * kHalf;
-  }
-  const std::uint64_t run = below[0] + 1;
-  for (std::uint64_t group = 0; group < num_blocks >> kCount; group += run) {
-    std::uint64_t first = group;
-    for (std::size_t i = 0; i < kCount; ++i) first = (first & ~below[i]) << 1 | (first & below[i]);
-    Real* const begin = tile + first * 2 * kHalf;
-    for (Real* block = begin; block < begin + run * 2 * kHalf; block += 2 * kHalf) {
+  const Group<Real, kCount> group(turns);
+  for (std::uint64_t number = 0; number < num_blocks >> kCount; number += group.run()) {
+    Real* const begin = tile + group.first(number) * 2 * kHalf;
+    for (Real* block = begin; block < begin + group.run() * 2 * kHalf; block += 2 * kHalf) {
       for (std::size_t k = 0; k < kHalf; k += kWidth<Real>) {
-        turn_system<Real, kCount, kLarge, kAboutX, 0>(block + k, place, ratio);
-        turn_system<Real, kCount, kLarge, kAboutX, 1>(block + k, place, ratio);
+        turn_system<Real, kCount, kLarge, kAboutX, 0>(block + k, group);
+        turn_system<Real, kCount, kLarge, kAboutX, 1>(block + k, group);
       }
     }
   }
@@ -138,41 +90,9 @@ void turn(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::si
 
 // ---- within a block
 
-/// As swapped(), for any set of bits below kLanes.
-template <class Real>
-inline Half<Real> moved(Half<Real> half, std::uint32_t lanes) {
-#pragma GCC unroll 4
-  for (std::uint32_t bit = 0; bit < kLaneBits<Real>; ++bit)
-    if ((lanes >> bit & 1) != 0) half = swapped(half, std::size_t{1} << bit);
-  return half;
-}
-
-template <class Real, std::uint32_t kBit, bool kAboutX, bool kLarge>
-inline void turn_half(Half<Real>& re, Half<Real>& im, Vector<Real> ratio, const Half<Real>& mix) {
-  const Half<Real> pr = swapped(re, std::size_t{1} << kBit);
-  const Half<Real> pi = swapped(im, std::size_t{1} << kBit);
-  for (std::size_t k = 0; k < kVectors<Real>; ++k) {
-    if constexpr (kAboutX && !kLarge) {
-      re.v[k] = fma(ratio, pi.v[k], re.v[k]);
-      im.v[k] = fnma(ratio, pr.v[k], im.v[k]);
-    } else if constexpr (kAboutX) {
-      re.v[k] = fma(ratio, re.v[k], pi.v[k]);
-      im.v[k] = fms(ratio, im.v[k], pr.v[k]);
-    } else if constexpr (!kLarge) {  // mix: -ratio where the bit is 0, ratio where it is 1
-      re.v[k] = fma(mix.v[k], pr.v[k], re.v[k]);
-      im.v[k] = fma(mix.v[k], pi.v[k], im.v[k]);
-    } else {  // mix: -1 and 1
-      re.v[k] = fma(ratio, re.v[k], mix.v[k] * pr.v[k]);
-      im.v[k] = fma(ratio, im.v[k], mix.v[k] * pi.v[k]);
-    }
-  }
-}
-
 template <class Real, std::uint32_t kBit, bool kAboutX, bool kLarge>
 void turn_lane(Real* tile, std::uint64_t num_blocks, Real ratio) {
-  Half<Real> mix;
-  for (std::size_t l = 0; l < kLanes<Real>; ++l)
-    mix.v[l / kWidth<Real>][l % kWidth<Real>] = ((l >> kBit & 1) != 0 ? 1 : -1) * (kLarge ? 1 : ratio);
+  const Half<Real> mix = lane_mix<Real, kBit, kLarge>(ratio);
   const Vector<Real> r = all(ratio);
   for (Real* block = tile; block < tile + num_blocks * 2 * kLanes<Real>; block += 2 * kLanes<Real>) {
     Half<Real> re = load(block);

@@ -1,7 +1,7 @@
 // tandem/compute/statevector/tile_readings.h - TileReadings: Im <bra|P|ket> of several Pauli strings, from a tile of each state.
 //
-// Room: compute, inside statevector. Strings that are X or Y on one bit of the tile are read three at a time; others by the overlaps of
-// their X mask, and the signed sums of those.
+// Room: compute, inside statevector. By the overlaps of their X mask, and the signed sums of those. Strings about the axis of a turn are read
+// as it is done (both_turns.h).
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ class TileReadings {
   TileReadings(std::span<const Reading> readings, std::span<const std::uint32_t> position, std::size_t first_slot);
   /// What is told from now on is multiplied by `factor`, the square of the states' scale.
   void bind(double factor) { factor_ = factor; }
-  /// Adds to `slots`. `base`: the bits outside the tile. `values`: as many as the tile has places.
+  /// Adds to `slots`. `base`: the bits outside the tile. `values`: as many as the tile has places, and SignedSums::kRun more.
   void apply(const Real* ket, const Real* bra, std::uint64_t base, std::span<double> values,
              const PauliKernels<Real>& kernels, double* slots) const;
 
@@ -33,11 +33,8 @@ class TileReadings {
     std::uint32_t slot;
     std::uint64_t outside;  ///< Z bits outside the tile
     std::uint64_t mask;  ///< Z bits inside
+    std::size_t place;  ///< where their sum is found
     double sign;
-  };
-  struct OneBit {
-    std::uint32_t bit;
-    std::vector<Receiver> receivers;
   };
   struct Group {
     std::uint64_t x;
@@ -45,12 +42,7 @@ class TileReadings {
     SignedSums sums;
     std::vector<Receiver> receivers;
   };
-  void tell(const std::vector<Receiver>& receivers, std::uint64_t base, double sum, double* slots) const;
-  static void read_bits(const Real* ket, const Real* bra, std::uint64_t num_blocks, std::span<const OneBit> bits,
-                        bool about_y, const PauliKernels<Real>& kernels, std::span<double> sums);
-
   double factor_ = 1;
-  std::array<std::vector<OneBit>, 2> one_bit_;  ///< about x, about y; ascending
   std::vector<Group> groups_;
 };
 

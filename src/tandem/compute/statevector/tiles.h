@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
-#include <new>
+#include <span>
 #include <vector>
 
 #include "tandem/compute/statevector/amplitudes.h"
@@ -38,6 +38,11 @@ class Tiling {
   /// The bits of tile `number` outside of it.
   std::uint64_t base(std::uint64_t number) const { return deposit(number, outside_); }
 
+  /// Where amplitude `at` of the tile has its place, `at` being the first of a row.
+  std::uint64_t place(std::uint64_t base, std::uint64_t at) const {
+    return in_a_row() ? base + at : base | row_at_[at / row_];
+  }
+
   /// Where the tile is to be worked on: where it lies if that is in a row, else at `desk`, to where it is copied.
   template <class Real>
   Real* take(Real* amplitudes, std::uint64_t base, std::remove_const_t<Real>* desk) const {
@@ -64,22 +69,23 @@ class Tiling {
 template <class Real>
 struct Desk {
   std::array<Memory<Real>, 2> tiles;  ///< those that are not in a row in memory, of the first state and of the second
-  std::vector<double> values;  ///< for readings
+  Memory<double> numbers;  ///< for readings
+  std::uint64_t num_values = 0;
+  std::span<double> values() const { return {numbers.get(), num_values}; }
 };
 
-/// Null where the machine refuses `tile_numbers` numbers for a tile of each of `num_states` states, or `num_values` doubles.
+/// Null where the machine refuses `tile_numbers` numbers for a tile of each of `num_states` states, or `num_values` for readings.
 template <class Real>
 std::unique_ptr<Desk<Real>> new_desk(std::uint64_t tile_numbers, std::size_t num_states, std::uint64_t num_values) {
-  try {
-    auto out = std::make_unique<Desk<Real>>();
-    out->values.resize(num_values);
-    for (std::size_t i = 0; i < num_states && tile_numbers != 0; ++i) {
-      out->tiles[i] = allocate<Real>(tile_numbers);
-      if (!out->tiles[i]) return nullptr;
-    }
-    return out;
-  } catch (const std::bad_alloc&) {
-    return nullptr;
+  auto out = std::make_unique<Desk<Real>>();
+  out->num_values = num_values;
+  if (num_values != 0) {
+    out->numbers = allocate<double>(num_values);
+    if (!out->numbers) return nullptr;
+  }
+  for (std::size_t i = 0; i < num_states && tile_numbers != 0; ++i) {
+    out->tiles[i] = allocate<Real>(tile_numbers);
+    if (!out->tiles[i]) return nullptr;
   }
 }
 

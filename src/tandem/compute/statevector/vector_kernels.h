@@ -100,6 +100,39 @@ V fnma(V a, V b, V c) {
 }
 #endif
 
+/// The lower numbers (`kHalf` 0) or the upper ones in double.
+#if defined(__AVX512F__)
+typedef float Octet __attribute__((vector_size(32)));
+template <std::size_t kHalf>
+inline Vector<double> widened(Vector<float> v) {
+  constexpr int k = kHalf * 8;  // intrinsics warn of what they leave undefined
+  return __builtin_convertvector(__builtin_shufflevector(v, v, k, k + 1, k + 2, k + 3, k + 4, k + 5, k + 6, k + 7),
+                                 Vector<double>);
+}
+#elif defined(__AVX2__)
+template <std::size_t kHalf>
+inline Vector<double> widened(Vector<float> v) {
+  return _mm256_cvtps_pd(_mm256_extractf128_ps(v, kHalf));
+}
+#else
+template <std::size_t kHalf>
+inline Vector<double> widened(Vector<float> v) {
+  return _mm_cvtps_pd(kHalf == 0 ? v : _mm_movehl_ps(v, v));
+}
+#endif
+
+/// Both halves in single precision.
+inline Vector<float> narrowed(Vector<double> lower, Vector<double> upper) {
+#if defined(__AVX512F__)
+  return __builtin_shufflevector(__builtin_convertvector(lower, Octet), __builtin_convertvector(upper, Octet), 0, 1, 2,
+                                 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+#elif defined(__AVX2__)
+  return _mm256_set_m128(_mm256_cvtpd_ps(upper), _mm256_cvtpd_ps(lower));
+#else
+  return _mm_movelh_ps(_mm_cvtpd_ps(lower), _mm_cvtpd_ps(upper));
+#endif
+}
+
 /// Half a block in registers.
 template <class Real>
 struct Half {
@@ -116,6 +149,28 @@ inline void store(Real* p, const Half<Real>& half) {
   for (std::size_t k = 0; k < kVectors<Real>; ++k) at(p + k * kWidth<Real>) = half.v[k];
 }
 
+/// A number in double for each lane of a block.
+template <class Real>
+struct Sums {
+  alignas(64) double lanes[kLanes<Real>] = {};
+
+  /// To lanes `first` and following.
+  void add(std::size_t first, Vector<Real> values) {
+    if constexpr (sizeof(Real) == sizeof(double)) {
+      at(lanes + first) += values;
+    } else {
+      at(lanes + first) += widened<0>(values);
+      at(lanes + first + kWidth<double>) += widened<1>(values);
+    }
+  }
+  /// Neighbours first.
+  double total() {
+    for (std::size_t size = kLanes<Real>; size > 1; size /= 2)
+      for (std::size_t l = 0; l < size / 2; ++l) lanes[l] = lanes[2 * l] + lanes[2 * l + 1];
+    return lanes[0];
+  }
+};
+
 /// Lane l gets what lane l ^ `step` has; `step` is a power of two. Vector `k` of that.
 template <class Real>
 inline Vector<Real> swapped(const Half<Real>& half, std::size_t step, std::size_t k) {
@@ -124,11 +179,22 @@ inline Vector<Real> swapped(const Half<Real>& half, std::size_t step, std::size_
   for (std::size_t l = 0; l < kWidth<Real>; ++l) from[l] = static_cast<decltype(from[0] + 0)>(l ^ step);
   return __builtin_shuffle(half.v[k], from);
 }
+
+/// All of them.
 template <class Real>
 inline Half<Real> swapped(const Half<Real>& half, std::size_t step) {
   Half<Real> out;
   for (std::size_t k = 0; k < kVectors<Real>; ++k) out.v[k] = swapped(half, step, k);
   return out;
+}
+
+/// As swapped(), for any set of bits below kLanes.
+template <class Real>
+inline Half<Real> moved(Half<Real> half, std::uint32_t lanes) {
+#pragma GCC unroll 4
+  for (std::uint32_t bit = 0; bit < kLaneBits<Real>; ++bit)
+    if ((lanes >> bit & 1) != 0) half = swapped(half, std::size_t{1} << bit);
+  return half;
 }
 
 /// Lane l gets what the last lane but l has.

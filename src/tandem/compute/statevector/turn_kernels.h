@@ -1,0 +1,122 @@
+// tandem/compute/statevector/turn_kernels.h - groups of blocks that turns mix, in registers.
+//
+// Room: compute, inside statevector; for its kernels only (compute/simd/isa.h): those on one tile, and those on a tile of each of two states.
+#pragma once
+
+#include "tandem/compute/statevector/vector_kernels.h"
+
+namespace tandem::statevector::TANDEM_ISA {
+
+constexpr bool is_odd(std::size_t j) { return __builtin_parityll(j) != 0; }
+
+/// About y, real parts mix with real parts. About x, they mix with imaginary ones: then of blocks whose number has an even number of ones
+/// the one, of the others the other part makes a system by itself, and a the real one (`kRealFirst`) or not.
+template <class Real, bool kLarge, bool kAboutX, bool kRealFirst>
+inline void turn_pair(Vector<Real>& a, Vector<Real>& b, Vector<Real> r) {
+  const Vector<Real> x = a, y = b;
+  if constexpr (!kAboutX || !kRealFirst) {
+    a = kLarge ? fms(r, x, y) : fnma(r, y, x);
+    b = kLarge ? fma(r, y, x) : fma(r, x, y);
+  } else {
+    a = kLarge ? fma(r, x, y) : fma(r, y, x);
+    b = kLarge ? fms(r, y, x) : fnma(r, x, y);
+  }
+}
+
+/// Whether the part of block j of a group that belongs to the system is the imaginary one.
+template <bool kAboutX, std::size_t kSystem>
+constexpr bool is_imaginary(std::size_t j) {
+  return (kAboutX && is_odd(j)) != (kSystem == 1);
+}
+
+/// v: that part of each block; `kLarge`: a bit for each of `kCount` turns.
+template <class Real, std::size_t kCount, unsigned kLarge, bool kAboutX, std::size_t kSystem>
+inline void turn_registers(Vector<Real>* v, const Vector<Real>* ratio) {
+  constexpr std::size_t kGroup = std::size_t{1} << kCount;
+#pragma GCC unroll 3
+  for (std::size_t i = 0; i < kCount; ++i) {
+#pragma GCC unroll 8
+    for (std::size_t j = 0; j < kGroup; ++j) {
+      if ((j >> i & 1) != 0) continue;
+      Vector<Real>& a = v[j];
+      Vector<Real>& b = v[j | std::size_t{1} << i];
+      const bool large = (kLarge >> i & 1) != 0;
+      if (is_odd(j) == (kSystem == 1)) {
+        if (large)
+          turn_pair<Real, true, kAboutX, true>(a, b, ratio[i]);
+        else
+          turn_pair<Real, false, kAboutX, true>(a, b, ratio[i]);
+      } else {
+        if (large)
+          turn_pair<Real, true, kAboutX, false>(a, b, ratio[i]);
+        else
+          turn_pair<Real, false, kAboutX, false>(a, b, ratio[i]);
+      }
+    }
+  }
+}
+
+/// The 2^kCount blocks that `kCount` turns on bits above the lanes mix.
+template <class Real, std::size_t kCount>
+struct Group {
+  std::uint64_t place[std::size_t{1} << kCount] = {};  ///< in numbers from the first
+  std::uint64_t below[kCount];
+  Vector<Real> ratio[kCount];
+
+  __attribute__((always_inline)) explicit Group(const Turn<Real>* turns) {
+    for (std::size_t i = 0; i < kCount; ++i) {
+      const std::uint64_t step = std::uint64_t{1} << (turns[i].bit - kLaneBits<Real>);
+      below[i] = step - 1;
+      ratio[i] = all(turns[i].ratio);
+      for (std::size_t j = 0; j < std::size_t{1} << kCount; ++j)
+        if ((j >> i & 1) != 0) place[j] += step * 2 * kLanes<Real>;
+    }
+  }
+  /// Groups whose first blocks lie in a row.
+  __attribute__((always_inline)) std::uint64_t run() const { return below[0] + 1; }
+  /// The first block of group `number`.
+  __attribute__((always_inline)) std::uint64_t first(std::uint64_t number) const {
+    for (std::size_t i = 0; i < kCount; ++i) number = (number & ~below[i]) << 1 | (number & below[i]);
+    return number;
+  }
+};
+
+// ---- within a block
+
+/// What a turn about y needs beside its ratio: -ratio where the bit is 0, ratio where it is 1; or -1 and 1.
+template <class Real, std::uint32_t kBit, bool kLarge>
+inline Half<Real> lane_mix(Real ratio) {
+  Half<Real> mix;
+  for (std::size_t l = 0; l < kLanes<Real>; ++l)
+    mix.v[l / kWidth<Real>][l % kWidth<Real>] = ((l >> kBit & 1) != 0 ? 1 : -1) * (kLarge ? 1 : ratio);
+  return mix;
+}
+
+/// pr and pi: the other lanes' parts.
+template <class Real, bool kAboutX, bool kLarge>
+inline void turn_half(Half<Real>& re, Half<Real>& im, const Half<Real>& pr, const Half<Real>& pi, Vector<Real> ratio,
+                      const Half<Real>& mix) {
+  for (std::size_t k = 0; k < kVectors<Real>; ++k) {
+    if constexpr (kAboutX && !kLarge) {
+      re.v[k] = fma(ratio, pi.v[k], re.v[k]);
+      im.v[k] = fnma(ratio, pr.v[k], im.v[k]);
+    } else if constexpr (kAboutX) {
+      re.v[k] = fma(ratio, re.v[k], pi.v[k]);
+      im.v[k] = fms(ratio, im.v[k], pr.v[k]);
+    } else if constexpr (!kLarge) {
+      re.v[k] = fma(mix.v[k], pr.v[k], re.v[k]);
+      im.v[k] = fma(mix.v[k], pi.v[k], im.v[k]);
+    } else {
+      re.v[k] = fma(ratio, re.v[k], mix.v[k] * pr.v[k]);
+      im.v[k] = fma(ratio, im.v[k], mix.v[k] * pi.v[k]);
+    }
+  }
+}
+template <class Real, std::uint32_t kBit, bool kAboutX, bool kLarge>
+inline void turn_half(Half<Real>& re, Half<Real>& im, Vector<Real> ratio, const Half<Real>& mix) {
+  const Half<Real> pr = swapped(re, std::size_t{1} << kBit);
+  const Half<Real> pi = swapped(im, std::size_t{1} << kBit);
+  turn_half<Real, kAboutX, kLarge>(re, im, pr, pi, ratio, mix);
+}
+
+}  // namespace tandem::statevector::TANDEM_ISA
