@@ -96,12 +96,12 @@ Result<std::unique_ptr<Http>> make_http(const Settings& settings, Machine& machi
 }
 
 Result<std::unique_ptr<backend::BackendRegistry>> make_backends(const Settings& settings, Executor& executor,
-                                                                Machine& machine, Http& http, Credentials& credentials,
-                                                                Log& log, Meter& meter) {
+                                                                MachineMemory& memory, Machine& machine, Http& http,
+                                                                Credentials& credentials, Log& log, Meter& meter) {
   auto out = std::make_unique<backend::BackendRegistry>();
   for (const solve::Solver* solver : solve::builtin_solvers())
-    out->add(backend::make_solver_backend(*solver, executor, machine.clock));
-  out->add(backend::make_statevector_backend(executor, machine.clock, memory_limit(settings, machine.fs)));
+    out->add(backend::make_solver_backend(*solver, executor, machine.clock, &memory));
+  out->add(backend::make_statevector_backend(executor, machine.clock, memory_limit(settings, machine.fs), &memory));
   out->add(backend::make_absent_backend(absent_gpu(), "this build has no GPU module", machine.clock));
   const Borrowed borrowed{.services = {.http = http,
                                        .credentials = credentials,

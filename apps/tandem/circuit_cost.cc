@@ -97,7 +97,7 @@ Result<int> explain_circuit(Cli& cli, const CircuitWanted& wanted) {
   const statevector::ReportOptions options{
       .precision = wanted.precision == "f32" ? statevector::Precision::kSingle : statevector::Precision::kDouble,
       .measuring = wanted.plan_only ? statevector::Measuring::kPlanOnly : statevector::Measuring::kRun,
-      .memory_bytes_max = memory_limit(settings, cli.machine.fs)};
+      .memory_bytes_max = make_memory(settings, cli.machine.fs, executor)->room()};
   TANDEM_TRY_ASSIGN(const CircuitReport report,
                     statevector::report_circuit(circuit, profile, options, executor, cli.machine.clock));
   if (for_machines(cli))

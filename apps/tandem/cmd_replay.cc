@@ -28,8 +28,9 @@ Result<int> replay_worker(Cli& cli, std::size_t threads) {
   telemetry::MeterRegistry meters;
   FileCredentials credentials(cli.machine.fs, cli.machine.environment, log);
   TANDEM_TRY_ASSIGN(const auto http, make_http(settings, cli.machine, executor));
+  const auto memory = make_memory(settings, cli.machine.fs, executor);
   TANDEM_TRY_ASSIGN(const auto backends,
-                    make_backends(settings, executor, cli.machine, *http, credentials, log, meters));
+                    make_backends(settings, executor, *memory, cli.machine, *http, credentials, log, meters));
   const auto problems = problem::ProblemRegistry::with_builtin_types();
   TANDEM_TRY_ASSIGN(const lineage::ReplayOutcome outcome, lineage::replay(package, *backends, problems, threads));
   fmt::print("{}\n", Json{{"canonical", outcome.canonical},

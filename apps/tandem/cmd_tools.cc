@@ -97,7 +97,9 @@ void check_machine(Cli& cli, const Settings& settings, Checks& checks) {
   checks.well("version", fmt::format("tandem {}, {}", facts.tandem, facts.build));
   checks.well("machine", fmt::format("{} threads, {}", facts.machine_profile.value("processors", 0),
                                      facts.machine_profile.value("model", "")));
-  checks.well("memory for one step", fmt::format("{} MiB", memory_limit(settings, cli.machine.fs) >> 20));
+  const std::uint64_t now = make_memory(settings, cli.machine.fs, executor)->room();
+  checks.well("memory for one step",
+              fmt::format("{} MiB, {} MiB now", memory_limit(settings, cli.machine.fs) >> 20, now >> 20));
 }
 
 void check_place(Cli& cli, const Settings& settings, Checks& checks) {

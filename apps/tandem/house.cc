@@ -14,7 +14,6 @@ namespace {
 
 constexpr std::uint64_t kSmallFile = 1u << 20;  ///< /proc and our own small files
 constexpr std::uint64_t kRulesBytesMax = 64u << 20;  ///< of a file of users or rules
-constexpr double kMemoryShare = 0.75;           ///< of the machine, left to plan with when no limit is set
 /// Plans name the limit, and a kernel that keeps a page more for itself must not change their digests.
 constexpr std::uint64_t kMemoryStep = std::uint64_t{256} << 20;
 
@@ -28,12 +27,6 @@ std::string proc_value(Fs& fs, const std::string& path, std::string_view name) {
       return std::string(trim(line.substr(colon + 1)));
   }
   return {};
-}
-
-std::uint64_t machine_memory(Fs& fs) {
-  const std::string text = proc_value(fs, "/proc/meminfo", "MemTotal");  // "24579876 kB"
-  const auto kilobytes = parse_int64(split(text, ' ').front());
-  return kilobytes ? static_cast<std::uint64_t>(*kilobytes) * 1024 : std::uint64_t{4} << 30;
 }
 
 Json node_facts(Fs& fs) {
@@ -111,8 +104,13 @@ service::ServerPlace server_place(const std::string& data_dir, Fs& fs) {
 std::uint64_t memory_limit(const Settings& settings, Fs& fs) {
   if (const std::int64_t set = settings.integer("compute.memory_bytes_max"); set > 0)
     return static_cast<std::uint64_t>(set);
-  const auto share = static_cast<std::uint64_t>(kMemoryShare * static_cast<double>(machine_memory(fs)));
+  const auto share = static_cast<std::uint64_t>(MachineMemory::kShare * static_cast<double>(read_memory(fs).total));
   return share < kMemoryStep ? share : share / kMemoryStep * kMemoryStep;
+}
+
+std::unique_ptr<MachineMemory> make_memory(const Settings& settings, Fs& fs, Executor& executor) {
+  const std::int64_t set = settings.integer("compute.memory_bytes_max");
+  return std::make_unique<MachineMemory>(fs, executor, static_cast<std::uint64_t>(set));
 }
 
 lineage::Versions versions(const Settings& settings, Fs& fs, std::size_t processors) {
@@ -120,7 +118,7 @@ lineage::Versions versions(const Settings& settings, Fs& fs, std::size_t process
           .build = fmt::format("g++ {}.{}", __GNUC__, __GNUC_MINOR__),
           .machine_profile = {{"processors", processors},
                               {"model", proc_value(fs, "/proc/cpuinfo", "model name")},
-                              {"memory_bytes", machine_memory(fs)}},
+                              {"memory_bytes", read_memory(fs).total}},
           .settings_digest = settings.digest()};
 }
 
@@ -143,14 +141,15 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
   }
   TANDEM_TRY_ASSIGN(out->crash_points_, arm_crash_points(machine.environment));
   out->executor_ = std::make_unique<ThreadExecutor>(static_cast<std::size_t>(settings.integer("compute.threads")));
+  out->memory_ = make_memory(settings, machine.fs, *out->executor_);
   keep_secrets_in_memory(settings);
   out->credentials_ = std::make_unique<FileCredentials>(machine.fs, machine.environment, log);
   out->tracer_ = std::make_unique<telemetry::LogTracer>(log, machine.clock);
   TANDEM_TRY_ASSIGN(out->http_, make_http(settings, machine, *out->executor_));
   TANDEM_TRY_ASSIGN(out->store_, open_store(settings, out->data_dir_, *out->executor_, machine, out->meters_,
                                             out->crash_points_, out->lock_ != nullptr));
-  TANDEM_TRY_ASSIGN(out->backends_, make_backends(settings, *out->executor_, machine, *out->http_, *out->credentials_,
-                                                  log, out->meters_));
+  TANDEM_TRY_ASSIGN(out->backends_, make_backends(settings, *out->executor_, *out->memory_, machine, *out->http_,
+                                                  *out->credentials_, log, out->meters_));
   out->clock_ = std::make_unique<engine::StoreClock>(machine.clock);
   TANDEM_TRY_ASSIGN(out->limits_, read_limits(settings, machine.fs, *out->backends_));
   const budget::Limits* limits = out->limits_.empty() ? nullptr : &out->limits_;

@@ -10,6 +10,7 @@
 #include "tandem/base/credential.h"
 #include "tandem/base/fs.h"
 #include "tandem/base/log.h"
+#include "tandem/base/machine_memory.h"
 #include "tandem/base/setting.h"
 #include "tandem/evidence/telemetry/telemetry.h"
 #include "tandem/net/client/curl_http.h"
@@ -69,6 +70,7 @@ class House {
   std::unique_ptr<engine::StoreClock> clock_;  ///< of the machine where nobody shares the store
   std::unique_ptr<FileLock> lock_;
   std::unique_ptr<Executor> executor_;
+  std::unique_ptr<MachineMemory> memory_;
   std::unique_ptr<Http> http_;
   std::unique_ptr<Credentials> credentials_;
   std::unique_ptr<resilience::Gates> gates_;
@@ -93,8 +95,8 @@ void keep_secrets_in_memory(const Settings& settings);
 
 /// All backends that the settings describe; the absent ones too, so that the router can say why.
 Result<std::unique_ptr<backend::BackendRegistry>> make_backends(const Settings& settings, Executor& executor,
-                                                                Machine& machine, Http& http, Credentials& credentials,
-                                                                Log& log, Meter& meter);
+                                                                MachineMemory& memory, Machine& machine, Http& http,
+                                                                Credentials& credentials, Log& log, Meter& meter);
 /// The only way out of this process: to the servers and devices that the settings name, and nowhere else.
 /// `servers` are ours: what they answer may be as large as the jobs that they took.
 Result<std::unique_ptr<Http>> make_http(const Settings& settings, Machine& machine, Executor& executor,
@@ -106,7 +108,10 @@ Result<identity::IdentityBook> read_identities(const Settings& settings, Fs& fs)
 /// Of the setting policy.file. Errors: those of the file and of Rules::parse(); 1061 bad_setting - rules that ask people, and nobody to
 /// ask because there is no identity.file.
 Result<access::Rules> read_rules(const Settings& settings, Fs& fs);
-/// Bytes of memory that one step may plan for.
+/// What running steps may take together.
+std::unique_ptr<MachineMemory> make_memory(const Settings& settings, Fs& fs, Executor& executor);
+/// Bytes of memory that one step may plan for: it stands in plans, so it follows from the settings and the machine, not from the hour. What
+/// there is when the step begins is asked of MachineMemory.
 std::uint64_t memory_limit(const Settings& settings, Fs& fs);
 /// The file in the data directory, or the database of store.address. `alone`: this process holds the directory; else the file
 /// can only be read. Errors: 3012 restore_unfinished; those of the store.

@@ -86,7 +86,7 @@ inline constexpr std::array<SettingRecord, 40> kTable{{
      .min = 0,
      .max = 1099511627776,
      .values = "",
-     .meaning = "Memory one step may plan for; 0: three quarters of the machine."},
+     .meaning = "Memory that one step may plan for, and that all running steps of a process may take together: who needs more than the others leave waits, who never fits is refused (1004). 0: three quarters of the machine or the control group, and of what is available there when a step begins."},
     {.name = "engine.workers",
      .type = SettingType::kInteger,
      .default_value = "2",

@@ -35,6 +35,8 @@ bool is_unitary(const Instruction& instruction) {
   return instruction.gate != Gate::kMeasure && instruction.gate != Gate::kReset;
 }
 
+bool is_exact(const Pub& pub) { return pub.shots == 0 && pub.precision == 0; }
+
 // ---- counts, measurements last
 
 Result<result::PubResult> counts_of_final_state(const Pub& pub, const Context& context) {
@@ -147,13 +149,12 @@ class ShotPlayer {
 };
 
 Result<result::PubResult> counts_shot_by_shot(const Pub& pub, const Context& context) {
-  const std::uint64_t bytes =
-      2 * StateVector::bytes_needed(std::min(pub.circuit.num_qubits(), StateVector::kQubitsMax));
+  const std::uint64_t bytes = bytes_needed(pub);
   TANDEM_TRY_ASSIGN(StateVector start, StateVector::create(pub.circuit.num_qubits(), context.options.memory_bytes_max,
                                                            context.executor, context.options.plans));
   if (bytes > context.options.memory_bytes_max) {
     return fail(errors::kOutOfMemory,
-                "{} qubits measured midway need {} bytes for two states and {} are available; use fewer qubits, or "
+                "{} qubits measured midway need {} bytes for two states and the limit is {}; use fewer qubits, or "
                 "measure at the end only",
                 pub.circuit.num_qubits(), bytes, context.options.memory_bytes_max);
   }
@@ -194,7 +195,7 @@ Result<result::Expectation> measured(const PauliBases& bases, std::uint64_t shot
 }
 
 Result<result::PubResult> expectations(const Pub& pub, const Context& context) {
-  const bool exact = pub.shots == 0 && pub.precision == 0;
+  const bool exact = is_exact(pub);
   const std::uint32_t num_qubits = pub.circuit.num_qubits();
   const std::uint64_t memory = context.options.memory_bytes_max;
   TANDEM_TRY_ASSIGN(StateVector state,
@@ -232,6 +233,11 @@ Result<result::PubResult> expectations(const Pub& pub, const Context& context) {
 }
 
 }  // namespace
+
+std::uint64_t bytes_needed(const Pub& pub) {
+  const bool two = pub.observables.empty() ? !pub.circuit.measurements_are_terminal() : !is_exact(pub);
+  return (two ? 2 : 1) * StateVector::bytes_needed(std::min(pub.circuit.num_qubits(), StateVector::kQubitsMax));
+}
 
 Result<result::PubResult> run(const Pub& pub, const RunOptions& options, std::stop_token stop, Executor& executor) {
   TANDEM_TRY(pub.check());

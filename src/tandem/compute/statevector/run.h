@@ -24,6 +24,10 @@ struct RunOptions {
       nullptr;  ///< of runs before; null: of this run only. The result does not depend on it
 };
 
+/// What the states take that run() holds at once at least: one, and one more where shots are played one by one or a basis is changed for
+/// them. Qubits above StateVector::kQubitsMax count as those.
+std::uint64_t bytes_needed(const circuit::Pub& pub);
+
 /// Runs every binding of `pub`. Without observables: `shots` counts over the classical bits; a circuit that measures
 /// only at its end is simulated once, any other from its first measurement or reset on once a shot. With observables:
 /// exact when shots and precision are 0; else sampled in one basis for each group of qubit-wise commuting terms, with

@@ -50,7 +50,7 @@ Result<void> BasicStateVector<Real>::fits(std::uint32_t num_qubits, std::uint64_
   const std::uint64_t bytes = bytes_needed(num_qubits);
   if (bytes > memory_bytes_max) {
     return fail(errors::kOutOfMemory,
-                "a state vector of {} qubits needs {} bytes and {} are available; use fewer qubits, or raise "
+                "a state vector of {} qubits needs {} bytes and the limit is {}; use fewer qubits, or raise "
                 "compute.memory_bytes_max if the machine has more",
                 num_qubits, bytes, memory_bytes_max);
   }

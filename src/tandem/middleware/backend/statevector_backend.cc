@@ -11,8 +11,11 @@ namespace {
 
 class StateVectorBackend final : public LocalBackend {
  public:
-  StateVectorBackend(Executor& executor, const Clock& clock, std::uint64_t memory_bytes_max)
-      : LocalBackend(describe(memory_bytes_max), clock), executor_(executor), memory_bytes_max_(memory_bytes_max) {}
+  StateVectorBackend(Executor& executor, const Clock& clock, std::uint64_t memory_bytes_max, MachineMemory* memory)
+      : LocalBackend(describe(memory_bytes_max), clock),
+        executor_(executor),
+        memory_bytes_max_(memory_bytes_max),
+        memory_(memory) {}
 
   Result<void> validate(const Work& work) const override {
     const auto* program = std::get_if<ProgramWork>(&work);
@@ -54,6 +57,10 @@ class StateVectorBackend final : public LocalBackend {
 
   Result<Bytes> compute(const Work& work, const CallContext& /*context*/, std::stop_token stop) override {
     const auto& program = std::get<ProgramWork>(work);
+    MachineMemory::Reservation reservation;
+    if (memory_ != nullptr) {
+      TANDEM_TRY_ASSIGN(reservation, reserve(program, stop));
+    }
     std::vector<result::PubResult> out;
     for (std::size_t i = 0; i < program.pubs.size(); ++i) {
       const statevector::RunOptions options{
@@ -64,8 +71,19 @@ class StateVectorBackend final : public LocalBackend {
     return encode_pubs(out);
   }
 
+  Result<MachineMemory::Reservation> reserve(const ProgramWork& program, const std::stop_token& stop) const {
+    std::uint64_t bytes = 0;
+    std::uint32_t qubits = 0;
+    for (const circuit::Pub& pub : program.pubs) {
+      bytes = std::max(bytes, statevector::bytes_needed(pub));
+      qubits = std::max(qubits, pub.circuit.num_qubits());
+    }
+    return memory_->reserve(bytes, fmt::format("a state vector of {} qubits", qubits), stop);
+  }
+
   Executor& executor_;
   std::uint64_t memory_bytes_max_;
+  MachineMemory* memory_;
   /// An evaluation loop sends its circuit again and again.
   std::shared_ptr<statevector::PlanCache<double>> plans_ = std::make_shared<statevector::PlanCache<double>>();
 };
@@ -73,8 +91,8 @@ class StateVectorBackend final : public LocalBackend {
 }  // namespace
 
 std::unique_ptr<Backend> make_statevector_backend(Executor& executor, const Clock& clock,
-                                                  std::uint64_t memory_bytes_max) {
-  return std::make_unique<StateVectorBackend>(executor, clock, memory_bytes_max);
+                                                  std::uint64_t memory_bytes_max, MachineMemory* memory) {
+  return std::make_unique<StateVectorBackend>(executor, clock, memory_bytes_max, memory);
 }
 
 }  // namespace tandem::backend
