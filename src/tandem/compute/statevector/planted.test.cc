@@ -1,0 +1,341 @@
+// Faults planted on purpose, each of which the comparisons of the tests must see: in a table of kernels, and between the parts of a planned run.
+// A comparison that overlooks one would prove nothing.
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "tandem/base/executor.h"
+#include "tandem/compute/statevector/plan.h"
+#include "tandem/compute/statevector/run_plan.h"
+#include "tandem/compute/statevector/signed_sums.h"
+#include "tandem/compute/statevector/testing/kernel_checks.h"
+#include "tandem/compute/statevector/testing/pauli_checks.h"
+#include "tandem/compute/statevector/testing/plain_run.h"
+#include "tandem/compute/statevector/testing/random_circuit.h"
+
+namespace tandem::statevector {
+namespace {
+
+using testing::Verdict;
+
+// ---- kernels
+
+template <class Real>
+const TileKernels<Real>& right() {
+  return tile_kernels<Real>(simd::best_isa());
+}
+template <class Real>
+const PauliKernels<Real>& right_pauli() {
+  return pauli_kernels<Real>(simd::best_isa());
+}
+
+template <class Real>
+struct TileFault {
+  const char* name;
+  void (*plant)(TileKernels<Real>& kernels);
+  Verdict (*check)(const TileKernels<Real>& kernels);
+};
+
+template <class Real>
+using Turns = std::vector<Turn<Real>>;
+
+template <class Real>
+std::vector<TileFault<Real>> tile_faults() {
+  using Kernels = TileKernels<Real>;
+  using PairOf = PairWork<Real>;
+  return {
+      {"the last turn has the other sign",
+       [](Kernels& k) {
+         k.turn = [](Real* tile, std::uint64_t blocks, const Turn<Real>* turns, std::size_t count) {
+           Turns<Real> other(turns, turns + count);
+           other.back().ratio = -other.back().ratio;
+           right<Real>().turn(tile, blocks, other.data(), count);
+         };
+       },
+       &testing::check_turns<Real>},
+      {"the sine is taken for the cosine in the first of three turns",
+       [](Kernels& k) {
+         k.turn = [](Real* tile, std::uint64_t blocks, const Turn<Real>* turns, std::size_t count) {
+           Turns<Real> other(turns, turns + count);
+           if (count == 3) other.front().large = !other.front().large;
+           right<Real>().turn(tile, blocks, other.data(), count);
+         };
+       },
+       &testing::check_turns<Real>},
+      {"of more than three turns on more than 64 blocks the fourth is left out",
+       [](Kernels& k) {
+         k.turn = [](Real* tile, std::uint64_t blocks, const Turn<Real>* turns, std::size_t count) {
+           Turns<Real> other(turns, turns + count);
+           if (count > 3 && blocks > 64) other.erase(other.begin() + 3);
+           right<Real>().turn(tile, blocks, other.data(), other.size());
+         };
+       },
+       &testing::check_turns<Real>},
+      {"turns on the highest lane bit are on the one beside it",
+       [](Kernels& k) {
+         k.turn_lanes = [](Real* tile, std::uint64_t blocks, const Turn<Real>* turns, std::size_t count) {
+           Turns<Real> other(turns, turns + count);
+           if (count == 1 && other[0].bit == kLaneBits<Real> - 1) --other[0].bit;
+           right<Real>().turn_lanes(tile, blocks, other.data(), count);
+         };
+       },
+       &testing::check_lanes<Real>},
+      {"the loop for all lanes turns them by the first ratio",
+       [](Kernels& k) {
+         k.turn_lanes = [](Real* tile, std::uint64_t blocks, const Turn<Real>* turns, std::size_t count) {
+           Turns<Real> other(turns, turns + count);
+           const bool all = count == kLaneBits<Real> && std::ranges::all_of(other, &Turn<Real>::about_x);
+           for (auto& turn : other) turn.ratio = all ? other.front().ratio : turn.ratio;
+           right<Real>().turn_lanes(tile, blocks, other.data(), count);
+         };
+       },
+       &testing::check_lanes<Real>},
+      {"mirrored places lack the last block",
+       [](Kernels& k) {
+         k.turn_mirror = [](Real* a, Real* b, std::uint64_t blocks, std::uint64_t count, const Turn<Real>& turn) {
+           right<Real>().turn_mirror(a, b, blocks, count == 0 ? 0 : count - 1, turn);
+         };
+       },
+       &testing::check_mirror<Real>},
+      {"an exchange goes to the place beside",
+       [](Kernels& k) {
+         k.pair = [](Real* tile, std::uint64_t blocks, const PairOf& work) {
+           PairOf other = work;
+           if (work.kind == PairKind::kExchange) other.lanes ^= 1;
+           right<Real>().pair(tile, blocks, other);
+         };
+       },
+       &testing::check_pairs<Real>},
+      {"the coefficients of the two blocks of a pair are exchanged",
+       [](Kernels& k) {
+         k.pair = [](Real* tile, std::uint64_t blocks, const PairOf& work) {
+           PairOf other = work;
+           if (work.a != work.b && work.kind == PairKind::kGeneral) std::swap(other.a_mix, other.b_mix);
+           right<Real>().pair(tile, blocks, other);
+         };
+       },
+       &testing::check_pairs<Real>},
+      {"a gate with a control among the blocks acts on all of them",
+       [](Kernels& k) {
+         k.pair = [](Real* tile, std::uint64_t blocks, const PairOf& work) {
+           PairOf other = work;
+           if (work.a == work.b) other.operands = other.a = other.b = 0;
+           right<Real>().pair(tile, blocks, other);
+         };
+       },
+       &testing::check_pairs<Real>},
+      {"the factor beside the table is forgotten",
+       [](Kernels& k) {
+         k.multiply = [](Real* tile, const Real* table, std::uint64_t blocks, Real, Real) {
+           right<Real>().multiply(tile, table, blocks, 1, 0);
+         };
+       },
+       &testing::check_tables<Real>},
+      {"a table is spread by the conjugates",
+       [](Kernels& k) {
+         k.spread = [](Real* table, const Real* base, const Real* lanes, const Real* re, const Real* im,
+                       std::uint64_t blocks) {
+           std::vector<Real> other(im, im + blocks);
+           for (Real& number : other) number = -number;
+           right<Real>().spread(table, base, lanes, re, other.data(), blocks);
+         };
+       },
+       &testing::check_tables<Real>},
+  };
+}
+
+template <class Real>
+struct PauliFault {
+  const char* name;
+  void (*plant)(PauliKernels<Real>& kernels);
+  Verdict (*check)(const PauliKernels<Real>& kernels);
+};
+
+template <class Real>
+Verdict check_readings(const PauliKernels<Real>& kernels) {
+  return testing::check_readings<Real>(kernels);
+}
+template <class Real>
+Verdict check_readings_of_half_the_scale(const PauliKernels<Real>& kernels) {
+  return testing::check_readings<Real>(kernels, 0.5);
+}
+
+template <class Real>
+std::vector<PauliFault<Real>> pauli_faults() {
+  using Kernels = PauliKernels<Real>;
+  return {
+      {"the sums of two bits are exchanged",
+       [](Kernels& k) {
+         k.cross = [](const Real* ket, const Real* bra, std::uint64_t blocks, const std::uint32_t* bits,
+                      std::size_t count, bool about_y, double* out) {
+           right_pauli<Real>().cross(ket, bra, blocks, bits, count, about_y, out);
+           if (count > 1) std::swap(out[0], out[1]);
+         };
+       },
+       &testing::check_cross<Real>},
+      {"y is read with the sign of x on the lowest lane bit",
+       [](Kernels& k) {
+         k.cross_lane = [](const Real* ket, const Real* bra, std::uint64_t blocks, std::uint32_t bit, bool about_y) {
+           const double sum = right_pauli<Real>().cross_lane(ket, bra, blocks, bit, about_y);
+           return about_y && bit == 0 ? -sum : sum;
+         };
+       },
+       &check_readings<Real>},
+      {"overlaps forget the lanes",
+       [](Kernels& k) {
+         k.overlaps = [](const Real* ket, const Real* bra, std::uint64_t blocks, std::uint64_t block, std::uint32_t,
+                         Part part,
+                         double* out) { right_pauli<Real>().overlaps(ket, bra, blocks, block, 0, part, out); };
+       },
+       &testing::check_images<Real>},
+      {"an image has the weights of half a period",
+       [](Kernels& k) {
+         k.add_image = [](const Real* ket, Real* bra, std::uint64_t blocks, std::uint64_t block, std::uint32_t lane,
+                          Part part, const double* weights, std::uint64_t period) {
+           right_pauli<Real>().add_image(ket, bra, blocks, block, lane, part, weights,
+                                         std::max<std::uint64_t>(kLanes<Real>, period / 2));
+         };
+       },
+       &testing::check_images<Real>},
+      {"a product lacks the last block",
+       [](Kernels& k) {
+         k.product = [](const Real* ket, const Real* bra, std::uint64_t blocks) {
+           return right_pauli<Real>().product(ket, bra, blocks - 1);
+         };
+       },
+       &testing::check_images<Real>},
+      {"a butterfly subtracts the wrong way round",
+       [](Kernels& k) {
+         k.sums.butterfly = [](double* a, double* b, std::uint64_t count) {
+           right_pauli<Real>().sums.butterfly(a, b, count);
+           for (std::uint64_t i = 0; i < count; ++i) b[i] = -b[i];
+         };
+       },
+       &check_readings<Real>},
+      {"readings have half their factor", [](Kernels&) {}, &check_readings_of_half_the_scale<Real>},
+  };
+}
+
+template <class Real>
+void expect_faults_are_seen() {
+  // Far above the tolerance: what is wrong is wrong by much. That the right kernels keep it: kernels.test.cc.
+  constexpr double kSeen = 1e-3;
+  for (const TileFault<Real>& fault : tile_faults<Real>()) {
+    TileKernels<Real> kernels = right<Real>();
+    fault.plant(kernels);
+    EXPECT_GT(fault.check(kernels).worst, kSeen) << fault.name;
+  }
+  for (const PauliFault<Real>& fault : pauli_faults<Real>()) {
+    PauliKernels<Real> kernels = right_pauli<Real>();
+    fault.plant(kernels);
+    EXPECT_GT(fault.check(kernels).worst, kSeen) << fault.name;
+  }
+}
+
+TEST(PlantedFaults, in_kernels_of_single_precision_are_seen) { expect_faults_are_seen<float>(); }
+TEST(PlantedFaults, in_kernels_of_double_precision_are_seen) { expect_faults_are_seen<double>(); }
+
+// ---- between the parts
+
+/// Changes what one part hands to the next.
+struct HandOver {
+  const char* name;
+  std::function<void(Steps& steps)> steps = nullptr;
+  std::function<void(Frame& frame, double& scale)> end = nullptr;
+};
+
+const HandOver kRight{.name = "nothing"};
+const HandOver kHandOvers[] = {
+    {.name = "flips of bits are forgotten", .end = [](Frame& frame, double&) { frame.flipped = 0; }},
+    {.name = "qubits are read from the bit beside",
+     .end = [](Frame& frame, double&) { std::ranges::rotate(frame.bit_of, frame.bit_of.begin() + 1); }},
+    {.name = "the deferred scale is forgotten", .end = [](Frame&, double& scale) { scale = 1; }},
+    {.name = "the deferred phase is forgotten",
+     .end = [](Frame& frame, double&) { frame.scale = std::abs(frame.scale); }},
+    {.name = "a phase of two bits is one of the lower bit",
+     .steps =
+         [](Steps& steps) {
+           for (Step& step : steps.steps)
+             if (step.kind == Step::Kind::kPhase && !std::has_single_bit(step.touched))
+               step.touched &= 0 - step.touched;
+         }},
+    {.name = "phases are conjugated",
+     .steps =
+         [](Steps& steps) {
+           for (Step& step : steps.steps)
+             if (step.kind == Step::Kind::kPhase) step.factor = std::conj(step.factor);
+         }},
+    {.name = "turns go the other way round",
+     .steps =
+         [](Steps& steps) {
+           for (Step& step : steps.steps) step.sine = -step.sine;
+         }},
+    {.name = "x turns are taken for y turns",
+     .steps =
+         [](Steps& steps) {
+           for (Step& step : steps.steps)
+             if (step.kind == Step::Kind::kTurnX) step.kind = Step::Kind::kTurnY;
+         }},
+    {.name = "the last step is left out",
+     .steps =
+         [](Steps& steps) {
+           if (!steps.steps.empty()) steps.steps.pop_back();
+         }},
+};
+
+/// The distance of a planned run from the plain loop, as plan.test.cc takes it.
+template <class Real>
+double distance_after(const circuit::Circuit& circuit, const HandOver& fault, Executor& executor) {
+  const std::uint32_t num_bits = std::max(circuit.num_qubits(), kLaneBits<Real>);
+  Xoshiro256 rng(circuit.num_qubits());
+  testing::Tile<Real> tile((std::uint64_t{1} << num_bits) / kLanes<Real>);
+  std::vector<std::complex<double>> wanted(std::size_t{1} << circuit.num_qubits());
+  for (std::uint64_t z = 0; z < wanted.size(); ++z) {
+    const Real re = static_cast<Real>(rng.uniform() - 0.5), im = static_cast<Real>(rng.uniform() - 0.5);
+    wanted[z] = {re, im};
+    tile.numbers[testing::number_of<Real>(z)] = re;
+    tile.numbers[testing::number_of<Real>(z) + kLanes<Real>] = im;
+  }
+  testing::play_plainly(circuit.instructions(), {}, wanted);
+  Frame frame(circuit.num_qubits());
+  Steps steps;
+  lower(circuit.instructions(), {}, frame, steps);
+  if (fault.steps) fault.steps(steps);
+  Plan<Real> plan =
+      make_plan<Real>(steps, num_bits, {.shape = {kLaneBits<Real> + 3, kLaneBits<Real>, kLaneBits<Real>}});
+  bind(plan, steps, 1, right<Real>());
+  EXPECT_TRUE(run_plan(plan, tile.data(), num_bits, simd::best_isa(), executor, {}).has_value());
+  double scale = plan.scale;
+  if (fault.end) fault.end(frame, scale);
+  const testing::Places places = tile.places();
+  double most = 0;
+  for (std::uint64_t z = 0; z < wanted.size(); ++z)
+    most = std::max(most, std::abs(frame.scale * scale * places[frame.place(z)] - wanted[z]));
+  return most;
+}
+
+/// Of 200 random circuits, how many come out wrong.
+template <class Real>
+std::size_t num_wrong(const HandOver& fault) {
+  ThreadExecutor executor(1);
+  std::size_t out = 0;
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    const auto n = static_cast<std::uint32_t>(2 + seed % 8);
+    const circuit::Circuit circuit = testing::random_circuit(seed, n, 30);
+    if (distance_after<Real>(circuit, fault, executor) > (sizeof(Real) == 4 ? 2e-5 : 1e-13)) ++out;
+  }
+  return out;
+}
+
+TEST(PlantedFaults, between_lowering_plan_and_frame_are_seen) {
+  EXPECT_EQ(num_wrong<float>(kRight), 0u);
+  EXPECT_EQ(num_wrong<double>(kRight), 0u);
+  for (const HandOver& fault : kHandOvers) {
+    // Each in more than one of ten circuits: thousands of them do not overlook it.
+    EXPECT_GT(num_wrong<float>(fault), 20u) << fault.name;
+    EXPECT_GT(num_wrong<double>(fault), 20u) << fault.name;
+  }
+}
+
+}  // namespace
+}  // namespace tandem::statevector
