@@ -68,7 +68,7 @@ TEST(Noise, without_noise_counts_are_those_of_the_state) {
     std::vector<double> probabilities;
     for (const auto amplitude : oracle::final_state(circuit, {})) probabilities.push_back(std::norm(amplitude));
     const NoisyCounts noisy = sample_circuit(circuit.measure_all(), 50'000, calibration(4, 0, 0), options(seed));
-    EXPECT_LT(oracle::chi_square(dense_counts(noisy.counts), probabilities), oracle::chi_square_limit(16)) << seed;
+    EXPECT_GT(oracle::chi_square_p(dense_counts(noisy.counts), probabilities), oracle::kChiSquareP) << seed;
     EXPECT_EQ(noisy.trajectories, 1u);
     EXPECT_EQ(noisy.error_free_shots, 50'000u);
     EXPECT_EQ(noisy.shared_shots, 0u);
@@ -111,7 +111,7 @@ TEST(Noise, counts_follow_the_exact_density_matrix) {
     const NoisyCounts noisy = sample_circuit(circuit.measure_all(), 100'000, calibration(3, 0.05, 0.1), options(seed));
     EXPECT_EQ(noisy.shared_shots, 0u);
     EXPECT_GT(noisy.trajectories, 100u);
-    EXPECT_LT(oracle::chi_square(dense_counts(noisy.counts), probabilities), oracle::chi_square_limit(8)) << seed;
+    EXPECT_GT(oracle::chi_square_p(dense_counts(noisy.counts), probabilities), oracle::kChiSquareP) << seed;
   }
 }
 
@@ -150,7 +150,7 @@ TEST(Noise, readout_flips_have_their_probabilities) {
   const auto counts = dense_counts(sample_circuit(circuit, 200'000, device).counts);
   // Outcomes 00, 10, 01, 11 with bit 0 first.
   const std::vector<double> probabilities{0.1 * 0.75, 0.9 * 0.75, 0.1 * 0.25, 0.9 * 0.25};
-  EXPECT_LT(oracle::chi_square(counts, probabilities), oracle::chi_square_limit(4));
+  EXPECT_GT(oracle::chi_square_p(counts, probabilities), oracle::kChiSquareP);
 }
 
 TEST(Noise, readout_errors_shrink_expectations) {

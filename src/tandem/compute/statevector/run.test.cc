@@ -76,7 +76,7 @@ TEST(Run, ghz_counts_are_two_even_outcomes) {
   EXPECT_EQ(counts.text(0), "00000");
   EXPECT_EQ(counts.text(1), "11111");
   const std::vector<std::uint64_t> drawn{counts.count(0), counts.count(1)};
-  EXPECT_LT(testing::chi_square(drawn, std::vector<double>{0.5, 0.5}), testing::chi_square_limit(2));
+  EXPECT_GT(testing::chi_square_p(drawn, std::vector<double>{0.5, 0.5}), testing::kChiSquareP);
 }
 
 TEST(Run, counts_of_random_circuits_follow_the_dense_probabilities) {
@@ -85,7 +85,7 @@ TEST(Run, counts_of_random_circuits_follow_the_dense_probabilities) {
     std::vector<double> probabilities;
     for (const auto amplitude : testing::final_state(circuit, {})) probabilities.push_back(std::norm(amplitude));
     const Counts counts = run_counts(circuit.measure_all(), 50'000, seed);
-    EXPECT_LT(testing::chi_square(dense_counts(counts), probabilities), testing::chi_square_limit(16)) << seed;
+    EXPECT_GT(testing::chi_square_p(dense_counts(counts), probabilities), testing::kChiSquareP) << seed;
   }
 }
 
@@ -97,7 +97,7 @@ TEST(Run, a_measured_qubit_stays_as_it_was_read) {
   EXPECT_EQ(counts.text(0), "00");
   EXPECT_EQ(counts.text(1), "11");
   const std::vector<std::uint64_t> drawn{counts.count(0), counts.count(1)};
-  EXPECT_LT(testing::chi_square(drawn, std::vector<double>{0.5, 0.5}), testing::chi_square_limit(2));
+  EXPECT_GT(testing::chi_square_p(drawn, std::vector<double>{0.5, 0.5}), testing::kChiSquareP);
 }
 
 TEST(Run, measuring_midway_and_at_the_end_have_the_same_statistics) {
@@ -105,7 +105,7 @@ TEST(Run, measuring_midway_and_at_the_end_have_the_same_statistics) {
   Circuit circuit = Circuit::create(1, 2).value();
   circuit.gate(Gate::kH, {0}).measure(0, 0).gate(Gate::kH, {0}).measure(0, 1);
   const Counts counts = run_counts(circuit, 100'000);
-  EXPECT_LT(testing::chi_square(dense_counts(counts), std::vector<double>(4, 0.25)), testing::chi_square_limit(4));
+  EXPECT_GT(testing::chi_square_p(dense_counts(counts), std::vector<double>(4, 0.25)), testing::kChiSquareP);
 }
 
 TEST(Run, reset_gives_zero_and_leaves_the_partner_mixed) {
@@ -116,7 +116,7 @@ TEST(Run, reset_gives_zero_and_leaves_the_partner_mixed) {
   EXPECT_EQ(counts.text(0), "00");
   EXPECT_EQ(counts.text(1), "01");
   const std::vector<std::uint64_t> drawn{counts.count(0), counts.count(1)};
-  EXPECT_LT(testing::chi_square(drawn, std::vector<double>{0.5, 0.5}), testing::chi_square_limit(2));
+  EXPECT_GT(testing::chi_square_p(drawn, std::vector<double>{0.5, 0.5}), testing::kChiSquareP);
 }
 
 TEST(Run, every_binding_starts_afresh) {
@@ -133,7 +133,7 @@ TEST(Run, every_binding_starts_afresh) {
     EXPECT_EQ(result.counts(0).count(0), 100'000u);
     EXPECT_EQ(result.counts(1).text(0), "10");
     const std::vector<std::uint64_t> drawn{result.counts(2).count(0), result.counts(2).count(1)};
-    EXPECT_LT(testing::chi_square(drawn, std::vector<double>{0.5, 0.5}), testing::chi_square_limit(2));
+    EXPECT_GT(testing::chi_square_p(drawn, std::vector<double>{0.5, 0.5}), testing::kChiSquareP);
   }
 }
 

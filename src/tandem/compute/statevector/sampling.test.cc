@@ -9,6 +9,7 @@
 #include "tandem/base/executor.h"
 #include "tandem/base/rng.h"
 #include "tandem/compute/simd/aligned.h"
+#include "tandem/compute/statevector/testing/chi_square.h"
 #include "tandem/compute/statevector/tile_kernels.h"
 
 namespace tandem::statevector {
@@ -52,34 +53,27 @@ std::vector<double> random_weights(std::uint64_t seed, double density) {
 }
 
 TEST(Sampling, counts_of_every_place_follow_its_weight) {
-  // Pearson's statistic over all places, three million shots, so some 46 a place, in several rounds. With D degrees of freedom it is normal
-  // about D with variance 2 D (and a little more for places that are expected seldom): 6 deviations are passed in 1e-9 of seeds, and
-  // these are fixed.
-  const std::vector<double> weights = random_weights(1, 0.9);
+  // Three million shots, so some 46 a place, in several rounds. Places of less than 5 are judged together; with what the others have, the variance
+  // of Pearson's statistic is 1 % above that of chi-square, and a tail of 1e-6 is 1.1e-6. Both tails, three seeds: 7e-6 in all.
+  std::vector<double> probabilities = random_weights(1, 0.9);
+  const std::vector<double> weights = probabilities;
   double all = 0;
   for (const double weight : weights) all += weight;
+  for (double& probability : probabilities) probability /= all;
   constexpr std::uint64_t kShots = 3'000'000;
   for (std::uint64_t seed = 0; seed < 3; ++seed) {
     const std::vector<BasisCount> counts = sample<double>(weights, kShots, seed);
     EXPECT_EQ(total(counts), kShots);
-    double statistic = 0;
-    double freedom = -1;
-    double variance = 0;
-    std::size_t next = 0;
-    for (std::uint64_t place = 0; place < weights.size(); ++place) {
-      std::uint64_t drawn = 0;
-      if (next < counts.size() && counts[next].state == place) drawn = counts[next++].count;
-      if (weights[place] == 0) {
-        EXPECT_EQ(drawn, 0u);
-        continue;
-      }
-      const double expected = static_cast<double>(kShots) * weights[place] / all;
-      statistic += std::pow(static_cast<double>(drawn) - expected, 2) / expected;
-      freedom += 1;
-      variance += 2 + 1 / expected;
+    std::vector<std::uint64_t> drawn(weights.size());
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+      EXPECT_TRUE(i == 0 || counts[i - 1].state < counts[i].state) << "places ascend, each once";
+      drawn[counts[i].state] = counts[i].count;
+      EXPECT_NE(weights[counts[i].state], 0);
     }
-    EXPECT_EQ(next, counts.size()) << "places ascend, each once";
-    EXPECT_LT(std::abs(statistic - freedom), 6 * std::sqrt(variance)) << "seed " << seed;
+    const testing::Pearson found = testing::pearson(drawn, probabilities);
+    EXPECT_GT(found.cells, 50'000);
+    EXPECT_GT(found.tails().above, testing::kChiSquareP) << "seed " << seed;
+    EXPECT_GT(found.tails().below, testing::kChiSquareP) << "seed " << seed;
   }
 }
 
@@ -98,9 +92,10 @@ TEST(Sampling, shots_of_one_call_are_independent_of_each_other) {
     sum += deviation;
     squares += deviation * deviation;
   }
-  // Mean 0 +- 1/sqrt(300), mean square 1 +- sqrt(2/300): 5 deviations, 6e-7 of seeds, which are fixed.
-  EXPECT_LT(std::abs(sum / kSeeds), 5 / std::sqrt(300.0));
-  EXPECT_LT(std::abs(squares / kSeeds - 1), 5 * std::sqrt(2 / 300.0));
+  // The mean is normal, the squares are chi-square of 300 degrees, as nearly as 20,000 shots are: 5 deviations, 6e-7, and two tails of 1e-6.
+  EXPECT_LT(std::abs(sum), 5 * std::sqrt(double{kSeeds}));
+  EXPECT_GT(testing::chi_square_tails(kSeeds, squares).above, testing::kChiSquareP);
+  EXPECT_GT(testing::chi_square_tails(kSeeds, squares).below, testing::kChiSquareP);
 }
 
 TEST(Sampling, same_draws_whatever_the_number_of_threads_and_the_instruction_set) {

@@ -87,7 +87,7 @@ TEST(StateVectorF32, samples_follow_the_probabilities) {
     for (const BasisCount& entry : played<float>(circuit, executor).sample(100'000, seed))
       counts[entry.state] = entry.count;
     EXPECT_EQ(std::accumulate(counts.begin(), counts.end(), std::uint64_t{0}), 100'000u);
-    EXPECT_LT(testing::chi_square(counts, probabilities), testing::chi_square_limit(32)) << "seed " << seed;
+    EXPECT_GT(testing::chi_square_p(counts, probabilities), testing::kChiSquareP) << "seed " << seed;
   }
 }
 
