@@ -43,12 +43,14 @@ struct Desk {
   ThreadExecutor executor{1};
   FileCredentials credentials;
   telemetry::MeterRegistry meters;
+  std::unique_ptr<MachineMemory> memory;
   std::unique_ptr<Http> http;
   std::unique_ptr<backend::BackendRegistry> backends;
 
   Result<void> open() {
+    memory = make_memory(settings, machine.fs, executor);
     TANDEM_TRY_ASSIGN(http, make_http(settings, machine, executor));
-    TANDEM_TRY_ASSIGN(backends, make_backends(settings, executor, machine, *http, credentials, log, meters));
+    TANDEM_TRY_ASSIGN(backends, make_backends(settings, executor, *memory, machine, *http, credentials, log, meters));
     return {};
   }
   backend::CallContext call() { return {.deadline = Deadline::after(machine.clock, kAskTime)}; }

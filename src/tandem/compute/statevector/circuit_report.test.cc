@@ -119,6 +119,34 @@ TEST(CircuitReport, a_run_is_timed_stage_by_stage) {
   }
 }
 
+TEST(CircuitReport, layers_are_told_from_what_is_planned) {
+  // Without fields 16 of 17 qubits are held: three passes for two layers, and the other half afterwards.
+  Circuit circuit = Circuit::create(17, 0).value();
+  for (std::uint32_t i = 0; i < 17; ++i) circuit.gate(Gate::kH, {i});
+  for (int layer = 0; layer < 2; ++layer) {
+    for (std::uint32_t i = 0; i < 17; ++i) circuit.gate(Gate::kRzz, {i, (i + 1) % 17}, {Angle::constant(0.3)});
+    for (std::uint32_t i = 0; i < 17; ++i) circuit.gate(Gate::kRx, {i}, {Angle::constant(0.4)});
+  }
+  circuit.gate(Gate::kRy, {3}, {Angle::constant(0.5)});
+  const CircuitReport report = report_of(circuit, {.memory_bytes_max = 1 << 23}).value();
+  using Kind = StageReport::Kind;
+  std::vector<Kind> kinds;
+  std::size_t turns = 0;
+  std::size_t phases = 0;
+  for (const StageReport& stage : report.stages) {
+    kinds.push_back(stage.kind);
+    EXPECT_GT(stage.measured_s, 0);
+    if (stage.kind == Kind::kPlan) continue;
+    EXPECT_EQ(stage.moved_bytes, 2.0 * 16 * (1 << 16));
+    turns += stage.turns + stage.lane_turns;
+    phases += stage.phase_groups;
+  }
+  EXPECT_EQ(kinds, (std::vector<Kind>{Kind::kIsing, Kind::kIsing, Kind::kIsing, Kind::kMirror, Kind::kPlan}));
+  EXPECT_EQ(turns, 2 * 17u);
+  EXPECT_EQ(phases, 2u);
+  EXPECT_EQ(to_string(Kind::kMirror), "mirror");
+}
+
 TEST(CircuitReport, what_cannot_be_is_refused) {
   EXPECT_EQ(report_of(Circuit::create(41, 0).value(), {}).error().number, errors::kTooManyQubits);
   EXPECT_EQ(report_of(Circuit::create(10, 0).value(), {.memory_bytes_max = 16383}).error().number,

@@ -9,6 +9,7 @@
 #include "tandem/base/executor.h"
 #include "tandem/base/rng.h"
 #include "tandem/compute/statevector/adjoint.h"
+#include "tandem/compute/statevector/run.h"
 #include "tandem/compute/statevector/statevector.h"
 
 namespace tandem::statevector {
@@ -264,6 +265,36 @@ TYPED_TEST(IsingLayersTest, threads_and_instruction_sets_give_the_same_bytes) {
         ASSERT_EQ(now, first) << simd::to_string(isa);
       }
     }
+  }
+}
+
+/// Two flips hide the layers.
+TEST(IsingLayersRun, counts_and_expectations_of_a_program_are_those_of_the_plan) {
+  Xoshiro256 rng(6);
+  ThreadExecutor executor(2);
+  for (const bool fields : {false, true}) {
+    const Circuit layers = layered({.num_qubits = 15, .layers = 3, .fields = fields}, rng);
+    Circuit hidden = Circuit::create(15, 15).value();
+    hidden.gate(Gate::kX, {0}).gate(Gate::kX, {0});
+    Circuit plain = Circuit::create(15, 15).value();
+    for (const Instruction& instruction : layers.instructions())
+      for (Circuit* to : {&hidden, &plain}) ASSERT_TRUE(to->append(instruction).has_value());
+    ASSERT_TRUE(find_ising_layers<double>(plain.instructions(), {}, 15).has_value());
+    ASSERT_FALSE(find_ising_layers<double>(hidden.instructions(), {}, 15).has_value());
+    const RunOptions options{.seed = 5, .memory_bytes_max = kMemory};
+    std::vector<double> values;
+    for (const Circuit& circuit : {plain, hidden}) {
+      const circuit::Pub pub{
+          .circuit = circuit,
+          .observables = {
+              observable::PauliSum::create(15, {{.z = 3, .coefficient = 1}, {.x = 9, .coefficient = 1}}).value()}};
+      values.push_back(std::get<result::Expectations>(run(pub, options, {}, executor).value().bindings[0])[0].value);
+    }
+    EXPECT_NEAR(values[0], values[1], 1e-12);
+    plain.measure_all();
+    hidden.measure_all();
+    const result::PubResult counts = run({.circuit = plain, .shots = 2000}, options, {}, executor).value();
+    EXPECT_EQ(counts, run({.circuit = hidden, .shots = 2000}, options, {}, executor).value());
   }
 }
 
