@@ -344,23 +344,23 @@ TEST(StateVector, same_bytes_whatever_the_number_of_threads) {
 
 TEST(StateVector, draws_are_the_same_whether_the_last_pass_took_the_weights_or_not) {
   // Last stages of every kind: tiles in a row, gathered ones, a gate alone that mixes above its tile, and nothing at all.
-  constexpr std::uint32_t kWide = 18;
-  StateVector taken = StateVector::create(kWide, kMemory, two_threads()).value();
-  StateVector plain = StateVector::create(kWide, kMemory, one_thread()).value();
+  constexpr std::uint32_t kQubits = 18;
+  StateVector taken = StateVector::create(kQubits, kMemory, two_threads()).value();
+  StateVector plain = StateVector::create(kQubits, kMemory, one_thread()).value();
   std::vector<Circuit> circuits;
-  for (std::uint64_t seed = 0; seed < 6; ++seed) circuits.push_back(testing::random_circuit(seed, kWide, 40));
-  circuits.push_back(Circuit::create(kWide, 0).value());
+  for (std::uint64_t seed = 0; seed < 6; ++seed) circuits.push_back(testing::random_circuit(seed, kQubits, 40));
+  circuits.push_back(Circuit::create(kQubits, 0).value());
   circuits.back().gate(Gate::kCx, {16, 17});
-  circuits.push_back(Circuit::create(kWide, 0).value());
+  circuits.push_back(Circuit::create(kQubits, 0).value());
   circuits.back().gate(Gate::kX, {3});
-  circuits.push_back(Circuit::create(kWide, 0).value());
+  circuits.push_back(Circuit::create(kQubits, 0).value());
   circuits.back().gate(Gate::kH, {17}).gate(Gate::kRx, {0}, {circuit::Angle::constant(0.4)});
   for (const Circuit& circuit : circuits) {
     ASSERT_TRUE(taken.apply(circuit, {}, {}, Then::kSample).has_value());
     ASSERT_TRUE(plain.apply(circuit, {}).has_value());
     const auto draws = plain.sample(20'000, 3);
     EXPECT_EQ(taken.sample(20'000, 3), draws);
-    StateVector copy = StateVector::create(kWide, kMemory, one_thread()).value();
+    StateVector copy = StateVector::create(kQubits, kMemory, one_thread()).value();
     copy.assign(taken);
     EXPECT_EQ(copy.sample(20'000, 3), draws);
   }
