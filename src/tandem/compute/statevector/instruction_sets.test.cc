@@ -36,10 +36,10 @@ std::vector<std::uint64_t> readings(simd::Isa isa, std::size_t threads) {
   auto state = BasicStateVector<Real>::create(kQubits, 1u << 30, executor).value();
   state.use_isa(isa);
   EXPECT_TRUE(state.apply(testing::random_circuit(31, kQubits, 120), {}).has_value());
-  std::vector<std::uint64_t> out{bits_of(state.expectation(observable))};
+  std::vector<std::uint64_t> out{bits_of(state.expectation(observable).value())};
   for (int i = 0; i < 12; ++i) {  // each term alone
     const observable::PauliTerm term = observable.terms()[static_cast<std::size_t>(i) % observable.terms().size()];
-    out.push_back(bits_of(state.expectation(observable::PauliSum::create(kQubits, {term}).value())));
+    out.push_back(bits_of(state.expectation(observable::PauliSum::create(kQubits, {term}).value()).value()));
   }
   const auto add_amplitudes = [&] {
     for (std::uint64_t z = 0; z >> kQubits == 0; z += 7) {

@@ -50,8 +50,6 @@ const Check kChecks[] = {
     {"pairs", 500, &of_tiles<float, testing::check_pairs<float>>, &of_tiles<double, testing::check_pairs<double>>},
     {"tables_of_phases", 15, &of_tiles<float, testing::check_tables<float>>,
      &of_tiles<double, testing::check_tables<double>>},
-    {"one_bit_readings", 140, &of_paulis<float, testing::check_cross<float>>,
-     &of_paulis<double, testing::check_cross<double>>},
     {"overlaps_and_images", 10'000, &of_paulis<float, testing::check_images<float>>,
      &of_paulis<double, testing::check_images<double>>},
     {"sums", 3000, &sums<float>, &sums<double>},

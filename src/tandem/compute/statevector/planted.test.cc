@@ -164,28 +164,12 @@ template <class Real>
 std::vector<PauliFault<Real>> pauli_faults() {
   using Kernels = PauliKernels<Real>;
   return {
-      {"the sums of two bits are exchanged",
-       [](Kernels& k) {
-         k.cross = [](const Real* ket, const Real* bra, std::uint64_t blocks, const std::uint32_t* bits,
-                      std::size_t count, bool about_y, double* out) {
-           right_pauli<Real>().cross(ket, bra, blocks, bits, count, about_y, out);
-           if (count > 1) std::swap(out[0], out[1]);
-         };
-       },
-       &testing::check_cross<Real>},
-      {"y is read with the sign of x on the lowest lane bit",
-       [](Kernels& k) {
-         k.cross_lane = [](const Real* ket, const Real* bra, std::uint64_t blocks, std::uint32_t bit, bool about_y) {
-           const double sum = right_pauli<Real>().cross_lane(ket, bra, blocks, bit, about_y);
-           return about_y && bit == 0 ? -sum : sum;
-         };
-       },
-       &check_readings<Real>},
       {"overlaps forget the lanes",
        [](Kernels& k) {
-         k.overlaps = [](const Real* ket, const Real* bra, std::uint64_t blocks, std::uint64_t block, std::uint32_t,
-                         Part part,
-                         double* out) { right_pauli<Real>().overlaps(ket, bra, blocks, block, 0, part, out); };
+         k.overlaps = [](const Real* ket, const Real* bra, std::uint64_t first, std::uint64_t count,
+                         std::uint64_t block, std::uint32_t, Part part, double* out) {
+           right_pauli<Real>().overlaps(ket, bra, first, count, block, 0, part, out);
+         };
        },
        &testing::check_images<Real>},
       {"an image has the weights of half a period",
