@@ -189,7 +189,8 @@ Result<int> run_states(Bench& bench, const circuit::Circuit& circuit, const Want
     TANDEM_TRY_ASSIGN(
         auto state, statevector::BasicStateVector<Real>::create(circuit.num_qubits(), kStateBytesMax, bench.executor));
     state.use_isa(bench.isa);
-    TANDEM_TRY(state.apply(circuit, {}));
+    using statevector::Then;
+    TANDEM_TRY(state.apply(circuit, {}, {}, wanted.shots != 0 ? Then::kSample : Then::kAnything));
     Json line = {{"qubits", circuit.num_qubits()},
                  {"gates", circuit.instructions().size()},
                  {"seconds", bench.seconds_since(begin)}};

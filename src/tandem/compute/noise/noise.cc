@@ -125,7 +125,7 @@ class Sampler {
                                              std::uint64_t seed) const {
     if (stop_.stop_requested()) return fail(errors::kCancelled, "the simulation was stopped on request");
     TANDEM_TRY_ASSIGN(StateVector state, StateVector::create(num_qubits_, options_.memory_bytes_max, executor_));
-    TANDEM_TRY(state.apply(with_errors(instructions_, pattern), values_, stop_));
+    TANDEM_TRY(state.apply(with_errors(instructions_, pattern), values_, stop_, statevector::Then::kSample));
     return state.sample(shots, seed);
   }
 

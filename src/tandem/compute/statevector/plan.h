@@ -8,9 +8,9 @@
 #include <variant>
 #include <vector>
 
+#include "tandem/compute/statevector/both_turns.h"
 #include "tandem/compute/statevector/dense_work.h"
 #include "tandem/compute/statevector/fuse.h"
-#include "tandem/compute/statevector/both_turns.h"
 #include "tandem/compute/statevector/lowering.h"
 #include "tandem/compute/statevector/phase_group.h"
 #include "tandem/compute/statevector/tile_gate.h"

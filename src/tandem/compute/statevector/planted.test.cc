@@ -167,9 +167,8 @@ std::vector<PauliFault<Real>> pauli_faults() {
       {"overlaps forget the lanes",
        [](Kernels& k) {
          k.overlaps = [](const Real* ket, const Real* bra, std::uint64_t first, std::uint64_t count,
-                         std::uint64_t block, std::uint32_t, Part part, double* out) {
-           right_pauli<Real>().overlaps(ket, bra, first, count, block, 0, part, out);
-         };
+                         std::uint64_t block, std::uint32_t, Part part,
+                         double* out) { right_pauli<Real>().overlaps(ket, bra, first, count, block, 0, part, out); };
        },
        &testing::check_images<Real>},
       {"an image has the weights of half a period",

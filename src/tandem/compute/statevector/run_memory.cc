@@ -5,6 +5,7 @@
 #include "tandem/compute/statevector/amplitudes.h"
 #include "tandem/compute/statevector/pauli_basis.h"
 #include "tandem/compute/statevector/plan.h"
+#include "tandem/compute/statevector/sampling.h"
 
 namespace tandem::statevector {
 namespace {
@@ -23,8 +24,9 @@ std::uint64_t desks(std::uint32_t num_qubits, std::size_t threads, bool reading)
 std::uint64_t drawing(std::uint32_t num_qubits, std::uint64_t shots, std::uint64_t words) {
   const std::uint64_t places = std::min(shots, std::uint64_t{1} << num_qubits);
   const std::uint64_t shares = std::uint64_t{1} << (num_qubits - std::min(num_qubits, kShareBits));
-  // Drawn places stand in their stretch and in the list of all; their outcomes in a table and in the result.
-  return sizeof(double) * (shares + std::min(shots, kHeldDraws)) +
+  // Weights of rows stand beside the state. Drawn places stand in their stretch and in the list of all; their outcomes in a table and in the result.
+  const std::uint64_t rows = (std::uint64_t{1} << num_qubits) >> kWeightRowBits<double>;
+  return sizeof(double) * (rows + shares + std::min(shots, kHeldDraws)) +
          places * (2 * sizeof(BasisCount) + 2 * 8 * (words + 1));
 }
 

@@ -9,8 +9,8 @@
 #include "tandem/base/executor.h"
 #include "tandem/base/rng.h"
 #include "tandem/compute/simd/aligned.h"
-#include "tandem/compute/statevector/testing/chi_square.h"
 #include "tandem/compute/statevector/signed_sums.h"
+#include "tandem/compute/statevector/testing/chi_square.h"
 #include "tandem/compute/statevector/tile_kernels.h"
 
 namespace tandem::statevector {
