@@ -87,6 +87,7 @@ std::unique_ptr<Desk<Real>> new_desk(std::uint64_t tile_numbers, std::size_t num
     out->tiles[i] = allocate<Real>(tile_numbers);
     if (!out->tiles[i]) return nullptr;
   }
+  return out;
 }
 
 }  // namespace tandem::statevector
