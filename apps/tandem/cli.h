@@ -59,8 +59,9 @@ bool for_machines(const Cli& cli);
 void print_json(const Json& document);
 /// The same as one line, for what prints several.
 void print_json_line(const Json& document);
-/// Prints rows with aligned columns; the first row is the heading.
-void print_table(const std::vector<std::vector<std::string>>& rows);
+/// Prints rows with aligned columns; the first row is the heading. Where a terminal is too narrow, the columns `yielding` are cut, in
+/// their order, so that no row wraps; whatever else is printed to is given them whole.
+void print_table(const std::vector<std::vector<std::string>>& rows, const std::vector<std::size_t>& yielding = {});
 bool stderr_is_terminal();
 bool stdout_is_terminal();
 

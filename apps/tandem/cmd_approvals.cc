@@ -25,6 +25,25 @@ std::string at_most(const Json& approval) {
   return money == 0 ? play : format_usd(money) + " and " + play;
 }
 
+/// The same in a table.
+std::string at_most_cell(const Json& approval) {
+  const auto money = approval.value("cost_max_usd_micros", std::int64_t{0});
+  const auto play_money = approval.value("cost_max_emulated_usd_micros", std::int64_t{0});
+  if (play_money == 0) return format_usd(money);
+  const std::string play = format_usd(play_money) + " (emulated)";
+  return money == 0 ? play : format_usd(money) + " + " + play;
+}
+
+/// "11-28 10:28Z" of a time of the API; the year says `show`.
+std::string to_the_minute(const std::string& time) {
+  constexpr std::size_t kMonth = 5;
+  constexpr std::size_t kMinute = 16;  // letters up to it
+  if (time.size() <= kMinute) return time;
+  std::string out = time.substr(kMonth, kMinute - kMonth);
+  std::ranges::replace(out, 'T', ' ');
+  return out + "Z";
+}
+
 /// With those whose jobs it is a retry of: none of them may decide.
 std::string submitters(const Json& approval) {
   std::string out = text(approval, "submitted_by");
@@ -43,20 +62,23 @@ Result<int> list_approvals(Cli& cli, const std::string& job, std::size_t limit) 
     print_json(page);
     return 0;
   }
+  // Those that wait are all pending, and those of one job are all of one submitter: an id leaves no room for what says nothing.
+  const bool is_of_job = !job.empty();
   std::vector<std::vector<std::string>> rows = {
-      {"approval", "state", "at most", "needs", "decided", "submitted by", "expires"}};
+      {"approval", is_of_job ? "state" : "by", "at most", "needs", "expires"}};
   for (const Json& one : page["approvals"]) {
     std::vector<std::string> needs;
     for (const Json& need : one["needs"])
-      needs.push_back(fmt::format("{}: {}", text(need, "rule"), who_is_asked(need)));
-    rows.push_back({text(one, "approval_id"), text(one, "state"), at_most(one),
-                    fmt::format("{}", fmt::join(needs, "; ")), std::to_string(one["decisions"].size()), submitters(one),
-                    text(one, "expires_at")});
+      needs.push_back(fmt::format("{} ({})", who_is_asked(need), text(need, "rule")));
+    const std::size_t said = one["decisions"].size();
+    rows.push_back({text(one, "approval_id"), is_of_job ? text(one, "state") : submitters(one), at_most_cell(one),
+                    fmt::format("{}{}", said == 0 ? "" : fmt::format("{} said, ", said), fmt::join(needs, "; ")),
+                    to_the_minute(text(one, "expires_at"))});
   }
   if (rows.size() == 1)
     fmt::print("nothing waits for approval\n");
   else
-    print_table(rows);
+    print_table(rows, is_of_job ? std::vector<std::size_t>{3} : std::vector<std::size_t>{1, 3});
   if (!text(page, "next_page_token").empty())
     fmt::print("  ... more{}\n", limit < kLimitMax ? fmt::format(": --limit {}", std::min(2 * limit, kLimitMax)) : "");
   return 0;

@@ -11,15 +11,31 @@ constexpr std::uint64_t kSettingsBytesMax = 1u << 20;
 
 std::string cell(const Json& object, const char* key) { return object.value(key, "-"); }
 
-/// The level of the adapter, and what its user's own run says.
-std::string level_of(const Json& backend) {
-  const std::string level = cell(backend, "conformance");
-  if (!backend.contains("own_run") || backend["own_run"].is_null()) return level;
+std::optional<VendorRun> own_run(const Json& backend) {
+  if (!backend.contains("own_run") || backend["own_run"].is_null()) return std::nullopt;
   const auto run = VendorRun::parse(backend["own_run"]);
-  return run ? fmt::format("{}; {}", level, run->words(cell(backend, "version"))) : level;
+  return run ? std::optional(*run) : std::nullopt;
 }
 
-Result<int> list_backends(Cli& cli) {
+/// The level of the adapter, or the one that its user's own run has proved.
+std::string level_of(const Json& backend) {
+  const auto run = own_run(backend);
+  const bool proves = run && !run->emulated && run->adapter_version == cell(backend, "version");
+  return proves ? run->level() + " by own run" : cell(backend, "conformance");
+}
+
+std::string state_of(const Json& backend) {
+  const Json availability = backend.value("availability", Json::object());
+  if (!availability.value("operational", false)) return "absent";
+  return availability.value("accepts_work", true) ? "ready" : "closed";
+}
+
+std::string tier_of(const Json& backend) {
+  return cell(backend, "tier") + (backend.value("emulated", false) ? " (emulated)" : "");
+}
+
+/// What there is, with the runs of this data directory.
+Result<Json> ask_backends(Cli& cli) {
   TANDEM_TRY_ASSIGN(const Settings settings, cli.settings());
   TANDEM_TRY_ASSIGN(const std::string data_dir, data_dir_of(settings, cli.machine.environment));
   TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kReader));
@@ -28,20 +44,54 @@ Result<int> list_backends(Cli& cli) {
   for (Json& backend : document["backends"])
     if (const auto run = runs.find(cell(backend, "backend")); run != runs.end())
       backend["own_run"] = run->second.document();
+  return document;
+}
+
+Result<int> list_backends(Cli& cli) {
+  TANDEM_TRY_ASSIGN(const Json document, ask_backends(cli));
   if (for_machines(cli)) {
     print_json(document);
     return 0;
   }
   std::vector<std::vector<std::string>> rows = {{"backend", "tier", "access", "state", "level", "best for"}};
-  for (const Json& backend : document["backends"]) {
-    const Json availability = backend.value("availability", Json::object());
-    const bool up = availability.value("operational", false);
-    rows.push_back({cell(backend, "backend"),
-                    cell(backend, "tier") + (backend.value("emulated", false) ? " (emulated)" : ""),
-                    cell(backend, "access"), up ? "ready" : "absent: " + cell(availability, "detail"),
+  for (const Json& backend : document["backends"])
+    rows.push_back({cell(backend, "backend"), tier_of(backend), cell(backend, "access"), state_of(backend),
                     level_of(backend), cell(backend, "best_for")});
+  print_table(rows, {5});
+  fmt::print("  `tandem backends show BACKEND` says why one is absent, and what is known of it\n");
+  return 0;
+}
+
+Result<int> show_backend(Cli& cli, const std::string& name) {
+  TANDEM_TRY_ASSIGN(const Json document, ask_backends(cli));
+  std::vector<std::string_view> names;
+  for (const Json& backend : document["backends"]) names.push_back(backend["backend"].get_ref<const std::string&>());
+  const auto found = std::ranges::find(names, name);
+  if (found == names.end())
+    return fail_at("BACKEND", errors::kUnknownBackend, "{} is no backend that there is{}", quote(name),
+                   did_you_mean(name, names));
+  const Json& backend = document["backends"][static_cast<std::size_t>(found - names.begin())];
+  if (for_machines(cli)) {
+    print_json(backend);
+    return 0;
   }
-  print_table(rows);
+  const Json availability = backend.value("availability", Json::object());
+  const std::string detail = availability.value("detail", "");
+  const auto limit = [&](const char* key, const char* unit) {
+    const auto most = backend.value(key, std::uint64_t{0});
+    return most == 0 ? "" : fmt::format(", up to {} {}", most, unit);
+  };
+  fmt::print("{}: {}, best for {}\n", name, cell(backend, "name"), cell(backend, "best_for"));
+  fmt::print("  {}, {}{}\n", tier_of(backend), cell(backend, "access"),
+             backend.value("region", "").empty() ? "" : ", in " + cell(backend, "region"));
+  fmt::print("  {}{} as of {}\n", state_of(backend), detail.empty() ? "" : ": " + detail,
+             cell(availability, "observed_at"));
+  fmt::print("  takes {}{}{}{}{}\n", backend.value("takes_problems", false) ? "problems" : "programs",
+             limit("variables_max", "variables"), limit("qubits_max", "qubits"), limit("shots_max", "shots"),
+             backend.value("metered", false) ? "; costs money" : "");
+  fmt::print("  adapter version {}, level {}, safety class {}\n", cell(backend, "version"),
+             cell(backend, "conformance"), cell(backend, "submit_safety"));
+  if (const auto run = own_run(backend)) fmt::print("  {}\n", run->words(cell(backend, "version")));
   return 0;
 }
 
@@ -119,6 +169,10 @@ void add_backends(CLI::App& app, Cli& cli) {
   backends->callback([&cli, backends] {
     if (backends->get_subcommands().empty()) cli.action = [&cli] { return list_backends(cli); };
   });
+  CLI::App* show = backends->add_subcommand("show", "one of them: its state, limits, level, and why it is absent");
+  const auto shown = std::make_shared<std::string>();
+  show->add_option("BACKEND", *shown, "its name, as `tandem backends` shows it")->required();
+  show->callback([&cli, shown] { cli.action = [&cli, shown] { return show_backend(cli, *shown); }; });
   CLI::App* add = backends->add_subcommand("add", "write a vendor's settings into the file of --config, and test them");
   const auto adding = std::make_shared<AddOptions>();
   add_vendor_option(add, adding->vendor);

@@ -63,7 +63,7 @@ Result<int> list_submissions(Cli& cli, const ListOptions& options) {
   if (rows.size() == 1)
     fmt::print("{}\n", options.state.empty() ? "every submission is resolved" : "there is none");
   else
-    print_table(rows);
+    print_table(rows, {8, 6});
   if (!text(page, "next_page_token").empty())
     fmt::print("  ... more{}\n",
                options.limit < kLimitMax ? fmt::format(": --limit {}", std::min(2 * options.limit, kLimitMax)) : "");

@@ -58,7 +58,7 @@ void print_usage(const Json& usage) {
   if (rows.size() == 1)
     fmt::print("nothing was billed\n");
   else
-    print_table(rows);
+    print_table(rows, {0});
 }
 
 Result<int> show_usage(Cli& cli, const UsageOptions& options) {
@@ -111,7 +111,7 @@ Result<int> show_budgets(Cli& cli) {
   if (rows.size() == 1)
     fmt::print("there are no limits; the setting budget.file names a file with some\n");
   else
-    print_table(rows);
+    print_table(rows, {0});
   return 0;
 }
 

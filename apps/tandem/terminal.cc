@@ -11,13 +11,14 @@ namespace tandem::app {
 namespace {
 
 constexpr std::size_t kColumnGap = 2;
+constexpr std::size_t kYieldedMin = 6;  // columns that are left of a cell to recognise it by
 constexpr std::chrono::milliseconds kTick{250};  // a person sees that it goes on
 
-/// Of the terminal of stderr.
-std::size_t stderr_columns() {
+/// Of the terminal of a stream.
+std::size_t columns_of_terminal(int stream) {
   constexpr std::size_t kUnknown = 80;
   winsize size{};
-  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col != 0 ? size.ws_col : kUnknown;
+  return ioctl(stream, TIOCGWINSZ, &size) == 0 && size.ws_col != 0 ? size.ws_col : kUnknown;
 }
 
 /// Terminal columns of UTF-8 text, near enough for names: one a code point.
@@ -25,6 +26,14 @@ std::size_t columns(std::string_view text) {
   std::size_t out = 0;
   for (const char c : text) out += (static_cast<unsigned char>(c) & 0xc0) != 0x80 ? 1 : 0;
   return out;
+}
+
+/// Its first code points, and a sign that there are more.
+std::string cut(std::string text, std::size_t width) {
+  if (columns(text) <= width) return text;
+  while (columns(text) >= width && !text.empty())
+    text.pop_back();  // counted are first bytes, so it ends behind a last one
+  return text + "…";
 }
 
 std::string text_of(const Json& object, const char* key) {
@@ -98,17 +107,29 @@ void print_json_line(const Json& document) {
   fmt::print("{}\n", document.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
-void print_table(const std::vector<std::vector<std::string>>& rows) {
+void print_table(const std::vector<std::vector<std::string>>& rows, const std::vector<std::size_t>& yielding) {
   std::vector<std::size_t> widths;
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()), 0);
     for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], columns(row[i]));
   }
+  if (stdout_is_terminal()) {
+    std::size_t line = kColumnGap * widths.size();  // the first gap is the margin
+    for (const std::size_t width : widths) line += width;
+    const std::size_t room = columns_of_terminal(STDOUT_FILENO) - 1;  // a full line would wrap on some terminals
+    for (const std::size_t i : yielding) {
+      const std::size_t least = std::max(kYieldedMin, columns(rows.front()[i]));
+      const std::size_t yielded = std::min(line - std::min(line, room), widths[i] - std::min(widths[i], least));
+      widths[i] -= yielded;
+      line -= yielded;
+    }
+  }
   for (const auto& row : rows) {
-    std::string line = "  ";
+    std::string line(kColumnGap, ' ');
     for (std::size_t i = 0; i < row.size(); ++i) {
-      line += row[i];
-      if (i + 1 < row.size()) line += std::string(widths[i] - columns(row[i]) + kColumnGap, ' ');
+      const std::string cell = cut(row[i], widths[i]);
+      line += cell;
+      if (i + 1 < row.size()) line += std::string(widths[i] - columns(cell) + kColumnGap, ' ');
     }
     fmt::print("{}\n", line);
   }
@@ -150,7 +171,7 @@ void ProgressLine::draw() {
   last_.elapsed_ms = std::chrono::duration<double, std::milli>(clock_.monotonic() - begin_).count();
   // One column stays free: a full line would wrap on some terminals.
   std::string line = service::progress_line(last_, budget_ms_);
-  for (const std::size_t room = stderr_columns() - 1; columns(line) > room;) line.pop_back();
+  for (const std::size_t room = columns_of_terminal(STDERR_FILENO) - 1; columns(line) > room;) line.pop_back();
   fmt::print(stderr, "\r\x1b[K{}", line);
   std::fflush(stderr);
 }

@@ -4,16 +4,20 @@ Every document that a command prints for --json, and every answer of a server, i
 """
 
 import contextlib
+import fcntl
 import functools
 import json
 import os
 import pathlib
+import pty
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import unittest
 import urllib.error
@@ -49,7 +53,7 @@ PRINTED = {("run",): "result", ("plan",): "plan", ("backends",): "backend_page",
            ("approvals",): "approval_page", ("approvals", "list"): "approval_page", ("approvals", "show"): "approval",
            ("submissions",): "submission_list", ("submissions", "list"): "submission_list", ("submissions", "show"): "submission",
            ("submissions", "release"): "submission", ("submissions", "adopt"): "submission",
-           ("backends", "test"): "backend_test",
+           ("backends", "test"): "backend_test", ("backends", "show"): "backend",
            ("approvals", "approve"): "approval_decided", ("approvals", "reject"): "approval_decided",
            ("store", "check"): "store_check", ("store", "backup"): "store_backup", ("store", "restore"): "store_backup",
            ("store", "migrate"): "store_migration"}
@@ -209,6 +213,20 @@ class Workplace:
 
     def json(self, *arguments, **options):
         return json.loads(self.run(*arguments, "--json", **options).stdout)
+
+    def on_terminal(self, *arguments, columns=100, environment=None, code=0):
+        """What a command shows whose stdout is a terminal; rows end as they do there."""
+        master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        process = subprocess.Popen([BINARY, *map(str, arguments)], stdout=slave, env={**self.environment, **(environment or {})}, cwd=self.folder)
+        os.close(slave)
+        shown = b""
+        with contextlib.suppress(OSError):  # how a terminal ends that nobody writes to any more
+            while part := os.read(master, 4096):
+                shown += part
+        os.close(master)
+        assert process.wait(60) == code, shown
+        return shown.decode()
 
     @contextlib.contextmanager
     def serve(self, *arguments, environment=None, at="127.0.0.1:0"):

@@ -2,12 +2,9 @@
 
 import hashlib
 import json
-import os
-import pty
-import subprocess
 import unittest
 
-from support import BINARY, Workplace, book_lines
+from support import Workplace, book_lines
 
 BELL = {"circuit": {"num_qubits": 2, "num_clbits": 2, "parameters": [],
                     "instructions": [["h", [0]], ["cx", [0, 1]], ["measure", [0], [], 0], ["measure", [1], [], 1]]}, "shots": 20}
@@ -41,33 +38,19 @@ class Submissions(unittest.TestCase):
         self.assertEqual(json.loads(done.stdout)["number"], number)
         return done.stderr
 
-    def on_terminal(self, *arguments, environment):
-        master, slave = pty.openpty()
-        process = subprocess.Popen([BINARY, *arguments], env={**self.place.environment, **environment}, stdout=slave)
-        os.close(slave)
-        shown = b""
-        try:
-            while part := os.read(master, 4096):
-                shown += part
-        except OSError:  # how a terminal ends that nobody writes to any more
-            pass
-        os.close(master)
-        self.assertEqual(process.wait(60), 0)
-        return shown.decode()
-
     def test_work_that_never_arrived_is_released_once_and_its_money_comes_back(self):
         with self.place.device(faults=NEVER_ARRIVED) as device:
             environment = self.settings(device)
             one = self.held(environment)
             token = one["token"]
-            table = self.on_terminal("submissions", environment=environment)
+            table = self.place.on_terminal("submissions", environment=environment)
             for word in (token, "held", "lab.device (emulated)", one["job_id"]):
                 self.assertIn(word, table)
-            self.assertIn(f"tandem submissions release {token}", self.on_terminal("submissions", "show", token, environment=environment))
+            self.assertIn(f"tandem submissions release {token}", self.place.on_terminal("submissions", "show", token, environment=environment))
             released = self.place.json("submissions", "release", token, "--reason", "their console has nothing", environment=environment)
             self.assertEqual((released["state"], released["billed_usd_micros"], released["said_by"]), ("released", 0, "user:local"))
             self.assertEqual(self.place.json("submissions", environment=environment)["submissions"], [])
-            self.assertIn("every submission is resolved", self.on_terminal("submissions", "list", environment=environment))
+            self.assertIn("every submission is resolved", self.place.on_terminal("submissions", "list", environment=environment))
             (again,) = self.place.json("submissions", "--state", "released", "--job", one["job_id"], environment=environment)["submissions"]
             self.assertEqual(again, self.place.json("submissions", "show", token, environment=environment))
             self.assertIn("their console has nothing", self.refused(5029, "submissions", "release", token, "--reason", "again", environment=environment))
