@@ -115,6 +115,7 @@ class Look {
     TANDEM_TRY(move({.event = failed ? SubmissionEvent::kFail : SubmissionEvent::kCancel,
                      .reason = make_error(errors::kBackendJobFailed, "the provider reports it {}: {}",
                                           failed ? "failed" : "cancelled", status->detail),
+                     .error_class = status->said,
                      .bill = status->billed,
                      .used = status->used}));
     return Seen::kFinished;

@@ -254,6 +254,7 @@ class Attempt {
     }
     return move({.event = failed ? SubmissionEvent::kFail : SubmissionEvent::kCancel,
                  .reason = std::move(reason),
+                 .error_class = status.said,
                  .bill = status.billed,
                  .used = status.used});
   }

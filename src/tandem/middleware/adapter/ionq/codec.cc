@@ -365,8 +365,8 @@ class IonqCodec final : public remote::Codec {
   void explain(const Failure& failure, backend::PollStatus& out) const {
     const auto known = manifest_.failures.find(failure.code);
     if (known != manifest_.failures.end()) {
-      const backend::ErrorClass meaning = remote::class_of(known->second, remote::Asked::kSubmission);
-      out.detail = fmt::format("{} ({}): {}", failure.code, backend::to_string(meaning), failure.message);
+      out.said = remote::class_of(known->second, remote::Asked::kSubmission);
+      out.detail = fmt::format("{} ({}): {}", failure.code, backend::to_string(*out.said), failure.message);
     } else if (failure.code.empty()) {
       out.detail = "failed: " + failure.message;
     } else {
