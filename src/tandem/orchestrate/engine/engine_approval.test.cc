@@ -110,7 +110,9 @@ TEST_F(EngineApproval, nothing_is_ordered_or_reserved_before_enough_people_appro
   EXPECT_EQ(world_.engine->lineage(id)->approval, asked(id).document());
   std::vector<std::string> actors;
   for (const job::Event& event : world_.events(id)) {
-    if (event.type == "approval.requested") EXPECT_EQ(event.data.value().value("external_ref", "not there"), "");
+    if (event.type == "approval.requested") {
+      EXPECT_EQ(event.data.value().value("external_ref", "not there"), "");
+    }
     if (event.type == "approval.decided") {
       actors.push_back(event.actor);
       EXPECT_EQ(event.data.value()["external_ref"], "CHG-1");
