@@ -30,7 +30,7 @@ struct Example {
                                .seed = 1,
                                .proved = proved,
                                .candidates = candidates,
-                               .from_control = never,
+                               .from_elsewhere = never,
                                .baseline = baseline,
                                .baseline_objectives = baseline_objectives,
                                .calibration = age},

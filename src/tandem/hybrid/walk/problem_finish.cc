@@ -18,6 +18,9 @@ Json candidate_state(const job::ScoredCandidate& candidate) {
           {"occurrences", candidate.occurrences}};
 }
 
+/// By the job, as a start: nothing that the run has found.
+bool was_given(const job::ScoredCandidate& candidate) { return candidate.source == kStartSource; }
+
 /// "refine:exact_shadow@cpu.branch_and_bound": found by a classical arm beside the quantum ones.
 bool found_by_control(const job::ScoredCandidate& candidate) {
   constexpr std::string_view kPrefix = "refine:";
@@ -93,6 +96,7 @@ hybrid::Advance ProblemWalk::finish(Progress progress) {
   std::optional<job::ScoredCandidate> hybrid_best;
   std::optional<job::ScoredCandidate> control_best;
   for (const job::ScoredCandidate& candidate : progress.candidates) {
+    if (was_given(candidate)) continue;
     std::optional<job::ScoredCandidate>& best = found_by_control(candidate) ? control_best : hybrid_best;
     if (!best || better(candidate, *best)) best = candidate;
   }
@@ -102,7 +106,10 @@ hybrid::Advance ProblemWalk::finish(Progress progress) {
                           .seed = spec_.seed,
                           .proved = progress.proved,
                           .candidates = progress.candidates,
-                          .from_control = found_by_control,
+                          .from_elsewhere =
+                              [](const job::ScoredCandidate& candidate) {
+                                return was_given(candidate) || found_by_control(candidate);
+                              },
                           .baseline = progress.baseline,
                           .baseline_objectives = progress.baseline_objectives,
                           .calibration = progress.calibration};

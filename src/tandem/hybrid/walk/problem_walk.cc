@@ -245,7 +245,7 @@ Result<hybrid::Advance> ProblemWalk::after_solve(std::span<const hybrid::Reply> 
 void ProblemWalk::add_starts(Progress& progress) const {
   // An exact reduction keeps an optimum, not every start: as candidates they make the answer never worse than they are.
   for (problem::Assignment& start : starts_of(original_))
-    progress.candidates.push_back(score_full(std::move(start), "start", 1));
+    progress.candidates.push_back(score_full(std::move(start), kStartSource, 1));
   for (problem::Assignment& start : starts_of(reduced_))
     if (progress.elite.size() < kEliteMax) remember(progress.elite, std::move(start));
 }

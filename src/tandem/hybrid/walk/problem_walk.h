@@ -35,6 +35,8 @@ struct Progress {
   CalibrationAge calibration;
 };
 
+inline constexpr const char* kStartSource = "start";  ///< of candidates that the job gave
+
 /// Of a solution's text: '1' is 1, '0' the low value of the vartype.
 problem::Assignment assignment_of(const std::string& text, problem::Vartype vartype);
 problem::Vartype vartype_of(const problem::Statement& statement);

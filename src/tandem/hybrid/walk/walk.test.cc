@@ -359,6 +359,11 @@ TEST(ProblemWalk, starts_reach_the_solver_reduced_the_baseline_whole_and_the_ans
   EXPECT_EQ(driven->result.best->candidate.source, "start");
   EXPECT_FALSE(driven->result.best->time_to_best_ms);
   EXPECT_THAT(driven->result.best->candidate.objective, DoubleNear(optimum(*spec.problem()), kTolerance));
+  // What was given is no finding of the run: neither a gain over the baseline nor a reason to trust it.
+  const auto without = driver.drive(plain, plan_of({.rounds = 0}));
+  ASSERT_THAT(without, Succeeds());
+  EXPECT_EQ(driven->result.comparison.verdict, without->result.comparison.verdict);
+  EXPECT_EQ(driven->result.confidence.value, without->result.confidence.value);
 }
 
 TEST(ProblemWalk, what_only_a_classical_control_finds_goes_to_the_client_but_is_no_gain_of_the_hybrid_run) {

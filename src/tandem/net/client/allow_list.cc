@@ -79,8 +79,16 @@ bool is_special(const Address& address) {
   return std::any_of(networks.begin(), networks.end(), [&](const Network& n) { return contains(n, address); });
 }
 
+/// Where clouds hand out the credentials of a machine, within networks of one's own.
+bool is_credential_service(const Address& address) {
+  const std::array services = {network("100.100.100.200", 128), network("[fd00:ec2::254]", 128),
+                               network("[fd20:ce::254]", 128)};
+  return std::any_of(services.begin(), services.end(), [&](const Network& n) { return contains(n, address); });
+}
+
 /// Networks of one's own: RFC 1918, RFC 6598, RFC 4193.
 bool is_own_network(const Address& address) {
+  if (is_credential_service(address)) return false;
   const std::array networks = {network("10.0.0.0", 96 + 8), network("100.64.0.0", 96 + 10),
                                network("172.16.0.0", 96 + 12), network("192.168.0.0", 96 + 16), network("[fc00::]", 7)};
   return std::any_of(networks.begin(), networks.end(), [&](const Network& n) { return contains(n, address); });
