@@ -1,6 +1,7 @@
 #include "tandem/compute/statevector/adjoint.h"
 
 #include <cmath>
+#include <new>
 
 #include "tandem/compute/statevector/amplitudes.h"
 #include "tandem/compute/statevector/pauli_passes.h"
@@ -74,8 +75,23 @@ Result<Gradient> BasicAdjoint<Real>::gradient(const circuit::Circuit& circuit, s
       return fail(errors::kNotFinite, "weight {} is {}; use a finite one", k, weights[k]);
     }
   }
-  ket_.set_basis_state(0);
   TANDEM_TRY(ket_.check(circuit, parameter_values));
+  try {
+    return there_and_back(circuit, parameter_values, observables, weights, stop);
+  } catch (const std::bad_alloc&) {
+    return fail(errors::kOutOfMemory,
+                "the machine refused memory for a plan of {} gates and its readings beside the {} bytes of two states "
+                "of {} qubits; end other programs, or use fewer gates",
+                circuit.instructions().size(), bytes_needed(ket_.num_qubits()), ket_.num_qubits());
+  }
+}
+
+template <class Real>
+Result<Gradient> BasicAdjoint<Real>::there_and_back(const circuit::Circuit& circuit,
+                                                    std::span<const double> parameter_values,
+                                                    std::span<const PauliSum> observables,
+                                                    std::span<const double> weights, const std::stop_token& stop) {
+  ket_.set_basis_state(0);
   const std::span<const Instruction> all = circuit.instructions();
   typename BasicStateVector<Real>::Amplitudes& ket = *ket_.amplitudes_;
   std::vector<Frame> frames;  // before each stretch

@@ -58,6 +58,9 @@ class BasicAdjoint {
   void use_isa(simd::Isa isa);
 
  private:
+  Result<Gradient> there_and_back(const circuit::Circuit& circuit, std::span<const double> parameter_values,
+                                  std::span<const observable::PauliSum> observables, std::span<const double> weights,
+                                  const std::stop_token& stop);
   BasicAdjoint(BasicStateVector<Real> ket, BasicStateVector<Real> bra, Executor& executor)
       : ket_(std::move(ket)), bra_(std::move(bra)), executor_(&executor) {}
 

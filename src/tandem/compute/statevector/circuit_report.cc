@@ -159,6 +159,7 @@ class Reporter {
       out_.stages.push_back(report_pass(runner, runner.passes()[pass], state.num_stored(), profile_));
       TANDEM_TRY(time_last([&] { return runner.forward(pass); }));
     }
+    if (memory_) frame_.scale = runner.scale();  // without a state it is that of nothing done
     if (!found.symmetric) return {};
     StageReport& mirror = out_.stages.emplace_back(StageReport{.kind = StageReport::Kind::kMirror});
     add_costs(mirror, {.moved = 2 * sizeof(std::complex<Real>)}, state.num_stored(), profile_);
@@ -259,11 +260,13 @@ Result<CircuitReport> report_circuit(const circuit::Circuit& circuit, const Mach
     if (instruction.gate == Gate::kReset) {
       return fail(errors::kBadCircuit, "a reset takes a run for each shot, which is not explained; remove it");
     }
-    if (instruction.gate != Gate::kMeasure && instruction.gate != Gate::kBarrier) instructions.push_back(instruction);
+    if (instruction.gate != Gate::kMeasure) instructions.push_back(instruction);  // as a run does
   }
   const std::vector<double> values(circuit.parameters().size(), kParameterValue);
   TANDEM_TRY(check_angles(circuit, values));
-  CircuitReport out{.num_qubits = circuit.num_qubits(), .gates = instructions.size()};
+  const auto barriers = std::ranges::count(instructions, Gate::kBarrier, &Instruction::gate);
+  CircuitReport out{.num_qubits = circuit.num_qubits(),
+                    .gates = instructions.size() - static_cast<std::size_t>(barriers)};
   const bool single = options.precision == Precision::kSingle;
   out.state_bytes = single ? StateVectorF32::bytes_needed(out.num_qubits) : StateVector::bytes_needed(out.num_qubits);
   TANDEM_TRY((single ? report<float> : report<double>)(instructions, values, profile, options, executor, clock, out));

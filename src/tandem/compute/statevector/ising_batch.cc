@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <new>
 #include <optional>
 
 #include "tandem/compute/statevector/desks.h"
@@ -50,11 +51,16 @@ Result<std::vector<Answer>> IsingEvolution<Real>::batch(std::span<const LayerAng
     IsingState<Real> state = model_->state();
     state.ket = desk->ket.get();
     state.bra = desk->bra.get();
-    Result<Answer> answer = together(state, sets[i]);
-    if (answer)
-      out[i] = *std::move(answer);
-    else
-      errors[i] = std::move(answer).error();
+    try {
+      Result<Answer> answer = together(state, sets[i]);
+      if (answer)
+        out[i] = *std::move(answer);
+      else
+        errors[i] = std::move(answer).error();
+    } catch (const std::bad_alloc&) {
+      errors[i] = make_error(errors::kOutOfMemory, "the machine refused memory beside {} states of {} qubits",
+                             desks.count(), model_->num_qubits);
+    }
     desks.give(std::move(desk));
   });
   for (std::optional<Error>& error : errors)

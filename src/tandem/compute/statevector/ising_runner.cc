@@ -1,5 +1,6 @@
 #include "tandem/compute/statevector/ising_runner.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstring>
@@ -269,7 +270,9 @@ class IsingRunner<Real>::Impl {
     const std::uint64_t outside = ((std::uint64_t{1} << num_bits_) - 1) & ~inside;
     const bool with_bra = way.begins_bra || way.has_bra;
     const std::uint64_t num_tasks = kind.in_a_row && state_.symmetric && num_tiles > 1 ? num_tiles / 2 : num_tiles;
-    std::vector<double> sums(num_tasks * slots_.count());
+    const bool reads = std::ranges::any_of(work, [](const Prepared<Real>& one) { return one.back || one.reads; });
+    const std::size_t slots = reads ? slots_.count() : 0;
+    std::vector<double> sums(num_tasks * slots);
     std::atomic<bool> stopped = false;
     Desks<Desk<Real>> desks(kind.in_a_row ? 0 : threads_of(executor_), [&] {
       auto out = std::make_unique<Desk<Real>>();
@@ -290,7 +293,7 @@ class IsingRunner<Real>::Impl {
       const std::uint64_t base = deposit(task, outside);
       const Place place{.kind = kind,
                         .energy_pairs = energy_pairs_.empty() ? nullptr : energy_pairs_[number].data(),
-                        .sums = &sums[task * slots_.count()]};
+                        .sums = sums.data() + task * slots};
       if (kind.in_a_row) {
         std::array<Chunk, 2> chunks;  // of mirrored tiles
         for (std::size_t i = 0; i < 2; ++i) {
@@ -325,7 +328,7 @@ class IsingRunner<Real>::Impl {
     else
       executor_.parallel(num_tasks, desks.count(), body);
     if (stopped) return simulation_stopped();
-    for (std::size_t i = 0; i < sums.size(); ++i) sums_[i % slots_.count()] += sums[i];
+    for (std::size_t i = 0; i < sums.size(); ++i) sums_[i % slots] += sums[i];
     return {};
   }
 

@@ -159,14 +159,23 @@ Result<void> BasicStateVector<Real>::apply(const circuit::Circuit& circuit, std:
 template <class Real>
 Result<void> BasicStateVector<Real>::apply(std::span<const circuit::Instruction> instructions,
                                            std::span<const double> parameter_values, std::stop_token stop, Then then) {
-  const bool was_zero = std::exchange(amplitudes_->is_zero, amplitudes_->is_zero && instructions.empty());
-  const auto found = was_zero ? find_ising_layers<Real>(instructions, parameter_values, num_qubits()) : std::nullopt;
-  if (!found) return apply_planned(instructions, parameter_values, stop, then);
-  amplitudes_->row_weights.clear();
-  TANDEM_TRY_ASSIGN(amplitudes_->frame.scale,
-                    run_ising_layers(*found, amplitudes_->memory.get(), num_qubits(), isa_, *executor_, stop));
-  TANDEM_TRY(apply_planned(found->rest, parameter_values, stop, Then::kAnything));
-  return apply_planned(instructions.subspan(found->num_seen), parameter_values, stop, then);
+  try {
+    const bool was_zero = std::exchange(amplitudes_->is_zero, amplitudes_->is_zero && instructions.empty());
+    const auto found = was_zero ? find_ising_layers<Real>(instructions, parameter_values, num_qubits()) : std::nullopt;
+    if (!found) return apply_planned(instructions, parameter_values, stop, then);
+    amplitudes_->row_weights.clear();
+    TANDEM_TRY_ASSIGN(amplitudes_->frame.scale,
+                      run_ising_layers(*found, amplitudes_->memory.get(), num_qubits(), isa_, *executor_, stop));
+    TANDEM_TRY(apply_planned(found->rest, parameter_values, stop, Then::kAnything));
+    return apply_planned(instructions.subspan(found->num_seen), parameter_values, stop, then);
+  } catch (const std::bad_alloc&) {
+    amplitudes_->row_weights.clear();
+    return fail(
+        errors::kOutOfMemory,
+        "the machine refused memory for a plan of {} gates beside the {} bytes of {} qubits; apply fewer gates at "
+        "once, or end other programs",
+        std::min(kInstructionsAtOnce, instructions.size()), bytes_needed(num_qubits()), num_qubits());
+  }
 }
 
 template <class Real>
@@ -175,34 +184,25 @@ Result<void> BasicStateVector<Real>::apply_planned(std::span<const circuit::Inst
                                                    const std::stop_token& stop, Then then) {
   Frame& frame = amplitudes_->frame;
   std::vector<double>& weights = amplitudes_->row_weights;
-  try {
-    for (std::size_t first = 0;;) {
-      if (stop.stop_requested()) return stopped();
-      const auto now = instructions.subspan(first, std::min(kInstructionsAtOnce, instructions.size() - first));
-      if (now.empty()) return {};
-      auto compiled = plans_->take(now, parameter_values, frame, amplitudes_->num_bits, isa_);
-      first += now.size();
-      if (!compiled->plan.stages.empty()) weights.clear();
-      // A state of one share is weighed as fast by itself.
-      const bool weighs = then == Then::kSample && first == instructions.size() && amplitudes_->num_shares() > 1 &&
-                          gives_row_weights(compiled->plan);
-      if (weighs) weights.resize(amplitudes_->size() >> kWeightRowBits<Real>);
-      if (auto done = run_plan(compiled->plan, amplitudes_->memory.get(), amplitudes_->num_bits, isa_, *executor_, stop,
-                               std::span(weights).first(weighs ? weights.size() : 0));
-          !done) {
-        weights.clear();
-        return done;
-      }
-      compiled->advance(frame);
-      plans_->give(std::move(compiled));
+  for (std::size_t first = 0;;) {
+    if (stop.stop_requested()) return stopped();
+    const auto now = instructions.subspan(first, std::min(kInstructionsAtOnce, instructions.size() - first));
+    if (now.empty()) return {};
+    auto compiled = plans_->take(now, parameter_values, frame, amplitudes_->num_bits, isa_);
+    first += now.size();
+    if (!compiled->plan.stages.empty()) weights.clear();
+    // A state of one share is weighed as fast by itself.
+    const bool weighs = then == Then::kSample && first == instructions.size() && amplitudes_->num_shares() > 1 &&
+                        gives_row_weights(compiled->plan);
+    if (weighs) weights.resize(amplitudes_->size() >> kWeightRowBits<Real>);
+    if (auto done = run_plan(compiled->plan, amplitudes_->memory.get(), amplitudes_->num_bits, isa_, *executor_, stop,
+                             std::span(weights).first(weighs ? weights.size() : 0));
+        !done) {
+      weights.clear();
+      return done;
     }
-  } catch (const std::bad_alloc&) {
-    weights.clear();
-    return fail(
-        errors::kOutOfMemory,
-        "the machine refused memory for a plan of {} gates beside the {} bytes of {} qubits; apply fewer gates at "
-        "once, or end other programs",
-        std::min(kInstructionsAtOnce, instructions.size()), bytes_needed(num_qubits()), num_qubits());
+    compiled->advance(frame);
+    plans_->give(std::move(compiled));
   }
 }
 
