@@ -210,10 +210,10 @@ TEST(Noise, what_cannot_be_run_is_refused) {
   EXPECT_EQ(number(make_circuit(51).measure_all(), 10), errors::kSizeMismatch);
   EXPECT_EQ(number(make_circuit(41).measure_all(), 10), errors::kTooManyQubits);
   EXPECT_EQ(number(good, 10, {.memory_bytes_max = 16383}), errors::kOutOfMemory);
-  // One state of 16384 bytes; a sum, ten draws, ten places in 64 bytes, and 48 for each shot.
-  EXPECT_EQ(number(good, 10, {.memory_bytes_max = 16384 + 8 * 11 + 10 * (64 + 48) - 1}), errors::kOutOfMemory);
+  // One state of 16384 bytes; weights of eight rows, a sum, ten draws, ten places in 64 bytes, and 48 for each shot.
+  EXPECT_EQ(number(good, 10, {.memory_bytes_max = 16384 + 8 * 19 + 10 * (64 + 48) - 1}), errors::kOutOfMemory);
   EXPECT_TRUE(
-      sample(good, {}, 10, device, {.memory_bytes_max = 16384 + 8 * 11 + 10 * (64 + 48)}, {}, executor()).has_value());
+      sample(good, {}, 10, device, {.memory_bytes_max = 16384 + 8 * 19 + 10 * (64 + 48)}, {}, executor()).has_value());
   EXPECT_EQ(number(good, 10, options(), {1.0}), errors::kSizeMismatch);
   EXPECT_EQ(number(make_circuit(3).gate(Gate::kCcx, {0, 1, 2}).measure_all(), 10), errors::kBackendCannot);
   EXPECT_EQ(number(make_circuit(1).measure_all().measure_all(), 10), errors::kBackendCannot);

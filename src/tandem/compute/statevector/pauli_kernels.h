@@ -20,6 +20,7 @@ struct SumKernels {
   void (*add)(double* to, const double* from, std::uint64_t count);
 };
 
+/// Amplitudes, `out` and `weights` begin on a cache line.
 template <class Real>
 struct PauliKernels {
   /// out[z - first] = the part of conj(bra[z ^ x]) ket[z] of the places z of `count` blocks from block `first` on, x being `block` among the

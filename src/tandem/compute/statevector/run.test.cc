@@ -238,12 +238,12 @@ TEST(Run, what_is_read_counts_as_memory) {
     std::uint64_t beside;
   };
   const std::vector<Case> cases = {
-      // One state; a sum of a stretch, 100 draws, and 100 places twice, their outcomes and counts twice.
-      {.pub = {.circuit = make_circuit(10).measure_all(), .shots = 100}, .states = 16384, .beside = 8 * 101 + 100 * 64},
+      // One state; weights of eight rows, a sum of a stretch, 100 draws, and 100 places twice, their outcomes and counts twice.
+      {.pub = {.circuit = make_circuit(10).measure_all(), .shots = 100}, .states = 16384, .beside = 8 * 109 + 100 * 64},
       // No more outcomes than there are.
       {.pub = {.circuit = make_circuit(2).measure_all(), .shots = 100}, .states = 128, .beside = 8 * 101 + 4 * 64},
       {.pub = {.circuit = midway, .shots = 10}, .states = 32768, .beside = 16 * 50},
-      {.pub = expectation, .states = 32768, .beside = 8 * 101 + 100 * 48},
+      {.pub = expectation, .states = 32768, .beside = 8 * 109 + 100 * 48},
   };
   for (const Case& one : cases) {
     const RunMemory needed = memory_of_run(one.pub, 2);

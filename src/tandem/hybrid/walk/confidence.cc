@@ -108,7 +108,7 @@ ConfidencePart feasible_part(const Evidence& evidence) {
   double total = 0;
   double feasible = 0;
   for (const job::ScoredCandidate& candidate : evidence.candidates) {
-    if (evidence.from_elsewhere(candidate)) continue;
+    if (evidence.from_control(candidate)) continue;
     const auto n = static_cast<double>(candidate.occurrences);
     total += n;
     if (candidate.feasible) feasible += n;
@@ -195,7 +195,7 @@ job::Confidence problem_confidence(const Evidence& evidence, const job::Provenan
   std::vector<double> hybrid;
   std::optional<double> best;
   for (const job::ScoredCandidate& candidate : evidence.candidates) {
-    if (!candidate.feasible || evidence.from_elsewhere(candidate)) continue;
+    if (!candidate.feasible || evidence.from_control(candidate)) continue;
     hybrid.push_back(candidate.objective);
     if (!best || problem::better(evidence.sense, candidate.objective, *best)) best = candidate.objective;
   }

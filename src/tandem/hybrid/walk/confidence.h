@@ -31,7 +31,7 @@ struct Evidence {
   std::uint64_t seed = 1;  ///< of the job; the bootstrap draws from a stream of its own
   bool proved = false;
   std::span<const job::ScoredCandidate> candidates;  ///< of solve and arms
-  std::function<bool(const job::ScoredCandidate&)> from_elsewhere;  ///< by a classical arm beside the quantum ones, or given
+  std::function<bool(const job::ScoredCandidate&)> from_control;  ///< found by a classical arm beside the quantum ones
   const std::optional<job::ScoredCandidate>& baseline;  ///< its best
   std::span<const double> baseline_objectives;  ///< of its feasible solutions
   CalibrationAge calibration;

@@ -30,7 +30,7 @@ struct Example {
                                .seed = 1,
                                .proved = proved,
                                .candidates = candidates,
-                               .from_elsewhere = never,
+                               .from_control = never,
                                .baseline = baseline,
                                .baseline_objectives = baseline_objectives,
                                .calibration = age},

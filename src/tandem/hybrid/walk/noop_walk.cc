@@ -30,7 +30,7 @@ Result<hybrid::Advance> NoopWalk::next(const Json& state, std::span<const hybrid
   result.confidence = problem_confidence({.sense = problem_->sense(),
                                           .proved = true,
                                           .candidates = result.candidates,
-                                          .from_elsewhere = [](const job::ScoredCandidate&) { return false; },
+                                          .from_control = [](const job::ScoredCandidate&) { return false; },
                                           .baseline = baseline,
                                           .baseline_objectives = objectives},
                                          result.provenance);

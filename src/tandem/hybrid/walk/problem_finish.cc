@@ -95,8 +95,9 @@ hybrid::Advance ProblemWalk::finish(Progress progress) {
   progress.refinement.fixed_exact = trail_ ? static_cast<std::uint32_t>(trail_->entries().size()) : 0;
   std::optional<job::ScoredCandidate> hybrid_best;
   std::optional<job::ScoredCandidate> control_best;
-  for (const job::ScoredCandidate& candidate : progress.candidates) {
-    if (was_given(candidate)) continue;
+  std::vector<job::ScoredCandidate> found;
+  std::ranges::remove_copy_if(progress.candidates, std::back_inserter(found), was_given);
+  for (const job::ScoredCandidate& candidate : found) {
     std::optional<job::ScoredCandidate>& best = found_by_control(candidate) ? control_best : hybrid_best;
     if (!best || better(candidate, *best)) best = candidate;
   }
@@ -105,11 +106,8 @@ hybrid::Advance ProblemWalk::finish(Progress progress) {
   const Evidence evidence{.sense = spec_.problem()->sense(),
                           .seed = spec_.seed,
                           .proved = progress.proved,
-                          .candidates = progress.candidates,
-                          .from_elsewhere =
-                              [](const job::ScoredCandidate& candidate) {
-                                return was_given(candidate) || found_by_control(candidate);
-                              },
+                          .candidates = found,
+                          .from_control = found_by_control,
                           .baseline = progress.baseline,
                           .baseline_objectives = progress.baseline_objectives,
                           .calibration = progress.calibration};

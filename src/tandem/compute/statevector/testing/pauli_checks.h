@@ -23,7 +23,7 @@ Verdict check_images(const PauliKernels<Real>& kernels) {
         Tile<Real> ket(kBlocks, rng), bra(kBlocks, rng);
         const Places k = ket.places(), b = bra.places();
         const std::string name = fmt::format("block {}, lane {}, imaginary {}", block, lane, part == Part::kImaginary);
-        std::vector<double> found(k.size());
+        simd::AlignedVector<double> found(k.size());
         const std::uint64_t first = rng.below(kBlocks - 1) + 1;  // in two pieces
         kernels.overlaps(ket.data(), bra.data(), 0, first, block, lane, part, found.data());
         kernels.overlaps(ket.data(), bra.data(), first, kBlocks - first, block, lane, part,
@@ -33,7 +33,7 @@ Verdict check_images(const PauliKernels<Real>& kernels) {
           out.compare(found[z], part == Part::kReal ? term.real() : term.imag(), 1, "overlaps, " + name);
         }
         const std::uint64_t period = kLanes<Real> << rng.below(5);  // of one block up to all of them
-        std::vector<double> weights(period);
+        simd::AlignedVector<double> weights(period);
         for (double& weight : weights) weight = static_cast<double>(some_ratio<Real>(rng));
         Places wanted = b;
         for (std::uint64_t z = 0; z < k.size(); ++z)
@@ -101,7 +101,8 @@ Verdict check_readings(const PauliKernels<Real>& kernels, double scale_told = 1)
     const std::uint64_t base = above << kInside;
     Tile<Real> ket(std::uint64_t{1} << 8, rng), bra(ket.num_blocks(), rng);
     const Places k = ket.places(), b = bra.places();
-    std::vector<double> values(k.size()), slots(readings.size());
+    simd::AlignedVector<double> values(k.size());
+    std::vector<double> slots(readings.size());
     work.apply(ket.data(), bra.data(), base, values, kernels, slots.data());
     for (std::size_t i = 0; i < readings.size(); ++i) {
       const bool negative = std::popcount(readings[i].z & base) % 2 != 0;
