@@ -1,15 +1,19 @@
 """tools/peers/statevector and tools/bench/statevector: workloads are what they say, answers that differ are seen, goals and limits are reckoned right."""
 
 import cmath
+import contextlib
 import importlib.machinery
 import importlib.util
+import io
 import json
 import math
 import pathlib
 import random
 import sys
 import tempfile
+import types
 import unittest
+import unittest.mock
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.dont_write_bytecode = True
@@ -24,6 +28,7 @@ def module(path):
 
 PEERS = module("tools/peers/statevector")
 BENCH = module("tools/bench/statevector")
+import run_peer  # noqa: E402
 import workloads  # noqa: E402  (the path is put there by the scripts)
 
 
@@ -122,6 +127,8 @@ class Workloads(unittest.TestCase):
         for workload in made:
             self.assertTrue(all(peer in workload.peers for peer in workload.against), workload.name)
             self.assertTrue(all(len(row) == workload.parameters for row in workload.rows), workload.name)
+            if workload.kind in ("value", "gradient"):  # no evaluation is at the parameters of the one before, also from pass to pass
+                self.assertTrue(all(a != b for a, b in zip(workload.rows, workload.rows[1:] + workload.rows[:1])), workload.name)
 
 
 class Agreement(unittest.TestCase):
@@ -163,6 +170,35 @@ class Agreement(unittest.TestCase):
             self.assertEqual(PEERS.apart(mine, missing, workload), math.inf)
 
 
+class Figures(unittest.TestCase):
+    def test_what_is_no_time_is_refused(self):
+        draws = workloads.Workload("w", "draws", "f64", 1, 2, [])
+        self.assertEqual(PEERS.figure({"sample_seconds": [None, 0.5], "seconds": [1, 1]}, draws), 0.5)
+        for seconds in (None, 0.0, -0.1, math.nan, math.inf):
+            run = {"sample_seconds": [0.5, seconds], "seconds": [1, 1]}
+            with self.assertRaises(ValueError):
+                PEERS.figure(run, draws)
+            with contextlib.redirect_stderr(io.StringIO()) as said:
+                self.assertIsNone(PEERS.figure_of_peer(run, draws, "aer", {}))
+            self.assertIn("left out", said.getvalue())
+
+    def test_draws_that_seem_to_take_no_time_are_tried_again(self):
+        for times, expected in (([1.0, 1.5], (1.0, 0.5)), ([1.0, 0.9, 1.0, 1.25], (1.0, 0.25)), ([1.0, 1.0] * 3, (1.0, None))):
+            left = list(times)
+            with unittest.mock.patch.object(run_peer, "timed", lambda work, left=left: (left.pop(0), work())):
+                seen = run_peer.drawn_beside(types.SimpleNamespace(), lambda: None, lambda: "draws")
+            self.assertEqual((seen, left), ((*expected, "draws"), []))
+
+    def test_angles_and_derivatives_follow_parameters(self):
+        with tempfile.TemporaryDirectory() as folder:
+            made = workloads.max_cut(6, 1, 2)
+            _, file, _ = workloads.Workload("w", "gradient", "f64", 1, **made).write(pathlib.Path(folder))
+            work = run_peer.Work(file, "f64", 1, 0)
+        (gamma, beta), n = made["rows"][1], len(made["model"]["j"])
+        self.assertEqual(work.bound_rows[1], [2 * 0.5 * gamma] * n + [2 * beta] * 6)
+        self.assertEqual(work.derivatives([1.0] * (n + 6), -1), [-1.0 * n, -12.0])
+
+
 class Rows(unittest.TestCase):
     def test_a_row_takes_the_place_of_the_same_work(self):
         row = {"case": "a", "kind": "state", "precision": "f32", "threads": 1, "ratio": 2}
@@ -175,9 +211,15 @@ class Rows(unittest.TestCase):
     def test_a_goal_is_of_the_last_run_with_peers_or_of_the_purpose(self):
         workload = workloads.Workload("w", "state", "f32", 2, 4, [], goal=4, against=("qsim",), reference_s=2.0)
         row = {"case": "w", "kind": "state", "precision": "f32", "threads": 2, "against": "qsim", "median_s": {"tandem": 0.1, "qsim": 1.0}}
-        self.assertEqual(BENCH.goal_s(workload, [row]), (0.25, "r"))
-        for others in ([], [{**row, "threads": 1}], [{**row, "against": None}]):
-            self.assertEqual(BENCH.goal_s(workload, others), (0.5, "p"))
+        here = {"cpu": "a processor", "cpu_family": "6", "cpu_model": "143"}
+        row["machine"] = {**here, "load": 0.1}
+        self.assertEqual(BENCH.goal_s(workload, [row], here), (0.25, "r"))
+        elsewhere = {**row, "machine": {**here, "cpu_model": "85"}}
+        for others in ([], [{**row, "threads": 1}], [{**row, "against": None}], [elsewhere], [{key: value for key, value in row.items() if key != "machine"}]):
+            self.assertEqual(BENCH.goal_s(workload, others, here), (0.5, "p"))
+        self.assertEqual(BENCH.goal_s(workload, [elsewhere, row], here), (0.25, "r"))
+        unknown = {"cpu": "", "cpu_family": "", "cpu_model": ""}
+        self.assertEqual(BENCH.goal_s(workload, [{**row, "machine": unknown}], unknown), (0.5, "p"))
 
     def test_limits_are_reckoned_from_the_machine(self):
         machine = {"threads": 2, "memory_bytes_per_ns": 10, "f32": {"fused_per_ns": 50}, "f64": {"fused_per_ns": 25}}

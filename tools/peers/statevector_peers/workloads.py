@@ -36,7 +36,7 @@ class Workload:
     text: str | None = None  # of a file that Tandem reads instead of `gates`
     parameters: int = 0
     observable: list = field(default_factory=list)  # [string of paulis, coefficient]; character i acts on qubit i
-    rows: list = field(default_factory=list)  # sets of parameters
+    rows: list = field(default_factory=list)  # sets of parameters, two at least: an evaluation is never at those of the one before
     model: dict | None = None
     layers: int = 1  # times are told for one of so many
     matrices: list | None = None
@@ -68,6 +68,13 @@ class Workload:
         if self.kind == "draws":
             common += ["--shots", str(SHOTS)]
         return ["circuit", circuit, *common], peer, circuit
+
+
+def processor():
+    """What this machine computes on; times are compared only where it is the same."""
+    text = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    words = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in text.splitlines())}
+    return {"cpu": words.get("model name", ""), "cpu_family": words.get("cpu family", ""), "cpu_model": words.get("model", "")}
 
 
 # ---- circuits
@@ -206,7 +213,7 @@ def layered(qubits, fields, couplers, layers, rows):
             "model": {"h": fields, "j": couplers}}
 
 
-def complete_graph(qubits, layers, rows=1):
+def complete_graph(qubits, layers, rows=2):
     """Couplers between all pairs, and fields, so that flipping all spins is no symmetry."""
     dice = random.Random(2)
     fields = [dice.uniform(-0.5, 0.5) for _ in range(qubits)]
@@ -244,7 +251,7 @@ def workloads(less=0):
     for kind, goal, reference in (("value", 12, 0.156), ("gradient", 30, 1.10)):
         yield Workload(f"QAOA MaxCut {even(20)}, 4 layers", kind, "f64", 2, **max_cut(even(20), 4, 2), goal=goal, against=("qokit", *doubles), reference_s=reference)
     yield Workload(f"Fourier {n(28)}", "state", "f32", 2, **fourier(n(28)), goal=10, against=("qsim",), memory_bytes=5 << 30 >> less)
-    yield Workload(f"ansatz {n(20)}, {20 * n(20)} parameters", "gradient", "f64", 2, **hardware_efficient(n(20), 10, 1), goal=10, stretch=20, against=("lightning",),
+    yield Workload(f"ansatz {n(20)}, {20 * n(20)} parameters", "gradient", "f64", 2, **hardware_efficient(n(20), 10, 2), goal=10, stretch=20, against=("lightning",),
                    reference_s=1.78)
     for kind, goal, stretch, reference in (("value", 12, 40, 244e-6), ("gradient", 15, None, 947e-6)):
         yield Workload("loop of 10 qubits, 70 parameters", kind, "f64", 1, **small_loop(500), goal=goal, stretch=stretch, against=("qulacs",), reference_s=reference)
