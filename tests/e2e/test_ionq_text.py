@@ -116,7 +116,7 @@ class Emulator(Wire):
             self.job_when(cloud, jobs[1], "canceled")
             self.judged(cloud, "GET", f"/jobs/{jobs[1]}/cost")
             self.assertEqual(self.judged(cloud, "DELETE", f"/jobs/{jobs[1]}")[0], 200)
-        with self.cloud("--qubits", "14", book="running.book") as cloud:
+        with self.cloud("--qubits", "18", book="running.book") as cloud:
             for body in (IDEAL, BODY, NATIVE, {**IDEAL, "noise": {"model": "aria-2", "seed": 1}}, {**IDEAL, "noise": {"model": "ideal"}}, {key: IDEAL[key] for key in ("type", "backend", "input")}):
                 job = self.submitted(cloud, body)
                 results = self.job_when(cloud, job, "completed")["results"]
@@ -124,8 +124,8 @@ class Emulator(Wire):
                 for place in results.values():
                     self.assertEqual(self.judged(cloud, "GET", place["url"].removeprefix("/v0.4"))[0], 200)
                 self.judged(cloud, "GET", f"/jobs/{job}/cost")
-            circuit = [{"gate": "h", "target": qubit} for qubit in range(14)] + [{"gate": "cnot", "control": 0, "target": 1}] * 400
-            long = {**BODY, "input": {"gateset": "qis", "qubits": 14, "circuit": circuit}}
+            circuit = [{"gate": "h", "target": qubit} for qubit in range(18)] + [{"gate": "cnot", "control": 0, "target": 1}] * 400
+            long = {**BODY, "input": {"gateset": "qis", "qubits": 18, "circuit": circuit}}
             job = self.submitted(cloud, {**long, "shots": 100})
             self.job_when(cloud, job, "started")
             self.judged(cloud, "PUT", f"/jobs/{job}/status/cancel")
