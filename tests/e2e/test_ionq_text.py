@@ -124,7 +124,9 @@ class Emulator(Wire):
                 for place in results.values():
                     self.assertEqual(self.judged(cloud, "GET", place["url"].removeprefix("/v0.4"))[0], 200)
                 self.judged(cloud, "GET", f"/jobs/{job}/cost")
-            circuit = [{"gate": "h", "target": qubit} for qubit in range(18)] + [{"gate": "cnot", "control": 0, "target": 1}] * 400
+            # Nothing in it cancels, so that it runs for a while.
+            circuit = [gate for i in range(300) for gate in ({"gate": "ry", "target": i % 18, "rotation": 0.1 + i / 100},
+                                                             {"gate": "cnot", "control": i % 18, "target": (i + 1 + i // 18) % 18})]
             long = {**BODY, "input": {"gateset": "qis", "qubits": 18, "circuit": circuit}}
             job = self.submitted(cloud, {**long, "shots": 100})
             self.job_when(cloud, job, "started")
