@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "tandem/compute/statevector/testing/kernel_checks.h"
+#include "tandem/compute/statevector/tile_gate.h"
 #include "tandem/compute/statevector/tile_readings.h"
 
 namespace tandem::statevector::testing {
