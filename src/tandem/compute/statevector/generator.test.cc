@@ -81,7 +81,8 @@ TEST(Generator, is_the_slope_of_the_gate) {
         return testing::Dense(std::size_t{1} << record.num_qubits, circuit::gate_unitary(record.gate, there));
       };
       testing::Dense g(std::size_t{1} << record.num_qubits);
-      for (const observable::PauliTerm& term : generator_of(record.gate, angles, which).all())
+      const auto generator = generator_of(record.gate, angles, which);
+      for (const observable::PauliTerm& term : generator.all())
         g += term.coefficient * testing::pauli_matrix(term, record.num_qubits);
       testing::Dense slope = at(kStep);
       slope += std::complex<double>(-1) * at(-kStep);

@@ -499,7 +499,7 @@ class IsingRunner<Real>::Impl {
   IsingRunOptions<Real> options_;
   IsingAndTileKernels<Real> kernels_;
   Executor& executor_;
-  const std::stop_token& stop_;
+  std::stop_token stop_;
   std::uint32_t num_bits_;  ///< of places
   std::vector<TileKind> kinds_;
   std::vector<IsingPass> passes_;

@@ -165,8 +165,8 @@ class IsingTableTest : public ::testing::Test {
   /// State, value, gradient and tail of random angles.
   void expect_as_plainly(std::uint32_t n, const Cost& cost, double gamma, Xoshiro256& rng) {
     double radius = 0;  // what a phase is off by, in units of it
-    for (const Monomial& term : cost.model.with_vartype(Vartype::kSpin).value().terms())
-      radius += std::abs(term.coefficient);
+    const Polynomial in_spins = cost.model.with_vartype(Vartype::kSpin).value();
+    for (const Monomial& term : in_spins.terms()) radius += std::abs(term.coefficient);
     const double amplitude = (kDouble ? 1e-14 : 2e-6) * (1 + gamma * radius / 4);
     const double value_tolerance = (kDouble ? 1e-13 : 1e-5) * (1 + radius) * (1 + gamma * radius / 16);
     std::vector<double> gammas;

@@ -110,7 +110,8 @@ struct PollStatus {
   std::chrono::milliseconds poll_again{50};
   std::optional<job::Money> billed;  ///< the provider's figure so far, also for work that failed; empty: it names none
   std::optional<job::MeteredUse> used = std::nullopt;  ///< the provider's figures beside money; empty: it names none
-  std::optional<ErrorClass> said = std::nullopt;  ///< of work that failed: what its reason means; empty: it is not known
+  std::optional<ErrorClass> said =
+      std::nullopt;  ///< of work that failed: what its reason means; empty: it is not known
 };
 
 /// What came back, byte for byte. It is stored before it is decoded.

@@ -142,9 +142,9 @@ TEST(MayBeProxy, a_name_is_of_the_own_network_or_of_the_world_and_nothing_else) 
     EXPECT_TRUE(may_be_proxy("proxy.example:3128", good, 3128)) << good;
     EXPECT_FALSE(may_be_proxy("proxy.example:3128", good, 80)) << "another port";
   }
-  for (const char* bad :
-       {"127.0.0.1", "::1", "::ffff:127.0.0.1", "0.0.0.0", "::", "169.254.169.254", "fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "fe80::1", "224.0.0.1", "ff02::1",
-        "255.255.255.255", "192.0.0.8", "198.18.0.1", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1"})
+  for (const char* bad : {"127.0.0.1", "::1", "::ffff:127.0.0.1", "0.0.0.0", "::", "169.254.169.254", "fd00:ec2::254",
+                          "fd20:ce::254", "100.100.100.200", "fe80::1", "224.0.0.1", "ff02::1", "255.255.255.255",
+                          "192.0.0.8", "198.18.0.1", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1"})
     EXPECT_FALSE(may_be_proxy("proxy.example:3128", bad, 3128)) << bad;
 }
 
