@@ -41,13 +41,7 @@ inline void turn_system(Real* ket, Real* bra, const Group<Real, kCount>& group, 
 #pragma GCC unroll 8
   for (std::size_t j = 0; j < kGroup; ++j)
     at(bra + group.place[j] + (is_imaginary<kAboutX, kSystem>(j) ? kHalf : 0)) = v[j];
-#pragma GCC unroll 8
-  for (std::size_t j = 0; j < kGroup; ++j)
-    v[j] = at(ket + group.place[j] + (is_imaginary<kAboutX, kSystem>(j) ? kHalf : 0));
-  turn_registers<Real, kCount, kLarge, kAboutX, kSystem>(v, group.ratio);
-#pragma GCC unroll 8
-  for (std::size_t j = 0; j < kGroup; ++j)
-    at(ket + group.place[j] + (is_imaginary<kAboutX, kSystem>(j) ? kHalf : 0)) = v[j];
+  turn_system<Real, kCount, kLarge, kAboutX, kSystem>(ket, group);
 }
 
 /// `kLarge`: a bit for each of `kCount` turns.

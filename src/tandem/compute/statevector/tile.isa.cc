@@ -10,21 +10,6 @@ namespace {
 /// A reading of the tile has half the numbers of 2^kTurnsAtOnce blocks in registers: of any set there are 16 at least.
 constexpr std::size_t kTurnsAtOnce = 3;
 
-/// One of the two systems; `kLarge`: a bit for each of `kCount` turns.
-template <class Real, std::size_t kCount, unsigned kLarge, bool kAboutX, std::size_t kSystem>
-inline void turn_system(Real* block, const Group<Real, kCount>& group) {
-  constexpr std::size_t kGroup = std::size_t{1} << kCount;
-  constexpr std::size_t kHalf = kLanes<Real>;
-  Vector<Real> v[kGroup];
-#pragma GCC unroll 8
-  for (std::size_t j = 0; j < kGroup; ++j)
-    v[j] = at(block + group.place[j] + (is_imaginary<kAboutX, kSystem>(j) ? kHalf : 0));
-  turn_registers<Real, kCount, kLarge, kAboutX, kSystem>(v, group.ratio);
-#pragma GCC unroll 8
-  for (std::size_t j = 0; j < kGroup; ++j)
-    at(block + group.place[j] + (is_imaginary<kAboutX, kSystem>(j) ? kHalf : 0)) = v[j];
-}
-
 /// `kLarge`: a bit for each of `kCount` turns.
 template <class Real, std::size_t kCount, unsigned kLarge, bool kAboutX>
 void turn_blocks(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns) {

@@ -92,6 +92,21 @@ inline Half<Real> lane_mix(Real ratio) {
   return mix;
 }
 
+/// One of the two systems; `kLarge`: a bit for each of `kCount` turns.
+template <class Real, std::size_t kCount, unsigned kLarge, bool kAboutX, std::size_t kSystem>
+inline void turn_system(Real* block, const Group<Real, kCount>& group) {
+  constexpr std::size_t kGroup = std::size_t{1} << kCount;
+  constexpr std::size_t kHalf = kLanes<Real>;
+  Vector<Real> v[kGroup];
+#pragma GCC unroll 8
+  for (std::size_t j = 0; j < kGroup; ++j)
+    v[j] = at(block + group.place[j] + (is_imaginary<kAboutX, kSystem>(j) ? kHalf : 0));
+  turn_registers<Real, kCount, kLarge, kAboutX, kSystem>(v, group.ratio);
+#pragma GCC unroll 8
+  for (std::size_t j = 0; j < kGroup; ++j)
+    at(block + group.place[j] + (is_imaginary<kAboutX, kSystem>(j) ? kHalf : 0)) = v[j];
+}
+
 /// pr and pi: the other lanes' parts.
 template <class Real, bool kAboutX, bool kLarge>
 inline void turn_half(Half<Real>& re, Half<Real>& im, const Half<Real>& pr, const Half<Real>& pi, Vector<Real> ratio,
