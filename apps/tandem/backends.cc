@@ -61,6 +61,22 @@ struct Borrowed {
   Meter& meter;
 };
 
+constexpr std::uint64_t kPriceFileMax = 16u << 20;
+
+/// Of the setting prices.file. Backends that name a price of their own to everybody, or cost nothing, have no place in it.
+Result<remote::PriceList> read_prices(const Settings& settings, Fs& fs) {
+  const std::string path = settings.string("prices.file");
+  if (path.empty()) return remote::PriceList();
+  std::vector<std::string> names;
+  for (const std::string& name : ionq::backend_names()) {
+    TANDEM_TRY_ASSIGN(const auto codec, ionq::make_codec({.backend = name}));
+    if (codec->manifest().info.metered) names.push_back(codec->manifest().info.id.value);
+  }
+  const std::vector<std::string_view> backends(names.begin(), names.end());
+  TANDEM_TRY_ASSIGN(const Bytes text, fs.read_file(path, kPriceFileMax));
+  return remote::PriceList::parse(text, path, backends);
+}
+
 /// What talks to one of IonQ's backends. Errors: 1061 bad_setting - it is none.
 struct IonqWire {
   std::unique_ptr<const remote::Codec> codec;
@@ -80,11 +96,13 @@ Result<IonqWire> ionq_wire(const Settings& settings, std::string_view name) {
                               .poll_interval = std::chrono::milliseconds(settings.integer("ionq.poll"))}};
 }
 
-Result<void> add_ionq(backend::BackendRegistry& out, const Settings& settings, const Borrowed& borrowed) {
+Result<void> add_ionq(backend::BackendRegistry& out, const Settings& settings, Fs& fs, const Borrowed& borrowed) {
+  TANDEM_TRY_ASSIGN(const remote::PriceList prices, read_prices(settings, fs));  // a mistake in it is told in any case
   if (settings.string("ionq.url").empty()) return {};
   const std::string names = settings.string("ionq.backends");  // split() hands out views of it
   for (const std::string_view name : split(names, ',')) {
     TANDEM_TRY_ASSIGN(IonqWire wire, ionq_wire(settings, name));
+    wire.options.prices = prices;
     out.add(resilience::guard(
         remote::make_remote_backend(std::move(wire.codec), borrowed.services, std::move(wire.options)),
         borrowed.services.clock, borrowed.services.log, borrowed.meter));
@@ -137,7 +155,7 @@ Result<std::unique_ptr<backend::BackendRegistry>> make_backends(const Settings& 
                                        .rng = machine.rng,
                                        .log = log},
                           .meter = meter};
-  TANDEM_TRY(add_ionq(*out, settings, borrowed));
+  TANDEM_TRY(add_ionq(*out, settings, machine.fs, borrowed));
   const std::string device = settings.string("lab.device_url");
   if (device.empty()) {
     out->add(backend::make_absent_backend(

@@ -46,12 +46,13 @@ Result<void> print_focus(service::Service& service, service::UsageQuery query) {
 
 void print_usage(const Json& usage) {
   std::vector<std::vector<std::string>> rows = {
-      {usage.value("by", ""), "cost", "shots", "QPU seconds", "submissions", "jobs"}};
+      {usage.value("by", ""), "cost", "shots", "QPU seconds", "bytes", "submissions", "jobs"}};
   for (const Json& group : usage["groups"])
     rows.push_back({name_or_none(group.value("name", "")) + (group.value("emulated", false) ? " (emulated)" : ""),
                     format_usd(group.value("cost_usd_micros", std::int64_t{0})),
                     std::to_string(group.value("shots", std::int64_t{0})),
                     shortest(static_cast<double>(group.value("qpu_us", std::int64_t{0})) / 1e6),
+                    std::to_string(group.value("bytes", std::int64_t{0})),
                     std::to_string(group.value("submissions", std::int64_t{0})),
                     std::to_string(group.value("jobs", std::int64_t{0}))});
   fmt::print("from {} to {}\n", usage.value("from", ""), usage.value("to", ""));

@@ -53,7 +53,10 @@ Result<budget::Limits> read_limits(const Settings& settings, Fs& fs, const backe
   TANDEM_TRY_ASSIGN(budget::Limits limits, budget::Limits::parse(text, path));
   for (const backend::Backend* backend : backends.all()) {
     const backend::BackendInfo& info = backend->info();
-    TANDEM_TRY(limits.check_backend(info.id.value, info.emulated, info.counts_qpu_time));
+    TANDEM_TRY(limits.check_backend({.id = info.id.value,
+                                     .is_local = info.access == job::Access::kLocal,
+                                     .is_emulated = info.emulated,
+                                     .counts_qpu_time = info.counts_qpu_time}));
   }
   return limits;
 }

@@ -104,6 +104,22 @@ class Budget(unittest.TestCase):
                 ways.append([station["backend"] for station in result["path"] if station["outcome"] == "answered"] or ["lab.device"])
         self.assertEqual(ways, [["lab.device"], ["lab.device"], ["simulator.statevector"]])  # 100, 200 and 300 shots
 
+    def test_a_quota_of_bytes_counts_what_is_sent_to_the_device(self):
+        job = program(fallbacks=["simulator.statevector"])
+        with self.place.device() as device:
+            self.place.file("budget.yaml", "limits: [{backend: lab.device, emulated: true, period: day, bytes: {hard: 1000000}}]\n")
+            result = self.place.json("run", self.place.file("job.json", job), environment=self.at(device))
+            self.assertEqual([s["backend"] for s in result["path"] if s["outcome"] == "answered"] or ["lab.device"], ["lab.device"])
+            (group,) = self.place.json("usage", "--by", "backend")["groups"]
+            (limit,) = [one for one in self.place.json("budgets")["budgets"] if one["unit"] == "bytes"]
+            self.assertGreater(group["bytes"], 100)
+            self.assertEqual((limit["settled"], limit["held"]), (group["bytes"], 0))
+            # As much again does not fit in one byte less.
+            self.place.file("budget.yaml", "limits: [{backend: lab.device, emulated: true, period: day, "
+                            f"bytes: {{hard: {2 * group['bytes'] - 1}}}}}]\n")
+            result = self.place.json("run", self.place.file("job.json", job), environment=self.at(device))
+            self.assertEqual([s["backend"] for s in result["path"] if s["outcome"] == "answered"], ["simulator.statevector"])
+
     def test_a_file_that_cannot_be_is_refused_with_its_place(self):
         path = self.place.file("budget.yaml", "limits:\n  - tenant: default\n    period: week\n")
         done = self.place.run("backends", check=False)

@@ -9,7 +9,7 @@
 namespace tandem::settings {
 
 /// Every setting, in the order of contract/settings.json.
-inline constexpr std::array<SettingRecord, 40> kTable{{
+inline constexpr std::array<SettingRecord, 41> kTable{{
     {.name = "data.dir",
      .type = SettingType::kPath,
      .default_value = "",
@@ -108,6 +108,13 @@ inline constexpr std::array<SettingRecord, 40> kTable{{
      .max = 0,
      .values = "",
      .meaning = "File with the limits of tenants, projects, users and backends (docs/guide/budgets.md); empty: there are none."},
+    {.name = "prices.file",
+     .type = SettingType::kPath,
+     .default_value = "",
+     .min = 0,
+     .max = 0,
+     .values = "",
+     .meaning = "File with dated prices of backends, as a contract has them, for where the provider does not answer what work costs (docs/guide/budgets.md); empty: there are none."},
     {.name = "engine.queue_delay_max",
      .type = SettingType::kDuration,
      .default_value = "0ms",

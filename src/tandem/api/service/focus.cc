@@ -95,6 +95,7 @@ constexpr Column kColumns[] = {
     {"SubAccountId", kProject},
     {"SubAccountName", kProject},
     {"Tags", [](const Focus& row) { return row.tags(); }},
+    {"x_Bytes", [](const Focus& row) { return std::to_string(row.number("bytes")); }},
     {"x_Emulated", [](const Focus& row) { return std::string(row.emulated() ? "true" : "false"); }},
     {"x_EmulatedCost",
      [](const Focus& row) { return Focus::decimal(row.emulated() ? row.number("cost_usd_micros") : 0); }},

@@ -43,6 +43,7 @@ Json some_charge() {
   return {{"at", "2026-11-30T23:59:59.500000Z"},
           {"backend", "vendor.device"},
           {"begin", "2026-11-30T23:58:00.000001Z"},
+          {"bytes", 4321},
           {"cost_usd_micros", 1'234'567},
           {"emulated", false},
           {"job_id", "job_1"},
@@ -90,6 +91,7 @@ TEST(Focus, a_charge_is_exact_and_in_its_month) {
   EXPECT_EQ(row["SubAccountId"], "a,b");
   EXPECT_EQ(row["ChargeClass"], "");
   EXPECT_EQ(row["x_QpuSeconds"], "2.500000");
+  EXPECT_EQ(row["x_Bytes"], "4321");
   EXPECT_EQ(Json::parse(row["Tags"])["owner"], "Ann, \"finance\"");
 }
 

@@ -220,6 +220,7 @@ class LocalService final : public Service {
                                {"cost_usd_micros", group.cost.usd_micros},
                                {"shots", group.use.shots},
                                {"qpu_us", group.use.qpu_us},
+                               {"bytes", group.use.bytes},
                                {"submissions", group.submissions},
                                {"jobs", group.jobs}});
     return out;

@@ -11,6 +11,7 @@
 #include "tandem/base/http.h"
 #include "tandem/middleware/backend/backend.h"
 #include "tandem/middleware/remote/manifest.h"
+#include "tandem/middleware/remote/price_list.h"
 
 namespace tandem::remote {
 
@@ -68,6 +69,8 @@ class Codec {
   virtual std::optional<HttpRequest> encode_calibration() const = 0;
   /// Empty: the device does not say what constrains circuits.
   virtual std::optional<HttpRequest> encode_target() const = 0;
+  /// What the provider counts of work that validate() took.
+  virtual Billable billable(const backend::Work& work) const = 0;
   /// The question whose answer quote() needs; empty: the facts are enough.
   virtual std::optional<HttpRequest> encode_estimate(const backend::Work& work) const = 0;
   /// Empty: the provider does not tell whose a credential is.

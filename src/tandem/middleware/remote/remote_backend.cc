@@ -7,6 +7,7 @@
 
 #include "tandem/base/assert.h"
 #include "tandem/base/backoff.h"
+#include "tandem/base/hash.h"
 #include "tandem/base/pause.h"
 #include "tandem/base/text.h"
 
@@ -84,6 +85,9 @@ class RemoteBackend final : public backend::Backend {
     // Limits hold for whatever was asked for, whether or not the provider's price tells it.
     if (const auto* program = std::get_if<backend::ProgramWork>(&work); program != nullptr && quote.use.shots == 0)
       quote.use.shots = static_cast<std::int64_t>(backend::num_shots(*program));
+    // Every token is as long as this one, and so is what the request with it will be.
+    TANDEM_TRY_ASSIGN(const HttpRequest request, codec_->encode_submit(work, attempt_token("", "", "", 0)));
+    quote.use.bytes = static_cast<std::int64_t>(request.body.size());
     return quote;
   }
 
@@ -242,8 +246,22 @@ class RemoteBackend final : public backend::Backend {
   Result<backend::Quote> priced(const backend::Work& work, const DeviceFacts& facts, const CallContext& context) {
     const auto question = codec_->encode_estimate(work);
     if (!question) return codec_->quote(work, facts, Bytes());
-    return read(*question, "the question for a price", context,
-                [&](const HttpResponse& response) { return codec_->quote(work, facts, response.body); });
+    auto estimate = read(*question, "the question for a price", context,
+                         [&](const HttpResponse& response) { return codec_->quote(work, facts, response.body); });
+    const ListPrice* list = options_.prices.find(info().id.value, services_.clock.now());
+    if (list == nullptr) return estimate;
+    const auto listed = list->of(codec_->billable(work));
+    if (estimate) {
+      if (listed && *listed != estimate->cost)
+        estimate->source += fmt::format("; by {} it would be {}", list->words(), format_usd(listed->usd_micros));
+      return estimate;
+    }
+    // Who refuses to name a price to us would refuse the work as well. The reason would make each plan another one.
+    if (!listed || !backend::may_pass(backend::class_of(estimate.error()))) return estimate;
+    return backend::Quote{.cost = *listed,
+                          .cost_basis = job::Basis::kAssumed,
+                          .source = fmt::format("{}; the provider did not answer the question for its price",
+                                                list->words())};
   }
 
   Result<DeviceFacts> facts_not_older_than(nanoseconds age, const CallContext& context) {

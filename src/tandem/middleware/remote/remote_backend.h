@@ -31,6 +31,7 @@ struct RemoteOptions {
   std::chrono::milliseconds backoff_base{20};
   std::chrono::milliseconds backoff_cap{1000};
   std::size_t tries_max = 5;  ///< of one read
+  PriceList prices = {};  ///< for where the provider's own price is not to be had
 };
 
 /// References that outlive the backend.

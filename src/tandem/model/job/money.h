@@ -19,6 +19,7 @@ struct Money {
 struct MeteredUse {
   std::int64_t shots = 0;
   std::int64_t qpu_us = 0;  ///< microseconds of the device
+  std::int64_t bytes = 0;  ///< of the request that carries the work; known to us, whatever the provider counts
   friend bool operator==(const MeteredUse&, const MeteredUse&) = default;
 };
 

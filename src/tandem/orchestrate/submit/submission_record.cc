@@ -51,6 +51,7 @@ Result<SubmissionRecord> parse_document(const Json& document) {
   }
   TANDEM_TRY_ASSIGN(out.use.shots, reader.integer_or("shots", 0, 0, INT64_MAX));
   TANDEM_TRY_ASSIGN(out.use.qpu_us, reader.integer_or("qpu_us", 0, 0, INT64_MAX));
+  TANDEM_TRY_ASSIGN(out.use.bytes, reader.integer_or("bytes", 0, 0, INT64_MAX));
   if (reader.has("used_shots")) {
     out.used.emplace();
     TANDEM_TRY_ASSIGN(out.used->shots, reader.integer("used_shots", 0, INT64_MAX));
@@ -90,6 +91,7 @@ Json SubmissionRecord::document() const {
           {"billed_usd_micros", has_bill ? Json(billed.usd_micros) : Json()},
           {"shots", use.shots},
           {"qpu_us", use.qpu_us},
+          {"bytes", use.bytes},
           {"used_shots", used ? Json(used->shots) : Json()},
           {"used_qpu_us", used ? Json(used->qpu_us) : Json()},
           {"raw_sha256", raw_sha256},

@@ -30,7 +30,7 @@ enum class Unit : std::uint8_t {
   kJobs,  ///< admitted; of a scope that names a backend: submissions to it
   kShots,
   kQpuMicroseconds,
-  kBytes,  ///< of documents admitted
+  kBytes,  ///< of documents admitted; of a scope that names a backend: of requests with work that it accepted
 };
 inline constexpr std::size_t kNumUnits = 5;
 std::string_view to_string(Unit unit);  ///< "usd_micros", "jobs", "shots", "qpu_us", "bytes"

@@ -276,6 +276,32 @@ TEST_F(BooksTest, jobs_and_bytes_are_used_up_by_admissions) {
   EXPECT_THAT(rows_of(store_, kHoldPrefix), IsEmpty());
 }
 
+TEST_F(BooksTest, bytes_of_requests_are_held_for_their_backend_and_used_up_where_it_took_them) {
+  limit(R"(limits:
+  - {tenant: acme, period: day, bytes: {hard: 150}}
+  - {tenant: acme, backend: qpu.one, period: day, bytes: {hard: 1000}}
+  - {backend: lab.device, emulated: true, period: day, bytes: {hard: 10}})");
+  const AccountId tenant{.scope = {.tenant = "acme"}, .period = Period::kDay, .span = "2026-11-15"};
+  const AccountId wire{.scope = {.tenant = "acme", .backend = "qpu.one"}, .period = Period::kDay, .span = "2026-11-15"};
+  ASSERT_THAT(admit("job_1", {100}), Succeeds());
+  ASSERT_THAT(reserve("job_1", "a", {10}, "qpu.one", false, {.shots = 1, .bytes = 600}), Succeeds());
+  EXPECT_THAT(reserve("job_1", "b", {10}, "qpu.one", false, {.shots = 1, .bytes = 401}).error().message,
+              HasSubstr("401 bytes are needed and 400 bytes are free"));
+  EXPECT_THAT(reserve("job_1", "c", {10}, "qpu.two", false, {.shots = 1, .bytes = 4000}), Succeeds());
+  EXPECT_THAT(reserve("job_1", "d", {10}, "lab.device", true, {.shots = 1, .bytes = 11}),
+              FailsWith(errors::kLimitExceeded));
+  // No provider counts them: what it says of shots and time does not change what was sent.
+  ASSERT_THAT(settle("job_1", "a", {5}, job::MeteredUse{.shots = 1}), Succeeds());
+  EXPECT_EQ(entry(wire, Unit::kBytes).settled, 600);
+  ASSERT_THAT(reserve("job_1", "e", {10}, "qpu.one", false, {.shots = 1, .bytes = 400}), Succeeds());
+  EXPECT_EQ(entry(wire, Unit::kBytes).held, 400);
+  ASSERT_THAT(settle("job_1", "e", {0}, job::MeteredUse{}, false), Succeeds());
+  EXPECT_EQ(entry(wire, Unit::kBytes).held, 0);
+  EXPECT_EQ(entry(wire, Unit::kBytes).settled, 600) << "what was refused was not taken";
+  EXPECT_EQ(entry(tenant, Unit::kBytes).settled, 100) << "the document, and nothing else";
+  EXPECT_THAT(faults(store_, limits_), IsEmpty());
+}
+
 TEST_F(BooksTest, of_two_attempts_at_once_one_is_refused_where_the_time_of_both_is_beyond_the_limit) {
   limit("limits: [{backend: qpu.one, period: day, qpu_seconds: {hard: 1}}]");
   ASSERT_THAT(admit("job_1", {100}), Succeeds());

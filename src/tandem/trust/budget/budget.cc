@@ -133,6 +133,7 @@ Result<Reservation> parse_reservation(const ObjectReader& reader) {
   TANDEM_TRY_ASSIGN(out.emulated, reader.boolean_or("emulated", false));
   TANDEM_TRY_ASSIGN(out.use.shots, reader.integer_or("shots", 0, 0, kSumMaxUnits));
   TANDEM_TRY_ASSIGN(out.use.qpu_us, reader.integer_or("qpu_us", 0, 0, kSumMaxUnits));
+  TANDEM_TRY_ASSIGN(out.use.bytes, reader.integer_or("bytes", 0, 0, kSumMaxUnits));
   if (!reader.has("shares")) return out;
   TANDEM_TRY_ASSIGN(const Json* shares, reader.array("shares"));
   for (std::size_t i = 0; i < shares->size(); ++i) {
@@ -168,7 +169,7 @@ std::int64_t amount_of(Unit unit, Money cost, const job::MeteredUse& use, std::i
     case Unit::kQpuMicroseconds:
       return use.qpu_us;
     case Unit::kBytes:
-      break;
+      return use.bytes;
   }
   return 0;
 }
@@ -278,7 +279,8 @@ Bytes Reservation::value() const {
       .member("tier", job::to_string(tier))
       .member("emulated", emulated)
       .member("shots", use.shots)
-      .member("qpu_us", use.qpu_us);
+      .member("qpu_us", use.qpu_us)
+      .member("bytes", use.bytes);
   if (!shares.empty())
     out.objects("shares", shares, [](JsonWriter& one, const Share& share) {
       one.member("account", share.account).member("unit", to_string(share.unit)).member("amount", share.amount);
@@ -420,7 +422,8 @@ Result<Alerts> Budget::settle_from(Hold hold, store::Batch& batch, const Settlem
     return fail(errors::kDoubleSettlement, "attempt {} was settled with {} and cannot be settled again with {}",
                 settlement.token, usd(reservation->billed), usd(settlement.billed));
   }
-  const job::MeteredUse use = settlement.use.value_or(settlement.accepted ? reservation->use : job::MeteredUse{});
+  job::MeteredUse use = settlement.use.value_or(settlement.accepted ? reservation->use : job::MeteredUse{});
+  use.bytes = settlement.accepted ? reservation->use.bytes : 0;
   const Hold before = hold;
   Money reserved = reservation->amount;
   if (reservation->backend.empty()) {

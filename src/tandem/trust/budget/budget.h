@@ -117,7 +117,7 @@ struct Settlement {
   JobId job;
   std::string token;
   job::Money billed;  ///< the provider's figure; 0 voids the reservation
-  std::optional<job::MeteredUse> use = std::nullopt;  ///< the provider's figure; empty: it names none
+  std::optional<job::MeteredUse> use = std::nullopt;  ///< the provider's figure, bytes aside; empty: it names none
   std::string backend =
       "";  ///< of the attempt; counts where its reservation names none: releases before accounts wrote such
   bool emulated = false;  ///< as `backend`

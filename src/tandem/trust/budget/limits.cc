@@ -79,11 +79,7 @@ Result<Scope> read_scope(const ObjectReader& reader) {
 
 /// Why this unit cannot be limited there; empty: it can.
 std::string_view why_not(const Scope& scope, Unit unit) {
-  if (unit == Unit::kBytes && !scope.backend.empty())
-    return "the bytes of a document are counted when it is admitted, "
-           "before a backend is chosen; leave the backend out";
-  if (unit == Unit::kBytes && scope.emulated) return "bytes of documents are never emulated";
-  if (unit == Unit::kJobs && scope.emulated && scope.backend.empty())
+  if ((unit == Unit::kJobs || unit == Unit::kBytes) && scope.emulated && scope.backend.empty())
     return "whether a job is emulated is known of its submissions only; name the backend";
   return {};
 }
@@ -166,13 +162,7 @@ std::optional<std::int64_t> least(std::optional<std::int64_t> a, std::optional<s
 Result<Limits> Limits::parse(std::string_view text, std::string_view name) {
   TANDEM_TRY_ASSIGN(const LocatedJson located, parse_json_or_yaml(text, name));
   auto lines = read_lines(located.value);
-  if (!lines) {
-    Error error = std::move(lines).error();
-    const std::string pointer = error.place;
-    error.place = located.place_of(pointer);
-    if (!pointer.empty()) error.message = fmt::format("{}: {}", pointer, error.message);
-    return tl::unexpected(std::move(error));
-  }
+  if (!lines) return tl::unexpected(located.at_its_place(std::move(lines).error()));
   Limits out;
   out.lines_ = *std::move(lines);
   for (std::size_t i = 0; i < out.lines_.size(); ++i)
@@ -180,15 +170,17 @@ Result<Limits> Limits::parse(std::string_view text, std::string_view name) {
   return out;
 }
 
-Result<void> Limits::check_backend(std::string_view backend, bool is_emulated, bool counts_qpu_time) const {
+Result<void> Limits::check_backend(const LimitedBackend& backend) const {
   for (const Line& line : lines_) {
-    if (line.scope.backend != backend) continue;
+    if (line.scope.backend != backend.id) continue;
     std::string_view why;
-    if (is_emulated && !line.scope.emulated)
+    if (backend.is_local)
+      why = "this backend runs here, and its work is no submission; limit the jobs of tenants, projects or users";
+    else if (backend.is_emulated && !line.scope.emulated)
       why = "this backend is emulated, and what it bills is play money; write emulated: true to limit that";
-    else if (!is_emulated && line.scope.emulated)
+    else if (!backend.is_emulated && line.scope.emulated)
       why = "this backend bills real money; leave emulated: true out to limit that";
-    else if (!counts_qpu_time && line.bounds.contains(Unit::kQpuMicroseconds))
+    else if (!backend.counts_qpu_time && line.bounds.contains(Unit::kQpuMicroseconds))
       why = "the bills of this backend do not say how long the device worked; limit its cost, shots or jobs";
     if (!why.empty())
       return fail_at(line.place, errors::kBadSetting, "the limit of {} would never be reached: {}", line.scope.words(),

@@ -46,6 +46,14 @@ struct Due {
   friend auto operator<=>(const Due&, const Due&) = default;
 };
 
+/// What of a backend decides which limits of it can be reached.
+struct LimitedBackend {
+  std::string_view id;
+  bool is_local = false;  ///< its work is no submission, and takes from no account
+  bool is_emulated = false;
+  bool counts_qpu_time = false;
+};
+
 /// Threads: immutable after parse(); safe to call concurrently. Cost: linear in the lines.
 class Limits {
  public:
@@ -58,9 +66,9 @@ class Limits {
   /// scope and period, more than kLinesMax; those of parse_json_or_yaml and of ObjectReader.
   static Result<Limits> parse(std::string_view text, std::string_view name);
 
-  /// Of a backend that there is. Errors: 1061 bad_setting, with the place of the entry - a limit of it could never be reached: its bills
-  /// are the other kind of money, or do not tell the time of the device.
-  Result<void> check_backend(std::string_view backend, bool is_emulated, bool counts_qpu_time) const;
+  /// Of a backend that there is. Errors: 1061 bad_setting, with the place of the entry - a limit of it could never be reached: it runs here,
+  /// its bills are the other kind of money, or they do not tell the time of the device.
+  Result<void> check_backend(const LimitedBackend& backend) const;
 
   bool empty() const { return lines_.empty(); }
   const std::vector<Line>& lines() const { return lines_; }

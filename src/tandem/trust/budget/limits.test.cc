@@ -101,8 +101,8 @@ TEST(Limits, what_cannot_be_is_refused_with_its_line_and_column) {
            Case{"limits:\n  - tenant: a\n    period: day\n    jobs: {hard: -1}\n", "b.yaml:4:18", "-1"},
            Case{"limits:\n  - tenant: a\n    period: day\n    job: {hard: 1}\n", "b.yaml:4:10", "jobs"},
            Case{"limits:\n  - project: p\n    period: day\n    jobs: {hard: 1}\n", "b.yaml:2:14", "name the tenant"},
-           Case{"limits:\n  - backend: q\n    period: day\n    bytes: {hard: 1}\n", "b.yaml:4:12",
-                "leave the backend out"},
+           Case{"limits:\n  - tenant: a\n    emulated: true\n    period: day\n    bytes: {hard: 1}\n", "b.yaml:5:12",
+                "name the backend"},
            Case{"limits:\n  - tenant: a\n    emulated: true\n    period: day\n    jobs: {hard: 1}\n", "b.yaml:5:11",
                 "name the backend"},
            Case{"limits:\n  - tenant: a\n    period: day\n    jobs: {hard: 1}\n  - tenant: a\n    period: day\n    "
@@ -119,17 +119,20 @@ TEST(Limits, what_cannot_be_is_refused_with_its_line_and_column) {
 
 TEST(Limits, what_a_backend_never_reaches_is_refused_with_its_line_and_column) {
   const Limits limits = Limits::parse(kFile, "budget.yaml").value();
-  EXPECT_THAT(limits.check_backend("qpu.one", false, true), Succeeds());
-  EXPECT_THAT(limits.check_backend("lab.device", true, false), Succeeds());
-  EXPECT_THAT(limits.check_backend("of.no.entry", true, false), Succeeds());
+  EXPECT_THAT(limits.check_backend({.id = "qpu.one", .counts_qpu_time = true}), Succeeds());
+  EXPECT_THAT(limits.check_backend({.id = "lab.device", .is_emulated = true}), Succeeds());
+  EXPECT_THAT(limits.check_backend({.id = "of.no.entry", .is_local = true}), Succeeds());
   const auto refused = [&](const Result<void>& checked, const char* place, const char* why) {
     ASSERT_THAT(checked, FailsWith(errors::kBadSetting));
     EXPECT_EQ(checked.error().place, place);
     EXPECT_THAT(checked.error().message, HasSubstr(why));
   };
-  refused(limits.check_backend("qpu.one", false, false), "budget.yaml:11:5", "do not say how long the device worked");
-  refused(limits.check_backend("qpu.one", true, true), "budget.yaml:11:5", "write emulated: true");
-  refused(limits.check_backend("lab.device", false, true), "budget.yaml:15:5", "bills real money");
+  refused(limits.check_backend({.id = "qpu.one"}), "budget.yaml:11:5", "do not say how long the device worked");
+  refused(limits.check_backend({.id = "qpu.one", .is_emulated = true, .counts_qpu_time = true}), "budget.yaml:11:5",
+          "write emulated: true");
+  refused(limits.check_backend({.id = "lab.device", .counts_qpu_time = true}), "budget.yaml:15:5", "bills real money");
+  refused(limits.check_backend({.id = "qpu.one", .is_local = true, .counts_qpu_time = true}), "budget.yaml:11:5",
+          "runs here");
 }
 
 }  // namespace

@@ -48,6 +48,7 @@ Result<Charge> parse_charge(const Json& document) {
   TANDEM_TRY_ASSIGN(out.cost.usd_micros, reader.integer("cost_usd_micros", 0, kAmountMaxUnits));
   TANDEM_TRY_ASSIGN(out.use.shots, reader.integer("shots", 0, kAmountMaxUnits));
   TANDEM_TRY_ASSIGN(out.use.qpu_us, reader.integer("qpu_us", 0, kAmountMaxUnits));
+  TANDEM_TRY_ASSIGN(out.use.bytes, reader.integer_or("bytes", 0, 0, kAmountMaxUnits));
   return out;
 }
 
@@ -92,6 +93,7 @@ Json Charge::document() const {
   return {{"at", format_rfc3339(at)},
           {"backend", backend},
           {"begin", format_rfc3339(begin)},
+          {"bytes", use.bytes},
           {"cost_usd_micros", cost.usd_micros},
           {"emulated", emulated},
           {"job_id", job.value},
@@ -133,6 +135,7 @@ Result<std::vector<UsageGroup>> usage(store::Store& store, const UsageQuery& que
       sum.group.cost = sum.group.cost + charge.cost;
       sum.group.use.shots += charge.use.shots;
       sum.group.use.qpu_us += charge.use.qpu_us;
+      sum.group.use.bytes += charge.use.bytes;
       ++sum.group.submissions;
       sum.jobs.insert(charge.job.value);
     }

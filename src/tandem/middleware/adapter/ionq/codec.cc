@@ -142,6 +142,13 @@ class IonqCodec final : public remote::Codec {
     return HttpRequest{.url = "/backends/" + backend_ + "/characterizations?limit=1"};
   }
   std::optional<HttpRequest> encode_target() const override { return encode_calibration(); }
+  remote::Billable billable(const backend::Work& work) const override {
+    const auto order = order_of(work);
+    TANDEM_ASSERT(order.has_value());  // validate() came before
+    return {.shots = order->shots,
+            .one_qubit_gates = order->circuit.counts.one_qubit * order->shots,
+            .two_qubit_gates = order->circuit.counts.two_qubits * order->shots};
+  }
   std::optional<HttpRequest> encode_estimate(const backend::Work& work) const override {
     if (!manifest_.info.metered) return std::nullopt;
     const auto order = order_of(work);

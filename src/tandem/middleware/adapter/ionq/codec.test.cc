@@ -337,7 +337,7 @@ TEST_F(IonqCodecTest, whatever_the_price_tells_a_quote_has_the_shots_that_are_as
   const auto quote = backend->quote(ProgramWork{.pubs = {x_on_qubit_0_of_three(123)}}, {});
   ASSERT_THAT(quote, Succeeds());
   EXPECT_EQ(quote->cost, Money{});
-  EXPECT_EQ(quote->use, (job::MeteredUse{.shots = 123}));
+  EXPECT_EQ(quote->use.shots, 123);
 }
 
 TEST_F(IonqCodecTest, a_job_without_our_token_is_not_ours) {

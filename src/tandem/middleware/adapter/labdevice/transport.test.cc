@@ -136,6 +136,15 @@ TEST_F(TransportTest, a_submission_goes_out_once_whatever_comes_back) {
   EXPECT_EQ(backend_->submit(work(), kToken, {}).value(), "dev_1");
 }
 
+TEST_F(TransportTest, a_quote_has_the_bytes_of_the_request_that_would_go_out) {
+  http_.then(200, device_document()).then(201, accepted());
+  const auto quote = backend_->quote(work(), {});
+  ASSERT_THAT(quote, Succeeds());
+  ASSERT_TRUE(backend_->submit(work(), kToken, {}).has_value());
+  EXPECT_EQ(quote->use.bytes, static_cast<std::int64_t>(http_.requests().back().body.size()));
+  EXPECT_GT(quote->use.bytes, 100);
+}
+
 /// By reference/vendors.md 14.3. A 409 means another thing wherever it is said, and a 404 on a read that there is nothing yet.
 TEST_F(TransportTest, every_status_has_one_class_for_a_submission_and_one_for_a_read) {
   using enum backend::ErrorClass;
