@@ -23,7 +23,7 @@ using testing::Not;
 constexpr std::string_view kBackends[] = {"ionq.qpu.forte-1"};
 constexpr std::string_view kFile =
     "prices:\n"
-    "  - {backend: ionq.qpu.forte-1, source: contract 7, as_of: \"1970-01-01\", valid_until: \"1970-01-01\",\n"
+    "  - {backend: ionq.qpu.forte-1, source: contract 7, as_of: \"2026-01-01\", valid_until: \"2026-01-01\",\n"
     "     minimum: 1, per_job: $0.5, per_shot: 0.01, per_1q_gate: 0.001, per_2q_gate: 0.002}\n";
 constexpr std::size_t kTries = 2;
 
@@ -53,8 +53,8 @@ class IonqPricesTest : public testing::Test {
   /// h, cx and two measurements, 100 shots: by the list 0.5 + 100 x (0.01 + 0.001 + 0.002) = $1.80.
   static backend::ProgramWork bell() {
     circuit::Pub pub{.circuit = circuit::Circuit::create(2, 2).value(), .shots = 100};
-    EXPECT_THAT(pub.circuit.append(circuit::Gate::kH, {0}), Succeeds());
-    EXPECT_THAT(pub.circuit.append(circuit::Gate::kCX, {0, 1}), Succeeds());
+    EXPECT_THAT(pub.circuit.append({.gate = circuit::Gate::kH, .qubits = {0}}), Succeeds());
+    EXPECT_THAT(pub.circuit.append({.gate = circuit::Gate::kCx, .qubits = {0, 1}}), Succeeds());
     pub.circuit.measure_all();
     return {.pubs = {pub}};
   }
@@ -63,7 +63,7 @@ class IonqPricesTest : public testing::Test {
                                 R"("last_updated":"2025-06-16T00:00:00Z","degraded":false})"));
   }
 
-  FakeClock clock_;  // begins on 1 January 1970
+  FakeClock clock_;  // begins on 1 January 2026
   ScriptedHttp http_;
   MemoryCredentials credentials_;
   SkippingExecutor executor_{clock_};
@@ -84,7 +84,7 @@ TEST_F(IonqPricesTest, the_vendors_estimate_goes_before_the_list_which_is_named_
   EXPECT_EQ(other->cost, Money{12'500'000});
   EXPECT_EQ(other->cost_basis, job::Basis::kComputed);
   EXPECT_THAT(other->source, AllOf(HasSubstr("estimate of IonQ"),
-                                   HasSubstr("by the price list of 1970-01-01 (contract 7) it would be $1.80")));
+                                   HasSubstr("by the price list of 2026-01-01 (contract 7) it would be $1.80")));
 }
 
 TEST_F(IonqPricesTest, the_list_counts_where_the_question_for_a_price_is_not_answered_for_now) {
@@ -96,7 +96,7 @@ TEST_F(IonqPricesTest, the_list_counts_where_the_question_for_a_price_is_not_ans
   EXPECT_EQ(listed->cost_basis, job::Basis::kAssumed);
   EXPECT_EQ(listed->use.shots, 100);
   EXPECT_GT(listed->use.bytes, 100);
-  EXPECT_THAT(listed->source, AllOf(HasSubstr("the price list of 1970-01-01 (contract 7)"), HasSubstr("did not answer")));
+  EXPECT_THAT(listed->source, AllOf(HasSubstr("the price list of 2026-01-01 (contract 7)"), HasSubstr("did not answer")));
 }
 
 TEST_F(IonqPricesTest, who_refuses_a_price_is_not_overruled_and_a_list_that_is_over_says_nothing) {
