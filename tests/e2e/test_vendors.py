@@ -72,6 +72,33 @@ class Vendors(unittest.TestCase):
             shown = self.place.run("backends", "test", "ionq", "--config", self.config, environment={"TANDEM_IONQ_URL": cloud.url}).stdout
             self.assertIn('"key_name": "emulated key"', shown)
 
+    def test_a_price_of_the_contract_counts_while_the_vendor_does_not_answer_what_work_costs(self):
+        prices = self.place.file("prices.yaml", "prices:\n  - {backend: ionq.qpu.forte-1, source: contract 7, as_of: \"2026-01-01\", per_job: $0.25}\n")
+        circuit = {"num_qubits": 1, "num_clbits": 1, "parameters": [], "instructions": [["h", [0]], ["measure", [0], [], 0]]}
+        job = self.place.file("job.json", {"name": "one", "program": {"pubs": [{"circuit": circuit, "shots": 100}]},
+                                           "policy": {"backends": ["ionq.qpu.forte-1"]}, "limits": {"cost_max_usd_micros": 10_000_000}})
+
+        def price(cloud, **more):
+            environment = {"TANDEM_IONQ_URL": cloud.url, "TANDEM_IONQ_CREDENTIAL": f"file:{self.key}", **more}
+            plan = self.place.json("plan", job, environment=environment)
+            (one,) = [one for one in plan["candidates"] if one["backend"] == "ionq.qpu.forte-1"]
+            estimate = one["estimate"]
+            return estimate.get("cost_usd_micros"), estimate.get("cost_basis"), estimate.get("cost_source") or ""
+        with self.place.ionq("--api-key", KEY) as cloud:
+            cost, basis, source = price(cloud, TANDEM_PRICES_FILE=prices)
+            self.assertEqual((cost, basis), (1_000_000, "computed"))
+            self.assertIn("by the price list of 2026-01-01 (contract 7) it would be $0.25", source)
+        silent = [{"on": "estimate", "action": "error", "from": 1, "count": 1000}]
+        with self.place.ionq("--api-key", KEY, faults=silent, book="silent.book") as cloud:
+            cost, basis, source = price(cloud, TANDEM_PRICES_FILE=prices)
+            self.assertEqual((cost, basis), (250_000, "assumed"))
+            self.assertIn("the provider did not answer", source)
+            self.assertIsNone(price(cloud)[0])
+        self.place.file("prices.yaml", "prices:\n  - {backend: ionq.simulator, source: c, as_of: \"2026-01-01\", per_job: 1}\n")
+        refused = self.place.run("backends", check=False, environment={"TANDEM_PRICES_FILE": prices})
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn(f"{prices}:2:15", refused.stderr)
+
     def test_what_the_file_says_of_the_vendor_is_replaced_only_when_that_is_asked_for(self):
         other = SETTINGS + "ionq:\n  url: http://127.0.0.1:1/v0.4   # another one\n\n  poll: 2s\n# behind it\nlab: {settle_window: 3s}\n"
         self.config.write_text(other)

@@ -50,8 +50,8 @@ Result<Timestamp> read_day(const ObjectReader& reader, std::string_view key) {
 }
 
 Result<ListPrice> read_entry(const ObjectReader& reader, std::span<const std::string_view> backends) {
-  TANDEM_TRY(reader.allow_only({"backend", "source", "as_of", "valid_until", "minimum", "per_job", "per_shot",
-                                "per_1q_gate", "per_2q_gate"}));
+  TANDEM_TRY(reader.allow_only(
+      {"backend", "source", "as_of", "valid_until", "minimum", "per_job", "per_shot", "per_1q_gate", "per_2q_gate"}));
   ListPrice out;
   TANDEM_TRY_ASSIGN(out.backend, reader.string("backend"));
   if (std::find(backends.begin(), backends.end(), out.backend) == backends.end())

@@ -68,22 +68,22 @@ TEST(PriceList, what_cannot_be_is_refused_with_its_line_and_column) {
     const char* what;
   };
   for (const Case& one : {
-           Case{"backend: vendor.qpu.on, source: c, as_of: \"2026-01-01\", per_job: 1", "prices.yaml:2:14",
+           Case{"backend: vendor.qpu.on, source: c, as_of: \"2026-01-01\", per_job: 1", "prices.yaml:2:15",
                 "did you mean 'vendor.qpu.one'"},
            Case{"backend: vendor.qpu.one, source: c, as_of: \"2026-02-30\", per_job: 1", "prices.yaml:2:", "no day"},
-           Case{"backend: vendor.qpu.one, source: c, as_of: \"2026-02-01T00:00:00Z\", per_job: 1", "prices.yaml:2:",
-                "no day"},
+           Case{"backend: vendor.qpu.one, source: c, as_of: \"2026-02-01T00:00:00Z\", per_job: 1",
+                "prices.yaml:2:", "no day"},
            Case{"backend: vendor.qpu.one, source: c, as_of: \"2026-02-02\", valid_until: \"2026-02-01\", per_job: 1",
                 "prices.yaml:2:", "before 2026-02-02"},
            Case{"backend: vendor.qpu.one, source: c, as_of: \"2026-01-01\"", "prices.yaml:2:5", "no rate"},
-           Case{"backend: vendor.qpu.one, source: c, as_of: \"2026-01-01\", per_shot: -1", "prices.yaml:2:",
-                "not from $0"},
-           Case{"backend: vendor.qpu.one, source: c, as_of: \"2026-01-01\", per_shot: 1e10", "prices.yaml:2:",
-                "not from $0"},
-           Case{"backend: vendor.qpu.one, source: c, as_of: \"2026-01-01\", per_shot: $1x", "prices.yaml:2:",
-                "no price"},
-           Case{"backend: vendor.qpu.one, source: c, as_of: \"2026-01-01\", per_shots: 1", "prices.yaml:2:",
-                "per_shot"},
+           Case{"backend: vendor.qpu.one, source: c, as_of: \"2026-01-01\", per_shot: -1",
+                "prices.yaml:2:", "not from $0"},
+           Case{"backend: vendor.qpu.one, source: c, as_of: \"2026-01-01\", per_shot: 1e10",
+                "prices.yaml:2:", "not from $0"},
+           Case{"backend: vendor.qpu.one, source: c, as_of: \"2026-01-01\", per_shot: $1x",
+                "prices.yaml:2:", "no price"},
+           Case{"backend: vendor.qpu.one, source: c, as_of: \"2026-01-01\", per_shots: 1",
+                "prices.yaml:2:", "per_shot"},
            Case{"backend: vendor.qpu.one, as_of: \"2026-01-01\", per_shot: 1", "prices.yaml:2:", "source"},
        }) {
     const auto parsed = parse(std::string("prices:\n  - {") + one.entry + "}\n");

@@ -258,10 +258,10 @@ class RemoteBackend final : public backend::Backend {
     }
     // Who refuses to name a price to us would refuse the work as well. The reason would make each plan another one.
     if (!listed || !backend::may_pass(backend::class_of(estimate.error()))) return estimate;
-    return backend::Quote{.cost = *listed,
-                          .cost_basis = job::Basis::kAssumed,
-                          .source = fmt::format("{}; the provider did not answer the question for its price",
-                                                list->words())};
+    return backend::Quote{
+        .cost = *listed,
+        .cost_basis = job::Basis::kAssumed,
+        .source = fmt::format("{}; the provider did not answer the question for its price", list->words())};
   }
 
   Result<DeviceFacts> facts_not_older_than(nanoseconds age, const CallContext& context) {

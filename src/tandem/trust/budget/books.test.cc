@@ -65,7 +65,8 @@ std::vector<std::string> faults(store::Store& store, const Limits& limits) {
       const auto bound = limits.bound(account->id, unit);
       if (bound && bound->hard && entry.taken() - entry.overrun > *bound->hard)
         out.push_back(fmt::format("{}: {} {} are beyond the limit", row.key, entry.taken(), to_string(unit)));
-      if (unit == Unit::kJobs && account->id.scope.backend.empty()) continue;  // no hold says that a job was admitted
+      if ((unit == Unit::kJobs || unit == Unit::kBytes) && account->id.scope.backend.empty())
+        continue;  // no hold says that a job was admitted
       const Sum sum = due[{row.key, unit}];
       if (entry.granted != sum.granted || entry.held != sum.held)
         out.push_back(fmt::format("{}: {} granted and {} held, by the jobs {} and {}", row.key, entry.granted,
@@ -522,7 +523,7 @@ constexpr std::string_view kManyLimits = R"(limits:
   - {tenant: "*", project: "*", period: day, cost: {hard: $0.008}}
   - {tenant: t0, user: u1, period: total, cost: {hard: $0.03}}
   - {backend: qpu.one, period: day, cost: {hard: $0.02}, jobs: {hard: 40}}
-  - {tenant: "*", backend: "*", period: month, shots: {hard: 9000}, qpu_seconds: {hard: 0.01}}
+  - {tenant: "*", backend: "*", period: month, shots: {hard: 9000}, qpu_seconds: {hard: 0.01}, bytes: {hard: 3000}}
   - {tenant: "*", emulated: true, period: day, cost: {hard: $0.02}}
   - {backend: lab.device, emulated: true, period: total, cost: {hard: $1}, shots: {hard: 100000}})";
 
@@ -539,7 +540,8 @@ class Walker {
     const std::string token = fmt::format("{}-{}", job.value, rng_.below(4));
     const Money amount{static_cast<std::int64_t>(rng_.below(3000))};
     const job::MeteredUse use{.shots = static_cast<std::int64_t>(rng_.below(300)),
-                              .qpu_us = static_cast<std::int64_t>(rng_.below(200))};
+                              .qpu_us = static_cast<std::int64_t>(rng_.below(200)),
+                              .bytes = static_cast<std::int64_t>(rng_.below(100))};
     const bool emulated = rng_.below(3) == 0;
     Result<Alerts> built;
     switch (rng_.below(8)) {

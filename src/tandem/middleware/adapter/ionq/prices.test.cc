@@ -41,11 +41,12 @@ class IonqPricesTest : public testing::Test {
     return {.status = status, .headers = {{"Content-Type", "application/json"}}, .body = Bytes(body)};
   }
   static HttpResponse estimate(double usd) {
-    return json(200, fmt::format(R"({{"input_values":{{"backend":"qpu.forte-1"}},"estimated_at":"2026-05-15T00:00:00Z",)"
-                                 R"("cost_unit":"usd","estimated_cost":{},"rate_information":{{"job_cost_minimum":1,)"
-                                 R"("cost_1q_gate":0.25,"cost_2q_gate":0.5,"organization":"Our Group"}},)"
-                                 R"("estimated_execution_time":1,"current_predicted_queue_time":2}})",
-                                 usd));
+    return json(200,
+                fmt::format(R"({{"input_values":{{"backend":"qpu.forte-1"}},"estimated_at":"2026-05-15T00:00:00Z",)"
+                            R"("cost_unit":"usd","estimated_cost":{},"rate_information":{{"job_cost_minimum":1,)"
+                            R"("cost_1q_gate":0.25,"cost_2q_gate":0.5,"organization":"Our Group"}},)"
+                            R"("estimated_execution_time":1,"current_predicted_queue_time":2}})",
+                            usd));
   }
   static HttpResponse refusal(int status) {
     return json(status, R"({"statusCode":0,"error":"Error","message":"not now"})");
@@ -96,7 +97,8 @@ TEST_F(IonqPricesTest, the_list_counts_where_the_question_for_a_price_is_not_ans
   EXPECT_EQ(listed->cost_basis, job::Basis::kAssumed);
   EXPECT_EQ(listed->use.shots, 100);
   EXPECT_GT(listed->use.bytes, 100);
-  EXPECT_THAT(listed->source, AllOf(HasSubstr("the price list of 2026-01-01 (contract 7)"), HasSubstr("did not answer")));
+  EXPECT_THAT(listed->source,
+              AllOf(HasSubstr("the price list of 2026-01-01 (contract 7)"), HasSubstr("did not answer")));
 }
 
 TEST_F(IonqPricesTest, who_refuses_a_price_is_not_overruled_and_a_list_that_is_over_says_nothing) {
