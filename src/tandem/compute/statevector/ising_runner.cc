@@ -353,14 +353,27 @@ class IsingRunner<Real>::Impl {
         body((row << row_at) * kNumbers + c * kBlock, (c * num_rows + row) * kBlock);
   }
   /// `kNumbers` of a place.
+  /// Of a block that is needed soon. Rows lie megabytes apart, so no hardware foresees them, nor their pages.
+  template <std::size_t kNumbers, bool kToWrite>
+  static void ask_ahead(const TileKind& kind, const Real* block) {
+    constexpr std::uint64_t kRowsAhead = 16;
+    constexpr std::size_t kLineBytes = 64;
+    // As a number: behind the last rows it is no place of the state, and nothing is read there.
+    const auto ahead = reinterpret_cast<std::uintptr_t>(block) +
+                       (kRowsAhead << kind.order.bits[kLaneBits<Real>]) * kNumbers * sizeof(Real);
+    for (std::size_t i = 0; i < kNumbers * kLanes<Real> * sizeof(Real); i += kLineBytes)
+      __builtin_prefetch(reinterpret_cast<const void*>(ahead + i), kToWrite ? 1 : 0);
+  }
   template <std::size_t kNumbers>
   static void gather(const TileKind& kind, const Real* memory, Real* tile) {
     for_rows<kNumbers>(kind, [&](std::uint64_t from, std::uint64_t to) {
+      ask_ahead<kNumbers, false>(kind, memory + from);
       std::memcpy(tile + to, memory + from, kNumbers * kLanes<Real> * sizeof(Real));
     });
   }
   static void scatter(const TileKind& kind, const Real* tile, Real* amplitudes) {
     for_rows<2>(kind, [&](std::uint64_t to, std::uint64_t from) {
+      ask_ahead<2, true>(kind, amplitudes + to);
       std::memcpy(amplitudes + to, tile + from, 2 * kLanes<Real> * sizeof(Real));
     });
   }

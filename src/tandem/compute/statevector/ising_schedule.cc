@@ -27,10 +27,19 @@ std::uint32_t bits_above(std::uint32_t num_bits, const IsingShape& shape) {
   return std::max(num_bits - shape.tile_bits, wanted);
 }
 
+IsingShape with_fewest_kinds(std::uint32_t num_bits, const IsingShape& shape) {
+  if (num_bits <= shape.tile_bits) return shape;
+  IsingShape wider = shape;
+  wider.tile_bits += kWiderBits;
+  const auto kinds = [&](const IsingShape& one) { return split_of(bits_above(num_bits, one), one).kinds; };
+  return kinds(wider) < kinds(shape) ? wider : shape;
+}
+
 }  // namespace
 
-std::vector<TileKind> tile_kinds(std::uint32_t num_qubits, const IsingShape& shape) {
-  const std::uint32_t num_bits = std::max(num_qubits, shape.lane_bits);
+std::vector<TileKind> tile_kinds(std::uint32_t num_qubits, const IsingShape& given) {
+  const std::uint32_t num_bits = std::max(num_qubits, given.lane_bits);
+  const IsingShape shape = with_fewest_kinds(num_bits, given);
   std::vector<TileKind> out;
   TileKind low;
   low.in_a_row = true;

@@ -24,9 +24,13 @@ struct TileKind {
 struct IsingShape {
   std::uint32_t lane_bits = 0;
   std::uint32_t leaf_bits = 0;
-  std::uint32_t tile_bits = 0;  ///< at most
+  std::uint32_t tile_bits = 0;  ///< at most, but for kWiderBits
   std::uint32_t row_bits = 0;  ///< at most, where that costs no further kind
 };
+
+/// By so many bits tiles are larger, where that makes kinds fewer: a pass over a large state costs more than work in the cache of the
+/// third level instead of the second.
+inline constexpr std::uint32_t kWiderBits = 2;
 
 /// Together they mix every one of `num_qubits` bits once.
 std::vector<TileKind> tile_kinds(std::uint32_t num_qubits, const IsingShape& shape);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tandem/compute/statevector/amplitudes.h"
+#include "tandem/compute/statevector/ising_schedule.h"
 #include "tandem/compute/statevector/pauli_basis.h"
 #include "tandem/compute/statevector/plan.h"
 #include "tandem/compute/statevector/sampling.h"
@@ -13,10 +14,11 @@ namespace {
 constexpr std::uint64_t kHeldDraws = 1 << 20;  // sampling.h
 constexpr std::uint64_t kShotsHeld = 1 << 16;  // of those that are played one by one
 
-/// A gathered tile for each thread; in a `reading` one of doubles beside it.
+/// A gathered tile for each thread; in a `reading` one of doubles beside it. Those of layers are wider where two kinds would not hold all bits.
 std::uint64_t desks(std::uint32_t num_qubits, std::size_t threads, bool reading) {
-  const std::uint32_t most = kTileShape<double>.most;
+  std::uint32_t most = kTileShape<double>.most;
   if (num_qubits <= most) return 0;
+  if (num_qubits > 2 * most - kLaneBits<double>) most += kWiderBits;
   return threads * (reading ? 3 : 2) * sizeof(double) << most;
 }
 
