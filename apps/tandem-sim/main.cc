@@ -90,6 +90,11 @@ struct Total {
     add("fault", missing(sim::faults(), coverage.faults));
     return out;
   }
+  Json doubts() const {
+    Json out = {{"all", coverage.all_doubts().document()}};
+    for (const auto& [name, counts] : coverage.doubts) out[name] = counts.document();
+    return out;
+  }
   double events_per_s() const { return seconds > 0 ? static_cast<double>(events) / seconds : 0; }
   Json document() const {
     return {{"seeds", seeds},
@@ -102,6 +107,7 @@ struct Total {
             {"submission_transitions", coverage.submission_transitions},
             {"vendors", coverage.vendors},
             {"faults", coverage.faults},
+            {"doubts", doubts()},
             {"not_covered",
              {{"job", missing(sim::job_transitions(), coverage.job_transitions)},
               {"submission", missing(sim::submission_transitions(), coverage.submission_transitions)},
@@ -117,6 +123,14 @@ struct Total {
     for (const std::string& name : sim::job_transitions_not_made())
       fmt::print("legal, and not made by the engine: job {}\n", name);
     for (const std::string& name : not_covered()) fmt::print("not covered: {}\n", name);
+    const Json table = doubts();
+    for (const auto& [name, counts] : table.items())
+      fmt::print(
+          "doubts, {}: {} were over within {} intervals (half), {} (99 %), {} (all); {} given up with the step's "
+          "time\n",
+          name, counts["resolved"].get<std::uint64_t>(), counts["intervals_p50"].get<std::uint64_t>(),
+          counts["intervals_p99"].get<std::uint64_t>(), counts["intervals_max"].get<std::uint64_t>(),
+          counts["given_up_with_the_step"].get<std::uint64_t>());
     fmt::print("{} seeds, {} jobs, {} events (steps of the scheduler) in {:.1f} s: {:.0f} events/s, {} violations\n",
                seeds, jobs, events, seconds, events_per_s(), violations);
   }
@@ -163,6 +177,10 @@ int run(const Wanted& wanted) {
   else
     total.print();
   if (total.violations != 0) return 1;
+  if (const std::string slow = total.coverage.slow_doubts(); !slow.empty()) {
+    fmt::print(stderr, "tandem-sim: {}\n", slow);
+    return 1;
+  }
   const std::size_t missed = wanted.require_coverage ? total.not_covered().size() : 0;
   if (missed != 0) fmt::print(stderr, "tandem-sim: {} transitions and faults did not occur in these seeds\n", missed);
   return missed == 0 ? 0 : 1;

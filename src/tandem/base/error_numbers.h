@@ -100,6 +100,7 @@ inline constexpr ErrorNumber kHoldUnknown{4002};  ///< no such hold
 inline constexpr ErrorNumber kDoubleSettlement{4003};  ///< settled before
 inline constexpr ErrorNumber kLimitExceeded{4004};  ///< a limit of the tenant, project, user or backend does not allow it
 inline constexpr ErrorNumber kQuoteAboveLimit{4005};  ///< the quote is above what may be spent on this
+inline constexpr ErrorNumber kAccountsContended{4006};  ///< others changed the same accounts all the time
 inline constexpr ErrorNumber kNotAuthenticated{4101};  ///< nobody stands behind the request
 inline constexpr ErrorNumber kNotPermitted{4102};  ///< the role does not allow it
 inline constexpr ErrorNumber kApprovalNotFound{4103};  ///< there is no such approval

@@ -10,7 +10,7 @@
 namespace tandem::errors {
 
 /// Every record, sorted by number.
-inline constexpr std::array<ErrorRecord, 141> kTable{{
+inline constexpr std::array<ErrorRecord, 142> kTable{{
     {.number = kInternal,
      .name = "internal",
      .family = ErrorFamily::kInternal,
@@ -857,6 +857,15 @@ inline constexpr std::array<ErrorRecord, 141> kTable{{
      .exit_code = 8,
      .meaning = "The provider's quote for a run that was asked for with --max-cost is higher than that; quote and limit are in the message, and nothing was sent.",
      .action = "Raise --max-cost, or name a cheaper backend with --backend."},
+    {.number = kAccountsContended,
+     .name = "accounts_contended",
+     .family = ErrorFamily::kAborted,
+     .title = "others changed the same accounts all the time",
+     .retryable = true,
+     .http_status = 409,
+     .exit_code = 12,
+     .meaning = "A job, or an attempt of one, takes from accounts of its payer that other jobs take from as well; these were faster at every try, for seconds. Nothing was taken.",
+     .action = "Send the same request again in a moment, with the same Idempotency-Key if it has one."},
     {.number = kNotAuthenticated,
      .name = "not_authenticated",
      .family = ErrorFamily::kUnauthenticated,

@@ -91,6 +91,12 @@ MemoryReading read_memory(Fs& fs) {
   return out;
 }
 
+std::optional<std::uint64_t> read_own_memory(Fs& fs) {
+  const auto text = fs.read_file("/proc/self/status", kFileMax);
+  const auto kilobytes = text ? number_of(*text, "RssAnon:") : std::nullopt;
+  return kilobytes ? std::optional(*kilobytes * 1024) : std::nullopt;
+}
+
 std::uint64_t MachineMemory::limit_of(std::uint64_t available) const {
   if (bytes_max_ != 0) return std::min(bytes_max_, available);
   return static_cast<std::uint64_t>(kShare * static_cast<double>(available));
@@ -108,24 +114,50 @@ std::uint64_t MachineMemory::room() {
   return room_locked();
 }
 
+bool MachineMemory::never_fits_locked(std::uint64_t bytes) {
+  // What it has touched is not available, and would be; what is reserved and untouched is available now, and counts once.
+  const std::uint64_t own = read_own_memory(fs_).value_or(held_);
+  return bytes > limit_of(read_memory(fs_).available + own);
+}
+
 Result<MachineMemory::Reservation> MachineMemory::reserve(std::uint64_t bytes, std::string_view what,
-                                                          const std::stop_token& stop) {
-  if (bytes < kSmallBytes) return Reservation();
+                                                          const std::stop_token& stop, const Aside& aside) {
   std::unique_lock lock(mutex_);
   const std::uint64_t number = next_++;
-  queue_.push_back(number);
+  if (bytes < kSmallBytes) {
+    small_.insert(number);
+    return Reservation(*this, 0, number);
+  }
+  waiting_.insert(number);
   std::uint64_t room = 0;
   const auto decided = [&] {
-    const bool first = queue_.front() == number;
-    if (!first && held_ == 0) return false;  // whoever is first sees to it
+    const bool first = *waiting_.begin() == number;
+    const bool alone = held_ == 0 && (small_.empty() || *small_.begin() > number);
+    if (!first && alone) return false;  // whoever is first sees to it
     room = room_locked();
-    if (first && (bytes <= room || held_ == 0)) return true;
-    // At best all that is held was touched and comes back.
-    return bytes > limit_of(read_memory(fs_).available + held_);
+    return (first && (bytes <= room || alone)) || never_fits_locked(bytes);
   };
-  bool answered = false;
-  while (!answered && !stop.stop_requested()) answered = changed_->wait(lock, stop, decided);
-  std::erase(queue_, number);
+  const auto wait = [&] { return changed_->wait(lock, stop, decided); };
+  bool answered = decided();
+  while (!answered && !stop.stop_requested()) {
+    if (!aside) {
+      answered = wait();
+      continue;
+    }
+    lock.unlock();
+    aside([&] {
+      lock.lock();
+      (void)wait();
+      // Whoever it has to wait for on its way back may stand behind it here.
+      waiting_.erase(number);
+      changed_->notify_all();
+      lock.unlock();
+    });
+    lock.lock();
+    waiting_.insert(number);
+    answered = decided();
+  }
+  waiting_.erase(number);
   changed_->notify_all();
   if (!answered) return fail(errors::kCancelled, "stopped while {} waited for {} bytes of memory", what, bytes);
   if (bytes > room) {
@@ -135,13 +167,14 @@ Result<MachineMemory::Reservation> MachineMemory::reserve(std::uint64_t bytes, s
                 what, bytes, room, held_);
   }
   held_ += bytes;
-  return Reservation(*this, bytes);
+  return Reservation(*this, bytes, number);
 }
 
-void MachineMemory::release(std::uint64_t bytes) {
+void MachineMemory::release(std::uint64_t bytes, std::uint64_t number) {
   const std::lock_guard lock(mutex_);
   held_ -= bytes;
-  changed_->notify_all();
+  small_.erase(number);
+  if (!waiting_.empty()) changed_->notify_all();
 }
 
 }  // namespace tandem

@@ -23,6 +23,11 @@ struct Machine {
     fs.put_file("/proc/meminfo", fmt::format("MemTotal:       {} kB\nMemFree:   17 kB\nMemAvailable:   {} kB\n",
                                              total / 1024, available / 1024));
   }
+  /// Of this process.
+  void own(std::uint64_t bytes) {
+    fs.put_file("/proc/self/status",
+                fmt::format("Name:\tx\nVmRSS:\t 77 kB\nRssAnon:\t   {} kB\nThreads:\t1\n", bytes / 1024));
+  }
   void groups(const std::string& text) { fs.put_file("/proc/self/cgroup", text); }
   void v2(const std::string& path, const std::string& max, std::uint64_t current, std::uint64_t inactive) {
     fs.put_file(path + "/memory.max", max + "\n");
@@ -108,6 +113,10 @@ TEST(MachineMemory, the_least_of_machine_and_control_groups_counts) {
 
 TEST(MachineMemory, this_machine_says_something_sensible) {
   RealFs fs;
+  const auto own = read_own_memory(fs);
+  ASSERT_TRUE(own.has_value());
+  EXPECT_GT(*own, kMiB / 4);
+  EXPECT_LT(*own, read_memory(fs).total);
   const MemoryReading reading = read_memory(fs);
   EXPECT_GT(reading.total, 100 * kMiB);
   EXPECT_LE(reading.available, reading.total);
@@ -116,6 +125,40 @@ TEST(MachineMemory, this_machine_says_something_sensible) {
 class MachineMemoryTest : public testing::Test {
  protected:
   MachineMemoryTest() { machine_.memory(16 * kGiB, 8 * kGiB); }
+  /// What is said at once: 1002 where it would have to be waited for.
+  static Result<MachineMemory::Reservation> at_once(MachineMemory& memory, std::uint64_t bytes) {
+    std::stop_source stop;
+    return memory.reserve(bytes, "x", stop.get_token(), [&](const std::function<void()>& wait) {
+      stop.request_stop();
+      wait();
+    });
+  }
+  /// A step on a thread of its own, from when it waits, or is answered, on.
+  class Step {
+   public:
+    Step(Executor& executor, MachineMemory& memory, std::uint64_t bytes)
+        : loop_(executor.start_loop("step", [this, &memory, bytes](std::stop_token stop) {
+            const auto got = memory.reserve(bytes, "step", stop, [this](const std::function<void()>& wait) {
+              seen();
+              wait();
+            });
+            came_.set_value(got ? ErrorNumber{} : got.error().number);
+            seen();
+          })) {
+      seen_.get_future().wait();
+    }
+    /// Its error, or none.
+    ErrorNumber came() { return came_.get_future().get(); }
+
+   private:
+    void seen() {
+      if (!told_.exchange(true)) seen_.set_value();
+    }
+    std::atomic<bool> told_ = false;
+    std::promise<void> seen_;
+    std::promise<ErrorNumber> came_;
+    std::unique_ptr<Timer> loop_;
+  };
 
   Machine machine_;
   ThreadExecutor executor_{3};
@@ -166,10 +209,82 @@ TEST_F(MachineMemoryTest, small_needs_pass_whatever_the_machine_says) {
   EXPECT_THAT(memory.reserve(MachineMemory::kSmallBytes, "large"), FailsWith(errors::kOutOfMemory));
 }
 
+/// What is reserved and not touched yet is available: it counts once. What is touched is not, and comes back.
+TEST_F(MachineMemoryTest, what_is_available_and_what_is_reserved_are_not_counted_twice) {
+  MachineMemory memory(machine_.fs, executor_, 0);
+  machine_.own(kMiB);
+  const auto first = memory.reserve(4 * kGiB, "first");
+  ASSERT_THAT(first, Succeeds());
+  // 8 are there in all, and nobody gets more than 6 of them; a MiB is the process's own.
+  EXPECT_THAT(at_once(memory, 6 * kGiB + kMiB), FailsWith(errors::kOutOfMemory));
+  machine_.memory(16 * kGiB, 4 * kGiB);
+  machine_.own(4 * kGiB);
+  EXPECT_THAT(at_once(memory, 6 * kGiB + 1), FailsWith(errors::kOutOfMemory));
+  EXPECT_THAT(at_once(memory, 6 * kGiB), FailsWith(errors::kCancelled));
+}
+
+/// Steps that reserve nothing have trees that grew: what they have comes back, and until then nobody is told that it never will.
+TEST_F(MachineMemoryTest, who_fits_without_the_small_steps_waits_for_those_that_began_before_it) {
+  MachineMemory memory(machine_.fs, executor_, 0);
+  auto tree = std::make_optional(*memory.reserve(kMiB, "a small search"));
+  machine_.memory(16 * kGiB, 2 * kGiB);  // it took six
+  machine_.own(6 * kGiB);
+  EXPECT_THAT(at_once(memory, 6 * kGiB + 1), FailsWith(errors::kOutOfMemory));
+  Step large(executor_, memory, 5 * kGiB);
+  const auto later = memory.reserve(kMiB, "a small search that began later");  // which holds up nobody
+  ASSERT_THAT(later, Succeeds());
+  machine_.memory(16 * kGiB, 8 * kGiB);
+  machine_.own(0);
+  tree.reset();
+  EXPECT_EQ(large.came(), ErrorNumber{});
+}
+
+/// Its memory is somebody else's by then, or never was theirs: it is refused once they have ended, and not kept for ever.
+TEST_F(MachineMemoryTest, who_does_not_fit_when_the_small_steps_have_ended_is_refused) {
+  MachineMemory memory(machine_.fs, executor_, 0);
+  auto tree = std::make_optional(*memory.reserve(kMiB, "a small search"));
+  machine_.memory(16 * kGiB, 2 * kGiB);
+  machine_.own(6 * kGiB);
+  Step large(executor_, memory, 5 * kGiB);
+  tree.reset();
+  EXPECT_EQ(large.came(), errors::kOutOfMemory);
+}
+
+TEST_F(MachineMemoryTest, who_comes_back_from_aside_keeps_nobody_behind_it) {
+  MachineMemory memory(machine_.fs, executor_, 0);
+  auto held = std::make_optional(*memory.reserve(6 * kGiB, "held"));
+  std::promise<void> aside;
+  std::promise<void> slot;
+  std::shared_future<void> has_slot = slot.get_future().share();
+  std::promise<bool> first_came;
+  const auto first = executor_.start_loop("first", [&](std::stop_token stop) {
+    const auto got = memory.reserve(5 * kGiB, "first", stop, [&, told = false](const auto& wait) mutable {
+      if (!std::exchange(told, true)) aside.set_value();
+      wait();
+      has_slot.wait();  // which somebody behind it has
+    });
+    first_came.set_value(got.has_value());
+  });
+  aside.get_future().wait();
+  std::promise<void> second_got;
+  std::promise<void> second_ends;
+  const auto second = executor_.start_loop("second", [&](std::stop_token stop) {
+    const auto got = memory.reserve(4 * kGiB, "second", stop);
+    EXPECT_THAT(got, Succeeds());
+    second_got.set_value();
+    second_ends.get_future().wait();
+  });
+  held.reset();
+  second_got.get_future().wait();
+  second_ends.set_value();
+  slot.set_value();
+  EXPECT_TRUE(first_came.get_future().get());
+}
+
 TEST_F(MachineMemoryTest, who_fits_alone_waits_and_who_never_fits_is_refused_at_once) {
   MachineMemory memory(machine_.fs, executor_, 0);
   auto first = std::make_optional(*memory.reserve(4 * kGiB, "first"));
-  // 8 available and 4 that may come back: nobody gets more than 9.
+  // 8 available and, as far as can be known here, 4 that may come back: nobody gets more than 9.
   EXPECT_THAT(memory.reserve(9 * kGiB + 1, "never"), FailsWith(errors::kOutOfMemory));
   std::promise<void> waits;
   std::atomic<bool> released = false;

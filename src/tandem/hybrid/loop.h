@@ -29,6 +29,7 @@ struct Order {
   std::optional<std::chrono::milliseconds> backend_wait_max = std::nullopt;
   /// A device whose newest calibration is older is not sent to; empty: whatever its age.
   std::optional<std::chrono::milliseconds> calibration_age_max = std::nullopt;
+  bool backend_awaited = false;  ///< it was not there when it was planned: one that does not answer is waited for
   bool required = true;  ///< false: the loop goes on without it
 };
 

@@ -35,6 +35,47 @@ void Coverage::add(const Coverage& other) {
   for (const auto& [name, count] : other.submission_transitions) submission_transitions[name] += count;
   for (const auto& [name, count] : other.vendors) vendors[name] += count;
   for (const auto& [name, count] : other.faults) faults[name] += count;
+  for (const auto& [name, counts] : other.doubts) doubts[name].add(counts);
+}
+
+std::uint64_t DoubtCounts::count() const {
+  std::uint64_t out = 0;
+  for (const auto& [intervals, count] : by_intervals) out += count;
+  return out;
+}
+
+std::uint64_t DoubtCounts::percentile(double share) const {
+  const double wanted = share * static_cast<double>(count());
+  std::uint64_t seen = 0;
+  for (const auto& [intervals, count] : by_intervals)
+    if (static_cast<double>(seen += count) >= wanted) return intervals;
+  return 0;
+}
+
+void DoubtCounts::add(const DoubtCounts& other) {
+  for (const auto& [intervals, count] : other.by_intervals) by_intervals[intervals] += count;
+  apart += other.apart;
+}
+
+Json DoubtCounts::document() const {
+  return {{"resolved", count()},
+          {"intervals_p50", percentile(0.5)},
+          {"intervals_p99", percentile(0.99)},
+          {"intervals_max", by_intervals.empty() ? 0 : by_intervals.rbegin()->first},
+          {"given_up_with_the_step", apart}};
+}
+
+DoubtCounts Coverage::all_doubts() const {
+  DoubtCounts out;
+  for (const auto& [name, counts] : doubts) out.add(counts);
+  return out;
+}
+
+std::string Coverage::slow_doubts() const {
+  const DoubtCounts all = all_doubts();
+  if (all.count() < kDoubtsMin || all.percentile(0.99) <= kDoubtIntervalsMax) return {};
+  return fmt::format("1 % of {} doubts lasted {} intervals or more, and {} are allowed", all.count(),
+                     all.percentile(0.99), kDoubtIntervalsMax);
 }
 
 std::vector<std::string> submission_transitions() {

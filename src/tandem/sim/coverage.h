@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tandem/base/json.h"
 #include "tandem/base/result.h"
 #include "tandem/middleware/backend/backend.h"
 #include "tandem/model/job/job_state.h"
@@ -16,13 +17,31 @@
 
 namespace tandem::sim {
 
+/// Doubts that are over, by the intervals between two looks that each lasted (doubts.h).
+struct DoubtCounts {
+  std::map<std::uint64_t, std::uint64_t> by_intervals;
+  std::uint64_t apart = 0;  ///< given up with the step's time, before anybody could know
+  std::uint64_t count() const;
+  /// The least number of intervals within which this share of them was over.
+  std::uint64_t percentile(double share) const;
+  void add(const DoubtCounts& other);
+  Json document() const;
+};
+/// Of as many as kDoubtsMin doubts in all, 99 % are over within that many intervals.
+inline constexpr std::uint64_t kDoubtIntervalsMax = 5;
+inline constexpr std::uint64_t kDoubtsMin = 100;  ///< of fewer, one is more than 1 %
+
 /// Counts by name: "queued start running", "class B: submission late", "crash before commit". Of one history or of many.
 struct Coverage {
   std::map<std::string, std::uint64_t> job_transitions;
   std::map<std::string, std::uint64_t> submission_transitions;
   std::map<std::string, std::uint64_t> vendors;  ///< what became of submissions to the vendor of each class
   std::map<std::string, std::uint64_t> faults;
+  std::map<std::string, DoubtCounts> doubts;  ///< by class of vendor
   void add(const Coverage& other);
+  DoubtCounts all_doubts() const;
+  /// Empty when doubts are over as soon as they should be, else how long they lasted.
+  std::string slow_doubts() const;
 };
 
 template <typename State, typename Event>

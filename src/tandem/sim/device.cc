@@ -220,6 +220,7 @@ backend::Handle SimDevice::accept(const std::string& token) {
     if (on_billed_twice) on_billed_twice(token);
   }
   Entry entry{.token = token, .bill = {scheduler_.between(100, vendor_.price_usd_micros)}};
+  entry.accepted_at = scheduler_.now();
   entry.starts_at = scheduler_.now() + scheduler_.between(0, 200 * kMilli);
   entry.ends_at = entry.starts_at + scheduler_.between(kMilli, 400 * kMilli);
   if (happens(options_.device_fails, "device fails"))

@@ -24,6 +24,7 @@ class SimDevice {
   struct Entry {
     std::string token;
     backend::WorkState end = backend::WorkState::kSucceeded;
+    Scheduler::Nanos accepted_at = 0;
     Scheduler::Nanos starts_at = 0;
     Scheduler::Nanos ends_at = 0;
     job::Money bill;

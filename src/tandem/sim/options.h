@@ -35,6 +35,10 @@ std::optional<Plant> find_plant(std::string_view name);
 /// The class of the vendor whose client makes the mistake; none: the plant is another one.
 std::optional<backend::SubmitSafety> resends(Plant plant);
 
+/// Between two looks at a submission in doubt, in virtual milliseconds: of the run that has it, and of the reconciler.
+inline constexpr std::int64_t kLookupEveryMs = 20;
+inline constexpr std::int64_t kSweepEveryMs = 500;
+
 /// One vendor of a history, with one device. Each class is there once at most.
 struct Vendor {
   backend::SubmitSafety safety = backend::SubmitSafety::kB;

@@ -53,8 +53,13 @@ bool is_take_over(const SubmissionRecord& from, const SubmissionRecord& to) {
 
 }  // namespace
 
-Oracle::Oracle(const Scheduler& scheduler, Disk& disk, const Devices& devices, std::int64_t lease_ttl_ms, Trace trace)
-    : scheduler_(scheduler), disk_(disk), devices_(devices), lease_ttl_ms_(lease_ttl_ms), trace_(std::move(trace)) {
+Oracle::Oracle(const Scheduler& scheduler, Disk& disk, const Devices& devices, const Options& options, Trace trace)
+    : scheduler_(scheduler),
+      disk_(disk),
+      devices_(devices),
+      lease_ttl_ms_(options.lease_ttl),
+      trace_(std::move(trace)),
+      doubts_(options.settle_window) {
   disk_.watchers.emplace(disk_.next_watcher++, [this] { check_accounts(); });
   disk_.observe([this](const std::string& process, const Changed& changed) { on_change(process, changed); });
 }
@@ -154,7 +159,7 @@ void Oracle::on_change(const std::string& process, const Changed& changed) {
     tell(process, fmt::format("{} {} {}", store::to_string(changed.table), changed.key,
                               changed.after != nullptr ? changed.after->value.substr(0, kShownMax) : "erased"));
   if (changed.table == Table::kJob) return on_job(process, changed);
-  if (changed.table == Table::kSubmission) return on_submission(changed);
+  if (changed.table == Table::kSubmission) return on_submission(process, changed);
   if (changed.table == Table::kMeta && changed.key.starts_with(kNodePrefix)) return on_node(process, changed);
   if (changed.table == Table::kBudget) {
     if (changed.before != nullptr) count_held(changed.key, *changed.before, -1);
@@ -213,6 +218,7 @@ void Oracle::on_job(const std::string& process, const Changed& changed) {
       violate(fmt::format("{} started {}, which was running", process, changed.key));
     return;
   }
+  doubts_.job_moved(changed.key, scheduler_.now());
   const auto event = event_between(from, to);
   if (!event)
     return violate(fmt::format("{} moved {} from {} to {}", process, changed.key, to_string(from), to_string(to)));
@@ -225,7 +231,7 @@ void Oracle::on_job(const std::string& process, const Changed& changed) {
         fmt::format("{} started {} while {} runs under the key {}", process, changed.key, other->second, after->key));
 }
 
-void Oracle::on_submission(const Changed& changed) {
+void Oracle::on_submission(const std::string& process, const Changed& changed) {
   if (changed.after == nullptr || changed.after->value.empty() || changed.key.find('/') != std::string::npos) return;
   std::unique_ptr<SubmissionRecord> before;
   if (changed.before != nullptr)
@@ -239,13 +245,15 @@ void Oracle::on_submission(const Changed& changed) {
   }
   if (after->fence < before->fence) violate(fmt::format("the fence of submission {} went back", changed.key));
   if (submit::is_final(before->state)) violate(fmt::format("submission {} changed after its end", changed.key));
-  if (is_take_over(*before, *after)) return;
+  if (is_take_over(*before, *after)) return doubts_.taken_over(after->token, scheduler_.now());
   const auto event = event_between(*before, *after);
   if (!event)
     return violate(fmt::format("submission {} moved from {} to {}", changed.key, to_string(before->state),
                                to_string(after->state)));
   ++coverage_.submission_transitions[transition_name(before->state, *event, after->state)];
   check_vendor(*before, *after);
+  if (const SimDevice* device = find_device(devices_, after->backend))
+    doubts_.moved(process, *before, *after, *device, scheduler_.now());
   if (after->sends != before->sends) check_owner(*after);
 }
 
@@ -471,6 +479,7 @@ void Oracle::count_vendor(const std::string& type, const Json& event, bool waite
   const SimDevice* device = find_device(devices_, backend);
   if (device == nullptr) return;
   const backend::SubmitSafety safety = device->vendor().safety;
+  if (type != "step.finished") doubts_.told(type, event, *device, coverage_);
   if (type == "submission.confirmed" && event.value("actor", "") == "reconciler") vendor_saw(safety, kVendorAdopted);
   if (type == "submission.intent" && waited_for) vendor_saw(safety, kVendorWaited);
   if (type == "submission.orphan") vendor_saw(safety, kVendorOrphan);

@@ -17,6 +17,7 @@
 #include "tandem/sim/coverage.h"
 #include "tandem/sim/device.h"
 #include "tandem/sim/disk.h"
+#include "tandem/sim/doubts.h"
 #include "tandem/sim/scheduler.h"
 #include "tandem/trust/approval/approval.h"
 #include "tandem/trust/budget/budget.h"
@@ -29,7 +30,7 @@ class Oracle {
   /// Called with each change of a row and each fault, in words; for people.
   using Trace = std::function<void(const std::string& line)>;
 
-  Oracle(const Scheduler& scheduler, Disk& disk, const Devices& devices, std::int64_t lease_ttl_ms, Trace trace);
+  Oracle(const Scheduler& scheduler, Disk& disk, const Devices& devices, const Options& options, Trace trace);
 
   /// The first thing that did not hold; empty: none so far.
   const std::string& violation() const { return violation_; }
@@ -47,6 +48,7 @@ class Oracle {
   void acknowledged_retry(const JobId& id) { retries_.insert(id); }
   void told_final(const JobId& id, job::JobState state);
   void read_clock(const std::string& process) { clock_read_[process] = scheduler_.now(); }
+  void hindered(const std::string& process) { doubts_.hindered(process, scheduler_.now()); }
   void accepted_by_device(const SimDevice& device, const std::string& token);  ///< before the device has it
   void billed_twice(const SimDevice& device, const std::string& token);
   void vendor_saw(backend::SubmitSafety safety, std::string_view what) {
@@ -80,7 +82,7 @@ class Oracle {
   void write_trace(const std::string& process, const std::string& what) const;
   void on_change(const std::string& process, const Changed& changed);
   void on_job(const std::string& process, const Changed& changed);
-  void on_submission(const Changed& changed);
+  void on_submission(const std::string& process, const Changed& changed);
   /// Of a submission after which money is promised or bytes go out: whoever made it runs the job.
   void check_owner(const submit::SubmissionRecord& record);
   /// By the document that `record` is a part of carrying out: whether it needs people.
@@ -106,6 +108,7 @@ class Oracle {
   const Trace trace_;
   std::string violation_;
   Coverage coverage_;
+  Doubts doubts_;
   mutable std::map<std::string, Job, std::less<>> jobs_;  ///< as last read
   mutable std::map<std::string, submit::SubmissionRecord, std::less<>> submissions_;
   std::map<std::string, JobId> acknowledged_;

@@ -32,7 +32,10 @@ Process::Process(Surroundings& around, std::string name, std::size_t workers, en
       store_clock_(clock_),
       executor_(around.scheduler, group_, 2),
       rng_(around.scheduler.rng()()),
-      meter_([this] { around_.oracle.fault(name_, "call held back"); }),
+      meter_([this] {
+        around_.oracle.fault(name_, "call held back");
+        around_.oracle.hindered(name_);
+      }),
       store_(around.disk, around.weather, around.options, name_, around.scheduler, group_, clock_, hooks()),
       gates_(executor_, clock_, gates_of(around.devices)),
       changed_(around.scheduler) {
@@ -69,7 +72,8 @@ StoreHooks Process::hooks() {
                                           if (const auto process = self.lock()) process->kill();
                                         });
               },
-          .read_clock = [this] { around_.oracle.read_clock(name_); }};
+          .read_clock = [this] { around_.oracle.read_clock(name_); },
+          .hindered = [this] { around_.oracle.hindered(name_); }};
 }
 
 Line Process::line() {
@@ -105,7 +109,7 @@ bool Process::start() {
                                .crash_points = crash_points_,
                                .limits = around_.limits},
         submit::SubmitOptions{.settle_window = std::chrono::milliseconds(around_.options.settle_window),
-                              .lookup_interval = std::chrono::milliseconds(20)});
+                              .lookup_interval = std::chrono::milliseconds(kLookupEveryMs)});
     auto started = engine::Engine::start({.store = store_,
                                           .backends = backends_,
                                           .problems = around_.problems,
@@ -124,7 +128,7 @@ bool Process::start() {
                                          {.workers = workers_,
                                           .runs = runs_,
                                           .remote_deadline = std::chrono::milliseconds(around_.options.remote_deadline),
-                                          .reconcile_interval = std::chrono::milliseconds(500),
+                                          .reconcile_interval = std::chrono::milliseconds(kSweepEveryMs),
                                           .store_retry_interval = std::chrono::milliseconds(200),
                                           .lease_ttl = std::chrono::milliseconds(around_.options.lease_ttl),
                                           .log_interval = std::chrono::milliseconds(200),
@@ -135,6 +139,7 @@ bool Process::start() {
   });
   wait([this] { return !starting_; }, Scheduler::kNever);
   if (engine_ == nullptr) kill();
+  around_.oracle.hindered(name_);
   return !dead_;
 }
 
@@ -173,7 +178,10 @@ void Process::pause(Scheduler::Nanos duration) {
   if (dead_ || group_.paused()) return;
   group_.pause();
   around_.scheduler.after(around_.world, duration, [self = weak_from_this()] {
-    if (const auto process = self.lock()) process->group_.resume();
+    const auto process = self.lock();
+    if (process == nullptr) return;
+    process->group_.resume();
+    process->around_.oracle.hindered(process->name_);
   });
 }
 

@@ -66,6 +66,7 @@ void SimStore::work_on(std::deque<Pending> group) {
                                                              : scheduler_.between(0, options_.commit_micros * kMicro));
   }
   std::optional<Error> refusal = trouble();
+  if (refusal) hooks_.hindered();
   const bool fails = !refusal && hooks_.commit_fails();
   const bool written = !refusal && (!fails || scheduler_.chance(0.5));
   std::deque<Result<store::Committed>> answers;
@@ -116,7 +117,10 @@ Result<store::Committed> SimStore::commit_and_wait(store::Batch batch) {
 Result<void> SimStore::enter() {
   if (!dead_) scheduler_.yield();
   if (dead_) return fail(errors::kStoreClosed, "this process is dead");
-  if (scheduler_.now() < cut_until_) return fail(errors::kStoreUnreachable, "the line to the store is cut");
+  if (scheduler_.now() < cut_until_) {
+    hooks_.hindered();
+    return fail(errors::kStoreUnreachable, "the line to the store is cut");
+  }
   return {};
 }
 

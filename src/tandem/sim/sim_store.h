@@ -26,6 +26,7 @@ struct StoreHooks {
   std::function<bool()> commit_fails;  ///< nobody will know whether it is written
   std::function<void()> stopped;  ///< it acknowledges nothing any more
   std::function<void()> read_clock;
+  std::function<void()> hindered;  ///< it has not done what it was asked for
 };
 
 /// Threads: one, that of the scheduler.

@@ -54,7 +54,7 @@ class World {
       : options_(options),
         scheduler_(derive_seed(options.seed, kScheduleStream)),
         group_(scheduler_),
-        oracle_(scheduler_, disk_, devices_, options_.lease_ttl, std::move(trace)),
+        oracle_(scheduler_, disk_, devices_, options_, std::move(trace)),
         limits_(make_limits(options_)),
         around_{.options = options_,
                 .scheduler = scheduler_,
@@ -223,7 +223,7 @@ void World::direct() {
   while (clients_left_ > 0 && scheduler_.now() < kFaultsMax && !violated()) scheduler_.sleep(kLookEvery);
   around_.calm = true;
   weather_.full_until = 0;
-  for (SimDevice& device : devices_) device.down_until = 0;
+  for (SimDevice& device : devices_) device.down_until = std::min(device.down_until, scheduler_.now());
   const Scheduler::Nanos until = scheduler_.now() + kCalmMax;
   std::string open;
   while (!violated() && (clients_left_ > 0 || !oracle_.settled(&open))) {
@@ -504,7 +504,8 @@ Json Report::document() const {
           {"job_transitions", table(coverage.job_transitions)},
           {"submission_transitions", table(coverage.submission_transitions)},
           {"vendors", table(coverage.vendors)},
-          {"faults", table(coverage.faults)}};
+          {"faults", table(coverage.faults)},
+          {"doubts", coverage.all_doubts().document()}};
 }
 
 Report simulate(const Options& options, Oracle::Trace trace) {

@@ -40,6 +40,8 @@ TEST(Simulation, a_short_list_of_seeds_holds_and_covers_what_the_engine_can_do_a
     coverage.add(report.coverage);
   }
   if (kSlow) return;
+  EXPECT_GE(coverage.all_doubts().count(), kDoubtsMin);
+  EXPECT_EQ(coverage.slow_doubts(), "");
   for (const std::string& name : job_transitions()) EXPECT_TRUE(coverage.job_transitions.contains(name)) << name;
   for (const std::string& name : job_transitions_not_made())
     EXPECT_FALSE(coverage.job_transitions.contains(name)) << name << " is made, and not asked for";

@@ -92,6 +92,7 @@ Json WorkRecord::document() const {
   if (best_energy) out["best_energy"] = *best_energy;
   if (calibration_age_ms) out["calibration_age_ms"] = *calibration_age_ms;
   if (time_to_best_ms) out["time_to_best_ms"] = *time_to_best_ms;
+  if (waited_ms != 0) out["waited_ms"] = waited_ms;
   return out;
 }
 
@@ -139,6 +140,7 @@ Result<WorkRecord> WorkRecord::parse(const Json& document, const std::string& po
   TANDEM_TRY_ASSIGN(const std::int64_t number, reader.integer_or("error_number", 0, 0, UINT16_MAX));
   out.error_number = static_cast<std::uint16_t>(number);
   TANDEM_TRY_ASSIGN(out.elapsed_ms, reader.number_or("elapsed_ms", 0));
+  TANDEM_TRY_ASSIGN(out.waited_ms, reader.number_or("waited_ms", 0));
   if (reader.has("time_to_best_ms")) {
     TANDEM_TRY_ASSIGN(out.time_to_best_ms, reader.number("time_to_best_ms"));
   }

@@ -46,6 +46,7 @@ struct WorkRecord {
   std::string error;  ///< text with number; empty on success
   std::uint16_t error_number = 0;
   double elapsed_ms = 0;
+  double waited_ms = 0;  ///< of those, until a backend took work at all
   std::optional<double> time_to_best_ms;
   /// Whether a replay computes it again; else it decodes the recorded bytes.
   bool recomputed() const { return local && !cached; }

@@ -51,6 +51,7 @@ void set_remote_limits(const job::PlanStep& step, hybrid::Order& order) {
   };
   order.backend_wait_max = limit("backend_wait_ms_max");
   order.calibration_age_max = limit("calibration_age_ms_max");
+  order.backend_awaited = step.parameters.value("backend_awaited", Json(false)) == true;
 }
 
 Result<std::unique_ptr<hybrid::Loop>> make_walk(const job::JobSpec& spec, const job::Plan& plan,

@@ -159,6 +159,8 @@ struct CallContext {
   Deadline deadline = Deadline::never();
   std::size_t threads = 0;
   solve::IncumbentSink sink;
+  /// Carries out what only waits, as for memory, and lets others compute meanwhile; empty: it is done here.
+  std::function<void(const std::function<void()>& wait)> aside = {};
 };
 
 /// Threads: every method is safe to call concurrently.

@@ -37,6 +37,7 @@ constexpr Entry kClasses[] = {
     {errors::kPriceNotApproved, kForbiddenOrQuota},
     {errors::kLimitExceeded, kForbiddenOrQuota},
     {errors::kBackendBusy, kForbiddenOrQuota},
+    {errors::kAccountsContended, kTransient},
     {errors::kCredentialMissing, kForbiddenOrQuota},
     {errors::kCredentialUnsafe, kForbiddenOrQuota},
     {errors::kEgressRefused, kForbiddenOrQuota},

@@ -61,7 +61,8 @@ class SolverBackend final : public LocalBackend {
     MachineMemory::Reservation reservation;
     if (memory_ != nullptr) {
       const std::string what = fmt::format("a search over {} variables", solve::num_variables(*solve.model));
-      TANDEM_TRY_ASSIGN(reservation, memory_->reserve(bytes_of_search(*solve.model, solve.options), what, stop));
+      TANDEM_TRY_ASSIGN(reservation,
+                        memory_->reserve(bytes_of_search(*solve.model, solve.options), what, stop, context.aside));
     }
     // A solver knows no clock: its time is this timer.
     std::stop_source time_up;

@@ -56,11 +56,11 @@ class StateVectorBackend final : public LocalBackend {
             .shots_max = circuit::Pub::kShotsMax};
   }
 
-  Result<Bytes> compute(const Work& work, const CallContext& /*context*/, std::stop_token stop) override {
+  Result<Bytes> compute(const Work& work, const CallContext& context, std::stop_token stop) override {
     const auto& program = std::get<ProgramWork>(work);
     MachineMemory::Reservation reservation;
     if (memory_ != nullptr) {
-      TANDEM_TRY_ASSIGN(reservation, reserve(program, stop));
+      TANDEM_TRY_ASSIGN(reservation, reserve(program, stop, context.aside));
     }
     std::vector<result::PubResult> out;
     for (std::size_t i = 0; i < program.pubs.size(); ++i) {
@@ -72,14 +72,15 @@ class StateVectorBackend final : public LocalBackend {
     return encode_pubs(out);
   }
 
-  Result<MachineMemory::Reservation> reserve(const ProgramWork& program, const std::stop_token& stop) const {
+  Result<MachineMemory::Reservation> reserve(const ProgramWork& program, const std::stop_token& stop,
+                                             const MachineMemory::Aside& aside) const {
     std::uint64_t bytes = 0;
     std::uint32_t qubits = 0;
     for (const circuit::Pub& pub : program.pubs) {
       bytes = std::max(bytes, statevector::memory_of_run(pub, executor_.threads()).all());
       qubits = std::max(qubits, pub.circuit.num_qubits());
     }
-    return memory_->reserve(bytes, fmt::format("a state vector of {} qubits", qubits), stop);
+    return memory_->reserve(bytes, fmt::format("a state vector of {} qubits", qubits), stop, aside);
   }
 
   Executor& executor_;

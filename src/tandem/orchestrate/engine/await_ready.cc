@@ -66,6 +66,10 @@ Result<bool> OrderRunner::await_ready(backend::Backend& backend, std::uint32_t s
                                        most));
     way.tries.push_back(std::move(noted));
     wait = std::prev(way.tries.end());
+  } else if (attempt.number_is_used) {  // an earlier start reserved under it, and that was given back now
+    const auto latest = std::find_if(way.tries.rbegin(), way.tries.rend(),
+                                     [&](const job::FailedTry& one) { return one.station == station; });
+    TANDEM_TRY(tries_.renumber(scope, *latest));
   }
   const EitherStop not_needed_or_draining(stop, context.drain);
   Millis interval{0};

@@ -5,8 +5,10 @@
 #include <atomic>
 #include <thread>
 
+#include "tandem/evidence/benchmark/benchmark.h"
 #include "tandem/orchestrate/engine/testing/engine_world.h"
 #include "tandem/orchestrate/resilience/gates.h"
+#include "tandem/orchestrate/route/route.h"
 
 namespace tandem::engine {
 namespace {
@@ -61,6 +63,14 @@ class AwaitReady : public testing::Test {
   void wait_until_it_waits(const JobId& id) {
     while (waits(id).empty()) std::this_thread::yield();
   }
+  std::vector<std::string> submissions(const JobId& id) {
+    std::vector<submit::SubmissionRecord> all = world_.submitter->submissions(id).value();
+    std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.attempt < b.attempt; });
+    std::vector<std::string> out;
+    for (const submit::SubmissionRecord& one : all)
+      out.push_back(fmt::format("{} {}", one.attempt, to_string(one.state)));
+    return out;
+  }
   Json result(const JobId& id) { return parse_json(world_.engine->result(id).value(), "result").value(); }
   /// The simulator answered, and result and lineage say why the provider did not.
   void expect_stood_in(const JobView& view, int number, const std::string& reason) {
@@ -102,6 +112,13 @@ TEST_F(AwaitReady, a_closed_window_is_waited_for_beyond_all_tries_and_the_work_i
   EXPECT_EQ(work.tries[0].tries_max, 0u);
   EXPECT_EQ(work.tries[0].error_number, kWindow);
   EXPECT_EQ(work.tries[0].delay_ms, 1000);  // ten looks at 100 ms each
+  // What the router learns is how long the work takes, and not how long the window was closed.
+  EXPECT_EQ(work.waited_ms, 1000);
+  const auto learnt =
+      benchmark::experience(*world_.store, route::probe(without()).instance_class, benchmark::Role::kWhole);
+  ASSERT_THAT(learnt, Succeeds());
+  EXPECT_EQ(learnt->at("fake.provider").latency_ms_median, work.elapsed_ms - 1000);
+  EXPECT_LT(learnt->at("fake.provider").latency_ms_median, 1000);
   EXPECT_EQ(world_.hold(view.id).play_money.settled.usd_micros, 700);
 }
 
@@ -252,6 +269,58 @@ TEST_F(AwaitReady, a_restart_does_not_begin_the_wait_anew) {
   expect_stood_in(world_.wait(id), kWindow, "it was waited for 22 s, of 20 s");
   EXPECT_THAT(waits(id), SizeIs(1));
 }
+
+/// With a single try: its process dies with money reserved, the next one finds the window closed and gives that back, and dies as well
+/// where `twice`, before it has noted that the number is used up.
+class ReservedAndClosed : public AwaitReady, public testing::WithParamInterface<bool> {};
+
+TEST_P(ReservedAndClosed, costs_no_try) {
+  const bool twice = GetParam();
+  std::atomic<bool> opened = false;
+  std::atomic<bool> dies_reserved = false;
+  std::atomic<bool> dies_withdrawn = false;
+  const auto die_after_one_commit = [&] {
+    world_.store->fail_commits(2, 1'000'000, make_error(errors::kStoreClosed, "planted crash"));
+  };
+  world_.provider->plan.during_availability = [&](const std::stop_token&) {
+    world_.provider->plan.accepts_work = opened;
+    if (dies_withdrawn.exchange(false)) die_after_one_commit();
+  };
+  world_.provider->plan.during_quote = [&]() -> std::optional<Error> {
+    if (dies_reserved.exchange(false)) die_after_one_commit();
+    return std::nullopt;
+  };
+  const auto restart = [&] {
+    world_.close();
+    world_.open();
+  };
+  world_.open();
+  job::JobSpec spec = without();
+  spec.limits.retry.max_attempts = 1;
+  const JobId id = world_.admit(spec);
+  wait_until_it_waits(id);
+  dies_reserved = opened = true;
+  while (submissions(id).empty()) std::this_thread::yield();
+  EXPECT_THAT(submissions(id), testing::ElementsAre("2 reserved"));
+  world_.close();
+  opened = false;
+  dies_withdrawn = twice;
+  world_.open();
+  while (submissions(id).front() != "2 cancelled") std::this_thread::yield();
+  if (twice) restart();
+  opened = true;
+  const JobView view = world_.wait(id);
+  ASSERT_EQ(view.state, job::JobState::kSucceeded) << view.error;
+  EXPECT_THAT(submissions(id), testing::ElementsAre("2 cancelled", "3 settled"));
+  EXPECT_THAT(waits(id), SizeIs(1));
+  EXPECT_THAT(world_.event_types(id), Not(Contains("step.retrying")));
+  EXPECT_THAT(world_.provider->book(), SizeIs(1));
+  EXPECT_EQ(world_.hold(id).play_money.settled.usd_micros, 700);
+  EXPECT_EQ(world_.hold(id).play_money.reserved.usd_micros, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Crashes, ReservedAndClosed, testing::Bool(),
+                         [](const auto& twice) { return std::string(twice.param ? "and_once_more" : "once"); });
 
 TEST_F(AwaitReady, a_look_takes_no_turn_and_holds_up_nobody_else) {
   resilience::Gates gates(world_.executor, world_.clock, {{"fake.provider", {.calls_max = 1}}});

@@ -257,7 +257,7 @@ Result<Admission> EngineImpl::admit_again(const job::JobSpec& spec, std::string_
       return tl::unexpected(std::move(row).error());
     }
     if (services_.clock.monotonic() - begin >= kContentionMax) {
-      return fail(errors::kPreconditionFailed,
+      return fail(errors::kAccountsContended,
                   "the accounts of tenant '{}' were changed by others for {} s before this job could take from them; "
                   "send it again in a moment, with the same Idempotency-Key if it has one",
                   tenant, kContentionMax.count());

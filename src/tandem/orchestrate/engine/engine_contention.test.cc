@@ -135,7 +135,7 @@ TEST_F(Contended, an_admission_is_made_anew_on_what_the_accounts_are_by_then) {
 TEST_F(Contended, an_admission_whose_accounts_never_rest_ends_with_an_error_that_says_what_to_do) {
   others_take(1000);
   const auto refused = engine_->admit(world_.paid_job(), "default", "key", "user:test");
-  ASSERT_THAT(refused, FailsWith(errors::kPreconditionFailed));
+  ASSERT_THAT(refused, FailsWith(errors::kAccountsContended));
   EXPECT_TRUE(refused.error().retryable());
   EXPECT_THAT(refused.error().message, HasSubstr("the accounts of tenant 'default' were changed by others for 10 s"));
   EXPECT_EQ(jobs(), 1u);

@@ -138,7 +138,7 @@ class EngineImpl final : public Engine {
   Result<Candidate> make_candidate(const job::JobSpec& spec, std::string_view tenant, std::string_view idempotency_key,
                                    std::string_view actor);
   /// Of one whose accounts others changed: again and again, on what they are by then. Waits for the store, so not on one of its
-  /// threads. Errors: those of admit(); 3004 precondition_failed - others were faster all the time.
+  /// threads. Errors: those of admit(); 4006 accounts_contended.
   Result<Admission> admit_again(const job::JobSpec& spec, std::string_view tenant, std::string_view idempotency_key,
                                 std::string_view actor);
   std::shared_ptr<void> count_admission();  ///< until what it returns is gone one is under way, and the drain waits

@@ -159,34 +159,40 @@ TEST_F(EngineRetry, a_quote_that_cannot_be_had_is_asked_for_again_before_anythin
   EXPECT_EQ(retries(view.id)[0]["error_class"], "device_unavailable");
 }
 
-TEST_F(EngineRetry, a_provider_that_is_away_while_it_is_planned_is_tried_again_and_not_beyond_the_policy) {
+TEST_F(EngineRetry, a_provider_that_is_away_while_it_is_planned_is_waited_for_whatever_is_tried_again) {
   world_.open();
   std::atomic<int> asked = 0;
   const auto away_for = [&](int questions) {
     asked = 0;
     world_.provider->plan.during_quote = [&, questions]() -> std::optional<Error> {
+      world_.clock.advance(std::chrono::seconds(3));
       const bool away = ++asked <= questions;  // the first one is for the plan
       return away ? std::optional(make_error(errors::kBackendUnavailable, "down")) : std::nullopt;
     };
   };
-  away_for(2);
-  const JobView view = world_.run(paid(kQuick));
-  ASSERT_EQ(view.state, job::JobState::kSucceeded) << view.error;
-  EXPECT_EQ(asked, 3);
-  EXPECT_EQ(world_.provider->submissions(), 1);
-  EXPECT_THAT(retries(view.id), SizeIs(1));
-  EXPECT_EQ(world_.hold(view.id).play_money.settled.usd_micros, 700);
+  for (const std::uint32_t attempts : {1u, 3u}) {
+    job::RetryPolicy policy = kQuick;
+    policy.max_attempts = attempts;
+    away_for(5);
+    const int sent = world_.provider->submissions();
+    const JobView view = world_.run(paid(policy));
+    ASSERT_EQ(view.state, job::JobState::kSucceeded) << view.error;
+    EXPECT_EQ(asked, 6);
+    EXPECT_EQ(world_.provider->submissions(), sent + 1);
+    EXPECT_THAT(retries(view.id), IsEmpty());
+    EXPECT_THAT(world_.event_types(view.id), testing::Contains("step.waiting"));
+    EXPECT_EQ(world_.hold(view.id).play_money.settled.usd_micros, 700);
 
-  away_for(100);
-  const JobView never = world_.run(paid(kQuick));
-  EXPECT_EQ(never.error_number, static_cast<std::uint16_t>(errors::kRetriesExhausted));
-  EXPECT_EQ(asked, 4);  // for the plan, and three tries
-
-  away_for(100);
-  job::RetryPolicy once = kQuick;
-  once.max_attempts = 1;
-  EXPECT_EQ(world_.run(paid(once)).error_number, static_cast<std::uint16_t>(errors::kNoPlan));
-  EXPECT_EQ(asked, 1);
+    away_for(100);
+    job::JobSpec brief = paid(policy);
+    brief.limits.backend_wait_ms = 9'000;
+    const JobView never = world_.run(brief);
+    EXPECT_EQ(never.error_number, static_cast<std::uint16_t>(errors::kBackendUnavailable)) << never.error;
+    EXPECT_THAT(never.error, testing::HasSubstr("down; nothing was sent; it was waited for 9 s, of 9 s"));
+    EXPECT_EQ(asked, 5);  // for the plan, for the attempt, and after 3, 6 and 9 s
+    EXPECT_EQ(world_.provider->submissions(), sent + 1);
+    EXPECT_EQ(world_.hold(never.id).play_money.reserved.usd_micros, 0);
+  }
 }
 
 TEST_F(EngineRetry, a_reservation_that_a_crash_left_is_looked_at_again_and_what_replaces_it_is_sent_once) {

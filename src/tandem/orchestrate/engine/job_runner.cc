@@ -46,7 +46,7 @@ void add_evidence(store::Batch& batch, const job::JobSpec& spec, const job::Resu
         .job = result.job_id,
         .label = record.label,
         .succeeded = record.error.empty(),
-        .elapsed_ms = record.elapsed_ms,
+        .elapsed_ms = record.elapsed_ms - record.waited_ms,  // a closed window is no property of the work
         .cost = record.billed,
         .engines = finders_of(record.race),
         .at = now};

@@ -8,6 +8,7 @@
 #include "tandem/base/pause.h"
 #include "tandem/base/text.h"
 #include "tandem/orchestrate/engine/answer_index.h"
+#include "tandem/orchestrate/engine/local_team.h"
 #include "tandem/orchestrate/engine/order_way.h"
 #include "tandem/orchestrate/engine/shortfall.h"
 #include "tandem/orchestrate/engine/store_watch.h"
@@ -68,10 +69,12 @@ Result<std::vector<Carried>> OrderRunner::run(std::span<const hybrid::Order> ord
   std::stop_source proved;
   const std::stop_callback forward(context.stop, [&] { proved.request_stop(); });
   const std::size_t threads = std::max<std::size_t>(1, context.threads / std::max<std::size_t>(1, local.size()));
-  const auto one = [&](std::size_t i) {
+  LocalTeam team(context.place, services_.executor, context.stop);
+  const auto one = [&](std::size_t i, LocalTeam* its_team) {
     const bool main = orders[i].label == "solve";
     try {
-      answers[i] = carry(orders[i], context, threads, main ? context.stop : proved.get_token());
+      answers[i] =
+          carry(orders[i], context, {.threads = threads, .team = its_team}, main ? context.stop : proved.get_token());
     } catch (const std::bad_alloc&) {  // on a thread of its own nobody else would catch it
       answers[i] = fail(errors::kOutOfMemory, "there is not enough memory for {} on {}; use a smaller problem",
                         orders[i].label, orders[i].backend);
@@ -84,8 +87,11 @@ Result<std::vector<Carried>> OrderRunner::run(std::span<const hybrid::Order> ord
     // A remote order mostly waits: it gets a thread of its own instead of holding one of the pool's.
     std::vector<std::unique_ptr<Timer>> waiting;
     for (const std::size_t i : remote)
-      waiting.push_back(services_.executor.start_loop("order", [&one, i](std::stop_token) { one(i); }));
-    services_.executor.parallel(local.size(), context.threads, [&](std::size_t k) { one(local[k]); });
+      waiting.push_back(services_.executor.start_loop("order", [&one, i](std::stop_token) { one(i, nullptr); }));
+    services_.executor.parallel(local.size(), context.threads, [&](std::size_t k) {
+      const LocalTeam::Member member(team);
+      one(local[k], &team);
+    });
     if (!waiting.empty()) {
       const auto outside = context.place.wait_outside_after(kWaitPatience, context.stop);
       waiting.clear();  // joins; `stop` of a loop is only a request, and a remote order ends at its own deadline
@@ -104,24 +110,32 @@ Result<std::vector<Carried>> OrderRunner::run(std::span<const hybrid::Order> ord
 }
 
 OrderRunner::Attempt OrderRunner::attempt_local(backend::Backend& backend, const hybrid::Order& order,
-                                                const OrderContext& context, std::size_t threads,
-                                                std::stop_token stop) {
-  const auto working = context.place.work_inside(context.stop);  // a remote order may have come to it
+                                                const OrderContext& context, const Seat& seat, std::stop_token stop) {
+  std::optional<WorkerSlots::Place::Move> working;  // a remote order came to it
+  if (seat.team == nullptr) working.emplace(context.place, WorkerSlots::Place::Move::To::kIn, context.stop);
   Attempt out;
   const Instant begin = services_.clock.monotonic();
   std::mutex mutex;
   std::optional<double> best;
   const backend::CallContext call{.stop = std::move(stop),
                                   .deadline = context.deadline,
-                                  .threads = threads,
-                                  .sink = [&](const solve::Incumbent& incumbent) {
-                                    const std::lock_guard lock(mutex);
-                                    if (!best || incumbent.energy < *best) {  // else only its bound is better
-                                      best = incumbent.energy;
-                                      out.time_to_best_ms = milliseconds(services_.clock.monotonic() - begin);
-                                    }
-                                    if (context.on_incumbent) context.on_incumbent(order.label, incumbent);
-                                  }};
+                                  .threads = seat.threads,
+                                  .sink =
+                                      [&](const solve::Incumbent& incumbent) {
+                                        const std::lock_guard lock(mutex);
+                                        if (!best || incumbent.energy < *best) {  // else only its bound is better
+                                          best = incumbent.energy;
+                                          out.time_to_best_ms = milliseconds(services_.clock.monotonic() - begin);
+                                        }
+                                        if (context.on_incumbent) context.on_incumbent(order.label, incumbent);
+                                      },
+                                  .aside =
+                                      [&](const std::function<void()>& wait) {
+                                        if (seat.team != nullptr) return seat.team->wait(wait);
+                                        const auto outside =
+                                            context.place.wait_outside_after(kWaitPatience, context.stop);
+                                        wait();
+                                      }};
   const auto handle = backend.submit(order.work, "", call);
   const auto failed = [&out](const Error& error) {
     out.fail_with(error);
@@ -163,6 +177,7 @@ submit::SubmissionRequest OrderRunner::request_of(backend::Backend& backend, con
           .work = order.work,
           .queue_wait_max = order.backend_wait_max,
           .calibration_age_max = order.calibration_age_max,
+          .awaits_answers = order.backend_awaited,
           .spend_max = context.spend_max ? std::optional(context.spend_max->of(backend.info().emulated)) : std::nullopt,
           .holds = context.holds};
 }
@@ -218,6 +233,7 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backe
   out.retry_after = outcome->retry_after;
   out.may_repeat = outcome->is_surely_free() && backend::may_pass(out.error_class);
   out.not_ready = outcome->kind == submit::SubmissionOutcome::Kind::kNotReady;
+  out.number_is_used = outcome->number_is_used;
   if (outcome->kind != submit::SubmissionOutcome::Kind::kResult) return out;
   out.raw = std::move(outcome->raw);
   out.raw_sha256 = outcome->raw_sha256;
@@ -277,7 +293,7 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_cached(const job::Fallback& en
 
 Result<OrderRunner::Attempt> OrderRunner::attempt_backend(backend::Backend& backend, std::uint32_t station,
                                                           const hybrid::Order& order, Way& way,
-                                                          const OrderContext& context, std::size_t threads,
+                                                          const OrderContext& context, const Seat& seat,
                                                           const std::stop_token& stop) {
   const bool local = is_local(backend);
   const std::string& name = backend.info().id.value;
@@ -304,7 +320,7 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_backend(backend::Backend& back
       }
     }
     if (local) {
-      attempt = attempt_local(backend, order, context, threads, stop);
+      attempt = attempt_local(backend, order, context, seat, stop);
     } else {
       Sending sending{.attempt = last ? last->next_attempt : station};
       const auto before = way.sent.find(station);
@@ -312,7 +328,10 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_backend(backend::Backend& back
       TANDEM_TRY_ASSIGN(attempt, attempt_remote(backend, order, sending, until, context, stop));
     }
     if (attempt.not_ready && !stop.stop_requested()) {
-      TANDEM_TRY_ASSIGN(const bool ready, await_ready(backend, station, order, way, context, attempt, tries + 1, stop));
+      const Instant begin = services_.clock.monotonic();
+      auto waited = await_ready(backend, station, order, way, context, attempt, tries + 1, stop);
+      way.waited += services_.clock.monotonic() - begin;
+      TANDEM_TRY_ASSIGN(const bool ready, std::move(waited));
       if (!ready) return attempt;
       last = *std::find_if(way.tries.rbegin(), way.tries.rend(),
                            [&](const job::FailedTry& one) { return one.station == station; });
@@ -346,7 +365,7 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_backend(backend::Backend& back
 }
 
 Result<void> OrderRunner::try_entry(const job::Fallback& entry, const hybrid::Order& order, Way& way,
-                                    const OrderContext& context, std::size_t threads, const std::stop_token& stop) {
+                                    const OrderContext& context, const Seat& seat, const std::stop_token& stop) {
   using enum job::PathEntry::Outcome;
   const std::uint32_t number = way.stations++;
   backend::Backend* backend = services_.backends.find(entry.backend);
@@ -357,7 +376,7 @@ Result<void> OrderRunner::try_entry(const job::Fallback& entry, const hybrid::Or
     attempt.backend = entry.backend;
     attempt.error = make_error(errors::kUnknownBackend, "there is no backend '{}' here", entry.backend);
   } else {
-    TANDEM_TRY_ASSIGN(attempt, attempt_backend(*backend, number, order, way, context, threads, stop));
+    TANDEM_TRY_ASSIGN(attempt, attempt_backend(*backend, number, order, way, context, seat, stop));
     const backend::BackendInfo& info = backend->info();
     attempt.backend = info.id.value;
     attempt.backend_version = info.version;
@@ -415,14 +434,15 @@ Result<void> OrderRunner::recall(const hybrid::Order& order, const OrderContext&
     std::uint32_t station = one.attempt;
     for (const job::FailedTry& failed : way.tries)
       if (failed.next_attempt == one.attempt) station = failed.station;
-    if (station > order.fallbacks.size()) continue;  // of a longer chain, as another version may have made it
+    // Given back before anything was sent, and numbered anew; or of a longer chain, as another version may have made it.
+    if (station > order.fallbacks.size()) continue;
     std::uint32_t& last = way.sent[station];
     last = std::max(last, one.attempt);
   }
   return {};
 }
 
-Result<Carried> OrderRunner::carry(const hybrid::Order& order, const OrderContext& context, std::size_t threads,
+Result<Carried> OrderRunner::carry(const hybrid::Order& order, const OrderContext& context, const Seat& seat,
                                    std::stop_token stop) {
   TANDEM_TRY_ASSIGN(std::optional<Carried> earlier, resume(order, context));
   if (earlier) return *std::move(earlier);
@@ -438,7 +458,7 @@ Result<Carried> OrderRunner::carry(const hybrid::Order& order, const OrderContex
     if (way.last.result || (tried && (stop.stop_requested() || context.stop.stop_requested()))) break;
     const std::optional<bool> had_sent = way.had_sent(way.stations);
     if (had_sent ? *had_sent : way.stations == 0 || entry.answers(*way.cause)) {
-      TANDEM_TRY(try_entry(entry, order, way, context, threads, stop));
+      TANDEM_TRY(try_entry(entry, order, way, context, seat, stop));
       continue;
     }
     ++way.stations;
@@ -480,6 +500,7 @@ Result<Carried> OrderRunner::carry(const hybrid::Order& order, const OrderContex
                          .token = way.last.token,
                          .billed = way.billed,
                          .elapsed_ms = milliseconds(services_.clock.monotonic() - begin),
+                         .waited_ms = milliseconds(way.waited),
                          .time_to_best_ms = way.last.time_to_best_ms}};
   describe_work(out.record, order.work);
   out.reply = out.record.reply();

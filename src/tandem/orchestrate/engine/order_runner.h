@@ -20,6 +20,8 @@
 
 namespace tandem::engine {
 
+class LocalTeam;
+
 /// As records and documents tell a duration.
 inline double milliseconds(std::chrono::nanoseconds duration) {
   return std::chrono::duration<double, std::milli>(duration).count();
@@ -79,14 +81,19 @@ class OrderRunner {
  private:
   struct Attempt;  ///< what one backend gave
   struct Way;  ///< of one order along its chain
-  Result<Carried> carry(const hybrid::Order& order, const OrderContext& context, std::size_t threads,
+  /// What the thread of an order has for local work.
+  struct Seat {
+    std::size_t threads = 1;
+    LocalTeam* team = nullptr;  ///< empty: it is outside, and comes in
+  };
+  Result<Carried> carry(const hybrid::Order& order, const OrderContext& context, const Seat& seat,
                         std::stop_token stop);
   /// Puts on the way what earlier starts of the job did of an order: this one begins with the backend to which they had come, whatever
   /// has become of those before it meanwhile.
   Result<void> recall(const hybrid::Order& order, const OrderContext& context, Way& way);
   Result<std::optional<Carried>> resume(const hybrid::Order& order, const OrderContext& context);
   Attempt attempt_local(backend::Backend& backend, const hybrid::Order& order, const OrderContext& context,
-                        std::size_t threads, std::stop_token stop);
+                        const Seat& seat, std::stop_token stop);
   struct Sending {
     std::uint32_t attempt = 0;
     bool is_sent = false;  ///< by a run before this one: it needs no turn at the gate
@@ -109,11 +116,10 @@ class OrderRunner {
                            const std::stop_token& stop);
   /// One backend of the chain: tries it as often as the policy allows and its answers may pass.
   Result<Attempt> attempt_backend(backend::Backend& backend, std::uint32_t station, const hybrid::Order& order,
-                                  Way& way, const OrderContext& context, std::size_t threads,
-                                  const std::stop_token& stop);
+                                  Way& way, const OrderContext& context, const Seat& seat, const std::stop_token& stop);
   /// One station: tries it, and notes on the way what came of it.
   Result<void> try_entry(const job::Fallback& entry, const hybrid::Order& order, Way& way, const OrderContext& context,
-                         std::size_t threads, const std::stop_token& stop);
+                         const Seat& seat, const std::stop_token& stop);
   Result<void> checkpoint(const Carried& carried, store::Batch blobs, const OrderContext& context);
 
   EngineServices& services_;

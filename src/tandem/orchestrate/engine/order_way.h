@@ -27,6 +27,7 @@ struct OrderRunner::Attempt {
   bool stored = false;  ///< the raw bytes are in the blob table already
   bool may_repeat = false;  ///< it failed in a way that may pass, and surely costs nothing
   bool not_ready = false;  ///< that way is that the backend takes no work now, or that its calibration is too old
+  bool number_is_used = false;  ///< another attempt has another number in the ledger of submissions
   backend::ErrorClass error_class = backend::ErrorClass::kOk;
   std::chrono::milliseconds retry_after{0};
   std::optional<job::FallbackCause> cause;  ///< where the error does not name it
@@ -50,6 +51,7 @@ struct OrderRunner::Way {
   std::vector<job::PartialAnswer> parts;
   std::vector<job::FailedTry> tries;  ///< that were followed by another, at all stations
   std::map<std::uint32_t, std::uint32_t> sent;  ///< by earlier starts: stations, and the last submission of each
+  std::chrono::nanoseconds waited{0};  ///< in this start, until backends took work or for that in vain
   store::Batch blobs;  ///< raw bytes that no other commit holds
   std::string question_sha256;
 

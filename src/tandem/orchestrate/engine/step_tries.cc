@@ -41,10 +41,16 @@ bool is_of(const job::FailedTry& one, std::uint32_t round, std::string_view labe
   return one.round == round && one.step == label;
 }
 
-/// The attempt after another entry of its order is numbered anew, from behind the first ones of the stations on.
+/// Of the next attempt of an order: behind the first ones of the stations, and those that its entries were given.
+std::uint32_t free_number(const Kept& kept, const job::FailedTry& entry, std::uint32_t stations) {
+  std::uint32_t out = stations;
+  for (const job::FailedTry& one : kept.tries)
+    if (is_of(one, entry.round, entry.step)) out = std::max(out, one.next_attempt + 1);
+  return out;
+}
+
 void add(Kept& kept, job::FailedTry& failed, std::uint32_t stations) {
-  failed.next_attempt = stations;
-  for (const job::FailedTry& one : kept.tries) failed.next_attempt += is_of(one, failed.round, failed.step) ? 1 : 0;
+  failed.next_attempt = free_number(kept, failed, stations);
   kept.tries.push_back(failed);
 }
 
@@ -123,6 +129,23 @@ Result<job::FailedTry> StepTries::note_wait(const TryScope& scope, job::FailedTr
   });
   if (!noted) return tl::unexpected(noted.error());
   return failed;
+}
+
+Result<void> StepTries::renumber(const TryScope& scope, job::FailedTry& entry) {
+  const std::uint32_t used = entry.next_attempt;
+  return ledger_
+      .update(scope.job, scope.fence, "engine",
+              [&](JobRecord&, Change& change) -> Result<void> {
+                change.keeps_row = true;
+                TANDEM_TRY_ASSIGN(Kept kept, load(store_, scope.job));
+                entry.next_attempt = free_number(kept, entry, scope.stations);
+                for (job::FailedTry& one : kept.tries)
+                  if (is_of(one, entry.round, entry.step) && one.next_attempt == used)
+                    one.next_attempt = entry.next_attempt;
+                put(change.batch, scope.job, kept);
+                return {};
+              })
+      .map([](const JobRecord&) {});
 }
 
 milliseconds StepTries::waited(const job::FailedTry& wait) const {

@@ -45,6 +45,10 @@ class StepTries {
   /// goes on with this wait. It counts as no try. Errors: 5005 stale_fence; those of the store.
   Result<job::FailedTry> note_wait(const TryScope& scope, job::FailedTry failed, std::chrono::milliseconds most);
 
+  /// The number that `entry`, the latest of its station, gives to the next attempt is used up, and nothing was sent under it: another one.
+  /// Errors: 5005 stale_fence; those of the store.
+  Result<void> renumber(const TryScope& scope, job::FailedTry& entry);
+
   /// Since such a wait began, by the wall clock; never negative.
   std::chrono::milliseconds waited(const job::FailedTry& wait) const;
 

@@ -69,12 +69,16 @@ void StoreCheck::submission(const store::Row& row, const std::string& place) {
   if (slash == std::string::npos) {
     const auto record = submit::SubmissionRecord::parse(row);
     if (!record) return finding(place, record.error().to_string());
-    tokens_.insert(record->token);
+    handles_.emplace(record->token, submit::handle_key(record->backend, record->handle));
     found_by_.push_back(submit::job_key(record->job, record->token));
     if (!submit::is_final(record->state)) found_by_.push_back(submit::open_key(record->token));
     return wants(place, record->raw_sha256);
   }
-  const bool names_it = row.key.starts_with("step/") || row.key.starts_with("handle/");
+  if (row.key.starts_with("handle/")) {  // which may outlive its submission
+    handle_entries_.emplace(row.key, row.value);
+    return;
+  }
+  const bool names_it = row.key.starts_with("step/");
   submission_entries_.emplace(place, names_it ? row.value : row.key.substr(row.key.rfind('/') + 1));
 }
 
@@ -134,7 +138,10 @@ void StoreCheck::finish() {
   for (const auto& [key, hash] : results_) finding("step/" + key, "it is missing, and its job names the result");
   for (const std::string& id : lineages_) finding("lineage/" + id, "it is missing, and its job is there");
   for (const auto& [place, token] : submission_entries_)
-    if (!tokens_.contains(token)) finding(place, "there is no submission that this entry is of");
+    if (!handles_.contains(token)) finding(place, "there is no submission that this entry is of");
+  for (const auto& [key, token] : handle_entries_)
+    if (const auto named = handles_.find(token); named != handles_.end() && named->second != key)
+      finding(fmt::format("{}/{}", to_string(store::Table::kSubmission), key), "its submission has another handle");
   for (const std::string& key : found_by_) {
     std::string place = fmt::format("{}/{}", to_string(store::Table::kSubmission), key);
     if (!submission_entries_.contains(place)) finding(std::move(place), "it is missing, and the submission is there");

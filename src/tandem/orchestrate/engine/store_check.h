@@ -63,7 +63,8 @@ class StoreCheck {
   std::unordered_set<std::string> index_;  ///< entries that jobs have and that did not come yet
   std::unordered_map<std::string, std::string> results_;  ///< rows that jobs have and that did not come yet: their hash
   std::unordered_set<std::string> lineages_;  ///< that jobs have and that did not come yet
-  std::unordered_set<std::string> tokens_;  ///< of submissions
+  std::unordered_map<std::string, std::string> handles_;  ///< of submissions, by token: handle_key()
+  std::map<std::string, std::string> handle_entries_;  ///< tokens, by key
   std::vector<std::string> found_by_;  ///< entries that submissions must have
   std::map<std::string, std::string> submission_entries_;  ///< place, token that it is of
   std::unordered_map<std::string, bool> blobs_;  ///< that are there, as bytes: somebody names it

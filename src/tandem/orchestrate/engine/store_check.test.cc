@@ -148,9 +148,13 @@ TEST_F(StoreChecked, whatever_a_job_names_and_is_not_there_is_found_and_what_nob
   const std::string handle = submit::handle_key("fake.provider", "work-1");
   plant(Batch().put(Table::kSubmission, handle, token));
   EXPECT_THAT(places(), ElementsAre("blob/" + raw));
-  plant(Batch().put(Table::kSubmission, handle, "token-of-a-job-that-is-gone"));
-  EXPECT_THAT(places(), testing::Contains("submission/" + handle));
+  plant(Batch().put(Table::kSubmission, handle, "token-of-a-job-that-is-gone"));  // which it outlives
+  EXPECT_THAT(places(), ElementsAre("blob/" + raw));
   plant(Batch().erase(Table::kSubmission, handle));
+  const std::string other = submit::handle_key("fake.provider", "work-2");
+  plant(Batch().put(Table::kSubmission, other, token));
+  EXPECT_THAT(places(), testing::Contains("submission/" + other));
+  plant(Batch().erase(Table::kSubmission, other));
   const std::string by_job = submit::job_key(id, token);
   plant(Batch().erase(Table::kSubmission, by_job));
   EXPECT_THAT(places(), testing::Contains("submission/" + by_job));

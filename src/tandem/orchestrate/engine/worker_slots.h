@@ -88,8 +88,6 @@ class WorkerSlots {
     [[nodiscard]] LongWait wait_outside_after(std::chrono::nanoseconds patience, std::stop_token stop) {
       return {*this, patience, std::move(stop)};
     }
-    /// This thread computes for as long, beside those that do.
-    [[nodiscard]] Move work_inside(std::stop_token stop) { return {*this, Move::To::kIn, std::move(stop)}; }
 
     /// How long the run was outside until now; it is inside.
     std::chrono::nanoseconds time_outside() const;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tandem/base/testing/manual_executor.h"
+#include "tandem/base/testing/memory_fs.h"
 #include "tandem/orchestrate/engine/testing/engine_world.h"
 #include "tandem/orchestrate/resilience/gates.h"
 
@@ -47,7 +48,8 @@ TEST_F(Slots, a_run_that_only_waits_leaves_its_slot_to_others) {
     EXPECT_EQ(slots_.outside(), 1u);
     EXPECT_EQ(freed_, 1);
     {
-      const auto working = place.work_inside({});  // a fallback that computes here
+      const WorkerSlots::Place::Move working(place, WorkerSlots::Place::Move::To::kIn,
+                                             {});  // a fallback that computes here
       EXPECT_EQ(slots_.free(), 1u);
     }
     EXPECT_EQ(slots_.free(), 2u);
@@ -61,7 +63,7 @@ TEST_F(Slots, a_run_that_only_waits_leaves_its_slot_to_others) {
 TEST_F(Slots, a_run_of_which_one_thread_computes_keeps_its_slot) {
   ASSERT_TRUE(slots_.try_take());
   WorkerSlots::Place place(slots_);
-  const auto working = place.work_inside({});
+  const WorkerSlots::Place::Move working(place, WorkerSlots::Place::Move::To::kIn, {});
   const WorkerSlots::Place::Move away(place, WorkerSlots::Place::Move::To::kOut, {});
   EXPECT_EQ(slots_.free(), 1u);
   EXPECT_EQ(slots_.outside(), 0u);
@@ -108,7 +110,7 @@ TEST_F(Slots, who_comes_back_waits_for_a_slot_and_goes_before_those_that_begin) 
     back = true;
   });
   std::jthread with_it([&] {  // another thread of the same run
-    const auto working = place.work_inside({});
+    const WorkerSlots::Place::Move working(place, WorkerSlots::Place::Move::To::kIn, {});
     EXPECT_EQ(slots_.outside(), 0u);
   });
   EXPECT_FALSE(back);
@@ -266,6 +268,63 @@ TEST_F(SlotsOfTheEngine, no_more_runs_compute_than_there_are_workers) {
   computing.open();
   for (const JobId& id : all) EXPECT_EQ(world_.wait(id).state, job::JobState::kSucceeded);
   EXPECT_EQ(most, 1);
+}
+
+/// Each step of "cpu.tabu" needs more than half of the memory, and somebody has it all.
+class SlotsAndMemory : public SlotsOfTheEngine {
+ protected:
+  SlotsAndMemory() {
+    fs_.put_file("/proc/meminfo", fmt::format("MemTotal: {} kB\nMemAvailable: {} kB\n", 16 << 20, 8 << 20));
+    held_.emplace(*memory_.reserve(kSixGiB, "somebody else"));
+    world_.main().memory = &memory_;
+    world_.main().memory_bytes = kSixGiB / 2 + 1;
+    world_.main().before = [this](const std::stop_token&) -> std::optional<Error> {
+      most_ = std::max(most_.load(), ++at_once_);  // never two at once, so nobody is beside it
+      --at_once_;
+      return std::nullopt;
+    };
+  }
+  static constexpr std::uint64_t kSixGiB = std::uint64_t{6} << 30;  // 3/4 of what is available
+  MemoryFs fs_;
+  MachineMemory memory_{fs_, world_.executor, 0};
+  std::optional<MachineMemory::Reservation> held_;
+  std::atomic<int> at_once_ = 0;
+  std::atomic<int> most_ = 0;
+};
+
+TEST_F(SlotsAndMemory, who_waits_for_memory_holds_up_nobody_who_needs_none) {
+  world_.open(1);
+  const JobId large = world_.admit(world_.hybrid_job());  // two orders, which both wait
+  EXPECT_EQ(world_.run(noop()).state, job::JobState::kSucceeded);
+  EXPECT_EQ(world_.run(noop()).state, job::JobState::kSucceeded);
+  EXPECT_EQ(world_.engine->job(large)->state, job::JobState::kRunning);
+  EXPECT_EQ(world_.main().computed(), 0);
+  held_.reset();
+  EXPECT_EQ(world_.wait(large).state, job::JobState::kSucceeded);
+  EXPECT_EQ(most_, 1);
+}
+
+/// More wait than may be outside: those beyond it wait in the only slot, behind others that come back for it.
+TEST_F(SlotsAndMemory, those_that_wait_for_memory_and_those_that_wait_for_a_slot_never_wait_for_each_other) {
+  world_.open(1);
+  std::vector<JobId> all;
+  for (std::size_t i = 0; i < kWaitingRunsMax + 4; ++i) all.push_back(world_.admit(world_.classical_job()));
+  const auto running = [&] {
+    return world_.engine->jobs({.state = job::JobState::kRunning, .limit = 2 * kWaitingRunsMax})->jobs.size();
+  };
+  while (running() != kWaitingRunsMax + 1) std::this_thread::yield();
+  held_.reset();
+  for (const JobId& id : all) EXPECT_EQ(world_.wait(id).state, job::JobState::kSucceeded);
+  EXPECT_EQ(most_, 1);
+}
+
+TEST_F(SlotsAndMemory, who_is_cancelled_while_it_waits_for_memory_ends_at_once) {
+  world_.open(1);
+  const JobId large = world_.admit(world_.classical_job());
+  EXPECT_EQ(world_.run(noop()).state, job::JobState::kSucceeded);
+  ASSERT_THAT(world_.engine->cancel(large, "user:test", ""), Succeeds());
+  EXPECT_EQ(world_.wait(large).state, job::JobState::kCancelled);
+  held_.reset();
 }
 
 }  // namespace

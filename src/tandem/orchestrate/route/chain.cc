@@ -117,6 +117,22 @@ std::vector<job::Fallback> review_chain(const job::JobSpec& spec) {
   return out;
 }
 
+std::optional<Absent> absent_for_now(const RouteInput& input) {
+  const job::JobSpec& spec = *input.spec;
+  const bool answered = std::any_of(spec.fallbacks.begin(), spec.fallbacks.end(), [](const job::Fallback& entry) {
+    return entry.answers(job::FallbackCause::kUnavailable);
+  });
+  const backend::ProgramWork work{.pubs = spec.program().pubs, .seed = spec.seed};
+  for (std::size_t i = 0; i < input.backends.size(); ++i) {
+    const BackendFacts& facts = input.backends[i];
+    const BackendInfo& info = facts.backend->info();
+    if (!info.takes_program || !policy_refusal(input, info).empty()) continue;
+    if (answered && !availability_refusal(facts).empty()) return Absent{.index = i};
+    if (facts.may_be_back && facts.backend->validate(work)) return Absent{.index = i, .awaited = !answered};
+  }
+  return std::nullopt;
+}
+
 std::string shown_chain(const RouteInput& input, std::vector<job::Fallback> chain) {
   for (job::Fallback& entry : chain)
     for (const BackendFacts& facts : input.backends)

@@ -37,6 +37,18 @@ std::vector<job::Fallback> stand_ins(const RouteInput& input, const std::string&
 /// Who answers low confidence: the job's own manual_review, or, where it names no fallbacks and asks for a confidence, a person.
 std::vector<job::Fallback> review_chain(const job::JobSpec& spec);
 
+/// What becomes of the work of a backend that is not there now.
+struct Absent {
+  std::size_t index = 0;  ///< in the input
+  bool awaited = false;  ///< else the job names who answers that
+  std::string_view then() const {
+    return awaited ? "it is waited for when the work gets to it" : "what the job names for that comes next";
+  }
+};
+/// The first backend that could run the program but is not there now, where the job names who answers that, or it may be back when the
+/// work gets to it. It stays the first choice.
+std::optional<Absent> absent_for_now(const RouteInput& input);
+
 /// "simulator.statevector on queue_wait, then ..."; an emulation is never shown without the word.
 std::string shown_chain(const RouteInput& input, std::vector<job::Fallback> chain);
 

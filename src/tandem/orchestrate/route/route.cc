@@ -482,33 +482,6 @@ Result<Plan> plan_problem(const RouteInput& input) {
   return plan;
 }
 
-/// What the job wants of a backend that is not there now.
-struct Absent {
-  std::size_t index = 0;
-  std::string_view then;
-};
-
-/// The first backend that could run the program but is not there now, where the job names who answers that, or has it tried again. It
-/// stays the first choice: it may be back when the work gets to it.
-std::optional<Absent> absent_for_now(const RouteInput& input) {
-  const job::JobSpec& spec = *input.spec;
-  const bool answered = std::any_of(spec.fallbacks.begin(), spec.fallbacks.end(), [](const job::Fallback& entry) {
-    return entry.answers(job::FallbackCause::kUnavailable);
-  });
-  const bool tried_again = spec.limits.retry.max_attempts > 1 && spec.limits.retry.budget_retries > 0;
-  const backend::ProgramWork work{.pubs = spec.program().pubs, .seed = spec.seed};
-  for (std::size_t i = 0; i < input.backends.size(); ++i) {
-    const BackendFacts& facts = input.backends[i];
-    const BackendInfo& info = facts.backend->info();
-    if (!info.takes_program || !policy_refusal(input, info).empty()) continue;
-    if (answered && !availability_refusal(facts).empty())
-      return Absent{.index = i, .then = "what the job names for that comes next"};
-    if (tried_again && facts.may_be_back && facts.backend->validate(work))
-      return Absent{.index = i, .then = "it is tried again as limits.retry says"};
-  }
-  return std::nullopt;
-}
-
 Result<Plan> plan_program(const RouteInput& input) {
   const job::JobSpec& spec = *input.spec;
   Plan plan;
@@ -523,10 +496,11 @@ Result<Plan> plan_program(const RouteInput& input) {
     plan.candidates.push_back(std::move(candidate));
   }
   std::vector<std::string> left_out;
-  if (const auto absent = feasible.empty() ? absent_for_now(input) : std::nullopt) {
+  const auto absent = feasible.empty() ? absent_for_now(input) : std::nullopt;
+  if (absent) {
     feasible.push_back(absent->index);
     left_out.push_back(
-        fmt::format("{} is not there now; {}.", shown(input.backends[absent->index].backend->info()), absent->then));
+        fmt::format("{} is not there now; {}.", shown(input.backends[absent->index].backend->info()), absent->then()));
   }
   if (feasible.empty())
     return fail(errors::kNoPlan, "no backend can run this program: {}", join_refusals(plan.candidates));
@@ -555,6 +529,7 @@ Result<Plan> plan_program(const RouteInput& input) {
   set_money_needed(input, used, 1, plan);
   plan.steps.push_back({.kind = StepKind::kRun, .backend = plan.primary, .fallbacks = fallbacks});
   set_remote_limits(input, plan.steps.back().parameters);
+  if (absent && absent->awaited) plan.steps.back().parameters["backend_awaited"] = true;
   if (auto review = review_chain(spec); !review.empty())
     plan.steps.push_back({.kind = StepKind::kScore, .fallbacks = std::move(review)});
   plan.reasons.push_back(fmt::format("The program has {} PUBs on up to {} qubits.", spec.program().pubs.size(),

@@ -534,7 +534,7 @@ TEST_F(RouteTest, a_device_that_is_down_stays_the_first_choice_where_the_job_nam
   EXPECT_THAT(planned->reasons, testing::Contains(HasSubstr("lab.device (emulated) is not there now")));
 }
 
-TEST_F(RouteTest, a_device_that_may_be_back_is_waited_for_where_its_work_is_tried_again) {
+TEST_F(RouteTest, a_device_that_may_be_back_is_waited_for_whatever_is_tried_again) {
   job::JobSpec spec = program();
   spec.policy.backends = {"lab.device"};
   BackendFacts& device = facts("lab.device");
@@ -544,8 +544,10 @@ TEST_F(RouteTest, a_device_that_may_be_back_is_waited_for_where_its_work_is_trie
     ASSERT_THAT(planned, Succeeds());
     EXPECT_EQ(planned->primary, "lab.device");
     EXPECT_EQ(planned->cost_max_needed_emulated, spec.limits.cost_max);
-    EXPECT_THAT(planned->reasons,
-                testing::Contains("lab.device (emulated) is not there now; it is tried again as limits.retry says."));
+    EXPECT_THAT(
+        planned->reasons,
+        testing::Contains("lab.device (emulated) is not there now; it is waited for when the work gets to it."));
+    EXPECT_EQ(step(*planned, job::StepKind::kRun)->parameters["backend_awaited"], true);
   };
   device.quote_error = "the line broke";
   EXPECT_THAT(plan(spec), FailsWith(errors::kNoPlan));  // as it will be when the work gets to it
@@ -556,12 +558,18 @@ TEST_F(RouteTest, a_device_that_may_be_back_is_waited_for_where_its_work_is_trie
   device.may_be_back = false;
   EXPECT_THAT(plan(spec), FailsWith(errors::kNoPlan));
   device.may_be_back = true;
-  job::JobSpec hasty = spec;
-  hasty.limits.retry.max_attempts = 1;
-  EXPECT_THAT(plan(hasty), FailsWith(errors::kNoPlan));
-  hasty = spec;
-  hasty.limits.retry.budget_retries = 0;
-  EXPECT_THAT(plan(hasty), FailsWith(errors::kNoPlan));
+  spec.limits.retry.max_attempts = 1;
+  expect_waited_for();
+  spec.limits.retry.budget_retries = 0;
+  expect_waited_for();
+  // Somebody comes next: it gets its try, and nobody waits.
+  job::JobSpec answered = spec;
+  answered.fallbacks = {"simulator.statevector"};
+  device.availability = backend::Availability();
+  const auto planned = plan(answered);
+  ASSERT_THAT(planned, Succeeds());
+  EXPECT_EQ(planned->primary, "lab.device");
+  EXPECT_FALSE(step(*planned, job::StepKind::kRun)->parameters.contains("backend_awaited"));
   spec.policy.avoid = {"lab.device"};
   EXPECT_THAT(plan(spec), FailsWith(errors::kNoPlan));
 }

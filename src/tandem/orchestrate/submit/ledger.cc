@@ -203,9 +203,12 @@ Result<SubmissionRecord> Ledger::open(SubmissionRecord record, const Premise& pr
     if (existing) {
       return fail(errors::kPreconditionFailed, "somebody else stored attempt {} meanwhile; load it", record.token);
     }
-    if (stored.error().number != errors::kPreconditionFailed || tries == kConflictsMax) {
-      return tl::unexpected(stored.error());
-    }
+    if (stored.error().number != errors::kPreconditionFailed) return tl::unexpected(stored.error());
+    if (tries == kConflictsMax)
+      return fail(
+          errors::kAccountsContended,
+          "the accounts that attempt {} of step '{}' takes from were changed by others {} times before it could",
+          record.attempt, record.step, tries + 1);
     stand_back(services_.executor, record.token, tries);
   }
   record.version = 1;

@@ -88,7 +88,8 @@ class Ledger {
 
   /// Stores a new record in state reserved together with the reservation of its money.
   /// Errors: 3004 precondition_failed - somebody else stored the record meanwhile: load it; 5003 illegal_transition -
-  ///         another attempt of the step is in flight; 5005 stale_fence; those of the premise and of Budget::reserve.
+  ///         another attempt of the step is in flight; 5005 stale_fence; 4006 accounts_contended; those of the premise and of
+  ///         Budget::reserve.
   Result<SubmissionRecord> open(SubmissionRecord record, const Premise& premise, std::optional<job::Money> spend_max);
 
   /// A worker with a higher fence becomes the owner. Errors: 5005 stale_fence; those of the store.

@@ -61,7 +61,8 @@ struct SubmissionRecord {
 std::string open_key(std::string_view token);  ///< "open/<token>" while not final
 std::string job_key(const JobId& job, std::string_view token);  ///< "job/<job>/<token>"
 std::string step_key(const JobId& job, std::string_view step);  ///< "step/<job>/<step>" -> token of its latest attempt
-/// "handle/<backend>/<handle>" -> token of the one submission that has it, at a backend that cannot tell whose work it has.
+/// "handle/<backend>/<handle>" -> token of the one submission that has it, at a backend that cannot tell whose work it has. It outlives that
+/// submission.
 std::string handle_key(std::string_view backend, std::string_view handle);
 
 }  // namespace tandem::submit

@@ -34,14 +34,23 @@ struct Opened {
   std::optional<NotReady> not_ready;  ///< nothing was made
 };
 
+/// Where who does not answer is waited for, an error that may pass is a reason to wait. Empty: it is an error.
+std::optional<NotReady> waits_for(const SubmissionRequest& request, const Error& error) {
+  if (!request.awaits_answers || !backend::may_pass(backend::class_of(error))) return std::nullopt;
+  return NotReady{.why = make_error(error.number, "{}; nothing was sent", error.message)};
+}
+
 /// Asked right before money is reserved or bytes go out: whether the backend takes work, how long its queue is, how old its calibration.
-/// Errors: 1002 cancelled; 5020 queue_wait_predicted. A provider that states no wait, or does not answer, is asked by the submission
-/// itself.
+/// Errors: 1002 cancelled; 5020 queue_wait_predicted. A provider that states no wait is asked by the submission itself, and so is one that
+/// does not answer, unless that is waited for.
 Result<std::optional<NotReady>> why_not_ready(const SubmissionRequest& request, const Clock& clock,
                                               const std::stop_token& stop) {
   const std::string& name = request.backend.info().id.value;
   const backend::CallContext call{.stop = stop, .deadline = request.deadline};
-  if (const auto said = request.backend.availability(call)) {
+  const auto said = request.backend.availability(call);
+  if (!said) {
+    if (auto silent = waits_for(request, said.error())) return silent;
+  } else {
     const double wait = said->ready_in_ms.value_or(0);
     if (!said->operational || !said->accepts_work) {
       const double known = std::clamp(wait, 0.0, static_cast<double>(kReadyInMax.count()));
@@ -74,6 +83,32 @@ Result<std::optional<NotReady>> why_not_ready(const SubmissionRequest& request, 
       .why = make_error(errors::kCalibrationStale,
                         "the calibration of {} is of {}, {} ms old, the plan allows {} ms; nothing was sent", name,
                         format_rfc3339((*calibration)->taken_at), age_ms, request.calibration_age_max->count())};
+}
+
+struct Asked {
+  std::optional<NotReady> not_ready;
+  backend::Quote quote;  ///< where it is ready
+};
+
+/// why_not_ready(), and what it asks for now. Errors: those of both.
+Result<Asked> ask(const SubmissionRequest& request, const Clock& clock, const std::stop_token& stop) {
+  Asked out;
+  TANDEM_TRY_ASSIGN(out.not_ready, why_not_ready(request, clock, stop));
+  if (out.not_ready) return out;
+  auto quote = request.backend.quote(request.work, {.stop = stop, .deadline = request.deadline});
+  if (quote) {
+    out.quote = *std::move(quote);
+    return out;
+  }
+  out.not_ready = waits_for(request, quote.error());
+  if (out.not_ready) return out;
+  return tl::unexpected(std::move(quote).error());
+}
+
+/// It was given back before anything was sent, because its backend was not ready for it then.
+bool is_withdrawn(const SubmissionRecord& record) {
+  return record.state == kCancelled && record.sends == 0 && record.error_class &&
+         backend::may_pass(*record.error_class);
 }
 
 /// One run of one attempt: whatever state the record is in, its next step, until the step can go on.
@@ -121,14 +156,15 @@ class Attempt {
 
   /// Reserved by a process that ended before it sent: what was true then may not be now.
   Result<void> ready_again() {
-    TANDEM_TRY_ASSIGN(not_ready_, why_not_ready(request_, ledger_.services().clock, stop_));
-    if (not_ready_) return tl::unexpected(not_ready_->why);
-    TANDEM_TRY_ASSIGN(const backend::Quote quote,
-                      request_.backend.quote(request_.work, {.stop = stop_, .deadline = request_.deadline}));
-    if (quote.cost <= record_.reserved) return {};
+    TANDEM_TRY_ASSIGN(const Asked asked, ask(request_, ledger_.services().clock, stop_));
+    if (asked.not_ready) {
+      ready_in_ = asked.not_ready->ready_in;
+      return tl::unexpected(asked.not_ready->why);
+    }
+    if (asked.quote.cost <= record_.reserved) return {};
     // Another attempt may take the price of now, where that is allowed.
     return fail(errors::kBackendUnavailable, "{} asks for {} micro-USD by now, {} were reserved; nothing was sent",
-                request_.backend.info().id.value, quote.cost.usd_micros, record_.reserved.usd_micros);
+                request_.backend.info().id.value, asked.quote.cost.usd_micros, record_.reserved.usd_micros);
   }
 
   /// reserved -> intent -> [wire, once] -> confirmed, refused or ambiguous
@@ -201,12 +237,16 @@ class Attempt {
     return wait(ledger_.options().lookup_interval);
   }
 
-  /// Class A: the provider recognises the token, so the same bytes may go out again.
+  /// Class A: the provider recognises the token, so the same bytes may go out again. Not where the approval is void since: then it may
+  /// still appear, as of class B.
   Result<void> resend() {
-    TANDEM_TRY(move({.event = SubmissionEvent::kResend,
-                     .reason = make_error(errors::kSubmissionAmbiguous,
-                                          "the provider did not have it and is sent the same again, by the same token"),
-                     .premise = request_.premise}));
+    auto again =
+        move({.event = SubmissionEvent::kResend,
+              .reason = make_error(errors::kSubmissionAmbiguous,
+                                   "the provider did not have it and is sent the same again, by the same token"),
+              .premise = request_.premise});
+    if (!again && again.error().number == errors::kPriceNotApproved) return wait(ledger_.options().lookup_interval);
+    TANDEM_TRY(std::move(again));
     TANDEM_TRY(still_holds());
     const auto sent = wire_.submit(request_.work, record_.token);
     if (sent) return move({.event = SubmissionEvent::kConfirm, .handle = *sent});
@@ -322,12 +362,13 @@ class Attempt {
     const bool held = record_.state == kHeld || record_.state == kOrphan || record_.state == kReleased;
     if (held) out.kind = Kind::kHeld;
     if (record_.state == kFailed) out.kind = Kind::kFailed;
-    if (record_.state == kCancelled) out.kind = not_ready_ ? Kind::kNotReady : Kind::kCancelled;
+    if (record_.state == kCancelled) out.kind = is_withdrawn(record_) ? Kind::kNotReady : Kind::kCancelled;
     out.error = Error{.number = ErrorNumber{record_.error_number},
                       .message = record_.reason,
                       .cost_incurred = held || record_.billed > kNothing};
     out.error_class = record_.error_class.value_or(backend::class_of(*out.error));
-    out.retry_after = not_ready_ ? not_ready_->ready_in : record_.retry_after;
+    out.retry_after = out.kind == Kind::kNotReady ? ready_in_ : record_.retry_after;
+    out.number_is_used = true;
     return out;
   }
 
@@ -337,7 +378,7 @@ class Attempt {
   bool is_new_;
   std::stop_token stop_;
   Wire wire_;
-  std::optional<NotReady> not_ready_;  ///< why a reservation that was found was given back
+  std::chrono::milliseconds ready_in_{0};  ///< as was said when a reservation that was found was given back just now
   int unreadable_ = 0;  ///< results that could not be decoded so far
   std::optional<backend::PollStatus> known_;  ///< of confirmed work, by the last question that was answered
   std::optional<Error> unfetched_;  ///< it is done, and this was said instead of its result
@@ -350,10 +391,9 @@ Result<Opened> open_or_resume(Ledger& ledger, const SubmissionRequest& request, 
   TANDEM_TRY_ASSIGN(auto existing, ledger.load(token));
   if (!existing) {
     TANDEM_TRY(request.backend.validate(request.work));
-    TANDEM_TRY_ASSIGN(auto not_ready, why_not_ready(request, ledger.services().clock, stop));
-    if (not_ready) return Opened{.not_ready = std::move(not_ready)};
-    TANDEM_TRY_ASSIGN(const backend::Quote quote,
-                      request.backend.quote(request.work, {.stop = stop, .deadline = request.deadline}));
+    TANDEM_TRY_ASSIGN(const Asked asked, ask(request, ledger.services().clock, stop));
+    if (asked.not_ready) return Opened{.not_ready = asked.not_ready};
+    const backend::Quote& quote = asked.quote;
     auto opened = ledger.open({.token = token,
                                .tenant = request.tenant,
                                .job = request.job,
@@ -490,7 +530,6 @@ Result<void> Submitter::forget(store::Batch& batch, const JobId& job, std::vecto
     batch.erase(Table::kSubmission, record.token, store::Expect::at(record.version));
     batch.erase(Table::kSubmission, job_key(job, record.token));
     batch.erase(Table::kSubmission, step_key(job, record.step));  // of the latest attempt, which goes as well
-    batch.erase(Table::kSubmission, handle_key(record.backend, record.handle));  // that most have not
     if (!record.raw_sha256.empty()) blobs.push_back(record.raw_sha256);
   }
   return {};

@@ -52,6 +52,8 @@ struct SubmissionRequest {
   std::optional<std::chrono::milliseconds> queue_wait_max = std::nullopt;
   /// A device with an older calibration, or one whose age cannot be learnt, is not sent to: kNotReady. Empty: whatever its age.
   std::optional<std::chrono::milliseconds> calibration_age_max = std::nullopt;
+  /// Who does not answer, in a way that may pass, is waited for as one that takes no work: kNotReady instead of that error.
+  bool awaits_answers = false;
   /// What the job may spend in all, where people approved no more: error 4109, and nothing is sent or reserved.
   std::optional<job::Money> spend_max = std::nullopt;
   /// That the job still is this worker's: of each commit after which money is reserved or bytes go to the provider, made anew for
@@ -70,7 +72,9 @@ struct SubmissionOutcome {
     kFailed,  ///< the provider ended it without a usable result; `billed` says what it cost
     kCancelled,  ///< cancelled at the provider or withdrawn before it was sent
     kHeld,  ///< unknown or unfinished in time; its reservation stays, a late discovery becomes an orphan
-    kNotReady,  ///< the backend takes no work now, or its calibration is too old: nothing was sent, and nothing is reserved
+    /// The backend takes no work now, does not answer where that is waited for, or its calibration is too old; or it was so when a
+    /// reservation was found and given back, which a price that has risen since does as well: nothing was sent, and nothing is reserved.
+    kNotReady,
   } kind = Kind::kRefused;
   std::string token;
   backend::Handle handle;  ///< empty when never confirmed
@@ -82,6 +86,7 @@ struct SubmissionOutcome {
   backend::ErrorClass error_class = backend::ErrorClass::kOk;  ///< of the error
   std::chrono::milliseconds retry_after{
       0};  ///< that the provider asked for when it refused; kNotReady: until it says that it is
+  bool number_is_used = false;  ///< there is a record: after kNotReady another attempt needs another number
 
   /// Of all ends without a result these are the only ones that surely cost nothing.
   bool is_surely_free() const {
@@ -92,7 +97,8 @@ std::string_view to_string(SubmissionOutcome::Kind kind);
 
 /// Why a backend that answered is not sent to at this moment; it is asked again.
 struct NotReady {
-  Error why;  ///< 1403 backend_unavailable - it takes no work now; 1412 calibration_stale
+  Error
+      why;  ///< 1403 backend_unavailable - it takes no work now; 1412 calibration_stale; that of a question without an answer
   std::chrono::milliseconds ready_in{0};  ///< as it says; 0: it does not
 };
 
@@ -136,7 +142,8 @@ using SubmissionFilter = std::function<Result<bool>(const SubmissionRecord& reco
 /// 5030: it is not there, or not for who asks; the same words for both.
 Error no_such_submission(std::string_view token);
 
-inline constexpr std::size_t kRowsOfSubmission = 4;  ///< that has ended: itself, and three by which it is found
+inline constexpr std::size_t kRowsOfSubmission =
+    3;  ///< that go with one that has ended: itself, and two by which it is found
 
 /// Threads: every method is safe to call concurrently; two runs of one attempt wait for each other.
 class Submitter {
@@ -176,7 +183,8 @@ class Submitter {
   Result<SubmissionRecord> find(std::string_view token);
 
   /// Adds to `batch` that all records of a job go, as they are now, kRowsOfSubmission operations for each, and to `blobs` which blobs
-  /// they name.
+  /// they name. Whose handle stands for it at a backend that cannot tell (handle_key) keeps that: the provider has billed that work, and it
+  /// never becomes another submission's.
   /// Errors: 5027 submission_open - one of them is not resolved; those of the store.
   Result<void> forget(store::Batch& batch, const JobId& job, std::vector<std::string>& blobs);
 

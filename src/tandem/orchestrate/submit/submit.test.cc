@@ -297,6 +297,24 @@ TEST_F(SubmitTest, a_backend_that_does_not_say_whether_it_takes_work_is_asked_fo
   EXPECT_THAT(run(next), FailsWith(errors::kCredentialRefused));
 }
 
+TEST_F(SubmitTest, who_does_not_answer_is_not_ready_where_that_is_waited_for) {
+  provider_->plan.during_quote = [] { return make_error(errors::kPeerUnreachable, "nobody there"); };
+  EXPECT_THAT(run(request()), FailsWith(errors::kPeerUnreachable));
+  SubmissionRequest patient = request();
+  patient.awaits_answers = true;
+  const auto silent = run(patient);
+  ASSERT_THAT(silent, Succeeds());
+  EXPECT_EQ(silent->kind, Kind::kNotReady);
+  EXPECT_EQ(silent->error->number, errors::kPeerUnreachable);
+  EXPECT_FALSE(silent->number_is_used);
+  EXPECT_TRUE(event_types().empty());
+  // What waiting does not mend is an error all the same.
+  provider_->plan.during_quote = [] { return make_error(errors::kCredentialRefused, "who are you"); };
+  EXPECT_THAT(run(patient), FailsWith(errors::kCredentialRefused));
+  provider_->plan.during_quote = nullptr;
+  EXPECT_EQ(run(patient)->kind, Kind::kResult);
+}
+
 TEST_F(SubmitTest, a_machine_that_names_no_calibration_has_one_of_unknown_age) {
   SubmissionRequest careful = request();
   careful.calibration_age_max = milliseconds(1000);
@@ -338,17 +356,23 @@ TEST_F(SubmitTest, a_reservation_that_was_found_is_used_only_while_its_backend_p
     const auto outcome = run(asked);
     ASSERT_THAT(outcome, Succeeds());
     EXPECT_EQ(outcome->kind, kind);
+    EXPECT_TRUE(outcome->number_is_used);
     EXPECT_EQ(submitter_.submissions(job_)->back().state, SubmissionState::kCancelled);
     EXPECT_EQ(outcome->error->number, why);
     EXPECT_EQ(outcome->sends, 0u);
     EXPECT_TRUE(backend::may_pass(outcome->error_class));  // another attempt may follow
     EXPECT_EQ(hold().play_money.reserved, Money{0});
     EXPECT_EQ(provider_->submissions(), 0);
+    // Whoever finds it later is told the same: its end is no failure of the work.
+    provider_->plan.accepts_work = true;
+    const auto again = run(asked);
+    ASSERT_THAT(again, Succeeds());
+    EXPECT_EQ(again->kind, kind);
+    EXPECT_EQ(again->retry_after, milliseconds(0));  // of then, not of now
   };
   const SubmissionRequest closed = reserve(0);
   provider_->plan.accepts_work = false;
   refused_with(closed, errors::kBackendUnavailable, Kind::kNotReady);
-  provider_->plan.accepts_work = true;
 
   const SubmissionRequest old = reserve(1);
   clock_.advance(milliseconds(1500));
@@ -356,7 +380,7 @@ TEST_F(SubmitTest, a_reservation_that_was_found_is_used_only_while_its_backend_p
 
   const SubmissionRequest dearer = reserve(2);
   provider_->plan.price = Money{1001};
-  refused_with(dearer, errors::kBackendUnavailable, Kind::kCancelled);
+  refused_with(dearer, errors::kBackendUnavailable, Kind::kNotReady);
 
   provider_->plan.price = Money{1000};
   EXPECT_EQ(run(reserve(3))->kind, Kind::kResult);
@@ -657,6 +681,38 @@ TEST_F(SubmitClassA, a_lost_request_is_sent_again_with_the_same_token_and_billed
   }
 }
 
+/// Its approval is void since: nothing more is sent, and what may still appear is looked for as long as of any other class.
+TEST_F(SubmitClassA, work_whose_approval_is_void_by_then_is_not_sent_again_and_found_when_it_appears) {
+  provider_->plan.on_submit = {OnSubmit::kAcceptLate};
+  provider_->plan.late = milliseconds(1500);
+  SubmissionRequest paid = request();
+  paid.premise = [&](store::Batch&) -> Result<void> {
+    if (provider_->submissions() == 0) return {};
+    return fail(errors::kPriceNotApproved, "the approval is void");
+  };
+  const auto outcome = run(paid);
+  ASSERT_THAT(outcome, Succeeds());
+  EXPECT_EQ(outcome->kind, Kind::kResult);
+  EXPECT_EQ(provider_->submissions(), 1);
+  EXPECT_GT(provider_->lookups(), 10);
+}
+
+TEST_F(SubmitClassA, work_whose_approval_is_void_by_then_and_that_never_appears_is_held) {
+  provider_->plan.on_submit = {OnSubmit::kLoseRequest};
+  SubmissionRequest paid = request();
+  paid.premise = [&](store::Batch&) -> Result<void> {
+    if (provider_->submissions() == 0) return {};
+    return fail(errors::kPriceNotApproved, "the approval is void");
+  };
+  const Instant begin = clock_.monotonic();
+  const auto outcome = run(paid);
+  ASSERT_THAT(outcome, Succeeds());
+  EXPECT_EQ(outcome->kind, Kind::kHeld);
+  EXPECT_GE(clock_.monotonic() - begin, options_.settle_window);
+  EXPECT_EQ(provider_->submissions(), 1);
+  EXPECT_EQ(hold().play_money.reserved, Money{1000});
+}
+
 class SubmitClassD : public SubmitFixture {
  protected:
   SubmitClassD() : SubmitFixture(SubmitSafety::kD) {}
@@ -670,6 +726,28 @@ TEST_F(SubmitClassD, doubt_goes_straight_to_a_person) {
   EXPECT_EQ(provider_->submissions(), 1);
   EXPECT_EQ(provider_->lookups(), 0);
   EXPECT_THAT(record().reason, HasSubstr("a person has to look there"));
+}
+
+/// The vendor billed it: a handle is not given to other work because our record of it went.
+TEST_F(SubmitClassD, a_handle_stays_taken_when_its_submission_is_forgotten) {
+  ASSERT_EQ(run(request())->kind, Kind::kResult);  // "work-1"
+  provider_->plan.on_submit = {OnSubmit::kLoseRequest};
+  const JobId later("job_01900000-0000-7000-8000-000000000002");
+  admit(later, Money{10'000});
+  SubmissionRequest lost = request();
+  lost.job = later;
+  const auto held = run(lost);
+  ASSERT_EQ(held->kind, Kind::kHeld);
+  store::Batch batch;
+  std::vector<std::string> blobs;
+  ASSERT_THAT(submitter_.forget(batch, job_, blobs), Succeeds());
+  EXPECT_EQ(batch.operations.size(), kRowsOfSubmission);
+  ASSERT_THAT(store_.commit_and_wait(std::move(batch)), Succeeds());
+  EXPECT_THAT(submitter_.submissions(job_).value(), IsEmpty());
+  Reconciler reconciler(submitter_, backends_);
+  EXPECT_THAT(reconciler.adopt(held->token, {.actor = "user:ann", .reason = "seen there"}, "work-1", {}),
+              FailsWith(errors::kSubmissionNotHeld));
+  EXPECT_EQ(submitter_.find(held->token)->handle, "");
 }
 
 }  // namespace

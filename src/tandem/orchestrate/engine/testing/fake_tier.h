@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "tandem/base/assert.h"
+#include "tandem/base/machine_memory.h"
 #include "tandem/middleware/backend/local_task.h"
 #include "tandem/middleware/backend/work_codec.h"
 
@@ -72,6 +73,8 @@ class FakeTier final : public backend::LocalBackend {
   /// Called when work begins; an error is the answer.
   std::function<std::optional<Error>(std::stop_token stop)> before;
   bool proves = false;
+  MachineMemory* memory = nullptr;  ///< from which its work takes `memory_bytes`, before it begins
+  std::uint64_t memory_bytes = 0;
   int computed() const { return computed_; }
 
   Result<void> validate(const backend::Work& work) const override {
@@ -85,6 +88,10 @@ class FakeTier final : public backend::LocalBackend {
 
  private:
   Result<Bytes> compute(const backend::Work& work, const backend::CallContext& context, std::stop_token stop) override {
+    MachineMemory::Reservation reservation;
+    if (memory != nullptr) {
+      TANDEM_TRY_ASSIGN(reservation, memory->reserve(memory_bytes, info().id.value, stop, context.aside));
+    }
     ++computed_;
     if (before) {
       if (auto error = before(stop)) return tl::unexpected(*std::move(error));
