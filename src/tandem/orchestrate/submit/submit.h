@@ -52,6 +52,9 @@ struct SubmissionRequest {
   std::optional<std::chrono::milliseconds> queue_wait_max = std::nullopt;
   /// A device with an older calibration, or one whose age cannot be learnt, is not sent to: kNotReady. Empty: whatever its age.
   std::optional<std::chrono::milliseconds> calibration_age_max = std::nullopt;
+  /// Of work that it has taken, a provider that answers no question for so long is not waited for any longer: it is asked to cancel, and
+  /// the outcome carries 2002. A refusal is an answer. Empty: it is waited for until the deadline.
+  std::optional<std::chrono::milliseconds> heartbeat_max = std::nullopt;
   /// What the job may spend in all, where people approved no more: error 4109, and nothing is sent or reserved.
   std::optional<job::Money> spend_max = std::nullopt;
   /// That the job still is this worker's: of each commit after which money is reserved or bytes go to the provider, made anew for
