@@ -19,23 +19,27 @@ struct Request {
   bool by_rule() const { return has_keep || !older_than.empty(); }
 };
 
-/// Ids of the jobs that have ended and that every rule lets go, oldest first.
-Result<std::vector<JobId>> chosen(Cli& cli, service::Service& service, const Request& request) {
-  std::int64_t before_micros = INT64_MAX;
+/// Ids of the jobs that have ended and that every rule lets go, oldest first. Ages are by the clock of the store, not of this machine.
+Result<std::vector<JobId>> chosen(service::Service& service, const Request& request) {
+  std::optional<std::chrono::microseconds> age_min;
   if (!request.older_than.empty()) {
     auto age = parse_duration(request.older_than);
     if (!age) {
       age.error().place = "--older-than";
       return tl::unexpected(std::move(age).error());
     }
-    before_micros =
-        cli.machine.clock.now().micros - std::chrono::duration_cast<std::chrono::microseconds>(*age).count();
+    age_min = std::chrono::duration_cast<std::chrono::microseconds>(*age);
   }
+  std::int64_t before_micros = INT64_MAX;
   std::vector<JobId> out;
   std::uint64_t to_keep = request.has_keep ? request.keep : 0;
   service::JobQuery query{.limit = kPage};
   do {
     TANDEM_TRY_ASSIGN(const Json page, service.jobs(query));
+    if (age_min && before_micros == INT64_MAX) {
+      TANDEM_TRY_ASSIGN(const Timestamp now, parse_rfc3339(page.value("read_at", "")));
+      before_micros = now.micros - age_min->count();
+    }
     for (const Json& job : page["jobs"]) {
       const auto state = job::find_job_state(job.value("state", ""));
       if (!state || !job::is_final(*state)) continue;
@@ -86,7 +90,7 @@ Result<int> remove_named(Cli& cli, const Request& request) {
 
 Result<int> remove_by_rule(Cli& cli, const Request& request) {
   TANDEM_TRY_ASSIGN(Reached reached, reach(cli, Role::kReader));
-  TANDEM_TRY_ASSIGN(const std::vector<JobId> ids, chosen(cli, reached.service(), request));
+  TANDEM_TRY_ASSIGN(const std::vector<JobId> ids, chosen(reached.service(), request));
   Json removed = Json::array();
   Json kept = Json::array();
   for (const JobId& id : ids) {

@@ -73,7 +73,7 @@ Result<std::unique_ptr<http::ApiServer>> start_api(Cli& cli, const Settings& set
                      .problems = house.problems(),
                      .store = house.store(),
                      .meters = house.meters()},
-                    {.executor = handlers, .clock = cli.machine.clock, .log = log, .meter = house.meters()}));
+                    {.executor = handlers, .clock = house.store_clock(), .log = log, .meter = house.meters()}));
   // The instance tells it from one with its address and, in a container, its pid.
   const Json facts = {{"address", api->address()},
                       {"pid", ::getpid()},

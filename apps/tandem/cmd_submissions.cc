@@ -23,10 +23,11 @@ std::string backend_of(const Json& one) {
 }
 
 /// Since it went out, or was to.
-std::string age_of(const Json& one, const Clock& clock) {
+std::string age_of(const Json& one, const Json& page) {
   const auto since = parse_rfc3339(text(one, "intent_at"));
-  if (!since) return "-";
-  const auto age = std::chrono::microseconds(clock.now().micros - since->micros);
+  const auto now = parse_rfc3339(text(page, "read_at"));
+  if (!since || !now) return "-";
+  const auto age = std::chrono::microseconds(now->micros - since->micros);
   return format_duration(std::chrono::round<std::chrono::seconds>(std::max(age, std::chrono::microseconds(0))));
 }
 
@@ -56,7 +57,7 @@ Result<int> list_submissions(Cli& cli, const ListOptions& options) {
   std::vector<std::vector<std::string>> rows = {
       {"submission", "state", "backend", "age", "reserved", "billed", "handle", "job", "reason"}};
   for (const Json& one : page["submissions"])
-    rows.push_back({text(one, "token"), text(one, "state"), backend_of(one), age_of(one, cli.machine.clock),
+    rows.push_back({text(one, "token"), text(one, "state"), backend_of(one), age_of(one, page),
                     format_usd(one.value("reserved_usd_micros", std::int64_t{0})), bill_of(one),
                     text(one, "handle").empty() ? "-" : text(one, "handle"), text(one, "job_id"),
                     text(one, "reason").empty() ? "-" : text(one, "reason")});
@@ -82,12 +83,12 @@ std::string way_on(const Json& one) {
       token);
 }
 
-void print_submission(const Json& one, const Clock& clock) {
+void print_submission(const Json& one) {
   fmt::print("{} is {}{}\n", text(one, "token"), text(one, "state"),
              text(one, "reason").empty() ? "" : ": " + text(one, "reason"));
-  fmt::print("  attempt {} of step {} of {} at {}, sent {} time{}, {} ago\n", one.value("attempt", 0),
-             text(one, "step"), text(one, "job_id"), backend_of(one), one.value("sends", 0),
-             one.value("sends", 0) == 1 ? "" : "s", age_of(one, clock));
+  fmt::print("  attempt {} of step {} of {} at {} of {}, sent {} time{}\n", one.value("attempt", 0), text(one, "step"),
+             text(one, "job_id"), backend_of(one), text(one, "intent_at"), one.value("sends", 0),
+             one.value("sends", 0) == 1 ? "" : "s");
   fmt::print("  reserved {}, billed {}, handle {}\n", format_usd(one.value("reserved_usd_micros", std::int64_t{0})),
              bill_of(one), text(one, "handle").empty() ? "-" : text(one, "handle"));
   if (!text(one, "said").empty()) fmt::print("  {} said: {}\n", text(one, "said_by"), text(one, "said"));
@@ -95,12 +96,12 @@ void print_submission(const Json& one, const Clock& clock) {
   fmt::print("{}", way_on(one));
 }
 
-Result<int> show(Cli& cli, const Result<Json>& answer) {
+Result<int> show(const Cli& cli, const Result<Json>& answer) {
   TANDEM_TRY_ASSIGN(const Json one, answer);
   if (for_machines(cli))
     print_json(one);
   else
-    print_submission(one, cli.machine.clock);
+    print_submission(one);
   return 0;
 }
 

@@ -72,6 +72,11 @@ std::map<std::string, resilience::GateLimits, std::less<>> gate_limits(const Set
           {"ionq.*", gate_limit(settings, "ionq.calls_max", "ionq.rate_max")}};
 }
 
+resilience::Bulkheads::Limits provider_runs(const Settings& settings) {
+  return {{"lab.device", static_cast<std::size_t>(settings.integer("lab.device_runs_max"))},
+          {"ionq.*", static_cast<std::size_t>(settings.integer("ionq.runs_max"))}};
+}
+
 }  // namespace
 
 void keep_secrets_in_memory(const Settings& settings) {
@@ -130,7 +135,6 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
                                            std::size_t workers) {
   std::unique_ptr<House> out(new House());
   TANDEM_TRY_ASSIGN(out->data_dir_, data_dir_of(settings, machine.environment));
-  out->machine_clock_ = &machine.clock;
   TANDEM_TRY_ASSIGN(out->identities_, read_identities(settings, machine.fs));
   TANDEM_TRY_ASSIGN(out->rules_, read_rules(settings, machine.fs));
   TANDEM_TRY(machine.fs.make_directories(out->data_dir_));
@@ -193,6 +197,7 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
                              .runs = role == Role::kRunner ? engine::Runs::kAttended : engine::Runs::kEveryJob,
                              .memory_bytes_max = memory_limit(settings, machine.fs),
                              .remote_deadline = std::chrono::milliseconds(settings.integer("lab.device_deadline")),
+                             .provider_runs_max = provider_runs(settings),
                              .lease_ttl = std::chrono::milliseconds(settings.integer("engine.lease_ttl")),
                              .weights = std::move(weights),
                              .queue_delay_max = std::chrono::milliseconds(settings.integer("engine.queue_delay_max")),
@@ -209,7 +214,7 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
 House::~House() = default;
 
 std::shared_ptr<service::Service> House::service_of(identity::PrincipalPtr who) {
-  return service::make_local_service({*engine_, *backends_, *submitter_, *machine_clock_, *executor_}, std::move(who));
+  return service::make_local_service({*engine_, *backends_, *submitter_, *clock_, *executor_}, std::move(who));
 }
 
 Result<identity::IdentityBook> read_identities(const Settings& settings, Fs& fs) {

@@ -54,6 +54,8 @@ class House {
   engine::Engine& engine() { return *engine_; }
   store::Store& store() { return *store_; }
   Executor& executor() { return *executor_; }
+  /// Of all that share the store: what has a time of its own in it is told by no other.
+  const Clock& store_clock() const { return *clock_; }
   telemetry::MeterRegistry& meters() { return meters_; }
   const problem::ProblemRegistry& problems() const { return problems_; }
   const std::string& data_dir() const { return data_dir_; }
@@ -64,7 +66,6 @@ class House {
   std::string data_dir_;
   identity::IdentityBook identities_ = identity::IdentityBook::open_to_all();
   access::Rules rules_;
-  const Clock* machine_clock_ = nullptr;
   telemetry::MeterRegistry meters_;
   problem::ProblemRegistry problems_ = problem::ProblemRegistry::with_builtin_types();
   CrashPoints crash_points_;

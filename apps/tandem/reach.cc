@@ -103,7 +103,7 @@ Result<Reached> reach(Cli& cli, Role role, Asks asks) {
     if (asks == Asks::kForNobody) return out;
     TANDEM_TRY_ASSIGN(const std::optional<Secret> token, token_of(settings, cli.machine, *out.log));
     TANDEM_TRY_ASSIGN(identity::PrincipalPtr who,
-                      out.house->identities().find(token ? token->reveal() : "", cli.machine.clock.now()));
+                      out.house->identities().find(token ? token->reveal() : "", out.house->store_clock().now()));
     out.asked = out.house->service_of(std::move(who));
     return out;
   }

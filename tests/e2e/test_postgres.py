@@ -9,6 +9,22 @@ import unittest
 from support import BINARY, QUBO, Cluster, Workplace
 
 
+# A machine whose clock is wrong by AHEAD_S seconds.
+SHIFTED_CLOCK = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <time.h>
+int clock_gettime(clockid_t id, struct timespec* out) {
+  static int (*real)(clockid_t, struct timespec*);
+  if (!real) real = (int (*)(clockid_t, struct timespec*))dlsym(RTLD_NEXT, "clock_gettime");
+  const int code = real(id, out);
+  if (id == CLOCK_REALTIME) out->tv_sec += atol(getenv("AHEAD_S"));
+  return code;
+}
+"""
+
+
 class OnPostgres(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -31,6 +47,18 @@ class OnPostgres(unittest.TestCase):
         self.assertEqual(self.cluster.sql("SELECT count(*) FROM tandem.job"), "1")
         checks = {check["check"]: check for check in self.place.json("doctor")["checks"]}
         self.assertIn("postgres", checks["store"]["detail"])
+
+    def test_ages_and_months_go_by_the_clock_of_the_store_whatever_that_of_the_machine_says(self):
+        wrong = self.place.folder / "clock.so"
+        subprocess.run(["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", str(wrong), "-ldl"], input=SHIFTED_CLOCK, text=True, check=True)
+        job = self.place.json("run", self.place.file("job.json", QUBO))["job_id"]
+        month = self.place.json("usage")["from"]
+        ahead = {"LD_PRELOAD": str(wrong), "AHEAD_S": str(40 * 24 * 3600)}
+        exported = [json.loads(line) for line in self.place.run("store", "export", environment=ahead).stdout.splitlines()]
+        self.assertNotEqual(exported[0]["exported_at"][:7], month[:7], "the process sees the wrong clock")
+        self.assertEqual(self.place.json("usage", environment=ahead)["from"], month)
+        self.assertEqual(self.place.json("jobs", "rm", "--older-than", "720h", environment=ahead)["removed"], [])
+        self.assertEqual(self.place.json("jobs", "rm", "--older-than", "0s", environment=ahead)["removed"], [job])
 
     def test_two_servers_share_the_jobs_and_either_can_be_asked(self):
         other = Workplace()

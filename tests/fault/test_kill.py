@@ -2,7 +2,8 @@
 the emulated device and of the emulated IonQ cloud.
 
 TANDEM_KILLS sets how often (200 here, 500 in the long check, 2,000 in `./dev bench kills`; over IonQ half of it); TANDEM_TAKE_OVERS and
-TANDEM_TAKE_OVER_TTL how often a node is lost for good, and how long a lease is.
+TANDEM_TAKE_OVER_TTL how often a node is lost for good, and how long a lease is. TANDEM_GOALS_COUNT, which the benchmark sets, makes a test fail
+where a time is beyond its goal; a machine that runs the suite may have more to do.
 """
 
 import collections
@@ -26,7 +27,9 @@ from support import BINARY, QUBO, Cluster, Process, Workplace, book_lines  # noq
 KILLS = int(os.environ.get("TANDEM_KILLS", "200"))
 TAKE_OVERS = int(os.environ.get("TANDEM_TAKE_OVERS", "3"))
 TAKE_OVER_TTL_S = float(os.environ.get("TANDEM_TAKE_OVER_TTL", "1"))
+GOALS_COUNT = os.environ.get("TANDEM_GOALS_COUNT") == "1"
 WORKING_MAX_S = 0.6  # goal: from a kill to the next start of a job, 99 of 100
+TAKE_OVER_MAX_S = TAKE_OVER_TTL_S + 1  # goal: from a kill to the next start of the job, elsewhere
 CLIENTS = 3
 
 BELL = {
@@ -204,7 +207,15 @@ class KillLoop(unittest.TestCase):
         starts = sorted(seconds_of(e) for e in self.exported_events(place) if e["value"]["type"] == "job.started")
         working = [min(at for at in starts if at > kill) - kill for kill in killed]
         print(f"same node working again after {kills} kills: p50 {share_of(working, 0.5):.3f} s, p99 {share_of(working, 0.99):.3f} s, "
-              f"max {max(working):.3f} s (goal: p99 <= {WORKING_MAX_S} s on a quiet machine)", flush=True)
+              f"max {max(working):.3f} s", flush=True)
+        self.compare("same node working again, p99", share_of(working, 0.99), WORKING_MAX_S)
+
+    def compare(self, what, seconds, goal):
+        """A figure beside its goal."""
+        met = seconds <= goal
+        print(f"{what}: {seconds:.3f} s, goal {goal:g} s: {'met' if met else 'missed'}", flush=True)
+        if GOALS_COUNT:
+            self.assertTrue(met, f"{what}: {seconds:.3f} s, goal {goal:g} s")
 
     def balance(self, cloud, server):
         """Waits until ledger and book agree: every submission final with the book's figure, or held with a reason and not in the book."""
@@ -270,7 +281,7 @@ class KillLoop(unittest.TestCase):
             starts = sorted(seconds_of(e) for e in self.exported_events(places[0]) if e["value"]["type"] == "job.started")
         waits = [min(at for at in starts if at > kill) - kill for kill in killed]
         print(f"\n{len(waits)} nodes lost at a lease of {TAKE_OVER_TTL_S:g} s: taken over after {min(waits):.2f} to {max(waits):.2f} s", flush=True)
-        self.assertLess(max(waits), 3 * TAKE_OVER_TTL_S)  # the time itself is a figure, not a promise of a busy machine
+        self.compare("node that was lost taken over, longest", max(waits), TAKE_OVER_MAX_S)
 
     def test_a_server_an_api_and_a_worker_on_one_database_that_crashes_too(self):
         kills = max(12, KILLS // 16)

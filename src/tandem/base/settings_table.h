@@ -9,7 +9,7 @@
 namespace tandem::settings {
 
 /// Every setting, in the order of contract/settings.json.
-inline constexpr std::array<SettingRecord, 41> kTable{{
+inline constexpr std::array<SettingRecord, 43> kTable{{
     {.name = "data.dir",
      .type = SettingType::kPath,
      .default_value = "",
@@ -213,6 +213,13 @@ inline constexpr std::array<SettingRecord, 41> kTable{{
      .max = 1000000,
      .values = "",
      .meaning = "How many submissions to the emulated device one process may begin in a minute, each of several that share a store; 0: no limit."},
+    {.name = "lab.device_runs_max",
+     .type = SettingType::kInteger,
+     .default_value = "64",
+     .min = 1,
+     .max = 1024,
+     .values = "",
+     .meaning = "How many jobs that use the emulated device one process may run at once; those beyond it wait in the queue and keep no worker."},
     {.name = "lab.settle_window",
      .type = SettingType::kDuration,
      .default_value = "2000ms",
@@ -262,6 +269,13 @@ inline constexpr std::array<SettingRecord, 41> kTable{{
      .max = 1000000,
      .values = "",
      .meaning = "How many submissions to IonQ one process may begin in a minute, those to all its backends together, each of several that share a store; 0: no limit."},
+    {.name = "ionq.runs_max",
+     .type = SettingType::kInteger,
+     .default_value = "64",
+     .min = 1,
+     .max = 1024,
+     .values = "",
+     .meaning = "How many jobs that use IonQ, whichever of its backends, one process may run at once; those beyond it wait in the queue and keep no worker."},
     {.name = "client.server_wait",
      .type = SettingType::kDuration,
      .default_value = "60000ms",

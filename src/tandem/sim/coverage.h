@@ -49,11 +49,9 @@ std::string transition_name(State from, Event event, State to) {
   return fmt::format("{} {} {}", to_string(from), to_string(event), to_string(to));
 }
 
-/// All transitions of submissions that the table allows, and those of jobs that the engine can make today, as Coverage names them.
+/// All transitions that the tables allow, as Coverage names them; of submissions without those that people make.
 std::vector<std::string> submission_transitions();
 std::vector<std::string> job_transitions();
-/// Those of jobs that the table allows and the engine does not make.
-std::vector<std::string> job_transitions_not_made();
 /// All kinds of fault that a history can have.
 std::vector<std::string> faults();
 

@@ -23,8 +23,11 @@ constexpr std::string_view kOpenPrefix = "open/";
 
 store::Row row_of(const std::string& key, const Cell& cell) { return {key, cell.version, cell.value}; }
 
-/// The event that explains the change; two events never lead from one state to the same other one, but for those named here.
-std::optional<JobEvent> event_between(JobState from, JobState to) {
+/// The event that explains the change. Two events lead from one state to the same other one only where a plan awaits approval: whoever
+/// submitted it may cancel, and who is asked may reject.
+std::optional<JobEvent> event_between(JobState from, JobState to, bool cancel_requested) {
+  if (from == JobState::kAwaitingApproval && to == JobState::kCancelled)
+    return cancel_requested ? JobEvent::kCancel : JobEvent::kRejected;
   for (std::size_t i = 0; i < job::kNumJobEvents; ++i)
     if (job::transition(from, static_cast<JobEvent>(i)) == to) return static_cast<JobEvent>(i);
   return std::nullopt;
@@ -219,7 +222,7 @@ void Oracle::on_job(const std::string& process, const Changed& changed) {
     return;
   }
   doubts_.job_moved(changed.key, scheduler_.now());
-  const auto event = event_between(from, to);
+  const auto event = event_between(from, to, after->cancel_requested);
   if (!event)
     return violate(fmt::format("{} moved {} from {} to {}", process, changed.key, to_string(from), to_string(to)));
   ++coverage_.job_transitions[transition_name(from, *event, to)];
@@ -433,7 +436,7 @@ void Oracle::check_log() {
     }
     if (!job.seen) return violate(fmt::format("the log has {} of {} before it was queued", type, entry.subject));
     if (const auto move = moves.find(type); move != moves.end()) {
-      if (!event_between(job.state, move->second))
+      if (!event_between(job.state, move->second, false))  // which of two it was does not matter here
         return violate(
             fmt::format("the log has {} of {}, which is {} there", type, entry.subject, job::to_string(job.state)));
       job.state = move->second;

@@ -13,10 +13,17 @@ constexpr Scheduler::Nanos kMilli = 1'000'000;
 constexpr resilience::BreakerOptions kCircuits{
     .failures_max = 5, .pause_min = std::chrono::milliseconds(50), .pause_max = std::chrono::milliseconds(1000)};
 constexpr std::size_t kDeviceCallsMax = 2;
+constexpr std::size_t kDeviceRunsMax = 3;
 
 std::map<std::string, resilience::GateLimits, std::less<>> gates_of(const Devices& devices) {
   std::map<std::string, resilience::GateLimits, std::less<>> out;
   for (const SimDevice& device : devices) out[device.vendor().id()] = {.calls_max = kDeviceCallsMax};
+  return out;
+}
+
+resilience::Bulkheads::Limits bulkheads_of(const Devices& devices) {
+  resilience::Bulkheads::Limits out;
+  for (const SimDevice& device : devices) out[device.vendor().id()] = kDeviceRunsMax;
   return out;
 }
 
@@ -128,8 +135,10 @@ bool Process::start() {
                                          {.workers = workers_,
                                           .runs = runs_,
                                           .remote_deadline = std::chrono::milliseconds(around_.options.remote_deadline),
-                                          .reconcile_interval = std::chrono::milliseconds(kSweepEveryMs),
+                                           .provider_runs_max = bulkheads_of(around_.devices),
+                                           .reconcile_interval = std::chrono::milliseconds(kSweepEveryMs),
                                           .store_retry_interval = std::chrono::milliseconds(200),
+                                          .clock_look_interval = std::chrono::milliseconds(5000),
                                           .lease_ttl = std::chrono::milliseconds(around_.options.lease_ttl),
                                           .log_interval = std::chrono::milliseconds(200),
                                           .node_id = around_.options.shared ? name_ : ""});

@@ -73,7 +73,11 @@ TEST_F(RemoteServiceOverHttp, every_document_is_the_one_that_the_local_service_g
     EXPECT_EQ(*far, *near);
   }
   EXPECT_EQ(*remote_->events(id, 2, 3), *local_->events(id, 2, 3));
-  EXPECT_EQ(*remote_->jobs({}), *local_->jobs({}));
+  const auto but_for_the_time = [](Json page) {
+    EXPECT_EQ(page.erase("read_at"), 1u);
+    return page;
+  };
+  EXPECT_EQ(but_for_the_time(*remote_->jobs({})), but_for_the_time(*local_->jobs({})));
   EXPECT_EQ(*remote_->plan(world_.classical_job()), *local_->plan(world_.classical_job()));
   EXPECT_EQ((*remote_->backends())["backends"].size(), (*local_->backends())["backends"].size());
 }

@@ -71,7 +71,9 @@ class LocalService final : public Service {
     TANDEM_TRY_ASSIGN(const engine::JobPage page, seams_.engine.jobs(own));
     Json list = Json::array();
     for (const engine::JobView& view : page.jobs) list.push_back(view.document());
-    return Json{{"jobs", std::move(list)}, {"next_page_token", page.next_page_token}};
+    return Json{{"jobs", std::move(list)},
+                {"next_page_token", page.next_page_token},
+                {"read_at", format_rfc3339(seams_.clock.now())}};
   }
   Result<Json> result(const JobId& id) override {
     TANDEM_TRY(seen(id));
@@ -165,7 +167,9 @@ class LocalService final : public Service {
     TANDEM_TRY_ASSIGN(const submit::SubmissionPage page, seams_.engine.submissions(own));
     Json list = Json::array();
     for (const submit::SubmissionRecord& record : page.submissions) list.push_back(record.document());
-    return Json{{"submissions", std::move(list)}, {"next_page_token", page.next_page_token}};
+    return Json{{"submissions", std::move(list)},
+                {"next_page_token", page.next_page_token},
+                {"read_at", format_rfc3339(seams_.clock.now())}};
   }
   Result<Json> submission(std::string_view token) override {
     return sent(token).map([](const submit::SubmissionRecord& record) { return record.document(); });

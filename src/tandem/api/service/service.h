@@ -62,7 +62,7 @@ class Service {
                       std::function<void(Result<Json>)> done) = 0;
   virtual Result<Json> plan(const job::JobSpec& spec) = 0;
   virtual Result<Json> job(const JobId& id) = 0;
-  virtual Result<Json> jobs(const JobQuery& query) = 0;  ///< {"jobs": [...], "next_page_token"}
+  virtual Result<Json> jobs(const JobQuery& query) = 0;  ///< {"jobs": [...], "next_page_token", "read_at"}
   virtual Result<Json> result(const JobId& id) = 0;
   virtual Result<Json> spec(const JobId& id) = 0;
   virtual Result<Json> plan_of(const JobId& id) = 0;

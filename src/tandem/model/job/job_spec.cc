@@ -147,11 +147,8 @@ Result<std::vector<InputRef>> parse_inputs(const ObjectReader& job) {
   return out;
 }
 
-Result<RetryPolicy> parse_retry(const ObjectReader& limits) {
-  RetryPolicy out;
-  if (!limits.has("retry")) return out;
-  TANDEM_TRY_ASSIGN(const ObjectReader reader, limits.object("retry"));
-  TANDEM_TRY(reader.allow_only({"max_attempts", "delay_min", "delay_max", "budget"}));
+/// The tries of one backend; what is not said stays as it is in `out`.
+Result<void> parse_tries(const ObjectReader& reader, RetryPolicy& out) {
   TANDEM_TRY_ASSIGN(const std::int64_t attempts,
                     reader.integer_or("max_attempts", out.max_attempts, 1, RetryPolicy::kAttemptsMax));
   out.max_attempts = static_cast<std::uint32_t>(attempts);
@@ -162,30 +159,51 @@ Result<RetryPolicy> parse_retry(const ObjectReader& limits) {
     return fail_at(reader.at("delay_max"), errors::kValueOutOfRange,
                    "'delay_max' is {} ms, less than the {} ms of 'delay_min'", out.delay_max_ms, out.delay_min_ms);
   }
-  if (!reader.has("budget")) return out;
-  TANDEM_TRY_ASSIGN(const ObjectReader budget, reader.object("budget"));
-  TANDEM_TRY(budget.allow_only({"retries", "time"}));
-  TANDEM_TRY_ASSIGN(const std::int64_t retries,
-                    budget.integer_or("retries", out.budget_retries, 0, RetryPolicy::kRetriesMax));
-  out.budget_retries = static_cast<std::uint32_t>(retries);
-  TANDEM_TRY_ASSIGN(out.budget_time_ms, read_time_ms(budget, "time", 0, 0));
-  return out;
+  return {};
+}
+
+Result<void> parse_retry(const ObjectReader& limits, Limits& out) {
+  if (!limits.has("retry")) return {};
+  TANDEM_TRY_ASSIGN(const ObjectReader reader, limits.object("retry"));
+  TANDEM_TRY(reader.allow_only({"max_attempts", "delay_min", "delay_max", "budget", "steps"}));
+  TANDEM_TRY(parse_tries(reader, out.retry));
+  if (reader.has("budget")) {
+    TANDEM_TRY_ASSIGN(const ObjectReader budget, reader.object("budget"));
+    TANDEM_TRY(budget.allow_only({"retries", "time"}));
+    TANDEM_TRY_ASSIGN(const std::int64_t retries,
+                      budget.integer_or("retries", out.retry.budget_retries, 0, RetryPolicy::kRetriesMax));
+    out.retry.budget_retries = static_cast<std::uint32_t>(retries);
+    TANDEM_TRY_ASSIGN(out.retry.budget_time_ms, read_time_ms(budget, "time", 0, 0));
+  }
+  if (!reader.has("steps")) return {};
+  TANDEM_TRY_ASSIGN(const ObjectReader steps, reader.object("steps"));
+  TANDEM_TRY(steps.allow_only({"baseline", "refine", "run", "solve"}));
+  for (const char* name : {"baseline", "refine", "run", "solve"}) {
+    if (!steps.has(name)) continue;
+    TANDEM_TRY_ASSIGN(const ObjectReader step, steps.object(name));
+    TANDEM_TRY(step.allow_only({"max_attempts", "delay_min", "delay_max"}));
+    RetryPolicy own = out.retry;
+    TANDEM_TRY(parse_tries(step, own));
+    out.step_retry.emplace(name, own);
+  }
+  return {};
 }
 
 Result<Limits> parse_limits(const ObjectReader& job) {
   Limits out;
   if (!job.has("limits")) return out;
   TANDEM_TRY_ASSIGN(const ObjectReader reader, job.object("limits"));
-  TANDEM_TRY(reader.allow_only({"time", "total_time", "queue_wait", "run_time", "backend_wait", "calibration_age",
-                                "cost_max_usd_micros", "retry"}));
+  TANDEM_TRY(reader.allow_only({"time", "total_time", "queue_wait", "run_time", "heartbeat", "backend_wait",
+                                "calibration_age", "cost_max_usd_micros", "retry"}));
   TANDEM_TRY_ASSIGN(out.time_ms, read_time_ms(reader, "time", out.time_ms, 1));
   TANDEM_TRY_ASSIGN(out.total_time_ms, read_time_ms(reader, "total_time", 0, 0));
   TANDEM_TRY_ASSIGN(out.queue_wait_ms, read_time_ms(reader, "queue_wait", 0, 0));
   TANDEM_TRY_ASSIGN(out.run_time_ms, read_time_ms(reader, "run_time", 0, 0));
+  TANDEM_TRY_ASSIGN(out.heartbeat_ms, read_time_ms(reader, "heartbeat", 0, 0));
   TANDEM_TRY_ASSIGN(out.backend_wait_ms, read_time_ms(reader, "backend_wait", 0, 0));
   TANDEM_TRY_ASSIGN(out.calibration_age_ms, read_time_ms(reader, "calibration_age", 0, 0, Fallback::kAgeMaxMs));
   TANDEM_TRY_ASSIGN(out.cost_max.usd_micros, reader.integer_or("cost_max_usd_micros", 0, 0, kCostMaxUsdMicros));
-  TANDEM_TRY_ASSIGN(out.retry, parse_retry(reader));
+  TANDEM_TRY(parse_retry(reader, out));
   return out;
 }
 
@@ -361,22 +379,31 @@ void write_business(JsonWriter& out, const Business& business) {
   });
 }
 
-void write_retry(JsonWriter& out, const RetryPolicy& retry) {
-  out.object("budget",
-             [&](JsonWriter& budget) {
-               budget.member("retries", retry.budget_retries).member("time", in_ms(retry.budget_time_ms));
-             })
-      .member("delay_max", in_ms(retry.delay_max_ms))
+void write_tries(JsonWriter& out, const RetryPolicy& retry) {
+  out.member("delay_max", in_ms(retry.delay_max_ms))
       .member("delay_min", in_ms(retry.delay_min_ms))
       .member("max_attempts", retry.max_attempts);
+}
+
+void write_retry(JsonWriter& out, const Limits& limits) {
+  out.object("budget", [&](JsonWriter& budget) {
+    budget.member("retries", limits.retry.budget_retries).member("time", in_ms(limits.retry.budget_time_ms));
+  });
+  write_tries(out, limits.retry);
+  if (limits.step_retry.empty()) return;
+  out.object("steps", [&](JsonWriter& steps) {
+    for (const auto& [name, retry] : limits.step_retry)
+      steps.object(name, [&](JsonWriter& step) { write_tries(step, retry); });
+  });
 }
 
 void write_limits(JsonWriter& out, const Limits& limits) {
   if (limits.backend_wait_ms != 0) out.member("backend_wait", in_ms(limits.backend_wait_ms));
   if (limits.calibration_age_ms != 0) out.member("calibration_age", in_ms(limits.calibration_age_ms));
-  out.member("cost_max_usd_micros", limits.cost_max.usd_micros)
-      .member("queue_wait", in_ms(limits.queue_wait_ms))
-      .object("retry", [&](JsonWriter& retry) { write_retry(retry, limits.retry); })
+  out.member("cost_max_usd_micros", limits.cost_max.usd_micros);
+  if (limits.heartbeat_ms != 0) out.member("heartbeat", in_ms(limits.heartbeat_ms));
+  out.member("queue_wait", in_ms(limits.queue_wait_ms))
+      .object("retry", [&](JsonWriter& retry) { write_retry(retry, limits); })
       .member("run_time", in_ms(limits.run_time_ms))
       .member("time", in_ms(limits.time_ms))
       .member("total_time", in_ms(limits.total_time_ms));
@@ -471,6 +498,11 @@ Result<void> parse_options(const ObjectReader& reader, JobSpec& out) {
 
 std::span<const std::string_view> data_classes() { return kDataClasses; }
 std::span<const std::string_view> stages() { return kStages; }
+
+const RetryPolicy& Limits::retry_of(std::string_view label) const {
+  const auto own = step_retry.find(label.substr(0, label.find('/')));
+  return own == step_retry.end() ? retry : own->second;
+}
 
 std::string_view to_string(Criterion::Kind kind) { return kCriteria[static_cast<std::size_t>(kind)]; }
 

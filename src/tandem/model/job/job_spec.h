@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -73,10 +74,16 @@ struct Limits {
   std::int64_t total_time_ms = 0;  ///< of the whole job from admission; 0: none
   std::int64_t queue_wait_ms = 0;  ///< from admission to its first start; 0: none
   std::int64_t run_time_ms = 0;  ///< of one start; 0: none
+  std::int64_t heartbeat_ms = 0;  ///< without an answer of a remote backend that has work; 0: none
   std::int64_t calibration_age_ms = 0;  ///< of a remote device, at most, when work is sent to it; 0: any age
   std::int64_t backend_wait_ms = 0;  ///< in the queue of a remote backend; 0: as long as a step waits for it at all
   Money cost_max;  ///< 0: no metered work
   RetryPolicy retry;
+  /// Of steps that have one of their own, as the labels of their orders begin: "solve", "baseline", "refine", "run". The budget in it is
+  /// the job's.
+  std::map<std::string, RetryPolicy, std::less<>> step_retry;
+  /// Of an order: that of its step, else the job's.
+  const RetryPolicy& retry_of(std::string_view label) const;
   friend bool operator==(const Limits&, const Limits&) = default;
 };
 

@@ -158,11 +158,43 @@ TEST(JobSpec, a_limit_of_less_than_a_millisecond_is_a_limit_and_0s_is_none) {
   EXPECT_EQ(limits("1.5ms").run_time_ms, 2);
 }
 
+TEST(JobSpec, a_step_may_have_tries_of_its_own_which_say_only_what_is_other) {
+  const auto parsed = [](const Json& steps) {
+    return JobSpec::parse({{"problem", {{"type", "noop"}}},
+                           {"limits",
+                            {{"retry",
+                              {{"max_attempts", 5},
+                               {"delay_min", "20ms"},
+                               {"budget", {{"retries", 9}, {"time", "1m"}}},
+                               {"steps", steps}}}}}},
+                          registry());
+  };
+  const auto spec = parsed({{"baseline", {{"max_attempts", 1}}}, {"refine", {{"delay_min", "30s"}}}});
+  ASSERT_TRUE(spec.has_value()) << spec.error().to_string();
+  RetryPolicy all{.max_attempts = 5, .delay_min_ms = 20, .budget_retries = 9, .budget_time_ms = 60'000};
+  EXPECT_EQ(spec->limits.retry_of("solve"), all);
+  EXPECT_EQ(spec->limits.retry_of("refinement"), all);
+  RetryPolicy baseline = all;
+  baseline.max_attempts = 1;
+  EXPECT_EQ(spec->limits.retry_of("baseline"), baseline);
+  RetryPolicy refine = all;
+  refine.delay_min_ms = refine.delay_max_ms = 30'000;
+  EXPECT_EQ(spec->limits.retry_of("refine/0/qaoa@lab.device"), refine);
+  EXPECT_EQ(JobSpec::parse(spec->document(), registry())->limits, spec->limits);
+  EXPECT_EQ(parsed(Json::object())->document()["limits"]["retry"].count("steps"), 0u);
+
+  EXPECT_EQ(parsed({{"score", Json::object()}}).error().place, "/limits/retry/steps/score");
+  EXPECT_EQ(parsed({{"run", {{"budget", Json::object()}}}}).error().place, "/limits/retry/steps/run/budget");
+  EXPECT_EQ(parsed({{"run", {{"delay_max", "1ms"}}}}).error().place, "/limits/retry/steps/run/delay_max");
+}
+
 TEST(JobSpec, limits_of_remote_backends_stand_in_the_document_only_where_they_were_given) {
   const auto document = [](Json limits) {
     return JobSpec::parse({{"problem", {{"type", "noop"}}}, {"limits", std::move(limits)}}, registry())->options_text();
   };
   EXPECT_THAT(std::string(document({{"backend_wait", "1.5s"}}).text()), HasSubstr(R"("backend_wait":"1500ms")"));
+  EXPECT_THAT(std::string(document({{"heartbeat", "2s"}}).text()), HasSubstr(R"("heartbeat":"2000ms")"));
+  EXPECT_THAT(std::string(document(Json::object()).text()), testing::Not(HasSubstr("heartbeat")));
   EXPECT_THAT(std::string(document({{"backend_wait", "0s"}}).text()), Not(HasSubstr("backend_wait")));
   EXPECT_EQ(document({{"backend_wait", "0s"}}).text(), document(Json::object()).text());
   EXPECT_THAT(std::string(document({{"calibration_age", "168h"}}).text()),

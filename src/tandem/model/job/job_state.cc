@@ -19,7 +19,7 @@ constexpr JobState kNone = static_cast<JobState>(0xff);
 // Rows are states, columns are events in the order of JobEvent. Final states have no way out: a retry is a new job.
 constexpr std::array<std::array<JobState, kNumJobEvents>, kNumJobStates> kTable = {{
     //                  start     needs_approval     approved  rejected    suspend      resume    needs_review      accepted     succeed      fail      cancel       expire     requeue
-    /* queued */       {kRunning, kAwaitingApproval, kNone,    kNone,      kSuspended,  kNone,    kNone,            kNone,       kNone,       kFailed,  kCancelled,  kExpired,  kNone},
+    /* queued */       {kRunning, kNone,             kNone,    kNone,      kSuspended,  kNone,    kNone,            kNone,       kNone,       kNone,    kCancelled,  kExpired,  kNone},
     /* awaiting_appr */{kNone,    kNone,             kQueued,  kCancelled, kNone,       kNone,    kNone,            kNone,       kNone,       kNone,    kCancelled,  kExpired,  kNone},
     /* running */      {kNone,    kAwaitingApproval, kNone,    kNone,      kSuspended,  kNone,    kAwaitingReview,  kNone,       kSucceeded,  kFailed,  kCancelled,  kExpired,  kQueued},
     /* suspended */    {kNone,    kNone,             kNone,    kNone,      kNone,       kQueued,  kNone,            kNone,       kNone,       kNone,    kCancelled,  kExpired,  kNone},

@@ -27,7 +27,7 @@ bool has_stand_in(const hybrid::Order& order, std::uint32_t station) {
 TryScope OrderRunner::scope_of(const hybrid::Order& order, const OrderContext& context, Deadline deadline) {
   return {.job = context.job,
           .fence = context.fence,
-          .policy = context.retry,
+          .policy = context.limits.retry_of(order.label),
           .stations = static_cast<std::uint32_t>(1 + order.fallbacks.size()),
           .deadline = deadline};
 }

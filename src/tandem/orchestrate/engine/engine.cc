@@ -82,8 +82,16 @@ EngineImpl::EngineImpl(EngineServices services, EngineOptions options)
       listeners_(std::make_shared<Listeners>()),
       outlet_(std::make_shared<Outlet>(listeners_)),
       ledger_(services_.store, services_.clock, services_.crash_points,
-              [outlet = outlet_](job::Event event) { outlet->publish(std::move(event)); }),
-      runner_(services_, ledger_,
+              [this](job::Event event) {
+                note_put_aside(event.type);
+                outlet_->publish(std::move(event));
+              }),
+      bulkheads_(services_.executor, services_.clock, std::move(options_.provider_runs_max),
+                 [this] {
+                   const std::lock_guard lock(mutex_);
+                   let_in_locked();
+                 }),
+      runner_(services_, ledger_, bulkheads_,
               {.threads = options_.threads == 0 ? services_.executor.threads() : options_.threads,
                .memory_bytes_max = options_.memory_bytes_max,
                .remote_deadline = options_.remote_deadline,
@@ -99,6 +107,7 @@ EngineImpl::EngineImpl(EngineServices services, EngineOptions options)
       work_(services_.executor.make_condition()),
       chore_(services_.executor.make_condition()),
       changed_(services_.executor.make_condition()),
+      healed_(services_.executor.make_condition()),
       readmissions_(services_.limits == nullptr ? nullptr
                                                 : std::make_unique<Errands>(services_.executor, "readmissions")) {
   services_.submitter.publish_to([outlet = outlet_](const job::Event& event) { outlet->publish(event); });
@@ -294,7 +303,7 @@ Result<EngineImpl::Candidate> EngineImpl::make_candidate(const job::JobSpec& spe
   TANDEM_TRY(refuse_when_draining());
   JobRecord& record = out.record;
   if (spec.retry_of) {
-    auto original = load_job(services_.store, *spec.retry_of);
+    auto original = ledger_.load(*spec.retry_of);
     if (original && original->view.tenant != tenant) original = tl::unexpected(no_such_job(*spec.retry_of));
     if (!original) {
       original.error().place = "/retry_of";
@@ -383,7 +392,9 @@ void EngineImpl::enqueue(const Queued& queued) {
   enqueue_locked(queued);
 }
 
-bool EngineImpl::waits_locked(const std::string& job) const { return queue_.contains(job) || guests_.contains(job); }
+bool EngineImpl::waits_locked(const std::string& job) const {
+  return queue_.contains(job) || guests_.contains(job) || lines_.contains(job);
+}
 
 void EngineImpl::enqueue_guest_locked(const JobId& job, const store::LogEntry& entry) {
   const bool runs_here = takes_part() && (options_.runs == Runs::kEveryJob || attended_.contains(job));
@@ -427,14 +438,20 @@ void EngineImpl::forget_guest_locked(const std::string& job) {
   guests_.erase(guest);
 }
 
+void EngineImpl::note_limit_locked(const Queued& queued) {
+  if (queued.until_micros == 0) return;
+  waiting_until_.emplace(queued.until_micros, queued.ticket.job);
+  heal_by_locked(at_of(queued.until_micros));
+}
+
 void EngineImpl::note_wait_locked(const Queued& queued) {
-  if (queued.until_micros != 0) waiting_until_.emplace(queued.until_micros, queued.ticket.job);
+  note_limit_locked(queued);
   queue_delay_.came(queued.ticket.job, queued.since_micros);
 }
 
 void EngineImpl::enqueue_locked(const Queued& queued) {
   const JobId id(queued.ticket.job);
-  if (!takes_part() || parked_.contains(id)) return;
+  if (!takes_part() || parked_.contains(id) || lines_.contains(id.value)) return;
   if (const auto found = running_.find(id); found != running_.end()) {
     found->second->look_again = true;  // it is on its way out of this process's hands
     return;
@@ -450,6 +467,8 @@ void EngineImpl::unqueue_locked(const std::string& job) {
   fresh_.erase(job);
   forget_guest_locked(job);
   queue_.erase(job);
+  lines_.erase(job);
+  let_in_locked();
 }
 
 Result<void> EngineImpl::enqueue_queued() {
@@ -460,7 +479,7 @@ Result<std::size_t> EngineImpl::attend(const JobId& id) {
   // Counted before it can start, so that it is either in both figures or in none.
   TANDEM_TRY_ASSIGN(const std::uint64_t all,
                     services_.store.count(store::Table::kJobIndex, state_index_key(job::JobState::kQueued, JobId())));
-  TANDEM_TRY_ASSIGN(const JobRecord record, load_job(services_.store, id));
+  TANDEM_TRY_ASSIGN(const JobRecord record, ledger_.load(id));
   const bool queued = record.view.state == job::JobState::kQueued;
   const std::lock_guard lock(mutex_);
   if (!job::is_final(record.view.state)) attended_.insert(id);
@@ -490,7 +509,7 @@ void EngineImpl::wake_all() {
 }
 
 Result<JobView> EngineImpl::job(const JobId& id) {
-  TANDEM_TRY_ASSIGN(JobRecord record, load_job(services_.store, id));
+  TANDEM_TRY_ASSIGN(JobRecord record, ledger_.load(id));
   JobView view = std::move(record.view);
   if (view.state != job::JobState::kRunning) return view;
   view.progress = progress_.of(id);
@@ -506,7 +525,7 @@ Result<JobView> EngineImpl::wait(const JobId& id, Deadline deadline) {
   std::unique_lock lock(mutex_);
   const auto place = waiters_.emplace(id, &waiter);
   const auto look = [&]() -> Result<std::optional<JobView>> {
-    TANDEM_TRY_ASSIGN(JobView view, reads_.job(id));
+    TANDEM_TRY_ASSIGN(JobView view, ledger_.load(id).map([](const JobRecord& row) { return row.view; }));
     if (job::is_final(view.state) || awaits_people(view.state)) return view;
     if (const auto writable = watch_.writable(); !writable) {
       Error error = writable.error();

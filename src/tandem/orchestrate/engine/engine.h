@@ -27,6 +27,7 @@
 #include "tandem/model/job/plan.h"
 #include "tandem/model/job/result_document.h"
 #include "tandem/orchestrate/engine/store_clock.h"
+#include "tandem/orchestrate/resilience/bulkheads.h"
 #include "tandem/orchestrate/resilience/gates.h"
 #include "tandem/orchestrate/route/route.h"
 #include "tandem/orchestrate/schedule/fair_queue.h"
@@ -121,8 +122,12 @@ struct EngineOptions {
   std::uint64_t memory_bytes_max = route::RouteInput{}.memory_bytes_max;  ///< that one step may plan for
   std::chrono::milliseconds remote_deadline{
       20'000};  ///< how long a step waits for a remote backend before it falls back
+  resilience::Bulkheads::Limits
+      provider_runs_max;  ///< runs that use a provider at once; those beyond it wait in the queue
   std::chrono::milliseconds reconcile_interval{1'000};
   std::chrono::milliseconds store_retry_interval{1'000};  ///< between looks whether a full disk has room again
+  /// Between looks whether a limit is over because a clock was set; else its end wakes whoever sees to it.
+  std::chrono::milliseconds clock_look_interval{60'000};
   std::chrono::milliseconds lease_ttl{10'000};  ///< of this process where others share the store
   std::chrono::milliseconds log_interval{1'000};  ///< between looks at a shared log when nothing said that it grew
   schedule::Weights weights;  ///< of tenants, and of "tenant/project"; 1 where none is given

@@ -61,13 +61,19 @@ void EngineImpl::expire_waiting() {
 
 /// The total time of a job also counts while nobody works on it, and who is to approve its plan has his own.
 void EngineImpl::expire_put_aside() {
+  const std::int64_t now_micros = services_.clock.now().micros;
   {
     const std::lock_guard lock(mutex_);
-    if (!leads_ || !takes_part()) return;
+    if (!leads_ || !takes_part() || !put_aside_until_ || *put_aside_until_ > now_micros) return;
+    put_aside_until_.reset();  // whatever is put aside from now on is noted
   }
-  const std::int64_t now_micros = services_.clock.now().micros;
   const auto due = due_put_aside(services_.store, now_micros);
-  if (!due) return;  // looked at again
+  const auto look_again_at = [this](std::int64_t micros) {
+    const std::lock_guard lock(mutex_);
+    put_aside_until_ = std::min(micros, put_aside_until_.value_or(INT64_MAX));
+  };
+  const std::int64_t later = now_micros + std::chrono::microseconds(options_.store_retry_interval).count();
+  if (!due) return look_again_at(later);
   for (const JobId& id : *due) {
     const auto done = ledger_.update(id, std::nullopt, "engine", [&](JobRecord& row, Change& change) -> Result<void> {
       const std::int64_t until = put_aside_until(row, row.view.state);
@@ -82,9 +88,21 @@ void EngineImpl::expire_put_aside() {
           make_error(errors::kExpired, "the {} ms of limits.total_time were over while it was {}",
                      (row.deadline_micros - row.view.created_at.micros) / 1000, job::to_string(row.view.state)));
     });
-    if (!done && is_store_trouble(done.error())) return cannot_store(done.error());
+    if (!done && is_store_trouble(done.error())) {
+      look_again_at(now_micros);
+      return cannot_store(done.error());
+    }
     if (done) wake(id);
   }
+  const auto next = next_put_aside(services_.store);
+  if (!next || *next) look_again_at(next ? std::max(**next, later) : later);
+}
+
+void EngineImpl::note_put_aside(std::string_view event) {
+  if (event != "job.suspended" && event != "job.awaiting_approval" && event != "job.awaiting_review") return;
+  const std::lock_guard lock(mutex_);
+  put_aside_until_ = 0;
+  if (leads_ && takes_part()) heal_by_locked(services_.clock.monotonic());
 }
 
 }  // namespace tandem::engine

@@ -280,6 +280,21 @@ TEST_F(EngineFallbackToProvider, what_an_earlier_backend_billed_before_is_told_a
   EXPECT_EQ(world_.engine->lineage(id)->work.at(0).billed.usd_micros, 1400);
 }
 
+TEST_F(EngineFallback,
+       a_provider_that_has_the_work_and_is_silent_for_a_heartbeat_is_left_long_before_its_time_is_over) {
+  world_.provider->plan.answers_polls = false;
+  world_.open();
+  job::JobSpec spec = paid({{"simulator.statevector", {kTimeout}}});
+  spec.limits.heartbeat_ms = 3'000;
+  const Instant begin = world_.clock.monotonic();
+  const JobView view = world_.run(spec);
+  ASSERT_EQ(view.state, job::JobState::kSucceeded) << view.error;
+  EXPECT_LT(world_.clock.monotonic() - begin, EngineOptions{}.remote_deadline / 2);
+  EXPECT_THAT(path(view.id), ElementsAre("fake.provider left timeout", "simulator.statevector answered timeout"));
+  EXPECT_EQ(result(view.id)["path"][0]["number"], static_cast<int>(errors::kPeerTimeout));
+  EXPECT_EQ(world_.provider->cancels(), 1);
+}
+
 TEST_F(EngineFallbackToProvider, who_takes_the_work_over_has_to_have_room_for_it_himself) {
   resilience::Gates gates(world_.executor, world_.clock,
                           {{"fake.provider", {.calls_max = 1}}, {"fake.second", {.calls_max = 1}}});

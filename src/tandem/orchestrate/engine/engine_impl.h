@@ -1,5 +1,5 @@
 // tandem/orchestrate/engine/engine_impl.h - EngineImpl: the one Engine. Its methods stand in engine.cc; in engine_work.cc how jobs
-// get to workers and from them to their end; in engine_expiry.cc what ends a wait; in engine_verbs.cc what clients do to a job; in
+// get to workers and from them to their end; in engine_heal.cc what goes on later; in engine_expiry.cc what ends a wait; in engine_verbs.cc what clients do to a job; in
 // engine_nodes.cc what is about other processes.
 //
 // Room: orchestrate; for the sources of this part only.
@@ -19,6 +19,7 @@
 
 #include "tandem/orchestrate/engine/crash_points.h"
 #include "tandem/orchestrate/engine/engine.h"
+#include "tandem/orchestrate/engine/engine_checks.h"
 #include "tandem/orchestrate/engine/errands.h"
 #include "tandem/orchestrate/engine/job_ledger.h"
 #include "tandem/orchestrate/engine/job_reads.h"
@@ -28,6 +29,7 @@
 #include "tandem/orchestrate/engine/membership.h"
 #include "tandem/orchestrate/engine/outlet.h"
 #include "tandem/orchestrate/engine/progress_board.h"
+#include "tandem/orchestrate/engine/provider_lines.h"
 #include "tandem/orchestrate/engine/queue_delay.h"
 #include "tandem/orchestrate/engine/store_watch.h"
 #include "tandem/orchestrate/submit/reconcile.h"
@@ -45,16 +47,10 @@ class EngineImpl final : public Engine {
              std::string_view actor, Admitted done) override;
   Result<Admission> admit(const job::JobSpec& spec, std::string_view tenant, std::string_view idempotency_key,
                           std::string_view actor) override;
-  Result<job::Plan> plan(const job::JobSpec& spec, std::string_view tenant) override {
-    return runner_.make_plan(spec, tenant);
-  }
-  Result<std::vector<budget::UsageGroup>> usage(const budget::UsageQuery& query, budget::UsageBy by) override {
-    return budget::usage(services_.store, query, by);
-  }
+  Result<job::Plan> plan(const job::JobSpec& spec, std::string_view tenant) override;
+  Result<std::vector<budget::UsageGroup>> usage(const budget::UsageQuery& query, budget::UsageBy by) override;
   Result<budget::ChargePage> charges(const budget::UsageQuery& query, std::size_t limit,
-                                     std::string_view page_token) override {
-    return budget::charges(services_.store, query, limit, page_token);
-  }
+                                     std::string_view page_token) override;
   Result<std::vector<budget::Standing>> standings(std::string_view tenant) override;
   Result<JobView> job(const JobId& id) override;
   Result<JobPage> jobs(const JobQuery& query) override { return reads_.jobs(query); }
@@ -80,14 +76,10 @@ class EngineImpl final : public Engine {
   Result<void> remove(const JobId& id, std::string_view actor, std::string_view reason) override;
   std::unique_ptr<Timer> subscribe(std::function<void(const job::Event&)> on_event,
                                    std::function<void(const Progress&)> on_progress,
-                                   std::function<void()> on_unstored) override {
-    return listeners_->add(JobId(), std::move(on_event), std::move(on_progress), std::move(on_unstored));
-  }
+                                   std::function<void()> on_unstored) override;
   std::unique_ptr<Timer> subscribe(const JobId& id, std::function<void(const job::Event&)> on_event,
                                    std::function<void(const Progress&)> on_progress,
-                                   std::function<void()> on_unstored) override {
-    return listeners_->add(id, std::move(on_event), std::move(on_progress), std::move(on_unstored));
-  }
+                                   std::function<void()> on_unstored) override;
   Result<std::size_t> attend(const JobId& id) override;
   Result<JobView> wait(const JobId& id, Deadline deadline) override;
   Result<void> ready() override;
@@ -104,6 +96,7 @@ class EngineImpl final : public Engine {
     bool look_again = false;  ///< it may be queued anew: whoever lets go of it looks
     bool keeps_key = false;  ///< another process has its serial key
     bool found = false;  ///< in the store, and not claimed before it is walked
+    std::string behind;  ///< the provider that had no room for it, as RunOutcome has it
   };
   struct Claimed {  ///< one that a worker may walk: its start is stored, or is to be with what follows it
     Run run;
@@ -158,6 +151,7 @@ class EngineImpl final : public Engine {
   std::optional<Instant> move_guests_locked();
   void forget_guest_locked(const std::string& job);
   void note_wait_locked(const Queued& queued);
+  void note_limit_locked(const Queued& queued);  ///< of its wait, if it has one
   /// Under the lock; an engine that runs nothing keeps nothing.
   void enqueue_locked(const Queued& queued);
   Result<void> enqueue_queued();  ///< all that the store has
@@ -189,6 +183,10 @@ class EngineImpl final : public Engine {
   void end_again(RunOutcome outcome, const std::shared_ptr<Running>& running, bool was_refused);
   /// The job is out of this process's hands; `unstored`: it has to come back to it.
   void let_go(const JobId& id, const std::shared_ptr<Running>& running, SpecPtr spec, std::optional<Error> unstored);
+  /// Back to the queue with what was let go, where it is queued; one that stands in a line for a provider stays there.
+  void look_again(const JobId& id);
+  /// Whoever waited longest for room at a provider that has some goes back to the queue.
+  void let_in_locked();
   /// What takes the store's time and must not wait for a worker.
   void chore(std::function<void()> work);
   void do_chores(const std::stop_token& stop);
@@ -219,6 +217,11 @@ class EngineImpl final : public Engine {
   void cannot_store(const Error& error);
   void park_locked(const JobId& id, SpecPtr spec, const schedule::Ticket& ticket);
   void heal(const std::stop_token& stop);
+  void heal_by_locked(Instant at);  ///< looks by then at the latest
+  void heal_claimed_locked();  ///< looks in time at what lies claimed
+  Instant next_heal_locked(Instant next_try) const;
+  Instant at_of(std::int64_t micros) const;
+  void note_put_aside(std::string_view event);  ///< it may be due before anything that is known of
   void unpark();
   void expire_waiting();
   /// Takes a job whose wait is over from those whose wait has a limit, if this is the process that ends it.
@@ -231,6 +234,7 @@ class EngineImpl final : public Engine {
   std::shared_ptr<Listeners> listeners_;
   std::shared_ptr<Outlet> outlet_;
   JobLedger ledger_;
+  resilience::Bulkheads bulkheads_;
   JobRunner runner_;
   JobReads reads_;
   submit::Reconciler reconciler_;
@@ -253,6 +257,7 @@ class EngineImpl final : public Engine {
   std::unordered_map<std::string, Guest> guests_;  ///< what waits for the process that admitted it
   std::set<std::pair<Instant, std::string>> guests_by_age_;  ///< when each was heard of
   std::set<std::pair<std::int64_t, std::string>> waiting_until_;  ///< microseconds, job: whose wait has a limit
+  ProviderLines lines_;
   std::vector<schedule::Ticket> held_keys_;  ///< one for each serial key that another process has
   std::deque<Claimed> claimed_;
   std::deque<std::function<void()>> chores_;
@@ -269,6 +274,10 @@ class EngineImpl final : public Engine {
   const std::unique_ptr<Condition> work_;  ///< whatever take() looks at
   const std::unique_ptr<Condition> chore_;
   const std::unique_ptr<Condition> changed_;  ///< running_ or admitting_ got smaller
+  const std::unique_ptr<Condition> healed_;  ///< heals_at_ is earlier
+  Instant heals_at_;  ///< when heal() looks next; in the past while it does
+  /// When the first job ends that is put aside, in microseconds, as far as is known; empty: none does.
+  std::optional<std::int64_t> put_aside_until_ = 0;
   bool found_ownerless_ = false;  ///< since this process leads; of the thread that beats
   bool at_work_ = false;  ///< the mark of begin_to_work() is this process's to erase
   bool after_loss_ = false;  ///< among the jobs found in the store may be one that took the last process down
@@ -287,14 +296,5 @@ class EngineImpl final : public Engine {
   std::unique_ptr<Timer> beating_;
   std::unique_ptr<Timer> guarding_;
 };
-
-/// Its wait has a limit, which is over.
-bool waited_too_long(const JobRecord& row, std::int64_t now_micros);
-/// Ends it for that, for the `decide` of an update. Errors: those of move_without_result().
-Result<void> expire_wait(store::Store& store, JobRecord& row, Change& change);
-/// What a client says beside a document is kept in rows that are JSON. Errors: 1023 value_out_of_range - too long, or not UTF-8.
-Result<void> check_words(std::string place, std::string_view words, std::size_t bytes_max);
-/// What a client says of a job: a sentence or two. Errors: 1023 value_out_of_range.
-Result<void> check_reason(std::string_view reason);
 
 }  // namespace tandem::engine

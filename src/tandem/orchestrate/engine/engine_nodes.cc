@@ -16,8 +16,9 @@ constexpr auto kAfterLapse = std::chrono::milliseconds(20);
 
 Result<bool> EngineImpl::runs_elsewhere(const JobId& id, std::uint64_t fence) {
   if (!services_.store.shared()) return false;
-  TANDEM_TRY_ASSIGN(const std::optional<std::string> owner, owner_under(services_.store, id, fence));
-  return owner && (membership_ == nullptr || *owner != membership_->id());
+  TANDEM_TRY_ASSIGN(const JobRecord row, ledger_.load(id));
+  const bool runs = row.view.state == job::JobState::kRunning && row.view.fence == fence;
+  return runs && (membership_ == nullptr || row.owner != membership_->id());
 }
 
 Result<void> EngineImpl::join_others() {
@@ -48,6 +49,10 @@ Result<void> EngineImpl::lead() {
   }
   {
     const std::lock_guard lock(mutex_);
+    if (leads && !leads_) {
+      put_aside_until_ = 0;
+      heal_by_locked(services_.clock.monotonic());
+    }
     leads_ = leads;
   }
   found_ownerless_ = found_ownerless_ && leads;
@@ -94,7 +99,7 @@ void EngineImpl::obey() {
       if (running->reason < StopReason::kCancelled) mine.push_back(id);
   }
   for (const JobId& id : mine) {
-    const auto record = load_job(services_.store, id);
+    const auto record = ledger_.load(id);
     if (!record || record->view.state != job::JobState::kRunning) continue;
     if (record->view.cancel_requested)
       stop_running(id, StopReason::kCancelled);
@@ -165,6 +170,7 @@ void EngineImpl::look_for_work() {
 
 /// Of the jobs of others most of what is told changes nothing here, or no more than that they wait no longer.
 bool EngineImpl::glance_at(const job::EventHead& head, const store::LogEntry& entry) {
+  note_put_aside(head.type);
   const bool is_guest = head.type == "job.queued" && has_home(entry.value);
   const bool brings_work = head.type == "job.queued" || head.type == "job.requeued" || head.type == "job.resumed" ||
                            head.type == "job.approved";
@@ -195,14 +201,14 @@ void EngineImpl::heard(const job::Event& event) {
   }
   if (event.type == "job.suspend_requested" && is_mine) {
     // It may have been resumed since.
-    const auto record = load_job(services_.store, id);
+    const auto record = ledger_.load(id);
     if (!record || record->suspend_requested) stop_running(id, StopReason::kSuspended);
   } else if (event.type == "job.queued") {
     // One that is at home here was enqueued when it was admitted, a guest when it was glanced at.
     if (runs_here && !has_home(event.data.text())) enqueue(announced_by(event));
   } else if (event.type == "job.requeued" || event.type == "job.resumed" || event.type == "job.approved") {
     if (runs_here) {
-      const auto record = load_job(services_.store, id);
+      const auto record = ledger_.load(id);
       if (record && record->view.state == job::JobState::kQueued) enqueue(queued_of(*record));
       if (!record && is_store_trouble(record.error())) {
         const std::lock_guard lock(mutex_);

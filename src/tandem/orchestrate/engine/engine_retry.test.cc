@@ -135,6 +135,39 @@ TEST_F(EngineRetry, what_a_provider_may_bill_is_never_sent_again) {
   }
 }
 
+TEST_F(EngineRetry, a_step_with_tries_of_its_own_has_those_and_the_others_have_those_of_the_job) {
+  world_.open();
+  const auto fail_always = [](std::stop_token) { return std::optional(make_error(errors::kConnectionLost, "gone")); };
+  world_.main().before = fail_always;
+  job::JobSpec spec = world_.spec({{"problem", EngineWorld::max_cut()},
+                                   {"refinement", {{"mode", "off"}}},
+                                   {"limits",
+                                    {{"retry",
+                                      {{"max_attempts", 2},
+                                       {"delay_min", "1ms"},
+                                       {"delay_max", "2ms"},
+                                       {"steps", {{"solve", {{"max_attempts", 4}}}}}}}}}});
+  spec.fallbacks = {{"cpu.annealing", {job::FallbackCause::kUnavailable}}};
+  world_.tier("cpu.annealing").before = fail_always;
+  const JobView view = world_.run(spec);
+  EXPECT_EQ(view.state, job::JobState::kFailed);
+  for (const Json& told : retries(view.id)) {
+    EXPECT_EQ(told["label"], "solve");
+    EXPECT_EQ(told["tries_max"], 4);
+  }
+  EXPECT_THAT(retries(view.id), SizeIs(6)) << "three of each backend";
+  job::JobSpec program = paid(kQuick);
+  program.limits.retry.max_attempts = 1;
+  program.limits.step_retry["run"] = kQuick;
+  program.limits.step_retry["solve"] = {.max_attempts = 9, .delay_min_ms = 1, .delay_max_ms = 1};
+  world_.provider->plan.on_submit = std::deque<OnSubmit>(9, OnSubmit::kThrottle);
+  EXPECT_THAT(retries(world_.run(program).id), SizeIs(2));
+  EXPECT_EQ(world_.provider->submissions(), 3);
+  program.limits.step_retry.erase("run");
+  EXPECT_THAT(retries(world_.run(program).id), IsEmpty());
+  EXPECT_EQ(world_.provider->submissions(), 4);
+}
+
 TEST_F(EngineRetry, what_is_refused_for_ever_is_not_tried_again) {
   world_.provider->plan.on_submit = {OnSubmit::kRefuse};
   world_.open();

@@ -79,14 +79,14 @@ Result<void> EngineImpl::resume(const JobId& id, std::string_view actor) {
 }
 
 Result<Admission> EngineImpl::retry(const JobId& id, std::string_view idempotency_key, std::string_view actor) {
-  TANDEM_TRY_ASSIGN(const JobRecord record, load_job(services_.store, id));
+  TANDEM_TRY_ASSIGN(const JobRecord record, ledger_.load(id));
   if (!job::is_final(record.view.state)) {
     return fail(errors::kJobNotFinal, "job {} is {}; only a job that has ended can be tried again", id.value,
                 job::to_string(record.view.state));
   }
   auto spec = load_spec(services_.store, record, services_.problems);
   if (!spec) {
-    TANDEM_TRY(load_job(services_.store, id));  // it may have been removed meanwhile
+    TANDEM_TRY(ledger_.load(id));  // it may have been removed meanwhile
     return tl::unexpected(std::move(spec).error());
   }
   spec->retry_of = id;
@@ -96,7 +96,7 @@ Result<Admission> EngineImpl::retry(const JobId& id, std::string_view idempotenc
 Result<void> EngineImpl::remove(const JobId& id, std::string_view actor, std::string_view reason) {
   TANDEM_TRY(check_reason(reason));
   while (true) {
-    TANDEM_TRY_ASSIGN(const JobRecord record, load_job(services_.store, id));
+    TANDEM_TRY_ASSIGN(const JobRecord record, ledger_.load(id));
     auto removal = prepare_removal(services_.store, services_.submitter, record, actor, reason, services_.clock.now());
     auto done = removal ? ledger_.remove({&*removal, 1}) : tl::unexpected(std::move(removal).error());
     if (done) {
@@ -125,8 +125,33 @@ void EngineImpl::stop_running(const JobId& id, StopReason reason) {
   wake(id);
   if (running != nullptr || reason != StopReason::kSuspended || options_.runs != Runs::kEveryJob) return;
   // Somebody may have resumed it before it left the queue.
-  const auto record = load_job(services_.store, id);
+  const auto record = ledger_.load(id);
   if (record && record->view.state == job::JobState::kQueued) enqueue(queued_of(*record));
+}
+
+Result<job::Plan> EngineImpl::plan(const job::JobSpec& spec, std::string_view tenant) {
+  return runner_.make_plan(spec, tenant);
+}
+
+Result<std::vector<budget::UsageGroup>> EngineImpl::usage(const budget::UsageQuery& query, budget::UsageBy by) {
+  return budget::usage(services_.store, query, by);
+}
+
+Result<budget::ChargePage> EngineImpl::charges(const budget::UsageQuery& query, std::size_t limit,
+                                               std::string_view page_token) {
+  return budget::charges(services_.store, query, limit, page_token);
+}
+
+std::unique_ptr<Timer> EngineImpl::subscribe(std::function<void(const job::Event&)> on_event,
+                                             std::function<void(const Progress&)> on_progress,
+                                             std::function<void()> on_unstored) {
+  return listeners_->add(JobId(), std::move(on_event), std::move(on_progress), std::move(on_unstored));
+}
+
+std::unique_ptr<Timer> EngineImpl::subscribe(const JobId& id, std::function<void(const job::Event&)> on_event,
+                                             std::function<void(const Progress&)> on_progress,
+                                             std::function<void()> on_unstored) {
+  return listeners_->add(id, std::move(on_event), std::move(on_progress), std::move(on_unstored));
 }
 
 }  // namespace tandem::engine

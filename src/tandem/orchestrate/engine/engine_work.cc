@@ -4,7 +4,6 @@
 // store without waiting for the answer. So commits of many jobs are under way at once, and the store syncs them together.
 #include <algorithm>
 
-#include "tandem/base/pause.h"
 #include "tandem/orchestrate/engine/engine_impl.h"
 #include "tandem/orchestrate/engine/take_over.h"
 
@@ -13,13 +12,11 @@ namespace {
 
 constexpr std::size_t kClaimedAheadMax = 64;
 constexpr double kClaimedAheadS = 0.005;  ///< work that may lie claimed and not begun
-constexpr auto kClaimedTimeMax = std::chrono::milliseconds(200);  ///< beyond it claimed work goes back
 constexpr std::size_t kEndingMax = 512;  ///< ends under way to the store; beyond it workers wait
 /// The same for jobs that were read from the store: their starts wait with their ends, and those of a long queue would all wait for
 /// each other.
 constexpr std::size_t kFoundEndingMax = 24;
 constexpr double kMeanShare = 0.1;  ///< weight of the last run in the mean
-constexpr std::uint32_t kBackOffMax = 6;  ///< doublings of the time between two tries to store what one job does
 
 double seconds(std::chrono::nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
 
@@ -108,7 +105,8 @@ EngineImpl::Turn EngineImpl::take(const std::stop_token& stop) {
       turn.job = std::move(claimed_.front());
       claimed_.pop_front();
     }
-    if (queue_.size() == 0 && running_.empty() && parked_.empty()) after_loss_ = false;  // what was found is done
+    if (queue_.size() == 0 && running_.empty() && parked_.empty() && lines_.empty())
+      after_loss_ = false;  // what was found is done
     const std::optional<Instant> next_guest = ends ? std::nullopt : move_guests_locked();
     const std::size_t free = slots_.free();
     while (!ends && (turn.job || free != 0) && queue_.ready() && may_start_more_locked(free)) {
@@ -133,6 +131,7 @@ EngineImpl::Turn EngineImpl::take(const std::stop_token& stop) {
     else
       work_->wait(lock);
   }
+  if (turn.job) heal_claimed_locked();
   // The one that was to look when the next guest's turn comes may have been this one.
   if (turn.job && slots_.free() != 0 && (queue_.ready() || !guests_.empty())) work_->notify_one();
   return turn;
@@ -182,7 +181,7 @@ void EngineImpl::claim(const std::shared_ptr<Running>& running) {
     }
   }
   if (fresh) return claim_with(std::move(fresh->record), std::move(fresh->spec), running);
-  auto record = load_job(services_.store, JobId(job));
+  auto record = ledger_.load(JobId(job));
   if (!record) return claim_refused(running, record.error(), 0);
   claim_with(*std::move(record), nullptr, running);
 }
@@ -227,6 +226,7 @@ void EngineImpl::claimed(JobRecord row, SpecPtr spec, const std::shared_ptr<Runn
   claimed_.push_back({.run = {.record = std::move(row), .spec = std::move(spec), .start = {}},
                       .running = running,
                       .at = services_.clock.monotonic()});
+  if (slots_.free() == 0) heal_claimed_locked();
   work_->notify_one();
 }
 
@@ -246,7 +246,7 @@ void EngineImpl::claim_refused(const std::shared_ptr<Running>& running, const Er
   std::optional<Error> trouble = is_store_trouble(error) ? std::optional(error) : std::nullopt;
   if (error.number == errors::kPreconditionFailed) {
     // Somebody changed the row, or has the serial key.
-    const auto record = load_job(services_.store, id);
+    const auto record = ledger_.load(id);
     const bool waits = record && record->view.state == job::JobState::kQueued;
     look_again = waits && record->version != version;
     key_is_taken = waits && record->version == version;
@@ -269,42 +269,10 @@ void EngineImpl::claim_refused(const std::shared_ptr<Running>& running, const Er
   let_go(id, running, nullptr, std::move(trouble));
 }
 
-/// A long run may have taken the workers after these were claimed: they go back to where others find them.
-void EngineImpl::give_back_claimed() {
-  std::deque<Claimed> late;
-  {
-    const std::lock_guard lock(mutex_);
-    if (slots_.free() != 0 || draining_) return;
-    while (!claimed_.empty() && services_.clock.monotonic() - claimed_.front().at > kClaimedTimeMax) {
-      claimed_.front().running->look_again = true;
-      late.push_back(std::move(claimed_.front()));
-      claimed_.pop_front();
-      ending_locked(*late.back().running, 1);
-    }
-  }
-  for (Claimed& one : late) {
-    StopReason reason = StopReason::kNone;
-    {
-      const std::lock_guard lock(mutex_);
-      reason = std::max(one.running->reason, StopReason::kDraining);
-    }
-    RunOutcome outcome = runner_.end_with(
-        std::move(one.run), make_error(errors::kCancelled, "no worker was free for it after all"), reason);
-    // It was not walked: that start does not count, and what limits its wait goes on.
-    if (outcome.decide) {
-      outcome.decide = [inner = std::move(outcome.decide)](JobRecord& row, Change& change) {
-        --row.starts;
-        return inner(row, change);
-      };
-    }
-    end(std::move(outcome), one.running);
-  }
-}
-
 bool EngineImpl::read_unclaimed(Claimed& claimed) {
   JobRecord& row = claimed.run.record;
   if (row.version != 0) return true;
-  auto read = load_job(services_.store, row.view.id);
+  auto read = ledger_.load(row.view.id);
   if (read && is_ready(*read)) {
     row = *std::move(read);
     return true;
@@ -350,6 +318,7 @@ void EngineImpl::walk(Claimed claimed) {
   const double took_s = seconds(services_.clock.monotonic() - begin - place.time_outside());
   {
     const std::lock_guard lock(mutex_);
+    running->behind = outcome.behind;
     mean_run_s_ += kMeanShare * (took_s - mean_run_s_);
     queue_.charge(running->ticket, took_s - running->charged_s);
     ending_locked(*running, 1);
@@ -423,8 +392,9 @@ void EngineImpl::end_again(RunOutcome outcome, const std::shared_ptr<Running>& r
   std::optional<Error> unstored = std::move(outcome.error);
   if (unstored && unstored->number == errors::kStaleFence) {
     // Somebody else's by now, as a rule. If it still is ours nobody else would ever come back to it.
-    const auto owner = owner_under(services_.store, id, fence);
-    const bool ours = !owner || (*owner && **owner == (membership_ != nullptr ? membership_->id() : ""));
+    const auto row = ledger_.load(id);
+    const bool ours = !row || (row->view.state == job::JobState::kRunning && row->view.fence == fence &&
+                               row->owner == (membership_ != nullptr ? membership_->id() : ""));
     if (!ours) unstored.reset();
   }
   let_go(id, running, std::move(outcome.run.spec), std::move(unstored));
@@ -444,11 +414,10 @@ void EngineImpl::let_go(const JobId& id, const std::shared_ptr<Running>& running
   if (!unstored && !running->keeps_key) queue_.release(running->ticket);
   const bool runs_here = options_.runs == Runs::kEveryJob || attended_.contains(id);
   if (!unstored && running->look_again && runs_here && !draining_) {
-    chores_.push_back([this, id] {
-      const auto record = load_job(services_.store, id);
-      if (record && record->view.state == job::JobState::kQueued) enqueue(queued_of(*record));
-    });
+    if (!running->behind.empty() && bulkheads_.is_full(running->behind)) lines_.add(running->behind, id.value);
+    chores_.push_back([this, id] { look_again(id); });
   }
+  let_in_locked();
   if (trouble) chores_.push_back([this, error = *std::move(unstored)] { cannot_store(error); });
   if (!chores_.empty()) chore_->notify_one();
   wake_locked(id);
@@ -456,80 +425,25 @@ void EngineImpl::let_go(const JobId& id, const std::shared_ptr<Running>& running
   if (draining_) changed_->notify_all();
 }
 
-void EngineImpl::cannot_store(const Error& error) {
-  watch_.note(error);
-  wake_all();
-  listeners_->publish_stall();
+void EngineImpl::look_again(const JobId& id) {
+  const auto record = ledger_.load(id);
+  const bool waits = record && record->view.state == job::JobState::kQueued;
+  const std::lock_guard lock(mutex_);
+  if (!waits) {
+    lines_.erase(id.value);
+    return let_in_locked();
+  }
+  const Queued queued = queued_of(*record);
+  // It counts towards no queue's delay: more workers would not help it.
+  if (lines_.contains(id.value)) return note_limit_locked(queued);
+  enqueue_locked(queued);
 }
 
-void EngineImpl::park_locked(const JobId& id, SpecPtr spec, const schedule::Ticket& ticket) {
-  reach(one_of(kPoints, "engine.parked"));
-  const std::uint32_t times = parkings_[id]++;
-  parked_[id] = {.spec = std::move(spec), .ticket = ticket, .looks_left = 1u << std::min(times, kBackOffMax)};
-}
-
-void EngineImpl::heal(const std::stop_token& stop) {
-  while (pause(services_.executor, options_.store_retry_interval, stop)) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (draining_) return;
-    }
-    if (watch_.may_recover() && watch_.probe()) {
-      const std::lock_guard lock(mutex_);
-      work_->notify_all();
-    }
-    if (!watch_.writable()) continue;
-    if (services_.store.shared() && membership_ == nullptr)
-      (void)keep_time();  // who has a lease does so with each beat
-    unpark();
-    give_back_claimed();
-    expire_waiting();
-    expire_put_aside();
-  }
-}
-
-void EngineImpl::unpark() {
-  // They stay among the parked until it is known what became of them, so that nobody starts them meanwhile.
-  std::vector<std::pair<JobId, Parked>> due;
-  {
-    const std::lock_guard lock(mutex_);
-    for (auto& [id, parked] : parked_)
-      if (--parked.looks_left == 0) due.emplace_back(id, parked);
-  }
-  for (auto& [id, parked] : due) {
-    reach(one_of(kPoints, "engine.unparked"));
-    auto record = load_job(services_.store, id);
-    if (record && record->view.state == job::JobState::kRunning) {
-      const auto done = requeue(id, "its progress could not be stored");
-      if (!done && done.error().number == errors::kStaleFence) {  // another process has it by now
-        const std::lock_guard lock(mutex_);
-        parked_.erase(id);
-        parkings_.erase(id);
-        queue_.release(parked.ticket);
-        continue;
-      }
-      record = done ? load_job(services_.store, id) : tl::unexpected(done.error());
-    }
-    if (!record && is_store_trouble(record.error())) {
-      {
-        const std::lock_guard lock(mutex_);
-        park_locked(id, std::move(parked.spec), parked.ticket);
-      }
-      cannot_store(record.error());
-      continue;
-    }
-    const std::lock_guard lock(mutex_);
-    parked_.erase(id);
-    queue_.release(parked.ticket);
-    work_->notify_one();
-    if (!record || record->view.state != job::JobState::kQueued) {  // cancelled or gone by now
-      parkings_.erase(id);
-      continue;
-    }
-    const Queued queued = queued_of(*record);
-    if (parked.spec != nullptr) fresh_.emplace(id.value, Fresh{.record = *std::move(record), .spec = parked.spec});
-    enqueue_locked(queued);
-  }
+void EngineImpl::let_in_locked() {
+  if (draining_ || lines_.empty()) return;
+  for (std::string& job : lines_.take_first([&](const std::string& name) { return !bulkheads_.is_full(name); }))
+    chores_.push_back([this, id = JobId(std::move(job))] { look_again(id); });
+  if (!chores_.empty()) chore_->notify_one();
 }
 
 }  // namespace tandem::engine

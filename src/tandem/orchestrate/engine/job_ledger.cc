@@ -114,7 +114,7 @@ Result<JobRecord> JobLedger::update(const JobId& id, std::optional<std::uint64_t
                                     const Decide& decide) {
   std::optional<std::vector<Premise>> failed;
   while (true) {
-    TANDEM_TRY_ASSIGN(JobRecord record, load_job(store_, id));
+    TANDEM_TRY_ASSIGN(JobRecord record, load(id));
     if (fence && record.view.fence != *fence) return tl::unexpected(owned_by_another(record, *fence));
     const job::JobState state = record.view.state;
     TANDEM_TRY_ASSIGN(Prepared prepared, decided(std::move(record), actor, decide));
@@ -137,8 +137,8 @@ Result<JobRecord> JobLedger::advance(const JobRecord& known, const std::string& 
   return update(known.view.id, known.view.fence, actor, decide);
 }
 
-Result<void> JobLedger::require_owned(store::Batch& batch, const JobId& id, std::uint64_t fence) const {
-  TANDEM_TRY_ASSIGN(const JobRecord row, load_job(store_, id));
+Result<void> JobLedger::require_owned(store::Batch& batch, const JobId& id, std::uint64_t fence) {
+  TANDEM_TRY_ASSIGN(const JobRecord row, load(id));
   if (row.view.fence != fence) return tl::unexpected(owned_by_another(row, fence));
   if (row.view.state != job::JobState::kRunning) return tl::unexpected(not_running(id, row.view.state, fence));
   batch.check(store::Table::kJob, id.value, store::Expect::at(row.version));

@@ -12,7 +12,7 @@
 
 #include "tandem/base/crash_point.h"
 #include "tandem/model/job/job_state.h"
-#include "tandem/orchestrate/engine/job_record.h"
+#include "tandem/orchestrate/engine/job_rows.h"
 
 namespace tandem::engine {
 
@@ -55,7 +55,10 @@ class JobLedger {
  public:
   using Publish = std::function<void(job::Event)>;
   JobLedger(store::Store& store, const Clock& clock, const CrashPoints& crash_points, Publish publish)
-      : store_(store), clock_(clock), crash_points_(crash_points), publish_(std::move(publish)) {}
+      : store_(store), rows_(store), clock_(clock), crash_points_(crash_points), publish_(std::move(publish)) {}
+
+  /// The row as it is stored now. Errors: 5001 job_not_found; those of the store.
+  Result<JobRecord> load(const JobId& id) { return rows_.load(id); }
 
   /// Reads the row, lets `decide` change it and name the events, commits all of it, publishes the events. When somebody else
   /// changed the row meanwhile, everything is done again from the reading on. With `fence` the caller must still own the job: it runs
@@ -69,7 +72,7 @@ class JobLedger {
 
   /// Adds to `batch` the check that the job runs under this fence. Errors: 5005 stale_fence, 5001 job_not_found, those
   /// of the store.
-  Result<void> require_owned(store::Batch& batch, const JobId& id, std::uint64_t fence) const;
+  Result<void> require_owned(store::Batch& batch, const JobId& id, std::uint64_t fence);
 
   /// The same without reading and without waiting, once, on a row that the caller has. `done` is called when it is committed or
   /// refused, on a thread of the store, or at once with what `decide` says; it must be short. 3004 precondition_failed: somebody
@@ -99,6 +102,7 @@ class JobLedger {
   JobRecord finish(JobRecord record, std::vector<job::Event> events, const store::Committed& committed);
 
   store::Store& store_;
+  JobRows rows_;
   const Clock& clock_;
   const CrashPoints& crash_points_;
   Publish publish_;

@@ -305,6 +305,14 @@ Result<std::vector<JobId>> due_put_aside(store::Store& store, std::int64_t now_m
   return out;
 }
 
+Result<std::optional<std::int64_t>> next_put_aside(store::Store& store) {
+  TANDEM_TRY_ASSIGN(const std::vector<store::Row> rows,
+                    store.scan(store::Scan::prefix(store::Table::kJobIndex, std::string(kDuePrefix), 1)));
+  if (rows.empty()) return std::nullopt;
+  const std::string_view key = std::string_view(rows.front().key).substr(kDuePrefix.size());
+  return std::optional(parse_int64(key.substr(0, key.find('/'))).value_or(0));
+}
+
 std::vector<std::string> job_index_keys(const JobRecord& record) {
   std::vector<std::string> keys = {state_index_key(record.view.state, record.view.id)};
   if (!record.owner.empty()) keys.push_back(owner_index_key(record.owner, record.view.id));
@@ -371,12 +379,6 @@ Result<JobRecord> load_job(store::Store& store, const JobId& id) {
   TANDEM_TRY_ASSIGN(const auto row, store.get(store::Table::kJob, id.value));
   if (!row) return tl::unexpected(no_such_job(id));
   return JobRecord::parse(*row);
-}
-
-Result<std::optional<std::string>> owner_under(store::Store& store, const JobId& id, std::uint64_t fence) {
-  TANDEM_TRY_ASSIGN(JobRecord record, load_job(store, id));
-  const bool runs = record.view.state == job::JobState::kRunning && record.view.fence == fence;
-  return runs ? std::optional<std::string>(std::move(record.owner)) : std::nullopt;
 }
 
 Result<std::vector<store::Row>> rows_under(store::Store& store, store::Table table, std::string_view prefix) {

@@ -70,6 +70,9 @@ bool awaits_people(job::JobState state);
 /// Jobs that are put aside although their time is over: the first page. "due/<micros>/<id>" in the index.
 Result<std::vector<JobId>> due_put_aside(store::Store& store, std::int64_t now_micros);
 
+/// When the first one that is put aside ends, in microseconds; empty: none does.
+Result<std::optional<std::int64_t>> next_put_aside(store::Store& store);
+
 /// Every index entry that a stored job has, but for its answers (answer_index.h).
 std::vector<std::string> job_index_keys(const JobRecord& record);
 
@@ -127,9 +130,6 @@ Result<void> each_queued(store::Store& store, const std::function<void(const Que
 /// kQueueLook jobs: where as many have come back into the queue since, one behind them may have waited longer. Errors: as each_queued.
 inline constexpr std::size_t kQueueLook = 64;
 Result<std::optional<std::int64_t>> longest_queued_since(store::Store& store);
-
-/// The owner under whom the job is running with this fence; empty when it is not. Errors: those of the store.
-Result<std::optional<std::string>> owner_under(store::Store& store, const JobId& id, std::uint64_t fence);
 
 /// Ids of the jobs that a node runs, oldest first.
 Result<std::vector<JobId>> jobs_of_owner(store::Store& store, std::string_view node);

@@ -171,7 +171,7 @@ Result<job::JobSpec> load_spec(store::Store& store, const JobRecord& record, con
   return job::JobSpec::parse(document, problems);
 }
 
-Result<JobRunner::Walked> JobRunner::walk(Run& run, const Cleared& cleared, const RunControl& control,
+Result<JobRunner::Walked> JobRunner::walk(Run& run, const Cleared& cleared, const RunControl& control, Room& room,
                                           Deadline deadline) {
   const Planned& planned = cleared.plan;
   JobRecord& record = run.record;
@@ -179,6 +179,7 @@ Result<JobRunner::Walked> JobRunner::walk(Run& run, const Cleared& cleared, cons
   TANDEM_TRY_ASSIGN(const std::unique_ptr<hybrid::Loop> loop, walk::make_walk(spec, planned->plan, control.stop));
   OrderRunner orders(services_, ledger_);
   OrderContext context{.place = control.place,
+                       .stay = room.stay,
                        .job = record.view.id,
                        .tenant = record.view.tenant,
                        .project = record.view.project,
@@ -189,7 +190,8 @@ Result<JobRunner::Walked> JobRunner::walk(Run& run, const Cleared& cleared, cons
                        .holds = control.holds,
                        .deadline = deadline,
                        .remote_deadline = options_.remote_deadline,
-                       .retry = spec.limits.retry};
+                       .limits = spec.limits};
+  if (spec.limits.heartbeat_ms != 0) context.heartbeat_max = std::chrono::milliseconds(spec.limits.heartbeat_ms);
   if (spec.limits.backend_wait_ms != 0) context.ready_wait_max = std::chrono::milliseconds(spec.limits.backend_wait_ms);
   context.spend_max = spend_max_of(cleared, access::Subject::of(record.view.tenant, spec));
   Footing footing(services_.store, ledger_, cleared);
@@ -220,6 +222,16 @@ Result<JobRunner::Walked> JobRunner::walk(Run& run, const Cleared& cleared, cons
       return out;
     }
     context.round = round;
+    for (const hybrid::Order& order : advance.orders) {
+      const backend::Backend* backend = services_.backends.find(order.backend);
+      if (backend == nullptr || is_local(*backend)) continue;
+      if (!room.stay.try_enter(order.backend)) {
+        room.full = bulkheads_.compartment_of(order.backend);
+        return fail(errors::kBackendBusy, "{} runs of this process use {} already, as many as may",
+                    bulkheads_.limit_of(room.full), room.full);
+      }
+      control.place.bound_elsewhere();
+    }
     TANDEM_TRY_ASSIGN(record, ledger_.advance(record, kActor, [&](JobRecord& row, Change& change) -> Result<void> {
       if (run.start) TANDEM_TRY(run.start(row, change));
       change.keeps_row = row.plan.has_value() && !run.start;
@@ -397,6 +409,7 @@ RunOutcome JobRunner::run(Run run, const RunControl& control) {
   std::stop_source stop;
   const std::stop_callback forward(control.stop, [&] { stop.request_stop(); });
   std::unique_ptr<Timer> timer;
+  Room room(bulkheads_);
   const auto work = [&]() -> Result<Decide> {
     if (control.stop.stop_requested()) return fail(errors::kCancelled, "stopped before it began");
     if (run.spec == nullptr) {
@@ -433,7 +446,7 @@ RunOutcome JobRunner::run(Run run, const RunControl& control) {
              1000;
     };
     if (cleared && cleared->waits) return ask_people(run, cleared->plan);
-    auto walked = cleared.and_then([&](const Cleared& plan) { return walk(run, plan, inner, deadline); });
+    auto walked = cleared.and_then([&](const Cleared& plan) { return walk(run, plan, inner, room, deadline); });
     if (!walked) {
       if (deadline.expired(services_.clock)) return expired("; " + walked.error().message);
       return tl::unexpected(std::move(walked).error());
@@ -450,7 +463,12 @@ RunOutcome JobRunner::run(Run run, const RunControl& control) {
   Result<Decide> done = within_memory();
   timer.reset();
   if (done) return {.decide = *std::move(done), .error = {}, .run = std::move(run)};
-  return end_with(std::move(run), done.error(), control.reason());
+  if (room.full.empty()) return end_with(std::move(run), done.error(), control.reason());
+  // Nothing of the round was begun: back into the queue, as when the server goes down.
+  RunOutcome out = end_with(std::move(run), make_error(errors::kCancelled, "{}", done.error().message),
+                            std::max(control.reason(), StopReason::kDraining));
+  out.behind = std::move(room.full);
+  return out;
 }
 
 }  // namespace tandem::engine

@@ -29,6 +29,8 @@ struct RunOutcome {
   /// running in the store, with its checkpoints.
   std::optional<Error> error;
   Run run;  ///< as it was left: its row as this worker last saw it
+  std::string behind =
+      {};  ///< the compartment of the bulkheads that had no room for it; empty: none of them is why it goes back
 };
 
 struct RunOptions {
@@ -58,8 +60,8 @@ struct RunControl {
 
 class JobRunner {
  public:
-  JobRunner(EngineServices& services, JobLedger& ledger, RunOptions options)
-      : services_(services), ledger_(ledger), options_(std::move(options)) {}
+  JobRunner(EngineServices& services, JobLedger& ledger, resilience::Bulkheads& bulkheads, RunOptions options)
+      : services_(services), ledger_(ledger), bulkheads_(bulkheads), options_(std::move(options)) {}
 
   RunOutcome run(Run run, const RunControl& control);
   /// What becomes of a job that cannot go on because of `error`.
@@ -110,7 +112,14 @@ class JobRunner {
                           const job::JobSpec& spec) const;
   /// The same without the hold. False: the row has it already.
   static bool add_plan(JobRecord& row, Change& change, const job::Plan& plan, const std::string& digest);
-  Result<Walked> walk(Run& run, const Cleared& cleared, const RunControl& control, Deadline deadline);
+  /// The providers that a run uses, and the compartment of the bulkheads that had no room for it.
+  struct Room {
+    resilience::Bulkheads::Stay stay;
+    std::string full;
+    explicit Room(resilience::Bulkheads& bulkheads) : stay(bulkheads) {}
+  };
+  /// Errors: also 5019 backend_busy - there is no room for a round that was not begun, and `room` says where.
+  Result<Walked> walk(Run& run, const Cleared& cleared, const RunControl& control, Room& room, Deadline deadline);
   std::string key_of_simulation(const job::JobSpec& spec, const backend::BackendInfo& hardware) const;
   /// The plan names somebody whose work has a price, if only 0.
   bool asks_others(const job::Plan& plan) const;
@@ -120,6 +129,7 @@ class JobRunner {
   static constexpr const char* kActor = "engine";
   EngineServices& services_;
   JobLedger& ledger_;
+  resilience::Bulkheads& bulkheads_;
   RunOptions options_;
 };
 

@@ -41,6 +41,7 @@ class Nodes : public testing::Test {
     auto started = Engine::start(world_.services(out->store, *out->submitter, backends, &out->clock),
                                  {.workers = workers,
                                   .store_retry_interval = store_retry_interval_,
+                                  .clock_look_interval = store_retry_interval_,
                                   .lease_ttl = kLease,
                                   .log_interval = std::chrono::milliseconds(2),
                                   .schedules = workers != 0,

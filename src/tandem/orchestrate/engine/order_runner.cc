@@ -178,6 +178,7 @@ submit::SubmissionRequest OrderRunner::request_of(backend::Backend& backend, con
           .queue_wait_max = order.backend_wait_max,
           .calibration_age_max = order.calibration_age_max,
           .awaits_answers = order.backend_awaited,
+          .heartbeat_max = context.heartbeat_max,
           .spend_max = context.spend_max ? std::optional(context.spend_max->of(backend.info().emulated)) : std::nullopt,
           .holds = context.holds};
 }
@@ -188,6 +189,18 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backe
   Attempt out;
   std::optional<resilience::Gates::Pass> pass;
   const Instant asked = services_.clock.monotonic();
+  if (!sending
+           .is_sent) {  // one that stands in may have no room; who waits for that holds room elsewhere, so not for ever
+    const EitherStop not_needed_or_draining(stop, context.drain);
+    auto room = context.stay.enter(backend.info().id.value, not_needed_or_draining.token(),
+                                   Deadline(std::min(context.deadline.at(), asked + context.remote_deadline)));
+    if (!room) {
+      if (room.error().number == errors::kCancelled && !stop.stop_requested())
+        return tl::unexpected(std::move(room).error());  // the server goes down
+      out.error = std::move(room).error();
+      return out;
+    }
+  }
   if (services_.gates != nullptr && !sending.is_sent) {
     // A wait of our own making is no fault of the provider's: it takes as long as it takes, unless the job asks for less.
     Deadline turn_by = context.deadline;

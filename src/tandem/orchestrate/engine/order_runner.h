@@ -17,6 +17,7 @@
 #include "tandem/orchestrate/engine/job_ledger.h"
 #include "tandem/orchestrate/engine/step_tries.h"
 #include "tandem/orchestrate/engine/worker_slots.h"
+#include "tandem/orchestrate/resilience/bulkheads.h"
 
 namespace tandem::engine {
 
@@ -40,6 +41,7 @@ struct SpendMax {
 
 struct OrderContext {
   WorkerSlots::Place& place;  ///< of the thread that calls run()
+  resilience::Bulkheads::Stay& stay;  ///< at the first backends of all orders
   JobId job;
   std::string tenant;
   std::string project;
@@ -56,8 +58,9 @@ struct OrderContext {
   std::function<Result<void>(const Error&)> on_price_above;
   Deadline deadline = Deadline::never();  ///< of the whole job
   std::chrono::milliseconds remote_deadline{20'000};  ///< of a station: all tries of one backend
+  std::optional<std::chrono::milliseconds> heartbeat_max;  ///< limits.heartbeat
   std::optional<std::chrono::milliseconds> ready_wait_max;  ///< limits.backend_wait: for a backend that takes no work
-  job::RetryPolicy retry;
+  const job::Limits& limits;  ///< of the job
   std::function<void(const std::string& label, const solve::Incumbent&)> on_incumbent;
 };
 

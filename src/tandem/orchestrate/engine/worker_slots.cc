@@ -35,6 +35,12 @@ std::chrono::nanoseconds WorkerSlots::Place::time_outside() const {
   return time_outside_;
 }
 
+void WorkerSlots::Place::bound_elsewhere() {
+  const std::lock_guard lock(slots_.mutex_);
+  if (outside_ && !bounded_elsewhere_) ++slots_.bounded_elsewhere_;
+  bounded_elsewhere_ = true;
+}
+
 struct WorkerSlots::Place::LongWait::State {
   std::mutex mutex;  ///< held while the timer moves the run: the wait does not end in the middle of that
   bool over = false;
@@ -60,7 +66,9 @@ void WorkerSlots::Place::leave() {
   {
     const std::lock_guard lock(slots_.mutex_);
     TANDEM_ASSERT(computing_ != 0);
-    if (--computing_ != 0 || slots_.outside_ == kWaitingRunsMax) return;
+    if (--computing_ != 0) return;
+    if (!bounded_elsewhere_ && slots_.outside_ - slots_.bounded_elsewhere_ >= kWaitingRunsMax) return;
+    if (bounded_elsewhere_) ++slots_.bounded_elsewhere_;
     outside_ = true;
     left_at_ = slots_.clock_.monotonic();
     ++slots_.outside_;
@@ -82,6 +90,7 @@ void WorkerSlots::Place::enter(const std::stop_token& stop) {
   --slots_.coming_;
   ++slots_.used_;
   --slots_.outside_;
+  if (bounded_elsewhere_) --slots_.bounded_elsewhere_;
   outside_ = false;
   time_outside_ += slots_.clock_.monotonic() - left_at_;
   slots_.changed_->notify_all();

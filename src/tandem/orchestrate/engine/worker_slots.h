@@ -17,7 +17,8 @@
 
 namespace tandem::engine {
 
-/// Runs that wait outside at once; those beyond it wait in their slots. Each costs the threads that wait for it, and its memory.
+/// Runs that wait outside at once where nothing else bounds them, as while they are planned; those beyond it wait in their slots. Each
+/// costs the threads that wait for it, and its memory.
 inline constexpr std::size_t kWaitingRunsMax = 64;
 /// A wait that is over within that is done in the slot: who leaves it may have to wait for one to come back.
 inline constexpr auto kWaitPatience = std::chrono::milliseconds(50);
@@ -89,6 +90,8 @@ class WorkerSlots {
       return {*this, patience, std::move(stop)};
     }
 
+    /// Its waits are bounded elsewhere, from now on: it may go outside however many wait there.
+    void bound_elsewhere();
     /// How long the run was outside until now; it is inside.
     std::chrono::nanoseconds time_outside() const;
 
@@ -100,6 +103,7 @@ class WorkerSlots {
     WorkerSlots& slots_;
     std::size_t computing_ = 1;  ///< threads
     bool outside_ = false;
+    bool bounded_elsewhere_ = false;
     Instant left_at_;
     std::chrono::nanoseconds time_outside_{0};
   };
@@ -116,6 +120,7 @@ class WorkerSlots {
   std::size_t used_ = 0;  ///< may be above slots_ while runs that are told to stop end
   std::size_t coming_ = 0;  ///< runs outside that wait for a slot
   std::size_t outside_ = 0;
+  std::size_t bounded_elsewhere_ = 0;  ///< of those that are outside
 };
 
 }  // namespace tandem::engine

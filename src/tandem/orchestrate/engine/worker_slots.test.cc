@@ -165,6 +165,29 @@ TEST_F(Slots, beyond_the_limit_waiting_counts_as_working) {
   EXPECT_EQ(slots_.free(), 2u);
 }
 
+TEST_F(Slots, who_is_bounded_elsewhere_goes_outside_however_many_there_are) {
+  std::vector<std::unique_ptr<WorkerSlots::Place>> places;
+  std::vector<std::unique_ptr<WorkerSlots::Place::Move>> away;
+  const auto one_waits = [&](bool bounded_elsewhere) {
+    ASSERT_TRUE(slots_.try_take());
+    places.push_back(std::make_unique<WorkerSlots::Place>(slots_));
+    if (bounded_elsewhere) places.back()->bound_elsewhere();
+    away.push_back(std::make_unique<WorkerSlots::Place::Move>(*places.back(), WorkerSlots::Place::Move::To::kOut,
+                                                              std::stop_token()));
+  };
+  for (std::size_t i = 0; i < 2 * kWaitingRunsMax; ++i) one_waits(i % 2 == 0);
+  EXPECT_EQ(slots_.free(), 2u);
+  one_waits(true);
+  EXPECT_EQ(slots_.free(), 2u);
+  one_waits(false);
+  EXPECT_EQ(slots_.free(), 1u);
+  while (!away.empty()) {
+    away.pop_back();
+    places.pop_back();
+  }
+  EXPECT_EQ(slots_.free(), 2u);
+}
+
 class SlotsOfTheEngine : public testing::Test {
  protected:
   /// The provider takes submissions in, and answers when the gate is open.
@@ -187,6 +210,107 @@ TEST_F(SlotsOfTheEngine, a_slow_provider_holds_up_its_own_jobs_and_nobody_elses)
   gate_.open();
   for (const JobId& id : slow) EXPECT_EQ(world_.wait(id).state, job::JobState::kSucceeded);
   EXPECT_THAT(world_.provider->book(), SizeIs(5));
+}
+
+class BulkheadsOfTheEngine : public SlotsOfTheEngine {
+ protected:
+  static constexpr std::size_t kRunsMax = 3;
+  static constexpr std::size_t kJobs = 12;
+  void SetUp() override {
+    make_provider_slow();
+    world_.provider_runs_max = {{"fake.*", kRunsMax}};
+    auto other = std::make_unique<submit::FakeProvider>(world_.clock, backend::SubmitSafety::kB, "other.provider");
+    other_ = other.get();
+    world_.backends.add(std::move(other));
+  }
+  /// More for the provider that hangs than it has room for, and than there are workers.
+  void fill() {
+    for (std::size_t i = 0; i < kJobs; ++i) slow_.push_back(world_.admit(world_.paid_job()));
+    gate_.wait_for_arrivals(kRunsMax);
+  }
+  std::size_t running() {
+    return static_cast<std::size_t>(std::count_if(slow_.begin(), slow_.end(), [&](const JobId& id) {
+      return world_.engine->job(id)->state == job::JobState::kRunning;
+    }));
+  }
+  void expect_that_all_end_well() {
+    gate_.open();
+    for (const JobId& id : slow_) EXPECT_EQ(world_.wait(id).state, job::JobState::kSucceeded);
+    EXPECT_THAT(world_.provider->book(), SizeIs(slow_.size()));
+  }
+  submit::FakeProvider* other_ = nullptr;
+  std::vector<JobId> slow_;
+};
+
+TEST_F(BulkheadsOfTheEngine, a_provider_that_hangs_keeps_no_worker_however_many_jobs_it_has) {
+  world_.open(2);
+  fill();
+  job::JobSpec for_the_other = world_.paid_job();
+  for_the_other.policy.backends = {"other.provider"};
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(world_.run(noop()).state, job::JobState::kSucceeded);
+    EXPECT_EQ(world_.run(for_the_other).state, job::JobState::kSucceeded);
+    EXPECT_EQ(running(), kRunsMax);
+  }
+  EXPECT_THAT(other_->book(), SizeIs(5));
+  EXPECT_EQ(world_.provider->submissions(), 0);
+  expect_that_all_end_well();
+}
+
+TEST_F(BulkheadsOfTheEngine, who_waits_for_room_is_cancelled_like_others_and_expires_like_them) {
+  world_.store_retry_interval = std::chrono::milliseconds(1);
+  world_.open(2);
+  fill();
+  job::JobSpec hasty = world_.paid_job();
+  hasty.limits.time_ms = 1;
+  hasty.limits.total_time_ms = 1'000;
+  const JobId expires = world_.admit(hasty);
+  ASSERT_EQ(world_.run(noop()).state, job::JobState::kSucceeded);
+  const JobId cancelled = slow_.back();
+  slow_.pop_back();
+  ASSERT_THAT(world_.engine->cancel(cancelled, "user:test", ""), Succeeds());
+  EXPECT_EQ(world_.wait(cancelled).state, job::JobState::kCancelled);
+  world_.clock.advance(std::chrono::seconds(2));  // much less than a step has for its backend
+  EXPECT_EQ(world_.wait(expires).state, job::JobState::kExpired);
+  expect_that_all_end_well();
+}
+
+TEST_F(BulkheadsOfTheEngine, who_waits_for_room_when_the_process_goes_down_is_run_by_the_next_one) {
+  world_.open(2);
+  fill();
+  ASSERT_EQ(world_.run(noop()).state, job::JobState::kSucceeded);
+  {
+    std::jthread draining([&] { world_.engine->drain(Deadline(world_.clock.monotonic())); });
+    gate_.open();
+  }
+  world_.close();
+  world_.open(2);
+  expect_that_all_end_well();
+}
+
+TEST_F(BulkheadsOfTheEngine, a_backend_that_stands_in_has_to_have_room_and_is_passed_over_where_it_has_none_in_time) {
+  world_.open(2);
+  fill();
+  job::JobSpec for_the_other = world_.paid_job();
+  for_the_other.policy.backends = {"other.provider"};
+  job::JobSpec falls_back = for_the_other;
+  falls_back.fallbacks = {{"fake.provider", {job::FallbackCause::kUnavailable}},
+                          {"simulator.statevector", {job::FallbackCause::kQueueWait}}};
+  other_->plan.on_submit = {submit::OnSubmit::kRefuse};
+  const JobId id = world_.admit(falls_back);
+  while (other_->submissions() == 0) std::this_thread::yield();
+  while (!job::is_final(world_.engine->job(id)->state)) {
+    world_.clock.advance(std::chrono::minutes(1));  // more than a step waits for a backend
+    world_.run(for_the_other);  // whose end makes whoever waits for room look
+  }
+  const Json result = parse_json(world_.engine->result(id).value(), "result").value();
+  ASSERT_THAT(result["path"], SizeIs(3)) << result["path"];
+  EXPECT_EQ(result["path"][1]["backend"], "fake.provider");
+  EXPECT_EQ(result["path"][1]["cause"], "queue_wait");
+  EXPECT_EQ(result["path"][1]["number"], static_cast<int>(errors::kBackendBusy));
+  EXPECT_EQ(result["path"][2]["backend"], "simulator.statevector");
+  gate_.open();
+  for (const JobId& one : slow_) world_.wait(one);
 }
 
 TEST_F(SlotsOfTheEngine, so_does_one_that_is_slow_to_say_whether_it_is_there) {

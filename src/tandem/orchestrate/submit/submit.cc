@@ -255,7 +255,9 @@ class Attempt {
 
   /// confirmed: polls until the work has ended or the step's time is over.
   Result<void> follow() {
-    const auto status = wire_.poll(record_.work());
+    const Instant asked = ledger_.services().clock.monotonic();
+    const auto status = wire_.poll(record_.work(), heard_by(asked));
+    note_answer(asked, status);
     if (status && status->state == WorkState::kSucceeded) {
       const auto raw = wire_.fetch(record_.work());
       if (raw) return move({.event = SubmissionEvent::kFinish, .raw = &*raw});
@@ -275,6 +277,9 @@ class Attempt {
           make_error(errors::kQueueWaitPredicted, "it is still in the queue after {} ms", queued_for().count()));
     }
     if (out_of_time() && unfetched_) return leave(*unfetched_);
+    if (!out_of_time() && silent_since_ && heard_by(asked).expired(ledger_.services().clock))
+      return leave(make_error(errors::kPeerTimeout, "it has answered nothing for the {} ms of limits.heartbeat: {}",
+                              request_.heartbeat_max->count(), status.error().message));
     if (out_of_time())
       return leave(known_ ? make_error(errors::kPeerTimeout, "it is {}", known_->detail) : status.error());
     return wait(status ? status->poll_again : ledger_.options().lookup_interval);
@@ -337,6 +342,21 @@ class Attempt {
     return {};
   }
 
+  /// When a question that is asked now, or was the first one without an answer, has been without one for too long.
+  Deadline heard_by(Instant asked) const {
+    if (!request_.heartbeat_max) return Deadline::never();
+    return Deadline(silent_since_.value_or(asked) + *request_.heartbeat_max);
+  }
+  /// Nobody there, and no answer in time, are silence; whoever refuses is there.
+  void note_answer(Instant asked, const Result<backend::PollStatus>& answer) {
+    const backend::ErrorClass what = answer ? backend::ErrorClass::kOk : backend::class_of(answer.error());
+    const bool silent = what == backend::ErrorClass::kTransient || what == backend::ErrorClass::kDeviceUnavailable;
+    if (!silent)
+      silent_since_.reset();
+    else if (!silent_since_)
+      silent_since_ = asked;
+  }
+
   /// By the wall clock since the intent, so that a restart does not start the wait anew.
   std::chrono::milliseconds queued_for() const {
     return std::chrono::milliseconds((ledger_.services().clock.now().micros - record_.intent_at.micros) / 1000);
@@ -381,6 +401,7 @@ class Attempt {
   std::chrono::milliseconds ready_in_{0};  ///< as was said when a reservation that was found was given back just now
   int unreadable_ = 0;  ///< results that could not be decoded so far
   std::optional<backend::PollStatus> known_;  ///< of confirmed work, by the last question that was answered
+  std::optional<Instant> silent_since_;  ///< when the first of the last questions was asked, of which none was answered
   std::optional<Error> unfetched_;  ///< it is done, and this was said instead of its result
 };
 

@@ -54,6 +54,9 @@ struct SubmissionRequest {
   std::optional<std::chrono::milliseconds> calibration_age_max = std::nullopt;
   /// Who does not answer, in a way that may pass, is waited for as one that takes no work: kNotReady instead of that error.
   bool awaits_answers = false;
+  /// Of work that it has taken, a provider that answers no question for so long is not waited for any longer: it is asked to cancel, and
+  /// the outcome carries 2002. A refusal is an answer. Empty: it is waited for until the deadline.
+  std::optional<std::chrono::milliseconds> heartbeat_max = std::nullopt;
   /// What the job may spend in all, where people approved no more: error 4109, and nothing is sent or reserved.
   std::optional<job::Money> spend_max = std::nullopt;
   /// That the job still is this worker's: of each commit after which money is reserved or bytes go to the provider, made anew for

@@ -232,6 +232,38 @@ TEST_F(SubmitTest, unfinished_work_is_cancelled_at_the_deadline_and_billed_as_th
   EXPECT_EQ(hold().play_money.settled, Money{100});
 }
 
+TEST_F(SubmitTest, a_provider_that_has_the_work_and_answers_nothing_is_left_when_its_heartbeat_is_overdue) {
+  provider_->plan.answers_polls = false;
+  SubmissionRequest asked = request_within(std::chrono::minutes(10));
+  asked.heartbeat_max = std::chrono::seconds(5);
+  const Instant begin = clock_.monotonic();
+  const auto outcome = run(asked);
+  ASSERT_THAT(outcome, Succeeds());
+  EXPECT_EQ(outcome->kind, SubmissionOutcome::Kind::kHeld);
+  ASSERT_TRUE(outcome->error.has_value());
+  EXPECT_EQ(outcome->error->number, errors::kPeerTimeout);
+  EXPECT_EQ(job::cause_of(*outcome->error), job::FallbackCause::kTimeout);
+  EXPECT_FALSE(outcome->is_surely_free());
+  EXPECT_EQ(provider_->cancels(), 1);
+  EXPECT_GT(hold().play_money.reserved.usd_micros, 0) << "it may be billed";
+  const auto waited = clock_.monotonic() - begin;
+  EXPECT_GE(waited, std::chrono::seconds(5));
+  EXPECT_LE(waited, std::chrono::seconds(5) + options_.lookup_interval);
+}
+
+TEST_F(SubmitTest, a_provider_that_answers_now_and_then_is_waited_for_longer_than_a_heartbeat) {
+  int polls = 0;
+  provider_->plan.polls_until_done = 6;
+  provider_->plan.during_poll = [&] { provider_->plan.answers_polls = ++polls % 60 == 0; };  // every three seconds
+  SubmissionRequest asked = request_within(std::chrono::minutes(10));
+  asked.heartbeat_max = std::chrono::seconds(5);
+  const Instant begin = clock_.monotonic();
+  const auto outcome = run(asked);
+  ASSERT_THAT(outcome, Succeeds());
+  EXPECT_EQ(outcome->kind, SubmissionOutcome::Kind::kResult);
+  EXPECT_GT(clock_.monotonic() - begin, std::chrono::seconds(10));
+}
+
 TEST_F(SubmitTest, a_result_that_is_gone_leaves_the_submission_held_at_the_deadline) {
   provider_->plan.result_missing = true;
   const auto outcome = run(request_within(milliseconds(1000)));

@@ -3,6 +3,7 @@
 // Room: orchestrate; for the sources of this part only.
 #pragma once
 
+#include <algorithm>
 #include <stop_token>
 #include <string>
 
@@ -13,6 +14,9 @@ namespace tandem::submit {
 /// Threads: as the backend.
 class Wire {
   backend::CallContext context() const { return {.stop = stop_, .deadline = deadline_}; }
+  backend::CallContext until(Deadline answer_by) const {
+    return {.stop = stop_, .deadline = Deadline(std::min(deadline_.at(), answer_by.at()))};
+  }
   template <typename Call>
   auto between(std::string_view name, Call call) {
     reach("before", name);
@@ -28,8 +32,8 @@ class Wire {
   tl::expected<backend::Handle, backend::SubmitFailure> submit(const backend::Work& work, const std::string& token) {
     return between("wire_submit", [&] { return backend_.submit(work, token, context()); });
   }
-  Result<backend::PollStatus> poll(const backend::WorkRef& work) {
-    return between("wire_poll", [&] { return backend_.poll(work, context()); });
+  Result<backend::PollStatus> poll(const backend::WorkRef& work, Deadline answer_by = Deadline::never()) {
+    return between("wire_poll", [&] { return backend_.poll(work, until(answer_by)); });
   }
   Result<backend::RawResult> fetch(const backend::WorkRef& work) {
     return between("wire_fetch", [&] { return backend_.fetch(work, context()); });

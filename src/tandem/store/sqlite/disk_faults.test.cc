@@ -1,4 +1,4 @@
-// A disk that is full, fails to write or fails to sync: what the store answers, and what is there afterwards.
+// A disk that is full, fails to read, to write or to sync: what the store answers, and what is there afterwards.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -189,6 +189,67 @@ TEST_F(DiskFaults, a_failed_write_stops_the_store_with_its_reason) {
   EXPECT_TRUE(has(0));
   EXPECT_FALSE(has(1));
   expect_after_power_loss({true});
+}
+
+TEST_F(DiskFaults, a_read_that_fails_is_told_as_that_and_never_as_an_answer) {
+  // Each read in turn, until there are no more: while the store is opened, of a row, of many, of the log, within a commit.
+  constexpr int kThere = 40;  // more pages than one
+  std::map<std::string, int> failed;
+  for (std::uint64_t read = 0;; ++read) {
+    FaultDisk fresh("fresh");
+    SteppedStore reading(fresh, kSmallLog);
+    ASSERT_THAT(reading.open(), Succeeds());
+    for (int i = 0; i < kThere; ++i) ASSERT_THAT(reading.commit(job(i)), Succeeds());
+    reading.close();
+    fresh.fail_one_read_after(read);
+    const auto fails_with_the_read = [&](const char* what, const auto& answer) {
+      EXPECT_THAT(answer, FailsWith(errors::kIoError)) << what << ", read " << read;
+      EXPECT_TRUE(fresh.failed_a_read()) << what << ", read " << read;
+      ++failed[what];
+    };
+    if (const auto opened = reading.open(); !opened) {
+      fails_with_the_read("open", opened);
+      ASSERT_THAT(reading.open(), Succeeds()) << read;
+    }
+    for (const int i : {0, kThere / 2, kThere - 1}) {
+      const auto row = reading->get(Table::kJob, std::to_string(i));
+      if (!row)
+        fails_with_the_read("get", row);
+      else
+        ASSERT_TRUE(*row && (**row).value == Bytes(3000, 'v')) << read;
+    }
+    const auto rows = reading->scan(store::Scan::prefix(Table::kJob, ""));
+    if (!rows)
+      fails_with_the_read("scan", rows);
+    else
+      ASSERT_THAT(*rows, testing::SizeIs(kThere)) << read;
+    const auto entries = reading->read_log(0, 1000);
+    if (!entries)
+      fails_with_the_read("log", entries);
+    else
+      ASSERT_THAT(*entries, testing::SizeIs(kThere)) << read;
+    const auto refused = reading.commit(job(0));  // there is one
+    if (!refused && refused.error().number != errors::kPreconditionFailed) fails_with_the_read("commit", refused);
+    std::vector<bool> acknowledged(kThere, true);
+    for (int i = kThere; i < kThere + 2; ++i) {
+      const auto answer = reading.commit(job(i));
+      // What the store cannot go on after it says from then on.
+      if (!answer && answer.error().number != errors::kStoreClosed) fails_with_the_read("commit", answer);
+      acknowledged.push_back(answer.has_value());
+    }
+    reading.close();
+    const bool was_the_last = !fresh.failed_a_read();
+    fresh.reboot(generator);
+    ASSERT_THAT(reading.open(), Succeeds()) << read;
+    for (int i = 0; i < kThere + 2; ++i) {
+      const auto row = reading->get(Table::kJob, std::to_string(i));
+      ASSERT_THAT(row, Succeeds());
+      ASSERT_EQ(row->has_value(), acknowledged[static_cast<std::size_t>(i)]) << "read " << read << ", job " << i;
+    }
+    reading.close();
+    if (was_the_last) break;
+  }
+  for (const char* what : {"open", "get", "scan", "log", "commit"}) EXPECT_GT(failed[what], 0) << what;
 }
 
 TEST_F(DiskFaults, batches_of_one_group_see_each_other_in_order) {

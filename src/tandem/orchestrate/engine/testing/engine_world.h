@@ -65,7 +65,9 @@ class EngineWorld {
     auto started = Engine::start(services(), {.workers = workers,
                                               .runs = runs,
                                               .memory_bytes_max = memory_bytes_max,
+                                              .provider_runs_max = provider_runs_max,
                                               .store_retry_interval = store_retry_interval,
+                                              .clock_look_interval = clock_look_interval.value_or(store_retry_interval),
                                               .queue_delay_max = queue_delay_max,
                                               .retention_age = retention_age,
                                               .retention_jobs = retention_jobs,
@@ -196,6 +198,7 @@ class EngineWorld {
   RecordingTracer tracer;
   CrashPoints crash_points;
   resilience::Gates* gates = nullptr;
+  resilience::Bulkheads::Limits provider_runs_max;
   access::Rules rules;
   bool schedules = false;  ///< also without workers
   problem::ProblemRegistry problems = problem::ProblemRegistry::with_builtin_types();
@@ -203,6 +206,8 @@ class EngineWorld {
   submit::FakeProvider* provider = nullptr;
   budget::Limits limits;
   std::chrono::milliseconds store_retry_interval{1'000};
+  std::optional<std::chrono::milliseconds>
+      clock_look_interval;  ///< a test's clock passes no time by itself; else as the other one
   std::chrono::milliseconds queue_delay_max{0};
   std::chrono::milliseconds retention_age{0};
   std::uint64_t retention_jobs = 0;

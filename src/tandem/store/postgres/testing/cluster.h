@@ -28,13 +28,15 @@ namespace tandem::postgres {
 
 class Cluster {
  public:
-  /// `settings`: further lines "name = value". Durability is off unless they turn it on: these servers die with their test.
-  explicit Cluster(const std::string& settings = "fsync = off\nfull_page_writes = off") {
+  /// `settings`: further lines "name = value". Durability is off unless they turn it on: these servers die with their test. `port`: also
+  /// part of the name of its socket; it listens on a network where `settings` say so.
+  explicit Cluster(const std::string& settings = "fsync = off\nfull_page_writes = off", std::uint16_t port = 5432)
+      : port_(port) {
     const std::string made = first_files();
     run(as_owner() + "cp -r " + made + " " + data());
     std::ofstream(data() + "/postgresql.auto.conf", std::ios::app)
-        << "\nlisten_addresses = ''\nunix_socket_directories = '" << folder_.path()
-        << "'\nshared_buffers = 32MB\nmax_connections = 50\nlog_min_messages = fatal\n"
+        << "\nlisten_addresses = ''\nunix_socket_directories = '" << folder_.path() << "'\nport = " << port_
+        << "\nshared_buffers = 32MB\nmax_connections = 50\nlog_min_messages = fatal\n"
         << settings << "\n";
     start();
   }
@@ -43,7 +45,7 @@ class Cluster {
   Cluster& operator=(const Cluster&) = delete;
 
   std::string address(const std::string& name = "postgres") const {
-    return "postgresql://postgres@/" + name + "?host=" + folder_.path();
+    return "postgresql://postgres@/" + name + "?host=" + folder_.path() + "&port=" + std::to_string(port_);
   }
 
   /// Waits until it takes sessions. After a crash a server with fsync writes every file of its folder through first: on a slow disk
@@ -140,6 +142,7 @@ class Cluster {
       if (geteuid() == 0) run("chown postgres:postgres " + path());
     }
   } folder_;
+  const std::uint16_t port_;
   pid_t process_ = 0;
 };
 

@@ -83,6 +83,13 @@ class FaultDisk {
   }
   /// After `writes` more writes, each further one fails with SQLITE_IOERR_WRITE.
   void fail_writes_after(std::uint64_t writes) { set(fail_write_in_, writes); }
+  /// After `reads` more reads, the next one fails with SQLITE_IOERR_READ; later reads succeed.
+  void fail_one_read_after(std::uint64_t reads) { set(fail_read_in_, reads); }
+  /// True from such a failure on.
+  bool failed_a_read() const {
+    const std::lock_guard lock(mutex_);
+    return failed_a_read_;
+  }
   /// After `syncs` more syncs, the next one fails, and the kernel drops what it would have written; later syncs
   /// succeed.
   void fail_one_sync_after(std::uint64_t syncs) { set(fail_sync_in_, syncs); }
@@ -134,7 +141,7 @@ class FaultDisk {
     names_ = durable_names_ = std::move(kept);
     shared_memory_.clear();
     off_ = false;
-    full_in_ = capacity_bytes_ = fail_write_in_ = fail_sync_in_ = power_off_in_ = kNever;
+    full_in_ = capacity_bytes_ = fail_read_in_ = fail_write_in_ = fail_sync_in_ = power_off_in_ = kNever;
   }
 
  private:
@@ -271,6 +278,11 @@ class FaultDisk {
   int read(File& file, char* out, std::size_t size, std::size_t offset) {
     const std::lock_guard lock(mutex_);
     if (off_) return SQLITE_IOERR_READ;
+    if (due(fail_read_in_)) {
+      fail_read_in_ = kNever;
+      failed_a_read_ = true;
+      return SQLITE_IOERR_READ;
+    }
     const std::string& view = file.inode->view;
     const std::size_t there = offset < view.size() ? std::min(size, view.size() - offset) : 0;
     std::memcpy(out, view.data() + std::min(offset, view.size()), there);
@@ -440,6 +452,8 @@ class FaultDisk {
   bool lying_ = false;
   std::uint64_t full_in_ = kNever;
   std::uint64_t capacity_bytes_ = kNever;
+  bool failed_a_read_ = false;
+  std::uint64_t fail_read_in_ = kNever;
   std::uint64_t fail_write_in_ = kNever;
   std::uint64_t fail_sync_in_ = kNever;
   std::uint64_t power_off_in_ = kNever;

@@ -1,0 +1,175 @@
+// What goes on later: jobs that could not be stored, and what the clock ends.
+//
+// One thread sleeps until the first of it is due; whoever makes something due earlier wakes it.
+#include <algorithm>
+
+#include "tandem/orchestrate/engine/engine_impl.h"
+
+namespace tandem::engine {
+namespace {
+
+constexpr auto kClaimedTimeMax = std::chrono::milliseconds(200);  ///< beyond it claimed work goes back
+constexpr std::uint32_t kBackOffMax = 6;  ///< doublings of the time between two tries to store what one job does
+
+}  // namespace
+
+void EngineImpl::cannot_store(const Error& error) {
+  watch_.note(error);
+  wake_all();
+  listeners_->publish_stall();
+  const std::lock_guard lock(mutex_);
+  heal_by_locked(services_.clock.monotonic() + options_.store_retry_interval);
+}
+
+void EngineImpl::park_locked(const JobId& id, SpecPtr spec, const schedule::Ticket& ticket) {
+  reach(one_of(kPoints, "engine.parked"));
+  const std::uint32_t times = parkings_[id]++;
+  parked_[id] = {.spec = std::move(spec), .ticket = ticket, .looks_left = 1u << std::min(times, kBackOffMax)};
+  heal_by_locked(services_.clock.monotonic() + options_.store_retry_interval);
+}
+
+void EngineImpl::heal_by_locked(Instant at) {
+  if (at >= heals_at_) return;
+  heals_at_ = at;
+  healed_->notify_one();
+}
+
+void EngineImpl::heal_claimed_locked() {
+  if (!claimed_.empty()) heal_by_locked(claimed_.front().at + kClaimedTimeMax);
+}
+
+Instant EngineImpl::at_of(std::int64_t micros) const {
+  const std::chrono::microseconds left(std::max<std::int64_t>(0, micros - services_.clock.now().micros));
+  return services_.clock.monotonic() + left;
+}
+
+Instant EngineImpl::next_heal_locked(Instant next_try) const {
+  const Instant now = services_.clock.monotonic();
+  Instant out = std::min(now + options_.clock_look_interval, next_try);
+  if (!watch_.writable()) return out;
+  if (services_.store.shared() && membership_ == nullptr) out = std::min(out, now + options_.lease_ttl / 3);
+  if (leads_ && !waiting_until_.empty()) out = std::min(out, at_of(waiting_until_.begin()->first));
+  if (leads_ && takes_part() && put_aside_until_) out = std::min(out, at_of(*put_aside_until_));
+  // Where a worker is free it is about to take what lies there.
+  if (!claimed_.empty())
+    out = std::min(out, std::max(claimed_.front().at + kClaimedTimeMax, now + kClaimedTimeMax / 2));
+  return out;
+}
+
+void EngineImpl::heal(const std::stop_token& stop) {
+  const std::stop_callback wake(stop, [this] {
+    const std::lock_guard lock(mutex_);
+    healed_->notify_one();
+  });
+  bool has_failed = false;  // something, which is tried again
+  std::chrono::nanoseconds until_try{0};
+  while (true) {
+    bool tries = false;
+    {
+      std::unique_lock lock(mutex_);
+      if (stop.stop_requested() || draining_) return;
+      const bool had_failed = std::exchange(has_failed, !parked_.empty() || !watch_.writable());
+      if (!had_failed) until_try = options_.store_retry_interval;
+      const Instant begin = services_.clock.monotonic();
+      heals_at_ = next_heal_locked(has_failed ? begin + until_try : Deadline::never().at());
+      const std::chrono::nanoseconds left = heals_at_ - begin;
+      // A wait that lasted as long as it should is over, whatever the clock says.
+      const bool waited = left.count() <= 0 || !healed_->wait_for(lock, left);
+      if (stop.stop_requested() || draining_) return;
+      heals_at_ = Instant{};  // awake: nobody need wake it
+      const std::chrono::nanoseconds passed = services_.clock.monotonic() - begin;
+      until_try -= waited ? std::max(left, passed) : passed;
+      tries = has_failed && until_try.count() <= 0;
+    }
+    if (tries) until_try = options_.store_retry_interval;
+    if (tries && watch_.may_recover() && watch_.probe()) {
+      const std::lock_guard lock(mutex_);
+      work_->notify_all();
+    }
+    if (!watch_.writable()) continue;
+    if (services_.store.shared() && membership_ == nullptr)
+      (void)keep_time();  // who has a lease does so with each beat
+    if (tries) unpark();
+    give_back_claimed();
+    expire_waiting();
+    expire_put_aside();
+  }
+}
+
+/// A long run may have taken the workers after these were claimed: they go back to where others find them.
+void EngineImpl::give_back_claimed() {
+  std::deque<Claimed> late;
+  {
+    const std::lock_guard lock(mutex_);
+    if (slots_.free() != 0 || draining_) return;
+    while (!claimed_.empty() && services_.clock.monotonic() - claimed_.front().at > kClaimedTimeMax) {
+      claimed_.front().running->look_again = true;
+      late.push_back(std::move(claimed_.front()));
+      claimed_.pop_front();
+      ending_locked(*late.back().running, 1);
+    }
+  }
+  for (Claimed& one : late) {
+    StopReason reason = StopReason::kNone;
+    {
+      const std::lock_guard lock(mutex_);
+      reason = std::max(one.running->reason, StopReason::kDraining);
+    }
+    RunOutcome outcome = runner_.end_with(
+        std::move(one.run), make_error(errors::kCancelled, "no worker was free for it after all"), reason);
+    // It was not walked: that start does not count, and what limits its wait goes on.
+    if (outcome.decide) {
+      outcome.decide = [inner = std::move(outcome.decide)](JobRecord& row, Change& change) {
+        --row.starts;
+        return inner(row, change);
+      };
+    }
+    end(std::move(outcome), one.running);
+  }
+}
+
+void EngineImpl::unpark() {
+  // They stay among the parked until it is known what became of them, so that nobody starts them meanwhile.
+  std::vector<std::pair<JobId, Parked>> due;
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto& [id, parked] : parked_)
+      if (--parked.looks_left == 0) due.emplace_back(id, parked);
+  }
+  for (auto& [id, parked] : due) {
+    reach(one_of(kPoints, "engine.unparked"));
+    auto record = ledger_.load(id);
+    if (record && record->view.state == job::JobState::kRunning) {
+      const auto done = requeue(id, "its progress could not be stored");
+      if (!done && done.error().number == errors::kStaleFence) {  // another process has it by now
+        const std::lock_guard lock(mutex_);
+        parked_.erase(id);
+        parkings_.erase(id);
+        queue_.release(parked.ticket);
+        continue;
+      }
+      record = done ? ledger_.load(id) : tl::unexpected(done.error());
+    }
+    if (!record && is_store_trouble(record.error())) {
+      {
+        const std::lock_guard lock(mutex_);
+        park_locked(id, std::move(parked.spec), parked.ticket);
+      }
+      cannot_store(record.error());
+      continue;
+    }
+    const std::lock_guard lock(mutex_);
+    parked_.erase(id);
+    queue_.release(parked.ticket);
+    work_->notify_one();
+    if (!record || record->view.state != job::JobState::kQueued) {  // cancelled or gone by now
+      parkings_.erase(id);
+      continue;
+    }
+    const Queued queued = queued_of(*record);
+    if (parked.spec != nullptr) fresh_.emplace(id.value, Fresh{.record = *std::move(record), .spec = parked.spec});
+    enqueue_locked(queued);
+  }
+}
+
+}  // namespace tandem::engine
