@@ -24,7 +24,8 @@ class Doubts {
   using Nanos = Scheduler::Nanos;
   explicit Doubts(std::int64_t settle_window_ms) : settle_window_(settle_window_ms * 1'000'000) {}
 
-  /// A process could not look, or not write what it saw, until now: it was down, paused, without its store or at a slow commit, or its circuit was open.
+  /// A process could not look, or not write what it saw, until now: it was down, paused, without its store or at a slow commit, or its
+  /// circuit was open.
   void hindered(const std::string& process, Nanos now) { able_since_[process] = now; }
   /// A clock jumped: settle windows that are open last longer or shorter than they should.
   void clock_jumped(Nanos now) { clock_jumped_ = now; }
