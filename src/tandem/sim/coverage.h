@@ -20,7 +20,7 @@ namespace tandem::sim {
 /// Doubts that are over, by the intervals between two looks that each lasted (doubts.h).
 struct DoubtCounts {
   std::map<std::uint64_t, std::uint64_t> by_intervals;
-  std::uint64_t apart = 0;  ///< given up with the step's time, before anybody could know
+  std::uint64_t apart = 0;  ///< given up with the step's time, or by a clock that jumped, before anybody could know
   std::uint64_t count() const;
   /// The least number of intervals within which this share of them was over.
   std::uint64_t percentile(double share) const;

@@ -23,7 +23,7 @@ void Doubts::moved(const std::string& process, const SubmissionRecord& before, c
   Nanos ready = std::max({open.since, device.down_until, able_since_[process], job_moved_[after.job.value]});
   if (after.state == SubmissionState::kHeld && !device.opaque()) {
     const Nanos window_over = open.intent + settle_window_;
-    ended.apart = now < window_over || device.down();
+    ended.apart = now < window_over || device.down() || clock_jumped_ >= open.intent;
     ready = std::max(ready, window_over);
   } else if (after.state == SubmissionState::kConfirmed) {
     if (const auto handle = device.find(after.token)) ready = std::max(ready, device.book().at(*handle).accepted_at);

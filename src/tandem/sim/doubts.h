@@ -24,8 +24,11 @@ class Doubts {
   using Nanos = Scheduler::Nanos;
   explicit Doubts(std::int64_t settle_window_ms) : settle_window_(settle_window_ms * 1'000'000) {}
 
-  /// A process could not look, or not write what it saw, until now: it was down, paused, without its store, or its circuit was open.
+  /// A process could not look, or not write what it saw, until now: it was down, paused, without its store or at a slow commit, or its
+  /// circuit was open.
   void hindered(const std::string& process, Nanos now) { able_since_[process] = now; }
+  /// A clock jumped: settle windows that are open last longer or shorter than they should.
+  void clock_jumped(Nanos now) { clock_jumped_ = now; }
   /// A run of a job began or ended: whoever else has its submissions has them since.
   void job_moved(const std::string& job, Nanos now) { job_moved_[job] = now; }
   /// A worker has it from now on.
@@ -50,6 +53,7 @@ class Doubts {
     std::size_t ends = 0;  ///< doubts of it that were over
   };
   const Nanos settle_window_;
+  Nanos clock_jumped_ = -1;
   std::map<std::string, Nanos> able_since_;
   std::map<std::string, Nanos> job_moved_;
   std::map<std::string, Open> open_;  ///< by token

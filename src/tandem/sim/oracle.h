@@ -49,6 +49,7 @@ class Oracle {
   void told_final(const JobId& id, job::JobState state);
   void read_clock(const std::string& process) { clock_read_[process] = scheduler_.now(); }
   void hindered(const std::string& process) { doubts_.hindered(process, scheduler_.now()); }
+  void clock_jumped() { doubts_.clock_jumped(scheduler_.now()); }
   void accepted_by_device(const SimDevice& device, const std::string& token);  ///< before the device has it
   void billed_twice(const SimDevice& device, const std::string& token);
   void vendor_saw(backend::SubmitSafety safety, std::string_view what) {

@@ -62,8 +62,10 @@ void SimStore::work_on(std::deque<Pending> group) {
   if (!dead_) {
     hooks_.before_commit();
     scheduler_.yield();  // a process that was paused just now stops here
-    scheduler_.sleep(scheduler_.chance(options_.commit_slow) ? scheduler_.between(kMilli, 1000 * kMilli)
-                                                             : scheduler_.between(0, options_.commit_micros * kMicro));
+    const bool slow = scheduler_.chance(options_.commit_slow);
+    scheduler_.sleep(slow ? scheduler_.between(kMilli, 1000 * kMilli)
+                          : scheduler_.between(0, options_.commit_micros * kMicro));
+    if (slow) hooks_.hindered();
   }
   std::optional<Error> refusal = trouble();
   if (refusal) hooks_.hindered();

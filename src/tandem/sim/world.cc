@@ -468,6 +468,7 @@ void World::strike() {
     case 3:
       if (!hit(options_.clock_jumps, "clock jump")) return;
       node.clock_offset_micros = scheduler_.between(-5'000'000, 5'000'000);
+      oracle_.clock_jumped();
       return process->wall().set_offset(node.clock_offset_micros);
     case 4:
       if (hit(options_.disk_fills, "disk full")) weather_.full_until = scheduler_.now() + some_time;

@@ -38,6 +38,7 @@ TEST(ErrorClass, of_an_error_goes_by_its_number) {
                                                        {errors::kTlsFailed, kDeviceUnavailable},
                                                        {errors::kBudgetExceeded, kForbiddenOrQuota},
                                                        {errors::kBackendBusy, kForbiddenOrQuota},
+                                                       {errors::kAccountsContended, kTransient},
                                                        {errors::kCredentialRefused, kAuthExpired},
                                                        {errors::kBackendForbidden, kForbiddenOrQuota},
                                                        {errors::kBackendThrottled, kThrottled},
