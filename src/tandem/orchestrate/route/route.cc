@@ -496,8 +496,9 @@ Result<Plan> plan_program(const RouteInput& input) {
     plan.candidates.push_back(std::move(candidate));
   }
   std::vector<std::string> left_out;
-  const auto absent = feasible.empty() ? absent_for_now(input) : std::nullopt;
-  if (absent) {
+  bool is_awaited = false;
+  if (const auto absent = feasible.empty() ? absent_for_now(input) : std::nullopt) {
+    is_awaited = absent->awaited;
     feasible.push_back(absent->index);
     left_out.push_back(
         fmt::format("{} is not there now; {}.", shown(input.backends[absent->index].backend->info()), absent->then()));
@@ -529,7 +530,7 @@ Result<Plan> plan_program(const RouteInput& input) {
   set_money_needed(input, used, 1, plan);
   plan.steps.push_back({.kind = StepKind::kRun, .backend = plan.primary, .fallbacks = fallbacks});
   set_remote_limits(input, plan.steps.back().parameters);
-  if (absent && absent->awaited) plan.steps.back().parameters["backend_awaited"] = true;
+  if (is_awaited) plan.steps.back().parameters["backend_awaited"] = true;
   if (auto review = review_chain(spec); !review.empty())
     plan.steps.push_back({.kind = StepKind::kScore, .fallbacks = std::move(review)});
   plan.reasons.push_back(fmt::format("The program has {} PUBs on up to {} qubits.", spec.program().pubs.size(),
