@@ -95,7 +95,8 @@ void EngineImpl::expire_put_aside() {
     if (done) wake(id);
   }
   const auto next = next_put_aside(services_.store);
-  if (!next || *next) look_again_at(next ? std::max(**next, later) : later);
+  // One that is due and could not be ended is left for a while; others are ended when they are due.
+  if (!next || *next) look_again_at(next && **next > now_micros ? **next : later);
 }
 
 void EngineImpl::note_put_aside(std::string_view event) {

@@ -321,7 +321,7 @@ TEST_F(EngineQueue, a_wait_that_is_over_when_the_process_starts_ends_the_job) {
 TEST_F(EngineQueue, a_run_that_takes_too_long_expires) {
   close_gate();
   world_.open(1);
-  const JobId id = world_.admit(scheduled("long", Json::object(), {{"time", "1ms"}, {"run_time", "5ms"}}));
+  const JobId id = world_.admit(scheduled("long", Json::object(), {{"time", "1ms"}, {"run_time", "500ms"}}));
   gate_.wait_for_arrivals(1);
   world_.clock.advance(std::chrono::seconds(1));
   const JobView view = world_.wait(id);
