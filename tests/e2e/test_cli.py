@@ -176,7 +176,7 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(self.place.json("jobs", "show", queued["job_id"])["state"], "queued")
         page = self.place.json("jobs", "list", "--state", "queued")
         self.assertEqual([view["job_id"] for view in page["jobs"]], [queued["job_id"]])
-        self.assertEqual(self.place.json("jobs"), page)
+        self.assertEqual(self.place.json("jobs")["jobs"], page["jobs"])
         self.assertEqual(self.place.json("jobs", "list", "--error", "5014")["jobs"], [])
         with self.place.serve() as server:
             self.assertEqual(server.finished(queued["job_id"])["state"], "succeeded")

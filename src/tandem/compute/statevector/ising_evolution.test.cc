@@ -412,8 +412,9 @@ TEST(IsingScheduleTest, kinds_of_tiles_mix_every_bit_once) {
     }
     EXPECT_THAT(times, ::testing::Each(1u)) << n;
     EXPECT_LE(tile_kinds(n, shape).size(), n <= 32 ? 2u : 3u) << n;
-    if (n <= 28)  // no larger than they have to be
+    if (n <= 28) {  // no larger than they have to be
       EXPECT_LE(tile_kinds(n, shape).front().order.tile_bits(), shape.tile_bits) << n;
+    }
   }
 }
 
