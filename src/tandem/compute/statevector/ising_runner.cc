@@ -352,7 +352,6 @@ class IsingRunner<Real>::Impl {
       for (std::uint64_t c = 0; c < row_blocks; ++c)
         body((row << row_at) * kNumbers + c * kBlock, (c * num_rows + row) * kBlock);
   }
-  /// `kNumbers` of a place.
   /// Of a block that is needed soon. Rows lie megabytes apart, so no hardware foresees them, nor their pages.
   template <std::size_t kNumbers, bool kToWrite>
   static void ask_ahead(const TileKind& kind, const Real* block) {
@@ -364,6 +363,7 @@ class IsingRunner<Real>::Impl {
     for (std::size_t i = 0; i < kNumbers * kLanes<Real> * sizeof(Real); i += kLineBytes)
       __builtin_prefetch(reinterpret_cast<const void*>(ahead + i), kToWrite ? 1 : 0);
   }
+  /// `kNumbers` of a place.
   template <std::size_t kNumbers>
   static void gather(const TileKind& kind, const Real* memory, Real* tile) {
     for_rows<kNumbers>(kind, [&](std::uint64_t from, std::uint64_t to) {

@@ -69,7 +69,7 @@ class Codec {
   virtual std::optional<HttpRequest> encode_calibration() const = 0;
   /// Empty: the device does not say what constrains circuits.
   virtual std::optional<HttpRequest> encode_target() const = 0;
-  /// What the provider counts of work that validate() took.
+  /// What the provider counts of work that validate() took; of one that encode_estimate() has a question for.
   virtual Billable billable(const backend::Work& work) const = 0;
   /// The question whose answer quote() needs; empty: the facts are enough.
   virtual std::optional<HttpRequest> encode_estimate(const backend::Work& work) const = 0;

@@ -11,8 +11,8 @@
 
 namespace tandem::job {
 
-/// `limits.retry` of a job, or of a step that has one of its own. Tries of one backend of a step's chain; after the last one the chain goes on. The wait between two of
-/// them is drawn from delay_min to three times the wait before, and not longer than delay_max.
+/// `limits.retry` of a job, or of a step that has one of its own. Tries of one backend of a step's chain; after the last one the chain goes
+/// on. The wait between two of them is drawn from delay_min to three times the wait before, and not longer than delay_max.
 struct RetryPolicy {
   static constexpr std::uint32_t kAttemptsMax = 100;
   static constexpr std::uint32_t kRetriesMax = 1000;  ///< of a job: each is kept

@@ -1,6 +1,6 @@
 // tandem/orchestrate/engine/engine_impl.h - EngineImpl: the one Engine. Its methods stand in engine.cc; in engine_work.cc how jobs
-// get to workers and from them to their end; in engine_heal.cc what goes on later; in engine_expiry.cc what ends a wait; in engine_verbs.cc what clients do to a job; in
-// engine_nodes.cc what is about other processes.
+// get to workers and from them to their end; in engine_heal.cc what goes on later; in engine_expiry.cc what ends a wait; in engine_verbs.cc
+// what clients do to a job; in engine_nodes.cc what is about other processes.
 //
 // Room: orchestrate; for the sources of this part only.
 #pragma once

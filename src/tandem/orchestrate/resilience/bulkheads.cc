@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tandem/orchestrate/resilience/provider_name.h"
+
 namespace tandem::resilience {
 namespace {
 constexpr auto kForLong = std::chrono::hours(1);  ///< until somebody leaves
@@ -12,7 +14,7 @@ Bulkheads::Bulkheads(Executor& executor, const Clock& clock, Limits limits, std:
 
 std::string Bulkheads::compartment_of(const std::string& backend) const {
   if (limits_.contains(backend)) return backend;
-  return backend.substr(0, backend.find('.')) + ".*";
+  return all_of_vendor(backend);
 }
 
 std::size_t Bulkheads::limit_of(const std::string& compartment) const {

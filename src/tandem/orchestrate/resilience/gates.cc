@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tandem/orchestrate/resilience/provider_name.h"
+
 namespace tandem::resilience {
 namespace {
 constexpr auto kMinute = std::chrono::seconds(60);
@@ -15,7 +17,7 @@ Gates::Gates(Executor& executor, const Clock& clock, std::map<std::string, GateL
 
 std::string Gates::name_of(const std::string& backend) const {
   if (gates_.contains(backend)) return backend;
-  std::string shared = backend.substr(0, backend.find('.')) + ".*";
+  std::string shared = all_of_vendor(backend);
   return gates_.contains(shared) ? shared : std::string();
 }
 

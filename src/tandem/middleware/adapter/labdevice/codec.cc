@@ -132,15 +132,8 @@ class LabDeviceCodec final : public remote::Codec {
     return {};
   }
 
-  remote::Billable billable(const backend::Work& work) const override {
-    remote::Billable out;
-    for (const circuit::Pub& pub : std::get<backend::ProgramWork>(work).pubs) {
-      const std::uint64_t shots = billable_shots(pub).value_or(0);  // validate() came before
-      out.shots += shots;
-      out.one_qubit_gates += pub.circuit.count_of(1) * shots;
-      out.two_qubit_gates += pub.circuit.count_of(2) * shots;
-    }
-    return out;
+  remote::Billable billable(const backend::Work& /*work*/) const override {
+    return {};  // encode_estimate() asks nothing: the device names its rates to everybody
   }
   std::optional<HttpRequest> encode_estimate(const backend::Work& /*work*/) const override { return std::nullopt; }
   std::optional<HttpRequest> encode_whose_key() const override { return std::nullopt; }
