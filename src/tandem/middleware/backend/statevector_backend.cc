@@ -47,7 +47,7 @@ class StateVectorBackend final : public LocalBackend {
     }
     return {.id = BackendId("simulator.statevector"),
             .name = "state-vector simulator",
-            .version = "4",
+            .version = "5",
             .tier = job::Tier::kSimulator,
             .takes_program = true,
             .conformance = "local",
@@ -76,7 +76,9 @@ class StateVectorBackend final : public LocalBackend {
     std::uint64_t bytes = 0;
     std::uint32_t qubits = 0;
     for (const circuit::Pub& pub : program.pubs) {
-      bytes = std::max(bytes, statevector::memory_of_run(pub, executor_.threads()).all());
+      const statevector::RunMemory needed = statevector::memory_of_run(pub, executor_.threads());
+      bytes = std::max(
+          bytes, needed.all() + std::min(needed.spare, memory_bytes_max_ - std::min(memory_bytes_max_, needed.all())));
       qubits = std::max(qubits, pub.circuit.num_qubits());
     }
     return memory_->reserve(bytes, fmt::format("a state vector of {} qubits", qubits), stop);
