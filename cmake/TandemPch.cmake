@@ -1,7 +1,7 @@
 # Precompiled headers. GCC wants the same code generation flags in the header and in its users, so there is one per set of flags:
 #   tandem_pch (parts, applications), tandem_pch_compute (-O3), tandem_pch_test (-O1, adds GoogleTest). All others reuse one of these.
 # They save 10 to 25 % of a translation unit (measured with GCC 12); -O1 saves a fifth of a test's.
-# Header verification compiles without them, so a header cannot lean on what stands in here.
+# tools/check_headers compiles without them, so a header cannot lean on what stands in here.
 set(TANDEM_PCH_HEADERS
   <algorithm> <array> <atomic> <bit> <chrono> <cmath> <compare> <condition_variable> <cstddef> <cstdint> <cstdlib> <cstring>
   <deque> <functional> <initializer_list> <limits> <map> <memory> <mutex> <numeric> <optional> <set> <span> <sstream> <stop_token>

@@ -36,6 +36,8 @@ refinement:
   core_max: 20   # variables left for the quantum arms
   layers: 10     # of QAOA, at most; a device whose gates err gets fewer
   shots: 1000    # a quantum arm; the controls draw as many samples
+  # angles: trained    # fitted to the core on the simulator (seconds at most); or schedule: a ramp or a published table
+  # start: uniform     # or warm: qubits lean to the best solution so far
 
 seed: 1
 )";

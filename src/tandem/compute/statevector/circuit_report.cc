@@ -257,8 +257,9 @@ Result<CircuitReport> report_circuit(const circuit::Circuit& circuit, const Mach
   }
   std::vector<Instruction> instructions;
   for (const Instruction& instruction : circuit.instructions()) {
-    if (instruction.gate == Gate::kReset) {
-      return fail(errors::kBadCircuit, "a reset takes a run for each shot, which is not explained; remove it");
+    if (instruction.gate == Gate::kReset || instruction.condition.exists()) {
+      return fail(errors::kBadCircuit, "{} takes a run for each outcome before, which is not explained; remove it",
+                  instruction.condition.exists() ? "a condition" : "a reset");
     }
     if (instruction.gate != Gate::kMeasure) instructions.push_back(instruction);  // as a run does
   }

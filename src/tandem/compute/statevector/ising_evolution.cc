@@ -11,10 +11,8 @@
 #include "tandem/compute/statevector/ising_table.h"
 
 namespace tandem::statevector {
-namespace {
 
-/// `radius`: no energy is farther from the offset. `turns_max`: quarter turns that a phase may take.
-Result<void> check(const LayerAngles& angles, double radius, double turns_max) {
+Result<void> check_layers(const LayerAngles& angles, double radius, double turns_max) {
   if (angles.gammas.size() != angles.betas.size()) {
     return fail(errors::kSizeMismatch, "{} gammas but {} betas; a layer has one of each", angles.gammas.size(),
                 angles.betas.size());
@@ -35,6 +33,8 @@ Result<void> check(const LayerAngles& angles, double radius, double turns_max) {
   }
   return {};
 }
+
+namespace {
 
 /// Of the first `n` bits, where spin form has -1 and 1; the others are 0.
 EnergyForm form_of(const problem::Bqm& cost, std::uint32_t n) {
@@ -68,17 +68,78 @@ PhaseForm phases_of(const EnergyForm& energy, double offset, double gamma) {
   return out;
 }
 
+/// exp(-i beta (sin(theta) X + cos(theta) Z)) = e^(-iaZ) e^(-ibX) e^(-iaZ).
+struct AxisTurn {
+  SinCos b;
+  std::complex<double> twice_a = 1;  ///< e^(2ia)
+  double b_slope = 1;  ///< by beta
+  double a_slope = 0;
+};
+AxisTurn axis_turn(double share, const SinCos& beta) {
+  const double sin_theta = 2 * std::sqrt(share * (1 - share));
+  const double cos_theta = 1 - 2 * share;
+  if (cos_theta == 0) return {.b = beta};
+  const double tilted = cos_theta * beta.sin;
+  const double squared = beta.cos * beta.cos + tilted * tilted;  // cos(b)^2, which is not 0
+  const double cos_b = std::sqrt(squared);
+  return {.b = {.sin = sin_theta * beta.sin, .cos = cos_b},
+          .twice_a = {beta.cos / cos_b, tilted / cos_b},
+          .b_slope = sin_theta * beta.cos / cos_b,
+          .a_slope = cos_theta / (2 * squared)};
+}
+
+constexpr std::complex<double> kQuarter = {0, 1};  // a quarter turn
+
+/// From the uniform state to the product state of the shares, up to a quarter turn back where a qubit is 1.
+IsingLayer warm_start(std::span<const double> ones, std::uint32_t num_bits) {
+  IsingLayer out{.phases = {.num_bits = num_bits,
+                            .linear = std::vector<std::complex<double>>(num_bits, kQuarter),
+                            .pairs = std::vector<std::complex<double>>(std::size_t{num_bits} * num_bits, 1.0)}};
+  // The angle is pi/4 - theta/2, theta/2 having the sine sqrt(share).
+  for (const double share : ones) {
+    const double sine = std::sqrt(share);
+    const double cosine = std::sqrt(1 - share);
+    out.turns.push_back({.sin = std::sqrt(0.5) * (cosine - sine), .cos = std::sqrt(0.5) * (cosine + sine)});
+  }
+  return out;
+}
+
+/// Where a qubit is 1, behind the turns of a layer: those of the start, or by `beta`.
+std::vector<std::complex<double>> phases_behind(std::span<const double> ones, const double* beta) {
+  std::vector<std::complex<double>> out(ones.size(), std::conj(kQuarter));
+  if (beta != nullptr)
+    for (std::size_t i = 0; i < ones.size(); ++i) out[i] = axis_turn(ones[i], sin_cos(*beta)).twice_a;
+  return out;
+}
+
+/// Makes X mixers those about the axes. `before`: phases that are left from the layer before.
+void turn_axes(std::span<const double> ones, double beta, std::span<const std::complex<double>> before,
+               IsingLayer& layer) {
+  for (std::size_t i = 0; i < ones.size(); ++i) {
+    const AxisTurn turn = axis_turn(ones[i], sin_cos(beta));
+    layer.turns[i] = turn.b;
+    layer.turn_slopes.push_back(turn.b_slope);
+    layer.axis_slopes.push_back(turn.a_slope);
+    layer.phases.linear[i] *= before[i] * turn.twice_a;
+    layer.phases.whole *= std::conj(turn.twice_a);  // e^(-ia) twice
+  }
+}
+
 }  // namespace
 
 template <class Real>
 std::vector<IsingLayer> IsingEvolution<Real>::layers(const LayerAngles& angles) const {
   std::vector<IsingLayer> out;
+  if (!model_->ones.empty()) out.push_back(warm_start(model_->ones, model_->energy.num_bits));
   for (std::size_t l = 0; l < angles.gammas.size(); ++l) {
     const double gamma = angles.gammas[l];
     out.push_back({.phases = model_->table ? PhaseForm{.whole = turned_by(-gamma * model_->offset)}
                                            : phases_of(model_->energy, model_->offset, gamma),
                    .gamma = gamma,
-                   .betas = std::vector<double>(model_->num_qubits, angles.betas[l])});
+                   .turns = std::vector<SinCos>(model_->num_qubits, sin_cos(angles.betas[l]))});
+    if (!model_->ones.empty())
+      turn_axes(model_->ones, angles.betas[l], phases_behind(model_->ones, l == 0 ? nullptr : &angles.betas[l - 1]),
+                out.back());
   }
   return out;
 }
@@ -109,6 +170,17 @@ struct IsingEvolution<Real>::Sizes {
 
 namespace {
 
+Result<void> check_shares(std::span<const double> ones, std::size_t num_variables) {
+  if (!ones.empty() && ones.size() != num_variables) {
+    return fail(errors::kSizeMismatch, "{} shares for {} variables; a warm start has one of each", ones.size(),
+                num_variables);
+  }
+  for (const double share : ones) {
+    if (!(share >= 0 && share <= 1)) return fail(errors::kValueOutOfRange, "a share of ones is {}; use 0 to 1", share);
+  }
+  return {};
+}
+
 /// Flipping all variables changes nothing.
 bool is_even(const problem::Bqm& spins) {
   return std::ranges::all_of(spins.linear(), [](double h) { return h == 0; });
@@ -121,9 +193,10 @@ bool is_even(const problem::Polynomial& spins) {
 }  // namespace
 
 template <class Real>
-Result<std::uint64_t> IsingEvolution<Real>::bytes_needed(const problem::Bqm& cost) {
-  TANDEM_TRY_ASSIGN(const Sizes sizes,
-                    Sizes::of(cost.num_variables(), is_even(cost.with_vartype(problem::Vartype::kSpin)), false));
+Result<std::uint64_t> IsingEvolution<Real>::bytes_needed(const problem::Bqm& cost, std::span<const double> ones) {
+  TANDEM_TRY(check_shares(ones, cost.num_variables()));
+  const bool even = ones.empty() && is_even(cost.with_vartype(problem::Vartype::kSpin));
+  TANDEM_TRY_ASSIGN(const Sizes sizes, Sizes::of(cost.num_variables(), even, false));
   return sizes.bytes();
 }
 
@@ -160,10 +233,12 @@ Result<std::unique_ptr<typename IsingEvolution<Real>::Model>> IsingEvolution<Rea
 
 template <class Real>
 Result<IsingEvolution<Real>> IsingEvolution<Real>::create(const problem::Bqm& cost, std::uint64_t memory_bytes_max,
-                                                          Executor& executor) {
+                                                          Executor& executor, std::span<const double> ones) {
   const problem::Bqm spins = cost.with_vartype(problem::Vartype::kSpin);
-  TANDEM_TRY_ASSIGN(const Sizes sizes, Sizes::of(cost.num_variables(), is_even(spins), false));
+  TANDEM_TRY(check_shares(ones, cost.num_variables()));
+  TANDEM_TRY_ASSIGN(const Sizes sizes, Sizes::of(cost.num_variables(), ones.empty() && is_even(spins), false));
   TANDEM_TRY_ASSIGN(auto model, new_model(sizes, memory_bytes_max));
+  model->ones.assign(ones.begin(), ones.end());
   model->energy = form_of(cost, model->num_stored());
   // The mean over all states, apart, so that what is summed up is about 0.
   model->offset = spins.offset();
@@ -201,25 +276,28 @@ template <class Real>
 Result<typename IsingEvolution<Real>::Valued> IsingEvolution<Real>::value_on(const IsingState<Real>& state,
                                                                              const LayerAngles& angles,
                                                                              const std::stop_token& stop) const {
-  TANDEM_TRY(check(angles, model_->radius, model_->turns_max()));
+  TANDEM_TRY(check_layers(angles, model_->radius, model_->turns_max()));
   const std::vector<IsingLayer> all = layers(angles);
   IsingRunner<Real> runner(state, all, {.isa = isa_, .tile_bits = tile_bits_, .energies = model_->energies()},
                            *executor_, stop);
   TANDEM_TRY(runner.forward());
-  return Valued{.value = runner.energy() + model_->offset, .scale = runner.scale()};
+  Valued out{.value = runner.energy() + model_->offset, .scale = runner.scale(), .last_phases = {}};
+  if (!model_->ones.empty())
+    out.last_phases = phases_behind(model_->ones, angles.betas.empty() ? nullptr : &angles.betas.back());
+  return out;
 }
 
 template <class Real>
 Result<IsingGradient> IsingEvolution<Real>::gradient_on(const IsingState<Real>& state, const LayerAngles& angles,
                                                         const std::stop_token& stop) const {
-  TANDEM_TRY(check(angles, model_->radius, model_->turns_max()));
+  TANDEM_TRY(check_layers(angles, model_->radius, model_->turns_max()));
   const std::vector<IsingLayer> all = layers(angles);
   // Tiles of two states share the cache.
   IsingRunner<Real> runner(state, all, {.isa = isa_, .tile_bits = tile_bits_ - 1, .energies = model_->energies()},
                            *executor_, stop);
   TANDEM_TRY(runner.forward_and_back());
   IsingGradient out{.value = runner.energy() + model_->offset, .gammas = {}, .betas = {}};
-  for (std::size_t layer = 0; layer < all.size(); ++layer) {
+  for (std::size_t layer = model_->num_before(); layer < all.size(); ++layer) {
     out.gammas.push_back(runner.by_gamma(layer));
     out.betas.push_back(runner.by_beta(layer));
   }
@@ -229,8 +307,9 @@ Result<IsingGradient> IsingEvolution<Real>::gradient_on(const IsingState<Real>& 
 template <class Real>
 Result<double> IsingEvolution<Real>::value(const LayerAngles& angles, std::stop_token stop) {
   model_->scale = 0;
-  TANDEM_TRY_ASSIGN(const Valued valued, value_on(model_->state(), angles, stop));
+  TANDEM_TRY_ASSIGN(Valued valued, value_on(model_->state(), angles, stop));
   model_->scale = valued.scale;
+  model_->last_phases = std::move(valued.last_phases);
   return valued.value;
 }
 
@@ -255,7 +334,10 @@ std::complex<double> IsingEvolution<Real>::amplitude(std::uint64_t state) const 
   const bool flips = model_->symmetric && (state >> model_->num_stored()) != 0;
   const std::uint64_t place = flips ? state ^ ones(model_->num_qubits) : state;
   const Real* const re = model_->ket.get() + re_at<Real>(place);
-  return model_->scale * std::complex<double>(re[0], re[kLanes<Real>]);
+  std::complex<double> out = model_->scale * std::complex<double>(re[0], re[kLanes<Real>]);
+  for (std::size_t i = 0; i < model_->last_phases.size(); ++i)
+    if ((state >> i & 1) != 0) out *= model_->last_phases[i];
+  return out;
 }
 
 template class IsingEvolution<double>;

@@ -1,6 +1,7 @@
-// tandem/compute/statevector/ising_evolution.h - IsingEvolution: layers of Ising phases and X mixers on the uniform state, with gradients.
+// tandem/compute/statevector/ising_evolution.h - IsingEvolution: layers of Ising phases and mixers of one qubit, with gradients.
 //
-// Room: compute. Pure: no clock, no I/O; threads only through the Executor. Not here: angles and circuits of QAOA (middleware/ansatz).
+// Room: compute. Pure: no clock, no I/O; threads only through the Executor. Not here: mixers that keep a number of ones
+// (fixed_weight_evolution.h), angles and circuits of QAOA (middleware/ansatz).
 // Source: Farhi, Goldstone, Gutmann, arXiv 1411.4028; butterflies as in Lykov et al., arXiv 2309.04841. Ours: the phases are a quadratic
 // form that is walked, with no table of the size of the state; layers are skewed in time, so that one pass ends a layer and begins the
 // next; gradients by the adjoint method along the same passes.
@@ -26,7 +27,7 @@ struct IsingLayer;
 template <class Real>
 struct IsingState;
 
-/// Of layer l: exp(-i betas[l] sum_q X_q) exp(-i gammas[l] C). As many gammas as betas; radians over the unit of C.
+/// Of layer l: exp(-i betas[l] M) exp(-i gammas[l] C). As many gammas as betas; radians over the unit of C.
 struct LayerAngles {
   std::span<const double> gammas;
   std::span<const double> betas;
@@ -45,11 +46,17 @@ struct IsingTail {
   double mean = 0;  ///< the conditional value at risk
 };
 
-/// |psi> = the layers, the first one first, on the uniform state; C is the energy of a model, variable i being qubit i, 1 or spin +1 where
+/// |psi> = the layers, the first one first, on the uniform state, M being the sum of all X; C is the energy of a model, variable i being qubit i, 1 or spin +1 where
 /// the qubit is 1. The same state as a circuit of RZ, RZZ and RX gives, and the same bytes whatever the number of threads and the
 /// instruction set.
 ///
-/// Without fields flipping all qubits changes nothing, and half of the amplitudes are held and worked on.
+/// Warm starts (Egger, Marecek, Woerner, Quantum 5, 479 (2021)): where the shares of the ones are given, qubit i starts in
+/// sqrt(1 - c)|0> + sqrt(c)|1>, c = ones[i], and M is the sum of sin(theta) X + cos(theta) Z, of which that is the state to 1:
+/// sin(theta) = 2 sqrt(c (1 - c)), cos(theta) = 1 - 2c. Half everywhere is the uniform state and X. A turn about such an axis is one about x
+/// between two phases, which go into those of the layers: it costs one layer more, and about as much again for derivatives. Derivatives
+/// lose digits as 1 / |cos(theta)| grows where beta is near pi/2.
+///
+/// Without fields and shares flipping all qubits changes nothing, and half of the amplitudes are held and worked on.
 ///
 /// Limits:  1 to StateVector::kQubitsMax variables, and the memory given to create().
 /// Threads: one caller at a time; the loops inside run on the executor given to create(), which must outlive this.
@@ -59,15 +66,18 @@ struct IsingTail {
 template <class Real>
 class IsingEvolution {
  public:
-  /// Errors: 1113 too_many_qubits and 1004 out_of_memory as BasicStateVector::create(); 1023 value_out_of_range - no variable.
-  static Result<IsingEvolution> create(const problem::Bqm& cost, std::uint64_t memory_bytes_max, Executor& executor);
-  /// The same for any order. Above two the energies of all states that are held stand in a table, one `Real` each beside the two of the
+  /// `ones`: the shares of a warm start; empty: there is none.
+  /// Errors: 1113 too_many_qubits and 1004 out_of_memory as BasicStateVector::create(); 1104 size_mismatch - not one share a variable;
+  ///         1023 value_out_of_range - no variable, or a share outside of [0, 1].
+  static Result<IsingEvolution> create(const problem::Bqm& cost, std::uint64_t memory_bytes_max, Executor& executor,
+                                       std::span<const double> ones = {});
+  /// The same for any order, without a warm start. Above two the energies of all states that are held stand in a table, one `Real` each beside the two of the
   /// amplitude; phases take a sine and a cosine each. Without terms of odd order half of both is held.
   /// Errors: those of create(); 1103 and 1108 as Polynomial::with_vartype().
   static Result<IsingEvolution> create(const problem::Polynomial& cost, std::uint64_t memory_bytes_max,
                                        Executor& executor);
   /// What create() asks for, without allocating; a gradient asks for a second state. Errors: as create().
-  static Result<std::uint64_t> bytes_needed(const problem::Bqm& cost);
+  static Result<std::uint64_t> bytes_needed(const problem::Bqm& cost, std::span<const double> ones = {});
   static Result<std::uint64_t> bytes_needed(const problem::Polynomial& cost);
 
   IsingEvolution(IsingEvolution&&) noexcept;

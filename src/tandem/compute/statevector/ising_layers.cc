@@ -79,7 +79,7 @@ class Phases {
 
 struct Layer {
   Phases phases;
-  std::vector<double> betas;
+  std::vector<SinCos> turns;
 };
 
 class Finder {
@@ -172,7 +172,7 @@ class Finder {
   }
   std::size_t mix(std::uint32_t u, double beta) {
     if (!open(u)) return 0;
-    layers_[mixed_[u]].betas[u] = beta;
+    layers_[mixed_[u]].turns[u] = sin_cos(beta);
     note(1, mixed_[u]);
     ++mixed_[u];
     return 1;
@@ -181,7 +181,7 @@ class Finder {
   bool open(std::uint32_t qubit) {
     if (mixed_[qubit] == kNotYet || mixed_[qubit] == kLayersAtOnce) return false;
     if (mixed_[qubit] == layers_.size())
-      layers_.push_back({.phases = Phases(num_qubits_), .betas = std::vector<double>(num_qubits_)});
+      layers_.push_back({.phases = Phases(num_qubits_), .turns = std::vector<SinCos>(num_qubits_)});
     return true;
   }
   void note(std::size_t count, std::uint32_t layer) {
@@ -211,7 +211,7 @@ std::optional<IsingLayers> find_ising_layers(std::span<const Instruction> instru
     out.symmetric = out.symmetric && !finder.layer(l).phases.has_fields();
   for (std::size_t l = 0; l < finder.num_layers(); ++l)
     out.layers.push_back(
-        {.phases = finder.layer(l).phases.first(num_qubits - (out.symmetric ? 1 : 0)), .betas = finder.layer(l).betas});
+        {.phases = finder.layer(l).phases.first(num_qubits - (out.symmetric ? 1 : 0)), .turns = finder.layer(l).turns});
   return out;
 }
 

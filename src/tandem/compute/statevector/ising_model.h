@@ -3,7 +3,9 @@
 // Room: compute; for the sources of this part only.
 #pragma once
 
+#include <complex>
 #include <limits>
+#include <vector>
 
 #include "tandem/compute/simd/aligned.h"
 #include "tandem/compute/statevector/amplitudes.h"
@@ -52,6 +54,8 @@ struct IsingEvolution<Real>::Model {
   EnergyForm energy;  ///< without the offset; where there is no table
   Memory<Real> table;  ///< of energies without the offset
   double radius = 0;  ///< of all energies, about the offset
+  std::vector<double> ones;  ///< shares of a warm start; empty: there is none
+  std::vector<std::complex<double>> last_phases;  ///< of a warm start, where a qubit is 1, behind the last layer
   Memory<Real> ket;
   Memory<Real> bra;  ///< once a gradient was asked for
   double scale = 1;  ///< of amplitudes; 0: the state is none of a value
@@ -59,6 +63,8 @@ struct IsingEvolution<Real>::Model {
   IsingState<Real> state() const {
     return {.num_qubits = num_qubits, .symmetric = symmetric, .ket = ket.get(), .bra = bra.get()};
   }
+  /// Layers before those that were asked for.
+  std::size_t num_before() const { return ones.empty() ? 0 : 1; }
   double turns_max() const { return table ? kQuarterTurnsMax<Real> : std::numeric_limits<double>::infinity(); }
   IsingEnergies<Real> energies() const { return {.form = table ? nullptr : &energy, .table = table.get()}; }
   std::uint32_t num_stored() const { return state().num_stored(); }
@@ -71,7 +77,12 @@ template <class Real>
 struct IsingEvolution<Real>::Valued {
   double value = 0;
   double scale = 1;
+  std::vector<std::complex<double>> last_phases;
 };
+
+/// `radius`: no energy is farther from the offset. `turns_max`: quarter turns that a phase may take.
+/// Errors: those of IsingEvolution::value() but 1002.
+Result<void> check_layers(const LayerAngles& angles, double radius, double turns_max);
 
 inline tl::unexpected<Error> simulation_stopped() {
   return fail(errors::kCancelled, "the simulation was stopped on request");

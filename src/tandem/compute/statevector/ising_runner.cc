@@ -6,95 +6,13 @@
 #include <cstring>
 
 #include "tandem/base/assert.h"
-#include "tandem/base/trig.h"
 #include "tandem/compute/statevector/amplitudes.h"
 #include "tandem/compute/statevector/desks.h"
 #include "tandem/compute/statevector/ising_model.h"
+#include "tandem/compute/statevector/ising_work.h"
 
 namespace tandem::statevector {
 namespace {
-
-constexpr std::uint32_t kNoLayer = IsingWork::kNoLayer;
-
-/// Turns of the bits that a kind of tiles mixes, of one layer.
-template <class Real>
-struct Mix {
-  std::vector<Turn<Real>> lanes;
-  std::vector<Turn<Real>> near;  ///< above them, in a leaf
-  std::vector<Turn<Real>> above;
-  std::vector<std::uint32_t> near_bits;  ///< also where nothing turns
-  std::vector<std::uint32_t> above_bits;
-  std::size_t num_lanes = 0;
-  std::vector<Turn<Real>> mirror;
-  double mirror_scale = 1;
-  double leaf_scale = 1;  ///< of the state afterwards: turns leave a factor out
-  double above_scale = 1;
-};
-
-template <class Real>
-struct TurnAndFactor {
-  Turn<Real> turn;
-  double left_out = 1;
-  bool turns = false;
-};
-/// exp(-i angle X).
-template <class Real>
-TurnAndFactor<Real> turn_by(std::uint32_t bit, double angle) {
-  const SinCos parts = sin_cos(angle);
-  const bool large = std::abs(parts.sin) > std::abs(parts.cos);
-  return {.turn = {.bit = bit,
-                   .about_x = true,
-                   .large = large,
-                   .ratio = static_cast<Real>(large ? parts.cos / parts.sin : parts.sin / parts.cos)},
-          .left_out = large ? parts.sin : parts.cos,
-          .turns = parts.sin != 0};
-}
-
-/// exp(-i sign betas[q] X) on every qubit q that the kind mixes; `mirror`: on the one that is not stored.
-template <class Real>
-Mix<Real> make_mix(const TileKind& kind, std::span<const double> betas, double sign) {
-  Mix<Real> out;
-  const TurnAndFactor<Real> mirror = turn_by<Real>(0, sign * betas.back());
-  if (mirror.turns) out.mirror.push_back(mirror.turn);
-  out.mirror_scale = mirror.left_out;
-  for (std::uint32_t bit = kind.first; bit < kind.last; ++bit) {
-    const TurnAndFactor<Real> now = turn_by<Real>(bit, sign * betas[kind.order.bits[bit]]);
-    const bool in_leaf = bit < kind.order.leaf_bits;
-    if (bit < kLaneBits<Real>)
-      ++out.num_lanes;
-    else
-      (in_leaf ? out.near_bits : out.above_bits).push_back(bit);
-    (in_leaf ? out.leaf_scale : out.above_scale) *= now.left_out;
-    if (now.turns) (bit < kLaneBits<Real> ? out.lanes : in_leaf ? out.near : out.above).push_back(now.turn);
-  }
-  return out;
-}
-
-/// One work of a pass with its numbers. Going back, layers are undone, before and after have changed places, and sums are taken.
-template <class Real>
-struct Prepared {
-  IsingWork work;
-  Mix<Real> before;
-  Mix<Real> after;
-  PhaseForm form;
-  simd::AlignedVector<Real> pairs;
-  EnergyPhase<Real> by_energy;  ///< where energies are a table
-  bool back = false;
-  bool reads = false;  ///< the energy at the end; going on to gradients, the bra begins here
-  double before_weight = 0;  ///< of sums: the square of the scale where they are taken
-  double phase_weight = 0;
-  double after_weight = 0;
-  double reading_weight = 0;
-};
-
-/// Places of sums.
-struct Slots {
-  std::size_t num_layers;
-  std::size_t energy() const { return 0; }
-  std::size_t gamma(std::size_t layer) const { return 1 + layer; }
-  std::size_t beta(std::size_t layer) const { return 1 + num_layers + layer; }
-  std::size_t count() const { return 1 + 2 * num_layers; }
-};
 
 template <class Real>
 struct Desk {
@@ -102,32 +20,6 @@ struct Desk {
   Memory<Real> bra;
   Memory<Real> energies;
 };
-
-/// e^(i gamma E), with a factor.
-template <class Real>
-EnergyPhase<Real> energy_phase(double gamma, std::complex<double> factor) {
-  constexpr double kTwoOverPi = 0x1.45f306dc9c883p-1;
-  constexpr double kRest = -0x1.6b01ec5417056p-55;  // 2/pi is the sum of the two
-  const double turns = gamma * kTwoOverPi;
-  const auto high = static_cast<Real>(turns);
-  return {.high = high,
-          .low = static_cast<Real>((turns - static_cast<double>(high)) +
-                                   (std::fma(gamma, kTwoOverPi, -turns) + gamma * kRest)),
-          .re = static_cast<Real>(factor.real()),
-          .im = static_cast<Real>(factor.imag())};
-}
-
-/// Those of pairs within a leaf, in blocks as amplitudes are.
-template <class Real>
-simd::AlignedVector<Real> phase_pairs(const PhaseForm& form, const TileOrder& order) {
-  const std::vector<std::complex<double>> pairs = leaf_pairs(form, order);
-  simd::AlignedVector<Real> out(2 * pairs.size());
-  for (std::size_t at = 0; at < pairs.size(); ++at) {
-    out[re_at<Real>(at)] = static_cast<Real>(pairs[at].real());
-    out[re_at<Real>(at) + kLanes<Real>] = static_cast<Real>(pairs[at].imag());
-  }
-  return out;
-}
 
 }  // namespace
 
@@ -225,7 +117,7 @@ class IsingRunner<Real>::Impl {
       now.work = work;
       now.back = back;
       if (work.before != kNoLayer) {
-        now.before = make_mix<Real>(kind, layers_[work.before].betas, sign);
+        now.before = make_mix<Real>(kind, layers_[work.before], back);
         now.before_weight = weight();
         scale_ *= now.before.leaf_scale;
       }
@@ -240,16 +132,25 @@ class IsingRunner<Real>::Impl {
           now.form = scaled(layer.phases, scale_, back);
           scale_ = 1;
           now.pairs = phase_pairs<Real>(now.form, kind.order);
+          if (back) now.axis_readings = axis_readings(work.phase);
         }
       }
       if (work.after != kNoLayer) {
-        now.after = make_mix<Real>(kind, layers_[work.after].betas, sign);
+        now.after = make_mix<Real>(kind, layers_[work.after], back);
         now.after_weight = weight();
         scale_ *= work.kind == IsingWork::Kind::kAbove    ? now.after.above_scale
                   : work.kind == IsingWork::Kind::kMirror ? now.after.mirror_scale
                                                           : now.after.leaf_scale;
       }
     }
+    return out;
+  }
+
+  /// Half of a mixer's phases stand before its turns, the other half with those of the next layer.
+  std::vector<AxisReading> axis_readings(std::uint32_t layer) const {
+    std::vector<AxisReading> out;
+    for (std::uint32_t l = std::max(layer, 1u) - 1; l <= layer; ++l)
+      if (!layers_[l].axis_slopes.empty()) out.push_back(axis_reading(l, layers_[l].axis_slopes));
     return out;
   }
 
@@ -389,6 +290,10 @@ class IsingRunner<Real>::Impl {
     const Real* energies = nullptr;  ///< null: they are a form
     std::uint64_t base = 0;
   };
+  struct AxisTerms {
+    const double* first;
+    const double* last;
+  };
   /// Of a leaf, as kernels want them.
   struct Energies {
     const Real* pairs;
@@ -426,8 +331,7 @@ class IsingRunner<Real>::Impl {
     const std::uint64_t num_blocks = blocks_of(place.kind.order.tile_bits());
     if (now.back) {
       place.sums[slots_.beta(now.work.after)] +=
-          now.after_weight *
-          kernels_.ising->flip(chunk.bra, chunk.ket, num_blocks, mix.above_bits.data(), mix.above_bits.size());
+          now.after_weight * flip(chunk.bra, chunk.ket, num_blocks, mix.above_bits, mix.above_weights);
       kernels_.tile->turn(chunk.bra, num_blocks, mix.above.data(), mix.above.size());
     }
     kernels_.tile->turn(chunk.ket, num_blocks, mix.above.data(), mix.above.size());
@@ -451,7 +355,9 @@ class IsingRunner<Real>::Impl {
     };
     if (energies) energy.begin(chunk.base);
     if (phases) phase.begin(chunk.base);
-    if (phases && energies)
+    if (!now.axis_readings.empty())
+      run_leaves_with_axes(place, now, chunk, phase, energy);
+    else if (phases && energies)
       for_leaves(order, order.tile_bits(), 0, leaf, phase, energy);
     else if (phases)
       for_leaves(order, order.tile_bits(), 0, leaf, phase);
@@ -461,9 +367,24 @@ class IsingRunner<Real>::Impl {
       for_leaves(order, order.tile_bits(), 0, leaf);
   }
 
+  /// The same, with sums of Z on the way: of the layer and of the one before it, which may have none.
+  void run_leaves_with_axes(const Place& place, const Prepared<Real>& now, const Chunk& chunk,
+                            FormWalk<Multiplying>& phase, FormWalk<Adding>& energy) const {
+    const TileOrder& order = place.kind.order;
+    FormWalk<Adding> first(now.axis_readings.front().form, order);
+    FormWalk<Adding> last(now.axis_readings.back().form, order);
+    first.begin(chunk.base);
+    last.begin(chunk.base);
+    const auto leaf = [&](std::uint64_t at) {
+      const AxisTerms axes{.first = first.terms(), .last = last.terms()};
+      run_leaf(place, now, chunk, at, phase.terms(), {.pairs = place.energy_pairs, .terms = energy.terms()}, &axes);
+    };
+    for_leaves(order, order.tile_bits(), 0, leaf, phase, energy, first, last);
+  }
+
   /// The leaf at place `at` of the chunk. `phase_terms`: where phases are a form.
   void run_leaf(const Place& place, const Prepared<Real>& now, const Chunk& chunk, std::uint64_t at,
-                const double* phase_terms, const Energies& energies) const {
+                const double* phase_terms, const Energies& energies, const AxisTerms* axes = nullptr) const {
     const IsingKernels<Real>& kernels = *kernels_.ising;
     const std::uint64_t num_blocks = blocks_of(place.kind.order.leaf_bits);
     Real* const ket = chunk.ket + 2 * at;
@@ -479,6 +400,14 @@ class IsingRunner<Real>::Impl {
       if (now.back) {
         place.sums[slots_.gamma(now.work.phase)] +=
             now.phase_weight * kernels.slope(bra, ket, energies.pairs, energies.terms, num_blocks);
+        if (axes != nullptr) {
+          const auto read = [&](const AxisReading& reading, const double* terms) {
+            place.sums[slots_.beta(reading.layer)] +=
+                now.phase_weight * kernels.slope(bra, ket, no_pairs_.data(), terms, num_blocks);
+          };
+          read(now.axis_readings.front(), axes->first);
+          if (now.axis_readings.size() > 1) read(now.axis_readings.back(), axes->last);
+        }
         turn(bra);
       }
       turn(ket);
@@ -495,12 +424,32 @@ class IsingRunner<Real>::Impl {
     if (layer == kNoLayer) return;
     const std::uint64_t num_blocks = blocks_of(place.kind.order.leaf_bits);
     if (now.back) {
-      double sum = kernels_.ising->flip(bra, ket, num_blocks, mix.near_bits.data(), mix.near_bits.size());
-      if (mix.num_lanes > 0) sum += kernels_.ising->flip_lanes(bra, ket, num_blocks, mix.num_lanes);
+      double sum = flip(bra, ket, num_blocks, mix.near_bits, mix.near_weights);
+      if (mix.num_lanes > 0) sum += flip_lanes(bra, ket, num_blocks, mix);
       place.sums[slots_.beta(layer)] += weight * sum;
       turn_leaf(mix, num_blocks, bra);
     }
     turn_leaf(mix, num_blocks, ket);
+  }
+  /// Im <bra|sum X|ket> over the bits, with weights where there are any.
+  double flip(const Real* bra, const Real* ket, std::uint64_t num_blocks, std::span<const std::uint32_t> bits,
+              std::span<const double> weights) const {
+    if (weights.empty()) return kernels_.ising->flip(bra, ket, num_blocks, bits.data(), bits.size());
+    double sum = 0;
+    for (std::size_t i = 0; i < bits.size(); ++i)
+      sum += weights[i] * kernels_.ising->flip(bra, ket, num_blocks, &bits[i], 1);
+    return sum;
+  }
+  double flip_lanes(const Real* bra, const Real* ket, std::uint64_t num_blocks, const Mix<Real>& mix) const {
+    if (mix.lane_weights.empty()) return kernels_.ising->flip_lanes(bra, ket, num_blocks, mix.num_lanes);
+    double sum = 0;
+    double before = 0;  // the kernel sums from the lowest lane on
+    for (std::size_t i = 0; i < mix.num_lanes; ++i) {
+      const double upto = kernels_.ising->flip_lanes(bra, ket, num_blocks, i + 1);
+      sum += mix.lane_weights[i] * (upto - before);
+      before = upto;
+    }
+    return sum;
   }
   void turn_leaf(const Mix<Real>& mix, std::uint64_t num_blocks, Real* state) const {
     if (!mix.lanes.empty()) kernels_.tile->turn_lanes(state, num_blocks, mix.lanes.data(), mix.lanes.size());
@@ -517,6 +466,8 @@ class IsingRunner<Real>::Impl {
   std::vector<TileKind> kinds_;
   std::vector<IsingPass> passes_;
   std::vector<simd::AlignedVector<Real>> energy_pairs_;  ///< of leaves, by kind
+  /// Sums of Z have no pairs.
+  simd::AlignedVector<Real> no_pairs_ = simd::AlignedVector<Real>(std::size_t{1} << (kLaneBits<Real> + kLeafBlockBits));
   Slots slots_;
   std::vector<double> sums_;
   double scale_ = 1;  ///< the amplitude is this times what stands in memory

@@ -11,6 +11,7 @@
 
 #include "tandem/base/executor.h"
 #include "tandem/base/result.h"
+#include "tandem/base/trig.h"
 #include "tandem/compute/simd/aligned.h"
 #include "tandem/compute/simd/isa.h"
 #include "tandem/compute/statevector/ising_form.h"
@@ -20,11 +21,15 @@
 
 namespace tandem::statevector {
 
-/// Phases first, then exp(-i beta X) on every qubit.
+/// Phases first, then exp(-i angle X) on every qubit.
 struct IsingLayer {
   PhaseForm phases;  ///< of the qubits that are stored; beside a table of energies only `whole` counts,
   double gamma = 0;  ///< and e^(-i gamma energy)
-  std::vector<double> betas;  ///< one a qubit
+  std::vector<SinCos> turns;  ///< of the angle, one a qubit
+  /// The slope by beta is the sum of turn_slopes[q] X before or behind the turns (empty: 1 each), and of axis_slopes[q] Z both at these
+  /// phases and at those of the next layer (empty: 0 each).
+  std::vector<double> turn_slopes = {};
+  std::vector<double> axis_slopes = {};
 };
 
 /// The energy of a place: a form, or a number each in memory, blocks of lanes without gaps.
@@ -95,7 +100,8 @@ class IsingRunner {
 
   double scale() const;  ///< of amplitudes: by so much those in memory are to be multiplied
   double energy() const;  ///< <ket|energy|ket>
-  /// Derivatives of it by a factor of the layer's energy, in whose units phases are -gamma, and by one beta of all qubits.
+  /// Derivatives of it by a factor of the layer's energy, in whose units phases are -gamma, and by one beta of all qubits; phases
+  /// are a form where there are slopes of Z.
   double by_gamma(std::size_t layer) const;
   double by_beta(std::size_t layer) const;
 

@@ -21,8 +21,9 @@ inline void set_bit(std::span<std::uint64_t> row, std::uint32_t bit, bool value)
 /// The measurements of a circuit in their order: the last one that writes a classical bit decides it.
 class OutcomeRows {
  public:
-  explicit OutcomeRows(const circuit::Circuit& circuit) : num_bits_(circuit.num_clbits()) {
-    for (const circuit::Instruction& instruction : circuit.instructions()) {
+  explicit OutcomeRows(const circuit::Circuit& circuit) : OutcomeRows(circuit.instructions(), circuit.num_clbits()) {}
+  OutcomeRows(std::span<const circuit::Instruction> instructions, std::uint32_t num_bits) : num_bits_(num_bits) {
+    for (const circuit::Instruction& instruction : instructions) {
       if (instruction.gate == circuit::Gate::kMeasure) writes_.emplace_back(instruction.qubits[0], instruction.clbit);
     }
   }

@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "tandem/base/rng.h"
-#include "tandem/compute/statevector/amplitudes.h"
+#include "tandem/compute/statevector/branches.h"
 #include "tandem/compute/statevector/desks.h"
 #include "tandem/compute/statevector/outcome_rows.h"
 #include "tandem/compute/statevector/pauli_basis.h"
@@ -22,9 +22,6 @@ using circuit::Gate;
 using circuit::Instruction;
 using circuit::Pub;
 
-constexpr std::uint64_t kShotsInATask = 64;       // simulated one by one by one thread; amortises its state
-constexpr std::uint64_t kShotsInARound = 1 << 16;  // bounds the raw shots held at once
-
 struct Context {
   const RunOptions& options;
   const std::stop_token& stop;
@@ -33,16 +30,12 @@ struct Context {
 
 tl::unexpected<Error> stopped() { return fail(errors::kCancelled, "the simulation was stopped on request"); }
 
-bool is_unitary(const Instruction& instruction) {
-  return instruction.gate != Gate::kMeasure && instruction.gate != Gate::kReset;
-}
-
 // ---- counts, measurements last
 
 Result<result::PubResult> counts_of_final_state(const Pub& pub, const Context& context) {
   const OutcomeRows rows(pub.circuit);
   std::vector<Instruction> unitary;
-  std::ranges::copy_if(pub.circuit.instructions(), std::back_inserter(unitary), is_unitary);
+  std::ranges::copy_if(pub.circuit.instructions(), std::back_inserter(unitary), circuit::is_unitary);
   TANDEM_TRY_ASSIGN(StateVector state, StateVector::create(pub.circuit.num_qubits(), context.options.memory_bytes_max,
                                                            context.executor, context.options.plans));
   result::PubResult result;
@@ -55,115 +48,30 @@ Result<result::PubResult> counts_of_final_state(const Pub& pub, const Context& c
   return result;
 }
 
-// ---- counts, shot by shot
+// ---- counts, measurements on the way
 
-/// Plays the instructions behind the shared prefix once a shot.
-class ShotPlayer {
- public:
-  ShotPlayer(const Pub& pub, std::span<const Instruction> rest, const StateVector& start, const Context& context)
-      : pub_(pub), rest_(rest), start_(start), context_(context) {}
-
-  Result<result::Counts> play(std::span<const double> values, std::uint64_t seed) const {
-    const std::size_t words = (pub_.circuit.num_clbits() + 63) / 64;
-    std::vector<std::uint64_t> outcomes;
-    std::vector<std::uint64_t> counts;
-    for (std::uint64_t first = 0; first < pub_.shots; first += kShotsInARound) {
-      const std::uint64_t shots = std::min(kShotsInARound, pub_.shots - first);
-      std::vector<std::uint64_t> rows(shots * words);
-      TANDEM_TRY(play_round(values, seed, first, shots, rows));
-      const result::Counts round = result::Counts::from_shots(pub_.circuit.num_clbits(), rows);
-      for (std::size_t i = 0; i < round.size(); ++i) {
-        outcomes.insert(outcomes.end(), round.outcome(i).begin(), round.outcome(i).end());
-        counts.push_back(round.count(i));
-      }
-    }
-    return result::Counts::from_histogram(pub_.circuit.num_clbits(), outcomes, counts);
-  }
-
- private:
-  /// Small states: one thread a task of shots, as far as memory goes. Large states keep all threads busy themselves.
-  std::size_t threads() const {
-    if (start_.num_qubits() > kShareBits) return 1;
-    const std::uint64_t beside = memory_of_run(pub_, threads_of(context_.executor)).beside;
-    const std::uint64_t states =
-        (context_.options.memory_bytes_max - beside) / StateVector::bytes_needed(start_.num_qubits());
-    return std::clamp<std::size_t>(states - 1, 1, std::max<std::size_t>(1, context_.executor.threads()));
-  }
-
-  Result<void> play_round(std::span<const double> values, std::uint64_t seed, std::uint64_t first, std::uint64_t shots,
-                          std::span<std::uint64_t> rows) const {
-    const std::size_t tasks = (shots + kShotsInATask - 1) / kShotsInATask;
-    std::vector<std::optional<Error>> errors(tasks);
-    const std::size_t words = rows.size() / shots;
-    const auto task = [&](std::size_t index) {
-      // The start is counted by the caller; what one task may hold is one state.
-      auto state = StateVector::create(start_.num_qubits(), context_.options.memory_bytes_max, context_.executor,
-                                       context_.options.plans);
-      if (!state) {
-        errors[index] = std::move(state).error();
-        return;
-      }
-      const std::uint64_t last = std::min(shots, (index + 1) * kShotsInATask);
-      for (std::uint64_t shot = index * kShotsInATask; shot < last; ++shot) {
-        auto played = play_shot(*state, values, derive_seed(seed, first + shot), rows.subspan(shot * words, words));
-        if (!played) {
-          errors[index] = std::move(played).error();
-          return;
-        }
-      }
-    };
-    if (tasks == 1) {
-      task(0);
-    } else {
-      context_.executor.parallel(tasks, threads(), task);
-    }
-    for (std::optional<Error>& error : errors) {
-      if (error) return tl::unexpected<Error>(*std::move(error));
-    }
-    return {};
-  }
-
-  Result<void> play_shot(StateVector& state, std::span<const double> values, std::uint64_t seed,
-                         std::span<std::uint64_t> row) const {
-    if (context_.stop.stop_requested()) return stopped();
-    Xoshiro256 rng(seed);
-    state.assign(start_);
-    for (std::size_t i = 0; i < rest_.size();) {
-      const auto end = std::ranges::find_if_not(rest_.subspan(i), is_unitary);
-      const auto stretch = rest_.subspan(i, static_cast<std::size_t>(end - rest_.subspan(i).begin()));
-      TANDEM_TRY(state.apply(stretch, values, context_.stop));
-      i += stretch.size();
-      if (i == rest_.size()) break;
-      const Instruction& instruction = rest_[i++];
-      if (instruction.gate == Gate::kReset) {
-        state.reset(instruction.qubits[0], rng.uniform());
-      } else {
-        set_bit(row, instruction.clbit, state.measure(instruction.qubits[0], rng.uniform()));
-      }
-    }
-    return {};
-  }
-
-  const Pub& pub_;
-  std::span<const Instruction> rest_;
-  const StateVector& start_;
-  const Context& context_;
-};
-
-Result<result::PubResult> counts_shot_by_shot(const Pub& pub, const Context& context) {
-  TANDEM_TRY_ASSIGN(StateVector start, StateVector::create(pub.circuit.num_qubits(), context.options.memory_bytes_max,
-                                                           context.executor, context.options.plans));
+Result<result::PubResult> counts_of_outcomes(const Pub& pub, const Context& context) {
+  const std::uint64_t memory = context.options.memory_bytes_max;
+  TANDEM_TRY_ASSIGN(StateVector start,
+                    StateVector::create(pub.circuit.num_qubits(), memory, context.executor, context.options.plans));
+  const RunMemory needed = memory_of_run(pub, threads_of(context.executor));
+  const std::uint64_t spare = std::min(needed.spare, memory - needed.all());
   const auto instructions = pub.circuit.instructions();
   const auto prefix =
-      static_cast<std::size_t>(std::ranges::find_if_not(instructions, is_unitary) - instructions.begin());
-  const ShotPlayer player(pub, instructions.subspan(prefix), start, context);
+      static_cast<std::size_t>(std::ranges::find_if_not(instructions, circuit::is_unitary) - instructions.begin());
   result::PubResult result;
   for (std::size_t binding = 0; binding < pub.num_bindings(); ++binding) {
     TANDEM_TRY(check_angles(pub.circuit, pub.binding(binding)));
     start.set_basis_state(0);
     TANDEM_TRY(start.apply(instructions.first(prefix), pub.binding(binding), context.stop));
+    const BranchWork work{.rest = instructions.subspan(prefix),
+                          .num_clbits = pub.circuit.num_clbits(),
+                          .values = pub.binding(binding),
+                          .shots = pub.shots,
+                          .seed = derive_seed(context.options.seed, binding),
+                          .states_max = (needed.states + spare) / StateVector::bytes_needed(start.num_qubits())};
     TANDEM_TRY_ASSIGN(result::Counts counts,
-                      player.play(pub.binding(binding), derive_seed(context.options.seed, binding)));
+                      counts_of_branches(work, start, context.options, context.stop, context.executor));
     result.bindings.emplace_back(std::move(counts));
   }
   return result;
@@ -231,15 +139,16 @@ Result<result::PubResult> expectations(const Pub& pub, const Context& context) {
 Result<result::PubResult> run_checked(const Pub& pub, const Context& context) {
   if (!pub.observables.empty()) return expectations(pub, context);
   return pub.circuit.measurements_are_terminal() ? counts_of_final_state(pub, context)
-                                                 : counts_shot_by_shot(pub, context);
+                                                 : counts_of_outcomes(pub, context);
 }
 
 }  // namespace
 
 Result<result::PubResult> run(const Pub& pub, const RunOptions& options, std::stop_token stop, Executor& executor) {
   TANDEM_TRY(pub.check());
-  if (!pub.observables.empty() && !std::ranges::all_of(pub.circuit.instructions(), is_unitary)) {
-    return fail(errors::kBadCircuit, "observables are for a circuit that neither measures nor resets; remove that");
+  if (!pub.observables.empty() && !std::ranges::all_of(pub.circuit.instructions(), circuit::is_unitary)) {
+    return fail(errors::kBadCircuit,
+                "observables are for a circuit that neither measures nor resets and has no conditions; remove that");
   }
   if (pub.observables.empty() && std::ranges::find(pub.circuit.instructions(), Gate::kMeasure, &Instruction::gate) ==
                                      pub.circuit.instructions().end()) {

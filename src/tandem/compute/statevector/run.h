@@ -25,14 +25,15 @@ struct RunOptions {
 };
 
 /// Runs every binding of `pub`. Without observables: `shots` counts over the classical bits; a circuit that measures
-/// only at its end is simulated once, any other from its first measurement or reset on once a shot. With observables:
+/// only at its end is simulated once, any other from its first measurement, reset or condition on once for each sequence of
+/// outcomes that is drawn (branches.h). With observables:
 /// exact when shots and precision are 0; else sampled in one basis for each group of qubit-wise commuting terms, with
 /// `shots` shots a basis, or as many as keep the standard error within `precision` whatever the state.
 /// Expectation.shots is the sum over the bases.
 ///
 /// Threads: blocks; the loops run on `executor`. The result depends on pub and seed only.
 /// Errors: those of Pub::check() and StateVector::create(); 1004 out_of_memory - also for what is read (run_memory.h); 1111 bad_circuit - counts of a circuit that measures
-///         nothing, or observables of a circuit that measures or resets; 1023 value_out_of_range - a precision that needs
+///         nothing, or observables of a circuit that measures, resets or has conditions; 1023 value_out_of_range - a precision that needs
 ///         more than Pub::kShotsMax shots; 1002 cancelled.
 Result<result::PubResult> run(const circuit::Pub& pub, const RunOptions& options, std::stop_token stop,
                               Executor& executor);

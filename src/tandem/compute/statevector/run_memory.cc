@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tandem/compute/statevector/amplitudes.h"
+#include "tandem/compute/statevector/branches.h"
 #include "tandem/compute/statevector/ising_schedule.h"
 #include "tandem/compute/statevector/pauli_basis.h"
 #include "tandem/compute/statevector/plan.h"
@@ -12,7 +13,7 @@ namespace tandem::statevector {
 namespace {
 
 constexpr std::uint64_t kHeldDraws = 1 << 20;  // sampling.h
-constexpr std::uint64_t kShotsHeld = 1 << 16;  // of those that are played one by one
+constexpr std::uint64_t kShotsHeld = 1 << 16;  // of outcomes that are not added up yet
 
 /// A gathered tile for each thread; in a `reading` one of doubles beside it. Those of layers are wider where two kinds would not hold all bits.
 std::uint64_t desks(std::uint32_t num_qubits, std::size_t threads, bool reading) {
@@ -62,7 +63,8 @@ RunMemory memory_of_run(const circuit::Pub& pub, std::size_t threads) {
   return {.states = 2 * state,
           .beside = desks(num_qubits, threads, false) +
                     8 * (words + 1) *
-                        (3 * std::min(pub.shots, kShotsHeld) + 2 * std::min(pub.shots, circuit::Pub::kEntriesMax))};
+                        (3 * std::min(pub.shots, kShotsHeld) + 2 * std::min(pub.shots, circuit::Pub::kEntriesMax)),
+          .spare = std::min(kBranchBytesMax, kBranchStatesMax * state)};
 }
 
 Result<void> check_memory(const circuit::Pub& pub, std::size_t threads, std::uint64_t memory_bytes_max) {

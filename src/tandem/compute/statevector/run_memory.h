@@ -15,6 +15,7 @@ struct RunMemory {
   std::uint64_t states = 0;
   std::uint64_t beside =
       0;  ///< tiles, sums of stretches, draws, outcomes; what is bounded by a constant below a MiB is left out
+  std::uint64_t spare = 0;  ///< for states of branches that wait: makes a run faster where it is there
   std::uint64_t all() const { return states + beside; }
 };
 

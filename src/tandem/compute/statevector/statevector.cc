@@ -141,9 +141,10 @@ Result<void> BasicStateVector<Real>::check(const circuit::Circuit& circuit,
                 circuit.parameters().size());
   }
   for (const circuit::Instruction& instruction : circuit.instructions()) {
-    if (instruction.gate == Gate::kMeasure || instruction.gate == Gate::kReset) {
-      return fail(errors::kBadCircuit, "{} is not unitary; remove it, or run the circuit as a PUB",
-                  circuit::gate_record(instruction.gate).name);
+    if (!circuit::is_unitary(instruction)) {
+      return fail(errors::kBadCircuit, "{}{} is not unitary; remove it, or run the circuit as a PUB",
+                  circuit::gate_record(instruction.gate).name,
+                  instruction.condition.exists() ? " under a condition" : "");
     }
   }
   return check_angles(circuit, parameter_values);
@@ -207,10 +208,9 @@ Result<void> BasicStateVector<Real>::apply_planned(std::span<const circuit::Inst
 }
 
 template <class Real>
-bool BasicStateVector<Real>::measure(std::uint32_t qubit, double uniform) {
+QubitWeights BasicStateVector<Real>::weights(std::uint32_t qubit) const {
   TANDEM_ASSERT(qubit < num_qubits());
-  Amplitudes& amplitudes = *amplitudes_;
-  amplitudes.is_zero = false;
+  const Amplitudes& amplitudes = *amplitudes_;
   const std::uint64_t bit = std::uint64_t{1} << amplitudes.frame.bit_of[qubit];
   std::vector<std::array<double, 2>> weights(amplitudes.num_shares());
   for_blocks(*executor_, amplitudes.num_shares(), [&](std::size_t i) {
@@ -218,14 +218,21 @@ bool BasicStateVector<Real>::measure(std::uint32_t qubit, double uniform) {
     for (std::uint64_t place = base; place < base + amplitudes.share_size(); ++place)
       weights[i][((place ^ amplitudes.frame.flipped) & bit) != 0 ? 1 : 0] += amplitudes.weight(place);
   });
-  double weight_of_0 = 0;
-  double weight_of_1 = 0;
+  QubitWeights out;
   for (const auto& weight : weights) {
-    weight_of_0 += weight[0];
-    weight_of_1 += weight[1];
+    out.of_0 += weight[0];
+    out.of_1 += weight[1];
   }
-  // u < 1, so that an outcome of no weight is never drawn.
-  const bool outcome = !(uniform * (weight_of_0 + weight_of_1) < weight_of_0) && weight_of_1 > 0;
+  return out;
+}
+
+template <class Real>
+void BasicStateVector<Real>::collapse(std::uint32_t qubit, bool outcome, const QubitWeights& weights) {
+  const double kept = outcome ? weights.of_1 : weights.of_0;
+  TANDEM_ASSERT(qubit < num_qubits() && kept > 0);
+  Amplitudes& amplitudes = *amplitudes_;
+  amplitudes.is_zero = false;
+  const std::uint64_t bit = std::uint64_t{1} << amplitudes.frame.bit_of[qubit];
   for_blocks(*executor_, amplitudes.num_shares(), [&](std::size_t i) {
     const std::uint64_t base = i << amplitudes.share_bits();
     for (std::uint64_t place = base; place < base + amplitudes.share_size(); ++place) {
@@ -235,7 +242,15 @@ bool BasicStateVector<Real>::measure(std::uint32_t qubit, double uniform) {
     }
   });
   amplitudes.row_weights.clear();
-  amplitudes.frame.scale /= size_of(amplitudes.frame.scale) * std::sqrt(outcome ? weight_of_1 : weight_of_0);
+  amplitudes.frame.scale /= size_of(amplitudes.frame.scale) * std::sqrt(kept);
+}
+
+template <class Real>
+bool BasicStateVector<Real>::measure(std::uint32_t qubit, double uniform) {
+  const QubitWeights found = weights(qubit);
+  // u < 1, so that an outcome of no weight is never drawn.
+  const bool outcome = !(uniform * (found.of_0 + found.of_1) < found.of_0) && found.of_1 > 0;
+  collapse(qubit, outcome, found);
   return outcome;
 }
 

@@ -36,6 +36,12 @@ struct BasisCount {
 /// depend on it.
 enum class Then : std::uint8_t { kAnything, kSample };
 
+/// Squared norms of the parts of a state in which a qubit is 0 and 1, up to a factor of both.
+struct QubitWeights {
+  double of_0 = 0;
+  double of_1 = 0;
+};
+
 /// A pure state. Same calls and seeds = same bytes, whatever the number of threads and the instruction set: every amplitude is
 /// calculated on its own, in one order of fused operations, and sums are taken over fixed stretches and added in order.
 ///
@@ -101,7 +107,11 @@ class BasicStateVector {
   /// Cost: a reading of the state, but right behind an apply() with Then::kSample; and one of those rows of 2 KiB that something was drawn from.
   std::vector<BasisCount> sample(std::uint64_t shots, std::uint64_t seed) const;
 
-  // ---- collapsing; `uniform` in [0, 1) is the dice
+  // ---- collapsing
+  QubitWeights weights(std::uint32_t qubit) const;
+  /// Keeps the part with that outcome, normalised. `weights`: those of the state, that of the outcome above 0 (asserted).
+  void collapse(std::uint32_t qubit, bool outcome, const QubitWeights& weights);
+  /// `uniform` in [0, 1) is the dice.
   bool measure(std::uint32_t qubit, double uniform);
   void reset(std::uint32_t qubit, double uniform);
 

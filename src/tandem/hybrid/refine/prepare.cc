@@ -3,6 +3,7 @@
 
 #include "tandem/base/hash.h"
 #include "tandem/base/rng.h"
+#include "tandem/base/serial_executor.h"
 #include "tandem/hybrid/refine/refine.h"
 #include "tandem/middleware/ansatz/qaoa.h"
 
@@ -45,29 +46,80 @@ struct Built {
   ArmCircuit facts;
 };
 
-Result<Built> build(const encode::Encoding& encoding, std::uint32_t layers, ansatz::Depth depth) {
-  const ansatz::QaoaAngles angles =
-      encoding.cardinalities.empty() ? ansatz::choose_angles(encoding.bqm, layers) : ansatz::linear_ramp(layers);
+/// What all circuits of a core have in common.
+struct Recipe {
+  const encode::Encoding& encoding;
+  std::vector<double> ones;  ///< of a warm start
+
+  ansatz::QaoaOptions options(ansatz::Depth depth) const {
+    return {.cardinalities = encoding.cardinalities, .depth = depth, .ones = ones};
+  }
+  ansatz::QaoaAngles schedule(std::uint32_t layers) const {
+    // Tables are for the uniform start.
+    return encoding.cardinalities.empty() && ones.empty() ? ansatz::choose_angles(encoding.bqm, layers)
+                                                          : ansatz::linear_ramp(layers);
+  }
+};
+
+/// Shares of ones by the incumbent; slack bits are as likely 1 as 0.
+std::vector<double> warm_shares(const narrow::Core& core, const encode::Encoding& encoding) {
+  problem::Assignment values;
+  for (const std::uint32_t variable : core.variables) values.push_back(core.incumbent[variable]);
+  std::vector<double> out = ansatz::warm_start(values);
+  out.resize(encoding.bqm.num_variables(), 0.5);
+  return out;
+}
+
+Result<Built> build(const Recipe& recipe, const ansatz::QaoaAngles& angles, ansatz::Depth depth) {
+  const encode::Encoding& encoding = recipe.encoding;
+  const auto layers = static_cast<std::uint32_t>(angles.gammas.size());
   Built out;
-  TANDEM_TRY_ASSIGN(out.circuit, ansatz::qaoa_circuit(encoding.bqm, angles,
-                                                      {.cardinalities = encoding.cardinalities, .depth = depth}));
+  TANDEM_TRY_ASSIGN(out.circuit, ansatz::qaoa_circuit(encoding.bqm, angles, recipe.options(depth)));
   out.facts = {.schedule = angles.schedule,
                .mixer = encoding.cardinalities.empty()  ? "x"
                         : depth == ansatz::Depth::kFree ? "xy_complete"
                                                         : "xy_ring",
                .layers = layers,
+               .start = recipe.ones.empty() ? "uniform" : "warm",
                .gates_2q = gates_2q(out.circuit)};
   return out;
 }
 
-/// The deepest circuit within `gates_max`, of at least one and at most `layers` layers; every layer has the same gates.
-Result<Built> build_within(const encode::Encoding& encoding, std::uint32_t layers, std::uint64_t gates_max) {
-  TANDEM_TRY_ASSIGN(const Built start, build(encoding, 0, ansatz::Depth::kShallow));
-  TANDEM_TRY_ASSIGN(const Built one, build(encoding, 1, ansatz::Depth::kShallow));
+/// Layers of the deepest circuit within `gates_max`, at least one and at most `layers`; every layer has the same gates.
+Result<std::uint32_t> layers_within(const Recipe& recipe, std::uint32_t layers, std::uint64_t gates_max) {
+  TANDEM_TRY_ASSIGN(const Built start, build(recipe, recipe.schedule(0), ansatz::Depth::kShallow));
+  TANDEM_TRY_ASSIGN(const Built one, build(recipe, recipe.schedule(1), ansatz::Depth::kShallow));
   const std::uint64_t a_layer = one.facts.gates_2q - start.facts.gates_2q;
   const std::uint64_t left = gates_max - std::min(gates_max, start.facts.gates_2q);
-  const std::uint64_t fitting = a_layer == 0 ? layers : std::clamp<std::uint64_t>(left / a_layer, 1, layers);
-  return build(encoding, static_cast<std::uint32_t>(fitting), ansatz::Depth::kShallow);
+  return a_layer == 0 ? layers : static_cast<std::uint32_t>(std::clamp<std::uint64_t>(left / a_layer, 1, layers));
+}
+
+/// That of these circuits: made before, on the core or for another arm, or now.
+Result<ansatz::Training> trained(const Recipe& recipe, std::uint32_t layers, ansatz::Depth depth,
+                                 std::vector<ansatz::Training>& before, const std::stop_token& stop) {
+  const auto found = std::ranges::find_if(
+      before, [&](const ansatz::Training& one) { return one.depth == depth && one.start.gammas.size() == layers; });
+  if (found != before.end()) return *found;
+  SerialExecutor executor;
+  TANDEM_TRY_ASSIGN(ansatz::Training made, ansatz::train_angles(recipe.encoding.bqm, recipe.schedule(layers),
+                                                                recipe.options(depth), {}, executor, stop));
+  before.push_back(made);
+  return made;
+}
+
+/// The circuit of a quantum arm: with `gates_max`, that of a device whose gates err.
+Result<Built> build_arm(const Recipe& recipe, const RefineOptions& options, std::optional<std::uint64_t> gates_max,
+                        std::vector<ansatz::Training>& before, const std::stop_token& stop) {
+  const ansatz::Depth depth = gates_max ? ansatz::Depth::kShallow : ansatz::Depth::kFree;
+  std::uint32_t layers = options.layers;
+  if (gates_max) {
+    TANDEM_TRY_ASSIGN(layers, layers_within(recipe, options.layers, *gates_max));
+  }
+  if (!options.train) return build(recipe, recipe.schedule(layers), depth);
+  TANDEM_TRY_ASSIGN(ansatz::Training training, trained(recipe, layers, depth, before, stop));
+  TANDEM_TRY_ASSIGN(Built out, build(recipe, training.end, depth));
+  out.facts.training = std::move(training);
+  return out;
 }
 
 }  // namespace
@@ -77,12 +129,15 @@ bool is_control(std::string_view arm) {
 }
 
 Json ArmCircuit::document() const {
-  return {{"backend", backend}, {"schedule", schedule}, {"mixer", mixer},
-          {"layers", layers},   {"gates_2q", gates_2q}, {"sha256", sha256}};
+  Json out = {{"backend", backend}, {"schedule", schedule}, {"mixer", mixer},  {"start", start},
+              {"layers", layers},   {"gates_2q", gates_2q}, {"sha256", sha256}};
+  if (training) out["training"] = training->document();
+  return out;
 }
 
-Result<Refinement> prepare(const narrow::Core& core, const RefineOptions& options, const std::string& prefix) {
-  Refinement out;
+Result<Refinement> prepare(const narrow::Core& core, const RefineOptions& options, const std::string& prefix,
+                           const std::stop_token& stop) {
+  Refinement out{.encoding = {}, .orders = {}, .circuits = {}, .trained = options.trained};
   TANDEM_TRY_ASSIGN(out.encoding,
                     encode::encode(core.statement, {.variables_max = options.qubits_max,
                                                     .sweep_variables_max = std::numeric_limits<std::size_t>::max()}));
@@ -104,12 +159,14 @@ Result<Refinement> prepare(const narrow::Core& core, const RefineOptions& option
   TANDEM_TRY_ASSIGN(auto uniform, random_model(out.encoding));
   add(random, std::move(uniform),
       {.seed = derive_seed(options.seed, kRandom), .num_samples = options.shots, .candidates_max = options.shots}, 0);
+  Recipe recipe{.encoding = out.encoding, .ones = {}};
+  if (options.warm_start && out.encoding.cardinalities.empty()) recipe.ones = warm_shares(core, out.encoding);
   for (std::size_t i = 0; i < options.quantum_backends.size(); ++i) {
     const std::string& backend = options.quantum_backends[i];
     const auto limit = options.gates_2q_max.find(backend);
-    TANDEM_TRY_ASSIGN(Built built, limit == options.gates_2q_max.end()
-                                       ? build(out.encoding, options.layers, ansatz::Depth::kFree)
-                                       : build_within(out.encoding, options.layers, limit->second));
+    const std::optional<std::uint64_t> gates_max =
+        limit == options.gates_2q_max.end() ? std::nullopt : std::optional(limit->second);
+    TANDEM_TRY_ASSIGN(Built built, build_arm(recipe, options, gates_max, out.trained, stop));
     built.facts.backend = backend;
     built.facts.sha256 = sha256(canonical_json(built.circuit.document())).hex();
     out.circuits.push_back(std::move(built.facts));

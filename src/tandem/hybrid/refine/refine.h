@@ -9,12 +9,14 @@
 #include <map>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "tandem/hybrid/loop.h"
 #include "tandem/hybrid/narrow/narrow.h"
+#include "tandem/middleware/ansatz/training.h"
 #include "tandem/middleware/encode/encode.h"
 #include "tandem/model/job/result_document.h"
 
@@ -43,6 +45,11 @@ struct RefineOptions {
   std::uint64_t shots = 1000;
   std::uint64_t seed = 1;
   std::uint32_t qubits_max = 20;  ///< least of the quantum backends
+  /// Qubits start by the incumbent's values on the core, slack bits alike for 0 and 1. Circuits that keep cardinalities do not.
+  bool warm_start = false;
+  /// Angles are fitted to the core, on the simulator and within the limits of TrainOptions.
+  bool train = false;
+  std::vector<ansatz::Training> trained;  ///< before, on this core: is taken as it is
 };
 
 /// The circuit of a quantum arm, for lineage.
@@ -51,6 +58,8 @@ struct ArmCircuit {
   std::string schedule;  ///< of the QAOA angles
   std::string mixer;  ///< "x", "xy_complete", "xy_ring"
   std::uint32_t layers = 0;
+  std::string start = "uniform";  ///< or "warm"
+  std::optional<ansatz::Training> training;
   std::uint64_t gates_2q = 0;  ///< on two qubits or more
   std::string sha256;
   Json document() const;
@@ -61,11 +70,15 @@ struct Refinement {
   encode::Encoding encoding;
   std::vector<hybrid::Order> orders;
   std::vector<ArmCircuit> circuits;  ///< one a quantum backend, in their order
+  std::vector<ansatz::Training>
+      trained;  ///< one for each depth and number of layers, as RefineOptions::trained wants them
 };
 /// Every sampling arm draws `shots` samples. Circuits keep the cardinalities of the core, so the random control draws
 /// uniformly among the assignments that do; annealing flips freely and pays the penalties. A backend whose gates err gets
-/// as many layers as its gates carry, at least one.
-Result<Refinement> prepare(const narrow::Core& core, const RefineOptions& options, const std::string& prefix);
+/// as many layers as its gates carry, at least one. Training is done here, on the calling thread.
+/// Errors: those of encode() and train_angles().
+Result<Refinement> prepare(const narrow::Core& core, const RefineOptions& options, const std::string& prefix,
+                           const std::stop_token& stop = {});
 
 /// Samples of one arm over the encoded core, and how good they were.
 struct ArmResult {

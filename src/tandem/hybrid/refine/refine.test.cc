@@ -206,6 +206,68 @@ TEST(Prepare, a_backend_with_a_limit_gets_the_deepest_circuit_within_it_and_at_l
   }
 }
 
+/// A field on each of four spins, which the incumbent has as they want to be.
+narrow::Core leaning_core() {
+  return {.statement = *Bqm::create(Vartype::kSpin, {1, -1, 1, -1}, {{0, 1, 0.5}, {2, 3, -0.5}}, 0),
+          .variables = {1, 2, 4, 5},
+          .incumbent = {1, -1, 1, 1, -1, 1}};
+}
+
+TEST(Prepare, a_warm_start_leans_to_the_incumbent_where_circuits_keep_no_numbers) {
+  for (const bool warm : {false, true}) {
+    const auto refinement = prepare(
+        leaning_core(), {.quantum_backends = {"x"}, .layers = 2, .qubits_max = 4, .warm_start = warm}, "refine/0");
+    ASSERT_TRUE(refinement);
+    EXPECT_EQ(refinement->circuits.at(0).start, warm ? "warm" : "uniform");
+    EXPECT_EQ(refinement->circuits.at(0).document()["start"], warm ? "warm" : "uniform");
+    const circuit::Circuit& circuit = circuit_of(refinement->orders.at(3));
+    for (std::uint32_t q = 0; q < 4; ++q) {
+      const circuit::Instruction& first = circuit.instructions()[q];
+      EXPECT_EQ(first.gate, warm ? circuit::Gate::kRy : circuit::Gate::kH);
+      // Shares of ones of 3/4 and 1/4 are tilts of 120 and 60 degrees; the incumbent has -1, 1, -1, 1 on the core.
+      EXPECT_NEAR(first.angles[0].offset, !warm ? 0 : (q % 2 == 0 ? 1 : 2) * M_PI / 3, 1e-12);
+    }
+  }
+  const auto kept =
+      prepare(choice_core(), {.quantum_backends = {"x"}, .qubits_max = 8, .warm_start = true}, "refine/0");
+  ASSERT_TRUE(kept);
+  EXPECT_EQ(kept->circuits.at(0).start, "uniform");
+}
+
+TEST(Prepare, trained_angles_are_fitted_once_for_each_depth_and_taken_as_they_are_afterwards) {
+  RefineOptions options{.quantum_backends = {"x", "y", "lab.device"},
+                        .layers = 3,
+                        .gates_2q_max = {{"lab.device", 0}},
+                        .qubits_max = 8,
+                        .train = true};
+  const auto first = prepare(choice_core(), options, "refine/0");
+  ASSERT_TRUE(first);
+  ASSERT_EQ(first->trained.size(), 2u) << "three layers mixed freely, one around a ring";
+  EXPECT_EQ(first->circuits.at(0).training, first->circuits.at(1).training);
+  EXPECT_EQ(first->circuits.at(2).training->depth, ansatz::Depth::kShallow);
+  for (const ArmCircuit& arm : first->circuits) {
+    ASSERT_TRUE(arm.training && arm.training->end_value);
+    EXPECT_LT(*arm.training->end_value, *arm.training->start_value);
+    EXPECT_THAT(arm.schedule, testing::StartsWith("trained(linear_ramp"));
+    const Json written = arm.document()["training"];
+    EXPECT_EQ(written["evaluations"], arm.training->evaluations);
+    EXPECT_EQ(written["stop"], arm.training->stop);
+    EXPECT_EQ(written["start"]["gammas"].size(), arm.layers);
+    EXPECT_EQ(written["end"]["betas"].size(), arm.layers);
+  }
+  options.trained = first->trained;
+  options.trained[0].end.gammas[0] = 0.125;
+  const auto again = prepare(choice_core(), options, "refine/0");
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->circuits.at(0).training->end.gammas[0], 0.125);
+  EXPECT_NE(again->circuits.at(0).sha256, first->circuits.at(0).sha256);
+  EXPECT_EQ(again->circuits.at(2).sha256, first->circuits.at(2).sha256);
+  std::stop_source stop;
+  stop.request_stop();
+  options.trained.clear();
+  EXPECT_EQ(prepare(choice_core(), options, "refine/0", stop.get_token()).error().number, errors::kCancelled);
+}
+
 TEST(Prepare, the_random_control_draws_from_what_the_circuits_keep) {
   const auto refinement = prepare(choice_core(), {.quantum_backends = {"x"}, .qubits_max = 8}, "refine/0");
   ASSERT_TRUE(refinement);

@@ -192,6 +192,7 @@ Json ProblemWalk::document(const Progress& progress, const char* stage) const {
               {"cached", spelled["cached"]},
               {"baseline_objectives", progress.baseline_objectives},
               {"calibration", progress.calibration.document()}};
+  for (const ansatz::Training& one : progress.trained) out["trained"].push_back(one.document());
   if (progress.baseline) out["baseline"] = candidate_state(*progress.baseline);
   if (progress.bound) out["bound"] = *progress.bound;
   if (progress.time_to_best_ms) out["time_to_best_ms"] = *progress.time_to_best_ms;
@@ -251,6 +252,14 @@ Result<Progress> ProblemWalk::parse(const Json& state) const {
   }
   if (reader.has("calibration")) {
     TANDEM_TRY_ASSIGN(out.calibration, CalibrationAge::parse(*reader.find("calibration"), reader.at("calibration")));
+  }
+  if (reader.has("trained")) {
+    TANDEM_TRY_ASSIGN(const Json* trained, reader.array("trained"));
+    for (std::size_t i = 0; i < trained->size(); ++i) {
+      TANDEM_TRY_ASSIGN(ansatz::Training one,
+                        ansatz::Training::parse((*trained)[i], fmt::format("{}/{}", reader.at("trained"), i)));
+      out.trained.push_back(std::move(one));
+    }
   }
   if (const Json* cores = reader.find("cores")) out.cores = *cores;
   if (const Json* info = reader.find("solve_info")) out.solve_info = *info;

@@ -61,12 +61,12 @@ Result<std::unique_ptr<hybrid::Loop>> make_walk(const job::JobSpec& spec, const 
   return ProblemWalk::create(spec, plan, stop);
 }
 
-ProblemWalk::ProblemWalk(job::JobSpec spec, job::Plan plan)
-    : spec_(std::move(spec)), plan_(std::move(plan)), original_(spec_.problem()->state()) {}
+ProblemWalk::ProblemWalk(job::JobSpec spec, job::Plan plan, std::stop_token stop)
+    : spec_(std::move(spec)), plan_(std::move(plan)), stop_(std::move(stop)), original_(spec_.problem()->state()) {}
 
 Result<std::unique_ptr<ProblemWalk>> ProblemWalk::create(job::JobSpec spec, job::Plan plan,
                                                          const std::stop_token& stop) {
-  std::unique_ptr<ProblemWalk> walk(new ProblemWalk(std::move(spec), std::move(plan)));
+  std::unique_ptr<ProblemWalk> walk(new ProblemWalk(std::move(spec), std::move(plan), stop));
   const auto* bqm = std::get_if<problem::Bqm>(&walk->original_);
   const job::PlanStep* reduction = walk->step(job::StepKind::kReduce);
   const std::uint64_t memory =
@@ -258,6 +258,9 @@ Result<ProblemWalk::Round> ProblemWalk::make_round(const Progress& progress) con
   TANDEM_TRY_ASSIGN(const std::int64_t qubits_max, parameters.integer("qubits_max", 1, UINT32_MAX));
   TANDEM_TRY_ASSIGN(const std::int64_t layers, parameters.integer("layers", 1, UINT32_MAX));
   TANDEM_TRY_ASSIGN(const std::int64_t shots, parameters.integer("shots", 1, INT64_MAX));
+  // Plans of earlier versions do not say: they had neither.
+  TANDEM_TRY_ASSIGN(const std::string angles, parameters.string_or("angles", "schedule"));
+  TANDEM_TRY_ASSIGN(const std::string start, parameters.string_or("start", "uniform"));
   TANDEM_TRY_ASSIGN(std::vector<std::string> backends, parameters.strings_or_empty("quantum_backends"));
   TANDEM_TRY_ASSIGN(std::vector<std::string> controls_left_out, parameters.strings_or_empty("controls_left_out"));
   std::map<std::string, std::uint64_t> gates_2q_max;
@@ -282,8 +285,11 @@ Result<ProblemWalk::Round> ProblemWalk::make_round(const Progress& progress) con
                                                      .gates_2q_max = std::move(gates_2q_max),
                                                      .shots = static_cast<std::uint64_t>(shots),
                                                      .seed = seed,
-                                                     .qubits_max = static_cast<std::uint32_t>(qubits_max)},
-                                                    fmt::format("refine/{}", progress.round)));
+                                                     .qubits_max = static_cast<std::uint32_t>(qubits_max),
+                                                     .warm_start = start == "warm",
+                                                     .train = angles == "trained",
+                                                     .trained = progress.trained},
+                                                    fmt::format("refine/{}", progress.round), stop_));
   return out;
 }
 
@@ -300,11 +306,13 @@ Result<hybrid::Advance> ProblemWalk::begin_round(Progress progress) {
   }
   auto round = make_round(progress);
   if (!round) {
+    if (round.error().number == errors::kCancelled) return tl::unexpected(std::move(round).error());
     // A core that cannot be encoded costs the refinement, not the answer that is there already.
     if (spec_.refinement.mode == job::RefineMode::kRequired) return tl::unexpected(std::move(round).error());
     if (progress.round == 0) progress.refinement.status = "skipped: " + round.error().message;
     return finish(std::move(progress));
   }
+  progress.trained = round->refinement.trained;
   hybrid::Advance out{.state = document(progress, "refine")};
   out.orders = std::move(round->refinement.orders);
   for (hybrid::Order& order : out.orders) set_remote_limits(*refine, order);
@@ -359,6 +367,7 @@ Result<hybrid::Advance> ProblemWalk::after_refine(Progress progress, std::span<c
                             {"encoding", round.refinement.encoding.document()},
                             {"circuits", std::move(circuits)}});
   progress.recent.insert(progress.recent.end(), round.core.variables.begin(), round.core.variables.end());
+  progress.trained.clear();
   ++progress.round;
   const std::int64_t rounds = step(job::StepKind::kRefine)->parameters.value("rounds", std::int64_t{1});
   if (progress.round < rounds) return begin_round(std::move(progress));

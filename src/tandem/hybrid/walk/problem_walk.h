@@ -33,6 +33,7 @@ struct Progress {
   job::Provenance provenance;
   std::vector<double> baseline_objectives;  ///< of its feasible solutions
   CalibrationAge calibration;
+  std::vector<ansatz::Training> trained;  ///< angles of the round's circuits
 };
 
 inline constexpr const char* kStartSource = "start";  ///< of candidates that the job gave
@@ -49,7 +50,7 @@ class ProblemWalk final : public hybrid::Loop {
   Result<hybrid::Advance> next(const Json& state, std::span<const hybrid::Reply> replies) override;
 
  private:
-  ProblemWalk(job::JobSpec spec, job::Plan plan);
+  ProblemWalk(job::JobSpec spec, job::Plan plan, std::stop_token stop);
   Result<hybrid::Advance> start();
   Result<hybrid::Advance> after_solve(std::span<const hybrid::Reply> replies);
   Result<hybrid::Advance> after_refine(Progress progress, std::span<const hybrid::Reply> replies);
@@ -57,7 +58,7 @@ class ProblemWalk final : public hybrid::Loop {
   hybrid::Advance finish(Progress progress);
   std::string drop_contradicted_proof(Progress& progress) const;
 
-  /// The round's core, computed from the state alone so that a restart finds the same one.
+  /// The round's core, computed from the state alone so that a restart finds the same one. Angles that the state does not have are fitted.
   struct Round {
     narrow::Core core;
     refine::Refinement refinement;
@@ -81,6 +82,7 @@ class ProblemWalk final : public hybrid::Loop {
 
   job::JobSpec spec_;
   job::Plan plan_;
+  std::stop_token stop_;
   problem::Statement original_;
   problem::Statement reduced_;  ///< what the main solve works on
   std::optional<reduce::Trail> trail_;  ///< only for a Bqm

@@ -62,6 +62,7 @@ struct PlanOptions {
   bool baseline = true;
   int rounds = 2;  ///< 0: no refinement
   bool encode = false;
+  bool trained = false;  ///< angles, from a warm start
 };
 
 job::Plan plan_of(const PlanOptions& options) {
@@ -83,6 +84,10 @@ job::Plan plan_of(const PlanOptions& options) {
                                          {"layers", 1},
                                          {"shots", 40},
                                          {"rounds", options.rounds}}});
+    if (options.trained) {
+      plan.steps.back().parameters["angles"] = "trained";
+      plan.steps.back().parameters["start"] = "warm";
+    }
   }
   return plan;
 }
@@ -147,6 +152,35 @@ TEST(ProblemWalk, a_reduced_problem_is_answered_in_full_length_and_judged_by_the
   EXPECT_THAT(driven->result.best->candidate.objective, DoubleNear(optimum(*spec.problem()), kTolerance));
   EXPECT_EQ(driven->result.comparison.verdict, "equal");
   EXPECT_FALSE(driven->result.baseline->same_run);
+}
+
+TEST(ProblemWalk, angles_are_fitted_before_a_round_kept_in_its_state_and_told_in_the_lineage) {
+  const job::JobSpec spec = graph_job();
+  const job::Plan plan = plan_of({.trained = true});
+  const auto driven = WalkDriver().drive(spec, plan);
+  ASSERT_THAT(driven, Succeeds());
+  expect_judged(spec, *driven);
+  ASSERT_EQ(driven->states.size(), 3u);
+  for (std::size_t round = 0; round < 2; ++round) {
+    const Json& kept = driven->states[1 + round]["trained"];
+    ASSERT_EQ(kept.size(), 1u) << "of this round alone";
+    const Json& told = driven->lineage["cores"][round]["circuits"][0];
+    EXPECT_EQ(told["training"], kept[0]);
+    EXPECT_EQ(told["start"], "warm");
+    EXPECT_LE(kept[0]["end_value"].get<double>(), kept[0]["start_value"].get<double>());
+    EXPECT_GT(kept[0]["evaluations"].get<int>(), 0);
+  }
+  EXPECT_FALSE(driven->states[0].contains("trained"));
+  // From the state as text, by another walk: the same orders, answers and lineage.
+  const auto restarted = WalkDriver().drive(spec, plan, Restart::kEveryRound);
+  ASSERT_THAT(restarted, Succeeds());
+  EXPECT_EQ(restarted->document, driven->document);
+  EXPECT_EQ(restarted->lineage, driven->lineage);
+  std::stop_source stop;
+  const auto walk = make_walk(spec, plan, stop.get_token()).value();
+  stop.request_stop();
+  EXPECT_EQ(walk->next(driven->states[1], {}).error().number, errors::kCancelled)
+      << "as it goes on to the second round";
 }
 
 TEST(ProblemWalk, without_the_memory_for_them_there_are_no_reductions_and_the_solver_is_told_its_limit) {

@@ -67,16 +67,23 @@ void append_uniform_weight(Circuit& circuit, Qubits qubits, std::uint32_t ones) 
   for (const std::uint32_t qubit : qubits) circuit.gate(Gate::kX, {qubit});
 }
 
-void append_block_weight(Circuit& circuit, Qubits qubits, std::uint32_t ones) {
+std::vector<problem::Cardinality> weight_blocks(Qubits qubits, std::uint32_t ones) {
   TANDEM_ASSERT(ones <= qubits.size());
+  std::vector<problem::Cardinality> out;
   std::size_t before = 0;  // ones in the blocks so far
   for (std::size_t first = 0; first < qubits.size(); first += kBlock) {
-    const std::size_t size = std::min(kBlock, qubits.size() - first);
+    const Qubits block = qubits.subspan(first, std::min(kBlock, qubits.size() - first));
     // As many as keep the share up to here, so that the last block ends at `ones`.
-    const std::size_t upto = ((first + size) * ones + qubits.size() / 2) / qubits.size();
-    append_uniform_weight(circuit, qubits.subspan(first, size), static_cast<std::uint32_t>(upto - before));
+    const std::size_t upto = ((first + block.size()) * ones + qubits.size() / 2) / qubits.size();
+    out.push_back({.variables = {block.begin(), block.end()}, .ones = static_cast<std::uint32_t>(upto - before)});
     before = upto;
   }
+  return out;
+}
+
+void append_block_weight(Circuit& circuit, Qubits qubits, std::uint32_t ones) {
+  for (const problem::Cardinality& block : weight_blocks(qubits, ones))
+    append_uniform_weight(circuit, block.variables, block.ones);
 }
 
 }  // namespace tandem::ansatz

@@ -5,8 +5,10 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "tandem/model/circuit/circuit.h"
+#include "tandem/model/problem/cardinality.h"
 
 namespace tandem::ansatz {
 
@@ -15,8 +17,10 @@ namespace tandem::ansatz {
 /// With 2 <= ones <= qubits.size() - 2 it needs gates on three qubits, else none on more than two.
 void append_uniform_weight(circuit::Circuit& circuit, std::span<const std::uint32_t> qubits, std::uint32_t ones);
 
-/// The same number of ones, uniform over blocks of up to three qubits among which the ones are spread evenly: not all
-/// states, but under one gate on two qubits a qubit, for devices whose gates err.
+/// Blocks of up to three qubits, in their order, among which the ones are spread evenly.
+std::vector<problem::Cardinality> weight_blocks(std::span<const std::uint32_t> qubits, std::uint32_t ones);
+
+/// The same number of ones, uniform over each of weight_blocks(): not all states, but under one gate on two qubits a qubit, for devices whose gates err.
 void append_block_weight(circuit::Circuit& circuit, std::span<const std::uint32_t> qubits, std::uint32_t ones);
 
 }  // namespace tandem::ansatz

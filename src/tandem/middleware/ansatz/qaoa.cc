@@ -5,7 +5,6 @@
 #include <cmath>
 #include <map>
 #include <tuple>
-#include <utility>
 
 #include "tandem/base/assert.h"
 #include "tandem/middleware/ansatz/fixed_weight.h"
@@ -234,26 +233,14 @@ Bqm applied_form(Bqm spins, const QaoaOptions& options) {
   return spins;
 }
 
-/// Pairs that are mixed, in their order; `degree` is how many a qubit has.
-struct Pairs {
-  std::vector<std::pair<std::uint32_t, std::uint32_t>> list;
-  double degree = 0;
-};
-
-Pairs pairs_of(const problem::Cardinality& one, Depth depth) {
+/// What keeps a cardinality, as beta turns it.
+statevector::WeightGroup group_of(const problem::Cardinality& one, Depth depth) {
   const std::vector<std::uint32_t>& v = one.variables;
-  Pairs out;
+  statevector::WeightGroup out{.qubits = v, .ones = one.ones};
   if (one.ones == 0 || one.ones == v.size()) return out;
-  if (depth == Depth::kFree || v.size() <= 3) {
-    out.degree = static_cast<double>(v.size() - 1);
-    for (std::size_t d = 1; d < v.size(); ++d)
-      for (std::size_t a = 0; a + d < v.size(); ++a) out.list.emplace_back(v[a], v[a + d]);
-    return out;
-  }
-  out.degree = 2;
-  for (const std::size_t first : {std::size_t{0}, std::size_t{1}})
-    for (std::size_t a = first; a + 1 < v.size(); a += 2) out.list.emplace_back(v[a], v[a + 1]);
-  out.list.emplace_back(v.front(), v.back());
+  const bool complete = depth == Depth::kFree || v.size() <= 3;
+  out.pairs = complete ? statevector::complete_pairs(v) : statevector::ring_pairs(v);
+  out.strength = 2 / (complete ? static_cast<double>(v.size() - 1) : 2.0);  // 2 over the pairs of a qubit
   return out;
 }
 
@@ -294,6 +281,21 @@ QaoaAngles choose_angles(const Bqm& bqm, std::uint32_t layers) {
   return linear_ramp(layers);
 }
 
+std::vector<double> warm_start(problem::AssignmentView solution, double epsilon) {
+  TANDEM_ASSERT(epsilon >= 0 && epsilon <= 0.5);
+  std::vector<double> out;
+  for (const std::int8_t value : solution) out.push_back(value > 0 ? 1 - epsilon : epsilon);
+  return out;
+}
+
+QaoaForm qaoa_form(const Bqm& bqm, const QaoaOptions& options) {
+  TANDEM_ASSERT(options.ones.empty() || (options.cardinalities.empty() && options.ones.size() == bqm.num_variables()));
+  QaoaForm out{.phases = applied_form(bqm.with_vartype(Vartype::kSpin), options),
+               .scale = qaoa_scale(bqm, options.cardinalities)};
+  for (const problem::Cardinality& one : options.cardinalities) out.groups.push_back(group_of(one, options.depth));
+  return out;
+}
+
 Result<circuit::Circuit> qaoa_circuit(const Bqm& bqm, const QaoaAngles& angles, const QaoaOptions& options) {
   if (angles.gammas.size() != angles.betas.size()) {
     return fail(errors::kSizeMismatch, "{} gammas but {} betas; a layer has one of each", angles.gammas.size(),
@@ -301,12 +303,10 @@ Result<circuit::Circuit> qaoa_circuit(const Bqm& bqm, const QaoaAngles& angles, 
   }
   const auto n = static_cast<std::uint32_t>(bqm.num_variables());
   TANDEM_TRY_ASSIGN(circuit::Circuit out, circuit::Circuit::create(n, n));
-  const Bqm spins = applied_form(bqm.with_vartype(Vartype::kSpin), options);
-  const double scale = qaoa_scale(bqm, options.cardinalities);
+  const QaoaForm form = qaoa_form(bqm, options);
   using circuit::Angle;
   using circuit::Gate;
   std::vector<char> free(n, 1);
-  std::vector<Pairs> mixed;
   for (const problem::Cardinality& one : options.cardinalities) {
     for (const std::uint32_t v : one.variables) {
       TANDEM_ASSERT(v < n && free[v] != 0);
@@ -316,22 +316,36 @@ Result<circuit::Circuit> qaoa_circuit(const Bqm& bqm, const QaoaAngles& angles, 
       append_uniform_weight(out, one.variables, one.ones);
     else
       append_block_weight(out, one.variables, one.ones);
-    mixed.push_back(pairs_of(one, options.depth));
   }
-  for (std::uint32_t q = 0; q < n; ++q)
-    if (free[q] != 0) out.gate(Gate::kH, {q});
+  std::vector<double> tilts;  // of each axis from z; a warm start has them
+  for (const double share : options.ones) tilts.push_back(2 * std::asin(std::sqrt(share)));
+  const auto tilt = [&](std::uint32_t q, double sign) { out.gate(Gate::kRy, {q}, {Angle::constant(sign * tilts[q])}); };
+  for (std::uint32_t q = 0; q < n; ++q) {
+    if (!tilts.empty())
+      tilt(q, 1);
+    else if (free[q] != 0)
+      out.gate(Gate::kH, {q});
+  }
   for (std::size_t l = 0; l < angles.gammas.size(); ++l) {
     // s = -Z: exp(-i g h s) = RZ(-2 g h), exp(-i g J s s) = RZZ(2 g J).
-    const double gamma = angles.gammas[l] / scale;
-    for (const QuadraticTerm& term : spins.terms())
+    const double gamma = angles.gammas[l] / form.scale;
+    for (const QuadraticTerm& term : form.phases.terms())
       out.gate(Gate::kRzz, {term.u, term.v}, {Angle::constant(2 * gamma * term.bias)});
     for (std::uint32_t q = 0; q < n; ++q)
-      if (spins.linear()[q] != 0) out.gate(Gate::kRz, {q}, {Angle::constant(-2 * gamma * spins.linear()[q])});
-    for (std::uint32_t q = 0; q < n; ++q)
-      if (free[q] != 0) out.gate(Gate::kRx, {q}, {Angle::constant(-2 * angles.betas[l])});
-    for (const Pairs& pairs : mixed)
-      for (const auto& [u, v] : pairs.list)
-        out.gate(Gate::kXxPlusYy, {u, v}, {Angle::constant(-4 * angles.betas[l] / pairs.degree), Angle::constant(0)});
+      if (form.phases.linear()[q] != 0)
+        out.gate(Gate::kRz, {q}, {Angle::constant(-2 * gamma * form.phases.linear()[q])});
+    for (std::uint32_t q = 0; q < n; ++q) {
+      if (!tilts.empty()) {
+        tilt(q, -1);
+        out.gate(Gate::kRz, {q}, {Angle::constant(-2 * angles.betas[l])});
+        tilt(q, 1);
+      } else if (free[q] != 0) {
+        out.gate(Gate::kRx, {q}, {Angle::constant(-2 * angles.betas[l])});
+      }
+    }
+    for (const statevector::WeightGroup& group : form.groups)
+      for (const auto& [u, v] : group.pairs)
+        out.gate(Gate::kXxPlusYy, {u, v}, {Angle::constant(-2 * angles.betas[l] * group.strength), Angle::constant(0)});
   }
   out.measure_all();
   return out;

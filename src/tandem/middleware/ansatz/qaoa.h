@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tandem/base/result.h"
+#include "tandem/compute/statevector/fixed_weight_evolution.h"
 #include "tandem/model/circuit/circuit.h"
 #include "tandem/model/problem/bqm.h"
 #include "tandem/model/problem/cardinality.h"
@@ -23,6 +24,7 @@ struct QaoaAngles {
   std::vector<double> gammas;
   std::vector<double> betas;
   std::string schedule;  ///< "linear_ramp", "fixed_angles(d=3,p=2)"
+  friend bool operator==(const QaoaAngles&, const QaoaAngles&) = default;
 };
 
 /// What a circuit may cost.
@@ -38,11 +40,26 @@ struct QaoaOptions {
   /// Disjoint (asserted). Their numbers of ones are exact in every sample of a perfect device; penalties are not needed.
   std::vector<problem::Cardinality> cardinalities{};
   Depth depth = Depth::kFree;
+  /// A warm start: the share of ones with which each qubit starts, one a variable and none with cardinalities (asserted). The mixer of a
+  /// qubit turns about the axis of its start (IsingEvolution). Empty: |+> and X.
+  std::vector<double> ones{};
 };
+
+/// What the layers of a circuit are made of, for a simulator that does without the circuit.
+struct QaoaForm {
+  problem::Bqm phases;  ///< over spins, without what costs no gates
+  double scale = 1;  ///< gamma / scale is what phases are multiplied with
+  std::vector<statevector::WeightGroup> groups;  ///< one a cardinality; beta is the negative of that of LayerAngles
+};
+QaoaForm qaoa_form(const problem::Bqm& bqm, const QaoaOptions& options);
+
+/// Shares of ones by a good solution (Egger, Marecek, Woerner, Quantum 5, 479 (2021)): 1 - epsilon where it is 1 or spin +1, epsilon where
+/// it is not. `epsilon` is in [0, 1/2] (asserted): 0 stays there, 1/2 forgets it.
+std::vector<double> warm_start(problem::AssignmentView solution, double epsilon = 0.25);
 
 /// prod_l exp(+i beta_l M) exp(-i gamma_l H / scale) |start>, then measure all (qubit i -> bit i): with positive angles it
 /// follows the ground state of (1-t)(-M) + t H, so it looks for minima. Qubits outside of cardinalities start in |+> under
-/// M = sum X. Those of a cardinality start with its number of ones under M = 2/d sum (XX + YY)/2 over d pairs a qubit, pair
+/// M = sum X, or as a warm start says. Those of a cardinality start with its number of ones under M = 2/d sum (XX + YY)/2 over d pairs a qubit, pair
 /// after pair; what is constant there, as a penalty on the kept number, costs no gates.
 /// Parameters are bound: the circuit has none. H is the spin form of `bqm` without offset; scale makes angles comparable
 /// between instances (see qaoa_scale). Errors: 1113 too_many_qubits; 1104 size_mismatch.

@@ -46,6 +46,34 @@ std::vector<Complex> state_by_definition(const Bqm& spins, const QaoaAngles& ang
   return psi;
 }
 
+/// The same from a warm start: exp(+i beta (sin X + cos Z)) on each qubit, about the axis of its start.
+std::vector<Complex> warm_state_by_definition(const Bqm& spins, const QaoaAngles& angles,
+                                              const std::vector<double>& ones) {
+  const std::size_t n = spins.num_variables();
+  const double scale = qaoa_scale(spins);
+  std::vector<Complex> psi(std::size_t{1} << n, 1);
+  for (std::uint64_t z = 0; z < psi.size(); ++z)
+    for (std::size_t q = 0; q < n; ++q) psi[z] *= std::sqrt((z >> q & 1) != 0 ? ones[q] : 1 - ones[q]);
+  for (std::size_t l = 0; l < angles.gammas.size(); ++l) {
+    for (std::uint64_t z = 0; z < psi.size(); ++z)
+      psi[z] *= std::exp(Complex(0, -angles.gammas[l] / scale * (spins.energy(spins_of(z, n)) - spins.offset())));
+    const Complex c = std::cos(angles.betas[l]);
+    const Complex is = Complex(0, std::sin(angles.betas[l]));
+    for (std::size_t q = 0; q < n; ++q) {
+      const double x = 2 * std::sqrt(ones[q] * (1 - ones[q]));
+      const double along = 1 - 2 * ones[q];
+      for (std::uint64_t z = 0; z < psi.size(); ++z) {
+        if (((z >> q) & 1u) != 0) continue;
+        const std::uint64_t w = z | (std::uint64_t{1} << q);
+        const Complex a = psi[z];
+        psi[z] = (c + is * along) * a + is * x * psi[w];
+        psi[w] = is * x * a + (c - is * along) * psi[w];
+      }
+    }
+  }
+  return psi;
+}
+
 bool keeps(std::uint64_t z, std::span<const problem::Cardinality> kept) {
   return std::all_of(kept.begin(), kept.end(), [&](const problem::Cardinality& one) {
     std::uint32_t ones = 0;
@@ -332,6 +360,22 @@ TEST(LinearRamp, with_cardinalities_finds_the_optimum_far_more_often_than_unifor
 
 TEST(Qaoa, unequal_numbers_of_angles_are_refused) {
   EXPECT_EQ(qaoa_circuit(ring(4), {.gammas = {1, 2}, .betas = {1}}).error().number, errors::kSizeMismatch);
+}
+
+TEST(Qaoa, a_warm_start_leans_to_the_solution_and_mixes_about_that_axis) {
+  EXPECT_EQ(warm_start(problem::Assignment{1, 0, -1}), (std::vector<double>{0.75, 0.25, 0.25}));
+  Xoshiro256 rng(21);
+  for (std::uint32_t n = 1; n <= 6; ++n) {
+    const Bqm spins = random_spins(rng, n);
+    std::vector<double> ones(n);
+    for (double& share : ones) share = rng.uniform();
+    const QaoaAngles angles = linear_ramp(1 + n % 3);
+    const auto expected = warm_state_by_definition(spins, angles, ones);
+    const auto got = state_of_circuit(*qaoa_circuit(spins, angles, {.ones = ones}));
+    Complex overlap = 0;
+    for (std::uint64_t z = 0; z < got.size(); ++z) overlap += std::conj(expected[z]) * got[z];
+    EXPECT_NEAR(std::abs(overlap), 1, 1e-12) << n;
+  }
 }
 
 }  // namespace

@@ -47,7 +47,7 @@ class StateVectorBackend final : public LocalBackend {
     }
     return {.id = BackendId("simulator.statevector"),
             .name = "state-vector simulator",
-            .version = "4",
+            .version = "5",
             .tier = job::Tier::kSimulator,
             .takes_program = true,
             .conformance = "local",
@@ -59,28 +59,39 @@ class StateVectorBackend final : public LocalBackend {
   Result<Bytes> compute(const Work& work, const CallContext& context, std::stop_token stop) override {
     const auto& program = std::get<ProgramWork>(work);
     MachineMemory::Reservation reservation;
+    std::uint64_t bytes = memory_bytes_max_;
     if (memory_ != nullptr) {
-      TANDEM_TRY_ASSIGN(reservation, reserve(program, stop, context.aside));
+      const std::uint64_t reserved = wanted(program);
+      TANDEM_TRY_ASSIGN(reservation, memory_->reserve(reserved, what_of(program), stop, context.aside));
+      bytes = std::min(bytes, reserved);
     }
     std::vector<result::PubResult> out;
     for (std::size_t i = 0; i < program.pubs.size(); ++i) {
       const statevector::RunOptions options{
-          .seed = derive_seed(program.seed, i), .memory_bytes_max = memory_bytes_max_, .plans = plans_};
+          .seed = derive_seed(program.seed, i), .memory_bytes_max = bytes, .plans = plans_};
       TANDEM_TRY_ASSIGN(result::PubResult result, statevector::run(program.pubs[i], options, stop, executor_));
       out.push_back(std::move(result));
     }
     return encode_pubs(out);
   }
 
-  Result<MachineMemory::Reservation> reserve(const ProgramWork& program, const std::stop_token& stop,
-                                             const MachineMemory::Aside& aside) const {
-    std::uint64_t bytes = 0;
-    std::uint32_t qubits = 0;
+  /// What it needs; what makes it faster only where there is room now.
+  std::uint64_t wanted(const ProgramWork& program) const {
+    std::uint64_t needed = 0;
+    std::uint64_t with_spare = 0;
     for (const circuit::Pub& pub : program.pubs) {
-      bytes = std::max(bytes, statevector::memory_of_run(pub, executor_.threads()).all());
-      qubits = std::max(qubits, pub.circuit.num_qubits());
+      const statevector::RunMemory memory = statevector::memory_of_run(pub, executor_.threads());
+      needed = std::max(needed, memory.all());
+      with_spare = std::max(with_spare, memory.all() + memory.spare);
     }
-    return memory_->reserve(bytes, fmt::format("a state vector of {} qubits", qubits), stop, aside);
+    if (with_spare == needed) return needed;
+    return std::max(needed, std::min(with_spare, memory_->room()));
+  }
+
+  static std::string what_of(const ProgramWork& program) {
+    std::uint32_t qubits = 0;
+    for (const circuit::Pub& pub : program.pubs) qubits = std::max(qubits, pub.circuit.num_qubits());
+    return fmt::format("a state vector of {} qubits", qubits);
   }
 
   Executor& executor_;

@@ -49,7 +49,36 @@ Result<void> check_qubits(const Instruction& instruction, const GateRecord& reco
   return {};
 }
 
+Result<void> check_condition(const Instruction& instruction, std::string_view gate, std::uint32_t num_clbits) {
+  const Condition& condition = instruction.condition;
+  if (!condition.exists()) {
+    if (condition == Condition{}) return {};
+    return fail(errors::kBadCircuit, "a condition of {} on no classical bit; leave all of it 0", gate);
+  }
+  if (condition.first >= num_clbits || condition.count > num_clbits - condition.first) {
+    return fail(errors::kIndexOutOfRange,
+                "{} is under a condition on {} classical bits from {} on, of {}; use bits below {}", gate,
+                condition.count, condition.first, num_clbits, num_clbits);
+  }
+  if (instruction.gate == Gate::kBarrier)
+    return fail(errors::kBadCircuit, "a barrier is under a condition; leave one of the two out");
+  return {};
+}
+
 }  // namespace
+
+bool Condition::holds(std::span<const std::uint64_t> bits) const {
+  if (count < 64 && value >> count != 0) return false;  // more than the bits can hold
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const bool is = (bits[(first + i) / 64] >> ((first + i) % 64) & 1) != 0;
+    if (is != (i < 64 && (value >> i & 1) != 0)) return false;
+  }
+  return true;
+}
+
+bool is_unitary(const Instruction& instruction) {
+  return instruction.gate != Gate::kMeasure && instruction.gate != Gate::kReset && !instruction.condition.exists();
+}
 
 Instruction inverse_of(const Instruction& instruction) {
   const GateRecord& record = gate_record(instruction.gate);
@@ -125,6 +154,7 @@ Result<void> Circuit::append(const Instruction& instruction) {
   } else if (instruction.clbit != 0) {
     return fail(errors::kBadCircuit, "{} writes no classical bit; leave it 0", record.name);
   }
+  TANDEM_TRY(check_condition(instruction, record.name, num_clbits_));
   Instruction& added = instructions_.emplace_back(instruction);
   for (Angle& angle : added.angles) {
     if (angle.is_constant()) angle.factor = 0;  // it means nothing there, and equal circuits must compare equal
@@ -155,7 +185,7 @@ Circuit& Circuit::measure_all() {
 bool Circuit::measurements_are_terminal() const {
   std::vector<bool> measured(num_qubits_);
   for (const Instruction& instruction : instructions_) {
-    if (instruction.gate == Gate::kReset) return false;
+    if (instruction.gate == Gate::kReset || instruction.condition.exists()) return false;
     const std::uint8_t operands = gate_record(instruction.gate).num_qubits;
     for (std::uint8_t i = 0; i < operands; ++i) {
       if (measured[instruction.qubits[i]]) return false;
@@ -175,6 +205,8 @@ std::size_t Circuit::depth() const {
     }
     const auto operands = std::span(instruction.qubits).first(gate_record(instruction.gate).num_qubits);
     std::size_t level = instruction.gate == Gate::kMeasure ? clbits[instruction.clbit] : 0;
+    const auto condition = std::span(clbits).subspan(instruction.condition.first, instruction.condition.count);
+    for (const std::size_t bit : condition) level = std::max(level, bit);
     for (const std::uint32_t qubit : operands) level = std::max(level, qubits[qubit]);
     for (const std::uint32_t qubit : operands) qubits[qubit] = level + 1;
     if (instruction.gate == Gate::kMeasure) clbits[instruction.clbit] = level + 1;
@@ -195,8 +227,9 @@ Result<Circuit> Circuit::inverse() const {
   inverse.instructions_.reserve(instructions_.size());
   for (std::size_t i = instructions_.size(); i-- > 0;) {
     const GateRecord& record = gate_record(instructions_[i].gate);
-    if (record.inverse_rule == InverseRule::kNone) {
-      return fail(errors::kBadCircuit, "instruction {} is a {}, which has no inverse; remove it first", i, record.name);
+    if (record.inverse_rule == InverseRule::kNone || instructions_[i].condition.exists()) {
+      return fail(errors::kBadCircuit, "instruction {} is a {}{}, which has no inverse; remove it first", i,
+                  record.name, instructions_[i].condition.exists() ? " under a condition" : "");
     }
     inverse.instructions_.push_back(inverse_of(instructions_[i]));
   }

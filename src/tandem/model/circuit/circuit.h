@@ -32,14 +32,30 @@ struct Angle {
   friend bool operator==(const Angle&, const Angle&) = default;
 };
 
+/// Classical bits that hold a number when the step is reached, bit `first` being its lowest. A bit that was not measured yet is 0.
+struct Condition {
+  std::uint32_t first = 0;
+  std::uint32_t count = 0;  ///< 0: there is no condition
+  std::uint64_t value = 0;  ///< that they have to hold; bits above the 64th have to be 0
+  bool exists() const { return count != 0; }
+  /// `bits`: 64 a word, the lowest first.
+  bool holds(std::span<const std::uint64_t> bits) const;
+  friend bool operator==(const Condition&, const Condition&) = default;
+};
+
 /// One step. Unused entries of the arrays are 0. kMeasure: qubits[0] -> clbit. kBarrier has no operands: it spans all qubits.
+/// Where the condition does not hold nothing is done.
 struct Instruction {
   Gate gate = Gate::kI;
   std::array<std::uint32_t, 3> qubits{};
   std::array<Angle, 3> angles{};
   std::uint32_t clbit = 0;
+  Condition condition{};
   friend bool operator==(const Instruction&, const Instruction&) = default;
 };
+
+/// A gate, or a barrier, whatever was measured before: neither a measurement, nor a reset, nor under a condition.
+bool is_unitary(const Instruction& instruction);
 
 /// The inverse of one unitary instruction (asserted); a barrier is its own inverse.
 Instruction inverse_of(const Instruction& instruction);
@@ -57,7 +73,7 @@ class Circuit {
                                 std::vector<std::string> parameters = {});
 
   /// Appends one instruction.
-  /// Errors: 1111 bad_circuit - a repeated qubit, an unused entry that is not 0, or above kInstructionsMax;
+  /// Errors: 1111 bad_circuit - a repeated qubit, an unused entry that is not 0, a barrier under a condition, or above kInstructionsMax;
   ///         1101 index_out_of_range - a qubit, classical bit or parameter; 1102 not_finite.
   Result<void> append(const Instruction& instruction);
   /// Shorthand for our own builders, where arguments are right by construction (asserted).
@@ -69,16 +85,18 @@ class Circuit {
   std::uint32_t num_clbits() const { return num_clbits_; }
   std::span<const std::string> parameters() const { return parameters_; }
   std::span<const Instruction> instructions() const { return instructions_; }
-  /// True when no qubit is used after it was measured and nothing is reset: shots can be drawn from one final state.
+  /// True when no qubit is used after it was measured, nothing is reset and nothing is under a condition: shots can be drawn from one final
+  /// state.
   bool measurements_are_terminal() const;
   /// Longest chain of instructions that share qubits or classical bits; a barrier orders but does not count.
   std::size_t depth() const;
   std::size_t count_of(int num_qubits) const;  ///< unitary gates on that many qubits
-  /// The inverse circuit. Errors: 1111 bad_circuit when something is measured or reset.
+  /// The inverse circuit. Errors: 1111 bad_circuit when something is measured, reset or under a condition.
   Result<Circuit> inverse() const;
 
   /// {"num_qubits","num_clbits","parameters","instructions":[["rx",[0],[{"p":0,"f":2,"o":0.1}|0.5]],["measure",[0],[],0]]};
-  /// "f" is 1 and "o" is 0 where they are absent, and a list of angles may be left out.
+  /// "f" is 1 and "o" is 0 where they are absent, and a list of angles may be left out. A condition stands last:
+  /// ["x",[0],[],{"first":0,"bits":2,"equals":3}].
   Json document() const;
   /// Errors: those of ObjectReader and append(); 1110 unknown_gate.
   static Result<Circuit> parse(const Json& document, const std::string& pointer);

@@ -126,6 +126,47 @@ TEST(Circuit, the_inverse_of_the_inverse_is_the_circuit) {
   EXPECT_EQ(one_of_each().inverse().error().number, errors::kBadCircuit);
 }
 
+TEST(Circuit, a_condition_is_checked_written_and_counted_and_nothing_under_it_is_terminal_or_inverted) {
+  Circuit circuit = Circuit::create(2, 3).value();
+  circuit.measure(0, 2);
+  const Instruction flip{.gate = Gate::kX, .qubits = {1}, .condition = {.first = 1, .count = 2, .value = 3}};
+  EXPECT_TRUE(circuit.measurements_are_terminal());
+  ASSERT_TRUE(circuit.append(flip).has_value());
+  EXPECT_FALSE(circuit.measurements_are_terminal());
+  EXPECT_EQ(circuit.depth(), 2u) << "it waits for the bit that was measured";
+  EXPECT_FALSE(is_unitary(flip));
+  EXPECT_TRUE(is_unitary({.gate = Gate::kX, .qubits = {1}}));
+  Circuit alone = Circuit::create(2, 3).value();
+  ASSERT_TRUE(alone.append(flip).has_value());
+  EXPECT_EQ(alone.inverse().error().number, errors::kBadCircuit);
+  const Json expected =
+      Json::parse(R"([["measure", [0], [], 2], ["x", [1], [], {"first": 1, "bits": 2, "equals": 3}]])");
+  EXPECT_TRUE(circuit.document()["instructions"] == expected) << circuit.document();
+  EXPECT_EQ(Circuit::parse(circuit.document(), "").value(), circuit);
+  const Json terse = Json::parse(R"({"num_qubits": 2, "num_clbits": 3, "instructions":
+      [["measure", [0], [], 2], ["x", [1], {"first": 1, "bits": 2, "equals": 3}]]})");
+  EXPECT_EQ(Circuit::parse(terse, "").value(), circuit);
+
+  struct Case {
+    Instruction instruction;
+    ErrorNumber number;
+  };
+  for (const Case& c :
+       {Case{{.gate = Gate::kX, .condition = {.first = 2, .count = 2}}, errors::kIndexOutOfRange},
+        Case{{.gate = Gate::kX, .condition = {.first = UINT32_MAX, .count = 2}}, errors::kIndexOutOfRange},
+        Case{{.gate = Gate::kX, .condition = {.value = 1}}, errors::kBadCircuit},
+        Case{{.gate = Gate::kBarrier, .condition = {.count = 1}}, errors::kBadCircuit}}) {
+    EXPECT_EQ(alone.append(c.instruction).error().number, c.number);
+  }
+  for (const auto& [text, place] :
+       {std::pair(R"(["x", [1], {"first": 0, "bits": 0, "equals": 3}])", "/instructions/0/2/bits"),
+        std::pair(R"(["x", [1], [], {"bits": 1}])", "/instructions/0/3"),
+        std::pair(R"(["measure", [1], {"bits": 1, "equals": 1}])", "/instructions/0")}) {
+    const Json document = {{"num_qubits", 2}, {"num_clbits", 3}, {"instructions", Json::array({Json::parse(text)})}};
+    EXPECT_EQ(Circuit::parse(document, "").error().place, place) << text;
+  }
+}
+
 TEST(Circuit, parse_names_the_place_of_the_error) {
   struct Case {
     std::string_view instructions;

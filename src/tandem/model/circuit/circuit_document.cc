@@ -42,15 +42,31 @@ Json instruction_document(const Instruction& instruction) {
   for (std::uint8_t i = 0; i < record.num_parameters; ++i) angles.push_back(angle_document(instruction.angles[i]));
   Json document = Json::array({record.name, std::move(qubits), std::move(angles)});
   if (instruction.gate == Gate::kMeasure) document.push_back(instruction.clbit);
+  const Condition& condition = instruction.condition;
+  if (condition.exists())
+    document.push_back({{"first", condition.first}, {"bits", condition.count}, {"equals", condition.value}});
   return document;
+}
+
+Result<Condition> parse_condition(const Json& value, const std::string& pointer) {
+  TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(value, pointer));
+  TANDEM_TRY(reader.allow_only({"first", "bits", "equals"}));
+  TANDEM_TRY_ASSIGN(const std::int64_t first, reader.integer_or("first", 0, 0, Circuit::kQubitsMax));
+  TANDEM_TRY_ASSIGN(const std::int64_t count, reader.integer("bits", 1, Circuit::kQubitsMax));
+  TANDEM_TRY_ASSIGN(const std::int64_t equals, reader.integer("equals", 0, INT64_MAX));
+  return Condition{.first = static_cast<std::uint32_t>(first),
+                   .count = static_cast<std::uint32_t>(count),
+                   .value = static_cast<std::uint64_t>(equals)};
 }
 
 /// Errors carry the place within the instruction only; the caller puts the rest in front.
 Result<Instruction> parse_instruction(const Json& value) {
   constexpr std::string_view kShape =
-      R"(expected an instruction such as ["rx", [0], [0.5]] or ["measure", [0], [], 0])";
-  if (!value.is_array() || value.size() < 2 || value.size() > 4 || !value[0].is_string() || !value[1].is_array() ||
-      (value.size() > 2 && !value[2].is_array())) {
+      R"(expected an instruction such as ["rx", [0], [0.5]] or ["measure", [0], [], 0], and last its condition)";
+  const bool conditional = value.is_array() && value.size() > 2 && value.back().is_object();
+  const std::size_t size = value.size() - (conditional ? 1 : 0);
+  if (!value.is_array() || size < 2 || size > 4 || !value[0].is_string() || !value[1].is_array() ||
+      (size > 2 && !value[2].is_array())) {
     return fail(errors::kWrongType, "{}", kShape);
   }
   const auto& name = value[0].get_ref<const std::string&>();
@@ -62,7 +78,7 @@ Result<Instruction> parse_instruction(const Json& value) {
   }
   const GateRecord& record = gate_record(*gate);
   const Json no_angles = Json::array();
-  const Json& angles = value.size() > 2 ? value[2] : no_angles;
+  const Json& angles = size > 2 ? value[2] : no_angles;
   if (value[1].size() != record.num_qubits) {
     return fail_at("/1", errors::kBadCircuit, "{} takes {} qubits, not {}", record.name, record.num_qubits,
                    value[1].size());
@@ -71,7 +87,7 @@ Result<Instruction> parse_instruction(const Json& value) {
     return fail_at("/2", errors::kBadCircuit, "{} takes {} angles, not {}", record.name, record.num_parameters,
                    angles.size());
   }
-  if ((value.size() == 4) != (*gate == Gate::kMeasure)) {
+  if ((size == 4) != (*gate == Gate::kMeasure)) {
     return fail(errors::kBadCircuit, "{} {}", record.name,
                 *gate == Gate::kMeasure ? "needs the index of a classical bit as its fourth entry"
                                         : "writes no classical bit; remove the fourth entry");
@@ -84,9 +100,12 @@ Result<Instruction> parse_instruction(const Json& value) {
   for (std::size_t i = 0; i < angles.size(); ++i) {
     TANDEM_TRY_ASSIGN(instruction.angles[i], parse_angle(angles[i], "/2/" + std::to_string(i)));
   }
-  if (value.size() == 4) {
+  if (size == 4) {
     TANDEM_TRY_ASSIGN(const std::int64_t clbit, json_integer(value[3], "/3", 0, UINT32_MAX));
     instruction.clbit = static_cast<std::uint32_t>(clbit);
+  }
+  if (conditional) {
+    TANDEM_TRY_ASSIGN(instruction.condition, parse_condition(value.back(), "/" + std::to_string(size)));
   }
   return instruction;
 }

@@ -126,11 +126,7 @@ class Qasm2Reader {
     if (words_.here().is("measure")) return read_measurement();
     if (words_.here().is("reset")) return read_reset();
     if (words_.here().is("barrier")) return read_barrier();
-    if (words_.here().is("if")) {
-      return fail_at(words_.place(), errors::kFormatCannotExpress,
-                     "a gate that depends on a measured value ('if') cannot be held by a circuit yet; leave it out, or "
-                     "control the gate by the qubit before it is measured");
-    }
+    if (words_.here().is("if")) return read_conditional();
     return read_call();
   }
 
@@ -208,6 +204,34 @@ class Qasm2Reader {
     words_.advance();
     TANDEM_TRY(read_operands());
     return append({.gate = Gate::kBarrier});
+  }
+
+  /// "if (c == 3) x q[0];": the whole register is compared.
+  Result<void> read_conditional() {
+    words_.advance();
+    TANDEM_TRY(words_.skip("("));
+    TANDEM_TRY_ASSIGN(const Operand on, read_operand(false));
+    if (!on.whole) return words_.expected("a whole register of classical bits");
+    TANDEM_TRY(words_.skip("=="));
+    const auto value = words_.here().kind == Kind::kInteger ? parse_int64(words_.here().text) : Result<std::int64_t>(0);
+    if (words_.here().kind != Kind::kInteger) return words_.expected("a whole number");
+    if (!value) {
+      return fail_at(words_.place(), errors::kFormatCannotExpress,
+                     "a circuit compares bits with numbers up to {}, not with {}", INT64_MAX, words_.here().text);
+    }
+    words_.advance();
+    TANDEM_TRY(words_.skip(")"));
+    statement_ = words_.here();
+    condition_ = {.first = on.first, .count = on.size, .value = static_cast<std::uint64_t>(*value)};
+    if (words_.here().kind != Kind::kName) return words_.expected("a gate, a measurement or a reset");
+    if (words_.here().is("measure"))
+      TANDEM_TRY(read_measurement());
+    else if (words_.here().is("reset"))
+      TANDEM_TRY(read_reset());
+    else
+      TANDEM_TRY(read_call());
+    condition_ = {};
+    return {};
   }
 
   Result<void> read_call() {
@@ -460,13 +484,17 @@ class Qasm2Reader {
       return fail_at(words_.place_of(statement_), errors::kModelTooLarge,
                      "there are more than {} instructions; reduce the circuit", limits_.instructions_max);
     }
-    return circuit_.append(instruction).map_error([&](Error error) {
+    Instruction placed = instruction;
+    // A barrier within a definition orders, whatever the bits are.
+    if (instruction.gate != Gate::kBarrier) placed.condition = condition_;
+    return circuit_.append(placed).map_error([&](Error error) {
       error.place = words_.place_of(statement_);
       return error;
     });
   }
 
   Qasm2Words words_;
+  circuit::Condition condition_;  ///< of the statement
   CircuitLimits limits_;
   std::uint64_t text_bytes_;
   std::uint64_t steps_ = 0;

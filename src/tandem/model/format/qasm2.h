@@ -18,8 +18,9 @@ bool looks_like_qasm2(std::string_view text);
 /// Errors: those of read_circuit().
 Result<circuit::Circuit> read_qasm2(std::string_view text, std::string_view name, const CircuitLimits& limits);
 
-/// One register q and one register c. Gates that qelib1.inc has not are defined at the head of the text.
-/// Errors: 1204 format_cannot_express - a circuit with parameters.
+/// One register q and one register c, or, where there are conditions, registers c0, c1, ... of the bits that they compare and of those between.
+/// Gates that qelib1.inc has not are defined at the head of the text.
+/// Errors: 1204 format_cannot_express - a circuit with parameters, or with conditions on overlapping bits.
 Result<std::string> write_qasm2(const circuit::Circuit& circuit);
 
 }  // namespace tandem::format

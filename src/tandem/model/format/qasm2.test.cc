@@ -175,6 +175,51 @@ TEST(Qasm2, gates_of_relative_phase_move_states_as_the_gate_that_they_stand_for)
   }
 }
 
+TEST(Qasm2, a_condition_is_on_its_whole_register_and_on_all_that_a_call_becomes) {
+  const Circuit got = read(
+      "qreg q[2]; creg a[1]; creg b[2]; gate both x, y { h x; barrier x; cx x, y; }\n"
+      "measure q -> b; if (b == 2) both q[0], q[1]; if(a==0) measure q[1] -> a[0];\n"
+      "if (b == 3) reset q; x q[0];");
+  Circuit expected = Circuit::create(2, 3).value();
+  const auto under = [&](circuit::Condition condition, circuit::Instruction instruction) {
+    instruction.condition = condition;
+    ASSERT_TRUE(expected.append(instruction).has_value());
+  };
+  const circuit::Condition two{.first = 1, .count = 2, .value = 2};
+  const circuit::Condition three{.first = 1, .count = 2, .value = 3};
+  expected.measure(0, 1).measure(1, 2);
+  under(two, {.gate = Gate::kH, .qubits = {0}});
+  expected.gate(Gate::kBarrier, {});
+  under(two, {.gate = Gate::kCx, .qubits = {0, 1}});
+  under({.first = 0, .count = 1, .value = 0}, {.gate = Gate::kMeasure, .qubits = {1}, .clbit = 0});
+  under(three, {.gate = Gate::kReset, .qubits = {0}});
+  under(three, {.gate = Gate::kReset, .qubits = {1}});
+  expected.gate(Gate::kX, {0});
+  EXPECT_EQ(got, expected);
+}
+
+TEST(Qasm2, conditions_are_written_over_registers_of_their_own_where_they_do_not_overlap) {
+  Circuit circuit = Circuit::create(2, 6).value();
+  circuit.measure(0, 0).measure(1, 5);
+  const auto under = [&](circuit::Condition condition) {
+    return circuit.append({.gate = Gate::kX, .qubits = {1}, .condition = condition});
+  };
+  ASSERT_TRUE(under({.first = 1, .count = 2, .value = 3}).has_value());
+  ASSERT_TRUE(under({.first = 3, .count = 1, .value = 0}).has_value());
+  ASSERT_TRUE(under({.first = 1, .count = 2, .value = 0}).has_value());
+  const std::string text = write_qasm2(circuit).value();
+  EXPECT_THAT(text, HasSubstr("creg c0[1];\ncreg c1[2];\ncreg c2[1];\ncreg c3[2];\n"));
+  EXPECT_THAT(text, HasSubstr("measure q[1] -> c3[1];\nif (c1 == 3) x q[1];\nif (c2 == 0) x q[1];\n"));
+  EXPECT_EQ(read_circuit(text, "t.qasm").value(), circuit);
+  for (const circuit::Condition& overlapping :
+       {circuit::Condition{.first = 2, .count = 2, .value = 1}, circuit::Condition{.first = 1, .count = 1, .value = 1},
+        circuit::Condition{.first = 0, .count = 6, .value = 1}}) {
+    Circuit other = circuit;
+    ASSERT_TRUE(other.append({.gate = Gate::kX, .qubits = {1}, .condition = overlapping}).has_value());
+    EXPECT_EQ(write_qasm2(other).error().number, errors::kFormatCannotExpress);
+  }
+}
+
 TEST(Qasm2, what_is_wrong_is_told_with_its_place) {
   struct Case {
     std::string text;
@@ -204,8 +249,16 @@ TEST(Qasm2, what_is_wrong_is_told_with_its_place) {
            Case{"qreg q[2]; rx(1e999) q[0];", errors::kNumberOutOfRange, "t.qasm:3:15", "too large"},
            Case{"qreg q[2]; rx(1 q[0];", errors::kFormatSyntax, "t.qasm:3:17", "expected ')'"},
            Case{"qreg q[2]; rx(", errors::kFormatSyntax, "t.qasm:3:15", "the end of the text"},
-           Case{"qreg q[1]; creg c[1];\nif (c == 1) x q[0];", errors::kFormatCannotExpress, "t.qasm:4:1",
-                "measured value"},
+           Case{"qreg q[1]; creg c[2];\nif (c[0] == 1) x q[0];", errors::kFormatSyntax, "t.qasm:4:10",
+                "a whole register"},
+           Case{"qreg q[1]; creg c[1];\nif (q == 1) x q[0];", errors::kFormatSyntax, "t.qasm:4:5", "classical bits"},
+           Case{"qreg q[1]; creg c[1];\nif (c = 1) x q[0];", errors::kFormatSyntax, "t.qasm:4:7", "expected '=='"},
+           Case{"qreg q[1]; creg c[1];\nif (c == -1) x q[0];", errors::kFormatSyntax, "t.qasm:4:10", "a whole number"},
+           Case{"qreg q[1]; creg c[1];\nif (c == 9223372036854775808) x q[0];", errors::kFormatCannotExpress,
+                "t.qasm:4:10", "up to 9223372036854775807"},
+           Case{"qreg q[1]; creg c[1];\nif (c == 1) if (c == 0) x q[0];", errors::kUnknownGate, "t.qasm:4:13", "'if'"},
+           Case{"qreg q[1]; creg c[1];\nif (c == 1) barrier q;", errors::kUnknownGate, "t.qasm:4:13", "'barrier'"},
+           Case{"qreg q[1]; creg c[1];\nif (c == 1) ;", errors::kFormatSyntax, "t.qasm:4:13", "a gate"},
            Case{"opaque box(x) a, b; qreg q[2];\nbox(1) q[0], q[1];", errors::kFormatCannotExpress, "t.qasm:4:1",
                 "opaque"},
            Case{"include \"other.inc\";", errors::kFormatCannotExpress, "t.qasm:3:10", "only \"qelib1.inc\""},

@@ -15,6 +15,8 @@ constexpr std::array<std::string_view, 6> kCriteria = {"objective",       "impro
 constexpr std::array<std::string_view, 4> kDataClasses = {"public", "internal", "confidential", "restricted"};
 constexpr std::array<std::string_view, 3> kStages = {kPilot, "canary", kProduction};
 constexpr std::array<std::string_view, 3> kRefineModes = {"auto", "off", "required"};
+constexpr std::array<std::string_view, 2> kRefineAngles = {"trained", "schedule"};
+constexpr std::array<std::string_view, 2> kRefineStarts = {"uniform", "warm"};
 
 constexpr std::size_t kTextMax = 4096;      ///< a sentence or two, never a document
 constexpr std::size_t kShortNameMax = 64;  ///< of projects and keys
@@ -278,7 +280,7 @@ Result<Refinement> parse_refinement(const ObjectReader& job) {
   Refinement out;
   if (!job.has("refinement")) return out;
   TANDEM_TRY_ASSIGN(const ObjectReader reader, job.object("refinement"));
-  TANDEM_TRY(reader.allow_only({"mode", "core_max", "layers", "shots", "rounds"}));
+  TANDEM_TRY(reader.allow_only({"mode", "core_max", "layers", "shots", "rounds", "angles", "start"}));
   TANDEM_TRY_ASSIGN(const std::size_t mode, word_index(reader, "mode", "auto", kRefineModes));
   out.mode = static_cast<RefineMode>(mode);
   TANDEM_TRY_ASSIGN(out.core_max, small_integer(reader, "core_max", out.core_max, 1, kCoreMax));
@@ -287,6 +289,10 @@ Result<Refinement> parse_refinement(const ObjectReader& job) {
   TANDEM_TRY_ASSIGN(const std::int64_t shots,
                     reader.integer_or("shots", static_cast<std::int64_t>(out.shots), 1, circuit::Pub::kShotsMax));
   out.shots = static_cast<std::uint64_t>(shots);
+  TANDEM_TRY_ASSIGN(const std::size_t angles, word_index(reader, "angles", to_string(out.angles), kRefineAngles));
+  out.angles = static_cast<RefineAngles>(angles);
+  TANDEM_TRY_ASSIGN(const std::size_t start, word_index(reader, "start", to_string(out.start), kRefineStarts));
+  out.start = static_cast<RefineStart>(start);
   return out;
 }
 
@@ -417,11 +423,13 @@ void write_policy(JsonWriter& out, const Policy& policy) {
 }
 
 void write_refinement(JsonWriter& out, const Refinement& refinement) {
-  out.member("core_max", refinement.core_max)
+  out.member("angles", to_string(refinement.angles))
+      .member("core_max", refinement.core_max)
       .member("layers", refinement.layers)
       .member("mode", kRefineModes[static_cast<std::size_t>(refinement.mode)])
       .member("rounds", refinement.rounds)
-      .member("shots", refinement.shots);
+      .member("shots", refinement.shots)
+      .member("start", to_string(refinement.start));
 }
 
 void write_schedule(JsonWriter& out, const Schedule& schedule) {
@@ -504,6 +512,8 @@ const RetryPolicy& Limits::retry_of(std::string_view label) const {
   return own == step_retry.end() ? retry : own->second;
 }
 
+std::string_view to_string(RefineAngles angles) { return kRefineAngles[static_cast<std::size_t>(angles)]; }
+std::string_view to_string(RefineStart start) { return kRefineStarts[static_cast<std::size_t>(start)]; }
 std::string_view to_string(Criterion::Kind kind) { return kCriteria[static_cast<std::size_t>(kind)]; }
 
 JsonText JobSpec::text() const { return write(*this, true); }

@@ -107,6 +107,14 @@ struct Policy {
 };
 
 enum class RefineMode : std::uint8_t { kAuto, kOff, kRequired };
+enum class RefineAngles : std::uint8_t {
+  kTrained,  ///< fitted to the core on the simulator where that takes two or three seconds at most, else as kSchedule
+  kSchedule,  ///< a ramp or a published table
+};
+enum class RefineStart : std::uint8_t {
+  kUniform,
+  kWarm,  ///< qubits lean to the best solution so far; circuits that keep numbers of ones start as ever
+};
 
 /// The quantum refinement of the core.
 struct Refinement {
@@ -115,8 +123,13 @@ struct Refinement {
   std::uint32_t layers = 10;  ///< of QAOA, at most; a device whose gates err gets fewer
   std::uint64_t shots = 1000;  ///< a quantum arm; the controls draw the same number of samples
   std::uint32_t rounds = 1;  ///< of rotating cores
+  RefineAngles angles = RefineAngles::kTrained;
+  RefineStart start = RefineStart::kUniform;
   friend bool operator==(const Refinement&, const Refinement&) = default;
 };
+
+std::string_view to_string(RefineAngles angles);
+std::string_view to_string(RefineStart start);
 
 /// When a person has to look at the result before it counts.
 struct Review {

@@ -72,7 +72,7 @@ business: {objective: o, reason: r, owner: w, consumer: c, data_class: public, s
 inputs: [{name: i, version: "2", sha256: "0000000000000000000000000000000000000000000000000000000000000000"}]
 limits: {time: 1.5s, total_time: 1m, cost_max_usd_micros: 7, retry: {max_attempts: 5, delay_min: 20ms, delay_max: 2s, budget: {retries: 9, time: 1m}}}
 policy: {backends: [cpu.portfolio], avoid: [lab.device], allow_emulated: false, allow_qpu: false}
-refinement: {mode: off, core_max: 9, layers: 2, shots: 77, rounds: 3}
+refinement: {mode: off, core_max: 9, layers: 2, shots: 77, rounds: 3, angles: schedule, start: warm}
 target: 2.5
 proof: true
 solver: tabu

@@ -64,6 +64,8 @@ std::string simulation_key(const job::JobSpec& spec, std::string_view version, c
     out["problem"] = spec.problem()->type();
     out["method"] = "qaoa";
     out["layers"] = spec.refinement.layers;
+    out["angles"] = job::to_string(spec.refinement.angles);
+    out["start"] = job::to_string(spec.refinement.start);
     out["core"] = core_size_max(spec, probe(spec));
   }
   return sha256(canonical_json(out)).hex();

@@ -425,8 +425,7 @@ Result<Plan> plan_problem(const RouteInput& input) {
       if (&ranked != &primary && ranked.candidate.feasible && ranked.encoded == primary.encoded && fallbacks.size() < 2)
         fallbacks.push_back(ranked.candidate.backend);
   }
-  plan.primary = primary.candidate.backend;
-  plan.baseline = primary.candidate.backend;
+  plan.primary = plan.baseline = primary.candidate.backend;
   for (Candidate& candidate : plan.candidates) {
     if (candidate.backend == plan.primary)
       candidate.reason =
@@ -452,7 +451,9 @@ Result<Plan> plan_problem(const RouteInput& input) {
                                          {"gates_2q_max", depth.gates_2q_max},
                                          {"controls_left_out", controls.left_out},
                                          {"shots", spec.refinement.shots},
-                                         {"rounds", spec.refinement.rounds}}});
+                                         {"rounds", spec.refinement.rounds},
+                                         {"angles", job::to_string(spec.refinement.angles)},
+                                         {"start", job::to_string(spec.refinement.start)}}});
     set_remote_limits(input, plan.steps.back().parameters);
   } else if (spec.refinement.mode == job::RefineMode::kRequired) {
     return fail(errors::kNoPlan, "refinement is required but no quantum backend can refine: {}",
@@ -460,7 +461,6 @@ Result<Plan> plan_problem(const RouteInput& input) {
   }
   plan.steps.push_back({.kind = StepKind::kScore, .fallbacks = review_chain(spec)});
   set_money_needed(input, arms, spec.refinement.rounds, plan);
-
   plan.reasons.push_back(fmt::format(
       "The problem '{}' has {} variables, {} quadratic terms (density {:.3f}) and {} constraints: class {}.",
       input.probe.problem_type, input.probe.num_variables, input.probe.num_terms, input.probe.density,

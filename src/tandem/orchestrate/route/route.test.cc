@@ -126,6 +126,8 @@ TEST_F(RouteTest, a_backend_without_a_qubit_refines_nothing_and_takes_no_qubits_
   EXPECT_THAT(candidate(*planned, "simulator.tiny").reason, HasSubstr("no qubits"));
   const Json& refine = step(*planned, job::StepKind::kRefine)->parameters;
   EXPECT_EQ(refine["quantum_backends"], Json({"simulator.statevector", "lab.device"}));
+  EXPECT_EQ(refine["angles"], "trained");
+  EXPECT_EQ(refine["start"], "uniform");
   EXPECT_EQ(refine["qubits_max"], 16);
   job::JobSpec only = ring();
   only.policy.backends = {"cpu.tabu", "simulator.tiny"};
@@ -842,6 +844,12 @@ TEST_F(RouteRules, a_simulation_speaks_for_the_same_circuits_whatever_the_shots_
   job::JobSpec deeper = ring();
   deeper.refinement.layers += 1;
   EXPECT_NE(simulation_key(ring(), "1", device), simulation_key(deeper, "1", device));
+  job::JobSpec scheduled = ring();
+  scheduled.refinement.angles = job::RefineAngles::kSchedule;
+  EXPECT_NE(simulation_key(ring(), "1", device), simulation_key(scheduled, "1", device));
+  job::JobSpec warm = ring();
+  warm.refinement.start = job::RefineStart::kWarm;
+  EXPECT_NE(simulation_key(ring(), "1", device), simulation_key(warm, "1", device));
   // Of a smaller core, or by other code of the adapter, it says nothing.
   job::JobSpec smaller = ring();
   smaller.refinement.core_max = 4;

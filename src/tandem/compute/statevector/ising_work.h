@@ -1,0 +1,160 @@
+// tandem/compute/statevector/ising_work.h - the numbers of one pass of Ising layers: turns, phases, weights of sums.
+//
+// Room: compute; for ising_runner.cc only, which carries them out.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <complex>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "tandem/base/trig.h"
+#include "tandem/compute/simd/aligned.h"
+#include "tandem/compute/statevector/amplitudes.h"
+#include "tandem/compute/statevector/ising_form.h"
+#include "tandem/compute/statevector/ising_kernels.h"
+#include "tandem/compute/statevector/ising_runner.h"
+#include "tandem/compute/statevector/ising_schedule.h"
+
+namespace tandem::statevector {
+
+inline constexpr std::uint32_t kNoLayer = IsingWork::kNoLayer;
+
+/// Turns of the bits that a kind of tiles mixes, of one layer.
+template <class Real>
+struct Mix {
+  std::vector<Turn<Real>> lanes;
+  std::vector<Turn<Real>> near;  ///< above them, in a leaf
+  std::vector<Turn<Real>> above;
+  std::vector<std::uint32_t> near_bits;  ///< also where nothing turns
+  std::vector<std::uint32_t> above_bits;
+  std::size_t num_lanes = 0;
+  /// Of what each turned bit adds to a slope, in the order of the bits; empty: 1 each.
+  std::vector<double> lane_weights;
+  std::vector<double> near_weights;
+  std::vector<double> above_weights;
+  std::vector<Turn<Real>> mirror;
+  double mirror_scale = 1;
+  double leaf_scale = 1;  ///< of the state afterwards: turns leave a factor out
+  double above_scale = 1;
+};
+
+template <class Real>
+struct TurnAndFactor {
+  Turn<Real> turn;
+  double left_out = 1;
+  bool turns = false;
+};
+/// exp(-i angle X).
+template <class Real>
+TurnAndFactor<Real> turn_by(std::uint32_t bit, const SinCos& parts) {
+  const bool large = std::abs(parts.sin) > std::abs(parts.cos);
+  return {.turn = {.bit = bit,
+                   .about_x = true,
+                   .large = large,
+                   .ratio = static_cast<Real>(large ? parts.cos / parts.sin : parts.sin / parts.cos)},
+          .left_out = large ? parts.sin : parts.cos,
+          .turns = parts.sin != 0};
+}
+
+/// The layer's turn of every qubit that the kind mixes, undone where the way leads back; `mirror`: of the one that is not stored.
+template <class Real>
+Mix<Real> make_mix(const TileKind& kind, const IsingLayer& layer, bool back) {
+  Mix<Real> out;
+  const auto turn_of = [&](std::size_t qubit) {
+    const SinCos& turn = layer.turns[qubit];
+    return back ? SinCos{.sin = -turn.sin, .cos = turn.cos} : turn;
+  };
+  const TurnAndFactor<Real> mirror = turn_by<Real>(0, turn_of(layer.turns.size() - 1));
+  if (mirror.turns) out.mirror.push_back(mirror.turn);
+  out.mirror_scale = mirror.left_out;
+  for (std::uint32_t bit = kind.first; bit < kind.last; ++bit) {
+    const std::uint32_t qubit = kind.order.bits[bit];
+    const TurnAndFactor<Real> now = turn_by<Real>(bit, turn_of(qubit));
+    const bool in_leaf = bit < kind.order.leaf_bits;
+    if (!layer.turn_slopes.empty())
+      (bit < kLaneBits<Real> ? out.lane_weights
+       : in_leaf             ? out.near_weights
+                             : out.above_weights)
+          .push_back(layer.turn_slopes[qubit]);
+    if (bit < kLaneBits<Real>)
+      ++out.num_lanes;
+    else
+      (in_leaf ? out.near_bits : out.above_bits).push_back(bit);
+    (in_leaf ? out.leaf_scale : out.above_scale) *= now.left_out;
+    if (now.turns) (bit < kLaneBits<Real> ? out.lanes : in_leaf ? out.near : out.above).push_back(now.turn);
+  }
+  return out;
+}
+
+/// A sum of Z with weights that is read for the slope by a layer's beta.
+struct AxisReading {
+  std::uint32_t layer = kNoLayer;
+  EnergyForm form;
+};
+inline AxisReading axis_reading(std::uint32_t layer, std::span<const double> weights) {
+  AxisReading out{.layer = layer, .form = {.num_bits = static_cast<std::uint32_t>(weights.size())}};
+  out.form.pairs.resize(weights.size() * weights.size());
+  for (const double weight : weights) {
+    out.form.whole += weight;  // Z is 1 where the bit is 0
+    out.form.linear.push_back(-2 * weight);
+  }
+  return out;
+}
+
+/// One work of a pass with its numbers. Going back, layers are undone, before and after have changed places, and sums are taken.
+template <class Real>
+struct Prepared {
+  IsingWork work;
+  Mix<Real> before;
+  Mix<Real> after;
+  PhaseForm form;
+  simd::AlignedVector<Real> pairs;
+  std::vector<AxisReading> axis_readings;  ///< beside phases, on the way back
+  EnergyPhase<Real> by_energy;  ///< where energies are a table
+  bool back = false;
+  bool reads = false;  ///< the energy at the end; going on to gradients, the bra begins here
+  double before_weight = 0;  ///< of sums: the square of the scale where they are taken
+  double phase_weight = 0;
+  double after_weight = 0;
+  double reading_weight = 0;
+};
+
+/// Places of sums.
+struct Slots {
+  std::size_t num_layers;
+  std::size_t energy() const { return 0; }
+  std::size_t gamma(std::size_t layer) const { return 1 + layer; }
+  std::size_t beta(std::size_t layer) const { return 1 + num_layers + layer; }
+  std::size_t count() const { return 1 + 2 * num_layers; }
+};
+
+/// e^(i gamma E), with a factor.
+template <class Real>
+EnergyPhase<Real> energy_phase(double gamma, std::complex<double> factor) {
+  constexpr double kTwoOverPi = 0x1.45f306dc9c883p-1;
+  constexpr double kRest = -0x1.6b01ec5417056p-55;  // 2/pi is the sum of the two
+  const double turns = gamma * kTwoOverPi;
+  const auto high = static_cast<Real>(turns);
+  return {.high = high,
+          .low = static_cast<Real>((turns - static_cast<double>(high)) +
+                                   (std::fma(gamma, kTwoOverPi, -turns) + gamma * kRest)),
+          .re = static_cast<Real>(factor.real()),
+          .im = static_cast<Real>(factor.imag())};
+}
+
+/// Those of pairs within a leaf, in blocks as amplitudes are.
+template <class Real>
+simd::AlignedVector<Real> phase_pairs(const PhaseForm& form, const TileOrder& order) {
+  const std::vector<std::complex<double>> pairs = leaf_pairs(form, order);
+  simd::AlignedVector<Real> out(2 * pairs.size());
+  for (std::size_t at = 0; at < pairs.size(); ++at) {
+    out[re_at<Real>(at)] = static_cast<Real>(pairs[at].real());
+    out[re_at<Real>(at) + kLanes<Real>] = static_cast<Real>(pairs[at].imag());
+  }
+  return out;
+}
+
+}  // namespace tandem::statevector
