@@ -23,6 +23,8 @@ CALLS = ["u3(.3,.5,-.7) q[0];", "u2(.5,-.7) q[1];", "u1(.4) q[0];", "u0(1) q[0];
          "rxx(.4) q[0],q[1];", "rzz(.4) q[0],q[1];", "ccx q[0],q[1],q[2];", "cswap q[0],q[1],q[2];",
          "rccx q[0],q[1],q[2];", "rc3x q[0],q[1],q[2],q[3];", "c3x q[0],q[1],q[2],q[3];", "c3sqrtx q[0],q[1],q[2],q[3];", "c4x q[4],q[1],q[2],q[3],q[0];"]
 LANGUAGE = {
+    "conditions": "qreg q[3]; creg a[2]; creg b[1]; measure q[0] -> a[1]; measure q[1] -> b[0]; if (a == 2) rx(.7) q[1]; if (b == 1) h q; reset q[2]; "
+                  "if (a == 0) ccx q[0], q[1], q[2]; h q[2]; measure q[2] -> a[0]; if (a == 3) measure q[1] -> b[0]; if (a == 1) reset q[0]; measure q[0] -> a[1];",
     "broadcast": "qreg a[3]; qreg b[3]; creg c[3]; h a; cx a, b; cz a[1], b; barrier a, b[0]; measure b -> c;",
     "expressions": "qreg q[2]; rx(-2^2/3 + 2^-1 * sin(pi/5)) q[0]; ry(-(1 - 2 - 3)*cos(1)/ln(3)) q[1]; rz(sqrt(2)^exp(.5)^2 - tan(1.) + 1e-1) q[0];",
     "definitions": "gate f(x, y) a, b { rx(x/y) a; cx a, b; barrier a, b; u2(-y, x*pi) b; } gate g(t) a, b { f(t, 2) b, a; f(-t, t^2) a, b; } "
@@ -67,7 +69,8 @@ class CircuitFiles(unittest.TestCase):
                     programs.append([str(path.relative_to(folder)), text, document])
         seen = compare(programs)
         self.assertEqual({name: one for name, one in seen.items() if one.get("distance", 0) > NEAR or "refused" in one}, {})
-        self.assertGreaterEqual(sum("distance" in one for one in seen.values()), 40)
+        self.assertGreaterEqual(sum(one.get("of") == "states" for one in seen.values()), 40)
+        self.assertGreaterEqual(sum(one.get("of") == "outcomes" for one in seen.values()), 5)
 
     def test_qiskit_reads_what_we_write(self):
         gates = [["gpi", [0], [0.4]], ["gpi2", [1], [-0.3]], ["iswap", [1, 0]], ["ryy", [0, 2], [0.7]], ["xx_plus_yy", [2, 1], [0.9, 0.2]],
@@ -103,7 +106,7 @@ class CircuitFiles(unittest.TestCase):
         for arguments, says in [(("run", bell, "--problem", "qubo"), "--problem"), (("convert", bell, "--to", "rudy"), "json, qasm2 or qsim"),
                                 (("run", bell, "--shots", "0"), "--shots"), (("run", qubo, "--shots", "5"), "--shots"),
                                 (("convert", bell, "--from", "qsim", "--to", "json"), "bell.qasm:1:1"),
-                                (("run", self.place.file("if.qasm", BELL + "if (c == 1) x q[0];\n")), "if.qasm:8:1")]:
+                                (("run", self.place.file("if.qasm", BELL + "if (q == 1) x q[0];\n")), "if.qasm:8:5")]:
             with self.subTest(arguments=arguments):
                 done = self.place.run(*arguments, check=False)
                 self.assertNotEqual(done.returncode, 0)
