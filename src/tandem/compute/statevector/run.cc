@@ -1,6 +1,7 @@
 #include "tandem/compute/statevector/run.h"
 
 #include <algorithm>
+#include <atomic>
 #include <new>
 #include <optional>
 
@@ -30,22 +31,74 @@ struct Context {
 
 tl::unexpected<Error> stopped() { return fail(errors::kCancelled, "the simulation was stopped on request"); }
 
+/// What a thread evaluates bindings with.
+struct Bench {
+  StateVector state;
+  std::optional<StateVector> scratch = std::nullopt;
+
+  static Result<Bench> create(const Pub& pub, bool with_scratch, const Context& context) {
+    const auto make = [&] {
+      return StateVector::create(pub.circuit.num_qubits(), context.options.memory_bytes_max, context.executor,
+                                 context.options.plans);
+    };
+    TANDEM_TRY_ASSIGN(StateVector state, make());
+    Bench out{.state = std::move(state)};
+    if (with_scratch) {
+      TANDEM_TRY_ASSIGN(out.scratch, make());
+    }
+    return out;
+  }
+};
+
+/// evaluate(bench, binding) -> Result<result::BindingResult>, for each of them. Circuits whose states are small take a thread each, so that no thread
+/// waits for another within one of them.
+template <class Evaluate>
+Result<result::PubResult> by_binding(const Pub& pub, bool with_scratch, const Context& context,
+                                     const Evaluate& evaluate) {
+  const std::size_t strands = strands_of(pub, threads_of(context.executor));
+  std::vector<Bench> benches;
+  for (std::size_t i = 0; i < strands; ++i) {
+    TANDEM_TRY_ASSIGN(Bench bench, Bench::create(pub, with_scratch, context));
+    benches.push_back(std::move(bench));
+  }
+  std::vector<std::optional<result::BindingResult>> results(pub.num_bindings());
+  std::vector<std::optional<Error>> errors(strands);  // each of the first binding that its strand could not evaluate
+  std::atomic<std::size_t> next = 0;
+  std::atomic<bool> failed = false;
+  const auto work = [&](std::size_t strand) {
+    for (std::size_t binding = next++; binding < results.size() && !failed; binding = next++) {
+      auto result = evaluate(benches[strand], binding);
+      if (result) {
+        results[binding] = *std::move(result);
+      } else {
+        errors[strand] = std::move(result).error();
+        failed = true;
+      }
+    }
+  };
+  if (strands == 1)
+    work(0);
+  else
+    context.executor.parallel(strands, strands, work);
+  for (std::optional<Error>& error : errors)
+    if (error) return tl::unexpected(*std::move(error));
+  result::PubResult out;
+  for (auto& result : results) out.bindings.push_back(*std::move(result));
+  return out;
+}
+
 // ---- counts, measurements last
 
 Result<result::PubResult> counts_of_final_state(const Pub& pub, const Context& context) {
   const OutcomeRows rows(pub.circuit);
   std::vector<Instruction> unitary;
   std::ranges::copy_if(pub.circuit.instructions(), std::back_inserter(unitary), circuit::is_unitary);
-  TANDEM_TRY_ASSIGN(StateVector state, StateVector::create(pub.circuit.num_qubits(), context.options.memory_bytes_max,
-                                                           context.executor, context.options.plans));
-  result::PubResult result;
-  for (std::size_t binding = 0; binding < pub.num_bindings(); ++binding) {
+  return by_binding(pub, false, context, [&](Bench& bench, std::size_t binding) -> Result<result::BindingResult> {
     TANDEM_TRY(check_angles(pub.circuit, pub.binding(binding)));
-    state.set_basis_state(0);
-    TANDEM_TRY(state.apply(unitary, pub.binding(binding), context.stop, Then::kSample));
-    result.bindings.emplace_back(rows.counts(state.sample(pub.shots, derive_seed(context.options.seed, binding))));
-  }
-  return result;
+    bench.state.set_basis_state(0);
+    TANDEM_TRY(bench.state.apply(unitary, pub.binding(binding), context.stop, Then::kSample));
+    return rows.counts(bench.state.sample(pub.shots, derive_seed(context.options.seed, binding)));
+  });
 }
 
 // ---- counts, measurements on the way
@@ -99,24 +152,17 @@ Result<result::Expectation> measured(const PauliBases& bases, std::uint64_t shot
 
 Result<result::PubResult> expectations(const Pub& pub, const Context& context) {
   const bool exact = pub.shots == 0 && pub.precision == 0;
-  const std::uint32_t num_qubits = pub.circuit.num_qubits();
-  const std::uint64_t memory = context.options.memory_bytes_max;
-  TANDEM_TRY_ASSIGN(StateVector state,
-                    StateVector::create(num_qubits, memory, context.executor, context.options.plans));
-  std::optional<StateVector> scratch;
   std::vector<PauliBases> bases;
   std::vector<std::uint64_t> shots;
   if (!exact) {
-    TANDEM_TRY_ASSIGN(scratch, StateVector::create(num_qubits, memory - StateVector::bytes_needed(num_qubits),
-                                                   context.executor, context.options.plans));
     for (const auto& observable : pub.observables) {
       bases.push_back(group_qubit_wise(observable));
       TANDEM_TRY_ASSIGN(const std::uint64_t needed, shots_per_basis(bases.back(), pub));
       shots.push_back(needed);
     }
   }
-  result::PubResult result;
-  for (std::size_t binding = 0; binding < pub.num_bindings(); ++binding) {
+  return by_binding(pub, !exact, context, [&](Bench& bench, std::size_t binding) -> Result<result::BindingResult> {
+    StateVector& state = bench.state;
     state.set_basis_state(0);
     TANDEM_TRY(state.apply(pub.circuit, pub.binding(binding), context.stop));
     result::Expectations values;
@@ -128,12 +174,12 @@ Result<result::PubResult> expectations(const Pub& pub, const Context& context) {
         continue;
       }
       const std::uint64_t seed = derive_seed(derive_seed(context.options.seed, binding), i);
-      TANDEM_TRY_ASSIGN(const result::Expectation value, measured(bases[i], shots[i], seed, state, *scratch, context));
+      TANDEM_TRY_ASSIGN(const result::Expectation value,
+                        measured(bases[i], shots[i], seed, state, *bench.scratch, context));
       values.push_back(value);
     }
-    result.bindings.emplace_back(std::move(values));
-  }
-  return result;
+    return values;
+  });
 }
 
 Result<result::PubResult> run_checked(const Pub& pub, const Context& context) {

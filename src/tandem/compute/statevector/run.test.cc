@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <new>
 
 #include "tandem/compute/statevector/run_memory.h"
+#include "tandem/compute/statevector/statevector.h"
 #include "tandem/compute/statevector/testing/chi_square.h"
 #include "tandem/compute/statevector/testing/dense_reference.h"
 #include "tandem/compute/statevector/testing/random_circuit.h"
@@ -207,6 +209,59 @@ TEST(Run, same_seed_same_bytes_whatever_the_number_of_threads) {
     EXPECT_EQ(first, run(pub, {.seed = 5, .memory_bytes_max = kMemory}, {}, two).value());
     EXPECT_NE(first, run(pub, {.seed = 6, .memory_bytes_max = kMemory}, {}, two).value());
   }
+}
+
+/// ry(a) on each qubit and a chain of cx: the first qubit is 1 with probability sin^2(a/2).
+Pub swept(std::size_t num_bindings, std::uint32_t num_qubits = 3) {
+  Pub pub{.circuit = Circuit::create(num_qubits, num_qubits, {"a"}).value()};
+  for (std::uint32_t q = 0; q < num_qubits; ++q) pub.circuit.gate(Gate::kRy, {q}, {Angle::symbol(0)});
+  for (std::uint32_t q = 0; q + 1 < num_qubits; ++q) pub.circuit.gate(Gate::kCx, {q, q + 1});
+  for (std::size_t i = 0; i < num_bindings; ++i) pub.parameter_values.push_back({0.01 * static_cast<double>(i)});
+  return pub;
+}
+
+TEST(Run, bindings_of_small_circuits_are_those_one_by_one_whatever_the_number_of_threads) {
+  Pub exact = swept(300);
+  exact.observables = {PauliSum::create(3, {{.z = 1, .coefficient = 1}}).value()};
+  Pub sampled = exact;
+  sampled.shots = 500;
+  Pub counted = swept(300);
+  counted.circuit.measure_all();
+  counted.shots = 500;
+  for (const Pub& pub : {exact, sampled, counted}) {
+    ThreadExecutor one(1);
+    const auto first = run(pub, {.seed = 5, .memory_bytes_max = kMemory}, {}, one).value();
+    ASSERT_EQ(first.bindings.size(), 300u);
+    for (const std::size_t threads : {2, 5}) {
+      ThreadExecutor many(threads);
+      EXPECT_EQ(strands_of(pub, threads), threads);
+      EXPECT_EQ(first, run(pub, {.seed = 5, .memory_bytes_max = kMemory}, {}, many).value());
+    }
+  }
+  ThreadExecutor two(2);
+  const auto values = run(exact, {.memory_bytes_max = kMemory}, {}, two).value();
+  for (std::size_t i = 0; i < 300; ++i)
+    EXPECT_NEAR(values.expectations(i)[0].value, std::cos(0.01 * static_cast<double>(i)), 1e-12);
+}
+
+TEST(Run, what_is_wrong_with_one_of_many_bindings_is_an_error) {
+  Pub pub = swept(300);
+  pub.circuit.measure_all();
+  pub.shots = 10;
+  pub.parameter_values[150] = {std::numeric_limits<double>::infinity()};
+  EXPECT_EQ(error_of(pub), errors::kNotFinite);
+}
+
+TEST(Run, each_thread_that_evaluates_bindings_counts_its_states) {
+  Pub pub = swept(3, 12);
+  pub.circuit.measure_all();
+  pub.shots = 10;
+  EXPECT_EQ(memory_of_run(pub, 2).states, 2 * StateVector::bytes_needed(12));
+  EXPECT_EQ(memory_of_run(pub, 8).states, 3 * StateVector::bytes_needed(12));
+  Pub large = swept(3, 15);
+  large.circuit.measure_all();
+  large.shots = 10;
+  EXPECT_EQ(memory_of_run(large, 8).states, StateVector::bytes_needed(15));
 }
 
 TEST(Run, what_cannot_be_run_is_refused) {

@@ -42,6 +42,13 @@ std::uint64_t shots_of(const circuit::Pub& pub) {
 
 }  // namespace
 
+bool is_small(const circuit::Circuit& circuit) { return circuit.num_qubits() <= kShareBits; }
+
+std::size_t strands_of(const circuit::Pub& pub, std::size_t threads) {
+  const bool whole = !pub.observables.empty() || pub.circuit.measurements_are_terminal();  // branches are shared
+  return is_small(pub.circuit) && whole ? std::min(threads, pub.num_bindings()) : 1;
+}
+
 RunMemory memory_of_counts(const circuit::Circuit& circuit, std::uint64_t shots, std::size_t threads) {
   const std::uint32_t num_qubits = circuit.num_qubits();
   const std::uint64_t words = (circuit.num_clbits() + 63) / 64;
@@ -53,13 +60,17 @@ RunMemory memory_of_run(const circuit::Pub& pub, std::size_t threads) {
   const std::uint32_t num_qubits = pub.circuit.num_qubits();
   const std::uint64_t state = StateVector::bytes_needed(num_qubits);
   const std::uint64_t words = (pub.circuit.num_clbits() + 63) / 64;
+  const std::uint64_t strands = strands_of(pub, threads);
   if (!pub.observables.empty()) {
     const bool exact = pub.shots == 0 && pub.precision == 0;
-    RunMemory out{.states = exact ? state : 2 * state, .beside = desks(num_qubits, threads, true)};
-    if (!exact) out.beside += drawing(num_qubits, shots_of(pub), 0);
+    RunMemory out{.states = strands * (exact ? state : 2 * state), .beside = desks(num_qubits, threads, true)};
+    if (!exact) out.beside += strands * drawing(num_qubits, shots_of(pub), 0);
     return out;
   }
-  if (pub.circuit.measurements_are_terminal()) return memory_of_counts(pub.circuit, pub.shots, threads);
+  if (pub.circuit.measurements_are_terminal()) {
+    RunMemory out = memory_of_counts(pub.circuit, pub.shots, threads);
+    return {.states = strands * out.states, .beside = strands * out.beside};
+  }
   return {.states = 2 * state,
           .beside = desks(num_qubits, threads, false) +
                     8 * (words + 1) *

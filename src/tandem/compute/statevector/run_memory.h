@@ -19,6 +19,12 @@ struct RunMemory {
   std::uint64_t all() const { return states + beside; }
 };
 
+/// Whether a thread alone is as fast: then several such circuits, or bindings of one, are better run at once.
+bool is_small(const circuit::Circuit& circuit);
+
+/// So many bindings are evaluated at once, each by a thread of its own: of a circuit whose state is small.
+std::size_t strands_of(const circuit::Pub& pub, std::size_t threads);
+
 /// What run() holds at once on `threads` threads, at most. `pub` has at most StateVector::kQubitsMax qubits and passes Pub::check().
 RunMemory memory_of_run(const circuit::Pub& pub, std::size_t threads);
 

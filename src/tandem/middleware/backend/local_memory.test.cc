@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "tandem/base/clock.h"
 #include "tandem/base/testing/matchers.h"
 #include "tandem/base/testing/memory_fs.h"
@@ -55,6 +57,37 @@ TEST_F(LocalMemory, a_circuit_that_is_played_shot_by_shot_needs_two_states) {
   EXPECT_EQ(outcome(*simulator_, circuit(20, true))->number, errors::kOutOfMemory);
   available(50 * kMiB);
   EXPECT_EQ(outcome(*simulator_, circuit(20, true)), std::nullopt);
+}
+
+TEST_F(LocalMemory, small_circuits_of_a_program_are_run_at_once_and_are_those_one_by_one) {
+  ProgramWork program{.seed = 3};
+  for (std::uint32_t i = 0; i < 40; ++i) {
+    circuit::Pub pub{.circuit = circuit::Circuit::create(1 + i % 6, 1).value(), .shots = 1000};
+    pub.circuit.gate(circuit::Gate::kRy, {0}, {circuit::Angle::constant(0.05 * i)}).measure(0, 0);
+    program.pubs.push_back(std::move(pub));
+  }
+  ThreadExecutor one(1);
+  const auto alone = make_statevector_backend(one, clock_, std::uint64_t{64} << 30);
+  const auto bytes = [&](Backend& backend, const ProgramWork& work) {
+    const auto handle = backend.submit(work, "", {});
+    EXPECT_TRUE(backend.poll({*handle, ""}, {}).has_value());
+    return backend.fetch({*handle, ""}, {})->bytes;
+  };
+  const Bytes together = bytes(*simulator_, program);
+  EXPECT_EQ(together, bytes(*alone, program));
+  const auto decoded = simulator_->decode({.bytes = together}, program);
+  ASSERT_TRUE(decoded.has_value());
+  const auto& pubs = std::get<ProgramResult>(*decoded).pubs;
+  for (std::uint32_t i = 0; i < 40; ++i) {  // 1 with probability sin^2(0.025 i); five standard deviations
+    double ones = 0;
+    for (std::size_t k = 0; k < pubs[i].counts(0).size(); ++k)
+      if (pubs[i].counts(0).text(k) == "1") ones = static_cast<double>(pubs[i].counts(0).count(k));
+    const double p = std::pow(std::sin(0.025 * i), 2);
+    EXPECT_NEAR(ones, 1000 * p, 5 * std::sqrt(1000 * p * (1 - p)) + 1e-9) << i;
+  }
+  // One that cannot be run is the program's error.
+  program.pubs[25].circuit = circuit::Circuit::create(1, 1).value();  // measures nothing
+  EXPECT_EQ(outcome(*simulator_, program)->number, errors::kBadCircuit);
 }
 
 TEST_F(LocalMemory, a_circuit_waits_for_the_memory_of_another_step) {

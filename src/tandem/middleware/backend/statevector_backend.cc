@@ -58,34 +58,56 @@ class StateVectorBackend final : public LocalBackend {
 
   Result<Bytes> compute(const Work& work, const CallContext& context, std::stop_token stop) override {
     const auto& program = std::get<ProgramWork>(work);
+    const Need need = need_of(program);
     MachineMemory::Reservation reservation;
     std::uint64_t bytes = memory_bytes_max_;
     if (memory_ != nullptr) {
-      const std::uint64_t reserved = wanted(program);
+      // What makes it faster only is taken where there is room now.
+      std::uint64_t reserved = need.bytes;
+      if (need.spare != 0) reserved = std::max(reserved, std::min(need.bytes + need.spare, memory_->room()));
       TANDEM_TRY_ASSIGN(reservation, memory_->reserve(reserved, what_of(program), stop, context.aside));
       bytes = std::min(bytes, reserved);
     }
-    std::vector<result::PubResult> out;
-    for (std::size_t i = 0; i < program.pubs.size(); ++i) {
+    std::vector<Result<result::PubResult>> results(program.pubs.size());
+    const auto one = [&](std::size_t i) {
       const statevector::RunOptions options{
-          .seed = derive_seed(program.seed, i), .memory_bytes_max = bytes, .plans = plans_};
-      TANDEM_TRY_ASSIGN(result::PubResult result, statevector::run(program.pubs[i], options, stop, executor_));
-      out.push_back(std::move(result));
+          .seed = derive_seed(program.seed, i), .memory_bytes_max = bytes / need.at_once, .plans = plans_};
+      results[i] = statevector::run(program.pubs[i], options, stop, executor_);
+    };
+    if (need.at_once > 1) {
+      executor_.parallel(program.pubs.size(), need.at_once, one);
+    } else {
+      for (std::size_t i = 0; i < program.pubs.size() && (i == 0 || results[i - 1]); ++i) one(i);
+    }
+    std::vector<result::PubResult> out;
+    for (auto& result : results) {
+      if (!result) return tl::unexpected(std::move(result).error());
+      out.push_back(*std::move(result));
     }
     return encode_pubs(out);
   }
 
-  /// What it needs; what makes it faster only where there is room now.
-  std::uint64_t wanted(const ProgramWork& program) const {
-    std::uint64_t needed = 0;
-    std::uint64_t with_spare = 0;
+  struct Need {
+    std::size_t at_once = 1;  ///< PUBs that are run side by side: small ones, where the memory lets them
+    std::uint64_t bytes = 0;
+    std::uint64_t spare = 0;
+  };
+  Need need_of(const ProgramWork& program) const {
+    const std::size_t threads = std::max<std::size_t>(1, executor_.threads());
+    Need out;
     for (const circuit::Pub& pub : program.pubs) {
-      const statevector::RunMemory memory = statevector::memory_of_run(pub, executor_.threads());
-      needed = std::max(needed, memory.all());
-      with_spare = std::max(with_spare, memory.all() + memory.spare);
+      const statevector::RunMemory memory = statevector::memory_of_run(pub, threads);
+      out.bytes = std::max(out.bytes, memory.all());
+      out.spare = std::max(out.spare, memory.spare);
     }
-    if (with_spare == needed) return needed;
-    return std::max(needed, std::min(with_spare, memory_->room()));
+    const std::size_t most = std::min(program.pubs.size(), threads);
+    if (most > 1 && out.bytes <= memory_bytes_max_ / most &&
+        std::ranges::all_of(program.pubs, [](const circuit::Pub& pub) { return statevector::is_small(pub.circuit); })) {
+      out.at_once = most;
+      out.bytes *= most;
+      out.spare *= most;
+    }
+    return out;
   }
 
   static std::string what_of(const ProgramWork& program) {
