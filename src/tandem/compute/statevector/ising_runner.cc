@@ -52,7 +52,7 @@ class IsingRunner<Real>::Impl {
   Result<void> forward(std::size_t i) {
     std::vector<Prepared<Real>> work = prepared(passes_[i], false);
     if (is_last(i) && options_.energies.any()) add_reading(work);
-    return run(passes_[i].kind, work, {.fills = i == 0});
+    return run(passes_[i].kind, work, {.fills = i == 0 && !begins(work)});
   }
   Result<void> forward_and_back() {
     TANDEM_ASSERT(options_.energies.any() && state_.bra != nullptr);
@@ -62,7 +62,7 @@ class IsingRunner<Real>::Impl {
         add_reading(work);
         for (auto& back : prepared(passes_[i], true)) work.push_back(std::move(back));
       }
-      TANDEM_TRY(run(passes_[i].kind, work, {.fills = i == 0, .begins_bra = is_last(i)}));
+      TANDEM_TRY(run(passes_[i].kind, work, {.fills = i == 0 && !begins(work), .begins_bra = is_last(i)}));
     }
     for (std::size_t i = passes_.size() - 1; i-- > 0;)
       TANDEM_TRY(run(passes_[i].kind, prepared(passes_[i], true), {.has_bra = true}));
@@ -101,6 +101,7 @@ class IsingRunner<Real>::Impl {
     return out;
   }
 
+  static bool begins(const std::vector<Prepared<Real>>& work) { return !work.empty() && work.front().begins; }
   /// In the order of the work, which is the order in which the scale changes.
   std::vector<Prepared<Real>> prepared(const IsingPass& pass, bool back) {
     const TileKind& kind = kinds_[pass.kind];
@@ -116,6 +117,9 @@ class IsingRunner<Real>::Impl {
       Prepared<Real>& now = out.emplace_back();
       now.work = work;
       now.back = back;
+      // Lanes without a qubit stay 0, so a state that has some is filled.
+      now.begins = &pass == &passes_.front() && !back && out.size() == 1 && work.phase != kNoLayer &&
+                   state_.num_stored() >= kLaneBits<Real>;
       if (work.before != kNoLayer) {
         now.before = make_mix<Real>(kind, layers_[work.before], back);
         now.before_weight = weight();
@@ -138,7 +142,7 @@ class IsingRunner<Real>::Impl {
       if (work.after != kNoLayer) {
         now.after = make_mix<Real>(kind, layers_[work.after], back);
         now.after_weight = weight();
-        scale_ *= work.kind == IsingWork::Kind::kAbove    ? now.after.above_scale
+        scale_ *= work.kind == IsingWork::Kind::kAbove    ? now.after.above.scale()
                   : work.kind == IsingWork::Kind::kMirror ? now.after.mirror_scale
                                                           : now.after.leaf_scale;
       }
@@ -332,9 +336,9 @@ class IsingRunner<Real>::Impl {
     if (now.back) {
       place.sums[slots_.beta(now.work.after)] +=
           now.after_weight * flip(chunk.bra, chunk.ket, num_blocks, mix.above_bits, mix.above_weights);
-      kernels_.tile->turn(chunk.bra, num_blocks, mix.above.data(), mix.above.size());
+      mix.above.apply(chunk.bra, num_blocks, *kernels_.tile, *kernels_.ising);
     }
-    kernels_.tile->turn(chunk.ket, num_blocks, mix.above.data(), mix.above.size());
+    mix.above.apply(chunk.ket, num_blocks, *kernels_.tile, *kernels_.ising);
   }
 
   void run_leaves(const Place& place, const Prepared<Real>& now, const Chunk& chunk) const {
@@ -391,9 +395,9 @@ class IsingRunner<Real>::Impl {
     Real* const bra = chunk.bra == nullptr ? nullptr : chunk.bra + 2 * at;
     const auto turn = [&](Real* leaf) {
       if (phase_terms == nullptr)
-        kernels.phase_by(leaf, energies.pairs, now.by_energy, num_blocks);
+        (now.begins ? kernels.begin_by : kernels.phase_by)(leaf, energies.pairs, now.by_energy, num_blocks);
       else
-        kernels.phase(leaf, now.pairs.data(), phase_terms, num_blocks);
+        (now.begins ? kernels.begin : kernels.phase)(leaf, now.pairs.data(), phase_terms, num_blocks);
     };
     mix_leaf(place, now, now.work.before, now.before, now.before_weight, ket, bra);
     if (now.work.phase != kNoLayer) {
@@ -453,7 +457,7 @@ class IsingRunner<Real>::Impl {
   }
   void turn_leaf(const Mix<Real>& mix, std::uint64_t num_blocks, Real* state) const {
     if (!mix.lanes.empty()) kernels_.tile->turn_lanes(state, num_blocks, mix.lanes.data(), mix.lanes.size());
-    kernels_.tile->turn(state, num_blocks, mix.near.data(), mix.near.size());
+    mix.near.apply(state, num_blocks, *kernels_.tile, *kernels_.ising);
   }
 
   IsingState<Real> state_;
