@@ -5,7 +5,6 @@
 // order, so every set gives the same bytes; in single precision they are taken in it over one leaf and in double beyond.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -30,7 +29,7 @@ struct EnergyPhase {
 };
 
 /// Of `count` turns that are alike, how many turn_alike() does together next: never one that could be done with another.
-constexpr std::size_t alike_at_once(std::size_t count) { return count == 4 ? 2 : std::min<std::size_t>(count, 3); }
+constexpr std::size_t alike_at_once(std::size_t count) { return count == 4 ? 2 : count < 3 ? count : 3; }
 
 template <class Real>
 struct IsingKernels {

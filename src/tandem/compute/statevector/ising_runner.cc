@@ -122,6 +122,8 @@ class IsingRunner<Real>::Impl {
                    state_.num_stored() >= kLaneBits<Real>;
       if (work.before != kNoLayer) {
         now.before = make_mix<Real>(kind, layers_[work.before], back);
+        now.inner_before_weight = weight();
+        scale_ *= now.before.inner.scale();
         now.before_weight = weight();
         scale_ *= now.before.leaf_scale;
       }
@@ -145,6 +147,10 @@ class IsingRunner<Real>::Impl {
         scale_ *= work.kind == IsingWork::Kind::kAbove    ? now.after.above.scale()
                   : work.kind == IsingWork::Kind::kMirror ? now.after.mirror_scale
                                                           : now.after.leaf_scale;
+        if (work.kind == IsingWork::Kind::kLeaves) {
+          now.inner_after_weight = weight();
+          scale_ *= now.after.inner.scale();
+        }
       }
     }
     return out;
@@ -332,19 +338,43 @@ class IsingRunner<Real>::Impl {
 
   void run_above(const Place& place, const Prepared<Real>& now, const Chunk& chunk) const {
     const Mix<Real>& mix = now.after;
-    const std::uint64_t num_blocks = blocks_of(place.kind.order.tile_bits());
+    mix_bits(place, now, now.work.after, mix.above, mix.above_bits, mix.above_weights, now.after_weight,
+             place.kind.order.tile_bits(), chunk.ket, chunk.bra);
+  }
+  /// Bits above the lanes, in a piece of 2^`piece_bits` places.
+  void mix_bits(const Place& place, const Prepared<Real>& now, std::uint32_t layer, const Turns<Real>& turns,
+                std::span<const std::uint32_t> bits, std::span<const double> weights, double weight,
+                std::uint32_t piece_bits, Real* ket, Real* bra) const {
+    const std::uint64_t num_blocks = blocks_of(piece_bits);
     if (now.back) {
-      place.sums[slots_.beta(now.work.after)] +=
-          now.after_weight * flip(chunk.bra, chunk.ket, num_blocks, mix.above_bits, mix.above_weights);
-      mix.above.apply(chunk.bra, num_blocks, *kernels_.tile, *kernels_.ising);
+      place.sums[slots_.beta(layer)] += weight * flip(bra, ket, num_blocks, bits, weights);
+      turns.apply(bra, num_blocks, *kernels_.tile, *kernels_.ising);
     }
-    mix.above.apply(chunk.ket, num_blocks, *kernels_.tile, *kernels_.ising);
+    turns.apply(ket, num_blocks, *kernels_.tile, *kernels_.ising);
+  }
+
+  /// Part by part, and each leaf by leaf.
+  template <class Leaf, class... Walks>
+  void for_parts(const Place& place, const Prepared<Real>& now, const Chunk& chunk, const Leaf& leaf,
+                 Walks&... walks) const {
+    const TileOrder& order = place.kind.order;
+    const auto mix_part = [&](std::uint64_t at, std::uint32_t layer, const Mix<Real>& mix, double weight) {
+      if (layer == kNoLayer || mix.inner_bits.empty()) return;
+      mix_bits(place, now, layer, mix.inner, mix.inner_bits, mix.inner_weights, weight, order.part_bits,
+               chunk.ket + 2 * at, chunk.bra == nullptr ? nullptr : chunk.bra + 2 * at);
+    };
+    const auto part = [&](std::uint64_t at) {
+      mix_part(at, now.work.before, now.before, now.inner_before_weight);
+      for_values(order.leaf_bits, order.part_bits, at, leaf, walks...);
+      mix_part(at, now.work.after, now.after, now.inner_after_weight);
+    };
+    for_values(order.part_bits, order.tile_bits(), 0, part, walks...);
   }
 
   void run_leaves(const Place& place, const Prepared<Real>& now, const Chunk& chunk) const {
     const TileOrder& order = place.kind.order;
     if (chunk.energies != nullptr) {
-      for_leaves(order, order.tile_bits(), 0, [&](std::uint64_t at) {
+      for_parts(place, now, chunk, [&](std::uint64_t at) {
         run_leaf(place, now, chunk, at, nullptr, {.pairs = chunk.energies + at, .terms = kNoTerms.data()});
       });
       return;
@@ -362,13 +392,13 @@ class IsingRunner<Real>::Impl {
     if (!now.axis_readings.empty())
       run_leaves_with_axes(place, now, chunk, phase, energy);
     else if (phases && energies)
-      for_leaves(order, order.tile_bits(), 0, leaf, phase, energy);
+      for_parts(place, now, chunk, leaf, phase, energy);
     else if (phases)
-      for_leaves(order, order.tile_bits(), 0, leaf, phase);
+      for_parts(place, now, chunk, leaf, phase);
     else if (energies)
-      for_leaves(order, order.tile_bits(), 0, leaf, energy);
+      for_parts(place, now, chunk, leaf, energy);
     else
-      for_leaves(order, order.tile_bits(), 0, leaf);
+      for_parts(place, now, chunk, leaf);
   }
 
   /// The same, with sums of Z on the way: of the layer and of the one before it, which may have none.
@@ -383,7 +413,7 @@ class IsingRunner<Real>::Impl {
       const AxisTerms axes{.first = first.terms(), .last = last.terms()};
       run_leaf(place, now, chunk, at, phase.terms(), {.pairs = place.energy_pairs, .terms = energy.terms()}, &axes);
     };
-    for_leaves(order, order.tile_bits(), 0, leaf, phase, energy, first, last);
+    for_parts(place, now, chunk, leaf, phase, energy, first, last);
   }
 
   /// The leaf at place `at` of the chunk. `phase_terms`: where phases are a form.

@@ -63,7 +63,8 @@ class Turns {
       if (alike_at_once(count) != 2) out *= one_;
     return out;
   }
-  void apply(Real* tile, std::uint64_t num_blocks, const TileKernels<Real>& any, const IsingKernels<Real>& ising) const {
+  void apply(Real* tile, std::uint64_t num_blocks, const TileKernels<Real>& any,
+             const IsingKernels<Real>& ising) const {
     (alike_ ? ising.turn_alike : any.turn)(tile, num_blocks, turns_.data(), turns_.size());
   }
 
@@ -80,13 +81,16 @@ template <class Real>
 struct Mix {
   std::vector<Turn<Real>> lanes;
   Turns<Real> near;  ///< above them, in a leaf
+  Turns<Real> inner;  ///< above a leaf, in a part
   Turns<Real> above;
   std::vector<std::uint32_t> near_bits;  ///< also where nothing turns
+  std::vector<std::uint32_t> inner_bits;
   std::vector<std::uint32_t> above_bits;
   std::size_t num_lanes = 0;
   /// Of what each turned bit adds to a slope, in the order of the bits; empty: 1 each.
   std::vector<double> lane_weights;
   std::vector<double> near_weights;
+  std::vector<double> inner_weights;
   std::vector<double> above_weights;
   std::vector<Turn<Real>> mirror;
   double mirror_scale = 1;
@@ -107,21 +111,25 @@ Mix<Real> make_mix(const TileKind& kind, const IsingLayer& layer, bool back) {
   for (std::uint32_t bit = kind.first; bit < kind.last; ++bit) {
     const std::uint32_t qubit = kind.order.bits[bit];
     const TurnAndFactor<Real> now = turn_by<Real>(bit, turn_of(qubit));
-    const bool on_lanes = bit < kLaneBits<Real>;
-    const bool in_leaf = bit < kind.order.leaf_bits;
-    if (!layer.turn_slopes.empty())
-      (on_lanes  ? out.lane_weights
-       : in_leaf ? out.near_weights
-                 : out.above_weights)
-          .push_back(layer.turn_slopes[qubit]);
-    if (on_lanes) {
+    const double* const slope = layer.turn_slopes.empty() ? nullptr : &layer.turn_slopes[qubit];
+    if (bit < kLaneBits<Real>) {
       ++out.num_lanes;
       out.leaf_scale *= now.left_out;
       if (now.turns) out.lanes.push_back(now.turn);
+      if (slope != nullptr) out.lane_weights.push_back(*slope);
       continue;
     }
-    (in_leaf ? out.near_bits : out.above_bits).push_back(bit);
-    (in_leaf ? out.near : out.above).add(now);
+    const auto add = [&](Turns<Real>& turns, std::vector<std::uint32_t>& bits, std::vector<double>& weights) {
+      turns.add(now);
+      bits.push_back(bit);
+      if (slope != nullptr) weights.push_back(*slope);
+    };
+    if (bit < kind.order.leaf_bits)
+      add(out.near, out.near_bits, out.near_weights);
+    else if (bit < kind.order.part_bits)
+      add(out.inner, out.inner_bits, out.inner_weights);
+    else
+      add(out.above, out.above_bits, out.above_weights);
   }
   out.leaf_scale *= out.near.scale();
   return out;
@@ -155,9 +163,12 @@ struct Prepared {
   bool back = false;
   bool begins = false;  ///< with what the phase makes of the uniform state
   bool reads = false;  ///< the energy at the end; going on to gradients, the bra begins here
-  double before_weight = 0;  ///< of sums: the square of the scale where they are taken
+  /// Of sums: the square of the scale where they are taken.
+  double inner_before_weight = 0;
+  double before_weight = 0;
   double phase_weight = 0;
   double after_weight = 0;
+  double inner_after_weight = 0;
   double reading_weight = 0;
 };
 
