@@ -1,5 +1,6 @@
 #include "tandem/compute/statevector/ising_kernels.h"
 #include "tandem/compute/statevector/tile_kernels.h"
+#include "tandem/compute/statevector/turn_kernels.h"
 #include "tandem/compute/statevector/vector_kernels.h"
 
 namespace tandem::statevector::TANDEM_ISA {
@@ -42,7 +43,18 @@ inline void rounded(Real* out, const double* in, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) out[i] = static_cast<Real>(in[i]);
 }
 
-template <class Real>
+/// The amplitudes from `at` on times r + i i; `kBegins`: they are ones.
+template <class Real, bool kBegins>
+inline void multiply(Real* place, Vector<Real> r, Vector<Real> i) {
+  Vector<Real>& re = at(place);
+  Vector<Real>& im = at(place + kLanes<Real>);
+  const Vector<Real> x = kBegins ? r : fnma(i, im, r * re);
+  im = kBegins ? i : fma(i, re, r * im);
+  re = x;
+}
+
+/// `kBegins`: of ones.
+template <class Real, bool kBegins>
 void phase(Real* leaf, const Real* pairs, const double* terms, std::uint64_t num_blocks) {
   Complexes blocks, lanes;
   lanes.re[0] = 1;
@@ -64,9 +76,7 @@ void phase(Real* leaf, const Real* pairs, const double* terms, std::uint64_t num
       const Vector<Real> fr = fnma(bi, im.v[k], br * re.v[k]), fi = fma(bi, re.v[k], br * im.v[k]);
       const Vector<Real> pr = at(pairs + l), pi = at(pairs + kLanes<Real> + l);
       const Vector<Real> gr = fnma(fi, pi, fr * pr), gi = fma(fi, pr, fr * pi);
-      const Vector<Real> xr = at(leaf + l), xi = at(leaf + kLanes<Real> + l);
-      at(leaf + l) = fnma(gi, xi, gr * xr);
-      at(leaf + kLanes<Real> + l) = fma(gi, xr, gr * xi);
+      multiply<Real, kBegins>(leaf + l, gr, gi);
     }
   }
 }
@@ -121,7 +131,7 @@ inline void turn_of(Vector<Real> energy, Vector<Real> high, Vector<Real> low, Ve
       reinterpret_cast<Vector<Real>>(((c_bits & ~exchange) | (s_bits & exchange)) ^ ((quadrant + 1) & 2) << kToSign);
 }
 
-template <class Real>
+template <class Real, bool kBegins>
 void phase_by(Real* leaf, const Real* energies, const EnergyPhase<Real>& phase, std::uint64_t num_blocks) {
   const Vector<Real> high = all(phase.high), low = all(phase.low), fr = all(phase.re), fi = all(phase.im);
   for (std::uint64_t b = 0; b < num_blocks; ++b, leaf += 2 * kLanes<Real>, energies += kLanes<Real>) {
@@ -129,9 +139,7 @@ void phase_by(Real* leaf, const Real* energies, const EnergyPhase<Real>& phase, 
       Vector<Real> cosine, sine;
       turn_of<Real>(at(energies + l), high, low, cosine, sine);
       const Vector<Real> gr = fnma(fi, sine, fr * cosine), gi = fma(fi, cosine, fr * sine);
-      const Vector<Real> xr = at(leaf + l), xi = at(leaf + kLanes<Real> + l);
-      at(leaf + l) = fnma(gi, xi, gr * xr);
-      at(leaf + kLanes<Real> + l) = fma(gi, xr, gr * xi);
+      multiply<Real, kBegins>(leaf + l, gr, gi);
     }
   }
 }
@@ -243,8 +251,6 @@ double flip_lanes(const Real* bra, const Real* ket, std::uint64_t num_blocks, st
   return sum;
 }
 
-constexpr bool is_odd(std::size_t j) { return __builtin_parityll(j) != 0; }
-
 /// As turns about x do (tile.isa.cc), flips couple the real parts of blocks with the imaginary ones of their neighbours.
 template <class Real, std::size_t kCount, std::size_t kSystem>
 inline void flip_system(const Real* bra, const Real* ket, const std::uint64_t* place, Vector<Real>& plus,
@@ -330,8 +336,89 @@ double flip_mirror(const Real* bra_a, const Real* ket_a, const Real* bra_b, cons
   return sum;
 }
 
+// ---- turns about x that are alike
+
+/// exp(-i b sum X) of bits that all turn by one angle needs only the sums over a group's blocks with an even and with an odd number of
+/// ones. With t = tan b, c = t / (1 + t^2), a sum E over the blocks of the parity of x and O over the others, and the antipode a of x, all
+/// of whose bits are flipped, it makes of x
+///   two bits:    x - c (t E + i O)
+///   three bits:  cos b (x + i t a - i c (O - i t E)).
+/// With the parts of turn_registers() all is real. What can be is a sum or a product: some cores add beside fused operations, and store
+/// beside products.
+template <class Real, std::size_t kCount, bool kLarge, std::size_t kSystem>
+inline void alike_system(Real* block, const std::uint64_t* place, Vector<Real> ratio, Vector<Real> shared) {
+  static_assert(kCount == 2 || kCount == 3);
+  constexpr std::size_t kGroup = std::size_t{1} << kCount;
+  Vector<Real> v[kGroup];
+#pragma GCC unroll 8
+  for (std::size_t j = 0; j < kGroup; ++j)
+    v[j] = at(block + place[j] + (is_imaginary<true, kSystem>(j) ? kLanes<Real> : 0));
+  // The first block whose part is real, and the first one whose part is imaginary; those of its parity differ from it in two bits.
+  constexpr std::size_t kReal = kSystem, kImaginary = 1 - kSystem;
+  Vector<Real> real = v[kReal] + v[kReal ^ 3], imaginary = v[kImaginary] + v[kImaginary ^ 3];
+  if constexpr (kCount == 3) {
+    real += v[kReal ^ 5] + v[kReal ^ 6];
+    imaginary += v[kImaginary ^ 5] + v[kImaginary ^ 6];
+  }
+  const Vector<Real> to_real = shared * (kLarge ? fms(ratio, imaginary, real) : fnma(ratio, real, imaginary));
+  const Vector<Real> to_imaginary = shared * (kLarge ? fma(ratio, real, imaginary) : fma(ratio, imaginary, real));
+#pragma GCC unroll 8
+  for (std::size_t j = 0; j < kGroup; ++j) {
+    const bool is_real = !is_imaginary<true, kSystem>(j);
+    Vector<Real> x = v[j];
+    if constexpr (kCount == 3) {
+      const Vector<Real> a = v[j ^ 7];
+      if (is_real)
+        x = kLarge ? fms(ratio, x, a) : fnma(ratio, a, x);
+      else
+        x = kLarge ? fma(ratio, x, a) : fma(ratio, a, x);
+    }
+    at(block + place[j] + (is_real ? 0 : kLanes<Real>)) = is_real ? x + to_real : x - to_imaginary;
+  }
+}
+
+template <class Real, std::size_t kCount, bool kLarge>
+void alike_blocks(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns) {
+  const Group<Real, kCount> group(turns);
+  const double ratio = turns[0].ratio;
+  const double numerator = kCount == 2 && kLarge ? 1 : ratio;
+  const Vector<Real> shared = all(static_cast<Real>(numerator / (1 + ratio * ratio)));
+  for (std::uint64_t number = 0; number < num_blocks >> kCount; number += group.run()) {
+    Real* const begin = tile + group.first(number) * 2 * kLanes<Real>;
+    for (Real* block = begin; block < begin + group.run() * 2 * kLanes<Real>; block += 2 * kLanes<Real>) {
+      for (std::size_t k = 0; k < kLanes<Real>; k += kWidth<Real>) {
+        if constexpr (kCount == 1) {
+          turn_system<Real, 1, kLarge, true, 0>(block + k, group);
+          turn_system<Real, 1, kLarge, true, 1>(block + k, group);
+        } else {
+          alike_system<Real, kCount, kLarge, 0>(block + k, group.place, group.ratio[0], shared);
+          alike_system<Real, kCount, kLarge, 1>(block + k, group.place, group.ratio[0], shared);
+        }
+      }
+    }
+  }
+}
+
+template <class Real, bool kLarge>
+void turn_alike_by(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count) {
+  while (count > 0) {
+    const std::size_t now = alike_at_once(count);
+    if (now == 1) alike_blocks<Real, 1, kLarge>(tile, num_blocks, turns);
+    if (now == 2) alike_blocks<Real, 2, kLarge>(tile, num_blocks, turns);
+    if (now == 3) alike_blocks<Real, 3, kLarge>(tile, num_blocks, turns);
+    turns += now;
+    count -= now;
+  }
+}
+
 template <class Real>
-constexpr IsingKernels<Real> kKernels = {&phase<Real>,      &phase_by<Real>, &energy<Real>,
+void turn_alike(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count) {
+  if (count == 0) return;
+  (turns[0].large ? turn_alike_by<Real, true> : turn_alike_by<Real, false>)(tile, num_blocks, turns, count);
+}
+
+template <class Real>
+constexpr IsingKernels<Real> kKernels = {&phase<Real, false>, &phase_by<Real, false>, &phase<Real, true>, &phase_by<Real, true>, &turn_alike<Real>, &energy<Real>,
                                          &weigh<Real>,      &tally<Real>,    &slope<Real>,
                                          &flip_lanes<Real>, &flip<Real>,     &flip_mirror<Real>};
 

@@ -45,10 +45,11 @@ struct Form {
 using EnergyForm = Form<Adding>;
 using PhaseForm = Form<Multiplying>;
 
-/// Bits of a tile by position in it; those below `leaf_bits` make a leaf.
+/// Bits of a tile by position in it; those below `leaf_bits` make a leaf, those below `part_bits` a part of the tile.
 struct TileOrder {
   std::vector<std::uint32_t> bits;
   std::uint32_t leaf_bits = 0;
+  std::uint32_t part_bits = 0;
 
   std::uint32_t tile_bits() const { return static_cast<std::uint32_t>(bits.size()); }
 };
@@ -116,15 +117,20 @@ class FormWalk {
   std::array<std::array<Value, kTileBitsMax + 1>, kTileBitsMax> before_;
 };
 
-/// body(place in the tile) for each leaf, the walks being there.
+/// body(place in the tile) for all values of the bits from position `first` up to `k`, the walks being there.
 template <class Body, class... Walks>
-void for_leaves(const TileOrder& order, std::uint32_t k, std::uint64_t place, const Body& body, Walks&... walks) {
-  if (k == order.leaf_bits) return body(place);
+void for_values(std::uint32_t first, std::uint32_t k, std::uint64_t place, const Body& body, Walks&... walks) {
+  if (k == first) return body(place);
   --k;
-  for_leaves(order, k, place, body, walks...);
+  for_values(first, k, place, body, walks...);
   (walks.set(k), ...);
-  for_leaves(order, k, place | std::uint64_t{1} << k, body, walks...);
+  for_values(first, k, place | std::uint64_t{1} << k, body, walks...);
   (walks.clear(k), ...);
+}
+/// For each leaf of a tile.
+template <class Body, class... Walks>
+void for_leaves(const TileOrder& order, const Body& body, Walks&... walks) {
+  for_values(order.leaf_bits, order.tile_bits(), 0, body, walks...);
 }
 
 }  // namespace tandem::statevector

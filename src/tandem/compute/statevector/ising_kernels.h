@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "tandem/compute/statevector/tile_kernels.h"
+
 namespace tandem::statevector {
 
 /// Blocks of a leaf, at most.
@@ -26,12 +28,21 @@ struct EnergyPhase {
   Real im = 0;
 };
 
+/// Of `count` turns that are alike, how many turn_alike() does together next: never one that could be done with another.
+constexpr std::size_t alike_at_once(std::size_t count) { return count == 4 ? 2 : count < 3 ? count : 3; }
+
 template <class Real>
 struct IsingKernels {
   /// leaf *= pairs * product of the terms whose bit is 1. `terms`: real and imaginary part each.
   void (*phase)(Real* leaf, const Real* pairs, const double* terms, std::uint64_t num_blocks);
   /// leaf *= factor e^(i E (high + low) pi/2), E being `energies`, one a place; |E high| at most kQuarterTurnsMax.
   void (*phase_by)(Real* leaf, const Real* energies, const EnergyPhase<Real>& phase, std::uint64_t num_blocks);
+  /// The same of a leaf that holds ones, or nothing yet: it is not read.
+  void (*begin)(Real* leaf, const Real* pairs, const double* terms, std::uint64_t num_blocks);
+  void (*begin_by)(Real* leaf, const Real* energies, const EnergyPhase<Real>& phase, std::uint64_t num_blocks);
+  /// Turns about x of one ratio on different bits above the lanes, ascending. Of what a turn leaves out (Turn), three together leave out
+  /// one, two none (alike_at_once).
+  void (*turn_alike)(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count);
   /// The sum of |ket|^2 C; C: pairs + the sum of the terms whose bit is 1, a number a place in `pairs`.
   double (*energy)(const Real* ket, const Real* pairs, const double* terms, std::uint64_t num_blocks);
   /// The same, and bra = C ket.

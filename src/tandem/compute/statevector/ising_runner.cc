@@ -52,7 +52,7 @@ class IsingRunner<Real>::Impl {
   Result<void> forward(std::size_t i) {
     std::vector<Prepared<Real>> work = prepared(passes_[i], false);
     if (is_last(i) && options_.energies.any()) add_reading(work);
-    return run(passes_[i].kind, work, {.fills = i == 0});
+    return run(passes_[i].kind, work, {.fills = i == 0 && !begins(work)});
   }
   Result<void> forward_and_back() {
     TANDEM_ASSERT(options_.energies.any() && state_.bra != nullptr);
@@ -62,7 +62,7 @@ class IsingRunner<Real>::Impl {
         add_reading(work);
         for (auto& back : prepared(passes_[i], true)) work.push_back(std::move(back));
       }
-      TANDEM_TRY(run(passes_[i].kind, work, {.fills = i == 0, .begins_bra = is_last(i)}));
+      TANDEM_TRY(run(passes_[i].kind, work, {.fills = i == 0 && !begins(work), .begins_bra = is_last(i)}));
     }
     for (std::size_t i = passes_.size() - 1; i-- > 0;)
       TANDEM_TRY(run(passes_[i].kind, prepared(passes_[i], true), {.has_bra = true}));
@@ -101,6 +101,7 @@ class IsingRunner<Real>::Impl {
     return out;
   }
 
+  static bool begins(const std::vector<Prepared<Real>>& work) { return !work.empty() && work.front().begins; }
   /// In the order of the work, which is the order in which the scale changes.
   std::vector<Prepared<Real>> prepared(const IsingPass& pass, bool back) {
     const TileKind& kind = kinds_[pass.kind];
@@ -116,8 +117,13 @@ class IsingRunner<Real>::Impl {
       Prepared<Real>& now = out.emplace_back();
       now.work = work;
       now.back = back;
+      // Lanes without a qubit stay 0, so a state that has some is filled.
+      now.begins = &pass == &passes_.front() && !back && out.size() == 1 && work.phase != kNoLayer &&
+                   state_.num_stored() >= kLaneBits<Real>;
       if (work.before != kNoLayer) {
         now.before = make_mix<Real>(kind, layers_[work.before], back);
+        now.inner_before_weight = weight();
+        scale_ *= now.before.inner.scale();
         now.before_weight = weight();
         scale_ *= now.before.leaf_scale;
       }
@@ -138,9 +144,13 @@ class IsingRunner<Real>::Impl {
       if (work.after != kNoLayer) {
         now.after = make_mix<Real>(kind, layers_[work.after], back);
         now.after_weight = weight();
-        scale_ *= work.kind == IsingWork::Kind::kAbove    ? now.after.above_scale
+        scale_ *= work.kind == IsingWork::Kind::kAbove    ? now.after.above.scale()
                   : work.kind == IsingWork::Kind::kMirror ? now.after.mirror_scale
                                                           : now.after.leaf_scale;
+        if (work.kind == IsingWork::Kind::kLeaves) {
+          now.inner_after_weight = weight();
+          scale_ *= now.after.inner.scale();
+        }
       }
     }
     return out;
@@ -328,19 +338,43 @@ class IsingRunner<Real>::Impl {
 
   void run_above(const Place& place, const Prepared<Real>& now, const Chunk& chunk) const {
     const Mix<Real>& mix = now.after;
-    const std::uint64_t num_blocks = blocks_of(place.kind.order.tile_bits());
+    mix_bits(place, now, now.work.after, mix.above, mix.above_bits, mix.above_weights, now.after_weight,
+             place.kind.order.tile_bits(), chunk.ket, chunk.bra);
+  }
+  /// Bits above the lanes, in a piece of 2^`piece_bits` places.
+  void mix_bits(const Place& place, const Prepared<Real>& now, std::uint32_t layer, const Turns<Real>& turns,
+                std::span<const std::uint32_t> bits, std::span<const double> weights, double weight,
+                std::uint32_t piece_bits, Real* ket, Real* bra) const {
+    const std::uint64_t num_blocks = blocks_of(piece_bits);
     if (now.back) {
-      place.sums[slots_.beta(now.work.after)] +=
-          now.after_weight * flip(chunk.bra, chunk.ket, num_blocks, mix.above_bits, mix.above_weights);
-      kernels_.tile->turn(chunk.bra, num_blocks, mix.above.data(), mix.above.size());
+      place.sums[slots_.beta(layer)] += weight * flip(bra, ket, num_blocks, bits, weights);
+      turns.apply(bra, num_blocks, *kernels_.tile, *kernels_.ising);
     }
-    kernels_.tile->turn(chunk.ket, num_blocks, mix.above.data(), mix.above.size());
+    turns.apply(ket, num_blocks, *kernels_.tile, *kernels_.ising);
+  }
+
+  /// Part by part, and each leaf by leaf.
+  template <class Leaf, class... Walks>
+  void for_parts(const Place& place, const Prepared<Real>& now, const Chunk& chunk, const Leaf& leaf,
+                 Walks&... walks) const {
+    const TileOrder& order = place.kind.order;
+    const auto mix_part = [&](std::uint64_t at, std::uint32_t layer, const Mix<Real>& mix, double weight) {
+      if (layer == kNoLayer || mix.inner_bits.empty()) return;
+      mix_bits(place, now, layer, mix.inner, mix.inner_bits, mix.inner_weights, weight, order.part_bits,
+               chunk.ket + 2 * at, chunk.bra == nullptr ? nullptr : chunk.bra + 2 * at);
+    };
+    const auto part = [&](std::uint64_t at) {
+      mix_part(at, now.work.before, now.before, now.inner_before_weight);
+      for_values(order.leaf_bits, order.part_bits, at, leaf, walks...);
+      mix_part(at, now.work.after, now.after, now.inner_after_weight);
+    };
+    for_values(order.part_bits, order.tile_bits(), 0, part, walks...);
   }
 
   void run_leaves(const Place& place, const Prepared<Real>& now, const Chunk& chunk) const {
     const TileOrder& order = place.kind.order;
     if (chunk.energies != nullptr) {
-      for_leaves(order, order.tile_bits(), 0, [&](std::uint64_t at) {
+      for_parts(place, now, chunk, [&](std::uint64_t at) {
         run_leaf(place, now, chunk, at, nullptr, {.pairs = chunk.energies + at, .terms = kNoTerms.data()});
       });
       return;
@@ -358,13 +392,13 @@ class IsingRunner<Real>::Impl {
     if (!now.axis_readings.empty())
       run_leaves_with_axes(place, now, chunk, phase, energy);
     else if (phases && energies)
-      for_leaves(order, order.tile_bits(), 0, leaf, phase, energy);
+      for_parts(place, now, chunk, leaf, phase, energy);
     else if (phases)
-      for_leaves(order, order.tile_bits(), 0, leaf, phase);
+      for_parts(place, now, chunk, leaf, phase);
     else if (energies)
-      for_leaves(order, order.tile_bits(), 0, leaf, energy);
+      for_parts(place, now, chunk, leaf, energy);
     else
-      for_leaves(order, order.tile_bits(), 0, leaf);
+      for_parts(place, now, chunk, leaf);
   }
 
   /// The same, with sums of Z on the way: of the layer and of the one before it, which may have none.
@@ -379,7 +413,7 @@ class IsingRunner<Real>::Impl {
       const AxisTerms axes{.first = first.terms(), .last = last.terms()};
       run_leaf(place, now, chunk, at, phase.terms(), {.pairs = place.energy_pairs, .terms = energy.terms()}, &axes);
     };
-    for_leaves(order, order.tile_bits(), 0, leaf, phase, energy, first, last);
+    for_parts(place, now, chunk, leaf, phase, energy, first, last);
   }
 
   /// The leaf at place `at` of the chunk. `phase_terms`: where phases are a form.
@@ -391,9 +425,9 @@ class IsingRunner<Real>::Impl {
     Real* const bra = chunk.bra == nullptr ? nullptr : chunk.bra + 2 * at;
     const auto turn = [&](Real* leaf) {
       if (phase_terms == nullptr)
-        kernels.phase_by(leaf, energies.pairs, now.by_energy, num_blocks);
+        (now.begins ? kernels.begin_by : kernels.phase_by)(leaf, energies.pairs, now.by_energy, num_blocks);
       else
-        kernels.phase(leaf, now.pairs.data(), phase_terms, num_blocks);
+        (now.begins ? kernels.begin : kernels.phase)(leaf, now.pairs.data(), phase_terms, num_blocks);
     };
     mix_leaf(place, now, now.work.before, now.before, now.before_weight, ket, bra);
     if (now.work.phase != kNoLayer) {
@@ -453,7 +487,7 @@ class IsingRunner<Real>::Impl {
   }
   void turn_leaf(const Mix<Real>& mix, std::uint64_t num_blocks, Real* state) const {
     if (!mix.lanes.empty()) kernels_.tile->turn_lanes(state, num_blocks, mix.lanes.data(), mix.lanes.size());
-    kernels_.tile->turn(state, num_blocks, mix.near.data(), mix.near.size());
+    mix.near.apply(state, num_blocks, *kernels_.tile, *kernels_.ising);
   }
 
   IsingState<Real> state_;

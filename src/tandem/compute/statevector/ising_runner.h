@@ -59,12 +59,13 @@ bool can_be_halved(std::uint32_t num_qubits) {
   return num_qubits >= kLaneBits<Real> + 2;
 }
 
+/// Rows are 512 bytes: longer ones make tiles that need the third-level cache, shorter ones more of them.
 template <class Real>
 IsingShape ising_shape(std::uint32_t tile_bits) {
   return {.lane_bits = kLaneBits<Real>,
           .leaf_bits = kLaneBits<Real> + kLeafBlockBits,
           .tile_bits = tile_bits,
-          .row_bits = kTileShape<Real>.row};
+          .row_bits = kLaneBits<Real> + 2};
 }
 
 /// Writes the half of the amplitudes that a symmetry left out behind the one that is there.

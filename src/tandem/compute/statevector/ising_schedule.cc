@@ -27,6 +27,13 @@ std::uint32_t bits_above(std::uint32_t num_bits, const IsingShape& shape) {
   return std::max(num_bits - shape.tile_bits, wanted);
 }
 
+/// Of a tile that has two or more levels: the highest bits are mixed by sweeps over the tile, one for three of them.
+void divide(TileOrder& order, std::uint32_t leaf_bits) {
+  order.leaf_bits = std::min(leaf_bits, order.tile_bits());
+  const std::uint32_t above = order.tile_bits() - order.leaf_bits;
+  order.part_bits = order.tile_bits() - (above <= kSweptBits ? 0 : std::min(above / 2, kSweptBits));
+}
+
 IsingShape with_fewest_kinds(std::uint32_t num_bits, const IsingShape& shape) {
   if (num_bits <= shape.tile_bits) return shape;
   IsingShape wider = shape;
@@ -45,7 +52,7 @@ std::vector<TileKind> tile_kinds(std::uint32_t num_qubits, const IsingShape& giv
   low.in_a_row = true;
   const std::uint32_t above = bits_above(num_bits, shape);
   for (std::uint32_t bit = 0; bit < num_bits - above; ++bit) low.order.bits.push_back(bit);
-  low.order.leaf_bits = std::min(shape.leaf_bits, low.order.tile_bits());
+  divide(low.order, shape.leaf_bits);
   low.last = std::min(num_qubits, low.order.tile_bits());
   out.push_back(low);
   if (above == 0) return out;
@@ -59,7 +66,7 @@ std::vector<TileKind> tile_kinds(std::uint32_t num_qubits, const IsingShape& giv
     for (std::uint32_t j = 0; j < mixed; ++j) high.order.bits.push_back(bit++);
     high.first = shape.lane_bits;
     high.last = high.order.tile_bits();
-    high.order.leaf_bits = std::min(shape.leaf_bits, high.last);
+    divide(high.order, shape.leaf_bits);
     out.push_back(std::move(high));
   }
   return out;

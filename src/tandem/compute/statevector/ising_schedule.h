@@ -32,6 +32,9 @@ struct IsingShape {
 /// third level instead of the second.
 inline constexpr std::uint32_t kWiderBits = 2;
 
+/// So many bits of a tile at most are mixed by a sweep over all of it, the others by parts that stay in a nearer cache.
+inline constexpr std::uint32_t kSweptBits = 3;
+
 /// Together they mix every one of `num_qubits` bits once.
 std::vector<TileKind> tile_kinds(std::uint32_t num_qubits, const IsingShape& shape);
 
@@ -39,9 +42,9 @@ std::vector<TileKind> tile_kinds(std::uint32_t num_qubits, const IsingShape& sha
 struct IsingWork {
   static constexpr std::uint32_t kNoLayer = UINT32_MAX;
   enum class Kind : std::uint8_t {
-    kAbove,  ///< mixes the bits above a leaf, of layer `after`
+    kAbove,  ///< mixes the bits above a part, of layer `after`
     kMirror,  ///< mixes the qubit that a symmetry took out: a place with the one that has all bits flipped, of layer `after`
-    kLeaves,  ///< for each leaf: mixes its bits of layer `before`, phases of `phase`, mixes of `after`
+    kLeaves,  ///< for each part, leaf by leaf: mixes its bits of layer `before`, phases of `phase`, mixes of `after`
   };
   Kind kind = Kind::kLeaves;
   std::uint32_t before = kNoLayer;

@@ -82,13 +82,11 @@ Result<IsingTail> IsingEvolution<Real>::tail(double share, std::stop_token stop)
                         &own[0].weight);
         };
         if (model.table) {
-          for_leaves(order, order.tile_bits(), 0,
-                     [&](std::uint64_t at) { tally(at, model.table.get() + (base | at), kNoTerms.data()); });
+          for_leaves(order, [&](std::uint64_t at) { tally(at, model.table.get() + (base | at), kNoTerms.data()); });
           continue;
         }
         energy.begin(base);
-        for_leaves(
-            order, order.tile_bits(), 0, [&](std::uint64_t at) { tally(at, pairs.data(), energy.terms()); }, energy);
+        for_leaves(order, [&](std::uint64_t at) { tally(at, pairs.data(), energy.terms()); }, energy);
       }
     });
     if (stopped) return simulation_stopped();

@@ -22,25 +22,6 @@ namespace tandem::statevector {
 
 inline constexpr std::uint32_t kNoLayer = IsingWork::kNoLayer;
 
-/// Turns of the bits that a kind of tiles mixes, of one layer.
-template <class Real>
-struct Mix {
-  std::vector<Turn<Real>> lanes;
-  std::vector<Turn<Real>> near;  ///< above them, in a leaf
-  std::vector<Turn<Real>> above;
-  std::vector<std::uint32_t> near_bits;  ///< also where nothing turns
-  std::vector<std::uint32_t> above_bits;
-  std::size_t num_lanes = 0;
-  /// Of what each turned bit adds to a slope, in the order of the bits; empty: 1 each.
-  std::vector<double> lane_weights;
-  std::vector<double> near_weights;
-  std::vector<double> above_weights;
-  std::vector<Turn<Real>> mirror;
-  double mirror_scale = 1;
-  double leaf_scale = 1;  ///< of the state afterwards: turns leave a factor out
-  double above_scale = 1;
-};
-
 template <class Real>
 struct TurnAndFactor {
   Turn<Real> turn;
@@ -59,6 +40,63 @@ TurnAndFactor<Real> turn_by(std::uint32_t bit, const SinCos& parts) {
           .turns = parts.sin != 0};
 }
 
+/// Turns about x of different bits above the lanes, ascending.
+template <class Real>
+class Turns {
+ public:
+  void add(const TurnAndFactor<Real>& now) {
+    if (!now.turns) {
+      unturned_ *= now.left_out;
+      return;
+    }
+    if (turns_.empty()) one_ = now.left_out;
+    alike_ = alike_ && now.left_out == one_ &&
+             (turns_.empty() || (now.turn.large == turns_[0].large && now.turn.ratio == turns_[0].ratio));
+    all_ *= now.left_out;
+    turns_.push_back(now.turn);
+  }
+  /// Of the state afterwards: what they leave out.
+  double scale() const {
+    if (!alike_) return unturned_ * all_;
+    double out = unturned_;
+    for (std::size_t count = turns_.size(); count > 0; count -= alike_at_once(count))
+      if (alike_at_once(count) != 2) out *= one_;
+    return out;
+  }
+  void apply(Real* tile, std::uint64_t num_blocks, const TileKernels<Real>& any,
+             const IsingKernels<Real>& ising) const {
+    (alike_ ? ising.turn_alike : any.turn)(tile, num_blocks, turns_.data(), turns_.size());
+  }
+
+ private:
+  std::vector<Turn<Real>> turns_;
+  bool alike_ = true;
+  double one_ = 1;  ///< what the first leaves out
+  double all_ = 1;
+  double unturned_ = 1;
+};
+
+/// Turns of the bits that a kind of tiles mixes, of one layer.
+template <class Real>
+struct Mix {
+  std::vector<Turn<Real>> lanes;
+  Turns<Real> near;  ///< above them, in a leaf
+  Turns<Real> inner;  ///< above a leaf, in a part
+  Turns<Real> above;
+  std::vector<std::uint32_t> near_bits;  ///< also where nothing turns
+  std::vector<std::uint32_t> inner_bits;
+  std::vector<std::uint32_t> above_bits;
+  std::size_t num_lanes = 0;
+  /// Of what each turned bit adds to a slope, in the order of the bits; empty: 1 each.
+  std::vector<double> lane_weights;
+  std::vector<double> near_weights;
+  std::vector<double> inner_weights;
+  std::vector<double> above_weights;
+  std::vector<Turn<Real>> mirror;
+  double mirror_scale = 1;
+  double leaf_scale = 1;  ///< of the state afterwards: turns leave a factor out
+};
+
 /// The layer's turn of every qubit that the kind mixes, undone where the way leads back; `mirror`: of the one that is not stored.
 template <class Real>
 Mix<Real> make_mix(const TileKind& kind, const IsingLayer& layer, bool back) {
@@ -73,19 +111,27 @@ Mix<Real> make_mix(const TileKind& kind, const IsingLayer& layer, bool back) {
   for (std::uint32_t bit = kind.first; bit < kind.last; ++bit) {
     const std::uint32_t qubit = kind.order.bits[bit];
     const TurnAndFactor<Real> now = turn_by<Real>(bit, turn_of(qubit));
-    const bool in_leaf = bit < kind.order.leaf_bits;
-    if (!layer.turn_slopes.empty())
-      (bit < kLaneBits<Real> ? out.lane_weights
-       : in_leaf             ? out.near_weights
-                             : out.above_weights)
-          .push_back(layer.turn_slopes[qubit]);
-    if (bit < kLaneBits<Real>)
+    const double* const slope = layer.turn_slopes.empty() ? nullptr : &layer.turn_slopes[qubit];
+    if (bit < kLaneBits<Real>) {
       ++out.num_lanes;
+      out.leaf_scale *= now.left_out;
+      if (now.turns) out.lanes.push_back(now.turn);
+      if (slope != nullptr) out.lane_weights.push_back(*slope);
+      continue;
+    }
+    const auto add = [&](Turns<Real>& turns, std::vector<std::uint32_t>& bits, std::vector<double>& weights) {
+      turns.add(now);
+      bits.push_back(bit);
+      if (slope != nullptr) weights.push_back(*slope);
+    };
+    if (bit < kind.order.leaf_bits)
+      add(out.near, out.near_bits, out.near_weights);
+    else if (bit < kind.order.part_bits)
+      add(out.inner, out.inner_bits, out.inner_weights);
     else
-      (in_leaf ? out.near_bits : out.above_bits).push_back(bit);
-    (in_leaf ? out.leaf_scale : out.above_scale) *= now.left_out;
-    if (now.turns) (bit < kLaneBits<Real> ? out.lanes : in_leaf ? out.near : out.above).push_back(now.turn);
+      add(out.above, out.above_bits, out.above_weights);
   }
+  out.leaf_scale *= out.near.scale();
   return out;
 }
 
@@ -115,10 +161,14 @@ struct Prepared {
   std::vector<AxisReading> axis_readings;  ///< beside phases, on the way back
   EnergyPhase<Real> by_energy;  ///< where energies are a table
   bool back = false;
+  bool begins = false;  ///< with what the phase makes of the uniform state
   bool reads = false;  ///< the energy at the end; going on to gradients, the bra begins here
-  double before_weight = 0;  ///< of sums: the square of the scale where they are taken
+  /// Of sums: the square of the scale where they are taken.
+  double inner_before_weight = 0;
+  double before_weight = 0;
   double phase_weight = 0;
   double after_weight = 0;
+  double inner_after_weight = 0;
   double reading_weight = 0;
 };
 

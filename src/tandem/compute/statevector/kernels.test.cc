@@ -5,9 +5,11 @@
 #include <numeric>
 #include <optional>
 
+#include "tandem/compute/statevector/ising_model.h"
 #include "tandem/compute/statevector/run_plan.h"
 #include "tandem/compute/statevector/signed_sums.h"
 #include "tandem/compute/statevector/testing/every_isa.h"
+#include "tandem/compute/statevector/testing/ising_checks.h"
 #include "tandem/compute/statevector/testing/kernel_checks.h"
 #include "tandem/compute/statevector/testing/pauli_checks.h"
 #include "tandem/compute/statevector/testing/random_circuit.h"
@@ -32,6 +34,10 @@ template <class Real, Verdict (*kCheck)(const PauliKernels<Real>&)>
 Verdict of_paulis(simd::Isa isa) {
   return kCheck(pauli_kernels<Real>(isa));
 }
+template <class Real, Verdict (*kCheck)(const IsingKernels<Real>&)>
+Verdict of_ising(simd::Isa isa) {
+  return kCheck(*kernels_of<Real>(isa).ising);
+}
 template <class Real>
 Verdict readings(simd::Isa isa) {
   return testing::check_readings<Real>(pauli_kernels<Real>(isa));
@@ -50,6 +56,10 @@ const Check kChecks[] = {
     {"pairs", 500, &of_tiles<float, testing::check_pairs<float>>, &of_tiles<double, testing::check_pairs<double>>},
     {"tables_of_phases", 15, &of_tiles<float, testing::check_tables<float>>,
      &of_tiles<double, testing::check_tables<double>>},
+    {"turns_that_are_alike", 270, &of_ising<float, testing::check_alike<float>>,
+     &of_ising<double, testing::check_alike<double>>},
+    {"phases_of_leaves", 28, &of_ising<float, testing::check_leaves<float>>,
+     &of_ising<double, testing::check_leaves<double>>},
     {"overlaps_and_images", 10'000, &of_paulis<float, testing::check_images<float>>,
      &of_paulis<double, testing::check_images<double>>},
     {"sums", 3000, &sums<float>, &sums<double>},

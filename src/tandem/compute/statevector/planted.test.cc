@@ -5,9 +5,11 @@
 #include <functional>
 
 #include "tandem/base/executor.h"
+#include "tandem/compute/statevector/ising_model.h"
 #include "tandem/compute/statevector/plan.h"
 #include "tandem/compute/statevector/run_plan.h"
 #include "tandem/compute/statevector/signed_sums.h"
+#include "tandem/compute/statevector/testing/ising_checks.h"
 #include "tandem/compute/statevector/testing/kernel_checks.h"
 #include "tandem/compute/statevector/testing/pauli_checks.h"
 #include "tandem/compute/statevector/testing/plain_run.h"
@@ -37,7 +39,7 @@ struct TileFault {
 };
 
 template <class Real>
-using Turns = std::vector<Turn<Real>>;
+using TurnList = std::vector<Turn<Real>>;
 
 template <class Real>
 std::vector<TileFault<Real>> tile_faults() {
@@ -47,7 +49,7 @@ std::vector<TileFault<Real>> tile_faults() {
       {"the last turn has the other sign",
        [](Kernels& k) {
          k.turn = [](Real* tile, std::uint64_t blocks, const Turn<Real>* turns, std::size_t count) {
-           Turns<Real> other(turns, turns + count);
+           TurnList<Real> other(turns, turns + count);
            other.back().ratio = -other.back().ratio;
            right<Real>().turn(tile, blocks, other.data(), count);
          };
@@ -56,7 +58,7 @@ std::vector<TileFault<Real>> tile_faults() {
       {"the sine is taken for the cosine in the first of three turns",
        [](Kernels& k) {
          k.turn = [](Real* tile, std::uint64_t blocks, const Turn<Real>* turns, std::size_t count) {
-           Turns<Real> other(turns, turns + count);
+           TurnList<Real> other(turns, turns + count);
            if (count == 3) other.front().large = !other.front().large;
            right<Real>().turn(tile, blocks, other.data(), count);
          };
@@ -65,7 +67,7 @@ std::vector<TileFault<Real>> tile_faults() {
       {"of more than three turns on more than 64 blocks the fourth is left out",
        [](Kernels& k) {
          k.turn = [](Real* tile, std::uint64_t blocks, const Turn<Real>* turns, std::size_t count) {
-           Turns<Real> other(turns, turns + count);
+           TurnList<Real> other(turns, turns + count);
            if (count > 3 && blocks > 64) other.erase(other.begin() + 3);
            right<Real>().turn(tile, blocks, other.data(), other.size());
          };
@@ -74,7 +76,7 @@ std::vector<TileFault<Real>> tile_faults() {
       {"turns on the highest lane bit are on the one beside it",
        [](Kernels& k) {
          k.turn_lanes = [](Real* tile, std::uint64_t blocks, const Turn<Real>* turns, std::size_t count) {
-           Turns<Real> other(turns, turns + count);
+           TurnList<Real> other(turns, turns + count);
            if (count == 1 && other[0].bit == kLaneBits<Real> - 1) --other[0].bit;
            right<Real>().turn_lanes(tile, blocks, other.data(), count);
          };
@@ -83,7 +85,7 @@ std::vector<TileFault<Real>> tile_faults() {
       {"the loop for all lanes turns them by the first ratio",
        [](Kernels& k) {
          k.turn_lanes = [](Real* tile, std::uint64_t blocks, const Turn<Real>* turns, std::size_t count) {
-           Turns<Real> other(turns, turns + count);
+           TurnList<Real> other(turns, turns + count);
            const bool all = count == kLaneBits<Real> && std::ranges::all_of(other, &Turn<Real>::about_x);
            for (auto& turn : other) turn.ratio = all ? other.front().ratio : turn.ratio;
            right<Real>().turn_lanes(tile, blocks, other.data(), count);
@@ -141,6 +143,56 @@ std::vector<TileFault<Real>> tile_faults() {
          };
        },
        &testing::check_tables<Real>},
+  };
+}
+
+template <class Real>
+const IsingKernels<Real>& right_ising() {
+  return *kernels_of<Real>(simd::best_isa()).ising;
+}
+template <class Real>
+struct IsingFault {
+  const char* name;
+  void (*plant)(IsingKernels<Real>& kernels);
+  Verdict (*check)(const IsingKernels<Real>& kernels);
+};
+
+template <class Real>
+std::vector<IsingFault<Real>> ising_faults() {
+  using Kernels = IsingKernels<Real>;
+  return {
+      {"alike turns are undone",
+       [](Kernels& k) {
+         k.turn_alike = [](Real* tile, std::uint64_t blocks, const Turn<Real>* turns, std::size_t count) {
+           TurnList<Real> other(turns, turns + count);
+           for (auto& turn : other) turn.ratio = -turn.ratio;
+           right_ising<Real>().turn_alike(tile, blocks, other.data(), count);
+         };
+       },
+       &testing::check_alike<Real>},
+      {"of alike turns the sine is taken for the cosine where two are left",
+       [](Kernels& k) {
+         k.turn_alike = [](Real* tile, std::uint64_t blocks, const Turn<Real>* turns, std::size_t count) {
+           TurnList<Real> other(turns, turns + count);
+           if (count % 3 == 2)
+             for (auto& turn : other) turn.large = !turn.large;
+           right_ising<Real>().turn_alike(tile, blocks, other.data(), count);
+         };
+       },
+       &testing::check_alike<Real>},
+      {"four alike turns are three and one, which leaves out more",
+       [](Kernels& k) {
+         k.turn_alike = [](Real* tile, std::uint64_t blocks, const Turn<Real>* turns, std::size_t count) {
+           const std::size_t first = count == 4 ? 3 : count;
+           right_ising<Real>().turn_alike(tile, blocks, turns, first);
+           right_ising<Real>().turn_alike(tile, blocks, turns + first, count - first);
+         };
+       },
+       &testing::check_alike<Real>},
+      {"a leaf begins with what it holds", [](Kernels& k) { k.begin = k.phase; }, &testing::check_leaves<Real>},
+      {"a leaf begins by energy with what it holds", [](Kernels& k) { k.begin_by = k.phase_by; },
+       &testing::check_leaves<Real>},
+      {"a leaf's phases are ones", [](Kernels& k) { k.phase = k.begin; }, &testing::check_leaves<Real>},
   };
 }
 
@@ -205,6 +257,11 @@ void expect_faults_are_seen() {
   constexpr double kSeen = 1e-3;
   for (const TileFault<Real>& fault : tile_faults<Real>()) {
     TileKernels<Real> kernels = right<Real>();
+    fault.plant(kernels);
+    EXPECT_GT(fault.check(kernels).worst, kSeen) << fault.name;
+  }
+  for (const IsingFault<Real>& fault : ising_faults<Real>()) {
+    IsingKernels<Real> kernels = right_ising<Real>();
     fault.plant(kernels);
     EXPECT_GT(fault.check(kernels).worst, kSeen) << fault.name;
   }
