@@ -170,7 +170,7 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
                              .crash_points = out->crash_points_,
                              .limits = limits},
       submit::SubmitOptions{.settle_window = std::chrono::milliseconds(settings.integer("lab.settle_window"))});
-  out->gates_ = std::make_unique<resilience::Gates>(*out->executor_, machine.clock, gate_limits(settings));
+  out->gates_ = std::make_unique<resilience::Gates>(*out->executor_, *out->clock_, *out->store_, gate_limits(settings));
   const engine::EngineServices services{.store = *out->store_,
                                         .backends = *out->backends_,
                                         .problems = out->problems_,

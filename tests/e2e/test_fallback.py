@@ -106,6 +106,37 @@ class Fallback(unittest.TestCase):
             status, _, body = server.request("POST", "/v1/jobs", program(business={"data_class": "restricted"}))
             self.assertEqual(server.finished(body["job_id"])["error"]["number"], 2002)
 
+    def test_a_solver_that_does_not_get_its_memory_is_answered_by_an_earlier_result_with_its_age(self):
+        graph = self.place.file("g.txt", self.place.run("generate", "gnp", "--nodes", "120", "--probability", "0.5", "--seed", "3").stdout)
+        problem = json.loads(self.place.run("convert", graph, "--problem", "max_cut", "--to", "json").stdout)
+
+        def job(**more):
+            return {"problem": problem, "refinement": {"mode": "off"}, "limits": {"time": "300ms"}, "policy": {"backends": ["cpu.tabu"]},
+                    "fallbacks": ["cached_result"], **more}
+
+        little = {"TANDEM_COMPUTE_MEMORY_BYTES_MAX": "65536"}  # enough to read the problem, not to search
+        first = self.run_here(job(), {})
+        self.assertEqual((first["path"], first["cached"]), ([], []))
+        time.sleep(1.5)
+        with self.place.serve(environment=little) as server:
+            _, _, body = server.request("POST", "/v1/jobs", job(seed=7, limits={"time": "900ms"}))
+            self.assertEqual(server.finished(body["job_id"])["state"], "succeeded")
+            result = server.request("GET", f"/v1/jobs/{body['job_id']}/result")[2]
+            self.assertEqual(self.way(result), [("cpu.tabu", "left", "unavailable"), ("cached_result", "answered", "unavailable")])
+            self.assertEqual((result["best"]["solution"], result["best"]["objective"]), (first["best"]["solution"], first["best"]["objective"]))
+            (cached,) = result["cached"]
+            self.assertEqual((cached["step"], cached["job_id"], cached["backend"]), ("solve", first["job_id"], "cpu.tabu"))
+            self.assertGreater(cached["age_ms"], 1500)
+            self.assertEqual(server.request("GET", f"/v1/jobs/{body['job_id']}/lineage")[2]["work"][0]["cached"], cached)
+            self.assertIn(f"The answer of solve is not new: cpu.tabu gave it to {first['job_id']}", self.place.run("explain", body["job_id"]).stdout)
+            self.assertEqual(self.place.json("replay", body["job_id"])["verdict"], "identical")
+            # Nothing is taken that is too old, of another data class, of a backend that may not take this job's work, or of another problem.
+            other = {**problem, "edges": problem["edges"][1:]}
+            for unfit in (job(fallbacks=[{"backend": "cached_result", "age_max_ms": 1000}]), job(business={"data_class": "restricted"}),
+                          job(policy={"backends": ["cpu.annealing"]}), job(problem=other)):
+                _, _, body = server.request("POST", "/v1/jobs", unfit)
+                self.assertEqual(server.finished(body["job_id"])["error"]["number"], 1004)
+
     def test_a_device_that_is_switched_off_leaves_a_program_to_whoever_the_job_names(self):
         with self.place.device() as device:
             environment = self.settings(device)

@@ -244,11 +244,14 @@ void Oracle::on_submission(const std::string& process, const Changed& changed) {
   if (before == nullptr) {
     if (after->state != SubmissionState::kReserved)
       violate(fmt::format("submission {} was not reserved first", changed.key));
-    return check_owner(*after);
+    return check_owner(*after, Goes::kPaid);
   }
   if (after->fence < before->fence) violate(fmt::format("the fence of submission {} went back", changed.key));
   if (submit::is_final(before->state)) violate(fmt::format("submission {} changed after its end", changed.key));
-  if (is_take_over(*before, *after)) return doubts_.taken_over(after->token, scheduler_.now());
+  if (is_take_over(*before, *after)) {
+    check_owner(*after, Goes::kOn);
+    return doubts_.taken_over(after->token, scheduler_.now());
+  }
   const auto event = event_between(*before, *after);
   if (!event)
     return violate(fmt::format("submission {} moved from {} to {}", changed.key, to_string(before->state),
@@ -257,7 +260,20 @@ void Oracle::on_submission(const std::string& process, const Changed& changed) {
   check_vendor(*before, *after);
   if (const SimDevice* device = find_device(devices_, after->backend))
     doubts_.moved(process, *before, *after, *device, scheduler_.now());
-  if (after->sends != before->sends) check_owner(*after);
+  if (after->sends != before->sends) check_owner(*after, Goes::kPaid);
+  if (is_decided_by_worker(*before, *after)) check_owner(*after, Goes::kOn);
+}
+
+/// What no vendor says, and no reconciler decides while the job is not over.
+bool Oracle::is_decided_by_worker(const SubmissionRecord& before, const SubmissionRecord& after) const {
+  if (after.state == SubmissionState::kSettled) return true;
+  const bool unreadable = before.state == SubmissionState::kTerminal && after.state == SubmissionState::kFailed;
+  const bool given_back = before.state == SubmissionState::kReserved && after.state == SubmissionState::kCancelled;
+  const bool given_up = before.state == SubmissionState::kConfirmed && after.state == SubmissionState::kHeld;
+  if (!unreadable && !given_back && !given_up) return false;
+  const auto& holds = disk_.rows(Table::kBudget);
+  const auto hold = holds.find(std::string(kHoldPrefix) + after.job.value);
+  return hold == holds.end() || !Json::parse(hold->second.value, nullptr, false).value("closed", true);
 }
 
 void Oracle::check_vendor(const SubmissionRecord& before, const SubmissionRecord& after) {
@@ -278,7 +294,7 @@ void Oracle::check_vendor(const SubmissionRecord& before, const SubmissionRecord
     vendor_saw(safety, kVendorHeld);
 }
 
-void Oracle::check_owner(const SubmissionRecord& record) {
+void Oracle::check_owner(const SubmissionRecord& record, Goes goes) {
   const auto& rows = disk_.rows(Table::kJob);
   const auto found = rows.find(record.job.value);
   const Job* owned = found == rows.end() ? nullptr : job(found->first, found->second);
@@ -286,7 +302,7 @@ void Oracle::check_owner(const SubmissionRecord& record) {
     violate(fmt::format("submission {} went on to {} under fence {}, and its job is {} under {}", record.token,
                         submit::to_string(record.state), record.fence,
                         owned == nullptr ? "gone" : to_string(owned->state), owned == nullptr ? 0 : owned->fence));
-  if (owned != nullptr && is_production(record, owned->spec_sha256))
+  if (goes == Goes::kPaid && owned != nullptr && is_production(record, owned->spec_sha256))
     check_approved(record, Json::parse(found->second.value, nullptr, false));
 }
 

@@ -85,7 +85,9 @@ class Oracle {
   void on_job(const std::string& process, const Changed& changed);
   void on_submission(const std::string& process, const Changed& changed);
   /// Of a submission after which money is promised or bytes go out: whoever made it runs the job.
-  void check_owner(const submit::SubmissionRecord& record);
+  enum class Goes : bool { kOn, kPaid };  ///< kPaid: money is reserved or bytes go out
+  void check_owner(const submit::SubmissionRecord& record, Goes goes);
+  bool is_decided_by_worker(const submit::SubmissionRecord& before, const submit::SubmissionRecord& after) const;
   /// By the document that `record` is a part of carrying out: whether it needs people.
   bool is_production(const submit::SubmissionRecord& record, const std::string& spec_sha256);
   void check_approved(const submit::SubmissionRecord& record, const Json& row);

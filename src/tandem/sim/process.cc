@@ -44,7 +44,7 @@ Process::Process(Surroundings& around, std::string name, std::size_t workers, en
         around_.oracle.hindered(name_);
       }),
       store_(around.disk, around.weather, around.options, name_, around.scheduler, group_, clock_, hooks()),
-      gates_(executor_, clock_, gates_of(around.devices)),
+      gates_(executor_, store_clock_, store_, gates_of(around.devices)),
       changed_(around.scheduler) {
   backends_.add(make_sim_tier("cpu.tabu", true, clock_, executor_, line()));
   backends_.add(make_sim_tier("simulator.sim", false, clock_, executor_, line()));

@@ -162,6 +162,114 @@ TEST_F(EngineFallback, no_earlier_answer_leaves_tenant_project_data_class_policy
   EXPECT_FALSE(cached(fresh, "default"));
 }
 
+/// A problem is asked about as it is after the exact reductions, whoever solves it.
+class EngineFallbackOfProblem : public EngineFallback {
+ protected:
+  EngineFallbackOfProblem() {
+    spec_ = world_.classical_job();
+    spec_.fallbacks = {"cached_result"};
+    spec_.limits.retry.max_attempts = 1;
+  }
+  void fail_with(ErrorNumber number) {
+    world_.main().before = [=](std::stop_token) { return make_error(number, "the solver gave up"); };
+  }
+  /// The answer of an earlier job was used.
+  bool cached(const job::JobSpec& spec, std::string_view tenant = "default") {
+    const JobView view = run_as(spec, tenant);
+    return view.state == job::JobState::kSucceeded && !result(view.id)["cached"].empty();
+  }
+  job::JobSpec spec_;
+};
+
+TEST_F(EngineFallbackOfProblem, a_solver_that_takes_too_long_is_answered_by_an_earlier_answer_whose_age_is_shown) {
+  world_.open();
+  const JobView first = world_.run(spec_);
+  ASSERT_EQ(first.state, job::JobState::kSucceeded) << first.error;
+  EXPECT_THAT(result(first.id)["cached"], IsEmpty());
+  fail_with(errors::kPeerTimeout);
+  world_.clock.advance(std::chrono::seconds(100));
+  job::JobSpec again = spec_;
+  again.seed = 99;  // how it is looked for, not what is asked; nor is the time
+  again.limits.time_ms *= 2;
+  const JobView view = world_.run(again);
+  ASSERT_EQ(view.state, job::JobState::kSucceeded) << view.error;
+  EXPECT_THAT(path(view.id), ElementsAre("cpu.tabu left timeout", "cached_result answered timeout"));
+  const Json told = result(view.id);
+  EXPECT_EQ(told["best"]["objective"], result(first.id)["best"]["objective"]);
+  EXPECT_EQ(told["best"]["solution"], result(first.id)["best"]["solution"]);
+  ASSERT_THAT(told["cached"], SizeIs(1));
+  EXPECT_EQ(told["cached"][0]["step"], "solve");
+  EXPECT_EQ(told["cached"][0]["job_id"], first.id.value);
+  EXPECT_EQ(told["cached"][0]["backend"], "cpu.tabu");
+  EXPECT_EQ(told["cached"][0]["age_ms"], 100'000);
+  EXPECT_THAT(told["path"][1]["reason"].get<std::string>(), HasSubstr(first.id.value));
+  const lineage::WorkRecord work = world_.engine->lineage(view.id)->work.at(0);
+  EXPECT_EQ(work.cached->source, first.id);
+  EXPECT_EQ(work.cached->age_ms, 100'000);
+  for (const job::Event& event : world_.events(view.id))
+    if (event.type == "step.finished") {
+      EXPECT_EQ(event.data.value()["cached_from"], first.id.value);
+      EXPECT_EQ(event.data.value()["cached_age_ms"], 100'000);
+    }
+  EXPECT_EQ(replayed(view.id), world_.engine->lineage(view.id)->result_sha256);
+  // An answer that was one already does not become young again.
+  world_.clock.advance(std::chrono::hours(24));
+  const JobView late = world_.run(again);
+  EXPECT_EQ(late.state, job::JobState::kFailed);
+  EXPECT_EQ(late.error_number, static_cast<std::uint16_t>(errors::kPeerTimeout));
+}
+
+TEST_F(EngineFallbackOfProblem, no_earlier_answer_leaves_tenant_project_data_class_policy_problem_or_age) {
+  world_.open();
+  ASSERT_EQ(world_.run(spec_).state, job::JobState::kSucceeded);
+  fail_with(errors::kBackendUnavailable);
+  EXPECT_TRUE(cached(spec_));
+  EXPECT_FALSE(cached(spec_, "somebody else"));
+  job::JobSpec pilot = spec_;
+  pilot.schedule.project = "pilot";
+  EXPECT_FALSE(cached(pilot));
+  job::JobSpec secret = spec_;
+  secret.business.data_class = "restricted";
+  EXPECT_FALSE(cached(secret));
+  job::Fallback entry("cached_result");
+  entry.from = {"cpu.annealing"};
+  job::JobSpec narrow = spec_;
+  narrow.fallbacks = {entry};
+  EXPECT_FALSE(cached(narrow));
+  // Whose answer it was may not take this job's work.
+  world_.tier("cpu.annealing").before = world_.main().before;
+  job::JobSpec elsewhere = spec_;
+  elsewhere.policy.avoid = {"cpu.tabu"};
+  EXPECT_FALSE(cached(elsewhere));
+  job::Fallback young("cached_result");
+  young.age_max_ms = 1;
+  job::JobSpec fresh = spec_;
+  fresh.fallbacks = {young};
+  world_.clock.advance(std::chrono::seconds(1));
+  EXPECT_FALSE(cached(fresh));
+  job::JobSpec other = world_.spec({{"problem", EngineWorld::max_cut(7)}, {"refinement", {{"mode", "off"}}}});
+  other.fallbacks = spec_.fallbacks;
+  other.limits = spec_.limits;
+  EXPECT_FALSE(cached(other));
+  EXPECT_TRUE(cached(spec_));
+}
+
+/// Whose answer was only found is none to a job that asks for a proof.
+TEST_F(EngineFallbackOfProblem, an_earlier_answer_is_no_proof_unless_it_was_one) {
+  world_.open();
+  ASSERT_EQ(world_.run(spec_).state, job::JobState::kSucceeded);
+  fail_with(errors::kPeerTimeout);
+  const JobView view = world_.run(spec_);
+  EXPECT_FALSE(result(view.id)["best"]["proved"].get<bool>());
+  world_.main().before = {};
+  world_.main().proves = true;
+  ASSERT_TRUE(result(world_.run(spec_).id)["best"]["proved"].get<bool>());
+  fail_with(errors::kPeerTimeout);
+  const JobView proved = world_.run(spec_);
+  EXPECT_THAT(result(proved.id)["cached"], SizeIs(1));
+  EXPECT_TRUE(result(proved.id)["best"]["proved"].get<bool>());
+}
+
 TEST_F(EngineFallback, what_a_backend_that_is_avoided_said_is_not_used) {
   world_.open();
   job::JobSpec simulated = world_.paid_job();
@@ -296,7 +404,7 @@ TEST_F(EngineFallback,
 }
 
 TEST_F(EngineFallbackToProvider, who_takes_the_work_over_has_to_have_room_for_it_himself) {
-  resilience::Gates gates(world_.executor, world_.clock,
+  resilience::Gates gates(world_.executor, world_.clock, *world_.store,
                           {{"fake.provider", {.calls_max = 1}}, {"fake.second", {.calls_max = 1}}});
   const auto enter = [&](const std::string& backend) {
     return gates.enter(backend, {}, Deadline(world_.clock.monotonic())).map([](const resilience::Gates::Pass&) {});

@@ -195,7 +195,7 @@ Result<JobRunner::Walked> JobRunner::walk(Run& run, const Cleared& cleared, cons
   if (spec.limits.backend_wait_ms != 0) context.ready_wait_max = std::chrono::milliseconds(spec.limits.backend_wait_ms);
   context.spend_max = spend_max_of(cleared, access::Subject::of(record.view.tenant, spec));
   Footing footing(services_.store, ledger_, cleared);
-  context.premise = [&](store::Batch& batch) { return footing.pay_on(batch); };
+  context.payable = [&](store::Batch& batch) { return footing.pay_on(batch); };
   context.on_price_above = [&](const Error& why) { return footing.make_void(context.job, context.fence, why); };
   const Instant begin = services_.clock.monotonic();
   context.on_incumbent = [&](const std::string& label, const solve::Incumbent& incumbent) {

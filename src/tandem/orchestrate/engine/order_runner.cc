@@ -180,6 +180,7 @@ submit::SubmissionRequest OrderRunner::request_of(backend::Backend& backend, con
           .awaits_answers = order.backend_awaited,
           .heartbeat_max = context.heartbeat_max,
           .spend_max = context.spend_max ? std::optional(context.spend_max->of(backend.info().emulated)) : std::nullopt,
+          .payable = context.payable,
           .holds = context.holds};
 }
 
@@ -209,8 +210,8 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backe
     const EitherStop not_needed_or_draining(stop, context.drain);
     auto turn = services_.gates->enter(backend.info().id.value, not_needed_or_draining.token(), turn_by);
     if (!turn) {
-      if (turn.error().number == errors::kCancelled && !stop.stop_requested())
-        return tl::unexpected(std::move(turn).error());  // the server goes down
+      const bool going_down = turn.error().number == errors::kCancelled && !stop.stop_requested();
+      if (going_down || is_store_trouble(turn.error())) return tl::unexpected(std::move(turn).error());
       out.error = std::move(turn).error();
       return out;
     }
@@ -221,10 +222,7 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backe
   until = Deadline(std::min(context.deadline.at(), end));
   submit::SubmissionRequest request = request_of(backend, order, context, sending.attempt);
   request.deadline = *until;
-  request.premise = [&](store::Batch& batch) -> Result<void> {
-    if (context.premise) TANDEM_TRY(context.premise(batch));
-    return ledger_.require_owned(batch, context.job, context.fence);
-  };
+  request.owned = [&](store::Batch& batch) { return ledger_.require_owned(batch, context.job, context.fence); };
   auto outcome = services_.submitter.run(request, context.stop);
   if (!outcome) {
     const ErrorNumber number_of = outcome.error().number;

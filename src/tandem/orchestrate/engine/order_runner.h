@@ -53,7 +53,7 @@ struct OrderContext {
   std::stop_token drain;  ///< ends waits between tries
   std::function<bool()> holds;  ///< submit::SubmissionRequest::holds
   std::optional<SpendMax> spend_max;  ///< submit::SubmissionRequest::spend_max
-  submit::Premise premise;  ///< added to every commit that opens or sends a submission; empty: nothing
+  submit::Premise payable;  ///< submit::SubmissionRequest::payable
   /// People approved less than an attempt would have cost: told before its step goes on. Empty: nobody was asked.
   std::function<Result<void>(const Error&)> on_price_above;
   Deadline deadline = Deadline::never();  ///< of the whole job

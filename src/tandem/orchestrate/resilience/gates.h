@@ -6,7 +6,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -18,6 +17,7 @@
 #include "tandem/base/clock.h"
 #include "tandem/base/executor.h"
 #include "tandem/base/result.h"
+#include "tandem/orchestrate/resilience/shared_starts.h"
 
 namespace tandem::resilience {
 
@@ -26,12 +26,14 @@ struct GateLimits {
   std::size_t starts_per_minute_max = 0;  ///< in any 60 s; 0: no limit
 };
 
-/// Of this process. Threads: every method is safe to call concurrently.
+/// What is under way is counted by process, what begins by store. Threads: every method is safe to call concurrently.
 class Gates {
  public:
   /// `limits` by backend id, or by a vendor's with a dot and a star, "vendor.*": one gate that all its backends share, for what a vendor
-  /// counts by the key. A backend's own name comes first; who is not named has none.
-  Gates(Executor& executor, const Clock& clock, std::map<std::string, GateLimits, std::less<>> limits);
+  /// counts by the key. A backend's own name comes first; who is not named has none. `clock`: of a shared store, the one that all its
+  /// processes agree on.
+  Gates(Executor& executor, const Clock& clock, store::Store& store,
+        std::map<std::string, GateLimits, std::less<>> limits);
 
   /// A submission under way, until it is destroyed.
   class Pass {
@@ -48,27 +50,29 @@ class Gates {
     std::string name_;  ///< of the gate
   };
 
-  /// Waits for its turn, behind those who wait already. Errors: 1002 cancelled; 5019 backend_busy - there was none before the deadline.
+  /// Waits for its turn, behind those of this process who wait already. Errors: 1002 cancelled; 5019 backend_busy - there was none before
+  /// the deadline; those of the store, where starts are limited.
   Result<Pass> enter(const std::string& backend, const std::stop_token& stop, Deadline deadline);
 
  private:
   struct Gate {
     GateLimits limits;
     std::size_t under_way = 0;
-    std::deque<Instant> starts;  ///< of the last minute
     std::set<std::uint64_t> line;  ///< who waits, numbered in the order they came
     std::uint64_t next_number = 0;
   };
-  /// Until the gate lets the first in its line pass and `number` is that. Errors: those of enter().
-  Result<void> wait_for_turn(std::unique_lock<std::mutex>& lock, Gate& gate, std::uint64_t number,
+  /// Until the gate lets the first in its line pass and `number` is that, and no earlier than at `not_before`. Errors: those of enter().
+  Result<void> wait_for_turn(std::unique_lock<std::mutex>& lock, Gate& gate, std::uint64_t number, Instant not_before,
+                             const std::string& name, const std::stop_token& stop, Deadline deadline);
+  /// The same until it may begin as well, which it has then.
+  Result<void> wait_to_begin(std::unique_lock<std::mutex>& lock, Gate& gate, std::uint64_t number,
                              const std::string& name, const std::stop_token& stop, Deadline deadline);
   void leave(const std::string& name);
   /// The name of its gate; empty: it has none.
   std::string name_of(const std::string& backend) const;
-  /// How long until one more may start; 0: now. Under the lock.
-  std::chrono::nanoseconds wait_of(Gate& gate) const;
 
   const Clock& clock_;
+  SharedStarts starts_;
   std::mutex mutex_;
   const std::unique_ptr<Condition> changed_;
   std::map<std::string, Gate, std::less<>> gates_;

@@ -8,23 +8,62 @@
 #include <thread>
 #include <vector>
 
+#include "tandem/base/json.h"
 #include "tandem/base/testing/fake_clock.h"
 #include "tandem/base/testing/matchers.h"
+#include "tandem/base/testing/skipping_executor.h"
+#include "tandem/store/memory/memory_store.h"
 
 namespace tandem::resilience {
 namespace {
+
+/// Whoever waits lets as much time pass as he waits for.
+class SkippingWaits final : public Executor {
+ public:
+  explicit SkippingWaits(FakeClock& clock) : clock_(clock), tasks_(clock) {}
+  void post(Task task) override { tasks_.post(std::move(task)); }
+  std::unique_ptr<Timer> post_after(std::chrono::nanoseconds delay, Task task) override {
+    return tasks_.post_after(delay, std::move(task));
+  }
+  void parallel(std::size_t count, std::size_t threads_max, const std::function<void(std::size_t)>& body) override {
+    tasks_.parallel(count, threads_max, body);
+  }
+  std::unique_ptr<Timer> start_loop(const char* name, std::function<void(std::stop_token)> body) override {
+    return tasks_.start_loop(name, std::move(body));
+  }
+  std::size_t threads() const override { return tasks_.threads(); }
+  std::unique_ptr<Condition> make_condition() override {
+    struct Skipping final : Condition {
+      explicit Skipping(FakeClock& c) : clock(c) {}
+      void notify_one() override {}
+      void notify_all() override {}
+      void wait(std::unique_lock<std::mutex>&) override {}
+      bool wait_for(std::unique_lock<std::mutex>&, std::chrono::nanoseconds duration) override {
+        clock.advance(duration);
+        return false;
+      }
+      FakeClock& clock;
+    };
+    return std::make_unique<Skipping>(clock_);
+  }
+
+ private:
+  FakeClock& clock_;
+  SkippingExecutor tasks_;
+};
 
 class GatesTest : public testing::Test {
  protected:
   Deadline now() { return Deadline(clock_.monotonic()); }
   FakeClock clock_;
   ThreadExecutor executor_{1};
-  Gates gates_{executor_,
-               clock_,
-               {{"narrow", {.calls_max = 2}},
-                {"strict", {.starts_per_minute_max = 2}},
-                {"vendor.*", {.calls_max = 2}},
-                {"vendor.own", {.calls_max = 1}}}};
+  ThreadExecutor store_threads_{1};
+  memory::MemoryStore store_{store_threads_};
+  const std::map<std::string, GateLimits, std::less<>> limits_{{"narrow", {.calls_max = 2}},
+                                                               {"strict", {.starts_per_minute_max = 2}},
+                                                               {"vendor.*", {.calls_max = 2}},
+                                                               {"vendor.own", {.calls_max = 1}}};
+  Gates gates_{executor_, clock_, store_, limits_};
 };
 
 TEST_F(GatesTest, whoever_has_no_limits_passes) {
@@ -74,6 +113,73 @@ TEST_F(GatesTest, so_many_begin_in_any_minute) {
   clock_.advance(std::chrono::seconds(30));
   EXPECT_THAT(gates_.enter("strict", {}, now()), Succeeds());
   EXPECT_THAT(gates_.enter("strict", {}, now()), FailsWith(errors::kBackendBusy));
+}
+
+TEST_F(GatesTest, so_many_begin_in_any_minute_of_all_processes_that_share_the_store) {
+  Gates other(executor_, clock_, store_, limits_);
+  EXPECT_THAT(gates_.enter("strict", {}, now()), Succeeds());
+  clock_.advance(std::chrono::seconds(30));
+  EXPECT_THAT(other.enter("strict", {}, now()), Succeeds());
+  EXPECT_THAT(gates_.enter("strict", {}, now()), FailsWith(errors::kBackendBusy));
+  EXPECT_THAT(other.enter("strict", {}, now()), FailsWith(errors::kBackendBusy));
+  clock_.advance(std::chrono::seconds(30));
+  EXPECT_THAT(other.enter("strict", {}, now()), Succeeds());
+  EXPECT_THAT(gates_.enter("strict", {}, now()), FailsWith(errors::kBackendBusy));
+  // Nor does a restart make room.
+  Gates restarted(executor_, clock_, store_, limits_);
+  EXPECT_THAT(restarted.enter("strict", {}, now()), FailsWith(errors::kBackendBusy));
+  clock_.advance(std::chrono::seconds(30));
+  EXPECT_THAT(restarted.enter("strict", {}, now()), Succeeds());
+  // What is under way is counted by each for itself.
+  const Gates::Pass here = *gates_.enter("vendor.own", {}, now());
+  EXPECT_THAT(gates_.enter("vendor.own", {}, now()), FailsWith(errors::kBackendBusy));
+  EXPECT_THAT(other.enter("vendor.own", {}, now()), Succeeds());
+}
+
+/// All ask at once: 12 starts of which 2 may fall into any 60 s take 5 minutes at least, of the clock that they share.
+TEST_F(GatesTest, processes_that_race_for_the_same_minutes_stay_within_the_limit_and_all_get_their_turn) {
+  constexpr int kEach = 4;
+  std::vector<std::unique_ptr<Gates>> processes;
+  for (int i = 0; i < 3; ++i) processes.push_back(std::make_unique<Gates>(executor_, clock_, store_, limits_));
+  const Instant begin = clock_.monotonic();
+  {
+    std::atomic<int> begun = 0;
+    std::vector<std::jthread> threads;
+    for (const auto& gates : processes)
+      threads.emplace_back([&] {
+        for (int i = 0; i < kEach; ++i, ++begun)
+          while (!gates->enter("strict", {}, now())) std::this_thread::yield();
+      });
+    while (begun != 12) {
+      clock_.advance(std::chrono::seconds(1));
+      std::this_thread::yield();
+    }
+  }
+  EXPECT_GE(clock_.monotonic() - begin, std::chrono::minutes(5));
+  const auto row = store_.get(store::Table::kMeta, "starts/strict").value();
+  EXPECT_EQ(row->version, 12u) << "one commit a start";
+  EXPECT_LE(Json::parse(row->value).size(), 2u);
+}
+
+TEST_F(GatesTest, a_time_that_a_clock_wrote_before_it_was_set_back_holds_nobody_up) {
+  const std::int64_t later = clock_.now().micros + 3'600'000'000;
+  ASSERT_THAT(
+      store_.commit_and_wait(store::Batch().put(store::Table::kMeta, "starts/strict", Json{later, later}.dump())),
+      Succeeds());
+  EXPECT_THAT(gates_.enter("strict", {}, now()), Succeeds());
+  ASSERT_THAT(store_.commit_and_wait(store::Batch().put(store::Table::kMeta, "starts/strict", "[true]")), Succeeds());
+  EXPECT_THAT(gates_.enter("strict", {}, now()), FailsWith(errors::kStoreDamaged));
+}
+
+TEST_F(GatesTest, who_waits_for_a_minute_is_let_in_when_it_is_over) {
+  SkippingWaits skipping(clock_);
+  Gates gates(skipping, clock_, store_, limits_);
+  for (int i = 0; i < 2; ++i) ASSERT_THAT(gates_.enter("strict", {}, now()), Succeeds());
+  const Instant begin = clock_.monotonic();
+  EXPECT_THAT(gates.enter("strict", {}, Deadline::after(clock_, std::chrono::seconds(59))),
+              FailsWith(errors::kBackendBusy));
+  EXPECT_THAT(gates.enter("strict", {}, Deadline::never()), Succeeds());
+  EXPECT_EQ(clock_.monotonic() - begin, std::chrono::seconds(60));
 }
 
 TEST_F(GatesTest, who_is_told_to_stop_waits_no_longer) {

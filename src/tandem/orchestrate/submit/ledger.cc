@@ -217,7 +217,7 @@ Result<SubmissionRecord> Ledger::open(SubmissionRecord record, const Premise& pr
   return record;
 }
 
-Result<SubmissionRecord> Ledger::take_over(SubmissionRecord record, std::uint64_t fence) {
+Result<SubmissionRecord> Ledger::take_over(SubmissionRecord record, std::uint64_t fence, const Premise& owned) {
   if (fence < record.fence) {
     return fail(errors::kStaleFence, "worker {} comes back to attempt {} of step '{}', but worker {} has it; stop",
                 fence, record.attempt, record.step, record.fence);
@@ -227,9 +227,8 @@ Result<SubmissionRecord> Ledger::take_over(SubmissionRecord record, std::uint64_
   record.updated_at = services_.clock.now();
   store::Batch batch;
   std::vector<job::Event> events = {put(batch, record, "submission.taken_over", "engine")};
-  const auto committed = commit(std::move(batch), std::move(events));
-  if (!committed && committed.error().number == errors::kPreconditionFailed) return tl::unexpected(taken_over(record));
-  if (!committed) return tl::unexpected(committed.error());
+  if (owned) TANDEM_TRY(owned(batch));
+  TANDEM_TRY(commit(std::move(batch), std::move(events)));
   ++record.version;
   return record;
 }

@@ -92,8 +92,9 @@ class Ledger {
   ///         Budget::reserve.
   Result<SubmissionRecord> open(SubmissionRecord record, const Premise& premise, std::optional<job::Money> spend_max);
 
-  /// A worker with a higher fence becomes the owner. Errors: 5005 stale_fence; those of the store.
-  Result<SubmissionRecord> take_over(SubmissionRecord record, std::uint64_t fence);
+  /// A worker with a higher fence becomes the owner. Errors: 5005 stale_fence - a later one is; 3004 precondition_failed - the record, or
+  /// what the premise rests on, is not as it was: look again; those of the premise and of the store.
+  Result<SubmissionRecord> take_over(SubmissionRecord record, std::uint64_t fence, const Premise& owned);
 
   /// Moves `from` by the table; settles the money when the new state is final (the bill must be known then: asserted).
   /// Errors: 5003 illegal_transition; 5005 stale_fence - the record is no longer what `from` says; those of the premise, of the

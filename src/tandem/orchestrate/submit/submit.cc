@@ -105,6 +105,14 @@ Result<Asked> ask(const SubmissionRequest& request, const Clock& clock, const st
   return tl::unexpected(std::move(quote).error());
 }
 
+Premise both(Premise first, Premise second) {
+  if (!first || !second) return first ? first : second;
+  return [first = std::move(first), second = std::move(second)](store::Batch& batch) -> Result<void> {
+    TANDEM_TRY(first(batch));
+    return second(batch);
+  };
+}
+
 /// It was given back before anything was sent, because its backend was not ready for it then.
 bool is_withdrawn(const SubmissionRecord& record) {
   return record.state == kCancelled && record.sends == 0 && record.error_class &&
@@ -136,9 +144,9 @@ class Attempt {
       case kReserved:
         return send();
       case kIntent:  // found like this: the process died between the intent and the answer
-        return move({.event = SubmissionEvent::kDoubt,
-                     .reason = make_error(errors::kSubmissionAmbiguous,
-                                          "the process ended after the intent; the provider may have the work")});
+        return decide({.event = SubmissionEvent::kDoubt,
+                       .reason = make_error(errors::kSubmissionAmbiguous,
+                                            "the process ended after the intent; the provider may have the work")});
       case kAmbiguous:
         return resolve();
       case kConfirmed:
@@ -170,46 +178,47 @@ class Attempt {
   /// reserved -> intent -> [wire, once] -> confirmed, refused or ambiguous
   Result<void> send() {
     if (out_of_time()) {
-      return move({.event = SubmissionEvent::kCancel,
-                   .reason = make_error(errors::kExpired, "the step's time was over before anything was sent"),
-                   .bill = kNothing});
+      return decide({.event = SubmissionEvent::kCancel,
+                     .reason = make_error(errors::kExpired, "the step's time was over before anything was sent"),
+                     .bill = kNothing});
     }
     if (!is_new_) {
       if (auto ready = ready_again(); !ready) {
         if (ready.error().number == errors::kCancelled) return ready;
-        return move({.event = SubmissionEvent::kCancel, .reason = std::move(ready.error()), .bill = kNothing});
+        return decide({.event = SubmissionEvent::kCancel, .reason = std::move(ready.error()), .bill = kNothing});
       }
     }
-    if (auto intended = move({.event = SubmissionEvent::kIntend, .premise = request_.premise}); !intended) {
+    if (auto intended = decide({.event = SubmissionEvent::kIntend, .premise = request_.payable}); !intended) {
       if (intended.error().number != errors::kPriceNotApproved) return intended;  // its approval is void since
-      return move({.event = SubmissionEvent::kCancel, .reason = std::move(intended.error()), .bill = kNothing});
+      return decide({.event = SubmissionEvent::kCancel, .reason = std::move(intended.error()), .bill = kNothing});
     }
     TANDEM_TRY(still_holds());
     const auto sent = wire_.submit(request_.work, record_.token);
     if (sent) return confirm(*sent);
     if (sent.error().ambiguous) {
-      return move({.event = SubmissionEvent::kDoubt,
-                   .reason = make_error(errors::kSubmissionAmbiguous, "no clear answer to the submission: {}",
-                                        sent.error().error.message)});
+      return learn({.event = SubmissionEvent::kDoubt,
+                    .reason = make_error(errors::kSubmissionAmbiguous, "no clear answer to the submission: {}",
+                                         sent.error().error.message)});
     }
-    return move({.event = SubmissionEvent::kRefuse,
-                 .reason = sent.error().error,
-                 .error_class = backend::class_of(sent.error()),
-                 .retry_after = sent.error().retry_after.value_or(std::chrono::milliseconds(0)),
-                 .bill = kNothing});
+    return learn({.event = SubmissionEvent::kRefuse,
+                  .reason = sent.error().error,
+                  .error_class = backend::class_of(sent.error()),
+                  .retry_after = sent.error().retry_after.value_or(std::chrono::milliseconds(0)),
+                  .bill = kNothing});
   }
 
   /// The provider took it. Where it cannot tell whose work it has, somebody may have said meanwhile that this is another one's.
   Result<void> confirm(const backend::Handle& handle) {
     if (request_.backend.info().safety != backend::SubmitSafety::kD)
-      return move({.event = SubmissionEvent::kConfirm, .handle = handle});
-    auto confirmed = move({.event = SubmissionEvent::kConfirm,
-                           .handle = handle,
-                           .premise = takes_handle(ledger_.services().store, record_, handle)});
+      return learn({.event = SubmissionEvent::kConfirm, .handle = handle});
+    auto confirmed = learn({.event = SubmissionEvent::kConfirm,
+                            .handle = handle,
+                            .premise = takes_handle(ledger_.services().store, record_, handle)});
     if (confirmed || confirmed.error().number != errors::kSubmissionNotHeld) return confirmed;
     const std::string why =
         fmt::format("the provider took it, but {}; a person has to look", confirmed.error().message);
-    TANDEM_TRY(move({.event = SubmissionEvent::kDoubt, .reason = make_error(errors::kSubmissionAmbiguous, "{}", why)}));
+    TANDEM_TRY(
+        learn({.event = SubmissionEvent::kDoubt, .reason = make_error(errors::kSubmissionAmbiguous, "{}", why)}));
     return give_up(why);
   }
 
@@ -223,7 +232,7 @@ class Attempt {
                              ledger_.options().settle_window.count();
     const auto found = wire_.lookup(record_);
     if (found && found->kind == backend::Reconciled::Kind::kFound) {
-      return move({.event = SubmissionEvent::kConfirm, .handle = found->handle});
+      return learn({.event = SubmissionEvent::kConfirm, .handle = found->handle});
     }
     if (found && safety == backend::SubmitSafety::kA && !window_over && !out_of_time()) return resend();
     if (found && window_over) {
@@ -241,15 +250,15 @@ class Attempt {
   /// still appear, as of class B.
   Result<void> resend() {
     auto again =
-        move({.event = SubmissionEvent::kResend,
-              .reason = make_error(errors::kSubmissionAmbiguous,
-                                   "the provider did not have it and is sent the same again, by the same token"),
-              .premise = request_.premise});
+        decide({.event = SubmissionEvent::kResend,
+                .reason = make_error(errors::kSubmissionAmbiguous,
+                                     "the provider did not have it and is sent the same again, by the same token"),
+                .premise = request_.payable});
     if (!again && again.error().number == errors::kPriceNotApproved) return wait(ledger_.options().lookup_interval);
     TANDEM_TRY(std::move(again));
     TANDEM_TRY(still_holds());
     const auto sent = wire_.submit(request_.work, record_.token);
-    if (sent) return move({.event = SubmissionEvent::kConfirm, .handle = *sent});
+    if (sent) return learn({.event = SubmissionEvent::kConfirm, .handle = *sent});
     return wait(ledger_.options().lookup_interval);
   }
 
@@ -260,7 +269,7 @@ class Attempt {
     note_answer(asked, status);
     if (status && status->state == WorkState::kSucceeded) {
       const auto raw = wire_.fetch(record_.work());
-      if (raw) return move({.event = SubmissionEvent::kFinish, .raw = &*raw});
+      if (raw) return learn({.event = SubmissionEvent::kFinish, .raw = &*raw});
       known_.reset();
       unfetched_ = raw.error();
       if (out_of_time()) return leave(*unfetched_);
@@ -295,17 +304,20 @@ class Attempt {
     const bool failed = status.state == WorkState::kFailed;
     if (!status.billed) {
       reason.message += "; it names no bill, so the reservation stays";
-      return move({.event = SubmissionEvent::kHold, .reason = std::move(reason)});
+      return decide({.event = SubmissionEvent::kHold, .reason = std::move(reason)});
     }
-    return move({.event = failed ? SubmissionEvent::kFail : SubmissionEvent::kCancel,
-                 .reason = std::move(reason),
-                 .error_class = status.said,
-                 .bill = status.billed,
-                 .used = status.used});
+    return learn({.event = failed ? SubmissionEvent::kFail : SubmissionEvent::kCancel,
+                  .reason = std::move(reason),
+                  .error_class = status.said,
+                  .bill = status.billed,
+                  .used = status.used});
   }
 
   /// confirmed, but the step waits no longer: asks for its end, and looks once more. What `why` is decides who comes next.
   Result<void> leave(const Error& why) {
+    TANDEM_TRY(still_holds());
+    // Whoever has a new lease by now was told to stop before: the work may be another worker's, who waits for it.
+    if (stop_.stop_requested()) return fail(errors::kCancelled, "stopped with submission {} open", record_.token);
     const Clock& clock = ledger_.services().clock;
     Wire farewell(request_.backend, ledger_.services().crash_points, {}, Deadline::after(clock, kFarewell));
     const auto asked = farewell.cancel(record_.work());
@@ -313,31 +325,39 @@ class Attempt {
     Error reason = make_error(why.number, "no result within the step's time ({}); {}", why.message,
                               asked ? "the provider was asked to cancel" : "cancelling failed as well");
     if (status && status->billed && status->state == WorkState::kCancelled) return end(*status, std::move(reason));
-    return move({.event = SubmissionEvent::kHold, .reason = std::move(reason)});
+    return decide({.event = SubmissionEvent::kHold, .reason = std::move(reason)});
   }
 
   /// terminal: the bytes are on disk; they count when they can be decoded. What arrived damaged is fetched again.
   Result<void> judge() {
     TANDEM_TRY_ASSIGN(const backend::RawResult raw, ledger_.raw(record_));
     const auto decoded = request_.backend.decode(raw, request_.work);
-    if (decoded) return move({.event = SubmissionEvent::kSettle});
+    if (decoded) return decide({.event = SubmissionEvent::kSettle});
     if (out_of_time() || ++unreadable_ > kUnreadableMax) {
       Error reason = decoded.error();
       reason.message = "the result cannot be read: " + reason.message;
-      return move({.event = SubmissionEvent::kFail, .reason = std::move(reason)});
+      return decide({.event = SubmissionEvent::kFail, .reason = std::move(reason)});
     }
     TANDEM_TRY(wait(ledger_.options().lookup_interval));
     const auto again = wire_.fetch(record_.work());
-    if (again && again->bytes != raw.bytes) return move({.event = SubmissionEvent::kFinish, .raw = &*again});
+    if (again && again->bytes != raw.bytes) return learn({.event = SubmissionEvent::kFinish, .raw = &*again});
     return {};
   }
 
   Result<void> give_up(std::string why) {
-    return move(
+    return decide(
         {.event = SubmissionEvent::kHold, .reason = make_error(errors::kSubmissionAmbiguous, "{}", std::move(why))});
   }
 
-  Result<void> move(const Change& change) {
+  /// What this worker makes of the attempt: only while the job is its own.
+  Result<void> decide(Change change) {
+    change.premise = both(request_.owned, std::move(change.premise));
+    return learn(change);
+  }
+
+  /// What became of it at the provider, which is so whoever has the job by now, and may be known to nobody else. It counts if the record
+  /// still is what was asked about; whoever changed that since, or takes it over, asks the provider himself.
+  Result<void> learn(const Change& change) {
     TANDEM_TRY_ASSIGN(record_, ledger_.apply(record_, change));
     return {};
   }
@@ -427,7 +447,7 @@ Result<Opened> open_or_resume(Ledger& ledger, const SubmissionRequest& request, 
                                .work_sha256 = work_sha256,
                                .reserved = quote.cost,
                                .use = quote.use},
-                              request.premise, request.spend_max);
+                              both(request.owned, request.payable), request.spend_max);
     if (opened) return Opened{.record = *std::move(opened), .is_new = true};
     if (opened.error().number != errors::kPreconditionFailed) return tl::unexpected(std::move(opened).error());
     TANDEM_TRY_ASSIGN(existing, ledger.load(token));  // another process was faster
@@ -440,12 +460,12 @@ Result<Opened> open_or_resume(Ledger& ledger, const SubmissionRequest& request, 
         request.attempt, request.step, existing->work_sha256, work_sha256);
   }
   while (true) {
-    auto taken = ledger.take_over(*existing, request.fence);
+    auto taken = ledger.take_over(*existing, request.fence, request.owned);
     if (taken) return Opened{.record = *std::move(taken)};
-    if (taken.error().number != errors::kStaleFence) return tl::unexpected(std::move(taken).error());
-    // Either a later worker has it, or a reconciler changed it between the reading and the writing.
+    if (taken.error().number != errors::kPreconditionFailed) return tl::unexpected(std::move(taken).error());
+    // A reconciler, or a later worker, changed it between the reading and the writing; or somebody the job.
     TANDEM_TRY_ASSIGN(existing, ledger.load(token));
-    if (!existing || existing->fence > request.fence) return tl::unexpected(std::move(taken).error());
+    if (!existing) return tl::unexpected(std::move(taken).error());
   }
 }
 

@@ -59,11 +59,13 @@ struct SubmissionRequest {
   std::optional<std::chrono::milliseconds> heartbeat_max = std::nullopt;
   /// What the job may spend in all, where people approved no more: error 4109, and nothing is sent or reserved.
   std::optional<job::Money> spend_max = std::nullopt;
-  /// That the job still is this worker's: of each commit after which money is reserved or bytes go to the provider, made anew for
-  /// every try. What it says is told by run(). Empty: nothing beside the fence.
-  Premise premise = {};
-  /// Asked right before bytes go to the provider, without a look at the store: whether this process still has what it runs. It may have
-  /// been stopped for long since the commit before. Empty: it has.
+  /// That the job still is this worker's: of each commit by which it decides what becomes of the attempt, made anew for every try. What the
+  /// provider said is stored without. What it says is told by run(). Empty: nothing beside the fence.
+  Premise owned = {};
+  /// That the work may be paid for: beside `owned` of each commit after which money is reserved or bytes go to the provider.
+  Premise payable = {};
+  /// Asked right before bytes or a cancel go to the provider, without a look at the store: whether this process still has what it runs. It
+  /// may have been stopped for long since the commit before. Empty: it has.
   std::function<bool()> holds = {};
 };
 

@@ -526,11 +526,11 @@ TEST_F(SubmitTest, an_older_worker_starts_no_new_attempt_once_a_newer_one_has_sp
   EXPECT_EQ(provider_->submissions(), 1);
 }
 
-// A premise: what every commit rests on after which money is reserved or bytes go out.
+// What commits rest on by which a worker decides about an attempt; of each of them: submit_fence.test.cc.
 
 TEST_F(SubmitTest, without_its_premise_an_attempt_is_not_opened) {
   SubmissionRequest mine = request();
-  mine.premise = [](store::Batch&) { return fail(errors::kStaleFence, "somebody else has the job"); };
+  mine.owned = [](store::Batch&) { return fail(errors::kStaleFence, "somebody else has the job"); };
   EXPECT_THAT(run(mine), FailsWith(errors::kStaleFence));
   EXPECT_THAT(submitter_.submissions(job_).value(), IsEmpty());
   EXPECT_THAT(event_types(), IsEmpty());
@@ -541,7 +541,7 @@ TEST_F(SubmitTest, without_its_premise_an_attempt_is_not_opened) {
 TEST_F(SubmitTest, without_its_premise_an_attempt_that_is_open_is_not_sent) {
   SubmissionRequest mine = request();
   int asked = 0;
-  mine.premise = [&](store::Batch&) -> Result<void> {
+  mine.owned = [&](store::Batch&) -> Result<void> {
     if (++asked > 1) return fail(errors::kStaleFence, "somebody else has the job");
     return {};
   };
@@ -561,7 +561,7 @@ TEST_F(SubmitTest, without_its_premise_nothing_is_sent_again) {
                          .backend = idempotent,
                          .work = work_};
   int asked = 0;
-  mine.premise = [&](store::Batch&) -> Result<void> {
+  mine.owned = [&](store::Batch&) -> Result<void> {
     if (++asked > 2) return fail(errors::kStaleFence, "somebody else has the job");
     return {};
   };
@@ -590,7 +590,7 @@ TEST_F(SubmitTest, a_premise_is_checked_in_the_commit_and_made_anew_when_it_was_
   change("mine");
   SubmissionRequest mine = request();
   int asked = 0;
-  mine.premise = [&](store::Batch& batch) -> Result<void> {
+  mine.owned = [&](store::Batch& batch) -> Result<void> {
     const auto row = store_.get(store::Table::kMeta, "owner").value();
     if (row->value != "mine") return fail(errors::kStaleFence, "somebody else has the job");
     batch.check(store::Table::kMeta, "owner", store::Expect::at(row->version));
@@ -718,7 +718,7 @@ TEST_F(SubmitClassA, work_whose_approval_is_void_by_then_is_not_sent_again_and_f
   provider_->plan.on_submit = {OnSubmit::kAcceptLate};
   provider_->plan.late = milliseconds(1500);
   SubmissionRequest paid = request();
-  paid.premise = [&](store::Batch&) -> Result<void> {
+  paid.payable = [&](store::Batch&) -> Result<void> {
     if (provider_->submissions() == 0) return {};
     return fail(errors::kPriceNotApproved, "the approval is void");
   };
@@ -732,7 +732,7 @@ TEST_F(SubmitClassA, work_whose_approval_is_void_by_then_is_not_sent_again_and_f
 TEST_F(SubmitClassA, work_whose_approval_is_void_by_then_and_that_never_appears_is_held) {
   provider_->plan.on_submit = {OnSubmit::kLoseRequest};
   SubmissionRequest paid = request();
-  paid.premise = [&](store::Batch&) -> Result<void> {
+  paid.payable = [&](store::Batch&) -> Result<void> {
     if (provider_->submissions() == 0) return {};
     return fail(errors::kPriceNotApproved, "the approval is void");
   };

@@ -6,8 +6,11 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <set>
+#include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "tandem/base/clock.h"
 #include "tandem/store/store.h"
@@ -19,46 +22,60 @@ class FrozenStore final : public store::Store {
  public:
   FrozenStore(store::Store& store, Clock& clock) : store_(store), clock_(clock) {}
 
-  /// From now on the ends of jobs stay on the wire.
-  void keep_ends() { set(kEnds); }
-  /// From now on every commit does.
-  void freeze() { set(kAll); }
-  void wait_for_ends(std::size_t count) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return ends_kept_ >= count; });
+  /// From now on every commit that tells one of these events stays on the wire.
+  void keep_each(std::set<std::string> types) {
+    const std::lock_guard lock(mutex_);
+    wanted_ = std::move(types);
   }
-  /// What was kept goes out in its order, and everything later at once. Returns how many of the kept ends were taken.
-  std::size_t thaw() {
+  /// From now on the first commit does that tells it, of each of these events; one commit stays for one of them.
+  void keep_first(std::set<std::string> types) {
+    keep_each(std::move(types));
+    const std::lock_guard lock(mutex_);
+    once_ = true;
+  }
+  /// From now on every commit does.
+  void freeze() {
+    const std::lock_guard lock(mutex_);
+    frozen_ = true;
+  }
+  void wait_for_kept(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return num_kept_ >= count; });
+  }
+  /// What was kept goes out in its order, and everything later at once. Returns for which of the events it was taken.
+  std::vector<std::string> thaw() {
     std::deque<Kept> kept;
     {
       const std::lock_guard lock(mutex_);
-      keeps_ = kNothing;
+      frozen_ = false;
+      wanted_.clear();
       kept.swap(kept_);
       unanswered_ = kept.size();
     }
     for (Kept& one : kept) {
       store_.commit(std::move(one.batch),
-                    [this, ends = one.ends, done = std::move(one.done)](Result<store::Committed> answer) {
-                      const bool taken = ends && answer.has_value();
+                    [this, event = std::move(one.event), done = std::move(one.done)](Result<store::Committed> answer) {
+                      const bool taken = !event.empty() && answer.has_value();
                       done(std::move(answer));
                       const std::lock_guard lock(mutex_);
-                      ends_taken_ += taken ? 1 : 0;
+                      if (taken) taken_.push_back(event);
                       --unanswered_;
                       changed_.notify_all();
                     });
     }
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return unanswered_ == 0; });
-    return ends_taken_;
+    return std::exchange(taken_, {});
   }
 
   void commit(store::Batch batch, store::CommitDone done) override {
     {
       const std::lock_guard lock(mutex_);
-      const bool ends = ends_job(batch);
-      if (keeps_ == kAll || (keeps_ == kEnds && ends)) {
-        kept_.push_back({.batch = std::move(batch), .done = std::move(done), .ends = ends});
-        ends_kept_ += ends ? 1 : 0;
+      std::string event = wanted_event(batch);
+      if (frozen_ || !event.empty()) {
+        num_kept_ += event.empty() ? 0 : 1;
+        if (once_) wanted_.erase(event);
+        kept_.push_back({.batch = std::move(batch), .done = std::move(done), .event = std::move(event)});
         changed_.notify_all();
         return;
       }
@@ -83,33 +100,32 @@ class FrozenStore final : public store::Store {
   std::unique_ptr<Timer> watch(std::function<void()> on_change) override { return store_.watch(std::move(on_change)); }
 
  private:
-  enum Keeps { kNothing, kEnds, kAll };
   struct Kept {
     store::Batch batch;
     store::CommitDone done;
-    bool ends = false;
+    std::string event;  ///< that it was kept for; empty: it came later
   };
-  static bool ends_job(const store::Batch& batch) {
+  std::string wanted_event(const store::Batch& batch) const {
     for (const store::Operation& operation : batch.operations) {
       const auto* append = std::get_if<store::Append>(&operation);
-      if (append != nullptr && append->value.find("\"job.succeeded\"") != Bytes::npos) return true;
+      if (append == nullptr) continue;
+      for (const std::string& type : wanted_)
+        if (append->value.find('"' + type + '"') != Bytes::npos) return type;
     }
-    return false;
-  }
-  void set(Keeps keeps) {
-    const std::lock_guard lock(mutex_);
-    keeps_ = keeps;
+    return "";
   }
 
   store::Store& store_;
   Clock& clock_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  Keeps keeps_ = kNothing;
+  bool frozen_ = false;
+  bool once_ = false;
+  std::set<std::string> wanted_;
   std::deque<Kept> kept_;
-  std::size_t ends_kept_ = 0;
-  std::size_t ends_taken_ = 0;
+  std::size_t num_kept_ = 0;
   std::size_t unanswered_ = 0;
+  std::vector<std::string> taken_;
 };
 
 }  // namespace tandem::engine
