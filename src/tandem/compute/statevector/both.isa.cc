@@ -7,45 +7,42 @@ namespace {
 
 // ---- turns on bits above the lanes
 
-/// Im <bra|Y|ket> is the sum over pairs of b a' - a b', (a, b) being parts of bra and (a', b') the same ones of ket. Im <bra|X|ket> is that of
-/// real times imaginary parts, less that of imaginary times real ones. Either way the terms of one system stay within it.
+/// Im <bra|Y|ket> is the sum over pairs of b a' - a b', (a, b) being parts of bra and (a', b') the same ones of ket: real parts are one system,
+/// imaginary ones the other.
 /// bra: in registers. As many of ket are held as one.
-template <class Real, std::size_t kCount, bool kAboutX, std::size_t kSystem>
+template <class Real, std::size_t kCount, std::size_t kSystem>
 inline void read_registers(const Vector<Real>* bra, const Real* ket, const std::uint64_t* place, Vector<Real>* sums) {
 #pragma GCC unroll 8
   for (std::size_t j = 0; j < std::size_t{1} << kCount; ++j) {
-    const bool imaginary = is_imaginary<kAboutX, kSystem>(j);
-    const Vector<Real> own = at(ket + place[j] + (imaginary ? kLanes<Real> : 0));
+    const Vector<Real> own = at(ket + place[j] + (kSystem == 1 ? kLanes<Real> : 0));
 #pragma GCC unroll 3
     for (std::size_t i = 0; i < kCount; ++i) {
       const Vector<Real> other = bra[j ^ std::size_t{1} << i];
-      const bool positive = kAboutX ? imaginary : (j >> i & 1) == 0;
+      const bool positive = (j >> i & 1) == 0;
       sums[i] = positive ? fma(other, own, sums[i]) : fnma(other, own, sums[i]);
     }
   }
 }
 
-template <class Real, std::size_t kCount, unsigned kLarge, bool kAboutX, std::size_t kSystem>
+template <class Real, std::size_t kCount, unsigned kLarge, std::size_t kSystem>
 inline void turn_system(Real* ket, Real* bra, const Group<Real, kCount>& group, Sums<Real>* found, std::size_t lane) {
   constexpr std::size_t kGroup = std::size_t{1} << kCount;
   constexpr std::size_t kHalf = kLanes<Real>;
   Vector<Real> v[kGroup];
 #pragma GCC unroll 8
-  for (std::size_t j = 0; j < kGroup; ++j)
-    v[j] = at(bra + group.place[j] + (is_imaginary<kAboutX, kSystem>(j) ? kHalf : 0));
+  for (std::size_t j = 0; j < kGroup; ++j) v[j] = at(bra + group.place[j] + (kSystem == 1 ? kHalf : 0));
   Vector<Real> sums[kCount] = {};
-  read_registers<Real, kCount, kAboutX, kSystem>(v, ket, group.place, sums);
+  read_registers<Real, kCount, kSystem>(v, ket, group.place, sums);
 #pragma GCC unroll 3
   for (std::size_t i = 0; i < kCount; ++i) found[i].add(lane, sums[i]);
-  turn_registers<Real, kCount, kLarge, kAboutX, kSystem>(v, group.ratio);
+  turn_registers<Real, kCount, kLarge, false, kSystem>(v, group.ratio);
 #pragma GCC unroll 8
-  for (std::size_t j = 0; j < kGroup; ++j)
-    at(bra + group.place[j] + (is_imaginary<kAboutX, kSystem>(j) ? kHalf : 0)) = v[j];
-  turn_system<Real, kCount, kLarge, kAboutX, kSystem>(ket, group);
+  for (std::size_t j = 0; j < kGroup; ++j) at(bra + group.place[j] + (kSystem == 1 ? kHalf : 0)) = v[j];
+  turn_system<Real, kCount, kLarge, false, kSystem>(ket, group);
 }
 
 /// `kLarge`: a bit for each of `kCount` turns.
-template <class Real, std::size_t kCount, unsigned kLarge, bool kAboutX>
+template <class Real, std::size_t kCount, unsigned kLarge>
 void turn_blocks(Real* ket, Real* bra, std::uint64_t num_blocks, const Turn<Real>* turns, double* found) {
   constexpr std::size_t kHalf = kLanes<Real>;
   const Group<Real, kCount> group(turns);
@@ -54,30 +51,27 @@ void turn_blocks(Real* ket, Real* bra, std::uint64_t num_blocks, const Turn<Real
     const std::uint64_t first = group.first(number) * 2 * kHalf;
     for (std::uint64_t block = first; block < first + group.run() * 2 * kHalf; block += 2 * kHalf) {
       for (std::size_t k = 0; k < kHalf; k += kWidth<Real>) {
-        turn_system<Real, kCount, kLarge, kAboutX, 0>(ket + block + k, bra + block + k, group, sums, k);
-        turn_system<Real, kCount, kLarge, kAboutX, 1>(ket + block + k, bra + block + k, group, sums, k);
+        turn_system<Real, kCount, kLarge, 0>(ket + block + k, bra + block + k, group, sums, k);
+        turn_system<Real, kCount, kLarge, 1>(ket + block + k, bra + block + k, group, sums, k);
       }
     }
   }
   for (std::size_t i = 0; i < kCount; ++i) found[i] += sums[i].total();
 }
 
-template <class Real, std::size_t kCount, bool kAboutX, unsigned kLarge = 0>
+template <class Real, std::size_t kCount, unsigned kLarge = 0>
 void turn_as(unsigned large, Real* ket, Real* bra, std::uint64_t num_blocks, const Turn<Real>* turns, double* found) {
   if (large == kLarge)
-    turn_blocks<Real, kCount, kLarge, kAboutX>(ket, bra, num_blocks, turns, found);
+    turn_blocks<Real, kCount, kLarge>(ket, bra, num_blocks, turns, found);
   else if constexpr (kLarge + 1 < 1u << kCount)
-    turn_as<Real, kCount, kAboutX, kLarge + 1>(large, ket, bra, num_blocks, turns, found);
+    turn_as<Real, kCount, kLarge + 1>(large, ket, bra, num_blocks, turns, found);
 }
 
 template <class Real, std::size_t kCount>
 void turn_together(Real* ket, Real* bra, std::uint64_t num_blocks, const Turn<Real>* turns, double* found) {
   unsigned large = 0;
   for (std::size_t i = 0; i < kCount; ++i) large |= static_cast<unsigned>(turns[i].large) << i;
-  if (turns[0].about_x)
-    turn_as<Real, kCount, true>(large, ket, bra, num_blocks, turns, found);
-  else
-    turn_as<Real, kCount, false>(large, ket, bra, num_blocks, turns, found);
+  turn_as<Real, kCount>(large, ket, bra, num_blocks, turns, found);
 }
 
 template <class Real>
@@ -107,22 +101,22 @@ struct Block {
   Half<Real> im;
 };
 
-template <class Real, std::uint32_t kBit, bool kAboutX>
+template <class Real, std::uint32_t kBit>
 inline void turn_lane(Block<Real>& ket, Block<Real>& bra, Lanes<Real>& lanes) {
   if (lanes.turn[kBit] == LaneTurn::kNone) return;
   const Half<Real> pr = swapped(ket.re, std::size_t{1} << kBit);
   const Half<Real> pi = swapped(ket.im, std::size_t{1} << kBit);
   Half<Real>& sum = lanes.sum[kBit];
   for (std::size_t k = 0; k < kVectors<Real>; ++k) {
-    sum.v[k] = fma(bra.re.v[k], kAboutX ? pi.v[k] : pr.v[k], sum.v[k]);
-    sum.v[k] = kAboutX ? fnma(bra.im.v[k], pr.v[k], sum.v[k]) : fma(bra.im.v[k], pi.v[k], sum.v[k]);
+    sum.v[k] = fma(bra.re.v[k], pr.v[k], sum.v[k]);
+    sum.v[k] = fma(bra.im.v[k], pi.v[k], sum.v[k]);
   }
   if (lanes.turn[kBit] == LaneTurn::kSmall) {
-    turn_half<Real, kAboutX, false>(ket.re, ket.im, pr, pi, lanes.ratio[kBit], lanes.mix[kBit]);
-    turn_half<Real, kBit, kAboutX, false>(bra.re, bra.im, lanes.ratio[kBit], lanes.mix[kBit]);
+    turn_half<Real, false, false>(ket.re, ket.im, pr, pi, lanes.ratio[kBit], lanes.mix[kBit]);
+    turn_half<Real, kBit, false, false>(bra.re, bra.im, lanes.ratio[kBit], lanes.mix[kBit]);
   } else {
-    turn_half<Real, kAboutX, true>(ket.re, ket.im, pr, pi, lanes.ratio[kBit], lanes.mix[kBit]);
-    turn_half<Real, kBit, kAboutX, true>(bra.re, bra.im, lanes.ratio[kBit], lanes.mix[kBit]);
+    turn_half<Real, false, true>(ket.re, ket.im, pr, pi, lanes.ratio[kBit], lanes.mix[kBit]);
+    turn_half<Real, kBit, false, true>(bra.re, bra.im, lanes.ratio[kBit], lanes.mix[kBit]);
   }
 }
 
@@ -133,9 +127,9 @@ void set_lane(Lanes<Real>& lanes, const Turn<Real>& turn) {
   lanes.mix[kBit] = turn.large ? lane_mix<Real, kBit, true>(turn.ratio) : lane_mix<Real, kBit, false>(turn.ratio);
 }
 
-template <class Real, bool kAboutX>
-void turn_lanes_about(Real* ket, Real* bra, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count,
-                      double* found) {
+template <class Real>
+void turn_lanes(Real* ket, Real* bra, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count,
+                double* found) {
   constexpr std::uint64_t kBlocksInASum = 4;  // of two products each
   Lanes<Real> lanes;
   for (std::size_t i = 0; i < count; ++i) {
@@ -153,10 +147,10 @@ void turn_lanes_about(Real* ket, Real* bra, std::uint64_t num_blocks, const Turn
          block += 2 * kLanes<Real>) {
       Block<Real> k{load(ket + block), load(ket + block + kLanes<Real>)};
       Block<Real> b{load(bra + block), load(bra + block + kLanes<Real>)};
-      turn_lane<Real, 0, kAboutX>(k, b, lanes);
-      turn_lane<Real, 1, kAboutX>(k, b, lanes);
-      turn_lane<Real, 2, kAboutX>(k, b, lanes);
-      if constexpr (kLaneBits<Real> == 4) turn_lane<Real, 3, kAboutX>(k, b, lanes);
+      turn_lane<Real, 0>(k, b, lanes);
+      turn_lane<Real, 1>(k, b, lanes);
+      turn_lane<Real, 2>(k, b, lanes);
+      if constexpr (kLaneBits<Real> == 4) turn_lane<Real, 3>(k, b, lanes);
       store(ket + block, k.re);
       store(ket + block + kLanes<Real>, k.im);
       store(bra + block, b.re);
@@ -168,18 +162,10 @@ void turn_lanes_about(Real* ket, Real* bra, std::uint64_t num_blocks, const Turn
   for (std::size_t i = 0; i < count; ++i) {
     Sums<Real>& sum = sums[turns[i].bit];
     // Y takes |0> to i|1> and |1> to -i|0>.
-    if constexpr (!kAboutX)
-      for (std::size_t l = 0; l < kLanes<Real>; ++l)
-        if ((l >> turns[i].bit & 1) == 0) sum.lanes[l] = -sum.lanes[l];
+    for (std::size_t l = 0; l < kLanes<Real>; ++l)
+      if ((l >> turns[i].bit & 1) == 0) sum.lanes[l] = -sum.lanes[l];
     found[i] += sum.total();
   }
-}
-
-template <class Real>
-void turn_lanes(Real* ket, Real* bra, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count,
-                double* found) {
-  (turns[0].about_x ? turn_lanes_about<Real, true> : turn_lanes_about<Real, false>)(ket, bra, num_blocks, turns, count,
-                                                                                    found);
 }
 
 // ---- phases

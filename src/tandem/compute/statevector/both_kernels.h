@@ -16,11 +16,11 @@ inline constexpr std::size_t kBothAtOnce = 3;
 
 template <class Real>
 struct BothKernels {
-  /// At most kBothAtOnce turns about one axis, on different bits above the lanes, ascending. Adds to found[i] what is read of turn i, of
+  /// At most kBothAtOnce turns about y, on different bits above the lanes, ascending. Adds to found[i] what is read of turn i, of
   /// the states before all of them.
   void (*turn)(Real* ket, Real* bra, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count,
                double* found);
-  /// Turns about one axis on lanes, ascending, one after the other: read of the states before turn i, and behind those before it.
+  /// Turns about y on lanes, ascending, one after the other: read of the states before turn i, and behind those before it.
   void (*turn_lanes)(Real* ket, Real* bra, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count,
                      double* found);
   /// Both *= table * (re + i im), as TileKernels::multiply.

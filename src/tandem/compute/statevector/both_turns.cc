@@ -14,13 +14,10 @@ const simd::KernelTables<AllBothKernels> kTables{&portable::kBothKernels, &avx2:
 
 constexpr std::size_t kTurnsMax = 64;
 
-/// Blocks of a run: 8 KiB of each state, so that both stay in the first-level cache while all near turns pass.
-constexpr std::uint32_t kRunBits = 6;
-
 /// Which chunks may have a bit: those on lanes, those within a run, and the others.
 template <class Real>
 int reach_of(std::uint32_t bit) {
-  return bit < kLaneBits<Real> ? 0 : bit < kLaneBits<Real> + kRunBits ? 1 : 2;
+  return bit < kLaneBits<Real> ? 0 : bit < kRunBits<Real> ? 1 : 2;
 }
 
 }  // namespace
@@ -37,8 +34,8 @@ template const BothKernels<float>& both_kernels<float>(simd::Isa);
 template const BothKernels<double>& both_kernels<double>(simd::Isa);
 
 template <class Real>
-void BothTurns<Real>::add(std::uint32_t bit, bool about_x, std::uint32_t step, std::uint32_t slot) {
-  turns_.push_back({.bit = bit, .about_x = about_x});
+void BothTurns<Real>::add(std::uint32_t bit, std::uint32_t step, std::uint32_t slot) {
+  turns_.push_back({.bit = bit});
   members_.push_back({.step = step, .slot = slot, .factor = 1});
   TANDEM_ASSERT(turns_.size() <= kTurnsMax);
 }
@@ -47,16 +44,14 @@ template <class Real>
 void BothTurns<Real>::arrange() {
   std::vector<std::size_t> order(turns_.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::ranges::sort(order, {}, [&](std::size_t i) {
-    return std::tuple(reach_of<Real>(turns_[i].bit), turns_[i].about_x, turns_[i].bit);
-  });
+  std::ranges::sort(order, {}, [&](std::size_t i) { return turns_[i].bit; });
   std::vector<Turn<Real>> turns;
   std::vector<Member> members;
   for (const std::size_t i : order) {
     const Turn<Real>& turn = turns_[i];
     const int reach = reach_of<Real>(turn.bit);
     const bool joins = !chunks_.empty() && chunks_.back().count < (reach == 0 ? kLaneBits<Real> : kBothAtOnce) &&
-                       turns.back().about_x == turn.about_x && reach_of<Real>(turns.back().bit) == reach;
+                       reach_of<Real>(turns.back().bit) == reach;
     if (!joins) {
       chunks_.push_back({.first = turns.size(), .count = 0, .on_lanes = reach == 0});
       near_ += reach < 2 ? 1 : 0;
@@ -91,7 +86,7 @@ void BothTurns<Real>::apply(Real* ket, Real* bra, std::uint64_t num_blocks, cons
                                                            chunk.count, found.data() + chunk.first);
   };
   const std::span<const Chunk> all = chunks_;
-  const std::uint64_t run = std::min(num_blocks, std::uint64_t{1} << kRunBits);
+  const std::uint64_t run = std::min(num_blocks, std::uint64_t{1} << (kRunBits<Real> - kLaneBits<Real>));
   if (near_ != 0)
     for (std::uint64_t first = 0; first < num_blocks; first += run)
       pass(first * 2 * kLanes<Real>, run, all.first(near_));

@@ -1,6 +1,6 @@
 // tandem/compute/statevector/both_turns.h - BothTurns: turns of a tile of each of two states, each read between the states as it is done.
 //
-// Room: compute, inside statevector. What stands between the states for an X or Y on the bit of a turn about the same axis is read from the
+// Room: compute, inside statevector. What stands between the states for a Y on the bit of a turn about y is read from the
 // registers that the turn has filled: no reading of the tiles by itself, and the nearest bits by pieces that stay in the first-level cache.
 #pragma once
 
@@ -21,7 +21,7 @@ template <class Real>
 class BothTurns {
  public:
   /// The turn of step number `step` on bit `bit` of the tile, read into `slot`. Each bit once.
-  void add(std::uint32_t bit, bool about_x, std::uint32_t step, std::uint32_t slot);
+  void add(std::uint32_t bit, std::uint32_t step, std::uint32_t slot);
   /// To be called once all is added.
   void arrange();
   std::size_t size() const { return turns_.size(); }
@@ -39,7 +39,7 @@ class BothTurns {
     std::uint32_t slot;
     double factor;  ///< of what is read
   };
-  /// About one axis, all on lanes or all above them; in one call of a kernel.
+  /// All on lanes or all above them; in one call of a kernel.
   struct Chunk {
     std::size_t first;
     std::size_t count;

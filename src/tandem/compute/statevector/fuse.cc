@@ -142,10 +142,8 @@ class Multiplying {
 
   void multiply(const Step& step) {
     if (step.kind == Step::Kind::kPhase) return scale(step.touched, step.touched, step.factor);
-    const bool about_x = step.kind == Step::Kind::kTurnX;
-    TANDEM_ASSERT(about_x || step.kind == Step::Kind::kTurnY);
-    const std::complex<double> below = about_x ? std::complex<double>(0, -step.sine) : step.sine;
-    mix(step.touched, 0, step.touched, {step.cosine, about_x ? below : -below, below, step.cosine});
+    TANDEM_ASSERT(step.kind == Step::Kind::kTurn);
+    mix(step.touched, 0, step.touched, {step.cosine, -step.sine, step.sine, step.cosine});
   }
   void multiply(const PreparedGate& gate) {
     for (const Phase& phase : std::span(gate.phases).first(gate.num_phases))

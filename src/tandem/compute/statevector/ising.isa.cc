@@ -418,9 +418,10 @@ void turn_alike(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, s
 }
 
 template <class Real>
-constexpr IsingKernels<Real> kKernels = {&phase<Real, false>, &phase_by<Real, false>, &phase<Real, true>, &phase_by<Real, true>, &turn_alike<Real>, &energy<Real>,
-                                         &weigh<Real>,      &tally<Real>,    &slope<Real>,
-                                         &flip_lanes<Real>, &flip<Real>,     &flip_mirror<Real>};
+constexpr IsingKernels<Real> kKernels = {
+    &phase<Real, false>, &phase_by<Real, false>, &phase<Real, true>, &phase_by<Real, true>,
+    &turn_alike<Real>,   &energy<Real>,          &weigh<Real>,       &tally<Real>,
+    &slope<Real>,        &flip_lanes<Real>,      &flip<Real>,        &flip_mirror<Real>};
 
 }  // namespace
 

@@ -192,7 +192,11 @@ Verdict check_phases(simd::Isa isa) {
         if (((z | base) & step.touched) == step.touched) wanted[z] *= step.factor;
     }
     alignas(64) std::array<Real, PhaseGroup<Real>::kScratch> scratch;
-    group.apply(tile.data(), base, scratch.data(), tile_kernels<Real>(isa));
+    const TileKernels<Real>& kernels = tile_kernels<Real>(isa);
+    group.for_leaves(base, scratch.data(), kernels, [&](const PhaseLeaf<Real>& leaf) {
+      constexpr std::uint64_t kBlocks = std::uint64_t{1} << (kRunBits<Real> - kLaneBits<Real>);
+      if (leaf.table != nullptr) kernels.multiply(tile.data() + 2 * leaf.place, leaf.table, kBlocks, leaf.re, leaf.im);
+    });
     out.compare(tile, wanted, fmt::format("round {}", round));
   }
   return out;

@@ -141,13 +141,15 @@ class Lowering {
   }
 
   void turn_y(std::uint64_t bit, double cosine, double sine) {
-    turn(Step::Kind::kTurnY, bit, cosine, (frame_.flipped & bit) != 0 ? -sine : sine);
-  }
-  void turn_x(std::uint64_t bit, double cosine, double sine) { turn(Step::Kind::kTurnX, bit, cosine, sine); }
-  void turn(Step::Kind kind, std::uint64_t bit, double cosine, double sine) {
-    Step& step = next({.kind = kind, .touched = bit, .mixing = bit});
+    Step& step = next({.kind = Step::Kind::kTurn, .touched = bit, .mixing = bit});
     step.cosine = cosine;
-    step.sine = sine;
+    step.sine = (frame_.flipped & bit) != 0 ? -sine : sine;
+  }
+  /// So that turns share readings of a tile whatever they are about. The phases join those before and behind.
+  void turn_x(std::uint64_t bit, double cosine, double sine) {
+    phase(bit, {0, 1});
+    turn_y(bit, cosine, sine);
+    phase(bit, {0, -1});
   }
 
   void pairs(const Instruction& instruction) {

@@ -17,13 +17,11 @@ namespace tandem::statevector {
 struct Step {
   enum class Kind : std::uint8_t {
     kPhase,  ///< `factor` where the one or two bits of `touched` are all 1
-    kTurnY,  ///< (cosine a - sine b, cosine b + sine a)
-    kTurnX,  ///< (cosine a - i sine b, cosine b - i sine a)
+    kTurn,  ///< (cosine a - sine b, cosine b + sine a), about y; one about x stands between phases i and -i
     kGate,  ///< anything else
     kDense,  ///< several steps on the pair of bits `touched` (fuse.h); lower() makes none
     kReading,  ///< changes nothing: is a place where Steps::readings are taken
-    kReadTurnY,  ///< a turn and the reading of the string about its axis, which commute; lower() makes neither
-    kReadTurnX,
+    kReadTurn,  ///< a turn and the reading of Y on its bit, which commute; lower() makes none
   };
   Kind kind = Kind::kPhase;
   bool fixed = false;  ///< a gate without angles
@@ -37,8 +35,7 @@ struct Step {
 
 /// Whether something is read where the step stands.
 inline bool is_read(const Step& step) {
-  return step.kind == Step::Kind::kReading || step.kind == Step::Kind::kReadTurnY ||
-         step.kind == Step::Kind::kReadTurnX;
+  return step.kind == Step::Kind::kReading || step.kind == Step::Kind::kReadTurn;
 }
 
 /// The Pauli string with X on the bits of x and Z on those of z, of which Im <bra|P|ket> is wanted where the step stands: `factor` times

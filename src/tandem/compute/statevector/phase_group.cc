@@ -22,11 +22,12 @@ bool same(std::span<const Factor> a, std::span<const Factor> b) {
 template <class Real>
 void make_table(const Factor* linear, std::uint32_t leaf_bits, const Real* base, Real* table,
                 const TileKernels<Real>& kernels) {
+  constexpr std::size_t kBlocks = std::size_t{1} << (kRunBits<Real> - kLaneBits<Real>);
   std::array<Factor, kLanes<Real>> lane;
   lane[0] = Factor::one();
   for (std::uint32_t j = 0; j < kLaneBits<Real>; ++j)
     for (std::size_t l = 0; l < std::size_t{1} << j; ++l) lane[l | std::size_t{1} << j] = lane[l] * linear[j];
-  std::array<Factor, 32> block;
+  std::array<Factor, kBlocks> block;
   block[0] = Factor::one();
   for (std::uint32_t j = kLaneBits<Real>; j < leaf_bits; ++j) {
     const std::size_t step = std::size_t{1} << (j - kLaneBits<Real>);
@@ -38,8 +39,8 @@ void make_table(const Factor* linear, std::uint32_t leaf_bits, const Real* base,
     lanes[kLanes<Real> + l] = static_cast<Real>(lane[l].im);
   }
   const std::size_t num_blocks = std::size_t{1} << (leaf_bits - kLaneBits<Real>);
-  std::array<Real, 32> re;
-  std::array<Real, 32> im;
+  std::array<Real, kBlocks> re;
+  std::array<Real, kBlocks> im;
   for (std::size_t v = 0; v < num_blocks; ++v) {
     re[v] = static_cast<Real>(block[v].re);
     im[v] = static_cast<Real>(block[v].im);
@@ -168,16 +169,12 @@ void PhaseGroup<Real>::make_base() {
   }
 }
 
-/// One tile, or one of each of two states.
 template <class Real>
 class PhaseGroup<Real>::Walk {
  public:
-  Walk(const PhaseGroup& group, Real* tile, Real* table, const TileKernels<Real>& kernels)
-      : group_(group), tile_(tile), table_(table), kernels_(kernels) {}
-  void with(Real* other, const BothKernels<Real>& both) {
-    other_ = other;
-    both_ = &both;
-  }
+  Walk(const PhaseGroup& group, Real* table, const TileKernels<Real>& kernels,
+       const std::function<void(const PhaseLeaf<Real>&)>& at_leaf)
+      : group_(group), table_(table), kernels_(kernels), at_leaf_(at_leaf) {}
 
   void run(std::uint64_t base) {
     for (std::uint32_t i = 0; i < group_.tile_bits_; ++i) linear_[i] = group_.factors_[group_.tile_slots_[i]];
@@ -220,45 +217,32 @@ class PhaseGroup<Real>::Walk {
   }
 
   void leaf(std::uint64_t place, Factor factor) {
-    if (changes_ == 0 && group_.ones_ && factor.is_one()) return;
+    if (changes_ == 0 && group_.ones_ && factor.is_one()) return at_leaf_({.place = place});
     if (changes_ != 0 && !made_) {
       made_ = true;
       make_table(linear_.data(), group_.leaf_bits_, group_.base_.data(), table_, kernels_);
     }
-    const Real* const table = changes_ == 0 ? group_.table_.data() : table_;
-    const std::uint64_t num_blocks = std::uint64_t{1} << (group_.leaf_bits_ - kLaneBits<Real>);
-    const auto re = static_cast<Real>(factor.re);
-    const auto im = static_cast<Real>(factor.im);
-    if (other_ == nullptr)
-      kernels_.multiply(tile_ + 2 * place, table, num_blocks, re, im);
-    else
-      both_->multiply(tile_ + 2 * place, other_ + 2 * place, table, num_blocks, re, im);
+    at_leaf_({.place = place,
+              .table = changes_ == 0 ? group_.table_.data() : table_,
+              .re = static_cast<Real>(factor.re),
+              .im = static_cast<Real>(factor.im)});
   }
 
   bool in_leaf(const Partner& partner) const { return partner.bit < group_.leaf_bits_; }
 
   const PhaseGroup& group_;
-  Real* tile_;
-  Real* other_ = nullptr;
-  const BothKernels<Real>* both_ = nullptr;
   Real* table_;
   const TileKernels<Real>& kernels_;
+  const std::function<void(const PhaseLeaf<Real>&)>& at_leaf_;
   std::array<Factor, kBitsMax> linear_;  ///< of the tile's bits, with what the bits decided so far add
   std::uint32_t changes_ = 0;  ///< of bits of the leaf, by bits that are decided
   bool made_ = false;  ///< the table, for those
 };
 
 template <class Real>
-void PhaseGroup<Real>::apply(Real* tile, std::uint64_t base, Real* scratch, const TileKernels<Real>& kernels) const {
-  Walk(*this, tile, scratch, kernels).run(base);
-}
-
-template <class Real>
-void PhaseGroup<Real>::apply(Real* ket, Real* bra, std::uint64_t base, Real* scratch, const TileKernels<Real>& kernels,
-                             const BothKernels<Real>& both) const {
-  Walk walk(*this, ket, scratch, kernels);
-  walk.with(bra, both);
-  walk.run(base);
+void PhaseGroup<Real>::for_leaves(std::uint64_t base, Real* scratch, const TileKernels<Real>& kernels,
+                                  const std::function<void(const PhaseLeaf<Real>&)>& leaf) const {
+  Walk(*this, scratch, kernels, leaf).run(base);
 }
 
 template <class Real>

@@ -7,11 +7,11 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
 #include "tandem/compute/simd/aligned.h"
-#include "tandem/compute/statevector/both_kernels.h"
 #include "tandem/compute/statevector/factor.h"
 #include "tandem/compute/statevector/lowering.h"
 #include "tandem/compute/statevector/tile_kernels.h"
@@ -20,6 +20,15 @@ namespace tandem::statevector {
 
 /// Bits of a tile, ascending, as bits of the place of an amplitude; the others are the same all over the tile.
 using TileBits = std::vector<std::uint32_t>;
+
+/// A run of a tile, or all of a smaller one.
+template <class Real>
+struct PhaseLeaf {
+  std::uint64_t place = 0;  ///< of its first amplitude in the tile
+  const Real* table = nullptr;  ///< null: nothing is to be multiplied
+  Real re = 1;  ///< a factor beside the table
+  Real im = 0;
+};
 
 /// First which phases there are (add, arrange), then their factors, as often as they change (bind).
 template <class Real>
@@ -34,14 +43,13 @@ class PhaseGroup {
   void bind(std::span<const Step> steps, double scale, const TileKernels<Real>& kernels);
 
   /// What a thread needs beside the tile, in numbers.
-  static constexpr std::size_t kLeafBits = kLaneBits<Real> + 5;
+  static constexpr std::size_t kLeafBits = kRunBits<Real>;
   static constexpr std::size_t kScratch = std::size_t{2} << kLeafBits;
 
-  /// `base`: the bits outside the tile. `scratch`: kScratch numbers.
-  void apply(Real* tile, std::uint64_t base, Real* scratch, const TileKernels<Real>& kernels) const;
-  /// To the same tile of two states, which share the factors that are made on the way.
-  void apply(Real* ket, Real* bra, std::uint64_t base, Real* scratch, const TileKernels<Real>& kernels,
-             const BothKernels<Real>& both) const;
+  /// What the leaves of a tile are to be multiplied by, each once, in an order that makes few tables. `base`: the bits outside the tile.
+  /// `scratch`: kScratch numbers.
+  void for_leaves(std::uint64_t base, Real* scratch, const TileKernels<Real>& kernels,
+                  const std::function<void(const PhaseLeaf<Real>&)>& leaf) const;
 
   std::size_t bytes() const;  ///< about
   /// Fused operations an amplitude that its numbers need at least, once it is bound: a complex product, or none where the lowest bits

@@ -4,6 +4,7 @@
 // the cost: in place, reading and writing a tile of the second-level cache is five to seven times as fast as memory.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <variant>
 #include <vector>
@@ -18,28 +19,38 @@
 
 namespace tandem::statevector {
 
-/// In bits of the place. A tile of most work has 512 KiB, half the second-level cache of the machines that this was measured on; one of
-/// little work 16 KiB, half the first-level cache. Its rows have at least 2 KiB.
+/// In bits of the place. A tile of most work has 512 KiB, the second-level cache of the machines that this was measured on, and up to four
+/// times that where there are 32 tiles still, for many threads: more is done in a pass and by a group of phases, and what is done to a
+/// tile needs few readings. One of little work has 16 KiB, half the first-level cache. Its rows have at least 2 KiB.
 struct TileShape {
   std::uint32_t most = 0;
   std::uint32_t least = 0;
   std::uint32_t row = 0;
+  std::uint32_t widest = 0;
+
+  constexpr std::uint32_t most_of(std::uint32_t num_bits) const {
+    constexpr std::uint32_t kTilesBits = 5;
+    return std::max(most, std::min(widest, num_bits - std::min(num_bits, kTilesBits)));
+  }
 };
 template <class Real>
-inline constexpr TileShape kTileShape =
-    sizeof(Real) == 4 ? TileShape{.most = 16, .least = 11, .row = 8} : TileShape{.most = 15, .least = 10, .row = 7};
+inline constexpr TileShape kTileShape = sizeof(Real) == 4 ? TileShape{.most = 16, .least = 11, .row = 8, .widest = 18}
+                                                          : TileShape{.most = 15, .least = 10, .row = 7, .widest = 17};
 
 /// The same where a tile of each of two states is worked on.
 template <class Real>
 inline constexpr TileShape kPairShape = {
     .most = kTileShape<Real>.most - 1, .least = kTileShape<Real>.least, .row = kTileShape<Real>.row};
 
-/// Turns about one axis on bits above the lanes, or on lanes.
+/// Turns about one axis on bits above the lanes, within a run or above it, or turns on lanes.
 template <class Real>
 struct TurnWork {
   std::vector<Turn<Real>> turns;  ///< bits of the tile; ascending above the lanes
   std::vector<std::uint32_t> steps;  ///< the number of the step of each
   bool on_lanes = false;
+
+  /// They mix nothing beyond a run.
+  bool is_near() const { return on_lanes || turns.back().bit < kRunBits<Real>; }
 };
 
 /// A gate of pairs, or all steps on one bit as one such gate.

@@ -310,11 +310,15 @@ const HandOver kHandOvers[] = {
          [](Steps& steps) {
            for (Step& step : steps.steps) step.sine = -step.sine;
          }},
-    {.name = "x turns are taken for y turns",
+    {.name = "turns about x lack the phase behind them",
      .steps =
          [](Steps& steps) {
-           for (Step& step : steps.steps)
-             if (step.kind == Step::Kind::kTurnX) step.kind = Step::Kind::kTurnY;
+           for (std::size_t i = 1; i < steps.steps.size(); ++i) {
+             Step& step = steps.steps[i];
+             if (steps.steps[i - 1].kind == Step::Kind::kTurn && step.kind == Step::Kind::kPhase &&
+                 step.touched == steps.steps[i - 1].touched && step.factor.real() == 0)
+               step.factor = 1;
+           }
          }},
     {.name = "the last step is left out",
      .steps =

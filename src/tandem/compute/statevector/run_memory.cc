@@ -17,9 +17,10 @@ constexpr std::uint64_t kShotsHeld = 1 << 16;  // of outcomes that are not added
 
 /// A gathered tile for each thread; in a `reading` one of doubles beside it. Those of layers are wider where two kinds would not hold all bits.
 std::uint64_t desks(std::uint32_t num_qubits, std::size_t threads, bool reading) {
-  std::uint32_t most = kTileShape<double>.most;
-  if (num_qubits <= most) return 0;
-  if (num_qubits > 2 * most - kLaneBits<double>) most += kWiderBits;
+  constexpr TileShape kShape = kTileShape<double>;
+  if (num_qubits <= kShape.most) return 0;
+  std::uint32_t most = kShape.most_of(num_qubits);
+  if (num_qubits > 2 * kShape.most - kLaneBits<double>) most = std::max(most, kShape.most + kWiderBits);
   return threads * (reading ? 3 : 2) * sizeof(double) << most;
 }
 

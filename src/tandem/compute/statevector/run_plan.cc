@@ -4,6 +4,7 @@
 
 #include "tandem/base/assert.h"
 #include "tandem/compute/statevector/sampling.h"
+#include "tandem/compute/statevector/tile_work.h"
 #include "tandem/compute/statevector/tiles.h"
 
 namespace tandem::statevector {
@@ -17,9 +18,7 @@ struct Run {
   std::span<Real* const> states;  ///< one, or two where there are readings: ket and bra
   std::uint32_t num_bits;
   std::uint32_t row_bits;
-  const TileKernels<Real>& kernels;
-  const PauliKernels<Real>& pauli;
-  const BothKernels<Real>& both;
+  WorkKernels<Real> kernels;
   Executor& executor;
   const std::stop_token& stop;
 };
@@ -32,39 +31,6 @@ void weigh_rows(const Real* tile, std::uint64_t base, const Tiling& tiling, cons
   for (std::uint64_t i = 0; i < tiling.size() / kRow; ++i) {
     const Real* const row = tile + 2 * kRow * i;
     rows[tiling.place(base, kRow * i) / kRow] = kernels.product(row, row, kRow / kLanes<Real>);
-  }
-}
-
-/// `table`: of a group of phases; `slots`: of the stage's readings, and `values` for them.
-template <class Real>
-void work_on(const Stage<Real>& stage, std::span<Real* const> tiles, std::uint64_t base, Real* table,
-             std::span<double> values, const Run<Real>& run, double* slots) {
-  const std::uint64_t num_blocks = std::uint64_t{1} << (stage.tile_bits.size() - kLaneBits<Real>);
-  for (const auto& work : stage.work) {
-    if (const auto* const readings = std::get_if<TileReadings<Real>>(&work)) {
-      readings->apply(tiles[0], tiles[1], base, values, run.pauli, slots);
-      continue;
-    }
-    if (const auto* const turns = std::get_if<BothTurns<Real>>(&work)) {
-      turns->apply(tiles[0], tiles[1], num_blocks, run.both, slots);
-      continue;
-    }
-    if (const auto* const phases = std::get_if<PhaseGroup<Real>>(&work); phases != nullptr && tiles.size() == 2) {
-      phases->apply(tiles[0], tiles[1], base, table, run.kernels, run.both);
-      continue;
-    }
-    for (Real* const tile : tiles) {
-      if (const auto* const phases = std::get_if<PhaseGroup<Real>>(&work)) {
-        phases->apply(tile, base, table, run.kernels);
-      } else if (const auto* const turns = std::get_if<TurnWork<Real>>(&work)) {
-        (turns->on_lanes ? run.kernels.turn_lanes : run.kernels.turn)(tile, num_blocks, turns->turns.data(),
-                                                                      turns->turns.size());
-      } else if (const auto* const dense = std::get_if<DenseWork<Real>>(&work)) {
-        dense->apply(tile, num_blocks, run.kernels);
-      } else {
-        std::get<GateWork<Real>>(work).gate.apply(tile, num_blocks, base, run.kernels);
-      }
-    }
   }
 }
 
@@ -81,6 +47,7 @@ template <class Real>
 bool run_stage(const Stage<Real>& stage, const Run<Real>& run, Desks<Desk<Real>>& desks, std::span<double> found,
                double* row_weights) {
   const Tiling tiling(stage.tile_bits, run.row_bits, run.num_bits, stage.beside);
+  const TileWork<Real> work(stage, tiling, run.kernels);
   const auto tile_bits = static_cast<std::uint32_t>(stage.tile_bits.size());
   // A task is a large tile or many small ones, so that taking one costs nothing beside it.
   std::uint64_t tiles_in_task = std::min(
@@ -95,17 +62,11 @@ bool run_stage(const Stage<Real>& stage, const Run<Real>& run, Desks<Desk<Real>>
     if (stopped.load(std::memory_order_relaxed)) return;
     alignas(64) std::array<Real, PhaseGroup<Real>::kScratch> table;
     std::unique_ptr<Desk<Real>> desk = needs_desk(stage) ? desks.take() : nullptr;
-    const std::span<double> values = desk ? desk->values() : std::span<double>();
     for (std::uint64_t i = number * tiles_in_task; i < (number + 1) * tiles_in_task; ++i) {
       const std::uint64_t base = tiling.base(i);
-      std::array<Real*, 2> tiles{};
-      for (std::size_t state = 0; state < run.states.size(); ++state)
-        tiles[state] = tiling.take(run.states[state], base, desk ? desk->tiles[state].get() : nullptr);
-      work_on<Real>(stage, std::span(tiles).first(run.states.size()), base, table.data(), values, run,
-                    slots.data() + number * num_slots);
-      if (row_weights != nullptr) weigh_rows(tiles[0], base, tiling, run.pauli, row_weights);
-      for (std::size_t state = 0; state < run.states.size() && !tiling.in_a_row(); ++state)
-        tiling.put(desk->tiles[state].get(), base, run.states[state]);
+      const Real* const tile =
+          work.apply(run.states, base, desk.get(), table.data(), slots.data() + number * num_slots);
+      if (row_weights != nullptr) weigh_rows(tile, base, tiling, run.kernels.pauli, row_weights);
     }
     if (desk) desks.give(std::move(desk));
   };
@@ -141,14 +102,13 @@ Result<void> run_all(const Plan<Real>& plan, std::span<Real* const> states, std:
                 "the machine refused {} bytes to work in beside the state vector; use fewer qubits",
                 2 * gathered * states.size() * sizeof(Real));
   }
-  const Run<Real> run{.states = states,
-                      .num_bits = num_bits,
-                      .row_bits = plan.row_bits,
-                      .kernels = tile_kernels<Real>(isa),
-                      .pauli = pauli_kernels<Real>(isa),
-                      .both = both_kernels<Real>(isa),
-                      .executor = executor,
-                      .stop = stop};
+  const Run<Real> run{
+      .states = states,
+      .num_bits = num_bits,
+      .row_bits = plan.row_bits,
+      .kernels = {.tile = tile_kernels<Real>(isa), .pauli = pauli_kernels<Real>(isa), .both = both_kernels<Real>(isa)},
+      .executor = executor,
+      .stop = stop};
   for (const Stage<Real>& stage : plan.stages)
     if (!run_stage(stage, run, desks, found, &stage == &plan.stages.back() ? row_weights.data() : nullptr))
       return fail(errors::kCancelled, "the simulation was stopped on request");

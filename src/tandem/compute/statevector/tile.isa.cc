@@ -45,7 +45,7 @@ void turn_together(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns
 }
 
 template <class Real>
-void turn_all(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count) {
+void turn(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count) {
   while (count > 0) {
     const std::size_t now = count < kTurnsAtOnce ? count : kTurnsAtOnce;
     if (now == 1) turn_together<Real, 1>(tile, num_blocks, turns);
@@ -54,23 +54,6 @@ void turn_all(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std
     turns += now;
     count -= now;
   }
-}
-
-constexpr std::uint64_t kRunBits = 6;
-constexpr std::uint64_t kRun = std::uint64_t{1}
-                               << kRunBits;  // blocks that stay in the first cache while many turns pass
-
-template <class Real>
-void turn(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count) {
-  std::size_t near = 0;  // turns within a run
-  while (near < count && turns[near].bit < kLaneBits<Real> + kRunBits) ++near;
-  if (near > kTurnsAtOnce && num_blocks > kRun) {
-    for (std::uint64_t first = 0; first < num_blocks; first += kRun)
-      turn_all(tile + first * 2 * kLanes<Real>, kRun, turns, near);
-    turns += near;
-    count -= near;
-  }
-  turn_all(tile, num_blocks, turns, count);
 }
 
 // ---- within a block
@@ -127,23 +110,19 @@ template <class Real>
 void turn_lanes(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count) {
   if (is_every_lane(turns, count))
     return (turns[0].large ? turn_every_lane<Real, true> : turn_every_lane<Real, false>)(tile, num_blocks, turns);
-  for (std::uint64_t first = 0; first < num_blocks; first += kRun) {
-    const std::uint64_t run = num_blocks - first < kRun ? num_blocks - first : kRun;
-    Real* const begin = tile + first * 2 * kLanes<Real>;
-    for (std::size_t i = 0; i < count; ++i) {
-      switch (turns[i].bit) {
-        case 0:
-          turn_lane_as<Real, 0>(begin, run, turns[i]);
-          break;
-        case 1:
-          turn_lane_as<Real, 1>(begin, run, turns[i]);
-          break;
-        case 2:
-          turn_lane_as<Real, 2>(begin, run, turns[i]);
-          break;
-        default:
-          if constexpr (kLaneBits<Real> == 4) turn_lane_as<Real, 3>(begin, run, turns[i]);
-      }
+  for (std::size_t i = 0; i < count; ++i) {
+    switch (turns[i].bit) {
+      case 0:
+        turn_lane_as<Real, 0>(tile, num_blocks, turns[i]);
+        break;
+      case 1:
+        turn_lane_as<Real, 1>(tile, num_blocks, turns[i]);
+        break;
+      case 2:
+        turn_lane_as<Real, 2>(tile, num_blocks, turns[i]);
+        break;
+      default:
+        if constexpr (kLaneBits<Real> == 4) turn_lane_as<Real, 3>(tile, num_blocks, turns[i]);
     }
   }
 }
@@ -381,7 +360,8 @@ void dense_pair(Real* tile, std::uint64_t num_blocks, DensePair pair, const Real
 template <class Real>
 void dense(Real* tile, std::uint64_t num_blocks, const DensePair* pairs, std::size_t count, const Real* coefficients) {
   std::size_t near = 0;  // pairs within a run
-  while (near < count && pairs[near].high < kLaneBits<Real> + kRunBits) ++near;
+  while (near < count && pairs[near].high < kRunBits<Real>) ++near;
+  constexpr std::uint64_t kRun = std::uint64_t{1} << (kRunBits<Real> - kLaneBits<Real>);  // blocks
   const std::uint64_t run = near > 1 && num_blocks > kRun ? kRun : num_blocks;
   for (std::uint64_t first = 0; first < num_blocks; first += run)
     for (std::size_t i = 0; i < near; ++i)

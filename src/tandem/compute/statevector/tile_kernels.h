@@ -14,15 +14,18 @@ template <class Real>
 inline constexpr std::uint32_t kLaneBits = sizeof(Real) == 4 ? 4 : 3;
 template <class Real>
 inline constexpr std::size_t kLanes = std::size_t{1} << kLaneBits<Real>;
+/// A run: 64 blocks, 8 KiB, that stay in the first-level cache with a table of phases while much work passes.
+template <class Real>
+inline constexpr std::uint32_t kRunBits = kLaneBits<Real> + 6;
 
 /// A rotation of the pairs (a, b) that differ in one bit, a where it is 0, without a factor that all amplitudes share.
 /// About y: (a - r b, b + r a), or with `large` (r a - b, r b + a). About x: (a - i r b, b - i r a), or (r a - i b, r b - i a).
 template <class Real>
 struct Turn {
   std::uint32_t bit;
-  bool about_x;
-  bool large;
-  Real ratio;  ///< at most 1: the tangent of half the angle or its inverse
+  bool about_x = false;
+  bool large = false;
+  Real ratio = 0;  ///< at most 1: the tangent of half the angle or its inverse
 };
 
 /// What is known of coefficients, each kind with its own loop.

@@ -38,24 +38,34 @@ class Tiling {
   /// The bits of tile `number` outside of it.
   std::uint64_t base(std::uint64_t number) const { return deposit(number, outside_); }
 
-  /// Where amplitude `at` of the tile has its place, `at` being the first of a row.
+  /// Where amplitude `at` of the tile has its place.
   std::uint64_t place(std::uint64_t base, std::uint64_t at) const {
-    return in_a_row() ? base + at : base | row_at_[at / row_];
+    return in_a_row() ? base + at : base | row_at_[at / row_] | (at & (row_ - 1));
   }
 
   /// Where the tile is to be worked on: where it lies if that is in a row, else at `desk`, to where it is copied.
   template <class Real>
   Real* take(Real* amplitudes, std::uint64_t base, std::remove_const_t<Real>* desk) const {
     if (in_a_row()) return amplitudes + 2 * base;
-    for (std::uint64_t i = 0; i < row_at_.size(); ++i)
-      std::memcpy(desk + 2 * row_ * i, amplitudes + 2 * (base | row_at_[i]), 2 * row_ * sizeof(Real));
+    take(amplitudes, base, 0, size(), desk);
     return desk;
   }
   /// Puts back what take() copied.
   template <class Real>
   void put(const Real* desk, std::uint64_t base, Real* amplitudes) const {
-    for (std::uint64_t i = 0; i < row_at_.size(); ++i)
-      std::memcpy(amplitudes + 2 * (base | row_at_[i]), desk + 2 * row_ * i, 2 * row_ * sizeof(Real));
+    put(desk, base, 0, size(), amplitudes);
+  }
+
+  /// The same of `count` amplitudes from `first` on, `desk` being where those lie; both are powers of two or 0.
+  template <class Real>
+  void take(const Real* amplitudes, std::uint64_t base, std::uint64_t first, std::uint64_t count, Real* desk) const {
+    for (std::uint64_t at = 0, piece = std::min(row_, count); at < count; at += piece)
+      std::memcpy(desk + 2 * at, amplitudes + 2 * place(base, first + at), 2 * piece * sizeof(Real));
+  }
+  template <class Real>
+  void put(const Real* desk, std::uint64_t base, std::uint64_t first, std::uint64_t count, Real* amplitudes) const {
+    for (std::uint64_t at = 0, piece = std::min(row_, count); at < count; at += piece)
+      std::memcpy(amplitudes + 2 * place(base, first + at), desk + 2 * at, 2 * piece * sizeof(Real));
   }
 
  private:

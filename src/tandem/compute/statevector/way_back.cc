@@ -44,8 +44,6 @@ void for_readings(const Instruction& instruction, std::span<const double> values
   }
 }
 
-bool is_turn(const Step& step) { return step.kind == Step::Kind::kTurnY || step.kind == Step::Kind::kTurnX; }
-
 }  // namespace
 
 void WayBack::lower(std::span<const Instruction> instructions, std::span<const double> parameter_values, Frame frame) {
@@ -64,7 +62,8 @@ void WayBack::lower(std::span<const Instruction> instructions, std::span<const d
           out |= (bits >> k & 1) << frame.bit_of[instruction.qubits[k]];
         return out;
       };
-      back_.readings.push_back({.x = placed(term.x), .z = placed(term.z)});
+      // Of a turn, Y: one about x stands between phases that make it one about y.
+      back_.readings.push_back({.x = placed(term.x), .z = placed(at == Where::kTurn ? term.x : term.z)});
       negative_.push_back(odd(back_.readings.back().z & frame.flipped) ? 1 : 0);
       where.push_back(at);
     });
@@ -91,11 +90,11 @@ void WayBack::lower(std::span<const Instruction> instructions, std::span<const d
     read(Where::kBehind);
     for (std::size_t step = steps_end; step-- > steps_before[i];) {
       append(there_.steps[step], static_cast<std::uint32_t>(step));
-      if (!is_turn(there_.steps[step])) continue;
+      if (there_.steps[step].kind != Step::Kind::kTurn) continue;
       for (std::size_t r = readings_before[i]; r < readings_end; ++r) {
         if (where[r] != Where::kTurn) continue;
         Step& turn = back_.steps.back();
-        turn.kind = turn.kind == Step::Kind::kTurnY ? Step::Kind::kReadTurnY : Step::Kind::kReadTurnX;
+        turn.kind = Step::Kind::kReadTurn;
         turn.gate = static_cast<std::uint32_t>(r);
       }
     }

@@ -55,7 +55,7 @@ Verdict check_turns(const TileKernels<Real>& kernels) {
     // One on each bit of a tile of 1024 blocks.
     for (std::uint32_t bit = 0; bit < 10; ++bit)
       for (std::uint64_t large = 0; large < 2; ++large) one(10, std::uint64_t{1} << bit, about_x, large);
-    // More than three within 64 blocks go over the tile by runs of those; on the borders of that, and with others above.
+    // More than share a reading, within a run of 64 blocks, and on larger tiles with others above.
     for (std::uint32_t block_bits = 6; block_bits <= 10; ++block_bits) {
       for (const std::uint64_t near : {0b111u, 0b1111u, 0b111111u, 0b101011u, 0b110101u}) {
         for (std::uint64_t far = 0; far >> (block_bits - 6) == 0; ++far)

@@ -1,0 +1,115 @@
+#include "tandem/compute/statevector/tile_work.h"
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <variant>
+
+namespace tandem::statevector {
+
+template <class Real>
+struct TileWork<Real>::Tiles {
+  std::span<Real* const> states;
+  std::array<Real*, 2> at{};  ///< of each state
+  bool taken = false;  ///< rows have to be gathered before, and put back after the section
+  bool put = false;
+};
+
+template <class Real>
+TileWork<Real>::TileWork(const Stage<Real>& stage, const Tiling& tiling, const WorkKernels<Real>& kernels)
+    : stage_(stage), tiling_(tiling), kernels_(kernels) {
+  const auto by_runs = [](const Work& work) {
+    if (const auto* const turns = std::get_if<TurnWork<Real>>(&work)) return turns->is_near();
+    return std::holds_alternative<PhaseGroup<Real>>(work);
+  };
+  const std::span<const Work> all = stage.work;
+  for (std::size_t first = 0; first < all.size();) {
+    Section section{.by_runs = by_runs(all[first])};
+    std::size_t last = first;
+    do {
+      if (const auto* const phases = std::get_if<PhaseGroup<Real>>(&all[last])) {
+        if (section.phases != nullptr) break;
+        section.phases = phases;
+      }
+      ++last;
+    } while (section.by_runs && last < all.size() && by_runs(all[last]));
+    section.work = all.subspan(first, last - first);
+    sections_.push_back(section);
+    first = last;
+  }
+  if (tiling.in_a_row()) return;
+  if (sections_.empty() || !sections_.front().by_runs) sections_.insert(sections_.begin(), Section{.by_runs = true});
+  if (!sections_.back().by_runs) sections_.push_back({.by_runs = true});
+}
+
+template <class Real>
+const Real* TileWork<Real>::apply(std::span<Real* const> states, std::uint64_t base, Desk<Real>* desk, Real* table,
+                                  double* slots) const {
+  Tiles tiles{.states = states};
+  for (std::size_t i = 0; i < states.size(); ++i)
+    tiles.at[i] = tiling_.in_a_row() ? states[i] + 2 * base : desk->tiles[i].get();
+  for (const Section& section : sections_) {
+    tiles.taken = !tiling_.in_a_row() && &section == &sections_.front();
+    tiles.put = !tiling_.in_a_row() && &section == &sections_.back();
+    if (section.by_runs)
+      on_runs(section, tiles, base, table);
+    else
+      on_tile(section.work.front(), tiles, base, desk != nullptr ? desk->values() : std::span<double>(), slots);
+  }
+  return tiles.at[0];
+}
+
+template <class Real>
+void TileWork<Real>::on_runs(const Section& section, const Tiles& tiles, std::uint64_t base, Real* table) const {
+  const std::uint64_t size = std::min(tiling_.size(), std::uint64_t{1} << kRunBits<Real>);
+  const std::uint64_t num_blocks = size / kLanes<Real>;
+  const std::size_t num_states = tiles.states.size();
+  const auto on_run = [&](const PhaseLeaf<Real>& leaf) {
+    std::array<Real*, 2> at{};
+    for (std::size_t i = 0; i < num_states; ++i) {
+      at[i] = tiles.at[i] + 2 * leaf.place;
+      if (tiles.taken) tiling_.take(tiles.states[i], base, leaf.place, size, at[i]);
+    }
+    for (const Work& work : section.work) {
+      if (const auto* const turns = std::get_if<TurnWork<Real>>(&work)) {
+        for (std::size_t i = 0; i < num_states; ++i)
+          (turns->on_lanes ? kernels_.tile.turn_lanes : kernels_.tile.turn)(at[i], num_blocks, turns->turns.data(),
+                                                                            turns->turns.size());
+      } else if (leaf.table == nullptr) {
+        continue;
+      } else if (num_states == 1) {
+        kernels_.tile.multiply(at[0], leaf.table, num_blocks, leaf.re, leaf.im);
+      } else {
+        kernels_.both.multiply(at[0], at[1], leaf.table, num_blocks, leaf.re, leaf.im);
+      }
+    }
+    for (std::size_t i = 0; i < num_states && tiles.put; ++i)
+      tiling_.put(at[i], base, leaf.place, size, tiles.states[i]);
+  };
+  if (section.phases != nullptr) return section.phases->for_leaves(base, table, kernels_.tile, std::ref(on_run));
+  for (std::uint64_t place = 0; place < tiling_.size(); place += size) on_run({.place = place});
+}
+
+template <class Real>
+void TileWork<Real>::on_tile(const Work& work, const Tiles& tiles, std::uint64_t base, std::span<double> values,
+                             double* slots) const {
+  const std::uint64_t num_blocks = tiling_.size() / kLanes<Real>;
+  const std::span<Real* const> at = std::span(tiles.at).first(tiles.states.size());
+  if (const auto* const readings = std::get_if<TileReadings<Real>>(&work))
+    return readings->apply(at[0], at[1], base, values, kernels_.pauli, slots);
+  if (const auto* const turns = std::get_if<BothTurns<Real>>(&work))
+    return turns->apply(at[0], at[1], num_blocks, kernels_.both, slots);
+  for (Real* const tile : at) {
+    if (const auto* const turns = std::get_if<TurnWork<Real>>(&work))
+      kernels_.tile.turn(tile, num_blocks, turns->turns.data(), turns->turns.size());
+    else if (const auto* const dense = std::get_if<DenseWork<Real>>(&work))
+      dense->apply(tile, num_blocks, kernels_.tile);
+    else
+      std::get<GateWork<Real>>(work).gate.apply(tile, num_blocks, base, kernels_.tile);
+  }
+}
+
+template class TileWork<float>;
+template class TileWork<double>;
+
+}  // namespace tandem::statevector
