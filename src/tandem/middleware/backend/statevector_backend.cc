@@ -62,11 +62,9 @@ class StateVectorBackend final : public LocalBackend {
     MachineMemory::Reservation reservation;
     std::uint64_t bytes = memory_bytes_max_;
     if (memory_ != nullptr) {
-      // What makes it faster only is taken where there is room now.
-      std::uint64_t reserved = need.bytes;
-      if (need.spare != 0) reserved = std::max(reserved, std::min(need.bytes + need.spare, memory_->room()));
-      TANDEM_TRY_ASSIGN(reservation, memory_->reserve(reserved, what_of(program), stop, context.aside));
-      bytes = std::min(bytes, reserved);
+      TANDEM_TRY_ASSIGN(reservation, memory_->reserve(need.bytes, what_of(program), stop, context.aside));
+      // What makes it faster only waits for nobody, is at most 256 MiB, and is given back before long: it is not reserved.
+      bytes = std::min(bytes, need.bytes + std::min(need.spare, memory_->room()));
     }
     std::vector<Result<result::PubResult>> results(program.pubs.size());
     const auto one = [&](std::size_t i) {
@@ -88,7 +86,8 @@ class StateVectorBackend final : public LocalBackend {
   }
 
   struct Need {
-    std::size_t at_once = 1;  ///< PUBs that are run side by side: small ones, where the memory lets them
+    std::size_t at_once =
+        1;  ///< PUBs that are run side by side: small ones, where all of them together need next to no memory
     std::uint64_t bytes = 0;
     std::uint64_t spare = 0;
   };
@@ -101,11 +100,11 @@ class StateVectorBackend final : public LocalBackend {
       out.spare = std::max(out.spare, memory.spare);
     }
     const std::size_t most = std::min(program.pubs.size(), threads);
-    if (most > 1 && out.bytes <= memory_bytes_max_ / most &&
+    if (most > 1 && out.bytes <= std::min(memory_bytes_max_, MachineMemory::kSmallBytes) / most &&
         std::ranges::all_of(program.pubs, [](const circuit::Pub& pub) { return statevector::is_small(pub.circuit); })) {
       out.at_once = most;
       out.bytes *= most;
-      out.spare *= most;
+      out.spare = 0;
     }
     return out;
   }
