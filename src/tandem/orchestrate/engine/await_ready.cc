@@ -73,6 +73,8 @@ Result<bool> OrderRunner::await_ready(backend::Backend& backend, std::uint32_t s
   }
   const EitherStop not_needed_or_draining(stop, context.drain);
   Millis interval{0};
+  // What it said itself when it was asked last: a breaker that is open knows only that it failed.
+  std::string said = attempt.error->number == errors::kCircuitOpen ? "" : attempt.error->message;
   for (std::uint32_t looks = 1;; ++looks) {
     const Millis waited = tries_.waited(*wait);
     wait->delay_ms = waited.count();
@@ -104,6 +106,10 @@ Result<bool> OrderRunner::await_ready(backend::Backend& backend, std::uint32_t s
     }
     attempt.fail_with(std::move((*look)->why));
     attempt.retry_after = (*look)->ready_in;
+    if (attempt.error->number != errors::kCircuitOpen)
+      said = attempt.error->message;
+    else if (!said.empty())
+      attempt.error->message += "; when it was asked last: " + said;
   }
 }
 
