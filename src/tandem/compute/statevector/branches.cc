@@ -53,6 +53,8 @@ std::size_t begin_of_tail(std::span<const Instruction> rest, std::uint32_t num_q
 struct Tally {
   std::vector<std::uint64_t> outcomes;
   std::vector<std::uint64_t> counts;
+  std::size_t held_max =
+      kHeldOutcomes;  ///< twice what was left by the last adding up, so that each outcome is sorted few times
 
   void add(std::span<const std::uint64_t> row, std::uint64_t count) {
     outcomes.insert(outcomes.end(), row.begin(), row.end());
@@ -66,6 +68,7 @@ struct Tally {
     outcomes.clear();
     counts.clear();
     for (std::size_t i = 0; i < summed.size(); ++i) add(summed.outcome(i), summed.count(i));
+    held_max = std::max(kHeldOutcomes, 2 * counts.size());
   }
 };
 
@@ -252,7 +255,7 @@ class Player {
         tally.add(branch.row, drawn.count);
       }
     }
-    if (tally.counts.size() > kHeldOutcomes) tally.add_up(work_.num_clbits);
+    if (tally.counts.size() > tally.held_max) tally.add_up(work_.num_clbits);
     give_back(*std::move(branch.state));
     return {};
   }
