@@ -14,6 +14,7 @@
 #include "tandem/compute/statevector/generator.h"
 #include "tandem/compute/statevector/testing/dense_reference.h"
 #include "tandem/compute/statevector/testing/random_circuit.h"
+#include "tandem/compute/statevector/testing/random_observable.h"
 
 namespace tandem::statevector {
 namespace {
@@ -80,14 +81,7 @@ std::vector<double> random_values(Xoshiro256& rng, std::size_t count = kParamete
   return out;
 }
 
-PauliSum random_observable(Xoshiro256& rng, std::uint32_t n, std::size_t count) {
-  const std::uint64_t mask = (std::uint64_t{1} << n) - 1;
-  std::vector<PauliTerm> terms;
-  for (std::size_t i = 0; i < count; ++i)
-    terms.push_back(
-        {.x = rng.below(3) == 0 ? 0 : rng() & mask, .z = rng() & mask, .coefficient = 2 * rng.uniform() - 1});
-  return PauliSum::create(n, std::move(terms)).value();
-}
+using testing::random_observable;
 
 template <class Real = double>
 BasicAdjoint<Real> make_adjoint(std::uint32_t n, Executor& executor = two_threads()) {

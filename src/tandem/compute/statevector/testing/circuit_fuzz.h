@@ -16,6 +16,7 @@
 #include "tandem/compute/statevector/testing/chi_square.h"
 #include "tandem/compute/statevector/testing/plain_run.h"
 #include "tandem/compute/statevector/testing/random_circuit.h"
+#include "tandem/compute/statevector/testing/random_observable.h"
 
 namespace tandem::statevector::testing {
 
@@ -108,16 +109,6 @@ inline Bound with_parameters_of(const circuit::Circuit& circuit) {
   return {std::move(out), std::move(values)};
 }
 
-/// Terms of random Pauli matrices.
-inline observable::PauliSum some_observable(std::uint32_t n, Xoshiro256& rng) {
-  std::vector<observable::PauliTerm> terms;
-  for (std::uint64_t i = 1 + rng.below(6); i > 0; --i) {
-    const std::uint64_t mask = (std::uint64_t{1} << n) - 1;
-    terms.push_back(
-        {.x = rng() & mask & (rng.below(3) == 0 ? 0 : mask), .z = rng() & mask, .coefficient = 2 * rng.uniform() - 1});
-  }
-  return observable::PauliSum::create(n, terms).value();
-}
 inline double plain_value(const observable::PauliSum& observable, std::span<const std::complex<double>> state) {
   constexpr std::array<std::complex<double>, 4> kPowersOfI{1.0, {0, 1}, -1.0, {0, -1}};
   std::complex<double> sum = 0;
@@ -136,7 +127,8 @@ inline double plain_value(const observable::PauliSum& observable, std::span<cons
 template <class Real>
 std::string failure_of_gradient(const Bound& bound, simd::Isa isa, Xoshiro256& rng, Executor& executor) {
   const std::uint32_t n = bound.circuit.num_qubits();
-  const std::vector<observable::PauliSum> observables{some_observable(n, rng), some_observable(n, rng)};
+  std::vector<observable::PauliSum> observables;
+  for (int i = 0; i < 2; ++i) observables.push_back(random_observable(rng, n, 1 + rng.below(6)));
   const std::vector<double> weights{2 * rng.uniform() - 1, 2 * rng.uniform() - 1};
   auto adjoint = BasicAdjoint<Real>::create(n, std::uint64_t{1} << 30, executor).value();
   adjoint.use_isa(isa);
