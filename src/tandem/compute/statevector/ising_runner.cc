@@ -266,7 +266,8 @@ class IsingRunner<Real>::Impl {
   /// Of a block that is needed soon. Rows lie megabytes apart, so no hardware foresees them, nor their pages.
   template <std::size_t kNumbers, bool kToWrite>
   static void ask_ahead(const TileKind& kind, const Real* block) {
-    constexpr std::uint64_t kRowsAhead = 16;
+    // Rows of a tile share their places in the caches, which have eight of each; those to be written were read not long ago.
+    constexpr std::uint64_t kRowsAhead = kToWrite ? 2 : 8;
     constexpr std::size_t kLineBytes = 64;
     // As a number: behind the last rows it is no place of the state, and nothing is read there.
     const auto ahead = reinterpret_cast<std::uintptr_t>(block) +

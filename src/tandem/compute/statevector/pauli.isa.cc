@@ -97,19 +97,43 @@ void add_image(const Real* ket, Real* bra, std::uint64_t num_blocks, std::uint64
                : add_image_of<Real, Part::kImaginary, true>)(ket, bra, num_blocks, block, lane, weights, period);
 }
 
+/// Vector `k` of numbers in double.
+template <class Real>
+inline Vector<double> wide(const Real* from, std::size_t k) {
+  if constexpr (sizeof(Real) == sizeof(double)) {
+    return at(from + k * kWidth<double>);
+  } else {
+    const Vector<float> both = at(from + k / 2 * kWidth<float>);
+    return k % 2 == 0 ? widened<0>(both) : widened<1>(both);
+  }
+}
+
+template <class Real>
+void weights(const Real* ket, std::uint64_t num_blocks, double* out) {
+  constexpr std::size_t kWide = kLanes<Real> / kWidth<double>;
+  for (std::uint64_t block = 0; block < num_blocks; ++block, ket += kBlock<Real>) {
+    Vector<double> line[kWide];
+#pragma GCC unroll 8
+    for (std::size_t k = 0; k < kWide; ++k) {
+      const Vector<double> re = wide(ket, k), im = wide(ket + kLanes<Real>, k);
+      line[k] = re * re + im * im;
+    }
+#pragma GCC unroll 4
+    for (std::size_t size = kWide; size > 1; size /= 2)
+      for (std::size_t k = 0; k < size / 2; ++k) line[k] += line[k + size / 2];
+    alignas(64) double lanes[kWidth<double>];
+    at(lanes) = line[0];
+    for (std::size_t size = kWidth<double>; size > 1; size /= 2)
+      for (std::size_t lane = 0; lane < size / 2; ++lane) lanes[lane] += lanes[lane + size / 2];
+    out[block] = lanes[0];
+  }
+}
+
 /// Real times real parts, and imaginary ones, of numbers in double.
 template <class Real>
 double product(const Real* ket, const Real* bra, std::uint64_t num_blocks) {
   constexpr std::size_t kWide = kLanes<Real> / kWidth<double>;
   Vector<double> sums[2][kWide] = {};
-  const auto wide = [](const Real* from, std::size_t k) {
-    if constexpr (sizeof(Real) == sizeof(double)) {
-      return at(from + k * kWidth<double>);
-    } else {
-      const Vector<float> both = at(from + k / 2 * kWidth<float>);
-      return k % 2 == 0 ? widened<0>(both) : widened<1>(both);
-    }
-  };
   for (std::uint64_t block = 0; block < num_blocks * kBlock<Real>; block += kBlock<Real>) {
 #pragma GCC unroll 8
     for (std::size_t k = 0; k < kWide; ++k) {
@@ -137,7 +161,7 @@ void add(double* __restrict to, const double* __restrict from, std::uint64_t cou
 }  // namespace
 
 extern const AllPauliKernels kPauliKernels = {
-    {&overlaps<float>, &add_image<float>, &product<float>, {&butterfly, &add}},
-    {&overlaps<double>, &add_image<double>, &product<double>, {&butterfly, &add}}};
+    {&overlaps<float>, &add_image<float>, &product<float>, &weights<float>, {&butterfly, &add}},
+    {&overlaps<double>, &add_image<double>, &product<double>, &weights<double>, {&butterfly, &add}}};
 
 }  // namespace tandem::statevector::TANDEM_ISA

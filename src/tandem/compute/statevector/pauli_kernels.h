@@ -32,6 +32,8 @@ struct PauliKernels {
                     Part part, const double* weights, std::uint64_t period);
   /// Re <bra|ket>.
   double (*product)(const Real* ket, const Real* bra, std::uint64_t num_blocks);
+  /// out[i] = the weight of block i, in double: upper lanes are added to lower ones, half of them at a time.
+  void (*weights)(const Real* ket, std::uint64_t num_blocks, double* out);
   SumKernels sums;
 };
 

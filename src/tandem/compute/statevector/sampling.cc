@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <new>
 #include <numbers>
 #include <numeric>
 #include <span>
@@ -43,12 +44,25 @@ void running_gaps(std::uint64_t seed, std::uint64_t index, std::span<double> out
   for (double& gap : out) gap = sum += gap;
 }
 
+/// A place within a share, and how often it was drawn: half the memory of a BasisCount.
+class PlaceCount {
+ public:
+  PlaceCount(std::uint64_t place, std::uint64_t count) : bits_(count << kShareBits | place) {}
+  std::uint64_t place() const { return bits_ & ((std::uint64_t{1} << kShareBits) - 1); }
+  std::uint64_t count() const { return bits_ >> kShareBits; }  ///< those of one round at most
+  void add(std::uint64_t count) { bits_ += count << kShareBits; }
+
+ private:
+  std::uint64_t bits_;
+};
+
 /// Draws of one stretch of places, ascending, to be placed by the weights in it.
 template <class Real>
 class Stretch {
  public:
-  Stretch(const Real* amplitudes, std::uint64_t first, std::uint64_t row, std::vector<BasisCount>& out)
-      : amplitudes_(amplitudes), first_(first), row_(row), out_(out) {}
+  Stretch(const Real* amplitudes, std::uint64_t first, std::uint64_t row, const PauliKernels<Real>& kernels,
+          std::vector<PlaceCount>& out)
+      : amplitudes_(amplitudes), first_(first), row_(row), kernels_(kernels), out_(out) {}
 
   /// `rows`: the weights of its rows; `before`: that of all places below. Rows without draws are not read.
   void place(std::span<const double> draws, std::span<const double> rows, double before) {
@@ -78,19 +92,17 @@ class Stretch {
 
   void place_in_row(std::uint64_t row, std::span<const double> draws, double sum) {
     constexpr std::size_t kWide = kLanes<Real>;
+    std::array<double, (std::size_t{1} << kWeightRowBits<Real>) / kWide> lines;
+    kernels_.weights(amplitudes_ + 2 * row, row_ / kWide, lines.data());
     std::size_t next = 0;
     std::uint64_t last_line = row + row_;
-    for (std::uint64_t at = row; at < row + row_ && next < draws.size(); at += kWide) {
-      const std::array<double, kWide> weights = weights_of(at);
-      std::array<double, kWide> line = weights;
-      for (std::size_t size = kWide; size > 1; size /= 2)
-        for (std::size_t lane = 0; lane < size / 2; ++lane) line[lane] += line[lane + size / 2];
-      if (line[0] == 0) continue;
-      last_line = at;
-      const double after = sum + line[0];
+    for (std::uint64_t i = 0; i < row_ / kWide && next < draws.size(); ++i) {
+      if (lines[i] == 0) continue;
+      last_line = row + i * kWide;
+      const double after = sum + lines[i];
       const std::size_t first = next;
       while (next < draws.size() && draws[next] < after) ++next;
-      if (next > first) place_in_line(at, weights, draws.subspan(first, next - first), sum);
+      if (next > first) place_in_line(last_line, weights_of(last_line), draws.subspan(first, next - first), sum);
       sum = after;
     }
     // The weights were added in another order before; what rounding leaves over falls to the last place that can be.
@@ -118,16 +130,17 @@ class Stretch {
 
   void tell(std::uint64_t place, std::size_t count) {
     if (count == 0) return;
-    if (!out_.empty() && out_.back().state == place)
-      out_.back().count += count;
+    if (!out_.empty() && out_.back().place() == place - first_)
+      out_.back().add(count);
     else
-      out_.push_back({place, count});
+      out_.emplace_back(place - first_, count);
   }
 
   const Real* amplitudes_;
   std::uint64_t first_;
   std::uint64_t row_;
-  std::vector<BasisCount>& out_;
+  const PauliKernels<Real>& kernels_;
+  std::vector<PlaceCount>& out_;
 };
 
 /// The draws of one stretch.
@@ -148,22 +161,29 @@ std::vector<Task> tasks_of(std::span<const double> draws, std::span<const double
   return out;
 }
 
+/// What fell into one share.
+struct Placed {
+  std::uint64_t first;  ///< place
+  std::vector<PlaceCount> counts;
+};
 /// Appends `parts`, which ascend; only the place that one ends with may be the next one's first.
-void append(std::vector<BasisCount>& counts, std::vector<std::vector<BasisCount>>& parts, Executor& executor) {
+void append(std::vector<BasisCount>& counts, std::vector<Placed>& parts, Executor& executor) {
   std::vector<std::size_t> at;
   std::size_t total = counts.size();
-  for (std::vector<BasisCount>& part : parts) {
-    if (!counts.empty() &&
-        counts.back().state == part.front().state) {  // of the round before: shares are apart within one
-      counts.back().count += part.front().count;
-      part.erase(part.begin());
+  for (Placed& part : parts) {
+    // Of the round before: shares are apart within one.
+    if (!counts.empty() && counts.back().state == part.first + part.counts.front().place()) {
+      counts.back().count += part.counts.front().count();
+      part.counts.erase(part.counts.begin());
     }
     at.push_back(total);
-    total += part.size();
+    total += part.counts.size();
   }
   counts.resize(total);
-  for_blocks(executor, parts.size(),
-             [&](std::size_t i) { std::ranges::copy(parts[i], counts.begin() + static_cast<std::ptrdiff_t>(at[i])); });
+  for_blocks(executor, parts.size(), [&](std::size_t i) {
+    BasisCount* to = counts.data() + at[i];
+    for (const PlaceCount& one : parts[i].counts) *to++ = {parts[i].first + one.place(), one.count()};
+  });
 }
 
 /// Sorted uniform numbers in [0, 1) as many as shots, a round of them at a time.
@@ -174,7 +194,9 @@ class Draws {
         seed_(seed),
         executor_(executor),
         before_((shots + kGapsInAStream - 1) / kGapsInAStream),
-        held_(std::min(shots, kStreamsInARound * kGapsInAStream)) {
+        held_(std::min(shots, kStreamsInARound * kGapsInAStream)),
+        memory_(allocate<double>(held_)) {
+    if (!memory_) throw std::bad_alloc();
     for (std::uint64_t round = 0; round < num_rounds(); ++round) {
       run_streams(round);
       for (std::uint64_t i = round * kStreamsInARound; i < end_of(round); ++i) {
@@ -199,7 +221,7 @@ class Draws {
     for_blocks(executor_, end_of(round) - first, [&](std::size_t i) {
       for (double& draw : gaps_of(first + i)) draw = std::min((before_[first + i] + draw) * scale, most);
     });
-    return std::span(held_).first(std::min<std::uint64_t>(held_.size(), shots_ - first * kGapsInAStream));
+    return {memory_.get(), std::min(held_, shots_ - first * kGapsInAStream)};
   }
 
  private:
@@ -207,8 +229,8 @@ class Draws {
     return std::min<std::uint64_t>(before_.size(), (round + 1) * kStreamsInARound);
   }
   std::span<double> gaps_of(std::uint64_t stream) {
-    return std::span(held_).subspan(stream % kStreamsInARound * kGapsInAStream,
-                                    std::min(kGapsInAStream, shots_ - stream * kGapsInAStream));
+    return {memory_.get() + stream % kStreamsInARound * kGapsInAStream,
+            std::min(kGapsInAStream, shots_ - stream * kGapsInAStream)};
   }
   void run_streams(std::uint64_t round) {
     const std::uint64_t first = round * kStreamsInARound;
@@ -220,7 +242,8 @@ class Draws {
   std::uint64_t seed_;
   Executor& executor_;
   std::vector<double> before_;  ///< the gaps of all streams before each
-  std::vector<double> held_;
+  std::uint64_t held_;  ///< draws at once
+  Memory<double> memory_;  ///< of those: each stream's thread is the first to touch it
   double total_ = 0;
 };
 
@@ -234,9 +257,9 @@ std::vector<BasisCount> sample_places(const Real* amplitudes, std::uint32_t num_
   const std::uint64_t row = std::uint64_t{1} << std::min(num_bits, kWeightRowBits<Real>);
   const std::uint64_t num_shares = (std::uint64_t{1} << num_bits) / size;
   const std::size_t rows_in_share = size / row;
+  const PauliKernels<Real>& kernels = pauli_kernels<Real>(isa);
   std::vector<double> weighed;
   if (row_weights.empty()) {
-    const PauliKernels<Real>& kernels = pauli_kernels<Real>(isa);
     weighed.resize(num_shares * rows_in_share);
     for_blocks(executor, num_shares, [&](std::size_t share) {
       for (std::size_t i = share * rows_in_share; i < (share + 1) * rows_in_share; ++i) {
@@ -257,11 +280,12 @@ std::vector<BasisCount> sample_places(const Real* amplitudes, std::uint32_t num_
   std::vector<BasisCount> counts;
   for (std::uint64_t round = 0; round < draws.num_rounds(); ++round) {
     const std::vector<Task> tasks = tasks_of(draws.round(round, weight), before);
-    std::vector<std::vector<BasisCount>> placed(tasks.size());
+    std::vector<Placed> placed(tasks.size());
     for_blocks(executor, tasks.size(), [&](std::size_t i) {
       const Task& task = tasks[i];
-      placed[i].reserve(std::min<std::uint64_t>(task.draws.size(), size));
-      Stretch<Real>(amplitudes, task.share * size, row, placed[i])
+      placed[i].first = task.share * size;
+      placed[i].counts.reserve(std::min<std::uint64_t>(task.draws.size(), size));
+      Stretch<Real>(amplitudes, task.share * size, row, kernels, placed[i].counts)
           .place(task.draws, row_weights.subspan(task.share * rows_in_share, rows_in_share), before[task.share]);
     });
     append(counts, placed, executor);

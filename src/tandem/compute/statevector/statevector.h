@@ -27,8 +27,12 @@ class BasicAdjoint;
 
 /// How often one basis state was drawn. Bit i of `state` is qubit i.
 struct BasisCount {
-  std::uint64_t state = 0;
-  std::uint64_t count = 0;
+  std::uint64_t state;
+  std::uint64_t count;
+
+  BasisCount() {
+  }  // NOLINT: holds anything, so that the thread that writes a page of a million of them is the first to touch it
+  BasisCount(std::uint64_t s, std::uint64_t c) : state(s), count(c) {}
   friend bool operator==(const BasisCount&, const BasisCount&) = default;
 };
 

@@ -47,6 +47,13 @@ Verdict check_images(const PauliKernels<Real>& kernels) {
   for (const std::uint64_t num_blocks : {1u, 2u, 64u, 512u}) {
     Tile<Real> ket(num_blocks, rng), bra(num_blocks, rng);
     const Places k = ket.places(), b = bra.places();
+    std::vector<double> weights(num_blocks);
+    kernels.weights(ket.data(), num_blocks, weights.data());
+    for (std::uint64_t i = 0; i < num_blocks; ++i) {
+      double wanted = 0;
+      for (std::uint64_t lane = 0; lane < kLanes<Real>; ++lane) wanted += std::norm(k[i * kLanes<Real> + lane]);
+      out.compare(weights[i], wanted, wanted, fmt::format("weight of block {} of {}", i, num_blocks));
+    }
     out.compare(kernels.product(ket.data(), bra.data(), num_blocks), between(b, k, 0, 0).real(),
                 size_of(k) * size_of(b), fmt::format("product, {} blocks", num_blocks));
   }
