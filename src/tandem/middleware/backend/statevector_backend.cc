@@ -50,7 +50,7 @@ class StateVectorBackend final : public LocalBackend {
     }
     return {.id = BackendId("simulator.statevector"),
             .name = "state-vector simulator",
-            .version = "5",
+            .version = "6",
             .tier = job::Tier::kSimulator,
             .takes_program = true,
             .conformance = "local",
