@@ -15,6 +15,7 @@
 #include "tandem/base/text.h"
 #include "tandem/compute/statevector/adjoint.h"
 #include "tandem/compute/statevector/ising_evolution.h"
+#include "tandem/compute/statevector/plan_cache.h"
 #include "tandem/compute/statevector/statevector.h"
 #include "tandem/model/format/circuit_file.h"
 #include "tandem/model/format/format.h"
@@ -184,10 +185,12 @@ Json about_draws(const statevector::BasicStateVector<Real>& state, std::span<con
 
 template <class Real>
 Result<int> run_states(Bench& bench, const circuit::Circuit& circuit, const WantedCircuit& wanted) {
+  const auto plans = std::make_shared<statevector::PlanCache<Real>>();  // as a backend has them
   for (std::uint32_t run = 0; run < wanted.runs; ++run) {
+    plans->forget();
     const Instant begin = bench.clock.monotonic();
-    TANDEM_TRY_ASSIGN(
-        auto state, statevector::BasicStateVector<Real>::create(circuit.num_qubits(), kStateBytesMax, bench.executor));
+    TANDEM_TRY_ASSIGN(auto state, statevector::BasicStateVector<Real>::create(circuit.num_qubits(), kStateBytesMax,
+                                                                              bench.executor, plans));
     state.use_isa(bench.isa);
     using statevector::Then;
     TANDEM_TRY(state.apply(circuit, {}, {}, wanted.shots != 0 ? Then::kSample : Then::kAnything));

@@ -11,6 +11,7 @@
 
 #include "tandem/base/executor.h"
 #include "tandem/compute/statevector/frame.h"
+#include "tandem/compute/statevector/spare_memory.h"
 #include "tandem/compute/statevector/statevector.h"
 #include "tandem/compute/statevector/tile_kernels.h"
 
@@ -19,16 +20,25 @@ namespace tandem::statevector {
 /// Shares of sums, and what one thread takes at a time. Fixed, because the order of sums is part of every result.
 inline constexpr std::uint32_t kShareBits = 14;
 
-struct FreeDeleter {
-  void operator()(void* memory) const { std::free(memory); }
+/// To where memory came from.
+struct GiveBack {
+  std::shared_ptr<SpareMemory> spare;
+  std::uint64_t bytes = 0;
+
+  void operator()(void* memory) const {
+    if (spare)
+      spare->give(memory, bytes);
+    else
+      std::free(memory);
+  }
 };
 template <class Real>
-using Memory = std::unique_ptr<Real[], FreeDeleter>;
+using Memory = std::unique_ptr<Real[], GiveBack>;
 
 /// Uninitialised, so that the thread that first writes a page owns it; null when the machine refuses. Large ones ask for
-/// huge pages, without which every gate pays for address translation.
+/// huge pages, without which every gate pays for address translation. `spare`: whence it may come, and where it goes.
 template <class Real>
-Memory<Real> allocate(std::uint64_t count);
+Memory<Real> allocate(std::uint64_t count, std::shared_ptr<SpareMemory> spare = nullptr);
 
 /// Where in blocks the real part of a place stands; its imaginary part stands kLanes behind it.
 template <class Real>

@@ -112,11 +112,11 @@ inline void turn_lane(Block<Real>& ket, Block<Real>& bra, Lanes<Real>& lanes) {
     sum.v[k] = fma(bra.im.v[k], pi.v[k], sum.v[k]);
   }
   if (lanes.turn[kBit] == LaneTurn::kSmall) {
-    turn_half<Real, false, false>(ket.re, ket.im, pr, pi, lanes.ratio[kBit], lanes.mix[kBit]);
-    turn_half<Real, kBit, false, false>(bra.re, bra.im, lanes.ratio[kBit], lanes.mix[kBit]);
+    turn_half<Real, false>(ket.re, ket.im, pr, pi, lanes.ratio[kBit], lanes.mix[kBit]);
+    turn_half<Real, kBit, false>(bra.re, bra.im, lanes.ratio[kBit], lanes.mix[kBit]);
   } else {
-    turn_half<Real, false, true>(ket.re, ket.im, pr, pi, lanes.ratio[kBit], lanes.mix[kBit]);
-    turn_half<Real, kBit, false, true>(bra.re, bra.im, lanes.ratio[kBit], lanes.mix[kBit]);
+    turn_half<Real, true>(ket.re, ket.im, pr, pi, lanes.ratio[kBit], lanes.mix[kBit]);
+    turn_half<Real, kBit, true>(bra.re, bra.im, lanes.ratio[kBit], lanes.mix[kBit]);
   }
 }
 
@@ -172,8 +172,9 @@ void turn_lanes(Real* ket, Real* bra, std::uint64_t num_blocks, const Turn<Real>
 
 /// `kAlone`: the factor beside the table is 1.
 template <class Real, bool kAlone>
-void multiply_by(Real* ket, Real* bra, const Real* table, std::uint64_t num_blocks, Real re, Real im) {
-  const Vector<Real> sr = all(re), si = all(im);
+void multiply_by(Real* ket, Real* bra, std::uint64_t num_blocks, const RunPhases<Real>& phases) {
+  const Vector<Real> sr = all(phases.re), si = all(phases.im);
+  const Real* const table = phases.table;
   for (std::uint64_t at_block = 0; at_block < num_blocks * 2 * kLanes<Real>; at_block += 2 * kLanes<Real>) {
     for (std::size_t k = at_block; k < at_block + kLanes<Real>; k += kWidth<Real>) {
       Vector<Real> fr = at(table + k), fi = at(table + k + kLanes<Real>);
@@ -185,16 +186,16 @@ void multiply_by(Real* ket, Real* bra, const Real* table, std::uint64_t num_bloc
       Real* const states[2] = {ket, bra};
       for (Real* const state : states) {
         const Vector<Real> xr = at(state + k), xi = at(state + k + kLanes<Real>);
-        at(state + k) = fnma(fi, xi, fr * xr);
-        at(state + k + kLanes<Real>) = fma(fi, xr, fr * xi);
+        at(state + k) = sub_mul<true>(fi, xi, fr * xr);
+        at(state + k + kLanes<Real>) = mul_add<true>(fi, xr, fr * xi);
       }
     }
   }
 }
 
 template <class Real>
-void multiply(Real* ket, Real* bra, const Real* table, std::uint64_t num_blocks, Real re, Real im) {
-  (re == 1 && im == 0 ? multiply_by<Real, true> : multiply_by<Real, false>)(ket, bra, table, num_blocks, re, im);
+void multiply(Real* ket, Real* bra, std::uint64_t num_blocks, const RunPhases<Real>& phases) {
+  (phases.re == 1 && phases.im == 0 ? multiply_by<Real, true> : multiply_by<Real, false>)(ket, bra, num_blocks, phases);
 }
 
 }  // namespace

@@ -23,8 +23,8 @@ struct BothKernels {
   /// Turns about y on lanes, ascending, one after the other: read of the states before turn i, and behind those before it.
   void (*turn_lanes)(Real* ket, Real* bra, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count,
                      double* found);
-  /// Both *= table * (re + i im), as TileKernels::multiply.
-  void (*multiply)(Real* ket, Real* bra, const Real* table, std::uint64_t num_blocks, Real re, Real im);
+  /// Phases of both, of which there are some.
+  void (*multiply)(Real* ket, Real* bra, std::uint64_t num_blocks, const RunPhases<Real>& phases);
 };
 
 struct AllBothKernels {

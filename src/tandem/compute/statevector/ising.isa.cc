@@ -1,4 +1,5 @@
 #include "tandem/compute/statevector/ising_kernels.h"
+#include "tandem/compute/statevector/lane_kernels.h"
 #include "tandem/compute/statevector/tile_kernels.h"
 #include "tandem/compute/statevector/turn_kernels.h"
 #include "tandem/compute/statevector/vector_kernels.h"
@@ -43,19 +44,48 @@ inline void rounded(Real* out, const double* in, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) out[i] = static_cast<Real>(in[i]);
 }
 
-/// The amplitudes from `at` on times r + i i; `kBegins`: they are ones.
-template <class Real, bool kBegins>
-inline void multiply(Real* place, Vector<Real> r, Vector<Real> i) {
-  Vector<Real>& re = at(place);
-  Vector<Real>& im = at(place + kLanes<Real>);
-  const Vector<Real> x = kBegins ? r : fnma(i, im, r * re);
-  im = kBegins ? i : fma(i, re, r * im);
-  re = x;
+struct NoTurns {
+  template <class Real>
+  void apply(Half<Real>& /*re*/, Half<Real>& /*im*/) const {}
+};
+/// body(turns of the lanes, to be applied to each block): all of them about x, or none.
+template <class Real, class Body>
+inline void with_lanes(const Turn<Real>* lanes, const Body& body) {
+  constexpr unsigned kAll = static_cast<unsigned>(kLanes<Real> - 1);
+  if (lanes == nullptr) return body(NoTurns{});
+  bool any_large = false;
+  for (std::size_t i = 0; i < kLaneBits<Real>; ++i) any_large = any_large || lanes[i].large;
+  if (any_large)
+    body(LaneTurns<Real, kAll, true, true>(lanes));
+  else
+    body(LaneTurns<Real, kAll, true, false>(lanes));
+}
+
+/// A block times what factor(k, re, im) says of each vector, then turns of its lanes. `kBegins`: it holds ones.
+template <class Real, bool kBegins, class Factor, class Turns>
+inline void multiply_block(Real* block, const Factor& factor, const Turns& turns) {
+  Half<Real> re, im;
+#pragma GCC unroll 4
+  for (std::size_t k = 0; k < kVectors<Real>; ++k) {
+    Vector<Real> gr, gi;
+    factor(k * kWidth<Real>, gr, gi);
+    if constexpr (kBegins) {
+      re.v[k] = gr;
+      im.v[k] = gi;
+      continue;
+    }
+    const Vector<Real> x = at(block + k * kWidth<Real>), y = at(block + kLanes<Real> + k * kWidth<Real>);
+    re.v[k] = fnma(gi, y, gr * x);
+    im.v[k] = fma(gi, x, gr * y);
+  }
+  turns.apply(re, im);
+  store(block, re);
+  store(block + kLanes<Real>, im);
 }
 
 /// `kBegins`: of ones.
 template <class Real, bool kBegins>
-void phase(Real* leaf, const Real* pairs, const double* terms, std::uint64_t num_blocks) {
+void phase(Real* leaf, const Real* pairs, const double* terms, std::uint64_t num_blocks, const Turn<Real>* turns) {
   Complexes blocks, lanes;
   lanes.re[0] = 1;
   lanes.im[0] = 0;
@@ -68,17 +98,19 @@ void phase(Real* leaf, const Real* pairs, const double* terms, std::uint64_t num
   rounded(block_im, blocks.im, num_blocks);
   rounded(lane_re, lanes.re, kLanes<Real>);
   rounded(lane_im, lanes.im, kLanes<Real>);
-  const Half<Real> re = load(lane_re), im = load(lane_im);
-  for (std::uint64_t b = 0; b < num_blocks; ++b, leaf += 2 * kLanes<Real>, pairs += 2 * kLanes<Real>) {
-    const Vector<Real> br = all(block_re[b]), bi = all(block_im[b]);
-    for (std::size_t k = 0; k < kVectors<Real>; ++k) {
-      const std::size_t l = k * kWidth<Real>;
-      const Vector<Real> fr = fnma(bi, im.v[k], br * re.v[k]), fi = fma(bi, re.v[k], br * im.v[k]);
-      const Vector<Real> pr = at(pairs + l), pi = at(pairs + kLanes<Real> + l);
-      const Vector<Real> gr = fnma(fi, pi, fr * pr), gi = fma(fi, pr, fr * pi);
-      multiply<Real, kBegins>(leaf + l, gr, gi);
+  with_lanes(turns, [&](const auto& after) {
+    for (std::uint64_t b = 0; b < num_blocks; ++b, leaf += 2 * kLanes<Real>, pairs += 2 * kLanes<Real>) {
+      const Vector<Real> br = all(block_re[b]), bi = all(block_im[b]);
+      const auto factor = [&](std::size_t l, Vector<Real>& gr, Vector<Real>& gi) {
+        const Vector<Real> lr = at(lane_re + l), li = at(lane_im + l);
+        const Vector<Real> fr = fnma(bi, li, br * lr), fi = fma(bi, lr, br * li);
+        const Vector<Real> pr = at(pairs + l), pi = at(pairs + kLanes<Real> + l);
+        gr = fnma(fi, pi, fr * pr);
+        gi = fma(fi, pr, fr * pi);
+      };
+      multiply_block<Real, kBegins>(leaf, factor, after);
     }
-  }
+  });
 }
 
 // Taylor on [-pi/4, pi/4], whose remainders are below 4e-9 (float) and 5e-17; the largest power first.
@@ -132,16 +164,20 @@ inline void turn_of(Vector<Real> energy, Vector<Real> high, Vector<Real> low, Ve
 }
 
 template <class Real, bool kBegins>
-void phase_by(Real* leaf, const Real* energies, const EnergyPhase<Real>& phase, std::uint64_t num_blocks) {
+void phase_by(Real* leaf, const Real* energies, const EnergyPhase<Real>& phase, std::uint64_t num_blocks,
+              const Turn<Real>* turns) {
   const Vector<Real> high = all(phase.high), low = all(phase.low), fr = all(phase.re), fi = all(phase.im);
-  for (std::uint64_t b = 0; b < num_blocks; ++b, leaf += 2 * kLanes<Real>, energies += kLanes<Real>) {
-    for (std::size_t l = 0; l < kLanes<Real>; l += kWidth<Real>) {
-      Vector<Real> cosine, sine;
-      turn_of<Real>(at(energies + l), high, low, cosine, sine);
-      const Vector<Real> gr = fnma(fi, sine, fr * cosine), gi = fma(fi, cosine, fr * sine);
-      multiply<Real, kBegins>(leaf + l, gr, gi);
+  with_lanes(turns, [&](const auto& after) {
+    for (std::uint64_t b = 0; b < num_blocks; ++b, leaf += 2 * kLanes<Real>, energies += kLanes<Real>) {
+      const auto factor = [&](std::size_t l, Vector<Real>& gr, Vector<Real>& gi) {
+        Vector<Real> cosine, sine;
+        turn_of<Real>(at(energies + l), high, low, cosine, sine);
+        gr = fnma(fi, sine, fr * cosine);
+        gi = fma(fi, cosine, fr * sine);
+      };
+      multiply_block<Real, kBegins>(leaf, factor, after);
     }
-  }
+  });
 }
 
 template <class Real>
@@ -343,16 +379,17 @@ double flip_mirror(const Real* bra_a, const Real* ket_a, const Real* bra_b, cons
 /// of whose bits are flipped, it makes of x
 ///   two bits:    x - c (t E + i O)
 ///   three bits:  cos b (x + i t a - i c (O - i t E)).
-/// With the parts of turn_registers() all is real. What can be is a sum or a product: some cores add beside fused operations, and store
-/// beside products.
+/// With the parts of turn_registers() all is real. As many are sums and products, and as few fused operations, as there are ports (mul_add).
+/// `shared`: c, by_ratio: c times the ratio.
 template <class Real, std::size_t kCount, bool kLarge, std::size_t kSystem>
-inline void alike_system(Real* block, const std::uint64_t* place, Vector<Real> ratio, Vector<Real> shared) {
+inline void alike_system(Real* block, const std::uint64_t* place, Vector<Real> ratio, Vector<Real> shared,
+                         Vector<Real> by_ratio) {
   static_assert(kCount == 2 || kCount == 3);
   constexpr std::size_t kGroup = std::size_t{1} << kCount;
   Vector<Real> v[kGroup];
 #pragma GCC unroll 8
   for (std::size_t j = 0; j < kGroup; ++j)
-    v[j] = at(block + place[j] + (is_imaginary<true, kSystem>(j) ? kLanes<Real> : 0));
+    v[j] = held(at(block + place[j] + (is_imaginary<true, kSystem>(j) ? kLanes<Real> : 0)));
   // The first block whose part is real, and the first one whose part is imaginary; those of its parity differ from it in two bits.
   constexpr std::size_t kReal = kSystem, kImaginary = 1 - kSystem;
   Vector<Real> real = v[kReal] + v[kReal ^ 3], imaginary = v[kImaginary] + v[kImaginary ^ 3];
@@ -360,8 +397,9 @@ inline void alike_system(Real* block, const std::uint64_t* place, Vector<Real> r
     real += v[kReal ^ 5] + v[kReal ^ 6];
     imaginary += v[kImaginary ^ 5] + v[kImaginary ^ 6];
   }
-  const Vector<Real> to_real = shared * (kLarge ? fms(ratio, imaginary, real) : fnma(ratio, real, imaginary));
-  const Vector<Real> to_imaginary = shared * (kLarge ? fma(ratio, real, imaginary) : fma(ratio, imaginary, real));
+  const Vector<Real> to_real = kLarge ? by_ratio * imaginary - shared * real : shared * imaginary - by_ratio * real;
+  const Vector<Real> to_imaginary =
+      kLarge ? by_ratio * real + shared * imaginary : shared * real + by_ratio * imaginary;
 #pragma GCC unroll 8
   for (std::size_t j = 0; j < kGroup; ++j) {
     const bool is_real = !is_imaginary<true, kSystem>(j);
@@ -383,6 +421,7 @@ void alike_blocks(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns)
   const double ratio = turns[0].ratio;
   const double numerator = kCount == 2 && kLarge ? 1 : ratio;
   const Vector<Real> shared = all(static_cast<Real>(numerator / (1 + ratio * ratio)));
+  const Vector<Real> by_ratio = all(static_cast<Real>(ratio * numerator / (1 + ratio * ratio)));
   for (std::uint64_t number = 0; number < num_blocks >> kCount; number += group.run()) {
     Real* const begin = tile + group.first(number) * 2 * kLanes<Real>;
     for (Real* block = begin; block < begin + group.run() * 2 * kLanes<Real>; block += 2 * kLanes<Real>) {
@@ -391,8 +430,8 @@ void alike_blocks(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns)
           turn_system<Real, 1, kLarge, true, 0>(block + k, group);
           turn_system<Real, 1, kLarge, true, 1>(block + k, group);
         } else {
-          alike_system<Real, kCount, kLarge, 0>(block + k, group.place, group.ratio[0], shared);
-          alike_system<Real, kCount, kLarge, 1>(block + k, group.place, group.ratio[0], shared);
+          alike_system<Real, kCount, kLarge, 0>(block + k, group.place, group.ratio[0], shared, by_ratio);
+          alike_system<Real, kCount, kLarge, 1>(block + k, group.place, group.ratio[0], shared, by_ratio);
         }
       }
     }

@@ -33,13 +33,16 @@ constexpr std::size_t alike_at_once(std::size_t count) { return count == 4 ? 2 :
 
 template <class Real>
 struct IsingKernels {
-  /// leaf *= pairs * product of the terms whose bit is 1. `terms`: real and imaginary part each.
-  void (*phase)(Real* leaf, const Real* pairs, const double* terms, std::uint64_t num_blocks);
-  /// leaf *= factor e^(i E (high + low) pi/2), E being `energies`, one a place; |E high| at most kQuarterTurnsMax.
-  void (*phase_by)(Real* leaf, const Real* energies, const EnergyPhase<Real>& phase, std::uint64_t num_blocks);
+  /// leaf *= pairs * product of the terms whose bit is 1, then turns of all lanes about x, or none where `lanes` is null. `terms`: real and
+  /// imaginary part each.
+  void (*phase)(Real* leaf, const Real* pairs, const double* terms, std::uint64_t num_blocks, const Turn<Real>* lanes);
+  /// leaf *= factor e^(i E (high + low) pi/2), E being `energies`, one a place; |E high| at most kQuarterTurnsMax. Then turns of lanes.
+  void (*phase_by)(Real* leaf, const Real* energies, const EnergyPhase<Real>& phase, std::uint64_t num_blocks,
+                   const Turn<Real>* lanes);
   /// The same of a leaf that holds ones, or nothing yet: it is not read.
-  void (*begin)(Real* leaf, const Real* pairs, const double* terms, std::uint64_t num_blocks);
-  void (*begin_by)(Real* leaf, const Real* energies, const EnergyPhase<Real>& phase, std::uint64_t num_blocks);
+  void (*begin)(Real* leaf, const Real* pairs, const double* terms, std::uint64_t num_blocks, const Turn<Real>* lanes);
+  void (*begin_by)(Real* leaf, const Real* energies, const EnergyPhase<Real>& phase, std::uint64_t num_blocks,
+                   const Turn<Real>* lanes);
   /// Turns about x of one ratio on different bits above the lanes, ascending. Of what a turn leaves out (Turn), three together leave out
   /// one, two none (alike_at_once).
   void (*turn_alike)(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count);

@@ -423,13 +423,16 @@ class IsingRunner<Real>::Impl {
     const std::uint64_t num_blocks = blocks_of(place.kind.order.leaf_bits);
     Real* const ket = chunk.ket + 2 * at;
     Real* const bra = chunk.bra == nullptr ? nullptr : chunk.bra + 2 * at;
+    // Sums are taken between phases and lanes on the way back.
+    const bool with_lanes = now.work.phase != kNoLayer && !now.back && now.after.lanes.size() == kLaneBits<Real>;
+    const Turn<Real>* const lanes = with_lanes ? now.after.lanes.data() : nullptr;
     const auto turn = [&](Real* leaf) {
       if (phase_terms == nullptr)
-        (now.begins ? kernels.begin_by : kernels.phase_by)(leaf, energies.pairs, now.by_energy, num_blocks);
+        (now.begins ? kernels.begin_by : kernels.phase_by)(leaf, energies.pairs, now.by_energy, num_blocks, lanes);
       else
-        (now.begins ? kernels.begin : kernels.phase)(leaf, now.pairs.data(), phase_terms, num_blocks);
+        (now.begins ? kernels.begin : kernels.phase)(leaf, now.pairs.data(), phase_terms, num_blocks, lanes);
     };
-    mix_leaf(place, now, now.work.before, now.before, now.before_weight, ket, bra);
+    mix_leaf(place, now, now.work.before, now.before, now.before_weight, ket, bra, false);
     if (now.work.phase != kNoLayer) {
       if (now.back) {
         place.sums[slots_.gamma(now.work.phase)] +=
@@ -446,24 +449,25 @@ class IsingRunner<Real>::Impl {
       }
       turn(ket);
     }
-    mix_leaf(place, now, now.work.after, now.after, now.after_weight, ket, bra);
+    mix_leaf(place, now, now.work.after, now.after, now.after_weight, ket, bra, with_lanes);
     if (!now.reads) return;
     place.sums[slots_.energy()] +=
         now.reading_weight * (bra == nullptr ? kernels.energy(ket, energies.pairs, energies.terms, num_blocks)
                                              : kernels.weigh(bra, ket, energies.pairs, energies.terms, num_blocks));
   }
 
+  /// `lanes_done`: with the phases.
   void mix_leaf(const Place& place, const Prepared<Real>& now, std::uint32_t layer, const Mix<Real>& mix, double weight,
-                Real* ket, Real* bra) const {
+                Real* ket, Real* bra, bool lanes_done) const {
     if (layer == kNoLayer) return;
     const std::uint64_t num_blocks = blocks_of(place.kind.order.leaf_bits);
     if (now.back) {
       double sum = flip(bra, ket, num_blocks, mix.near_bits, mix.near_weights);
       if (mix.num_lanes > 0) sum += flip_lanes(bra, ket, num_blocks, mix);
       place.sums[slots_.beta(layer)] += weight * sum;
-      turn_leaf(mix, num_blocks, bra);
+      turn_leaf(mix, num_blocks, bra, false);
     }
-    turn_leaf(mix, num_blocks, ket);
+    turn_leaf(mix, num_blocks, ket, lanes_done);
   }
   /// Im <bra|sum X|ket> over the bits, with weights where there are any.
   double flip(const Real* bra, const Real* ket, std::uint64_t num_blocks, std::span<const std::uint32_t> bits,
@@ -485,8 +489,9 @@ class IsingRunner<Real>::Impl {
     }
     return sum;
   }
-  void turn_leaf(const Mix<Real>& mix, std::uint64_t num_blocks, Real* state) const {
-    if (!mix.lanes.empty()) kernels_.tile->turn_lanes(state, num_blocks, mix.lanes.data(), mix.lanes.size());
+  void turn_leaf(const Mix<Real>& mix, std::uint64_t num_blocks, Real* state, bool lanes_done) const {
+    if (!mix.lanes.empty() && !lanes_done)
+      kernels_.tile->turn_lanes(state, num_blocks, mix.lanes.data(), mix.lanes.size(), {}, nullptr);
     mix.near.apply(state, num_blocks, *kernels_.tile, *kernels_.ising);
   }
 

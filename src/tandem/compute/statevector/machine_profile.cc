@@ -55,14 +55,16 @@ WorkCosts measure_work(simd::Isa isa, const Clock& clock) {
   const std::array<Turn<Real>, 3> above{turn(kLaneBits<Real> + 1), turn(kLaneBits<Real> + 4), turn(kBits - 1)};
   out.turn = an_amplitude(3, [&] { kernels.turn(tile.data(), kBlocks, above.data(), above.size()); });
   const std::array<Turn<Real>, 3> lanes{turn(0), turn(1), turn(2)};
-  out.lane_turn = an_amplitude(3, [&] { kernels.turn_lanes(tile.data(), kBlocks, lanes.data(), lanes.size()); });
+  out.lane_turn =
+      an_amplitude(3, [&] { kernels.turn_lanes(tile.data(), kBlocks, lanes.data(), lanes.size(), {}, nullptr); });
 
   constexpr std::uint64_t kLeafBlocks = PhaseGroup<Real>::kScratch / (2 * kLanes<Real>);
   simd::AlignedVector<Real> table(PhaseGroup<Real>::kScratch);
   for (std::size_t i = 0; i < table.size(); ++i) table[i] = i / kLanes<Real> % 2 == 0 ? Real(0.6) : Real(0.8);
   out.phases = an_amplitude(1, [&] {
     for (std::uint64_t block = 0; block < kBlocks; block += kLeafBlocks)
-      kernels.multiply(tile.data() + 2 * kLanes<Real> * block, table.data(), kLeafBlocks, Real(0.8), Real(-0.6));
+      kernels.turn_lanes(tile.data() + 2 * kLanes<Real> * block, kLeafBlocks, nullptr, 0,
+                         {.table = table.data(), .re = Real(0.8), .im = Real(-0.6)}, nullptr);
   });
   simd::AlignedVector<Real> coefficients(8 * kLanes<Real>, Real(0.5));
   const Real* const first = coefficients.data();

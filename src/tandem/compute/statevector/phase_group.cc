@@ -217,17 +217,27 @@ class PhaseGroup<Real>::Walk {
   }
 
   void leaf(std::uint64_t place, Factor factor) {
-    if (changes_ == 0 && group_.ones_ && factor.is_one()) return at_leaf_({.place = place});
+    const std::uint64_t next = after(place);
+    if (changes_ == 0 && group_.ones_ && factor.is_one()) return at_leaf_({.place = place, .next = next});
     if (changes_ != 0 && !made_) {
       made_ = true;
       make_table(linear_.data(), group_.leaf_bits_, group_.base_.data(), table_, kernels_);
     }
     at_leaf_({.place = place,
-              .table = changes_ == 0 ? group_.table_.data() : table_,
-              .re = static_cast<Real>(factor.re),
-              .im = static_cast<Real>(factor.im)});
+              .next = next,
+              .phases = {.table = changes_ == 0 ? group_.table_.data() : table_,
+                         .re = static_cast<Real>(factor.re),
+                         .im = static_cast<Real>(factor.im)}});
   }
 
+  /// The bits of order_ count, the last one fastest.
+  std::uint64_t after(std::uint64_t place) const {
+    for (std::size_t k = group_.order_.size(); k-- > 0;) {
+      place ^= std::uint64_t{1} << group_.order_[k];
+      if ((place >> group_.order_[k] & 1) != 0) return place;
+    }
+    return PhaseLeaf<Real>::kNone;
+  }
   bool in_leaf(const Partner& partner) const { return partner.bit < group_.leaf_bits_; }
 
   const PhaseGroup& group_;

@@ -24,10 +24,10 @@ using TileBits = std::vector<std::uint32_t>;
 /// A run of a tile, or all of a smaller one.
 template <class Real>
 struct PhaseLeaf {
+  static constexpr std::uint64_t kNone = UINT64_MAX;
   std::uint64_t place = 0;  ///< of its first amplitude in the tile
-  const Real* table = nullptr;  ///< null: nothing is to be multiplied
-  Real re = 1;  ///< a factor beside the table
-  Real im = 0;
+  std::uint64_t next = kNone;  ///< the same of the leaf after it
+  RunPhases<Real> phases = {};
 };
 
 /// First which phases there are (add, arrange), then their factors, as often as they change (bind).

@@ -192,6 +192,15 @@ std::shared_ptr<const PauliPasses<Real>> PlanCache<Real>::passes(std::span<const
 }
 
 template <class Real>
+void PlanCache<Real>::forget() {
+  const std::lock_guard lock(mutex_);
+  free_.clear();
+  bytes_ = 0;
+  sums_.clear();
+  sums_bytes_ = 0;
+}
+
+template <class Real>
 typename PlanCache<Real>::Made PlanCache<Real>::made() const {
   const std::lock_guard lock(mutex_);
   return made_;

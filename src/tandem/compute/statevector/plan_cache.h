@@ -1,4 +1,4 @@
-// tandem/compute/statevector/plan_cache.h - PlanCache: plans of stretches of gates, kept for the next set of angles.
+// tandem/compute/statevector/plan_cache.h - PlanCache: plans of stretches of gates, kept for the next set of angles, and the memory of a state for the next one.
 //
 // Room: compute. An evaluation loop runs one circuit with ever new angles; planning it takes longer than running it on few qubits. A plan holds
 // for all angles (lowering.h), so what is planned is found by gates, qubits and the bits of the frame, and only its numbers are new.
@@ -13,6 +13,7 @@
 
 #include "tandem/compute/simd/isa.h"
 #include "tandem/compute/statevector/plan.h"
+#include "tandem/compute/statevector/spare_memory.h"
 #include "tandem/compute/statevector/way_back.h"
 #include "tandem/model/observable/pauli_sum.h"
 
@@ -71,6 +72,11 @@ class PlanCache {
   std::shared_ptr<const PauliPasses<Real>> passes(std::span<const observable::PauliTerm> terms, const Frame& frame,
                                                   std::uint32_t num_bits);
 
+  /// Of states that are made with this.
+  const std::shared_ptr<SpareMemory>& spare_memory() const { return spare_memory_; }
+  /// Plans and passes are made anew from here on; the memory is kept.
+  void forget();
+
   /// For tests: plans made, and sets of numbers put in.
   struct Made {
     std::uint64_t plans = 0;
@@ -91,6 +97,7 @@ class PlanCache {
   void count(Compiled& compiled, bool fresh);
   std::unique_ptr<Compiled> kept_or_new(std::vector<std::uint32_t> key);
 
+  std::shared_ptr<SpareMemory> spare_memory_ = std::make_shared<SpareMemory>();
   mutable std::mutex mutex_;
   std::vector<std::unique_ptr<Compiled>> free_;  ///< used longest ago first
   std::size_t bytes_ = 0;  ///< of those

@@ -79,20 +79,31 @@ std::vector<TileFault<Real>> tile_faults() {
        &testing::check_turns<Real>},
       {"turns on the highest lane bit are on the one beside it",
        [](Kernels& k) {
-         k.turn_lanes = [](Real* tile, std::uint64_t blocks, const Turn<Real>* turns, std::size_t count) {
+         k.turn_lanes = [](Real* tile, std::uint64_t blocks, const Turn<Real>* turns, std::size_t count,
+                           const RunPhases<Real>& phases, const RowsAhead<Real>* ahead) {
            TurnList<Real> other(turns, turns + count);
            if (count == 1 && other[0].bit == kLaneBits<Real> - 1) --other[0].bit;
-           right<Real>().turn_lanes(tile, blocks, other.data(), count);
+           right<Real>().turn_lanes(tile, blocks, other.data(), count, phases, ahead);
          };
        },
        &testing::check_lanes<Real>},
-      {"the loop for all lanes turns them by the first ratio",
+      {"of turns on all lanes, one large, the last leaves out the cosine",
        [](Kernels& k) {
-         k.turn_lanes = [](Real* tile, std::uint64_t blocks, const Turn<Real>* turns, std::size_t count) {
+         k.turn_lanes = [](Real* tile, std::uint64_t blocks, const Turn<Real>* turns, std::size_t count,
+                           const RunPhases<Real>& phases, const RowsAhead<Real>* ahead) {
            TurnList<Real> other(turns, turns + count);
-           const bool all = count == kLaneBits<Real> && std::ranges::all_of(other, &Turn<Real>::about_x);
-           for (auto& turn : other) turn.ratio = all ? other.front().ratio : turn.ratio;
-           right<Real>().turn_lanes(tile, blocks, other.data(), count);
+           if (count == kLaneBits<Real> && std::ranges::count(other, true, &Turn<Real>::large) == 1)
+             other.back().large = false;
+           right<Real>().turn_lanes(tile, blocks, other.data(), count, phases, ahead);
+         };
+       },
+       &testing::check_lanes<Real>},
+      {"phases before turns on two lanes stand behind them",
+       [](Kernels& k) {
+         k.turn_lanes = [](Real* tile, std::uint64_t blocks, const Turn<Real>* turns, std::size_t count,
+                           const RunPhases<Real>& phases, const RowsAhead<Real>* ahead) {
+           right<Real>().turn_lanes(tile, blocks, turns, count, count == 2 ? RunPhases<Real>{} : phases, ahead);
+           if (count == 2) right<Real>().turn_lanes(tile, blocks, nullptr, 0, phases, ahead);
          };
        },
        &testing::check_lanes<Real>},
@@ -132,11 +143,12 @@ std::vector<TileFault<Real>> tile_faults() {
        &testing::check_pairs<Real>},
       {"the factor beside the table is forgotten",
        [](Kernels& k) {
-         k.multiply = [](Real* tile, const Real* table, std::uint64_t blocks, Real, Real) {
-           right<Real>().multiply(tile, table, blocks, 1, 0);
+         k.turn_lanes = [](Real* tile, std::uint64_t blocks, const Turn<Real>* turns, std::size_t count,
+                           const RunPhases<Real>& phases, const RowsAhead<Real>* ahead) {
+           right<Real>().turn_lanes(tile, blocks, turns, count, {.table = phases.table}, ahead);
          };
        },
-       &testing::check_tables<Real>},
+       &testing::check_lanes<Real>},
       {"a table is spread by the conjugates",
        [](Kernels& k) {
          k.spread = [](Real* table, const Real* base, const Real* lanes, const Real* re, const Real* im,
@@ -343,6 +355,13 @@ std::vector<IsingFault<Real>> ising_faults() {
        &testing::check_alike<Real>},
       {"a leaf begins with what it holds", [](Kernels& k) { k.begin = k.phase; }, &testing::check_leaves<Real>},
       {"a leaf begins by energy with what it holds", [](Kernels& k) { k.begin_by = k.phase_by; },
+       &testing::check_leaves<Real>},
+      {"lanes behind the phases of a leaf are left alone",
+       [](Kernels& k) {
+         k.phase = [](Real* leaf, const Real* pairs, const double* terms, std::uint64_t blocks, const Turn<Real>*) {
+           right_ising<Real>().phase(leaf, pairs, terms, blocks, nullptr);
+         };
+       },
        &testing::check_leaves<Real>},
       {"a leaf's phases are ones", [](Kernels& k) { k.phase = k.begin; }, &testing::check_leaves<Real>},
   };

@@ -24,19 +24,22 @@ tl::unexpected<Error> stopped() { return fail(errors::kCancelled, "the simulatio
 }  // namespace
 
 template <class Real>
-Memory<Real> allocate(std::uint64_t count) {
+Memory<Real> allocate(std::uint64_t count, std::shared_ptr<SpareMemory> spare) {
   constexpr std::uint64_t kHugePage = 2 << 20;
   constexpr std::uint64_t kCacheLine = 64;
   const std::uint64_t bytes = count * sizeof(Real);
   const std::uint64_t alignment = bytes >= 2 * kHugePage ? kHugePage : kCacheLine;
   const std::uint64_t rounded = (bytes + alignment - 1) / alignment * alignment;
-  Memory<Real> memory(static_cast<Real*>(std::aligned_alloc(alignment, rounded)));
-  // Advice only: where it is not taken everything works, more slowly.
-  if (memory && alignment == kHugePage) static_cast<void>(::madvise(memory.get(), rounded, MADV_HUGEPAGE));
-  return memory;
+  void* memory = spare ? spare->take(rounded) : nullptr;
+  if (memory == nullptr) {
+    memory = std::aligned_alloc(alignment, rounded);
+    // Advice only: where it is not taken everything works, more slowly.
+    if (memory != nullptr && alignment == kHugePage) static_cast<void>(::madvise(memory, rounded, MADV_HUGEPAGE));
+  }
+  return Memory<Real>(static_cast<Real*>(memory), {.spare = std::move(spare), .bytes = rounded});
 }
-template Memory<float> allocate<float>(std::uint64_t count);
-template Memory<double> allocate<double>(std::uint64_t count);
+template Memory<float> allocate<float>(std::uint64_t count, std::shared_ptr<SpareMemory> spare);
+template Memory<double> allocate<double>(std::uint64_t count, std::shared_ptr<SpareMemory> spare);
 
 template <class Real>
 std::uint64_t BasicStateVector<Real>::bytes_needed(std::uint32_t num_qubits) {
@@ -66,16 +69,16 @@ Result<BasicStateVector<Real>> BasicStateVector<Real>::create(std::uint32_t num_
                                                               Executor& executor,
                                                               std::shared_ptr<PlanCache<Real>> plans) {
   TANDEM_TRY(fits(num_qubits, memory_bytes_max));
+  if (!plans) plans = std::make_shared<PlanCache<Real>>();
   auto amplitudes = std::make_unique<Amplitudes>();
   amplitudes->num_qubits = num_qubits;
   amplitudes->num_bits = std::max(num_qubits, kLaneBits<Real>);
   amplitudes->frame = Frame(num_qubits);
-  amplitudes->memory = allocate<Real>(2 * amplitudes->size());
+  amplitudes->memory = allocate<Real>(2 * amplitudes->size(), plans->spare_memory());
   if (!amplitudes->memory) {
     return fail(errors::kOutOfMemory, "the machine refused {} bytes for a state vector of {} qubits; use fewer qubits",
                 bytes_needed(num_qubits), num_qubits);
   }
-  if (!plans) plans = std::make_shared<PlanCache<Real>>();
   BasicStateVector state(std::move(amplitudes), executor, std::move(plans));
   state.set_basis_state(0);
   return state;

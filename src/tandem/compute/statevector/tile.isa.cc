@@ -1,3 +1,4 @@
+#include "tandem/compute/statevector/lane_kernels.h"
 #include "tandem/compute/statevector/tile_kernels.h"
 #include "tandem/compute/statevector/turn_kernels.h"
 #include "tandem/compute/statevector/vector_kernels.h"
@@ -56,76 +57,7 @@ void turn(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::si
   }
 }
 
-// ---- within a block
-
-template <class Real, std::uint32_t kBit, bool kAboutX, bool kLarge>
-void turn_lane(Real* tile, std::uint64_t num_blocks, Real ratio) {
-  const Half<Real> mix = lane_mix<Real, kBit, kLarge>(ratio);
-  const Vector<Real> r = all(ratio);
-  for (Real* block = tile; block < tile + num_blocks * 2 * kLanes<Real>; block += 2 * kLanes<Real>) {
-    Half<Real> re = load(block);
-    Half<Real> im = load(block + kLanes<Real>);
-    turn_half<Real, kBit, kAboutX, kLarge>(re, im, r, mix);
-    store(block, re);
-    store(block + kLanes<Real>, im);
-  }
-}
-
-template <class Real, std::uint32_t kBit>
-void turn_lane_as(Real* tile, std::uint64_t num_blocks, const Turn<Real>& turn) {
-  if (turn.about_x)
-    (turn.large ? turn_lane<Real, kBit, true, true> : turn_lane<Real, kBit, true, false>)(tile, num_blocks, turn.ratio);
-  else
-    (turn.large ? turn_lane<Real, kBit, false, true> : turn_lane<Real, kBit, false, false>)(tile, num_blocks,
-                                                                                            turn.ratio);
-}
-
-/// All lanes about x, in one reading.
-template <class Real, bool kLarge>
-void turn_every_lane(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns) {
-  const Half<Real> none{};
-  Vector<Real> r[kLaneBits<Real>];
-  for (std::size_t i = 0; i < kLaneBits<Real>; ++i) r[i] = all(turns[i].ratio);
-  for (Real* block = tile; block < tile + num_blocks * 2 * kLanes<Real>; block += 2 * kLanes<Real>) {
-    Half<Real> re = load(block);
-    Half<Real> im = load(block + kLanes<Real>);
-    turn_half<Real, 0, true, kLarge>(re, im, r[0], none);
-    turn_half<Real, 1, true, kLarge>(re, im, r[1], none);
-    turn_half<Real, 2, true, kLarge>(re, im, r[2], none);
-    if constexpr (kLaneBits<Real> == 4) turn_half<Real, 3, true, kLarge>(re, im, r[3], none);
-    store(block, re);
-    store(block + kLanes<Real>, im);
-  }
-}
-
-template <class Real>
-bool is_every_lane(const Turn<Real>* turns, std::size_t count) {
-  if (count != kLaneBits<Real>) return false;
-  for (std::size_t i = 0; i < count; ++i)
-    if (turns[i].bit != i || !turns[i].about_x || turns[i].large != turns[0].large) return false;
-  return true;
-}
-
-template <class Real>
-void turn_lanes(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count) {
-  if (is_every_lane(turns, count))
-    return (turns[0].large ? turn_every_lane<Real, true> : turn_every_lane<Real, false>)(tile, num_blocks, turns);
-  for (std::size_t i = 0; i < count; ++i) {
-    switch (turns[i].bit) {
-      case 0:
-        turn_lane_as<Real, 0>(tile, num_blocks, turns[i]);
-        break;
-      case 1:
-        turn_lane_as<Real, 1>(tile, num_blocks, turns[i]);
-        break;
-      case 2:
-        turn_lane_as<Real, 2>(tile, num_blocks, turns[i]);
-        break;
-      default:
-        if constexpr (kLaneBits<Real> == 4) turn_lane_as<Real, 3>(tile, num_blocks, turns[i]);
-    }
-  }
-}
+// ---- mirrored blocks
 
 template <class Real, bool kLarge>
 void turn_mirror_by(Real* a, Real* b, std::uint64_t num_blocks, std::uint64_t count, Vector<Real> ratio) {
@@ -134,8 +66,8 @@ void turn_mirror_by(Real* a, Real* b, std::uint64_t num_blocks, std::uint64_t co
     Half<Real> ar = load(a), ai = load(a + kLanes<Real>);
     Half<Real> br = reversed(load(b)), bi = reversed(load(b + kLanes<Real>));
     for (std::size_t k = 0; k < kVectors<Real>; ++k) {
-      turn_pair<Real, kLarge, true, true>(ar.v[k], bi.v[k], ratio);
-      turn_pair<Real, kLarge, true, false>(ai.v[k], br.v[k], ratio);
+      turn_pair<Real, kLarge, true, true, true>(ar.v[k], bi.v[k], ratio);
+      turn_pair<Real, kLarge, true, false, true>(ai.v[k], br.v[k], ratio);
     }
     store(a, ar);
     store(a + kLanes<Real>, ai);
@@ -163,20 +95,20 @@ inline void combine(const Half<Real>& xr, const Half<Real>& xi, const Half<Real>
     }
     const Vector<Real> kr = at(keep + l), ki = at(keep + kLanes<Real> + l);
     if constexpr (kKind == PairKind::kReal) {
-      at(to + l) = fma(kr, xr.v[k], mr * yr.v[k]);
-      at(to + kLanes<Real> + l) = fma(kr, xi.v[k], mr * yi.v[k]);
+      at(to + l) = mul_add<true>(kr, xr.v[k], mr * yr.v[k]);
+      at(to + kLanes<Real> + l) = mul_add<true>(kr, xi.v[k], mr * yi.v[k]);
     } else if constexpr (kKind == PairKind::kImaginaryMix) {
-      at(to + l) = fms(kr, xr.v[k], mi * yi.v[k]);
-      at(to + kLanes<Real> + l) = fma(kr, xi.v[k], mi * yr.v[k]);
+      at(to + l) = mul_sub<true>(kr, xr.v[k], mi * yi.v[k]);
+      at(to + kLanes<Real> + l) = mul_add<true>(kr, xi.v[k], mi * yr.v[k]);
     } else {
       Vector<Real> re = mr * yr.v[k];
       re = fnma(mi, yi.v[k], re);
       re = fma(kr, xr.v[k], re);
-      at(to + l) = fnma(ki, xi.v[k], re);
+      at(to + l) = sub_mul<true>(ki, xi.v[k], re);
       Vector<Real> im = mr * yi.v[k];
       im = fma(mi, yr.v[k], im);
       im = fma(kr, xi.v[k], im);
-      at(to + kLanes<Real> + l) = fma(ki, xr.v[k], im);
+      at(to + kLanes<Real> + l) = mul_add<true>(ki, xr.v[k], im);
     }
   }
 }
@@ -370,31 +302,7 @@ void dense(Real* tile, std::uint64_t num_blocks, const DensePair* pairs, std::si
     dense_pair(tile, num_blocks, pairs[i], coefficients + i * kDenseNumbers<Real>);
 }
 
-// ---- phases
-
-/// `kAlone`: the factor beside the table is 1.
-template <class Real, bool kAlone>
-void multiply_by(Real* tile, const Real* table, std::uint64_t num_blocks, Real re, Real im) {
-  const Vector<Real> sr = all(re), si = all(im);
-  for (std::uint64_t i = 0; i < num_blocks; ++i, tile += 2 * kLanes<Real>, table += 2 * kLanes<Real>) {
-    for (std::size_t k = 0; k < kLanes<Real>; k += kWidth<Real>) {
-      Vector<Real> fr = at(table + k), fi = at(table + k + kLanes<Real>);
-      if constexpr (!kAlone) {
-        const Vector<Real> tr = fr, ti = fi;
-        fr = fnma(si, ti, sr * tr);
-        fi = fma(si, tr, sr * ti);
-      }
-      const Vector<Real> xr = at(tile + k), xi = at(tile + k + kLanes<Real>);
-      at(tile + k) = fnma(fi, xi, fr * xr);
-      at(tile + k + kLanes<Real>) = fma(fi, xr, fr * xi);
-    }
-  }
-}
-
-template <class Real>
-void multiply(Real* tile, const Real* table, std::uint64_t num_blocks, Real re, Real im) {
-  (re == 1 && im == 0 ? multiply_by<Real, true> : multiply_by<Real, false>)(tile, table, num_blocks, re, im);
-}
+// ---- tables of phases
 
 template <class Real>
 void spread(Real* table, const Real* base, const Real* lanes, const Real* re, const Real* im,
@@ -413,9 +321,8 @@ void spread(Real* table, const Real* base, const Real* lanes, const Real* re, co
 
 }  // namespace
 
-extern const AllTileKernels kTileKernels = {{&turn<float>, &turn_lanes<float>, &turn_mirror<float>, &pair<float>,
-                                             &dense<float>, &multiply<float>, &spread<float>},
-                                            {&turn<double>, &turn_lanes<double>, &turn_mirror<double>, &pair<double>,
-                                             &dense<double>, &multiply<double>, &spread<double>}};
+extern const AllTileKernels kTileKernels = {
+    {&turn<float>, &turn_lanes<float>, &turn_mirror<float>, &pair<float>, &dense<float>, &spread<float>},
+    {&turn<double>, &turn_lanes<double>, &turn_mirror<double>, &pair<double>, &dense<double>, &spread<double>}};
 
 }  // namespace tandem::statevector::TANDEM_ISA

@@ -28,6 +28,23 @@ struct Turn {
   Real ratio = 0;  ///< at most 1: the tangent of half the angle or its inverse
 };
 
+/// What the numbers of a run are multiplied by: a table as long as they are (null: nothing), and a factor beside it.
+template <class Real>
+struct RunPhases {
+  const Real* table = nullptr;
+  Real re = 1;
+  Real im = 0;
+};
+
+/// Rows in memory that are asked for while a run is worked on, so that nothing waits for them later. Null: none.
+template <class Real>
+struct RowsAhead {
+  static constexpr std::size_t kMax = 4;
+  static constexpr std::uint64_t kRow = (std::uint64_t{1} << kRunBits<Real>) / kMax;  ///< amplitudes
+  const Real* to_read[kMax] = {};
+  const Real* to_write[kMax] = {};
+};
+
 /// What is known of coefficients, each kind with its own loop.
 enum class PairKind : std::uint8_t {
   kExchange,  ///< 1 for what is mixed with nothing kept, and 1 for what is kept with nothing mixed
@@ -66,8 +83,10 @@ template <class Real>
 struct TileKernels {
   /// Turns about one axis, on different bits above the lanes, ascending; as many share a reading of the tile as registers allow.
   void (*turn)(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count);
-  /// Turns on lanes, one after the other.
-  void (*turn_lanes)(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count);
+  /// Phases, then turns about one axis on different lane bits, ascending, or none: all in one reading. `ahead`: null, or of a run of
+  /// 2^kRunBits amplitudes.
+  void (*turn_lanes)(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count,
+                     const RunPhases<Real>& phases, const RowsAhead<Real>* ahead);
   /// Pairs a place of a with the one of b that has all bits of its number flipped, `count` blocks of a from the first on.
   /// b == a: half of its blocks are all pairs.
   void (*turn_mirror)(Real* a, Real* b, std::uint64_t num_blocks, std::uint64_t count, const Turn<Real>& turn);
@@ -76,8 +95,6 @@ struct TileKernels {
   /// Dense gates on pairs that share no bit, ascending by their high bit; kDenseNumbers coefficients of each.
   void (*dense)(Real* tile, std::uint64_t num_blocks, const DensePair* pairs, std::size_t count,
                 const Real* coefficients);
-  /// tile *= table * (re + i im), both `num_blocks` long.
-  void (*multiply)(Real* tile, const Real* table, std::uint64_t num_blocks, Real re, Real im);
   /// table = base * lanes * (re + i im), lanes being one block and re and im one number a block.
   void (*spread)(Real* table, const Real* base, const Real* lanes, const Real* re, const Real* im,
                  std::uint64_t num_blocks);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <utility>
 #include <variant>
 
 namespace tandem::statevector {
@@ -43,6 +44,13 @@ TileWork<Real>::TileWork(const Stage<Real>& stage, const Tiling& tiling, const W
 }
 
 template <class Real>
+bool TileWork<Real>::Section::joins_phases(std::size_t i) const {
+  if (i == 0 || i == work.size() || !std::holds_alternative<PhaseGroup<Real>>(work[i - 1])) return false;
+  const auto* const turns = std::get_if<TurnWork<Real>>(&work[i]);
+  return turns != nullptr && turns->on_lanes;
+}
+
+template <class Real>
 const Real* TileWork<Real>::apply(std::span<Real* const> states, std::uint64_t base, Desk<Real>* desk, Real* table,
                                   double* slots) const {
   Tiles tiles{.states = states};
@@ -59,6 +67,20 @@ const Real* TileWork<Real>::apply(std::span<Real* const> states, std::uint64_t b
   return tiles.at[0];
 }
 
+/// Of the first state: the rows that the next run takes, and those where this one is put.
+template <class Real>
+RowsAhead<Real> TileWork<Real>::rows_ahead(const Tiles& tiles, std::uint64_t base, const PhaseLeaf<Real>& leaf) const {
+  RowsAhead<Real> out;
+  for (std::uint64_t i = 0; i < RowsAhead<Real>::kMax; ++i) {
+    const auto row = [&](std::uint64_t place) {
+      return tiles.states[0] + 2 * tiling_.place(base, place + i * RowsAhead<Real>::kRow);
+    };
+    if (tiles.taken && leaf.next != PhaseLeaf<Real>::kNone) out.to_read[i] = row(leaf.next);
+    if (tiles.put) out.to_write[i] = row(leaf.place);
+  }
+  return out;
+}
+
 template <class Real>
 void TileWork<Real>::on_runs(const Section& section, const Tiles& tiles, std::uint64_t base, Real* table) const {
   const std::uint64_t size = std::min(tiling_.size(), std::uint64_t{1} << kRunBits<Real>);
@@ -70,24 +92,38 @@ void TileWork<Real>::on_runs(const Section& section, const Tiles& tiles, std::ui
       at[i] = tiles.at[i] + 2 * leaf.place;
       if (tiles.taken) tiling_.take(tiles.states[i], base, leaf.place, size, at[i]);
     }
-    for (const Work& work : section.work) {
-      if (const auto* const turns = std::get_if<TurnWork<Real>>(&work)) {
-        for (std::size_t i = 0; i < num_states; ++i)
-          (turns->on_lanes ? kernels_.tile.turn_lanes : kernels_.tile.turn)(at[i], num_blocks, turns->turns.data(),
-                                                                            turns->turns.size());
-      } else if (leaf.table == nullptr) {
-        continue;
-      } else if (num_states == 1) {
-        kernels_.tile.multiply(at[0], leaf.table, num_blocks, leaf.re, leaf.im);
-      } else {
-        kernels_.both.multiply(at[0], at[1], leaf.table, num_blocks, leaf.re, leaf.im);
+    RowsAhead<Real> rows;
+    const RowsAhead<Real>* ahead = nullptr;  // of one piece of work: once is enough
+    if ((tiles.taken || tiles.put) && size == std::uint64_t{1} << kRunBits<Real> &&
+        tiling_.row() >= RowsAhead<Real>::kRow) {
+      rows = rows_ahead(tiles, base, leaf);
+      ahead = &rows;
+    }
+    const auto turn = [&](const TurnWork<Real>& work, const RunPhases<Real>& phases) {
+      for (std::size_t i = 0; i < num_states; ++i) {
+        if (work.on_lanes)
+          kernels_.tile.turn_lanes(at[i], num_blocks, work.turns.data(), work.turns.size(), phases,
+                                   std::exchange(ahead, nullptr));
+        else
+          kernels_.tile.turn(at[i], num_blocks, work.turns.data(), work.turns.size());
       }
+    };
+    for (std::size_t w = 0; w < section.work.size(); ++w) {
+      if (const auto* const turns = std::get_if<TurnWork<Real>>(&section.work[w]))
+        turn(*turns, section.joins_phases(w) ? leaf.phases : RunPhases<Real>{});
+      else if (leaf.phases.table == nullptr || section.joins_phases(w + 1))
+        continue;
+      else if (num_states == 1)
+        kernels_.tile.turn_lanes(at[0], num_blocks, nullptr, 0, leaf.phases, std::exchange(ahead, nullptr));
+      else
+        kernels_.both.multiply(at[0], at[1], num_blocks, leaf.phases);
     }
     for (std::size_t i = 0; i < num_states && tiles.put; ++i)
       tiling_.put(at[i], base, leaf.place, size, tiles.states[i]);
   };
   if (section.phases != nullptr) return section.phases->for_leaves(base, table, kernels_.tile, std::ref(on_run));
-  for (std::uint64_t place = 0; place < tiling_.size(); place += size) on_run({.place = place});
+  for (std::uint64_t place = 0; place < tiling_.size(); place += size)
+    on_run({.place = place, .next = place + size < tiling_.size() ? place + size : PhaseLeaf<Real>::kNone});
 }
 
 template <class Real>

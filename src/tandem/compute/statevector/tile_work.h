@@ -39,9 +39,13 @@ class TileWork {
     std::span<const Work> work;
     bool by_runs = false;
     const PhaseGroup<Real>* phases = nullptr;
+
+    /// Work `i`: turns on lanes that stand behind the phases, and are done with them.
+    bool joins_phases(std::size_t i) const;
   };
   struct Tiles;
 
+  RowsAhead<Real> rows_ahead(const Tiles& tiles, std::uint64_t base, const PhaseLeaf<Real>& leaf) const;
   void on_runs(const Section& section, const Tiles& tiles, std::uint64_t base, Real* table) const;
   void on_tile(const Work& work, const Tiles& tiles, std::uint64_t base, std::span<double> values, double* slots) const;
 

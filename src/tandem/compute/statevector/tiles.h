@@ -43,6 +43,9 @@ class Tiling {
     return in_a_row() ? base + at : base | row_at_[at / row_] | (at & (row_ - 1));
   }
 
+  /// Amplitudes that lie in a row, of a tile that does not.
+  std::uint64_t row() const { return row_; }
+
   /// Where the tile is to be worked on: where it lies if that is in a row, else at `desk`, to where it is copied.
   template <class Real>
   Real* take(Real* amplitudes, std::uint64_t base, std::remove_const_t<Real>* desk) const {

@@ -11,15 +11,16 @@ constexpr bool is_odd(std::size_t j) { return __builtin_parityll(j) != 0; }
 
 /// About y, real parts mix with real parts. About x, they mix with imaginary ones: then of blocks whose number has an even number of ones
 /// the one, of the others the other part makes a system by itself, and a the real one (`kRealFirst`) or not.
-template <class Real, bool kLarge, bool kAboutX, bool kRealFirst>
+/// `kStored`: see mul_add.
+template <class Real, bool kLarge, bool kAboutX, bool kRealFirst, bool kStored>
 inline void turn_pair(Vector<Real>& a, Vector<Real>& b, Vector<Real> r) {
   const Vector<Real> x = a, y = b;
   if constexpr (!kAboutX || !kRealFirst) {
-    a = kLarge ? fms(r, x, y) : fnma(r, y, x);
-    b = kLarge ? fma(r, y, x) : fma(r, x, y);
+    a = kLarge ? mul_sub<kStored>(r, x, y) : sub_mul<kStored>(r, y, x);
+    b = kLarge ? mul_add<kStored>(r, y, x) : mul_add<kStored>(r, x, y);
   } else {
-    a = kLarge ? fma(r, x, y) : fma(r, y, x);
-    b = kLarge ? fms(r, y, x) : fnma(r, x, y);
+    a = kLarge ? mul_add<kStored>(r, x, y) : mul_add<kStored>(r, y, x);
+    b = kLarge ? mul_sub<kStored>(r, y, x) : sub_mul<kStored>(r, x, y);
   }
 }
 
@@ -29,31 +30,20 @@ constexpr bool is_imaginary(std::size_t j) {
   return (kAboutX && is_odd(j)) != (kSystem == 1);
 }
 
-/// v: that part of each block; `kLarge`: a bit for each of `kCount` turns.
-template <class Real, std::size_t kCount, unsigned kLarge, bool kAboutX, std::size_t kSystem>
-inline void turn_registers(Vector<Real>* v, const Vector<Real>* ratio) {
-  constexpr std::size_t kGroup = std::size_t{1} << kCount;
-#pragma GCC unroll 3
-  for (std::size_t i = 0; i < kCount; ++i) {
+/// v: that part of each block, to be stored afterwards; `kLarge`: a bit for each of `kCount` turns; those from `kFirst` on.
+template <class Real, std::size_t kCount, unsigned kLarge, bool kAboutX, std::size_t kSystem, std::size_t kFirst = 0>
+__attribute__((always_inline)) inline void turn_registers(Vector<Real>* v, const Vector<Real>* ratio) {
+  constexpr std::size_t kStep = std::size_t{1} << kFirst;
+  constexpr bool kIsLarge = (kLarge >> kFirst & 1) != 0, kStored = kFirst + 1 == kCount;
 #pragma GCC unroll 8
-    for (std::size_t j = 0; j < kGroup; ++j) {
-      if ((j >> i & 1) != 0) continue;
-      Vector<Real>& a = v[j];
-      Vector<Real>& b = v[j | std::size_t{1} << i];
-      const bool large = (kLarge >> i & 1) != 0;
-      if (is_odd(j) == (kSystem == 1)) {
-        if (large)
-          turn_pair<Real, true, kAboutX, true>(a, b, ratio[i]);
-        else
-          turn_pair<Real, false, kAboutX, true>(a, b, ratio[i]);
-      } else {
-        if (large)
-          turn_pair<Real, true, kAboutX, false>(a, b, ratio[i]);
-        else
-          turn_pair<Real, false, kAboutX, false>(a, b, ratio[i]);
-      }
-    }
+  for (std::size_t j = 0; j < std::size_t{1} << kCount; ++j) {
+    if ((j & kStep) != 0) continue;
+    if (is_odd(j) == (kSystem == 1))
+      turn_pair<Real, kIsLarge, kAboutX, true, kStored>(v[j], v[j | kStep], ratio[kFirst]);
+    else
+      turn_pair<Real, kIsLarge, kAboutX, false, kStored>(v[j], v[j | kStep], ratio[kFirst]);
   }
+  if constexpr (!kStored) turn_registers<Real, kCount, kLarge, kAboutX, kSystem, kFirst + 1>(v, ratio);
 }
 
 /// The 2^kCount blocks that `kCount` turns on bits above the lanes mix.
@@ -100,38 +90,27 @@ inline void turn_system(Real* block, const Group<Real, kCount>& group) {
   Vector<Real> v[kGroup];
 #pragma GCC unroll 8
   for (std::size_t j = 0; j < kGroup; ++j)
-    v[j] = at(block + group.place[j] + (is_imaginary<kAboutX, kSystem>(j) ? kHalf : 0));
+    v[j] = held(at(block + group.place[j] + (is_imaginary<kAboutX, kSystem>(j) ? kHalf : 0)));
   turn_registers<Real, kCount, kLarge, kAboutX, kSystem>(v, group.ratio);
 #pragma GCC unroll 8
   for (std::size_t j = 0; j < kGroup; ++j)
     at(block + group.place[j] + (is_imaginary<kAboutX, kSystem>(j) ? kHalf : 0)) = v[j];
 }
 
-/// pr and pi: the other lanes' parts.
-template <class Real, bool kAboutX, bool kLarge>
+/// About y; pr and pi: the other lanes' parts.
+template <class Real, bool kLarge>
 inline void turn_half(Half<Real>& re, Half<Real>& im, const Half<Real>& pr, const Half<Real>& pi, Vector<Real> ratio,
                       const Half<Real>& mix) {
   for (std::size_t k = 0; k < kVectors<Real>; ++k) {
-    if constexpr (kAboutX && !kLarge) {
-      re.v[k] = fma(ratio, pi.v[k], re.v[k]);
-      im.v[k] = fnma(ratio, pr.v[k], im.v[k]);
-    } else if constexpr (kAboutX) {
-      re.v[k] = fma(ratio, re.v[k], pi.v[k]);
-      im.v[k] = fms(ratio, im.v[k], pr.v[k]);
-    } else if constexpr (!kLarge) {
-      re.v[k] = fma(mix.v[k], pr.v[k], re.v[k]);
-      im.v[k] = fma(mix.v[k], pi.v[k], im.v[k]);
-    } else {
-      re.v[k] = fma(ratio, re.v[k], mix.v[k] * pr.v[k]);
-      im.v[k] = fma(ratio, im.v[k], mix.v[k] * pi.v[k]);
-    }
+    re.v[k] = kLarge ? fma(ratio, re.v[k], mix.v[k] * pr.v[k]) : fma(mix.v[k], pr.v[k], re.v[k]);
+    im.v[k] = kLarge ? fma(ratio, im.v[k], mix.v[k] * pi.v[k]) : fma(mix.v[k], pi.v[k], im.v[k]);
   }
 }
-template <class Real, std::uint32_t kBit, bool kAboutX, bool kLarge>
+template <class Real, std::uint32_t kBit, bool kLarge>
 inline void turn_half(Half<Real>& re, Half<Real>& im, Vector<Real> ratio, const Half<Real>& mix) {
   const Half<Real> pr = swapped(re, std::size_t{1} << kBit);
   const Half<Real> pi = swapped(im, std::size_t{1} << kBit);
-  turn_half<Real, kAboutX, kLarge>(re, im, pr, pi, ratio, mix);
+  turn_half<Real, kLarge>(re, im, pr, pi, ratio, mix);
 }
 
 }  // namespace tandem::statevector::TANDEM_ISA

@@ -100,6 +100,21 @@ V fnma(V a, V b, V c) {
 }
 #endif
 
+/// As fma, fms and fnma, where `kStored` is not set. What is stored next is a product and a sum, rounded twice: on some cores (Zen) a store and
+/// the third operand of a fused operation want the same port, and the adders are idle. Turns take a fifth less time by it.
+template <bool kStored, class V>
+inline V mul_add(V a, V b, V c) {
+  return kStored ? c + a * b : fma(a, b, c);
+}
+template <bool kStored, class V>
+inline V mul_sub(V a, V b, V c) {
+  return kStored ? a * b - c : fms(a, b, c);
+}
+template <bool kStored, class V>
+inline V sub_mul(V a, V b, V c) {
+  return kStored ? c - a * b : fnma(a, b, c);
+}
+
 /// The lower numbers (`kHalf` 0) or the upper ones in double.
 #if defined(__AVX512F__)
 typedef float Octet __attribute__((vector_size(32)));
@@ -141,7 +156,7 @@ struct Half {
 template <class Real>
 inline Half<Real> load(const Real* p) {
   Half<Real> out;
-  for (std::size_t k = 0; k < kVectors<Real>; ++k) out.v[k] = at(p + k * kWidth<Real>);
+  for (std::size_t k = 0; k < kVectors<Real>; ++k) out.v[k] = held(at(p + k * kWidth<Real>));
   return out;
 }
 template <class Real>
@@ -171,9 +186,9 @@ struct Sums {
   }
 };
 
-/// Lane l gets what lane l ^ `step` has; `step` is a power of two. Vector `k` of that.
+/// Lane l gets what lane l ^ `step` has; `step` is a power of two, known to the compiler once it is inlined. Vector `k` of that.
 template <class Real>
-inline Vector<Real> swapped(const Half<Real>& half, std::size_t step, std::size_t k) {
+__attribute__((always_inline)) inline Vector<Real> swapped(const Half<Real>& half, std::size_t step, std::size_t k) {
   if (step >= kWidth<Real>) return half.v[k ^ step / kWidth<Real>];
   typename VectorOf<Real>::Index from;
   for (std::size_t l = 0; l < kWidth<Real>; ++l) from[l] = static_cast<decltype(from[0] + 0)>(l ^ step);
@@ -182,7 +197,7 @@ inline Vector<Real> swapped(const Half<Real>& half, std::size_t step, std::size_
 
 /// All of them.
 template <class Real>
-inline Half<Real> swapped(const Half<Real>& half, std::size_t step) {
+__attribute__((always_inline)) inline Half<Real> swapped(const Half<Real>& half, std::size_t step) {
   Half<Real> out;
   for (std::size_t k = 0; k < kVectors<Real>; ++k) out.v[k] = swapped(half, step, k);
   return out;

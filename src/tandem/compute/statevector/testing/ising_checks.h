@@ -39,7 +39,7 @@ Verdict check_alike(const IsingKernels<Real>& kernels) {
   return out;
 }
 
-/// IsingKernels::phase, phase_by, begin and begin_by.
+/// IsingKernels::phase, phase_by, begin and begin_by, with no turns of lanes behind them, or all, none or some of which leave out the sine.
 template <class Real>
 Verdict check_leaves(const IsingKernels<Real>& kernels) {
   Verdict out;
@@ -74,19 +74,29 @@ Verdict check_leaves(const IsingKernels<Real>& kernels) {
       for (std::uint64_t z = 0; z < size; ++z) factors[z] *= old[z];
       return factors;
     };
-    const std::string name = fmt::format(", {} blocks", num_blocks);
-    Tile<Real> changed = leaf;
-    kernels.phase(changed.data(), pairs.data(), of_terms, num_blocks);
-    out.compare(changed, times_old(by_terms), "phase" + name);
-    changed = leaf;
-    kernels.phase_by(changed.data(), energies.data(), law, num_blocks);
-    out.compare(changed, times_old(by_energy), "phase by energy" + name);
-    std::ranges::fill(changed.numbers, Real(7));
-    kernels.begin(changed.data(), pairs.data(), of_terms, num_blocks);
-    out.compare(changed, by_terms, "beginning" + name);
-    std::ranges::fill(changed.numbers, Real(7));
-    kernels.begin_by(changed.data(), energies.data(), law, num_blocks);
-    out.compare(changed, by_energy, "beginning by energy" + name);
+    for (const int lanes : {0, 1, 2}) {
+      std::vector<Turn<Real>> turns;
+      for (std::uint32_t bit = 0; bit < kLaneBits<Real> && lanes > 0; ++bit)
+        turns.push_back({bit, true, lanes == 2 && bit % 2 == 1, some_ratio<Real>(rng)});
+      const Turn<Real>* const behind = lanes > 0 ? turns.data() : nullptr;
+      const auto turned_by = [&](Places wanted) {
+        for (const auto& turn : turns) turned(wanted, turn);
+        return wanted;
+      };
+      const std::string name = fmt::format(", {}", name_of<Real>(num_blocks, turns));
+      Tile<Real> changed = leaf;
+      kernels.phase(changed.data(), pairs.data(), of_terms, num_blocks, behind);
+      out.compare(changed, turned_by(times_old(by_terms)), "phase" + name);
+      changed = leaf;
+      kernels.phase_by(changed.data(), energies.data(), law, num_blocks, behind);
+      out.compare(changed, turned_by(times_old(by_energy)), "phase by energy" + name);
+      std::ranges::fill(changed.numbers, Real(7));
+      kernels.begin(changed.data(), pairs.data(), of_terms, num_blocks, behind);
+      out.compare(changed, turned_by(by_terms), "beginning" + name);
+      std::ranges::fill(changed.numbers, Real(7));
+      kernels.begin_by(changed.data(), energies.data(), law, num_blocks, behind);
+      out.compare(changed, turned_by(by_energy), "beginning by energy" + name);
+    }
   }
   return out;
 }

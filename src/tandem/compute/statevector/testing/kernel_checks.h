@@ -66,49 +66,42 @@ Verdict check_turns(const TileKernels<Real>& kernels) {
   return out;
 }
 
-/// TileKernels::turn_lanes.
+/// TileKernels::turn_lanes: any lanes, about either axis, any of them large, behind no phases, a table, or a table and a factor.
 template <class Real>
 Verdict check_lanes(const TileKernels<Real>& kernels) {
-  constexpr std::uint32_t kBits = kLaneBits<Real>;
   Verdict out;
   Xoshiro256 rng(2);
-  const auto one = [&](std::uint64_t num_blocks, const std::vector<Turn<Real>>& turns) {
-    Tile<Real> tile(num_blocks, rng);
+  const auto one = [&](std::uint64_t num_blocks, std::span<const Turn<Real>> turns, bool by_table, Amplitude factor) {
+    Tile<Real> tile(num_blocks, rng), table(num_blocks, rng);
+    const RunPhases<Real> phases{.table = by_table ? table.data() : nullptr,
+                                 .re = static_cast<Real>(factor.real()),
+                                 .im = static_cast<Real>(factor.imag())};
     Places wanted = tile.places();
+    const Places factors = table.places();
+    for (std::size_t i = 0; i < wanted.size() && by_table; ++i)
+      wanted[i] *= factors[i] * Amplitude(phases.re, phases.im);
     for (const auto& turn : turns) turned(wanted, turn);
-    kernels.turn_lanes(tile.data(), num_blocks, turns.data(), turns.size());
-    out.compare(tile, wanted, name_of<Real>(num_blocks, turns));
+    // Asking for rows changes nothing, but a run then goes by as many blocks as a row has.
+    const bool is_run = num_blocks * kLanes<Real> == std::uint64_t{1} << kRunBits<Real>;
+    const RowsAhead<Real> ahead{.to_read = {tile.data()}, .to_write = {nullptr, tile.data()}};
+    kernels.turn_lanes(tile.data(), num_blocks, turns.data(), turns.size(), phases, is_run ? &ahead : nullptr);
+    out.compare(
+        tile, wanted,
+        fmt::format("{} table {} factor {} + i {}", name_of<Real>(num_blocks, turns), by_table, phases.re, phases.im));
   };
-  for (const std::uint64_t num_blocks : {1u, 2u, 64u, 128u}) {
-    for (std::uint32_t bit = 0; bit < kBits; ++bit)
-      for (const bool about_x : {false, true})
-        for (const bool large : {false, true}) one(num_blocks, {{bit, about_x, large, some_ratio<Real>(rng)}});
-    // All lanes about x have a loop of their own; then what only looks like it: another axis, size or order, or one fewer.
-    for (const bool large : {false, true}) {
-      std::vector<Turn<Real>> all;
-      for (std::uint32_t bit = 0; bit < kBits; ++bit) all.push_back({bit, true, large, some_ratio<Real>(rng)});
-      one(num_blocks, all);
-      for (std::uint32_t bit = 0; bit < kBits; ++bit) {
-        std::vector<Turn<Real>> other = all;
-        other[bit].large = !large;
-        one(num_blocks, other);
-        other = all;
-        other[bit].about_x = false;
-        one(num_blocks, other);
-        other = all;
-        std::swap(other[bit], other[0]);
-        one(num_blocks, other);
-        other = all;
-        other.erase(other.begin() + bit);
-        one(num_blocks, other);
+  for (const std::uint64_t num_blocks : {1u, 3u, 64u, 128u}) {
+    for (std::uint64_t chosen = 0; chosen < kLanes<Real>; ++chosen) {
+      for (std::uint64_t large = 0; large >> std::popcount(chosen) == 0; ++large) {
+        for (const bool about_x : {false, true}) {
+          std::vector<Turn<Real>> turns;
+          for (std::uint32_t bit = 0; bit < kLaneBits<Real>; ++bit)
+            if ((chosen >> bit & 1) != 0)
+              turns.push_back({bit, about_x, (large >> turns.size() & 1) != 0, some_ratio<Real>(rng)});
+          one(num_blocks, turns, false, 1);
+          for (const Amplitude factor : {Amplitude(1), Amplitude(-1), Amplitude(0, 1), Amplitude(0.28, -0.96)})
+            one(num_blocks, turns, true, factor);
+        }
       }
-    }
-    for (int round = 0; round < 20; ++round) {
-      std::vector<Turn<Real>> turns(1 + rng.below(8));
-      for (auto& turn : turns)
-        turn = {static_cast<std::uint32_t>(rng.below(kBits)), rng.below(2) == 0, rng.below(2) == 0,
-                some_ratio<Real>(rng)};
-      one(num_blocks, turns);
     }
   }
   return out;
@@ -198,21 +191,12 @@ Verdict check_pairs(const TileKernels<Real>& kernels) {
   return out;
 }
 
-/// TileKernels::multiply and spread, of which groups of phases are made.
+/// TileKernels::spread, of which tables of phases are made.
 template <class Real>
 Verdict check_tables(const TileKernels<Real>& kernels) {
   Verdict out;
   Xoshiro256 rng(5);
   for (const std::uint64_t num_blocks : {1u, 2u, 32u}) {
-    for (const Amplitude factor : {Amplitude(1), Amplitude(0, 1), Amplitude(-1), Amplitude(0.28, -0.96)}) {
-      const auto re = static_cast<Real>(factor.real()), im = static_cast<Real>(factor.imag());
-      Tile<Real> tile(num_blocks, rng), table(num_blocks, rng);
-      Places wanted = tile.places();
-      const Places factors = table.places();
-      for (std::size_t i = 0; i < wanted.size(); ++i) wanted[i] *= factors[i] * Amplitude(re, im);
-      kernels.multiply(tile.data(), table.data(), num_blocks, re, im);
-      out.compare(tile, wanted, fmt::format("multiply, {} blocks by {} + i {}", num_blocks, re, im));
-    }
     Tile<Real> base(num_blocks, rng), lanes(1, rng), table(num_blocks);
     simd::AlignedVector<Real> re(num_blocks), im(num_blocks);
     for (Real& number : re) number = some_ratio<Real>(rng);

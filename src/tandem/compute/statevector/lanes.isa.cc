@@ -1,0 +1,109 @@
+#include "tandem/compute/statevector/lane_kernels.h"
+
+namespace tandem::statevector::TANDEM_ISA {
+namespace {
+
+enum class Phases : std::uint8_t { kNone, kTable, kTableAndFactor };
+
+/// What phases multiply a block by.
+template <class Real, Phases kPhases>
+struct BlockPhases {
+  Vector<Real> re;
+  Vector<Real> im;
+
+  explicit BlockPhases(const RunPhases<Real>& phases) : re(all(phases.re)), im(all(phases.im)) {}
+
+  __attribute__((always_inline)) void apply(Half<Real>& x, Half<Real>& y, const Real* table) const {
+    if constexpr (kPhases == Phases::kNone) return;
+#pragma GCC unroll 4
+    for (std::size_t k = 0; k < kVectors<Real>; ++k) {
+      Vector<Real> fr = held(at(table + k * kWidth<Real>)), fi = held(at(table + kLanes<Real> + k * kWidth<Real>));
+      if constexpr (kPhases == Phases::kTableAndFactor) {
+        const Vector<Real> tr = fr, ti = fi;
+        fr = fnma(im, ti, re * tr);
+        fi = fma(im, tr, re * ti);
+      }
+      const Vector<Real> xr = x.v[k], xi = y.v[k];
+      x.v[k] = fnma(fi, xi, fr * xr);
+      y.v[k] = fma(fi, xr, fr * xi);
+    }
+  }
+};
+
+/// A cache line of real parts and one of imaginary parts.
+template <class Real>
+inline void ask_for(const Real* block) {
+  __builtin_prefetch(block, 0, 2);
+  __builtin_prefetch(block + kLanes<Real>, 0, 2);
+}
+
+template <class Real, unsigned kBits, bool kAboutX, bool kAnyLarge, Phases kPhases>
+void turn_blocks(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, const RunPhases<Real>& phases,
+                 const RowsAhead<Real>* ahead) {
+  constexpr std::size_t kBlock = 2 * kLanes<Real>;
+  constexpr std::uint64_t kInRow = RowsAhead<Real>::kRow / kLanes<Real>;
+  const LaneTurns<Real, kBits, kAboutX, kAnyLarge> lanes(turns);
+  const BlockPhases<Real, kPhases> factors(phases);
+  const Real* table = phases.table;
+  const auto blocks = [&](std::uint64_t first, std::uint64_t last, const Real* to_read, const Real* to_write) {
+    for (std::uint64_t b = first; b < last; ++b) {
+      Real* const block = tile + b * kBlock;
+      Half<Real> re = load(block), im = load(block + kLanes<Real>);
+      factors.apply(re, im, table);
+      lanes.apply(re, im);
+      store(block, re);
+      store(block + kLanes<Real>, im);
+      if constexpr (kPhases != Phases::kNone) table += kBlock;
+      if (to_read != nullptr) ask_for(to_read + (b - first) * kBlock);
+      if (to_write != nullptr) ask_for(to_write + (b - first) * kBlock);
+    }
+  };
+  if (ahead == nullptr) return blocks(0, num_blocks, nullptr, nullptr);
+  for (std::uint64_t row = 0; row * kInRow < num_blocks; ++row)
+    blocks(row * kInRow, (row + 1) * kInRow, ahead->to_read[row], ahead->to_write[row]);
+}
+
+/// `bits`: those that are turned.
+template <class Real, bool kAboutX, bool kAnyLarge, Phases kPhases, unsigned kBits = 0>
+void turn_by(unsigned bits, Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns,
+             const RunPhases<Real>& phases, const RowsAhead<Real>* ahead) {
+  if (bits == kBits)
+    turn_blocks<Real, kBits, kAboutX, kAnyLarge, kPhases>(tile, num_blocks, turns, phases, ahead);
+  else if constexpr (kBits + 1 < kLanes<Real>)
+    turn_by<Real, kAboutX, kAnyLarge, kPhases, kBits + 1>(bits, tile, num_blocks, turns, phases, ahead);
+}
+
+template <class Real, bool kAboutX, bool kAnyLarge>
+void turn_after(unsigned bits, Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns,
+                const RunPhases<Real>& phases, const RowsAhead<Real>* ahead) {
+  if (phases.table == nullptr)
+    turn_by<Real, kAboutX, kAnyLarge, Phases::kNone>(bits, tile, num_blocks, turns, phases, ahead);
+  else if (phases.re == 1 && phases.im == 0)
+    turn_by<Real, kAboutX, kAnyLarge, Phases::kTable>(bits, tile, num_blocks, turns, phases, ahead);
+  else
+    turn_by<Real, kAboutX, kAnyLarge, Phases::kTableAndFactor>(bits, tile, num_blocks, turns, phases, ahead);
+}
+
+}  // namespace
+
+template <class Real>
+void turn_lanes(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count,
+                const RunPhases<Real>& phases, const RowsAhead<Real>* ahead) {
+  unsigned bits = 0;
+  bool any_large = false;
+  for (std::size_t i = 0; i < count; ++i) {
+    bits |= 1u << turns[i].bit;
+    any_large = any_large || turns[i].large;
+  }
+  const bool about_x = count > 0 && turns[0].about_x;
+  (about_x     ? any_large ? turn_after<Real, true, true> : turn_after<Real, true, false>
+       : any_large ? turn_after<Real, false, true>
+               : turn_after<Real, false, false>)(bits, tile, num_blocks, turns, phases, ahead);
+}
+
+template void turn_lanes<float>(float*, std::uint64_t, const Turn<float>*, std::size_t, const RunPhases<float>&,
+                                const RowsAhead<float>*);
+template void turn_lanes<double>(double*, std::uint64_t, const Turn<double>*, std::size_t, const RunPhases<double>&,
+                                 const RowsAhead<double>*);
+
+}  // namespace tandem::statevector::TANDEM_ISA
