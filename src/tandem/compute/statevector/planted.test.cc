@@ -285,8 +285,8 @@ std::vector<BothFault<Real>> both_faults() {
              simd::AlignedVector<Real> x = a, y = b;
              right_both<Real>().turn_lanes(x.data(), y.data(), blocks, turns + i, 1, found + i);
            }
-           right<Real>().turn_lanes(ket, blocks, turns, count);
-           right<Real>().turn_lanes(bra, blocks, turns, count);
+           right<Real>().turn_lanes(ket, blocks, turns, count, {}, nullptr);
+           right<Real>().turn_lanes(bra, blocks, turns, count, {}, nullptr);
          };
        }},
       {"a turn on the highest lane has the other sign in the ket",
@@ -298,13 +298,13 @@ std::vector<BothFault<Real>> both_faults() {
            TurnList<Real> other(turns, turns + count);
            if (other.back().bit == kLaneBits<Real> - 1) other.back().ratio = -other.back().ratio;
            std::ranges::copy(before, ket);
-           right<Real>().turn_lanes(ket, blocks, other.data(), count);
+           right<Real>().turn_lanes(ket, blocks, other.data(), count, {}, nullptr);
          };
        }},
       {"phases are those of the ket alone",
        [](Kernels& k) {
-         k.multiply = [](Real* ket, Real*, const Real* table, std::uint64_t blocks, Real re, Real im) {
-           right<Real>().multiply(ket, table, blocks, re, im);
+         k.multiply = [](Real* ket, Real*, std::uint64_t blocks, const RunPhases<Real>& phases) {
+           right<Real>().turn_lanes(ket, blocks, nullptr, 0, phases, nullptr);
          };
        }},
   };

@@ -30,10 +30,10 @@ constexpr double kUnit = static_cast<double>(std::numeric_limits<Real>::epsilon(
 // What one operation on the whole state may lose, in units, beside the norm of the state. All are sums of what its steps may lose: a
 // coefficient that is stored 1, a product of complex numbers by fused operations 2, a sum of k products k times the norm of the
 // absolute values of the coefficients.
-/// One fused operation a number, and its ratio r, beside the root of 1 + r^2.
-constexpr double kTurn = 2;
-/// Three that are alike share sums of four numbers (turn_alike): 12 together, and the ratio of each.
-constexpr double kAlikeTurn = 5;
+/// A product and a sum a number, and its ratio r, beside the root of 1 + r^2.
+constexpr double kTurn = 3;
+/// Three that are alike share sums of four numbers (turn_alike): 15 together, and the ratio of each.
+constexpr double kAlikeTurn = 6;
 /// Three stored factors and their two products in a table, one beside it with its product, and the product with the amplitude.
 constexpr double kPhases = 12;
 /// Two complex products, absolute values of norm 2 as real matrices; coefficients.

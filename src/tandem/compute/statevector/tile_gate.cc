@@ -126,8 +126,8 @@ void TileGate<Real>::apply(Real* tile, std::uint64_t num_blocks, std::uint64_t b
     constexpr std::uint64_t kRun = std::uint64_t{1} << (kRunBits<Real> - kLaneBits<Real>);  // blocks
     for (std::uint64_t first = 0; first < num_blocks; first += kRun) {
       const bool is_odd = odd((first & block_operands_)) != odd(base & outside_);
-      kernels.multiply(tile + first * 2 * kLanes<Real>, coefficients_.data() + (is_odd ? kRun * 2 * kLanes<Real> : 0),
-                       std::min(kRun, num_blocks), 1, 0);
+      const RunPhases<Real> phases{.table = coefficients_.data() + (is_odd ? kRun * 2 * kLanes<Real> : 0)};
+      kernels.turn_lanes(tile + first * 2 * kLanes<Real>, std::min(kRun, num_blocks), nullptr, 0, phases, nullptr);
     }
     return;
   }

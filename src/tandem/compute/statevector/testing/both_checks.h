@@ -65,7 +65,7 @@ Verdict check_both(const BothKernels<Real>& kernels) {
       wanted_ket[i] *= factors[i] * Amplitude(re, im);
       wanted_bra[i] *= factors[i] * Amplitude(re, im);
     }
-    kernels.multiply(ket.data(), bra.data(), table.data(), kBlocks, re, im);
+    kernels.multiply(ket.data(), bra.data(), kBlocks, {.table = table.data(), .re = re, .im = im});
     out.compare(ket, wanted_ket, fmt::format("ket times {} + i {}", re, im));
     out.compare(bra, wanted_bra, fmt::format("bra times {} + i {}", re, im));
   }
