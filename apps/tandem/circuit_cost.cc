@@ -1,5 +1,7 @@
 #include "circuit_cost.h"
 
+#include <cmath>
+
 #include "tandem/base/text.h"
 #include "tandem/compute/statevector/circuit_report.h"
 #include "tandem/model/format/circuit_file.h"
@@ -10,6 +12,7 @@ namespace {
 
 using statevector::CircuitReport;
 using statevector::MachineProfile;
+using statevector::Precision;
 using statevector::StageReport;
 
 constexpr std::uint64_t kProfileBytesMax = 1u << 16;
@@ -26,12 +29,15 @@ Json document_of(const StageReport& stage) {
           {"predicted_s", stage.predicted_s()}, {"measured_s", stage.measured_s}};
 }
 
+Json number_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(); }
+
 Json document_of(const CircuitReport& report) {
   Json stages = Json::array();
   for (const StageReport& stage : report.stages) stages.push_back(document_of(stage));
   return {{"qubits", report.num_qubits},
           {"gates", report.gates},
           {"state_bytes", report.state_bytes},
+          {"rounding", {{"f32", number_or_null(report.single_rounding)}, {"f64", report.double_rounding}}},
           {"planning_s", report.planning_s},
           {"moved_bytes", report.moved_bytes()},
           {"fused", report.fused()},
@@ -66,7 +72,10 @@ void print_report(const CircuitReport& report, bool measured) {
   const bool by_memory = report.memory_limit_s > report.arithmetic_limit_s;
   fmt::print("\nthe machine's limit by {}: {} ms", by_memory ? "memory" : "arithmetic", milliseconds(report.limit_s()));
   if (measured) fmt::print(", of which {:.0f} % are reached", 100 * report.share_of_limit());
-  fmt::print("\n");
+  fmt::print("\n{}; rounding moves no probability by more than {:.2g} (f32: {:.2g}, f64: {:.2g})\n",
+             to_string(report.precision),
+             report.precision == Precision::kSingle ? report.single_rounding : report.double_rounding,
+             report.single_rounding, report.double_rounding);
 }
 
 }  // namespace
@@ -106,16 +115,22 @@ Result<int> explain_circuit(Cli& cli, const CircuitWanted& wanted) {
   TANDEM_TRY_ASSIGN(Bytes raw, cli.machine.fs.read_file(wanted.file, bytes_max));
   TANDEM_TRY_ASSIGN(const Bytes text, format::unpack(std::move(raw), wanted.file, {.bytes_max = bytes_max}));
   TANDEM_TRY_ASSIGN(const circuit::Circuit circuit, format::read_circuit(text, wanted.file));
+  if (wanted.tolerance && !(*wanted.tolerance > 0 && std::isfinite(*wanted.tolerance)))
+    return fail_at("--tolerance", errors::kUsage, "{} is no error of rounding; use more than 0", *wanted.tolerance);
   ThreadExecutor executor(static_cast<std::size_t>(settings.integer("compute.threads")));
   TANDEM_TRY_ASSIGN(const MachineProfile profile, machine_profile(settings, cli.machine, executor));
   const statevector::ReportOptions options{
-      .precision = wanted.precision == "f32" ? statevector::Precision::kSingle : statevector::Precision::kDouble,
+      .precision = wanted.precision == "f32" ? Precision::kSingle : Precision::kDouble,
+      .tolerance = wanted.tolerance.value_or(0),
       .measuring = wanted.plan_only ? statevector::Measuring::kPlanOnly : statevector::Measuring::kRun,
       .memory_bytes_max = make_memory(settings, cli.machine.fs, executor)->room()};
-  TANDEM_TRY_ASSIGN(const CircuitReport report,
-                    statevector::report_circuit(circuit, profile, options, executor, cli.machine.clock));
+  auto found = statevector::report_circuit(circuit, profile, options, executor, cli.machine.clock);
+  if (!found && found.error().place == "/tolerance") found.error().place = "--tolerance";
+  TANDEM_TRY_ASSIGN(const CircuitReport report, std::move(found));
   if (for_machines(cli))
-    print_json({{"circuit", document_of(report)}, {"precision", wanted.precision}, {"machine", profile.document()}});
+    print_json({{"circuit", document_of(report)},
+                {"precision", to_string(report.precision)},
+                {"machine", profile.document()}});
   else
     print_report(report, !wanted.plan_only);
   return 0;

@@ -20,6 +20,7 @@ Result<statevector::MachineProfile> machine_profile(const Settings& settings, Ma
 struct CircuitWanted {
   std::string file;
   std::string precision = "f64";
+  std::optional<double> tolerance;  ///< decides the precision
   bool plan_only = false;
 };
 /// Stages, what each has to do and to move, and its time: predicted, and measured unless it is only to be planned.

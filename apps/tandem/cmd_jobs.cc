@@ -294,7 +294,13 @@ void add_explain(CLI::App& app, Cli& cli) {
                                        "a circuit (OpenQASM 2, qsim's text or JSON): its passes over the state")
                           ->excludes(job)
                           ->type_name("FILE");
-  command->add_option("--precision", wanted->precision, "of the circuit's amplitudes: f32 or f64")->needs(file);
+  CLI::Option* precision =
+      command->add_option("--precision", wanted->precision, "of the circuit's amplitudes: f32 or f64")->needs(file);
+  command
+      ->add_option("--tolerance", wanted->tolerance,
+                   "f32 where rounding moves no probability by more than this, else f64")
+      ->needs(file)
+      ->excludes(precision);
   command->add_flag("--plan-only", wanted->plan_only, "predict the circuit's time, and do not run it")->needs(file);
   command->callback([&cli, id, wanted] {
     cli.action = [&cli, id, wanted]() -> Result<int> {

@@ -96,9 +96,9 @@ Result<format::ReadOptions> read_options(const JobFlags& flags, std::uint64_t by
 
 Result<job::JobSpec> read_problem_or_job(const JobFlags& flags, std::string_view text, const std::string& name,
                                          std::uint64_t bytes_max, const problem::ProblemRegistry& problems) {
-  if (flags.shots) {
-    return fail_at("--shots", errors::kUsage,
-                   "the file is not a bare circuit; remove the flag (a job document says the shots itself)");
+  if (flags.shots || flags.tolerance) {
+    return fail_at(flags.shots ? "--shots" : "--tolerance", errors::kUsage,
+                   "the file is not a bare circuit; remove the flag (a job document says that itself)");
   }
   TANDEM_TRY_ASSIGN(const format::ReadOptions options, read_options(flags, bytes_max));
   TANDEM_TRY_ASSIGN(const format::FileFormat detected, format::detect(name, text, options));
@@ -121,7 +121,7 @@ Result<job::JobSpec> read_problem_or_job(const JobFlags& flags, std::string_view
 }
 
 /// A program of one PUB. What measures nothing is measured at its end, for a job without observables asks for counts.
-Result<job::Program> program_of(circuit::Circuit circuit, std::uint64_t shots) {
+Result<job::Program> program_of(circuit::Circuit circuit, const JobFlags& flags) {
   const auto measures = [](const circuit::Instruction& one) { return one.gate == circuit::Gate::kMeasure; };
   if (std::ranges::none_of(circuit.instructions(), measures)) {
     const std::uint32_t qubits = circuit.num_qubits();
@@ -132,9 +132,12 @@ Result<job::Program> program_of(circuit::Circuit circuit, std::uint64_t shots) {
     circuit = std::move(measured.measure_all());
   }
   job::Program program;
-  program.pubs.push_back({.circuit = std::move(circuit), .shots = shots});
+  program.pubs.push_back({.circuit = std::move(circuit),
+                          .shots = flags.shots.value_or(kShotsOfBareCircuit),
+                          .tolerance = flags.tolerance.value_or(0)});
   const auto checked = program.pubs.front().check();
   if (!checked && checked.error().place == "/shots") return tl::unexpected(placed(checked.error(), "--shots"));
+  if (!checked && checked.error().place == "/tolerance") return tl::unexpected(placed(checked.error(), "--tolerance"));
   TANDEM_TRY(checked);
   return program;
 }
@@ -151,7 +154,7 @@ Result<job::JobSpec> read_job(const JobFlags& flags, Fs& fs, std::uint64_t bytes
   if (const auto format = format::detect_circuit(text, flags.format.value_or(""))) {
     if (flags.problem || flags.sense) return circuit_has_no_problem(flags.problem.has_value());
     TANDEM_TRY_ASSIGN(circuit::Circuit circuit, format::read_circuit(text, name, {.bytes_max = bytes_max}, format));
-    TANDEM_TRY_ASSIGN(spec.work, program_of(std::move(circuit), flags.shots.value_or(kShotsOfBareCircuit)));
+    TANDEM_TRY_ASSIGN(spec.work, program_of(std::move(circuit), flags));
     spec.name = name;
   } else {
     TANDEM_TRY_ASSIGN(spec, read_problem_or_job(flags, text, name, bytes_max, problems));
@@ -214,6 +217,9 @@ void add_job_flags(CLI::App* command, JobFlags& flags) {
                       "format of the file: json, rudy, sparse, qbsolv, coo, qplib, dimacs, qasm2, qsim");
   command->add_option("--time", flags.time, "time of the solve, and of the baseline beside it: 5s, 250ms, 2m");
   command->add_option("--shots", flags.shots, "shots of a bare circuit; default 1000");
+  command->add_option("--tolerance", flags.tolerance,
+                      "by how much rounding may move a probability of a bare circuit on a simulator; default 0: in "
+                      "double precision, with no promise");
   command->add_option("--seed", flags.seed, "seed of everything random");
   command->add_option("--threads", flags.threads, "threads; 0: one per processor");
   command->add_option("--target", flags.target, "stop once the objective is reached");

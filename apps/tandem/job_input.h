@@ -26,6 +26,7 @@ struct JobFlags {
   std::optional<std::string> cost_max_usd;
   std::string idempotency_key;  ///< empty: none
   std::optional<std::uint64_t> shots;  ///< of a bare circuit
+  std::optional<double> tolerance;  ///< of a bare circuit, for rounding
   std::optional<std::uint64_t> seed;
   std::optional<double> target;
   std::optional<std::uint64_t> threads;

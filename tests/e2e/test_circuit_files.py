@@ -89,6 +89,20 @@ class CircuitFiles(unittest.TestCase):
         job = json.loads(self.place.run("convert", self.place.file("bell.qasm", BELL), "--as", "job", "--to", "json").stdout)
         self.assertEqual(job["program"]["pubs"][0]["shots"], 1000)
 
+    def test_a_tolerance_decides_the_precision_and_result_and_lineage_say_so(self):
+        file = self.place.file("bell.qasm", BELL)
+        for tolerance, precision in (("1e-3", "f32"), ("1e-9", "f64")):
+            with self.subTest(tolerance=tolerance):
+                result = json.loads(self.place.run("run", file, "--shots", "500", "--tolerance", tolerance, "--json").stdout)
+                said = result["pubs"][0]["arithmetic"]
+                self.assertEqual((said["precision"], said["tolerance"]), (precision, float(tolerance)))
+                self.assertLessEqual(said["rounding"], float(tolerance))
+                self.assertEqual(self.place.json("jobs", "lineage", result["job_id"])["walk"]["arithmetic"], [said])
+                explained = self.place.json("explain", "--circuit", file, "--plan-only", "--tolerance", tolerance)
+                self.assertEqual(explained["precision"], precision)
+                self.assertEqual(explained["circuit"]["rounding"][precision], said["rounding"])
+        self.assertNotIn("arithmetic", json.loads(self.place.run("run", file, "--json").stdout)["pubs"][0])
+
     def test_the_speed_of_the_machine_is_in_the_lineage_once_it_is_measured(self):
         file = self.place.file("bell.qasm", BELL)
 
@@ -104,7 +118,11 @@ class CircuitFiles(unittest.TestCase):
         bell = self.place.file("bell.qasm", BELL)
         qubo = self.place.file("q.json", '{"type": "qubo", "num_variables": 1, "linear": [1], "sense": "min"}')
         for arguments, says in [(("run", bell, "--problem", "qubo"), "--problem"), (("convert", bell, "--to", "rudy"), "json, qasm2 or qsim"),
-                                (("run", bell, "--shots", "0"), "--shots"), (("run", qubo, "--shots", "5"), "--shots"),
+                                (("run", bell, "--shots", "0"), "--shots"), (("run", bell, "--tolerance", "-1"), "--tolerance"),
+                                (("run", bell, "--tolerance", "1e-30"), "tolerance"), (("run", qubo, "--tolerance", "1e-3"), "--tolerance"),
+                                (("explain", "--circuit", bell, "--tolerance", "1e-30"), "--tolerance"),
+                                (("explain", "--circuit", bell, "--tolerance", "nan"), "--tolerance"),
+                                (("explain", "--circuit", bell, "--tolerance", "1e-3", "--precision", "f32"), "--tolerance"), (("run", qubo, "--shots", "5"), "--shots"),
                                 (("convert", bell, "--from", "qsim", "--to", "json"), "bell.qasm:1:1"),
                                 (("run", self.place.file("if.qasm", BELL + "if (q == 1) x q[0];\n")), "if.qasm:8:5")]:
             with self.subTest(arguments=arguments):

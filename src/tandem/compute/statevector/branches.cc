@@ -21,6 +21,9 @@ using circuit::Instruction;
 constexpr std::size_t kFrontier = 64;  // branches of small states that threads are given to take
 constexpr std::size_t kHeldOutcomes = 1 << 16;  // before equal ones are added up
 
+/// Twice what was left by the last adding up, so that each outcome is sorted few times.
+constexpr std::size_t held_before_sum(std::size_t different) { return std::max(kHeldOutcomes, 2 * different); }
+
 /// Streams of a branch's seed.
 enum Stream : std::uint64_t { kZero = 0, kOne = 1, kDivision = 2, kDraws = 3 };
 
@@ -53,8 +56,7 @@ std::size_t begin_of_tail(std::span<const Instruction> rest, std::uint32_t num_q
 struct Tally {
   std::vector<std::uint64_t> outcomes;
   std::vector<std::uint64_t> counts;
-  std::size_t held_max =
-      kHeldOutcomes;  ///< twice what was left by the last adding up, so that each outcome is sorted few times
+  std::size_t held_max = held_before_sum(0);
 
   void add(std::span<const std::uint64_t> row, std::uint64_t count) {
     outcomes.insert(outcomes.end(), row.begin(), row.end());
@@ -63,12 +65,14 @@ struct Tally {
   result::Counts sum(std::uint32_t num_bits) const {
     return result::Counts::from_histogram(num_bits, outcomes, counts);
   }
-  void add_up(std::uint32_t num_bits) {
+  /// Equal outcomes become one where there are many.
+  void shrink(std::uint32_t num_bits) {
+    if (counts.size() <= held_max) return;
     const result::Counts summed = sum(num_bits);
     outcomes.clear();
     counts.clear();
     for (std::size_t i = 0; i < summed.size(); ++i) add(summed.outcome(i), summed.count(i));
-    held_max = std::max(kHeldOutcomes, 2 * counts.size());
+    held_max = held_before_sum(counts.size());
   }
 };
 
@@ -131,22 +135,23 @@ class Player {
   }
 
   Result<void> play_apart(std::vector<Branch>& branches, Tally& tally) {
-    std::vector<Tally> tallies(branches.size());
     std::vector<std::optional<Error>> errors(branches.size());
     const auto task = [&](std::size_t i) {
       std::vector<Branch> own;
       own.push_back(std::move(branches[i]));
-      if (auto played = play_all(std::move(own), tallies[i]); !played) errors[i] = std::move(played).error();
+      Tally found;
+      if (auto played = play_all(std::move(own), found); !played) errors[i] = std::move(played).error();
+      const std::lock_guard guard(tally_mutex_);  // sums do not depend on the order
+      tally.outcomes.insert(tally.outcomes.end(), found.outcomes.begin(), found.outcomes.end());
+      tally.counts.insert(tally.counts.end(), found.counts.begin(), found.counts.end());
+      tally.shrink(work_.num_clbits);
     };
     if (branches.size() == 1)
       task(0);
     else if (!branches.empty())
       executor_.parallel(branches.size(), threads_, task);
-    for (std::size_t i = 0; i < branches.size(); ++i) {
-      if (errors[i]) return tl::unexpected<Error>(*std::move(errors[i]));
-      tally.outcomes.insert(tally.outcomes.end(), tallies[i].outcomes.begin(), tallies[i].outcomes.end());
-      tally.counts.insert(tally.counts.end(), tallies[i].counts.begin(), tallies[i].counts.end());
-    }
+    for (std::optional<Error>& error : errors)
+      if (error) return tl::unexpected<Error>(*std::move(error));
     return {};
   }
 
@@ -255,7 +260,7 @@ class Player {
         tally.add(branch.row, drawn.count);
       }
     }
-    if (tally.counts.size() > tally.held_max) tally.add_up(work_.num_clbits);
+    tally.shrink(work_.num_clbits);
     give_back(*std::move(branch.state));
     return {};
   }
@@ -325,12 +330,20 @@ class Player {
   bool small_;
   std::uint64_t states_max_;  ///< without the start
   std::uint64_t threads_;  ///< that play branches
-  std::mutex mutex_;
+  std::mutex tally_mutex_;  ///< of the tally that threads add to
+  std::mutex mutex_;  ///< of what follows
   std::vector<StateVector> unused_;
   std::uint64_t num_waiting_ = 0;  ///< branches that have their state
 };
 
 }  // namespace
+
+std::uint64_t held_outcomes(const circuit::Pub& pub, std::size_t threads) {
+  const std::uint64_t different = pub.entries_max() / pub.num_bindings();
+  // A branch that ends brings those of its draws before any are added up. Each thread has its own, and brings them to those of all.
+  const std::uint64_t tallies = pub.circuit.num_qubits() <= kShareBits ? threads + 2 : 1;
+  return std::min(pub.shots, tallies * (held_before_sum(different) + different));
+}
 
 Result<result::Counts> counts_of_branches(const BranchWork& work, const StateVector& start, const RunOptions& options,
                                           const std::stop_token& stop, Executor& executor) {

@@ -22,6 +22,9 @@ namespace tandem::statevector {
 inline constexpr std::uint64_t kBranchStatesMax = 128;
 inline constexpr std::uint64_t kBranchBytesMax = std::uint64_t{256} << 20;
 
+/// Outcomes that are held at once at most, equal ones more than once: each stands for a shot at least.
+std::uint64_t held_outcomes(const circuit::Pub& pub, std::size_t threads);
+
 struct BranchWork {
   std::span<const circuit::Instruction> rest;  ///< from the first measurement, reset or condition on
   std::uint32_t num_clbits = 0;

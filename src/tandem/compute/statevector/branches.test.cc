@@ -196,7 +196,7 @@ TEST_F(Branches, the_same_bytes_come_with_little_memory_and_with_any_number_of_t
     };
     const auto plenty = with(kMemory, executor_);
     EXPECT_EQ(plenty, with(kMemory, one));
-    const std::uint64_t least = memory_of_run(pub, 2).all();
+    const std::uint64_t least = memory_of_run(pub, {.threads = 2}).all();
     for (const std::uint64_t more : {0, 1, 2, 5})
       EXPECT_EQ(plenty, with(least + more * StateVector::bytes_needed(n), executor_)) << n << " " << more;
     EXPECT_EQ(run(pub, {.seed = 3, .memory_bytes_max = least - 1}, {}, executor_).error().number, errors::kOutOfMemory);

@@ -16,7 +16,7 @@ std::string how_to_replay(std::uint64_t seed) {
 /// "7" or "1..2000".
 struct Seeds {
   std::uint64_t first = 0;
-  std::uint64_t last = 1999;
+  std::uint64_t last = 9999;
 
   static Seeds parse(const std::string& text) {
     Seeds out;

@@ -219,6 +219,15 @@ Result<void> report(std::span<const Instruction> instructions, std::span<const d
   return {};
 }
 
+template <class Real>
+double rounding_of(std::span<const Instruction> instructions, std::span<const double> values,
+                   std::uint32_t num_qubits) {
+  PlanCache<Real> plans;
+  Rounding<Real> out(num_qubits, plans);
+  out.add(instructions, values);
+  return out.of_draws();
+}
+
 double sum(const std::vector<StageReport>& stages, const auto& term) {
   double out = 0;
   for (const StageReport& stage : stages) out += term(stage);
@@ -268,7 +277,14 @@ Result<CircuitReport> report_circuit(const circuit::Circuit& circuit, const Mach
   const auto barriers = std::ranges::count(instructions, Gate::kBarrier, &Instruction::gate);
   CircuitReport out{.num_qubits = circuit.num_qubits(),
                     .gates = instructions.size() - static_cast<std::size_t>(barriers)};
-  const bool single = options.precision == Precision::kSingle;
+  out.single_rounding = rounding_of<float>(instructions, values, out.num_qubits);
+  out.double_rounding = rounding_of<double>(instructions, values, out.num_qubits);
+  out.precision = options.precision;
+  if (options.tolerance != 0) {
+    if (!(options.tolerance >= out.double_rounding)) return beyond_double(options.tolerance, out.double_rounding);
+    out.precision = out.single_rounding <= options.tolerance ? Precision::kSingle : Precision::kDouble;
+  }
+  const bool single = out.precision == Precision::kSingle;
   out.state_bytes = single ? StateVectorF32::bytes_needed(out.num_qubits) : StateVector::bytes_needed(out.num_qubits);
   TANDEM_TRY((single ? report<float> : report<double>)(instructions, values, profile, options, executor, clock, out));
   return out;

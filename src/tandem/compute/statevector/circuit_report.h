@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tandem/compute/statevector/machine_profile.h"
+#include "tandem/compute/statevector/rounding.h"
 #include "tandem/model/circuit/circuit.h"
 
 namespace tandem::statevector {
@@ -40,6 +41,10 @@ struct CircuitReport {
   std::uint32_t num_qubits = 0;
   std::size_t gates = 0;
   std::uint64_t state_bytes = 0;
+  Precision precision = Precision::kDouble;
+  /// By how much rounding may move the probability of any set of outcomes, at most, in either precision (Rounding::of_draws).
+  double single_rounding = 0;
+  double double_rounding = 0;
   double planning_s = 0;
   std::vector<StageReport> stages;
 
@@ -60,17 +65,18 @@ struct CircuitReport {
 /// No more than this is taken for granted to stay in the caches of a machine, so that a smaller state has no limit by memory.
 inline constexpr std::uint64_t kCachedBytes = std::uint64_t{1} << 26;
 
-enum class Precision : std::uint8_t { kSingle, kDouble };
 enum class Measuring : std::uint8_t { kPlanOnly, kRun };
 
 struct ReportOptions {
   Precision precision = Precision::kDouble;
+  double tolerance = 0;  ///< above 0: single precision where rounding keeps within it (rounding.h), else double
   Measuring measuring = Measuring::kRun;
   std::uint64_t memory_bytes_max = 0;  ///< for the state, when it is run
 };
 
 /// Measurements are left out, and parameters get a value: neither changes what is planned.
-/// Errors: those of StateVector::fits() when it is run; 1113 too_many_qubits; 1111 bad_circuit - a reset; 1004 out_of_memory.
+/// Errors: those of StateVector::fits() when it is run; 1113 too_many_qubits; 1111 bad_circuit - a reset; 1004 out_of_memory; 1023
+///         value_out_of_range at /tolerance - it is no number above 0, or double precision cannot promise it.
 Result<CircuitReport> report_circuit(const circuit::Circuit& circuit, const MachineProfile& profile,
                                      const ReportOptions& options, Executor& executor, const Clock& clock);
 

@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "tandem/compute/statevector/plan_cache.h"
+
 namespace tandem::statevector {
 namespace {
 
@@ -146,6 +148,29 @@ TEST(CircuitReport, layers_are_told_from_what_is_planned) {
   EXPECT_EQ(turns, 2 * 17u);
   EXPECT_EQ(phases, 2u);
   EXPECT_EQ(to_string(Kind::kMirror), "mirror");
+}
+
+TEST(CircuitReport, a_tolerance_decides_the_precision) {
+  Circuit circuit = Circuit::create(18, 18).value();
+  for (std::uint32_t i = 0; i < 18; ++i) circuit.gate(Gate::kRy, {i}, {Angle::constant(0.3)});
+  circuit.measure_all();
+  const auto with = [&](double tolerance) {
+    return report_of(circuit, {.tolerance = tolerance, .measuring = Measuring::kPlanOnly});
+  };
+  const CircuitReport plain = with(0).value();
+  EXPECT_EQ(plain.precision, Precision::kDouble);
+  EXPECT_LT(plain.double_rounding, plain.single_rounding);
+  const CircuitReport coarse = with(plain.single_rounding).value();
+  EXPECT_EQ(coarse.precision, Precision::kSingle);
+  EXPECT_EQ(2 * coarse.state_bytes, plain.state_bytes);
+  EXPECT_EQ(with(plain.double_rounding)->precision, Precision::kDouble);
+  EXPECT_EQ(with(0.5 * plain.double_rounding).error().place, "/tolerance");
+  EXPECT_EQ(with(std::nan("")).error().number, errors::kValueOutOfRange);
+  // As a run of the circuit chooses it.
+  PlanCache<float> narrow;
+  PlanCache<double> wide;
+  const circuit::Pub pub{.circuit = circuit, .shots = 1, .tolerance = plain.single_rounding};
+  EXPECT_EQ(choose_precision(pub, narrow, wide)->rounding, plain.single_rounding);
 }
 
 TEST(CircuitReport, what_cannot_be_is_refused) {

@@ -5,9 +5,12 @@
 #include <numeric>
 #include <optional>
 
+#include "tandem/compute/statevector/both_turns.h"
 #include "tandem/compute/statevector/ising_model.h"
 #include "tandem/compute/statevector/run_plan.h"
 #include "tandem/compute/statevector/signed_sums.h"
+#include "tandem/compute/statevector/testing/both_checks.h"
+#include "tandem/compute/statevector/testing/dense_checks.h"
 #include "tandem/compute/statevector/testing/every_isa.h"
 #include "tandem/compute/statevector/testing/ising_checks.h"
 #include "tandem/compute/statevector/testing/kernel_checks.h"
@@ -47,6 +50,15 @@ Verdict sums(simd::Isa isa) {
   return testing::check_sums(pauli_kernels<Real>(isa).sums);
 }
 
+template <class Real>
+Verdict dense(simd::Isa isa) {
+  return testing::check_dense<Real>(tile_kernels<Real>(isa));
+}
+template <class Real>
+Verdict both(simd::Isa isa) {
+  return testing::check_both<Real>(both_kernels<Real>(isa));
+}
+
 const Check kChecks[] = {
     {"turns", 500, &of_tiles<float, testing::check_turns<float>>, &of_tiles<double, testing::check_turns<double>>},
     {"turns_on_lanes", 1000, &of_tiles<float, testing::check_lanes<float>>,
@@ -56,6 +68,8 @@ const Check kChecks[] = {
     {"pairs", 500, &of_tiles<float, testing::check_pairs<float>>, &of_tiles<double, testing::check_pairs<double>>},
     {"tables_of_phases", 3, &of_tiles<float, testing::check_tables<float>>,
      &of_tiles<double, testing::check_tables<double>>},
+    {"dense_gates", 80, &dense<float>, &dense<double>},
+    {"turns_of_two_states", 150, &both<float>, &both<double>},
     {"turns_that_are_alike", 270, &of_ising<float, testing::check_alike<float>>,
      &of_ising<double, testing::check_alike<double>>},
     {"phases_of_leaves", 84, &of_ising<float, testing::check_leaves<float>>,
@@ -163,6 +177,29 @@ Verdict check_gates(simd::Isa isa) {
   return out;
 }
 
+/// Phases by the parity of any bits, among the lanes, within a run, above it and outside.
+template <class Real>
+Verdict check_parities(simd::Isa isa) {
+  using P = Place<Real>;
+  const P place;
+  Verdict out;
+  Xoshiro256 rng(12);
+  for (int round = 0; round < 300; ++round) {
+    const std::uint64_t bits = 1 + rng.below((std::uint64_t{1} << P::kBits) - 1);
+    const testing::Amplitude factor = std::polar(1.0, (2 * rng.uniform() - 1) * 7);
+    auto work = TileGate<Real>::of_parity(bits, place.position);
+    work.bind_parity(factor);
+    const std::uint64_t base = rng.below(4) << P::kInside;
+    testing::Tile<Real> tile(round % 2 == 0 ? std::uint64_t{1} << 7 : 2, rng);
+    testing::Places wanted = tile.places();
+    for (std::uint64_t z = 0; z < wanted.size(); ++z)
+      if (std::popcount((z | base) & bits) % 2 != 0) wanted[z] *= factor;
+    work.apply(tile.data(), tile.num_blocks(), base, tile_kernels<Real>(isa));
+    out.compare(tile, wanted, fmt::format("parity of {:b}, base {}", bits, base));
+  }
+  return out;
+}
+
 /// Groups of phases of one and two bits, anywhere, with a scale.
 template <class Real>
 Verdict check_phases(simd::Isa isa) {
@@ -223,6 +260,16 @@ TEST_P(WorkOfKernels, phases_of_any_bits_inside_and_outside) {
   EXPECT_LT(wide.worst, 1e-14) << wide.where;
   EXPECT_EQ(narrow.digest, check_phases<float>(simd::Isa::kPortable).digest);
   EXPECT_EQ(wide.digest, check_phases<double>(simd::Isa::kPortable).digest);
+}
+
+TEST_P(WorkOfKernels, phases_by_the_parity_of_any_bits) {
+  TANDEM_SKIP_WHERE_NOT_RUNNABLE(GetParam());
+  const Verdict narrow = check_parities<float>(GetParam());
+  EXPECT_LT(narrow.worst, 5e-7) << narrow.where;
+  const Verdict wide = check_parities<double>(GetParam());
+  EXPECT_LT(wide.worst, 1e-15) << wide.where;
+  EXPECT_EQ(narrow.digest, check_parities<float>(simd::Isa::kPortable).digest);
+  EXPECT_EQ(wide.digest, check_parities<double>(simd::Isa::kPortable).digest);
 }
 
 INSTANTIATE_TEST_SUITE_P(Statevector, WorkOfKernels, ::testing::ValuesIn(testing::kEveryIsa),

@@ -6,6 +6,7 @@
 #include "tandem/base/assert.h"
 #include "tandem/base/trig.h"
 #include "tandem/compute/statevector/factor.h"
+#include "tandem/compute/statevector/pauli_exponential.h"
 
 namespace tandem::statevector {
 namespace {
@@ -27,7 +28,17 @@ class Lowering {
   Lowering(std::span<const double> values, Frame& frame, Steps& out, bool again)
       : values_(values), frame_(frame), out_(out), again_(again) {}
 
-  void add(const Instruction& instruction) {
+  void add(std::span<const Instruction> instructions) {
+    for_exponentials(instructions, [&](std::span<const Instruction> now, const PauliExponential& found) {
+      if (found.count == 0)
+        one(now.front());
+      else
+        exponential(now[found.phase], frame_.moved(found.qubits));
+    });
+  }
+
+ private:
+  void one(const Instruction& instruction) {
     const auto qubit = [&](std::size_t i) { return std::uint64_t{1} << frame_.bit_of[instruction.qubits[i]]; };
     const auto angle = [&](std::size_t i) { return instruction.angles[i].value(values_); };
     switch (instruction.gate) {
@@ -43,22 +54,13 @@ class Lowering {
       case Gate::kSwap:
         return std::swap(frame_.bit_of[instruction.qubits[0]], frame_.bit_of[instruction.qubits[1]]);
       case Gate::kZ:
-        return phase(qubit(0), -1);
       case Gate::kS:
-        return phase(qubit(0), {0, 1});
       case Gate::kSdg:
-        return phase(qubit(0), {0, -1});
       case Gate::kT:
-        return phase(qubit(0), {kRootHalf, kRootHalf});
       case Gate::kTdg:
-        return phase(qubit(0), {kRootHalf, -kRootHalf});
       case Gate::kP:
-        return phase(qubit(0), phase_of(angle(0)));
-      case Gate::kRz: {
-        const Complex half = phase_of(angle(0) / 2);
-        whole(std::conj(half));
-        return phase(qubit(0), times(half, half));
-      }
+      case Gate::kRz:
+        return phase(qubit(0), phase_of_one(instruction));
       case Gate::kH:
         phase(qubit(0), -1);
         return turn_y(qubit(0), kRootHalf, kRootHalf);
@@ -110,18 +112,54 @@ class Lowering {
       }
       case Gate::kRzz: {
         const Complex half = phase_of(angle(0) / 2);
-        const Complex unequal = times(half, half);
         whole(std::conj(half));
-        phase(qubit(0), unequal);
-        phase(qubit(1), unequal);
-        return phase(qubit(0) | qubit(1), std::conj(times(unequal, unequal)));
+        return unequal(qubit(0), qubit(1), times(half, half));
       }
       default:
         return pairs(instruction);
     }
   }
 
- private:
+  /// Where the qubit is 1, with a factor of the whole state beside it.
+  Complex phase_of_one(const Instruction& instruction) {
+    const auto angle = [&] { return instruction.angles[0].value(values_); };
+    switch (instruction.gate) {
+      case Gate::kZ:
+        return -1;
+      case Gate::kS:
+        return {0, 1};
+      case Gate::kSdg:
+        return {0, -1};
+      case Gate::kT:
+        return {kRootHalf, kRootHalf};
+      case Gate::kTdg:
+        return {kRootHalf, -kRootHalf};
+      case Gate::kP:
+        return phase_of(angle());
+      default: {  // kRz
+        const Complex half = phase_of(angle() / 2);
+        whole(std::conj(half));
+        return times(half, half);
+      }
+    }
+  }
+
+  /// The phase where the parity of the qubits at `bits` is odd.
+  void exponential(const Instruction& instruction, std::uint64_t bits) {
+    const Complex factor = phase_of_one(instruction);
+    const std::uint64_t low = bits & (0 - bits);
+    if (bits == low) return phase(bits, factor);
+    if (std::has_single_bit(bits ^ low)) return unequal(low, bits ^ low, factor);
+    const bool turned = (std::popcount(bits & frame_.flipped) & 1) != 0;
+    if (turned) whole(factor);
+    next({.kind = Step::Kind::kParity, .touched = bits}).factor = turned ? std::conj(factor) : factor;
+  }
+  void unequal(std::uint64_t a, std::uint64_t b, Complex factor) {
+    phase(a, factor);
+    phase(b, factor);
+    phase(a | b, std::conj(times(factor, factor)));
+  }
+
   void whole(Complex factor) { frame_.scale = times(frame_.scale, factor); }
   void flip(std::uint64_t bit) { frame_.flipped ^= bit; }
 
@@ -197,14 +235,12 @@ class Lowering {
 
 void lower(std::span<const Instruction> instructions, std::span<const double> parameter_values, Frame& frame,
            Steps& out) {
-  Lowering lowering(parameter_values, frame, out, false);
-  for (const Instruction& instruction : instructions) lowering.add(instruction);
+  Lowering(parameter_values, frame, out, false).add(instructions);
 }
 
 void lower_again(std::span<const Instruction> instructions, std::span<const double> parameter_values, Frame& frame,
                  Steps& steps) {
-  Lowering lowering(parameter_values, frame, steps, true);
-  for (const Instruction& instruction : instructions) lowering.add(instruction);
+  Lowering(parameter_values, frame, steps, true).add(instructions);
 }
 
 }  // namespace tandem::statevector

@@ -18,6 +18,7 @@ struct Step {
   enum class Kind : std::uint8_t {
     kPhase,  ///< `factor` where the one or two bits of `touched` are all 1
     kTurn,  ///< (cosine a - sine b, cosine b + sine a), about y; one about x stands between phases i and -i
+    kParity,  ///< `factor` where of three or more bits, those of `touched`, an odd number are 1
     kGate,  ///< anything else
     kDense,  ///< several steps on the pair of bits `touched` (fuse.h); lower() makes none
     kReading,  ///< changes nothing: is a place where Steps::readings are taken
@@ -53,7 +54,7 @@ struct Steps {
   std::vector<Reading> readings;
 };
 
-/// Appends what the unitary `instructions` do to amplitudes in `frame`, and moves the frame on. Angles are finite. They decide factors,
+/// Appends what the unitary `instructions`, and exponentials of Pauli strings that are written as several (pauli_exponential.h), do to amplitudes in `frame`, and moves the frame on. Angles are finite. They decide factors,
 /// cosines, sines and matrices only: what steps there are, what they touch, and where the frame ends follow from gates, qubits and the
 /// bits of the frame, so that a plan of the steps holds for any angles.
 void lower(std::span<const circuit::Instruction> instructions, std::span<const double> parameter_values, Frame& frame,

@@ -204,12 +204,14 @@ class StageBuilder {
   bool gates(Numbers& left) {
     return take(left, [&](std::uint32_t number, Waiting& waiting) {
       const Step& step = step_of(number);
-      if (step.kind != Step::Kind::kGate || waiting.blocks(step)) {
+      const bool parity = step.kind == Step::Kind::kParity;
+      if ((step.kind != Step::Kind::kGate && !parity) || waiting.blocks(step)) {
         waiting.add(step);
         return false;
       }
-      stage_.work.emplace_back(
-          GateWork<Real>{.gate = {steps_.gates[step.gate], position_}, .steps = {fused_.numbers[number]}});
+      TileGate<Real> gate = parity ? TileGate<Real>::of_parity(step.touched, position_)
+                                   : TileGate<Real>(steps_.gates[step.gate], position_);
+      stage_.work.emplace_back(GateWork<Real>{.gate = std::move(gate), .steps = {fused_.numbers[number]}});
       return true;
     });
   }
@@ -427,6 +429,8 @@ void bind(Plan<Real>& plan, const Steps& steps, double scale, const TileKernels<
         const Step& step = steps.steps[numbers.front()];
         if (merged != 0)
           gate.bind(pair_of(merged, product_of(steps, numbers, std::array{merged})));
+        else if (step.kind == Step::Kind::kParity)
+          gate.bind_parity(step.factor);
         else if (!plan.bound || !step.fixed)
           gate.bind(steps.gates[step.gate]);
       }

@@ -5,10 +5,14 @@
 #include <functional>
 
 #include "tandem/base/executor.h"
+#include "tandem/compute/statevector/both_turns.h"
 #include "tandem/compute/statevector/ising_model.h"
 #include "tandem/compute/statevector/plan.h"
 #include "tandem/compute/statevector/run_plan.h"
 #include "tandem/compute/statevector/signed_sums.h"
+#include "tandem/compute/statevector/testing/both_checks.h"
+#include "tandem/compute/statevector/testing/dense_checks.h"
+#include "tandem/compute/statevector/testing/exponentials.h"
 #include "tandem/compute/statevector/testing/ising_checks.h"
 #include "tandem/compute/statevector/testing/kernel_checks.h"
 #include "tandem/compute/statevector/testing/pauli_checks.h"
@@ -159,6 +163,154 @@ std::vector<TileFault<Real>> tile_faults() {
 }
 
 template <class Real>
+Verdict check_dense(const TileKernels<Real>& kernels) {
+  return testing::check_dense<Real>(kernels);
+}
+
+template <class Real>
+std::vector<TileFault<Real>> dense_faults() {
+  using Kernels = TileKernels<Real>;
+  return {
+      {"all dense gates of a tile are the first one",
+       [](Kernels& k) {
+         k.dense = [](Real* tile, std::uint64_t blocks, const DensePair* pairs, std::size_t count,
+                      const Real* coefficients) {
+           for (std::size_t i = 0; i < count; ++i) right<Real>().dense(tile, blocks, pairs + i, 1, coefficients);
+         };
+       },
+       &check_dense<Real>},
+      {"a dense gate on two lanes is on the lane beside",
+       [](Kernels& k) {
+         k.dense = [](Real* tile, std::uint64_t blocks, const DensePair* pairs, std::size_t count,
+                      const Real* coefficients) {
+           std::vector<DensePair> other(pairs, pairs + count);
+           for (DensePair& pair : other)
+             if (pair.low > 0 && pair.high < kLaneBits<Real>) --pair.low;
+           right<Real>().dense(tile, blocks, other.data(), count, coefficients);
+         };
+       },
+       &check_dense<Real>},
+      {"of a tile larger than a run the second half is left out",
+       [](Kernels& k) {
+         k.dense = [](Real* tile, std::uint64_t blocks, const DensePair* pairs, std::size_t count,
+                      const Real* coefficients) {
+           right<Real>().dense(tile, blocks > 64 ? blocks / 2 : blocks, pairs, count, coefficients);
+         };
+       },
+       &check_dense<Real>},
+      {"the matrix of a dense gate is transposed",
+       [](Kernels& k) {
+         k.dense = [](Real* tile, std::uint64_t blocks, const DensePair* pairs, std::size_t count,
+                      const Real* coefficients) {
+           simd::AlignedVector<Real> other(coefficients, coefficients + count * kDenseNumbers<Real>);
+           for (std::size_t i = 0; i < count; ++i) {
+             if (pairs[i].low < kLaneBits<Real>) continue;
+             Real* const of = other.data() + i * kDenseNumbers<Real>;
+             for (std::size_t row = 0; row < 4; ++row)
+               for (std::size_t column = 0; column < row; ++column)
+                 std::swap_ranges(of + (4 * row + column) * 2 * kLanes<Real>,
+                                  of + (4 * row + column + 1) * 2 * kLanes<Real>,
+                                  of + (4 * column + row) * 2 * kLanes<Real>);
+           }
+           right<Real>().dense(tile, blocks, pairs, count, other.data());
+         };
+       },
+       &check_dense<Real>},
+      {"the two bits of a dense gate are exchanged", [](Kernels&) {},
+       [](const Kernels& k) {
+         return testing::check_dense<Real>(k, [](auto&, auto& bits) { std::swap(bits[0], bits[1]); });
+       }},
+      {"the pieces of a dense gate come the other way round", [](Kernels&) {},
+       [](const Kernels& k) {
+         return testing::check_dense<Real>(k, [](auto& pieces, auto&) { std::ranges::reverse(pieces); });
+       }},
+      {"a dense gate lacks its last piece", [](Kernels&) {},
+       [](const Kernels& k) { return testing::check_dense<Real>(k, [](auto& pieces, auto&) { pieces.pop_back(); }); }},
+  };
+}
+
+template <class Real>
+const BothKernels<Real>& right_both() {
+  return both_kernels<Real>(simd::best_isa());
+}
+template <class Real>
+struct BothFault {
+  const char* name;
+  void (*plant)(BothKernels<Real>& kernels);
+};
+
+template <class Real>
+std::vector<BothFault<Real>> both_faults() {
+  using Kernels = BothKernels<Real>;
+  return {
+      {"two states are read the other way round",
+       [](Kernels& k) {
+         k.turn = [](Real* ket, Real* bra, std::uint64_t blocks, const Turn<Real>* turns, std::size_t count,
+                     double* found) { right_both<Real>().turn(bra, ket, blocks, turns, count, found); };
+       }},
+      {"what is read replaces what was found",
+       [](Kernels& k) {
+         k.turn = [](Real* ket, Real* bra, std::uint64_t blocks, const Turn<Real>* turns, std::size_t count,
+                     double* found) {
+           std::fill_n(found, count, 0.0);
+           right_both<Real>().turn(ket, bra, blocks, turns, count, found);
+         };
+       }},
+      {"readings of three turns have the order of their bits the other way round",
+       [](Kernels& k) {
+         k.turn = [](Real* ket, Real* bra, std::uint64_t blocks, const Turn<Real>* turns, std::size_t count,
+                     double* found) {
+           right_both<Real>().turn(ket, bra, blocks, turns, count, found);
+           if (count == 3) std::swap(found[0], found[2]);
+         };
+       }},
+      {"the second of two turns is left out of the bra",
+       [](Kernels& k) {
+         k.turn = [](Real* ket, Real* bra, std::uint64_t blocks, const Turn<Real>* turns, std::size_t count,
+                     double* found) {
+           std::vector<Real> before(bra, bra + blocks * 2 * kLanes<Real>);
+           right_both<Real>().turn(ket, bra, blocks, turns, count, found);
+           if (count != 2) return;
+           std::ranges::copy(before, bra);
+           right<Real>().turn(bra, blocks, turns, 1);
+         };
+       }},
+      {"lanes are read between the states before all of their turns",
+       [](Kernels& k) {
+         k.turn_lanes = [](Real* ket, Real* bra, std::uint64_t blocks, const Turn<Real>* turns, std::size_t count,
+                           double* found) {
+           const simd::AlignedVector<Real> a(ket, ket + blocks * 2 * kLanes<Real>);
+           const simd::AlignedVector<Real> b(bra, bra + blocks * 2 * kLanes<Real>);
+           for (std::size_t i = 0; i < count; ++i) {
+             simd::AlignedVector<Real> x = a, y = b;
+             right_both<Real>().turn_lanes(x.data(), y.data(), blocks, turns + i, 1, found + i);
+           }
+           right<Real>().turn_lanes(ket, blocks, turns, count, {}, nullptr);
+           right<Real>().turn_lanes(bra, blocks, turns, count, {}, nullptr);
+         };
+       }},
+      {"a turn on the highest lane has the other sign in the ket",
+       [](Kernels& k) {
+         k.turn_lanes = [](Real* ket, Real* bra, std::uint64_t blocks, const Turn<Real>* turns, std::size_t count,
+                           double* found) {
+           simd::AlignedVector<Real> before(ket, ket + blocks * 2 * kLanes<Real>);
+           right_both<Real>().turn_lanes(ket, bra, blocks, turns, count, found);
+           TurnList<Real> other(turns, turns + count);
+           if (other.back().bit == kLaneBits<Real> - 1) other.back().ratio = -other.back().ratio;
+           std::ranges::copy(before, ket);
+           right<Real>().turn_lanes(ket, blocks, other.data(), count, {}, nullptr);
+         };
+       }},
+      {"phases are those of the ket alone",
+       [](Kernels& k) {
+         k.multiply = [](Real* ket, Real*, std::uint64_t blocks, const RunPhases<Real>& phases) {
+           right<Real>().turn_lanes(ket, blocks, nullptr, 0, phases, nullptr);
+         };
+       }},
+  };
+}
+
+template <class Real>
 const IsingKernels<Real>& right_ising() {
   return *kernels_of<Real>(simd::best_isa()).ising;
 }
@@ -279,6 +431,16 @@ void expect_faults_are_seen() {
     fault.plant(kernels);
     EXPECT_GT(fault.check(kernels).worst, kSeen) << fault.name;
   }
+  for (const TileFault<Real>& fault : dense_faults<Real>()) {
+    TileKernels<Real> kernels = right<Real>();
+    fault.plant(kernels);
+    EXPECT_GT(fault.check(kernels).worst, kSeen) << fault.name;
+  }
+  for (const BothFault<Real>& fault : both_faults<Real>()) {
+    BothKernels<Real> kernels = right_both<Real>();
+    fault.plant(kernels);
+    EXPECT_GT(testing::check_both<Real>(kernels).worst, kSeen) << fault.name;
+  }
   for (const IsingFault<Real>& fault : ising_faults<Real>()) {
     IsingKernels<Real> kernels = right_ising<Real>();
     fault.plant(kernels);
@@ -339,6 +501,18 @@ const HandOver kHandOvers[] = {
                step.factor = 1;
            }
          }},
+    {.name = "a parity lacks a bit",
+     .steps =
+         [](Steps& steps) {
+           for (Step& step : steps.steps)
+             if (step.kind == Step::Kind::kParity) step.touched &= step.touched - 1;
+         }},
+    {.name = "a parity counts the wrong way round",
+     .steps =
+         [](Steps& steps) {
+           for (Step& step : steps.steps)
+             if (step.kind == Step::Kind::kParity) step.factor = std::conj(step.factor);
+         }},
     {.name = "the last step is left out",
      .steps =
          [](Steps& steps) {
@@ -377,14 +551,17 @@ double distance_after(const circuit::Circuit& circuit, const HandOver& fault, Ex
   return most;
 }
 
-/// Of 200 random circuits, how many come out wrong.
+/// Of 200 random circuits, half of them with exponentials of Pauli strings, how many come out wrong.
 template <class Real>
 std::size_t num_wrong(const HandOver& fault) {
   ThreadExecutor executor(1);
   std::size_t out = 0;
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
     const auto n = static_cast<std::uint32_t>(2 + seed % 8);
-    const circuit::Circuit circuit = testing::random_circuit(seed, n, 30);
+    circuit::Circuit circuit = testing::random_circuit(seed, n, 30);
+    Xoshiro256 rng(seed);
+    for (int i = 0; i < 2 && seed % 16 >= 8; ++i)
+      testing::append_exponential(circuit, testing::random_string(rng, n), testing::random_angle(rng), rng);
     if (distance_after<Real>(circuit, fault, executor) > (sizeof(Real) == 4 ? 2e-5 : 1e-13)) ++out;
   }
   return out;

@@ -23,28 +23,43 @@ using circuit::Gate;
 using circuit::Instruction;
 using circuit::Pub;
 
+template <class Real>
 struct Context {
   const RunOptions& options;
   const std::stop_token& stop;
   Executor& executor;
+
+  const std::shared_ptr<PlanCache<Real>>& plans() const {
+    if constexpr (sizeof(Real) == sizeof(float))
+      return options.single_plans;
+    else
+      return options.plans;
+  }
+  Result<BasicStateVector<Real>> state(const Pub& pub) const {
+    return BasicStateVector<Real>::create(pub.circuit.num_qubits(), options.memory_bytes_max, executor, plans());
+  }
 };
+
+template <class Real>
+RunMeans means_of(const RunOptions& options, const Executor& executor) {
+  return {.threads = threads_of(executor),
+          .bytes_max = options.memory_bytes_max,
+          .precision = sizeof(Real) == sizeof(float) ? Precision::kSingle : Precision::kDouble};
+}
 
 tl::unexpected<Error> stopped() { return fail(errors::kCancelled, "the simulation was stopped on request"); }
 
 /// What a thread evaluates bindings with.
+template <class Real>
 struct Bench {
-  StateVector state;
-  std::optional<StateVector> scratch = std::nullopt;
+  BasicStateVector<Real> state;
+  std::optional<BasicStateVector<Real>> scratch = std::nullopt;
 
-  static Result<Bench> create(const Pub& pub, bool with_scratch, const Context& context) {
-    const auto make = [&] {
-      return StateVector::create(pub.circuit.num_qubits(), context.options.memory_bytes_max, context.executor,
-                                 context.options.plans);
-    };
-    TANDEM_TRY_ASSIGN(StateVector state, make());
+  static Result<Bench> create(const Pub& pub, bool with_scratch, const Context<Real>& context) {
+    TANDEM_TRY_ASSIGN(BasicStateVector<Real> state, context.state(pub));
     Bench out{.state = std::move(state)};
     if (with_scratch) {
-      TANDEM_TRY_ASSIGN(out.scratch, make());
+      TANDEM_TRY_ASSIGN(out.scratch, context.state(pub));
     }
     return out;
   }
@@ -52,13 +67,13 @@ struct Bench {
 
 /// evaluate(bench, binding) -> Result<result::BindingResult>, for each of them. Circuits whose states are small take a thread each, so that no thread
 /// waits for another within one of them.
-template <class Evaluate>
-Result<result::PubResult> by_binding(const Pub& pub, bool with_scratch, const Context& context,
+template <class Real, class Evaluate>
+Result<result::PubResult> by_binding(const Pub& pub, bool with_scratch, const Context<Real>& context,
                                      const Evaluate& evaluate) {
-  const std::size_t strands = strands_of(pub, threads_of(context.executor));
-  std::vector<Bench> benches;
+  const std::size_t strands = strands_of(pub, means_of<Real>(context.options, context.executor));
+  std::vector<Bench<Real>> benches;
   for (std::size_t i = 0; i < strands; ++i) {
-    TANDEM_TRY_ASSIGN(Bench bench, Bench::create(pub, with_scratch, context));
+    TANDEM_TRY_ASSIGN(Bench<Real> bench, Bench<Real>::create(pub, with_scratch, context));
     benches.push_back(std::move(bench));
   }
   std::vector<std::optional<result::BindingResult>> results(pub.num_bindings());
@@ -89,11 +104,12 @@ Result<result::PubResult> by_binding(const Pub& pub, bool with_scratch, const Co
 
 // ---- counts, measurements last
 
-Result<result::PubResult> counts_of_final_state(const Pub& pub, const Context& context) {
+template <class Real>
+Result<result::PubResult> counts_of_final_state(const Pub& pub, const Context<Real>& context) {
   const OutcomeRows rows(pub.circuit);
   std::vector<Instruction> unitary;
   std::ranges::copy_if(pub.circuit.instructions(), std::back_inserter(unitary), circuit::is_unitary);
-  return by_binding(pub, false, context, [&](Bench& bench, std::size_t binding) -> Result<result::BindingResult> {
+  return by_binding(pub, false, context, [&](Bench<Real>& bench, std::size_t binding) -> Result<result::BindingResult> {
     TANDEM_TRY(check_angles(pub.circuit, pub.binding(binding)));
     bench.state.set_basis_state(0);
     TANDEM_TRY(bench.state.apply(unitary, pub.binding(binding), context.stop, Then::kSample));
@@ -103,12 +119,10 @@ Result<result::PubResult> counts_of_final_state(const Pub& pub, const Context& c
 
 // ---- counts, measurements on the way
 
-Result<result::PubResult> counts_of_outcomes(const Pub& pub, const Context& context) {
-  const std::uint64_t memory = context.options.memory_bytes_max;
-  TANDEM_TRY_ASSIGN(StateVector start,
-                    StateVector::create(pub.circuit.num_qubits(), memory, context.executor, context.options.plans));
-  const RunMemory needed = memory_of_run(pub, threads_of(context.executor));
-  const std::uint64_t spare = std::min(needed.spare, memory - needed.all());
+Result<result::PubResult> counts_of_outcomes(const Pub& pub, const Context<double>& context) {
+  TANDEM_TRY_ASSIGN(StateVector start, context.state(pub));
+  const RunMemory needed = memory_of_run(pub, means_of<double>(context.options, context.executor));
+  const std::uint64_t spare = std::min(needed.spare, context.options.memory_bytes_max - needed.all());
   const auto instructions = pub.circuit.instructions();
   const auto prefix =
       static_cast<std::size_t>(std::ranges::find_if_not(instructions, circuit::is_unitary) - instructions.begin());
@@ -133,8 +147,10 @@ Result<result::PubResult> counts_of_outcomes(const Pub& pub, const Context& cont
 // ---- expectations
 
 /// One observable of one final state, measured. `scratch` has the size of `state`.
+template <class Real>
 Result<result::Expectation> measured(const PauliBases& bases, std::uint64_t shots, std::uint64_t seed,
-                                     const StateVector& state, StateVector& scratch, const Context& context) {
+                                     const BasicStateVector<Real>& state, BasicStateVector<Real>& scratch,
+                                     const Context<Real>& context) {
   result::Expectation sum;
   for (std::size_t i = 0; i < bases.bases.size(); ++i) {
     const PauliBasis& basis = bases.bases[i];
@@ -150,7 +166,8 @@ Result<result::Expectation> measured(const PauliBases& bases, std::uint64_t shot
   return finish(sum, bases);
 }
 
-Result<result::PubResult> expectations(const Pub& pub, const Context& context) {
+template <class Real>
+Result<result::PubResult> expectations(const Pub& pub, const Context<Real>& context) {
   const bool exact = pub.shots == 0 && pub.precision == 0;
   std::vector<PauliBases> bases;
   std::vector<std::uint64_t> shots;
@@ -161,31 +178,47 @@ Result<result::PubResult> expectations(const Pub& pub, const Context& context) {
       shots.push_back(needed);
     }
   }
-  return by_binding(pub, !exact, context, [&](Bench& bench, std::size_t binding) -> Result<result::BindingResult> {
-    StateVector& state = bench.state;
-    state.set_basis_state(0);
-    TANDEM_TRY(state.apply(pub.circuit, pub.binding(binding), context.stop));
-    result::Expectations values;
-    for (std::size_t i = 0; i < pub.observables.size(); ++i) {
-      if (context.stop.stop_requested()) return stopped();
-      if (exact) {
-        TANDEM_TRY_ASSIGN(const double value, state.expectation(pub.observables[i]));
-        values.push_back({.value = value});
-        continue;
-      }
-      const std::uint64_t seed = derive_seed(derive_seed(context.options.seed, binding), i);
-      TANDEM_TRY_ASSIGN(const result::Expectation value,
-                        measured(bases[i], shots[i], seed, state, *bench.scratch, context));
-      values.push_back(value);
-    }
-    return values;
-  });
+  return by_binding(pub, !exact, context,
+                    [&](Bench<Real>& bench, std::size_t binding) -> Result<result::BindingResult> {
+                      BasicStateVector<Real>& state = bench.state;
+                      state.set_basis_state(0);
+                      TANDEM_TRY(state.apply(pub.circuit, pub.binding(binding), context.stop));
+                      result::Expectations values;
+                      for (std::size_t i = 0; i < pub.observables.size(); ++i) {
+                        if (context.stop.stop_requested()) return stopped();
+                        if (exact) {
+                          TANDEM_TRY_ASSIGN(const double value, state.expectation(pub.observables[i]));
+                          values.push_back({.value = value});
+                          continue;
+                        }
+                        const std::uint64_t seed = derive_seed(derive_seed(context.options.seed, binding), i);
+                        TANDEM_TRY_ASSIGN(const result::Expectation value,
+                                          measured(bases[i], shots[i], seed, state, *bench.scratch, context));
+                        values.push_back(value);
+                      }
+                      return values;
+                    });
 }
 
-Result<result::PubResult> run_checked(const Pub& pub, const Context& context) {
+template <class Real>
+Result<result::PubResult> run_in(const Pub& pub, const Context<Real>& context) {
+  TANDEM_TRY(check_memory(pub, means_of<Real>(context.options, context.executor)));
   if (!pub.observables.empty()) return expectations(pub, context);
-  return pub.circuit.measurements_are_terminal() ? counts_of_final_state(pub, context)
-                                                 : counts_of_outcomes(pub, context);
+  if (pub.circuit.measurements_are_terminal()) return counts_of_final_state(pub, context);
+  if constexpr (sizeof(Real) == sizeof(double)) return counts_of_outcomes(pub, context);
+  TANDEM_ASSERT(false);  // choose_precision() says double
+}
+
+Result<result::PubResult> run_checked(const Pub& pub, const RunOptions& options, const std::stop_token& stop,
+                                      Executor& executor) {
+  if (pub.tolerance != 0) TANDEM_TRY(StateVectorF32::fits(pub.circuit.num_qubits(), options.memory_bytes_max));
+  TANDEM_TRY_ASSIGN(const PrecisionChoice choice, choose_precision(pub, *options.single_plans, *options.plans));
+  const bool single = choice.precision == Precision::kSingle;
+  auto out = single ? run_in(pub, Context<float>{options, stop, executor})
+                    : run_in(pub, Context<double>{options, stop, executor});
+  if (out && pub.tolerance != 0)
+    out->arithmetic = result::Arithmetic{.single = single, .tolerance = pub.tolerance, .rounding = choice.rounding};
+  return out;
 }
 
 }  // namespace
@@ -200,18 +233,18 @@ Result<result::PubResult> run(const Pub& pub, const RunOptions& options, std::st
                                      pub.circuit.instructions().end()) {
     return fail(errors::kBadCircuit, "the circuit measures nothing; add measurements or ask for observables");
   }
-  const std::size_t threads = threads_of(executor);
-  TANDEM_TRY(check_memory(pub, threads, options.memory_bytes_max));
   RunOptions with_plans = options;
   if (!with_plans.plans) with_plans.plans = std::make_shared<PlanCache<double>>();
+  if (!with_plans.single_plans) with_plans.single_plans = std::make_shared<PlanCache<float>>();
   try {
-    return run_checked(pub, Context{with_plans, stop, executor});
+    return run_checked(pub, with_plans, stop, executor);
   } catch (const std::bad_alloc&) {  // where one of many small pieces does not fit any more
     return fail(
         errors::kOutOfMemory,
         "the machine refused memory below the limit of {} bytes; {} qubits need {}: use fewer qubits or shots, or "
         "end other programs",
-        options.memory_bytes_max, pub.circuit.num_qubits(), memory_of_run(pub, threads).all());
+        options.memory_bytes_max, pub.circuit.num_qubits(),
+        memory_of_run(pub, means_of<double>(options, executor)).all());
   }
 }
 

@@ -7,6 +7,7 @@
 #include <limits>
 #include <new>
 
+#include "tandem/compute/statevector/ising_runner.h"
 #include "tandem/compute/statevector/run_memory.h"
 #include "tandem/compute/statevector/statevector.h"
 #include "tandem/compute/statevector/testing/chi_square.h"
@@ -234,7 +235,7 @@ TEST(Run, bindings_of_small_circuits_are_those_one_by_one_whatever_the_number_of
     ASSERT_EQ(first.bindings.size(), 300u);
     for (const std::size_t threads : {2, 5}) {
       ThreadExecutor many(threads);
-      EXPECT_EQ(strands_of(pub, threads), threads);
+      EXPECT_EQ(strands_of(pub, {.threads = threads}), threads);
       EXPECT_EQ(first, run(pub, {.seed = 5, .memory_bytes_max = kMemory}, {}, many).value());
     }
   }
@@ -256,12 +257,50 @@ TEST(Run, each_thread_that_evaluates_bindings_counts_its_states) {
   Pub pub = swept(3, 12);
   pub.circuit.measure_all();
   pub.shots = 10;
-  EXPECT_EQ(memory_of_run(pub, 2).states, 2 * StateVector::bytes_needed(12));
-  EXPECT_EQ(memory_of_run(pub, 8).states, 3 * StateVector::bytes_needed(12));
+  EXPECT_EQ(memory_of_run(pub, {.threads = 2}).states, 2 * StateVector::bytes_needed(12));
+  EXPECT_EQ(memory_of_run(pub, {.threads = 8}).states, 3 * StateVector::bytes_needed(12));
   Pub large = swept(3, 15);
   large.circuit.measure_all();
   large.shots = 10;
-  EXPECT_EQ(memory_of_run(large, 8).states, StateVector::bytes_needed(15));
+  EXPECT_EQ(memory_of_run(large, {.threads = 8}).states, StateVector::bytes_needed(15));
+}
+
+TEST(Run, fewer_bindings_are_evaluated_at_once_where_memory_is_short) {
+  Pub counted = swept(6, 10);
+  counted.circuit.measure_all();
+  counted.shots = 10;
+  Pub sampled = swept(6, 10);
+  sampled.observables = {PauliSum::create(10, {{.z = 1, .coefficient = 1}}).value()};
+  sampled.shots = 10;
+  ThreadExecutor four(4);
+  for (const Pub& pub : {counted, sampled}) {
+    const std::uint64_t of_one = memory_of_run(pub, {.threads = 1}).all();
+    const auto wanted = run(pub, {.seed = 2, .memory_bytes_max = kMemory}, {}, four).value();
+    for (const std::uint64_t strands : {1, 2, 3, 4}) {
+      const RunMeans means{.threads = 4, .bytes_max = strands * of_one};
+      EXPECT_EQ(strands_of(pub, means), strands);
+      EXPECT_EQ(memory_of_run(pub, means).all(), strands * of_one);
+      EXPECT_EQ(run(pub, {.seed = 2, .memory_bytes_max = means.bytes_max}, {}, four).value(), wanted);
+    }
+    EXPECT_EQ(run(pub, {.memory_bytes_max = of_one - 1}, {}, four).error().number, errors::kOutOfMemory);
+  }
+}
+
+/// memory_of_run() counts tiles of plans alone.
+template <class Real>
+void expect_tiles_of_layers_are_no_larger() {
+  for (std::uint32_t n = kTileShape<Real>.most + 1; n <= StateVector::kQubitsMax; ++n) {
+    for (const std::uint32_t less : {0u, 1u}) {  // of a symmetry
+      for (const TileKind& kind : tile_kinds(n - less, ising_shape<Real>(kTileShape<Real>.most - less))) {
+        if (kind.in_a_row) continue;
+        EXPECT_LE(kind.order.tile_bits() - kLaneBits<Real> + kind.row_bits, kTileShape<Real>.most_of(n)) << n;
+      }
+    }
+  }
+}
+TEST(Run, tiles_of_layers_are_no_larger_than_those_of_plans) {
+  expect_tiles_of_layers_are_no_larger<float>();
+  expect_tiles_of_layers_are_no_larger<double>();
 }
 
 TEST(Run, what_cannot_be_run_is_refused) {
@@ -301,7 +340,7 @@ TEST(Run, what_is_read_counts_as_memory) {
       {.pub = expectation, .states = 32768, .beside = 8 * 109 + 100 * 48},
   };
   for (const Case& one : cases) {
-    const RunMemory needed = memory_of_run(one.pub, 2);
+    const RunMemory needed = memory_of_run(one.pub, {.threads = 2});
     EXPECT_EQ(needed.states, one.states);
     EXPECT_EQ(needed.beside, one.beside);
     EXPECT_TRUE(run(one.pub, {.memory_bytes_max = needed.all()}, {}, executor()).has_value());
@@ -313,7 +352,7 @@ TEST(Run, what_is_read_counts_as_memory) {
   }
   // Threads gather tiles of states that are larger than one.
   const Pub large{.circuit = make_circuit(16).measure_all(), .shots = 1};
-  EXPECT_EQ(memory_of_run(large, 3).beside - memory_of_run(large, 1).beside, 2u << 19);
+  EXPECT_EQ(memory_of_run(large, {.threads = 3}).beside - memory_of_run(large, {.threads = 1}).beside, 2u << 19);
 }
 
 /// Refuses memory in the middle of work that threads share.

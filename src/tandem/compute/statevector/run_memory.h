@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "tandem/base/result.h"
+#include "tandem/compute/statevector/rounding.h"
 #include "tandem/model/circuit/circuit.h"
 
 namespace tandem::statevector {
@@ -22,16 +23,24 @@ struct RunMemory {
 /// Whether a thread alone is as fast: then several such circuits, or bindings of one, are better run at once.
 bool is_small(const circuit::Circuit& circuit);
 
-/// So many bindings are evaluated at once, each by a thread of its own: of a circuit whose state is small.
-std::size_t strands_of(const circuit::Pub& pub, std::size_t threads);
+/// What a PUB is run with.
+struct RunMeans {
+  std::size_t threads = 1;
+  std::uint64_t bytes_max = UINT64_MAX;  ///< of memory
+  Precision precision = Precision::kDouble;
+};
 
-/// What run() holds at once on `threads` threads, at most. `pub` has at most StateVector::kQubitsMax qubits and passes Pub::check().
-RunMemory memory_of_run(const circuit::Pub& pub, std::size_t threads);
+/// So many bindings are evaluated at once, each by a thread of its own: of a circuit whose state is small, and as many as there is memory for.
+std::size_t strands_of(const circuit::Pub& pub, const RunMeans& means);
 
-/// The same for `shots` counts of a circuit whose measurements are terminal.
+/// What run() holds at once, at most: above `bytes_max` where one binding at a time does not fit. `pub` has at most StateVector::kQubitsMax
+/// qubits and passes Pub::check().
+RunMemory memory_of_run(const circuit::Pub& pub, const RunMeans& means);
+
+/// The same in double for `shots` counts of a circuit whose measurements are terminal.
 RunMemory memory_of_counts(const circuit::Circuit& circuit, std::uint64_t shots, std::size_t threads);
 
-/// Errors: 1113 too_many_qubits; 1004 out_of_memory - memory_of_run() is above `memory_bytes_max`.
-Result<void> check_memory(const circuit::Pub& pub, std::size_t threads, std::uint64_t memory_bytes_max);
+/// Errors: 1113 too_many_qubits; 1004 out_of_memory - memory_of_run() is above `bytes_max`.
+Result<void> check_memory(const circuit::Pub& pub, const RunMeans& means);
 
 }  // namespace tandem::statevector

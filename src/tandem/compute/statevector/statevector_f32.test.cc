@@ -9,6 +9,7 @@
 #include "tandem/compute/statevector/statevector.h"
 #include "tandem/compute/statevector/testing/chi_square.h"
 #include "tandem/compute/statevector/testing/random_circuit.h"
+#include "tandem/compute/statevector/testing/random_observable.h"
 
 namespace tandem::statevector {
 namespace {
@@ -28,14 +29,6 @@ BasicStateVector<Real> played(const Circuit& circuit, Executor& executor, simd::
   return state;
 }
 
-PauliSum random_observable(Xoshiro256& rng, std::uint32_t n) {
-  const std::uint64_t mask = (std::uint64_t{1} << n) - 1;
-  std::vector<observable::PauliTerm> terms;
-  for (int i = 0; i < 10; ++i)
-    terms.push_back({.x = rng() & mask, .z = rng() & mask, .coefficient = 2 * rng.uniform() - 1});
-  return PauliSum::create(n, std::move(terms)).value();
-}
-
 TEST(StateVectorF32, random_circuits_agree_with_double_precision) {
   ThreadExecutor executor(2);
   Xoshiro256 rng(5);
@@ -49,7 +42,7 @@ TEST(StateVectorF32, random_circuits_agree_with_double_precision) {
     for (std::uint64_t z = 0; z >> n == 0; ++z)
       largest = std::max(largest, std::abs(narrow.amplitude(z) - wide.amplitude(z)));
     EXPECT_LT(largest, kTolerance);
-    const PauliSum observable = random_observable(rng, n);
+    const PauliSum observable = testing::random_observable(rng, n, 10);
     EXPECT_NEAR(narrow.expectation(observable).value(), wide.expectation(observable).value(), 10 * kTolerance);
   }
 }
@@ -59,7 +52,7 @@ TEST(StateVectorF32, same_bytes_whatever_the_number_of_threads_and_the_instructi
   ThreadExecutor two(2);
   const Circuit circuit = testing::random_circuit(31, 17, 120);
   Xoshiro256 rng(32);
-  const PauliSum observable = random_observable(rng, 17);
+  const PauliSum observable = testing::random_observable(rng, 17, 10);
   const auto play = [&](Executor& executor, simd::Isa isa) {
     auto state = played<float>(circuit, executor, isa);
     const bool bit = state.measure(15, 0.5);

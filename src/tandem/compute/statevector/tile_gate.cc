@@ -1,10 +1,13 @@
 #include "tandem/compute/statevector/tile_gate.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
 
 #include "tandem/base/assert.h"
+#include "tandem/compute/statevector/amplitudes.h"
+#include "tandem/compute/statevector/signed_sums.h"
 
 namespace tandem::statevector {
 namespace {
@@ -16,28 +19,55 @@ PairKind kind_of(std::span<const std::complex<double>, 4> m) {
   return m[1].real() == 0 && m[2].real() == 0 ? PairKind::kImaginaryMix : PairKind::kGeneral;
 }
 
+/// Those of `bits` that are in the tile, by position there.
+std::uint64_t inside(std::uint64_t bits, std::span<const std::uint32_t> position) {
+  std::uint64_t out = 0;
+  for (; bits != 0; bits &= bits - 1) {
+    const std::uint32_t at = position[static_cast<std::size_t>(std::countr_zero(bits))];
+    if (at != kOutside) out |= std::uint64_t{1} << at;
+  }
+  return out;
+}
+
 }  // namespace
 
 template <class Real>
 TileGate<Real>::TileGate(const PreparedGate& gate, std::span<const std::uint32_t> position) {
-  const auto inside = [&](std::uint64_t bits) {
-    std::uint64_t out = 0;
-    for (; bits != 0; bits &= bits - 1) {
-      const std::uint32_t at = position[static_cast<std::size_t>(std::countr_zero(bits))];
-      if (at != kOutside) out |= std::uint64_t{1} << at;
-    }
-    return out;
-  };
-  for (std::uint64_t rest = gate.operands; rest != 0; rest &= rest - 1)
-    if (position[static_cast<std::size_t>(std::countr_zero(rest))] == kOutside) outside_ |= rest & (0 - rest);
+  take_operands(gate.operands, position);
   TANDEM_ASSERT((gate.mixing & outside_) == 0);
-  const std::uint64_t operands = inside(gate.operands);
+  for (const Phase& phase : std::span(gate.phases).first(gate.num_phases))
+    add(inside(phase.pattern, position), inside(phase.pattern, position), phase.pattern & outside_);
+  for (const Pair& pair : std::span(gate.pairs).first(gate.num_pairs))
+    add(inside(pair.a, position), inside(pair.b, position), pair.a & outside_);
+}
+
+template <class Real>
+TileGate<Real> TileGate<Real>::of_parity(std::uint64_t bits, std::span<const std::uint32_t> position) {
+  TileGate out;
+  out.take_operands(bits, position);
+  out.of_parity_ = true;
+  out.coefficients_.resize(std::size_t{4} << kRunBits<Real>);
+  return out;
+}
+
+template <class Real>
+void TileGate<Real>::take_operands(std::uint64_t bits, std::span<const std::uint32_t> position) {
+  for (std::uint64_t rest = bits; rest != 0; rest &= rest - 1)
+    if (position[static_cast<std::size_t>(std::countr_zero(rest))] == kOutside) outside_ |= rest & (0 - rest);
+  const std::uint64_t operands = inside(bits, position);
   block_operands_ = operands >> kLaneBits<Real>;
   lane_operands_ = static_cast<std::uint32_t>(operands & (kLanes<Real> - 1));
-  for (const Phase& phase : std::span(gate.phases).first(gate.num_phases))
-    add(inside(phase.pattern), inside(phase.pattern), phase.pattern & outside_);
-  for (const Pair& pair : std::span(gate.pairs).first(gate.num_pairs))
-    add(inside(pair.a), inside(pair.b), pair.a & outside_);
+}
+
+template <class Real>
+void TileGate<Real>::bind_parity(std::complex<double> factor) {
+  constexpr std::uint64_t kRun = std::uint64_t{1} << kRunBits<Real>;
+  const std::uint64_t operands = block_operands_ << kLaneBits<Real> | lane_operands_;
+  for (std::uint64_t at = 0; at < 2 * kRun; ++at) {
+    const bool is_odd = odd(at % kRun & operands) != (at >= kRun);
+    coefficients_[re_at<Real>(at)] = static_cast<Real>(is_odd ? factor.real() : 1);
+    coefficients_[re_at<Real>(at) + kLanes<Real>] = static_cast<Real>(is_odd ? factor.imag() : 0);
+  }
 }
 
 template <class Real>
@@ -92,6 +122,15 @@ void TileGate<Real>::write(Part& part, std::span<const std::complex<double>, 4> 
 template <class Real>
 void TileGate<Real>::apply(Real* tile, std::uint64_t num_blocks, std::uint64_t base,
                            const TileKernels<Real>& kernels) const {
+  if (of_parity_) {
+    constexpr std::uint64_t kRun = std::uint64_t{1} << (kRunBits<Real> - kLaneBits<Real>);  // blocks
+    for (std::uint64_t first = 0; first < num_blocks; first += kRun) {
+      const bool is_odd = odd((first & block_operands_)) != odd(base & outside_);
+      const RunPhases<Real> phases{.table = coefficients_.data() + (is_odd ? kRun * 2 * kLanes<Real> : 0)};
+      kernels.turn_lanes(tile + first * 2 * kLanes<Real>, std::min(kRun, num_blocks), nullptr, 0, phases, nullptr);
+    }
+    return;
+  }
   for (const Part& part : parts_) {
     if ((base & outside_) != part.outside) continue;
     PairWork<Real> work = part.work;
@@ -111,6 +150,7 @@ std::size_t TileGate<Real>::bytes() const {
 
 template <class Real>
 double TileGate<Real>::share() const {
+  if (of_parity_) return 1;
   const int fixed = std::popcount(block_operands_) + std::popcount(outside_);
   double parts = 0;
   for (const Part& part : parts_) parts += part.work.a == part.work.b ? 1 : 2;
@@ -119,6 +159,7 @@ double TileGate<Real>::share() const {
 
 template <class Real>
 double TileGate<Real>::fused() const {
+  if (of_parity_) return 4;
   const int fixed = std::popcount(block_operands_) + std::popcount(lane_operands_) + std::popcount(outside_);
   double out = 0;
   for (const Part& part : parts_) {

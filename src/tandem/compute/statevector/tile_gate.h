@@ -21,6 +21,9 @@ class TileGate {
   /// Where the phases and pairs of `gate` are; bind() gives their numbers. `position`: of each bit of the place in the tile, or kOutside.
   /// Bits that are mixed are inside (asserted).
   TileGate(const PreparedGate& gate, std::span<const std::uint32_t> position);
+  /// A phase where of `bits` of the place an odd number are 1; bind_parity() gives its number.
+  static TileGate of_parity(std::uint64_t bits, std::span<const std::uint32_t> position);
+  void bind_parity(std::complex<double> factor);
   /// Of a gate with the same phases and pairs.
   void bind(const PreparedGate& gate);
   /// `base`: the bits outside the tile.
@@ -40,6 +43,8 @@ class TileGate {
     std::uint32_t lane_a = 0;  ///< of the operands among the lanes
     std::uint32_t lane_b = 0;
   };
+  TileGate() = default;
+  void take_operands(std::uint64_t bits, std::span<const std::uint32_t> position);
   void add(std::uint64_t a, std::uint64_t b, std::uint64_t outside);
   void write(Part& part, std::span<const std::complex<double>, 4> matrix);
 
@@ -47,6 +52,8 @@ class TileGate {
   std::uint64_t block_operands_ = 0;
   std::uint32_t lane_operands_ = 0;
   std::vector<Part> parts_;  ///< of the phases, then of the pairs
+  bool of_parity_ = false;
+  /// Of the parts; of a parity a table of the factors in a run where it is even above the run, then one where it is odd.
   simd::AlignedVector<Real> coefficients_;
 };
 

@@ -5,6 +5,7 @@
 
 #include "tandem/base/assert.h"
 #include "tandem/compute/statevector/generator.h"
+#include "tandem/compute/statevector/pauli_exponential.h"
 #include "tandem/compute/statevector/signed_sums.h"
 
 namespace tandem::statevector {
@@ -22,7 +23,7 @@ enum class Where : std::uint8_t {
   kBefore,  ///< the gate
 };
 
-/// Calls tell(angle, term, where) for each string that is read of an instruction. The angles of u are those of a turn between two phases:
+/// Calls tell(angle, term, where) for each string that is read of an instruction by itself. The angles of u are those of a turn between two phases:
 /// where each of them is one string.
 template <class Tell>
 void for_readings(const Instruction& instruction, std::span<const double> values, const Tell& tell) {
@@ -51,10 +52,11 @@ void WayBack::lower(std::span<const Instruction> instructions, std::span<const d
   std::vector<std::size_t> readings_before;
   std::vector<Where> where;
   there_.steps.reserve(instructions.size());
-  for (const Instruction& instruction : instructions) {
+  for_exponentials(instructions, [&](std::span<const Instruction> now, const PauliExponential& found) {
     steps_before.push_back(there_.steps.size());
     readings_before.push_back(back_.readings.size());
-    statevector::lower(std::span(&instruction, 1), parameter_values, frame, there_);
+    statevector::lower(now, parameter_values, frame, there_);
+    const Instruction& instruction = now[found.phase];
     for_readings(instruction, parameter_values, [&](std::size_t, const observable::PauliTerm& term, Where at) {
       const auto placed = [&](std::uint64_t bits) {
         std::uint64_t out = 0;
@@ -62,12 +64,15 @@ void WayBack::lower(std::span<const Instruction> instructions, std::span<const d
           out |= (bits >> k & 1) << frame.bit_of[instruction.qubits[k]];
         return out;
       };
-      // Of a turn, Y: one about x stands between phases that make it one about y.
-      back_.readings.push_back({.x = placed(term.x), .z = placed(at == Where::kTurn ? term.x : term.z)});
+      // Of a turn, Y: one about x stands between phases that make it one about y. Of an exponential, Z of all its qubits.
+      if (found.count == 0)
+        back_.readings.push_back({.x = placed(term.x), .z = placed(at == Where::kTurn ? term.x : term.z)});
+      else
+        back_.readings.push_back({.z = frame.moved(found.qubits)});
       negative_.push_back(odd(back_.readings.back().z & frame.flipped) ? 1 : 0);
       where.push_back(at);
     });
-  }
+  });
   back_.gates.resize(there_.gates.size());
   std::size_t steps_end = there_.steps.size();
   std::size_t readings_end = back_.readings.size();
@@ -75,7 +80,7 @@ void WayBack::lower(std::span<const Instruction> instructions, std::span<const d
     back_.steps.push_back(step);
     undone_.push_back(undone);
   };
-  for (std::size_t i = instructions.size(); i-- > 0;) {
+  for (std::size_t i = steps_before.size(); i-- > 0;) {
     const auto read = [&](Where at) {
       for (std::size_t r = readings_before[i]; r < readings_end; ++r) {
         const Reading& reading = back_.readings[r];

@@ -1,5 +1,7 @@
 #include "tandem/hybrid/walk/program_walk.h"
 
+#include <algorithm>
+
 #include "tandem/base/hash.h"
 #include "tandem/hybrid/walk/confidence.h"
 
@@ -38,9 +40,14 @@ Result<hybrid::Advance> ProgramWalk::next(const Json& state, std::span<const hyb
   Json circuits = Json::array();
   for (const circuit::Pub& pub : spec_.program().pubs)
     circuits.push_back(sha256(canonical_json(pub.circuit.document())).hex());
-  return hybrid::Advance{
-      .state = {{"stage", "done"}},
-      .done = hybrid::Done{.result = std::move(result), .lineage = {{"circuit_sha256", std::move(circuits)}}}};
+  Json lineage = {{"circuit_sha256", std::move(circuits)}};
+  if (std::ranges::any_of(program.pubs, [](const result::PubResult& pub) { return pub.arithmetic.has_value(); })) {
+    lineage["arithmetic"] = Json::array();
+    for (const result::PubResult& pub : program.pubs)
+      lineage["arithmetic"].push_back(pub.arithmetic ? pub.arithmetic->document() : Json());
+  }
+  return hybrid::Advance{.state = {{"stage", "done"}},
+                         .done = hybrid::Done{.result = std::move(result), .lineage = std::move(lineage)}};
 }
 
 }  // namespace tandem::walk

@@ -532,6 +532,22 @@ TEST(ProgramWalk, a_program_is_one_order_and_its_results_come_back_in_their_orde
   EXPECT_EQ(driven->result.pubs[0]["bindings"][0]["counts"], Json({{"100", 20}}));
   EXPECT_EQ(driven->result.comparison.verdict, "no_claim");
   EXPECT_THAT(driven->lineage["circuit_sha256"], SizeIs(2));
+  EXPECT_FALSE(driven->lineage.contains("arithmetic"));
+}
+
+TEST(ProgramWalk, how_a_pub_was_calculated_that_tolerates_rounding_stands_in_result_and_lineage) {
+  job::JobSpec spec = program_job();
+  job::Program program = spec.program();
+  program.pubs[1].tolerance = 0.01;
+  spec.work = std::move(program);
+  const auto driven = WalkDriver().drive(spec, program_plan(), Restart::kEveryRound);
+  ASSERT_THAT(driven, Succeeds());
+  EXPECT_FALSE(driven->result.pubs[0].contains("arithmetic"));
+  const Json said = driven->result.pubs[1]["arithmetic"];
+  EXPECT_EQ(said["precision"], "f32");
+  EXPECT_EQ(said["tolerance"], 0.01);
+  EXPECT_LT(said["rounding"], 0.01);
+  EXPECT_EQ(driven->lineage["arithmetic"], Json::array({nullptr, said}));
 }
 
 TEST(ProgramWalk, a_program_whose_order_failed_fails_with_that_error) {

@@ -52,6 +52,22 @@ TEST_F(LocalMemory, states_that_the_machine_has_no_room_for_now_are_refused_befo
               testing::ContainsRegex("a state vector of 21 qubits needs 3[3-6][0-9]{6} bytes and 31457280 are"));
 }
 
+TEST_F(LocalMemory, a_circuit_that_tolerates_rounding_needs_half_of_it) {
+  available(40 * kMiB);
+  Work work = circuit(21);
+  circuit::Pub& pub = std::get<ProgramWork>(work).pubs[0];
+  EXPECT_EQ(outcome(*simulator_, work)->number, errors::kOutOfMemory);
+  pub.tolerance = 1e-3;
+  EXPECT_EQ(outcome(*simulator_, work), std::nullopt);
+  pub.tolerance = 1e-9;
+  EXPECT_EQ(outcome(*simulator_, work)->number, errors::kOutOfMemory);
+  pub.tolerance = 1e-20;
+  const auto refused = simulator_->validate(work);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().number, errors::kValueOutOfRange);
+  EXPECT_EQ(refused.error().place, "/program/pubs/0/tolerance");
+}
+
 TEST_F(LocalMemory, a_circuit_that_is_played_shot_by_shot_needs_two_states) {
   available(40 * kMiB);
   EXPECT_EQ(outcome(*simulator_, circuit(20, true))->number, errors::kOutOfMemory);

@@ -1,5 +1,6 @@
 #include "tandem/base/rng.h"
 #include "tandem/compute/statevector/plan_cache.h"
+#include "tandem/compute/statevector/rounding.h"
 #include "tandem/compute/statevector/run.h"
 #include "tandem/compute/statevector/run_memory.h"
 #include "tandem/compute/statevector/statevector.h"
@@ -23,12 +24,14 @@ class StateVectorBackend final : public LocalBackend {
     if (program == nullptr) {
       return fail(errors::kBackendCannot, "{} runs circuits; a core is encoded as one first", info().id.value);
     }
-    for (const circuit::Pub& pub : program->pubs) {
+    for (std::size_t i = 0; i < program->pubs.size(); ++i) {
+      const circuit::Pub& pub = program->pubs[i];
       if (pub.circuit.num_qubits() > info().qubits_max) {
         return fail(errors::kTooManyQubits, "the circuit has {} qubits; {} holds {} in {} bytes of memory",
                     pub.circuit.num_qubits(), info().id.value, info().qubits_max, memory_bytes_max_);
       }
       TANDEM_TRY(pub.check());
+      TANDEM_TRY(choice_of(program->pubs, i));
     }
     return {};
   }
@@ -47,7 +50,7 @@ class StateVectorBackend final : public LocalBackend {
     }
     return {.id = BackendId("simulator.statevector"),
             .name = "state-vector simulator",
-            .version = "5",
+            .version = "6",
             .tier = job::Tier::kSimulator,
             .takes_program = true,
             .conformance = "local",
@@ -58,7 +61,7 @@ class StateVectorBackend final : public LocalBackend {
 
   Result<Bytes> compute(const Work& work, const CallContext& context, std::stop_token stop) override {
     const auto& program = std::get<ProgramWork>(work);
-    const Need need = need_of(program);
+    TANDEM_TRY_ASSIGN(const Need need, need_of(program));
     MachineMemory::Reservation reservation;
     std::uint64_t bytes = memory_bytes_max_;
     if (memory_ != nullptr) {
@@ -68,8 +71,10 @@ class StateVectorBackend final : public LocalBackend {
     }
     std::vector<Result<result::PubResult>> results(program.pubs.size());
     const auto one = [&](std::size_t i) {
-      const statevector::RunOptions options{
-          .seed = derive_seed(program.seed, i), .memory_bytes_max = bytes / need.at_once, .plans = plans_};
+      const statevector::RunOptions options{.seed = derive_seed(program.seed, i),
+                                            .memory_bytes_max = bytes / need.at_once,
+                                            .plans = plans_,
+                                            .single_plans = single_plans_};
       results[i] = statevector::run(program.pubs[i], options, stop, executor_);
     };
     if (need.at_once > 1) {
@@ -91,15 +96,18 @@ class StateVectorBackend final : public LocalBackend {
     std::uint64_t bytes = 0;
     std::uint64_t spare = 0;
   };
-  Need need_of(const ProgramWork& program) const {
-    const std::size_t threads = std::max<std::size_t>(1, executor_.threads());
+  Result<Need> need_of(const ProgramWork& program) const {
+    statevector::RunMeans means{.threads = std::max<std::size_t>(1, executor_.threads()),
+                                .bytes_max = memory_bytes_max_};
     Need out;
-    for (const circuit::Pub& pub : program.pubs) {
-      const statevector::RunMemory memory = statevector::memory_of_run(pub, threads);
+    for (std::size_t i = 0; i < program.pubs.size(); ++i) {
+      TANDEM_TRY_ASSIGN(const statevector::PrecisionChoice choice, choice_of(program.pubs, i));
+      means.precision = choice.precision;
+      const statevector::RunMemory memory = statevector::memory_of_run(program.pubs[i], means);
       out.bytes = std::max(out.bytes, memory.all());
       out.spare = std::max(out.spare, memory.spare);
     }
-    const std::size_t most = std::min(program.pubs.size(), threads);
+    const std::size_t most = std::min(program.pubs.size(), means.threads);
     if (most > 1 && out.bytes <= std::min(memory_bytes_max_, MachineMemory::kSmallBytes) / most &&
         std::ranges::all_of(program.pubs, [](const circuit::Pub& pub) { return statevector::is_small(pub.circuit); })) {
       out.at_once = most;
@@ -107,6 +115,14 @@ class StateVectorBackend final : public LocalBackend {
       out.spare = 0;
     }
     return out;
+  }
+
+  /// What the precision of a PUB follows from is planned, and kept for when it is run.
+  Result<statevector::PrecisionChoice> choice_of(const std::vector<circuit::Pub>& pubs, std::size_t i) const {
+    auto choice = statevector::choose_precision(pubs[i], *single_plans_, *plans_);
+    if (!choice && !choice.error().place.empty())
+      choice.error().place = fmt::format("/program/pubs/{}{}", i, choice.error().place);
+    return choice;
   }
 
   static std::string what_of(const ProgramWork& program) {
@@ -120,6 +136,7 @@ class StateVectorBackend final : public LocalBackend {
   MachineMemory* memory_;
   /// An evaluation loop sends its circuit again and again.
   std::shared_ptr<statevector::PlanCache<double>> plans_ = std::make_shared<statevector::PlanCache<double>>();
+  std::shared_ptr<statevector::PlanCache<float>> single_plans_ = std::make_shared<statevector::PlanCache<float>>();
 };
 
 }  // namespace

@@ -120,6 +120,9 @@ struct Pub {
   std::vector<observable::PauliSum> observables{};  ///< empty: counts are wanted
   std::uint64_t shots = 0;  ///< 0 with observables: exact where the backend can
   double precision = 0;  ///< standard error wanted of each expectation; 0: none
+  /// Of a simulator: by how much rounding may move the probability of any set of outcomes, or an expectation, at most. It may calculate less
+  /// precisely, and so faster, as far as it can promise that beforehand. 0: in double precision, with no promise.
+  double tolerance = 0;
 
   std::size_t num_bindings() const { return parameter_values.empty() ? 1 : parameter_values.size(); }
   std::span<const double> binding(std::size_t index) const {
@@ -129,10 +132,10 @@ struct Pub {
   std::uint64_t entries_max() const;
   /// Whether the parts fit together: what parse() also checks, for PUBs built in code.
   /// Errors: 1112 unbound_parameter - no values; 1104 size_mismatch - a row or an observable of another size;
-  ///         1102 not_finite; 1023 value_out_of_range - shots, precision, the number of rows or the size of
-  ///         the result.
+  ///         1102 not_finite; 1023 value_out_of_range - shots, precision, tolerance, the number of rows or the
+  ///         size of the result.
   Result<void> check() const;
-  Json document() const;  ///< {"circuit","parameter_values","observables","shots","precision"}
+  Json document() const;  ///< {"circuit","parameter_values","observables","shots","precision","tolerance"}
   /// Errors: those of check() and of the parts. All but "circuit" may be absent.
   static Result<Pub> parse(const Json& document, const std::string& pointer);
   friend bool operator==(const Pub&, const Pub&) = default;

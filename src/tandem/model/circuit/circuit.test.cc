@@ -208,6 +208,9 @@ TEST(Pub, document_reads_back) {
   pub.shots = 0;
   pub.precision = 0.01;
   EXPECT_EQ(Pub::parse(pub.document(), "").value(), pub);
+  EXPECT_FALSE(pub.document().contains("tolerance"));
+  pub.tolerance = 1e-4;
+  EXPECT_EQ(Pub::parse(pub.document(), "").value(), pub);
   EXPECT_EQ(pub.num_bindings(), 2u);
   EXPECT_EQ(pub.binding(1)[0], 1.5);
 }
@@ -247,6 +250,9 @@ TEST(Pub, parts_that_do_not_fit_are_refused_with_their_place) {
        },
        errors::kValueOutOfRange, ""},
       {[](Pub& p) { p.precision = -0.1; }, errors::kValueOutOfRange, "/precision"},
+      {[](Pub& p) { p.tolerance = -1e-6; }, errors::kValueOutOfRange, "/tolerance"},
+      {[](Pub& p) { p.tolerance = kNan; }, errors::kValueOutOfRange, "/tolerance"},
+      {[](Pub& p) { p.tolerance = std::numeric_limits<double>::infinity(); }, errors::kValueOutOfRange, "/tolerance"},
   };
   for (const Case& c : cases) {
     Pub pub = sample_pub();

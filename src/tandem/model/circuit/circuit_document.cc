@@ -207,22 +207,28 @@ Result<void> Pub::check() const {
     return fail_at("/precision", errors::kValueOutOfRange,
                    "a precision is for observables without shots; give shots or a precision");
   }
+  if (!std::isfinite(tolerance) || tolerance < 0) {
+    return fail_at("/tolerance", errors::kValueOutOfRange,
+                   "a tolerance of {} is no error of rounding; use more than 0, or 0 for double precision", tolerance);
+  }
   return {};
 }
 
 Json Pub::document() const {
   Json sums = Json::array();
   for (const auto& observable : observables) sums.push_back(observable.document());
-  return {{"circuit", circuit.document()},
-          {"parameter_values", parameter_values},
-          {"observables", std::move(sums)},
-          {"shots", shots},
-          {"precision", precision}};
+  Json out{{"circuit", circuit.document()},
+           {"parameter_values", parameter_values},
+           {"observables", std::move(sums)},
+           {"shots", shots},
+           {"precision", precision}};
+  if (tolerance != 0) out["tolerance"] = tolerance;
+  return out;
 }
 
 Result<Pub> Pub::parse(const Json& document, const std::string& pointer) {
   TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, pointer));
-  TANDEM_TRY(reader.allow_only({"circuit", "parameter_values", "observables", "shots", "precision"}));
+  TANDEM_TRY(reader.allow_only({"circuit", "parameter_values", "observables", "shots", "precision", "tolerance"}));
   Pub pub;
   TANDEM_TRY(reader.object("circuit"));
   TANDEM_TRY_ASSIGN(pub.circuit, Circuit::parse(*reader.find("circuit"), reader.at("circuit")));
@@ -245,6 +251,7 @@ Result<Pub> Pub::parse(const Json& document, const std::string& pointer) {
   TANDEM_TRY_ASSIGN(const std::int64_t shots, reader.integer_or("shots", 0, 0, static_cast<std::int64_t>(kShotsMax)));
   pub.shots = static_cast<std::uint64_t>(shots);
   TANDEM_TRY_ASSIGN(pub.precision, reader.number_or("precision", 0));
+  TANDEM_TRY_ASSIGN(pub.tolerance, reader.number_or("tolerance", 0));
   if (auto checked = pub.check(); !checked) {
     checked.error().place = pointer + checked.error().place;
     return tl::unexpected<Error>(std::move(checked).error());

@@ -101,6 +101,14 @@ TEST(PubResult, document_reads_back_for_every_kind) {
   EXPECT_EQ(PubResult::parse(expectations.document(), "").value(), expectations);
   EXPECT_EQ(expectations.expectations(0)[1].shots, 9u);
   EXPECT_EQ(PubResult::parse(PubResult{}.document(), "").value(), PubResult{});
+
+  EXPECT_FALSE(counts.document().contains("arithmetic"));
+  for (const bool single : {false, true}) {
+    counts.arithmetic = Arithmetic{.single = single, .tolerance = 1e-3, .rounding = 1e-5};
+    EXPECT_EQ(PubResult::parse(counts.document(), "").value(), counts);
+    counts.arithmetic->rounding.reset();
+    EXPECT_EQ(PubResult::parse(counts.document(), "").value(), counts);
+  }
 }
 
 TEST(PubResult, parse_names_the_place_of_the_error) {
@@ -132,6 +140,9 @@ TEST(PubResult, parse_names_the_place_of_the_error) {
     EXPECT_EQ(result.error().place, c.place);
   }
   EXPECT_EQ(PubResult::parse(Json{{"kind", "counts"}, {"bindings", Json::array()}}, "/r").error().place, "/r/kind");
+  Json other = PubResult{}.document();
+  other["arithmetic"] = {{"precision", "f16"}, {"tolerance", 1}};
+  EXPECT_EQ(PubResult::parse(other, "/r").error().place, "/r/arithmetic/precision");
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "tandem/base/assert.h"
+#include "tandem/base/text.h"
 #include "tandem/model/result/kind.h"
 
 namespace tandem::result {
@@ -22,6 +23,26 @@ const Expectations& PubResult::expectations(std::size_t binding) const {
   return std::get<Expectations>(bindings[binding]);
 }
 
+Json Arithmetic::document() const {
+  Json out{{"precision", single ? "f32" : "f64"}, {"tolerance", tolerance}};
+  if (rounding) out["rounding"] = *rounding;
+  return out;
+}
+
+Result<Arithmetic> Arithmetic::parse(const Json& document, const std::string& pointer) {
+  TANDEM_TRY_ASSIGN(const ObjectReader reader, ObjectReader::create(document, pointer));
+  TANDEM_TRY(reader.allow_only({"precision", "tolerance", "rounding"}));
+  TANDEM_TRY_ASSIGN(const std::string precision, reader.string("precision"));
+  if (precision != "f32" && precision != "f64")
+    return fail_at(reader.at("precision"), errors::kValueOutOfRange, "{} is not f32 or f64", quote(precision));
+  Arithmetic out{.single = precision == "f32"};
+  TANDEM_TRY_ASSIGN(out.tolerance, reader.number("tolerance"));
+  if (reader.has("rounding")) {
+    TANDEM_TRY_ASSIGN(out.rounding, reader.number("rounding"));
+  }
+  return out;
+}
+
 Json PubResult::document() const {
   Json items = Json::array();
   for (const BindingResult& binding : bindings) {
@@ -37,18 +58,23 @@ Json PubResult::document() const {
     for (const Expectation& expectation : std::get<Expectations>(binding)) values.push_back(expectation.document());
     items.push_back({{"kind", "expectations"}, {"values", std::move(values)}});
   }
-  return {{"kind", "pub_result"}, {"bindings", std::move(items)}};
+  Json out{{"kind", "pub_result"}, {"bindings", std::move(items)}};
+  if (arithmetic) out["arithmetic"] = arithmetic->document();
+  return out;
 }
 
 Result<PubResult> PubResult::parse(const Json& document, const std::string& pointer) {
   TANDEM_TRY_ASSIGN(const ObjectReader reader, open_kind(document, pointer, "pub_result"));
-  TANDEM_TRY(reader.allow_only({"kind", "bindings"}));
+  TANDEM_TRY(reader.allow_only({"kind", "bindings", "arithmetic"}));
   TANDEM_TRY_ASSIGN(const Json* const items, reader.array("bindings"));
   if (items->size() > circuit::Pub::kBindingsMax) {
     return fail_at(reader.at("bindings"), errors::kValueOutOfRange, "{} bindings are above the limit of {}",
                    items->size(), circuit::Pub::kBindingsMax);
   }
   PubResult result;
+  if (reader.has("arithmetic")) {
+    TANDEM_TRY_ASSIGN(result.arithmetic, Arithmetic::parse(*reader.find("arithmetic"), reader.at("arithmetic")));
+  }
   for (const Json& item : *items) {
     const std::string place = fmt::format("{}/{}", reader.at("bindings"), result.bindings.size());
     // The first binding says what all of them are.

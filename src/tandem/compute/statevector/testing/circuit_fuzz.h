@@ -14,6 +14,7 @@
 #include "tandem/compute/statevector/plan_cache.h"
 #include "tandem/compute/statevector/statevector.h"
 #include "tandem/compute/statevector/testing/chi_square.h"
+#include "tandem/compute/statevector/testing/exponentials.h"
 #include "tandem/compute/statevector/testing/plain_run.h"
 #include "tandem/compute/statevector/testing/random_circuit.h"
 #include "tandem/compute/statevector/testing/random_observable.h"
@@ -48,11 +49,19 @@ inline void append_gate(circuit::Circuit& circuit, std::size_t count, Xoshiro256
   }
 }
 
-/// Gates one by one, or layers: a turn on every qubit in a random order of gates, then some of two qubits, so that many turns meet in a tile.
+/// Gates one by one, exponentials of Pauli strings, or layers: a turn on every qubit in a random order of gates, then some of two qubits, so that many turns meet in a tile.
 inline void append_gates(circuit::Circuit& circuit, Xoshiro256& rng) {
   const std::uint32_t n = circuit.num_qubits();
-  if (rng.below(2) == 0) {
+  const std::uint64_t kind = rng.below(5);
+  if (kind < 2) {
     for (std::uint64_t i = 1 + rng.below(n < 10 ? 40 : 60); i > 0; --i) append_gate(circuit, 0, rng);
+    return;
+  }
+  if (kind == 2) {  // of Pauli strings, and gates between them
+    for (std::uint64_t i = 1 + rng.below(4); i > 0; --i) {
+      append_exponential(circuit, random_string(rng, n), some_angle(rng), rng);
+      for (std::uint64_t j = rng.below(4); j > 0; --j) append_gate(circuit, 0, rng);
+    }
     return;
   }
   for (std::uint64_t layer = 1 + rng.below(4); layer > 0; --layer) {
