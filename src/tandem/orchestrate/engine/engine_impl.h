@@ -97,6 +97,14 @@ class EngineImpl final : public Engine {
     bool keeps_key = false;  ///< another process has its serial key
     bool found = false;  ///< in the store, and not claimed before it is walked
     std::string behind;  ///< the provider that had no room for it, as RunOutcome has it
+    std::weak_ptr<WorkerSlots::Place> place;  ///< while it is walked
+    bool left = false;  ///< its job has ended without it: what it still does is nobody's
+  };
+  /// A run that was told to stop.
+  struct Stopping {
+    JobId id;
+    std::shared_ptr<Running> running;
+    ToldToStop told;
   };
   struct Claimed {  ///< one that a worker may walk: its start is stored, or is to be with what follows it
     Run run;
@@ -223,6 +231,13 @@ class EngineImpl final : public Engine {
   Instant at_of(std::int64_t micros) const;
   void note_put_aside(std::string_view event);  ///< it may be due before anything that is known of
   void unpark();
+  /// From now on the run has as long to stop as its job, or a lease, gives it.
+  void await_stop(Stopping stopping);
+  void leave_hanging();
+  /// Ends the job of a run that was told to stop and does not, as if it had: what the run still writes fails on its fence, and its slot is
+  /// another's.
+  void leave(const Stopping& stopping);
+  static bool hangs_locked(const Running& running);
   void expire_waiting();
   /// Takes a job whose wait is over from those whose wait has a limit, if this is the process that ends it.
   std::optional<JobId> next_expired(std::int64_t now_micros);
@@ -257,6 +272,7 @@ class EngineImpl final : public Engine {
   std::unordered_map<std::string, Guest> guests_;  ///< what waits for the process that admitted it
   std::set<std::pair<Instant, std::string>> guests_by_age_;  ///< when each was heard of
   std::set<std::pair<std::int64_t, std::string>> waiting_until_;  ///< microseconds, job: whose wait has a limit
+  std::multimap<Instant, Stopping> stopping_;  ///< by when they have to have stopped; some have since
   ProviderLines lines_;
   std::vector<schedule::Ticket> held_keys_;  ///< one for each serial key that another process has
   std::deque<Claimed> claimed_;
