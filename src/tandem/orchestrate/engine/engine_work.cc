@@ -56,7 +56,7 @@ bool EngineImpl::may_start_more_locked(std::size_t free) const {
          may_start() && watch_.writable().has_value();
 }
 
-std::shared_ptr<EngineImpl::Running> EngineImpl::pop_locked() {
+std::shared_ptr<Running> EngineImpl::pop_locked() {
   std::optional<schedule::Ticket> ticket = queue_.pop(mean_run_s_);
   queue_delay_.left(ticket->job);
   auto running = std::make_shared<Running>();

@@ -50,14 +50,6 @@ std::string event_of(const lineage::WorkRecord& record) {
 
 }  // namespace
 
-std::string submission_step(const OrderContext& context, const hybrid::Order& order) {
-  return fmt::format("{}/{}", context.round, order.label);
-}
-
-std::string step_key(const JobId& job, std::uint32_t round, std::string_view label) {
-  return fmt::format("{}/{:04}/{}", job.value, round, label);
-}
-
 Result<std::vector<Carried>> OrderRunner::run(std::span<const hybrid::Order> orders, const OrderContext& context) {
   std::vector<std::optional<Result<Carried>>> answers(orders.size());
   std::vector<std::size_t> local;

@@ -132,8 +132,12 @@ class OrderRunner {
 };
 
 /// Of an order, as the ledger of submissions knows it.
-std::string submission_step(const OrderContext& context, const hybrid::Order& order);
+inline std::string submission_step(const OrderContext& context, const hybrid::Order& order) {
+  return fmt::format("{}/{}", context.round, order.label);
+}
 /// "<job>/<round>/<label>" in Table::kStep.
-std::string step_key(const JobId& job, std::uint32_t round, std::string_view label);
+inline std::string step_key(const JobId& job, std::uint32_t round, std::string_view label) {
+  return fmt::format("{}/{:04}/{}", job.value, round, label);
+}
 
 }  // namespace tandem::engine

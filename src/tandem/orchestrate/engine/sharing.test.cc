@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <map>
-#include <thread>
 
+#include "tandem/base/pause.h"
 #include "tandem/orchestrate/engine/testing/engine_world.h"
 #include "tandem/orchestrate/engine/testing/zombie_world.h"
 
@@ -21,8 +21,8 @@ class Sharing : public testing::TestWithParam<std::string> {
     if (GetParam() == "memory") static_cast<memory::MemoryStore&>(*world_.store).share(world_.clock);
     for (const char* id : {"cpu.tabu", "cpu.annealing", "cpu.branch_and_bound", "cpu.random"}) {
       auto tier = std::make_unique<FakeTier>(id, world_.clock);
-      tier->before = [](const std::stop_token&) -> std::optional<Error> {
-        std::this_thread::sleep_for(kService);
+      tier->before = [this](const std::stop_token& stop) -> std::optional<Error> {
+        (void)pause(world_.executor, kService, stop);
         return std::nullopt;
       };
       world_.backends.add(std::move(tier));

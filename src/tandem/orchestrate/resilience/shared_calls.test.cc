@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tandem/base/json.h"
+#include "tandem/base/pause.h"
 #include "tandem/base/testing/matchers.h"
 #include "tandem/base/testing/recording_log.h"
 #include "tandem/orchestrate/resilience/gates.h"
@@ -105,7 +106,7 @@ TEST_P(SharedCallsTest, processes_that_wait_take_turns_and_never_exceed_the_limi
               order.push_back(p);
               most = std::max(most, ++under_way);
             }
-            std::this_thread::sleep_for(std::chrono::milliseconds(5));  // a call lasts longer than a commit
+            (void)pause(executor_, std::chrono::milliseconds(5), {});  // a call lasts longer than a commit
             const std::lock_guard lock(mutex);
             --under_way;
           }
