@@ -170,7 +170,10 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
                              .crash_points = out->crash_points_,
                              .limits = limits},
       submit::SubmitOptions{.settle_window = std::chrono::milliseconds(settings.integer("lab.settle_window"))});
-  out->gates_ = std::make_unique<resilience::Gates>(*out->executor_, *out->clock_, *out->store_, gate_limits(settings));
+  const std::string node = "node_" + new_uuid7(machine.clock, machine.rng);
+  out->gates_ =
+      std::make_unique<resilience::Gates>(*out->executor_, *out->clock_, *out->store_, log, gate_limits(settings),
+                                          engine::among_others(*out->store_, *out->clock_, node));
   const engine::EngineServices services{.store = *out->store_,
                                         .backends = *out->backends_,
                                         .problems = out->problems_,
@@ -205,7 +208,7 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
                              .retention_jobs = static_cast<std::uint64_t>(settings.integer("engine.retention_jobs")),
                              .idempotency_age = std::chrono::milliseconds(settings.integer("engine.idempotency_age")),
                              .schedules = role != Role::kReader && role != Role::kOnlyWorker,
-                             .node_id = "node_" + new_uuid7(machine.clock, machine.rng),
+                             .node_id = node,
                              .node_facts = node_facts(machine.fs),
                              .versions = std::move(facts)}));
   return out;

@@ -13,6 +13,24 @@ void Doubts::taken_over(const std::string& token, Nanos now) {
   if (const auto found = open_.find(token); found != open_.end()) found->second.since = now;
 }
 
+std::string Doubts::broken(const std::string& process, const SubmissionRecord& before, const SubmissionRecord& after,
+                           const SimDevice& device, const std::string& runner, Nanos now) const {
+  const bool begins = before.state == SubmissionState::kIntent && after.state == SubmissionState::kAmbiguous;
+  const bool given_up = before.state == SubmissionState::kAmbiguous && after.state == SubmissionState::kHeld;
+  if (!begins && !given_up) return "";
+  if (!runner.empty() && runner != process)
+    return fmt::format("{} moved {} from {} to {} while {} runs its job", process, after.token,
+                       submit::to_string(before.state), submit::to_string(after.state), runner);
+  const auto open = open_.find(after.token);
+  if (begins || !runner.empty() || device.opaque() || open == open_.end() || clock_jumped_ >= open->second.intent)
+    return "";
+  // Clocks that follow the store's run apart a little.
+  const Nanos since = now - open->second.intent;
+  if (since >= settle_window_ / 2) return "";
+  return fmt::format("{} gave {} up {:.3f} ms after its intent, while {} may still show it", process, after.token,
+                     static_cast<double>(since) / 1e6, after.backend);
+}
+
 void Doubts::moved(const std::string& process, const SubmissionRecord& before, const SubmissionRecord& after,
                    const SimDevice& device, Nanos now) {
   if (after.state == SubmissionState::kIntent) open_[after.token].intent = now;

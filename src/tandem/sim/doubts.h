@@ -1,4 +1,5 @@
-// tandem/sim/doubts.h - Doubts: how long submissions are in doubt that somebody could resolve, in intervals between two looks at them.
+// tandem/sim/doubts.h - Doubts: how long submissions are in doubt that somebody could resolve, in intervals between two looks at them; and
+// who may begin and end a doubt.
 //
 // Room: sim; for the oracle. The clock is the simulation's, so an interval that is late is seen. A doubt is counted from when it could first
 // be resolved: it is on disk, the vendor has the work and answers - or, for what is given up, the settle window is over -, and whoever
@@ -31,6 +32,12 @@ class Doubts {
   void clock_jumped(Nanos now) { clock_jumped_ = now; }
   /// A run of a job began or ended: whoever else has its submissions has them since.
   void job_moved(const std::string& job, Nanos now) { job_moved_[job] = now; }
+  /// What does not hold of a submission that `process` moved; empty: all does. While its job runs under its fence, on `runner`, nobody
+  /// else puts it in doubt or gives it up; and nobody but the worker, whose step's time may be over, gives it up while it may still appear at
+  /// a vendor that can be asked. `runner` empty: nobody runs it.
+  std::string broken(const std::string& process, const submit::SubmissionRecord& before,
+                     const submit::SubmissionRecord& after, const SimDevice& device, const std::string& runner,
+                     Nanos now) const;
   /// A worker has it from now on.
   void taken_over(const std::string& token, Nanos now);
   /// A submission moved, by the hand of `process`.

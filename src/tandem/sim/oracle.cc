@@ -45,7 +45,7 @@ bool counts_of_job(int depth, Json::parse_event_t event, Json& parsed) {
   if (depth != 1 || event != Json::parse_event_t::key) return true;
   const auto& key = parsed.get_ref<const std::string&>();
   return key == "state" || key == "fence" || key == "cancel_requested" || key == "serial_key" || key == "tenant" ||
-         key == "spec_sha256";
+         key == "spec_sha256" || key == "owner";
 }
 
 /// A submission keeps its state when a worker takes it over; that is no transition.
@@ -82,8 +82,14 @@ const Oracle::Job* Oracle::job(const std::string& id, const Cell& cell) const {
                                         .fence = row.value("fence", std::uint64_t{0}),
                                         .cancel_requested = row.value("cancel_requested", false),
                                         .key = std::move(key),
-                                        .spec_sha256 = row.value("spec_sha256", "")})
+                                        .spec_sha256 = row.value("spec_sha256", ""),
+                                        .owner = row.value("owner", "")})
               .first->second;
+}
+
+const Oracle::Job* Oracle::job(const std::string& id) const {
+  const auto found = disk_.rows(Table::kJob).find(id);
+  return found == disk_.rows(Table::kJob).end() ? nullptr : job(id, found->second);
 }
 
 const SubmissionRecord* Oracle::submission(const std::string& token, const Cell& cell) const {
@@ -258,8 +264,14 @@ void Oracle::on_submission(const std::string& process, const Changed& changed) {
                                to_string(after->state)));
   ++coverage_.submission_transitions[transition_name(before->state, *event, after->state)];
   check_vendor(*before, *after);
-  if (const SimDevice* device = find_device(devices_, after->backend))
+  if (const SimDevice* device = find_device(devices_, after->backend)) {
+    const Job* owned = job(after->job.value);
+    const bool runs = owned != nullptr && owned->state == JobState::kRunning && owned->fence == after->fence;
+    const std::string runner = !runs ? "" : owned->owner.empty() ? process : owned->owner;
+    const auto broken = doubts_.broken(process, *before, *after, *device, runner, scheduler_.now());
+    if (!broken.empty()) violate(broken);
     doubts_.moved(process, *before, *after, *device, scheduler_.now());
+  }
   if (after->sends != before->sends) check_owner(*after, Goes::kPaid);
   if (is_decided_by_worker(*before, *after)) check_owner(*after, Goes::kOn);
 }
@@ -295,15 +307,13 @@ void Oracle::check_vendor(const SubmissionRecord& before, const SubmissionRecord
 }
 
 void Oracle::check_owner(const SubmissionRecord& record, Goes goes) {
-  const auto& rows = disk_.rows(Table::kJob);
-  const auto found = rows.find(record.job.value);
-  const Job* owned = found == rows.end() ? nullptr : job(found->first, found->second);
+  const Job* owned = job(record.job.value);
   if (owned == nullptr || owned->state != JobState::kRunning || owned->fence != record.fence)
     violate(fmt::format("submission {} went on to {} under fence {}, and its job is {} under {}", record.token,
                         submit::to_string(record.state), record.fence,
                         owned == nullptr ? "gone" : to_string(owned->state), owned == nullptr ? 0 : owned->fence));
   if (goes == Goes::kPaid && owned != nullptr && is_production(record, owned->spec_sha256))
-    check_approved(record, Json::parse(found->second.value, nullptr, false));
+    check_approved(record, Json::parse(disk_.rows(Table::kJob).at(record.job.value).value, nullptr, false));
 }
 
 bool Oracle::is_production(const SubmissionRecord& record, const std::string& spec_sha256) {
@@ -370,9 +380,7 @@ void Oracle::check_acknowledged(const std::string& when) {
     if (!disk_.rows(Table::kJob).contains(id.value))
       violate(fmt::format("job {} was acknowledged as a retry and is lost ({})", id.value, when));
   for (const auto& [id, state] : told_) {
-    const auto found = disk_.rows(Table::kJob).find(id.value);
-    if (found == disk_.rows(Table::kJob).end()) continue;
-    const Job* now = job(id.value, found->second);
+    const Job* now = job(id.value);
     if (now != nullptr && now->state != state)
       violate(fmt::format("a client was told that {} is {}, it is {} ({})", id.value, job::to_string(state),
                           job::to_string(now->state), when));

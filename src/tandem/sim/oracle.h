@@ -76,9 +76,11 @@ class Oracle {
     bool cancel_requested = false;
     std::string key;  ///< tenant and serial key; empty: it has none
     std::string spec_sha256;  ///< blob of its document
+    std::string owner;  ///< the process that runs it, where others share the store
   };
   /// Reads the row, or remembers it. Null: it is no job's.
   const Job* job(const std::string& id, const Cell& cell) const;
+  const Job* job(const std::string& id) const;  ///< as it is now; null: there is none
   const submit::SubmissionRecord* submission(const std::string& token, const Cell& cell) const;
   void write_trace(const std::string& process, const std::string& what) const;
   void on_change(const std::string& process, const Changed& changed);

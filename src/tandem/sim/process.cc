@@ -44,7 +44,8 @@ Process::Process(Surroundings& around, std::string name, std::size_t workers, en
         around_.oracle.hindered(name_);
       }),
       store_(around.disk, around.weather, around.options, name_, around.scheduler, group_, clock_, hooks()),
-      gates_(executor_, store_clock_, store_, gates_of(around.devices)),
+      gates_(executor_, store_clock_, store_, log_, gates_of(around.devices),
+             engine::among_others(store_, store_clock_, around.options.shared ? name_ : "")),
       changed_(around.scheduler) {
   backends_.add(make_sim_tier("cpu.tabu", true, clock_, executor_, line()));
   backends_.add(make_sim_tier("simulator.sim", false, clock_, executor_, line()));

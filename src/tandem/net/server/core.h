@@ -33,6 +33,7 @@ class Loop {
   asio::io_context io{1};
   asio::steady_timer sweep_timer{io};  ///< when to look for connections past their deadline
   bool sweeping = true;
+  bool sweep_awaited = false;  ///< there is somebody to look at
   std::unordered_map<Connection*, std::shared_ptr<Connection>> connections = {};
 
  private:

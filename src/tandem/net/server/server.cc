@@ -96,7 +96,6 @@ class AsioServer final : public Server {
 void AsioServer::run() {
   accept();
   for (const auto& loop : core_->loops) {
-    sweep_later(*loop);
     threads_.push_back(
         core_->seams.executor.start_loop("http", [core = core_, raw = loop.get()](std::stop_token) { raw->io.run(); }));
   }
@@ -109,7 +108,10 @@ void AsioServer::accept() {
     if (ec == asio::error::operation_aborted || !acceptor_.is_open()) return;
     if (!ec) {
       auto shared = std::make_shared<tcp::socket>(std::move(socket));
-      loop.post([core = core_, &loop, shared] { serve(core, loop, std::move(*shared)); });
+      loop.post([this, &loop, shared] {
+        serve(core_, loop, std::move(*shared));
+        if (loop.sweeping && !loop.sweep_awaited && !loop.connections.empty()) sweep_later(loop);
+      });
       return accept();
     }
     if (ec == asio::error::connection_aborted) return accept();
@@ -124,10 +126,12 @@ void AsioServer::accept() {
 void AsioServer::sweep_later(Loop& loop) {
   const auto shortest = std::min(core_->options.request_timeout, core_->options.idle_timeout);
   loop.sweep_timer.expires_after(std::clamp(shortest / 4, kSweepMin, kSweepMax));
+  loop.sweep_awaited = true;
   loop.sweep_timer.async_wait([this, &loop](error_code cancelled) {
+    loop.sweep_awaited = false;
     if (cancelled || !loop.sweeping) return;
     sweep(loop, core_->seams.clock.monotonic());
-    sweep_later(loop);
+    if (!loop.connections.empty()) sweep_later(loop);  // who comes into an empty loop begins anew
   });
 }
 

@@ -323,7 +323,8 @@ INSTANTIATE_TEST_SUITE_P(Crashes, ReservedAndClosed, testing::Bool(),
                          [](const auto& twice) { return std::string(twice.param ? "and_once_more" : "once"); });
 
 TEST_F(AwaitReady, a_look_takes_no_turn_and_holds_up_nobody_else) {
-  resilience::Gates gates(world_.executor, world_.clock, *world_.store, {{"fake.provider", {.calls_max = 1}}});
+  resilience::Gates gates(world_.executor, world_.clock, *world_.store, world_.log,
+                          {{"fake.provider", {.calls_max = 1}}});
   world_.gates = &gates;
   close_window(milliseconds(0));
   std::vector<bool> free;

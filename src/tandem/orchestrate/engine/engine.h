@@ -163,6 +163,11 @@ struct EngineServices {
   const budget::Limits* limits = nullptr;  ///< of payers and backends; null: there are none
 };
 
+/// What the gates of a process have to know where others share its store, as `node_id` of the options; empty: none does. `clock`: the one
+/// that they agree on.
+std::optional<resilience::AmongOthers> among_others(store::Store& store, const Clock& clock,
+                                                    const std::string& node_id);
+
 struct Admission {
   JobId id;
   bool replayed = false;  ///< an earlier request with the same idempotency key

@@ -397,7 +397,7 @@ TEST_F(EngineFallback,
 }
 
 TEST_F(EngineFallbackToProvider, who_takes_the_work_over_has_to_have_room_for_it_himself) {
-  resilience::Gates gates(world_.executor, world_.clock, *world_.store,
+  resilience::Gates gates(world_.executor, world_.clock, *world_.store, world_.log,
                           {{"fake.provider", {.calls_max = 1}}, {"fake.second", {.calls_max = 1}}});
   const auto enter = [&](const std::string& backend) {
     return gates.enter(backend, {}, Deadline(world_.clock.monotonic())).map([](const resilience::Gates::Pass&) {});

@@ -1,4 +1,4 @@
-// What goes on later: jobs that could not be stored, and what the clock ends.
+// What goes on later: jobs that could not be stored, runs that do not stop, and what the clock ends.
 //
 // One thread sleeps until the first of it is due; whoever makes something due earlier wakes it.
 #include <algorithm>
@@ -47,6 +47,7 @@ Instant EngineImpl::next_heal_locked(Instant next_try) const {
   const Instant now = services_.clock.monotonic();
   Instant out = std::min(now + options_.clock_look_interval, next_try);
   if (!watch_.writable()) return out;
+  if (!stopping_.empty()) out = std::min(out, stopping_.begin()->first);
   if (services_.store.shared() && membership_ == nullptr) out = std::min(out, now + options_.lease_ttl / 3);
   if (leads_ && !waiting_until_.empty()) out = std::min(out, at_of(waiting_until_.begin()->first));
   if (leads_ && takes_part() && put_aside_until_) out = std::min(out, at_of(*put_aside_until_));
@@ -91,6 +92,7 @@ void EngineImpl::heal(const std::stop_token& stop) {
       (void)keep_time();  // who has a lease does so with each beat
     if (tries) unpark();
     give_back_claimed();
+    leave_hanging();
     expire_waiting();
     expire_put_aside();
   }
@@ -126,6 +128,68 @@ void EngineImpl::give_back_claimed() {
     }
     end(std::move(outcome), one.running);
   }
+}
+
+void EngineImpl::await_stop(Stopping stopping) {
+  const auto time = stopping.told.heartbeat.count() != 0 ? stopping.told.heartbeat : options_.lease_ttl;
+  const std::lock_guard lock(mutex_);
+  const Instant by = services_.clock.monotonic() + time;
+  stopping_.emplace(by, std::move(stopping));
+  heal_by_locked(by);
+}
+
+bool EngineImpl::hangs_locked(const Running& running) {
+  // Whose lease is over has its job taken over by others.
+  return !running.place.expired() && running.reason != StopReason::kLost;
+}
+
+void EngineImpl::leave_hanging() {
+  std::vector<Stopping> late;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto end = stopping_.upper_bound(services_.clock.monotonic());
+    for (auto at = stopping_.begin(); at != end; ++at)
+      if (hangs_locked(*at->second.running)) late.push_back(std::move(at->second));
+    stopping_.erase(stopping_.begin(), end);
+  }
+  for (const Stopping& one : late) leave(one);
+}
+
+void EngineImpl::leave(const Stopping& stopping) {
+  const auto& [id, running, told] = stopping;
+  StopReason reason = StopReason::kNone;
+  {
+    const std::lock_guard lock(mutex_);
+    reason = running->reason;
+  }
+  auto row = ledger_.load(id);
+  const bool ours = row && row->view.state == job::JobState::kRunning &&
+                    row->owner == (membership_ != nullptr ? membership_->id() : "");
+  if (ours) {
+    const std::uint64_t fence = row->view.fence;
+    const RunOutcome end =
+        runner_.end_with({.record = *std::move(row), .spec = nullptr, .start = {}}, told.why, reason);
+    row = end.decide ? ledger_.update(id, fence, "engine", end.decide) : tl::unexpected(*end.error);
+  }
+  if (!row && is_store_trouble(row.error())) {
+    await_stop(stopping);
+    return cannot_store(row.error());
+  }
+  if (!ours || !row) return;  // nothing of it is in the store yet, or it is over after all
+  services_.log.write(LogLevel::kError, "job.left_running",
+                      {{"job_id", id.value}, {"state", std::string(to_string(row->view.state))}});
+  if (job::is_final(row->view.state)) services_.meter.add("tandem_jobs_ended_total", 1);
+  std::shared_ptr<WorkerSlots::Place> place;
+  {
+    const std::lock_guard lock(mutex_);
+    place = running->place.lock();
+    if (place == nullptr) return;  // it came back meanwhile, and finds that its job is not its own
+    running->left = true;
+    if (row->view.state == job::JobState::kQueued) running->look_again = true;
+  }
+  place->give_up();
+  place.reset();
+  let_go(id, running, nullptr, std::nullopt);
 }
 
 void EngineImpl::unpark() {

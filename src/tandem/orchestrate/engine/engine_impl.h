@@ -21,6 +21,7 @@
 #include "tandem/orchestrate/engine/engine.h"
 #include "tandem/orchestrate/engine/engine_checks.h"
 #include "tandem/orchestrate/engine/errands.h"
+#include "tandem/orchestrate/engine/in_hand.h"
 #include "tandem/orchestrate/engine/job_ledger.h"
 #include "tandem/orchestrate/engine/job_reads.h"
 #include "tandem/orchestrate/engine/job_runner.h"
@@ -86,33 +87,6 @@ class EngineImpl final : public Engine {
   void drain(Deadline deadline) override;
 
  private:
-  using SpecPtr = std::shared_ptr<const job::JobSpec>;
-  /// A job from its claim until its end is stored.
-  struct Running {
-    std::stop_source stop;
-    StopReason reason = StopReason::kNone;
-    schedule::Ticket ticket;
-    double charged_s = 0;
-    bool look_again = false;  ///< it may be queued anew: whoever lets go of it looks
-    bool keeps_key = false;  ///< another process has its serial key
-    bool found = false;  ///< in the store, and not claimed before it is walked
-    std::string behind;  ///< the provider that had no room for it, as RunOutcome has it
-  };
-  struct Claimed {  ///< one that a worker may walk: its start is stored, or is to be with what follows it
-    Run run;
-    std::shared_ptr<Running> running;
-    Instant at;
-  };
-  /// What this process knows of a job that it admitted a moment ago.
-  struct Fresh {
-    JobRecord record;
-    SpecPtr spec;
-  };
-  /// A job that another process admitted a moment ago and has ready to run.
-  struct Guest {
-    store::LogEntry entry;  ///< that announced it, not checked yet
-    Instant heard;
-  };
   /// What a worker does next.
   struct Turn {
     std::vector<std::shared_ptr<Running>> claims;
@@ -223,6 +197,13 @@ class EngineImpl final : public Engine {
   Instant at_of(std::int64_t micros) const;
   void note_put_aside(std::string_view event);  ///< it may be due before anything that is known of
   void unpark();
+  /// From now on the run has as long to stop as its job, or a lease, gives it.
+  void await_stop(Stopping stopping);
+  void leave_hanging();
+  /// Ends the job of a run that was told to stop and does not, as if it had: what the run still writes fails on its fence, and its slot is
+  /// another's.
+  void leave(const Stopping& stopping);
+  static bool hangs_locked(const Running& running);
   void expire_waiting();
   /// Takes a job whose wait is over from those whose wait has a limit, if this is the process that ends it.
   std::optional<JobId> next_expired(std::int64_t now_micros);
@@ -243,13 +224,6 @@ class EngineImpl final : public Engine {
   QueueDelay queue_delay_;
   WorkerSlots slots_;
 
-  /// A job whose start, checkpoint or end could not be stored.
-  struct Parked {
-    SpecPtr spec;
-    schedule::Ticket ticket;  ///< its serial key stays taken
-    std::uint32_t looks_left = 0;  ///< of heal(), before it is tried again
-  };
-
   std::mutex mutex_;
   /// What may be queued in the store: whoever starts it finds out.
   schedule::FairQueue queue_;
@@ -257,6 +231,7 @@ class EngineImpl final : public Engine {
   std::unordered_map<std::string, Guest> guests_;  ///< what waits for the process that admitted it
   std::set<std::pair<Instant, std::string>> guests_by_age_;  ///< when each was heard of
   std::set<std::pair<std::int64_t, std::string>> waiting_until_;  ///< microseconds, job: whose wait has a limit
+  std::multimap<Instant, Stopping> stopping_;  ///< by when they have to have stopped; some have since
   ProviderLines lines_;
   std::vector<schedule::Ticket> held_keys_;  ///< one for each serial key that another process has
   std::deque<Claimed> claimed_;

@@ -56,7 +56,7 @@ bool EngineImpl::may_start_more_locked(std::size_t free) const {
          may_start() && watch_.writable().has_value();
 }
 
-std::shared_ptr<EngineImpl::Running> EngineImpl::pop_locked() {
+std::shared_ptr<Running> EngineImpl::pop_locked() {
   std::optional<schedule::Ticket> ticket = queue_.pop(mean_run_s_);
   queue_delay_.left(ticket->job);
   auto running = std::make_shared<Running>();
@@ -289,25 +289,29 @@ bool EngineImpl::read_unclaimed(Claimed& claimed) {
 }
 
 void EngineImpl::walk(Claimed claimed) {
-  WorkerSlots::Place place(slots_);
+  const auto place = std::make_shared<WorkerSlots::Place>(slots_);
   if (!read_unclaimed(claimed)) return;
   const std::shared_ptr<Running> running = claimed.running;
-  const RunControl control{.place = place,
-                           .stop = running->stop.get_token(),
-                           .drain = drain_.get_token(),
-                           .reason =
-                               [&] {
-                                 const std::lock_guard lock(mutex_);
-                                 return running->reason;
-                               },
-                           .holds = [this] { return may_start(); },
-                           .on_progress =
-                               [&](const Progress& progress) {
-                                 progress_.note(progress);
-                                 listeners_->publish(progress);
-                               }};
+  const JobId id = claimed.run.record.view.id;
+  const RunControl control{
+      .place = *place,
+      .stop = running->stop.get_token(),
+      .drain = drain_.get_token(),
+      .reason =
+          [&] {
+            const std::lock_guard lock(mutex_);
+            return running->reason;
+          },
+      .holds = [this] { return may_start(); },
+      .on_progress =
+          [&](const Progress& progress) {
+            progress_.note(progress);
+            listeners_->publish(progress);
+          },
+      .on_told_to_stop = [&](ToldToStop told) { await_stop({.id = id, .running = running, .told = std::move(told)}); }};
   {
     const std::lock_guard lock(mutex_);
+    running->place = place;
     if (draining_) {
       running->reason = std::max(running->reason, StopReason::kDraining);
       running->stop.request_stop();
@@ -315,9 +319,14 @@ void EngineImpl::walk(Claimed claimed) {
   }
   const Instant begin = services_.clock.monotonic();
   RunOutcome outcome = runner_.run(std::move(claimed.run), control);
-  const double took_s = seconds(services_.clock.monotonic() - begin - place.time_outside());
+  const double took_s = seconds(services_.clock.monotonic() - begin - place->time_outside());
   {
     const std::lock_guard lock(mutex_);
+    if (running->left) {
+      if (!running_.contains(id)) progress_.forget(id);
+      return;
+    }
+    running->place.reset();
     running->behind = outcome.behind;
     mean_run_s_ += kMeanShare * (took_s - mean_run_s_);
     queue_.charge(running->ticket, took_s - running->charged_s);

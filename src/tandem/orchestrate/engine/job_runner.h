@@ -49,6 +49,12 @@ enum class StopReason : std::uint8_t {
   kLost,  ///< this process may not work on it any more: its lease is over
 };
 
+/// A run was told to stop, for whatever reason.
+struct ToldToStop {
+  Error why;  ///< what the job ends with if the run does not follow: the time that is over, or 1002 cancelled
+  std::chrono::milliseconds heartbeat{0};  ///< limits.heartbeat; 0: none is given
+};
+
 struct RunControl {
   WorkerSlots::Place& place;
   std::stop_token stop;  ///< any reason
@@ -56,6 +62,8 @@ struct RunControl {
   std::function<StopReason()> reason;
   std::function<bool()> holds;  ///< whether this process still has what it runs, for all that it knows by itself
   std::function<void(const Progress&)> on_progress;
+  /// Called once at most, on whatever thread stops it; must be short.
+  std::function<void(ToldToStop)> on_told_to_stop = {};
 };
 
 class JobRunner {

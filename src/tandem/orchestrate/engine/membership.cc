@@ -79,13 +79,20 @@ Result<void> Membership::leave() {
 
 bool Membership::holds() const { return clock_.monotonic().nanos < good_until_ns_; }
 
-Result<bool> Membership::has_lease(const std::string& node) {
-  TANDEM_TRY_ASSIGN(const auto row, store_.get(store::Table::kMeta, key_of(node)));
-  if (!row) return false;
-  TANDEM_TRY_ASSIGN(const std::int64_t until, until_of(*row));
-  TANDEM_TRY_ASSIGN(const Timestamp now, store_.now());
-  saw_lease(until, now);
-  return until >= now.micros;
+std::optional<resilience::AmongOthers> among_others(store::Store& store, const Clock& clock,
+                                                    const std::string& node_id) {
+  if (node_id.empty() || !store.shared()) return std::nullopt;
+  return resilience::AmongOthers{.node = node_id, .has_lease = [&store, &clock](const std::string& node) {
+                                   return Membership::lease_end(store, node).map([&](const auto& end) {
+                                     return end && *end >= clock.now().micros;
+                                   });
+                                 }};
+}
+
+Result<std::optional<std::int64_t>> Membership::lease_end(store::Store& store, std::string_view node) {
+  TANDEM_TRY_ASSIGN(const auto row, store.get(store::Table::kMeta, key_of(node)));
+  if (!row) return std::nullopt;
+  return until_of(*row);
 }
 
 bool Membership::require_lead(store::Batch& batch) const {
@@ -113,8 +120,12 @@ Result<bool> Membership::lead() {
       return holds();
     }
     leader_version_ = 0;
-    TANDEM_TRY_ASSIGN(const bool well, has_lease(node));
-    if (well) return false;
+    TANDEM_TRY_ASSIGN(const auto end, lease_end(store_, node));
+    if (end) {
+      TANDEM_TRY_ASSIGN(const Timestamp now, store_.now());
+      saw_lease(*end, now);
+      if (*end >= now.micros) return false;
+    }
     TANDEM_TRY_ASSIGN(term, reader.integer("term", 1, INT64_MAX - 1));
     ++term;
   }

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -46,6 +47,9 @@ class Membership {
   /// Adds that nobody else has led since this process was last seen to. False: it does not lead.
   bool require_lead(store::Batch& batch) const;
 
+  /// Until when a process has a lease, or had one, in microseconds of the store's clock; empty: it has no row. Errors: those of the store.
+  static Result<std::optional<std::int64_t>> lease_end(store::Store& store, std::string_view node);
+
   /// What a process told with its last beat; an empty object where it has no row. Errors: those of the store.
   static Result<Json> jobs_of(store::Store& store, std::string_view node);
 
@@ -59,7 +63,6 @@ class Membership {
  private:
   Result<void> write(store::Expect expect, Json jobs);
   Result<std::set<std::string>> owners();  ///< of running jobs; costs a read for each, however many jobs they have
-  Result<bool> has_lease(const std::string& node);
   void saw_lease(std::int64_t until_micros, Timestamp now);
   std::int64_t forgotten_before(Timestamp now) const;  ///< rows that ended before it are dropped
 

@@ -50,14 +50,6 @@ std::string event_of(const lineage::WorkRecord& record) {
 
 }  // namespace
 
-std::string submission_step(const OrderContext& context, const hybrid::Order& order) {
-  return fmt::format("{}/{}", context.round, order.label);
-}
-
-std::string step_key(const JobId& job, std::uint32_t round, std::string_view label) {
-  return fmt::format("{}/{:04}/{}", job.value, round, label);
-}
-
 Result<std::vector<Carried>> OrderRunner::run(std::span<const hybrid::Order> orders, const OrderContext& context) {
   std::vector<std::optional<Result<Carried>>> answers(orders.size());
   std::vector<std::size_t> local;
@@ -190,8 +182,8 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backe
   Attempt out;
   std::optional<resilience::Gates::Pass> pass;
   const Instant asked = services_.clock.monotonic();
-  if (!sending
-           .is_sent) {  // one that stands in may have no room; who waits for that holds room elsewhere, so not for ever
+  if (!sending.is_known) {
+    // One that stands in may have no room; who waits for that holds room elsewhere, so not for ever.
     const EitherStop not_needed_or_draining(stop, context.drain);
     auto room = context.stay.enter(backend.info().id.value, not_needed_or_draining.token(),
                                    Deadline(std::min(context.deadline.at(), asked + context.remote_deadline)));
@@ -202,7 +194,11 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backe
       return out;
     }
   }
-  if (services_.gates != nullptr && !sending.is_sent) {
+  // Of a reservation that was found, which has to end before anything else is sent for the step.
+  std::optional<Error> no_room;
+  if (services_.gates != nullptr && sending.is_past_gate) {
+    pass.emplace(services_.gates->resume(backend.info().id.value));
+  } else if (services_.gates != nullptr) {
     // A wait of our own making is no fault of the provider's: it takes as long as it takes, unless the job asks for less.
     Deadline turn_by = context.deadline;
     if (order.backend_wait_max && *order.backend_wait_max < context.remote_deadline)
@@ -212,17 +208,23 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backe
     if (!turn) {
       const bool going_down = turn.error().number == errors::kCancelled && !stop.stop_requested();
       if (going_down || is_store_trouble(turn.error())) return tl::unexpected(std::move(turn).error());
-      out.error = std::move(turn).error();
-      return out;
+      out.error = turn.error();
+      if (!sending.is_known) return out;
+      no_room = std::move(turn).error();
+    } else {
+      pass.emplace(*std::move(turn));
     }
-    pass.emplace(*std::move(turn));
   }
   const Instant now = services_.clock.monotonic();
   const Instant end = until ? until->at() + (now - asked) : now + context.remote_deadline;
-  until = Deadline(std::min(context.deadline.at(), end));
+  until = Deadline(no_room ? now : std::min(context.deadline.at(), end));
   submit::SubmissionRequest request = request_of(backend, order, context, sending.attempt);
   request.deadline = *until;
   request.owned = [&](store::Batch& batch) { return ledger_.require_owned(batch, context.job, context.fence); };
+  if (pass) {
+    request.on_send = [&] { pass->begun(); };
+    request.may_resend = [&] { return services_.gates->try_start(backend.info().id.value); };
+  }
   auto outcome = services_.submitter.run(request, context.stop);
   if (!outcome) {
     const ErrorNumber number_of = outcome.error().number;
@@ -239,7 +241,7 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backe
   }
   out.token = outcome->token;
   out.billed = outcome->billed;
-  out.error = outcome->error;
+  out.error = no_room ? no_room : outcome->error;
   out.error_class = outcome->error_class;
   out.retry_after = outcome->retry_after;
   out.may_repeat = outcome->is_surely_free() && backend::may_pass(out.error_class);
@@ -311,7 +313,7 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_backend(backend::Backend& back
   std::optional<Deadline> until;  // of a remote one, from its first turn on
   // How that one ended is known, and the chain went on: another try could be billed beside what came after it.
   if (way.had_left(station))
-    return attempt_remote(backend, order, {.attempt = way.sent.at(station), .is_sent = true}, until, context, stop);
+    return attempt_remote(backend, order, way.sending(way.sent.at(station)), until, context, stop);
   std::uint32_t tries = 0;
   std::optional<job::FailedTry> last;
   for (const job::FailedTry& one : way.tries) {
@@ -333,9 +335,7 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_backend(backend::Backend& back
     if (local) {
       attempt = attempt_local(backend, order, context, seat, stop);
     } else {
-      Sending sending{.attempt = last ? last->next_attempt : station};
-      const auto before = way.sent.find(station);
-      sending.is_sent = before != way.sent.end() && before->second == sending.attempt;
+      const Sending sending = way.sending(last ? last->next_attempt : station);
       TANDEM_TRY_ASSIGN(attempt, attempt_remote(backend, order, sending, until, context, stop));
     }
     if (attempt.not_ready && !stop.stop_requested()) {
@@ -449,6 +449,7 @@ Result<void> OrderRunner::recall(const hybrid::Order& order, const OrderContext&
     if (station > order.fallbacks.size()) continue;
     std::uint32_t& last = way.sent[station];
     last = std::max(last, one.attempt);
+    if (one.sends != 0 || submit::is_final(one.state)) way.past_gate.insert(one.attempt);
   }
   return {};
 }

@@ -99,7 +99,8 @@ class OrderRunner {
                         const Seat& seat, std::stop_token stop);
   struct Sending {
     std::uint32_t attempt = 0;
-    bool is_sent = false;  ///< by a run before this one: it needs no turn at the gate
+    bool is_known = false;  ///< there is a record of it, by a start before this one
+    bool is_past_gate = false;  ///< and nothing of it will be sent for the first time: it needs no turn
   };
   /// `until`: of the station, from its first turn on, without what later tries wait for theirs.
   Result<Attempt> attempt_remote(backend::Backend& backend, const hybrid::Order& order, const Sending& sending,
@@ -131,8 +132,12 @@ class OrderRunner {
 };
 
 /// Of an order, as the ledger of submissions knows it.
-std::string submission_step(const OrderContext& context, const hybrid::Order& order);
+inline std::string submission_step(const OrderContext& context, const hybrid::Order& order) {
+  return fmt::format("{}/{}", context.round, order.label);
+}
 /// "<job>/<round>/<label>" in Table::kStep.
-std::string step_key(const JobId& job, std::uint32_t round, std::string_view label);
+inline std::string step_key(const JobId& job, std::uint32_t round, std::string_view label) {
+  return fmt::format("{}/{:04}/{}", job.value, round, label);
+}
 
 }  // namespace tandem::engine

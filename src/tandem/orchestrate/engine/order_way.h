@@ -4,7 +4,9 @@
 // Room: orchestrate; for order_runner.cc and await_ready.cc only. Threads: one, that of the order.
 #pragma once
 
+#include <algorithm>
 #include <map>
+#include <set>
 
 #include "tandem/orchestrate/engine/order_runner.h"
 
@@ -51,6 +53,7 @@ struct OrderRunner::Way {
   std::vector<job::PartialAnswer> parts;
   std::vector<job::FailedTry> tries;  ///< that were followed by another, at all stations
   std::map<std::uint32_t, std::uint32_t> sent;  ///< by earlier starts: stations, and the last submission of each
+  std::set<std::uint32_t> past_gate;  ///< of those submissions: what a provider may have got, or never will
   std::chrono::nanoseconds waited{0};  ///< in this start, until backends took work or for that in vain
   store::Batch blobs;  ///< raw bytes that no other commit holds
   std::string question_sha256;
@@ -59,6 +62,10 @@ struct OrderRunner::Way {
   std::optional<bool> had_sent(std::uint32_t station) const {
     if (sent.empty() || station > sent.rbegin()->first) return std::nullopt;
     return sent.contains(station);
+  }
+  Sending sending(std::uint32_t attempt) const {
+    const bool known = std::ranges::any_of(sent, [&](const auto& one) { return one.second == attempt; });
+    return {.attempt = attempt, .is_known = known, .is_past_gate = past_gate.contains(attempt)};
   }
   bool had_left(std::uint32_t station) const { return !sent.empty() && station < sent.rbegin()->first; }
 };

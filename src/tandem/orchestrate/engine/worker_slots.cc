@@ -20,12 +20,16 @@ std::size_t WorkerSlots::free() const {
 
 std::size_t WorkerSlots::outside() const {
   const std::lock_guard lock(mutex_);
-  return outside_;
+  return outside_ + given_up_;
 }
 
 WorkerSlots::Place::~Place() {
   const std::lock_guard lock(slots_.mutex_);
   TANDEM_ASSERT(computing_ == 1 && !outside_);
+  if (given_up_) {
+    --slots_.given_up_;
+    return;
+  }
   --slots_.used_;
   slots_.changed_->notify_all();
 }
@@ -33,6 +37,27 @@ WorkerSlots::Place::~Place() {
 std::chrono::nanoseconds WorkerSlots::Place::time_outside() const {
   const std::lock_guard lock(slots_.mutex_);
   return time_outside_;
+}
+
+void WorkerSlots::Place::give_up() {
+  {
+    const std::lock_guard lock(slots_.mutex_);
+    if (std::exchange(given_up_, true)) return;
+    ++slots_.given_up_;
+    if (outside_)
+      come_back_locked();
+    else
+      --slots_.used_;
+    slots_.changed_->notify_all();
+  }
+  slots_.freed_();
+}
+
+void WorkerSlots::Place::come_back_locked() {
+  --slots_.outside_;
+  if (bounded_elsewhere_) --slots_.bounded_elsewhere_;
+  outside_ = false;
+  time_outside_ += slots_.clock_.monotonic() - left_at_;
 }
 
 void WorkerSlots::Place::bound_elsewhere() {
@@ -66,7 +91,7 @@ void WorkerSlots::Place::leave() {
   {
     const std::lock_guard lock(slots_.mutex_);
     TANDEM_ASSERT(computing_ != 0);
-    if (--computing_ != 0) return;
+    if (--computing_ != 0 || given_up_) return;
     if (!bounded_elsewhere_ && slots_.outside_ - slots_.bounded_elsewhere_ >= kWaitingRunsMax) return;
     if (bounded_elsewhere_) ++slots_.bounded_elsewhere_;
     outside_ = true;
@@ -88,11 +113,10 @@ void WorkerSlots::Place::enter(const std::stop_token& stop) {
   ++slots_.coming_;
   slots_.changed_->wait(lock, stop, [&] { return slots_.used_ < slots_.slots_; });
   --slots_.coming_;
-  ++slots_.used_;
-  --slots_.outside_;
-  if (bounded_elsewhere_) --slots_.bounded_elsewhere_;
-  outside_ = false;
-  time_outside_ += slots_.clock_.monotonic() - left_at_;
+  if (!given_up_) {
+    ++slots_.used_;
+    come_back_locked();
+  }
   slots_.changed_->notify_all();
 }
 

@@ -37,7 +37,7 @@ class WorkerSlots {
   /// For a run that begins; its Place gives it back. A run that comes back goes before those that begin.
   bool try_take();
   std::size_t free() const;
-  std::size_t outside() const;
+  std::size_t outside() const;  ///< runs whose threads have no slot
 
   /// The slot of one run, shared by the threads that work for it. It begins with one thread that computes, and ends with it.
   class Place {
@@ -90,6 +90,8 @@ class WorkerSlots {
       return {*this, patience, std::move(stop)};
     }
 
+    /// Its slot is somebody else's from now on, whatever its threads do: they were told to stop, and do not.
+    void give_up();
     /// Its waits are bounded elsewhere, from now on: it may go outside however many wait there.
     void bound_elsewhere();
     /// How long the run was outside until now; it is inside.
@@ -97,12 +99,14 @@ class WorkerSlots {
 
    private:
     void leave();
+    void come_back_locked();  ///< counts it as one that is not outside
     void enter(const std::stop_token& stop);
 
     // Under the mutex of the slots.
     WorkerSlots& slots_;
     std::size_t computing_ = 1;  ///< threads
     bool outside_ = false;
+    bool given_up_ = false;
     bool bounded_elsewhere_ = false;
     Instant left_at_;
     std::chrono::nanoseconds time_outside_{0};
@@ -120,6 +124,7 @@ class WorkerSlots {
   std::size_t used_ = 0;  ///< may be above slots_ while runs that are told to stop end
   std::size_t coming_ = 0;  ///< runs outside that wait for a slot
   std::size_t outside_ = 0;
+  std::size_t given_up_ = 0;  ///< beside those that are outside
   std::size_t bounded_elsewhere_ = 0;  ///< of those that are outside
 };
 

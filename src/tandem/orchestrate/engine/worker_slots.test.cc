@@ -330,7 +330,8 @@ TEST_F(SlotsOfTheEngine, so_does_one_that_is_slow_to_say_whether_it_is_there) {
 
 TEST_F(SlotsOfTheEngine, so_does_one_whose_gate_is_full) {
   make_provider_slow();
-  resilience::Gates gates(world_.executor, world_.clock, *world_.store, {{"fake.provider", {.calls_max = 1}}});
+  resilience::Gates gates(world_.executor, world_.clock, *world_.store, world_.log,
+                          {{"fake.provider", {.calls_max = 1}}});
   world_.gates = &gates;
   world_.open(1);
   std::vector<JobId> slow;
@@ -344,7 +345,8 @@ TEST_F(SlotsOfTheEngine, so_does_one_whose_gate_is_full) {
 
 TEST_F(SlotsOfTheEngine, jobs_that_wait_outside_are_cancelled_and_drained_like_others) {
   make_provider_slow();
-  resilience::Gates gates(world_.executor, world_.clock, *world_.store, {{"fake.provider", {.calls_max = 1}}});
+  resilience::Gates gates(world_.executor, world_.clock, *world_.store, world_.log,
+                          {{"fake.provider", {.calls_max = 1}}});
   world_.gates = &gates;
   world_.open(1);
   const auto running = [&] {

@@ -11,6 +11,7 @@
 #include "tandem/base/json.h"
 #include "tandem/base/testing/fake_clock.h"
 #include "tandem/base/testing/matchers.h"
+#include "tandem/base/testing/recording_log.h"
 #include "tandem/base/testing/skipping_executor.h"
 #include "tandem/store/memory/memory_store.h"
 
@@ -52,18 +53,25 @@ class SkippingWaits final : public Executor {
   SkippingExecutor tasks_;
 };
 
+/// A start counts for a minute and the rest of its half second.
+constexpr std::chrono::nanoseconds kMinuteAtMost = std::chrono::minutes(1) + SharedStarts::kStep;
+
 class GatesTest : public testing::Test {
  protected:
   Deadline now() { return Deadline(clock_.monotonic()); }
+  Result<void> begin(Gates* gates = nullptr) {
+    return (gates != nullptr ? *gates : gates_).enter("strict", {}, now()).map([](Gates::Pass pass) { pass.begun(); });
+  }
   FakeClock clock_;
   ThreadExecutor executor_{1};
   ThreadExecutor store_threads_{1};
   memory::MemoryStore store_{store_threads_};
+  RecordingLog log_;
   const std::map<std::string, GateLimits, std::less<>> limits_{{"narrow", {.calls_max = 2}},
                                                                {"strict", {.starts_per_minute_max = 2}},
                                                                {"vendor.*", {.calls_max = 2}},
                                                                {"vendor.own", {.calls_max = 1}}};
-  Gates gates_{executor_, clock_, store_, limits_};
+  Gates gates_{executor_, clock_, store_, log_, limits_};
 };
 
 TEST_F(GatesTest, whoever_has_no_limits_passes) {
@@ -106,49 +114,53 @@ TEST_F(GatesTest, the_backends_of_a_vendor_share_a_gate_and_the_third_waits) {
 }
 
 TEST_F(GatesTest, so_many_begin_in_any_minute) {
-  (void)gates_.enter("strict", {}, now());
+  ASSERT_THAT(begin(), Succeeds());
   clock_.advance(std::chrono::seconds(30));
-  (void)gates_.enter("strict", {}, now());
-  EXPECT_THAT(gates_.enter("strict", {}, now()), FailsWith(errors::kBackendBusy));
+  ASSERT_THAT(begin(), Succeeds());
+  EXPECT_THAT(begin(), FailsWith(errors::kBackendBusy));
   clock_.advance(std::chrono::seconds(30));
-  EXPECT_THAT(gates_.enter("strict", {}, now()), Succeeds());
-  EXPECT_THAT(gates_.enter("strict", {}, now()), FailsWith(errors::kBackendBusy));
+  EXPECT_THAT(begin(), FailsWith(errors::kBackendBusy)) << "the first is a minute ago";
+  clock_.advance(SharedStarts::kStep);
+  EXPECT_THAT(begin(), Succeeds());
+  EXPECT_THAT(begin(), FailsWith(errors::kBackendBusy));
 }
 
 TEST_F(GatesTest, so_many_begin_in_any_minute_of_all_processes_that_share_the_store) {
-  Gates other(executor_, clock_, store_, limits_);
-  EXPECT_THAT(gates_.enter("strict", {}, now()), Succeeds());
+  Gates other(executor_, clock_, store_, log_, limits_);
+  EXPECT_THAT(begin(), Succeeds());
   clock_.advance(std::chrono::seconds(30));
-  EXPECT_THAT(other.enter("strict", {}, now()), Succeeds());
-  EXPECT_THAT(gates_.enter("strict", {}, now()), FailsWith(errors::kBackendBusy));
-  EXPECT_THAT(other.enter("strict", {}, now()), FailsWith(errors::kBackendBusy));
-  clock_.advance(std::chrono::seconds(30));
-  EXPECT_THAT(other.enter("strict", {}, now()), Succeeds());
-  EXPECT_THAT(gates_.enter("strict", {}, now()), FailsWith(errors::kBackendBusy));
+  EXPECT_THAT(begin(&other), Succeeds());
+  EXPECT_THAT(begin(), FailsWith(errors::kBackendBusy));
+  EXPECT_THAT(begin(&other), FailsWith(errors::kBackendBusy));
+  clock_.advance(std::chrono::seconds(30) + SharedStarts::kStep);
+  EXPECT_THAT(begin(&other), Succeeds());
+  EXPECT_THAT(begin(), FailsWith(errors::kBackendBusy));
   // Nor does a restart make room.
-  Gates restarted(executor_, clock_, store_, limits_);
-  EXPECT_THAT(restarted.enter("strict", {}, now()), FailsWith(errors::kBackendBusy));
+  Gates restarted(executor_, clock_, store_, log_, limits_);
+  EXPECT_THAT(begin(&restarted), FailsWith(errors::kBackendBusy));
   clock_.advance(std::chrono::seconds(30));
-  EXPECT_THAT(restarted.enter("strict", {}, now()), Succeeds());
-  // What is under way is counted by each for itself.
-  const Gates::Pass here = *gates_.enter("vendor.own", {}, now());
-  EXPECT_THAT(gates_.enter("vendor.own", {}, now()), FailsWith(errors::kBackendBusy));
-  EXPECT_THAT(other.enter("vendor.own", {}, now()), Succeeds());
+  EXPECT_THAT(begin(&restarted), Succeeds());
 }
 
 /// All ask at once: 12 starts of which 2 may fall into any 60 s take 5 minutes at least, of the clock that they share.
 TEST_F(GatesTest, processes_that_race_for_the_same_minutes_stay_within_the_limit_and_all_get_their_turn) {
   constexpr int kEach = 4;
   std::vector<std::unique_ptr<Gates>> processes;
-  for (int i = 0; i < 3; ++i) processes.push_back(std::make_unique<Gates>(executor_, clock_, store_, limits_));
+  for (int i = 0; i < 3; ++i) processes.push_back(std::make_unique<Gates>(executor_, clock_, store_, log_, limits_));
   const Instant begin = clock_.monotonic();
   {
     std::atomic<int> begun = 0;
     std::vector<std::jthread> threads;
     for (const auto& gates : processes)
       threads.emplace_back([&] {
-        for (int i = 0; i < kEach; ++i, ++begun)
-          while (!gates->enter("strict", {}, now())) std::this_thread::yield();
+        for (int i = 0; i < kEach; ++i, ++begun) {
+          while (true) {
+            auto pass = gates->enter("strict", {}, now());
+            if (pass) pass->begun();
+            if (pass) break;
+            std::this_thread::yield();
+          }
+        }
       });
     while (begun != 12) {
       clock_.advance(std::chrono::seconds(1));
@@ -162,24 +174,70 @@ TEST_F(GatesTest, processes_that_race_for_the_same_minutes_stay_within_the_limit
 }
 
 TEST_F(GatesTest, a_time_that_a_clock_wrote_before_it_was_set_back_holds_nobody_up) {
-  const std::int64_t later = clock_.now().micros + 3'600'000'000;
-  ASSERT_THAT(
-      store_.commit_and_wait(store::Batch().put(store::Table::kMeta, "starts/strict", Json{later, later}.dump())),
-      Succeeds());
-  EXPECT_THAT(gates_.enter("strict", {}, now()), Succeeds());
-  ASSERT_THAT(store_.commit_and_wait(store::Batch().put(store::Table::kMeta, "starts/strict", "[true]")), Succeeds());
-  EXPECT_THAT(gates_.enter("strict", {}, now()), FailsWith(errors::kStoreDamaged));
+  clock_.step_wall(std::chrono::hours(1));
+  for (int i = 0; i < 2; ++i) ASSERT_THAT(begin(), Succeeds());
+  EXPECT_THAT(begin(), FailsWith(errors::kBackendBusy));
+  clock_.step_wall(-std::chrono::hours(1));
+  EXPECT_THAT(begin(), Succeeds());
+}
+
+TEST_F(GatesTest, a_damaged_row_of_starts_counts_as_a_full_minute_is_told_of_and_is_over_with_it) {
+  for (const char* damaged : {"[true]", "[[1,-1]]", "{}", "[[99999999999999999,1]]", "not even this"}) {
+    clock_.advance(kMinuteAtMost);
+    ASSERT_THAT(store_.commit_and_wait(store::Batch().put(store::Table::kMeta, "starts/strict", damaged)), Succeeds());
+    const std::size_t told = log_.count("gate.starts_damaged");
+    EXPECT_THAT(begin(), FailsWith(errors::kBackendBusy)) << damaged;
+    clock_.advance(std::chrono::seconds(59));
+    EXPECT_THAT(begin(), FailsWith(errors::kBackendBusy)) << damaged;
+    clock_.advance(kMinuteAtMost - std::chrono::seconds(59));
+    EXPECT_THAT(begin(), Succeeds()) << damaged;
+    EXPECT_EQ(log_.count("gate.starts_damaged"), told + 1) << damaged;
+  }
+}
+
+TEST_F(GatesTest, the_row_of_starts_stays_small_whatever_the_limit_is) {
+  std::map<std::string, GateLimits, std::less<>> limits{{"strict", {.starts_per_minute_max = 1'000'000}}};
+  Gates wide(executor_, clock_, store_, log_, limits);
+  for (int i = 0; i < 3'000; ++i) {
+    auto pass = wide.enter("strict", {}, now());
+    ASSERT_THAT(pass, Succeeds());
+    pass->begun();
+    clock_.advance(std::chrono::milliseconds(40));  // two minutes in all
+  }
+  const auto row = store_.get(store::Table::kMeta, "starts/strict").value();
+  EXPECT_LE(row->value.size(), 4'096u);
+  std::size_t counted = 0;
+  for (const Json& step : Json::parse(row->value)) counted += step[1].get<std::size_t>();
+  EXPECT_NEAR(static_cast<double>(counted), 1'500, 15);
+}
+
+TEST_F(GatesTest, what_did_not_begin_after_all_gives_its_start_back) {
+  for (int i = 0; i < 10; ++i)
+    EXPECT_THAT(gates_.enter("strict", {}, now()), Succeeds()) << "refused before it was sent";
+  ASSERT_THAT(begin(), Succeeds());
+  EXPECT_TRUE(gates_.try_start("strict").value()) << "sent once more";
+  EXPECT_FALSE(gates_.try_start("strict").value());
+  EXPECT_THAT(begin(), FailsWith(errors::kBackendBusy));
+  EXPECT_TRUE(gates_.try_start("narrow").value()) << "it has no limit of that";
+}
+
+TEST_F(GatesTest, what_an_earlier_process_began_is_counted_and_waits_for_nothing) {
+  std::optional<Gates::Pass> first(gates_.resume("narrow"));
+  const Gates::Pass second = gates_.resume("narrow");
+  const Gates::Pass third = gates_.resume("narrow");
+  first.reset();
+  EXPECT_THAT(gates_.enter("narrow", {}, now()), FailsWith(errors::kBackendBusy));
 }
 
 TEST_F(GatesTest, who_waits_for_a_minute_is_let_in_when_it_is_over) {
   SkippingWaits skipping(clock_);
-  Gates gates(skipping, clock_, store_, limits_);
-  for (int i = 0; i < 2; ++i) ASSERT_THAT(gates_.enter("strict", {}, now()), Succeeds());
+  Gates gates(skipping, clock_, store_, log_, limits_);
+  for (int i = 0; i < 2; ++i) ASSERT_THAT(this->begin(), Succeeds());
   const Instant begin = clock_.monotonic();
   EXPECT_THAT(gates.enter("strict", {}, Deadline::after(clock_, std::chrono::seconds(59))),
               FailsWith(errors::kBackendBusy));
   EXPECT_THAT(gates.enter("strict", {}, Deadline::never()), Succeeds());
-  EXPECT_EQ(clock_.monotonic() - begin, std::chrono::seconds(60));
+  EXPECT_EQ(clock_.monotonic() - begin, kMinuteAtMost);
 }
 
 TEST_F(GatesTest, who_is_told_to_stop_waits_no_longer) {

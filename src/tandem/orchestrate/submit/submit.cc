@@ -193,6 +193,7 @@ class Attempt {
       return decide({.event = SubmissionEvent::kCancel, .reason = std::move(intended.error()), .bill = kNothing});
     }
     TANDEM_TRY(still_holds());
+    if (request_.on_send) request_.on_send();
     const auto sent = wire_.submit(request_.work, record_.token);
     if (sent) return confirm(*sent);
     if (sent.error().ambiguous) {
@@ -249,6 +250,10 @@ class Attempt {
   /// Class A: the provider recognises the token, so the same bytes may go out again. Not where the approval is void since: then it may
   /// still appear, as of class B.
   Result<void> resend() {
+    if (request_.may_resend) {
+      TANDEM_TRY_ASSIGN(const bool may, request_.may_resend());
+      if (!may) return wait(ledger_.options().lookup_interval);
+    }
     auto again =
         decide({.event = SubmissionEvent::kResend,
                 .reason = make_error(errors::kSubmissionAmbiguous,

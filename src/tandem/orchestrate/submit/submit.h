@@ -67,6 +67,10 @@ struct SubmissionRequest {
   /// Asked right before bytes or a cancel go to the provider, without a look at the store: whether this process still has what it runs. It
   /// may have been stopped for long since the commit before. Empty: it has.
   std::function<bool()> holds = {};
+  /// Called right before bytes go to the provider for the first time. Empty: nobody has to know.
+  std::function<void()> on_send = {};
+  /// Whether they may go once more now (class A); else it is asked again later. Errors end the run. Empty: they may.
+  std::function<Result<bool>()> may_resend = {};
 };
 
 /// How an attempt ended for the step. Everything but kResult tells the engine to fall back.

@@ -2,6 +2,7 @@
 
 #include <poll.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -226,12 +227,13 @@ bool Connection::ended_meanwhile() {
 }
 
 Result<std::vector<std::string>> Connection::wait_for_notification(std::chrono::milliseconds wait,
-                                                                   const std::atomic<int>& own) {
+                                                                   const std::atomic<int>& own, int wake) {
   TANDEM_ASSERT(sent_.empty());
-  pollfd waiting{.fd = PQsocket(handle_.get()), .events = POLLIN, .revents = 0};
-  const int ready = poll(&waiting, 1, static_cast<int>(wait.count()));
+  std::array<pollfd, 2> waiting{
+      {{.fd = PQsocket(handle_.get()), .events = POLLIN, .revents = 0}, {.fd = wake, .events = POLLIN, .revents = 0}}};
+  const int ready = poll(waiting.data(), waiting.size(), static_cast<int>(wait.count()));
   if (ready < 0 && errno != EINTR) return unexpected<Error>(lost(std::strerror(errno)));
-  if (ready > 0 && PQconsumeInput(handle_.get()) == 0)
+  if (waiting[0].revents != 0 && ready > 0 && PQconsumeInput(handle_.get()) == 0)
     return unexpected<Error>(lost(first_line(PQerrorMessage(handle_.get()))));
   std::vector<std::string> by_others;
   while (PGnotify* notification = PQnotifies(handle_.get())) {

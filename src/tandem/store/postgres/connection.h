@@ -51,8 +51,9 @@ class Connection {
   Result<void> script(const std::string& sql);
 
   /// Waits at most `wait` for notifications of channels that this session listens to; what those say that came from another session
-  /// than `own` is by then. Nothing may be waiting for finish().
-  Result<std::vector<std::string>> wait_for_notification(std::chrono::milliseconds wait, const std::atomic<int>& own);
+  /// than `own` is by then. Nothing may be waiting for finish(). `wake`: a file that ends the wait when it can be read; -1: none.
+  Result<std::vector<std::string>> wait_for_notification(std::chrono::milliseconds wait, const std::atomic<int>& own,
+                                                         int wake = -1);
   int server_process() const { return PQbackendPID(handle_.get()); }
 
   bool broken() const { return broken_; }

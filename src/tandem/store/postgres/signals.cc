@@ -1,6 +1,8 @@
 #include "tandem/store/postgres/signals.h"
 
 #include <fmt/format.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <string>
@@ -14,8 +16,18 @@ namespace tandem::postgres {
 namespace {
 
 constexpr auto kRetry = std::chrono::milliseconds(500);  ///< between two tries to get a session
-constexpr auto kLook = std::chrono::milliseconds(200);   ///< between two looks whether to stop
 constexpr std::string_view kWhoIsThere = "who";          ///< what a notification says that asks for an answer
+
+/// Ends a wait for notifications.
+struct Wake {
+  int file = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);  ///< -1: there is none, and the wait ends with the next hello
+  Wake() = default;
+  Wake(const Wake&) = delete;
+  Wake& operator=(const Wake&) = delete;
+  ~Wake() {
+    if (file >= 0) ::close(file);
+  }
+};
 
 }  // namespace
 
@@ -90,6 +102,8 @@ void Signals::tell() {
 }
 
 void Signals::hear(const std::stop_token& stop) {
+  const Wake wake;
+  const std::stop_callback stopped(stop, [&wake] { (void)::eventfd_write(wake.file, 1); });
   while (!stop.stop_requested()) {
     auto session = Connection::open(address_, answer_wait_, clock_);
     if (session && !(*session)->script("LISTEN tandem")) session = unexpected<Error>(Error{});
@@ -105,7 +119,8 @@ void Signals::hear(const std::stop_token& stop) {
         say();
         hello = Deadline::after(clock_, kHello);
       }
-      const auto news = (*session)->wait_for_notification(kLook, notifier_);
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(hello.left(clock_));
+      const auto news = (*session)->wait_for_notification(left, notifier_, wake.file);
       if (!news) break;
       if (news->empty()) continue;
       know_of_another(std::ranges::find(*news, kWhoIsThere) != news->end());
