@@ -35,7 +35,6 @@ void write(const Product& matrix, DensePair pair, Real* to) {
 template <class Real>
 void DenseWork<Real>::add(DensePair pair, std::array<std::uint64_t, 2> bits, std::vector<std::uint32_t> steps) {
   gates_.push_back({.pair = pair, .bits = bits, .steps = std::move(steps)});
-  // Those that stay in the first cache come first (TileKernels::dense).
   std::ranges::sort(gates_, {}, [](const Gate& gate) { return gate.pair.high; });
   pairs_.clear();
   for (const Gate& gate : gates_) pairs_.push_back(gate.pair);
@@ -50,8 +49,9 @@ void DenseWork<Real>::bind(const Steps& steps) {
 }
 
 template <class Real>
-void DenseWork<Real>::apply(Real* tile, std::uint64_t num_blocks, const TileKernels<Real>& kernels) const {
-  kernels.dense(tile, num_blocks, pairs_.data(), pairs_.size(), coefficients_.data());
+void DenseWork<Real>::apply(Real* tile, std::uint64_t num_blocks, const TileKernels<Real>& kernels,
+                            const RowsAhead<Real>* ahead) const {
+  kernels.dense(tile, num_blocks, pairs_.data(), pairs_.size(), coefficients_.data(), ahead);
 }
 
 template <class Real>

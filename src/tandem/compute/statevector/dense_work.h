@@ -20,8 +20,12 @@ class DenseWork {
   /// tile is in two gates of one work.
   void add(DensePair pair, std::array<std::uint64_t, 2> bits, std::vector<std::uint32_t> steps);
   void bind(const Steps& steps);
-  void apply(Real* tile, std::uint64_t num_blocks, const TileKernels<Real>& kernels) const;
+  /// `ahead`: null, or of a run.
+  void apply(Real* tile, std::uint64_t num_blocks, const TileKernels<Real>& kernels,
+             const RowsAhead<Real>* ahead = nullptr) const;
 
+  /// They mix nothing beyond a run.
+  bool is_near() const { return pairs_.back().high < kRunBits<Real>; }
   std::size_t size() const { return gates_.size(); }
   std::size_t bytes() const;  ///< about
 

@@ -30,37 +30,22 @@ struct BlockPhases {
   }
 };
 
-/// A cache line of real parts and one of imaginary parts.
-template <class Real>
-inline void ask_for(const Real* block) {
-  __builtin_prefetch(block, 0, 2);
-  __builtin_prefetch(block + kLanes<Real>, 0, 2);
-}
-
 template <class Real, unsigned kBits, bool kAboutX, bool kAnyLarge, Phases kPhases>
 void turn_blocks(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, const RunPhases<Real>& phases,
                  const RowsAhead<Real>* ahead) {
-  constexpr std::size_t kBlock = 2 * kLanes<Real>;
-  constexpr std::uint64_t kInRow = RowsAhead<Real>::kRow / kLanes<Real>;
   const LaneTurns<Real, kBits, kAboutX, kAnyLarge> lanes(turns);
   const BlockPhases<Real, kPhases> factors(phases);
+  Asking<Real> asking(ahead);
   const Real* table = phases.table;
-  const auto blocks = [&](std::uint64_t first, std::uint64_t last, const Real* to_read, const Real* to_write) {
-    for (std::uint64_t b = first; b < last; ++b) {
-      Real* const block = tile + b * kBlock;
-      Half<Real> re = load(block), im = load(block + kLanes<Real>);
-      factors.apply(re, im, table);
-      lanes.apply(re, im);
-      store(block, re);
-      store(block + kLanes<Real>, im);
-      if constexpr (kPhases != Phases::kNone) table += kBlock;
-      if (to_read != nullptr) ask_for(to_read + (b - first) * kBlock);
-      if (to_write != nullptr) ask_for(to_write + (b - first) * kBlock);
-    }
-  };
-  if (ahead == nullptr) return blocks(0, num_blocks, nullptr, nullptr);
-  for (std::uint64_t row = 0; row * kInRow < num_blocks; ++row)
-    blocks(row * kInRow, (row + 1) * kInRow, ahead->to_read[row], ahead->to_write[row]);
+  for (Real* block = tile; block < tile + num_blocks * 2 * kLanes<Real>; block += 2 * kLanes<Real>) {
+    Half<Real> re = load(block), im = load(block + kLanes<Real>);
+    factors.apply(re, im, table);
+    lanes.apply(re, im);
+    store(block, re);
+    store(block + kLanes<Real>, im);
+    if constexpr (kPhases != Phases::kNone) table += 2 * kLanes<Real>;
+    asking.blocks(1);
+  }
 }
 
 /// `bits`: those that are turned.

@@ -83,7 +83,7 @@ WorkCosts measure_work(simd::Isa isa, const Clock& clock) {
   for (std::size_t i = 0; i < 4; ++i)
     std::fill_n(identity.begin() + static_cast<std::ptrdiff_t>(5 * i * 2 * kLanes<Real>), kLanes<Real>, Real(1));
   const DensePair pair{.low = kLaneBits<Real> + 1, .high = kBits - 1};
-  out.dense = an_amplitude(1, [&] { kernels.dense(tile.data(), kBlocks, &pair, 1, identity.data()); });
+  out.dense = an_amplitude(1, [&] { kernels.dense(tile.data(), kBlocks, &pair, 1, identity.data(), nullptr); });
 
   const PeakKernels& peak = simd::kernels_for(kPeaks, isa);
   constexpr bool kNarrow = sizeof(Real) == sizeof(float);

@@ -216,9 +216,9 @@ class StageBuilder {
     });
   }
 
-  /// One of each bit.
+  /// One of each bit. Those within a run and the others come first in turns, so that those of two layers stand together.
   bool dense(Numbers& left) {
-    DenseWork<Real> work;
+    DenseWork<Real> near, far;
     const bool any = take(left, [&](std::uint32_t number, Waiting& waiting) {
       const Step& step = step_of(number);
       const bool waits = step.kind != Step::Kind::kDense || waiting.blocks(step);
@@ -229,10 +229,13 @@ class StageBuilder {
       const auto position = [&](std::uint64_t bit) {
         return position_[static_cast<std::size_t>(std::countr_zero(bit))];
       };
-      work.add({.low = position(low), .high = position(high)}, {low, high}, fused_.members[step.gate]);
+      const DensePair pair{.low = position(low), .high = position(high)};
+      (pair.high < kRunBits<Real> ? near : far).add(pair, {low, high}, fused_.members[step.gate]);
       return true;
     });
-    if (any) stage_.work.emplace_back(std::move(work));
+    for (DenseWork<Real>* const work : {far_first_ ? &far : &near, far_first_ ? &near : &far})
+      if (work->size() > 0) stage_.work.emplace_back(std::move(*work));
+    if (any) far_first_ = !far_first_;
     return any;
   }
 
@@ -336,6 +339,7 @@ class StageBuilder {
   std::uint32_t num_bits_;
   std::size_t& owed_;
   std::uint64_t touched_ = 0;  ///< by any step
+  bool far_first_ = false;  ///< of the next dense gates
   std::size_t counted_ = 0;  ///< pieces of work, in the next two
   double turns_ = 0;
   double cost_ = 20;  ///< of a pass alone, with rows gathered and put back

@@ -174,34 +174,34 @@ std::vector<TileFault<Real>> dense_faults() {
       {"all dense gates of a tile are the first one",
        [](Kernels& k) {
          k.dense = [](Real* tile, std::uint64_t blocks, const DensePair* pairs, std::size_t count,
-                      const Real* coefficients) {
-           for (std::size_t i = 0; i < count; ++i) right<Real>().dense(tile, blocks, pairs + i, 1, coefficients);
+                      const Real* coefficients, const RowsAhead<Real>* ahead) {
+           for (std::size_t i = 0; i < count; ++i) right<Real>().dense(tile, blocks, pairs + i, 1, coefficients, ahead);
          };
        },
        &check_dense<Real>},
       {"a dense gate on two lanes is on the lane beside",
        [](Kernels& k) {
          k.dense = [](Real* tile, std::uint64_t blocks, const DensePair* pairs, std::size_t count,
-                      const Real* coefficients) {
+                      const Real* coefficients, const RowsAhead<Real>* ahead) {
            std::vector<DensePair> other(pairs, pairs + count);
            for (DensePair& pair : other)
              if (pair.low > 0 && pair.high < kLaneBits<Real>) --pair.low;
-           right<Real>().dense(tile, blocks, other.data(), count, coefficients);
+           right<Real>().dense(tile, blocks, other.data(), count, coefficients, ahead);
          };
        },
        &check_dense<Real>},
       {"of a tile larger than a run the second half is left out",
        [](Kernels& k) {
          k.dense = [](Real* tile, std::uint64_t blocks, const DensePair* pairs, std::size_t count,
-                      const Real* coefficients) {
-           right<Real>().dense(tile, blocks > 64 ? blocks / 2 : blocks, pairs, count, coefficients);
+                      const Real* coefficients, const RowsAhead<Real>* ahead) {
+           right<Real>().dense(tile, blocks > 64 ? blocks / 2 : blocks, pairs, count, coefficients, ahead);
          };
        },
        &check_dense<Real>},
       {"the matrix of a dense gate is transposed",
        [](Kernels& k) {
          k.dense = [](Real* tile, std::uint64_t blocks, const DensePair* pairs, std::size_t count,
-                      const Real* coefficients) {
+                      const Real* coefficients, const RowsAhead<Real>* ahead) {
            simd::AlignedVector<Real> other(coefficients, coefficients + count * kDenseNumbers<Real>);
            for (std::size_t i = 0; i < count; ++i) {
              if (pairs[i].low < kLaneBits<Real>) continue;
@@ -212,7 +212,7 @@ std::vector<TileFault<Real>> dense_faults() {
                                   of + (4 * row + column + 1) * 2 * kLanes<Real>,
                                   of + (4 * column + row) * 2 * kLanes<Real>);
            }
-           right<Real>().dense(tile, blocks, pairs, count, other.data());
+           right<Real>().dense(tile, blocks, pairs, count, other.data(), ahead);
          };
        },
        &check_dense<Real>},

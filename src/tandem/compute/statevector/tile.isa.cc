@@ -167,7 +167,7 @@ inline void add_product(Vector<Real>& re, Vector<Real>& im, const Real* c, Vecto
 
 /// Both bits above the lanes. All sums at once, so that none waits for its last term.
 template <class Real>
-void dense_blocks(Real* tile, std::uint64_t num_blocks, DensePair pair, const Real* c) {
+void dense_blocks(Real* tile, std::uint64_t num_blocks, DensePair pair, const Real* c, Asking<Real> asking) {
   constexpr std::size_t kHalf = kLanes<Real>;
   const std::uint64_t low = std::uint64_t{1} << (pair.low - kLaneBits<Real>);
   const std::uint64_t high = std::uint64_t{1} << (pair.high - kLaneBits<Real>);
@@ -176,6 +176,7 @@ void dense_blocks(Real* tile, std::uint64_t num_blocks, DensePair pair, const Re
     for (std::uint64_t first = upper; first < upper + high; first += 2 * low) {
       Real* const begin = tile + first * 2 * kHalf;
       for (Real* block = begin; block < begin + low * 2 * kHalf; block += 2 * kHalf) {
+        asking.blocks(4);
         for (std::size_t k = 0; k < kHalf; k += kWidth<Real>) {
           Vector<Real> re[4], im[4];
 #pragma GCC unroll 4
@@ -203,13 +204,14 @@ void dense_blocks(Real* tile, std::uint64_t num_blocks, DensePair pair, const Re
 
 /// The low bit is lane bit `kLow`, the other one above.
 template <class Real, std::uint32_t kLow>
-void dense_lane(Real* tile, std::uint64_t num_blocks, DensePair pair, const Real* c) {
+void dense_lane(Real* tile, std::uint64_t num_blocks, DensePair pair, const Real* c, Asking<Real> asking) {
   constexpr std::size_t kHalf = kLanes<Real>;
   constexpr std::size_t kStep = std::size_t{1} << kLow;
   const std::uint64_t distance = (std::uint64_t{1} << (pair.high - kLaneBits<Real>)) * 2 * kHalf;
   Real* const end = tile + num_blocks * 2 * kHalf;
   for (Real* begin = tile; begin < end; begin += 2 * distance) {
     for (Real* block = begin; block < begin + distance; block += 2 * kHalf) {
+      asking.blocks(2);
       const Half<Real> xr[2] = {load(block), load(block + distance)};
       const Half<Real> xi[2] = {load(block + kHalf), load(block + distance + kHalf)};
 #pragma GCC unroll 4
@@ -241,10 +243,11 @@ void dense_lane(Real* tile, std::uint64_t num_blocks, DensePair pair, const Real
 
 /// Both bits are lane bits.
 template <class Real, std::uint32_t kLow, std::uint32_t kHigh>
-void dense_lanes(Real* tile, std::uint64_t num_blocks, const Real* c) {
+void dense_lanes(Real* tile, std::uint64_t num_blocks, const Real* c, Asking<Real> asking) {
   constexpr std::size_t kHalf = kLanes<Real>;
   constexpr std::size_t kLowStep = std::size_t{1} << kLow, kHighStep = std::size_t{1} << kHigh;
   for (Real* block = tile; block < tile + num_blocks * 2 * kHalf; block += 2 * kHalf) {
+    asking.blocks(1);
     const Half<Real> xr[2] = {load(block), swapped(load(block), kHighStep)};
     const Half<Real> xi[2] = {load(block + kHalf), swapped(load(block + kHalf), kHighStep)};
 #pragma GCC unroll 4
@@ -268,38 +271,32 @@ void dense_lanes(Real* tile, std::uint64_t num_blocks, const Real* c) {
 }
 
 template <class Real, std::uint32_t kLow>
-void dense_lanes_from(Real* tile, std::uint64_t num_blocks, std::uint32_t high, const Real* c) {
-  if (high == kLow + 1) return dense_lanes<Real, kLow, kLow + 1>(tile, num_blocks, c);
+void dense_lanes_from(Real* tile, std::uint64_t num_blocks, std::uint32_t high, const Real* c, Asking<Real> asking) {
+  if (high == kLow + 1) return dense_lanes<Real, kLow, kLow + 1>(tile, num_blocks, c, asking);
   if constexpr (kLow + 2 < kLaneBits<Real>)
-    if (high == kLow + 2) return dense_lanes<Real, kLow, kLow + 2>(tile, num_blocks, c);
-  if constexpr (kLow + 3 < kLaneBits<Real>) dense_lanes<Real, kLow, kLow + 3>(tile, num_blocks, c);
+    if (high == kLow + 2) return dense_lanes<Real, kLow, kLow + 2>(tile, num_blocks, c, asking);
+  if constexpr (kLow + 3 < kLaneBits<Real>) dense_lanes<Real, kLow, kLow + 3>(tile, num_blocks, c, asking);
 }
 
 /// `kLow`: lane bits below it are not the low one.
 template <class Real, std::uint32_t kLow = 0>
-void dense_pair(Real* tile, std::uint64_t num_blocks, DensePair pair, const Real* c) {
+void dense_pair(Real* tile, std::uint64_t num_blocks, DensePair pair, const Real* c, Asking<Real> asking) {
   if constexpr (kLow == kLaneBits<Real>) {
-    dense_blocks(tile, num_blocks, pair, c);
+    dense_blocks(tile, num_blocks, pair, c, asking);
   } else if (pair.low != kLow) {
-    dense_pair<Real, kLow + 1>(tile, num_blocks, pair, c);
+    dense_pair<Real, kLow + 1>(tile, num_blocks, pair, c, asking);
   } else if (pair.high >= kLaneBits<Real>) {
-    dense_lane<Real, kLow>(tile, num_blocks, pair, c);
+    dense_lane<Real, kLow>(tile, num_blocks, pair, c, asking);
   } else if constexpr (kLow + 1 < kLaneBits<Real>) {
-    dense_lanes_from<Real, kLow>(tile, num_blocks, pair.high, c);
+    dense_lanes_from<Real, kLow>(tile, num_blocks, pair.high, c, asking);
   }
 }
 
 template <class Real>
-void dense(Real* tile, std::uint64_t num_blocks, const DensePair* pairs, std::size_t count, const Real* coefficients) {
-  std::size_t near = 0;  // pairs within a run
-  while (near < count && pairs[near].high < kRunBits<Real>) ++near;
-  constexpr std::uint64_t kRun = std::uint64_t{1} << (kRunBits<Real> - kLaneBits<Real>);  // blocks
-  const std::uint64_t run = near > 1 && num_blocks > kRun ? kRun : num_blocks;
-  for (std::uint64_t first = 0; first < num_blocks; first += run)
-    for (std::size_t i = 0; i < near; ++i)
-      dense_pair(tile + first * 2 * kLanes<Real>, run, pairs[i], coefficients + i * kDenseNumbers<Real>);
-  for (std::size_t i = near; i < count; ++i)
-    dense_pair(tile, num_blocks, pairs[i], coefficients + i * kDenseNumbers<Real>);
+void dense(Real* tile, std::uint64_t num_blocks, const DensePair* pairs, std::size_t count, const Real* coefficients,
+           const RowsAhead<Real>* ahead) {
+  for (std::size_t i = 0; i < count; ++i, ahead = nullptr)
+    dense_pair(tile, num_blocks, pairs[i], coefficients + i * kDenseNumbers<Real>, Asking<Real>(ahead));
 }
 
 // ---- tables of phases

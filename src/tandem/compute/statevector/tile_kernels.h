@@ -92,9 +92,9 @@ struct TileKernels {
   void (*turn_mirror)(Real* a, Real* b, std::uint64_t num_blocks, std::uint64_t count, const Turn<Real>& turn);
   /// a == b: pairs within a block; the coefficients of a hold. Else of two blocks.
   void (*pair)(Real* tile, std::uint64_t num_blocks, const PairWork<Real>& work);
-  /// Dense gates on pairs that share no bit, ascending by their high bit; kDenseNumbers coefficients of each.
+  /// Dense gates on pairs that share no bit; kDenseNumbers coefficients of each. `ahead`: as above.
   void (*dense)(Real* tile, std::uint64_t num_blocks, const DensePair* pairs, std::size_t count,
-                const Real* coefficients);
+                const Real* coefficients, const RowsAhead<Real>* ahead);
   /// table = base * lanes * (re + i im), lanes being one block and re and im one number a block.
   void (*spread)(Real* table, const Real* base, const Real* lanes, const Real* re, const Real* im,
                  std::uint64_t num_blocks);

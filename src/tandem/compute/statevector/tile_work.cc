@@ -21,6 +21,7 @@ TileWork<Real>::TileWork(const Stage<Real>& stage, const Tiling& tiling, const W
     : stage_(stage), tiling_(tiling), kernels_(kernels) {
   const auto by_runs = [](const Work& work) {
     if (const auto* const turns = std::get_if<TurnWork<Real>>(&work)) return turns->is_near();
+    if (const auto* const dense = std::get_if<DenseWork<Real>>(&work)) return dense->is_near();
     return std::holds_alternative<PhaseGroup<Real>>(work);
   };
   const std::span<const Work> all = stage.work;
@@ -111,6 +112,9 @@ void TileWork<Real>::on_runs(const Section& section, const Tiles& tiles, std::ui
     for (std::size_t w = 0; w < section.work.size(); ++w) {
       if (const auto* const turns = std::get_if<TurnWork<Real>>(&section.work[w]))
         turn(*turns, section.joins_phases(w) ? leaf.phases : RunPhases<Real>{});
+      else if (const auto* const dense = std::get_if<DenseWork<Real>>(&section.work[w]))
+        for (std::size_t i = 0; i < num_states; ++i)
+          dense->apply(at[i], num_blocks, kernels_.tile, std::exchange(ahead, nullptr));
       else if (leaf.phases.table == nullptr || section.joins_phases(w + 1))
         continue;
       else if (num_states == 1)
