@@ -58,32 +58,35 @@ void turn_by(unsigned bits, Real* tile, std::uint64_t num_blocks, const Turn<Rea
     turn_by<Real, kAboutX, kAnyLarge, kPhases, kBits + 1>(bits, tile, num_blocks, turns, phases, ahead);
 }
 
-template <class Real, bool kAboutX, bool kAnyLarge>
-void turn_after(unsigned bits, Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns,
-                const RunPhases<Real>& phases, const RowsAhead<Real>* ahead) {
-  if (phases.table == nullptr)
-    turn_by<Real, kAboutX, kAnyLarge, Phases::kNone>(bits, tile, num_blocks, turns, phases, ahead);
-  else if (phases.re == 1 && phases.im == 0)
-    turn_by<Real, kAboutX, kAnyLarge, Phases::kTable>(bits, tile, num_blocks, turns, phases, ahead);
-  else
-    turn_by<Real, kAboutX, kAnyLarge, Phases::kTableAndFactor>(bits, tile, num_blocks, turns, phases, ahead);
-}
-
 }  // namespace
 
+// A factor of 1 is rare where lanes turn, and so are phases before turns about x: neither has loops of its own.
 template <class Real>
 void turn_lanes(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count,
                 const RunPhases<Real>& phases, const RowsAhead<Real>* ahead) {
+  const bool about_x = count > 0 && turns[0].about_x;
+  if (phases.table != nullptr && (count == 0 || about_x)) {
+    const bool alone = phases.re == 1 && phases.im == 0;
+    (alone ? turn_blocks<Real, 0, false, false, Phases::kTable>
+           : turn_blocks<Real, 0, false, false, Phases::kTableAndFactor>)(tile, num_blocks, nullptr, phases, ahead);
+    ahead = nullptr;
+    if (count == 0) return;
+  }
   unsigned bits = 0;
   bool any_large = false;
   for (std::size_t i = 0; i < count; ++i) {
     bits |= 1u << turns[i].bit;
     any_large = any_large || turns[i].large;
   }
-  const bool about_x = count > 0 && turns[0].about_x;
-  (about_x     ? any_large ? turn_after<Real, true, true> : turn_after<Real, true, false>
-       : any_large ? turn_after<Real, false, true>
-               : turn_after<Real, false, false>)(bits, tile, num_blocks, turns, phases, ahead);
+  if (about_x)
+    (any_large ? turn_by<Real, true, true, Phases::kNone>
+               : turn_by<Real, true, false, Phases::kNone>)(bits, tile, num_blocks, turns, phases, ahead);
+  else if (phases.table == nullptr)
+    (any_large ? turn_by<Real, false, true, Phases::kNone>
+               : turn_by<Real, false, false, Phases::kNone>)(bits, tile, num_blocks, turns, phases, ahead);
+  else
+    (any_large ? turn_by<Real, false, true, Phases::kTableAndFactor>
+               : turn_by<Real, false, false, Phases::kTableAndFactor>)(bits, tile, num_blocks, turns, phases, ahead);
 }
 
 template void turn_lanes<float>(float*, std::uint64_t, const Turn<float>*, std::size_t, const RunPhases<float>&,
