@@ -5,6 +5,7 @@
 
 #include "tandem/compute/statevector/amplitudes.h"
 #include "tandem/compute/statevector/ising_layers.h"
+#include "tandem/compute/statevector/past_caches.h"
 #include "tandem/compute/statevector/plan_cache.h"
 #include "tandem/compute/statevector/run_plan.h"
 

@@ -48,7 +48,7 @@ struct CircuitReport {
   double planning_s = 0;
   std::vector<StageReport> stages;
 
-  double memory_limit_s = 0;  ///< the bytes at the speed of memory; 0 for a state that caches may hold (kCachedBytes)
+  double memory_limit_s = 0;  ///< the bytes at the speed of memory; 0 for a state that caches may hold (past_caches.h)
   double arithmetic_limit_s = 0;  ///< the fused operations at the peak of all threads
 
   double moved_bytes() const;
@@ -61,9 +61,6 @@ struct CircuitReport {
   /// Of the time measured; 0 where it was not run.
   double share_of_limit() const;
 };
-
-/// No more than this is taken for granted to stay in the caches of a machine, so that a smaller state has no limit by memory.
-inline constexpr std::uint64_t kCachedBytes = std::uint64_t{1} << 26;
 
 enum class Measuring : std::uint8_t { kPlanOnly, kRun };
 

@@ -10,6 +10,7 @@
 #include "tandem/compute/statevector/desks.h"
 #include "tandem/compute/statevector/ising_model.h"
 #include "tandem/compute/statevector/ising_work.h"
+#include "tandem/compute/statevector/past_caches.h"
 
 namespace tandem::statevector {
 namespace {
@@ -283,10 +284,16 @@ class IsingRunner<Real>::Impl {
       std::memcpy(tile + to, memory + from, kNumbers * kLanes<Real> * sizeof(Real));
     });
   }
-  static void scatter(const TileKind& kind, const Real* tile, Real* amplitudes) {
+  void scatter(const TileKind& kind, const Real* tile, Real* amplitudes) const {
+    constexpr std::size_t kBytes = 2 * kLanes<Real> * sizeof(Real);
+    if ((kBytes << (num_bits_ - kLaneBits<Real>)) > kCachedBytes) {
+      for_rows<2>(
+          kind, [&](std::uint64_t to, std::uint64_t from) { copy_past_caches(amplitudes + to, tile + from, kBytes); });
+      return fence_past_caches();
+    }
     for_rows<2>(kind, [&](std::uint64_t to, std::uint64_t from) {
       ask_ahead<2, true>(kind, amplitudes + to);
-      std::memcpy(amplitudes + to, tile + from, 2 * kLanes<Real> * sizeof(Real));
+      std::memcpy(amplitudes + to, tile + from, kBytes);
     });
   }
 

@@ -65,6 +65,7 @@ const Real* TileWork<Real>::apply(std::span<Real* const> states, std::uint64_t b
     else
       on_tile(section.work.front(), tiles, base, desk != nullptr ? desk->values() : std::span<double>(), slots);
   }
+  if (tiles.put && tiling_.template puts_past_caches<Real>()) fence_past_caches();
   return tiles.at[0];
 }
 
@@ -77,7 +78,7 @@ RowsAhead<Real> TileWork<Real>::rows_ahead(const Tiles& tiles, std::uint64_t bas
       return tiles.states[0] + 2 * tiling_.place(base, place + i * RowsAhead<Real>::kRow);
     };
     if (tiles.taken && leaf.next != PhaseLeaf<Real>::kNone) out.to_read[i] = row(leaf.next);
-    if (tiles.put) out.to_write[i] = row(leaf.place);
+    if (tiles.put && !tiling_.template puts_past_caches<Real>()) out.to_write[i] = row(leaf.place);
   }
   return out;
 }

@@ -13,6 +13,7 @@
 
 #include "tandem/compute/statevector/amplitudes.h"
 #include "tandem/compute/statevector/desks.h"
+#include "tandem/compute/statevector/past_caches.h"
 #include "tandem/compute/statevector/plan.h"
 
 namespace tandem::statevector {
@@ -23,7 +24,8 @@ class Tiling {
   /// `row_bits`: the lowest ones, which are in the tile as far as there are so many. `beside`: bits that are 0 in all tiles (Stage::beside).
   Tiling(const TileBits& tile_bits, std::uint32_t row_bits, std::uint32_t num_bits, std::uint64_t beside = 0)
       : tile_bits_(static_cast<std::uint32_t>(tile_bits.size())),
-        row_(std::uint64_t{1} << std::min(row_bits, tile_bits_)) {
+        row_(std::uint64_t{1} << std::min(row_bits, tile_bits_)),
+        num_amplitudes_(std::uint64_t{1} << num_bits) {
     std::uint64_t inside = 0;
     for (const std::uint32_t bit : tile_bits) inside |= std::uint64_t{1} << bit;
     outside_ = ((std::uint64_t{1} << num_bits) - 1) & ~inside & ~beside;
@@ -57,6 +59,12 @@ class Tiling {
   template <class Real>
   void put(const Real* desk, std::uint64_t base, Real* amplitudes) const {
     put(desk, base, 0, size(), amplitudes);
+    if (puts_past_caches<Real>()) fence_past_caches();
+  }
+  /// Of a large state: then rows are not asked for before they are put, and a fence is due behind the last one of a tile.
+  template <class Real>
+  bool puts_past_caches() const {
+    return row_ >= kLanes<Real> && 2 * num_amplitudes_ * sizeof(Real) > kCachedBytes;
   }
 
   /// The same of `count` amplitudes from `first` on, `desk` being where those lie; both are powers of two or 0.
@@ -67,13 +75,20 @@ class Tiling {
   }
   template <class Real>
   void put(const Real* desk, std::uint64_t base, std::uint64_t first, std::uint64_t count, Real* amplitudes) const {
-    for (std::uint64_t at = 0, piece = std::min(row_, count); at < count; at += piece)
-      std::memcpy(amplitudes + 2 * place(base, first + at), desk + 2 * at, 2 * piece * sizeof(Real));
+    const bool past_caches = puts_past_caches<Real>();
+    for (std::uint64_t at = 0, piece = std::min(row_, count); at < count; at += piece) {
+      Real* const to = amplitudes + 2 * place(base, first + at);
+      if (past_caches)
+        copy_past_caches(to, desk + 2 * at, 2 * piece * sizeof(Real));
+      else
+        std::memcpy(to, desk + 2 * at, 2 * piece * sizeof(Real));
+    }
   }
 
  private:
   std::uint32_t tile_bits_;
   std::uint64_t row_;
+  std::uint64_t num_amplitudes_;  ///< of the state
   std::uint64_t outside_ = 0;
   std::vector<std::uint64_t> row_at_;  ///< empty when tiles lie in a row
 };
