@@ -41,6 +41,7 @@ class Lowering {
   void one(const Instruction& instruction) {
     const auto qubit = [&](std::size_t i) { return std::uint64_t{1} << frame_.bit_of[instruction.qubits[i]]; };
     const auto angle = [&](std::size_t i) { return instruction.angles[i].value(values_); };
+    if (is_phase_of_one(instruction.gate)) return phase(qubit(0), phase_of_one(instruction));
     switch (instruction.gate) {
       case Gate::kI:
       case Gate::kBarrier:
@@ -53,14 +54,6 @@ class Lowering {
         return flip(qubit(0));
       case Gate::kSwap:
         return std::swap(frame_.bit_of[instruction.qubits[0]], frame_.bit_of[instruction.qubits[1]]);
-      case Gate::kZ:
-      case Gate::kS:
-      case Gate::kSdg:
-      case Gate::kT:
-      case Gate::kTdg:
-      case Gate::kP:
-      case Gate::kRz:
-        return phase(qubit(0), phase_of_one(instruction));
       case Gate::kH:
         phase(qubit(0), -1);
         return turn_y(qubit(0), kRootHalf, kRootHalf);
@@ -120,7 +113,7 @@ class Lowering {
     }
   }
 
-  /// Where the qubit is 1, with a factor of the whole state beside it.
+  /// Of a gate that is_phase_of_one(): where the qubit is 1, with a factor of the whole state beside it.
   Complex phase_of_one(const Instruction& instruction) {
     const auto angle = [&] { return instruction.angles[0].value(values_); };
     switch (instruction.gate) {

@@ -1,13 +1,11 @@
 #include "tandem/compute/statevector/pauli_exponential.h"
 
 namespace tandem::statevector {
-namespace {
 
 using circuit::Gate;
 using circuit::Instruction;
 
-/// On one qubit.
-bool is_phase(Gate gate) {
+bool is_phase_of_one(Gate gate) {
   switch (gate) {
     case Gate::kZ:
     case Gate::kS:
@@ -22,13 +20,11 @@ bool is_phase(Gate gate) {
   }
 }
 
-}  // namespace
-
 PauliExponential find_exponential(std::span<const Instruction> rest) {
   std::size_t ladder = 0;
   while (ladder < rest.size() && rest[ladder].gate == Gate::kCx)
     if (++ladder > kLadderMax) return {};
-  if (ladder == 0 || 2 * ladder + 1 > rest.size() || !is_phase(rest[ladder].gate)) return {};
+  if (ladder == 0 || 2 * ladder + 1 > rest.size() || !is_phase_of_one(rest[ladder].gate)) return {};
   std::uint64_t qubits = std::uint64_t{1} << rest[ladder].qubits[0];
   for (std::size_t i = 1; i <= ladder; ++i) {
     const Instruction& cx = rest[ladder - i];

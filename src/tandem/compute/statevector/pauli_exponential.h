@@ -12,6 +12,9 @@
 
 namespace tandem::statevector {
 
+/// Whether it multiplies the amplitudes where its one qubit is 1, and at most the whole state beside.
+bool is_phase_of_one(circuit::Gate gate);
+
 struct PauliExponential {
   std::size_t count = 0;  ///< instructions; 0: it is none
   std::size_t phase =
