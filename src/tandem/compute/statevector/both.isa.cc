@@ -35,10 +35,9 @@ inline void turn_system(Real* ket, Real* bra, const Group<Real, kCount>& group, 
   read_registers<Real, kCount, kSystem>(v, ket, group.place, sums);
 #pragma GCC unroll 3
   for (std::size_t i = 0; i < kCount; ++i) found[i].add(lane, sums[i]);
-  turn_registers<Real, kCount, kLarge, false, kSystem>(v, group.ratio);
-#pragma GCC unroll 8
-  for (std::size_t j = 0; j < kGroup; ++j) at(bra + group.place[j] + (kSystem == 1 ? kHalf : 0)) = v[j];
-  turn_system<Real, kCount, kLarge, false, kSystem>(ket, group);
+  turn_and_store<Real, kCount, kLarge, false, kSystem>(bra, v, group);
+  load_system<Real, kCount, false, kSystem>(v, ket, group);
+  turn_and_store<Real, kCount, kLarge, false, kSystem>(ket, v, group);
 }
 
 /// `kLarge`: a bit for each of `kCount` turns.

@@ -381,15 +381,18 @@ double flip_mirror(const Real* bra_a, const Real* ket_a, const Real* bra_b, cons
 ///   three bits:  cos b (x + i t a - i c (O - i t E)).
 /// With the parts of turn_registers() all is real. As many are sums and products, and as few fused operations, as there are ports (mul_add).
 /// `shared`: c, by_ratio: c times the ratio.
+template <class Real>
+struct AlikeNumbers {
+  Vector<Real> ratio;
+  Vector<Real> shared;
+  Vector<Real> by_ratio;
+};
+/// v: what load_system() gave.
 template <class Real, std::size_t kCount, bool kLarge, std::size_t kSystem>
-inline void alike_system(Real* block, const std::uint64_t* place, Vector<Real> ratio, Vector<Real> shared,
-                         Vector<Real> by_ratio) {
+inline void alike_system(Real* block, const std::uint64_t* place, const Vector<Real>* v,
+                         const AlikeNumbers<Real>& numbers) {
   static_assert(kCount == 2 || kCount == 3);
-  constexpr std::size_t kGroup = std::size_t{1} << kCount;
-  Vector<Real> v[kGroup];
-#pragma GCC unroll 8
-  for (std::size_t j = 0; j < kGroup; ++j)
-    v[j] = held(at(block + place[j] + (is_imaginary<true, kSystem>(j) ? kLanes<Real> : 0)));
+  const auto& [ratio, shared, by_ratio] = numbers;
   // The first block whose part is real, and the first one whose part is imaginary; those of its parity differ from it in two bits.
   constexpr std::size_t kReal = kSystem, kImaginary = 1 - kSystem;
   Vector<Real> real = v[kReal] + v[kReal ^ 3], imaginary = v[kImaginary] + v[kImaginary ^ 3];
@@ -401,7 +404,7 @@ inline void alike_system(Real* block, const std::uint64_t* place, Vector<Real> r
   const Vector<Real> to_imaginary =
       kLarge ? by_ratio * real + shared * imaginary : shared * real + by_ratio * imaginary;
 #pragma GCC unroll 8
-  for (std::size_t j = 0; j < kGroup; ++j) {
+  for (std::size_t j = 0; j < std::size_t{1} << kCount; ++j) {
     const bool is_real = !is_imaginary<true, kSystem>(j);
     Vector<Real> x = v[j];
     if constexpr (kCount == 3) {
@@ -420,18 +423,18 @@ void alike_blocks(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns)
   const Group<Real, kCount> group(turns);
   const double ratio = turns[0].ratio;
   const double numerator = kCount == 2 && kLarge ? 1 : ratio;
-  const Vector<Real> shared = all(static_cast<Real>(numerator / (1 + ratio * ratio)));
-  const Vector<Real> by_ratio = all(static_cast<Real>(ratio * numerator / (1 + ratio * ratio)));
+  const AlikeNumbers<Real> numbers{group.ratio[0], all(static_cast<Real>(numerator / (1 + ratio * ratio))),
+                                   all(static_cast<Real>(ratio * numerator / (1 + ratio * ratio)))};
   for (std::uint64_t number = 0; number < num_blocks >> kCount; number += group.run()) {
     Real* const begin = tile + group.first(number) * 2 * kLanes<Real>;
     for (Real* block = begin; block < begin + group.run() * 2 * kLanes<Real>; block += 2 * kLanes<Real>) {
       for (std::size_t k = 0; k < kLanes<Real>; k += kWidth<Real>) {
         if constexpr (kCount == 1) {
-          turn_system<Real, 1, kLarge, true, 0>(block + k, group);
-          turn_system<Real, 1, kLarge, true, 1>(block + k, group);
+          turn_systems<Real, 1, kLarge, true>(block + k, group);
         } else {
-          alike_system<Real, kCount, kLarge, 0>(block + k, group.place, group.ratio[0], shared, by_ratio);
-          alike_system<Real, kCount, kLarge, 1>(block + k, group.place, group.ratio[0], shared, by_ratio);
+          for_systems<Real, kCount, true>(block + k, group, [&](auto system, Vector<Real>* v) {
+            alike_system<Real, kCount, kLarge, decltype(system)::value>(block + k, group.place, v, numbers);
+          });
         }
       }
     }

@@ -20,8 +20,7 @@ void turn_blocks(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns) 
     Real* const begin = tile + group.first(number) * 2 * kHalf;
     for (Real* block = begin; block < begin + group.run() * 2 * kHalf; block += 2 * kHalf) {
       for (std::size_t k = 0; k < kHalf; k += kWidth<Real>) {
-        turn_system<Real, kCount, kLarge, kAboutX, 0>(block + k, group);
-        turn_system<Real, kCount, kLarge, kAboutX, 1>(block + k, group);
+        turn_systems<Real, kCount, kLarge, kAboutX>(block + k, group);
       }
     }
   }
