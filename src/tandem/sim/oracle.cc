@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tandem/model/job/job_spec.h"
+#include "tandem/sim/sim_executor.h"
 #include "tandem/trust/budget/budget.h"
 
 namespace tandem::sim {
@@ -45,7 +46,7 @@ bool counts_of_job(int depth, Json::parse_event_t event, Json& parsed) {
   if (depth != 1 || event != Json::parse_event_t::key) return true;
   const auto& key = parsed.get_ref<const std::string&>();
   return key == "state" || key == "fence" || key == "cancel_requested" || key == "serial_key" || key == "tenant" ||
-         key == "spec_sha256" || key == "owner";
+         key == "spec_sha256" || key == "owner" || key == "updated_at";
 }
 
 /// A submission keeps its state when a worker takes it over; that is no transition.
@@ -61,6 +62,7 @@ Oracle::Oracle(const Scheduler& scheduler, Disk& disk, const Devices& devices, c
       disk_(disk),
       devices_(devices),
       lease_ttl_ms_(options.lease_ttl),
+      shared_(options.shared),
       trace_(std::move(trace)),
       doubts_(options.settle_window) {
   disk_.watchers.emplace(disk_.next_watcher++, [this] { check_accounts(); });
@@ -83,7 +85,8 @@ const Oracle::Job* Oracle::job(const std::string& id, const Cell& cell) const {
                                         .cancel_requested = row.value("cancel_requested", false),
                                         .key = std::move(key),
                                         .spec_sha256 = row.value("spec_sha256", ""),
-                                        .owner = row.value("owner", "")})
+                                        .owner = row.value("owner", ""),
+                                        .updated_at = parse_rfc3339(row.value("updated_at", "")).value_or(Timestamp{})})
               .first->second;
 }
 
@@ -205,6 +208,7 @@ void Oracle::on_job(const std::string& process, const Changed& changed) {
     if (const Job* read = job(changed.key, *changed.before)) before = std::make_unique<Job>(*read);
   const Job* after = job(changed.key, *changed.after);
   if (after == nullptr) return violate(fmt::format("{} wrote a row of {} that cannot be read", process, changed.key));
+  check_date(process, changed.key, *after);
   if (before == nullptr) {
     if (after->state != JobState::kQueued) violate(fmt::format("job {} was not queued first", changed.key));
     return;
@@ -238,6 +242,16 @@ void Oracle::on_job(const std::string& process, const Changed& changed) {
   if (const auto [other, is_free] = has_key_.emplace(after->key, changed.key); !is_free)
     violate(
         fmt::format("{} started {} while {} runs under the key {}", process, changed.key, other->second, after->key));
+}
+
+/// Those that share a store agree on its clock. A commit may be late, so its time may be long past; it is not ahead, but for what a pause
+/// in the middle of the first look at that clock makes of the answer.
+void Oracle::check_date(const std::string& process, const std::string& id, const Job& row) {
+  if (!shared_) return;
+  const std::int64_t ahead_micros = row.updated_at.micros - SimClock::kStartMicros - scheduler_.now() / 1000;
+  if (ahead_micros > 2 * lease_ttl_ms_ * 1000)
+    violate(fmt::format("{} dated {} {:.3f} ms ahead of the store's clock", process, id,
+                        static_cast<double>(ahead_micros) / 1000));
 }
 
 void Oracle::on_submission(const std::string& process, const Changed& changed) {

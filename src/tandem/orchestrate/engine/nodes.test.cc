@@ -523,6 +523,14 @@ TEST_F(Nodes, machines_whose_clocks_differ_agree_on_limits_and_times) {
   }
 }
 
+TEST_F(Nodes, a_store_whose_clock_is_set_is_followed_by_those_with_a_lease_and_those_without) {
+  const auto worker = node("worker");
+  const auto front = node("front", 0);
+  world_.clock.step_wall(std::chrono::hours(1));
+  for (const Node* one : {worker.get(), front.get()})
+    while (one->clock.now() != world_.clock.now()) std::this_thread::yield();  // until its next look
+}
+
 TEST_F(Nodes, jobs_with_one_serial_key_run_one_after_the_other_on_two_processes) {
   const auto spec = [&](const std::string& name) {
     return world_.spec({{"name", name},
