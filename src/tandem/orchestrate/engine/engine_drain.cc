@@ -40,12 +40,12 @@ std::size_t EngineImpl::drain_all(Deadline work_until, Deadline stop_until) {
   lock.lock();
   // What is not done by then goes back into the queue with its checkpoints.
   const auto idle = [&] { return running_.empty() && admitting_ == 0; };
-  const auto wait_until = [&](Deadline end) {
+  const auto wait_for_idle = [&](Deadline end) {
     while (!idle() && !end.expired(services_.clock))
       changed_->wait_for(lock,
                          std::min<std::chrono::nanoseconds>(end.left(services_.clock), options_.clock_look_interval));
   };
-  wait_until(work_until);
+  wait_for_idle(work_until);
   if (idle()) return hanging_locked();
   std::vector<std::shared_ptr<Running>> rest;
   for (const auto& [id, running] : running_) rest.push_back(running);
@@ -53,7 +53,7 @@ std::size_t EngineImpl::drain_all(Deadline work_until, Deadline stop_until) {
   if (first) services_.log.write(LogLevel::kInfo, "engine.draining", {{"running", std::to_string(rest.size())}});
   for (const auto& running : rest) running->stop.request_stop();
   lock.lock();
-  wait_until(stop_until);
+  wait_for_idle(stop_until);
   if (idle()) return hanging_locked();
   lock.unlock();
   leave_hanging(Deadline::never().at());
