@@ -2,7 +2,9 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
+#include <cstdlib>
 
 #include "cli.h"
 #include "tandem/api/http/api_server.h"
@@ -12,6 +14,10 @@ namespace tandem::app {
 namespace {
 
 constexpr std::size_t kHandlerThreads = 4;  ///< they parse, read and answer; nobody waits for a sync
+/// Of the time that a drain has, the share at its end in which steps that were told to stop do so.
+constexpr int kStopShare = 5;
+constexpr std::chrono::milliseconds kStopTimeMin{500};
+constexpr std::chrono::milliseconds kStopTimeMax{2'000};
 
 /// Blocks the signals that end a server, for this thread and all that it starts.
 sigset_t block_ending_signals() {
@@ -83,6 +89,13 @@ Result<std::unique_ptr<http::ApiServer>> start_api(Cli& cli, const Settings& set
   return api;
 }
 
+/// Returns how many runs did not stop in time.
+std::size_t drain(engine::Engine& engine, const Clock& clock, std::chrono::milliseconds time) {
+  const auto stop_time = std::clamp(time / kStopShare, kStopTimeMin, kStopTimeMax);
+  const auto work_time = std::max(time - stop_time, std::chrono::milliseconds(0));
+  return engine.drain(Deadline::after(clock, work_time), Deadline::after(clock, work_time + stop_time));
+}
+
 Role role_of(const Roles& roles) {
   if (roles.worker) return roles.scheduler ? Role::kWorker : Role::kOnlyWorker;
   return roles.scheduler ? Role::kScheduler : Role::kReader;
@@ -119,18 +132,21 @@ Result<int> serve(Cli& cli, const Roles& roles) {
 
   int signal = 0;
   sigwait(&signals, &signal);
-  const Deadline deadline =
-      Deadline::after(cli.machine.clock, std::chrono::milliseconds(settings.integer("server.drain_timeout")));
   if (cli.json)
     print_json_line({{"state", "draining"}, {"pid", ::getpid()}});
   else
     fmt::print("draining\n");
   std::fflush(stdout);
-  house.engine().drain(deadline);
-  if (api == nullptr) return 0;
-  api->drain(Deadline::after(cli.machine.clock, std::chrono::seconds(1)));
-  TANDEM_TRY(cli.machine.fs.remove_file(server_file(house.data_dir())));
-  return 0;
+  const std::size_t hanging =
+      drain(house.engine(), cli.machine.clock, std::chrono::milliseconds(settings.integer("server.drain_timeout")));
+  if (api != nullptr) {
+    api->drain(Deadline::after(cli.machine.clock, std::chrono::seconds(1)));
+    TANDEM_TRY(cli.machine.fs.remove_file(server_file(house.data_dir())));
+  }
+  if (hanging == 0) return 0;
+  // Threads that do not come back cannot be waited for, and what they use cannot be destroyed. All that counts is stored.
+  reached.log->write(LogLevel::kWarning, "server.left_runs", {{"runs", std::to_string(hanging)}});
+  std::_Exit(0);
 }
 
 void add_worker_options(CLI::App& command, Cli& cli) {

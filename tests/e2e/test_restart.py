@@ -1,11 +1,13 @@
 """What clients see of a server that is killed, drained and started again: the answer, after a while."""
 
 import contextlib
+import ctypes
 import http.client
 import json
 import os
 import pathlib
 import pty
+import signal
 import subprocess
 import time
 import unittest
@@ -13,6 +15,22 @@ import unittest
 from support import BINARY, QUBO, Workplace, validate_answer
 
 GRAPH = {"problem": {"type": "max_cut", "num_nodes": 60, "edges": [[u, v, 1 + (u * v) % 5] for u in range(60) for v in range(u)]}, "refinement": {"mode": "off"}}
+
+PTRACE_SEIZE, PTRACE_INTERRUPT = 0x4206, 0x4207
+WAIT_FOR_THREADS = 0x40000000  # __WALL
+
+
+def freeze(pid, thread_name):
+    """Stops one thread of a process where it is, as a computation is that looks at nothing; its process goes on. Returns its id."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long] * 4
+    libc.ptrace.restype = ctypes.c_long
+    (tid,) = [int(task.name) for task in pathlib.Path(f"/proc/{pid}/task").iterdir() if (task / "comm").read_text().strip() == thread_name]
+    for request in PTRACE_SEIZE, PTRACE_INTERRUPT:
+        if libc.ptrace(request, tid, 0, 0) != 0:
+            raise OSError(ctypes.get_errno(), f"ptrace {request:#x} of thread {tid}")
+    os.waitpid(tid, WAIT_FOR_THREADS)
+    return tid
 
 
 class Restart(unittest.TestCase):
@@ -120,6 +138,21 @@ class Restart(unittest.TestCase):
             self.assertEqual((answer.status, view["job_id"]), (200, job))
         with self.place.serve() as server:
             self.assertEqual(server.finished(job)["state"], "succeeded")
+
+    def test_a_drain_ends_in_its_time_although_a_run_does_not_stop_and_its_job_goes_on(self):
+        with self.place.serve("--workers", "1", environment={"TANDEM_SERVER_DRAIN_TIMEOUT": "1s"}) as server:
+            job = server.request("POST", "/v1/jobs", {**GRAPH, "limits": {"time": "1s"}})[2]["job_id"]
+            self.wait_for(server, "running")
+            thread = freeze(server.process.pid, "worker")
+            server.process.send_signal(signal.SIGTERM)
+            # A thread that is traced ends for whoever traces it first; the end of this one is that of the process.
+            while os.waitpid(thread, WAIT_FOR_THREADS | os.WNOHANG)[0] == 0:
+                time.sleep(0.01)
+            self.assertEqual(server.process.wait(30), 0)
+        with self.place.serve() as server:
+            self.assertEqual(server.finished(job)["state"], "succeeded")
+            types = [event["type"] for event in server.request("GET", f"/v1/jobs/{job}/events")[2]["events"]]
+            self.assertEqual((types.count("job.requeued"), types.count("job.started")), (1, 2), types)
 
     def test_a_server_that_comes_back_at_another_address_is_found_and_who_took_the_old_one_is_not_asked(self):
         job = self.place.file("job.json", QUBO)

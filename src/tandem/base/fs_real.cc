@@ -22,7 +22,7 @@ namespace {
 constexpr mode_t kDirectoryMode = 0700;       // XDG base directory specification: what we create is the user's own
 constexpr mode_t kFileMode = 0666;            // less the umask
 constexpr mode_t kPermissionBits = 07777;
-constexpr std::size_t kReadStep = 1u << 20;   // for files that do not know their size, such as standard input
+constexpr std::size_t kReadStep = 4096;  ///< at first where the size is not known, as of /proc; twice as much each time
 constexpr std::size_t kPidDigitsMax = 16;
 
 /// A file descriptor, closed when it goes.
@@ -133,7 +133,7 @@ Result<Bytes> read_all(const Descriptor& file, const std::string& path, std::uin
     while (true) {
       // One byte more than expected: its absence is the end of the file.
       if (filled == bytes.size())
-        bytes.resize(filled == 0 && expected > 0 ? expected + 1 : std::max(filled + kReadStep, filled * 2));
+        bytes.resize(filled == 0 && expected > 0 ? expected + 1 : std::max(kReadStep, filled * 2));
       const ssize_t got = retried([&] { return ::read(file.get(), bytes.data() + filled, bytes.size() - filled); });
       if (got < 0) return system_error(errno, "read", path);
       filled += static_cast<std::size_t>(got);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tandem/sim/options.h"
+#include "tandem/sim/sim_executor.h"
 
 namespace tandem::sim {
 
@@ -22,7 +23,8 @@ std::string Doubts::broken(const std::string& process, const SubmissionRecord& b
     return fmt::format("{} moved {} from {} to {} while {} runs its job", process, after.token,
                        submit::to_string(before.state), submit::to_string(after.state), runner);
   const auto open = open_.find(after.token);
-  if (begins || !runner.empty() || device.opaque() || open == open_.end() || clock_jumped_ >= open->second.intent)
+  if (begins || !runner.empty() || device.opaque() || open == open_.end() || clock_jumped_ >= open->second.intent ||
+      open->second.slow)
     return "";
   // Clocks that follow the store's run apart a little.
   const Nanos since = now - open->second.intent;
@@ -33,7 +35,11 @@ std::string Doubts::broken(const std::string& process, const SubmissionRecord& b
 
 void Doubts::moved(const std::string& process, const SubmissionRecord& before, const SubmissionRecord& after,
                    const SimDevice& device, Nanos now) {
-  if (after.state == SubmissionState::kIntent) open_[after.token].intent = now;
+  if (after.state == SubmissionState::kIntent) {
+    const Nanos decided = (after.intent_at.micros - SimClock::kStartMicros) * 1000;
+    open_[after.token].intent = now;
+    open_[after.token].slow = now - decided >= settle_window_ / 2;
+  }
   if (after.state == SubmissionState::kAmbiguous) open_[after.token].since = now;  // once more where it was sent again
   if (before.state != SubmissionState::kAmbiguous || after.state == SubmissionState::kAmbiguous) return;
   const Open& open = open_[after.token];

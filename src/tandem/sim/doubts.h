@@ -50,6 +50,7 @@ class Doubts {
   struct Open {
     Nanos since = 0;  ///< sent last, or taken in hand
     Nanos intent = 0;
+    bool slow = false;  ///< the commit of the intent took half the settle window, which is counted from before it
   };
   struct Ended {
     Nanos lasted = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tandem/model/job/job_spec.h"
+#include "tandem/sim/sim_executor.h"
 #include "tandem/trust/budget/budget.h"
 
 namespace tandem::sim {
@@ -17,11 +18,8 @@ using submit::SubmissionState;
 
 constexpr std::size_t kShownMax = 600;  ///< bytes of a value in the trace
 using budget::kHoldPrefix;
-using budget::kReservationPrefix;
 constexpr std::string_view kNodePrefix = "node/";
 constexpr std::string_view kOpenPrefix = "open/";
-
-store::Row row_of(const std::string& key, const Cell& cell) { return {key, cell.version, cell.value}; }
 
 /// The event that explains the change. Two events lead from one state to the same other one only where a plan awaits approval: whoever
 /// submitted it may cancel, and who is asked may reject.
@@ -45,7 +43,7 @@ bool counts_of_job(int depth, Json::parse_event_t event, Json& parsed) {
   if (depth != 1 || event != Json::parse_event_t::key) return true;
   const auto& key = parsed.get_ref<const std::string&>();
   return key == "state" || key == "fence" || key == "cancel_requested" || key == "serial_key" || key == "tenant" ||
-         key == "spec_sha256" || key == "owner";
+         key == "spec_sha256" || key == "owner" || key == "updated_at";
 }
 
 /// A submission keeps its state when a worker takes it over; that is no transition.
@@ -61,6 +59,7 @@ Oracle::Oracle(const Scheduler& scheduler, Disk& disk, const Devices& devices, c
       disk_(disk),
       devices_(devices),
       lease_ttl_ms_(options.lease_ttl),
+      shared_(options.shared),
       trace_(std::move(trace)),
       doubts_(options.settle_window) {
   disk_.watchers.emplace(disk_.next_watcher++, [this] { check_accounts(); });
@@ -83,7 +82,8 @@ const Oracle::Job* Oracle::job(const std::string& id, const Cell& cell) const {
                                         .cancel_requested = row.value("cancel_requested", false),
                                         .key = std::move(key),
                                         .spec_sha256 = row.value("spec_sha256", ""),
-                                        .owner = row.value("owner", "")})
+                                        .owner = row.value("owner", ""),
+                                        .updated_at = parse_rfc3339(row.value("updated_at", "")).value_or(Timestamp{})})
               .first->second;
 }
 
@@ -178,26 +178,6 @@ void Oracle::on_change(const std::string& process, const Changed& changed) {
     violate(fmt::format("the idempotency key {} was written again", changed.key));
 }
 
-void Oracle::count_held(const std::string& key, const Cell& cell, int sign) {
-  Counted& counted = counted_[key];  // what is taken away was mostly added by the change before
-  if (counted.value != cell.value) {
-    auto parts = budget::held_parts(row_of(key, cell));
-    if (!parts) return violate(parts.error().to_string());
-    counted = {.value = cell.value, .parts = *std::move(parts)};
-  }
-  for (const auto& [where, amount] : counted.parts) {
-    const auto place = held_.try_emplace(where).first;
-    place->second += sign * amount;
-    if (place->second == 0) held_.erase(place);
-  }
-}
-
-void Oracle::check_accounts() {
-  for (const auto& [where, surplus] : held_)
-    violate(fmt::format("{} holds {} {} more than its jobs and attempts have there", where.first, surplus,
-                        to_string(where.second)));
-}
-
 void Oracle::on_job(const std::string& process, const Changed& changed) {
   if (changed.after == nullptr) return violate(fmt::format("{} erased job {}", process, changed.key));
   std::unique_ptr<Job> before;
@@ -205,6 +185,7 @@ void Oracle::on_job(const std::string& process, const Changed& changed) {
     if (const Job* read = job(changed.key, *changed.before)) before = std::make_unique<Job>(*read);
   const Job* after = job(changed.key, *changed.after);
   if (after == nullptr) return violate(fmt::format("{} wrote a row of {} that cannot be read", process, changed.key));
+  check_date(process, changed.key, *after);
   if (before == nullptr) {
     if (after->state != JobState::kQueued) violate(fmt::format("job {} was not queued first", changed.key));
     return;
@@ -238,6 +219,16 @@ void Oracle::on_job(const std::string& process, const Changed& changed) {
   if (const auto [other, is_free] = has_key_.emplace(after->key, changed.key); !is_free)
     violate(
         fmt::format("{} started {} while {} runs under the key {}", process, changed.key, other->second, after->key));
+}
+
+/// Those that share a store agree on its clock. A commit may be late, so its time may be long past; it is not ahead, but for what a pause
+/// in the middle of the first look at that clock makes of the answer.
+void Oracle::check_date(const std::string& process, const std::string& id, const Job& row) {
+  if (!shared_) return;
+  const std::int64_t ahead_micros = row.updated_at.micros - SimClock::kStartMicros - scheduler_.now() / 1000;
+  if (ahead_micros > 2 * lease_ttl_ms_ * 1000)
+    violate(fmt::format("{} dated {} {:.3f} ms ahead of the store's clock", process, id,
+                        static_cast<double>(ahead_micros) / 1000));
 }
 
 void Oracle::on_submission(const std::string& process, const Changed& changed) {
@@ -515,84 +506,6 @@ void Oracle::count_vendor(const std::string& type, const Json& event, bool waite
     const std::string other = station.value("backend", "");
     if (other == backend || station.value("outcome", "") != "left" || find_device(devices_, other) == nullptr) continue;
     return vendor_saw(safety, kVendorStandsIn);
-  }
-}
-
-void Oracle::check_money() {
-  struct Sums {
-    std::int64_t reserved = 0;
-    std::int64_t settled = 0;
-  };
-  std::map<std::pair<std::string, bool>, Sums> sums;  // by job and whether it is play money
-  const auto& budget = disk_.rows(Table::kBudget);
-  for (const auto& [key, cell] : budget) {
-    if (!key.starts_with(kReservationPrefix)) continue;
-    const auto reservation = budget::Reservation::parse(row_of(key, cell));
-    if (!reservation) return violate(reservation.error().to_string());
-    const std::string job = key.substr(kReservationPrefix.size(), key.rfind('/') - kReservationPrefix.size());
-    const bool done = reservation->state == budget::ReservationState::kSettled;
-    Sums& sum = sums[{job, reservation->emulated}];
-    (done ? sum.settled : sum.reserved) += done ? reservation->billed.usd_micros : reservation->amount.usd_micros;
-  }
-  for (const auto& [id, cell] : disk_.rows(Table::kJob)) {
-    const auto row = budget.find(std::string(kHoldPrefix) + id);
-    if (row == budget.end()) {
-      if (sums.contains({id, false}) || sums.contains({id, true}))
-        violate(fmt::format("job {} has reservations and no hold", id));
-      continue;
-    }
-    const auto hold = budget::Hold::parse(row_of(row->first, row->second));
-    if (!hold) return violate(hold.error().to_string());
-    for (const bool emulated : {false, true}) {
-      const budget::Purse& purse = hold->purse(emulated);
-      const Sums& sum = sums[{id, emulated}];
-      if (purse.reserved.usd_micros != sum.reserved || purse.settled.usd_micros != sum.settled)
-        violate(fmt::format("the hold of {} has {} reserved and {} settled, its reservations say {} and {}", id,
-                            purse.reserved.usd_micros, purse.settled.usd_micros, sum.reserved, sum.settled));
-    }
-    const Job* now = job(id, cell);
-    if (now != nullptr && hold->closed != job::is_final(now->state))
-      violate(fmt::format("the hold of {} is {}, the job is {}", id, hold->closed ? "closed" : "open",
-                          job::to_string(now->state)));
-  }
-}
-
-/// What each vendor billed is what was posted, for each submission that has ended.
-void Oracle::check_books() {
-  for (const SimDevice& device : devices_) {
-    const std::string vendor = device.vendor().id();
-    std::map<std::string, std::string> billed;  // token by job and step
-    for (const auto& [handle, entry] : device.book()) {
-      const auto row = disk_.rows(Table::kSubmission).find(entry.token);
-      if (row == disk_.rows(Table::kSubmission).end())
-        return violate(fmt::format("{} billed {}, of which nothing is on disk", vendor, entry.token));
-      const SubmissionRecord* record = submission(entry.token, row->second);
-      if (record == nullptr) return violate(fmt::format("the row of submission {} cannot be read", entry.token));
-      // Whatever a vendor is given anew after a refusal, it bills a step once.
-      const std::string step = fmt::format("{} {}", record->job.value, record->step);
-      if (const auto [first, is_new] = billed.emplace(step, entry.token); !is_new && first->second != entry.token)
-        violate(fmt::format("{} billed {} and {} for one step", vendor, first->second, entry.token));
-      if (submit::is_final(record->state) && record->billed != entry.bill)
-        violate(fmt::format("{} billed {} for {}, {} were posted", vendor, entry.bill.usd_micros, entry.token,
-                            record->billed.usd_micros));
-    }
-  }
-}
-
-/// What went out and is in no vendor's book was refused, or stays held: nobody's silence is an answer.
-void Oracle::check_unfound() {
-  for (const auto& [key, cell] : disk_.rows(Table::kSubmission)) {
-    if (cell.value.empty() || key.find('/') != std::string::npos) continue;
-    const SubmissionRecord* record = submission(key, cell);
-    const SimDevice* device = record != nullptr ? find_device(devices_, record->backend) : nullptr;
-    if (device == nullptr) return violate(fmt::format("submission {} is of no vendor", key));
-    if (record->sends == 0 || device->find(key)) continue;
-    if (record->state != SubmissionState::kHeld && record->state != SubmissionState::kRefused)
-      violate(fmt::format("submission {} is {}, and {} never had it", key, submit::to_string(record->state),
-                          record->backend));
-    if (record->billed.usd_micros != 0)
-      violate(
-          fmt::format("{} were posted for {}, which {} never had", record->billed.usd_micros, key, record->backend));
   }
 }
 

@@ -77,6 +77,7 @@ class Oracle {
     std::string key;  ///< tenant and serial key; empty: it has none
     std::string spec_sha256;  ///< blob of its document
     std::string owner;  ///< the process that runs it, where others share the store
+    Timestamp updated_at;  ///< as whoever wrote it says
   };
   /// Reads the row, or remembers it. Null: it is no job's.
   const Job* job(const std::string& id, const Cell& cell) const;
@@ -85,6 +86,7 @@ class Oracle {
   void write_trace(const std::string& process, const std::string& what) const;
   void on_change(const std::string& process, const Changed& changed);
   void on_job(const std::string& process, const Changed& changed);
+  void check_date(const std::string& process, const std::string& id, const Job& row);
   void on_submission(const std::string& process, const Changed& changed);
   /// Of a submission after which money is promised or bytes go out: whoever made it runs the job.
   enum class Goes : bool { kOn, kPaid };  ///< kPaid: money is reserved or bytes go out
@@ -110,6 +112,7 @@ class Oracle {
   Disk& disk_;
   const Devices& devices_;
   const std::int64_t lease_ttl_ms_;
+  const bool shared_;
   const Trace trace_;
   std::string violation_;
   Coverage coverage_;

@@ -176,7 +176,8 @@ void Process::end() {
   stopping_ = true;
   wait([this] { return !starting_; }, Scheduler::kNever);
   if (engine_ != nullptr)
-    engine_->drain(Deadline::after(clock_, dead_ ? std::chrono::milliseconds(0) : std::chrono::milliseconds(100)));
+    engine_->drain(Deadline::after(clock_, dead_ ? std::chrono::milliseconds(0) : std::chrono::milliseconds(100)),
+                   Deadline::never());
   wait([this] { return calls_ == 0; }, Scheduler::kNever);
   engine_.reset();
   submitter_.reset();

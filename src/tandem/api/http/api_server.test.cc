@@ -516,7 +516,7 @@ TEST_F(ApiServerTest, the_server_may_be_destroyed_while_streams_are_open) {
 }
 
 TEST_F(ApiServerTest, a_draining_engine_takes_no_job_and_says_when_to_come_back) {
-  world_.engine->drain(Deadline::never());
+  world_.engine->drain(Deadline::never(), Deadline::never());
   const HttpResponse answer = post_job(world_.classical_job());
   EXPECT_EQ(answer.status, error_record(errors::kDraining).http_status);
   EXPECT_EQ(header_value(answer.headers, "Retry-After"), "1");

@@ -297,17 +297,35 @@ Error error_of(const Exchange& exchange) {
 /// The thread that has all connections. Exchanges are handed to it and waited for.
 class CurlHttp::Driver {
  public:
-  Driver(std::size_t idle_connections_max, Executor& executor) : executor_(executor), multi_(curl_multi_init()) {
-    TANDEM_ASSERT(multi_ != nullptr);
-    curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, static_cast<long>(idle_connections_max));
-    loop_ = executor.start_loop("http-client", [this](const std::stop_token& stop) { drive(stop); });
-  }
+  Driver(std::size_t idle_connections_max, Executor& executor)
+      : executor_(executor), idle_connections_max_(static_cast<long>(idle_connections_max)) {}
   ~Driver() {
     loop_.reset();
+    if (multi_ == nullptr) return;
     curl_multi_cleanup(multi_);
+    curl_global_cleanup();  // counted by libcurl
   }
   Driver(const Driver&) = delete;
   Driver& operator=(const Driver&) = delete;
+
+  /// Before the first exchange, and not before: libcurl and what it brings along take memory that most processes never need. Errors:
+  /// 1004 out_of_memory - there is no thread for it.
+  Result<void> begin() {
+    const std::lock_guard lock(mutex_);
+    if (loop_ != nullptr) return {};
+    if (multi_ == nullptr) {
+      TANDEM_ASSERT(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
+      multi_ = curl_multi_init();
+      TANDEM_ASSERT(multi_ != nullptr);
+      curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, idle_connections_max_);
+    }
+    try {
+      loop_ = executor_.start_loop("http-client", [this](const std::stop_token& stop) { drive(stop); });
+    } catch (const std::exception& error) {
+      return fail(errors::kOutOfMemory, "no thread for connections: {}", error.what());
+    }
+    return {};
+  }
 
   /// Returns when the exchange of `handle` has ended one way or the other.
   void carry(CURL* handle, Exchange& exchange) {
@@ -382,7 +400,8 @@ class CurlHttp::Driver {
   }
 
   Executor& executor_;
-  CURLM* const multi_;
+  const long idle_connections_max_;
+  CURLM* multi_ = nullptr;  ///< set before the thread that drives it starts
   std::mutex mutex_;
   std::vector<Waiting*> arriving_;  ///< guarded by mutex_
   std::unique_ptr<Timer> loop_;
@@ -396,15 +415,11 @@ CurlHttp::CurlHttp(std::unique_ptr<Driver> driver, ClientOptions options, AllowL
       clock_(clock),
       driver_(std::move(driver)) {}
 
-CurlHttp::~CurlHttp() {
-  driver_.reset();
-  curl_global_cleanup();  // counted by libcurl, one for each create()
-}
+CurlHttp::~CurlHttp() = default;
 
 Result<std::unique_ptr<CurlHttp>> CurlHttp::create(ClientOptions options, const Clock& clock, Executor& executor) {
   TANDEM_TRY_ASSIGN(AllowList allow_list, AllowList::create(options.allow, options.allow_private));
   TANDEM_TRY_ASSIGN(std::optional<Origin> proxy, parse_proxy(options.proxy));
-  TANDEM_ASSERT(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
   auto driver = std::make_unique<Driver>(options.idle_connections_max, executor);
   return std::unique_ptr<CurlHttp>(
       new CurlHttp(std::move(driver), std::move(options), std::move(allow_list), std::move(proxy), clock));
@@ -428,6 +443,7 @@ tl::expected<HttpResponse, HttpFailure> CurlHttp::send(const HttpRequest& reques
                              url->origin.to_string()));
   }
 
+  if (auto begun = driver_->begin(); !begun) return unsent(std::move(begun).error());
   const Origin* const proxy = proxy_ && !url->origin.is_loopback() ? &*proxy_ : nullptr;
   Exchange exchange{.allow_list = &allow_list_,
                     .origin = url->origin,

@@ -236,7 +236,7 @@ TEST_F(AwaitReady, cancel_suspend_and_drain_end_the_wait_at_once) {
   while (world_.engine->job(aside)->state != job::JobState::kSuspended) std::this_thread::yield();
   const JobId drained = world_.admit(patient(without()));
   wait_until_it_waits(drained);
-  world_.engine->drain(Deadline::never());
+  world_.engine->drain(Deadline::never(), Deadline::never());
   EXPECT_EQ(world_.engine->job(drained)->state, job::JobState::kQueued);
   EXPECT_EQ(world_.provider->submissions(), 0);
 }

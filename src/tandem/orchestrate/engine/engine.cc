@@ -114,18 +114,11 @@ EngineImpl::EngineImpl(EngineServices services, EngineOptions options)
 }
 
 EngineImpl::~EngineImpl() {
-  EngineImpl::drain(Deadline::after(services_.clock, std::chrono::nanoseconds(0)));
-  keeping_house_.reset();
-  sweeping_.reset();
-  healing_.reset();
+  EngineImpl::drain(Deadline::after(services_.clock, std::chrono::nanoseconds(0)), Deadline::never());
   workers_.clear();
   doing_chores_.reset();
   readmissions_.reset();
-  beating_.reset();
-  guarding_.reset();
-  // Its jobs are back in the queue; without a row nobody waits for the lease to run out.
-  if (membership_ != nullptr) (void)membership_->leave();
-  end_work();
+  leave_others();
   if (follower_ != nullptr) outlet_->follow(nullptr);
   follower_.reset();
 }
@@ -194,8 +187,8 @@ Result<void> EngineImpl::begin_to_work() {
 }
 
 void EngineImpl::end_work() {
-  // All threads have ended. Who runs some jobs only leaves it to the next to see to the others.
-  if (!at_work_) return;
+  // Who runs some jobs only leaves it to the next to see to the others.
+  if (!std::exchange(at_work_, false)) return;
   (void)services_.store.commit_and_wait(store::Batch().erase(store::Table::kMeta, std::string(kAtWork)));
 }
 
@@ -555,35 +548,6 @@ Result<JobView> EngineImpl::wait(const JobId& id, Deadline deadline) {
 Result<void> EngineImpl::ready() {
   TANDEM_TRY(refuse_when_draining());
   return watch_.writable();
-}
-
-void EngineImpl::drain(Deadline deadline) {
-  reach(one_of(kPoints, "engine.before_drain"));
-  drain_all(deadline);
-  reach(one_of(kPoints, "engine.after_drain"));
-}
-
-void EngineImpl::drain_all(Deadline deadline) {
-  std::unique_lock lock(mutex_);
-  const bool first = !draining_;
-  draining_ = true;
-  for (const auto& [id, running] : running_) running->reason = std::max(running->reason, StopReason::kDraining);
-  work_->notify_all();
-  lock.unlock();
-  drain_.request_stop();
-  lock.lock();
-  // Running steps get until the deadline; what is not done by then goes back into the queue with its checkpoints.
-  const auto idle = [&] { return running_.empty() && admitting_ == 0; };
-  while (!idle() && !deadline.expired(services_.clock))
-    changed_->wait_for(lock, std::min<std::chrono::nanoseconds>(deadline.left(services_.clock), std::chrono::hours(1)));
-  if (idle()) return;
-  std::vector<std::shared_ptr<Running>> rest;
-  for (const auto& [id, running] : running_) rest.push_back(running);
-  lock.unlock();
-  if (first) services_.log.write(LogLevel::kInfo, "engine.draining", {{"running", std::to_string(rest.size())}});
-  for (const auto& running : rest) running->stop.request_stop();
-  lock.lock();
-  changed_->wait(lock, idle);
 }
 
 Result<std::unique_ptr<Engine>> Engine::start(EngineServices services, EngineOptions options) {

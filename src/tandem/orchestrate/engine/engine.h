@@ -282,8 +282,10 @@ class Engine {
   /// Whether new jobs are taken. Errors: 5012 draining; 1041 disk_full, 3007 store_out_of_memory, 3008 store_unreachable, 3005 store_closed.
   virtual Result<void> ready() = 0;
 
-  /// Takes no new jobs, asks running steps to stop at the next checkpoint, requeues them. Then the destructor is quick.
-  virtual void drain(Deadline deadline) = 0;
+  /// Takes no new jobs, lets running steps work until `work_until`, tells them to stop, and requeues their jobs. Then the destructor is
+  /// quick. The jobs of those that have not stopped by `stop_until` go back without them. Returns how many such runs there are: the
+  /// destructor waits for each, so a process ends without it. Nothing is lost by that, and no other process waits for this one's lease.
+  virtual std::size_t drain(Deadline work_until, Deadline stop_until) = 0;
 };
 
 }  // namespace tandem::engine

@@ -52,7 +52,7 @@ TEST_F(EngineAdmission, one_for_which_there_is_no_memory_does_not_hold_the_drain
       Engine::start(world_.services(short_of_memory, *world_.submitter), EngineOptions{.workers = 0}).value();
   short_of_memory.before_commit([] { throw std::bad_alloc(); });
   EXPECT_THROW((void)engine->admit(world_.classical_job(), "default", "", "user"), std::bad_alloc);
-  engine->drain(Deadline::after(world_.clock, std::chrono::nanoseconds(0)));
+  engine->drain(Deadline::after(world_.clock, std::chrono::nanoseconds(0)), Deadline::never());
   EXPECT_EQ(num_jobs(world_), 0u);
 }
 

@@ -133,7 +133,7 @@ TEST_F(EngineEnd, a_drain_requeues_what_runs_and_the_next_engine_goes_on_from_th
   world_.open();
   const JobId id = world_.admit(world_.hybrid_job());
   gate.wait_for_arrivals(1);  // solve and baseline are checkpointed
-  world_.engine->drain(Deadline::after(world_.clock, std::chrono::nanoseconds(0)));
+  world_.engine->drain(Deadline::after(world_.clock, std::chrono::nanoseconds(0)), Deadline::never());
   EXPECT_EQ(world_.engine->job(id)->state, job::JobState::kQueued);
   EXPECT_EQ(world_.event_types(id).back(), "job.requeued");
   EXPECT_THAT(world_.engine->admit(world_.classical_job(), "default", "", "user"), FailsWith(errors::kDraining));
@@ -177,7 +177,7 @@ void run_into_crash(EngineWorld& world, const JobId& id) {
            0;
   };
   while (!met() && !job::is_final(world.engine->job(id)->state)) std::this_thread::yield();
-  world.engine->drain(Deadline::never());
+  world.engine->drain(Deadline::never(), Deadline::never());
 }
 
 TEST(EngineCrash, a_crash_between_any_two_commits_changes_nothing_and_repeats_no_checkpointed_order) {

@@ -148,7 +148,7 @@ TEST_F(EngineFence, a_worker_that_lost_its_job_lets_go_and_leaves_the_new_owner_
                     }),
       Succeeds());
   gate.open();
-  world_.engine->drain(Deadline::never());
+  world_.engine->drain(Deadline::never(), Deadline::never());
   EXPECT_EQ(world_.engine->job(id)->state, job::JobState::kRunning);
   EXPECT_EQ(world_.event_types(id).back(), "job.started");
   EXPECT_EQ(world_.log.count("job.let_go"), 1u);

@@ -92,7 +92,7 @@ void EngineImpl::heal(const std::stop_token& stop) {
       (void)keep_time();  // who has a lease does so with each beat
     if (tries) unpark();
     give_back_claimed();
-    leave_hanging();
+    leave_hanging(services_.clock.monotonic());
     expire_waiting();
     expire_put_aside();
   }
@@ -143,11 +143,11 @@ bool EngineImpl::hangs_locked(const Running& running) {
   return !running.place.expired() && running.reason != StopReason::kLost;
 }
 
-void EngineImpl::leave_hanging() {
+void EngineImpl::leave_hanging(Instant told_until) {
   std::vector<Stopping> late;
   {
     const std::lock_guard lock(mutex_);
-    const auto end = stopping_.upper_bound(services_.clock.monotonic());
+    const auto end = stopping_.upper_bound(told_until);
     for (auto at = stopping_.begin(); at != end; ++at)
       if (hangs_locked(*at->second.running)) late.push_back(std::move(at->second));
     stopping_.erase(stopping_.begin(), end);
@@ -163,29 +163,37 @@ void EngineImpl::leave(const Stopping& stopping) {
     reason = running->reason;
   }
   auto row = ledger_.load(id);
-  const bool ours = row && row->view.state == job::JobState::kRunning &&
+  const bool runs = row && row->view.state == job::JobState::kRunning &&
                     row->owner == (membership_ != nullptr ? membership_->id() : "");
-  if (ours) {
+  const bool begins = row && row->view.state == job::JobState::kQueued && row->version == told.begins_at;
+  if (runs || begins) {
     const std::uint64_t fence = row->view.fence;
-    const RunOutcome end =
-        runner_.end_with({.record = *std::move(row), .spec = nullptr, .start = {}}, told.why, reason);
-    row = end.decide ? ledger_.update(id, fence, "engine", end.decide) : tl::unexpected(*end.error);
-  }
-  if (!row && is_store_trouble(row.error())) {
+    Run run{.record = *row, .spec = nullptr, .start = {}};
+    if (begins)
+      run.start = [this, at = services_.clock.now()](JobRecord& r, Change& change) { return start(r, change, at); };
+    const RunOutcome end = runner_.end_with(std::move(run), told.why, reason);
+    if (end.decide) row = ledger_.update(id, fence, "engine", end.decide);
+    if (end.error) row = tl::unexpected(*end.error);
+    if (row && end.decide && job::is_final(row->view.state)) services_.meter.add("tandem_jobs_ended_total", 1);
+    if (!row) {  // that, or the run stored something after all: look again
+      await_stop(stopping);
+      if (is_store_trouble(row.error())) cannot_store(row.error());
+      return;
+    }
+  } else if (!row && is_store_trouble(row.error())) {
     await_stop(stopping);
     return cannot_store(row.error());
   }
-  if (!ours || !row) return;  // nothing of it is in the store yet, or it is over after all
+  // Else it is over already, or somebody else's: what this run would still do is nobody's.
   services_.log.write(LogLevel::kError, "job.left_running",
-                      {{"job_id", id.value}, {"state", std::string(to_string(row->view.state))}});
-  if (job::is_final(row->view.state)) services_.meter.add("tandem_jobs_ended_total", 1);
+                      {{"job_id", id.value}, {"state", row ? std::string(to_string(row->view.state)) : "removed"}});
   std::shared_ptr<WorkerSlots::Place> place;
   {
     const std::lock_guard lock(mutex_);
     place = running->place.lock();
     if (place == nullptr) return;  // it came back meanwhile, and finds that its job is not its own
     running->left = true;
-    if (row->view.state == job::JobState::kQueued) running->look_again = true;
+    if (row && row->view.state == job::JobState::kQueued) running->look_again = true;
   }
   place->give_up();
   place.reset();

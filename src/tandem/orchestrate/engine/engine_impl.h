@@ -1,6 +1,6 @@
 // tandem/orchestrate/engine/engine_impl.h - EngineImpl: the one Engine. Its methods stand in engine.cc; in engine_work.cc how jobs
 // get to workers and from them to their end; in engine_heal.cc what goes on later; in engine_expiry.cc what ends a wait; in engine_verbs.cc
-// what clients do to a job; in engine_nodes.cc what is about other processes.
+// what clients do to a job; in engine_nodes.cc what is about other processes; in engine_drain.cc its end.
 //
 // Room: orchestrate; for the sources of this part only.
 #pragma once
@@ -84,7 +84,7 @@ class EngineImpl final : public Engine {
   Result<std::size_t> attend(const JobId& id) override;
   Result<JobView> wait(const JobId& id, Deadline deadline) override;
   Result<void> ready() override;
-  void drain(Deadline deadline) override;
+  std::size_t drain(Deadline work_until, Deadline stop_until) override;
 
  private:
   /// What a worker does next.
@@ -111,7 +111,9 @@ class EngineImpl final : public Engine {
   std::shared_ptr<void> count_admission();  ///< until what it returns is gone one is under way, and the drain waits
   void admitted(JobRecord row, SpecPtr spec);
   void reach(std::string_view point) const { services_.crash_points.reach(point); }
-  void drain_all(Deadline deadline);
+  std::size_t drain_all(Deadline work_until, Deadline stop_until);
+  std::size_t hanging_locked() const;  ///< runs, whether their jobs could be put back or not
+  void leave_others();  ///< they need not wait for this process, which runs nothing any more that counts
   Result<void> refuse_when_draining();
   /// It admits jobs that it runs itself, as a rule.
   bool keeps_fresh() const { return options_.runs == Runs::kEveryJob && options_.workers != 0; }
@@ -199,7 +201,7 @@ class EngineImpl final : public Engine {
   void unpark();
   /// From now on the run has as long to stop as its job, or a lease, gives it.
   void await_stop(Stopping stopping);
-  void leave_hanging();
+  void leave_hanging(Instant told_until);  ///< those that had to have stopped by then
   /// Ends the job of a run that was told to stop and does not, as if it had: what the run still writes fails on its fence, and its slot is
   /// another's.
   void leave(const Stopping& stopping);

@@ -110,8 +110,12 @@ void EngineImpl::obey() {
 
 /// Beside beat(), which may be waiting for the store when the lease runs out.
 void EngineImpl::guard(const std::stop_token& stop) {
-  while (pause(services_.executor, options_.lease_ttl / 20, stop)) {
-    if (!may_start()) stop_lost();
+  std::chrono::nanoseconds until_look{0};
+  while (pause(services_.executor, until_look, stop)) {
+    until_look = membership_->left();
+    if (until_look.count() > 0) continue;
+    stop_lost();
+    until_look = options_.lease_ttl / 20;  // then there may be a lease again
   }
 }
 

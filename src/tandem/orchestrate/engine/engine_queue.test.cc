@@ -79,7 +79,7 @@ TEST_F(EngineQueue, a_running_job_that_is_suspended_stops_and_survives_a_restart
   gate_.wait_for_arrivals(1);
   ASSERT_THAT(world_.engine->suspend(id, "user", ""), Succeeds());
   for (int i = 0; i < 2000 && world_.engine->job(id)->state == job::JobState::kRunning; ++i) std::this_thread::yield();
-  world_.engine->drain(Deadline::never());
+  world_.engine->drain(Deadline::never(), Deadline::never());
   EXPECT_EQ(world_.engine->job(id)->state, job::JobState::kSuspended);
   world_.close();
   world_.open(1);
@@ -254,7 +254,7 @@ TEST_F(EngineQueue, a_process_that_goes_down_still_knows_what_it_admitted_with_a
   const auto spec = world_.classical_job();
   const auto first = world_.engine->admit(spec, "default", "key", "user");
   ASSERT_THAT(first, Succeeds());
-  world_.engine->drain(Deadline::never());
+  world_.engine->drain(Deadline::never(), Deadline::never());
   const auto again = world_.engine->admit(spec, "default", "key", "user");
   ASSERT_THAT(again, Succeeds());
   EXPECT_EQ(again->id, first->id);
@@ -567,7 +567,7 @@ TEST_F(EngineQueue, draining_gives_back_what_was_claimed_ahead) {
   world_.open(2);
   std::vector<JobId> ids;
   for (int i = 0; i < 300; ++i) ids.push_back(world_.admit(noop(1)));
-  world_.engine->drain(Deadline(Instant{0}));
+  world_.engine->drain(Deadline(Instant{0}), Deadline::never());
   const auto running = world_.store->count(store::Table::kJobIndex, "state/running/").value();
   EXPECT_EQ(running, 0u);
   world_.close();

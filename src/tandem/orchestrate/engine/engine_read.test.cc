@@ -151,7 +151,7 @@ TEST_F(EngineRead, listeners_hear_every_event_once_and_nothing_after_they_unsubs
       },
       nullptr);
   const JobView view = world_.run(world_.classical_job());
-  world_.engine->drain(Deadline::never());
+  world_.engine->drain(Deadline::never(), Deadline::never());
   subscription.reset();
   EXPECT_THAT(heard, ElementsAre(1, 2, 3, 4, 5, 6));
   EXPECT_THAT(steps, testing::Each("solve"));
@@ -194,7 +194,7 @@ TEST_F(EngineRead, listeners_to_one_job_hear_of_its_progress_only) {
   };
   const auto listening = world_.engine->subscribe(other, nullptr, note, nullptr);
   world_.run(world_.classical_job());
-  world_.engine->drain(Deadline::never());
+  world_.engine->drain(Deadline::never(), Deadline::never());
   EXPECT_THAT(heard, IsEmpty());
 }
 
@@ -209,7 +209,7 @@ TEST_F(EngineRead, listeners_hear_of_submissions_too) {
       },
       nullptr, nullptr);
   const JobView view = world_.run(world_.paid_job());
-  world_.engine->drain(Deadline::never());
+  world_.engine->drain(Deadline::never(), Deadline::never());
   subscription.reset();
   std::map<std::uint64_t, std::string> logged;
   for (const job::Event& event : world_.events(view.id)) logged.emplace(event.sequence, event.type);

@@ -340,7 +340,7 @@ TEST_F(EngineRetry, a_server_that_goes_down_waits_for_no_try) {
   world_.open();
   const JobId id = world_.admit(paid(kSlow));
   wait_for_retries(id, 1);
-  world_.engine->drain(Deadline::never());
+  world_.engine->drain(Deadline::never(), Deadline::never());
   EXPECT_EQ(world_.engine->job(id)->state, job::JobState::kQueued);
   EXPECT_EQ(world_.provider->submissions(), 1);  // having waited it would have made the second
 }

@@ -146,7 +146,7 @@ TEST(EngineStart, a_job_found_in_the_store_that_is_cancelled_after_it_was_read_l
   const auto submitter = world.make_submitter(seen);
   const auto engine = Engine::start(world.services(seen, *submitter), EngineOptions{.workers = 1}).value();
   EXPECT_EQ(world.wait(id).state, job::JobState::kCancelled);
-  engine->drain(Deadline::never());
+  engine->drain(Deadline::never(), Deadline::never());
   EXPECT_EQ(world.engine->job(id)->state, job::JobState::kCancelled);
   EXPECT_THAT(world.event_types(id), testing::Not(testing::Contains("job.started")));
 }

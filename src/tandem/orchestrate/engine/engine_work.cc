@@ -84,7 +84,15 @@ std::optional<Run> EngineImpl::take_unclaimed_locked(Running& running) {
   } else {
     running.found = true;
   }
-  run.start = [this, at = services_.clock.now()](JobRecord& row, Change& change) { return start(row, change, at); };
+  // `running` is there as long as the run, and what it makes.
+  run.start = [this, &running, at = services_.clock.now()](JobRecord& row, Change& change) -> Result<void> {
+    {
+      const std::lock_guard lock(mutex_);
+      if (running.left)
+        return fail(errors::kStaleFence, "job {} goes on without this run, which did not stop", row.view.id.value);
+    }
+    return start(row, change, at);
+  };
   return run;
 }
 

@@ -436,12 +436,13 @@ RunOutcome JobRunner::run(Run run, const RunControl& control) {
     if (deadline.expired(services_.clock)) return expired("");
     if (limited || record.deadline_micros != 0)
       timer = services_.executor.post_after(deadline.left(services_.clock), [stop]() mutable { stop.request_stop(); });
-    const std::stop_callback told(stop.get_token(), [&] {
+    const std::stop_callback told(stop.get_token(), [&, begins_at = run.start ? record.version : 0] {
       if (!control.on_told_to_stop) return;
       constexpr std::string_view kHangs = "what it computes here did not stop when it was told to, and was left";
       control.on_told_to_stop({.why = control.stop.stop_requested() ? make_error(errors::kCancelled, "{}", kHangs)
                                                                     : expired(fmt::format("; {}", kHangs)).value(),
-                               .heartbeat = std::chrono::milliseconds(spec->limits.heartbeat_ms)});
+                               .heartbeat = std::chrono::milliseconds(spec->limits.heartbeat_ms),
+                               .begins_at = begins_at});
     });
     RunControl inner = control;
     inner.stop = stop.get_token();

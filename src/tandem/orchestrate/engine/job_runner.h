@@ -53,6 +53,8 @@ enum class StopReason : std::uint8_t {
 struct ToldToStop {
   Error why;  ///< what the job ends with if the run does not follow: the time that is over, or 1002 cancelled
   std::chrono::milliseconds heartbeat{0};  ///< limits.heartbeat; 0: none is given
+  std::uint64_t begins_at =
+      0;  ///< version of the row that it began with, where its start goes with what it stores first; 0: it is stored
 };
 
 struct RunControl {

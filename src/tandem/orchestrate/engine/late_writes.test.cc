@@ -136,7 +136,7 @@ TEST_P(LateWrites, are_refused_or_what_a_provider_said) {
     wait_for_all(*heir, [](job::JobState state) { return job::is_final(state); });
     const std::uint64_t before = world_.store->last_sequence().value();
     EXPECT_THAT(stopped->store.thaw(), IsEmpty());
-    stopped->engine->drain(Deadline::never());
+    stopped->engine->drain(Deadline::never(), Deadline::never());
     EXPECT_EQ(world_.store->last_sequence().value(), before) << "the log grew";
   } else {
     wait_for_all(*heir, [](job::JobState state) { return state != job::JobState::kRunning; });

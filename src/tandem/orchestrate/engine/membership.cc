@@ -77,7 +77,9 @@ Result<void> Membership::leave() {
   return done.map([](const store::Committed&) {});
 }
 
-bool Membership::holds() const { return clock_.monotonic().nanos < good_until_ns_; }
+std::chrono::nanoseconds Membership::left() const {
+  return std::chrono::nanoseconds(good_until_ns_ - clock_.monotonic().nanos);
+}
 
 std::optional<resilience::AmongOthers> among_others(store::Store& store, const Clock& clock,
                                                     const std::string& node_id) {

@@ -37,7 +37,8 @@ class Membership {
   /// Gives the lease up. Errors: those of the store.
   Result<void> leave();
   /// False from some time before others may take the lease for over.
-  bool holds() const;
+  bool holds() const { return left().count() > 0; }
+  std::chrono::nanoseconds left() const;  ///< until holds() is false, where no beat comes before; negative: since
   /// How long a lease holds from the beginning of the beat that got it.
   std::chrono::nanoseconds good_for() const;
 

@@ -238,7 +238,7 @@ TEST_F(Nodes, the_jobs_of_a_lost_process_go_to_another_and_its_late_completion_i
   // It finds out by itself and takes part again.
   const JobId next = admit_through_trouble(*lost, world_.classical_job("next"));
   EXPECT_EQ(wait_through_trouble(*lost, next).state, job::JobState::kSucceeded);
-  lost->engine->drain(Deadline::never());
+  lost->engine->drain(Deadline::never(), Deadline::never());
   EXPECT_EQ(other->engine->result(id), result);
   EXPECT_THAT(event_types(*other, id), Contains("job.succeeded").Times(1));
   EXPECT_THAT(event_types(*other, id), Contains("job.started").Times(2));
@@ -321,7 +321,7 @@ TEST_F(Nodes, a_cancellation_that_comes_while_its_process_drains_is_kept) {
                              return {};
                            }),
               Succeeds());
-  runner->engine->drain(Deadline::after(world_.clock, std::chrono::nanoseconds(0)));
+  runner->engine->drain(Deadline::after(world_.clock, std::chrono::nanoseconds(0)), Deadline::never());
   EXPECT_EQ(runner->engine->job(id)->state, job::JobState::kCancelled);
 }
 
@@ -521,6 +521,14 @@ TEST_F(Nodes, machines_whose_clocks_differ_agree_on_limits_and_times) {
       for (const job::Event& event : events.value()) EXPECT_EQ(event.at, world_.clock.now()) << event.type;
     }
   }
+}
+
+TEST_F(Nodes, a_store_whose_clock_is_set_is_followed_by_those_with_a_lease_and_those_without) {
+  const auto worker = node("worker");
+  const auto front = node("front", 0);
+  world_.clock.step_wall(std::chrono::hours(1));
+  for (const Node* one : {worker.get(), front.get()})
+    while (one->clock.now() != world_.clock.now()) std::this_thread::yield();  // until its next look
 }
 
 TEST_F(Nodes, jobs_with_one_serial_key_run_one_after_the_other_on_two_processes) {

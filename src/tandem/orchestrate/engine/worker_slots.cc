@@ -23,6 +23,11 @@ std::size_t WorkerSlots::outside() const {
   return outside_ + given_up_;
 }
 
+std::size_t WorkerSlots::hanging() const {
+  const std::lock_guard lock(mutex_);
+  return given_up_;
+}
+
 WorkerSlots::Place::~Place() {
   const std::lock_guard lock(slots_.mutex_);
   TANDEM_ASSERT(computing_ == 1 && !outside_);

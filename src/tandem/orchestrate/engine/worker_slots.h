@@ -38,6 +38,7 @@ class WorkerSlots {
   bool try_take();
   std::size_t free() const;
   std::size_t outside() const;  ///< runs whose threads have no slot
+  std::size_t hanging() const;  ///< of them those whose slot was given up
 
   /// The slot of one run, shared by the threads that work for it. It begins with one thread that computes, and ends with it.
   class Place {

@@ -280,7 +280,7 @@ TEST_F(BulkheadsOfTheEngine, who_waits_for_room_when_the_process_goes_down_is_ru
   fill();
   ASSERT_EQ(world_.run(noop()).state, job::JobState::kSucceeded);
   {
-    std::jthread draining([&] { world_.engine->drain(Deadline(world_.clock.monotonic())); });
+    std::jthread draining([&] { world_.engine->drain(Deadline(world_.clock.monotonic()), Deadline::never()); });
     gate_.open();
   }
   world_.close();
@@ -361,7 +361,7 @@ TEST_F(SlotsOfTheEngine, jobs_that_wait_outside_are_cancelled_and_drained_like_o
   ASSERT_THAT(world_.engine->cancel(cancelled, "user:test", ""), Succeeds());
   EXPECT_EQ(world_.wait(cancelled).state, job::JobState::kCancelled);
   {
-    std::jthread draining([&] { world_.engine->drain(Deadline(world_.clock.monotonic())); });
+    std::jthread draining([&] { world_.engine->drain(Deadline(world_.clock.monotonic()), Deadline::never()); });
     while (world_.engine->job(drained)->state != job::JobState::kQueued) std::this_thread::yield();
     gate_.open();
   }

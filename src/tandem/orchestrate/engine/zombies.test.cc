@@ -54,7 +54,7 @@ TEST_P(Zombies, no_late_completion_of_a_process_that_was_stopped_is_taken) {
     const std::uint64_t before = world.store->last_sequence().value();
     taken += stopped.store.thaw().size();
     late += kRound;
-    stopped.engine->drain(Deadline::never());
+    stopped.engine->drain(Deadline::never(), Deadline::never());
     EXPECT_EQ(world.store->last_sequence().value(), before) << "the log grew";
     for (const JobId& id : jobs) {
       const auto view = heir.engine->job(id).value();

@@ -122,6 +122,30 @@ TEST_P(SharedCallsTest, processes_that_wait_take_turns_and_never_exceed_the_limi
   EXPECT_TRUE(places().empty()) << places();
 }
 
+/// Calls that are over before a commit is: their process writes the row all the time. Another one gets in between, and who was starved
+/// would wait here without end: the greedy process does not stop before the other has had all its turns.
+TEST_P(SharedCallsTest, a_process_whose_calls_are_shorter_than_a_commit_keeps_nobody_from_a_turn) {
+  constexpr int kTurns = 20;
+  Gates& greedy = process("greedy", 2);
+  Gates& modest = process("modest", 2);
+  std::atomic<bool> over = false;
+  std::atomic<bool> begun = false;
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 6; ++t)
+      threads.emplace_back([&] {
+        while (!over) {
+          ASSERT_THAT(greedy.enter("narrow", {}, Deadline::never()), Succeeds());
+          begun = true;
+        }
+      });
+    while (!begun) std::this_thread::yield();
+    for (int i = 0; i < kTurns; ++i) EXPECT_THAT(modest.enter("narrow", {}, Deadline::never()), Succeeds());
+    over = true;
+  }
+  EXPECT_TRUE(places().empty()) << places();
+}
+
 TEST_P(SharedCallsTest, the_places_and_the_turn_of_a_process_whose_lease_is_over_are_free) {
   Gates& lost = process("lost", 2);
   Gates& other = process("other", 2);

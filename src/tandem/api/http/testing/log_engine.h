@@ -113,7 +113,10 @@ class LogEngine final : public engine::Engine {
   }
   Result<engine::JobView> wait(const JobId&, Deadline) override { return unasked(); }
   Result<void> ready() override { return unasked(); }
-  void drain(Deadline) override { TANDEM_ASSERT(false); }
+  std::size_t drain(Deadline, Deadline) override {
+    TANDEM_ASSERT(false);
+    return 0;
+  }
 
  private:
   struct Job {

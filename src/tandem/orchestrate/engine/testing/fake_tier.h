@@ -55,7 +55,7 @@ class Gate {
   bool open_ = false;
 };
 
-/// Solves models of up to kVariablesMax variables by enumeration. Threads: `before` must not change while work runs.
+/// Solves models of up to kVariablesMax variables by enumeration. Threads: `before` and `while_planned` must not change while work runs.
 class FakeTier final : public backend::LocalBackend {
  public:
   static constexpr std::size_t kVariablesMax = 12;
@@ -72,11 +72,16 @@ class FakeTier final : public backend::LocalBackend {
 
   /// Called when work begins; an error is the answer.
   std::function<std::optional<Error>(std::stop_token stop)> before;
+  std::function<void()> while_planned;  ///< called when it is asked whether it is there
   bool proves = false;
   MachineMemory* memory = nullptr;  ///< from which its work takes `memory_bytes`, before it begins
   std::uint64_t memory_bytes = 0;
   int computed() const { return computed_; }
 
+  Result<backend::Availability> availability(const backend::CallContext& context) override {
+    if (while_planned) while_planned();
+    return LocalBackend::availability(context);
+  }
   Result<void> validate(const backend::Work& work) const override {
     if (std::holds_alternative<backend::SolveWork>(work)) return {};
     return fail(errors::kBackendCannot, "{} runs no circuits", info().id.value);
