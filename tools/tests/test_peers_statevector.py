@@ -201,12 +201,14 @@ class Figures(unittest.TestCase):
 
 class Rows(unittest.TestCase):
     def test_a_row_takes_the_place_of_the_same_work(self):
-        row = {"case": "a", "kind": "state", "precision": "f32", "threads": 1, "ratio": 2}
+        machine = {"cpu": "a processor", "cpu_family": "6", "cpu_model": "143", "load": 1}
+        row = {"case": "a", "kind": "state", "precision": "f32", "threads": 1, "ratio": 2, "machine": machine}
+        elsewhere = {**row, "machine": {**machine, "cpu_model": "85"}}
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "results" / "statevector.json"
-            for one in (row, {**row, "threads": 2}, {**row, "ratio": 3}):
+            for one in (row, {**row, "threads": 2}, elsewhere, {**row, "ratio": 3, "machine": {**machine, "load": 2}}):
                 PEERS.put_row(path, one)
-            self.assertEqual(json.loads(path.read_text())["rows"], [{**row, "ratio": 3}, {**row, "threads": 2}])
+            self.assertEqual(json.loads(path.read_text())["rows"], [{**row, "ratio": 3, "machine": {**machine, "load": 2}}, {**row, "threads": 2}, elsewhere])
 
     def test_a_goal_is_of_the_last_run_with_peers_or_of_the_purpose(self):
         workload = workloads.Workload("w", "state", "f32", 2, 4, [], goal=4, against=("qsim",), reference_s=2.0)
