@@ -26,11 +26,8 @@ inline void read_registers(const Vector<Real>* bra, const Real* ket, const std::
 
 template <class Real, std::size_t kCount, unsigned kLarge, std::size_t kSystem>
 inline void turn_system(Real* ket, Real* bra, const Group<Real, kCount>& group, Sums<Real>* found, std::size_t lane) {
-  constexpr std::size_t kGroup = std::size_t{1} << kCount;
-  constexpr std::size_t kHalf = kLanes<Real>;
-  Vector<Real> v[kGroup];
-#pragma GCC unroll 8
-  for (std::size_t j = 0; j < kGroup; ++j) v[j] = at(bra + group.place[j] + (kSystem == 1 ? kHalf : 0));
+  Vector<Real> v[std::size_t{1} << kCount];
+  load_system<Real, kCount, false, kSystem>(v, bra, group);
   Vector<Real> sums[kCount] = {};
   read_registers<Real, kCount, kSystem>(v, ket, group.place, sums);
 #pragma GCC unroll 3
