@@ -245,9 +245,9 @@ def workloads(less=0):
     yield Workload(f"brickwork {n(24)} depth 30", "state", "f64", 2, **brickwork(n(24), 30), goal=8, stretch=12, against=doubles, reference_s=9.6)
     yield Workload(f"brickwork {n(20)} depth 30", "state", "f32", 2, **brickwork(n(20), 30), goal=1.9, against=("qsim",), reference_s=0.042)
     for precision, goal, stretch in (("f64", 20, 30), ("f32", 45, 80)):
-        yield Workload(f"Ising QAOA {n(24)}, a layer", "value", precision, 2, **complete_graph(n(24), 4), layers=4, goal=goal, stretch=stretch, against=("qokit",),
+        yield Workload(f"Ising QAOA {n(24)}, a layer", "value", precision, 2, **complete_graph(n(24), 8), layers=8, goal=goal, stretch=stretch, against=("qokit",),
                        reference_s=0.715, peers=("qokit",))  # 300 gates a layer take the others minutes
-    yield Workload(f"Ising QAOA {n(30)}, a layer", "value", "f32", 2, **complete_graph(n(30), 4), layers=4, peers=(), memory_bytes=9 * 10**9 >> less)
+    yield Workload(f"Ising QAOA {n(30)}, a layer", "value", "f32", 2, **complete_graph(n(30), 8), layers=8, peers=(), memory_bytes=9 * 10**9 >> less)
     for kind, goal, reference in (("value", 12, 0.156), ("gradient", 30, 1.10)):
         yield Workload(f"QAOA MaxCut {even(20)}, 4 layers", kind, "f64", 2, **max_cut(even(20), 4, 2), goal=goal, against=("qokit", *doubles), reference_s=reference)
     yield Workload(f"Fourier {n(28)}", "state", "f32", 2, **fourier(n(28)), goal=10, against=("qsim",), memory_bytes=5 << 30 >> less)

@@ -31,18 +31,28 @@ struct EnergyPhase {
 /// Of `count` turns that are alike, how many turn_alike() does together next: never one that could be done with another.
 constexpr std::size_t alike_at_once(std::size_t count) { return count == 4 ? 2 : count < 3 ? count : 3; }
 
+/// What is done to a leaf before and after its phases, in this order. Null: nothing.
+template <class Real>
+struct BesidePhases {
+  const Turn<Real>* turns_before = nullptr;  ///< of the three lowest bits above the lanes, as turn_alike()
+  const Turn<Real>* lanes_before = nullptr;  ///< about x, of all lanes
+  const Turn<Real>* lanes_after = nullptr;
+  const Turn<Real>* turns_after = nullptr;
+};
+
 template <class Real>
 struct IsingKernels {
-  /// leaf *= pairs * product of the terms whose bit is 1, then turns of all lanes about x, or none where `lanes` is null. `terms`: real and
-  /// imaginary part each.
-  void (*phase)(Real* leaf, const Real* pairs, const double* terms, std::uint64_t num_blocks, const Turn<Real>* lanes);
-  /// leaf *= factor e^(i E (high + low) pi/2), E being `energies`, one a place; |E high| at most kQuarterTurnsMax. Then turns of lanes.
+  /// leaf *= pairs * product of the terms whose bit is 1. `terms`: real and imaginary part each.
+  void (*phase)(Real* leaf, const Real* pairs, const double* terms, std::uint64_t num_blocks,
+                const BesidePhases<Real>& beside);
+  /// leaf *= factor e^(i E (high + low) pi/2), E being `energies`, one a place; |E high| at most kQuarterTurnsMax.
   void (*phase_by)(Real* leaf, const Real* energies, const EnergyPhase<Real>& phase, std::uint64_t num_blocks,
-                   const Turn<Real>* lanes);
-  /// The same of a leaf that holds ones, or nothing yet: it is not read.
-  void (*begin)(Real* leaf, const Real* pairs, const double* terms, std::uint64_t num_blocks, const Turn<Real>* lanes);
+                   const BesidePhases<Real>& beside);
+  /// The same of a leaf that holds ones, or nothing yet: it is not read, and nothing is done before.
+  void (*begin)(Real* leaf, const Real* pairs, const double* terms, std::uint64_t num_blocks,
+                const BesidePhases<Real>& beside);
   void (*begin_by)(Real* leaf, const Real* energies, const EnergyPhase<Real>& phase, std::uint64_t num_blocks,
-                   const Turn<Real>* lanes);
+                   const BesidePhases<Real>& beside);
   /// Turns about x of one ratio on different bits above the lanes, ascending. Of what a turn leaves out (Turn), three together leave out
   /// one, two none (alike_at_once).
   void (*turn_alike)(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count);

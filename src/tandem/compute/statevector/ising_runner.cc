@@ -3,14 +3,13 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <cstring>
 
 #include "tandem/base/assert.h"
 #include "tandem/compute/statevector/amplitudes.h"
 #include "tandem/compute/statevector/desks.h"
 #include "tandem/compute/statevector/ising_model.h"
+#include "tandem/compute/statevector/ising_rows.h"
 #include "tandem/compute/statevector/ising_work.h"
-#include "tandem/compute/statevector/past_caches.h"
 
 namespace tandem::statevector {
 namespace {
@@ -220,9 +219,9 @@ class IsingRunner<Real>::Impl {
         return;
       }
       auto desk = desks.take();
-      gather<2>(kind, state_.ket + 2 * base, desk->ket.get());
-      if (way.has_bra) gather<2>(kind, state_.bra + 2 * base, desk->bra.get());
-      if (table() != nullptr) gather<1>(kind, table() + base, desk->energies.get());
+      gather_rows<Real, 2>(kind, state_.ket + 2 * base, desk->ket.get());
+      if (way.has_bra) gather_rows<Real, 2>(kind, state_.bra + 2 * base, desk->bra.get());
+      if (table() != nullptr) gather_rows<Real, 1>(kind, table() + base, desk->energies.get());
       for (std::uint64_t c = 0; c < std::uint64_t{1} << (tile_bits - chunk_bits); ++c) {
         const std::uint64_t from = c * (std::uint64_t{2} << chunk_bits);
         const Chunk chunk{.ket = desk->ket.get() + from,
@@ -231,8 +230,8 @@ class IsingRunner<Real>::Impl {
                           .base = base | c << kLaneBits<Real>};
         run_chunks(place, work, {&chunk, 1});
       }
-      scatter(kind, desk->ket.get(), state_.ket + 2 * base);
-      if (with_bra) scatter(kind, desk->bra.get(), state_.bra + 2 * base);
+      scatter_rows(kind, desk->ket.get(), state_.ket + 2 * base, num_bits_);
+      if (with_bra) scatter_rows(kind, desk->bra.get(), state_.bra + 2 * base, num_bits_);
       desks.give(std::move(desk));
     };
     if (num_tasks == 1)
@@ -250,51 +249,6 @@ class IsingRunner<Real>::Impl {
       std::fill_n(ket, 2 * kLanes<Real>, Real(0));
       std::fill_n(ket, lanes, Real(1));
     }
-  }
-
-  /// body(offset of a block in memory, and in chunks, which hold one block of each row).
-  template <std::size_t kNumbers, class Body>
-  static void for_rows(const TileKind& kind, const Body& body) {
-    constexpr std::size_t kBlock = kNumbers * kLanes<Real>;
-    const std::uint32_t chunk_bits = kind.order.tile_bits();
-    const std::uint64_t num_rows = std::uint64_t{1} << (chunk_bits - kLaneBits<Real>);
-    const std::uint64_t row_blocks = std::uint64_t{1} << (kind.row_bits - kLaneBits<Real>);
-    const std::uint32_t row_at = kind.order.bits[kLaneBits<Real>];
-    for (std::uint64_t row = 0; row < num_rows; ++row)
-      for (std::uint64_t c = 0; c < row_blocks; ++c)
-        body((row << row_at) * kNumbers + c * kBlock, (c * num_rows + row) * kBlock);
-  }
-  /// Of a block that is needed soon. Rows lie megabytes apart, so no hardware foresees them, nor their pages.
-  template <std::size_t kNumbers, bool kToWrite>
-  static void ask_ahead(const TileKind& kind, const Real* block) {
-    // Rows of a tile share their places in the caches, which have eight of each; those to be written were read not long ago.
-    constexpr std::uint64_t kRowsAhead = kToWrite ? 2 : 8;
-    constexpr std::size_t kLineBytes = 64;
-    // As a number: behind the last rows it is no place of the state, and nothing is read there.
-    const auto ahead = reinterpret_cast<std::uintptr_t>(block) +
-                       (kRowsAhead << kind.order.bits[kLaneBits<Real>]) * kNumbers * sizeof(Real);
-    for (std::size_t i = 0; i < kNumbers * kLanes<Real> * sizeof(Real); i += kLineBytes)
-      __builtin_prefetch(reinterpret_cast<const void*>(ahead + i), kToWrite ? 1 : 0);
-  }
-  /// `kNumbers` of a place.
-  template <std::size_t kNumbers>
-  static void gather(const TileKind& kind, const Real* memory, Real* tile) {
-    for_rows<kNumbers>(kind, [&](std::uint64_t from, std::uint64_t to) {
-      ask_ahead<kNumbers, false>(kind, memory + from);
-      std::memcpy(tile + to, memory + from, kNumbers * kLanes<Real> * sizeof(Real));
-    });
-  }
-  void scatter(const TileKind& kind, const Real* tile, Real* amplitudes) const {
-    constexpr std::size_t kBytes = 2 * kLanes<Real> * sizeof(Real);
-    if ((kBytes << (num_bits_ - kLaneBits<Real>)) > kCachedBytes) {
-      for_rows<2>(
-          kind, [&](std::uint64_t to, std::uint64_t from) { copy_past_caches(amplitudes + to, tile + from, kBytes); });
-      return fence_past_caches();
-    }
-    for_rows<2>(kind, [&](std::uint64_t to, std::uint64_t from) {
-      ask_ahead<2, true>(kind, amplitudes + to);
-      std::memcpy(amplitudes + to, tile + from, kBytes);
-    });
   }
 
   struct Place {
@@ -431,18 +385,23 @@ class IsingRunner<Real>::Impl {
     const std::uint64_t num_blocks = blocks_of(place.kind.order.leaf_bits);
     Real* const ket = chunk.ket + 2 * at;
     Real* const bra = chunk.bra == nullptr ? nullptr : chunk.bra + 2 * at;
-    // Sums are taken between phases and lanes on the way back.
-    const bool with_lanes = now.work.phase != kNoLayer && !now.back && now.after.lanes.size() == kLaneBits<Real>;
-    const Turn<Real>* const lanes = with_lanes ? now.after.lanes.data() : nullptr;
-    const auto turn = [&](Real* leaf) {
+    const auto turn = [&](Real* leaf, const BesidePhases<Real>& beside) {
       if (phase_terms == nullptr)
-        (now.begins ? kernels.begin_by : kernels.phase_by)(leaf, energies.pairs, now.by_energy, num_blocks, lanes);
+        (now.begins ? kernels.begin_by : kernels.phase_by)(leaf, energies.pairs, now.by_energy, num_blocks, beside);
       else
-        (now.begins ? kernels.begin : kernels.phase)(leaf, now.pairs.data(), phase_terms, num_blocks, lanes);
+        (now.begins ? kernels.begin : kernels.phase)(leaf, now.pairs.data(), phase_terms, num_blocks, beside);
     };
-    mix_leaf(place, now, now.work.before, now.before, now.before_weight, ket, bra, false);
-    if (now.work.phase != kNoLayer) {
-      if (now.back) {
+    const bool phases = now.work.phase != kNoLayer;
+    if (phases && !now.back) {
+      const bool ends = now.work.before != kNoLayer, begins = now.work.after != kNoLayer;
+      BesidePhases<Real> beside;
+      if (ends) mix_before(now.before, num_blocks, ket, beside);
+      if (begins) beside_after(now.after, beside);
+      turn(ket, beside);
+      if (begins) mix_after(now.after, num_blocks, ket, beside);
+    } else {
+      mix_leaf(place, now, now.work.before, now.before, now.before_weight, ket, bra);
+      if (phases) {
         place.sums[slots_.gamma(now.work.phase)] +=
             now.phase_weight * kernels.slope(bra, ket, energies.pairs, energies.terms, num_blocks);
         if (axes != nullptr) {
@@ -453,29 +412,59 @@ class IsingRunner<Real>::Impl {
           read(now.axis_readings.front(), axes->first);
           if (now.axis_readings.size() > 1) read(now.axis_readings.back(), axes->last);
         }
-        turn(bra);
+        turn(bra, {});
+        turn(ket, {});
       }
-      turn(ket);
+      mix_leaf(place, now, now.work.after, now.after, now.after_weight, ket, bra);
     }
-    mix_leaf(place, now, now.work.after, now.after, now.after_weight, ket, bra, with_lanes);
     if (!now.reads) return;
     place.sums[slots_.energy()] +=
         now.reading_weight * (bra == nullptr ? kernels.energy(ket, energies.pairs, energies.terms, num_blocks)
                                              : kernels.weigh(bra, ket, energies.pairs, energies.terms, num_blocks));
   }
 
-  /// `lanes_done`: with the phases.
+  /// Sums are taken before turns on the way back.
   void mix_leaf(const Place& place, const Prepared<Real>& now, std::uint32_t layer, const Mix<Real>& mix, double weight,
-                Real* ket, Real* bra, bool lanes_done) const {
+                Real* ket, Real* bra) const {
     if (layer == kNoLayer) return;
     const std::uint64_t num_blocks = blocks_of(place.kind.order.leaf_bits);
+    const auto turn = [&](Real* leaf) {
+      turn_lanes(mix, num_blocks, leaf);
+      mix.lowest.apply(leaf, num_blocks, *kernels_.tile, *kernels_.ising);
+      mix.near.apply(leaf, num_blocks, *kernels_.tile, *kernels_.ising);
+    };
     if (now.back) {
       double sum = flip(bra, ket, num_blocks, mix.near_bits, mix.near_weights);
       if (mix.num_lanes > 0) sum += flip_lanes(bra, ket, num_blocks, mix);
       place.sums[slots_.beta(layer)] += weight * sum;
-      turn_leaf(mix, num_blocks, bra, false);
+      turn(bra);
     }
-    turn_leaf(mix, num_blocks, ket, lanes_done);
+    turn(ket);
+  }
+  /// What ends a layer before the phases of the next: the lowest bits and the lanes last, with the phases where the kernel takes them.
+  void mix_before(const Mix<Real>& mix, std::uint64_t num_blocks, Real* leaf, BesidePhases<Real>& beside) const {
+    mix.near.apply(leaf, num_blocks, *kernels_.tile, *kernels_.ising);
+    beside.turns_before = mix.lowest.three_alike();
+    if (beside.turns_before == nullptr) mix.lowest.apply(leaf, num_blocks, *kernels_.tile, *kernels_.ising);
+    beside.lanes_before = all_lanes(mix);
+    if (beside.lanes_before == nullptr) turn_lanes(mix, num_blocks, leaf);
+  }
+  /// And what begins a layer behind them: the same the other way round.
+  static void beside_after(const Mix<Real>& mix, BesidePhases<Real>& beside) {
+    beside.lanes_after = all_lanes(mix);
+    beside.turns_after = mix.lowest.three_alike();
+  }
+  void mix_after(const Mix<Real>& mix, std::uint64_t num_blocks, Real* leaf, const BesidePhases<Real>& beside) const {
+    if (beside.lanes_after == nullptr) turn_lanes(mix, num_blocks, leaf);
+    if (beside.turns_after == nullptr) mix.lowest.apply(leaf, num_blocks, *kernels_.tile, *kernels_.ising);
+    mix.near.apply(leaf, num_blocks, *kernels_.tile, *kernels_.ising);
+  }
+  static const Turn<Real>* all_lanes(const Mix<Real>& mix) {
+    return mix.lanes.size() == kLaneBits<Real> ? mix.lanes.data() : nullptr;
+  }
+  void turn_lanes(const Mix<Real>& mix, std::uint64_t num_blocks, Real* leaf) const {
+    if (!mix.lanes.empty())
+      kernels_.tile->turn_lanes(leaf, num_blocks, mix.lanes.data(), mix.lanes.size(), {}, nullptr);
   }
   /// Im <bra|sum X|ket> over the bits, with weights where there are any.
   double flip(const Real* bra, const Real* ket, std::uint64_t num_blocks, std::span<const std::uint32_t> bits,
@@ -496,11 +485,6 @@ class IsingRunner<Real>::Impl {
       before = upto;
     }
     return sum;
-  }
-  void turn_leaf(const Mix<Real>& mix, std::uint64_t num_blocks, Real* state, bool lanes_done) const {
-    if (!mix.lanes.empty() && !lanes_done)
-      kernels_.tile->turn_lanes(state, num_blocks, mix.lanes.data(), mix.lanes.size(), {}, nullptr);
-    mix.near.apply(state, num_blocks, *kernels_.tile, *kernels_.ising);
   }
 
   IsingState<Real> state_;

@@ -63,6 +63,8 @@ class Turns {
       if (alike_at_once(count) != 2) out *= one_;
     return out;
   }
+  /// For BesidePhases, where they are three that are alike.
+  const Turn<Real>* three_alike() const { return alike_ && turns_.size() == 3 ? turns_.data() : nullptr; }
   void apply(Real* tile, std::uint64_t num_blocks, const TileKernels<Real>& any,
              const IsingKernels<Real>& ising) const {
     (alike_ ? ising.turn_alike : any.turn)(tile, num_blocks, turns_.data(), turns_.size());
@@ -80,10 +82,11 @@ class Turns {
 template <class Real>
 struct Mix {
   std::vector<Turn<Real>> lanes;
-  Turns<Real> near;  ///< above them, in a leaf
+  Turns<Real> lowest;  ///< the three bits above them
+  Turns<Real> near;  ///< above those, in a leaf
   Turns<Real> inner;  ///< above a leaf, in a part
   Turns<Real> above;
-  std::vector<std::uint32_t> near_bits;  ///< also where nothing turns
+  std::vector<std::uint32_t> near_bits;  ///< with the lowest, also where nothing turns
   std::vector<std::uint32_t> inner_bits;
   std::vector<std::uint32_t> above_bits;
   std::size_t num_lanes = 0;
@@ -125,13 +128,13 @@ Mix<Real> make_mix(const TileKind& kind, const IsingLayer& layer, bool back) {
       if (slope != nullptr) weights.push_back(*slope);
     };
     if (bit < kind.order.leaf_bits)
-      add(out.near, out.near_bits, out.near_weights);
+      add(bit < kLaneBits<Real> + 3 ? out.lowest : out.near, out.near_bits, out.near_weights);
     else if (bit < kind.order.part_bits)
       add(out.inner, out.inner_bits, out.inner_weights);
     else
       add(out.above, out.above_bits, out.above_weights);
   }
-  out.leaf_scale *= out.near.scale();
+  out.leaf_scale *= out.lowest.scale() * out.near.scale();
   return out;
 }
 

@@ -72,7 +72,7 @@ const Check kChecks[] = {
     {"turns_of_two_states", 150, &both<float>, &both<double>},
     {"turns_that_are_alike", 270, &of_ising<float, testing::check_alike<float>>,
      &of_ising<double, testing::check_alike<double>>},
-    {"phases_of_leaves", 84, &of_ising<float, testing::check_leaves<float>>,
+    {"phases_of_leaves", 1404, &of_ising<float, testing::check_leaves<float>>,
      &of_ising<double, testing::check_leaves<double>>},
     {"overlaps_and_images", 10'000, &of_paulis<float, testing::check_images<float>>,
      &of_paulis<double, testing::check_images<double>>},

@@ -8,12 +8,13 @@
 
 namespace tandem::statevector::TANDEM_ISA {
 
-/// Turns on the lane bits of `kBits`, one a bit. `kAnyLarge`: some may leave out the sine, which takes a product more for all.
-template <class Real, unsigned kBits, bool kAboutX, bool kAnyLarge>
+/// Turns on the lane bits of `kBits`, one a bit.
+template <class Real, unsigned kBits, bool kAboutX>
 struct LaneTurns {
   Vector<Real> keep[kLaneBits<Real>];
   Vector<Real> mix[kLaneBits<Real>];  ///< about y within a vector: less than 0 where the bit is 0
 
+  LaneTurns() = default;
   explicit LaneTurns(const Turn<Real>* turns) {
 #pragma GCC unroll 4
     for (std::size_t bit = 0; bit < kLaneBits<Real>; ++bit) {
@@ -27,34 +28,36 @@ struct LaneTurns {
     }
   }
 
+  /// `kAnyLarge`: some may leave out the sine, which takes a product more for all.
+  template <bool kAnyLarge>
   __attribute__((always_inline)) void apply(Half<Real>& re, Half<Real>& im) const {
-    if constexpr ((kBits & 1) != 0) one<0>(re, im);
-    if constexpr ((kBits & 2) != 0) one<1>(re, im);
-    if constexpr ((kBits & 4) != 0) one<2>(re, im);
-    if constexpr ((kBits & 8) != 0) one<3>(re, im);
+    if constexpr ((kBits & 1) != 0) one<0, kAnyLarge>(re, im);
+    if constexpr ((kBits & 2) != 0) one<1, kAnyLarge>(re, im);
+    if constexpr ((kBits & 4) != 0) one<2, kAnyLarge>(re, im);
+    if constexpr ((kBits & 8) != 0) one<3, kAnyLarge>(re, im);
   }
 
  private:
   static constexpr bool is_within(std::size_t bit) { return std::size_t{1} << bit < kWidth<Real>; }
 
-  template <std::size_t kBit>
+  template <std::size_t kBit, bool kAnyLarge>
   __attribute__((always_inline)) Vector<Real> kept(Vector<Real> x) const {
     return kAnyLarge ? keep[kBit] * x : x;
   }
-  template <std::size_t kBit>
+  template <std::size_t kBit, bool kAnyLarge>
   __attribute__((always_inline)) void one(Half<Real>& re, Half<Real>& im) const {
     const Half<Real> pr = swapped(re, std::size_t{1} << kBit), pi = swapped(im, std::size_t{1} << kBit);
 #pragma GCC unroll 4
     for (std::size_t k = 0; k < kVectors<Real>; ++k) {
       if constexpr (kAboutX) {
-        re.v[k] = fma(mix[kBit], pi.v[k], kept<kBit>(re.v[k]));
-        im.v[k] = fnma(mix[kBit], pr.v[k], kept<kBit>(im.v[k]));
+        re.v[k] = fma(mix[kBit], pi.v[k], kept<kBit, kAnyLarge>(re.v[k]));
+        im.v[k] = fnma(mix[kBit], pr.v[k], kept<kBit, kAnyLarge>(im.v[k]));
       } else if (is_within(kBit) || (k * kWidth<Real> >> kBit & 1) != 0) {
-        re.v[k] = fma(mix[kBit], pr.v[k], kept<kBit>(re.v[k]));
-        im.v[k] = fma(mix[kBit], pi.v[k], kept<kBit>(im.v[k]));
+        re.v[k] = fma(mix[kBit], pr.v[k], kept<kBit, kAnyLarge>(re.v[k]));
+        im.v[k] = fma(mix[kBit], pi.v[k], kept<kBit, kAnyLarge>(im.v[k]));
       } else {
-        re.v[k] = fnma(mix[kBit], pr.v[k], kept<kBit>(re.v[k]));
-        im.v[k] = fnma(mix[kBit], pi.v[k], kept<kBit>(im.v[k]));
+        re.v[k] = fnma(mix[kBit], pr.v[k], kept<kBit, kAnyLarge>(re.v[k]));
+        im.v[k] = fnma(mix[kBit], pi.v[k], kept<kBit, kAnyLarge>(im.v[k]));
       }
     }
   }

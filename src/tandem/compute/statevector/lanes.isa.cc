@@ -33,14 +33,14 @@ struct BlockPhases {
 template <class Real, unsigned kBits, bool kAboutX, bool kAnyLarge, Phases kPhases>
 void turn_blocks(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, const RunPhases<Real>& phases,
                  const RowsAhead<Real>* ahead) {
-  const LaneTurns<Real, kBits, kAboutX, kAnyLarge> lanes(turns);
+  const LaneTurns<Real, kBits, kAboutX> lanes(turns);
   const BlockPhases<Real, kPhases> factors(phases);
   Asking<Real> asking(ahead);
   const Real* table = phases.table;
   for (Real* block = tile; block < tile + num_blocks * 2 * kLanes<Real>; block += 2 * kLanes<Real>) {
     Half<Real> re = load(block), im = load(block + kLanes<Real>);
     factors.apply(re, im, table);
-    lanes.apply(re, im);
+    lanes.template apply<kAnyLarge>(re, im);
     store(block, re);
     store(block + kLanes<Real>, im);
     if constexpr (kPhases != Phases::kNone) table += 2 * kLanes<Real>;

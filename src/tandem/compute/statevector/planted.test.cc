@@ -358,8 +358,53 @@ std::vector<IsingFault<Real>> ising_faults() {
        &testing::check_leaves<Real>},
       {"lanes behind the phases of a leaf are left alone",
        [](Kernels& k) {
-         k.phase = [](Real* leaf, const Real* pairs, const double* terms, std::uint64_t blocks, const Turn<Real>*) {
-           right_ising<Real>().phase(leaf, pairs, terms, blocks, nullptr);
+         k.phase = [](Real* leaf, const Real* pairs, const double* terms, std::uint64_t blocks,
+                      const BesidePhases<Real>& beside) {
+           BesidePhases<Real> other = beside;
+           other.lanes_after = nullptr;
+           right_ising<Real>().phase(leaf, pairs, terms, blocks, other);
+         };
+       },
+       &testing::check_leaves<Real>},
+      {"lanes before the phases of a leaf are left alone",
+       [](Kernels& k) {
+         k.phase = [](Real* leaf, const Real* pairs, const double* terms, std::uint64_t blocks,
+                      const BesidePhases<Real>& beside) {
+           BesidePhases<Real> other = beside;
+           other.lanes_before = nullptr;
+           right_ising<Real>().phase(leaf, pairs, terms, blocks, other);
+         };
+       },
+       &testing::check_leaves<Real>},
+      {"the lowest bits behind the phases of a leaf are left alone",
+       [](Kernels& k) {
+         k.phase = [](Real* leaf, const Real* pairs, const double* terms, std::uint64_t blocks,
+                      const BesidePhases<Real>& beside) {
+           BesidePhases<Real> other = beside;
+           other.turns_after = nullptr;
+           right_ising<Real>().phase(leaf, pairs, terms, blocks, other);
+         };
+       },
+       &testing::check_leaves<Real>},
+      {"the lowest bits before the phases of a leaf are left alone",
+       [](Kernels& k) {
+         k.phase = [](Real* leaf, const Real* pairs, const double* terms, std::uint64_t blocks,
+                      const BesidePhases<Real>& beside) {
+           BesidePhases<Real> other = beside;
+           other.turns_before = nullptr;
+           right_ising<Real>().phase(leaf, pairs, terms, blocks, other);
+         };
+       },
+       &testing::check_leaves<Real>},
+      {"what stands before and behind the phases of a leaf changes places",
+       [](Kernels& k) {
+         k.phase = [](Real* leaf, const Real* pairs, const double* terms, std::uint64_t blocks,
+                      const BesidePhases<Real>& beside) {
+           right_ising<Real>().phase(leaf, pairs, terms, blocks,
+                                     {.turns_before = beside.turns_after,
+                                      .lanes_before = beside.lanes_after,
+                                      .lanes_after = beside.lanes_before,
+                                      .turns_after = beside.turns_before});
          };
        },
        &testing::check_leaves<Real>},

@@ -39,7 +39,8 @@ Verdict check_alike(const IsingKernels<Real>& kernels) {
   return out;
 }
 
-/// IsingKernels::phase, phase_by, begin and begin_by, with no turns of lanes behind them, or all, none or some of which leave out the sine.
+/// IsingKernels::phase, phase_by, begin and begin_by: alone, with turns of lanes before and behind them of which none or some leave out the
+/// sine, and with the three lowest bits turned before, behind, or both.
 template <class Real>
 Verdict check_leaves(const IsingKernels<Real>& kernels) {
   Verdict out;
@@ -69,33 +70,58 @@ Verdict check_leaves(const IsingKernels<Real>& kernels) {
     }
     const auto* const of_terms = reinterpret_cast<const double*>(terms.data());
     Tile<Real> leaf(num_blocks, rng);
-    const Places old = leaf.places();
-    const auto times_old = [&](Places factors) {
-      for (std::uint64_t z = 0; z < size; ++z) factors[z] *= old[z];
-      return factors;
-    };
-    for (const int lanes : {0, 1, 2}) {
+    const auto some_lanes = [&](int kind) {
       std::vector<Turn<Real>> turns;
-      for (std::uint32_t bit = 0; bit < kLaneBits<Real> && lanes > 0; ++bit)
-        turns.push_back({bit, true, lanes == 2 && bit % 2 == 1, some_ratio<Real>(rng)});
-      const Turn<Real>* const behind = lanes > 0 ? turns.data() : nullptr;
-      const auto turned_by = [&](Places wanted) {
-        for (const auto& turn : turns) turned(wanted, turn);
-        return wanted;
+      for (std::uint32_t bit = 0; bit < kLaneBits<Real> && kind > 0; ++bit)
+        turns.push_back({bit, true, kind == 2 && bit % 2 == 1, some_ratio<Real>(rng)});
+      return turns;
+    };
+    const auto lowest = [&](int kind) {
+      std::vector<Turn<Real>> turns;
+      const Real ratio = some_ratio<Real>(rng);
+      for (std::uint32_t bit = 0; bit < 3 && kind > 0; ++bit)
+        turns.push_back({kLaneBits<Real> + bit, true, kind == 2, ratio});
+      return turns;
+    };
+    const auto turned_by = [](Places wanted, const std::vector<Turn<Real>>& lanes,
+                              const std::vector<Turn<Real>>& alike) {
+      for (const auto& turn : lanes) turned(wanted, turn);
+      for (const auto& turn : alike) turned(wanted, turn);
+      // Three together leave out as much as one of them (check_alike).
+      const double ratio = alike.empty() ? 0 : static_cast<double>(alike[0].ratio);
+      for (Amplitude& amplitude : wanted) amplitude /= 1 + ratio * ratio;
+      return wanted;
+    };
+    for (int choice = 0; choice < 81; ++choice) {
+      const int of_alike[] = {choice / 9 % 3, choice / 27};
+      if (block_bits < 3 && of_alike[0] + of_alike[1] > 0) continue;
+      const auto lanes_before = some_lanes(choice % 3), lanes_after = some_lanes(choice / 3 % 3);
+      const auto turns_before = lowest(of_alike[0]), turns_after = lowest(of_alike[1]);
+      const auto at = [](const std::vector<Turn<Real>>& turns) { return turns.empty() ? nullptr : turns.data(); };
+      const BesidePhases<Real> beside{.turns_before = at(turns_before),
+                                      .lanes_before = at(lanes_before),
+                                      .lanes_after = at(lanes_after),
+                                      .turns_after = at(turns_after)};
+      const BesidePhases<Real> behind{.lanes_after = beside.lanes_after, .turns_after = beside.turns_after};
+      const Places before = turned_by(leaf.places(), lanes_before, turns_before);
+      const auto times_before = [&](Places factors) {
+        for (std::uint64_t z = 0; z < size; ++z) factors[z] *= before[z];
+        return turned_by(factors, lanes_after, turns_after);
       };
-      const std::string name = fmt::format(", {}", name_of<Real>(num_blocks, turns));
+      const std::string name =
+          fmt::format(", choice {}, {} blocks of {} bytes a number", choice, num_blocks, sizeof(Real));
       Tile<Real> changed = leaf;
-      kernels.phase(changed.data(), pairs.data(), of_terms, num_blocks, behind);
-      out.compare(changed, turned_by(times_old(by_terms)), "phase" + name);
+      kernels.phase(changed.data(), pairs.data(), of_terms, num_blocks, beside);
+      out.compare(changed, times_before(by_terms), "phase" + name);
       changed = leaf;
-      kernels.phase_by(changed.data(), energies.data(), law, num_blocks, behind);
-      out.compare(changed, turned_by(times_old(by_energy)), "phase by energy" + name);
+      kernels.phase_by(changed.data(), energies.data(), law, num_blocks, beside);
+      out.compare(changed, times_before(by_energy), "phase by energy" + name);
       std::ranges::fill(changed.numbers, Real(7));
       kernels.begin(changed.data(), pairs.data(), of_terms, num_blocks, behind);
-      out.compare(changed, turned_by(by_terms), "beginning" + name);
+      out.compare(changed, turned_by(by_terms, lanes_after, turns_after), "beginning" + name);
       std::ranges::fill(changed.numbers, Real(7));
       kernels.begin_by(changed.data(), energies.data(), law, num_blocks, behind);
-      out.compare(changed, turned_by(by_energy), "beginning by energy" + name);
+      out.compare(changed, turned_by(by_energy, lanes_after, turns_after), "beginning by energy" + name);
     }
   }
   return out;
