@@ -28,13 +28,14 @@ struct LaneTurns {
     }
   }
 
-  /// `kAnyLarge`: some may leave out the sine, which takes a product more for all.
-  template <bool kAnyLarge>
-  __attribute__((always_inline)) void apply(Half<Real>& re, Half<Real>& im) const {
-    if constexpr ((kBits & 1) != 0) one<0, kAnyLarge>(re, im);
-    if constexpr ((kBits & 2) != 0) one<1, kAnyLarge>(re, im);
-    if constexpr ((kBits & 4) != 0) one<2, kAnyLarge>(re, im);
-    if constexpr ((kBits & 8) != 0) one<3, kAnyLarge>(re, im);
+  /// To several blocks at once, bit by bit, so that none waits for itself. `kAnyLarge`: some turns may leave out the sine, which takes a
+  /// product more for all.
+  template <bool kAnyLarge, std::size_t kBlocks>
+  __attribute__((always_inline)) void apply(Half<Real> (&re)[kBlocks], Half<Real> (&im)[kBlocks]) const {
+    if constexpr ((kBits & 1) != 0) each<0, kAnyLarge>(re, im);
+    if constexpr ((kBits & 2) != 0) each<1, kAnyLarge>(re, im);
+    if constexpr ((kBits & 4) != 0) each<2, kAnyLarge>(re, im);
+    if constexpr ((kBits & 8) != 0) each<3, kAnyLarge>(re, im);
   }
 
  private:
@@ -43,6 +44,11 @@ struct LaneTurns {
   template <std::size_t kBit, bool kAnyLarge>
   __attribute__((always_inline)) Vector<Real> kept(Vector<Real> x) const {
     return kAnyLarge ? keep[kBit] * x : x;
+  }
+  template <std::size_t kBit, bool kAnyLarge, std::size_t kBlocks>
+  __attribute__((always_inline)) void each(Half<Real> (&re)[kBlocks], Half<Real> (&im)[kBlocks]) const {
+#pragma GCC unroll 8
+    for (std::size_t j = 0; j < kBlocks; ++j) one<kBit, kAnyLarge>(re[j], im[j]);
   }
   template <std::size_t kBit, bool kAnyLarge>
   __attribute__((always_inline)) void one(Half<Real>& re, Half<Real>& im) const {

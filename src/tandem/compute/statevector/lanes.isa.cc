@@ -38,11 +38,11 @@ void turn_blocks(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, 
   Asking<Real> asking(ahead);
   const Real* table = phases.table;
   for (Real* block = tile; block < tile + num_blocks * 2 * kLanes<Real>; block += 2 * kLanes<Real>) {
-    Half<Real> re = load(block), im = load(block + kLanes<Real>);
-    factors.apply(re, im, table);
+    Half<Real> re[] = {load(block)}, im[] = {load(block + kLanes<Real>)};
+    factors.apply(re[0], im[0], table);
     lanes.template apply<kAnyLarge>(re, im);
-    store(block, re);
-    store(block + kLanes<Real>, im);
+    store(block, re[0]);
+    store(block + kLanes<Real>, im[0]);
     if constexpr (kPhases != Phases::kNone) table += 2 * kLanes<Real>;
     asking.blocks(1);
   }

@@ -96,32 +96,35 @@ void turn_alike_by(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns
   }
 }
 
-/// The three lowest bits above the lanes, where they turn alike, in registers: system[s][j] is the part of block j that belongs to system s.
+/// The three lowest bits above the lanes, where they turn alike, in registers that hold a part of a block each.
 template <class Real>
 class AlikeThree {
  public:
   explicit AlikeThree(const Turn<Real>* turns)
       : any_(turns != nullptr), large_(any_ && turns[0].large), numbers_(any_ ? turns[0].ratio : Real(0), false) {}
-  __attribute__((always_inline)) void apply(Vector<Real> (&system)[2][8]) const {
+  __attribute__((always_inline)) void apply(Half<Real> (&re)[8], Half<Real> (&im)[8]) const {
     if (!any_) return;
     if (large_)
-      by<true>(system);
+      by<true>(re, im);
     else
-      by<false>(system);
+      by<false>(re, im);
   }
 
  private:
   template <bool kLarge>
-  __attribute__((always_inline)) void by(Vector<Real> (&system)[2][8]) const {
-    one<kLarge, 0>(system[0]);
-    one<kLarge, 1>(system[1]);
+  __attribute__((always_inline)) void by(Half<Real> (&re)[8], Half<Real> (&im)[8]) const {
+    one<kLarge, 0>(re, im);
+    one<kLarge, 1>(re, im);
   }
   template <bool kLarge, std::size_t kSystem>
-  __attribute__((always_inline)) void one(Vector<Real> (&v)[8]) const {
-    Vector<Real> out[8];
-    alike_system<Real, 3, kLarge, kSystem>(v, numbers_, [&](std::size_t j, Vector<Real> x) { out[j] = x; });
+  __attribute__((always_inline)) void one(Half<Real> (&re)[8], Half<Real> (&im)[8]) const {
+    const auto part = [&](std::size_t j) -> Vector<Real>& {
+      return is_imaginary<true, kSystem>(j) ? im[j].v[0] : re[j].v[0];
+    };
+    Vector<Real> v[8];
 #pragma GCC unroll 8
-    for (std::size_t j = 0; j < 8; ++j) v[j] = out[j];
+    for (std::size_t j = 0; j < 8; ++j) v[j] = part(j);
+    alike_system<Real, 3, kLarge, kSystem>(v, numbers_, [&](std::size_t j, Vector<Real> x) { part(j) = x; });
   }
 
   bool any_;
@@ -172,7 +175,8 @@ class AllLanes {
     for (std::size_t i = 0; i < kLaneBits<Real>; ++i) any_large_ = any_large_ || turns[i].large;
     turns_ = Turns(turns);
   }
-  __attribute__((always_inline)) void apply(Half<Real>& re, Half<Real>& im) const {
+  template <std::size_t kBlocks>
+  __attribute__((always_inline)) void apply(Half<Real> (&re)[kBlocks], Half<Real> (&im)[kBlocks]) const {
     if (!any_) return;
     if (any_large_)
       turns_.template apply<true>(re, im);
@@ -261,56 +265,61 @@ class Phases {
  private:
   static constexpr std::size_t kBlock = 2 * kLanes<Real>;
 
-  __attribute__((always_inline)) void one(std::uint64_t block, Half<Real>& re, Half<Real>& im) const {
+  /// Blocks from `first` on, in registers.
+  template <std::size_t kBlocks>
+  __attribute__((always_inline)) void some(std::uint64_t first, Half<Real> (&re)[kBlocks],
+                                           Half<Real> (&im)[kBlocks]) const {
     if constexpr (!kBegins) lanes_before_.apply(re, im);
+#pragma GCC unroll 8
+    for (std::size_t j = 0; j < kBlocks; ++j) {
 #pragma GCC unroll 4
-    for (std::size_t k = 0; k < kVectors<Real>; ++k) {
-      Vector<Real> gr, gi;
-      factor_(block, k, gr, gi);
-      const Vector<Real> x = re.v[k], y = im.v[k];
-      re.v[k] = kBegins ? gr : fnma(gi, y, gr * x);
-      im.v[k] = kBegins ? gi : fma(gi, x, gr * y);
+      for (std::size_t k = 0; k < kVectors<Real>; ++k) {
+        Vector<Real> gr, gi;
+        factor_(first + j, k, gr, gi);
+        const Vector<Real> x = re[j].v[k], y = im[j].v[k];
+        re[j].v[k] = kBegins ? gr : fnma(gi, y, gr * x);
+        im[j].v[k] = kBegins ? gi : fma(gi, x, gr * y);
+      }
     }
     lanes_after_.apply(re, im);
   }
+  template <std::size_t kBlocks>
+  __attribute__((always_inline)) static void read(const Real* leaf, Half<Real> (&re)[kBlocks],
+                                                  Half<Real> (&im)[kBlocks]) {
+    if constexpr (kBegins) return;
+#pragma GCC unroll 8
+    for (std::size_t j = 0; j < kBlocks; ++j) {
+      re[j] = load(leaf + j * kBlock);
+      im[j] = load(leaf + j * kBlock + kLanes<Real>);
+    }
+  }
+  template <std::size_t kBlocks>
+  __attribute__((always_inline)) static void write(Real* leaf, const Half<Real> (&re)[kBlocks],
+                                                   const Half<Real> (&im)[kBlocks]) {
+#pragma GCC unroll 8
+    for (std::size_t j = 0; j < kBlocks; ++j) {
+      store(leaf + j * kBlock, re[j]);
+      store(leaf + j * kBlock + kLanes<Real>, im[j]);
+    }
+  }
   void by_blocks(Real* leaf, std::uint64_t num_blocks) const {
     for (std::uint64_t b = 0; b < num_blocks; ++b, leaf += kBlock) {
-      Half<Real> re{}, im{};
-      if constexpr (!kBegins) {
-        re = load(leaf);
-        im = load(leaf + kLanes<Real>);
-      }
-      one(b, re, im);
-      store(leaf, re);
-      store(leaf + kLanes<Real>, im);
+      Half<Real> re[1] = {}, im[1] = {};
+      read(leaf, re, im);
+      some(b, re, im);
+      write(leaf, re, im);
     }
   }
   /// Turns before and after with them, so that a leaf is read and written once.
   void by_groups(Real* leaf, std::uint64_t num_blocks) const {
     const AlikeThree<Real> before(beside_.turns_before), after(beside_.turns_after);
     for (std::uint64_t b = 0; b < num_blocks; b += 8, leaf += 8 * kBlock) {
-      Vector<Real> system[2][8];
-      if constexpr (!kBegins) {
-#pragma GCC unroll 8
-        for (std::size_t j = 0; j < 8; ++j) {
-          system[is_odd(j)][j] = held(at(leaf + j * kBlock));
-          system[!is_odd(j)][j] = held(at(leaf + j * kBlock + kLanes<Real>));
-        }
-        before.apply(system);
-      }
-#pragma GCC unroll 8
-      for (std::size_t j = 0; j < 8; ++j) {
-        Half<Real> re{{system[is_odd(j)][j]}}, im{{system[!is_odd(j)][j]}};
-        one(b + j, re, im);
-        system[is_odd(j)][j] = re.v[0];
-        system[!is_odd(j)][j] = im.v[0];
-      }
-      after.apply(system);
-#pragma GCC unroll 8
-      for (std::size_t j = 0; j < 8; ++j) {
-        at(leaf + j * kBlock) = system[is_odd(j)][j];
-        at(leaf + j * kBlock + kLanes<Real>) = system[!is_odd(j)][j];
-      }
+      Half<Real> re[8] = {}, im[8] = {};
+      read(leaf, re, im);
+      if constexpr (!kBegins) before.apply(re, im);
+      some(b, re, im);
+      after.apply(re, im);
+      write(leaf, re, im);
     }
   }
 
