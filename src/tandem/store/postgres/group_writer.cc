@@ -161,9 +161,8 @@ Result<std::size_t> send_log(Connection& connection, const std::vector<const sto
     std::size_t bytes = 0;
     for (; i < appended.size() && bytes < kStatementBytesMax; ++i)
       bytes += appended[i]->subject.size() + appended[i]->value.size();
-    connection.send(statement(CommonQuery::kAppend),
-                    append_params(std::span(appended).subspan(first, i - first),
-                                  static_cast<std::int64_t>(appended.size() - first)));
+    connection.send(statement(CommonQuery::kAppend), append_params(std::span(appended).subspan(first, i - first),
+                                                                   static_cast<std::int64_t>(appended.size() - first)));
     if (bytes >= kStatementBytesMax) TANDEM_TRY(connection.finish());
   }
   return sent;

@@ -50,7 +50,8 @@ class PostgresSnapshot final : public store::Snapshot {
                         session_->run(statement(CommonQuery::kLogPage),
                                       Params().integer(after).integer(kPageRows).integer(kPageBytes)));
       if (page.num_rows() == 0) return {};
-      TANDEM_TRY_ASSIGN(std::vector<store::LogEntry> entries, entries_of(page, static_cast<std::uint64_t>(after), kAll));
+      TANDEM_TRY_ASSIGN(std::vector<store::LogEntry> entries,
+                        entries_of(page, static_cast<std::uint64_t>(after), kAll));
       for (store::LogEntry& entry : entries) TANDEM_TRY(take(std::move(entry)));
       after = page.integer(page.num_rows() - 1, 0);
     }

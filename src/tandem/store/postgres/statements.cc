@@ -61,12 +61,15 @@ constexpr std::array<const char*, kNumCommonQueries> kCommonSql = {
     "COMMIT",
     "ROLLBACK",
     "SELECT sequence, subject, value, entries FROM event_log WHERE sequence > $1 ORDER BY sequence LIMIT $2",
-    "SELECT sequence, subject, value, entries FROM event_log WHERE subject = $3 AND sequence > $1 ORDER BY sequence LIMIT $2",
+    "SELECT sequence, subject, value, entries FROM event_log WHERE subject = $3 AND sequence > $1 ORDER BY sequence "
+    "LIMIT $2",
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
     "SELECT sequence, rows, (SELECT version FROM schema_version) FROM store_head",
-    "SELECT sequence, subject, value, entries FROM (SELECT *, sum(octet_length(value)) OVER (ORDER BY sequence ROWS UNBOUNDED "
+    "SELECT sequence, subject, value, entries FROM (SELECT *, sum(octet_length(value)) OVER (ORDER BY sequence ROWS "
+    "UNBOUNDED "
     "PRECEDING) "
-    "AS total FROM (SELECT sequence, subject, value, entries FROM event_log WHERE sequence > $1 ORDER BY sequence LIMIT $2) AS "
+    "AS total FROM (SELECT sequence, subject, value, entries FROM event_log WHERE sequence > $1 ORDER BY sequence "
+    "LIMIT $2) AS "
     "first) "
     "AS summed WHERE total - octet_length(value) < $3 ORDER BY sequence",
     "SELECT coalesce(sum(entries), 0)::int8 FROM event_log",
