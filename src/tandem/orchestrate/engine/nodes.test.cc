@@ -147,13 +147,13 @@ TEST_F(Nodes, one_that_runs_jobs_of_its_own_leaves_those_of_others_to_them_for_l
   const JobId first = admit(*stuck, world_.classical_job("first"));
   gate.wait_for_arrivals(1);
   const JobId second = admit(*stuck, world_.classical_job("second"));
-  for (int i = 0; i < 3; ++i) {  // the second is heard of with the end of the first of these, if not before
+  for (int i = 0; i < 5; ++i) {  // the second is heard of with the end of the first of these, if not before
     const JobId own = admit(*other, world_.classical_job(fmt::format("own {}", i)));
     EXPECT_EQ(wait(*other, own).state, job::JobState::kSucceeded);
     EXPECT_EQ(other->engine->job(second)->state, job::JobState::kQueued);
-    world_.clock.advance(std::chrono::milliseconds(40));
+    world_.clock.advance(std::chrono::milliseconds(25));
   }
-  world_.clock.advance(std::chrono::milliseconds(20));
+  world_.clock.advance(std::chrono::milliseconds(30));
   EXPECT_EQ(wait(*other, second).state, job::JobState::kSucceeded);
   gate.open();
   EXPECT_EQ(wait(*stuck, first).state, job::JobState::kSucceeded);
