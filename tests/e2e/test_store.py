@@ -70,8 +70,19 @@ def read_cluster(cluster):
         for line in cluster.sql(f"SELECT key, version, value FROM tandem.{table}").splitlines():
             key, version, value = line.split("|")
             rows[table, unhex(key)] = (int(version), unhex(value))
-    lines = cluster.sql("SELECT subject, value FROM tandem.event_log ORDER BY sequence").splitlines()
-    return rows, [tuple(unhex(part) for part in line.split("|")) for line in lines]
+    entries = []
+    for line in cluster.sql("SELECT subject, value, entries FROM tandem.event_log ORDER BY sequence").splitlines():
+        subject, value, count = line.split("|")
+        subject, value = unhex(subject), unhex(value)
+        if count == "1":
+            entries.append((subject, value))
+            continue
+        for _ in range(int(count)):
+            length = 4 + int.from_bytes(value[:4], "big")
+            entries.append((subject, value[4:length]))
+            value = value[length:]
+        assert not value
+    return rows, entries
 
 
 class Load:

@@ -15,7 +15,8 @@ namespace {
 
 constexpr std::size_t kIdempotencyKeyMax = 255;  ///< bytes; the header's usual limit
 constexpr std::size_t kFreshMax = 4096;  ///< jobs whose row and document stay in memory until they start
-// How long the process that admitted a job has it for itself: where another one has nothing to do, and otherwise.
+// How long the process that admitted a job has it for itself: where another one has had nothing to do for so long, and otherwise. Two
+// that are both busy would refuse each other's groups for a few jobs that were about to be begun.
 constexpr auto kGuestWait = std::chrono::milliseconds(50);
 constexpr auto kGuestWaitMax = std::chrono::seconds(1);
 constexpr std::size_t kGuestsMovedMax = 64;  ///< at once: each is read with the engine locked
@@ -416,7 +417,8 @@ std::optional<Queued> EngineImpl::queued_by(const store::LogEntry& entry) const 
 std::optional<Instant> EngineImpl::move_guests_locked() {
   for (std::size_t moved = 0; !guests_by_age_.empty(); ++moved) {
     const auto& [heard, job] = *guests_by_age_.begin();
-    const Instant due = heard + (queue_.ready() ? kGuestWaitMax : kGuestWait);
+    const Instant latest = heard + kGuestWaitMax;
+    const Instant due = queue_.ready() ? latest : std::min(std::max(heard, own_taken_) + kGuestWait, latest);
     if (services_.clock.monotonic() < due || moved == kGuestsMovedMax) return due;
     if (const auto queued = queued_by(guests_.extract(job).mapped().entry)) queue_.push(queued->ticket);
     guests_by_age_.erase(guests_by_age_.begin());

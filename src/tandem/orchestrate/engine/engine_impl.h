@@ -232,6 +232,7 @@ class EngineImpl final : public Engine {
   std::unordered_map<std::string, Fresh> fresh_;  ///< of what waits; a part of it
   std::unordered_map<std::string, Guest> guests_;  ///< what waits for the process that admitted it
   std::set<std::pair<Instant, std::string>> guests_by_age_;  ///< when each was heard of
+  Instant own_taken_{};  ///< when a job that this process admitted came to a worker last
   std::set<std::pair<std::int64_t, std::string>> waiting_until_;  ///< microseconds, job: whose wait has a limit
   std::multimap<Instant, Stopping> stopping_;  ///< by when they have to have stopped; some have since
   ProviderLines lines_;

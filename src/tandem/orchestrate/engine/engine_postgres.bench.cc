@@ -26,6 +26,7 @@
 #include "tandem/store/memory/memory_store.h"
 #include "tandem/store/postgres/connection.h"
 #include "tandem/store/postgres/group_plan.h"
+#include "tandem/store/postgres/log_rows.h"
 #include "tandem/store/postgres/postgres_store.h"
 #include "tandem/store/postgres/schema.h"
 #include "tandem/store/postgres/testing/cluster.h"
@@ -313,15 +314,7 @@ Sendings statements_of(std::span<const store::Batch* const> group, Known& known,
   const auto entries = static_cast<std::int64_t>(plan.appended().size());
   head.integer(entries).integers(plan.added()).integer(static_cast<std::int64_t>(postgres::migrations().size()));
   out.emplace_back(&statement(CommonQuery::kMoveHead), std::move(head.bytes("bench").integer(mark).integer(mark - 1)));
-  std::vector<std::string_view> subjects;
-  std::vector<std::string_view> values;
-  for (const store::Append* append : plan.appended()) {
-    subjects.push_back(append->subject);
-    values.push_back(append->value);
-  }
-  Params log;
-  out.emplace_back(&statement(CommonQuery::kAppend),
-                   std::move(log.byte_strings(subjects).byte_strings(values).integer(entries)));
+  out.emplace_back(&statement(CommonQuery::kAppend), postgres::append_params(plan.appended(), entries));
   return out;
 }
 

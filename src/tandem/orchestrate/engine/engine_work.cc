@@ -78,6 +78,7 @@ std::optional<Run> EngineImpl::take_unclaimed_locked(Running& running) {
     run.record = std::move(fresh->second.record);
     run.spec = std::move(fresh->second.spec);
     fresh_.erase(fresh);
+    own_taken_ = services_.clock.monotonic();
   } else if (membership_ != nullptr || after_loss_) {
     // Others may be about to take it; or it took the last process down, before anything of it was stored.
     return std::nullopt;

@@ -135,6 +135,30 @@ TEST_F(Nodes, a_job_that_its_own_process_does_not_come_to_is_taken_by_one_that_i
   EXPECT_EQ(wait(*busy, first).state, job::JobState::kSucceeded);
 }
 
+TEST_F(Nodes, one_that_runs_jobs_of_its_own_leaves_those_of_others_to_them_for_longer) {
+  Gate gate;
+  std::atomic<int> begun = 0;
+  world_.main().before = [&](std::stop_token stop) -> std::optional<Error> {
+    if (begun++ == 0) gate.pass(stop);
+    return std::nullopt;
+  };
+  const auto stuck = node("stuck");
+  const auto other = node("other");
+  const JobId first = admit(*stuck, world_.classical_job("first"));
+  gate.wait_for_arrivals(1);
+  const JobId second = admit(*stuck, world_.classical_job("second"));
+  for (int i = 0; i < 5; ++i) {  // the second is heard of with the end of the first of these, if not before
+    const JobId own = admit(*other, world_.classical_job(fmt::format("own {}", i)));
+    EXPECT_EQ(wait(*other, own).state, job::JobState::kSucceeded);
+    EXPECT_EQ(other->engine->job(second)->state, job::JobState::kQueued);
+    world_.clock.advance(std::chrono::milliseconds(25));
+  }
+  world_.clock.advance(std::chrono::milliseconds(30));
+  EXPECT_EQ(wait(*other, second).state, job::JobState::kSucceeded);
+  gate.open();
+  EXPECT_EQ(wait(*stuck, first).state, job::JobState::kSucceeded);
+}
+
 TEST_F(Nodes, an_altered_announcement_of_a_job_that_another_process_has_ready_is_named_and_passed_over) {
   const auto idle = node("idle");
   job::Event announced{.job = JobId("job_x"),

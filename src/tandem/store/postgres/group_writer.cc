@@ -6,6 +6,7 @@
 #include "tandem/base/assert.h"
 #include "tandem/base/pause.h"
 #include "tandem/store/crash_points.h"
+#include "tandem/store/postgres/log_rows.h"
 #include "tandem/store/postgres/schema.h"
 #include "tandem/store/precondition.h"
 
@@ -156,17 +157,12 @@ std::vector<TableChanges> changes_of(const GroupPlan& plan) {
 Result<std::size_t> send_log(Connection& connection, const std::vector<const store::Append*>& appended) {
   std::size_t sent = 0;
   for (std::size_t i = 0; i < appended.size(); ++sent) {
-    const auto left = static_cast<std::int64_t>(appended.size() - i);
-    std::vector<std::string_view> subjects;
-    std::vector<std::string_view> values;
+    const std::size_t first = i;
     std::size_t bytes = 0;
-    for (; i < appended.size() && bytes < kStatementBytesMax; ++i) {
-      subjects.push_back(appended[i]->subject);
-      values.push_back(appended[i]->value);
-      bytes += subjects.back().size() + values.back().size();
-    }
-    connection.send(statement(CommonQuery::kAppend),
-                    Params().byte_strings(subjects).byte_strings(values).integer(left));
+    for (; i < appended.size() && bytes < kStatementBytesMax; ++i)
+      bytes += appended[i]->subject.size() + appended[i]->value.size();
+    connection.send(statement(CommonQuery::kAppend), append_params(std::span(appended).subspan(first, i - first),
+                                                                   static_cast<std::int64_t>(appended.size() - first)));
     if (bytes >= kStatementBytesMax) TANDEM_TRY(connection.finish());
   }
   return sent;

@@ -7,6 +7,7 @@
 #include "tandem/base/assert.h"
 #include "tandem/store/connection_pool.h"
 #include "tandem/store/postgres/group_writer.h"
+#include "tandem/store/postgres/log_rows.h"
 #include "tandem/store/postgres/schema.h"
 #include "tandem/store/postgres/signals.h"
 #include "tandem/store/postgres/snapshot.h"
@@ -159,13 +160,7 @@ Result<std::vector<LogEntry>> PostgresStore::read_log(std::uint64_t after, std::
   if (!subject.empty()) params.bytes(subject);
   TANDEM_TRY_ASSIGN(const Answer answer,
                     read(*readers_, statement(subject.empty() ? CommonQuery::kAfter : CommonQuery::kAfterOf), params));
-  std::vector<LogEntry> entries;
-  entries.reserve(answer.num_rows());
-  for (std::size_t i = 0; i < answer.num_rows(); ++i) {
-    entries.push_back(
-        {static_cast<std::uint64_t>(answer.integer(i, 0)), std::string(answer.bytes(i, 1)), Bytes(answer.bytes(i, 2))});
-  }
-  return entries;
+  return entries_of(answer, after, limit);
 }
 
 Result<std::uint64_t> PostgresStore::last_sequence() {

@@ -38,7 +38,10 @@ constexpr const char* kQuickGroups = R"sql(
   ALTER TABLE tandem.budget SET (fillfactor = 50);
 )sql";
 
-constexpr std::array<const char*, 2> kMigrations = {kCreate, kQuickGroups};
+// What a row was before holds one entry.
+constexpr const char* kSharedLogRows = "ALTER TABLE tandem.event_log ADD COLUMN entries int8 NOT NULL DEFAULT 1;";
+
+constexpr std::array<const char*, 3> kMigrations = {kCreate, kQuickGroups, kSharedLogRows};
 
 const Statement kState = {
     .name = "schema_state",

@@ -1,6 +1,9 @@
 #include "tandem/store/postgres/snapshot.h"
 
+#include <limits>
 #include <utility>
+
+#include "tandem/store/postgres/log_rows.h"
 
 namespace tandem::postgres {
 
@@ -10,6 +13,7 @@ namespace {
 
 constexpr std::int64_t kPageRows = 1000;
 constexpr std::int64_t kPageBytes = std::int64_t{4} << 20;
+constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
 
 /// Not the name of sessions that group_writer.cc ends when they hold on to a transaction: this one is meant to.
 constexpr const char* kApplicationName = "tandem snapshot";
@@ -46,10 +50,10 @@ class PostgresSnapshot final : public store::Snapshot {
                         session_->run(statement(CommonQuery::kLogPage),
                                       Params().integer(after).integer(kPageRows).integer(kPageBytes)));
       if (page.num_rows() == 0) return {};
-      for (std::size_t i = 0; i < page.num_rows(); ++i) {
-        after = page.integer(i, 0);
-        TANDEM_TRY(take({static_cast<std::uint64_t>(after), std::string(page.bytes(i, 1)), Bytes(page.bytes(i, 2))}));
-      }
+      TANDEM_TRY_ASSIGN(std::vector<store::LogEntry> entries,
+                        entries_of(page, static_cast<std::uint64_t>(after), kAll));
+      for (store::LogEntry& entry : entries) TANDEM_TRY(take(std::move(entry)));
+      after = page.integer(page.num_rows() - 1, 0);
     }
   }
 

@@ -51,25 +51,28 @@ constexpr std::array<const char*, kNumCommonQueries> kCommonSql = {
     "moved AS (UPDATE writer SET mark = $5::int8, seen = now(), sequence = head.sequence FROM head "
     "WHERE id = $4 AND mark = $6::int8 RETURNING writer.sequence) "
     "SELECT sum(sequence)::int8, 1 / count(*) FROM moved",
-    "INSERT INTO event_log (sequence, subject, value) SELECT (SELECT sequence FROM store_head) - $3::int8 + n, "
-    "subject, value "
-    "FROM unnest($1::bytea[], $2::bytea[]) WITH ORDINALITY AS new (subject, value, n)",
+    "INSERT INTO event_log (sequence, subject, value, entries) "
+    "SELECT (SELECT sequence FROM store_head) - $5::int8 + upto, subject, value, entries "
+    "FROM unnest($1::bytea[], $2::bytea[], $3::int8[], $4::int8[]) AS new (subject, value, entries, upto)",
     "INSERT INTO writer (id, mark, seen) VALUES ($1, $2, now()) ON CONFLICT (id) DO NOTHING",
     "INSERT INTO writer (id, mark, seen) VALUES ($1, $2::int8, now()) "
     "ON CONFLICT (id) DO UPDATE SET mark = excluded.mark WHERE writer.mark <> $3::int8",
     "SELECT mark, sequence FROM writer WHERE id = $1",
     "COMMIT",
     "ROLLBACK",
-    "SELECT sequence, subject, value FROM event_log WHERE sequence > $1 ORDER BY sequence LIMIT $2",
-    "SELECT sequence, subject, value FROM event_log WHERE subject = $3 AND sequence > $1 ORDER BY sequence LIMIT $2",
+    "SELECT sequence, subject, value, entries FROM event_log WHERE sequence > $1 ORDER BY sequence LIMIT $2",
+    "SELECT sequence, subject, value, entries FROM event_log WHERE subject = $3 AND sequence > $1 ORDER BY sequence "
+    "LIMIT $2",
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
     "SELECT sequence, rows, (SELECT version FROM schema_version) FROM store_head",
-    "SELECT sequence, subject, value FROM (SELECT *, sum(octet_length(value)) OVER (ORDER BY sequence ROWS UNBOUNDED "
+    "SELECT sequence, subject, value, entries FROM (SELECT *, sum(octet_length(value)) OVER (ORDER BY sequence ROWS "
+    "UNBOUNDED "
     "PRECEDING) "
-    "AS total FROM (SELECT sequence, subject, value FROM event_log WHERE sequence > $1 ORDER BY sequence LIMIT $2) AS "
+    "AS total FROM (SELECT sequence, subject, value, entries FROM event_log WHERE sequence > $1 ORDER BY sequence "
+    "LIMIT $2) AS "
     "first) "
     "AS summed WHERE total - octet_length(value) < $3 ORDER BY sequence",
-    "SELECT count(*) FROM event_log",
+    "SELECT coalesce(sum(entries), 0)::int8 FROM event_log",
     "SELECT sequence FROM store_head",
     "SELECT rows[($1::int8)::int4] FROM store_head",
     "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::int8",

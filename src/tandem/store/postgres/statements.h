@@ -44,14 +44,15 @@ enum class CommonQuery : std::uint8_t {
   kHead,  ///< -> sequence, rows of each table, schema version
   kMoveHead,  ///< $1 entries, $2 more rows of each table, $3 schema version, $4 writer, $5 mark, $6 its mark before -> sequence;
   ///< until the transaction ends nobody else commits. Fails with kNotAsExpected
-  kAppend,  ///< $1 subjects, $2 values, $3 how many entries of the transaction come after them and with them
+  kAppend,  ///< rows of the log (log_rows.h): $1 subjects, $2 values, $3 their entries, $4 entries of the statement up to and with
+  ///< each, $5 how many entries of the transaction come after those of the statement and with them
   kAnnounce,  ///< $1 writer, $2 mark: it is known from now on
   kFence,  ///< $1 writer, $2 mark, $3 mark: it has the first unless it has the second; waits for a commit that is under way
   kMark,  ///< $1 writer -> mark, last sequence of the log at that commit
   kCommit,
   kRollback,
-  kAfter,  ///< $1 after, $2 limit -> sequence, subject, value
-  kAfterOf,  ///< $1 after, $2 limit, $3 subject -> sequence, subject, value
+  kAfter,  ///< $1 after, $2 limit -> rows of the log: sequence, subject, value, entries
+  kAfterOf,  ///< $1 after, $2 limit, $3 subject -> as kAfter
   kBeginSnapshot,
   kSnapshotHead,  ///< as kHead, without holding anybody up
   kLogPage,  ///< $1 after, $2 limit, $3 bytes -> as kAfter; ends as kPage
