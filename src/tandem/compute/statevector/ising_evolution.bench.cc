@@ -124,12 +124,12 @@ void ising_circuit_layers(benchmark::State& run) {
       static_cast<double>(layers), benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
 }
 BENCHMARK_TEMPLATE(ising_circuit_layers, float)
-    ->ArgsProduct({{24}, {4}, {1, 2}})
+    ->ArgsProduct({{24}, {8}, {1, 2}})
     ->ArgNames({"n", "p", "threads"})
     ->UseRealTime()
     ->Unit(benchmark::kMillisecond);
 BENCHMARK_TEMPLATE(ising_circuit_layers, double)
-    ->ArgsProduct({{24}, {4}, {1, 2}})
+    ->ArgsProduct({{24}, {8}, {1, 2}})
     ->ArgNames({"n", "p", "threads"})
     ->UseRealTime()
     ->Unit(benchmark::kMillisecond);

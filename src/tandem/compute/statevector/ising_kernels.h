@@ -31,10 +31,13 @@ struct EnergyPhase {
 /// Of `count` turns that are alike, how many turn_alike() does together next: never one that could be done with another.
 constexpr std::size_t alike_at_once(std::size_t count) { return count == 4 ? 2 : count < 3 ? count : 3; }
 
+/// Above the lanes; together they have a kernel (BesidePhases).
+inline constexpr std::uint32_t kLowestBits = 3;
+
 /// What is done to a leaf before and after its phases, in this order. Null: nothing.
 template <class Real>
 struct BesidePhases {
-  const Turn<Real>* turns_before = nullptr;  ///< of the three lowest bits above the lanes, as turn_alike()
+  const Turn<Real>* turns_before = nullptr;  ///< of the kLowestBits lowest bits above the lanes, as turn_alike()
   const Turn<Real>* lanes_before = nullptr;  ///< about x, of all lanes
   const Turn<Real>* lanes_after = nullptr;
   const Turn<Real>* turns_after = nullptr;

@@ -444,7 +444,7 @@ class IsingRunner<Real>::Impl {
   /// What ends a layer before the phases of the next: the lowest bits and the lanes last, with the phases where the kernel takes them.
   void mix_before(const Mix<Real>& mix, std::uint64_t num_blocks, Real* leaf, BesidePhases<Real>& beside) const {
     mix.near.apply(leaf, num_blocks, *kernels_.tile, *kernels_.ising);
-    beside.turns_before = mix.lowest.three_alike();
+    beside.turns_before = mix.lowest.all_alike();
     if (beside.turns_before == nullptr) mix.lowest.apply(leaf, num_blocks, *kernels_.tile, *kernels_.ising);
     beside.lanes_before = all_lanes(mix);
     if (beside.lanes_before == nullptr) turn_lanes(mix, num_blocks, leaf);
@@ -452,7 +452,7 @@ class IsingRunner<Real>::Impl {
   /// And what begins a layer behind them: the same the other way round.
   static void beside_after(const Mix<Real>& mix, BesidePhases<Real>& beside) {
     beside.lanes_after = all_lanes(mix);
-    beside.turns_after = mix.lowest.three_alike();
+    beside.turns_after = mix.lowest.all_alike();
   }
   void mix_after(const Mix<Real>& mix, std::uint64_t num_blocks, Real* leaf, const BesidePhases<Real>& beside) const {
     if (beside.lanes_after == nullptr) turn_lanes(mix, num_blocks, leaf);

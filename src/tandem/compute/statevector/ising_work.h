@@ -63,8 +63,8 @@ class Turns {
       if (alike_at_once(count) != 2) out *= one_;
     return out;
   }
-  /// For BesidePhases, where they are three that are alike.
-  const Turn<Real>* three_alike() const { return alike_ && turns_.size() == 3 ? turns_.data() : nullptr; }
+  /// For BesidePhases, of the lowest bits; null unless all of them turn, and alike.
+  const Turn<Real>* all_alike() const { return alike_ && turns_.size() == kLowestBits ? turns_.data() : nullptr; }
   void apply(Real* tile, std::uint64_t num_blocks, const TileKernels<Real>& any,
              const IsingKernels<Real>& ising) const {
     (alike_ ? ising.turn_alike : any.turn)(tile, num_blocks, turns_.data(), turns_.size());
@@ -82,7 +82,7 @@ class Turns {
 template <class Real>
 struct Mix {
   std::vector<Turn<Real>> lanes;
-  Turns<Real> lowest;  ///< the three bits above them
+  Turns<Real> lowest;  ///< the kLowestBits above them
   Turns<Real> near;  ///< above those, in a leaf
   Turns<Real> inner;  ///< above a leaf, in a part
   Turns<Real> above;
@@ -128,7 +128,7 @@ Mix<Real> make_mix(const TileKind& kind, const IsingLayer& layer, bool back) {
       if (slope != nullptr) weights.push_back(*slope);
     };
     if (bit < kind.order.leaf_bits)
-      add(bit < kLaneBits<Real> + 3 ? out.lowest : out.near, out.near_bits, out.near_weights);
+      add(bit < kLaneBits<Real> + kLowestBits ? out.lowest : out.near, out.near_bits, out.near_weights);
     else if (bit < kind.order.part_bits)
       add(out.inner, out.inner_bits, out.inner_weights);
     else

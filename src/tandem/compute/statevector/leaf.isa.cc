@@ -256,9 +256,9 @@ class Phases {
       by_groups(leaf, num_blocks);
     } else {
       // A group would not find room in the registers.
-      if (beside_.turns_before != nullptr) turn_alike(leaf, num_blocks, beside_.turns_before, 3);
+      if (beside_.turns_before != nullptr) turn_alike(leaf, num_blocks, beside_.turns_before, kLowestBits);
       by_blocks(leaf, num_blocks);
-      if (beside_.turns_after != nullptr) turn_alike(leaf, num_blocks, beside_.turns_after, 3);
+      if (beside_.turns_after != nullptr) turn_alike(leaf, num_blocks, beside_.turns_after, kLowestBits);
     }
   }
 

@@ -321,6 +321,15 @@ struct IsingFault {
   Verdict (*check)(const IsingKernels<Real>& kernels);
 };
 
+/// Phases of a leaf that leave alone what stands at `kPart` beside them.
+template <class Real, const Turn<Real>* BesidePhases<Real>::* kPart>
+void phase_without(Real* leaf, const Real* pairs, const double* terms, std::uint64_t blocks,
+                   const BesidePhases<Real>& beside) {
+  BesidePhases<Real> other = beside;
+  other.*kPart = nullptr;
+  right_ising<Real>().phase(leaf, pairs, terms, blocks, other);
+}
+
 template <class Real>
 std::vector<IsingFault<Real>> ising_faults() {
   using Kernels = IsingKernels<Real>;
@@ -357,44 +366,16 @@ std::vector<IsingFault<Real>> ising_faults() {
       {"a leaf begins by energy with what it holds", [](Kernels& k) { k.begin_by = k.phase_by; },
        &testing::check_leaves<Real>},
       {"lanes behind the phases of a leaf are left alone",
-       [](Kernels& k) {
-         k.phase = [](Real* leaf, const Real* pairs, const double* terms, std::uint64_t blocks,
-                      const BesidePhases<Real>& beside) {
-           BesidePhases<Real> other = beside;
-           other.lanes_after = nullptr;
-           right_ising<Real>().phase(leaf, pairs, terms, blocks, other);
-         };
-       },
+       [](Kernels& k) { k.phase = &phase_without<Real, &BesidePhases<Real>::lanes_after>; },
        &testing::check_leaves<Real>},
       {"lanes before the phases of a leaf are left alone",
-       [](Kernels& k) {
-         k.phase = [](Real* leaf, const Real* pairs, const double* terms, std::uint64_t blocks,
-                      const BesidePhases<Real>& beside) {
-           BesidePhases<Real> other = beside;
-           other.lanes_before = nullptr;
-           right_ising<Real>().phase(leaf, pairs, terms, blocks, other);
-         };
-       },
+       [](Kernels& k) { k.phase = &phase_without<Real, &BesidePhases<Real>::lanes_before>; },
        &testing::check_leaves<Real>},
       {"the lowest bits behind the phases of a leaf are left alone",
-       [](Kernels& k) {
-         k.phase = [](Real* leaf, const Real* pairs, const double* terms, std::uint64_t blocks,
-                      const BesidePhases<Real>& beside) {
-           BesidePhases<Real> other = beside;
-           other.turns_after = nullptr;
-           right_ising<Real>().phase(leaf, pairs, terms, blocks, other);
-         };
-       },
+       [](Kernels& k) { k.phase = &phase_without<Real, &BesidePhases<Real>::turns_after>; },
        &testing::check_leaves<Real>},
       {"the lowest bits before the phases of a leaf are left alone",
-       [](Kernels& k) {
-         k.phase = [](Real* leaf, const Real* pairs, const double* terms, std::uint64_t blocks,
-                      const BesidePhases<Real>& beside) {
-           BesidePhases<Real> other = beside;
-           other.turns_before = nullptr;
-           right_ising<Real>().phase(leaf, pairs, terms, blocks, other);
-         };
-       },
+       [](Kernels& k) { k.phase = &phase_without<Real, &BesidePhases<Real>::turns_before>; },
        &testing::check_leaves<Real>},
       {"what stands before and behind the phases of a leaf changes places",
        [](Kernels& k) {

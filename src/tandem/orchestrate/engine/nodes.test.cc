@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <memory>
 #include <future>
 #include <thread>
 
@@ -49,6 +50,14 @@ class Nodes : public testing::Test {
     EXPECT_THAT(started, Succeeds());
     out->engine = *std::move(started);
     return out;
+  }
+  /// The first job that begins waits at the gate; those after it pass by.
+  void hold_first(Gate& gate) {
+    world_.main().before =
+        [&gate, begun = std::make_shared<std::atomic<bool>>()](std::stop_token stop) -> std::optional<Error> {
+      if (!begun->exchange(true)) gate.pass(stop);
+      return std::nullopt;
+    };
   }
   JobId admit(Node& at, const job::JobSpec& spec) { return at.engine->admit(spec, "default", "", "user").value().id; }
   JobView wait(Node& at, const JobId& id) { return at.engine->wait(id, Deadline::never()).value(); }
@@ -118,11 +127,7 @@ TEST_F(Nodes, every_job_is_started_once_however_many_processes_there_are) {
 
 TEST_F(Nodes, a_job_that_its_own_process_does_not_come_to_is_taken_by_one_that_is_free) {
   Gate gate;
-  std::atomic<int> begun = 0;
-  world_.main().before = [&](std::stop_token stop) -> std::optional<Error> {
-    if (begun++ == 0) gate.pass(stop);
-    return std::nullopt;
-  };
+  hold_first(gate);
   const auto busy = node("busy");
   const auto idle = node("idle");
   const JobId first = admit(*busy, world_.classical_job("first"));
@@ -137,11 +142,7 @@ TEST_F(Nodes, a_job_that_its_own_process_does_not_come_to_is_taken_by_one_that_i
 
 TEST_F(Nodes, one_that_runs_jobs_of_its_own_leaves_those_of_others_to_them_for_longer) {
   Gate gate;
-  std::atomic<int> begun = 0;
-  world_.main().before = [&](std::stop_token stop) -> std::optional<Error> {
-    if (begun++ == 0) gate.pass(stop);
-    return std::nullopt;
-  };
+  hold_first(gate);
   const auto stuck = node("stuck");
   const auto other = node("other");
   const JobId first = admit(*stuck, world_.classical_job("first"));

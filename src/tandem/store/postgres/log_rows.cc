@@ -1,6 +1,7 @@
 #include "tandem/store/postgres/log_rows.h"
 
 #include <deque>
+#include <optional>
 
 namespace tandem::postgres {
 
@@ -9,22 +10,14 @@ using store::LogEntry;
 
 namespace {
 
-constexpr std::size_t kLengthBytes = 4;
-
-void put(Bytes& out, std::string_view value) {
-  for (int shift = 24; shift >= 0; shift -= 8)
-    out.push_back(static_cast<char>(static_cast<unsigned char>(value.size() >> shift)));
-  out.append(value);
-}
-
 /// Takes the first value off `rest`. Nothing: there is none.
 std::optional<std::string_view> take(std::string_view& rest) {
-  if (rest.size() < kLengthBytes) return std::nullopt;
-  std::size_t length = 0;
-  for (std::size_t i = 0; i < kLengthBytes; ++i) length = length << 8 | static_cast<unsigned char>(rest[i]);
-  if (rest.size() - kLengthBytes < length) return std::nullopt;
-  const std::string_view value = rest.substr(kLengthBytes, length);
-  rest.remove_prefix(kLengthBytes + length);
+  if (rest.size() < kSizeBytes) return std::nullopt;
+  const std::size_t size = number_at<std::uint32_t>(rest.data());
+  rest.remove_prefix(kSizeBytes);
+  if (rest.size() < size) return std::nullopt;
+  const std::string_view value = rest.substr(0, size);
+  rest.remove_prefix(size);
   return value;
 }
 
@@ -50,9 +43,9 @@ Params append_params(std::span<const Append* const> entries, std::int64_t left) 
   std::deque<Bytes> shared;  // what `values` points into
   for (std::size_t i = 0; i < entries.size();) {
     const std::size_t first = i;
-    std::size_t bytes = entries[i]->value.size() + kLengthBytes;
+    std::size_t bytes = entries[i]->value.size() + kSizeBytes;
     for (++i; i < entries.size() && entries[i]->subject == entries[first]->subject; ++i) {
-      bytes += entries[i]->value.size() + kLengthBytes;
+      bytes += entries[i]->value.size() + kSizeBytes;
       if (bytes > kLogRowBytesMax) break;
     }
     subjects.push_back(entries[first]->subject);
@@ -64,7 +57,7 @@ Params append_params(std::span<const Append* const> entries, std::int64_t left) 
     }
     Bytes& row = shared.emplace_back();
     row.reserve(bytes);
-    for (std::size_t k = first; k < i; ++k) put(row, entries[k]->value);
+    for (std::size_t k = first; k < i; ++k) append_sized(row, entries[k]->value);
     values.push_back(row);
   }
   Params params;

@@ -3,7 +3,7 @@
 // Room: store. Not here: when they are written (group_writer.h).
 //
 // A row costs the server its place in the table and in two indexes, whatever it holds. `sequence` is that of its last entry, `entries`
-// how many there are. Of several, `value` has each with its length before it, in four bytes, the highest first; one is as it is.
+// how many there are. Of several, `value` has each with its size before it (append_sized); one is as it is.
 #pragma once
 
 #include <cstddef>

@@ -9,28 +9,14 @@ constexpr std::uint32_t kByteaOid = 17;
 constexpr std::uint32_t kInt8Oid = 20;
 constexpr std::size_t kArrayHead = 20;  // dimensions, flags, element type, length, lower bound: four bytes each
 
-template <typename Unsigned>
-void put(std::string& out, Unsigned value) {
-  for (int shift = 8 * (static_cast<int>(sizeof value) - 1); shift >= 0; shift -= 8)
-    out.push_back(static_cast<char>(static_cast<unsigned char>(value >> shift)));
-}
-
-template <typename Unsigned>
-Unsigned take(const char* from) {
-  Unsigned value = 0;
-  for (std::size_t i = 0; i < sizeof value; ++i)
-    value = static_cast<Unsigned>(value << 8 | static_cast<unsigned char>(from[i]));
-  return value;
-}
-
 std::string array_head(std::uint32_t element_type, std::size_t length, std::size_t bytes) {
   std::string out;
   out.reserve(kArrayHead + bytes);
-  put<std::uint32_t>(out, 1);
-  put<std::uint32_t>(out, 0);
-  put<std::uint32_t>(out, element_type);
-  put<std::uint32_t>(out, static_cast<std::uint32_t>(length));
-  put<std::uint32_t>(out, 1);
+  append_number<std::uint32_t>(out, 1);
+  append_number<std::uint32_t>(out, 0);
+  append_number(out, element_type);
+  append_number<std::uint32_t>(out, static_cast<std::uint32_t>(length));
+  append_number<std::uint32_t>(out, 1);
   return out;
 }
 
@@ -50,7 +36,7 @@ Params& Params::own(std::string encoded) {
 
 Params& Params::integer(std::int64_t value) {
   std::string encoded;
-  put(encoded, static_cast<std::uint64_t>(value));
+  append_number(encoded, static_cast<std::uint64_t>(value));
   return own(std::move(encoded));
 }
 
@@ -59,20 +45,17 @@ Params& Params::bytes(std::string_view value) { return add(value.data(), value.s
 Params& Params::integers(std::span<const std::int64_t> values) {
   std::string out = array_head(kInt8Oid, values.size(), values.size() * 12);
   for (const std::int64_t value : values) {
-    put<std::uint32_t>(out, sizeof value);
-    put(out, static_cast<std::uint64_t>(value));
+    append_number<std::uint32_t>(out, sizeof value);
+    append_number(out, static_cast<std::uint64_t>(value));
   }
   return own(std::move(out));
 }
 
 Params& Params::byte_strings(std::span<const std::string_view> values) {
   std::size_t bytes = 0;
-  for (const std::string_view value : values) bytes += 4 + value.size();
+  for (const std::string_view value : values) bytes += kSizeBytes + value.size();
   std::string out = array_head(kByteaOid, values.size(), bytes);
-  for (const std::string_view value : values) {
-    put<std::uint32_t>(out, static_cast<std::uint32_t>(value.size()));
-    out.append(value);
-  }
+  for (const std::string_view value : values) append_sized(out, value);
   return own(std::move(out));
 }
 
@@ -84,7 +67,7 @@ std::string_view Answer::bytes(std::size_t row, int column) const {
 std::int64_t Answer::integer(std::size_t row, int column) const {
   const std::string_view encoded = bytes(row, column);
   TANDEM_ASSERT(encoded.size() == sizeof(std::int64_t));
-  return static_cast<std::int64_t>(take<std::uint64_t>(encoded.data()));
+  return static_cast<std::int64_t>(number_at<std::uint64_t>(encoded.data()));
 }
 
 bool Answer::null(std::size_t row, int column) const {
@@ -95,10 +78,10 @@ std::vector<std::int64_t> Answer::integers(std::size_t row, int column) const {
   const std::string_view encoded = bytes(row, column);
   std::vector<std::int64_t> out;
   if (encoded.size() < kArrayHead) return out;  // an empty array has no dimensions
-  const auto length = take<std::uint32_t>(encoded.data() + 12);
+  const auto length = number_at<std::uint32_t>(encoded.data() + 12);
   if (encoded.size() != kArrayHead + length * std::size_t{12}) return out;  // a null is shorter
   for (std::uint32_t i = 0; i < length; ++i)
-    out.push_back(static_cast<std::int64_t>(take<std::uint64_t>(encoded.data() + kArrayHead + i * 12 + 4)));
+    out.push_back(static_cast<std::int64_t>(number_at<std::uint64_t>(encoded.data() + kArrayHead + i * 12 + 4)));
   return out;
 }
 

@@ -17,6 +17,27 @@
 
 namespace tandem::postgres {
 
+/// The highest byte first.
+template <typename Unsigned>
+void append_number(std::string& out, Unsigned value) {
+  for (int shift = 8 * (static_cast<int>(sizeof value) - 1); shift >= 0; shift -= 8)
+    out.push_back(static_cast<char>(static_cast<unsigned char>(value >> shift)));
+}
+template <typename Unsigned>
+Unsigned number_at(const char* from) {
+  Unsigned value = 0;
+  for (std::size_t i = 0; i < sizeof value; ++i)
+    value = static_cast<Unsigned>(value << 8 | static_cast<unsigned char>(from[i]));
+  return value;
+}
+
+inline constexpr std::size_t kSizeBytes = sizeof(std::uint32_t);
+/// Its size before it.
+inline void append_sized(std::string& out, std::string_view value) {
+  append_number(out, static_cast<std::uint32_t>(value.size()));
+  out.append(value);
+}
+
 /// The parameters $1, $2, ... of one statement. Single byte strings are not copied and must live until Connection::send().
 class Params {
  public:
