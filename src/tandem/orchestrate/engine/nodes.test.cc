@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <atomic>
-#include <memory>
 #include <future>
+#include <memory>
 #include <thread>
 
 #include "tandem/orchestrate/engine/job_ledger.h"
