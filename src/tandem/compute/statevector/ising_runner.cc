@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cmath>
 
 #include "tandem/base/assert.h"
@@ -12,16 +13,6 @@
 #include "tandem/compute/statevector/ising_work.h"
 
 namespace tandem::statevector {
-namespace {
-
-template <class Real>
-struct Desk {
-  Memory<Real> ket;
-  Memory<Real> bra;
-  Memory<Real> energies;
-};
-
-}  // namespace
 
 template <class Real>
 class IsingRunner<Real>::Impl {
@@ -180,60 +171,65 @@ class IsingRunner<Real>::Impl {
     for (const std::uint32_t bit : kind.order.bits) inside |= std::uint64_t{1} << bit;
     const std::uint64_t outside = ((std::uint64_t{1} << num_bits_) - 1) & ~inside;
     const bool with_bra = way.begins_bra || way.has_bra;
-    const std::uint64_t num_tasks = kind.in_a_row && state_.symmetric && num_tiles > 1 ? num_tiles / 2 : num_tiles;
+    const bool pairs = kind.in_a_row && state_.symmetric && num_tiles > 1;
     const bool reads = std::ranges::any_of(work, [](const Prepared<Real>& one) { return one.back || one.reads; });
     const std::size_t slots = reads ? slots_.count() : 0;
-    std::vector<double> sums(num_tasks * slots);
+    std::vector<double> sums(num_tiles * slots);
     std::atomic<bool> stopped = false;
-    Desks<Desk<Real>> desks(kind.in_a_row ? 0 : threads_of(executor_), [&] {
-      auto out = std::make_unique<Desk<Real>>();
-      out->ket = allocate<Real>(std::uint64_t{2} << tile_bits);
-      if (with_bra) out->bra = allocate<Real>(std::uint64_t{2} << tile_bits);
-      if (table() != nullptr) out->energies = allocate<Real>(std::uint64_t{1} << tile_bits);
-      if (!out->ket || (with_bra && !out->bra) || (table() != nullptr && !out->energies)) out = nullptr;
-      return out;
-    });
+    const Places<Real> memory{.ket = state_.ket, .bra = with_bra ? state_.bra : nullptr, .energies = table()};
+    Desks<RowDesk<Real>> desks(kind.in_a_row ? 0 : threads_of(executor_),
+                               [&] { return RowDesk<Real>::make(memory, tile_bits); });
     if (!kind.in_a_row && desks.count() == 0) {
       return fail(errors::kOutOfMemory,
                   "the machine refused {} bytes to work in beside the state vector; use fewer qubits",
                   (with_bra ? 4 : 2) * (std::uint64_t{1} << tile_bits) * sizeof(Real));
     }
-    const auto body = [&](std::size_t task) {
-      if (stop_.stop_requested()) stopped.store(true, std::memory_order_relaxed);
-      if (stopped.load(std::memory_order_relaxed)) return;
-      const std::uint64_t base = deposit(task, outside);
-      const Place place{.kind = kind,
-                        .energy_pairs = energy_pairs_.empty() ? nullptr : energy_pairs_[number].data(),
-                        .sums = sums.data() + task * slots};
-      if (kind.in_a_row) {
-        std::array<Chunk, 2> chunks;  // of mirrored tiles
-        for (std::size_t i = 0; i < 2; ++i) {
-          const std::uint64_t own = i == 0 ? base : base ^ outside;
-          chunks[i] = {.ket = state_.ket + 2 * own,
-                       .bra = with_bra ? state_.bra + 2 * own : nullptr,
-                       .energies = table() != nullptr ? table() + own : nullptr,
-                       .base = own};
-          if (way.fills && (i == 0 || num_tasks < num_tiles)) fill(chunks[i].ket, std::uint64_t{1} << tile_bits);
-        }
-        run_chunks(place, work, std::span(chunks).first(num_tiles / num_tasks));
-        return;
+    const auto place_of = [&](std::uint64_t tile) {
+      return Place{.kind = kind,
+                   .energy_pairs = energy_pairs_.empty() ? nullptr : energy_pairs_[number].data(),
+                   .sums = sums.data() + tile * slots};
+    };
+    const auto in_place = [&](std::uint64_t tile) {
+      const std::uint64_t base = deposit(tile, outside);
+      std::array<Chunk, 2> chunks;  // of mirrored tiles
+      for (std::size_t i = 0; i < 2; ++i) {
+        const std::uint64_t own = i == 0 ? base : base ^ outside;
+        chunks[i] = {.places = memory.from(own), .base = own};
+        if (way.fills && (i == 0 || pairs)) fill(chunks[i].places.ket, std::uint64_t{1} << tile_bits);
       }
+      run_chunks(place_of(tile), work, std::span(chunks).first(pairs ? 2 : 1));
+    };
+    const std::uint64_t num_chunks = std::uint64_t{1} << (tile_bits - chunk_bits);
+    // Going back begins with a bra that is not there yet.
+    Places<Real> gathered_from = memory;
+    if (!way.has_bra) gathered_from.bra = nullptr;
+    const auto gathered = [&](std::uint64_t tile, bool before_another) {
+      const std::uint64_t base = deposit(tile, outside);
+      NextRows<Real> next(kind, before_another ? gathered_from.from(deposit(tile + 1, outside)) : Places<Real>{},
+                          kAsksOfLeaf * (num_chunks << (chunk_bits - kind.order.leaf_bits)));
+      Place place = place_of(tile);
+      place.next = &next;
       auto desk = desks.take();
-      gather_rows<Real, 2>(kind, state_.ket + 2 * base, desk->ket.get());
-      if (way.has_bra) gather_rows<Real, 2>(kind, state_.bra + 2 * base, desk->bra.get());
-      if (table() != nullptr) gather_rows<Real, 1>(kind, table() + base, desk->energies.get());
-      for (std::uint64_t c = 0; c < std::uint64_t{1} << (tile_bits - chunk_bits); ++c) {
-        const std::uint64_t from = c * (std::uint64_t{2} << chunk_bits);
-        const Chunk chunk{.ket = desk->ket.get() + from,
-                          .bra = with_bra ? desk->bra.get() + from : nullptr,
-                          .energies = table() != nullptr ? desk->energies.get() + from / 2 : nullptr,
-                          .base = base | c << kLaneBits<Real>};
+      desk->gather(kind, gathered_from.from(base));
+      for (std::uint64_t c = 0; c < num_chunks; ++c) {
+        const Chunk chunk{.places = desk->places().from(c << chunk_bits), .base = base | c << kLaneBits<Real>};
         run_chunks(place, work, {&chunk, 1});
       }
-      scatter_rows(kind, desk->ket.get(), state_.ket + 2 * base, num_bits_);
-      if (with_bra) scatter_rows(kind, desk->bra.get(), state_.bra + 2 * base, num_bits_);
+      desk->put_back(kind, memory.from(base), num_bits_);
       desks.give(std::move(desk));
     };
+    const std::uint64_t in_turn = kind.in_a_row ? 1 : tiles_in_turn(num_tiles);
+    const auto body = [&](std::size_t task) {
+      for (std::uint64_t i = 0; i < in_turn; ++i) {
+        if (stop_.stop_requested()) stopped.store(true, std::memory_order_relaxed);
+        if (stopped.load(std::memory_order_relaxed)) return;
+        if (kind.in_a_row)
+          in_place(task);
+        else
+          gathered(task * in_turn + i, i + 1 < in_turn);
+      }
+    };
+    const std::uint64_t num_tasks = num_tiles / (pairs ? 2 : in_turn);
     if (num_tasks == 1)
       body(0);
     else
@@ -241,6 +237,12 @@ class IsingRunner<Real>::Impl {
     if (stopped) return simulation_stopped();
     for (std::size_t i = 0; i < sums.size(); ++i) sums_[i % slots] += sums[i];
     return {};
+  }
+
+  /// Gathered tiles that a task takes one after the other: all but the first have been asked for. Few enough for all threads to have tasks.
+  std::uint64_t tiles_in_turn(std::uint64_t num_tiles) const {
+    constexpr std::uint64_t kMost = 8, kTasksOfThread = 8;
+    return std::clamp<std::uint64_t>(std::bit_floor(num_tiles / (kTasksOfThread * threads_of(executor_))), 1, kMost);
   }
 
   void fill(Real* ket, std::uint64_t places) const {
@@ -251,15 +253,19 @@ class IsingRunner<Real>::Impl {
     }
   }
 
+  /// Of NextRows, in run_leaf().
+  static constexpr std::uint64_t kAsksOfLeaf = 2;
   struct Place {
     const TileKind& kind;
     const Real* energy_pairs;
     double* sums;
+    NextRows<Real>* next = nullptr;  ///< of another tile
+    void ask_for_next() const {
+      if (next != nullptr) next->ask();
+    }
   };
   struct Chunk {
-    Real* ket = nullptr;
-    Real* bra = nullptr;  ///< null: there is none
-    const Real* energies = nullptr;  ///< null: they are a form
+    Places<Real> places;  ///< null energies: they are a form
     std::uint64_t base = 0;
   };
   struct AxisTerms {
@@ -288,20 +294,21 @@ class IsingRunner<Real>::Impl {
 
   void mirror(const Place& place, const Prepared<Real>& now, const Chunk& a, const Chunk& b) const {
     const std::uint64_t num_blocks = blocks_of(place.kind.order.tile_bits());
-    const std::uint64_t count = a.ket == b.ket ? num_blocks / 2 : num_blocks;
+    const std::uint64_t count = a.places.ket == b.places.ket ? num_blocks / 2 : num_blocks;
     if (now.back)
       place.sums[slots_.beta(now.work.after)] +=
-          now.after_weight * kernels_.ising->flip_mirror(a.bra, a.ket, b.bra, b.ket, num_blocks, count);
+          now.after_weight *
+          kernels_.ising->flip_mirror(a.places.bra, a.places.ket, b.places.bra, b.places.ket, num_blocks, count);
     for (const Turn<Real>& turn : now.after.mirror) {
-      kernels_.tile->turn_mirror(a.ket, b.ket, num_blocks, count, turn);
-      if (now.back) kernels_.tile->turn_mirror(a.bra, b.bra, num_blocks, count, turn);
+      kernels_.tile->turn_mirror(a.places.ket, b.places.ket, num_blocks, count, turn);
+      if (now.back) kernels_.tile->turn_mirror(a.places.bra, b.places.bra, num_blocks, count, turn);
     }
   }
 
   void run_above(const Place& place, const Prepared<Real>& now, const Chunk& chunk) const {
     const Mix<Real>& mix = now.after;
     mix_bits(place, now, now.work.after, mix.above, mix.above_bits, mix.above_weights, now.after_weight,
-             place.kind.order.tile_bits(), chunk.ket, chunk.bra);
+             place.kind.order.tile_bits(), chunk.places.ket, chunk.places.bra);
   }
   /// Bits above the lanes, in a piece of 2^`piece_bits` places.
   void mix_bits(const Place& place, const Prepared<Real>& now, std::uint32_t layer, const Turns<Real>& turns,
@@ -322,8 +329,9 @@ class IsingRunner<Real>::Impl {
     const TileOrder& order = place.kind.order;
     const auto mix_part = [&](std::uint64_t at, std::uint32_t layer, const Mix<Real>& mix, double weight) {
       if (layer == kNoLayer || mix.inner_bits.empty()) return;
-      mix_bits(place, now, layer, mix.inner, mix.inner_bits, mix.inner_weights, weight, order.part_bits,
-               chunk.ket + 2 * at, chunk.bra == nullptr ? nullptr : chunk.bra + 2 * at);
+      const Places<Real> here = chunk.places.from(at);
+      mix_bits(place, now, layer, mix.inner, mix.inner_bits, mix.inner_weights, weight, order.part_bits, here.ket,
+               here.bra);
     };
     const auto part = [&](std::uint64_t at) {
       mix_part(at, now.work.before, now.before, now.inner_before_weight);
@@ -335,9 +343,9 @@ class IsingRunner<Real>::Impl {
 
   void run_leaves(const Place& place, const Prepared<Real>& now, const Chunk& chunk) const {
     const TileOrder& order = place.kind.order;
-    if (chunk.energies != nullptr) {
+    if (chunk.places.energies != nullptr) {
       for_parts(place, now, chunk, [&](std::uint64_t at) {
-        run_leaf(place, now, chunk, at, nullptr, {.pairs = chunk.energies + at, .terms = kNoTerms.data()});
+        run_leaf(place, now, chunk, at, nullptr, {.pairs = chunk.places.energies + at, .terms = kNoTerms.data()});
       });
       return;
     }
@@ -383,8 +391,8 @@ class IsingRunner<Real>::Impl {
                 const double* phase_terms, const Energies& energies, const AxisTerms* axes = nullptr) const {
     const IsingKernels<Real>& kernels = *kernels_.ising;
     const std::uint64_t num_blocks = blocks_of(place.kind.order.leaf_bits);
-    Real* const ket = chunk.ket + 2 * at;
-    Real* const bra = chunk.bra == nullptr ? nullptr : chunk.bra + 2 * at;
+    Real* const ket = chunk.places.from(at).ket;
+    Real* const bra = chunk.places.from(at).bra;
     const auto turn = [&](Real* leaf, const BesidePhases<Real>& beside) {
       if (phase_terms == nullptr)
         (now.begins ? kernels.begin_by : kernels.phase_by)(leaf, energies.pairs, now.by_energy, num_blocks, beside);
@@ -392,12 +400,14 @@ class IsingRunner<Real>::Impl {
         (now.begins ? kernels.begin : kernels.phase)(leaf, now.pairs.data(), phase_terms, num_blocks, beside);
     };
     const bool phases = now.work.phase != kNoLayer;
+    place.ask_for_next();
     if (phases && !now.back) {
       const bool ends = now.work.before != kNoLayer, begins = now.work.after != kNoLayer;
       BesidePhases<Real> beside;
       if (ends) mix_before(now.before, num_blocks, ket, beside);
       if (begins) beside_after(now.after, beside);
       turn(ket, beside);
+      place.ask_for_next();
       if (begins) mix_after(now.after, num_blocks, ket, beside);
     } else {
       mix_leaf(place, now, now.work.before, now.before, now.before_weight, ket, bra);
@@ -415,6 +425,7 @@ class IsingRunner<Real>::Impl {
         turn(bra, {});
         turn(ket, {});
       }
+      place.ask_for_next();
       mix_leaf(place, now, now.work.after, now.after, now.after_weight, ket, bra);
     }
     if (!now.reads) return;
