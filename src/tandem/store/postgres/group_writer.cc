@@ -23,6 +23,11 @@ constexpr std::size_t kStatementBytesMax = std::size_t{32}
                                            << 20;  // values in one statement, unless one alone is larger
 constexpr auto kResolvePause = std::chrono::milliseconds(100);
 
+// In a group of so many batches the server goes on to the head while it confirms what comes before, as it would have nothing to do until
+// we have its word. In a larger one it does not: it would have the head, which all others want, for as long as our thread takes to come
+// to its turn, and work is there.
+constexpr std::size_t kTogetherMax = 16;
+
 /// After which errors the same group may do better where nobody else writes: something was not as expected, or two writers waited
 /// for each other.
 bool is_conflict(std::string_view state) {
@@ -251,7 +256,7 @@ PostgresGroups::Written PostgresGroups::write_quickly(Group group, store::Answer
   GroupPlan plan(group, presence_);
   // A refusal that rests on a guess, or on what another batch expects, is none.
   if (!decide(plan, group, answers)) return std::nullopt;
-  return write_confirmed(plan);
+  return write_confirmed(plan, group.size());
 }
 
 PostgresGroups::Written PostgresGroups::write_informed(Group group, store::Answers& answers) {
@@ -260,17 +265,25 @@ PostgresGroups::Written PostgresGroups::write_informed(Group group, store::Answe
   TANDEM_TRY_ASSIGN(const std::vector<Answer> known, connection_->finish());
   learn(plan, known);
   TANDEM_TRY(decide(plan, group, answers));
-  return plan.any() ? write_confirmed(plan) : 0;
+  return plan.any() ? write_confirmed(plan, group.size()) : 0;
 }
 
-PostgresGroups::Written PostgresGroups::write_confirmed(const GroupPlan& plan) {
+PostgresGroups::Written PostgresGroups::write_confirmed(const GroupPlan& plan, std::size_t batches) {
   connection_->send(statement(CommonQuery::kJoin));
   const Changes changes{changes_of(plan)};
   TANDEM_TRY(send_own_rows(*connection_, changes.tables));
   // If the server goes away now it has done nothing. Nobody waits for our rows; what others wait for comes with the commit, and
   // with it what may have to be found out.
+  connection_->ask_to_confirm();
+  const bool together = batches <= kTogetherMax;
+  std::size_t sent = 0;
+  if (together) {
+    TANDEM_TRY_ASSIGN(sent, send_head(plan, changes));
+  }
   if (const auto confirmed = connection_->confirm(); !confirmed) return after(confirmed.error());
-  TANDEM_TRY_ASSIGN(const std::size_t sent, send_head(plan, changes));
+  if (!together) {
+    TANDEM_TRY_ASSIGN(sent, send_head(plan, changes));
+  }
   reach(one_of(store::kPoints, "postgres.before_commit"));
   committing_ = true;
   const auto answered = connection_->finish([this] { reach(one_of(store::kPoints, "postgres.after_send")); });

@@ -63,7 +63,7 @@ class PostgresGroups final : public store::GroupWriter {
   Written write_informed(Group group, store::Answers& answers);
   Written write_surely(Group group, store::Answers& answers);
   /// Two trips; the server undoes all of it when a row is not as the plan says.
-  Written write_confirmed(const GroupPlan& plan);
+  Written write_confirmed(const GroupPlan& plan, std::size_t batches);
   void ask_versions(const GroupPlan& plan);
   /// What the store holds of the plan's rows, with nobody else writing until the transaction ends. Returns the last sequence.
   Result<std::int64_t> read_alone(GroupPlan& plan);
