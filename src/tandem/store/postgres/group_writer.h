@@ -67,7 +67,7 @@ class PostgresGroups final : public store::GroupWriter {
   void ask_versions(const GroupPlan& plan);
   /// What the store holds of the plan's rows, with nobody else writing until the transaction ends. Returns the last sequence.
   Result<std::int64_t> read_alone(GroupPlan& plan);
-  /// All that the plan does beside the rows that are the jobs' own. Returns the number of statements from the one on that moves the
+  /// All that the plan does beside rows. Returns the number of statements from the one on that moves the
   /// head, which answers with the log's last sequence, unless the plan goes out in parts.
   struct Changes;
   Result<std::size_t> send_head(const GroupPlan& plan, const Changes& changes);
