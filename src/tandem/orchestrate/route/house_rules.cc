@@ -49,8 +49,7 @@ std::string policy_digest(const RouteInput& input) {
       .member("allow_qpu", policy.allow_qpu)
       .member("avoid", policy.avoid)
       .member("backends", policy.backends);
-  if (input.rules != nullptr && !input.rules->empty())
-    document.member("house", input.rules->applying(input.subject));
+  if (input.rules != nullptr && !input.rules->empty()) document.member("house", input.rules->applying(input.subject));
   return sha256(document.finish()).hex();
 }
 

@@ -39,7 +39,7 @@ class Connection {
   Result<std::vector<Answer>> finish(const std::function<void()>& on_sent = {});
   /// The server is to answer what was sent since the last call without waiting for finish().
   void ask_to_confirm();
-  /// Those answers. Finish() makes all of it last, and what was sent after ask_to_confirm(): if the session is lost before that, nothing
+  /// Those answers. finish() makes all of it last, also what was sent after ask_to_confirm(): if the session is lost before that, nothing
   /// of it stays. After an error all of it is undone, and nothing is left to finish. Not inside BEGIN.
   Result<std::vector<Answer>> confirm();
   /// Whether the server has ended the session meanwhile; then it is broken(). Nothing may be waiting for finish().

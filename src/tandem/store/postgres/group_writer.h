@@ -21,7 +21,7 @@ namespace tandem::postgres {
 
 /// The quick way: the group is decided against what its batches expect and what is guessed, and goes out whole. The server confirms
 /// each row as it writes it and undoes everything when one is not as expected; the head of the store, which all commits go through,
-/// comes last, so that groups of several processes overlap.
+/// comes last, so that groups of several processes overlap. The commit is sent when the rows are confirmed.
 ///
 /// The informed way, when something was not as expected, and for every refusal: the versions of all rows that the group names are read
 /// first, and the rest is the same. The sure way, when somebody was faster again, and for what is too large for one trip: the same
@@ -62,7 +62,7 @@ class PostgresGroups final : public store::GroupWriter {
   /// Nothing: somebody was faster.
   Written write_informed(Group group, store::Answers& answers);
   Written write_surely(Group group, store::Answers& answers);
-  /// Two trips; the server undoes all of it when a row is not as the plan says.
+  /// Two trips, which overlap where there are few batches; the server undoes all of it when a row is not as the plan says.
   Written write_confirmed(const GroupPlan& plan, std::size_t batches);
   void ask_versions(const GroupPlan& plan);
   /// What the store holds of the plan's rows, with nobody else writing until the transaction ends. Returns the last sequence.
