@@ -266,7 +266,8 @@ JsonWriter& JsonWriter::raw(std::string_view key, std::string_view json) {
 
 std::string JsonWriter::finish() {
   out_ += '}';
-  return std::move(out_);
+  // What is kept is no larger than it has to be.
+  return out_.size() < out_.capacity() / 2 ? std::string(out_) : std::move(out_);
 }
 
 }  // namespace tandem

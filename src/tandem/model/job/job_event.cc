@@ -70,8 +70,11 @@ constexpr std::string_view kType = R"(,"type":")";
 constexpr std::string_view kJob = R"(,"job_id":")";
 
 bool is_one_of(std::string_view kind, std::string_view types) {
-  for (const std::string_view type : split(types, '|'))
+  while (!types.empty()) {
+    const std::string_view type = types.substr(0, types.find('|'));
     if (type == kind || (type == "number" && kind == "integer")) return true;
+    types.remove_prefix(std::min(types.size(), type.size() + 1));
+  }
   return false;
 }
 

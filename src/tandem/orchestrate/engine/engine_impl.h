@@ -167,6 +167,7 @@ class EngineImpl final : public Engine {
   void chore(std::function<void()> work);
   void do_chores(const std::stop_token& stop);
   void release_held_keys();
+  void release_held_keys_locked();
   void stop_running(const JobId& id, StopReason reason);
 
   Result<void> requeue(const JobId& id, const std::string& reason);

@@ -12,6 +12,12 @@ namespace {
 
 constexpr auto kAfterLapse = std::chrono::milliseconds(20);
 
+/// The job waits to be run by then.
+bool brings_work(std::string_view event_type) {
+  return event_type == "job.queued" || event_type == "job.requeued" || event_type == "job.resumed" ||
+         event_type == "job.approved";
+}
+
 }  // namespace
 
 Result<bool> EngineImpl::runs_elsewhere(const JobId& id, std::uint64_t fence) {
@@ -152,6 +158,10 @@ void EngineImpl::keep_house(const std::stop_token& stop) {
 
 void EngineImpl::release_held_keys() {
   const std::lock_guard lock(mutex_);
+  release_held_keys_locked();
+}
+
+void EngineImpl::release_held_keys_locked() {
   for (const schedule::Ticket& ticket : held_keys_) queue_.release(ticket);
   if (!held_keys_.empty()) work_->notify_one();
   held_keys_.clear();
@@ -176,9 +186,7 @@ void EngineImpl::look_for_work() {
 bool EngineImpl::glance_at(const job::EventHead& head, const store::LogEntry& entry) {
   note_put_aside(head.type);
   const bool is_guest = head.type == "job.queued" && has_home(entry.value);
-  const bool brings_work = head.type == "job.queued" || head.type == "job.requeued" || head.type == "job.resumed" ||
-                           head.type == "job.approved";
-  if ((brings_work && !is_guest) || head.type.ends_with("_requested")) return true;
+  if ((brings_work(head.type) && !is_guest) || head.type.ends_with("_requested")) return true;
   const JobId id{std::string(head.job)};
   {
     const std::lock_guard lock(mutex_);
@@ -194,8 +202,19 @@ bool EngineImpl::glance_at(const job::EventHead& head, const store::LogEntry& en
 
 void EngineImpl::heard(const job::Event& event) {
   const JobId& id = event.job;
-  if (event.type == "job.cancel_requested") stop_running(id, StopReason::kCancelled);
   const bool asks = event.type.ends_with("_requested");
+  if (!asks && !brings_work(event.type)) {  // somebody has it, or it is over
+    {
+      const std::lock_guard lock(mutex_);
+      if (event.type.starts_with("job.")) {
+        unqueue_locked(id.value);
+        if (event.type != "job.started" && event.type != "job.planned") release_held_keys_locked();
+      }
+      wake_locked(id);
+    }
+    return listeners_->publish(event);
+  }
+  if (event.type == "job.cancel_requested") stop_running(id, StopReason::kCancelled);
   bool runs_here = options_.runs == Runs::kEveryJob;
   bool is_mine = false;
   {
@@ -210,7 +229,7 @@ void EngineImpl::heard(const job::Event& event) {
   } else if (event.type == "job.queued") {
     // One that is at home here was enqueued when it was admitted, a guest when it was glanced at.
     if (runs_here && !has_home(event.data.text())) enqueue(announced_by(event));
-  } else if (event.type == "job.requeued" || event.type == "job.resumed" || event.type == "job.approved") {
+  } else if (brings_work(event.type)) {
     if (runs_here) {
       const auto record = ledger_.load(id);
       if (record && record->view.state == job::JobState::kQueued) enqueue(queued_of(*record));
@@ -220,12 +239,6 @@ void EngineImpl::heard(const job::Event& event) {
       }
     }
     release_held_keys();
-  } else if (event.type.starts_with("job.") && !asks) {  // somebody has it, or it is over
-    {
-      const std::lock_guard lock(mutex_);
-      unqueue_locked(id.value);
-    }
-    if (event.type != "job.started" && event.type != "job.planned") release_held_keys();
   }
   wake(id);
   listeners_->publish(event);

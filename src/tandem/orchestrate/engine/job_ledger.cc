@@ -166,14 +166,16 @@ void JobLedger::insert(JobRecord record, Change change, std::function<void(Resul
 
 Result<JobRecord> JobLedger::commit_and_wait(Prepared prepared) {
   TANDEM_TRY_ASSIGN(const store::Committed committed, store_.commit_and_wait(std::move(prepared.batch)));
-  return finish(std::move(prepared.record), std::move(prepared.events), committed);
+  tell(std::move(prepared.events), committed);
+  return std::move(prepared.record);
 }
 
 void JobLedger::commit(Prepared prepared, std::function<void(Result<JobRecord>)> done) {
   store_.commit(std::move(prepared.batch), [this, row = std::move(prepared.record), events = std::move(prepared.events),
                                             done = std::move(done)](Result<store::Committed> committed) mutable {
     if (!committed) return done(tl::unexpected(std::move(committed).error()));
-    done(finish(std::move(row), std::move(events), *committed));
+    tell(std::move(events), *committed);
+    done(std::move(row));
   });
 }
 
@@ -221,7 +223,7 @@ void JobLedger::reach(std::string_view side, const std::vector<job::Event>& even
     if (has_crash_points(event.type)) crash_points_.reach(crash_point_of(side, event.type));
 }
 
-JobRecord JobLedger::finish(JobRecord record, std::vector<job::Event> events, const store::Committed& committed) {
+void JobLedger::tell(std::vector<job::Event> events, const store::Committed& committed) {
   reach("after", events);
   // The batch may carry events of others (money) before ours: ours are the last ones.
   const std::size_t first = committed.sequences.size() - events.size();
@@ -229,7 +231,6 @@ JobRecord JobLedger::finish(JobRecord record, std::vector<job::Event> events, co
     events[i].sequence = committed.sequences[first + i];
     publish_(std::move(events[i]));
   }
-  return record;
 }
 
 }  // namespace tandem::engine

@@ -99,7 +99,8 @@ class JobLedger {
   void commit(Prepared prepared, std::function<void(Result<JobRecord>)> done);
   /// The crash points on this side of the commit of these events.
   void reach(std::string_view side, const std::vector<job::Event>& events) const;
-  JobRecord finish(JobRecord record, std::vector<job::Event> events, const store::Committed& committed);
+  /// Tells of what was committed.
+  void tell(std::vector<job::Event> events, const store::Committed& committed);
 
   store::Store& store_;
   JobRows rows_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "tandem/base/json_writer.h"
 #include "tandem/base/text.h"
@@ -10,6 +11,9 @@ namespace tandem::engine {
 namespace {
 
 constexpr std::size_t kPage = 1000;  ///< rows read at once
+
+/// Of a job that nothing hurries or holds back.
+std::int64_t usual_rank(const JobView& view) { return view.created_at.micros / 1000; }
 
 }  // namespace
 
@@ -42,10 +46,10 @@ Json Progress::document() const {
           {"elapsed_ms", elapsed_ms}};
 }
 
+// What is as it is in most rows is left out: a shorter row costs less wherever it goes.
 Bytes JobRecord::value() const {
   JsonWriter out;
-  out.member("job_id", view.id.value)
-      .member("state", job::to_string(view.state))
+  out.member("state", job::to_string(view.state))
       .member("name", view.name)
       .member("problem_type", view.problem_type)
       .member("fence", view.fence)
@@ -54,21 +58,21 @@ Bytes JobRecord::value() const {
       .member("plan_digest", view.plan_digest)
       .member("lineage_id", view.lineage_id)
       .member("tenant", view.tenant)
-      .member("project", view.project)
-      .member("priority", view.priority)
-      .member("cancel_requested", view.cancel_requested)
       .member("spec_sha256", spec_sha256)
       .member("result_sha256", result_sha256)
       .member("actor", view.submitted_by)
       .member("cancel_reason", cancel_reason)
       .member("deadline_micros", deadline_micros)
-      .member("starts", starts)
-      .member("owner", owner)
-      .member("lost_leases", lost_leases)
-      .member("rank", rank)
-      .member("serial_key", serial_key)
-      .member("suspend_requested", suspend_requested)
-      .member("queue_until_micros", queue_until_micros);
+      .member("starts", starts);
+  if (!view.project.empty()) out.member("project", view.project);
+  if (view.priority != 0) out.member("priority", view.priority);
+  if (view.cancel_requested) out.member("cancel_requested", true);
+  if (!owner.empty()) out.member("owner", owner);
+  if (lost_leases != 0) out.member("lost_leases", lost_leases);
+  if (rank != usual_rank(view)) out.member("rank", rank);
+  if (!serial_key.empty()) out.member("serial_key", serial_key);
+  if (suspend_requested) out.member("suspend_requested", true);
+  if (queue_until_micros != 0) out.member("queue_until_micros", queue_until_micros);
   if (!idempotency_key.empty()) out.member("idempotency_key", idempotency_key);
   if (!submitted_before.empty()) out.member("submitted_before", submitted_before);
   if (approvals != 0) out.member("approvals", approvals).member("approval_until_micros", approval_until_micros);
@@ -125,7 +129,7 @@ Result<JobRecord> JobRecord::parse(const store::Row& row) {
   TANDEM_TRY_ASSIGN(out.owner, reader.string_or("owner", ""));
   TANDEM_TRY_ASSIGN(const std::int64_t lost, reader.integer_or("lost_leases", 0, 0, UINT32_MAX));
   out.lost_leases = static_cast<std::uint32_t>(lost);
-  TANDEM_TRY_ASSIGN(out.rank, reader.integer_or("rank", out.view.created_at.micros / 1000, INT64_MIN, INT64_MAX));
+  TANDEM_TRY_ASSIGN(out.rank, reader.integer_or("rank", usual_rank(out.view), INT64_MIN, INT64_MAX));
   TANDEM_TRY_ASSIGN(out.serial_key, reader.string_or("serial_key", ""));
   TANDEM_TRY_ASSIGN(out.idempotency_key, reader.string_or("idempotency_key", ""));
   TANDEM_TRY_ASSIGN(out.suspend_requested, reader.boolean_or("suspend_requested", false));
@@ -177,18 +181,33 @@ Queued announced_by(const job::Event& event) {
           .until_micros = data.value("start_by", std::int64_t{0})};
 }
 
-// Within a text the quotes would be escaped.
+namespace {
+
+/// What follows the member's name. Within a text its quotes would be escaped. Not find(), which stops at every quote.
+std::optional<std::string_view> after_name(std::string_view announcement, std::string_view name) {
+  const void* found = ::memmem(announcement.data(), announcement.size(), name.data(), name.size());
+  if (found == nullptr) return std::nullopt;
+  const auto at = static_cast<std::size_t>(static_cast<const char*>(found) - announcement.data());
+  return announcement.substr(at + name.size());
+}
+
+constexpr std::string_view kHome = R"("home":")";
+
+}  // namespace
 
 bool is_at_home(std::string_view announcement, std::string_view process) {
-  return announcement.find(fmt::format(R"("home":"{}")", process)) != std::string_view::npos;
+  const auto home = after_name(announcement, kHome);
+  return home && home->starts_with(process) && home->substr(process.size()).starts_with('"');
 }
 
 bool has_home(std::string_view announcement) {
-  return announcement.find(R"("home":")") != std::string_view::npos && !is_at_home(announcement, "");
+  const auto home = after_name(announcement, kHome);
+  return home && !home->starts_with('"');
 }
 
 bool may_expire(std::string_view announcement) {
-  return announcement.find(R"("start_by":0)") == std::string_view::npos;
+  const auto start_by = after_name(announcement, R"("start_by":)");
+  return !start_by || !start_by->starts_with('0');
 }
 
 std::string serial_index_key(std::string_view tenant, std::string_view key) {

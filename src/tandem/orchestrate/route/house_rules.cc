@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tandem/base/hash.h"
+#include "tandem/base/json_writer.h"
 
 namespace tandem::route {
 namespace {
@@ -42,12 +43,14 @@ void ask_people(const RouteInput& input, Plan& plan) {
 }
 
 std::string policy_digest(const RouteInput& input) {
-  Json document = {{"backends", input.spec->policy.backends},
-                   {"avoid", input.spec->policy.avoid},
-                   {"allow_emulated", input.spec->policy.allow_emulated},
-                   {"allow_qpu", input.spec->policy.allow_qpu}};
-  if (input.rules != nullptr && !input.rules->empty()) document["house"] = input.rules->applying(input.subject);
-  return sha256(canonical_json(document)).hex();
+  const job::Policy& policy = input.spec->policy;
+  JsonWriter document;  // canonical
+  document.member("allow_emulated", policy.allow_emulated)
+      .member("allow_qpu", policy.allow_qpu)
+      .member("avoid", policy.avoid)
+      .member("backends", policy.backends);
+  if (input.rules != nullptr && !input.rules->empty()) document.member("house", input.rules->applying(input.subject));
+  return sha256(document.finish()).hex();
 }
 
 std::string simulation_key(const job::JobSpec& spec, std::string_view version, const BackendInfo& hardware) {

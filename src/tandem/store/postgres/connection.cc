@@ -153,14 +153,19 @@ Result<PGresult*> Connection::next() {
   return unexpected<Error>(ended(result));
 }
 
+void Connection::ask_to_confirm() {
+  if (broken_) return;  // confirm() says so
+  if (PQsendFlushRequest(handle_.get()) != 1) (void)lost(first_line(PQerrorMessage(handle_.get())));
+  to_confirm_ = sent_.size();
+}
+
 Result<std::vector<Answer>> Connection::confirm() {
   refusal_.clear();
   if (broken_) {
     sent_.clear();
     return unexpected<Error>(lost("the session was lost before"));
   }
-  if (PQsendFlushRequest(handle_.get()) != 1) return unexpected<Error>(lost(first_line(PQerrorMessage(handle_.get()))));
-  auto answers = take_answers();
+  auto answers = take_answers(to_confirm_);
   if (answers || broken_) return answers;
   const std::string refusal = refusal_;
   if (auto undone = finish(); !undone && broken_) return undone;
@@ -177,7 +182,7 @@ Result<std::vector<Answer>> Connection::finish(const std::function<void()>& on_s
   if (PQpipelineStatus(handle_.get()) == PQ_PIPELINE_OFF) PQenterPipelineMode(handle_.get());
   if (PQpipelineSync(handle_.get()) != 1) return unexpected<Error>(lost(first_line(PQerrorMessage(handle_.get()))));
   if (on_sent && PQflush(handle_.get()) == 0) on_sent();
-  auto answers = take_answers();
+  auto answers = take_answers(sent_.size());
   if (!answers && broken_) return answers;
   TANDEM_TRY_ASSIGN(PGresult* const last, next());
   const Answer synced(last);
@@ -185,8 +190,9 @@ Result<std::vector<Answer>> Connection::finish(const std::function<void()>& on_s
   return answers;
 }
 
-Result<std::vector<Answer>> Connection::take_answers() {
-  const std::vector<Sent> sent = std::exchange(sent_, {});
+Result<std::vector<Answer>> Connection::take_answers(std::size_t count) {
+  const std::vector<Sent> sent(sent_.begin(), sent_.begin() + static_cast<std::ptrdiff_t>(count));
+  sent_.erase(sent_.begin(), sent_.begin() + static_cast<std::ptrdiff_t>(count));
   std::vector<Answer> answers;
   std::optional<Error> failure;
   std::string first_state;
@@ -219,7 +225,7 @@ Result<Answer> Connection::run(const Statement& statement, const Params& params)
 }
 
 bool Connection::ended_meanwhile() {
-  TANDEM_ASSERT(sent_.empty());
+  TANDEM_ASSERT(broken_ || sent_.empty());
   pollfd waiting{.fd = PQsocket(handle_.get()), .events = POLLIN, .revents = 0};
   while (!broken_ && poll(&waiting, 1, 0) > 0)
     if (PQconsumeInput(handle_.get()) == 0) (void)lost(first_line(PQerrorMessage(handle_.get())));

@@ -37,8 +37,10 @@ class Connection {
   /// Everything since the last call is on the server and answered, one answer a statement. After an error in one statement the
   /// server skips the others and undoes what it did since the last call, unless that was inside BEGIN. `on_sent` is called when nothing is left to send and nothing was read.
   Result<std::vector<Answer>> finish(const std::function<void()>& on_sent = {});
-  /// The answers to what was sent since the last call, which finish() makes last: if the session is lost before that, nothing of it
-  /// stays. After an error all of it is undone, and nothing is left to finish. Not inside BEGIN.
+  /// The server is to answer what was sent since the last call without waiting for finish().
+  void ask_to_confirm();
+  /// Those answers. finish() makes all of it last, also what was sent after ask_to_confirm(): if the session is lost before that, nothing
+  /// of it stays. After an error all of it is undone, and nothing is left to finish. Not inside BEGIN.
   Result<std::vector<Answer>> confirm();
   /// Whether the server has ended the session meanwhile; then it is broken(). Nothing may be waiting for finish().
   bool ended_meanwhile();
@@ -70,7 +72,8 @@ class Connection {
   Connection(PGconn* handle, std::string shown, std::chrono::milliseconds answer_wait, const Clock& clock)
       : handle_(handle), shown_(std::move(shown)), answer_wait_(answer_wait), clock_(clock) {}
   Result<void> wait_until_answered();
-  Result<std::vector<Answer>> take_answers();
+  /// To the first `count` statements that have not been answered.
+  Result<std::vector<Answer>> take_answers(std::size_t count);
   /// The next result, which may be null; waits for it.
   Result<PGresult*> next();
   Error lost(std::string_view why);
@@ -83,6 +86,7 @@ class Connection {
   const std::chrono::milliseconds answer_wait_;
   const Clock& clock_;
   std::vector<Sent> sent_;
+  std::size_t to_confirm_ = 0;  ///< of sent_
   std::set<const Statement*> prepared_;
   std::string refusal_;
   bool broken_ = false;

@@ -23,6 +23,14 @@ constexpr std::size_t kStatementBytesMax = std::size_t{32}
                                            << 20;  // values in one statement, unless one alone is larger
 constexpr auto kResolvePause = std::chrono::milliseconds(100);
 
+// In a group of so many batches the server goes on to what others wait for, above all the head, while its word on the rows is on its
+// way to us: it would have nothing to do meanwhile. With larger groups processors are busy, and our thread may take long to come to its
+// turn: then nothing that others wait for is to be held.
+constexpr std::size_t kTogetherMax = 16;
+// So many rows that others may wait for are confirmed with the group's own, each by a statement of its own: a quicker one, which needs
+// nothing to compare what it found. There is one as a rule, the document that the jobs share.
+constexpr std::size_t kAloneMax = 4;
+
 /// After which errors the same group may do better where nobody else writes: something was not as expected, or two writers waited
 /// for each other.
 bool is_conflict(std::string_view state) {
@@ -147,6 +155,17 @@ Result<void> send_shared_rows(Connection& connection, const std::vector<TableCha
   return {};
 }
 
+/// The same, each in a statement of its own.
+void send_shared_rows_alone(Connection& connection, const std::vector<TableChanges>& changes) {
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    for (const TableChanges::Entry* entry : changes[i].put_again) {
+      const auto& [key, row] = *entry;
+      connection.send(statement(Query::kPutAgain, static_cast<Table>(i)),
+                      Params().bytes(key).integer(row.now.value_or(0)).bytes(*row.value));
+    }
+  }
+}
+
 std::vector<TableChanges> changes_of(const GroupPlan& plan) {
   std::vector<TableChanges> out;
   for (std::size_t i = 0; i < store::kNumTables; ++i) out.emplace_back(plan.rows(static_cast<Table>(i)));
@@ -251,7 +270,7 @@ PostgresGroups::Written PostgresGroups::write_quickly(Group group, store::Answer
   GroupPlan plan(group, presence_);
   // A refusal that rests on a guess, or on what another batch expects, is none.
   if (!decide(plan, group, answers)) return std::nullopt;
-  return write_confirmed(plan);
+  return write_confirmed(plan, group.size());
 }
 
 PostgresGroups::Written PostgresGroups::write_informed(Group group, store::Answers& answers) {
@@ -260,17 +279,36 @@ PostgresGroups::Written PostgresGroups::write_informed(Group group, store::Answe
   TANDEM_TRY_ASSIGN(const std::vector<Answer> known, connection_->finish());
   learn(plan, known);
   TANDEM_TRY(decide(plan, group, answers));
-  return plan.any() ? write_confirmed(plan) : 0;
+  return plan.any() ? write_confirmed(plan, group.size()) : 0;
 }
 
-PostgresGroups::Written PostgresGroups::write_confirmed(const GroupPlan& plan) {
+PostgresGroups::Written PostgresGroups::write_confirmed(const GroupPlan& plan, std::size_t batches) {
   connection_->send(statement(CommonQuery::kJoin));
   const Changes changes{changes_of(plan)};
   TANDEM_TRY(send_own_rows(*connection_, changes.tables));
-  // If the server goes away now it has done nothing. Nobody waits for our rows; what others wait for comes with the commit, and
-  // with it what may have to be found out.
-  if (const auto confirmed = connection_->confirm(); !confirmed) return after(confirmed.error());
-  TANDEM_TRY_ASSIGN(const std::size_t sent, send_head(plan, changes));
+  // The commit is sent when the server has confirmed the rows: if it goes away before, it has done nothing, and nothing has to be
+  // found out.
+  const bool together = batches <= kTogetherMax;
+  std::size_t shared = 0;
+  for (const TableChanges& table : changes.tables) shared += table.put_again.size();
+  const bool alone = together && shared <= kAloneMax;
+  if (alone) send_shared_rows_alone(*connection_, changes.tables);
+  connection_->ask_to_confirm();
+  const auto send_rest = [&]() -> Result<std::size_t> {
+    if (!alone) TANDEM_TRY(send_shared_rows(*connection_, changes.tables));
+    return send_head(plan, changes);
+  };
+  Result<std::size_t> sent = 0;
+  if (together) sent = send_rest();
+  const auto confirmed = connection_->confirm();
+  if (!confirmed) return after(confirmed.error());
+  if (alone && std::any_of(confirmed->end() - static_cast<std::ptrdiff_t>(shared), confirmed->end(),
+                           [](const Answer& answer) { return answer.num_changed() != 1; })) {
+    (void)connection_->run(statement(CommonQuery::kUndo));
+    return std::nullopt;
+  }
+  if (!together) sent = send_rest();
+  TANDEM_TRY(sent);
   reach(one_of(store::kPoints, "postgres.before_commit"));
   committing_ = true;
   const auto answered = connection_->finish([this] { reach(one_of(store::kPoints, "postgres.after_send")); });
@@ -278,7 +316,7 @@ PostgresGroups::Written PostgresGroups::write_confirmed(const GroupPlan& plan) {
   if (!answered) return after(answered.error());
   stored_mark_ = mark_;
   plan.remember();
-  return answered->at(answered->size() - sent).integer(0, 0);
+  return answered->at(answered->size() - *sent).integer(0, 0);
 }
 
 PostgresGroups::Written PostgresGroups::write_surely(Group group, store::Answers& answers) {
@@ -297,6 +335,7 @@ PostgresGroups::Written PostgresGroups::write_surely(Group group, store::Answers
   }
   const Changes changes{changes_of(plan)};
   if (const auto sent = send_own_rows(*connection_, changes.tables); !sent) return give_up(sent.error());
+  if (const auto sent = send_shared_rows(*connection_, changes.tables); !sent) return give_up(sent.error());
   if (const auto sent = send_head(plan, changes); !sent) return give_up(sent.error());
   reach(one_of(store::kPoints, "postgres.before_commit"));
   connection_->send(statement(CommonQuery::kCommit));
@@ -344,7 +383,6 @@ Result<std::int64_t> PostgresGroups::read_alone(GroupPlan& plan) {
 }
 
 Result<std::size_t> PostgresGroups::send_head(const GroupPlan& plan, const Changes& changes) {
-  TANDEM_TRY(send_shared_rows(*connection_, changes.tables));
   connection_->send(statement(CommonQuery::kMoveHead), Params()
                                                            .integer(static_cast<std::int64_t>(plan.appended().size()))
                                                            .integers(plan.added())

@@ -21,7 +21,7 @@ namespace tandem::postgres {
 
 /// The quick way: the group is decided against what its batches expect and what is guessed, and goes out whole. The server confirms
 /// each row as it writes it and undoes everything when one is not as expected; the head of the store, which all commits go through,
-/// comes last, so that groups of several processes overlap.
+/// comes last, so that groups of several processes overlap. The commit is sent when the rows are confirmed.
 ///
 /// The informed way, when something was not as expected, and for every refusal: the versions of all rows that the group names are read
 /// first, and the rest is the same. The sure way, when somebody was faster again, and for what is too large for one trip: the same
@@ -62,12 +62,12 @@ class PostgresGroups final : public store::GroupWriter {
   /// Nothing: somebody was faster.
   Written write_informed(Group group, store::Answers& answers);
   Written write_surely(Group group, store::Answers& answers);
-  /// Two trips; the server undoes all of it when a row is not as the plan says.
-  Written write_confirmed(const GroupPlan& plan);
+  /// Two trips, which overlap where there are few batches; the server undoes all of it when a row is not as the plan says.
+  Written write_confirmed(const GroupPlan& plan, std::size_t batches);
   void ask_versions(const GroupPlan& plan);
   /// What the store holds of the plan's rows, with nobody else writing until the transaction ends. Returns the last sequence.
   Result<std::int64_t> read_alone(GroupPlan& plan);
-  /// All that the plan does beside the rows that are the jobs' own. Returns the number of statements from the one on that moves the
+  /// All that the plan does beside rows. Returns the number of statements from the one on that moves the
   /// head, which answers with the log's last sequence, unless the plan goes out in parts.
   struct Changes;
   Result<std::size_t> send_head(const GroupPlan& plan, const Changes& changes);

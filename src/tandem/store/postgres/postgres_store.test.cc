@@ -87,7 +87,7 @@ TEST(Postgres, a_store_of_the_first_schema_is_migrated_with_what_it_holds) {
   // What later migrations did, undone.
   database.sql(
       "ALTER TABLE tandem.writer DROP COLUMN sequence; ALTER TABLE tandem.event_log DROP COLUMN entries; "
-      "UPDATE tandem.schema_version SET version = 1");
+      "ALTER TABLE tandem.job RESET (fillfactor); UPDATE tandem.schema_version SET version = 1");
   const SystemClock clock;
   EXPECT_THAT(PostgresStore::open_for_reading(database.address(), {}, clock), FailsWith(errors::kStoreForeign));
   const auto store = database.try_open().value();
@@ -95,6 +95,24 @@ TEST(Postgres, a_store_of_the_first_schema_is_migrated_with_what_it_holds) {
   const auto done = store->commit_and_wait(Batch().put(Table::kJob, "k", "2", Expect::at(1)).append("s", "2"));
   ASSERT_THAT(done, Succeeds());
   EXPECT_THAT(done->sequences, testing::ElementsAre(2));
+  EXPECT_EQ(database.sql("SELECT reloptions FROM pg_class WHERE oid = 'tandem.job'::regclass"), "{fillfactor=40}");
+}
+
+TEST(Postgres, jobs_that_end_together_find_room_on_their_pages) {
+  Database database;
+  const auto store = database.try_open().value();
+  constexpr int kJobs = 300;
+  const auto key = [](int i) { return fmt::format("job_{:036}", i); };
+  Batch queued;
+  Batch ended;
+  for (int i = 0; i < kJobs; ++i) queued.put(Table::kJob, key(i), Bytes(371, 'q'), Expect::absent());
+  for (int i = 0; i < kJobs; ++i) ended.put(Table::kJob, key(i), Bytes(554, 'e'), Expect::at(1));
+  const auto pages_of = [&](Batch batch) {
+    EXPECT_THAT(store->commit_and_wait(std::move(batch)), Succeeds());
+    return database.sql("SELECT pg_relation_size('tandem.job') / current_setting('block_size')::int");
+  };
+  const std::string before = pages_of(std::move(queued));
+  EXPECT_EQ(pages_of(std::move(ended)), before);
 }
 
 TEST(Postgres, a_role_without_the_right_to_create_schemas_can_be_given_one) {

@@ -29,6 +29,8 @@ constexpr std::array<const char*, kNumQueries> kSql = {
     "FROM unnest($1::bytea[], $2::int8[], $3::int8[], $4::bytea[]) AS new (key, expected, version, value) "
     "WHERE row.key = new.key AND (new.expected = 0 OR row.version = new.expected) RETURNING 1) "
     "SELECT 1 / (count(*) = cardinality($1::bytea[]))::int FROM done",
+    "UPDATE {0} SET value = $3, version = CASE WHEN $2::int8 > 0 THEN $2::int8 ELSE version - $2::int8 END "
+    "WHERE key = $1",
     "WITH done AS (DELETE FROM {0} AS row USING unnest($1::bytea[], $2::int8[]) AS old (key, expected) "
     "WHERE row.key = old.key AND (old.expected = 0 OR row.version = old.expected) RETURNING 1) "
     "SELECT 1 / (count(*) = cardinality($1::bytea[]))::int FROM done",
@@ -60,6 +62,7 @@ constexpr std::array<const char*, kNumCommonQueries> kCommonSql = {
     "SELECT mark, sequence FROM writer WHERE id = $1",
     "COMMIT",
     "ROLLBACK",
+    "SELECT 1 / 0",
     "SELECT sequence, subject, value, entries FROM event_log WHERE sequence > $1 ORDER BY sequence LIMIT $2",
     "SELECT sequence, subject, value, entries FROM event_log WHERE subject = $3 AND sequence > $1 ORDER BY sequence "
     "LIMIT $2",

@@ -31,6 +31,7 @@ enum class Query : std::uint8_t {
   kVersions,  ///< $1 keys -> key, version of those that exist
   kInsert,  ///< $1 keys, $2 versions, $3 values
   kUpdate,  ///< $1 keys, $2 expected versions, $3 versions, $4 values; versions above 0 as they are, else as many more than before
+  kPutAgain,  ///< $1 key, $2 version as in kUpdate, $3 value. Who sends it looks whether it changed a row
   kErase,  ///< $1 keys, $2 expected versions
   kCheck,  ///< $1 keys, $2 expected versions
 };
@@ -51,6 +52,7 @@ enum class CommonQuery : std::uint8_t {
   kMark,  ///< $1 writer -> mark, last sequence of the log at that commit
   kCommit,
   kRollback,
+  kUndo,  ///< fails, which undoes what was sent outside BEGIN
   kAfter,  ///< $1 after, $2 limit -> rows of the log: sequence, subject, value, entries
   kAfterOf,  ///< $1 after, $2 limit, $3 subject -> as kAfter
   kBeginSnapshot,

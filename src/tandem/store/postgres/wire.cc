@@ -1,5 +1,7 @@
 #include "tandem/store/postgres/wire.h"
 
+#include <cstdlib>
+
 #include "tandem/base/assert.h"
 
 namespace tandem::postgres {
@@ -69,6 +71,8 @@ std::int64_t Answer::integer(std::size_t row, int column) const {
   TANDEM_ASSERT(encoded.size() == sizeof(std::int64_t));
   return static_cast<std::int64_t>(number_at<std::uint64_t>(encoded.data()));
 }
+
+std::size_t Answer::num_changed() const { return std::strtoull(PQcmdTuples(result_.get()), nullptr, 10); }
 
 bool Answer::null(std::size_t row, int column) const {
   return PQgetisnull(result_.get(), static_cast<int>(row), column) != 0;

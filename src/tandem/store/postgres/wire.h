@@ -71,6 +71,7 @@ class Answer {
   bool null(std::size_t row, int column) const;
   /// Of an int8[]; empty when one of them is null, or all.
   std::vector<std::int64_t> integers(std::size_t row, int column) const;
+  std::size_t num_changed() const;  ///< rows, by a statement that writes
   std::size_t memory_bytes() const { return PQresultMemorySize(result_.get()); }
 
  private:
