@@ -109,6 +109,7 @@ class SimBackend final : public backend::Backend {
       return tl::unexpected(
           backend::SubmitFailure{.error = make_error(errors::kConnectionLost, "the line broke"), .ambiguous = true});
     };
+    if (!line_.dead()) device_.leaves(token);
     if (auto asked = ask(context); !asked) return tl::unexpected(backend::SubmitFailure{.error = asked.error()});
     if (happens(line_.options.device_refuses, "device refuses"))
       return tl::unexpected(backend::SubmitFailure{.error = make_error(errors::kBackendRefused, "not today")});
@@ -244,6 +245,11 @@ bool SimDevice::happens(double chance, const char* fault) {
 std::optional<backend::Handle> SimDevice::find(std::string_view token) const {
   const auto found = first_.find(std::string(token));
   return found == first_.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::optional<Scheduler::Nanos> SimDevice::left_at(const std::string& token) const {
+  const auto found = left_at_.find(token);
+  return found == left_at_.end() ? std::nullopt : std::optional(found->second);
 }
 
 Result<SimDevice::Entry*> SimDevice::entry(const backend::WorkRef& work) {

@@ -51,6 +51,10 @@ class SimDevice {
   bool closed() const { return scheduler_.now() < closed_until; }  ///< it takes no work, and says so
   /// Nobody can ask it for work by a token.
   bool opaque() const { return vendor_.safety == backend::SubmitSafety::kD; }
+  /// A request leaves a process; what becomes of it is the line's.
+  void leaves(const std::string& token) { left_at_.emplace(token, scheduler_.now()); }
+  /// When the first request for it did; empty: none yet.
+  std::optional<Scheduler::Nanos> left_at(const std::string& token) const;
   /// Bills the work. A device of class A knows a token again.
   backend::Handle accept(const std::string& token);
   std::optional<backend::Handle> find(std::string_view token) const;
@@ -68,6 +72,7 @@ class SimDevice {
   const Vendor vendor_;
   std::map<backend::Handle, Entry> book_;
   std::unordered_map<std::string, backend::Handle> first_;  ///< by token
+  std::unordered_map<std::string, Scheduler::Nanos> left_at_;  ///< by token
 };
 
 /// Of all vendors of a history.

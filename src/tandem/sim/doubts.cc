@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "tandem/sim/options.h"
-#include "tandem/sim/sim_executor.h"
 
 namespace tandem::sim {
 
@@ -23,30 +22,28 @@ std::string Doubts::broken(const std::string& process, const SubmissionRecord& b
     return fmt::format("{} moved {} from {} to {} while {} runs its job", process, after.token,
                        submit::to_string(before.state), submit::to_string(after.state), runner);
   const auto open = open_.find(after.token);
-  if (begins || !runner.empty() || device.opaque() || open == open_.end() || clock_jumped_ >= open->second.intent ||
-      open->second.slow)
+  if (begins || !runner.empty() || device.opaque() || open == open_.end() || clock_jumped_ >= open->second.intent)
     return "";
   // Clocks that follow the store's run apart a little.
-  const Nanos since = now - open->second.intent;
+  const Nanos since = now - std::max(open->second.intent, device.left_at(after.token).value_or(0));
   if (since >= settle_window_ / 2) return "";
-  return fmt::format("{} gave {} up {:.3f} ms after its intent, while {} may still show it", process, after.token,
+  return fmt::format("{} gave {} up {:.3f} ms after it could be sent, while {} may still show it", process, after.token,
                      static_cast<double>(since) / 1e6, after.backend);
 }
 
 void Doubts::moved(const std::string& process, const SubmissionRecord& before, const SubmissionRecord& after,
                    const SimDevice& device, Nanos now) {
-  if (after.state == SubmissionState::kIntent) {
-    const Nanos decided = (after.intent_at.micros - SimClock::kStartMicros) * 1000;
-    open_[after.token].intent = now;
-    open_[after.token].slow = now - decided >= settle_window_ / 2;
+  if (after.state == SubmissionState::kIntent) open_[after.token].intent = now;
+  if (after.state == SubmissionState::kAmbiguous) {
+    open_[after.token].since = now;  // once more where it was sent again
+    if (before.state != SubmissionState::kAmbiguous) open_[after.token].doubt = now;
   }
-  if (after.state == SubmissionState::kAmbiguous) open_[after.token].since = now;  // once more where it was sent again
   if (before.state != SubmissionState::kAmbiguous || after.state == SubmissionState::kAmbiguous) return;
   const Open& open = open_[after.token];
   Ended ended;
   Nanos ready = std::max({open.since, device.down_until, able_since_[process], job_moved_[after.job.value]});
   if (after.state == SubmissionState::kHeld && !device.opaque()) {
-    const Nanos window_over = open.intent + settle_window_;
+    const Nanos window_over = open.doubt + settle_window_;
     ended.apart = now < window_over || device.down() || clock_jumped_ >= open.intent;
     ready = std::max(ready, window_over);
   } else if (after.state == SubmissionState::kConfirmed) {

@@ -377,6 +377,25 @@ TEST_F(EngineQueue, a_higher_priority_overtakes_and_so_it_does_after_a_restart) 
   }
 }
 
+/// Times below a millisecond are those of the machine: they put nobody behind.
+TEST_F(EngineQueue, projects_whose_jobs_are_short_take_turns_although_one_of_those_took_longer) {
+  world_.open(0);
+  std::vector<JobId> ids;
+  for (int i = 0; i < 6; ++i)
+    for (const char* project : {"p", "q"}) ids.push_back(world_.admit(scheduled(project, {{"project", project}})));
+  world_.close();
+  int runs = 0;
+  world_.main().before = [&](std::stop_token) -> std::optional<Error> {
+    if (++runs == 1) world_.clock.advance(std::chrono::microseconds(900));
+    return std::nullopt;
+  };
+  world_.open(1);
+  for (const JobId& id : ids) world_.wait(id);
+  const std::string names = started_names(world_);
+  ASSERT_EQ(names.size(), ids.size());
+  for (std::size_t i = 0; i < names.size(); i += 2) EXPECT_NE(names[i], names[i + 1]) << names;
+}
+
 TEST_F(EngineQueue, when_jobs_wait_too_long_new_ones_are_refused_until_they_do_not) {
   close_gate();
   world_.queue_delay_max = std::chrono::seconds(5);

@@ -14,9 +14,12 @@ constexpr std::size_t kClaimedAheadMax = 64;
 constexpr double kClaimedAheadS = 0.005;  ///< work that may lie claimed and not begun
 constexpr std::size_t kEndingMax = 512;  ///< ends under way to the store; beyond it workers wait
 /// The same for jobs that were read from the store: their starts wait with their ends, and those of a long queue would all wait for
-/// each other.
-constexpr std::size_t kFoundEndingMax = 24;
+/// each other, and behind a checkpoint. Few more than one group of the store shares: more of them wait longer and end no faster.
+constexpr std::size_t kFoundEndingMax = 12;
 constexpr double kMeanShare = 0.1;  ///< weight of the last run in the mean
+/// A run is charged with so much at least: below it a measured time is a page that was read, or a processor that was away. Projects whose
+/// jobs are alike then take turns, and what they store of jobs that were admitted side by side lies side by side.
+constexpr double kChargedMinS = 0.001;
 
 double seconds(std::chrono::nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
 
@@ -57,12 +60,13 @@ bool EngineImpl::may_start_more_locked(std::size_t free) const {
 }
 
 std::shared_ptr<Running> EngineImpl::pop_locked() {
-  std::optional<schedule::Ticket> ticket = queue_.pop(mean_run_s_);
+  const double charged_s = std::max(mean_run_s_, kChargedMinS);
+  std::optional<schedule::Ticket> ticket = queue_.pop(charged_s);
   queue_delay_.left(ticket->job);
   auto running = std::make_shared<Running>();
   running_.emplace(JobId(ticket->job), running);
   running->ticket = *std::move(ticket);
-  running->charged_s = mean_run_s_;
+  running->charged_s = charged_s;
   ++claiming_;
   return running;
 }
@@ -338,7 +342,7 @@ void EngineImpl::walk(Claimed claimed) {
     running->place.reset();
     running->behind = outcome.behind;
     mean_run_s_ += kMeanShare * (took_s - mean_run_s_);
-    queue_.charge(running->ticket, took_s - running->charged_s);
+    queue_.charge(running->ticket, std::max(took_s, kChargedMinS) - running->charged_s);
     ending_locked(*running, 1);
   }
   end(std::move(outcome), running);

@@ -248,6 +248,7 @@ Result<SubmissionRecord> Ledger::apply(const SubmissionRecord& from, const Chang
     next.said = change.said;
   }
   if (change.event == SubmissionEvent::kIntend) next.intent_at = next.updated_at;
+  if (change.event == SubmissionEvent::kDoubt) next.doubt_at = next.updated_at;
   if (change.event == SubmissionEvent::kIntend || change.event == SubmissionEvent::kResend) ++next.sends;
   if (change.raw != nullptr) {
     next.raw_sha256 = sha256(change.raw->bytes).hex();
@@ -316,6 +317,16 @@ Result<backend::RawResult> Ledger::raw(const SubmissionRecord& record) const {
                             .billed = record.billed,
                             .calibration_id = record.calibration_id,
                             .used = record.used};
+}
+
+bool Ledger::window_is_over(const SubmissionRecord& record) const {
+  const Timestamp since = record.doubt_at.value_or(record.updated_at);  // rows of an earlier version do not say
+  return services_.clock.now().micros - since.micros >= std::chrono::microseconds(options_.settle_window).count();
+}
+
+std::string Ledger::why_given_up() const {
+  return fmt::format("the provider does not know it {} ms after it came into doubt; it may still appear",
+                     options_.settle_window.count());
 }
 
 Result<bool> Ledger::job_is_over(const JobId& job) const {

@@ -104,6 +104,10 @@ class Ledger {
   /// The stored bytes of a record that has some. Errors: 3003 store_damaged - gone, or of another hash.
   Result<backend::RawResult> raw(const SubmissionRecord& record) const;
 
+  /// The settle window of a record in doubt is over: what the provider does not know by now may be given up.
+  bool window_is_over(const SubmissionRecord& record) const;
+  std::string why_given_up() const;
+
   /// The hold of the job is closed: nobody waits for its submissions any more.
   Result<bool> job_is_over(const JobId& job) const;
 

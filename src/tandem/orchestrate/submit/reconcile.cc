@@ -79,11 +79,10 @@ class Look {
       TANDEM_TRY(abandon());
       return watch();
     }
-    const std::int64_t age_ms = (ledger_.services().clock.now().micros - record_.intent_at.micros) / 1000;
-    if (age_ms < ledger_.options().settle_window.count()) return Seen::kWaiting;
+    if (!ledger_.window_is_over(record_)) return Seen::kWaiting;
     if (safety == SubmitSafety::kA && !job_is_over_)
       return Seen::kWaiting;  // the run that comes back may send it again
-    return hold(fmt::format("the provider does not know it {} ms after the intent; it may still appear", age_ms));
+    return hold(ledger_.why_given_up());
   }
 
   /// held: finds out what became of it; a bill ends it.

@@ -66,6 +66,41 @@ TEST_F(ReconcileTest, an_intent_that_the_provider_does_not_know_waits_for_the_wi
   EXPECT_EQ(provider_->submissions(), 1);
 }
 
+/// The intent took most of the window to be written, and what was sent then takes most of one to appear.
+TEST_F(ReconcileTest, the_settle_window_counts_from_the_doubt_and_not_from_the_intent) {
+  provider_->plan.on_submit = {OnSubmit::kAcceptLate};
+  provider_->plan.late = milliseconds(1900);
+  provider_->plan.during_submit = [&] {
+    clock_.advance(milliseconds(1500));
+    store_.fail_commits(1, 1, make_error(errors::kIoError, "crash"));
+  };
+  ASSERT_THAT(run(request()), FailsWith(errors::kIoError));
+  provider_->plan.during_submit = nullptr;
+  EXPECT_EQ(sweep()->waiting, 1u);
+  const Timestamp doubt_at = clock_.now();
+  EXPECT_EQ(record().doubt_at, doubt_at);
+  clock_.advance(milliseconds(1800));
+  EXPECT_EQ(sweep()->waiting, 1u);
+  clock_.advance(milliseconds(100));
+  EXPECT_EQ(sweep()->confirmed, 1u);
+  EXPECT_EQ(record().doubt_at, doubt_at);
+  EXPECT_THAT(provider_->book(), SizeIs(1));
+}
+
+TEST_F(ReconcileTest, the_window_of_a_record_that_does_not_say_when_its_doubt_began_counts_from_its_last_change) {
+  crash_after_wire(OnSubmit::kLoseRequest);
+  EXPECT_EQ(sweep()->waiting, 1u);
+  Json document = record().document();
+  ASSERT_EQ(document.erase("doubt_at"), 1u);
+  store::Batch batch;
+  batch.put(store::Table::kSubmission, token(), document.dump());
+  ASSERT_THAT(store_.commit_and_wait(std::move(batch)), Succeeds());
+  clock_.advance(milliseconds(1999));
+  EXPECT_EQ(sweep()->waiting, 1u);
+  clock_.advance(milliseconds(1));
+  EXPECT_EQ(sweep()->held, 1u);
+}
+
 TEST_F(ReconcileTest, work_found_after_the_step_moved_on_becomes_a_billed_orphan_of_the_job) {
   provider_->plan.on_submit = {OnSubmit::kAcceptLate};
   provider_->plan.late = milliseconds(60'000);

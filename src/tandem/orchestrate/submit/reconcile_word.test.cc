@@ -424,6 +424,7 @@ TEST_F(WordTest, money_is_conserved_over_any_interleaving_of_words_sweeps_and_ru
     provider_->plan.polls_until_done = 1;
     provider_->plan.bill = Money{700};
     end_job(job);
+    ASSERT_THAT(sweep(), Succeeds());  // puts in doubt what nobody looked at since it was sent
     clock_.advance(milliseconds(10'000));
     ASSERT_THAT(sweep(), Succeeds());
     ASSERT_THAT(sweep(), Succeeds());

@@ -66,6 +66,9 @@ Result<SubmissionRecord> parse_document(const Json& document) {
   TANDEM_TRY_ASSIGN(out.created_at, read_time(reader, "created_at"));
   TANDEM_TRY_ASSIGN(out.intent_at, read_time(reader, "intent_at"));
   TANDEM_TRY_ASSIGN(out.updated_at, read_time(reader, "updated_at"));
+  if (reader.has("doubt_at")) {
+    TANDEM_TRY_ASSIGN(out.doubt_at, read_time(reader, "doubt_at"));
+  }
   return out;
 }
 
@@ -102,6 +105,7 @@ Json SubmissionRecord::document() const {
           {"sends", sends},
           {"created_at", format_rfc3339(created_at)},
           {"intent_at", format_rfc3339(intent_at)},
+          {"doubt_at", doubt_at ? Json(format_rfc3339(*doubt_at)) : Json()},
           {"updated_at", format_rfc3339(updated_at)}};
 }
 

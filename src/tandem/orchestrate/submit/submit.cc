@@ -223,23 +223,21 @@ class Attempt {
     return give_up(why);
   }
 
-  /// ambiguous: asks the provider for the token until it is found, the settle window is over, or the step's time is.
+  /// ambiguous: asks the provider for the token until it is found, the settle window is over, or the step's time is. What is sent again
+  /// is so within one window from its intent, however late somebody found it: nobody knows how long a provider recognises a token.
   Result<void> resolve() {
     const backend::SubmitSafety safety = request_.backend.info().safety;
     if (safety == backend::SubmitSafety::kD) {
       return give_up("the provider cannot be asked for it; a person has to look there");
     }
-    const bool window_over = (ledger_.services().clock.now().micros - record_.intent_at.micros) / 1000 >=
-                             ledger_.options().settle_window.count();
+    const bool window_over = ledger_.window_is_over(record_);
     const auto found = wire_.lookup(record_);
     if (found && found->kind == backend::Reconciled::Kind::kFound) {
       return learn({.event = SubmissionEvent::kConfirm, .handle = found->handle});
     }
-    if (found && safety == backend::SubmitSafety::kA && !window_over && !out_of_time()) return resend();
-    if (found && window_over) {
-      return give_up(fmt::format("the provider does not know it {} ms after the intent; it may still appear",
-                                 ledger_.options().settle_window.count()));
-    }
+    if (found && window_over) return give_up(ledger_.why_given_up());
+    const bool is_fresh = since_intent() < ledger_.options().settle_window;
+    if (found && safety == backend::SubmitSafety::kA && is_fresh && !out_of_time()) return resend();
     if (out_of_time()) {
       return give_up(found ? "the step's time was over before the settle window was"
                            : "the provider could not be asked: " + found.error().message);
@@ -286,9 +284,9 @@ class Attempt {
     // A question that the end of the step's time cut off says nothing of the work: the answer before it does.
     if (status || !out_of_time()) known_ = status ? std::optional(*status) : std::nullopt;
     const bool bounded = known_ && known_->state == WorkState::kQueued && request_.queue_wait_max;
-    if (bounded && (queued_for() > *request_.queue_wait_max || out_of_time())) {
+    if (bounded && (since_intent() > *request_.queue_wait_max || out_of_time())) {
       return leave(
-          make_error(errors::kQueueWaitPredicted, "it is still in the queue after {} ms", queued_for().count()));
+          make_error(errors::kQueueWaitPredicted, "it is still in the queue after {} ms", since_intent().count()));
     }
     if (out_of_time() && unfetched_) return leave(*unfetched_);
     if (!out_of_time() && silent_since_ && heard_by(asked).expired(ledger_.services().clock))
@@ -383,7 +381,7 @@ class Attempt {
   }
 
   /// By the wall clock since the intent, so that a restart does not start the wait anew.
-  std::chrono::milliseconds queued_for() const {
+  std::chrono::milliseconds since_intent() const {
     return std::chrono::milliseconds((ledger_.services().clock.now().micros - record_.intent_at.micros) / 1000);
   }
 

@@ -112,7 +112,7 @@ struct NotReady {
 };
 
 struct SubmitOptions {
-  /// How long a lost submission may still appear at the provider; setting lab.settle_window.
+  /// How long a lost submission may still appear at the provider, from when it came into doubt; setting lab.settle_window.
   std::chrono::milliseconds settle_window{2000};
   /// Between two lookups of a lost submission, and two tries of a read that failed.
   std::chrono::milliseconds lookup_interval{50};

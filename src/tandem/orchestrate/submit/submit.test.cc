@@ -108,7 +108,7 @@ TEST_F(SubmitTest, a_lost_request_is_held_with_its_money_and_never_sent_again) {
   ASSERT_TRUE(outcome->error);
   EXPECT_EQ(outcome->error->number, errors::kSubmissionAmbiguous);
   EXPECT_TRUE(outcome->error->cost_incurred);
-  EXPECT_THAT(outcome->error->message, HasSubstr("does not know it 2000 ms after the intent"));
+  EXPECT_THAT(outcome->error->message, HasSubstr("does not know it 2000 ms after it came into doubt"));
   EXPECT_EQ(provider_->submissions(), 1);
   EXPECT_EQ(hold().play_money.reserved, Money{1000});
   // And so it stays, whoever asks again.
@@ -711,6 +711,19 @@ TEST_F(SubmitClassA, a_lost_request_is_sent_again_with_the_same_token_and_billed
       EXPECT_NE(event["data"]["reason"], "") << "in doubt for a reason";
     }
   }
+}
+
+/// Nobody knows how long a provider recognises a token, so what was meant to go out long ago is only looked for.
+TEST_F(SubmitClassA, an_intent_that_is_found_late_is_not_sent_again_and_looked_for_through_a_whole_window) {
+  provider_->plan.on_submit = {OnSubmit::kLoseRequest};
+  provider_->plan.during_submit = [&] { store_.fail_commits(1, 1, make_error(errors::kIoError, "crash")); };
+  ASSERT_THAT(run(request()), FailsWith(errors::kIoError));
+  provider_->plan.during_submit = nullptr;
+  clock_.advance(options_.settle_window);
+  const Instant begin = clock_.monotonic();
+  EXPECT_EQ(run(request())->kind, Kind::kHeld);
+  EXPECT_GE(clock_.monotonic() - begin, options_.settle_window);
+  EXPECT_EQ(provider_->submissions(), 1);
 }
 
 /// Its approval is void since: nothing more is sent, and what may still appear is looked for as long as of any other class.

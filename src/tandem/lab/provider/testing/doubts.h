@@ -3,7 +3,8 @@
 // Room: lab, tests only. Counted in lookups and not in seconds, so that a busy machine changes nothing. A lookup is made once in an
 // interval, so lookups are intervals. Counted are those that could have ended the doubt:
 //   found   those without an answer since the provider last said truly that it has no such work, and the one that found it;
-//   held    those from the end of the settle window on, before which nothing that is not found may be given up.
+//   held    those from the end of the settle window on, which counts from the doubt, and before which nothing that is not found may be
+//           given up.
 // Work that is held because the step's own time was over, while the provider was silent or the window open, is counted apart: no lookup
 // could have ended that doubt.
 #pragma once
@@ -34,12 +35,12 @@ class Doubts {
     const std::string token = event.data.value().value("token", "");
     const std::lock_guard lock(mutex_);
     if (begins) {
-      open_.emplace(token, std::vector<Lookup>());
+      open_.emplace(token, Open{.since = event.at});
       return;
     }
     const auto found = open_.find(token);
     if (found == open_.end()) return;
-    const std::size_t counted = count(found->second, event.type == "submission.held");
+    const std::size_t counted = count(found->second.lookups, event.type == "submission.held");
     if (counted == 0) {
       ++without_lookup_;
     } else {
@@ -51,8 +52,9 @@ class Doubts {
     const std::lock_guard lock(mutex_);
     const auto found = open_.find(std::string(lost.token));
     if (found == open_.end()) return;
-    const bool window_over = began.micros - lost.sent_at.micros >= std::chrono::microseconds(settle_window_).count();
-    found->second.push_back(
+    const std::int64_t lasted_micros = began.micros - found->second.since.micros;
+    const bool window_over = lasted_micros >= std::chrono::microseconds(settle_window_).count();
+    found->second.lookups.push_back(
         {.window_over = window_over, .says_no = answer && answer->kind == backend::Reconciled::Kind::kNotFound});
   }
 
@@ -78,6 +80,10 @@ class Doubts {
     bool window_over = false;
     bool says_no = false;
   };
+  struct Open {
+    Timestamp since;
+    std::vector<Lookup> lookups;
+  };
   static std::size_t count(const std::vector<Lookup>& lookups, bool held) {
     if (held) {
       const auto behind_window = [](const Lookup& one) { return one.window_over; };
@@ -90,7 +96,7 @@ class Doubts {
 
   const std::chrono::milliseconds settle_window_;
   mutable std::mutex mutex_;
-  std::map<std::string, std::vector<Lookup>> open_;  ///< by token: lookups since the doubt began
+  std::map<std::string, Open> open_;  ///< by token: lookups since the doubt began
   std::vector<std::size_t> intervals_;
   std::size_t without_lookup_ = 0;
 };
