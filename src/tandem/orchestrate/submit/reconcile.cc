@@ -71,6 +71,7 @@ class Look {
   Result<Seen> resolve() {
     const SubmitSafety safety = backend_.info().safety;
     if (safety == SubmitSafety::kD) return hold("the provider cannot be asked for it; a person has to look there");
+    const bool window_over = ledger_.window_is_over(record_);  // what was no before it ended is no proof
     const auto found = wire_.lookup(record_);
     if (!found) return Seen::kUnanswered;
     if (found->kind == backend::Reconciled::Kind::kFound) {
@@ -79,7 +80,7 @@ class Look {
       TANDEM_TRY(abandon());
       return watch();
     }
-    if (!ledger_.window_is_over(record_)) return Seen::kWaiting;
+    if (!window_over) return Seen::kWaiting;
     if (safety == SubmitSafety::kA && !job_is_over_)
       return Seen::kWaiting;  // the run that comes back may send it again
     return hold(ledger_.why_given_up());

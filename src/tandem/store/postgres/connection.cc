@@ -165,7 +165,8 @@ Result<std::vector<Answer>> Connection::confirm() {
     sent_.clear();
     return unexpected<Error>(lost("the session was lost before"));
   }
-  auto answers = take_answers(to_confirm_);
+  TANDEM_ASSERT(to_confirm_ <= sent_.size());  // nothing was finished in between
+  auto answers = take_answers(std::exchange(to_confirm_, 0));
   if (answers || broken_) return answers;
   const std::string refusal = refusal_;
   if (auto undone = finish(); !undone && broken_) return undone;

@@ -42,7 +42,7 @@ class Connection {
   /// Those answers. finish() makes all of it last, also what was sent after ask_to_confirm(): if the session is lost before that, nothing
   /// of it stays. After an error all of it is undone, and nothing is left to finish. Not inside BEGIN.
   Result<std::vector<Answer>> confirm();
-  /// Whether the server has ended the session meanwhile; then it is broken(). Nothing may be waiting for finish().
+  /// Whether the server has ended the session meanwhile; then it is broken(). Unless it is already, nothing may be waiting for finish().
   bool ended_meanwhile();
   /// SQLSTATE of the error that the last finish() or confirm() returned, where that was the server's answer: nothing of what was sent stays. Empty:
   /// the session was lost, and what became of it is not known.

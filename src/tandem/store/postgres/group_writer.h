@@ -21,7 +21,8 @@ namespace tandem::postgres {
 
 /// The quick way: the group is decided against what its batches expect and what is guessed, and goes out whole. The server confirms
 /// each row as it writes it and undoes everything when one is not as expected; the head of the store, which all commits go through,
-/// comes last, so that groups of several processes overlap. The commit is sent when the rows are confirmed.
+/// comes last, so that groups of several processes overlap. The commit is sent when the rows are confirmed, of those that others may wait for
+/// at most a few: the server says how many it changed, and we have all undone where one is missing.
 ///
 /// The informed way, when something was not as expected, and for every refusal: the versions of all rows that the group names are read
 /// first, and the rest is the same. The sure way, when somebody was faster again, and for what is too large for one trip: the same

@@ -37,7 +37,8 @@ class Presence {
   }
   void erase(store::Table table, std::string_view key) {
     const std::size_t hash = hash_of(table, key);
-    if (is_last(hash)) place_of(hash).last = 0;
+    Place& place = place_of(hash);
+    if (is_last(hash)) place = {.last = place.before, .before = 0};
   }
 
  private:
