@@ -14,24 +14,30 @@
 
 namespace tandem::statevector {
 
+inline constexpr std::uint64_t kLineBytes = 64;  ///< of a cache
+
+/// Of a gathered tile.
+template <class Real>
+std::uint64_t num_rows(const TileKind& kind) {
+  return std::uint64_t{1} << (kind.order.tile_bits() - kLaneBits<Real>);
+}
+
 /// body(offset of a block in memory, and in chunks, which hold one block of each row).
 template <class Real, std::size_t kNumbers, class Body>
 void for_rows(const TileKind& kind, const Body& body) {
   constexpr std::size_t kBlock = kNumbers * kLanes<Real>;
-  const std::uint32_t chunk_bits = kind.order.tile_bits();
-  const std::uint64_t num_rows = std::uint64_t{1} << (chunk_bits - kLaneBits<Real>);
+  const std::uint64_t in_chunk = num_rows<Real>(kind);
   const std::uint64_t row_blocks = std::uint64_t{1} << (kind.row_bits - kLaneBits<Real>);
   const std::uint32_t row_at = kind.order.bits[kLaneBits<Real>];
-  for (std::uint64_t row = 0; row < num_rows; ++row)
+  for (std::uint64_t row = 0; row < in_chunk; ++row)
     for (std::uint64_t c = 0; c < row_blocks; ++c)
-      body((row << row_at) * kNumbers + c * kBlock, (c * num_rows + row) * kBlock);
+      body((row << row_at) * kNumbers + c * kBlock, (c * in_chunk + row) * kBlock);
 }
 /// Of a block that is needed soon. Rows lie megabytes apart, so no hardware foresees them, nor their pages.
 template <class Real, std::size_t kNumbers, bool kToWrite>
 void ask_ahead(const TileKind& kind, const Real* block) {
   // Rows of a tile share their places in the caches, which have eight of each; those to be written were read not long ago.
   constexpr std::uint64_t kRowsAhead = kToWrite ? 2 : 8;
-  constexpr std::size_t kLineBytes = 64;
   // As a number: behind the last rows it is no place of the state, and nothing is read there.
   const auto ahead = reinterpret_cast<std::uintptr_t>(block) +
                      (kRowsAhead << kind.order.bits[kLaneBits<Real>]) * kNumbers * sizeof(Real);
@@ -119,7 +125,7 @@ class NextRows {
       : memory_(memory),
         row_at_(kind.order.bits[kLaneBits<Real>]),
         row_(std::uint64_t{1} << kind.row_bits),
-        num_rows_(std::uint64_t{1} << (kind.order.tile_bits() - kLaneBits<Real>)),
+        num_rows_(num_rows<Real>(kind)),
         at_once_(std::max<std::uint64_t>(1, num_rows_ / times)) {}
 
   void ask() {
@@ -133,7 +139,7 @@ class NextRows {
 
  private:
   static void ask_for(const Real* row, std::uint64_t numbers) {
-    constexpr std::uint64_t kLine = 64 / sizeof(Real);
+    constexpr std::uint64_t kLine = kLineBytes / sizeof(Real);
     if (row == nullptr) return;
     // Not __builtin_prefetch: a function that does nothing else has no effect for GCC, which leaves out its calls.
     for (std::uint64_t i = 0; i < numbers; i += kLine) asm volatile("prefetcht1 %0" : : "m"(row[i]));

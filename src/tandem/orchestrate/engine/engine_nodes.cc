@@ -202,8 +202,7 @@ bool EngineImpl::glance_at(const job::EventHead& head, const store::LogEntry& en
 
 void EngineImpl::heard(const job::Event& event) {
   const JobId& id = event.job;
-  const bool asks = event.type.ends_with("_requested");
-  if (!asks && !brings_work(event.type)) {  // somebody has it, or it is over
+  if (!event.type.ends_with("_requested") && !brings_work(event.type)) {  // somebody has it, or it is over
     {
       const std::lock_guard lock(mutex_);
       if (event.type.starts_with("job.")) {
