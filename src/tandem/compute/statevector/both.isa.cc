@@ -41,11 +41,11 @@ inline void turn_system(Real* ket, Real* bra, const Group<Real, kCount>& group, 
 template <class Real, std::size_t kCount, unsigned kLarge>
 void turn_blocks(Real* ket, Real* bra, std::uint64_t num_blocks, const Turn<Real>* turns, double* found) {
   constexpr std::size_t kHalf = kLanes<Real>;
-  const Group<Real, kCount> group(turns);
+  const Group<Real, kCount> group(turns, num_blocks);
   Sums<Real> sums[kCount];
-  for (std::uint64_t number = 0; number < num_blocks >> kCount; number += group.run()) {
-    const std::uint64_t first = group.first(number) * 2 * kHalf;
-    for (std::uint64_t block = first; block < first + group.run() * 2 * kHalf; block += 2 * kHalf) {
+  std::uint64_t run = 0;
+  for (std::uint64_t left = group.num_runs; left > 0; --left, run = group.after(run)) {
+    for (std::uint64_t block = run; block < run + group.length; block += group.step) {
       for (std::size_t k = 0; k < kHalf; k += kWidth<Real>) {
         turn_system<Real, kCount, kLarge, 0>(ket + block + k, bra + block + k, group, sums, k);
         turn_system<Real, kCount, kLarge, 1>(ket + block + k, bra + block + k, group, sums, k);

@@ -50,8 +50,8 @@ void DenseWork<Real>::bind(const Steps& steps) {
 
 template <class Real>
 void DenseWork<Real>::apply(Real* tile, std::uint64_t num_blocks, const TileKernels<Real>& kernels,
-                            const RowsAhead<Real>* ahead) const {
-  kernels.dense(tile, num_blocks, pairs_.data(), pairs_.size(), coefficients_.data(), ahead);
+                            const Passage<Real>* passage) const {
+  kernels.dense(tile, num_blocks, pairs_.data(), pairs_.size(), coefficients_.data(), passage);
 }
 
 template <class Real>

@@ -20,9 +20,9 @@ class DenseWork {
   /// tile is in two gates of one work.
   void add(DensePair pair, std::array<std::uint64_t, 2> bits, std::vector<std::uint32_t> steps);
   void bind(const Steps& steps);
-  /// `ahead`: null, or of a run.
+  /// `passage`: null where the tile is worked on where it is.
   void apply(Real* tile, std::uint64_t num_blocks, const TileKernels<Real>& kernels,
-             const RowsAhead<Real>* ahead = nullptr) const;
+             const Passage<Real>* passage = nullptr) const;
 
   /// They mix nothing beyond a run.
   bool is_near() const { return pairs_.back().high < kRunBits<Real>; }

@@ -3,7 +3,7 @@
 // Room: compute, inside statevector; for its kernels only (compute/simd/isa.h).
 #pragma once
 
-#include "tandem/compute/statevector/tile_kernels.h"
+#include "tandem/compute/statevector/route_kernels.h"
 #include "tandem/compute/statevector/vector_kernels.h"
 
 namespace tandem::statevector::TANDEM_ISA {
@@ -69,35 +69,9 @@ struct LaneTurns {
   }
 };
 
-/// Asks for the rows of `ahead`, null for none, as many blocks at a time as are said.
-template <class Real>
-class Asking {
- public:
-  explicit Asking(const RowsAhead<Real>* ahead) : ahead_(ahead) {}
-  __attribute__((always_inline)) void blocks(std::uint64_t count) {
-    constexpr std::uint64_t kInRow = RowsAhead<Real>::kRow / kLanes<Real>;
-    if (ahead_ == nullptr) return;
-    for (const std::uint64_t end = next_ + count; next_ < end; ++next_) {
-      const std::size_t at_block = next_ % kInRow * 2 * kLanes<Real>;
-      one(ahead_->to_read[next_ / kInRow], at_block);
-      one(ahead_->to_write[next_ / kInRow], at_block);
-    }
-  }
-
- private:
-  __attribute__((always_inline)) static void one(const Real* row, std::size_t at_block) {
-    if (row == nullptr) return;
-    __builtin_prefetch(row + at_block, 0, 2);  // a cache line of real parts and one of imaginary parts
-    __builtin_prefetch(row + at_block + kLanes<Real>, 0, 2);
-  }
-
-  const RowsAhead<Real>* ahead_;
-  std::uint64_t next_ = 0;
-};
-
 /// TileKernels::turn_lanes.
 template <class Real>
 void turn_lanes(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count,
-                const RunPhases<Real>& phases, const RowsAhead<Real>* ahead);
+                const RunPhases<Real>& phases, const Passage<Real>* passage);
 
 }  // namespace tandem::statevector::TANDEM_ISA

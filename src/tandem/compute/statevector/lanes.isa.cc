@@ -32,10 +32,10 @@ struct BlockPhases {
 
 template <class Real, unsigned kBits, bool kAboutX, bool kAnyLarge, Phases kPhases>
 void turn_blocks(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, const RunPhases<Real>& phases,
-                 const RowsAhead<Real>* ahead) {
+                 const Passage<Real>* passage) {
   const LaneTurns<Real, kBits, kAboutX> lanes(turns);
   const BlockPhases<Real, kPhases> factors(phases);
-  Asking<Real> asking(ahead);
+  Asking<Real> asking(passage);
   const Real* table = phases.table;
   for (Real* block = tile; block < tile + num_blocks * 2 * kLanes<Real>; block += 2 * kLanes<Real>) {
     Half<Real> re[] = {load(block)}, im[] = {load(block + kLanes<Real>)};
@@ -48,14 +48,34 @@ void turn_blocks(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, 
   }
 }
 
+/// Phases alone, where blocks come from rows or go there.
+template <class Real, Phases kPhases>
+void multiply_between(Route<Real> route, std::uint64_t num_blocks, const RunPhases<Real>& phases, Asking<Real> asking) {
+  const BlockPhases<Real, kPhases> factors(phases);
+  const Real* table = phases.table;
+  for (std::uint64_t i = 0; i < num_blocks; ++i) {
+    const Real* const from = route.from(i);
+    Real* const to = route.to(i);
+    Half<Real> re = load(from), im = load(from + kLanes<Real>);
+    factors.apply(re, im, table);
+#pragma GCC unroll 4
+    for (std::size_t k = 0; k < kVectors<Real>; ++k) {
+      route.leave(to + k * kWidth<Real>, re.v[k]);
+      route.leave(to + kLanes<Real> + k * kWidth<Real>, im.v[k]);
+    }
+    if constexpr (kPhases != Phases::kNone) table += 2 * kLanes<Real>;
+    asking.blocks(1);
+  }
+}
+
 /// `bits`: those that are turned.
 template <class Real, bool kAboutX, bool kAnyLarge, Phases kPhases, unsigned kBits = 0>
 void turn_by(unsigned bits, Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns,
-             const RunPhases<Real>& phases, const RowsAhead<Real>* ahead) {
+             const RunPhases<Real>& phases, const Passage<Real>* passage) {
   if (bits == kBits)
-    turn_blocks<Real, kBits, kAboutX, kAnyLarge, kPhases>(tile, num_blocks, turns, phases, ahead);
+    turn_blocks<Real, kBits, kAboutX, kAnyLarge, kPhases>(tile, num_blocks, turns, phases, passage);
   else if constexpr (kBits + 1 < kLanes<Real>)
-    turn_by<Real, kAboutX, kAnyLarge, kPhases, kBits + 1>(bits, tile, num_blocks, turns, phases, ahead);
+    turn_by<Real, kAboutX, kAnyLarge, kPhases, kBits + 1>(bits, tile, num_blocks, turns, phases, passage);
 }
 
 }  // namespace
@@ -63,13 +83,19 @@ void turn_by(unsigned bits, Real* tile, std::uint64_t num_blocks, const Turn<Rea
 // A factor of 1 is rare where lanes turn, and so are phases before turns about x: neither has loops of its own.
 template <class Real>
 void turn_lanes(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count,
-                const RunPhases<Real>& phases, const RowsAhead<Real>* ahead) {
+                const RunPhases<Real>& phases, const Passage<Real>* passage) {
+  if (passage != nullptr && (passage->from.first != nullptr || passage->to.first != nullptr)) {
+    const Route<Real> route(tile, *passage, true, true);
+    const Asking<Real> asking(passage);
+    if (phases.table == nullptr) return multiply_between<Real, Phases::kNone>(route, num_blocks, phases, asking);
+    return multiply_between<Real, Phases::kTableAndFactor>(route, num_blocks, phases, asking);
+  }
   const bool about_x = count > 0 && turns[0].about_x;
   if (phases.table != nullptr && (count == 0 || about_x)) {
     const bool alone = phases.re == 1 && phases.im == 0;
     (alone ? turn_blocks<Real, 0, false, false, Phases::kTable>
-           : turn_blocks<Real, 0, false, false, Phases::kTableAndFactor>)(tile, num_blocks, nullptr, phases, ahead);
-    ahead = nullptr;
+           : turn_blocks<Real, 0, false, false, Phases::kTableAndFactor>)(tile, num_blocks, nullptr, phases, passage);
+    passage = nullptr;
     if (count == 0) return;
   }
   unsigned bits = 0;
@@ -80,18 +106,18 @@ void turn_lanes(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, s
   }
   if (about_x)
     (any_large ? turn_by<Real, true, true, Phases::kNone>
-               : turn_by<Real, true, false, Phases::kNone>)(bits, tile, num_blocks, turns, phases, ahead);
+               : turn_by<Real, true, false, Phases::kNone>)(bits, tile, num_blocks, turns, phases, passage);
   else if (phases.table == nullptr)
     (any_large ? turn_by<Real, false, true, Phases::kNone>
-               : turn_by<Real, false, false, Phases::kNone>)(bits, tile, num_blocks, turns, phases, ahead);
+               : turn_by<Real, false, false, Phases::kNone>)(bits, tile, num_blocks, turns, phases, passage);
   else
     (any_large ? turn_by<Real, false, true, Phases::kTableAndFactor>
-               : turn_by<Real, false, false, Phases::kTableAndFactor>)(bits, tile, num_blocks, turns, phases, ahead);
+               : turn_by<Real, false, false, Phases::kTableAndFactor>)(bits, tile, num_blocks, turns, phases, passage);
 }
 
 template void turn_lanes<float>(float*, std::uint64_t, const Turn<float>*, std::size_t, const RunPhases<float>&,
-                                const RowsAhead<float>*);
+                                const Passage<float>*);
 template void turn_lanes<double>(double*, std::uint64_t, const Turn<double>*, std::size_t, const RunPhases<double>&,
-                                 const RowsAhead<double>*);
+                                 const Passage<double>*);
 
 }  // namespace tandem::statevector::TANDEM_ISA

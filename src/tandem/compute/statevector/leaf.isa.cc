@@ -63,11 +63,12 @@ __attribute__((always_inline)) inline void alike_system(const Vector<Real>* v, c
 
 template <class Real, std::size_t kCount, bool kLarge>
 void alike_blocks(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns) {
-  const Group<Real, kCount> group(turns);
+  const Group<Real, kCount> group(turns, num_blocks);
   const AlikeNumbers<Real> numbers(turns[0].ratio, kCount == 2 && kLarge);
-  for (std::uint64_t number = 0; number < num_blocks >> kCount; number += group.run()) {
-    Real* const begin = tile + group.first(number) * 2 * kLanes<Real>;
-    for (Real* block = begin; block < begin + group.run() * 2 * kLanes<Real>; block += 2 * kLanes<Real>) {
+  std::uint64_t run = 0;
+  for (std::uint64_t left = group.num_runs; left > 0; --left, run = group.after(run)) {
+    Real* const begin = tile + run;
+    for (Real* block = begin; block < begin + group.length; block += group.step) {
       for (std::size_t k = 0; k < kLanes<Real>; k += kWidth<Real>) {
         if constexpr (kCount == 1) {
           turn_systems<Real, 1, kLarge, true>(block + k, group);

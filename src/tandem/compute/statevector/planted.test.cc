@@ -80,30 +80,30 @@ std::vector<TileFault<Real>> tile_faults() {
       {"turns on the highest lane bit are on the one beside it",
        [](Kernels& k) {
          k.turn_lanes = [](Real* tile, std::uint64_t blocks, const Turn<Real>* turns, std::size_t count,
-                           const RunPhases<Real>& phases, const RowsAhead<Real>* ahead) {
+                           const RunPhases<Real>& phases, const Passage<Real>* passage) {
            TurnList<Real> other(turns, turns + count);
            if (count == 1 && other[0].bit == kLaneBits<Real> - 1) --other[0].bit;
-           right<Real>().turn_lanes(tile, blocks, other.data(), count, phases, ahead);
+           right<Real>().turn_lanes(tile, blocks, other.data(), count, phases, passage);
          };
        },
        &testing::check_lanes<Real>},
       {"of turns on all lanes, one large, the last leaves out the cosine",
        [](Kernels& k) {
          k.turn_lanes = [](Real* tile, std::uint64_t blocks, const Turn<Real>* turns, std::size_t count,
-                           const RunPhases<Real>& phases, const RowsAhead<Real>* ahead) {
+                           const RunPhases<Real>& phases, const Passage<Real>* passage) {
            TurnList<Real> other(turns, turns + count);
            if (count == kLaneBits<Real> && std::ranges::count(other, true, &Turn<Real>::large) == 1)
              other.back().large = false;
-           right<Real>().turn_lanes(tile, blocks, other.data(), count, phases, ahead);
+           right<Real>().turn_lanes(tile, blocks, other.data(), count, phases, passage);
          };
        },
        &testing::check_lanes<Real>},
       {"phases before turns on two lanes stand behind them",
        [](Kernels& k) {
          k.turn_lanes = [](Real* tile, std::uint64_t blocks, const Turn<Real>* turns, std::size_t count,
-                           const RunPhases<Real>& phases, const RowsAhead<Real>* ahead) {
-           right<Real>().turn_lanes(tile, blocks, turns, count, count == 2 ? RunPhases<Real>{} : phases, ahead);
-           if (count == 2) right<Real>().turn_lanes(tile, blocks, nullptr, 0, phases, ahead);
+                           const RunPhases<Real>& phases, const Passage<Real>* passage) {
+           right<Real>().turn_lanes(tile, blocks, turns, count, count == 2 ? RunPhases<Real>{} : phases, passage);
+           if (count == 2) right<Real>().turn_lanes(tile, blocks, nullptr, 0, phases, passage);
          };
        },
        &testing::check_lanes<Real>},
@@ -144,8 +144,18 @@ std::vector<TileFault<Real>> tile_faults() {
       {"the factor beside the table is forgotten",
        [](Kernels& k) {
          k.turn_lanes = [](Real* tile, std::uint64_t blocks, const Turn<Real>* turns, std::size_t count,
-                           const RunPhases<Real>& phases, const RowsAhead<Real>* ahead) {
-           right<Real>().turn_lanes(tile, blocks, turns, count, {.table = phases.table}, ahead);
+                           const RunPhases<Real>& phases, const Passage<Real>* passage) {
+           right<Real>().turn_lanes(tile, blocks, turns, count, {.table = phases.table}, passage);
+         };
+       },
+       &testing::check_lanes<Real>},
+      {"phases leave their numbers in rows one block further on",
+       [](Kernels& k) {
+         k.turn_lanes = [](Real* tile, std::uint64_t blocks, const Turn<Real>* turns, std::size_t count,
+                           const RunPhases<Real>& phases, const Passage<Real>* passage) {
+           Passage<Real> other = passage != nullptr ? *passage : Passage<Real>{};
+           if (other.to.first != nullptr) other.to.first += 2 * kLanes<Real>;
+           right<Real>().turn_lanes(tile, blocks, turns, count, phases, &other);
          };
        },
        &testing::check_lanes<Real>},
@@ -174,34 +184,54 @@ std::vector<TileFault<Real>> dense_faults() {
       {"all dense gates of a tile are the first one",
        [](Kernels& k) {
          k.dense = [](Real* tile, std::uint64_t blocks, const DensePair* pairs, std::size_t count,
-                      const Real* coefficients, const RowsAhead<Real>* ahead) {
-           for (std::size_t i = 0; i < count; ++i) right<Real>().dense(tile, blocks, pairs + i, 1, coefficients, ahead);
+                      const Real* coefficients, const Passage<Real>* passage) {
+           for (std::size_t i = 0; i < count; ++i)
+             right<Real>().dense(tile, blocks, pairs + i, 1, coefficients, passage);
          };
        },
        &check_dense<Real>},
       {"a dense gate on two lanes is on the lane beside",
        [](Kernels& k) {
          k.dense = [](Real* tile, std::uint64_t blocks, const DensePair* pairs, std::size_t count,
-                      const Real* coefficients, const RowsAhead<Real>* ahead) {
+                      const Real* coefficients, const Passage<Real>* passage) {
            std::vector<DensePair> other(pairs, pairs + count);
            for (DensePair& pair : other)
              if (pair.low > 0 && pair.high < kLaneBits<Real>) --pair.low;
-           right<Real>().dense(tile, blocks, other.data(), count, coefficients, ahead);
+           right<Real>().dense(tile, blocks, other.data(), count, coefficients, passage);
          };
        },
        &check_dense<Real>},
       {"of a tile larger than a run the second half is left out",
        [](Kernels& k) {
          k.dense = [](Real* tile, std::uint64_t blocks, const DensePair* pairs, std::size_t count,
-                      const Real* coefficients, const RowsAhead<Real>* ahead) {
-           right<Real>().dense(tile, blocks > 64 ? blocks / 2 : blocks, pairs, count, coefficients, ahead);
+                      const Real* coefficients, const Passage<Real>* passage) {
+           right<Real>().dense(tile, blocks > 64 ? blocks / 2 : blocks, pairs, count, coefficients, passage);
+         };
+       },
+       &check_dense<Real>},
+      {"the last of several gates leaves its numbers in the tile and not in rows",
+       [](Kernels& k) {
+         k.dense = [](Real* tile, std::uint64_t blocks, const DensePair* pairs, std::size_t count,
+                      const Real* coefficients, const Passage<Real>* passage) {
+           Passage<Real> other = passage != nullptr ? *passage : Passage<Real>{};
+           if (count > 1) other.to = {};
+           right<Real>().dense(tile, blocks, pairs, count, coefficients, &other);
+         };
+       },
+       &check_dense<Real>},
+      {"every one of several gates reads rows, and not only the first one",
+       [](Kernels& k) {
+         k.dense = [](Real* tile, std::uint64_t blocks, const DensePair* pairs, std::size_t count,
+                      const Real* coefficients, const Passage<Real>* passage) {
+           for (std::size_t i = 0; i < count; ++i)
+             right<Real>().dense(tile, blocks, pairs + i, 1, coefficients + i * kDenseNumbers<Real>, passage);
          };
        },
        &check_dense<Real>},
       {"the matrix of a dense gate is transposed",
        [](Kernels& k) {
          k.dense = [](Real* tile, std::uint64_t blocks, const DensePair* pairs, std::size_t count,
-                      const Real* coefficients, const RowsAhead<Real>* ahead) {
+                      const Real* coefficients, const Passage<Real>* passage) {
            simd::AlignedVector<Real> other(coefficients, coefficients + count * kDenseNumbers<Real>);
            for (std::size_t i = 0; i < count; ++i) {
              if (pairs[i].low < kLaneBits<Real>) continue;
@@ -212,7 +242,7 @@ std::vector<TileFault<Real>> dense_faults() {
                                   of + (4 * row + column + 1) * 2 * kLanes<Real>,
                                   of + (4 * column + row) * 2 * kLanes<Real>);
            }
-           right<Real>().dense(tile, blocks, pairs, count, other.data(), ahead);
+           right<Real>().dense(tile, blocks, pairs, count, other.data(), passage);
          };
        },
        &check_dense<Real>},

@@ -47,7 +47,7 @@ template <class Real>
 bool run_stage(const Stage<Real>& stage, const Run<Real>& run, Desks<Desk<Real>>& desks, std::span<double> found,
                double* row_weights) {
   const Tiling tiling(stage.tile_bits, run.row_bits, run.num_bits, stage.beside);
-  const TileWork<Real> work(stage, tiling, run.kernels);
+  const TileWork<Real> work(stage, tiling, run.kernels, run.states.size(), row_weights != nullptr);
   const auto tile_bits = static_cast<std::uint32_t>(stage.tile_bits.size());
   // A task is a large tile or many small ones, so that taking one costs nothing beside it.
   std::uint64_t tiles_in_task = std::min(

@@ -1,4 +1,5 @@
 #include "tandem/compute/statevector/lane_kernels.h"
+#include "tandem/compute/statevector/route_kernels.h"
 #include "tandem/compute/statevector/tile_kernels.h"
 #include "tandem/compute/statevector/turn_kernels.h"
 #include "tandem/compute/statevector/vector_kernels.h"
@@ -14,15 +15,13 @@ constexpr std::size_t kTurnsAtOnce = 3;
 /// `kLarge`: a bit for each of `kCount` turns.
 template <class Real, std::size_t kCount, unsigned kLarge, bool kAboutX>
 void turn_blocks(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns) {
-  constexpr std::size_t kHalf = kLanes<Real>;
-  const Group<Real, kCount> group(turns);
-  for (std::uint64_t number = 0; number < num_blocks >> kCount; number += group.run()) {
-    Real* const begin = tile + group.first(number) * 2 * kHalf;
-    for (Real* block = begin; block < begin + group.run() * 2 * kHalf; block += 2 * kHalf) {
-      for (std::size_t k = 0; k < kHalf; k += kWidth<Real>) {
+  const Group<Real, kCount> group(turns, num_blocks);
+  std::uint64_t run = 0;
+  for (std::uint64_t left = group.num_runs; left > 0; --left, run = group.after(run)) {
+    Real* const begin = tile + run;
+    for (Real* block = begin; block < begin + group.length; block += group.step)
+      for (std::size_t k = 0; k < kLanes<Real>; k += kWidth<Real>)
         turn_systems<Real, kCount, kLarge, kAboutX>(block + k, group);
-      }
-    }
   }
 }
 
@@ -164,23 +163,25 @@ inline void add_product(Vector<Real>& re, Vector<Real>& im, const Real* c, Vecto
   im = fma(ci, x, im);
 }
 
-/// Both bits above the lanes. All sums at once, so that none waits for its last term.
-template <class Real>
-void dense_blocks(Real* tile, std::uint64_t num_blocks, DensePair pair, const Real* c, Asking<Real> asking) {
+/// `Ends`: Within or Route. Both bits above the lanes. All sums at once, so that none waits for its last term.
+template <class Real, class Ends>
+void dense_blocks(Ends ends, std::uint64_t num_blocks, DensePair pair, const Real* c, Asking<Real> asking) {
   constexpr std::size_t kHalf = kLanes<Real>;
   const std::uint64_t low = std::uint64_t{1} << (pair.low - kLaneBits<Real>);
   const std::uint64_t high = std::uint64_t{1} << (pair.high - kLaneBits<Real>);
-  const std::uint64_t place[4] = {0, low * 2 * kHalf, high * 2 * kHalf, (low + high) * 2 * kHalf};
   for (std::uint64_t upper = 0; upper < num_blocks; upper += 2 * high) {
-    for (std::uint64_t first = upper; first < upper + high; first += 2 * low) {
-      Real* const begin = tile + first * 2 * kHalf;
-      for (Real* block = begin; block < begin + low * 2 * kHalf; block += 2 * kHalf) {
+    for (std::uint64_t begin = upper; begin < upper + high; begin += 2 * low) {
+      for (std::uint64_t block = begin; block < begin + low; ++block) {
         asking.blocks(4);
+        const Real* const read[4] = {ends.from(block), ends.from(block + low), ends.from(block + high),
+                                     ends.from(block + low + high)};
+        Real* const left[4] = {ends.to(block), ends.to(block + low), ends.to(block + high),
+                               ends.to(block + low + high)};
         for (std::size_t k = 0; k < kHalf; k += kWidth<Real>) {
           Vector<Real> re[4], im[4];
 #pragma GCC unroll 4
           for (std::size_t from = 0; from < 4; ++from) {
-            const Vector<Real> x = at(block + place[from] + k), y = at(block + place[from] + kHalf + k);
+            const Vector<Real> x = at(read[from] + k), y = at(read[from] + kHalf + k);
 #pragma GCC unroll 4
             for (std::size_t to = 0; to < 4; ++to) {
               const Real* const factor = c + (from * 4 + to) * 2 * kHalf;
@@ -192,8 +193,8 @@ void dense_blocks(Real* tile, std::uint64_t num_blocks, DensePair pair, const Re
           }
 #pragma GCC unroll 4
           for (std::size_t to = 0; to < 4; ++to) {
-            at(block + place[to] + k) = re[to];
-            at(block + place[to] + kHalf + k) = im[to];
+            ends.leave(left[to] + k, re[to]);
+            ends.leave(left[to] + kHalf + k, im[to]);
           }
         }
       }
@@ -202,17 +203,18 @@ void dense_blocks(Real* tile, std::uint64_t num_blocks, DensePair pair, const Re
 }
 
 /// The low bit is lane bit `kLow`, the other one above.
-template <class Real, std::uint32_t kLow>
-void dense_lane(Real* tile, std::uint64_t num_blocks, DensePair pair, const Real* c, Asking<Real> asking) {
+template <class Real, std::uint32_t kLow, class Ends>
+void dense_lane(Ends ends, std::uint64_t num_blocks, DensePair pair, const Real* c, Asking<Real> asking) {
   constexpr std::size_t kHalf = kLanes<Real>;
   constexpr std::size_t kStep = std::size_t{1} << kLow;
-  const std::uint64_t distance = (std::uint64_t{1} << (pair.high - kLaneBits<Real>)) * 2 * kHalf;
-  Real* const end = tile + num_blocks * 2 * kHalf;
-  for (Real* begin = tile; begin < end; begin += 2 * distance) {
-    for (Real* block = begin; block < begin + distance; block += 2 * kHalf) {
+  const std::uint64_t distance = std::uint64_t{1} << (pair.high - kLaneBits<Real>);
+  for (std::uint64_t begin = 0; begin < num_blocks; begin += 2 * distance) {
+    for (std::uint64_t block = begin; block < begin + distance; ++block) {
       asking.blocks(2);
-      const Half<Real> xr[2] = {load(block), load(block + distance)};
-      const Half<Real> xi[2] = {load(block + kHalf), load(block + distance + kHalf)};
+      const Real* const read[2] = {ends.from(block), ends.from(block + distance)};
+      Real* const left[2] = {ends.to(block), ends.to(block + distance)};
+      const Half<Real> xr[2] = {load(read[0]), load(read[1])};
+      const Half<Real> xi[2] = {load(read[0] + kHalf), load(read[1] + kHalf)};
 #pragma GCC unroll 4
       for (std::size_t k = 0; k < kVectors<Real>; ++k) {
         Vector<Real> re[2], im[2];
@@ -232,8 +234,8 @@ void dense_lane(Real* tile, std::uint64_t num_blocks, DensePair pair, const Real
         }
 #pragma GCC unroll 2
         for (std::size_t to = 0; to < 2; ++to) {
-          at(block + to * distance + k * kWidth<Real>) = re[to];
-          at(block + to * distance + kHalf + k * kWidth<Real>) = im[to];
+          ends.leave(left[to] + k * kWidth<Real>, re[to]);
+          ends.leave(left[to] + kHalf + k * kWidth<Real>, im[to]);
         }
       }
     }
@@ -241,14 +243,16 @@ void dense_lane(Real* tile, std::uint64_t num_blocks, DensePair pair, const Real
 }
 
 /// Both bits are lane bits.
-template <class Real, std::uint32_t kLow, std::uint32_t kHigh>
-void dense_lanes(Real* tile, std::uint64_t num_blocks, const Real* c, Asking<Real> asking) {
+template <class Real, std::uint32_t kLow, std::uint32_t kHigh, class Ends>
+void dense_lanes(Ends ends, std::uint64_t num_blocks, const Real* c, Asking<Real> asking) {
   constexpr std::size_t kHalf = kLanes<Real>;
   constexpr std::size_t kLowStep = std::size_t{1} << kLow, kHighStep = std::size_t{1} << kHigh;
-  for (Real* block = tile; block < tile + num_blocks * 2 * kHalf; block += 2 * kHalf) {
+  for (std::uint64_t block = 0; block < num_blocks; ++block) {
     asking.blocks(1);
-    const Half<Real> xr[2] = {load(block), swapped(load(block), kHighStep)};
-    const Half<Real> xi[2] = {load(block + kHalf), swapped(load(block + kHalf), kHighStep)};
+    const Real* const read = ends.from(block);
+    Real* const left = ends.to(block);
+    const Half<Real> xr[2] = {load(read), swapped(load(read), kHighStep)};
+    const Half<Real> xi[2] = {load(read + kHalf), swapped(load(read + kHalf), kHighStep)};
 #pragma GCC unroll 4
     for (std::size_t k = 0; k < kVectors<Real>; ++k) {
       Vector<Real> re, im;
@@ -263,39 +267,48 @@ void dense_lanes(Real* tile, std::uint64_t num_blocks, const Real* c, Asking<Rea
         else
           add_product<Real, false>(re, im, factor, x, y);
       }
-      at(block + k * kWidth<Real>) = re;
-      at(block + kHalf + k * kWidth<Real>) = im;
+      ends.leave(left + k * kWidth<Real>, re);
+      ends.leave(left + kHalf + k * kWidth<Real>, im);
     }
   }
 }
 
-template <class Real, std::uint32_t kLow>
-void dense_lanes_from(Real* tile, std::uint64_t num_blocks, std::uint32_t high, const Real* c, Asking<Real> asking) {
-  if (high == kLow + 1) return dense_lanes<Real, kLow, kLow + 1>(tile, num_blocks, c, asking);
+template <class Real, std::uint32_t kLow, class Ends>
+void dense_lanes_from(Ends ends, std::uint64_t num_blocks, std::uint32_t high, const Real* c, Asking<Real> asking) {
+  if (high == kLow + 1) return dense_lanes<Real, kLow, kLow + 1>(ends, num_blocks, c, asking);
   if constexpr (kLow + 2 < kLaneBits<Real>)
-    if (high == kLow + 2) return dense_lanes<Real, kLow, kLow + 2>(tile, num_blocks, c, asking);
-  if constexpr (kLow + 3 < kLaneBits<Real>) dense_lanes<Real, kLow, kLow + 3>(tile, num_blocks, c, asking);
+    if (high == kLow + 2) return dense_lanes<Real, kLow, kLow + 2>(ends, num_blocks, c, asking);
+  if constexpr (kLow + 3 < kLaneBits<Real>) dense_lanes<Real, kLow, kLow + 3>(ends, num_blocks, c, asking);
 }
 
 /// `kLow`: lane bits below it are not the low one.
-template <class Real, std::uint32_t kLow = 0>
-void dense_pair(Real* tile, std::uint64_t num_blocks, DensePair pair, const Real* c, Asking<Real> asking) {
+template <class Real, std::uint32_t kLow = 0, class Ends>
+void dense_pair(Ends ends, std::uint64_t num_blocks, DensePair pair, const Real* c, Asking<Real> asking) {
   if constexpr (kLow == kLaneBits<Real>) {
-    dense_blocks(tile, num_blocks, pair, c, asking);
+    dense_blocks<Real>(ends, num_blocks, pair, c, asking);
   } else if (pair.low != kLow) {
-    dense_pair<Real, kLow + 1>(tile, num_blocks, pair, c, asking);
+    dense_pair<Real, kLow + 1>(ends, num_blocks, pair, c, asking);
   } else if (pair.high >= kLaneBits<Real>) {
-    dense_lane<Real, kLow>(tile, num_blocks, pair, c, asking);
+    dense_lane<Real, kLow>(ends, num_blocks, pair, c, asking);
   } else if constexpr (kLow + 1 < kLaneBits<Real>) {
-    dense_lanes_from<Real, kLow>(tile, num_blocks, pair.high, c, asking);
+    dense_lanes_from<Real, kLow>(ends, num_blocks, pair.high, c, asking);
   }
 }
 
 template <class Real>
 void dense(Real* tile, std::uint64_t num_blocks, const DensePair* pairs, std::size_t count, const Real* coefficients,
-           const RowsAhead<Real>* ahead) {
-  for (std::size_t i = 0; i < count; ++i, ahead = nullptr)
-    dense_pair(tile, num_blocks, pairs[i], coefficients + i * kDenseNumbers<Real>, Asking<Real>(ahead));
+           const Passage<Real>* passage) {
+  for (std::size_t i = 0; i < count; ++i, coefficients += kDenseNumbers<Real>) {
+    const Asking<Real> asking(i == 0 ? passage : nullptr);
+    if (passage != nullptr) {
+      const Route<Real> route(tile, *passage, i == 0, i + 1 == count);
+      if (!route.is_within_tile()) {
+        dense_pair<Real>(route, num_blocks, pairs[i], coefficients, asking);
+        continue;
+      }
+    }
+    dense_pair<Real>(Within<Real>(tile), num_blocks, pairs[i], coefficients, asking);
+  }
 }
 
 // ---- tables of phases
@@ -317,8 +330,9 @@ void spread(Real* table, const Real* base, const Real* lanes, const Real* re, co
 
 }  // namespace
 
-extern const AllTileKernels kTileKernels = {
-    {&turn<float>, &turn_lanes<float>, &turn_mirror<float>, &pair<float>, &dense<float>, &spread<float>},
-    {&turn<double>, &turn_lanes<double>, &turn_mirror<double>, &pair<double>, &dense<double>, &spread<double>}};
+extern const AllTileKernels kTileKernels = {{kVectorBytes == 64, &turn<float>, &turn_lanes<float>, &turn_mirror<float>,
+                                             &pair<float>, &dense<float>, &spread<float>},
+                                            {kVectorBytes == 64, &turn<double>, &turn_lanes<double>,
+                                             &turn_mirror<double>, &pair<double>, &dense<double>, &spread<double>}};
 
 }  // namespace tandem::statevector::TANDEM_ISA

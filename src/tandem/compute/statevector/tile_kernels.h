@@ -36,13 +36,28 @@ struct RunPhases {
   Real im = 0;
 };
 
-/// Rows in memory that are asked for while a run is worked on, so that nothing waits for them later. Null: none.
+/// Where the blocks of a tile, or of a run of it, lie in the state: by rows.
 template <class Real>
-struct RowsAhead {
-  static constexpr std::size_t kMax = 4;
-  static constexpr std::uint64_t kRow = (std::uint64_t{1} << kRunBits<Real>) / kMax;  ///< amplitudes
-  const Real* to_read[kMax] = {};
-  const Real* to_write[kMax] = {};
+struct Rows {
+  Real* first = nullptr;  ///< null: there are none
+  const std::uint64_t* at = nullptr;  ///< of each row, in amplitudes from the first one
+  std::uint32_t block_bits = 0;  ///< 2^ of the blocks of a row
+
+  __attribute__((always_inline)) Real* block(std::uint64_t number) const {
+    const std::uint64_t inside = number & ((std::uint64_t{1} << block_bits) - 1);
+    return first + 2 * (at[number >> block_bits] + inside * kLanes<Real>);
+  }
+};
+
+/// How the numbers of a tile, or of a run of it, come to a kernel, where it leaves them, and what it asks for meanwhile, as many blocks as it
+/// works on, so that nothing waits for them later. Where there are no rows, numbers are read from the tile and left there, and nothing is asked for.
+template <class Real>
+struct Passage {
+  Rows<Real> from;
+  Rows<Real> to;
+  bool past_caches = false;  ///< `to`
+  Rows<Real> to_read;
+  Rows<Real> to_write;
 };
 
 /// What is known of coefficients, each kind with its own loop.
@@ -81,20 +96,21 @@ inline constexpr std::size_t kDenseNumbers = std::size_t{4} * 4 * 2 * kLanes<Rea
 
 template <class Real>
 struct TileKernels {
+  bool stores_lines;  ///< a store is a whole cache line
   /// Turns about one axis, on different bits above the lanes, ascending; as many share a reading of the tile as registers allow.
   void (*turn)(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count);
-  /// Phases, then turns about one axis on different lane bits, ascending, or none: all in one reading. `ahead`: null, or of a run of
-  /// 2^kRunBits amplitudes.
+  /// Phases, then turns about one axis on different lane bits, ascending, or none: all in one reading. `passage`: null
+  /// where the tile is worked on where it is; `from` and `to` only where there are no turns.
   void (*turn_lanes)(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count,
-                     const RunPhases<Real>& phases, const RowsAhead<Real>* ahead);
+                     const RunPhases<Real>& phases, const Passage<Real>* passage);
   /// Pairs a place of a with the one of b that has all bits of its number flipped, `count` blocks of a from the first on.
   /// b == a: half of its blocks are all pairs.
   void (*turn_mirror)(Real* a, Real* b, std::uint64_t num_blocks, std::uint64_t count, const Turn<Real>& turn);
   /// a == b: pairs within a block; the coefficients of a hold. Else of two blocks.
   void (*pair)(Real* tile, std::uint64_t num_blocks, const PairWork<Real>& work);
-  /// Dense gates on pairs that share no bit; kDenseNumbers coefficients of each. `ahead`: as above.
+  /// Dense gates on pairs that share no bit; kDenseNumbers coefficients of each. `passage`: as above.
   void (*dense)(Real* tile, std::uint64_t num_blocks, const DensePair* pairs, std::size_t count,
-                const Real* coefficients, const RowsAhead<Real>* ahead);
+                const Real* coefficients, const Passage<Real>* passage);
   /// table = base * lanes * (re + i im), lanes being one block and re and im one number a block.
   void (*spread)(Real* table, const Real* base, const Real* lanes, const Real* re, const Real* im,
                  std::uint64_t num_blocks);

@@ -9,16 +9,9 @@
 namespace tandem::statevector {
 
 template <class Real>
-struct TileWork<Real>::Tiles {
-  std::span<Real* const> states;
-  std::array<Real*, 2> at{};  ///< of each state
-  bool taken = false;  ///< rows have to be gathered before, and put back after the section
-  bool put = false;
-};
-
-template <class Real>
-TileWork<Real>::TileWork(const Stage<Real>& stage, const Tiling& tiling, const WorkKernels<Real>& kernels)
-    : stage_(stage), tiling_(tiling), kernels_(kernels) {
+TileWork<Real>::TileWork(const Stage<Real>& stage, const Tiling& tiling, const WorkKernels<Real>& kernels,
+                         std::size_t num_states, bool is_kept)
+    : stage_(stage), tiling_(tiling), kernels_(kernels), num_states_(num_states) {
   const auto by_runs = [](const Work& work) {
     if (const auto* const turns = std::get_if<TurnWork<Real>>(&work)) return turns->is_near();
     if (const auto* const dense = std::get_if<DenseWork<Real>>(&work)) return dense->is_near();
@@ -40,8 +33,22 @@ TileWork<Real>::TileWork(const Stage<Real>& stage, const Tiling& tiling, const W
     first = last;
   }
   if (tiling.in_a_row()) return;
-  if (sections_.empty() || !sections_.front().by_runs) sections_.insert(sections_.begin(), Section{.by_runs = true});
-  if (!sections_.back().by_runs) sections_.push_back({.by_runs = true});
+  // Dense gates read rows by themselves. Before quicker work they are copied run by run: a copy has more requests on their way at a time.
+  const bool reads = !all.empty() && std::holds_alternative<DenseWork<Real>>(all.front());
+  if (sections_.empty() || !(reads || sections_.front().by_runs))
+    sections_.insert(sections_.begin(), Section{.by_runs = true});
+  sections_.front().takes = !reads;
+  const bool leaves = !is_kept && !all.empty() && leaves_rows(all.back());
+  if (!(leaves || sections_.back().by_runs)) sections_.push_back({.by_runs = true});
+  sections_.back().puts = !leaves;
+}
+
+/// Its kernels leave numbers in rows by themselves; past the caches only by whole lines, as halves would be written one by one.
+template <class Real>
+bool TileWork<Real>::leaves_rows(const Work& work) const {
+  if (tiling_.template puts_past_caches<Real>() && !kernels_.tile.stores_lines) return false;
+  return std::holds_alternative<DenseWork<Real>>(work) ||
+         (num_states_ == 1 && std::holds_alternative<PhaseGroup<Real>>(work));
 }
 
 template <class Real>
@@ -54,99 +61,101 @@ bool TileWork<Real>::Section::joins_phases(std::size_t i) const {
 template <class Real>
 const Real* TileWork<Real>::apply(std::span<Real* const> states, std::uint64_t base, Desk<Real>* desk, Real* table,
                                   double* slots) const {
-  Tiles tiles{.states = states};
-  for (std::size_t i = 0; i < states.size(); ++i)
+  Tiles tiles{.states = states, .base = base};
+  for (std::size_t i = 0; i < num_states_; ++i)
     tiles.at[i] = tiling_.in_a_row() ? states[i] + 2 * base : desk->tiles[i].get();
   for (const Section& section : sections_) {
-    tiles.taken = !tiling_.in_a_row() && &section == &sections_.front();
-    tiles.put = !tiling_.in_a_row() && &section == &sections_.back();
+    tiles.are_taken = !tiling_.in_a_row() && &section == &sections_.front();
+    tiles.are_put = !tiling_.in_a_row() && &section == &sections_.back();
     if (section.by_runs)
-      on_runs(section, tiles, base, table);
+      on_runs(section, tiles, table);
     else
-      on_tile(section.work.front(), tiles, base, desk != nullptr ? desk->values() : std::span<double>(), slots);
+      on_tile(section.work.front(), tiles, desk != nullptr ? desk->values() : std::span<double>(), slots);
   }
-  if (tiles.put && tiling_.template puts_past_caches<Real>()) fence_past_caches();
+  if (tiles.are_put && tiling_.template puts_past_caches<Real>()) fence_past_caches();
   return tiles.at[0];
 }
 
-/// Of the first state: the rows that the next run takes, and those where this one is put.
 template <class Real>
-RowsAhead<Real> TileWork<Real>::rows_ahead(const Tiles& tiles, std::uint64_t base, const PhaseLeaf<Real>& leaf) const {
-  RowsAhead<Real> out;
-  for (std::uint64_t i = 0; i < RowsAhead<Real>::kMax; ++i) {
-    const auto row = [&](std::uint64_t place) {
-      return tiles.states[0] + 2 * tiling_.place(base, place + i * RowsAhead<Real>::kRow);
-    };
-    if (tiles.taken && leaf.next != PhaseLeaf<Real>::kNone) out.to_read[i] = row(leaf.next);
-    if (tiles.put && !tiling_.template puts_past_caches<Real>()) out.to_write[i] = row(leaf.place);
-  }
+Passage<Real> TileWork<Real>::passage(const Tiles& tiles, std::size_t state, std::uint64_t place, bool reads,
+                                      bool leaves) const {
+  Passage<Real> out;
+  const auto rows = [&] { return tiling_.rows(tiles.states[state], tiles.base, place); };
+  if (reads) out.from = rows();
+  if (leaves) out.to = rows();
+  out.past_caches = tiling_.template puts_past_caches<Real>();
   return out;
 }
 
 template <class Real>
-void TileWork<Real>::on_runs(const Section& section, const Tiles& tiles, std::uint64_t base, Real* table) const {
+void TileWork<Real>::on_runs(const Section& section, const Tiles& tiles, Real* table) const {
   const std::uint64_t size = std::min(tiling_.size(), std::uint64_t{1} << kRunBits<Real>);
   const std::uint64_t num_blocks = size / kLanes<Real>;
-  const std::size_t num_states = tiles.states.size();
+  const std::size_t last = section.work.size() - 1;
+  const bool takes = tiles.are_taken && section.takes, puts = tiles.are_put && section.puts;
+  const bool reads = tiles.are_taken && !section.takes, leaves = tiles.are_put && !section.puts;
   const auto on_run = [&](const PhaseLeaf<Real>& leaf) {
     std::array<Real*, 2> at{};
-    for (std::size_t i = 0; i < num_states; ++i) {
+    for (std::size_t i = 0; i < num_states_; ++i) {
       at[i] = tiles.at[i] + 2 * leaf.place;
-      if (tiles.taken) tiling_.take(tiles.states[i], base, leaf.place, size, at[i]);
+      if (takes) tiling_.take(tiles.states[i], tiles.base, leaf.place, size, at[i]);
     }
-    RowsAhead<Real> rows;
-    const RowsAhead<Real>* ahead = nullptr;  // of one piece of work: once is enough
-    if ((tiles.taken || tiles.put) && size == std::uint64_t{1} << kRunBits<Real> &&
-        tiling_.row() >= RowsAhead<Real>::kRow) {
-      rows = rows_ahead(tiles, base, leaf);
-      ahead = &rows;
-    }
-    const auto turn = [&](const TurnWork<Real>& work, const RunPhases<Real>& phases) {
-      for (std::size_t i = 0; i < num_states; ++i) {
-        if (work.on_lanes)
-          kernels_.tile.turn_lanes(at[i], num_blocks, work.turns.data(), work.turns.size(), phases,
-                                   std::exchange(ahead, nullptr));
-        else
-          kernels_.tile.turn(at[i], num_blocks, work.turns.data(), work.turns.size());
-      }
+    bool asks = tiles.are_taken || tiles.are_put;  // one piece of work, for the first state: once is enough
+    Passage<Real> way;
+    const auto passing = [&](std::size_t w, std::size_t i) -> const Passage<Real>* {
+      const bool from = reads && w == 0, to = leaves && w == last;
+      if (!asks && !from && !to) return nullptr;
+      way = passage(tiles, i, leaf.place, from, to);
+      if (!std::exchange(asks, false)) return &way;
+      if (tiles.are_taken && leaf.next != PhaseLeaf<Real>::kNone)
+        way.to_read = tiling_.rows(tiles.states[0], tiles.base, leaf.next);
+      if (tiles.are_put && !way.past_caches) way.to_write = tiling_.rows(tiles.states[0], tiles.base, leaf.place);
+      return &way;
     };
     for (std::size_t w = 0; w < section.work.size(); ++w) {
-      if (const auto* const turns = std::get_if<TurnWork<Real>>(&section.work[w]))
-        turn(*turns, section.joins_phases(w) ? leaf.phases : RunPhases<Real>{});
-      else if (const auto* const dense = std::get_if<DenseWork<Real>>(&section.work[w]))
-        for (std::size_t i = 0; i < num_states; ++i)
-          dense->apply(at[i], num_blocks, kernels_.tile, std::exchange(ahead, nullptr));
-      else if (leaf.phases.table == nullptr || section.joins_phases(w + 1))
+      if (const auto* const turns = std::get_if<TurnWork<Real>>(&section.work[w])) {
+        const RunPhases<Real> phases = section.joins_phases(w) ? leaf.phases : RunPhases<Real>{};
+        for (std::size_t i = 0; i < num_states_; ++i) {
+          if (turns->on_lanes)
+            kernels_.tile.turn_lanes(at[i], num_blocks, turns->turns.data(), turns->turns.size(), phases,
+                                     passing(w, i));
+          else
+            kernels_.tile.turn(at[i], num_blocks, turns->turns.data(), turns->turns.size());
+        }
+      } else if (const auto* const dense = std::get_if<DenseWork<Real>>(&section.work[w])) {
+        for (std::size_t i = 0; i < num_states_; ++i) dense->apply(at[i], num_blocks, kernels_.tile, passing(w, i));
+      } else if (section.joins_phases(w + 1) || (leaf.phases.table == nullptr && !(leaves && w == last))) {
         continue;
-      else if (num_states == 1)
-        kernels_.tile.turn_lanes(at[0], num_blocks, nullptr, 0, leaf.phases, std::exchange(ahead, nullptr));
-      else
+      } else if (num_states_ == 1) {
+        kernels_.tile.turn_lanes(at[0], num_blocks, nullptr, 0, leaf.phases, passing(w, 0));
+      } else {
         kernels_.both.multiply(at[0], at[1], num_blocks, leaf.phases);
+      }
     }
-    for (std::size_t i = 0; i < num_states && tiles.put; ++i)
-      tiling_.put(at[i], base, leaf.place, size, tiles.states[i]);
+    for (std::size_t i = 0; i < num_states_ && puts; ++i)
+      tiling_.put(at[i], tiles.base, leaf.place, size, tiles.states[i]);
   };
-  if (section.phases != nullptr) return section.phases->for_leaves(base, table, kernels_.tile, std::ref(on_run));
+  if (section.phases != nullptr) return section.phases->for_leaves(tiles.base, table, kernels_.tile, std::ref(on_run));
   for (std::uint64_t place = 0; place < tiling_.size(); place += size)
     on_run({.place = place, .next = place + size < tiling_.size() ? place + size : PhaseLeaf<Real>::kNone});
 }
 
 template <class Real>
-void TileWork<Real>::on_tile(const Work& work, const Tiles& tiles, std::uint64_t base, std::span<double> values,
-                             double* slots) const {
+void TileWork<Real>::on_tile(const Work& work, const Tiles& tiles, std::span<double> values, double* slots) const {
   const std::uint64_t num_blocks = tiling_.size() / kLanes<Real>;
-  const std::span<Real* const> at = std::span(tiles.at).first(tiles.states.size());
   if (const auto* const readings = std::get_if<TileReadings<Real>>(&work))
-    return readings->apply(at[0], at[1], base, values, kernels_.pauli, slots);
+    return readings->apply(tiles.at[0], tiles.at[1], tiles.base, values, kernels_.pauli, slots);
   if (const auto* const turns = std::get_if<BothTurns<Real>>(&work))
-    return turns->apply(at[0], at[1], num_blocks, kernels_.both, slots);
-  for (Real* const tile : at) {
-    if (const auto* const turns = std::get_if<TurnWork<Real>>(&work))
-      kernels_.tile.turn(tile, num_blocks, turns->turns.data(), turns->turns.size());
-    else if (const auto* const dense = std::get_if<DenseWork<Real>>(&work))
-      dense->apply(tile, num_blocks, kernels_.tile);
-    else
-      std::get<GateWork<Real>>(work).gate.apply(tile, num_blocks, base, kernels_.tile);
+    return turns->apply(tiles.at[0], tiles.at[1], num_blocks, kernels_.both, slots);
+  for (std::size_t i = 0; i < num_states_; ++i) {
+    if (const auto* const turns = std::get_if<TurnWork<Real>>(&work)) {
+      kernels_.tile.turn(tiles.at[i], num_blocks, turns->turns.data(), turns->turns.size());
+    } else if (const auto* const dense = std::get_if<DenseWork<Real>>(&work)) {
+      const Passage<Real> way = passage(tiles, i, 0, tiles.are_taken, tiles.are_put);
+      dense->apply(tiles.at[i], num_blocks, kernels_.tile, &way);
+    } else {
+      std::get<GateWork<Real>>(work).gate.apply(tiles.at[i], num_blocks, tiles.base, kernels_.tile);
+    }
   }
 }
 

@@ -3,6 +3,7 @@
 // Room: compute, inside statevector.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -24,10 +25,12 @@ struct WorkKernels {
 template <class Real>
 class TileWork {
  public:
-  TileWork(const Stage<Real>& stage, const Tiling& tiling, const WorkKernels<Real>& kernels);
+  /// `num_states`: one, or two (ket and bra). `is_kept`: what apply() returns is read afterwards.
+  TileWork(const Stage<Real>& stage, const Tiling& tiling, const WorkKernels<Real>& kernels, std::size_t num_states,
+           bool is_kept);
 
-  /// Works on the tile at `base` of each of `states`, one or two (ket and bra), where it lies or at the desk, from where it is put back.
-  /// Returns the tile of the first. `desk`: null where none is needed. `table`: PhaseGroup::kScratch numbers. `slots`: of the stage's readings.
+  /// Works on the tile at `base` of each of the states, where it lies or at the desk, from where it is put back. Returns the tile of the first
+  /// where it is kept. `desk`: null where none is needed. `table`: PhaseGroup::kScratch numbers. `slots`: of the stage's readings.
   const Real* apply(std::span<Real* const> states, std::uint64_t base, Desk<Real>* desk, Real* table,
                     double* slots) const;
 
@@ -39,20 +42,32 @@ class TileWork {
     std::span<const Work> work;
     bool by_runs = false;
     const PhaseGroup<Real>* phases = nullptr;
+    bool takes = false;  ///< of the first one: rows are copied before its work, which else reads them itself
+    bool puts = false;  ///< of the last one: they are copied back, else its work leaves numbers there
 
     /// Work `i`: turns on lanes that stand behind the phases, and are done with them.
     bool joins_phases(std::size_t i) const;
   };
-  struct Tiles;
+  /// What a section is done to.
+  struct Tiles {
+    std::span<Real* const> states;
+    std::uint64_t base;
+    std::array<Real*, 2> at{};  ///< of each state
+    bool are_taken = false;  ///< by this section from rows
+    bool are_put = false;
+  };
 
-  RowsAhead<Real> rows_ahead(const Tiles& tiles, std::uint64_t base, const PhaseLeaf<Real>& leaf) const;
-  void on_runs(const Section& section, const Tiles& tiles, std::uint64_t base, Real* table) const;
-  void on_tile(const Work& work, const Tiles& tiles, std::uint64_t base, std::span<double> values, double* slots) const;
+  bool leaves_rows(const Work& work) const;
+  /// Of a piece of work on what begins at `place` of the tile, which reads its rows, leaves numbers there, both or neither.
+  Passage<Real> passage(const Tiles& tiles, std::size_t state, std::uint64_t place, bool reads, bool leaves) const;
+  void on_runs(const Section& section, const Tiles& tiles, Real* table) const;
+  void on_tile(const Work& work, const Tiles& tiles, std::span<double> values, double* slots) const;
 
   const Stage<Real>& stage_;
   const Tiling& tiling_;
   const WorkKernels<Real>& kernels_;
-  std::vector<Section> sections_;  ///< of a tile that is gathered, first and last ones are by runs
+  std::size_t num_states_;
+  std::vector<Section> sections_;
 };
 
 extern template class TileWork<float>;

@@ -11,10 +11,12 @@
 #include <span>
 #include <vector>
 
+#include "tandem/base/assert.h"
 #include "tandem/compute/statevector/amplitudes.h"
 #include "tandem/compute/statevector/desks.h"
 #include "tandem/compute/statevector/past_caches.h"
 #include "tandem/compute/statevector/plan.h"
+#include "tandem/compute/statevector/tile_kernels.h"
 
 namespace tandem::statevector {
 
@@ -45,8 +47,14 @@ class Tiling {
     return in_a_row() ? base + at : base | row_at_[at / row_] | (at & (row_ - 1));
   }
 
-  /// Amplitudes that lie in a row, of a tile that does not.
-  std::uint64_t row() const { return row_; }
+  /// Where those of a tile that does not lie in a row have their places, from amplitude `at` of it on, at which a row begins.
+  template <class Real>
+  Rows<Real> rows(Real* amplitudes, std::uint64_t base, std::uint64_t at) const {
+    TANDEM_ASSERT(at % row_ == 0);
+    return {.first = amplitudes + 2 * base,
+            .at = row_at_.data() + at / row_,
+            .block_bits = static_cast<std::uint32_t>(std::countr_zero(row_)) - kLaneBits<Real>};
+  }
 
   /// Where the tile is to be worked on: where it lies if that is in a row, else at `desk`, to where it is copied.
   template <class Real>

@@ -46,29 +46,46 @@ __attribute__((always_inline)) inline void turn_registers(Vector<Real>* v, const
   if constexpr (!kStored) turn_registers<Real, kCount, kLarge, kAboutX, kSystem, kFirst + 1>(v, ratio);
 }
 
-/// The 2^kCount blocks that `kCount` turns on bits above the lanes mix.
+/// Groups of the 2^kCount blocks that `kCount` turns on bits above the lanes mix, ascending, of a tile of 2^n blocks: gone through by runs of groups
+/// that are a step apart: over the lowest three bits or more in a row that are not turned, or the most there are.
 template <class Real, std::size_t kCount>
 struct Group {
-  std::uint64_t place[std::size_t{1} << kCount] = {};  ///< in numbers from the first
-  std::uint64_t below[kCount];
+  std::uint64_t place[std::size_t{1} << kCount] = {};  ///< of each block, in numbers from the first
   Vector<Real> ratio[kCount];
+  std::uint64_t num_runs;
+  std::uint64_t step;  ///< in numbers, from a group to the next one of a run
+  std::uint64_t length;  ///< from the first group of a run to behind the last one
 
-  __attribute__((always_inline)) explicit Group(const Turn<Real>* turns) {
+  __attribute__((always_inline)) Group(const Turn<Real>* turns, std::uint64_t num_blocks) {
+    constexpr std::uint32_t kLongEnough = 3;
+    std::uint32_t low = kLaneBits<Real>, run_bits = 0;
+    const auto look = [&](std::uint32_t from, std::uint32_t to) {
+      if (run_bits >= kLongEnough || to - from <= run_bits) return;
+      low = from;
+      run_bits = to - from;
+    };
+    std::uint32_t next = kLaneBits<Real>;
     for (std::size_t i = 0; i < kCount; ++i) {
-      const std::uint64_t step = std::uint64_t{1} << (turns[i].bit - kLaneBits<Real>);
-      below[i] = step - 1;
+      const std::uint64_t distance = std::uint64_t{2} << turns[i].bit;
       ratio[i] = all(turns[i].ratio);
       for (std::size_t j = 0; j < std::size_t{1} << kCount; ++j)
-        if ((j >> i & 1) != 0) place[j] += step * 2 * kLanes<Real>;
+        if ((j >> i & 1) != 0) place[j] += distance;
+      look(next, turns[i].bit);
+      next = turns[i].bit + 1;
     }
+    look(next, kLaneBits<Real> + static_cast<std::uint32_t>(__builtin_ctzll(num_blocks)));
+    num_runs = num_blocks >> kCount >> run_bits;
+    step = std::uint64_t{2} << low;
+    length = step << run_bits;
+    mixed_or_run_ = place[(std::size_t{1} << kCount) - 1] | (length - step);
   }
-  /// Groups whose first blocks lie in a row.
-  __attribute__((always_inline)) std::uint64_t run() const { return below[0] + 1; }
-  /// The first block of group `number`.
-  __attribute__((always_inline)) std::uint64_t first(std::uint64_t number) const {
-    for (std::size_t i = 0; i < kCount; ++i) number = (number & ~below[i]) << 1 | (number & below[i]);
-    return number;
+  /// Where the first block of the next run lies, in numbers from the first one of all: the carry goes through the bits that are turned or run.
+  __attribute__((always_inline)) std::uint64_t after(std::uint64_t run) const {
+    return ((run | mixed_or_run_) + 2 * kLanes<Real>)&~mixed_or_run_;
   }
+
+ private:
+  std::uint64_t mixed_or_run_;
 };
 
 // ---- within a block

@@ -115,6 +115,18 @@ inline V sub_mul(V a, V b, V c) {
   return kStored ? c - a * b : fnma(a, b, c);
 }
 
+/// Past the caches (past_caches.h).
+#if defined(__AVX512F__)
+inline void stream(float* to, Vector<float> v) { _mm512_stream_ps(to, v); }
+inline void stream(double* to, Vector<double> v) { _mm512_stream_pd(to, v); }
+#elif defined(__AVX2__)
+inline void stream(float* to, Vector<float> v) { _mm256_stream_ps(to, v); }
+inline void stream(double* to, Vector<double> v) { _mm256_stream_pd(to, v); }
+#else
+inline void stream(float* to, Vector<float> v) { _mm_stream_ps(to, v); }
+inline void stream(double* to, Vector<double> v) { _mm_stream_pd(to, v); }
+#endif
+
 /// The lower numbers (`kHalf` 0) or the upper ones in double.
 #if defined(__AVX512F__)
 typedef float Octet __attribute__((vector_size(32)));

@@ -70,8 +70,12 @@ Verdict check_dense(const TileKernels<Real>& kernels, const DenseHandOver& chang
     Tile<Real> tile(std::uint64_t{1} << (tile_bits - kLaneBits<Real>), rng);
     Places wanted = tile.places();
     for (const Step& step : steps.steps) done(wanted, step);
+    const Tile<Real> before = tile;
     work.apply(tile.data(), tile.num_blocks(), kernels);
     out.compare(tile, wanted, name);
+    compare_passages(out, before, wanted, rng, name, [&](Real* to, const Passage<Real>* passage) {
+      work.apply(to, before.numbers.size() / 2 / kLanes<Real>, kernels, passage);
+    });
   };
   for (std::uint32_t tile_bits = kLaneBits<Real>; tile_bits <= kRunBits<Real>; tile_bits += 3)
     for (std::uint32_t high = 1; high < tile_bits; ++high)

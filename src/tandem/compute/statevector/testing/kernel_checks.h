@@ -69,6 +69,7 @@ Verdict check_turns(const TileKernels<Real>& kernels) {
 /// TileKernels::turn_lanes: any lanes, about either axis, any of them large, behind no phases, a table, or a table and a factor.
 template <class Real>
 Verdict check_lanes(const TileKernels<Real>& kernels) {
+  static constexpr std::uint64_t kStart = 0;
   Verdict out;
   Xoshiro256 rng(2);
   const auto one = [&](std::uint64_t num_blocks, std::span<const Turn<Real>> turns, bool by_table, Amplitude factor) {
@@ -81,13 +82,16 @@ Verdict check_lanes(const TileKernels<Real>& kernels) {
     for (std::size_t i = 0; i < wanted.size() && by_table; ++i)
       wanted[i] *= factors[i] * Amplitude(phases.re, phases.im);
     for (const auto& turn : turns) turned(wanted, turn);
-    // Asking for rows changes nothing, but a run then goes by as many blocks as a row has.
-    const bool is_run = num_blocks * kLanes<Real> == std::uint64_t{1} << kRunBits<Real>;
-    const RowsAhead<Real> ahead{.to_read = {tile.data()}, .to_write = {nullptr, tile.data()}};
-    kernels.turn_lanes(tile.data(), num_blocks, turns.data(), turns.size(), phases, is_run ? &ahead : nullptr);
-    out.compare(
-        tile, wanted,
-        fmt::format("{} table {} factor {} + i {}", name_of<Real>(num_blocks, turns), by_table, phases.re, phases.im));
+    const std::string name =
+        fmt::format("{} table {} factor {} + i {}", name_of<Real>(num_blocks, turns), by_table, phases.re, phases.im);
+    const Tile<Real> before = tile;
+    const Passage<Real> asking{.to_read = {.first = tile.data(), .at = &kStart, .block_bits = 10}};
+    kernels.turn_lanes(tile.data(), num_blocks, turns.data(), turns.size(), phases, &asking);
+    out.compare(tile, wanted, name);
+    if (!turns.empty() || !std::has_single_bit(num_blocks)) return;
+    compare_passages(out, before, wanted, rng, name, [&](Real* to, const Passage<Real>* passage) {
+      kernels.turn_lanes(to, num_blocks, nullptr, 0, phases, passage);
+    });
   };
   for (const std::uint64_t num_blocks : {1u, 3u, 64u, 128u}) {
     for (std::uint64_t chosen = 0; chosen < kLanes<Real>; ++chosen) {

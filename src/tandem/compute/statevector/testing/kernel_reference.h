@@ -5,14 +5,18 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <complex>
 #include <cstring>
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "tandem/base/rng.h"
+#include "tandem/base/text.h"
 #include "tandem/compute/simd/aligned.h"
+#include "tandem/compute/statevector/past_caches.h"
 #include "tandem/compute/statevector/pauli_kernels.h"
 #include "tandem/compute/statevector/tile_kernels.h"
 
@@ -63,10 +67,10 @@ struct Verdict {
   }
   void add(double distance, const std::string& name) {
     ++cases;
-    if (!(distance <= worst)) {  // also what is no number
-      worst = distance;
-      where = name;
-    }
+    if (distance <= worst) return;
+    worst = std::isnan(distance) ? std::numeric_limits<double>::infinity()
+                                 : distance;  // or the next one would be taken for more
+    where = name;
   }
   template <class Real>
   void compare(const Tile<Real>& found, const Places& wanted, const std::string& name) {
@@ -87,6 +91,70 @@ struct Verdict {
     add(std::abs(found - wanted) / size, name);
   }
 };
+
+/// Blocks of a tile by rows that lie in any order, with gaps between them.
+template <class Real>
+class Scattered {
+ public:
+  Scattered(std::uint64_t num_blocks, std::uint32_t block_bits, Xoshiro256& rng)
+      : block_bits_(block_bits), row_(std::uint64_t{kLanes<Real>} << block_bits), at_(num_blocks >> block_bits) {
+    for (std::uint64_t i = 0; i < at_.size(); ++i) {
+      at_[i] = (2 * i + 1) * row_;
+      std::swap(at_[i], at_[rng.below(i + 1)]);
+    }
+    numbers_.resize(2 * (2 * at_.size() + 1) * row_, kGap);
+  }
+  Rows<Real> rows() { return {.first = numbers_.data(), .at = at_.data(), .block_bits = block_bits_}; }
+  void put(const Tile<Real>& tile) {
+    for (std::uint64_t i = 0; i < at_.size(); ++i)
+      std::memcpy(numbers_.data() + 2 * at_[i], tile.numbers.data() + 2 * row_ * i, 2 * row_ * sizeof(Real));
+  }
+  Tile<Real> tile() const {
+    Tile<Real> out(at_.size() << block_bits_);
+    for (std::uint64_t i = 0; i < at_.size(); ++i)
+      std::memcpy(out.data() + 2 * row_ * i, numbers_.data() + 2 * at_[i], 2 * row_ * sizeof(Real));
+    return out;
+  }
+  bool has_its_gaps() const {
+    for (std::uint64_t row = 0; row < numbers_.size(); row += 4 * row_)
+      for (std::uint64_t i = 0; i < 2 * row_; ++i)
+        if (numbers_[row + i] != kGap) return false;
+    return true;
+  }
+
+ private:
+  static constexpr Real kGap = 17;
+  std::uint32_t block_bits_;
+  std::uint64_t row_;  ///< amplitudes
+  std::vector<std::uint64_t> at_;
+  simd::AlignedVector<Real> numbers_;
+};
+
+/// call(tile, passage) for every way in and out, which all give the same: what is not to be read is no number.
+template <class Real, class Call>
+void compare_passages(Verdict& out, const Tile<Real>& before, const Places& wanted, Xoshiro256& rng,
+                      const std::string& name, const Call& call) {
+  const std::uint64_t num_blocks = before.numbers.size() / 2 / kLanes<Real>;
+  const auto most = static_cast<std::uint32_t>(std::countr_zero(num_blocks));
+  for (const bool reads : {false, true}) {
+    for (const int leaves : {0, 1, 2}) {
+      if (!reads && leaves == 0) continue;
+      const auto block_bits = static_cast<std::uint32_t>(rng.below(most + 1));
+      Scattered<Real> from(num_blocks, block_bits, rng), to(num_blocks, block_bits, rng);
+      Tile<Real> tile = before;
+      if (reads) std::ranges::fill(tile.numbers, std::numeric_limits<Real>::quiet_NaN());
+      from.put(before);
+      Passage<Real> passage{.past_caches = leaves == 2, .to_read = to.rows(), .to_write = from.rows()};
+      if (reads) passage.from = from.rows();
+      if (leaves != 0) passage.to = to.rows();
+      call(tile.data(), &passage);
+      fence_past_caches();
+      const std::string way = fmt::format("{}, rows of 2^{} blocks, in {}, out {}", name, block_bits, reads, leaves);
+      out.compare(leaves != 0 ? to.tile() : tile, wanted, way);
+      out.add(from.has_its_gaps() && to.has_its_gaps() ? 0 : 1, way + ": written outside of the rows");
+    }
+  }
+}
 
 /// (a, b) -> (keep a + mix_a b, keep b + mix_b a), as Turn says.
 template <class Real>
