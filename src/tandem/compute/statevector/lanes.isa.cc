@@ -84,17 +84,18 @@ void turn_by(unsigned bits, Real* tile, std::uint64_t num_blocks, const Turn<Rea
 template <class Real>
 void turn_lanes(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count,
                 const RunPhases<Real>& phases, const Passage<Real>* passage) {
+  const bool is_factor_one = phases.re == 1 && phases.im == 0;
   if (passage != nullptr && (passage->from.first != nullptr || passage->to.first != nullptr)) {
-    const Route<Real> route(tile, *passage, true, true);
-    const Asking<Real> asking(passage);
-    if (phases.table == nullptr) return multiply_between<Real, Phases::kNone>(route, num_blocks, phases, asking);
-    return multiply_between<Real, Phases::kTableAndFactor>(route, num_blocks, phases, asking);
+    const auto multiply = phases.table == nullptr ? multiply_between<Real, Phases::kNone>
+                          : is_factor_one         ? multiply_between<Real, Phases::kTable>
+                                                  : multiply_between<Real, Phases::kTableAndFactor>;
+    return multiply(Route<Real>(tile, *passage, true, true), num_blocks, phases, Asking<Real>(passage));
   }
   const bool about_x = count > 0 && turns[0].about_x;
   if (phases.table != nullptr && (count == 0 || about_x)) {
-    const bool alone = phases.re == 1 && phases.im == 0;
-    (alone ? turn_blocks<Real, 0, false, false, Phases::kTable>
-           : turn_blocks<Real, 0, false, false, Phases::kTableAndFactor>)(tile, num_blocks, nullptr, phases, passage);
+    (is_factor_one
+         ? turn_blocks<Real, 0, false, false, Phases::kTable>
+         : turn_blocks<Real, 0, false, false, Phases::kTableAndFactor>)(tile, num_blocks, nullptr, phases, passage);
     passage = nullptr;
     if (count == 0) return;
   }
