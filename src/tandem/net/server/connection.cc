@@ -31,6 +31,8 @@ using tcp = asio::ip::tcp;
 constexpr std::size_t kHeadReadBytes = 4096;  // most heads fit
 constexpr std::size_t kBodyReadBytes = 64u << 10;  // one copy of this size costs less than one more system call
 constexpr std::chrono::seconds kLinger{2};  // for the client to read the answer before the socket is reset
+constexpr std::size_t kPiecesAtOnce = 16;  // of a stream are sent before other connections have their turn
+constexpr std::size_t kFinishedAtOnce = 64;  // streams whose connections are ended before others have their turn
 constexpr std::size_t kOverloadedMax = 64;  // connections told "503"; those beyond are closed unheard
 constexpr Instant kNever{INT64_MAX};
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -58,6 +60,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void answer(HttpResponse response);
   void begin_stream(int status, const Headers& headers, const std::shared_ptr<StreamBuffer>& stream);
   void flush_stream();
+  static void finish_some(Loop& loop);
   /// Has flush_stream() called on the loop, with those of other connections. From any thread.
   void flush_by(Handover& handover);
   /// The same at once for connections of one loop.
@@ -98,9 +101,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void refuse(const Error& error);
   void refuse(error_code ec);
   void write(std::string first, SharedBytes second, std::string_view last, Step next);
+  [[nodiscard]] bool put(std::string first, SharedBytes second, std::string_view last, Step next);
   void write_some();
   void on_write(error_code ec, std::size_t count);
   void finish();
+  void finish_later();
 
   std::shared_ptr<Core> core_;  // first: the socket below must not outlive its io_context
   Loop& loop_;
@@ -210,6 +215,7 @@ void Connection::start() {
   if (ec) return;  // gone already
   peer_ = format_address(remote.address().to_string(), remote.port());
   socket_.tcp().set_option(tcp::no_delay(true), ec);
+  socket_.tcp().non_blocking(true, ec);  // for write_at_once()
   loop_.connections.emplace(this, shared_from_this());
   ++(admission_ == Admission::kAdmitted ? core_->connections : core_->overloaded);
   if (!socket_.is_secure()) return begin();
@@ -460,10 +466,27 @@ void Connection::answer(HttpResponse response) {
 }
 
 void Connection::write(std::string first, SharedBytes second, std::string_view last, Step next) {
+  if (put(std::move(first), std::move(second), last, next)) (this->*next)();
+}
+
+/// True when the kernel has taken all of it already, as it mostly does; else `next` is called once it has.
+bool Connection::put(std::string first, SharedBytes second, std::string_view last, Step next) {
   out_.set(std::move(first), std::move(second), last);
+  error_code ec;
+  out_.advance(socket_.write_at_once(out_.unwritten(), ec));
+  if (ec && ec != asio::error::would_block) {
+    close();
+    return false;
+  }
+  if (out_.done()) {
+    deadline_ = kNever;
+    out_.clear();
+    return true;
+  }
   after_write_ = next;
   writing_ = true;
   write_some();
+  return false;
 }
 
 void Connection::write_some() {
@@ -504,6 +527,23 @@ void Connection::finish() {
   read();
 }
 
+/// Behind what the loop has been told to send by then: with the end of an event stream many end at once, and to end a connection
+/// takes as long as to send to it.
+void Connection::finish_later() {
+  const bool first = loop_.finished.empty();
+  loop_.finished.push_back(shared_from_this());
+  if (first) asio::post(loop_.io, [&loop = loop_] { finish_some(loop); });
+}
+
+void Connection::finish_some(Loop& loop) {
+  for (std::size_t i = 0; i < kFinishedAtOnce && !loop.finished.empty(); ++i) {
+    const auto connection = std::move(loop.finished.front());
+    loop.finished.pop_front();
+    if (connection->state_ != State::kClosed) connection->finish();
+  }
+  if (!loop.finished.empty()) asio::post(loop.io, [&loop] { finish_some(loop); });
+}
+
 // --- streams ---------------------------------------------------------------------------------------------------------
 
 void Connection::begin_stream(int status, const Headers& headers, const std::shared_ptr<StreamBuffer>& stream) {
@@ -522,26 +562,30 @@ void Connection::begin_stream(int status, const Headers& headers, const std::sha
   if (must_go()) stream_->finish();
   write(response_head(status, headers, framing, false, core_->seams.clock.now()), nullptr, {},
         is_head_ ? &Connection::finish : &Connection::flush_stream);
-  read();  // only to notice when the client goes
+  if (state_ == State::kStreaming) read();  // only to notice when the client goes
 }
 
 void Connection::flush_stream() {
-  if (state_ != State::kStreaming || writing_) return;
-  StreamBuffer::Taken taken = stream_->take();
-  for (Task& task : taken.drained) Core::run(core_, Core::Kind::kMustRun, std::move(task));
-  if (taken.bytes == nullptr) {
-    if (!taken.finished) return;
-    state_ = State::kAnswering;
-    if (taken.cut) return close();  // without the last chunk: the client must not take this for the whole
-    if (!stream_chunked_) return finish();
-    return write({}, nullptr, kLastChunk, &Connection::finish);
+  for (std::size_t piece = 0; piece < kPiecesAtOnce; ++piece) {
+    if (state_ != State::kStreaming || writing_) return;
+    StreamBuffer::Taken taken = stream_->take();
+    for (Task& task : taken.drained) Core::run(core_, Core::Kind::kMustRun, std::move(task));
+    if (taken.bytes == nullptr) {
+      if (!taken.finished) return;
+      state_ = State::kAnswering;
+      if (taken.cut) return close();  // without the last chunk: the client must not take this for the whole
+      if (!stream_chunked_) return finish_later();
+      return write({}, nullptr, kLastChunk, &Connection::finish_later);
+    }
+    const bool ends = taken.finished && !taken.cut;
+    if (ends) state_ = State::kAnswering;
+    const Step next = ends ? &Connection::finish_later : &Connection::flush_stream;
+    std::string size = stream_chunked_ ? fmt::format("{:x}\r\n", taken.bytes->size()) : "";
+    const std::string_view end = !stream_chunked_ ? "" : ends ? kLastChunkEnd : kChunkEnd;
+    if (!put(std::move(size), std::move(taken.bytes), end, next)) return;
+    if (ends) return finish_later();
   }
-  const bool ends = taken.finished && !taken.cut;
-  if (ends) state_ = State::kAnswering;
-  const Step next = ends ? &Connection::finish : &Connection::flush_stream;
-  if (!stream_chunked_) return write({}, std::move(taken.bytes), {}, next);
-  std::string size = fmt::format("{:x}\r\n", taken.bytes->size());
-  write(std::move(size), std::move(taken.bytes), ends ? kLastChunkEnd : kChunkEnd, next);
+  post([](Connection& c) { c.flush_stream(); });
 }
 
 void Connection::flush_by(Handover& handover) {

@@ -39,6 +39,13 @@ class Socket {
     if (tls_) return tls_->async_write_some(buffers, std::move(handler));
     tcp_.async_write_some(buffers, std::move(handler));
   }
+  /// What the kernel takes without waiting, of a secure one nothing: then `ec` is would_block. Once non_blocking is set.
+  template <typename Buffers>
+  std::size_t write_at_once(const Buffers& buffers, boost::system::error_code& ec) {
+    if (!tls_) return tcp_.write_some(buffers, ec);
+    ec = asio::error::would_block;
+    return 0;
+  }
   /// Of a secure one only: says that nothing follows, and waits for the peer to say it.
   template <typename Handler>
   void say_goodbye(Handler handler) {
