@@ -1,6 +1,6 @@
 // tandem/net/server/socket.h - Socket: one accepted connection, plain or with TLS around it. Internal to this part.
 //
-// Room: net. Not here: what is said on it (connection.cc).
+// Room: net. Not here: what is said on it (http_connection.h).
 #pragma once
 
 #include <boost/asio/ssl/stream.hpp>
