@@ -2,7 +2,7 @@
 //
 // Goals: durable POST /v1/jobs on SQLite from 64 connections with workers completing the jobs >= 6,000/s and p99 <= 25 ms, with no
 // workers >= 10,000/s, one connection p50 <= 1 ms; GET of a job >= 20,000/s; 10,000 event streams in <= 200 MiB with the fan-out of an
-// event to all at p99 <= 150 ms; plain_writes is what the sockets alone take of that. Client and server share the machine: the client's
+// event to all at p99 <= 150 ms; plain_writes is what the sockets alone take of that, from one thread. Client and server share the machine: the client's
 // part is in every figure. TANDEM_BENCH_SECONDS sets how long the 64 connections post (10; the goal is of 60).
 #include "tandem/api/http/api_server.h"
 

@@ -41,8 +41,8 @@ class RemoteServiceOverHttp : public testing::Test {
   }
 
   SystemClock clock_;
+  Gate gate_;  // before the world, whose workers pass it
   engine::EngineWorld world_;
-  Gate gate_;
   telemetry::MeterRegistry meters_;
   const identity::IdentityBook identities_ = identity::IdentityBook::open_to_all();
   std::shared_ptr<service::Service> local_;

@@ -47,8 +47,8 @@ class LocalServiceTest : public testing::Test {
     return heard;
   }
 
+  engine::Gate gate_;  // before the world, whose workers pass it
   engine::EngineWorld world_;
-  engine::Gate gate_;
   std::shared_ptr<Service> service_;
   Result<Json> followed_ = Json();
 };

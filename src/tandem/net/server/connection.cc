@@ -1,29 +1,15 @@
-// BOOST_ASSERT in Beast 1.74's chunk parser fires on "0\r\n\r" arriving alone, which any client can send; the code
-// behind it copes.
-// Our own guarantees are TANDEM_ASSERT.
-#define BOOST_DISABLE_ASSERTS
-
-#include "tandem/net/server/connection.h"
-
-#include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/error.hpp>
-#include <boost/beast/http/parser.hpp>
 
 #include <algorithm>
-#include <optional>
 
 #include "tandem/base/assert.h"
-#include "tandem/net/server/collected_body.h"
+#include "tandem/net/server/http_connection.h"
 #include "tandem/net/server/listen_address.h"
-#include "tandem/net/server/outgoing.h"
-#include "tandem/net/server/socket.h"
-#include "tandem/net/server/stream_buffer.h"
 #include "tandem/net/server/target.h"
 
 namespace tandem::server {
 namespace {
 
-namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using boost::system::error_code;
 using tcp = asio::ip::tcp;
@@ -32,175 +18,9 @@ constexpr std::size_t kHeadReadBytes = 4096;  // most heads fit
 constexpr std::size_t kBodyReadBytes = 64u << 10;  // one copy of this size costs less than one more system call
 constexpr std::chrono::seconds kLinger{2};  // for the client to read the answer before the socket is reset
 constexpr std::size_t kOverloadedMax = 64;  // connections told "503"; those beyond are closed unheard
-constexpr Instant kNever{INT64_MAX};
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-constexpr std::string_view kChunkEnd = "\r\n";
-constexpr std::string_view kLastChunk = "0\r\n\r\n";
-constexpr std::string_view kLastChunkEnd = "\r\n0\r\n\r\n";
-
-enum class Admission : bool { kAdmitted, kOverloaded };
 
 std::string_view view(boost::beast::string_view text) { return {text.data(), text.size()}; }
-
-}  // namespace
-
-/// Threads: the loop's only; responders and streams reach it through Loop::post().
-class Connection : public std::enable_shared_from_this<Connection> {
- public:
-  Connection(std::shared_ptr<Core> core, Loop& loop, tcp::socket socket, Admission admission)
-      : core_(std::move(core)), loop_(loop), socket_(std::move(socket), core_->tls.get()), admission_(admission) {}
-
-  void start();
-  void on_tick(Instant now);
-  void on_ending(Ending ending);
-  void close();
-
-  void answer(HttpResponse response);
-  void begin_stream(int status, const Headers& headers, const std::shared_ptr<StreamBuffer>& stream);
-  void flush_stream();
-  /// Has flush_stream() called on the loop, with those of other connections. From any thread.
-  void flush_by(Handover& handover);
-  /// The same at once for connections of one loop.
-  static void flush_all(std::vector<std::shared_ptr<Connection>> connections);
-  /// Posts a call of `member` to the loop; false when the loop has ended.
-  bool post(std::function<void(Connection&)> member) {
-    return loop_.post([self = shared_from_this(), member = std::move(member)] { member(*self); });
-  }
-  const std::shared_ptr<Core>& core() const { return core_; }
-
- private:
-  enum class State : std::uint8_t {
-    kHandshaking,
-    kIdle,
-    kHead,
-    kBody,
-    kContinuing,
-    kHandling,
-    kAnswering,
-    kStreaming,
-    kLingering,
-    kClosed
-  };
-  using Step = void (Connection::*)();
-
-  Instant now() const { return core_->seams.clock.monotonic(); }
-  bool must_go() const { return core_->stopping.load(std::memory_order_relaxed); }
-  void begin();
-  void next_request();
-  void read();
-  void on_read(error_code ec, std::size_t count);
-  void feed();
-  Result<void> take_head();
-  bool bare_line_feed();
-  bool body_awaits_continue() const;
-  void read_on_after_continue();
-  void dispatch();
-  void refuse(const Error& error);
-  void refuse(error_code ec);
-  void write(std::string first, SharedBytes second, std::string_view last, Step next);
-  void write_some();
-  void on_write(error_code ec, std::size_t count);
-  void finish();
-
-  std::shared_ptr<Core> core_;  // first: the socket below must not outlive its io_context
-  Loop& loop_;
-  Socket socket_;
-  Admission admission_;
-  State state_ = State::kIdle;
-  Instant deadline_ = kNever;
-  std::string peer_;
-
-  beast::flat_buffer in_;
-  bool reading_ = false;
-  std::optional<http::request_parser<CollectedBody>> parser_;
-  std::size_t head_bytes_ = 0;
-  std::size_t lines_checked_ = 0;  ///< bytes of in_ that bare_line_feed() has seen
-  bool head_taken_ = false;
-  Instant request_deadline_ = kNever;
-  ServerRequest request_;
-  HttpVersion version_ = HttpVersion::k11;
-  bool is_head_ = false;  ///< method HEAD: no body in the answer
-  bool keep_alive_ = false;
-  bool unread_ = false;  ///< the client may still be sending what nobody will read
-
-  Outgoing out_;
-  bool writing_ = false;
-  Step after_write_ = nullptr;
-
-  std::shared_ptr<StreamBuffer> stream_;
-  bool stream_chunked_ = false;
-};
-
-namespace {
-
-class StreamHandle final : public Stream {
- public:
-  StreamHandle(std::shared_ptr<Connection> connection, std::shared_ptr<StreamBuffer> buffer)
-      : connection_(std::move(connection)), buffer_(std::move(buffer)) {}
-  ~StreamHandle() override { close(); }
-
-  bool write(std::string_view bytes) override {
-    Handover alone;
-    return hand_over(buffer_->append(bytes), alone);
-  }
-  bool write(SharedBytes bytes, Handover& handover) override {
-    return hand_over(buffer_->append(std::move(bytes), StreamBuffer::Then::kMore), handover);
-  }
-  bool write_last(SharedBytes bytes, Handover& handover) override {
-    return hand_over(buffer_->append(std::move(bytes), StreamBuffer::Then::kFinish), handover);
-  }
-  std::uint64_t unsent() const override { return buffer_->unsent(); }
-  void close() override {
-    if (buffer_->finish()) connection_->post([](Connection& c) { c.flush_stream(); });
-  }
-  void on_close(Task task) override { buffer_->on_end(std::move(task)); }
-  void on_drained(Task task) override {
-    if (buffer_->on_drained(std::move(task))) connection_->post([](Connection& c) { c.flush_stream(); });
-  }
-
- private:
-  bool hand_over(StreamBuffer::Appended appended, Handover& handover) {
-    using enum StreamBuffer::Appended;
-    if (appended == kFirst || appended == kTooSlow) connection_->flush_by(handover);
-    return appended == kFirst || appended == kScheduled;
-  }
-
-  std::shared_ptr<Connection> connection_;
-  std::shared_ptr<StreamBuffer> buffer_;
-};
-
-class ConnectionResponder final : public Responder {
- public:
-  explicit ConnectionResponder(std::shared_ptr<Connection> connection) : connection_(std::move(connection)) {}
-  ~ConnectionResponder() override {
-    if (answered_.exchange(true)) return;
-    connection_->post([](Connection& c) {
-      c.core()->seams.log.write(LogLevel::kError, "http.unanswered");
-      c.answer(c.core()->error_body(make_error(errors::kInternal, "the request was dropped without an answer")));
-    });
-  }
-  void send(HttpResponse response) override {
-    TANDEM_ASSERT(!answered_.exchange(true));
-    auto shared = std::make_shared<HttpResponse>(std::move(response));
-    connection_->post([shared](Connection& c) { c.answer(std::move(*shared)); });
-  }
-  std::unique_ptr<Stream> start_stream(int status, Headers headers) override {
-    TANDEM_ASSERT(!answered_.exchange(true));
-    auto buffer = std::make_shared<StreamBuffer>(connection_->core()->options.stream_bytes_max);
-    const bool posted = connection_->post(
-        [status, headers = std::move(headers), buffer](Connection& c) { c.begin_stream(status, headers, buffer); });
-    if (!posted) buffer->end();
-    return std::make_unique<StreamHandle>(connection_, std::move(buffer));
-  }
-  void abort() override {
-    TANDEM_ASSERT(!answered_.exchange(true));
-    connection_->post([](Connection& c) { c.close(); });
-  }
-
- private:
-  std::shared_ptr<Connection> connection_;
-  std::atomic<bool> answered_{false};
-};
 
 }  // namespace
 
@@ -210,6 +30,7 @@ void Connection::start() {
   if (ec) return;  // gone already
   peer_ = format_address(remote.address().to_string(), remote.port());
   socket_.tcp().set_option(tcp::no_delay(true), ec);
+  socket_.tcp().non_blocking(true, ec);  // for write_at_once()
   loop_.connections.emplace(this, shared_from_this());
   ++(admission_ == Admission::kAdmitted ? core_->connections : core_->overloaded);
   if (!socket_.is_secure()) return begin();
@@ -400,7 +221,7 @@ void Connection::dispatch() {
   deadline_ = kNever;
   unread_ = false;
   request_.body = std::move(parser_->get().body());
-  auto responder = std::make_shared<ConnectionResponder>(shared_from_this());
+  auto responder = make_responder(shared_from_this());
   auto request = std::make_shared<ServerRequest>(std::move(request_));
   Core::run(core_, Core::Kind::kDroppable, [core = core_, request, responder = std::move(responder)]() mutable {
     try {
@@ -460,10 +281,27 @@ void Connection::answer(HttpResponse response) {
 }
 
 void Connection::write(std::string first, SharedBytes second, std::string_view last, Step next) {
+  if (put(std::move(first), std::move(second), last, next)) (this->*next)();
+}
+
+/// True when the kernel has taken all of it already, as it mostly does; else `next` is called once it has.
+bool Connection::put(std::string first, SharedBytes second, std::string_view last, Step next) {
   out_.set(std::move(first), std::move(second), last);
+  error_code ec;
+  out_.advance(socket_.write_at_once(out_.unwritten(), ec));
+  if (ec && ec != asio::error::would_block) {
+    close();
+    return false;
+  }
+  if (out_.done()) {
+    deadline_ = kNever;
+    out_.clear();
+    return true;
+  }
   after_write_ = next;
   writing_ = true;
   write_some();
+  return false;
 }
 
 void Connection::write_some() {
@@ -502,67 +340,6 @@ void Connection::finish() {
   in_.clear();
   deadline_ = now() + std::min<std::chrono::nanoseconds>(kLinger, core_->options.request_timeout);
   read();
-}
-
-// --- streams ---------------------------------------------------------------------------------------------------------
-
-void Connection::begin_stream(int status, const Headers& headers, const std::shared_ptr<StreamBuffer>& stream) {
-  const bool sendable = status >= 200 && status <= 599 && are_sendable(headers);
-  if (state_ != State::kHandling || !sendable) {
-    for (Task& task : stream->end()) Core::run(core_, Core::Kind::kMustRun, std::move(task));
-    return answer(HttpResponse{});  // status 0 cannot be sent: 500, when anybody still waits
-  }
-  stream_ = stream;
-  state_ = State::kStreaming;
-  keep_alive_ = false;
-  stream_chunked_ = version_ == HttpVersion::k11;
-  const Framing framing{.kind = stream_chunked_ ? Framing::Kind::kChunked : Framing::Kind::kUntilClose};
-  core_->seams.meter.add("tandem_http_responses_total", 1, {{"status", std::to_string(status)}});
-  in_.clear();
-  if (must_go()) stream_->finish();
-  write(response_head(status, headers, framing, false, core_->seams.clock.now()), nullptr, {},
-        is_head_ ? &Connection::finish : &Connection::flush_stream);
-  read();  // only to notice when the client goes
-}
-
-void Connection::flush_stream() {
-  if (state_ != State::kStreaming || writing_) return;
-  StreamBuffer::Taken taken = stream_->take();
-  for (Task& task : taken.drained) Core::run(core_, Core::Kind::kMustRun, std::move(task));
-  if (taken.bytes == nullptr) {
-    if (!taken.finished) return;
-    state_ = State::kAnswering;
-    if (taken.cut) return close();  // without the last chunk: the client must not take this for the whole
-    if (!stream_chunked_) return finish();
-    return write({}, nullptr, kLastChunk, &Connection::finish);
-  }
-  const bool ends = taken.finished && !taken.cut;
-  if (ends) state_ = State::kAnswering;
-  const Step next = ends ? &Connection::finish : &Connection::flush_stream;
-  if (!stream_chunked_) return write({}, std::move(taken.bytes), {}, next);
-  std::string size = fmt::format("{:x}\r\n", taken.bytes->size());
-  write(std::move(size), std::move(taken.bytes), ends ? kLastChunkEnd : kChunkEnd, next);
-}
-
-void Connection::flush_by(Handover& handover) {
-  auto& all = handover.by_thread_;
-  auto mine = std::find_if(all.begin(), all.end(), [&](const auto& group) { return &group.front()->loop_ == &loop_; });
-  if (mine == all.end()) mine = all.emplace(all.end());
-  mine->push_back(shared_from_this());
-  if (mine->size() < Handover::kStreams) return;
-  flush_all(std::move(*mine));
-  all.erase(mine);
-}
-
-void Connection::flush_all(std::vector<std::shared_ptr<Connection>> connections) {
-  Loop& loop = connections.front()->loop_;
-  loop.post([connections = std::move(connections)] {
-    for (const auto& connection : connections) connection->flush_stream();
-  });
-}
-
-Handover::~Handover() {
-  for (auto& connections : by_thread_) Connection::flush_all(std::move(connections));
 }
 
 // --- the loop's side -------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -35,6 +36,8 @@ class Loop {
   bool sweeping = true;
   bool sweep_awaited = false;  ///< there is somebody to look at
   std::unordered_map<Connection*, std::shared_ptr<Connection>> connections = {};
+  std::deque<std::shared_ptr<Connection>> finished =
+      {};  ///< whose stream has been sent whole, and which are to be ended
 
  private:
   asio::executor_work_guard<asio::io_context::executor_type> guard_{io.get_executor()};

@@ -1,6 +1,6 @@
 // tandem/net/server/socket.h - Socket: one accepted connection, plain or with TLS around it. Internal to this part.
 //
-// Room: net. Not here: what is said on it (connection.cc).
+// Room: net. Not here: what is said on it (http_connection.h).
 #pragma once
 
 #include <boost/asio/ssl/stream.hpp>
@@ -38,6 +38,13 @@ class Socket {
   void write_some(const Buffers& buffers, Handler handler) {
     if (tls_) return tls_->async_write_some(buffers, std::move(handler));
     tcp_.async_write_some(buffers, std::move(handler));
+  }
+  /// What the kernel takes without waiting, of a secure one nothing: then `ec` is would_block. Once non_blocking is set.
+  template <typename Buffers>
+  std::size_t write_at_once(const Buffers& buffers, boost::system::error_code& ec) {
+    if (!tls_) return tcp_.write_some(buffers, ec);
+    ec = asio::error::would_block;
+    return 0;
   }
   /// Of a secure one only: says that nothing follows, and waits for the peer to say it.
   template <typename Handler>

@@ -275,6 +275,42 @@ TEST_F(StreamTest, shared_bytes_reach_every_stream_and_the_end_travels_with_the_
   }
 }
 
+/// More of them than an io thread sends before others have their turn.
+TEST_F(StreamTest, pieces_that_were_given_together_arrive_in_their_order) {
+  serve();
+  RawClient client = served_->connect();
+  client.send(served_->get());
+  const auto stream = next_stream();
+  std::string all;
+  {
+    Handover handover;
+    for (int i = 0; i < 100; ++i) {
+      const std::string piece = std::to_string(i) + ",";
+      all += piece;
+      EXPECT_TRUE(stream->write(std::make_shared<const Bytes>(piece), handover));
+    }
+  }
+  stream->close();
+  EXPECT_EQ(client.read_response()->body, all);
+}
+
+TEST_F(StreamTest, pieces_that_the_kernel_has_no_room_for_wait_for_the_client) {
+  constexpr std::size_t kPieces = 20'000;
+  serve({.stream_bytes_max = 64u << 20});
+  RawClient client = served_->connect(4096);
+  client.send(served_->get());
+  const auto stream = next_stream();
+  const auto piece = std::make_shared<const Bytes>(1000, 'x');
+  {
+    Handover handover;
+    for (std::size_t i = 0; i < kPieces; ++i) EXPECT_TRUE(stream->write(piece, handover));
+  }
+  stream->close();
+  ASSERT_TRUE(client.read_head());
+  for (std::size_t i = 0; i < kPieces; ++i) ASSERT_EQ(client.read_chunk(), *piece);
+  EXPECT_EQ(client.read_chunk(), "");
+}
+
 TEST_F(StreamTest, what_a_client_has_not_taken_is_counted) {
   serve({.stream_bytes_max = 64u << 20});
   RawClient client = served_->connect(4096);
@@ -310,6 +346,27 @@ TEST_F(StreamTest, drain_ends_streams_after_what_they_hold) {
   EXPECT_EQ(client.read_response()->body, "last words");
   EXPECT_TRUE(ready(end));
   EXPECT_FALSE(stream->write("x"));
+}
+
+TEST_F(StreamTest, the_server_may_go_while_many_streams_end) {
+  constexpr std::size_t kClients = 300;
+  serve();
+  std::vector<RawClient> clients;
+  std::vector<std::unique_ptr<Stream>> streams;
+  std::atomic<std::size_t> ended = 0;
+  for (std::size_t i = 0; i < kClients; ++i) {
+    clients.push_back(served_->connect());
+    clients.back().send(served_->get());
+    streams.push_back(next_stream());
+    streams.back()->on_close([&] { ++ended; });
+  }
+  {
+    Handover handover;
+    const auto last = std::make_shared<const Bytes>("last");
+    for (const auto& stream : streams) EXPECT_TRUE(stream->write_last(last, handover));
+  }
+  served_->destroy();
+  EXPECT_EQ(ended, kClients);
 }
 
 TEST_F(StreamTest, the_server_runs_the_end_of_every_stream_before_it_is_gone) {

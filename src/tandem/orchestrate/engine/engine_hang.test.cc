@@ -74,9 +74,10 @@ class EngineHang : public testing::Test {
     gate_.wait_for_departures(1);
   }
 
-  EngineWorld world_;
+  // Before the world: what hangs uses them until its worker has ended.
   Gate gate_;
   std::atomic<bool> hangs_ = true;
+  EngineWorld world_;
 };
 
 TEST_F(EngineHang, a_cancelled_job_ends_without_its_work_after_a_heartbeat_and_its_worker_is_another_jobs) {

@@ -176,9 +176,11 @@ void EngineImpl::look_for_work() {
     if (queue_.ready()) return;
     attended = attended_;
   }
-  // What the log told while it could not be taken, such as a job that this process was still running for nobody.
+  // What the log told while it could not be taken, such as a job that this process was still running for nobody. A guest has its time.
   (void)each_queued(services_.store, [&](const Queued& queued) {
-    if (options_.runs == Runs::kEveryJob || attended.contains(JobId(queued.ticket.job))) enqueue(queued);
+    const std::lock_guard lock(mutex_);
+    if (guests_.contains(queued.ticket.job)) return;
+    if (options_.runs == Runs::kEveryJob || attended.contains(JobId(queued.ticket.job))) enqueue_locked(queued);
   });
 }
 

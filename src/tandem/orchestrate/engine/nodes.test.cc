@@ -83,6 +83,11 @@ class Nodes : public testing::Test {
     return out;
   }
 
+  void wait_for_beats(const std::string& name, std::uint64_t count) {
+    const auto beats = [&] { return (*world_.store->get(store::Table::kMeta, "node/" + name))->version; };
+    for (const std::uint64_t last = beats() + count; beats() < last;) std::this_thread::yield();
+  }
+
   static constexpr std::chrono::milliseconds kLease{200};
   std::chrono::milliseconds store_retry_interval_{5};
   EngineWorld world_;
@@ -132,7 +137,14 @@ TEST_F(Nodes, a_job_that_its_own_process_does_not_come_to_is_taken_by_one_that_i
   const auto idle = node("idle");
   const JobId first = admit(*busy, world_.classical_job("first"));
   gate.wait_for_arrivals(1);
+  std::promise<void> heard;
+  const auto subscription = idle->engine->subscribe(
+      [&](const job::Event& event) {
+        if (event.type == "job.queued" && event.job != first) heard.set_value();
+      },
+      nullptr, nullptr);
   const JobId second = admit(*busy, world_.classical_job("second"));
+  heard.get_future().wait();
   world_.clock.advance(std::chrono::milliseconds(60));  // for so long the other leaves it to the one that admitted it
   EXPECT_EQ(wait(*idle, second).state, job::JobState::kSucceeded);
   EXPECT_EQ(busy->engine->job(first)->state, job::JobState::kRunning);
@@ -151,6 +163,7 @@ TEST_F(Nodes, one_that_runs_jobs_of_its_own_leaves_those_of_others_to_them_for_l
   for (int i = 0; i < 5; ++i) {  // the second is heard of with the end of the first of these, if not before
     const JobId own = admit(*other, world_.classical_job(fmt::format("own {}", i)));
     EXPECT_EQ(wait(*other, own).state, job::JobState::kSucceeded);
+    if (i == 0) wait_for_beats("other", 2);  // with each it looks for work
     EXPECT_EQ(other->engine->job(second)->state, job::JobState::kQueued);
     world_.clock.advance(std::chrono::milliseconds(25));
   }
@@ -393,10 +406,6 @@ TEST_F(Nodes, a_job_that_waits_for_the_store_is_not_started_while_its_process_lo
   store_retry_interval_ = std::chrono::seconds(1);  // so that both are looked at together
   const auto back = node("back", 2);
   first.wait_for_arrivals(1);
-  const auto wait_for_beats = [&](std::uint64_t count) {
-    const auto beats = [&] { return (*world_.store->get(store::Table::kMeta, "node/back"))->version; };
-    for (const std::uint64_t last = beats() + count; beats() < last;) std::this_thread::yield();
-  };
   std::promise<void> heard;
   const auto subscription = back->engine->subscribe(
       [&](const job::Event& event) {
@@ -413,16 +422,16 @@ TEST_F(Nodes, a_job_that_waits_for_the_store_is_not_started_while_its_process_lo
     return std::any_of(entries.begin(), entries.end(), [](const auto& one) { return one.event == "job.let_go"; });
   };
   while (!let_go()) std::this_thread::yield();
-  wait_for_beats(1);
+  wait_for_beats("back", 1);
   // While the first of them is looked at, the process beats, and looks for work.
   std::promise<void> looked;
   back->store.after_job_read([&] {
-    wait_for_beats(3);
+    wait_for_beats("back", 3);
     looked.set_value();
   });
   back->store.lose_job_reads(0);
   looked.get_future().wait();
-  wait_for_beats(1);
+  wait_for_beats("back", 1);
   second.open();
   EXPECT_EQ(wait(*front, running).state, job::JobState::kSucceeded);
   const JobView view = wait(*front, waiting);
@@ -501,12 +510,8 @@ TEST_F(Nodes, the_wait_of_a_job_ends_also_where_its_limit_was_over_before_the_le
   spec.limits.queue_wait_ms = (kLease / 4).count();
   leader->store.cut();
   const JobId id = admit(*next, spec);
-  const auto wait_for_beats = [&](std::uint64_t count) {
-    const auto beats = [&] { return (*world_.store->get(store::Table::kMeta, "node/next"))->version; };
-    for (const std::uint64_t last = beats() + count; beats() < last;) std::this_thread::yield();
-  };
   world_.clock.advance(kLease / 2);
-  wait_for_beats(3);  // it looks at what waits much more often
+  wait_for_beats("next", 3);  // it looks at what waits much more often
   EXPECT_EQ(next->engine->job(id)->state, job::JobState::kQueued);
   world_.clock.advance(2 * kLease);
   const JobView view = wait_through_trouble(*next, id);
@@ -531,8 +536,7 @@ TEST_F(Nodes, machines_whose_clocks_differ_agree_on_limits_and_times) {
   job::JobSpec spec = world_.classical_job();
   spec.limits.queue_wait_ms = 2000;
   std::vector<JobId> waiting = {admit(*right, spec), admit(*ahead, spec)};
-  const auto beats = [&] { return (*world_.store->get(store::Table::kMeta, "node/ahead"))->version; };
-  for (const std::uint64_t last = beats() + 3; beats() < last;) std::this_thread::yield();
+  wait_for_beats("ahead", 3);
   for (const JobId& id : waiting) {
     const JobView view = *ahead->engine->job(id);
     EXPECT_EQ(view.state, job::JobState::kQueued) << view.error;
