@@ -20,7 +20,7 @@ class DenseWork {
   /// tile is in two gates of one work.
   void add(DensePair pair, std::array<std::uint64_t, 2> bits, std::vector<std::uint32_t> steps);
   void bind(const Steps& steps);
-  /// `passage`: null where the tile is worked on where it is.
+  /// `passage`: null for none.
   void apply(Real* tile, std::uint64_t num_blocks, const TileKernels<Real>& kernels,
              const Passage<Real>* passage = nullptr) const;
 

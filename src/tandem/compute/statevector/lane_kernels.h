@@ -3,7 +3,7 @@
 // Room: compute, inside statevector; for its kernels only (compute/simd/isa.h).
 #pragma once
 
-#include "tandem/compute/statevector/route_kernels.h"
+#include "tandem/compute/statevector/tile_kernels.h"
 #include "tandem/compute/statevector/vector_kernels.h"
 
 namespace tandem::statevector::TANDEM_ISA {

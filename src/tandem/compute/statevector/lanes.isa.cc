@@ -1,4 +1,5 @@
 #include "tandem/compute/statevector/lane_kernels.h"
+#include "tandem/compute/statevector/route_kernels.h"
 
 namespace tandem::statevector::TANDEM_ISA {
 namespace {
@@ -85,11 +86,12 @@ template <class Real>
 void turn_lanes(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count,
                 const RunPhases<Real>& phases, const Passage<Real>* passage) {
   const bool is_factor_one = phases.re == 1 && phases.im == 0;
-  if (passage != nullptr && (passage->from.first != nullptr || passage->to.first != nullptr)) {
+  if (passage != nullptr) {
+    const Route<Real> route(tile, *passage, true, true);
     const auto multiply = phases.table == nullptr ? multiply_between<Real, Phases::kNone>
                           : is_factor_one         ? multiply_between<Real, Phases::kTable>
                                                   : multiply_between<Real, Phases::kTableAndFactor>;
-    return multiply(Route<Real>(tile, *passage, true, true), num_blocks, phases, Asking<Real>(passage));
+    if (!route.is_within_tile()) return multiply(route, num_blocks, phases, Asking<Real>(passage));
   }
   const bool about_x = count > 0 && turns[0].about_x;
   if (phases.table != nullptr && (count == 0 || about_x)) {

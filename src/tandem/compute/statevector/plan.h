@@ -92,7 +92,9 @@ struct PlanOptions {
   FuseCosts fuse = {};
 };
 
-/// `num_bits` is at least kLaneBits, and so are rows; `most` is at least three bits more. Cost: O(steps * stages), and less than a
+static_assert(kTileShape<float>.row <= kRunBits<float> && kTileShape<double>.row <= kRunBits<double>);
+
+/// `num_bits` is at least kLaneBits, and so are rows, which are no longer than a run; `most` is at least three bits more. Cost: O(steps * stages), and less than a
 /// microsecond a step.
 template <class Real>
 Plan<Real> make_plan(const Steps& steps, std::uint32_t num_bits, const PlanOptions<Real>& options = {});

@@ -346,6 +346,17 @@ TEST(Plan, quantum_volume_is_dense_gates_alone) {
     }
     const std::vector<Complex> start = random_state(kQubits, rng);
     const std::vector<Complex> wanted = plainly(circuit, start);
+    for (const simd::Isa isa : simd::runnable_isas()) {  // tiles of two runs, gathered by short rows
+      const auto of = [](std::uint32_t lane_bits, std::uint32_t run_bits) {
+        return TileShape{.most = run_bits + 1, .least = lane_bits + 1, .row = lane_bits + 1};
+      };
+      EXPECT_LT(
+          distance(play<double>(circuit, start, of(kLaneBits<double>, kRunBits<double>), isa, executor).state, wanted),
+          1e-14);
+      EXPECT_LT(
+          distance(play<float>(circuit, start, of(kLaneBits<float>, kRunBits<float>), isa, executor).state, wanted),
+          1e-6);
+    }
     const auto wide = play<double>(circuit, start, kTileShape<double>, simd::best_isa(), executor);
     const auto narrow = play<float>(circuit, start, kTileShape<float>, simd::best_isa(), executor);
     // Of 18, but two on the same pair in layers that follow each other are one.
@@ -356,6 +367,51 @@ TEST(Plan, quantum_volume_is_dense_gates_alone) {
     }
     EXPECT_LT(distance(wide.state, wanted), 1e-14);
     EXPECT_LT(distance(narrow.state, wanted), 1e-6);
+  }
+}
+
+template <class Real>
+void expect_each_of_two_states_as_alone(const Circuit& circuit, simd::Isa isa, Executor& executor, Xoshiro256& rng) {
+  const TileShape shape{.most = kRunBits<Real> + 1, .least = kLaneBits<Real> + 1, .row = kLaneBits<Real> + 1};
+  Frame frame(circuit.num_qubits());
+  Steps steps;
+  lower(circuit.instructions(), {}, frame, steps);
+  Plan<Real> plan = make_plan<Real>(steps, circuit.num_qubits(), {.shape = shape});
+  bind(plan, steps, 1, tile_kernels<Real>(isa));
+  std::array<simd::AlignedVector<Real>, 2> alone;
+  for (auto& numbers : alone) {
+    numbers.resize(std::size_t{2} << circuit.num_qubits());
+    for (Real& number : numbers) number = static_cast<Real>(rng.uniform() - 0.5);
+  }
+  auto both = alone;
+  for (auto& numbers : alone)
+    ASSERT_TRUE(run_plan(plan, numbers.data(), circuit.num_qubits(), isa, executor, {}).has_value());
+  ASSERT_TRUE(
+      run_plan_on_pair(plan, both[0].data(), both[1].data(), circuit.num_qubits(), isa, executor, {}, {}).has_value());
+  double most = 0;  // phases of two states are products and sums
+  for (std::size_t i = 0; i < both.size(); ++i)
+    for (std::size_t at = 0; at < both[i].size(); ++at)
+      most = std::max(most, static_cast<double>(std::abs(both[i][at] - alone[i][at])));
+  EXPECT_LT(most, sizeof(Real) == 4 ? 1e-6 : 1e-15);
+}
+
+TEST(Plan, two_states_at_once_are_each_as_alone) {
+  ThreadExecutor executor(2);
+  Xoshiro256 rng(19);
+  constexpr std::uint32_t kQubits = 13;
+  for (int round = 0; round < 6; ++round) {
+    Circuit circuit = Circuit::create(kQubits, 0).value();
+    for (std::uint32_t i = 0; i < 12; ++i) {  // dense gates, near and far; in odd rounds phases stand last
+      const auto a = static_cast<std::uint32_t>(rng.below(kQubits));
+      append_any_gate(circuit, a, (a + 1 + static_cast<std::uint32_t>(rng.below(kQubits - 1))) % kQubits, rng);
+    }
+    for (std::uint32_t i = 0; i < kQubits && round % 2 != 0; ++i)
+      circuit.gate(circuit::Gate::kRy, {i}, {testing::random_angle(rng)})
+          .gate(circuit::Gate::kRzz, {i, (i + 5) % kQubits}, {testing::random_angle(rng)});
+    for (const simd::Isa isa : simd::runnable_isas()) {
+      expect_each_of_two_states_as_alone<float>(circuit, isa, executor, rng);
+      expect_each_of_two_states_as_alone<double>(circuit, isa, executor, rng);
+    }
   }
 }
 

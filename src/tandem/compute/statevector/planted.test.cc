@@ -219,12 +219,25 @@ std::vector<TileFault<Real>> dense_faults() {
          };
        },
        &check_dense<Real>},
+      {"one block in the middle is read from the tile and not from its row",
+       [](Kernels& k) {
+         k.dense = [](Real* tile, std::uint64_t blocks, const DensePair* pairs, std::size_t count,
+                      const Real* coefficients, const Passage<Real>* passage) {
+           if (passage != nullptr && passage->from.first != nullptr && blocks > 2)
+             std::copy_n(tile + 2 * kLanes<Real>, 2 * kLanes<Real>, passage->from.block(1));
+           right<Real>().dense(tile, blocks, pairs, count, coefficients, passage);
+         };
+       },
+       &check_dense<Real>},
       {"every one of several gates reads rows, and not only the first one",
        [](Kernels& k) {
          k.dense = [](Real* tile, std::uint64_t blocks, const DensePair* pairs, std::size_t count,
                       const Real* coefficients, const Passage<Real>* passage) {
-           for (std::size_t i = 0; i < count; ++i)
-             right<Real>().dense(tile, blocks, pairs + i, 1, coefficients + i * kDenseNumbers<Real>, passage);
+           for (std::size_t i = 0; i < count; ++i) {
+             Passage<Real> other = passage != nullptr ? *passage : Passage<Real>{};
+             if (i + 1 < count) other.to = {};
+             right<Real>().dense(tile, blocks, pairs + i, 1, coefficients + i * kDenseNumbers<Real>, &other);
+           }
          };
        },
        &check_dense<Real>},

@@ -110,7 +110,8 @@ Result<void> run_all(const Plan<Real>& plan, std::span<Real* const> states, std:
       .executor = executor,
       .stop = stop};
   for (const Stage<Real>& stage : plan.stages)
-    if (!run_stage(stage, run, desks, found, &stage == &plan.stages.back() ? row_weights.data() : nullptr))
+    if (!run_stage(stage, run, desks, found,
+                   &stage == &plan.stages.back() && !row_weights.empty() ? row_weights.data() : nullptr))
       return fail(errors::kCancelled, "the simulation was stopped on request");
   return {};
 }

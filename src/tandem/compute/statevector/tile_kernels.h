@@ -97,10 +97,10 @@ inline constexpr std::size_t kDenseNumbers = std::size_t{4} * 4 * 2 * kLanes<Rea
 template <class Real>
 struct TileKernels {
   bool stores_lines;  ///< a store is a whole cache line
-  /// Turns about one axis, on different bits above the lanes, ascending; as many share a reading of the tile as registers allow.
+  /// Turns about one axis, on different bits above the lanes, ascending, of a tile of 2^n blocks; as many share a reading of the tile as registers allow.
   void (*turn)(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count);
-  /// Phases, then turns about one axis on different lane bits, ascending, or none: all in one reading. `passage`: null
-  /// where the tile is worked on where it is; `from` and `to` only where there are no turns.
+  /// Phases, then turns about one axis on different lane bits, ascending, or none: all in one reading. `passage`: null for
+  /// none, as one without rows; one with rows to read or to leave numbers in only where there are no turns.
   void (*turn_lanes)(Real* tile, std::uint64_t num_blocks, const Turn<Real>* turns, std::size_t count,
                      const RunPhases<Real>& phases, const Passage<Real>* passage);
   /// Pairs a place of a with the one of b that has all bits of its number flipped, `count` blocks of a from the first on.
@@ -108,7 +108,7 @@ struct TileKernels {
   void (*turn_mirror)(Real* a, Real* b, std::uint64_t num_blocks, std::uint64_t count, const Turn<Real>& turn);
   /// a == b: pairs within a block; the coefficients of a hold. Else of two blocks.
   void (*pair)(Real* tile, std::uint64_t num_blocks, const PairWork<Real>& work);
-  /// Dense gates on pairs that share no bit; kDenseNumbers coefficients of each. `passage`: as above.
+  /// Dense gates on pairs that share no bit; kDenseNumbers coefficients of each. `passage`: null for none.
   void (*dense)(Real* tile, std::uint64_t num_blocks, const DensePair* pairs, std::size_t count,
                 const Real* coefficients, const Passage<Real>* passage);
   /// table = base * lanes * (re + i im), lanes being one block and re and im one number a block.

@@ -81,7 +81,7 @@ struct Group {
   }
   /// Where the first block of the next run lies, in numbers from the first one of all: the carry goes through the bits that are turned or run.
   __attribute__((always_inline)) std::uint64_t after(std::uint64_t run) const {
-    return ((run | mixed_or_run_) + 2 * kLanes<Real>)&~mixed_or_run_;
+    return ~mixed_or_run_ & ((run | mixed_or_run_) + 2 * kLanes<Real>);
   }
 
  private:

@@ -50,7 +50,7 @@ class StateVectorBackend final : public LocalBackend {
     }
     return {.id = BackendId("simulator.statevector"),
             .name = "state-vector simulator",
-            .version = "7",
+            .version = "8",
             .tier = job::Tier::kSimulator,
             .takes_program = true,
             .conformance = "local",

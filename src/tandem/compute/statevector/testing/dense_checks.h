@@ -74,7 +74,7 @@ Verdict check_dense(const TileKernels<Real>& kernels, const DenseHandOver& chang
     work.apply(tile.data(), tile.num_blocks(), kernels);
     out.compare(tile, wanted, name);
     compare_passages(out, before, wanted, rng, name, [&](Real* to, const Passage<Real>* passage) {
-      work.apply(to, before.numbers.size() / 2 / kLanes<Real>, kernels, passage);
+      work.apply(to, before.num_blocks(), kernels, passage);
     });
   };
   for (std::uint32_t tile_bits = kLaneBits<Real>; tile_bits <= kRunBits<Real>; tile_bits += 3)

@@ -80,7 +80,7 @@ struct Verdict {
     for (std::size_t i = 0; i < places.size(); ++i) {
       largest = std::max(largest, std::abs(wanted[i]));
       const double distance = std::abs(places[i] - wanted[i]);
-      if (!(distance <= most)) most = distance;
+      most = std::isnan(distance) ? std::numeric_limits<double>::infinity() : std::max(most, distance);
     }
     add_bytes(found.numbers.data(), found.numbers.size() * sizeof(Real));
     add(most / std::max(largest, 1e-300), name);
@@ -134,23 +134,26 @@ class Scattered {
 template <class Real, class Call>
 void compare_passages(Verdict& out, const Tile<Real>& before, const Places& wanted, Xoshiro256& rng,
                       const std::string& name, const Call& call) {
-  const std::uint64_t num_blocks = before.numbers.size() / 2 / kLanes<Real>;
-  const auto most = static_cast<std::uint32_t>(std::countr_zero(num_blocks));
+  enum class Out : std::uint8_t { kTile, kRows, kPastCaches, kSameRows };
+  const auto most = static_cast<std::uint32_t>(std::countr_zero(before.num_blocks()));
   for (const bool reads : {false, true}) {
-    for (const int leaves : {0, 1, 2}) {
-      if (!reads && leaves == 0) continue;
+    for (const Out leaves : {Out::kTile, Out::kRows, Out::kPastCaches, Out::kSameRows}) {
+      if (!reads && (leaves == Out::kTile || leaves == Out::kSameRows)) continue;
       const auto block_bits = static_cast<std::uint32_t>(rng.below(most + 1));
-      Scattered<Real> from(num_blocks, block_bits, rng), to(num_blocks, block_bits, rng);
+      Scattered<Real> from(before.num_blocks(), block_bits, rng), other(before.num_blocks(), block_bits, rng);
+      Scattered<Real>& to = leaves == Out::kSameRows ? from : other;
       Tile<Real> tile = before;
       if (reads) std::ranges::fill(tile.numbers, std::numeric_limits<Real>::quiet_NaN());
       from.put(before);
-      Passage<Real> passage{.past_caches = leaves == 2, .to_read = to.rows(), .to_write = from.rows()};
+      Passage<Real> passage{
+          .past_caches = leaves == Out::kPastCaches, .to_read = other.rows(), .to_write = from.rows()};
       if (reads) passage.from = from.rows();
-      if (leaves != 0) passage.to = to.rows();
+      if (leaves != Out::kTile) passage.to = to.rows();
       call(tile.data(), &passage);
       fence_past_caches();
-      const std::string way = fmt::format("{}, rows of 2^{} blocks, in {}, out {}", name, block_bits, reads, leaves);
-      out.compare(leaves != 0 ? to.tile() : tile, wanted, way);
+      const std::string way =
+          fmt::format("{}, rows of 2^{} blocks, {} in, out {}", name, block_bits, reads, static_cast<int>(leaves));
+      out.compare(leaves == Out::kTile ? tile : to.tile(), wanted, way);
       out.add(from.has_its_gaps() && to.has_its_gaps() ? 0 : 1, way + ": written outside of the rows");
     }
   }
