@@ -242,6 +242,35 @@ TEST(PostgresFaults, a_commit_without_entries_whose_answer_is_lost_is_not_done_a
   EXPECT_EQ(store->last_sequence().value(), 0u);
 }
 
+TEST(PostgresFaults, a_commit_that_is_undone_with_its_session_is_told_from_the_one_before_and_done_again) {
+  World world("fsync = off");
+  const auto store = world.open();
+  for (const bool appends : {false, true}) {
+    const std::string key = appends ? "appends" : "only writes";
+    const auto batch = [&] {
+      Batch out;
+      out.put(Table::kMeta, key, "");
+      if (appends) out.append("s", key);
+      return out;
+    };
+    ASSERT_THAT(store->commit_and_wait(batch()), Succeeds());
+    PGconn* person = PQconnectdb(world.cluster.address().c_str());
+    PQclear(PQexec(person, "BEGIN; SELECT * FROM tandem.store_head FOR UPDATE"));
+    Result<store::Committed> answer = fail(errors::kInternal, "none");
+    std::thread committing([&] { answer = store->commit_and_wait(batch()); });
+    wait_until(world.cluster, "wait_event_type = 'Lock'");
+    const std::string worker = world.cluster.sql(
+        "SELECT pid FROM pg_stat_activity WHERE application_name = 'tandem' AND wait_event_type = 'Lock'");
+    ASSERT_NE(worker, "");
+    ASSERT_EQ(::kill(std::stoi(worker), SIGKILL), 0);  // without a word; the server ends all sessions and recovers
+    PQfinish(person);
+    committing.join();
+    ASSERT_THAT(answer, Succeeds());
+    EXPECT_EQ(store->get(Table::kMeta, key).value()->version, 2u);
+  }
+  EXPECT_EQ(store->last_sequence().value(), 2u);
+}
+
 TEST(PostgresFaults, whoever_asks_what_became_of_a_commit_ends_a_process_that_stopped_in_the_middle_of_its_own) {
   World world("fsync = off");
   const auto store = world.open({.doubt_wait = std::chrono::seconds(10)});
