@@ -15,7 +15,7 @@ void Doubts::taken_over(const std::string& token, Nanos now) {
 
 std::string Doubts::broken(const std::string& process, const SubmissionRecord& before, const SubmissionRecord& after,
                            const SimDevice& device, const std::string& runner, Nanos now) const {
-  const bool begins = before.state == SubmissionState::kIntent && after.state == SubmissionState::kAmbiguous;
+  const bool begins = after.state == SubmissionState::kAmbiguous && after.doubt_at && !before.doubt_at;
   const bool given_up = before.state == SubmissionState::kAmbiguous && after.state == SubmissionState::kHeld;
   if (!begins && !given_up) return "";
   if (!runner.empty() && runner != process)
@@ -36,7 +36,7 @@ void Doubts::moved(const std::string& process, const SubmissionRecord& before, c
   if (after.state == SubmissionState::kIntent) open_[after.token].intent = now;
   if (after.state == SubmissionState::kAmbiguous) {
     open_[after.token].since = now;  // once more where it was sent again
-    if (before.state != SubmissionState::kAmbiguous) open_[after.token].doubt = now;
+    if (after.doubt_at && !before.doubt_at) open_[after.token].doubt = now;
   }
   if (before.state != SubmissionState::kAmbiguous || after.state == SubmissionState::kAmbiguous) return;
   const Open& open = open_[after.token];

@@ -108,7 +108,7 @@ TEST_F(SubmitTest, a_lost_request_is_held_with_its_money_and_never_sent_again) {
   ASSERT_TRUE(outcome->error);
   EXPECT_EQ(outcome->error->number, errors::kSubmissionAmbiguous);
   EXPECT_TRUE(outcome->error->cost_incurred);
-  EXPECT_THAT(outcome->error->message, HasSubstr("does not know it 2000 ms after it came into doubt"));
+  EXPECT_THAT(outcome->error->message, HasSubstr("does not know it 2000 ms after it came into doubt, of 2000 in"));
   EXPECT_EQ(provider_->submissions(), 1);
   EXPECT_EQ(hold().play_money.reserved, Money{1000});
   // And so it stays, whoever asks again.
@@ -711,6 +711,38 @@ TEST_F(SubmitClassA, a_lost_request_is_sent_again_with_the_same_token_and_billed
       EXPECT_NE(event["data"]["reason"], "") << "in doubt for a reason";
     }
   }
+}
+
+/// What is sent again late in the window has a whole one to appear.
+TEST_F(SubmitClassA, what_was_sent_last_is_looked_for_through_a_whole_window) {
+  provider_->plan.on_submit = {OnSubmit::kLoseRequest, OnSubmit::kAcceptLate};
+  provider_->plan.late = milliseconds(1900);
+  provider_->plan.during_submit = [&] {
+    if (provider_->submissions() == 1) clock_.advance(options_.settle_window);  // nothing more is sent after it
+  };
+  const auto outcome = run(request());
+  ASSERT_THAT(outcome, Succeeds());
+  EXPECT_EQ(outcome->kind, Kind::kResult);
+  EXPECT_EQ(provider_->submissions(), 2);
+  EXPECT_THAT(provider_->book(), ElementsAre(token()));
+}
+
+/// Its process ends before it has an answer to what it sent again.
+TEST_F(SubmitClassA, what_was_sent_again_before_a_crash_is_looked_for_through_a_window_from_when_it_is_found) {
+  provider_->plan.on_submit = {OnSubmit::kLoseRequest, OnSubmit::kLoseRequest};
+  provider_->plan.during_submit = [&] {
+    if (provider_->submissions() == 0) return;
+    clock_.advance(options_.settle_window);
+    store_.fail_commits(1, 1, make_error(errors::kIoError, "crash"));
+  };
+  ASSERT_THAT(run(request()), FailsWith(errors::kIoError));
+  provider_->plan.during_submit = nullptr;
+  EXPECT_EQ(record().doubt_at, std::nullopt);
+  clock_.advance(options_.settle_window);
+  const Instant begin = clock_.monotonic();
+  EXPECT_EQ(run(request())->kind, Kind::kHeld);
+  EXPECT_GE(clock_.monotonic() - begin, options_.settle_window);
+  EXPECT_EQ(provider_->submissions(), 2);
 }
 
 /// Nobody knows how long a provider recognises a token, so what was meant to go out long ago is only looked for.
