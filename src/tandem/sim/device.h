@@ -41,6 +41,7 @@ class SimDevice {
   std::function<void(const std::string& fault)> on_fault;
   Scheduler::Nanos down_until = 0;
   Scheduler::Nanos closed_until = 0;
+  Scheduler::Nanos loses_until = 0;  ///< no submission arrives; what it is asked it answers
 
   const Vendor& vendor() const { return vendor_; }
   job::Money price() const {

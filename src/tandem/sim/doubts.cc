@@ -9,6 +9,13 @@ namespace tandem::sim {
 using submit::SubmissionRecord;
 using submit::SubmissionState;
 
+namespace {
+
+/// How a worker says that it gives up for that, and not because its step's time is over.
+constexpr std::string_view kWindowOver = "the provider does not know it";
+
+}  // namespace
+
 void Doubts::taken_over(const std::string& token, Nanos now) {
   if (const auto found = open_.find(token); found != open_.end()) found->second.since = now;
 }
@@ -22,8 +29,8 @@ std::string Doubts::broken(const std::string& process, const SubmissionRecord& b
     return fmt::format("{} moved {} from {} to {} while {} runs its job", process, after.token,
                        submit::to_string(before.state), submit::to_string(after.state), runner);
   const auto open = open_.find(after.token);
-  if (begins || !runner.empty() || device.opaque() || open == open_.end() || clock_jumped_ >= open->second.intent)
-    return "";
+  const bool by_window = runner.empty() || after.reason.starts_with(kWindowOver);
+  if (begins || !by_window || device.opaque() || open == open_.end() || clock_jumped_ >= open->second.intent) return "";
   // Clocks that follow the store's run apart a little.
   const Nanos since = now - std::max(open->second.intent, device.left_at(after.token).value_or(0));
   if (since >= settle_window_ / 2) return "";

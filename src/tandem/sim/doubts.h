@@ -33,7 +33,7 @@ class Doubts {
   /// A run of a job began or ended: whoever else has its submissions has them since.
   void job_moved(const std::string& job, Nanos now) { job_moved_[job] = now; }
   /// What does not hold of a submission that `process` moved; empty: all does. While its job runs under its fence, on `runner`, nobody
-  /// else puts it in doubt or gives it up; and nobody but the worker, whose step's time may be over, gives it up while it may still appear at
+  /// else puts it in doubt or gives it up; and nobody, but a worker whose step's time is over, gives it up while it may still appear at
   /// a vendor that can be asked, for a window from when the last request for it left. `runner` empty: nobody runs it.
   std::string broken(const std::string& process, const submit::SubmissionRecord& before,
                      const submit::SubmissionRecord& after, const SimDevice& device, const std::string& runner,
