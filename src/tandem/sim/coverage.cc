@@ -111,6 +111,7 @@ std::vector<std::string> faults() {
           "submission late",
           "submission lost",
           "submission's reply lost",
+          "submissions lost for long",
           "window closed"};
 }
 

@@ -121,8 +121,12 @@ class SimBackend final : public backend::Backend {
           .retry_after =
               says_when ? std::optional(std::chrono::milliseconds(line_.scheduler.between(1, 300))) : std::nullopt});
     }
+    if (!line_.calm() && line_.scheduler.now() < device_.loses_until) return unknown();
     if (happens(line_.options.submit_lost, "submission lost")) {
       line_.vendor(info_.safety, "submission lost");
+      if (happens(line_.options.submits_lost, "submissions lost for long"))
+        device_.loses_until =
+            line_.scheduler.now() + line_.scheduler.between(kMilli, 2 * line_.options.settle_window * kMilli);
       return unknown();
     }
     if (happens(line_.options.submit_late, "submission late")) {

@@ -41,6 +41,7 @@ class SimDevice {
   std::function<void(const std::string& fault)> on_fault;
   Scheduler::Nanos down_until = 0;
   Scheduler::Nanos closed_until = 0;
+  Scheduler::Nanos loses_until = 0;  ///< no submission arrives; what it is asked it answers
 
   const Vendor& vendor() const { return vendor_; }
   job::Money price() const {
@@ -52,8 +53,8 @@ class SimDevice {
   /// Nobody can ask it for work by a token.
   bool opaque() const { return vendor_.safety == backend::SubmitSafety::kD; }
   /// A request leaves a process; what becomes of it is the line's.
-  void leaves(const std::string& token) { left_at_.emplace(token, scheduler_.now()); }
-  /// When the first request for it did; empty: none yet.
+  void leaves(const std::string& token) { left_at_[token] = scheduler_.now(); }
+  /// When the last request for it did; empty: none yet.
   std::optional<Scheduler::Nanos> left_at(const std::string& token) const;
   /// Bills the work. A device of class A knows a token again.
   backend::Handle accept(const std::string& token);

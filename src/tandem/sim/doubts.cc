@@ -9,21 +9,28 @@ namespace tandem::sim {
 using submit::SubmissionRecord;
 using submit::SubmissionState;
 
+namespace {
+
+/// How a worker says that it gives up for that, and not because its step's time is over.
+constexpr std::string_view kWindowOver = "the provider does not know it";
+
+}  // namespace
+
 void Doubts::taken_over(const std::string& token, Nanos now) {
   if (const auto found = open_.find(token); found != open_.end()) found->second.since = now;
 }
 
 std::string Doubts::broken(const std::string& process, const SubmissionRecord& before, const SubmissionRecord& after,
                            const SimDevice& device, const std::string& runner, Nanos now) const {
-  const bool begins = before.state == SubmissionState::kIntent && after.state == SubmissionState::kAmbiguous;
+  const bool begins = after.state == SubmissionState::kAmbiguous && after.doubt_at && !before.doubt_at;
   const bool given_up = before.state == SubmissionState::kAmbiguous && after.state == SubmissionState::kHeld;
   if (!begins && !given_up) return "";
   if (!runner.empty() && runner != process)
     return fmt::format("{} moved {} from {} to {} while {} runs its job", process, after.token,
                        submit::to_string(before.state), submit::to_string(after.state), runner);
   const auto open = open_.find(after.token);
-  if (begins || !runner.empty() || device.opaque() || open == open_.end() || clock_jumped_ >= open->second.intent)
-    return "";
+  const bool by_window = runner.empty() || after.reason.starts_with(kWindowOver);
+  if (begins || !by_window || device.opaque() || open == open_.end() || clock_jumped_ >= open->second.intent) return "";
   // Clocks that follow the store's run apart a little.
   const Nanos since = now - std::max(open->second.intent, device.left_at(after.token).value_or(0));
   if (since >= settle_window_ / 2) return "";
@@ -36,7 +43,7 @@ void Doubts::moved(const std::string& process, const SubmissionRecord& before, c
   if (after.state == SubmissionState::kIntent) open_[after.token].intent = now;
   if (after.state == SubmissionState::kAmbiguous) {
     open_[after.token].since = now;  // once more where it was sent again
-    if (before.state != SubmissionState::kAmbiguous) open_[after.token].doubt = now;
+    if (after.doubt_at && !before.doubt_at) open_[after.token].doubt = now;
   }
   if (before.state != SubmissionState::kAmbiguous || after.state == SubmissionState::kAmbiguous) return;
   const Open& open = open_[after.token];

@@ -33,8 +33,8 @@ class Doubts {
   /// A run of a job began or ended: whoever else has its submissions has them since.
   void job_moved(const std::string& job, Nanos now) { job_moved_[job] = now; }
   /// What does not hold of a submission that `process` moved; empty: all does. While its job runs under its fence, on `runner`, nobody
-  /// else puts it in doubt or gives it up; and nobody but the worker, whose step's time may be over, gives it up while it may still appear at
-  /// a vendor that can be asked, for a window from when the first request for it left. `runner` empty: nobody runs it.
+  /// else puts it in doubt or gives it up; and nobody, but a worker whose step's time is over, gives it up while it may still appear at
+  /// a vendor that can be asked, for a window from when the last request for it left. `runner` empty: nobody runs it.
   std::string broken(const std::string& process, const submit::SubmissionRecord& before,
                      const submit::SubmissionRecord& after, const SimDevice& device, const std::string& runner,
                      Nanos now) const;
@@ -50,7 +50,7 @@ class Doubts {
   struct Open {
     Nanos since = 0;  ///< sent last, or taken in hand
     Nanos intent = 0;
-    Nanos doubt = 0;  ///< the first, from where the settle window counts
+    Nanos doubt = 0;  ///< the last, from where the settle window counts
   };
   struct Ended {
     Nanos lasted = 0;

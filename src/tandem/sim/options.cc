@@ -129,6 +129,7 @@ Options Options::expand(std::uint64_t seed, Plant plant) {
     if (often(vendors) || resends(plant) == safety) out.vendors.push_back(vendor);
   }
   if (out.vendors.empty()) out.vendors.push_back({.safety = kClasses[rng.below(std::size(kClasses))]});
+  out.submits_lost = sometimes(0.5, 0.5);
 
   switch (plant) {
     case Plant::kNone:
@@ -211,6 +212,7 @@ Json Options::document() const {
           {"device_garbage", device_garbage},
           {"device_loses_result", device_loses_result},
           {"submit_lost", submit_lost},
+          {"submits_lost", submits_lost},
           {"submit_reply_lost", submit_reply_lost},
           {"submit_late", submit_late},
           {"submit_doubled", submit_doubled},

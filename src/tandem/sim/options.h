@@ -98,6 +98,7 @@ struct Options {
   double device_garbage = 0;
   double device_loses_result = 0;
   double submit_lost = 0;  ///< the request to the device never arrives
+  double submits_lost = 0;  ///< with a lost one, all others for up to two settle windows; questions are answered
   double submit_reply_lost = 0;
   double submit_late = 0;  ///< arrives after the sender gave up
   double submit_doubled = 0;  ///< arrives twice; only where the device knows it again

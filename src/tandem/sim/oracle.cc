@@ -31,10 +31,14 @@ std::optional<JobEvent> event_between(JobState from, JobState to, bool cancel_re
   return std::nullopt;
 }
 
+/// Two events leave a submission in doubt: it is sent again, or found without a time from which its settle window counts.
 std::optional<SubmissionEvent> event_between(const SubmissionRecord& from, const SubmissionRecord& to) {
-  for (std::size_t i = 0; i < submit::kNumSubmissionEvents; ++i)
-    if (submit::transition(from.state, static_cast<SubmissionEvent>(i)) == to.state)
-      return static_cast<SubmissionEvent>(i);
+  const bool resent = from.state == to.state && from.sends != to.sends;
+  for (std::size_t i = 0; i < submit::kNumSubmissionEvents; ++i) {
+    const auto event = static_cast<SubmissionEvent>(i);
+    if (submit::transition(from.state, event) == to.state && (event == SubmissionEvent::kResend) == resent)
+      return event;
+  }
   return std::nullopt;
 }
 
@@ -49,7 +53,7 @@ bool counts_of_job(int depth, Json::parse_event_t event, Json& parsed) {
 /// A submission keeps its state when a worker takes it over; that is no transition.
 bool is_take_over(const SubmissionRecord& from, const SubmissionRecord& to) {
   return from.state == to.state && from.sends == to.sends && from.handle == to.handle &&
-         from.raw_sha256 == to.raw_sha256;
+         from.raw_sha256 == to.raw_sha256 && from.doubt_at == to.doubt_at;
 }
 
 }  // namespace

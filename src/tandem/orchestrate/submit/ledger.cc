@@ -249,6 +249,7 @@ Result<SubmissionRecord> Ledger::apply(const SubmissionRecord& from, const Chang
   }
   if (change.event == SubmissionEvent::kIntend) next.intent_at = next.updated_at;
   if (change.event == SubmissionEvent::kDoubt) next.doubt_at = next.updated_at;
+  if (change.event == SubmissionEvent::kResend) next.doubt_at.reset();
   if (change.event == SubmissionEvent::kIntend || change.event == SubmissionEvent::kResend) ++next.sends;
   if (change.raw != nullptr) {
     next.raw_sha256 = sha256(change.raw->bytes).hex();
@@ -320,13 +321,23 @@ Result<backend::RawResult> Ledger::raw(const SubmissionRecord& record) const {
 }
 
 bool Ledger::window_is_over(const SubmissionRecord& record) const {
-  const Timestamp since = record.doubt_at.value_or(record.updated_at);  // rows of an earlier version do not say
-  return services_.clock.now().micros - since.micros >= std::chrono::microseconds(options_.settle_window).count();
+  return age_ms(record) >= options_.settle_window.count();
 }
 
-std::string Ledger::why_given_up() const {
-  return fmt::format("the provider does not know it {} ms after it came into doubt; it may still appear",
-                     options_.settle_window.count());
+std::string Ledger::why_given_up(const SubmissionRecord& record) const {
+  return fmt::format(
+      "the provider does not know it {} ms after it came into doubt, of {} in which it has to; it may still appear",
+      age_ms(record), options_.settle_window.count());
+}
+
+Error Ledger::why_doubt_begins_anew() {
+  return make_error(errors::kSubmissionAmbiguous,
+                    "it is not known when it was sent last; the provider has from now on to show it");
+}
+
+std::int64_t Ledger::age_ms(const SubmissionRecord& record) const {
+  TANDEM_ASSERT(record.doubt_at.has_value());
+  return (services_.clock.now().micros - record.doubt_at->micros) / 1000;
 }
 
 Result<bool> Ledger::job_is_over(const JobId& job) const {

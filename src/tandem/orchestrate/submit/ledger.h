@@ -104,14 +104,17 @@ class Ledger {
   /// The stored bytes of a record that has some. Errors: 3003 store_damaged - gone, or of another hash.
   Result<backend::RawResult> raw(const SubmissionRecord& record) const;
 
-  /// The settle window of a record in doubt is over: what the provider does not know by now may be given up.
+  /// The settle window of a record in doubt is over: what the provider does not know by now may be given up. `doubt_at` is known.
   bool window_is_over(const SubmissionRecord& record) const;
-  std::string why_given_up() const;
+  std::string why_given_up(const SubmissionRecord& record) const;
+  /// Of a record in doubt whose `doubt_at` is not known.
+  static Error why_doubt_begins_anew();
 
   /// The hold of the job is closed: nobody waits for its submissions any more.
   Result<bool> job_is_over(const JobId& job) const;
 
  private:
+  std::int64_t age_ms(const SubmissionRecord& record) const;
   /// Adds the record and its event to `batch`, which is empty: its event comes first.
   static job::Event put(store::Batch& batch, const SubmissionRecord& record, std::string_view event_type,
                         std::string_view actor);

@@ -71,6 +71,8 @@ class Look {
   Result<Seen> resolve() {
     const SubmitSafety safety = backend_.info().safety;
     if (safety == SubmitSafety::kD) return hold("the provider cannot be asked for it; a person has to look there");
+    if (!record_.doubt_at)
+      TANDEM_TRY(move({.event = SubmissionEvent::kDoubt, .reason = Ledger::why_doubt_begins_anew()}));
     const bool window_over = ledger_.window_is_over(record_);  // what was no before it ended is no proof
     const auto found = wire_.lookup(record_);
     if (!found) return Seen::kUnanswered;
@@ -83,7 +85,7 @@ class Look {
     if (!window_over) return Seen::kWaiting;
     if (safety == SubmitSafety::kA && !job_is_over_)
       return Seen::kWaiting;  // the run that comes back may send it again
-    return hold(ledger_.why_given_up());
+    return hold(ledger_.why_given_up(record_));
   }
 
   /// held: finds out what became of it; a bill ends it.

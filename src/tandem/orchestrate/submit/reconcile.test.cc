@@ -87,7 +87,8 @@ TEST_F(ReconcileTest, the_settle_window_counts_from_the_doubt_and_not_from_the_i
   EXPECT_THAT(provider_->book(), SizeIs(1));
 }
 
-TEST_F(ReconcileTest, the_window_of_a_record_that_does_not_say_when_its_doubt_began_counts_from_its_last_change) {
+/// As an earlier version wrote it: the window counts once from when it is found, not from each change of the record.
+TEST_F(ReconcileTest, a_record_that_does_not_say_when_its_doubt_began_is_put_in_doubt_when_it_is_found) {
   crash_after_wire(OnSubmit::kLoseRequest);
   EXPECT_EQ(sweep()->waiting, 1u);
   Json document = record().document();
@@ -95,7 +96,14 @@ TEST_F(ReconcileTest, the_window_of_a_record_that_does_not_say_when_its_doubt_be
   store::Batch batch;
   batch.put(store::Table::kSubmission, token(), document.dump());
   ASSERT_THAT(store_.commit_and_wait(std::move(batch)), Succeeds());
-  clock_.advance(milliseconds(1999));
+  clock_.advance(milliseconds(500));
+  EXPECT_EQ(sweep()->waiting, 1u);
+  EXPECT_EQ(record().doubt_at, clock_.now());
+  clock_.advance(milliseconds(1000));
+  std::stop_source stopped;
+  stopped.request_stop();
+  EXPECT_THAT(submitter_.run(request(), stopped.get_token()), FailsWith(errors::kCancelled));  // takes it over
+  clock_.advance(milliseconds(999));
   EXPECT_EQ(sweep()->waiting, 1u);
   clock_.advance(milliseconds(1));
   EXPECT_EQ(sweep()->held, 1u);

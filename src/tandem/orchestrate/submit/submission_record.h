@@ -48,8 +48,9 @@ struct SubmissionRecord {
   std::uint32_t sends = 0;  ///< times it was put on the wire; above 1 for class A only
   Timestamp created_at;
   Timestamp intent_at;  ///< when its intent was written: nothing of it left before
-  /// When it was first put in doubt, by who had sent it or by who found its intent after a crash: all that was sent had left by then, but for
-  /// what is sent again (class A), so the settle window counts from here. Empty: it never was.
+  /// When it was last put in doubt, by who had sent it or by who found it after a crash: all that was sent had left by then, so the settle
+  /// window counts from here. Empty: it never was, or is being sent again (class A), or an earlier version put it in doubt; whoever
+  /// finds it so after a crash puts it in doubt once more.
   std::optional<Timestamp> doubt_at;
   Timestamp updated_at;
   std::uint64_t version = 0;  ///< of the stored row; 0: not stored yet

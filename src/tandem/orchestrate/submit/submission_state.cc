@@ -22,7 +22,7 @@ constexpr std::array<std::array<SubmissionState, kNumSubmissionEvents>, kNumSubm
     //              intend   confirm     doubt       resend      refuse    finish     settle    hold   discover  fail     cancel      release
     /* reserved  */ {kIntent, kNone,      kNone,      kNone,      kNone,    kNone,     kNone,    kNone, kNone,    kNone,   kCancelled, kNone},
     /* intent    */ {kNone,   kConfirmed, kAmbiguous, kNone,      kRefused, kNone,     kNone,    kNone, kNone,    kNone,   kNone,      kNone},
-    /* ambiguous */ {kNone,   kConfirmed, kNone,      kAmbiguous, kNone,    kNone,     kNone,    kHeld, kNone,    kNone,   kNone,      kNone},
+    /* ambiguous */ {kNone,   kConfirmed, kAmbiguous, kAmbiguous, kNone,    kNone,     kNone,    kHeld, kNone,    kNone,   kNone,      kNone},
     /* confirmed */ {kNone,   kNone,      kNone,      kNone,      kNone,    kTerminal, kNone,    kHeld, kNone,    kFailed, kCancelled, kNone},
     /* terminal  */ {kNone,   kNone,      kNone,      kNone,      kNone,    kTerminal, kSettled, kNone, kOrphan,  kFailed, kNone,      kNone},
     /* settled   */ {kNone,   kNone,      kNone,      kNone,      kNone,    kNone,     kNone,    kNone, kNone,    kNone,   kNone,      kNone},

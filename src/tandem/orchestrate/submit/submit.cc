@@ -230,12 +230,13 @@ class Attempt {
     if (safety == backend::SubmitSafety::kD) {
       return give_up("the provider cannot be asked for it; a person has to look there");
     }
+    if (!record_.doubt_at) return decide({.event = SubmissionEvent::kDoubt, .reason = Ledger::why_doubt_begins_anew()});
     const bool window_over = ledger_.window_is_over(record_);
     const auto found = wire_.lookup(record_);
     if (found && found->kind == backend::Reconciled::Kind::kFound) {
       return learn({.event = SubmissionEvent::kConfirm, .handle = found->handle});
     }
-    if (found && window_over) return give_up(ledger_.why_given_up());
+    if (found && window_over) return give_up(ledger_.why_given_up(record_));
     const bool is_fresh = since_intent() < ledger_.options().settle_window;
     if (found && safety == backend::SubmitSafety::kA && is_fresh && !out_of_time()) return resend();
     if (out_of_time()) {
@@ -262,6 +263,9 @@ class Attempt {
     TANDEM_TRY(still_holds());
     const auto sent = wire_.submit(request_.work, record_.token);
     if (sent) return learn({.event = SubmissionEvent::kConfirm, .handle = *sent});
+    TANDEM_TRY(learn({.event = SubmissionEvent::kDoubt,
+                      .reason = make_error(errors::kSubmissionAmbiguous, "no handle for what was sent again: {}",
+                                           sent.error().error.message)}));
     return wait(ledger_.options().lookup_interval);
   }
 

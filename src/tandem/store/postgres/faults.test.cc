@@ -8,6 +8,7 @@
 #include "tandem/base/executor.h"
 #include "tandem/base/testing/matchers.h"
 #include "tandem/store/postgres/postgres_store.h"
+#include "tandem/store/postgres/statements.h"
 #include "tandem/store/postgres/testing/cluster.h"
 #include "tandem/store/testing/ledger.h"
 
@@ -200,34 +201,93 @@ void wait_until(const Cluster& cluster, const std::string& condition) {
     std::this_thread::yield();
 }
 
+/// Has `batch` committed by a session that is lost before it says so.
+Result<store::Committed> commit_unheard(const Cluster& cluster, store::Store& store, Batch batch) {
+  // Nobody is this standby: a commit is done, and waits before it says so.
+  cluster.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+  cluster.sql("SELECT pg_reload_conf()");
+  while (cluster.sql("SHOW synchronous_standby_names") != "nobody") std::this_thread::yield();
+  Result<store::Committed> answer = fail(errors::kInternal, "none");
+  std::thread committing([&] { answer = store.commit_and_wait(std::move(batch)); });
+  wait_until(cluster, "wait_event = 'SyncRep'");
+  cluster.sql(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tandem' AND wait_event = "
+      "'SyncRep'");
+  cluster.sql("ALTER SYSTEM RESET synchronous_standby_names");
+  cluster.sql("SELECT pg_reload_conf()");
+  committing.join();
+  return answer;
+}
+
 TEST(PostgresFaults, a_commit_whose_answer_is_lost_is_answered_with_its_sequences) {
   World world("fsync = off");
   const auto store = world.open();
   const auto other = world.open();
   ASSERT_THAT(other->commit_and_wait(Batch().append("s", "1").append("s", "2")), Succeeds());
-  // Nobody is this standby: a commit is done, and waits before it says so.
-  world.cluster.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
-  world.cluster.sql("SELECT pg_reload_conf()");
-  while (world.cluster.sql("SHOW synchronous_standby_names") != "nobody") std::this_thread::yield();
-  Result<store::Committed> answer = fail(errors::kInternal, "none");
-  std::thread committing([&] {
-    answer = store->commit_and_wait(Batch().put(Table::kMeta, "k", "1", store::Expect::absent()).append("s", "3"));
-  });
-  wait_until(world.cluster, "wait_event = 'SyncRep'");
-  world.cluster.sql(
-      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tandem' AND wait_event = "
-      "'SyncRep'");
-  world.cluster.sql("ALTER SYSTEM RESET synchronous_standby_names");
-  world.cluster.sql("SELECT pg_reload_conf()");
-  committing.join();
+  const auto answer = commit_unheard(world.cluster, *store,
+                                     Batch().put(Table::kMeta, "k", "1", store::Expect::absent()).append("s", "3"));
   ASSERT_THAT(answer, Succeeds());
   EXPECT_THAT(answer->sequences, testing::ElementsAre(3));
   EXPECT_EQ(store->get(Table::kMeta, "k").value()->version, 1u);
   EXPECT_EQ(store->last_sequence().value(), 3u);
 }
 
-TEST(PostgresFaults, a_lost_session_that_is_still_at_work_commits_nothing) {
-  // Where it waits: for the head, and before it comes to the head.
+TEST(PostgresFaults, a_commit_without_entries_whose_answer_is_lost_is_not_done_again) {
+  World world("fsync = off");
+  const auto store = world.open();
+  for (std::uint64_t times = 1; times < 3; ++times) {
+    ASSERT_THAT(commit_unheard(world.cluster, *store, Batch().put(Table::kMeta, "k", "1")), Succeeds());
+    EXPECT_EQ(store->get(Table::kMeta, "k").value()->version, times);
+  }
+  EXPECT_EQ(store->last_sequence().value(), 0u);
+}
+
+TEST(PostgresFaults, a_commit_that_is_undone_with_its_session_is_told_from_the_one_before_and_done_again) {
+  World world("fsync = off");
+  const auto store = world.open();
+  for (const bool appends : {false, true}) {
+    const std::string key = appends ? "appends" : "only writes";
+    const auto batch = [&] {
+      Batch out;
+      out.put(Table::kMeta, key, "");
+      if (appends) out.append("s", key);
+      return out;
+    };
+    ASSERT_THAT(store->commit_and_wait(batch()), Succeeds());
+    PGconn* person = PQconnectdb(world.cluster.address().c_str());
+    PQclear(PQexec(person, "BEGIN; SELECT * FROM tandem.store_head FOR UPDATE"));
+    Result<store::Committed> answer = fail(errors::kInternal, "none");
+    std::thread committing([&] { answer = store->commit_and_wait(batch()); });
+    wait_until(world.cluster, "wait_event_type = 'Lock'");
+    const std::string worker = world.cluster.sql(
+        "SELECT pid FROM pg_stat_activity WHERE application_name = 'tandem' AND wait_event_type = 'Lock'");
+    ASSERT_NE(worker, "");
+    ASSERT_EQ(::kill(std::stoi(worker), SIGKILL), 0);  // without a word; the server ends all sessions and recovers
+    PQfinish(person);
+    committing.join();
+    ASSERT_THAT(answer, Succeeds());
+    EXPECT_EQ(store->get(Table::kMeta, key).value()->version, 2u);
+  }
+  EXPECT_EQ(store->last_sequence().value(), 2u);
+}
+
+TEST(PostgresFaults, whoever_asks_what_became_of_a_commit_ends_a_process_that_stopped_in_the_middle_of_its_own) {
+  World world("fsync = off");
+  const auto store = world.open({.doubt_wait = std::chrono::seconds(10)});
+  PGconn* stopped = PQconnectdb((world.cluster.address() + "&application_name=tandem").c_str());
+  PQenterPipelineMode(stopped);
+  PQsendQueryParams(stopped, statement(CommonQuery::kJoin).sql.c_str(), 0, nullptr, nullptr, nullptr, nullptr, 0);
+  PQsendFlushRequest(stopped);
+  PQflush(stopped);
+  PQclear(PQgetResult(stopped));  // it has the lock
+  const auto answer = commit_unheard(world.cluster, *store, Batch().append("s", "1"));
+  PQfinish(stopped);
+  ASSERT_THAT(answer, Succeeds());
+  EXPECT_EQ(store->last_sequence().value(), 1u);
+}
+
+TEST(PostgresFaults, a_lost_session_that_is_still_at_work_does_nothing_that_is_done_again) {
+  // Where it waits: for the head, with its commit sent, and before it comes to the head.
   for (const char* held : {"SELECT * FROM tandem.store_head FOR UPDATE", "LOCK TABLE tandem.meta IN SHARE MODE"}) {
     World world("fsync = off");
     const auto store = world.open({.answer_wait = std::chrono::milliseconds(1000)});

@@ -31,12 +31,14 @@ constexpr std::size_t kTogetherMax = 16;
 // nothing to compare what it found. There is one as a rule, the document that the jobs share.
 constexpr std::size_t kAloneMax = 4;
 
-/// After which errors the same group may do better where nobody else writes: something was not as expected, or two writers waited
-/// for each other.
+/// After which errors the same group may do better where nobody else writes, or is told better why not: something was not as expected,
+/// or two writers waited for each other.
 bool is_conflict(std::string_view state) {
   constexpr std::string_view kUniqueViolation = "23505";
+  constexpr std::string_view kNotNullViolation = "23502";  // there is no head
   constexpr std::string_view kRolledBack = "40";  // the class: deadlock, serialization
-  return state == kNotAsExpected || state == kUniqueViolation || state.starts_with(kRolledBack);
+  return state == kNotAsExpected || state == kUniqueViolation || state == kNotNullViolation ||
+         state.starts_with(kRolledBack);
 }
 
 std::int64_t schema_version() { return static_cast<std::int64_t>(migrations().size()); }
@@ -173,15 +175,17 @@ std::vector<TableChanges> changes_of(const GroupPlan& plan) {
 }
 
 /// Returns the number of statements.
-Result<std::size_t> send_log(Connection& connection, const std::vector<const store::Append*>& appended) {
+Result<std::size_t> send_log(Connection& connection, const std::vector<const store::Append*>& appended,
+                             std::string_view mark) {
   std::size_t sent = 0;
   for (std::size_t i = 0; i < appended.size(); ++sent) {
     const std::size_t first = i;
     std::size_t bytes = 0;
     for (; i < appended.size() && bytes < kStatementBytesMax; ++i)
       bytes += appended[i]->subject.size() + appended[i]->value.size();
-    connection.send(statement(CommonQuery::kAppend), append_params(std::span(appended).subspan(first, i - first),
-                                                                   static_cast<std::int64_t>(appended.size() - first)));
+    connection.send(statement(CommonQuery::kAppend),
+                    append_params(std::span(appended).subspan(first, i - first),
+                                  static_cast<std::int64_t>(appended.size() - first), mark));
     if (bytes >= kStatementBytesMax) TANDEM_TRY(connection.finish());
   }
   return sent;
@@ -224,8 +228,10 @@ Result<void> PostgresGroups::connect() {
     // Again on every connect: a server that was restored from a backup may have another schema than the one we knew.
     TANDEM_TRY(prepare_schema(*connection_, address_.shown));
     connection_->send(statement(CommonQuery::kForgetWriters));
-    connection_->send(statement(CommonQuery::kAnnounce), Params().bytes(id_).integer(stored_mark_));
-    return connection_->finish().map([](const std::vector<Answer>&) {});
+    connection_->send(statement(CommonQuery::kLastSequence));
+    TANDEM_TRY_ASSIGN(const std::vector<Answer> answers, connection_->finish());
+    log_before_ = answers.at(1).num_rows() == 1 ? answers.at(1).integer(0, 0) : 0;
+    return {};
   };
   auto ready = prepare();
   if (!ready) connection_.reset();
@@ -314,9 +320,9 @@ PostgresGroups::Written PostgresGroups::write_confirmed(const GroupPlan& plan, s
   const auto answered = connection_->finish([this] { reach(one_of(store::kPoints, "postgres.after_send")); });
   reach(one_of(store::kPoints, "postgres.after_commit"));
   if (!answered) return after(answered.error());
-  stored_mark_ = mark_;
   plan.remember();
-  return answered->at(answered->size() - *sent).integer(0, 0);
+  log_before_ = answered->at(answered->size() - *sent).integer(0, 0);
+  return log_before_;
 }
 
 PostgresGroups::Written PostgresGroups::write_surely(Group group, store::Answers& answers) {
@@ -346,9 +352,9 @@ PostgresGroups::Written PostgresGroups::write_surely(Group group, store::Answers
     const auto written = after(answered.error());
     return written && !*written ? give_up(answered.error()) : written;
   }
-  stored_mark_ = mark_;
   plan.remember();
-  return *sequence + static_cast<std::int64_t>(plan.appended().size());
+  log_before_ = *sequence + static_cast<std::int64_t>(plan.appended().size());
+  return log_before_;
 }
 
 void PostgresGroups::ask_versions(const GroupPlan& plan) {
@@ -364,9 +370,8 @@ void PostgresGroups::ask_versions(const GroupPlan& plan) {
 Result<std::int64_t> PostgresGroups::read_alone(GroupPlan& plan) {
   connection_->send(statement(CommonQuery::kBegin));
   connection_->send(statement(CommonQuery::kWriteAlone));
-  connection_->send(statement(CommonQuery::kAnnounce), Params().bytes(id_).integer(stored_mark_));  // silent for long
   connection_->send(statement(CommonQuery::kHead));
-  constexpr std::size_t kBefore = 3;  // answers
+  constexpr std::size_t kBefore = 2;  // answers
   ask_versions(plan);
   TANDEM_TRY_ASSIGN(const std::vector<Answer> known, connection_->finish());
   const Answer& head = known.at(kBefore);
@@ -386,13 +391,22 @@ Result<std::size_t> PostgresGroups::send_head(const GroupPlan& plan, const Chang
   connection_->send(statement(CommonQuery::kMoveHead), Params()
                                                            .integer(static_cast<std::int64_t>(plan.appended().size()))
                                                            .integers(plan.added())
-                                                           .integer(schema_version())
-                                                           .bytes(id_)
-                                                           .integer(++mark_)
-                                                           .integer(stored_mark_));
-  TANDEM_TRY_ASSIGN(const std::size_t entries, send_log(*connection_, plan.appended()));
+                                                           .integer(schema_version()));
+  ++mark_;
+  std::size_t marking = 1;
+  if (plan.appended().empty()) {
+    connection_->send(statement(CommonQuery::kMark), Params().bytes(id_).integer(mark_));
+  } else {
+    TANDEM_TRY_ASSIGN(marking, send_log(*connection_, plan.appended(), mark()));
+  }
   // What is true now stays true until we commit: whoever writes these rows as well comes after us.
-  return 1 + entries + send_checks(*connection_, changes.tables);
+  return 1 + marking + send_checks(*connection_, changes.tables);
+}
+
+std::string PostgresGroups::mark() const {
+  std::string out = id_;
+  append_number(out, static_cast<std::uint64_t>(mark_));
+  return out;
 }
 
 PostgresGroups::Written PostgresGroups::after(const Error& error) {
@@ -403,29 +417,31 @@ PostgresGroups::Written PostgresGroups::after(const Error& error) {
 
 PostgresGroups::Written PostgresGroups::resolve(const Error& lost) {
   const Deadline deadline = Deadline::after(clock_, options_.doubt_wait);
-  const std::int64_t fence = mark_ + 1;
+  const std::int64_t before = log_before_;  // connect() learns a later one
+  const std::string mark = this->mark();
   while (true) {
     const auto asked = [&]() -> Result<std::vector<Answer>> {
       TANDEM_TRY(connect());
-      // The lost session may still be at work. Either its mark is there, which this waits for when it is on its way, or it finds
-      // ours and undoes everything.
-      connection_->send(statement(CommonQuery::kFence), Params().bytes(id_).integer(fence).integer(mark_));
-      connection_->send(statement(CommonQuery::kMark), Params().bytes(id_));
+      // The lost session may still be at work. It has the lock since before it was sent the commit, shared or alone, so whoever is alone
+      // comes after its end, whichever that is.
+      connection_->send(statement(CommonQuery::kWriteAlone));
+      connection_->send(statement(CommonQuery::kMarked),
+                        Params().integer(before).bytes(mark).bytes(id_).integer(mark_));
       return connection_->finish();
     }();
-    if (asked && asked->at(1).num_rows() == 1) {
+    if (asked) {
       const Answer& found = asked->at(1);
-      stored_mark_ = found.integer(0, 0);
-      if (stored_mark_ == mark_) return found.integer(0, 1);
-      mark_ = stored_mark_;
-      return std::nullopt;
+      if (found.num_rows() == 0) return std::nullopt;
+      log_before_ = found.integer(0, 0);
+      return log_before_;
     }
-    const Error error = asked ? make_error(errors::kStoreUnreachable, "it forgot its writer") : asked.error();
+    const Error& error = asked.error();
     const bool may_pass = error.number == errors::kStoreUnreachable || error.number == errors::kLockHeld;
     if (!may_pass || deadline.expired(clock_)) {
       return fail(errors::kIoError, "{}; what became of the last commit could not be found out: {}", lost.message,
                   error.message);
     }
+    if (error.number == errors::kLockHeld) end_stopped_sessions();
     pause(executor_, kResolvePause, {});
   }
 }

@@ -28,7 +28,8 @@ namespace tandem::postgres {
 /// first, and the rest is the same. The sure way, when somebody was faster again, and for what is too large for one trip: the same
 /// while nobody else writes.
 ///
-/// Every way the transaction carries a mark of this writer, by which a commit whose answer was lost is found again.
+/// Every way the transaction carries a mark of its own, by which a commit whose answer was lost is found again, and holds a lock, by which
+/// whoever asks knows that it has ended.
 class PostgresGroups final : public store::GroupWriter {
  public:
   /// Errors: those of Connection::open and prepare_schema.
@@ -72,7 +73,9 @@ class PostgresGroups final : public store::GroupWriter {
   /// head, which answers with the log's last sequence, unless the plan goes out in parts.
   struct Changes;
   Result<std::size_t> send_head(const GroupPlan& plan, const Changes& changes);
-  /// A transaction that was to have mark_ has ended with this error; what became of it is in doubt only where it was committing_.
+  /// Of the transaction under way or last tried: in its last row of the log, or, where it appends nothing, our row in `writer`.
+  std::string mark() const;
+  /// A transaction that was to have this mark has ended with this error; what became of it is in doubt only where it was committing_.
   Written after(const Error& error);
   /// What became of it, when its answer was lost.
   Written resolve(const Error& lost);
@@ -80,14 +83,14 @@ class PostgresGroups final : public store::GroupWriter {
 
   const Address address_;
   const PostgresOptions options_;
-  const std::string id_;  ///< of this writer in the table `writer`
+  const std::string id_;  ///< of this writer: no other one has it
   Executor& executor_;
   const Clock& clock_;
   Signals& signals_;
   Presence presence_;
   std::unique_ptr<Connection> connection_;
-  std::int64_t mark_ = 0;  ///< of the transaction under way or last tried
-  std::int64_t stored_mark_ = 0;  ///< of the last one that was committed
+  std::int64_t mark_ = 0;  ///< number of the transaction under way or last tried
+  std::int64_t log_before_ = 0;  ///< a last sequence of the log from before it
   bool committing_ = false;  ///< the commit of the last attempt was on its way
 };
 

@@ -58,6 +58,32 @@ TEST(PostgresGuesses, a_row_that_was_there_is_gone_by_another_writer) {
   EXPECT_EQ(w.one->count(Table::kJob, "").value(), 1u);
 }
 
+/// With the rest of its group, whatever that is, which is undone and done once. Few shared rows go in a statement each, more in one for all.
+TEST(PostgresGuesses, a_shared_row_that_another_writer_removed_has_its_group_done_once) {
+  for (const int shared : {1, 3, 4, 5, 7}) {
+    Two w;
+    const auto batch = [&](const std::string& job) {
+      Batch out;
+      for (int i = 0; i < shared; ++i) out.put(Table::kBlob, "shared" + std::to_string(i), job);
+      return out.put(Table::kJob, job, "", Expect::absent()).append("s", job).append("s", job);
+    };
+    ASSERT_THAT(w.one->commit_and_wait(batch("first")), Succeeds());
+    ASSERT_THAT(w.one->commit_and_wait(batch("second")), Succeeds());
+    const std::string gone = "shared" + std::to_string(shared / 2);
+    ASSERT_THAT(w.two->commit_and_wait(Batch().erase(Table::kBlob, gone)), Succeeds());
+    const auto done = w.one->commit_and_wait(batch("third"));
+    ASSERT_THAT(done, Succeeds()) << shared;
+    EXPECT_THAT(done->sequences, testing::ElementsAre(5, 6));
+    for (int i = 0; i < shared; ++i) {
+      const std::string key = "shared" + std::to_string(i);
+      EXPECT_EQ(w.two->get(Table::kBlob, key).value(), (Row{key, key == gone ? 1u : 3u, "third"}));
+    }
+    EXPECT_EQ(w.two->get(Table::kJob, "third").value()->version, 1u);
+    EXPECT_EQ(w.two->last_sequence().value(), 6u);
+    EXPECT_THAT(w.two->snapshot().value()->faults().value(), testing::IsEmpty());
+  }
+}
+
 TEST(PostgresGuesses, what_another_writer_made_untrue_is_refused_with_what_is_there_and_leaves_nothing) {
   Two w;
   ASSERT_THAT(w.one->commit_and_wait(Batch().put(Table::kJob, "k", "1")), Succeeds());

@@ -35,7 +35,7 @@ std::vector<std::string_view> values_of(std::string_view value, std::int64_t ent
 
 }  // namespace
 
-Params append_params(std::span<const Append* const> entries, std::int64_t left) {
+Params append_params(std::span<const Append* const> entries, std::int64_t left, std::string_view mark) {
   std::vector<std::string_view> subjects;
   std::vector<std::string_view> values;
   std::vector<std::int64_t> counts;
@@ -61,7 +61,7 @@ Params append_params(std::span<const Append* const> entries, std::int64_t left) 
     values.push_back(row);
   }
   Params params;
-  params.byte_strings(subjects).byte_strings(values).integers(counts).integers(upto).integer(left);
+  params.byte_strings(subjects).byte_strings(values).integers(counts).integers(upto).integer(left).bytes(mark);
   return params;
 }
 

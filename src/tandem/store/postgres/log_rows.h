@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "tandem/store/postgres/wire.h"
@@ -19,8 +20,8 @@ namespace tandem::postgres {
 /// Values in one row, unless one alone is larger: with its subject below the 2 kB from which on the server compresses.
 inline constexpr std::size_t kLogRowBytesMax = 1'800;
 
-/// The parameters of kAppend. `left`: as it says.
-Params append_params(std::span<const store::Append* const> entries, std::int64_t left);
+/// The parameters of kAppend. `left`, `mark`: as it says; the mark lives until they are sent.
+Params append_params(std::span<const store::Append* const> entries, std::int64_t left, std::string_view mark);
 
 /// The entries after `after`, `limit` at most, of rows as kAfter gives them. Errors: 3003 store_damaged.
 Result<std::vector<store::LogEntry>> entries_of(const Answer& rows, std::uint64_t after, std::size_t limit);

@@ -78,7 +78,9 @@ TEST_F(LogRows, a_row_that_does_not_hold_what_it_says_is_damaged) {
 TEST_F(LogRows, those_of_an_older_schema_have_one_entry_each) {
   ASSERT_THAT(store_->commit_and_wait(Batch().append("s", "1").append("t", "2")), Succeeds());
   store_.reset();
-  database_.sql("ALTER TABLE tandem.event_log DROP COLUMN entries; UPDATE tandem.schema_version SET version = 2");
+  database_.sql(
+      "ALTER TABLE tandem.event_log DROP COLUMN entries, DROP COLUMN mark; UPDATE tandem.schema_version SET version = "
+      "2");
   store_ = database_.try_open().value();
   ASSERT_THAT(store_->commit_and_wait(Batch().append("t", "3").append("t", "4")), Succeeds());
   EXPECT_EQ(rows(), "1:1 2:1 4:2");

@@ -86,7 +86,8 @@ TEST(Postgres, a_store_of_the_first_schema_is_migrated_with_what_it_holds) {
               Succeeds());
   // What later migrations did, undone.
   database.sql(
-      "ALTER TABLE tandem.writer DROP COLUMN sequence; ALTER TABLE tandem.event_log DROP COLUMN entries; "
+      "ALTER TABLE tandem.writer DROP COLUMN sequence; ALTER TABLE tandem.event_log DROP COLUMN entries, DROP COLUMN "
+      "mark; "
       "ALTER TABLE tandem.job RESET (fillfactor); UPDATE tandem.schema_version SET version = 1");
   const SystemClock clock;
   EXPECT_THAT(PostgresStore::open_for_reading(database.address(), {}, clock), FailsWith(errors::kStoreForeign));

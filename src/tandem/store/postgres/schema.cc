@@ -8,7 +8,7 @@ namespace {
 constexpr const char* kMigrationLock =
     "7884949621034182125";  // of pg_advisory_lock(): ours by agreement of all versions
 
-// store_head and writer change with every transaction: room on their page for the new version of the row.
+// store_head changes with every transaction, writer with some: room on their page for the new version of the row.
 constexpr const char* kCreate = R"sql(
   CREATE TABLE tandem.schema_version (version int8 NOT NULL);
   INSERT INTO tandem.schema_version VALUES (0);
@@ -45,7 +45,10 @@ constexpr const char* kSharedLogRows = "ALTER TABLE tandem.event_log ADD COLUMN 
 // 50, a quarter of them found no room on it.
 constexpr const char* kRoomForEnds = "ALTER TABLE tandem.job SET (fillfactor = 40);";
 
-constexpr std::array<const char*, 4> kMigrations = {kCreate, kQuickGroups, kSharedLogRows, kRoomForEnds};
+// Which commit it was, in the last row of each; `writer` is of those that append nothing.
+constexpr const char* kMarkInLog = "ALTER TABLE tandem.event_log ADD COLUMN mark bytea;";
+
+constexpr std::array<const char*, 5> kMigrations = {kCreate, kQuickGroups, kSharedLogRows, kRoomForEnds, kMarkInLog};
 
 const Statement kState = {
     .name = "schema_state",

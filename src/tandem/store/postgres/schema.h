@@ -1,7 +1,7 @@
 // tandem/store/postgres/schema.h - what a store in PostgreSQL looks like, and how an older one becomes a current one.
 //
 // Room: store. Everything is in the schema "tandem" of the database: one table for each store::Table, event_log; store_head, the
-// one row that every transaction of every process goes through; writer, who wrote last what; schema_version.
+// one row that every transaction of every process goes through; writer, who wrote last without the log; schema_version.
 #pragma once
 
 #include <span>

@@ -46,20 +46,18 @@ constexpr std::array<const char*, kNumCommonQueries> kCommonSql = {
     "SELECT pg_advisory_xact_lock_shared(7884949621034182126)",
     "SELECT pg_advisory_xact_lock(7884949621034182126)",
     "SELECT sequence, rows, (SELECT version FROM schema_version) FROM store_head FOR UPDATE",
-    "WITH head AS (UPDATE store_head SET sequence = sequence + $1::int8, "
+    "UPDATE store_head SET sequence = sequence + $1::int8 / (((SELECT version FROM schema_version) = $3::int8 "
+    "AND cardinality(rows) = cardinality($2::int8[]) AND array_position(rows, NULL) IS NULL) IS TRUE)::int, "
     "rows = ARRAY(SELECT was + more FROM unnest(rows, $2::int8[]) WITH ORDINALITY AS counts (was, more, n) ORDER BY n) "
-    "WHERE (SELECT version FROM schema_version) = $3::int8 AND cardinality(rows) = cardinality($2::int8[]) "
-    "AND array_position(rows, NULL) IS NULL RETURNING sequence), "
-    "moved AS (UPDATE writer SET mark = $5::int8, seen = now(), sequence = head.sequence FROM head "
-    "WHERE id = $4 AND mark = $6::int8 RETURNING writer.sequence) "
-    "SELECT sum(sequence)::int8, 1 / count(*) FROM moved",
-    "INSERT INTO event_log (sequence, subject, value, entries) "
-    "SELECT (SELECT sequence FROM store_head) - $5::int8 + upto, subject, value, entries "
+    "RETURNING sequence",
+    "INSERT INTO event_log (sequence, subject, value, entries, mark) "
+    "SELECT (SELECT sequence FROM store_head) - $5::int8 + upto, subject, value, entries, "
+    "CASE WHEN upto = $5::int8 THEN $6::bytea END "
     "FROM unnest($1::bytea[], $2::bytea[], $3::int8[], $4::int8[]) AS new (subject, value, entries, upto)",
-    "INSERT INTO writer (id, mark, seen) VALUES ($1, $2, now()) ON CONFLICT (id) DO NOTHING",
-    "INSERT INTO writer (id, mark, seen) VALUES ($1, $2::int8, now()) "
-    "ON CONFLICT (id) DO UPDATE SET mark = excluded.mark WHERE writer.mark <> $3::int8",
-    "SELECT mark, sequence FROM writer WHERE id = $1",
+    "INSERT INTO writer (id, mark, seen, sequence) VALUES ($1, $2, now(), (SELECT sequence FROM store_head)) "
+    "ON CONFLICT (id) DO UPDATE SET mark = excluded.mark, seen = excluded.seen, sequence = excluded.sequence",
+    "SELECT sequence FROM event_log WHERE sequence > $1 AND mark = $2 "
+    "UNION ALL SELECT sequence FROM writer WHERE id = $3 AND mark = $4",
     "COMMIT",
     "ROLLBACK",
     "SELECT 1 / 0",

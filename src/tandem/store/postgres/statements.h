@@ -43,13 +43,12 @@ enum class CommonQuery : std::uint8_t {
   kJoin,  ///< until the transaction ends nobody writes alone
   kWriteAlone,  ///< until the transaction ends nobody else writes
   kHead,  ///< -> sequence, rows of each table, schema version
-  kMoveHead,  ///< $1 entries, $2 more rows of each table, $3 schema version, $4 writer, $5 mark, $6 its mark before -> sequence;
-  ///< until the transaction ends nobody else commits. Fails with kNotAsExpected
+  kMoveHead,  ///< $1 entries, $2 more rows of each table, $3 schema version -> sequence; until the transaction ends nobody else
+  ///< commits. Fails with kNotAsExpected; where there is no head, one of the next two does
   kAppend,  ///< rows of the log (log_rows.h): $1 subjects, $2 values, $3 their entries, $4 entries of the statement up to and with
-  ///< each, $5 how many entries of the transaction come after those of the statement and with them
-  kAnnounce,  ///< $1 writer, $2 mark: it is known from now on
-  kFence,  ///< $1 writer, $2 mark, $3 mark: it has the first unless it has the second; waits for a commit that is under way
-  kMark,  ///< $1 writer -> mark, last sequence of the log at that commit
+  ///< each, $5 how many entries of the transaction come after those of the statement and with them, $6 mark, kept in the last row
+  kMark,  ///< $1 writer, $2 number: the mark of a transaction without entries
+  kMarked,  ///< $1 after, $2 mark, $3 writer, $4 number -> last sequence of the log at the commit with that mark; no row: there is none
   kCommit,
   kRollback,
   kUndo,  ///< fails, which undoes what was sent outside BEGIN
