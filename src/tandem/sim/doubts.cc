@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tandem/orchestrate/submit/ledger.h"
 #include "tandem/sim/options.h"
 
 namespace tandem::sim {
@@ -9,19 +10,16 @@ namespace tandem::sim {
 using submit::SubmissionRecord;
 using submit::SubmissionState;
 
-namespace {
-
-/// How a worker says that it gives up for that, and not because its step's time is over.
-constexpr std::string_view kWindowOver = "the provider does not know it";
-
-}  // namespace
-
 void Doubts::taken_over(const std::string& token, Nanos now) {
   if (const auto found = open_.find(token); found != open_.end()) found->second.since = now;
 }
 
 std::string Doubts::broken(const std::string& process, const SubmissionRecord& before, const SubmissionRecord& after,
                            const SimDevice& device, const std::string& runner, Nanos now) const {
+  if (before.doubt_at && after.doubt_at && *before.doubt_at != *after.doubt_at)
+    return fmt::format("{} gave the doubt of {} another date without sending it again", process, after.token);
+  if (before.state == SubmissionState::kIntent && after.state == SubmissionState::kAmbiguous && !after.doubt_at)
+    return fmt::format("{} put {} in doubt without a date", process, after.token);
   const bool begins = after.state == SubmissionState::kAmbiguous && after.doubt_at && !before.doubt_at;
   const bool given_up = before.state == SubmissionState::kAmbiguous && after.state == SubmissionState::kHeld;
   if (!begins && !given_up) return "";
@@ -29,7 +27,7 @@ std::string Doubts::broken(const std::string& process, const SubmissionRecord& b
     return fmt::format("{} moved {} from {} to {} while {} runs its job", process, after.token,
                        submit::to_string(before.state), submit::to_string(after.state), runner);
   const auto open = open_.find(after.token);
-  const bool by_window = runner.empty() || after.reason.starts_with(kWindowOver);
+  const bool by_window = runner.empty() || after.reason.starts_with(submit::Ledger::kWindowOver);
   if (begins || !by_window || device.opaque() || open == open_.end() || clock_jumped_ >= open->second.intent) return "";
   // Clocks that follow the store's run apart a little.
   const Nanos since = now - std::max(open->second.intent, device.left_at(after.token).value_or(0));

@@ -27,12 +27,11 @@ std::string_view view(boost::beast::string_view text) { return {text.data(), tex
 void Connection::start() {
   error_code ec;
   const tcp::endpoint remote = socket_.tcp().remote_endpoint(ec);
-  if (ec) return;  // gone already
+  if (ec || must_go()) return core_->remove_connection(counted_by());  // gone already, or too late
   peer_ = format_address(remote.address().to_string(), remote.port());
   socket_.tcp().set_option(tcp::no_delay(true), ec);
   socket_.tcp().non_blocking(true, ec);  // for write_at_once()
   loop_.connections.emplace(this, shared_from_this());
-  ++(admission_ == Admission::kAdmitted ? core_->connections : core_->overloaded);
   if (!socket_.is_secure()) return begin();
   state_ = State::kHandshaking;
   deadline_ = now() + core_->options.request_timeout;
@@ -62,7 +61,7 @@ void Connection::close() {
   }
   const auto self = shared_from_this();  // the loop may hold the last reference
   loop_.connections.erase(this);
-  core_->remove_connection(admission_ == Admission::kAdmitted ? core_->connections : core_->overloaded);
+  core_->remove_connection(counted_by());
 }
 
 void Connection::on_tick(Instant time) {
@@ -135,10 +134,12 @@ void Connection::on_read(error_code ec, std::size_t count) {
       if (ec && ec != asio::error::operation_aborted) return close();
       if (socket_.is_secure() && state_ == State::kLingering) return;  // finish() waits for the client's last word
       return read();
+    case State::kAnswering:
+      if (!ec && count > 0) unread_ = true;  // behind a stream that has ended, or before an answer has gone
+      return;
     case State::kHandshaking:
     case State::kContinuing:
     case State::kHandling:
-    case State::kAnswering:
     case State::kClosed:
       return;
   }
@@ -357,9 +358,16 @@ std::vector<std::shared_ptr<Connection>> snapshot(const Loop& loop) {
 }  // namespace
 
 void serve(const std::shared_ptr<Core>& core, Loop& loop, asio::ip::tcp::socket socket) {
-  const bool full = core->connections >= core->options.connections_max;
-  if (full && core->overloaded >= kOverloadedMax) return;
-  std::make_shared<Connection>(core, loop, std::move(socket), full ? Admission::kOverloaded : Admission::kAdmitted)
+  // Counted before it is made: io threads serve at the same time.
+  const auto count = [](std::atomic<std::size_t>& counter, std::size_t most) {
+    std::size_t now = counter;
+    while (now < most)
+      if (counter.compare_exchange_weak(now, now + 1)) return true;
+    return false;
+  };
+  const bool admitted = count(core->connections, core->options.connections_max);
+  if (!admitted && !count(core->overloaded, kOverloadedMax)) return;
+  std::make_shared<Connection>(core, loop, std::move(socket), admitted ? Admission::kAdmitted : Admission::kOverloaded)
       ->start();
 }
 

@@ -72,6 +72,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   static constexpr Instant kNever{INT64_MAX};
 
   Instant now() const { return core_->seams.clock.monotonic(); }
+  /// What it was counted by before it was made; taken off when it ends.
+  std::atomic<std::size_t>& counted_by() const {
+    return admission_ == Admission::kAdmitted ? core_->connections : core_->overloaded;
+  }
   bool must_go() const { return core_->stopping.load(std::memory_order_relaxed); }
   void begin();
   void next_request();

@@ -348,6 +348,7 @@ TEST_F(StreamTest, drain_ends_streams_after_what_they_hold) {
   EXPECT_FALSE(stream->write("x"));
 }
 
+// For the sanitizers: whoever ends the connections, their count is the same.
 TEST_F(StreamTest, the_server_may_go_while_many_streams_end) {
   constexpr std::size_t kClients = 300;
   serve();

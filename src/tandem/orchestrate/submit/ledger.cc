@@ -325,9 +325,8 @@ bool Ledger::window_is_over(const SubmissionRecord& record) const {
 }
 
 std::string Ledger::why_given_up(const SubmissionRecord& record) const {
-  return fmt::format(
-      "the provider does not know it {} ms after it came into doubt, of {} in which it has to; it may still appear",
-      age_ms(record), options_.settle_window.count());
+  return fmt::format("{} {} ms after it came into doubt, of {} in which it has to; it may still appear", kWindowOver,
+                     age_ms(record), options_.settle_window.count());
 }
 
 Error Ledger::why_doubt_begins_anew() {

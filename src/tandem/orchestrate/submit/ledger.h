@@ -106,6 +106,8 @@ class Ledger {
 
   /// The settle window of a record in doubt is over: what the provider does not know by now may be given up. `doubt_at` is known.
   bool window_is_over(const SubmissionRecord& record) const;
+  /// What why_given_up() begins with.
+  static constexpr std::string_view kWindowOver = "the provider does not know it";
   std::string why_given_up(const SubmissionRecord& record) const;
   /// Of a record in doubt whose `doubt_at` is not known.
   static Error why_doubt_begins_anew();

@@ -393,6 +393,7 @@ Result<std::size_t> PostgresGroups::send_head(const GroupPlan& plan, const Chang
                                                            .integers(plan.added())
                                                            .integer(schema_version()));
   ++mark_;
+  marked_after_ = log_before_;
   std::size_t marking = 1;
   if (plan.appended().empty()) {
     connection_->send(statement(CommonQuery::kMark), Params().bytes(id_).integer(mark_));
@@ -417,7 +418,6 @@ PostgresGroups::Written PostgresGroups::after(const Error& error) {
 
 PostgresGroups::Written PostgresGroups::resolve(const Error& lost) {
   const Deadline deadline = Deadline::after(clock_, options_.doubt_wait);
-  const std::int64_t before = log_before_;  // connect() learns a later one
   const std::string mark = this->mark();
   while (true) {
     const auto asked = [&]() -> Result<std::vector<Answer>> {
@@ -426,7 +426,7 @@ PostgresGroups::Written PostgresGroups::resolve(const Error& lost) {
       // comes after its end, whichever that is.
       connection_->send(statement(CommonQuery::kWriteAlone));
       connection_->send(statement(CommonQuery::kMarked),
-                        Params().integer(before).bytes(mark).bytes(id_).integer(mark_));
+                        Params().integer(marked_after_).bytes(mark).bytes(id_).integer(mark_));
       return connection_->finish();
     }();
     if (asked) {

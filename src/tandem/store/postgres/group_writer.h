@@ -90,7 +90,8 @@ class PostgresGroups final : public store::GroupWriter {
   Presence presence_;
   std::unique_ptr<Connection> connection_;
   std::int64_t mark_ = 0;  ///< number of the transaction under way or last tried
-  std::int64_t log_before_ = 0;  ///< a last sequence of the log from before it
+  std::int64_t log_before_ = 0;  ///< a last sequence of the log from before the next one
+  std::int64_t marked_after_ = 0;  ///< the same of before it: its mark stands behind that
   bool committing_ = false;  ///< the commit of the last attempt was on its way
 };
 
