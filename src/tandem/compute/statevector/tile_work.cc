@@ -101,36 +101,33 @@ void TileWork<Real>::on_runs(const Section& section, const Tiles& tiles, Real* t
     }
     bool asks = tiles.are_taken || tiles.are_put;  // one piece of work, for the first state: once is enough
     Passage<Real> way;
-    const auto passing = [&](std::size_t w, std::size_t i) -> const Passage<Real>* {
-      const bool from = reads && w == 0, to = leaves && w + 1 == section.work.size();
-      if (!asks && !from && !to) return nullptr;
-      way = passage(tiles, i, leaf.place, from, to);
-      if (!std::exchange(asks, false)) return &way;
-      if (tiles.are_taken && leaf.next != PhaseLeaf<Real>::kNone)
-        way.to_read = tiling_.rows(tiles.states[0], tiles.base, leaf.next);
-      if (tiles.are_put && !tiles.are_taken && !way.past_caches)
-        way.to_write = tiling_.rows(tiles.states[0], tiles.base, leaf.place);
-      return &way;
-    };
     for (std::size_t w = 0; w < section.work.size(); ++w) {
+      const bool from_rows = reads && w == 0, to_rows = leaves && w + 1 == section.work.size();
+      const auto passing = [&](std::size_t i) -> const Passage<Real>* {
+        if (!asks && !from_rows && !to_rows) return nullptr;
+        way = passage(tiles, i, leaf.place, from_rows, to_rows);
+        if (!std::exchange(asks, false)) return &way;
+        if (tiles.are_taken && leaf.next != PhaseLeaf<Real>::kNone)
+          way.to_read = tiling_.rows(tiles.states[0], tiles.base, leaf.next);
+        if (tiles.are_put && !tiles.are_taken && !way.past_caches)
+          way.to_write = tiling_.rows(tiles.states[0], tiles.base, leaf.place);
+        return &way;
+      };
       if (const auto* const turns = std::get_if<TurnWork<Real>>(&section.work[w])) {
+        TANDEM_ASSERT(!from_rows && !to_rows);  // kernels of turns know no rows
         const RunPhases<Real> phases = section.joins_phases(w) ? leaf.phases : RunPhases<Real>{};
         for (std::size_t i = 0; i < num_states_; ++i) {
-          TANDEM_ASSERT(!(reads && w == 0) &&
-                        !(leaves && w + 1 == section.work.size()));  // kernels of turns do neither
           if (turns->on_lanes)
-            kernels_.tile.turn_lanes(at[i], num_blocks, turns->turns.data(), turns->turns.size(), phases,
-                                     passing(w, i));
+            kernels_.tile.turn_lanes(at[i], num_blocks, turns->turns.data(), turns->turns.size(), phases, passing(i));
           else
             kernels_.tile.turn(at[i], num_blocks, turns->turns.data(), turns->turns.size());
         }
       } else if (const auto* const dense = std::get_if<DenseWork<Real>>(&section.work[w])) {
-        for (std::size_t i = 0; i < num_states_; ++i) dense->apply(at[i], num_blocks, kernels_.tile, passing(w, i));
-      } else if (section.joins_phases(w + 1) ||
-                 (leaf.phases.table == nullptr && !(leaves && w + 1 == section.work.size()))) {
+        for (std::size_t i = 0; i < num_states_; ++i) dense->apply(at[i], num_blocks, kernels_.tile, passing(i));
+      } else if (section.joins_phases(w + 1) || (leaf.phases.table == nullptr && !to_rows)) {
         continue;
       } else if (num_states_ == 1) {
-        kernels_.tile.turn_lanes(at[0], num_blocks, nullptr, 0, leaf.phases, passing(w, 0));
+        kernels_.tile.turn_lanes(at[0], num_blocks, nullptr, 0, leaf.phases, passing(0));
       } else {
         kernels_.both.multiply(at[0], at[1], num_blocks, leaf.phases);
       }
