@@ -92,7 +92,7 @@ def document(number, provider):
         return {**QUBO, "name": f"local {number}", "seed": number}
     return {"name": f"paid {number}", "program": {"pubs": [BELL]}, "seed": number,
             "policy": {"backends": [provider.backend]},
-            "limits": {"cost_max_usd_micros": provider.cost_max_usd_micros,
+            "limits": {"cost_max_usd_micros": provider.cost_max_usd_micros, "backend_wait": "10m",  # nobody stands in
                        "retry": {"max_attempts": 10, "delay_min": "5ms", "delay_max": "100ms"}}}
 
 

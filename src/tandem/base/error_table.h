@@ -1099,7 +1099,7 @@ inline constexpr std::array<ErrorRecord, 142> kTable{{
      .http_status = 503,
      .exit_code = 9,
      .meaning = "It failed again and again, so it is left alone for a while; a probe finds out when it is back.",
-     .action = "Nothing: another backend of the chain is used, and the probe is made by itself."},
+     .action = "Nothing: the step waits for the probe, which is made by itself, or another backend of the chain goes on."},
     {.number = kBackendBusy,
      .name = "backend_busy",
      .family = ErrorFamily::kUnavailable,

@@ -137,7 +137,8 @@ struct SubmitFailure {
   Error error;
   bool ambiguous = false;
   std::optional<ErrorClass> said = std::nullopt;  ///< by the provider, where it says more than the error's number
-  std::optional<std::chrono::milliseconds> retry_after = std::nullopt;  ///< the provider asks for so much patience
+  std::optional<std::chrono::milliseconds> retry_after =
+      std::nullopt;  ///< the provider asks for so much patience; of 5018: until the next probe
 };
 ErrorClass class_of(const SubmitFailure& failure);
 
@@ -174,6 +175,9 @@ class Backend {
   virtual const BackendInfo& info() const = 0;
   /// Without side effect or network: can this backend run that work?
   virtual Result<void> validate(const Work& work) const = 0;
+  /// What new work would be told here without asking the provider, because it failed again and again (orchestrate/resilience/breaker.h),
+  /// and until when; surely nothing is sent then. Without network. Empty: the provider is asked.
+  virtual std::optional<SubmitFailure> held_back() { return std::nullopt; }
   virtual Result<Quote> quote(const Work& work, const CallContext& context) = 0;
   /// Starts the work; returns at once with a handle. `token` is echoed by remote providers and never used twice.
   virtual tl::expected<Handle, SubmitFailure> submit(const Work& work, std::string_view token,

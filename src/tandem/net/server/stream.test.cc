@@ -8,6 +8,7 @@
 
 #include "tandem/net/server/event_stream.h"
 #include "tandem/net/server/testing/served.h"
+#include "tandem/net/server/testing/tls_client.h"
 
 namespace tandem::server {
 namespace {
@@ -90,6 +91,32 @@ TEST_F(StreamTest, a_stream_that_is_dropped_ends_its_response) {
   const auto response = client.read_response();
   ASSERT_TRUE(response);
   EXPECT_EQ(response->body, "all");
+}
+
+/// There nothing is sent at once: each piece waits for the one before, in its turn.
+TEST_F(StreamTest, over_tls_pieces_arrive_in_their_order_and_the_end_is_said) {
+  serve({.stream_bytes_max = 64u << 20, .tls = self_signed_identity()});
+  TlsClient client(served_->address());
+  client.send(served_->get());
+  const auto stream = next_stream();
+  auto end = end_of(*stream);
+  EXPECT_THAT(client.read_until("\r\n\r\n"), HasSubstr("\r\nTransfer-Encoding: chunked\r\n"));
+  EXPECT_TRUE(stream->write("first"));
+  EXPECT_EQ(client.read(10), "5\r\nfirst\r\n") << "an event does not wait for the next one";
+  std::string expected;
+  {
+    Handover handover;
+    for (int i = 0; i < 100; ++i) {
+      const auto piece = std::make_shared<const Bytes>(100'000, static_cast<char>('a' + i % 26));
+      expected += "186a0\r\n" + *piece + "\r\n";
+      EXPECT_TRUE(stream->write(piece, handover));
+    }
+    EXPECT_TRUE(stream->write_last(std::make_shared<const Bytes>("last"), handover));
+  }
+  const auto [read, said_goodbye] = client.read_to_end();
+  EXPECT_TRUE(read == expected + "4\r\nlast\r\n0\r\n\r\n");  // ten megabytes are not shown
+  EXPECT_TRUE(said_goodbye);
+  EXPECT_TRUE(ready(end));
 }
 
 TEST_F(StreamTest, http_1_0_and_head_get_streams_that_they_understand) {

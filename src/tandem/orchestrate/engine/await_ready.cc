@@ -22,6 +22,13 @@ bool has_stand_in(const hybrid::Order& order, std::uint32_t station) {
   });
 }
 
+/// A breaker that is open knows only that the backend failed: what that said itself, `before`, is added to the error. What it has said by now.
+std::string with_last_words(Error& error, std::string before) {
+  if (error.number != errors::kCircuitOpen) return error.message;
+  if (!before.empty()) error.message += "; when it was asked last: " + before;
+  return before;
+}
+
 }  // namespace
 
 TryScope OrderRunner::scope_of(const hybrid::Order& order, const OrderContext& context, Deadline deadline) {
@@ -45,6 +52,10 @@ Result<bool> OrderRunner::await_ready(backend::Backend& backend, std::uint32_t s
     return std::find_if(way.tries.begin(), way.tries.end(),
                         [&](const job::FailedTry& one) { return one.station == station && is_wait(one); });
   };
+  const auto failed = std::find_if(way.tries.rbegin(), way.tries.rend(), [&](const job::FailedTry& one) {
+    return one.station == station && one.error_number != static_cast<std::uint16_t>(errors::kCircuitOpen);
+  });
+  std::string said = with_last_words(*attempt.error, failed == way.tries.rend() ? "" : failed->reason);
   auto wait = find();
   const Millis before = wait == way.tries.end() ? Millis(0) : tries_.waited(*wait);
   const auto most = [&]() -> Millis {
@@ -73,8 +84,6 @@ Result<bool> OrderRunner::await_ready(backend::Backend& backend, std::uint32_t s
   }
   const EitherStop not_needed_or_draining(stop, context.drain);
   Millis interval{0};
-  // What it said itself when it was asked last: a breaker that is open knows only that it failed.
-  std::string said = attempt.error->number == errors::kCircuitOpen ? "" : attempt.error->message;
   for (std::uint32_t looks = 1;; ++looks) {
     const Millis waited = tries_.waited(*wait);
     wait->delay_ms = waited.count();
@@ -106,10 +115,7 @@ Result<bool> OrderRunner::await_ready(backend::Backend& backend, std::uint32_t s
     }
     attempt.fail_with(std::move((*look)->why));
     attempt.retry_after = (*look)->ready_in;
-    if (attempt.error->number != errors::kCircuitOpen)
-      said = attempt.error->message;
-    else if (!said.empty())
-      attempt.error->message += "; when it was asked last: " + said;
+    said = with_last_words(*attempt.error, std::move(said));
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include "tandem/evidence/benchmark/benchmark.h"
 #include "tandem/orchestrate/engine/testing/engine_world.h"
+#include "tandem/orchestrate/resilience/breaker.h"
 #include "tandem/orchestrate/resilience/gates.h"
 #include "tandem/orchestrate/route/route.h"
 
@@ -61,7 +62,8 @@ class AwaitReady : public testing::Test {
     return out;
   }
   void wait_until_it_waits(const JobId& id) {
-    while (waits(id).empty()) std::this_thread::yield();
+    while (waits(id).empty() && !job::is_final(world_.engine->job(id)->state)) std::this_thread::yield();
+    ASSERT_THAT(waits(id), Not(IsEmpty())) << world_.engine->job(id)->error;
   }
   std::vector<std::string> submissions(const JobId& id) {
     std::vector<submit::SubmissionRecord> all = world_.submitter->submissions(id).value();
@@ -338,6 +340,94 @@ TEST_F(AwaitReady, a_look_takes_no_turn_and_holds_up_nobody_else) {
   EXPECT_EQ(world_.run(without()).state, job::JobState::kSucceeded);
   EXPECT_THAT(free, testing::AllOf(SizeIs(3), Each(true)));
   world_.close();
+}
+
+/// A provider behind circuits that open with the first failure, and for as long as nobody lets time pass.
+class AwaitCircuit : public AwaitReady {
+ protected:
+  AwaitCircuit() {
+    auto provider = std::make_unique<submit::FakeProvider>(world_.clock, backend::SubmitSafety::kB, "fake.guarded");
+    inner_ = provider.get();
+    auto guarded = resilience::guard(std::move(provider), world_.clock, world_.log, world_.meter,
+                                     {.failures_max = 1, .pause_min = kPause, .pause_max = milliseconds(3'600'000)});
+    guarded_ = guarded.get();
+    world_.backends.add(std::move(guarded));
+  }
+  ~AwaitCircuit() override { world_.close(); }
+  job::JobSpec guarded(job::JobSpec spec, std::uint32_t tries) {
+    spec.policy.backends = {"fake.guarded"};
+    spec.limits.retry.max_attempts = tries;
+    return spec;
+  }
+  /// Of somebody else: what it was asked last was refused.
+  void open_circuit() {
+    inner_->plan.on_submit = {submit::OnSubmit::kThrottle};
+    EXPECT_FALSE(guarded_->submit(backend::ProgramWork{}, "of-somebody-else", {}).has_value());
+  }
+  std::size_t tries(const JobId& id) {
+    const std::vector<std::string> types = world_.event_types(id);
+    return static_cast<std::size_t>(std::count(types.begin(), types.end(), "step.retrying"));
+  }
+
+  static constexpr milliseconds kPause{20};
+  static constexpr int kOpen = static_cast<int>(errors::kCircuitOpen);
+  submit::FakeProvider* inner_ = nullptr;
+  backend::Backend* guarded_ = nullptr;
+};
+
+TEST_F(AwaitCircuit, an_open_circuit_is_waited_for_and_costs_no_try) {
+  inner_->plan.on_submit = {submit::OnSubmit::kThrottle};
+  world_.open();
+  const JobId id = world_.admit(guarded(without(), 2));
+  wait_until_it_waits(id);
+  std::this_thread::sleep_for(3 * kPause);  // it is looked at, and nobody is asked
+  EXPECT_EQ(inner_->submissions(), 1);
+  world_.clock.advance(kPause);
+  const JobView view = world_.wait(id);
+  ASSERT_EQ(view.state, job::JobState::kSucceeded) << view.error;
+  EXPECT_THAT(submissions(id), testing::ElementsAre("0 refused", "3 settled"));
+  EXPECT_EQ(tries(id), 1u);
+  ASSERT_THAT(waits(id), SizeIs(1));
+  EXPECT_EQ(waits(id)[0]["number"], kOpen);
+  EXPECT_THAT(waits(id)[0]["error"].get<std::string>(),
+              testing::AllOf(HasSubstr("the next probe is made in 20 ms; nothing was sent; when it was asked last: "),
+                             HasSubstr("too many requests")));
+}
+
+TEST_F(AwaitCircuit, a_circuit_that_opens_at_the_last_moment_costs_a_number_and_no_try) {
+  int quotes = 0;
+  inner_->plan.during_quote = [&]() -> std::optional<Error> {
+    if (++quotes == 2) open_circuit();  // the first one is for the plan
+    return std::nullopt;
+  };
+  world_.open();
+  const JobId id = world_.admit(guarded(without(), 1));
+  wait_until_it_waits(id);
+  EXPECT_THAT(submissions(id), testing::ElementsAre("0 refused"));
+  world_.clock.advance(kPause);
+  const JobView view = world_.wait(id);
+  ASSERT_EQ(view.state, job::JobState::kSucceeded) << view.error;
+  EXPECT_THAT(submissions(id), testing::ElementsAre("0 refused", "2 settled"));
+  EXPECT_EQ(tries(id), 0u);
+  EXPECT_EQ(world_.hold(id).play_money.reserved.usd_micros, 0);
+}
+
+TEST_F(AwaitCircuit, who_stands_in_does_the_work_where_the_next_probe_is_too_far_away) {
+  world_.open();
+  open_circuit();
+  for (milliseconds pause = kPause; pause < seconds(30); pause *= 2) {
+    world_.clock.advance(pause);
+    open_circuit();
+  }
+  const int before = inner_->submissions();
+  const JobView view = world_.run(guarded(with_stand_in(), 2));
+  ASSERT_EQ(view.state, job::JobState::kSucceeded) << view.error;
+  EXPECT_EQ(inner_->submissions(), before);
+  const Json path = result(view.id)["path"];
+  ASSERT_THAT(path, SizeIs(2));
+  EXPECT_EQ(path[0]["cause"], "unavailable");
+  EXPECT_EQ(path[0]["number"], kOpen);
+  EXPECT_EQ(path[1]["backend"], "simulator.statevector");
 }
 
 TEST_F(AwaitReady, an_error_on_the_way_is_tried_again_as_the_policy_says_and_is_no_wait) {

@@ -32,14 +32,17 @@ class GuardedBackend final : public backend::Backend {
 
   const backend::BackendInfo& info() const override { return inner_->info(); }
   Result<void> validate(const backend::Work& work) const override { return inner_->validate(work); }
+  std::optional<backend::SubmitFailure> held_back() override {
+    for (const Verb verb : {Verb::kSubmit, Verb::kQuote})
+      if (circuit(verb).holds_back()) return refusal(verb);
+    return std::nullopt;
+  }
   Result<backend::Quote> quote(const backend::Work& work, const CallContext& context) override {
     return call(Verb::kQuote, context, [&] { return inner_->quote(work, context); });
   }
   tl::expected<backend::Handle, backend::SubmitFailure> submit(const backend::Work& work, std::string_view token,
                                                                const CallContext& context) override {
-    if (!circuit(Verb::kSubmit).enter())
-      return tl::unexpected(
-          backend::SubmitFailure{.error = held_back(Verb::kSubmit), .retry_after = wait(Verb::kSubmit)});
+    if (!circuit(Verb::kSubmit).enter()) return tl::unexpected(refusal(Verb::kSubmit));
     auto out = inner_->submit(work, token, context);
     const bool failed = !out && backend::may_pass(backend::class_of(out.error()));
     leave(Verb::kSubmit, failed ? Outcome::kFailed : Outcome::kWorked);
@@ -73,13 +76,14 @@ class GuardedBackend final : public backend::Backend {
 
  private:
   Circuit& circuit(Verb verb) { return *circuits_[static_cast<std::size_t>(verb)]; }
-  std::chrono::milliseconds wait(Verb verb) {
-    return std::chrono::ceil<std::chrono::milliseconds>(circuit(verb).left());
-  }
-  Error held_back(Verb verb) {
+  backend::SubmitFailure refusal(Verb verb) {
     meter_.add("tandem_backend_calls_held_back_total", 1, {{"backend", info().id.value}});
-    return make_error(errors::kCircuitOpen, "{} of {} failed again and again; the next probe is made in {} ms",
-                      kVerbs[static_cast<std::size_t>(verb)], info().id.value, wait(verb).count());
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(circuit(verb).left());
+    const std::string next =
+        left.count() == 0 ? "a probe is under way" : fmt::format("the next probe is made in {} ms", left.count());
+    return {.error = make_error(errors::kCircuitOpen, "{} of {} failed again and again; {}",
+                                kVerbs[static_cast<std::size_t>(verb)], info().id.value, next),
+            .retry_after = left};
   }
   void leave(Verb verb, Outcome outcome) {
     if (!circuit(verb).leave(outcome)) return;
@@ -88,7 +92,7 @@ class GuardedBackend final : public backend::Backend {
   }
   template <typename Call>
   auto call(Verb verb, const CallContext& context, const Call& inner) -> decltype(inner()) {
-    if (!circuit(verb).enter()) return tl::unexpected(held_back(verb));
+    if (!circuit(verb).enter()) return tl::unexpected(refusal(verb).error);
     auto out = inner();
     if (out || !backend::may_pass(backend::class_of(out.error())))
       leave(verb, Outcome::kWorked);
@@ -107,10 +111,14 @@ class GuardedBackend final : public backend::Backend {
 
 bool Circuit::enter() {
   const std::lock_guard lock(mutex_);
-  if (!open_) return true;
-  if (probing_ || clock_.monotonic() < probe_at_) return false;
-  probing_ = true;
+  if (is_shut()) return false;
+  probing_ = open_;
   return true;
+}
+
+bool Circuit::holds_back() const {
+  const std::lock_guard lock(mutex_);
+  return is_shut();
 }
 
 bool Circuit::leave(Outcome outcome) {

@@ -33,11 +33,15 @@ class Circuit {
   Circuit(const Clock& clock, BreakerOptions options) : clock_(clock), options_(options) {}
   /// False when the call is held back; then there is no leave().
   bool enter();
+  /// Whether enter() would say no.
+  bool holds_back() const;
   /// How the call came out; cut short says nothing. True when that opened the circuit.
   bool leave(Outcome outcome);
   std::chrono::nanoseconds left() const;  ///< until the next probe
 
  private:
+  bool is_shut() const { return open_ && (probing_ || clock_.monotonic() < probe_at_); }  ///< under the lock
+
   const Clock& clock_;
   const BreakerOptions options_;
   mutable std::mutex mutex_;
@@ -48,7 +52,8 @@ class Circuit {
   Instant probe_at_;
 };
 
-/// `inner` behind circuits; errors that may pass (backend::may_pass) count as failures, and no others. A call that is held back fails with 5018 circuit_open, and a submission that is held back was not sent.
+/// `inner` behind circuits; errors that may pass (backend::may_pass) count as failures, and no others. A call that is held back fails with
+/// 5018 circuit_open, and a submission that is held back was not sent. New work is, where its quote or its submission would be.
 /// References outlive it.
 std::unique_ptr<backend::Backend> guard(std::unique_ptr<backend::Backend> inner, const Clock& clock, Log& log,
                                         Meter& meter, BreakerOptions options = {});

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "tandem/base/testing/fake_clock.h"
 #include "tandem/base/testing/matchers.h"
 #include "tandem/base/testing/recording_log.h"
@@ -80,7 +82,8 @@ TEST_F(CircuitTest, a_call_that_began_before_it_opened_moves_no_pause) {
 /// Answers every call with what the test says.
 class Sick final : public backend::Backend {
  public:
-  explicit Sick(std::optional<Error>& error, int& calls) : error_(error), calls_(calls) {}
+  Sick(std::optional<Error>& error, int& calls, const std::function<void()>& during)
+      : error_(error), calls_(calls), during_(during) {}
   const backend::BackendInfo& info() const override { return info_; }
   Result<void> validate(const backend::Work&) const override { return {}; }
   Result<backend::Quote> quote(const backend::Work&, const backend::CallContext&) override {
@@ -89,6 +92,7 @@ class Sick final : public backend::Backend {
   tl::expected<backend::Handle, backend::SubmitFailure> submit(const backend::Work&, std::string_view,
                                                                const backend::CallContext&) override {
     ++calls_;
+    if (during_) during_();
     if (error_) return tl::unexpected(backend::SubmitFailure{.error = *error_, .ambiguous = ambiguous, .said = said});
     return "handle";
   }
@@ -124,11 +128,13 @@ class Sick final : public backend::Backend {
   template <typename T>
   Result<T> answer(T value) {
     ++calls_;
+    if (during_) during_();
     if (error_) return tl::unexpected(*error_);
     return value;
   }
   std::optional<Error>& error_;
   int& calls_;
+  const std::function<void()>& during_;
   backend::BackendInfo info_{.id = BackendId("sick")};
 };
 
@@ -138,10 +144,12 @@ class GuardTest : public testing::Test {
   const backend::WorkRef work_{.handle = "h", .token = "t"};
   std::optional<Error> error_ = make_error(errors::kBackendUnavailable, "down");
   int calls_ = 0;
+  std::function<void()> during_;  ///< each call
   FakeClock clock_;
   RecordingLog log_;
   RecordingMeter meter_;
-  std::unique_ptr<backend::Backend> backend_ = guard(std::make_unique<Sick>(error_, calls_), clock_, log_, meter_);
+  std::unique_ptr<backend::Backend> backend_ =
+      guard(std::make_unique<Sick>(error_, calls_, during_), clock_, log_, meter_);
 };
 
 TEST_F(GuardTest, what_constrains_circuits_comes_through) {
@@ -184,6 +192,42 @@ TEST_F(GuardTest, a_submission_that_is_held_back_was_not_sent_and_is_not_in_doub
   EXPECT_EQ(calls_, kFailures);
 }
 
+TEST_F(GuardTest, new_work_is_held_back_where_its_submission_or_its_quote_would_be_and_may_be_the_probe) {
+  const backend::Work work = backend::ProgramWork{};
+  const auto submit = [&] { return backend_->submit(work, "t", {}).has_value(); };
+  const auto quote = [&] { return backend_->quote(work, {}).has_value(); };
+  for (const std::function<bool()>& call : {std::function<bool()>(submit), std::function<bool()>(quote)}) {
+    error_ = make_error(errors::kBackendUnavailable, "down");
+    for (int i = 0; i < kFailures; ++i) {
+      EXPECT_FALSE(backend_->held_back().has_value());
+      EXPECT_FALSE(call());
+    }
+    const auto held = backend_->held_back();
+    ASSERT_TRUE(held.has_value());
+    EXPECT_EQ(held->error.number, errors::kCircuitOpen);
+    EXPECT_THAT(held->error.message, HasSubstr("the next probe is made in 1000 ms"));
+    EXPECT_EQ(held->retry_after, std::chrono::seconds(1));
+    EXPECT_FALSE(held->ambiguous);
+    clock_.advance(std::chrono::seconds(1));
+    EXPECT_FALSE(backend_->held_back().has_value());
+    std::optional<backend::SubmitFailure> beside_the_probe;
+    during_ = [&] { beside_the_probe = backend_->held_back(); };
+    error_.reset();
+    EXPECT_TRUE(call());
+    during_ = {};
+    ASSERT_TRUE(beside_the_probe.has_value());
+    EXPECT_THAT(beside_the_probe->error.message, HasSubstr("a probe is under way"));
+    EXPECT_FALSE(backend_->held_back().has_value());
+  }
+}
+
+TEST_F(GuardTest, other_verbs_hold_no_new_work_back) {
+  for (int i = 0; i < kFailures; ++i) (void)backend_->poll(work_, {});
+  for (int i = 0; i < kFailures; ++i) (void)backend_->availability({});
+  EXPECT_THAT(backend_->availability({}), FailsWith(errors::kCircuitOpen));
+  EXPECT_FALSE(backend_->held_back().has_value());
+}
+
 TEST_F(GuardTest, refusals_of_the_work_open_nothing) {
   for (const ErrorNumber number : {errors::kBackendRefused, errors::kCredentialRefused, errors::kBackendForbidden}) {
     error_ = make_error(number, "not this one");
@@ -198,7 +242,7 @@ TEST_F(GuardTest, of_submissions_those_count_that_may_pass_and_no_others) {
     const auto said = static_cast<backend::ErrorClass>(i);
     if (said == backend::ErrorClass::kOk || said == backend::ErrorClass::kAccepted) continue;
     for (const bool ambiguous : {false, true}) {
-      auto owned = std::make_unique<Sick>(error_, calls_);
+      auto owned = std::make_unique<Sick>(error_, calls_, during_);
       owned->said = said;
       owned->ambiguous = ambiguous;
       const auto guarded = guard(std::move(owned), clock_, log_, meter_);

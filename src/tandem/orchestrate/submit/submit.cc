@@ -34,18 +34,24 @@ struct Opened {
   std::optional<NotReady> not_ready;  ///< nothing was made
 };
 
+Error nothing_sent(const Error& error) { return make_error(error.number, "{}; nothing was sent", error.message); }
+
 /// Where who does not answer is waited for, an error that may pass is a reason to wait. Empty: it is an error.
 std::optional<NotReady> waits_for(const SubmissionRequest& request, const Error& error) {
   if (!request.awaits_answers || !backend::may_pass(backend::class_of(error))) return std::nullopt;
-  return NotReady{.why = make_error(error.number, "{}; nothing was sent", error.message)};
+  return NotReady{.why = nothing_sent(error)};
 }
 
-/// Asked right before money is reserved or bytes go out: whether the backend takes work, how long its queue is, how old its calibration.
+/// Asked right before money is reserved or bytes go out: whether it is asked for new work at all by now, whether it takes any, how long its
+/// queue is, how old its calibration.
 /// Errors: 1002 cancelled; 5020 queue_wait_predicted. A provider that states no wait is asked by the submission itself, and so is one that
 /// does not answer, unless that is waited for.
 Result<std::optional<NotReady>> why_not_ready(const SubmissionRequest& request, const Clock& clock,
                                               const std::stop_token& stop) {
   const std::string& name = request.backend.info().id.value;
+  if (const auto held = request.backend.held_back())
+    return NotReady{.why = nothing_sent(held->error),
+                    .ready_in = held->retry_after.value_or(std::chrono::milliseconds(0))};
   const backend::CallContext call{.stop = stop, .deadline = request.deadline};
   const auto said = request.backend.availability(call);
   if (!said) {
@@ -100,7 +106,8 @@ Result<Asked> ask(const SubmissionRequest& request, const Clock& clock, const st
     out.quote = *std::move(quote);
     return out;
   }
-  out.not_ready = waits_for(request, quote.error());
+  const bool held_back = quote.error().number == errors::kCircuitOpen;  // since a moment ago
+  out.not_ready = held_back ? NotReady{.why = nothing_sent(quote.error())} : waits_for(request, quote.error());
   if (out.not_ready) return out;
   return tl::unexpected(std::move(quote).error());
 }
@@ -113,8 +120,9 @@ Premise both(Premise first, Premise second) {
   };
 }
 
-/// It was given back before anything was sent, because its backend was not ready for it then.
+/// It was given back before anything was sent, because its backend was not ready for it then; or it was held back at the last moment.
 bool is_withdrawn(const SubmissionRecord& record) {
+  if (record.state == kRefused) return record.error_number == static_cast<std::uint16_t>(errors::kCircuitOpen);
   return record.state == kCancelled && record.sends == 0 && record.error_class &&
          backend::may_pass(*record.error_class);
 }
@@ -201,10 +209,11 @@ class Attempt {
                     .reason = make_error(errors::kSubmissionAmbiguous, "no clear answer to the submission: {}",
                                          sent.error().error.message)});
     }
+    ready_in_ = sent.error().retry_after.value_or(std::chrono::milliseconds(0));
     return learn({.event = SubmissionEvent::kRefuse,
                   .reason = sent.error().error,
                   .error_class = backend::class_of(sent.error()),
-                  .retry_after = sent.error().retry_after.value_or(std::chrono::milliseconds(0)),
+                  .retry_after = ready_in_,
                   .bill = kNothing});
   }
 
@@ -409,7 +418,8 @@ class Attempt {
     const bool held = record_.state == kHeld || record_.state == kOrphan || record_.state == kReleased;
     if (held) out.kind = Kind::kHeld;
     if (record_.state == kFailed) out.kind = Kind::kFailed;
-    if (record_.state == kCancelled) out.kind = is_withdrawn(record_) ? Kind::kNotReady : Kind::kCancelled;
+    if (record_.state == kCancelled) out.kind = Kind::kCancelled;
+    if (is_withdrawn(record_)) out.kind = Kind::kNotReady;
     out.error = Error{.number = ErrorNumber{record_.error_number},
                       .message = record_.reason,
                       .cost_incurred = held || record_.billed > kNothing};
@@ -425,7 +435,7 @@ class Attempt {
   bool is_new_;
   std::stop_token stop_;
   Wire wire_;
-  std::chrono::milliseconds ready_in_{0};  ///< as was said when a reservation that was found was given back just now
+  std::chrono::milliseconds ready_in_{0};  ///< as was said when it was given back, or refused, just now
   int unreadable_ = 0;  ///< results that could not be decoded so far
   std::optional<backend::PollStatus> known_;  ///< of confirmed work, by the last question that was answered
   std::optional<Instant> silent_since_;  ///< when the first of the last questions was asked, of which none was answered

@@ -81,8 +81,9 @@ struct SubmissionOutcome {
     kFailed,  ///< the provider ended it without a usable result; `billed` says what it cost
     kCancelled,  ///< cancelled at the provider or withdrawn before it was sent
     kHeld,  ///< unknown or unfinished in time; its reservation stays, a late discovery becomes an orphan
-    /// The backend takes no work now, does not answer where that is waited for, or its calibration is too old; or it was so when a
-    /// reservation was found and given back, which a price that has risen since does as well: nothing was sent, and nothing is reserved.
+    /// The backend takes no work now, is not asked for any (held_back), does not answer where that is waited for, or its calibration is too
+    /// old; or it was so when a reservation was found and given back, which a price that has risen since does as well: nothing was sent,
+    /// and nothing is reserved.
     kNotReady,
   } kind = Kind::kRefused;
   std::string token;
@@ -107,7 +108,7 @@ std::string_view to_string(SubmissionOutcome::Kind kind);
 /// Why a backend that answered is not sent to at this moment; it is asked again.
 struct NotReady {
   Error
-      why;  ///< 1403 backend_unavailable - it takes no work now; 1412 calibration_stale; that of a question without an answer
+      why;  ///< 1403 backend_unavailable - it takes no work now; 1412 calibration_stale; 5018 circuit_open; that of a question without an answer
   std::chrono::milliseconds ready_in{0};  ///< as it says; 0: it does not
 };
 

@@ -1,4 +1,5 @@
 // Who is waited for, how long, and what is not sent or left because of that.
+#include "tandem/orchestrate/resilience/breaker.h"
 #include "tandem/orchestrate/submit/testing/submit_fixture.h"
 
 namespace tandem::submit {
@@ -89,6 +90,99 @@ TEST_F(SubmitWait, a_queue_that_is_stated_to_be_too_long_is_not_joined) {
   EXPECT_TRUE(event_types().empty());
   provider_->plan.ready_in_ms = 500;
   EXPECT_EQ(run(queued)->kind, Kind::kResult);
+}
+
+/// A provider behind circuits that open with the first failure.
+class SubmitHeldBack : public SubmitFixture {
+ protected:
+  SubmitHeldBack() {
+    auto provider = std::make_unique<FakeProvider>(clock_, backend::SubmitSafety::kB, "fake.guarded");
+    inner_ = provider.get();
+    guarded_ = resilience::guard(std::move(provider), clock_, log_, meter_, {.failures_max = 1, .pause_min = kPause});
+  }
+  /// Somebody else's work was refused, and nothing has been sent since.
+  void open_circuit() {
+    inner_->plan.on_submit = {OnSubmit::kThrottle};
+    EXPECT_FALSE(guarded_->submit(work_, "of-somebody-else", {}).has_value());
+    sent_ = inner_->submissions();
+  }
+  SubmissionRequest ask() {
+    return {.tenant = "tenant", .job = job_, .step = "refine", .fence = 1, .backend = *guarded_, .work = work_};
+  }
+  void expect_held_back(const SubmissionOutcome& outcome) {
+    EXPECT_EQ(outcome.kind, Kind::kNotReady);
+    EXPECT_EQ(outcome.error->number, errors::kCircuitOpen);
+    EXPECT_TRUE(outcome.is_surely_free());
+    EXPECT_EQ(outcome.billed, Money{0});
+    EXPECT_EQ(inner_->submissions(), sent_);
+    EXPECT_EQ(hold().play_money.reserved, Money{0});
+  }
+
+  static constexpr milliseconds kPause{700};
+  FakeProvider* inner_ = nullptr;
+  std::unique_ptr<backend::Backend> guarded_;
+  int sent_ = 0;
+};
+
+TEST_F(SubmitHeldBack, work_is_not_sent_and_leaves_no_record_until_it_may_be_the_probe) {
+  open_circuit();
+  int asked = 0;
+  inner_->plan.during_availability = [&](const std::stop_token&) { ++asked; };
+  const auto held = run(ask());
+  ASSERT_THAT(held, Succeeds());
+  expect_held_back(*held);
+  EXPECT_FALSE(held->number_is_used);
+  EXPECT_EQ(held->retry_after, kPause);
+  EXPECT_THAT(held->error->message, HasSubstr("nothing was sent"));
+  EXPECT_EQ(submitter_.not_ready(ask(), {})->value().why.message, held->error->message);
+  EXPECT_EQ(asked, 0);
+  EXPECT_TRUE(event_types().empty());
+  clock_.advance(kPause);
+  EXPECT_FALSE(submitter_.not_ready(ask(), {})->has_value());
+  EXPECT_EQ(run(ask())->kind, Kind::kResult);
+}
+
+TEST_F(SubmitHeldBack, at_the_last_moment_it_costs_nothing_but_its_number) {
+  inner_->plan.during_quote = [&]() -> std::optional<Error> {
+    open_circuit();
+    return std::nullopt;
+  };
+  const auto held = run(ask());
+  ASSERT_THAT(held, Succeeds());
+  expect_held_back(*held);
+  EXPECT_TRUE(held->number_is_used);
+  EXPECT_EQ(held->retry_after, kPause);
+  EXPECT_EQ(state(), kRefused);
+  // Found by another start, which is held back by nobody: it has to take another number, and waits for nothing.
+  clock_.advance(kPause);
+  const auto found = run(ask());
+  ASSERT_THAT(found, Succeeds());
+  expect_held_back(*found);
+  EXPECT_TRUE(found->number_is_used);
+  EXPECT_EQ(found->retry_after, milliseconds(0));
+  inner_->plan.during_quote = {};
+  SubmissionRequest next = ask();
+  next.attempt = 1;
+  EXPECT_EQ(run(next)->kind, Kind::kResult);
+}
+
+TEST_F(SubmitHeldBack, a_price_that_nobody_is_asked_for_any_more_is_waited_for) {
+  bool asks = false;
+  inner_->plan.during_quote = [&]() -> std::optional<Error> {
+    return make_error(errors::kBackendUnavailable, "no price today");
+  };
+  inner_->plan.during_availability = [&](const std::stop_token&) {
+    if (asks) return;
+    asks = true;
+    EXPECT_FALSE(guarded_->quote(work_, {}).has_value());
+  };
+  const auto held = run(ask());
+  ASSERT_THAT(held, Succeeds());
+  expect_held_back(*held);
+  EXPECT_FALSE(held->number_is_used);
+  clock_.advance(kPause);
+  inner_->plan.during_quote = {};
+  EXPECT_EQ(run(ask())->kind, Kind::kResult);
 }
 
 TEST_F(SubmitWait, a_backend_that_takes_no_work_now_is_not_sent_to) {

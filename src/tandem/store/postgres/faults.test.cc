@@ -232,6 +232,21 @@ TEST(PostgresFaults, a_commit_whose_answer_is_lost_is_answered_with_its_sequence
   EXPECT_EQ(store->last_sequence().value(), 3u);
 }
 
+TEST(PostgresFaults, a_commit_whose_log_takes_several_statements_is_found_behind_those_of_others) {
+  World world("fsync = off");
+  const auto store = world.open();
+  const auto other = world.open();
+  ASSERT_THAT(store->commit_and_wait(Batch().append("s", "1")), Succeeds());
+  for (int i = 0; i < 50; ++i) ASSERT_THAT(other->commit_and_wait(Batch().append("s", "of another")), Succeeds());
+  Batch batch;
+  batch.put(Table::kMeta, "k", "1", store::Expect::absent());
+  for (int i = 0; i < 3; ++i) batch.append("s", std::string(20u << 20, 'x'));  // 32 MiB a statement
+  const auto answer = commit_unheard(world.cluster, *store, std::move(batch));
+  ASSERT_THAT(answer, Succeeds());
+  EXPECT_THAT(answer->sequences, testing::ElementsAre(52, 53, 54));
+  EXPECT_EQ(store->last_sequence().value(), 54u);
+}
+
 TEST(PostgresFaults, a_commit_without_entries_whose_answer_is_lost_is_not_done_again) {
   World world("fsync = off");
   const auto store = world.open();
