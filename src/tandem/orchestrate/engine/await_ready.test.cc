@@ -380,7 +380,6 @@ TEST_F(AwaitCircuit, an_open_circuit_is_waited_for_and_costs_no_try) {
   world_.open();
   const JobId id = world_.admit(guarded(without(), 2));
   wait_until_it_waits(id);
-  std::this_thread::sleep_for(3 * kPause);  // it is looked at, and nobody is asked
   EXPECT_EQ(inner_->submissions(), 1);
   world_.clock.advance(kPause);
   const JobView view = world_.wait(id);
