@@ -39,7 +39,7 @@ class Removal(unittest.TestCase):
                 self.assertEqual(server.finished(job)["state"], "succeeded")
         return jobs
 
-    def test_a_job_is_removed_over_the_api_and_its_key_is_free(self):
+    def test_a_job_is_removed_over_the_api_and_its_key_is_kept(self):
         with self.place.serve() as server:
             key = {"Idempotency-Key": '"once"'}
             job = server.request("POST", "/v1/jobs", NOOP, key)[2]["job_id"]
@@ -49,12 +49,12 @@ class Removal(unittest.TestCase):
             for method, part in (("DELETE", ""), ("GET", ""), ("GET", "/result"), ("GET", "/events"), ("GET", "/lineage")):
                 status, _, problem = server.request(method, f"/v1/jobs/{job}{part}")
                 self.assertEqual((status, problem["name"]), (404, "job_not_found"), (method, part))
-            again = server.request("POST", "/v1/jobs", NOOP, key)
-            self.assertEqual(again[0], 202)
-            self.assertNotEqual(again[2]["job_id"], job)
-            server.finished(again[2]["job_id"])
-            self.assertEqual(server.request("DELETE", "/v1/jobs/" + again[2]["job_id"] + "/result")[0], 405)
-            self.assertEqual(server.request("PUT", "/v1/jobs/" + again[2]["job_id"])[1]["Allow"], "GET, DELETE")
+            status, headers, body = server.request("POST", "/v1/jobs", NOOP, key)
+            self.assertEqual((status, headers["Idempotency-Replayed"], body["job_id"]), (202, "true", job))
+            status, _, problem = server.request("POST", "/v1/jobs", {**NOOP, "name": "another"}, key)
+            self.assertEqual((status, problem["name"]), (422, "idempotency_conflict"))
+            self.assertEqual(server.request("DELETE", f"/v1/jobs/{job}/result")[0], 405)
+            self.assertEqual(server.request("PUT", f"/v1/jobs/{job}")[1]["Allow"], "GET, DELETE")
         lines = [json.loads(line) for line in self.place.run("store", "export").stdout.splitlines()]
         events = [line["value"] for line in lines if line["kind"] == "event"]
         removed = [event for event in events if event["type"] == "job.removed"]

@@ -328,7 +328,6 @@ Result<EngineImpl::Candidate> EngineImpl::make_candidate(const job::JobSpec& spe
   record.rank = schedule::rank_of(now_micros / 1000, spec.schedule.priority, latest_start);
   Change& change = out.change;
   if (!idempotency_key.empty()) {
-    record.idempotency_key = std::string(idempotency_key);
     const IdempotencyEntry entry{out.fingerprint, record.view.id, record.view.created_at};
     change.batch.put(store::Table::kIdempotency, key, entry.value(), key_use.row);
   }

@@ -113,8 +113,6 @@ Result<JobReads::KeyUse> JobReads::key_use(const std::string& row_key, const std
   TANDEM_TRY_ASSIGN(const IdempotencyEntry entry, IdempotencyEntry::parse(*row));
   const KeyUse anew{.admission = std::nullopt, .row = store::Expect::at(row->version)};
   if (entry.created_at.micros < since.micros) return anew;
-  TANDEM_TRY_ASSIGN(const auto job, store_.get(store::Table::kJob, entry.job.value));
-  if (!job) return anew;
   if (entry.fingerprint != fingerprint)
     return fail(errors::kIdempotencyConflict, "this idempotency key was used for another job document; use a new key");
   return KeyUse{.admission = Admission{.id = entry.job, .replayed = true}, .row = anew.row};

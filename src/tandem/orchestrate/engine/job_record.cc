@@ -73,7 +73,6 @@ Bytes JobRecord::value() const {
   if (!serial_key.empty()) out.member("serial_key", serial_key);
   if (suspend_requested) out.member("suspend_requested", true);
   if (queue_until_micros != 0) out.member("queue_until_micros", queue_until_micros);
-  if (!idempotency_key.empty()) out.member("idempotency_key", idempotency_key);
   if (!submitted_before.empty()) out.member("submitted_before", submitted_before);
   if (approvals != 0) out.member("approvals", approvals).member("approval_until_micros", approval_until_micros);
   if (view.objective) out.member("objective", *view.objective);
@@ -131,7 +130,6 @@ Result<JobRecord> JobRecord::parse(const store::Row& row) {
   out.lost_leases = static_cast<std::uint32_t>(lost);
   TANDEM_TRY_ASSIGN(out.rank, reader.integer_or("rank", usual_rank(out.view), INT64_MIN, INT64_MAX));
   TANDEM_TRY_ASSIGN(out.serial_key, reader.string_or("serial_key", ""));
-  TANDEM_TRY_ASSIGN(out.idempotency_key, reader.string_or("idempotency_key", ""));
   TANDEM_TRY_ASSIGN(out.suspend_requested, reader.boolean_or("suspend_requested", false));
   TANDEM_TRY_ASSIGN(out.queue_until_micros, reader.integer_or("queue_until_micros", 0, 0, INT64_MAX));
   TANDEM_TRY_ASSIGN(const std::int64_t approvals, reader.integer_or("approvals", 0, 0, UINT32_MAX));

@@ -33,7 +33,6 @@ struct JobRecord {
   std::uint32_t lost_leases = 0;  ///< processes that were lost while they ran it
   std::int64_t rank = 0;  ///< among what waits: schedule::rank_of
   std::string serial_key;
-  std::string idempotency_key;  ///< that it was admitted with; empty: none
   bool suspend_requested = false;
   std::int64_t queue_until_micros = 0;  ///< latest first start; 0: none
   std::vector<std::string> submitted_before;  ///< actors: of the jobs that this one is a retry of, each once

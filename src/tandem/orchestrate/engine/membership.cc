@@ -188,27 +188,31 @@ Result<std::vector<std::string>> Membership::lapsed() {
   return std::vector<std::string>(out.begin(), out.end());
 }
 
-Result<bool> Membership::bury(const std::string& node) {
+Result<std::optional<Burial>> Membership::bury(const std::string& node) {
   TANDEM_TRY_ASSIGN(const auto row, store_.get(store::Table::kMeta, key_of(node)));
-  if (!row) return true;
+  if (!row) return Burial{.node = node, .row = store::Expect::absent()};
   TANDEM_TRY_ASSIGN(const std::int64_t until, until_of(*row));
   TANDEM_TRY_ASSIGN(const Timestamp now, store_.now());
-  if (until >= now.micros) return false;
+  if (until >= now.micros) return std::nullopt;
   // The row stays for a while, at a new version: if it went, its versions would begin anew when the process comes back, and who looked
   // at it long ago could bury him again.
   store::Batch batch;
   const store::Expect unchanged = store::Expect::at(row->version);
-  if (until < forgotten_before(now))
+  const bool is_forgotten = until < forgotten_before(now);
+  if (is_forgotten)
     batch.erase(store::Table::kMeta, row->key, unchanged);
   else
     batch.put(store::Table::kMeta, row->key, row->value, unchanged);
   crash_points_.reach(one_of(kPoints, "node.before_bury"));
   const auto done = store_.commit_and_wait(std::move(batch));
   crash_points_.reach(one_of(kPoints, "node.after_bury"));
-  if (done) return true;
-  if (done.error().number == errors::kPreconditionFailed) return false;
+  if (done)
+    return Burial{.node = node, .row = is_forgotten ? store::Expect::absent() : store::Expect::at(row->version + 1)};
+  if (done.error().number == errors::kPreconditionFailed) return std::nullopt;
   return tl::unexpected(done.error());
 }
+
+void Burial::require(store::Batch& batch) const { batch.check(store::Table::kMeta, key_of(node), row); }
 
 std::int64_t Membership::forgotten_before(Timestamp now) const {
   return now.micros - kForgottenAfter * std::chrono::microseconds(ttl_).count();

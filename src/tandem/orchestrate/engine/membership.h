@@ -22,6 +22,14 @@
 
 namespace tandem::engine {
 
+/// That a process is buried, which is over when it comes back.
+struct Burial {
+  std::string node;
+  store::Expect row;  ///< how it left the row of the process
+  /// Adds that the process has not come back, and that nobody has buried it since.
+  void require(store::Batch& batch) const;
+};
+
 /// Threads: holds() and require_lead() are safe to call concurrently; the rest on one thread at a time.
 class Membership {
  public:
@@ -58,8 +66,8 @@ class Membership {
   Result<std::vector<std::string>> lapsed();
   /// From the last look of lead() and lapsed() until the first lease that they saw ends; a whole lease where they saw none.
   std::chrono::nanoseconds next_lapse() const { return next_lapse_; }
-  /// From now on a beat of that process fails. False when it has beaten meanwhile. Errors: those of the store.
-  Result<bool> bury(const std::string& node);
+  /// From now on a beat of that process fails. Empty when it has beaten meanwhile. Errors: those of the store.
+  Result<std::optional<Burial>> bury(const std::string& node);
 
  private:
   Result<void> write(store::Expect expect, Json jobs);

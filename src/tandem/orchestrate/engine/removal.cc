@@ -65,16 +65,6 @@ Result<void> take_lineage(store::Store& store, const JobRecord& record, store::B
   return {};
 }
 
-Result<void> take_key(store::Store& store, const JobRecord& record, store::Batch& batch) {
-  if (record.idempotency_key.empty()) return {};
-  const std::string key = IdempotencyEntry::row_key(record.view.tenant, record.idempotency_key);
-  TANDEM_TRY_ASSIGN(const auto row, store.get(Table::kIdempotency, key));
-  if (!row) return {};
-  TANDEM_TRY_ASSIGN(const IdempotencyEntry entry, IdempotencyEntry::parse(*row));
-  if (entry.job == record.view.id) batch.erase(Table::kIdempotency, key, Expect::at(row->version));
-  return {};
-}
-
 }  // namespace
 
 Result<Removal> prepare_removal(store::Store& store, submit::Submitter& submitter, const JobRecord& record,
@@ -93,7 +83,6 @@ Result<Removal> prepare_removal(store::Store& store, submit::Submitter& submitte
   TANDEM_TRY(submitter.forget(rows, id, blobs));
   TANDEM_TRY(budget::Budget(store).forget(batch, rows, id));
   TANDEM_TRY(take_lineage(store, record, batch, blobs));
-  TANDEM_TRY(take_key(store, record, batch));
   TANDEM_TRY(take_steps(store, record, rows, blobs));
   std::sort(blobs.begin(), blobs.end());
   blobs.erase(std::unique(blobs.begin(), blobs.end()), blobs.end());

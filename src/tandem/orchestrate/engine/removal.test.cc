@@ -119,7 +119,7 @@ TEST_F(Removed, everything_that_only_the_job_needed_is_gone_and_the_store_is_wha
   // Each asks something else: of one question the youngest answer is kept, and goes with its job.
   ASSERT_EQ(world_.run(cut_of(6)).state, job::JobState::kSucceeded);
   const Rows before = rows();
-  std::vector<JobId> ids = {world_.admit(world_.hybrid_job(), "a key"), world_.admit(world_.paid_job()),
+  std::vector<JobId> ids = {world_.admit(world_.hybrid_job()), world_.admit(world_.paid_job()),
                             world_.admit(cut_of(7))};
   for (const JobId& id : ids) EXPECT_EQ(world_.wait(id).state, job::JobState::kSucceeded);
   EXPECT_GT(rows().size(), before.size() + 10);
@@ -240,15 +240,29 @@ TEST_F(Removed, an_answer_that_was_used_again_outlives_the_job_that_it_was_given
   EXPECT_EQ(world_.run(again).state, job::JobState::kFailed);
 }
 
-TEST_F(Removed, its_idempotency_key_makes_a_new_job) {
+TEST_F(Removed, its_idempotency_key_is_kept_for_its_age_and_makes_no_second_job) {
   open();
+  const Rows before = rows();
   const JobId first = world_.admit(world_.classical_job(), "the key");
   world_.wait(first);
   ASSERT_THAT(remove(first), Succeeds());
-  const auto again = world_.engine->admit(world_.classical_job("another"), "default", "the key", "user");
+  const auto admit = [&](const std::string& name) {
+    return world_.engine->admit(world_.classical_job(name), "default", "the key", "user");
+  };
+  const auto again = admit("classical");
   ASSERT_THAT(again, Succeeds());
-  EXPECT_FALSE(again->replayed);
-  EXPECT_NE(again->id, first);
+  EXPECT_TRUE(again->replayed);
+  EXPECT_EQ(again->id, first);
+  EXPECT_THAT(world_.engine->job(first), FailsWith(errors::kJobNotFound));
+  EXPECT_THAT(admit("another"), FailsWith(errors::kIdempotencyConflict));
+  EXPECT_THAT(faults_of(*world_.store), IsEmpty());
+  sweep_up();
+  EXPECT_EQ(rows().size(), before.size() + 1);
+  world_.clock.advance(std::chrono::hours(24 * 30 + 1));
+  const auto later = admit("another");
+  ASSERT_THAT(later, Succeeds());
+  EXPECT_FALSE(later->replayed);
+  EXPECT_NE(later->id, first);
 }
 
 TEST_F(Removed, a_crash_at_any_commit_leaves_the_job_whole_or_gone) {
@@ -329,7 +343,7 @@ TEST_F(Removed, who_reads_a_job_while_it_goes_is_told_that_it_is_unknown_and_not
 TEST_F(Removed, an_sqlite_file_loses_the_same_rows) {
   open();
   const JobId stays = world_.run(world_.classical_job("stays")).id;
-  const JobId goes = world_.admit(world_.paid_job(), "a key");
+  const JobId goes = world_.admit(world_.paid_job());
   world_.wait(goes);
   // The same store as a file.
   const store::TempFolder folder;

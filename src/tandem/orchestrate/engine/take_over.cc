@@ -45,12 +45,15 @@ Result<std::uint32_t> lost_in_vain(store::Store& store, const JobId& id) {
 struct Lost {
   std::optional<std::string> owner;  ///< of those; none: whoever it was
   bool counts = true;
+  const Burial* burial =
+      nullptr;  ///< of that owner: one that has come back runs what it runs, and gives back what it had itself
 };
 
 Result<void> requeue(const JobId& id, const Lost& lost, store::Store& store, JobLedger& ledger) {
   auto done = ledger.update(id, std::nullopt, "engine", [&](JobRecord& record, Change& change) -> Result<void> {
     if (record.view.state != job::JobState::kRunning || (lost.owner && record.owner != *lost.owner))
       return fail(errors::kStaleFence, "job {} was taken over before", id.value);
+    if (lost.burial != nullptr) lost.burial->require(change.batch);
     ++record.view.fence;
     job::JobEvent event = job::JobEvent::kRequeue;
     Error reason{.message = "the process that ran it ended"};
@@ -87,11 +90,17 @@ Result<void> requeue_running(const Lost& lost, store::Store& store, JobLedger& l
 Result<void> take_over(Membership& membership, store::Store& store, JobLedger& ledger, Log& log) {
   TANDEM_TRY_ASSIGN(const std::vector<std::string> lapsed, membership.lapsed());
   for (const std::string& node : lapsed) {
-    TANDEM_TRY_ASSIGN(const bool buried, membership.bury(node));
-    if (!buried) continue;
+    TANDEM_TRY_ASSIGN(const std::optional<Burial> burial, membership.bury(node));
+    if (!burial) continue;
     TANDEM_TRY_ASSIGN(const std::vector<JobId> jobs, jobs_of_owner(store, node));
-    for (const JobId& id : jobs) TANDEM_TRY(requeue(id, {.owner = node}, store, ledger));
-    log.write(LogLevel::kWarning, "node.buried", {{"node", node}, {"jobs", std::to_string(jobs.size())}});
+    std::size_t taken = 0;
+    for (const JobId& id : jobs) {
+      const auto done = requeue(id, {.owner = node, .burial = &*burial}, store, ledger);
+      if (!done && done.error().number == errors::kPreconditionFailed) break;  // it is back, or somebody else does this
+      TANDEM_TRY(done);
+      ++taken;
+    }
+    log.write(LogLevel::kWarning, "node.buried", {{"node", node}, {"jobs", std::to_string(taken)}});
   }
   return {};
 }

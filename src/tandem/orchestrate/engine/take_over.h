@@ -14,7 +14,7 @@ inline constexpr std::uint32_t kLostLeasesMax = 5;
 
 /// Buries the processes that lapsed and puts what they ran back into the queue under a higher fence, so that whatever they still
 /// write is refused; a job that its client had cancelled ends, and so does one that took down too many. Any process may do it, also
-/// several at once; one that dies half way leaves the rest to the next. It reads what the lost ones own and nothing else. Errors: those of the
+/// several at once; one that dies half way leaves the rest to the next. A process that comes back meanwhile is left alone. It reads what the lost ones own and nothing else. Errors: those of the
 /// store.
 Result<void> take_over(Membership& membership, store::Store& store, JobLedger& ledger, Log& log);
 

@@ -208,7 +208,7 @@ TEST_F(TakeOver, what_one_that_died_half_way_left_is_done_by_the_next) {
   start(second, "victim");
   world_.clock.advance(std::chrono::seconds(11));
   ASSERT_THAT(survivor_.join(), Succeeds());
-  EXPECT_THAT(survivor_.bury("victim"), testing::Eq(Result<bool>(true)));  // and dies before it moved a job
+  EXPECT_TRUE(survivor_.bury("victim").value().has_value());  // and dies before it moved a job
   ASSERT_THAT(take_over(), Succeeds());
   EXPECT_EQ(world_.engine->job(first)->state, job::JobState::kQueued);
   EXPECT_EQ(world_.engine->job(second)->state, job::JobState::kQueued);
@@ -263,7 +263,7 @@ TEST_F(TakeOver, who_was_buried_cannot_become_the_leader) {
   Membership second(*world_.store, world_.clock, world_.crash_points, "second", std::chrono::seconds(10),
                     Json::object());
   ASSERT_THAT(second.join(), Succeeds());
-  EXPECT_THAT(second.bury("survivor"), testing::Eq(Result<bool>(true)));
+  EXPECT_TRUE(second.bury("survivor").value().has_value());
   EXPECT_THAT(survivor_.lead(), testing::Eq(Result<bool>(false)));
   EXPECT_THAT(second.lead(), testing::Eq(Result<bool>(true)));
 }
@@ -277,12 +277,42 @@ TEST_F(TakeOver, who_looked_before_a_process_came_back_cannot_bury_it_again) {
   ASSERT_THAT(victim.join(), Succeeds());
   world_.clock.advance(std::chrono::seconds(11));
   slow.before_commit([&] {  // between its look and its burial
-    EXPECT_THAT(survivor_.bury("victim"), testing::Eq(Result<bool>(true)));
+    EXPECT_TRUE(survivor_.bury("victim").value().has_value());
     EXPECT_THAT(victim.beat(), FailsWith(errors::kLeaseLost));
     EXPECT_THAT(victim.join(), Succeeds());
   });
-  EXPECT_THAT(late.bury("victim"), testing::Eq(Result<bool>(false)));
+  EXPECT_FALSE(late.bury("victim").value().has_value());
   EXPECT_THAT(victim.beat(), Succeeds());
+}
+
+/// Whoever buries it is stopped for a while before he takes its jobs.
+TEST_F(TakeOver, what_a_process_that_has_come_back_runs_is_left_to_it) {
+  const JobId id = world_.admit(world_.classical_job("first"));
+  start(id, "victim");
+  world_.clock.advance(std::chrono::seconds(11));
+  CutStore slow(*world_.store);
+  JobLedger late{slow, world_.clock, world_.crash_points, [](const job::Event&) {}};
+  ASSERT_THAT(survivor_.join(), Succeeds());
+  std::uint64_t fence = 0;
+  slow.before_commit([&] {
+    ASSERT_THAT(ledger_.update(id, std::nullopt, "engine",
+                               [&](JobRecord& record, Change&) -> Result<void> {
+                                 TANDEM_TRY_ASSIGN(record.view.state,
+                                                   job::require_transition(record.view.state, job::JobEvent::kRequeue));
+                                 record.owner.clear();
+                                 return {};
+                               }),
+                Succeeds());  // it gives back what it had
+    start(id, "victim");  // and takes it again
+    fence = world_.engine->job(id)->fence;
+  });
+  ASSERT_THAT(engine::take_over(survivor_, *world_.store, late, world_.log), Succeeds());
+  EXPECT_EQ(world_.engine->job(id)->state, job::JobState::kRunning);
+  EXPECT_EQ(world_.engine->job(id)->fence, fence);
+  // It is lost in earnest.
+  world_.clock.advance(std::chrono::seconds(11));
+  ASSERT_THAT(take_over(), Succeeds());
+  EXPECT_EQ(world_.engine->job(id)->state, job::JobState::kQueued);
 }
 
 TEST_F(TakeOver, the_row_of_a_process_that_never_comes_back_is_dropped_in_the_end) {
@@ -290,7 +320,7 @@ TEST_F(TakeOver, the_row_of_a_process_that_never_comes_back_is_dropped_in_the_en
                     Json::object());
   ASSERT_THAT(victim.join(), Succeeds());
   world_.clock.advance(std::chrono::seconds(11));
-  ASSERT_THAT(survivor_.bury("victim"), testing::Eq(Result<bool>(true)));
+  ASSERT_TRUE(survivor_.bury("victim").value().has_value());
   EXPECT_EQ(world_.store->count(store::Table::kMeta, "node/victim").value(), 1u);
   world_.clock.advance(std::chrono::seconds(600));
   ASSERT_THAT(take_over(), Succeeds());
