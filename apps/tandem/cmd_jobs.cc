@@ -99,7 +99,7 @@ Result<int> print_view(Cli& cli, Reached& reached, const JobId& id) {
   if (cli.json)
     print_json(view);
   else
-    fmt::print("{} is {}{}\n", id.value, cell(view, "state"),
+    fmt::print("{} is {}{}{}\n", id.value, cell(view, "state"), view.value("partial", false) ? " (partial)" : "",
                view.value("cancel_requested", false) ? ", cancel requested" : "");
   return 0;
 }

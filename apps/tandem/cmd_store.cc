@@ -201,9 +201,10 @@ Result<int> restore(Cli& cli, const std::string& file) {
   TANDEM_TRY_ASSIGN(const CrashPoints crash_points, arm_crash_points(cli.machine.environment));
   TANDEM_TRY_ASSIGN(const Place place, place_of(cli, Use::kWrite));
   ThreadExecutor executor(1);
+  StderrLog log(LogLevel::kWarning);
   NullMeter meter;
   TANDEM_TRY_ASSIGN(const auto store,
-                    open_store(place.settings, place.data_dir, executor, cli.machine, meter, crash_points, true));
+                    open_store(place.settings, place.data_dir, executor, cli.machine, log, meter, crash_points, true));
   TANDEM_TRY_ASSIGN(const auto summary, store::restore(cli.machine.fs, file, *store, crash_points));
   print_summary(cli, summary, file, place, "restored from");
   return 0;

@@ -154,7 +154,7 @@ Result<std::unique_ptr<House>> House::open(const Settings& settings, Machine& ma
   out->credentials_ = std::make_unique<FileCredentials>(machine.fs, machine.environment, log);
   out->tracer_ = std::make_unique<telemetry::LogTracer>(log, machine.clock);
   TANDEM_TRY_ASSIGN(out->http_, make_http(settings, machine, *out->executor_));
-  TANDEM_TRY_ASSIGN(out->store_, open_store(settings, out->data_dir_, *out->executor_, machine, out->meters_,
+  TANDEM_TRY_ASSIGN(out->store_, open_store(settings, out->data_dir_, *out->executor_, machine, log, out->meters_,
                                             out->crash_points_, out->lock_ != nullptr));
   TANDEM_TRY_ASSIGN(out->backends_, make_backends(settings, *out->executor_, *out->memory_, machine, *out->http_,
                                                   *out->credentials_, log, out->meters_));

@@ -122,7 +122,7 @@ std::uint64_t memory_limit(const Settings& settings, Fs& fs);
 /// The file in the data directory, or the database of store.address. `alone`: this process holds the directory; else the file
 /// can only be read. Errors: 3012 restore_unfinished; those of the store.
 Result<std::unique_ptr<store::Store>> open_store(const Settings& settings, const std::string& data_dir,
-                                                 Executor& executor, Machine& machine, Meter& meter,
+                                                 Executor& executor, Machine& machine, Log& log, Meter& meter,
                                                  const CrashPoints& crash_points, bool alone);
 /// The same store only to be read, whoever writes it meanwhile; nothing is created or migrated.
 Result<std::unique_ptr<store::Store>> open_store_to_read(const Settings& settings, const std::string& data_dir,

@@ -19,7 +19,7 @@ Result<std::unique_ptr<store::Store>> complete(std::unique_ptr<store::Store> sto
 }  // namespace
 
 Result<std::unique_ptr<store::Store>> open_store(const Settings& settings, const std::string& data_dir,
-                                                 Executor& executor, Machine& machine, Meter& meter,
+                                                 Executor& executor, Machine& machine, Log& log, Meter& meter,
                                                  const CrashPoints& crash_points, bool alone) {
   const auto batch_max = static_cast<std::size_t>(settings.integer("store.commit_batch_max"));
   const auto wait = std::chrono::milliseconds(settings.integer("store.commit_wait"));
@@ -37,6 +37,8 @@ Result<std::unique_ptr<store::Store>> open_store(const Settings& settings, const
                     postgres::PostgresStore::open(
                         address, {.commit_batch_max = batch_max, .commit_wait = wait, .crash_points = &crash_points},
                         executor, machine.clock, machine.rng, meter));
+  TANDEM_TRY_ASSIGN(const std::string unsafe, store->unsafe_settings());
+  if (!unsafe.empty()) log.write(LogLevel::kWarning, "store.may_lose_commits", {{"settings_off", unsafe}});
   return complete(std::move(store));
 }
 

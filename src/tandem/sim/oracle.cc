@@ -421,6 +421,7 @@ void Oracle::check_end() {
   check_log();
   check_money();
   check_books();
+  check_charges();
   check_unfound();
 }
 

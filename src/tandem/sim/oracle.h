@@ -102,6 +102,7 @@ class Oracle {
   void count_vendor(const std::string& type, const Json& event, bool waited_for);
   void check_money();
   void check_books();
+  void check_charges();
   void check_unfound();
   /// What a row of money says is held, before or after its change.
   void count_held(const std::string& key, const Cell& cell, int sign);

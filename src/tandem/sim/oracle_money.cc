@@ -1,10 +1,12 @@
 // The oracle's questions about money: what is held, what was billed, and what no vendor ever had.
 #include "tandem/sim/oracle.h"
 #include "tandem/trust/budget/budget.h"
+#include "tandem/trust/budget/usage.h"
 
 namespace tandem::sim {
 namespace {
 
+using budget::Charge;
 using budget::kHoldPrefix;
 using budget::kReservationPrefix;
 using store::Table;
@@ -12,6 +14,13 @@ using submit::SubmissionRecord;
 using submit::SubmissionState;
 
 store::Row row_of(const std::string& key, const Cell& cell) { return {key, cell.version, cell.value}; }
+
+bool counts_for(const budget::Scope& scope, const Charge& charge) {
+  const auto is = [](const std::string& named, const std::string& value) { return named.empty() || named == value; };
+  return scope.emulated == charge.emulated && is(scope.tenant, charge.payer.tenant) &&
+         is(scope.project, charge.payer.project) && is(scope.user, charge.payer.user) &&
+         is(scope.backend, charge.backend);
+}
 
 }  // namespace
 
@@ -93,6 +102,51 @@ void Oracle::check_books() {
         violate(fmt::format("{} billed {} for {}, {} were posted", vendor, entry.bill.usd_micros, entry.token,
                             record->billed.usd_micros));
     }
+  }
+}
+
+/// What was posted for a submission stands in one charge, and in the accounts of whoever pays for it.
+void Oracle::check_charges() {
+  std::map<std::string, Charge> charges;  // by token
+  std::vector<budget::Account> accounts;
+  for (const auto& [key, cell] : disk_.rows(Table::kBudget)) {
+    if (key.starts_with(budget::kUsagePrefix)) {
+      auto charge = Charge::parse(row_of(key, cell));
+      if (!charge) return violate(charge.error().to_string());
+      const std::string token = charge->token;
+      if (!charges.emplace(token, *std::move(charge)).second)
+        violate(fmt::format("submission {} is charged twice", token));
+    } else if (key.starts_with(budget::kAccountPrefix)) {
+      auto account = budget::Account::parse(row_of(key, cell));
+      if (!account) return violate(account.error().to_string());
+      accounts.push_back(*std::move(account));
+    }
+  }
+  for (const auto& [token, charge] : charges) {
+    const auto row = disk_.rows(Table::kSubmission).find(token);
+    const SubmissionRecord* record =
+        row == disk_.rows(Table::kSubmission).end() ? nullptr : submission(token, row->second);
+    if (record == nullptr || record->billed != charge.cost || record->job != charge.job ||
+        record->backend != charge.backend || record->emulated != charge.emulated)
+      violate(fmt::format("the charge of {} for {} at {} is not what was posted for it", charge.cost.usd_micros, token,
+                          charge.backend));
+  }
+  for (const auto& [key, cell] : disk_.rows(Table::kSubmission)) {
+    if (cell.value.empty() || key.find('/') != std::string::npos) continue;
+    const SubmissionRecord* record = submission(key, cell);
+    if (record != nullptr && record->billed.usd_micros != 0 && !charges.contains(key))
+      violate(fmt::format("{} were posted for {} without a charge", record->billed.usd_micros, key));
+  }
+  // Of days and months it decides when money was promised, which no charge says.
+  for (const budget::Account& account : accounts) {
+    if (account.id.period != budget::Period::kTotal) continue;
+    std::int64_t charged = 0;
+    for (const auto& [token, charge] : charges)
+      if (counts_for(account.id.scope, charge)) charged += charge.cost.usd_micros;
+    const auto entry = account.entries.find(budget::Unit::kUsdMicros);
+    const std::int64_t settled = entry == account.entries.end() ? 0 : entry->second.settled;
+    if (settled != charged)
+      violate(fmt::format("{} has {} settled, its charges say {}", account.id.key(), settled, charged));
   }
 }
 

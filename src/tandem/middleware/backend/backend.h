@@ -108,6 +108,8 @@ struct PollStatus {
   std::string detail;  ///< raw vendor status or failure text
   std::optional<double> progress;  ///< 0..1
   std::chrono::milliseconds poll_again{50};
+  std::optional<std::chrono::milliseconds> starts_in =
+      std::nullopt;  ///< of queued work, as the provider predicts; empty: it does not
   std::optional<job::Money> billed;  ///< the provider's figure so far, also for work that failed; empty: it names none
   std::optional<job::MeteredUse> used = std::nullopt;  ///< the provider's figures beside money; empty: it names none
   std::optional<ErrorClass> said =

@@ -74,6 +74,7 @@ struct JobView {
   std::string approval_id;  ///< of the last request for approval of its plan; empty: there was none
   int priority = 0;
   bool cancel_requested = false;
+  bool partial = false;  ///< its result rests on a partial answer
   std::optional<Progress> progress = std::nullopt;  ///< of a running job, as its process told last; not in lists
   Json document() const;
 };

@@ -285,6 +285,7 @@ TEST_F(EngineFallback, a_part_is_kept_and_the_whole_answer_of_another_is_used) {
   EXPECT_THAT(path(view.id), ElementsAre("fake.provider left partial", "simulator.statevector answered partial"));
   const Json told = result(view.id);
   EXPECT_EQ(told["partial"], false);
+  EXPECT_FALSE(world_.engine->job(view.id)->partial);
   EXPECT_EQ(told["confidence"]["share_returned"], 1);
   const lineage::WorkRecord work = world_.engine->lineage(view.id)->work.at(0);
   ASSERT_THAT(work.partial, SizeIs(1));
@@ -303,6 +304,8 @@ TEST_F(EngineFallback, half_an_answer_that_nobody_completes_says_so_with_figures
                                          "fake.provider answered partial"));
   const Json told = result(view.id);
   EXPECT_EQ(told["partial"], true);
+  EXPECT_TRUE(world_.engine->job(view.id)->partial);
+  EXPECT_EQ(world_.engine->job(view.id)->document()["partial"], true);
   EXPECT_EQ(told["partial_work"][0]["got"], 4);
   EXPECT_EQ(told["partial_work"][0]["asked"], 10);
   EXPECT_DOUBLE_EQ(told["confidence"]["share_returned"], 0.4);

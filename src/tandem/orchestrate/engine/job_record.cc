@@ -32,7 +32,8 @@ Json JobView::document() const {
               {"submitted_by", submitted_by},
               {"approval_id", approval_id},
               {"priority", priority},
-              {"cancel_requested", cancel_requested}};
+              {"cancel_requested", cancel_requested},
+              {"partial", partial}};
   out["objective"] = objective ? Json(*objective) : Json();
   out["error"] = error.empty() ? Json() : Json{{"number", error_number}, {"message", error}};
   out["progress"] = progress ? progress->document() : Json();
@@ -67,6 +68,7 @@ Bytes JobRecord::value() const {
   if (!view.project.empty()) out.member("project", view.project);
   if (view.priority != 0) out.member("priority", view.priority);
   if (view.cancel_requested) out.member("cancel_requested", true);
+  if (view.partial) out.member("partial", true);
   if (!owner.empty()) out.member("owner", owner);
   if (lost_leases != 0) out.member("lost_leases", lost_leases);
   if (rank != usual_rank(view)) out.member("rank", rank);
@@ -107,6 +109,7 @@ Result<JobRecord> JobRecord::parse(const store::Row& row) {
   TANDEM_TRY_ASSIGN(const std::int64_t priority, reader.integer_or("priority", 0, INT32_MIN, INT32_MAX));
   out.view.priority = static_cast<int>(priority);
   TANDEM_TRY_ASSIGN(out.view.cancel_requested, reader.boolean_or("cancel_requested", false));
+  TANDEM_TRY_ASSIGN(out.view.partial, reader.boolean_or("partial", false));
   if (reader.has("objective")) {
     TANDEM_TRY_ASSIGN(out.view.objective, reader.number("objective"));
   }

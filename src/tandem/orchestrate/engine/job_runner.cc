@@ -334,7 +334,7 @@ Result<Decide> JobRunner::end_with_result(const Run& run, const Cleared& cleared
   return [&store = services_.store, start = run.start, planned, untouched, unread = true,
           spends = spec.limits.cost_max.usd_micros != 0, owner = spec.business.owner,
           asks_others = asks_others(planned->plan), batch = std::move(batch), objective, said = std::move(said),
-          result_sha256, why = std::move(why), end,
+          result_sha256, why = std::move(why), end, partial = result.provenance.partial(),
           lineage_id = lineage.id.value](JobRecord& row, Change& change) mutable -> Result<void> {
     if (start) TANDEM_TRY(start(row, change));
     TANDEM_TRY_ASSIGN(row.view.state, job::require_transition(row.view.state, end));
@@ -343,6 +343,7 @@ Result<Decide> JobRunner::end_with_result(const Run& run, const Cleared& cleared
     row.plan.reset();  // the lineage has it
     row.result_sha256 = result_sha256;
     row.view.lineage_id = lineage_id;
+    row.view.partial = partial;
     if (objective) row.view.objective = objective;
     if (end == job::JobEvent::kFail) {
       row.view.error = why.message;

@@ -301,6 +301,12 @@ class Attempt {
       return leave(
           make_error(errors::kQueueWaitPredicted, "it is still in the queue after {} ms", since_intent().count()));
     }
+    const bool predicted = bounded && known_->starts_in;
+    if (predicted && since_intent() + *known_->starts_in > *request_.queue_wait_max) {
+      return leave(make_error(errors::kQueueWaitPredicted,
+                              "in the queue for {} ms, it is predicted to wait for {} more, the plan allows {}",
+                              since_intent().count(), known_->starts_in->count(), request_.queue_wait_max->count()));
+    }
     if (out_of_time() && unfetched_) return leave(*unfetched_);
     if (!out_of_time() && silent_since_ && heard_by(asked).expired(ledger_.services().clock))
       return leave(make_error(errors::kPeerTimeout, "it has answered nothing for the {} ms of limits.heartbeat: {}",

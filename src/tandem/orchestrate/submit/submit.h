@@ -48,7 +48,7 @@ struct SubmissionRequest {
   const backend::Work& work;
   Deadline deadline = Deadline::never();  ///< when the step stops waiting and falls back
   /// A longer wait in the provider's queue is not waited for. Stated before anything was sent: error 5020, and nothing is sent
-  /// or reserved. Seen afterwards: the provider is asked to cancel, and the outcome carries 5020.
+  /// or reserved. Seen or predicted afterwards: the provider is asked to cancel, and the outcome carries 5020.
   std::optional<std::chrono::milliseconds> queue_wait_max = std::nullopt;
   /// A device with an older calibration, or one whose age cannot be learnt, is not sent to: kNotReady. Empty: whatever its age.
   std::optional<std::chrono::milliseconds> calibration_age_max = std::nullopt;

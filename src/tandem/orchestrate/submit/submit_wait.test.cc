@@ -80,6 +80,38 @@ TEST_F(SubmitWait, work_that_is_done_and_has_no_result_is_not_told_as_queued_whe
   EXPECT_EQ(outcome->error->number, errors::kUnknownHandle);
 }
 
+TEST_F(SubmitWait, queued_work_that_is_predicted_to_wait_too_long_is_cancelled_before_it_has) {
+  provider_->plan.polls_until_done = 1'000'000;
+  provider_->plan.until_done = backend::WorkState::kQueued;
+  provider_->plan.starts_in = milliseconds(400);
+  provider_->plan.bill = Money{0};
+  provider_->plan.during_poll = [&, polls = 0]() mutable {
+    if (++polls == 3) provider_->plan.starts_in = milliseconds(1000);  // it was 100 ms in the queue
+  };
+  SubmissionRequest queued = request();
+  queued.queue_wait_max = milliseconds(1050);
+  const Instant begin = clock_.monotonic();
+  const auto outcome = run(queued);
+  ASSERT_THAT(outcome, Succeeds());
+  EXPECT_EQ(outcome->kind, Kind::kCancelled);
+  EXPECT_EQ(outcome->error->number, errors::kQueueWaitPredicted);
+  EXPECT_THAT(outcome->error->message, HasSubstr("it is predicted to wait for 1000 more, the plan allows 1050"));
+  EXPECT_EQ(job::cause_of(*outcome->error), job::FallbackCause::kQueueWait);
+  EXPECT_EQ(provider_->cancels(), 1);
+  EXPECT_LT(clock_.monotonic() - begin, milliseconds(500));
+  EXPECT_EQ(hold().play_money.reserved, Money{0});
+  EXPECT_EQ(hold().play_money.settled, Money{0});
+}
+
+TEST_F(SubmitWait, what_runs_is_left_to_run_whatever_was_predicted_of_its_queue) {
+  provider_->plan.polls_until_done = 3;
+  provider_->plan.until_done = backend::WorkState::kRunning;
+  provider_->plan.starts_in = milliseconds(10'000);
+  SubmissionRequest running = request();
+  running.queue_wait_max = milliseconds(1000);
+  EXPECT_EQ(run(running)->kind, Kind::kResult);
+}
+
 TEST_F(SubmitWait, a_queue_that_is_stated_to_be_too_long_is_not_joined) {
   provider_->plan.ready_in_ms = 501;
   SubmissionRequest queued = request();

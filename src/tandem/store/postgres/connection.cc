@@ -39,6 +39,7 @@ constexpr const char* kSession = R"sql(
   SET client_min_messages = warning;
 )sql";
 
+constexpr int kOldestServer = 150'000;  ///< as PQserverVersion() tells it
 constexpr std::string_view kReadOnly = "25006";
 
 ErrorNumber number_of(std::string_view state) {
@@ -65,11 +66,10 @@ Result<std::unique_ptr<Connection>> Connection::open(const Address& address, std
   const std::string seconds =
       std::to_string(std::max<std::int64_t>(2, std::chrono::ceil<std::chrono::seconds>(answer_wait).count()));
   const std::string milliseconds = std::to_string(answer_wait.count());
-  std::map<std::string, std::string> options = {{"application_name", "tandem"},
-                                                {"client_encoding", "UTF8"},
-                                                {"connect_timeout", seconds},
-                                                {"tcp_user_timeout", milliseconds},
-                                                {"target_session_attrs", "read-write"}};
+  std::map<std::string, std::string> options = {
+      {"application_name", "tandem"},     {"client_encoding", "UTF8"},
+      {"connect_timeout", seconds},       {"gssencmode", "disable"},  // beside it TLS, and its mode, are not used
+      {"tcp_user_timeout", milliseconds}, {"target_session_attrs", "read-write"}};
   for (const auto& [key, value] : address.options) options[key] = value;
   std::vector<const char*> keys;
   std::vector<const char*> values;
@@ -85,6 +85,10 @@ Result<std::unique_ptr<Connection>> Connection::open(const Address& address, std
   if (PQstatus(handle) != CONNECTION_OK) {
     return fail(errors::kStoreUnreachable, "{} cannot be reached: {}", address.shown,
                 first_line(PQerrorMessage(handle)));
+  }
+  if (const int version = PQserverVersion(handle); version < kOldestServer) {
+    return fail(errors::kBadStoreAddress, "{} is PostgreSQL {}; use {} or newer", address.shown, version / 10'000,
+                kOldestServer / 10'000);
   }
   PQsetNoticeProcessor(handle, [](void*, const char*) {}, nullptr);  // libpq would print them
   PQsetnonblocking(handle, 1);

@@ -176,4 +176,9 @@ Result<Timestamp> PostgresStore::now() {
   return Timestamp{answer.integer(0, 0)};
 }
 
+Result<std::string> PostgresStore::unsafe_settings() {
+  TANDEM_TRY_ASSIGN(const Answer answer, read(*readers_, statement(CommonQuery::kUnsafe), Params()));
+  return std::string(answer.bytes(0, 0));
+}
+
 }  // namespace tandem::postgres

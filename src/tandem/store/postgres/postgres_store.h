@@ -75,6 +75,8 @@ class PostgresStore final : public store::Store {
   std::string_view kind() const override { return "postgres"; }
   bool shared() const override { return true; }
   Result<Timestamp> now() override;
+  /// Settings of the server by which it may lose what it has acknowledged when power goes, such as "fsync"; empty: none.
+  Result<std::string> unsafe_settings();
   std::unique_ptr<Timer> watch(std::function<void()> on_change) override;
 
  private:

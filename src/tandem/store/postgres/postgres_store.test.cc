@@ -244,6 +244,20 @@ TEST(Postgres, a_schema_of_a_newer_version_and_one_of_others_are_left_alone) {
   EXPECT_THAT(dropped->commit_and_wait(Batch().put(Table::kMeta, "k", "v")), FailsWith(errors::kStoreDamaged));
 }
 
+TEST(Postgres, settings_by_which_the_server_may_lose_commits_are_told) {
+  ThreadExecutor executor(1);
+  SystemClock clock;
+  SystemRng rng;
+  NullMeter meter;
+  for (const auto& [settings, unsafe] : {std::pair("", ""), std::pair("fsync = off", "fsync"),
+                                         std::pair("fsync = off\nfull_page_writes = off", "fsync, full_page_writes")}) {
+    const Cluster cluster(settings);
+    const auto store = PostgresStore::open(cluster.address(), {}, executor, clock, rng, meter);
+    ASSERT_THAT(store, Succeeds());
+    EXPECT_THAT((*store)->unsafe_settings(), testing::Eq(Result<std::string>(unsafe)));
+  }
+}
+
 TEST(Postgres, a_server_that_is_not_there_is_said_with_its_address_and_no_secret) {
   ThreadExecutor executor(1);
   SystemClock clock;

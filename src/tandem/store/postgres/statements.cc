@@ -77,6 +77,8 @@ constexpr std::array<const char*, kNumCommonQueries> kCommonSql = {
     "SELECT sequence FROM store_head",
     "SELECT rows[($1::int8)::int4] FROM store_head",
     "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::int8",
+    "SELECT coalesce(string_agg(name, ', ' ORDER BY name), '') FROM pg_settings "
+    "WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off'",
     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'tandem' "
     "AND datname = current_database() AND usename = current_user AND pid <> pg_backend_pid() "
     "AND xact_start < clock_timestamp() - interval '4 seconds' AND wait_event_type = 'Client'",

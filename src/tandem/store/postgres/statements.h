@@ -61,6 +61,7 @@ enum class CommonQuery : std::uint8_t {
   kLastSequence,  ///< -> sequence, 0 when empty
   kRows,  ///< $1 number of the table from 1 -> its rows
   kNow,  ///< -> microseconds since 1970
+  kUnsafe,  ///< -> names of settings of the server by which it may lose what it acknowledged; else empty
   kEndStopped,  ///< ends sessions of ours that hold on to a transaction while their client is silent
   kForgetWriters,  ///< drops marks of writers that are long gone
 };

@@ -22,6 +22,7 @@ constexpr std::string_view kPrefix = "ionq.";
 constexpr std::string_view kVersionPath = "/v0.4";  // what places of results begin with, and our base URL ends with
 constexpr std::size_t kHandleBytesMax = 128;
 constexpr std::int64_t kRetryAfterMax = 3600;
+constexpr double kWaitMaxMs = 365.0 * 24 * 3600 * 1000;  // whatever is predicted
 constexpr std::uint32_t kWordQubits = 64;  // an outcome is read as one number
 constexpr std::size_t kLookupPage = 100;   // the vendor's text names no most; clients of its list ask for as many
 /// How far the vendor's clock may be ahead of ours: a job that says it is older than the submission by more is not it.
@@ -364,6 +365,7 @@ class IonqCodec final : public remote::Codec {
     if (out.state == WorkState::kQueued && reader.has("predicted_wait_time_ms")) {
       TANDEM_TRY_ASSIGN(const double wait, reader.number("predicted_wait_time_ms"));
       out.detail = fmt::format("{}; a wait of {:.0f} ms is predicted", status, wait);
+      out.starts_in = std::chrono::milliseconds(std::llround(std::clamp(wait, 0.0, kWaitMaxMs)));
     }
     return out;
   }

@@ -284,8 +284,12 @@ TEST_F(IonqCodecTest, every_status_word_has_its_meaning_and_an_unknown_one_is_no
     EXPECT_EQ(free->billed, Money{});
   }
   EXPECT_THAT(qpu_->decode_poll(job_body("running"), kWork)->detail, HasSubstr("unknown status 'running'"));
-  EXPECT_THAT(qpu_->decode_poll(job_body("ready", R"(,"predicted_wait_time_ms":1200)"), kWork)->detail,
-              HasSubstr("1200 ms"));
+  const auto waits = qpu_->decode_poll(job_body("ready", R"(,"predicted_wait_time_ms":1200)"), kWork);
+  EXPECT_THAT(waits->detail, HasSubstr("1200 ms"));
+  EXPECT_EQ(waits->starts_in, std::chrono::milliseconds(1200));
+  EXPECT_EQ(qpu_->decode_poll(job_body("ready"), kWork)->starts_in, std::nullopt);
+  EXPECT_EQ(qpu_->decode_poll(job_body("started", R"(,"predicted_wait_time_ms":1200)"), kWork)->starts_in,
+            std::nullopt);
   EXPECT_EQ(qpu_->decode_poll(job_body("failed", R"(,"failure":{"code":"TooManyShots","message":"too many"})"), kWork)
                 ->detail,
             "TooManyShots (invalid): too many");

@@ -34,6 +34,7 @@ class FakeProvider final : public backend::Backend {
   struct Plan {
     std::deque<OnSubmit> on_submit;  ///< one entry a submission; then all are accepted
     std::chrono::milliseconds late{0};
+    std::optional<std::chrono::milliseconds> starts_in;  ///< what it predicts of work that it has
     std::optional<std::chrono::milliseconds> retry_after;  ///< what it asks for when it throttles
     int polls_until_done = 1;
     backend::WorkState until_done = backend::WorkState::kQueued;
@@ -130,7 +131,8 @@ class FakeProvider final : public backend::Backend {
     }
     if (++polls_[handle] < plan.polls_until_done) {
       const bool queued = plan.until_done == backend::WorkState::kQueued;
-      return backend::PollStatus{.state = plan.until_done, .detail = queued ? "queued" : "running"};
+      return backend::PollStatus{
+          .state = plan.until_done, .detail = queued ? "queued" : "running", .starts_in = plan.starts_in};
     }
     return backend::PollStatus{.state = plan.end, .detail = "ended", .billed = plan.bill};
   }
