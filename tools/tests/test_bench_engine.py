@@ -110,6 +110,9 @@ class Judging(unittest.TestCase):
                     figures, _ = judged(name, worse(counters, benchmark, key))
                     self.assertEqual(sorted(marks(figures)), [False] + [True] * (len(JUDGED[name]) - 1), (benchmark, key))
 
+    def test_a_goal_is_told_in_full(self):
+        self.assertEqual([BENCH.at_least("x", 1, goal)["goal"] for goal in (0.7, 45000, 1_000_000)], [">= 0.7", ">= 45000", ">= 1000000"])
+
     def test_a_counter_that_is_missing_is_no_figure(self):
         for name, counters in COUNTERS.items():
             for benchmark in counters:
