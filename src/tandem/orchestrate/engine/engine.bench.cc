@@ -9,7 +9,7 @@
 //   ./dev bench orchestrate/engine --benchmark_filter='fdatasync|^full_cycle|one_by_one'
 // Without a filter backlog.bench.cc makes two stores of 1,000,000 jobs as well, which takes 8 GiB of disk and many minutes.
 //
-// Jobs/s and commit-to-start are read from one row of full_cycle: the one with the fewest clients that has the jobs/s of the best
+// Jobs/s and commit-to-start are read from one row of full_cycle: the one with the fewest clients that has 95 % of the jobs/s of the best
 // one. Clients admit as fast as they can and wait for no end. With more of them than that the workers are never idle, and every
 // further client is only one more job in the queue: by Little's law a job then waits open_max / jobs_per_s, whatever the engine does,
 // so 64 clients on two workers say how much is done and nothing of how soon a job starts.
