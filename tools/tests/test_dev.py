@@ -1,8 +1,11 @@
 """./dev: every command explains itself, mistakes end with status 2, and setup tells what is missing and who may install it."""
 
 import os
+import pathlib
+import re
 import shutil
 import subprocess
+import tempfile
 
 from planted import ROOT, PlantedTestCase
 
@@ -36,6 +39,31 @@ class Dev(PlantedTestCase):
                 status, output = run([ROOT / "dev", *arguments])
                 self.assertEqual(status, 2, output)
                 self.assertIn("cake" if len(arguments) > 1 else "bake", output)
+
+    def test_every_command_that_a_benchmark_names_is_one(self):
+        """tools/dev/bench in a tree whose build makes a program that says its name."""
+        named = set()
+        for path in (ROOT / "src").rglob("*.bench.cc"):
+            names = re.findall(r"^//   \./dev bench (\S+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+            self.assertTrue(names, f"{path} names no command (ADR 0006)")
+            named |= {(name, path) for name in names}
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+            shutil.copytree(ROOT / "tools/dev", root / "tools/dev")
+            shutil.copytree(ROOT / "tools/bench", root / "tools/bench")
+            for script in (root / "tools/bench").iterdir():
+                script.write_text(f"#!/bin/sh\necho script {script.name}\n", encoding="utf-8")
+            builder = root / "tools/dev/build"
+            builder.write_text('#!/bin/sh\nmkdir -p build/bench\nprintf "#!/bin/sh\necho ran $3 \\$*" >build/bench/$3\nchmod +x build/bench/$3\n', encoding="utf-8")
+            for _, path in named:
+                copy = root / path.relative_to(ROOT)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                copy.touch()
+            for name, path in sorted(named):
+                with self.subTest(name):
+                    status, output = run([root / "tools/dev/bench", name, "--an", "option"])
+                    part = str(path.parent.relative_to(ROOT / "src/tandem")).replace("/", "_")
+                    self.assertIn((status, output.strip()), [(0, f"ran bench_{part} --an option"), (0, f"script {name}")])
 
     def test_quickstart_has_help(self):
         status, output = run([ROOT / "quickstart", "--help"])

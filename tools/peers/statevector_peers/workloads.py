@@ -70,13 +70,6 @@ class Workload:
         return ["circuit", circuit, *common], peer, circuit
 
 
-def processor():
-    """What this machine computes on; times are compared only where it is the same."""
-    text = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    words = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in text.splitlines())}
-    return {"cpu": words.get("model name", ""), "cpu_family": words.get("cpu family", ""), "cpu_model": words.get("model", "")}
-
-
 # ---- circuits
 
 def qsim_file(name, depth):

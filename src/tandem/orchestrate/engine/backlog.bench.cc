@@ -3,6 +3,9 @@
 //
 // Goals for 1,000,000 queued: claim p99 <= 10 ms, start <= 3 s, RSS <= 500 MiB. TANDEM_BENCH_JOBS sets another number,
 // TANDEM_BENCH_DIR the disk; a million ended jobs take about 8 GiB of it.
+//
+//   ./dev bench engine backlog                                                    queued, beside the goals
+//   ./dev bench orchestrate/engine --benchmark_filter='^(queued|ended)'
 #include <benchmark/benchmark.h>
 #include <malloc.h>
 
@@ -266,6 +269,7 @@ void queued(::benchmark::State& state) {
     report(state, "claim", machine.store().take_claims());
     measure_admissions(state, machine, "admit");
     measure_pages(state, machine, job::JobState::kQueued);
+    state.counters["jobs"] = static_cast<double>(num_jobs());
     state.counters["rss_end_mib"] = machine.rss_mib();
   }
   state.counters["file_mib"] = machine.file_mib();

@@ -3,21 +3,22 @@
 // A no-op is admitted, planned, queued, started, completed and recorded with all events like any job. Goals: full cycle >= 6,000
 // jobs/s, commit-to-start p50 <= 1 ms and p99 <= 5 ms; three steps, each checkpointed, p50 <= 4 ms, p99 <= 15 ms and >= 3,000 steps/s;
 // one client alone p50 <= 1 ms for the durable admission. TANDEM_BENCH_DIR chooses the disk; read the figures beside the
-// fdatasync loop of the same run.
+// fdatasync loop of the same run, and beside full_cycle_raw: what the same jobs commit, without the engine.
 //
-// Jobs/s and commit-to-start are read from one row of full_cycle: the one with the fewest clients that has the jobs/s of the best
+//   ./dev bench engine                                                            the figures beside their goals
+//   ./dev bench orchestrate/engine --benchmark_filter='fdatasync|^full_cycle|one_by_one'
+// Without a filter backlog.bench.cc makes two stores of 1,000,000 jobs as well, which takes 8 GiB of disk and many minutes.
+//
+// Jobs/s and commit-to-start are read from one row of full_cycle: the one with the fewest clients that has 95 % of the jobs/s of the best
 // one. Clients admit as fast as they can and wait for no end. With more of them than that the workers are never idle, and every
 // further client is only one more job in the queue: by Little's law a job then waits open_max / jobs_per_s, whatever the engine does,
 // so 64 clients on two workers say how much is done and nothing of how soon a job starts.
 #include <benchmark/benchmark.h>
-#include <fcntl.h>
-#include <unistd.h>
 
 #include <string>
 
-#include "tandem/orchestrate/engine/testing/engine_bench.h"
+#include "tandem/orchestrate/engine/testing/bench_baselines.h"
 #include "tandem/store/sqlite/sqlite_store.h"
-#include "tandem/store/testing/bench_folder.h"
 
 namespace {
 
@@ -28,29 +29,6 @@ constexpr auto kDuration = std::chrono::seconds(5);
 
 std::unique_ptr<store::Store> open_store(BenchNode& node, const store::BenchFolder& folder) {
   return sqlite::SqliteStore::open(folder / "store.db", {}, node.executor, node.clock, node.meter).value();
-}
-
-void fdatasync_loop(::benchmark::State& state) {
-  const store::BenchFolder folder;
-  const SystemClock clock;
-  const int file = ::open((folder / "file").c_str(), O_CREAT | O_WRONLY, 0600);
-  TANDEM_ASSERT(file >= 0);
-  const std::string block(4096, 'x');
-  Latencies latencies;
-  for (auto _ : state) {
-    const Deadline end = Deadline::after(clock, std::chrono::seconds(2));
-    while (!end.expired(clock)) {
-      const Instant started = clock.monotonic();
-      TANDEM_ASSERT(::pwrite(file, block.data(), block.size(), static_cast<off_t>(latencies.size() % 512 * 4096)) ==
-                    4096);
-      TANDEM_ASSERT(::fdatasync(file) == 0);
-      latencies.push_back(clock.monotonic() - started);
-    }
-  }
-  ::close(file);
-  state.counters["syncs_per_s"] =
-      ::benchmark::Counter(static_cast<double>(latencies.size()), ::benchmark::Counter::kIsRate);
-  report(state, "sync", std::move(latencies));
 }
 
 /// Clients that admit one job after the other, while the engine completes them.
@@ -74,6 +52,21 @@ void full_cycle(::benchmark::State& state) {
   if (steps > 0) rate(state, "steps_per_s", static_cast<double>(ended) * steps);
   report(state, "admit", std::move(admissions));
   report(state, "to_start", starts.taken());
+}
+
+/// The limit: what full cycles commit, without the engine.
+void full_cycle_raw(::benchmark::State& state) {
+  constexpr std::size_t kJobs = 20'000;
+  const auto steps = static_cast<int>(state.range(0));
+  std::vector<store::Batch> batches = record_cycles(kJobs, steps, /*shared=*/false);
+  state.counters["commits_per_job"] = static_cast<double>(batches.size()) / kJobs;
+  const store::BenchFolder folder;
+  Starts starts;
+  BenchNode node([&](BenchNode& self) { return open_store(self, folder); }, starts);
+  node.open_store();
+  for (auto _ : state) commit_all(node, std::move(batches), static_cast<std::size_t>(state.range(1)));
+  rate(state, "jobs_per_s", kJobs);
+  if (steps > 0) rate(state, "steps_per_s", static_cast<double>(kJobs) * steps);
 }
 
 /// One client that waits for each job's end: how long a job alone takes.
@@ -110,6 +103,14 @@ BENCHMARK(full_cycle)
     ->Args({64, 0, 2})
     ->Args({64, 3, 2})
     ->Args({64, 3, 16})
+    ->Iterations(1)
+    ->UseRealTime()
+    ->Unit(::benchmark::kMillisecond);
+BENCHMARK(full_cycle_raw)
+    ->ArgNames({"steps", "under_way"})
+    ->Args({0, 64})
+    ->Args({0, 1024})
+    ->Args({3, 64})
     ->Iterations(1)
     ->UseRealTime()
     ->Unit(::benchmark::kMillisecond);

@@ -4,6 +4,10 @@
 // >= 45,000/s; full cycle with 2 nodes >= 12,000/s, with default settings >= 5,000/s; pickup by another process p50 <= 3 ms, p99
 // <= 15 ms. own_us_per_job and server_us_per_job are processor time, of everything in this process and in the server; where others use
 // the machine they say more than rates. postgres_cycle_raw is what the server alone takes for the rows of a full cycle.
+//
+//   ./dev bench engine                                                            the figures beside their goals
+//   ./dev bench orchestrate/engine --benchmark_filter='pgbench|admit|admission|drained|postgres|pickup'
+// Without a filter backlog.bench.cc makes two stores of 1,000,000 jobs as well, which takes 8 GiB of disk and many minutes.
 #include <benchmark/benchmark.h>
 
 #include <array>
@@ -19,11 +23,11 @@
 #include <string>
 
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tandem/base/pause.h"
-#include "tandem/orchestrate/engine/testing/engine_bench.h"
-#include "tandem/store/memory/memory_store.h"
+#include "tandem/orchestrate/engine/testing/bench_baselines.h"
 #include "tandem/store/postgres/connection.h"
 #include "tandem/store/postgres/group_plan.h"
 #include "tandem/store/postgres/log_rows.h"
@@ -105,41 +109,6 @@ void report_groups(::benchmark::State& state, const BenchNode& node) {
       static_cast<double>(node.meter.batches) / static_cast<double>(node.meter.groups);
 }
 
-/// A store in memory that keeps what was committed to it, in its order.
-class RecordingStore final : public store::Store {
- public:
-  RecordingStore(Executor& executor, const Clock& clock, std::vector<store::Batch>& committed)
-      : rows_(executor), committed_(committed) {
-    rows_.share(clock);
-  }
-  void commit(store::Batch batch, store::CommitDone done) override {
-    auto copy = std::make_shared<store::Batch>(batch);
-    rows_.commit(std::move(batch), [this, copy, done = std::move(done)](Result<store::Committed> answer) {
-      if (answer) committed_.push_back(std::move(*copy));
-      done(std::move(answer));
-    });
-  }
-  Result<std::optional<store::Row>> get(store::Table table, std::string_view key) override {
-    return rows_.get(table, key);
-  }
-  Result<std::vector<store::Row>> scan(const store::Scan& scan) override { return rows_.scan(scan); }
-  Result<std::uint64_t> count(store::Table table, std::string_view prefix) override {
-    return rows_.count(table, prefix);
-  }
-  Result<std::vector<store::LogEntry>> read_log(std::uint64_t after, std::size_t limit,
-                                                std::string_view subject) override {
-    return rows_.read_log(after, limit, subject);
-  }
-  Result<std::uint64_t> last_sequence() override { return rows_.last_sequence(); }
-  bool shared() const override { return true; }
-  Result<Timestamp> now() override { return rows_.now(); }
-  std::string_view kind() const override { return rows_.kind(); }
-
- private:
-  memory::MemoryStore rows_;
-  std::vector<store::Batch>& committed_;
-};
-
 /// One row a transaction, as long as the row of a job: at pgbench's best, and as it comes (a statement parsed each time, one thread).
 void pgbench_inserts(::benchmark::State& state) {
   const std::string address = new_database();
@@ -174,59 +143,18 @@ void admit_only(::benchmark::State& state) {
   report(state, "admit", std::move(admissions));
 }
 
-/// The limit: rows like those of an admission, by clients that wait for each, without the engine.
+/// The limit: the commits of admissions, by clients that wait for each, without the engine.
 void admission_raw(::benchmark::State& state) {
   const std::string address = new_database();
   Starts starts;
   BenchNode node(at(address), starts);
   node.open_store();
-  const Bytes row(770, 'r');
-  const Bytes event(460, 'e');
-  std::atomic<std::uint64_t> admitted = 0;
+  Latencies admissions;
   const CpuTime cpu;
-  for (auto _ : state) {
-    const Deadline end = Deadline::after(node.clock, kDuration);
-    const auto client = [&] {
-      for (; !end.expired(node.clock); ++admitted) {
-        const std::string id = "job_" + new_uuid7(node.clock, node.rng);
-        store::Batch batch;
-        batch.put(store::Table::kJob, id, row, store::Expect::absent());
-        batch.put(store::Table::kJobIndex, "state/queued/" + id, "").append(id, event);
-        TANDEM_ASSERT(node.store->commit_and_wait(std::move(batch)).has_value());
-      }
-    };
-    std::vector<std::thread> clients;
-    for (int i = 0; i < state.range(0); ++i) clients.emplace_back(client);
-    for (std::thread& one : clients) one.join();
-  }
-  rate(state, "jobs_per_s", static_cast<double>(admitted));
-  cpu.report(state, static_cast<double>(admitted));
-}
-
-/// Admits jobs until `enough`, as one client that has many admissions under way. Returns how many.
-std::size_t admit_until(BenchNode& node, const std::function<bool(std::size_t)>& enough) {
-  constexpr std::size_t kUnderWayMax = 4096;
-  const auto spec = std::make_shared<const job::JobSpec>(node.noop(0));
-  std::mutex mutex;
-  const auto answered = node.executor.make_condition();
-  std::size_t under_way = 0;
-  std::size_t asked = 0;
-  while (!enough(asked)) {
-    {
-      std::unique_lock lock(mutex);
-      answered->wait(lock, [&] { return under_way < kUnderWayMax; });
-      ++under_way;
-    }
-    ++asked;
-    node.engine->admit(spec, "default", "", "user:bench", [&](const Result<Admission>& admission) {
-      TANDEM_ASSERT(admission.has_value());
-      const std::lock_guard lock(mutex);
-      if (--under_way == kUnderWayMax / 2 || under_way == 0) answered->notify_all();
-    });
-  }
-  std::unique_lock lock(mutex);
-  answered->wait(lock, [&] { return under_way == 0; });
-  return asked;
+  for (auto _ : state) admissions = admit_raw_for(kDuration, node, static_cast<int>(state.range(0)));
+  rate(state, "jobs_per_s", static_cast<double>(admissions.size()));
+  cpu.report(state, static_cast<double>(admissions.size()));
+  report(state, "admit", std::move(admissions));
 }
 
 void admit_in_bulk(::benchmark::State& state) {
@@ -237,23 +165,10 @@ void admit_in_bulk(::benchmark::State& state) {
   const CpuTime cpu;
   for (auto _ : state) {
     const Deadline end = Deadline::after(node.clock, kDuration);
-    admitted = admit_until(node, [&](std::size_t) { return end.expired(node.clock); });
+    admitted = admit_until(node, 0, [&](std::size_t) { return end.expired(node.clock); });
   }
   rate(state, "jobs_per_s", static_cast<double>(admitted));
   cpu.report(state, static_cast<double>(admitted));
-}
-
-/// All that the full cycles of `jobs` jobs commit.
-std::vector<store::Batch> record_cycles(std::size_t jobs) {
-  std::vector<store::Batch> out;
-  Starts starts;
-  Backlog backlog;
-  BenchNode node([&](BenchNode& self) { return std::make_unique<RecordingStore>(self.executor, self.clock, out); }, 2,
-                 starts);
-  backlog.count(node);
-  admit_until(node, [&](std::size_t asked) { return asked == jobs; });
-  while (backlog.ended() < jobs) (void)pause(node.executor, std::chrono::milliseconds(1), {});
-  return out;
 }
 
 /// A list: parameters stay where they are, which values point into.
@@ -321,7 +236,7 @@ Sendings statements_of(std::span<const store::Batch* const> group, Known& known,
 /// The limit: what full cycles commit, without the engine and without deciding anything. One session, groups of a given size.
 void raw_cycle(::benchmark::State& state) {
   constexpr std::size_t kJobs = 20'000;
-  const std::vector<store::Batch> batches = record_cycles(kJobs);
+  const std::vector<store::Batch> batches = record_cycles(kJobs, 0, /*shared=*/true);
   const std::string address = new_database();
   const SystemClock clock;
   TANDEM_ASSERT(postgres::PostgresStore::migrate(address, {}, clock).has_value());
@@ -355,7 +270,7 @@ void backlog_drained(::benchmark::State& state) {
   Starts starts;
   Backlog backlog;
   BenchNode api(at(address), 0, starts);
-  admit_until(api, [](std::size_t asked) { return asked == kJobs; });
+  admit_until(api, 0, [](std::size_t asked) { return asked == kJobs; });
   std::unique_ptr<BenchNode> worker;
   std::uint64_t ended = 0;
   const CpuTime cpu;
@@ -400,24 +315,104 @@ void full_cycle(::benchmark::State& state) {
   report(state, "to_start", starts.taken());
 }
 
+/// A process that runs the jobs of another one, and tells it when each began.
+class WorkerProcess {
+ public:
+  /// Forks: before the bench has threads.
+  explicit WorkerProcess(const std::string& address) {
+    std::array<int, 2> to{};
+    std::array<int, 2> from{};
+    TANDEM_ASSERT(pipe(to.data()) == 0 && pipe(from.data()) == 0);
+    process_ = fork();
+    TANDEM_ASSERT(process_ >= 0);
+    in_ = process_ == 0 ? to[0] : from[0];
+    out_ = process_ == 0 ? from[1] : to[1];
+    close(process_ == 0 ? to[1] : from[1]);
+    close(process_ == 0 ? from[0] : to[0]);
+    if (process_ == 0) work(address);
+    char ready = 0;
+    TANDEM_ASSERT(read(in_, &ready, 1) == 1);
+  }
+  ~WorkerProcess() {
+    stop();
+    close(in_);
+    waitpid(process_, nullptr, 0);
+  }
+  WorkerProcess(const WorkerProcess&) = delete;
+  WorkerProcess& operator=(const WorkerProcess&) = delete;
+
+  /// Ends it. Returns when each job began, by the clock that processes share.
+  std::vector<std::pair<std::string, Instant>> began() {
+    stop();
+    std::vector<std::pair<std::string, Instant>> out;
+    Began one;
+    while (read_all(in_, &one, sizeof one)) out.emplace_back(std::string(one.job.data(), one.job.size()), one.at);
+    return out;
+  }
+
+ private:
+  struct Began {
+    std::array<char, 40> job{};  ///< "job_" and a UUID
+    Instant at;
+  };
+  [[noreturn]] void work(const std::string& address) {
+    Starts starts;
+    {
+      BenchNode node(at(address), 2, starts);
+      TANDEM_ASSERT(write(out_, "r", 1) == 1);
+      char word = 0;
+      (void)!read(in_, &word, 1);  // until the other one has enough, or has ended
+    }
+    for (const auto& [job, at] : starts.open()) {
+      Began one{.at = at};
+      TANDEM_ASSERT(job.size() == one.job.size());
+      std::copy(job.begin(), job.end(), one.job.begin());
+      if (write(out_, &one, sizeof one) != static_cast<ssize_t>(sizeof one)) _exit(1);
+    }
+    _exit(0);  // the cluster is the other one's to end
+  }
+  static bool read_all(int from, void* to, std::size_t size) {
+    auto* bytes = static_cast<char*>(to);
+    while (size > 0) {
+      const ssize_t some = read(from, bytes, size);
+      if (some <= 0) return false;
+      bytes += some;
+      size -= static_cast<std::size_t>(some);
+    }
+    return true;
+  }
+  void stop() {
+    if (out_ >= 0) close(std::exchange(out_, -1));
+  }
+  pid_t process_ = 0;
+  int in_ = -1;
+  int out_ = -1;
+};
+
 /// Jobs that one process admits and another one runs, one at a time.
 void pickup(::benchmark::State& state) {
   const std::string address = new_database();
+  TANDEM_ASSERT(postgres::PostgresStore::migrate(address, {}, SystemClock()).has_value());
+  WorkerProcess worker(address);
   Starts starts;
-  BenchNode api(at(address), 0, starts);
-  BenchNode worker(at(address), 2, starts);
-  const job::JobSpec spec = api.noop(0);
   Latencies cycles;
-  for (auto _ : state) {
-    const Deadline end = Deadline::after(api.clock, kDuration);
-    while (!end.expired(api.clock)) {
-      const Instant started = api.clock.monotonic();
-      const auto admission = api.engine->admit(spec, "default", "", "user:bench");
-      starts.acknowledged(admission->id.value, api.clock.monotonic());
-      TANDEM_ASSERT(api.engine->wait(admission->id, Deadline::never()).has_value());
-      cycles.push_back(api.clock.monotonic() - started);
+  {
+    BenchNode api(at(address), 0, starts);
+    const job::JobSpec spec = api.noop(0);
+    for (auto _ : state) {
+      const Deadline end = Deadline::after(api.clock, kDuration);
+      while (!end.expired(api.clock)) {
+        const Instant started = api.clock.monotonic();
+        const auto admission = api.engine->admit(spec, "default", "", "user:bench");
+        starts.acknowledged(admission->id.value, api.clock.monotonic());
+        TANDEM_ASSERT(api.engine->wait(admission->id, Deadline::never()).has_value());
+        cycles.push_back(api.clock.monotonic() - started);
+      }
     }
   }
+  for (const auto& [job, at] : worker.began()) starts.began(job, at);
+  TANDEM_ASSERT(starts.taken().size() == cycles.size() && starts.open().empty());
+  state.counters["jobs"] = static_cast<double>(cycles.size());
   report(state, "pickup", starts.taken());
   report(state, "cycle", std::move(cycles));
 }

@@ -4,6 +4,8 @@
 // with 64 writers, and no checkpoint above 25 ms in the 99th percentile over 20 s. The counters to read: jobs_per_s, jobs_per_sync,
 // p50_ms, p99_ms, max_ms of commits, and ckpt_* of the time that a checkpoint keeps the next group waiting. TANDEM_BENCH_DIR
 // chooses the disk.
+//
+//   ./dev bench store
 #include "tandem/store/sqlite/sqlite_store.h"
 
 #include <benchmark/benchmark.h>

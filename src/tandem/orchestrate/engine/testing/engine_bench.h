@@ -67,6 +67,11 @@ class Starts {
     const std::lock_guard lock(mutex_);
     return taken_;
   }
+  /// Jobs of which one of the two is known so far, and when it was.
+  std::unordered_map<std::string, Instant> open() {
+    const std::lock_guard lock(mutex_);
+    return open_;
+  }
 
  private:
   void note(const std::string& job, Instant at, bool is_acknowledgement) {
@@ -202,32 +207,31 @@ class Backlog {
   std::size_t waiting_ = 0;
 };
 
-/// Clients of `node` that admit one job after the other for `duration`, on one thread, as connections of a server are. Returns how
-/// long each admission took.
-inline Latencies admit_for(std::chrono::nanoseconds duration, BenchNode& node, int clients, int steps, Starts& starts,
-                           const std::function<void()>& after_each) {
+/// Clients that ask one thing after the other for `duration`, on one thread, as connections of a server are. `ask` calls what it is given
+/// with the id of a job, or none, when it is answered; `after_each` gets that id and when it was. Returns how long each answer took.
+template <typename Ask, typename After>
+Latencies ask_for(std::chrono::nanoseconds duration, BenchNode& node, int clients, const Ask& ask,
+                  const After& after_each) {
   struct Answered {
-    JobId id;
+    std::string id;
     Instant asked;
     Instant at;
   };
-  const auto spec = std::make_shared<const job::JobSpec>(node.noop(steps));
   const Deadline end = Deadline::after(node.clock, duration);
   std::mutex mutex;
   const auto some = node.executor.make_condition();
   std::vector<Answered> answered;
-  const auto admit = [&] {
+  const auto ask_one = [&] {
     const Instant asked = node.clock.monotonic();
-    node.engine->admit(spec, "default", "", "user:bench", [&, asked](const Result<Admission>& admission) {
-      TANDEM_ASSERT(admission.has_value());
+    ask([&, asked](std::string id) {
       const std::lock_guard lock(mutex);
-      answered.push_back({admission->id, asked, node.clock.monotonic()});
+      answered.push_back({std::move(id), asked, node.clock.monotonic()});
       if (answered.size() == 1) some->notify_one();
     });
   };
   Latencies out;
   int under_way = clients;
-  for (int i = 0; i < clients; ++i) admit();
+  for (int i = 0; i < clients; ++i) ask_one();
   std::vector<Answered> taken;
   while (under_way > 0) {
     {
@@ -236,17 +240,59 @@ inline Latencies admit_for(std::chrono::nanoseconds duration, BenchNode& node, i
       taken.swap(answered);
     }
     for (const Answered& one : taken) {
-      starts.acknowledged(one.id.value, one.at);
       out.push_back(one.at - one.asked);
-      after_each();
+      after_each(one.id, one.at);
       if (end.expired(node.clock))
         --under_way;
       else
-        admit();
+        ask_one();
     }
     taken.clear();
   }
   return out;
+}
+
+/// Clients of `node` that admit one job after the other for `duration`. Returns how long each admission took.
+inline Latencies admit_for(std::chrono::nanoseconds duration, BenchNode& node, int clients, int steps, Starts& starts,
+                           const std::function<void()>& after_each) {
+  const auto spec = std::make_shared<const job::JobSpec>(node.noop(steps));
+  return ask_for(
+      duration, node, clients,
+      [&](auto answered) {
+        node.engine->admit(spec, "default", "", "user:bench", [answered](const Result<Admission>& admission) {
+          TANDEM_ASSERT(admission.has_value());
+          answered(admission->id.value);
+        });
+      },
+      [&](const std::string& id, Instant at) {
+        starts.acknowledged(id, at);
+        after_each();
+      });
+}
+
+/// One client that asks until `enough`, with up to `under_way_max` questions under way; when those are out it goes on at half of them.
+/// `ask` gets the number of the question. Returns how many.
+template <typename Ask>
+std::size_t ask_until(Executor& executor, std::size_t under_way_max, const std::function<bool(std::size_t)>& enough,
+                      const Ask& ask) {
+  std::mutex mutex;
+  const auto answered = executor.make_condition();
+  std::size_t under_way = 0;
+  std::size_t asked = 0;
+  while (!enough(asked)) {
+    {
+      std::unique_lock lock(mutex);
+      answered->wait(lock, [&] { return under_way < under_way_max; });
+      ++under_way;
+    }
+    ask(asked++, [&] {
+      const std::lock_guard lock(mutex);
+      if (--under_way == under_way_max / 2 || under_way == 0) answered->notify_all();
+    });
+  }
+  std::unique_lock lock(mutex);
+  answered->wait(lock, [&] { return under_way == 0; });
+  return asked;
 }
 
 inline void rate(::benchmark::State& state, const std::string& name, double count) {
