@@ -188,11 +188,13 @@ class Judging(unittest.TestCase):
             BENCH.zombies(text)
 
     def test_a_ratio_that_was_not_judged_is_missed(self):
-        ratios = [{"what": "cycle", "kind": "best", "ratio": 1.2, "peer_name": "River, best", "met": True},
-                  {"what": "steps", "kind": "best", "ratio": 2.0, "peer_name": "River, best", "met": None}, {"what": "bulk", "kind": "best", "ratio": None, "peer_name": None, "met": None}]
+        ratios = [{"what": "cycle", "kind": "best", "ratio": 1.2, "peer_name": "River, best", "goal": 1.2, "met": True},
+                  {"what": "steps", "kind": "best", "ratio": 2.0, "peer_name": "River, best", "goal": 1.2, "met": None},
+                  {"what": "steps_p50", "kind": "best", "ratio": None, "peer_name": None, "goal": 1.2, "met": None},
+                  {"what": "bulk", "kind": "best", "ratio": 0.3, "peer_name": "River, best", "goal": None, "met": None}]
         rows = [{"program": "pgbench INSERT", "kind": "begin", "figures": {"insert": 5}}, {"program": "River", "kind": "best", "figures": {"insert": 6}}]
-        figures, baselines = BENCH.peers({"goal": 1.2, "rows": rows, "ratios": ratios})
-        self.assertEqual(marks(figures), [True, False, False])
+        figures, baselines = BENCH.peers({"rows": rows, "ratios": ratios})
+        self.assertEqual(marks(figures), [True, False, False, None])
         self.assertEqual([one["value"] for one in baselines], [5])
 
 
