@@ -826,6 +826,67 @@ TEST_F(RouteRules, what_people_have_to_approve_is_part_of_the_plan_and_its_diges
             1u);
 }
 
+/// A named fallback is bound by the rules of the house as every other backend, whichever of them it is.
+TEST_F(RouteRules, a_named_fallback_that_a_rule_takes_away_is_refused_by_that_rule) {
+  job::JobSpec spec = program();
+  spec.policy.backends = {"simulator.statevector"};
+  spec.business.data_class = "restricted";
+  struct Case {
+    std::string rule;
+    std::string reason;
+  };
+  for (const Case& one : {Case{"regions: [eu]", "policy rule 'r' allows the regions eu"},
+                          Case{"vendors: [lab]", "policy rule 'r' allows the vendors lab"},
+                          Case{"data: [{vendor: other, classes: [public]}]",
+                               "policy rule 'r' lets it have data of the classes public, and this job's is restricted"},
+                          Case{"simulators_only: true", "policy rule 'r' allows simulators only"}}) {
+    SCOPED_TRACE(one.rule);
+    const std::string rules = fmt::format("rules: [{{name: r, requires_simulation: false, {}}}]\n", one.rule);
+    spec.fallbacks = {"cached_result", "other.device"};
+    const auto refused = plan_by(rules, spec);
+    ASSERT_THAT(refused, FailsWith(errors::kNoPlan));
+    EXPECT_EQ(refused.error().place, "/fallbacks/1");
+    EXPECT_THAT(refused.error().message, AllOf(HasSubstr("'other.device'"), HasSubstr(one.reason)));
+    facts("other.device").availability = backend::Availability{.operational = false, .accepts_work = false};
+    EXPECT_THAT(plan_by(rules, spec), FailsWith(errors::kNoPlan)) << "and not only left out while it is away";
+    facts("other.device").availability = backend::Availability{};
+    spec.fallbacks = {"cached_result"};
+    EXPECT_THAT(plan_by(rules, spec), Succeeds());
+  }
+  spec.fallbacks = {"other.device"};
+  EXPECT_THAT(
+      step(*plan_by("rules: [{name: r, requires_simulation: false, regions: [us]}]\n", spec), job::StepKind::kRun)
+          ->fallbacks,
+      ElementsAre("other.device"));
+}
+
+TEST_F(RouteRules, an_earlier_answer_of_a_backend_that_a_rule_takes_away_is_not_used) {
+  job::JobSpec spec = program();
+  spec.policy.backends = {"simulator.statevector", "other.device"};
+  spec.fallbacks = {"cached_result"};
+  const auto from = [&](const char* rule) {
+    const auto planned = plan_by(rule, spec);
+    EXPECT_THAT(planned, Succeeds());
+    return planned ? step(*planned, job::StepKind::kRun)->fallbacks.at(0).from : std::vector<std::string>{"no plan"};
+  };
+  EXPECT_THAT(from("rules: [{name: r, requires_simulation: false}]\n"),
+              ElementsAre("simulator.statevector", "other.device"));
+  EXPECT_THAT(from("rules: [{name: r, requires_simulation: false, regions: [eu]}]\n"),
+              ElementsAre("simulator.statevector"));
+  job::Fallback named("cached_result");
+  named.from = {"other.device"};
+  spec.fallbacks = {named};
+  EXPECT_THAT(from("rules: [{name: r, requires_simulation: false, regions: [eu]}]\n"), testing::IsEmpty());
+  // The chain of a job that names none.
+  job::JobSpec plain = program();
+  plain.policy.avoid = {"simulator.statevector"};
+  EXPECT_THAT(
+      step(*plan_by("rules: [{name: r, requires_simulation: false, vendors: [other]}]\n", plain), job::StepKind::kRun)
+          ->fallbacks.at(0)
+          .from,
+      AllOf(testing::Contains("other.device"), testing::Not(testing::Contains("lab.device"))));
+}
+
 TEST_F(RouteRules, without_rules_the_policy_digest_is_that_of_the_job_alone) {
   const std::string before = plan(ring())->policy_digest;
   const access::Rules none;
