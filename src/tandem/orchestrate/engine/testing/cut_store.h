@@ -25,6 +25,11 @@ class CutStore final : public store::Store {
   void deafen() { deaf_ = true; }
   int job_reads() const { return job_reads_; }
   std::size_t rows_scanned() const { return rows_scanned_; }
+  /// As a store does that hears of another process; before watch() nobody is called.
+  void tell_of_news() {
+    const std::lock_guard lock(mutex_);
+    if (on_change_) on_change_();
+  }
   /// How much each reading of the log asked for.
   std::vector<std::size_t> log_limits() const {
     const std::lock_guard lock(mutex_);
@@ -80,6 +85,12 @@ class CutStore final : public store::Store {
   Result<std::unique_ptr<store::Snapshot>> snapshot() override {
     return cut_ ? tl::unexpected(gone()) : store_.snapshot();
   }
+  /// Whoever watches lives as long as this store is told of news.
+  std::unique_ptr<Timer> watch(std::function<void()> on_change) override {
+    const std::lock_guard lock(mutex_);
+    on_change_ = std::move(on_change);
+    return nullptr;
+  }
   std::string_view kind() const override { return store_.kind(); }
   bool shared() const override { return store_.shared(); }
   Result<Timestamp> now() override { return cut_ ? tl::unexpected(gone()) : store_.now(); }
@@ -101,6 +112,7 @@ class CutStore final : public store::Store {
   std::vector<std::size_t> log_limits_;
   std::function<void()> before_commit_;
   std::function<void()> after_job_read_;
+  std::function<void()> on_change_;
 };
 
 }  // namespace tandem::engine
