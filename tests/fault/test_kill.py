@@ -389,6 +389,8 @@ class Poison(unittest.TestCase):
                     continue
                 if view["state"] == "failed":
                     self.assertEqual(view["error"]["number"], 5014)
+                    for listed in self.place.json("jobs", "list", "--error", "5014"), server.request("GET", "/v1/jobs?error=5014")[2]:
+                        self.assertEqual([job["job_id"] for job in listed["jobs"]], [jobs["poison"]])
                     for key in documents.keys() - {"poison"}:
                         self.assertEqual(server.finished(jobs[key])["state"], "succeeded")
                     server.stop()

@@ -141,7 +141,7 @@ TEST_F(Nodes, a_process_that_only_works_runs_jobs_and_never_leads) {
   const auto front = node("front", 0);
   EXPECT_EQ(wait(*front, admit(*front, world_.classical_job())).state, job::JobState::kSucceeded);
   wait_for_beats("worker", 3);
-  EXPECT_EQ(leads(), "nobody");
+  ASSERT_EQ(leads(), "nobody");
   schedules_ = true;
   const auto scheduler = node("scheduler", 0);
   while (leads() != "scheduler") std::this_thread::yield();

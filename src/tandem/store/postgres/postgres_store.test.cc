@@ -83,16 +83,19 @@ TEST(Postgres, two_processes_that_start_at_once_make_one_schema) {
 /// All that makes the schema: tables with their columns and how full their pages are, indexes and constraints.
 std::string shape_of(Database& database) {
   return database.sql(
+      "SELECT string_agg(part, E'\\n' ORDER BY part) FROM ("
       "SELECT concat_ws(' ', c.relname, c.reloptions, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, "
-      "pg_get_expr(d.adbin, d.adrelid)) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND "
-      "NOT a.attisdropped LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum "
+      "pg_get_expr(d.adbin, d.adrelid)) AS part FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND "
+      "a.attnum > 0 AND NOT a.attisdropped LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum "
       "WHERE c.relnamespace = 'tandem'::regnamespace AND c.relkind IN ('r', 'i') UNION ALL "
-      "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'tandem'::regnamespace ORDER BY 1");
+      "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'tandem'::regnamespace) parts");
 }
 
 TEST(Postgres, a_store_of_any_earlier_schema_is_migrated_with_what_it_holds) {
   Database fresh;
   fresh.try_open().value().reset();
+  EXPECT_THAT(shape_of(fresh),
+              testing::AllOf(HasSubstr("job {fillfactor=40} key bytea t"), HasSubstr("store_head_pkey")));
   for (std::size_t version = 1; version < migrations().size(); ++version) {
     SCOPED_TRACE(version);
     Database database;

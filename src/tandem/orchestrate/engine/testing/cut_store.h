@@ -21,6 +21,8 @@ class CutStore final : public store::Store {
   /// So many readings of a job's row fail from now on.
   void lose_job_reads(int count) { job_reads_to_lose_ = count; }
   int job_reads_to_lose() const { return job_reads_to_lose_; }
+  /// Whether the idempotency keys that are there are seen: not yet, of those whose commit is under way.
+  void see_keys(bool seen) { sees_keys_ = seen; }
   /// The log tells nothing new any more.
   void deafen() { deaf_ = true; }
   int job_reads() const { return job_reads_; }
@@ -58,6 +60,7 @@ class CutStore final : public store::Store {
     if (table == store::Table::kJob) ++job_reads_;
     const bool lost = table == store::Table::kJob && job_reads_to_lose_ > 0 && job_reads_to_lose_-- > 0;
     if (cut_ || lost) return tl::unexpected(gone());
+    if (table == store::Table::kIdempotency && !sees_keys_) return std::nullopt;
     auto row = store_.get(table, key);
     if (table == store::Table::kJob)
       if (const auto hook = take(after_job_read_)) hook();
@@ -105,6 +108,7 @@ class CutStore final : public store::Store {
   store::Store& store_;
   std::atomic<bool> cut_ = false;
   std::atomic<bool> deaf_ = false;
+  std::atomic<bool> sees_keys_ = true;
   std::atomic<int> job_reads_to_lose_ = 0;
   std::atomic<int> job_reads_ = 0;
   std::atomic<std::size_t> rows_scanned_ = 0;
