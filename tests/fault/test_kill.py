@@ -368,6 +368,7 @@ class Poison(unittest.TestCase):
                                    env={**self.place.environment, "TANDEM_DATA_DIR": str(self.place.data), "TANDEM_CRASH_POINT": point})
         found = re.search(r"serving (http://\S+)", process.stdout.readline())
         if found:
+            self.addCleanup(process.kill)  # of a test that fails
             return Process(process, found.group(1), has_contract=True)
         process.stdout.close()
         self.assertEqual(process.wait(30), -signal.SIGKILL)
