@@ -237,8 +237,8 @@ class Workplace:
             server.stop()
 
     @contextlib.contextmanager
-    def worker(self, *arguments, environment=None):
-        worker = start(["worker", *arguments], {**self.environment, **(environment or {})}, r"working on (.*)")
+    def worker(self, *arguments, environment=None, stderr=None):
+        worker = start(["worker", *arguments], {**self.environment, **(environment or {})}, r"working on (.*)", stderr=stderr)
         try:
             yield worker
         finally:
@@ -320,8 +320,8 @@ def parse(body, headers):
     return json.loads(body) if "json" in (headers.get("Content-Type") or "") and body else body
 
 
-def start(arguments, environment, pattern):
-    process = subprocess.Popen([BINARY, *arguments], stdout=subprocess.PIPE, text=True, env=environment)
+def start(arguments, environment, pattern, stderr=None):
+    process = subprocess.Popen([BINARY, *arguments], stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment)
     line = process.stdout.readline()
     match = re.search(pattern, line)
     if not match:

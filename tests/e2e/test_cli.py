@@ -16,7 +16,7 @@ import unittest
 
 import yaml
 
-from support import BINARY, DATA, QUBO, ROOT, Workplace, validate
+from support import BINARY, DATA, LONG, QUBO, ROOT, Workplace, validate
 
 
 class CommandLine(unittest.TestCase):
@@ -184,6 +184,46 @@ class CommandLine(unittest.TestCase):
             self.assertEqual(self.place.json("jobs", "result", queued["job_id"])["best"]["objective"], -1)
             result = self.place.json("run", self.place.file("other.json", {**QUBO, "seed": 9}))
             self.assertEqual(result["best"]["objective"], -1)
+
+    def test_a_job_is_put_aside_taken_up_cancelled_and_submitted_anew(self):
+        """The verbs as a person types them: here, where nothing runs, and then through a server."""
+        def say(verb, *words):
+            return self.place.json("jobs", verb, *words)
+
+        def told(job, kind):
+            lines = self.place.run("jobs", "events", job, "--json").stdout.splitlines()
+            return [event["data"] for event in map(json.loads, lines) if event["type"] == kind]
+
+        def lives():
+            job = self.place.json("submit", self.place.file("job.json", {**LONG, "name": "aside"}))["job_id"]
+            say("suspend", job, "--reason", "the night shift")
+            while (state := say("show", job)["state"]) == "running":
+                time.sleep(0.01)
+            self.assertEqual(state, "suspended")
+            self.assertEqual(say("resume", job)["job_id"], job)
+            self.assertNotEqual(say("show", job)["state"], "suspended")
+            for verb, number in (("resume", 5003), ("retry", 5025)):
+                refused = self.place.run("jobs", verb, job, "--json", check=False)
+                self.assertEqual((refused.returncode, json.loads(refused.stdout)["number"]), (5, number))
+            say("cancel", job)
+            while (view := say("show", job))["state"] == "running":
+                time.sleep(0.01)
+            self.assertEqual(view["state"], "cancelled")
+            again = say("retry", job, "--idempotency-key", f"again {job}")
+            self.assertNotEqual(again["job_id"], job)
+            self.assertEqual(again["name"], "aside")
+            self.assertEqual(say("retry", job, "--idempotency-key", f"again {job}")["job_id"], again["job_id"])
+            other = say("retry", job)
+            self.assertNotIn(other["job_id"], (job, again["job_id"]))
+            for copy in (again, other):
+                self.assertEqual([data["retry_of"] for data in told(copy["job_id"], "job.queued")], [job])
+                say("cancel", copy["job_id"])
+            self.assertEqual([data["retry_of"] for data in told(job, "job.queued")], [None])
+            self.assertEqual(len(told(job, "job.suspended")), 1)
+            self.assertEqual([data["reason"] for data in told(job, "job.suspend_requested")], ["the night shift"])
+        lives()
+        with self.place.serve():
+            lives()
 
     def test_a_directory_whose_server_was_killed_is_not_looked_for_at_its_port(self):
         with self.place.serve() as dead:

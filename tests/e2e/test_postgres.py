@@ -6,7 +6,7 @@ import subprocess
 import time
 import unittest
 
-from support import BINARY, QUBO, Cluster, Workplace
+from support import BINARY, QUBO, Cluster, Workplace, start
 
 
 # A machine whose clock is wrong by AHEAD_S seconds.
@@ -83,6 +83,30 @@ class OnPostgres(unittest.TestCase):
         done = self.place.run("worker", check=False, environment={"TANDEM_STORE_ADDRESS": ""})
         self.assertIn("store.address", done.stderr)
         self.assertEqual(done.returncode, 2)
+
+    def test_one_who_only_works_and_one_who_takes_in_and_schedules_make_a_server(self):
+        other = Workplace()
+        self.addCleanup(other.close)
+        other.environment["TANDEM_STORE_ADDRESS"] = self.cluster.address
+        other.environment["TANDEM_ENGINE_LEASE_TTL"] = "1s"
+
+        def leader():
+            return self.cluster.sql("SELECT convert_from(value, 'UTF8')::json ->> 'node' FROM tandem.meta WHERE key = 'leader'")
+
+        worker = start(["serve", "--role", "worker"], other.environment, r"working on (.*)")
+        self.addCleanup(worker.stop)
+        (node,) = self.cluster.sql("SELECT key FROM tandem.meta WHERE key LIKE 'node/%'").split()
+        while int(self.cluster.sql(f"SELECT version FROM tandem.meta WHERE key = '{node}'")) < 4:  # its beats, of which each could lead
+            time.sleep(0.02)
+        self.assertEqual(leader(), "")
+        with self.place.serve("--role", "api,scheduler") as front:
+            job = front.request("POST", "/v1/jobs", QUBO)[2]["job_id"]
+            self.assertEqual(front.finished(job)["state"], "succeeded")
+            started = [event for event in front.request("GET", f"/v1/jobs/{job}/events")[2]["events"] if event["type"] == "job.started"]
+            self.assertEqual(len(started), 1)
+            while not leader():
+                time.sleep(0.02)
+            self.assertNotEqual("node/" + leader(), node)
 
     def test_how_far_a_job_is_can_be_read_through_a_server_that_does_not_run_it(self):
         other = Workplace()

@@ -1,8 +1,8 @@
 """kill -9 at every crash point of the real server, one after the other, over one kind of store.
 
 The names come from the program (`tandem doctor --crash-points`). Each is armed in a server that gets a load which must take it
-there; a point that is not reached fails. The next server goes on without it. Oracles: the acknowledgements, the book of the device,
-the exported log, `tandem store check`.
+there; a point that is not reached fails. The next server goes on without it. Oracles: the acknowledgements, the book of the device, to the
+last micro-dollar, the exported log, `tandem store check`.
 """
 
 import collections
@@ -21,6 +21,8 @@ import time
 import unittest
 import urllib.error
 
+from money import balance
+from small_disk import SmallDisk
 from support import BINARY, QUBO, Cluster, Process, Workplace, book_lines
 
 CHOSEN = os.environ.get("TANDEM_CRASH_POINTS", "")  # of these names only, a regular expression
@@ -243,7 +245,7 @@ class Load:
     arrival: int = 1  # at which the point kills
     with_another: bool = False  # a first server runs a job and is killed beside the armed one
     people: bool = False  # plans for the device need a word
-    store_fails: bool = False  # the database crashes under a running job
+    store_fails: bool = False  # the database crashes under a running job, or its disk is full
     command: str = ""  # of `tandem store`, in place of a server
     only: str = ""  # kind of store
 
@@ -275,7 +277,7 @@ LOADS = [
     (r"step\..*_waiting", Load(waited_for, faults=())),
     (r"job\..*|round\..*|step\..*", Load(work)),
     (r"engine\..*_recovery", Load(idle)),
-    (r"engine\..*parked", Load(idle, store_fails=True, only="postgres")),
+    (r"engine\..*parked", Load(idle, store_fails=True)),
     (r"node\..*_bury", Load(idle, with_another=True, only="postgres")),
     (r"node\..*_leave", Load(drained, only="postgres")),
     (r"node\..*", Load(idle, only="postgres")),
@@ -335,7 +337,7 @@ class Sweep(unittest.TestCase):
         place = Workplace()
         with contextlib.ExitStack() as stack:
             stack.callback(place.close)
-            address = stack.enter_context(self.store())
+            address = stack.enter_context(self.store(place, load))
             settings = {}
             if load.faults is not None:
                 device = stack.enter_context(place.device(faults=list(load.faults), queue_ms=load.queue_ms))
@@ -367,19 +369,21 @@ class Sweep(unittest.TestCase):
                 load.drive(run)
             self.dies(run)
         if load.store_fails:
-            self.cluster.start()
+            self.mend_store()
         run.server = run.start(run.environment)
         self.finish(run)
+        if run.device is not None:
+            self.settle(run)
         self.assertEqual(run.server.stop(), 0)
         self.judge(run)
 
     def fail_store(self, run):
         run.until(run.submit(LONG), "running")
-        self.cluster.crash()
+        self.break_store()
         with contextlib.suppress(subprocess.TimeoutExpired):
             run.server.process.wait(1.5)  # where it parks the job
             return
-        self.cluster.start()
+        self.mend_store()
 
     def dies(self, run):
         try:
@@ -404,6 +408,14 @@ class Sweep(unittest.TestCase):
                 elif view["state"] == "awaiting_review":
                     run.ask(job, "review", {"decision": "accept", "reason": "after the crash"})
             self.assertIn(view["state"], run.allowed[key], view)
+
+    def settle(self, run):
+        """No drift: what the device billed is what the ledger says and what was posted, once what is in doubt is decided."""
+        end = time.monotonic() + 30
+        jobs = [job["job_id"] for job in run.request("GET", "/v1/jobs?limit=100")[2]["jobs"]]
+        while not (found := balance(run.device.book, jobs, lambda path: run.request("GET", path)[2])).even:
+            self.assertLess(time.monotonic(), end, f"{run.point}: {found}")
+            time.sleep(0.02)
 
     def judge(self, run):
         checked = run.place.run("store", "check", "--json", check=False, environment=run.environment)
@@ -443,7 +455,7 @@ class Sweep(unittest.TestCase):
             run.place.run("store", "check", file, environment=run.environment)
             return self.judge(run)
         run.place.run("store", "backup", file, environment=run.environment)
-        with self.store() as address:
+        with self.store(run.place, load) as address:
             elsewhere = {"TANDEM_DATA_DIR": str(run.place.folder / "elsewhere"), **({"TANDEM_STORE_ADDRESS": address} if address else {})}
             done = run.place.run("store", "restore", file, check=False, environment={**run.armed(), **elsewhere})
             self.assertEqual(done.returncode, -signal.SIGKILL, f"nothing came to {run.point}")
@@ -463,8 +475,14 @@ class Databases(Sweep):
         self.cluster = self.enterContext(Cluster())
         self.made = itertools.count()
 
+    def break_store(self):
+        self.cluster.crash()
+
+    def mend_store(self):
+        self.cluster.start()
+
     @contextlib.contextmanager
-    def store(self):
+    def store(self, _place, _load):
         name = f"sweep{next(self.made)}"
         self.cluster.sql(f"CREATE DATABASE {name}")
         try:
@@ -476,5 +494,22 @@ class Databases(Sweep):
 class Files(Sweep):
     KIND = "sqlite"
 
-    def store(self):
-        return contextlib.nullcontext()
+    def break_store(self):
+        self.disk.fill()
+
+    def mend_store(self):
+        self.disk.free()
+
+    @contextlib.contextmanager
+    def store(self, place, load):
+        """In the place's folder; where it is to fail, which is one after the other, on a disk of its own."""
+        if not load.store_fails:
+            yield None
+            return
+        self.disk = SmallDisk()
+        try:
+            place.data = self.disk.path / "data"
+            place.environment["TANDEM_DATA_DIR"] = str(place.data)
+            yield None
+        finally:
+            self.disk.close()

@@ -1,64 +1,29 @@
 """A disk that really is full: a small file system of its own, filled and freed under `tandem run` and `tandem serve`.
 
-Needs a mount, so root; TANDEM_SMALL_DISK may name a mounted file system of 4 to 64 MiB instead. The full disk inside the store
-(every write in turn) is src/tandem/store/sqlite/disk_faults.test.cc, inside the engine orchestrate/engine/store_watch.test.cc.
+small_disk.py says what it needs. The full disk inside the store (every write in turn) is src/tandem/store/sqlite/disk_faults.test.cc,
+inside the engine orchestrate/engine/store_watch.test.cc.
 """
 
 import json
-import os
 import pathlib
 import resource
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from small_disk import SmallDisk  # noqa: E402
 from support import BINARY, QUBO, Workplace, validate_output  # noqa: E402
-
-SIZE_KIB = 6144
-
-
-class SmallDisk:
-    """A mounted file system of SIZE_KIB."""
-
-    def __init__(self, case):
-        given = os.environ.get("TANDEM_SMALL_DISK")
-        self.path = pathlib.Path(given or tempfile.mkdtemp(prefix="tandem-disk-"))
-        if not given:
-            done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE_KIB}k", "tandem-test", str(self.path)], capture_output=True, text=True)
-            if done.returncode != 0:
-                self.path.rmdir()
-                case.skipTest(f"cannot mount a small disk here ({done.stderr.strip()}); run as root or set TANDEM_SMALL_DISK")
-            case.addCleanup(self.unmount)
-
-    def unmount(self):
-        subprocess.run(["umount", "-l", str(self.path)], check=True)
-        self.path.rmdir()
-
-    def fill(self, leave_kib=0):
-        """Leaves about so much free."""
-        with open(self.path / "ballast", "ab", buffering=0) as ballast:
-            while True:
-                status = os.statvfs(self.path)
-                free = status.f_bavail * status.f_frsize - leave_kib * 1024
-                if free <= 0:
-                    return
-                try:
-                    ballast.write(b"\0" * min(free, 65536))
-                except OSError:
-                    return
-
-    def free(self):
-        (self.path / "ballast").unlink(missing_ok=True)
 
 
 class FullDisk(unittest.TestCase):
     def setUp(self):
         self.place = Workplace()
         self.addCleanup(self.place.close)
-        self.disk = SmallDisk(self)
+        self.disk = SmallDisk()
+        self.addCleanup(self.disk.close)
         self.use(self.disk.path / "data")
         graph = self.place.run("generate", "regular", "--nodes", "600", "--degree", "3", "--seed", "5").stdout
         self.graph = self.place.file("graph.txt", graph)

@@ -142,7 +142,6 @@ Options Options::expand(std::uint64_t seed, Plant plant) {
       out.nodes = 1;
       out.shared = false;
       out.api_node = false;
-      out.limits = false;  // what is taken back is told to nobody who adds up accounts
       out.crash_after_commit = std::max(out.crash_after_commit, 0.01);
       break;
     case Plant::kRetryOnAmbiguousB:

@@ -167,6 +167,17 @@ void Oracle::said_yes(const approval::ApprovalId& id, const std::string& actor, 
   yes_[{id.text(), actor}].push_back(seen);
 }
 
+void Oracle::disk_went_back() {
+  jobs_.clear();  // a version that is written again is another one
+  submissions_.clear();
+  has_key_.clear();
+  held_.clear();
+  for (const auto& [id, cell] : disk_.rows(Table::kJob))
+    if (const Job* now = job(id, cell); now != nullptr && now->state == JobState::kRunning && !now->key.empty())
+      has_key_.emplace(now->key, id);
+  for (const auto& [key, cell] : disk_.rows(Table::kBudget)) count_held(key, cell, 1);
+}
+
 void Oracle::on_change(const std::string& process, const Changed& changed) {
   if (trace_)
     tell(process, fmt::format("{} {} {}", store::to_string(changed.table), changed.key,

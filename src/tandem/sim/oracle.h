@@ -50,6 +50,8 @@ class Oracle {
   void read_clock(const std::string& process) { clock_read_[process] = scheduler_.now(); }
   void hindered(const std::string& process) { doubts_.hindered(process, scheduler_.now()); }
   void clock_jumped() { doubts_.clock_jumped(scheduler_.now()); }
+  /// The disk lost what was not synced: what was remembered of it is read anew, what clients were told is not taken back.
+  void disk_went_back();
   void accepted_by_device(const SimDevice& device, const std::string& token);  ///< before the device has it
   void billed_twice(const SimDevice& device, const std::string& token);
   void vendor_saw(backend::SubmitSafety safety, std::string_view what) {

@@ -158,7 +158,10 @@ void Process::kill() {
   dead_ = true;
   store_.kill();
   group_.resume();
-  if (around_.options.plant == Plant::kReplyBeforeSync) around_.disk.lose_unsynced();
+  if (around_.options.plant == Plant::kReplyBeforeSync) {
+    around_.disk.lose_unsynced();
+    around_.oracle.disk_went_back();
+  }
   around_.oracle.check_acknowledged("after the death of " + name_);
   changed_.notify_all();
 }

@@ -54,13 +54,56 @@ TEST(Simulation, a_short_list_of_seeds_holds_and_covers_what_the_engine_can_do_a
 
 class Planted : public testing::TestWithParam<Plant> {};
 
-TEST_P(Planted, fault_is_found) {
-  for (std::uint64_t seed = 1; seed <= kPlantSeedsMax; ++seed)
-    if (const Report report = simulate(Options::expand(seed, GetParam())); !report.violation.empty()) {
+/// What the mistake does, in the oracle's words; whatever else follows from it is not what it is caught by.
+std::string words_of(Plant plant) {
+  switch (plant) {
+    case Plant::kNone:
+      break;
+    case Plant::kFenceDropped:
+      return "wrote to job_[^ ]+, which is (succeeded|failed|cancelled|expired)|"
+             "the log has job.started of job_[^ ]+, which is running there";
+    case Plant::kReplyBeforeSync:
+      return "job_[^ ]+ was acknowledged (as a retry )?and is lost";
+    case Plant::kRetryOnAmbiguousB:
+      return "qpu.b billed [^ ]+ twice";
+    case Plant::kRetryOnAmbiguousC:
+      return "qpu.c billed [^ ]+ twice";
+    case Plant::kRetryOnAmbiguousD:
+      return "qpu.d billed [^ ]+ twice";
+    case Plant::kLeaseByLocalClock:
+      return "buried node[^ ]+, whose lease has [0-9.]+ ms left";
+    case Plant::kApproveUnseen:
+      return "was sent for a plan that user:[a-z]+ never saw";
+  }
+  return "";
+}
+
+TEST_P(Planted, fault_is_found_by_what_it_does) {
+  std::set<std::string> others;
+  for (std::uint64_t seed = 1; seed <= kPlantSeedsMax; ++seed) {
+    const Report report = simulate(Options::expand(seed, GetParam()));
+    if (report.violation.empty()) continue;
+    if (testing::Value(report.violation, testing::ContainsRegex(words_of(GetParam())))) {
       RecordProperty("seed", std::to_string(seed));
       return;
     }
-  FAIL() << to_string(GetParam()) << " stays unseen for " << kPlantSeedsMax << " seeds";
+    others.insert(report.violation);
+  }
+  FAIL() << to_string(GetParam()) << " stays unseen for " << kPlantSeedsMax
+         << " seeds; what was seen: " << testing::PrintToString(others);
+}
+
+TEST(Simulation, what_a_disk_lost_is_held_against_nobody_who_comes_after) {
+  std::size_t found = 0;
+  for (std::uint64_t seed = 1; seed <= (kSlow ? 10 : 100); ++seed) {
+    const Report report = simulate(Options::expand(seed, Plant::kReplyBeforeSync));
+    found += report.violation.empty() ? 0 : 1;
+    // Clients and vendors remember, and the log is the disk's; a process reads what is there and breaks no rule by that.
+    EXPECT_THAT(report.violation,
+                testing::Not(testing::ContainsRegex("under the key|went on to|wrote to|moved|started job|fence|holds")))
+        << seed;
+  }
+  EXPECT_GT(found, 0u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Simulation, Planted, testing::ValuesIn(kPlants), [](const auto& planted) {

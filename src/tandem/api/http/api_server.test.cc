@@ -9,6 +9,7 @@
 #include "tandem/base/text.h"
 #include "tandem/net/client/curl_http.h"
 #include "tandem/net/server/testing/raw_client.h"
+#include "tandem/orchestrate/engine/testing/cut_store.h"
 #include "tandem/orchestrate/engine/testing/engine_world.h"
 
 namespace tandem::http {
@@ -29,11 +30,11 @@ class ApiServerTest : public testing::Test {
  protected:
   ApiServerTest() {
     world_.open(2);
-    serve();
+    serve(*world_.engine);
   }
-  void serve() {
+  void serve(engine::Engine& engine) {
     auto started =
-        ApiServer::start({.listen = "127.0.0.1:0"}, services(),
+        ApiServer::start({.listen = "127.0.0.1:0"}, services(engine),
                          {.executor = world_.executor, .clock = clock_, .log = world_.log, .meter = world_.meter});
     EXPECT_THAT(started, Succeeds());
     server_ = *std::move(started);
@@ -42,11 +43,11 @@ class ApiServerTest : public testing::Test {
     EXPECT_THAT(client, Succeeds());
     client_ = *std::move(client);
   }
-  ApiServices services() {
-    const service::LocalSeams seams{*world_.engine, world_.backends, *world_.submitter, clock_, world_.executor};
+  ApiServices services(engine::Engine& engine) {
+    const service::LocalSeams seams{engine, world_.backends, *world_.submitter, clock_, world_.executor};
     return {[seams](identity::PrincipalPtr who) { return service::make_local_service(seams, std::move(who)); },
             identities_,
-            *world_.engine,
+            engine,
             world_.problems,
             *world_.store,
             meters_};
@@ -275,6 +276,30 @@ TEST_F(ApiServerTest, every_refusal_is_a_problem_document_with_its_number) {
   }
   EXPECT_EQ(header_value(send("DELETE", "/v1/jobs").headers, "Allow"), "GET, POST");
   EXPECT_EQ(header_value(send("POST", job).headers, "Allow"), "GET, DELETE");
+}
+
+TEST_F(ApiServerTest, a_key_whose_first_request_is_under_way_is_refused_for_now_and_then_stands_for_its_job) {
+  engine::CutStore store(*world_.store);
+  const auto engine =
+      engine::Engine::start(world_.services(store, *world_.submitter), engine::EngineOptions{.workers = 0}).value();
+  serve(*engine);
+  const auto post = [this] { return post_job(world_.classical_job(), {{"Idempotency-Key", "\"key\""}}); };
+  const HttpResponse first = post();
+  EXPECT_EQ(first.status, 202) << first.body;
+  store.see_keys(false);
+  const HttpResponse early = post();
+  EXPECT_EQ(early.status, 409);
+  EXPECT_EQ(header_value(early.headers, "Content-Type"), "application/problem+json");
+  EXPECT_EQ(header_value(early.headers, "Retry-After"), "1");
+  const Json problem = parse_json(early.body, "answer").value_or(Json());
+  EXPECT_EQ(problem["number"], 5023);
+  EXPECT_EQ(problem["errors"][0]["pointer"], "Idempotency-Key");
+  store.see_keys(true);
+  const HttpResponse again = post();
+  EXPECT_EQ(again.status, 202);
+  EXPECT_EQ(again.body, first.body);
+  EXPECT_THAT(get_json("/v1/jobs")["jobs"], SizeIs(1));
+  server_.reset();
 }
 
 TEST_F(ApiServerTest, a_running_job_is_cancelled_and_a_final_one_is_not) {
@@ -528,7 +553,7 @@ TEST_F(ApiServerTest, a_slow_queue_takes_no_job_and_says_how_far_it_is_behind) {
   world_.close();
   world_.queue_delay_max = std::chrono::seconds(5);
   world_.open(1);
-  serve();
+  serve(*world_.engine);
   ASSERT_EQ(post_job(world_.classical_job("running")).status, 202);
   gate_.wait_for_arrivals(1);
   ASSERT_EQ(post_job(world_.classical_job("waiting")).status, 202);
@@ -563,7 +588,7 @@ TEST_F(ApiServerTest, a_drain_lets_streams_write_what_is_in_the_log_first) {
   gate_.wait_for_arrivals(2);  // both workers: the next one stays in the queue
   const JobId id = world_.admit(world_.classical_job());
   ThreadExecutor one(1);
-  auto server = ApiServer::start({.listen = "127.0.0.1:0"}, services(),
+  auto server = ApiServer::start({.listen = "127.0.0.1:0"}, services(*world_.engine),
                                  {.executor = one, .clock = clock_, .log = world_.log, .meter = world_.meter});
   ASSERT_THAT(server, Succeeds());
   const std::string address = (*server)->address();

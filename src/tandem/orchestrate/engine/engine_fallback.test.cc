@@ -384,6 +384,42 @@ TEST_F(EngineFallbackToProvider, what_an_earlier_backend_billed_before_is_told_a
   EXPECT_EQ(world_.engine->lineage(id)->work.at(0).billed.usd_micros, 1400);
 }
 
+TEST_F(EngineFallbackToProvider, no_fallback_and_no_earlier_answer_leaves_the_regions_of_the_house) {
+  constexpr const char* kFree = "rules: [{name: free, requires_simulation: false}]\n";
+  constexpr const char* kAtHome = "rules: [{name: at-home, requires_simulation: false, regions: [eu]}]\n";
+  second_->set_region("eu");  // the other one is elsewhere
+  world_.provider->plan.ready_in_ms.reset();
+  world_.open();
+  world_.set_rules(kFree);
+  const JobView first = world_.run(world_.paid_job());
+  ASSERT_EQ(first.state, job::JobState::kSucceeded) << first.error;
+  second_->plan.polls_until_done = 1'000'000'000;
+  second_->plan.until_done = backend::WorkState::kRunning;
+  job::JobSpec spec = paid({"cached_result"});
+  spec.policy.backends = {"fake.provider", "fake.second"};
+  world_.provider->plan.accepts_work = false;
+  const JobView free = world_.run(spec);
+  ASSERT_EQ(free.state, job::JobState::kSucceeded) << free.error;
+  EXPECT_EQ(result(free.id)["cached"][0]["job_id"], first.id.value);
+  world_.set_rules(kAtHome);
+  const JobView held = world_.run(spec);
+  EXPECT_EQ(held.state, job::JobState::kFailed);
+  EXPECT_EQ(held.error_number, static_cast<std::uint16_t>(errors::kPeerTimeout));
+
+  world_.provider->plan.accepts_work = true;
+  spec = paid({"fake.provider"});
+  spec.policy.backends = {"fake.second"};
+  const int sent = world_.provider->submissions();
+  const JobView named = world_.run(spec);
+  EXPECT_EQ(named.error_number, static_cast<std::uint16_t>(errors::kNoPlan));
+  EXPECT_THAT(named.error, HasSubstr("'at-home' allows the regions eu"));
+  EXPECT_EQ(world_.provider->submissions(), sent);
+  world_.set_rules(kFree);
+  const JobView followed = world_.run(spec);
+  EXPECT_EQ(followed.state, job::JobState::kSucceeded) << followed.error;
+  EXPECT_THAT(path(followed.id), ElementsAre("fake.second left timeout", "fake.provider answered timeout"));
+}
+
 TEST_F(EngineFallback,
        a_provider_that_has_the_work_and_is_silent_for_a_heartbeat_is_left_long_before_its_time_is_over) {
   world_.provider->plan.answers_polls = false;

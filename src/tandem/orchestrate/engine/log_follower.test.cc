@@ -126,6 +126,15 @@ TEST_F(Following, an_entry_that_is_no_event_or_was_altered_is_named_and_passed_o
   EXPECT_EQ(log_.count("log.damaged"), 2u);
 }
 
+TEST_F(Following, what_others_wrote_is_read_when_the_store_says_that_there_is_some) {
+  start();
+  for (std::uint64_t i = 1; i <= 3; ++i) {
+    commit(i, i);
+    seen_store_.tell_of_news();
+    EXPECT_EQ(told(i).back(), std::to_string(i) + " log");
+  }
+}
+
 TEST_F(Following, what_it_cannot_keep_it_reads) {
   start();
   constexpr std::uint64_t kEvents = LogFollower::kMadeMax + 100;

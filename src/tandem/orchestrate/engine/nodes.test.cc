@@ -45,7 +45,7 @@ class Nodes : public testing::Test {
                                   .clock_look_interval = store_retry_interval_,
                                   .lease_ttl = kLease,
                                   .log_interval = std::chrono::milliseconds(2),
-                                  .schedules = workers != 0,
+                                  .schedules = schedules_.value_or(workers != 0),
                                   .node_id = name});
     EXPECT_THAT(started, Succeeds());
     out->engine = *std::move(started);
@@ -90,6 +90,7 @@ class Nodes : public testing::Test {
 
   static constexpr std::chrono::milliseconds kLease{200};
   std::chrono::milliseconds store_retry_interval_{5};
+  std::optional<bool> schedules_;  ///< of who starts next; else who works schedules, too
   EngineWorld world_;
 };
 
@@ -128,6 +129,29 @@ TEST_F(Nodes, every_job_is_started_once_however_many_processes_there_are) {
   }
   EXPECT_EQ(world_.main().computed(), 30);
   EXPECT_THAT(jobs_of_owner(*world_.store, "one").value(), IsEmpty());
+}
+
+TEST_F(Nodes, a_process_that_only_works_runs_jobs_and_never_leads) {
+  const auto leads = [this] {
+    const auto row = world_.store->get(store::Table::kMeta, "leader").value();
+    return row ? parse_json(row->value, "leader").value()["node"].get<std::string>() : "nobody";
+  };
+  schedules_ = false;
+  const auto worker = node("worker");
+  const auto front = node("front", 0);
+  EXPECT_EQ(wait(*front, admit(*front, world_.classical_job())).state, job::JobState::kSucceeded);
+  wait_for_beats("worker", 3);
+  ASSERT_EQ(leads(), "nobody");
+  schedules_ = true;
+  const auto scheduler = node("scheduler", 0);
+  while (leads() != "scheduler") std::this_thread::yield();
+  scheduler->store.cut();
+  world_.clock.advance(2 * kLease);
+  wait_for_beats("worker", 3);
+  EXPECT_EQ(leads(), "scheduler") << "whose lease is over, and nobody may follow it";
+  const JobId id = admit_through_trouble(*front, world_.classical_job("second"));
+  EXPECT_EQ(wait_through_trouble(*front, id).state, job::JobState::kSucceeded);
+  EXPECT_EQ(leads(), "scheduler");
 }
 
 TEST_F(Nodes, a_job_that_its_own_process_does_not_come_to_is_taken_by_one_that_is_free) {

@@ -80,23 +80,54 @@ TEST(Postgres, two_processes_that_start_at_once_make_one_schema) {
   EXPECT_EQ(database.sql("SELECT version FROM tandem.schema_version"), std::to_string(migrations().size()));
 }
 
-TEST(Postgres, a_store_of_the_first_schema_is_migrated_with_what_it_holds) {
-  Database database;
-  ASSERT_THAT(database.try_open().value()->commit_and_wait(Batch().put(Table::kJob, "k", "1").append("s", "1")),
-              Succeeds());
-  // What later migrations did, undone.
-  database.sql(
-      "ALTER TABLE tandem.writer DROP COLUMN sequence; ALTER TABLE tandem.event_log DROP COLUMN entries, DROP COLUMN "
-      "mark; "
-      "ALTER TABLE tandem.job RESET (fillfactor); UPDATE tandem.schema_version SET version = 1");
-  const SystemClock clock;
-  EXPECT_THAT(PostgresStore::open_for_reading(database.address(), {}, clock), FailsWith(errors::kStoreForeign));
-  const auto store = database.try_open().value();
-  EXPECT_EQ(database.sql("SELECT version FROM tandem.schema_version"), std::to_string(migrations().size()));
-  const auto done = store->commit_and_wait(Batch().put(Table::kJob, "k", "2", Expect::at(1)).append("s", "2"));
-  ASSERT_THAT(done, Succeeds());
-  EXPECT_THAT(done->sequences, testing::ElementsAre(2));
-  EXPECT_EQ(database.sql("SELECT reloptions FROM pg_class WHERE oid = 'tandem.job'::regclass"), "{fillfactor=40}");
+/// All that makes the schema: tables with their columns and how full their pages are, indexes and constraints.
+std::string shape_of(Database& database) {
+  return database.sql(
+      "SELECT string_agg(part, E'\\n' ORDER BY part) FROM ("
+      "SELECT concat_ws(' ', c.relname, c.reloptions, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, "
+      "pg_get_expr(d.adbin, d.adrelid)) AS part FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND "
+      "a.attnum > 0 AND NOT a.attisdropped LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum "
+      "WHERE c.relnamespace = 'tandem'::regnamespace AND c.relkind IN ('r', 'i') UNION ALL "
+      "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'tandem'::regnamespace) parts");
+}
+
+TEST(Postgres, a_store_of_any_earlier_schema_is_migrated_with_what_it_holds) {
+  Database fresh;
+  fresh.try_open().value().reset();
+  EXPECT_THAT(shape_of(fresh),
+              testing::AllOf(HasSubstr("job {fillfactor=40} key bytea t"), HasSubstr("store_head_pkey")));
+  for (std::size_t version = 1; version < migrations().size(); ++version) {
+    SCOPED_TRACE(version);
+    Database database;
+    database.sql("CREATE SCHEMA tandem");
+    for (const char* migration : migrations().first(version)) database.sql(migration);
+    // As every one of them wrote a job and two entries of different subjects.
+    database.sql(
+        fmt::format("UPDATE tandem.schema_version SET version = {}; "
+                    "INSERT INTO tandem.job VALUES ('k', 1, 'one'); "
+                    "INSERT INTO tandem.event_log (sequence, subject, value) VALUES (1, 's', 'a'), (2, 't', 'b'); "
+                    "INSERT INTO tandem.writer (id, mark, seen) VALUES ('gone', 1, now()); "
+                    "UPDATE tandem.store_head SET sequence = 2, rows[1] = 1",
+                    version));
+    const SystemClock clock;
+    EXPECT_THAT(PostgresStore::open_for_reading(database.address(), {}, clock), FailsWith(errors::kStoreForeign));
+    const auto store = database.try_open().value();
+    EXPECT_EQ(database.sql("SELECT version FROM tandem.schema_version"), std::to_string(migrations().size()));
+    EXPECT_EQ(shape_of(database), shape_of(fresh));
+    EXPECT_EQ(store->get(Table::kJob, "k").value(), (store::Row{.key = "k", .version = 1, .value = "one"}));
+    const auto done =
+        store->commit_and_wait(Batch().put(Table::kJob, "k", "two", Expect::at(1)).append("s", "c").append("s", "d"));
+    ASSERT_THAT(done, Succeeds());
+    EXPECT_THAT(done->sequences, testing::ElementsAre(3, 4));
+    const auto log = store::log_of(*store, 0, 10);
+    ASSERT_EQ(log.size(), 4u);
+    for (std::size_t i = 0; i < log.size(); ++i) {
+      EXPECT_EQ(log[i].sequence, i + 1);
+      EXPECT_EQ(log[i].subject, i == 1 ? "t" : "s");
+      EXPECT_EQ(log[i].value, Bytes(1, static_cast<char>('a' + i)));
+    }
+    EXPECT_EQ(store->count(Table::kJob, ""), 1u);
+  }
 }
 
 TEST(Postgres, jobs_that_end_together_find_room_on_their_pages) {
@@ -205,6 +236,34 @@ TEST(Postgres, who_begins_to_listen_is_answered_also_by_those_who_know_of_others
     ASSERT_THAT(news, Succeeds());
     ASSERT_FALSE(news->empty());
   }
+}
+
+TEST(Postgres, a_burst_of_commits_is_told_in_few_words) {
+  Database database;
+  const Address address = Address::parse(database.address()).value();
+  const FakeClock still;  // the other process counts as heard all the time
+  const SystemClock clock;
+  ThreadExecutor executor(1);
+  Signals signals(address, std::chrono::seconds(30), executor, still);
+  std::atomic<int> heard = 0;
+  const auto watching = signals.watch([&] { ++heard; });
+  while (heard == 0) std::this_thread::yield();
+  const auto other = Connection::open(address, std::chrono::seconds(30), still).value();
+  const std::atomic<int> own = other->server_process();
+  ASSERT_THAT(other->script("NOTIFY tandem"), Succeeds());
+  while (heard == 1) std::this_thread::yield();
+  const Instant begin = clock.monotonic();
+  ASSERT_THAT(other->script("LISTEN tandem"), Succeeds());
+  std::int64_t commits = 0;
+  std::int64_t words = 0;
+  while (commits < 1'000 || words < 20) {
+    signals.changed();
+    ++commits;
+    const auto news = other->wait_for_notification(std::chrono::milliseconds(0), own);
+    ASSERT_THAT(news, Succeeds());
+    words += std::ssize(*news);
+  }
+  EXPECT_LE(words, (clock.monotonic() - begin) / Signals::kQuiet + 1);  // one kQuiet at least is between two
 }
 
 TEST(Postgres, its_clock_is_that_of_the_server) {

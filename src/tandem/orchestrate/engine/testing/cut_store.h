@@ -21,10 +21,17 @@ class CutStore final : public store::Store {
   /// So many readings of a job's row fail from now on.
   void lose_job_reads(int count) { job_reads_to_lose_ = count; }
   int job_reads_to_lose() const { return job_reads_to_lose_; }
+  /// Whether the idempotency keys that are there are seen: not yet, of those whose commit is under way.
+  void see_keys(bool seen) { sees_keys_ = seen; }
   /// The log tells nothing new any more.
   void deafen() { deaf_ = true; }
   int job_reads() const { return job_reads_; }
   std::size_t rows_scanned() const { return rows_scanned_; }
+  /// As a store does that hears of another process; before watch() nobody is called.
+  void tell_of_news() {
+    const std::lock_guard lock(mutex_);
+    if (on_change_) on_change_();
+  }
   /// How much each reading of the log asked for.
   std::vector<std::size_t> log_limits() const {
     const std::lock_guard lock(mutex_);
@@ -53,6 +60,7 @@ class CutStore final : public store::Store {
     if (table == store::Table::kJob) ++job_reads_;
     const bool lost = table == store::Table::kJob && job_reads_to_lose_ > 0 && job_reads_to_lose_-- > 0;
     if (cut_ || lost) return tl::unexpected(gone());
+    if (table == store::Table::kIdempotency && !sees_keys_) return std::nullopt;
     auto row = store_.get(table, key);
     if (table == store::Table::kJob)
       if (const auto hook = take(after_job_read_)) hook();
@@ -80,6 +88,12 @@ class CutStore final : public store::Store {
   Result<std::unique_ptr<store::Snapshot>> snapshot() override {
     return cut_ ? tl::unexpected(gone()) : store_.snapshot();
   }
+  /// Whoever watches lives as long as this store is told of news.
+  std::unique_ptr<Timer> watch(std::function<void()> on_change) override {
+    const std::lock_guard lock(mutex_);
+    on_change_ = std::move(on_change);
+    return nullptr;
+  }
   std::string_view kind() const override { return store_.kind(); }
   bool shared() const override { return store_.shared(); }
   Result<Timestamp> now() override { return cut_ ? tl::unexpected(gone()) : store_.now(); }
@@ -94,6 +108,7 @@ class CutStore final : public store::Store {
   store::Store& store_;
   std::atomic<bool> cut_ = false;
   std::atomic<bool> deaf_ = false;
+  std::atomic<bool> sees_keys_ = true;
   std::atomic<int> job_reads_to_lose_ = 0;
   std::atomic<int> job_reads_ = 0;
   std::atomic<std::size_t> rows_scanned_ = 0;
@@ -101,6 +116,7 @@ class CutStore final : public store::Store {
   std::vector<std::size_t> log_limits_;
   std::function<void()> before_commit_;
   std::function<void()> after_job_read_;
+  std::function<void()> on_change_;
 };
 
 }  // namespace tandem::engine

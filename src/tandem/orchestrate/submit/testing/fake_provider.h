@@ -101,6 +101,7 @@ class FakeProvider final : public backend::Backend {
 
   /// Before anybody uses it.
   void set_version(std::string version) { info_.version = std::move(version); }
+  void set_region(std::string region) { info_.region = std::move(region); }
 
   const backend::BackendInfo& info() const override { return info_; }
   Result<void> validate(const backend::Work& work) const override {
