@@ -50,7 +50,7 @@ class Schemas(unittest.TestCase):
         view = {"job_id": "job_01890a5d-ac96-774b-bcce-b302099a8057", "state": "queued", "name": "", "problem_type": "qubo", "fence": 0,
                 "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z", "plan_digest": "", "lineage_id": "", "tenant": "default",
                 "project": "", "priority": 0,
-                "submitted_by": "user:local", "approval_id": "", "cancel_requested": False, "objective": None, "error": None, "progress": None}
+                "submitted_by": "user:local", "approval_id": "", "cancel_requested": False, "partial": False, "objective": None, "error": None, "progress": None}
         page = {"jobs": [view], "next_page_token": "", "read_at": "2026-01-01T00:00:00Z"}
         validator("job_page.schema.json").validate(page)
         for member, wrong in (("job_id", "job_1"), ("state", "asleep"), ("colour", "red")):

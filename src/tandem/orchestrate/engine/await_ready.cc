@@ -1,4 +1,5 @@
-// A backend that takes no work now, or whose calibration is too old, is waited for: OrderRunner::await_ready().
+// A backend that takes no work now or is not asked for any (its circuit is open), or whose calibration is too old, is waited for:
+// OrderRunner::await_ready().
 #include <algorithm>
 
 #include "tandem/base/either_stop.h"
@@ -22,12 +23,20 @@ bool has_stand_in(const hybrid::Order& order, std::uint32_t station) {
   });
 }
 
-/// A breaker that is open knows only that the backend failed: what that said itself, `before`, is added to the error. What it has said by now.
-std::string with_last_words(Error& error, std::string before) {
-  if (error.number != errors::kCircuitOpen) return error.message;
-  if (!before.empty()) error.message += "; when it was asked last: " + before;
-  return before;
-}
+/// A breaker that is open knows only that the backend failed: what that said itself is added to its error.
+class LastWords {
+ public:
+  explicit LastWords(std::string said) : said_(std::move(said)) {}
+  void complete(Error& error) {
+    if (error.number != errors::kCircuitOpen)
+      said_ = error.message;
+    else if (!said_.empty())
+      error.message += "; when it was asked last: " + said_;
+  }
+
+ private:
+  std::string said_;
+};
 
 }  // namespace
 
@@ -37,6 +46,13 @@ TryScope OrderRunner::scope_of(const hybrid::Order& order, const OrderContext& c
           .policy = context.limits.retry_of(order.label),
           .stations = static_cast<std::uint32_t>(1 + order.fallbacks.size()),
           .deadline = deadline};
+}
+
+/// By the wall clock since it began, in whichever start; without what was no waiting for the backend.
+std::chrono::milliseconds OrderRunner::waited_for(const job::FailedTry& wait, const Way& way) const {
+  const auto begun = way.aside_before.find(wait.station);
+  const auto aside = way.aside - (begun == way.aside_before.end() ? std::chrono::nanoseconds(0) : begun->second);
+  return std::max(Millis(0), tries_.waited(wait) - std::chrono::floor<Millis>(aside));
 }
 
 Result<bool> OrderRunner::await_ready(backend::Backend& backend, std::uint32_t station, const hybrid::Order& order,
@@ -55,9 +71,10 @@ Result<bool> OrderRunner::await_ready(backend::Backend& backend, std::uint32_t s
   const auto failed = std::find_if(way.tries.rbegin(), way.tries.rend(), [&](const job::FailedTry& one) {
     return one.station == station && one.error_number != static_cast<std::uint16_t>(errors::kCircuitOpen);
   });
-  std::string said = with_last_words(*attempt.error, failed == way.tries.rend() ? "" : failed->reason);
+  LastWords last_words(failed == way.tries.rend() ? "" : failed->reason);
+  last_words.complete(*attempt.error);
   auto wait = find();
-  const Millis before = wait == way.tries.end() ? Millis(0) : tries_.waited(*wait);
+  const Millis before = wait == way.tries.end() ? Millis(0) : waited_for(*wait, way);
   const auto most = [&]() -> Millis {
     if (!stands_in && !context.ready_wait_max && ends_with_job) return before + job_left;
     const Millis own = context.ready_wait_max.value_or(context.remote_deadline);
@@ -77,6 +94,7 @@ Result<bool> OrderRunner::await_ready(backend::Backend& backend, std::uint32_t s
                                        most));
     way.tries.push_back(std::move(noted));
     wait = std::prev(way.tries.end());
+    way.aside_before[station] = way.aside;
   } else if (attempt.number_is_used) {  // an earlier start reserved under it, and that was given back now
     const auto latest = std::find_if(way.tries.rbegin(), way.tries.rend(),
                                      [&](const job::FailedTry& one) { return one.station == station; });
@@ -85,7 +103,7 @@ Result<bool> OrderRunner::await_ready(backend::Backend& backend, std::uint32_t s
   const EitherStop not_needed_or_draining(stop, context.drain);
   Millis interval{0};
   for (std::uint32_t looks = 1;; ++looks) {
-    const Millis waited = tries_.waited(*wait);
+    const Millis waited = waited_for(*wait, way);
     wait->delay_ms = waited.count();
     const Millis left = std::max(Millis(0), most - waited);
     const bool in_vain = stands_in && attempt.retry_after > left;  // it says that itself
@@ -97,8 +115,9 @@ Result<bool> OrderRunner::await_ready(backend::Backend& backend, std::uint32_t s
       return false;
     }
     interval = tries_.next_look(scope, *wait, looks, interval);
+    // Behind the time that it states, so that not all who wait for it come at once.
     const Millis told = std::min(attempt.retry_after, kLookAtLeastEvery);
-    if (!pause(services_.executor, std::min(left, std::max(interval, told)), not_needed_or_draining.token())) {
+    if (!pause(services_.executor, std::min(left, told + interval), not_needed_or_draining.token())) {
       if (!stop.stop_requested())
         return fail(errors::kCancelled, "stopped while {} was waited for", name);  // the server goes down
       attempt.waited_for = attempt.error->message;
@@ -110,12 +129,12 @@ Result<bool> OrderRunner::await_ready(backend::Backend& backend, std::uint32_t s
     // Whatever else it says is for the attempt that follows to hear; a stop is seen by the next pause.
     if (!look && look.error().number == errors::kCancelled) continue;
     if (!look || !*look) {
-      wait->delay_ms = tries_.waited(*wait).count();
+      wait->delay_ms = waited_for(*wait, way).count();
       return true;
     }
     attempt.fail_with(std::move((*look)->why));
     attempt.retry_after = (*look)->ready_in;
-    said = with_last_words(*attempt.error, std::move(said));
+    last_words.complete(*attempt.error);
   }
 }
 

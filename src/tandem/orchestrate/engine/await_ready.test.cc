@@ -402,13 +402,35 @@ TEST_F(AwaitCircuit, a_circuit_that_opens_at_the_last_moment_costs_a_number_and_
   world_.open();
   const JobId id = world_.admit(guarded(without(), 1));
   wait_until_it_waits(id);
-  EXPECT_THAT(submissions(id), testing::ElementsAre("0 refused"));
+  EXPECT_THAT(submissions(id), testing::ElementsAre("0 cancelled"));
   world_.clock.advance(kPause);
   const JobView view = world_.wait(id);
   ASSERT_EQ(view.state, job::JobState::kSucceeded) << view.error;
-  EXPECT_THAT(submissions(id), testing::ElementsAre("0 refused", "2 settled"));
+  EXPECT_THAT(submissions(id), testing::ElementsAre("0 cancelled", "2 settled"));
   EXPECT_EQ(tries(id), 0u);
   EXPECT_EQ(world_.hold(id).play_money.reserved.usd_micros, 0);
+}
+
+TEST_F(AwaitCircuit, tries_between_two_waits_are_no_part_of_them) {
+  world_.open();
+  open_circuit();
+  job::JobSpec spec = guarded(without(), 2);
+  spec.limits.backend_wait_ms = 500;
+  const JobId id = world_.admit(spec);
+  wait_until_it_waits(id);
+  std::atomic<bool> tried = false;
+  inner_->plan.on_submit = {submit::OnSubmit::kThrottle};
+  inner_->plan.during_submit = [&] {
+    if (!tried.exchange(true)) world_.clock.advance(seconds(2));  // longer than it waits
+  };
+  world_.clock.advance(kPause);
+  while (tries(id) == 0) std::this_thread::yield();
+  world_.clock.advance(2 * kPause);  // the second pause
+  const JobView view = world_.wait(id);
+  ASSERT_EQ(view.state, job::JobState::kSucceeded) << view.error;
+  EXPECT_TRUE(tried);
+  EXPECT_THAT(waits(id), SizeIs(1));
+  EXPECT_EQ(inner_->book().size(), 1u);
 }
 
 TEST_F(AwaitCircuit, who_stands_in_does_the_work_where_the_next_probe_is_too_far_away) {

@@ -138,9 +138,9 @@ void EngineImpl::await_stop(Stopping stopping) {
   heal_by_locked(by);
 }
 
-bool EngineImpl::hangs_locked(const Running& running) {
-  // Whose lease is over has its job taken over by others.
-  return !running.place.expired() && running.reason != StopReason::kLost;
+/// Whose lease is over has its job taken over by others, unless it is back before they do: then it is its own to give back.
+bool EngineImpl::hangs_locked(const Running& running) const {
+  return !running.place.expired() && (running.reason != StopReason::kLost || may_start());
 }
 
 void EngineImpl::leave_hanging(Instant told_until) {
@@ -148,9 +148,14 @@ void EngineImpl::leave_hanging(Instant told_until) {
   {
     const std::lock_guard lock(mutex_);
     const auto end = stopping_.upper_bound(told_until);
-    for (auto at = stopping_.begin(); at != end; ++at)
-      if (hangs_locked(*at->second.running)) late.push_back(std::move(at->second));
+    std::vector<Stopping> later;  // until there is a lease again
+    for (auto at = stopping_.begin(); at != end; ++at) {
+      if (at->second.running->place.expired()) continue;
+      (hangs_locked(*at->second.running) ? late : later).push_back(std::move(at->second));
+    }
     stopping_.erase(stopping_.begin(), end);
+    const Instant again = services_.clock.monotonic() + std::chrono::nanoseconds(options_.lease_ttl);
+    for (Stopping& one : later) stopping_.emplace(again, std::move(one));
   }
   for (const Stopping& one : late) leave(one);
 }
@@ -163,10 +168,22 @@ void EngineImpl::leave(const Stopping& stopping) {
     reason = running->reason;
   }
   auto row = ledger_.load(id);
+  if (!row && is_store_trouble(row.error())) {
+    await_stop(stopping);
+    return cannot_store(row.error());
+  }
   const bool runs = row && row->view.state == job::JobState::kRunning &&
                     row->owner == (membership_ != nullptr ? membership_->id() : "");
   const bool begins = row && row->view.state == job::JobState::kQueued && row->version == told.begins_at;
-  if (runs || begins) {
+  if (reason == StopReason::kLost) {  // nothing is known of it but that it is not over
+    const auto given_back =
+        runs ? requeue(id, "its process had no lease for a while, and it did not stop") : Result<void>();
+    if (!given_back && is_store_trouble(given_back.error())) {
+      await_stop(stopping);
+      return cannot_store(given_back.error());
+    }
+    row = ledger_.load(id);
+  } else if (runs || begins) {
     const std::uint64_t fence = row->view.fence;
     Run run{.record = *row, .spec = nullptr, .start = {}};
     if (begins)
@@ -180,9 +197,6 @@ void EngineImpl::leave(const Stopping& stopping) {
       if (is_store_trouble(row.error())) cannot_store(row.error());
       return;
     }
-  } else if (!row && is_store_trouble(row.error())) {
-    await_stop(stopping);
-    return cannot_store(row.error());
   }
   // Else it is over already, or somebody else's: what this run would still do is nobody's.
   services_.log.write(LogLevel::kError, "job.left_running",

@@ -330,6 +330,35 @@ TEST_F(Nodes, a_process_that_is_cut_off_alone_goes_on_with_its_jobs_when_the_sto
   EXPECT_THAT(event_types(*alone, id), Contains("job.started").Times(2));
 }
 
+TEST_F(Nodes, a_run_that_does_not_stop_is_left_when_its_process_has_a_lease_again) {
+  Gate told;
+  Gate gate;
+  std::atomic<int> runs = 0;
+  world_.main().before = [&](std::stop_token stop) -> std::optional<Error> {
+    if (runs++ != 0) return std::nullopt;
+    told.pass(stop);
+    gate.pass({});
+    return std::nullopt;
+  };
+  const auto alone = node("alone");
+  const JobId id = admit(*alone, world_.classical_job());
+  told.wait_for_arrivals(1);
+  alone->store.cut();
+  world_.clock.advance(2 * kLease);
+  told.wait_for_departures(1);
+  alone->store.mend();
+  const auto state = [&] {
+    const auto view = alone->engine->job(id);
+    return view ? view->state : job::JobState::kRunning;
+  };
+  while (state() != job::JobState::kSucceeded) {
+    world_.clock.advance(kLease / 4);  // so that it keeps its lease
+    wait_for_beats("alone", 1);
+  }
+  EXPECT_THAT(event_types(*alone, id), Contains("job.started").Times(2));
+  gate.open();
+}
+
 TEST_F(Nodes, a_process_that_finds_itself_buried_stops_what_it_runs_before_it_joins_again) {
   Gate gate;
   std::atomic<int> runs = 0;

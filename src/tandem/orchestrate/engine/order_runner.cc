@@ -216,6 +216,7 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_remote(backend::Backend& backe
     }
   }
   const Instant now = services_.clock.monotonic();
+  out.in_line = now - asked;
   const Instant end = until ? until->at() + (now - asked) : now + context.remote_deadline;
   until = Deadline(no_room ? now : std::min(context.deadline.at(), end));
   submit::SubmissionRequest request = request_of(backend, order, context, sending.attempt);
@@ -323,6 +324,7 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_backend(backend::Backend& back
   }
   while (true) {
     Attempt attempt;
+    const Instant begin = services_.clock.monotonic();
     if (last) {
       const EitherStop not_needed_or_draining(stop, context.drain);
       if (!pause(services_.executor, tries_.left(*last), not_needed_or_draining.token())) {
@@ -332,16 +334,18 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_backend(backend::Backend& back
         return attempt;
       }
     }
+    const Instant begun = services_.clock.monotonic();
     if (local) {
       attempt = attempt_local(backend, order, context, seat, stop);
     } else {
       const Sending sending = way.sending(last ? last->next_attempt : station);
       TANDEM_TRY_ASSIGN(attempt, attempt_remote(backend, order, sending, until, context, stop));
     }
+    way.aside += attempt.not_ready ? begun - begin + attempt.in_line : services_.clock.monotonic() - begin;
     if (attempt.not_ready && !stop.stop_requested()) {
-      const Instant begin = services_.clock.monotonic();
+      const Instant asked = services_.clock.monotonic();
       auto waited = await_ready(backend, station, order, way, context, attempt, tries + 1, stop);
-      way.waited += services_.clock.monotonic() - begin;
+      way.waited += services_.clock.monotonic() - asked;
       TANDEM_TRY_ASSIGN(const bool ready, std::move(waited));
       if (!ready) return attempt;
       last = *std::find_if(way.tries.rbegin(), way.tries.rend(),
@@ -352,17 +356,17 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_backend(backend::Backend& back
     ++tries;
     if (attempt.result || !attempt.may_repeat || stop.stop_requested()) return attempt;
     const TryScope scope = scope_of(order, context, until.value_or(context.deadline));
-    TANDEM_TRY_ASSIGN(auto noted,
-                      tries_.note(scope,
-                                  {.step = order.label,
-                                   .round = context.round,
-                                   .station = station,
-                                   .backend = name,
-                                   .number = tries,
-                                   .error_class = std::string(to_string(attempt.error_class)),
-                                   .error_number = static_cast<std::uint16_t>(attempt.error->number),
-                                   .reason = attempt.error->message},
-                                  std::chrono::milliseconds(last ? last->delay_ms : 0), attempt.retry_after));
+    TANDEM_TRY_ASSIGN(auto noted, tries_.note(scope,
+                                              {.step = order.label,
+                                               .round = context.round,
+                                               .station = station,
+                                               .backend = name,
+                                               .number = tries,
+                                               .error_class = std::string(to_string(attempt.error_class)),
+                                               .error_number = static_cast<std::uint16_t>(attempt.error->number),
+                                               .reason = attempt.error->message},
+                                              std::chrono::milliseconds(last && !is_wait(*last) ? last->delay_ms : 0),
+                                              attempt.retry_after));
     if (!noted) {
       if (tries == 1) return attempt;
       attempt.cause = job::cause_of(*attempt.error);

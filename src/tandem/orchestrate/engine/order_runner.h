@@ -111,13 +111,14 @@ class OrderRunner {
   static submit::SubmissionRequest request_of(backend::Backend& backend, const hybrid::Order& order,
                                               const OrderContext& context, std::uint32_t attempt);
   static TryScope scope_of(const hybrid::Order& order, const OrderContext& context, Deadline deadline);
-  /// After an attempt that found the backend closed, or its calibration too old: looks at it again and again, without sending anything,
-  /// until it is ready (true) or the wait is over; then the attempt's error says how long it took, and for how long it was told to take.
-  /// The wait counts from the first such attempt at the station, whatever was restarted since. `number`: of the try. Errors: 1002 cancelled - the server goes
-  /// down; 5005 stale_fence; those of the store.
+  /// After an attempt that found the backend closed, not asked for work (its circuit is open), or its calibration too old: looks at it again
+  /// and again, without sending anything, until it is ready (true) or the wait is over; then the attempt's error says how long it took, and
+  /// for how long it was told to take. The wait counts from the first such attempt at the station, whatever was restarted since, without
+  /// tries and turns in line. `number`: of the try. Errors: 1002 cancelled - the server goes down; 5005 stale_fence; those of the store.
   Result<bool> await_ready(backend::Backend& backend, std::uint32_t station, const hybrid::Order& order, Way& way,
                            const OrderContext& context, Attempt& attempt, std::uint32_t number,
                            const std::stop_token& stop);
+  std::chrono::milliseconds waited_for(const job::FailedTry& wait, const Way& way) const;
   /// One backend of the chain: tries it as often as the policy allows and its answers may pass.
   Result<Attempt> attempt_backend(backend::Backend& backend, std::uint32_t station, const hybrid::Order& order,
                                   Way& way, const OrderContext& context, const Seat& seat, const std::stop_token& stop);

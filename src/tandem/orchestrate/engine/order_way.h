@@ -28,11 +28,12 @@ struct OrderRunner::Attempt {
   std::optional<job::CachedAnswer> cached;
   bool stored = false;  ///< the raw bytes are in the blob table already
   bool may_repeat = false;  ///< it failed in a way that may pass, and surely costs nothing
-  bool not_ready = false;  ///< that way is that the backend takes no work now, or that its calibration is too old
+  bool not_ready = false;  ///< that way: it takes no work now or is not asked for any, or its calibration is too old
   bool number_is_used = false;  ///< another attempt has another number in the ledger of submissions
   backend::ErrorClass error_class = backend::ErrorClass::kOk;
   std::chrono::milliseconds retry_after{0};
   std::optional<job::FallbackCause> cause;  ///< where the error does not name it
+  std::chrono::nanoseconds in_line{0};  ///< for its turn, before it began
 
   std::string waited_for;  ///< in vain, or until it was stopped; empty: for nothing
 
@@ -55,6 +56,10 @@ struct OrderRunner::Way {
   std::map<std::uint32_t, std::uint32_t> sent;  ///< by earlier starts: stations, and the last submission of each
   std::set<std::uint32_t> past_gate;  ///< of those submissions: what a provider may have got, or never will
   std::chrono::nanoseconds waited{0};  ///< in this start, until backends took work or for that in vain
+  /// In this start, between waits for a backend: in line, and with tries and the pauses before them.
+  std::chrono::nanoseconds aside{0};
+  std::map<std::uint32_t, std::chrono::nanoseconds>
+      aside_before;  ///< that before the wait for a station, where this start began it
   store::Batch blobs;  ///< raw bytes that no other commit holds
   std::string question_sha256;
 

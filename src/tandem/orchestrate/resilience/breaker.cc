@@ -42,7 +42,7 @@ class GuardedBackend final : public backend::Backend {
   }
   tl::expected<backend::Handle, backend::SubmitFailure> submit(const backend::Work& work, std::string_view token,
                                                                const CallContext& context) override {
-    if (!circuit(Verb::kSubmit).enter()) return tl::unexpected(refusal(Verb::kSubmit));
+    if (!circuit(Verb::kSubmit).enter()) return tl::unexpected(refuse(Verb::kSubmit));
     auto out = inner_->submit(work, token, context);
     const bool failed = !out && backend::may_pass(backend::class_of(out.error()));
     leave(Verb::kSubmit, failed ? Outcome::kFailed : Outcome::kWorked);
@@ -76,8 +76,11 @@ class GuardedBackend final : public backend::Backend {
 
  private:
   Circuit& circuit(Verb verb) { return *circuits_[static_cast<std::size_t>(verb)]; }
-  backend::SubmitFailure refusal(Verb verb) {
+  backend::SubmitFailure refuse(Verb verb) {
     meter_.add("tandem_backend_calls_held_back_total", 1, {{"backend", info().id.value}});
+    return refusal(verb);
+  }
+  backend::SubmitFailure refusal(Verb verb) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(circuit(verb).left());
     const std::string next =
         left.count() == 0 ? "a probe is under way" : fmt::format("the next probe is made in {} ms", left.count());
@@ -92,7 +95,7 @@ class GuardedBackend final : public backend::Backend {
   }
   template <typename Call>
   auto call(Verb verb, const CallContext& context, const Call& inner) -> decltype(inner()) {
-    if (!circuit(verb).enter()) return tl::unexpected(refusal(verb).error);
+    if (!circuit(verb).enter()) return tl::unexpected(refuse(verb).error);
     auto out = inner();
     if (out || !backend::may_pass(backend::class_of(out.error())))
       leave(verb, Outcome::kWorked);

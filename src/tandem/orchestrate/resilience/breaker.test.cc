@@ -208,6 +208,7 @@ TEST_F(GuardTest, new_work_is_held_back_where_its_submission_or_its_quote_would_
     EXPECT_THAT(held->error.message, HasSubstr("the next probe is made in 1000 ms"));
     EXPECT_EQ(held->retry_after, std::chrono::seconds(1));
     EXPECT_FALSE(held->ambiguous);
+    EXPECT_EQ(meter_.total("tandem_backend_calls_held_back_total"), 0) << "nobody called";
     clock_.advance(std::chrono::seconds(1));
     EXPECT_FALSE(backend_->held_back().has_value());
     std::optional<backend::SubmitFailure> beside_the_probe;

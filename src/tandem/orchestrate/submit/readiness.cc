@@ -8,8 +8,6 @@ namespace {
 
 constexpr std::chrono::milliseconds kReadyInMax = std::chrono::hours(24 * 365);  ///< whatever a provider says
 
-Error nothing_sent(const Error& error) { return make_error(error.number, "{}; nothing was sent", error.message); }
-
 /// Where who does not answer is waited for, an error that may pass is a reason to wait. Empty: it is an error.
 std::optional<NotReady> waits_for(const SubmissionRequest& request, const Error& error) {
   if (!request.awaits_answers || !backend::may_pass(backend::class_of(error))) return std::nullopt;
@@ -17,6 +15,8 @@ std::optional<NotReady> waits_for(const SubmissionRequest& request, const Error&
 }
 
 }  // namespace
+
+Error nothing_sent(const Error& error) { return make_error(error.number, "{}; nothing was sent", error.message); }
 
 Result<std::optional<NotReady>> why_not_ready(const SubmissionRequest& request, const Clock& clock,
                                               const std::stop_token& stop) {

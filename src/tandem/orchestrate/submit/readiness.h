@@ -14,6 +14,9 @@ namespace tandem::submit {
 Result<std::optional<NotReady>> why_not_ready(const SubmissionRequest& request, const Clock& clock,
                                               const std::stop_token& stop);
 
+/// An error that says so.
+Error nothing_sent(const Error& error);
+
 struct Asked {
   std::optional<NotReady> not_ready;
   backend::Quote quote;  ///< where it is ready

@@ -116,6 +116,10 @@ class Attempt {
         return decide({.event = SubmissionEvent::kCancel, .reason = std::move(ready.error()), .bill = kNothing});
       }
     }
+    if (const auto held = request_.backend.held_back()) {  // since it was asked
+      ready_in_ = held->retry_after.value_or(std::chrono::milliseconds(0));
+      return decide({.event = SubmissionEvent::kCancel, .reason = nothing_sent(held->error), .bill = kNothing});
+    }
     if (auto intended = decide({.event = SubmissionEvent::kIntend, .premise = request_.payable}); !intended) {
       if (intended.error().number != errors::kPriceNotApproved) return intended;  // its approval is void since
       return decide({.event = SubmissionEvent::kCancel, .reason = std::move(intended.error()), .bill = kNothing});
@@ -178,6 +182,7 @@ class Attempt {
   /// Class A: the provider recognises the token, so the same bytes may go out again. Not where the approval is void since: then it may
   /// still appear, as of class B.
   Result<void> resend() {
+    if (request_.backend.held_back()) return wait(ledger_.options().lookup_interval);
     if (request_.may_resend) {
       TANDEM_TRY_ASSIGN(const bool may, request_.may_resend());
       if (!may) return wait(ledger_.options().lookup_interval);
@@ -221,11 +226,11 @@ class Attempt {
       return leave(
           make_error(errors::kQueueWaitPredicted, "it is still in the queue after {} ms", since_intent().count()));
     }
+    // From now, or from when the work came to it: not every provider says which.
     const bool predicted = bounded && known_->starts_in;
-    if (predicted && since_intent() + *known_->starts_in > *request_.queue_wait_max) {
-      return leave(make_error(errors::kQueueWaitPredicted,
-                              "in the queue for {} ms, it is predicted to wait for {} more, the plan allows {}",
-                              since_intent().count(), known_->starts_in->count(), request_.queue_wait_max->count()));
+    if (predicted && *known_->starts_in > *request_.queue_wait_max) {
+      return leave(make_error(errors::kQueueWaitPredicted, "it is predicted to wait for {} ms, the plan allows {} ms",
+                              known_->starts_in->count(), request_.queue_wait_max->count()));
     }
     if (out_of_time() && unfetched_) return leave(*unfetched_);
     if (!out_of_time() && silent_since_ && heard_by(asked).expired(ledger_.services().clock))

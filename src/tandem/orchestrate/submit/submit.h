@@ -105,7 +105,7 @@ struct SubmissionOutcome {
 };
 std::string_view to_string(SubmissionOutcome::Kind kind);
 
-/// Why a backend that answered is not sent to at this moment; it is asked again.
+/// Why a backend is not sent to at this moment; it is asked again.
 struct NotReady {
   Error
       why;  ///< 1403 backend_unavailable - it takes no work now; 1412 calibration_stale; 5018 circuit_open; that of a question without an answer

@@ -86,7 +86,7 @@ TEST_F(SubmitWait, queued_work_that_is_predicted_to_wait_too_long_is_cancelled_b
   provider_->plan.starts_in = milliseconds(400);
   provider_->plan.bill = Money{0};
   provider_->plan.during_poll = [&, polls = 0]() mutable {
-    if (++polls == 3) provider_->plan.starts_in = milliseconds(1000);  // it was 100 ms in the queue
+    if (++polls == 3) provider_->plan.starts_in = milliseconds(1051);  // it was 100 ms in the queue
   };
   SubmissionRequest queued = request();
   queued.queue_wait_max = milliseconds(1050);
@@ -95,7 +95,7 @@ TEST_F(SubmitWait, queued_work_that_is_predicted_to_wait_too_long_is_cancelled_b
   ASSERT_THAT(outcome, Succeeds());
   EXPECT_EQ(outcome->kind, Kind::kCancelled);
   EXPECT_EQ(outcome->error->number, errors::kQueueWaitPredicted);
-  EXPECT_THAT(outcome->error->message, HasSubstr("it is predicted to wait for 1000 more, the plan allows 1050"));
+  EXPECT_THAT(outcome->error->message, HasSubstr("it is predicted to wait for 1051 ms, the plan allows 1050 ms"));
   EXPECT_EQ(job::cause_of(*outcome->error), job::FallbackCause::kQueueWait);
   EXPECT_EQ(provider_->cancels(), 1);
   EXPECT_LT(clock_.monotonic() - begin, milliseconds(500));
@@ -174,17 +174,25 @@ TEST_F(SubmitHeldBack, work_is_not_sent_and_leaves_no_record_until_it_may_be_the
   EXPECT_EQ(run(ask())->kind, Kind::kResult);
 }
 
-TEST_F(SubmitHeldBack, at_the_last_moment_it_costs_nothing_but_its_number) {
-  inner_->plan.during_quote = [&]() -> std::optional<Error> {
-    open_circuit();
-    return std::nullopt;
-  };
-  const auto held = run(ask());
+/// Where its circuit opens: after the backend was asked, or when the intent is on disk as well.
+class SubmitHeldBackLate : public SubmitHeldBack, public testing::WithParamInterface<SubmissionState> {};
+
+TEST_P(SubmitHeldBackLate, costs_nothing_but_its_number) {
+  SubmissionRequest late = ask();
+  if (GetParam() == kCancelled) {
+    inner_->plan.during_quote = [&]() -> std::optional<Error> {
+      open_circuit();
+      return std::nullopt;
+    };
+  } else {
+    late.on_send = [&] { open_circuit(); };
+  }
+  const auto held = run(late);
   ASSERT_THAT(held, Succeeds());
   expect_held_back(*held);
   EXPECT_TRUE(held->number_is_used);
   EXPECT_EQ(held->retry_after, kPause);
-  EXPECT_EQ(state(), kRefused);
+  EXPECT_EQ(state(), GetParam());
   // Found by another start, which is held back by nobody: it has to take another number, and waits for nothing.
   clock_.advance(kPause);
   const auto found = run(ask());
@@ -197,6 +205,9 @@ TEST_F(SubmitHeldBack, at_the_last_moment_it_costs_nothing_but_its_number) {
   next.attempt = 1;
   EXPECT_EQ(run(next)->kind, Kind::kResult);
 }
+
+INSTANTIATE_TEST_SUITE_P(States, SubmitHeldBackLate, testing::Values(kCancelled, kRefused),
+                         [](const auto& state) { return std::string(to_string(state.param)); });
 
 TEST_F(SubmitHeldBack, a_price_that_nobody_is_asked_for_any_more_is_waited_for) {
   bool asks = false;

@@ -116,6 +116,7 @@ class WatchedBackend final : public backend::Backend {
 
   const backend::BackendInfo& info() const override { return inner_->info(); }
   Result<void> validate(const backend::Work& work) const override { return inner_->validate(work); }
+  std::optional<backend::SubmitFailure> held_back() override { return inner_->held_back(); }
   Result<backend::Quote> quote(const backend::Work& work, const backend::CallContext& context) override {
     return inner_->quote(work, context);
   }
