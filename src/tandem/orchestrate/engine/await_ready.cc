@@ -23,6 +23,20 @@ bool has_stand_in(const hybrid::Order& order, std::uint32_t station) {
   });
 }
 
+/// Adds the time of its life to a sum.
+class TimeSpent {
+ public:
+  TimeSpent(const Clock& clock, std::chrono::nanoseconds& sum) : clock_(clock), sum_(sum), begin_(clock.monotonic()) {}
+  ~TimeSpent() { sum_ += clock_.monotonic() - begin_; }
+  TimeSpent(const TimeSpent&) = delete;
+  TimeSpent& operator=(const TimeSpent&) = delete;
+
+ private:
+  const Clock& clock_;
+  std::chrono::nanoseconds& sum_;
+  const Instant begin_;
+};
+
 /// A breaker that is open knows only that the backend failed: what that said itself is added to its error.
 class LastWords {
  public:
@@ -58,6 +72,7 @@ std::chrono::milliseconds OrderRunner::waited_for(const job::FailedTry& wait, co
 Result<bool> OrderRunner::await_ready(backend::Backend& backend, std::uint32_t station, const hybrid::Order& order,
                                       Way& way, const OrderContext& context, Attempt& attempt, std::uint32_t number,
                                       const std::stop_token& stop) {
+  const TimeSpent spent(services_.clock, way.waited);
   const std::string& name = backend.info().id.value;
   const bool stands_in = has_stand_in(order, station);
   const bool ends_with_job = context.deadline.at() != Deadline::never().at();

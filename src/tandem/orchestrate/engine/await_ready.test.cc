@@ -423,12 +423,18 @@ TEST_F(AwaitCircuit, tries_between_two_waits_are_no_part_of_them) {
   inner_->plan.during_submit = [&] {
     if (!tried.exchange(true)) world_.clock.advance(seconds(2));  // longer than it waits
   };
+  inner_->plan.during_quote = [this, quotes = 0]() mutable -> std::optional<Error> {
+    if (++quotes == 2) open_circuit();  // of the try after that
+    return std::nullopt;
+  };
   world_.clock.advance(kPause);
   while (tries(id) == 0) std::this_thread::yield();
-  world_.clock.advance(2 * kPause);  // the second pause
+  world_.clock.advance(2 * kPause);
+  while (submissions(id).size() < 2) std::this_thread::yield();
+  world_.clock.advance(4 * kPause);
   const JobView view = world_.wait(id);
   ASSERT_EQ(view.state, job::JobState::kSucceeded) << view.error;
-  EXPECT_TRUE(tried);
+  EXPECT_THAT(submissions(id), testing::ElementsAre("2 refused", "3 cancelled", "4 settled"));
   EXPECT_THAT(waits(id), SizeIs(1));
   EXPECT_EQ(inner_->book().size(), 1u);
 }

@@ -343,10 +343,7 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_backend(backend::Backend& back
     }
     way.aside += attempt.not_ready ? begun - begin + attempt.in_line : services_.clock.monotonic() - begin;
     if (attempt.not_ready && !stop.stop_requested()) {
-      const Instant asked = services_.clock.monotonic();
-      auto waited = await_ready(backend, station, order, way, context, attempt, tries + 1, stop);
-      way.waited += services_.clock.monotonic() - asked;
-      TANDEM_TRY_ASSIGN(const bool ready, std::move(waited));
+      TANDEM_TRY_ASSIGN(const bool ready, await_ready(backend, station, order, way, context, attempt, tries + 1, stop));
       if (!ready) return attempt;
       last = *std::find_if(way.tries.rbegin(), way.tries.rend(),
                            [&](const job::FailedTry& one) { return one.station == station; });
