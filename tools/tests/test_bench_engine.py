@@ -1,8 +1,6 @@
 """tools/bench/engine: goals are those of the issue, the right counters are judged, and a row that is missed, short or broken is no success."""
 
 import contextlib
-import importlib.machinery
-import importlib.util
 import io
 import json
 import pathlib
@@ -13,16 +11,8 @@ import types
 import unittest
 import unittest.mock
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.dont_write_bytecode = True
-
-
-def module(path):
-    loader = importlib.machinery.SourceFileLoader(path.replace("/", "_"), str(ROOT / path))
-    out = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
-    loader.exec_module(out)
-    return out
-
+from planted import ROOT
+from scripts import module
 
 BENCH = module("tools/bench/engine")
 import results  # noqa: E402  (the path is put there by the script)

@@ -1,24 +1,12 @@
 """tools/bench/solvers and tools/peers/solvers judge what runs say: values, proofs and bounds beside best-known ones."""
 
-import importlib.machinery
-import importlib.util
 import itertools
 import json
 import pathlib
-import sys
 import tempfile
 import unittest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-
-
-def module(path):
-    loader = importlib.machinery.SourceFileLoader(path.replace("/", "_"), str(ROOT / path))
-    out = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
-    sys.dont_write_bytecode = True
-    loader.exec_module(out)
-    return out
-
+from scripts import module
 
 BENCH = module("tools/bench/solvers")
 PEERS = module("tools/peers/solvers")

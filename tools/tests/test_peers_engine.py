@@ -1,8 +1,6 @@
 """tools/peers/engine: figures stand beside the settings they were taken with, ratios are of the right sides, and what was not judged is no success."""
 
 import contextlib
-import importlib.machinery
-import importlib.util
 import io
 import json
 import pathlib
@@ -12,16 +10,7 @@ import types
 import unittest
 import unittest.mock
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.dont_write_bytecode = True
-
-
-def module(path):
-    loader = importlib.machinery.SourceFileLoader(path.replace("/", "_"), str(ROOT / path))
-    out = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
-    loader.exec_module(out)
-    return out
-
+from scripts import module
 
 PEERS = module("tools/peers/engine")
 

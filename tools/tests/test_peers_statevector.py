@@ -2,29 +2,17 @@
 
 import cmath
 import contextlib
-import importlib.machinery
-import importlib.util
 import io
 import json
 import math
 import pathlib
 import random
-import sys
 import tempfile
 import types
 import unittest
 import unittest.mock
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.dont_write_bytecode = True
-
-
-def module(path):
-    loader = importlib.machinery.SourceFileLoader(path.replace("/", "_"), str(ROOT / path))
-    out = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
-    loader.exec_module(out)
-    return out
-
+from scripts import module
 
 PEERS = module("tools/peers/statevector")
 BENCH = module("tools/bench/statevector")

@@ -79,16 +79,13 @@ Result<bool> OrderRunner::await_ready(backend::Backend& backend, std::uint32_t s
   const TryScope scope = scope_of(order, context, context.deadline);
   // Who comes next needs time as well.
   const Millis job_left = std::chrono::floor<Millis>(context.deadline.left(services_.clock));
-  const auto find = [&] {
-    return std::find_if(way.tries.begin(), way.tries.end(),
-                        [&](const job::FailedTry& one) { return one.station == station && is_wait(one); });
-  };
   const auto failed = std::find_if(way.tries.rbegin(), way.tries.rend(), [&](const job::FailedTry& one) {
     return one.station == station && one.error_number != static_cast<std::uint16_t>(errors::kCircuitOpen);
   });
   LastWords last_words(failed == way.tries.rend() ? "" : failed->reason);
   last_words.complete(*attempt.error);
-  auto wait = find();
+  auto wait = std::find_if(way.tries.begin(), way.tries.end(),
+                           [&](const job::FailedTry& one) { return one.station == station && is_wait(one); });
   const Millis before = wait == way.tries.end() ? Millis(0) : waited_for(*wait, way);
   const auto most = [&]() -> Millis {
     if (!stands_in && !context.ready_wait_max && ends_with_job) return before + job_left;
@@ -97,16 +94,7 @@ Result<bool> OrderRunner::await_ready(backend::Backend& backend, std::uint32_t s
   }();
   if (wait == way.tries.end()) {
     TANDEM_TRY_ASSIGN(job::FailedTry noted,
-                      tries_.note_wait(scope,
-                                       {.step = order.label,
-                                        .round = context.round,
-                                        .station = station,
-                                        .backend = name,
-                                        .number = number,
-                                        .error_class = std::string(to_string(attempt.error_class)),
-                                        .error_number = static_cast<std::uint16_t>(attempt.error->number),
-                                        .reason = attempt.error->message},
-                                       most));
+                      tries_.note_wait(scope, attempt.as_failed(order, context, station, name, number), most));
     way.tries.push_back(std::move(noted));
     wait = std::prev(way.tries.end());
     way.aside_before[station] = way.aside;

@@ -138,11 +138,6 @@ void EngineImpl::await_stop(Stopping stopping) {
   heal_by_locked(by);
 }
 
-/// Whose lease is over has its job taken over by others, unless it is back before they do: then it is its own to give back.
-bool EngineImpl::hangs_locked(const Running& running) const {
-  return !running.place.expired() && (running.reason != StopReason::kLost || may_start());
-}
-
 void EngineImpl::leave_hanging(Instant told_until) {
   std::vector<Stopping> late;
   {
@@ -150,8 +145,11 @@ void EngineImpl::leave_hanging(Instant told_until) {
     const auto end = stopping_.upper_bound(told_until);
     std::vector<Stopping> later;  // until there is a lease again
     for (auto at = stopping_.begin(); at != end; ++at) {
-      if (at->second.running->place.expired()) continue;
-      (hangs_locked(*at->second.running) ? late : later).push_back(std::move(at->second));
+      const Running& running = *at->second.running;
+      if (running.place.expired()) continue;
+      // Whose lease is over has its job taken over by others, unless it is back before they do: then it is its own to give back.
+      const bool is_ours = running.reason != StopReason::kLost || may_start();
+      (is_ours ? late : later).push_back(std::move(at->second));
     }
     stopping_.erase(stopping_.begin(), end);
     const Instant again = services_.clock.monotonic() + std::chrono::nanoseconds(options_.lease_ttl);

@@ -206,7 +206,6 @@ class EngineImpl final : public Engine {
   /// Ends the job of a run that was told to stop and does not, as if it had: what the run still writes fails on its fence, and its slot is
   /// another's.
   void leave(const Stopping& stopping);
-  bool hangs_locked(const Running& running) const;
   void expire_waiting();
   /// Takes a job whose wait is over from those whose wait has a limit, if this is the process that ends it.
   std::optional<JobId> next_expired(std::int64_t now_micros);

@@ -353,15 +353,7 @@ Result<OrderRunner::Attempt> OrderRunner::attempt_backend(backend::Backend& back
     ++tries;
     if (attempt.result || !attempt.may_repeat || stop.stop_requested()) return attempt;
     const TryScope scope = scope_of(order, context, until.value_or(context.deadline));
-    TANDEM_TRY_ASSIGN(auto noted, tries_.note(scope,
-                                              {.step = order.label,
-                                               .round = context.round,
-                                               .station = station,
-                                               .backend = name,
-                                               .number = tries,
-                                               .error_class = std::string(to_string(attempt.error_class)),
-                                               .error_number = static_cast<std::uint16_t>(attempt.error->number),
-                                               .reason = attempt.error->message},
+    TANDEM_TRY_ASSIGN(auto noted, tries_.note(scope, attempt.as_failed(order, context, station, name, tries),
                                               std::chrono::milliseconds(last && !is_wait(*last) ? last->delay_ms : 0),
                                               attempt.retry_after));
     if (!noted) {

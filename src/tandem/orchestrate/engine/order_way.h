@@ -37,6 +37,18 @@ struct OrderRunner::Attempt {
 
   std::string waited_for;  ///< in vain, or until it was stopped; empty: for nothing
 
+  /// As it is kept, where another one or a wait follows. `number`: of the try at its station.
+  job::FailedTry as_failed(const hybrid::Order& order, const OrderContext& context, std::uint32_t station,
+                           const std::string& name, std::uint32_t number) const {
+    return {.step = order.label,
+            .round = context.round,
+            .station = station,
+            .backend = name,
+            .number = number,
+            .error_class = std::string(to_string(error_class)),
+            .error_number = static_cast<std::uint16_t>(error->number),
+            .reason = error->message};
+  }
   void fail_with(Error why) {
     error_class = backend::class_of(why);
     error = std::move(why);
