@@ -7,7 +7,7 @@ set(TANDEM_PCH_HEADERS
   <deque> <functional> <initializer_list> <limits> <map> <memory> <mutex> <numeric> <optional> <set> <span> <sstream> <stop_token>
   <string> <string_view> <tuple> <type_traits> <unordered_map> <unordered_set> <utility> <variant> <vector>
   <fmt/format.h> <nlohmann/json.hpp> <tl/expected.hpp>)
-set(TANDEM_PCH_EXTERNAL fmt::fmt nlohmann_json::nlohmann_json tl::expected spdlog::spdlog)
+set(TANDEM_PCH_EXTERNAL fmt::fmt nlohmann_json::nlohmann_json tl::expected spdlog::spdlog_header_only)
 set(TANDEM_COMPUTE_OPTIONS $<$<CONFIG:Release>:-O3> -fno-math-errno)
 set(TANDEM_TEST_OPTIONS $<$<CONFIG:Release>:-O1>)  # the code under test keeps its own flags
 

@@ -37,6 +37,7 @@ inline constexpr ErrorNumber kLockHeld{1045};  ///< another process holds the da
 inline constexpr ErrorNumber kNotARegularFile{1046};  ///< not a regular file
 inline constexpr ErrorNumber kNotADirectory{1047};  ///< not a directory
 inline constexpr ErrorNumber kTooManyOpenFiles{1048};  ///< too many open files
+inline constexpr ErrorNumber kLibraryMissing{1049};  ///< a library that this needs is not installed
 inline constexpr ErrorNumber kCredentialMissing{1050};  ///< no such credential
 inline constexpr ErrorNumber kCredentialUnsafe{1051};  ///< others may read the credential
 inline constexpr ErrorNumber kBadCredentialReference{1052};  ///< not a credential reference

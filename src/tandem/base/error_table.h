@@ -10,7 +10,7 @@
 namespace tandem::errors {
 
 /// Every record, sorted by number.
-inline constexpr std::array<ErrorRecord, 142> kTable{{
+inline constexpr std::array<ErrorRecord, 143> kTable{{
     {.number = kInternal,
      .name = "internal",
      .family = ErrorFamily::kInternal,
@@ -290,6 +290,15 @@ inline constexpr std::array<ErrorRecord, 142> kTable{{
      .exit_code = 8,
      .meaning = "The process, or the whole machine, has as many files and connections open as it may.",
      .action = "Raise the limit (ulimit -n), or close some connections, and try again."},
+    {.number = kLibraryMissing,
+     .name = "library_missing",
+     .family = ErrorFamily::kFailedPrecondition,
+     .title = "a library that this needs is not installed",
+     .retryable = false,
+     .http_status = 409,
+     .exit_code = 5,
+     .meaning = "A library of the system that only some uses need (PostgreSQL as the store, HTTP to others, integer programming) is missing, or too old.",
+     .action = "Install the package that the message names."},
     {.number = kCredentialMissing,
      .name = "credential_missing",
      .family = ErrorFamily::kFailedPrecondition,

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "tandem/base/allocator.h"
 #include "tandem/base/assert.h"
 #include "tandem/base/executor.h"
 
@@ -29,6 +30,44 @@ void name_this_thread(const std::string& name) {
 
 /// A task that throws has broken the rule of Executor; the process ends here and not in a half-done state.
 void run_task(const Task& task) noexcept { task(); }
+
+/// Whether this thread waits for work, and gave back what it had freed: once, until there is work again.
+struct Idleness {
+  std::chrono::nanoseconds waited{0};
+  bool rests = false;
+
+  void work() { *this = {}; }
+  /// A wait has ended without news.
+  void add(std::chrono::nanoseconds duration, std::unique_lock<std::mutex>& lock) {
+    waited += duration;
+    if (rests || waited < kRestAfter) return;
+    rests = true;
+    lock.unlock();
+    give_back_memory();
+    lock.lock();
+  }
+};
+thread_local Idleness idleness;
+
+/// False when `duration` has passed.
+bool wait_for(std::condition_variable& changed, std::unique_lock<std::mutex>& lock, std::chrono::nanoseconds duration) {
+  if (changed.wait_for(lock, duration) == std::cv_status::no_timeout) {
+    idleness.work();
+    return true;
+  }
+  idleness.add(duration, lock);
+  return false;
+}
+
+/// May return early.
+void wait(std::condition_variable& changed, std::unique_lock<std::mutex>& lock) {
+  if (!idleness.rests) {
+    wait_for(changed, lock, kRestAfter);
+    return;
+  }
+  changed.wait(lock);
+  idleness.work();
+}
 
 /// The timers that wait, by time and then by the order they were made in. Shared with the handles, which may live longer than the
 /// executor.
@@ -131,9 +170,9 @@ class ThreadCondition final : public Condition {
  public:
   void notify_one() override { changed_.notify_one(); }
   void notify_all() override { changed_.notify_all(); }
-  void wait(std::unique_lock<std::mutex>& lock) override { changed_.wait(lock); }
+  void wait(std::unique_lock<std::mutex>& lock) override { tandem::wait(changed_, lock); }
   bool wait_for(std::unique_lock<std::mutex>& lock, std::chrono::nanoseconds duration) override {
-    return changed_.wait_for(lock, duration) == std::cv_status::no_timeout;
+    return tandem::wait_for(changed_, lock, duration);
   }
 
  private:
@@ -156,7 +195,7 @@ struct ThreadExecutor::State {
   void work() {
     std::unique_lock lock(mutex);
     while (true) {
-      changed.wait(lock, [&] { return stopping || !queue.empty(); });
+      while (!stopping && queue.empty()) wait(changed, lock);
       if (queue.empty()) return;
       {
         const Task task = std::move(queue.front());

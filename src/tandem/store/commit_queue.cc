@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "tandem/base/allocator.h"
 #include "tandem/base/assert.h"
 #include "tandem/store/precondition.h"
 
@@ -82,7 +83,13 @@ CommitQueue::Group CommitQueue::take(const std::stop_token& stop) {
     pushed_.wait_for(lock, patience, [&] { return queue_.size() >= wanted_ || stop.stop_requested(); });
   };
   wanted_ = 1;
-  pushed_.wait(lock, [&] { return !queue_.empty() || stop.stop_requested(); });
+  const auto has_work = [&] { return !queue_.empty() || stop.stop_requested(); };
+  if (!pushed_.wait_for(lock, kRestAfter, has_work)) {
+    lock.unlock();
+    give_back_memory([this] { writer_->rest(); });
+    lock.lock();
+    pushed_.wait(lock, has_work);
+  }
   if (options_.wait.count() > 0)
     wait_for(options_.batches_max, options_.wait);
   else if (const std::size_t company = std::min(together_, kCompanyMax); queue_.size() < company)

@@ -36,6 +36,8 @@ class GroupWriter {
   virtual bool may_go_on(const Error& error) const = 0;
   /// Housekeeping after the answers of a group were given. `out_of_space`: that group found no room.
   virtual Result<void> maintain(bool out_of_space) = 0;
+  /// Nothing has come for a while: what is kept in memory for speed may go.
+  virtual void rest() {}
   /// The store acknowledges nothing any more; what is on disk is left for the next start.
   virtual void abandon() = 0;
 };

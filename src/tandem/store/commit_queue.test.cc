@@ -106,5 +106,44 @@ TEST(CommitQueue, a_large_group_does_not_wait) {
   EXPECT_EQ(rig.written(), (Sizes{1, 16}));
 }
 
+/// Says when it may rest.
+class RestingWriter final : public GroupWriter {
+ public:
+  explicit RestingWriter(std::promise<std::size_t>& rested) : rested_(rested) {}
+  Result<void> write(std::span<const Batch* const> group, Answers& answers) override {
+    written_ += group.size();
+    answers.assign(group.size(), Committed{});
+    return {};
+  }
+  bool may_go_on(const Error& /*error*/) const override { return true; }
+  Result<void> maintain(bool /*out_of_space*/) override { return {}; }
+  void rest() override { std::exchange(rested_, std::promise<std::size_t>()).set_value(written_); }
+  void abandon() override {}
+
+ private:
+  std::promise<std::size_t>& rested_;
+  std::size_t written_ = 0;
+};
+
+TEST(CommitQueue, a_writer_rests_when_nothing_has_come_for_a_while_and_is_there_for_what_comes_then) {
+  FakeClock clock;
+  ThreadExecutor executor(1);
+  NullMeter meter;
+  std::promise<std::size_t> rested;
+  std::future<std::size_t> first = rested.get_future();
+  CommitQueue queue(std::make_unique<RestingWriter>(rested), {}, executor, clock, meter);
+  std::promise<void> told;
+  queue.push(Batch().append("s", "v"), [&](const Result<Committed>& answer) {
+    EXPECT_TRUE(answer.has_value());
+    told.set_value();
+  });
+  told.get_future().wait();
+  EXPECT_EQ(first.get(), 1u) << "after what was written";
+  std::promise<void> told_again;
+  queue.push(Batch().append("s", "v"), [&](const Result<Committed>&) { told_again.set_value(); });
+  told_again.get_future().wait();
+  queue.stop();
+}
+
 }  // namespace
 }  // namespace tandem::store

@@ -5,6 +5,7 @@
 #include <limits>
 #include <numeric>
 
+#include "tandem/compute/solve/lapack.h"
 #include "tandem/compute/solve/pausable_call.h"
 
 #pragma GCC diagnostic push
@@ -382,6 +383,7 @@ class LinearSearch::Cbc final : public Steps {
   PausableCall call_;
 };
 
+Result<void> LinearSearch::open_libraries() { return open_lapack(); }
 LinearSearch::LinearSearch(const ConstrainedForm& form, LinearOptions options)
     : cbc_(std::make_unique<Cbc>(form, std::move(options))) {}
 LinearSearch::~LinearSearch() = default;

@@ -12,6 +12,7 @@
 #include <optional>
 #include <vector>
 
+#include "tandem/base/result.h"
 #include "tandem/compute/solve/archive.h"
 #include "tandem/compute/solve/constrained_search.h"
 #include "tandem/compute/solve/race.h"
@@ -33,6 +34,8 @@ class LinearSearch {
  public:
   static constexpr std::size_t kVariablesMax = 100'000;
 
+  /// What CBC calls of other libraries, before the first search. Errors: 1049 library_missing.
+  static Result<void> open_libraries();
   /// `form` has a linear objective and outlives it.
   LinearSearch(const ConstrainedForm& form, LinearOptions options);
   ~LinearSearch();

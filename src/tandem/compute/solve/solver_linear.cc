@@ -50,6 +50,7 @@ class LinearSolver final : public Solver {
     TANDEM_TRY_ASSIGN(const SearchModel objective,
                       SearchModel::create(cqm.objective(), options.memory_bytes_max, context.isa, context.stop));
     TANDEM_TRY(check_memory(objective.bytes() + ConstraintModel::bytes(cqm) + LinearSearch::bytes(cqm), options));
+    TANDEM_TRY(LinearSearch::open_libraries());
     const ConstraintModel constraints(cqm);
     const std::size_t kept = candidates_kept(options);
     std::vector<std::unique_ptr<Strand>> strands;

@@ -1,6 +1,5 @@
 #include "tandem/net/client/curl_http.h"
 
-#include <curl/curl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -13,14 +12,20 @@
 
 #include "tandem/base/assert.h"
 #include "tandem/base/text.h"
+#include "tandem/net/client/libcurl.h"
 #include "tandem/net/client/redact.h"
 
 namespace tandem::client {
 namespace {
 
-using Handle = std::unique_ptr<CURL, decltype(&curl_easy_cleanup)>;
-using Url = std::unique_ptr<CURLU, decltype(&curl_url_cleanup)>;
-using HeaderList = std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)>;
+struct Free {
+  void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
+  void operator()(CURLU* url) const { curl_url_cleanup(url); }
+  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+};
+using Handle = std::unique_ptr<CURL, Free>;
+using Url = std::unique_ptr<CURLU, Free>;
+using HeaderList = std::unique_ptr<curl_slist, Free>;
 
 /// Set by libcurl or by this class; a second value would let two readers of the request disagree about where it ends.
 constexpr std::array<std::string_view, 5> kOwnHeaders = {"host", "content-length", "transfer-encoding", "expect",
@@ -42,7 +47,8 @@ std::string url_part(CURLU* url, CURLUPart part, unsigned flags = 0) {
 
 /// Parses with libcurl's own parser and hands the parsed form on, so that what was checked is what is used.
 Result<CheckedUrl> check_url(const std::string& text, const AllowList& allow_list) {
-  CheckedUrl checked{.url = Url(curl_url(), &curl_url_cleanup), .origin = {}, .is_private = false};
+  TANDEM_TRY(libcurl.open());
+  CheckedUrl checked{.url = Url(curl_url()), .origin = {}, .is_private = false};
   const CURLUcode code = curl_url_set(checked.url.get(), CURLUPART_URL, text.c_str(), CURLU_NON_SUPPORT_SCHEME);
   if (code != CURLUE_OK) {
     return fail(errors::kEgressRefused, "'{}' is not a URL ({}), correct it", redact_url(text),
@@ -67,7 +73,8 @@ Result<CheckedUrl> check_url(const std::string& text, const AllowList& allow_lis
 /// "http://host[:port]"; nothing else stands in it. Empty text: none.
 Result<std::optional<Origin>> parse_proxy(const std::string& text) {
   if (text.empty()) return std::optional<Origin>();
-  const Url url(curl_url(), &curl_url_cleanup);
+  TANDEM_TRY(libcurl.open());
+  const Url url(curl_url());
   const bool is_url = curl_url_set(url.get(), CURLUPART_URL, text.c_str(), CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK;
   const std::string path = url_part(url.get(), CURLUPART_PATH);
   const bool is_bare = (path.empty() || path == "/") && url_part(url.get(), CURLUPART_QUERY).empty() &&
@@ -85,7 +92,7 @@ bool is_read(const HttpRequest& request) {
 }
 
 Result<HeaderList> make_headers(const HttpRequest& request) {
-  HeaderList list(nullptr, &curl_slist_free_all);
+  HeaderList list;
   const auto append = [&](const std::string& line) { list.reset(curl_slist_append(list.release(), line.c_str())); };
   bool has_content_type = false;
   for (const auto& [name, value] : request.headers) {
@@ -451,7 +458,7 @@ tl::expected<HttpResponse, HttpFailure> CurlHttp::send(const HttpRequest& reques
                     .header_bytes_max = options_.response_header_bytes_max,
                     .proxy = proxy,
                     .may_repeat = is_read(request)};
-  const Handle handle(curl_easy_init(), &curl_easy_cleanup);
+  const Handle handle(curl_easy_init());
   CURL* const curl = handle.get();
   if (curl == nullptr)
     return unsent(make_error(errors::kOutOfMemory, "no memory for a connection to {}", exchange.origin.to_string()));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tandem/base/allocator.h"
 #include "tandem/base/assert.h"
 
 namespace tandem::server {
@@ -11,6 +12,14 @@ bool Loop::post(std::function<void()> task) {
   if (!open_) return false;
   asio::post(io, std::move(task));
   return true;
+}
+
+void Loop::run() {
+  while (!io.stopped()) {
+    if (io.run_for(kRestAfter) != 0 || io.stopped()) continue;
+    give_back_memory();
+    io.run_one();
+  }
 }
 
 void Loop::finish() {

@@ -28,6 +28,8 @@ class Loop {
  public:
   /// Runs `task` on the loop's thread. False when the loop has ended; then `task` is dropped.
   bool post(std::function<void()> task);
+  /// The loop's thread.
+  void run();
   /// Lets run() return once nothing is pending; from now on post() refuses.
   void finish();
 

@@ -97,7 +97,7 @@ void AsioServer::run() {
   accept();
   for (const auto& loop : core_->loops) {
     threads_.push_back(
-        core_->seams.executor.start_loop("http", [core = core_, raw = loop.get()](std::stop_token) { raw->io.run(); }));
+        core_->seams.executor.start_loop("http", [core = core_, raw = loop.get()](std::stop_token) { raw->run(); }));
   }
 }
 

@@ -1,12 +1,12 @@
 #include "tandem/store/postgres/address.h"
 
 #include <arpa/inet.h>
-#include <libpq-fe.h>
 
 #include <memory>
 #include <vector>
 
 #include "tandem/base/text.h"
+#include "tandem/store/postgres/libpq.h"
 
 namespace tandem::postgres {
 namespace {
@@ -35,9 +35,10 @@ std::string effective(const Address& address, const char* key) {
 }  // namespace
 
 Result<Address> Address::parse(const std::string& text) {
+  TANDEM_TRY(libpq.open());
   char* message = nullptr;
   const Options parsed(PQconninfoParse(text.c_str(), &message));
-  const std::unique_ptr<char, decltype(&PQfreemem)> owned(message, PQfreemem);
+  if (message != nullptr) PQfreemem(message);
   if (!parsed) {
     // libpq's own words may quote the whole address, and with it a password.
     return fail(errors::kBadStoreAddress,

@@ -4,8 +4,6 @@
 // Source: PostgreSQL 15 documentation, chapters 34 "libpq" and 55 "Frontend/Backend Protocol"; arrays as in array_send().
 #pragma once
 
-#include <libpq-fe.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -14,6 +12,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "tandem/store/postgres/libpq.h"
 
 namespace tandem::postgres {
 

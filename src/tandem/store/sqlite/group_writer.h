@@ -23,6 +23,7 @@ class SqliteGroups final : public store::GroupWriter {
   bool may_go_on(const Error& error) const override { return is_transient(error); }
   /// A checkpoint, when it is due, or may make room in the log.
   Result<void> maintain(bool out_of_space) override;
+  void rest() override { writer_->shrink(); }
   void abandon() override { writer_->abandon(); }
 
  private:

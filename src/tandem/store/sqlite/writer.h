@@ -49,6 +49,9 @@ class Writer {
   Result<Checkpoint> checkpoint();
   std::uint64_t log_bytes() const { return log_pages_ * page_bytes_; }
 
+  /// Frees the pages that it keeps in memory; the next transactions read theirs again.
+  void shrink() { sqlite3_db_release_memory(connection_->handle()); }
+
   /// After a failed sync the log on the disk may differ from the log that we read: leave it for recovery, copy nothing
   /// more.
   void abandon() { connection_->keep_log_on_close(); }

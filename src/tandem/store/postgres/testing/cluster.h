@@ -4,7 +4,6 @@
 // first files are made once a machine (initdb takes seconds) and copied. It dies with the test.
 #pragma once
 
-#include <libpq-fe.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
@@ -22,9 +21,15 @@
 #include "tandem/base/assert.h"
 #include "tandem/base/executor.h"
 #include "tandem/base/pause.h"
+#include "tandem/store/postgres/libpq.h"
 #include "tandem/store/testing/temp_folder.h"
 
 namespace tandem::postgres {
+
+TANDEM_LATE_FUNCTION(libpq, PQconnectdb);
+TANDEM_LATE_FUNCTION(libpq, PQexec);
+TANDEM_LATE_FUNCTION(libpq, PQping);
+TANDEM_LATE_FUNCTION(libpq, PQsendQueryParams);
 
 class Cluster {
  public:
