@@ -31,12 +31,13 @@ void name_this_thread(const std::string& name) {
 /// A task that throws has broken the rule of Executor; the process ends here and not in a half-done state.
 void run_task(const Task& task) noexcept { task(); }
 
-/// Whether this thread waits for work, and gave back what it had freed: once, until there is work again.
+/// Whether this thread waits for news, and gave back what it had freed: once, until there is news again. What it does by the clock alone
+/// counts for none.
 struct Idleness {
   std::chrono::nanoseconds waited{0};
   bool rests = false;
 
-  void work() { *this = {}; }
+  void hear() { *this = {}; }
   /// A wait has ended without news.
   void add(std::chrono::nanoseconds duration, std::unique_lock<std::mutex>& lock) {
     waited += duration;
@@ -49,14 +50,16 @@ struct Idleness {
 };
 thread_local Idleness idleness;
 
-/// False when `duration` has passed.
+/// May return early; false when `duration` has passed.
 bool wait_for(std::condition_variable& changed, std::unique_lock<std::mutex>& lock, std::chrono::nanoseconds duration) {
-  if (changed.wait_for(lock, duration) == std::cv_status::no_timeout) {
-    idleness.work();
+  const bool whole = idleness.rests || duration <= kRestAfter;
+  const auto first = whole ? duration : kRestAfter;
+  if (changed.wait_for(lock, first) == std::cv_status::no_timeout) {
+    idleness.hear();
     return true;
   }
-  idleness.add(duration, lock);
-  return false;
+  idleness.add(first, lock);
+  return !whole;
 }
 
 /// May return early.
@@ -66,7 +69,7 @@ void wait(std::condition_variable& changed, std::unique_lock<std::mutex>& lock) 
     return;
   }
   changed.wait(lock);
-  idleness.work();
+  idleness.hear();
 }
 
 /// The timers that wait, by time and then by the order they were made in. Shared with the handles, which may live longer than the

@@ -20,7 +20,7 @@ class LateLibrary {
   LateLibrary(const LateLibrary&) = delete;
   LateLibrary& operator=(const LateLibrary&) = delete;
 
-  /// Before the first of its functions is called. Errors: 1049 library_missing.
+  /// Before the first of its functions is called. Errors: 1049 library_missing; 1048 too_many_open_files.
   Result<void> open();
   /// It is open, and has it.
   void* function(const char* name) const;

@@ -106,7 +106,7 @@ TEST(CommitQueue, a_large_group_does_not_wait) {
   EXPECT_EQ(rig.written(), (Sizes{1, 16}));
 }
 
-/// Says when it may rest.
+/// Says when it may rest after a write.
 class RestingWriter final : public GroupWriter {
  public:
   explicit RestingWriter(std::promise<std::size_t>& rested) : rested_(rested) {}
@@ -117,7 +117,9 @@ class RestingWriter final : public GroupWriter {
   }
   bool may_go_on(const Error& /*error*/) const override { return true; }
   Result<void> maintain(bool /*out_of_space*/) override { return {}; }
-  void rest() override { std::exchange(rested_, std::promise<std::size_t>()).set_value(written_); }
+  void rest() override {
+    if (written_ > 0) std::exchange(rested_, std::promise<std::size_t>()).set_value(written_);
+  }
   void abandon() override {}
 
  private:

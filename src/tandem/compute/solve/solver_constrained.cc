@@ -136,7 +136,7 @@ class ConstrainedSolver final : public Solver {
                             .constraints = &constraints,
                             .order = fine_order(objective.steps(2 * objective.error_max()), vartype(model), exact)}));
     } else if (LinearSearch::takes(cqm) && needed + LinearSearch::bytes(cqm) <= options.memory_bytes_max) {
-      TANDEM_TRY(LinearSearch::open_libraries());
+      TANDEM_TRY(LinearSearch::open_libraries());  // not without: the answer would depend on what is installed
       of(0).add(std::make_unique<LinearSearch>(
           form, LinearOptions{.candidates_max = kept, .memory_bytes_max = options.memory_bytes_max - needed}));
     }

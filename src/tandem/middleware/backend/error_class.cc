@@ -41,6 +41,7 @@ constexpr Entry kClasses[] = {
     {errors::kCredentialMissing, kForbiddenOrQuota},
     {errors::kCredentialUnsafe, kForbiddenOrQuota},
     {errors::kEgressRefused, kForbiddenOrQuota},
+    {errors::kLibraryMissing, kForbiddenOrQuota},
 };
 
 }  // namespace

@@ -34,6 +34,7 @@ TEST(ErrorClass, of_an_error_goes_by_its_number) {
                                                        {errors::kResultNotReady, kNotYet},
                                                        {errors::kUnknownHandle, kNotYet},
                                                        {errors::kEgressRefused, kForbiddenOrQuota},
+                                                       {errors::kLibraryMissing, kForbiddenOrQuota},
                                                        {errors::kCredentialMissing, kForbiddenOrQuota},
                                                        {errors::kTlsFailed, kDeviceUnavailable},
                                                        {errors::kBudgetExceeded, kForbiddenOrQuota},

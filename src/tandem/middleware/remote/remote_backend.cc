@@ -57,9 +57,11 @@ struct HalfLookup {
   std::string next;
 };
 
-/// Our own rules said no, which no second try changes; or the other side is not who it should be. Their numbers say so.
+/// Our own rules said no or a library of ours is missing, which no second try changes; or the other side is not who it should be. Their
+/// numbers say so.
 bool is_ours_to_mend(const Error& error) {
-  return error.number == errors::kEgressRefused || error.number == errors::kTlsFailed;
+  return error.number == errors::kEgressRefused || error.number == errors::kTlsFailed ||
+         error.number == errors::kLibraryMissing;
 }
 
 class RemoteBackend final : public backend::Backend {

@@ -45,9 +45,18 @@ std::string url_part(CURLU* url, CURLUPart part, unsigned flags = 0) {
   return copy;
 }
 
+/// What an older libcurl does not know of set_policy() and set_callbacks() would be left out without a word.
+Result<void> open_libcurl() {
+  constexpr unsigned kOldest = 0x07'57'00;
+  TANDEM_TRY(libcurl.open());
+  const curl_version_info_data* const found = curl_version_info(CURLVERSION_NOW);
+  if (found->version_num >= kOldest) return {};
+  return fail(errors::kLibraryMissing, "libcurl {} is too old: install 7.87 or newer", found->version);
+}
+
 /// Parses with libcurl's own parser and hands the parsed form on, so that what was checked is what is used.
 Result<CheckedUrl> check_url(const std::string& text, const AllowList& allow_list) {
-  TANDEM_TRY(libcurl.open());
+  TANDEM_TRY(open_libcurl());
   CheckedUrl checked{.url = Url(curl_url()), .origin = {}, .is_private = false};
   const CURLUcode code = curl_url_set(checked.url.get(), CURLUPART_URL, text.c_str(), CURLU_NON_SUPPORT_SCHEME);
   if (code != CURLUE_OK) {
@@ -70,21 +79,20 @@ Result<CheckedUrl> check_url(const std::string& text, const AllowList& allow_lis
   return checked;
 }
 
-/// "http://host[:port]"; nothing else stands in it. Empty text: none.
-Result<std::optional<Origin>> parse_proxy(const std::string& text) {
+/// "http://host[:port]"; nothing else stands in it. Empty text: none. Without libcurl, which is for those who send.
+Result<std::optional<Origin>> parse_proxy(std::string_view text) {
+  constexpr std::string_view kScheme = "http://";
   if (text.empty()) return std::optional<Origin>();
-  TANDEM_TRY(libcurl.open());
-  const Url url(curl_url());
-  const bool is_url = curl_url_set(url.get(), CURLUPART_URL, text.c_str(), CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK;
-  const std::string path = url_part(url.get(), CURLUPART_PATH);
-  const bool is_bare = (path.empty() || path == "/") && url_part(url.get(), CURLUPART_QUERY).empty() &&
-                       url_part(url.get(), CURLUPART_USER).empty() && url_part(url.get(), CURLUPART_PASSWORD).empty();
-  if (!is_url || !is_bare || url_part(url.get(), CURLUPART_SCHEME) != "http") {
+  std::string host(text.substr(std::min(text.size(), kScheme.size())));
+  if (host.ends_with('/')) host.pop_back();
+  const std::size_t colon = host.rfind(':');
+  if (colon == std::string::npos || host.find(']', colon) != std::string::npos) host += ":80";
+  const auto origin = parse_origin(host);
+  if (!origin || to_lower(text.substr(0, kScheme.size())) != kScheme ||
+      host.find_first_of("/?#@%\\ ") != std::string::npos) {
     return fail(errors::kEgressRefused, "the proxy '{}' is not http://HOST[:PORT], correct it", redact_url(text));
   }
-  return parse_origin(url_part(url.get(), CURLUPART_HOST) + ":" +
-                      url_part(url.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT))
-      .map([](Origin proxy) { return std::optional(std::move(proxy)); });
+  return *origin;
 }
 
 bool is_read(const HttpRequest& request) {

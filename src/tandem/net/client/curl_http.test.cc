@@ -162,11 +162,19 @@ TEST_F(CurlHttpTest, where_a_proxy_resolves_to_is_checked_before_anything_is_sen
 TEST_F(CurlHttpTest, what_is_no_proxy_is_refused_without_its_password) {
   for (const char* wrong : {"proxy.example:3128:1", "https://proxy.example:3128", "socks5://proxy.example:1080",
                             "http://me:s3cret@proxy.example:3128", "http://proxy.example:3128/path", "http://",
-                            "http://:80", "http://proxy.example:3128/?a=b"}) {
+                            "http://:80", "http://proxy.example:3128/?a=b", "http://proxy.example?a:80",
+                            "http://proxy example", "proxy.example:3128", "http://[::1", "h"}) {
     const auto http = CurlHttp::create({.proxy = wrong}, clock_, executor_);
     ASSERT_FALSE(http) << wrong;
     EXPECT_EQ(http.error().number, errors::kEgressRefused) << wrong;
     EXPECT_THAT(http.error().message, Not(HasSubstr("s3cret")));
+  }
+}
+
+TEST_F(CurlHttpTest, a_proxy_is_a_host_with_or_without_a_port) {
+  for (const char* right : {"http://proxy.example", "http://proxy.example/", "HTTP://proxy.example:3128",
+                            "http://[::1]", "http://[::1]:3128/", "http://10.0.0.1"}) {
+    EXPECT_TRUE(CurlHttp::create({.proxy = right}, clock_, executor_).has_value()) << right;
   }
 }
 

@@ -14,7 +14,7 @@
 
 namespace tandem::client {
 
-inline constinit LateLibrary libcurl("libcurl.so.4", "curl_multi_wakeup", "libcurl4");  // of version 7.68 or newer
+inline constinit LateLibrary libcurl("libcurl.so.4", "curl_version_info", "libcurl4");
 
 TANDEM_LATE_FUNCTION(libcurl, curl_easy_cleanup);
 TANDEM_LATE_FUNCTION(libcurl, curl_easy_getinfo);
@@ -40,5 +40,6 @@ TANDEM_LATE_FUNCTION(libcurl, curl_url_cleanup);
 TANDEM_LATE_FUNCTION(libcurl, curl_url_get);
 TANDEM_LATE_FUNCTION(libcurl, curl_url_set);
 TANDEM_LATE_FUNCTION(libcurl, curl_url_strerror);
+TANDEM_LATE_FUNCTION(libcurl, curl_version_info);
 
 }  // namespace tandem::client

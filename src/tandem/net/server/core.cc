@@ -15,10 +15,16 @@ bool Loop::post(std::function<void()> task) {
 }
 
 void Loop::run() {
+  bool rests = false;
   while (!io.stopped()) {
-    if (io.run_for(kRestAfter) != 0 || io.stopped()) continue;
-    give_back_memory();
-    io.run_one();
+    sweeps = 0;
+    const std::size_t handled = rests ? io.run_one() : io.run_for(kRestAfter);
+    if (handled > sweeps) {
+      rests = false;
+    } else if (!rests && !io.stopped()) {
+      give_back_memory();
+      rests = true;
+    }
   }
 }
 

@@ -28,7 +28,7 @@ class Loop {
  public:
   /// Runs `task` on the loop's thread. False when the loop has ended; then `task` is dropped.
   bool post(std::function<void()> task);
-  /// The loop's thread.
+  /// The loop's thread. It gives back memory when nothing was to do for a while but to look for connections past their deadline.
   void run();
   /// Lets run() return once nothing is pending; from now on post() refuses.
   void finish();
@@ -37,6 +37,7 @@ class Loop {
   asio::steady_timer sweep_timer{io};  ///< when to look for connections past their deadline
   bool sweeping = true;
   bool sweep_awaited = false;  ///< there is somebody to look at
+  std::size_t sweeps = 0;  ///< of late
   std::unordered_map<Connection*, std::shared_ptr<Connection>> connections = {};
   std::deque<std::shared_ptr<Connection>> finished =
       {};  ///< whose stream has been sent whole, and which are to be ended

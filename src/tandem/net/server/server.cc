@@ -129,6 +129,7 @@ void AsioServer::sweep_later(Loop& loop) {
   loop.sweep_awaited = true;
   loop.sweep_timer.async_wait([this, &loop](error_code cancelled) {
     loop.sweep_awaited = false;
+    ++loop.sweeps;
     if (cancelled || !loop.sweeping) return;
     sweep(loop, core_->seams.clock.monotonic());
     if (!loop.connections.empty()) sweep_later(loop);  // who comes into an empty loop begins anew

@@ -190,6 +190,7 @@ TEST_F(TransportTest, every_status_has_one_class_for_a_submission_and_one_for_a_
 TEST_F(TransportTest, what_is_ours_to_mend_keeps_its_number) {
   const std::pair<ErrorNumber, backend::ErrorClass> cases[] = {
       {errors::kEgressRefused, backend::ErrorClass::kForbiddenOrQuota},
+      {errors::kLibraryMissing, backend::ErrorClass::kForbiddenOrQuota},
       {errors::kTlsFailed, backend::ErrorClass::kDeviceUnavailable}};
   for (const auto& [number, error_class] : cases) {
     const std::size_t before = http_.requests().size();

@@ -57,6 +57,7 @@ class Cluster {
   /// that others write to, that takes tens of seconds.
   void start() {
     ThreadExecutor timers(1);
+    TANDEM_ASSERT(libpq.open().has_value());
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(200);
     while (std::chrono::steady_clock::now() < end) {
       // It refuses as long as workers of a killed one are there, which they are for a moment.
