@@ -8,6 +8,7 @@
 
 #include "cli.h"
 #include "tandem/api/http/api_server.h"
+#include "tandem/base/allocator.h"
 #include "tandem/base/text.h"
 
 namespace tandem::app {
@@ -130,6 +131,7 @@ Result<int> serve(Cli& cli, const Roles& roles) {
   if (admits_only && !cli.json) fmt::print("jobs wait here until a server with workers has this directory\n");
   std::fflush(stdout);
 
+  give_back_memory();  // of the start
   int signal = 0;
   sigwait(&signals, &signal);
   if (cli.json)

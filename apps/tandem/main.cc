@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -52,13 +53,9 @@ void refuse_wrapped_numbers(CLI::App& app) {
   for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) refuse_wrapped_numbers(*command);
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  hold_standard_streams();
-  // A write beyond the limit of a file's size (ulimit -f) gets its error and its message, not the end of the process.
-  std::signal(SIGXFSZ, SIG_IGN);
-  app::Cli cli;
+/// Sets the action of the command that the words ask for; or does what they ask for instead, and returns the exit code. What reads them takes
+/// memory that a server need not keep.
+std::optional<int> read_command_line(int argc, char** argv, app::Cli& cli) {
   CLI::App app{"Tandem: hybrid quantum-classical work beside its classical baseline, with lineage."};
   app.set_version_flag("--version", std::string("tandem ") + TANDEM_VERSION);
   app.require_subcommand(1);
@@ -120,6 +117,17 @@ int main(int argc, char** argv) {
     const std::string stray = app::stray_word(app, words);
     return report(make_error(errors::kUsage, "{}", stray.empty() ? trim(error.what()) : stray), json);
   }
+  return std::nullopt;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  hold_standard_streams();
+  // A write beyond the limit of a file's size (ulimit -f) gets its error and its message, not the end of the process.
+  std::signal(SIGXFSZ, SIG_IGN);
+  app::Cli cli;
+  if (const std::optional<int> code = read_command_line(argc, argv, cli)) return *code;
   const Result<int> done = run_printing(cli.action);
   return done ? *done : report(done.error(), cli.json);
 }
