@@ -44,9 +44,11 @@ if(TANDEM_SANITIZE)
 elseif(CMAKE_BUILD_TYPE STREQUAL "Release")
   add_compile_options(-fstack-protector-strong -D_FORTIFY_SOURCE=2)
   # Less of the file is read at the start, and so kept in memory (docs/adr/0019).
-  include(CheckLinkerFlag)
+  include(CheckCXXSourceRuns)
   add_link_options(-Wl,--gc-sections)
-  check_linker_flag(CXX "-Wl,-z,pack-relative-relocs" TANDEM_PACKS_RELOCATIONS)
+  set(CMAKE_REQUIRED_LINK_OPTIONS -Wl,-z,pack-relative-relocs)
+  check_cxx_source_runs("int main() { return 0; }" TANDEM_PACKS_RELOCATIONS)  # the linker knows it, and the loader
+  unset(CMAKE_REQUIRED_LINK_OPTIONS)
   if(TANDEM_PACKS_RELOCATIONS)
     add_link_options(-Wl,-z,pack-relative-relocs)
   endif()

@@ -224,11 +224,12 @@ class KillLoop(unittest.TestCase):
     def balance(self, cloud, server):
         """Waits until ledger and book agree, as long as they come nearer: what is in doubt is looked for one by one, each time in the whole list of
         what the provider was given since."""
-        left = math.inf
+        before = math.inf
         while not (found := balance(cloud.book, self.tokens, lambda path: server.request("GET", path)[2])).even:
             apart = len(found.wrong) + len(found.unseen)
-            if apart < left:
-                left, end = apart, time.monotonic() + 120
+            if apart < before:
+                end = time.monotonic() + 120
+            before = apart
             self.assertLess(time.monotonic(), end, f"{len(found.wrong)} {found.wrong[:3]}, not ours {found.unseen[:3]}, drift {found.drift}")
             time.sleep(0.2)
         print(f"\nledger and book agree on {found.total / 1e6:.2f} dollars of play money: {dict(found.states)}", flush=True)

@@ -201,6 +201,7 @@ struct ThreadExecutor::State {
       while (!stopping && queue.empty()) wait(changed, lock);
       if (queue.empty()) return;
       {
+        idleness.hear();  // also where nobody had to be woken
         const Task task = std::move(queue.front());
         queue.pop_front();
         lock.unlock();

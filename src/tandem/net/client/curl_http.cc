@@ -85,11 +85,14 @@ Result<std::optional<Origin>> parse_proxy(std::string_view text) {
   if (text.empty()) return std::optional<Origin>();
   std::string host(text.substr(std::min(text.size(), kScheme.size())));
   if (host.ends_with('/')) host.pop_back();
+  const bool plain = std::all_of(host.begin(), host.end(), [](char c) {
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    return letter || is_digit(c) || std::string_view("-._:[]").find(c) != std::string_view::npos;
+  });
   const std::size_t colon = host.rfind(':');
   if (colon == std::string::npos || host.find(']', colon) != std::string::npos) host += ":80";
   const auto origin = parse_origin(host);
-  if (!origin || to_lower(text.substr(0, kScheme.size())) != kScheme ||
-      host.find_first_of("/?#@%\\ ") != std::string::npos) {
+  if (!origin || !plain || to_lower(text.substr(0, kScheme.size())) != kScheme) {
     return fail(errors::kEgressRefused, "the proxy '{}' is not http://HOST[:PORT], correct it", redact_url(text));
   }
   return *origin;

@@ -160,10 +160,11 @@ TEST_F(CurlHttpTest, where_a_proxy_resolves_to_is_checked_before_anything_is_sen
 }
 
 TEST_F(CurlHttpTest, what_is_no_proxy_is_refused_without_its_password) {
-  for (const char* wrong : {"proxy.example:3128:1", "https://proxy.example:3128", "socks5://proxy.example:1080",
-                            "http://me:s3cret@proxy.example:3128", "http://proxy.example:3128/path", "http://",
-                            "http://:80", "http://proxy.example:3128/?a=b", "http://proxy.example?a:80",
-                            "http://proxy example", "proxy.example:3128", "http://[::1", "h"}) {
+  for (const char* wrong :
+       {"proxy.example:3128:1", "https://proxy.example:3128", "socks5://proxy.example:1080",
+        "http://me:s3cret@proxy.example:3128", "http://proxy.example:3128/path", "http://", "http://:80",
+        "http://proxy.example:3128/?a=b", "http://proxy.example?a:80", "http://proxy example", "proxy.example:3128",
+        "http://[::1", "h", "http://pro\txy", "http://proxy\n", "http://*", "http://proxy\"x"}) {
     const auto http = CurlHttp::create({.proxy = wrong}, clock_, executor_);
     ASSERT_FALSE(http) << wrong;
     EXPECT_EQ(http.error().number, errors::kEgressRefused) << wrong;
