@@ -182,6 +182,14 @@ def python_with(package):
     return python
 
 
+def late_libraries():
+    """What the sources open instead of linking it (base/late_library.h): file -> (package, names of functions)."""
+    texts = [path.read_text() for path in (ROOT / "src").rglob("*.*") if path.suffix in (".h", ".cc") and ".test." not in path.name]
+    functions = [found for text in texts for found in re.findall(r"TANDEM_LATE_FUNCTION\((\w+), (\w+)\);", text)]
+    return {file: (package, [function for library, function in functions if library == name])
+            for text in texts for name, file, package in re.findall(r'LateLibrary (\w+)\("(\S+)", "\w+", "(\S+)"\)', text)}
+
+
 class Workplace:
     """A scratch folder with a data directory; removed at the end."""
 

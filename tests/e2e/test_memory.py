@@ -7,7 +7,7 @@ import re
 import time
 import unittest
 
-from support import ROOT, Cluster, Workplace
+from support import Cluster, Workplace, late_libraries
 
 NOOP = {"problem": {"type": "noop"}}
 JOBS = 600
@@ -42,12 +42,12 @@ class Memory(unittest.TestCase):
             self.assertNotIn("libcurl", maps(server))
 
     def test_every_function_that_is_called_late_is_in_its_library(self):
-        sources = [source.read_text() for source in (ROOT / "src").rglob("*.[hc]*") if source.suffix in (".h", ".cc") and ".test." not in source.name]
-        libraries = {name: ctypes.CDLL(file) for text in sources for name, file in re.findall(r'LateLibrary (\w+)\("(\S+)"', text)}
-        functions = [found for text in sources for found in re.findall(r"TANDEM_LATE_FUNCTION\((\w+), (\w+)\);", text)]
-        self.assertGreater(len(functions), 60)
-        for library, function in functions:
-            self.assertTrue(hasattr(libraries[library], function), f"{library}: {function}")
+        libraries = late_libraries()
+        self.assertGreater(sum(len(functions) for _, functions in libraries.values()), 60)
+        for file, (_, functions) in libraries.items():
+            library = ctypes.CDLL(file)
+            for function in functions:
+                self.assertTrue(hasattr(library, function), f"{file}: {function}")
 
     def without(self, file):
         """An environment in which this library cannot be opened."""
