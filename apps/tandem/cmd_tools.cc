@@ -4,6 +4,9 @@
 #include "cli.h"
 #include "tandem/base/settings_table.h"
 #include "tandem/base/text.h"
+#include "tandem/compute/solve/lapack.h"
+#include "tandem/net/client/curl_http.h"
+#include "tandem/store/postgres/address.h"
 
 namespace tandem::app {
 namespace {
@@ -104,6 +107,16 @@ void check_machine(Cli& cli, const Settings& settings, Checks& checks) {
               fmt::format("{} MiB, {} MiB now", memory_limit(settings, cli.machine.fs) >> 20, now >> 20));
 }
 
+/// Those that are opened when they are needed; a use without its library is absent like a tier, and a fact.
+void check_libraries(Checks& checks) {
+  const auto check = [&](const char* use, const Result<void>& opened) {
+    checks.well("library", fmt::format("{}: {}", use, opened ? "ready" : "absent, " + opened.error().to_string()));
+  };
+  check("stores on PostgreSQL", postgres::open_libpq());
+  check("requests to servers and providers", client::open_libcurl());
+  check("branch and cut (solvers linear and constrained)", solve::open_lapack());
+}
+
 void check_place(Cli& cli, const Settings& settings, Checks& checks) {
   const auto dir = data_dir_of(settings, cli.machine.environment);
   if (!dir) return checks.problem("data directory", dir.error());
@@ -166,6 +179,7 @@ Result<int> doctor(Cli& cli) {
   } else {
     checks.well("settings", "see `tandem config show`");
     check_machine(cli, *settings, checks);
+    check_libraries(checks);
     check_place(cli, *settings, checks);
     check_speed(cli, *settings, checks);
   }

@@ -75,6 +75,22 @@ class Memory(unittest.TestCase):
         self.place.run("run", work, environment=shadowed)
         self.assertEqual(len(self.place.json("jobs", "list", environment=shadowed)["jobs"]), 2)
 
+    def test_doctor_says_which_libraries_are_missing(self):
+        def said(environment):
+            report = self.place.json("doctor", environment=environment)
+            self.assertTrue(report["ok"])
+            return [check["detail"] for check in report["checks"] if check["check"] == "library"]
+
+        here = said({})
+        self.assertEqual(len(here), len(late_libraries()))
+        self.assertEqual([detail.split(": ", 1)[1] for detail in here], ["ready"] * len(here))
+        for file, (package, _) in late_libraries().items():
+            there = said(self.without(file))
+            (self.place.folder / "libraries" / file).unlink()
+            absent = [detail for detail in there if detail not in here]
+            self.assertEqual(len(absent), 1)
+            self.assertRegex(absent[0], f": absent, .*install the package {package} ")
+
     def test_memory_that_work_took_goes_back_when_there_is_none(self):
         with self.place.serve() as server:
             self.gives_back(server, kib=4000)  # most of it pages of the file

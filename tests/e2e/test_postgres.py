@@ -2,7 +2,10 @@
 
 import json
 import signal
+import socket
+import struct
 import subprocess
+import threading
 import time
 import unittest
 
@@ -180,6 +183,35 @@ class OnPostgres(unittest.TestCase):
             self.assertIn(says, done.stderr)
             self.assertIn("[3009 bad_store_address]", done.stderr)
             self.assertNotIn("secret", done.stdout + done.stderr)
+
+    def test_a_postgresql_that_is_too_old_is_refused(self):
+        # None is to be had here. Its greeting is all that is heard of it: PostgreSQL's frontend/backend protocol 3.0, "Message Formats".
+        def message(kind, body):
+            return kind + struct.pack("!I", 4 + len(body)) + body
+
+        parameters = {b"server_version": b"14.11", b"in_hot_standby": b"off", b"default_transaction_read_only": b"off"}
+        greeting = (message(b"R", struct.pack("!I", 0)) + b"".join(message(b"S", name + b"\0" + value + b"\0") for name, value in parameters.items()) +
+                    message(b"K", struct.pack("!II", 1, 2)) + message(b"Z", b"I"))
+        heard = []
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+
+        def greet():
+            peer, _ = listener.accept()
+            with peer:
+                peer.recv(1 << 16)  # who asks, and for which database
+                peer.sendall(greeting)
+                while more := peer.recv(1 << 16):
+                    heard.append(more)
+
+        greeter = threading.Thread(target=greet)
+        greeter.start()
+        address = f"postgresql://u@127.0.0.1:{listener.getsockname()[1]}/db?sslmode=disable&gssencmode=disable"
+        done = self.place.run("jobs", check=False, environment={"TANDEM_STORE_ADDRESS": address})
+        greeter.join(timeout=60)
+        self.assertIn("is PostgreSQL 14; use 15 or newer", done.stderr)
+        self.assertIn("[3009 bad_store_address]", done.stderr)
+        self.assertEqual(b"".join(heard), message(b"X", b""), "nothing but farewell was said to it")
 
 
 if __name__ == "__main__":

@@ -148,12 +148,17 @@ ErrorClass class_of(const SubmitFailure& failure);
 struct LostWork {
   std::string_view token;
   Timestamp sent_at;  ///< by our clock: it was not sent before
+  /// The answer may rest on what others asked since then. Empty: it is asked now.
+  std::optional<Instant> asked_since = std::nullopt;
 };
 
 /// What a lookup said. kNotFound: the provider was seen as far back as the work may be, and it is not there.
 struct Reconciled {
   enum class Kind : std::uint8_t { kFound, kNotFound } kind = Kind::kNotFound;
-  Handle handle;
+  Handle handle = {};
+  /// Of kNotFound: nothing of what that rests on was seen before; it may be before `asked_since`, where seeing all takes more time than a
+  /// call has. Empty: all was seen since the question.
+  std::optional<Instant> seen_since = std::nullopt;
 };
 
 /// What runs beside a call: stop, progress, threads. Local backends honour all; remote ones the deadline.

@@ -12,6 +12,7 @@
 #include "tandem/middleware/backend/backend.h"
 #include "tandem/middleware/remote/manifest.h"
 #include "tandem/middleware/remote/price_list.h"
+#include "tandem/middleware/remote/sightings.h"
 
 namespace tandem::remote {
 
@@ -41,14 +42,6 @@ struct Classified {
   Verdict verdict = Verdict::kGarbage;
   std::string detail;  ///< the provider's own words, for messages
   std::optional<std::chrono::milliseconds> retry_after;
-};
-
-/// One page of a lookup.
-struct LookupPage {
-  backend::Reconciled found;
-  std::vector<backend::Handle> handles = {};  ///< of all work on it, newest first; where there is a next page
-  /// What the next page is asked for with; empty: the provider was seen as far back as the work may be.
-  std::optional<std::string> next;
 };
 
 /// Requests carry a path below the provider's base URL in `url`, and no credential.
@@ -83,7 +76,7 @@ class Codec {
   /// `status_body`: the status of the work, which decode_receipt() took. Errors: 1405 - it says no place of ours.
   virtual Result<HttpRequest> encode_fetch(const backend::Handle& handle, const Bytes& status_body) const = 0;
   virtual HttpRequest encode_cancel(const backend::Handle& handle) const = 0;
-  /// `page`: what the page before said in `next`; empty: the first.
+  /// `page`: what the page before said in `next`; empty: the first. Of a provider of class C: whatever is lost, the question is the same.
   virtual HttpRequest encode_lookup(const backend::LostWork& lost, std::string_view page) const = 0;
 
   /// Never fails: what it cannot make sense of is garbage. The body of a good result is not looked into.

@@ -1,7 +1,6 @@
 #include "tandem/middleware/remote/remote_backend.h"
 
 #include <algorithm>
-#include <map>
 #include <mutex>
 #include <utility>
 
@@ -48,15 +47,6 @@ ErrorNumber number_of(Verdict verdict) {
 /// Of one call; the next call goes on from there.
 constexpr std::size_t kLookupPagesMax = 400;
 
-/// Of lookups that are half done, the first ones are kept: more than anybody has in doubt at once. Others begin anew each time.
-constexpr std::size_t kLookupsKeptMax = 10'000;
-
-/// A lookup that was cut off: from `newest` on down to before `next` the work was not seen.
-struct HalfLookup {
-  backend::Handle newest;
-  std::string next;
-};
-
 /// Our own rules said no or a library of ours is missing, which no second try changes; or the other side is not who it should be. Their
 /// numbers say so.
 bool is_ours_to_mend(const Error& error) {
@@ -67,7 +57,10 @@ bool is_ours_to_mend(const Error& error) {
 class RemoteBackend final : public backend::Backend {
  public:
   RemoteBackend(std::unique_ptr<const Codec> codec, RemoteServices services, RemoteOptions options)
-      : codec_(std::move(codec)), services_(services), options_(std::move(options)) {
+      : codec_(std::move(codec)),
+        services_(services),
+        options_(std::move(options)),
+        turn_over_(services.executor.make_condition()) {
     TANDEM_ASSERT(codec_ != nullptr);
     while (options_.base_url.ends_with('/')) options_.base_url.pop_back();
   }
@@ -177,32 +170,17 @@ class RemoteBackend final : public backend::Backend {
     return {};
   }
 
-  /// Not found is said only when every page was seen on which the work may stand. A list that is longer than one call has time for is
-  /// seen in several: each first sees what came on top since the one before, then goes on where that was cut off.
+  /// Not found is said only when every page was seen on which the work may stand.
   Result<backend::Reconciled> reconcile(const backend::LostWork& lost, const CallContext& context) override {
-    std::optional<HalfLookup> before = take_half_lookup(lost.token);
-    HalfLookup seen;
-    for (std::size_t pages = 0; pages < kLookupPagesMax; ++pages) {
-      auto page = read(codec_->encode_lookup(lost, seen.next), fmt::format("the lookup of {}", lost.token), context,
-                       [&](const HttpResponse& response) { return codec_->decode_lookup(response.body, lost); });
-      if (!page) {
-        // What was not answered may be later. An answer that is none is about the page itself: then all begins anew.
-        const ErrorNumber why = page.error().number;
-        const bool later =
-            why == errors::kBackendUnavailable || why == errors::kBackendThrottled || why == errors::kCancelled;
-        if (later) keep_half_lookup(lost.token, std::move(seen), std::move(before));
-        return tl::unexpected(std::move(page.error()));
-      }
-      if (page->found.kind == backend::Reconciled::Kind::kFound || !page->next) return std::move(page->found);
-      if (seen.newest.empty() && !page->handles.empty()) seen.newest = page->handles.front();
-      const bool joins =
-          before && std::find(page->handles.begin(), page->handles.end(), before->newest) != page->handles.end();
-      seen.next = joins ? std::exchange(before, std::nullopt)->next : *std::move(page->next);
+    if (info().safety != backend::SubmitSafety::kC) {
+      Sightings own;
+      return look_for(lost, context, own);
     }
-    keep_half_lookup(lost.token, std::move(seen), std::move(before));
-    return fail(errors::kBackendUnavailable,
-                "{} has more than {} pages of jobs that are younger than {}; the next lookup goes on from there",
-                info().id.value, kLookupPagesMax, lost.token);
+    const Instant asked_since = lost.asked_since.value_or(services_.clock.monotonic());
+    TANDEM_TRY(take_turn(context));
+    auto out = look_for({.token = lost.token, .sent_at = lost.sent_at, .asked_since = asked_since}, context, list_);
+    leave_turn();
+    return out;
   }
 
   Result<backend::Availability> availability(const CallContext& context) override {
@@ -285,19 +263,53 @@ class RemoteBackend final : public backend::Backend {
     return facts;
   }
 
-  std::optional<HalfLookup> take_half_lookup(std::string_view token) {
-    const std::lock_guard lock(mutex_);
-    const auto found = half_lookups_.find(token);
-    if (found == half_lookups_.end()) return std::nullopt;
-    return std::move(half_lookups_.extract(found).mapped());
+  /// `seen` is its own, or it is its turn.
+  Result<backend::Reconciled> look_for(const backend::LostWork& lost, const CallContext& context, Sightings& seen) {
+    const Instant asked_since = lost.asked_since.value_or(services_.clock.monotonic());
+    for (std::size_t pages = 0; pages < kLookupPagesMax; ++pages) {
+      auto known = seen.look(lost, asked_since, services_.clock.monotonic());
+      if (auto* answer = std::get_if<backend::Reconciled>(&known)) return std::move(*answer);
+      const std::string& name = std::get<Sightings::Wanted>(known).page;
+      auto page = read(codec_->encode_lookup(lost, name), fmt::format("the lookup of {}", lost.token), context,
+                       [&](const HttpResponse& response) { return codec_->decode_lookup(response.body, lost); });
+      if (!page) {
+        // What was not answered may be later. An answer that is none is about the page itself: then all begins anew.
+        const ErrorNumber why = page.error().number;
+        if (why == errors::kBackendUnavailable || why == errors::kBackendThrottled || why == errors::kCancelled)
+          seen.cut_off(lost);
+        else
+          seen.forget();
+        return tl::unexpected(std::move(page.error()));
+      }
+      seen.add(*page, services_.clock.monotonic());
+    }
+    seen.cut_off(lost);
+    return fail(errors::kBackendUnavailable,
+                "{} has more than {} pages of jobs that are younger than {}; the next lookup goes on from there",
+                info().id.value, kLookupPagesMax, lost.token);
   }
-  /// `before`: what was known at the start of the call and is not part of `seen` yet. Where the call did not even get down to it, more
-  /// came on top than one call sees, and what it saw itself is the better place to go on from.
-  void keep_half_lookup(std::string_view token, HalfLookup seen, std::optional<HalfLookup> before) {
-    if (seen.next.empty() && before) seen = *std::move(before);
-    if (seen.next.empty()) return;
+
+  /// One walks over the provider's list at a time: what it sees answers those who wait meanwhile.
+  Result<void> take_turn(const CallContext& context) {
+    const std::stop_callback wake(context.stop, [this] {
+      const std::lock_guard lock(mutex_);
+      turn_over_->notify_all();
+    });
+    std::unique_lock lock(mutex_);
+    while (turn_taken_) {
+      if (context.stop.stop_requested()) return fail(errors::kCancelled, "stopped while another lookup was under way");
+      const nanoseconds left = std::min<nanoseconds>(context.deadline.left(services_.clock), std::chrono::hours(1));
+      if (left.count() <= 0)
+        return fail(errors::kBackendUnavailable, "another lookup at {} took all the time of this one", info().id.value);
+      turn_over_->wait_for(lock, left);
+    }
+    turn_taken_ = true;
+    return {};
+  }
+  void leave_turn() {
     const std::lock_guard lock(mutex_);
-    if (half_lookups_.size() < kLookupsKeptMax) half_lookups_.insert_or_assign(std::string(token), std::move(seen));
+    turn_taken_ = false;
+    turn_over_->notify_all();
   }
 
   /// Of work that has ended. Empty: not made out yet.
@@ -410,7 +422,9 @@ class RemoteBackend final : public backend::Backend {
   RemoteOptions options_;
   mutable std::mutex mutex_;
   std::optional<KnownFacts> facts_;  ///< guarded by mutex_
-  std::map<std::string, HalfLookup, std::less<>> half_lookups_;  ///< by token; guarded by mutex_
+  bool turn_taken_ = false;  ///< guarded by mutex_
+  const std::unique_ptr<Condition> turn_over_;
+  Sightings list_;  ///< of a provider of class C; whose turn it is has it
 };
 
 }  // namespace

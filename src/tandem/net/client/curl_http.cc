@@ -45,15 +45,6 @@ std::string url_part(CURLU* url, CURLUPart part, unsigned flags = 0) {
   return copy;
 }
 
-/// What an older libcurl does not know of set_policy() and set_callbacks() would be left out without a word.
-Result<void> open_libcurl() {
-  constexpr unsigned kOldest = 0x07'57'00;
-  TANDEM_TRY(libcurl.open());
-  const curl_version_info_data* const found = curl_version_info(CURLVERSION_NOW);
-  if (found->version_num >= kOldest) return {};
-  return fail(errors::kLibraryMissing, "libcurl {} is too old: install 7.87 or newer", found->version);
-}
-
 /// Parses with libcurl's own parser and hands the parsed form on, so that what was checked is what is used.
 Result<CheckedUrl> check_url(const std::string& text, const AllowList& allow_list) {
   TANDEM_TRY(open_libcurl());
@@ -311,6 +302,15 @@ Error error_of(const Exchange& exchange) {
 }
 
 }  // namespace
+
+Result<void> open_libcurl() {
+  // What an older one does not know of set_policy() and set_callbacks() would be left out without a word.
+  constexpr unsigned kOldest = 0x07'57'00;
+  TANDEM_TRY(libcurl.open());
+  const curl_version_info_data* const found = curl_version_info(CURLVERSION_NOW);
+  if (found->version_num >= kOldest) return {};
+  return fail(errors::kLibraryMissing, "libcurl {} is too old: install 7.87 or newer", found->version);
+}
 
 /// The thread that has all connections. Exchanges are handed to it and waited for.
 class CurlHttp::Driver {

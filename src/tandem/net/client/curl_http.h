@@ -39,6 +39,9 @@ struct ClientOptions {
   std::size_t idle_connections_max = 64;  ///< kept for reuse
 };
 
+/// Before the first call of libcurl; send() does that. Errors: 1049 library_missing - none, or one that is too old.
+Result<void> open_libcurl();
+
 /// Http on libcurl: HTTP/1.1 over http and https, no redirects, no cookies, no content decoding, nothing kept on disk.
 ///
 /// Secrets: a request with a header whose name says so (redact.h) goes out over https only, or to a loopback address.

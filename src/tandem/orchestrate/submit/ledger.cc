@@ -320,8 +320,11 @@ Result<backend::RawResult> Ledger::raw(const SubmissionRecord& record) const {
                             .used = record.used};
 }
 
-bool Ledger::window_is_over(const SubmissionRecord& record) const {
-  return age_ms(record) >= options_.settle_window.count();
+bool Ledger::window_was_over(const SubmissionRecord& record, Instant then) const {
+  TANDEM_ASSERT(record.doubt_at.has_value());
+  const auto since = std::chrono::floor<std::chrono::microseconds>(services_.clock.monotonic() - then);
+  const std::int64_t age_micros = services_.clock.now().micros - since.count() - record.doubt_at->micros;
+  return age_micros >= std::chrono::microseconds(options_.settle_window).count();
 }
 
 std::string Ledger::why_given_up(const SubmissionRecord& record) const {

@@ -104,8 +104,9 @@ class Ledger {
   /// The stored bytes of a record that has some. Errors: 3003 store_damaged - gone, or of another hash.
   Result<backend::RawResult> raw(const SubmissionRecord& record) const;
 
-  /// The settle window of a record in doubt is over: what the provider does not know by now may be given up. `doubt_at` is known.
-  bool window_is_over(const SubmissionRecord& record) const;
+  /// The settle window of a record in doubt was over then: what the provider was seen not to know since may be given up. `doubt_at` is
+  /// known.
+  bool window_was_over(const SubmissionRecord& record, Instant then) const;
   /// What why_given_up() begins with.
   static constexpr std::string_view kWindowOver = "the provider does not know it";
   std::string why_given_up(const SubmissionRecord& record) const;

@@ -25,11 +25,14 @@ enum class Seen : std::uint8_t { kConfirmed, kHeld, kOrphaned, kFinished, kWaiti
 /// One look at one submission that nobody runs.
 class Look {
  public:
-  Look(Ledger& ledger, backend::Backend& backend, SubmissionRecord record, bool job_is_over, std::stop_token stop)
+  /// What the provider showed others since `asked_since` may answer it.
+  Look(Ledger& ledger, backend::Backend& backend, SubmissionRecord record, bool job_is_over, Instant asked_since,
+       std::stop_token stop)
       : ledger_(ledger),
         backend_(backend),
         record_(std::move(record)),
         job_is_over_(job_is_over),
+        asked_since_(asked_since),
         wire_(backend, ledger.services().crash_points, std::move(stop),
               Deadline::after(ledger.services().clock, kAskTime)) {}
 
@@ -73,8 +76,8 @@ class Look {
     if (safety == SubmitSafety::kD) return hold("the provider cannot be asked for it; a person has to look there");
     if (!record_.doubt_at)
       TANDEM_TRY(move({.event = SubmissionEvent::kDoubt, .reason = Ledger::why_doubt_begins_anew()}));
-    const bool window_over = ledger_.window_is_over(record_);  // what was no before it ended is no proof
-    const auto found = wire_.lookup(record_);
+    const Instant asked = ledger_.services().clock.monotonic();
+    const auto found = wire_.lookup(record_, asked_since_);
     if (!found) return Seen::kUnanswered;
     if (found->kind == backend::Reconciled::Kind::kFound) {
       TANDEM_TRY(move({.event = SubmissionEvent::kConfirm, .handle = found->handle}));
@@ -82,7 +85,8 @@ class Look {
       TANDEM_TRY(abandon());
       return watch();
     }
-    if (!window_over) return Seen::kWaiting;
+    // What was no before the window ended is no proof.
+    if (!ledger_.window_was_over(record_, found->seen_since.value_or(asked))) return Seen::kWaiting;
     if (safety == SubmitSafety::kA && !job_is_over_)
       return Seen::kWaiting;  // the run that comes back may send it again
     return hold(ledger_.why_given_up(record_));
@@ -92,7 +96,7 @@ class Look {
   Result<Seen> watch() {
     if (record_.handle.empty()) {
       if (backend_.info().safety == SubmitSafety::kD) return Seen::kWaiting;
-      const auto found = wire_.lookup(record_);
+      const auto found = wire_.lookup(record_, asked_since_);
       if (!found) return Seen::kUnanswered;
       if (found->kind == backend::Reconciled::Kind::kNotFound) return Seen::kWaiting;
       TANDEM_TRY(move({.event = SubmissionEvent::kConfirm, .reason = unused(), .handle = found->handle}));
@@ -163,6 +167,7 @@ class Look {
   backend::Backend& backend_;
   SubmissionRecord record_;
   bool job_is_over_;
+  Instant asked_since_;
   Wire wire_;
   std::optional<backend::PollStatus> status_;
   bool gone_ = false;
@@ -296,7 +301,7 @@ Result<SubmissionRecord> Reconciler::release(std::string_view token, const Perso
   };
   if (taken.record.state != kHeld) return not_held(taken.record);
   if (backend::Backend* backend = backends_.find(taken.record.backend); backend != nullptr) {
-    Look look(ledger, *backend, taken.record, /*job_is_over=*/true, stop);
+    Look look(ledger, *backend, taken.record, /*job_is_over=*/true, ledger.services().clock.monotonic(), stop);
     if (const auto seen = look.take(); !seen && !is_of_one(seen.error())) return tl::unexpected(seen.error());
     TANDEM_TRY_ASSIGN(taken.record, submitter_.find(token));
     if (taken.record.state != kHeld) return not_held(taken.record);
@@ -356,12 +361,13 @@ Result<SubmissionRecord> Reconciler::adopt(std::string_view token, const Persons
                               .said = said}));
   }
   // What is not answered now is asked for again by the next sweep.
-  TANDEM_TRY(Look(ledger, *backend, record, over, stop).take());
+  TANDEM_TRY(Look(ledger, *backend, record, over, ledger.services().clock.monotonic(), stop).take());
   return submitter_.find(token);
 }
 
 Result<SweepReport> Reconciler::sweep(std::stop_token stop) {
   Ledger& ledger = *submitter_.ledger_;
+  const Instant began = ledger.services().clock.monotonic();
   SweepReport report;
   const auto look_at = [&](const std::string& token) -> Result<Seen> {
     const auto claim = ledger.live().try_claim(token);
@@ -375,7 +381,7 @@ Result<SweepReport> Reconciler::sweep(std::stop_token stop) {
     backend::Backend* backend = backends_.find(record->backend);
     if (backend == nullptr) return Seen::kUnanswered;
     TANDEM_TRY_ASSIGN(const bool over, ledger.job_is_over(record->job));
-    auto seen = Look(ledger, *backend, std::move(*record), over, stop).take();
+    auto seen = Look(ledger, *backend, std::move(*record), over, began, stop).take();
     // A worker of another process may have come back to it meanwhile.
     if (!seen && seen.error().number == errors::kStaleFence) return Seen::kBusy;
     return seen;

@@ -38,9 +38,12 @@ class Wire {
   Result<backend::RawResult> fetch(const backend::WorkRef& work) {
     return between("wire_fetch", [&] { return backend_.fetch(work, context()); });
   }
-  Result<backend::Reconciled> lookup(const SubmissionRecord& record) {
-    return between("wire_lookup",
-                   [&] { return backend_.reconcile({.token = record.token, .sent_at = record.intent_at}, context()); });
+  /// What others asked since then may answer it.
+  Result<backend::Reconciled> lookup(const SubmissionRecord& record, Instant asked_since) {
+    return between("wire_lookup", [&] {
+      return backend_.reconcile({.token = record.token, .sent_at = record.intent_at, .asked_since = asked_since},
+                                context());
+    });
   }
   Result<void> cancel(const backend::WorkRef& work) {
     return between("wire_cancel", [&] { return backend_.cancel(work, context()); });

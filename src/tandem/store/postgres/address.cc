@@ -34,8 +34,10 @@ std::string effective(const Address& address, const char* key) {
 
 }  // namespace
 
+Result<void> open_libpq() { return libpq.open(); }
+
 Result<Address> Address::parse(const std::string& text) {
-  TANDEM_TRY(libpq.open());
+  TANDEM_TRY(open_libpq());
   char* message = nullptr;
   const Options parsed(PQconninfoParse(text.c_str(), &message));
   if (message != nullptr) PQfreemem(message);

@@ -21,4 +21,7 @@ struct Address {
   static Result<Address> parse(const std::string& text);
 };
 
+/// Before the first call of libpq; Address::parse() does that. Errors: 1049 library_missing.
+Result<void> open_libpq();
+
 }  // namespace tandem::postgres

@@ -48,6 +48,7 @@ class Doubts {
     }
     open_.erase(found);
   }
+  /// `began`: nothing of the answer was seen before.
   void see_lookup(const backend::LostWork& lost, Timestamp began, const Result<backend::Reconciled>& answer) {
     const std::lock_guard lock(mutex_);
     const auto found = open_.find(std::string(lost.token));
@@ -108,8 +109,11 @@ class WatchedBackend final : public backend::Backend {
       : inner_(std::move(inner)), doubts_(doubts), clock_(clock) {}
 
   Result<backend::Reconciled> reconcile(const backend::LostWork& lost, const backend::CallContext& context) override {
-    const Timestamp began = clock_.now();
+    Timestamp began = clock_.now();
+    const Instant asked = clock_.monotonic();
     auto answer = inner_->reconcile(lost, context);
+    const Instant seen_since = answer ? answer->seen_since.value_or(asked) : asked;
+    began.micros -= std::chrono::floor<std::chrono::microseconds>(asked - seen_since).count();
     doubts_.see_lookup(lost, began, answer);
     return answer;
   }

@@ -61,11 +61,12 @@ Result<Handle> read_handle(const ObjectReader& reader) {
   return id;
 }
 
-bool bears(const ObjectReader& job, std::string_view token) {
+/// Empty: it bears none.
+std::string token_of(const ObjectReader& job) {
   const Json* metadata = job.find("metadata");
-  if (metadata == nullptr || !metadata->is_object()) return false;
+  if (metadata == nullptr || !metadata->is_object()) return "";
   const auto found = metadata->find(kTokenMember);
-  return found != metadata->end() && found->is_string() && found->get_ref<const std::string&>() == token;
+  return found != metadata->end() && found->is_string() ? found->get<std::string>() : "";
 }
 
 /// The answer is about the job that was asked for, and that job is ours.
@@ -75,7 +76,7 @@ Result<void> require_ours(const ObjectReader& reader, const WorkRef& work) {
     return fail_at(reader.at("id"), errors::kValueOutOfRange, "the answer is about {}, asked was for {}", quote(id),
                    quote(work.handle));
   }
-  if (bears(reader, work.token)) return {};
+  if (token_of(reader) == work.token) return {};
   return fail(errors::kUnknownHandle, "IonQ gave the handle {} to a job of somebody else; ours it does not have",
               work.handle);
 }
@@ -283,8 +284,8 @@ class IonqCodec final : public remote::Codec {
     });
   }
   Result<std::optional<job::Money>> decode_bill(const Bytes& body) const override { return decode(body, read_bill); }
-  Result<remote::LookupPage> decode_lookup(const Bytes& body, const backend::LostWork& lost) const override {
-    return decode(body, [&](const ObjectReader& reader) { return read_lookup(reader, lost); });
+  Result<remote::LookupPage> decode_lookup(const Bytes& body, const backend::LostWork& /*lost*/) const override {
+    return decode(body, read_lookup);
   }
   Result<backend::RawResult> decode_receipt(const Bytes& status_body, const WorkRef& work) const override {
     return decode(status_body, [&](const ObjectReader& reader) -> Result<backend::RawResult> {
@@ -402,27 +403,22 @@ class IonqCodec final : public remote::Codec {
     return fail_at(reader.at("results"), errors::kMissingKey, "the job has completed and names no result");
   }
 
-  static Result<remote::LookupPage> read_lookup(const ObjectReader& reader, const backend::LostWork& lost) {
+  static Result<remote::LookupPage> read_lookup(const ObjectReader& reader) {
     TANDEM_TRY_ASSIGN(const Json* jobs, reader.array("jobs"));
-    const Timestamp oldest{lost.sent_at.micros - std::chrono::microseconds(kClockSkewMax).count()};
     remote::LookupPage out;
-    bool all_older = !jobs->empty();
     for (std::size_t i = 0; i < jobs->size(); ++i) {
       TANDEM_TRY_ASSIGN(const ObjectReader entry,
                         ObjectReader::create((*jobs)[i], fmt::format("{}/{}", reader.at("jobs"), i)));
-      if (bears(entry, lost.token)) {
-        TANDEM_TRY_ASSIGN(Handle handle, read_handle(entry));
-        return remote::LookupPage{.found = {.kind = backend::Reconciled::Kind::kFound, .handle = std::move(handle)},
-                                  .next = std::nullopt};
-      }
+      TANDEM_TRY_ASSIGN(Handle handle, read_handle(entry));
       TANDEM_TRY_ASSIGN(const std::string text, entry.string("submitted_at"));
       TANDEM_TRY_ASSIGN(const Timestamp submitted_at, parse_rfc3339(text));
-      all_older = all_older && submitted_at.micros < oldest.micros;
-      TANDEM_TRY_ASSIGN(std::string id, entry.string("id"));
-      out.handles.push_back(std::move(id));
+      // No clock is further behind ours.
+      const Timestamp back_to{submitted_at.micros + std::chrono::microseconds(kClockSkewMax).count()};
+      out.back_to = std::max(out.back_to.value_or(back_to), back_to);
+      out.work.push_back({.handle = std::move(handle), .token = token_of(entry)});
     }
     TANDEM_TRY_ASSIGN(std::string next, reader.string_or("next", ""));
-    if (next.empty() || all_older) return out;
+    if (next.empty()) return out;
     if (!is_plain_word(next)) {
       return fail_at(reader.at("next"), errors::kValueOutOfRange, "{} is no name of a page", tandem::quote(next));
     }

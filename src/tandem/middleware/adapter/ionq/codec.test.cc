@@ -385,40 +385,47 @@ TEST_F(IonqCodecTest, bills_and_prices_are_dollars_rounded_up_to_a_millionth) {
 
 class IonqLookupTest : public IonqCodecTest {
  protected:
-  const Timestamp sent_at_ = parse_rfc3339("2026-01-02T12:00:00Z").value();
   Result<remote::LookupPage> page(const std::string& jobs, const char* next) {
     return qpu_->decode_lookup(fmt::format(R"({{"jobs":[{}],"next":{}}})", jobs, next),
-                               {.token = kToken, .sent_at = sent_at_});
+                               {.token = kToken, .sent_at = {}});
   }
   static std::string entry(const char* at, std::string_view token, const char* id = "other") {
     return fmt::format(R"({{"id":"{}","submitted_at":"{}","metadata":{{"tandem_token":"{}"}}}})", id, at, token);
   }
+  static Timestamp at(const char* text) { return parse_rfc3339(text).value(); }
 };
 
-TEST_F(IonqLookupTest, our_token_is_found_on_whichever_page) {
-  const auto found =
-      page(entry("2026-01-02T12:00:01Z", "x") + "," + entry("2026-01-02T12:00:00Z", kToken, "ours"), R"("page-2")");
-  ASSERT_THAT(found, Succeeds());
-  EXPECT_EQ(found->found.kind, backend::Reconciled::Kind::kFound);
-  EXPECT_EQ(found->found.handle, "ours");
+TEST_F(IonqLookupTest, a_page_says_whose_its_jobs_are) {
+  const auto seen =
+      page(entry("2026-01-02T12:00:01Z", "x", "theirs") + "," + entry("2026-01-02T12:00:00Z", kToken, "ours") + "," +
+               R"({"id":"no-ones","submitted_at":"2026-01-02T11:00:00Z","metadata":null})" + "," +
+               R"({"id":"odd","submitted_at":"2026-01-02T11:00:00Z","metadata":{"tandem_token":1}})",
+           R"("page-2")");
+  ASSERT_THAT(seen, Succeeds());
+  EXPECT_EQ(seen->next, "page-2");
+  std::vector<std::pair<std::string, std::string>> work;
+  for (const auto& one : seen->work) work.emplace_back(one.handle, one.token);
+  EXPECT_EQ(work, (std::vector<std::pair<std::string, std::string>>{
+                      {"theirs", "x"}, {"ours", std::string(kToken)}, {"no-ones", ""}, {"odd", ""}}));
 }
 
-TEST_F(IonqLookupTest, pages_are_turned_until_all_on_one_are_older_than_any_clock_explains) {
-  const auto next = [&](const std::string& jobs, const char* after) {
-    const auto seen = page(jobs, after);
+TEST_F(IonqLookupTest, a_page_excludes_what_is_younger_than_any_clock_explains) {
+  const auto back_to = [&](const std::string& jobs) {
+    const auto seen = page(jobs, "null");
     EXPECT_THAT(seen, Succeeds());
-    EXPECT_EQ(seen->found.kind, backend::Reconciled::Kind::kNotFound);
-    return seen->next;
+    EXPECT_EQ(seen->next, std::nullopt);
+    return seen->back_to;
   };
-  EXPECT_EQ(next(entry("2026-01-02T12:30:00Z", "x"), R"("page-2")"), "page-2");
-  EXPECT_EQ(next(entry("2026-01-02T11:30:00Z", "x"), R"("page-2")"), "page-2")
-      << "their clock may be half an hour behind";
-  EXPECT_EQ(next(entry("2026-01-02T12:30:00Z", "x") + "," + entry("2026-01-01T00:00:00Z", "y"), R"("page-2")"),
-            "page-2");
-  EXPECT_EQ(next(entry("2026-01-02T10:00:00Z", "x"), R"("page-2")"), std::nullopt);
-  EXPECT_EQ(next(entry("2026-01-02T12:30:00Z", "x"), "null"), std::nullopt);
-  EXPECT_EQ(next("", "null"), std::nullopt);
+  EXPECT_EQ(back_to(entry("2026-01-02T12:00:00Z", "x")), at("2026-01-02T13:00:00Z"))
+      << "their clock may be an hour behind";
+  EXPECT_EQ(back_to(entry("2026-01-02T12:30:00Z", "x") + "," + entry("2026-01-01T00:00:00Z", "y")),
+            at("2026-01-02T13:30:00Z"));
+  EXPECT_EQ(back_to(""), std::nullopt);
+}
+
+TEST_F(IonqLookupTest, a_page_that_cannot_be_read_is_garbage) {
   EXPECT_THAT(page(entry("2026-01-02T12:30:00Z", "x"), R"("a&limit=1")"), FailsWith(errors::kBackendGarbage));
+  EXPECT_THAT(page(entry("2026-01-02T12:30:00Z", "x", "../a"), "null"), FailsWith(errors::kBackendGarbage));
   EXPECT_THAT(page(R"({"id":"a","metadata":null})", "null"), FailsWith(errors::kBackendGarbage))
       << "without a time nothing is excluded";
 }

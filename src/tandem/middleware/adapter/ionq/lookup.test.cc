@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tandem/base/executor.h"
 #include "tandem/base/testing/fake_clock.h"
 #include "tandem/base/testing/matchers.h"
 #include "tandem/base/testing/memory_credentials.h"
@@ -45,14 +46,30 @@ class IonqLongListTest : public testing::Test {
     }
     return 0;
   }
-  Result<Reconciled> look() {
-    return backend_->reconcile({.token = "ours", .sent_at = clock_.now()},
+  Result<Reconciled> look() { return look("ours", clock_.monotonic()); }
+  Result<Reconciled> look(std::string_view token, Instant asked_since) {
+    return backend_->reconcile({.token = token, .sent_at = clock_.now(), .asked_since = asked_since},
                                {.deadline = Deadline::after(clock_, kCallTime)});
+  }
+  Result<Reconciled> look_patiently(std::string_view token) {
+    return backend_->reconcile({.token = token, .sent_at = clock_.now()}, {});
+  }
+  /// Of calls that are made while another one looks.
+  std::vector<Error> meanwhile(const std::vector<backend::CallContext>& calls) {
+    std::vector<Error> out;
+    during_page_ = [&] {
+      for (const auto& context : calls)
+        out.push_back(backend_->reconcile({.token = "x", .sent_at = {}}, context).error());
+    };
+    EXPECT_THAT(look(), Succeeds());
+    during_page_ = nullptr;
+    return out;
   }
 
   ScriptedHttp http_;
   std::vector<std::string> tokens_;
   std::size_t pages_ = 0;
+  FakeClock clock_;
 
  private:
   ScriptedHttp::Reply answer(const HttpRequest& request, Deadline deadline) {
@@ -61,6 +78,7 @@ class IonqLongListTest : public testing::Test {
       return tl::unexpected<HttpFailure>(
           HttpFailure{.error = make_error(errors::kPeerTimeout, "no answer in time"), .sent = Sent::kMaybe});
     }
+    if (during_page_) during_page_();
     clock_.advance(kPageTime);
     ++pages_;
     // A job's name is its place from the oldest on, which stays when others are added; a page begins behind the job that it names.
@@ -80,7 +98,7 @@ class IonqLongListTest : public testing::Test {
         .body = out.dump()};
   }
 
-  FakeClock clock_;
+  std::function<void()> during_page_;
   SkippingExecutor executor_{clock_};
   MemoryCredentials credentials_;
   SeededRng rng_{1};
@@ -129,6 +147,46 @@ TEST_F(IonqLongListTest, not_found_is_said_when_all_was_seen_and_then_all_is_see
   tokens_[150] = "ours";  // listed late, far down
   EXPECT_GT(calls_until_answered(found), 1u);
   EXPECT_EQ(found->kind, Reconciled::Kind::kFound);
+}
+
+TEST_F(IonqLongListTest, all_that_are_in_doubt_are_looked_for_in_one_walk) {
+  for (int i = 0; i < 20; ++i) add_job(fmt::format("ours-{}", i));
+  const Instant since = clock_.monotonic();
+  for (int i = 0; i < 20; ++i) {
+    const auto found = look(fmt::format("ours-{}", i), since);
+    ASSERT_THAT(found, Succeeds());
+    EXPECT_EQ(found->handle, fmt::format("job-{}", i));
+  }
+  const auto none = look("never-sent", since);
+  ASSERT_THAT(none, Succeeds());
+  EXPECT_EQ(none->kind, Reconciled::Kind::kNotFound);
+  EXPECT_EQ(none->seen_since, since);
+  EXPECT_EQ(pages_, 2u);
+}
+
+TEST_F(IonqLongListTest, those_who_look_at_once_take_turns) {
+  constexpr std::size_t kLookers = 16;
+  for (std::size_t i = 0; i < kLookers; ++i) add_job(fmt::format("ours-{}", i));
+  ThreadExecutor threads(kLookers);
+  std::vector<std::string> handles(kLookers);
+  threads.parallel(kLookers, kLookers, [&](std::size_t i) {
+    const auto found = look_patiently(fmt::format("ours-{}", i));
+    handles[i] = found ? found->handle : found.error().to_string();
+  });
+  for (std::size_t i = 0; i < kLookers; ++i) EXPECT_EQ(handles[i], fmt::format("job-{}", i));
+  EXPECT_LE(pages_, 2 * kLookers);
+}
+
+TEST_F(IonqLongListTest, who_waits_for_the_walk_of_another_is_stopped_and_keeps_to_its_deadline) {
+  add_job("ours");
+  std::stop_source stopped;
+  stopped.request_stop();
+  const std::vector<Error> errors =
+      meanwhile({{.stop = stopped.get_token()}, {.deadline = Deadline(clock_.monotonic())}});
+  ASSERT_EQ(errors.size(), 2u);
+  EXPECT_EQ(errors[0].number, errors::kCancelled);
+  EXPECT_EQ(errors[1].number, errors::kBackendUnavailable);
+  EXPECT_THAT(errors[1].message, testing::HasSubstr("another lookup"));
 }
 
 TEST_F(IonqLongListTest, a_place_to_go_on_from_that_the_provider_does_not_know_is_dropped) {

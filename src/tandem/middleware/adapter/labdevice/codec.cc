@@ -333,16 +333,15 @@ class LabDeviceCodec final : public remote::Codec {
 
   static Result<remote::LookupPage> read_lookup(const ObjectReader& reader, std::string_view token) {
     TANDEM_TRY_ASSIGN(const Json* jobs, reader.array("jobs"));
-    backend::Reconciled out;
+    remote::LookupPage out;  // the oldest comes first
     for (std::size_t i = 0; i < jobs->size(); ++i) {
       TANDEM_TRY_ASSIGN(const ObjectReader entry,
                         ObjectReader::create((*jobs)[i], fmt::format("{}/{}", reader.at("jobs"), i)));
       TANDEM_TRY(require_text(entry, "token", token));
       TANDEM_TRY_ASSIGN(Handle handle, read_handle(entry));
-      if (out.kind == backend::Reconciled::Kind::kFound) continue;  // the oldest comes first
-      out = {.kind = backend::Reconciled::Kind::kFound, .handle = std::move(handle)};
+      out.work.push_back({.handle = std::move(handle), .token = std::string(token)});
     }
-    return remote::LookupPage{.found = std::move(out), .next = std::nullopt};
+    return out;
   }
 
   remote::Manifest manifest_;

@@ -218,14 +218,16 @@ TEST_F(LabDeviceCodecTest, a_handle_that_would_lead_elsewhere_is_garbage) {
 TEST_F(LabDeviceCodecTest, a_lookup_finds_nothing_or_the_oldest) {
   const auto none = codec_->decode_lookup(R"({"emulated":true,"jobs":[]})", kLost);
   ASSERT_THAT(none, Succeeds());
-  EXPECT_EQ(none->found.kind, backend::Reconciled::Kind::kNotFound);
+  EXPECT_TRUE(none->work.empty());
+  EXPECT_EQ(none->next, std::nullopt);
   const auto two = codec_->decode_lookup(
       fmt::format(R"({{"emulated":true,"jobs":[{{"id":"dev_1","token":"{0}"}},{{"id":"dev_2","token":"{0}"}}]}})",
                   kToken),
       kLost);
   ASSERT_THAT(two, Succeeds());
-  EXPECT_EQ(two->found.kind, backend::Reconciled::Kind::kFound);
-  EXPECT_EQ(two->found.handle, "dev_1");
+  ASSERT_EQ(two->work.size(), 2u);
+  EXPECT_EQ(two->work[0].handle, "dev_1");
+  EXPECT_EQ(two->work[0].token, kToken);
   EXPECT_EQ(two->next, std::nullopt);
 }
 
