@@ -107,10 +107,10 @@ void check_machine(Cli& cli, const Settings& settings, Checks& checks) {
               fmt::format("{} MiB, {} MiB now", memory_limit(settings, cli.machine.fs) >> 20, now >> 20));
 }
 
-/// Those that are opened when they are needed; a use without its library is absent like a tier, and a fact.
+/// Those that are opened when they are needed: a use that lacks its own is a fact, not a problem.
 void check_libraries(Checks& checks) {
   const auto check = [&](const char* use, const Result<void>& opened) {
-    checks.well("library", fmt::format("{}: {}", use, opened ? "ready" : "absent, " + opened.error().to_string()));
+    checks.well("library", fmt::format("{}: {}", use, opened ? "ready" : "not ready, " + opened.error().to_string()));
   };
   check("stores on PostgreSQL", postgres::open_libpq());
   check("requests to servers and providers", client::open_libcurl());
@@ -176,6 +176,7 @@ Result<int> doctor(Cli& cli) {
   Checks checks;
   if (const auto settings = cli.settings(); !settings) {
     checks.problem("settings", settings.error());
+    check_libraries(checks);
   } else {
     checks.well("settings", "see `tandem config show`");
     check_machine(cli, *settings, checks);

@@ -89,7 +89,7 @@ class Memory(unittest.TestCase):
             (self.place.folder / "libraries" / file).unlink()
             absent = [detail for detail in there if detail not in here]
             self.assertEqual(len(absent), 1)
-            self.assertRegex(absent[0], f": absent, .*install the package {package} ")
+            self.assertRegex(absent[0], f": not ready, .*install the package {package} ")
 
     def test_memory_that_work_took_goes_back_when_there_is_none(self):
         with self.place.serve() as server:

@@ -194,6 +194,7 @@ class OnPostgres(unittest.TestCase):
                     message(b"K", struct.pack("!II", 1, 2)) + message(b"Z", b"I"))
         heard = []
         listener = socket.create_server(("127.0.0.1", 0))
+        listener.settimeout(60)
         self.addCleanup(listener.close)
 
         def greet():

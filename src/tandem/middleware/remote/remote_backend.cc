@@ -172,15 +172,13 @@ class RemoteBackend final : public backend::Backend {
 
   /// Not found is said only when every page was seen on which the work may stand.
   Result<backend::Reconciled> reconcile(const backend::LostWork& lost, const CallContext& context) override {
+    const Instant asked_since = lost.asked_since.value_or(services_.clock.monotonic());
     if (info().safety != backend::SubmitSafety::kC) {
       Sightings own;
-      return look_for(lost, context, own);
+      return look_for(lost, asked_since, context, own);
     }
-    const Instant asked_since = lost.asked_since.value_or(services_.clock.monotonic());
-    TANDEM_TRY(take_turn(context));
-    auto out = look_for({.token = lost.token, .sent_at = lost.sent_at, .asked_since = asked_since}, context, list_);
-    leave_turn();
-    return out;
+    TANDEM_TRY_ASSIGN(const Turn turn, take_turn(context));
+    return look_for(lost, asked_since, context, list_);
   }
 
   Result<backend::Availability> availability(const CallContext& context) override {
@@ -264,24 +262,26 @@ class RemoteBackend final : public backend::Backend {
   }
 
   /// `seen` is its own, or it is its turn.
-  Result<backend::Reconciled> look_for(const backend::LostWork& lost, const CallContext& context, Sightings& seen) {
-    const Instant asked_since = lost.asked_since.value_or(services_.clock.monotonic());
+  Result<backend::Reconciled> look_for(const backend::LostWork& lost, Instant asked_since, const CallContext& context,
+                                       Sightings& seen) {
     for (std::size_t pages = 0; pages < kLookupPagesMax; ++pages) {
-      auto known = seen.look(lost, asked_since, services_.clock.monotonic());
+      auto known = seen.look(lost, asked_since, {services_.clock.monotonic(), services_.clock.now()});
       if (auto* answer = std::get_if<backend::Reconciled>(&known)) return std::move(*answer);
       const std::string& name = std::get<Sightings::Wanted>(known).page;
       auto page = read(codec_->encode_lookup(lost, name), fmt::format("the lookup of {}", lost.token), context,
                        [&](const HttpResponse& response) { return codec_->decode_lookup(response.body, lost); });
       if (!page) {
-        // What was not answered may be later. An answer that is none is about the page itself: then all begins anew.
+        // What was not answered may be later. An answer that is none is about the page itself.
         const ErrorNumber why = page.error().number;
-        if (why == errors::kBackendUnavailable || why == errors::kBackendThrottled || why == errors::kCancelled)
-          seen.cut_off(lost);
+        const bool of_page =
+            why == errors::kUnknownHandle || why == errors::kBackendGarbage || why == errors::kBackendRefused;
+        if (of_page)
+          seen.give_up();
         else
-          seen.forget();
+          seen.cut_off(lost);
         return tl::unexpected(std::move(page.error()));
       }
-      seen.add(*page, services_.clock.monotonic());
+      seen.add(*page);
     }
     seen.cut_off(lost);
     return fail(errors::kBackendUnavailable,
@@ -289,8 +289,16 @@ class RemoteBackend final : public backend::Backend {
                 info().id.value, kLookupPagesMax, lost.token);
   }
 
+  struct LeaveTurn {
+    void operator()(RemoteBackend* backend) const {
+      const std::lock_guard lock(backend->mutex_);
+      backend->turn_taken_ = false;
+      backend->turn_over_->notify_all();
+    }
+  };
+  using Turn = std::unique_ptr<RemoteBackend, LeaveTurn>;
   /// One walks over the provider's list at a time: what it sees answers those who wait meanwhile.
-  Result<void> take_turn(const CallContext& context) {
+  Result<Turn> take_turn(const CallContext& context) {
     const std::stop_callback wake(context.stop, [this] {
       const std::lock_guard lock(mutex_);
       turn_over_->notify_all();
@@ -300,16 +308,11 @@ class RemoteBackend final : public backend::Backend {
       if (context.stop.stop_requested()) return fail(errors::kCancelled, "stopped while another lookup was under way");
       const nanoseconds left = std::min<nanoseconds>(context.deadline.left(services_.clock), std::chrono::hours(1));
       if (left.count() <= 0)
-        return fail(errors::kBackendUnavailable, "another lookup at {} took all the time of this one", info().id.value);
+        return fail(errors::kBackendBusy, "another lookup at {} took all the time of this one", info().id.value);
       turn_over_->wait_for(lock, left);
     }
     turn_taken_ = true;
-    return {};
-  }
-  void leave_turn() {
-    const std::lock_guard lock(mutex_);
-    turn_taken_ = false;
-    turn_over_->notify_all();
+    return Turn(this);
   }
 
   /// Of work that has ended. Empty: not made out yet.

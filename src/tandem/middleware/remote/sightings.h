@@ -4,8 +4,7 @@
 // a list that is longer than one call has time for is seen in several. Not here: asking (remote_backend.cc), reading pages (Codec).
 #pragma once
 
-#include <chrono>
-#include <deque>
+#include <cstddef>
 #include <map>
 #include <optional>
 #include <string>
@@ -30,46 +29,49 @@ struct LookupPage {
   std::optional<Timestamp> back_to = std::nullopt;
 };
 
+/// Walks over a list, newest work first. Whoever asks gets a fresh one, which others that ask meanwhile share. One that was cut off is kept
+/// until it came as far as somebody needed it; who needs as much goes on with it, from where a fresh one met it.
 /// Threads: one caller at a time.
 class Sightings {
  public:
-  /// A walk that was cut off is given up when nobody goes on with it for so long.
-  static constexpr std::chrono::minutes kKept{1};
+  /// Of those that were cut off; the oldest are given up first.
+  static constexpr std::size_t kWalksMax = 16;
+  /// By both clocks: one of them stands still while the machine sleeps, the other one can be set.
+  struct Moment {
+    Instant monotonic;
+    Timestamp wall;
+  };
   struct Wanted {
     std::string page;  ///< empty: the first
   };
 
-  /// What is known of `lost`, or which page tells more. The newest work is looked at again where that was before `newest_since`; from there
-  /// on, all is seen anew unless somebody still needs what an earlier walk has left to see.
-  std::variant<backend::Reconciled, Wanted> look(const backend::LostWork& lost, Instant newest_since, Instant now);
+  /// What is known of `lost`, or which page tells more. A walk is fresh that began at `fresh_since` or later.
+  std::variant<backend::Reconciled, Wanted> look(const backend::LostWork& lost, Instant fresh_since, Moment now);
   /// The page that was wanted.
-  void add(const LookupPage& page, Instant now);
+  void add(const LookupPage& page);
   /// Whoever looks for `lost` has no time for more, and will ask again.
   void cut_off(const backend::LostWork& lost);
-  /// A page is not what it was said to be.
-  void forget() { walks_.clear(); }
+  /// The page that was wanted is none.
+  void give_up();
 
  private:
-  /// From the newest work on, without a gap.
   struct Walk {
-    Instant began;
-    Instant went_on = began;
+    Moment began;
     backend::Handle newest = {};
     std::string next = {};
     bool ended = false;
     std::optional<Timestamp> back_to = std::nullopt;
     std::optional<Timestamp> left_for = std::nullopt;  ///< the oldest that somebody looked for and had no time for
+    bool meets_older = false;  ///< it came down to the newest of the walk behind it, which so has no gap above it
     std::map<std::string, backend::Handle, std::less<>> tokens = {};
 
     bool covers(Timestamp sent_at) const { return ended || (back_to && sent_at > *back_to); }
-    bool is_empty() const { return !ended && next.empty(); }
-    /// It came down to `older`, and goes on where that stopped.
-    void join(Walk older);
+    bool is_needed() const { return left_for && !covers(*left_for) && !next.empty(); }
   };
-  void begin(Instant now);
+  void begin(Moment now);
 
-  std::deque<Walk> walks_;  ///< newest first; the first goes on
-  Instant top_seen_;  ///< when it began, whatever it joined since
+  std::vector<Walk> walks_;  ///< the fresh one first, then the others from the youngest on
+  std::size_t going_ = 0;  ///< the one that goes on with the page that was wanted last
 };
 
 }  // namespace tandem::remote

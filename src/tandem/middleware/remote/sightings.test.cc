@@ -29,9 +29,9 @@ class SightingsTest : public testing::Test {
     return {.token = token, .sent_at = {sent_at(job).micros - 1}};
   }
   /// Looks for work that was sent as job number `job` with time for so many pages; empty: they did not suffice.
-  std::optional<Reconciled> look(const LostWork& lost, Instant newest_since, std::size_t pages = 1'000) {
+  std::optional<Reconciled> look(const LostWork& lost, Instant fresh_since, std::size_t pages = 1'000) {
     while (true) {
-      auto known = seen_.look(lost, newest_since, now_);
+      auto known = seen_.look(lost, fresh_since, {now_, {now_.nanos / 1000 + wall_ahead_.count()}});
       if (const auto* answer = std::get_if<Reconciled>(&known)) return *answer;
       if (pages-- == 0) {
         seen_.cut_off(lost);
@@ -39,16 +39,18 @@ class SightingsTest : public testing::Test {
       }
       now_ = now_ + std::chrono::milliseconds(1);
       ++pages_;
-      seen_.add(page(std::get<Sightings::Wanted>(known).page), now_);
+      seen_.add(page(std::get<Sightings::Wanted>(known).page));
     }
   }
   /// As one that asks now.
   std::optional<Reconciled> look(const LostWork& lost, std::size_t pages = 1'000) { return look(lost, now_, pages); }
+  void forget_all() { seen_ = {}; }
   void passes(std::chrono::nanoseconds time) { now_ = now_ + time; }
 
   std::vector<std::string> jobs_;  ///< tokens, oldest first
   Sightings seen_;
   Instant now_{1'000};
+  std::chrono::microseconds wall_ahead_{0};
   std::size_t pages_ = 0;
 
  private:
@@ -139,47 +141,95 @@ TEST_F(SightingsTest, more_on_top_than_a_call_sees_is_seen_by_the_next_ones) {
   EXPECT_EQ(look(ours, 8)->handle, "job-0") << "below what the first one saw";
 }
 
-TEST_F(SightingsTest, who_needs_less_keeps_nobody_from_getting_on) {
+TEST_F(SightingsTest, who_needs_less_sees_all_anew_and_keeps_nobody_from_getting_on) {
   sent_by_others(100);
-  const LostWork shallow = lost("shallow", 97), deep = lost("deep", 1);
+  const LostWork shallow = lost("shallow", 91), deep = lost("deep", 1);
   std::size_t rounds = 0;
   std::optional<Reconciled> answer;
   for (; !answer && rounds < 100; ++rounds) {
     passes(std::chrono::seconds(1));
     const Instant since = now_;
-    ASSERT_TRUE(look(shallow, since));
+    const auto young = look(shallow, since, 10);
+    ASSERT_TRUE(young);
+    EXPECT_EQ(young->seen_since, since);
     answer = look(deep, since, 5);
   }
   EXPECT_LT(rounds, 15u);
   EXPECT_EQ(answer->kind, Kind::kNotFound);
   EXPECT_LT(answer->seen_since.value(), now_ + -std::chrono::seconds(5)) << "it was begun in the first round";
-  passes(std::chrono::seconds(1));
-  const Instant since = now_;
-  EXPECT_EQ(look(shallow, since)->seen_since, since) << "nobody needs what was seen long ago any more";
 }
 
-TEST_F(SightingsTest, a_walk_that_nobody_goes_on_with_is_given_up) {
-  sent_by_others(100);
-  const LostWork shallow = lost("shallow", 97), deep = lost("deep", 1);
-  ASSERT_FALSE(look(deep, 10));
-  const Instant begin = now_;
-  for (Instant since = now_; now_ - begin < 2 * Sightings::kKept; since = now_) {
-    const auto answer = look(shallow, since);
-    ASSERT_TRUE(answer);
-    if (now_ - begin > Sightings::kKept + std::chrono::seconds(20)) {
-      EXPECT_EQ(answer->seen_since, since);
-    }
-    passes(std::chrono::seconds(10));
+TEST_F(SightingsTest, two_who_need_more_than_a_call_sees_get_on_each_with_its_own) {
+  sent_by_others(200);
+  const LostWork half = lost("half", 100), deep = lost("deep", 1);
+  while (!look(deep, now_, 8)) passes(std::chrono::seconds(1));  // begun long ago, to the end
+  ASSERT_FALSE(look(deep, now_, 8));
+  passes(std::chrono::hours(1));
+  const Instant asked = now_;
+  std::optional<Reconciled> of_half, of_deep;
+  for (std::size_t rounds = 0; rounds < 30 && !(of_half && of_deep); ++rounds) {
+    if (!of_half) of_half = look(half, now_, 8);
+    if (!of_deep) of_deep = look(deep, now_, 8);
+    passes(std::chrono::seconds(1));
   }
+  ASSERT_TRUE(of_half && of_deep);
+  EXPECT_GE(of_half->seen_since.value(), asked) << "nothing of it is what the deeper one saw an hour ago";
+  EXPECT_LT(of_deep->seen_since.value(), asked);
 }
 
-TEST_F(SightingsTest, what_is_forgotten_is_seen_anew) {
-  sent_by_others(20);
-  const auto before = look(lost("none", 10));
-  seen_.forget();
+TEST_F(SightingsTest, who_comes_back_late_goes_on_where_it_was_cut_off) {
+  sent("ours");
+  sent_by_others(99);
+  const LostWork ours = lost("ours", 0), shallow = lost("shallow", 97);
+  std::size_t calls = 0;
+  for (std::optional<Reconciled> found; !found; ++calls) {
+    ASSERT_LT(calls, 20u);
+    for (int i = 0; i < 60; ++i) {  // beside others, once a minute
+      passes(std::chrono::seconds(10));
+      ASSERT_TRUE(look(shallow));
+    }
+    found = look(ours, 6);
+  }
+  EXPECT_GT(calls, 5u);
+}
+
+TEST_F(SightingsTest, what_was_seen_before_the_machine_slept_is_as_old_as_it_is) {
+  sent_by_others(100);
+  const LostWork deep = lost("deep", 1);
+  ASSERT_FALSE(look(deep, 10));
+  const Instant before = now_;
+  wall_ahead_ = std::chrono::minutes(10);  // the other clock stood still
+  const auto answer = look(deep);
+  ASSERT_TRUE(answer);
+  EXPECT_LE(answer->seen_since.value(), before + -std::chrono::minutes(10));
+  forget_all();
+  ASSERT_FALSE(look(deep, 10));
+  const Instant again = now_;
+  wall_ahead_ = -std::chrono::minutes(10);  // it was set
+  EXPECT_LE(look(deep)->seen_since.value(), again);
+}
+
+TEST_F(SightingsTest, a_page_that_is_none_costs_the_walk_that_wanted_it) {
+  sent("ours");
+  sent_by_others(99);
+  const LostWork ours = lost("ours", 0);
+  ASSERT_FALSE(look(ours, 40));
+  passes(std::chrono::seconds(1));
+  ASSERT_FALSE(look(ours, 1));  // on top; then below what was seen
+  seen_.give_up();
   pages_ = 0;
-  EXPECT_EQ(look(lost("none", 10), before->seen_since.value())->kind, Kind::kNotFound);
-  EXPECT_GT(pages_, 0u);
+  EXPECT_EQ(look(ours)->handle, "job-0");
+  EXPECT_EQ(pages_, 50u) << "all was seen anew";
+}
+
+TEST_F(SightingsTest, of_more_that_are_cut_off_than_are_kept_the_list_is_seen_to_its_end) {
+  sent("ours");
+  for (std::size_t i = 0; i < 3 * Sightings::kWalksMax; ++i) {
+    sent_by_others(20);
+    passes(std::chrono::seconds(1));
+    ASSERT_FALSE(look(lost("ours", 0), 2));  // more comes on top than it sees
+  }
+  EXPECT_EQ(look(lost("ours", 0))->handle, "job-0");
 }
 
 /// Whatever happens: what stands there is found once all was seen, nothing else is, and not found rests on what was seen since it says.

@@ -320,16 +320,13 @@ Result<backend::RawResult> Ledger::raw(const SubmissionRecord& record) const {
                             .used = record.used};
 }
 
-bool Ledger::window_was_over(const SubmissionRecord& record, Instant then) const {
-  TANDEM_ASSERT(record.doubt_at.has_value());
-  const auto since = std::chrono::floor<std::chrono::microseconds>(services_.clock.monotonic() - then);
-  const std::int64_t age_micros = services_.clock.now().micros - since.count() - record.doubt_at->micros;
-  return age_micros >= std::chrono::microseconds(options_.settle_window).count();
+bool Ledger::window_was_over(const SubmissionRecord& record, Timestamp then) const {
+  return age_ms(record, then) >= options_.settle_window.count();
 }
 
 std::string Ledger::why_given_up(const SubmissionRecord& record) const {
   return fmt::format("{} {} ms after it came into doubt, of {} in which it has to; it may still appear", kWindowOver,
-                     age_ms(record), options_.settle_window.count());
+                     age_ms(record, services_.clock.now()), options_.settle_window.count());
 }
 
 Error Ledger::why_doubt_begins_anew() {
@@ -337,9 +334,9 @@ Error Ledger::why_doubt_begins_anew() {
                     "it is not known when it was sent last; the provider has from now on to show it");
 }
 
-std::int64_t Ledger::age_ms(const SubmissionRecord& record) const {
+std::int64_t Ledger::age_ms(const SubmissionRecord& record, Timestamp then) {
   TANDEM_ASSERT(record.doubt_at.has_value());
-  return (services_.clock.now().micros - record.doubt_at->micros) / 1000;
+  return (then.micros - record.doubt_at->micros) / 1000;
 }
 
 Result<bool> Ledger::job_is_over(const JobId& job) const {

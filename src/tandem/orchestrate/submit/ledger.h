@@ -106,7 +106,7 @@ class Ledger {
 
   /// The settle window of a record in doubt was over then: what the provider was seen not to know since may be given up. `doubt_at` is
   /// known.
-  bool window_was_over(const SubmissionRecord& record, Instant then) const;
+  bool window_was_over(const SubmissionRecord& record, Timestamp then) const;
   /// What why_given_up() begins with.
   static constexpr std::string_view kWindowOver = "the provider does not know it";
   std::string why_given_up(const SubmissionRecord& record) const;
@@ -117,7 +117,7 @@ class Ledger {
   Result<bool> job_is_over(const JobId& job) const;
 
  private:
-  std::int64_t age_ms(const SubmissionRecord& record) const;
+  static std::int64_t age_ms(const SubmissionRecord& record, Timestamp then);  ///< of its doubt
   /// Adds the record and its event to `batch`, which is empty: its event comes first.
   static job::Event put(store::Batch& batch, const SubmissionRecord& record, std::string_view event_type,
                         std::string_view actor);

@@ -68,6 +68,8 @@ class Look {
   const std::optional<backend::PollStatus>& status() const { return status_; }
   /// It is done, its result is there no more, and it names no bill: nothing will come of it any more.
   bool is_gone() const { return gone_; }
+  /// It was not asked for the work: others asked it all the time.
+  bool was_busy() const { return was_busy_; }
 
  private:
   /// ambiguous: one lookup.
@@ -76,30 +78,35 @@ class Look {
     if (safety == SubmitSafety::kD) return hold("the provider cannot be asked for it; a person has to look there");
     if (!record_.doubt_at)
       TANDEM_TRY(move({.event = SubmissionEvent::kDoubt, .reason = Ledger::why_doubt_begins_anew()}));
-    const Instant asked = ledger_.services().clock.monotonic();
-    const auto found = wire_.lookup(record_, asked_since_);
+    const auto found = look_up();
     if (!found) return Seen::kUnanswered;
-    if (found->kind == backend::Reconciled::Kind::kFound) {
-      TANDEM_TRY(move({.event = SubmissionEvent::kConfirm, .handle = found->handle}));
+    if (found->handle) {
+      TANDEM_TRY(move({.event = SubmissionEvent::kConfirm, .handle = *found->handle}));
       if (!job_is_over_) return Seen::kConfirmed;
       TANDEM_TRY(abandon());
       return watch();
     }
     // What was no before the window ended is no proof.
-    if (!ledger_.window_was_over(record_, found->seen_since.value_or(asked))) return Seen::kWaiting;
+    if (!ledger_.window_was_over(record_, found->seen_since)) return Seen::kWaiting;
     if (safety == SubmitSafety::kA && !job_is_over_)
       return Seen::kWaiting;  // the run that comes back may send it again
     return hold(ledger_.why_given_up(record_));
+  }
+
+  Result<Wire::Lookup> look_up() {
+    auto out = wire_.lookup(record_, asked_since_, ledger_.services().clock);
+    was_busy_ = !out && out.error().number == errors::kBackendBusy;
+    return out;
   }
 
   /// held: finds out what became of it; a bill ends it.
   Result<Seen> watch() {
     if (record_.handle.empty()) {
       if (backend_.info().safety == SubmitSafety::kD) return Seen::kWaiting;
-      const auto found = wire_.lookup(record_, asked_since_);
+      const auto found = look_up();
       if (!found) return Seen::kUnanswered;
-      if (found->kind == backend::Reconciled::Kind::kNotFound) return Seen::kWaiting;
-      TANDEM_TRY(move({.event = SubmissionEvent::kConfirm, .reason = unused(), .handle = found->handle}));
+      if (!found->handle) return Seen::kWaiting;
+      TANDEM_TRY(move({.event = SubmissionEvent::kConfirm, .reason = unused(), .handle = *found->handle}));
     }
     const auto status = wire_.poll(record_.work());
     if (!status) return Seen::kUnanswered;
@@ -171,6 +178,7 @@ class Look {
   Wire wire_;
   std::optional<backend::PollStatus> status_;
   bool gone_ = false;
+  bool was_busy_ = false;
 };
 
 void count(SweepReport& report, Seen seen) {
@@ -305,6 +313,10 @@ Result<SubmissionRecord> Reconciler::release(std::string_view token, const Perso
     if (const auto seen = look.take(); !seen && !is_of_one(seen.error())) return tl::unexpected(seen.error());
     TANDEM_TRY_ASSIGN(taken.record, submitter_.find(token));
     if (taken.record.state != kHeld) return not_held(taken.record);
+    if (look.was_busy())
+      return fail(errors::kSubmissionNotHeld,
+                  "the provider could not be asked for submission {}: other lookups took all the time; say it again",
+                  token);
     if (const std::string why = why_its_bill_will_be_known(look, !taken.record.handle.empty()); !why.empty())
       return fail(errors::kSubmissionNotHeld, "the provider has submission {} as {}: {}", token, taken.record.handle,
                   why);

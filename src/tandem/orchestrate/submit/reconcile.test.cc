@@ -66,6 +66,28 @@ TEST_F(ReconcileTest, an_intent_that_the_provider_does_not_know_waits_for_the_wi
   EXPECT_EQ(provider_->submissions(), 1);
 }
 
+TEST_F(ReconcileTest, what_was_seen_before_the_window_ended_is_no_proof) {
+  crash_after_wire(OnSubmit::kLoseRequest);
+  EXPECT_EQ(sweep()->waiting, 1u);
+  clock_.advance(milliseconds(1999));
+  provider_->plan.not_seen_since = clock_.monotonic();
+  clock_.advance(milliseconds(60'000));
+  EXPECT_EQ(sweep()->waiting, 1u);
+  EXPECT_EQ(state(), kAmbiguous);
+  provider_->plan.not_seen_since = *provider_->plan.not_seen_since + milliseconds(1);
+  EXPECT_EQ(sweep()->held, 1u);
+  EXPECT_EQ(state(), kHeld);
+}
+
+TEST_F(ReconcileTest, a_machine_that_sleeps_while_it_asks_has_not_seen_the_end_of_the_window) {
+  crash_after_wire(OnSubmit::kLoseRequest);
+  EXPECT_EQ(sweep()->waiting, 1u);
+  provider_->plan.during_lookup = [&](const std::stop_token&) { clock_.advance(milliseconds(60'000)); };
+  EXPECT_EQ(sweep()->waiting, 1u);
+  provider_->plan.during_lookup = nullptr;
+  EXPECT_EQ(sweep()->held, 1u);
+}
+
 /// The intent took most of the window to be written, and what was sent then takes most of one to appear.
 TEST_F(ReconcileTest, the_settle_window_counts_from_the_doubt_and_not_from_the_intent) {
   provider_->plan.on_submit = {OnSubmit::kAcceptLate};

@@ -164,13 +164,10 @@ class Attempt {
       return give_up("the provider cannot be asked for it; a person has to look there");
     }
     if (!record_.doubt_at) return decide({.event = SubmissionEvent::kDoubt, .reason = Ledger::why_doubt_begins_anew()});
-    const Instant asked = ledger_.services().clock.monotonic();
-    const auto found = wire_.lookup(record_, asked + -ledger_.options().lookup_interval);
-    if (found && found->kind == backend::Reconciled::Kind::kFound) {
-      return learn({.event = SubmissionEvent::kConfirm, .handle = found->handle});
-    }
-    if (found && ledger_.window_was_over(record_, found->seen_since.value_or(asked)))
-      return give_up(ledger_.why_given_up(record_));
+    const Clock& clock = ledger_.services().clock;
+    const auto found = wire_.lookup(record_, clock.monotonic() + -ledger_.options().lookup_interval, clock);
+    if (found && found->handle) return learn({.event = SubmissionEvent::kConfirm, .handle = *found->handle});
+    if (found && ledger_.window_was_over(record_, found->seen_since)) return give_up(ledger_.why_given_up(record_));
     const bool is_fresh = since_intent() < ledger_.options().settle_window;
     if (found && safety == backend::SubmitSafety::kA && is_fresh && !out_of_time()) return resend();
     if (out_of_time()) {

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
+#include <optional>
 #include <stop_token>
 #include <string>
 
@@ -38,12 +40,23 @@ class Wire {
   Result<backend::RawResult> fetch(const backend::WorkRef& work) {
     return between("wire_fetch", [&] { return backend_.fetch(work, context()); });
   }
+  struct Lookup {
+    std::optional<backend::Handle> handle;  ///< empty: not found
+    Timestamp seen_since;  ///< by `clock`: nothing of the answer was seen before
+  };
   /// What others asked since then may answer it.
-  Result<backend::Reconciled> lookup(const SubmissionRecord& record, Instant asked_since) {
-    return between("wire_lookup", [&] {
-      return backend_.reconcile({.token = record.token, .sent_at = record.intent_at, .asked_since = asked_since},
-                                context());
-    });
+  Result<Lookup> lookup(const SubmissionRecord& record, Instant asked_since, const Clock& clock) {
+    const Timestamp now = clock.now();
+    const Instant asked = clock.monotonic();
+    TANDEM_TRY_ASSIGN(auto said, between("wire_lookup", [&] {
+                        return backend_.reconcile(
+                            {.token = record.token, .sent_at = record.intent_at, .asked_since = asked_since},
+                            context());
+                      }));
+    const auto before = std::chrono::ceil<std::chrono::microseconds>(asked - said.seen_since.value_or(asked));
+    Lookup out{.handle = std::nullopt, .seen_since = {now.micros - std::max<std::int64_t>(before.count(), 0)}};
+    if (said.kind == backend::Reconciled::Kind::kFound) out.handle = std::move(said.handle);
+    return out;
   }
   Result<void> cancel(const backend::WorkRef& work) {
     return between("wire_cancel", [&] { return backend_.cancel(work, context()); });

@@ -25,7 +25,7 @@ constexpr std::int64_t kRetryAfterMax = 3600;
 constexpr double kWaitMaxMs = 365.0 * 24 * 3600 * 1000;  // whatever is predicted
 constexpr std::uint32_t kWordQubits = 64;  // an outcome is read as one number
 constexpr std::size_t kLookupPage = 100;   // the vendor's text names no most; clients of its list ask for as many
-/// How far the vendor's clock may be ahead of ours: a job that says it is older than the submission by more is not it.
+/// How far the vendor's clock may be behind ours: a job that says it is older than the submission by more is not it.
 constexpr std::chrono::minutes kClockSkewMax{60};
 
 Error garbage(const Error& cause) {
@@ -409,13 +409,14 @@ class IonqCodec final : public remote::Codec {
     for (std::size_t i = 0; i < jobs->size(); ++i) {
       TANDEM_TRY_ASSIGN(const ObjectReader entry,
                         ObjectReader::create((*jobs)[i], fmt::format("{}/{}", reader.at("jobs"), i)));
-      TANDEM_TRY_ASSIGN(Handle handle, read_handle(entry));
+      std::string token = token_of(entry);  // a job of somebody else may have any name
+      TANDEM_TRY_ASSIGN(Handle handle, token.empty() ? entry.string("id") : read_handle(entry));
       TANDEM_TRY_ASSIGN(const std::string text, entry.string("submitted_at"));
       TANDEM_TRY_ASSIGN(const Timestamp submitted_at, parse_rfc3339(text));
       // No clock is further behind ours.
       const Timestamp back_to{submitted_at.micros + std::chrono::microseconds(kClockSkewMax).count()};
       out.back_to = std::max(out.back_to.value_or(back_to), back_to);
-      out.work.push_back({.handle = std::move(handle), .token = token_of(entry)});
+      out.work.push_back({.handle = std::move(handle), .token = std::move(token)});
     }
     TANDEM_TRY_ASSIGN(std::string next, reader.string_or("next", ""));
     if (next.empty()) return out;
