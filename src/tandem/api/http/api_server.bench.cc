@@ -15,7 +15,6 @@
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -23,6 +22,7 @@
 #include <fstream>
 #include <thread>
 
+#include "tandem/base/testing/forked.h"
 #include "tandem/base/text.h"
 #include "tandem/orchestrate/engine/testing/bench_baselines.h"
 #include "tandem/store/sqlite/sqlite_store.h"
@@ -232,67 +232,35 @@ double resident_mib() {
 class StreamClients {
  public:
   /// Forks: before the bench has threads.
-  explicit StreamClients(int streams) : streams_(streams) {
-    std::array<int, 2> to{};
-    std::array<int, 2> from{};
-    TANDEM_ASSERT(pipe(to.data()) == 0 && pipe(from.data()) == 0);
-    process_ = fork();
-    TANDEM_ASSERT(process_ >= 0);
-    in_ = process_ == 0 ? to[0] : from[0];
-    out_ = process_ == 0 ? from[1] : to[1];
-    close(process_ == 0 ? to[1] : from[1]);
-    close(process_ == 0 ? from[0] : to[0]);
-    if (process_ == 0) listen();
-  }
-  ~StreamClients() {
-    close(out_);
-    close(in_);
-    waitpid(process_, nullptr, 0);
-  }
-  StreamClients(const StreamClients&) = delete;
-  StreamClients& operator=(const StreamClients&) = delete;
+  explicit StreamClients(int streams)
+      : streams_(streams), process_([this](Forked& parent) { return listen(parent); }) {}
 
   /// Returns when every stream has its first event.
   void open(const std::string& address, const std::string& request) {
-    const std::string line = address + '\n' + request;
-    TANDEM_ASSERT(write(out_, line.data(), line.size()) == static_cast<ssize_t>(line.size()));
+    TANDEM_ASSERT(process_.say(address) && process_.say(request));
     char ready = 0;
-    TANDEM_ASSERT(read(in_, &ready, 1) == 1);
+    TANDEM_ASSERT(process_.hear(&ready, 1));
   }
   /// When each stream has heard of the end; on the clock that processes share.
   std::vector<Instant> ends() {
     std::vector<Instant> out(static_cast<std::size_t>(streams_));
-    auto* bytes = reinterpret_cast<char*>(out.data());
-    std::size_t left = out.size() * sizeof(Instant);
-    while (left > 0) {
-      const ssize_t some = read(in_, bytes, left);
-      TANDEM_ASSERT(some > 0);
-      bytes += some;
-      left -= static_cast<std::size_t>(some);
-    }
+    TANDEM_ASSERT(process_.hear(out.data(), out.size() * sizeof(Instant)));
     return out;
   }
 
  private:
-  [[noreturn]] void listen() {
+  bool listen(Forked& parent) const {
     const SystemClock clock;
-    std::array<char, 4096> line{};
-    const ssize_t bytes = read(in_, line.data(), line.size());
-    TANDEM_ASSERT(bytes > 0);
-    const std::string_view told(line.data(), static_cast<std::size_t>(bytes));
-    const std::size_t cut = told.find('\n');
-    Client client(std::string(told.substr(0, cut)), streams_);
-    client.send_all(std::string(told.substr(cut + 1)));
+    const std::string address = parent.hear();
+    Client client(address, streams_);
+    client.send_all(parent.hear());
     (void)client.wait_for("job.queued", clock);
-    TANDEM_ASSERT(write(out_, "r", 1) == 1);
+    TANDEM_ASSERT(parent.say("r", 1));
     const std::vector<Instant> ends = client.wait_for("job.cancelled", clock);
-    const auto size = static_cast<ssize_t>(ends.size() * sizeof(Instant));
-    _exit(write(out_, ends.data(), static_cast<std::size_t>(size)) == size ? 0 : 1);
+    return parent.say(ends.data(), ends.size() * sizeof(Instant));
   }
-  int streams_;
-  pid_t process_ = 0;
-  int in_ = -1;
-  int out_ = -1;
+  const int streams_;
+  Forked process_;
 };
 
 bool may_open(::benchmark::State& state, int streams) {

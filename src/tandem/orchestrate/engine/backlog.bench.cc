@@ -25,6 +25,7 @@
 #include "tandem/orchestrate/engine/testing/engine_bench.h"
 #include "tandem/store/sqlite/sqlite_store.h"
 #include "tandem/store/testing/bench_folder.h"
+#include "tandem/store/testing/passing_store.h"
 
 namespace {
 
@@ -47,9 +48,10 @@ std::size_t num_jobs() {
 }
 
 /// Passes everything on, and takes the time of each claim: from the reading of a job's row until its start is durable; and of each commit.
-class TimedStore final : public store::Store {
+class TimedStore final : public store::PassingStore {
  public:
-  TimedStore(std::unique_ptr<store::Store> store, const Clock& clock) : store_(std::move(store)), clock_(clock) {}
+  TimedStore(std::unique_ptr<store::Store> store, const Clock& clock)
+      : PassingStore(*store), store_(std::move(store)), clock_(clock) {}
 
   void commit(store::Batch batch, store::CommitDone done) override {
     const Instant handed_in = clock_.monotonic();
@@ -62,31 +64,24 @@ class TimedStore final : public store::Store {
       began = found == read_at_.end() ? handed_in : found->second;
       if (found != read_at_.end()) read_at_.erase(found);
     }
-    store_->commit(std::move(batch), [this, handed_in, began, done = std::move(done)](Result<store::Committed> result) {
-      {
-        const std::lock_guard lock(mutex_);
-        const Instant now = clock_.monotonic();
-        if (began) claims_.push_back(now - *began);
-        commits_.push_back(now - handed_in);
-      }
-      done(std::move(result));
-    });
+    PassingStore::commit(std::move(batch),
+                         [this, handed_in, began, done = std::move(done)](Result<store::Committed> result) {
+                           {
+                             const std::lock_guard lock(mutex_);
+                             const Instant now = clock_.monotonic();
+                             if (began) claims_.push_back(now - *began);
+                             commits_.push_back(now - handed_in);
+                           }
+                           done(std::move(result));
+                         });
   }
   Result<std::optional<store::Row>> get(Table table, std::string_view key) override {
     if (table == Table::kJob) {
       const std::lock_guard lock(mutex_);
       read_at_.emplace(key, clock_.monotonic());
     }
-    return store_->get(table, key);
+    return PassingStore::get(table, key);
   }
-  Result<std::vector<store::Row>> scan(const store::Scan& scan) override { return store_->scan(scan); }
-  Result<std::uint64_t> count(Table table, std::string_view prefix) override { return store_->count(table, prefix); }
-  Result<std::vector<store::LogEntry>> read_log(std::uint64_t after, std::size_t limit,
-                                                std::string_view subject) override {
-    return store_->read_log(after, limit, subject);
-  }
-  Result<std::uint64_t> last_sequence() override { return store_->last_sequence(); }
-  std::string_view kind() const override { return store_->kind(); }
 
   Latencies take_claims() { return take(claims_); }
   Latencies take_commits() { return take(commits_); }

@@ -23,10 +23,10 @@
 #include <string>
 
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tandem/base/pause.h"
+#include "tandem/base/testing/forked.h"
 #include "tandem/orchestrate/engine/testing/bench_baselines.h"
 #include "tandem/store/postgres/connection.h"
 #include "tandem/store/postgres/group_plan.h"
@@ -319,34 +319,17 @@ void full_cycle(::benchmark::State& state) {
 class WorkerProcess {
  public:
   /// Forks: before the bench has threads.
-  explicit WorkerProcess(const std::string& address) {
-    std::array<int, 2> to{};
-    std::array<int, 2> from{};
-    TANDEM_ASSERT(pipe(to.data()) == 0 && pipe(from.data()) == 0);
-    process_ = fork();
-    TANDEM_ASSERT(process_ >= 0);
-    in_ = process_ == 0 ? to[0] : from[0];
-    out_ = process_ == 0 ? from[1] : to[1];
-    close(process_ == 0 ? to[1] : from[1]);
-    close(process_ == 0 ? from[0] : to[0]);
-    if (process_ == 0) work(address);
+  explicit WorkerProcess(const std::string& address) : process_([&](Forked& parent) { return work(parent, address); }) {
     char ready = 0;
-    TANDEM_ASSERT(read(in_, &ready, 1) == 1);
+    TANDEM_ASSERT(process_.hear(&ready, 1));
   }
-  ~WorkerProcess() {
-    stop();
-    close(in_);
-    waitpid(process_, nullptr, 0);
-  }
-  WorkerProcess(const WorkerProcess&) = delete;
-  WorkerProcess& operator=(const WorkerProcess&) = delete;
 
   /// Ends it. Returns when each job began, by the clock that processes share.
   std::vector<std::pair<std::string, Instant>> began() {
-    stop();
+    process_.hush();
     std::vector<std::pair<std::string, Instant>> out;
     Began one;
-    while (read_all(in_, &one, sizeof one)) out.emplace_back(std::string(one.job.data(), one.job.size()), one.at);
+    while (process_.hear(&one, sizeof one)) out.emplace_back(std::string(one.job.data(), one.job.size()), one.at);
     return out;
   }
 
@@ -355,38 +338,24 @@ class WorkerProcess {
     std::array<char, 40> job{};  ///< "job_" and a UUID
     Instant at;
   };
-  [[noreturn]] void work(const std::string& address) {
+  /// The cluster is the other one's to end.
+  static bool work(Forked& parent, const std::string& address) {
     Starts starts;
     {
       BenchNode node(at(address), 2, starts);
-      TANDEM_ASSERT(write(out_, "r", 1) == 1);
+      TANDEM_ASSERT(parent.say("r", 1));
       char word = 0;
-      (void)!read(in_, &word, 1);  // until the other one has enough, or has ended
+      (void)parent.hear(&word, 1);  // until the other one has enough, or has ended
     }
     for (const auto& [job, at] : starts.open()) {
       Began one{.at = at};
       TANDEM_ASSERT(job.size() == one.job.size());
       std::copy(job.begin(), job.end(), one.job.begin());
-      if (write(out_, &one, sizeof one) != static_cast<ssize_t>(sizeof one)) _exit(1);
-    }
-    _exit(0);  // the cluster is the other one's to end
-  }
-  static bool read_all(int from, void* to, std::size_t size) {
-    auto* bytes = static_cast<char*>(to);
-    while (size > 0) {
-      const ssize_t some = read(from, bytes, size);
-      if (some <= 0) return false;
-      bytes += some;
-      size -= static_cast<std::size_t>(some);
+      if (!parent.say(&one, sizeof one)) return false;
     }
     return true;
   }
-  void stop() {
-    if (out_ >= 0) close(std::exchange(out_, -1));
-  }
-  pid_t process_ = 0;
-  int in_ = -1;
-  int out_ = -1;
+  Forked process_;
 };
 
 /// Jobs that one process admits and another one runs, one at a time.

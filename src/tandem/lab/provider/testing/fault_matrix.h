@@ -23,6 +23,7 @@
 #include "tandem/lab/provider/testing/scratch_folder.h"
 #include "tandem/store/memory/memory_store.h"
 #include "tandem/store/sqlite/sqlite_store.h"
+#include "tandem/store/testing/passing_store.h"
 
 namespace tandem::lab {
 
@@ -157,11 +158,11 @@ class RepeatingHttp final : public Http {
 };
 
 /// A worker's way to the store: hangs before the commit of an intent, and loses the preconditions when told to.
-class HangingStore final : public store::Store {
+class HangingStore final : public store::PassingStore {
  public:
   enum class Preconditions : std::uint8_t { kKept, kForgotten };
   HangingStore(store::Store& inner, Preconditions preconditions, Task meanwhile)
-      : inner_(inner), preconditions_(preconditions), meanwhile_(std::move(meanwhile)) {}
+      : PassingStore(inner), preconditions_(preconditions), meanwhile_(std::move(meanwhile)) {}
 
   void commit(store::Batch batch, store::CommitDone done) override {
     for (store::Operation& operation : batch.operations) {
@@ -170,24 +171,10 @@ class HangingStore final : public store::Store {
       if (put->value.find(R"("state":"intent")") != Bytes::npos && meanwhile_) std::exchange(meanwhile_, nullptr)();
       if (preconditions_ == Preconditions::kForgotten) put->expect = store::Expect::any();
     }
-    inner_.commit(std::move(batch), std::move(done));
+    PassingStore::commit(std::move(batch), std::move(done));
   }
-  Result<std::optional<store::Row>> get(store::Table table, std::string_view key) override {
-    return inner_.get(table, key);
-  }
-  Result<std::vector<store::Row>> scan(const store::Scan& scan) override { return inner_.scan(scan); }
-  Result<std::uint64_t> count(store::Table table, std::string_view prefix) override {
-    return inner_.count(table, prefix);
-  }
-  Result<std::vector<store::LogEntry>> read_log(std::uint64_t after, std::size_t limit,
-                                                std::string_view subject) override {
-    return inner_.read_log(after, limit, subject);
-  }
-  Result<std::uint64_t> last_sequence() override { return inner_.last_sequence(); }
-  std::string_view kind() const override { return "hanging"; }
 
  private:
-  store::Store& inner_;
   Preconditions preconditions_;
   Task meanwhile_;
 };

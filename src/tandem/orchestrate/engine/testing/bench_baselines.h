@@ -17,6 +17,7 @@
 #include "tandem/orchestrate/engine/testing/engine_bench.h"
 #include "tandem/store/memory/memory_store.h"
 #include "tandem/store/testing/bench_folder.h"
+#include "tandem/store/testing/passing_store.h"
 
 namespace tandem::engine {
 
@@ -56,37 +57,26 @@ inline std::size_t admit_until(BenchNode& node, int steps, const std::function<b
 }
 
 /// A store in memory that keeps what was committed to it, in its order.
-class RecordingStore final : public store::Store {
+class RecordingStore final : public store::PassingStore {
  public:
   RecordingStore(Executor& executor, const Clock& clock, bool shared, std::vector<store::Batch>& committed)
-      : rows_(executor), shared_(shared), committed_(committed) {
-    rows_.share(clock);
-  }
+      : RecordingStore(std::make_unique<memory::MemoryStore>(executor), clock, shared, committed) {}
   void commit(store::Batch batch, store::CommitDone done) override {
     auto copy = std::make_shared<store::Batch>(batch);
-    rows_.commit(std::move(batch), [this, copy, done = std::move(done)](Result<store::Committed> answer) {
+    PassingStore::commit(std::move(batch), [this, copy, done = std::move(done)](Result<store::Committed> answer) {
       if (answer) committed_.push_back(std::move(*copy));
       done(std::move(answer));
     });
   }
-  Result<std::optional<store::Row>> get(store::Table table, std::string_view key) override {
-    return rows_.get(table, key);
-  }
-  Result<std::vector<store::Row>> scan(const store::Scan& scan) override { return rows_.scan(scan); }
-  Result<std::uint64_t> count(store::Table table, std::string_view prefix) override {
-    return rows_.count(table, prefix);
-  }
-  Result<std::vector<store::LogEntry>> read_log(std::uint64_t after, std::size_t limit,
-                                                std::string_view subject) override {
-    return rows_.read_log(after, limit, subject);
-  }
-  Result<std::uint64_t> last_sequence() override { return rows_.last_sequence(); }
   bool shared() const override { return shared_; }
-  Result<Timestamp> now() override { return rows_.now(); }
-  std::string_view kind() const override { return rows_.kind(); }
 
  private:
-  memory::MemoryStore rows_;
+  RecordingStore(std::unique_ptr<memory::MemoryStore> rows, const Clock& clock, bool shared,
+                 std::vector<store::Batch>& committed)
+      : PassingStore(*rows), rows_(std::move(rows)), shared_(shared), committed_(committed) {
+    rows_->share(clock);
+  }
+  std::unique_ptr<memory::MemoryStore> rows_;
   const bool shared_;
   std::vector<store::Batch>& committed_;
 };

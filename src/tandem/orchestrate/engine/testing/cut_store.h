@@ -9,13 +9,13 @@
 #include <utility>
 #include <vector>
 
-#include "tandem/store/store.h"
+#include "tandem/store/testing/passing_store.h"
 
 namespace tandem::engine {
 
-class CutStore final : public store::Store {
+class CutStore final : public store::PassingStore {
  public:
-  explicit CutStore(store::Store& store) : store_(store) {}
+  using PassingStore::PassingStore;
   void cut() { cut_ = true; }
   void mend() { cut_ = false; }
   /// So many readings of a job's row fail from now on.
@@ -54,26 +54,26 @@ class CutStore final : public store::Store {
     if (cut_)
       done(tl::unexpected(gone()));
     else
-      store_.commit(std::move(batch), std::move(done));
+      PassingStore::commit(std::move(batch), std::move(done));
   }
   Result<std::optional<store::Row>> get(store::Table table, std::string_view key) override {
     if (table == store::Table::kJob) ++job_reads_;
     const bool lost = table == store::Table::kJob && job_reads_to_lose_ > 0 && job_reads_to_lose_-- > 0;
     if (cut_ || lost) return tl::unexpected(gone());
     if (table == store::Table::kIdempotency && !sees_keys_) return std::nullopt;
-    auto row = store_.get(table, key);
+    auto row = PassingStore::get(table, key);
     if (table == store::Table::kJob)
       if (const auto hook = take(after_job_read_)) hook();
     return row;
   }
   Result<std::vector<store::Row>> scan(const store::Scan& scan) override {
     if (cut_) return tl::unexpected(gone());
-    auto rows = store_.scan(scan);
+    auto rows = PassingStore::scan(scan);
     if (rows) rows_scanned_ += rows->size();
     return rows;
   }
   Result<std::uint64_t> count(store::Table table, std::string_view prefix) override {
-    return cut_ ? tl::unexpected(gone()) : store_.count(table, prefix);
+    return cut_ ? tl::unexpected(gone()) : PassingStore::count(table, prefix);
   }
   Result<std::vector<store::LogEntry>> read_log(std::uint64_t after, std::size_t limit,
                                                 std::string_view subject) override {
@@ -82,11 +82,13 @@ class CutStore final : public store::Store {
       const std::lock_guard lock(mutex_);
       log_limits_.push_back(limit);
     }
-    return cut_ ? tl::unexpected(gone()) : store_.read_log(after, limit, subject);
+    return cut_ ? tl::unexpected(gone()) : PassingStore::read_log(after, limit, subject);
   }
-  Result<std::uint64_t> last_sequence() override { return cut_ ? tl::unexpected(gone()) : store_.last_sequence(); }
+  Result<std::uint64_t> last_sequence() override {
+    return cut_ ? tl::unexpected(gone()) : PassingStore::last_sequence();
+  }
   Result<std::unique_ptr<store::Snapshot>> snapshot() override {
-    return cut_ ? tl::unexpected(gone()) : store_.snapshot();
+    return cut_ ? tl::unexpected(gone()) : PassingStore::snapshot();
   }
   /// Whoever watches lives as long as this store is told of news.
   std::unique_ptr<Timer> watch(std::function<void()> on_change) override {
@@ -94,9 +96,7 @@ class CutStore final : public store::Store {
     on_change_ = std::move(on_change);
     return nullptr;
   }
-  std::string_view kind() const override { return store_.kind(); }
-  bool shared() const override { return store_.shared(); }
-  Result<Timestamp> now() override { return cut_ ? tl::unexpected(gone()) : store_.now(); }
+  Result<Timestamp> now() override { return cut_ ? tl::unexpected(gone()) : PassingStore::now(); }
 
  private:
   std::function<void()> take(std::function<void()>& hook) {
@@ -105,7 +105,6 @@ class CutStore final : public store::Store {
   }
   static Error gone() { return make_error(errors::kStoreUnreachable, "the cable is pulled"); }
 
-  store::Store& store_;
   std::atomic<bool> cut_ = false;
   std::atomic<bool> deaf_ = false;
   std::atomic<bool> sees_keys_ = true;

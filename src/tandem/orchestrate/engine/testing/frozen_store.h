@@ -13,14 +13,14 @@
 #include <vector>
 
 #include "tandem/base/clock.h"
-#include "tandem/store/store.h"
+#include "tandem/store/testing/passing_store.h"
 
 namespace tandem::engine {
 
 /// Stores of one process are shared by the fronts of this process.
-class FrozenStore final : public store::Store {
+class FrozenStore final : public store::PassingStore {
  public:
-  FrozenStore(store::Store& store, Clock& clock) : store_(store), clock_(clock) {}
+  FrozenStore(store::Store& store, Clock& clock) : PassingStore(store), clock_(clock) {}
 
   /// From now on every commit that tells one of these events stays on the wire.
   void keep_each(std::set<std::string> types) {
@@ -53,15 +53,15 @@ class FrozenStore final : public store::Store {
       unanswered_ = kept.size();
     }
     for (Kept& one : kept) {
-      store_.commit(std::move(one.batch),
-                    [this, event = std::move(one.event), done = std::move(one.done)](Result<store::Committed> answer) {
-                      const bool taken = !event.empty() && answer.has_value();
-                      done(std::move(answer));
-                      const std::lock_guard lock(mutex_);
-                      if (taken) taken_.push_back(event);
-                      --unanswered_;
-                      changed_.notify_all();
-                    });
+      PassingStore::commit(std::move(one.batch), [this, event = std::move(one.event),
+                                                  done = std::move(one.done)](Result<store::Committed> answer) {
+        const bool taken = !event.empty() && answer.has_value();
+        done(std::move(answer));
+        const std::lock_guard lock(mutex_);
+        if (taken) taken_.push_back(event);
+        --unanswered_;
+        changed_.notify_all();
+      });
     }
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return unanswered_ == 0; });
@@ -80,24 +80,10 @@ class FrozenStore final : public store::Store {
         return;
       }
     }
-    store_.commit(std::move(batch), std::move(done));
+    PassingStore::commit(std::move(batch), std::move(done));
   }
-  Result<std::optional<store::Row>> get(store::Table table, std::string_view key) override {
-    return store_.get(table, key);
-  }
-  Result<std::vector<store::Row>> scan(const store::Scan& scan) override { return store_.scan(scan); }
-  Result<std::uint64_t> count(store::Table table, std::string_view prefix) override {
-    return store_.count(table, prefix);
-  }
-  Result<std::vector<store::LogEntry>> read_log(std::uint64_t after, std::size_t limit,
-                                                std::string_view subject) override {
-    return store_.read_log(after, limit, subject);
-  }
-  Result<std::uint64_t> last_sequence() override { return store_.last_sequence(); }
-  std::string_view kind() const override { return store_.kind(); }
   bool shared() const override { return true; }
-  Result<Timestamp> now() override { return store_.shared() ? store_.now() : clock_.now(); }
-  std::unique_ptr<Timer> watch(std::function<void()> on_change) override { return store_.watch(std::move(on_change)); }
+  Result<Timestamp> now() override { return PassingStore::shared() ? PassingStore::now() : clock_.now(); }
 
  private:
   struct Kept {
@@ -115,7 +101,6 @@ class FrozenStore final : public store::Store {
     return "";
   }
 
-  store::Store& store_;
   Clock& clock_;
   std::mutex mutex_;
   std::condition_variable changed_;
