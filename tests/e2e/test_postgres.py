@@ -199,6 +199,7 @@ class OnPostgres(unittest.TestCase):
 
         def greet():
             peer, _ = listener.accept()
+            peer.settimeout(60)
             with peer:
                 peer.recv(1 << 16)  # who asks, and for which database
                 peer.sendall(greeting)

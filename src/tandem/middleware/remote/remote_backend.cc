@@ -57,10 +57,7 @@ bool is_ours_to_mend(const Error& error) {
 class RemoteBackend final : public backend::Backend {
  public:
   RemoteBackend(std::unique_ptr<const Codec> codec, RemoteServices services, RemoteOptions options)
-      : codec_(std::move(codec)),
-        services_(services),
-        options_(std::move(options)),
-        turn_over_(services.executor.make_condition()) {
+      : codec_(std::move(codec)), services_(services), options_(std::move(options)) {
     TANDEM_ASSERT(codec_ != nullptr);
     while (options_.base_url.ends_with('/')) options_.base_url.pop_back();
   }
@@ -172,13 +169,9 @@ class RemoteBackend final : public backend::Backend {
 
   /// Not found is said only when every page was seen on which the work may stand.
   Result<backend::Reconciled> reconcile(const backend::LostWork& lost, const CallContext& context) override {
-    const Instant asked_since = lost.asked_since.value_or(services_.clock.monotonic());
-    if (info().safety != backend::SubmitSafety::kC) {
-      Sightings own;
-      return look_for(lost, asked_since, context, own);
-    }
-    TANDEM_TRY_ASSIGN(const Turn turn, take_turn(context));
-    return look_for(lost, asked_since, context, list_);
+    if (info().safety == backend::SubmitSafety::kC) return look_for(lost, context, list_);
+    Sightings own;
+    return look_for(lost, context, own);
   }
 
   Result<backend::Availability> availability(const CallContext& context) override {
@@ -261,58 +254,33 @@ class RemoteBackend final : public backend::Backend {
     return facts;
   }
 
-  /// `seen` is its own, or it is its turn.
-  Result<backend::Reconciled> look_for(const backend::LostWork& lost, Instant asked_since, const CallContext& context,
-                                       Sightings& seen) {
-    for (std::size_t pages = 0; pages < kLookupPagesMax; ++pages) {
-      auto known = seen.look(lost, asked_since, {services_.clock.monotonic(), services_.clock.now()});
+  Result<backend::Reconciled> look_for(const backend::LostWork& lost, const CallContext& context, Sightings& seen) {
+    const auto now = [this] {
+      return Sightings::Moment{.monotonic = services_.clock.monotonic(), .wall = services_.clock.now()};
+    };
+    const Instant fresh_since = lost.asked_since.value_or(services_.clock.monotonic());
+    for (std::size_t pages = 0;; ++pages) {
+      auto known = seen.look(lost, fresh_since, now());
       if (auto* answer = std::get_if<backend::Reconciled>(&known)) return std::move(*answer);
-      const std::string& name = std::get<Sightings::Wanted>(known).page;
-      auto page = read(codec_->encode_lookup(lost, name), fmt::format("the lookup of {}", lost.token), context,
+      if (pages == kLookupPagesMax) break;
+      const auto& wanted = std::get<Sightings::Wanted>(known);
+      auto page = read(codec_->encode_lookup(lost, wanted.page), fmt::format("the lookup of {}", lost.token), context,
                        [&](const HttpResponse& response) { return codec_->decode_lookup(response.body, lost); });
-      if (!page) {
-        // What was not answered may be later. An answer that is none is about the page itself.
-        const ErrorNumber why = page.error().number;
-        const bool of_page =
-            why == errors::kUnknownHandle || why == errors::kBackendGarbage || why == errors::kBackendRefused;
-        if (of_page)
-          seen.give_up();
-        else
-          seen.cut_off(lost);
-        return tl::unexpected(std::move(page.error()));
+      if (page) {
+        seen.add(wanted, *page);
+        continue;
       }
-      seen.add(*page);
+      // What was not answered may be later. An answer that is none is about the page itself.
+      const ErrorNumber why = page.error().number;
+      if (why == errors::kUnknownHandle || why == errors::kBackendGarbage || why == errors::kBackendRefused)
+        seen.give_up(wanted);
+      else
+        seen.cut_off(lost, now());
+      return tl::unexpected(std::move(page.error()));
     }
-    seen.cut_off(lost);
-    return fail(errors::kBackendUnavailable,
-                "{} has more than {} pages of jobs that are younger than {}; the next lookup goes on from there",
+    seen.cut_off(lost, now());
+    return fail(errors::kBackendUnavailable, "{} has more than {} pages of jobs that are younger than {}; ask again",
                 info().id.value, kLookupPagesMax, lost.token);
-  }
-
-  struct LeaveTurn {
-    void operator()(RemoteBackend* backend) const {
-      const std::lock_guard lock(backend->mutex_);
-      backend->turn_taken_ = false;
-      backend->turn_over_->notify_all();
-    }
-  };
-  using Turn = std::unique_ptr<RemoteBackend, LeaveTurn>;
-  /// One walks over the provider's list at a time: what it sees answers those who wait meanwhile.
-  Result<Turn> take_turn(const CallContext& context) {
-    const std::stop_callback wake(context.stop, [this] {
-      const std::lock_guard lock(mutex_);
-      turn_over_->notify_all();
-    });
-    std::unique_lock lock(mutex_);
-    while (turn_taken_) {
-      if (context.stop.stop_requested()) return fail(errors::kCancelled, "stopped while another lookup was under way");
-      const nanoseconds left = std::min<nanoseconds>(context.deadline.left(services_.clock), std::chrono::hours(1));
-      if (left.count() <= 0)
-        return fail(errors::kBackendBusy, "another lookup at {} took all the time of this one", info().id.value);
-      turn_over_->wait_for(lock, left);
-    }
-    turn_taken_ = true;
-    return Turn(this);
   }
 
   /// Of work that has ended. Empty: not made out yet.
@@ -425,9 +393,7 @@ class RemoteBackend final : public backend::Backend {
   RemoteOptions options_;
   mutable std::mutex mutex_;
   std::optional<KnownFacts> facts_;  ///< guarded by mutex_
-  bool turn_taken_ = false;  ///< guarded by mutex_
-  const std::unique_ptr<Condition> turn_over_;
-  Sightings list_;  ///< of a provider of class C; whose turn it is has it
+  Sightings list_;  ///< of a provider of class C
 };
 
 }  // namespace

@@ -4,8 +4,10 @@
 // a list that is longer than one call has time for is seen in several. Not here: asking (remote_backend.cc), reading pages (Codec).
 #pragma once
 
-#include <cstddef>
+#include <chrono>
+#include <cstdint>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <variant>
@@ -22,20 +24,21 @@ struct LookupPage {
     backend::Handle handle;
     std::string token = {};  ///< empty: it bears none of ours
   };
-  std::vector<Work> work = {};  ///< newest first; of several with one token, the first one counts
+  std::vector<Work> work = {};  ///< of several with one token, the first one counts
   /// What the next page is asked for with; empty: there is none.
   std::optional<std::string> next = std::nullopt;
   /// What was sent later stands on this page or on one before it, if anywhere; empty: the page excludes nothing.
   std::optional<Timestamp> back_to = std::nullopt;
 };
 
-/// Walks over a list, newest work first. Whoever asks gets a fresh one, which others that ask meanwhile share. One that was cut off is kept
-/// until it came as far as somebody needed it; who needs as much goes on with it, from where a fresh one met it.
-/// Threads: one caller at a time.
+/// Walks from the newest work on. Whoever asks gets a fresh one, which others go on with who ask meanwhile. Who had no time to come to
+/// its end takes part in the long walk: each call of those goes on where the one before was cut off, until all of them have been answered;
+/// so it is not begun anew by those who could do with less, and all come to their end.
+/// Threads: safe to call concurrently; two who want the same page both ask for it.
 class Sightings {
  public:
-  /// Of those that were cut off; the oldest are given up first.
-  static constexpr std::size_t kWalksMax = 16;
+  /// Who takes part in the long walk and asks no more for so long is not waited for.
+  static constexpr std::chrono::minutes kPatience{10};
   /// By both clocks: one of them stands still while the machine sleeps, the other one can be set.
   struct Moment {
     Instant monotonic;
@@ -43,35 +46,44 @@ class Sightings {
   };
   struct Wanted {
     std::string page;  ///< empty: the first
+    std::uint64_t walk = 0;
   };
 
   /// What is known of `lost`, or which page tells more. A walk is fresh that began at `fresh_since` or later.
   std::variant<backend::Reconciled, Wanted> look(const backend::LostWork& lost, Instant fresh_since, Moment now);
-  /// The page that was wanted.
-  void add(const LookupPage& page);
+  void add(const Wanted& wanted, const LookupPage& page);
   /// Whoever looks for `lost` has no time for more, and will ask again.
-  void cut_off(const backend::LostWork& lost);
-  /// The page that was wanted is none.
-  void give_up();
+  void cut_off(const backend::LostWork& lost, Moment now);
+  /// That page is none: its walk leads nowhere.
+  void give_up(const Wanted& wanted);
 
  private:
   struct Walk {
-    Moment began;
-    backend::Handle newest = {};
+    std::uint64_t number = 0;
+    Moment began = {};
     std::string next = {};
     bool ended = false;
     std::optional<Timestamp> back_to = std::nullopt;
-    std::optional<Timestamp> left_for = std::nullopt;  ///< the oldest that somebody looked for and had no time for
-    bool meets_older = false;  ///< it came down to the newest of the walk behind it, which so has no gap above it
     std::map<std::string, backend::Handle, std::less<>> tokens = {};
 
+    bool is_empty() const { return !ended && next.empty(); }
     bool covers(Timestamp sent_at) const { return ended || (back_to && sent_at > *back_to); }
-    bool is_needed() const { return left_for && !covers(*left_for) && !next.empty(); }
+    bool is_as_deep_as(const Walk& other) const {
+      return ended || (!other.ended && back_to && (!other.back_to || *back_to <= *other.back_to));
+    }
   };
-  void begin(Moment now);
+  struct Waiting {
+    Instant asked_at;
+    bool answered = false;
+  };
+  void end_long_walk_of_nobody(Instant now);
+  std::optional<Walk>* walk_of(const Wanted& wanted);
 
-  std::vector<Walk> walks_;  ///< the fresh one first, then the others from the youngest on
-  std::size_t going_ = 0;  ///< the one that goes on with the page that was wanted last
+  std::mutex mutex_;
+  std::uint64_t walks_ = 0;
+  std::optional<Walk> fresh_;
+  std::optional<Walk> long_;  ///< while anybody takes part
+  std::map<std::string, Waiting, std::less<>> waiting_;  ///< who takes part in it, by token
 };
 
 }  // namespace tandem::remote

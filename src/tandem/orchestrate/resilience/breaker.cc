@@ -97,13 +97,10 @@ class GuardedBackend final : public backend::Backend {
   auto call(Verb verb, const CallContext& context, const Call& inner) -> decltype(inner()) {
     if (!circuit(verb).enter()) return tl::unexpected(refuse(verb).error);
     auto out = inner();
-    const auto outcome = [&] {
-      if (out) return Outcome::kWorked;
-      if (out.error().number == errors::kBackendBusy) return Outcome::kCutShort;  // it was not asked
-      if (!backend::may_pass(backend::class_of(out.error()))) return Outcome::kWorked;
-      return context.stop.stop_requested() ? Outcome::kCutShort : Outcome::kFailed;
-    };
-    leave(verb, outcome());
+    if (out || !backend::may_pass(backend::class_of(out.error())))
+      leave(verb, Outcome::kWorked);
+    else
+      leave(verb, context.stop.stop_requested() ? Outcome::kCutShort : Outcome::kFailed);
     return out;
   }
 

@@ -222,21 +222,6 @@ TEST_F(GuardTest, new_work_is_held_back_where_its_submission_or_its_quote_would_
   }
 }
 
-TEST_F(GuardTest, who_found_no_turn_to_ask_says_nothing_of_the_backend) {
-  const auto look = [&] { return backend_->reconcile({.token = "t", .sent_at = {}}, {}); };
-  error_ = make_error(errors::kBackendBusy, "others ask");
-  for (int i = 0; i < 2 * kFailures; ++i) EXPECT_EQ(look().error().number, errors::kBackendBusy);
-  error_ = make_error(errors::kBackendUnavailable, "down");
-  for (int i = 0; i < kFailures; ++i) EXPECT_EQ(look().error().number, errors::kBackendUnavailable);
-  EXPECT_EQ(look().error().number, errors::kCircuitOpen);
-  clock_.advance(std::chrono::seconds(1));
-  error_ = make_error(errors::kBackendBusy, "others ask");
-  EXPECT_EQ(look().error().number, errors::kBackendBusy);
-  error_ = make_error(errors::kBackendUnavailable, "down");
-  EXPECT_EQ(look().error().number, errors::kBackendUnavailable) << "the probe was not made before";
-  EXPECT_EQ(look().error().number, errors::kCircuitOpen) << "and did not close the circuit";
-}
-
 TEST_F(GuardTest, other_verbs_hold_no_new_work_back) {
   for (int i = 0; i < kFailures; ++i) (void)backend_->poll(work_, {});
   for (int i = 0; i < kFailures; ++i) (void)backend_->availability({});

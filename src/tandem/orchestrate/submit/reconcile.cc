@@ -68,8 +68,6 @@ class Look {
   const std::optional<backend::PollStatus>& status() const { return status_; }
   /// It is done, its result is there no more, and it names no bill: nothing will come of it any more.
   bool is_gone() const { return gone_; }
-  /// It was not asked for the work: others asked it all the time.
-  bool was_busy() const { return was_busy_; }
 
  private:
   /// ambiguous: one lookup.
@@ -78,7 +76,7 @@ class Look {
     if (safety == SubmitSafety::kD) return hold("the provider cannot be asked for it; a person has to look there");
     if (!record_.doubt_at)
       TANDEM_TRY(move({.event = SubmissionEvent::kDoubt, .reason = Ledger::why_doubt_begins_anew()}));
-    const auto found = look_up();
+    const auto found = wire_.lookup(record_, asked_since_, ledger_.services().clock);
     if (!found) return Seen::kUnanswered;
     if (found->handle) {
       TANDEM_TRY(move({.event = SubmissionEvent::kConfirm, .handle = *found->handle}));
@@ -93,17 +91,11 @@ class Look {
     return hold(ledger_.why_given_up(record_));
   }
 
-  Result<Wire::Lookup> look_up() {
-    auto out = wire_.lookup(record_, asked_since_, ledger_.services().clock);
-    was_busy_ = !out && out.error().number == errors::kBackendBusy;
-    return out;
-  }
-
   /// held: finds out what became of it; a bill ends it.
   Result<Seen> watch() {
     if (record_.handle.empty()) {
       if (backend_.info().safety == SubmitSafety::kD) return Seen::kWaiting;
-      const auto found = look_up();
+      const auto found = wire_.lookup(record_, asked_since_, ledger_.services().clock);
       if (!found) return Seen::kUnanswered;
       if (!found->handle) return Seen::kWaiting;
       TANDEM_TRY(move({.event = SubmissionEvent::kConfirm, .reason = unused(), .handle = *found->handle}));
@@ -178,7 +170,6 @@ class Look {
   Wire wire_;
   std::optional<backend::PollStatus> status_;
   bool gone_ = false;
-  bool was_busy_ = false;
 };
 
 void count(SweepReport& report, Seen seen) {
@@ -311,12 +302,10 @@ Result<SubmissionRecord> Reconciler::release(std::string_view token, const Perso
   if (backend::Backend* backend = backends_.find(taken.record.backend); backend != nullptr) {
     Look look(ledger, *backend, taken.record, /*job_is_over=*/true, ledger.services().clock.monotonic(), stop);
     if (const auto seen = look.take(); !seen && !is_of_one(seen.error())) return tl::unexpected(seen.error());
+    if (stop.stop_requested())
+      return fail(errors::kCancelled, "stopped while the provider was asked for submission {}", token);
     TANDEM_TRY_ASSIGN(taken.record, submitter_.find(token));
     if (taken.record.state != kHeld) return not_held(taken.record);
-    if (look.was_busy())
-      return fail(errors::kSubmissionNotHeld,
-                  "the provider could not be asked for submission {}: other lookups took all the time; say it again",
-                  token);
     if (const std::string why = why_its_bill_will_be_known(look, !taken.record.handle.empty()); !why.empty())
       return fail(errors::kSubmissionNotHeld, "the provider has submission {} as {}: {}", token, taken.record.handle,
                   why);

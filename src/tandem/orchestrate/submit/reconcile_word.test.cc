@@ -66,17 +66,6 @@ TEST_F(WordTest, a_second_word_is_refused_and_changes_nothing) {
   EXPECT_EQ(hold().play_money.settled, Money{400});
 }
 
-TEST_F(WordTest, a_word_is_not_taken_where_others_kept_the_provider_from_being_asked) {
-  lose_request();
-  provider_->plan.lookups_are_busy = true;
-  const auto refused = release();
-  ASSERT_THAT(refused, FailsWith(errors::kSubmissionNotHeld));
-  EXPECT_THAT(refused.error().message, HasSubstr("other lookups took all the time; say it again"));
-  EXPECT_EQ(state(), kHeld);
-  provider_->plan.lookups_are_busy = false;
-  EXPECT_THAT(release(), Succeeds());
-}
-
 TEST_F(WordTest, what_is_settled_or_in_doubt_is_not_released) {
   ASSERT_EQ(run(request())->kind, Kind::kResult);
   EXPECT_THAT(release(), FailsWith(errors::kSubmissionNotHeld));

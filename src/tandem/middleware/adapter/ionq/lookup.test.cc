@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+
 #include "tandem/base/executor.h"
 #include "tandem/base/testing/fake_clock.h"
 #include "tandem/base/testing/matchers.h"
@@ -51,24 +53,13 @@ class IonqLongListTest : public testing::Test {
     return backend_->reconcile({.token = token, .sent_at = sent_at_, .asked_since = asked_since},
                                {.deadline = Deadline::after(clock_, kCallTime)});
   }
-  Result<Reconciled> look_patiently(std::string_view token, Instant asked_since) {
-    return backend_->reconcile({.token = token, .sent_at = sent_at_, .asked_since = asked_since}, {});
-  }
-  /// Of calls that are made while another one looks.
-  std::vector<Error> meanwhile(const std::vector<backend::CallContext>& calls) {
-    std::vector<Error> out;
-    during_page_ = [&] {
-      for (const auto& context : calls)
-        out.push_back(backend_->reconcile({.token = "x", .sent_at = {}}, context).error());
-    };
-    EXPECT_THAT(look(), Succeeds());
-    during_page_ = nullptr;
-    return out;
+  Result<Reconciled> look_patiently(std::string_view token) {
+    return backend_->reconcile({.token = token, .sent_at = sent_at_}, {});
   }
 
   ScriptedHttp http_;
   std::vector<std::string> tokens_;
-  std::size_t pages_ = 0;
+  std::atomic<std::size_t> pages_ = 0;
   FakeClock clock_;
   const Timestamp sent_at_ = clock_.now();
 
@@ -79,7 +70,6 @@ class IonqLongListTest : public testing::Test {
       return tl::unexpected<HttpFailure>(
           HttpFailure{.error = make_error(errors::kPeerTimeout, "no answer in time"), .sent = Sent::kMaybe});
     }
-    if (during_page_) during_page_();
     clock_.advance(kPageTime);
     ++pages_;
     // A job's name is its place from the oldest on, which stays when others are added; a page begins behind the job that it names.
@@ -99,7 +89,6 @@ class IonqLongListTest : public testing::Test {
         .body = out.dump()};
   }
 
-  std::function<void()> during_page_;
   SkippingExecutor executor_{clock_};
   MemoryCredentials credentials_;
   SeededRng rng_{1};
@@ -129,15 +118,43 @@ TEST_F(IonqLongListTest, jobs_that_come_between_the_calls_hide_nothing) {
   EXPECT_EQ(found->handle, "job-0");
 }
 
-TEST_F(IonqLongListTest, work_that_is_accepted_after_the_first_call_is_found_on_top) {
+TEST_F(IonqLongListTest, work_that_is_accepted_after_the_first_call_is_found_by_the_next_walk) {
   add_jobs(100);
-  ASSERT_THAT(look(), FailsWith(errors::kBackendUnavailable));
+  Result<Reconciled> found = look();
+  ASSERT_THAT(found, FailsWith(errors::kBackendUnavailable));
   add_job("ours");
   add_jobs(3);
-  const auto found = look();
+  EXPECT_NE(calls_until_answered(found), 0u);
+  EXPECT_EQ(found->kind, Reconciled::Kind::kNotFound);
+  EXPECT_LT(found->seen_since.value(), clock_.monotonic() + -seconds(20)) << "when it was not there";
+  found = look();
   ASSERT_THAT(found, Succeeds());
   EXPECT_EQ(found->kind, Reconciled::Kind::kFound);
   EXPECT_EQ(found->handle, "job-100");
+}
+
+TEST_F(IonqLongListTest, a_list_of_as_many_pages_as_a_call_turns_is_seen_in_one) {
+  add_job("ours");
+  add_jobs(400 * kJobsOfPage - 1);
+  const auto found = look_patiently("ours");
+  ASSERT_THAT(found, Succeeds());
+  EXPECT_EQ(found->handle, "job-0");
+  add_job("of-others");
+  const auto longer = look_patiently("none");
+  EXPECT_THAT(longer, FailsWith(errors::kBackendUnavailable));
+  EXPECT_THAT(longer.error().message, testing::HasSubstr("more than 400 pages"));
+}
+
+TEST_F(IonqLongListTest, those_who_look_at_once_hear_the_same) {
+  constexpr std::size_t kLookers = 16;
+  for (std::size_t i = 0; i < kLookers; ++i) add_job(fmt::format("ours-{}", i));
+  ThreadExecutor threads(kLookers);
+  std::vector<std::string> handles(kLookers);
+  threads.parallel(kLookers, kLookers, [&](std::size_t i) {
+    const auto found = look_patiently(fmt::format("ours-{}", i));
+    handles[i] = found ? found->handle : found.error().to_string();
+  });
+  for (std::size_t i = 0; i < kLookers; ++i) EXPECT_EQ(handles[i], fmt::format("job-{}", i));
 }
 
 TEST_F(IonqLongListTest, not_found_is_said_when_all_was_seen_and_then_all_is_seen_anew) {
@@ -163,32 +180,6 @@ TEST_F(IonqLongListTest, all_that_are_in_doubt_are_looked_for_in_one_walk) {
   EXPECT_EQ(none->kind, Reconciled::Kind::kNotFound);
   EXPECT_EQ(none->seen_since, since);
   EXPECT_EQ(pages_, 2u);
-}
-
-TEST_F(IonqLongListTest, those_who_look_at_once_take_turns) {
-  constexpr std::size_t kLookers = 16;
-  for (std::size_t i = 0; i < kLookers; ++i) add_job(fmt::format("ours-{}", i));
-  ThreadExecutor threads(kLookers);
-  std::vector<std::string> handles(kLookers);
-  const Instant since = clock_.monotonic();
-  threads.parallel(kLookers, kLookers, [&](std::size_t i) {
-    const auto found = look_patiently(fmt::format("ours-{}", i), since);
-    handles[i] = found ? found->handle : found.error().to_string();
-  });
-  for (std::size_t i = 0; i < kLookers; ++i) EXPECT_EQ(handles[i], fmt::format("job-{}", i));
-  EXPECT_EQ(pages_, 2u);  // one looks, and all the others wait for that
-}
-
-TEST_F(IonqLongListTest, who_waits_for_the_walk_of_another_is_stopped_and_keeps_to_its_deadline) {
-  add_job("ours");
-  std::stop_source stopped;
-  stopped.request_stop();
-  const std::vector<Error> errors =
-      meanwhile({{.stop = stopped.get_token()}, {.deadline = Deadline(clock_.monotonic())}});
-  ASSERT_EQ(errors.size(), 2u);
-  EXPECT_EQ(errors[0].number, errors::kCancelled);
-  EXPECT_EQ(errors[1].number, errors::kBackendBusy);
-  EXPECT_THAT(errors[1].message, testing::HasSubstr("another lookup"));
 }
 
 TEST_F(IonqLongListTest, a_place_to_go_on_from_that_the_provider_does_not_know_is_dropped) {

@@ -49,7 +49,6 @@ class FakeProvider final : public backend::Backend {
     int garbage_fetches = 0;  ///< results that cannot be decoded before a good one comes
     bool result_missing = false;  ///< done, but the result is gone
     bool answers_reads = true;  ///< polls, lookups and fetches
-    bool lookups_are_busy = false;  ///< others look all the time
     std::optional<Instant> not_seen_since;  ///< what lookups that find nothing rest on; empty: on what is there now
     bool answers_polls = true;
     bool answers_fetches = true;
@@ -179,7 +178,6 @@ class FakeProvider final : public backend::Backend {
     if (plan.during_lookup) plan.during_lookup(context.stop);
     const std::lock_guard lock(mutex_);
     ++lookups_;
-    if (plan.lookups_are_busy) return fail(errors::kBackendBusy, "others look");
     if (!plan.answers_reads) return fail(errors::kBackendUnavailable, "no answer");
     accept_what_is_due();
     const auto handle = handle_of(lost.token);
