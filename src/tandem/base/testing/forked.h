@@ -44,7 +44,7 @@ class Forked {
   Forked(const Forked&) = delete;
   Forked& operator=(const Forked&) = delete;
 
-  /// False where nobody hears it.
+  /// To one that has gone it ends the process (SIGPIPE).
   bool say(const void* bytes, std::size_t size) {
     return write(out_, bytes, size) == static_cast<ssize_t>(size);  // to a pipe: all of it, or nobody reads
   }

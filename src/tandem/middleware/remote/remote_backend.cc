@@ -258,27 +258,27 @@ class RemoteBackend final : public backend::Backend {
     const auto now = [this] {
       return Sightings::Moment{.monotonic = services_.clock.monotonic(), .wall = services_.clock.now()};
     };
-    const Instant fresh_since = lost.asked_since.value_or(services_.clock.monotonic());
+    Sightings::Call look = seen.call(lost, lost.asked_since.value_or(services_.clock.monotonic()), now());
     for (std::size_t pages = 0;; ++pages) {
-      auto known = seen.look(lost, fresh_since, now());
+      auto known = look.known(now());
       if (auto* answer = std::get_if<backend::Reconciled>(&known)) return std::move(*answer);
       if (pages == kLookupPagesMax) break;
-      const auto& wanted = std::get<Sightings::Wanted>(known);
-      auto page = read(codec_->encode_lookup(lost, wanted.page), fmt::format("the lookup of {}", lost.token), context,
+      const auto& name = std::get<std::string>(known);
+      auto page = read(codec_->encode_lookup(lost, name), fmt::format("the lookup of {}", lost.token), context,
                        [&](const HttpResponse& response) { return codec_->decode_lookup(response.body, lost); });
       if (page) {
-        seen.add(wanted, *page);
+        look.add(name, *page, now());
         continue;
       }
       // What was not answered may be later. An answer that is none is about the page itself.
       const ErrorNumber why = page.error().number;
       if (why == errors::kUnknownHandle || why == errors::kBackendGarbage || why == errors::kBackendRefused)
-        seen.give_up(wanted);
+        look.give_up();
       else
-        seen.cut_off(lost, now());
+        look.cut_off(now());
       return tl::unexpected(std::move(page.error()));
     }
-    seen.cut_off(lost, now());
+    look.cut_off(now());
     return fail(errors::kBackendUnavailable, "{} has more than {} pages of jobs that are younger than {}; ask again",
                 info().id.value, kLookupPagesMax, lost.token);
   }

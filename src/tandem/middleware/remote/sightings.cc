@@ -1,7 +1,6 @@
 #include "tandem/middleware/remote/sightings.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace tandem::remote {
 namespace {
@@ -16,71 +15,74 @@ Instant no_later(Sightings::Moment then, Sightings::Moment now) {
 
 }  // namespace
 
-std::variant<Reconciled, Sightings::Wanted> Sightings::look(const backend::LostWork& lost, Instant fresh_since,
-                                                            Moment now) {
+Sightings::Call Sightings::call(const backend::LostWork& lost, Instant fresh_since, Moment now) {
   const std::lock_guard lock(mutex_);
   end_long_walk_of_nobody(now.monotonic);
   const auto waiting = waiting_.find(lost.token);
-  for (const std::optional<Walk>* walk : {&fresh_, &long_}) {
-    if (!*walk) continue;
-    const auto seen = (*walk)->tokens.find(lost.token);
-    if (seen == (*walk)->tokens.end()) continue;
-    Reconciled found{.kind = Reconciled::Kind::kFound, .handle = seen->second};
-    if (waiting != waiting_.end()) waiting_.erase(waiting);
-    return found;
+  if (waiting != waiting_.end()) waiting->second.asked_at = now.monotonic;
+  if (waiting != waiting_.end() && !waiting->second.told) return {*this, lost, long_};
+  if (!fresh_ || fresh_->began.monotonic < fresh_since) fresh_ = std::make_shared<Walk>(Walk{.began = now});
+  return {*this, lost, fresh_};
+}
+
+std::variant<Reconciled, std::string> Sightings::Call::known(Moment now) {
+  const std::lock_guard lock(all_.mutex_);
+  const auto waiting = all_.waiting_.find(lost_.token);
+  const bool waits = waiting != all_.waiting_.end();
+  for (const std::shared_ptr<Walk>& walk : {walk_, all_.fresh_, all_.long_}) {
+    if (walk == nullptr) continue;
+    const auto seen = walk->tokens.find(lost_.token);
+    if (seen == walk->tokens.end()) continue;
+    if (waits) all_.waiting_.erase(waiting);
+    return Reconciled{.kind = Reconciled::Kind::kFound, .handle = seen->second};
   }
-  const bool waits = waiting != waiting_.end();
-  if (!waits && (!fresh_ || fresh_->began.monotonic < fresh_since)) fresh_ = Walk{.number = ++walks_, .began = now};
-  const Walk& walk = waits ? *long_ : *fresh_;
-  if (waits) waiting->second.asked_at = now.monotonic;
-  if (!walk.covers(lost.sent_at)) return Wanted{.page = walk.next, .walk = walk.number};
-  if (waits) waiting->second.answered = true;
-  return Reconciled{.seen_since = no_later(walk.began, now)};
+  if (!walk_->covers(lost_.sent_at)) return walk_->next;
+  if (waits && walk_ == all_.long_) waiting->second.answered = waiting->second.told = true;
+  return Reconciled{.seen_since = no_later(walk_->began, now)};
+}
+
+void Sightings::Call::add(const std::string& name, const LookupPage& page, Moment now) {
+  const std::lock_guard lock(all_.mutex_);
+  if (walk_->ended || walk_->next != name) return;  // somebody else was faster
+  for (const LookupPage::Work& work : page.work)
+    if (!work.token.empty()) walk_->tokens.try_emplace(work.token, work.handle);
+  if (page.back_to && (!walk_->back_to || *page.back_to < *walk_->back_to)) walk_->back_to = page.back_to;
+  walk_->ended = !page.next;
+  walk_->next = page.next.value_or("");
+  if (walk_ == all_.long_) all_.long_went_on_ = now.monotonic;
+}
+
+void Sightings::Call::cut_off(Moment now) {
+  const std::lock_guard lock(all_.mutex_);
+  if (const auto waiting = all_.waiting_.find(lost_.token); waiting != all_.waiting_.end()) {
+    waiting->second.told = false;
+    return;
+  }
+  if (walk_->is_empty()) return;
+  if (!all_.long_ || walk_->is_as_deep_as(*all_.long_)) {
+    all_.long_ = walk_;
+    all_.long_went_on_ = now.monotonic;
+  }
+  // Who comes late does not keep it from its end.
+  const bool comes_late = all_.long_->covers(lost_.sent_at);
+  all_.waiting_.emplace(lost_.token, Waiting{.asked_at = now.monotonic, .answered = comes_late});
+}
+
+void Sightings::Call::give_up() {
+  const std::lock_guard lock(all_.mutex_);
+  if (walk_ == all_.fresh_) all_.fresh_.reset();
+  if (walk_ == all_.long_) all_.end_long_walk();
 }
 
 void Sightings::end_long_walk_of_nobody(Instant now) {
   std::erase_if(waiting_, [&](const auto& one) { return now - one.second.asked_at > kPatience; });
   const auto answered = [](const auto& one) { return one.second.answered; };
-  if (!std::all_of(waiting_.begin(), waiting_.end(), answered)) return;
+  if (std::all_of(waiting_.begin(), waiting_.end(), answered) || now - long_went_on_ > kPatience) end_long_walk();
+}
+
+void Sightings::end_long_walk() {
   waiting_.clear();
   long_.reset();
-}
-
-std::optional<Sightings::Walk>* Sightings::walk_of(const Wanted& wanted) {
-  for (std::optional<Walk>* walk : {&fresh_, &long_})
-    if (*walk && (*walk)->number == wanted.walk && (*walk)->next == wanted.page && !(*walk)->ended) return walk;
-  return nullptr;  // somebody else was faster
-}
-
-void Sightings::add(const Wanted& wanted, const LookupPage& page) {
-  const std::lock_guard lock(mutex_);
-  std::optional<Walk>* const found = walk_of(wanted);
-  if (found == nullptr) return;
-  Walk& walk = **found;
-  for (const LookupPage::Work& work : page.work)
-    if (!work.token.empty()) walk.tokens.try_emplace(work.token, work.handle);
-  if (page.back_to && (!walk.back_to || *page.back_to < *walk.back_to)) walk.back_to = page.back_to;
-  walk.ended = !page.next;
-  walk.next = page.next.value_or("");
-}
-
-void Sightings::cut_off(const backend::LostWork& lost, Moment now) {
-  const std::lock_guard lock(mutex_);
-  if (waiting_.contains(lost.token) || !fresh_ || fresh_->is_empty()) return;
-  if (!long_ || fresh_->is_as_deep_as(*long_)) {
-    long_ = fresh_;
-    long_->number = ++walks_;
-  }
-  // Who comes late does not keep it from its end.
-  waiting_.emplace(lost.token, Waiting{.asked_at = now.monotonic, .answered = long_->covers(lost.sent_at)});
-}
-
-void Sightings::give_up(const Wanted& wanted) {
-  const std::lock_guard lock(mutex_);
-  std::optional<Walk>* const found = walk_of(wanted);
-  if (found == nullptr) return;
-  found->reset();
-  if (!long_) waiting_.clear();
 }
 
 }  // namespace tandem::remote

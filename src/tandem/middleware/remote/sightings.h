@@ -5,11 +5,12 @@
 #pragma once
 
 #include <chrono>
-#include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -33,33 +34,44 @@ struct LookupPage {
 
 /// Walks from the newest work on. Whoever asks gets a fresh one, which others go on with who ask meanwhile. Who had no time to come to
 /// its end takes part in the long walk: each call of those goes on where the one before was cut off, until all of them have been answered;
-/// so it is not begun anew by those who could do with less, and all come to their end.
+/// so it is not begun anew by those who could do with less, and all come to their end. After that answer each tries a fresh one again.
 /// Threads: safe to call concurrently; two who want the same page both ask for it.
 class Sightings {
+  struct Walk;
+
  public:
-  /// Who takes part in the long walk and asks no more for so long is not waited for.
+  /// Who takes part in the long walk and asks no more for so long is not waited for; nor is a page that nobody gets for so long.
   static constexpr std::chrono::minutes kPatience{10};
   /// By both clocks: one of them stands still while the machine sleeps, the other one can be set.
   struct Moment {
     Instant monotonic;
     Timestamp wall;
   };
-  struct Wanted {
-    std::string page;  ///< empty: the first
-    std::uint64_t walk = 0;
-  };
 
-  /// What is known of `lost`, or which page tells more. A walk is fresh that began at `fresh_since` or later.
-  std::variant<backend::Reconciled, Wanted> look(const backend::LostWork& lost, Instant fresh_since, Moment now);
-  void add(const Wanted& wanted, const LookupPage& page);
-  /// Whoever looks for `lost` has no time for more, and will ask again.
-  void cut_off(const backend::LostWork& lost, Moment now);
-  /// That page is none: its walk leads nowhere.
-  void give_up(const Wanted& wanted);
+  /// One call of one who looks, which keeps to the walk that it began with. Threads: one; the sightings outlive it.
+  class Call {
+   public:
+    /// What is known, or the name of the page that tells more; empty: the first.
+    std::variant<backend::Reconciled, std::string> known(Moment now);
+    void add(const std::string& name, const LookupPage& page, Moment now);
+    /// It has no time for more, and there will be another one for the same work.
+    void cut_off(Moment now);
+    /// The page of that name is none: the walk leads nowhere.
+    void give_up();
+
+   private:
+    friend class Sightings;
+    Call(Sightings& all, const backend::LostWork& lost, std::shared_ptr<Walk> walk)
+        : all_(all), lost_(lost), walk_(std::move(walk)) {}
+    Sightings& all_;
+    const backend::LostWork lost_;
+    const std::shared_ptr<Walk> walk_;
+  };
+  /// A walk is fresh that began at `fresh_since` or later.
+  Call call(const backend::LostWork& lost, Instant fresh_since, Moment now);
 
  private:
   struct Walk {
-    std::uint64_t number = 0;
     Moment began = {};
     std::string next = {};
     bool ended = false;
@@ -74,15 +86,16 @@ class Sightings {
   };
   struct Waiting {
     Instant asked_at;
-    bool answered = false;
+    bool answered = false;  ///< nothing of the long walk is for it any more
+    bool told = false;  ///< and it heard that: its next call sees all anew
   };
   void end_long_walk_of_nobody(Instant now);
-  std::optional<Walk>* walk_of(const Wanted& wanted);
+  void end_long_walk();
 
   std::mutex mutex_;
-  std::uint64_t walks_ = 0;
-  std::optional<Walk> fresh_;
-  std::optional<Walk> long_;  ///< while anybody takes part
+  std::shared_ptr<Walk> fresh_;
+  std::shared_ptr<Walk> long_;  ///< while anybody takes part
+  Instant long_went_on_;
   std::map<std::string, Waiting, std::less<>> waiting_;  ///< who takes part in it, by token
 };
 

@@ -32,18 +32,25 @@ class SightingsTest : public testing::Test {
   Sightings::Moment moment() const { return {now_, {now_.nanos / 1000 + wall_ahead_.count()}}; }
   /// With time for so many pages; empty: they did not suffice.
   std::optional<Reconciled> look(const LostWork& lost, Instant fresh_since, std::size_t pages = 1'000) {
+    Sightings::Call call = all_->call(lost, fresh_since, moment());
     while (true) {
-      auto known = all_->look(lost, fresh_since, moment());
-      if (const auto* answer = std::get_if<Reconciled>(&known)) return *answer;
+      if (auto answer = turn_page(call, pages)) return answer;
       if (pages-- == 0) {
-        all_->cut_off(lost, moment());
+        call.cut_off(moment());
         return std::nullopt;
       }
-      now_ = now_ + std::chrono::milliseconds(1);
-      ++pages_;
-      const auto& wanted = std::get<Sightings::Wanted>(known);
-      all_->add(wanted, page(wanted.page));
     }
+  }
+  /// An answer, or else one page more, if there is time for any.
+  std::optional<Reconciled> turn_page(Sightings::Call& call, std::size_t pages = 1) {
+    auto known = call.known(moment());
+    if (const auto* answer = std::get_if<Reconciled>(&known)) return *answer;
+    if (pages == 0) return std::nullopt;
+    passes(std::chrono::milliseconds(1));
+    ++pages_;
+    const auto& name = std::get<std::string>(known);
+    call.add(name, page(name), moment());
+    return std::nullopt;
   }
   /// As one that asks now.
   std::optional<Reconciled> look(const LostWork& lost, std::size_t pages = 1'000) { return look(lost, now_, pages); }
@@ -234,8 +241,7 @@ TEST_F(SightingsTest, a_page_that_is_none_costs_the_walk_that_wanted_it) {
   const LostWork ours = lost("ours", 0);
   ASSERT_FALSE(look(ours, 40));
   passes(std::chrono::seconds(1));
-  const auto wanted = all_->look(ours, now_, moment());
-  all_->give_up(std::get<Sightings::Wanted>(wanted));
+  all_->call(ours, now_, moment()).give_up();
   pages_ = 0;
   EXPECT_EQ(look(ours)->handle, "job-0");
   EXPECT_EQ(pages_, 50u) << "all was seen anew";
@@ -243,10 +249,54 @@ TEST_F(SightingsTest, a_page_that_is_none_costs_the_walk_that_wanted_it) {
 
 TEST_F(SightingsTest, a_page_that_another_one_was_faster_with_changes_nothing) {
   sent_by_others(99);
-  const auto wanted = std::get<Sightings::Wanted>(all_->look(lost("none", 1), now_, moment()));
-  ASSERT_FALSE(look(lost("none", 1), now_, 10));
-  all_->add(wanted, {.work = {{.handle = "x", .token = "none"}}});
-  EXPECT_EQ(look(lost("none", 1), now_)->kind, Kind::kNotFound);
+  const LostWork none = lost("none", 1);
+  Sightings::Call slow = all_->call(none, now_, moment());
+  const std::string name = std::get<std::string>(slow.known(moment()));
+  ASSERT_FALSE(look(none, Instant{}, 10));
+  slow.add(name, {.work = {{.handle = "x", .token = "none"}}}, moment());
+  EXPECT_EQ(look(none, Instant{})->kind, Kind::kNotFound);
+}
+
+TEST_F(SightingsTest, a_call_goes_on_with_its_walk_whoever_begins_another_one_meanwhile) {
+  sent_by_others(19);
+  const LostWork deep = lost("deep", 1), shallow = lost("shallow", 18);
+  Sightings::Call call = all_->call(deep, now_, moment());
+  std::optional<Reconciled> answer;
+  std::size_t pages = 0;
+  for (; !answer && pages < 100; ++pages) {
+    answer = turn_page(call);
+    passes(std::chrono::milliseconds(50));
+    ASSERT_TRUE(look(shallow));  // begins a fresh one
+  }
+  EXPECT_EQ(pages, 11u);  // and the look behind the last page
+}
+
+TEST_F(SightingsTest, one_that_was_cut_off_once_looks_at_the_newest_again_whatever_others_need) {
+  sent_by_others(2'000);
+  const LostWork deep = lost("deep", 1), late = lost("late", 1'999);
+  for (int i = 0; i < 5; ++i) ASSERT_FALSE(look(deep, 8));
+  ASSERT_FALSE(look(late, 1));
+  jobs_.back() = "late";
+  std::size_t calls = 0;
+  for (std::optional<Reconciled> found; calls < 100 && !(found && found->kind == Kind::kFound); ++calls) {
+    passes(std::chrono::seconds(1));
+    (void)look(deep, 8);
+    found = look(late, 8);
+  }
+  EXPECT_LE(calls, 3u);
+}
+
+TEST_F(SightingsTest, a_page_that_nobody_gets_is_given_up_in_time) {
+  sent_by_others(200);
+  const LostWork deep = lost("deep", 1);
+  ASSERT_FALSE(look(deep, 30));
+  for (int i = 0; i < 11; ++i) {
+    passes(std::chrono::minutes(1));
+    ASSERT_FALSE(look(deep, 0));
+  }
+  passes(std::chrono::seconds(1));
+  const Instant since = now_;
+  EXPECT_EQ(look(deep, since)->seen_since, since);
 }
 
 /// Some whose work stands there and some whose does not, who ask in turn with little time each: all are answered, and by what is new.

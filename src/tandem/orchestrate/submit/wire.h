@@ -53,8 +53,13 @@ class Wire {
                             {.token = record.token, .sent_at = record.intent_at, .asked_since = asked_since},
                             context());
                       }));
-    const auto before = std::chrono::ceil<std::chrono::microseconds>(asked - said.seen_since.value_or(asked));
-    Lookup out{.handle = std::nullopt, .seen_since = {now.micros - std::max<std::int64_t>(before.count(), 0)}};
+    const auto micros = [](std::chrono::nanoseconds time) {
+      return std::chrono::ceil<std::chrono::microseconds>(time).count();
+    };
+    // As it is told now it may be earlier: the clock was set back meanwhile.
+    const std::int64_t asked_at = std::min(now.micros, clock.now().micros - micros(clock.monotonic() - asked));
+    const std::int64_t before = micros(asked - said.seen_since.value_or(asked));
+    Lookup out{.handle = std::nullopt, .seen_since = {asked_at - std::max<std::int64_t>(before, 0)}};
     if (said.kind == backend::Reconciled::Kind::kFound) out.handle = std::move(said.handle);
     return out;
   }
