@@ -44,7 +44,7 @@ ErrorNumber number_of(Verdict verdict) {
   return errors::kBackendRefused;
 }
 
-/// Of one call; the next call goes on from there.
+/// Of one call; the next one goes on from there.
 constexpr std::size_t kLookupPagesMax = 400;
 
 /// Our own rules said no or a library of ours is missing, which no second try changes; or the other side is not who it should be. Their
@@ -254,6 +254,13 @@ class RemoteBackend final : public backend::Backend {
     return facts;
   }
 
+  /// The provider answers, so its circuit stays closed.
+  tl::unexpected<Error> not_seen_to_its_end(const backend::LostWork& lost, std::size_t pages,
+                                            std::string_view why) const {
+    return fail(errors::kResultNotReady, "{} has more than {} pages of jobs that are younger than {}{}; ask again",
+                info().id.value, pages, lost.token, why);
+  }
+
   Result<backend::Reconciled> look_for(const backend::LostWork& lost, const CallContext& context, Sightings& seen) {
     const auto now = [this] {
       return Sightings::Moment{.monotonic = services_.clock.monotonic(), .wall = services_.clock.now()};
@@ -272,15 +279,16 @@ class RemoteBackend final : public backend::Backend {
       }
       // What was not answered may be later. An answer that is none is about the page itself.
       const ErrorNumber why = page.error().number;
-      if (why == errors::kUnknownHandle || why == errors::kBackendGarbage || why == errors::kBackendRefused)
+      if (why == errors::kUnknownHandle || why == errors::kBackendGarbage || why == errors::kBackendRefused) {
         look.give_up();
-      else
-        look.cut_off(now());
-      return tl::unexpected(std::move(page.error()));
+        return tl::unexpected(std::move(page.error()));
+      }
+      look.cut_off(now());
+      if (pages == 0) return tl::unexpected(std::move(page.error()));
+      return not_seen_to_its_end(lost, pages, "; " + page.error().message);
     }
     look.cut_off(now());
-    return fail(errors::kBackendUnavailable, "{} has more than {} pages of jobs that are younger than {}; ask again",
-                info().id.value, kLookupPagesMax, lost.token);
+    return not_seen_to_its_end(lost, kLookupPagesMax, "");
   }
 
   /// Of work that has ended. Empty: not made out yet.

@@ -17,9 +17,10 @@ Instant no_later(Sightings::Moment then, Sightings::Moment now) {
 
 Sightings::Call Sightings::call(const backend::LostWork& lost, Instant fresh_since, Moment now) {
   const std::lock_guard lock(mutex_);
+  if (const auto waiting = waiting_.find(lost.token); waiting != waiting_.end())
+    waiting->second.asked_at = now.monotonic;
   end_long_walk_of_nobody(now.monotonic);
   const auto waiting = waiting_.find(lost.token);
-  if (waiting != waiting_.end()) waiting->second.asked_at = now.monotonic;
   if (waiting != waiting_.end() && !waiting->second.told) return {*this, lost, long_};
   if (!fresh_ || fresh_->began.monotonic < fresh_since) fresh_ = std::make_shared<Walk>(Walk{.began = now});
   return {*this, lost, fresh_};

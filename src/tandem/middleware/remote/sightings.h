@@ -40,8 +40,9 @@ class Sightings {
   struct Walk;
 
  public:
-  /// Who takes part in the long walk and asks no more for so long is not waited for; nor is a page that nobody gets for so long.
-  static constexpr std::chrono::minutes kPatience{10};
+  /// Who takes part in the long walk and asks no more for so long is not waited for; nor is a page that nobody gets for so long. A sweep
+  /// of several hundred who each need all the time of a call comes back to each within that.
+  static constexpr std::chrono::minutes kPatience{30};
   /// By both clocks: one of them stands still while the machine sleeps, the other one can be set.
   struct Moment {
     Instant monotonic;

@@ -196,13 +196,28 @@ TEST_F(SightingsTest, who_comes_back_late_goes_on_where_it_was_cut_off) {
   std::size_t calls = 0;
   for (std::optional<Reconciled> found; !found; ++calls) {
     ASSERT_LT(calls, 20u);
-    for (int i = 0; i < 50; ++i) {  // beside others, every eight minutes
+    for (int i = 0; i < 150; ++i) {  // beside others, every 25 minutes
       passes(std::chrono::seconds(10));
       ASSERT_TRUE(look(shallow));
     }
     found = look(ours, 6);
   }
   EXPECT_GT(calls, 5u);
+}
+
+TEST_F(SightingsTest, those_who_come_back_late_because_they_are_many_come_to_their_end) {
+  sent_by_others(400);
+  std::vector<std::string> open;
+  for (int i = 0; i < 130; ++i) open.push_back(fmt::format("t{}", i));
+  std::size_t rounds = 0;
+  for (; !open.empty(); ++rounds) {
+    ASSERT_LT(rounds, 10u);
+    std::erase_if(open, [&](const std::string& token) {
+      passes(std::chrono::seconds(5));  // eleven minutes a round
+      return look(lost(token, 1), 2).has_value();
+    });
+  }
+  EXPECT_GT(rounds, 1u);
 }
 
 TEST_F(SightingsTest, who_does_not_come_back_keeps_nobody_waiting) {
@@ -290,7 +305,7 @@ TEST_F(SightingsTest, a_page_that_nobody_gets_is_given_up_in_time) {
   sent_by_others(200);
   const LostWork deep = lost("deep", 1);
   ASSERT_FALSE(look(deep, 30));
-  for (int i = 0; i < 11; ++i) {
+  for (int i = 0; i < 31; ++i) {
     passes(std::chrono::minutes(1));
     ASSERT_FALSE(look(deep, 0));
   }

@@ -68,6 +68,8 @@ class Look {
   const std::optional<backend::PollStatus>& status() const { return status_; }
   /// It is done, its result is there no more, and it names no bill: nothing will come of it any more.
   bool is_gone() const { return gone_; }
+  /// It does not know the work by what it showed before this look: to see all takes more than one.
+  bool is_from_before() const { return is_from_before_; }
 
  private:
   /// ambiguous: one lookup.
@@ -97,6 +99,7 @@ class Look {
       if (backend_.info().safety == SubmitSafety::kD) return Seen::kWaiting;
       const auto found = wire_.lookup(record_, asked_since_, ledger_.services().clock);
       if (!found) return Seen::kUnanswered;
+      is_from_before_ = !found->handle && found->is_from_before;
       if (!found->handle) return Seen::kWaiting;
       TANDEM_TRY(move({.event = SubmissionEvent::kConfirm, .reason = unused(), .handle = *found->handle}));
     }
@@ -170,6 +173,7 @@ class Look {
   Wire wire_;
   std::optional<backend::PollStatus> status_;
   bool gone_ = false;
+  bool is_from_before_ = false;
 };
 
 void count(SweepReport& report, Seen seen) {
@@ -306,6 +310,9 @@ Result<SubmissionRecord> Reconciler::release(std::string_view token, const Perso
       return fail(errors::kCancelled, "stopped while the provider was asked for submission {}", token);
     TANDEM_TRY_ASSIGN(taken.record, submitter_.find(token));
     if (taken.record.state != kHeld) return not_held(taken.record);
+    if (look.is_from_before())
+      return fail(errors::kSubmissionNotHeld,
+                  "what is known of submission {} at the provider is from before you asked; say it again", token);
     if (const std::string why = why_its_bill_will_be_known(look, !taken.record.handle.empty()); !why.empty())
       return fail(errors::kSubmissionNotHeld, "the provider has submission {} as {}: {}", token, taken.record.handle,
                   why);

@@ -66,6 +66,26 @@ TEST_F(WordTest, a_second_word_is_refused_and_changes_nothing) {
   EXPECT_EQ(hold().play_money.settled, Money{400});
 }
 
+TEST_F(WordTest, a_word_is_not_taken_where_the_provider_was_not_asked_for_it) {
+  lose_request();
+  provider_->plan.not_seen_since = clock_.monotonic();
+  clock_.advance(std::chrono::seconds(10));
+  const auto refused = release();
+  ASSERT_THAT(refused, FailsWith(errors::kSubmissionNotHeld));
+  EXPECT_THAT(refused.error().message, HasSubstr("is from before you asked; say it again"));
+  EXPECT_EQ(state(), kHeld);
+  provider_->plan.not_seen_since = clock_.monotonic();
+  EXPECT_THAT(release(), Succeeds());
+}
+
+TEST_F(WordTest, a_word_is_not_taken_where_the_question_is_stopped) {
+  lose_request();
+  std::stop_source stop;
+  provider_->plan.during_lookup = [&](const std::stop_token&) { stop.request_stop(); };
+  EXPECT_THAT(reconciler_.release(token(), kWord, Money{0}, stop.get_token()), FailsWith(errors::kCancelled));
+  EXPECT_EQ(state(), kHeld);
+}
+
 TEST_F(WordTest, what_is_settled_or_in_doubt_is_not_released) {
   ASSERT_EQ(run(request())->kind, Kind::kResult);
   EXPECT_THAT(release(), FailsWith(errors::kSubmissionNotHeld));

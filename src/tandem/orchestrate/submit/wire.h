@@ -43,6 +43,7 @@ class Wire {
   struct Lookup {
     std::optional<backend::Handle> handle;  ///< empty: not found
     Timestamp seen_since;  ///< by `clock`: nothing of the answer was seen before
+    bool is_from_before = false;  ///< it rests on what was seen before what was asked for
   };
   /// What others asked since then may answer it.
   Result<Lookup> lookup(const SubmissionRecord& record, Instant asked_since, const Clock& clock) {
@@ -59,7 +60,9 @@ class Wire {
     // As it is told now it may be earlier: the clock was set back meanwhile.
     const std::int64_t asked_at = std::min(now.micros, clock.now().micros - micros(clock.monotonic() - asked));
     const std::int64_t before = micros(asked - said.seen_since.value_or(asked));
-    Lookup out{.handle = std::nullopt, .seen_since = {asked_at - std::max<std::int64_t>(before, 0)}};
+    Lookup out{.handle = std::nullopt,
+               .seen_since = {asked_at - std::max<std::int64_t>(before, 0)},
+               .is_from_before = said.seen_since.value_or(asked) < asked_since + -kClocksDiffer};
     if (said.kind == backend::Reconciled::Kind::kFound) out.handle = std::move(said.handle);
     return out;
   }
@@ -68,6 +71,9 @@ class Wire {
   }
 
  private:
+  /// Of the two clocks of a machine, while one walks over a list.
+  static constexpr std::chrono::seconds kClocksDiffer{1};
+
   void reach(std::string_view side, std::string_view name) const {
     if (crash_points_.armed()) crash_points_.reach(fmt::format("submit.{}_{}", side, name));
   }

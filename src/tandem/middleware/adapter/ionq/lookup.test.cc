@@ -43,7 +43,7 @@ class IonqLongListTest : public testing::Test {
     for (std::size_t calls = 1; calls <= 200; ++calls) {
       answer = look();
       if (answer) return calls;
-      EXPECT_THAT(answer, FailsWith(errors::kBackendUnavailable));
+      EXPECT_THAT(answer, FailsWith(errors::kResultNotReady));
       add_jobs(added_between);
     }
     return 0;
@@ -102,7 +102,7 @@ TEST_F(IonqLongListTest, the_oldest_of_many_is_found_by_calls_that_go_on_where_t
   add_job("ours");
   add_jobs(200);
   auto found = look();
-  EXPECT_THAT(found, FailsWith(errors::kBackendUnavailable));
+  EXPECT_THAT(found, FailsWith(errors::kResultNotReady));
   EXPECT_NE(calls_until_answered(found), 0u);
   EXPECT_EQ(found->kind, Reconciled::Kind::kFound);
   EXPECT_EQ(found->handle, "job-0");
@@ -121,7 +121,7 @@ TEST_F(IonqLongListTest, jobs_that_come_between_the_calls_hide_nothing) {
 TEST_F(IonqLongListTest, work_that_is_accepted_after_the_first_call_is_found_by_the_next_walk) {
   add_jobs(100);
   Result<Reconciled> found = look();
-  ASSERT_THAT(found, FailsWith(errors::kBackendUnavailable));
+  ASSERT_THAT(found, FailsWith(errors::kResultNotReady));
   add_job("ours");
   add_jobs(3);
   EXPECT_NE(calls_until_answered(found), 0u);
@@ -141,7 +141,7 @@ TEST_F(IonqLongListTest, a_list_of_as_many_pages_as_a_call_turns_is_seen_in_one)
   EXPECT_EQ(found->handle, "job-0");
   add_job("of-others");
   const auto longer = look_patiently("none");
-  EXPECT_THAT(longer, FailsWith(errors::kBackendUnavailable));
+  EXPECT_THAT(longer, FailsWith(errors::kResultNotReady));
   EXPECT_THAT(longer.error().message, testing::HasSubstr("more than 400 pages"));
 }
 
@@ -186,7 +186,7 @@ TEST_F(IonqLongListTest, a_place_to_go_on_from_that_the_provider_does_not_know_i
   add_job("ours");
   add_jobs(60);
   Result<Reconciled> found = look();
-  ASSERT_THAT(found, FailsWith(errors::kBackendUnavailable));
+  ASSERT_THAT(found, FailsWith(errors::kResultNotReady));
   const std::string gone = R"({"statusCode":404,"error":"Not Found","message":"no such page"})";
   HttpResponse refused{
       .status = 404,
