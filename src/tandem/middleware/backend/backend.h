@@ -197,7 +197,8 @@ class Backend {
   virtual Result<WorkResult> decode(const RawResult& raw, const Work& work) const = 0;
   /// Asks for the end; the answer is seen by poll. Idempotent. Never reaches work with another token.
   virtual Result<void> cancel(const WorkRef& work, const CallContext& context) = 0;
-  /// Looks the work up at the provider. Local backends answer kNotFound.
+  /// Looks the work up at the provider. Local backends answer kNotFound. Errors: 5004 result_not_ready - more stands there than one call
+  /// has time for; ask again.
   virtual Result<Reconciled> reconcile(const LostWork& lost, const CallContext& context) = 0;
   /// Errors: when nobody answers, what kept them from it.
   virtual Result<Availability> availability(const CallContext& context) = 0;
