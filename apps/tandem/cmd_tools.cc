@@ -176,14 +176,13 @@ Result<int> doctor(Cli& cli) {
   Checks checks;
   if (const auto settings = cli.settings(); !settings) {
     checks.problem("settings", settings.error());
-    check_libraries(checks);
   } else {
     checks.well("settings", "see `tandem config show`");
     check_machine(cli, *settings, checks);
-    check_libraries(checks);
     check_place(cli, *settings, checks);
     check_speed(cli, *settings, checks);
   }
+  check_libraries(checks);
   if (cli.json)
     print_json({{"ok", checks.exit_code == 0}, {"checks", checks.list}});
   else

@@ -4,13 +4,13 @@
 #pragma once
 
 #include <malloc.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cstdint>
 #include <fstream>
 #include <optional>
 #include <string>
+
+#include "tandem/base/testing/forked.h"
 
 namespace tandem {
 
@@ -33,24 +33,16 @@ std::optional<std::uint64_t> peak_bytes_of(const Body& body) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   return std::nullopt;
 #else
-  int ends[2];
-  if (pipe(ends) != 0) return std::nullopt;
-  const pid_t child = fork();
-  if (child == 0) {
+  Forked child([&](Forked& parent) {
     malloc_trim(0);                                // or it would take what is free and counted already
     std::ofstream("/proc/self/clear_refs") << "5";  // the peak begins here, not at that of the parent
     const std::uint64_t before = peak_resident_bytes();
     const bool done = body();
     const std::uint64_t taken = peak_resident_bytes() - before;
-    const bool told = done && before > 0 && write(ends[1], &taken, sizeof taken) == sizeof taken;
-    _exit(told ? 0 : 1);
-  }
+    return done && before > 0 && parent.say(&taken, sizeof taken);
+  });
   std::uint64_t taken = 0;
-  close(ends[1]);
-  const bool told = child > 0 && read(ends[0], &taken, sizeof taken) == sizeof taken;
-  close(ends[0]);
-  if (child > 0) waitpid(child, nullptr, 0);
-  return told ? std::optional(taken) : std::nullopt;
+  return child.hear(&taken, sizeof taken) ? std::optional(taken) : std::nullopt;
 #endif
 }
 
